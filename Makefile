@@ -1,0 +1,51 @@
+# Everything runs in .venv, which the first target that needs it makes, from the versions in
+# constraints.txt. A second call finds the stamp and starts at once.
+PYTHON ?= python3
+VENV   ?= .venv
+
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs bench bench-speed clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.ready-test ## train and forecast bundled real data, in about a minute
+	$(BIN)/rnnforecast demo
+
+# One thread a test process: the tests are small, and the processes share the cores.
+test: $(VENV)/.ready-test ## run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(VENV)/.ready-dev ## lint, formatting, types, layers, and docs that are up to date
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/build.py --check
+
+docs: $(VENV)/.ready-dev ## write the reference pages that come from the code
+	$(BIN)/python docs/build.py
+
+bench: $(VENV)/.ready-dev ## accuracy on a folder of benchmark data: make bench DATA=folder
+	$(BIN)/python benchmarks/quality.py $(or $(DATA),$(error name the folder: make bench DATA=folder))
+
+bench-speed: $(VENV)/.ready-dev ## what the training loop and the start of a command cost
+	$(BIN)/python benchmarks/speed.py
+
+clean: ## remove the environment, builds and caches
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# The constraints matter most for torch: they keep the tested build.
+$(VENV)/.ready-%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "setting up $(VENV) (a minute or two, once)"
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "rnnforecast needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)

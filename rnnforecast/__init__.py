@@ -1,0 +1,5 @@
+"""Forecast time series with recurrent neural networks, from a CSV file and a short YAML spec."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

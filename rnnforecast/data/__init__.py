@@ -1,0 +1,1 @@
+"""From files to a clean, regular panel, and from the panel to windows (no torch here)."""

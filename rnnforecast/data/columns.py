@@ -1,0 +1,215 @@
+"""The fast path from files to arrays: ids as codes, times as integers, targets as floats.
+
+Every file is streamed through Arrow's CSV or parquet reader a piece at a time and only numbers
+are kept, so that the memory needed is little more than the result. Nothing is explained here: a
+cell that does not fit is an ArrowException or a ValueError, and `diagnose` finds out which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
+from rnnforecast.data import stamps
+from rnnforecast.data.roles import MISSING, Roles
+from rnnforecast.data.sniff import File, as_text
+from rnnforecast.errors import DataError, Problem
+
+_BLOCK = 1 << 22  # bytes of a CSV in memory at a time
+_BATCH = 1 << 18  # rows of a parquet file in memory at a time
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+
+Batch = dict[str, Any]
+
+
+class Columns(NamedTuple):
+    """The columns in use, rows in the order of the files."""
+
+    keys: pd.DataFrame
+    """[S, number of series columns] text, sorted."""
+    codes: np.ndarray
+    """[R] int64, the row of `keys`."""
+    time: np.ndarray
+    """[R] datetime64[us] or int64."""
+    timezone: str
+    values: np.ndarray
+    """[R, C] float64, NaN where missing or infinite."""
+    infinite: int
+    counts: list[int]
+    """Rows of each file."""
+
+
+class _Ids:
+    """One column of ids as it grows: a vocabulary, and codes into it."""
+
+    def __init__(self) -> None:
+        self._vocabulary: Any = pa.array([], pa.string())
+        self._codes: list[np.ndarray] = []
+
+    def add(self, column: Any) -> None:
+        """Take in a dictionary-encoded piece [r]; ValueError at a blank id."""
+        words = pc.utf8_trim_whitespace(column.dictionary)
+        if column.null_count or pc.any(pc.equal(words, "")).as_py():
+            raise ValueError("a blank id")
+        found = pc.index_in(words, value_set=self._vocabulary)
+        if found.null_count:
+            new = pc.unique(words.filter(pc.is_null(found)))
+            self._vocabulary = pa.concat_arrays([self._vocabulary, new])
+            found = pc.index_in(words, value_set=self._vocabulary)
+        self._codes.append(found.to_numpy()[column.indices.to_numpy()])
+
+    def sorted(self) -> tuple[Any, np.ndarray]:
+        """The vocabulary in order, and the codes [R] int32 into it."""
+        order = pc.sort_indices(self._vocabulary)
+        rank = np.empty(len(order), dtype=np.int32)
+        rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+        return self._vocabulary.take(order), rank[join(self._codes)]
+
+
+def load(files: Sequence[File], roles: Roles, form: stamps.Form, decimal: str) -> Columns:
+    """The columns that the roles name. Raises DataError where files differ in the kind of time,
+    ArrowException or ValueError where a cell is not what it should be."""
+    ids = [_Ids() for _ in roles.series]
+    times: list[np.ndarray] = []
+    values: list[np.ndarray] = []
+    counts: list[int] = []
+    written: dict[tuple[str, str], str] = {}  # (zone, kind of time) -> the first such file
+    for file in files:
+        counts.append(0)
+        for batch in batches(file, roles.time, roles.series, roles.targets, decimal):
+            time, zone = _times(batch[roles.time], form, f"{file.name}, column {roles.time!r}")
+            written.setdefault((zone, time.dtype.kind), file.name)
+            for column, name in zip(ids, roles.series, strict=True):
+                column.add(_encoded(batch[name]))
+            times.append(time)
+            values.append(_values([batch[name] for name in roles.targets]))
+            counts[-1] += len(time)
+    _check_alike(written)
+    keys, codes = _keys(roles.series, ids, sum(counts))
+    numbers = join(values)
+    infinite = np.isinf(numbers)
+    numbers[infinite] = np.nan
+    timezone = next(iter(written))[0].strip()
+    return Columns(keys, codes, join(times), timezone, numbers, int(infinite.sum()), counts)
+
+
+def batches(
+    file: File, time: str, ids: Sequence[str], numbers: Sequence[str] = (), decimal: str = "."
+) -> Iterator[Batch]:
+    """The named columns a piece at a time; those of a CSV are typed, text as dictionaries."""
+    raw = {name: file.raw(name) for name in (time, *ids, *numbers)}
+    if file.is_parquet:
+        with pq.ParquetFile(file.path) as parquet:
+            for batch in parquet.iter_batches(_BATCH, columns=list(raw.values())):
+                yield {name: batch.column(raw[name]) for name in raw}
+        return
+    types = {raw[name]: pa.float64() if name in numbers else _TEXT for name in raw}
+    reader = arrow_csv.open_csv(
+        _stream(file),
+        read_options=arrow_csv.ReadOptions(block_size=_BLOCK),
+        parse_options=arrow_csv.ParseOptions(delimiter=file.separator, newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=list(MISSING),
+            strings_can_be_null=False,  # a series may be called NA
+            decimal_point=decimal,
+        ),
+    )
+    for batch in reader:
+        yield {name: batch.column(raw[name]) for name in raw}
+
+
+def join(parts: list[np.ndarray]) -> np.ndarray:
+    """The parts one behind the other. The list is emptied on the way: each part is let go once it
+    is copied, so that not everything is in memory twice."""
+    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), dtype=parts[0].dtype)
+    end = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[end - len(part) : end] = part
+        end -= len(part)
+    return whole
+
+
+def _stream(file: File) -> Any:
+    if file.path is None:
+        return pa.BufferReader(file.content)
+    packed = file.path.name.lower().endswith(".gz")
+    return pa.input_stream(str(file.path), compression="gzip" if packed else None)
+
+
+def _encoded(column: Any) -> Any:
+    """Any column as a dictionary of texts in which every text is used."""
+    if pa.types.is_dictionary(column.type):
+        if column.type == _TEXT:
+            return column
+        column = column.dictionary_decode()
+    column = column.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(column.indices, as_text(column.dictionary))
+
+
+def _times(column: Any, form: stamps.Form, where: str) -> tuple[np.ndarray, str]:
+    """Times [r] and their offset as written."""
+    if column.null_count:
+        raise ValueError("a blank time")
+    if not pa.types.is_temporal(column.type):
+        encoded = _encoded(column)
+        return stamps.parse(encoded.dictionary, form)[encoded.indices.to_numpy()], form.zone
+    zone = getattr(column.type, "tz", None) or ""
+    if zone and zone.upper() not in ("UTC", "+00:00", "Z"):
+        found = f"the times are in the zone {zone!r}"
+        cure = "convert the column to UTC, or to local time without a zone"
+        raise DataError(Problem(where, found, cure))
+    column = column.cast(pa.timestamp("us", zone or None), safe=False)
+    return np.asarray(column.cast(pa.int64()).to_numpy()).view("datetime64[us]"), "Z" * bool(zone)
+
+
+def _values(columns: list[Any]) -> np.ndarray:
+    """Numbers [r, C] float64."""
+    out = np.empty((len(columns[0]), len(columns)))
+    for index, column in enumerate(columns):
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            column = pc.if_else(pc.is_in(column, pa.array(MISSING, column.type)), None, column)
+        out[:, index] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return out
+
+
+def _check_alike(written: dict[tuple[str, str], str]) -> None:
+    names = {"i": "whole numbers", "M": "dates"}
+    if len(written) > 1:
+        found = "; ".join(
+            f"{file} has {names[kind]}" + (f" with the offset {zone.strip()}" if zone else "")
+            for (zone, kind), file in written.items()
+        )
+        cure = "write the time in one way and one time zone in all files"
+        raise DataError(Problem("", f"the files differ in their times: {found}", cure))
+
+
+def _keys(names: Sequence[str], ids: list[_Ids], rows: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """The distinct ids, sorted by the first column, then the second …, and the codes [R]."""
+    if not names:
+        return pd.DataFrame(index=range(1)), np.zeros(rows, dtype=np.int64)
+    words, codes = ids[0].sorted()
+    columns, codes = [words], codes.astype(np.int64)
+    for column in ids[1:]:
+        words, more = column.sorted()
+        codes *= len(words)
+        codes += more
+        codes, pairs = pd.factorize(codes)
+        order = np.argsort(pairs)
+        np.take(np.argsort(order), codes, out=codes, mode="clip")  # in place: codes are long
+        pairs = pairs[order]
+        columns = [known.take(pa.array(pairs // len(words))) for known in columns]
+        columns.append(words.take(pa.array(pairs % len(words))))
+    frame = {name: words.to_pandas() for name, words in zip(names, columns, strict=True)}
+    return pd.DataFrame(frame).astype("str"), codes

@@ -1,0 +1,148 @@
+"""Why a file could not be read: every cell that is at fault, with its line and a cure.
+
+The fast reader only says that something is wrong. This one reads the same files again, slowly and
+as text, and holds every row to what the fast one expects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from rnnforecast.data import stamps
+from rnnforecast.data.roles import MISSING, Roles
+from rnnforecast.data.sniff import File, not_utf8, place
+from rnnforecast.errors import DataError, Problem
+
+SHOWN = 5
+"""Problems of one kind that are written out; the others are counted."""
+
+Row = tuple[int, list[str]]
+
+
+class _Faults:
+    """Problems by kind: the first few of each and how many there are."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, list[Problem]] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, kind: str, problem: Problem) -> None:
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        shown = self._shown.setdefault(kind, [])
+        if len(shown) < SHOWN:
+            shown.append(problem)
+
+    def problems(self) -> Iterator[Problem]:
+        for kind, shown in self._shown.items():
+            yield from shown
+            if more := self._counts[kind] - len(shown):
+                yield Problem("", f"… and {more} more: {kind}")
+
+
+def diagnose(
+    files: Sequence[File], roles: Roles, form: stamps.Form, decimal: str, reason: str
+) -> DataError:
+    """All faults of all files; `reason` is what the fast reader said, in case none is found."""
+    faults = _Faults()
+    for file in files:
+        records = file.records()
+        while rows := list(islice(records, 20_000)):
+            _check(file, rows, roles, form, decimal, faults)
+    problems = list(faults.problems())
+    names = ", ".join(file.name for file in files[:3])
+    return DataError(*problems or [Problem(names, f"cannot be read: {reason.splitlines()[0]}")])
+
+
+def _check(
+    file: File, rows: list[Row], roles: Roles, form: stamps.Form, decimal: str, faults: _Faults
+) -> None:
+    columns = {name: file.columns.index(name) for name in (roles.time, *roles.series)}
+    whole = [row for row in rows if _is_whole(file, row, list(columns.values()), faults)]
+    for name in roles.series:
+        for line, cells in whole:
+            if not cells[columns[name]].strip():
+                problem = Problem(place(file, line, name), "the series has no name", _FILL)
+                faults.add("series without a name", problem)
+    _check_times(
+        file, roles.time, [(line, row[columns[roles.time]]) for line, row in whole], form, faults
+    )
+    for name in roles.targets:
+        index = file.columns.index(name)
+        _check_numbers(file, name, [(line, row[index]) for line, row in whole], decimal, faults)
+
+
+_FILL = "fill the cell or take the row out"
+
+
+def _is_whole(file: File, row: Row, used: list[int], faults: _Faults) -> bool:
+    line, cells = row
+    width = len(file.header)
+    if len(cells) != width:
+        found = f"{len(cells)} cells, but the header has {width}"
+        cure = "add or take out separators, and quote cells that hold one"
+        if any("\n" in cell for cell in cells):
+            cure = "close the quote that is opened in this line"
+        faults.add("rows of another width", Problem(place(file, line), found, cure))
+    elif any("\udc80" <= letter <= "\udcff" for index in used for letter in cells[index]):
+        faults.add("cells that are not UTF-8", not_utf8(place(file, line)))
+    else:
+        return True
+    return False
+
+
+def _check_times(
+    file: File, column: str, cells: list[tuple[int, str]], form: stamps.Form, faults: _Faults
+) -> None:
+    texts = list({text for _, text in cells})
+    unreadable = stamps.unreadable(texts, form)
+    bad = {text for text, wrong in zip(texts, unreadable, strict=True) if wrong}
+    for line, text in cells if bad else []:
+        if text not in bad:
+            continue
+        where, bare = place(file, line, column), text.strip()
+        zone = stamps.zone_of(bare)
+        if bare in (*MISSING, "NaT"):
+            faults.add("blank times", Problem(where, "the time is blank", _FILL))
+        elif zone != form.zone and not stamps.unreadable(
+            [bare.removesuffix(zone) + form.zone], form
+        ):
+            ours = f"the offset {zone.strip()}" if zone else "no offset"
+            theirs = f"have {form.zone.strip()}" if form.zone else "have none"
+            found = f"{bare!r} has {ours}, but other stamps {theirs}"
+            cure = "write all stamps in one time zone, best in UTC"
+            faults.add("stamps in another time zone", Problem(where, found, cure))
+        else:
+            found = f"{_short(bare)} is not a time; expected {form}"
+            cure = "mend the cell, or say how times are written with data.time_format"
+            faults.add("cells that are not a time", Problem(where, found, cure))
+
+
+def _check_numbers(
+    file: File, column: str, cells: list[tuple[int, str]], decimal: str, faults: _Faults
+) -> None:
+    other = "." if decimal == "," else ","
+    # A parquet file has no decimal mark of its own; its numbers come as text with a point.
+    right = _number("." if file.is_parquet else decimal)
+    for line, cell in cells:
+        if cell in MISSING or right.fullmatch(cell.strip()):
+            continue
+        cure = "mend the cell, or leave it empty if the value is missing"
+        if _number(other).fullmatch(cell.strip()):
+            cure = f"set data.decimal to {other!r} if that is the decimal mark"
+        found = f"{_short(cell.strip())} is not a number with the decimal mark {decimal!r}"
+        problem = Problem(place(file, line, column), found, cure)
+        faults.add(f"cells of column {column!r} that are not a number", problem)
+
+
+def _number(decimal: str) -> re.Pattern[str]:
+    mark = re.escape(decimal)
+    digits = rf"(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?"
+    return re.compile(rf"[+-]?(?:{digits}|inf|infinity|nan)", re.IGNORECASE)
+
+
+def _short(cell: str) -> str:
+    """The cell in quotes, cut where it is long."""
+    text = cell.encode(errors="replace").decode()
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")

@@ -1,0 +1,202 @@
+"""Calendars as arithmetic: every stamp is a whole number of periods plus a phase.
+
+A :class:`Frequency` maps stamps to *ordinals* (the number of the calendar period, so that the next
+step is always ``+ 1``) and to a *phase* (what is left over: the minute past the hour, the day of
+the month, the month of the quarter). A series lies on the grid when all its rows have one phase,
+and ``stamps(ordinals, phase)`` is the exact inverse. Nothing here loops over rows or series.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Times = npt.NDArray[Any]
+"""datetime64[us], or int64 where time is a plain whole number."""
+
+SECOND = 1_000_000
+MINUTE, HOUR, DAY, WEEK = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND, 7 * 86_400 * SECOND
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+_FIXED = {"W": WEEK, "D": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
+_MONTH: dict[str, tuple[int, Literal["start", "end"]]] = {
+    "MS": (1, "start"), "ME": (1, "end"), "QS": (3, "start"), "QE": (3, "end"),
+    "YS": (12, "start"), "YE": (12, "end"),
+}  # fmt: skip
+_DEFAULT = {"W": "SUN", "QS": "JAN", "QE": "DEC", "YS": "JAN", "YE": "DEC"}
+_OLD = {
+    "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "d": "D", "b": "B", "w": "W",
+    "M": "ME", "Q": "QE", "A": "YE", "Y": "YE", "AS": "YS",
+}  # fmt: skip
+_KNOWN = (*_FIXED, "B", *_MONTH, "mo")
+
+# One unit (a month, a business day) never holds as much as this, so a phase can carry both the
+# unit inside the period and the (signed) offset inside the unit in one number.
+_UNIT = 64 * DAY
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """The step from one row to the next, with the arithmetic of its calendar."""
+
+    alias: str
+    """Pandas' alias (``h``, ``15min``, ``B``, ``W-SAT``, ``QE-DEC``), ``1mo`` for the same day of
+    every month, or a whole number for an integer index."""
+    kind: Literal["fixed", "business", "month", "integer"]
+    step: int
+    """Microseconds (fixed), business days, months, or units of an integer index."""
+    anchor: Literal["start", "end", "day"] = "start"
+    """Where a month is measured from; a day the month does not have becomes its last one."""
+
+    def ordinals(self, time: Times) -> Ints:
+        """The number of the period each stamp lies in; consecutive periods differ by one.
+
+        ``time`` [...] datetime64 or integers; the result has the same shape.
+        """
+        return self._units(ticks_of(time)) // self.step
+
+    def phase(self, time: Times, ordinals: Ints) -> Ints:
+        """What is left of each stamp: one value for all rows of a series that is on the grid.
+
+        The one exception are the 29th to 31st of a month, which are clipped where a month is
+        shorter; ``grid.lay`` allows for that. Shapes as ``time`` [...].
+        """
+        ticks = ticks_of(time)
+        if self.kind in ("fixed", "integer"):
+            return ticks - ordinals * self.step
+        units = self._units(ticks)
+        return (units - ordinals * self.step) * _UNIT + ticks - self._origin(units)
+
+    def stamps(self, ordinals: Ints, phase: Ints) -> Times:
+        """The stamps of the given periods; ``stamps(ordinals(t), phase(t, ordinals(t))) == t``.
+
+        The arguments broadcast; the result is datetime64[us], or int64 for an integer index.
+        """
+        if self.kind == "integer":
+            return ordinals * self.step + phase
+        if self.kind == "fixed":
+            return (ordinals * self.step + phase).view("datetime64[us]")
+        inside = (phase + _UNIT // 2) // _UNIT
+        rest = phase - inside * _UNIT
+        units = ordinals * self.step + inside
+        if self.kind == "month" and self.anchor != "end":
+            last = month_start(units + 1) - month_start(units) - DAY
+            rest = np.minimum(rest // DAY * DAY, last) + rest % DAY
+        return (self._origin(units) + rest).view("datetime64[us]")
+
+    def seasons(self) -> tuple[int, ...]:
+        """Season lengths in steps that are worth a try, the likeliest first; may be empty."""
+        if self.kind == "integer":
+            return ()
+        if self.kind == "business":
+            cycles: tuple[int, ...] = (5,)
+        elif self.kind == "month":
+            cycles = (12,)
+        elif self.step < MINUTE:
+            cycles = (MINUTE, HOUR)
+        elif self.step < 5 * MINUTE:
+            cycles = (HOUR, DAY)
+        elif self.step < DAY:
+            cycles = (DAY, WEEK)
+        elif self.step < WEEK:
+            cycles = (WEEK, 365 * DAY)
+        else:
+            cycles = (52 * WEEK,)
+        whole = (cycle // self.step for cycle in cycles if cycle % self.step == 0)
+        return tuple(length for length in whole if length > 1)
+
+    def rank(self) -> int:
+        """About how long a step is, for "the finer one" [microseconds, or units]."""
+        return (
+            self.step
+            * {"fixed": 1, "integer": 1, "business": DAY + 1, "month": 30 * DAY}[self.kind]
+        )
+
+    def _units(self, ticks: Ints) -> Ints:
+        """The month or business day of each stamp; the stamp itself for the other kinds."""
+        if self.kind == "month":
+            return ticks.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+        if self.kind == "business":
+            # Counted from Monday 1970-01-05; a weekend belongs to the Monday after it, at a
+            # negative phase that no working day has.
+            week, day = np.divmod(ticks // DAY - 4, 7)
+            return np.asarray(week * 5 + np.minimum(day, 5), dtype=np.int64)
+        return ticks
+
+    def _origin(self, units: Ints) -> Ints:
+        """The instant each unit is measured from [microseconds]."""
+        if self.kind == "business":
+            week, day = np.divmod(units, 5)
+            return np.asarray((week * 7 + day + 4) * DAY, dtype=np.int64)
+        if self.anchor == "end":
+            return month_start(units + 1) - DAY
+        return month_start(units)
+
+
+def parse(alias: str) -> Frequency:
+    """The frequency of a pandas alias, of ``1mo`` (same day every month) or of a whole number.
+
+    Old spellings (``H``, ``T``, ``M``, ``Q``, ``A``) are understood. The result's alias is the one
+    pandas itself would print, e.g. ``QE-DEC`` for ``Q``. Raises ValueError naming the nearest.
+    """
+    text = alias.strip()
+    found = re.fullmatch(r"(\d*)([A-Za-z]*)(?:-([A-Za-z]{3}))?", text)
+    if not text or found is None:
+        raise _unknown(alias)
+    count, unit, suffix = int(found[1] or 1), found[2], (found[3] or "").upper()
+    unit = _OLD.get(unit, unit)
+    if count == 0 or (not unit and suffix) or (unit and unit not in _KNOWN):
+        raise _unknown(alias)
+    if not unit:
+        return Frequency(str(count), "integer", count)
+    allowed = WEEKDAYS if unit == "W" else MONTHS if unit in _DEFAULT else ()
+    if suffix and suffix not in allowed:
+        raise _unknown(alias)
+    tail = f"-{suffix or _DEFAULT[unit]}" if unit in _DEFAULT else ""
+    if unit == "mo":
+        return Frequency(f"{count}mo", "month", count, "day")
+    name = f"{count if count > 1 else ''}{unit}{tail}"
+    if unit == "B":
+        return Frequency(name, "business", count)
+    if unit in _MONTH:
+        months, anchor = _MONTH[unit]
+        return Frequency(name, "month", months * count, anchor)
+    return Frequency(name, "fixed", _FIXED[unit] * count)
+
+
+def _unknown(alias: str) -> ValueError:
+    anchored = [f"W-{day}" for day in WEEKDAYS]
+    anchored += [f"{unit}-{month}" for unit in ("QS", "QE", "YS", "YE") for month in MONTHS]
+    # Whole words are the likeliest slip of all, and no spelling distance leads from them.
+    words = {"hour": "h", "dail": "D", "day": "D", "week": "W-SUN", "month": "MS", "quarter": "QS",
+             "year": "YS", "annual": "YS", "sec": "s", "busi": "B", "mth": "MS"}  # fmt: skip
+    unit = alias.strip().lstrip("0123456789")
+    near = [known for word, known in words.items() if unit.lower().startswith(word)]
+    near += difflib.get_close_matches(unit, [*_KNOWN, *anchored], n=1, cutoff=0.5)
+    hint = f"; the nearest is '{near[0]}'" if near else ""
+    return ValueError(
+        f"'{alias}' is not a frequency{hint}; known are s, 15min, h, D, B, W-SUN, MS, ME, QS, QE, "
+        "YS, YE, 1mo (the same day every month), or a whole number where time is a whole number"
+    )
+
+
+def ticks_of(time: Times) -> Ints:
+    """Stamps as int64: microseconds since 1970, or the integer index itself."""
+    array = np.asarray(time)
+    if array.dtype.kind == "M":
+        return array.astype("datetime64[us]").view(np.int64)
+    return array.astype(np.int64)
+
+
+def month_start(months: Ints) -> Ints:
+    """The first instant of months counted from January 1970 [microseconds]."""
+    starts = np.asarray(months, dtype=np.int64).view("datetime64[M]")
+    return starts.astype("datetime64[us]").view(np.int64)

@@ -1,0 +1,126 @@
+"""What a table is like and what cleaning changes in it, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.faults import spoken
+from rnnforecast.data.regularize import Changes
+from rnnforecast.errors import Problem
+
+if TYPE_CHECKING:
+    from rnnforecast.data.read import Table
+
+_SUMS = ("out_of_order", "duplicates", "off_grid", "gaps", "missing", "infinite", "leading",
+         "trailing")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings for each series and in sum; see ``Changes`` for what the numbers count."""
+
+    series: pd.DataFrame
+    """[S] label, rows, start, end, agreement, gaps, duplicates, out_of_order, off_grid, missing,
+    leading, trailing, observed, steps (after cleaning), constant, too_short, skipped."""
+    totals: dict[str, Any]
+    """The same in sum, as plain values; ``constant`` and ``too_short`` count series."""
+    faults: tuple[Problem, ...]
+    """What keeps the table from being used; empty if nothing does."""
+
+    def to_json(self) -> str:
+        """One JSON object: ``totals``, ``faults`` and a list ``series`` of one object each."""
+        table = self.series.copy()
+        for name in ("start", "end"):
+            table[name] = [_plain(stamp) for stamp in self.series[name].to_numpy()]
+        records = table.astype(object).where(table.notna(), None).to_dict("records")
+        faults = [
+            {"where": fault.where, "found": fault.found, "cure": fault.cure}
+            for fault in self.faults
+        ]
+        whole = {"totals": self.totals, "faults": faults, "series": records}
+        return json.dumps(whole, ensure_ascii=False, allow_nan=False, default=_plain)
+
+    def sentences(self) -> list[str]:
+        """What was found and what cleaning changes, one clause a line, zeros left out."""
+        total = self.totals
+        size = f"{_count(total['series'], 'series', 'series')}, {_count(total['rows'], 'row')}"
+        lines = [f"{size} from {total['start']} to {total['end']}", _frequency(total)]
+        said = (
+            ("out_of_order", "row", "out of order: sorted"),
+            ("duplicates", "row", "with a stamp that was there already"),
+            ("off_grid", "row", "off the calendar's grid"),
+            ("gaps", "step", "without a row: added as missing"),
+            ("missing", "value", "blank"),
+            ("infinite", "value", "infinite: taken as missing"),
+            ("leading", "row", "before the first value of a series: dropped"),
+            ("trailing", "row", "after the last value of a series: dropped"),
+        )
+        lines += [f"{_count(total[key], noun)} {end}" for key, noun, end in said if total[key]]
+        if total["constant"]:
+            lines.append(f"{_count(total['constant'], 'series', 'series')} with a constant target")
+        reasons: dict[str, int] = {}
+        for reason in total["skipped"].values():
+            reasons[reason] = reasons.get(reason, 0) + 1
+        lines += [
+            f"{_count(number, 'series', 'series')} left out: {reason}"
+            for reason, number in reasons.items()
+        ]
+        kept = _count(total["kept"], "series", "series")
+        return [*lines, f"after cleaning: {kept}, {_count(total['steps'], 'step')}"]
+
+
+def describe(table: Table, changes: Changes) -> Report:
+    """The findings of ``inspect`` or ``regularize`` on ``table``, set out to be read."""
+    series = changes.series
+    some = series[series["rows"] > 0]
+    vote = changes.vote
+    totals: dict[str, Any] = {
+        "series": len(series),
+        "kept": len(series) - len(changes.skipped),
+        "rows": changes.rows,
+        "steps": changes.steps,
+        "time": table.roles.time,
+        "targets": list(table.roles.targets),
+        "start": _plain(some["start"].to_numpy().min()) if len(some) else None,
+        "end": _plain(some["end"].to_numpy().max()) if len(some) else None,
+        "timezone": table.timezone,
+        "frequency": changes.frequency.alias,
+        "votes": dict(vote.votes) if vote else {},
+        "agreement": None if np.isnan(changes.agreement) else changes.agreement,
+        **{name: getattr(changes, name) for name in _SUMS},
+        "constant": int((series["constant"] > 0).sum()),
+        "too_short": int(series["too_short"].sum()),
+        "skipped": dict(changes.skipped),
+    }
+    return Report(series, totals, changes.faults)
+
+
+def _frequency(total: dict[str, Any]) -> str:
+    text = f"frequency {total['frequency']}"
+    if total["agreement"] is not None:
+        text += f", {_percent(total['agreement'])} of the steps agree"
+    if len(total["votes"]) > 1:
+        first = ", ".join(f"{alias} {count:,}" for alias, count in list(total["votes"].items())[:4])
+        text += f" (votes of the series: {first})"
+    return text
+
+
+def _percent(share: float) -> str:
+    """Never 100 % where not all agree."""
+    return f"{min(share, 0.999 if share < 1 else 1.0):.1%}".replace(".0%", "%")
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _plain(value: Any) -> Any:
+    """A stamp as text, a numpy number as Python's."""
+    if isinstance(value, np.datetime64):
+        return spoken(value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,285 @@
+"""Which files are read, and how each is written: compression, separator, header, decimals.
+
+Everything that can be wrong before the first row is looked at is found here, for all files at
+once: nothing there, nothing in it, an unknown kind of file, a broken header.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import io
+import re
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rnnforecast.errors import DataError, Problem
+
+ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
+_SEPARATORS = ("\t", ";", "|", ",")  # of two that fit alike, the comma may be a decimal comma
+BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
+
+
+@dataclass(frozen=True)
+class File:
+    """One input file, opened once to see how it is written."""
+
+    name: str
+    """As it is called in messages."""
+    path: Path | None
+    """None: standard input, kept in `content`."""
+    content: bytes
+    separator: str
+    """Empty for parquet."""
+    header: tuple[str, ...]
+    """Column names as written."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names without the blanks around them; empty where a column has no name."""
+        return tuple(name.strip() for name in self.header)
+
+    @property
+    def is_parquet(self) -> bool:
+        return not self.separator
+
+    def raw(self, column: str) -> str:
+        """The column's name as the file writes it."""
+        return self.header[self.columns.index(column)]
+
+    def open(self) -> BinaryIO:
+        """The bytes, decompressed."""
+        return _open(self.path, self.content)
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Line number (the first is 1) and cells of every row below the header that is not blank.
+        Bytes that are not UTF-8 come as lone surrogates. A parquet row counts as a line."""
+        if not self.is_parquet:
+            yield from islice(_records(self.open(), self.separator, self.name), 1, None)
+            return
+        line = 0
+        for batch in pq.ParquetFile(self.open()).iter_batches(batch_size=4096):
+            columns = (as_text(column).to_pylist() for column in batch.columns)
+            for cells in zip(*columns, strict=True):
+                line += 1
+                yield line, [cell or "" for cell in cells]
+
+
+class Lines:
+    """Where a row of the table stands in the files; looked up only when it is asked for."""
+
+    def __init__(self, files: Sequence[File], counts: Sequence[int]) -> None:
+        self._files = tuple(files)
+        self._ends = np.cumsum(counts)
+        self._numbers: dict[int, np.ndarray] = {}
+
+    def where(self, row: int, column: str | None = None) -> str:
+        """The place of a row (the first of the table is 0): ``sales.csv, line 7, column 'y'``."""
+        index = int(np.searchsorted(self._ends, row, side="right"))
+        file = self._files[index]
+        inside = int(row) - (int(self._ends[index - 1]) if index else 0)
+        if file.is_parquet:
+            return place(file, inside + 1, column)
+        if index not in self._numbers:
+            lines = (line for line, _ in file.records())
+            self._numbers[index] = np.fromiter(lines, dtype=np.int64)
+        return place(file, int(self._numbers[index][inside]), column)
+
+
+def place(file: File, line: int, column: str | None = None) -> str:
+    """``sales.csv, line 7, column 'y'``."""
+    text = f"{file.name}, {'row' if file.is_parquet else 'line'} {line}"
+    return text if column is None else f"{text}, column {column!r}"
+
+
+def find(source: Sequence[str], *, separator: str = "auto") -> tuple[File, ...]:
+    """All files that the source names (files, folders, globs, "-" for standard input), looked at.
+
+    Raises DataError with everything that is wrong with any of them.
+    """
+    problems: list[Problem] = []
+    paths: list[Path | None] = []
+    for item in source:
+        try:
+            paths += [path for path in _paths(item) if path not in paths]
+        except DataError as error:
+            problems += error.problems
+    doubled = Counter(path.name for path in paths if path)
+    files = []
+    for path in paths:
+        name = "stdin" if path is None else path.name if doubled[path.name] == 1 else str(path)
+        try:
+            files.append(_look(name, path, separator))
+        except DataError as error:
+            problems += error.problems
+    if problems or not files:
+        raise DataError(*problems or [Problem("data.path", "names no file", "name at least one")])
+    return tuple(files)
+
+
+def sample(file: File, rows: int) -> list[list[str]]:
+    """The first rows' cells, without those that are cut short or too long."""
+    first = islice((cells for _, cells in file.records()), rows)
+    return [cells for cells in first if len(cells) == len(file.header)]
+
+
+def decimal_mark(cells: Sequence[str], where: str) -> Literal[".", ","]:
+    """The decimal mark that the numbers among the cells use.
+
+    Raises DataError where 1,234 could be a thousand as well as a bit more than one.
+    """
+    commas = [cell for cell in map(str.strip, cells) if re.fullmatch(r"[+-]?\d*,\d+", cell)]
+    points = any(re.fullmatch(r"[+-]?\d*\.\d+", cell.strip()) for cell in cells)
+    if not commas or points:
+        return "."
+    if all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell) for cell in commas):
+        found = f"{commas[0]!r} can be read with a decimal comma or a thousands separator"
+        cure = "set data.decimal to ',' if it is a decimal comma, else take the commas out"
+        raise DataError(Problem(where, found, cure))
+    return ","
+
+
+def as_text(column: pa.Array[Any]) -> pa.Array[Any]:
+    """The cells of a parquet column as a CSV would have them."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.array(map(str, column.to_pylist()), pa.string())  # lists and the like: not used
+
+
+def _paths(item: str) -> list[Path | None]:
+    path = Path(item).expanduser()
+    if item == "-":
+        return [None]
+    if path.is_dir():
+        inside = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] not in "._")
+        if found := [p for p in inside if p.name.lower().endswith(ENDINGS)]:
+            return list(found)
+        raise DataError(Problem(item, "no CSV or parquet file in this folder", _endings()))
+    if path.is_file():
+        if path.name.lower().endswith(ENDINGS):
+            return [path]
+        raise DataError(Problem(item, "not a kind of file that can be read", _endings()))
+    if glob.has_magic(item):
+        matches = (Path(match) for match in glob.glob(str(path), recursive=True))
+        if hits := sorted(p for p in matches if p.name.lower().endswith(ENDINGS) and p.is_file()):
+            return list(hits)
+        raise DataError(Problem(item, "no CSV or parquet file matches this pattern", _endings()))
+    cure = "check data.path: a relative path counts from the folder of the spec"
+    raise DataError(Problem(item, "there is no such file or folder", cure))
+
+
+def _endings() -> str:
+    return f"give files that end in {', '.join(ENDINGS)}"
+
+
+def _open(path: Path | None, content: bytes) -> BinaryIO:
+    if path is None:
+        return io.BytesIO(content)
+    stream = path.open("rb")
+    return gzip.GzipFile(fileobj=stream) if path.name.lower().endswith(".gz") else stream  # type: ignore[return-value]
+
+
+def _look(name: str, path: Path | None, separator: str) -> File:
+    try:
+        content = sys.stdin.buffer.read() if path is None else b""
+        if path is not None and path.suffix.lower() == ".parquet":
+            return _look_at_parquet(name, path)
+        with _open(path, content) as stream:
+            start = stream.read(1 << 20)
+    except BROKEN_GZIP as error:
+        found = f"not a whole gzip file ({error})"
+        raise DataError(Problem(name, found, "copy it again")) from None
+    except OSError as error:
+        cure = "check that the file is there and that you may read it"
+        raise DataError(Problem(name, f"cannot be read ({error.strerror})", cure)) from None
+    if not start.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise DataError(Problem(name, "the file is empty", "expected a header and rows"))
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        cure = "save it as UTF-8, for instance with: iconv -f UTF-16 -t UTF-8"
+        raise DataError(Problem(name, "the file is written in UTF-16", cure))
+    separator = _separator(start, name) if separator == "auto" else separator
+    rows = _first_rows(start, separator, name)
+    file = File(name, path, content, separator, tuple(rows[0]))
+    _check_header(file, has_rows=len(rows) > 1)
+    return file
+
+
+def _look_at_parquet(name: str, path: Path) -> File:
+    try:
+        with pq.ParquetFile(path) as parquet:
+            file = File(name, path, b"", "", tuple(parquet.schema_arrow.names))
+            _check_header(file, has_rows=parquet.metadata.num_rows > 0)
+    except pa.ArrowInvalid as error:
+        text = str(error).splitlines()[0]
+        raise DataError(Problem(name, f"not a parquet file ({text})", "write it again")) from None
+    return file
+
+
+def _first_rows(start: bytes, separator: str, name: str) -> list[list[str]]:
+    return [cells for _, cells in islice(_records(io.BytesIO(start), separator, name), 50)]
+
+
+def _separator(start: bytes, name: str) -> str:
+    """The separator that cuts most of the first rows into as many cells as the header has."""
+
+    def score(separator: str) -> tuple[float, int]:
+        widths = [len(cells) for cells in _first_rows(start, separator, name)]
+        alike = sum(width == widths[0] for width in widths) / len(widths)
+        return (alike, widths[0]) if widths[0] > 1 else (0.0, 0)
+
+    best = max(_SEPARATORS, key=score)
+    return best if score(best)[1] else ","
+
+
+def _check_header(file: File, *, has_rows: bool) -> None:
+    problems = []
+    if any("\udc80" <= letter <= "\udcff" for letter in "".join(file.header)):
+        problems.append(not_utf8(f"{file.name}, line 1"))
+    names = Counter(name for name in file.columns if name)
+    if twice := [name for name, count in names.items() if count > 1]:
+        found = f"the header names {', '.join(map(repr, twice))} more than once"
+        problems.append(Problem(f"{file.name}, line 1", found, "give every column its own name"))
+    if not has_rows:
+        found = "the file has a header but no rows"
+        problems.append(Problem(file.name, found, "expected at least one row below the header"))
+    if problems:
+        raise DataError(*problems)
+
+
+def not_utf8(where: str) -> Problem:
+    """The problem of a cell in another encoding, most often that of older spreadsheets."""
+    cure = "save it as UTF-8, for instance with: iconv -f LATIN1 -t UTF-8 old.csv > new.csv"
+    return Problem(where, "bytes that are not UTF-8; this looks like latin-1 (Windows-1252)", cure)
+
+
+def _records(stream: BinaryIO, separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """First line and cells of each record that is not blank, the header included."""
+    line = 1
+    with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
+        reader = csv.reader(text, delimiter=separator)
+        try:
+            for cells in reader:
+                if cells:
+                    yield line, cells
+                line = reader.line_num + 1
+        except csv.Error:
+            found = "a cell that goes on for more than 100,000 characters"
+            cure = "close the quote that is opened here"
+            raise DataError(Problem(f"{name}, line {line}", found, cure)) from None
+        except BROKEN_GZIP as error:
+            found = f"not a whole gzip file ({error})"
+            raise DataError(Problem(name, found, "copy it again")) from None

@@ -1,0 +1,177 @@
+"""How far a forecast is from what happened.
+
+Arrays: S series, H horizon steps, C targets, Q quantiles, all in original units. `actual` holds
+NaN where nothing was observed; such cells count nowhere. Where something was observed but the
+forecast is missing the measure is NaN: a gap in the forecast is never skipped.
+
+sMAPE and MASE are taken over each series and target and then averaged, so that every series counts
+the same. MAE, RMSE, the weighted quantile loss and the coverage are taken over all series of a
+target and then averaged over the targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def smape(actual: Floats, forecast: Floats) -> float:
+    """Mean over the series of ``200 mean(|a - f| / (|a| + |f|))``, in percent from 0 to 200.
+
+    A term is 0 where both are 0. Source: Makridakis et al. 2020, "The M4 Competition".
+    """
+    return _mean_of_defined(smape_by_series(actual, forecast), actual, forecast)
+
+
+def mase(actual: Floats, forecast: Floats, scale: Floats) -> float:
+    """Mean over the series of ``mean |a - f| / scale``; below 1 is better than the scale's naive.
+
+    `scale` is `[S, C]`, from `seasonal_scale`; series without one (NaN) are left out.
+    Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy".
+    """
+    return _mean_of_defined(mase_by_series(actual, forecast, scale), actual, forecast)
+
+
+def mae(actual: Floats, forecast: Floats) -> float:
+    """Mean absolute error, in original units."""
+    error = _mean(np.abs(actual - forecast), actual, axis=(0, 1))  # [C]
+    return _mean_of_defined(error, actual, forecast)
+
+
+def rmse(actual: Floats, forecast: Floats) -> float:
+    """Root of the mean squared error, in original units."""
+    error = np.sqrt(_mean(np.square(actual - forecast), actual, axis=(0, 1)))  # [C]
+    return _mean_of_defined(error, actual, forecast)
+
+
+def weighted_quantile_loss(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> float:
+    """``2 sum(pinball) / sum(|a|)``, averaged over the levels; NaN if all actual values are 0.
+
+    `quantiles` is `[S, H, C, Q]` for the Q `levels`. Source: the `mean_weighted_sum_quantile_loss`
+    of GluonTS, Chronos' WQL.
+    """
+    error = actual[..., None] - quantiles  # [S, H, C, Q]
+    level = np.asarray(levels, dtype=np.float64)
+    pinball = np.maximum(level * error, (level - 1.0) * error).mean(axis=-1)  # [S, H, C]
+    size = _mean(np.abs(actual), actual, axis=(0, 1))  # [C]
+    loss = 2.0 * _mean(pinball, actual, axis=(0, 1)) / np.where(size > 0, size, np.nan)
+    return _mean_of_defined(loss, actual, quantiles.sum(axis=-1))
+
+
+def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:
+    """Share of the observed values from `lower` to `upper`, both included; all `[S, H, C]`."""
+    inside = ((actual >= lower) & (actual <= upper)).astype(np.float64)
+    return _mean_of_defined(_mean(inside, actual, axis=(0, 1)), actual, lower + upper)
+
+
+def smape_by_series(actual: Floats, forecast: Floats) -> Floats:
+    """The sMAPE of each series, `[S, C]` in percent; NaN where nothing was observed."""
+    size = np.abs(actual) + np.abs(forecast)
+    ratio = np.abs(actual - forecast) / np.where(size == 0, 1.0, size)
+    return 200.0 * _mean(ratio, actual, axis=1)
+
+
+def mase_by_series(actual: Floats, forecast: Floats, scale: Floats) -> Floats:
+    """The MASE of each series, `[S, C]`; NaN where nothing was observed or there is no scale."""
+    return _mean(np.abs(actual - forecast), actual, axis=1) / scale
+
+
+def table(
+    actual: Floats,
+    forecast: Floats,
+    *,
+    scale: Floats,
+    quantiles: Floats | None = None,
+    levels: Sequence[float] = (),
+) -> dict[str, float]:
+    """All measures by name: smape, mase, mae, rmse and, with quantiles, wql and coverage_NN.
+
+    coverage_NN is given for each pair of levels q and 1 - q; NN is what it should be, in percent.
+    """
+    measures = {
+        "smape": smape(actual, forecast),
+        "mase": mase(actual, forecast, scale),
+        "mae": mae(actual, forecast),
+        "rmse": rmse(actual, forecast),
+    }
+    if quantiles is not None:
+        measures["wql"] = weighted_quantile_loss(actual, quantiles, levels)
+        for low, high in _pairs(levels):
+            name = f"coverage_{100 * (levels[high] - levels[low]):.4g}"
+            measures[name] = coverage(actual, quantiles[..., low], quantiles[..., high])
+    return measures
+
+
+def seasonal_scale(values: Floats, offsets: Ints, *, season: int, ends: Ints) -> Floats:
+    """Mean of ``|y_t - y_{t-season}|`` before `ends`, `[S, C]` in original units: MASE's scale.
+
+    NaN where it is not defined: no two observed values a season apart, or no change at all.
+    Arguments as for `seasonal_moment`.
+    """
+    scale = seasonal_moment(values, offsets, season=season, ends=ends, power=1)
+    return np.where(scale > 0, scale, np.nan)
+
+
+def seasonal_moment(
+    values: Floats, offsets: Ints, *, season: int, ends: Ints, power: int
+) -> Floats:
+    """Mean of ``|y_t - y_{t-season}| ** power`` before `ends`, `[S, C]`; NaN without any pair.
+
+    Args:
+        values: `[N, C]` flat, NaN where missing; original units.
+        offsets: `[S+1]` the flat row at which each series begins, and N.
+        season: steps; 1 for none.
+        ends: `[S]` the flat row behind the last one of each series that counts.
+        power: 1 for the mean absolute, 2 for the mean squared difference.
+    """
+    check_ends(offsets, ends)
+    start = np.repeat(offsets[:-1], np.diff(offsets))
+    end = np.repeat(ends, np.diff(offsets))
+    row = np.arange(len(values))
+    later = row[(row - season >= start) & (row < end)]  # [M] both rows lie in one history
+    step = np.abs(values[later] - values[later - season]) ** power  # [M, C]
+    known = ~np.isnan(step)
+    # A row of zeros behind the last makes the bounds of empty series valid for `reduceat`.
+    bounds = np.searchsorted(later, offsets)
+    padded = np.vstack([np.where(known, step, 0.0), np.zeros((1, values.shape[1]))])
+    counted = np.vstack([known, np.zeros((1, values.shape[1]), dtype=bool)]).astype(np.int64)
+    total = np.add.reduceat(padded, bounds[:-1], axis=0)  # [S, C]
+    count = np.add.reduceat(counted, bounds[:-1], axis=0)
+    count[np.diff(bounds) == 0] = 0  # there `reduceat` gives the next row instead of nothing
+    return total / np.where(count > 0, count, np.nan)
+
+
+def check_ends(offsets: Ints, ends: Ints) -> None:
+    """ValueError if an end is not a flat row of its own series (or the row behind its last)."""
+    if not ((offsets[:-1] <= ends) & (ends <= offsets[1:])).all():
+        raise ValueError("`ends` are flat rows, each from the start to the end of its own series")
+
+
+def _mean(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -> Floats:
+    """Mean of `error` over the cells with an observed `actual`; NaN where there are none."""
+    seen = ~np.isnan(actual)
+    count = seen.sum(axis=axis)
+    total = np.where(seen, error, 0.0).sum(axis=axis)
+    return np.asarray(total / np.where(count > 0, count, np.nan), dtype=np.float64)
+
+
+def _mean_of_defined(measure: Floats, actual: Floats, forecast: Floats) -> float:
+    """Mean of what is not NaN; NaN if nothing is, or if the forecast lacks an observed cell."""
+    defined = measure[~np.isnan(measure)]
+    incomplete = bool((np.isnan(forecast) & ~np.isnan(actual)).any())
+    return float("nan") if incomplete or not defined.size else float(defined.mean())
+
+
+def _pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
+    """Where the levels q < 1/2 and 1 - q stand, for those that have both; widest first."""
+    return [
+        (low, high)
+        for low, lower in enumerate(levels)
+        for high, upper in enumerate(levels)
+        if lower < 0.5 and abs(lower + upper - 1.0) < 1e-9
+    ]

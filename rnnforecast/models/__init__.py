@@ -1,0 +1,1 @@
+"""The forecaster and its five parts: normalisation, embedding, backbone, decoder, head."""

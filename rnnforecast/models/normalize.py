@@ -1,0 +1,132 @@
+"""Window normalisation: each window is freed of its own level before the net sees it.
+
+Every method reads the history alone, so nothing of the future can enter, and every method has an
+exact inverse. Statistics are taken in the precision of the input (float64 on CPU and CUDA); what
+the net gets is float32.
+
+| name | z | level taken from |
+| --- | --- | --- |
+| `log_mean` | log(y / level) | mean of the last season (the last value where there is none) |
+| `mean` | y / level - 1 | the same mean, of absolute values |
+| `standard` | (y - mean) / deviation | the whole lookback |
+| `robust` | (y - median) / interquartile range | the whole lookback |
+| `last` | (y - last value) / mean absolute value | the whole lookback |
+| `none` | y | |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SMALLEST_RATIO = 1e-4
+"""Under `log_mean`, values below this share of the level are read as this share: a zero has no logarithm."""
+
+SMALLEST_SPREAD = 1e-4
+"""A window's spread is never taken smaller than this share of its mean absolute value."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """What was taken out of a batch of windows and how to put it back.
+
+    `center` and `scale` are `[B, 1, C]` in original units; `log` says that z is a log ratio.
+    """
+
+    center: Tensor
+    scale: Tensor
+    log: bool = False
+
+    def apply(self, values: Tensor) -> Tensor:
+        """Original `[B, T, C]` to normalised float32 `[B, T, C]`."""
+        if self.log:
+            return torch.log((values / self.scale).clamp_min(SMALLEST_RATIO)).float()
+        return ((values - self.center) / self.scale).float()
+
+    def undo(self, z: Tensor) -> Tensor:
+        """Normalised `[B, T, C]` or `[B, T, C, Q]` to original units, in the precision of `scale`."""
+        center, scale = self.center, self.scale
+        if z.dim() == center.dim() + 1:
+            center, scale = center.unsqueeze(-1), scale.unsqueeze(-1)
+        z = z.to(scale.dtype)
+        return torch.exp(z) * scale if self.log else z * scale + center
+
+
+Normalizer = Callable[[Tensor, Tensor, int], Level]
+"""`(history [B, L, C], visible [B, L, C] bool, season) -> Level`."""
+
+
+def _masked_mean(values: Tensor, visible: Tensor) -> Tensor:
+    """Mean over the visible steps, `[B, 1, C]`; the last (forward-filled) value where none is visible."""
+    count = visible.sum(1, keepdim=True)
+    total = (values * visible).sum(1, keepdim=True)
+    return torch.where(count > 0, total / count.clamp_min(1), values[:, -1:])
+
+
+def _not_zero(scale: Tensor) -> Tensor:
+    return torch.where(scale > torch.finfo(torch.float32).tiny, scale, torch.ones_like(scale))
+
+
+def _recent_level(history: Tensor, visible: Tensor, season: int) -> Tensor:
+    recent = slice(-max(season, 1), None)
+    level = _masked_mean(history[:, recent].abs(), visible[:, recent])
+    whole = _masked_mean(history.abs(), visible)
+    return _not_zero(torch.where(level > SMALLEST_SPREAD * whole, level, whole))
+
+
+def log_mean(history: Tensor, visible: Tensor, season: int) -> Level:
+    """z = log(y / mean of the last season); for positive data."""
+    level = _recent_level(history, visible, season)
+    return Level(torch.zeros_like(level), level, log=True)
+
+
+def mean(history: Tensor, visible: Tensor, season: int) -> Level:
+    """z = y / mean absolute value of the last season - 1."""
+    level = _recent_level(history, visible, season)
+    return Level(level, level)
+
+
+def standard(history: Tensor, visible: Tensor, season: int) -> Level:
+    """z = (y - mean) / standard deviation over the lookback."""
+    center = _masked_mean(history, visible)
+    spread = _masked_mean((history - center) ** 2, visible).sqrt()
+    return Level(center, _spread_floor(spread, history, visible))
+
+
+def robust(history: Tensor, visible: Tensor, season: int) -> Level:
+    """z = (y - median) / interquartile range over the lookback."""
+    known = torch.where(visible, history, torch.nan)
+    low, center, high = (
+        torch.nanquantile(known, torch.tensor([0.25, 0.5, 0.75], dtype=known.dtype, device=known.device), 1, True)
+    ).unbind(0)
+    center = torch.where(center.isnan(), history[:, -1:], center)
+    return Level(center, _spread_floor((high - low).nan_to_num(0.0), history, visible))
+
+
+def last(history: Tensor, visible: Tensor, season: int) -> Level:
+    """z = (y - last value) / mean absolute value over the lookback."""
+    return Level(history[:, -1:], _not_zero(_masked_mean(history.abs(), visible)))
+
+
+def none(history: Tensor, visible: Tensor, season: int) -> Level:
+    """z = y."""
+    center = torch.zeros_like(history[:, -1:])
+    return Level(center, torch.ones_like(center))
+
+
+def _spread_floor(spread: Tensor, history: Tensor, visible: Tensor) -> Tensor:
+    floor = SMALLEST_SPREAD * _masked_mean(history.abs(), visible)
+    return _not_zero(torch.maximum(spread, floor))
+
+
+NORMALIZERS: dict[str, Normalizer] = {
+    "log_mean": log_mean,
+    "mean": mean,
+    "standard": standard,
+    "robust": robust,
+    "last": last,
+    "none": none,
+}

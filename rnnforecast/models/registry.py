@@ -1,0 +1,61 @@
+"""Finds the backbones: a file in `backbones/` is a choice in the spec, with no list to edit."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+if typing.TYPE_CHECKING:  # names and summaries are served without loading torch
+    from rnnforecast.models.contract import BackboneFile
+
+FOLDER = Path(__file__).parent / "backbones"
+
+
+def names() -> list[str]:
+    """Names of all backbones, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+
+
+def summary(name: str) -> str:
+    """The first line of the backbone's docstring, read without importing it."""
+    doc = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    return doc.splitlines()[0]
+
+
+def load(name: str) -> BackboneFile:
+    """The backbone's module."""
+    return cast("BackboneFile", importlib.import_module(f"rnnforecast.models.backbones.{name}"))
+
+
+def options(name: str, given: Mapping[str, object]) -> Any:
+    """The backbone's frozen options from plain values.
+
+    Raises ValueError, one line a problem, on an unknown option, a wrong type or a value out of range.
+    """
+    cls = load(name).Options
+    known = {field.name: field for field in dataclasses.fields(cls)}
+    types = typing.get_type_hints(cls)
+    problems = []
+    for key, value in given.items():
+        if key not in known:
+            has = f"{name} has {', '.join(known)}" if known else f"{name} has no options"
+            problems.append(f"{key}: unknown option ({has})")
+        elif not _fits(value, types[key]):
+            problems.append(f"{key}: expected {types[key].__name__}, found {value!r}")
+    if not problems:
+        try:
+            return cls(**given)
+        except ValueError as error:
+            problems.append(str(error))
+    raise ValueError("\n".join(problems))
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind

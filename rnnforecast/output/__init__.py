@@ -1,0 +1,1 @@
+"""Forecast tables, plots and the files they live in: whole on disk, or not there at all."""

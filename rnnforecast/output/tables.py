@@ -1,0 +1,221 @@
+"""Forecasts as one long table, and that table as CSV or Parquet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rnnforecast.errors import DataError, OutputError, Problem, UsageError
+from rnnforecast.output.files import whole_file
+
+_ROWS = 131_072  # rows turned into text at once: bounds the memory, whatever the table's length
+_Unit = Literal["D", "s", "us"]
+
+
+def round_significant(x: np.ndarray, digits: int = 7) -> np.ndarray:
+    """`x` to `digits` significant digits, each the double that prints with no digit more.
+
+    Any shape; NaN and infinity stay, minus zero becomes zero. A forecast is computed in single
+    precision, so the digits after the seventh are noise.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shift = np.floor(np.log10(np.abs(x)))
+        shift = np.where(np.isfinite(shift), digits - 1 - shift, 0.0)
+        # Powers of ten are exact up to 10^22, and one division or product of exact numbers
+        # rounds once; that is why the sign of the shift decides which of the two is taken.
+        power = 10.0 ** np.minimum(np.abs(shift), 22.0)
+        rounded = np.where(shift >= 0, np.rint(x * power) / power, np.rint(x / power) * power)
+    rounded = np.where(np.isfinite(x), rounded, x) + 0.0
+    extreme = np.isfinite(x) & (np.abs(shift) > 22)
+    rounded[extreme] = [float(f"{value:.{digits - 1}e}") for value in x[extreme]]
+    return rounded
+
+
+def forecast_columns(
+    series: Sequence[str], targets: Sequence[str], *, time: str, levels: Sequence[float]
+) -> list[str]:
+    """The columns of a forecast table, in order.
+
+    The series' columns, ``target`` if there are several, the time, ``yhat`` and one column a
+    quantile (``q0.025``). Raises DataError where a column of the input has a name taken here.
+    """
+    fixed = ["target"] if len(targets) > 1 else []
+    made = [*fixed, "yhat", *(f"q{float(level)!r}" for level in levels)]
+    given = [*series, time]
+    clashes = [name for name in dict.fromkeys(given) if name in made or given.count(name) > 1]
+    if clashes:
+        cure = "rename the column in the input"
+        found = "is also the name of another column of the forecast table"
+        raise DataError(*(Problem(f"column {name!r}", found, cure) for name in clashes))
+    return [*series, *fixed, time, *made[len(fixed) :]]
+
+
+def forecast_frame(
+    keys: pd.DataFrame,
+    stamps: np.ndarray,
+    *,
+    time: str,
+    targets: Sequence[str],
+    yhat: np.ndarray,
+    quantiles: np.ndarray,
+    levels: Sequence[float],
+) -> pd.DataFrame:
+    """One row a series, target and step, in that order; columns as in `forecast_columns`.
+
+    `keys` has a row a series, `stamps` [S, H] is datetime64 or int64, `yhat` [S, H, C] and
+    `quantiles` [S, H, C, Q] are in original units, NaN where there is no forecast; Q = the number
+    of `levels`, and may be 0. Numbers are rounded to 7 significant digits. Raises DataError where
+    names clash.
+    """
+    size, horizon, width = yhat.shape
+    names = forecast_columns(list(keys.columns), targets, time=time, levels=levels)
+    row = np.repeat(np.arange(size), width * horizon)  # [S*C*H]
+    columns: list[object] = [keys[name].take(row).array for name in keys.columns]
+    if width > 1:
+        one_series = np.repeat(np.arange(width), horizon)  # [C*H]
+        columns.append(pd.array(list(targets), dtype="str").take(np.tile(one_series, size)))
+    columns.append(np.repeat(stamps, width, axis=0).reshape(-1))  # [S, H] -> [S*C*H]
+    columns.append(round_significant(yhat.transpose(0, 2, 1).reshape(-1)))
+    flat = quantiles.transpose(3, 0, 2, 1).reshape(-1, row.size)  # [S, H, C, Q] -> [Q, S*C*H]
+    columns.extend(round_significant(flat))
+    return pd.DataFrame(dict(zip(names, columns, strict=True)))
+
+
+def table_format(path: str | Path) -> Literal["csv", "parquet"]:
+    """How `write_forecast` will write to `path`; UsageError for a suffix it does not know."""
+    suffix = "" if str(path) == "-" else Path(path).suffix.lower()
+    if suffix in ("", ".csv"):
+        return "csv"
+    if suffix == ".parquet":
+        return "parquet"
+    found = f"the suffix {suffix!r} names no kind of table that can be written"
+    raise UsageError(Problem(str(path), found, "end the name in .csv or .parquet"))
+
+
+def write_forecast(
+    path: str | Path, frame: pd.DataFrame, *, daily: bool = False, timezone: str = ""
+) -> None:
+    """`frame` is at `path`, whole, as CSV or by the suffix as Parquet; "-" is standard output.
+
+    CSV: UTF-8, a header, quotes only around text that needs them, missing values as empty cells,
+    lines ending in a line feed. Stamps are written as dates if `daily` (the frequency is a day
+    or coarser) and all are midnights of no stated timezone, else as ``YYYY-MM-DD HH:MM:SS`` with
+    `timezone` behind ("+02:00" or "Z", as the input had it; stamps are local to it).
+
+    Raises OutputError where the system refuses, UsageError for an unknown suffix.
+    """
+    kind = table_format(path)
+    if str(path) == "-":
+        _write_csv(sys.stdout.buffer, frame, daily=daily, timezone=timezone)
+        sys.stdout.buffer.flush()
+        return
+    with whole_file(Path(path)) as partial, open(partial, "wb") as file:
+        if kind == "csv":
+            _write_csv(file, frame, daily=daily, timezone=timezone)
+        else:
+            pq.write_table(_typed(frame, timezone), file)
+
+
+def _write_csv(file: BinaryIO, frame: pd.DataFrame, *, daily: bool, timezone: str) -> None:
+    """`frame` is in `file` as CSV.
+
+    Arrow's own writer puts quotes around every text, so lines are joined here: each column as
+    text, the columns as lines, and the lines' buffer as it lies in memory.
+    """
+    header = _quoted(pa.array([str(name) for name in frame.columns], pa.string()))
+    file.write((",".join(header.to_pylist()) + "\n").encode("utf-8"))
+    units = {
+        name: _finest(frame[name].to_numpy(), daily=daily and not timezone)
+        for name in frame.columns
+        if frame[name].dtype.kind == "M"
+    }
+    for rows in _parts(frame):
+        cells = [
+            _stamp_text(rows[name].to_numpy(), unit=units[name], timezone=timezone)
+            if name in units
+            else _cell_text(rows[name])
+            for name in rows.columns
+        ]
+        cells = [pc.coalesce(column, pa.scalar("")) for column in cells]
+        cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
+        lines = pc.binary_join_element_wise(*cells, ",") if len(cells) > 1 else cells[0]
+        file.write(_joined(lines))
+
+
+def _parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for first in range(0, len(frame), _ROWS):
+        yield frame.iloc[first : first + _ROWS]
+
+
+def _joined(lines: pa.Array) -> memoryview:
+    """All texts of `lines`, one behind the other, without a copy."""
+    _, offsets, data = lines.buffers()
+    if data is None:
+        return memoryview(b"")
+    ends = np.frombuffer(offsets, dtype=np.int32)[lines.offset : lines.offset + len(lines) + 1]
+    return memoryview(data)[ends[0] : ends[-1]]
+
+
+def _cell_text(column: pd.Series) -> pa.Array:
+    """`column` as CSV cells, null where it has no value."""
+    array = pa.array(column, from_pandas=True)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_floating(array.type) or pa.types.is_integer(array.type):
+        return pc.cast(array, pa.string())
+    return _quoted(pc.cast(array, pa.string()))
+
+
+def _quoted(text: pa.Array) -> pa.Array:
+    """`text` with quotes where a reader would otherwise not get the same text back."""
+    special = pc.match_substring_regex(text, '[,"\r\n]')
+    if not pc.any(special).as_py():
+        return text
+    doubled = pc.replace_substring(text, '"', '""')
+    return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), text)
+
+
+def _stamp_text(stamps: np.ndarray, *, unit: _Unit, timezone: str) -> pa.Array:
+    """`stamps` as text, null for NaT; each distinct stamp is put into words only once."""
+    codes, distinct = pd.factorize(stamps)
+    words = pa.array(np.datetime_as_string(distinct.astype("M8[us]"), unit=unit), pa.string())
+    words = pc.replace_substring(words, "T", " ")
+    words = pc.binary_join_element_wise(words, timezone, "")
+    return words.take(pa.array(codes, mask=codes < 0))
+
+
+def _finest(stamps: np.ndarray, *, daily: bool) -> _Unit:
+    """The coarsest unit of day (only if `daily`), second and microsecond that loses nothing."""
+    since = stamps[~np.isnat(stamps)].astype("M8[us]").astype(np.int64)  # microseconds
+    if daily and not np.any(since % 86_400_000_000):
+        return "D"
+    return "us" if np.any(since % 1_000_000) else "s"
+
+
+def _typed(frame: pd.DataFrame, timezone: str) -> pa.Table:
+    """`frame` as an Arrow table; with a `timezone`, its stamps are instants in it."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if not timezone:
+        return table
+    zone = "UTC" if timezone.upper() == "Z" else timezone
+    for position, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            try:
+                instants = pc.assume_timezone(table.column(position), zone)
+            except pa.ArrowInvalid as error:
+                raise OutputError(
+                    Problem(f"timezone {timezone!r}", "is not one that Parquet can name")
+                ) from error
+            table = table.set_column(position, field.name, instants)
+    return table

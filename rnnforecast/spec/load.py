@@ -1,0 +1,290 @@
+"""From a YAML file to a `Spec`, or to every problem in it at once, sorted by line."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from rnnforecast.errors import Problem, SpecError
+from rnnforecast.spec import source
+from rnnforecast.spec.model import SECTIONS, Spec, choices, expected
+from rnnforecast.spec.source import Keys
+
+Values = dict[str, dict[str, Any]]
+Place = TypeVar("Place", int, str)
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Spec:
+    """Read the spec at `path`, with `overrides` such as ``model.layers=2`` put in.
+
+    Raises `SpecError` with all problems, or with one if the file cannot be read.
+    """
+    try:
+        # PowerShell and Excel put a byte order mark in front.
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        cure = _did_you_mean(_near(path.name, _specs_in(path.parent)))
+        raise SpecError(Problem(str(path), "there is no such file", cure)) from None
+    except UnicodeDecodeError:
+        problem = Problem(str(path), "the file is not text in UTF-8", "save it as UTF-8")
+        raise SpecError(problem) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SpecError(Problem(str(path), f"the file cannot be read: {reason}")) from None
+    return parse(text, name=str(path), overrides=overrides)
+
+
+def parse(text: str, *, name: str, overrides: Sequence[str] = ()) -> Spec:
+    """Read the spec in `text`; `name` stands for the file in messages. Raises `SpecError`."""
+    read = source.read(text, name=name)
+    if read.values is None and not read.faults:
+        raise SpecError(Problem(name, "the file is empty", "write at least data and window"))
+    if not isinstance(read.values, dict):
+        found = f"expected sections such as data and window, found {_shown(read.values)}"
+        raise SpecError(Problem(f"{name}, line {read.lines.get((), 1)}", found))
+    report = _Report(name, read.lines)
+    for keys, line, found, cure in read.faults:
+        report.add(keys, found, cure, line=line)
+        report.blamed.add(keys[:2])
+    given: dict[str, Any] = read.values
+    for override in overrides:
+        _override(given, override, report)
+    values = _known(given, report)
+    try:
+        spec = Spec.model_validate(values)
+    except ValidationError as error:
+        _explain(error, values, report)
+        raise SpecError(*report.problems()) from None
+    if report.found:
+        raise SpecError(*report.problems())
+    return spec
+
+
+def dump(spec: Spec) -> str:
+    """The YAML text of `spec`, every key written out; `parse` gives an equal spec back."""
+    return source.write(spec.model_dump())
+
+
+@dataclass
+class _Report:
+    """Gathers problems, with the place of each."""
+
+    name: str
+    lines: Mapping[Keys, int]
+    overrides: dict[Keys, str] = field(default_factory=dict)
+    written: dict[Keys, Keys] = field(default_factory=dict)
+    """Keys as they were meant -> keys as they were written."""
+    blamed: set[Keys] = field(default_factory=set)
+    """Keys, as written, whose value could not be read: one complaint is enough."""
+    found: list[tuple[float, Problem]] = field(default_factory=list)
+
+    def add(self, keys: Keys, found: str, cure: str = "", *, line: int | None = None) -> None:
+        """Note one problem; its line is that of the nearest key above it that has one."""
+        written = keys
+        for size in (1, 2):
+            if keys[:size] in self.written:
+                written = self.written[keys[:size]] + keys[size:]
+        override = _nearest(self.overrides, keys) or _nearest(self.overrides, written)
+        if override is not None:
+            self.found.append((math.inf, Problem(f"--set {override}", found, cure)))
+            return
+        keys = written
+        if line is None:
+            line = _nearest(self.lines, keys)
+        label = ".".join(str(key) for key in keys if isinstance(key, str))
+        places = [self.name, "" if line is None else f"line {line}", label]
+        where = ", ".join(place for place in places if place)
+        self.found.append((math.inf if line is None else line, Problem(where, found, cure)))
+
+    def is_blamed(self, keys: Keys) -> bool:
+        """Whether a problem of these keys, as meant, has been noted before they were checked."""
+        return self.written.get(keys, keys) in self.blamed
+
+    def problems(self) -> list[Problem]:
+        """All problems, by line, those of the command line last."""
+        return [problem for _, problem in sorted(self.found, key=lambda item: item[0])]
+
+
+def _nearest(places: Mapping[Keys, Place], keys: Keys) -> Place | None:
+    """The place of `keys`, or else of the nearest keys above that have one."""
+    prefixes = (keys[:size] for size in range(len(keys), 0, -1))
+    return next((places[prefix] for prefix in prefixes if prefix in places), None)
+
+
+def _override(given: dict[str, Any], override: str, report: _Report) -> None:
+    """Put ``section.key=value`` into `given`; a key of a group may follow the key."""
+    path, equals, text = override.partition("=")
+    words = path.strip().split(".")
+    keys: Keys = tuple(words)
+    if not equals or len(keys) not in (2, 3) or not all(keys):
+        found, cure = "expected section.key=value", "for example model.layers=2"
+        report.found.append((math.inf, Problem(f"--set {override}", found, cure)))
+        return
+    # The last word counts: an override of a whole group replaces earlier ones of its keys.
+    for key in [key for key in report.overrides if key[: len(keys)] == keys]:
+        del report.overrides[key]
+    report.overrides[keys] = override
+    if words[0] not in SECTIONS and keys[:1] not in report.lines:
+        report.overrides.setdefault(keys[:1], override)
+    try:
+        value = source.scalar(text)
+    except SpecError as error:
+        report.add(keys, error.problems[0].found, error.problems[0].cure)
+        report.blamed.add(keys[:2])
+        return
+    group = given
+    for word in words[:-1]:
+        if not isinstance(group.get(word), dict):
+            group[word] = {}
+        group = group[word]
+    group[words[-1]] = value
+
+
+def _known(given: Mapping[str, Any], report: _Report) -> Values:
+    """The known keys of `given`; an unknown one is reported and read as the key it resembles.
+
+    That way a slip of the pen does not hide a wrong value, nor show up again as a missing key.
+    """
+    values: Values = {section: {} for section in SECTIONS}
+    strays: list[tuple[Keys, Keys | None, Any]] = []
+    for section, content in given.items():
+        meant = section if section in SECTIONS else _near(section, SECTIONS)
+        owner = _owner(section)
+        if meant != section and (owner or not meant):
+            report.add((section,), "unknown section", _cure_for_section(section, owner))
+            strays.append(((section,), (owner, section) if owner else None, content))
+            continue
+        assert meant is not None
+        if meant != section:
+            report.add((section,), "unknown section", _did_you_mean(meant))
+            report.written[(meant,)] = (section,)
+        if not isinstance(content, dict | None):
+            found = f"expected lines of the form 'key: value' below it, found {_shown(content)}"
+            report.add((section,), found)
+            report.blamed.add((meant,))
+            continue
+        for key, value in (content or {}).items():
+            if key in SECTIONS[meant].model_fields:
+                values[meant][key] = value
+                continue
+            target, cure = _intended(meant, key)
+            report.add((section, key), "unknown key", cure)
+            strays.append(((section, key), target, value))
+    for written, target, value in strays:
+        if target and target[1] not in values[str(target[0])]:
+            values[str(target[0])][str(target[1])] = value
+            report.written[target] = written
+    return values
+
+
+def _owner(key: str) -> str | None:
+    """The section that has `key`, if any."""
+    return next((name for name, section in SECTIONS.items() if key in section.model_fields), None)
+
+
+def _cure_for_section(section: str, owner: str | None) -> str:
+    if owner:
+        return f"'{section}' belongs to the section {owner}"
+    return "the sections are " + ", ".join(SECTIONS)
+
+
+def _intended(section: str, key: str) -> tuple[Keys | None, str]:
+    """What the unknown `key` of `section` was probably meant to be, and the advice to give."""
+    owner = _owner(key)
+    if owner:
+        return (owner, key), f"'{key}' belongs to the section {owner}"
+    fields = SECTIONS[section].model_fields
+    near = _near(key, fields)
+    if near:
+        return (section, near), _did_you_mean(near)
+    elsewhere = _near(key, [name for other in SECTIONS.values() for name in other.model_fields])
+    if elsewhere:
+        owner = _owner(elsewhere)
+        return None, f"did you mean '{elsewhere}' of the section {owner}?"
+    return None, f"the keys of {section} are " + ", ".join(fields)
+
+
+def _explain(error: ValidationError, values: Values, report: _Report) -> None:
+    """Say each of pydantic's errors in plain words, one a key or item."""
+    done: set[Keys] = set()
+    for detail in error.errors(include_url=False):
+        location = detail["loc"]
+        section, key = str(location[0]), str(location[1])
+        info = SECTIONS[section].model_fields[key]
+        if detail["type"] == "missing":
+            if (section,) not in report.blamed:
+                example = (info.examples or [""])[0]
+                cure = f"add '{key}: {example}' to the section {section}"
+                report.add((section, key), "this key is required", cure)
+            continue
+        keys, value = _item((section, key), values[section][key], location[2:])
+        if keys in done or (value is None and report.is_blamed(keys[:2])):
+            continue
+        done.add(keys)
+        reason = detail.get("ctx", {}).get("error")
+        if reason is not None:
+            report.add(keys, str(reason))
+        else:
+            wanted = expected(info)
+            cure = _cure(value, wanted, choices(info.annotation), required=info.is_required())
+            report.add(keys, f"expected {wanted}, found {_shown(value)}", cure)
+
+
+def _item(keys: Keys, value: Any, rest: Iterable[str | int]) -> tuple[Keys, Any]:
+    """Follow `rest` into lists and groups; parts that name only a branch of a type are skipped."""
+    for part in rest:
+        if isinstance(value, list) and isinstance(part, int):
+            keys, value = (*keys, part), value[part]
+    return keys, value
+
+
+def _cure(value: object, wanted: str, words: list[str], *, required: bool) -> str:
+    if value is None:
+        return "give a value" if required else "give a value, or delete the line for the default"
+    if isinstance(value, str):
+        near = _near(value, words)
+        if near:
+            return _did_you_mean(near)
+        if "number" in wanted and type(source.scalar(value)) in (int, float):
+            return "remove the quotes"
+        if "number" in wanted and value.replace(",", "", 1).isdigit():
+            return "write numbers with a decimal point"
+    elif "text" in wanted or "name" in wanted:
+        return "put it in quotes" if isinstance(value, bool | float) else ""
+    return ""
+
+
+def _near(word: str, known: Iterable[str]) -> str | None:
+    """The known word most like `word`; swapped letters are the likeliest slip."""
+    lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), lower, n=5)
+    near.sort(key=lambda name: sorted(name) != sorted(word.lower()))
+    return lower[near[0]] if near else None
+
+
+def _did_you_mean(name: str | None) -> str:
+    return f"did you mean '{name}'?" if name else ""
+
+
+def _shown(value: object) -> str:
+    """A value as the reader may have written it, cut short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"'{value}'" if len(value) <= 60 else f"'{value[:60]}…'"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    return "a group of keys" if isinstance(value, dict) else str(value)
+
+
+def _specs_in(folder: Path) -> list[str]:
+    """The YAML files of `folder`, for a suggestion; none if there is no such folder."""
+    return [path.name for path in folder.glob("*.y*ml")]

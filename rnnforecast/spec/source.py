@@ -1,0 +1,225 @@
+"""YAML text to plain values that remember their line, and back.
+
+Scalars follow YAML 1.2, not 1.1: ``no`` and ``on`` are text, ``1e-3`` is a number, ``1:30`` and
+``2024-01-31`` are text, and so is ``007``, which may name a series. Nothing but maps, lists,
+text, numbers, true, false and null can come out: tags that name Python objects are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from rnnforecast.errors import Problem, SpecError
+
+try:  # Ten times faster; absent where PyYAML was built without libyaml.
+    from yaml import CSafeLoader as _Parser
+except ImportError:
+    from yaml import SafeLoader as _Parser  # type: ignore[assignment]
+
+Keys = tuple[str | int, ...]
+
+_TAG = "tag:yaml.org,2002:"
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"
+    r"|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+)
+_SCALARS = (  # tried in this order; whatever matches none is text
+    ("null", re.compile(r"(~|null|Null|NULL)?$")),
+    ("bool", re.compile(r"(true|True|TRUE|false|False|FALSE)$")),
+    ("int", re.compile(r"(0|-?[1-9][0-9]*)$")),
+    ("float", _FLOAT),
+)
+_DEEPEST = 20
+
+_SYNTAX = (  # what the parser says, what it means, what to do
+    ("\t", "the line is indented with a tab", "indent with spaces"),
+    (
+        "unknown escape",
+        "a backslash inside double quotes",
+        "write paths with / or put them in single quotes",
+    ),
+    ("quoted scalar", "a quote that is opened on line {opened} is not closed", "close it"),
+    ("flow", "a bracket that is opened on line {opened} is not closed", "close it"),
+    (
+        "mapping values are not allowed",
+        "a colon where none is expected",
+        (
+            "check the indentation, write 'key: value' with a space after the colon, and put text"
+            " that holds a colon in quotes"
+        ),
+    ),
+    ("another document", "a second document begins here", "delete the line with ---"),
+    ("undefined alias", "text that begins with *", "put it in quotes"),
+    ("cannot start any token", "text that begins with a special character", "put it in quotes"),
+    ("alphabetic or numeric", "text that begins with a special character", "put it in quotes"),
+    ("node content", "text that begins with a special character", "put it in quotes"),
+    ("sequence entries", "a '-' where no list is expected", 'put a lone "-" in quotes'),
+    (
+        "",
+        "this is not valid YAML",
+        "check the indentation: the keys of a section all begin in the same column",
+    ),
+)
+
+
+class _Loader(_Parser):  # type: ignore[misc, unused-ignore]
+    """Composes nodes whose tags follow YAML 1.2."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - a hook of the base class
+
+
+for _kind, _pattern in _SCALARS:
+    _Loader.add_implicit_resolver(_TAG + _kind, _pattern, None)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes lists on one line and quotes all text that a YAML 1.1 or 1.2 reader would change."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Write equal values twice instead of naming them."""
+        return True
+
+
+def _flow_list(dumper: yaml.SafeDumper, values: Any) -> yaml.Node:
+    return dumper.represent_sequence(_TAG + "seq", values, flow_style=True)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    # Writers and readers differ on which rare characters end a line; escapes leave no doubt.
+    return dumper.represent_scalar(_TAG + "str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(list, _flow_list)
+_Dumper.add_representer(tuple, _flow_list)
+_Dumper.add_implicit_resolver(_TAG + "float", _FLOAT, list("-+.0123456789"))
+
+
+@dataclass
+class Source:
+    """The values of a YAML text, the line of each key and item, and what was wrong with them."""
+
+    values: object = None
+    lines: dict[Keys, int] = field(default_factory=dict)
+    faults: list[tuple[Keys, int, str, str]] = field(default_factory=list)
+    """Keys, line, what was found, cure."""
+    seen: set[int] = field(default_factory=set)
+    """Identities of the lists and maps met, to notice one that an alias repeats or nests."""
+
+
+def read(text: str, *, name: str) -> Source:
+    """Read the one document in `text`; `SpecError` naming the line if it is not valid YAML."""
+    try:
+        node = yaml.compose(text, _Loader)
+    except yaml.YAMLError as error:
+        raise SpecError(_syntax_problem(error, text, name)) from None
+    source = Source()
+    if node is not None:
+        source.values = _value(node, (), source)
+    return source
+
+
+def scalar(text: str) -> object:
+    """The value of `text` as if it stood after a key; only lists, groups and quotes are YAML.
+
+    Text such as ``*.csv``, ``%d/%m/%Y`` or ``|`` is taken as it is, as a shell user expects.
+    """
+    text = text.strip()
+    if text[:1] in tuple("[{\"'"):
+        return read(text, name="").values
+    for kind, pattern in _SCALARS:
+        if pattern.match(text):
+            return _plain(text, kind)
+    return text
+
+
+def write(values: Mapping[str, object]) -> str:
+    """The YAML text of `values`, keys in the given order; `read` gives the same values back."""
+    # Folded lines would be valid, but a long path is easier to find and edit on one line.
+    text: str = yaml.dump(
+        dict(values),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=10**6,
+    )
+    return text
+
+
+def _value(node: yaml.Node, keys: Keys, source: Source) -> object:
+    """The plain value of `node`; notes its line, and its faults, in `source`."""
+    line = node.start_mark.line + 1
+    source.lines.setdefault(keys, line)
+    if not isinstance(node, yaml.ScalarNode):
+        repeated = id(node) in source.seen
+        source.seen.add(id(node))
+        if repeated or len(keys) > _DEEPEST:
+            found = "an alias (*) repeats a list or group" if repeated else "nested too deeply"
+            source.faults.append((keys[:3], line, found, "write plain values only"))
+            return None
+    if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+        return _mapping(node, keys, source)
+    if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+        return [_value(item, (*keys, i), source) for i, item in enumerate(node.value)]
+    kind = node.tag.removeprefix(_TAG)
+    try:
+        if isinstance(node, yaml.ScalarNode) and kind in ("null", "bool", "int", "float", "str"):
+            return _plain(node.value, kind)
+        found = f"the tag {node.tag.replace(_TAG, '!!')} is not allowed"
+        source.faults.append((keys, line, found, "write plain values only"))
+    except ValueError:
+        source.faults.append((keys, line, f"'{node.value[:40]}' is not a valid {kind}", ""))
+    return None
+
+
+def _mapping(node: yaml.MappingNode, keys: Keys, source: Source) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            source.faults.append((keys, line, "a key must be a word", "write 'key: value'"))
+            continue
+        key = key_node.value
+        here = (*keys, key)
+        if key in values:
+            found = f"the key is given twice, first on line {source.lines[here]}"
+            source.faults.append((here, line, found, "delete one of the two"))
+            continue
+        source.lines[here] = line
+        values[key] = _value(value_node, here, source)
+    return values
+
+
+def _plain(text: str, kind: str) -> object:
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    if kind == "int":
+        return int(text)
+    if kind == "float":
+        return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+    return text
+
+
+def _syntax_problem(error: yaml.YAMLError, text: str, name: str) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:  # a character that YAML forbids: the reader knows its position only
+        position = getattr(error, "position", 0)
+        line = text.count("\n", 0, position) + 1
+        return Problem(f"{name}, line {line}", "a control character", "save the file as plain text")
+    rows = text.splitlines()
+    row = rows[mark.line] if mark.line < len(rows) else ""
+    indent = row[: len(row) - len(row.lstrip())]
+    said = f"{indent} {getattr(error, 'context', '')} {getattr(error, 'problem', '')}"
+    opened = getattr(error, "context_mark", None) or mark
+    found, cure = next((found, cure) for part, found, cure in _SYNTAX if part in said)
+    found = found.format(opened=opened.line + 1)
+    shown = f": {row.strip()[:60]}" if row.strip() else ""
+    return Problem(f"{name}, line {mark.line + 1}", found + shown, cure)

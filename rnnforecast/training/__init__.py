@@ -1,0 +1,1 @@
+"""Fitting a forecaster: batches gathered on the device, the loop, checkpoints."""

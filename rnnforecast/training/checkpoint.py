@@ -1,0 +1,95 @@
+"""Weights and unfinished trainings as safetensors: no pickle, and damage is noticed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_bytes
+from safetensors.torch import save as save_bytes
+from torch import Tensor
+
+from rnnforecast.errors import Problem, RunFolderError
+from rnnforecast.training.loop import FitState, Row
+
+GROUPS = ("weights", "best", "optimizer", "random")
+
+
+def weights_to_bytes(weights: dict[str, Tensor]) -> bytes:
+    """The weights as one safetensors file."""
+    return save_bytes({name: value.cpu().contiguous() for name, value in weights.items()})
+
+
+def weights_from_bytes(data: bytes, *, name: str) -> dict[str, Tensor]:
+    """The weights again. RunFolderError where the bytes are no safetensors file."""
+    try:
+        return load_bytes(data)
+    except SafetensorError as error:
+        raise _damaged(name) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """An unfinished training: which fit it is in, what that one knows, and what came before."""
+
+    phase: str
+    identity: str
+    """Hash of the spec and data it belongs to."""
+    state: FitState
+    before: dict[str, Any]
+    """Plain values that earlier fits left behind."""
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """The checkpoint as one file: a checksum, a line of JSON, the tensors."""
+    state = checkpoint.state
+    tensors: dict[str, Tensor] = {}
+    for group in GROUPS:
+        tensors |= {f"{group}/{key}": value for key, value in getattr(state, group).items()}
+    plain = {
+        field.name: getattr(state, field.name)
+        for field in dataclasses.fields(state)
+        if field.name not in GROUPS
+    }
+    plain["rows"] = [dataclasses.astuple(row) for row in state.rows]
+    plain["best_loss"] = state.best_loss if math.isfinite(state.best_loss) else None
+    head = {
+        "phase": checkpoint.phase,
+        "identity": checkpoint.identity,
+        "before": checkpoint.before,
+        "state": plain,
+    }
+    rest = json.dumps(head).encode() + b"\n" + weights_to_bytes(tensors)
+    return hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+
+
+def from_file(path: Path) -> Checkpoint:
+    """The checkpoint at `path`. RunFolderError where the file is damaged."""
+    total, _, rest = path.read_bytes().partition(b"\n")
+    if hashlib.sha256(rest).hexdigest().encode() != total:
+        raise _damaged(str(path))
+    text, _, body = rest.partition(b"\n")
+    stored: dict[str, Any] = json.loads(text)
+    plain = stored["state"]
+    plain["rows"] = [Row(*row) for row in plain["rows"]]
+    plain["best_loss"] = math.inf if plain["best_loss"] is None else plain["best_loss"]
+    state = FitState(**plain)
+    for key, value in weights_from_bytes(body, name=str(path)).items():
+        group, _, name = key.partition("/")
+        getattr(state, group)[name] = value
+    return Checkpoint(stored["phase"], stored["identity"], state, stored["before"])
+
+
+def _damaged(name: str) -> RunFolderError:
+    return RunFolderError(
+        Problem(
+            name,
+            "the file is damaged: its content does not match its checksum",
+            "train again, or restore it from a copy",
+        )
+    )

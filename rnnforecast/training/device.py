@@ -1,0 +1,35 @@
+"""Where the net runs, and in which precision."""
+
+from __future__ import annotations
+
+import torch
+
+
+def choose(wanted: str) -> torch.device:
+    """The device for `auto`, `cpu`, `cuda` or `mps`; ValueError where it is not there."""
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("this machine has no CUDA device that torch can use")
+    if wanted == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("this machine has no Apple GPU that torch can use")
+    return torch.device(wanted)
+
+
+def precision(wanted: str, device: torch.device) -> torch.dtype:
+    """The type matrix products run in: bfloat16 on a CUDA device that has it, else float32."""
+    if wanted == "auto":
+        mixed = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if mixed else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
+
+
+def describe(device: torch.device) -> str:
+    """One phrase for people: ``cpu (2 threads)`` or the GPU's name."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        return f"cpu ({torch.get_num_threads()} threads)"
+    return device.type

@@ -1,0 +1,124 @@
+"""`auto` in the spec becomes a number, from the calendar, the season, the horizon and the data.
+
+Rules of thumb, each with its reason; what they chose is printed and stored in `resolved.yaml`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnforecast.data.panel import Panel
+from rnnforecast.data.season import detect
+from rnnforecast.spec.model import Spec
+
+MOST_LOOKBACK = 2048
+"""Steps: an automatic lookback is never longer."""
+
+LOG_NEEDS = 1e-3
+"""Logs are taken where even the smallest value is at least this share of its series' median."""
+
+SEASONS_READ = {4: 6, 5: 8, 7: 8, 12: 4, 24: 7, 52: 3}
+"""Seasons of history that are read, by season length; others: as many as fit in about 168 steps."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One resolved key and why it is so."""
+
+    key: str
+    value: object
+    reason: str
+
+
+def resolve(spec: Spec, panel: Panel) -> tuple[Spec, list[Choice]]:
+    """The spec with every `auto` of windows, model and training replaced, and the choices made.
+
+    The data section is settled by the cleaning plan. Looks only at rows before the held-out
+    horizon where that could tell the future (the season).
+    """
+    choices: list[Choice] = []
+
+    def choose(section: str, key: str, value: object, reason: str) -> object:
+        given = getattr(getattr(spec, section), key)
+        if given != "auto":
+            return given
+        choices.append(Choice(f"{section}.{key}", value, reason))
+        return value
+
+    horizon = spec.window.horizon
+    season_length, season_reason = _season(panel, horizon) if spec.window.season == "auto" else (1, "")
+    season = int(str(choose("window", "season", season_length, season_reason)))
+    segment = int(str(choose("window", "segment", *_segment(season, horizon, spec.window.lookback))))
+    lookback = int(str(choose("window", "lookback", *_lookback(panel, season, segment, horizon))))
+    values = int(panel.observed.sum())
+    steps = int(np.clip(round(2000 * (values / 100_000) ** 0.5, -2), 400, 3000))
+    model = {
+        "hidden_size": choose("model", "hidden_size", *_hidden_size(values)),
+        "decoder": choose("model", "decoder", "direct", "the whole horizon at once from the last state"),
+        "normalize": choose("model", "normalize", *_normalize(panel)),
+    }
+    training = {
+        "max_steps": choose("training", "max_steps", steps, f"for {values:,} observed values"),
+        "batch_size": choose("training", "batch_size", *_batch_size(values)),
+    }
+    window = {"season": season, "segment": segment, "lookback": lookback}
+    sections = {"window": window, "model": model, "training": training}
+    update = {name: getattr(spec, name).model_copy(update=keys) for name, keys in sections.items()}
+    return spec.model_copy(update=update), choices
+
+
+def _season(panel: Panel, horizon: int) -> tuple[int, str]:
+    steps = np.arange(len(panel.observed)) - np.repeat(panel.offsets[:-1], panel.lengths)
+    told = steps < np.repeat(np.maximum(panel.lengths - horizon, panel.lengths // 2), panel.lengths)
+    candidates = panel.frequency.seasons()
+    found = detect(panel.targets, panel.observed & told[:, None], panel.offsets, candidates)
+    if found.length > 1:
+        return found.length, f"found in the data, explains {found.strength:.0%} of the variance around the trend"
+    tried = ", ".join(str(length) for length in found.tried)
+    return 1, f"no season found{f' (tried {tried})' if tried else ''}"
+
+
+def _segment(season: int, horizon: int, lookback: int | str) -> tuple[int, str]:
+    length, reason = (season, "one season") if season > 1 else (horizon, "one horizon: there is no season")
+    if isinstance(lookback, int) and length > lookback:
+        return lookback, "the lookback"
+    return length, reason
+
+
+def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[int, str]:
+    if season > 1:
+        seasons = SEASONS_READ.get(season, int(np.clip(168 // season, 2, 8)))
+        wanted, reason = max(seasons * season, horizon), f"{seasons} seasons, at least a horizon"
+    else:
+        wanted, reason = 8 * horizon, "eight horizons"
+    if wanted > max(MOST_LOOKBACK, horizon):
+        wanted, reason = max(MOST_LOOKBACK, horizon), "the most that is chosen automatically"
+    room = int(panel.lengths.max()) - horizon
+    if wanted > room:
+        wanted, reason = max(room, 1), "all but the horizon of the longest series"
+    segments = max(1, round(wanted / segment))
+    return segments * segment, f"{reason}, in whole segments"
+
+
+def _hidden_size(values: int) -> tuple[int, str]:
+    return (128, "the usual width") if values >= 5_000 else (64, "few observed values")
+
+
+def _batch_size(values: int) -> tuple[int, str]:
+    return (128, "the usual size") if values >= 5_000 else (64, "few observed values")
+
+
+def _normalize(panel: Panel) -> tuple[str, str]:
+    known = panel.targets[panel.observed]
+    if not len(known) or known.min() <= 0:
+        return "standard", "some values are zero or negative"
+    smallest = np.where(panel.observed, panel.targets, np.inf)
+    total = np.add.reduceat(np.where(panel.observed, panel.targets, 0.0), panel.offsets[:-1])
+    count = np.add.reduceat(panel.observed.astype(np.int64), panel.offsets[:-1])
+    level = total / np.maximum(count, 1)  # [S, C]
+    share = np.minimum.reduceat(smallest, panel.offsets[:-1]) / np.where(count > 0, level, 1.0)
+    if np.quantile(share, 0.05) < LOG_NEEDS:
+        return "standard", "some values are very close to zero"
+    return "log_mean", "all values are positive"

@@ -1,0 +1,51 @@
+"""Small tables for tests: what reading a CSV would give, without a file."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.read import Table
+from rnnforecast.data.roles import Roles
+from rnnforecast.data.sniff import Lines
+
+
+class OneFile:
+    """The lines of a file with a header and one row a line."""
+
+    def where(self, row: int, column: str | None = None) -> str:
+        return f"sales.csv, line {row + 2}" + (f", column {column!r}" if column else "")
+
+
+def table(time: Any, values: Any, series: Any = None) -> Table:
+    """A table of rows in the given order.
+
+    ``time`` [R] stamps, date strings or integers, ``values`` [R] or [R, C] with NaN for missing,
+    ``series`` [R] names, or None for a single series.
+    """
+    stamps = np.asarray(time)
+    if stamps.dtype.kind in "iu":
+        stamps = stamps.astype(np.int64)
+    else:
+        parsed = pd.to_datetime(pd.Index(time), format="ISO8601")
+        stamps = parsed.to_numpy().astype("datetime64[us]")
+    targets = np.asarray(values, dtype=np.float64).reshape(len(stamps), -1)
+    if series is None:
+        keys, codes = pd.DataFrame(index=range(1)), np.zeros(len(stamps), dtype=np.int64)
+    else:
+        names, codes = np.unique(np.asarray(series, dtype=str), return_inverse=True)
+        keys = pd.DataFrame({"item": names})
+    columns = tuple(f"y{number or ''}" for number in range(targets.shape[1]))  # y, y1, y2, …
+    roles = Roles("ds", tuple(keys.columns), columns, (), "long", {})
+    return Table(
+        keys=keys,
+        codes=codes.astype(np.int64),
+        time=stamps,
+        timezone="",
+        values=targets,
+        roles=roles,
+        lines=cast(Lines, OneFile()),
+        infinite=0,
+    )

@@ -1,0 +1,159 @@
+"""Measures of error against hand calculations, pandas and scikit-learn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import mean_absolute_error, mean_pinball_loss, root_mean_squared_error
+
+from rnnforecast.evaluation import metrics
+
+NAN = math.nan
+RNG = np.random.default_rng(0)
+ACTUAL = RNG.gamma(2.0, 10.0, size=(5, 4, 2))
+FORECAST = ACTUAL + RNG.normal(size=ACTUAL.shape)
+MISSING = RNG.random(ACTUAL.shape) < 0.2
+GAPPY = np.where(MISSING, NAN, ACTUAL)
+
+
+def cube(*series: list[float]) -> metrics.Floats:
+    """Series by horizon, of one target: `[S, H, 1]`."""
+    return np.array(series, dtype=np.float64)[..., None]
+
+
+def test_smape_is_a_mean_over_series_of_means_over_steps() -> None:
+    actual, forecast = cube([1, 3], [10, NAN]), cube([3, 1], [10, 5])
+    # 200 * (2/4 + 2/4) / 2 = 100 for the first series, 0 for the second
+    assert metrics.smape(actual, forecast) == pytest.approx(50.0)
+
+
+def test_smape_counts_nothing_against_nothing_as_right() -> None:
+    assert metrics.smape(cube([0, 0]), cube([0, 1])) == pytest.approx(100.0)
+
+
+def test_mase_leaves_out_series_without_a_scale() -> None:
+    actual, forecast = cube([1, 3], [10, 12]), cube([2, 5], [0, 0])
+    assert metrics.mase(actual, forecast, np.array([[0.5], [NAN]])) == pytest.approx(3.0)
+    assert math.isnan(metrics.mase(actual, forecast, np.full((2, 1), NAN)))
+
+
+def test_mae_and_rmse_agree_with_scikit_learn_target_by_target() -> None:
+    seen = [~MISSING[..., c] for c in range(2)]
+    pairs = [(ACTUAL[..., c][seen[c]], FORECAST[..., c][seen[c]]) for c in range(2)]
+    mae = np.mean([mean_absolute_error(a, f) for a, f in pairs])
+    rmse = np.mean([root_mean_squared_error(a, f) for a, f in pairs])
+    assert metrics.mae(GAPPY, FORECAST) == pytest.approx(mae)
+    assert metrics.rmse(GAPPY, FORECAST) == pytest.approx(rmse)
+
+
+def test_weighted_quantile_loss_agrees_with_scikit_learn() -> None:
+    levels = (0.1, 0.5, 0.975)
+    quantiles = FORECAST[..., None] + np.array([-1.0, 0.0, 2.0])
+    expected = np.mean(
+        [
+            2 * mean_pinball_loss(a, q[..., i][seen], alpha=level) / np.abs(a).mean()
+            for i, level in enumerate(levels)
+            for c in range(2)
+            for seen in [~MISSING[..., c]]
+            for a, q in [(ACTUAL[..., c][seen], quantiles[:, :, c])]
+        ]
+    )
+    assert metrics.weighted_quantile_loss(GAPPY, quantiles, levels) == pytest.approx(expected)
+
+
+def test_weighted_quantile_loss_of_zeros_is_not_defined() -> None:
+    zeros = cube([0, 0])
+    assert math.isnan(metrics.weighted_quantile_loss(zeros, zeros[..., None] + 1, (0.5,)))
+
+
+def test_coverage_includes_both_ends_and_skips_what_was_not_observed() -> None:
+    actual = cube([1, 2, 3, NAN, 4])
+    assert metrics.coverage(actual, np.full_like(actual, 2), np.full_like(actual, 3)) == 0.5
+
+
+def test_a_missing_forecast_is_never_skipped() -> None:
+    holed = FORECAST.copy()
+    holed[2, 1, 0] = NAN
+    scale = np.ones((5, 2))
+    quantiles = holed[..., None].repeat(3, axis=-1)
+    found = metrics.table(ACTUAL, holed, scale=scale, quantiles=quantiles, levels=(0.1, 0.5, 0.9))
+    assert all(math.isnan(value) for value in found.values())
+    unseen = np.where(np.isnan(holed), NAN, ACTUAL)
+    assert not any(math.isnan(v) for v in metrics.table(unseen, holed, scale=scale).values())
+
+
+def test_nothing_observed_gives_no_measure_and_no_warning() -> None:
+    nothing = np.full_like(ACTUAL, NAN)
+    found = metrics.table(nothing, FORECAST, scale=np.ones((5, 2)))
+    assert all(math.isnan(value) for value in found.values())
+
+
+def test_the_table_names_each_coverage_by_what_it_should_be() -> None:
+    levels = (0.025, 0.1, 0.5, 0.9, 0.975)
+    quantiles = np.zeros((1, 2, 1, 5)) + np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    found = metrics.table(
+        cube([3.5, 2]), cube([2, 2]), scale=np.ones((1, 1)), quantiles=quantiles, levels=levels
+    )
+    assert list(found) == ["smape", "mase", "mae", "rmse", "wql", "coverage_95", "coverage_80"]
+    assert (found["coverage_95"], found["coverage_80"]) == (1.0, 0.5)
+    lopsided = metrics.table(
+        cube([3.5, 2]),
+        cube([2, 2]),
+        scale=np.ones((1, 1)),
+        quantiles=quantiles[..., :2],
+        levels=(0.2, 0.6),
+    )
+    assert list(lopsided) == ["smape", "mase", "mae", "rmse", "wql"]
+
+
+def test_a_measure_by_series_averages_to_the_measure() -> None:
+    scale = np.arange(1.0, 11.0).reshape(5, 2)
+    by_series = metrics.mase_by_series(GAPPY, FORECAST, scale)
+    assert by_series.shape == (5, 2)
+    assert by_series.mean() == pytest.approx(metrics.mase(GAPPY, FORECAST, scale))
+    smape = metrics.smape_by_series(GAPPY, FORECAST)
+    assert smape.mean() == pytest.approx(metrics.smape(GAPPY, FORECAST))
+
+
+def test_the_scale_is_the_mean_seasonal_change_before_the_end() -> None:
+    values = np.array([1.0, 2, 4, 7, 50, 5, 5, NAN, NAN])[:, None]
+    scale = metrics.seasonal_scale(values, np.array([0, 5, 9]), season=2, ends=np.array([4, 9]))
+    # |4-1|, |7-2| (the 50 lies behind the end); then no two values two steps apart
+    assert scale[0, 0] == 4.0
+    assert math.isnan(scale[1, 0])
+
+
+def test_series_that_are_constant_short_or_empty_have_no_scale() -> None:
+    values = np.array([3.0, 3, 3, 1, 2])[:, None]
+    offsets = np.array([0, 3, 3, 4, 5])
+    scale = metrics.seasonal_scale(values, offsets, season=1, ends=offsets[1:])
+    assert np.isnan(scale).all()
+
+
+@given(
+    st.lists(st.integers(0, 7), min_size=1, max_size=5), st.integers(1, 4), st.integers(0, 2**31)
+)
+def test_seasonal_moments_agree_with_pandas(lengths: list[int], season: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets = np.cumsum([0, *lengths])
+    values = np.where(rng.random((offsets[-1], 2)) < 0.2, NAN, rng.normal(size=(offsets[-1], 2)))
+    ends = rng.integers(offsets[:-1], offsets[1:] + 1)
+    for power in (1, 2):
+        ours = metrics.seasonal_moment(values, offsets, season=season, ends=ends, power=power)
+        theirs = [
+            (pd.DataFrame(values[a:b]).diff(season).abs() ** power).mean().to_numpy()
+            for a, b in zip(offsets[:-1], ends, strict=True)
+        ]
+        np.testing.assert_allclose(ours, np.array(theirs, dtype=float), rtol=1e-12)
+
+
+def test_an_end_outside_its_series_is_refused() -> None:
+    with pytest.raises(ValueError, match="flat rows"):
+        metrics.seasonal_scale(
+            np.ones((4, 1)), np.array([0, 2, 4]), season=1, ends=np.array([2, 1])
+        )

@@ -1,0 +1,53 @@
+"""What a script and a reader see of an error."""
+
+from __future__ import annotations
+
+import pytest
+
+from rnnforecast import errors
+from rnnforecast.errors import DataError, Problem, RnnForecastError, RunFolderError
+
+
+def test_a_problem_reads_as_place_then_finding_then_cure() -> None:
+    problem = Problem("sales.csv, line 7, column 'y'", "found 'x1'", "delete the row")
+    assert str(problem) == "sales.csv, line 7, column 'y': found 'x1' — delete the row"
+
+
+def test_a_problem_without_place_or_cure_is_only_its_finding() -> None:
+    assert str(Problem("", "nothing to forecast")) == "nothing to forecast"
+    assert str(Problem("a.csv", "empty")) == "a.csv: empty"
+
+
+def test_an_error_prints_one_line_a_problem_in_the_given_order() -> None:
+    error = DataError(Problem("b", "second"), Problem("a", "first"))
+    assert str(error) == "b: second\na: first"
+    assert [problem.where for problem in error.problems] == ["b", "a"]
+
+
+def test_an_error_without_a_problem_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="at least one problem"):
+        RnnForecastError()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("RnnForecastError", 1),
+        ("UsageError", 2),
+        ("SpecError", 3),
+        ("DataError", 4),
+        ("RunFolderError", 4),
+        ("TrainingDiverged", 5),
+        ("PartFailed", 6),
+        ("OutputError", 1),
+        ("LockHeld", 75),
+    ],
+)
+def test_each_error_has_the_exit_code_that_the_manual_promises(name: str, code: int) -> None:
+    assert getattr(errors, name).exit_code == code
+
+
+def test_every_error_can_be_caught_as_the_base_and_a_damaged_run_as_bad_data() -> None:
+    named = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert all(issubclass(kind, RnnForecastError) for kind in named if issubclass(kind, Exception))
+    assert issubclass(RunFolderError, DataError)
