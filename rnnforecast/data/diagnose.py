@@ -12,13 +12,14 @@ from itertools import islice
 
 from rnnforecast.data import stamps
 from rnnforecast.data.roles import MISSING, Roles
-from rnnforecast.data.sniff import File, not_utf8, place
+from rnnforecast.data.sniff import File, not_utf8, place, undecodable
 from rnnforecast.errors import DataError, Problem
 
 SHOWN = 5
 """Problems of one kind that are written out; the others are counted."""
 
-Row = tuple[int, list[str]]
+_FILL = "fill the cell or take the row out"
+Row = tuple[int, list[str]]  # line number, cells
 
 
 class _Faults:
@@ -58,22 +59,18 @@ def diagnose(
 def _check(
     file: File, rows: list[Row], roles: Roles, form: stamps.Form, decimal: str, faults: _Faults
 ) -> None:
-    columns = {name: file.columns.index(name) for name in (roles.time, *roles.series)}
-    whole = [row for row in rows if _is_whole(file, row, list(columns.values()), faults)]
+    index = {name: file.columns.index(name) for name in (roles.time, *roles.series, *roles.targets)}
+    text = [index[name] for name in (roles.time, *roles.series)]
+    rows = [row for row in rows if _is_whole(file, row, text, faults)]
+    cells = {name: [(line, row[at]) for line, row in rows] for name, at in index.items()}
+    _check_times(file, roles.time, cells[roles.time], form, faults)
     for name in roles.series:
-        for line, cells in whole:
-            if not cells[columns[name]].strip():
-                problem = Problem(place(file, line, name), "the series has no name", _FILL)
+        for line, cell in cells[name]:
+            if not cell.strip():
+                problem = Problem(place(file, line, name), "the name of the series is blank", _FILL)
                 faults.add("series without a name", problem)
-    _check_times(
-        file, roles.time, [(line, row[columns[roles.time]]) for line, row in whole], form, faults
-    )
     for name in roles.targets:
-        index = file.columns.index(name)
-        _check_numbers(file, name, [(line, row[index]) for line, row in whole], decimal, faults)
-
-
-_FILL = "fill the cell or take the row out"
+        _check_numbers(file, name, cells[name], decimal, faults)
 
 
 def _is_whole(file: File, row: Row, used: list[int], faults: _Faults) -> bool:
@@ -85,7 +82,7 @@ def _is_whole(file: File, row: Row, used: list[int], faults: _Faults) -> bool:
         if any("\n" in cell for cell in cells):
             cure = "close the quote that is opened in this line"
         faults.add("rows of another width", Problem(place(file, line), found, cure))
-    elif any("\udc80" <= letter <= "\udcff" for index in used for letter in cells[index]):
+    elif any(not cells[index].isascii() and undecodable(cells[index]) for index in used):
         faults.add("cells that are not UTF-8", not_utf8(place(file, line)))
     else:
         return True
@@ -96,19 +93,19 @@ def _check_times(
     file: File, column: str, cells: list[tuple[int, str]], form: stamps.Form, faults: _Faults
 ) -> None:
     texts = list({text for _, text in cells})
-    unreadable = stamps.unreadable(texts, form)
-    bad = {text for text, wrong in zip(texts, unreadable, strict=True) if wrong}
-    for line, text in cells if bad else []:
-        if text not in bad:
+    bad = [text for text, wrong in zip(texts, stamps.unreadable(texts, form), strict=True) if wrong]
+    # Those that are readable once their offset is that of the others are in another time zone.
+    moved = [text.strip().removesuffix(stamps.zone_of(text.strip())) + form.zone for text in bad]
+    strangers = dict(zip(bad, ~stamps.unreadable(moved, form), strict=True))
+    for line, text in cells:
+        if text not in strangers:
             continue
         where, bare = place(file, line, column), text.strip()
-        zone = stamps.zone_of(bare)
         if bare in (*MISSING, "NaT"):
             faults.add("blank times", Problem(where, "the time is blank", _FILL))
-        elif zone != form.zone and not stamps.unreadable(
-            [bare.removesuffix(zone) + form.zone], form
-        ):
-            ours = f"the offset {zone.strip()}" if zone else "no offset"
+        elif strangers[text]:
+            zone = stamps.zone_of(bare).strip()
+            ours = f"the offset {zone}" if zone else "no offset"
             theirs = f"have {form.zone.strip()}" if form.zone else "have none"
             found = f"{bare!r} has {ours}, but other stamps {theirs}"
             cure = "write all stamps in one time zone, best in UTC"

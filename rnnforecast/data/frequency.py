@@ -113,6 +113,11 @@ class Frequency:
         whole = (cycle // self.step for cycle in cycles if cycle % self.step == 0)
         return tuple(length for length in whole if length > 1)
 
+    @property
+    def coarser_than_a_day(self) -> bool:
+        """Whether a step is a day or longer, so that stamps may be written as dates."""
+        return self.kind in ("business", "month") or (self.kind == "fixed" and self.step % DAY == 0)
+
     def rank(self) -> int:
         """About how long a step is, for "the finer one" [microseconds, or units]."""
         return (

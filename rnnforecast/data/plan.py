@@ -1,6 +1,6 @@
 """The cleaning plan: how a file becomes a clean panel, learnt once and then only applied.
 
-`learn` settles every `auto` on the training data. The plan is stored with the run, and `apply`
+`learn` settles every `auto` on the training data. The plan is stored with the run, and `clean`
 does to a new file exactly what was done then: the same columns, calendar, rules and fills.
 """
 
@@ -14,6 +14,10 @@ from rnnforecast.data.impute import Filled, Method, fill
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.read import Table, read
 from rnnforecast.data.regularize import Changes, regularize
+
+
+AUTO = ("auto",)
+"""In place of the columns' names: to be recognised."""
 
 
 @dataclass(frozen=True)
@@ -50,50 +54,8 @@ class Cleaned:
     changes: Changes
 
 
-def apply(plan: CleaningPlan, source: Sequence[str], *, skip_faulty: bool = False) -> Cleaned:
-    """The panel that the plan makes of `source` (files, folders, patterns, or ``-``).
-
-    With `skip_faulty` a series that the plan cannot repair is left out by name
-    (`changes.skipped`) and the others go on. DataError where nothing is left.
-    """
-    table = _read(plan, source)
-    panel, changes = regularize(
-        table,
-        frequency=plan.frequency,
-        duplicates=plan.duplicates,
-        minimum_length=plan.minimum_length,
-        skip_faulty=skip_faulty,
-    )
-    return _filled(panel, changes, plan)
-
-
-def learn(plan: CleaningPlan, source: Sequence[str]) -> tuple[CleaningPlan, Cleaned]:
-    """Settles what is still ``auto`` in `plan` on the data; returns the settled plan and the panel.
-
-    `time`, `series`, `targets` may be ``auto`` (the tuples hold just that word) and so may
-    `frequency`. DataError with all problems where the data cannot be used.
-    """
-    table = _read(plan, source)
-    panel, changes = regularize(
-        table,
-        frequency=plan.frequency,
-        duplicates=plan.duplicates,
-        minimum_length=plan.minimum_length,
-    )
-    settled = replace(
-        plan,
-        time=table.roles.time,
-        series=table.roles.series,
-        targets=table.roles.targets,
-        frequency=panel.frequency.alias,
-    )
-    return settled, _filled(panel, changes, settled)
-
-
-AUTO = ("auto",)
-
-
-def _read(plan: CleaningPlan, source: Sequence[str]) -> Table:
+def read_table(plan: CleaningPlan, source: Sequence[str]) -> Table:
+    """The table that `source` (files, folders, patterns, or ``-``) holds, not yet cleaned."""
     return read(
         list(source),
         time=plan.time,
@@ -105,6 +67,36 @@ def _read(plan: CleaningPlan, source: Sequence[str]) -> Table:
     )
 
 
-def _filled(panel: Panel, changes: Changes, plan: CleaningPlan) -> Cleaned:
+def clean(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> Cleaned:
+    """The panel that the plan makes of `table`.
+
+    With `skip_faulty` a series that the plan cannot repair is left out by name
+    (`changes.skipped`) and the others go on. DataError where nothing is left.
+    """
+    panel, changes = regularize(
+        table,
+        frequency=plan.frequency,
+        duplicates=plan.duplicates,
+        minimum_length=plan.minimum_length,
+        skip_faulty=skip_faulty,
+    )
     method = cast(Method, plan.missing)
     return Cleaned(panel, fill(panel.targets, panel.observed, panel.offsets, method), changes)
+
+
+def learn(plan: CleaningPlan, table: Table) -> tuple[CleaningPlan, Cleaned]:
+    """Settles what is still ``auto`` in `plan` on the data; returns the settled plan and the panel.
+
+    `time`, `series`, `targets` may be ``auto`` (the tuples hold just that word) and so may
+    `frequency`. DataError with all problems where the data cannot be used.
+    """
+    cleaned = clean(plan, table)
+    roles = table.roles
+    settled = replace(
+        plan,
+        time=roles.time,
+        series=roles.series,
+        targets=roles.targets,
+        frequency=cleaned.panel.frequency.alias,
+    )
+    return settled, cleaned

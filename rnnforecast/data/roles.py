@@ -66,7 +66,7 @@ def infer_roles(
     `head` holds rows as text, blank cells as "". Raises DataError naming `name` where no column
     or more than one could be the time, no column is numeric, or a given column does not exist.
     """
-    head = head.fillna("").astype(object)
+    head = head.fillna("").astype(object).apply(lambda cells: cells.str.strip())
     fixed = [] if time == "auto" else [time]
     fixed += [column for names in (series, targets) if names != "auto" for column in names]
     _check_given(fixed, head, name)
@@ -118,7 +118,7 @@ def _check_given(names: list[str], head: pd.DataFrame, where: str) -> None:
 def _is_numeric(column: str, cells: pd.Series[str]) -> bool:
     """Most cells are numbers and none looks like an id such as 007; a few that are not will be
     reported with their lines."""
-    filled = cells[~cells.isin(MISSING)].str.strip()
+    filled = cells[~cells.isin(MISSING)]
     if filled.empty or filled.str.fullmatch(r"0\d+").any():
         return False
     share = float(filled.str.fullmatch(NUMBER).mean())
@@ -196,11 +196,12 @@ def _find_targets(
 
 def _is_id(column: str, cells: pd.Series[str], numeric: bool) -> bool:
     named = column.lower() in _SERIES or _words(column)[-1] in _ID_WORDS
-    return named and (not numeric or bool(cells.str.fullmatch(r"\s*\d*\s*").all()))
+    return named and (not numeric or bool(cells.str.fullmatch(r"\d*").all()))
 
 
 def _is_date(cells: pd.Series[str]) -> bool:
-    return stamps.recognise(cells.tolist()) is not None
+    form = stamps.recognise(cells.tolist())
+    return form is not None and form.kind != "integer"
 
 
 def _words(column: str) -> list[str]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -69,11 +69,12 @@ class File:
             yield from islice(_records(self.open(), self.separator, self.name), 1, None)
             return
         line = 0
-        for batch in pq.ParquetFile(self.open()).iter_batches(batch_size=4096):
-            columns = (as_text(column).to_pylist() for column in batch.columns)
-            for cells in zip(*columns, strict=True):
-                line += 1
-                yield line, [cell or "" for cell in cells]
+        with pq.ParquetFile(self.path) as parquet:
+            for batch in parquet.iter_batches(batch_size=4096):
+                columns = (as_text(column).to_pylist() for column in batch.columns)
+                for cells in zip(*columns, strict=True):
+                    line += 1
+                    yield line, [cell or "" for cell in cells]
 
 
 class Lines:
@@ -129,9 +130,11 @@ def find(source: Sequence[str], *, separator: str = "auto") -> tuple[File, ...]:
 
 
 def sample(file: File, rows: int) -> list[list[str]]:
-    """The first rows' cells, without those that are cut short or too long."""
+    """The first rows' cells, without rows that are cut short or too long, and with a mark in the
+    place of bytes that are not UTF-8."""
     first = islice((cells for _, cells in file.records()), rows)
-    return [cells for cells in first if len(cells) == len(file.header)]
+    whole = (cells for cells in first if len(cells) == len(file.header))
+    return [[cell.encode(errors="replace").decode() for cell in cells] for cells in whole]
 
 
 def decimal_mark(cells: Sequence[str], where: str) -> Literal[".", ","]:
@@ -189,8 +192,8 @@ def _endings() -> str:
 def _open(path: Path | None, content: bytes) -> BinaryIO:
     if path is None:
         return io.BytesIO(content)
-    stream = path.open("rb")
-    return gzip.GzipFile(fileobj=stream) if path.name.lower().endswith(".gz") else stream  # type: ignore[return-value]
+    packed = path.name.lower().endswith(".gz")
+    return cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb")
 
 
 def _look(name: str, path: Path | None, separator: str) -> File:
@@ -247,7 +250,7 @@ def _separator(start: bytes, name: str) -> str:
 
 def _check_header(file: File, *, has_rows: bool) -> None:
     problems = []
-    if any("\udc80" <= letter <= "\udcff" for letter in "".join(file.header)):
+    if undecodable("".join(file.header)):
         problems.append(not_utf8(f"{file.name}, line 1"))
     names = Counter(name for name in file.columns if name)
     if twice := [name for name, count in names.items() if count > 1]:
@@ -258,6 +261,11 @@ def _check_header(file: File, *, has_rows: bool) -> None:
         problems.append(Problem(file.name, found, "expected at least one row below the header"))
     if problems:
         raise DataError(*problems)
+
+
+def undecodable(text: str) -> bool:
+    """Whether the text came from bytes that are not UTF-8."""
+    return any("\udc80" <= letter <= "\udcff" for letter in text)
 
 
 def not_utf8(where: str) -> Problem:

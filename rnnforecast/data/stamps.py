@@ -23,6 +23,7 @@ from rnnforecast.errors import DataError, Problem
 ISO = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}(?::\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?)?"
 _CLOCK = re.compile(r"([ T])(\d{1,2}:\d{2})(:\d{2})?(\.\d{1,6})?( ?[AaPp][Mm])?$")
 _ZONE = re.compile(r"(?<=\d)( ?(?:Z|UTC|[+-]\d{2}:?\d{2}))$")
+_OFFSET = re.compile(r" ?(?:Z|[+-]\d{2}:?\d{2})$")  # where a format says there is one
 # An offset of hours alone ("+02") is only one after a clock: "2024-01-05" ends in "-05" as well.
 _HOUR_ZONE = re.compile(r"(?:(?<=:\d{2})|(?<=\.\d{3})|(?<=\.\d{6}))( ?[+-]\d{2})$")
 
@@ -65,7 +66,8 @@ def given(time_format: str, samples: Sequence[str]) -> Form:
     """The form that a strptime format asks for; a last ``%z`` stands for the samples' offset."""
     where, zone, bare = "data.time_format", "", time_format
     if time_format.endswith("%z"):
-        zones = Counter(zone for zone in map(zone_of, samples) if zone)
+        ends = (_OFFSET.search(text.strip()) for text in samples)
+        zones = Counter(end.group(0) for end in ends if end)
         zone = max(zones, key=lambda item: zones[item]) if zones else "%z"
         bare = time_format.removesuffix("%z").rstrip()
     elif time_format.endswith("Z") and not time_format.endswith("%Z"):

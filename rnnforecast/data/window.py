@@ -6,6 +6,7 @@ steps from the series' start: steps before it are history, steps from it on are 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,10 +76,10 @@ def validation(split: Split, *, horizon: int, channels: int, most: int) -> Index
     ahead = np.arange(split.origins_each) * split.stride
     origin = (split.train_end[series, None] + ahead)[:, :, None]  # [S', origins, 1]
     item = (series[:, None] * channels + np.arange(channels))[:, None, :]  # [S', 1, C]
-    item, origin = (np.broadcast_to(part, (len(series), len(ahead), channels)).reshape(-1) for part in (item, origin))
-    if len(item) > most:
-        kept = np.linspace(0, len(item) - 1, most).astype(np.int64)
-        item, origin = item[kept], origin[kept]
+    shape = (len(series), len(ahead), channels)
+    count = math.prod(shape)
+    kept = np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+    item, origin = (np.broadcast_to(part, shape).reshape(-1)[kept] for part in (item, origin))
     return Index(item, origin, origin + horizon)
 
 

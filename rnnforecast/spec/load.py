@@ -20,10 +20,12 @@ Values = dict[str, dict[str, Any]]
 Place = TypeVar("Place", int, str)
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Spec:
+def load(
+    path: Path, overrides: Sequence[str] = (), *, backbones: Sequence[str] | None = None
+) -> Spec:
     """Read the spec at `path`, with `overrides` such as ``model.layers=2`` put in.
 
-    Raises `SpecError` with all problems, or with one if the file cannot be read.
+    Where `backbones` are given, another name is a problem too. Raises `SpecError` with all problems, or with one if the file cannot be read.
     """
     try:
         # PowerShell and Excel put a byte order mark in front.
@@ -37,10 +39,16 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Spec:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise SpecError(Problem(str(path), f"the file cannot be read: {reason}")) from None
-    return parse(text, name=str(path), overrides=overrides)
+    return parse(text, name=str(path), overrides=overrides, backbones=backbones)
 
 
-def parse(text: str, *, name: str, overrides: Sequence[str] = ()) -> Spec:
+def parse(
+    text: str,
+    *,
+    name: str,
+    overrides: Sequence[str] = (),
+    backbones: Sequence[str] | None = None,
+) -> Spec:
     """Read the spec in `text`; `name` stands for the file in messages. Raises `SpecError`."""
     read = source.read(text, name=name)
     if read.values is None and not read.faults:
@@ -57,7 +65,7 @@ def parse(text: str, *, name: str, overrides: Sequence[str] = ()) -> Spec:
         _override(given, override, report)
     values = _known(given, report)
     try:
-        spec = Spec.model_validate(values)
+        spec = Spec.model_validate(values, context={"backbones": backbones})
     except ValidationError as error:
         _explain(error, values, report)
         raise SpecError(*report.problems()) from None

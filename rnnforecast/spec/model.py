@@ -7,6 +7,7 @@ JSON schema of `explain` all come from the annotations here. A string among the 
 
 from __future__ import annotations
 
+import difflib
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -260,6 +261,16 @@ class Model(Section):
     options: Options = Field(
         default_factory=dict, description="Further options of the backbone, by name."
     )
+
+    @field_validator("backbone")
+    @classmethod
+    def _backbone_is_known(cls, backbone: str, info: ValidationInfo) -> str:
+        known = (info.context or {}).get("backbones")
+        if known is not None and backbone not in known:
+            near = difflib.get_close_matches(backbone.lower(), known, 1, 0.5)
+            hint = f" — did you mean '{near[0]}'?" if near else ""
+            raise ValueError(f"expected one of {', '.join(known)}, found '{backbone}'{hint}")
+        return backbone
 
 
 class Training(Section):

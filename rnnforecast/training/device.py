@@ -33,3 +33,18 @@ def describe(device: torch.device) -> str:
     if device.type == "cpu":
         return f"cpu ({torch.get_num_threads()} threads)"
     return device.type
+
+
+def of(net: torch.nn.Module) -> torch.device:
+    """The device a net lies on."""
+    return next(net.parameters()).device
+
+
+def seed(number: int) -> None:
+    """Starts torch's random numbers (first weights, dropout) on every device."""
+    torch.manual_seed(number)
+
+
+def version() -> str:
+    """Torch's version and the device that `auto` takes, for `--version`."""
+    return f"torch {torch.__version__} on {describe(choose('auto'))}"

@@ -120,7 +120,7 @@ class Fitter:
         )
         self.between_validations = max(1, recipe.max_steps // VALIDATIONS)
         self.state = state or FitState()
-        if state is not None:
+        if self.state.weights:
             self._restore()
 
     def run(self) -> FitState:

@@ -35,6 +35,9 @@ FORMAT = 1
 """Counts up when a run folder can no longer be read by an older version."""
 
 SUMS = "SHA256SUMS"
+MARK = "resolved.yaml"
+"""A folder that holds this file is a run, and may be replaced by the next one."""
+
 READ_BY_PREDICT = ("state.json", "model.safetensors", "resolved.yaml")
 
 
@@ -59,7 +62,7 @@ class Run:
 @contextmanager
 def new_run(path: Path) -> Iterator[Path]:
     """A folder to write a run into; takes its place at `path`, sums added, when the block ends well."""
-    with whole_folder(path, replace_if=SUMS) as folder:
+    with whole_folder(path, replace_if=MARK) as folder:
         yield folder
         files = sorted(file for file in folder.rglob("*") if file.is_file())
         lines = [f"{_sum(file.read_bytes())}  {file.relative_to(folder).as_posix()}\n" for file in files]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -48,3 +50,35 @@ class Silent:
 
     def progress(self, step: Step) -> None:
         """Says nothing."""
+
+
+class Recorder:
+    """Passes everything on to another listener and remembers it, with the time, for a log."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        """Passes the line on."""
+        self._write(event="said", text=text)
+        self._listener.say(text)
+
+    def warn(self, text: str) -> None:
+        """Passes the warning on."""
+        self._write(event="warned", text=text)
+        self._listener.warn(text)
+
+    def progress(self, step: Step) -> None:
+        """Passes the step on; remembers those that were validated."""
+        if step.validated:
+            self._write(event="validated", **asdict(step))
+        self._listener.progress(step)
+
+    def lines(self) -> str:
+        """All that was heard, one JSON object a line."""
+        return "".join(self._lines)
+
+    def _write(self, **entry: object) -> None:
+        stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._lines.append(json.dumps({"time": stamp, **entry}, ensure_ascii=False) + "\n")

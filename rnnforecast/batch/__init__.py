@@ -1,0 +1,1 @@
+"""What a nightly job needs around a workflow."""

@@ -1,0 +1,62 @@
+"""`rnnforecast`: the commands, gathered. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rnnforecast.cli.commands.check import check
+from rnnforecast.cli.commands.demo import demo
+from rnnforecast.cli.commands.init import init
+from rnnforecast.cli.commands.models import models
+from rnnforecast.cli.commands.predict import predict
+from rnnforecast.cli.commands.schema import schema
+from rnnforecast.cli.commands.train import train
+
+app = typer.Typer(
+    name="rnnforecast",
+    help="Train recurrent forecasters from one YAML spec: a CSV in, forecasts with intervals and plots out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from rnnforecast import __version__
+    from rnnforecast.training import device
+
+    typer.echo(f"rnnforecast {__version__}, {device.version()}")
+    raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the versions and the device, and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+for command in (init, check, train, predict, demo, models, schema):
+    app.command()(command)
+
+app.info.epilog = (
+    "Exit codes: 0 done, 1 unexpected, 2 wrong use, 3 bad spec, 4 unusable data, 5 training "
+    "diverged, 6 part of the series failed, 75 another run holds the lock."
+)
+
+
+def main() -> None:
+    """The console script."""
+    app()

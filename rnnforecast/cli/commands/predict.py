@@ -1,0 +1,63 @@
+"""`rnnforecast predict`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnforecast.cli.console import Voice
+from rnnforecast.cli.failures import told
+from rnnforecast.cli.options import Json, Quiet, Verbose
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="New data to forecast from (CSV, Parquet, folder, pattern, or - for stdin); "
+            "the spec's own files, as they are now, if not given.",
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="A folder, a .csv or .parquet file, or - for stdout; forecasts/NAME-OF-RUN if not given.",
+        ),
+    ] = None,
+    horizon: Annotated[
+        int | None,
+        typer.Option("--horizon", min=1, metavar="N", help="Steps ahead; as trained if not given."),
+    ] = None,
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw plots.")] = True,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Forecast every series from its end, with the run's own cleaning; write a table and plots."""
+    voice = Voice(quiet=quiet, verbose=verbose)
+    with told(voice):
+        from rnnforecast.errors import Problem, UsageError
+        from rnnforecast.workflow.predict import predict as forecast
+
+        target = out or str(Path("forecasts") / run.resolve().name)
+        if json and target == "-":
+            raise UsageError(
+                Problem("--json", "both the forecast and the summary would go to stdout", "give -o a file")
+            )
+        done = forecast(run, target, data=data, horizon=horizon, plots=plots, listener=voice)
+        if json:
+            voice.json(asdict(done))
+        for label, why in list(done.skipped.items())[:5]:
+            voice.warn(f"left out: {label}: {why}")
+        steps = f"{done.series:,} series × {done.horizon} steps, {done.first} to {done.last}"
+        where = "" if target == "-" else f", written to {target}"
+        voice.say(f"{steps}{where}" + (f", with {done.plots} plots" if done.plots else ""))

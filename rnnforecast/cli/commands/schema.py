@@ -1,0 +1,15 @@
+"""`rnnforecast schema`."""
+
+from __future__ import annotations
+
+from rnnforecast.cli.console import Voice
+from rnnforecast.cli.failures import told
+
+
+def schema() -> None:
+    """Print the JSON Schema of the spec, for editors that complete and check YAML."""
+    voice = Voice()
+    with told(voice):
+        from rnnforecast.spec.explain import json_schema
+
+        voice.json(json_schema())

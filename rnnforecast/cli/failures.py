@@ -1,0 +1,95 @@
+"""Errors become one readable message on stderr and the documented exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from rich.text import Text
+
+from rnnforecast.cli.console import Voice
+from rnnforecast.errors import Problem, RnnForecastError
+
+SHOWN = 20
+"""Problems that are printed; a file with more is told how many."""
+
+INTERRUPTED = 130
+"""The shell's code for a job that was ended by Ctrl-C."""
+
+UNEXPECTED = 1
+
+
+@contextmanager
+def told(voice: Voice) -> Iterator[None]:
+    """Whatever goes wrong inside the block is told by `voice`, and ends the program."""
+    try:
+        yield
+    except RnnForecastError as error:
+        voice.close()
+        _print(voice, error.problems)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        voice.close()
+        voice.err.print("stopped: nothing was written")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # the reader of our output (head, say) has left: what it wanted it got
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(UNEXPECTED)
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback for people
+        _unexpected(voice, error)
+    finally:
+        voice.close()
+
+
+def _print(voice: Voice, problems: tuple[Problem, ...]) -> None:
+    for problem in problems[:SHOWN]:
+        where = f"{problem.where}: " if problem.where else ""
+        voice.err.print(Text.assemble(("error: ", "red"), (where, "bold"), problem.found))
+        if problem.cure:
+            voice.err.print(Text(f"       {problem.cure}", style="cyan"))
+    if len(problems) > SHOWN:
+        voice.err.print(f"… and {len(problems) - SHOWN:,} more problems")
+
+
+def _unexpected(voice: Voice, error: Exception) -> NoReturn:
+    voice.close()
+    if voice.verbose:
+        voice.err.print(Text("".join(traceback.format_exception(error))))
+    cause = f"{type(error).__name__}: {error}".strip()
+    voice.err.print(Text.assemble(("error: ", "red"), f"unexpected: {cause}"))
+    if isinstance(error, MemoryError):
+        voice.err.print("       use fewer series at once, or a machine with more memory")
+    elif not voice.verbose:
+        voice.err.print("       this is a fault of the program; run again with -v and report what it prints")
+    sys.exit(UNEXPECTED)
+
+
+@contextmanager
+def stoppable(voice: Voice) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C or SIGTERM inside the block asks for an orderly stop; a second one stops at once.
+
+    Yields the function that says whether a stop was asked for.
+    """
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        name = signal.Signals(number).name
+        voice.warn(f"{name}: finishing with the best weights so far; once more to stop at once")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

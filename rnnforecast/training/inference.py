@@ -1,0 +1,101 @@
+"""Asking a fitted net: windows in, quantiles in original units out, as numpy arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.training.batches import Windows
+
+WINDOWS_AT_ONCE = 4096
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def normalised_errors(net: Forecaster, windows: Windows, item: Ints, origin: Ints) -> Floats:
+    """Actual less forecast on the normalised scale, `[W, H]`, of a net with a point head.
+
+    `item [W]` and `origin [W]`; NaN where the future was not observed.
+    """
+    errors = []
+    for part, begin in _parts(item, origin, windows):
+        batch = windows.gather(part, begin, begin + windows.horizon)
+        z, level = net.forecast(batch.history, batch.visible)  # [B, H, 1, 1]
+        error = level.apply(batch.future) - z[..., 0]
+        errors.append(torch.where(batch.weight > 0, error, torch.nan)[..., 0].cpu().numpy())
+    return np.concatenate(errors).astype(np.float64)
+
+
+def mean_loss(net: Forecaster, windows: Windows, item: Ints, origin: Ints) -> float:
+    """The head's loss over these windows, every observed step the same weight."""
+    total = weight = 0.0
+    for part, begin in _parts(item, origin, windows):
+        batch = windows.gather(part, begin, begin + windows.horizon)
+        observed = float(batch.weight.sum())
+        loss = net.loss(batch.history, batch.visible, batch.future, batch.weight)
+        total, weight = total + float(loss) * observed, weight + observed
+    return total / max(weight, 1.0)
+
+
+def quantiles(
+    net: Forecaster,
+    windows: Windows,
+    item: Ints,
+    origin: Ints,
+    *,
+    steps: int,
+    middle: int,
+    residuals: Floats | None = None,
+) -> Floats:
+    """Quantiles `[W, steps, Q]` in original units of the windows `item [W]` at `origin [W]`.
+
+    `residuals [H, Q]`, normalised, are added to the forecast of a point head. `middle` is the
+    median's place among the Q. Steps beyond the trained horizon are reached in blocks: the median
+    of each block is taken as history for the next, and the spread at its end is carried on, as
+    independent errors add up (in squares), so that intervals do not start afresh.
+    """
+    extra = None if residuals is None else torch.from_numpy(residuals).float().to(windows.device)
+    blocks = []
+    for part, begin in _parts(item, origin, windows):
+        batch = windows.gather(part, begin, begin)
+        found = _in_blocks(net, batch.history, batch.visible, steps, middle, extra)
+        blocks.append(found[:, :, 0].double().cpu().numpy())
+    return np.concatenate(blocks)
+
+
+def _in_blocks(
+    net: Forecaster,
+    history: Tensor,
+    visible: Tensor,
+    steps: int,
+    middle: int,
+    residuals: Tensor | None,
+) -> Tensor:
+    """Quantiles `[B, steps, C, Q]` in original units."""
+    blocks: list[Tensor] = []
+    carried: Tensor | float = 0.0
+    while sum(block.shape[1] for block in blocks) < steps:
+        z, level = net.forecast(history, visible)
+        if residuals is not None:
+            z = z + residuals[:, None, :]
+        center = z[..., middle : middle + 1]
+        unit = torch.ones_like(level.scale) if level.log else level.scale
+        # spreads in log ratios or original units, so that blocks of different level add up
+        spread = (z - center) * unit.unsqueeze(-1)
+        wider = torch.sign(spread) * torch.sqrt(spread**2 + carried)
+        blocks.append(level.undo(center + wider / unit.unsqueeze(-1)))
+        carried = carried + spread[:, -1:] ** 2
+        median = blocks[-1][..., middle]
+        history = torch.cat([history, median.to(history.dtype)], 1)[:, -history.shape[1] :]
+        seen = torch.ones_like(median, dtype=torch.bool)
+        visible = torch.cat([visible, seen], 1)[:, -visible.shape[1] :]
+    return torch.cat(blocks, 1)[:, :steps]
+
+
+def _parts(item: Ints, origin: Ints, windows: Windows) -> list[tuple[Tensor, Tensor]]:
+    columns = [torch.from_numpy(part).to(windows.device) for part in (item, origin)]
+    return list(zip(*(column.split(WINDOWS_AT_ONCE) for column in columns), strict=True))

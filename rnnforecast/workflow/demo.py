@@ -1,0 +1,20 @@
+"""`demo`: the main job on bundled data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rnnforecast.errors import OutputError, Problem
+
+SPEC = "co2.yaml"
+
+
+def sample_data() -> Path:
+    """The folder of the bundled data: inside an installed package, beside a checkout's."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "sample_data", package.parent / "sample_data"):
+        if (folder / SPEC).is_file():
+            return folder
+    raise OutputError(
+        Problem(str(package), "the sample data are not installed", "install rnnforecast again")
+    )

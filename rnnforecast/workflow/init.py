@@ -1,0 +1,170 @@
+"""`init`: looks into a file and drafts a spec that trains as it stands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rnnforecast.data.frequency import Frequency
+from rnnforecast.data.panel import Panel
+from rnnforecast.data.plan import clean, read_table
+from rnnforecast.data.read import Table
+from rnnforecast.data.regularize import Changes, inspect
+from rnnforecast.data.report import describe
+from rnnforecast.errors import OutputError, Problem
+from rnnforecast.output.files import write_text
+from rnnforecast.spec.explain import commented
+from rnnforecast.spec.load import parse
+from rnnforecast.workflow.prepare import plan_of, source_of
+from rnnforecast.workflow.resolve import resolve
+
+USUAL_HORIZONS = {"h": 48, "D": 28, "B": 20, "W": 13, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 4, "YE": 4}
+"""Steps ahead to start from: two days, four weeks, four weeks, a quarter, a year …"""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The spec's text and what it was inferred from, a line each."""
+
+    text: str
+    findings: list[str]
+
+
+def init(
+    data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool = False
+) -> Draft:
+    """Writes a commented spec for the file `data` to `path`; returns it with the findings.
+
+    `overrides` are keys already known (``data.time_format=%d/%m/%Y``). Raises DataError where the
+    file cannot be read and OutputError where `path` exists, unless it may be replaced.
+    """
+    if path.exists() and not replace:
+        raise OutputError(
+            Problem(str(path), "the file exists already", "choose another name with -o, or add --force")
+        )
+    relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
+    # the horizon is not known yet; any whole number makes the rest a valid spec
+    seed = parse(
+        f"data: {{path: {_quoted(relative)}}}\nwindow: {{horizon: 1}}\n",
+        name="--set",
+        overrides=overrides,
+    )
+    plan = plan_of(seed)
+    table = read_table(plan, source_of(seed, path))
+    changes = inspect(table, frequency=plan.frequency, duplicates=plan.duplicates)
+    panel = clean(plan, table, skip_faulty=True).panel
+    settled, choices = resolve(seed, panel)
+    reasons = {choice.key: choice.reason for choice in choices}
+    given = {override.split("=", 1)[0].strip() for override in overrides}
+    horizon, why = _horizon(panel, int(settled.window.season))
+    if "window.horizon" in given:
+        horizon, why = seed.window.horizon, "given"
+    roles = table.roles
+    values: dict[str, dict[str, object]] = {
+        "data": {
+            "path": relative,
+            "time": roles.time,
+            "series": list(roles.series),
+            "targets": list(roles.targets),
+        },
+        "clean": {
+            "frequency": panel.frequency.alias,
+            "duplicates": seed.clean.duplicates,
+            "missing": seed.clean.missing,
+        },
+        "window": {
+            "horizon": horizon,
+            "season": settled.window.season,
+            "lookback": seed.window.lookback,
+            "segment": seed.window.segment,
+        },
+        "model": {"backbone": seed.model.backbone, "hidden_size": seed.model.hidden_size},
+        "training": {
+            "loss": seed.training.loss,
+            "max_steps": seed.training.max_steps,
+            "seed": seed.training.seed,
+        },
+        "forecast": {
+            "quantiles": list(seed.forecast.quantiles),
+            "plots": seed.forecast.plots,
+        },
+    }
+    for key in sorted(given):
+        section, name = key.split(".")[:2]
+        held = getattr(getattr(seed, section), name)
+        values[section].setdefault(name, list(held) if isinstance(held, tuple) else held)
+    notes = {
+        "data.series": f"({_sentence(roles.reasons['series'])})",
+        "data.targets": f"({_sentence(roles.reasons['targets'])})",
+        "data.time": f"({_sentence(roles.reasons['time'])})",
+        "clean.frequency": f"({_agreement(changes)})",
+        "window.horizon": f"({why})",
+        "window.season": f"({reasons.get('window.season', 'given')})",
+    }
+    text = f"# {_headline(panel)}\n\n{commented(values, notes)}"
+    parse(text, name=str(path))  # a draft that does not load would be a bug: fail here, not there
+    write_text(path, text)
+    return Draft(text, _findings(table, panel, changes, horizon, why, reasons))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _sentence(reason: str) -> str:
+    return reason.rstrip(".")
+
+
+def _headline(panel: Panel) -> str:
+    series = "one series" if panel.size == 1 else f"{panel.size:,} series"
+    return f"A spec for {series}, {len(panel.targets):,} steps; every key not written here is automatic."
+
+
+def _agreement(changes: Changes) -> str:
+    if np.isnan(changes.agreement):
+        return "given"
+    return f"{changes.agreement:.1%} of the steps in the file agree"
+
+
+def _horizon(panel: Panel, season: int) -> tuple[int, str]:
+    """A horizon to start from: the usual one of the calendar, or a season, if the data allow it."""
+    usual = _usual(panel.frequency) or (season if season > 1 else 12)
+    most = max(1, int(np.median(panel.lengths)) // 4)
+    if usual > most:
+        return most, "to start from: a quarter of the usual length of a series"
+    return usual, "to start from: usual for this frequency"
+
+
+def _usual(frequency: Frequency) -> int | None:
+    return USUAL_HORIZONS.get(frequency.alias.split("-")[0])
+
+
+def _findings(
+    table: Table, panel: Panel, changes: Changes, horizon: int, why: str, reasons: dict[str, str]
+) -> list[str]:
+    roles = table.roles
+    layouts = {
+        "long": "a long table: one row a series and time",
+        "wide": "a wide table: one row a time, one column a target",
+        "single": "a single series",
+    }
+    series = ", ".join(roles.series) or "none, the whole table is one series"
+    lines = [
+        f"layout     {layouts[roles.layout]}",
+        f"time       {roles.time}: {_sentence(roles.reasons['time'])}",
+        f"series     {series}: {_sentence(roles.reasons['series'])}",
+        f"targets    {', '.join(roles.targets)}: {_sentence(roles.reasons['targets'])}",
+    ]
+    if roles.others:
+        lines.append(f"not used   {', '.join(roles.others)}")
+    lines += [
+        f"frequency  {panel.frequency.alias}: {_agreement(changes)}",
+        f"season     {reasons.get('window.season', 'given')}",
+        f"horizon    {horizon}: {why}",
+    ]
+    lines += [f"data       {sentence}" for sentence in describe(table, changes).sentences()]
+    return lines + [f"problem    {fault}" for fault in changes.faults]

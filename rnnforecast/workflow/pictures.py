@@ -1,0 +1,75 @@
+"""Forecast plots of chosen series, for `train` (the held-out horizon) and `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnforecast.data.panel import Panel
+from rnnforecast.output.plots import plot_forecast, safe_stem
+from rnnforecast.workflow.forecasting import Forecasts
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def draw(
+    folder: Path,
+    panel: Panel,
+    series: Ints,
+    origins: Ints,
+    forecasts: Forecasts,
+    *,
+    quantiles: Sequence[float],
+    naive: Floats,
+    actual: Floats | None = None,
+    note: str = "",
+) -> list[Path]:
+    """Draws `series` (places in the panel) into `folder`, PNG and SVG; returns the paths.
+
+    `origins [S]` and `forecasts` are those of the whole panel; `naive` and `actual`
+    `[len(series), H, C]` those of the drawn series. The first target of each series is drawn, or
+    all of them where only one series is.
+    """
+    channels = range(panel.observed.shape[1]) if len(series) == 1 else range(1)
+    horizon = forecasts.yhat.shape[1]
+    ahead = panel.stamps(np.maximum(origins, 0), horizon)  # [S, H]
+    labels = panel.labels()
+    taken: set[str] = set()
+    paths: list[Path] = []
+    for place, one in enumerate(series):
+        chosen = panel.select(np.arange(panel.size) == one)
+        past = int(origins[one])
+        for channel in channels:
+            name = panel.targets_names[channel]
+            label = labels[one] if len(channels) == 1 else f"{labels[one]} {name}"
+            stem = safe_stem(label, taken)
+            taken.add(stem)
+            paths += plot_forecast(
+                folder / stem,
+                label=label,
+                target=name,
+                history_time=chosen.stamps(np.zeros(1, dtype=np.int64), past)[0],
+                history=chosen.targets[:past, channel],
+                forecast_time=ahead[one],
+                yhat=forecasts.yhat[one, :, channel],
+                bands=_bands(forecasts.quantiles[one, :, channel], quantiles),
+                naive=naive[place, :, channel],
+                actual=None if actual is None else actual[place, :, channel],
+                note=note,
+            )
+    return paths
+
+
+def _bands(values: Floats, quantiles: Sequence[float]) -> list[tuple[float, Floats, Floats]]:
+    """`[H, Q]` as (share covered, lower, upper), one for each pair of quantiles q and 1 - q."""
+    bands = []
+    for low, level in enumerate(quantiles):
+        opposite = [k for k, other in enumerate(quantiles) if abs(level + other - 1) < 1e-9]
+        if level < 0.5 and opposite:
+            high = opposite[0]
+            bands.append((round(quantiles[high] - level, 6), values[:, low], values[:, high]))
+    return bands

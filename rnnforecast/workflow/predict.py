@@ -1,0 +1,200 @@
+"""`predict`: from a run folder and the data as it is now to a table of forecasts, and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.panel import Panel
+from rnnforecast.data.plan import Cleaned, clean, read_table
+from rnnforecast.errors import PartFailed, Problem
+from rnnforecast.evaluation.baselines import seasonal_naive
+from rnnforecast.output.files import whole_folder, write_json
+from rnnforecast.output.tables import forecast_frame, table_format, write_forecast
+from rnnforecast.workflow.artifact import Run, load_run
+from rnnforecast.workflow.events import Listener, Silent
+from rnnforecast.workflow.forecasting import Forecasts, Ints, forecast, windows_of
+from rnnforecast.workflow.pictures import draw
+
+TABLE, SUMMARY = "forecast.csv", "run.json"
+SHOWN = 5
+"""Series that are named in a message; the summary names all."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What `predict` wrote."""
+
+    out: str
+    series: int
+    """Series with a forecast."""
+    horizon: int
+    failed: dict[str, str]
+    """Label -> reason of each series that has no forecast though it should."""
+    skipped: dict[str, str]
+    """Label -> reason of each series that the spec leaves out."""
+    first: str
+    last: str
+    """The earliest and latest stamp that was forecast."""
+    plots: int
+
+
+def predict(
+    folder: Path,
+    out: str,
+    *,
+    data: Sequence[str] | None = None,
+    horizon: int | None = None,
+    plots: bool = True,
+    listener: Listener | None = None,
+) -> Predicted:
+    """Forecasts every series of the data from its end and writes the result to `out`.
+
+    `out` is a folder, a ``.csv`` or ``.parquet`` file, or ``-``. `data` are files to read instead
+    of those of the spec. Raises RunFolderError, DataError, OutputError; and, once the others are
+    written, PartFailed where some series could not be forecast.
+    """
+    listener = listener or Silent()
+    into_folder = out != "-" and not Path(out).suffix
+    if not into_folder:
+        table_format(out)
+    run, net = load_run(folder)
+    table = read_table(run.plan, data or run.source)
+    cleaned = clean(run.plan, table, skip_faulty=True)
+    panel = cleaned.panel
+    _warn_of_values(run, panel, listener)
+    if horizon and horizon > run.architecture.horizon:
+        listener.warn(
+            f"horizon {horizon} is beyond the {run.architecture.horizon} steps it was trained for: "
+            "later steps are forecast from earlier forecasts, with wider intervals"
+        )
+    windows = windows_of(panel, cleaned.filled, net)
+    found = forecast(
+        net,
+        windows,
+        panel,
+        panel.lengths,
+        quantiles=run.quantiles,
+        horizon=horizon,
+        residuals=run.residuals,
+    )
+    failed = _failed(cleaned, found)
+    stamps = panel.stamps(panel.lengths, found.yhat.shape[1])
+    frame = forecast_frame(
+        panel.keys,
+        stamps,
+        time=run.plan.time,
+        targets=panel.targets_names,
+        yhat=found.yhat,
+        quantiles=found.quantiles,
+        levels=run.quantiles,
+    )
+    drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
+    predicted = Predicted(
+        out=out,
+        series=panel.size - sum(label in failed for label in panel.labels()),
+        horizon=found.yhat.shape[1],
+        failed=failed,
+        skipped={label: why for label, why in cleaned.changes.skipped.items() if label not in failed},
+        first=str(pd.Series(stamps.min(keepdims=True).reshape(-1)).iloc[0]),
+        last=str(pd.Series(stamps.max(keepdims=True).reshape(-1)).iloc[0]),
+        plots=len(drawn),
+    )
+    daily = panel.frequency.coarser_than_a_day
+    if into_folder:
+        _write_folder(Path(out), folder, run, cleaned, found, frame, drawn, predicted)
+    else:
+        write_forecast(out, frame, daily=daily, timezone=panel.timezone)
+    if failed:
+        names = ", ".join(f"{label} ({why})" for label, why in list(failed.items())[:SHOWN])
+        more = f" … and {len(failed) - SHOWN:,} more" if len(failed) > SHOWN else ""
+        raise PartFailed(
+            Problem(
+                "",
+                f"{len(failed):,} series have no forecast: {names}{more}",
+                f"the other {predicted.series:,} were written to {out}; "
+                "see 'rnnforecast check' for what is wrong with these",
+            )
+        )
+    return predicted
+
+
+def _failed(cleaned: Cleaned, found: Forecasts) -> dict[str, str]:
+    """The series that cannot be forecast; a series too short by the spec's own rule is none."""
+    by_rule = cleaned.changes.series.loc[
+        cleaned.changes.series["too_short"] & (cleaned.changes.series["observed"] > 0), "label"
+    ]
+    short = set(by_rule)
+    failed = {label: why for label, why in cleaned.changes.skipped.items() if label not in short}
+    unknown = np.isnan(found.yhat).any(axis=(1, 2))
+    labels = cleaned.panel.labels()[unknown]
+    return failed | dict.fromkeys(labels, "a target was never observed")
+
+
+def _to_draw(run: Run, panel: Panel) -> Ints:
+    """The series drawn at `train` that are still there, filled up with the first others."""
+    rank = {label: place for place, label in enumerate(run.plotted)}
+    labels = panel.labels()
+    order = sorted(range(panel.size), key=lambda one: (rank.get(labels[one], len(rank)), one))
+    return np.array(sorted(order[: run.plots]), dtype=np.int64)
+
+
+def _write_folder(
+    out: Path,
+    folder: Path,
+    run: Run,
+    cleaned: Cleaned,
+    found: Forecasts,
+    frame: pd.DataFrame,
+    drawn: Ints,
+    predicted: Predicted,
+) -> None:
+    panel = cleaned.panel
+    with whole_folder(out, replace_if=SUMMARY) as partial:
+        daily = panel.frequency.coarser_than_a_day
+        write_forecast(partial / TABLE, frame, daily=daily, timezone=panel.timezone)
+        if len(drawn):
+            chosen = panel.select(np.isin(np.arange(panel.size), drawn))
+            naive = seasonal_naive(
+                chosen.targets,
+                chosen.offsets,
+                season=run.architecture.season,
+                horizon=predicted.horizon,
+                ends=chosen.offsets[1:],
+            )
+            (partial / "plots").mkdir()
+            draw(
+                partial / "plots",
+                panel,
+                drawn,
+                panel.lengths,
+                found,
+                quantiles=run.quantiles,
+                naive=naive,
+            )
+        summary = {
+            "run": str(folder.resolve()),
+            "version": run.facts["version"],
+            "series": predicted.series,
+            "horizon": predicted.horizon,
+            "first": predicted.first,
+            "last": predicted.last,
+            "failed": predicted.failed,
+            "skipped": predicted.skipped,
+        }
+        write_json(partial / SUMMARY, summary)
+
+
+def _warn_of_values(run: Run, panel: Panel, listener: Listener) -> None:
+    if run.architecture.normalize != "log_mean":
+        return
+    bad = int((panel.targets[panel.observed] <= 0).sum())
+    if bad:
+        listener.warn(
+            f"{bad:,} values are zero or negative, which there were none of at training: "
+            "the model reads them as very small ones; train again if they are real"
+        )

@@ -1,0 +1,476 @@
+"""Files become one table, and every fault of a file is named with its place and a cure."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from datetime import date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnforecast.data import read as read_module
+from rnnforecast.data.read import Table, head, read
+from rnnforecast.errors import DataError
+
+PLAIN = "ds,y\n2024-01-01,1\n2024-01-02,\n2024-01-03,2.5\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def write(content: str | bytes, name: str = "sales.csv") -> str:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    return write
+
+
+def days(table: Table) -> list[str]:
+    return [str(day) for day in table.time.astype("datetime64[D]")]
+
+
+def problems(*source: str, **options: Any) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        read(list(source), **options)
+    assert all(problem.cure for problem in caught.value.problems if problem.where)
+    return str(caught.value).splitlines()
+
+
+# --- what is read -------------------------------------------------------------------------------
+
+
+def test_a_plain_file_is_one_series_with_gaps_as_nan(write: Any) -> None:
+    table = read([write(PLAIN)])
+    assert days(table) == ["2024-01-01", "2024-01-02", "2024-01-03"]
+    assert table.time.dtype == "datetime64[us]"
+    np.testing.assert_array_equal(table.values, [[1.0], [np.nan], [2.5]])
+    assert table.keys.shape == (1, 0)
+    assert table.codes.tolist() == [0, 0, 0]
+    assert (table.timezone, table.infinite) == ("", 0)
+
+
+def test_keys_are_sorted_text_and_keep_leading_zeros(write: Any) -> None:
+    path = write(
+        "store,item,ds,y\n10,b,2024-01-01,1\n007,NA,2024-01-01,2\n10,a,2024-01-01,3\n"
+        "007,NA,2024-01-02,4\n"
+    )
+    table = read([path], series=["store", "item"])
+    assert table.keys.to_numpy().tolist() == [["007", "NA"], ["10", "a"], ["10", "b"]]
+    assert table.codes.tolist() == [2, 0, 1, 0]
+    assert table.codes.dtype == np.int64
+
+
+def test_only_pairs_of_ids_that_occur_are_keys(write: Any) -> None:
+    path = write("a,b,c,ds,y\nx,1,p,2024-01-01,1\ny,2,q,2024-01-01,2\nx,2,p,2024-01-01,3\n")
+    table = read([path], series=["a", "b", "c"])
+    assert table.keys.agg("".join, axis=1).tolist() == ["x1p", "x2p", "y2q"]
+    assert table.codes.tolist() == [0, 2, 1]
+
+
+def test_semicolons_and_decimal_commas_are_recognised(write: Any) -> None:
+    table = read([write("ds;menge\n31.12.2024;1,5\n01.01.2025;-0,25\n02.01.2025;3\n")])
+    assert days(table) == ["2024-12-31", "2025-01-01", "2025-01-02"]
+    assert table.values[:, 0].tolist() == [1.5, -0.25, 3.0]
+
+
+@pytest.mark.parametrize(("separator", "name"), [("\t", "a.tsv"), ("|", "a.txt"), (";", "a.csv")])
+def test_any_separator_is_recognised(write: Any, separator: str, name: str) -> None:
+    assert read([write(PLAIN.replace(",", separator), name)]).values[2, 0] == 2.5
+
+
+def test_a_separator_can_be_set(write: Any) -> None:
+    assert read([write("ds;a,b\n2024-01-01;1\n")], separator=";").roles.targets == ("a,b",)
+
+
+def test_gzip_byte_order_mark_and_windows_line_ends_are_read(write: Any) -> None:
+    text = "\ufeff" + PLAIN.replace("\n", "\r\n")
+    table = read([write(gzip.compress(text.encode()), "sales.csv.gz")])
+    assert table.roles.time == "ds"
+    assert table.values[2, 0] == 2.5
+
+
+def test_blanks_around_names_ids_and_times_do_not_matter(write: Any) -> None:
+    table = read([write("ds, shop, y\n2024-01-01 , b, 1\n2024-01-01, a, 2\n 2024-01-02, b, 3\n")])
+    assert table.roles.series == ("shop",)
+    assert table.keys["shop"].tolist() == ["a", "b"]
+    assert table.values[:, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("cell", ["", '""', "NA", "NaN", "nan", "null", "None", "n/a", " "])
+def test_words_for_missing_are_missing(write: Any, cell: str) -> None:
+    assert np.isnan(read([write(f"ds,y\n2024-01-01,1\n2024-01-02,{cell}\n")]).values[1, 0])
+
+
+def test_infinite_values_are_missing_and_counted(write: Any) -> None:
+    table = read([write("ds,y\n2024-01-01,1\n2024-01-02,inf\n2024-01-03,-inf\n2024-01-04,2\n")])
+    assert table.infinite == 2
+    assert np.isnan(table.values[:, 0]).tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("texts", "zone", "expected"),
+    [
+        (["2024-01-31", "2024-02-01"], "", "2024-01-31T00:00"),
+        (["2024-01-31T05:00:00", "2024-01-31T06:00:00"], "", "2024-01-31T05:00"),
+        (["2024-01-31 05:00", "2024-01-31 06:00"], "", "2024-01-31T05:00"),
+        (["2024-01-31 05:00:00.250", "2024-01-31 06:00"], "", "2024-01-31T05:00:00.250"),
+        (["2024-01-31T05:00:00.000000000"], "", "2024-01-31T05:00"),
+        (["2024-01-31T05:00:00Z"], "Z", "2024-01-31T05:00"),
+        (["2024-01-31T05:00:00+02:00"], "+02:00", "2024-01-31T05:00"),
+        (["2024-01-31 05:00:00-0330"], "-0330", "2024-01-31T05:00"),
+        (["2024-01-31 05:00+02"], "+02", "2024-01-31T05:00"),
+        (["2024-01-31 05:00:00 UTC"], "UTC", "2024-01-31T05:00"),
+        (["31.01.2024 5:00", "1.2.2024 5:00"], "", "2024-01-31T05:00"),
+        (["31/01/2024", "01/02/2024"], "", "2024-01-31T00:00"),
+        (["1/31/2024 05:00 PM", "2/1/2024 05:00 PM"], "", "2024-01-31T17:00"),
+        (["2024/1/31", "2024/2/1"], "", "2024-01-31T00:00"),
+        (["2024-01", "2024-02"], "", "2024-01-01T00:00"),
+        (["2024-Q4", "2025-Q1"], "", "2024-10-01T00:00"),
+        (["Jan 31 2024", "Feb 1 2024"], "", "2024-01-31T00:00"),
+        (["20240131", "20240201"], "", "2024-01-31T00:00"),
+        (["202401", "202402"], "", "2024-01-01T00:00"),
+    ],
+)
+def test_stamps_stay_local_however_they_are_written(
+    write: Any, texts: list[str], zone: str, expected: str
+) -> None:
+    table = read([write("ds;y\n" + "".join(f"{text};1\n" for text in texts))])
+    assert table.time[0] == np.datetime64(expected)
+    assert table.timezone == zone
+
+
+def test_a_time_format_settles_what_is_ambiguous(write: Any) -> None:
+    path = write("ds,y\n03/04/2021,1\n04/04/2021,2\n")
+    assert days(read([path], time_format="%d/%m/%Y")) == ["2021-04-03", "2021-04-04"]
+    assert days(read([path], time_format="%m/%d/%Y")) == ["2021-03-04", "2021-04-04"]
+
+
+def test_a_time_format_may_end_in_an_offset(write: Any) -> None:
+    path = write("ds,y\n3.4.2021 01h+02:00,1\n3.4.2021 02h+02:00,2\n")
+    table = read([path], time="ds", time_format="%d.%m.%Y %Hh%z")
+    assert table.time[0] == np.datetime64("2021-04-03T01:00")
+    assert table.timezone == "+02:00"
+
+
+def test_one_date_far_down_settles_day_or_month_first(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_module, "HEAD_ROWS", 3)
+    rows = [f"{day:02}/02/2024,{day}\n" for day in range(1, 16)]
+    table = read([write("ds,y\n" + "".join(rows))])
+    assert days(table)[-1] == "2024-02-15"
+
+
+def test_an_integer_index_stays_integer(write: Any) -> None:
+    table = read([write("step,y\n1,5\n2,6\n4,7\n")])
+    assert table.time.tolist() == [1, 2, 4]
+    assert table.time.dtype == np.int64
+
+
+def test_a_file_sorted_by_series_is_understood_beyond_its_head(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_module, "HEAD_ROWS", 10)
+    rows = [
+        f"2024-01-{day:02},{region},{kind},{day}\n"
+        for region in "ab"
+        for kind in ("x", "y")
+        for day in range(1, 29)
+    ]
+    table = read([write("ds,region,kind,y\n" + "".join(rows))])
+    assert table.roles.series == ("region", "kind")
+    assert len(table.keys) == 4
+
+
+def test_a_folder_is_one_table_whatever_the_order_of_the_columns(
+    write: Any, tmp_path: Path
+) -> None:
+    write("ds,shop,y\n2024-01-01,a,1\n2024-01-01,b,2\n", "in/1.csv")
+    write("y;shop;extra;ds\n3,5;a;x;2024-01-02\n", "in/2.csv")
+    frame = pd.DataFrame({"ds": pd.to_datetime(["2024-01-03"]), "y": [4], "shop": ["c"]})
+    frame.to_parquet(tmp_path / "in" / "3.parquet")
+    write("not data", "in/readme.md")
+    table = read([str(tmp_path / "in")], decimal=",")
+    assert table.keys["shop"].tolist() == ["a", "b", "c"]
+    assert table.codes.tolist() == [0, 1, 0, 2]
+    assert table.values[:, 0].tolist() == [1, 2, 3.5, 4]
+    assert days(table)[2:] == ["2024-01-02", "2024-01-03"]
+    assert table.lines.where(1, "y") == "1.csv, line 3, column 'y'"
+    assert table.lines.where(2) == "2.csv, line 2"
+    assert table.lines.where(3) == "3.parquet, row 1"
+
+
+def test_a_pattern_names_several_files_and_each_is_read_once(write: Any, tmp_path: Path) -> None:
+    first = write(PLAIN, "a1.csv")
+    write("ds,y\n2024-01-04,9\n", "a2.csv")
+    assert len(read([first, str(tmp_path / "a*.csv")]).time) == 4
+
+
+def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(PLAIN.encode())))
+    table = read(["-"])
+    assert table.values[2, 0] == 2.5
+    assert table.lines.where(2) == "stdin, line 4"
+
+
+def test_lines_count_quoted_line_ends_and_blank_lines(write: Any) -> None:
+    path = write('\nds,id,y\n2024-01-01,"a\nb",1\n\n\n2024-01-01,c,2\n2024-01-02,"a\nb",3\n')
+    table = read([path])
+    assert table.keys["id"].tolist() == ["a\nb", "c"]
+    assert [table.lines.where(row) for row in range(3)] == [
+        "sales.csv, line 3",
+        "sales.csv, line 7",
+        "sales.csv, line 8",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("times", "expected", "zone"),
+    [
+        (pa.array([datetime(2024, 1, 1, 5)], pa.timestamp("ns")), "2024-01-01T05", ""),
+        (pa.array([datetime(2024, 1, 1, 5)], pa.timestamp("ms", "UTC")), "2024-01-01T05", "Z"),
+        (pa.array([date(2024, 1, 1)], pa.date32()), "2024-01-01", ""),
+        (pa.array(["01.02.2024"]), "2024-02-01", ""),
+        (pa.array(["2024-01-01T05:00:00+01:00"]), "2024-01-01T05", "+01:00"),
+    ],
+)
+def test_parquet_times_of_any_type_are_read(
+    tmp_path: Path, times: Any, expected: str, zone: str
+) -> None:
+    ids = pa.array(["b"]).dictionary_encode()
+    columns = {"ds": times, "id": ids, "shop": pa.array([7]), "y": pa.array([3], pa.int32())}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    table = read([str(tmp_path / "a.parquet")], series=["id", "shop"], targets=["y"])
+    assert table.time[0] == np.datetime64(expected)
+    assert table.timezone == zone
+    assert table.keys.to_numpy().tolist() == [["b", "7"]]
+    assert table.values.tolist() == [[3.0]]
+
+
+def test_categories_that_no_row_uses_are_no_series(tmp_path: Path) -> None:
+    ids = pd.Categorical(["x", "z"], categories=["", "x", "y", "z"])
+    frame = pd.DataFrame({"t": [1, 1], "id": ids, "y": [1.0, None]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    table = read([str(tmp_path / "a.parquet")])
+    assert table.keys["id"].tolist() == ["x", "z"]
+    assert table.time.tolist() == [1, 1]
+    assert np.isnan(table.values[1, 0])
+
+
+def test_the_head_is_text_as_it_is_written(write: Any) -> None:
+    rows = head([write("id;y\n007;1,50\n;\n")])
+    assert rows.to_numpy().tolist() == [["007", "1,50"], ["", ""]]
+
+
+names = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1).filter(
+    lambda name: name.strip() == name
+)
+values = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
+stamps = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(st.tuples(names, stamps, values), min_size=1, max_size=30), gz=st.booleans())
+def test_what_pandas_writes_is_read_back_exactly(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], gz: bool
+) -> None:
+    frame = pd.DataFrame(rows, columns=["key", "ds", "y"])
+    frame["y"] = frame["y"].astype(float)
+    path = tmp_path_factory.mktemp("round") / ("a.csv.gz" if gz else "a.csv")
+    text = frame.assign(ds=[stamp.isoformat() for stamp in frame["ds"]])
+    text.to_csv(path, index=False)
+    table = read([str(path)], time="ds", series=["key"], targets=["y"], decimal=".")
+    np.testing.assert_array_equal(table.values[:, 0], frame["y"])
+    np.testing.assert_array_equal(table.time, frame["ds"].to_numpy("datetime64[us]"))
+    assert table.keys["key"].iloc[table.codes].tolist() == frame["key"].tolist()
+    assert table.keys["key"].tolist() == sorted(set(frame["key"]))
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
+def test_a_missing_file_and_an_empty_one_are_reported_together(write: Any) -> None:
+    lines = problems("nowhere.csv", write("", "empty.csv"), write("ds,y\n", "bare.csv"))
+    assert lines[0].startswith("nowhere.csv: there is no such file")
+    assert lines[1].startswith("empty.csv: the file is empty")
+    assert lines[2].startswith("bare.csv: the file has a header but no rows")
+
+
+def test_folders_patterns_and_files_without_tables_are_refused(write: Any, tmp_path: Path) -> None:
+    lines = problems(str(tmp_path), str(tmp_path / "*.csv"), write("x", "book.xlsx"))
+    assert "no CSV or parquet file in this folder" in lines[0]
+    assert "no CSV or parquet file matches this pattern" in lines[1]
+    assert "not a kind of file that can be read" in lines[2]
+
+
+def test_a_missing_column_names_the_nearest_and_all_others(write: Any) -> None:
+    (line,) = problems(write("date,sales\n2024-01-01,1\n"), targets=["sale"])
+    assert line == (
+        "sales.csv: there is no column 'sale' — did you mean 'sales'? "
+        "the columns are 'date', 'sales'"
+    )
+
+
+def test_every_file_that_lacks_a_column_is_named(write: Any, tmp_path: Path) -> None:
+    write(PLAIN, "in/1.csv")
+    write("ds,z\n2024-01-01,1\n", "in/2.csv")
+    write("ds,x\n2024-01-01,1\n", "in/3.csv")
+    lines = problems(str(tmp_path / "in"))
+    assert [line.split(" —")[0] for line in lines] == [
+        "2.csv: there is no column 'y'",
+        "3.csv: there is no column 'y'",
+    ]
+
+
+def test_a_column_name_that_comes_twice_is_refused(write: Any) -> None:
+    (line,) = problems(write("ds,y,y\n2024-01-01,1,2\n"))
+    assert line.startswith("sales.csv, line 1: the header names 'y' more than once")
+
+
+def test_text_among_numbers_is_shown_five_times_and_counted(write: Any) -> None:
+    rows = [f"2024-01-{day:02},{'x' if day > 20 else day}\n" for day in range(1, 29)]
+    lines = problems(write("ds,y\n" + "".join(rows)))
+    assert lines[0].startswith("sales.csv, line 22, column 'y': 'x' is not a number")
+    assert "leave it empty" in lines[0]
+    assert len(lines) == 6
+    assert lines[5] == "… and 3 more: cells of column 'y' that are not a number"
+
+
+def test_a_number_with_the_other_decimal_mark_says_so(write: Any) -> None:
+    (line,) = problems(write("ds;y\n2024-01-01;1.5\n2024-01-02;2,5\n"))
+    assert "line 3, column 'y': '2,5' is not a number" in line
+    assert "set data.decimal to ','" in line
+
+
+def test_a_thousand_or_a_bit_more_than_one_is_refused(write: Any) -> None:
+    path = write("ds;y\n2024-01-01;1,234\n2024-01-02;2,500\n")
+    (line,) = problems(path)
+    assert "'1,234' can be read with a decimal comma or a thousands separator" in line
+    assert read([path], decimal=",").values[0, 0] == 1.234
+
+
+def test_bad_dates_and_blank_ones_are_told_apart(write: Any) -> None:
+    path = write(
+        "ds,y\n2024-02-28,1\n2024-02-29,2\n2024-02-30,3\n,4\nNaT,5\n2024-03-02,6\n2024-03-03,7\n"
+    )
+    lines = problems(path)
+    assert "line 4, column 'ds': '2024-02-30' is not a time" in lines[0]
+    assert "line 5, column 'ds': the time is blank" in lines[1]
+    assert "line 6, column 'ds': the time is blank" in lines[2]
+
+
+def test_times_that_nobody_can_read_ask_for_a_format(write: Any) -> None:
+    (line,) = problems(write("ds,y\nmonday,1\ntuesday,2\n"), time="ds")
+    assert "column 'ds': the times cannot be recognised: 'monday', 'tuesday'" in line
+    assert "data.time_format" in line
+
+
+@pytest.mark.parametrize("time_format", ["%d.%q", "%Z %Y", "%Y%z-%m"])
+def test_a_time_format_that_makes_no_sense_is_refused(write: Any, time_format: str) -> None:
+    (line,) = problems(write(PLAIN), time_format=time_format)
+    assert line.startswith(f"data.time_format: {time_format!r}")
+
+
+def test_seconds_since_1970_are_refused(write: Any) -> None:
+    (line,) = problems(write("timestamp,y\n1704067200,1\n1704070800,2\n"))
+    assert "seconds (or finer) since 1970: '1704067200'" in line
+
+
+def test_a_stamp_with_another_offset_is_refused(write: Any) -> None:
+    path = write(
+        "ds,y\n2024-10-27T01:00+02:00,1\n2024-10-27T02:00+02:00,2\n2024-10-27T02:00+01:00,3\n"
+    )
+    (line,) = problems(path)
+    assert "line 4" in line
+    assert "has the offset +01:00, but other stamps have +02:00" in line
+
+
+@pytest.mark.parametrize(("first", "last", "text"), [("Z", "", "no offset"), ("", "Z", "offset Z")])
+def test_offsets_on_some_stamps_only_are_refused(
+    write: Any, first: str, last: str, text: str
+) -> None:
+    rows = [f"2024-01-01T0{hour}:00{last if hour == 3 else first},1\n" for hour in range(4)]
+    (line,) = problems(write("ds,y\n" + "".join(rows)))
+    assert "line 5" in line
+    assert text in line
+
+
+def test_files_in_different_time_zones_are_refused(write: Any, tmp_path: Path) -> None:
+    write("ds,y\n2024-01-01T00:00Z,1\n2024-01-01T01:00Z,1\n", "in/1.csv")
+    times = pa.array([datetime(2024, 1, 1)], pa.timestamp("us"))
+    pq.write_table(pa.table({"ds": times, "y": [1.0]}), tmp_path / "in" / "2.parquet")
+    with pytest.raises(
+        DataError, match=r"1\.csv has dates with the offset Z; 2\.parquet has dates"
+    ):
+        read([str(tmp_path / "in")])
+
+
+def test_parquet_in_a_zone_with_summer_time_is_refused(tmp_path: Path) -> None:
+    times = pa.array([datetime(2024, 1, 1)], pa.timestamp("us", "Europe/Berlin"))
+    pq.write_table(pa.table({"ds": times, "y": [1.0]}), tmp_path / "a.parquet")
+    (line,) = problems(str(tmp_path / "a.parquet"))
+    assert "the times are in the zone 'Europe/Berlin' — convert" in line
+
+
+def test_day_or_month_first_is_never_guessed(write: Any) -> None:
+    (line,) = problems(write("ds,y\n03/04/2021,1\n04/04/2021,2\n05/04/2021,3\n"))
+    assert "'03/04/2021' can be read as '%d/%m/%Y' or '%m/%d/%Y'" in line
+    assert "data.time_format" in line
+
+
+def test_rows_too_short_or_too_long_are_refused(write: Any) -> None:
+    lines = problems(write("ds,y\n2024-01-01,1\n2024-01-02\n2024-01-03,1,2\n2024-01-04,x\n"))
+    assert "sales.csv, line 3: 1 cells, but the header has 2" in lines[0]
+    assert "sales.csv, line 4: 3 cells, but the header has 2" in lines[1]
+    assert "line 5, column 'y': 'x' is not a number" in lines[2]
+
+
+def test_a_quote_that_is_never_closed_is_found(write: Any) -> None:
+    lines = problems(write('ds,id,y\n2024-01-01,a,1\n2024-01-02,"a,1\n2024-01-03,a,2\n'))
+    assert lines[0].startswith("sales.csv, line 3: 2 cells")
+    assert "close the quote" in lines[0]
+
+
+@pytest.mark.parametrize("text", ["ds,id,y\n2024-01-01,é,1\n", "ds,é,y\n2024-01-01,a,1\n"])
+def test_latin_1_is_recognised_and_the_cure_is_a_command(write: Any, text: str) -> None:
+    (line,) = problems(write(text.encode("latin-1")), time="ds", targets=["y"])
+    assert "looks like latin-1" in line
+    assert "iconv" in line
+
+
+def test_utf_16_is_named(write: Any) -> None:
+    assert "written in UTF-16" in problems(write(PLAIN.encode("utf-16")))[0]
+
+
+def test_a_blank_id_is_refused(write: Any) -> None:
+    path = write("ds,shop,y\n2024-01-01,a,1\n2024-01-01,,2\n2024-01-01, ,3\n2024-01-02,a,3\n")
+    lines = problems(path, series=["shop"])
+    assert lines[0].startswith("sales.csv, line 3, column 'shop': the name of the series is blank")
+    assert "line 4" in lines[1]
+
+
+def test_blanks_in_parquet_are_found_by_row(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"ds": pd.to_datetime(["2024-01-01", None, "2024-01-02"]), "id": ["a", "a", None], "y": 1.0}
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+    lines = problems(str(tmp_path / "a.parquet"), series=["id"])
+    assert lines[0].startswith("a.parquet, row 2, column 'ds': the time is blank")
+    assert lines[1].startswith("a.parquet, row 3, column 'id': the name of the series is blank")
+
+
+def test_half_a_gzip_file_and_half_a_parquet_file_are_refused(write: Any) -> None:
+    whole = gzip.compress((PLAIN + "".join(f"2025-01-01,{i}\n" for i in range(2000))).encode())
+    lines = problems(write(whole[:200], "a.csv.gz"), write(b"PAR1 nonsense", "b.parquet"))
+    assert lines[0].startswith("a.csv.gz: not a whole gzip file")
+    assert lines[1].startswith("b.parquet: not a parquet file")
