@@ -21,7 +21,7 @@ from rnnforecast.errors import DataError, Problem
 Ints = NDArray[np.int64]
 
 WANTED_VALIDATION_WINDOWS = 512
-"""Validation origins are added, where the series are long enough, until there are about so many windows."""
+"""Validation origins are added, where series are long enough, up to about so many windows."""
 
 WIDEST_VALIDATION = 0.15
 """Unless one horizon needs more, at most this share of a series is set aside for validation."""
@@ -75,4 +75,6 @@ def split(lengths: Ints, *, horizon: int, season: int, channels: int) -> Split:
     span = horizon + (origins_each - 1) * stride
     validated = test_origin - span >= history
     train_end = np.where(validated, test_origin - span, np.maximum(test_origin, 0))
-    return Split(train_end.astype(np.int64), validated, test_origin.astype(np.int64), origins_each, stride)
+    return Split(
+        train_end.astype(np.int64), validated, test_origin.astype(np.int64), origins_each, stride
+    )

@@ -28,7 +28,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Origins:
-    """Where windows may be drawn, for each item `[S * C]`: origins `first .. last`; none if last < first."""
+    """Where windows may be drawn: origins `first .. last`, none if last < first; all `[S * C]`."""
 
     first: Ints
     last: Ints
@@ -56,7 +56,7 @@ def first_observed(observed: NDArray[np.bool_], offsets: Ints) -> Ints:
 def training(
     observed: NDArray[np.bool_], offsets: Ints, *, ends: Ints, horizon: int, season: int
 ) -> Origins:
-    """Origins whose targets lie before `ends [S]`; the last half horizon may reach beyond and is cut.
+    """Origins whose targets lie before `ends [S]`; half a horizon may reach beyond and is cut.
 
     `observed [N, C]`. An item begins with its first observed value.
     """
@@ -84,7 +84,7 @@ def validation(split: Split, *, horizon: int, channels: int, most: int) -> Index
 
 
 def at(origins: Ints, *, horizon: int, channels: int) -> Index:
-    """One window an item, at the given origin of its series: `origins [S]`, those below 0 left out."""
+    """One window an item, at the origin of its series: `origins [S]`, those below 0 left out."""
     series = np.flatnonzero(origins >= 0)
     item = (series[:, None] * channels + np.arange(channels)).reshape(-1)
     origin = np.repeat(origins[series], channels)

@@ -19,7 +19,9 @@ class Direct(nn.Module):
     def __init__(self, hidden_size: int, *, horizon: int, segment: int, dropout: float) -> None:
         super().__init__()
         self.steps = horizon
-        self.layer = nn.Sequential(nn.Linear(hidden_size, hidden_size), nn.ReLU(), nn.Dropout(dropout))
+        self.layer = nn.Sequential(
+            nn.Linear(hidden_size, hidden_size), nn.ReLU(), nn.Dropout(dropout)
+        )
 
     def forward(self, out: Tensor, state: State, backbone: Backbone) -> Tensor:
         """States `[B, G, K]` → `[B, 1, K]`."""

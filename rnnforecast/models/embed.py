@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LARGEST_INPUT = 10.0
+LARGEST_INPUT = 25.0
 """Normalised inputs are clipped to this size, so that one wild value cannot saturate the net."""
 
 
@@ -18,7 +18,9 @@ class SegmentEmbedding(nn.Module):
     the net reads step by step. After SegRNN (Lin et al. 2023, arXiv:2308.11200), eq. 2.
     """
 
-    def __init__(self, channels: int, segment: int, hidden_size: int, *, dropout: float = 0.0) -> None:
+    def __init__(
+        self, channels: int, segment: int, hidden_size: int, *, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.segment = segment
         self.project = nn.Linear(2 * channels * segment, hidden_size)
@@ -31,4 +33,4 @@ class SegmentEmbedding(nn.Module):
         steps = torch.cat([z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * seen, seen], -1)
         steps = functional.pad(steps, (0, 0, -steps.shape[1] % self.segment, 0))
         segments = steps.reshape(len(steps), -1, self.segment * steps.shape[-1])  # [B, G, m * 2C]
-        return self.dropout(torch.relu(self.project(segments)))
+        return self.dropout(torch.relu(self.project(segments)))  # type: ignore[no-any-return]

@@ -1,6 +1,7 @@
 """The forecaster: five plain parts in a row, from a window of history to quantiles of the future.
 
-    history [B, L, C] → normalise → embed [B, G, K] → backbone → decode [B, J, K] → head [B, H, C, Q]
+    history [B, L, C] → normalise → embed [B, G, K] → backbone → decode [B, J, K]
+        → head [B, H, C, Q]
 
 With `linear_first` a linear map from the lookback to the horizon gives the first forecast and the
 recurrent part adds to it; the map is shared by all targets.
@@ -13,11 +14,12 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rnnforecast.models import registry
 from rnnforecast.models.decoders import DECODERS
 from rnnforecast.models.embed import LARGEST_INPUT, SegmentEmbedding
-from rnnforecast.models.heads import Head, PointHead, QuantileHead
+from rnnforecast.models.heads import Head, PointHead, QuantileHead, weighted_mean
 from rnnforecast.models.normalize import NORMALIZERS, Level
 
 
@@ -55,6 +57,9 @@ class Architecture:
 class Forecaster(nn.Module):
     """Maps normalised history to the head's raw numbers; see `forward` and `forecast`."""
 
+    unit: Tensor
+    """The size of normalised values the net calls 1; set by `measure`, kept with the weights."""
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         a = architecture
@@ -69,6 +74,7 @@ class Forecaster(nn.Module):
         )
         self.unfold = nn.Linear(a.hidden_size, self.decoder.steps * a.channels * self.head.width)
         self.first = nn.Linear(a.lookback, a.horizon) if a.linear_first else None
+        self.register_buffer("unit", torch.ones(()))
 
     def normalize(self, history: Tensor, visible: Tensor) -> Level:
         """The level of each window, from its history alone."""
@@ -76,20 +82,18 @@ class Forecaster(nn.Module):
         return NORMALIZERS[a.normalize](history, visible, a.season)
 
     def forward(self, z: Tensor, visible: Tensor) -> Tensor:
-        """Normalised history `[B, L, C]` and mask `[B, L, C]` bool → raw head numbers `[B, H, C, P]`."""
+        """Normalised history and bool mask, both `[B, L, C]` → raw head numbers `[B, H, C, P]`."""
         a = self.architecture
         out, state = self.backbone(self.embed(z, visible))  # [B, G, K]
         pieces = self.decoder(out, state, self.backbone)  # [B, J, K]
-        raw = self.unfold(pieces)  # [B, J, steps * C * P]
+        raw: Tensor = self.unfold(pieces)  # [B, J, steps * C * P]
         raw = raw.reshape(len(z), -1, a.channels, self.head.width)[:, : a.horizon]  # [B, H, C, P]
         if self.first is not None:
             seen = z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * visible
             line = self.first(seen.transpose(1, 2)).transpose(1, 2)  # [B, H, C]
-            middle = self.head.width // 2 if isinstance(self.head, PointHead) else self.head.middle
             # only the middle of the forecast: the gaps to the other quantiles hang on it
-            raw = torch.cat(
-                [raw[..., :middle], raw[..., middle : middle + 1] + line.unsqueeze(-1), raw[..., middle + 1 :]], -1
-            )
+            before, after = self.head.middle, self.head.width - 1 - self.head.middle
+            raw = raw + functional.pad(line.unsqueeze(-1), (before, after))
         return raw
 
     def loss(self, history: Tensor, visible: Tensor, future: Tensor, weight: Tensor) -> Tensor:
@@ -99,12 +103,23 @@ class Forecaster(nn.Module):
         `weight [B, H, C]` zero where the future was not observed.
         """
         level = self.normalize(history, visible)
-        raw = self(level.apply(history), visible)
-        return self.head.loss(raw.float(), level.apply(future), weight)
+        raw = self(level.apply(history) / self.unit, visible)
+        return self.head.loss(raw.float(), level.apply(future) / self.unit, weight)
+
+    @torch.no_grad()
+    def measure(self, history: Tensor, visible: Tensor, future: Tensor, weight: Tensor) -> None:
+        """Sets the unit to the mean size of normalised futures in these windows.
+
+        However little a series moves around its level, what the net reads and what it is asked
+        for are then of the size its first weights are made for. Arguments as for `loss`.
+        """
+        size = weighted_mean(self.normalize(history, visible).apply(future).abs(), weight)
+        if size > 0:
+            self.unit.copy_(size)
 
     @torch.no_grad()
     def forecast(self, history: Tensor, visible: Tensor) -> tuple[Tensor, Level]:
-        """Normalised quantiles `[B, H, C, Q]` (Q = 1 for a point head) and the level that undoes them."""
+        """Normalised quantiles `[B, H, C, Q]`, Q = 1 from a point head, and the level to undo."""
         level = self.normalize(history, visible)
-        raw = self(level.apply(history), visible)
-        return self.head.quantiles(raw.float()), level
+        raw = self(level.apply(history) / self.unit, visible)
+        return self.head.quantiles(raw.float()) * self.unit, level

@@ -25,11 +25,15 @@ def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
 class PointHead(nn.Module):
     """One number a step: the mean (`mse`), the median (`mae`) or between the two (`huber`)."""
 
-    width = 1
+    width, middle = 1, 0
 
     def __init__(self, loss: str) -> None:
         super().__init__()
-        self.score = {"mae": functional.l1_loss, "mse": functional.mse_loss, "huber": functional.smooth_l1_loss}[loss]
+        self.score = {
+            "mae": functional.l1_loss,
+            "mse": functional.mse_loss,
+            "huber": functional.smooth_l1_loss,
+        }[loss]
 
     def quantiles(self, raw: Tensor) -> Tensor:
         """`[B, H, C, 1]` → `[B, H, C, 1]`: the point forecast stands for every quantile."""
@@ -60,7 +64,9 @@ class QuantileHead(nn.Module):
     def quantiles(self, raw: Tensor) -> Tensor:
         """Raw `[B, H, C, Q]` → quantiles `[B, H, C, Q]`, never decreasing along Q."""
         median = raw[..., self.middle : self.middle + 1]
-        below = functional.softplus(raw[..., : self.middle] + FIRST_GAP).flip(-1).cumsum(-1).flip(-1)
+        below = (
+            functional.softplus(raw[..., : self.middle] + FIRST_GAP).flip(-1).cumsum(-1).flip(-1)
+        )
         above = functional.softplus(raw[..., self.middle + 1 :] + FIRST_GAP).cumsum(-1)
         return torch.cat([median - below, median, median + above], -1)
 

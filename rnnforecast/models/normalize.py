@@ -10,7 +10,7 @@ the net gets is float32.
 | `mean` | y / level - 1 | the same mean, of absolute values |
 | `standard` | (y - mean) / deviation | the whole lookback |
 | `robust` | (y - median) / interquartile range | the whole lookback |
-| `last` | (y - last value) / mean absolute value | the whole lookback |
+| `last` | (y - last value) / mean distance from it | the whole lookback |
 | `none` | y | |
 """
 
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 SMALLEST_RATIO = 1e-4
-"""Under `log_mean`, values below this share of the level are read as this share: a zero has no logarithm."""
+"""`log_mean` reads values below this share of the level as this share: a zero has no logarithm."""
 
 SMALLEST_SPREAD = 1e-4
 """A window's spread is never taken smaller than this share of its mean absolute value."""
@@ -47,7 +47,7 @@ class Level:
         return ((values - self.center) / self.scale).float()
 
     def undo(self, z: Tensor) -> Tensor:
-        """Normalised `[B, T, C]` or `[B, T, C, Q]` to original units, in the precision of `scale`."""
+        """Normalised `[B, T, C]` or `[B, T, C, Q]` to original units, as precise as `scale`."""
         center, scale = self.center, self.scale
         if z.dim() == center.dim() + 1:
             center, scale = center.unsqueeze(-1), scale.unsqueeze(-1)
@@ -60,7 +60,7 @@ Normalizer = Callable[[Tensor, Tensor, int], Level]
 
 
 def _masked_mean(values: Tensor, visible: Tensor) -> Tensor:
-    """Mean over the visible steps, `[B, 1, C]`; the last (forward-filled) value where none is visible."""
+    """Mean over the visible steps, `[B, 1, C]`; the last (filled) value where none is visible."""
     count = visible.sum(1, keepdim=True)
     total = (values * visible).sum(1, keepdim=True)
     return torch.where(count > 0, total / count.clamp_min(1), values[:, -1:])
@@ -100,15 +100,19 @@ def robust(history: Tensor, visible: Tensor, season: int) -> Level:
     """z = (y - median) / interquartile range over the lookback."""
     known = torch.where(visible, history, torch.nan)
     low, center, high = (
-        torch.nanquantile(known, torch.tensor([0.25, 0.5, 0.75], dtype=known.dtype, device=known.device), 1, True)
+        torch.nanquantile(
+            known, torch.tensor([0.25, 0.5, 0.75], dtype=known.dtype, device=known.device), 1, True
+        )
     ).unbind(0)
     center = torch.where(center.isnan(), history[:, -1:], center)
     return Level(center, _spread_floor((high - low).nan_to_num(0.0), history, visible))
 
 
 def last(history: Tensor, visible: Tensor, season: int) -> Level:
-    """z = (y - last value) / mean absolute value over the lookback."""
-    return Level(history[:, -1:], _not_zero(_masked_mean(history.abs(), visible)))
+    """z = (y - last value) / mean absolute distance from it over the lookback."""
+    center = history[:, -1:]
+    spread = _masked_mean((history - center).abs(), visible)
+    return Level(center, _spread_floor(spread, history, visible))
 
 
 def none(history: Tensor, visible: Tensor, season: int) -> Level:

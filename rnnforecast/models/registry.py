@@ -35,7 +35,7 @@ def load(name: str) -> BackboneFile:
 def options(name: str, given: Mapping[str, object]) -> Any:
     """The backbone's frozen options from plain values.
 
-    Raises ValueError, one line a problem, on an unknown option, a wrong type or a value out of range.
+    Raises ValueError, one line a problem: an unknown option, a wrong type, a value out of range.
     """
     cls = load(name).Options
     known = {field.name: field for field in dataclasses.fields(cls)}

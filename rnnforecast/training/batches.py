@@ -1,4 +1,4 @@
-"""Windows are gathered, never stored: a batch is cut from the flat table on the device it trains on.
+"""Windows are gathered, never stored: a batch is cut from the flat table on the training device.
 
 Every series and target is one *item*, a stretch of one flat array `[N * C]`. A window is an item
 and an origin: the number of steps of that item that are history. Nothing at or after the origin
@@ -20,7 +20,7 @@ STEPS_DRAWN_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Batch:
-    """History `[B, L, 1]` (original units, forward filled), its mask, future `[B, H, 1]` and weight."""
+    """History `[B, L, 1]` (original units, filled), its mask, future `[B, H, 1]` and weight."""
 
     history: Tensor
     visible: Tensor
@@ -44,7 +44,7 @@ class Windows:
         causal: NDArray[np.float64] | None = None,
         known_from: NDArray[np.int64] | None = None,
     ) -> None:
-        """Takes `[N, C]` tables; `causal` and `known_from` where a fill looks ahead (see `data.impute`)."""
+        """Takes `[N, C]` tables; the last two only if a fill looks ahead (see `data.impute`)."""
         rows, channels = inputs.shape
         # Apple's GPU has no float64; elsewhere levels and large counters keep their precision
         real = torch.float32 if device.type == "mps" else torch.float64
@@ -63,7 +63,7 @@ class Windows:
         self.steps = torch.arange(-lookback, horizon, device=device)
 
     def gather(self, item: Tensor, origin: Tensor, limit: Tensor) -> Batch:
-        """Cuts the windows `item [B]` at `origin [B]`; futures at or after `limit [B]` weigh nothing.
+        """Cuts windows of `item [B]` at `origin [B]`; futures from `limit [B]` on weigh nothing.
 
         Origin and limit count steps of the item. Steps before the item's first are hidden zeros.
         """
@@ -82,7 +82,9 @@ class Windows:
             history=(history * inside).unsqueeze(-1),
             visible=(self.visible[read] & inside).unsqueeze(-1),
             future=future.unsqueeze(-1),
-            weight=(self.observed[place[:, self.lookback :]] & (ahead < limit.unsqueeze(1))).float().unsqueeze(-1),
+            weight=(self.observed[place[:, self.lookback :]] & (ahead < limit.unsqueeze(1)))
+            .float()
+            .unsqueeze(-1),
         )
 
 

@@ -45,7 +45,7 @@ class Recipe:
     clip_norm: float | None
     clip_value: float | None
     patience: int | None
-    """Validations without improvement before the fit ends; None: never early, keep the last weights."""
+    """Validations without improvement before the fit ends; None: never early, last weights kept."""
     precision: torch.dtype = torch.float32
 
 
@@ -166,7 +166,9 @@ class Fitter:
         """Steps up to the next look at the loss; the sum of their losses."""
         state = self.state
         stop = state.step + CHECK_EVERY - state.step % CHECK_EVERY
-        next_validation = state.step + self.between_validations - state.step % self.between_validations
+        next_validation = (
+            state.step + self.between_validations - state.step % self.between_validations
+        )
         stop = min(stop, next_validation, self.recipe.max_steps)
         total = torch.zeros((), device=self.device)
         while state.step < stop:
@@ -235,7 +237,7 @@ class Fitter:
             raise TrainingDiverged(
                 Problem(
                     f"training, near step {state.step}",
-                    f"the loss was not a finite number {MOST_CUTS} times, at ever lower learning rates",
+                    f"the loss was not a finite number {MOST_CUTS} times, at ever lower rates",
                     f"set training.learning_rate below {self.recipe.learning_rate:g}, or look for "
                     "extreme values with 'rnnforecast check'",
                 )

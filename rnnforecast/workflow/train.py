@@ -34,6 +34,7 @@ from rnnforecast.workflow.artifact import MARK, Run, load_run, new_run, write_mo
 from rnnforecast.workflow.events import Listener, Recorder, Silent, Step
 from rnnforecast.workflow.forecasting import (
     Floats,
+    Ints,
     calibrate,
     forecast,
     levels_with_median,
@@ -44,6 +45,8 @@ from rnnforecast.workflow.pictures import draw
 from rnnforecast.workflow.prepare import Prepared, hash_of, prepare
 
 MOST_VALIDATION_WINDOWS = 2048
+MEASURED_WINDOWS = 1024
+"""Windows whose spread sets the unit the net works in."""
 
 LAST_FIT_SHARE = 0.25
 """Steps of the last fit, as a share of the first one's."""
@@ -181,20 +184,12 @@ class _Session:
 
     def _fit(self, phase: str, state: FitState | None, *, before: dict[str, Any]) -> FitState:
         spec, first = self.spec.training, phase == FIRST
-        origins = self._origins(self.split.train_end if first else self.panel.lengths)
-        sampler = Sampler(
-            first=origins.first,
-            last=origins.last,
-            limit=origins.limit,
-            weight=origins.weight,
-            batch_size=int(spec.batch_size),
-            # the last fit draws other windows than the first
-            seed=spec.seed if first else spec.seed + 1,
-            device=self.device,
-        )
-
-        def draw(step: int) -> Batch:
-            return self.windows.gather(*sampler.draw(step))
+        ends = self.split.train_end if first else self.panel.lengths
+        # the last fit draws other windows than the first
+        draw = self._draw(ends, int(spec.batch_size), spec.seed if first else spec.seed + 1)
+        if first and state is None:
+            some = self._draw(ends, MEASURED_WINDOWS, spec.seed)(0)
+            self.net.measure(some.history, some.visible, some.future, some.weight)
 
         def write(state: FitState) -> None:
             found = Checkpoint(phase, self.identity, state, before)
@@ -212,7 +207,21 @@ class _Session:
         )
         return fitter.run()
 
-    def _origins(self, ends: np.ndarray) -> Origins:
+    def _draw(self, ends: Ints, batch_size: int, seed: int) -> Callable[[int], Batch]:
+        """The random windows of each step, with targets before `ends [S]`."""
+        origins = self._origins(ends)
+        sampler = Sampler(
+            first=origins.first,
+            last=origins.last,
+            limit=origins.limit,
+            weight=origins.weight,
+            batch_size=batch_size,
+            seed=seed,
+            device=self.device,
+        )
+        return lambda step: self.windows.gather(*sampler.draw(step))
+
+    def _origins(self, ends: Ints) -> Origins:
         found = training(
             self.panel.observed,
             self.panel.offsets,

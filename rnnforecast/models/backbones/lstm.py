@@ -29,7 +29,9 @@ class Options:
 class Lstm(nn.Module):
     """`[B, G, K]` → `[B, G, K]` and the state `([layers, B, K], [layers, B, K])` (hidden, cell)."""
 
-    def __init__(self, hidden_size: int, layers: int, dropout: float, *, forget_bias: float) -> None:
+    def __init__(
+        self, hidden_size: int, layers: int, dropout: float, *, forget_bias: float
+    ) -> None:
         super().__init__()
         between = dropout if layers > 1 else 0.0
         self.net = nn.LSTM(hidden_size, hidden_size, layers, batch_first=True, dropout=between)
