@@ -16,7 +16,7 @@ from rnnforecast.cli.commands.train import train
 
 app = typer.Typer(
     name="rnnforecast",
-    help="Train recurrent forecasters from one YAML spec: a CSV in, forecasts with intervals and plots out.",
+    help="Train recurrent forecasters from one YAML spec: a CSV in, forecasts with intervals out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

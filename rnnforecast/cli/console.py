@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from rnnforecast.workflow.events import Step
 
 LOGGED = (0.25, 0.5, 0.75, 1.0)
@@ -29,24 +30,20 @@ MEASURES = {
 
 
 class Voice:
-    """Hears a workflow and tells a person: `quiet` only problems, `verbose` every detail."""
+    """Hears a workflow and tells a person: `quiet` only problems, `verbose` tracebacks too."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
         self.out = Console(highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
-        self._phase, self._task, self._logged = "", None, 0.0
+        self._tasks: dict[str, TaskID] = {}
+        self._logged: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         """A plain line on stderr."""
         if not self.quiet:
             self.err.print(Text(text))
-
-    def detail(self, text: str) -> None:
-        """A line for those who asked for more."""
-        if self.verbose:
-            self.err.print(Text(text, style="dim"))
 
     def warn(self, text: str) -> None:
         """A line that is not to be missed; also when quiet."""
@@ -66,6 +63,7 @@ class Voice:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+            self._tasks = {}
 
     def json(self, value: object) -> None:
         """One JSON document on stdout, NaN as null."""
@@ -75,19 +73,23 @@ class Voice:
         """The small table of a training, on stdout."""
         self.close()
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("held-out horizon")
+        table.add_column("held-out horizon", no_wrap=True)
         for name in ("rnnforecast", "seasonal naive"):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         for key, name in MEASURES.items():
-            better = ours[key] <= naive[key]
-            table.add_row(name, Text(_number(ours[key]), "green" if better else ""), _number(naive[key]))
-        for key in sorted((key for key in ours if key.startswith("coverage_")), reverse=True):
-            wanted = key.removeprefix("coverage_")
-            row = (f"inside the {wanted} % band, %", ours[key] * 100, naive[key] * 100)
-            table.add_row(row[0], f"{row[1]:.1f}", f"{row[2]:.1f}")
+            better = "green" if ours[key] < naive[key] else ""
+            table.add_row(name, Text(_number(ours[key]), better), _number(naive[key]))
+        for key in ours:
+            if key.startswith("coverage_"):
+                wanted = key.removeprefix("coverage_")
+                shares = (f"{100 * scores[key]:.1f}" for scores in (ours, naive))
+                table.add_row(f"within the {wanted} % band, %", *shares)
         self.out.print(table)
 
     def _show(self, step: Step) -> None:
+        # only where there is a terminal: a log needs none of this
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
         if self._bar is None:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -99,19 +101,17 @@ class Voice:
                 transient=True,
             )
             self._bar.start()
-        if step.phase != self._phase or self._task is None:
-            self._phase = step.phase
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(step.phase, total=step.total, losses="")
-        self._bar.update(self._task, completed=step.step, losses=_losses(step))
+        if step.phase not in self._tasks:
+            for task in self._tasks.values():
+                self._bar.update(task, visible=False)
+            self._tasks[step.phase] = self._bar.add_task(step.phase, total=step.total, losses="")
+        task = self._tasks[step.phase]
+        self._bar.update(task, completed=step.step, losses=_losses(step))
 
     def _log(self, step: Step) -> None:
-        if step.phase != self._phase:
-            self._phase, self._logged = step.phase, 0.0
-        share = step.step / step.total
-        if any(self._logged < mark <= share for mark in LOGGED):
-            self._logged = share
+        before, share = self._logged.get(step.phase, 0.0), step.step / step.total
+        if any(before < mark <= share for mark in LOGGED):
+            self._logged[step.phase] = share
             self.say(f"{step.phase}: step {step.step:,} of {step.total:,}, {_losses(step)}")
 
 
@@ -123,11 +123,13 @@ def _losses(step: Step) -> str:
 
 
 def _number(value: float) -> str:
+    """Four digits that matter; a dash where there is no number."""
     if math.isnan(value):
         return "–"
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
-        return f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.1f}"
-    return f"{value:.3g}"
+    if value and not 1e-3 <= abs(value) < 1e7:
+        return f"{value:.3e}"
+    digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 1
+    return f"{value:,.{digits}f}"
 
 
 def _plain(value: Any) -> Any:

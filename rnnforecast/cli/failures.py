@@ -67,7 +67,9 @@ def _unexpected(voice: Voice, error: Exception) -> NoReturn:
     if isinstance(error, MemoryError):
         voice.err.print("       use fewer series at once, or a machine with more memory")
     elif not voice.verbose:
-        voice.err.print("       this is a fault of the program; run again with -v and report what it prints")
+        voice.err.print(
+            "       this is a fault of the program; run again with -v and report what it prints"
+        )
     sys.exit(UNEXPECTED)
 
 

@@ -15,7 +15,6 @@ from rnnforecast.data.panel import Panel
 from rnnforecast.data.read import Table, read
 from rnnforecast.data.regularize import Changes, regularize
 
-
 AUTO = ("auto",)
 """In place of the columns' names: to be recognised."""
 
@@ -42,7 +41,9 @@ class CleaningPlan:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> CleaningPlan:
         """The plan that `to_json` wrote."""
-        return cls(**{**stored, "series": tuple(stored["series"]), "targets": tuple(stored["targets"])})
+        return cls(
+            **{**stored, "series": tuple(stored["series"]), "targets": tuple(stored["targets"])}
+        )
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def recover(path: Path) -> bool:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """The file at `path` holds exactly `data`; errors as in `whole_file`."""
-    with whole_file(path) as partial, open(partial, "wb") as file:
+    with whole_file(path) as partial, partial.open("wb") as file:
         file.write(data)
 
 

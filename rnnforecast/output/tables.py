@@ -118,7 +118,7 @@ def write_forecast(
         _write_csv(sys.stdout.buffer, frame, daily=daily, timezone=timezone)
         sys.stdout.buffer.flush()
         return
-    with whole_file(Path(path)) as partial, open(partial, "wb") as file:
+    with whole_file(Path(path)) as partial, partial.open("wb") as file:
         if kind == "csv":
             _write_csv(file, frame, daily=daily, timezone=timezone)
         else:

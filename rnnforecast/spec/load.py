@@ -25,7 +25,8 @@ def load(
 ) -> Spec:
     """Read the spec at `path`, with `overrides` such as ``model.layers=2`` put in.
 
-    Where `backbones` are given, another name is a problem too. Raises `SpecError` with all problems, or with one if the file cannot be read.
+    Where `backbones` are given, another name is a problem too. Raises `SpecError` with all
+    problems, or with one if the file cannot be read.
     """
     try:
         # PowerShell and Excel put a byte order mark in front.

@@ -98,4 +98,4 @@ def _in_blocks(
 
 def _parts(item: Ints, origin: Ints, windows: Windows) -> list[tuple[Tensor, Tensor]]:
     columns = [torch.from_numpy(part).to(windows.device) for part in (item, origin)]
-    return list(zip(*(column.split(WINDOWS_AT_ONCE) for column in columns), strict=True))
+    return list(zip(*(torch.split(c, WINDOWS_AT_ONCE) for c in columns), strict=True))

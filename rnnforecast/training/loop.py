@@ -137,7 +137,7 @@ class Fitter:
             loss = self._advance()
             due = self._validation_due()
             validation = self._validation_loss() if due else 0.0
-            if not math.isfinite(loss + validation):
+            if not (math.isfinite(loss + validation) and self._weights_are_finite()):
                 state.step = before
                 self._undo(good)
                 continue
@@ -225,6 +225,10 @@ class Fitter:
             state.best = _copied(self.net)
         else:
             state.since_best += 1
+
+    def _weights_are_finite(self) -> bool:
+        # a finite loss can have a gradient that is not: such weights must not count as good ones
+        return bool(torch.stack([weight.isfinite().all() for weight in self.parameters]).all())
 
     def _snapshot(self) -> tuple[Weights, dict[str, Any]]:
         return _copied(self.net), copy.deepcopy(self.optimizer.state_dict())

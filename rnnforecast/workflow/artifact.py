@@ -5,7 +5,7 @@
 | `spec.yaml` | the spec as given, with what `--set` changed |
 | `resolved.yaml` | the same with every `auto` settled |
 | `model.safetensors` | the weights |
-| `state.json` | cleaning plan, architecture, quantiles of a point head, versions, hash of the data |
+| `state.json` | cleaning plan, architecture, quantiles of a point head, version, data hash |
 | `metrics.json` | accuracy on the held-out horizon, ours and the seasonal naive's |
 | `history.csv` | training and validation loss |
 | `plots/` | the loss and held-out forecasts |
@@ -61,11 +61,13 @@ class Run:
 
 @contextmanager
 def new_run(path: Path) -> Iterator[Path]:
-    """A folder to write a run into; takes its place at `path`, sums added, when the block ends well."""
+    """A folder to write a run into; it is at `path`, sums added, once the block ends well."""
     with whole_folder(path, replace_if=MARK) as folder:
         yield folder
         files = sorted(file for file in folder.rglob("*") if file.is_file())
-        lines = [f"{_sum(file.read_bytes())}  {file.relative_to(folder).as_posix()}\n" for file in files]
+        lines = [
+            f"{_sum(file.read_bytes())}  {file.relative_to(folder).as_posix()}\n" for file in files
+        ]
         write_text(folder / SUMS, "".join(lines))
 
 
@@ -97,7 +99,9 @@ def load_run(path: Path) -> tuple[Run, Forecaster]:
     stored = json.loads(data["state.json"])
     if stored.pop("format") != FORMAT:
         raise RunFolderError(
-            Problem(str(path), "the run was written by another version of rnnforecast", "train it again")
+            Problem(
+                str(path), "the run was written by another version of rnnforecast", "train it again"
+            )
         )
     residuals = stored.pop("residuals")
     architecture = Architecture.from_json(stored.pop("architecture"))
@@ -120,9 +124,8 @@ def load_run(path: Path) -> tuple[Run, Forecaster]:
 def _checked(path: Path, name: str) -> bytes:
     """The file's bytes, if they are those whose sum was written when the run was."""
     try:
-        sums = dict(
-            reversed(line.split("  ", 1)) for line in (path / SUMS).read_text(encoding="utf-8").splitlines()
-        )
+        lines = (path / SUMS).read_text(encoding="utf-8").splitlines()
+        sums = {name: total for total, name in (line.split("  ", 1) for line in lines)}
         data = (path / name).read_bytes()
     except (OSError, ValueError) as error:
         what = "is not a run folder" if not (path / SUMS).is_file() else f"cannot be read: {error}"

@@ -1,4 +1,4 @@
-"""From a panel to forecasts of its series: the one place where `train` and `predict` ask the net."""
+"""From a panel to forecasts of its series: where `train` and `predict` ask the net."""
 
 from __future__ import annotations
 

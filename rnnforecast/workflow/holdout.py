@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Scored:
-    """What happened, what was forecast and how good that was, over the S series that were tested."""
+    """What happened, what was forecast and how good that was, over the S series tested."""
 
     series: Ints
     """`[S]` their places in the panel."""
@@ -36,7 +36,8 @@ def held_out(panel: Panel, origins: Ints, horizon: int) -> Floats:
     """The last horizon of the series with an origin: `[S', H, C]`, NaN where unobserved."""
     series = np.flatnonzero(origins >= 0)
     rows = (panel.offsets[:-1] + origins)[series, None] + np.arange(horizon)  # [S', H]
-    return panel.targets[rows]
+    values: Floats = panel.targets[rows]
+    return values
 
 
 def score(

@@ -22,7 +22,18 @@ from rnnforecast.spec.load import parse
 from rnnforecast.workflow.prepare import plan_of, source_of
 from rnnforecast.workflow.resolve import resolve
 
-USUAL_HORIZONS = {"h": 48, "D": 28, "B": 20, "W": 13, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 4, "YE": 4}
+USUAL_HORIZONS = {
+    "h": 48,
+    "D": 28,
+    "B": 20,
+    "W": 13,
+    "MS": 12,
+    "ME": 12,
+    "QS": 4,
+    "QE": 4,
+    "YS": 4,
+    "YE": 4,
+}
 """Steps ahead to start from: two days, four weeks, four weeks, a quarter, a year …"""
 
 
@@ -34,9 +45,7 @@ class Draft:
     findings: list[str]
 
 
-def init(
-    data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool = False
-) -> Draft:
+def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool = False) -> Draft:
     """Writes a commented spec for the file `data` to `path`; returns it with the findings.
 
     `overrides` are keys already known (``data.time_format=%d/%m/%Y``). Raises DataError where the
@@ -44,7 +53,9 @@ def init(
     """
     if path.exists() and not replace:
         raise OutputError(
-            Problem(str(path), "the file exists already", "choose another name with -o, or add --force")
+            Problem(
+                str(path), "the file exists already", "choose another name with -o, or add --force"
+            )
         )
     relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
     # the horizon is not known yet; any whole number makes the rest a valid spec
@@ -121,7 +132,8 @@ def _sentence(reason: str) -> str:
 
 def _headline(panel: Panel) -> str:
     series = "one series" if panel.size == 1 else f"{panel.size:,} series"
-    return f"A spec for {series}, {len(panel.targets):,} steps; every key not written here is automatic."
+    steps = f"{len(panel.targets):,} steps"
+    return f"A spec for {series}, {steps}; every key not written here is automatic."
 
 
 def _agreement(changes: Changes) -> str:

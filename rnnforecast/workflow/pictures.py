@@ -38,6 +38,7 @@ def draw(
     horizon = forecasts.yhat.shape[1]
     ahead = panel.stamps(np.maximum(origins, 0), horizon)  # [S, H]
     labels = panel.labels()
+    named = panel.keys.shape[1] > 0  # the only series has no name: it goes by its target's
     taken: set[str] = set()
     paths: list[Path] = []
     for place, one in enumerate(series):
@@ -45,7 +46,7 @@ def draw(
         past = int(origins[one])
         for channel in channels:
             name = panel.targets_names[channel]
-            label = labels[one] if len(channels) == 1 else f"{labels[one]} {name}"
+            label = " ".join([labels[one]] * named + [name] * (len(channels) > 1 or not named))
             stem = safe_stem(label, taken)
             taken.add(stem)
             paths += plot_forecast(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.faults import spoken
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned, clean, read_table
 from rnnforecast.errors import PartFailed, Problem
@@ -99,9 +100,11 @@ def predict(
         series=panel.size - sum(label in failed for label in panel.labels()),
         horizon=found.yhat.shape[1],
         failed=failed,
-        skipped={label: why for label, why in cleaned.changes.skipped.items() if label not in failed},
-        first=str(pd.Series(stamps.min(keepdims=True).reshape(-1)).iloc[0]),
-        last=str(pd.Series(stamps.max(keepdims=True).reshape(-1)).iloc[0]),
+        skipped={
+            label: why for label, why in cleaned.changes.skipped.items() if label not in failed
+        },
+        first=spoken(stamps.min()),
+        last=spoken(stamps.max()),
         plots=len(drawn),
     )
     daily = panel.frequency.coarser_than_a_day
@@ -137,10 +140,9 @@ def _failed(cleaned: Cleaned, found: Forecasts) -> dict[str, str]:
 
 def _to_draw(run: Run, panel: Panel) -> Ints:
     """The series drawn at `train` that are still there, filled up with the first others."""
-    rank = {label: place for place, label in enumerate(run.plotted)}
-    labels = panel.labels()
-    order = sorted(range(panel.size), key=lambda one: (rank.get(labels[one], len(rank)), one))
-    return np.array(sorted(order[: run.plots]), dtype=np.int64)
+    known = np.isin(panel.labels(), run.plotted)
+    order = np.argsort(~known, kind="stable")
+    return np.sort(order[: run.plots])
 
 
 def _write_folder(

@@ -31,6 +31,11 @@ class Choice:
     value: object
     reason: str
 
+    def __str__(self) -> str:
+        """One line for people."""
+        value = ", ".join(self.value) or "none" if isinstance(self.value, list) else self.value
+        return f"{self.key}: {value}  ({self.reason})"
+
 
 def resolve(spec: Spec, panel: Panel) -> tuple[Spec, list[Choice]]:
     """The spec with every `auto` of windows, model and training replaced, and the choices made.
@@ -48,15 +53,21 @@ def resolve(spec: Spec, panel: Panel) -> tuple[Spec, list[Choice]]:
         return value
 
     horizon = spec.window.horizon
-    season_length, season_reason = _season(panel, horizon) if spec.window.season == "auto" else (1, "")
+    season_length, season_reason = (
+        _season(panel, horizon) if spec.window.season == "auto" else (1, "")
+    )
     season = int(str(choose("window", "season", season_length, season_reason)))
-    segment = int(str(choose("window", "segment", *_segment(season, horizon, spec.window.lookback))))
+    segment = int(
+        str(choose("window", "segment", *_segment(season, horizon, spec.window.lookback)))
+    )
     lookback = int(str(choose("window", "lookback", *_lookback(panel, season, segment, horizon))))
     values = int(panel.observed.sum())
     steps = int(np.clip(round(2000 * (values / 100_000) ** 0.5, -2), 400, 3000))
     model = {
         "hidden_size": choose("model", "hidden_size", *_hidden_size(values)),
-        "decoder": choose("model", "decoder", "direct", "the whole horizon at once from the last state"),
+        "decoder": choose(
+            "model", "decoder", "direct", "the whole horizon at once from the last state"
+        ),
         "normalize": choose("model", "normalize", *_normalize(panel)),
     }
     training = {
@@ -75,13 +86,18 @@ def _season(panel: Panel, horizon: int) -> tuple[int, str]:
     candidates = panel.frequency.seasons()
     found = detect(panel.targets, panel.observed & told[:, None], panel.offsets, candidates)
     if found.length > 1:
-        return found.length, f"found in the data, explains {found.strength:.0%} of the variance around the trend"
+        return (
+            found.length,
+            f"found in the data, explains {found.strength:.0%} of the variance around the trend",
+        )
     tried = ", ".join(str(length) for length in found.tried)
     return 1, f"no season found{f' (tried {tried})' if tried else ''}"
 
 
 def _segment(season: int, horizon: int, lookback: int | str) -> tuple[int, str]:
-    length, reason = (season, "one season") if season > 1 else (horizon, "one horizon: there is no season")
+    length, reason = (
+        (season, "one season") if season > 1 else (horizon, "one horizon: there is no season")
+    )
     if isinstance(lookback, int) and length > lookback:
         return lookback, "the lookback"
     return length, reason

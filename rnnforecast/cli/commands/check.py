@@ -41,7 +41,7 @@ def check(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Read spec and data, train nothing, and report what is there and what cleaning would change."""
+    """Read spec and data, train nothing, report what is there and what cleaning would change."""
     voice = Voice(quiet=quiet, verbose=verbose)
     with told(voice):
         from rnnforecast.errors import DataError, Problem
@@ -69,7 +69,7 @@ def _print(voice: Voice, found: Checked) -> None:
     for sentence in found.report.sentences():
         voice.out.print(sentence)
     for choice in found.choices:
-        voice.out.print(f"auto  {choice.key}: {choice.value}  ({choice.reason})", markup=False)
+        voice.out.print(f"auto  {choice}", markup=False)
     repairs = series[["gaps", "duplicates", "out_of_order", "missing"]].sum(axis=1)
     worst = series.loc[repairs.sort_values(ascending=False, kind="stable").index].head(ROWS)
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -19,7 +19,7 @@ def demo(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train and forecast bundled real data: weekly carbon dioxide at Mauna Loa, with missing weeks."""
+    """Train and forecast bundled real data: weekly carbon dioxide at Mauna Loa."""
     voice = Voice(quiet=quiet, verbose=verbose)
     with told(voice):
         from rnnforecast.batch.lock import only_writer

@@ -30,7 +30,8 @@ def predict(
             "-o",
             "--out",
             metavar="OUT",
-            help="A folder, a .csv or .parquet file, or - for stdout; forecasts/NAME-OF-RUN if not given.",
+            help="A folder, a .csv or .parquet file, or - for stdout; "
+            "forecasts/NAME-OF-RUN if not given.",
         ),
     ] = None,
     horizon: Annotated[
@@ -51,7 +52,11 @@ def predict(
         target = out or str(Path("forecasts") / run.resolve().name)
         if json and target == "-":
             raise UsageError(
-                Problem("--json", "both the forecast and the summary would go to stdout", "give -o a file")
+                Problem(
+                    "--json",
+                    "both the forecast and the summary would go to stdout",
+                    "give -o a file",
+                )
             )
         done = forecast(run, target, data=data, horizon=horizon, plots=plots, listener=voice)
         if json:

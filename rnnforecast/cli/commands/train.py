@@ -18,7 +18,12 @@ def train(
     set_: Overrides = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="RUN", help="The run folder to write; runs/NAME-OF-SPEC if not given."),
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="RUN",
+            help="The run folder to write; runs/NAME-OF-SPEC if not given.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the training that was stopped.")
@@ -27,7 +32,7 @@ def train(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train the network a spec describes, score it on the held-out last horizon, write a run folder.
+    """Train what a spec describes, score it on the held-out last horizon, write a run folder.
 
     Ctrl-C or SIGTERM keeps the best weights so far; go on later with --resume.
     """
