@@ -73,7 +73,7 @@ class Forecaster(nn.Module):
             a.hidden_size, horizon=a.horizon, segment=a.segment, dropout=a.dropout
         )
         self.unfold = nn.Linear(a.hidden_size, self.decoder.steps * a.channels * self.head.width)
-        self.first = nn.Linear(a.lookback, a.horizon) if a.linear_first else None
+        self.first = _seasonal_naive(a) if a.linear_first else None
         self.register_buffer("unit", torch.ones(()))
 
     def normalize(self, history: Tensor, visible: Tensor) -> Level:
@@ -123,3 +123,18 @@ class Forecaster(nn.Module):
         level = self.normalize(history, visible)
         raw = self(level.apply(history) / self.unit, visible)
         return self.head.quantiles(raw.float()) * self.unit, level
+
+
+@torch.no_grad()
+def _seasonal_naive(a: Architecture) -> nn.Linear:
+    """The linear map from lookback to horizon, started as the seasonal naive forecast.
+
+    So training starts from what the forecast is to beat, and few data cannot lead it far astray.
+    """
+    linear = nn.Linear(a.lookback, a.horizon)
+    linear.weight.zero_()
+    linear.bias.zero_()
+    step = torch.arange(a.horizon)
+    season = min(a.season, a.lookback)
+    linear.weight[step, a.lookback - season + step % season] = 1.0
+    return linear

@@ -65,26 +65,25 @@ class Windows:
     def gather(self, item: Tensor, origin: Tensor, limit: Tensor) -> Batch:
         """Cuts windows of `item [B]` at `origin [B]`; futures from `limit [B]` on weigh nothing.
 
-        Origin and limit count steps of the item. Steps before the item's first are hidden zeros.
+        Origin and limit count steps of the item. Steps before the item's first are hidden zeros,
+        and so are futures that weigh nothing.
         """
         start = self.base[item].unsqueeze(1)  # [B, 1]
         step = origin.unsqueeze(1) + self.steps  # [B, L + H]
         place = (start + step).clamp_(0, len(self.values) - 1)
         past, ahead = step[:, : self.lookback], step[:, self.lookback :]
-        values = self.values[place]
-        inside = past >= 0
-        history, future = values[:, : self.lookback], values[:, self.lookback :]
-        read = place[:, : self.lookback]
+        read, asked = place[:, : self.lookback], place[:, self.lookback :]
+        inside, counted = past >= 0, self.observed[asked] & (ahead < limit.unsqueeze(1))
+        history = self.values[read]
         if self.known_from is not None and self.causal is not None:
             known = self.known_from[read] < start + origin.unsqueeze(1)
             history = torch.where(known, history, self.causal[read])
         return Batch(
             history=(history * inside).unsqueeze(-1),
             visible=(self.visible[read] & inside).unsqueeze(-1),
-            future=future.unsqueeze(-1),
-            weight=(self.observed[place[:, self.lookback :]] & (ahead < limit.unsqueeze(1)))
-            .float()
-            .unsqueeze(-1),
+            # what weighs nothing may be another item's: a loss too large for a float, times 0, is NaN
+            future=(self.values[asked] * counted).unsqueeze(-1),
+            weight=counted.float().unsqueeze(-1),
         )
 
 

@@ -1,0 +1,117 @@
+"""Checkpoints come back as they were, and a damaged one is refused."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnforecast.errors import RunFolderError
+from rnnforecast.training.checkpoint import (
+    GROUPS,
+    Checkpoint,
+    from_file,
+    to_bytes,
+    weights_from_bytes,
+    weights_to_bytes,
+)
+from rnnforecast.training.loop import FitState, Row
+
+
+def state(**changes: object) -> FitState:
+    weights = {"a.weight": torch.tensor([[1.5, -2.25], [1e-40, 3.0]]), "b": torch.tensor(7.0)}
+    found = FitState(
+        step=12,
+        rate_scale=0.3,
+        cuts=1,
+        best_loss=0.1 + 0.2,  # no short decimal: it must come back to the last bit
+        best_step=8,
+        since_best=2,
+        loss_sum=1 / 3,
+        loss_count=4,
+        rows=[Row(4, 0.7, 0.6, 1e-3), Row(8, 0.5, 0.1 + 0.2, 2e-3)],
+        best={name: value * 2 for name, value in weights.items()},
+        weights=weights,
+        optimizer={"0.step": torch.tensor(12.0), "0.exp_avg": torch.randn(2, 2)},
+        random={"cpu": torch.get_rng_state()},
+        stopped=True,
+    )
+    for name, value in changes.items():
+        setattr(found, name, value)
+    return found
+
+
+def through_a_file(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    path = folder / "checkpoint"
+    path.write_bytes(to_bytes(checkpoint))
+    return from_file(path)
+
+
+def test_a_checkpoint_comes_back_as_it_was_to_the_last_bit(tmp_path: Path) -> None:
+    before = {"rows": [{"step": 4, "loss": 0.1}], "name": "größer"}
+    given_ = Checkpoint("fit", "hash\nof two lines", state(), before)
+    found = through_a_file(given_, tmp_path)
+    assert (found.phase, found.identity, found.before) == ("fit", given_.identity, before)
+    for name, value in vars(given_.state).items():
+        got = getattr(found.state, name)
+        if name not in GROUPS:
+            assert got == value, name
+            continue
+        assert got.keys() == value.keys()
+        for key in value:
+            assert got[key].dtype == value[key].dtype
+            assert torch.equal(got[key], value[key]), f"{name} {key}"
+
+
+def test_a_fit_that_was_not_validated_yet_comes_back_too(tmp_path: Path) -> None:
+    given_ = state(best={}, best_loss=math.inf, rows=[Row(4, 0.7, math.nan, 1e-3)])
+    found = through_a_file(Checkpoint("fit", "x", given_, {}), tmp_path).state
+    assert found.best == {}
+    assert found.best_loss == math.inf
+    assert math.isnan(found.rows[0].validation_loss)
+
+
+def test_the_same_checkpoint_is_the_same_bytes() -> None:
+    given_ = Checkpoint("fit", "x", state(), {})
+    assert to_bytes(given_) == to_bytes(given_)
+
+
+DATA = to_bytes(Checkpoint("fit", "x", state(random={}), {}))
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.integers(0, len(DATA) - 1), bit=st.integers(0, 7))
+def test_one_flipped_bit_anywhere_is_noticed(
+    tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "flipped"
+    damaged = bytearray(DATA)
+    damaged[place] ^= 1 << bit
+    path.write_bytes(damaged)
+    with pytest.raises(RunFolderError, match="flipped: the file is damaged"):
+        from_file(path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 64, 65, 300, len(DATA) - 1])
+def test_a_file_cut_short_is_noticed(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "short"
+    path.write_bytes(DATA[:kept])
+    with pytest.raises(RunFolderError, match="damaged"):
+        from_file(path)
+
+
+def test_weights_come_back_to_the_last_bit_even_those_that_are_views() -> None:
+    table = torch.arange(12.0).reshape(3, 4)
+    found = weights_from_bytes(weights_to_bytes({"turned": table.T, "half": table[:, :2]}), name="w")
+    assert torch.equal(found["turned"], table.T)
+    assert torch.equal(found["half"], table[:, :2])
+
+
+@pytest.mark.parametrize("data", [b"", b"no weights", b"\x80\x04K\x01."])
+def test_bytes_that_are_no_weights_are_refused_by_name(data: bytes) -> None:
+    with pytest.raises(RunFolderError, match=r"^model\.safetensors: the file is damaged"):
+        weights_from_bytes(data, name="model.safetensors")
