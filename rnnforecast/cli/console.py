@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LOGGED = (0.25, 0.5, 0.75, 1.0)
 """Shares of a fit at which a line is written where there is no terminal."""
 
+WIDE = 200
+"""Columns of a file or pipe: tables need not be squeezed into what a terminal would have."""
+
 MEASURES = {
     "smape": "sMAPE %",
     "mase": "MASE",
@@ -36,6 +39,8 @@ class Voice:
         self.quiet, self.verbose = quiet, verbose
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
         self.out = Console(highlight=False, soft_wrap=True)
+        if not self.out.is_terminal:
+            self.out.width = WIDE
         self._bar: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._logged: dict[str, float] = {}

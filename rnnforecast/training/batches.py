@@ -81,7 +81,7 @@ class Windows:
         return Batch(
             history=(history * inside).unsqueeze(-1),
             visible=(self.visible[read] & inside).unsqueeze(-1),
-            # what weighs nothing may be another item's: a loss too large for a float, times 0, is NaN
+            # what weighs nothing may be another item's, and too large a loss times 0 is NaN
             future=(self.values[asked] * counted).unsqueeze(-1),
             weight=counted.float().unsqueeze(-1),
         )

@@ -6,12 +6,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from rnnforecast.data.faults import spoken
 from rnnforecast.data.plan import learn, read_table
 from rnnforecast.data.regularize import inspect
 from rnnforecast.data.report import Report, describe
 from rnnforecast.data.split import split
-from rnnforecast.workflow.prepare import load_spec, plan_of, source_of
+from rnnforecast.workflow.prepare import plan_of
 from rnnforecast.workflow.resolve import Choice, resolve
+from rnnforecast.workflow.spec import load_spec, source_of
+
+COLUMNS = {
+    "label": "series",
+    "rows": "rows",
+    "start": "from",
+    "end": "to",
+    "agreement": "steps agree",
+    "out_of_order": "out of order",
+    "duplicates": "duplicates",
+    "off_grid": "off grid",
+    "gaps": "gaps",
+    "missing": "missing",
+    "leading": "dropped before",
+    "trailing": "dropped after",
+    "constant": "constant",
+    "skipped": "left out",
+}
+"""What the table of series shows, if there is anything to show."""
 
 REPAIRS = ("out_of_order", "duplicates", "gaps", "missing", "infinite", "leading", "trailing")
 
@@ -28,6 +50,31 @@ class Checked:
         """How many rows, steps or values cleaning would change, and series it would leave out."""
         totals = self.report.totals
         return sum(int(totals[name]) for name in REPAIRS) + len(totals["skipped"])
+
+    def worst(self, count: int) -> tuple[list[str], list[list[str]]]:
+        """Header and rows, as text, of the `count` series with most to repair.
+
+        Columns that are empty or zero for all series are left out.
+        """
+        series = self.report.series
+        faults = series[[name for name in REPAIRS if name in series]].sum(axis=1)
+        order = (faults + (series["skipped"] != "")).sort_values(ascending=False, kind="stable")
+        table = series.loc[order.index].head(count)
+        names = [
+            name
+            for name in COLUMNS
+            if name in ("label", "rows", "start", "end", "agreement") or series[name].any()
+        ]
+        columns = [[_cell(value) for value in table[name].to_numpy()] for name in names]
+        return [COLUMNS[name] for name in names], [list(row) for row in zip(*columns, strict=True)]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, np.datetime64):
+        return spoken(value)
+    if isinstance(value, float):
+        return "–" if np.isnan(value) else f"{value:.1%}"
+    return str(value)
 
 
 def check(path: Path, *, overrides: Sequence[str] = ()) -> Checked:

@@ -19,8 +19,9 @@ from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.files import write_text
 from rnnforecast.spec.explain import commented
 from rnnforecast.spec.load import parse
-from rnnforecast.workflow.prepare import plan_of, source_of
+from rnnforecast.workflow.prepare import plan_of
 from rnnforecast.workflow.resolve import resolve
+from rnnforecast.workflow.spec import source_of
 
 USUAL_HORIZONS = {
     "h": 48,

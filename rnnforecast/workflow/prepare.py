@@ -9,12 +9,10 @@ from pathlib import Path
 
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import AUTO, Cleaned, CleaningPlan, learn, read_table
-from rnnforecast.errors import Problem, SpecError
-from rnnforecast.models import registry
 from rnnforecast.output.tables import forecast_columns
-from rnnforecast.spec.load import load
 from rnnforecast.spec.model import Spec
 from rnnforecast.workflow.resolve import Choice, resolve
+from rnnforecast.workflow.spec import load_spec, source_of
 
 
 @dataclass(frozen=True)
@@ -30,24 +28,6 @@ class Prepared:
     cleaned: Cleaned
     source: tuple[str, ...]
     """The files of the spec, absolute."""
-
-
-def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
-    """The spec at `path`. SpecError with every problem, unknown networks and options included."""
-    spec = load(path, overrides, backbones=registry.names())
-    if spec.model.options:
-        try:
-            registry.options(spec.model.backbone, spec.model.options)
-        except ValueError as error:
-            place = f"{path}, model.options"
-            raise SpecError(*(Problem(place, line) for line in str(error).splitlines())) from None
-    return spec
-
-
-def source_of(spec: Spec, path: Path) -> tuple[str, ...]:
-    """The spec's files as absolute paths; a dash stays standard input."""
-    base = path.resolve().parent
-    return tuple(item if item == "-" else str(base / item) for item in spec.data.path)
 
 
 def plan_of(spec: Spec) -> CleaningPlan:

@@ -16,7 +16,9 @@ every_decoder = pytest.mark.parametrize("name", sorted(DECODERS))
 every_backbone = pytest.mark.parametrize("backbone", registry.names())
 
 
-def parts(name: str, backbone: str, horizon: int, segment: int) -> tuple[Direct | Parallel, nn.Module]:
+def parts(
+    name: str, backbone: str, horizon: int, segment: int
+) -> tuple[Direct | Parallel, nn.Module]:
     torch.manual_seed(2)
     net = registry.load(backbone).build(K, 2, 0.0, registry.options(backbone, {}))
     decoder = DECODERS[name](K, horizon=horizon, segment=segment, dropout=0.0)

@@ -139,7 +139,9 @@ def test_steps_that_were_not_observed_are_left_out(name: str) -> None:
     assert (gradient[weight == 0] == 0).all()
     alone = torch.stack(
         [
-            head.loss(raw[b, h, c][None, None, None], target[b, h, c].view(1, 1, 1), torch.ones(1, 1, 1))
+            head.loss(
+                raw[b, h, c][None, None, None], target[b, h, c].view(1, 1, 1), torch.ones(1, 1, 1)
+            )
             for b, h, c in weight.nonzero().tolist()
         ]
     )

@@ -106,7 +106,9 @@ def test_a_file_cut_short_is_noticed(tmp_path: Path, kept: int) -> None:
 
 def test_weights_come_back_to_the_last_bit_even_those_that_are_views() -> None:
     table = torch.arange(12.0).reshape(3, 4)
-    found = weights_from_bytes(weights_to_bytes({"turned": table.T, "half": table[:, :2]}), name="w")
+    found = weights_from_bytes(
+        weights_to_bytes({"turned": table.T, "half": table[:, :2]}), name="w"
+    )
     assert torch.equal(found["turned"], table.T)
     assert torch.equal(found["half"], table[:, :2])
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from rnnforecast.cli.console import Voice
 from rnnforecast.cli.failures import told
@@ -16,19 +17,6 @@ if TYPE_CHECKING:
 
 ROWS = 20
 """Series in the table; those with most to repair come first."""
-
-COLUMNS = {
-    "label": "series",
-    "rows": "rows",
-    "start": "from",
-    "end": "to",
-    "agreement": "steps agree",
-    "gaps": "gaps",
-    "duplicates": "duplicates",
-    "out_of_order": "out of order",
-    "missing": "missing",
-    "skipped": "left out",
-}
 
 
 def check(
@@ -65,21 +53,18 @@ def check(
 
 
 def _print(voice: Voice, found: Checked) -> None:
-    series = found.report.series
     for sentence in found.report.sentences():
-        voice.out.print(sentence)
+        voice.out.print(sentence, markup=False)
     for choice in found.choices:
         voice.out.print(f"auto  {choice}", markup=False)
-    repairs = series[["gaps", "duplicates", "out_of_order", "missing"]].sum(axis=1)
-    worst = series.loc[repairs.sort_values(ascending=False, kind="stable").index].head(ROWS)
+    header, rows = found.worst(ROWS)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in COLUMNS.values():
-        table.add_column(name, no_wrap=name == "series")
-    for _, row in worst.iterrows():
-        cells = [row[name] for name in COLUMNS]
-        cells[4] = "–" if row["agreement"] != row["agreement"] else f"{row['agreement']:.1%}"
-        table.add_row(*(str(cell) for cell in cells))
+    for name in header:
+        table.add_column(name, no_wrap=True, justify="left" if name == "series" else "right")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
     voice.out.print()
     voice.out.print(table)
-    if len(series) > ROWS:
-        voice.out.print(f"… and {len(series) - ROWS:,} more series; all of them with --json")
+    more = len(found.report.series) - len(rows)
+    if more:
+        voice.out.print(f"… and {more:,} more series; all of them with --json")

@@ -38,7 +38,7 @@ def train(
     """
     voice = Voice(quiet=quiet, verbose=verbose)
     with told(voice):
-        from rnnforecast.workflow.prepare import load_spec
+        from rnnforecast.workflow.spec import load_spec
 
         load_spec(spec, set_ or [])  # a wrong spec is told before anything heavy is loaded
         from rnnforecast.batch.lock import only_writer
