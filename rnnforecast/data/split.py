@@ -73,7 +73,8 @@ def split(lengths: Ints, *, horizon: int, season: int, channels: int) -> Split:
     room = WIDEST_VALIDATION * float(np.median(lengths)) - horizon
     origins_each = int(np.clip(min(wanted, room // stride + 1), 1, None))
     span = horizon + (origins_each - 1) * stride
-    validated = test_origin - span >= history
+    # more than the history a window needs: something must be left to train on
+    validated = test_origin - span > history
     train_end = np.where(validated, test_origin - span, np.maximum(test_origin, 0))
     return Split(
         train_end.astype(np.int64), validated, test_origin.astype(np.int64), origins_each, stride

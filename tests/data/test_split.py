@@ -61,6 +61,12 @@ def test_a_series_too_short_to_be_validated_is_trained_up_to_its_test_part() -> 
     assert found.test_origin[2] == found.train_end[2] == 7
 
 
+def test_validation_never_takes_the_last_training_window_of_a_series() -> None:
+    # 4 of history, a target, 4 to validate, 4 to test; one step less, and training goes first
+    assert (cut(13).train_end[0], cut(13).validated[0]) == (5, True)
+    assert (cut(12).train_end[0], cut(12).validated[0]) == (8, False)
+
+
 @pytest.mark.parametrize(
     ("horizon", "season", "history"), [(4, 1, 2), (4, 3, 3), (4, 4, 4), (4, 12, 4), (1, 12, 2)]
 )
@@ -121,4 +127,5 @@ def test_training_validation_and_test_follow_one_another_without_overlap(
     assert (left[found.validated] == span).all()
     assert (left[tested & ~found.validated] == 0).all()
     assert (found.train_end[tested] >= history).all()
+    assert (found.train_end[found.validated] > history).all()
     assert span == horizon or span <= WIDEST_VALIDATION * np.median(size)

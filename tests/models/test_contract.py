@@ -188,7 +188,7 @@ def lstm_cell(x: Array, state: list[Array], weights: list[Array]) -> list[Array]
     return [sigmoid(o) * np.tanh(c), c]
 
 
-EQUATIONS: dict[str, list[tuple[dict[str, object], Cell, int]]] = {
+EQUATIONS: dict[str, list[tuple[dict[str, Any], Cell, int]]] = {
     "rnn": [({}, rnn_cell, 1), ({"nonlinearity": "relu"}, relu_cell, 1)],
     "gru": [({}, gru_cell, 1)],
     "lstm": [({}, lstm_cell, 2)],

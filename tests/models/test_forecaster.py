@@ -127,6 +127,16 @@ def test_the_linear_map_moves_all_quantiles_alike(loss: str) -> None:
     torch.testing.assert_close(whole, rest + line[:, :, None, None])
 
 
+@pytest.mark.parametrize("season", [1, 2, 4, 7, 24])
+def test_the_linear_map_starts_as_the_seasonal_naive_forecast(season: int) -> None:
+    found, z = net(season=season), torch.randn(12, generator=torch.Generator().manual_seed(0))
+    assert found.first is not None
+    known = z.tolist()
+    for _ in range(5):  # a season longer than the lookback repeats the lookback
+        known.append(known[-min(season, 12)])
+    torch.testing.assert_close(found.first(z), torch.tensor(known[12:]))
+
+
 def test_without_the_linear_map_there_is_none() -> None:
     assert net(linear_first=False).first is None
 

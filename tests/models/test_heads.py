@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnnforecast.models.heads import FIRST_GAP, PointHead, QuantileHead, weighted_mean
+from rnnforecast.models.heads import FIRST_GAP, Head, PointHead, QuantileHead, weighted_mean
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 
@@ -119,7 +119,7 @@ def test_an_unknown_loss_is_refused() -> None:
         PointHead("mape")
 
 
-HEADS = {
+HEADS: dict[str, Head] = {
     "quantile": QuantileHead(LEVELS),
     **{loss: PointHead(loss) for loss in ("mae", "mse", "huber")},
 }

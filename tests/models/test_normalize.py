@@ -28,7 +28,7 @@ def level_of(method: str, history: Tensor, visible: Tensor | None = None, season
 
 
 HISTORY = column(1, 2, 3, 6)
-EXPECTED = {
+EXPECTED: dict[str, list[float]] = {
     # the last season is 3, 6: level 4.5
     "log_mean": [math.log(y / 4.5) for y in (1, 2, 3, 6)],
     "mean": [y / 4.5 - 1 for y in (1, 2, 3, 6)],

@@ -335,7 +335,7 @@ def test_a_gradient_that_is_no_number_never_reaches_the_good_weights(
         backward[0] += 1
         return gradient * math.nan if backward[0] == at + 1 else gradient
 
-    found.unfold.weight.register_hook(spoil)
+    found.unfold.weight.register_hook(spoil)  # type: ignore[no-untyped-call]
     changes: dict[str, Any] = {} if validated else {"validate": None}
     state = fitter(found, **changes).run()
     assert (state.step, state.cuts) == (60, 1)
