@@ -104,13 +104,14 @@ def batches(
     file: File, time: str, ids: Sequence[str], numbers: Sequence[str] = (), decimal: str = "."
 ) -> Iterator[Batch]:
     """The named columns a piece at a time; those of a CSV are typed, text as dictionaries."""
-    raw = {name: file.raw(name) for name in (time, *ids, *numbers)}
+    raw = {name: file.raw[name] for name in (time, *ids, *numbers)}
     if file.is_parquet:
         with pq.ParquetFile(file.path) as parquet:
             for batch in parquet.iter_batches(_BATCH, columns=list(raw.values())):
                 yield {name: batch.column(raw[name]) for name in raw}
         return
-    types = {raw[name]: pa.float64() if name in numbers else _TEXT for name in raw}
+    types = {raw[name]: _TEXT for name in (time, *ids)}
+    types |= {raw[name]: pa.float64() for name in numbers}
     reader = arrow_csv.open_csv(
         _stream(file),
         read_options=arrow_csv.ReadOptions(block_size=_BLOCK),
@@ -176,11 +177,11 @@ def _values(columns: list[Any]) -> np.ndarray:
     """Numbers [r, C] float64."""
     out = np.empty((len(columns[0]), len(columns)))
     for index, column in enumerate(columns):
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = pc.if_else(pc.is_in(column, pa.array(MISSING, column.type)), None, column)
-        out[:, index] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if not pa.types.is_primitive(column.type):  # text, whatever Arrow calls it
+            column = as_text(column)
+            column = pc.if_else(pc.is_in(column, pa.array(MISSING)), None, column)
+        # Not safe: beyond 2^53 whole numbers are rounded, as they are in a CSV.
+        out[:, index] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return out
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 
 from rnnforecast.data import stamps
 from rnnforecast.data.roles import MISSING, Roles
-from rnnforecast.data.sniff import File, not_utf8, place, undecodable
+from rnnforecast.data.sniff import File, not_utf8, place, ragged, undecodable
 from rnnforecast.errors import DataError, Problem
 
 SHOWN = 5
@@ -59,7 +59,8 @@ def diagnose(
 def _check(
     file: File, rows: list[Row], roles: Roles, form: stamps.Form, decimal: str, faults: _Faults
 ) -> None:
-    index = {name: file.columns.index(name) for name in (roles.time, *roles.series, *roles.targets)}
+    places = {name: at for at, name in enumerate(file.columns)}
+    index = {name: places[name] for name in (roles.time, *roles.series, *roles.targets)}
     text = [index[name] for name in (roles.time, *roles.series)]
     rows = [row for row in rows if _is_whole(file, row, text, faults)]
     cells = {name: [(line, row[at]) for line, row in rows] for name, at in index.items()}
@@ -75,13 +76,8 @@ def _check(
 
 def _is_whole(file: File, row: Row, used: list[int], faults: _Faults) -> bool:
     line, cells = row
-    width = len(file.header)
-    if len(cells) != width:
-        found = f"{len(cells)} cells, but the header has {width}"
-        cure = "add or take out separators, and quote cells that hold one"
-        if any("\n" in cell for cell in cells):
-            cure = "close the quote that is opened in this line"
-        faults.add("rows of another width", Problem(place(file, line), found, cure))
+    if len(cells) != len(file.header):
+        faults.add("rows of another width", ragged(file, line, cells))
     elif any(not cells[index].isascii() and undecodable(cells[index]) for index in used):
         faults.add("cells that are not UTF-8", not_utf8(place(file, line)))
     else:
@@ -123,12 +119,13 @@ def _check_numbers(
     # A parquet file has no decimal mark of its own; its numbers come as text with a point.
     right = _number("." if file.is_parquet else decimal)
     for line, cell in cells:
-        if cell in MISSING or right.fullmatch(cell.strip()):
+        # Only plain blanks may stand around a number: one copied from a web page has others.
+        if cell in MISSING or right.fullmatch(cell.strip(" \t")):
             continue
         cure = "mend the cell, or leave it empty if the value is missing"
-        if _number(other).fullmatch(cell.strip()):
+        if _number(other).fullmatch(cell.strip(" \t")):
             cure = f"set data.decimal to {other!r} if that is the decimal mark"
-        found = f"{_short(cell.strip())} is not a number with the decimal mark {decimal!r}"
+        found = f"{_short(cell)} is not a number with the decimal mark {decimal!r}"
         problem = Problem(place(file, line, column), found, cure)
         faults.add(f"cells of column {column!r} that are not a number", problem)
 
@@ -136,7 +133,7 @@ def _check_numbers(
 def _number(decimal: str) -> re.Pattern[str]:
     mark = re.escape(decimal)
     digits = rf"(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?"
-    return re.compile(rf"[+-]?(?:{digits}|inf|infinity|nan)", re.IGNORECASE)
+    return re.compile(rf"[+-]?(?:{digits}|inf|infinity|nan)", re.IGNORECASE | re.ASCII)
 
 
 def _short(cell: str) -> str:

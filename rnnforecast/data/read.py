@@ -19,7 +19,7 @@ from rnnforecast.data import sniff, stamps
 from rnnforecast.data.columns import batches, load
 from rnnforecast.data.diagnose import diagnose
 from rnnforecast.data.roles import Roles, infer_roles, missing_columns
-from rnnforecast.data.sniff import File, Lines, as_text
+from rnnforecast.data.sniff import File, Lines, as_text, not_utf8, place, undecodable
 from rnnforecast.errors import DataError, Problem
 
 HEAD_ROWS = 2000
@@ -111,14 +111,15 @@ def _read_as(
 
 
 def _head(files: Sequence[File]) -> pd.DataFrame:
-    """The first rows of the files as text; "" also where a file lacks a column of another."""
+    """The first rows of the files as text; "" also where a file lacks a column of another. Of the
+    columns without a name the first is kept, as ""."""
     seen = files[:: -(-len(files) // _HEAD_FILES)]
     each = -(-HEAD_ROWS // len(seen))
     frames = []
     for file in seen:
         frame = pd.DataFrame(sniff.sample(file, each), columns=range(len(file.columns)), dtype=str)
         frame.columns = pd.Index(file.columns)
-        frames.append(frame[[name for name in dict.fromkeys(file.columns) if name]])
+        frames.append(frame.loc[:, ~frame.columns.duplicated()])  # only "" can come twice
     rows: pd.DataFrame = pd.concat(frames, ignore_index=True).fillna("")
     return rows
 
@@ -185,9 +186,13 @@ def _rows_at(files: Sequence[File], rows: pd.DataFrame, time: str) -> pd.DataFra
     found = []
     for file in files:
         rest = [name for name in file.columns if name and name != time]
-        for batch in batches(file, time, rest):
-            at = pc.is_in(as_text(batch[time]), value_set=wanted)
-            texts = {name: as_text(column.filter(at)) for name, column in batch.items()}
-            found.append(pa.table(texts).to_pandas())
+        try:
+            for batch in batches(file, time, rest):
+                at = pc.is_in(as_text(batch[time]), value_set=wanted)
+                texts = {name: as_text(column.filter(at)) for name, column in batch.items()}
+                found.append(pa.table(texts).to_pandas())
+        except (pa.ArrowException, OSError):  # of a column that is not in use
+            lines = (line for line, cells in file.records() if undecodable("".join(cells)))
+            raise DataError(not_utf8(place(file, next(lines)))) from None
     sample: pd.DataFrame = pd.concat(found, ignore_index=True)
     return sample

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +14,9 @@ import pandas as pd
 from rnnforecast.data import stamps
 from rnnforecast.errors import DataError, Problem
 
-NUMBER = r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?"
+NUMBER = re.compile(
+    r"[+-]?(?:(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.ASCII | re.IGNORECASE
+)
 """A number as a cell may write it, with either decimal mark."""
 MISSING = ("", " ", "  ", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "None")
 """Cells that say "no value" in a target column (a series may well be called NA)."""
@@ -23,7 +26,7 @@ _TIME = (
     *("ds", "timestamp", "datetime", "date_time", "date", "time", "datum", "zeit", "period"),
     *("month", "quarter", "week", "day", "hour", "year"),
 )
-_COUNTER = (*_TIME, "t", "step", "time_idx", "time_index", "index", "idx", "tick", "")
+_COUNTER = (*_TIME, "t", "step", "time_idx", "time_index", "index", "idx", "tick")
 _TARGET = (
     *("y", "target", "value", "values", "sales", "demand", "quantity", "qty", "volume", "load"),
     *("consumption", "count", "cnt", "amount", "units", "price", "close", "traffic", "revenue"),
@@ -66,16 +69,17 @@ def infer_roles(
     `head` holds rows as text, blank cells as "". Raises DataError naming `name` where no column
     or more than one could be the time, no column is numeric, or a given column does not exist.
     """
-    head = head.fillna("").astype(object).apply(lambda cells: cells.str.strip())
+    head = head.fillna("").astype(object).map(str.strip)
     fixed = [] if time == "auto" else [time]
     fixed += [column for names in (series, targets) if names != "auto" for column in names]
     _check_given(fixed, head, name)
     reasons = dict.fromkeys(("time", "series", "targets"), "given")
-    columns = [str(column) for column in head.columns]
-    free = [column for column in columns if column not in fixed]
-    numeric = {column for column in free if _is_numeric(column, head[column])}
+    columns = [str(column) for column in head.columns if column]
+    known = set(fixed)
+    free = [column for column in columns if column not in known]
+    numeric = {column for column in free if _is_numeric(column, head[column].tolist())}
     if time == "auto":
-        time, reasons["time"] = _find_time(head[free], name)
+        time, reasons["time"] = _find_time(head, free, name)
     free = [column for column in free if column != time]
     if series == "auto":
         series, reasons["series"] = _find_series(head, time, free, numeric)
@@ -94,20 +98,20 @@ def infer_roles(
 def missing_columns(names: Sequence[str], columns: Sequence[str], where: str) -> list[Problem]:
     """One problem for each name that is not a column, with the nearest one that is."""
     known = {column.lower(): column for column in columns}
+    there = set(columns)
     problems = []
-    for wanted in dict.fromkeys(names):
-        if wanted not in columns:
-            near = difflib.get_close_matches(wanted.lower(), known, n=1, cutoff=0.6)
-            hint = f"did you mean {known[near[0]]!r}? " if near else ""
-            cure = f"{hint}the columns are {', '.join(map(repr, columns))}"
-            problems.append(Problem(where, f"there is no column {wanted!r}", cure))
+    for wanted in (name for name in dict.fromkeys(names) if name not in there):
+        near = difflib.get_close_matches(wanted.lower(), known, n=1, cutoff=0.6)
+        hint = f"did you mean {known[near[0]]!r}? " if near else ""
+        cure = f"{hint}the columns are {', '.join(map(repr, columns))}"
+        problems.append(Problem(where, f"there is no column {wanted!r}", cure))
     return problems
 
 
 def _check_given(names: list[str], head: pd.DataFrame, where: str) -> None:
     problems = missing_columns(names, [str(c) for c in head.columns], where)
-    for column in dict.fromkeys(names):
-        if names.count(column) > 1:
+    for column, count in Counter(names).items():
+        if count > 1:
             found = f"column {column!r} is given more than one role"
             cure = "name it once among data.time, data.series and data.targets"
             problems.append(Problem(where, found, cure))
@@ -115,18 +119,18 @@ def _check_given(names: list[str], head: pd.DataFrame, where: str) -> None:
         raise DataError(*problems)
 
 
-def _is_numeric(column: str, cells: pd.Series[str]) -> bool:
+def _is_numeric(column: str, cells: list[str]) -> bool:
     """Most cells are numbers and none looks like an id such as 007; a few that are not will be
     reported with their lines."""
-    filled = cells[~cells.isin(MISSING)]
-    if filled.empty or filled.str.fullmatch(r"0\d+").any():
+    filled = [cell for cell in cells if cell not in MISSING]
+    if not filled or any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in filled):
         return False
-    share = float(filled.str.fullmatch(NUMBER).mean())
-    return share >= (0.5 if column.lower() in _TARGET else 0.9)
+    numbers = sum(bool(NUMBER.fullmatch(cell)) for cell in filled)
+    return numbers >= (0.5 if column.lower() in _TARGET else 0.9) * len(filled)
 
 
-def _find_time(head: pd.DataFrame, name: str) -> tuple[str, str]:
-    forms = {str(c): stamps.recognise(head[c].tolist()) for c in head.columns}
+def _find_time(head: pd.DataFrame, free: list[str], name: str) -> tuple[str, str]:
+    forms = {column: _form(head[column]) for column in free}
     dates = [column for column, form in forms.items() if form and form.kind != "integer"]
     steps = [column for column, form in forms.items() if form and form.kind == "integer"]
     steps = [column for column in steps if column.lower() in _COUNTER]
@@ -138,7 +142,10 @@ def _find_time(head: pd.DataFrame, name: str) -> tuple[str, str]:
     if dates:
         found = f"columns {', '.join(map(repr, dates))} all hold dates"
         raise DataError(Problem(name, found, "say which is the time with data.time"))
-    listed = ", ".join(map(repr, head))
+    if "" in head and _is_date(head[""]):
+        cure = "give it a name in the header, such as ds"
+        raise DataError(Problem(name, "the column of dates has no name", cure))
+    listed = ", ".join(map(repr, free))
     cure = f"name it with data.time, and data.time_format if needed; the columns are {listed}"
     raise DataError(Problem(name, "no column holds dates that can be recognised", cure))
 
@@ -179,7 +186,7 @@ def _find_targets(
     head: pd.DataFrame, numeric: list[str], series: list[str], name: str
 ) -> tuple[tuple[str, ...], str]:
     if not numeric:
-        listed = ", ".join(map(repr, head))
+        listed = ", ".join(repr(column) for column in head if column != "")
         cure = f"name one with data.targets; the columns are {listed}"
         raise DataError(Problem(name, "no column of numbers is left to forecast", cure))
     if len(numeric) == 1:
@@ -200,8 +207,14 @@ def _is_id(column: str, cells: pd.Series[str], numeric: bool) -> bool:
 
 
 def _is_date(cells: pd.Series[str]) -> bool:
-    form = stamps.recognise(cells.tolist())
+    form = _form(cells)
     return form is not None and form.kind != "integer"
+
+
+def _form(cells: pd.Series[str]) -> stamps.Form | None:
+    """How a column would write time, as a hundred cells tell: a table may have many columns."""
+    filled = cells[cells != ""]
+    return stamps.recognise(filled.iloc[:: len(filled) // 100 + 1].tolist())
 
 
 def _words(column: str) -> list[str]:

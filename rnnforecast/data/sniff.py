@@ -15,7 +15,8 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -39,13 +40,13 @@ class File:
     """As it is called in messages."""
     path: Path | None
     """None: standard input, kept in `content`."""
-    content: bytes
+    content: bytes = field(repr=False)
     separator: str
     """Empty for parquet."""
     header: tuple[str, ...]
     """Column names as written."""
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Column names without the blanks around them; empty where a column has no name."""
         return tuple(name.strip() for name in self.header)
@@ -54,9 +55,10 @@ class File:
     def is_parquet(self) -> bool:
         return not self.separator
 
-    def raw(self, column: str) -> str:
-        """The column's name as the file writes it."""
-        return self.header[self.columns.index(column)]
+    @cached_property
+    def raw(self) -> dict[str, str]:
+        """Each column's name as the file writes it."""
+        return dict(zip(self.columns, self.header, strict=True))
 
     def open(self) -> BinaryIO:
         """The bytes, decompressed."""
@@ -69,12 +71,16 @@ class File:
             yield from islice(_records(self.open(), self.separator, self.name), 1, None)
             return
         line = 0
-        with pq.ParquetFile(self.path) as parquet:
-            for batch in parquet.iter_batches(batch_size=4096):
-                columns = (as_text(column).to_pylist() for column in batch.columns)
-                for cells in zip(*columns, strict=True):
-                    line += 1
-                    yield line, [cell or "" for cell in cells]
+        try:
+            with pq.ParquetFile(self.path) as parquet:
+                for batch in parquet.iter_batches(batch_size=4096):
+                    columns = (as_text(column).to_pylist() for column in batch.columns)
+                    for cells in zip(*columns, strict=True):
+                        line += 1
+                        yield line, [cell or "" for cell in cells]
+        except (pa.ArrowException, OSError) as error:
+            found = f"damaged after row {line} ({str(error).splitlines()[0]})"
+            raise DataError(Problem(self.name, found, "copy or write it again")) from None
 
 
 class Lines:
@@ -131,10 +137,21 @@ def find(source: Sequence[str], *, separator: str = "auto") -> tuple[File, ...]:
 
 def sample(file: File, rows: int) -> list[list[str]]:
     """The first rows' cells, without rows that are cut short or too long, and with a mark in the
-    place of bytes that are not UTF-8."""
-    first = islice((cells for _, cells in file.records()), rows)
-    whole = (cells for cells in first if len(cells) == len(file.header))
+    place of bytes that are not UTF-8. Raises DataError where no row is as wide as the header."""
+    first = list(islice(file.records(), rows))
+    whole = [cells for _, cells in first if len(cells) == len(file.header)]
+    if not whole:
+        raise DataError(*(ragged(file, line, cells) for line, cells in first[:1]))
     return [[cell.encode(errors="replace").decode() for cell in cells] for cells in whole]
+
+
+def ragged(file: File, line: int, cells: Sequence[str]) -> Problem:
+    """The problem of a row that is not as wide as the header."""
+    found = f"{len(cells)} cells, but the header has {len(file.header)}"
+    cure = "add or take out separators, and quote cells that hold one"
+    if any("\n" in cell for cell in cells):
+        cure = "close the quote that is opened in this line"
+    return Problem(place(file, line), found, cure)
 
 
 def decimal_mark(cells: Sequence[str], where: str) -> Literal[".", ","]:
@@ -142,9 +159,9 @@ def decimal_mark(cells: Sequence[str], where: str) -> Literal[".", ","]:
 
     Raises DataError where 1,234 could be a thousand as well as a bit more than one.
     """
-    commas = [cell for cell in map(str.strip, cells) if re.fullmatch(r"[+-]?\d*,\d+", cell)]
-    points = any(re.fullmatch(r"[+-]?\d*\.\d+", cell.strip()) for cell in cells)
-    if not commas or points:
+    marked = [cell.strip() for cell in cells if "," in cell]  # few, mostly: a table may be wide
+    commas = [cell for cell in marked if re.fullmatch(r"[+-]?\d*,\d+", cell)]
+    if not commas or any(re.fullmatch(r"[+-]?\d*\.\d+", cell.strip()) for cell in cells):
         return "."
     if all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell) for cell in commas):
         found = f"{commas[0]!r} can be read with a decimal comma or a thousands separator"
@@ -202,7 +219,7 @@ def _look(name: str, path: Path | None, separator: str) -> File:
         if path is not None and path.suffix.lower() == ".parquet":
             return _look_at_parquet(name, path)
         with _open(path, content) as stream:
-            start = stream.read(1 << 20)
+            start = stream.read(1 << 16)
     except BROKEN_GZIP as error:
         found = f"not a whole gzip file ({error})"
         raise DataError(Problem(name, found, "copy it again")) from None
@@ -214,10 +231,12 @@ def _look(name: str, path: Path | None, separator: str) -> File:
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         cure = "save it as UTF-8, for instance with: iconv -f UTF-16 -t UTF-8"
         raise DataError(Problem(name, "the file is written in UTF-16", cure))
-    separator = _separator(start, name) if separator == "auto" else separator
-    rows = _first_rows(start, separator, name)
-    file = File(name, path, content, separator, tuple(rows[0]))
-    _check_header(file, has_rows=len(rows) > 1)
+    file = File(name, path, content, separator, ())
+    if separator == "auto":
+        file = max((replace(file, separator=mark) for mark in _SEPARATORS), key=_score)
+    (line, header), *rows = islice(_records(file.open(), file.separator, name), 2)
+    file = replace(file, header=tuple(header))
+    _check_header(file, f"{name}, line {line}", has_rows=bool(rows))
     return file
 
 
@@ -225,37 +244,34 @@ def _look_at_parquet(name: str, path: Path) -> File:
     try:
         with pq.ParquetFile(path) as parquet:
             file = File(name, path, b"", "", tuple(parquet.schema_arrow.names))
-            _check_header(file, has_rows=parquet.metadata.num_rows > 0)
+            _check_header(file, name, has_rows=parquet.metadata.num_rows > 0)
     except pa.ArrowInvalid as error:
         text = str(error).splitlines()[0]
         raise DataError(Problem(name, f"not a parquet file ({text})", "write it again")) from None
     return file
 
 
-def _first_rows(start: bytes, separator: str, name: str) -> list[list[str]]:
-    return [cells for _, cells in islice(_records(io.BytesIO(start), separator, name), 50)]
+def _score(file: File) -> tuple[float, int]:
+    """How well the separator fits: the share of the first rows that it cuts into as many cells as
+    the header has, and how many that are."""
+    try:
+        rows = islice(_records(file.open(), file.separator, file.name), 50)
+        widths = [len(cells) for _, cells in rows]
+    except DataError:  # a wide row that it does not cut at all
+        return 0.0, 0
+    if widths[0] == 1:
+        return 0.0, int(file.separator == ",")
+    return sum(width == widths[0] for width in widths) / len(widths), widths[0]
 
 
-def _separator(start: bytes, name: str) -> str:
-    """The separator that cuts most of the first rows into as many cells as the header has."""
-
-    def score(separator: str) -> tuple[float, int]:
-        widths = [len(cells) for cells in _first_rows(start, separator, name)]
-        alike = sum(width == widths[0] for width in widths) / len(widths)
-        return (alike, widths[0]) if widths[0] > 1 else (0.0, 0)
-
-    best = max(_SEPARATORS, key=score)
-    return best if score(best)[1] else ","
-
-
-def _check_header(file: File, *, has_rows: bool) -> None:
+def _check_header(file: File, where: str, *, has_rows: bool) -> None:
     problems = []
     if undecodable("".join(file.header)):
-        problems.append(not_utf8(f"{file.name}, line 1"))
+        problems.append(not_utf8(where))
     names = Counter(name for name in file.columns if name)
     if twice := [name for name, count in names.items() if count > 1]:
         found = f"the header names {', '.join(map(repr, twice))} more than once"
-        problems.append(Problem(f"{file.name}, line 1", found, "give every column its own name"))
+        problems.append(Problem(where, found, "give every column its own name"))
     if not has_rows:
         found = "the file has a header but no rows"
         problems.append(Problem(file.name, found, "expected at least one row below the header"))

@@ -41,6 +41,7 @@ _OPEN = (
 )
 _DECIMAL = re.compile(r"[+-]?\d*[.,]?\d*(?:[eE][+-]?\d+)?")
 _QUARTER = re.compile(r"(\d{4})[- ]?Q([1-4])")
+_MONTHS = {"1": "01", "2": "04", "3": "07", "4": "10"}  # the first month of each quarter
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ def parse(texts: pa.Array[Any], form: Form) -> np.ndarray:
         return _numpy(pc.cast(texts, pa.int64()))
     if form.kind == "iso":
         return _numpy(_iso(texts))
-    parsed = _slowly(texts.to_pandas(), form, errors="raise")
+    parsed = _slowly(texts.to_pandas(), form)
+    if parsed.isna().any():
+        raise ValueError("not every stamp is written alike")
     return parsed.to_numpy(dtype="datetime64[us]")
 
 
@@ -147,7 +150,7 @@ def unreadable(texts: Sequence[str], form: Form) -> np.ndarray:
     bad = np.ones(len(column), dtype=bool)
     for pattern in form.formats or ("",):
         reading = replace(form, formats=(pattern,))
-        bad &= np.asarray(_slowly(column, reading, errors="coerce").isna())
+        bad &= np.asarray(_slowly(column, reading).isna())
     return bad
 
 
@@ -186,23 +189,21 @@ def _clock_format(text: str) -> str:
 
 
 def _fits(texts: Sequence[str], pattern: str) -> int:
-    parsed = pd.to_datetime(pd.Series(list(texts), dtype=object), format=pattern, errors="coerce")
+    parsed = _slowly(pd.Series(list(texts), dtype=object), Form("format", (pattern,)))
     return int(parsed.notna().sum())
 
 
-def _slowly(
-    column: pd.Series[Any], form: Form, *, errors: Literal["raise", "coerce"]
-) -> pd.Series[Any]:
-    """Parsed by pandas: strict about the format, and knows 30 February from 1 March."""
+def _slowly(column: pd.Series[Any], form: Form) -> pd.Series[Any]:
+    """Parsed by pandas, which is strict about the format and knows 30 February from 1 March; NaT
+    where a text does not fit."""
     if form.kind == "quarter":
         parts = column.str.extract(f"^{_QUARTER.pattern}$")
-        months = 3 * pd.to_numeric(parts[1]) - 2
-        column = parts[0] + "-" + months.astype("Int64").astype(str)
-        if errors == "raise" and parts[1].isna().any():
-            raise ValueError("not a quarter")
-        return pd.to_datetime(column, format="%Y-%m", errors="coerce")
-    pattern = "ISO8601" if form.kind == "iso" else form.formats[0]
-    return pd.to_datetime(column, format=pattern, errors=errors)
+        column, pattern = parts[0] + "-" + parts[1].replace(_MONTHS), "%Y-%m"
+    else:
+        pattern = "ISO8601" if form.kind == "iso" else form.formats[0]
+    # pandas takes "now" and "today" for stamps, whatever the format
+    column = column.where(column.str.contains(r"\d", na=False), None)
+    return pd.to_datetime(column, format=pattern, errors="coerce")
 
 
 def _iso(texts: pa.Array[Any]) -> pa.Array[Any]:

@@ -73,6 +73,9 @@ class Forecaster(nn.Module):
             a.hidden_size, horizon=a.horizon, segment=a.segment, dropout=a.dropout
         )
         self.unfold = nn.Linear(a.hidden_size, self.decoder.steps * a.channels * self.head.width)
+        # the recurrent part has nothing to say before it has learnt something
+        nn.init.zeros_(self.unfold.weight)
+        nn.init.zeros_(self.unfold.bias)
         self.first = _seasonal_naive(a) if a.linear_first else None
         self.register_buffer("unit", torch.ones(()))
 

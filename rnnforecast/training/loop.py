@@ -146,7 +146,8 @@ class Fitter:
             if due:
                 self._record(validation)
             good = self._snapshot()
-            state.stopped = self.asked_to_stop()
+            # at the last look there is nothing left to stop
+            state.stopped = self.asked_to_stop() and state.step < self.recipe.max_steps
             mean = loss / (state.step - before)
             self.watch(Progress(state.step, self.recipe.max_steps, mean, tuple(state.rows)))
             if due or state.stopped:

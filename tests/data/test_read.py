@@ -42,6 +42,7 @@ def days(table: Table) -> list[str]:
 def problems(*source: str, **options: Any) -> list[str]:
     with pytest.raises(DataError) as caught:
         read(list(source), **options)
+    assert caught.value.exit_code == 4
     assert all(problem.cure for problem in caught.value.problems if problem.where)
     return str(caught.value).splitlines()
 
@@ -296,6 +297,52 @@ def test_what_pandas_writes_is_read_back_exactly(
     assert table.keys["key"].tolist() == sorted(set(frame["key"]))
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.lists(st.tuples(names, names, stamps, values), min_size=1, max_size=30),
+    category=st.booleans(),
+)
+def test_parquet_is_read_back_exactly(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], category: bool
+) -> None:
+    frame = pd.DataFrame(rows, columns=["shop", "item", "ds", "y"])
+    frame["y"] = frame["y"].astype(float)
+    if category:
+        frame["shop"] = frame["shop"].astype("category")
+    path = tmp_path_factory.mktemp("round") / "a.parquet"
+    frame.to_parquet(path)
+    table = read([str(path)], time="ds", series=["shop", "item"], targets=["y"])
+    np.testing.assert_array_equal(table.values[:, 0], frame["y"])
+    np.testing.assert_array_equal(table.time, frame["ds"].to_numpy("datetime64[us]"))
+    pairs = list(map(tuple, table.keys.to_numpy()))
+    assert [pairs[code] for code in table.codes] == [row[:2] for row in rows]
+    assert pairs == sorted({row[:2] for row in rows})
+
+
+cell = st.text(st.sampled_from('1-2.,e+ naif"x:\n'), max_size=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(bad=st.lists(st.tuples(cell, cell, cell), min_size=1, max_size=3))
+def test_any_cell_is_read_or_refused_with_its_line(
+    tmp_path_factory: pytest.TempPathFactory, bad: list[tuple[str, str, str]]
+) -> None:
+    """The fast reader and the one that explains agree on what a good cell is."""
+    good = [(f"2024-01-0{day}", "a", "2.5") for day in range(1, 7)]
+    path = tmp_path_factory.mktemp("cells") / "a.csv"
+    pd.DataFrame(good + bad, columns=["ds", "id", "y"]).to_csv(path, index=False)
+    refused = None
+    try:
+        table = read([str(path)], time="ds", series=["id"], targets=["y"])
+    except DataError as error:
+        refused = error
+    if refused:
+        assert all("line" in problem.where for problem in refused.problems)
+    else:
+        assert len(table.time) == 6 + len(bad)
+        assert not np.isnat(table.time).any()
+
+
 # --- what is refused ----------------------------------------------------------------------------
 
 
@@ -369,6 +416,39 @@ def test_bad_dates_and_blank_ones_are_told_apart(write: Any) -> None:
     assert "line 6, column 'ds': the time is blank" in lines[2]
 
 
+@pytest.mark.parametrize(
+    "good",
+    [
+        ["31.12.2024", "01.01.2025"],
+        ["2024-Q4", "2025-Q1"],
+        ["2024-12-31", "2025-01-01"],
+        ["20241231", "20250101"],
+    ],
+)
+@pytest.mark.parametrize("blank", ["", "NaT", "nan"])
+def test_a_blank_time_is_refused_however_times_are_written(
+    write: Any, good: list[str], blank: str
+) -> None:
+    (line,) = problems(write(f"ds,y\n{good[0]},1\n{good[1]},2\n{blank},3\n"))
+    assert line.startswith("sales.csv, line 4, column 'ds': the time is blank — fill")
+
+
+@pytest.mark.parametrize("word", ["now", "today"])
+def test_now_and_today_are_no_times(write: Any, word: str) -> None:
+    (line,) = problems(write(f"ds,y\n31.12.2024,1\n01.01.2025,2\n{word},3\n"))
+    assert line.startswith(f"sales.csv, line 4, column 'ds': '{word}' is not a time")
+
+
+def test_a_column_of_dates_without_a_name_is_asked_to_have_one(write: Any) -> None:
+    (line,) = problems(write(",y\n2024-01-01,1\n2024-01-02,2\n"))
+    assert line.startswith("sales.csv: the column of dates has no name — give it a name")
+
+
+def test_a_row_number_without_a_name_is_not_used(write: Any) -> None:
+    table = read([write(",ds,y,\n0,2024-01-01,5,\n1,2024-01-02,6,\n")])
+    assert (table.roles.time, table.roles.targets, table.roles.others) == ("ds", ("y",), ())
+
+
 def test_times_that_nobody_can_read_ask_for_a_format(write: Any) -> None:
     (line,) = problems(write("ds,y\nmonday,1\ntuesday,2\n"), time="ds")
     assert "column 'ds': the times cannot be recognised: 'monday', 'tuesday'" in line
@@ -435,6 +515,18 @@ def test_rows_too_short_or_too_long_are_refused(write: Any) -> None:
     assert "line 5, column 'y': 'x' is not a number" in lines[2]
 
 
+def test_a_header_that_fits_no_row_is_reported_as_such(write: Any) -> None:
+    (line,) = problems(write("ds,y\n2024-01-01,1,\n2024-01-02,2,\n"))
+    assert line.startswith("sales.csv, line 2: 3 cells, but the header has 2 — add or take out")
+
+
+@pytest.mark.parametrize("cell", ["٣", "\u00a03", "0x1f", "1_000", "1.234.5", "$3", "5%"])
+def test_what_only_looks_like_a_number_is_refused(write: Any, cell: str) -> None:
+    (line,) = problems(write(f"ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,{cell}\n"))
+    assert line.startswith("sales.csv, line 4, column 'y': ")
+    assert "is not a number" in line
+
+
 def test_a_quote_that_is_never_closed_is_found(write: Any) -> None:
     lines = problems(write('ds,id,y\n2024-01-01,a,1\n2024-01-02,"a,1\n2024-01-03,a,2\n'))
     assert lines[0].startswith("sales.csv, line 3: 2 cells")
@@ -446,6 +538,22 @@ def test_latin_1_is_recognised_and_the_cure_is_a_command(write: Any, text: str) 
     (line,) = problems(write(text.encode("latin-1")), time="ds", targets=["y"])
     assert "looks like latin-1" in line
     assert "iconv" in line
+
+
+def test_latin_1_in_an_unused_column_matters_only_where_it_is_looked_at(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_module, "HEAD_ROWS", 10)
+    rows = [
+        f"2024-01-{day:02},{region},{kind},{'é' if region == 'b' else 'n'},{day}\n"
+        for region in "ab"
+        for kind in ("x", "y")
+        for day in range(1, 29)
+    ]
+    path = write(("ds,region,kind,note,y\n" + "".join(rows)).encode("latin-1"))
+    assert len(read([path], series=["region", "kind"]).keys) == 4
+    (line,) = problems(path)
+    assert line.startswith("sales.csv, line 58: bytes that are not UTF-8")
 
 
 def test_utf_16_is_named(write: Any) -> None:
@@ -467,6 +575,29 @@ def test_blanks_in_parquet_are_found_by_row(tmp_path: Path) -> None:
     lines = problems(str(tmp_path / "a.parquet"), series=["id"])
     assert lines[0].startswith("a.parquet, row 2, column 'ds': the time is blank")
     assert lines[1].startswith("a.parquet, row 3, column 'id': the name of the series is blank")
+
+
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
+    times = pa.array(np.arange(5000).astype("datetime64[h]").astype("datetime64[us]"))
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"ds": times, "y": np.random.default_rng(0).random(5000)}), path)
+    content = bytearray(path.read_bytes())
+    content[100:20_000] = bytes(19_900)
+    path.write_bytes(content)
+    (line,) = problems(str(path))
+    assert line.startswith("a.parquet: damaged after row 0")
+
+
+def test_whole_numbers_and_texts_of_any_width_in_parquet_are_numbers(tmp_path: Path) -> None:
+    columns = {
+        "t": pa.array([1, 2]),
+        "y": pa.array([2**60, None]),
+        "view": pa.array(["1.5", "NA"], pa.string_view()),
+        "large": pa.array(["1e3", ""], pa.large_string()),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    table = read([str(tmp_path / "a.parquet")], time="t", targets=["y", "view", "large"])
+    np.testing.assert_array_equal(table.values, [[2.0**60, 1.5, 1000], [np.nan] * 3])
 
 
 def test_half_a_gzip_file_and_half_a_parquet_file_are_refused(write: Any) -> None:

@@ -1,0 +1,262 @@
+"""The commands as their users meet them: the tour, the streams, the shapes of data."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+Run = Callable[..., Any]
+Table = Callable[..., pd.DataFrame]
+
+SMALL = ["--set", "training.max_steps=4", "--set", "model.hidden_size=8"]
+
+
+@pytest.mark.parametrize("layout", ["long", "wide", "single"])
+def test_a_first_csv_goes_from_init_to_a_forecast_without_an_edit(
+    rnnforecast: Run, table: Table, layout: str
+) -> None:
+    frame = table()
+    if layout == "wide":
+        frame = frame.pivot(index="ds", columns="unique_id", values="y").reset_index()
+    elif layout == "single":
+        frame = frame[frame["unique_id"] == "a"].drop(columns="unique_id")
+    frame.to_csv("data.csv", index=False)
+    init = rnnforecast("init", "data.csv")
+    assert init.exit_code == 0, init.stderr
+    assert f"a {layout}" in init.stderr
+    assert init.stdout == ""
+    assert rnnforecast("check", "spec.yaml").exit_code == 0
+    trained = rnnforecast("train", "spec.yaml", *SMALL)
+    assert trained.exit_code == 0, trained.stderr
+    assert "seasonal naive" in trained.stdout
+    assert rnnforecast("predict", "runs/spec").exit_code == 0
+    found = pd.read_csv("forecasts/spec/forecast.csv")
+    names = {"long": ["unique_id"], "wide": ["target"], "single": []}[layout]
+    assert found.columns.tolist() == [
+        *names, "ds", "yhat", "q0.025", "q0.1", "q0.5", "q0.9", "q0.975",
+    ]  # fmt: skip
+    horizon = yaml.safe_load(Path("spec.yaml").read_text())["window"]["horizon"]
+    assert len(found) == horizon * (1 if layout == "single" else 2)
+    assert (Path("forecasts/spec/plots")).is_dir()
+
+
+def test_init_does_not_write_over_a_spec(given: Run, rnnforecast: Run) -> None:
+    given()
+    before = Path("spec.yaml").read_text()
+    result = rnnforecast("init", "data.csv")
+    assert result.exit_code == 1
+    assert "--force" in result.stderr
+    assert Path("spec.yaml").read_text() == before
+    assert rnnforecast("init", "data.csv", "--force").exit_code == 0
+
+
+def test_init_takes_a_key_that_it_cannot_guess(rnnforecast: Run) -> None:
+    days = [f"0{day}/0{month}/2024" for month in range(1, 7) for day in range(1, 10)]
+    Path("data.csv").write_text("ds,y\n" + "".join(f"{day},5.5\n" for day in days))
+    assert "data.time_format" in rnnforecast("init", "data.csv").stderr
+    sets = ["--set", "data.time_format=%d/%m/%Y", "--set", "clean.frequency=D"]
+    assert rnnforecast("init", "data.csv", *sets).exit_code == 0
+    assert yaml.safe_load(Path("spec.yaml").read_text())["data"]["time_format"] == "%d/%m/%Y"
+
+
+def test_check_reports_as_json_and_strict_refuses_repairs(
+    given: Run, rnnforecast: Run, table: Table
+) -> None:
+    frame = table().drop(index=[5, 6, 70])
+    given(frame)
+    result = rnnforecast("check", "spec.yaml", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["totals"]["gaps"] == 3
+    assert [series["gaps"] for series in found["series"]] == [2, 1]
+    strict = rnnforecast("check", "spec.yaml", "--strict", "-q")
+    assert strict.exit_code == 4
+    assert "cleaning would change 3" in strict.stderr
+    given()
+    assert rnnforecast("check", "spec.yaml", "--strict").exit_code == 0
+
+
+def test_check_reports_faults_and_ends_with_the_code_of_bad_data(
+    given: Run, rnnforecast: Run, table: Table
+) -> None:
+    frame = table()
+    given(pd.concat([frame, frame.tail(2)]))
+    result = rnnforecast("check", "spec.yaml", "--json")
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["totals"]["duplicates"] == 2
+    assert "clean.duplicates" in result.stderr
+
+
+def test_data_go_to_stdout_and_words_to_stderr(given: Run, train: Run, rnnforecast: Run) -> None:
+    given()
+    result = rnnforecast("train", "spec.yaml", "-o", "run", "--json", *SMALL)
+    scores = json.loads(result.stdout)
+    assert set(scores["ours"]) == set(scores["seasonal_naive"])
+    assert "run written to run" in result.stderr
+    result = rnnforecast("predict", "run", "-o", "-")
+    assert len(pd.read_csv(io.StringIO(result.stdout))) == 14
+    assert "2 series × 7 steps" in result.stderr
+    quiet = rnnforecast("predict", "run", "-q", "-o", "f.csv")
+    assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_a_log_has_no_colours_and_no_bar(given: Run, train: Run) -> None:
+    given()
+    result = train()
+    assert "\x1b" not in result.stdout + result.stderr
+    assert "\r" not in result.stderr
+    assert "fit: step 4 of 4, loss" in result.stderr
+
+
+def test_new_data_may_come_by_stdin_and_hold_series_never_seen(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    given()
+    assert train().exit_code == 0
+    text = table(("b", "z"), steps=90).to_csv(index=False)
+    result = rnnforecast("predict", "run", "--data", "-", "-o", "-", stdin=text)
+    assert result.exit_code == 0, result.stderr
+    found = pd.read_csv(io.StringIO(result.stdout), parse_dates=["ds"])
+    assert found["unique_id"].unique().tolist() == ["b", "z"]
+    expected = pd.date_range("2024-03-31", periods=7)  # 90 days from 1 January 2024
+    assert found.loc[found["unique_id"] == "z", "ds"].tolist() == expected.tolist()
+
+
+def test_without_data_the_spec_s_own_file_is_read_as_it_is_now(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    given()
+    assert train().exit_code == 0
+    table(steps=75).to_csv("data.csv", index=False)
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    assert pd.read_csv("f.csv")["ds"].min() == "2024-03-16"  # 75 days from 1 January 2024
+
+
+def test_parquet_is_written_by_its_suffix_and_others_are_refused(
+    given: Run, train: Run, rnnforecast: Run
+) -> None:
+    given()
+    assert train().exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "f.parquet").exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    columns = ["yhat", "q0.025", "q0.975"]
+    left, right = pd.read_parquet("f.parquet"), pd.read_csv("f.csv")
+    pd.testing.assert_frame_equal(left[columns], right[columns])
+    assert rnnforecast("predict", "run", "-o", "f.xlsx").exit_code == 2
+
+
+def test_other_horizons_cut_or_go_on_with_wider_bands(
+    given: Run, train: Run, rnnforecast: Run
+) -> None:
+    given()
+    assert train().exit_code == 0
+    found = {}
+    for horizon in (3, 7, 20):
+        assert rnnforecast("predict", "run", "-o", "f.csv", f"--horizon={horizon}").exit_code == 0
+        frame = pd.read_csv("f.csv")
+        assert len(frame) == 2 * horizon
+        found[horizon] = frame[frame["unique_id"] == "a"]
+    pd.testing.assert_frame_equal(found[7].head(3), found[3])
+    pd.testing.assert_frame_equal(found[20].head(7), found[7])
+    width = found[20]["q0.975"] - found[20]["q0.025"]
+    assert width[7:].min() >= width[6]
+
+
+@pytest.mark.parametrize("freq", ["h", "B", "W-WED", "MS", "ME", "QE", "YS"])
+def test_stamps_go_on_in_the_data_s_own_calendar(
+    given: Run, train: Run, rnnforecast: Run, table: Table, freq: str
+) -> None:
+    frame = table(steps=60, freq=freq).rename(columns={"unique_id": "shop", "ds": "when"})
+    given(frame)
+    assert train("window.season=1").exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    found = pd.read_csv("f.csv", parse_dates=["when"])
+    expected = pd.date_range(frame["when"].max(), periods=8, freq=freq)[1:]
+    assert found.loc[found["shop"] == "a", "when"].tolist() == expected.tolist()
+
+
+def test_an_integer_index_stays_one(given: Run, train: Run, rnnforecast: Run, table: Table) -> None:
+    frame = table()
+    frame["ds"] = frame.groupby("unique_id").cumcount() * 5
+    given(frame)
+    assert train().exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    assert pd.read_csv("f.csv")["ds"].tolist()[:7] == list(range(300, 335, 5))
+
+
+@pytest.mark.parametrize("missing", ["mask", "ffill", "mean", "median", "zero", "linear"])
+def test_every_fill_trains_and_forecasts(
+    given: Run, train: Run, rnnforecast: Run, table: Table, missing: str
+) -> None:
+    frame = table()
+    frame.loc[::5, "y"] = float("nan")
+    given(frame, more=f"clean: {{missing: {missing}}}\n")
+    assert train().exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    assert pd.read_csv("f.csv").notna().all(axis=None)
+
+
+@pytest.mark.parametrize("loss", ["mae", "mse", "huber"])
+def test_a_point_loss_has_intervals_from_its_errors(
+    given: Run, train: Run, rnnforecast: Run, loss: str
+) -> None:
+    given()
+    assert train(f"training.loss={loss}").exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    found = pd.read_csv("f.csv")
+    quantiles = found[["q0.025", "q0.1", "q0.5", "q0.9", "q0.975"]]
+    assert (quantiles.diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
+    assert (found["q0.9"] > found["q0.1"]).all()
+    pd.testing.assert_series_equal(found["q0.5"], found["yhat"], check_names=False)
+
+
+@pytest.mark.parametrize("backbone", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("decoder", ["direct", "parallel"])
+def test_every_network_and_decoder_can_be_chosen(
+    given: Run, train: Run, backbone: str, decoder: str
+) -> None:
+    given()
+    assert train(f"model.backbone={backbone}", f"model.decoder={decoder}").exit_code == 0
+    assert train("window.segment=1", f"model.decoder={decoder}").exit_code == 0
+
+
+def test_models_and_schema_tell_what_can_be_chosen(rnnforecast: Run) -> None:
+    lines = rnnforecast("models").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["gru", "lstm", "rnn"]
+    assert "horizon" in json.loads(rnnforecast("schema").stdout)["$defs"]["Window"]["properties"]
+
+
+def test_version_names_torch_and_the_device(rnnforecast: Run) -> None:
+    import torch
+
+    result = rnnforecast("--version")
+    assert result.exit_code == 0
+    assert f"torch {torch.__version__} on " in result.stdout
+
+
+HEAVY = ("torch", "pandas", "matplotlib", "numpy", "pyarrow", "sklearn")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["train", "bad.yaml"]])
+def test_help_and_a_wrong_spec_load_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "bad.yaml").write_text("window: {horizon: none}\nmodel: {backbone: gruu}\n")
+    code = (
+        "import sys\n"
+        "from rnnforecast.cli.app import app\n"
+        f"try: app({arguments!r})\n"
+        f"finally: print(sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == (0 if "--help" in arguments else 3)
+    assert result.stdout.splitlines()[-1] == "[]"

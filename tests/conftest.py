@@ -1,0 +1,83 @@
+"""Settings of all tests, and a command line that runs in this process on small data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import settings
+
+# a busy machine is no failure: what is slow is measured in benchmarks/, never here
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
+
+TINY = ("training.max_steps=4", "model.hidden_size=8", "training.batch_size=8", "forecast.plots=1")
+
+
+@pytest.fixture
+def rnnforecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Runs a command in an empty folder; the result has exit_code, stdout and stderr."""
+    from typer.testing import CliRunner
+
+    from rnnforecast.cli.app import app
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path, stdin: str | None = None) -> Any:
+        return CliRunner().invoke(app, [str(part) for part in arguments], input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def train(rnnforecast: Callable[..., Any]) -> Callable[..., Any]:
+    """Trains a tiny net from ``spec.yaml`` into ``run``, with more overrides as arguments."""
+
+    def run(*overrides: str, spec: str = "spec.yaml", out: str = "run") -> Any:
+        given = [part for override in (*TINY, *overrides) for part in ("--set", override)]
+        return rnnforecast("train", spec, "-o", out, *given)
+
+    return run
+
+
+@pytest.fixture
+def table() -> Callable[..., pd.DataFrame]:
+    """Makes rows of several series with a weekly pattern, sorted."""
+
+    def make(series: Sequence[str] = ("a", "b"), steps: int = 60, freq: str = "D") -> pd.DataFrame:
+        stamps = pd.date_range("2024-01-01", periods=steps, freq=freq)
+        random = np.random.default_rng(0)
+        frames = [
+            pd.DataFrame(
+                {
+                    "unique_id": name,
+                    "ds": stamps,
+                    "y": 10.0 * (place + 1) + np.arange(steps) % 7 + random.random(steps).round(3),
+                }
+            )
+            for place, name in enumerate(series)
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    return make
+
+
+@pytest.fixture
+def given(
+    rnnforecast: Callable[..., Any], table: Callable[..., pd.DataFrame]
+) -> Callable[..., None]:
+    """Writes ``data.csv`` (a frame, text, or the usual table) and a ``spec.yaml`` with horizon 7."""
+
+    def write(data: pd.DataFrame | str | None = None, *, more: str = "", horizon: int = 7) -> None:
+        if data is None:
+            data = table()
+        text = data if isinstance(data, str) else data.to_csv(index=False)
+        Path("data.csv").write_text(text, encoding="utf-8")
+        spec = f"data: {{path: data.csv}}\nwindow: {{horizon: {horizon}}}\n{more}"
+        Path("spec.yaml").write_text(spec, encoding="utf-8")
+
+    return write
