@@ -70,7 +70,7 @@ def table() -> Callable[..., pd.DataFrame]:
 def given(
     rnnforecast: Callable[..., Any], table: Callable[..., pd.DataFrame]
 ) -> Callable[..., None]:
-    """Writes ``data.csv`` (a frame, text, or the usual table) and a ``spec.yaml`` with horizon 7."""
+    """Writes ``data.csv`` (a frame, text, or the usual table) and a ``spec.yaml``."""
 
     def write(data: pd.DataFrame | str | None = None, *, more: str = "", horizon: int = 7) -> None:
         if data is None:

@@ -97,7 +97,8 @@ def test_observed_values_are_never_touched_and_nothing_stays_missing(
     observed = ~np.isnan(values)
     filled = fill(values, observed, offsets, method)
     np.testing.assert_array_equal(filled.inputs[observed], values[observed])
-    assert np.isfinite(filled.inputs).all() and np.isfinite(filled.causal).all()
+    assert np.isfinite(filled.inputs).all()
+    assert np.isfinite(filled.causal).all()
     assert filled.visible[observed].all()
 
 

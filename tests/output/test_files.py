@@ -9,8 +9,9 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_a_link_is_followed_and_stays_a_link(tmp_path: Path) -> None:
 
 def test_a_device_is_written_to_and_not_replaced() -> None:
     write_text(Path(os.devnull), "text")
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -184,21 +185,9 @@ def test_many_writers_of_one_folder_never_mix(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["run"]
 
 
-def _at_once(write: object, letters: str) -> None:
-    failures: list[BaseException] = []
-
-    def guarded(letter: str) -> None:
-        try:
-            write(letter)  # type: ignore[operator]
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(letter,)) for letter in letters]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+def _at_once(write: Callable[[str], None], letters: str) -> None:
+    with ThreadPoolExecutor(len(letters)) as pool:
+        list(pool.map(write, letters))  # raises what a writer raised
 
 
 def test_a_folder_replaces_its_older_version_as_a_whole(tmp_path: Path) -> None:
