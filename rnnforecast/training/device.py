@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 
+TORCH = str(torch.__version__)
+"""Torch's version."""
+
 
 def choose(wanted: str) -> torch.device:
     """The device for `auto`, `cpu`, `cuda` or `mps`; ValueError where it is not there."""
@@ -47,4 +50,4 @@ def seed(number: int) -> None:
 
 def version() -> str:
     """Torch's version and the device that `auto` takes, for `--version`."""
-    return f"torch {torch.__version__} on {describe(choose('auto'))}"
+    return f"torch {TORCH} on {describe(choose('auto'))}"

@@ -63,7 +63,7 @@ def quantiles(
     for part, begin in _parts(item, origin, windows):
         batch = windows.gather(part, begin, begin)
         found = _in_blocks(net, batch.history, batch.visible, steps, middle, extra)
-        blocks.append(found[:, :, 0].double().cpu().numpy())
+        blocks.append(found[:, :, 0].cpu().double().numpy())
     return np.concatenate(blocks)
 
 

@@ -44,6 +44,8 @@ class Checked:
 
     report: Report
     choices: list[Choice]
+    short: int = 0
+    """Series too short to be scored; they are learnt from in the last fit only."""
 
     @property
     def repairs(self) -> int:
@@ -98,10 +100,10 @@ def check(path: Path, *, overrides: Sequence[str] = ()) -> Checked:
     _, cleaned = learn(plan, table)
     panel = cleaned.panel
     settled, choices = resolve(spec, panel)
-    split(
+    parts = split(
         panel.lengths,
         horizon=settled.window.horizon,
         season=int(settled.window.season),
         channels=panel.observed.shape[1],
     )
-    return Checked(report, choices)
+    return Checked(report, choices, int((parts.test_origin < 0).sum()))

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -85,7 +86,8 @@ class Session:
         self.split = split(
             panel.lengths, horizon=self.horizon, season=self.season, channels=self.channels
         )
-        self.identity = f"{dump(spec)}\n{hash_of(panel)}"
+        self.data_hash = hash_of(panel)
+        self.identity = hashlib.sha256(f"{dump(spec)}\n{self.data_hash}".encode()).hexdigest()
         self.checkpoint_file = folder.with_name(f"{folder.name}.checkpoint")
         try:
             self.device = device.choose(spec.training.device)

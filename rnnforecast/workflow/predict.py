@@ -16,6 +16,7 @@ from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.evaluation.baselines import seasonal_naive
 from rnnforecast.output.files import whole_folder, write_json
 from rnnforecast.output.tables import forecast_frame, table_format, write_forecast
+from rnnforecast.training import device
 from rnnforecast.workflow.artifact import Run, load_run
 from rnnforecast.workflow.events import Listener, Silent
 from rnnforecast.workflow.forecasting import Forecasts, Ints, forecast, windows_of
@@ -64,6 +65,8 @@ def predict(
     if not into_folder:
         table_format(out)
     run, net = load_run(folder)
+    # a run trained on a GPU forecasts on whatever the machine at hand has
+    net.to(device.choose("cpu" if run.facts["device"] == "cpu" else "auto"))
     table = read_table(run.plan, data or run.source)
     cleaned = clean(run.plan, table, skip_faulty=True)
     panel = cleaned.panel
@@ -180,7 +183,7 @@ def _write_folder(
             )
         summary = {
             "run": str(folder.resolve()),
-            "version": run.facts["version"],
+            "version": run.facts["versions"]["rnnforecast"],
             "series": predicted.series,
             "horizon": predicted.horizon,
             "first": predicted.first,

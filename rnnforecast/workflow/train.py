@@ -100,9 +100,11 @@ def _write(
         plots=spec.forecast.plots,
         plotted=tuple(panel.labels()[scored.series[shown]]),
         facts={
-            "version": __version__,
+            "versions": {"rnnforecast": __version__, "torch": device.TORCH},
             "seed": spec.training.seed,
+            "device": spec.training.device,
             "identity": session.identity,
+            "data_sha256": session.data_hash,
             "interrupted": fitted.interrupted,
             "parameters": sum(part.numel() for part in session.net.parameters()),
         },

@@ -55,6 +55,8 @@ def check(
 def _print(voice: Voice, found: Checked) -> None:
     for sentence in found.report.sentences():
         voice.out.print(sentence, markup=False)
+    if found.short:
+        voice.out.print(f"{found.short:,} series too short to be scored: used in the last fit only")
     for choice in found.choices:
         voice.out.print(f"auto  {choice}", markup=False)
     header, rows = found.worst(ROWS)
