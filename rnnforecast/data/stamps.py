@@ -167,10 +167,12 @@ def _whole_numbers(texts: list[str]) -> Form:
 def _strptime_form(texts: list[str]) -> Form | None:
     clock = _clock_format(texts[len(texts) // 2])
     enough = len(texts) / 2
-    for pattern in _CLEAR:
-        # A few cells rule out most formats before all of them are tried.
-        if _fits(texts[:9], pattern + clock) and _fits(texts, pattern + clock) > enough:
-            return Form("format", (pattern + clock,))
+    # A few cells rule out most formats before all of them are tried.
+    likely = [item + clock for item in _CLEAR if _fits(texts[:9], item + clock)]
+    counts = {item: _fits(texts, item) for item in likely}
+    if (most := max(counts.values(), default=0)) > enough:
+        # Not the first that fits most: May is an abbreviation as well as a whole name.
+        return Form("format", (next(item for item in likely if counts[item] == most),))
     for readings in _OPEN:
         form = settle(Form("open", tuple(item + clock for item in readings)), texts)
         if _fits(texts, form.formats[0]) > enough:

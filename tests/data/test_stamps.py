@@ -46,6 +46,11 @@ def test_the_form_is_that_of_most_samples() -> None:
     assert stamps.recognise([]) is None
 
 
+def test_may_is_taken_for_a_whole_name_where_others_are() -> None:
+    texts = ["May 1, 2024", "May 2, 2024", "June 3, 2024"]
+    assert stamps.recognise(texts) == Form("format", ("%B %d, %Y",))
+
+
 @pytest.mark.parametrize("text", ["1.5", "2012.25", "1e5", "12,5"])
 def test_decimal_numbers_are_no_dates(text: str) -> None:
     assert stamps.recognise([text]) is None

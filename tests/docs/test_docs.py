@@ -1,0 +1,134 @@
+"""The documentation says what is so: commands run, specs parse, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from rnnforecast.cli.app import app
+from rnnforecast.spec.load import parse
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "sample_data"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", DATA / "README.md"]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+QUICK = ["--set", "training.max_steps=2", "--set", "forecast.plots=1"]
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [text for kind, text in found if kind == language]
+
+
+def _commands(page: Path) -> Iterator[list[str]]:
+    """The arguments of each `rnnforecast ...` line, without what the shell would do with them."""
+    for block in _blocks(page, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["rnnforecast"]:
+                yield words[1 : words.index(">") if ">" in words else None]
+
+
+def _run(*arguments: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, f"rnnforecast {shlex.join(arguments)}\n{result.stderr}"
+
+
+def _builder() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_build", ROOT / "docs" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with a copy of the sample data, as a reader of the pages has it."""
+    shutil.copytree(DATA, tmp_path / "sample_data")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(_commands(page))], ids=_name)
+def test_every_command_of_a_page_runs_in_the_order_given(workplace: Path, page: Path) -> None:
+    for arguments in _commands(page):
+        assert arguments[0] != "demo", "the demo has a test of its own"
+        _run(*arguments, *(QUICK if arguments[0] == "train" else []))
+
+
+def test_the_readme_has_the_tour() -> None:
+    verbs = [arguments[0] for arguments in _commands(ROOT / "README.md")]
+    assert verbs[:4] == ["init", "check", "train", "predict"]
+
+
+def test_the_demo_leaves_a_forecast_and_a_picture(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = workplace / "sample_data" / "co2.yaml"
+    short = spec.read_text(encoding="utf-8") + "\ntraining:\n  max_steps: 2\n"
+    spec.write_text(short, encoding="utf-8")
+    monkeypatch.setattr("rnnforecast.workflow.demo.sample_data", lambda: spec.parent)
+    _run("demo")
+    assert (workplace / "demo" / "forecast" / "forecast.csv").is_file()
+    assert (workplace / "demo" / "forecast" / "plots" / "co2.png").is_file()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page, "yaml")], ids=_name)
+def test_every_spec_of_a_page_is_valid(page: Path) -> None:
+    for block in _blocks(page, "yaml"):
+        parse(block, name=page.name)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.glob("*.yaml")))
+def test_every_sample_spec_trains_and_predicts(workplace: Path, name: str) -> None:
+    overrides = ["--set", "training.max_steps=2", "--set", "forecast.plots=0"]
+    _run("train", f"sample_data/{name}", "-o", "run", *overrides)
+    _run("predict", "run", "-o", "forecast.csv")
+    lines = (workplace / "forecast.csv").read_text(encoding="utf-8").splitlines()
+    assert "yhat" in lines[0]
+    assert len(lines) > 1
+
+
+@pytest.mark.parametrize("page", ["spec", "commands"])
+def test_a_generated_page_is_up_to_date(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert text == getattr(_builder(), page)(), "run: make docs"
+
+
+@pytest.mark.parametrize("page", LINKED, ids=_name)
+def test_every_relative_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        place = target.partition("#")[0]
+        if place and "://" not in place:
+            assert (page.parent / place).exists(), target
+
+
+def test_every_command_is_named_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert [name for name in names if f"rnnforecast {name}" not in text] == []
+
+
+def test_every_module_is_named_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files = (ROOT / "rnnforecast").glob("*/**/*.py")
+    named = [path.relative_to(ROOT / "rnnforecast") for path in files if path.stem != "__init__"]
+    lost = [path for path in named if f"`{Path(*path.parts[1:]).as_posix()}`" not in text]
+    assert lost == []
