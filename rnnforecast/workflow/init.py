@@ -19,6 +19,7 @@ from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.files import write_text
 from rnnforecast.spec.explain import commented
 from rnnforecast.spec.load import parse
+from rnnforecast.spec.model import Spec
 from rnnforecast.workflow.prepare import plan_of
 from rnnforecast.workflow.resolve import resolve
 from rnnforecast.workflow.spec import source_of
@@ -36,6 +37,21 @@ USUAL_HORIZONS = {
     "YE": 4,
 }
 """Steps ahead to start from: two days, four weeks, four weeks, a quarter, a year …"""
+
+USUALLY_CHANGED = (
+    "clean.duplicates",
+    "clean.missing",
+    "window.lookback",
+    "window.segment",
+    "model.backbone",
+    "model.hidden_size",
+    "training.loss",
+    "training.max_steps",
+    "training.seed",
+    "forecast.quantiles",
+    "forecast.plots",
+)
+"""Keys that a draft shows besides what was found, since their readers come to change them."""
 
 
 @dataclass(frozen=True)
@@ -76,51 +92,39 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
     if "window.horizon" in given:
         horizon, why = seed.window.horizon, "given"
     roles = table.roles
-    values: dict[str, dict[str, object]] = {
-        "data": {
-            "path": relative,
-            "time": roles.time,
-            "series": list(roles.series),
-            "targets": list(roles.targets),
-        },
-        "clean": {
-            "frequency": panel.frequency.alias,
-            "duplicates": seed.clean.duplicates,
-            "missing": seed.clean.missing,
-        },
-        "window": {
-            "horizon": horizon,
-            "season": settled.window.season,
-            "lookback": seed.window.lookback,
-            "segment": seed.window.segment,
-        },
-        "model": {"backbone": seed.model.backbone, "hidden_size": seed.model.hidden_size},
-        "training": {
-            "loss": seed.training.loss,
-            "max_steps": seed.training.max_steps,
-            "seed": seed.training.seed,
-        },
-        "forecast": {
-            "quantiles": list(seed.forecast.quantiles),
-            "plots": seed.forecast.plots,
-        },
+    found: dict[str, object] = {
+        "data.path": relative,
+        "data.time": roles.time,
+        "data.series": list(roles.series),
+        "data.targets": list(roles.targets),
+        "clean.frequency": panel.frequency.alias,
+        "window.horizon": horizon,
+        "window.season": settled.window.season,
     }
-    for key in sorted(given):
-        section, name = key.split(".")[:2]
-        held = getattr(getattr(seed, section), name)
-        values[section].setdefault(name, list(held) if isinstance(held, tuple) else held)
     notes = {
+        "data.time": f"({_sentence(roles.reasons['time'])})",
         "data.series": f"({_sentence(roles.reasons['series'])})",
         "data.targets": f"({_sentence(roles.reasons['targets'])})",
-        "data.time": f"({_sentence(roles.reasons['time'])})",
         "clean.frequency": f"({_agreement(changes)})",
         "window.horizon": f"({why})",
         "window.season": f"({reasons.get('window.season', 'given')})",
     }
+    values = _values(seed, found, sorted({*found, *USUALLY_CHANGED, *given}))
     text = f"# {_headline(panel)}\n\n{commented(values, notes)}"
     parse(text, name=str(path))  # a draft that does not load would be a bug: fail here, not there
     write_text(path, text)
     return Draft(text, _findings(table, panel, changes, horizon, why, reasons))
+
+
+def _values(seed: Spec, found: dict[str, object], keys: list[str]) -> dict[str, dict[str, object]]:
+    """The sections to write: `keys` with what was found, or else what the seed has."""
+    values: dict[str, dict[str, object]] = {}
+    for key in keys:
+        section, name = key.split(".")[:2]  # model.options.name is part of model.options
+        held = getattr(getattr(seed, section), name)
+        plain = list(held) if isinstance(held, tuple) else held
+        values.setdefault(section, {})[name] = found.get(key, plain)
+    return values
 
 
 def _quoted(text: str) -> str:

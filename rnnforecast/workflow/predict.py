@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from rnnforecast.data.faults import spoken
 from rnnforecast.data.panel import Panel
@@ -76,57 +75,88 @@ def predict(
             f"horizon {horizon} is beyond the {run.architecture.horizon} steps it was trained for: "
             "later steps are forecast from earlier forecasts, with wider intervals"
         )
-    windows = windows_of(panel, cleaned.filled, net)
     found = forecast(
         net,
-        windows,
+        windows_of(panel, cleaned.filled, net),
         panel,
         panel.lengths,
         quantiles=run.quantiles,
         horizon=horizon,
         residuals=run.residuals,
     )
+    drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
+    predicted = _summary(out, cleaned, found, len(drawn))
+    if into_folder:
+        with whole_folder(Path(out), replace_if=SUMMARY) as partial:
+            _write_table(str(partial / TABLE), run, panel, found)
+            _draw(partial / "plots", run, panel, found, drawn)
+            versions = {"run": str(folder.resolve()), **run.facts["versions"]}
+            write_json(partial / SUMMARY, versions | asdict(predicted))
+    else:
+        _write_table(out, run, panel, found)
+    if predicted.failed:
+        raise _part_failed(predicted)
+    return predicted
+
+
+def _summary(out: str, cleaned: Cleaned, found: Forecasts, plots: int) -> Predicted:
+    panel, skipped = cleaned.panel, cleaned.changes.skipped
     failed = _failed(cleaned, found)
     stamps = panel.stamps(panel.lengths, found.yhat.shape[1])
+    return Predicted(
+        out=out,
+        series=panel.size - int(np.isin(panel.labels(), list(failed)).sum()),
+        horizon=found.yhat.shape[1],
+        failed=failed,
+        skipped={label: why for label, why in skipped.items() if label not in failed},
+        first=spoken(stamps.min()),
+        last=spoken(stamps.max()),
+        plots=plots,
+    )
+
+
+def _write_table(path: str, run: Run, panel: Panel, found: Forecasts) -> None:
     frame = forecast_frame(
         panel.keys,
-        stamps,
+        panel.stamps(panel.lengths, found.yhat.shape[1]),
         time=run.plan.time,
         targets=panel.targets_names,
         yhat=found.yhat,
         quantiles=found.quantiles,
         levels=run.quantiles,
     )
-    drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
-    predicted = Predicted(
-        out=out,
-        series=panel.size - sum(label in failed for label in panel.labels()),
-        horizon=found.yhat.shape[1],
-        failed=failed,
-        skipped={
-            label: why for label, why in cleaned.changes.skipped.items() if label not in failed
-        },
-        first=spoken(stamps.min()),
-        last=spoken(stamps.max()),
-        plots=len(drawn),
-    )
     daily = panel.frequency.coarser_than_a_day
-    if into_folder:
-        _write_folder(Path(out), folder, run, cleaned, found, frame, drawn, predicted)
-    else:
-        write_forecast(out, frame, daily=daily, timezone=panel.timezone)
-    if failed:
-        names = ", ".join(f"{label} ({why})" for label, why in list(failed.items())[:SHOWN])
-        more = f" … and {len(failed) - SHOWN:,} more" if len(failed) > SHOWN else ""
-        raise PartFailed(
-            Problem(
-                "",
-                f"{len(failed):,} series have no forecast: {names}{more}",
-                f"the other {predicted.series:,} were written to {out}; "
-                "see 'rnnforecast check' for what is wrong with these",
-            )
+    write_forecast(path, frame, daily=daily, timezone=panel.timezone)
+
+
+def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -> None:
+    """Plots of the series `drawn`, beside the seasonal naive; no folder where there are none."""
+    if not len(drawn):
+        return
+    chosen = panel.select(np.isin(np.arange(panel.size), drawn))
+    naive = seasonal_naive(
+        chosen.targets,
+        chosen.offsets,
+        season=run.architecture.season,
+        horizon=found.yhat.shape[1],
+        ends=chosen.offsets[1:],
+    )
+    folder.mkdir()
+    draw(folder, panel, drawn, panel.lengths, found, quantiles=run.quantiles, naive=naive)
+
+
+def _part_failed(predicted: Predicted) -> PartFailed:
+    failed = predicted.failed
+    names = ", ".join(f"{label} ({why})" for label, why in list(failed.items())[:SHOWN])
+    more = f" … and {len(failed) - SHOWN:,} more" if len(failed) > SHOWN else ""
+    return PartFailed(
+        Problem(
+            "",
+            f"{len(failed):,} series have no forecast: {names}{more}",
+            f"the other {predicted.series:,} were written to {predicted.out}; "
+            "see 'rnnforecast check' for what is wrong with these",
         )
-    return predicted
+    )
 
 
 def _failed(cleaned: Cleaned, found: Forecasts) -> dict[str, str]:
@@ -146,52 +176,6 @@ def _to_draw(run: Run, panel: Panel) -> Ints:
     known = np.isin(panel.labels(), run.plotted)
     order = np.argsort(~known, kind="stable")
     return np.sort(order[: run.plots])
-
-
-def _write_folder(
-    out: Path,
-    folder: Path,
-    run: Run,
-    cleaned: Cleaned,
-    found: Forecasts,
-    frame: pd.DataFrame,
-    drawn: Ints,
-    predicted: Predicted,
-) -> None:
-    panel = cleaned.panel
-    with whole_folder(out, replace_if=SUMMARY) as partial:
-        daily = panel.frequency.coarser_than_a_day
-        write_forecast(partial / TABLE, frame, daily=daily, timezone=panel.timezone)
-        if len(drawn):
-            chosen = panel.select(np.isin(np.arange(panel.size), drawn))
-            naive = seasonal_naive(
-                chosen.targets,
-                chosen.offsets,
-                season=run.architecture.season,
-                horizon=predicted.horizon,
-                ends=chosen.offsets[1:],
-            )
-            (partial / "plots").mkdir()
-            draw(
-                partial / "plots",
-                panel,
-                drawn,
-                panel.lengths,
-                found,
-                quantiles=run.quantiles,
-                naive=naive,
-            )
-        summary = {
-            "run": str(folder.resolve()),
-            "version": run.facts["versions"]["rnnforecast"],
-            "series": predicted.series,
-            "horizon": predicted.horizon,
-            "first": predicted.first,
-            "last": predicted.last,
-            "failed": predicted.failed,
-            "skipped": predicted.skipped,
-        }
-        write_json(partial / SUMMARY, summary)
 
 
 def _warn_of_values(run: Run, panel: Panel, listener: Listener) -> None:
