@@ -53,7 +53,7 @@ for command in (init, check, train, predict, demo, models, schema):
 
 app.info.epilog = (
     "Exit codes: 0 done, 1 unexpected, 2 wrong use, 3 bad spec, 4 unusable data, 5 training "
-    "diverged, 6 part of the series failed, 75 another run holds the lock."
+    "diverged, 6 part of the series failed, 75 another run holds the lock, 130 Ctrl-C."
 )
 
 

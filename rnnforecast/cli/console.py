@@ -33,7 +33,7 @@ MEASURES = {
 
 
 class Voice:
-    """Hears a workflow and tells a person: `quiet` only problems, `verbose` tracebacks too."""
+    """Hears a workflow and tells a person: `quiet` only errors, `verbose` tracebacks too."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
@@ -51,7 +51,9 @@ class Voice:
             self.err.print(Text(text))
 
     def warn(self, text: str) -> None:
-        """A line that is not to be missed; also when quiet."""
+        """A line that is not to be missed; the run's log has it too."""
+        if self.quiet:
+            return
         self.err.print(Text.assemble(("warning: ", "yellow"), text))
 
     def progress(self, step: Step) -> None:
@@ -77,6 +79,8 @@ class Voice:
     def scores(self, ours: Mapping[str, float], naive: Mapping[str, float]) -> None:
         """The small table of a training, on stdout."""
         self.close()
+        if self.quiet:
+            return
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("held-out horizon", no_wrap=True)
         for name in ("rnnforecast", "seasonal naive"):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # problems of one kind that are spelt out; the others are a number
 SPARSEST = 100  # steps a row; a calendar emptier than this comes from a typo in a year
-SMALL = 1_000_000  # steps; an empty calendar of up to this size does no harm
+SMALL = 10_000  # steps; an empty calendar of up to this size does no harm
 
 Names = npt.NDArray[Any]
 

@@ -103,14 +103,14 @@ def describe(table: Table, changes: Changes) -> Report:
 def _frequency(total: dict[str, Any]) -> str:
     text = f"frequency {total['frequency']}"
     if total["agreement"] is not None:
-        text += f", {_percent(total['agreement'])} of the steps agree"
+        text += f", {percent(total['agreement'])} of the steps agree"
     if len(total["votes"]) > 1:
         first = ", ".join(f"{alias} {count:,}" for alias, count in list(total["votes"].items())[:4])
         text += f" (votes of the series: {first})"
     return text
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Never 100 % where not all agree."""
     return f"{min(share, 0.999 if share < 1 else 1.0):.1%}".replace(".0%", "%")
 

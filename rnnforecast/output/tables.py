@@ -19,14 +19,17 @@ from rnnforecast.output.files import whole_file
 _ROWS = 131_072  # rows turned into text at once: bounds the memory, whatever the table's length
 _Unit = Literal["D", "s", "us"]
 
+DIGITS, DIGITS_OF_THE_BAND, DIGITS_OF_A_DOUBLE = 7, 5, 15
 
-def round_significant(x: np.ndarray, digits: int = 7) -> np.ndarray:
+
+def round_significant(x: np.ndarray, digits: int | np.ndarray = DIGITS) -> np.ndarray:
     """`x` to `digits` significant digits, each the double that prints with no digit more.
 
-    Any shape; NaN and infinity stay, minus zero becomes zero. A forecast is computed in single
-    precision, so the digits after the seventh are noise.
+    Any shape, `digits` one number or an array of that shape; NaN and infinity stay, minus zero
+    becomes zero.
     """
     x = np.asarray(x, dtype=np.float64)
+    digits = np.broadcast_to(digits, x.shape)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         shift = np.floor(np.log10(np.abs(x)))
         shift = np.where(np.isfinite(shift), digits - 1 - shift, 0.0)
@@ -36,8 +39,24 @@ def round_significant(x: np.ndarray, digits: int = 7) -> np.ndarray:
         rounded = np.where(shift >= 0, np.rint(x * power) / power, np.rint(x / power) * power)
     rounded = np.where(np.isfinite(x), rounded, x) + 0.0
     extreme = np.isfinite(x) & (np.abs(shift) > 22)
-    rounded[extreme] = [float(f"{value:.{digits - 1}e}") for value in x[extreme]]
+    pairs = zip(x[extreme], digits[extreme], strict=True)
+    rounded[extreme] = [float(f"{value:.{count - 1}e}") for value, count in pairs]
     return rounded
+
+
+def digits_worth_writing(yhat: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """How many digits of each forecast `[M]` say something, given its quantiles `[Q, M]`.
+
+    A forecast is computed in single precision, so it is seven as a rule; where the band is narrow
+    beside the level (a meter that counts upwards) it is as many as show five digits of the band.
+    """
+    if len(quantiles) < 2:
+        return np.full(yhat.shape, DIGITS)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        width = np.floor(np.log10(quantiles.max(0) - quantiles.min(0)))
+        needed = np.floor(np.log10(np.abs(yhat))) - width + DIGITS_OF_THE_BAND
+    needed = np.where(np.isfinite(needed), needed, DIGITS)
+    return np.clip(needed, DIGITS, DIGITS_OF_A_DOUBLE).astype(np.int64)
 
 
 def forecast_columns(
@@ -73,7 +92,7 @@ def forecast_frame(
 
     `keys` has a row a series, `stamps` [S, H] is datetime64 or int64, `yhat` [S, H, C] and
     `quantiles` [S, H, C, Q] are in original units, NaN where there is no forecast; Q = the number
-    of `levels`, and may be 0. Numbers are rounded to 7 significant digits. Raises DataError where
+    of `levels`, and may be 0. Numbers are rounded to `digits_worth_writing`. Raises DataError where
     names clash.
     """
     size, horizon, width = yhat.shape
@@ -84,9 +103,11 @@ def forecast_frame(
         one_series = np.repeat(np.arange(width), horizon)  # [C*H]
         columns.append(pd.array(list(targets), dtype="str").take(np.tile(one_series, size)))
     columns.append(np.repeat(stamps, width, axis=0).reshape(-1))  # [S, H] -> [S*C*H]
-    columns.append(round_significant(yhat.transpose(0, 2, 1).reshape(-1)))
+    center = yhat.transpose(0, 2, 1).reshape(-1)
     flat = quantiles.transpose(3, 0, 2, 1).reshape(-1, row.size)  # [S, H, C, Q] -> [Q, S*C*H]
-    columns.extend(round_significant(flat))
+    digits = digits_worth_writing(center, flat)
+    columns.append(round_significant(center, digits))
+    columns.extend(round_significant(flat, np.broadcast_to(digits, flat.shape)))
     return pd.DataFrame(dict(zip(names, columns, strict=True)))
 
 

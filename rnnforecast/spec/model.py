@@ -319,7 +319,7 @@ class Forecast(Section):
         (0.025, 0.1, 0.5, 0.9, 0.975),
         description="The quantiles to forecast, kept in increasing order.",
     )
-    plots: Whole = Field(12, description="The number of series to plot at most; 0 plots none.")
+    plots: Whole = Field(12, description="The number of plots at most, one a series; 0 for none.")
 
     @field_validator("quantiles")
     @classmethod

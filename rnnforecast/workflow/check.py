@@ -11,7 +11,7 @@ import numpy as np
 from rnnforecast.data.faults import spoken
 from rnnforecast.data.plan import learn, read_table
 from rnnforecast.data.regularize import inspect
-from rnnforecast.data.report import Report, describe
+from rnnforecast.data.report import Report, describe, percent
 from rnnforecast.data.split import split
 from rnnforecast.workflow.prepare import plan_of
 from rnnforecast.workflow.resolve import Choice, resolve
@@ -75,7 +75,7 @@ def _cell(value: object) -> str:
     if isinstance(value, np.datetime64):
         return spoken(value)
     if isinstance(value, float):
-        return "–" if np.isnan(value) else f"{value:.1%}"
+        return "–" if np.isnan(value) else percent(value)
     return str(value)
 
 

@@ -14,14 +14,14 @@ from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import clean, read_table
 from rnnforecast.data.read import Table
 from rnnforecast.data.regularize import Changes, inspect
-from rnnforecast.data.report import describe
+from rnnforecast.data.report import describe, percent
 from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.files import write_text
 from rnnforecast.spec.explain import commented
 from rnnforecast.spec.load import parse
 from rnnforecast.spec.model import Spec
 from rnnforecast.workflow.prepare import plan_of
-from rnnforecast.workflow.resolve import resolve
+from rnnforecast.workflow.resolve import resolve, shortened
 from rnnforecast.workflow.spec import source_of
 
 USUAL_HORIZONS = {
@@ -137,6 +137,8 @@ def _sentence(reason: str) -> str:
 
 def _headline(panel: Panel) -> str:
     series = "one series" if panel.size == 1 else f"{panel.size:,} series"
+    if len(panel.targets_names) > 1:
+        series += f" of {len(panel.targets_names):,} targets"
     steps = f"{len(panel.targets):,} steps"
     return f"A spec for {series}, {steps}; every key not written here is automatic."
 
@@ -144,7 +146,7 @@ def _headline(panel: Panel) -> str:
 def _agreement(changes: Changes) -> str:
     if np.isnan(changes.agreement):
         return "given"
-    return f"{changes.agreement:.1%} of the steps in the file agree"
+    return f"{percent(changes.agreement)} of the steps in the file agree"
 
 
 def _horizon(panel: Panel, season: int) -> tuple[int, str]:
@@ -174,7 +176,7 @@ def _findings(
         f"layout     {layouts[roles.layout]}",
         f"time       {roles.time}: {_sentence(roles.reasons['time'])}",
         f"series     {series}: {_sentence(roles.reasons['series'])}",
-        f"targets    {', '.join(roles.targets)}: {_sentence(roles.reasons['targets'])}",
+        f"targets    {shortened(roles.targets)}: {_sentence(roles.reasons['targets'])}",
     ]
     if roles.others:
         lines.append(f"not used   {', '.join(roles.others)}")

@@ -24,23 +24,23 @@ def draw(
     forecasts: Forecasts,
     *,
     quantiles: Sequence[float],
+    most: int,
     naive: Floats,
     actual: Floats | None = None,
     note: str = "",
-) -> list[Path]:
-    """Draws `series` (places in the panel) into `folder`, PNG and SVG; returns the paths.
+) -> int:
+    """Draws `series` (places in the panel) into `folder`, PNG and SVG; returns how many plots.
 
     `origins [S]` and `forecasts` are those of the whole panel; `naive` and `actual`
     `[len(series), H, C]` those of the drawn series. The first target of each series is drawn, or
-    all of them where only one series is.
+    the first `most` where only one series is.
     """
-    channels = range(panel.observed.shape[1]) if len(series) == 1 else range(1)
+    channels = range(min(panel.observed.shape[1], most) if len(series) == 1 else 1)
     horizon = forecasts.yhat.shape[1]
     ahead = panel.stamps(np.maximum(origins, 0), horizon)  # [S, H]
     labels = panel.labels()
     named = panel.keys.shape[1] > 0  # the only series has no name: it goes by its target's
     taken: set[str] = set()
-    paths: list[Path] = []
     for place, one in enumerate(series):
         chosen = panel.select(np.arange(panel.size) == one)
         past = int(origins[one])
@@ -49,7 +49,7 @@ def draw(
             label = " ".join([labels[one]] * named + [name] * (len(channels) > 1 or not named))
             stem = safe_stem(label, taken)
             taken.add(stem)
-            paths += plot_forecast(
+            plot_forecast(
                 folder / stem,
                 label=label,
                 target=name,
@@ -62,7 +62,7 @@ def draw(
                 actual=None if actual is None else actual[place, :, channel],
                 note=note,
             )
-    return paths
+    return len(taken)
 
 
 def _bands(values: Floats, quantiles: Sequence[float]) -> list[tuple[float, Floats, Floats]]:

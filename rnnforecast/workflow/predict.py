@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ class Predicted:
     first: str
     last: str
     """The earliest and latest stamp that was forecast."""
-    plots: int
+    plots: int = 0
 
 
 def predict(
@@ -85,11 +85,12 @@ def predict(
         residuals=run.residuals,
     )
     drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
-    predicted = _summary(out, cleaned, found, len(drawn))
+    predicted = _summary(out, cleaned, found)
     if into_folder:
         with whole_folder(Path(out), replace_if=SUMMARY) as partial:
             _write_table(str(partial / TABLE), run, panel, found)
-            _draw(partial / "plots", run, panel, found, drawn)
+            drawn_now = _draw(partial / "plots", run, panel, found, drawn)
+            predicted = replace(predicted, plots=drawn_now)
             versions = {"run": str(folder.resolve()), **run.facts["versions"]}
             write_json(partial / SUMMARY, versions | asdict(predicted))
     else:
@@ -99,7 +100,7 @@ def predict(
     return predicted
 
 
-def _summary(out: str, cleaned: Cleaned, found: Forecasts, plots: int) -> Predicted:
+def _summary(out: str, cleaned: Cleaned, found: Forecasts) -> Predicted:
     panel, skipped = cleaned.panel, cleaned.changes.skipped
     failed = _failed(cleaned, found)
     stamps = panel.stamps(panel.lengths, found.yhat.shape[1])
@@ -111,7 +112,6 @@ def _summary(out: str, cleaned: Cleaned, found: Forecasts, plots: int) -> Predic
         skipped={label: why for label, why in skipped.items() if label not in failed},
         first=spoken(stamps.min()),
         last=spoken(stamps.max()),
-        plots=plots,
     )
 
 
@@ -129,10 +129,10 @@ def _write_table(path: str, run: Run, panel: Panel, found: Forecasts) -> None:
     write_forecast(path, frame, daily=daily, timezone=panel.timezone)
 
 
-def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -> None:
-    """Plots of the series `drawn`, beside the seasonal naive; no folder where there are none."""
+def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -> int:
+    """Plots of the series `drawn`, beside the seasonal naive; how many, no folder where none."""
     if not len(drawn):
-        return
+        return 0
     chosen = panel.select(np.isin(np.arange(panel.size), drawn))
     naive = seasonal_naive(
         chosen.targets,
@@ -142,7 +142,16 @@ def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -
         ends=chosen.offsets[1:],
     )
     folder.mkdir()
-    draw(folder, panel, drawn, panel.lengths, found, quantiles=run.quantiles, naive=naive)
+    return draw(
+        folder,
+        panel,
+        drawn,
+        panel.lengths,
+        found,
+        quantiles=run.quantiles,
+        most=run.plots,
+        naive=naive,
+    )
 
 
 def _part_failed(predicted: Predicted) -> PartFailed:

@@ -5,6 +5,7 @@ Rules of thumb, each with its reason; what they chose is printed and stored in `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,12 @@ SEASONS_READ = {4: 6, 5: 8, 7: 8, 12: 4, 24: 7, 52: 3}
 """Seasons of history that are read, by season length; others: as many as fit in about 168 steps."""
 
 
+def shortened(names: Sequence[str]) -> str:
+    """The names in one line, at most six of them."""
+    more = f" … and {len(names) - 5:,} more" if len(names) > 6 else ""
+    return (", ".join(names[:5] if more else names) or "none") + more
+
+
 @dataclass(frozen=True)
 class Choice:
     """One resolved key and why it is so."""
@@ -33,7 +40,7 @@ class Choice:
 
     def __str__(self) -> str:
         """One line for people."""
-        value = ", ".join(self.value) or "none" if isinstance(self.value, list) else self.value
+        value = shortened(self.value) if isinstance(self.value, list) else self.value
         return f"{self.key}: {value}  ({self.reason})"
 
 

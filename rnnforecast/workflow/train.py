@@ -22,6 +22,7 @@ from rnnforecast.workflow.fitting import Fitted, Session
 from rnnforecast.workflow.holdout import spread_over
 from rnnforecast.workflow.pictures import draw
 from rnnforecast.workflow.prepare import Prepared, prepare
+from rnnforecast.workflow.resolve import shortened
 
 NAMED = 5
 """Series left out that are named in a warning; the log and `check` name all."""
@@ -123,6 +124,7 @@ def _write(
         session.split.test_origin,
         fitted.held_out,
         quantiles=run.quantiles,
+        most=run.plots,
         naive=scored.naive[shown],
         actual=scored.actual[shown],
         note="held-out horizon",
@@ -161,7 +163,7 @@ def _facts(prepared: Prepared, session: Session) -> Iterator[str]:
     panel = session.panel
     yield (
         f"{panel.size:,} series, {len(panel.targets):,} steps at {panel.frequency.alias}, "
-        f"targets {', '.join(panel.targets_names)}; on {device.describe(session.device)}"
+        f"{shortened(panel.targets_names)}; on {device.describe(session.device)}"
     )
     for choice in prepared.choices:
         yield f"auto  {choice}"

@@ -260,3 +260,47 @@ def test_help_and_a_wrong_spec_load_nothing_heavy(tmp_path: Path, arguments: lis
     )
     assert result.returncode == (0 if "--help" in arguments else 3)
     assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_quiet_prints_errors_only(given: Run, rnnforecast: Run, table: Table) -> None:
+    frame = table()
+    frame.loc[::5, "y"] = float("nan")
+    given(frame)
+    result = rnnforecast("train", "spec.yaml", "-o", "run", "-q", *SMALL)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert "values are missing" in Path("run/log.jsonl").read_text()
+
+
+def test_plots_are_counted_one_by_one(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    wide = table(("a", "b", "c", "d")).pivot(index="ds", columns="unique_id", values="y")
+    given(wide.reset_index())
+    assert train("forecast.plots=3").exit_code == 0
+    assert len(list(Path("run/plots").glob("*.png"))) == 4  # three forecasts and the loss
+    result = rnnforecast("predict", "run", "-o", "f", "--json")
+    assert json.loads(result.stdout)["plots"] == 3
+    assert len(list(Path("f/plots").glob("*.svg"))) == 3
+
+
+def test_a_counter_that_is_large_beside_its_steps_keeps_its_digits(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    frame = table(("a",))
+    frame["y"] += 1e9
+    given(frame)
+    assert train("training.max_steps=40").exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    found = pd.read_csv("f.csv")["yhat"] - 1e9
+    assert found.between(5, 25).all()
+    assert found.nunique() == 7
+
+
+def test_a_year_typed_wrong_is_refused(given: Run, rnnforecast: Run, table: Table) -> None:
+    frame = table(("a",))
+    frame["ds"] = frame["ds"].astype(str)
+    frame.loc[59, "ds"] = "2924-02-29"
+    given(frame)
+    result = rnnforecast("check", "spec.yaml", "-q")
+    assert result.exit_code == 4
+    assert "2924-02-29" in result.stderr

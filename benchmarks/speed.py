@@ -1,0 +1,286 @@
+"""What the training loop, the start of a command and many series cost.
+
+usage: speed.py [--only loop|start|many] [--rounds N] [--out FILE.md]
+
+loop   the training loop against bare steps of the same network on one fixed batch
+start  `--help`, an error in a spec, and `predict` against the start of an interpreter with its
+       imports
+many   `predict` for 2,000 and 20,000 series: time and memory
+
+What is compared runs in turns (A B A B …) in the same minutes, and medians are compared: other
+work on the machine then slows both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+from machine import describe
+
+SERIES, LENGTH, LOOKBACK, SEGMENT, HORIZON, HIDDEN, BATCH = 400, 900, 168, 24, 48, 128, 128
+STEPS = 100
+"""Steps a turn: as many as lie between two validations of a fit of 2,000."""
+
+LOOP_RATIO = 1.15
+HELP_SECONDS, ERROR_SECONDS, START_RATIO = 0.25, 0.5, 1.5
+MANY_SECONDS, MANY_GB = 60, 3
+MANY, POINTS = (2_000, 20_000), 200
+
+COMMAND = (sys.executable, "-m", "rnnforecast")
+
+
+def loop(rounds: int) -> list[str]:
+    """The training loop with real draws, without validation, against bare steps."""
+    import torch
+
+    from rnnforecast.data.window import training
+    from rnnforecast.models.forecaster import Architecture, Forecaster
+    from rnnforecast.training.batches import Sampler, Windows
+    from rnnforecast.training.loop import Fitter, Recipe
+
+    values = hourly(np.random.default_rng(1)).reshape(-1, 1)
+    everywhere = np.ones_like(values, dtype=bool)
+    offsets = np.arange(SERIES + 1, dtype=np.int64) * LENGTH
+    cpu = torch.device("cpu")
+    windows = Windows(
+        inputs=values,
+        visible=everywhere,
+        observed=everywhere,
+        offsets=offsets,
+        lookback=LOOKBACK,
+        horizon=HORIZON,
+        device=cpu,
+    )
+    ends = np.full(SERIES, LENGTH, dtype=np.int64)
+    origins = training(everywhere, offsets, ends=ends, horizon=HORIZON, season=SEGMENT)
+    sampler = Sampler(
+        first=origins.first,
+        last=origins.last,
+        limit=origins.limit,
+        weight=origins.weight,
+        batch_size=BATCH,
+        seed=1,
+        device=cpu,
+    )
+    torch.manual_seed(1)
+    net = Forecaster(
+        Architecture(
+            lookback=LOOKBACK,
+            horizon=HORIZON,
+            segment=SEGMENT,
+            season=SEGMENT,
+            backbone="gru",
+            hidden_size=HIDDEN,
+            layers=1,
+            dropout=0.1,
+            decoder="parallel",
+            normalize="mean",
+            linear_first=True,
+            loss="quantile",
+            levels=(0.025, 0.1, 0.5, 0.9, 0.975),
+            options={},
+        )
+    )
+    recipe = Recipe(
+        max_steps=20 * STEPS,
+        learning_rate=0.002,
+        schedule="one_cycle",
+        weight_decay=0.01,
+        clip_norm=1.0,
+        clip_value=1.0,
+        patience=None,
+    )
+    bare_net = deepcopy(net).train()
+    parameters = list(bare_net.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=0.001, weight_decay=0.01, fused=True)
+    batch = windows.gather(*sampler.draw(0))
+    target = 0
+    fitter = Fitter(
+        net,
+        recipe,
+        draw=lambda step: windows.gather(*sampler.draw(step)),
+        asked_to_stop=lambda: fitter.state.step >= target,
+    )
+
+    def ours() -> None:
+        nonlocal target
+        target += STEPS
+        fitter.run()
+
+    def bare() -> None:
+        for _ in range(STEPS):
+            optimizer.zero_grad(set_to_none=True)
+            loss = bare_net.loss(batch.history, batch.visible, batch.future, batch.weight)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_value_(parameters, 1.0)
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+
+    turns = min(rounds, 19)  # the recipe's steps, less a round to warm up
+    ours()
+    bare()
+    a, b, ratio = paired(turns, lambda: clock(ours), lambda: clock(bare))
+    return [
+        f"Training loop, {turns} rounds of {STEPS} steps, {torch.get_num_threads()} threads; "
+        f"{SERIES} series × {LENGTH}, lookback {LOOKBACK}, segment {SEGMENT}, horizon {HORIZON}, "
+        f"hidden {HIDDEN}, batch {BATCH}.",
+        "",
+        "| | figure | target |",
+        "| --- | ---: | ---: |",
+        f"| our loop, ms a step | {1000 * a / STEPS:.2f} | |",
+        f"| bare steps, ms a step | {1000 * b / STEPS:.2f} | |",
+        f"| ratio, median of rounds | {ratio:.3f} | ≤ {LOOP_RATIO} |",
+    ]
+
+
+def hourly(random: np.random.Generator) -> np.ndarray:
+    """Hourly series with days and weeks in them: `[SERIES, LENGTH]`."""
+    hour = np.arange(LENGTH)
+    phase = random.uniform(0, 2 * np.pi, (SERIES, 1))
+    day = np.sin(2 * np.pi * hour / 24 + phase)
+    week = 0.3 * np.sin(2 * np.pi * hour / 168 + phase)
+    level = random.uniform(50, 5000, (SERIES, 1))
+    return np.asarray(level * (2 + day + week + 0.1 * random.standard_normal((SERIES, LENGTH))))
+
+
+def start(rounds: int) -> list[str]:
+    """Whole processes: what a person or cron waits for before any work is done."""
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-speed-") as place:
+        folder = Path(place)
+        (folder / "bad.yaml").write_text("data:\n  path: x.csv\nwindow:\n  horizont: 3\n")
+        process(folder, *COMMAND, "demo", "-o", "demo", "--quiet")
+        shown = [process(folder, *COMMAND, "--help")[0] for _ in range(rounds)]
+        refused = [process(folder, *COMMAND, "train", "bad.yaml", code=3)[0] for _ in range(rounds)]
+        predict = (*COMMAND, "predict", "demo/run", "--no-plots", "-o", "out.csv", "--quiet")
+        imports = (sys.executable, "-c", "import torch, pandas")
+        process(folder, *predict)
+        process(folder, *imports)
+        a, b, ratio = paired(
+            rounds, lambda: process(folder, *predict)[0], lambda: process(folder, *imports)[0]
+        )
+    return [
+        f"Start of a command, whole processes, {rounds} rounds.",
+        "",
+        "| | figure | target |",
+        "| --- | ---: | ---: |",
+        f"| `--help`, s | {statistics.median(shown):.3f} | ≤ {HELP_SECONDS} |",
+        f"| an error in the spec, s | {statistics.median(refused):.3f} | ≤ {ERROR_SECONDS} |",
+        f"| `predict --no-plots` of the demo, s | {a:.3f} | |",
+        f"| `python -c 'import torch, pandas'`, s | {b:.3f} | |",
+        f"| ratio, median of rounds | {ratio:.2f} | ≤ {START_RATIO} |",
+    ]
+
+
+def many() -> list[str]:
+    """`predict` for many series: how time and memory grow with their number."""
+    found: dict[int, tuple[float, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-speed-") as place:
+        folder = Path(place)
+        for count in MANY:
+            write_series(folder / f"{count}.csv", count, np.random.default_rng(count))
+        tiny = ("training.max_steps=20", "model.hidden_size=16", "forecast.plots=0")
+        sets = [part for change in tiny for part in ("--set", change)]
+        process(folder, *COMMAND, "init", f"{MANY[0]}.csv", "--set", "window.horizon=14", "-q")
+        process(folder, *COMMAND, "train", "spec.yaml", "-o", "run", "-q", *sets)
+        for count in MANY:
+            given = ("--data", f"{count}.csv", "--no-plots", "-o", f"out{count}.csv", "-q")
+            found[count] = process(folder, *COMMAND, "predict", "run", *given)
+            with (folder / f"out{count}.csv").open(encoding="utf-8") as lines:
+                assert sum(1 for _ in lines) == 1 + 14 * count
+    (few_s, few_gb), (many_s, many_gb) = (found[count] for count in MANY)
+    return [
+        f"`predict --no-plots -o out.csv`, series of {POINTS} daily points, horizon 14.",
+        "",
+        "| series | wall, s | peak memory, GB |",
+        "| ---: | ---: | ---: |",
+        f"| {MANY[0]:,} | {few_s:.1f} | {few_gb:.2f} |",
+        f"| {MANY[1]:,} | {many_s:.1f} | {many_gb:.2f} |",
+        f"| target at {MANY[1]:,} | ≤ {MANY_SECONDS} | ≤ {MANY_GB} |",
+        f"| growth, for {MANY[1] / MANY[0]:.0f} times the series | {many_s / few_s:.1f} | "
+        f"{many_gb / few_gb:.1f} |",
+    ]
+
+
+def write_series(file: Path, count: int, random: np.random.Generator) -> None:
+    """A long CSV of daily series with weeks in them."""
+    days = np.arange(np.datetime64("2024-01-01"), np.datetime64("2024-01-01") + POINTS)
+    week = np.sin(2 * np.pi * np.arange(POINTS) / 7)
+    with file.open("w", encoding="utf-8") as out:
+        out.write("series,day,sales\n")
+        for number in range(count):
+            level = random.uniform(10, 1000)
+            sales = level * (1 + 0.3 * week + 0.1 * random.standard_normal(POINTS))
+            out.writelines(
+                f"s{number:05},{day},{value:.2f}\n" for day, value in zip(days, sales, strict=True)
+            )
+
+
+def paired(
+    rounds: int, first: Callable[[], float], second: Callable[[], float]
+) -> tuple[float, float, float]:
+    """Median seconds of either, taken in turns, and the median of the rounds' ratios."""
+    pairs = [(first(), second()) for _ in range(rounds)]
+    a, b = zip(*pairs, strict=True)
+    return statistics.median(a), statistics.median(b), statistics.median(x / y for x, y in pairs)
+
+
+def clock(work: Callable[[], None]) -> float:
+    """Seconds of `work()`."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def process(folder: Path, *words: str, code: int = 0) -> tuple[float, float]:
+    """Seconds and peak memory in GB of a whole process; stops here if it ends with another code."""
+    with tempfile.TemporaryFile() as said:
+        started = time.perf_counter()
+        child = subprocess.Popen(words, cwd=folder, stdout=said, stderr=said)
+        _, status, used = os.wait4(child.pid, 0)
+        took = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode != code:
+            said.seek(0)
+            text = said.read().decode(errors="replace")
+            raise SystemExit(f"{' '.join(words)} ended with {child.returncode}:\n{text}")
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return took, used.ru_maxrss * unit / 1e9
+
+
+PARTS: dict[str, Callable[[int], Sequence[str]]] = {
+    "loop": loop,
+    "start": start,
+    "many": lambda rounds: many(),
+}
+
+
+def main() -> None:
+    """Measures what the command line asks for and prints it as Markdown."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", choices=list(PARTS), action="append", help="this part only")
+    parser.add_argument("--rounds", type=int, default=9, metavar="N", help="turns of each pair")
+    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")
+    asked = parser.parse_args()
+    if asked.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    text = f"# Speed\n\n{describe()}\n\n`python benchmarks/speed.py --rounds {asked.rounds}`\n"
+    for name in asked.only or PARTS:
+        part = "\n".join(PARTS[name](asked.rounds))
+        text += f"\n## {name}\n\n{part}\n"
+        print(f"{part}\n", flush=True)
+    if asked.out:
+        asked.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
