@@ -231,6 +231,7 @@ def main() -> None:
     print(text)
     if asked.out:
         changes = "".join(f" --set {change}" for change in asked.set)
+        changes += f" --only {asked.only}" if asked.only else ""
         # the folder's name says nothing to a reader, and may be private
         command = f"python benchmarks/quality.py DATA --seeds {asked.seeds}{changes}"
         asked.out.write_text(

@@ -131,8 +131,8 @@ def loop(rounds: int) -> list[str]:
     bare()
     a, b, ratio = paired(turns, lambda: clock(ours), lambda: clock(bare))
     return [
-        f"Training loop, {turns} rounds of {STEPS} steps, {torch.get_num_threads()} threads; "
-        f"{SERIES} series × {LENGTH}, lookback {LOOKBACK}, segment {SEGMENT}, horizon {HORIZON}, "
+        f"{turns} rounds of {STEPS} steps, {torch.get_num_threads()} threads.",
+        f"{SERIES} series × {LENGTH}, lookback {LOOKBACK}, segment {SEGMENT}, horizon {HORIZON},",
         f"hidden {HIDDEN}, batch {BATCH}.",
         "",
         "| | figure | target |",
@@ -206,8 +206,7 @@ def many() -> list[str]:
         f"| {MANY[0]:,} | {few_s:.1f} | {few_gb:.2f} |",
         f"| {MANY[1]:,} | {many_s:.1f} | {many_gb:.2f} |",
         f"| target at {MANY[1]:,} | ≤ {MANY_SECONDS} | ≤ {MANY_GB} |",
-        f"| growth, for {MANY[1] / MANY[0]:.0f} times the series | {many_s / few_s:.1f} | "
-        f"{many_gb / few_gb:.1f} |",
+        f"| growth | {many_s / few_s:.1f} × | {many_gb / few_gb:.1f} × |",
     ]
 
 
