@@ -130,7 +130,8 @@ def score(
     if joined["yhat"].isna().any():
         raise ValueError(f"{int(joined['yhat'].isna().sum())} of {len(joined)} forecasts missing")
     histories = {str(key): part["y"].to_numpy(float) for key, part in train.groupby("unique_id")}
-    ours, naive = [], []
+    ours: list[tuple[float, float]] = []
+    naive: list[tuple[float, float]] = []
     for key, part in joined.groupby("unique_id"):
         history, actual = histories[str(key)], part["y"].to_numpy(float)
         simple = naive2(history, season, len(actual))
