@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+
+WORTH_SHARING = 2**16
+"""Numbers in a batch of states from which on several threads are worth their coordination."""
 
 TORCH = str(torch.__version__)
 """Torch's version."""
@@ -41,6 +47,22 @@ def describe(device: torch.device) -> str:
 def of(net: torch.nn.Module) -> torch.device:
     """The device a net lies on."""
     return next(net.parameters()).device
+
+
+@contextmanager
+def threads_for(batch_size: int, hidden_size: int) -> Iterator[None]:
+    """Inside the block a small net trains on one thread, whatever the machine has.
+
+    Its matrices are too small to share: a second thread gains little on an idle machine and, where
+    other jobs want the processors, the threads wait for each other most of the time.
+    """
+    before = torch.get_num_threads()
+    if batch_size * hidden_size < WORTH_SHARING:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def seed(number: int) -> None:

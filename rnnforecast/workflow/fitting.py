@@ -151,6 +151,7 @@ class Session:
             found = Checkpoint(phase, self.identity, state, before)
             write_bytes(self.checkpoint_file, checkpoint.to_bytes(found))
 
+        small = device.threads_for(int(spec.batch_size), int(self.spec.model.hidden_size))
         fitter = Fitter(
             self.net,
             self._recipe(first=first),
@@ -161,7 +162,8 @@ class Session:
             save=write,
             state=state,
         )
-        return fitter.run()
+        with small:
+            return fitter.run()
 
     def _draw(self, ends: Ints, batch_size: int, seed: int) -> Callable[[int], Batch]:
         """The random windows of each step, with targets before `ends [S]`."""
