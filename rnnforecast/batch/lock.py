@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rnnforecast.errors import LockHeld, Problem
+from rnnforecast.errors import LockHeld, OutputError, Problem
 
 
 @contextmanager
@@ -16,12 +16,14 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Nobody else who asks holds `folder` during the block; LockHeld at once if somebody does.
 
     The lock is the operating system's, on a hidden file beside the folder: it is gone when the
-    process is, however it ended.
+    process is, however it ended. A link and the folder it leads to are one. OutputError where
+    there can be no such file.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    file = folder.with_name(f".{folder.name}.lock")
+    place = folder.resolve()
+    file = place.parent / f".{place.name}.lock"
     lock = FileLock(file, timeout=0)
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise LockHeld(
@@ -31,8 +33,12 @@ def only_writer(folder: Path) -> Iterator[None]:
                 "wait for it, or write to another folder with -o",
             )
         ) from None
+    except OSError as error:
+        found = f"could not be written: {error.strerror or error}"
+        raise OutputError(Problem(str(folder), found, "choose another folder with -o")) from error
     try:
         yield
     finally:
-        lock.release()
+        # before it is released: afterwards the file may be the lock of the next writer
         file.unlink(missing_ok=True)
+        lock.release()

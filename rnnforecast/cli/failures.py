@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import NoReturn
 from rich.text import Text
 
 from rnnforecast.cli.console import Voice
-from rnnforecast.errors import Problem, RnnForecastError
+from rnnforecast.errors import OutputError, Problem, RnnForecastError
 
 SHOWN = 20
 """Problems that are printed; a file with more is told how many."""
@@ -23,6 +24,9 @@ INTERRUPTED = 130
 """The shell's code for a job that was ended by Ctrl-C."""
 
 UNEXPECTED = 1
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""A disk that takes no more."""
 
 
 @contextmanager
@@ -40,12 +44,26 @@ def told(voice: Voice) -> Iterator[None]:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # the reader of our output (head, say) has left: what it wanted it got
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_stdout_go()
         sys.exit(UNEXPECTED)
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            _unexpected(voice, error)
+        # files name themselves; what has no name is where our output was sent to
+        _let_stdout_go()
+        found = f"could not be written: {error.strerror}"
+        cure = "free some disk space, or send the output elsewhere"
+        _print(voice, (Problem("standard output", found, cure),))
+        sys.exit(OutputError.exit_code)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback for people
         _unexpected(voice, error)
     finally:
         voice.close()
+
+
+def _let_stdout_go() -> None:
+    """Nothing is left to be written when Python ends, where it would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print(voice: Voice, problems: tuple[Problem, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,17 @@ from rnnforecast.errors import Problem
 if TYPE_CHECKING:
     from rnnforecast.data.read import Table
 
-_SUMS = ("out_of_order", "duplicates", "off_grid", "gaps", "missing", "infinite", "leading",
-         "trailing")  # fmt: skip
+_SAID = {
+    "out_of_order": ("row", "out of order: sorted"),
+    "duplicates": ("row", "with a stamp that was there already"),
+    "off_grid": ("row", "off the calendar's grid"),
+    "gaps": ("step", "without a row: added as missing"),
+    "missing": ("value", "blank"),
+    "infinite": ("value", "infinite: taken as missing"),
+    "leading": ("row", "before the first value of a series: dropped"),
+    "trailing": ("row", "after the last value of a series: dropped"),
+}
+"""What is counted, and how it is told."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +60,7 @@ class Report:
         total = self.totals
         size = f"{_count(total['series'], 'series', 'series')}, {_count(total['rows'], 'row')}"
         lines = [f"{size} from {total['start']} to {total['end']}", _frequency(total)]
-        said = (
-            ("out_of_order", "row", "out of order: sorted"),
-            ("duplicates", "row", "with a stamp that was there already"),
-            ("off_grid", "row", "off the calendar's grid"),
-            ("gaps", "step", "without a row: added as missing"),
-            ("missing", "value", "blank"),
-            ("infinite", "value", "infinite: taken as missing"),
-            ("leading", "row", "before the first value of a series: dropped"),
-            ("trailing", "row", "after the last value of a series: dropped"),
-        )
-        lines += [f"{_count(total[key], noun)} {end}" for key, noun, end in said if total[key]]
+        lines += changed(total)
         if total["constant"]:
             lines.append(f"{_count(total['constant'], 'series', 'series')} with a constant target")
         reasons: dict[str, int] = {}
@@ -92,12 +92,18 @@ def describe(table: Table, changes: Changes) -> Report:
         "frequency": changes.frequency.alias,
         "votes": dict(vote.votes) if vote else {},
         "agreement": None if np.isnan(changes.agreement) else changes.agreement,
-        **{name: getattr(changes, name) for name in _SUMS},
+        **{name: getattr(changes, name) for name in _SAID},
         "constant": int((series["constant"] > 0).sum()),
         "too_short": int(series["too_short"].sum()),
         "skipped": dict(changes.skipped),
     }
     return Report(series, totals, changes.faults)
+
+
+def changed(counts: Mapping[str, Any]) -> list[str]:
+    """What cleaning changed, a clause each, zeros left out; the names are those of ``Changes``."""
+    said = ((counts[name], noun, end) for name, (noun, end) in _SAID.items())
+    return [f"{_count(number, noun)} {end}" for number, noun, end in said if number]
 
 
 def _frequency(total: dict[str, Any]) -> str:

@@ -198,7 +198,7 @@ def _paths(item: str) -> list[Path | None]:
         if hits := sorted(p for p in matches if p.name.lower().endswith(ENDINGS) and p.is_file()):
             return list(hits)
         raise DataError(Problem(item, "no CSV or parquet file matches this pattern", _endings()))
-    cure = "check data.path: a relative path counts from the folder of the spec"
+    cure = "check the path; in a spec a relative one counts from the folder of the spec"
     raise DataError(Problem(item, "there is no such file or folder", cure))
 
 

@@ -37,6 +37,7 @@ _CURES = {
     errno.EIO: "the disk reports a fault; check it, or write to another disk",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENOTDIR: "a part of the path is a file, not a folder; choose another path",
+    errno.EEXIST: "a part of the path is a file, not a folder; choose another path",
     errno.EISDIR: "the path is a folder; add a file name",
 }
 _ABANDONED_AFTER = 86_400.0  # seconds without a change and without a process of its number

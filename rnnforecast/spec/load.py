@@ -39,7 +39,8 @@ def load(
         raise SpecError(problem) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise SpecError(Problem(str(path), f"the file cannot be read: {reason}")) from None
+        cure = "give the spec's own file, and the permission to read it"
+        raise SpecError(Problem(str(path), f"the file cannot be read: {reason}", cure)) from None
     return parse(text, name=str(path), overrides=overrides, backbones=backbones)
 
 

@@ -88,7 +88,8 @@ class Session:
         )
         self.data_hash = hash_of(panel)
         self.identity = hashlib.sha256(f"{dump(spec)}\n{self.data_hash}".encode()).hexdigest()
-        self.checkpoint_file = folder.with_name(f"{folder.name}.checkpoint")
+        place = folder.resolve()
+        self.checkpoint_file = place.parent / f"{place.name}.checkpoint"
         try:
             self.device = device.choose(spec.training.device)
         except ValueError as error:

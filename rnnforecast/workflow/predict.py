@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from rnnforecast.data.faults import spoken
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned, clean, read_table
+from rnnforecast.data.report import changed, percent
 from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.evaluation.baselines import seasonal_naive
 from rnnforecast.output.files import whole_folder, write_json
@@ -19,11 +20,14 @@ from rnnforecast.training import device
 from rnnforecast.workflow.artifact import Run, load_run
 from rnnforecast.workflow.events import Listener, Silent
 from rnnforecast.workflow.forecasting import Forecasts, Ints, forecast, windows_of
-from rnnforecast.workflow.pictures import draw
+from rnnforecast.workflow.resolve import shortened
 
 TABLE, SUMMARY = "forecast.csv", "run.json"
 SHOWN = 5
 """Series that are named in a message; the summary names all."""
+
+MOST = 0.5
+"""Data of which a smaller share of rows keep the run's frequency probably have another one."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,10 @@ class Predicted:
 
     out: str
     series: int
-    """Series with a forecast."""
+    """Series with a forecast, if only of some targets."""
     horizon: int
     failed: dict[str, str]
-    """Label -> reason of each series that has no forecast though it should."""
+    """Label -> reason of each series that lacks a forecast, or that of a target."""
     skipped: dict[str, str]
     """Label -> reason of each series that the spec leaves out."""
     first: str
@@ -69,7 +73,8 @@ def predict(
     table = read_table(run.plan, data or run.source)
     cleaned = clean(run.plan, table, skip_faulty=True)
     panel = cleaned.panel
-    _warn_of_values(run, panel, listener)
+    for line in _warnings(run, cleaned):
+        listener.warn(line)
     if horizon and horizon > run.architecture.horizon:
         listener.warn(
             f"horizon {horizon} is beyond the {run.architecture.horizon} steps it was trained for: "
@@ -106,7 +111,7 @@ def _summary(out: str, cleaned: Cleaned, found: Forecasts) -> Predicted:
     stamps = panel.stamps(panel.lengths, found.yhat.shape[1])
     return Predicted(
         out=out,
-        series=panel.size - int(np.isin(panel.labels(), list(failed)).sum()),
+        series=panel.size,
         horizon=found.yhat.shape[1],
         failed=failed,
         skipped={label: why for label, why in skipped.items() if label not in failed},
@@ -126,13 +131,16 @@ def _write_table(path: str, run: Run, panel: Panel, found: Forecasts) -> None:
         levels=run.quantiles,
     )
     daily = panel.frequency.coarser_than_a_day
-    write_forecast(path, frame, daily=daily, timezone=panel.timezone)
+    write_forecast(path, frame.dropna(subset="yhat"), daily=daily, timezone=panel.timezone)
 
 
 def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -> int:
     """Plots of the series `drawn`, beside the seasonal naive; how many, no folder where none."""
     if not len(drawn):
         return 0
+    # matplotlib takes half a second to load: not for those who want no plots
+    from rnnforecast.workflow.pictures import draw
+
     chosen = panel.select(np.isin(np.arange(panel.size), drawn))
     naive = seasonal_naive(
         chosen.targets,
@@ -161,9 +169,9 @@ def _part_failed(predicted: Predicted) -> PartFailed:
     return PartFailed(
         Problem(
             "",
-            f"{len(failed):,} series have no forecast: {names}{more}",
-            f"the other {predicted.series:,} were written to {predicted.out}; "
-            "see 'rnnforecast check' for what is wrong with these",
+            f"{len(failed):,} series lack a forecast: {names}{more}",
+            f"the forecasts of {predicted.series:,} series were written to {predicted.out}; "
+            "see 'rnnforecast check' for what is wrong with the others",
         )
     )
 
@@ -175,9 +183,11 @@ def _failed(cleaned: Cleaned, found: Forecasts) -> dict[str, str]:
     ]
     short = set(by_rule)
     failed = {label: why for label, why in cleaned.changes.skipped.items() if label not in short}
-    unknown = np.isnan(found.yhat).any(axis=(1, 2))
-    labels = cleaned.panel.labels()[unknown]
-    return failed | dict.fromkeys(labels, "a target was never observed")
+    unknown = np.asarray(np.isnan(found.yhat).any(axis=1))  # [S, C]
+    partly = np.asarray(unknown.any(axis=1))
+    names = np.array(cleaned.panel.targets_names)
+    whys = (f"no value of {shortened(names[row])}" for row in unknown[partly])
+    return failed | dict(zip(cleaned.panel.labels()[partly], whys, strict=True))
 
 
 def _to_draw(run: Run, panel: Panel) -> Ints:
@@ -187,12 +197,18 @@ def _to_draw(run: Run, panel: Panel) -> Ints:
     return np.sort(order[: run.plots])
 
 
-def _warn_of_values(run: Run, panel: Panel, listener: Listener) -> None:
-    if run.architecture.normalize != "log_mean":
-        return
-    bad = int((panel.targets[panel.observed] <= 0).sum())
-    if bad:
-        listener.warn(
-            f"{bad:,} values are zero or negative, which there were none of at training: "
+def _warnings(run: Run, cleaned: Cleaned) -> Iterator[str]:
+    """What cleaning changed, and what is unlike the data of the training, a line each."""
+    panel, changes = cleaned.panel, cleaned.changes
+    yield from changed(vars(changes))
+    if changes.agreement < MOST:
+        yield (
+            f"only {percent(changes.agreement)} of the rows follow one step of "
+            f"{panel.frequency.alias} after another, which the run was trained for"
+        )
+    low = panel.targets[panel.observed] <= 0
+    if run.architecture.normalize == "log_mean" and low.any():
+        yield (
+            f"{low.sum():,} values are zero or negative, which there were none of at training: "
             "the model reads them as very small ones; train again if they are real"
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast import __version__
+from rnnforecast.data.report import changed
 from rnnforecast.output.files import write_json, write_text
 from rnnforecast.output.plots import plot_loss
 from rnnforecast.spec.load import dump
@@ -182,15 +183,8 @@ def _warnings(prepared: Prepared, session: Session) -> Iterator[str]:
             f"{short:,} of {panel.size:,} series are too short to be scored; "
             "they are learnt from in the last fit only"
         )
-    counted = {
-        "gaps": "steps without a row were added as missing",
-        "missing": "values are missing",
-        "duplicates": "rows shared their series and time with another and were combined",
-        "infinite": "infinite values were taken as missing",
-    }
-    for name, text in counted.items():
-        if getattr(changes, name):
-            yield f"{getattr(changes, name):,} {text}"
-    constant = int((changes.series["constant"] > 0).sum())
+    yield from changed(vars(changes))
+    kept = changes.series["skipped"] == ""
+    constant = int((changes.series["constant"][kept] > 0).sum())
     if constant:
         yield f"{constant:,} series never change; their MASE is not defined"

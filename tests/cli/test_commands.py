@@ -268,7 +268,7 @@ def test_quiet_prints_errors_only(given: Run, rnnforecast: Run, table: Table) ->
     given(frame)
     result = rnnforecast("train", "spec.yaml", "-o", "run", "-q", *SMALL)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
-    assert "values are missing" in Path("run/log.jsonl").read_text()
+    assert "values blank" in Path("run/log.jsonl").read_text()
 
 
 def test_plots_are_counted_one_by_one(
