@@ -45,22 +45,17 @@ def loop(rounds: int) -> list[str]:
 
     from rnnforecast.data.window import training
     from rnnforecast.models.forecaster import Architecture, Forecaster
-    from rnnforecast.training.batches import Sampler, Windows
+    from rnnforecast.training.batches import Sampler, Tables, Windows
     from rnnforecast.training.loop import Fitter, Recipe
 
     values = hourly(np.random.default_rng(1)).reshape(-1, 1)
     everywhere = np.ones_like(values, dtype=bool)
     offsets = np.arange(SERIES + 1, dtype=np.int64) * LENGTH
     cpu = torch.device("cpu")
-    windows = Windows(
-        inputs=values,
-        visible=everywhere,
-        observed=everywhere,
-        offsets=offsets,
-        lookback=LOOKBACK,
-        horizon=HORIZON,
-        device=cpu,
+    tables = Tables(
+        inputs=values, visible=everywhere, present=everywhere, observed=everywhere, offsets=offsets
     )
+    windows = Windows(tables, lookback=LOOKBACK, horizon=HORIZON, device=cpu)
     ends = np.full(SERIES, LENGTH, dtype=np.int64)
     origins = training(everywhere, offsets, ends=ends, horizon=HORIZON, season=SEGMENT)
     sampler = Sampler(
@@ -120,7 +115,7 @@ def loop(rounds: int) -> list[str]:
     def bare() -> None:
         for _ in range(STEPS):
             optimizer.zero_grad(set_to_none=True)
-            loss = bare_net.loss(batch.history, batch.visible, batch.future, batch.weight)
+            loss = bare_net.loss(batch.history, batch.future, batch.weight)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_value_(parameters, 1.0)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)

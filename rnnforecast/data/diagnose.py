@@ -13,6 +13,7 @@ from itertools import islice
 from rnnforecast.data import stamps
 from rnnforecast.data.roles import MISSING, Roles
 from rnnforecast.data.sniff import File, not_utf8, place, ragged, undecodable
+from rnnforecast.data.written import Marks, Writing
 from rnnforecast.errors import DataError, Problem
 
 SHOWN = 5
@@ -42,36 +43,35 @@ class _Faults:
                 yield Problem("", f"… and {more} more: {kind}")
 
 
-def diagnose(
-    files: Sequence[File], roles: Roles, form: stamps.Form, decimal: str, reason: str
-) -> DataError:
+def diagnose(files: Sequence[File], roles: Roles, writing: Writing, reason: str) -> DataError:
     """All faults of all files; `reason` is what the fast reader said, in case none is found."""
     faults = _Faults()
     for file in files:
         records = file.records()
         while rows := list(islice(records, 20_000)):
-            _check(file, rows, roles, form, decimal, faults)
+            _check(file, rows, roles, writing, faults)
     problems = list(faults.problems())
     names = ", ".join(file.name for file in files[:3])
     return DataError(*problems or [Problem(names, f"cannot be read: {reason.splitlines()[0]}")])
 
 
-def _check(
-    file: File, rows: list[Row], roles: Roles, form: stamps.Form, decimal: str, faults: _Faults
-) -> None:
+def _check(file: File, rows: list[Row], roles: Roles, writing: Writing, faults: _Faults) -> None:
     places = {name: at for at, name in enumerate(file.columns)}
-    index = {name: places[name] for name in (roles.time, *roles.series, *roles.targets)}
-    text = [index[name] for name in (roles.time, *roles.series)]
+    texts = (roles.time, *roles.series, *roles.words)
+    names = (*texts, *roles.targets, *roles.covariates)
+    index = {name: places[name] for name in names if name in places}
+    text = [index[name] for name in texts]
     rows = [row for row in rows if _is_whole(file, row, text, faults)]
     cells = {name: [(line, row[at]) for line, row in rows] for name, at in index.items()}
-    _check_times(file, roles.time, cells[roles.time], form, faults)
+    _check_times(file, roles.time, cells[roles.time], writing.form, faults)
     for name in roles.series:
         for line, cell in cells[name]:
             if not cell.strip():
                 problem = Problem(place(file, line, name), "the name of the series is blank", _FILL)
                 faults.add("series without a name", problem)
-    for name in roles.targets:
-        _check_numbers(file, name, cells[name], decimal, faults)
+    for name in (*roles.targets, *roles.covariates):
+        if name in cells and name not in roles.words:
+            _check_numbers(file, name, cells[name], writing.marks, faults, name in roles.targets)
 
 
 def _is_whole(file: File, row: Row, used: list[int], faults: _Faults) -> bool:
@@ -105,6 +105,8 @@ def _check_times(
             theirs = f"have {form.zone.strip()}" if form.zone else "have none"
             found = f"{bare!r} has {ours}, but other stamps {theirs}"
             cure = "write all stamps in one time zone, best in UTC"
+            if zone and form.zone:
+                cure = f"set data.timezone, such as Europe/Berlin, or {cure}"
             faults.add("stamps in another time zone", Problem(where, found, cure))
         else:
             found = f"{_short(bare)} is not a time; expected {form}"
@@ -113,27 +115,32 @@ def _check_times(
 
 
 def _check_numbers(
-    file: File, column: str, cells: list[tuple[int, str]], decimal: str, faults: _Faults
+    file: File,
+    column: str,
+    cells: list[tuple[int, str]],
+    marks: Marks,
+    faults: _Faults,
+    target: bool,
 ) -> None:
-    other = "." if decimal == "," else ","
+    other = Marks("." if marks.decimal == "," else ",")
     # A parquet file has no decimal mark of its own; its numbers come as text with a point.
-    right = _number("." if file.is_parquet else decimal)
+    right = _number(Marks() if file.is_parquet else marks)
     for line, cell in cells:
         # Only plain blanks may stand around a number: one copied from a web page has others.
         if cell in MISSING or right.fullmatch(cell.strip(" \t")):
             continue
         cure = "mend the cell, or leave it empty if the value is missing"
+        if not target:
+            cure += "; or list the column under features.categorical"
         if _number(other).fullmatch(cell.strip(" \t")):
-            cure = f"set data.decimal to {other!r} if that is the decimal mark"
-        found = f"{_short(cell)} is not a number with the decimal mark {decimal!r}"
+            cure = f"set data.decimal to {other.decimal!r} if that is the decimal mark"
+        found = f"{_short(cell)} is not a number with the decimal mark {marks.decimal!r}"
         problem = Problem(place(file, line, column), found, cure)
         faults.add(f"cells of column {column!r} that are not a number", problem)
 
 
-def _number(decimal: str) -> re.Pattern[str]:
-    mark = re.escape(decimal)
-    digits = rf"(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?"
-    return re.compile(rf"[+-]?(?:{digits}|inf|infinity|nan)", re.IGNORECASE | re.ASCII)
+def _number(marks: Marks) -> re.Pattern[str]:
+    return re.compile(marks.pattern(), re.IGNORECASE | re.ASCII)
 
 
 def _short(cell: str) -> str:

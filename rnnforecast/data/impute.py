@@ -1,17 +1,20 @@
 """Missing values filled for the inputs of a model, without a glance at the future.
 
 A *reader* stands at an origin: a flat row of the panel, the first one it may not see. Whatever
-happens in that row and after it must not change what the reader is given for the rows before.
-All methods but ``linear`` look back only, so their result holds for every origin at once. A
-straight line across a gap needs the value behind the gap; until that is known the reader gets the
-last value before the gap instead. ``known_from`` says, cell by cell, which of the two applies::
+happens in that row and after it, values or gaps, must not change what the reader is given for the
+rows before. Most methods look back only, so their result holds for every origin at once. A line
+across a gap needs the value behind the gap; until that is known the reader gets the last value
+before the gap instead. ``known_from`` says, cell by cell, which of the two applies::
 
     value = where(known_from[row] < origin, inputs[row], causal[row])
+
+An observed value that is itself drawn between two observations is hidden until it is known.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,23 +26,33 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-Method = Literal["mask", "ffill", "mean", "median", "zero", "linear"]
+Method = Literal[
+    "mask", "special", "ffill", "bfill", "mean", "median", "mode", "constant", "zero", "linear",
+    "time", "spline", "seasonal",
+]  # fmt: skip
+LOOK_AHEAD = ("bfill", "linear", "time", "spline")
+"""Methods that need the observation behind a gap."""
 
 
 @dataclass(frozen=True)
 class Filled:
-    """The targets without a missing value, in original units."""
+    """The targets without a missing value; `[N, C]` each."""
 
     inputs: Floats
-    """[N, C] observed values as they are, the others filled; 0 before the first observation."""
+    """Observed values as they are, the others filled; 0 where nothing stands."""
     visible: Bools
-    """[N, C] whether a model is to take the value as one (else it is told that it is missing)."""
+    """Whether a model is to take the value as one (else it is told that it is missing)."""
+    present: Bools
+    """Whether a model may read the number, if only as a stand-in for a missing value."""
+    elapsed: npt.NDArray[np.float32]
+    """Steps since the last observation, 0 where observed; before the first one, since the series
+    began, the step itself counted."""
     causal: Floats
-    """[N, C] what stands in for `inputs` while the fill is not known yet; for all methods but
-    ``linear`` the same array as `inputs`."""
+    """What stands in for `inputs` while the fill is not known yet; for methods that look back only
+    the same array as `inputs`."""
     known_from: Ints | None
-    """[N, C] the flat row that completes the knowledge behind `inputs`: the next observation for
-    a row inside a gap, the row itself elsewhere. None: `inputs` may always be used."""
+    """The flat row that completes the knowledge behind `inputs`: the next observation for a row
+    inside a gap, the row itself elsewhere. None: `inputs` may always be used."""
 
     def at(self, origin: int) -> Floats:
         """What a reader at the flat row `origin` may use: the rows before it, `[origin, C]`."""
@@ -49,68 +62,290 @@ class Filled:
         return np.where(known, self.inputs[:origin], self.causal[:origin])
 
 
-def fill(values: Floats, observed: Bools, offsets: Ints, method: Method) -> Filled:
+def fill(
+    values: Floats,
+    observed: Bools,
+    offsets: Ints,
+    method: Method,
+    *,
+    times: Floats | None = None,
+    season: int = 1,
+    fill_value: float = 0.0,
+    longest_gap: int | None = None,
+    settled: Ints | None = None,
+) -> Filled:
     """Fill the cells that are not observed; observed ones are never touched.
 
-    mask    the last observed value, and the model is told that it is missing
-    ffill   the last observed value
-    mean    the mean of the series so far
-    median  the median of the series so far
-    zero    0, before the first observation too
-    linear  on the straight line between the neighbours; the last observed value after the last
+    mask      the last observed value, and the model is told that it is missing
+    special   `fill_value`, and the model is told that it is missing
+    ffill     the last observed value
+    bfill     the next observed value
+    mean, median, mode  that of the series so far; of equally frequent values the one that was so
+              first
+    constant  `fill_value`, before the first observation too; zero: the same with 0
+    linear    on the straight line between the neighbours, by steps; time: by the stamps
+    spline    on a cubic between the neighbours, its slopes from the observations up to them
+    seasonal  the latest observed value at the same phase of an earlier season, else the last value
 
     Args:
-        values: `[N, C]` original units; cells that are not observed may hold anything.
+        values: `[N, C]`; cells that are not observed may hold anything.
         observed: `[N, C]`.
         offsets: `[S+1]` the flat row at which each series begins, and N.
         method: one of the above.
-
-    Before the first observation `visible` is False, but for ``zero``, which says what was there.
+        times: `[N]` for ``time``: when each row is, in any unit.
+        season: for ``seasonal``, in steps.
+        fill_value: for ``constant`` and ``special``, in the unit of the values.
+        longest_gap: only so many steps of a gap are filled; the rest is as with ``mask``.
+        settled: `[N, C]` the row from which on a value is known at all, if that is later than the
+            value's own (it was drawn between two observations); until then it counts as missing.
     """
-    values = np.where(observed, values, 0.0)
-    start = np.repeat(offsets[:-1], np.diff(offsets))  # [N] the first row of each row's series
-    begun, last = _last_observed(observed, start)
-    forward = np.where(begun, np.take_along_axis(values, last, axis=0), 0.0)
-    if method == "mask":
-        return Filled(forward, observed.copy(), forward, None)
-    if method == "ffill":
-        return Filled(forward, begun, forward, None)
-    if method == "zero":
-        return Filled(values, np.ones_like(observed), values, None)
-    if method == "linear":
-        inputs, known_from = _linear(values, observed, offsets, begun, last)
-        return Filled(inputs, begun, forward, known_from)
-    so_far = _so_far(values, observed, start, method)
-    inputs = np.where(observed, values, np.where(begun, so_far, 0.0))
-    return Filled(inputs, begun, inputs, None)
+    ground = _Ground.of(values, observed, offsets)
+    filled = _filled(ground, method, times, season, fill_value)
+    if longest_gap is not None:
+        filled = _limited(filled, ground, longest_gap)
+    return filled if settled is None else _unsettled(filled, ground, settled)
 
 
-def _last_observed(observed: Bools, start: Ints) -> tuple[Bools, Ints]:
-    """Whether a row or one before it in its series is observed, and which one; both `[N, C]`."""
-    rows = np.arange(len(observed), dtype=np.int64)[:, None]
-    last = np.where(observed, rows, np.int64(-1))
+def fill_columns(
+    values: Floats,
+    observed: Bools,
+    offsets: Ints,
+    methods: Sequence[Method],
+    *,
+    times: Floats | None = None,
+    season: int = 1,
+    fill_values: Sequence[float],
+    longest_gap: int | None = None,
+    settled: Ints | None = None,
+) -> Filled:
+    """`fill` with a method and a fill value for each of the C columns."""
+    kinds = list(zip(methods, fill_values, strict=True))
+    if len(set(kinds)) == 1:
+        parts = [(list(range(len(kinds))), kinds[0])]
+    else:
+        parts = [([c], kind) for c, kind in enumerate(kinds)]
+    found = [
+        fill(
+            values[:, columns],
+            observed[:, columns],
+            offsets,
+            method,
+            times=times,
+            season=season,
+            fill_value=value,
+            longest_gap=longest_gap,
+            settled=None if settled is None else settled[:, columns],
+        )
+        for columns, (method, value) in parts
+    ]
+    return found[0] if len(found) == 1 else _side_by_side(found)
+
+
+def _side_by_side(parts: Sequence[Filled]) -> Filled:
+    def join(name: str) -> npt.NDArray[np.generic]:
+        return np.concatenate([getattr(part, name) for part in parts], axis=1)
+
+    known_from = None
+    if any(part.known_from is not None for part in parts):
+        own = np.arange(len(parts[0].inputs))[:, None]
+        known_from = np.concatenate(
+            [own if part.known_from is None else part.known_from for part in parts], axis=1
+        )
+    joined = {n: join(n) for n in ("inputs", "visible", "present", "elapsed", "causal")}
+    return Filled(**joined, known_from=known_from)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """The values and where observations lie around each cell."""
+
+    values: Floats  # [N, C] 0 where not observed
+    observed: Bools  # [N, C]
+    start: Ints  # [N] the first row of each row's series
+    end: Ints  # [N] the first row behind it
+    begun: Bools  # [N, C] observed here or before
+    last: Ints  # [N, C] the latest observed row, the row itself where there is none
+
+    @classmethod
+    def of(cls, values: Floats, observed: Bools, offsets: Ints) -> _Ground:
+        lengths = np.diff(offsets)
+        start, end = np.repeat(offsets[:-1], lengths), np.repeat(offsets[1:], lengths)
+        begun, last = _latest(observed, start)
+        return cls(np.where(observed, values, 0.0), observed, start, end, begun, last)
+
+    def forward(self) -> Floats:
+        """[N, C] the latest observed value, 0 before the first."""
+        return np.where(self.begun, np.take_along_axis(self.values, self.last, axis=0), 0.0)
+
+    def elapsed(self) -> npt.NDArray[np.float32]:
+        rows = np.arange(len(self.start))[:, None]
+        since = np.where(self.begun, rows - self.last, rows - self.start[:, None] + 1)
+        return since.astype(np.float32)
+
+    def following(self) -> tuple[Ints, Bools]:
+        """The next observed row of the series, the row itself where none follows, and whether the
+        cell lies in a gap between two observations; `[N, C]`."""
+        count = len(self.start)
+        rows = np.arange(count, dtype=np.int64)[:, None]
+        after = np.where(self.observed, rows, np.int64(count))
+        after = np.minimum.accumulate(after[::-1], axis=0)[::-1]
+        inside = self.begun & ~self.observed & (after < self.end[:, None])
+        return np.where(inside, after, rows), inside
+
+
+def _latest(marked: Bools, start: Ints) -> tuple[Bools, Ints]:
+    """Whether a row or one before it in its series is marked, and the latest such row (the row
+    itself where there is none); `[N, C]`."""
+    rows = np.arange(len(marked), dtype=np.int64)[:, None]
+    last = np.where(marked, rows, np.int64(-1))
     np.maximum.accumulate(last, axis=0, out=last)
-    begun = last >= start[:, None]  # an observation of an earlier series does not count
+    begun = last >= start[:, None]  # a mark of an earlier series does not count
     return begun, np.where(begun, last, rows)
 
 
-def _linear(
-    values: Floats, observed: Bools, offsets: Ints, begun: Bools, last: Ints
-) -> tuple[Floats, Ints]:
-    """The straight line across each gap, and the row at which it is known; both `[N, C]`."""
-    count = len(values)
-    rows = np.arange(count, dtype=np.int64)[:, None]
-    end = np.repeat(offsets[1:], np.diff(offsets))[:, None]
-    following = np.where(observed, rows, np.int64(count))
-    following = np.minimum.accumulate(following[::-1], axis=0)[::-1]  # [N, C]
-    inside = begun & ~observed & (following < end)  # between two observations of the same series
-    following = np.where(inside, following, rows)
-    before = np.take_along_axis(values, last, axis=0)
-    after = np.take_along_axis(values, following, axis=0)
-    share = np.where(inside, rows - last, 0) / np.where(inside, following - last, 1)
-    # Not `before + share * (after - before)`: the difference of two huge values overflows.
-    line = np.where(inside, before * (1.0 - share) + after * share, before)
-    return np.where(begun, line, 0.0), following
+def _filled(
+    ground: _Ground, method: Method, times: Floats | None, season: int, fill_value: float
+) -> Filled:
+    observed, begun = ground.observed, ground.begun
+    forward, elapsed = ground.forward(), ground.elapsed()
+    everywhere = np.ones_like(observed)
+    if method == "mask":
+        return Filled(forward, observed, begun, elapsed, forward, None)
+    if method in ("constant", "zero", "special"):
+        value = 0.0 if method == "zero" else fill_value
+        inputs = np.where(observed, ground.values, value)
+        visible = observed if method == "special" else everywhere
+        return Filled(inputs, visible, everywhere, elapsed, inputs, None)
+    if method in LOOK_AHEAD:
+        following, inside = ground.following()
+        inputs = np.where(inside, _across(ground, method, following, times), forward)
+        return Filled(inputs, begun, begun, elapsed, forward, following)
+    if method == "ffill":
+        inputs = forward
+    elif method == "seasonal":
+        inputs = _seasonal(ground, season, forward)
+    elif method == "mode":
+        inputs = np.where(observed, ground.values, np.where(begun, _mode(ground), 0.0))
+    else:
+        so_far = _so_far(ground, method)
+        inputs = np.where(observed, ground.values, np.where(begun, so_far, 0.0))
+    return Filled(inputs, begun, begun, elapsed, inputs, None)
+
+
+def _limited(filled: Filled, ground: _Ground, longest: int) -> Filled:
+    """As `mask` beyond the first `longest` steps of each gap, which a reader in it knows too."""
+    far = ~ground.observed & (filled.elapsed > longest)
+    forward = ground.forward()
+    causal = np.where(far, forward, filled.causal)
+    same = filled.causal is filled.inputs
+    return replace(
+        filled,
+        inputs=causal if same else np.where(far, forward, filled.inputs),
+        visible=filled.visible & ~far,
+        present=np.where(far, ground.begun, filled.present),
+        causal=causal,
+    )
+
+
+def _unsettled(filled: Filled, ground: _Ground, settled: Ints) -> Filled:
+    """With values that are known later than their own row; till then the last one that was known
+    in its own row stands in."""
+    rows = np.arange(len(settled), dtype=np.int64)[:, None]
+    known_from = rows if filled.known_from is None else filled.known_from
+    # a gap's fill rests on the observations around it, which may be settled later themselves
+    behind = np.take_along_axis(settled, ground.last, axis=0)
+    following, inside = ground.following()
+    ahead = np.take_along_axis(settled, following, axis=0)
+    own = np.where(ground.observed, settled, np.where(ground.begun, behind, rows))
+    own = np.where(inside & (known_from > rows), np.maximum(own, ahead), own)
+    sure, last = _latest(ground.observed & (settled <= rows), ground.start)
+    causal = np.where(sure, np.take_along_axis(ground.values, last, axis=0), 0.0)
+    since = np.where(sure, rows - last, rows - ground.start[:, None] + 1)
+    return replace(
+        filled,
+        present=filled.present & sure,
+        elapsed=since.astype(np.float32),
+        known_from=np.maximum(known_from, own),
+        causal=causal,
+    )
+
+
+def _across(ground: _Ground, method: Method, following: Ints, times: Floats | None) -> Floats:
+    """The values in gaps between two observations, `[N, C]`; elsewhere anything."""
+    after = np.take_along_axis(ground.values, following, axis=0)
+    if method == "bfill":
+        return after
+    before = np.take_along_axis(ground.values, ground.last, axis=0)
+    rows = np.arange(len(ground.start), dtype=np.float64)
+    clock = rows if method == "linear" or times is None else times
+    left, right = clock[ground.last], clock[following]
+    width = np.where(right > left, right - left, 1.0)
+    share = (clock[:, None] - left) / width
+    if method != "spline":
+        # Not `before + share * (after - before)`: the difference of two huge values overflows.
+        return before * (1.0 - share) + after * share
+    return _cubic(ground, before, after, width, share)
+
+
+def _cubic(ground: _Ground, before: Floats, after: Floats, width: Floats, share: Floats) -> Floats:
+    """Cubic Hermite across each gap; the slope behind it is that of the line across it, so that
+    nothing beyond the next observation is asked for, the slope before it the harmonic mean of the
+    lines to either side (Fritsch and Butland 1984, the rule of PCHIP)."""
+    rows = np.arange(len(ground.start), dtype=np.int64)[:, None]
+    # the observation before the one before the gap
+    previous = np.concatenate([rows[:1] + 0 * ground.last[:1], ground.last[:-1]])
+    earlier_known = np.concatenate([np.zeros_like(ground.begun[:1]), ground.begun[:-1]])
+    second = np.take_along_axis(previous, ground.last, axis=0)
+    known = np.take_along_axis(earlier_known, ground.last, axis=0)
+    known &= second >= ground.start[:, None]
+    line = (after - before) / width
+    gap = np.where(known, ground.last - second, 1)
+    into = (before - np.take_along_axis(ground.values, second, axis=0)) / gap
+    weights = (2 * width + gap, width + 2 * gap)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        mean = (weights[0] + weights[1]) / (weights[0] / into + weights[1] / line)
+    turning = (into * line <= 0) | ~np.isfinite(mean)
+    slope = np.where(known, np.where(turning, 0.0, mean), line)
+    t = share
+    basis = (1 + 2 * t) * (1 - t) ** 2, t * (1 - t) ** 2, t**2 * (3 - 2 * t), t**2 * (t - 1)
+    return basis[0] * before + basis[1] * width * slope + basis[2] * after + basis[3] * width * line
+
+
+def _seasonal(ground: _Ground, season: int, forward: Floats) -> Floats:
+    """The latest observed value at the same phase, else `forward`; `[N, C]`."""
+    step = np.arange(len(ground.start)) - ground.start
+    # rows of one series and phase one behind the other, in order of time
+    order = np.lexsort((step, step % season, ground.start))
+    begins = np.r_[True, np.diff(ground.start[order] * season + step[order] % season) != 0]
+    start = np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
+    found, last = _latest(ground.observed[order], start)
+    values = np.take_along_axis(ground.values[order], last, axis=0)
+    result = np.empty_like(forward)
+    result[order] = np.where(found, values, forward[order])
+    return result
+
+
+def _mode(ground: _Ground) -> Floats:
+    """The most frequent value so far, `[N, C]`, of equals the one that was so first."""
+    rows = np.arange(len(ground.start), dtype=np.int64)
+    result = np.zeros_like(ground.values)
+    for c in range(ground.values.shape[1]):
+        values, observed = ground.values[:, c], ground.observed[:, c]
+        order = np.lexsort((rows, values, ~observed, ground.start))
+        same = np.r_[False, (np.diff(values[order]) == 0) & (np.diff(ground.start[order]) == 0)]
+        same[1:] &= observed[order][1:] == observed[order][:-1]
+        first = np.maximum.accumulate(np.where(same, 0, rows))
+        times = np.empty_like(rows)  # how often the row's own value has come, itself counted
+        times[order] = rows - first + 1
+        times[~observed] = 0
+        # raised: more often than any value before; series by series through a growing offset
+        base = ground.start * 2
+        most = np.maximum.accumulate(times + base)
+        before = np.r_[-1, most[:-1]]
+        raised = observed & (times + base > np.maximum(before, base))
+        _, last = _latest(raised[:, None], ground.start)
+        result[:, c] = values[last[:, 0]]
+    return result
 
 
 class _SeriesSoFar(BaseIndexer):
@@ -131,17 +366,14 @@ class _SeriesSoFar(BaseIndexer):
         return self.start, np.arange(1, num_values + 1, dtype=np.int64)
 
 
-def _so_far(
-    values: Floats, observed: Bools, start: Ints, method: Literal["mean", "median"]
-) -> Floats:
+def _so_far(ground: _Ground, method: Method) -> Floats:
     """The mean or median of the observed values up to each row, `[N, C]`, NaN before the first.
 
     pandas slides over the flat table once and begins anew with each series; a running sum over
     the whole table would let a large series spoil the digits of the next one.
     """
-    if values.size == 0:
-        return values.copy()
-    window = pd.DataFrame(np.where(observed, values, np.nan)).rolling(
-        _SeriesSoFar(start), min_periods=1
-    )
+    if ground.values.size == 0:
+        return ground.values.copy()
+    known = pd.DataFrame(np.where(ground.observed, ground.values, np.nan))
+    window = known.rolling(_SeriesSoFar(ground.start), min_periods=1)
     return (window.mean() if method == "mean" else window.median()).to_numpy()

@@ -35,6 +35,20 @@ class Panel:
     """[N, C] original units, NaN where missing."""
     observed: npt.NDArray[np.bool_]
     """[N, C] False where missing."""
+    zone: str = ""
+    """Where stamps are instants of UTC: the time zone that people see them in. See `zones`."""
+    times: Times | None = None
+    """[N] the stamps of an irregular panel, whose steps are its rows; None where the calendar
+    tells them."""
+    settled: Ints | None = None
+    """[N, C] the flat row that must have passed before a value drawn between two observations is
+    known; None where all values are observed ones."""
+    ahead: Ints | None = None
+    """[S] steps beyond each series' end for which there are covariates; None for none."""
+    covariates: npt.NDArray[np.float64] | None = None
+    """[M, K] as read, NaN where blank, words as codes; series s has ``lengths[s] + ahead[s]`` rows
+    here."""
+    covariate_names: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -53,22 +67,53 @@ class Panel:
     def stamps(self, first: Ints, count: int) -> Times:
         """[S, count] the stamps of steps ``first[s]`` to ``first[s] + count - 1`` of each series.
 
-        ``first`` [S] counts from the series' first step and may lie beyond its end.
+        ``first`` [S] counts from the series' first step and may lie beyond its end. There an
+        irregular panel goes on in steps of its frequency, the usual one.
         """
+        if self.times is not None:
+            step = first[:, None] + np.arange(count)  # [S, count]
+            last = self.lengths[:, None] - 1
+            known = self.times[self.offsets[:-1, None] + np.clip(step, 0, last)]
+            found: Times = known + np.maximum(step - last, 0) * self.frequency.step
+            return found
         ordinals = (self.start + first)[:, None] + np.arange(count)[None, :]  # [S, count]
         return self.frequency.stamps(ordinals, self.phase[:, None])
+
+    def flat_stamps(self, ahead: int = 0) -> Times:
+        """[N + S * ahead] the stamps of all steps of each series, and `ahead` more behind each."""
+        lengths = self.lengths + ahead
+        offsets = np.r_[0, np.cumsum(lengths)]
+        series = np.repeat(np.arange(self.size), lengths)
+        step = np.arange(offsets[-1]) - offsets[series]
+        if self.times is None:
+            return self.frequency.stamps(self.start[series] + step, self.phase[series])
+        last = self.lengths[series] - 1
+        known = self.times[self.offsets[series] + np.minimum(step, last)]
+        found: Times = known + np.maximum(step - last, 0) * self.frequency.step
+        return found
 
     def select(self, mask: npt.NDArray[np.bool_]) -> Panel:
         """The panel of only those series where ``mask`` [S] is true, in the same order."""
         rows = np.repeat(mask, self.lengths)  # [N]
+        ahead = np.zeros_like(self.lengths) if self.ahead is None else self.ahead
+        wide = np.repeat(mask, self.lengths + ahead)  # [M]
+        offsets = np.r_[0, np.cumsum(self.lengths[mask])]
+        settled = self.settled
+        if settled is not None:  # row numbers move with the series
+            moved = np.repeat(offsets[:-1] - self.offsets[:-1][mask], self.lengths[mask])
+            settled = settled[rows] + moved[:, None]
         return replace(
             self,
             keys=self.keys.loc[mask].reset_index(drop=True),
-            offsets=np.r_[0, np.cumsum(self.lengths[mask])],
+            offsets=offsets,
             start=self.start[mask],
             phase=self.phase[mask],
             targets=self.targets[rows],
             observed=self.observed[rows],
+            times=None if self.times is None else self.times[rows],
+            settled=settled,
+            ahead=None if self.ahead is None else self.ahead[mask],
+            covariates=None if self.covariates is None else self.covariates[wide],
         )
 
 

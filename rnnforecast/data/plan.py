@@ -1,103 +1,239 @@
-"""The cleaning plan: how a file becomes a clean panel, learnt once and then only applied.
+"""The cleaning plan: how a file becomes what the network reads, learnt once and then only applied.
 
-`learn` settles every `auto` on the training data. The plan is stored with the run, and `clean`
-does to a new file exactly what was done then: the same columns, calendar, rules and fills.
+`lay` brings the rows on to a calendar, `learn` settles on the training part all that is still
+open, and `clean` does to a new file exactly what was done then: the same columns, calendar, rules,
+scales, vocabularies and fills. The plan is stored with the run, as plain values and arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-from rnnforecast.data.impute import Filled, Method, fill
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter
+
+from rnnforecast.data import features as features_of
+from rnnforecast.data import outliers as outliers_of
+from rnnforecast.data import transform as transform_of
+from rnnforecast.data.changes import Changes
+from rnnforecast.data.features import FeaturePlan, Features
+from rnnforecast.data.filling import Estimate, FillPlan, per_target
+from rnnforecast.data.impute import Filled
+from rnnforecast.data.outliers import Outliers
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.read import Table, read
-from rnnforecast.data.regularize import Changes, regularize
+from rnnforecast.data.reading import Reading
+from rnnforecast.data.regularize import Rules, regularize
+from rnnforecast.data.transform import Bounds, Transform
 
-AUTO = ("auto",)
-"""In place of the columns' names: to be recognised."""
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class OutlierRules:
+    """How outliers are found and what becomes of them, see `outliers`."""
+
+    method: outliers_of.Method = "none"
+    action: outliers_of.Action = "missing"
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
 class CleaningPlan:
-    """Every decision between the file and the panel, as plain values."""
+    """Every decision between the file and what the network reads."""
 
-    time: str
-    series: tuple[str, ...]
-    targets: tuple[str, ...]
-    separator: str
-    decimal: str
-    time_format: str | None
-    frequency: str
-    duplicates: str
-    missing: str
-    minimum_length: int
+    reading: Reading
+    rules: Rules = field(default_factory=Rules)
+    outliers: OutlierRules = field(default_factory=OutlierRules)
+    filling: FillPlan = field(default_factory=FillPlan)
+    features: FeaturePlan = field(default_factory=FeaturePlan)
+    methods: dict[str, str] | str = "none"
+    """The transform of the targets, as the spec names it."""
+    season: int = 1
+    transform: Transform = field(default_factory=lambda: Transform((), ()))
+    bounds: Bounds = field(default_factory=lambda: Bounds((), ()))
 
-    def to_json(self) -> dict[str, object]:
-        """Plain values, as `from_json` reads them."""
-        return asdict(self)
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as `from_json` reads them beside `arrays`."""
+        stored = asdict(self)
+        return stored | {
+            "filling": self.filling.to_json(),
+            "features": self.features.to_json(),
+        }
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What is too large for plain values."""
+        parts = {"filling": self.filling.arrays(), "features": self.features.arrays()}
+        return {
+            f"{part}.{name}": array for part, held in parts.items() for name, array in held.items()
+        }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> CleaningPlan:
-        """The plan that `to_json` wrote."""
-        return cls(
-            **{**stored, "series": tuple(stored["series"]), "targets": tuple(stored["targets"])}
-        )
+    def from_json(
+        cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> CleaningPlan:
+        """The plan that `to_json` and `arrays` wrote."""
+
+        def part(name: str) -> dict[str, npt.NDArray[Any]]:
+            return {
+                key.removeprefix(f"{name}."): array
+                for key, array in arrays.items()
+                if key.startswith(f"{name}.")
+            }
+
+        plain = {
+            "reading": TypeAdapter(Reading).validate_python(stored["reading"]),
+            "rules": TypeAdapter(Rules).validate_python(stored["rules"]),
+            "outliers": TypeAdapter(OutlierRules).validate_python(stored["outliers"]),
+            "transform": Transform.from_json(stored["transform"]),
+            "bounds": Bounds.from_json(stored["bounds"]),
+            "filling": FillPlan.from_json(stored["filling"], part("filling")),
+            "features": FeaturePlan.from_json(stored["features"], part("features")),
+        }
+        return cls(**{**stored, **plain})
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A table on its calendar, in original units."""
+
+    table: Table
+    panel: Panel
+    changes: Changes
+
+
+@dataclass(frozen=True)
+class Treated:
+    """The targets of a panel on the way to the network; `[N, C]` each."""
+
+    values: Floats
+    """Without outliers and transformed; NaN if missing."""
+    counted: Bools
+    """The values that are learnt from."""
+    outliers: Outliers
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A panel, its fills and what was done to get there."""
+    """All that the network and the scores need of the data."""
 
     panel: Panel
+    """Targets in original units, as they were observed: what scores compare with."""
+    values: Floats
+    """[N, C] as the network is to forecast them: without outliers, transformed; NaN if missing."""
+    counted: Bools
+    """[N, C] the values that are learnt from."""
     filled: Filled
+    """`values` without gaps."""
+    features: Features
     changes: Changes
+    outliers: Outliers
+    outside: Ints
+    """[C] values that the transform has no place for; taken as missing."""
 
 
 def read_table(plan: CleaningPlan, source: Sequence[str]) -> Table:
     """The table that `source` (files, folders, patterns, or ``-``) holds, not yet cleaned."""
-    return read(
-        list(source),
-        time=plan.time,
-        series="auto" if plan.series == AUTO else list(plan.series),
-        targets="auto" if plan.targets == AUTO else list(plan.targets),
-        separator=plan.separator,
-        decimal=plan.decimal,
-        time_format=plan.time_format,
-    )
+    return read(list(source), **plan.reading.arguments())
 
 
-def clean(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> Cleaned:
-    """The panel that the plan makes of `table`.
+def lay(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> Laid:
+    """The panel that the plan's rules make of `table`.
 
     With `skip_faulty` a series that the plan cannot repair is left out by name
     (`changes.skipped`) and the others go on. DataError where nothing is left.
     """
-    panel, changes = regularize(
-        table,
-        frequency=plan.frequency,
-        duplicates=plan.duplicates,
-        minimum_length=plan.minimum_length,
-        skip_faulty=skip_faulty,
-    )
-    method = cast(Method, plan.missing)
-    return Cleaned(panel, fill(panel.targets, panel.observed, panel.offsets, method), changes)
+    panel, changes = regularize(table, plan.rules, skip_faulty=skip_faulty)
+    return Laid(table, panel, changes)
 
 
-def learn(plan: CleaningPlan, table: Table) -> tuple[CleaningPlan, Cleaned]:
-    """Settles what is still ``auto`` in `plan` on the data; returns the settled plan and the panel.
+def learn(
+    plan: CleaningPlan,
+    laid: Laid,
+    *,
+    season: int,
+    train_end: Ints,
+) -> tuple[CleaningPlan, Treated]:
+    """Settles what is still open in `plan`; `finish` then cleans with it.
 
-    `time`, `series`, `targets` may be ``auto`` (the tuples hold just that word) and so may
-    `frequency`. DataError with all problems where the data cannot be used.
+    Scales, powers, vocabularies and imputers are learnt from the steps before `train_end [S]`
+    alone; where that is none at all, from the whole series. Only the weights of the recurrent
+    imputer are left to others. DataError where the data do not fit what is asked for.
     """
-    cleaned = clean(plan, table)
-    roles = table.roles
-    settled = replace(
+    table, panel = laid.table, laid.panel
+    told = before(panel, train_end)  # [N]
+    known = panel.observed & told[:, None]
+    names = panel.targets_names
+    methods = per_target(plan.methods, names, "clean.transform", "none")
+    elementwise = ["none" if m.endswith("difference") else m for m in methods]
+    plan = replace(
         plan,
-        time=roles.time,
-        series=roles.series,
-        targets=roles.targets,
-        frequency=cleaned.panel.frequency.alias,
+        reading=plan.reading.settled(table),
+        rules=replace(plan.rules, frequency=panel.frequency.alias),
+        season=season,
+        transform=transform_of.learn(panel.targets, known, elementwise, names=names),  # type: ignore[arg-type]
+        bounds=transform_of.learn_bounds(panel.targets, known),
+        filling=replace(plan.filling, season=season).for_targets(names),
     )
-    return settled, cleaned
+    treated = treat(plan, panel)
+    filling = plan.filling.learn(treated.values, treated.counted, panel, told)
+    features = features_of.learn(plan.features, table, panel, told)
+    return replace(plan, filling=filling, features=features), treated
+
+
+def treat(plan: CleaningPlan, panel: Panel) -> Treated:
+    """The targets of a panel as a settled plan has them learnt, gaps and all."""
+    rules = plan.outliers
+    found = outliers_of.find(
+        panel.targets,
+        panel.observed,
+        panel.offsets,
+        method=rules.method,
+        threshold=rules.threshold,
+        season=plan.season,
+    )
+    values, observed = outliers_of.treat(panel.targets, panel.observed, found, rules.action)
+    values = plan.transform.apply(np.where(observed, values, np.nan))
+    return Treated(values, observed & ~np.isnan(values), found)
+
+
+def finish(
+    plan: CleaningPlan,
+    laid: Laid,
+    treated: Treated,
+    *,
+    horizon: int,
+    estimate: Estimate | None = None,
+    needed: bool = True,
+) -> Cleaned:
+    """What a settled plan makes of a table that is laid and treated, with covariates for `horizon`
+    steps ahead. `estimate` is the imputer of `missing: rnn`.
+
+    DataError where a covariate is not known so far ahead and nothing may stand in for it, unless
+    it is not `needed`.
+    """
+    panel = laid.panel
+    return Cleaned(
+        panel=panel,
+        values=treated.values,
+        counted=treated.counted,
+        filled=plan.filling.apply(treated.values, treated.counted, panel, estimate),
+        features=features_of.build(
+            plan.features, laid.table, panel, horizon=horizon, season=plan.season, needed=needed
+        ),
+        changes=laid.changes,
+        outliers=treated.outliers,
+        outside=plan.transform.outside(panel.targets),
+    )
+
+
+def before(panel: Panel, train_end: Ints) -> Bools:
+    """[N] the rows before `train_end [S]`; all where there would be none."""
+    step = np.arange(len(panel.targets)) - np.repeat(panel.offsets[:-1], panel.lengths)
+    told = step < np.repeat(train_end, panel.lengths)
+    return told if (panel.observed & told[:, None]).any() else np.ones_like(told)

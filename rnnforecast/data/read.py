@@ -8,7 +8,8 @@ by `diagnose`, which says what is wrong and where.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rnnforecast.data import sniff, stamps
-from rnnforecast.data.columns import batches, load
+from rnnforecast.data.columns import Numbers, Words, batches, load
 from rnnforecast.data.diagnose import diagnose
-from rnnforecast.data.roles import Roles, infer_roles, missing_columns
+from rnnforecast.data.roles import Roles, expand, infer_roles, missing_columns
 from rnnforecast.data.sniff import File, Lines, as_text, not_utf8, place, undecodable
+from rnnforecast.data.written import Writing, marks_of
 from rnnforecast.errors import DataError, Problem
 
 HEAD_ROWS = 2000
@@ -44,11 +46,20 @@ class Table:
     lines: Lines
     infinite: int
     """Infinite values that were taken as missing."""
+    covariates: dict[str, Numbers | Words] = field(default_factory=dict)
+    """Columns besides the targets, in the order they were asked for."""
 
-
-def head(source: Sequence[str], *, separator: str = "auto") -> pd.DataFrame:
-    """The first rows (about 2,000, from all files in turn) as text, blank cells as ""."""
-    return _head(sniff.find(source, separator=separator))
+    def take(self, mask: np.ndarray) -> Table:
+        """The table of only those rows where ``mask`` [R] is true; lines are found as before."""
+        rows = np.flatnonzero(mask)
+        return replace(
+            self,
+            codes=self.codes[rows],
+            time=self.time[rows],
+            values=self.values[rows],
+            lines=self.lines.take(rows),
+            covariates={name: column.take(rows) for name, column in self.covariates.items()},
+        )
 
 
 def read(
@@ -57,47 +68,81 @@ def read(
     time: str = "auto",
     series: str | Sequence[str] = "auto",
     targets: str | Sequence[str] = "auto",
+    covariates: Sequence[str] = (),
+    words: Sequence[str] = (),
+    numbers: Sequence[str] = (),
     separator: str = "auto",
     decimal: str = "auto",
+    thousands: str = "auto",
+    encoding: str = "auto",
     time_format: str | None = None,
+    offsets_may_differ: bool = False,
 ) -> Table:
     """All rows of all files (paths, folders, globs, "-" for standard input) in one table.
 
+    `covariates` are names or patterns of columns; those in `words` are read as text, those in
+    `numbers` as numbers, others as what they look like. Where there are covariates, a file may
+    lack the targets if another has them: it says what is known ahead. Offsets after the stamps must be the same everywhere, unless `offsets_may_differ`:
+    then they are applied, and times are instants of UTC.
+
     Raises DataError with every problem at once: file, line, column, what was found and the cure.
     """
-    files = sniff.find(source, separator=separator)
+    files = sniff.find(source, separator=separator, encoding=encoding)
     given = [] if time == "auto" else [time]
     given += [name for names in (series, targets) if names != "auto" for name in names]
-    _check_columns(files, given)
+    wanted = expand(covariates, _columns_of(files), _name(files))
+    texts = expand(words, wanted, "features") if words else []
+    _check_columns(files, [*given, *wanted], targets if wanted and targets != "auto" else ())
 
     def roles_of(rows: pd.DataFrame) -> Roles:
-        return infer_roles(rows, time=time, series=series, targets=targets, name=_name(files))
+        return infer_roles(
+            rows,
+            time=time,
+            series=series,
+            targets=targets,
+            covariates=wanted,
+            words=texts,
+            numbers=numbers,
+            name=_name(files),
+        )
 
     rows = _head(files)
-    table = _read_as(files, rows, roles_of(rows), decimal, time_format)
+    how = _How(decimal, thousands, time_format, offsets_may_differ)
+    table = _read_as(files, rows, roles_of(rows), how)
     if series == "auto" and len(table.time) > len(rows) and _repeats(table):
         # A file sorted by series shows the first series only: look where its stamps come again.
         roles = roles_of(_rows_at(files, rows, table.roles.time))
         if roles.series != table.roles.series:
             del table
-            table = _read_as(files, rows, roles, decimal, time_format)
+            table = _read_as(files, rows, roles, how)
     return table
 
 
-def _read_as(
-    files: tuple[File, ...], rows: pd.DataFrame, roles: Roles, decimal: str, time_format: str | None
-) -> Table:
-    _check_columns(files, [roles.time, *roles.series, *roles.targets])
-    if decimal == "auto":
-        cells = [cell for column in roles.targets for cell in rows[column]]
-        decimal = sniff.decimal_mark(cells, f"{_name(files)}, column {roles.targets[0]!r}")
-    form = _form(_name(files), roles.time, rows[roles.time].tolist(), time_format)
+class _How(NamedTuple):
+    """What is said of the way cells are written."""
+
+    decimal: str
+    thousands: str
+    time_format: str | None
+    offsets_may_differ: bool
+
+
+def _read_as(files: tuple[File, ...], rows: pd.DataFrame, roles: Roles, how: _How) -> Table:
+    amounts = [name for name in roles.covariates if name not in roles.words]
+    ahead = roles.targets if roles.covariates else ()
+    _check_columns(files, [roles.time, *roles.series, *roles.targets], ahead)
+    cells = [cell for column in (*roles.targets, *amounts) for cell in rows[column]]
+    where = f"{_name(files)}, column {roles.targets[0]!r}"
+    marks = marks_of(cells, how.decimal, how.thousands, where)
+    form = _form(_name(files), roles.time, rows[roles.time].tolist(), how.time_format)
+    form = replace(form, offsets=how.offsets_may_differ and form.zone != "")
+    writing = Writing(form, marks)
     try:
         if form.kind == "open":
-            form = _settle(files, roles.time, form)
-        columns = load(files, roles, form, decimal)
+            writing = Writing(_settle(files, roles.time, form), marks)
+        columns = load(files, roles, writing)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise diagnose(files, roles, form, decimal, str(error)) from None
+        raise diagnose(files, roles, writing, str(error)) from None
     return Table(
         keys=columns.keys,
         codes=columns.codes,
@@ -107,7 +152,13 @@ def _read_as(
         infinite=columns.infinite,
         roles=roles,
         lines=Lines(files, columns.counts),
+        covariates=columns.covariates,
     )
+
+
+def _columns_of(files: Sequence[File]) -> list[str]:
+    """The columns of all files, in the order of the first that has them."""
+    return list(dict.fromkeys(name for file in files for name in file.columns if name))
 
 
 def _head(files: Sequence[File]) -> pd.DataFrame:
@@ -128,11 +179,13 @@ def _name(files: Sequence[File]) -> str:
     return files[0].name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 
-def _check_columns(files: Sequence[File], names: Sequence[str]) -> None:
+def _check_columns(files: Sequence[File], names: Sequence[str], targets: Sequence[str]) -> None:
+    """DataError for columns that a file lacks; `targets` need to be in one of them only."""
     problems = []
     for file in files:
         known = [name for name in file.columns if name]
-        problems += missing_columns(names, known, file.name)
+        elsewhere = {name for name in targets if any(name in other.columns for other in files)}
+        problems += missing_columns([n for n in names if n not in elsewhere], known, file.name)
     if problems:
         raise DataError(*problems)
 
@@ -147,9 +200,6 @@ def _form(name: str, column: str, cells: list[str], time_format: str | None) -> 
         found = f"the times cannot be recognised: {examples}"
         cure = "say how they are written with data.time_format, such as '%d.%m.%Y %H:%M'"
         raise DataError(Problem(where, found, cure))
-    if form.epoch:
-        found = f"the times look like seconds (or finer) since 1970: {examples}"
-        raise DataError(Problem(where, found, "write them as dates, such as 2024-12-31 23:00:00"))
     return form
 
 

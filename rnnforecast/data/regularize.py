@@ -1,32 +1,36 @@
 """From a table of rows in any order to a panel: each series on a regular calendar, gaps as NaN.
 
-Nothing is repaired silently: :class:`Changes` counts all that was done, a series at a time, and
-what cannot be decided without the user is a fault. :func:`inspect` lists the faults,
-:func:`regularize` raises them. The work grows with the rows, never with the series.
+Nothing is repaired silently: `Changes` counts all that was done, a series at a time, and what
+cannot be decided without the user is a fault. :func:`inspect` lists the faults, :func:`regularize`
+raises them. The work grows with the rows, never with the series.
+
+The order: local time becomes unmistakable, rows are sorted, rows of one time become one, stamps
+come on to a grid (as they are, moved, drawn or resampled), ends without a value are cut off.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from rnnforecast.data.changes import Changes, counted
 from rnnforecast.data.faults import (
     nearly_empty,
     nothing_left,
     off_grid,
     refused_duplicates,
-    steps_of,
     too_sparse,
 )
-from rnnforecast.data.frequency import Bools, Frequency, Ints, parse
-from rnnforecast.data.grid import Grid, Vote, infer, lay, one_step, per_series
+from rnnforecast.data.frequency import Bools, Ints
+from rnnforecast.data.grid import Grid, lay, one_step, per_series
+from rnnforecast.data.local import unmistakable
 from rnnforecast.data.panel import Panel, labels
+from rnnforecast.data.placing import Placed, place
 from rnnforecast.data.rows import Rows, combine, observed_span, repeated, sort
-from rnnforecast.errors import DataError, Problem, SpecError
+from rnnforecast.errors import DataError, Problem
 
 if TYPE_CHECKING:
     from rnnforecast.data.read import Table
@@ -35,165 +39,195 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Changes:
-    """What cleaning found and changed, in sum and for each series."""
+class Rules:
+    """How rows become regular series; plain values, stored with a run."""
 
-    frequency: Frequency
-    vote: Vote | None
-    """How the frequency was inferred; None if it was given."""
-    faults: tuple[Problem, ...]
-    """What has to be decided by the user first; empty for a panel that could be built."""
-    agreement: float
-    """Share [0, 1] of the steps between consecutive stamps that are one step long."""
-    rows: int
-    """Rows in the file."""
-    out_of_order: int
-    """Rows earlier than the row of the same series before them; sorted."""
-    duplicates: int
-    """Rows whose series and stamp were there already; combined by the rule."""
-    off_grid: int
-    """Rows between two steps of the calendar; always a fault."""
-    gaps: int
-    """Steps the file has no row for; filled with NaN."""
-    missing: int
-    """Values that are blank in a row of the file, inside the observed span; kept as NaN."""
-    infinite: int
-    """Values that are infinite in the file; taken as missing."""
-    leading: int
-    """Rows before a series' first observed value; dropped."""
-    trailing: int
-    """Rows after a series' last observed value; dropped."""
-    skipped: dict[str, str]
-    """Label -> reason of each series that is not in the panel."""
-    steps: int
-    """Steps of the panel, all series together."""
-    series: pd.DataFrame
-    """[S of the table] the same numbers for each series: label, rows, start, end, agreement, gaps,
-    duplicates, out_of_order, off_grid, missing, leading, trailing, constant (targets that never
-    change), observed (steps with a value), too_short, steps, skipped (the reason, or "")."""
+    frequency: str = "auto"
+    """An alias, or ``auto``: voted by the series."""
+    irregular: str = "error"
+    tolerance: float = 0.25
+    resample: str | None = None
+    """How the targets of a period become one; None: they do not."""
+    resample_columns: dict[str, str] = field(default_factory=dict)
+    """The same for single columns, covariates included."""
+    partial: str = "drop"
+    zone: str = ""
+    ambiguous_hour: str = "error"
+    missing_hour: str = "error"
+    duplicates: str = "error"
+    minimum_length: int = 1
+    maximum_length: int | None = None
+    longest_gap: int | None = None
+    """Between observations further apart, in steps, no line is drawn; None: always."""
+    ahead: bool = False
+    """Rows after the last value count: covariates are known ahead."""
+
+    def combining(self, table: Table) -> list[str]:
+        """How rows of one time become one, a rule a column of `rows.Rows.values`."""
+        rule = "first" if self.duplicates == "error" else self.duplicates
+        of_number = "mean" if rule == "sum" else rule  # a price does not double with the sales
+        of_word = "last" if rule == "last" else "first"
+        return [rule] * len(table.roles.targets) + [
+            of_word if column.is_words else of_number for column in table.covariates.values()
+        ]
+
+    def aggregating(self, table: Table) -> list[str]:
+        """How the rows of a period become one, a rule a column of `rows.Rows.values`."""
+        default = [self.resample or "mean"] * len(table.roles.targets) + [
+            "last" if column.is_words else "mean" for column in table.covariates.values()
+        ]
+        names = (*table.roles.targets, *table.covariates)
+        return [self.resample_columns.get(n, r) for n, r in zip(names, default, strict=True)]
+
+
+PLAIN = Rules()
 
 
 def regularize(
-    table: Table,
-    *,
-    frequency: str = "auto",
-    duplicates: str = "error",
-    minimum_length: int = 1,
-    skip_faulty: bool = False,
+    table: Table, rules: Rules = PLAIN, *, skip_faulty: bool = False
 ) -> tuple[Panel, Changes]:
     """The table as a regular panel, and what had to be changed for it.
 
-    ``frequency`` is an alias or ``auto`` (voted by the series). Rows of one series with one stamp
-    are refused (``error``) or become the ``first`` or ``last`` of them in file order, or the
-    ``mean`` or ``sum`` of their observed values. Series with fewer than ``minimum_length`` steps
-    with a value are left out by name; with ``skip_faulty`` so are series with refused duplicates,
-    stamps off the grid or a calendar that is nearly empty. Raises DataError with every fault at
-    once, and SpecError for an alias that is none.
+    With ``skip_faulty`` a series with a fault (refused duplicates, stamps off the grid, a calendar
+    that is nearly empty) is left out by name like one that is too short. Raises DataError with
+    every fault at once, and SpecError for an alias that is none.
     """
-    rows, grid, changes = _examine(table, frequency, duplicates, minimum_length, skip_faulty)
-    if changes.faults:
-        raise DataError(*changes.faults)
-    return _lay_out(table, rows, grid, changes), changes
+    found = _examine(table, rules, skip_faulty)
+    if found.changes.faults:
+        raise DataError(*found.changes.faults)
+    return _lay_out(table, rules, found), found.changes
 
 
-def inspect(
-    table: Table,
-    *,
-    frequency: str = "auto",
-    duplicates: str = "error",
-    minimum_length: int = 1,
-) -> Changes:
+def inspect(table: Table, rules: Rules = PLAIN) -> Changes:
     """What :func:`regularize` would find and change, with its faults listed instead of raised.
 
     Refused duplicates are counted and the first of them used for the other numbers. Raises only
     where there is no frequency to count with: DataError if it cannot be inferred or does not fit
     the kind of time, SpecError for an alias that is none.
     """
-    return _examine(table, frequency, duplicates, minimum_length)[2]
+    return _examine(table, rules).changes
 
 
-def _examine(
-    table: Table, alias: str, duplicates: str, minimum_length: int, skip_faulty: bool = False
-) -> tuple[Rows, Grid, Changes]:
-    """The rows and ordinals of the panel (those of kept series' observed spans), and the counts."""
+@dataclass(frozen=True)
+class _Examined:
+    """The rows of the panel, and the counts."""
+
+    rows: Rows
+    grid: Grid
+    last: Ints  # [S] the ordinal of the last row with a value of a target
+    placed: Placed
+    zone: str
+    changes: Changes
+
+
+def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined:
     names = labels(table.keys)
-    rows, out_of_order = sort(table)
-    frequency, vote = _frequency(rows, alias)
-    found: dict[str, Any] = {"label": names, "rows": np.diff(rows.offsets)}
+    targets = len(table.roles.targets)
+    table, zone, found, faults = unmistakable(
+        table, rules.zone, ambiguous=rules.ambiguous_hour, missing=rules.missing_hour, names=names
+    )
+    rows, found["out_of_order"] = sort(table)
+    found |= {"label": names, "rows": np.diff(rows.offsets)}
     zero = np.zeros((), dtype=rows.time.dtype)
     found["start"] = per_series(np.minimum, rows.time, rows.offsets, zero)
     found["end"] = per_series(np.maximum, rows.time, rows.offsets, zero)
 
-    again = repeated(rows)
-    found["out_of_order"] = out_of_order
-    found["duplicates"] = np.bincount(rows.codes[again], minlength=rows.size)
-    refuse = duplicates == "error"
-    faults = refused_duplicates(table, rows, again, names) if refuse else []
-    rows = combine(rows, again, "first" if refuse else duplicates)
-
-    grid = lay(frequency, rows.time, rows.offsets)
+    rows, twice = _once(table, rows, rules, names, found, faults)
+    placed = place(rows, rules, zone=zone, targets=targets, how=rules.aggregating(table))
+    found |= placed.counts
+    rows = placed.rows
+    if placed.moved:  # rows that were close to one step are on it now
+        rows, again = _once(table, rows, rules, names, found, faults)
+        twice |= again
+    grid = (
+        _one_after_another(rows)
+        if rules.irregular == "keep"
+        else lay(placed.frequency, rows.time, rows.offsets)
+    )
     found["agreement"], agreement = _agreement(rows, grid)
-    rows, grid = _within_span(rows, grid, found)
-    _count_values(rows, found)
+    rows, grid, last = _within_span(rows, grid, found, targets, ahead=rules.ahead)
+    rows, grid = _the_last(rows, grid, last, found, rules.maximum_length)
+    _count_values(rows, found, targets)
     observed = found["observed"]
-    found["too_short"] = observed < max(minimum_length, 1)
-    found["skipped"] = _reasons(observed, minimum_length)
+    found["too_short"] = observed < max(rules.minimum_length, 1)
+    found["skipped"] = _reasons(observed, rules.minimum_length)
     rows, grid = _leave_out(rows, grid, found["skipped"], found["too_short"], "")
 
     found["off_grid"] = np.bincount(rows.codes[~grid.on], minlength=rows.size)
-    faults += off_grid(table, rows, grid, frequency, names)
+    faults += off_grid(table, rows, grid, placed.frequency, names)
     if skip_faulty:
-        twice = found["duplicates"] * refuse > 0
         rows, grid = _leave_out(rows, grid, found["skipped"], twice, "repeated stamps")
         off = found["off_grid"] > 0
         rows, grid = _leave_out(rows, grid, found["skipped"], off, "stamps off the grid")
-        faults += too_sparse(table, rows, grid.ordinals, frequency, names)
+        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names)
         sparse = nearly_empty(rows, grid.ordinals)
         rows, grid = _leave_out(rows, grid, found["skipped"], sparse, "a gap of very many steps")
         faults = [] if len(rows.codes) else faults
     if grid.on.all():
-        faults += too_sparse(table, rows, grid.ordinals, frequency, names)
-    faults += nothing_left(observed, minimum_length)
-    found["steps"] = steps_of(rows, grid.ordinals)
-    found["gaps"] = np.maximum(found["steps"] - np.diff(rows.offsets), 0)
-    return rows, grid, _changes(table, frequency, vote, agreement, found, faults)
+        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names)
+    faults += nothing_left(observed, rules.minimum_length)
+    first = per_series(np.minimum, grid.ordinals, rows.offsets, 0)
+    found["steps"] = np.where(np.diff(rows.offsets) > 0, last - first + 1, 0)
+    of_targets = np.bincount(rows.codes[grid.ordinals <= last[rows.codes]], minlength=rows.size)
+    found["gaps"] = np.maximum(found["steps"] - of_targets, 0)
+    changes = counted(table, placed.frequency, placed.vote, agreement, found, faults)
+    return _Examined(rows, grid, last, placed, placed.zone, changes)
 
 
-def _changes(
+def _one_after_another(rows: Rows) -> Grid:
+    """Every row is a step, whatever time has passed since the one before."""
+    place = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
+    none = np.zeros(rows.size, dtype=np.int64)
+    return Grid(place, none, np.ones(len(place), dtype=np.bool_))
+
+
+def _once(
     table: Table,
-    frequency: Frequency,
-    vote: Vote | None,
-    agreement: float,
+    rows: Rows,
+    rules: Rules,
+    names: npt.NDArray[Any],
     found: dict[str, Any],
     faults: list[Problem],
-) -> Changes:
-    counts = ("rows", "out_of_order", "duplicates", "off_grid", "gaps", "missing", "leading",
-              "trailing", "steps")  # fmt: skip
-    left_out = found["skipped"] != ""
-    return Changes(
-        frequency=frequency,
-        vote=vote,
-        faults=tuple(faults),
-        agreement=agreement,
-        infinite=table.infinite,
-        skipped=dict(zip(found["label"][left_out], found["skipped"][left_out], strict=True)),
-        series=pd.DataFrame(found),
-        **{name: int(found[name].sum()) for name in counts},
-    )
+) -> tuple[Rows, Bools]:
+    """One row a series and time, and the series `[S]` in which that is a fault; counted."""
+    again = repeated(rows)
+    repeats = np.bincount(rows.codes[again], minlength=rows.size)
+    found["duplicates"] = found.get("duplicates", 0) + repeats
+    refuse = rules.duplicates == "error"
+    if refuse:
+        faults += refused_duplicates(table, rows, again, names)
+    return combine(rows, again, rules.combining(table)), (repeats > 0) & refuse
 
 
-def _lay_out(table: Table, rows: Rows, grid: Grid, changes: Changes) -> Panel:
+def _lay_out(table: Table, rules: Rules, found: _Examined) -> Panel:
     """The panel of the kept series' rows, every step between the first and the last one there."""
+    rows, grid, changes = found.rows, found.grid, found.changes
+    channels = len(table.roles.targets)
     keep = (changes.series["steps"] > 0).to_numpy()
     lengths = changes.series["steps"].to_numpy()[keep]
     offsets = np.r_[0, np.cumsum(lengths)]  # [S + 1] of the panel
     start = per_series(np.minimum, grid.ordinals, rows.offsets, 0)[keep]
-    targets = rows.values  # [R, C]
-    if offsets[-1] > len(rows.codes):
-        filled = np.diff(rows.offsets)[keep]
-        place = grid.ordinals + np.repeat(offsets[:-1] - start, filled)  # [R]
-        targets = np.full((int(offsets[-1]), targets.shape[1]), np.nan)  # [N, C]
-        targets[place] = rows.values
+    end = per_series(np.maximum, grid.ordinals, rows.offsets, 0)[keep]
+    ahead = end - start + 1 - lengths if rules.ahead else None
+    series = np.repeat(np.arange(len(lengths)), np.diff(rows.offsets)[keep])  # [R]
+    step = grid.ordinals - start[series]  # [R]
+    own = step < lengths[series]
+    place_of = step + offsets[series]
+    whole = int(offsets[-1]) == len(rows.codes)  # nothing to fill in: the rows are the panel
+
+    def spread(values: npt.NDArray[Any], empty: Any) -> npt.NDArray[Any]:
+        if whole:
+            return values
+        table = np.full((int(offsets[-1]), *values.shape[1:]), empty, dtype=values.dtype)
+        table[place_of[own]] = values[own]
+        return table
+
+    targets = spread(rows.values[:, :channels], np.nan)  # [N, C]
+    settled = None
+    if rows.settled is not None:
+        known = rows.settled[:, :channels] + (offsets[:-1] - start)[series][:, None]  # [R, C]
+        settled = spread(known, -1)
+        settled = np.maximum(settled, np.arange(len(settled))[:, None])
     return Panel(
         keys=table.keys.loc[keep].reset_index(drop=True),
         offsets=offsets,
@@ -204,23 +238,60 @@ def _lay_out(table: Table, rows: Rows, grid: Grid, changes: Changes) -> Panel:
         targets_names=tuple(table.roles.targets),
         targets=targets,
         observed=~np.isnan(targets),
+        zone=found.zone,
+        times=rows.time[own] if rules.irregular == "keep" else None,
+        settled=settled,
+        ahead=ahead,
+        covariates=_covariates(rows, channels, step, series, offsets, ahead),
+        covariate_names=tuple(table.covariates),
     )
 
 
-def _frequency(rows: Rows, alias: str) -> tuple[Frequency, Vote | None]:
-    if alias == "auto":
-        vote = infer(rows.codes, rows.time)
-        return vote.frequency, vote
-    try:
-        frequency = parse(alias)
-    except ValueError as error:
-        raise SpecError(Problem("clean.frequency", str(error))) from error
-    whole = rows.time.dtype.kind != "M"
-    if whole != (frequency.kind == "integer"):
-        held, cure = ("whole numbers", "1") if whole else ("dates", "h, D, W-SUN or MS")
-        found = f"'{alias}' does not fit a time column that holds {held}"
-        raise DataError(Problem("clean.frequency", found, f"set it to {cure}, or to auto"))
-    return frequency, None
+def _covariates(
+    rows: Rows, channels: int, step: Ints, series: Ints, offsets: Ints, ahead: Ints | None
+) -> Floats | None:
+    """`[M, K]` in which series s goes on for `ahead[s]` steps; None where there are none."""
+    raw = rows.values[:, channels:]
+    if raw.shape[1] == 0:
+        return None
+    more = np.zeros(len(offsets) - 1, dtype=np.int64) if ahead is None else ahead
+    begins = offsets + np.r_[0, np.cumsum(more)]
+    wide = np.full((int(begins[-1]), raw.shape[1]), np.nan)
+    wide[step + begins[series]] = raw
+    return wide
+
+
+def _within_span(
+    rows: Rows, grid: Grid, found: dict[str, Any], targets: int, *, ahead: bool
+) -> tuple[Rows, Grid, Ints]:
+    """Without the rows before a series' first and after its last value of a target; counts them.
+
+    With `ahead` rows after the last value stay if they have a covariate. The third result [S] is
+    the ordinal of that last value.
+    """
+    first, stop = observed_span(rows, targets)
+    row = np.arange(len(rows.codes))
+    after = row >= stop[rows.codes]
+    known = after & ~np.isnan(rows.values[:, targets:]).all(axis=1) if ahead else None
+    dropped = after if known is None else after & ~known
+    found["leading"] = first - rows.offsets[:-1]
+    found["trailing"] = np.bincount(rows.codes[dropped], minlength=rows.size)
+    last = np.full(rows.size, -1, dtype=np.int64)
+    some = stop > first
+    last[some] = grid.ordinals[stop[some] - 1]
+    kept = (row >= first[rows.codes]) & ~dropped & some[rows.codes]
+    return *_take(rows, grid, kept), last
+
+
+def _the_last(
+    rows: Rows, grid: Grid, last: Ints, found: dict[str, Any], most: int | None
+) -> tuple[Rows, Grid]:
+    """Without the rows before the last `most` steps of a series; counts them."""
+    if most is None:
+        return rows, grid
+    early = grid.ordinals <= last[rows.codes] - most
+    found["cut"] = np.bincount(rows.codes[early], minlength=rows.size)
+    return _take(rows, grid, ~early)
 
 
 def _take(rows: Rows, grid: Grid, mask: Bools) -> tuple[Rows, Grid]:
@@ -230,20 +301,12 @@ def _take(rows: Rows, grid: Grid, mask: Bools) -> tuple[Rows, Grid]:
 
 
 def _agreement(rows: Rows, grid: Grid) -> tuple[Floats, float]:
-    """The share of steps between stamps that are one step long: [S], and of all; NaN if no step."""
+    """[S] and in all: the share of steps between a series' stamps that are one step long."""
     inside = rows.codes[1:] == rows.codes[:-1]
-    steps = np.bincount(rows.codes[1:][inside], minlength=rows.size)
-    agree = np.bincount(rows.codes[1:][inside & one_step(grid)], minlength=rows.size)
-    share = np.where(steps > 0, agree / np.maximum(steps, 1), np.nan)
-    return share, float(agree.sum() / steps.sum()) if steps.any() else float("nan")
-
-
-def _within_span(rows: Rows, grid: Grid, found: dict[str, Any]) -> tuple[Rows, Grid]:
-    """Without the rows before a series' first and after its last observed value; counts them."""
-    first, stop = observed_span(rows)
-    found["leading"], found["trailing"] = first - rows.offsets[:-1], rows.offsets[1:] - stop
-    row = np.arange(len(rows.codes))
-    return _take(rows, grid, (row >= first[rows.codes]) & (row < stop[rows.codes]))
+    right = np.bincount(rows.codes[1:][inside & one_step(grid)], minlength=rows.size)
+    every = np.bincount(rows.codes[1:][inside], minlength=rows.size)
+    share = np.where(every > 0, right / np.maximum(every, 1), np.nan)
+    return share, float(right.sum() / every.sum()) if every.any() else float("nan")
 
 
 def _leave_out(
@@ -254,18 +317,23 @@ def _leave_out(
     return _take(rows, grid, ~out[rows.codes])
 
 
-def _count_values(rows: Rows, found: dict[str, Any]) -> None:
-    blank = np.isnan(rows.values)
+def _count_values(rows: Rows, found: dict[str, Any], targets: int) -> None:
+    values = rows.values[:, :targets]
+    blank = np.isnan(values)
+    known_ahead = blank.all(axis=1) & _after_the_last(rows, blank)
     found["observed"] = np.bincount(rows.codes[~blank.all(axis=1)], minlength=rows.size)
-    found["missing"] = per_series(np.add, blank.sum(axis=1), rows.offsets, 0)
-    found["constant"] = _constant(rows)
+    inside = np.where(known_ahead, 0, blank.sum(axis=1))
+    found["missing"] = per_series(np.add, inside, rows.offsets, 0)
+    low = per_series(np.fmin, values, rows.offsets, np.nan)  # [S, C]
+    high = per_series(np.fmax, values, rows.offsets, np.nan)
+    found["constant"] = ((low == high) | np.isnan(low)).sum(axis=1)
 
 
-def _constant(rows: Rows) -> Ints:
-    """[S] the number of targets whose observed values are all the same (or that have none)."""
-    low = per_series(np.fmin, rows.values, rows.offsets, np.nan)  # [S, C]
-    high = per_series(np.fmax, rows.values, rows.offsets, np.nan)
-    return np.asarray(((low == high) | np.isnan(low)).sum(axis=1), dtype=np.int64)
+def _after_the_last(rows: Rows, blank: Bools) -> Bools:
+    """[R] whether neither the row nor a later one of its series has a value of a target."""
+    row = np.arange(len(blank))
+    last = per_series(np.maximum, np.where(blank.all(axis=1), -1, row), rows.offsets, -1)
+    return np.asarray(row > last[rows.codes])
 
 
 def _reasons(observed: Ints, minimum_length: int) -> npt.NDArray[Any]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.changes import Changes
 from rnnforecast.data.faults import spoken
-from rnnforecast.data.regularize import Changes
 from rnnforecast.errors import Problem
 
 if TYPE_CHECKING:
@@ -19,13 +19,21 @@ if TYPE_CHECKING:
 
 _SAID = {
     "out_of_order": ("row", "out of order: sorted"),
+    "ambiguous": ("row", "at a local hour that comes twice: told apart by the rule"),
+    "skipped_hour": ("row", "at a local hour that clocks skip: treated by the rule"),
     "duplicates": ("row", "with a stamp that was there already"),
+    "snapped": ("row", "moved to the nearest step"),
+    "interpolated": ("row", "between two steps: drawn on to the steps"),
+    "resampled": ("row", "joined with others of their period"),
+    "partial": ("period", "that the rows do not fill: left out"),
+    "incomplete": ("period", "of which some values were missing: made of the others"),
     "off_grid": ("row", "off the calendar's grid"),
     "gaps": ("step", "without a row: added as missing"),
     "missing": ("value", "blank"),
     "infinite": ("value", "infinite: taken as missing"),
     "leading": ("row", "before the first value of a series: dropped"),
     "trailing": ("row", "after the last value of a series: dropped"),
+    "cut": ("row", "before the last steps that are used: left out"),
 }
 """What is counted, and how it is told."""
 
@@ -35,8 +43,7 @@ class Report:
     """The findings for each series and in sum; see ``Changes`` for what the numbers count."""
 
     series: pd.DataFrame
-    """[S] label, rows, start, end, agreement, gaps, duplicates, out_of_order, off_grid, missing,
-    leading, trailing, observed, steps (after cleaning), constant, too_short, skipped."""
+    """[S] what `Changes.series` holds."""
     totals: dict[str, Any]
     """The same in sum, as plain values; ``constant`` and ``too_short`` count series."""
     faults: tuple[Problem, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,9 +16,11 @@ from rnnforecast.data import stamps
 from rnnforecast.errors import DataError, Problem
 
 NUMBER = re.compile(
-    r"[+-]?(?:(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.ASCII | re.IGNORECASE
+    r"[+-]?(?:(?:\d+(?:[.,]\d*)?|[.,]\d+|\d{1,3}(?:[,.' \u00a0\u202f\u2009]\d{3})+(?:[.,]\d*)?)"
+    r"(?:e[+-]?\d+)?|inf(?:inity)?)",
+    re.ASCII | re.IGNORECASE,
 )
-"""A number as a cell may write it, with either decimal mark."""
+"""A number as a cell may write it, with either decimal mark and any mark between thousands."""
 MISSING = ("", " ", "  ", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "None")
 """Cells that say "no value" in a target column (a series may well be called NA)."""
 
@@ -54,6 +57,10 @@ class Roles:
     layout: Literal["long", "wide", "single"]
     reasons: dict[str, str]
     """Why, for "time", "series" and "targets"."""
+    covariates: tuple[str, ...] = ()
+    """In the order they are asked for."""
+    words: tuple[str, ...] = ()
+    """The covariates that are read as text; the others are numbers."""
 
 
 def infer_roles(
@@ -62,9 +69,15 @@ def infer_roles(
     time: str = "auto",
     series: str | Sequence[str] = "auto",
     targets: str | Sequence[str] = "auto",
+    covariates: Sequence[str] = (),
+    words: Sequence[str] = (),
+    numbers: Sequence[str] = (),
     name: str = "the data",
 ) -> Roles:
     """Every column has a role; names that are given are kept, "auto" is found from the rows.
+
+    Of the `covariates` those in `words` are text and those in `numbers` numbers, the others what
+    they look like.
 
     `head` holds rows as text, blank cells as "". Raises DataError naming `name` where no column
     or more than one could be the time, no column is numeric, or a given column does not exist.
@@ -72,7 +85,10 @@ def infer_roles(
     head = head.fillna("").astype(object).map(str.strip)
     fixed = [] if time == "auto" else [time]
     fixed += [column for names in (series, targets) if names != "auto" for column in names]
+    fixed += covariates
     _check_given(fixed, head, name)
+    plain = [c for c in covariates if c not in words and c not in numbers]
+    texts = {c for c in plain if not _is_numeric(c, head[c].tolist())} | {*words}
     reasons = dict.fromkeys(("time", "series", "targets"), "given")
     columns = [str(column) for column in head.columns if column]
     known = set(fixed)
@@ -87,12 +103,21 @@ def infer_roles(
     if targets == "auto":
         choice = [column for column in free if column in numeric]
         targets, reasons["targets"] = _find_targets(head, choice, list(series), name)
-    used = {time, *series, *targets}
+    used = {time, *series, *targets, *covariates}
     layout: Literal["long", "wide", "single"] = (
         "long" if series else "wide" if len(targets) > 1 else "single"
     )
     others = tuple(column for column in columns if column not in used)
-    return Roles(time, tuple(series), tuple(targets), others, layout, reasons)
+    return Roles(
+        time,
+        tuple(series),
+        tuple(targets),
+        others,
+        layout,
+        reasons,
+        covariates=tuple(covariates),
+        words=tuple(column for column in covariates if column in texts),
+    )
 
 
 def missing_columns(names: Sequence[str], columns: Sequence[str], where: str) -> list[Problem]:
@@ -108,12 +133,37 @@ def missing_columns(names: Sequence[str], columns: Sequence[str], where: str) ->
     return problems
 
 
+def expand(patterns: Sequence[str], columns: Sequence[str], where: str) -> list[str]:
+    """The columns that names and patterns such as ``emb_*`` stand for, patterns in natural order
+    (``emb_2`` before ``emb_10``). DataError for those that stand for none."""
+    found: list[str] = []
+    problems: list[Problem] = []
+    for pattern in patterns:
+        if not any(mark in pattern for mark in "*?["):
+            problems += missing_columns([pattern], columns, where)
+            fits = [pattern]
+        else:
+            fits = sorted(fnmatch.filter(columns, pattern), key=_natural)
+            if not fits:
+                cure = f"the columns are {', '.join(map(repr, columns))}"
+                problems.append(Problem(where, f"no column fits the pattern {pattern!r}", cure))
+        found += [column for column in fits if column not in found]
+    if problems:
+        raise DataError(*problems)
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Runs of digits in a name count as numbers."""
+    return [(int(run), "") if run.isdigit() else (0, run) for run in re.split(r"(\d+)", name)]
+
+
 def _check_given(names: list[str], head: pd.DataFrame, where: str) -> None:
     problems = missing_columns(names, [str(c) for c in head.columns], where)
     for column, count in Counter(names).items():
         if count > 1:
             found = f"column {column!r} is given more than one role"
-            cure = "name it once among data.time, data.series and data.targets"
+            cure = "name it once among data.time, data.series, data.targets and features"
             problems.append(Problem(where, found, cure))
     if problems:
         raise DataError(*problems)

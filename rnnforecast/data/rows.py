@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """R rows sorted by series and time; S series of the table, C targets, original units."""
+    """R rows sorted by series and time; S series of the table, C targets, K covariates."""
 
     file: Ints  # [R] which row of the table this is (the first of several combined ones)
     codes: Ints  # [R] the series
     time: Times  # [R]
-    values: npt.NDArray[np.float64]  # [R, C], NaN where missing
+    values: npt.NDArray[np.float64]
+    """[R, C + K] original units, NaN where missing; a covariate of words as codes."""
     offsets: Ints  # [S + 1] where each series begins
+    settled: Ints | None = None
+    """[R, C + K] the ordinal of the step that must have passed before a value is known, see
+    `irregular.Interpolated`; None where no value is drawn between two observations."""
 
     @property
     def size(self) -> int:
@@ -35,7 +40,12 @@ class Rows:
             return self
         codes = self.codes[mask]
         return Rows(
-            self.file[mask], codes, self.time[mask], self.values[mask], _offsets(codes, self.size)
+            self.file[mask],
+            codes,
+            self.time[mask],
+            self.values[mask],
+            _offsets(codes, self.size),
+            None if self.settled is None else self.settled[mask],
         )
 
 
@@ -56,9 +66,18 @@ def sort(table: Table) -> tuple[Rows, Ints]:
     if back.any():
         order = np.lexsort((time, codes))
         file, time, moved = file[order], time[order], True
-    values = table.values[file] if moved else table.values
+    values = _side_by_side(table)
+    values = values[file] if moved else values
     rows = Rows(file, codes, time, values, _offsets(codes, size))
     return rows, np.bincount(codes[1:][back], minlength=size)
+
+
+def _side_by_side(table: Table) -> npt.NDArray[np.float64]:
+    """[R, C + K] the targets, then the covariates; the table's own array where it has none."""
+    if not table.covariates:
+        return table.values
+    columns = [column.numbers() for column in table.covariates.values()]
+    return np.column_stack([table.values, *columns])
 
 
 def repeated(rows: Rows) -> Bools:
@@ -68,37 +87,45 @@ def repeated(rows: Rows) -> Bools:
     return again
 
 
-def combine(rows: Rows, again: Bools, rule: str) -> Rows:
-    """One row a series and stamp: the ``first`` or ``last`` in file order, the ``mean`` or ``sum``.
+def combine(rows: Rows, again: Bools, rules: Sequence[str]) -> Rows:
+    """One row a series and stamp; the rules, one a column, are ``first`` or ``last`` in file order,
+    ``mean`` or ``sum``.
 
-    ``again`` [R] is :func:`repeated`. Mean and sum take the observed values only; a target that
-    none of the rows has stays missing.
+    ``again`` [R] is :func:`repeated`. Mean and sum take the observed values only; a column that
+    none of the rows has a value of stays missing.
     """
     if not again.any():
         return rows
     heads = np.flatnonzero(~again)
     kept = rows.take(~again)
-    if rule == "first":
-        return kept
+    values = kept.values.copy()
+    for rule in set(rules) - {"first"}:
+        column = [c for c, name in enumerate(rules) if name == rule]
+        values[:, column] = _combined(rows.values[:, column], heads, rule)
+    return replace(kept, values=values)
+
+
+def _combined(values: npt.NDArray[np.float64], heads: Ints, rule: str) -> npt.NDArray[np.float64]:
+    """The rows from each head to the next as one, `[heads, X]`."""
     if rule == "last":
-        values = rows.values[np.r_[heads[1:], len(again)] - 1]
-    else:
-        counted = ~np.isnan(rows.values)
-        values = np.add.reduceat(np.where(counted, rows.values, 0.0), heads, axis=0)
-        number = np.add.reduceat(counted, heads, axis=0, dtype=np.int64)
-        if rule == "mean":
-            values /= np.maximum(number, 1)
-        values[number == 0] = np.nan
-    return Rows(kept.file, kept.codes, kept.time, values, kept.offsets)
+        return values[np.r_[heads[1:], len(values)] - 1]
+    counted = ~np.isnan(values)
+    total = np.add.reduceat(np.where(counted, values, 0.0), heads, axis=0)
+    number = np.add.reduceat(counted, heads, axis=0, dtype=np.int64)
+    if rule == "mean":
+        total /= np.maximum(number, 1)
+    total[number == 0] = np.nan
+    return total
 
 
-def observed_span(rows: Rows) -> tuple[Ints, Ints]:
-    """[S], [S]: each series' first row with an observed value, and the one after its last.
+def observed_span(rows: Rows, targets: int) -> tuple[Ints, Ints]:
+    """[S], [S]: each series' first row with a value of one of the targets (the first columns), and
+    the one after its last.
 
     A series without any observed value has an empty span at its end.
     """
     first, stop = rows.offsets[1:].copy(), rows.offsets[1:].copy()
-    seen = np.flatnonzero(~np.isnan(rows.values).all(axis=1))
+    seen = np.flatnonzero(~np.isnan(rows.values[:, :targets]).all(axis=1))
     series, head = np.unique(rows.codes[seen], return_index=True)
     first[series] = seen[head]
     stop[series] = seen[np.r_[head[1:], len(seen)][: len(series)] - 1] + 1

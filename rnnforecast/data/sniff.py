@@ -10,7 +10,6 @@ import csv
 import glob
 import gzip
 import io
-import re
 import sys
 import zlib
 from collections import Counter
@@ -19,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +44,10 @@ class File:
     separator: str
     """Empty for parquet."""
     header: tuple[str, ...]
-    """Column names as written."""
+    """Column names as written, those of the partition last."""
+    encoding: str = "utf-8"
+    partition: tuple[tuple[str, str], ...] = ()
+    """Columns that the names of folders hold: ``store=1/part.parquet``."""
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -60,6 +63,11 @@ class File:
         """Each column's name as the file writes it."""
         return dict(zip(self.columns, self.header, strict=True))
 
+    @property
+    def width(self) -> int:
+        """Cells of a row in the file itself."""
+        return len(self.header) - len(self.partition)
+
     def open(self) -> BinaryIO:
         """The bytes, decompressed."""
         return _open(self.path, self.content)
@@ -67,8 +75,10 @@ class File:
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Line number (the first is 1) and cells of every row below the header that is not blank.
         Bytes that are not UTF-8 come as lone surrogates. A parquet row counts as a line."""
+        more = [value for _, value in self.partition]
         if not self.is_parquet:
-            yield from islice(_records(self.open(), self.separator, self.name), 1, None)
+            for line, cells in islice(_records(self), 1, None):
+                yield line, cells + more if len(cells) == self.width else cells
             return
         line = 0
         try:
@@ -77,7 +87,7 @@ class File:
                     columns = (as_text(column).to_pylist() for column in batch.columns)
                     for cells in zip(*columns, strict=True):
                         line += 1
-                        yield line, [cell or "" for cell in cells]
+                        yield line, [*(cell or "" for cell in cells), *more]
         except (pa.ArrowException, OSError) as error:
             found = f"damaged after row {line} ({str(error).splitlines()[0]})"
             raise DataError(Problem(self.name, found, "copy or write it again")) from None
@@ -90,9 +100,17 @@ class Lines:
         self._files = tuple(files)
         self._ends = np.cumsum(counts)
         self._numbers: dict[int, np.ndarray] = {}
+        self._rows: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Lines:
+        """The lines of a table of these rows alone."""
+        fewer = Lines(self._files, np.diff(self._ends, prepend=0).tolist())
+        fewer._rows = rows if self._rows is None else self._rows[rows]
+        return fewer
 
     def where(self, row: int, column: str | None = None) -> str:
         """The place of a row (the first of the table is 0): ``sales.csv, line 7, column 'y'``."""
+        row = row if self._rows is None else int(self._rows[row])
         index = int(np.searchsorted(self._ends, row, side="right"))
         file = self._files[index]
         inside = int(row) - (int(self._ends[index - 1]) if index else 0)
@@ -110,24 +128,28 @@ def place(file: File, line: int, column: str | None = None) -> str:
     return text if column is None else f"{text}, column {column!r}"
 
 
-def find(source: Sequence[str], *, separator: str = "auto") -> tuple[File, ...]:
+def find(
+    source: Sequence[str], *, separator: str = "auto", encoding: str = "auto"
+) -> tuple[File, ...]:
     """All files that the source names (files, folders, globs, "-" for standard input), looked at.
 
+    Folders are searched to the bottom; where their names are like ``store=1``, that is a column.
     Raises DataError with everything that is wrong with any of them.
     """
     problems: list[Problem] = []
-    paths: list[Path | None] = []
+    paths: dict[Path | None, tuple[tuple[str, str], ...]] = {}
     for item in source:
         try:
-            paths += [path for path in _paths(item) if path not in paths]
+            for path in _paths(item):
+                paths.setdefault(path, _partition(item, path))
         except DataError as error:
             problems += error.problems
     doubled = Counter(path.name for path in paths if path)
     files = []
-    for path in paths:
+    for path, partition in paths.items():
         name = "stdin" if path is None else path.name if doubled[path.name] == 1 else str(path)
         try:
-            files.append(_look(name, path, separator))
+            files.append(_look(name, path, separator, encoding, partition))
         except DataError as error:
             problems += error.problems
     if problems or not files:
@@ -147,27 +169,11 @@ def sample(file: File, rows: int) -> list[list[str]]:
 
 def ragged(file: File, line: int, cells: Sequence[str]) -> Problem:
     """The problem of a row that is not as wide as the header."""
-    found = f"{len(cells)} cells, but the header has {len(file.header)}"
+    found = f"{len(cells)} cells, but the header has {file.width}"
     cure = "add or take out separators, and quote cells that hold one"
     if any("\n" in cell for cell in cells):
         cure = "close the quote that is opened in this line"
     return Problem(place(file, line), found, cure)
-
-
-def decimal_mark(cells: Sequence[str], where: str) -> Literal[".", ","]:
-    """The decimal mark that the numbers among the cells use.
-
-    Raises DataError where 1,234 could be a thousand as well as a bit more than one.
-    """
-    marked = [cell.strip() for cell in cells if "," in cell]  # few, mostly: a table may be wide
-    commas = [cell for cell in marked if re.fullmatch(r"[+-]?\d*,\d+", cell)]
-    if not commas or any(re.fullmatch(r"[+-]?\d*\.\d+", cell.strip()) for cell in cells):
-        return "."
-    if all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell) for cell in commas):
-        found = f"{commas[0]!r} can be read with a decimal comma or a thousands separator"
-        cure = "set data.decimal to ',' if it is a decimal comma, else take the commas out"
-        raise DataError(Problem(where, found, cure))
-    return ","
 
 
 def as_text(column: pa.Array[Any]) -> pa.Array[Any]:
@@ -185,8 +191,10 @@ def _paths(item: str) -> list[Path | None]:
     if item == "-":
         return [None]
     if path.is_dir():
-        inside = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] not in "._")
-        if found := [p for p in inside if p.name.lower().endswith(ENDINGS)]:
+        inside = sorted(p for p in path.rglob("*") if p.name.lower().endswith(ENDINGS))
+        hidden = (any(part[0] in "._" for part in p.relative_to(path).parts) for p in inside)
+        found = [p for p, away in zip(inside, hidden, strict=True) if p.is_file() and not away]
+        if found:
             return list(found)
         raise DataError(Problem(item, "no CSV or parquet file in this folder", _endings()))
     if path.is_file():
@@ -202,6 +210,16 @@ def _paths(item: str) -> list[Path | None]:
     raise DataError(Problem(item, "there is no such file or folder", cure))
 
 
+def _partition(item: str, path: Path | None) -> tuple[tuple[str, str], ...]:
+    """The columns that the folders between the item and the file name, hive's way."""
+    if path is None:
+        return ()
+    folder = Path(item).expanduser()
+    inside = path.relative_to(folder).parts[:-1] if folder.is_dir() else path.parts[:-1]
+    pairs = (part.split("=", 1) for part in inside if "=" in part)
+    return tuple((name, unquote(value)) for name, value in pairs)
+
+
 def _endings() -> str:
     return f"give files that end in {', '.join(ENDINGS)}"
 
@@ -213,11 +231,17 @@ def _open(path: Path | None, content: bytes) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb")
 
 
-def _look(name: str, path: Path | None, separator: str) -> File:
+def _look(
+    name: str,
+    path: Path | None,
+    separator: str,
+    encoding: str,
+    partition: tuple[tuple[str, str], ...],
+) -> File:
     try:
         content = sys.stdin.buffer.read() if path is None else b""
         if path is not None and path.suffix.lower() == ".parquet":
-            return _look_at_parquet(name, path)
+            return _look_at_parquet(name, path, partition)
         with _open(path, content) as stream:
             start = stream.read(1 << 16)
     except BROKEN_GZIP as error:
@@ -228,22 +252,23 @@ def _look(name: str, path: Path | None, separator: str) -> File:
         raise DataError(Problem(name, f"cannot be read ({error.strerror})", cure)) from None
     if not start.strip(b"\xef\xbb\xbf \t\r\n"):
         raise DataError(Problem(name, "the file is empty", "expected a header and rows"))
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        cure = "save it as UTF-8, for instance with: iconv -f UTF-16 -t UTF-8"
-        raise DataError(Problem(name, "the file is written in UTF-16", cure))
-    file = File(name, path, content, separator, ())
+    if encoding == "auto":
+        encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    file = File(name, path, content, separator, (), encoding)
     if separator == "auto":
         file = max((replace(file, separator=mark) for mark in _SEPARATORS), key=_score)
-    (line, header), *rows = islice(_records(file.open(), file.separator, name), 2)
-    file = replace(file, header=tuple(header))
+    (line, header), *rows = islice(_records(file), 2)
+    columns = (*header, *(column for column, _ in partition))
+    file = replace(file, header=columns, partition=partition)
     _check_header(file, f"{name}, line {line}", has_rows=bool(rows))
     return file
 
 
-def _look_at_parquet(name: str, path: Path) -> File:
+def _look_at_parquet(name: str, path: Path, partition: tuple[tuple[str, str], ...]) -> File:
     try:
         with pq.ParquetFile(path) as parquet:
-            file = File(name, path, b"", "", tuple(parquet.schema_arrow.names))
+            names = (*parquet.schema_arrow.names, *(column for column, _ in partition))
+            file = File(name, path, b"", "", names, partition=partition)
             _check_header(file, name, has_rows=parquet.metadata.num_rows > 0)
     except pa.ArrowInvalid as error:
         text = str(error).splitlines()[0]
@@ -255,7 +280,7 @@ def _score(file: File) -> tuple[float, int]:
     """How well the separator fits: the share of the first rows that it cuts into as many cells as
     the header has, and how many that are."""
     try:
-        rows = islice(_records(file.open(), file.separator, file.name), 50)
+        rows = islice(_records(file), 50)
         widths = [len(cells) for _, cells in rows]
     except DataError:  # a wide row that it does not cut at all
         return 0.0, 0
@@ -286,15 +311,20 @@ def undecodable(text: str) -> bool:
 
 def not_utf8(where: str) -> Problem:
     """The problem of a cell in another encoding, most often that of older spreadsheets."""
-    cure = "save it as UTF-8, for instance with: iconv -f LATIN1 -t UTF-8 old.csv > new.csv"
-    return Problem(where, "bytes that are not UTF-8; this looks like latin-1 (Windows-1252)", cure)
+    found = "bytes that are not UTF-8; this looks like latin-1 (Windows-1252)"
+    cure = "set data.encoding, such as latin-1 or cp1252, or save the file as UTF-8"
+    return Problem(where, found, cure)
 
 
-def _records(stream: BinaryIO, separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
+def _records(file: File) -> Iterator[tuple[int, list[str]]]:
     """First line and cells of each record that is not blank, the header included."""
     line = 1
-    with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
-        reader = csv.reader(text, delimiter=separator)
+    utf8 = file.encoding == "utf-8"
+    codec = "utf-8-sig" if utf8 else file.encoding
+    # utf-8 bytes that are none become marks, which `undecodable` finds
+    errors = "surrogateescape" if utf8 else "strict"
+    with io.TextIOWrapper(file.open(), codec, errors=errors, newline="") as text:
+        reader = csv.reader(text, delimiter=file.separator)
         try:
             for cells in reader:
                 if cells:
@@ -303,7 +333,11 @@ def _records(stream: BinaryIO, separator: str, name: str) -> Iterator[tuple[int,
         except csv.Error:
             found = "a cell that goes on for more than 100,000 characters"
             cure = "close the quote that is opened here"
-            raise DataError(Problem(f"{name}, line {line}", found, cure)) from None
+            raise DataError(Problem(f"{file.name}, line {line}", found, cure)) from None
+        except UnicodeDecodeError as error:
+            found = f"bytes that are not {file.encoding} ({error.reason})"
+            cure = "set data.encoding to the one the file is written in"
+            raise DataError(Problem(f"{file.name}, near line {line}", found, cure)) from None
         except BROKEN_GZIP as error:
             found = f"not a whole gzip file ({error})"
-            raise DataError(Problem(name, found, "copy it again")) from None
+            raise DataError(Problem(file.name, found, "copy it again")) from None

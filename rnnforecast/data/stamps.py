@@ -2,7 +2,8 @@
 
 A column has one way of writing (`Form`), found from a sample by majority; every cell is then held
 to it. Times stay local: an offset such as ``+02:00`` is checked to be the same everywhere and
-kept aside, never applied.
+kept aside, not applied. Only where offsets may differ, and for counts since 1970, are they instants
+of UTC.
 """
 
 from __future__ import annotations
@@ -39,37 +40,71 @@ _OPEN = (
     ("%d/%m/%y", "%m/%d/%y", "%y/%m/%d"),
     ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
 )
+_COMPACT = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _DECIMAL = re.compile(r"[+-]?\d*[.,]?\d*(?:[eE][+-]?\d+)?")
-_QUARTER = re.compile(r"(\d{4})[- ]?Q([1-4])")
+_COUNT = r"-?\d+(?:[.,]\d+)?(?:[eE]\+?\d+)?"  # exponents are what Arrow writes of large doubles
+_WEEK = r"(\d{4})-?W(\d{2})(?:-?([1-7]))?"
+_QUARTER = r"(\d{4})[- ]?Q([1-4])"
+_QUARTER_FIRST = r"(?:Q([1-4])[- ]|([1-4])Q[- ]?)(\d{4})"
 _MONTHS = {"1": "01", "2": "04", "3": "07", "4": "10"}  # the first month of each quarter
+# A stamp of which each has an offset of its own; both regex engines in use understand it.
+_OFFSET_EACH = (
+    r"^(?P<bare>.*:\d{2}(?:\.\d+)?) ?"
+    r"(?:Z|UTC|(?P<sign>[+-])(?P<hours>0\d|1[0-5]):?(?P<minutes>[0-5]\d)?)$"
+)
+
+UNITS = {"unix_s": 1, "unix_ms": 1000, "unix_us": 1_000_000, "unix_ns": 1_000_000_000}
+"""Counts since 1970-01-01 UTC, as `given` takes them, and how many of them are a second."""
+_YEARS = (1800, 2200)
+_LIKELY_YEARS = (1990, 2100)  # where counts since 1970 that nobody told of have to be
+_BY_CHANCE = 0.1  # of seconds since 1970 hardly more can be read as %Y%m%d%H, and from 2033 on
 
 
 @dataclass(frozen=True)
 class Form:
     """One way of writing time."""
 
-    kind: Literal["iso", "format", "quarter", "integer", "open"]
+    kind: Literal["iso", "format", "quarter", "week", "integer", "open"]
     formats: tuple[str, ...] = ()
-    """strptime formats: one for kind "format", the readings still possible for "open"."""
+    """One strptime format for kind "format", the readings still possible for "open", and one of
+    `UNITS` for an "integer" that counts since 1970."""
     zone: str = ""
     """The offset after every stamp, as written; empty if there is none."""
-    epoch: bool = False
-    """The integers look like seconds (or finer) since 1970."""
+    offsets: bool = False
+    """Each stamp has its own offset; `zone` is only the commonest. Times are instants of UTC."""
+    years: tuple[int, int] = _YEARS
+    """Where counts since 1970 must lie, the last year excluded."""
+
+    @property
+    def timezone(self) -> str:
+        """The offset that parsed times have: "Z" for instants, else `zone`."""
+        return "Z" if self.offsets or (self.kind == "integer" and self.formats) else self.zone
 
     def __str__(self) -> str:
-        text = {"iso": "2024-12-31 or 2024-12-31 23:00:00", "quarter": "2024-Q4"}.get(self.kind, "")
-        if self.kind == "integer":
-            return "a whole number"
-        return (text or " or ".join(repr(item) for item in self.formats)) + self.zone
+        if self.kind == "integer" and self.formats:
+            example = 1704067200 * UNITS[self.formats[0]]
+            first, last = self.years
+            return f"{self.formats[0]} such as {example}, of the years {first} to {last - 1}"
+        known = {
+            "iso": "2024-12-31 or 2024-12-31 23:00:00",
+            "quarter": "2024-Q4",
+            "week": "2024-W52 or 2024-W52-1",
+            "integer": "a whole number",
+        }
+        text = known.get(self.kind) or " or ".join(repr(item) for item in self.formats)
+        return text + (" and an offset such as +02:00" if self.offsets else self.zone)
 
 
 def given(time_format: str, samples: Sequence[str]) -> Form:
-    """The form that a strptime format asks for; a last ``%z`` stands for the samples' offset."""
-    where, zone, bare = "data.time_format", "", time_format
+    """The form that a strptime format or one of `UNITS` asks for; a last ``%z`` stands for the
+    samples' offset, or offsets."""
+    if time_format in UNITS:
+        return Form("integer", (time_format,))
+    where, zone, bare, offsets = "data.time_format", "", time_format, False
     if time_format.endswith("%z"):
         ends = (_OFFSET.search(text.strip()) for text in samples)
         zones = Counter(end.group(0) for end in ends if end)
-        zone = max(zones, key=lambda item: zones[item]) if zones else "%z"
+        zone, offsets = max(zones, key=lambda item: zones[item], default="%z"), len(zones) > 1
         bare = time_format.removesuffix("%z").rstrip()
     elif time_format.endswith("Z") and not time_format.endswith("%Z"):
         zone, bare = "Z", time_format.removesuffix("Z").rstrip()
@@ -81,7 +116,7 @@ def given(time_format: str, samples: Sequence[str]) -> Form:
     except ValueError as error:
         cure = "write it as for strptime, such as '%d.%m.%Y %H:%M'"
         raise DataError(Problem(where, f"{time_format!r} is not a format: {error}", cure)) from None
-    return Form("format", (bare,), zone=zone)
+    return Form("format", (bare,), zone=zone, offsets=offsets)
 
 
 def zone_of(text: str) -> str:
@@ -99,36 +134,46 @@ def recognise(samples: Sequence[str]) -> Form | None:
     if not texts:
         return None
     enough = len(texts) / 2
-    zones = Counter(map(zone_of, texts))
+    ends = [zone_of(text) for text in texts]
+    zones = Counter(ends)
     zone = max(zones, key=lambda item: zones[item])
-    bare = [text.removesuffix(zone) if zone else text for text in texts]
-    numbers = [text for text in bare if re.fullmatch(r"[+-]?\d{1,18}", text)]
-    if len(numbers) > enough and not zone:
-        return _whole_numbers(numbers)
+    bare = [text.removesuffix(end) for text, end in zip(texts, ends, strict=True)]
+    offsets = bool(zone) and len(zones.keys() - {""}) > 1
+    if not zone and (form := _numbers(texts)):
+        return form
     if sum(bool(_DECIMAL.fullmatch(text)) for text in bare) > enough:
         return None
     if sum(bool(re.fullmatch(ISO, text)) for text in bare) > enough:
-        return Form("iso", zone=zone)
-    if sum(bool(_QUARTER.fullmatch(text)) for text in bare) > enough:
+        return Form("iso", zone=zone, offsets=offsets)
+    if sum(bool(re.fullmatch(f"{_QUARTER}|{_QUARTER_FIRST}", text)) for text in bare) > enough:
         return Form("quarter")
+    if sum(bool(re.fullmatch(_WEEK, text)) for text in bare) > enough:
+        return Form("week")
     form = _strptime_form(bare)
-    return replace(form, zone=zone) if form else None
+    return replace(form, zone=zone, offsets=offsets) if form else None
 
 
 def settle(form: Form, texts: Sequence[str]) -> Form:
     """An open form narrowed to the readings that fit most of the texts, if one fits best."""
-    texts = list(dict.fromkeys(text.strip().removesuffix(form.zone) for text in texts))
+    if form.formats[-1] in UNITS:
+        return form  # every such date is a count since 1970 as well
+    column = pd.Series(list(dict.fromkeys(texts)), dtype=object).str.strip()
+    texts = _bare(column, form).tolist()
     counts = {item: _fits(texts, item) for item in form.formats}
     best = tuple(item for item in form.formats if counts[item] == max(counts.values()))
     return replace(form, kind="format" if len(best) == 1 else "open", formats=best)
 
 
 def parse(texts: pa.Array[Any], form: Form) -> np.ndarray:
-    """Times [R] of texts [R]: datetime64[us], local to the offset, or int64; ValueError if any
-    text is not written in this form (`unreadable` says which)."""
-    texts = _without_zone(pc.utf8_trim_whitespace(texts), form.zone)
+    """Times [R] of texts [R]: datetime64[us], local to `form.timezone`, or int64; ValueError if
+    any text is not written in this form (`unreadable` says which)."""
+    texts = pc.utf8_trim_whitespace(texts)
+    if form.offsets:
+        bare, ahead = _split_offsets(texts)
+        return np.asarray(parse(bare, replace(form, zone="", offsets=False)) - ahead)
+    texts = _without_zone(texts, form.zone)
     if form.kind == "integer":
-        return _numpy(pc.cast(texts, pa.int64()))
+        return _since_1970(texts, form) if form.formats else _numpy(pc.cast(texts, pa.int64()))
     if form.kind == "iso":
         return _numpy(_iso(texts))
     parsed = _slowly(texts.to_pandas(), form)
@@ -140,9 +185,10 @@ def parse(texts: pa.Array[Any], form: Form) -> np.ndarray:
 def unreadable(texts: Sequence[str], form: Form) -> np.ndarray:
     """Which of the texts [R] are not written in this form: bool [R]."""
     column = pd.Series(list(texts), dtype=object).str.strip()
-    if form.zone:
-        right = column.str.endswith(form.zone).astype(bool)
-        column = column.str.removesuffix(form.zone).where(right, "")
+    column = _bare(column, form)
+    if form.kind == "integer" and form.formats:
+        counts = column.where(column.str.fullmatch(_COUNT).astype(bool)).str.replace(",", ".")
+        return np.asarray(~pd.to_numeric(counts).between(*_limits(form), inclusive="left"))
     if form.kind == "integer":
         return np.asarray(~column.str.fullmatch(r"[+-]?\d{1,18}").astype(bool))
     if form.kind == "iso":
@@ -154,14 +200,27 @@ def unreadable(texts: Sequence[str], form: Form) -> np.ndarray:
     return bad
 
 
-def _whole_numbers(texts: list[str]) -> Form:
-    """20240131 and 202401 are dates if all of them can be; other whole numbers count steps."""
-    lengths = {len(text) for text in texts}
-    plausible = all("1800" <= text[:4] <= "2200" for text in texts)
-    for length, pattern in ((8, "%Y%m%d"), (6, "%Y%m"), (10, "%Y%m%d%H"), (14, "%Y%m%d%H%M%S")):
-        if plausible and lengths == {length} and _fits(texts, pattern) > len(texts) / 2:
+def _numbers(texts: list[str]) -> Form | None:
+    """20240131 and 202401 are dates, 1704067200 and 1704067200.5 count since 1970 and other whole
+    numbers count steps, as most of the texts have it; None if most are no such numbers."""
+    enough = len(texts) / 2
+    numbers = [text for text in texts if re.fullmatch(_COUNT, text)]
+    for length, pattern in _COMPACT.items():
+        digits = [text for text in numbers if len(text) == length and text.isdecimal()]
+        dates = [text for text in digits if "1800" <= text[:4] <= "2200"]
+        if len(dates) > enough and _fits(dates, pattern) > enough:
             return Form("format", (pattern,))
-    return Form("integer", epoch=min(lengths) >= 9)
+    values = [float(text.replace(",", ".")) for text in numbers]
+    for unit in UNITS:
+        form = Form("integer", (unit,), years=_LIKELY_YEARS)
+        first, end = _limits(form)
+        if sum(first <= value < end for value in values) > enough:
+            hours = [text for text in numbers if len(text) == 10 and "1990" <= text < "2100"]
+            # Too many dates for chance, too few for a column of dates: two ways of writing.
+            both = unit == "unix_s" and _fits(hours, _COMPACT[10]) > _BY_CHANCE * len(texts)
+            return Form("open", (_COMPACT[10], unit)) if both else form
+    whole = sum(bool(re.fullmatch(r"[+-]?\d{1,18}", text)) for text in texts)
+    return Form("integer") if whole > enough else None
 
 
 def _strptime_form(texts: list[str]) -> Form | None:
@@ -199,13 +258,72 @@ def _slowly(column: pd.Series[Any], form: Form) -> pd.Series[Any]:
     """Parsed by pandas, which is strict about the format and knows 30 February from 1 March; NaT
     where a text does not fit."""
     if form.kind == "quarter":
-        parts = column.str.extract(f"^{_QUARTER.pattern}$")
+        column = column.str.replace(f"^{_QUARTER_FIRST}$", r"\3Q\1\2", regex=True)
+        parts = column.str.extract(f"^{_QUARTER}$")
         column, pattern = parts[0] + "-" + parts[1].replace(_MONTHS), "%Y-%m"
+    elif form.kind == "week":
+        parts = column.str.extract(f"^{_WEEK}$")
+        column = parts[0] + "-W" + parts[1] + "-" + parts[2].fillna("1").where(parts[1].notna())
+        pattern = "%G-W%V-%u"  # pandas knows which years have a week 53
     else:
         pattern = "ISO8601" if form.kind == "iso" else form.formats[0]
     # pandas takes "now" and "today" for stamps, whatever the format
     column = column.where(column.str.contains(r"\d", na=False), None)
     return pd.to_datetime(column, format=pattern, errors="coerce")
+
+
+def _since_1970(texts: pa.Array[Any], form: Form) -> np.ndarray:
+    """Instants of whole or decimal counts since 1970; what is finer than a microsecond is cut from
+    whole ones and rounded in decimal ones."""
+    if not pc.all(pc.match_substring_regex(texts, f"^{_COUNT}$")).as_py():
+        raise ValueError("not every stamp is a number")
+    whole = not pc.any(pc.match_substring_regex(texts, "[.,eE]")).as_py()
+    if not whole:
+        texts = pc.replace_substring(texts, ",", ".")
+    counts = _numpy(pc.cast(texts, pa.int64() if whole else pa.float64()))
+    first, end = _limits(form)
+    if not ((counts >= first) & (counts < end)).all():
+        raise ValueError("not every stamp is in the years expected")
+    unit = UNITS[form.formats[0]]
+    if not whole:
+        counts = np.rint(counts * (1_000_000 / unit)).astype(np.int64)
+    else:
+        counts = (
+            counts * (1_000_000 // unit) if unit <= 1_000_000 else counts // (unit // 1_000_000)
+        )
+    return counts.view("datetime64[us]")
+
+
+def _limits(form: Form) -> tuple[int, int]:
+    """The first count since 1970 that is in the years of the form, and the first one after."""
+    first, end = (
+        int(np.datetime64(str(year), "s").astype(np.int64)) * UNITS[form.formats[0]]
+        for year in form.years
+    )
+    return first, end
+
+
+def _bare(column: pd.Series[Any], form: Form) -> pd.Series[Any]:
+    """The texts without their offset; empty where one has none, or not the one of the form."""
+    if form.offsets:
+        return column.str.extract(_OFFSET_EACH)["bare"].fillna("")
+    right = column.str.endswith(form.zone).astype(bool)
+    return column.str.removesuffix(form.zone).where(right, "")
+
+
+def _split_offsets(texts: pa.Array[Any]) -> tuple[pa.Array[Any], np.ndarray]:
+    """The texts [R] without their offsets, and these: timedelta64[m]."""
+    parts = pc.extract_regex(texts, _OFFSET_EACH)
+    if parts.null_count:
+        raise ValueError("not every stamp has an offset")
+    signs, hours, minutes = (pc.struct_field(parts, name) for name in ("sign", "hours", "minutes"))
+    ahead = 60 * _whole(hours) + _whole(minutes)
+    ahead[_numpy(pc.equal(signs, "-"))] *= -1
+    return pc.struct_field(parts, "bare"), ahead.astype("timedelta64[m]")
+
+
+def _whole(texts: pa.Array[Any]) -> np.ndarray:
+    return _numpy(pc.cast(pc.if_else(pc.equal(texts, ""), "0", texts), pa.int64())).copy()
 
 
 def _iso(texts: pa.Array[Any]) -> pa.Array[Any]:

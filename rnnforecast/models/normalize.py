@@ -39,6 +39,12 @@ class Level:
     center: Tensor
     scale: Tensor
     log: bool = False
+    base: Tensor | None = None
+    """`[B, H, C]` original units: what the steps ahead are differences from, if they are any."""
+
+    def apply_ahead(self, values: Tensor) -> Tensor:
+        """Original values of the steps ahead `[B, H, C]` to normalised float32 `[B, H, C]`."""
+        return self.apply(values if self.base is None else values - self.base)
 
     def apply(self, values: Tensor) -> Tensor:
         """Original `[B, T, C]` to normalised float32 `[B, T, C]`."""
@@ -47,12 +53,15 @@ class Level:
         return ((values - self.center) / self.scale).float()
 
     def undo(self, z: Tensor) -> Tensor:
-        """Normalised `[B, T, C]` or `[B, T, C, Q]` to original units, as precise as `scale`."""
-        center, scale = self.center, self.scale
+        """Steps ahead, normalised `[B, H, C]` or `[B, H, C, Q]`, to original units, as precise as
+        `scale`."""
+        center, scale, base = self.center, self.scale, self.base
         if z.dim() == center.dim() + 1:
             center, scale = center.unsqueeze(-1), scale.unsqueeze(-1)
+            base = None if base is None else base.unsqueeze(-1)
         z = z.to(scale.dtype)
-        return torch.exp(z) * scale if self.log else z * scale + center
+        values = torch.exp(z) * scale if self.log else z * scale + center
+        return values if base is None else values + base
 
 
 Normalizer = Callable[[Tensor, Tensor, int], Level]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rnnforecast.data.zones import offset_texts, to_local
 from rnnforecast.errors import DataError, OutputError, Problem, UsageError
 from rnnforecast.output.files import whole_file
 
@@ -123,30 +124,39 @@ def table_format(path: str | Path) -> Literal["csv", "parquet"]:
 
 
 def write_forecast(
-    path: str | Path, frame: pd.DataFrame, *, daily: bool = False, timezone: str = ""
+    path: str | Path,
+    frame: pd.DataFrame,
+    *,
+    daily: bool = False,
+    timezone: str = "",
+    zone: str = "",
 ) -> None:
     """`frame` is at `path`, whole, as CSV or by the suffix as Parquet; "-" is standard output.
 
     CSV: UTF-8, a header, quotes only around text that needs them, missing values as empty cells,
     lines ending in a line feed. Stamps are written as dates if `daily` (the frequency is a day
     or coarser) and all are midnights of no stated timezone, else as ``YYYY-MM-DD HH:MM:SS`` with
-    `timezone` behind ("+02:00" or "Z", as the input had it; stamps are local to it).
+    `timezone` behind ("+02:00" or "Z", as the input had it; stamps are local to it). With a
+    `zone` such as Europe/Berlin stamps are instants of UTC: each is written as its local time
+    there with the offset of that day.
 
     Raises OutputError where the system refuses, UsageError for an unknown suffix.
     """
     kind = table_format(path)
     if str(path) == "-":
-        _write_csv(sys.stdout.buffer, frame, daily=daily, timezone=timezone)
+        _write_csv(sys.stdout.buffer, frame, daily=daily, timezone=timezone, zone=zone)
         sys.stdout.buffer.flush()
         return
     with whole_file(Path(path)) as partial, partial.open("wb") as file:
         if kind == "csv":
-            _write_csv(file, frame, daily=daily, timezone=timezone)
+            _write_csv(file, frame, daily=daily, timezone=timezone, zone=zone)
         else:
-            pq.write_table(_typed(frame, timezone), file)
+            pq.write_table(_typed(frame, timezone, zone), file)
 
 
-def _write_csv(file: BinaryIO, frame: pd.DataFrame, *, daily: bool, timezone: str) -> None:
+def _write_csv(
+    file: BinaryIO, frame: pd.DataFrame, *, daily: bool, timezone: str, zone: str
+) -> None:
     """`frame` is in `file` as CSV.
 
     Arrow's own writer puts quotes around every text, so lines are joined here: each column as
@@ -155,13 +165,13 @@ def _write_csv(file: BinaryIO, frame: pd.DataFrame, *, daily: bool, timezone: st
     header = _quoted(pa.array([str(name) for name in frame.columns], pa.string()))
     file.write((",".join(header.to_pylist()) + "\n").encode("utf-8"))
     units = {
-        name: _finest(frame[name].to_numpy(), daily=daily and not timezone)
+        name: _finest(frame[name].to_numpy(), daily=daily and not timezone and not zone)
         for name in frame.columns
         if frame[name].dtype.kind == "M"
     }
     for rows in _parts(frame):
         cells = [
-            _stamp_text(rows[name].to_numpy(), unit=units[name], timezone=timezone)
+            _stamp_text(rows[name].to_numpy(), unit=units[name], timezone=timezone, zone=zone)
             if name in units
             else _cell_text(rows[name])
             for name in rows.columns
@@ -207,12 +217,14 @@ def _quoted(text: pa.Array) -> pa.Array:
     return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), text)
 
 
-def _stamp_text(stamps: np.ndarray, *, unit: _Unit, timezone: str) -> pa.Array:
+def _stamp_text(stamps: np.ndarray, *, unit: _Unit, timezone: str, zone: str) -> pa.Array:
     """`stamps` as text, null for NaT; each distinct stamp is put into words only once."""
     codes, distinct = pd.factorize(stamps)
-    words = pa.array(np.datetime_as_string(distinct.astype("M8[us]"), unit=unit), pa.string())
+    shown = to_local(distinct, zone) if zone else distinct
+    words = pa.array(np.datetime_as_string(shown.astype("M8[us]"), unit=unit), pa.string())
     words = pc.replace_substring(words, "T", " ")
-    words = pc.binary_join_element_wise(words, timezone, "")
+    offsets = pa.array(offset_texts(distinct, zone), pa.string()) if zone else timezone
+    words = pc.binary_join_element_wise(words, offsets, "")
     return words.take(pa.array(codes, mask=codes < 0))
 
 
@@ -224,16 +236,18 @@ def _finest(stamps: np.ndarray, *, daily: bool) -> _Unit:
     return "us" if np.any(since % 1_000_000) else "s"
 
 
-def _typed(frame: pd.DataFrame, timezone: str) -> pa.Table:
-    """`frame` as an Arrow table; with a `timezone`, its stamps are instants in it."""
+def _typed(frame: pd.DataFrame, timezone: str, zone: str) -> pa.Table:
+    """`frame` as an Arrow table; with a `timezone` or `zone`, its stamps are instants in it."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    if not timezone:
+    if not timezone and not zone:
         return table
-    zone = "UTC" if timezone.upper() == "Z" else timezone
+    local = "UTC" if zone or timezone.upper() == "Z" else timezone
     for position, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             try:
-                instants = pc.assume_timezone(table.column(position), zone)
+                instants = pc.assume_timezone(table.column(position), local)
+                if zone:
+                    instants = instants.cast(pa.timestamp(instants.type.unit, zone))
             except pa.ArrowInvalid as error:
                 raise OutputError(
                     Problem(f"timezone {timezone!r}", "is not one that Parquet can name")

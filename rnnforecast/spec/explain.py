@@ -10,7 +10,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from rnnforecast.spec import source
-from rnnforecast.spec.model import SECTIONS, Spec, expected
+from rnnforecast.spec.model import SECTIONS, Spec
+from rnnforecast.spec.types import expected
 
 _WIDTH = 88
 

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.spec import source
-from rnnforecast.spec.model import SECTIONS, Spec, choices, expected
+from rnnforecast.spec.model import SECTIONS, Spec
 from rnnforecast.spec.source import Keys
+from rnnforecast.spec.types import choices, expected
 
 Values = dict[str, dict[str, Any]]
 Place = TypeVar("Place", int, str)

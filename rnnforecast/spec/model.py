@@ -1,125 +1,43 @@
-"""The spec as frozen objects: six sections, every key with its type, default and meaning.
+"""The spec as frozen objects: seven sections, every key with its type, default and meaning.
 
 This file is the one place that knows the keys: the messages of `load`, the reference and the
-JSON schema of `explain` all come from the annotations here. A string among the metadata of an
-``Annotated`` type says in plain words what the type expects.
+JSON schema of `explain` all come from the annotations here and in `types`.
 """
 
 from __future__ import annotations
 
+import codecs
 import difflib
-import types
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+import zoneinfo
+from fnmatch import fnmatch
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    ValidationInfo,
-    field_validator,
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from rnnforecast.spec.types import (
+    Auto,
+    Columns,
+    Count,
+    Cycles,
+    Duplicates,
+    Files,
+    Flag,
+    HalfShare,
+    Missing,
+    Name,
+    NotNegative,
+    Number,
+    Options,
+    PerColumn,
+    Positive,
+    Quantiles,
+    Resample,
+    Separator,
+    Share,
+    Thousands,
+    Transform,
+    Whole,
 )
-from pydantic.fields import FieldInfo
-
-LARGEST = 2**31 - 1
-
-
-def _whole(value: object) -> object:
-    """Let ``1e4`` and ``24.0`` be whole numbers; refuse numbers that no array could hold."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and abs(value) > LARGEST:
-        raise ValueError(f"expected a whole number of at most {LARGEST}, found a larger one")
-    return value
-
-
-def _true_or_false(value: object) -> object:
-    """Let yes, no, on and off, which YAML 1.2 reads as text, mean what their writer meant."""
-    words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
-    return words.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _text(value: object) -> object:
-    """Let a whole number be a name: columns called 2024 and series called 7 are common."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _listed(value: object) -> object:
-    """Let one item stand for a list of one."""
-    single = isinstance(value, str | int | float) and value != "auto"
-    return [value] if single else value
-
-
-def _tab(value: object) -> object:
-    r"""Read an unquoted ``\t`` as the tab it stands for."""
-    return "\t" if value == "\\t" else value
-
-
-Auto = Literal["auto"]
-Flag = Annotated[bool, Field(strict=True), BeforeValidator(_true_or_false), "true or false"]
-Whole = Annotated[
-    int, Field(strict=True, ge=0), BeforeValidator(_whole), "a whole number of at least 0"
-]
-Count = Annotated[
-    int, Field(strict=True, ge=1), BeforeValidator(_whole), "a whole number of at least 1"
-]
-Positive = Annotated[
-    float, Field(strict=True, gt=0, allow_inf_nan=False), "a number greater than 0"
-]
-NotNegative = Annotated[
-    float, Field(strict=True, ge=0, allow_inf_nan=False), "a number of at least 0"
-]
-Share = Annotated[float, Field(strict=True, ge=0, lt=1), "a number from 0 to below 1"]
-Name = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(_text), "text"]
-Columns = Annotated[
-    tuple[Name, ...],
-    BeforeValidator(_listed, json_schema_input_type=str | int | list[str | int]),
-    "one or more column names",
-]
-Files = Annotated[
-    tuple[Name, ...],
-    Field(min_length=1),
-    BeforeValidator(_listed, json_schema_input_type=str | list[str]),
-    "a file, a folder or a pattern such as data/*.csv, or a list of them",
-]
-Quantiles = Annotated[
-    tuple[Annotated[float, Field(strict=True, gt=0, lt=1)], ...],
-    Field(min_length=1),
-    BeforeValidator(_listed, json_schema_input_type=float | list[float]),
-    "a list of numbers between 0 and 1, both excluded",
-]
-Options = Annotated[dict[str, JsonValue], "a group of keys and values"]
-Separator = Annotated[Literal["auto", ",", ";", "\t", "|"], BeforeValidator(_tab)]
-
-
-def expected(field: FieldInfo) -> str:
-    """What `field` accepts, in plain words: ``auto or a whole number of at least 1``."""
-    for note in field.metadata:
-        if isinstance(note, str):
-            return note
-    return _words(field.annotation)
-
-
-def choices(annotation: Any) -> list[str]:
-    """The words that a field of this type accepts, [] where it takes none by name."""
-    if get_origin(annotation) is Literal:
-        return [str(choice) for choice in get_args(annotation)]
-    return [word for part in get_args(annotation) for word in choices(part)]
-
-
-def _words(annotation: Any) -> str:
-    if annotation is type(None):
-        return "null"
-    if get_origin(annotation) is Annotated:
-        notes = [note for note in annotation.__metadata__ if isinstance(note, str)]
-        return notes[0] if notes else _words(annotation.__origin__)
-    if get_origin(annotation) in (types.UnionType, Union):
-        return " or ".join(_words(part) for part in get_args(annotation))
-    words = [word.replace("\t", "\\t") for word in choices(annotation)]
-    # A punctuation mark standing alone would be lost in a sentence.
-    words = [word if word[0].isalpha() else f'"{word}"' for word in words]
-    return words[0] if len(words) == 1 else "one of " + ", ".join(words)
 
 
 def _all_different(names: tuple[str, ...]) -> None:
@@ -149,9 +67,21 @@ class Data(Section):
     targets: Auto | Columns = Field("auto", description="The columns to forecast.")
     separator: Separator = Field("auto", description="The character between two columns.")
     decimal: Literal["auto", ".", ","] = Field("auto", description="The decimal mark of numbers.")
+    thousands: Thousands = Field("auto", description="The mark between groups of three digits.")
+    encoding: Name = Field(
+        "auto",
+        description="The encoding of text files, such as latin-1; auto is UTF-8, or UTF-16 with a"
+        " byte-order mark.",
+    )
     time_format: Name | None = Field(
         None,
-        description="The format of the time stamps, such as %d/%m/%Y; null recognises it.",
+        description="The format of the time stamps, such as %d/%m/%Y, or unix_s, unix_ms, unix_us"
+        " or unix_ns for seconds or parts of them since 1970; null recognises it.",
+    )
+    timezone: Name | None = Field(
+        None,
+        description="The time zone that local stamps are in and forecasts are written in, such as"
+        " Europe/Berlin; null takes stamps as they are.",
     )
 
     @field_validator("path")
@@ -184,9 +114,33 @@ class Data(Section):
             raise ValueError("a comma cannot be both data.separator and data.decimal")
         return decimal
 
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str) -> str:
+        try:
+            codecs.lookup("utf-8" if encoding == "auto" else encoding)
+        except LookupError:
+            raise ValueError(
+                f"expected an encoding such as utf-8, latin-1 or cp1252, found '{encoding}'"
+            ) from None
+        return encoding
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_is_known(cls, timezone: str | None) -> str | None:
+        if timezone is not None and timezone not in (known := zoneinfo.available_timezones()):
+            near = difflib.get_close_matches(timezone, known, 1, 0.5)
+            hint = f" — did you mean '{near[0]}'?" if near else ""
+            raise ValueError(
+                f"expected a time zone such as Europe/Berlin, found '{timezone}'{hint}"
+            )
+        return timezone
+
     @field_validator("time_format")
     @classmethod
     def _format_has_a_field(cls, time_format: str | None) -> str | None:
+        if time_format in ("unix_s", "unix_ms", "unix_us", "unix_ns"):
+            return time_format
         if time_format is not None and "%" not in time_format:
             raise ValueError(
                 f"expected a format with % codes such as %d/%m/%Y, found '{time_format}'"
@@ -203,18 +157,159 @@ class Clean(Section):
         " W-SUN, MS or ME (month starts or ends), QS, QE, YS, YE, or a whole number for an"
         " integer time column.",
     )
-    duplicates: Literal["error", "first", "last", "mean", "sum"] = Field(
+    irregular: Literal["error", "snap", "interpolate", "keep"] = Field(
+        "error",
+        description="What to do with rows between two steps: refuse them, move them to the nearest"
+        " step, draw lines on time between them, or keep the steps as they are and tell the"
+        " network the time between two rows.",
+    )
+    tolerance: HalfShare = Field(
+        0.25, description="How far irregular: snap moves a row at most, as a share of a step."
+    )
+    resample: Resample | Annotated[dict[Name, Resample], PerColumn] | None = Field(
+        None,
+        description="How the rows of one period become one, for data finer than the frequency;"
+        " null: they are not resampled.",
+    )
+    partial: Literal["drop", "keep"] = Field(
+        "drop",
+        description="What to do with a first or last period that the rows do not fill, when"
+        " resampling.",
+    )
+    ambiguous_hour: Literal["error", "earlier", "later", "infer"] = Field(
+        "error",
+        description="Which one a local hour is that comes twice when clocks go back; infer tells"
+        " by the order of the rows.",
+    )
+    missing_hour: Literal["error", "forward", "drop"] = Field(
+        "error",
+        description="What to do with rows at a local hour that clocks going forward skip.",
+    )
+    duplicates: Duplicates = Field(
         "error", description="What to do with several rows of one series at one time."
     )
-    missing: Literal["mask", "ffill", "mean", "median", "zero", "linear"] = Field(
+    missing: Missing | Annotated[dict[Name, Missing], PerColumn] = Field(
         "mask",
-        description="How missing values enter the network; mask tells it that they are missing"
-        " and never scores them.",
+        description="How missing values of the targets enter the network, for all targets or by"
+        " name; mask tells it that they are missing. They are never scored.",
+    )
+    fill_value: Number | Annotated[dict[Name, Number], PerColumn] = Field(
+        0.0, description="The value that missing: constant and special put in, in the data's unit."
+    )
+    longest_gap: Count | None = Field(
+        None,
+        description="Only so many steps of a gap are filled, the rest stays masked; null: all.",
+    )
+    outliers: Literal["none", "hampel", "iqr", "seasonal"] = Field(
+        "none",
+        description="How outliers are found: far from the median of the values before, from their"
+        " quartiles, or from the value one season before.",
+    )
+    outlier_action: Literal["missing", "clip", "flag"] = Field(
+        "missing",
+        description="What to do with an outlier: take it as missing, move it to the edge of the"
+        " usual range, or only count it. Scores always use the value as it was.",
+    )
+    outlier_threshold: Auto | Positive = Field(
+        "auto", description="How many robust deviations (or quartile ranges) are too many."
+    )
+    transform: Transform | Annotated[dict[Name, Transform], PerColumn] = Field(
+        "none",
+        description="What is done to the targets before the network sees them, and undone"
+        " afterwards.",
     )
     minimum_length: Auto | Count = Field(
         "auto",
         description="Series with fewer observed values, in steps, are skipped and named.",
     )
+    maximum_length: Count | None = Field(
+        None, description="Only so many of the last steps of a series are used; null: all."
+    )
+
+    @field_validator("transform")
+    @classmethod
+    def _differences_are_for_all(cls, transform: str | dict[str, str]) -> str | dict[str, str]:
+        if isinstance(transform, dict) and len(set(transform.values())) > 1:
+            for name, method in transform.items():
+                if method.endswith("difference"):
+                    raise ValueError(
+                        f"'{method}' is done by the network, for all targets or none; found it for"
+                        f" '{name}' beside another transform"
+                    )
+        return transform
+
+    @field_validator("resample")
+    @classmethod
+    def _kept_is_not_resampled(
+        cls, resample: str | dict[str, str] | None, info: ValidationInfo
+    ) -> str | dict[str, str] | None:
+        if resample is not None and info.data.get("irregular") == "keep":
+            raise ValueError("clean.irregular: keep and resampling exclude each other: choose one")
+        return resample
+
+
+class Features(Section):
+    """What the network reads besides the past of the targets."""
+
+    past: Columns = Field(
+        (),
+        description="Columns known up to now only; a pattern such as emb_* stands for all columns"
+        " it fits.",
+    )
+    future: Columns = Field((), description="Columns whose values are known ahead, such as prices.")
+    static: Columns = Field((), description="Columns with one value a series, such as its region.")
+    categorical: Columns = Field(
+        (), description="Those of the columns above whose numbers are names, not amounts."
+    )
+    text: Columns = Field((), description="Those of the columns above that hold free text.")
+    text_size: Count = Field(8, description="How many numbers a free text is reduced to.")
+    vector_size: Count = Field(
+        16, description="A pattern that stands for more columns is reduced to so many numbers."
+    )
+    calendar: Literal["none", "auto"] | Cycles = Field(
+        "none",
+        description="Cycles of the calendar that the network is told, such as day_of_week; auto"
+        " chooses by the frequency.",
+    )
+    age: Flag = Field(False, description="Tell the network how long a series has run.")
+    holidays: Name | None = Field(
+        None,
+        description="A country such as DE, or a region such as DE-BY, whose public holidays the"
+        " network is told.",
+    )
+    holiday_window: Whole = Field(
+        1, description="How many days before and after a holiday are told as well."
+    )
+    missing_future: Literal["error", "last", "season"] = Field(
+        "error",
+        description="What stands in where a value ahead is missing at predict: nothing, the last"
+        " value, or that of a season before.",
+    )
+
+    @field_validator("past", "future", "static")
+    @classmethod
+    def _one_role_a_covariate(
+        cls, columns: tuple[str, ...], info: ValidationInfo
+    ) -> tuple[str, ...]:
+        _all_different(columns)
+        for role in ("past", "future"):
+            for name in columns if role != info.field_name else ():
+                if name in info.data.get(role, ()):
+                    raise ValueError(f"'{name}' is already given as features.{role}")
+        return columns
+
+    @field_validator("categorical", "text")
+    @classmethod
+    def _is_among_the_columns(
+        cls, columns: tuple[str, ...], info: ValidationInfo
+    ) -> tuple[str, ...]:
+        given = [name for role in ("past", "future", "static") for name in info.data.get(role, ())]
+        for name in columns:
+            if name not in given and not any(fnmatch(name, pattern) for pattern in given):
+                raise ValueError(f"'{name}' is not among features.past, future and static")
+            if info.field_name == "text" and name in info.data.get("categorical", ()):
+                raise ValueError(f"'{name}' is already given as features.categorical")
+        return columns
 
 
 class Window(Section):
@@ -257,6 +352,11 @@ class Model(Section):
     )
     linear_first: Flag = Field(
         True, description="Add a linear map from lookback to horizon to the network's output."
+    )
+    channels: Literal["independent", "joint"] = Field(
+        "independent",
+        description="Whether each target is forecast from its own past by one shared network, or"
+        " all targets of a series together.",
     )
     options: Options = Field(
         default_factory=dict, description="Further options of the backbone, by name."
@@ -319,6 +419,15 @@ class Forecast(Section):
         (0.025, 0.1, 0.5, 0.9, 0.975),
         description="The quantiles to forecast, kept in increasing order.",
     )
+    non_negative: Auto | Flag = Field(
+        "auto",
+        description="Whether forecasts stop at 0; auto: where no training value is below.",
+    )
+    whole_numbers: Auto | Flag = Field(
+        "auto",
+        description="Whether forecasts are rounded to whole numbers; auto: where all training"
+        " values are whole and small enough for it to show.",
+    )
     plots: Whole = Field(12, description="The number of plots at most, one a series; 0 for none.")
 
     @field_validator("quantiles")
@@ -335,6 +444,7 @@ class Spec(Section):
 
     data: Data
     clean: Clean = Clean()
+    features: Features = Features()
     window: Window
     model: Model = Model()
     training: Training = Training()
@@ -344,6 +454,7 @@ class Spec(Section):
 SECTIONS: dict[str, type[Section]] = {
     "data": Data,
     "clean": Clean,
+    "features": Features,
     "window": Window,
     "model": Model,
     "training": Training,

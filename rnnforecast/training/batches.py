@@ -1,7 +1,7 @@
 """Windows are gathered, never stored: a batch is cut from the flat table on the training device.
 
-Every series and target is one *item*, a stretch of one flat array `[N * C]`. A window is an item
-and an origin: the number of steps of that item that are history. Nothing at or after the origin
+Every series and target (or every series, where targets are forecast together) is one *item*, a
+stretch of one flat array `[N * C]`. A window is an item and an origin: the number of steps of that item that are history. Nothing at or after the origin
 is read into the history, whatever fills the gaps.
 """
 
@@ -14,77 +14,157 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rnnforecast.models.history import History
+
 STEPS_DRAWN_AT_ONCE = 64
 """Random windows are drawn for this many steps in one go; each block has a seed of its own."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """History `[B, L, 1]` (original units, filled), its mask, future `[B, H, 1]` and weight."""
+    """What the net reads, and the future `[B, H, C]` it is to tell, with the weight of each step."""
 
-    history: Tensor
-    visible: Tensor
+    history: History
     future: Tensor
     weight: Tensor
 
 
+@dataclass(frozen=True)
+class Tables:
+    """The flat tables that windows are cut from; C targets, N steps of S series."""
+
+    inputs: NDArray[np.float64]
+    """`[N, C]` original units, gaps filled."""
+    visible: NDArray[np.bool_]
+    present: NDArray[np.bool_]
+    """`[N, C]` see `models.history`."""
+    observed: NDArray[np.bool_]
+    """`[N, C]` what the loss counts."""
+    offsets: NDArray[np.int64]
+    """`[S + 1]` where each series begins."""
+    causal: NDArray[np.float64] | None = None
+    known_from: NDArray[np.int64] | None = None
+    """`[N, C]` both only where a fill looks ahead, see `data.impute`."""
+    elapsed: NDArray[np.float32] | None = None
+    """`[N, C]` steps since the last observation."""
+    past: NDArray[np.float32] | None = None
+    """`[N, P]` and, as codes, `[N, Pc]`."""
+    past_codes: NDArray[np.int64] | None = None
+    known: NDArray[np.float32] | None = None
+    """`[N + S * ahead, F]`: each series goes on `ahead` steps beyond its end."""
+    known_codes: NDArray[np.int64] | None = None
+    static: NDArray[np.float32] | None = None
+    """`[S, R]`."""
+    static_codes: NDArray[np.int64] | None = None
+    ahead: int = 0
+
+
 class Windows:
-    """The panel on the device, and the gather that cuts windows from it."""
+    """The panel on the device, and the gather that cuts windows from it.
+
+    Each target is an item of its own, item `s * C + c`; or, with `joint`, all targets of a series
+    are one item.
+    """
 
     def __init__(
         self,
+        tables: Tables,
         *,
-        inputs: NDArray[np.float64],
-        visible: NDArray[np.bool_],
-        observed: NDArray[np.bool_],
-        offsets: NDArray[np.int64],
         lookback: int,
         horizon: int,
         device: torch.device,
-        causal: NDArray[np.float64] | None = None,
-        known_from: NDArray[np.int64] | None = None,
+        joint: bool = False,
     ) -> None:
-        """Takes `[N, C]` tables; the last two only if a fill looks ahead (see `data.impute`)."""
-        rows, channels = inputs.shape
+        rows, channels = tables.inputs.shape
         # Apple's GPU has no float64; elsewhere levels and large counters keep their precision
         real = torch.float32 if device.type == "mps" else torch.float64
-        self.values = _column_major(inputs).to(device, real)
-        self.visible = _column_major(visible).to(device)
-        self.observed = _column_major(observed).to(device)
-        self.causal = None if causal is None else _column_major(causal).to(device, real)
-        self.known_from: Tensor | None = None
-        if known_from is not None:
-            shift = rows * np.arange(channels)  # row numbers become places in the flat array
-            self.known_from = _column_major(known_from + shift).to(device)
-        # item s * C + c begins at row offsets[s] of column c
-        base = offsets[:-1, None] + rows * np.arange(channels)[None, :]
-        self.base = torch.from_numpy(base.reshape(-1)).to(device)
-        self.horizon, self.lookback, self.device = horizon, lookback, device
-        self.steps = torch.arange(-lookback, horizon, device=device)
 
-    def gather(self, item: Tensor, origin: Tensor, limit: Tensor) -> Batch:
+        def flat(table: NDArray[np.generic] | None) -> Tensor | None:
+            return None if table is None else _column_major(table).to(device)
+
+        def there(table: NDArray[np.generic] | None) -> Tensor | None:
+            return None if table is None else torch.from_numpy(table).to(device)
+
+        self.values = _column_major(tables.inputs).to(device, real)
+        self.visible = _column_major(tables.visible).to(device)
+        # most fills are shown as they stand: then one table serves for both
+        same = tables.present is tables.visible
+        self.present = self.visible if same else _column_major(tables.present).to(device)
+        self.observed = _column_major(tables.observed).to(device)
+        self.elapsed = flat(tables.elapsed)
+        self.causal = self.known_from = None
+        if tables.known_from is not None and tables.causal is not None:
+            self.causal = _column_major(tables.causal).to(device, real)
+            shift = rows * np.arange(channels)  # row numbers become places in the flat array
+            self.known_from = _column_major(tables.known_from + shift).to(device)
+        self.past, self.past_codes = there(tables.past), there(tables.past_codes)
+        self.known, self.known_codes = there(tables.known), there(tables.known_codes)
+        self.static, self.static_codes = there(tables.static), there(tables.static_codes)
+        self.ahead = tables.ahead
+        begins = torch.from_numpy(tables.offsets[:-1]).to(device)  # [S]
+        column = rows * torch.arange(channels, device=device)  # [C]
+        # item -> series, the row the series begins at, and the columns read at once
+        self.begins, self.joint = begins, joint
+        self.together = column if joint else column[:1]
+        self.base = begins if joint else (begins[:, None] + column).reshape(-1)
+        self.channels = 1 if joint else channels
+        self.horizon, self.lookback, self.device = horizon, lookback, device
+
+    def gather(
+        self, item: Tensor, origin: Tensor, limit: Tensor, *, steps: int | None = None
+    ) -> Batch:
         """Cuts windows of `item [B]` at `origin [B]`; futures from `limit [B]` on weigh nothing.
 
         Origin and limit count steps of the item. Steps before the item's first are hidden zeros,
-        and so are futures that weigh nothing.
+        and so are futures that weigh nothing. `steps` is how far ahead is looked, the horizon if
+        None.
         """
+        horizon = steps or self.horizon
+        wanted = torch.arange(-self.lookback, horizon, device=self.device)
+        step = origin.unsqueeze(1) + wanted  # [B, L + H]
         start = self.base[item].unsqueeze(1)  # [B, 1]
-        step = origin.unsqueeze(1) + self.steps  # [B, L + H]
-        place = (start + step).clamp_(0, len(self.values) - 1)
+        place = (start + step).unsqueeze(-1) + self.together  # [B, L + H, C]
+        place = place.clamp_(0, len(self.values) - 1)
         past, ahead = step[:, : self.lookback], step[:, self.lookback :]
         read, asked = place[:, : self.lookback], place[:, self.lookback :]
-        inside, counted = past >= 0, self.observed[asked] & (ahead < limit.unsqueeze(1))
-        history = self.values[read]
+        inside = (past >= 0).unsqueeze(-1)
+        counted = self.observed[asked] & (ahead < limit.unsqueeze(1)).unsqueeze(-1)
+        values, visible = self.values[read], self.visible[read] & inside
         if self.known_from is not None and self.causal is not None:
-            known = self.known_from[read] < start + origin.unsqueeze(1)
-            history = torch.where(known, history, self.causal[read])
-        return Batch(
-            history=(history * inside).unsqueeze(-1),
-            visible=(self.visible[read] & inside).unsqueeze(-1),
-            # what weighs nothing may be another item's, and too large a loss times 0 is NaN
-            future=(self.values[asked] * counted).unsqueeze(-1),
-            weight=counted.float().unsqueeze(-1),
+            end = (start + origin.unsqueeze(1)).unsqueeze(-1) + self.together
+            known = self.known_from[read] < end
+            values = torch.where(known, values, self.causal[read])
+            visible = visible & (known | ~self.observed[read])
+        same = self.present is self.visible
+        history = History(
+            values=values * inside,
+            visible=visible,
+            present=visible if same else self.present[read] & inside,
+            elapsed=None if self.elapsed is None else self.elapsed[read] * inside,
+            **self._covariates(item // self.channels, step, past),
         )
+        # what weighs nothing may be another item's, and too large a loss times 0 is NaN
+        return Batch(history, self.values[asked] * counted, counted.to(torch.float32))
+
+    def _covariates(self, series: Tensor, step: Tensor, past: Tensor) -> dict[str, Tensor]:
+        """Those of the series `[B]` at `step [B, L + H]`, of which `past [B, L]` is history; zero
+        before the series begins."""
+        found = {}
+        begin = self.begins[series].unsqueeze(1)
+        for name in ("past", "past_codes", "known", "known_codes"):
+            table = getattr(self, name)
+            if table is None:
+                continue
+            known = name.startswith("known")
+            wanted = step if known else past
+            first = begin + (series.unsqueeze(1) * self.ahead if known else 0)
+            rows = table[(first + wanted).clamp_(0, len(table) - 1)]  # [B, T, X]
+            found[name] = rows * (wanted >= 0).unsqueeze(-1)
+        for name in ("static", "static_codes"):
+            table = getattr(self, name)
+            if table is not None:
+                found[name] = table[series]
+        return found
 
 
 class Sampler:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.models.history import History
 from rnnforecast.training.batches import Windows
 
 WINDOWS_AT_ONCE = 4096
@@ -17,16 +18,16 @@ Ints = NDArray[np.int64]
 
 
 def normalised_errors(net: Forecaster, windows: Windows, item: Ints, origin: Ints) -> Floats:
-    """Actual less forecast on the normalised scale, `[W, H]`, of a net with a point head.
+    """Actual less forecast on the normalised scale, `[W, H, C]`, of a net with a point head.
 
     `item [W]` and `origin [W]`; NaN where the future was not observed.
     """
     errors = []
     for part, begin in _parts(item, origin, windows):
         batch = windows.gather(part, begin, begin + windows.horizon)
-        z, level = net.forecast(batch.history, batch.visible)  # [B, H, 1, 1]
-        error = level.apply(batch.future) - z[..., 0]
-        errors.append(torch.where(batch.weight > 0, error, torch.nan)[..., 0].cpu().numpy())
+        z, level = net.forecast(batch.history)  # [B, H, C, 1]
+        error = level.apply_ahead(batch.future) - z[..., 0]
+        errors.append(torch.where(batch.weight > 0, error, torch.nan).cpu().numpy())
     return np.concatenate(errors).astype(np.float64)
 
 
@@ -36,7 +37,7 @@ def mean_loss(net: Forecaster, windows: Windows, item: Ints, origin: Ints) -> fl
     for part, begin in _parts(item, origin, windows):
         batch = windows.gather(part, begin, begin + windows.horizon)
         observed = float(batch.weight.sum())
-        loss = net.loss(batch.history, batch.visible, batch.future, batch.weight)
+        loss = net.loss(batch.history, batch.future, batch.weight)
         total, weight = total + float(loss) * observed, weight + observed
     return total / max(weight, 1.0)
 
@@ -51,7 +52,7 @@ def quantiles(
     middle: int,
     residuals: Floats | None = None,
 ) -> Floats:
-    """Quantiles `[W, steps, Q]` in original units of the windows `item [W]` at `origin [W]`.
+    """Quantiles `[W, steps, C, Q]` in original units of the windows `item [W]` at `origin [W]`.
 
     `residuals [H, Q]`, normalised, are added to the forecast of a point head. `middle` is the
     median's place among the Q. Steps beyond the trained horizon are reached in blocks: the median
@@ -60,26 +61,23 @@ def quantiles(
     """
     extra = None if residuals is None else torch.from_numpy(residuals).float().to(windows.device)
     blocks = []
+    # blocks end with the horizon, or beyond the last step
+    wanted = -(-steps // windows.horizon) * windows.horizon
     for part, begin in _parts(item, origin, windows):
-        batch = windows.gather(part, begin, begin)
-        found = _in_blocks(net, batch.history, batch.visible, steps, middle, extra)
-        blocks.append(found[:, :, 0].cpu().double().numpy())
+        batch = windows.gather(part, begin, begin, steps=wanted)
+        found = _in_blocks(net, batch.history, steps, middle, extra)
+        blocks.append(found.cpu().double().numpy())
     return np.concatenate(blocks)
 
 
 def _in_blocks(
-    net: Forecaster,
-    history: Tensor,
-    visible: Tensor,
-    steps: int,
-    middle: int,
-    residuals: Tensor | None,
+    net: Forecaster, history: History, steps: int, middle: int, residuals: Tensor | None
 ) -> Tensor:
     """Quantiles `[B, steps, C, Q]` in original units."""
     blocks: list[Tensor] = []
     carried: Tensor | float = 0.0
     while sum(block.shape[1] for block in blocks) < steps:
-        z, level = net.forecast(history, visible)
+        z, level = net.forecast(history)
         if residuals is not None:
             z = z + residuals[:, None, :]
         center = z[..., middle : middle + 1]
@@ -89,10 +87,7 @@ def _in_blocks(
         wider = torch.sign(spread) * torch.sqrt(spread**2 + carried)
         blocks.append(level.undo(center + wider / unit.unsqueeze(-1)))
         carried = carried + spread[:, -1:] ** 2
-        median = blocks[-1][..., middle]
-        history = torch.cat([history, median.to(history.dtype)], 1)[:, -history.shape[1] :]
-        seen = torch.ones_like(median, dtype=torch.bool)
-        visible = torch.cat([visible, seen], 1)[:, -visible.shape[1] :]
+        history = history.after(blocks[-1][..., middle])
     return torch.cat(blocks, 1)[:, :steps]
 
 

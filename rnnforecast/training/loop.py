@@ -184,7 +184,7 @@ class Fitter:
             group["lr"] = recipe.learning_rate * share * state.rate_scale
         batch = self.draw(state.step)
         with self._precision():
-            loss = self.net.loss(batch.history, batch.visible, batch.future, batch.weight)
+            loss = self.net.loss(batch.history, batch.future, batch.weight)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if recipe.clip_value is not None:

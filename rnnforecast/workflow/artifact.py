@@ -6,6 +6,8 @@
 | `resolved.yaml` | the same with every `auto` settled |
 | `model.safetensors` | the weights |
 | `state.json` | cleaning plan, architecture, quantiles of a point head, version, data hash |
+| `cleaning.safetensors` | what of the cleaning plan is too large for that: fitted imputers, reductions |
+| `data_report.json`, `data_report.html` | what the data are like, for programs and for people |
 | `metrics.json` | accuracy on the held-out horizon, ours and the seasonal naive's |
 | `history.csv` | training and validation loss |
 | `plots/` | the loss and held-out forecasts |
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 
 from rnnforecast.data.plan import CleaningPlan
 from rnnforecast.errors import Problem, RunFolderError
@@ -31,14 +34,14 @@ from rnnforecast.models.forecaster import Architecture, Forecaster
 from rnnforecast.output.files import recover, whole_folder, write_bytes, write_json, write_text
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when a run folder can no longer be read by an older version."""
 
 SUMS = "SHA256SUMS"
 MARK = "resolved.yaml"
 """A folder that holds this file is a run, and may be replaced by the next one."""
 
-READ_BY_PREDICT = ("state.json", "model.safetensors", "resolved.yaml")
+READ_BY_PREDICT = ("state.json", "model.safetensors", "cleaning.safetensors", "resolved.yaml")
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ def new_run(path: Path) -> Iterator[Path]:
 
 
 def write_model(folder: Path, net: Forecaster, run: Run) -> None:
-    """Writes `model.safetensors` and `state.json`."""
+    """Writes `model.safetensors`, `cleaning.safetensors` and `state.json`."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in run.plan.arrays().items()}
+    write_bytes(folder / "cleaning.safetensors", safetensors.numpy.save(arrays))
     write_bytes(folder / "model.safetensors", weights_to_bytes(dict(net.state_dict())))
     stored = {
         "format": FORMAT,
@@ -106,7 +111,9 @@ def load_run(path: Path) -> tuple[Run, Forecaster]:
     residuals = stored.pop("residuals")
     architecture = Architecture.from_json(stored.pop("architecture"))
     run = Run(
-        plan=CleaningPlan.from_json(stored.pop("plan")),
+        plan=CleaningPlan.from_json(
+            stored.pop("plan"), safetensors.numpy.load(data["cleaning.safetensors"])
+        ),
         architecture=architecture,
         quantiles=tuple(stored.pop("quantiles")),
         residuals=None if residuals is None else np.array(residuals),

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast.data.faults import spoken
-from rnnforecast.data.plan import learn, read_table
+from rnnforecast.data.plan import lay, read_table
 from rnnforecast.data.regularize import inspect
 from rnnforecast.data.report import Report, describe, percent
-from rnnforecast.data.split import split
-from rnnforecast.workflow.prepare import plan_of
-from rnnforecast.workflow.resolve import Choice, resolve
+from rnnforecast.workflow.prepare import plan_of, settle
+from rnnforecast.workflow.resolve import Choice
 from rnnforecast.workflow.spec import load_spec, source_of
 
 COLUMNS = {
@@ -24,18 +23,29 @@ COLUMNS = {
     "end": "to",
     "agreement": "steps agree",
     "out_of_order": "out of order",
+    "ambiguous": "hours twice",
+    "skipped_hour": "hours skipped",
     "duplicates": "duplicates",
+    "snapped": "moved",
+    "interpolated": "drawn",
+    "resampled": "resampled",
+    "partial": "partial periods",
     "off_grid": "off grid",
     "gaps": "gaps",
     "missing": "missing",
     "leading": "dropped before",
     "trailing": "dropped after",
+    "cut": "cut off",
     "constant": "constant",
     "skipped": "left out",
 }
 """What the table of series shows, if there is anything to show."""
 
-REPAIRS = ("out_of_order", "duplicates", "gaps", "missing", "infinite", "leading", "trailing")
+REPAIRS = (
+    "out_of_order", "ambiguous", "skipped_hour", "duplicates", "snapped", "interpolated", "gaps",
+    "missing", "infinite", "leading", "trailing",
+)  # fmt: skip
+"""What `--strict` does not let pass: not what the spec orders for all rows, as resampling."""
 
 
 @dataclass(frozen=True)
@@ -87,23 +97,10 @@ def check(path: Path, *, overrides: Sequence[str] = ()) -> Checked:
     """
     spec = load_spec(path, overrides)
     plan = plan_of(spec)
-    table = read_table(plan, source_of(spec, path))
-    changes = inspect(
-        table,
-        frequency=plan.frequency,
-        duplicates=plan.duplicates,
-        minimum_length=plan.minimum_length,
-    )
-    report = describe(table, changes)
+    source = source_of(spec, path)
+    table = read_table(plan, source)
+    report = describe(table, inspect(table, plan.rules))
     if report.faults:
         return Checked(report, [])
-    _, cleaned = learn(plan, table)
-    panel = cleaned.panel
-    settled, choices = resolve(spec, panel)
-    parts = split(
-        panel.lengths,
-        horizon=settled.window.horizon,
-        season=int(settled.window.season),
-        channels=panel.observed.shape[1],
-    )
-    return Checked(report, choices, int((parts.test_origin < 0).sum()))
+    prepared = settle(spec, lay(plan, table), plan, source)
+    return Checked(report, prepared.choices, int((prepared.split.test_origin < 0).sum()))

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnforecast.data.split import split
+from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.window import Index, Origins, at, training, validation
 from rnnforecast.errors import DataError, Problem, UsageError
+from rnnforecast.models.covariates import Sizes
 from rnnforecast.models.forecaster import Architecture, Forecaster
 from rnnforecast.output.files import write_bytes
 from rnnforecast.spec.load import dump
@@ -31,6 +32,7 @@ from rnnforecast.workflow.forecasting import (
     Floats,
     Forecasts,
     Ints,
+    Rules,
     calibrate,
     forecast,
     levels_with_median,
@@ -38,6 +40,7 @@ from rnnforecast.workflow.forecasting import (
 )
 from rnnforecast.workflow.holdout import Scored, score
 from rnnforecast.workflow.prepare import Prepared, hash_of
+from rnnforecast.workflow.resolve import difference_of
 
 MOST_VALIDATION_WINDOWS = 2048
 MEASURED_WINDOWS = 1024
@@ -80,13 +83,10 @@ class Session:
         """Builds a fresh net, seeded; `folder` is where the run will be."""
         self.listener, self.asked_to_stop = listener, asked_to_stop
         spec = self.spec = prepared.spec
-        panel = self.panel = prepared.cleaned.panel
-        self.channels = panel.observed.shape[1]
+        self.cleaned, self.split = prepared.cleaned, prepared.split
+        panel = self.panel = self.cleaned.panel
         self.horizon, self.season = spec.window.horizon, int(spec.window.season)
-        self.split = split(
-            panel.lengths, horizon=self.horizon, season=self.season, channels=self.channels
-        )
-        self.data_hash = hash_of(panel)
+        self.data_hash = hash_of(self.cleaned)
         self.identity = hashlib.sha256(f"{dump(spec)}\n{self.data_hash}".encode()).hexdigest()
         place = folder.resolve()
         self.checkpoint_file = place.parent / f"{place.name}.checkpoint"
@@ -96,8 +96,13 @@ class Session:
             cure = "set training.device to auto or cpu"
             raise UsageError(Problem("training.device", str(error), cure)) from None
         device.seed(spec.training.seed)
-        self.net = Forecaster(architecture_of(spec)).to(self.device)
-        self.windows = windows_of(panel, prepared.cleaned.filled, self.net)
+        self.net = Forecaster(architecture_of(spec, self.cleaned)).to(self.device)
+        self.windows = windows_of(self.cleaned, self.net)
+        # what is learnt from, a column an item of a series
+        counted = self.cleaned.counted
+        together = self.windows.channels < counted.shape[1]
+        self.counted = counted.any(1, keepdims=True) if together else counted
+        self.plan = prepared.plan
 
     def unfinished(self) -> Checkpoint | None:
         """The checkpoint of a training of the same spec and data; None where there is none.
@@ -146,7 +151,7 @@ class Session:
         draw = self._draw(ends, int(spec.batch_size), spec.seed if first else spec.seed + 1)
         if first and state is None:
             some = self._draw(ends, MEASURED_WINDOWS, spec.seed)(0)
-            self.net.measure(some.history, some.visible, some.future, some.weight)
+            self.net.measure(some.history, some.future, some.weight)
 
         def write(state: FitState) -> None:
             found = Checkpoint(phase, self.identity, state, before)
@@ -182,7 +187,7 @@ class Session:
 
     def _origins(self, ends: Ints) -> Origins:
         found = training(
-            self.panel.observed,
+            self.counted,
             self.panel.offsets,
             ends=ends,
             horizon=self.horizon,
@@ -229,7 +234,10 @@ class Session:
         if not self.split.validated.any():
             return None
         return validation(
-            self.split, horizon=self.horizon, channels=self.channels, most=MOST_VALIDATION_WINDOWS
+            self.split,
+            horizon=self.horizon,
+            channels=self.windows.channels,
+            most=MOST_VALIDATION_WINDOWS,
         )
 
     def _score(self) -> tuple[Scored, Forecasts, Floats | None]:
@@ -239,18 +247,18 @@ class Session:
         if self.spec.training.loss != "quantile":
             # without a validation part the held-out horizon itself has to tell
             index = self._validation_index()
-            index = index or at(origins, horizon=self.horizon, channels=self.channels)
+            index = index or at(origins, horizon=self.horizon, channels=self.windows.channels)
             residuals = calibrate(self.net, self.windows, index, quantiles)
-        found = forecast(
-            self.net, self.windows, self.panel, origins, quantiles=quantiles, residuals=residuals
-        )
+        rules = Rules(quantiles, self.plan.transform, self.plan.bounds, residuals)
+        found = forecast(self.net, self.cleaned, origins, rules=rules, windows=self.windows)
         scored = score(self.panel, found, origins, season=self.season, quantiles=quantiles)
         return scored, found, residuals
 
 
-def architecture_of(spec: Spec) -> Architecture:
-    """The net that a settled spec asks for."""
-    window, model = spec.window, spec.model
+def architecture_of(spec: Spec, cleaned: Cleaned) -> Architecture:
+    """The net that a settled spec asks for, with room for the covariates that there are."""
+    window, model, features = spec.window, spec.model, cleaned.features
+    targets = cleaned.panel.observed.shape[1]
     return Architecture(
         lookback=int(window.lookback),
         horizon=window.horizon,
@@ -266,6 +274,17 @@ def architecture_of(spec: Spec) -> Architecture:
         loss=spec.training.loss,
         levels=levels_with_median(spec.forecast.quantiles),
         options=model.options,
+        channels=targets if model.channels == "joint" else 1,
+        difference=difference_of(spec),
+        covariates=Sizes(
+            past=features.past.shape[1],
+            past_codes=features.past_sizes,
+            known=features.future.shape[1],
+            known_codes=features.future_sizes,
+            static=features.static.shape[1],
+            static_codes=features.static_sizes,
+            elapsed=not cleaned.panel.observed.all(),
+        ),
     )
 
 

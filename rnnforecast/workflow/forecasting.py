@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnforecast.data.impute import Filled
-from rnnforecast.data.panel import Panel
+from rnnforecast.data.plan import Cleaned
+from rnnforecast.data.transform import Bounds, Transform, back_transformed_mean
 from rnnforecast.data.window import Index, at, first_observed
 from rnnforecast.evaluation.conformal import residual_quantiles
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training import device, inference
-from rnnforecast.training.batches import Windows
+from rnnforecast.training.batches import Tables, Windows
 
 FEW_ERRORS = 30
 """With fewer windows than this the errors of all steps are pooled into one set of quantiles."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+SHARES = tuple((k + 0.5) / 21 for k in range(21))
+"""Levels of equally likely values, which a mean is taken over when a scale is undone."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How what the net says becomes a forecast in original units."""
+
+    quantiles: tuple[float, ...]
+    transform: Transform
+    bounds: Bounds
+    residuals: Floats | None = None
+    """Those of `calibrate`, for a point head."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +50,38 @@ class Forecasts:
     quantiles: Floats
 
 
-def windows_of(panel: Panel, filled: Filled, net: Forecaster) -> Windows:
+def windows_of(cleaned: Cleaned, net: Forecaster) -> Windows:
     """The panel on the net's device, ready to be cut into its windows."""
-    looks_ahead = filled.known_from is not None
-    return Windows(
+    filled, features = cleaned.filled, cleaned.features
+    architecture = net.architecture
+    tables = Tables(
         inputs=filled.inputs,
         visible=filled.visible,
-        observed=panel.observed,
-        offsets=panel.offsets,
-        lookback=net.architecture.lookback,
-        horizon=net.architecture.horizon,
-        device=device.of(net),
-        causal=filled.causal if looks_ahead else None,
+        present=filled.present,
+        observed=cleaned.counted,
+        offsets=cleaned.panel.offsets,
+        causal=filled.causal,
         known_from=filled.known_from,
+        elapsed=filled.elapsed if architecture.covariates.elapsed else None,
+        past=_or_none(features.past),
+        past_codes=_or_none(features.past_codes),
+        known=_or_none(features.future),
+        known_codes=_or_none(features.future_codes),
+        static=_or_none(features.static),
+        static_codes=_or_none(features.static_codes),
+        ahead=features.horizon,
     )
+    return Windows(
+        tables,
+        lookback=architecture.steps_read,
+        horizon=architecture.horizon,
+        device=device.of(net),
+        joint=architecture.channels > 1,
+    )
+
+
+def _or_none(table: NDArray[np.generic]) -> NDArray[Any] | None:
+    return table if table.shape[1] else None
 
 
 def levels_with_median(quantiles: Sequence[float]) -> tuple[float, ...]:
@@ -55,16 +89,26 @@ def levels_with_median(quantiles: Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted({*quantiles, 0.5}))
 
 
+def levels_asked(quantiles: Sequence[float], loss: str) -> tuple[float, ...]:
+    """The levels at which a point head's errors are kept, or a quantile head answers.
+
+    A mean is undone as the mean of many equally likely values, so for `mse` those are kept too.
+    """
+    shares = SHARES if loss == "mse" else ()
+    return tuple(sorted({*levels_with_median(quantiles), *shares}))
+
+
 def calibrate(
     net: Forecaster, windows: Windows, index: Index, quantiles: Sequence[float]
 ) -> Floats:
     """What a point head's errors on these windows say of its quantiles: `[H, Q]`, normalised.
 
-    `index` should hold windows that were not trained on; Q counts the median, which is not moved.
-    See `evaluation.conformal`.
+    `index` should hold windows that were not trained on; Q are those of `levels_asked`, of which
+    the median is not moved. See `evaluation.conformal`.
     """
-    errors = inference.normalised_errors(net, windows, index.item, index.origin)  # [W, H]
-    levels = levels_with_median(quantiles)
+    errors = inference.normalised_errors(net, windows, index.item, index.origin)  # [W, H, C]
+    errors = errors.swapaxes(1, 2).reshape(-1, errors.shape[1])  # [W * C, H]
+    levels = levels_asked(quantiles, net.architecture.loss)
     if len(errors) < FEW_ERRORS:
         pooled = residual_quantiles(errors.reshape(-1, 1), levels)
         residuals = np.repeat(pooled, errors.shape[1], 0)
@@ -74,37 +118,55 @@ def calibrate(
     residuals[:, levels.index(0.5)] = 0.0
     below = np.minimum(residuals, 0.0)
     above = np.maximum(residuals, 0.0)
-    return np.where(np.array(levels) < 0.5, below, above)
+    residuals = np.where(np.array(levels) < 0.5, below, above)
+    if net.architecture.loss == "mse":  # the net's own answer is the mean: they say how it varies
+        moved = [levels.index(level) for level in SHARES if level not in (0.5, *quantiles)]
+        residuals[:, moved] -= residuals[:, moved].mean(1, keepdims=True)
+    return residuals
 
 
 def forecast(
     net: Forecaster,
-    windows: Windows,
-    panel: Panel,
+    cleaned: Cleaned,
     origins: Ints,
     *,
-    quantiles: Sequence[float],
+    rules: Rules,
+    windows: Windows | None = None,
     horizon: int | None = None,
-    residuals: Floats | None = None,
 ) -> Forecasts:
     """Forecasts each series from its origin `[S]` (steps from its start; below 0: no forecast).
 
-    `horizon` is the trained one if None; beyond it see `training.inference.quantiles`.
-    `residuals` are those of `calibrate`, for a point head.
+    `horizon` is the trained one if None; beyond it see `training.inference.quantiles`. `windows`
+    are those of `windows_of`, if they are at hand.
     """
-    channels = panel.observed.shape[1]
-    steps = horizon or net.architecture.horizon
-    levels = levels_with_median(quantiles)
-    middle = levels.index(0.5)
+    panel, architecture = cleaned.panel, net.architecture
+    windows = windows or windows_of(cleaned, net)
+    targets, channels = panel.observed.shape[1], windows.channels
+    steps = horizon or architecture.horizon
+    asked = levels_asked(rules.quantiles, architecture.loss)
+    middle = asked.index(0.5)
     index = at(origins, horizon=steps, channels=channels)
-    begun = index.origin > first_observed(panel.observed, panel.offsets)[index.item]
+    seen = (
+        cleaned.counted if channels > 1 or targets == 1 else cleaned.counted.any(1, keepdims=True)
+    )
+    begun = index.origin > first_observed(seen, panel.offsets)[index.item]
     item, origin = index.item[begun], index.origin[begun]
-    values = np.full((panel.size * channels, steps, len(levels)), np.nan)
+    values = np.full((panel.size * channels, steps, targets // channels, len(asked)), np.nan)
     if len(item):
         values[item] = inference.quantiles(
-            net, windows, item, origin, steps=steps, middle=middle, residuals=residuals
+            net, windows, item, origin, steps=steps, middle=middle, residuals=rules.residuals
         )
-    # [S * C, H, Q] -> [S, H, C, Q]
-    values = values.reshape(panel.size, channels, steps, len(levels)).swapaxes(1, 2)
-    wanted = [levels.index(q) for q in quantiles]
-    return Forecasts(values[..., middle], values[..., wanted])
+    # [S * C, H, 1, Q] or [S, H, C, Q] -> [S, H, C, Q]
+    values = values.reshape(panel.size, channels, steps, -1, len(asked)).swapaxes(1, 2)
+    values = values.reshape(panel.size, steps, targets, len(asked))
+    original = rules.transform.undo(values, axis=-2)
+    yhat = original[..., middle]
+    if architecture.loss == "mse":
+        shares = [asked.index(level) for level in SHARES]
+        center = values[..., middle]
+        spread = values[..., shares] - center[..., None]
+        yhat = back_transformed_mean(rules.transform, center, spread)
+    wanted = [asked.index(q) for q in rules.quantiles]
+    return Forecasts(
+        rules.bounds.respect(yhat), rules.bounds.respect(original[..., wanted], axis=-2)
+    )

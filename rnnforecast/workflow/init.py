@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnforecast.data.changes import Changes
 from rnnforecast.data.frequency import Frequency
 from rnnforecast.data.panel import Panel
-from rnnforecast.data.plan import clean, read_table
+from rnnforecast.data.plan import lay, read_table
 from rnnforecast.data.read import Table
-from rnnforecast.data.regularize import Changes, inspect
+from rnnforecast.data.regularize import inspect
 from rnnforecast.data.report import describe, percent
 from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.files import write_text
@@ -21,7 +22,7 @@ from rnnforecast.spec.explain import commented
 from rnnforecast.spec.load import parse
 from rnnforecast.spec.model import Spec
 from rnnforecast.workflow.prepare import plan_of
-from rnnforecast.workflow.resolve import resolve, shortened
+from rnnforecast.workflow.resolve import resolve_season, shortened
 from rnnforecast.workflow.spec import source_of
 
 USUAL_HORIZONS = {
@@ -83,9 +84,9 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
     )
     plan = plan_of(seed)
     table = read_table(plan, source_of(seed, path))
-    changes = inspect(table, frequency=plan.frequency, duplicates=plan.duplicates)
-    panel = clean(plan, table, skip_faulty=True).panel
-    settled, choices = resolve(seed, panel)
+    changes = inspect(table, plan.rules)
+    panel = lay(plan, table, skip_faulty=True).panel
+    settled, choices = resolve_season(seed, panel)
     reasons = {choice.key: choice.reason for choice in choices}
     given = {override.split("=", 1)[0].strip() for override in overrides}
     horizon, why = _horizon(panel, int(settled.window.season))

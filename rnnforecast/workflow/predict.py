@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnforecast.data.faults import spoken
 from rnnforecast.data.panel import Panel
-from rnnforecast.data.plan import Cleaned, clean, read_table
+from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
 from rnnforecast.data.report import changed, percent
 from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.evaluation.baselines import seasonal_naive
@@ -19,7 +19,8 @@ from rnnforecast.output.tables import forecast_frame, table_format, write_foreca
 from rnnforecast.training import device
 from rnnforecast.workflow.artifact import Run, load_run
 from rnnforecast.workflow.events import Listener, Silent
-from rnnforecast.workflow.forecasting import Forecasts, Ints, forecast, windows_of
+from rnnforecast.workflow.forecasting import Forecasts, Ints, Rules, forecast
+from rnnforecast.workflow.imputing import estimate_of
 from rnnforecast.workflow.resolve import shortened
 
 TABLE, SUMMARY = "forecast.csv", "run.json"
@@ -70,8 +71,16 @@ def predict(
     run, net = load_run(folder)
     # a run trained on a GPU forecasts on whatever the machine at hand has
     net.to(device.choose("cpu" if run.facts["device"] == "cpu" else "auto"))
+    steps = horizon or run.architecture.horizon
     table = read_table(run.plan, data or run.source)
-    cleaned = clean(run.plan, table, skip_faulty=True)
+    laid = lay(run.plan, table, skip_faulty=True)
+    cleaned = finish(
+        run.plan,
+        laid,
+        treat(run.plan, laid.panel),
+        horizon=_in_blocks(steps, run),
+        estimate=estimate_of(run.plan),
+    )
     panel = cleaned.panel
     for line in _warnings(run, cleaned):
         listener.warn(line)
@@ -80,15 +89,8 @@ def predict(
             f"horizon {horizon} is beyond the {run.architecture.horizon} steps it was trained for: "
             "later steps are forecast from earlier forecasts, with wider intervals"
         )
-    found = forecast(
-        net,
-        windows_of(panel, cleaned.filled, net),
-        panel,
-        panel.lengths,
-        quantiles=run.quantiles,
-        horizon=horizon,
-        residuals=run.residuals,
-    )
+    rules = Rules(run.quantiles, run.plan.transform, run.plan.bounds, run.residuals)
+    found = forecast(net, cleaned, panel.lengths, rules=rules, horizon=steps)
     drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
     predicted = _summary(out, cleaned, found)
     if into_folder:
@@ -103,6 +105,12 @@ def predict(
     if predicted.failed:
         raise _part_failed(predicted)
     return predicted
+
+
+def _in_blocks(steps: int, run: Run) -> int:
+    """The steps ahead that are looked at: beyond the trained horizon they come in whole ones."""
+    trained = run.architecture.horizon
+    return -(-steps // trained) * trained
 
 
 def _summary(out: str, cleaned: Cleaned, found: Forecasts) -> Predicted:
@@ -124,14 +132,20 @@ def _write_table(path: str, run: Run, panel: Panel, found: Forecasts) -> None:
     frame = forecast_frame(
         panel.keys,
         panel.stamps(panel.lengths, found.yhat.shape[1]),
-        time=run.plan.time,
+        time=run.plan.reading.time,
         targets=panel.targets_names,
         yhat=found.yhat,
         quantiles=found.quantiles,
         levels=run.quantiles,
     )
     daily = panel.frequency.coarser_than_a_day
-    write_forecast(path, frame.dropna(subset="yhat"), daily=daily, timezone=panel.timezone)
+    write_forecast(
+        path,
+        frame.dropna(subset="yhat"),
+        daily=daily,
+        timezone=panel.timezone,
+        zone=panel.zone,
+    )
 
 
 def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -> int:
@@ -206,7 +220,15 @@ def _warnings(run: Run, cleaned: Cleaned) -> Iterator[str]:
             f"only {percent(changes.agreement)} of the rows follow one step of "
             f"{panel.frequency.alias} after another, which the run was trained for"
         )
-    low = panel.targets[panel.observed] <= 0
+    if cleaned.outside.any():
+        yield (
+            f"{cleaned.outside.sum():,} values have no place on the scale of clean.transform and "
+            "are taken as missing"
+        )
+    unseen = cleaned.features.unseen
+    if unseen:
+        yield f"{unseen:,} cells hold a category that there was none of at training"
+    low = cleaned.values[cleaned.counted] <= 0
     if run.architecture.normalize == "log_mean" and low.any():
         yield (
             f"{low.sum():,} values are zero or negative, which there were none of at training: "

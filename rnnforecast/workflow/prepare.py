@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rnnforecast.data.panel import Panel
-from rnnforecast.data.plan import AUTO, Cleaned, CleaningPlan, learn, read_table
+import numpy as np
+
+from rnnforecast.data.features import FeaturePlan
+from rnnforecast.data.filling import FillPlan
+from rnnforecast.data.plan import (
+    Cleaned,
+    CleaningPlan,
+    Laid,
+    OutlierRules,
+    before,
+    finish,
+    lay,
+    learn,
+    read_table,
+)
+from rnnforecast.data.reading import AUTO, Reading
+from rnnforecast.data.regularize import Rules
+from rnnforecast.data.split import Split, split
+from rnnforecast.data.transform import Bounds
+from rnnforecast.errors import Problem, SpecError
 from rnnforecast.output.tables import forecast_columns
 from rnnforecast.spec.model import Spec
-from rnnforecast.workflow.resolve import Choice, resolve
+from rnnforecast.workflow.imputing import estimate_of, fitted
+from rnnforecast.workflow.resolve import Choice, difference_of, resolve, resolve_season
 from rnnforecast.workflow.spec import load_spec, source_of
 
 
@@ -26,24 +45,69 @@ class Prepared:
     choices: list[Choice]
     plan: CleaningPlan
     cleaned: Cleaned
+    split: Split
     source: tuple[str, ...]
     """The files of the spec, absolute."""
 
 
 def plan_of(spec: Spec) -> CleaningPlan:
     """The cleaning plan the spec asks for, with what it leaves open as `auto`."""
-    data, clean = spec.data, spec.clean
+    data, clean, features = spec.data, spec.clean, spec.features
     return CleaningPlan(
-        time=data.time,
-        series=AUTO if data.series == "auto" else data.series,
-        targets=AUTO if data.targets == "auto" else data.targets,
-        separator=data.separator,
-        decimal=data.decimal,
-        time_format=data.time_format,
-        frequency=clean.frequency,
-        duplicates=clean.duplicates,
-        missing=clean.missing,
-        minimum_length=1 if clean.minimum_length == "auto" else clean.minimum_length,
+        reading=Reading(
+            time=data.time,
+            series=AUTO if data.series == "auto" else data.series,
+            targets=AUTO if data.targets == "auto" else data.targets,
+            covariates=(*features.past, *features.future, *features.static),
+            words=(*features.categorical, *features.text),
+            separator=data.separator,
+            decimal=data.decimal,
+            thousands=data.thousands,
+            encoding=data.encoding,
+            time_format=data.time_format,
+            timezone=data.timezone or "",
+        ),
+        rules=Rules(
+            frequency=clean.frequency,
+            irregular=clean.irregular,
+            tolerance=clean.tolerance,
+            resample=clean.resample if isinstance(clean.resample, str) else None,
+            resample_columns=clean.resample if isinstance(clean.resample, dict) else {},
+            partial=clean.partial,
+            zone=data.timezone or "",
+            ambiguous_hour=clean.ambiguous_hour,
+            missing_hour=clean.missing_hour,
+            duplicates=clean.duplicates,
+            minimum_length=1 if clean.minimum_length == "auto" else clean.minimum_length,
+            maximum_length=clean.maximum_length,
+            longest_gap=clean.longest_gap,
+            ahead=bool(features.future),
+        ),
+        outliers=OutlierRules(
+            clean.outliers,
+            clean.outlier_action,
+            None if clean.outlier_threshold == "auto" else clean.outlier_threshold,
+        ),
+        filling=FillPlan(
+            methods=clean.missing,
+            values=clean.fill_value,
+            longest_gap=clean.longest_gap,
+            seed=spec.training.seed,
+        ),
+        features=FeaturePlan(
+            past=features.past,
+            future=features.future,
+            static=features.static,
+            text=features.text,
+            text_size=features.text_size,
+            vector_size=features.vector_size,
+            calendar=features.calendar,
+            age=features.age,
+            holidays=features.holidays or "",
+            holiday_window=features.holiday_window,
+            missing_future=features.missing_future,
+        ),
+        methods=clean.transform,
     )
 
 
@@ -54,40 +118,92 @@ def prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
     """
     spec = load_spec(path, overrides)
     source = source_of(spec, path)
-    first = plan_of(spec)
-    plan, cleaned = learn(first, read_table(first, source))
+    plan = plan_of(spec)
+    return settle(spec, lay(plan, read_table(plan, source)), plan, source)
+
+
+def settle(spec: Spec, laid: Laid, plan: CleaningPlan, source: tuple[str, ...]) -> Prepared:
+    """Learns what is still open in `plan` and `spec` from a table that is laid on its calendar."""
+    panel, roles = laid.panel, laid.table.roles
     # names that would clash in the forecast are better known before training than after
-    forecast_columns(plan.series, plan.targets, time=plan.time, levels=spec.forecast.quantiles)
-    settled, choices = resolve(spec, cleaned.panel)
-    choices = [*_columns_chosen(spec, plan), *choices]
+    forecast_columns(roles.series, roles.targets, time=roles.time, levels=spec.forecast.quantiles)
+    settled, choices = resolve_season(spec, panel)
+    season, horizon = int(settled.window.season), spec.window.horizon
+    parts = split(
+        panel.lengths,
+        horizon=horizon,
+        season=season,
+        channels=1 if spec.model.channels == "joint" else panel.observed.shape[1],
+    )
+    plan, treated = learn(plan, laid, season=season, train_end=parts.train_end)
+    plan = replace(
+        fitted(plan, treated, panel, before(panel, parts.train_end)), bounds=_bounds(spec, plan)
+    )
+    cleaned = finish(plan, laid, treated, horizon=horizon, estimate=estimate_of(plan), needed=False)
+    settled, more = resolve(settled, cleaned)
+    _check_together(settled)
     settled = settled.model_copy(
         update={
             "data": spec.data.model_copy(
-                update={"time": plan.time, "series": plan.series, "targets": plan.targets}
+                update={
+                    "time": plan.reading.time,
+                    "series": plan.reading.series,
+                    "targets": plan.reading.targets,
+                }
             ),
             "clean": spec.clean.model_copy(
-                update={"frequency": plan.frequency, "minimum_length": plan.minimum_length}
+                update={
+                    "frequency": plan.rules.frequency,
+                    "minimum_length": plan.rules.minimum_length,
+                }
             ),
         }
     )
-    return Prepared(spec, settled, choices, plan, cleaned, source)
+    choices = [*_columns_chosen(spec, plan), *choices, *more]
+    return Prepared(spec, settled, choices, plan, cleaned, parts, source)
 
 
-def hash_of(panel: Panel) -> str:
-    """SHA-256 of the values, their places in time and the series' names."""
+def _bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
+    """What forecasts are held to: what the spec says, or else what the training values obey."""
+    forecast, found = spec.forecast, plan.bounds
+    count = len(found.whole)
+    non_negative, whole = forecast.non_negative, forecast.whole_numbers
+    # the mean of whole numbers is no whole number
+    obeyed = (False,) * count if spec.training.loss == "mse" else found.whole
+    return Bounds(
+        found.non_negative if non_negative == "auto" else (non_negative,) * count,
+        obeyed if whole == "auto" else (whole,) * count,
+    )
+
+
+def _check_together(spec: Spec) -> None:
+    if difference_of(spec) and spec.model.normalize in ("log_mean", "mean"):
+        raise SpecError(
+            Problem(
+                "model.normalize",
+                f"'{spec.model.normalize}' needs values of one sign, and clean.transform makes"
+                " differences of them",
+                "set it to standard, robust or auto",
+            )
+        )
+
+
+def hash_of(cleaned: Cleaned) -> str:
+    """SHA-256 of the values, their places in time, the covariates and the series' names."""
+    panel, features = cleaned.panel, cleaned.features
     found = hashlib.sha256(repr((panel.frequency.alias, panel.targets_names)).encode())
-    for part in (panel.offsets, panel.start, panel.phase, panel.targets):
-        found.update(part.tobytes())
+    for part in (panel.offsets, panel.start, panel.phase, panel.targets, *features.tables()):
+        found.update(np.ascontiguousarray(part).data)
     found.update("\0".join(panel.labels()).encode())
     return found.hexdigest()
 
 
 def _columns_chosen(spec: Spec, plan: CleaningPlan) -> list[Choice]:
     found = [
-        Choice("data.time", plan.time, "recognised"),
-        Choice("data.series", list(plan.series), "recognised"),
-        Choice("data.targets", list(plan.targets), "recognised"),
-        Choice("clean.frequency", plan.frequency, "by the vote of the series"),
+        Choice("data.time", plan.reading.time, "recognised"),
+        Choice("data.series", list(plan.reading.series), "recognised"),
+        Choice("data.targets", list(plan.reading.targets), "recognised"),
+        Choice("clean.frequency", plan.rules.frequency, "by the vote of the series"),
     ]
     given = (spec.data.time, spec.data.series, spec.data.targets, spec.clean.frequency)
     return [choice for choice, value in zip(found, given, strict=True) if value == "auto"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnforecast.data.panel import Panel
+from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.season import detect
 from rnnforecast.spec.model import Spec
 
@@ -44,13 +45,25 @@ class Choice:
         return f"{self.key}: {value}  ({self.reason})"
 
 
-def resolve(spec: Spec, panel: Panel) -> tuple[Spec, list[Choice]]:
+def resolve_season(spec: Spec, panel: Panel) -> tuple[Spec, list[Choice]]:
+    """The spec with its season settled, which cleaning needs to know before all else.
+
+    Looks only at rows before the held-out horizon.
+    """
+    if spec.window.season != "auto":
+        return spec, []
+    length, reason = _season(panel, spec.window.horizon)
+    window = spec.window.model_copy(update={"season": length})
+    return spec.model_copy(update={"window": window}), [Choice("window.season", length, reason)]
+
+
+def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     """The spec with every `auto` of windows, model and training replaced, and the choices made.
 
-    The data section is settled by the cleaning plan. Looks only at rows before the held-out
-    horizon where that could tell the future (the season).
+    The season is settled by `resolve_season`, the data section by the cleaning plan.
     """
     choices: list[Choice] = []
+    panel = cleaned.panel
 
     def choose(section: str, key: str, value: object, reason: str) -> object:
         given = getattr(getattr(spec, section), key)
@@ -60,22 +73,19 @@ def resolve(spec: Spec, panel: Panel) -> tuple[Spec, list[Choice]]:
         return value
 
     horizon = spec.window.horizon
-    season_length, season_reason = (
-        _season(panel, horizon) if spec.window.season == "auto" else (1, "")
-    )
-    season = int(str(choose("window", "season", season_length, season_reason)))
+    season = int(spec.window.season)
     segment = int(
         str(choose("window", "segment", *_segment(season, horizon, spec.window.lookback)))
     )
     lookback = int(str(choose("window", "lookback", *_lookback(panel, season, segment, horizon))))
-    values = int(panel.observed.sum())
+    values = int(cleaned.counted.sum())
     steps = int(np.clip(round(2000 * (values / 100_000) ** 0.5, -2), 400, 3000))
     model = {
         "hidden_size": choose("model", "hidden_size", *_hidden_size(values)),
         "decoder": choose(
             "model", "decoder", "direct", "the whole horizon at once from the last state"
         ),
-        "normalize": choose("model", "normalize", *_normalize(panel)),
+        "normalize": choose("model", "normalize", *_normalize(spec, cleaned)),
     }
     training = {
         "max_steps": choose("training", "max_steps", steps, f"for {values:,} observed values"),
@@ -133,15 +143,29 @@ def _batch_size(values: int) -> tuple[int, str]:
     return (128, "the usual size") if values >= 5_000 else (64, "few observed values")
 
 
-def _normalize(panel: Panel) -> tuple[str, str]:
-    known = panel.targets[panel.observed]
+def _normalize(spec: Spec, cleaned: Cleaned) -> tuple[str, str]:
+    offsets, counted = cleaned.panel.offsets, cleaned.counted
+    if difference_of(spec):
+        return "standard", "changes rise and fall around zero"
+    known = cleaned.values[counted]
     if not len(known) or known.min() <= 0:
         return "standard", "some values are zero or negative"
-    smallest = np.where(panel.observed, panel.targets, np.inf)
-    total = np.add.reduceat(np.where(panel.observed, panel.targets, 0.0), panel.offsets[:-1])
-    count = np.add.reduceat(panel.observed.astype(np.int64), panel.offsets[:-1])
+    values = np.where(counted, cleaned.values, 0.0)
+    smallest = np.where(counted, values, np.inf)
+    total = np.add.reduceat(values, offsets[:-1])
+    count = np.add.reduceat(counted.astype(np.int64), offsets[:-1])
     level = total / np.maximum(count, 1)  # [S, C]
-    share = np.minimum.reduceat(smallest, panel.offsets[:-1]) / np.where(count > 0, level, 1.0)
+    share = np.minimum.reduceat(smallest, offsets[:-1]) / np.where(count > 0, level, 1.0)
     if np.quantile(share, 0.05) < LOG_NEEDS:
         return "standard", "some values are very close to zero"
     return "log_mean", "all values are positive"
+
+
+def difference_of(spec: Spec) -> int:
+    """How many steps before the value lies that the network's values are differences from; 0:
+    they are none."""
+    transform = spec.clean.transform
+    methods = set(transform.values()) if isinstance(transform, dict) else {transform}
+    if "seasonal_difference" in methods:
+        return int(spec.window.season)
+    return int("difference" in methods)

@@ -184,6 +184,11 @@ def _warnings(prepared: Prepared, session: Session) -> Iterator[str]:
             "they are learnt from in the last fit only"
         )
     yield from changed(vars(changes))
+    found = int(prepared.cleaned.outliers.flags.sum())
+    if found:
+        done = {"missing": "taken as missing", "clip": "moved to the edge of the usual range"}
+        how = done.get(prepared.plan.outliers.action, "kept as they are")
+        yield f"{found:,} outliers: {how}"
     kept = changes.series["skipped"] == ""
     constant = int((changes.series["constant"][kept] > 0).sum())
     if constant:

@@ -216,7 +216,11 @@ def test_a_point_loss_has_intervals_from_its_errors(
     quantiles = found[["q0.025", "q0.1", "q0.5", "q0.9", "q0.975"]]
     assert (quantiles.diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
     assert (found["q0.9"] > found["q0.1"]).all()
-    pd.testing.assert_series_equal(found["q0.5"], found["yhat"], check_names=False)
+    if loss == "mse":  # the mean of a log ratio that is undone lies above its median, but little
+        assert (found["yhat"] > found["q0.5"]).all()
+        assert (found["yhat"] < 1.05 * found["q0.5"]).all()
+    else:
+        pd.testing.assert_series_equal(found["q0.5"], found["yhat"], check_names=False)
 
 
 @pytest.mark.parametrize("backbone", ["rnn", "gru", "lstm"])

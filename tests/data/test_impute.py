@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
-from rnnforecast.data.impute import Bools, Floats, Ints, Method, fill
+from rnnforecast.data.impute import Bools, Floats, Ints, Method, fill, fill_columns
 
 NAN = np.nan
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -34,23 +35,46 @@ def bounds(*offsets: int) -> Ints:
         ("median", [0, 2, 2, 2, 8, 5, 0, 5]),
         ("zero", [0, 2, 0, 0, 8, 0, 0, 5]),
         ("linear", [0, 2, 4, 6, 8, 8, 0, 5]),
+        ("time", [0, 2, 4, 6, 8, 8, 0, 5]),
+        ("spline", [0, 2, 4, 6, 8, 8, 0, 5]),
+        ("bfill", [0, 2, 8, 8, 8, 8, 0, 5]),
+        ("mode", [0, 2, 2, 2, 8, 2, 0, 5]),
+        ("constant", [7, 2, 7, 7, 8, 7, 7, 5]),
+        ("special", [7, 2, 7, 7, 8, 7, 7, 5]),
+        ("seasonal", [0, 2, 2, 2, 8, 2, 0, 5]),
     ],
 )
 def test_each_method_fills_a_gap_with_its_own_number_and_stays_in_its_series(
     method: Method, expected: list[float]
 ) -> None:
     values, observed = column(NAN, 2, NAN, NAN, 8, NAN, NAN, 5)
-    filled = fill(values, observed, bounds(0, 6, 8), method)
-    np.testing.assert_allclose(filled.inputs[:, 0], expected, rtol=1e-15)
+    times = np.arange(8.0)
+    filled = fill(values, observed, bounds(0, 6, 8), method, times=times, season=2, fill_value=7.0)
+    np.testing.assert_allclose(filled.inputs[:, 0], expected, rtol=1e-12)
 
 
 def test_only_mask_tells_the_model_what_was_missing() -> None:
     values, observed = column(NAN, 2, NAN, 8, NAN)
     shown = {m: fill(values, observed, bounds(0, 5), m).visible[:, 0].tolist() for m in METHODS}
     since_the_first = [False, True, True, True, True]
-    assert shown["mask"] == [False, True, False, True, False]
-    assert shown["zero"] == [True] * 5
-    assert all(shown[m] == since_the_first for m in ("ffill", "mean", "median", "linear"))
+    told = [False, True, False, True, False]
+    assert shown.pop("mask") == shown.pop("special") == told
+    assert shown.pop("zero") == shown.pop("constant") == [True] * 5
+    assert all(seen == since_the_first for seen in shown.values())
+
+
+def test_a_stand_in_may_be_read_wherever_a_number_stands() -> None:
+    values, observed = column(NAN, 2, NAN, 8, NAN)
+    there = {m: fill(values, observed, bounds(0, 5), m).present[:, 0].tolist() for m in METHODS}
+    for method, present in there.items():
+        first = method in ("special", "constant", "zero")
+        assert present == [first, True, True, True, True], method
+
+
+def test_the_time_since_the_last_observation_begins_anew_with_each_series() -> None:
+    values, observed = column(NAN, NAN, 2, NAN, NAN, 8, NAN, 5, NAN)
+    filled = fill(values, observed, bounds(0, 6, 9), "mask")
+    assert filled.elapsed[:, 0].tolist() == [1, 2, 0, 1, 2, 0, 1, 0, 1]
 
 
 def test_a_line_is_known_once_the_value_behind_the_gap_is() -> None:
@@ -102,20 +126,143 @@ def test_observed_values_are_never_touched_and_nothing_stays_missing(
     assert filled.visible[observed].all()
 
 
-@given(panels(), st.sampled_from(METHODS), st.data())
+@given(
+    panels(), st.sampled_from(METHODS), st.sampled_from([None, 1, 3]), st.integers(1, 4), st.data()
+)
 def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
-    panel: tuple[Floats, Ints], method: Method, data: st.DataObject
+    panel: tuple[Floats, Ints],
+    method: Method,
+    longest_gap: int | None,
+    season: int,
+    data: st.DataObject,
 ) -> None:
     values, offsets = panel
+    times = np.cumsum(np.arange(1.0, len(values) + 1))
     origin = data.draw(st.integers(0, len(values)))
     other = values.copy()
     size = other[origin:].size
     tail = data.draw(st.lists(cells, min_size=size, max_size=size))
     other[origin:] = np.array(tail).reshape(-1, 2)
-    one = fill(values, ~np.isnan(values), offsets, method)
-    two = fill(other, ~np.isnan(other), offsets, method)
+    one, two = (
+        fill(
+            cells,
+            ~np.isnan(cells),
+            offsets,
+            method,
+            times=times,
+            season=season,
+            fill_value=3.0,
+            longest_gap=longest_gap,
+        )
+        for cells in (values, other)
+    )
     np.testing.assert_array_equal(one.at(origin), two.at(origin))
-    np.testing.assert_array_equal(one.visible[:origin], two.visible[:origin])
+    for name in ("visible", "present", "elapsed"):
+        np.testing.assert_array_equal(getattr(one, name)[:origin], getattr(two, name)[:origin])
+
+
+@given(panels(), st.sampled_from(METHODS), st.integers(1, 3))
+def test_a_gap_is_filled_for_so_many_steps_and_masked_beyond(
+    panel: tuple[Floats, Ints], method: Method, longest: int
+) -> None:
+    values, offsets = panel
+    observed = ~np.isnan(values)
+    whole = fill(values, observed, offsets, method)
+    limited = fill(values, observed, offsets, method, longest_gap=longest)
+    masked = fill(values, observed, offsets, "mask")
+    far = ~observed & (masked.elapsed > longest)
+    for name in ("inputs", "visible", "present"):
+        expected = np.where(far, getattr(masked, name), getattr(whole, name))
+        np.testing.assert_array_equal(getattr(limited, name), expected)
+
+
+@given(panels(), st.sampled_from(METHODS), st.data())
+def test_the_order_of_the_series_does_not_matter(
+    panel: tuple[Floats, Ints], method: Method, data: st.DataObject
+) -> None:
+    values, offsets = panel
+    count = len(offsets) - 1
+    order = data.draw(st.permutations(range(count)))
+    rows = np.concatenate([np.arange(offsets[s], offsets[s + 1]) for s in order])
+    moved = np.r_[0, np.cumsum(np.diff(offsets)[list(order)])]
+    one = fill(values, ~np.isnan(values), offsets, method, season=2).inputs[rows]
+    two = fill(values[rows], ~np.isnan(values[rows]), moved, method, season=2).inputs
+    np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+@given(st.lists(st.sampled_from([NAN, 1.0, 2.0, 3.0]), min_size=1, max_size=12))
+def test_the_mode_is_the_value_that_came_most_often_first(cells: list[float]) -> None:
+    values, observed = column(*cells)
+    found = fill(values, observed, bounds(0, len(cells)), "mode").inputs[:, 0]
+    counts: dict[float, int] = {}
+    best = 0.0
+    for value, ours in zip(cells, found, strict=True):
+        if not np.isnan(value):
+            counts[value] = counts.get(value, 0) + 1
+            best = value if counts[value] > counts.get(best, 0) or len(counts) == 1 else best
+            assert ours == value
+        else:
+            assert ours == best
+
+
+def test_a_line_over_time_is_that_of_pandas() -> None:
+    stamps = pd.DatetimeIndex(
+        ["2024-01-01", "2024-02-01", "2024-03-01", "2024-07-01", "2024-08-01"]
+    )
+    values, observed = column(1, NAN, NAN, 5, 6)
+    times = stamps.asi8.astype(np.float64)
+    found = fill(values, observed, bounds(0, 5), "time", times=times).inputs[:, 0]
+    expected = pd.Series(values[:, 0], stamps).interpolate("time").to_numpy()
+    np.testing.assert_allclose(found, expected)
+
+
+def test_a_spline_is_scipy_s_hermite_cubic_with_the_slopes_known_at_the_gap() -> None:
+    values, observed = column(1, 2, NAN, NAN, 8, 7, NAN, 3)
+    found = fill(values, observed, bounds(0, 8), "spline").inputs[:, 0]
+    before = PchipInterpolator([0, 1, 4], [1, 2, 8]).derivative()(1)
+    first = CubicHermiteSpline([1, 4], [2, 8], [before, (8 - 2) / 3])
+    before = PchipInterpolator([4, 5, 7], [8, 7, 3]).derivative()(5)
+    second = CubicHermiteSpline([5, 7], [7, 3], [before, (3 - 7) / 2])
+    np.testing.assert_allclose(found[[2, 3, 6]], [*first([2, 3]), second(6)])
+
+
+def test_a_seasonal_fill_takes_the_latest_value_of_the_same_phase() -> None:
+    values, observed = column(1, 2, 3, NAN, 5, NAN, 7, NAN, NAN, NAN)
+    found = fill(values, observed, bounds(0, 10), "seasonal", season=3).inputs[:, 0]
+    assert found.tolist() == [1, 2, 3, 1, 5, 3, 7, 5, 3, 7]
+
+
+def test_columns_may_have_methods_of_their_own() -> None:
+    values = np.array([[1.0, 1.0], [NAN, NAN], [3.0, 3.0]])
+    observed, offsets = ~np.isnan(values), bounds(0, 3)
+    found = fill_columns(values, observed, offsets, ["linear", "special"], fill_values=[0.0, -1.0])
+    assert found.inputs[1].tolist() == [2.0, -1.0]
+    assert found.visible[1].tolist() == [True, False]
+    assert found.known_from is not None
+    assert found.known_from.tolist() == [[0, 0], [2, 1], [2, 2]]
+    assert found.at(2).tolist() == [[1.0, 1.0], [1.0, -1.0]]
+
+
+@given(panels(), st.sampled_from(METHODS), st.data())
+def test_a_value_drawn_between_observations_is_not_read_before_both_are_known(
+    panel: tuple[Floats, Ints], method: Method, data: st.DataObject
+) -> None:
+    values, offsets = panel
+    rows = np.arange(len(values))[:, None]
+    end = np.repeat(offsets[1:], np.diff(offsets))[:, None]
+    ahead = st.integers(0, 3)
+    drawn = data.draw(st.lists(ahead, min_size=values.size, max_size=values.size))
+    settled = np.minimum(rows + np.array(drawn).reshape(values.shape), end)
+    # a value drawn later is not known earlier
+    for begin, stop in zip(offsets[:-1], offsets[1:], strict=True):
+        settled[begin:stop] = np.maximum.accumulate(settled[begin:stop], axis=0)
+    origin = data.draw(st.integers(0, len(values)))
+    other = np.where((settled >= origin) & ~np.isnan(values), values + 1e3, values)
+    one, two = (
+        fill(cells, ~np.isnan(cells), offsets, method, season=2, settled=settled)
+        for cells in (values, other)
+    )
+    np.testing.assert_allclose(one.at(origin), two.at(origin), rtol=1e-9)
 
 
 @given(panels(), st.data())

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data import read as read_module
-from rnnforecast.data.read import Table, head, read
+from rnnforecast.data.columns import Numbers, Words
+from rnnforecast.data.read import Table, read
 from rnnforecast.errors import DataError
 
 PLAIN = "ds,y\n2024-01-01,1\n2024-01-02,\n2024-01-03,2.5\n"
@@ -268,11 +270,6 @@ def test_categories_that_no_row_uses_are_no_series(tmp_path: Path) -> None:
     assert np.isnan(table.values[1, 0])
 
 
-def test_the_head_is_text_as_it_is_written(write: Any) -> None:
-    rows = head([write("id;y\n007;1,50\n;\n")])
-    assert rows.to_numpy().tolist() == [["007", "1,50"], ["", ""]]
-
-
 names = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1).filter(
     lambda name: name.strip() == name
 )
@@ -461,9 +458,10 @@ def test_a_time_format_that_makes_no_sense_is_refused(write: Any, time_format: s
     assert line.startswith(f"data.time_format: {time_format!r}")
 
 
-def test_seconds_since_1970_are_refused(write: Any) -> None:
-    (line,) = problems(write("timestamp,y\n1704067200,1\n1704070800,2\n"))
-    assert "seconds (or finer) since 1970: '1704067200'" in line
+def test_seconds_since_1970_are_instants(write: Any) -> None:
+    table = read([write("timestamp,y\n1704067200,1\n1704070800,2\n")])
+    assert np.diff(table.time).tolist() == [np.timedelta64(1, "h")]
+    assert (days(table)[0], table.timezone) == ("2024-01-01", "Z")
 
 
 def test_a_stamp_with_another_offset_is_refused(write: Any) -> None:
@@ -534,10 +532,10 @@ def test_a_quote_that_is_never_closed_is_found(write: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["ds,id,y\n2024-01-01,é,1\n", "ds,é,y\n2024-01-01,a,1\n"])
-def test_latin_1_is_recognised_and_the_cure_is_a_command(write: Any, text: str) -> None:
+def test_latin_1_is_recognised_and_the_cure_is_a_key(write: Any, text: str) -> None:
     (line,) = problems(write(text.encode("latin-1")), time="ds", targets=["y"])
     assert "looks like latin-1" in line
-    assert "iconv" in line
+    assert "data.encoding" in line
 
 
 def test_latin_1_in_an_unused_column_matters_only_where_it_is_looked_at(
@@ -554,10 +552,6 @@ def test_latin_1_in_an_unused_column_matters_only_where_it_is_looked_at(
     assert len(read([path], series=["region", "kind"]).keys) == 4
     (line,) = problems(path)
     assert line.startswith("sales.csv, line 58: bytes that are not UTF-8")
-
-
-def test_utf_16_is_named(write: Any) -> None:
-    assert "written in UTF-16" in problems(write(PLAIN.encode("utf-16")))[0]
 
 
 def test_a_blank_id_is_refused(write: Any) -> None:
@@ -605,3 +599,161 @@ def test_half_a_gzip_file_and_half_a_parquet_file_are_refused(write: Any) -> Non
     lines = problems(write(whole[:200], "a.csv.gz"), write(b"PAR1 nonsense", "b.parquet"))
     assert lines[0].startswith("a.csv.gz: not a whole gzip file")
     assert lines[1].startswith("b.parquet: not a parquet file")
+
+
+# covariates --------------------------------------------------------------------------------------
+
+WITH_COVARIATES = (
+    "ds,y,price,promo,note,emb_1,emb_10,emb_2\n"
+    "2024-01-01,1,9.5,yes,,1,10,2\n"
+    "2024-01-02,2,,no,sold out,3,30,4\n"
+    "2024-01-03,3,8.5,,late,5,50,6\n"
+)
+
+
+def test_covariates_are_read_as_numbers_or_words_by_what_they_look_like(write: Any) -> None:
+    table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["price", "promo", "note"])
+    assert list(table.covariates) == ["price", "promo", "note"]
+    price, promo, note = table.covariates.values()
+    assert isinstance(price, Numbers)
+    np.testing.assert_array_equal(price.values, [9.5, np.nan, 8.5])
+    assert isinstance(promo, Words)
+    assert promo.vocabulary == ("no", "yes")
+    assert promo.codes.tolist() == [1, 0, -1]
+    assert isinstance(note, Words)
+    assert note.codes.tolist() == [-1, 1, 0]
+    np.testing.assert_array_equal(note.numbers(), [np.nan, 1, 0])
+    assert table.roles.others == ("emb_1", "emb_10", "emb_2")
+
+
+def test_a_pattern_stands_for_its_columns_in_natural_order(write: Any) -> None:
+    table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["emb_*"])
+    assert list(table.covariates) == ["emb_1", "emb_2", "emb_10"]
+
+
+def test_numbers_that_are_names_are_read_as_words_when_told(write: Any) -> None:
+    table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["emb_1"], words=["emb_1"])
+    words = table.covariates["emb_1"]
+    assert isinstance(words, Words)
+    assert words.vocabulary == ("1", "3", "5")
+
+
+def test_ids_with_leading_zeros_are_words(write: Any) -> None:
+    path = write("ds,y,region\n2024-01-01,1,007\n2024-01-02,2,011\n")
+    words = read([path], targets=["y"], covariates=["region"]).covariates["region"]
+    assert isinstance(words, Words)
+    assert words.vocabulary == ("007", "011")
+
+
+@pytest.mark.parametrize(
+    ("covariates", "message"),
+    [
+        (["prise"], r"there is no column 'prise' — did you mean 'price'\?"),
+        (["zz_*"], r"no column fits the pattern 'zz_\*' — the columns are"),
+        (["y"], "column 'y' is given more than one role"),
+    ],
+)
+def test_a_covariate_that_is_none_is_refused(
+    write: Any, covariates: list[str], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read([write(WITH_COVARIATES)], targets=["y"], covariates=covariates)
+
+
+def test_text_in_a_covariate_of_numbers_is_told_with_its_line_and_a_cure(write: Any) -> None:
+    rows = "".join(f"2024-01-{day:02},1,{day}\n" for day in range(1, 29))
+    path = write("ds,y,price\n" + rows + "2024-01-29,1,free\n")
+    message = r"line 30, column 'price': 'free' is not a number .*features\.categorical"
+    with pytest.raises(DataError, match=message):
+        read([path], targets=["y"], covariates=["price"])
+
+
+def test_a_file_of_what_is_known_ahead_needs_no_targets(write: Any) -> None:
+    past = write("ds,y,price\n2024-01-01,1,9\n2024-01-02,2,8\n", name="past.csv")
+    ahead = write("ds,price\n2024-01-03,7\n", name="ahead.csv")
+    table = read([past, ahead], targets=["y"], covariates=["price"])
+    np.testing.assert_array_equal(table.values[:, 0], [1, 2, np.nan])
+    np.testing.assert_array_equal(table.covariates["price"].numbers(), [9, 8, 7])
+
+
+def test_rows_taken_out_keep_the_lines_of_the_others(write: Any) -> None:
+    table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["promo"])
+    fewer = table.take(np.array([False, True, True])).take(np.array([False, True]))
+    assert fewer.values[:, 0].tolist() == [3]
+    assert fewer.lines.where(0) == "sales.csv, line 4"
+    assert fewer.covariates["promo"].numbers().shape == (1,)
+
+
+# how files are written ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16-le", "utf-8", "cp037"])
+def test_any_encoding_can_be_named(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_bytes("city,ds,y\nZürich,2024-01-01,1\nZürich,2024-01-02,2\n".encode(encoding))
+    table = read([str(path)], encoding=encoding, series=["city"])
+    assert table.keys["city"].tolist() == ["Zürich"]
+
+
+def test_utf_16_with_a_mark_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_bytes("ds,y\n2024-01-01,1\n2024-01-02,2\n".encode("utf-16"))
+    assert read([str(path)]).values[:, 0].tolist() == [1, 2]
+
+
+def test_bytes_of_another_encoding_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_bytes("ds,y\n2024-01-01,1\n".encode("utf-16-le") + b"\x00\xd8\x00")
+    with pytest.raises(DataError, match=r"bytes that are not utf-16-le .*data\.encoding"):
+        read([str(path)], encoding="utf-16-le")
+
+
+@pytest.mark.parametrize(
+    ("cells", "options"),
+    [
+        (['"1,234.5"', '"2,234,567.25"', "7"], {}),
+        (['"1.234,5"', '"2.234.567,25"', "7"], {}),
+        (["1'234.5", "2'234'567.25", "7"], {}),
+        (["1\u00a0234.5", "2\u00a0234\u00a0567.25", "7"], {}),
+        (["1 234.5", "2 234 567.25", "7"], {"thousands": " "}),
+        (['"1,234.5"', '"2,234,567.25"', "7"], {"thousands": ",", "decimal": "."}),
+    ],
+)
+def test_thousands_separators_are_read_where_they_are_told_or_unmistakable(
+    write: Any, cells: list[str], options: dict[str, str]
+) -> None:
+    rows = "".join(f"2024-01-0{day},{cell}\n" for day, cell in enumerate(cells, 1))
+    table = read([write("ds,y\n" + rows)], **options)
+    np.testing.assert_allclose(table.values[:, 0], [1234.5, 2234567.25, 7])
+
+
+def test_a_mark_that_does_not_group_three_digits_is_refused(write: Any) -> None:
+    path = write('ds,y\n2024-01-01,"1,234"\n2024-01-02,"1,23,4"\n')
+    with pytest.raises(DataError, match=r"line 3, column 'y': '1,23,4' is not a number"):
+        read([path], thousands=",")
+
+
+def test_one_mark_cannot_mean_two_things(write: Any) -> None:
+    with pytest.raises(DataError, match=r"',' cannot be both data\.decimal and data\.thousands"):
+        read([write("ds,y\n2024-01-01,1\n")], thousands=",", decimal=",")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_folders_are_searched_to_the_bottom_and_their_names_are_columns(
+    tmp_path: Path, suffix: str
+) -> None:
+    for store in ("a b", "c"):
+        folder = tmp_path / f"store={quote(store)}" / "deep"
+        folder.mkdir(parents=True)
+        frame = pd.DataFrame({"ds": ["2024-01-01", "2024-01-02"], "y": [1.0, 2.0]})
+        if suffix == "csv":
+            frame.to_csv(folder / "part.csv", index=False)
+        else:
+            frame.to_parquet(folder / "part.parquet")
+    hidden = tmp_path / ".trash"
+    hidden.mkdir()
+    (hidden / "old.csv").write_text("nothing of use")
+    table = read([str(tmp_path)], series=["store"])
+    assert table.keys["store"].tolist() == ["a b", "c"]
+    assert table.codes.tolist() == [0, 0, 1, 1]
+    assert table.values[:, 0].tolist() == [1, 2, 1, 2]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.regularize import inspect, regularize
+from rnnforecast.data.regularize import Rules, inspect, regularize
 from rnnforecast.data.report import describe
 from tests.data.tables import table
 
@@ -20,7 +20,7 @@ def rows():
 
 
 def test_each_series_has_its_row_of_findings(rows):
-    report = describe(rows, inspect(rows, minimum_length=2))
+    report = describe(rows, inspect(rows, Rules(minimum_length=2)))
     table_of = report.series.set_index("label")
     assert table_of["rows"].tolist() == [5, 3, 1]
     assert table_of["gaps"].tolist() == [1, 0, 0]
@@ -35,7 +35,7 @@ def test_each_series_has_its_row_of_findings(rows):
 
 
 def test_the_sums_agree_with_the_series(rows):
-    report = describe(rows, inspect(rows, minimum_length=2))
+    report = describe(rows, inspect(rows, Rules(minimum_length=2)))
     for name in ("rows", "steps", "gaps", "duplicates", "out_of_order", "missing"):
         assert report.totals[name] == report.series[name].sum()
     series = {"series": 3, "kept": 2, "constant": 2, "too_short": 1}
@@ -45,7 +45,7 @@ def test_the_sums_agree_with_the_series(rows):
 
 
 def test_the_report_is_strict_json_with_nothing_lost(rows):
-    found = json.loads(describe(rows, inspect(rows, minimum_length=2)).to_json())
+    found = json.loads(describe(rows, inspect(rows, Rules(minimum_length=2))).to_json())
     assert [entry["label"] for entry in found["series"]] == ["a", "b", "c"]
     assert found["series"][0]["end"] == "2024-01-06"
     assert found["series"][2]["agreement"] is None
@@ -63,7 +63,7 @@ def test_faults_are_part_of_the_report():
 
 
 def test_the_sentences_say_what_cleaning_changes_and_leave_out_zeros(rows):
-    assert describe(rows, inspect(rows, minimum_length=2)).sentences() == [
+    assert describe(rows, inspect(rows, Rules(minimum_length=2))).sentences() == [
         "3 series, 9 rows from 2024-01-01 to 2024-01-06",
         "frequency D, 83.3% of the steps agree",
         "1 row out of order: sorted",

@@ -85,29 +85,6 @@ def test_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
         sniff.find([str(tmp_path / "a.parquet")])
 
 
-@pytest.mark.parametrize(
-    ("cells", "mark"),
-    [
-        ([], "."),
-        (["1", "", "NA"], "."),
-        (["1.5", "2"], "."),
-        (["1,5", "2"], ","),
-        (["0,123", "2"], ","),
-        (["1,234", "2,5"], ","),
-        (["1,234", "2.5"], "."),
-        (["-,5"], ","),
-        (["1,2,3"], "."),
-    ],
-)
-def test_the_decimal_mark_is_read_from_the_numbers(cells: list[str], mark: str) -> None:
-    assert sniff.decimal_mark(cells, "here") == mark
-
-
-def test_a_comma_before_three_digits_is_never_guessed() -> None:
-    with pytest.raises(DataError, match=r"here: '1,234' can be read .* data\.decimal"):
-        sniff.decimal_mark(["1,234", "-22,500", "3"], "here")
-
-
 cells = st.text(st.sampled_from('ab1,;" \n\r'), max_size=4)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load as load_bytes
@@ -13,8 +14,10 @@ from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from rnnforecast.models import registry
+from rnnforecast.models.covariates import Sizes
 from rnnforecast.models.decoders import DECODERS
 from rnnforecast.models.forecaster import Architecture, Forecaster
+from rnnforecast.models.history import History
 from rnnforecast.models.normalize import NORMALIZERS
 
 SMALL = Architecture(
@@ -40,13 +43,25 @@ def net(**changes: Any) -> Forecaster:
     return Forecaster(dataclasses.replace(SMALL, **changes))
 
 
-def windows(batch: int = 3, channels: int = 1, *, seed: int = 0) -> tuple[Tensor, ...]:
-    """History, mask, future and weight; positive, so that every method can read them."""
+def history_of(values: Tensor, visible: Tensor) -> History:
+    return History(values=values, visible=visible, present=visible)
+
+
+def windows(
+    batch: int = 3, channels: int = 1, *, seed: int = 0, steps: int = 12
+) -> tuple[History, Tensor, Tensor]:
+    """History, future and weight; positive, so that every method can read them."""
     generator = torch.Generator().manual_seed(seed)
-    history = 5 + torch.rand((batch, 12, channels), generator=generator, dtype=torch.float64)
+    history = 5 + torch.rand((batch, steps, channels), generator=generator, dtype=torch.float64)
     visible = torch.rand(history.shape, generator=generator) < 0.8
+    visible[:, -1] = True
     future = 5 + torch.rand((batch, 5, channels), generator=generator, dtype=torch.float64)
-    return history, visible, future, (torch.rand(future.shape, generator=generator) < 0.7).float()
+    weight = (torch.rand(future.shape, generator=generator) < 0.7).float()
+    return history_of(history, visible), future, weight
+
+
+def changed(history: History, values: Tensor) -> History:
+    return dataclasses.replace(history, values=values)
 
 
 @pytest.mark.parametrize("backbone", registry.names())
@@ -57,8 +72,8 @@ def test_every_choice_gives_a_forecast_for_each_step_and_target(
     backbone: str, decoder: str, segment: int, loss: str
 ) -> None:
     found = net(backbone=backbone, decoder=decoder, segment=segment, loss=loss, channels=2)
-    history, visible, _, _ = windows(channels=2)
-    z, level = found.eval().forecast(history, visible)
+    history, _, _ = windows(channels=2)
+    z, level = found.eval().forecast(history)
     assert z.shape == (3, 5, 2, 4 if loss == "quantile" else 1)
     assert z.isfinite().all()
     assert not z.requires_grad
@@ -81,49 +96,47 @@ def test_every_parameter_gets_a_finite_gradient(
 
 
 def test_the_loss_does_not_read_futures_that_weigh_nothing() -> None:
-    found, (history, visible, future, weight) = net(), windows()
+    found, (history, future, weight) = net(), windows()
     other = torch.where(weight > 0, future, 99.0)
-    assert torch.equal(
-        found.loss(history, visible, future, weight), found.loss(history, visible, other, weight)
-    )
+    assert torch.equal(found.loss(history, future, weight), found.loss(history, other, weight))
 
 
 @pytest.mark.parametrize("normalize", sorted(NORMALIZERS))
 def test_hidden_values_do_not_change_the_forecast(normalize: str) -> None:
-    found, (history, visible, _, _) = net(normalize=normalize).eval(), windows()
-    visible[:, -1] = True
-    z, level = found.forecast(history, visible)
-    other, other_level = found.forecast(torch.where(visible, history, 77.0), visible)
+    found, (history, _, _) = net(normalize=normalize).eval(), windows()
+    z, level = found.forecast(history)
+    other, other_level = found.forecast(
+        changed(history, torch.where(history.visible, history.values, 77.0))
+    )
     assert torch.equal(level.undo(z), other_level.undo(other))
 
 
 @pytest.mark.parametrize("normalize", ["log_mean", "mean", "standard", "robust", "last"])
 def test_a_series_in_other_units_has_the_same_forecast_in_those_units(normalize: str) -> None:
-    found, (history, visible, _, _) = net(normalize=normalize).eval(), windows()
-    visible[:, -1] = True
-    z, level = found.forecast(history, visible)
-    other, other_level = found.forecast(1000 * history, visible)
+    found, (history, _, _) = net(normalize=normalize).eval(), windows()
+    z, level = found.forecast(history)
+    other, other_level = found.forecast(changed(history, 1000 * history.values))
     torch.testing.assert_close(other_level.undo(other), 1000 * level.undo(z), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("normalize", ["standard", "robust", "last"])
 def test_a_series_moved_up_has_the_same_forecast_moved_up(normalize: str) -> None:
-    found, (history, visible, _, _) = net(normalize=normalize).eval(), windows()
-    visible[:, -1] = True
-    z, level = found.forecast(history, visible)
-    other, other_level = found.forecast(history + 64, visible)
+    found, (history, _, _) = net(normalize=normalize).eval(), windows()
+    z, level = found.forecast(history)
+    other, other_level = found.forecast(changed(history, history.values + 64))
     torch.testing.assert_close(other_level.undo(other), level.undo(z) + 64, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("loss", ["quantile", "mae"])
 def test_the_linear_map_moves_all_quantiles_alike(loss: str) -> None:
-    found, (z, visible) = net(loss=loss).eval(), (windows()[0].float() - 5.5, windows()[1])
+    found, (history, _, _) = net(loss=loss).eval(), windows()
+    z = history.values.float() - 5.5
     assert found.first is not None
     with torch.no_grad():
-        whole = found.head.quantiles(found(z, visible))
-        line = found.first((z * visible)[..., 0])  # [B, H]
+        whole = found.head.quantiles(found(z, history))
+        line = found.first((z * history.visible)[..., 0])  # [B, H]
         found.first = None
-        rest = found.head.quantiles(found(z, visible))
+        rest = found.head.quantiles(found(z, history))
     torch.testing.assert_close(whole, rest + line[:, :, None, None])
 
 
@@ -142,9 +155,9 @@ def test_without_the_linear_map_there_is_none() -> None:
 
 
 def test_the_forecast_is_the_same_in_a_batch_and_alone() -> None:
-    found, (history, visible, _, _) = net().eval(), windows()
-    together, _ = found.forecast(history, visible)
-    alone, _ = found.forecast(history[1:2], visible[1:2])
+    found, (history, _, _) = net().eval(), windows()
+    together, _ = found.forecast(history)
+    alone, _ = found.forecast(history_of(history.values[1:2], history.visible[1:2]))
     torch.testing.assert_close(together[1:2], alone)
 
 
@@ -155,34 +168,34 @@ def test_the_same_seed_gives_the_same_net() -> None:
 
 
 def test_the_unit_is_the_mean_size_of_the_normalised_futures_that_were_observed() -> None:
-    found, (history, visible, future, weight) = net(), windows()
-    found.measure(history, visible, future, weight)
-    z = found.normalize(history, visible).apply(future)
+    found, (history, future, weight) = net(), windows()
+    found.measure(history, future, weight)
+    z = found.read(history)[1].apply_ahead(future)
     expected = z[weight > 0].abs().mean()
     torch.testing.assert_close(found.unit, expected)
 
 
 def test_without_an_observed_future_the_unit_stays() -> None:
-    found, (history, visible, future, weight) = net(), windows()
-    found.measure(history, visible, future, torch.zeros_like(weight))
+    found, (history, future, weight) = net(), windows()
+    found.measure(history, future, torch.zeros_like(weight))
     assert found.unit.item() == 1
 
 
 def test_the_net_reads_and_answers_in_its_unit() -> None:
-    found, (history, visible, _, _) = net().eval(), windows()
+    found, (history, _, _) = net().eval(), windows()
     found.unit.fill_(0.25)
-    z, level = found.forecast(history, visible)
+    z, level = found.forecast(history)
     with torch.no_grad():
-        raw = found(level.apply(history) / 0.25, visible)
+        raw = found(level.apply(history.values) / 0.25, history)
     torch.testing.assert_close(z, found.head.quantiles(raw) * 0.25)
 
 
 def test_the_loss_is_measured_in_the_unit_too() -> None:
-    found, (history, visible, future, weight) = net(loss="mae").eval(), windows()
+    found, (history, future, weight) = net(loss="mae").eval(), windows()
     found.unit.fill_(0.25)
-    z, level = found.forecast(history, visible)
+    z, level = found.forecast(history)
     errors = (level.apply(future) - z[..., 0]).abs()[weight > 0]
-    torch.testing.assert_close(found.loss(history, visible, future, weight), errors.mean() / 0.25)
+    torch.testing.assert_close(found.loss(history, future, weight), errors.mean() / 0.25)
 
 
 @pytest.mark.parametrize("backbone", registry.names())
@@ -197,11 +210,135 @@ def test_built_again_from_its_stored_form_it_forecasts_the_same_to_the_last_bit(
     torch.manual_seed(99)
     again = Forecaster(architecture)
     again.load_state_dict(load_bytes(save_bytes(found.state_dict())))
-    history, visible, _, _ = windows()
-    z, _ = found.eval().forecast(history, visible)
-    assert torch.equal(again.eval().forecast(history, visible)[0], z)
+    history, _, _ = windows()
+    z, _ = found.eval().forecast(history)
+    assert torch.equal(again.eval().forecast(history)[0], z)
 
 
 def test_an_unknown_option_of_the_backbone_is_refused() -> None:
     with pytest.raises(ValueError, match="gates: unknown option"):
         net(options={"gates": 7})
+
+
+WITH_COVARIATES = Sizes(
+    past=2, past_codes=(3,), known=1, known_codes=(4, 2), static=2, static_codes=(5,), elapsed=True
+)
+
+
+def with_covariates(
+    *, seed: int = 0, steps: int = 12, ahead: int = 5
+) -> tuple[History, Tensor, Tensor]:
+    history, future, weight = windows(seed=seed, steps=steps)
+    generator = torch.Generator().manual_seed(seed)
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.randn((3, *shape), generator=generator)
+
+    def codes(*shape: int, sizes: tuple[int, ...]) -> Tensor:
+        columns = [torch.randint(size, (3, *shape), generator=generator) for size in sizes]
+        return torch.stack(columns, -1)
+
+    return (
+        dataclasses.replace(
+            history,
+            elapsed=numbers(steps, 1).abs(),
+            past=numbers(steps, 2),
+            past_codes=codes(steps, sizes=(3,)),
+            known=numbers(steps + ahead, 1),
+            known_codes=codes(steps + ahead, sizes=(4, 2)),
+            static=numbers(2),
+            static_codes=codes(sizes=(5,)),
+        ),
+        future,
+        weight,
+    )
+
+
+COVARIATES = (
+    "elapsed", "past", "past_codes", "known", "known_codes", "static", "static_codes"
+)  # fmt: skip
+
+
+def trained(**changes: Any) -> Forecaster:
+    """A net whose output layers are no longer zero."""
+    found = net(covariates=WITH_COVARIATES, **changes)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in found.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return found.eval()
+
+
+@pytest.mark.parametrize("name", COVARIATES)
+@pytest.mark.parametrize("decoder", sorted(DECODERS))
+def test_each_kind_of_covariate_reaches_the_forecast(name: str, decoder: str) -> None:
+    found, (history, _, _) = trained(decoder=decoder), with_covariates()
+    z, _ = found.forecast(history)
+    given = getattr(history, name)
+    other = dataclasses.replace(history, **{name: (given + 1) % 2 if "codes" in name else -given})
+    assert not torch.equal(z, found.forecast(other)[0])
+
+
+def test_a_step_ahead_hears_of_its_own_known_covariates_alone() -> None:
+    found, (history, _, _) = trained(), with_covariates()
+    assert history.known is not None
+    known = history.known.clone()
+    known[:, 12 + 3] += 1
+    z, _ = found.forecast(history)
+    other, _ = found.forecast(dataclasses.replace(history, known=known))
+    assert (z != other).any(-1).any(-1).any(0).tolist() == [False, False, False, True, False]
+
+
+def test_every_parameter_of_a_net_with_covariates_gets_a_finite_gradient() -> None:
+    found = trained(loss="quantile").train()
+    found.loss(*with_covariates()).backward()  # type: ignore[no-untyped-call]
+    for name, parameter in found.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_an_architecture_with_covariates_survives_its_stored_form() -> None:
+    architecture = net(covariates=WITH_COVARIATES, difference=4).architecture
+    assert Architecture.from_json(json.loads(json.dumps(architecture.to_json()))) == architecture
+
+
+@pytest.mark.parametrize("lag", [1, 4, 7])
+def test_a_net_of_differences_that_has_learnt_nothing_repeats_the_base(lag: int) -> None:
+    found = net(difference=lag, normalize="none", loss="mae").eval()
+    history, _, _ = windows(steps=12 + lag)
+    z, level = found.forecast(history)
+    values = history.values[..., 0].tolist()
+    for known, forecast in zip(values, level.undo(z)[:, :, 0, 0].tolist(), strict=True):
+        for _ in range(5):
+            known.append(known[-lag])
+        assert forecast == pytest.approx(known[-5:])
+
+
+@pytest.mark.parametrize("lag", [1, 4])
+def test_a_net_of_differences_is_asked_for_the_changes_from_the_base_and_gives_them_back(
+    lag: int,
+) -> None:
+    found = net(difference=lag, normalize="standard").eval()
+    history, future, _ = windows(steps=12 + lag)
+    read, level = found.read(history)
+    changes = history.values.numpy()[:, lag:] - history.values.numpy()[:, :-lag]
+    seen = read.present.numpy()
+    np.testing.assert_allclose(read.values.numpy()[seen], changes[seen])
+    torch.testing.assert_close(level.undo(level.apply_ahead(future)), future, rtol=1e-5, atol=0)
+
+
+def test_moving_a_history_on_appends_the_forecast_and_what_is_known_ahead() -> None:
+    history, _, _ = with_covariates(ahead=5)
+    forecast = torch.full((3, 2, 1), 9.0)
+    moved = history.after(forecast)
+    assert history.known is not None
+    assert moved.known is not None
+    assert moved.past is not None
+    assert history.past is not None
+    assert torch.equal(moved.values[:, :-2], history.values[:, 2:])
+    assert (moved.values[:, -2:] == 9).all()
+    assert moved.visible[:, -2:].all()
+    assert torch.equal(moved.known, history.known[:, 2:])
+    assert torch.equal(moved.past[:, -1], history.past[:, -1])
+    assert torch.equal(moved.past[:, -2], history.past[:, -1])
+    assert moved.past.shape == history.past.shape

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from rnnforecast.spec.model import SECTIONS, Data, Forecast, Model, Spec, Training, Window, expected
+from rnnforecast.spec.model import SECTIONS, Data, Forecast, Model, Spec, Training, Window
+from rnnforecast.spec.types import expected
 
 
 def spec() -> Spec:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rnnforecast.data.impute import fill
-from rnnforecast.training.batches import STEPS_DRAWN_AT_ONCE, Batch, Sampler, Windows
+from rnnforecast.training.batches import STEPS_DRAWN_AT_ONCE, Batch, Sampler, Tables, Windows
 
 CPU = torch.device("cpu")
-NAMES = ("history", "visible", "future", "weight")
+NAMES = ("values", "visible", "present", "elapsed", "future", "weight")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,19 +33,21 @@ class Table:
     def observed(self) -> NDArray[np.bool_]:
         return ~np.isnan(self.values)
 
-    def windows(self, lookback: int, horizon: int, method: Any = "mask") -> Windows:
+    def windows(
+        self, lookback: int, horizon: int, method: Any = "mask", *, joint: bool = False
+    ) -> Windows:
         filled = fill(self.values, self.observed, self.offsets, method)
-        return Windows(
+        tables = Tables(
             inputs=filled.inputs,
             visible=filled.visible,
+            present=filled.present,
             observed=self.observed,
             offsets=self.offsets,
-            lookback=lookback,
-            horizon=horizon,
-            device=CPU,
             causal=filled.causal,
             known_from=filled.known_from,
+            elapsed=filled.elapsed,
         )
+        return Windows(tables, lookback=lookback, horizon=horizon, device=CPU, joint=joint)
 
 
 def table(lengths: list[int], channels: int, *, seed: int = 0, hidden: float = 0.3) -> Table:
@@ -59,10 +61,16 @@ def gather(windows: Windows, item: list[int], origin: list[int], limit: list[int
     return windows.gather(*(torch.tensor(part) for part in (item, origin, limit)))
 
 
+def part_of(batch: Batch, name: str) -> torch.Tensor:
+    found = getattr(batch if name in ("future", "weight") else batch.history, name)
+    assert isinstance(found, torch.Tensor)
+    return found
+
+
 def naive(
     found: Table, lookback: int, horizon: int, method: Any, window: tuple[int, int, int]
 ) -> list[list[float]]:
-    """History, mask, future and weight of one window, a step at a time."""
+    """The parts of one window by `NAMES`, a step at a time."""
     item, origin, limit = window
     channels = found.values.shape[1]
     series, channel = divmod(item, channels)
@@ -71,15 +79,20 @@ def naive(
     # all that may be read is filled from the steps before the origin alone
     past = values[:origin]
     filled = fill(past, ~np.isnan(past), np.array([0, len(past)]), method)
-    history, visible, future, weight = [], [], [], []
-    for step in range(origin - lookback, origin):
-        history.append(filled.inputs[step, channel] if step >= 0 else 0.0)
-        visible.append(float(filled.visible[step, channel]) if step >= 0 else 0.0)
+    tables = (filled.inputs, filled.visible, filled.present, filled.elapsed)
+    read = [
+        [
+            float(table[step, channel]) if step >= 0 else 0.0
+            for step in range(origin - lookback, origin)
+        ]
+        for table in tables
+    ]
+    future, weight = [], []
     for step in range(origin, origin + horizon):
         counted = step < limit and not np.isnan(values[step, channel])
         future.append(values[step, channel] if counted else 0.0)
         weight.append(float(counted))
-    return [history, visible, future, weight]
+    return [*read, future, weight]
 
 
 @pytest.mark.parametrize("method", ["mask", "ffill", "linear", "zero", "mean"])
@@ -97,16 +110,16 @@ def test_every_window_of_a_panel_agrees_with_a_loop_that_saw_the_history_alone(
         for row, place in enumerate(places):
             expected = naive(found, lookback, horizon, method, place)
             for name, numbers in zip(NAMES, expected, strict=True):
-                got = getattr(batch, name)[row, :, 0].double().numpy()
+                got = part_of(batch, name)[row, :, 0].double().numpy()
                 np.testing.assert_allclose(got, numbers, atol=1e-12, err_msg=f"{name} {place}")
 
 
 def test_shapes_and_types_are_those_the_net_takes() -> None:
     batch = gather(table([9], 2).windows(4, 3), [0, 1], [5, 6], [9, 9])
-    assert batch.history.shape == batch.visible.shape == (2, 4, 1)
+    assert batch.history.values.shape == batch.history.visible.shape == (2, 4, 1)
     assert batch.future.shape == batch.weight.shape == (2, 3, 1)
-    assert batch.history.dtype == batch.future.dtype == torch.float64
-    assert batch.visible.dtype == torch.bool
+    assert batch.history.values.dtype == batch.future.dtype == torch.float64
+    assert batch.history.visible.dtype == torch.bool
     assert batch.weight.dtype == torch.float32
 
 
@@ -114,7 +127,7 @@ def test_a_line_across_a_gap_is_read_only_once_its_far_end_is_known() -> None:
     found = Table(np.array([[1.0], [np.nan], [np.nan], [7.0], [8.0]]), np.array([0, 5]))
     batch = gather(found.windows(4, 1, "linear"), [0, 0], [3, 4], [5, 5])
     expected = [[0, 1, 1, 1], [1, 3, 5, 7]]
-    np.testing.assert_allclose(batch.history[..., 0].numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(batch.history.values[..., 0].numpy(), expected, rtol=1e-12)
 
 
 panels = st.builds(
@@ -152,7 +165,7 @@ def test_nothing_at_or_after_the_origin_and_no_other_item_can_change_the_history
     first = gather(found.windows(6, 4, method), [item], [origin], [limit])
     second = gather(changed.windows(6, 4, method), [item], [origin], [limit])
     for name in NAMES:
-        assert torch.equal(getattr(first, name), getattr(second, name)), name
+        assert torch.equal(part_of(first, name), part_of(second, name)), name
 
 
 @settings(max_examples=40, deadline=None)
@@ -174,7 +187,7 @@ def test_the_future_is_that_of_the_item_before_the_limit_and_nothing_else(
     first = gather(found.windows(3, 5), [item], [origin], [limit])
     second = gather(Table(other, found.offsets).windows(3, 5), [item], [origin], [limit])
     for name in NAMES:
-        assert torch.equal(getattr(first, name), getattr(second, name)), name
+        assert torch.equal(part_of(first, name), part_of(second, name)), name
 
 
 def sampler(**changes: Any) -> Sampler:

@@ -17,7 +17,7 @@ from torch import Tensor
 from rnnforecast.errors import TrainingDiverged
 from rnnforecast.models.forecaster import Architecture, Forecaster
 from rnnforecast.training import checkpoint
-from rnnforecast.training.batches import Batch, Sampler, Windows
+from rnnforecast.training.batches import Batch, Sampler, Tables, Windows
 from rnnforecast.training.loop import (
     CHECK_EVERY,
     MOST_CUTS,
@@ -71,11 +71,15 @@ def windows() -> Windows:
     rng = np.random.default_rng(0)
     values = 5 + np.sin(np.arange(80) * np.pi / 2) + rng.normal(0, 0.1, 80)
     seen = rng.random(80) < 0.9
-    return Windows(
+    tables = Tables(
         inputs=values[:, None],
         visible=seen[:, None],
+        present=seen[:, None],
         observed=seen[:, None],
         offsets=np.array([0, 30, 80]),
+    )
+    return Windows(
+        tables,
         lookback=8,
         horizon=4,
         device=CPU,
@@ -99,7 +103,7 @@ def drawing(seed: int = 1) -> Draw:
 def validating(found: Forecaster) -> Callable[[], float]:
     origin = torch.arange(42, 46)
     batch = windows().gather(torch.ones_like(origin), origin, origin + 4)
-    return lambda: float(found.loss(batch.history, batch.visible, batch.future, batch.weight))
+    return lambda: float(found.loss(batch.history, batch.future, batch.weight))
 
 
 def fitter(found: Forecaster, recipe: Recipe = RECIPE, **changes: Any) -> Fitter:
@@ -147,7 +151,7 @@ def test_it_agrees_with_a_plain_loop() -> None:
             group["lr"] = 0.01 * rate("one_cycle", step, 25)
         batch = draw(step)
         optimizer.zero_grad()
-        loss = plain.loss(batch.history, batch.visible, batch.future, batch.weight)
+        loss = plain.loss(batch.history, batch.future, batch.weight)
         loss.backward()  # type: ignore[no-untyped-call]
         gradients = [parameter.grad for parameter in plain.parameters()]
         for gradient in gradients:
@@ -285,7 +289,7 @@ def test_there_are_rows_for_every_validation_with_mean_loss_and_rate() -> None:
     found, draw = net(dropout=0.0), drawing()
     with torch.no_grad():  # at no rate to speak of the net stays as it is
         losses = [
-            found.loss(b.history, b.visible, b.future, b.weight).item()
+            found.loss(b.history, b.future, b.weight).item()
             for b in map(draw, range(40))
         ]
         validation = validating(found)()

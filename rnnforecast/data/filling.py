@@ -1,0 +1,193 @@
+"""Filling gaps by plan: which method serves which target, and what the fitted ones have learnt."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data import calendar, impute_learned
+from rnnforecast.data.impute import Filled, fill_columns
+from rnnforecast.data.impute_learned import Learned
+from rnnforecast.data.panel import Panel
+from rnnforecast.errors import Problem, SpecError
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Value = TypeVar("Value")
+
+FITTED = ("knn", "random_forest", "svr")
+"""Methods that are fitted to the training part and stored."""
+
+Estimate = Callable[[Floats, Bools, Ints], tuple[Floats, Floats, Ints]]
+"""`(values [N, C], observed [N, C], offsets [S + 1])` to inputs, causal and known_from, all
+`[N, C]`, see `impute.Filled`: the recurrent imputer, which lives with the networks."""
+
+
+@dataclass(frozen=True)
+class FillPlan:
+    """How gaps are filled, settled once `methods` and `values` have an entry a target."""
+
+    methods: dict[str, str] | str | tuple[str, ...] = "mask"
+    values: dict[str, float] | float | tuple[float, ...] = 0.0
+    """What `constant` and `special` put in, in the data's unit (transformed like the target)."""
+    longest_gap: int | None = None
+    season: int = 1
+    seed: int = 1
+    learned: Mapping[str, Learned] = field(default_factory=dict)
+    weights: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    """Of the recurrent imputer."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is too large for them is in `arrays`."""
+        return {
+            "methods": list(self.methods),
+            "values": list(self.values) if isinstance(self.values, tuple) else self.values,
+            "longest_gap": self.longest_gap,
+            "season": self.season,
+            "seed": self.seed,
+        }
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The samples of the fitted methods and the weights of the recurrent one."""
+        parts = {method: learned.arrays() for method, learned in self.learned.items()}
+        parts["rnn"] = dict(self.weights)
+        return {f"{part}.{name}": a for part, held in parts.items() for name, a in held.items()}
+
+    @classmethod
+    def from_json(
+        cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> FillPlan:
+        """The plan that `to_json` and `arrays` wrote."""
+        parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
+        for name, array in arrays.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = array
+        weights = parts.pop("rnn", {})
+        settled = {name: tuple(stored[name]) for name in ("methods", "values")}
+        learned = {method: Learned.from_arrays(held) for method, held in parts.items()}
+        return cls(**{**stored, **settled}, learned=learned, weights=weights)
+
+    def for_targets(self, names: Sequence[str]) -> FillPlan:
+        """With one method and one value a target. SpecError for a name that is no target."""
+        return replace(
+            self,
+            methods=per_target(self.methods, names, "clean.missing", "mask"),
+            values=per_target(self.values, names, "clean.fill_value", 0.0),
+        )
+
+    def columns(self, method: str) -> list[int]:
+        """The targets that ask for the method."""
+        return [c for c, name in enumerate(self.methods) if name == method]
+
+    def learn(self, values: Floats, observed: Bools, panel: Panel, told: Bools) -> FillPlan:
+        """The plan with the fitted methods fitted to the rows `told [N]`."""
+        if not set(FITTED) & set(self.methods):
+            return self
+        cycles = _cycles(panel)
+        learned = {
+            method: impute_learned.learn(
+                values[:, columns],
+                observed[:, columns],
+                panel.offsets,
+                told,
+                method,
+                season=self.season,
+                calendar=cycles,
+                seed=self.seed,
+            )
+            for method in FITTED
+            if (columns := self.columns(method))
+        }
+        return replace(self, learned=learned)
+
+    def apply(
+        self, values: Floats, observed: Bools, panel: Panel, estimate: Estimate | None
+    ) -> Filled:
+        """`values [N, C]` without gaps."""
+        simple = tuple("mask" if m in (*FITTED, "rnn") else m for m in self.methods)
+        filled = fill_columns(
+            values,
+            observed,
+            panel.offsets,
+            simple,
+            times=_times(panel) if "time" in self.methods else None,
+            season=self.season,
+            fill_values=self.values,
+            longest_gap=self.longest_gap,
+            settled=panel.settled,
+        )
+        for method, learned in self.learned.items():
+            columns = self.columns(method)
+            inputs = impute_learned.apply(
+                learned,
+                values[:, columns],
+                observed[:, columns],
+                panel.offsets,
+                calendar=_cycles(panel),
+            )
+            filled = self._put_in(filled, columns, observed, inputs, inputs, None)
+        if columns := self.columns("rnn"):
+            assert estimate is not None
+            found = estimate(values[:, columns], observed[:, columns], panel.offsets)
+            filled = self._put_in(filled, columns, observed, *found)
+        return filled
+
+    def _put_in(
+        self,
+        filled: Filled,
+        columns: list[int],
+        observed: Bools,
+        inputs: Floats,
+        causal: Floats,
+        known_from: Ints | None,
+    ) -> Filled:
+        """The estimates `[N, len(columns)]` in place of the stand-ins of `mask`, as far as gaps are
+        to be filled."""
+        gap = ~observed[:, columns] & filled.present[:, columns]
+        if self.longest_gap is not None:
+            gap &= filled.elapsed[:, columns] <= self.longest_gap
+        parts = {name: getattr(filled, name).copy() for name in ("inputs", "visible", "causal")}
+        parts["inputs"][:, columns] = np.where(gap, inputs, parts["inputs"][:, columns])
+        parts["causal"][:, columns] = np.where(gap, causal, parts["causal"][:, columns])
+        parts["visible"][:, columns] |= gap
+        known = filled.known_from
+        if known_from is not None:
+            own = np.broadcast_to(np.arange(len(observed))[:, None], observed.shape)
+            known = own.copy() if known is None else known.copy()
+            known[:, columns] = np.where(gap, known_from, known[:, columns])
+        return replace(filled, **parts, known_from=known)
+
+
+def _times(panel: Panel) -> Floats:
+    return panel.flat_stamps().astype(np.int64).astype(np.float64)
+
+
+def _cycles(panel: Panel) -> Floats:
+    """`[N, D]` sine and cosine of the calendar's cycles."""
+    if panel.frequency.kind == "integer":
+        return np.zeros((len(panel.targets), 0))
+    names = calendar.names(panel.frequency, "auto")
+    return calendar.build(panel.flat_stamps(), names).astype(np.float64)
+
+
+def per_target(
+    given: Mapping[str, Value] | Value, names: Sequence[str], key: str, default: Value
+) -> tuple[Value, ...]:
+    """One value a target; a group names some of them. SpecError for a name that is no target."""
+    if not isinstance(given, Mapping):
+        return (given,) * len(names)
+    problems = []
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1, 0.5)
+            cure = f"did you mean '{near[0]}'?" if near else f"the targets are {', '.join(names)}"
+            problems.append(Problem(key, f"'{name}' is no target", cure))
+    if problems:
+        raise SpecError(*problems)
+    return tuple(given.get(name, default) for name in names)

@@ -1,0 +1,242 @@
+"""Values far out of line, judged by nothing but what came before them.
+
+A value is an outlier if it lies outside the fences of its row, and the fences come from earlier
+observed values of its own series and target. So nothing later changes a verdict: whoever stands
+at an origin may be told of all flags before it. Flagged values stay in the windows of later
+fences; medians and quartiles bear them. Any other rule would call a new level an outlier for ever.
+
+Sources: Tukey 1977, Exploratory Data Analysis, ch. 2 (quartiles and "far out"); Hampel 1974, The
+influence curve and its role in robust estimation (median and MAD); Pearson 2002, Outliers in
+process modeling and identification (the moving window, here a trailing one); Iglewicz and Hoaglin
+1993, How to detect and handle outliers (the mean deviation where the median one is zero).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+from pandas.api.indexers import BaseIndexer
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Fences = tuple[Floats, Floats]
+
+Method = Literal["none", "hampel", "iqr", "seasonal"]
+Action = Literal["missing", "clip", "flag"]
+
+THRESHOLDS: dict[Method, float] = {"none": 0.0, "hampel": 6.0, "iqr": 3.0, "seasonal": 8.0}
+"""How many spreads a fence is away, unless told otherwise."""
+HISTORY = 10
+"""Fewer earlier values than this, or than a season has, flag nothing."""
+WINDOW = 25
+"""The fewest observed values a trailing window takes in; it takes in two seasons too."""
+FRESH = 50
+"""A window longer than this is looked at anew not at every row, but so often in its length."""
+FLOOR = 0.02
+"""No spread counts as less than this share of the level, so that a series that has stood still
+may wiggle."""
+SIGMA = 1.4826
+"""The standard deviation of a normal variable in median absolute deviations (MAD)."""
+SIGMA_MEAN = 1.2533
+"""The same in mean absolute deviations."""
+_CELLS = 1 << 20  # of windows in memory at a time
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Which values are outliers, and between which bounds they would not be."""
+
+    flags: Bools
+    """[N, C] observed and outside the fences."""
+    low: Floats
+    """[N, C] original units; -inf where nothing is judged: too little history, no spread."""
+    high: Floats
+    """[N, C] the same, inf."""
+
+
+def find(
+    values: Floats,
+    observed: Bools,
+    offsets: Ints,
+    *,
+    method: Method,
+    threshold: float | None,
+    season: int,
+) -> Outliers:
+    """Judge every observed value by the earlier ones of its series and target.
+
+    none      nothing is an outlier
+    hampel    median ± threshold · 1.4826 · MAD of the values before, two seasons or 25 of them
+    iqr       q1 - threshold · IQR to q3 + threshold · IQR of all the values before
+    seasonal  the change since the same phase a season ago: its median ± threshold · 1.4826 · MAD
+              over two seasons or 25 changes; judged against that phase two seasons ago as well
+
+    No spread counts as less than `FLOOR` of the level; where the MAD falls below that (half of the
+    values are the same: whole numbers, prices) the mean deviation may be more. Where both spread
+    and level are 0 (mostly zeros, sales now and then) nothing is judged.
+
+    Args:
+        values: `[N, C]` original units; cells that are not observed may hold anything.
+        observed: `[N, C]`.
+        offsets: `[S+1]` the flat row at which each series begins, and N.
+        threshold: positive; None for the method's own, see `THRESHOLDS`.
+        season: steps, 1 for none.
+    """
+    low, high = np.full(values.shape, -np.inf), np.full(values.shape, np.inf)
+    if method == "none":
+        return Outliers(np.zeros(values.shape, dtype=np.bool_), low, high)
+    width = THRESHOLDS[method] if threshold is None else threshold
+    start = np.repeat(offsets[:-1], np.diff(offsets))  # [N] the first row of each row's series
+    for c in range(values.shape[1]):
+        rows = np.flatnonzero(observed[:, c])  # [n]
+        x = values[rows, c]
+        begin = np.searchsorted(rows, start[rows])  # [n] the place in x of the series' first value
+        with np.errstate(over="ignore", invalid="ignore"):  # infinitely far is no fence either
+            if method == "iqr":
+                fences = _iqr(x, begin, width, season)
+            elif method == "hampel":
+                fences = _hampel(x, begin, width, season)
+            else:
+                phase = start[rows] + (rows - start[rows]) % season  # [n] no two series share one
+                fences = _seasonal(x, begin, width, season, phase)
+        judged = ~np.isnan(fences[0]) & ~np.isnan(fences[1])
+        low[rows[judged], c], high[rows[judged], c] = fences[0][judged], fences[1][judged]
+    return Outliers(observed & ((values < low) | (values > high)), low, high)
+
+
+def treat(
+    values: Floats, observed: Bools, outliers: Outliers, action: Action
+) -> tuple[Floats, Bools]:
+    """What the rest is to work with in place of `values` and `observed`, both `[N, C]`.
+
+    missing  an outlier is NaN and not observed any more
+    clip     an outlier is moved to the nearer fence
+    flag     all stays as it is
+    """
+    flags = outliers.flags
+    if action == "missing":
+        return np.where(flags, np.nan, values), observed & ~flags
+    if action == "clip":
+        fence = np.where(values < outliers.low, outliers.low, outliers.high)
+        return np.where(flags, fence, values), observed
+    return values, observed
+
+
+def counts(outliers: Outliers, offsets: Ints) -> Ints:
+    """The outliers of each series, all targets together, `[S]`."""
+    total = np.concatenate([[0], np.cumsum(outliers.flags.sum(axis=1))])
+    return np.diff(total[offsets]).astype(np.int64)
+
+
+def _hampel(x: Floats, begin: Ints, width: float, season: int) -> Fences:
+    """Fences `[n]` around the trailing median; NaN where there is too little history."""
+    past = _trailing(x, begin, season, max(season, HISTORY))
+    reach = width * _spread(past, np.abs(past.median))
+    return past.median - reach, past.median + reach
+
+
+def _iqr(x: Floats, begin: Ints, width: float, season: int) -> Fences:
+    """Fences `[n]` around the quartiles of all that came before; NaN where that is too little."""
+    before = pd.Series(x).rolling(_Before(begin), min_periods=max(season, HISTORY))
+    q1, q3 = (before.quantile(q).to_numpy() for q in (0.25, 0.75))
+    reach = width * np.maximum(q3 - q1, FLOOR * np.maximum(np.abs(q1), np.abs(q3)))
+    reach = np.where(reach > 0, reach, np.nan)
+    return q1 - reach, q3 + reach
+
+
+def _seasonal(x: Floats, begin: Ints, width: float, season: int, phase: Ints) -> Fences:
+    """Fences `[n]` around the last two values of the same phase, moved by the usual change.
+
+    One of the two alone would make an outlier of the good value a season after a bad one. Where
+    a value of the phase is missing, the latest observed ones before it are taken.
+    """
+    order = np.argsort(phase, kind="stable")
+    earlier = np.full((2, x.size), np.nan)
+    for back in (1, 2):
+        here, there = order[back:], order[:-back]
+        same = phase[here] == phase[there]
+        earlier[back - 1, here[same]] = x[there[same]]
+    known = np.flatnonzero(~np.isnan(earlier[0]))  # [m] all but the first value of each phase
+    first = np.searchsorted(known, begin[known])
+    changes = _trailing((x - earlier[0])[known], first, season, HISTORY)
+    level = _trailing(np.abs(x), begin, season, HISTORY).median
+    centre, reach = np.full(x.size, np.nan), np.full(x.size, np.nan)
+    centre[known] = changes.median
+    reach[known] = width * _spread(changes, level[known])
+    return earlier.min(axis=0) + centre - reach, earlier.max(axis=0) + centre + reach
+
+
+class _Past(NamedTuple):
+    """What the values before each one were like; `[n]`, NaN with too little history."""
+
+    median: Floats
+    deviation: Floats
+    """The median absolute deviation from the median (MAD)."""
+    mean_deviation: Floats
+    """The mean absolute deviation from the median."""
+
+
+def _spread(past: _Past, level: Floats) -> Floats:
+    """A standard deviation `[n]`, or what stands for it; NaN where nothing can be said."""
+    floor = FLOOR * level
+    spread = SIGMA * past.deviation
+    spread = np.where(spread < floor, np.maximum(SIGMA_MEAN * past.mean_deviation, floor), spread)
+    return np.where(spread > 0, spread, np.nan)
+
+
+def _trailing(x: Floats, begin: Ints, season: int, history: int) -> _Past:
+    """Of two seasons of values before each one, or `WINDOW` of them, and of its own series only.
+
+    NaN with fewer than `history`. Of a long window the newest values, at most one part in `FRESH`,
+    are left out, so that not every row needs a window of its own.
+    """
+    window = max(2 * season + 1, WINDOW)
+    age = np.arange(x.size) - begin  # values before this one
+    renewed = age % max(1, window // FRESH) == 0
+    places = np.flatnonzero(renewed)
+    windows = sliding_window_view(np.concatenate([np.full(window, np.inf), x]), window)
+    found = np.full((3, places.size), np.nan)
+    step = max(1, _CELLS // window)
+    for some in range(0, places.size, step):
+        part = places[some : some + step]
+        count = np.minimum(age[part], window)[:, None]
+        inside = np.arange(window) >= window - count  # [part, window] of this series
+        near = np.where(inside, windows[part], np.inf)
+        median = _middle(near, count)
+        far = np.abs(near - median)  # infinite where it is not inside
+        mean = np.where(inside, far, 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
+        here = np.array([median, _middle(far, count), mean])  # [3, part, 1]
+        found[:, some : some + step] = np.where(count >= history, here, np.nan)[..., 0]
+    return _Past(*found[:, np.cumsum(renewed) - 1])
+
+
+def _middle(cells: Floats, count: Ints) -> Floats:
+    """The median of the `count` smallest of each row, `[rows, 1]`; infinite where it is 0."""
+    cells = np.sort(cells, axis=1)
+    lower = np.take_along_axis(cells, np.maximum(count - 1, 0) // 2, axis=1)
+    upper = np.take_along_axis(cells, count // 2, axis=1)
+    return lower / 2 + upper / 2  # their sum may overflow
+
+
+class _Before(BaseIndexer):
+    """For pandas: the window of a row runs from the start of its series to the row before."""
+
+    def __init__(self, begin: Ints) -> None:
+        super().__init__()
+        self.begin = begin
+
+    def get_window_bounds(
+        self,
+        num_values: int = 0,
+        min_periods: int | None = None,
+        center: bool | None = None,
+        closed: str | None = None,
+        step: int | None = None,
+    ) -> tuple[Ints, Ints]:  # pandas asks for exactly these arguments
+        return self.begin, np.arange(num_values, dtype=np.int64)

@@ -1,0 +1,165 @@
+"""A missing value estimated from the rows around it by two recurrent nets, one from either side.
+
+The idea is BRITS (Cao et al. 2018, arXiv:1805.10572): a net reads towards the gap from before it,
+a second one from behind it, each estimates the value on its own, and the two are joined. Other
+than there, a net meets a window of W rows of one target and one cell at its end, so that it is
+certain which rows an estimate rests on: `forward_only` rests on the W rows before the cell (and
+the last observation, should it lie further back), `both` on W more behind it and on nothing else.
+
+An untrained imputer carries the last observation forward and draws a straight line across gaps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+LIMIT = 16.0
+"""Normalised inputs are cut to this size: one wild value must not drown the others."""
+
+SHRINK = 2.0**-10
+"""Values are this much smaller inside, so that sums and differences of huge ones stay finite."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """B estimates, as a distance from a simple guess; all fields `[B]`.
+
+    `base` and `scale` are in original units times `SHRINK`, `z` is normalised. A scale of 0 says
+    that nothing varies around the cell: the estimate is the guess itself.
+    """
+
+    base: Tensor
+    scale: Tensor
+    z: Tensor
+
+    def shrunk(self) -> Tensor:
+        """The estimates in original units times `SHRINK`."""
+        # rounded to single digits: those behind them depend on who shares the batch
+        return self.base + self.scale * self.z.float().to(self.scale.dtype)
+
+    def value(self) -> Tensor:
+        """The estimates in original units, finite."""
+        most = torch.finfo(self.base.dtype).max
+        return (self.shrunk() / SHRINK).clamp(-most, most)
+
+    def error(self, truth: Tensor) -> Tensor:
+        """Distance `[B]` of the estimate from `truth [B]` in units of `scale`; 0 where that is."""
+        wanted = _normalised(truth * SHRINK - self.base, self.scale)
+        return (wanted - self.z).abs() * (self.scale > 0)
+
+
+class Side(nn.Module):
+    """Reads W rows towards a cell and estimates it from the last one observed.
+
+    A GRU reads value, mask and distance to the last observation row by row. A linear map of the
+    window is added to what it says: that finds a season in a few steps of training.
+    """
+
+    def __init__(self, width: int, hidden_size: int) -> None:
+        super().__init__()
+        self.net = nn.GRU(3, hidden_size, batch_first=True)
+        self.head = _silent(hidden_size)
+        self.window = _silent(width)
+
+    def forward(
+        self, values: Tensor, seen: Tensor, earlier: Tensor, age: Tensor
+    ) -> tuple[Estimate, Tensor, Tensor]:
+        """The estimates, the states `[B, K]`, and the distance `[B]` in rows to the last observed.
+
+        Args:
+            values: `[B, W]` shrunk, in reading order: the last column is next to the cell.
+            seen: `[B, W]` bool; what is not seen may hold any finite number.
+            earlier: `[B]` what stands in for the last observation where none is seen.
+            age: `[B]` rows from there to the cell.
+        """
+        width = values.shape[1]
+        steps = torch.arange(width, device=values.device)
+        last = torch.where(seen, steps, -1).cummax(1).values  # [B, W]
+        level, spread = _level(values, seen)
+        carried = values.gather(1, last.clamp_min(0))
+        kind = self.head.weight.dtype
+        z = (_normalised(carried - level, spread) * (last >= 0)).to(kind)
+        since = ((steps - last) / width).to(kind)
+        mask = seen.to(kind)
+        state = self.net(torch.stack([z * mask, mask, since], -1))[1][-1]  # [B, K]
+        found = last[:, -1] >= 0
+        estimate = Estimate(
+            base=torch.where(found, carried[:, -1], earlier),
+            scale=spread.squeeze(1),
+            z=(self.head(state) + self.window(z)).squeeze(1).clamp(-LIMIT, LIMIT),
+        )
+        return estimate, state, torch.where(found, width - last[:, -1], age)
+
+
+class Imputer(nn.Module):
+    """One missing cell and the W rows to either side of it → its value."""
+
+    def __init__(self, width: int, hidden_size: int) -> None:
+        """`width` is W in rows, `hidden_size` the states' size."""
+        super().__init__()
+        self.width, self.hidden_size = width, hidden_size
+        self.before, self.after = Side(width, hidden_size), Side(width, hidden_size)
+        self.mix = nn.Linear(2 * hidden_size + 4, hidden_size)
+        self.head = _silent(hidden_size)
+
+    def forward(
+        self, values: Tensor, seen: Tensor, earlier: Tensor, age: Tensor
+    ) -> tuple[Estimate, Estimate, Estimate]:
+        """`forward_only`, `backward_only` and `both`.
+
+        Args:
+            values: `[B, 2W + 1]` original units, the cell in the middle; what is not seen, the
+                cell included, may hold any finite number.
+            seen: `[B, 2W + 1]` bool.
+            earlier: `[B]` the last observation before the window, 0 where there is none.
+            age: `[B]` rows from that one to the cell, 0 where there is none.
+        """
+        values, earlier, width = values * SHRINK, earlier * SHRINK, self.width
+        forward, ahead, near = self.before(values[:, :width], seen[:, :width], earlier, age)
+        behind = slice(width + 1, None)
+        # nothing seen behind the cell: the line goes on as it came
+        backward, back, far = self.after(
+            values[:, behind].flip(1), seen[:, behind].flip(1), forward.base, near
+        )
+        near, far = near.to(values.dtype), far.to(values.dtype)
+        share = near / (near + far).clamp_min(1)
+        line = forward.base * (1 - share) + backward.base * share
+        scale = torch.maximum(forward.scale, backward.scale)
+        hints = [
+            _normalised(forward.shrunk() - line, scale),
+            _normalised(backward.shrunk() - line, scale),
+            (near / width).clamp_max(1.0),
+            (far / width).clamp_max(1.0),
+        ]
+        kind = self.head.weight.dtype
+        mixed = self.mix(torch.cat([ahead, back, torch.stack(hints, 1).to(kind)], 1))
+        z = self.head(nn.functional.gelu(mixed)).squeeze(1).clamp(-LIMIT, LIMIT)
+        return forward, backward, Estimate(line, scale, z)
+
+
+def _silent(size: int) -> nn.Linear:
+    """A linear map to one number, which is 0 until it is trained."""
+    layer = nn.Linear(size, 1)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _level(values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and mean absolute deviation of the seen values, `[B, 1]`; zeros where none is seen."""
+    count = seen.sum(1, keepdim=True).clamp_min(1)
+    level = (values * seen).sum(1, keepdim=True) / count
+    spread = ((values - level).abs() * seen).sum(1, keepdim=True) / count
+    size = (values.abs() * seen).sum(1, keepdim=True) / count
+    # equal values differ from their own mean by a rounding error, and that is no spread
+    noise = 64 * torch.finfo(values.dtype).eps * size
+    return level, torch.where(spread > noise, spread, 0.0)
+
+
+def _normalised(distance: Tensor, scale: Tensor) -> Tensor:
+    """`distance / scale` within `LIMIT`; 0 where the scale is."""
+    ratio = distance / torch.where(scale > 0, scale, 1.0)
+    return ratio.clamp(-LIMIT, LIMIT) * (scale > 0)

@@ -1,0 +1,137 @@
+"""The types of the spec's keys, and what each accepts in plain words.
+
+A string among the metadata of an ``Annotated`` type says in plain words what the type expects; the
+messages of `load` and the reference of `explain` are made of them.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BeforeValidator, Field, JsonValue
+from pydantic.fields import FieldInfo
+
+LARGEST = 2**31 - 1
+
+
+def _whole(value: object) -> object:
+    """Let ``1e4`` and ``24.0`` be whole numbers; refuse numbers that no array could hold."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError(f"expected a whole number of at most {LARGEST}, found a larger one")
+    return value
+
+
+def _true_or_false(value: object) -> object:
+    """Let yes, no, on and off, which YAML 1.2 reads as text, mean what their writer meant."""
+    words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _text(value: object) -> object:
+    """Let a whole number be a name: columns called 2024 and series called 7 are common."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _listed(value: object) -> object:
+    """Let one item stand for a list of one."""
+    single = isinstance(value, str | int | float) and value != "auto"
+    return [value] if single else value
+
+
+def _tab(value: object) -> object:
+    r"""Read an unquoted ``\t`` as the tab it stands for."""
+    return "\t" if value == "\\t" else value
+
+
+Auto = Literal["auto"]
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(_true_or_false), "true or false"]
+Whole = Annotated[
+    int, Field(strict=True, ge=0), BeforeValidator(_whole), "a whole number of at least 0"
+]
+Count = Annotated[
+    int, Field(strict=True, ge=1), BeforeValidator(_whole), "a whole number of at least 1"
+]
+Positive = Annotated[
+    float, Field(strict=True, gt=0, allow_inf_nan=False), "a number greater than 0"
+]
+NotNegative = Annotated[
+    float, Field(strict=True, ge=0, allow_inf_nan=False), "a number of at least 0"
+]
+Share = Annotated[float, Field(strict=True, ge=0, lt=1), "a number from 0 to below 1"]
+Name = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(_text), "text"]
+Columns = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_listed, json_schema_input_type=str | int | list[str | int]),
+    "one or more column names",
+]
+Files = Annotated[
+    tuple[Name, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+    "a file, a folder or a pattern such as data/*.csv, or a list of them",
+]
+Quantiles = Annotated[
+    tuple[Annotated[float, Field(strict=True, gt=0, lt=1)], ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=float | list[float]),
+    "a list of numbers between 0 and 1, both excluded",
+]
+Options = Annotated[dict[str, JsonValue], "a group of keys and values"]
+Separator = Annotated[Literal["auto", ",", ";", "\t", "|"], BeforeValidator(_tab)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False), "a number"]
+HalfShare = Annotated[float, Field(strict=True, ge=0, le=0.5), "a number from 0 to 0.5"]
+
+Duplicates = Literal["error", "first", "last", "mean", "sum"]
+Resample = Literal["sum", "mean", "median", "min", "max", "first", "last"]
+Missing = Literal[
+    "mask", "special", "ffill", "bfill", "mean", "median", "mode", "constant", "zero", "linear",
+    "time", "spline", "seasonal", "knn", "random_forest", "svr", "rnn",
+]  # fmt: skip
+Transform = Literal[
+    "none", "log", "log1p", "box_cox", "yeo_johnson", "difference", "seasonal_difference"
+]
+Cycle = Literal[
+    "second_of_minute", "minute_of_hour", "hour_of_day", "day_of_week", "day_of_month",
+    "day_of_year", "week_of_year", "month_of_year", "quarter_of_year",
+]  # fmt: skip
+Thousands = Literal["auto", "none", ",", ".", " ", "'"]
+PerColumn = "a group with one of them a column"
+Cycles = Annotated[
+    tuple[Cycle, ...],
+    BeforeValidator(_listed, json_schema_input_type=Cycle | list[Cycle]),
+    "a list of " + ", ".join(get_args(Cycle)),
+]
+
+
+def expected(field: FieldInfo) -> str:
+    """What `field` accepts, in plain words: ``auto or a whole number of at least 1``."""
+    for note in field.metadata:
+        if isinstance(note, str):
+            return note
+    return _words(field.annotation)
+
+
+def choices(annotation: Any) -> list[str]:
+    """The words that a field of this type accepts, [] where it takes none by name."""
+    if get_origin(annotation) is Literal:
+        return [str(choice) for choice in get_args(annotation)]
+    return [word for part in get_args(annotation) for word in choices(part)]
+
+
+def _words(annotation: Any) -> str:
+    if annotation is type(None):
+        return "null"
+    if get_origin(annotation) is Annotated:
+        notes = [note for note in annotation.__metadata__ if isinstance(note, str)]
+        return notes[0] if notes else _words(annotation.__origin__)
+    if get_origin(annotation) is dict:
+        return "a group of keys and values"
+    if get_origin(annotation) in (types.UnionType, Union):
+        return " or ".join(_words(part) for part in get_args(annotation))
+    words = [word.replace("\t", "\\t") for word in choices(annotation)]
+    # A punctuation mark standing alone would be lost in a sentence.
+    words = [word if word[0].isalpha() else f'"{word}"' for word in words]
+    return words[0] if len(words) == 1 else "one of " + ", ".join(words)

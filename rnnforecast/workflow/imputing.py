@@ -1,0 +1,61 @@
+"""`missing: rnn`: the recurrent imputer, fitted when the plan is learnt and asked by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rnnforecast.data.filling import Estimate
+from rnnforecast.data.panel import Panel
+from rnnforecast.data.plan import CleaningPlan, Treated
+from rnnforecast.models.imputer import Imputer
+from rnnforecast.training.imputing import apply_imputer, fit_imputer
+
+HIDDEN_SIZE = 32
+STEPS = 400
+BATCH_SIZE = 128
+NARROWEST, WIDEST = 16, 64
+"""Rows to either side of a gap that are read: a season within these bounds."""
+
+Bools = NDArray[np.bool_]
+
+
+def fitted(plan: CleaningPlan, treated: Treated, panel: Panel, told: Bools) -> CleaningPlan:
+    """`plan` with a recurrent imputer, if a target asks for one, fitted to the rows `told [N]`."""
+    columns = plan.filling.columns("rnn")
+    if not columns:
+        return plan
+    net = fit_imputer(
+        treated.values[:, columns],
+        treated.counted[:, columns],
+        panel.offsets,
+        told,
+        width=width_of(plan),
+        hidden_size=HIDDEN_SIZE,
+        steps=STEPS,
+        batch_size=BATCH_SIZE,
+        seed=plan.filling.seed,
+        device=torch.device("cpu"),  # a small net, and the same weights on every machine
+    )
+    weights = {name: weight.numpy() for name, weight in net.state_dict().items()}
+    return replace(plan, filling=replace(plan.filling, weights=weights))
+
+
+def estimate_of(plan: CleaningPlan) -> Estimate | None:
+    """The imputer of a plan that has one, as the plan asks it."""
+    if not plan.filling.weights:
+        return None
+    net = Imputer(width_of(plan), HIDDEN_SIZE)
+    net.load_state_dict(
+        {name: torch.from_numpy(np.array(weight)) for name, weight in plan.filling.weights.items()}
+    )
+    net.eval()
+    return lambda values, observed, offsets: apply_imputer(net, values, observed, offsets)
+
+
+def width_of(plan: CleaningPlan) -> int:
+    """Rows to either side of a gap that the imputer reads."""
+    return int(np.clip(plan.season, NARROWEST, WIDEST))

@@ -1,0 +1,77 @@
+"""A corpus of faulty files: each is repaired as declared and counted, or refused with a cure.
+
+One fault a file in `tests/data_faults`, named by it; `expected.yaml` beside them says what becomes
+of each: under `repaired` what is counted (all other repairs are none), under `y` the first series
+after cleaning, under `refused` what the message has to say.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from rnnforecast.data.plan import lay, read_table
+from rnnforecast.errors import DataError, SpecError
+from rnnforecast.spec.load import parse
+from rnnforecast.workflow.check import REPAIRS
+from rnnforecast.workflow.prepare import Prepared, plan_of, settle
+from rnnforecast.workflow.spec import source_of
+
+FOLDER = Path(__file__).parent.parent / "data_faults"
+EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(
+    (FOLDER / "expected.yaml").read_text(encoding="utf-8")
+)
+REFUSED = [name for name, case in EXPECTED.items() if "refused" in case]
+REPAIRED = [name for name, case in EXPECTED.items() if "refused" not in case]
+
+
+def prepared(name: str) -> Prepared:
+    spec = parse(
+        f"data: {{path: {name}}}\nwindow: {{horizon: 1}}\n",
+        name="spec.yaml",
+        overrides=EXPECTED[name].get("set", []),
+    )
+    plan, source = plan_of(spec), source_of(spec, FOLDER / "spec.yaml")
+    return settle(spec, lay(plan, read_table(plan, source)), plan, source)
+
+
+def test_every_file_is_expected_and_there_are_enough_of_them() -> None:
+    files = {path.name for path in FOLDER.iterdir()} - {"expected.yaml"}
+    assert files == set(EXPECTED)
+    assert len(files) >= 60
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_it_is_repaired_as_declared_and_all_repairs_are_counted(name: str) -> None:
+    case, found = EXPECTED[name], prepared(name)
+    panel, changes = found.cleaned.panel, found.cleaned.changes
+    counted = {key: getattr(changes, key) for key in (*REPAIRS, "resampled", "partial")}
+    wanted = {key: 0 for key in counted} | case["repaired"]
+    assert counted == wanted
+    assert changes.skipped == case.get("skipped", {})
+    assert int(found.cleaned.outliers.flags.sum()) == case.get("outliers", 0)
+    if "y" in case:
+        y = panel.targets[panel.offsets[0] : panel.offsets[1], 0]
+        expected = np.array([np.nan if value is None else value for value in case["y"]])
+        np.testing.assert_allclose(y, expected)
+    if "keys" in case:
+        assert panel.keys.iloc[0].tolist() == case["keys"]
+    if "frequency" in case:
+        assert panel.frequency.alias == case["frequency"]
+    if "start" in case:
+        first = panel.stamps(np.zeros(panel.size, dtype=np.int64), 1)[0, 0]
+        assert first == np.datetime64(case["start"])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_it_is_refused_with_its_place_and_a_cure(name: str) -> None:
+    with pytest.raises((DataError, SpecError)) as caught:
+        prepared(name)
+    text = str(caught.value)
+    for part in EXPECTED[name]["refused"]:
+        assert part in text
+    assert any(problem.cure for problem in caught.value.problems)
