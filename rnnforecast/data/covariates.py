@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from rnnforecast.data.impute import fill
 from rnnforecast.data.panel import Panel
@@ -99,11 +100,8 @@ class CovariatePlan:
         for key, array in arrays.items():
             place, _, name = key.partition(".")
             reductions.setdefault(int(place), {})[name] = array
-        found = (
-            Covariate(**{k: tuple(v) if isinstance(v, list) else v for k, v in one.items()})
-            for one in stored
-        )
-        return cls(tuple(found), reductions)
+        found = tuple(TypeAdapter(Covariate).validate_python(dict(one)) for one in stored)
+        return cls(found, reductions)
 
 
 @dataclass(frozen=True)
@@ -200,7 +198,7 @@ def _wide(panel: Panel) -> Ints:
 def _own_rows(panel: Panel) -> Ints:
     """[N] the place of each row of the panel in the table of covariates."""
     shift = _wide(panel)[:-1] - panel.offsets[:-1]
-    return np.arange(panel.offsets[-1]) + np.repeat(shift, panel.lengths)
+    return np.asarray(np.arange(panel.offsets[-1]) + np.repeat(shift, panel.lengths))
 
 
 def _scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

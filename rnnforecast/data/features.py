@@ -72,7 +72,10 @@ class FeaturePlan:
         cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
     ) -> FeaturePlan:
         """The plan that `to_json` and `arrays` wrote."""
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in stored.items()
+        }
         plain["covariates"] = CovariatePlan.from_json(stored["covariates"], arrays)
         return cls(**plain)
 
@@ -157,7 +160,7 @@ def build(
     length = {"past": len(panel.targets), "future": rows.size, "static": panel.size}
     tables = {
         role: (
-            _joined([part.numbers for part in found] + more[role], length[role], np.float32),
+            _joined([*(part.numbers for part in found), *more[role]], length[role], np.float32),
             _joined([part.codes for part in found], length[role], np.int64),
         )
         for role, found in parts.items()
@@ -166,8 +169,10 @@ def build(
         *tables["past"],
         *tables["future"],
         *tables["static"],
-        horizon,
-        *(tuple(sizes[role]) for role in ("past", "future", "static")),
+        horizon=horizon,
+        past_sizes=tuple(sizes["past"]),
+        future_sizes=tuple(sizes["future"]),
+        static_sizes=tuple(sizes["static"]),
         unseen=sum(part.unseen for found in parts.values() for part in found),
     )
 

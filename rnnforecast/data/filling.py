@@ -33,9 +33,10 @@ Estimate = Callable[[Floats, Bools, Ints], tuple[Floats, Floats, Ints]]
 class FillPlan:
     """How gaps are filled, settled once `methods` and `values` have an entry a target."""
 
-    methods: dict[str, str] | str | tuple[str, ...] = "mask"
-    values: dict[str, float] | float | tuple[float, ...] = 0.0
-    """What `constant` and `special` put in, in the data's unit (transformed like the target)."""
+    methods: Any = "mask"
+    """One for all targets or a mapping by name; settled a tuple."""
+    values: Any = 0.0
+    """What `constant` and `special` put in, likewise; in the unit of what is filled."""
     longest_gap: int | None = None
     season: int = 1
     seed: int = 1
@@ -70,7 +71,7 @@ class FillPlan:
             parts.setdefault(part, {})[rest] = array
         weights = parts.pop("rnn", {})
         settled = {name: tuple(stored[name]) for name in ("methods", "values")}
-        learned = {method: Learned.from_arrays(held) for method, held in parts.items()}
+        learned = {method: Learned.from_arrays(method, held) for method, held in parts.items()}
         return cls(**{**stored, **settled}, learned=learned, weights=weights)
 
     def for_targets(self, names: Sequence[str]) -> FillPlan:
@@ -173,7 +174,7 @@ def _cycles(panel: Panel) -> Floats:
     if panel.frequency.kind == "integer":
         return np.zeros((len(panel.targets), 0))
     names = calendar.names(panel.frequency, "auto")
-    return calendar.build(panel.flat_stamps(), names).astype(np.float64)
+    return np.asarray(calendar.build(panel.flat_stamps(), names), dtype=np.float64)
 
 
 def per_target(

@@ -8,7 +8,10 @@ before the gap instead. ``known_from`` says, cell by cell, which of the two appl
 
     value = where(known_from[row] < origin, inputs[row], causal[row])
 
-An observed value that is itself drawn between two observations is hidden until it is known.
+What is drawn between two observations is itself known only later (`settled`). Until then a reader
+gets what the cells that were known in their own row give, and takes it as missing::
+
+    visible = visible[row] & (known_from[row] < origin or not observed[row])
 """
 
 from __future__ import annotations
@@ -92,18 +95,29 @@ def fill(
         observed: `[N, C]`.
         offsets: `[S+1]` the flat row at which each series begins, and N.
         method: one of the above.
-        times: `[N]` for ``time``: when each row is, in any unit.
+        times: `[N]` for ``time``, which needs it: when each row is, in any unit.
         season: for ``seasonal``, in steps.
         fill_value: for ``constant`` and ``special``, in the unit of the values.
         longest_gap: only so many steps of a gap are filled; the rest is as with ``mask``.
-        settled: `[N, C]` the row from which on a value is known at all, if that is later than the
-            value's own (it was drawn between two observations); until then it counts as missing.
+        settled: `[N, C]` the row from which on a reader knows what a cell holds, a value or none,
+            if that is later than its own (it lies between two observations that may be joined).
+
+    Raises:
+        ValueError: ``time`` without `times`.
     """
-    ground = _Ground.of(values, observed, offsets)
-    filled = _filled(ground, method, times, season, fill_value)
-    if longest_gap is not None:
-        filled = _limited(filled, ground, longest_gap)
-    return filled if settled is None else _unsettled(filled, ground, settled)
+
+    def of(seen: Bools) -> Filled:
+        ground = Ground.of(values, seen, offsets)
+        filled = _filled(ground, method, times, season, fill_value)
+        return filled if longest_gap is None else _limited(filled, ground, longest_gap)
+
+    if settled is None:
+        return of(observed)
+    # nothing is known before what lies before it in its series, nor later than at the series' end
+    end = np.repeat(offsets[1:], np.diff(offsets))[:, None]
+    known = np.maximum.accumulate(np.minimum(settled, end), axis=0)
+    closed = known <= np.arange(len(known))[:, None]
+    return _settled(of(observed), of(observed & closed), known, observed | closed)
 
 
 def fill_columns(
@@ -119,59 +133,68 @@ def fill_columns(
     settled: Ints | None = None,
 ) -> Filled:
     """`fill` with a method and a fill value for each of the C columns."""
-    kinds = list(zip(methods, fill_values, strict=True))
-    if len(set(kinds)) == 1:
-        parts = [(list(range(len(kinds))), kinds[0])]
-    else:
-        parts = [([c], kind) for c, kind in enumerate(kinds)]
-    found = [
-        fill(
-            values[:, columns],
-            observed[:, columns],
+    columns: dict[tuple[Method, float], list[int]] = {}
+    for column, kind in enumerate(zip(methods, fill_values, strict=True)):
+        columns.setdefault(kind, []).append(column)
+
+    def of(kind: tuple[Method, float], part: slice | list[int]) -> Filled:
+        return fill(
+            values[:, part],
+            observed[:, part],
             offsets,
-            method,
+            kind[0],
             times=times,
             season=season,
-            fill_value=value,
+            fill_value=kind[1],
             longest_gap=longest_gap,
-            settled=None if settled is None else settled[:, columns],
+            settled=None if settled is None else settled[:, part],
         )
-        for columns, (method, value) in parts
-    ]
-    return found[0] if len(found) == 1 else _side_by_side(found)
+
+    if len(columns) == 1:
+        return of(next(iter(columns)), slice(None))
+    return _joined([(part, of(kind, part)) for kind, part in columns.items()])
 
 
-def _side_by_side(parts: Sequence[Filled]) -> Filled:
-    def join(name: str) -> npt.NDArray[np.generic]:
-        return np.concatenate([getattr(part, name) for part in parts], axis=1)
-
+def _joined(parts: Sequence[tuple[list[int], Filled]]) -> Filled:
+    """One table of the columns that were filled apart."""
+    order = np.argsort(np.concatenate([columns for columns, _ in parts]))
+    found = [filled for _, filled in parts]
     known_from = None
-    if any(part.known_from is not None for part in parts):
-        own = np.arange(len(parts[0].inputs))[:, None]
-        known_from = np.concatenate(
-            [own if part.known_from is None else part.known_from for part in parts], axis=1
-        )
-    joined = {n: join(n) for n in ("inputs", "visible", "present", "elapsed", "causal")}
-    return Filled(**joined, known_from=known_from)  # type: ignore[arg-type]
+    if any(filled.known_from is not None for filled in found):
+        rows = np.arange(len(found[0].inputs), dtype=np.int64)[:, None]
+        whole = [
+            np.broadcast_to(rows, f.inputs.shape) if f.known_from is None else f.known_from
+            for f in found
+        ]
+        known_from = np.concatenate(whole, axis=1)[:, order]
+    return Filled(
+        np.concatenate([f.inputs for f in found], axis=1)[:, order],
+        np.concatenate([f.visible for f in found], axis=1)[:, order],
+        np.concatenate([f.present for f in found], axis=1)[:, order],
+        np.concatenate([f.elapsed for f in found], axis=1)[:, order],
+        np.concatenate([f.causal for f in found], axis=1)[:, order],
+        known_from,
+    )
 
 
 @dataclass(frozen=True)
-class _Ground:
+class Ground:
     """The values and where observations lie around each cell."""
 
     values: Floats  # [N, C] 0 where not observed
     observed: Bools  # [N, C]
+    offsets: Ints  # [S + 1]
     start: Ints  # [N] the first row of each row's series
     end: Ints  # [N] the first row behind it
     begun: Bools  # [N, C] observed here or before
     last: Ints  # [N, C] the latest observed row, the row itself where there is none
 
     @classmethod
-    def of(cls, values: Floats, observed: Bools, offsets: Ints) -> _Ground:
+    def of(cls, values: Floats, observed: Bools, offsets: Ints) -> Ground:
         lengths = np.diff(offsets)
         start, end = np.repeat(offsets[:-1], lengths), np.repeat(offsets[1:], lengths)
-        begun, last = _latest(observed, start)
-        return cls(np.where(observed, values, 0.0), observed, start, end, begun, last)
+        begun, last = latest(observed, start)
+        return cls(np.where(observed, values, 0.0), observed, offsets, start, end, begun, last)
 
     def forward(self) -> Floats:
         """[N, C] the latest observed value, 0 before the first."""
@@ -193,7 +216,7 @@ class _Ground:
         return np.where(inside, after, rows), inside
 
 
-def _latest(marked: Bools, start: Ints) -> tuple[Bools, Ints]:
+def latest(marked: Bools, start: Ints) -> tuple[Bools, Ints]:
     """Whether a row or one before it in its series is marked, and the latest such row (the row
     itself where there is none); `[N, C]`."""
     rows = np.arange(len(marked), dtype=np.int64)[:, None]
@@ -204,7 +227,7 @@ def _latest(marked: Bools, start: Ints) -> tuple[Bools, Ints]:
 
 
 def _filled(
-    ground: _Ground, method: Method, times: Floats | None, season: int, fill_value: float
+    ground: Ground, method: Method, times: Floats | None, season: int, fill_value: float
 ) -> Filled:
     observed, begun = ground.observed, ground.begun
     forward, elapsed = ground.forward(), ground.elapsed()
@@ -227,12 +250,13 @@ def _filled(
     elif method == "mode":
         inputs = np.where(observed, ground.values, np.where(begun, _mode(ground), 0.0))
     else:
-        so_far = _so_far(ground, method)
-        inputs = np.where(observed, ground.values, np.where(begun, so_far, 0.0))
+        assert method in ("mean", "median")
+        usual = so_far(ground.values, observed, ground.offsets, method)
+        inputs = np.where(observed, ground.values, np.where(begun, usual, 0.0))
     return Filled(inputs, begun, begun, elapsed, inputs, None)
 
 
-def _limited(filled: Filled, ground: _Ground, longest: int) -> Filled:
+def _limited(filled: Filled, ground: Ground, longest: int) -> Filled:
     """As `mask` beyond the first `longest` steps of each gap, which a reader in it knows too."""
     far = ~ground.observed & (filled.elapsed > longest)
     forward = ground.forward()
@@ -247,37 +271,36 @@ def _limited(filled: Filled, ground: _Ground, longest: int) -> Filled:
     )
 
 
-def _unsettled(filled: Filled, ground: _Ground, settled: Ints) -> Filled:
-    """With values that are known later than their own row; till then the last one that was known
-    in its own row stands in."""
-    rows = np.arange(len(settled), dtype=np.int64)[:, None]
-    known_from = rows if filled.known_from is None else filled.known_from
-    # a gap's fill rests on the observations around it, which may be settled later themselves
-    behind = np.take_along_axis(settled, ground.last, axis=0)
-    following, inside = ground.following()
-    ahead = np.take_along_axis(settled, following, axis=0)
-    own = np.where(ground.observed, settled, np.where(ground.begun, behind, rows))
-    own = np.where(inside & (known_from > rows), np.maximum(own, ahead), own)
-    sure, last = _latest(ground.observed & (settled <= rows), ground.start)
-    causal = np.where(sure, np.take_along_axis(ground.values, last, axis=0), 0.0)
-    since = np.where(sure, rows - last, rows - ground.start[:, None] + 1)
+def _settled(whole: Filled, early: Filled, known: Ints, told: Bools) -> Filled:
+    """`whole` where a reader knows the cells around, else `early`, which asks for less.
+
+    ``known [N, C]`` is the row from which on a cell and all before it are known. A missing cell
+    that might yet have got a value (`told` is False) is never shown as one, for then the unknown
+    ones that did would be told from it.
+    """
+    rows = np.arange(len(known), dtype=np.int64)[:, None]
+    behind = np.broadcast_to(rows, known.shape) if whole.known_from is None else whole.known_from
     return replace(
-        filled,
-        present=filled.present & sure,
-        elapsed=since.astype(np.float32),
-        known_from=np.maximum(known_from, own),
-        causal=causal,
+        whole,
+        visible=whole.visible & early.present & told,
+        present=early.present,
+        elapsed=early.elapsed,
+        causal=early.causal,
+        known_from=np.take_along_axis(known, behind, axis=0),
     )
 
 
-def _across(ground: _Ground, method: Method, following: Ints, times: Floats | None) -> Floats:
+def _across(ground: Ground, method: Method, following: Ints, times: Floats | None) -> Floats:
     """The values in gaps between two observations, `[N, C]`; elsewhere anything."""
     after = np.take_along_axis(ground.values, following, axis=0)
     if method == "bfill":
         return after
     before = np.take_along_axis(ground.values, ground.last, axis=0)
-    rows = np.arange(len(ground.start), dtype=np.float64)
-    clock = rows if method == "linear" or times is None else times
+    clock = np.arange(len(ground.start), dtype=np.float64)
+    if method == "time":
+        if times is None:
+            raise ValueError("'time' needs the times of the rows")
+        clock = times
     left, right = clock[ground.last], clock[following]
     width = np.where(right > left, right - left, 1.0)
     share = (clock[:, None] - left) / width
@@ -287,45 +310,47 @@ def _across(ground: _Ground, method: Method, following: Ints, times: Floats | No
     return _cubic(ground, before, after, width, share)
 
 
-def _cubic(ground: _Ground, before: Floats, after: Floats, width: Floats, share: Floats) -> Floats:
+def _cubic(ground: Ground, before: Floats, after: Floats, width: Floats, share: Floats) -> Floats:
     """Cubic Hermite across each gap; the slope behind it is that of the line across it, so that
     nothing beyond the next observation is asked for, the slope before it the harmonic mean of the
     lines to either side (Fritsch and Butland 1984, the rule of PCHIP)."""
-    rows = np.arange(len(ground.start), dtype=np.int64)[:, None]
     # the observation before the one before the gap
-    previous = np.concatenate([rows[:1] + 0 * ground.last[:1], ground.last[:-1]])
-    earlier_known = np.concatenate([np.zeros_like(ground.begun[:1]), ground.begun[:-1]])
+    begun, previous = np.zeros_like(ground.begun), np.zeros_like(ground.last)
+    begun[1:], previous[1:] = ground.begun[:-1], ground.last[:-1]
     second = np.take_along_axis(previous, ground.last, axis=0)
-    known = np.take_along_axis(earlier_known, ground.last, axis=0)
-    known &= second >= ground.start[:, None]
-    line = (after - before) / width
+    known = np.take_along_axis(begun, ground.last, axis=0) & (second >= ground.start[:, None])
+    earlier = np.take_along_axis(ground.values, second, axis=0)
+    # in a unit of their own, for the differences of huge values overflow
+    unit = np.maximum(np.maximum(np.abs(before), np.abs(after)), np.abs(earlier))
+    unit = np.where(unit > 0, unit, 1.0)
+    line = (after / unit - before / unit) / width
     gap = np.where(known, ground.last - second, 1)
-    into = (before - np.take_along_axis(ground.values, second, axis=0)) / gap
-    weights = (2 * width + gap, width + 2 * gap)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        mean = (weights[0] + weights[1]) / (weights[0] / into + weights[1] / line)
-    turning = (into * line <= 0) | ~np.isfinite(mean)
-    slope = np.where(known, np.where(turning, 0.0, mean), line)
+    into = (before / unit - earlier / unit) / gap
+    bent = into * line > 0  # else the curve turns at the observation, and is level there
+    w, v = 2 * width + gap, width + 2 * gap
+    mean = (w + v) / (w / np.where(bent, into, 1.0) + v / np.where(bent, line, 1.0))
+    slope = np.where(known, np.where(bent, mean, 0.0), line)
     t = share
-    basis = (1 + 2 * t) * (1 - t) ** 2, t * (1 - t) ** 2, t**2 * (3 - 2 * t), t**2 * (t - 1)
-    return basis[0] * before + basis[1] * width * slope + basis[2] * after + basis[3] * width * line
+    left, right = (1 + 2 * t) * (1 - t) ** 2, t**2 * (3 - 2 * t)
+    pull = t * (1 - t) ** 2 * slope + t**2 * (t - 1) * line
+    return left * before + right * after + pull * width * unit
 
 
-def _seasonal(ground: _Ground, season: int, forward: Floats) -> Floats:
+def _seasonal(ground: Ground, season: int, forward: Floats) -> Floats:
     """The latest observed value at the same phase, else `forward`; `[N, C]`."""
     step = np.arange(len(ground.start)) - ground.start
     # rows of one series and phase one behind the other, in order of time
     order = np.lexsort((step, step % season, ground.start))
     begins = np.r_[True, np.diff(ground.start[order] * season + step[order] % season) != 0]
     start = np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
-    found, last = _latest(ground.observed[order], start)
+    found, last = latest(ground.observed[order], start)
     values = np.take_along_axis(ground.values[order], last, axis=0)
     result = np.empty_like(forward)
     result[order] = np.where(found, values, forward[order])
     return result
 
 
-def _mode(ground: _Ground) -> Floats:
+def _mode(ground: Ground) -> Floats:
     """The most frequent value so far, `[N, C]`, of equals the one that was so first."""
     rows = np.arange(len(ground.start), dtype=np.int64)
     result = np.zeros_like(ground.values)
@@ -343,17 +368,18 @@ def _mode(ground: _Ground) -> Floats:
         most = np.maximum.accumulate(times + base)
         before = np.r_[-1, most[:-1]]
         raised = observed & (times + base > np.maximum(before, base))
-        _, last = _latest(raised[:, None], ground.start)
+        _, last = latest(raised[:, None], ground.start)
         result[:, c] = values[last[:, 0]]
     return result
 
 
-class _SeriesSoFar(BaseIndexer):
-    """For pandas: the window of a row runs from the start of its series to the row itself."""
+class Span(BaseIndexer):
+    """For pandas: the window of each row runs from the row `start [N]` to before the row
+    `stop [N]`."""
 
-    def __init__(self, start: Ints) -> None:
+    def __init__(self, start: Ints, stop: Ints) -> None:
         super().__init__()
-        self.start = start
+        self.start, self.stop = start, stop
 
     def get_window_bounds(
         self,
@@ -363,17 +389,21 @@ class _SeriesSoFar(BaseIndexer):
         closed: str | None = None,
         step: int | None = None,
     ) -> tuple[Ints, Ints]:  # pandas asks for exactly these arguments
-        return self.start, np.arange(1, num_values + 1, dtype=np.int64)
+        return self.start, self.stop
 
 
-def _so_far(ground: _Ground, method: Method) -> Floats:
+def so_far(
+    values: Floats, observed: Bools, offsets: Ints, method: Literal["mean", "median"]
+) -> Floats:
     """The mean or median of the observed values up to each row, `[N, C]`, NaN before the first.
 
     pandas slides over the flat table once and begins anew with each series; a running sum over
     the whole table would let a large series spoil the digits of the next one.
     """
-    if ground.values.size == 0:
-        return ground.values.copy()
-    known = pd.DataFrame(np.where(ground.observed, ground.values, np.nan))
-    window = known.rolling(_SeriesSoFar(ground.start), min_periods=1)
+    if values.size == 0:
+        return values.copy()
+    known = pd.DataFrame(np.where(observed, values, np.nan))
+    start = np.repeat(offsets[:-1], np.diff(offsets))
+    span = Span(start, np.arange(1, len(known) + 1, dtype=np.int64))
+    window = known.rolling(span, min_periods=1)
     return (window.mean() if method == "mean" else window.median()).to_numpy()

@@ -52,7 +52,7 @@ class CleaningPlan:
     outliers: OutlierRules = field(default_factory=OutlierRules)
     filling: FillPlan = field(default_factory=FillPlan)
     features: FeaturePlan = field(default_factory=FeaturePlan)
-    methods: dict[str, str] | str = "none"
+    methods: Mapping[str, str] | str = "none"
     """The transform of the targets, as the spec names it."""
     season: int = 1
     transform: Transform = field(default_factory=lambda: Transform((), ()))

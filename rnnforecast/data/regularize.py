@@ -10,6 +10,7 @@ come on to a grid (as they are, moved, drawn or resampled), ends without a value
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class Rules:
     tolerance: float = 0.25
     resample: str | None = None
     """How the targets of a period become one; None: they do not."""
-    resample_columns: dict[str, str] = field(default_factory=dict)
+    resample_columns: Mapping[str, str] = field(default_factory=dict)
     """The same for single columns, covariates included."""
     partial: str = "drop"
     zone: str = ""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +56,7 @@ def resample(
     *,
     rules: Sequence[str],
     native: Frequency | None,
-    partial: Literal["drop", "keep"],
+    partial: str,
     targets: int | None = None,
 ) -> Resampled:
     """One row for each period that has rows, each column [C] by its own rule of ``rules``.

@@ -115,7 +115,7 @@ def _combined(values: npt.NDArray[np.float64], heads: Ints, rule: str) -> npt.ND
     if rule == "mean":
         total /= np.maximum(number, 1)
     total[number == 0] = np.nan
-    return total
+    return np.asarray(total)
 
 
 def observed_span(rows: Rows, targets: int) -> tuple[Ints, Ints]:

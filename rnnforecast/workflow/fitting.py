@@ -35,6 +35,7 @@ from rnnforecast.workflow.forecasting import (
     Rules,
     calibrate,
     forecast,
+    items_of,
     levels_with_median,
     windows_of,
 )
@@ -84,7 +85,7 @@ class Session:
         self.listener, self.asked_to_stop = listener, asked_to_stop
         spec = self.spec = prepared.spec
         self.cleaned, self.split = prepared.cleaned, prepared.split
-        panel = self.panel = self.cleaned.panel
+        self.panel = self.cleaned.panel
         self.horizon, self.season = spec.window.horizon, int(spec.window.season)
         self.data_hash = hash_of(self.cleaned)
         self.identity = hashlib.sha256(f"{dump(spec)}\n{self.data_hash}".encode()).hexdigest()
@@ -98,10 +99,8 @@ class Session:
         device.seed(spec.training.seed)
         self.net = Forecaster(architecture_of(spec, self.cleaned)).to(self.device)
         self.windows = windows_of(self.cleaned, self.net)
-        # what is learnt from, a column an item of a series
-        counted = self.cleaned.counted
-        together = self.windows.channels < counted.shape[1]
-        self.counted = counted.any(1, keepdims=True) if together else counted
+        together = self.windows.channels < self.cleaned.counted.shape[1]
+        self.counted = items_of(self.cleaned, joint=together)
         self.plan = prepared.plan
 
     def unfinished(self) -> Checkpoint | None:

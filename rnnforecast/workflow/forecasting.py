@@ -84,6 +84,13 @@ def _or_none(table: NDArray[np.generic]) -> NDArray[Any] | None:
     return table if table.shape[1] else None
 
 
+def items_of(cleaned: Cleaned, *, joint: bool) -> NDArray[np.bool_]:
+    """What is learnt from, a column an item of a series: `[N, C]`, or `[N, 1]` where all targets
+    of a series are one item."""
+    counted = cleaned.counted
+    return np.asarray(counted.any(axis=1, keepdims=True)) if joint else counted
+
+
 def levels_with_median(quantiles: Sequence[float]) -> tuple[float, ...]:
     """The quantiles a head must have to serve the wanted ones: those, and the median."""
     return tuple(sorted({*quantiles, 0.5}))
