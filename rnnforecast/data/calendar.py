@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.frequency import DAY, HOUR, MINUTE, SECOND, WEEK, Frequency, Times, ticks_of
+from rnnforecast.data.frequency import DAY, HOUR, MINUTE, WEEK, Frequency, Times, ticks_of
 from rnnforecast.errors import DataError, Problem
 
 Singles = npt.NDArray[np.float32]

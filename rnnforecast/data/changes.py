@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 COUNTS = (
     "rows", "out_of_order", "ambiguous", "skipped_hour", "duplicates", "snapped", "interpolated",
-    "resampled", "partial", "incomplete", "off_grid", "gaps", "missing", "leading", "trailing", "cut", "steps",
+    "resampled", "partial", "incomplete", "off_grid", "gaps", "missing", "leading", "trailing",
+    "cut", "steps",
 )  # fmt: skip
 """What is counted for each series and in sum."""
 
@@ -72,9 +73,9 @@ class Changes:
     steps: int
     """Steps of the panel, all series together."""
     series: pd.DataFrame
-    """[S of the table] the same numbers for each series: `COUNTS`, and label, start, end, agreement,
-    constant (targets that never change), observed (steps with a value), too_short, skipped (the
-    reason, or "")."""
+    """[S of the table] the same numbers for each series: `COUNTS`, and label, start, end,
+    agreement, constant (targets that never change), observed (steps with a value), too_short,
+    skipped (the reason, or "")."""
 
 
 def counted(
@@ -85,7 +86,7 @@ def counted(
     found: dict[str, Any],
     faults: list[Problem],
 ) -> Changes:
-    """The findings `found`, `[S]` each, in sum and for each series; what was not looked for is 0."""
+    """The findings `found`, `[S]` each, in sum and by series; 0 is what was not looked for."""
     left_out = found["skipped"] != ""
     none = np.zeros(len(left_out), dtype=np.int64)
     found = dict.fromkeys(COUNTS, none) | found

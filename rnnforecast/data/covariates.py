@@ -198,7 +198,8 @@ def _wide(panel: Panel) -> Ints:
 def _own_rows(panel: Panel) -> Ints:
     """[N] the place of each row of the panel in the table of covariates."""
     shift = _wide(panel)[:-1] - panel.offsets[:-1]
-    return np.asarray(np.arange(panel.offsets[-1]) + np.repeat(shift, panel.lengths))
+    rows: Ints = np.arange(panel.offsets[-1]) + np.repeat(shift, panel.lengths)
+    return rows
 
 
 def _scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

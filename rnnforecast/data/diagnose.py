@@ -6,14 +6,14 @@ as text, and holds every row to what the fast one expects.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rnnforecast.data import stamps
-from rnnforecast.data.roles import MISSING, Roles
-from rnnforecast.data.sniff import File, not_utf8, place, ragged, undecodable
-from rnnforecast.data.written import Marks, Writing
+from rnnforecast.data.encoding import must_be_whole, not_text, undecodable
+from rnnforecast.data.roles import Roles
+from rnnforecast.data.sniff import File, place, ragged
+from rnnforecast.data.written import GROUPING, MISSING, Marks, Writing
 from rnnforecast.errors import DataError, Problem
 
 SHOWN = 5
@@ -57,11 +57,13 @@ def diagnose(files: Sequence[File], roles: Roles, writing: Writing, reason: str)
 
 def _check(file: File, rows: list[Row], roles: Roles, writing: Writing, faults: _Faults) -> None:
     places = {name: at for at, name in enumerate(file.columns)}
-    texts = (roles.time, *roles.series, *roles.words)
-    names = (*texts, *roles.targets, *roles.covariates)
+    names = (roles.time, *roles.texts, *roles.numbers)
     index = {name: places[name] for name in names if name in places}
-    text = [index[name] for name in texts]
-    rows = [row for row in rows if _is_whole(file, row, text, faults)]
+    text = [index[name] for name in (roles.time, *roles.texts)]
+    more = list(file.constant.values())
+    rows = [
+        (line, cells + more) for line, cells in rows if _is_whole(file, (line, cells), text, faults)
+    ]
     cells = {name: [(line, row[at]) for line, row in rows] for name, at in index.items()}
     _check_times(file, roles.time, cells[roles.time], writing.form, faults)
     for name in roles.series:
@@ -69,17 +71,25 @@ def _check(file: File, rows: list[Row], roles: Roles, writing: Writing, faults: 
             if not cell.strip():
                 problem = Problem(place(file, line, name), "the name of the series is blank", _FILL)
                 faults.add("series without a name", problem)
-    for name in (*roles.targets, *roles.covariates):
-        if name in cells and name not in roles.words:
-            _check_numbers(file, name, cells[name], writing.marks, faults, name in roles.targets)
+    for name in roles.numbers:
+        # A file may lack targets; numbers that parquet holds as such cannot be written wrongly.
+        if name in cells and name not in file.typed:
+            cure = "mend the cell, or leave it empty if the value is missing"
+            if name in roles.covariates:
+                cure += "; list the column under features.categorical if it holds names"
+            _check_numbers(file, name, cells[name], writing.marks, cure, faults)
 
 
 def _is_whole(file: File, row: Row, used: list[int], faults: _Faults) -> bool:
     line, cells = row
-    if len(cells) != len(file.header):
+    whole = len(cells) == len(file.header)
+    looked_at = cells
+    if not must_be_whole(file.codec):
+        looked_at = [cells[at] for at in used if whole and at < len(cells)]
+    if any(not cell.isascii() and undecodable(cell) for cell in looked_at):
+        faults.add(f"lines that are not {file.codec}", not_text(place(file, line), file.codec))
+    elif not whole:
         faults.add("rows of another width", ragged(file, line, cells))
-    elif any(not cells[index].isascii() and undecodable(cells[index]) for index in used):
-        faults.add("cells that are not UTF-8", not_utf8(place(file, line)))
     else:
         return True
     return False
@@ -119,28 +129,27 @@ def _check_numbers(
     column: str,
     cells: list[tuple[int, str]],
     marks: Marks,
+    cure: str,
     faults: _Faults,
-    target: bool,
 ) -> None:
-    other = Marks("." if marks.decimal == "," else ",")
-    # A parquet file has no decimal mark of its own; its numbers come as text with a point.
-    right = _number(Marks() if file.is_parquet else marks)
     for line, cell in cells:
-        # Only plain blanks may stand around a number: one copied from a web page has others.
-        if cell in MISSING or right.fullmatch(cell.strip(" \t")):
+        if cell in MISSING or marks.fit(cell):
             continue
-        cure = "mend the cell, or leave it empty if the value is missing"
-        if not target:
-            cure += "; or list the column under features.categorical"
-        if _number(other).fullmatch(cell.strip(" \t")):
-            cure = f"set data.decimal to {other.decimal!r} if that is the decimal mark"
-        found = f"{_short(cell)} is not a number with the decimal mark {marks.decimal!r}"
-        problem = Problem(place(file, line, column), found, cure)
+        found = f"{_short(cell)} is not a number with {marks}"
+        problem = Problem(place(file, line, column), found, _other_marks(cell, marks) or cure)
         faults.add(f"cells of column {column!r} that are not a number", problem)
 
 
-def _number(marks: Marks) -> re.Pattern[str]:
-    return re.compile(marks.pattern(), re.IGNORECASE | re.ASCII)
+def _other_marks(cell: str, marks: Marks) -> str:
+    """The cure for a number that is one with other marks; "" for none."""
+    cures = []
+    point = "." if marks.decimal == "," else ","
+    if Marks(point).fit(cell):
+        cures.append(f"data.decimal to {point!r} if that is the decimal mark")
+    groups = [group for group in GROUPING if group not in (marks.decimal, marks.thousands)]
+    if group := next((group for group in groups if Marks(marks.decimal, group).fit(cell)), ""):
+        cures.append(f"data.thousands to {group!r} if it stands between thousands")
+    return f"set {', or '.join(cures)}" if cures else ""
 
 
 def _short(cell: str) -> str:

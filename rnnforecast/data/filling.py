@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data import calendar, impute_learned
-from rnnforecast.data.impute import Filled, fill_columns
+from rnnforecast.data.impute import Filled, Method, fill_columns
 from rnnforecast.data.impute_learned import Learned
 from rnnforecast.data.panel import Panel
 from rnnforecast.errors import Problem, SpecError
@@ -21,7 +21,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Value = TypeVar("Value")
 
-FITTED = ("knn", "random_forest", "svr")
+FITTED = impute_learned.METHODS
 """Methods that are fitted to the training part and stored."""
 
 Estimate = Callable[[Floats, Bools, Ints], tuple[Floats, Floats, Ints]]
@@ -91,7 +91,7 @@ class FillPlan:
         if not set(FITTED) & set(self.methods):
             return self
         cycles = _cycles(panel)
-        learned = {
+        learned: dict[str, Learned] = {
             method: impute_learned.learn(
                 values[:, columns],
                 observed[:, columns],
@@ -111,7 +111,7 @@ class FillPlan:
         self, values: Floats, observed: Bools, panel: Panel, estimate: Estimate | None
     ) -> Filled:
         """`values [N, C]` without gaps."""
-        simple = tuple("mask" if m in (*FITTED, "rnn") else m for m in self.methods)
+        simple: list[Method] = ["mask" if m in (*FITTED, "rnn") else m for m in self.methods]
         filled = fill_columns(
             values,
             observed,
@@ -123,45 +123,51 @@ class FillPlan:
             longest_gap=self.longest_gap,
             settled=panel.settled,
         )
+        sure, may_fill = observed, ~observed & filled.present
+        if panel.settled is not None:
+            # what is drawn between two observations is not known yet, nor that nothing will be
+            known = panel.settled <= np.arange(len(observed))[:, None]
+            sure, may_fill = observed & known, may_fill & known
+        if self.longest_gap is not None:
+            may_fill &= filled.elapsed <= self.longest_gap
         for method, learned in self.learned.items():
             columns = self.columns(method)
             inputs = impute_learned.apply(
                 learned,
                 values[:, columns],
-                observed[:, columns],
+                sure[:, columns],
                 panel.offsets,
                 calendar=_cycles(panel),
             )
-            filled = self._put_in(filled, columns, observed, inputs, inputs, None)
+            filled = self._put_in(filled, columns, may_fill, inputs, inputs, None)
         if columns := self.columns("rnn"):
             assert estimate is not None
-            found = estimate(values[:, columns], observed[:, columns], panel.offsets)
-            filled = self._put_in(filled, columns, observed, *found)
+            found = estimate(values[:, columns], sure[:, columns], panel.offsets)
+            filled = self._put_in(filled, columns, may_fill, *found)
         return filled
 
     def _put_in(
         self,
         filled: Filled,
         columns: list[int],
-        observed: Bools,
+        may_fill: Bools,
         inputs: Floats,
         causal: Floats,
         known_from: Ints | None,
     ) -> Filled:
-        """The estimates `[N, len(columns)]` in place of the stand-ins of `mask`, as far as gaps are
-        to be filled."""
-        gap = ~observed[:, columns] & filled.present[:, columns]
-        if self.longest_gap is not None:
-            gap &= filled.elapsed[:, columns] <= self.longest_gap
+        """The estimates `[N, len(columns)]` in place of the stand-ins of `mask`, in the cells that
+        `may_fill [N, C]` names."""
+        gap = may_fill[:, columns]
         parts = {name: getattr(filled, name).copy() for name in ("inputs", "visible", "causal")}
         parts["inputs"][:, columns] = np.where(gap, inputs, parts["inputs"][:, columns])
         parts["causal"][:, columns] = np.where(gap, causal, parts["causal"][:, columns])
         parts["visible"][:, columns] |= gap
         known = filled.known_from
-        if known_from is not None:
-            own = np.broadcast_to(np.arange(len(observed))[:, None], observed.shape)
+        if known is not None or known_from is not None:
+            own = np.broadcast_to(np.arange(len(gap))[:, None], may_fill.shape)
             known = own.copy() if known is None else known.copy()
-            known[:, columns] = np.where(gap, known_from, known[:, columns])
+            asked = own[:, columns] if known_from is None else known_from
+            known[:, columns] = np.where(gap, asked, known[:, columns])
         return replace(filled, **parts, known_from=known)
 
 

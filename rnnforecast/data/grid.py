@@ -6,8 +6,9 @@ on a given calendar and says which rows are off it. Nothing here loops over rows
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,8 @@ from rnnforecast.data.frequency import (
     ticks_of,
 )
 from rnnforecast.errors import DataError, Problem
+
+ROWS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,9 @@ def infer(codes: Ints, time: Times) -> Vote:
     no series has two different stamps.
     """
     codes, time = sort_rows(codes, time)
-    fresh = np.r_[True, (codes[1:] != codes[:-1]) | (time[1:] != time[:-1])]
-    codes, time = codes[fresh], time[fresh]
-    at = np.flatnonzero(codes[1:] == codes[:-1])  # a step leads from row `at` to `at + 1`
-    if len(at) == 0:
+    parts = [_elect(codes[part].astype(np.int64), time[part]) for part in _parts(codes)]
+    ballots = _Ballots(*(np.concatenate(piece) for piece in zip(*parts, strict=True)))
+    if len(ballots.series) == 0:
         raise DataError(
             Problem(
                 "",
@@ -137,24 +139,46 @@ def infer(codes: Ints, time: Times) -> Vote:
                 "set clean.frequency",
             )
         )
-    ballots = _ballots(codes, time, at)
     kinds, winner, voters = np.unique(
         ballots.classes, axis=0, return_inverse=True, return_counts=True
     )
     winner = winner.reshape(-1)
-    latest = time[np.searchsorted(codes, ballots.series, side="right") - 1]  # [series that vote]
     tallied = []
     for row, count in enumerate(voters.tolist()):
-        frequency = _named(kinds[row], latest[winner == row])
+        frequency = _named(kinds[row], ballots.latest[winner == row])
         tallied.append((-count, frequency.rank(), frequency.alias, frequency))
     tallied.sort(key=lambda entry: entry[:3])
     frequency = tallied[0][3]
     votes: dict[str, int] = {}
     for minus, _, alias, _ in tallied:
         votes[alias] = votes.get(alias, 0) - minus
-    offsets = np.r_[0, np.flatnonzero(codes[1:] != codes[:-1]) + 1, len(codes)]
+    agreed = [_agreed(frequency, *_different(codes[p], time[p])) for p in _parts(codes)]
+    right, steps = (sum(counts) for counts in zip(*agreed, strict=True))
+    return Vote(frequency, right / steps, votes)
+
+
+def _parts(codes: Ints) -> list[slice]:
+    """All rows, some series at a time: what is worked out on the way is several times as large."""
+    edges = [0]
+    while edges[-1] < len(codes):
+        wanted = min(edges[-1] + ROWS_AT_ONCE, len(codes))
+        # whole series only: the next one begins where this one ends
+        edges.append(int(np.searchsorted(codes, codes[wanted - 1], side="right")))
+    return [slice(*edge) for edge in itertools.pairwise(edges)]
+
+
+def _different(codes: Ints, time: Times) -> tuple[Ints, Times]:
+    """Without repeated stamps."""
+    fresh = np.r_[True, (codes[1:] != codes[:-1]) | (time[1:] != time[:-1])]
+    return (codes, time) if fresh.all() else (codes[fresh], time[fresh])
+
+
+def _agreed(frequency: Frequency, codes: Ints, time: Times) -> tuple[int, int]:
+    """How many steps are one step long, and how many steps there are."""
+    inside = codes[1:] == codes[:-1]
+    offsets = np.r_[0, np.flatnonzero(~inside) + 1, len(codes)]
     grid = lay(frequency, time, offsets)
-    return Vote(frequency, float(one_step(grid)[at].mean()), votes)
+    return int((one_step(grid) & inside).sum()), int(inside.sum())
 
 
 def one_step(grid: Grid) -> Bools:
@@ -175,25 +199,28 @@ _FIXED, _BUSINESS, _MONTH, _INTEGER = 0, 1, 2, 3
 _START, _END, _ANY_DAY = 0, 1, 2
 
 
-@dataclass(frozen=True)
-class _Ballots:
+class _Ballots(NamedTuple):
     series: Ints  # [V] the series that vote, ascending
     classes: Ints  # [V, 3] kind, step, anchor
+    latest: Times  # [V]
 
 
-def _ballots(codes: Ints, time: Times, at: Ints) -> _Ballots:
-    """What each series with two stamps or more votes for; ``at`` [steps] the row before a step."""
+def _elect(codes: Ints, time: Times) -> _Ballots:
+    """What each series with two stamps or more votes for."""
+    codes, time = _different(codes, time)
+    at = np.flatnonzero(codes[1:] == codes[:-1])  # a step leads from row `at` to `at + 1`
     steps = (time[at + 1] - time[at]).astype(np.int64)
     series, step, agree, total = most_common(codes[at], steps)
     classes = np.zeros((len(series), 3), dtype=np.int64)
     classes[:, 1] = step
+    latest = time[np.searchsorted(codes, series, side="right") - 1]
     if time.dtype.kind != "M":
         classes[:, 0] = _INTEGER
-        return _Ballots(series, classes)
+        return _Ballots(series, classes, latest)
     voter = np.searchsorted(series, codes[at])  # [steps] its place among the voters
     _vote_business(classes, voter, time, at)
-    _vote_months(classes, agree / total, voter, time, at)
-    return _Ballots(series, classes)
+    _vote_months(classes, agree / np.maximum(total, 1), voter, time, at)
+    return _Ballots(series, classes, latest)
 
 
 def _vote_business(classes: Ints, voter: Ints, time: Times, at: Ints) -> None:

@@ -33,7 +33,7 @@ Bools = npt.NDArray[np.bool_]
 Method = Literal["knn", "random_forest", "svr"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-SAMPLE = 4000
+SAMPLE = 2000
 """The most rows that are kept."""
 NEIGHBOURS = 10
 DONORS = 10 * NEIGHBOURS
@@ -46,8 +46,10 @@ LEAST_WINDOW = 6
 """Steps that the level is a mean of where the season is shorter."""
 LIMIT = 100.0
 """Scaled values are cut to this size, so that one wild value does not decide all distances."""
-TIE = 1e-9
-"""Squared distances of donors differ by this at least; rounding differs by less."""
+HAIR = 1e-4
+"""Donors are moved apart by about this share of the usual distance. Many are equally near to a row
+of which little is known; rounding would choose among them, and that hangs on which rows are
+estimated together."""
 BLOCK = 4096
 """Rows that are estimated at once."""
 
@@ -64,14 +66,17 @@ class Learned:
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All of it as arrays; `from_arrays` reads them."""
-        numbers = np.array([METHODS.index(self.method), self.season, self.seed], dtype=np.int64)
+        numbers = np.array([self.season, self.seed], dtype=np.int64)
         return {"sample": self.sample, "numbers": numbers}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Learned:
-        """What `arrays` gave."""
-        method, season, seed = (int(number) for number in arrays["numbers"])
-        return cls(METHODS[method], np.asarray(arrays["sample"]), season, seed)
+    def from_arrays(cls, method: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Learned:
+        """What `arrays` gave. ValueError for a method there is none of."""
+        for known in METHODS:
+            if known == method:
+                season, seed = (int(number) for number in arrays["numbers"])
+                return cls(known, np.asarray(arrays["sample"]), season, seed)
+        raise ValueError(f"there is no imputer '{method}'")
 
 
 def learn(
@@ -90,15 +95,16 @@ def learn(
     `calendar [N, D]` are numbers of about 1 that tell where in its cycles a row lies.
     """
     matrix = _Matrix(values, observed & told[:, None], offsets, season, calendar)
-    rows, columns = np.nonzero(matrix.observed & matrix.begun)
+    rows, columns = np.nonzero(matrix.observed & (matrix.unit > 0))
     # one of each stretch; at equal distances all might be of one phase of the season
     edges = np.linspace(0, len(rows), min(len(rows), SAMPLE) + 1).astype(np.int64)
-    kept = np.random.default_rng(seed).integers(edges[:-1], edges[1:])
+    generator = np.random.default_rng(seed)
+    kept = generator.integers(edges[:-1], edges[1:])
     sample = matrix.at(rows[kept], columns[kept])
     sample[:, 0] = matrix.scaled(values[rows[kept], columns[kept]], rows[kept], columns[kept])
-    if method == "knn" and len(sample) > DONORS:
-        gaps = np.isnan(sample).sum(axis=1)
-        sample = sample[gaps <= np.partition(gaps, DONORS)[DONORS]]
+    if method == "knn":
+        sample = _fullest(sample)
+        sample[:, 1:] += HAIR * generator.normal(size=sample[:, 1:].shape)
     return Learned(method, sample, season, seed)
 
 
@@ -110,7 +116,7 @@ def apply(
     result = fill(values, observed, offsets, "ffill").inputs
     matrix = _Matrix(values, observed, offsets, learned.season, calendar)
     # a series that has not varied yet goes on as it is
-    rows, columns = np.nonzero(~observed & matrix.begun & (matrix.unit > 0))
+    rows, columns = np.nonzero(~observed & (matrix.unit > 0))
     if not len(rows) or not len(learned.sample):
         return result
     estimate = fitted(learned)
@@ -121,6 +127,13 @@ def apply(
     return result
 
 
+def _fullest(sample: Floats) -> Floats:
+    """The rows of which the most is known."""
+    gaps = np.isnan(sample).sum(axis=1)
+    kept = np.flatnonzero(gaps <= np.sort(gaps)[:DONORS].max(initial=0))
+    return sample[kept]
+
+
 def fitted(learned: Learned) -> Callable[[Floats], Floats]:
     """From rows `[n, F]` without their value to the value `[n]`, one row not minding the others.
 
@@ -128,40 +141,34 @@ def fitted(learned: Learned) -> Callable[[Floats], Floats]:
         ValueError: if the rows have another number of columns than the sample.
     """
     # what was never known in training tells nothing
-    some = ~np.isnan(learned.sample).all(axis=0)
-    sample = learned.sample[:, some]
-    found = _nearest(sample, learned.seed) if learned.method == "knn" else _chained(sample, learned)
+    some = np.flatnonzero(np.isfinite(learned.sample).any(axis=0))
+    sample, columns = learned.sample[:, some], learned.sample.shape[1]
+    if learned.method == "knn":
+        imputer = _nearest(sample)
+    else:
+        own = int(np.sum(some <= len(lags_of(learned.season))))
+        imputer = _chained(sample, own, learned.method, learned.seed)
 
     def estimate(rows: Floats) -> Floats:
-        if rows.shape[1] != len(some):
-            raise ValueError(f"{rows.shape[1]} columns for an imputer of {len(some)}")
-        return found(rows[:, some])
-
-    return estimate
-
-
-def _nearest(sample: Floats, seed: int) -> Callable[[Floats], Floats]:
-    """The mean of the nearest rows; of equally near ones those that chance put first.
-
-    Rounding would choose else, and that hangs on which rows are estimated together.
-    """
-    from sklearn.impute import KNNImputer
-
-    place = np.random.default_rng(seed).permutation(len(sample))
-    imputer = KNNImputer(n_neighbors=NEIGHBOURS)
-    imputer.fit(np.column_stack([sample, np.sqrt(TIE * place)]))
-
-    def estimate(rows: Floats) -> Floats:
-        # a row of which nothing is known is near to none; it gets the mean of all
-        near = np.where(np.isnan(rows).all(axis=1), np.nan, 0.0)
-        found: Floats = imputer.transform(np.column_stack([rows, near]))[:, 0]
+        if rows.shape[1] != columns:
+            raise ValueError(f"{rows.shape[1]} columns for an imputer of {columns}")
+        # where all cells of a table are missing the models are not asked: the first row is whole
+        found: Floats = imputer.transform(np.vstack([sample[:1], rows[:, some]]))[1:, 0]
         return found
 
     return estimate
 
 
-def _chained(sample: Floats, learned: Learned) -> Callable[[Floats], Floats]:
-    """Each column from the others, again and again."""
+def _nearest(sample: Floats) -> Any:
+    """The mean of the nearest rows."""
+    from sklearn.impute import KNNImputer
+
+    return KNNImputer(n_neighbors=NEIGHBOURS).fit(sample)
+
+
+def _chained(sample: Floats, own: int, method: Method, seed: int) -> Any:
+    """Each of the `own` first columns from all others, again and again; the rest is the calendar,
+    of which nothing is ever missing."""
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401
@@ -170,29 +177,21 @@ def _chained(sample: Floats, learned: Learned) -> Callable[[Floats], Floats]:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
 
-    if learned.method == "svr":
+    if method == "svr":
         model = make_pipeline(StandardScaler(), SVR())
     else:
         model = RandomForestRegressor(
-            TREES, min_samples_leaf=LEAF, max_features=0.5, random_state=learned.seed
+            TREES, min_samples_leaf=LEAF, max_features=0.5, random_state=seed
         )
     imputer = IterativeImputer(
-        model, max_iter=ROUNDS, tol=0.0, skip_complete=True, random_state=learned.seed
+        model, max_iter=ROUNDS, tol=0.0, skip_complete=True, random_state=seed
     )
-    # Columns without a gap get no model (the calendar needs none); this row has a gap in all others
-    lags = sample.shape[1] - (learned.sample.shape[1] - len(lags_of(learned.season)) - 1)
+    # columns without a gap get no model: here is a row with a gap in all that are to have one
     asking = sample[:1].copy()
-    asking[:, :lags] = np.nan
+    asking[:, :own] = np.nan
     with warnings.catch_warnings():  # that few rounds are not many: they are what is asked for
         warnings.simplefilter("ignore", ConvergenceWarning)
-        imputer.fit(np.vstack([sample, asking]))
-
-    def estimate(rows: Floats) -> Floats:
-        # where all cells of a table are missing the models are not asked: one row is whole
-        found: Floats = imputer.transform(np.vstack([sample[:1], rows]))[1:, 0]
-        return found
-
-    return estimate
+        return imputer.fit(np.vstack([sample, asking]))
 
 
 def lags_of(season: int) -> tuple[int, ...]:
@@ -215,11 +214,11 @@ class _Matrix:
         inside = (rows > self.start)[:, None]
         # [N, C] what is known just before each row
         forward = fill(values, observed, offsets, "ffill")
-        self.begun = forward.visible[above] & inside
+        begun = forward.visible[above] & inside
         self.level = _trailing(values, observed, self.start, max(season, LEAST_WINDOW))
         # after a gap as long as the window: the last value
         self.level = np.where(np.isnan(self.level), forward.inputs[above], self.level)
-        known = observed & self.begun
+        known = observed & begun
         away = np.abs(np.where(known, values, 0.0) - np.where(known, self.level, 0.0))
         usual = so_far(away, known, offsets, "mean")[above]
         self.unit = np.where(inside & np.isfinite(usual), usual, 0.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,14 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rnnforecast.data import sniff, stamps
-from rnnforecast.data.columns import Numbers, Words, batches, load
+from rnnforecast.data.columns import Numbers, Words, load
 from rnnforecast.data.diagnose import diagnose
+from rnnforecast.data.encoding import not_text, undecodable
+from rnnforecast.data.pieces import pieces
 from rnnforecast.data.roles import Roles, expand, infer_roles, missing_columns
-from rnnforecast.data.sniff import File, Lines, as_text, not_utf8, place, undecodable
-from rnnforecast.data.written import Writing, marks_of
+from rnnforecast.data.sniff import File, Lines, as_text, place
+from rnnforecast.data.written import Marks, Writing, Written, marks_of
 from rnnforecast.errors import DataError, Problem
 
 HEAD_ROWS = 2000
+_HEAD_CELLS = 200_000  # about so many cells of all columns of numbers are looked at for marks
 _HEAD_FILES = 40  # of a folder with more, evenly spread ones are looked at
 
 
@@ -35,7 +38,7 @@ class Table:
     keys: pd.DataFrame
     """[S, number of series columns] text, sorted; one row and no column for a single series."""
     codes: np.ndarray
-    """[R] int64, the row of `keys`."""
+    """[R] int32, the row of `keys`."""
     time: np.ndarray
     """[R] datetime64[us], local to `timezone`, or int64."""
     timezone: str
@@ -45,7 +48,7 @@ class Table:
     roles: Roles
     lines: Lines
     infinite: int
-    """Infinite values that were taken as missing."""
+    """Infinite values, of targets and covariates, that were taken as missing."""
     covariates: dict[str, Numbers | Words] = field(default_factory=dict)
     """Columns besides the targets, in the order they were asked for."""
 
@@ -71,28 +74,24 @@ def read(
     covariates: Sequence[str] = (),
     words: Sequence[str] = (),
     numbers: Sequence[str] = (),
-    separator: str = "auto",
-    decimal: str = "auto",
-    thousands: str = "auto",
-    encoding: str = "auto",
-    time_format: str | None = None,
-    offsets_may_differ: bool = False,
+    **written: Any,
 ) -> Table:
     """All rows of all files (paths, folders, globs, "-" for standard input) in one table.
 
     `covariates` are names or patterns of columns; those in `words` are read as text, those in
-    `numbers` as numbers, others as what they look like. Where there are covariates, a file may
-    lack the targets if another has them: it says what is known ahead. Offsets after the stamps must be the same everywhere, unless `offsets_may_differ`:
-    then they are applied, and times are instants of UTC.
+    `numbers` as numbers, others as what they look like. Where there are covariates, a file without
+    targets says what is known ahead, if another one has them. `written` are fields of `Written`.
 
     Raises DataError with every problem at once: file, line, column, what was found and the cure.
     """
-    files = sniff.find(source, separator=separator, encoding=encoding)
-    given = [] if time == "auto" else [time]
-    given += [name for names in (series, targets) if names != "auto" for name in names]
-    wanted = expand(covariates, _columns_of(files), _name(files))
-    texts = expand(words, wanted, "features") if words else []
-    _check_columns(files, [*given, *wanted], targets if wanted and targets != "auto" else ())
+    how = Written(**written)
+    files = sniff.find(source, separator=how.separator, encoding=how.encoding)
+    names = expand(covariates, _columns_of(files), _name(files))
+    texts, amounts = (expand(kind, names, "features") for kind in (words, numbers))
+    _check_kinds(texts, amounts)
+    known = [] if time == "auto" else [time]
+    known += [] if series == "auto" else series
+    _check_columns(files, [*known, *names], () if targets == "auto" else targets, ahead=names != [])
 
     def roles_of(rows: pd.DataFrame) -> Roles:
         return infer_roles(
@@ -100,14 +99,13 @@ def read(
             time=time,
             series=series,
             targets=targets,
-            covariates=wanted,
+            covariates=names,
             words=texts,
-            numbers=numbers,
+            numbers=amounts,
             name=_name(files),
         )
 
     rows = _head(files)
-    how = _How(decimal, thousands, time_format, offsets_may_differ)
     table = _read_as(files, rows, roles_of(rows), how)
     if series == "auto" and len(table.time) > len(rows) and _repeats(table):
         # A file sorted by series shows the first series only: look where its stamps come again.
@@ -118,22 +116,10 @@ def read(
     return table
 
 
-class _How(NamedTuple):
-    """What is said of the way cells are written."""
-
-    decimal: str
-    thousands: str
-    time_format: str | None
-    offsets_may_differ: bool
-
-
-def _read_as(files: tuple[File, ...], rows: pd.DataFrame, roles: Roles, how: _How) -> Table:
-    amounts = [name for name in roles.covariates if name not in roles.words]
-    ahead = roles.targets if roles.covariates else ()
-    _check_columns(files, [roles.time, *roles.series, *roles.targets], ahead)
-    cells = [cell for column in (*roles.targets, *amounts) for cell in rows[column]]
-    where = f"{_name(files)}, column {roles.targets[0]!r}"
-    marks = marks_of(cells, how.decimal, how.thousands, where)
+def _read_as(files: tuple[File, ...], rows: pd.DataFrame, roles: Roles, how: Written) -> Table:
+    needed = [roles.time, *roles.series, *roles.covariates]
+    _check_columns(files, needed, roles.targets, ahead=roles.covariates != ())
+    marks = _marks(files, rows, roles, how)
     form = _form(_name(files), roles.time, rows[roles.time].tolist(), how.time_format)
     form = replace(form, offsets=how.offsets_may_differ and form.zone != "")
     writing = Writing(form, marks)
@@ -179,15 +165,34 @@ def _name(files: Sequence[File]) -> str:
     return files[0].name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 
-def _check_columns(files: Sequence[File], names: Sequence[str], targets: Sequence[str]) -> None:
-    """DataError for columns that a file lacks; `targets` need to be in one of them only."""
+def _check_columns(
+    files: Sequence[File], names: Sequence[str], targets: Sequence[str], *, ahead: bool
+) -> None:
+    """DataError for columns that a file lacks; one `ahead` may lack all the targets, if another
+    file has them."""
+    some = any(name in file.columns for file in files for name in targets)
     problems = []
     for file in files:
-        known = [name for name in file.columns if name]
-        elsewhere = {name for name in targets if any(name in other.columns for other in files)}
-        problems += missing_columns([n for n in names if n not in elsewhere], known, file.name)
+        columns = [name for name in file.columns if name]
+        has_none = some and not any(name in columns for name in targets)
+        needed = names if ahead and has_none else [*names, *targets]
+        problems += missing_columns(needed, columns, file.name)
     if problems:
         raise DataError(*problems)
+
+
+def _check_kinds(words: Sequence[str], numbers: Sequence[str]) -> None:
+    cure = "list it once"
+    if both := [name for name in words if name in numbers]:
+        found = "cannot be words and numbers at once"
+        raise DataError(*(Problem(f"column {name!r}", found, cure) for name in both))
+
+
+def _marks(files: Sequence[File], rows: pd.DataFrame, roles: Roles, how: Written) -> Marks:
+    texts = [name for name in roles.numbers if not all(name in file.typed for file in files)]
+    step = max(1, -(-len(rows) * len(texts) // _HEAD_CELLS))
+    cells = {name: rows[name].iloc[::step].tolist() for name in texts}
+    return marks_of(cells, how.decimal, how.thousands, _name(files))
 
 
 def _form(name: str, column: str, cells: list[str], time_format: str | None) -> stamps.Form:
@@ -207,8 +212,8 @@ def _settle(files: Sequence[File], column: str, form: stamps.Form) -> stamps.For
     """Day or month first, as the whole column tells; DataError if nothing in it does."""
     example = ""
     for file in (file for file in files if not file.is_parquet):
-        for batch in batches(file, column, ()):
-            texts = batch[column].dictionary.to_pylist()
+        for piece in pieces(file, [column]):
+            texts = piece[column].dictionary.to_pylist()
             example = example or texts[0]
             form = stamps.settle(form, texts)
             if form.kind != "open":
@@ -235,14 +240,13 @@ def _rows_at(files: Sequence[File], rows: pd.DataFrame, time: str) -> pd.DataFra
     wanted = pa.array(some.iloc[:: -(-len(some) // 5)], pa.string())
     found = []
     for file in files:
-        rest = [name for name in file.columns if name and name != time]
         try:
-            for batch in batches(file, time, rest):
-                at = pc.is_in(as_text(batch[time]), value_set=wanted)
-                texts = {name: as_text(column.filter(at)) for name, column in batch.items()}
+            for piece in pieces(file, [name for name in file.columns if name]):
+                at = pc.is_in(as_text(piece[time]), value_set=wanted)
+                texts = {name: as_text(column.filter(at)) for name, column in piece.items()}
                 found.append(pa.table(texts).to_pandas())
         except (pa.ArrowException, OSError):  # of a column that is not in use
             lines = (line for line, cells in file.records() if undecodable("".join(cells)))
-            raise DataError(not_utf8(place(file, next(lines)))) from None
+            raise DataError(not_text(place(file, next(lines)), file.codec)) from None
     sample: pd.DataFrame = pd.concat(found, ignore_index=True)
     return sample

@@ -13,16 +13,8 @@ from typing import Literal
 import pandas as pd
 
 from rnnforecast.data import stamps
+from rnnforecast.data.written import MISSING, NUMBER
 from rnnforecast.errors import DataError, Problem
-
-NUMBER = re.compile(
-    r"[+-]?(?:(?:\d+(?:[.,]\d*)?|[.,]\d+|\d{1,3}(?:[,.' \u00a0\u202f\u2009]\d{3})+(?:[.,]\d*)?)"
-    r"(?:e[+-]?\d+)?|inf(?:inity)?)",
-    re.ASCII | re.IGNORECASE,
-)
-"""A number as a cell may write it, with either decimal mark and any mark between thousands."""
-MISSING = ("", " ", "  ", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "None")
-"""Cells that say "no value" in a target column (a series may well be called NA)."""
 
 # In order of preference.
 _TIME = (
@@ -62,6 +54,16 @@ class Roles:
     words: tuple[str, ...] = ()
     """The covariates that are read as text; the others are numbers."""
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of ids and words."""
+        return (*self.series, *self.words)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns of numbers: targets, then covariates."""
+        return (*self.targets, *(name for name in self.covariates if name not in self.words))
+
 
 def infer_roles(
     head: pd.DataFrame,
@@ -88,7 +90,7 @@ def infer_roles(
     fixed += covariates
     _check_given(fixed, head, name)
     plain = [c for c in covariates if c not in words and c not in numbers]
-    texts = {c for c in plain if not _is_numeric(c, head[c].tolist())} | {*words}
+    texts = {c for c in plain if not _looks_numeric(head[c].tolist())} | {*words}
     reasons = dict.fromkeys(("time", "series", "targets"), "given")
     columns = [str(column) for column in head.columns if column]
     known = set(fixed)
@@ -139,11 +141,12 @@ def expand(patterns: Sequence[str], columns: Sequence[str], where: str) -> list[
     found: list[str] = []
     problems: list[Problem] = []
     for pattern in patterns:
-        if not any(mark in pattern for mark in "*?["):
+        if pattern in columns or not any(mark in pattern for mark in "*?["):
             problems += missing_columns([pattern], columns, where)
             fits = [pattern]
         else:
-            fits = sorted(fnmatch.filter(columns, pattern), key=_natural)
+            fits = [column for column in columns if fnmatch.fnmatchcase(column, pattern)]
+            fits.sort(key=_natural)
             if not fits:
                 cure = f"the columns are {', '.join(map(repr, columns))}"
                 problems.append(Problem(where, f"no column fits the pattern {pattern!r}", cure))
@@ -155,7 +158,7 @@ def expand(patterns: Sequence[str], columns: Sequence[str], where: str) -> list[
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """Runs of digits in a name count as numbers."""
-    return [(int(run), "") if run.isdigit() else (0, run) for run in re.split(r"(\d+)", name)]
+    return [(int(run), "") if run.isdecimal() else (0, run) for run in re.split(r"(\d+)", name)]
 
 
 def _check_given(names: list[str], head: pd.DataFrame, where: str) -> None:
@@ -172,11 +175,24 @@ def _check_given(names: list[str], head: pd.DataFrame, where: str) -> None:
 def _is_numeric(column: str, cells: list[str]) -> bool:
     """Most cells are numbers and none looks like an id such as 007; a few that are not will be
     reported with their lines."""
+    share = _share_of_numbers(cells)
+    return share is not None and share >= (0.5 if column.lower() in _TARGET else 0.9)
+
+
+def _looks_numeric(cells: list[str]) -> bool:
+    """The same for a covariate. In doubt it is one of numbers: then text further down is told,
+    whereas numbers would pass for words."""
+    share = _share_of_numbers(cells)
+    return share is None or share >= 0.5
+
+
+def _share_of_numbers(cells: list[str]) -> float | None:
+    """Of the cells that are not blank; none where one looks like an id, None without any cell."""
     filled = [cell for cell in cells if cell not in MISSING]
-    if not filled or any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in filled):
-        return False
+    if any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in filled):
+        return 0.0
     numbers = sum(bool(NUMBER.fullmatch(cell)) for cell in filled)
-    return numbers >= (0.5 if column.lower() in _TARGET else 0.9) * len(filled)
+    return numbers / len(filled) if filled else None
 
 
 def _find_time(head: pd.DataFrame, free: list[str], name: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.frequency import Bools, Ints, Times
+from rnnforecast.data.frequency import Bools, Ints, Times, ticks_of
 
 if TYPE_CHECKING:
     from rnnforecast.data.read import Table
@@ -52,24 +52,34 @@ class Rows:
 def sort(table: Table) -> tuple[Rows, Ints]:
     """The table's rows by series and time, equal stamps in file order.
 
-    The second result [S] counts the rows that were earlier than the row of the same series before
-    them. Costs one pass where the rows are in order already.
+    The second result [S] counts the rows that stand in the file before an earlier row of their
+    series. Costs one pass where the rows are in order already.
     """
     codes, time, size = table.codes, table.time, len(table.keys)
-    file = np.arange(len(codes))
-    moved = bool((codes[1:] < codes[:-1]).any())
-    if moved:
-        # numpy sorts 16-bit keys by radix, four times as fast as wider ones.
-        file = np.argsort(codes.astype(np.uint16) if size <= 1 << 16 else codes, kind="stable")
-        codes, time = codes[file], time[file]
-    back = (codes[1:] == codes[:-1]) & (time[1:] < time[:-1])
-    if back.any():
-        order = np.lexsort((time, codes))
-        file, time, moved = file[order], time[order], True
     values = _side_by_side(table)
-    values = values[file] if moved else values
-    rows = Rows(file, codes, time, values, _offsets(codes, size))
-    return rows, np.bincount(codes[1:][back], minlength=size)
+    back = (codes[1:] == codes[:-1]) & (time[1:] < time[:-1])
+    if not back.any() and not (codes[1:] < codes[:-1]).any():
+        none = np.zeros(size, dtype=np.int64)
+        return Rows(np.arange(len(codes)), codes, time, values, _offsets(codes, size)), none
+    del back
+    order = _order(codes, time)
+    codes = codes[order]
+    late = (order[1:] < order[:-1]) & (codes[1:] == codes[:-1])
+    rows = Rows(order, codes, time[order], values[order], _offsets(codes, size))
+    return rows, np.bincount(codes[1:][late], minlength=size)
+
+
+def _order(codes: Ints, time: Times) -> Ints:
+    """The rows by series and time, equal ones in file order.
+
+    One key of both sorts in half the time of two; where it would overflow there are two.
+    """
+    ticks = ticks_of(time)
+    first = int(ticks.min())
+    span = int(ticks.max()) - first + 1
+    if (int(codes.max()) + 1) * span < 1 << 63:
+        return np.argsort(codes * np.int64(span) + (ticks - first), kind="stable")
+    return np.lexsort((ticks, codes))
 
 
 def _side_by_side(table: Table) -> npt.NDArray[np.float64]:
@@ -108,14 +118,14 @@ def combine(rows: Rows, again: Bools, rules: Sequence[str]) -> Rows:
 def _combined(values: npt.NDArray[np.float64], heads: Ints, rule: str) -> npt.NDArray[np.float64]:
     """The rows from each head to the next as one, `[heads, X]`."""
     if rule == "last":
-        return values[np.r_[heads[1:], len(values)] - 1]
+        return np.asarray(values[np.r_[heads[1:], len(values)] - 1], dtype=np.float64)
     counted = ~np.isnan(values)
     total = np.add.reduceat(np.where(counted, values, 0.0), heads, axis=0)
     number = np.add.reduceat(counted, heads, axis=0, dtype=np.int64)
     if rule == "mean":
         total /= np.maximum(number, 1)
     total[number == 0] = np.nan
-    return np.asarray(total)
+    return np.asarray(total, dtype=np.float64)
 
 
 def observed_span(rows: Rows, targets: int) -> tuple[Ints, Ints]:

@@ -1,16 +1,50 @@
-"""How cells are written: the marks of numbers, and telling them from a sample."""
+"""How cells are written: what is said of it, and the marks of numbers, told from a sample."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rnnforecast.data.stamps import Form
 from rnnforecast.errors import DataError, Problem
 
-_WIDE_BLANKS = "\u00a0\u202f\u2009"
-"""Blanks that spreadsheets put between groups of digits."""
+MISSING = ("", " ", "  ", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "None")
+"""Cells that say "no value" in a column of numbers (a series may well be called NA)."""
+
+GROUPING = {",": ",", ".": r"\.", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
+"""Marks between groups of three digits, and how each is written: print has blanks and apostrophes
+of its own."""
+_ANY_MARK = "(?:" + "|".join(GROUPING.values()) + ")"
+_EXPONENT = "(?:e[+-]?[0-9]+)?"
+
+NUMBER = re.compile(
+    rf"[+-]?(?:(?:[0-9]{{1,3}}(?:{_ANY_MARK}[0-9]{{3}})+(?:[.,][0-9]*)?"
+    rf"|[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+){_EXPONENT}|inf(?:inity)?)",
+    re.IGNORECASE | re.ASCII,
+)
+"""A number as a cell may write it, with any marks."""
+_MARKED = re.compile(rf"[+-]?{_ANY_MARK}*[0-9](?:[0-9]|{_ANY_MARK})*")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is said of the way files are written; "auto" is to be recognised."""
+
+    separator: str = "auto"
+    decimal: str = "auto"
+    thousands: str = "auto"
+    """"none": digits are not grouped."""
+    encoding: str = "auto"
+    time_format: str | None = None
+    offsets_may_differ: bool = False
+    """Offsets after the stamps are applied, and times are instants of UTC; else they must be the
+    same everywhere."""
 
 
 @dataclass(frozen=True)
@@ -19,23 +53,40 @@ class Marks:
 
     decimal: str = "."
     thousands: str = ""
-    """Between groups of three digits; "" for none."""
+    """Between groups of three digits, one of `GROUPING`; "" for none."""
 
-    def pattern(self) -> str:
-        """A regular expression that a whole number cell fits, blanks around it left out."""
-        point, group = re.escape(self.decimal), self._group()
-        whole = rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|\d+)" if group else r"\d+"
-        digits = rf"(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
-        return rf"[+-]?(?:{digits}|inf|infinity|nan)"
+    def __str__(self) -> str:
+        groups = f" and {self.thousands!r} between thousands" if self.thousands else ""
+        return f"the decimal mark {self.decimal!r}{groups}"
 
-    def plain(self, cell: str) -> str:
-        """The cell of a number as a computer writes it."""
-        group = self._group()
-        bare = re.sub(group, "", cell) if group else cell
-        return bare.replace(self.decimal, ".")
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """A number, blanks around it left out; both Python and Arrow understand it."""
+        point, whole = re.escape(self.decimal), "[0-9]+"
+        if self.thousands:
+            whole = rf"(?:[0-9]{{1,3}}(?:{GROUPING[self.thousands]}[0-9]{{3}})+|[0-9]+)"
+        digits = rf"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+){_EXPONENT}"
+        return re.compile(rf"[+-]?(?:{digits}|inf|infinity|nan)", re.IGNORECASE | re.ASCII)
 
-    def _group(self) -> str:
-        return f"[ {_WIDE_BLANKS}]" if self.thousands == " " else re.escape(self.thousands)
+    def fit(self, cell: str) -> bool:
+        """Whether the cell is a number.
+
+        Only plain blanks may stand around it: a number copied from a web page has others.
+        """
+        return self._pattern.fullmatch(cell.strip(" \t")) is not None
+
+    def floats(self, texts: pa.Array[Any]) -> pa.Array[Any]:
+        """The numbers [r] of texts [r], null where there is none; ValueError if one is neither."""
+        texts = pc.if_else(pc.is_in(texts, value_set=pa.array(MISSING)), None, texts)
+        texts = pc.utf8_trim(texts, " \t")
+        right = pc.match_substring_regex(texts, f"^(?:{self._pattern.pattern})$", ignore_case=True)
+        if not pc.all(right, min_count=0).as_py():
+            raise ValueError("not every cell is a number")
+        if self.thousands:
+            texts = pc.replace_substring_regex(texts, GROUPING[self.thousands], "")
+        if self.decimal != ".":
+            texts = pc.replace_substring(texts, self.decimal, ".")
+        return texts.cast(pa.float64())
 
 
 @dataclass(frozen=True)
@@ -46,58 +97,66 @@ class Writing:
     marks: Marks = Marks()
 
 
-def marks_of(cells: Sequence[str], decimal: str, thousands: str, where: str) -> Marks:
-    """The marks of the numbers among the cells, as far as `decimal` and `thousands` leave it open.
+def marks_of(
+    columns: Mapping[str, Sequence[str]], decimal: str, thousands: str, where: str
+) -> Marks:
+    """The marks of the numbers in a sample of cells a column, as far as `decimal` and `thousands`
+    leave it open.
 
-    Raises DataError where 1,234 could be a thousand as well as a bit more than one, and where both
-    marks are given alike.
+    Digits are taken to be grouped only where a number cannot be read otherwise and none speaks
+    against it. Raises DataError where 1,234 could be a thousand as well as a bit more than one,
+    and where both marks are given alike.
     """
     if decimal == thousands != "auto":
-        cure = "give each its own mark"
         found = f"{decimal!r} cannot be both data.decimal and data.thousands"
-        raise DataError(Problem("data.thousands", found, cure))
-    if thousands not in ("auto", "none"):
-        other = {",": ".", ".": ","}.get(thousands)
-        if decimal == "auto":
-            decimal = other or ("," if any("," in cell for cell in cells) else ".")
-        return Marks(decimal, thousands)
-    texts = [cell.strip() for cell in cells]
-    grouped = _grouped(texts) if thousands == "auto" else None
-    if grouped is not None and decimal in ("auto", grouped.decimal):
-        return grouped
+        raise DataError(Problem("data.thousands", found, "give each its own mark"))
+    marked = {name: list(_marked(cells)) for name, cells in columns.items()}
+    cells = [cell for some in marked.values() for cell in some]
+    if thousands == "auto" and (marks := _grouped(cells, decimal)):
+        return marks
+    mark = "" if thousands in ("auto", "none") else thousands
     if decimal != "auto":
-        return Marks(decimal)
-    return Marks(_decimal(texts, where))
-
-
-def _grouped(texts: Sequence[str]) -> Marks | None:
-    """The marks where a cell can only have groups of digits: 1,234.5 or 1,234,567; else None."""
-    marked = [text for text in texts if any(mark in text for mark in f",.'{_WIDE_BLANKS}")]
-    for group, point in ((",", "."), (".", ","), ("'", "."), (" ", "."), (" ", ",")):
-        inside = f"[{_WIDE_BLANKS}]" if group == " " else re.escape(group)
-        fraction = rf"{re.escape(point)}\d+"
-        if group in "' ":  # no decimal mark: one group is enough
-            fraction = f"(?:{fraction})?"
-        once, twice = (
-            rf"(?:{inside}\d{{3}})+{fraction}",
-            rf"(?:{inside}\d{{3}}){{2,}}(?:{fraction})?",
-        )
-        sure = re.compile(rf"[+-]?\d{{1,3}}(?:{once}|{twice})")
-        marks = Marks(point, group)
-        fits = re.compile(marks.pattern(), re.IGNORECASE | re.ASCII)
-        numbers = [text for text in marked if any(letter.isdigit() for letter in text)]
-        if any(map(sure.fullmatch, numbers)) and all(map(fits.fullmatch, numbers)):
-            return marks
-    return None
-
-
-def _decimal(cells: Sequence[str], where: str) -> str:
-    marked = [cell.strip() for cell in cells if "," in cell]  # few, mostly: a table may be wide
-    commas = [cell for cell in marked if re.fullmatch(r"[+-]?\d*,\d+", cell)]
-    if not commas or any(re.fullmatch(r"[+-]?\d*\.\d+", cell.strip()) for cell in cells):
-        return "."
-    if all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell) for cell in commas):
+        return Marks(decimal, mark)
+    if mark in (",", "."):
+        return Marks("," if mark == "." else ".", mark)
+    if mark:
+        cells = [re.sub(GROUPING[mark], "", cell) for cell in cells]
+    commas = [cell for cell in cells if re.fullmatch(r"[+-]?[0-9]*,[0-9]+", cell)]
+    if not commas or any(re.fullmatch(r"[+-]?[0-9]*\.[0-9]+", cell) for cell in cells):
+        return Marks(".", mark)
+    if thousands == "auto" and all(map(_can_be_grouped, commas)):
+        column = next(name for name, some in marked.items() if commas[0] in some)
         found = f"{commas[0]!r} can be read with a decimal comma or a thousands separator"
-        cure = "set data.decimal to ',' or data.thousands to ','"
-        raise DataError(Problem(where, found, cure))
-    return ","
+        cure = "set data.decimal to ',' or data.thousands to ',', whichever it is"
+        raise DataError(Problem(f"{where}, column {column!r}", found, cure))
+    return Marks(",", mark)
+
+
+def _marked(cells: Sequence[str]) -> Iterator[str]:
+    """The cells of digits and marks: the others tell nothing, and most tables have few of them."""
+    for cell in cells:
+        bare = cell.strip(" \t")
+        if not bare.isdecimal() and _MARKED.fullmatch(bare):
+            yield bare
+
+
+def _can_be_grouped(cell: str) -> bool:
+    return re.fullmatch(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}", cell) is not None
+
+
+def _grouped(cells: Sequence[str], decimal: str) -> Marks | None:
+    """The marks that all cells agree with, if one of them shows that digits are grouped."""
+    for mark, group in GROUPING.items():
+        for point in (".", ",") if decimal == "auto" else (decimal,):
+            if point == mark:
+                continue
+            # A comma or a point alone can be a decimal mark: there has to be a second mark.
+            digits = rf"[+-]?[0-9]{{1,3}}(?:{group}[0-9]{{3}})"
+            fraction = rf"{re.escape(point)}[0-9]"
+            enough = f"{digits}+{fraction}+|{digits}{{2,}}(?:{fraction}*)?"
+            if mark in (" ", "'"):
+                enough += f"|{digits}"
+            marks = Marks(point, mark)
+            if any(map(re.compile(enough).fullmatch, cells)) and all(map(marks.fit, cells)):
+                return marks
+    return None

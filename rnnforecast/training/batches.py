@@ -1,8 +1,9 @@
 """Windows are gathered, never stored: a batch is cut from the flat table on the training device.
 
 Every series and target (or every series, where targets are forecast together) is one *item*, a
-stretch of one flat array `[N * C]`. A window is an item and an origin: the number of steps of that item that are history. Nothing at or after the origin
-is read into the history, whatever fills the gaps.
+stretch of one flat array `[N * C]`. A window is an item and an origin: the number of steps of that
+item that are history. Nothing at or after the origin is read into the history, whatever fills the
+gaps.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ STEPS_DRAWN_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Batch:
-    """What the net reads, and the future `[B, H, C]` it is to tell, with the weight of each step."""
+    """What the net reads, and the future `[B, H, C]` it is to tell with the weight of each step."""
 
     history: History
     future: Tensor

@@ -154,10 +154,9 @@ def _hidden(cells: _Cells, count: int, generator: torch.Generator) -> Tensor:
         return torch.rand(shape, generator=generator, device=cells.device)
 
     mean = torch.pow(cells.width / 2, 1.5 * uniform(count, 1) - 0.5)
-    before, behind = (-mean * torch.log1p(-uniform(2, count, 1))).floor()
-    run = (cells.steps >= -before).logical_and(cells.steps <= behind)
-    here_and_there = uniform(count, len(cells.steps)) < MOST_HIDDEN * uniform(count, 1)
-    return run.logical_or(here_and_there)
+    before, behind = (-mean * torch.log1p(-uniform(2, count, 1))).floor().unbind(0)
+    run = (cells.steps >= -before) & (cells.steps <= behind)
+    return run | (uniform(count, len(cells.steps)) < MOST_HIDDEN * uniform(count, 1))
 
 
 def apply_imputer(

@@ -6,7 +6,7 @@
 | `resolved.yaml` | the same with every `auto` settled |
 | `model.safetensors` | the weights |
 | `state.json` | cleaning plan, architecture, quantiles of a point head, version, data hash |
-| `cleaning.safetensors` | what of the cleaning plan is too large for that: fitted imputers, reductions |
+| `cleaning.safetensors` | the large parts of the cleaning plan: imputers, reductions |
 | `data_report.json`, `data_report.html` | what the data are like, for programs and for people |
 | `metrics.json` | accuracy on the held-out horizon, ours and the seasonal naive's |
 | `history.csv` | training and validation loss |

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from rnnforecast.data.faults import spoken
 from rnnforecast.data.plan import lay, read_table
 from rnnforecast.data.regularize import inspect
 from rnnforecast.data.report import Report, describe, percent
-from rnnforecast.workflow.prepare import plan_of, settle
+from rnnforecast.workflow.imputation import Filling, compare
+from rnnforecast.workflow.prepare import Prepared, plan_of, settle
 from rnnforecast.workflow.resolve import Choice
 from rnnforecast.workflow.spec import load_spec, source_of
 
@@ -56,6 +58,17 @@ class Checked:
     choices: list[Choice]
     short: int = 0
     """Series too short to be scored; they are learnt from in the last fit only."""
+    prepared: Prepared | None = None
+    """What training would start from."""
+    fillings: tuple[Filling, ...] = ()
+    """How well each method fills gaps, the best first, if that was asked for."""
+
+    def to_json(self) -> str:
+        """One JSON object: that of the report, and ``imputation``, a method each, if there is."""
+        whole = json.loads(self.report.to_json())
+        if self.fillings:
+            whole["imputation"] = [asdict(filling) for filling in self.fillings]
+        return json.dumps(whole, ensure_ascii=False)
 
     @property
     def repairs(self) -> int:
@@ -89,8 +102,9 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def check(path: Path, *, overrides: Sequence[str] = ()) -> Checked:
-    """Looks through the data of the spec at `path`.
+def check(path: Path, *, overrides: Sequence[str] = (), impute_report: bool = False) -> Checked:
+    """Looks through the data of the spec at `path`; with `impute_report` compares the methods of
+    `clean.missing` on gaps made on purpose.
 
     Raises SpecError, and DataError where the file cannot be read or no series is long enough for
     the horizon; faults of single series are in the report.
@@ -103,4 +117,10 @@ def check(path: Path, *, overrides: Sequence[str] = ()) -> Checked:
     if report.faults:
         return Checked(report, [])
     prepared = settle(spec, lay(plan, table), plan, source)
-    return Checked(report, prepared.choices, int((prepared.split.test_origin < 0).sum()))
+    return Checked(
+        report,
+        prepared.choices,
+        int((prepared.split.test_origin < 0).sum()),
+        prepared,
+        tuple(compare(prepared)) if impute_report else (),
+    )

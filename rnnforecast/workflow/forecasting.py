@@ -153,9 +153,7 @@ def forecast(
     asked = levels_asked(rules.quantiles, architecture.loss)
     middle = asked.index(0.5)
     index = at(origins, horizon=steps, channels=channels)
-    seen = (
-        cleaned.counted if channels > 1 or targets == 1 else cleaned.counted.any(1, keepdims=True)
-    )
+    seen = items_of(cleaned, joint=channels < targets)
     begun = index.origin > first_observed(seen, panel.offsets)[index.item]
     item, origin = index.item[begun], index.origin[begun]
     values = np.full((panel.size * channels, steps, targets // channels, len(asked)), np.nan)

@@ -121,7 +121,7 @@ def _error(
         np.where(hidden, np.nan, treated.values), treated.counted & ~hidden, treated.outliers
     )
     targets = hidden.shape[1]
-    told = left.counted.any(axis=1)
+    told = np.asarray(left.counted.any(axis=1))
     filling = replace(
         plan.filling, methods=(method,) * targets, learned={}, weights={}, longest_gap=None
     )

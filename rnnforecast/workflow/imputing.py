@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from rnnforecast.data.filling import Estimate
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import CleaningPlan, Treated
-from rnnforecast.models.imputer import Imputer
-from rnnforecast.training.imputing import apply_imputer, fit_imputer
+from rnnforecast.training import device
+from rnnforecast.training.imputing import (
+    apply_imputer,
+    fit_imputer,
+    imputer_from_bytes,
+    imputer_to_bytes,
+)
+
+CPU = device.choose("cpu")
+"""A small net, and the same weights on every machine."""
 
 HIDDEN_SIZE = 32
 STEPS = 400
@@ -38,9 +45,9 @@ def fitted(plan: CleaningPlan, treated: Treated, panel: Panel, told: Bools) -> C
         steps=STEPS,
         batch_size=BATCH_SIZE,
         seed=plan.filling.seed,
-        device=torch.device("cpu"),  # a small net, and the same weights on every machine
+        device=CPU,
     )
-    weights = {name: weight.numpy() for name, weight in net.state_dict().items()}
+    weights = {"bytes": np.frombuffer(imputer_to_bytes(net), dtype=np.uint8)}
     return replace(plan, filling=replace(plan.filling, weights=weights))
 
 
@@ -48,11 +55,8 @@ def estimate_of(plan: CleaningPlan) -> Estimate | None:
     """The imputer of a plan that has one, as the plan asks it."""
     if not plan.filling.weights:
         return None
-    net = Imputer(width_of(plan), HIDDEN_SIZE)
-    net.load_state_dict(
-        {name: torch.from_numpy(np.array(weight)) for name, weight in plan.filling.weights.items()}
-    )
-    net.eval()
+    data = plan.filling.weights["bytes"].tobytes()
+    net = imputer_from_bytes(data, name="cleaning.safetensors", device=CPU)
     return lambda values, observed, offsets: apply_imputer(net, values, observed, offsets)
 
 

@@ -70,7 +70,7 @@ def test_keys_are_sorted_text_and_keep_leading_zeros(write: Any) -> None:
     table = read([path], series=["store", "item"])
     assert table.keys.to_numpy().tolist() == [["007", "NA"], ["10", "a"], ["10", "b"]]
     assert table.codes.tolist() == [2, 0, 1, 0]
-    assert table.codes.dtype == np.int64
+    assert table.codes.dtype == np.int32
 
 
 def test_only_pairs_of_ids_that_occur_are_keys(write: Any) -> None:

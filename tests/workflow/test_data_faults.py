@@ -50,7 +50,7 @@ def test_it_is_repaired_as_declared_and_all_repairs_are_counted(name: str) -> No
     case, found = EXPECTED[name], prepared(name)
     panel, changes = found.cleaned.panel, found.cleaned.changes
     counted = {key: getattr(changes, key) for key in (*REPAIRS, "resampled", "partial")}
-    wanted = {key: 0 for key in counted} | case["repaired"]
+    wanted = dict.fromkeys(counted, 0) | case["repaired"]
     assert counted == wanted
     assert changes.skipped == case.get("skipped", {})
     assert int(found.cleaned.outliers.flags.sum()) == case.get("outliers", 0)

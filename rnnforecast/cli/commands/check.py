@@ -25,6 +25,13 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if cleaning would change anything.")
     ] = False,
+    impute_report: Annotated[
+        bool,
+        typer.Option(
+            "--impute-report",
+            help="Hide known values and show how well each method of clean.missing finds them.",
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -35,9 +42,9 @@ def check(
         from rnnforecast.errors import DataError, Problem
         from rnnforecast.workflow.check import check as look
 
-        found = look(spec, overrides=set_ or [])
+        found = look(spec, overrides=set_ or [], impute_report=impute_report)
         if json:
-            voice.out.file.write(found.report.to_json() + "\n")
+            voice.out.file.write(found.to_json() + "\n")
         elif not quiet:
             _print(voice, found)
         if found.report.faults:
@@ -50,6 +57,26 @@ def check(
                     "mend the data, or check without --strict",
                 )
             )
+
+
+def _print_fillings(voice: Voice, found: Checked) -> None:
+    voice.out.print()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("clean.missing")
+    for name in ("hidden one by one", "hidden in runs", "uses what comes after"):
+        table.add_column(name, justify="right")
+    for one in found.fillings:
+        table.add_row(
+            one.method,
+            f"{one.single:.3f}",
+            f"{one.runs:.3f}",
+            "yes" if one.looks_ahead else "",
+        )
+    voice.out.print(table)
+    voice.out.print(
+        "Mean absolute error at hidden values of the training part; 1 is the usual distance of a"
+        " value from the mean of its series."
+    )
 
 
 def _print(voice: Voice, found: Checked) -> None:
@@ -70,3 +97,5 @@ def _print(voice: Voice, found: Checked) -> None:
     more = len(found.report.series) - len(rows)
     if more:
         voice.out.print(f"… and {more:,} more series; all of them with --json")
+    if found.fillings:
+        _print_fillings(voice, found)

@@ -1,0 +1,91 @@
+"""In which encoding a text file is written, and its text whatever that is."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from rnnforecast.errors import DataError, Problem
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_UTF_8 = ("utf-8", "utf-8-sig")
+
+
+def _keep(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that are no text as lone surrogates, one each: Python's own way of doing so knows
+    only those of UTF-8."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    wrong = error.object[error.start : error.end]
+    return "".join(chr(0xDC00 + byte) for byte in wrong), error.end
+
+
+codecs.register_error("rnnforecast.keep", _keep)
+
+
+def check(name: str) -> None:
+    """DataError unless `name` is "auto" or an encoding of text that Python knows."""
+    try:
+        "a".encode("utf-8" if name == "auto" else name)
+        codecs.getincrementaldecoder("utf-8" if name == "auto" else name)
+    except (LookupError, ValueError):
+        cure = "name one that Python knows, such as utf-8, latin-1, cp1252 or utf-16"
+        raise DataError(Problem("data.encoding", f"there is no encoding {name!r}", cure)) from None
+
+
+def recognise(start: bytes, given: str, name: str) -> str:
+    """The codec of a file that begins with `start`: the one given, else what its byte-order mark
+    says, else UTF-8. A mark that agrees with what is given is no part of the text.
+
+    DataError naming the file where the bytes look like UTF-16 and nothing says which.
+    """
+    marked = next((codec for mark, codec in _MARKS if start.startswith(mark)), "")
+    if given != "auto":
+        known = codecs.lookup(given).name
+        family = marked.removesuffix("-sig")
+        return marked if marked and known.startswith(family) else known
+    if not marked and start.count(0) > len(start) / 4:
+        cure = "set data.encoding, such as utf-16-le"
+        raise DataError(Problem(name, "this looks like UTF-16 without a byte-order mark", cure))
+    return marked or "utf-8"
+
+
+def reader(stream: BinaryIO, codec: str) -> io.TextIOWrapper:
+    """The text, with line ends as they are and lone surrogates for bytes that are none."""
+    text = "utf-8-sig" if codec in _UTF_8 else codec
+    return io.TextIOWrapper(stream, text, errors="rnnforecast.keep", newline="")
+
+
+def as_utf_8(stream: Any, codec: str) -> Any:
+    """An Arrow stream of the same text in UTF-8; what is UTF-8 already is left alone, faults and
+    all. Reading it is a UnicodeDecodeError where bytes are no text."""
+    return stream if codec in _UTF_8 else pa.transcoding_input_stream(stream, codec, "utf-8")
+
+
+def must_be_whole(codec: str) -> bool:
+    """Whether a byte at fault spoils the file for Arrow, even in a column not in use."""
+    return codec not in _UTF_8
+
+
+def undecodable(text: str) -> bool:
+    """Whether the text came from bytes that are not in the file's encoding."""
+    return any("\udc00" <= letter <= "\udcff" for letter in text)
+
+
+def not_text(where: str, codec: str) -> Problem:
+    """The problem of bytes in another encoding, most often that of older spreadsheets."""
+    cure = "set data.encoding, such as latin-1 or cp1252, or save the file as UTF-8"
+    if codec in _UTF_8:
+        found = "bytes that are not UTF-8; this looks like latin-1 (Windows-1252)"
+        return Problem(where, found, cure)
+    cure = "set data.encoding to the one the file is written in"
+    return Problem(where, f"bytes that are not {codec}", cure)

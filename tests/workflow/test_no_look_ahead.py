@@ -1,0 +1,195 @@
+"""No window reads anything at or after its origin, whatever fills, draws, joins or clips.
+
+A plan is learnt from one file; a second file has other values, gaps and covariates from some row
+on. With the same plan the windows whose origin lies at that row have to be the same to the bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
+from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.spec.load import parse
+from rnnforecast.spec.types import Missing, Transform
+from rnnforecast.workflow import imputing
+from rnnforecast.workflow.fitting import architecture_of
+from rnnforecast.workflow.forecasting import windows_of
+from rnnforecast.workflow.imputing import estimate_of
+from rnnforecast.workflow.prepare import Prepared, plan_of, settle
+
+STEPS, HORIZON, CHANGED = 90, 4, 66
+"""Steps of a series, and the one from which on the second file differs."""
+
+SPEC = f"""
+data: {{path: FILE, time: ds, series: [id], targets: [y, z]}}
+clean: {{frequency: D}}
+features: {{past: [price, kind], future: [promo], static: [region], calendar: auto, age: true}}
+window: {{horizon: {HORIZON}, lookback: 21, season: 7}}
+model: {{hidden_size: 4}}
+"""
+
+RULES: dict[str, list[str]] = {
+    **{f"missing {method}": [f"clean.missing={method}"] for method in get_args(Missing)},
+    **{f"transform {name}": [f"clean.transform={name}"] for name in get_args(Transform)},
+    **{
+        f"outliers {name} {action}": [f"clean.outliers={name}", f"clean.outlier_action={action}"]
+        for name in ("hampel", "iqr", "seasonal")
+        for action in ("missing", "clip")
+    },
+    "a longest gap": ["clean.missing=linear", "clean.longest_gap=1"],
+    "joint channels": ["model.channels=joint"],
+    "gap and forest": ["clean.missing=random_forest", "clean.longest_gap=2"],
+}
+
+
+def rows(seed: int) -> pd.DataFrame:
+    """Two series of two targets with gaps, outliers and covariates; promo is known ahead."""
+    rng = np.random.default_rng(seed)
+    size = 2 * STEPS
+    step = np.tile(np.arange(STEPS), 2)
+    y = 20 + 5 * np.sin(2 * np.pi * step / 7) + rng.normal(0, 1, size)
+    y[rng.random(size) < 0.03] *= 30
+    frame = pd.DataFrame(
+        {
+            "id": np.repeat(["a", "b"], STEPS),
+            "ds": np.tile(pd.date_range("2024-01-01", periods=STEPS).strftime("%Y-%m-%d"), 2),
+            "y": np.where(rng.random(size) < 0.25, np.nan, y),
+            "z": np.where(rng.random(size) < 0.25, np.nan, 5 + rng.random(size)),
+            "price": np.where(rng.random(size) < 0.1, np.nan, rng.normal(size=size)),
+            "kind": rng.choice(["x", "y", "w"], size),
+            "promo": (step % 5 == 0).astype(int),
+            "region": np.repeat(["n", "s"], STEPS),
+        }
+    )
+    frame.loc[[0, STEPS], ["y", "z"]] = 20.0
+    return frame
+
+
+def mixed(seed: int) -> pd.DataFrame:
+    """The first file up to the change, another one from there on."""
+    first, second = rows(0), rows(seed)
+    later = np.tile(np.arange(STEPS) >= CHANGED, 2)
+    second.loc[second.index[later], "y"] *= 3
+    return pd.concat([first[~later], second[later]]).sort_index()
+
+
+def prepared(folder: Path, overrides: list[str]) -> Prepared:
+    rows(0).to_csv(folder / "first.csv", index=False)
+    spec = parse(SPEC.replace("FILE", "first.csv"), name="spec.yaml", overrides=overrides)
+    plan = plan_of(spec)
+    laid = lay(plan, read_table(plan, [str(folder / "first.csv")]))
+    return settle(spec, laid, plan, ())
+
+
+def cleaned_again(found: Prepared, path: Path) -> Cleaned:
+    laid = lay(found.plan, read_table(found.plan, [str(path)]))
+    return finish(
+        found.plan,
+        laid,
+        treat(found.plan, laid.panel),
+        horizon=HORIZON,
+        estimate=estimate_of(found.plan),
+        needed=False,
+    )
+
+
+def histories(
+    found: Prepared, cleaned: Cleaned, origin: np.datetime64
+) -> dict[str, torch.Tensor | None]:
+    """All that is read at the step of that stamp, of every item."""
+    panel = cleaned.panel
+    net = Forecaster(architecture_of(found.spec, found.cleaned))
+    windows = windows_of(cleaned, net)
+    item = np.arange(panel.size * windows.channels)
+    stamps = panel.stamps(np.zeros(panel.size, dtype=np.int64), int(panel.lengths.max()))
+    step = (stamps < origin).sum(axis=1)[item // windows.channels]
+    batch = windows.gather(*(torch.from_numpy(part) for part in (item, step, step)))
+    return {field.name: getattr(batch.history, field.name) for field in fields(batch.history)}
+
+
+def same(one: dict[str, torch.Tensor | None], two: dict[str, torch.Tensor | None]) -> None:
+    for name, expected in one.items():
+        got = two[name]
+        assert (got is None) == (expected is None), name
+        if expected is not None and got is not None:
+            assert torch.equal(got, expected), name
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imputing, "STEPS", 5)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_windows_before_a_change_do_not_know_of_it(rule: str, tmp_path: Path) -> None:
+    found = prepared(tmp_path, RULES[rule])
+    for seed in (1, 2):
+        mixed(seed).to_csv(tmp_path / "second.csv", index=False)
+        again = cleaned_again(found, tmp_path / "second.csv")
+        first = np.datetime64("2024-01-01", "us")
+        for before in (0, 1, 5):
+            origin = first + np.timedelta64(CHANGED - before, "D")
+            same(histories(found, found.cleaned, origin), histories(found, again, origin))
+
+
+@cache
+def irregular(seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    minutes = np.cumsum(rng.integers(20, 100, 240))
+    time = pd.Timestamp("2024-01-01") + pd.to_timedelta(minutes, unit="min")
+    return pd.DataFrame({"ds": time, "y": 50 + rng.normal(size=240).cumsum(), "price": minutes % 7})
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["clean.irregular=interpolate", "clean.frequency=h"],
+        ["clean.irregular=interpolate", "clean.frequency=h", "clean.missing=knn"],
+        ["clean.irregular=interpolate", "clean.frequency=h", "clean.missing=rnn"],
+        ["clean.irregular=interpolate", "clean.frequency=h", "clean.longest_gap=1"],
+        ["clean.irregular=keep", "clean.frequency=h"],
+        [
+            "clean.irregular=snap",
+            "clean.tolerance=0.5",
+            "clean.frequency=h",
+            "clean.duplicates=mean",
+        ],
+        ["clean.resample=mean", "clean.frequency=3h"],
+    ],
+    ids=" ".join,
+)
+def test_drawn_and_joined_rows_do_not_carry_the_future_back(
+    overrides: list[str], tmp_path: Path
+) -> None:
+    first, other = irregular(0), irregular(5)
+    cut = first["ds"].iloc[150].floor("3h")
+    # a line from before the change to behind it: steps in between are drawn from both
+    first = first[(first["ds"] < cut - pd.Timedelta(minutes=150)) | (first["ds"] >= cut)]
+    second = pd.concat([first[first["ds"] < cut], other[other["ds"] >= cut]])
+    spec = parse(
+        "data: {path: first.csv, time: ds, series: [], targets: [y]}\n"
+        "features: {past: [price]}\nmodel: {hidden_size: 4}\n"
+        "window: {horizon: 4, lookback: 24, season: 24}\n",
+        name="spec.yaml",
+        overrides=overrides,
+    )
+    for name, frame in (("first", first), ("second", second)):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    plan = plan_of(spec)
+    laid = lay(plan, read_table(plan, [str(tmp_path / "first.csv")]))
+    found = settle(spec, laid, plan, ())
+    again = cleaned_again(found, tmp_path / "second.csv")
+    for hours in (0, 3, 9):
+        origin = (cut - pd.Timedelta(hours=hours)).to_datetime64()
+        if "keep" in overrides[0]:
+            assert found.cleaned.panel.times is not None
+        same(histories(found, found.cleaned, origin), histories(found, again, origin))
