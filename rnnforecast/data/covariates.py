@@ -192,7 +192,8 @@ def words_of(table: Table, column: str) -> tuple[str, ...] | None:
 def _wide(panel: Panel) -> Ints:
     """[S + 1] where each series begins in the table of covariates."""
     ahead = 0 if panel.ahead is None else panel.ahead
-    return np.r_[0, np.cumsum(panel.lengths + ahead)]
+    begins: Ints = np.r_[0, np.cumsum(panel.lengths + ahead)]
+    return begins
 
 
 def _own_rows(panel: Panel) -> Ints:

@@ -37,6 +37,12 @@ _SAID = {
 }
 """What is counted, and how it is told."""
 
+REPAIRS = (
+    "out_of_order", "ambiguous", "skipped_hour", "duplicates", "snapped", "interpolated", "gaps",
+    "missing", "infinite", "leading", "trailing",
+)  # fmt: skip
+"""What mends something: not what a spec orders for all rows, as resampling."""
+
 
 @dataclass(frozen=True)
 class Report:

@@ -69,7 +69,7 @@ def plot_forecast(
     """
     shown = slice(-max(4 * len(forecast_time), 50), None)
     times, past = history_time[shown], history[shown]
-    with _style():
+    with style():
         figure, axes = _canvas(label)
         bounds = [bound for band in bands for bound in band[1:]]
         scale = _scale_values(axes, target, unit, [past, yhat, actual, naive, *bounds])
@@ -104,7 +104,7 @@ def plot_loss(
     was taken. The step whose weights were kept, `best_step`, is marked. The loss has a log scale
     where it spans more than a factor of ten. Raises OutputError as `whole_file` does.
     """
-    with _style():
+    with style():
         figure, axes = _canvas("Training and validation loss")
         _draw(axes, steps, train, "training", color=_BLUE, width=1.1)
         seen = np.isfinite(validation)
@@ -151,7 +151,7 @@ def safe_stem(label: str, taken: Collection[str] = ()) -> str:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """matplotlib's own defaults and ours, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A letter that no font has is drawn as a box in the PNG; the SVG and the table have it.

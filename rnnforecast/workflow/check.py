@@ -7,47 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
-from rnnforecast.data.faults import spoken
 from rnnforecast.data.plan import lay, read_table
 from rnnforecast.data.regularize import inspect
-from rnnforecast.data.report import Report, describe, percent
+from rnnforecast.data.report import REPAIRS, Report, describe
+from rnnforecast.output.files import whole_folder
+from rnnforecast.workflow import data_report
 from rnnforecast.workflow.imputation import Filling, compare
 from rnnforecast.workflow.prepare import Prepared, plan_of, settle
 from rnnforecast.workflow.resolve import Choice
 from rnnforecast.workflow.spec import load_spec, source_of
-
-COLUMNS = {
-    "label": "series",
-    "rows": "rows",
-    "start": "from",
-    "end": "to",
-    "agreement": "steps agree",
-    "out_of_order": "out of order",
-    "ambiguous": "hours twice",
-    "skipped_hour": "hours skipped",
-    "duplicates": "duplicates",
-    "snapped": "moved",
-    "interpolated": "drawn",
-    "resampled": "resampled",
-    "partial": "partial periods",
-    "off_grid": "off grid",
-    "gaps": "gaps",
-    "missing": "missing",
-    "leading": "dropped before",
-    "trailing": "dropped after",
-    "cut": "cut off",
-    "constant": "constant",
-    "skipped": "left out",
-}
-"""What the table of series shows, if there is anything to show."""
-
-REPAIRS = (
-    "out_of_order", "ambiguous", "skipped_hour", "duplicates", "snapped", "interpolated", "gaps",
-    "missing", "infinite", "leading", "trailing",
-)  # fmt: skip
-"""What `--strict` does not let pass: not what the spec orders for all rows, as resampling."""
 
 
 @dataclass(frozen=True)
@@ -76,35 +44,17 @@ class Checked:
         totals = self.report.totals
         return sum(int(totals[name]) for name in REPAIRS) + len(totals["skipped"])
 
-    def worst(self, count: int) -> tuple[list[str], list[list[str]]]:
-        """Header and rows, as text, of the `count` series with most to repair.
 
-        Columns that are empty or zero for all series are left out.
-        """
-        series = self.report.series
-        faults = series[[name for name in REPAIRS if name in series]].sum(axis=1)
-        order = (faults + (series["skipped"] != "")).sort_values(ascending=False, kind="stable")
-        table = series.loc[order.index].head(count)
-        names = [
-            name
-            for name in COLUMNS
-            if name in ("label", "rows", "start", "end", "agreement") or series[name].any()
-        ]
-        columns = [[_cell(value) for value in table[name].to_numpy()] for name in names]
-        return [COLUMNS[name] for name in names], [list(row) for row in zip(*columns, strict=True)]
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, np.datetime64):
-        return spoken(value)
-    if isinstance(value, float):
-        return "–" if np.isnan(value) else percent(value)
-    return str(value)
-
-
-def check(path: Path, *, overrides: Sequence[str] = (), impute_report: bool = False) -> Checked:
+def check(
+    path: Path,
+    *,
+    overrides: Sequence[str] = (),
+    impute_report: bool = False,
+    folder: Path | None = None,
+) -> Checked:
     """Looks through the data of the spec at `path`; with `impute_report` compares the methods of
-    `clean.missing` on gaps made on purpose.
+    `clean.missing` on gaps made on purpose. The report with pictures is in `folder`, if there is
+    one, unless the data cannot be used.
 
     Raises SpecError, and DataError where the file cannot be read or no series is long enough for
     the horizon; faults of single series are in the report.
@@ -117,6 +67,9 @@ def check(path: Path, *, overrides: Sequence[str] = (), impute_report: bool = Fa
     if report.faults:
         return Checked(report, [])
     prepared = settle(spec, lay(plan, table), plan, source)
+    if folder is not None:
+        with whole_folder(folder, replace_if=data_report.JSON) as partial:
+            data_report.write(partial, prepared)
     return Checked(
         report,
         prepared.choices,

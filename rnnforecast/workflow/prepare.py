@@ -22,6 +22,7 @@ from rnnforecast.data.plan import (
     learn,
     read_table,
 )
+from rnnforecast.data.read import Table
 from rnnforecast.data.reading import AUTO, Reading
 from rnnforecast.data.regularize import Rules
 from rnnforecast.data.split import Split, split
@@ -44,6 +45,8 @@ class Prepared:
     """With every `auto` settled."""
     choices: list[Choice]
     plan: CleaningPlan
+    table: Table
+    """As read."""
     cleaned: Cleaned
     split: Split
     source: tuple[str, ...]
@@ -160,7 +163,7 @@ def settle(spec: Spec, laid: Laid, plan: CleaningPlan, source: tuple[str, ...]) 
         }
     )
     choices = [*_columns_chosen(spec, plan), *choices, *more]
-    return Prepared(spec, settled, choices, plan, cleaned, parts, source)
+    return Prepared(spec, settled, choices, plan, laid.table, cleaned, parts, source)
 
 
 def _bounds(spec: Spec, plan: CleaningPlan) -> Bounds:

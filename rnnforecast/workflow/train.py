@@ -17,6 +17,7 @@ from rnnforecast.output.plots import plot_loss
 from rnnforecast.spec.load import dump
 from rnnforecast.training import device
 from rnnforecast.training.loop import Row
+from rnnforecast.workflow import data_report
 from rnnforecast.workflow.artifact import MARK, Run, load_run, new_run, write_model
 from rnnforecast.workflow.events import Listener, Recorder, Silent
 from rnnforecast.workflow.fitting import Fitted, Session
@@ -111,6 +112,7 @@ def _write(
             "parameters": sum(part.numel() for part in session.net.parameters()),
         },
     )
+    data_report.write(folder, prepared)
     write_text(folder / "spec.yaml", dump(prepared.given))
     write_text(folder / MARK, dump(spec))
     write_model(folder, session.net, run)

@@ -125,8 +125,8 @@ def test_an_override_of_an_unknown_key_or_section_is_refused_with_advice() -> No
         "--set model.layer=2: unknown key — did you mean 'layers'?",
         "--set modle.dropout=0: unknown section — did you mean 'model'?",
         (
-            "--set zebra.x=1: unknown section — the sections are data, clean, features, window, model,"
-            " training, forecast"
+            "--set zebra.x=1: unknown section — the sections are data, clean, features, window,"
+            " model, training, forecast"
         ),
     ]
 
@@ -203,8 +203,8 @@ WRONG = {
     " !!python/name:os.system is not allowed — write plain values only",
     "training: {patience: !!int many}": "line 5, training.patience: 'many' is not a valid int",
     "model: gru": "line 5, model: expected lines of the form 'key: value' below it, found 'gru'",
-    "zebra: 1": "line 5, zebra: unknown section — the sections are data, clean, features, window, model,"
-    " training, forecast",
+    "zebra: 1": "line 5, zebra: unknown section — the sections are data, clean, features, window,"
+    " model, training, forecast",
     "season: 24": "line 5, season: unknown section — 'season' belongs to the section window",
     "model: {hiden_size: 64}": "line 5, model.hiden_size: unknown key"
     " — did you mean 'hidden_size'?",

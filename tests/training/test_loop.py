@@ -288,10 +288,7 @@ def test_there_are_rows_for_every_validation_with_mean_loss_and_rate() -> None:
     recipe = dataclasses.replace(RECIPE, learning_rate=1e-30, weight_decay=0.0, max_steps=40)
     found, draw = net(dropout=0.0), drawing()
     with torch.no_grad():  # at no rate to speak of the net stays as it is
-        losses = [
-            found.loss(b.history, b.future, b.weight).item()
-            for b in map(draw, range(40))
-        ]
+        losses = [found.loss(b.history, b.future, b.weight).item() for b in map(draw, range(40))]
         validation = validating(found)()
     rows = fitter(found, recipe).run().rows
     assert [row.step for row in rows] == list(range(2, 41, 2))

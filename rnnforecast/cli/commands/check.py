@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,17 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if cleaning would change anything.")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            help="Folder for the report with pictures.",
+            show_default="checks/NAME-OF-SPEC",
+        ),
+    ] = None,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Write no report, print only.")
+    ] = False,
     impute_report: Annotated[
         bool,
         typer.Option(
@@ -42,13 +54,16 @@ def check(
         from rnnforecast.errors import DataError, Problem
         from rnnforecast.workflow.check import check as look
 
-        found = look(spec, overrides=set_ or [], impute_report=impute_report)
+        folder = None if no_report else report or Path("checks") / spec.stem
+        found = look(spec, overrides=set_ or [], impute_report=impute_report, folder=folder)
         if json:
             voice.out.file.write(found.to_json() + "\n")
         elif not quiet:
             _print(voice, found)
         if found.report.faults:
             raise DataError(*found.report.faults)
+        if folder is not None:
+            voice.say(f"report with pictures: {folder / 'data_report.html'}")
         if strict and found.repairs:
             raise DataError(
                 Problem(
@@ -86,7 +101,9 @@ def _print(voice: Voice, found: Checked) -> None:
         voice.out.print(f"{found.short:,} series too short to be scored: used in the last fit only")
     for choice in found.choices:
         voice.out.print(f"auto  {choice}", markup=False)
-    header, rows = found.worst(ROWS)
+    from rnnforecast.workflow.data_report import worst
+
+    header, rows = worst(found.report, ROWS)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in header:
         table.add_column(name, no_wrap=True, justify="left" if name == "series" else "right")
