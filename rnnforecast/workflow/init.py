@@ -21,6 +21,7 @@ from rnnforecast.output.files import write_text
 from rnnforecast.spec.explain import commented
 from rnnforecast.spec.load import parse
 from rnnforecast.spec.model import Spec
+from rnnforecast.workflow.candidates import REASONS, Candidates, covariates_of
 from rnnforecast.workflow.prepare import plan_of
 from rnnforecast.workflow.resolve import resolve_season, shortened
 from rnnforecast.workflow.spec import source_of
@@ -90,6 +91,9 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
     reasons = {choice.key: choice.reason for choice in choices}
     given = {override.split("=", 1)[0].strip() for override in overrides}
     horizon, why = _horizon(panel, int(settled.window.season))
+    more = covariates_of(plan, source_of(seed, path), table)
+    if more.future and more.ahead < horizon:
+        horizon, why = max(more.ahead, 1), f"to start from: {more.future[0]} is known so far ahead"
     if "window.horizon" in given:
         horizon, why = seed.window.horizon, "given"
     roles = table.roles
@@ -102,6 +106,7 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
         "window.horizon": horizon,
         "window.season": settled.window.season,
     }
+    found |= {f"features.{role}": list(names) for role, names in more.found.items() if names}
     notes = {
         "data.time": f"({_sentence(roles.reasons['time'])})",
         "data.series": f"({_sentence(roles.reasons['series'])})",
@@ -110,11 +115,14 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
         "window.horizon": f"({why})",
         "window.season": f"({reasons.get('window.season', 'given')})",
     }
+    notes |= {f"features.{role}": f"({why})" for role, why in more.reasons().items()}
+    if more.past:  # a key to fill in, with what could stand in it
+        found["features.past"] = []
     values = _values(seed, found, sorted({*found, *USUALLY_CHANGED, *given}))
     text = f"# {_headline(panel)}\n\n{commented(values, notes)}"
     parse(text, name=str(path))  # a draft that does not load would be a bug: fail here, not there
     write_text(path, text)
-    return Draft(text, _findings(table, panel, changes, horizon, why, reasons))
+    return Draft(text, _findings(table, panel, changes, horizon, why, reasons, more))
 
 
 def _values(seed: Spec, found: dict[str, object], keys: list[str]) -> dict[str, dict[str, object]]:
@@ -164,7 +172,13 @@ def _usual(frequency: Frequency) -> int | None:
 
 
 def _findings(
-    table: Table, panel: Panel, changes: Changes, horizon: int, why: str, reasons: dict[str, str]
+    table: Table,
+    panel: Panel,
+    changes: Changes,
+    horizon: int,
+    why: str,
+    reasons: dict[str, str],
+    more: Candidates,
 ) -> list[str]:
     roles = table.roles
     layouts = {
@@ -179,8 +193,12 @@ def _findings(
         f"series     {series}: {_sentence(roles.reasons['series'])}",
         f"targets    {shortened(roles.targets)}: {_sentence(roles.reasons['targets'])}",
     ]
-    if roles.others:
-        lines.append(f"not used   {', '.join(roles.others)}")
+    for role, names in more.found.items():
+        if names:
+            lines.append(f"{role:<10} {', '.join(names)}: {REASONS[role]}")
+    used = {name for names in more.found.values() for name in names}
+    if others := [name for name in roles.others if name not in used]:
+        lines.append(f"not used   {', '.join(others)}")
     lines += [
         f"frequency  {panel.frequency.alias}: {_agreement(changes)}",
         f"season     {reasons.get('window.season', 'given')}",
