@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from rnnforecast.data.frequency import DAY, HOUR, MINUTE, WEEK, Frequency, Times, ticks_of
 from rnnforecast.errors import DataError, Problem
@@ -60,12 +61,17 @@ def build(stamps: Times, cycles: Sequence[str]) -> Singles:
     Hours count with their minutes, days of the year over the length of that year; all but weeks,
     months and quarters are told to the microsecond.
     """
+    if not cycles:
+        return np.zeros((len(stamps), 0), dtype=np.float32)
+    # Series share their stamps, mostly: each is looked at once.
+    at, ticks = pd.factorize(ticks_of(stamps).ravel())
+    distinct = np.asarray(ticks).view("datetime64[us]")
     parts = []
     for cycle in cycles:
-        angle = 2 * np.pi * _SHARE[cycle](stamps)
+        angle = 2 * np.pi * _SHARE[cycle](distinct)
         parts += [np.sin(angle), np.cos(angle)]
-    columns = np.stack(parts, axis=-1) if parts else np.zeros((len(stamps), 0))
-    return columns.astype(np.float32)
+    table: Singles = np.stack(parts, axis=-1).astype(np.float32)
+    return table[at].reshape(*stamps.shape, -1)
 
 
 def age(steps: Ints) -> Singles:
@@ -89,7 +95,7 @@ def place_of(text: str) -> tuple[str, str | None]:
 
 def holiday_names(frequency: Frequency, window: int) -> tuple[str, ...]:
     """What the columns of `holidays_of` are."""
-    if _length(frequency) > DAY and frequency.kind != "business":
+    if _is_long(frequency):
         return ("holidays",)
     days = range(1, window + 1)
     return ("holiday", *(f"holiday_in_{d}" for d in days), *(f"holiday_{d}_ago" for d in days))
@@ -100,13 +106,17 @@ def holidays_of(stamps: Times, frequency: Frequency, place: str, window: int) ->
 
     At steps of a day and finer whether the day is one, then whether one comes in 1 to `window`
     days or was so many days ago. At longer steps how many the period has that the stamp names.
+    DataError where time is no calendar.
     """
+    if frequency.kind == "integer":
+        found = "time is a whole number, so that there are no dates to have holidays"
+        raise DataError(Problem("features.holidays", found, "leave it out"))
     days = stamps.astype("datetime64[D]")
     if len(days) == 0:
         return np.zeros((0, len(holiday_names(frequency, window))), dtype=np.float32)
     feasts = _feasts(days, place)
-    if len(holiday_names(frequency, window)) == 1 and _length(frequency) > DAY:
-        first, stop = _period(days, frequency)
+    if _is_long(frequency):
+        first, stop = _period(days, stamps, frequency)
         count = np.searchsorted(feasts, stop) - np.searchsorted(feasts, first)
         return np.asarray(count[:, None], dtype=np.float32)
     shifts = [0, *range(1, window + 1), *range(-1, -window - 1, -1)]
@@ -123,13 +133,18 @@ def _feasts(days: Times, place: str) -> Times:
     return np.array(sorted(found), dtype="datetime64[D]")
 
 
-def _period(days: Times, frequency: Frequency) -> tuple[Times, Times]:
-    """First day of the period that each day names, and the one after its last."""
+def _is_long(frequency: Frequency) -> bool:
+    """Whether a step is longer than a day; business days are told one by one."""
+    return _length(frequency) > DAY and frequency.kind != "business"
+
+
+def _period(days: Times, stamps: Times, frequency: Frequency) -> tuple[Times, Times]:
+    """First day of the period that each stamp names, and the one after its last."""
     if frequency.kind != "month":
-        length = np.timedelta64(frequency.step // DAY, "D")
+        length = np.timedelta64(frequency.step, "us")
         if frequency.step % WEEK == 0:  # a week is named by its last day
-            return days - length + 1, days + 1
-        return days, days + length
+            return days - length.astype("timedelta64[D]") + 1, days + 1
+        return days, (stamps + length).astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     if frequency.anchor == "end":
         return (months - frequency.step + 1).astype("datetime64[D]"), (months + 1).astype(

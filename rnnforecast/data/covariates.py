@@ -192,8 +192,8 @@ def words_of(table: Table, column: str) -> tuple[str, ...] | None:
 def _wide(panel: Panel) -> Ints:
     """[S + 1] where each series begins in the table of covariates."""
     ahead = 0 if panel.ahead is None else panel.ahead
-    begins: Ints = np.r_[0, np.cumsum(panel.lengths + ahead)]
-    return begins
+    offsets: Ints = np.r_[0, np.cumsum(panel.lengths + ahead)]
+    return offsets
 
 
 def _own_rows(panel: Panel) -> Ints:
@@ -226,11 +226,14 @@ def _learn_vector(
 ) -> tuple[Covariate, dict[str, Floats]]:
     from sklearn.decomposition import PCA
 
-    rows = raw[told & ~np.isnan(raw).any(axis=1)]
+    rows = raw[told & ~np.isnan(raw).all(axis=1)]
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)]
     if len(rows) < 2:
         held = {"center": np.zeros(raw.shape[1]), "components": np.zeros((1, raw.shape[1]))}
         return Covariate(group.columns, group.role, "vector", (0.0,), (1.0,)), held
+    known = ~np.isnan(rows)  # a blank stands in the middle
+    middle = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    rows = np.where(known, rows, middle)
     pca = PCA(min(size, *rows.shape), svd_solver="full").fit(rows)
     spread = np.sqrt(pca.explained_variance_)
     scale = np.where(spread > 1e-12 * max(spread.max(), 1e-300), spread, 1.0)
@@ -258,7 +261,8 @@ def _learn_text(
         held = {"components": np.zeros((1, texts.shape[1]))}
         return Covariate(group.columns, group.role, "text", scale=(1.0,)), held
     svd = TruncatedSVD(min(size, len(known) - 1), algorithm="arpack", random_state=0)
-    spread = svd.fit_transform(texts).std(axis=0)
+    with np.errstate(invalid="ignore"):  # shares of no variance, where all texts are alike
+        spread = svd.fit_transform(texts).std(axis=0)
     scale = np.where(spread > 1e-9, spread, 1.0)
     found = Covariate(group.columns, group.role, "text", scale=tuple(scale.tolist()))
     return found, {"components": svd.components_}

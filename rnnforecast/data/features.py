@@ -39,6 +39,10 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
+RELATIVE = 1e-9
+"""Numbers that differ by no more than this share of them are the same value of a series."""
+
+
 @dataclass(frozen=True)
 class FeaturePlan:
     """Which columns and which parts of the calendar; settled once `learn` has been there."""
@@ -124,13 +128,13 @@ def learn(plan: FeaturePlan, table: Table, panel: Panel, told: Bools) -> Feature
     groups = [
         Group(columns, role, text=any(name in columns for name in _expanded(plan.text, names)))
         for role, patterns in _roles(plan)
-        for columns in _groups(patterns, names, plan.vector_size)
+        for columns in _groups(patterns, table, plan.vector_size)
     ]
     for group in groups:
         if group.role == "static":
             _check_static(group, table, panel)
     if plan.holidays:
-        _check_place(plan.holidays)
+        _check_holidays(plan.holidays, panel)
     found = learn_covariates(
         groups, table, panel, told, text_size=plan.text_size, vector_size=plan.vector_size
     )
@@ -148,10 +152,11 @@ def build(
     sizes: dict[str, list[int]] = {"past": [], "future": [], "static": []}
     rows = _Rows.of(panel, horizon)
     if needed and plan.missing_future == "error":
-        _check_ahead(plan.covariates.covariates, panel, rows)
+        _check_ahead(plan.covariates.covariates, table, panel, rows)
     for place, covariate in enumerate(plan.covariates.covariates):
-        raw, offsets = rows.take(covariate, panel, season, plan.missing_future)
         words = words_of(table, covariate.columns[0])
+        blank = words is not None
+        raw, offsets = rows.take(covariate, panel, season, plan.missing_future, blank)
         reduction = plan.covariates.reductions.get(place, {})
         parts[covariate.role].append(encode(covariate, reduction, raw, offsets, words))
         if covariate.kind == "category":
@@ -199,16 +204,24 @@ class _Rows:
     def size(self) -> int:
         return int(self.ahead[-1])
 
+    @property
+    def read(self) -> Bools:
+        """[size] whether there was a row."""
+        found: Bools = self.wide[self.series] + self.step < self.wide[self.series + 1]
+        return found
+
     def known(self, raw: Floats) -> Floats:
         """What was read, `[M, D]`, at the rows with the horizon, NaN where nothing was."""
-        place = self.wide[self.series] + self.step
-        there = place < self.wide[self.series + 1]
+        place, there = self.wide[self.series] + self.step, self.read
         return np.where(there[:, None], raw[np.where(there, place, 0)], np.nan)
 
     def take(
-        self, covariate: Covariate, panel: Panel, season: int, missing: str
+        self, covariate: Covariate, panel: Panel, season: int, missing: str, blank: bool
     ) -> tuple[Floats, Ints]:
-        """The raw rows of a covariate and where each series begins in them."""
+        """The raw rows of a covariate and where each series begins in them.
+
+        Where a `blank` says something (no event, no text), it is not filled but for whole rows.
+        """
         raw = raw_of(panel, covariate.columns)
         if covariate.role == "static":
             last = fill(raw, ~np.isnan(raw), self.wide, "ffill")
@@ -219,10 +232,11 @@ class _Rows:
         if covariate.role == "past":
             own = self.step < self.lengths[self.series]
             return raw[own], panel.offsets
-        beyond = (self.step >= self.lengths[self.series])[:, None] & np.isnan(raw)
+        known = np.broadcast_to(self.read[:, None], raw.shape) if blank else ~np.isnan(raw)
+        beyond = (self.step >= self.lengths[self.series])[:, None] & ~known
         if beyond.any():
             how = "seasonal" if missing == "season" and season > 1 else "ffill"
-            found = fill(raw, ~np.isnan(raw), self.ahead, how, season=season)  # type: ignore[arg-type]
+            found = fill(raw, known, self.ahead, how, season=season)  # type: ignore[arg-type]
             raw = np.where(beyond & found.visible, found.inputs, raw)
         return raw, self.ahead
 
@@ -268,21 +282,22 @@ def _expanded(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
     return expand(patterns, names, "features") if patterns else []
 
 
-def _groups(
-    patterns: Sequence[str], names: Sequence[str], vector_size: int
-) -> list[tuple[str, ...]]:
-    """The columns of a pattern that is a vector together, others one by one."""
+def _groups(patterns: Sequence[str], table: Table, vector_size: int) -> list[tuple[str, ...]]:
+    """The numbers of a pattern that is a vector together, other columns one by one."""
     groups: list[tuple[str, ...]] = []
     for pattern in patterns:
-        columns = _expanded([pattern], names)
-        if len(columns) > vector_size:
-            groups.append(tuple(columns))
-        else:
-            groups += [(column,) for column in columns]
+        columns = _expanded([pattern], list(table.covariates))
+        numbers = [column for column in columns if words_of(table, column) is None]
+        together = len(numbers) > vector_size
+        groups += [tuple(numbers)] if together else []
+        groups += [(column,) for column in columns if not (together and column in numbers)]
     return groups
 
 
-def _check_place(place: str) -> None:
+def _check_holidays(place: str, panel: Panel) -> None:
+    if panel.frequency.kind == "integer":
+        found = "time is a whole number, so that there are no dates to have holidays"
+        raise DataError(Problem("features.holidays", found, "leave it out"))
     try:
         calendar.place_of(place)
     except ValueError as error:
@@ -295,9 +310,11 @@ def _check_static(group: Group, table: Table, panel: Panel) -> None:
     raw = raw_of(panel, group.columns)
     offsets = _Rows.of(panel, 0).wide[:-1]
     low, high = np.fmin.reduceat(raw, offsets), np.fmax.reduceat(raw, offsets)  # [S, D]
+    # a mean of equal numbers, as of resampled rows, differs from them in its last digits
+    alike = RELATIVE * np.maximum(np.abs(low), np.abs(high))
     problems = []
     for column, name in enumerate(group.columns):
-        changing = np.flatnonzero(low[:, column] < high[:, column])
+        changing = np.flatnonzero(high[:, column] - low[:, column] > alike[:, column])
         if len(changing):
             words = words_of(table, name)
             two = (low[changing[0], column], high[changing[0], column])
@@ -312,13 +329,15 @@ def _check_static(group: Group, table: Table, panel: Panel) -> None:
         raise DataError(*problems)
 
 
-def _check_ahead(covariates: Sequence[Covariate], panel: Panel, rows: _Rows) -> None:
+def _check_ahead(covariates: Sequence[Covariate], table: Table, panel: Panel, rows: _Rows) -> None:
     """DataError naming series and dates whose covariates are not known for the whole horizon."""
     problems: list[Problem] = []
     names = [name for one in covariates if one.role == "future" for name in one.columns]
     if not names:
         return
     blank = np.isnan(rows.known(raw_of(panel, names)))
+    words = np.array([words_of(table, name) is not None for name in names])
+    blank &= ~(words & rows.read[:, None])  # a blank category or text says something
     blank &= (rows.step >= rows.lengths[rows.series])[:, None]
     missing = blank.any(axis=1)
     lacking = np.unique(rows.series[missing])

@@ -197,8 +197,8 @@ def ticks_of(time: Times) -> Ints:
     """Stamps as int64: microseconds since 1970, or the integer index itself."""
     array = np.asarray(time)
     if array.dtype.kind == "M":
-        return array.astype("datetime64[us]").view(np.int64)
-    return array.astype(np.int64)
+        return array.astype("datetime64[us]", copy=False).view(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def month_start(months: Ints) -> Ints:

@@ -47,13 +47,22 @@ def lay(frequency: Frequency, time: Times, offsets: Ints) -> Grid:
 
     ``time`` [R] sorted within each series, ``offsets`` [S + 1] where each series begins.
     """
-    ordinals = frequency.ordinals(time)
-    phases = frequency.phase(time, ordinals)
-    low = per_series(np.minimum, phases, offsets, 0)
-    high = per_series(np.maximum, phases, offsets, 0)
+    ordinals = np.empty(len(time), dtype=np.int64)
+    low = np.zeros(len(offsets) - 1, dtype=np.int64)
+    high = low.copy()
+    for first, stop in _stretches(offsets):  # what is worked out on the way is several times this
+        rows, part = (
+            slice(offsets[first], offsets[stop]),
+            offsets[first : stop + 1] - offsets[first],
+        )
+        ordinals[rows] = frequency.ordinals(time[rows])
+        phases = frequency.phase(time[rows], ordinals[rows])
+        low[first:stop] = per_series(np.minimum, phases, part, 0)
+        high[first:stop] = per_series(np.maximum, phases, part, 0)
     uneven = low != high
     if not uneven.any():
         return Grid(ordinals, low, np.ones(len(time), dtype=np.bool_))
+    phases = frequency.phase(time, ordinals)
     series = np.repeat(np.arange(len(low)), np.diff(offsets))  # [R]
     doubtful = uneven[series]  # [R]
     if frequency.kind == "month" and frequency.anchor != "end":
@@ -68,6 +77,15 @@ def lay(frequency: Frequency, time: Times, offsets: Ints) -> Grid:
     on = np.ones(len(time), dtype=np.bool_)
     on[doubtful] = frequency.stamps(ordinals[doubtful], phase[series[doubtful]]) == time[doubtful]
     return Grid(ordinals, phase, on)
+
+
+def _stretches(offsets: Ints) -> list[tuple[int, int]]:
+    """Series from one to before another, about `ROWS_AT_ONCE` rows in all."""
+    edges = [0]
+    while edges[-1] < len(offsets) - 1:
+        wanted = offsets[edges[-1]] + ROWS_AT_ONCE
+        edges.append(max(edges[-1] + 1, int(np.searchsorted(offsets, wanted, "right")) - 1))
+    return list(itertools.pairwise(edges))
 
 
 def most_common(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:

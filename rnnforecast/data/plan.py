@@ -103,6 +103,7 @@ class Laid:
     """A table on its calendar, in original units."""
 
     table: Table
+    """What it says of its columns; the rows are in the panel."""
     panel: Panel
     changes: Changes
 
@@ -149,7 +150,7 @@ def lay(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> Laid:
     (`changes.skipped`) and the others go on. DataError where nothing is left.
     """
     panel, changes = regularize(table, plan.rules, skip_faulty=skip_faulty)
-    return Laid(table, panel, changes)
+    return Laid(table.without_rows(), panel, changes)
 
 
 def learn(

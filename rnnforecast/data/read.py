@@ -52,6 +52,10 @@ class Table:
     covariates: dict[str, Numbers | Words] = field(default_factory=dict)
     """Columns besides the targets, in the order they were asked for."""
 
+    def without_rows(self) -> Table:
+        """What the table says of its columns, without the memory that its rows need."""
+        return self.take(np.zeros(len(self.codes), dtype=np.bool_))
+
     def take(self, mask: np.ndarray) -> Table:
         """The table of only those rows where ``mask`` [R] is true; lines are found as before."""
         rows = np.flatnonzero(mask)

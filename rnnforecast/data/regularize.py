@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from rnnforecast.data.faults import (
     refused_duplicates,
     too_sparse,
 )
-from rnnforecast.data.frequency import Bools, Ints
+from rnnforecast.data.frequency import Bools, Ints, Times
 from rnnforecast.data.grid import Grid, lay, one_step, per_series
 from rnnforecast.data.local import unmistakable
 from rnnforecast.data.panel import Panel, labels
@@ -96,7 +96,7 @@ def regularize(
     found = _examine(table, rules, skip_faulty)
     if found.changes.faults:
         raise DataError(*found.changes.faults)
-    return _lay_out(table, rules, found), found.changes
+    return _lay_out(rules, found), found.changes
 
 
 def inspect(table: Table, rules: Rules = PLAIN) -> Changes:
@@ -113,6 +113,7 @@ def inspect(table: Table, rules: Rules = PLAIN) -> Changes:
 class _Examined:
     """The rows of the panel, and the counts."""
 
+    table: Table  # with stamps of one meaning
     rows: Rows
     grid: Grid
     last: Ints  # [S] the ordinal of the last row with a value of a target
@@ -169,10 +170,13 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
     faults += nothing_left(observed, rules.minimum_length)
     first = per_series(np.minimum, grid.ordinals, rows.offsets, 0)
     found["steps"] = np.where(np.diff(rows.offsets) > 0, last - first + 1, 0)
-    of_targets = np.bincount(rows.codes[grid.ordinals <= last[rows.codes]], minlength=rows.size)
+    of_targets = np.diff(rows.offsets)
+    if rules.ahead:
+        inside = rows.codes[grid.ordinals <= last[rows.codes]]
+        of_targets = np.bincount(inside, minlength=rows.size)
     found["gaps"] = np.maximum(found["steps"] - of_targets, 0)
     changes = counted(table, placed.frequency, placed.vote, agreement, found, faults)
-    return _Examined(rows, grid, last, placed, placed.zone, changes)
+    return _Examined(table, rows, grid, last, placed, placed.zone, changes)
 
 
 def _one_after_another(rows: Rows) -> Grid:
@@ -200,9 +204,9 @@ def _once(
     return combine(rows, again, rules.combining(table)), (repeats > 0) & refuse
 
 
-def _lay_out(table: Table, rules: Rules, found: _Examined) -> Panel:
+def _lay_out(rules: Rules, found: _Examined) -> Panel:
     """The panel of the kept series' rows, every step between the first and the last one there."""
-    rows, grid, changes = found.rows, found.grid, found.changes
+    table, rows, grid, changes = found.table, found.rows, found.grid, found.changes
     channels = len(table.roles.targets)
     keep = (changes.series["steps"] > 0).to_numpy()
     lengths = changes.series["steps"].to_numpy()[keep]
@@ -210,25 +214,13 @@ def _lay_out(table: Table, rules: Rules, found: _Examined) -> Panel:
     start = per_series(np.minimum, grid.ordinals, rows.offsets, 0)[keep]
     end = per_series(np.maximum, grid.ordinals, rows.offsets, 0)[keep]
     ahead = end - start + 1 - lengths if rules.ahead else None
-    series = np.repeat(np.arange(len(lengths)), np.diff(rows.offsets)[keep])  # [R]
-    step = grid.ordinals - start[series]  # [R]
-    own = step < lengths[series]
-    place_of = step + offsets[series]
-    whole = int(offsets[-1]) == len(rows.codes)  # nothing to fill in: the rows are the panel
-
-    def spread(values: npt.NDArray[Any], empty: Any) -> npt.NDArray[Any]:
-        if whole:
-            return values
-        table = np.full((int(offsets[-1]), *values.shape[1:]), empty, dtype=values.dtype)
-        table[place_of[own]] = values[own]
-        return table
-
-    targets = spread(rows.values[:, :channels], np.nan)  # [N, C]
-    settled = None
-    if rows.settled is not None:
-        known = rows.settled[:, :channels] + (offsets[:-1] - start)[series][:, None]  # [R, C]
-        settled = spread(known, -1)
-        settled = np.maximum(settled, np.arange(len(settled))[:, None])
+    if int(offsets[-1]) == len(rows.codes) and rows.settled is None and not table.covariates:
+        targets, settled, covariates = rows.values, None, None  # the rows are the panel
+    else:
+        place = _Place.of(rows, grid, keep, offsets, start)
+        targets = place.spread(rows.values[:, :channels], np.nan)  # [N, C]
+        settled = place.settled(rows, channels, offsets[:-1] - start)
+        covariates = _covariates(rows, channels, place, offsets, ahead)
     return Panel(
         keys=table.keys.loc[keep].reset_index(drop=True),
         offsets=offsets,
@@ -240,16 +232,54 @@ def _lay_out(table: Table, rules: Rules, found: _Examined) -> Panel:
         targets=targets,
         observed=~np.isnan(targets),
         zone=found.zone,
-        times=rows.time[own] if rules.irregular == "keep" else None,
+        times=_times(rows, offsets) if rules.irregular == "keep" else None,
         settled=settled,
         ahead=ahead,
-        covariates=_covariates(rows, channels, step, series, offsets, ahead),
+        covariates=covariates,
         covariate_names=tuple(table.covariates),
     )
 
 
+class _Place(NamedTuple):
+    """Where rows lie in the panel."""
+
+    series: Ints  # [R] of the panel
+    step: Ints  # [R]
+    row: Ints  # [R] of the panel
+    own: Bools  # [R] False for rows of what is known ahead
+    size: int  # N
+
+    @classmethod
+    def of(cls, rows: Rows, grid: Grid, keep: Bools, offsets: Ints, start: Ints) -> _Place:
+        series = np.repeat(np.arange(len(start)), np.diff(rows.offsets)[keep])
+        step = grid.ordinals - start[series]
+        own = step < np.diff(offsets)[series]
+        return cls(series, step, step + offsets[series], own, int(offsets[-1]))
+
+    def spread(self, values: npt.NDArray[Any], empty: Any) -> npt.NDArray[Any]:
+        """`[N, X]` with the rows' values `[R, X]` in their places and `empty` in others."""
+        table = np.full((self.size, *values.shape[1:]), empty, dtype=values.dtype)
+        table[self.row[self.own]] = values[self.own]
+        return table
+
+    def settled(self, rows: Rows, channels: int, shift: Ints) -> Ints | None:
+        """`[N, C]` the row of the panel that must have passed before a value is known."""
+        if rows.settled is None:
+            return None
+        known = rows.settled[:, :channels] + shift[self.series][:, None]
+        return np.asarray(np.maximum(self.spread(known, -1), np.arange(self.size)[:, None]))
+
+
+def _times(rows: Rows, offsets: Ints) -> Times:
+    """[N] the stamps of the panel's rows, without those of what is known ahead."""
+    place = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
+    lengths = np.zeros(rows.size, dtype=np.int64)
+    lengths[np.unique(rows.codes)] = np.diff(offsets)
+    return rows.time[place < lengths[rows.codes]]
+
+
 def _covariates(
-    rows: Rows, channels: int, step: Ints, series: Ints, offsets: Ints, ahead: Ints | None
+    rows: Rows, channels: int, place: _Place, offsets: Ints, ahead: Ints | None
 ) -> Floats | None:
     """`[M, K]` in which series s goes on for `ahead[s]` steps; None where there are none."""
     raw = rows.values[:, channels:]
@@ -258,7 +288,7 @@ def _covariates(
     more = np.zeros(len(offsets) - 1, dtype=np.int64) if ahead is None else ahead
     begins = offsets + np.r_[0, np.cumsum(more)]
     wide = np.full((int(begins[-1]), raw.shape[1]), np.nan)
-    wide[step + begins[series]] = raw
+    wide[place.step + begins[place.series]] = raw
     return wide
 
 
@@ -267,14 +297,16 @@ def _within_span(
 ) -> tuple[Rows, Grid, Ints]:
     """Without the rows before a series' first and after its last value of a target; counts them.
 
-    With `ahead` rows after the last value stay if they have a covariate. The third result [S] is
-    the ordinal of that last value.
+    With `ahead` rows after the last value stay. The third result [S] is that value's ordinal.
     """
     first, stop = observed_span(rows, targets)
+    if (first == rows.offsets[:-1]).all() and (stop == rows.offsets[1:]).all():  # the usual case
+        found["leading"] = found["trailing"] = np.zeros(rows.size, dtype=np.int64)
+        ends = np.where(stop > first, grid.ordinals[np.maximum(stop, 1) - 1], -1)
+        return rows, grid, ends
     row = np.arange(len(rows.codes))
     after = row >= stop[rows.codes]
-    known = after & ~np.isnan(rows.values[:, targets:]).all(axis=1) if ahead else None
-    dropped = after if known is None else after & ~known
+    dropped = np.zeros_like(after) if ahead else after  # a blank event ahead means "none"
     found["leading"] = first - rows.offsets[:-1]
     found["trailing"] = np.bincount(rows.codes[dropped], minlength=rows.size)
     last = np.full(rows.size, -1, dtype=np.int64)

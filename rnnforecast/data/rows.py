@@ -78,8 +78,14 @@ def _order(codes: Ints, time: Times) -> Ints:
     first = int(ticks.min())
     span = int(ticks.max()) - first + 1
     if (int(codes.max()) + 1) * span < 1 << 63:
-        return np.argsort(codes * np.int64(span) + (ticks - first), kind="stable")
-    return np.lexsort((ticks, codes))
+        key = codes * np.int64(span)
+        key += ticks
+        key -= first
+        order = np.argsort(key, kind="stable")
+    else:
+        order = np.lexsort((ticks, codes))
+    small = len(order) < 1 << 31
+    return order.astype(np.int32) if small else order
 
 
 def _side_by_side(table: Table) -> npt.NDArray[np.float64]:

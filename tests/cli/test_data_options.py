@@ -158,7 +158,7 @@ def test_init_finds_what_is_static_and_what_is_known_ahead(given: Run, rnnforeca
 @pytest.mark.parametrize(
     ("start", "hours", "offsets"),
     [
-        ("2024-03-24", 24 * 7 - 1, ["+02:00"]),  # the clocks go forward on the last day
+        ("2024-03-25", 24 * 7 - 1, ["+02:00"]),  # the clocks go forward on the last day
         ("2024-10-21", 24 * 7 + 1, ["+01:00"]),  # and back
         ("2024-10-20", 24 * 7, ["+02:00", "+01:00"]),  # back inside the forecast
     ],
