@@ -50,7 +50,7 @@ def lay(frequency: Frequency, time: Times, offsets: Ints) -> Grid:
     ordinals = np.empty(len(time), dtype=np.int64)
     low = np.zeros(len(offsets) - 1, dtype=np.int64)
     high = low.copy()
-    for first, stop in _stretches(offsets):  # what is worked out on the way is several times this
+    for first, stop in stretches(offsets):  # what is worked out on the way is several times this
         rows, part = (
             slice(offsets[first], offsets[stop]),
             offsets[first : stop + 1] - offsets[first],
@@ -79,7 +79,7 @@ def lay(frequency: Frequency, time: Times, offsets: Ints) -> Grid:
     return Grid(ordinals, phase, on)
 
 
-def _stretches(offsets: Ints) -> list[tuple[int, int]]:
+def stretches(offsets: Ints) -> list[tuple[int, int]]:
     """Series from one to before another, about `ROWS_AT_ONCE` rows in all."""
     edges = [0]
     while edges[-1] < len(offsets) - 1:

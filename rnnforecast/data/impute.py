@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.api.indexers import BaseIndexer
+
+from rnnforecast.data.grid import stretches
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -106,6 +108,25 @@ def fill(
         ValueError: ``time`` without `times`.
     """
 
+    parts = stretches(offsets)
+    if len(parts) > 1:  # what is worked out on the way is several times as large as the result
+        whole = _Whole(values.shape)
+        for first, stop in parts:
+            rows = slice(int(offsets[first]), int(offsets[stop]))
+            part = fill(
+                values[rows],
+                observed[rows],
+                offsets[first : stop + 1] - offsets[first],
+                method,
+                times=None if times is None else times[rows],
+                season=season,
+                fill_value=fill_value,
+                longest_gap=longest_gap,
+                settled=None if settled is None else settled[rows] - rows.start,
+            )
+            whole.put(rows, part)
+        return whole.filled()
+
     def of(seen: Bools) -> Filled:
         ground = Ground.of(values, seen, offsets)
         filled = _filled(ground, method, times, season, fill_value)
@@ -118,6 +139,37 @@ def fill(
     known = np.maximum.accumulate(np.minimum(settled, end), axis=0)
     closed = known <= np.arange(len(known))[:, None]
     return _settled(of(observed), of(observed & closed), known, observed | closed)
+
+
+class _Whole:
+    """A `Filled` that is put together from stretches of series."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.parts: dict[str, npt.NDArray[Any]] = {}
+
+    def put(self, rows: slice, part: Filled) -> None:
+        """Take in the rows of some series."""
+        for name in ("inputs", "visible", "present", "elapsed", "causal", "known_from"):
+            values = getattr(part, name)
+            if values is None or (name == "causal" and part.causal is part.inputs):
+                continue
+            if name not in self.parts:
+                self.parts[name] = np.empty(self.shape, dtype=values.dtype)
+            # a row of some series is a later one of all series
+            self.parts[name][rows] = values + rows.start if name == "known_from" else values
+
+    def filled(self) -> Filled:
+        """All rows."""
+        parts = self.parts
+        return Filled(
+            parts["inputs"],
+            parts["visible"],
+            parts["present"],
+            parts["elapsed"],
+            parts.get("causal", parts["inputs"]),
+            parts.get("known_from"),
+        )
 
 
 def fill_columns(

@@ -88,9 +88,11 @@ def find(
         threshold: positive; None for the method's own, see `THRESHOLDS`.
         season: steps, 1 for none.
     """
+    if method == "none":  # nothing is judged: one number stands for all cells
+        nothing = np.broadcast_to(np.False_, values.shape)
+        ends = (np.broadcast_to(np.float64(end), values.shape) for end in (-np.inf, np.inf))
+        return Outliers(nothing, *ends)
     low, high = np.full(values.shape, -np.inf), np.full(values.shape, np.inf)
-    if method == "none":
-        return Outliers(np.zeros(values.shape, dtype=np.bool_), low, high)
     width = THRESHOLDS[method] if threshold is None else threshold
     start = np.repeat(offsets[:-1], np.diff(offsets))  # [N] the first row of each row's series
     for c in range(values.shape[1]):

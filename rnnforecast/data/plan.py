@@ -199,7 +199,7 @@ def treat(plan: CleaningPlan, panel: Panel) -> Treated:
         season=plan.season,
     )
     values, observed = outliers_of.treat(panel.targets, panel.observed, found, rules.action)
-    values = plan.transform.apply(np.where(observed, values, np.nan))
+    values = plan.transform.apply(values)
     return Treated(values, observed & ~np.isnan(values), found)
 
 

@@ -353,10 +353,14 @@ def _leave_out(
 def _count_values(rows: Rows, found: dict[str, Any], targets: int) -> None:
     values = rows.values[:, :targets]
     blank = np.isnan(values)
-    known_ahead = blank.all(axis=1) & _after_the_last(rows, blank)
-    found["observed"] = np.bincount(rows.codes[~blank.all(axis=1)], minlength=rows.size)
-    inside = np.where(known_ahead, 0, blank.sum(axis=1))
-    found["missing"] = per_series(np.add, inside, rows.offsets, 0)
+    if blank.any():
+        known_ahead = blank.all(axis=1) & _after_the_last(rows, blank)
+        found["observed"] = np.bincount(rows.codes[~blank.all(axis=1)], minlength=rows.size)
+        inside = np.where(known_ahead, 0, blank.sum(axis=1))
+        found["missing"] = per_series(np.add, inside, rows.offsets, 0)
+    else:
+        found["observed"] = np.diff(rows.offsets)
+        found["missing"] = np.zeros(rows.size, dtype=np.int64)
     low = per_series(np.fmin, values, rows.offsets, np.nan)  # [S, C]
     high = per_series(np.fmax, values, rows.offsets, np.nan)
     found["constant"] = ((low == high) | np.isnan(low)).sum(axis=1)

@@ -141,7 +141,10 @@ def observed_span(rows: Rows, targets: int) -> tuple[Ints, Ints]:
     A series without any observed value has an empty span at its end.
     """
     first, stop = rows.offsets[1:].copy(), rows.offsets[1:].copy()
-    seen = np.flatnonzero(~np.isnan(rows.values[:, :targets]).all(axis=1))
+    known = ~np.isnan(rows.values[:, :targets]).all(axis=1)
+    if known.all():  # the usual case
+        return rows.offsets[:-1].copy(), stop
+    seen = np.flatnonzero(known)
     series, head = np.unique(rows.codes[seen], return_index=True)
     first[series] = seen[head]
     stop[series] = seen[np.r_[head[1:], len(seen)][: len(series)] - 1] + 1

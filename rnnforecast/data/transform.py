@@ -49,7 +49,10 @@ class Transform:
     """[C] the lambda of Box-Cox and Yeo-Johnson; 1 where the method has none."""
 
     def apply(self, values: Floats) -> Floats:
-        """`[N, C]` on the new scale; NaN where the value is missing or has no place on it."""
+        """`[N, C]` on the new scale; NaN where the value is missing or has no place on it. The
+        values themselves where no target has a transform."""
+        if set(self.methods) <= {"none"}:
+            return values
         scaled = self._each(_forth, values, 1)
         return np.where(np.isfinite(scaled), scaled, np.nan)
 

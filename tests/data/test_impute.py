@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
+from rnnforecast.data import grid
 from rnnforecast.data.impute import Bools, Filled, Floats, Ints, Method, fill, fill_columns
 
 NAN = np.nan
@@ -441,3 +442,21 @@ def test_the_numbers_are_those_of_pandas_series_by_series(panel: tuple[Floats, I
         ours = fill(values, observed, offsets, method).inputs
         expected = pd.concat(frames).fillna(0.0).to_numpy()
         np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-6)
+
+
+@given(panels(), st.sampled_from(METHODS), st.integers(1, 6), st.booleans())
+def test_filled_a_few_series_at_a_time_it_is_the_same(
+    panel: tuple[Floats, Ints], method: Method, at_once: int, drawn: bool
+) -> None:
+    values, offsets = panel
+    observed = ~np.isnan(values)
+    settled = np.broadcast_to(np.arange(len(values))[:, None] + 1, values.shape) if drawn else None
+    times = np.cumsum(np.arange(1.0, len(values) + 1))
+    whole = fill(values, observed, offsets, method, times=times, season=2, settled=settled)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "ROWS_AT_ONCE", at_once)
+        parts = fill(values, observed, offsets, method, times=times, season=2, settled=settled)
+    for field in fields(whole):
+        one, two = getattr(whole, field.name), getattr(parts, field.name)
+        assert (one is None) == (two is None)
+        np.testing.assert_allclose(one if one is not None else 0, two if two is not None else 0)
