@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.impute import Span, fill, so_far
+from rnnforecast.data.ground import Span, so_far
+from rnnforecast.data.impute import fill
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,9 @@ from rnnforecast.data.faults import (
     refused_duplicates,
     too_sparse,
 )
-from rnnforecast.data.frequency import Bools, Ints, Times
+from rnnforecast.data.frequency import Bools, Ints
 from rnnforecast.data.grid import Grid, lay, one_step, per_series
+from rnnforecast.data.layout import Place, kept_times, spread_covariates
 from rnnforecast.data.local import unmistakable
 from rnnforecast.data.panel import Panel, labels
 from rnnforecast.data.placing import Placed, place
@@ -217,10 +218,10 @@ def _lay_out(rules: Rules, found: _Examined) -> Panel:
     if int(offsets[-1]) == len(rows.codes) and rows.settled is None and not table.covariates:
         targets, settled, covariates = rows.values, None, None  # the rows are the panel
     else:
-        place = _Place.of(rows, grid, keep, offsets, start)
+        place = Place.of(rows, grid, keep, offsets, start)
         targets = place.spread(rows.values[:, :channels], np.nan)  # [N, C]
         settled = place.settled(rows, channels, offsets[:-1] - start)
-        covariates = _covariates(rows, channels, place, offsets, ahead)
+        covariates = spread_covariates(rows, channels, place, offsets, ahead)
     return Panel(
         keys=table.keys.loc[keep].reset_index(drop=True),
         offsets=offsets,
@@ -232,64 +233,12 @@ def _lay_out(rules: Rules, found: _Examined) -> Panel:
         targets=targets,
         observed=~np.isnan(targets),
         zone=found.zone,
-        times=_times(rows, offsets) if rules.irregular == "keep" else None,
+        times=kept_times(rows, offsets) if rules.irregular == "keep" else None,
         settled=settled,
         ahead=ahead,
         covariates=covariates,
         covariate_names=tuple(table.covariates),
     )
-
-
-class _Place(NamedTuple):
-    """Where rows lie in the panel."""
-
-    series: Ints  # [R] of the panel
-    step: Ints  # [R]
-    row: Ints  # [R] of the panel
-    own: Bools  # [R] False for rows of what is known ahead
-    size: int  # N
-
-    @classmethod
-    def of(cls, rows: Rows, grid: Grid, keep: Bools, offsets: Ints, start: Ints) -> _Place:
-        series = np.repeat(np.arange(len(start)), np.diff(rows.offsets)[keep])
-        step = grid.ordinals - start[series]
-        own = step < np.diff(offsets)[series]
-        return cls(series, step, step + offsets[series], own, int(offsets[-1]))
-
-    def spread(self, values: npt.NDArray[Any], empty: Any) -> npt.NDArray[Any]:
-        """`[N, X]` with the rows' values `[R, X]` in their places and `empty` in others."""
-        table = np.full((self.size, *values.shape[1:]), empty, dtype=values.dtype)
-        table[self.row[self.own]] = values[self.own]
-        return table
-
-    def settled(self, rows: Rows, channels: int, shift: Ints) -> Ints | None:
-        """`[N, C]` the row of the panel that must have passed before a value is known."""
-        if rows.settled is None:
-            return None
-        known = rows.settled[:, :channels] + shift[self.series][:, None]
-        return np.asarray(np.maximum(self.spread(known, -1), np.arange(self.size)[:, None]))
-
-
-def _times(rows: Rows, offsets: Ints) -> Times:
-    """[N] the stamps of the panel's rows, without those of what is known ahead."""
-    place = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
-    lengths = np.zeros(rows.size, dtype=np.int64)
-    lengths[np.unique(rows.codes)] = np.diff(offsets)
-    return rows.time[place < lengths[rows.codes]]
-
-
-def _covariates(
-    rows: Rows, channels: int, place: _Place, offsets: Ints, ahead: Ints | None
-) -> Floats | None:
-    """`[M, K]` in which series s goes on for `ahead[s]` steps; None where there are none."""
-    raw = rows.values[:, channels:]
-    if raw.shape[1] == 0:
-        return None
-    more = np.zeros(len(offsets) - 1, dtype=np.int64) if ahead is None else ahead
-    begins = offsets + np.r_[0, np.cumsum(more)]
-    wide = np.full((int(begins[-1]), raw.shape[1]), np.nan)
-    wide[place.step + begins[place.series]] = raw
-    return wide
 
 
 def _within_span(

@@ -19,7 +19,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from rnnforecast.errors import DataError, Problem
 
@@ -208,40 +207,6 @@ def back_transformed_mean(transform: Transform, center: Floats, spread: Floats) 
     values = transform.undo(center[..., None] + spread, axis=-2)
     shares = values / spread.shape[-1]  # divided before they are added: huge ones do not overflow
     return np.asarray(shares.sum(axis=-1))
-
-
-def difference(values: Floats, offsets: Ints, lag: int) -> tuple[Floats, Floats]:
-    """What each value has more than the one `lag` rows before, and what is lost by it.
-
-    Args:
-        values: `[N, C]`, NaN where missing.
-        offsets: `[S+1]` the flat row at which each series begins, and N.
-        lag: 1 or a season, in steps.
-
-    Returns:
-        `[N, C]` the differences, NaN in the first `lag` rows of each series and where one of the
-        two values is missing; `[M, C]` the values of those first rows of all series.
-    """
-    place = _places(offsets)
-    differences = np.full(values.shape, np.nan)
-    rows = np.flatnonzero(place >= lag)
-    differences[rows] = values[rows] - values[rows - lag]
-    return differences, values[place < lag]
-
-
-def integrate(differences: Floats, heads: Floats, offsets: Ints, lag: int) -> Floats:
-    """The values `[N, C]` of which `difference` gave the first two; NaN behind a missing one."""
-    place = _places(offsets)
-    steps = differences.copy()
-    steps[place < lag] = heads
-    strand = np.arange(len(place)) - place + place % lag  # a series' rows that are `lag` apart
-    # By groups, with pandas' compensated sums: no series spoils the digits of the next.
-    return pd.DataFrame(steps).groupby(strand).cumsum(skipna=False).to_numpy()
-
-
-def _places(offsets: Ints) -> Ints:
-    """How many rows of its series come before each row, `[N]`."""
-    return np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
 
 
 @dataclass(frozen=True)

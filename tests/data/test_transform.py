@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import get_args
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,12 +17,9 @@ from rnnforecast.data.transform import (
     SAMPLE,
     Bounds,
     Floats,
-    Ints,
     Method,
     Transform,
     back_transformed_mean,
-    difference,
-    integrate,
     learn,
     learn_bounds,
 )
@@ -224,55 +220,6 @@ def test_the_mean_behind_a_square_root_has_the_variance_added() -> None:
     draws = np.concatenate([draws, -draws])[None, :]
     mean = back_transformed_mean(Transform(("box_cox",), (0.5,)), np.array([8.0]), draws)
     np.testing.assert_allclose(mean, 25.0 + 0.25, rtol=1e-4)
-
-
-def panel(*lengths: int) -> Ints:
-    return np.cumsum([0, *lengths], dtype=np.int64)
-
-
-@pytest.mark.parametrize("lag", [1, 3])
-def test_differences_are_those_of_pandas(lag: int) -> None:
-    values = np.random.default_rng(9).normal(size=(15, 2))
-    values[4, 0] = NAN
-    offsets = panel(7, 2, 6)
-    series = np.repeat([0, 1, 2], [7, 2, 6])
-    ours, heads = difference(values, offsets, lag)
-    theirs = pd.DataFrame(values).groupby(series).diff(lag)
-    np.testing.assert_array_equal(ours, theirs.to_numpy())
-    firsts = pd.DataFrame(values).groupby(series).head(lag)
-    np.testing.assert_array_equal(heads, firsts.to_numpy())
-
-
-@settings(max_examples=60)
-@given(
-    st.lists(st.integers(0, 9), min_size=1, max_size=4),
-    st.integers(1, 5),
-    st.integers(0, 2**32 - 1),
-)
-def test_integration_gives_back_what_was_differenced(
-    lengths: list[int], lag: int, seed: int
-) -> None:
-    random = np.random.default_rng(seed)
-    offsets = panel(*lengths)
-    whole = random.integers(-1000, 1000, size=(sum(lengths), 2)).astype(float)
-    np.testing.assert_array_equal(integrate(*difference(whole, offsets, lag), offsets, lag), whole)
-    values = whole * 10.0 ** random.uniform(-6, 6)
-    back = integrate(*difference(values, offsets, lag), offsets, lag)
-    np.testing.assert_allclose(back, values, rtol=0, atol=1e-12 * np.abs(values).max(initial=1.0))
-
-
-def test_a_huge_series_does_not_spoil_the_digits_of_the_next() -> None:
-    values = np.concatenate([1e18 * np.arange(1.0, 40.0), 0.1 * np.arange(40.0)])[:, None]
-    offsets = panel(39, 40)
-    back = integrate(*difference(values, offsets, 1), offsets, 1)
-    np.testing.assert_allclose(back, values, rtol=1e-14, atol=1e-15)
-
-
-def test_behind_a_missing_value_nothing_is_known_until_the_next_strand() -> None:
-    values = np.arange(8.0)[:, None]
-    values[3] = NAN
-    back = integrate(*difference(values, panel(8), 2), panel(8), 2)
-    np.testing.assert_array_equal(back[:, 0], [0, 1, 2, NAN, 4, NAN, 6, NAN])
 
 
 def test_bounds_are_the_rules_that_all_observed_values_obey() -> None:

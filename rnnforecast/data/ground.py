@@ -1,0 +1,100 @@
+"""Where observations lie around each cell of a flat table, for fills and the like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api.indexers import BaseIndexer
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The values and where observations lie around each cell."""
+
+    values: Floats  # [N, C] 0 where not observed
+    observed: Bools  # [N, C]
+    offsets: Ints  # [S + 1]
+    start: Ints  # [N] the first row of each row's series
+    end: Ints  # [N] the first row behind it
+    begun: Bools  # [N, C] observed here or before
+    last: Ints  # [N, C] the latest observed row, the row itself where there is none
+
+    @classmethod
+    def of(cls, values: Floats, observed: Bools, offsets: Ints) -> Ground:
+        lengths = np.diff(offsets)
+        start, end = np.repeat(offsets[:-1], lengths), np.repeat(offsets[1:], lengths)
+        begun, last = latest(observed, start)
+        return cls(np.where(observed, values, 0.0), observed, offsets, start, end, begun, last)
+
+    def forward(self) -> Floats:
+        """[N, C] the latest observed value, 0 before the first."""
+        return np.where(self.begun, np.take_along_axis(self.values, self.last, axis=0), 0.0)
+
+    def elapsed(self) -> npt.NDArray[np.float32]:
+        rows = np.arange(len(self.start))[:, None]
+        since = np.where(self.begun, rows - self.last, rows - self.start[:, None] + 1)
+        return since.astype(np.float32)
+
+    def following(self) -> tuple[Ints, Bools]:
+        """The next observed row of the series, the row itself where none follows, and whether the
+        cell lies in a gap between two observations; `[N, C]`."""
+        count = len(self.start)
+        rows = np.arange(count, dtype=np.int64)[:, None]
+        after = np.where(self.observed, rows, np.int64(count))
+        after = np.minimum.accumulate(after[::-1], axis=0)[::-1]
+        inside = self.begun & ~self.observed & (after < self.end[:, None])
+        return np.where(inside, after, rows), inside
+
+
+def latest(marked: Bools, start: Ints) -> tuple[Bools, Ints]:
+    """Whether a row or one before it in its series is marked, and the latest such row (the row
+    itself where there is none); `[N, C]`."""
+    rows = np.arange(len(marked), dtype=np.int64)[:, None]
+    last = np.where(marked, rows, np.int64(-1))
+    np.maximum.accumulate(last, axis=0, out=last)
+    begun = last >= start[:, None]  # a mark of an earlier series does not count
+    return begun, np.where(begun, last, rows)
+
+
+class Span(BaseIndexer):
+    """For pandas: the window of each row runs from the row `start [N]` to before the row
+    `stop [N]`."""
+
+    def __init__(self, start: Ints, stop: Ints) -> None:
+        super().__init__()
+        self.start, self.stop = start, stop
+
+    def get_window_bounds(
+        self,
+        num_values: int = 0,
+        min_periods: int | None = None,
+        center: bool | None = None,
+        closed: str | None = None,
+        step: int | None = None,
+    ) -> tuple[Ints, Ints]:  # pandas asks for exactly these arguments
+        return self.start, self.stop
+
+
+def so_far(
+    values: Floats, observed: Bools, offsets: Ints, method: Literal["mean", "median"]
+) -> Floats:
+    """The mean or median of the observed values up to each row, `[N, C]`, NaN before the first.
+
+    pandas slides over the flat table once and begins anew with each series; a running sum over
+    the whole table would let a large series spoil the digits of the next one.
+    """
+    if values.size == 0:
+        return values.copy()
+    known = pd.DataFrame(np.where(observed, values, np.nan))
+    start = np.repeat(offsets[:-1], np.diff(offsets))
+    span = Span(start, np.arange(1, len(known) + 1, dtype=np.int64))
+    window = known.rolling(span, min_periods=1)
+    return (window.mean() if method == "mean" else window.median()).to_numpy()
