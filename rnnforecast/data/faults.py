@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,9 @@ SMALL = 10_000  # steps; an empty calendar of up to this size does no harm
 Names = npt.NDArray[Any]
 
 
-def refused_duplicates(table: Table, rows: Rows, again: Bools, names: Names) -> list[Problem]:
+def refused_duplicates(
+    table: Table, rows: Rows, again: Bools, names: Names, zone: str = ""
+) -> list[Problem]:
     """One problem for each row whose series and stamp were there already (``again`` [R])."""
     at = np.flatnonzero(again)
     if len(at) == 0:
@@ -37,7 +41,7 @@ def refused_duplicates(table: Table, rows: Rows, again: Bools, names: Names) -> 
     problems = [
         Problem(
             table.lines.where(int(rows.file[row])),
-            f"series '{names[rows.codes[row]]}' has {spoken(rows.time[row])} again, after "
+            f"series '{names[rows.codes[row]]}' has {spoken(rows.time[row], zone)} again, after "
             f"{table.lines.where(int(rows.file[one]))}",
             cure if number == 0 else "",
         )
@@ -47,7 +51,12 @@ def refused_duplicates(table: Table, rows: Rows, again: Bools, names: Names) -> 
 
 
 def off_grid(
-    table: Table, rows: Rows, grid: Grid, frequency: Frequency, names: Names
+    table: Table,
+    rows: Rows,
+    grid: Grid,
+    frequency: Frequency,
+    names: Names,
+    zone: str = "",
 ) -> list[Problem]:
     """One problem for each row whose stamp lies between two steps of its series' calendar."""
     at = np.flatnonzero(~grid.on)
@@ -63,8 +72,9 @@ def off_grid(
     problems = [
         Problem(
             table.lines.where(int(rows.file[row])),
-            f"series '{names[rows.codes[row]]}' has {spoken(rows.time[row])}, which is between "
-            f"{spoken(low[number])} and {spoken(high[number])} on its grid '{frequency.alias}'",
+            f"series '{names[rows.codes[row]]}' has {spoken(rows.time[row], zone)}, which is "
+            f"between {spoken(low[number], zone)} and {spoken(high[number], zone)} on its grid "
+            f"'{frequency.alias}'",
             f"correct the stamp or {other}" if number == 0 else "",
         )
         for number, row in enumerate(shown)
@@ -73,7 +83,12 @@ def off_grid(
 
 
 def too_sparse(
-    table: Table, rows: Rows, ordinals: Ints, frequency: Frequency, names: Names
+    table: Table,
+    rows: Rows,
+    ordinals: Ints,
+    frequency: Frequency,
+    names: Names,
+    zone: str = "",
 ) -> list[Problem]:
     """A problem if the calendar is nearly empty, naming both sides of the widest gap."""
     steps = int(steps_of(rows, ordinals).sum())
@@ -84,7 +99,7 @@ def too_sparse(
     wide[rows.codes[1:] != rows.codes[:-1]] = 0
     row = int(wide.argmax())
     found = (
-        f"between {spoken(rows.time[row])} and {spoken(rows.time[row + 1])} series "
+        f"between {spoken(rows.time[row], zone)} and {spoken(rows.time[row + 1], zone)} series "
         f"'{names[rows.codes[row]]}' has no row for {int(wide[row]) - 1:,} steps of "
         f"'{frequency.alias}'; the panel would have {steps:,} steps for "
         f"{len(rows.codes):,} rows"
@@ -116,10 +131,21 @@ def nothing_left(observed: Ints, minimum_length: int) -> list[Problem]:
     return [Problem("", found, "set a smaller clean.minimum_length or give longer series")]
 
 
-def spoken(stamp: Any) -> str:
-    """A stamp as short as it can be written: ``2024-01-06``, ``2024-01-06 13:30``, ``17``."""
+def spoken(stamp: Any, zone: str = "") -> str:
+    """A stamp as short as it can be written: ``2024-01-06``, ``2024-01-06 13:30``, ``17``.
+
+    With a `zone` it is an instant of UTC, and told in local time with its offset.
+    """
     if not isinstance(stamp, np.datetime64):
         return str(stamp)
+    if zone:
+        instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+            microseconds=int(stamp.astype("datetime64[us]").astype(np.int64))
+        )
+        local = instant.astimezone(ZoneInfo(zone))
+        bare = np.datetime64(local.replace(tzinfo=None), "us")
+        clock = "" if " " in spoken(bare) else " 00:00"
+        return f"{spoken(bare)}{clock}{local.isoformat()[-6:]}"
     ticks = int(stamp.astype("datetime64[us]").astype(np.int64))
     shortest = ((DAY, "D"), (MINUTE, "m"), (SECOND, "s"), (1, "us"))
     unit = next(unit for size, unit in shortest if ticks % size == 0)

@@ -27,7 +27,6 @@ from rnnforecast.data.impute import fill
 from rnnforecast.data.irregular import gaps
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.roles import expand
-from rnnforecast.data.zones import to_local
 from rnnforecast.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -262,7 +261,7 @@ def _of_time(plan: FeaturePlan, panel: Panel, horizon: int) -> list[Singles]:
     parts: list[Singles] = []
     if plan.calendar or plan.holidays:
         stamps = panel.flat_stamps(horizon)
-        local = to_local(stamps, panel.zone) if panel.zone else stamps
+        local = panel.shown(stamps)
         if plan.calendar:
             parts.append(calendar.build(local, plan.calendar))
         if plan.holidays:
@@ -349,7 +348,7 @@ def _check_ahead(covariates: Sequence[Covariate], table: Table, panel: Panel, ro
         days = []
         for step in at:
             first[series] = step
-            days.append(spoken(panel.stamps(first, 1)[series, 0]))
+            days.append(spoken(panel.stamps(first, 1)[series, 0], panel.zone))
         columns = [name for name, some in zip(names, blank[own].any(axis=0), strict=True) if some]
         found = (
             f"{', '.join(columns)} not known at {own.sum():,} of the steps to forecast, from "

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rnnforecast.data.frequency import Frequency, Ints, Times
+from rnnforecast.data.zones import to_local
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ class Panel:
             return found
         ordinals = (self.start + first)[:, None] + np.arange(count)[None, :]  # [S, count]
         return self.frequency.stamps(ordinals, self.phase[:, None])
+
+    def shown(self, stamps: Times) -> Times:
+        """Stamps of the panel as people see them: local, where they are instants of UTC."""
+        if not self.zone:
+            return stamps
+        return to_local(stamps.reshape(-1), self.zone).reshape(stamps.shape)
 
     def flat_stamps(self, ahead: int = 0) -> Times:
         """[N + S * ahead] the stamps of all steps of each series, and `ahead` more behind each."""

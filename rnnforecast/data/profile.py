@@ -163,7 +163,7 @@ def _edges(panel: Panel, columns: int) -> tuple[str, ...]:
         return tuple(str(ordinal) for ordinal in ordinals)
     phase = int(np.bincount(panel.phase - panel.phase.min()).argmax()) if panel.size == 1 else 0
     stamps = panel.frequency.stamps(ordinals, np.full(columns + 1, panel.phase[0] + phase))
-    return tuple(map(spoken, stamps))
+    return tuple(map(spoken, panel.shown(stamps)))
 
 
 def _gaps(panel: Panel) -> dict[str, int]:

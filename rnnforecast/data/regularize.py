@@ -32,6 +32,7 @@ from rnnforecast.data.local import unmistakable
 from rnnforecast.data.panel import Panel, labels
 from rnnforecast.data.placing import Placed, place
 from rnnforecast.data.rows import Rows, combine, observed_span, repeated, sort
+from rnnforecast.data.zones import to_local
 from rnnforecast.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -132,15 +133,16 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
     rows, found["out_of_order"] = sort(table)
     found |= {"label": names, "rows": np.diff(rows.offsets)}
     zero = np.zeros((), dtype=rows.time.dtype)
-    found["start"] = per_series(np.minimum, rows.time, rows.offsets, zero)
-    found["end"] = per_series(np.maximum, rows.time, rows.offsets, zero)
+    for name, extreme in (("start", np.minimum), ("end", np.maximum)):
+        stamp = per_series(extreme, rows.time, rows.offsets, zero)
+        found[name] = to_local(stamp, zone) if zone else stamp
 
-    rows, twice = _once(table, rows, rules, names, found, faults)
+    rows, twice = _once(table, rows, rules, names, found, faults, zone)
     placed = place(rows, rules, zone=zone, targets=targets, how=rules.aggregating(table))
     found |= placed.counts
     rows = placed.rows
     if placed.moved:  # rows that were close to one step are on it now
-        rows, again = _once(table, rows, rules, names, found, faults)
+        rows, again = _once(table, rows, rules, names, found, faults, zone)
         twice |= again
     grid = (
         _one_after_another(rows)
@@ -157,17 +159,17 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
     rows, grid = _leave_out(rows, grid, found["skipped"], found["too_short"], "")
 
     found["off_grid"] = np.bincount(rows.codes[~grid.on], minlength=rows.size)
-    faults += off_grid(table, rows, grid, placed.frequency, names)
+    faults += off_grid(table, rows, grid, placed.frequency, names, placed.zone)
     if skip_faulty:
         rows, grid = _leave_out(rows, grid, found["skipped"], twice, "repeated stamps")
         off = found["off_grid"] > 0
         rows, grid = _leave_out(rows, grid, found["skipped"], off, "stamps off the grid")
-        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names)
+        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names, placed.zone)
         sparse = nearly_empty(rows, grid.ordinals)
         rows, grid = _leave_out(rows, grid, found["skipped"], sparse, "a gap of very many steps")
         faults = [] if len(rows.codes) else faults
     if grid.on.all():
-        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names)
+        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names, placed.zone)
     faults += nothing_left(observed, rules.minimum_length)
     first = per_series(np.minimum, grid.ordinals, rows.offsets, 0)
     found["steps"] = np.where(np.diff(rows.offsets) > 0, last - first + 1, 0)
@@ -194,6 +196,7 @@ def _once(
     names: npt.NDArray[Any],
     found: dict[str, Any],
     faults: list[Problem],
+    zone: str,
 ) -> tuple[Rows, Bools]:
     """One row a series and time, and the series `[S]` in which that is a fault; counted."""
     again = repeated(rows)
@@ -201,7 +204,7 @@ def _once(
     found["duplicates"] = found.get("duplicates", 0) + repeats
     refuse = rules.duplicates == "error"
     if refuse:
-        faults += refused_duplicates(table, rows, again, names)
+        faults += refused_duplicates(table, rows, again, names, zone)
     return combine(rows, again, rules.combining(table)), (repeats > 0) & refuse
 
 

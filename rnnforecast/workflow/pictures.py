@@ -37,7 +37,7 @@ def draw(
     """
     channels = range(min(panel.observed.shape[1], most) if len(series) == 1 else 1)
     horizon = forecasts.yhat.shape[1]
-    ahead = panel.stamps(np.maximum(origins, 0), horizon)  # [S, H]
+    ahead = panel.shown(panel.stamps(np.maximum(origins, 0), horizon))  # [S, H]
     labels = panel.labels()
     named = panel.keys.shape[1] > 0  # the only series has no name: it goes by its target's
     taken: set[str] = set()
@@ -53,7 +53,7 @@ def draw(
                 folder / stem,
                 label=label,
                 target=name,
-                history_time=chosen.stamps(np.zeros(1, dtype=np.int64), past)[0],
+                history_time=chosen.shown(chosen.stamps(np.zeros(1, dtype=np.int64), past)[0]),
                 history=chosen.targets[:past, channel],
                 forecast_time=ahead[one],
                 yhat=forecasts.yhat[one, :, channel],

@@ -123,8 +123,8 @@ def _summary(out: str, cleaned: Cleaned, found: Forecasts) -> Predicted:
         horizon=found.yhat.shape[1],
         failed=failed,
         skipped={label: why for label, why in skipped.items() if label not in failed},
-        first=spoken(stamps.min()),
-        last=spoken(stamps.max()),
+        first=spoken(stamps.min(), panel.zone),
+        last=spoken(stamps.max(), panel.zone),
     )
 
 

@@ -174,7 +174,12 @@ def test_days_of_23_and_25_hours_come_out_right(
     result = train(zone)
     assert result.exit_code == 0, result.stderr
     assert "without a row" not in result.stderr
-    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    checked = rnnforecast("check", "spec.yaml", "--set", zone)
+    assert f"{local[0].removesuffix(' 00:00')} to {local[-1]}" in checked.stdout
+    result = rnnforecast("predict", "run", "-o", "f.csv")
+    assert result.exit_code == 0
+    said = stamps[hours].isoformat(sep=" ").replace(":00:00+", ":00+")
+    assert f"{said} to " in result.stderr
     written = pd.read_csv("f.csv")["ds"]
     expected = [stamp.isoformat(sep=" ") for stamp in stamps[hours:]]
     assert written.tolist() == expected
