@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-speed clean
+.PHONY: help demo test check docs bench bench-speed bench-data clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ bench: $(VENV)/.ready-dev ## accuracy on a folder of benchmark data: make bench 
 
 bench-speed: $(VENV)/.ready-dev ## what the training loop and the start of a command cost
 	$(BIN)/python benchmarks/speed.py
+
+bench-data: $(VENV)/.ready-dev ## what reading and cleaning cost, and how well gaps are filled
+	$(BIN)/python benchmarks/data_path.py
+	$(BIN)/python benchmarks/imputation.py
 
 clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

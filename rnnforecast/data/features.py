@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -187,17 +188,24 @@ class _Rows:
 
     wide: Ints  # [S + 1] as read
     ahead: Ints  # [S + 1] with the horizon
-    step: Ints  # [size] the step of each row with the horizon
-    series: Ints  # [size]
     lengths: Ints  # [S]
 
     @classmethod
     def of(cls, panel: Panel, horizon: int) -> _Rows:
         known = np.zeros_like(panel.lengths) if panel.ahead is None else panel.ahead
         wide = np.r_[0, np.cumsum(panel.lengths + known)]
-        ahead = np.r_[0, np.cumsum(panel.lengths + horizon)]
-        series = np.repeat(np.arange(panel.size), panel.lengths + horizon)
-        return cls(wide, ahead, np.arange(ahead[-1]) - ahead[series], series, panel.lengths)
+        return cls(wide, np.r_[0, np.cumsum(panel.lengths + horizon)], panel.lengths)
+
+    @cached_property
+    def series(self) -> Ints:
+        """[size] the series of each row with the horizon."""
+        return np.repeat(np.arange(len(self.lengths)), np.diff(self.ahead))
+
+    @cached_property
+    def step(self) -> Ints:
+        """[size] the step of each row with the horizon."""
+        steps: Ints = np.arange(self.size) - self.ahead[self.series]
+        return steps
 
     @property
     def size(self) -> int:

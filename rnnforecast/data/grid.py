@@ -235,7 +235,7 @@ def _elect(codes: Ints, time: Times) -> _Ballots:
     if time.dtype.kind != "M":
         classes[:, 0] = _INTEGER
         return _Ballots(series, classes, latest)
-    voter = np.searchsorted(series, codes[at])  # [steps] its place among the voters
+    voter = np.repeat(np.arange(len(series)), total)  # [steps] its place among the voters
     _vote_business(classes, voter, time, at)
     _vote_months(classes, agree / np.maximum(total, 1), voter, time, at)
     return _Ballots(series, classes, latest)
@@ -244,6 +244,13 @@ def _elect(codes: Ints, time: Times) -> _Ballots:
 def _vote_business(classes: Ints, voter: Ints, time: Times, at: Ints) -> None:
     """Daily series that never touch a weekend but step over one vote for business days."""
     daily = classes[:, 1] == DAY
+    if not daily.any():
+        return
+    # most daily series show a weekend in their first week: only the others are looked through
+    first = np.searchsorted(voter, np.arange(len(daily)))[:, None] + np.arange(7)
+    own = first < np.r_[first[1:, 0], len(voter)][:, None]
+    day = _weekday(time[at[np.where(own, first, 0)]])
+    daily &= ~((day > 4) & own).any(axis=1)
     if not daily.any():
         return
     mine = daily[voter]
