@@ -9,10 +9,14 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
+from rnnforecast.data.examples import ALL_SHOWN
+from rnnforecast.data.faults import spoken
 from rnnforecast.data.profile import Profile
+from rnnforecast.data.report import percent
+from rnnforecast.data.verdict import headline
 from rnnforecast.output import data_pictures as pictures
 
-MARKS = {"good": "✓ good", "look": "◦ look", "bad": "✗ bad"}
+SIGNS = {"good": "✓", "look": "!", "bad": "✗"}
 """A sign beside the colour: not everybody sees the colour."""
 
 _STYLE = """
@@ -25,8 +29,14 @@ th, td { text-align: right; padding: .15rem .7rem .15rem 0; border-bottom: 1px s
 th:first-child, td:first-child { text-align: left; }
 .verdicts td { text-align: left; font-size: 15px; border: 0; }
 .good { color: #00694b; } .look { color: #8a5a00; } .bad { color: #b03000; }
-.grade { font-weight: 600; white-space: nowrap; }
-.pair { display: flex; flex-wrap: wrap; gap: 2rem; } img { max-width: 100%; height: auto; }
+.grade { font-weight: 600; white-space: nowrap; vertical-align: top; }
+.headline { font-size: 1.25rem; font-weight: 600; margin: 1rem 0 .4rem; }
+.pair { display: flex; flex-wrap: wrap; gap: 0 2%; } .pair > div { flex: 0 1 49%; }
+.pair > p { flex-basis: 100%; } img { max-width: 100%; height: auto; display: block; }
+td { overflow-wrap: anywhere; } ul { margin: .3rem 0; padding-left: 1.2rem; }
+@media (max-width: 44rem) { .pair > div { flex-basis: 100%; } }
+@media print { body { margin: 0; font-size: 12px; } h2 { break-after: avoid; }
+  img, tr { break-inside: avoid; } }
 """
 
 
@@ -43,28 +53,29 @@ def page(
     `sentences` say what was found and changed; `table` has a header and rows of the series with
     most to repair.
     """
+    grade, says = headline(profile.verdicts)
+    changed = "".join(f"<li>{escape(line)}</li>" for line in sentences[1:])
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="faint">{escape(sentences[0]) if sentences else ""}</p>',
+        f'<p class="headline {grade}">{SIGNS[grade]} {escape(says)}.</p>',
         _verdicts(profile),
         _coverage(profile),
         '<div class="pair">',
         *_gaps(profile),
         *_season(profile),
         "</div>",
-        _section("Series", "The last steps of a few series; red marks are missing values."),
-        _image(pictures.examples(profile.examples, unit="steps before the end"), "example series"),
+        *_examples(profile),
         '<div class="pair">',
-        "<div>" + _section("Lengths", "steps from the first value to the last"),
-        _image(pictures.histogram(profile.lengths, unit="steps"), "lengths of the series"),
+        *_sizes(profile, targets),
         "</div>",
-        *_levels(profile, targets),
-        "</div>",
-        _section("What was found and changed", ""),
-        "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in sentences[1:]) + "</ul>",
+        _section("What was found and changed", "") + f"<ul>{changed}</ul>" if changed else "",
         _table(*table),
     ]
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
+    )
     return (
         f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
     )
@@ -81,51 +92,83 @@ def _image(png: bytes, says: str) -> str:
 
 def _verdicts(profile: Profile) -> str:
     rows = (
-        f'<tr><td class="grade {v.grade}">{MARKS[v.grade]}</td><td>{escape(v.says)}</td></tr>'
+        f'<tr><td class="grade {v.grade}">{SIGNS[v.grade]} {v.grade}</td><td>{escape(v.says)}</td>'
+        "</tr>"
         for v in profile.verdicts
     )
     return f'<table class="verdicts">{"".join(rows)}</table>'
 
 
 def _coverage(profile: Profile) -> str:
-    says = "Series from top to bottom in the order in which they begin, time from left to right"
-    if len(profile.rows) < profile.looked_at:
-        each = profile.looked_at / len(profile.rows)
-        says += f"; a row stands for about {each:,.0f} series"
-    if profile.looked_at < profile.series:
-        says += f" ({profile.looked_at:,} of {profile.series:,} series, evenly spread)"
-    png = pictures.coverage(profile.observed, profile.filled, profile.rows, profile.edges)
-    return _section("Where there are values", says + ".") + _image(png, "coverage")
+    says = "Time from left to right."
+    if profile.series > 1:
+        says = (
+            "Above, how many series have a value; below, which. "
+            "The series that begin first stand at the top, time goes from left to right"
+        )
+        each = profile.series / len(profile.coverage.rows)
+        says += "." if each == 1 else f"; a row stands for about {each:,.0f} series, its colours"
+        says += "" if each == 1 else " mixed by their shares."
+    png = pictures.coverage(profile.coverage)
+    return _section("Where there are values", says) + _image(png, "coverage: series by time")
 
 
 def _gaps(profile: Profile) -> list[str]:
-    says = "steps without a value, by the length of the gap"
-    if not profile.gaps:
+    gap = profile.gaps
+    if not gap.longest:
         return ["<div>" + _section("Gaps", "There is none.") + "</div>"]
-    png = pictures.bars(profile.gaps, unit="gaps")
+    longest = f"{gap.longest:,} step{'s' * (gap.longest != 1)}"
+    named = f" of {gap.where}" if profile.series > 1 else ""
+    since = spoken(gap.since)
+    says = f"Steps without a value. The longest gap is {longest}{named}, from {since}."
+    png = pictures.bars(gap.counts, unit="number of gaps, by length")
     return ["<div>" + _section("Gaps", says), _image(png, "lengths of gaps"), "</div>"]
 
 
 def _season(profile: Profile) -> list[str]:
-    season = profile.season
-    if not season.tried:
-        return ["<div>" + _section("Season", "No length was tried.") + "</div>"]
-    says = "no season was found"
-    if season.length > 1:
-        says = f"{season.length} steps, which explains {season.strength:.0%} of the variance"
-    names = {f"{length} steps": strength for length, strength in season.tried.items()}
-    unit, chosen = "share of the variance around the trend", f"{season.length} steps"
-    png = pictures.bars(names, unit=unit, highlight=chosen, most=1.15)
+    if not profile.seasons:
+        says = f"{profile.chosen}, as given." if profile.chosen else "No length was tried."
+        return ["<div>" + _section("Season", says) + "</div>"]
+    says = "No season was found."
+    if profile.chosen:
+        share = profile.season.strength
+        says = f"{profile.chosen}: explains {share:.0%} of the variance around the trend."
+    png = pictures.bars(
+        profile.seasons, unit="share of the variance explained", highlight=profile.chosen,
+        shares=True,
+    )  # fmt: skip
     return ["<div>" + _section("Season", says), _image(png, "strength of seasons"), "</div>"]
 
 
-def _levels(profile: Profile, targets: Sequence[str]) -> list[str]:
-    parts = []
-    for column, target in enumerate(targets[:3]):
-        png = pictures.histogram(profile.levels[:, column], unit=target)
-        heading = _section(f"Levels of {target}", "the median of each series")
-        parts += [f"<div>{heading}", _image(png, f"levels of {target}"), "</div>"]
-    return parts
+def _examples(profile: Profile) -> list[str]:
+    says = "The last steps. Shaded: missing (orange: filled, red: not)."
+    if profile.outliers:
+        says += " Rings: outliers."
+    title = "The series" if profile.series == 1 else "A few series"
+    png = pictures.examples(profile.examples, profile.phases)
+    return [_section(title, says), _image(png, "example series")]
+
+
+def _sizes(profile: Profile, targets: Sequence[str]) -> list[str]:
+    """Pictures of how series differ, unless the examples show them all."""
+    found = []
+    if profile.series > ALL_SHOWN:
+        if profile.behind:
+            late = sum(profile.behind.values())
+            png = pictures.bars(profile.behind, unit="number of series, by steps before the end")
+            found.append(("Ends", f"{late:,} series end before the last one does.", png))
+        if profile.lengths.min() < profile.lengths.max():
+            png = pictures.histogram(profile.lengths, unit="steps")
+            found.append(("Lengths", "Steps from the first value to the last.", png))
+        for column, target in enumerate(targets[:3]):
+            png = pictures.histogram(profile.levels[:, column], unit=target)
+            found.append((f"Levels of {target}", "The median of each series.", png))
+    signs = [f"{percent(share)} of the values are {what}" for share, what in (
+        (profile.zeros, "zero"), (profile.negative, "negative")) if share]  # fmt: skip
+    parts = [
+        f"<div>{_section(title, says)}{_image(png, title)}</div>" for title, says, png in found
+    ]
+    return [*parts, f"<p>{escape('; '.join(signs))}.</p>" if signs else ""]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

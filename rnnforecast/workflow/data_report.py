@@ -67,9 +67,14 @@ def write(folder: Path, prepared: Prepared) -> None:
     report = describe(prepared.table, cleaned.changes)
     season = _season(prepared)
     found = profile(
-        cleaned.panel, cleaned.filled, cleaned.changes, season, horizon=spec.window.horizon
+        cleaned.panel,
+        cleaned.filled,
+        cleaned.changes,
+        season,
+        horizon=spec.window.horizon,
+        outliers=cleaned.outliers.flags,
     )
-    flagged = int(cleaned.outliers.flags.sum())
+    flagged = found.outliers
     lines = report.sentences()
     if flagged:
         lines.append(f"{flagged:,} outliers by clean.outliers: {prepared.plan.outliers.method}")
