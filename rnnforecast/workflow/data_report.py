@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.data.faults import spoken
 from rnnforecast.data.profile import profile
@@ -18,6 +20,9 @@ from rnnforecast.workflow.prepare import Prepared
 JSON, HTML = "data_report.json", "data_report.html"
 SHOWN = 10
 """Series in the page's table."""
+
+LISTED = 1000
+"""Series listed one by one in the JSON, those with most to repair; `check --json` has all."""
 
 COLUMNS = {
     "label": "series",
@@ -47,15 +52,21 @@ COLUMNS = {
 ALWAYS = ("label", "rows", "start", "end", "agreement")
 
 
+def most_to_repair(report: Report, count: int) -> pd.DataFrame:
+    """The rows of `report.series` of so many series, those with most to repair first."""
+    series = report.series
+    faults = series[[name for name in REPAIRS if name in series]].sum(axis=1)
+    order = (faults + (series["skipped"] != "")).sort_values(ascending=False, kind="stable")
+    return series.loc[order.index[:count]]
+
+
 def worst(report: Report, count: int) -> tuple[list[str], list[list[str]]]:
     """Header and rows, as text, of the `count` series with most to repair.
 
     Columns that are empty or zero for all series are left out.
     """
     series = report.series
-    faults = series[[name for name in REPAIRS if name in series]].sum(axis=1)
-    order = (faults + (series["skipped"] != "")).sort_values(ascending=False, kind="stable")
-    table = series.loc[order.index].head(count)
+    table = most_to_repair(report, count)
     names = [name for name in COLUMNS if name in ALWAYS or series[name].any()]
     columns = [[_cell(value) for value in table[name].to_numpy()] for name in names]
     return [COLUMNS[name] for name in names], [list(row) for row in zip(*columns, strict=True)]
@@ -78,7 +89,8 @@ def write(folder: Path, prepared: Prepared) -> None:
     lines = report.sentences()
     if flagged:
         lines.append(f"{flagged:,} outliers by clean.outliers: {prepared.plan.outliers.method}")
-    whole = json.loads(report.to_json()) | {"profile": found.to_json(), "outliers": flagged}
+    few = replace(report, series=most_to_repair(report, LISTED))
+    whole = json.loads(few.to_json()) | {"profile": found.to_json(), "outliers": flagged}
     write_text(folder / JSON, json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n")
     names = ", ".join(prepared.given.data.path)
     text = page(
