@@ -14,6 +14,7 @@ from rnnforecast.data import calendar, impute_learned
 from rnnforecast.data.impute import Filled, Method, fill_columns
 from rnnforecast.data.impute_learned import Learned
 from rnnforecast.data.panel import Panel
+from rnnforecast.data.transform import Transform
 from rnnforecast.errors import Problem, SpecError
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +37,7 @@ class FillPlan:
     methods: Any = "mask"
     """One for all targets or a mapping by name; settled a tuple."""
     values: Any = 0.0
-    """What `constant` and `special` put in, likewise; in the unit of what is filled."""
+    """What `constant` and `special` put in, likewise; settled on the scale of the transform."""
     longest_gap: int | None = None
     season: int = 1
     seed: int = 1
@@ -76,11 +77,38 @@ class FillPlan:
 
     def for_targets(self, names: Sequence[str]) -> FillPlan:
         """With one method and one value a target. SpecError for a name that is no target."""
+        methods = per_target(self.methods, names, "clean.missing", "mask")
+        values = per_target(self.values, names, "clean.fill_value", 0.0)
         return replace(
             self,
-            methods=per_target(self.methods, names, "clean.missing", "mask"),
-            values=per_target(self.values, names, "clean.fill_value", 0.0),
+            methods=tuple("constant" if method == "zero" else method for method in methods),
+            values=tuple(
+                0.0 if method == "zero" else float(value)
+                for method, value in zip(methods, values, strict=True)
+            ),
         )
+
+    def on_scale(self, transform: Transform, names: Sequence[str]) -> FillPlan:
+        """With the fill values on the scale of a transform. SpecError where one has no place there.
+
+        A plan is put on its scale once, when it is learnt.
+        """
+        values = transform.apply(np.array([self.values], dtype=np.float64))[0]
+        problems = [
+            Problem(
+                "clean.missing",
+                f"{given:g} cannot stand in for missing values of '{name}': it has no place on the"
+                " scale of clean.transform",
+                "set another clean.fill_value, or another transform such as log1p",
+            )
+            for name, method, given, value in zip(
+                names, self.methods, self.values, values, strict=True
+            )
+            if method in ("constant", "special") and np.isnan(value)
+        ]
+        if problems:
+            raise SpecError(*problems)
+        return replace(self, values=tuple(np.nan_to_num(values).tolist()))
 
     def columns(self, method: str) -> list[int]:
         """The targets that ask for the method."""

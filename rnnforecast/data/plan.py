@@ -172,14 +172,16 @@ def learn(
     names = panel.targets_names
     methods = per_target(plan.methods, names, "clean.transform", "none")
     elementwise = ["none" if m.endswith("difference") else m for m in methods]
+    transform = transform_of.learn(panel.targets, known, elementwise, names=names)  # type: ignore[arg-type]
+    filling = replace(plan.filling, season=season).for_targets(names)
     plan = replace(
         plan,
         reading=plan.reading.settled(table),
         rules=replace(plan.rules, frequency=panel.frequency.alias),
         season=season,
-        transform=transform_of.learn(panel.targets, known, elementwise, names=names),  # type: ignore[arg-type]
+        transform=transform,
         bounds=transform_of.learn_bounds(panel.targets, known),
-        filling=replace(plan.filling, season=season).for_targets(names),
+        filling=filling.on_scale(transform, names),
     )
     treated = treat(plan, panel)
     filling = plan.filling.learn(treated.values, treated.counted, panel, told)

@@ -140,7 +140,7 @@ class Forecast(Section):
     whole_numbers: Auto | Flag = Field(
         "auto",
         description="Whether forecasts are rounded to whole numbers; auto: where all training"
-        " values are whole and small enough for it to show.",
+        " values are whole, but for the loss mse, whose forecast is a mean.",
     )
     plots: Whole = Field(12, description="The number of plots at most, one a series; 0 for none.")
 

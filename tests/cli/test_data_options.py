@@ -220,6 +220,20 @@ def test_every_fill_is_stored_and_applied_again(
     assert pd.read_csv(pd.io.common.StringIO(one.stdout))["yhat"].notna().all()
 
 
+def test_a_fill_value_is_in_the_units_of_the_data(given: Run, train: Run, table: Run) -> None:
+    frame = table()
+    frame.loc[::9, "y"] = np.nan
+    given(frame, more="clean: {missing: constant, fill_value: 3, transform: log1p}\n")
+    assert train().exit_code == 0
+    plan = json.loads(Path("run/state.json").read_text())["plan"]
+    assert plan["filling"]["values"] == [pytest.approx(np.log(4))]
+    given(frame, more="clean: {missing: zero, transform: log1p}\n")
+    assert train().exit_code == 0
+    result = train("clean.transform=log")
+    assert result.exit_code == 3
+    assert "0 cannot stand in for missing values of 'y'" in result.stderr
+
+
 TRANSFORMS = ("log", "log1p", "box_cox", "yeo_johnson", "difference", "seasonal_difference")
 
 
