@@ -282,7 +282,7 @@ def architecture_of(spec: Spec, cleaned: Cleaned) -> Architecture:
             known_codes=features.future_sizes,
             static=features.static.shape[1],
             static_codes=features.static_sizes,
-            elapsed=not cleaned.panel.observed.all(),
+            elapsed=not cleaned.counted.all(),
         ),
     )
 
