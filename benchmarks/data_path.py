@@ -66,7 +66,7 @@ def our_way(file: Path) -> dict[str, float]:
     del table
     panel = laid.panel
     plan, treated = learn(plan, laid, season=7, train_end=panel.lengths - 28)
-    cleaned = finish(plan, laid, treated, horizon=14, needed=False)
+    cleaned = finish(plan, laid, treated, horizon=14)
     training(cleaned.counted, panel.offsets, ends=panel.lengths, horizon=14, season=7)
     return {"read": read - started, "rest": time.perf_counter() - read}
 

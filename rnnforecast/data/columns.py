@@ -220,7 +220,7 @@ def load(files: Sequence[File], roles: Roles, writing: Writing) -> Columns:
             for numbers in floats.values():
                 numbers.add(piece, rows)
             for name, text in texts.items():
-                text.add(encoded(piece[name]))
+                text.add(encoded(piece[name]) if name in piece else _blank(rows))
             counts[-1] += rows
     ticks, timezone = time.whole()
     keys, codes = _keys(roles.series, [texts[name] for name in roles.series], sum(counts))
@@ -231,6 +231,11 @@ def load(files: Sequence[File], roles: Roles, writing: Writing) -> Columns:
     infinite = targets.infinite + sum(numbers.infinite for numbers in floats.values())
     values = targets.whole()
     return Columns(keys, codes, ticks, timezone, values, covariates, infinite, counts)
+
+
+def _blank(rows: int) -> Any:
+    """A column of words that a file does not have."""
+    return pa.DictionaryArray.from_arrays(np.zeros(rows, dtype=np.int32), pa.array([""]))
 
 
 def _times(column: Any, form: stamps.Form, where: str) -> tuple[npt.NDArray[Any], str]:

@@ -59,7 +59,7 @@ def _check(file: File, rows: list[Row], roles: Roles, writing: Writing, faults: 
     places = {name: at for at, name in enumerate(file.columns)}
     names = (roles.time, *roles.texts, *roles.numbers)
     index = {name: places[name] for name in names if name in places}
-    text = [index[name] for name in (roles.time, *roles.texts)]
+    text = [index[name] for name in (roles.time, *roles.texts) if name in index]
     more = list(file.constant.values())
     rows = [
         (line, cells + more) for line, cells in rows if _is_whole(file, (line, cells), text, faults)

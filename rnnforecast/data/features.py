@@ -142,17 +142,17 @@ def learn(plan: FeaturePlan, table: Table, panel: Panel, told: Bools) -> Feature
 
 
 def build(
-    plan: FeaturePlan, table: Table, panel: Panel, *, horizon: int, season: int, needed: bool
+    plan: FeaturePlan, table: Table, panel: Panel, *, horizon: int, season: int, needed: int
 ) -> Features:
     """The features of a panel with a settled plan, for `horizon` steps beyond each series' end.
 
-    DataError where a column is not known so far ahead and nothing may stand in, if it is `needed`.
+    DataError where a column is not known for the `needed` first of them and nothing may stand in.
     """
     parts: dict[str, list[Encoded]] = {"past": [], "future": [], "static": []}
     sizes: dict[str, list[int]] = {"past": [], "future": [], "static": []}
     rows = _Rows.of(panel, horizon)
     if needed and plan.missing_future == "error":
-        _check_ahead(plan.covariates.covariates, table, panel, rows)
+        _check_ahead(plan.covariates.covariates, table, panel, rows, needed)
     for place, covariate in enumerate(plan.covariates.covariates):
         words = words_of(table, covariate.columns[0])
         blank = words is not None
@@ -336,8 +336,10 @@ def _check_static(group: Group, table: Table, panel: Panel) -> None:
         raise DataError(*problems)
 
 
-def _check_ahead(covariates: Sequence[Covariate], table: Table, panel: Panel, rows: _Rows) -> None:
-    """DataError naming series and dates whose covariates are not known for the whole horizon."""
+def _check_ahead(
+    covariates: Sequence[Covariate], table: Table, panel: Panel, rows: _Rows, needed: int
+) -> None:
+    """DataError naming series and dates whose covariates are not known for the `needed` steps."""
     problems: list[Problem] = []
     names = [name for one in covariates if one.role == "future" for name in one.columns]
     if not names:
@@ -345,7 +347,8 @@ def _check_ahead(covariates: Sequence[Covariate], table: Table, panel: Panel, ro
     blank = np.isnan(rows.known(raw_of(panel, names)))
     words = np.array([words_of(table, name) is not None for name in names])
     blank &= ~(words & rows.read[:, None])  # a blank category or text says something
-    blank &= (rows.step >= rows.lengths[rows.series])[:, None]
+    beyond = rows.step - rows.lengths[rows.series]
+    blank &= ((beyond >= 0) & (beyond < needed))[:, None]
     missing = blank.any(axis=1)
     lacking = np.unique(rows.series[missing])
     labels = panel.labels()

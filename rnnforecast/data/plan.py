@@ -212,13 +212,13 @@ def finish(
     *,
     horizon: int,
     estimate: Estimate | None = None,
-    needed: bool = True,
+    needed: int = 0,
 ) -> Cleaned:
     """What a settled plan makes of a table that is laid and treated, with covariates for `horizon`
     steps ahead. `estimate` is the imputer of `missing: rnn`.
 
-    DataError where a covariate is not known so far ahead and nothing may stand in for it, unless
-    it is not `needed`.
+    DataError where a covariate is not known for the `needed` first of them and nothing may stand in
+    for it.
     """
     panel = laid.panel
     return Cleaned(

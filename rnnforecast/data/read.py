@@ -95,7 +95,7 @@ def read(
     _check_kinds(texts, amounts)
     known = [] if time == "auto" else [time]
     known += [] if series == "auto" else series
-    _check_columns(files, [*known, *names], () if targets == "auto" else targets, ahead=names != [])
+    _check_columns(files, known, () if targets == "auto" else targets, names)
 
     def roles_of(rows: pd.DataFrame) -> Roles:
         return infer_roles(
@@ -121,8 +121,7 @@ def read(
 
 
 def _read_as(files: tuple[File, ...], rows: pd.DataFrame, roles: Roles, how: Written) -> Table:
-    needed = [roles.time, *roles.series, *roles.covariates]
-    _check_columns(files, needed, roles.targets, ahead=roles.covariates != ())
+    _check_columns(files, [roles.time, *roles.series], roles.targets, roles.covariates)
     marks = _marks(files, rows, roles, how)
     form = _form(_name(files), roles.time, rows[roles.time].tolist(), how.time_format)
     form = replace(form, offsets=how.offsets_may_differ and form.zone != "")
@@ -170,16 +169,23 @@ def _name(files: Sequence[File]) -> str:
 
 
 def _check_columns(
-    files: Sequence[File], names: Sequence[str], targets: Sequence[str], *, ahead: bool
+    files: Sequence[File],
+    names: Sequence[str],
+    targets: Sequence[str],
+    covariates: Sequence[str],
 ) -> None:
-    """DataError for columns that a file lacks; one `ahead` may lack all the targets, if another
-    file has them."""
+    """DataError for columns that a file lacks.
+
+    One that has covariates but no target, which another file has, says what is known ahead: it
+    need not have those covariates that are not.
+    """
     some = any(name in file.columns for file in files for name in targets)
     problems = []
     for file in files:
         columns = [name for name in file.columns if name]
-        has_none = some and not any(name in columns for name in targets)
-        needed = names if ahead and has_none else [*names, *targets]
+        ahead = some and not any(name in columns for name in targets)
+        ahead = ahead and any(name in columns for name in covariates)
+        needed = names if ahead else [*names, *targets, *covariates]
         problems += missing_columns(needed, columns, file.name)
     if problems:
         raise DataError(*problems)

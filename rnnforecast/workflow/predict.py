@@ -80,6 +80,7 @@ def predict(
         treat(run.plan, laid.panel),
         horizon=_in_blocks(steps, run),
         estimate=estimate_of(run.plan),
+        needed=steps,
     )
     panel = cleaned.panel
     for line in _warnings(run, cleaned):

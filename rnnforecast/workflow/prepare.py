@@ -142,7 +142,7 @@ def settle(spec: Spec, laid: Laid, plan: CleaningPlan, source: tuple[str, ...]) 
     plan = replace(
         fitted(plan, treated, panel, before(panel, parts.train_end)), bounds=_bounds(spec, plan)
     )
-    cleaned = finish(plan, laid, treated, horizon=horizon, estimate=estimate_of(plan), needed=False)
+    cleaned = finish(plan, laid, treated, horizon=horizon, estimate=estimate_of(plan))
     settled, more = resolve(settled, cleaned)
     _check_together(settled)
     settled = settled.model_copy(

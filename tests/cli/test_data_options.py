@@ -111,7 +111,7 @@ def test_what_is_known_ahead_may_come_in_a_file_of_its_own(
     rnnforecast("predict", "run", "-o", "one.csv")
     ahead = whole["y"].isna()
     whole[~ahead].to_csv("past.csv", index=False)
-    whole[ahead].drop(columns="y").to_csv("ahead.csv", index=False)
+    whole.loc[ahead, ["unique_id", "ds", "promo"]].to_csv("ahead.csv", index=False)
     result = rnnforecast("predict", "run", "--data", "past.csv", "--data", "ahead.csv", "-o", "-")
     assert result.exit_code == 0, result.stderr
     assert result.stdout == Path("one.csv").read_text()
@@ -133,8 +133,11 @@ def test_a_category_that_is_new_is_forecast_with_a_warning(
 def test_beyond_the_trained_horizon_what_is_known_ahead_is_used_too(
     given: Run, train: Run, rnnforecast: Run
 ) -> None:
-    given(shop(ahead=14), more=FEATURES, horizon=7)
+    given(shop(ahead=10), more=FEATURES, horizon=7)
     assert train().exit_code == 0
+    result = rnnforecast("predict", "run", "--horizon", "11", "-o", "f.csv")
+    assert result.exit_code == 4
+    assert "promo not known at 1 of the steps to forecast" in result.stderr
     result = rnnforecast("predict", "run", "--horizon", "10", "-o", "f.csv")
     assert result.exit_code == 0, result.stderr
     assert len(pd.read_csv("f.csv")) == 20

@@ -64,7 +64,7 @@ def table(covariates: dict[str, Any], *, series: int = 2, ahead: int = 0) -> Tab
 
 
 def settled(
-    plan: FeaturePlan, given: Table, horizon: int = 3, *, needed: bool = False, season: int = 7
+    plan: FeaturePlan, given: Table, horizon: int = 3, *, needed: int = 0, season: int = 7
 ) -> tuple[FeaturePlan, Panel, Features]:
     panel, _ = regularize(given, Rules(frequency="D", ahead=bool(plan.future)))
     told = np.arange(len(panel.targets)) % DAYS < TOLD
@@ -166,7 +166,7 @@ def test_a_static_column_that_changes_is_refused_with_an_example() -> None:
 def test_what_is_known_ahead_goes_on_beyond_the_last_target() -> None:
     promo = np.arange(2.0 * (DAYS + 3))
     given = table({"promo": Numbers(promo)}, ahead=3)
-    plan, panel, found = settled(FeaturePlan(future=("promo",)), given, needed=True)
+    plan, panel, found = settled(FeaturePlan(future=("promo",)), given, needed=3)
     assert panel.lengths.tolist() == [DAYS, DAYS]
     assert panel.ahead is not None
     assert panel.ahead.tolist() == [3, 3]
@@ -179,7 +179,7 @@ def test_what_is_not_known_far_enough_is_refused_with_series_and_dates() -> None
     promo[[-1, DAYS + 1]] = NAN
     given = table({"promo": Numbers(promo)}, ahead=3)
     with pytest.raises(DataError) as caught:
-        settled(FeaturePlan(future=("promo",)), given, needed=True)
+        settled(FeaturePlan(future=("promo",)), given, needed=3)
     lines = [str(problem) for problem in caught.value.problems]
     assert lines[0].startswith(
         "series 's0': promo not known at 1 of the steps to forecast, from 2024-01-22 to 2024-01-22"
@@ -192,7 +192,7 @@ def test_what_is_not_known_far_enough_is_refused_with_series_and_dates() -> None
 def test_a_rule_may_stand_in_for_what_is_not_known(rule: str, expected: int) -> None:
     promo = np.tile(np.arange(float(DAYS)), 2)
     plan = FeaturePlan(future=("promo",), missing_future=rule)
-    plan, _, found = settled(plan, table({"promo": Numbers(promo)}), needed=True)
+    plan, _, found = settled(plan, table({"promo": Numbers(promo)}), needed=3)
     learned = plan.covariates.covariates[0]
     first_ahead = found.future[DAYS, 0] * learned.scale[0] + learned.mean[0]
     assert first_ahead == pytest.approx(expected)
@@ -245,7 +245,7 @@ def test_nothing_at_or_after_an_origin_changes_what_is_read_before_it(
             mixed[name] = Numbers(np.where(keep, column.numbers(), new.numbers()))
     changed = table(mixed)
     panel, _ = regularize(changed, Rules(frequency="D"))
-    again = features.build(plan, changed, panel, horizon=3, season=7, needed=False)
+    again = features.build(plan, changed, panel, horizon=3, season=7, needed=0)
     np.testing.assert_array_equal(found.past[keep], again.past[keep])
     np.testing.assert_array_equal(found.past_codes[keep], again.past_codes[keep])
 
@@ -255,7 +255,7 @@ def test_a_stored_plan_builds_the_same_to_the_last_bit() -> None:
     plan, panel, found = settled(EVERYTHING, given)
     stored = json.loads(json.dumps(plan.to_json()))
     again = FeaturePlan.from_json(stored, plan.arrays())
-    rebuilt = features.build(again, given, panel, horizon=3, season=7, needed=False)
+    rebuilt = features.build(again, given, panel, horizon=3, season=7, needed=0)
     for one, two in zip(found.tables(), rebuilt.tables(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert rebuilt.past_sizes == found.past_sizes

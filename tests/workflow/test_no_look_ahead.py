@@ -98,7 +98,6 @@ def cleaned_again(found: Prepared, path: Path) -> Cleaned:
         treat(found.plan, laid.panel),
         horizon=HORIZON,
         estimate=estimate_of(found.plan),
-        needed=False,
     )
 
 
