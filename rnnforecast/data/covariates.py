@@ -210,8 +210,12 @@ def _scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     some = ~np.isnan(values).all(axis=0)
     mean, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
     if some.any():
-        scaler = StandardScaler().fit(values[:, some])
-        mean[some], scale[some] = scaler.mean_, scaler.scale_
+        # in a unit of their own: the squares of huge numbers overflow
+        unit = np.nanmax(np.abs(values[:, some]), axis=0)
+        unit = np.where(unit > 0, unit, 1.0)
+        scaler = StandardScaler().fit(values[:, some] / unit)
+        mean[some], scale[some] = scaler.mean_ * unit, scaler.scale_ * unit
+        scale[some] = np.where(scaler.var_ > 0, scale[some], 1.0)
     return tuple(mean.tolist()), tuple(scale.tolist())
 
 

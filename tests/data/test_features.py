@@ -102,6 +102,13 @@ def test_wild_numbers_are_clipped() -> None:
     assert found.past[-1, 0] == 10
 
 
+def test_huge_numbers_are_scaled_without_overflow() -> None:
+    price = noise(2 * DAYS)
+    _, _, one = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price)}))
+    _, _, huge = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price * 1e300)}))
+    np.testing.assert_allclose(huge.past, one.past, rtol=1e-5)
+
+
 def test_categories_have_codes_and_unseen_ones_share_a_slot() -> None:
     kind = ["b"] * 8 + ["a"] * 4 + [None, "c"] + ["late"] * 6
     given = table({"kind": words(kind * 2)})
