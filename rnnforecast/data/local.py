@@ -26,10 +26,11 @@ def unmistakable(
     table: Table, zone: str, *, ambiguous: str, missing: str, names: npt.NDArray[Any]
 ) -> tuple[Table, str, dict[str, Any], list[Problem]]:
     """The table with stamps of one meaning, the zone they are to be shown in ("" where they stand
-    for themselves), `[S]` counts of the rows that needed a rule, and faults where there is none."""
+    for themselves), `[S]` counts of the rows that needed a rule and of those for which there is
+    none (``unsettled``), and faults for the latter."""
     size = len(names)
     none = np.zeros(size, dtype=np.int64)
-    counts: dict[str, Any] = {"ambiguous": none, "skipped_hour": none}
+    counts: dict[str, Any] = {"ambiguous": none, "skipped_hour": none, "unsettled": none}
     if not zone or table.time.dtype.kind != "M":
         return table, "", counts, []
     known = table.timezone != ""  # instants, or local to a fixed offset
@@ -42,6 +43,7 @@ def unmistakable(
     found = to_utc(local, zone, ambiguous=ambiguous, missing=missing, codes=table.codes)
     faults = zone_faults(table, found, zone)
     counts["ambiguous"] = np.bincount(table.codes[found.ambiguous_rows], minlength=size)
+    counts["unsettled"] = np.bincount(table.codes[found.unsettled], minlength=size)
     counts["skipped_hour"] = np.bincount(table.codes[found.missing_rows], minlength=size)
     table = replace(table, time=found.utc, timezone="")
     return (table.take(~found.dropped) if found.dropped.any() else table), zone, counts, faults

@@ -130,6 +130,7 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
     table, zone, found, faults = unmistakable(
         table, rules.zone, ambiguous=rules.ambiguous_hour, missing=rules.missing_hour, names=names
     )
+    unsettled, hours = found.pop("unsettled") > 0, list(faults)
     rows, found["out_of_order"] = sort(table)
     found |= {"label": names, "rows": np.diff(rows.offsets)}
     zero = np.zeros((), dtype=rows.time.dtype)
@@ -161,6 +162,8 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
     found["off_grid"] = np.bincount(rows.codes[~grid.on], minlength=rows.size)
     faults += off_grid(table, rows, grid, placed.frequency, names, placed.zone)
     if skip_faulty:
+        reason = "local hours that come twice or not at all"
+        rows, grid = _leave_out(rows, grid, found["skipped"], unsettled, reason)
         rows, grid = _leave_out(rows, grid, found["skipped"], twice, "repeated stamps")
         off = found["off_grid"] > 0
         rows, grid = _leave_out(rows, grid, found["skipped"], off, "stamps off the grid")
@@ -171,6 +174,8 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
     if grid.on.all():
         faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names, placed.zone)
     faults += nothing_left(observed, rules.minimum_length)
+    if hours and not skip_faulty:  # rows that are not told apart look like many other faults
+        faults = hours
     first = per_series(np.minimum, grid.ordinals, rows.offsets, 0)
     found["steps"] = np.where(np.diff(rows.offsets) > 0, last - first + 1, 0)
     of_targets = np.diff(rows.offsets)

@@ -193,6 +193,27 @@ def test_days_of_23_and_25_hours_come_out_right(
     assert (parquet.to_numpy() == stamps[hours:].to_numpy()).all()
 
 
+def test_an_hour_that_comes_twice_is_told_once_and_costs_its_series_alone(
+    given: Run, train: Run, rnnforecast: Run
+) -> None:
+    local = pd.date_range("2024-10-21", periods=24 * 7 - 1, freq="h").strftime("%Y-%m-%d %H:%M")
+    y = 10 + np.sin(np.arange(len(local)) * np.pi / 12)
+    one = pd.DataFrame({"unique_id": "a", "ds": local, "y": y})[:140]
+    given(pd.concat([one, one.assign(unique_id="b")]), horizon=4)
+    zone = "data.timezone=Europe/Berlin"
+    assert train(zone).exit_code == 0
+    twice = pd.DataFrame({"unique_id": "b", "ds": ["2024-10-27 02:00"] * 2, "y": [1.0, 2.0]})
+    pd.concat([one, one.assign(unique_id="b"), twice]).to_csv("data.csv", index=False)
+    result = train(zone, out="other")
+    assert result.exit_code == 4
+    assert "comes twice in Europe/Berlin" in result.stderr
+    assert "again, after" not in result.stderr
+    result = rnnforecast("predict", "run", "-o", "f.csv")
+    assert result.exit_code == 6
+    assert "b (local hours that come twice or not at all)" in result.stderr
+    assert set(pd.read_csv("f.csv")["unique_id"]) == {"a"}
+
+
 def test_hours_become_local_days(given: Run, train: Run, rnnforecast: Run) -> None:
     stamps = pd.date_range("2024-03-01", "2024-04-15", freq="h", tz="Europe/Berlin")[:-1]
     frame = pd.DataFrame({"ds": stamps.strftime("%Y-%m-%dT%H:%M:%S%z"), "y": 1.0})
