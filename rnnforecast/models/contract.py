@@ -1,32 +1,75 @@
 """What every backbone must offer; one test runs it on every file in `backbones/`.
 
-A backbone maps `[B, G, K]` to `[B, G, K]` and returns its state, a tuple of tensors
-`[layers, B, K]`. Run from a carried state it continues exactly where it stopped.
+A file in `backbones/` defines one recurrent *layer*, which maps `[B, G, K]` to `[B, G, K]` and
+returns its state, a tuple of tensors with the batch on axis 1. Run from a carried state it
+continues exactly where it stopped. `stack` puts layers on top of each other.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 State = tuple[Tensor, ...]
-"""Tensors `[layers, B, K]`; one for the simple nets, hidden and cell for the LSTM."""
+"""Tensors `[n, B, X]`; n is 1 for most, the number of steps kept where a layer keeps several."""
 
 
-class Backbone(Protocol):
-    """The call every backbone answers."""
+@dataclass(frozen=True)
+class Noise:
+    """What is disturbed on the recurrence in training, and how a layer starts."""
 
-    def __call__(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """`[B, G, K]`, state or none → `[B, G, K]`, state after the last step."""
+    dropout: float = 0.0
+    """Share of the recurrent inputs set to zero, the same ones at all steps of a window."""
+    zoneout: float = 0.0
+    """Share of the units that keep their old value, anew at each step."""
+    learnt_start: bool = False
+    """Whether the state before the first step is learnt; else it is zero."""
+
+
+NO_NOISE = Noise()
+
+
+class Layer(Protocol):
+    """The call every layer answers."""
+
+    parts: int
+    """The number of tensors in its state."""
+
+    def recurrent(self) -> list[Tensor]:
+        """The weights that the state is multiplied with, `[n * K, K]` each, if there are any."""
+        ...
+
+    def __call__(
+        self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """`[B, G, K]`, state or none → `[B, G, K]`, state after the last step.
+
+        `gaps [B, G, D]` is the time since the last observation, in segments; only layers with the
+        trait ``gaps`` read it.
+        """
         ...
 
 
 class BackboneFile(Protocol):
-    """What a file in `backbones/` defines: frozen options and a builder."""
+    """What a file in `backbones/` defines: traits, frozen options and a builder.
 
+    `TRAITS`, a literal tuple, says what the layer can do:
+
+    | trait | meaning |
+    | --- | --- |
+    | ``noise`` | it steps from state to state, so dropout and zoneout may act on the recurrence |
+    | ``bidirectional`` | it may also read the lookback backwards |
+    | ``gaps`` | it reads the time since the last observation |
+    """
+
+    TRAITS: tuple[str, ...]
     Options: type[Any]
 
-    def build(self, hidden_size: int, layers: int, dropout: float, options: Any) -> nn.Module:
-        """A fresh net."""
+    def build(self, width: int, options: Any, *, depth: int, noise: Noise, gaps: int) -> nn.Module:
+        """A fresh layer of `width` K, the `depth`-th from below (0-based).
+
+        `gaps` is D, the number of gaps a segment has.
+        """
         ...

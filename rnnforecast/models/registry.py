@@ -27,6 +27,14 @@ def summary(name: str) -> str:
     return doc.splitlines()[0]
 
 
+def traits(name: str) -> tuple[str, ...]:
+    """The backbone's `TRAITS`, see `contract.BackboneFile`, read without importing it."""
+    for node in ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAITS":
+            return tuple(ast.literal_eval(node.value))
+    return ()
+
+
 def load(name: str) -> BackboneFile:
     """The backbone's module."""
     return cast("BackboneFile", importlib.import_module(f"rnnforecast.models.backbones.{name}"))

@@ -1,41 +1,80 @@
 """Gated recurrent unit: two gates, one state; the default.
 
-    r_t = sigmoid(W_r x_t + U_r h_{t-1} + b_r)
-    z_t = sigmoid(W_z x_t + U_z h_{t-1} + b_z)
-    n_t = tanh(W_n x_t + b_n + r_t * (U_n h_{t-1} + c_n))
+    r_t = sigmoid(W_r x_t + b_r + U_r h_{t-1} + c_r)
+    z_t = sigmoid(W_z x_t + b_z + U_z h_{t-1} + c_z)
+    n_t = tanh(W_n x_t + b_n + r_t * (U_n h_{t-1} + c_n))       reset: after
+    n_t = tanh(W_n x_t + b_n + U_n (r_t * h_{t-1}) + c_n)       reset: before
     h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
-Cho et al. 2014, arXiv:1406.1078, with the reset gate after the product, as cuDNN computes it.
+Cho et al. 2014, arXiv:1406.1078, has the reset gate before the product; after it is how cuDNN
+computes it, in one kernel for all steps.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
-from rnnforecast.models.contract import State
+from rnnforecast.models.contract import Noise
+from rnnforecast.models.recurrence import CellState, Steps, weights_of
+
+TRAITS = ("noise", "bidirectional")
 
 
 @dataclass(frozen=True)
 class Options:
-    """The GRU has no options of its own."""
+    """`reset`: whether the reset gate acts after the recurrent product, or before it."""
+
+    reset: str = "after"
+
+    def __post_init__(self) -> None:
+        if self.reset not in ("after", "before"):
+            raise ValueError(f"reset: expected after or before, found {self.reset!r}")
 
 
-class Gru(nn.Module):
-    """`[B, G, K]` → `[B, G, K]` and the state `([layers, B, K],)`."""
+class GruCell(nn.Module):
+    """One step, and all of them by torch's own kernels where the reset gate comes after."""
 
-    def __init__(self, hidden_size: int, layers: int, dropout: float) -> None:
+    free = 1
+
+    def __init__(self, width: int, *, reset: str) -> None:
         super().__init__()
-        between = dropout if layers > 1 else 0.0
-        self.net = nn.GRU(hidden_size, hidden_size, layers, batch_first=True, dropout=between)
+        self.net = nn.GRU(width, width, batch_first=True)
+        self.widths, self.after = (width,), reset == "after"
+        self.fused = self.after
 
-    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Runs over all G steps, from zeros where no state is given."""
-        out, hidden = self.net(x, None if state is None else state[0])
-        return out, (hidden,)
+    def recurrent(self) -> list[Tensor]:
+        """U_r, U_z and U_n."""
+        return [weights_of(self.net)[1]]
+
+    def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
+        """W x + b of the gates r, z and n."""
+        W, _, b, _ = weights_of(self.net)
+        return linear(x, W, b)
+
+    def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
+        """h."""
+        _, U, _, c = weights_of(self.net)
+        width = hidden.shape[-1]
+        both = 2 * width  # rows of the two gates
+        gates = torch.sigmoid(projected[:, :both] + linear(hidden, U[:both], c[:both]))
+        r, z = gates.chunk(2, -1)
+        if self.after:
+            fresh = r * linear(hidden, U[both:], c[both:])
+        else:
+            fresh = linear(r * hidden, U[both:], c[both:])
+        new = torch.tanh(projected[:, both:] + fresh)
+        return (torch.lerp(new, state[0], z),)
+
+    def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        """All steps, `[B, G, K]`."""
+        out, hidden = self.net(x, state[0].unsqueeze(0))
+        return out, (hidden[0],)
 
 
-def build(hidden_size: int, layers: int, dropout: float, options: Options) -> Gru:
-    """A fresh GRU of width `hidden_size`."""
-    return Gru(hidden_size, layers, dropout)
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+    """A fresh layer of width `width`; all depths are alike."""
+    return Steps(GruCell(width, reset=options.reset), noise)

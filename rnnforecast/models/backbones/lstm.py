@@ -15,8 +15,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
-from rnnforecast.models.contract import State
+from rnnforecast.models.contract import Noise
+from rnnforecast.models.recurrence import CellState, Steps, weights_of
+
+TRAITS = ("noise", "bidirectional")
 
 
 @dataclass(frozen=True)
@@ -26,28 +30,42 @@ class Options:
     forget_bias: float = 1.0
 
 
-class Lstm(nn.Module):
-    """`[B, G, K]` → `[B, G, K]` and the state `([layers, B, K], [layers, B, K])` (hidden, cell)."""
+class LstmCell(nn.Module):
+    """One step, and all of them by torch's own kernels; the state is hidden and cell."""
 
-    def __init__(
-        self, hidden_size: int, layers: int, dropout: float, *, forget_bias: float
-    ) -> None:
+    free, fused = 2, True
+
+    def __init__(self, width: int, *, forget_bias: float) -> None:
         super().__init__()
-        between = dropout if layers > 1 else 0.0
-        self.net = nn.LSTM(hidden_size, hidden_size, layers, batch_first=True, dropout=between)
+        self.net = nn.LSTM(width, width, batch_first=True)
+        self.widths = (width, width)
         with torch.no_grad():
-            for layer in range(layers):
-                # torch adds two biases and orders the gates i, f, g, o: the second quarter forgets
-                for name, bias in (("ih", forget_bias), ("hh", 0.0)):
-                    gates = getattr(self.net, f"bias_{name}_l{layer}")
-                    gates[hidden_size : 2 * hidden_size] = bias
+            # torch adds two biases and orders the gates i, f, g, o: the second quarter forgets
+            for bias, start in zip(weights_of(self.net)[2:], (forget_bias, 0.0), strict=True):
+                bias[width : 2 * width] = start
 
-    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Runs over all G steps, from zeros where no state is given."""
-        out, (hidden, cell) = self.net(x, None if state is None else (state[0], state[1]))
-        return out, (hidden, cell)
+    def recurrent(self) -> list[Tensor]:
+        """U of the gates and U_g."""
+        return [weights_of(self.net)[1]]
+
+    def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
+        """W x + b of i, f, g and o."""
+        W, _, b, _ = weights_of(self.net)
+        return linear(x, W, b)
+
+    def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
+        """h and c."""
+        _, U, _, c = weights_of(self.net)
+        i, f, g, o = (projected + linear(hidden, U, c)).chunk(4, -1)
+        cell = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(cell), cell
+
+    def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        """All steps, `[B, G, K]`."""
+        out, (hidden, cell) = self.net(x, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
+        return out, (hidden[0], cell[0])
 
 
-def build(hidden_size: int, layers: int, dropout: float, options: Options) -> Lstm:
-    """A fresh LSTM of width `hidden_size`."""
-    return Lstm(hidden_size, layers, dropout, forget_bias=options.forget_bias)
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+    """A fresh layer of width `width`; all depths are alike."""
+    return Steps(LstmCell(width, forget_bias=options.forget_bias), noise)

@@ -1,6 +1,6 @@
 """Simple recurrent net: one state, no gate; quick, with a short memory.
 
-    h_t = f(W x_t + U h_{t-1} + b),  f = tanh or relu
+    h_t = f(W x_t + U h_{t-1} + b),  f = tanh, relu or sigmoid
 
 Elman 1990.
 """
@@ -9,42 +9,63 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
-from rnnforecast.models.contract import State
+from rnnforecast.models.contract import Noise
+from rnnforecast.models.recurrence import CellState, Steps, weights_of
+
+TRAITS = ("noise",)
+
+FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
 @dataclass(frozen=True)
 class Options:
-    """`nonlinearity`: tanh, or relu."""
+    """`nonlinearity`: tanh, relu or sigmoid."""
 
     nonlinearity: str = "tanh"
 
     def __post_init__(self) -> None:
-        if self.nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"nonlinearity: expected tanh or relu, found {self.nonlinearity!r}")
+        if self.nonlinearity not in FUNCTIONS:
+            raise ValueError(
+                f"nonlinearity: expected tanh, relu or sigmoid, found {self.nonlinearity!r}"
+            )
 
 
-class Rnn(nn.Module):
-    """`[B, G, K]` → `[B, G, K]` and the state `([layers, B, K],)`."""
+class RnnCell(nn.Module):
+    """One step, and all of them by torch's own kernels."""
 
-    def __init__(self, hidden_size: int, layers: int, dropout: float, *, nonlinearity: str) -> None:
+    free = 1
+
+    def __init__(self, width: int, nonlinearity: str) -> None:
         super().__init__()
-        self.net = nn.RNN(
-            hidden_size,
-            hidden_size,
-            layers,
-            nonlinearity=nonlinearity,
-            batch_first=True,
-            dropout=dropout if layers > 1 else 0.0,
-        )
+        fused = "tanh" if nonlinearity == "sigmoid" else nonlinearity
+        self.net = nn.RNN(width, width, nonlinearity=fused, batch_first=True)
+        self.widths, self.function = (width,), FUNCTIONS[nonlinearity]
+        self.fused = fused == nonlinearity
 
-    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Runs over all G steps, from zeros where no state is given."""
-        out, hidden = self.net(x, None if state is None else state[0])
-        return out, (hidden,)
+    def recurrent(self) -> list[Tensor]:
+        """U."""
+        return [weights_of(self.net)[1]]
+
+    def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
+        """W x + b."""
+        W, _, b, _ = weights_of(self.net)
+        return linear(x, W, b)
+
+    def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
+        """h."""
+        _, U, _, c = weights_of(self.net)
+        return (self.function(projected + linear(hidden, U, c)),)
+
+    def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        """All steps, `[B, G, K]`."""
+        out, hidden = self.net(x, state[0].unsqueeze(0))
+        return out, (hidden[0],)
 
 
-def build(hidden_size: int, layers: int, dropout: float, options: Options) -> Rnn:
-    """A fresh simple recurrent net of width `hidden_size`."""
-    return Rnn(hidden_size, layers, dropout, nonlinearity=options.nonlinearity)
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+    """A fresh layer of width `width`; all depths are alike."""
+    return Steps(RnnCell(width, options.nonlinearity), noise)
