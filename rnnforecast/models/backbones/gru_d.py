@@ -1,0 +1,83 @@
+"""GRU whose state fades with the time since the last observation; for data with many gaps.
+
+    g_t = exp(-max(0, W_g d_t + b_g))      how much is still believed, of each unit
+    s_t = g_t * h_{t-1}
+    r_t = sigmoid(W_r x_t + b_r + U_r s_t + c_r)
+    z_t = sigmoid(W_z x_t + b_z + U_z s_t + c_z)
+    n_t = tanh(W_n x_t + b_n + r_t * (U_n s_t + c_n))
+    h_t = (1 - z_t) * n_t + z_t * s_t
+
+d_t [D] is the time since the last observation at each step of the segment, in segments: zero at an
+observation (the paper counts from the step before), and where it is not told. Che et al. 2018,
+"Recurrent neural networks for multivariate time series with missing values", arXiv:1606.01865; its
+other half, the fading of the inputs, is `embed.InputDecay`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from rnnforecast.models.contract import Noise
+from rnnforecast.models.recurrence import CellState, Steps, weights_of
+
+TRAITS = ("gaps", "noise")
+
+
+@dataclass(frozen=True)
+class Options:
+    """None."""
+
+
+class GruDCell(nn.Module):
+    """One step; there is no kernel for all, as the state fades in between."""
+
+    free, fused = 1, False
+
+    def __init__(self, width: int, *, gaps: int) -> None:
+        super().__init__()
+        self.net = nn.GRU(width, width, batch_first=True)
+        self.widths = (width,)
+        # where a segment has no gaps nothing could ever be learnt of them
+        self.weight = nn.Parameter(torch.empty(width, gaps)) if gaps else None
+        self.bias = nn.Parameter(torch.zeros(width)) if gaps else None
+        if self.weight is not None:
+            # Behind max(0, .) what is not positive has no gradient: zeros would never learn, and
+            # as gaps are not negative, neither would negative weights. Small, so that a gap of one
+            # segment leaves most of the state; not all alike, so that units forget differently.
+            nn.init.uniform_(self.weight, 0.01 / gaps, 0.2 / gaps)
+
+    def recurrent(self) -> list[Tensor]:
+        """U_r, U_z and U_n."""
+        return [weights_of(self.net)[1]]
+
+    def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
+        """W x + b of the gates r, z and n, then g: `[B, G, K]` and `[B, G, D]` → `[B, G, 4K]`."""
+        W, _, b, _ = weights_of(self.net)
+        products = linear(x, W, b)
+        return torch.cat([products, self.decay(x, gaps).to(products.dtype)], -1)
+
+    def decay(self, x: Tensor, gaps: Tensor | None) -> Tensor:
+        """g `[B, G, K]` for all steps."""
+        if self.weight is None or self.bias is None:
+            return torch.ones_like(x)
+        told = x.new_zeros(*x.shape[:2], self.weight.shape[1]) if gaps is None else gaps.to(x.dtype)
+        return torch.exp(-torch.relu(linear(told, self.weight, self.bias)))
+
+    def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
+        """h."""
+        _, U, _, c = weights_of(self.net)
+        x_r, x_z, x_n, decay = projected.chunk(4, -1)
+        u_r, u_z, u_n = linear(hidden * decay, U, c).chunk(3, -1)
+        r, z = torch.sigmoid(x_r + u_r), torch.sigmoid(x_z + u_z)
+        new = torch.tanh(x_n + r * u_n)
+        # no lerp: with products of reduced precision the state may be of the full one
+        return (new + z * (state[0] * decay - new),)
+
+
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+    """A fresh layer of width `width`; all depths are alike, and each fades by the same gaps."""
+    return Steps(GruDCell(width, gaps=gaps), noise)

@@ -1,0 +1,113 @@
+"""Causal self-attention: looks at all it has read at once; the yardstick that is not recurrent.
+
+    x_t <- x_t + p_t                                   in the lowest layer only
+    a_t = sum over s <= t of softmax_s(q_t . k_s / sqrt(K / heads)) v_s      in each head
+    y_t = norm(x_t + W_o a_t)
+    o_t = norm(y_t + W_2 relu(W_1 y_t))
+    p_t[2i] = sin(t / 10000^(2i / K)),  p_t[2i + 1] = cos(t / 10000^(2i / K))
+
+q, k and v are linear in x. With `norm_first` (Xiong et al. 2020, arXiv:2002.04745) attention and
+W_1 read norm(x) and norm(y), and the sums are not normalised. Vaswani et al. 2017,
+arXiv:1706.03762. The state is all that was read, with its positions, so that steps can be added.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rnnforecast.models.contract import Noise, State
+
+TRAITS = ()
+
+LONGEST_WAVE = 10000.0
+"""Of the positions, in steps and divided by 2 pi."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """`heads`: of the attention, or the largest divisor of the width below it; `feedforward`: width
+    of the hidden layer, in widths; `dropout`: of attention and sums; `norm_first`: see above."""
+
+    heads: int = 4
+    feedforward: int = 4
+    dropout: float = 0.0
+    norm_first: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("heads", "feedforward"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: expected a share from 0 to below 1, found {self.dropout}")
+
+
+class Attention(nn.Module):
+    """One encoder layer that sees what came before, also in an earlier call."""
+
+    parts = 1
+
+    def __init__(self, width: int, options: Options, *, positions: bool) -> None:
+        super().__init__()
+        self.positions = positions
+        self.block = nn.TransformerEncoderLayer(
+            width,
+            max(n for n in range(1, options.heads + 1) if width % n == 0),
+            options.feedforward * width,
+            dropout=options.dropout,
+            norm_first=options.norm_first,
+            batch_first=True,
+        )
+
+    def recurrent(self) -> list[Tensor]:
+        """None: no state is multiplied with weights again and again."""
+        return []
+
+    def forward(
+        self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """`[B, G, K]` → `[B, G, K]` and all inputs so far, `([G_past + G, B, K],)`."""
+        past = x[:, :0] if state is None else state[0].transpose(0, 1)
+        if self.positions:
+            x = x + positions(past.shape[1], x)
+        seen = torch.cat([past.to(x.dtype), x], 1)  # [B, G_past + G, K]
+        return self._encode(x, seen), (seen.transpose(0, 1),)
+
+    def _encode(self, x: Tensor, seen: Tensor) -> Tensor:
+        """The block's own parts one by one: called whole, it asks for all that was seen again."""
+        block = self.block
+        if block.norm_first:
+            y = x + block.dropout1(self._attend(block.norm1(x), block.norm1(seen)))
+            return y + self._feed(block.norm2(y))  # type: ignore[no-any-return]
+        y = block.norm1(x + block.dropout1(self._attend(x, seen)))
+        return block.norm2(y + self._feed(y))  # type: ignore[no-any-return]
+
+    def _attend(self, x: Tensor, seen: Tensor) -> Tensor:
+        """Each of the last G steps looks at itself and all before it."""
+        shape = (x.shape[1], seen.shape[1])
+        ahead = torch.ones(shape, dtype=torch.bool, device=x.device).triu(shape[1] - shape[0] + 1)
+        found, _ = self.block.self_attn(x, seen, seen, attn_mask=ahead, need_weights=False)
+        return found  # type: ignore[no-any-return]
+
+    def _feed(self, y: Tensor) -> Tensor:
+        block = self.block
+        hidden = block.dropout(torch.relu(block.linear1(y)))
+        return block.dropout2(block.linear2(hidden))  # type: ignore[no-any-return]
+
+
+def positions(before: int, x: Tensor) -> Tensor:
+    """p `[G, K]` of the steps of `x [B, G, K]`, which come after `before` others."""
+    exact = torch.promote_types(x.dtype, torch.float32)
+    step = torch.arange(before, before + x.shape[1], dtype=exact, device=x.device)
+    unit = torch.arange(x.shape[2], device=x.device)
+    wave = torch.exp(-math.log(LONGEST_WAVE) * (unit - unit % 2).to(exact) / x.shape[2])
+    angle = step.unsqueeze(1) * wave
+    return torch.where(unit % 2 == 0, angle.sin(), angle.cos()).to(x.dtype)
+
+
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Attention:
+    """A fresh layer of width `width`; the lowest one says where each step stands."""
+    return Attention(width, options, positions=depth == 0)
