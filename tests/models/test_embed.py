@@ -1,4 +1,5 @@
-"""The lookback becomes segments: in order, ending at the origin, deaf to hidden and wild values."""
+"""The lookback becomes segments: in order, ending at the origin, deaf to hidden and wild values,
+and what stands in for missing ones may fade."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnforecast.models.embed import LARGEST_INPUT, SegmentEmbedding
+from rnnforecast.models.embed import LARGEST_INPUT, InputDecay, SegmentEmbedding
 from rnnforecast.models.history import History
 
 K = 4
@@ -103,3 +104,92 @@ def test_dropout_hides_only_while_training() -> None:
     assert not torch.equal(net(*told(z, visible)), net(*told(z, visible)))
     net.eval()
     assert torch.equal(net(*told(z, visible)), net(*told(z, visible)))
+
+
+def since(visible: Tensor) -> Tensor:
+    """Steps since the last value; before the first, since the window began."""
+    steps = torch.zeros(visible.shape)
+    for step in range(visible.shape[1]):
+        before = steps[:, step - 1] if step else torch.zeros_like(steps[:, 0])
+        steps[:, step] = torch.where(visible[:, step], 0.0, before + 1)
+    return steps
+
+
+def faded(z: Tensor, visible: Tensor) -> History:
+    """A window with stand-ins for what is missing, told how old they are."""
+    everywhere = torch.ones_like(visible)
+    return History(values=z, visible=visible, present=everywhere, elapsed=since(visible))
+
+
+@pytest.mark.parametrize("segment", [1, 3])
+def test_what_stands_in_for_a_value_fades_as_the_paper_says(segment: int) -> None:
+    z, visible = window(7, 2)
+    decay = InputDecay(2, segment)
+    with torch.no_grad():
+        decay.weight.copy_(torch.tensor([0.3, -0.4]))
+        decay.bias.copy_(torch.tensor([-0.1, 0.9]))
+    found = decay(z, faded(z, visible)).detach().numpy()
+    old = since(visible).numpy()
+    w, b = (0.3, -0.4), (-0.1, 0.9)
+    for place in np.ndindex(2, 7, 2):
+        fading = w[place[2]] * float(old[place]) / segment + b[place[2]]
+        share, m, x = np.exp(-max(0.0, fading)), float(visible[place]), float(z[place])
+        np.testing.assert_allclose(found[place], m * x + (1 - m) * share * x, atol=1e-6)
+
+
+def test_the_embedding_reads_what_has_faded() -> None:
+    torch.manual_seed(1)
+    net = SegmentEmbedding(1, 3, K, decay=True)
+    plain, (z, visible) = embedding(1, 3), window(7)
+    plain.load_state_dict({k: v for k, v in net.state_dict().items() if "decay" not in k})
+    history = faded(z, visible)
+    less = torch.where(visible, z, z * torch.exp(-0.1 * since(visible) / 3))
+    torch.testing.assert_close(net(z, history), plain(less, history))
+    assert not torch.equal(net(z, history), plain(z, history))
+
+
+def test_a_window_without_gaps_does_not_fade() -> None:
+    z, visible = window(7)
+    everywhere = torch.ones_like(visible)
+    assert torch.equal(InputDecay(1, 3)(z, faded(z, everywhere)), z)
+
+
+def test_the_fading_of_each_channel_learns_from_the_start() -> None:
+    torch.manual_seed(1)
+    net, (z, visible) = SegmentEmbedding(2, 3, 32, decay=True), window(7, 2)
+    net(z, faded(z, visible)).square().sum().backward()
+    assert net.decay is not None
+    for parameter in net.decay.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+        assert (parameter.grad != 0).all()
+
+
+def test_fading_asks_for_the_time_since_the_last_value() -> None:
+    net = SegmentEmbedding(1, 3, K, decay=True)
+    with pytest.raises(ValueError, match="needs the time since the last observation"):
+        net(*told(*window(7)))
+
+
+def test_nothing_fades_unless_it_is_asked_for() -> None:
+    assert embedding(1, 3).decay is None
+    assert not [key for key in embedding(1, 3).state_dict() if "decay" in key]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("segment", [1, 3, 4, 9])
+def test_gaps_are_laid_out_in_segments_like_the_values(segment: int, channels: int) -> None:
+    z, visible = window(7, channels)
+    gaps = embedding(channels, segment).gaps(faded(z, visible))
+    old = since(visible).numpy() / segment
+    blank = np.zeros((2, -7 % segment, channels))
+    rows = np.concatenate([blank, old], 1)
+    assert gaps.shape == (2, rows.shape[1] // segment, segment * channels)
+    for number in range(gaps.shape[1]):
+        piece = rows[:, number * segment : (number + 1) * segment].reshape(2, -1)
+        np.testing.assert_allclose(gaps[:, number].numpy(), piece, atol=1e-7)
+
+
+def test_gaps_that_are_not_told_are_zero() -> None:
+    gaps = embedding(2, 3).gaps(told(*window(7, 2))[1])
+    assert torch.equal(gaps, torch.zeros(2, 3, 6))
