@@ -1,0 +1,141 @@
+"""The section about fitting: steps and rates, what the loss counts, which windows are drawn."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from rnnforecast.spec.inputs import Section
+from rnnforecast.spec.types import (
+    Auto,
+    Count,
+    Flag,
+    Loss,
+    Name,
+    NotNegative,
+    Positive,
+    Share,
+    Whole,
+)
+
+
+def _listed(value: object) -> object:
+    """Let one pattern stand for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+Weights = Annotated[tuple[NotNegative, ...], Field(min_length=1), "a list of numbers of at least 0"]
+Patterns = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+    "one or more patterns such as backbone.*",
+]
+
+
+class Training(Section):
+    """How the network is fitted."""
+
+    max_steps: Auto | Count = Field("auto", description="The number of weight updates at most.")
+    batch_size: Auto | Count = Field(
+        "auto",
+        description="The number of windows in a batch; several processes share them.",
+    )
+    accumulate: Count = Field(
+        1,
+        description="The number of batches in an update: the same as one batch of all their"
+        " windows, in less memory.",
+    )
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = Field(
+        "adamw",
+        description="How gradients become updates; sgd has Nesterov's momentum of 0.9 and wants a"
+        " higher learning rate.",
+    )
+    learning_rate: Positive = Field(0.002, description="The highest learning rate.")
+    schedule: Literal["one_cycle", "cosine", "constant", "step", "plateau"] = Field(
+        "one_cycle",
+        description="How the learning rate changes during training; step: to a tenth at half and"
+        " at three quarters of it; plateau: to three tenths after 3 validations without"
+        " improvement.",
+    )
+    weight_decay: NotNegative = Field(
+        0.01,
+        description="How strongly weights are drawn towards zero: by a share of the learning rate"
+        " for adamw, by the gradient of half their squares (L2) for the others.",
+    )
+    l1: NotNegative = Field(
+        0.0, description="How much the sizes of all weights but the biases add to the loss."
+    )
+    clip_norm: Positive | None = Field(
+        1.0, description="The gradient is scaled down to this norm; null leaves it."
+    )
+    clip_value: Positive | None = Field(
+        1.0, description="Each entry of the gradient is cut to this size; null leaves it."
+    )
+    average_last: Share = Field(
+        0.0,
+        description="The share of the steps, the last ones, whose weights are averaged; the average"
+        " is kept if it validates best, or if nothing validates.",
+    )
+    truncate: Count | None = Field(
+        None,
+        description="Gradients reach back so many segments; earlier ones are read with the state"
+        " carried on, but nothing is learnt through them; null for all.",
+    )
+    loss: Loss = Field(
+        "quantile", description="The loss that training makes small, on normalised values."
+    )
+    horizon_weight: Literal["equal", "decreasing"] | Weights = Field(
+        "equal",
+        description="How much each step ahead counts in the loss; decreasing: less by the root of"
+        " its number; or a number for each step.",
+    )
+    series_weight: Literal["equal", "level"] = Field(
+        "equal",
+        description="How much each series counts in the loss; level: in proportion to the mean"
+        " size of its values.",
+    )
+    sample_series: Literal["length", "uniform", "scale"] = Field(
+        "length",
+        description="How often windows are drawn from a series: by the root of its observed"
+        " length, all alike, or by the root of the mean size of its values.",
+    )
+    sample_origins: Literal["recent", "uniform"] = Field(
+        "recent", description="Whether recent windows are drawn more often, or all alike."
+    )
+    early_stopping: Flag = Field(
+        True, description="Stop when the validation loss no longer improves."
+    )
+    patience: Count = Field(
+        8, description="The number of validations without improvement before stopping."
+    )
+    final_fit: Flag = Field(
+        True, description="Train once more on all data, the held-out part included."
+    )
+    start_from: Name | None = Field(
+        None,
+        description="The run folder whose weights the training starts from, relative to the folder"
+        " of the spec.",
+    )
+    freeze: Patterns = Field(
+        (), description="The weights that are left as they are, by patterns of their names."
+    )
+    seed: Whole = Field(1, description="The seed of all random numbers.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where to train: processor (cpu) or graphics card (cuda, mps)."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="The number format of the network's arithmetic."
+    )
+    compile: Flag = Field(
+        False,
+        description="Translate the network for the device first: takes a minute or more, pays for"
+        " long trainings on a graphics card.",
+    )
+
+    @field_validator("horizon_weight")
+    @classmethod
+    def _something_counts(cls, weights: str | tuple[float, ...]) -> str | tuple[float, ...]:
+        if not isinstance(weights, str) and not any(weights):
+            raise ValueError("expected at least one number above 0, found zeros only")
+        return weights
