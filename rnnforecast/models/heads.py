@@ -1,54 +1,159 @@
-"""Heads: what a forecast is, and the loss that teaches it. All values here are normalised.
+"""Heads: what a forecast is, and the loss that teaches it.
 
-A head says how many numbers it needs for each step and target (`width`), turns them into
-quantiles and scores them. Losses are means over the observed steps: `weight [B, H, C]` is zero
-where the target was not observed.
+A head says how many raw numbers it needs for each step and target (`width`), turns them into
+quantiles or random values, and scores them. A `Frame` tells how the net's values relate to original
+units: some losses are taken there. Losses are means over the observed steps.
+
+Axes: B windows, H steps, C targets, P raw numbers, Q quantiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rnnforecast.models.normalize import SMALLEST_SPREAD, Level
+
 FIRST_GAP = -2.0
 """Before softplus: neighbouring quantiles start about 0.13 normalised units apart."""
 
+LARGEST_LOG = 30.0
+"""A logarithm is undone up to this: no forecast is 1e13 levels high, and none may overflow."""
+
+SMALLEST_LEVEL = 1e-6
+"""Random values lie between the quantiles at this level and at 1 minus it."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How normalised values of a batch relate to original units."""
+
+    level: Level
+    unit: Tensor
+    """Scalar: the size of normalised values the net calls 1."""
+    naive: Tensor | None = None
+    """`[B, 1, C]` original units: the mean absolute seasonal change of the history."""
+
+    def original(self, z: Tensor) -> Tensor:
+        """The net's values `[B, H, C]` or `[B, H, C, Q]` to original units."""
+        z = z * self.unit
+        return self.level.undo(z.clamp(-LARGEST_LOG, LARGEST_LOG) if self.level.log else z)
+
+    def normalised(self, y: Tensor) -> Tensor:
+        """Original `[B, H, C]` or `[B, H, C, Q]` to the net's values, float32."""
+        level = self.level
+        if y.dim() == level.center.dim() + 1:
+            base, seasonal = level.base, level.seasonal_ahead
+            level = replace(
+                level,
+                center=level.center.unsqueeze(-1),
+                scale=level.scale.unsqueeze(-1),
+                base=None if base is None else base.unsqueeze(-1),
+                seasonal_ahead=None if seasonal is None else seasonal.unsqueeze(-1),
+            )
+        return level.apply_ahead(y) / self.unit
+
+    def past(self, y: Tensor) -> Tensor:
+        """Original values of the lookback `[B, L, C]` to the net's values, float32."""
+        return self.level.apply(y) / self.unit
+
+    def repeated(self, times: int) -> Frame:
+        """Each window `times` times, one behind the other."""
+        naive = None if self.naive is None else self.naive.repeat_interleave(times, 0)
+        return Frame(self.level.repeated(times), self.unit, naive)
+
+    def of(self, windows: slice) -> Frame:
+        """The frame of some of the windows."""
+        naive = None if self.naive is None else self.naive[windows]
+        return Frame(self.level.of(windows), self.unit, naive)
+
+    def at(self, steps: slice) -> Frame:
+        """What holds for some of the steps ahead."""
+        return replace(self, level=self.level.at(steps))
+
 
 def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
-    """Mean of `losses [B, H, C]` under `weight [B, H, C]`; zero where nothing was observed."""
-    return (losses * weight).sum() / weight.sum().clamp_min(1.0)
+    """Mean of `losses` under `weight`, of one shape; zero where all weights are."""
+    weight = weight.to(losses.dtype)
+    total = weight.sum()
+    return (losses * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
 
 
-class PointHead(nn.Module):
-    """One number a step: the mean (`mse`), the median (`mae`) or between the two (`huber`)."""
+class Head(nn.Module):
+    """What every head offers. `raw [B, H, C, P]` is float32, and all zeros at the start."""
 
-    width, middle = 1, 0
+    width: int
+    """Raw numbers for a step and target."""
+    middle: int = 0
+    """Which of them is the location, in the net's units."""
+    samples: bool = True
+    """Whether random values make sense."""
+
+    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+        """The net's values `[B, H, C, Q]` at the ascending `levels`, never decreasing along Q."""
+        raise NotImplementedError
+
+    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+        """One random value each, the net's `[B, H, C]`, with torch's global generator."""
+        raise NotImplementedError
+
+    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+        """The loss of each step, `[B, H, C]`; `future [B, H, C]` in original units."""
+        raise NotImplementedError
+
+    def reduce(self, losses: Tensor, weight: Tensor) -> Tensor:
+        """From the losses of the steps to one."""
+        return weighted_mean(losses, weight)
+
+    def loss(self, raw: Tensor, future: Tensor, weight: Tensor, frame: Frame) -> Tensor:
+        """Scalar mean loss; `weight [B, H, C]` is zero where `future` was not observed."""
+        # whatever fills the gaps, its loss must be finite to vanish under a weight of zero
+        filled = torch.where(weight > 0, future, frame.level.scale.to(future.dtype))
+        return self.reduce(self.losses(raw, filled, frame), weight).to(raw.dtype)
+
+
+class PointHead(Head):
+    """One number a step. `losses` scores the net's values, or original ones: see `POINTS`."""
+
+    width, samples = 1, False
 
     def __init__(self, loss: str) -> None:
         super().__init__()
-        self.score = {
-            "mae": functional.l1_loss,
-            "mse": functional.mse_loss,
-            "huber": functional.smooth_l1_loss,
-        }[loss]
+        self.name, self.score = loss, POINTS[loss]
 
-    def quantiles(self, raw: Tensor) -> Tensor:
+    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
         """`[B, H, C, 1]` → `[B, H, C, 1]`: the point forecast stands for every quantile."""
         return raw
 
-    def loss(self, raw: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Scalar mean loss of `raw [B, H, C, 1]` against `target [B, H, C]`."""
-        return weighted_mean(self.score(raw[..., 0], target, reduction="none"), weight)
+    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+        """`[B, H, C]`: the point itself."""
+        return raw[..., 0]
+
+    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+        """The loss of each step, `[B, H, C]`."""
+        return self.score(raw[..., 0], future, frame)
+
+    def reduce(self, losses: Tensor, weight: Tensor) -> Tensor:
+        """The mean; for `rmse` the mean root of what is the mean square of a window and target."""
+        if self.name != "rmse":
+            return weighted_mean(losses, weight)
+        weight = weight.to(losses.dtype)
+        total = weight.sum(1)  # [B, C]
+        square = (losses * weight).sum(1) / torch.where(total > 0, total, 1.0)
+        # the root has no slope at zero: there the gradient is zero as well
+        root = torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
+        return weighted_mean(root, total)
 
 
-class QuantileHead(nn.Module):
+class QuantileHead(Head):
     """Quantiles that cannot cross: the median, and positive gaps upwards and downwards from it.
 
-    `levels [Q]` are sorted and hold 0.5. Loss: mean pinball loss (Koenker & Bassett 1978), doubled,
-    so that the median's share is the absolute error.
+    `levels [Q]` are sorted and hold 0.5. Loss: mean pinball loss (Koenker & Bassett 1978) of the
+    net's values, doubled, so that the median's share is the absolute error.
     """
 
     levels: Tensor
@@ -61,8 +166,8 @@ class QuantileHead(nn.Module):
         self.middle = list(levels).index(0.5)
         self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
 
-    def quantiles(self, raw: Tensor) -> Tensor:
-        """Raw `[B, H, C, Q]` → quantiles `[B, H, C, Q]`, never decreasing along Q."""
+    def trained(self, raw: Tensor) -> Tensor:
+        """Raw `[B, H, C, P]` → the quantiles at the head's own levels, `[B, H, C, P]`."""
         median = raw[..., self.middle : self.middle + 1]
         below = (
             functional.softplus(raw[..., : self.middle] + FIRST_GAP).flip(-1).cumsum(-1).flip(-1)
@@ -70,11 +175,94 @@ class QuantileHead(nn.Module):
         above = functional.softplus(raw[..., self.middle + 1 :] + FIRST_GAP).cumsum(-1)
         return torch.cat([median - below, median, median + above], -1)
 
-    def loss(self, raw: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Scalar mean loss of `raw [B, H, C, Q]` against `target [B, H, C]`."""
-        error = target.unsqueeze(-1) - self.quantiles(raw)
-        pinball = 2 * torch.maximum(self.levels * error, (self.levels - 1) * error)
-        return weighted_mean(pinball.mean(-1), weight)
+    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+        """`[B, H, C, Q]` at ascending `levels`, also others than those trained: see `_at`."""
+        asked = torch.tensor(levels, dtype=self.levels.dtype, device=raw.device)
+        if torch.equal(asked, self.levels):
+            return self.trained(raw)
+        # rounding can make a line fall by its last digit
+        return self._at(self.trained(raw), asked.expand(*raw.shape[:-1], -1)).cummax(-1).values
+
+    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+        """`[B, H, C]`: the quantile at a random level."""
+        level = torch.rand_like(raw[..., :1]).clamp(SMALLEST_LEVEL, 1 - SMALLEST_LEVEL)
+        return self._at(self.trained(raw), level)[..., 0]
+
+    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+        """The pinball loss of each step, `[B, H, C]`."""
+        error = frame.normalised(future).unsqueeze(-1) - self.trained(raw)
+        return 2 * torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1)
+
+    def _at(self, found: Tensor, level: Tensor) -> Tensor:
+        """Quantiles at `level [B, H, C, N]` from those `found [B, H, C, P]`: on a straight line
+        between two, and outside them on the exponential tail through the two outermost."""
+        if self.width == 1:
+            return found.expand_as(level)
+        own = self.levels
+        above = torch.searchsorted(own, level.contiguous()).clamp(1, self.width - 1)
+        low, high = own[above - 1], own[above]
+        inside = ((level - low) / (high - low)).clamp(0, 1)
+        value = torch.lerp(found.gather(-1, above - 1), found.gather(-1, above), inside)
+        lower = (found[..., 1:2] - found[..., :1]) / torch.log(own[1] / own[0])
+        upper = (found[..., -1:] - found[..., -2:-1]) / torch.log((1 - own[-2]) / (1 - own[-1]))
+        value = value + lower * torch.log(level / own[0]).clamp_max(0)
+        return value - upper * torch.log((1 - level) / (1 - own[-1])).clamp_max(0)
 
 
-Head = PointHead | QuantileHead
+Score = Callable[[Tensor, Tensor, Frame], Tensor]
+"""`(forecast [B, H, C] of the net, future [B, H, C] original, frame) -> losses [B, H, C]`."""
+
+
+def _normalised(score: Callable[..., Tensor]) -> Score:
+    return lambda forecast, future, frame: score(
+        forecast, frame.normalised(future), reduction="none"
+    )
+
+
+def _smape(forecast: Tensor, future: Tensor, frame: Frame) -> Tensor:
+    """``2 |y - f| / (|y| + |f|)`` in original units, from 0 to 2, and 0 where both are 0."""
+    found = frame.original(forecast)
+    size = future.abs() + found.abs()
+    return 2 * (future - found).abs() / torch.where(size > 0, size, 1.0)
+
+
+def _mase(forecast: Tensor, future: Tensor, frame: Frame) -> Tensor:
+    """``|y - f|`` over the mean absolute seasonal change of the history; over the level's scale
+    where there was no change."""
+    scale = frame.level.scale
+    if frame.naive is not None:
+        floor = SMALLEST_SPREAD * scale
+        scale = torch.where(frame.naive > 0, torch.maximum(frame.naive, floor), scale)
+    return (future - frame.original(forecast)).abs() / scale
+
+
+POINTS: dict[str, Score] = {
+    "mae": _normalised(functional.l1_loss),  # teaches the median
+    "mse": _normalised(functional.mse_loss),  # teaches the mean
+    "rmse": _normalised(functional.mse_loss),
+    "huber": _normalised(functional.smooth_l1_loss),  # between the two (Huber 1964)
+    "smape": _smape,
+    "mase": _mase,
+}
+
+Factory = Callable[[Sequence[float], Mapping[str, object]], Head]
+
+
+def _point(loss: str) -> Factory:
+    return lambda levels, options: PointHead(loss)
+
+
+LOSSES: dict[str, Factory] = {
+    "quantile": lambda levels, options: QuantileHead(levels),
+    **{loss: _point(loss) for loss in POINTS},
+}
+"""How each loss of the spec makes its head."""
+
+
+def head_of(
+    loss: str, levels: Sequence[float], options: Mapping[str, object] | None = None
+) -> Head:
+    """The head that `loss` names; `levels` are those the quantile head is trained at."""
+    if loss not in LOSSES:
+        raise ValueError(f"unknown loss '{loss}'; there are {', '.join(LOSSES)}")
+    return LOSSES[loss](levels, options or {})
