@@ -2,7 +2,7 @@
 
 It knows nets and batches, not specs or tables. All that changes while it runs lies in one
 `FitState`, which `checkpoint` writes and reads, so that a resumed fit goes on as if it had never
-stopped.
+stopped. Several processes may fit one net together; they decide alike, see `parallel`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,8 +18,15 @@ from torch import Tensor
 
 from rnnforecast.errors import Problem, TrainingDiverged
 from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.training import device
+from rnnforecast.training.averaging import averaged_weights, first_averaged, take_in
 from rnnforecast.training.batches import Batch
-from rnnforecast.training.schedule import rate
+from rnnforecast.training.optimizers import add_l1, optimizer_of
+from rnnforecast.training.parallel import ALONE, Team
+from rnnforecast.training.schedule import fallen, rate
+from rnnforecast.training.state import FitState as FitState
+from rnnforecast.training.state import Row as Row
+from rnnforecast.training.state import Weights, copied
 
 CHECK_EVERY = 10
 """Steps between two looks at the loss: a look makes a GPU wait, so there are few."""
@@ -47,16 +54,13 @@ class Recipe:
     patience: int | None
     """Validations without improvement before the fit ends; None: never early, last weights kept."""
     precision: torch.dtype = torch.float32
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of `history.csv`: mean training loss since the last one, and the validation loss."""
-
-    step: int
-    train_loss: float
-    validation_loss: float
-    learning_rate: float
+    optimizer: str = "adamw"
+    l1: float = 0.0
+    """What the sum of the sizes of all weights but biases is multiplied by in the loss."""
+    accumulate: int = 1
+    """Batches in a step."""
+    average_last: float = 0.0
+    """Share of the steps, the last ones, whose weights are averaged."""
 
 
 @dataclass(frozen=True)
@@ -69,27 +73,14 @@ class Progress:
     rows: tuple[Row, ...]
 
 
-Weights = dict[str, Tensor]
+@dataclass(frozen=True)
+class Good:
+    """What a fit goes back to when a step has to be undone."""
 
-
-@dataclass
-class FitState:
-    """All that changes during a fit; enough to go on later as if nothing had happened."""
-
-    step: int = 0
-    rate_scale: float = 1.0
-    cuts: int = 0
-    best_loss: float = math.inf
-    best_step: int = 0
-    since_best: int = 0
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    rows: list[Row] = field(default_factory=list)
-    best: Weights = field(default_factory=dict)
-    weights: Weights = field(default_factory=dict)
-    optimizer: Weights = field(default_factory=dict)
-    random: Weights = field(default_factory=dict)
-    stopped: bool = False
+    weights: Weights
+    optimizer: dict[str, Any]
+    average: Weights
+    averaged: int
 
 
 class Fitter:
@@ -106,25 +97,32 @@ class Fitter:
         watch: Callable[[Progress], None] = lambda progress: None,
         save: Callable[[FitState], None] = lambda state: None,
         state: FitState | None = None,
+        team: Team = ALONE,
     ) -> None:
-        """`draw(step)` gives the step's batch, `validate()` the loss on the validation origins.
+        """`draw(number)` gives a batch, `validate()` the loss on the validation origins.
 
-        `state` is a saved one to go on from.
+        Batches are numbered from 0 over all steps. `state` is a saved one to go on from. Weights
+        that need no gradient stay as they are.
         """
         self.net, self.recipe, self.draw, self.validate = net, recipe, draw, validate
         self.asked_to_stop, self.watch, self.save = asked_to_stop, watch, save
-        self.parameters = list(net.parameters())
-        self.device = self.parameters[0].device
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        self.team, self.device = team, device.of(net)
+        self.parameters = [weight for weight in net.parameters() if weight.requires_grad]
+        self.optimizer = optimizer_of(
+            recipe.optimizer,
+            self.parameters,
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
         )
         self.between_validations = max(1, recipe.max_steps // VALIDATIONS)
+        self.averaged_from = first_averaged(recipe.max_steps, recipe.average_last)
         self.state = state or FitState()
         if self.state.weights:
             self._restore()
 
     def run(self) -> FitState:
-        """Fits; afterwards the net holds the best weights (the last ones where `patience` is None).
+        """Fits; afterwards the net holds the best weights; where `patience` is None or nothing
+        validates, the last ones, or their average.
 
         Raises TrainingDiverged after `MOST_CUTS` undone steps.
         """
@@ -146,17 +144,30 @@ class Fitter:
             if due:
                 self._record(validation)
             good = self._snapshot()
+            asked = self.team.any(self.asked_to_stop(), self.device)
             # at the last look there is nothing left to stop
-            state.stopped = self.asked_to_stop() and state.step < self.recipe.max_steps
+            state.stopped = asked and state.step < self.recipe.max_steps
             mean = loss / (state.step - before)
             self.watch(Progress(state.step, self.recipe.max_steps, mean, tuple(state.rows)))
             if due or state.stopped:
                 self._capture()
                 self.save(state)
-        if self.recipe.patience is not None and state.best:
-            self.net.load_state_dict(state.best)
+        self._keep()
         self.net.eval()
         return state
+
+    def _keep(self) -> None:
+        """Leaves in the net the weights that are to be kept; the average competes for it."""
+        state, net = self.state, self.net
+        choosing = self.recipe.patience is not None and self.validate is not None
+        if state.averaged and not state.stopped:
+            net.load_state_dict(averaged_weights(state, net))
+            loss = self._validation_loss() if choosing else math.nan
+            if loss < state.best_loss:
+                state.best_loss, state.best_step, state.since_best = loss, state.step, 0
+                state.best = copied(net)
+        if self.recipe.patience is not None and state.best:
+            net.load_state_dict(state.best)
 
     def _over(self) -> bool:
         state, patience = self.state, self.recipe.patience
@@ -175,24 +186,42 @@ class Fitter:
         while state.step < stop:
             total += self._step()
             state.step += 1
+            if state.step > self.averaged_from:
+                take_in(state, self.net)
         return float(total)
 
     def _step(self) -> Tensor:
         recipe, state = self.recipe, self.state
         share = rate(recipe.schedule, state.step, recipe.max_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * share * state.rate_scale
-        batch = self.draw(state.step)
-        with self._precision():
-            loss = self.net.loss(batch.history, batch.future, batch.weight)
+            scale = state.rate_scale * state.plateau_scale
+            group["lr"] = recipe.learning_rate * share * scale
+        self.net.progress = state.step / recipe.max_steps
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self._gradients()
+        add_l1(self.parameters, recipe.l1)
         if recipe.clip_value is not None:
             torch.nn.utils.clip_grad_value_(self.parameters, recipe.clip_value)
         if recipe.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip_norm)
         self.optimizer.step()
-        return loss.detach()
+        return loss
+
+    def _gradients(self) -> Tensor:
+        """Leaves the gradients of the step's windows in the weights; their mean loss."""
+        batches = self.recipe.accumulate
+        total = weights = torch.zeros((), device=self.device)
+        for part in range(batches):
+            batch = self.draw(self.state.step * batches + part)
+            with self._precision():
+                loss = self.net.loss(batch.history, batch.future, batch.weight)
+            if batches == self.team.size == 1:
+                loss.backward()  # type: ignore[no-untyped-call]
+                return loss.detach()
+            weight = batch.weight.sum().clamp_min(1.0)  # what the loss was divided by
+            (loss * weight).backward()  # type: ignore[no-untyped-call]
+            total, weights = total + loss.detach() * weight, weights + weight
+        return self.team.average(self.parameters, total, weights)
 
     def _precision(self) -> torch.autocast:
         mixed = self.recipe.precision != torch.float32
@@ -209,7 +238,7 @@ class Fitter:
         with torch.no_grad(), self._precision():
             loss = self.validate()
         self.net.train()
-        return loss
+        return self.team.agreed(loss, self.device)
 
     def _record(self, validation: float) -> None:
         """Writes a row of the history and keeps the weights if they are the best so far."""
@@ -221,9 +250,14 @@ class Fitter:
         state.rows.append(Row(state.step, train, shown, used))
         if self.validate is None:
             return
-        if validation < state.best_loss:
+        better = validation < state.best_loss
+        if self.recipe.schedule == "plateau":
+            state.plateau_scale, state.since_fall = fallen(
+                state.plateau_scale, state.since_fall, better=better
+            )
+        if better:
             state.best_loss, state.best_step, state.since_best = validation, state.step, 0
-            state.best = _copied(self.net)
+            state.best = copied(self.net)
         else:
             state.since_best += 1
 
@@ -231,10 +265,13 @@ class Fitter:
         # a finite loss can have a gradient that is not: such weights must not count as good ones
         return bool(torch.stack([weight.isfinite().all() for weight in self.parameters]).all())
 
-    def _snapshot(self) -> tuple[Weights, dict[str, Any]]:
-        return _copied(self.net), copy.deepcopy(self.optimizer.state_dict())
+    def _snapshot(self) -> Good:
+        state = self.state
+        average = {name: value.clone() for name, value in state.average.items()}
+        optimizer = copy.deepcopy(self.optimizer.state_dict())
+        return Good(copied(self.net), optimizer, average, state.averaged)
 
-    def _undo(self, good: tuple[Weights, dict[str, Any]]) -> None:
+    def _undo(self, good: Good) -> None:
         """Back to the last good look, with a lower rate from now on."""
         state = self.state
         state.cuts += 1
@@ -248,21 +285,27 @@ class Fitter:
                 )
             )
         state.rate_scale *= RATE_CUT
-        self.net.load_state_dict(good[0])
-        self.optimizer.load_state_dict(good[1])
+        state.average, state.averaged = good.average, good.averaged
+        self.net.load_state_dict(good.weights)
+        self.optimizer.load_state_dict(good.optimizer)
 
     def _capture(self) -> None:
         """Copies what lies outside the state (weights, moments, random numbers) into it."""
         state = self.state
-        state.weights = _copied(self.net)
+        state.weights = copied(self.net)
         state.optimizer = {
             f"{index}.{name}": value.clone()
             for index, entry in self.optimizer.state_dict()["state"].items()
             for name, value in entry.items()
         }
-        state.random = {"cpu": torch.get_rng_state()}
+        state.random = self._random("cpu", torch.get_rng_state())
         if self.device.type == "cuda":
-            state.random["cuda"] = torch.cuda.get_rng_state(self.device)
+            state.random |= self._random("cuda", torch.cuda.get_rng_state(self.device))
+
+    def _random(self, name: str, own: Tensor) -> Weights:
+        """The random numbers' states of all processes, the first one's under the plain name."""
+        found = self.team.gathered(own, self.device)
+        return {f"{name}.{rank}" if rank else name: value for rank, value in enumerate(found)}
 
     def _restore(self) -> None:
         state = self.state
@@ -273,10 +316,9 @@ class Fitter:
             entries.setdefault(int(index), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
-        torch.set_rng_state(state.random["cpu"])
-        if "cuda" in state.random:
-            torch.cuda.set_rng_state(state.random["cuda"], self.device)
-
-
-def _copied(net: Forecaster) -> Weights:
-    return {name: value.detach().clone() for name, value in net.state_dict().items()}
+        state.average = {name: value.to(self.device) for name, value in state.average.items()}
+        own = f".{self.team.rank}" if self.team.rank else ""
+        if f"cpu{own}" in state.random:  # not where there were fewer processes
+            torch.set_rng_state(state.random[f"cpu{own}"])
+        if f"cuda{own}" in state.random and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state.random[f"cuda{own}"], self.device)

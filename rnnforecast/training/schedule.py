@@ -1,4 +1,7 @@
-"""Learning-rate schedules as pure functions of the step, so that resuming needs no state."""
+"""Learning-rate schedules as pure functions of the step, so that resuming needs no state.
+
+What `plateau` makes of the validations so far is the one exception: it lies in the fit's state.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,30 @@ WARM_UP = 0.1
 FIRST_SHARE = 0.04
 """Share of the peak at which the climb begins."""
 
+FALL = 0.1
+"""What `step` leaves of the rate each time it falls."""
+
+FALLS_AT = (0.5, 0.75)
+"""Shares of the steps after which it falls (He et al. 2016, arXiv:1512.03385, on CIFAR-10)."""
+
+PLATEAU_FALL = 0.3
+"""What `plateau` leaves of the rate each time it falls."""
+
+PLATEAU_PATIENCE = 3
+"""Validations without improvement after which it falls; fewer than end a fit early."""
+
+KINDS = ("one_cycle", "cosine", "constant", "step", "plateau")
+
 
 def rate(kind: str, step: int, total: int) -> float:
     """Share of the peak learning rate at `step` of `total` (0-based), in (0, 1].
 
     `one_cycle` climbs and falls along a half cosine (Smith & Topin 2019, arXiv:1708.07120);
     `cosine` climbs in a straight line, then falls along a half cosine (Loshchilov & Hutter 2017);
-    `constant` climbs in a straight line and stays.
+    `constant` climbs in a straight line and stays; `step` then falls to a tenth, twice; `plateau`
+    stays too: its falls hang on the validations and are counted by the loop, see `fallen`.
     """
-    if kind not in ("one_cycle", "cosine", "constant"):
+    if kind not in KINDS:
         raise ValueError(f"unknown schedule {kind!r}")
     climb = max(1, round(WARM_UP * total))
     if step < climb:
@@ -26,8 +44,20 @@ def rate(kind: str, step: int, total: int) -> float:
         if kind == "one_cycle":
             share = (1 - math.cos(math.pi * share)) / 2
         return FIRST_SHARE + (1 - FIRST_SHARE) * share
-    if kind == "constant":
+    if kind in ("constant", "plateau"):
         return 1.0
+    if kind == "step":
+        return FALL ** sum(step >= math.ceil(share * total) for share in FALLS_AT)
     # the last step still learns: the cosine would reach zero one step after it
     done = (step + 1 - climb) / (total - climb + 1)
     return (1 + math.cos(math.pi * done)) / 2
+
+
+def fallen(scale: float, since_fall: int, *, better: bool) -> tuple[float, int]:
+    """What `plateau` makes of one more validation: its share of the rate, and the validations
+    without improvement since it last fell, both as they were before and as they are now."""
+    if better:
+        return scale, 0
+    if since_fall + 1 >= PLATEAU_PATIENCE:
+        return scale * PLATEAU_FALL, 0
+    return scale, since_fall + 1

@@ -54,5 +54,5 @@ def test_the_numbers_are_those_of_a_calculation_by_hand(
 
 
 def test_an_unknown_schedule_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown schedule 'step'"):
-        rate("step", 0, 10)
+    with pytest.raises(ValueError, match="unknown schedule 'steps'"):
+        rate("steps", 0, 10)
