@@ -1,0 +1,98 @@
+"""LSTM whose gates also look at the cell: made for what has to be timed exactly.
+
+    f_t = sigmoid(W_f x_t + U_f h_{t-1} + p_f * c_{t-1} + b_f)
+    i_t = sigmoid(W_i x_t + U_i h_{t-1} + p_i * c_{t-1} + b_i)     coupled: i_t = 1 - f_t
+    g_t = tanh(W_g x_t + U_g h_{t-1} + b_g)                        candidate: tanh, or sigmoid
+    c_t = f_t * c_{t-1} + i_t * g_t
+    o_t = sigmoid(W_o x_t + U_o h_{t-1} + p_o * c_t + b_o)
+    h_t = o_t * tanh(c_t)
+
+In a plain LSTM a closed output gate hides the cell from the very gates that rule it; here each
+reads its own cell through one weight. Gers & Schmidhuber 2000, with tanh on the way out as in
+Greff et al. 2017 (arXiv:1503.04069), which also has the coupled gates.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from rnnforecast.models.contract import Noise
+from rnnforecast.models.recurrence import CellState, Steps
+
+TRAITS = ("noise", "bidirectional")
+
+CANDIDATES = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
+
+
+@dataclass(frozen=True)
+class Options:
+    """`candidate`: tanh or sigmoid; `coupled`: the input gate is what the forget gate leaves, with
+    no weights of its own; `forget_bias`: where the forget gate's bias starts."""
+
+    candidate: str = "tanh"
+    coupled: bool = False
+    forget_bias: float = 1.0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.candidate not in CANDIDATES:
+            problems.append(f"candidate: expected tanh or sigmoid, found {self.candidate!r}")
+        if not math.isfinite(self.forget_bias):
+            problems.append(f"forget_bias: expected a finite number, found {self.forget_bias!r}")
+        if problems:
+            raise ValueError("\n".join(problems))
+
+
+class PeepholeCell(nn.Module):
+    """One step; the state is hidden and cell. Rows of weights: f, (i unless coupled,) g, o."""
+
+    free, fused = 2, False
+
+    def __init__(self, width: int, options: Options) -> None:
+        super().__init__()
+        self.widths = (width, width)
+        self.early = 1 if options.coupled else 2  # gates that read the old cell
+        self.candidate = CANDIDATES[options.candidate]
+        rows = (self.early + 2) * width
+        self.read = nn.Linear(width, rows)
+        self.U = nn.Parameter(torch.empty(rows, width))
+        self.peep = nn.Parameter(torch.empty(self.early, width))
+        self.peep_out = nn.Parameter(torch.empty(width))
+        for weight in self.parameters():  # as torch starts its own recurrent nets
+            nn.init.uniform_(weight, -(width**-0.5), width**-0.5)
+        with torch.no_grad():
+            self.read.bias[:width] = options.forget_bias
+
+    def recurrent(self) -> list[Tensor]:
+        """U of the gates and of the candidate."""
+        return [self.U]
+
+    def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
+        """W x + b."""
+        out: Tensor = self.read(x)
+        return out
+
+    def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
+        """h and c."""
+        cell, width = state[1], hidden.shape[-1]
+        raw = projected + linear(hidden, self.U)
+        both = self.early * width  # rows of the gates that read the old cell
+        seen = raw[:, :both].view(-1, self.early, width)
+        gates = torch.sigmoid(torch.addcmul(seen, self.peep, cell.unsqueeze(1)))
+        fresh = self.candidate(raw[:, both : both + width])
+        if self.early == 1:
+            cell = torch.lerp(fresh.to(cell.dtype), cell, gates[:, 0].to(cell.dtype))
+        else:
+            cell = gates[:, 0] * cell + gates[:, 1] * fresh
+        out = torch.sigmoid(torch.addcmul(raw[:, both + width :], self.peep_out, cell))
+        return out * torch.tanh(cell), cell
+
+
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+    """A fresh layer of width `width`; all depths are alike."""
+    return Steps(PeepholeCell(width, options), noise)
