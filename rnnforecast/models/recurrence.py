@@ -26,10 +26,11 @@ class Cell(Protocol):
     widths: tuple[int, ...]
     """The widths X of the state's parts; the first is K."""
     free: int
-    """How many of the first parts zoneout may change and a learnt start may set."""
+    """How many parts, from the carried one on, zoneout may change and a learnt start may set."""
     fused: bool
     """Whether it also has `whole(x [B, G, K], state) -> (out [B, G, K], state)`, all steps by one
-    kernel."""
+    kernel. A cell may say too, by `carried`, which part the recurrent products read: 0, the output,
+    unless said."""
 
     def recurrent(self) -> list[Tensor]:
         """The weights the state is multiplied with, `[n * K, K]` each."""
@@ -40,7 +41,7 @@ class Cell(Protocol):
         ...
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
-        """`[B, M]` and state → next state. `hidden [B, K]` is the state's first part as the
+        """`[B, M]` and state → next state. `hidden [B, K]` is the state's carried part as the
         recurrent products are to read it."""
         ...
 
@@ -52,8 +53,10 @@ class Steps(nn.Module):
         super().__init__()
         self.cell, self.noise = cell, noise
         self.parts = len(cell.widths)
+        self.carried: int = getattr(cell, "carried", 0)
+        self.free = range(self.carried, self.carried + cell.free)
         self.first = nn.ParameterList(
-            torch.zeros(width) for width in cell.widths[: cell.free] if noise.learnt_start
+            torch.zeros(cell.widths[part]) for part in self.free if noise.learnt_start
         )
 
     def recurrent(self) -> list[Tensor]:
@@ -64,7 +67,7 @@ class Steps(nn.Module):
     def start(self, x: Tensor) -> CellState:
         """The state before the first step of `x [B, G, K]`."""
         state = [x.new_zeros(len(x), width) for width in self.cell.widths]
-        for part, learnt in enumerate(self.first):
+        for part, learnt in zip(self.free, self.first, strict=False):  # none where not learnt
             state[part] = learnt.to(x.dtype).expand(len(x), -1)
         return tuple(state)
 
@@ -86,10 +89,10 @@ class Steps(nn.Module):
         keep = None
         if self.training and self.noise.dropout:
             share = 1 - self.noise.dropout
-            keep = torch.empty_like(state[0]).bernoulli_(share) / share
+            keep = torch.empty_like(state[self.carried]).bernoulli_(share) / share
         outs = []
         for projected in self.cell.project(x, gaps).unbind(1):
-            hidden = state[0] if keep is None else state[0] * keep
+            hidden = state[self.carried] if keep is None else state[self.carried] * keep
             new = self.cell.step(projected, state, hidden)
             state = self._zoned(state, new) if self.noise.zoneout else new
             outs.append(state[0])
@@ -98,10 +101,10 @@ class Steps(nn.Module):
     def _zoned(self, old: CellState, new: CellState) -> CellState:
         share = self.noise.zoneout
         parts = list(new)
-        for part in range(self.cell.free):
+        for part in self.free:
             kept = torch.full_like(old[part], share)
             kept = torch.bernoulli(kept) if self.training else kept
-            parts[part] = torch.lerp(new[part], old[part], kept)
+            parts[part] = new[part] + kept * (old[part] - new[part])
         return tuple(parts)
 
 

@@ -1,0 +1,100 @@
+"""Doubly recurrent net: a second recurrence decides, step by step, how the past is read.
+
+    h_t  = f(W_hh h_{t-1} + W_xh x_t + b_h)                              what is carried
+    r_t  = g(W_rr h_{t-1} + W_xr x_t + b_r)                              how to read it
+    h'_t = f(W_h'h h_{t-1} + W_x'h x_t + (W_rh r_t) * h_{t-1} + b_h')    the past, read so
+    y_t  = g(W_ho h'_t + W_ho' h_t + b_o)                                what the layer says
+
+f is tanh, relu or sigmoid; g is sigmoid or tanh. A plain recurrent net (Elman 1990) carries the
+state; the weight of the past in h' is itself computed at each step, a product of two readings of
+the state as in multiplicative recurrent nets (Sutskever et al. 2011). r, h' and y hang on the
+carried states alone, so that with those known they are computed for all steps at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from rnnforecast.models.contract import Noise
+from rnnforecast.models.recurrence import CellState, Steps, weights_of
+
+TRAITS = ("noise",)
+
+FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+GATES = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
+
+
+@dataclass(frozen=True)
+class Options:
+    """`nonlinearity`: f, tanh, relu or sigmoid; `gate`: g, sigmoid or tanh."""
+
+    nonlinearity: str = "tanh"
+    gate: str = "sigmoid"
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.nonlinearity not in FUNCTIONS:
+            problems.append(
+                f"nonlinearity: expected tanh, relu or sigmoid, found {self.nonlinearity!r}"
+            )
+        if self.gate not in GATES:
+            problems.append(f"gate: expected sigmoid or tanh, found {self.gate!r}")
+        if problems:
+            raise ValueError("\n".join(problems))
+
+
+class DoublyRecurrentCell(nn.Module):
+    """One step, and all by torch's kernel for h where it knows f; the state is y and h."""
+
+    carried, free = 1, 1  # y is said and then forgotten
+
+    def __init__(self, width: int, options: Options) -> None:
+        super().__init__()
+        self.widths = (width, width)
+        self.f, self.g = FUNCTIONS[options.nonlinearity], GATES[options.gate]
+        self.fused = options.nonlinearity != "sigmoid"
+        known = options.nonlinearity if self.fused else "tanh"
+        self.net = nn.RNN(width, width, nonlinearity=known, batch_first=True)  # W_xh, W_hh, b_h
+        self.read = nn.Linear(width, 2 * width)  # W_xr, W_x'h
+        self.recall = nn.Linear(width, 2 * width, bias=False)  # W_rr, W_h'h
+        self.weigh = nn.Linear(width, width, bias=False)  # W_rh
+        self.say = nn.Linear(2 * width, width)  # W_ho, W_ho'
+
+    def recurrent(self) -> list[Tensor]:
+        """W_hh, W_rr and W_h'h."""
+        return [weights_of(self.net)[1], self.recall.weight]
+
+    def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
+        """What h, r and h' have of x."""
+        W, _, b, _ = weights_of(self.net)
+        return torch.cat([linear(x, W, b), self.read(x)], -1)
+
+    def answer(self, read: Tensor, before: Tensor, now: Tensor) -> Tensor:
+        """y from what r and h' have of x, `[..., 2 K]`, and h before and after the step."""
+        r, second = (read + self.recall(before)).chunk(2, -1)
+        second = self.f(second + self.weigh(self.g(r)) * before)
+        out: Tensor = self.g(self.say(torch.cat([second, now.to(second.dtype)], -1)))
+        return out
+
+    def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
+        """y and h."""
+        _, U, _, c = weights_of(self.net)
+        width = hidden.shape[-1]
+        now = self.f(projected[:, :width] + linear(hidden, U, c)).to(state[1].dtype)
+        return self.answer(projected[:, width:], hidden, now), now
+
+    def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        """All steps, `[B, G, K]`."""
+        states, last = self.net(x, state[1].unsqueeze(0))
+        before = torch.cat([state[1].unsqueeze(1).to(states.dtype), states[:, :-1]], 1)
+        out = self.answer(self.read(x), before, states)
+        return out, (out[:, -1], last[0])
+
+
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+    """A fresh layer of width `width`; all depths are alike."""
+    return Steps(DoublyRecurrentCell(width, options), noise)
