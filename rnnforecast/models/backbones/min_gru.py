@@ -1,0 +1,63 @@
+"""Minimal GRU: one gate that reads the input alone, so all steps are computed at once.
+
+    z_t = sigmoid(W_z x_t + b_z)
+    n_t = g(W_n x_t + b_n),   g(a) = a + 0.5 for a >= 0, else sigmoid(a)
+    h_t = (1 - z_t) * h_{t-1} + z_t * n_t
+
+Nothing on the right but h_{t-1} itself hangs on the past, which makes this a linear recurrence; it
+is solved by a parallel scan. g is positive, so that the scan may work with logarithms; what the
+layer says is therefore never below zero.
+
+Feng et al. 2024, arXiv:2410.01201, with the log-space form of its appendix B.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid, relu
+
+from rnnforecast.models.contract import Noise, State
+from rnnforecast.models.scan import scan
+
+TRAITS = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """None."""
+
+
+def log_candidate(a: Tensor) -> Tensor:
+    """log g(a); relu keeps the logarithm's argument positive where the other branch is taken."""
+    return torch.where(a >= 0, torch.log(relu(a) + 0.5), logsigmoid(a))
+
+
+class MinGru(nn.Module):
+    """The layer; its state is h, `[1, B, K]`."""
+
+    parts = 1
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(width, 2 * width)  # z, n
+
+    def recurrent(self) -> list[Tensor]:
+        """None: no product reads the state."""
+        return []
+
+    def forward(
+        self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """`[B, G, K]` → `[B, G, K]` and the state after the last step."""
+        z, n = self.read(x).chunk(2, -1)
+        start = x.new_zeros(len(x), x.shape[-1]) if state is None else state[0][0]
+        out = scan(logsigmoid(-z), logsigmoid(z) + log_candidate(n), start)
+        return out, (out[:, -1].unsqueeze(0),)
+
+
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> MinGru:
+    """A fresh layer of width `width`; all depths are alike."""
+    return MinGru(width)

@@ -1,0 +1,60 @@
+"""Minimal LSTM: forget and input gate share one whole and read the input alone, all steps at once.
+
+    f_t, i_t = sigmoid(W x_t + b)              one set of weights each
+    f'_t     = f_t / (f_t + i_t)
+    i'_t     = i_t / (f_t + i_t)
+    n_t      = g(W_n x_t + b_n),   g(a) = a + 0.5 for a >= 0, else sigmoid(a)
+    h_t      = f'_t * h_{t-1} + i'_t * n_t
+
+The two gates add up to 1, so that the state's size does not hang on the sequence's length. With
+d = log f - log i, f' = sigmoid(d) and i' = sigmoid(-d). See `min_gru` for the scan and for g.
+
+Feng et al. 2024, arXiv:2410.01201, with the log-space form of its appendix B.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from rnnforecast.models.backbones.min_gru import log_candidate
+from rnnforecast.models.contract import Noise, State
+from rnnforecast.models.scan import scan
+
+TRAITS = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """None."""
+
+
+class MinLstm(nn.Module):
+    """The layer; its state is h, `[1, B, K]`."""
+
+    parts = 1
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(width, 3 * width)  # f, i, n
+
+    def recurrent(self) -> list[Tensor]:
+        """None: no product reads the state."""
+        return []
+
+    def forward(
+        self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """`[B, G, K]` → `[B, G, K]` and the state after the last step."""
+        f, i, n = self.read(x).chunk(3, -1)
+        d = logsigmoid(f) - logsigmoid(i)
+        start = x.new_zeros(len(x), x.shape[-1]) if state is None else state[0][0]
+        out = scan(logsigmoid(d), logsigmoid(-d) + log_candidate(n), start)
+        return out, (out[:, -1].unsqueeze(0),)
+
+
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> MinLstm:
+    """A fresh layer of width `width`; all depths are alike."""
+    return MinLstm(width)
