@@ -1,0 +1,108 @@
+"""LSTM with exponential gates: what is new may outweigh all that is stored (xLSTM's sLSTM).
+
+    z_t = tanh(z~_t)      o_t = sigmoid(o~_t)      i_t = exp(i~_t)
+    f_t = sigmoid(f~_t)                            forget: sigmoid, or exp
+    c_t = f_t * c_{t-1} + i_t * z_t                the cell
+    n_t = f_t * n_{t-1} + i_t                      what c is measured against
+    h_t = o_t * c_t / n_t
+
+with i~, f~, z~, o~ = W x_t + U h_{t-1} + b. U is block-diagonal: the units form `heads` groups, and
+a state acts within its own group only. Exponentials overflow, so c and n are kept divided by
+exp(m), which cancels in h:
+
+    m_t = max(log f_t + m_{t-1}, i~_t)
+    c_t = exp(log f_t + m_{t-1} - m_t) * c_{t-1} + exp(i~_t - m_t) * z_t,   and n_t likewise
+
+m_1 = i~_1, so that n_t >= 1 and the quotient is safe for any input. The forget gate's bias starts
+from 5 at the first unit of a head to -7 at its last, by a power law: from units that keep nearly
+all to units that drop it; the other biases start at 0.
+
+Beck et al. 2024, arXiv:2405.04517. The paper allows both forget gates; its code has sigmoid, the
+default here. The exponents of its bias start that hang on the number of blocks are those of the
+lowest one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from rnnforecast.models.contract import Noise
+from rnnforecast.models.recurrence import CellState, Steps
+
+TRAITS = ("noise",)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`forget`: sigmoid or exp; `heads`: groups of units with a recurrence of their own; where it
+    does not divide the width, the largest divisor below it serves."""
+
+    forget: str = "sigmoid"
+    heads: int = 4
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.forget not in ("sigmoid", "exp"):
+            problems.append(f"forget: expected sigmoid or exp, found {self.forget!r}")
+        if self.heads < 1:
+            problems.append(f"heads: expected at least 1, found {self.heads}")
+        if problems:
+            raise ValueError("\n".join(problems))
+
+
+class SlstmCell(nn.Module):
+    """One step; the state is h, c, n and m. Rows of W: i, f, z, o; of a block of U: the same."""
+
+    free, fused = 1, False  # c, n and m only make sense together
+
+    def __init__(self, width: int, options: Options) -> None:
+        super().__init__()
+        self.widths = (width,) * 4
+        self.exponential = options.forget == "exp"
+        self.heads = max(n for n in range(1, min(options.heads, width) + 1) if width % n == 0)
+        size = width // self.heads
+        self.read = nn.Linear(width, 4 * width)
+        self.U = nn.Parameter(torch.empty(self.heads, 4 * size, size))
+        nn.init.uniform_(self.U, -(width**-0.5), width**-0.5)
+        with torch.no_grad():
+            self.read.bias.zero_()
+            self.read.bias[width : 2 * width] = self._forget_start(size).repeat(self.heads)
+
+    def _forget_start(self, size: int) -> Tensor:
+        """f~ of a head's units at first, `[size]`: for both gates, so that f starts the same."""
+        start = 5 - 12 * torch.linspace(0, 1, size) ** 0.3
+        return logsigmoid(start) if self.exponential else start
+
+    def recurrent(self) -> list[Tensor]:
+        """The blocks of U."""
+        return [self.U.flatten(0, 1)]
+
+    def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
+        """W x + b."""
+        out: Tensor = self.read(x)
+        return out
+
+    def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
+        """h, c, n and m."""
+        _, c, n, m = state
+        blocks = hidden.view(len(hidden), self.heads, -1).transpose(0, 1)  # [heads, B, size]
+        inner = torch.bmm(blocks, self.U.transpose(1, 2))  # [heads, B, 4 size]
+        inner = inner.view(*inner.shape[:2], 4, -1).permute(1, 2, 0, 3)  # [B, 4, heads, size]
+        i, f, z, o = (projected.view(inner.shape) + inner).flatten(2).unbind(1)
+        kept = m + (f if self.exponential else logsigmoid(f))
+        # h does not hang on m, so no gradient has to pass through it.
+        with torch.no_grad():
+            m = torch.where(n == 0, i, torch.maximum(kept, i)).to(m.dtype)
+        keep, add = torch.exp(kept - m), torch.exp(i - m)
+        c = keep * c + add * torch.tanh(z)
+        n = torch.addcmul(add, keep, n)
+        return torch.sigmoid(o) * (c / n), c, n, m
+
+
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+    """A fresh layer of width `width`; all depths are alike."""
+    return Steps(SlstmCell(width, options), noise)
