@@ -1,0 +1,96 @@
+"""Dilated recurrent net: each layer skips further back, so a stack spans many scales.
+
+    h_t = cell(x_t, h_{t-d}),   d = base ^ depth
+
+depth counts the layers from 0 below. A layer is d interleaved sequences that do not know each
+other, so it runs as d times as many windows of a d-th of the length, by the kernel of the plain
+cell. The state is a ring of the last d states, the oldest first, which is the one the next step
+reads; n on axis 0 of a state's part is d. A rest of fewer than d steps runs on its own, so its
+recurrent dropout has another mask.
+
+Chang et al. 2017, arXiv:1710.02224.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rnnforecast.models import registry
+from rnnforecast.models.contract import Noise, State
+from rnnforecast.models.recurrence import Steps
+
+TRAITS = ("noise",)
+
+CELLS = ("gru", "lstm", "rnn")
+
+
+@dataclass(frozen=True)
+class Options:
+    """`cell`: gru, lstm or rnn, as it is by default; `base`: the skip grows by it each layer."""
+
+    cell: str = "gru"
+    base: int = 2
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.cell not in CELLS:
+            problems.append(f"cell: expected gru, lstm or rnn, found {self.cell!r}")
+        if self.base < 2:
+            problems.append(f"base: expected at least 2, found {self.base}")
+        if problems:
+            raise ValueError("\n".join(problems))
+
+
+class Dilated(nn.Module):
+    """A plain layer that reads its state of `skip` d steps ago; its state is `[d, B, X]` a part."""
+
+    def __init__(self, inner: Steps, skip: int) -> None:
+        super().__init__()
+        self.inner, self.skip, self.parts = inner, skip, inner.parts
+
+    def recurrent(self) -> list[Tensor]:
+        """The plain layer's recurrent weights."""
+        return self.inner.recurrent()
+
+    def forward(
+        self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """`[B, G, K]` → `[B, G, K]` and the states after the last d steps."""
+        if state is None:
+            start = self.inner.start(x)
+            state = tuple(part.expand(self.skip, *part.shape) for part in start)
+        rest = x.shape[1] % self.skip
+        outs, ring = [], state
+        if x.shape[1] >= self.skip:  # full rows: every sequence has as many steps
+            out, ring = self._rows(x[:, : x.shape[1] - rest], ring)
+            outs.append(out)
+        if rest:  # one step more of the first few sequences
+            out, fresh = self._rows(x[:, -rest:], tuple(part[:rest] for part in ring))
+            outs.append(out)
+            ring = tuple(
+                torch.cat([part[rest:], new]) for part, new in zip(ring, fresh, strict=True)
+            )
+        return torch.cat(outs, 1), ring
+
+    def _rows(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """`[B, n * d, K]` as n rows of d = len(state) sequences, those as windows `[B * d, n, K]`.
+
+        It also serves for the first few sequences alone: then d is their number.
+        """
+        windows, skip = len(x), len(state[0])
+        apart = x.reshape(windows, -1, skip, x.shape[-1]).transpose(1, 2).flatten(0, 1)
+        joined = tuple(part.transpose(0, 1).flatten(0, 1).unsqueeze(0) for part in state)
+        out, after = self.inner(apart, joined)
+        out = out.view(windows, skip, -1, x.shape[-1]).transpose(1, 2).flatten(1, 2)
+        return out, tuple(part[0].view(windows, skip, -1).transpose(0, 1) for part in after)
+
+
+def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Dilated:
+    """A fresh layer of width `width` that reads `base ^ depth` steps back."""
+    file = registry.load(options.cell)
+    inner = file.build(width, file.Options(), depth=depth, noise=noise, gaps=gaps)
+    assert isinstance(inner, Steps)
+    return Dilated(inner, options.base**depth)
