@@ -16,7 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rnnforecast.models.normalize import SMALLEST_SPREAD, Level
+from rnnforecast.models.distributions import Distribution
+from rnnforecast.models.families import FAMILIES, Family, positive_mean
+from rnnforecast.models.normalize import Level
+from rnnforecast.models.scores import POINTS
 
 FIRST_GAP = -2.0
 """Before softplus: neighbouring quantiles start about 0.13 normalised units apart."""
@@ -117,7 +120,7 @@ class Head(nn.Module):
 
 
 class PointHead(Head):
-    """One number a step. `losses` scores the net's values, or original ones: see `POINTS`."""
+    """One number a step. `scores` says on which scale its loss is taken."""
 
     width, samples = 1, False
 
@@ -209,41 +212,57 @@ class QuantileHead(Head):
         return value - upper * torch.log((1 - level) / (1 - own[-1])).clamp_max(0)
 
 
-Score = Callable[[Tensor, Tensor, Frame], Tensor]
-"""`(forecast [B, H, C] of the net, future [B, H, C] original, frame) -> losses [B, H, C]`."""
+class DistributionHead(Head):
+    """A distribution of each number; the loss is its mean negative log-likelihood.
 
+    A `Family` says from which raw numbers it is made, and on which scale: the net's, original
+    units, or these over the level's scale. The likelihood is that of the number on this scale.
+    """
 
-def _normalised(score: Callable[..., Tensor]) -> Score:
-    return lambda forecast, future, frame: score(
-        forecast, frame.normalised(future), reduction="none"
-    )
+    def __init__(self, family: Family) -> None:
+        super().__init__()
+        self.family, self.width = family, family.width
 
+    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+        """`[B, H, C, Q]` at ascending `levels`; they carry no gradient."""
+        with torch.no_grad():
+            asked = torch.tensor(levels, dtype=torch.float64, device=raw.device)
+            found = self._of(raw, frame).quantile(asked)
+            # numerical inverses may fall by their last digit
+            return self._to_net(found, frame).cummax(-1).values
 
-def _smape(forecast: Tensor, future: Tensor, frame: Frame) -> Tensor:
-    """``2 |y - f| / (|y| + |f|)`` in original units, from 0 to 2, and 0 where both are 0."""
-    found = frame.original(forecast)
-    size = future.abs() + found.abs()
-    return 2 * (future - found).abs() / torch.where(size > 0, size, 1.0)
+    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+        """`[B, H, C]`: one random value each."""
+        with torch.no_grad():
+            return self._to_net(self._of(raw, frame).draw(), frame)
 
+    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+        """The negative log-likelihood of each step, `[B, H, C]`."""
+        scale = self.family.scale
+        y = frame.normalised(future) if scale == "net" else future
+        return self._of(raw, frame).surprise(y / frame.level.scale if scale == "ratio" else y)
 
-def _mase(forecast: Tensor, future: Tensor, frame: Frame) -> Tensor:
-    """``|y - f|`` over the mean absolute seasonal change of the history; over the level's scale
-    where there was no change."""
-    scale = frame.level.scale
-    if frame.naive is not None:
-        floor = SMALLEST_SPREAD * scale
-        scale = torch.where(frame.naive > 0, torch.maximum(frame.naive, floor), scale)
-    return (future - frame.original(forecast)).abs() / scale
+    def _of(self, raw: Tensor, frame: Frame) -> Distribution:
+        """The distribution of each step, as precise as original values where it is of these."""
+        location, level = raw[..., 0], frame.level
+        if self.family.scale != "net":
+            location = frame.original(location) / level.scale
+            if not level.log or level.base is not None:
+                location = positive_mean(location)
+        if self.family.scale == "original":
+            location = location * level.scale
+        return self.family.make(
+            location, raw[..., 1:].to(location.dtype), frame.unit.clamp(max=1.0)
+        )
 
+    def _to_net(self, y: Tensor, frame: Frame) -> Tensor:
+        """`[B, H, C]` or `[B, H, C, Q]` of the family's scale as the net's values."""
+        if self.family.scale == "net":
+            return y
+        scale = frame.level.scale
+        scale = scale.unsqueeze(-1) if y.dim() > scale.dim() else scale
+        return frame.normalised(y * scale if self.family.scale == "ratio" else y)
 
-POINTS: dict[str, Score] = {
-    "mae": _normalised(functional.l1_loss),  # teaches the median
-    "mse": _normalised(functional.mse_loss),  # teaches the mean
-    "rmse": _normalised(functional.mse_loss),
-    "huber": _normalised(functional.smooth_l1_loss),  # between the two (Huber 1964)
-    "smape": _smape,
-    "mase": _mase,
-}
 
 Factory = Callable[[Sequence[float], Mapping[str, object]], Head]
 
@@ -252,9 +271,14 @@ def _point(loss: str) -> Factory:
     return lambda levels, options: PointHead(loss)
 
 
+def _of_family(family: Callable[[Mapping[str, object]], Family]) -> Factory:
+    return lambda levels, options: DistributionHead(family(options))
+
+
 LOSSES: dict[str, Factory] = {
     "quantile": lambda levels, options: QuantileHead(levels),
     **{loss: _point(loss) for loss in POINTS},
+    **{loss: _of_family(family) for loss, family in FAMILIES.items()},
 }
 """How each loss of the spec makes its head."""
 

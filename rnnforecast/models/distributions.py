@@ -1,0 +1,213 @@
+"""Distributions of one number each: likelihood, quantiles and draws, for a batch at once.
+
+| name | parameters | of |
+| --- | --- | --- |
+| `Normal` | location, scale | the net's values |
+| `StudentT` | location, scale, degrees of freedom above 2 | the net's values |
+| `LogNormal` | median, deviation of the logarithm | original values over the level's scale |
+| `Poisson` | mean | original values |
+| `NegativeBinomial` | mean m, dispersion a: the variance is m + a m² | original values |
+
+`mixtures` has the others. Parameters are `[B, H, C]`, quantiles `[B, H, C, Q]` at `levels [Q]`,
+float64 between 0 and 1. Each `surprise` is the negative logarithm of the density (of the
+probability, for counts); counts between two whole numbers get the same formula by the gamma
+function. Quantiles and draws carry no gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+SMALLEST_RATIO = 1e-4
+"""Smaller shares of the level, zero and less, count as this one where a logarithm is taken."""
+
+LARGEST_LOG = 60.0
+"""The logarithm of a quantile or draw goes no further, so that float32 can hold it."""
+
+MOST_HALVINGS = 80
+"""A bracket halved so often is as narrow as float64 can make it."""
+
+
+class Distribution(Protocol):
+    """What every distribution offers."""
+
+    def surprise(self, y: Tensor) -> Tensor:
+        """Negative log-likelihood of `y [B, H, C]`, elementwise."""
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        """`[B, H, C, Q]` at ascending `levels [Q]`."""
+
+    def draw(self) -> Tensor:
+        """One random value each, `[B, H, C]`, with torch's global generator."""
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Gauss' own."""
+
+    loc: Tensor
+    scale: Tensor
+
+    def surprise(self, y: Tensor) -> Tensor:
+        """Negative log density."""
+        distance = (y - self.loc) / self.scale
+        return distance.square() / 2 + self.scale.log() + math.log(2 * math.pi) / 2
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        """Location and so many scales."""
+        standard: Tensor = torch.special.ndtri(levels).to(self.loc.dtype)
+        return self.loc[..., None] + self.scale[..., None] * standard
+
+    def draw(self) -> Tensor:
+        """One random value each."""
+        return self.loc + self.scale * torch.randn_like(self.loc)
+
+
+@dataclass(frozen=True)
+class StudentT:
+    """Heavier tails than the normal's, which errors far out pull about less (Lange et al. 1989)."""
+
+    loc: Tensor
+    scale: Tensor
+    df: Tensor
+
+    def surprise(self, y: Tensor) -> Tensor:
+        """Negative log density."""
+        squared = ((y - self.loc) / self.scale).square()
+        size = self.scale.log() + (self.df * math.pi).log() / 2 - _lgamma_step(self.df / 2)
+        return size + (self.df + 1) / 2 * torch.log1p(squared / self.df)
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        """Location and so many scales."""
+        from scipy.special import stdtrit  # slow to import
+
+        standard = _by_scipy(stdtrit, self.df[..., None], levels)
+        return self.loc[..., None] + self.scale[..., None] * standard.to(self.loc.dtype)
+
+    def draw(self) -> Tensor:
+        """One random value each: a normal one over the root of a mean of squares."""
+        square = torch.distributions.Chi2(self.df, validate_args=False).sample() / self.df
+        return self.loc + self.scale * torch.randn_like(self.loc) / square.sqrt()
+
+
+@dataclass(frozen=True)
+class LogNormal:
+    """The logarithm is normal."""
+
+    median: Tensor
+    sigma: Tensor
+
+    def surprise(self, y: Tensor) -> Tensor:
+        """Negative log density of y itself, not of its logarithm."""
+        log = y.clamp_min(SMALLEST_RATIO).log()
+        return Normal(self.median.log(), self.sigma).surprise(log) + log
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        """The exponential of the logarithm's."""
+        found = Normal(self.median.log(), self.sigma).quantile(levels)
+        return found.clamp(-LARGEST_LOG, LARGEST_LOG).exp()
+
+    def draw(self) -> Tensor:
+        """One random value each."""
+        found = Normal(self.median.log(), self.sigma).draw()
+        return found.clamp(-LARGEST_LOG, LARGEST_LOG).exp()
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Counts of what happens independently."""
+
+    mean: Tensor
+
+    def surprise(self, y: Tensor) -> Tensor:
+        """Negative log probability."""
+        y = y.clamp_min(0)
+        return self.mean - y * self.mean.log() + torch.lgamma(y + 1)
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        """The smallest whole number that is reached with this probability."""
+        mean = self.mean.detach().double()[..., None]
+        return whole_quantile(
+            lambda k: torch.special.gammaincc(k + 1, mean.expand_as(k)), mean, mean, levels
+        ).to(self.mean.dtype)
+
+    def draw(self) -> Tensor:
+        """One random value each."""
+        return torch.poisson(self.mean.detach())
+
+
+@dataclass(frozen=True)
+class NegativeBinomial:
+    """Counts that vary more than Poisson's: the mean itself is gamma distributed."""
+
+    mean: Tensor
+    dispersion: Tensor
+
+    def surprise(self, y: Tensor) -> Tensor:
+        """Negative log probability."""
+        y, r, scatter = y.clamp_min(0), 1 / self.dispersion, self.mean * self.dispersion
+        ways = torch.lgamma(y + r) - torch.lgamma(r) - torch.lgamma(y + 1)
+        return (r + y) * torch.log1p(scatter) - y * scatter.log() - ways
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        """The smallest whole number that is reached with this probability."""
+        from scipy.special import betainc  # slow to import
+
+        mean, dispersion = (x.detach().double()[..., None] for x in (self.mean, self.dispersion))
+        scatter = mean * dispersion
+        return whole_quantile(
+            lambda k: _by_scipy(betainc, 1 / dispersion, k + 1, 1 / (1 + scatter)),
+            mean,
+            mean * (1 + scatter),
+            levels,
+        ).to(self.mean.dtype)
+
+    def draw(self) -> Tensor:
+        """One random value each: Poisson's, of a random mean."""
+        shape, scale = 1 / self.dispersion.detach(), (self.mean * self.dispersion).detach()
+        return torch.poisson(torch.distributions.Gamma(shape, 1.0).sample() * scale)
+
+
+def bracket(mean: Tensor, variance: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+    """Between which bounds the quantiles lie whatever the distribution (Cantelli's inequality)."""
+    deviation, odds = variance.sqrt(), (levels / (1 - levels)).sqrt()
+    return mean - deviation / odds, mean + deviation * odds
+
+
+def whole_quantile(
+    cdf: Callable[[Tensor], Tensor], mean: Tensor, variance: Tensor, levels: Tensor
+) -> Tensor:
+    """The smallest whole numbers from 0 whose `cdf` reaches the levels, float64.
+
+    `mean` and `variance` are `[B, H, C, 1]`, `levels` `[Q]`; `cdf` takes whole `[B, H, C, Q]`.
+    """
+    low, high = bracket(mean, variance, levels.double())
+    low, high = low.floor().clamp_min(0) - 1, high.ceil()
+    for _ in range(MOST_HALVINGS):
+        if not bool((high - low > 1).any()):
+            break
+        middle = ((low + high) / 2).floor()
+        reached = cdf(middle.clamp_min(0)) >= levels
+        low, high = torch.where(reached, low, middle), torch.where(reached, middle, high)
+    return high
+
+
+def _lgamma_step(half: Tensor) -> Tensor:
+    """``lgamma(x + 1/2) - lgamma(x)`` at `half`, by its series where the difference cancels."""
+    large = half > 50
+    small = torch.where(large, 1.0, half)
+    inverse = 1 / half
+    series = half.log() / 2 - inverse / 8 + inverse**3 / 192
+    return torch.where(large, series, torch.lgamma(small + 0.5) - torch.lgamma(small))
+
+
+def _by_scipy(function: Callable[..., object], *arguments: Tensor) -> Tensor:
+    """`function` of numpy arrays, elementwise, on tensors: float64, on their device."""
+    arrays = [argument.detach().double().cpu().numpy() for argument in arguments]
+    return torch.as_tensor(function(*arrays), dtype=torch.float64, device=arguments[0].device)

@@ -1,0 +1,207 @@
+"""Distributions that are mixtures: of normals, and of sums of gammas (Tweedie's).
+
+Axes and offers as in `distributions`. Their distribution functions are sums and are inverted
+numerically, with nothing random.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnnforecast.models.distributions import MOST_HALVINGS, Normal, bracket
+
+TERMS = 64
+"""Of a Tweedie density's series: single ones, or where there are more of weight, evenly spaced."""
+
+REACH = 7.0
+"""Terms so many deviations from the largest are without weight."""
+
+AT_ONCE = 2_000_000
+"""Terms of distribution functions that are held in memory at a time."""
+
+FARTHEST, PRECISION = 700.0, 1e-11
+"""Quantiles are looked for in the logarithm down to so far, and to this exactness."""
+
+ALMOST = (1e-300, 1 - 1e-16)
+"""Probabilities whose logit is finite."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """One of K normals at a time, with the probability of its share (Bishop 1994).
+
+    `log_share`, `loc` and `scale` are `[B, H, C, K]`.
+    """
+
+    log_share: Tensor
+    loc: Tensor
+    scale: Tensor
+
+    def surprise(self, y: Tensor) -> Tensor:
+        """Negative log density."""
+        each = self.log_share - Normal(self.loc, self.scale).surprise(y.unsqueeze(-1))
+        return -torch.logsumexp(each, -1)
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        """By halving: it lies between the quantiles of the parts."""
+        levels = levels.double()
+        share, loc, scale = (
+            x.detach().double().unsqueeze(-2) for x in (self.log_share.exp(), self.loc, self.scale)
+        )  # [B, H, C, 1, K]
+        parts = loc + scale * torch.special.ndtri(levels).unsqueeze(-1)  # [B, H, C, Q, K]
+
+        def cdf(y: Tensor) -> Tensor:
+            reached: Tensor = torch.special.ndtr((y.unsqueeze(-1) - loc) / scale)
+            return (share * reached).sum(-1)
+
+        return halved(cdf, parts.amin(-1), parts.amax(-1), levels).to(self.loc.dtype)
+
+    def draw(self) -> Tensor:
+        """One random value each, from a part that is drawn first (by Gumbel's trick)."""
+        gumbel = -torch.empty_like(self.loc).exponential_().log()
+        part = (self.log_share + gumbel).argmax(-1, keepdim=True)
+        return Normal(self.loc.gather(-1, part), self.scale.gather(-1, part)).draw()[..., 0]
+
+
+@dataclass(frozen=True)
+class Tweedie:
+    """Zero, or the sum of a Poisson number of gamma amounts: demand that comes in batches.
+
+    The variance is `dispersion * mean ** power`, `1 < power < 2`. Source: Jørgensen 1987; the
+    density by the series of Dunn and Smyth 2005, "Series evaluation of Tweedie exponential
+    dispersion model densities".
+    """
+
+    mean: Tensor
+    dispersion: Tensor
+    power: float
+
+    @property
+    def rate(self) -> Tensor:
+        """The mean number of amounts."""
+        return self.mean ** (2 - self.power) / (self.dispersion * (2 - self.power))
+
+    @property
+    def shape(self) -> float:
+        """Of the gamma distribution of an amount."""
+        return (2 - self.power) / (self.power - 1)
+
+    @property
+    def size(self) -> Tensor:
+        """The scale of the gamma distribution of an amount."""
+        return self.dispersion * (self.power - 1) * self.mean ** (self.power - 1)
+
+    def surprise(self, y: Tensor) -> Tensor:
+        """Negative log density, and of zero the negative log probability.
+
+        A density is the one of the same dispersion around y itself, times `exp(-deviance / (2
+        dispersion))`; so all the mean has to do with is the deviance.
+        """
+        y = y.clamp_min(0)
+        known = torch.where(y > 0, y, 1.0)
+        at_best = self._log_best(self.dispersion * known ** (self.power - 2)) - known.log()
+        lost = tweedie_deviance(y, self.mean, self.power) / (2 * self.dispersion)
+        return lost - torch.where(y > 0, at_best, 0.0)
+
+    def _log_best(self, dispersion: Tensor) -> Tensor:
+        """Log density of 1 where 1 is the mean: the sum over the number n of amounts."""
+        a, best = self.shape, Tweedie(torch.ones_like(dispersion), dispersion, self.power)
+        rate, size = best.rate.unsqueeze(-1), best.size.unsqueeze(-1)
+        n, step = _terms(rate.detach(), (rate.detach() / (1 + a)).sqrt(), TERMS, first=1)
+        amount = n * a
+        each = n * rate.log() - rate - torch.lgamma(n + 1)
+        each = each - 1 / size - amount * size.log() - torch.lgamma(amount)
+        return torch.logsumexp(each + step.log(), -1)
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        """Zero up to the probability of zero, behind it by Newton's method."""
+        mean = self.mean.detach().double().reshape(-1, 1)
+        dispersion = self.dispersion.detach().double().reshape(-1, 1)
+        pieces = max(1, mean.numel() * self._terms * len(levels) // AT_ONCE)
+        parts = [
+            Tweedie(some_means, some, self.power)._quantile(levels.double())
+            for some_means, some in zip(mean.chunk(pieces), dispersion.chunk(pieces), strict=True)
+        ]
+        return torch.cat(parts).reshape(*self.mean.shape, -1).to(self.mean.dtype)
+
+    def draw(self) -> Tensor:
+        """One random value each: so many gamma amounts are one of as many times the shape."""
+        count = torch.poisson(self.rate.detach())
+        shape = torch.where(count > 0, count * self.shape, 1.0)
+        total = torch.distributions.Gamma(shape, 1.0, validate_args=False).sample()
+        return torch.where(count > 0, total * self.size.detach(), 0.0)
+
+    @property
+    def _terms(self) -> int:
+        """Amounts that hardly vary make narrow steps, which take more terms to see."""
+        return math.ceil(TERMS * max(1.0, math.sqrt(self.shape) / 3))
+
+    def _positive(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """Distribution function and density of what is above zero, given that it is, both times
+        the probability of that; of values `[N, Q]` of parameters `[N, 1]`."""
+        rate, size = self.rate.unsqueeze(-1), self.size.unsqueeze(-1)  # [N, 1, 1]
+        n, step = _terms(rate, rate.sqrt(), self._terms, first=1)  # [N, 1, T]
+        share = (n * rate.log() - rate - torch.lgamma(n + 1)).exp() * step
+        amount = n * self.shape
+        log_gamma = torch.lgamma(amount)
+
+        def both(y: Tensor) -> tuple[Tensor, Tensor]:
+            x = y.unsqueeze(-1) / size
+            slope = ((amount - 1) * x.log() - x - log_gamma).exp() / size
+            reached = torch.special.gammainc(amount, x)
+            return (share * reached).sum(-1), (share * slope).sum(-1)
+
+        return both
+
+    def _quantile(self, levels: Tensor) -> Tensor:
+        """`[N, Q]` of parameters `[N, 1]`.
+
+        Newton's steps are in log y on the logit of the probability, nearly a line for small y; one
+        that leaves the bracket is replaced by halving.
+        """
+        both, some = self._positive(), -torch.expm1(-self.rate)  # the probability of any
+        wanted = 1 - (1 - levels) / some  # of the part above zero
+        target = torch.where(wanted > 0, wanted, 0.5).logit()
+        _, most = bracket(self.mean, self.dispersion * self.mean**self.power, levels)
+        high, place = most.log(), (self.mean / some).log().expand_as(target)
+        low, high = high - FARTHEST, torch.maximum(high, place)
+        for _ in range(MOST_HALVINGS):
+            reached, density = both(place.exp())
+            share = (reached / some).clamp(*ALMOST)
+            off = share.logit() - target
+            low, high = torch.where(off < 0, place, low), torch.where(off < 0, high, place)
+            slope = place.exp() * density / some / (share * (1 - share))
+            newton, before = place - off / slope, place
+            place = torch.where((newton > low) & (newton < high), newton, (low + high) / 2)
+            if not bool(((place - before).abs() > PRECISION).any()):
+                break
+        return torch.where(wanted > 0, place.exp(), 0.0)
+
+
+def tweedie_deviance(y: Tensor, mean: Tensor, power: float) -> Tensor:
+    """Unit deviance of `y >= 0` from a positive `mean`, zero where they agree, `1 < power < 2`."""
+    one, two = 1 - power, 2 - power
+    own = y**two / (one * two)
+    return 2 * (own - y * mean**one / one + mean**two / two)
+
+
+def halved(cdf: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, levels: Tensor) -> Tensor:
+    """Where `cdf` reaches the `levels`, between `low` and `high`, to the precision of float64."""
+    for _ in range(MOST_HALVINGS):
+        middle = (low + high) / 2
+        below = cdf(middle) < levels
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    return (low + high) / 2
+
+
+def _terms(middle: Tensor, deviation: Tensor, count: int, first: int) -> tuple[Tensor, Tensor]:
+    """The numbers `[..., T]` at which a series with its weight around `middle [..., 1]` is summed,
+    and how far they are apart: 1, or more where it is so wide that a coarser sum is as good."""
+    start = (middle - REACH * deviation).floor().clamp_min(first)
+    step = ((middle + REACH * deviation - start) / (count - 1)).clamp_min(1.0)
+    return start + step * torch.arange(count, dtype=middle.dtype, device=middle.device), step
