@@ -10,65 +10,29 @@ and those known ahead once more for each forecast step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from rnnforecast.models import registry
-from rnnforecast.models.covariates import Covariates, Sizes, StepsAhead
-from rnnforecast.models.decoders import DECODERS
-from rnnforecast.models.embed import LARGEST_INPUT, NOTHING, SegmentEmbedding
-from rnnforecast.models.heads import Head, PointHead, QuantileHead, weighted_mean
+from rnnforecast.models.architecture import Architecture
+from rnnforecast.models.covariates import Covariates, StepsAhead
+from rnnforecast.models.decoders import FED_BACK, AtOnce, Encoded, decoder_of
+from rnnforecast.models.embed import LARGEST_INPUT, SegmentEmbedding
+from rnnforecast.models.feeding import Truth, feed, of_paths
+from rnnforecast.models.forking import Change, forks
+from rnnforecast.models.heads import Frame, head_of, weighted_mean
 from rnnforecast.models.history import History
-from rnnforecast.models.normalize import NORMALIZERS, Level
+from rnnforecast.models.normalize import NORMALIZERS, Level, seasonal_change
+from rnnforecast.models.smoothing import Smoothing
+from rnnforecast.models.stack import BothWays, Stack
 
-
-@dataclass(frozen=True)
-class Architecture:
-    """All that is needed to build the same net again; plain values, stored with the run."""
-
-    lookback: int
-    horizon: int
-    segment: int
-    season: int
-    backbone: str
-    hidden_size: int
-    layers: int
-    dropout: float
-    decoder: str
-    normalize: str
-    linear_first: bool
-    loss: str
-    levels: tuple[float, ...]
-    options: Mapping[str, object]
-    channels: int = 1
-    """Targets that are read and forecast together."""
-    difference: int = 0
-    """The net reads and forecasts changes from so many steps before; 0: the values themselves."""
-    covariates: Sizes = NOTHING
-
-    @property
-    def steps_read(self) -> int:
-        """How many past steps a window needs: the lookback, and what is taken from its first."""
-        return self.lookback + self.difference
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values, as `from_json` reads them."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Architecture:
-        """The architecture that `to_json` wrote."""
-        sizes: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in stored["covariates"].items()
-        }
-        levels = tuple(stored["levels"])
-        return cls(**{**stored, "levels": levels, "covariates": Sizes(**sizes)})
+PATHS = 200
+"""Sample paths a window, where quantiles are those of drawn paths."""
 
 
 class Forecaster(nn.Module):
@@ -76,23 +40,39 @@ class Forecaster(nn.Module):
 
     unit: Tensor
     """The size of normalised values the net calls 1; set by `measure`, kept with the weights."""
+    progress: float = 0.0
+    """How much of the training is done, from 0 to 1; set by the training loop."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         a = architecture
         self.architecture = a
-        self.head: Head = QuantileHead(a.levels) if a.loss == "quantile" else PointHead(a.loss)
+        self.head = head_of(a.loss, a.levels)
+        reads_gaps = "gaps" in registry.traits(a.recurrent.backbone)
         self.embed = SegmentEmbedding(
-            a.channels, a.segment, a.hidden_size, sizes=a.covariates, dropout=a.dropout
+            a.channels,
+            a.segment,
+            a.hidden_size,
+            sizes=a.covariates,
+            dropout=a.dropout,
+            decay=reads_gaps,
         )
-        self.backbone = registry.load(a.backbone).build(
-            a.hidden_size, a.layers, a.dropout, registry.options(a.backbone, a.options)
+        gaps = a.channels * a.segment if reads_gaps else 0
+        self.backbone = (
+            BothWays(a.recurrent, a.hidden_size)
+            if a.bidirectional
+            else Stack(a.recurrent, a.hidden_size, gaps=gaps)
         )
-        self.decoder = DECODERS[a.decoder](
-            a.hidden_size, horizon=a.horizon, segment=a.segment, dropout=a.dropout
+        self.decoder = decoder_of(
+            a.decoder,
+            a.hidden_size,
+            horizon=a.horizon,
+            segment=a.segment,
+            dropout=a.dropout,
+            attention=a.attention,
         )
         outputs = a.channels * self.head.width
-        self.unfold = nn.Linear(a.hidden_size, self.decoder.steps * outputs)
+        self.unfold = nn.Linear(a.hidden_size, cast("int", self.decoder.steps) * outputs)
         # the recurrent part has nothing to say before it has learnt something
         nn.init.zeros_(self.unfold.weight)
         nn.init.zeros_(self.unfold.bias)
@@ -103,45 +83,153 @@ class Forecaster(nn.Module):
             if self.known.width
             else None
         )
+        self.change = Change(a.channels, a.hidden_size) if a.decoder == "forking" else None
+        smooth = a.normalize == "exponential_smoothing"
+        self.smoothing = Smoothing(a.items, a.seasons) if smooth else None
         self.register_buffer("unit", torch.ones(()))
 
-    def read(self, history: History) -> tuple[History, Level]:
-        """The history as the net reads it, differenced if it is to be, and the level of each
-        window, from its history alone."""
+    def read(self, history: History) -> tuple[History, Frame]:
+        """The history as the net reads it, differenced if it is to be, and how its values relate
+        to original units, from its history alone."""
         a, base = self.architecture, None
         if a.difference:
             base = history.base(a.difference, a.horizon)
             history = history.differenced(a.difference)
-        level = NORMALIZERS[a.normalize](history.values, history.visible, a.season)
-        return history, replace(level, base=base)
+        if self.smoothing is not None:
+            level = self._smoothed(history)
+        else:
+            level = NORMALIZERS[a.normalize](history.values, history.visible, a.season)
+        naive = None
+        if a.loss == "mase":
+            naive = seasonal_change(history.values, history.visible, a.season)
+        return history, Frame(replace(level, base=base), self.unit, naive)
 
-    def forward(self, z: Tensor, history: History) -> Tensor:
-        """Normalised values `[B, L, C]` of the history → raw head numbers `[B, H, C, P]`."""
+    def _smoothed(self, history: History) -> Level:
+        """The last smoothed level, and the seasonal factors, of windows of one target."""
+        assert self.smoothing is not None
+        assert history.item is not None
+        assert history.phase is not None
+        found = self.smoothing(
+            history.values[..., 0],
+            history.visible[..., 0],
+            history.item,
+            history.phase,
+            self.architecture.horizon,
+        )
+        scale = found.level[:, -1:, None]
+        return Level(
+            torch.zeros_like(scale),
+            scale,
+            log=True,
+            seasonal=found.shape.unsqueeze(-1),
+            seasonal_ahead=found.ahead.unsqueeze(-1),
+        )
+
+    def forward(
+        self, z: Tensor, history: History, frame: Frame, truth: Truth | None = None
+    ) -> Tensor:
+        """The net's values `[B, L, C]` of the history → raw head numbers `[B, H, C, P]`.
+
+        A fed-back decoder is taught by `truth`, and answers by its own forecasts without.
+        """
+        encoded = self._encode(z, history)
+        extra = self._extra(z, history, encoded.last)
+        if self.architecture.decoder in FED_BACK:
+            return feed(self, encoded, history, frame, extra, truth)[0]
+        pieces = cast("AtOnce", self.decoder)(encoded, self.causal)  # [B, J, K]
+        return self.unfolded(pieces)[:, : self.architecture.horizon] + extra
+
+    def _encode(self, z: Tensor, history: History) -> Encoded:
+        """What the backbone reads of the whole lookback."""
+        x = self.embed(z, history)  # [B, G, K]
+        if isinstance(self.backbone, BothWays):
+            out, last = self.backbone(x)
+            return Encoded(out, (), last, x[:, -1])
+        gaps = self.embed.gaps(history) if self.embed.decay is not None else None
+        reach = self.architecture.truncate or x.shape[1]
+        outs, state, begin = [], None, 0
+        # the newest part is a whole one; the state is carried on, what led to it is not learnt
+        for end in range(x.shape[1] % reach or reach, x.shape[1] + 1, reach):
+            some = None if gaps is None else gaps[:, begin:end]
+            out, state = self.backbone(x[:, begin:end], state, some)
+            outs.append(out)
+            if end < x.shape[1]:
+                state = tuple(part.detach() for part in state)
+            begin = end
+        out = torch.cat(outs, 1) if len(outs) > 1 else outs[0]
+        return Encoded(out, state or (), out[:, -1], x[:, -1])
+
+    @property
+    def causal(self) -> Stack | None:
+        """The backbone, unless it reads the lookback both ways: a decoder may go on with it."""
+        return self.backbone if isinstance(self.backbone, Stack) else None
+
+    def unfolded(self, pieces: Tensor) -> Tensor:
+        """`[B, J, K]` → `[B, J * steps, C, P]`."""
+        raw: Tensor = self.unfold(pieces)
+        return raw.reshape(len(pieces), -1, self.architecture.channels, self.head.width)
+
+    def _extra(self, z: Tensor, history: History, last: Tensor) -> Tensor:
+        """What the covariates ahead and the linear map say, `[B, H, C, P]`, or zero for neither."""
         a = self.architecture
-        out, state = self.backbone(self.embed(z, history))  # [B, G, K]
-        pieces = self.decoder(out, state, self.backbone)  # [B, J, K]
-        raw: Tensor = self.unfold(pieces)  # [B, J, steps * C * P]
-        raw = raw.reshape(len(z), -1, a.channels, self.head.width)[:, : a.horizon]  # [B, H, C, P]
+        extra = z.new_zeros(1, 1, 1, 1)
         if self.ahead is not None:
             known = self.known(history.known, history.known_codes)
             ahead = known[:, z.shape[1] : z.shape[1] + a.horizon].to(z.dtype)  # [B, H, X]
-            raw = raw + self.ahead(ahead, out[:, -1]).reshape(raw.shape)
+            told = self.ahead(ahead, last)
+            extra = extra + told.reshape(len(z), -1, a.channels, self.head.width)
         if self.first is not None:
             seen = z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * history.present
             line = self.first(seen.transpose(1, 2)).transpose(1, 2)  # [B, H, C]
             # only the middle of the forecast: the gaps to the other quantiles hang on it
             before, after = self.head.middle, self.head.width - 1 - self.head.middle
-            raw = raw + functional.pad(line.unsqueeze(-1), (before, after))
-        return raw
+            extra = extra + functional.pad(line.unsqueeze(-1), (before, after))
+        return extra.expand(-1, a.horizon, a.channels, self.head.width)
 
     def loss(self, history: History, future: Tensor, weight: Tensor) -> Tensor:
-        """Scalar loss on the normalised scale.
+        """Scalar loss on the scale of the head.
 
         `future [B, H, C]` in original units, `weight [B, H, C]` zero where it was not observed.
         """
-        history, level = self.read(history)
-        raw = self(level.apply(history.values) / self.unit, history)
-        return self.head.loss(raw.float(), level.apply_ahead(future) / self.unit, weight)
+        if self.change is not None:
+            history, future, weight = self._forks(history, future, weight)
+        history, frame = self.read(history)
+        z = frame.past(history.values)
+        if self.change is not None:
+            raw = self._forked(z, history, frame)
+        else:
+            fed_back = self.architecture.decoder in FED_BACK
+            truth = Truth(frame.normalised(future), weight > 0) if fed_back else None
+            raw = self(z, history, frame, truth)
+        return self.head.loss(raw.float(), future, weight, frame)
+
+    def _forks(
+        self, history: History, future: Tensor, weight: Tensor
+    ) -> tuple[History, Tensor, Tensor]:
+        a = self.architecture
+        shortest = max(a.season, a.segment)
+        return forks(
+            history, future, weight, segment=a.segment, spare=a.difference, shortest=shortest
+        )
+
+    def _forked(self, z: Tensor, history: History, frame: Frame) -> Tensor:
+        """Raw numbers `[B * G, H, C, P]` of all forks, whose recurrent part is one run each of B.
+
+        `z [B * G, L, C]`: of each fork only its last segment is new to that run.
+        """
+        a = self.architecture
+        assert self.change is not None
+        count = -(-a.lookback // a.segment)
+        newest = history.last(a.segment)
+        x = self.embed(z[:, -a.segment :], newest)  # [B * G, 1, K]
+        x = x.reshape(-1, count, a.hidden_size) + self.change(frame.level, self.unit, count)
+        gaps = None
+        if self.embed.decay is not None:
+            gaps = self.embed.gaps(newest).reshape(*x.shape[:2], -1)
+        out, _ = cast("Stack", self.backbone)(x, None, gaps)
+        last = out.flatten(0, 1)  # [B * G, K]
+        pieces = cast("AtOnce", self.decoder)(Encoded(out, (), last, last), None)
+        return self.unfolded(pieces)[:, : a.horizon] + self._extra(z, history, last)
 
     @torch.no_grad()
     def measure(self, history: History, future: Tensor, weight: Tensor) -> None:
@@ -150,17 +238,59 @@ class Forecaster(nn.Module):
         However little a series moves around its level, what the net reads and what it is asked
         for are then of the size its first weights are made for. Arguments as for `loss`.
         """
-        _, level = self.read(history)
-        size = weighted_mean(level.apply_ahead(future).abs(), weight)
+        if self.smoothing is not None:
+            assert history.item is not None
+            assert history.phase is not None
+            values, visible = history.values[..., 0], history.visible[..., 0]
+            self.smoothing.initialise(values, visible, history.item, history.phase)
+        _, frame = self.read(history)
+        size = weighted_mean(frame.level.apply_ahead(future).abs(), weight)
         if size > 0:
             self.unit.copy_(size)
 
     @torch.no_grad()
-    def forecast(self, history: History) -> tuple[Tensor, Level]:
-        """Normalised quantiles `[B, H, C, Q]`, Q = 1 from a point head, and the level to undo."""
-        history, level = self.read(history)
-        raw = self(level.apply(history.values) / self.unit, history)
-        return self.head.quantiles(raw.float()) * self.unit, level
+    def forecast(self, history: History, levels: Sequence[float]) -> tuple[Tensor, Level]:
+        """Normalised quantiles `[B, H, C, Q]` at `levels`, Q = 1 from a point head, and the level
+        to undo.
+
+        Where a distribution is fed back they are the quantiles of sample paths.
+        """
+        if self.draws > 1:
+            paths, level = self.paths(history, self.draws)
+            return of_paths(paths, levels), level
+        raw, frame = self._answer(history)
+        return self.head.quantiles(raw.float(), frame, levels) * self.unit, frame.level
+
+    @property
+    def draws(self) -> int:
+        """Futures the net goes through for each window: sample paths where it makes them, or 1."""
+        return PATHS if self.architecture.decoder in FED_BACK and self.head.samples else 1
+
+    def _answer(self, history: History) -> tuple[Tensor, Frame]:
+        if self.change is None:
+            history, frame = self.read(history)
+            return self(frame.past(history.values), history, frame), frame
+        windows, a = len(history.values), self.architecture
+        nothing = history.values.new_zeros(windows, a.horizon, a.channels)
+        history, _, _ = self._forks(history, nothing, nothing)
+        history, frame = self.read(history)
+        raw = self._forked(frame.past(history.values), history, frame)
+        newest = slice(len(raw) // windows - 1, None, len(raw) // windows)
+        return raw[newest], frame.of(newest)
+
+    @torch.no_grad()
+    def paths(self, history: History, count: int) -> tuple[Tensor, Level]:
+        """`count` drawn futures of each window, normalised `[B, count, H, C]`, and the level to
+        undo. Only where a distribution is fed back: the steps of a path hang together."""
+        history, frame = self.read(history)
+        z = frame.past(history.values)
+        encoded = self._encode(z, history)
+        extra = self._extra(z, history, encoded.last)
+        wide = extra.expand(len(z), -1, -1, -1).repeat_interleave(count, 0)
+        _, drawn = feed(
+            self, encoded.repeated(count), history.repeated(count), frame.repeated(count), wide
+        )
+        return drawn.reshape(len(z), count, *drawn.shape[1:]) * self.unit, frame.level
 
 
 @torch.no_grad()
@@ -168,12 +298,12 @@ def _seasonal_naive(a: Architecture) -> nn.Linear:
     """The linear map from lookback to horizon, started as the seasonal naive forecast.
 
     So training starts from what the forecast is to beat, and few data cannot lead it far astray.
-    Of differences it starts with none at all: then the base repeats itself.
+    Of differences, and of values without their season, it starts with none at all.
     """
     linear = nn.Linear(a.lookback, a.horizon)
     linear.weight.zero_()
     linear.bias.zero_()
-    if a.difference:
+    if a.difference or a.normalize == "exponential_smoothing":
         return linear
     step = torch.arange(a.horizon)
     season = min(a.season, a.lookback)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+
+OF_STEPS = (
+    "values", "visible", "present", "elapsed", "past", "past_codes", "known", "known_codes",
+    "counted",
+)  # fmt: skip
+"""What a history has for each of its steps."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,12 @@ class History:
     """`[B, R]` scaled."""
     static_codes: Tensor | None = None
     """`[B, Rc]` int64."""
+    item: Tensor | None = None
+    """`[B]` int64: which of the items of the training it is, their number for a new one."""
+    phase: Tensor | None = None
+    """`[B]` int64: the place of the first step on the calendar, in steps."""
+    counted: Tensor | None = None
+    """`[B, L, C]` bool: what was observed, where the past is asked for too."""
 
     @property
     def steps(self) -> int:
@@ -72,7 +85,58 @@ class History:
             past_codes=stretch(self.past_codes),
             known=ahead(self.known),
             known_codes=ahead(self.known_codes),
+            phase=None if self.phase is None else self.phase + moved,
+            counted=None,
         )
+
+    def ahead(self, seen: Tensor, begin: int) -> History:
+        """The steps `begin .. begin + T` after the origin, of which `seen [B, T, C]` says what is
+        known; for a net that is fed them. It holds no values."""
+        moved = seen.shape[1]
+        begins = self.steps + begin
+
+        def last(old: Tensor | None) -> Tensor | None:
+            return None if old is None else old[:, -1:].expand(-1, moved, -1)
+
+        def cut(old: Tensor | None) -> Tensor | None:
+            return None if old is None else old[:, begins : begins + moved]
+
+        elapsed = self.elapsed
+        if elapsed is not None:
+            count = torch.arange(1, moved + 1, device=seen.device)[:, None]
+            at = torch.where(seen, count, 0).cummax(1).values
+            elapsed = (count - at + torch.where(at == 0, elapsed[:, -1:], 0.0)).to(elapsed.dtype)
+        return replace(
+            self,
+            values=self.values[:, :0],
+            visible=seen,
+            present=seen,
+            elapsed=elapsed,
+            past=last(self.past),
+            past_codes=last(self.past_codes),
+            known=cut(self.known),
+            known_codes=cut(self.known_codes),
+            counted=None,
+        )
+
+    def last(self, steps: int) -> History:
+        """The last `steps` of the past alone."""
+
+        def cut(old: Tensor | None) -> Tensor | None:
+            return None if old is None else old[:, self.steps - steps : self.steps]
+
+        cuts: dict[str, Any] = {name: cut(getattr(self, name)) for name in OF_STEPS}
+        phase = None if self.phase is None else self.phase + self.steps - steps
+        return replace(self, **cuts, phase=phase)
+
+    def repeated(self, times: int) -> History:
+        """Each window `times` times, one behind the other."""
+        all_of: dict[str, Any] = {
+            field.name: value.repeat_interleave(times, 0)
+            for field in fields(self)
+            if (value := getattr(self, field.name)) is not None
+        }
+        return replace(self, **all_of)
 
     def differenced(self, lag: int) -> History:
         """`y_t - y_{t - lag}` in place of the values, of all steps but the first `lag`."""
@@ -90,8 +154,9 @@ class History:
             present=present,
             **{
                 name: cut(getattr(self, name))
-                for name in ("elapsed", "past", "past_codes", "known", "known_codes")
+                for name in ("elapsed", "past", "past_codes", "known", "known_codes", "counted")
             },
+            phase=None if self.phase is None else self.phase + lag,
         )
 
     def base(self, lag: int, horizon: int) -> Tensor:

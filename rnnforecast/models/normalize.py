@@ -12,12 +12,14 @@ the net gets is float32.
 | `robust` | (y - median) / interquartile range | the whole lookback |
 | `last` | (y - last value) / mean distance from it | the whole lookback |
 | `none` | y | |
+
+`exponential_smoothing` is not here, since it is learnt: see `smoothing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,13 +43,24 @@ class Level:
     log: bool = False
     base: Tensor | None = None
     """`[B, H, C]` original units: what the steps ahead are differences from, if they are any."""
+    seasonal: Tensor | None = None
+    """`[B, L, C]` the seasonal factor of each past step, if they were told apart."""
+    seasonal_ahead: Tensor | None = None
+    """`[B, H, C]` the same of the steps ahead."""
 
     def apply_ahead(self, values: Tensor) -> Tensor:
         """Original values of the steps ahead `[B, H, C]` to normalised float32 `[B, H, C]`."""
-        return self.apply(values if self.base is None else values - self.base)
+        if self.base is not None:
+            values = values - self.base
+        return self._apply(values, self.seasonal_ahead)
 
     def apply(self, values: Tensor) -> Tensor:
-        """Original `[B, T, C]` to normalised float32 `[B, T, C]`."""
+        """Original past values `[B, L, C]` to normalised float32 `[B, L, C]`."""
+        return self._apply(values, self.seasonal)
+
+    def _apply(self, values: Tensor, seasonal: Tensor | None) -> Tensor:
+        if seasonal is not None:
+            values = values / seasonal
         if self.log:
             return torch.log((values / self.scale).clamp_min(SMALLEST_RATIO)).float()
         return ((values - self.center) / self.scale).float()
@@ -55,17 +68,52 @@ class Level:
     def undo(self, z: Tensor) -> Tensor:
         """Steps ahead, normalised `[B, H, C]` or `[B, H, C, Q]`, to original units, as precise as
         `scale`."""
-        center, scale, base = self.center, self.scale, self.base
+        center, scale, base, seasonal = self.center, self.scale, self.base, self.seasonal_ahead
         if z.dim() == center.dim() + 1:
             center, scale = center.unsqueeze(-1), scale.unsqueeze(-1)
             base = None if base is None else base.unsqueeze(-1)
+            seasonal = None if seasonal is None else seasonal.unsqueeze(-1)
         z = z.to(scale.dtype)
         values = torch.exp(z) * scale if self.log else z * scale + center
+        values = values if seasonal is None else values * seasonal
         return values if base is None else values + base
+
+    def repeated(self, times: int) -> Level:
+        """Each window `times` times, one behind the other."""
+        return self._each(lambda part: part.repeat_interleave(times, 0))
+
+    def of(self, windows: slice) -> Level:
+        """The levels of some of the windows."""
+        return self._each(lambda part: part[windows])
+
+    def at(self, steps: slice) -> Level:
+        """What holds for some of the steps ahead."""
+        base, seasonal = self.base, self.seasonal_ahead
+        return replace(
+            self,
+            base=None if base is None else base[:, steps],
+            seasonal_ahead=None if seasonal is None else seasonal[:, steps],
+        )
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Level:
+        parts = (self.center, self.scale, self.base, self.seasonal, self.seasonal_ahead)
+        center, scale, *rest = (None if part is None else change(part) for part in parts)
+        assert center is not None
+        assert scale is not None
+        return Level(center, scale, self.log, *rest)
 
 
 Normalizer = Callable[[Tensor, Tensor, int], Level]
 """`(history [B, L, C], visible [B, L, C] bool, season) -> Level`."""
+
+
+def seasonal_change(history: Tensor, visible: Tensor, season: int) -> Tensor:
+    """Mean absolute change from one season to the next, `[B, 1, C]` original units, over the steps
+    where both are visible; 0 where there are none. What MASE divides by."""
+    lag = season if season < history.shape[1] else 1
+    both = visible[:, lag:] & visible[:, :-lag]
+    change = ((history[:, lag:] - history[:, :-lag]).abs() * both).sum(1, keepdim=True)
+    return change / both.sum(1, keepdim=True).clamp_min(1)
 
 
 def _masked_mean(values: Tensor, visible: Tensor) -> Tensor:

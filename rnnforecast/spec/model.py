@@ -1,28 +1,31 @@
 """The spec as frozen objects: seven sections, every key with its type, default and meaning.
 
-This file and `inputs` are the one place that knows the keys: the messages of `load`, the reference
-and the JSON schema of `explain` all come from the annotations there and in `types`.
+This file, `inputs` and `training` are the one place that knows the keys: the messages of `load`,
+the reference and the JSON schema of `explain` all come from the annotations there and in `types`.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from rnnforecast.spec.inputs import Clean, Data, Features, Section
+from rnnforecast.spec.training import Training
 from rnnforecast.spec.types import (
     Auto,
     Count,
+    Counts,
     Flag,
     Name,
-    NotNegative,
     Options,
-    Positive,
     Quantiles,
     Share,
+    UpTo1,
+    Variety,
     Whole,
+    expected,
 )
 
 
@@ -54,15 +57,50 @@ class Model(Section):
 
     backbone: Name = Field("gru", description="The recurrent network, by name.")
     hidden_size: Auto | Count = Field("auto", description="The size of the recurrent state.")
-    layers: Count = Field(1, description="How many recurrent layers lie on top of each other.")
+    layers: Auto | Count = Field(
+        "auto", description="How many recurrent layers lie on top of each other."
+    )
+    residual: Auto | Flag = Field(
+        "auto",
+        description="Whether each layer adds to what the one below it says; auto: in dilated nets.",
+    )
+    layer_norm: Flag = Field(False, description="Normalise what each layer says over its units.")
     dropout: Share = Field(
         0.1, description="The share of values set to zero at random while training."
     )
-    decoder: Literal["auto", "direct", "parallel"] = Field(
+    recurrent_dropout: Share = Field(
+        0.0,
+        description="The share of the state that is hidden from the recurrence while training, the"
+        " same units at all steps of a window.",
+    )
+    zoneout: Share = Field(
+        0.0, description="The share of units that keep their old value, anew at each step."
+    )
+    orthogonal: Flag = Field(False, description="Start the recurrent weights as rotations.")
+    initial_state: Literal["zero", "learnt"] = Field(
+        "zero", description="The state before the first step of a window."
+    )
+    bidirectional: Flag = Field(
+        False, description="Read the lookback backwards too, with a second network."
+    )
+    decoder: Literal["auto", "direct", "forking", "parallel", "recursive", "seq2seq"] = Field(
         "auto", description="How the state becomes a forecast of all horizon steps."
     )
-    normalize: Literal["auto", "log_mean", "mean", "standard", "robust", "last", "none"] = Field(
-        "auto", description="How the level of each window is taken out and put back."
+    attention: Literal["additive", "multiplicative"] = Field(
+        "additive", description="How the decoder seq2seq looks back at the lookback."
+    )
+    teacher_forcing: UpTo1 = Field(
+        1.0,
+        description="The share of windows in which the decoders recursive and seq2seq are still fed"
+        " true values at the end of training; it starts at 1.",
+    )
+    normalize: Literal[
+        "auto", "log_mean", "mean", "standard", "robust", "last", "none", "exponential_smoothing"
+    ] = Field("auto", description="How the level of each window is taken out and put back.")
+    smoothed_seasons: Auto | Counts = Field(
+        "auto",
+        description="The one or two seasons that exponential_smoothing learns for each series;"
+        " auto: the season.",
     )
     linear_first: Flag = Field(
         True, description="Add a linear map from lookback to horizon to the network's output."
@@ -87,43 +125,61 @@ class Model(Section):
         return backbone
 
 
-class Training(Section):
-    """How the network is fitted."""
+VARIED: dict[str, type[Section]] = {"window": Window, "model": Model, "training": Training}
+"""Sections that the networks of an ensemble may differ in."""
 
-    max_steps: Auto | Count = Field("auto", description="The number of weight updates at most.")
-    batch_size: Auto | Count = Field("auto", description="The number of windows in an update.")
-    learning_rate: Positive = Field(0.002, description="The highest learning rate.")
-    schedule: Literal["one_cycle", "cosine", "constant"] = Field(
-        "one_cycle", description="How the learning rate changes during training."
+ALIKE = (
+    "window.horizon",
+    "window.season",
+    "model.channels",
+    "training.seed",
+    "training.device",
+    "training.final_fit",
+    "training.start_from",
+)
+"""Keys of them that all networks share."""
+
+
+class Ensemble(Section):
+    """Several networks, trained one after the other, whose forecasts are made into one."""
+
+    members: Count = Field(1, description="How many networks are trained; each has its own seed.")
+    vary: Variety = Field(
+        default_factory=dict,
+        description="What the networks differ in besides: a key such as window.lookback and the"
+        " values that they take in turn.",
+        examples=[{"window.lookback": [168, 336], "training.loss": ["quantile", "mae"]}],
     )
-    weight_decay: NotNegative = Field(
-        0.01, description="How strongly weights are drawn towards zero."
+    combine: Literal["median", "mean", "weights"] = Field(
+        "median",
+        description="How forecasts become one, quantile by quantile; weights: a mean weighted by"
+        " what does best on the validation part.",
     )
-    clip_norm: Positive | None = Field(
-        1.0, description="The gradient is scaled down to this norm; null leaves it."
-    )
-    clip_value: Positive | None = Field(
-        1.0, description="Each entry of the gradient is cut to this size; null leaves it."
-    )
-    loss: Literal["quantile", "mae", "mse", "huber"] = Field(
-        "quantile", description="The loss that training makes small, on normalised values."
-    )
-    early_stopping: Flag = Field(
-        True, description="Stop when the validation loss no longer improves."
-    )
-    patience: Count = Field(
-        8, description="The number of validations without improvement before stopping."
-    )
-    final_fit: Flag = Field(
-        True, description="Train once more on all data, the held-out part included."
-    )
-    seed: Whole = Field(1, description="The seed of all random numbers.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="Where to train: processor (cpu) or graphics card (cuda, mps)."
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="The number format of the network's arithmetic."
-    )
+
+    @field_validator("vary")
+    @classmethod
+    def _varies_what_there_is(cls, vary: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        allowed = [
+            f"{section}.{name}"
+            for section, keys in VARIED.items()
+            for name in keys.model_fields
+            if f"{section}.{name}" not in ALIKE
+        ]
+        for key, values in vary.items():
+            if key not in allowed:
+                near = difflib.get_close_matches(key, allowed, 1, 0.5)
+                hint = f" — did you mean '{near[0]}'?" if near else ""
+                raise ValueError(f"'{key}' is no key that networks can differ in{hint}")
+            section, name = key.split(".")
+            field = VARIED[section].model_fields[name]
+            annotated: Any = Annotated[(field.annotation, key, *field.metadata)]
+            kind: TypeAdapter[Any] = TypeAdapter(annotated)
+            try:
+                vary[key] = [kind.validate_python(value) for value in values]
+            except ValidationError:
+                found = ", ".join(map(str, values))
+                raise ValueError(f"{key}: expected {expected(field)} each, found {found}") from None
+        return vary
 
 
 class Forecast(Section):
@@ -162,6 +218,7 @@ class Spec(Section):
     window: Window
     model: Model = Model()
     training: Training = Training()
+    ensemble: Ensemble = Ensemble()
     forecast: Forecast = Forecast()
 
 
@@ -172,5 +229,6 @@ SECTIONS: dict[str, type[Section]] = {
     "window": Window,
     "model": Model,
     "training": Training,
+    "ensemble": Ensemble,
     "forecast": Forecast,
 }

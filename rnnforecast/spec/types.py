@@ -61,6 +61,13 @@ NotNegative = Annotated[
     float, Field(strict=True, ge=0, allow_inf_nan=False), "a number of at least 0"
 ]
 Share = Annotated[float, Field(strict=True, ge=0, lt=1), "a number from 0 to below 1"]
+UpTo1 = Annotated[float, Field(strict=True, ge=0, le=1), "a number from 0 to 1"]
+Counts = Annotated[
+    tuple[Count, ...],
+    Field(min_length=1, max_length=2),
+    BeforeValidator(_listed, json_schema_input_type=int | list[int]),
+    "one or two whole numbers of at least 1",
+]
 Name = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(_text), "text"]
 Columns = Annotated[
     tuple[Name, ...],
@@ -79,12 +86,20 @@ Quantiles = Annotated[
     BeforeValidator(_listed, json_schema_input_type=float | list[float]),
     "a list of numbers between 0 and 1, both excluded",
 ]
+Variety = Annotated[
+    dict[str, Annotated[list[JsonValue], Field(min_length=1)]],
+    "a group of keys with a list of values each",
+]
 Options = Annotated[dict[str, JsonValue], "a group of keys and values"]
 Separator = Annotated[Literal["auto", ",", ";", "\t", "|"], BeforeValidator(_tab)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False), "a number"]
 HalfShare = Annotated[float, Field(strict=True, ge=0, le=0.5), "a number from 0 to 0.5"]
 
 Duplicates = Literal["error", "first", "last", "mean", "sum"]
+Loss = Literal[
+    "quantile", "mae", "mse", "rmse", "huber", "smape", "mase", "normal", "student_t",
+    "log_normal", "negative_binomial", "poisson", "tweedie", "mixture",
+]  # fmt: skip
 Resample = Literal["sum", "mean", "median", "min", "max", "first", "last"]
 Missing = Literal[
     "mask", "special", "ffill", "bfill", "mean", "median", "mode", "constant", "zero", "linear",

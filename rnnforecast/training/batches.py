@@ -8,6 +8,7 @@ gaps.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,12 @@ class Tables:
     """`[S, R]`."""
     static_codes: NDArray[np.int64] | None = None
     ahead: int = 0
+    items: NDArray[np.int64] | None = None
+    """`[S * C]` which item of the training each is, their number for a new one."""
+    phase: NDArray[np.int64] | None = None
+    """`[S]` the place of each series' first step on the calendar, in steps."""
+    past_counts: bool = False
+    """Whether past steps are asked for too, so that windows tell which of them were observed."""
 
 
 class Windows:
@@ -101,7 +108,8 @@ class Windows:
         self.past, self.past_codes = there(tables.past), there(tables.past_codes)
         self.known, self.known_codes = there(tables.known), there(tables.known_codes)
         self.static, self.static_codes = there(tables.static), there(tables.static_codes)
-        self.ahead = tables.ahead
+        self.ahead, self.past_counts = tables.ahead, tables.past_counts
+        self.items, self.phase = there(tables.items), there(tables.phase)
         begins = torch.from_numpy(tables.offsets[:-1]).to(device)  # [S]
         column = rows * torch.arange(channels, device=device)  # [C]
         # item -> series, the row the series begins at, and the columns read at once
@@ -110,6 +118,12 @@ class Windows:
         self.base = begins if joint else (begins[:, None] + column).reshape(-1)
         self.channels = 1 if joint else channels
         self.horizon, self.lookback, self.device = horizon, lookback, device
+
+    def reaching(self, lookback: int) -> Windows:
+        """The same tables, cut into windows of another lookback."""
+        other = copy.copy(self)
+        other.lookback = lookback
+        return other
 
     def gather(
         self, item: Tensor, origin: Tensor, limit: Tensor, *, steps: int | None = None
@@ -142,10 +156,16 @@ class Windows:
             visible=visible,
             present=visible if same else self.present[read] & inside,
             elapsed=None if self.elapsed is None else self.elapsed[read] * inside,
+            counted=self.observed[read] & inside if self.past_counts else None,
+            item=None if self.items is None else self.items[item],
+            phase=self._phase(item, step),
             **self._covariates(item // self.channels, step, past),
         )
         # what weighs nothing may be another item's, and too large a loss times 0 is NaN
         return Batch(history, self.values[asked] * counted, counted.to(torch.float32))
+
+    def _phase(self, item: Tensor, step: Tensor) -> Tensor | None:
+        return None if self.phase is None else self.phase[item // self.channels] + step[:, 0]
 
     def _covariates(self, series: Tensor, step: Tensor, past: Tensor) -> dict[str, Tensor]:
         """Those of the series `[B]` at `step [B, L + H]`, of which `past [B, L]` is history; zero

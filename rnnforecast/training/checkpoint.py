@@ -15,9 +15,9 @@ from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from rnnforecast.errors import Problem, RunFolderError
-from rnnforecast.training.loop import FitState, Row
+from rnnforecast.training.state import FitState, Row, Weights
 
-GROUPS = ("weights", "best", "optimizer", "random")
+GROUPS = ("weights", "best", "average", "optimizer", "random")
 
 
 def weights_to_bytes(weights: dict[str, Tensor]) -> bytes:
@@ -38,11 +38,15 @@ class Checkpoint:
     """An unfinished training: which fit it is in, what that one knows, and what came before."""
 
     phase: str
+    member: int
+    """Which network of an ensemble."""
     identity: str
     """Hash of the spec and data it belongs to."""
     state: FitState
     before: dict[str, Any]
     """Plain values that earlier fits left behind."""
+    kept: Weights = dataclasses.field(default_factory=dict)
+    """Weights that earlier fits left behind."""
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
@@ -51,6 +55,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     tensors: dict[str, Tensor] = {}
     for group in GROUPS:
         tensors |= {f"{group}/{key}": value for key, value in getattr(state, group).items()}
+    tensors |= {f"kept/{key}": value for key, value in checkpoint.kept.items()}
     plain = {
         field.name: getattr(state, field.name)
         for field in dataclasses.fields(state)
@@ -60,6 +65,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     plain["best_loss"] = state.best_loss if math.isfinite(state.best_loss) else None
     head = {
         "phase": checkpoint.phase,
+        "member": checkpoint.member,
         "identity": checkpoint.identity,
         "before": checkpoint.before,
         "state": plain,
@@ -78,11 +84,13 @@ def from_file(path: Path) -> Checkpoint:
     plain = stored["state"]
     plain["rows"] = [Row(*row) for row in plain["rows"]]
     plain["best_loss"] = math.inf if plain["best_loss"] is None else plain["best_loss"]
-    state = FitState(**plain)
+    state, kept = FitState(**plain), dict[str, Tensor]()
     for key, value in weights_from_bytes(body, name=str(path)).items():
         group, _, name = key.partition("/")
-        getattr(state, group)[name] = value
-    return Checkpoint(stored["phase"], stored["identity"], state, stored["before"])
+        (kept if group == "kept" else getattr(state, group))[name] = value
+    return Checkpoint(
+        stored["phase"], stored["member"], stored["identity"], state, stored["before"], kept
+    )
 
 
 def _damaged(name: str) -> RunFolderError:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+Device = torch.device
+
 WORTH_SHARING = 2**16
 """Numbers in a batch of states from which on several threads are worth their coordination."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from torch import Tensor
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.history import History
 from rnnforecast.training.batches import Windows
+from rnnforecast.training.weighing import EQUAL, Weighing
 
 WINDOWS_AT_ONCE = 4096
 
@@ -25,21 +28,40 @@ def normalised_errors(net: Forecaster, windows: Windows, item: Ints, origin: Int
     errors = []
     for part, begin in _parts(item, origin, windows):
         batch = windows.gather(part, begin, begin + windows.horizon)
-        z, level = net.forecast(batch.history)  # [B, H, C, 1]
+        z, level = net.forecast(batch.history, (0.5,))  # [B, H, C, 1]
         error = level.apply_ahead(batch.future) - z[..., 0]
         errors.append(torch.where(batch.weight > 0, error, torch.nan).cpu().numpy())
     return np.concatenate(errors).astype(np.float64)
 
 
-def mean_loss(net: Forecaster, windows: Windows, item: Ints, origin: Ints) -> float:
-    """The head's loss over these windows, every observed step the same weight."""
+def mean_loss(
+    net: Forecaster,
+    windows: Windows,
+    item: Ints,
+    origin: Ints,
+    weighing: Weighing = EQUAL,
+) -> float:
+    """The head's loss over these windows, every observed step by its weight."""
     total = weight = 0.0
     for part, begin in _parts(item, origin, windows):
-        batch = windows.gather(part, begin, begin + windows.horizon)
+        batch = weighing(windows.gather(part, begin, begin + windows.horizon), part)
         observed = float(batch.weight.sum())
         loss = net.loss(batch.history, batch.future, batch.weight)
         total, weight = total + float(loss) * observed, weight + observed
     return total / max(weight, 1.0)
+
+
+def futures(windows: Windows, item: Ints, origin: Ints) -> tuple[Floats, Floats]:
+    """What came after each window, `[W, H, C]` original units, NaN where unobserved, and the mean
+    size of its history, `[W]`."""
+    actual, size = [], []
+    for part, begin in _parts(item, origin, windows):
+        batch = windows.gather(part, begin, begin + windows.horizon)
+        actual.append(torch.where(batch.weight > 0, batch.future, torch.nan).cpu().double().numpy())
+        history = batch.history
+        count = history.visible.sum((1, 2)).clamp_min(1)
+        size.append(((history.values.abs() * history.visible).sum((1, 2)) / count).cpu().numpy())
+    return np.concatenate(actual), np.concatenate(size).astype(np.float64)
 
 
 def quantiles(
@@ -49,13 +71,13 @@ def quantiles(
     origin: Ints,
     *,
     steps: int,
-    middle: int,
+    levels: Sequence[float],
     residuals: Floats | None = None,
 ) -> Floats:
     """Quantiles `[W, steps, C, Q]` in original units of the windows `item [W]` at `origin [W]`.
 
-    `residuals [H, Q]`, normalised, are added to the forecast of a point head. `middle` is the
-    median's place among the Q. Steps beyond the trained horizon are reached in blocks: the median
+    `levels [Q]` hold 0.5. `residuals [H, Q]`, normalised, are added to the forecast of a point
+    head. Steps beyond the trained horizon are reached in blocks: the median
     of each block is taken as history for the next, and the spread at its end is carried on, as
     independent errors add up (in squares), so that intervals do not start afresh.
     """
@@ -63,21 +85,26 @@ def quantiles(
     blocks = []
     # blocks end with the horizon, or beyond the last step
     wanted = -(-steps // windows.horizon) * windows.horizon
-    for part, begin in _parts(item, origin, windows):
+    for part, begin in _parts(item, origin, windows, WINDOWS_AT_ONCE // net.draws):
         batch = windows.gather(part, begin, begin, steps=wanted)
-        found = _in_blocks(net, batch.history, steps, middle, extra)
+        found = _in_blocks(net, batch.history, steps, levels, extra)
         blocks.append(found.cpu().double().numpy())
     return np.concatenate(blocks)
 
 
 def _in_blocks(
-    net: Forecaster, history: History, steps: int, middle: int, residuals: Tensor | None
+    net: Forecaster,
+    history: History,
+    steps: int,
+    levels: Sequence[float],
+    residuals: Tensor | None,
 ) -> Tensor:
     """Quantiles `[B, steps, C, Q]` in original units."""
     blocks: list[Tensor] = []
+    middle = levels.index(0.5)
     carried: Tensor | float = 0.0
     while sum(block.shape[1] for block in blocks) < steps:
-        z, level = net.forecast(history)
+        z, level = net.forecast(history, levels)
         if residuals is not None:
             z = z + residuals[:, None, :]
         center = z[..., middle : middle + 1]
@@ -91,6 +118,8 @@ def _in_blocks(
     return torch.cat(blocks, 1)[:, :steps]
 
 
-def _parts(item: Ints, origin: Ints, windows: Windows) -> list[tuple[Tensor, Tensor]]:
+def _parts(
+    item: Ints, origin: Ints, windows: Windows, most: int = WINDOWS_AT_ONCE
+) -> list[tuple[Tensor, Tensor]]:
     columns = [torch.from_numpy(part).to(windows.device) for part in (item, origin)]
-    return list(zip(*(torch.split(c, WINDOWS_AT_ONCE) for c in columns), strict=True))
+    return list(zip(*(torch.split(c, max(most, 1)) for c in columns), strict=True))

@@ -4,8 +4,8 @@
 | --- | --- |
 | `spec.yaml` | the spec as given, with what `--set` changed |
 | `resolved.yaml` | the same with every `auto` settled |
-| `model.safetensors` | the weights |
-| `state.json` | cleaning plan, architecture, quantiles of a point head, version, data hash |
+| `model.safetensors` | the weights of each network, by its number |
+| `state.json` | cleaning plan, architectures, quantiles of point heads, version, data hash |
 | `cleaning.safetensors` | the large parts of the cleaning plan: imputers, reductions |
 | `data_report.json`, `data_report.html` | what the data are like, for programs and for people |
 | `metrics.json` | accuracy on the held-out horizon, ours and the seasonal naive's |
@@ -21,7 +21,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,14 @@ import safetensors.numpy
 
 from rnnforecast.data.plan import CleaningPlan
 from rnnforecast.errors import Problem, RunFolderError
-from rnnforecast.models.forecaster import Architecture, Forecaster
+from rnnforecast.evaluation.combine import Combination
+from rnnforecast.models.architecture import Architecture
+from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.files import recover, whole_folder, write_bytes, write_json, write_text
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
+from rnnforecast.workflow.forecasting import Member, Rules
 
-FORMAT = 2
+FORMAT = 3
 """Counts up when a run folder can no longer be read by an older version."""
 
 SUMS = "SHA256SUMS"
@@ -49,10 +52,12 @@ class Run:
     """A run as `predict` needs it."""
 
     plan: CleaningPlan
-    architecture: Architecture
+    members: tuple[Member, ...]
+    """The networks, one or more."""
+    combination: Combination
+    items: tuple[str, ...]
+    """See `workflow.forecasting.Rules`."""
     quantiles: tuple[float, ...]
-    residuals: np.ndarray | None
-    """`[H, Q]` normalised, for a point head; Q counts the median in."""
     source: tuple[str, ...]
     """The files it was trained on, absolute."""
     plots: int
@@ -60,6 +65,17 @@ class Run:
     """Labels of the series that `train` plotted."""
     facts: Mapping[str, Any]
     """Versions, seed, device and the hash of the data."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """That of the first network; all have its horizon, season and targets."""
+        return self.members[0].net.architecture
+
+    @property
+    def rules(self) -> Rules:
+        """How the networks' answers become a forecast."""
+        plan = self.plan
+        return Rules(self.quantiles, plan.transform, plan.bounds, self.combination, self.items)
 
 
 @contextmanager
@@ -74,17 +90,29 @@ def new_run(path: Path) -> Iterator[Path]:
         write_text(folder / SUMS, "".join(lines))
 
 
-def write_model(folder: Path, net: Forecaster, run: Run) -> None:
+def write_model(folder: Path, run: Run) -> None:
     """Writes `model.safetensors`, `cleaning.safetensors` and `state.json`."""
     arrays = {name: np.ascontiguousarray(array) for name, array in run.plan.arrays().items()}
     write_bytes(folder / "cleaning.safetensors", safetensors.numpy.save(arrays))
-    write_bytes(folder / "model.safetensors", weights_to_bytes(dict(net.state_dict())))
+    weights = {
+        f"{number}.{name}": value
+        for number, member in enumerate(run.members)
+        for name, value in member.net.state_dict().items()
+    }
+    write_bytes(folder / "model.safetensors", weights_to_bytes(weights))
     stored = {
         "format": FORMAT,
         "plan": run.plan.to_json(),
-        "architecture": run.architecture.to_json(),
+        "members": [
+            {
+                "architecture": member.net.architecture.to_json(),
+                "residuals": None if member.residuals is None else member.residuals.tolist(),
+            }
+            for member in run.members
+        ],
+        "combination": asdict(run.combination),
+        "items": list(run.items),
         "quantiles": list(run.quantiles),
-        "residuals": None if run.residuals is None else run.residuals.tolist(),
         "source": list(run.source),
         "plots": run.plots,
         "plotted": list(run.plotted),
@@ -93,8 +121,8 @@ def write_model(folder: Path, net: Forecaster, run: Run) -> None:
     write_json(folder / "state.json", stored)
 
 
-def load_run(path: Path) -> tuple[Run, Forecaster]:
-    """The run at `path` and its net with the weights loaded, on the CPU.
+def load_run(path: Path) -> Run:
+    """The run at `path`, its nets with their weights on the CPU.
 
     RunFolderError where the folder is no run, a file is missing or damaged, or the format is
     newer than this program.
@@ -108,24 +136,33 @@ def load_run(path: Path) -> tuple[Run, Forecaster]:
                 str(path), "the run was written by another version of rnnforecast", "train it again"
             )
         )
-    residuals = stored.pop("residuals")
-    architecture = Architecture.from_json(stored.pop("architecture"))
-    run = Run(
+    combination = stored.pop("combination")
+    return Run(
         plan=CleaningPlan.from_json(
             stored.pop("plan"), safetensors.numpy.load(data["cleaning.safetensors"])
         ),
-        architecture=architecture,
+        members=_members(stored.pop("members"), path, data["model.safetensors"]),
+        combination=Combination(combination["method"], tuple(combination["weights"])),
+        items=tuple(stored.pop("items")),
         quantiles=tuple(stored.pop("quantiles")),
-        residuals=None if residuals is None else np.array(residuals),
         source=tuple(stored.pop("source")),
         plots=stored.pop("plots"),
         plotted=tuple(stored.pop("plotted")),
         facts=stored,
     )
-    net = Forecaster(architecture)
-    name = str(path / "model.safetensors")
-    net.load_state_dict(weights_from_bytes(data["model.safetensors"], name=name))
-    return run, net.eval()
+
+
+def _members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> tuple[Member, ...]:
+    values = weights_from_bytes(weights, name=str(path / "model.safetensors"))
+    members = []
+    for number, each in enumerate(stored):
+        net = Forecaster(Architecture.from_json(each["architecture"]))
+        start = f"{number}."
+        of_net = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+        net.load_state_dict(of_net)
+        residuals = each["residuals"]
+        members.append(Member(net.eval(), None if residuals is None else np.array(residuals)))
+    return tuple(members)
 
 
 def _checked(path: Path, name: str) -> bytes:

@@ -3,6 +3,8 @@
 1. Fit on the training part, stop early on the validation origins, keep the best weights.
 2. Score the held-out last horizon with those.
 3. A short last fit on everything, so that the newest data are learnt; the scores of 2 stay.
+
+Of an ensemble every network goes through 1, all are scored together, and each goes through 3.
 """
 
 from __future__ import annotations
@@ -15,33 +17,38 @@ from typing import Any
 
 import numpy as np
 
-from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.window import Index, Origins, at, training, validation
-from rnnforecast.errors import DataError, Problem, UsageError
-from rnnforecast.models.covariates import Sizes
-from rnnforecast.models.forecaster import Architecture, Forecaster
+from rnnforecast.errors import DataError, Problem, SpecError, UsageError
+from rnnforecast.evaluation.combine import Combination, weigh
+from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.files import write_bytes
 from rnnforecast.spec.load import dump
-from rnnforecast.spec.model import Spec
+from rnnforecast.spec.training import Training
 from rnnforecast.training import checkpoint, device, inference
-from rnnforecast.training.batches import Batch, Sampler
+from rnnforecast.training.batches import Batch
 from rnnforecast.training.checkpoint import Checkpoint
-from rnnforecast.training.loop import FitState, Fitter, Progress, Recipe
+from rnnforecast.training.compiling import compile_forward
+from rnnforecast.training.loop import FitState, Fitter, Progress, Recipe, Weights
+from rnnforecast.training.parallel import ALONE, Team
+from rnnforecast.workflow.drawing import Emphasis
 from rnnforecast.workflow.events import Listener, Step
 from rnnforecast.workflow.forecasting import (
-    Floats,
     Forecasts,
     Ints,
+    Member,
     Rules,
+    answers,
     calibrate,
     forecast,
+    item_names,
     items_of,
+    levels_asked,
     levels_with_median,
     windows_of,
 )
 from rnnforecast.workflow.holdout import Scored, score
+from rnnforecast.workflow.members import architecture_of, members_of
 from rnnforecast.workflow.prepare import Prepared, hash_of
-from rnnforecast.workflow.resolve import difference_of
 
 MOST_VALIDATION_WINDOWS = 2048
 MEASURED_WINDOWS = 1024
@@ -53,26 +60,30 @@ LAST_FIT_SHARE = 0.25
 LAST_FIT_RATE = 0.5
 """Peak learning rate of the last fit, as a share of the first one's."""
 
+LAST_SEEDS = 1_000_000
+"""What is added to the seed in the last fits."""
+
 FIRST, LAST = "fit", "last fit"
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the fits leave behind; the net holds its final weights."""
+    """What the fits leave behind; the nets hold their final weights."""
 
+    members: list[Member]
+    combination: Combination
     scored: Scored
     held_out: Forecasts
     """Forecasts of the held-out horizon, of all series."""
-    residuals: Floats | None
-    """`[H, Q]` normalised quantiles of a point head's errors."""
     rows: list[dict[str, float]]
-    """The history of the first fit, a row a validation."""
+    """The histories of the first fits, a row a validation."""
     best_step: int
+    """Of the first network."""
     interrupted: bool
 
 
 class Session:
-    """One training: the net, its windows, and how it got where it is."""
+    """One training: the nets, their windows, and how it got where it is."""
 
     def __init__(
         self,
@@ -80,9 +91,10 @@ class Session:
         folder: Path,
         listener: Listener,
         asked_to_stop: Callable[[], bool],
+        team: Team = ALONE,
     ) -> None:
-        """Builds a fresh net, seeded; `folder` is where the run will be."""
-        self.listener, self.asked_to_stop = listener, asked_to_stop
+        """`folder` is where the run will be."""
+        self.listener, self.asked_to_stop, self.team = listener, asked_to_stop, team
         spec = self.spec = prepared.spec
         self.cleaned, self.split = prepared.cleaned, prepared.split
         self.panel = self.cleaned.panel
@@ -92,16 +104,19 @@ class Session:
         place = folder.resolve()
         self.checkpoint_file = place.parent / f"{place.name}.checkpoint"
         try:
-            self.device = device.choose(spec.training.device)
+            self.device = team.device(device.choose(spec.training.device))
         except ValueError as error:
             cure = "set training.device to auto or cpu"
             raise UsageError(Problem("training.device", str(error), cure)) from None
-        device.seed(spec.training.seed)
-        self.net = Forecaster(architecture_of(spec, self.cleaned)).to(self.device)
-        self.windows = windows_of(self.cleaned, self.net)
+        self.specs = members_of(prepared.given, spec, self.cleaned)
+        self.architectures = [architecture_of(each, self.cleaned) for each in self.specs]
+        self.items = tuple(item_names(self.panel)) if self.architectures[0].items else ()
+        self.windows = windows_of(self.cleaned, self.architectures, self.device, self.items)
         together = self.windows.channels < self.cleaned.counted.shape[1]
         self.counted = items_of(self.cleaned, joint=together)
         self.plan = prepared.plan
+        self.kept: Weights = {}
+        """The weights of finished fits, ``phase/member/name``."""
 
     def unfinished(self) -> Checkpoint | None:
         """The checkpoint of a training of the same spec and data; None where there is none.
@@ -122,67 +137,131 @@ class Session:
         return found
 
     def run(self, unfinished: Checkpoint | None = None) -> Fitted:
-        """Both fits with the scores between them, from the start or from where it stopped."""
-        if unfinished is None or unfinished.phase == FIRST:
-            state = self._fit(FIRST, unfinished.state if unfinished else None, before={})
-            before: dict[str, Any] = {
-                "rows": [asdict(row) for row in state.rows],
-                "best_step": state.best_step,
-            }
-            interrupted = state.stopped
-            # the weights that are scored stay at hand, for a last fit that is interrupted
-            last = FitState(best={name: v.clone() for name, v in self.net.state_dict().items()})
-        else:
-            before, interrupted, last = unfinished.before, False, unfinished.state
-            self.net.load_state_dict(last.best)
-            self.net.eval()
-        scored, held_out, residuals = self._score()
-        if self.spec.training.final_fit and not interrupted:
-            interrupted = self._fit(LAST, last, before=before).stopped
+        """All fits with the scores between them, from the start or from where it stopped."""
+        before: dict[str, Any] = {"rows": [], "best_step": 0}
+        if unfinished is not None:
+            before, self.kept = unfinished.before, unfinished.kept
+        nets: list[Forecaster] = []
+        interrupted = False
+        for number in range(len(self.specs)):
+            net, state = self._fitted(FIRST, number, None, unfinished, before)
+            nets.append(net)
+            if state is not None:
+                before = _remembered(before, number, state, several=len(self.specs) > 1)
+                interrupted = state.stopped
             if interrupted:
-                self.net.load_state_dict(last.best)
-        return Fitted(scored, held_out, residuals, **before, interrupted=interrupted)
+                break
+        members, combination, scored, held_out = self._score(nets)
+        if self.spec.training.final_fit and not interrupted:
+            for number, net in enumerate(nets):
+                _, state = self._fitted(LAST, number, net, unfinished, before)
+                interrupted = state is not None and state.stopped
+                if interrupted:  # the weights that were scored are at hand
+                    for each, scored_net in enumerate(nets):
+                        scored_net.load_state_dict(self._kept_of(FIRST, each))
+                    break
+        return Fitted(members, combination, scored, held_out, **before, interrupted=interrupted)
 
-    def _fit(self, phase: str, state: FitState | None, *, before: dict[str, Any]) -> FitState:
-        spec, first = self.spec.training, phase == FIRST
+    def _fitted(
+        self,
+        phase: str,
+        number: int,
+        net: Forecaster | None,
+        unfinished: Checkpoint | None,
+        before: dict[str, Any],
+    ) -> tuple[Forecaster, FitState | None]:
+        """The network `number` after its fit; no state where it was fitted before the stop."""
+        # each fit has random numbers of its own, whatever was fitted before it
+        device.seed(self.specs[number].training.seed + (0 if phase == FIRST else LAST_SEEDS))
+        net = net or Forecaster(self.architectures[number]).to(self.device)
+        done = self._kept_of(phase, number)
+        if done:
+            net.load_state_dict(done)
+            return net.eval(), None
+        state = None
+        if unfinished is not None and (unfinished.phase, unfinished.member) == (phase, number):
+            state = unfinished.state
+        found = self._fit(phase, number, net, state, before=before)
+        if not found.stopped or phase == FIRST:
+            weights = net.state_dict().items()
+            self.kept |= {f"{phase}/{number}/{name}": v.clone() for name, v in weights}
+        return net, found
+
+    def _kept_of(self, phase: str, number: int) -> Weights:
+        start = f"{phase}/{number}/"
+        return {
+            name.removeprefix(start): value
+            for name, value in self.kept.items()
+            if name.startswith(start)
+        }
+
+    def _fit(
+        self,
+        phase: str,
+        number: int,
+        net: Forecaster,
+        state: FitState | None,
+        *,
+        before: dict[str, Any],
+    ) -> FitState:
+        spec, first = self.specs[number].training, phase == FIRST
+        windows = self.windows.reaching(net.architecture.steps_read)
         ends = self.split.train_end if first else self.panel.lengths
+        emphasis = Emphasis(spec, self.cleaned, ends, windows)
         # the last fit draws other windows than the first
-        draw = self._draw(ends, int(spec.batch_size), spec.seed if first else spec.seed + 1)
+        seed = spec.seed if first else spec.seed + 1
+        draw = self._draw(emphasis, ends, int(spec.batch_size), seed, self.team)
         if first and state is None:
-            some = self._draw(ends, MEASURED_WINDOWS, spec.seed)(0)
-            self.net.measure(some.history, some.future, some.weight)
+            some = self._draw(emphasis, ends, MEASURED_WINDOWS, spec.seed)(0)
+            net.measure(some.history, some.future, some.weight)
+        recipe = self._recipe(spec, first=first)
+        if spec.compile:
+            self._compile(net, draw(0), recipe)
+        self.team.share(net)
+        self.team.seed(seed)
 
         def write(state: FitState) -> None:
-            found = Checkpoint(phase, self.identity, state, before)
+            if not self.team.leads:
+                return
+            found = Checkpoint(phase, number, self.identity, state, before, self.kept)
             write_bytes(self.checkpoint_file, checkpoint.to_bytes(found))
 
-        small = device.threads_for(int(spec.batch_size), int(self.spec.model.hidden_size))
+        several = len(self.specs)
+        name = f"{phase} {number + 1} of {several}" if several > 1 else phase
+        small = device.threads_for(int(spec.batch_size), net.architecture.hidden_size)
         fitter = Fitter(
-            self.net,
-            self._recipe(first=first),
+            net,
+            recipe,
             draw=draw,
-            validate=self._validate() if first else None,
+            validate=self._validate(net, emphasis) if first else None,
             asked_to_stop=self.asked_to_stop,
-            watch=lambda progress: self.listener.progress(_step(phase, progress)),
+            watch=lambda progress: self.listener.progress(_step(name, progress)),
             save=write,
             state=state,
+            team=self.team,
         )
         with small:
             return fitter.run()
 
-    def _draw(self, ends: Ints, batch_size: int, seed: int) -> Callable[[int], Batch]:
-        """The random windows of each step, with targets before `ends [S]`."""
-        origins = self._origins(ends)
-        sampler = Sampler(
-            first=origins.first,
-            last=origins.last,
-            limit=origins.limit,
-            weight=origins.weight,
-            batch_size=batch_size,
-            seed=seed,
-            device=self.device,
-        )
-        return lambda step: self.windows.gather(*sampler.draw(step))
+    def _draw(
+        self, emphasis: Emphasis, ends: Ints, batch_size: int, seed: int, team: Team = ALONE
+    ) -> Callable[[int], Batch]:
+        """The random windows of each batch, with targets before `ends [S]`: this process's part."""
+        if batch_size < team.size:
+            found = f"{batch_size} windows cannot be shared by {team.size} processes"
+            raise SpecError(Problem("training.batch_size", found, f"set it to {team.size} or more"))
+        sampler = emphasis.sampler(self._origins(ends), batch_size=batch_size, seed=seed)
+
+        def draw(number: int) -> Batch:
+            item, origin, limit = team.part(sampler.draw(number))
+            return emphasis.weighing(emphasis.windows.gather(item, origin, limit), item)
+
+        return draw
+
+    def _compile(self, net: Forecaster, batch: Batch, recipe: Recipe) -> None:
+        reason = compile_forward(net, batch, recipe.precision)
+        if reason is not None:
+            self.listener.warn(f"training.compile: the network is not compiled: {reason}")
 
     def _origins(self, ends: Ints) -> Origins:
         found = training(
@@ -202,8 +281,7 @@ class Session:
             )
         return found
 
-    def _recipe(self, *, first: bool) -> Recipe:
-        spec = self.spec.training
+    def _recipe(self, spec: Training, *, first: bool) -> Recipe:
         recipe = Recipe(
             max_steps=int(spec.max_steps),
             learning_rate=spec.learning_rate,
@@ -213,6 +291,10 @@ class Session:
             clip_value=spec.clip_value,
             patience=spec.patience if spec.early_stopping else None,
             precision=device.precision(spec.precision, self.device),
+            optimizer=spec.optimizer,
+            l1=spec.l1,
+            accumulate=spec.accumulate,
+            average_last=spec.average_last,
         )
         if first:
             return recipe
@@ -223,11 +305,12 @@ class Session:
             patience=None,
         )
 
-    def _validate(self) -> Callable[[], float] | None:
+    def _validate(self, net: Forecaster, emphasis: Emphasis) -> Callable[[], float] | None:
         index = self._validation_index()
         if index is None:
             return None
-        return lambda: inference.mean_loss(self.net, self.windows, index.item, index.origin)
+        windows, weighing = emphasis.windows, emphasis.weighing
+        return lambda: inference.mean_loss(net, windows, index.item, index.origin, weighing)
 
     def _validation_index(self) -> Index | None:
         if not self.split.validated.any():
@@ -239,52 +322,51 @@ class Session:
             most=MOST_VALIDATION_WINDOWS,
         )
 
-    def _score(self) -> tuple[Scored, Forecasts, Floats | None]:
-        """The scores on the held-out horizon, its forecasts, and the quantiles of a point head."""
+    def _score(self, nets: list[Forecaster]) -> tuple[list[Member], Combination, Scored, Forecasts]:
+        """The members with the quantiles of those that give a point, how they become one, and
+        the scores of that on the held-out horizon, with its forecasts."""
         quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
-        residuals = None
-        if self.spec.training.loss != "quantile":
-            # without a validation part the held-out horizon itself has to tell
-            index = self._validation_index()
-            index = index or at(origins, horizon=self.horizon, channels=self.windows.channels)
-            residuals = calibrate(self.net, self.windows, index, quantiles)
-        rules = Rules(quantiles, self.plan.transform, self.plan.bounds, residuals)
-        found = forecast(self.net, self.cleaned, origins, rules=rules, windows=self.windows)
+        # without a validation part the held-out horizon itself has to tell
+        index = self._validation_index()
+        index = index or at(origins, horizon=self.horizon, channels=self.windows.channels)
+        members = [
+            Member(
+                net, None if net.head.samples else calibrate(net, self.windows, index, quantiles)
+            )
+            for net in nets
+        ]
+        combination = Combination(self.spec.ensemble.combine)
+        if combination.method == "weights" and len(members) > 1:
+            combination = replace(combination, weights=self._weights(members, index))
+        rules = Rules(quantiles, self.plan.transform, self.plan.bounds, combination, self.items)
+        found = forecast(members, self.cleaned, origins, rules=rules, windows=self.windows)
         scored = score(self.panel, found, origins, season=self.season, quantiles=quantiles)
-        return scored, found, residuals
+        return members, combination, scored, found
+
+    def _weights(self, members: list[Member], index: Index) -> tuple[float, ...]:
+        """What each network counts for, by how well they do together on the windows of `index`."""
+        levels = levels_with_median(self.spec.forecast.quantiles)
+        several = []
+        for member in members:
+            asked = levels_asked(levels, member.net.architecture.loss)
+            found = answers(member, self.windows, index, asked, steps=self.horizon)
+            several.append(found[..., [asked.index(level) for level in levels]])  # [W, H, C, Q]
+        actual, scale = inference.futures(self.windows, index.item, index.origin)  # [W, H, C]
+        channels = actual.shape[2]
+        forecasts = np.stack(several).swapaxes(2, 3)
+        forecasts = forecasts.reshape(len(members), -1, self.horizon, len(levels))
+        truth = actual.swapaxes(1, 2).reshape(-1, self.horizon)
+        weights = weigh(forecasts, truth, np.repeat(scale, channels), levels)
+        return tuple(map(float, weights))
 
 
-def architecture_of(spec: Spec, cleaned: Cleaned) -> Architecture:
-    """The net that a settled spec asks for, with room for the covariates that there are."""
-    window, model, features = spec.window, spec.model, cleaned.features
-    targets = cleaned.panel.observed.shape[1]
-    return Architecture(
-        lookback=int(window.lookback),
-        horizon=window.horizon,
-        segment=int(window.segment),
-        season=int(window.season),
-        backbone=model.backbone,
-        hidden_size=int(model.hidden_size),
-        layers=model.layers,
-        dropout=model.dropout,
-        decoder=model.decoder,
-        normalize=model.normalize,
-        linear_first=model.linear_first,
-        loss=spec.training.loss,
-        levels=levels_with_median(spec.forecast.quantiles),
-        options=model.options,
-        channels=targets if model.channels == "joint" else 1,
-        difference=difference_of(spec),
-        covariates=Sizes(
-            past=features.past.shape[1],
-            past_codes=features.past_sizes,
-            known=features.future.shape[1],
-            known_codes=features.future_sizes,
-            static=features.static.shape[1],
-            static_codes=features.static_sizes,
-            elapsed=not cleaned.counted.all(),
-        ),
-    )
+def _remembered(
+    before: dict[str, Any], number: int, state: FitState, *, several: bool
+) -> dict[str, Any]:
+    """What the fits before and this one leave to tell."""
+    rows = [{"member": number + 1} | asdict(row) if several else asdict(row) for row in state.rows]
+    best = state.best_step if number == 0 else before["best_step"]
+    return {"rows": [*before["rows"], *rows], "best_step": best}
 
 
 def _step(phase: str, progress: Progress) -> Step:

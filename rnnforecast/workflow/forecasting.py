@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.transform import Bounds, Transform, back_transformed_mean
 from rnnforecast.data.window import Index, at, first_observed
+from rnnforecast.evaluation.combine import Combination
 from rnnforecast.evaluation.conformal import residual_quantiles
+from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.models.pairs import MEANS
 from rnnforecast.training import device, inference
 from rnnforecast.training.batches import Tables, Windows
 
@@ -28,15 +34,28 @@ SHARES = tuple((k + 0.5) / 21 for k in range(21))
 """Levels of equally likely values, which a mean is taken over when a scale is undone."""
 
 
+ALONE = Combination()
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a forecaster."""
+
+    net: Forecaster
+    residuals: Floats | None = None
+    """Those of `calibrate`, for a point head."""
+
+
 @dataclass(frozen=True)
 class Rules:
-    """How what the net says becomes a forecast in original units."""
+    """How what the networks say becomes a forecast in original units."""
 
     quantiles: tuple[float, ...]
     transform: Transform
     bounds: Bounds
-    residuals: Floats | None = None
-    """Those of `calibrate`, for a point head."""
+    combination: Combination = ALONE
+    items: tuple[str, ...] = ()
+    """Names of the items whose smoothing was learnt; see `item_names`."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +69,27 @@ class Forecasts:
     quantiles: Floats
 
 
-def windows_of(cleaned: Cleaned, net: Forecaster) -> Windows:
-    """The panel on the net's device, ready to be cut into its windows."""
-    filled, features = cleaned.filled, cleaned.features
-    architecture = net.architecture
+def windows_of(
+    cleaned: Cleaned,
+    architectures: Sequence[Architecture],
+    place: device.Device,
+    items: Sequence[str] = (),
+) -> Windows:
+    """The panel on the device `place`, ready to be cut into the windows of each net.
+
+    `items` are the names of the training's items, where a net has learnt something of each.
+    """
+    filled, features, panel = cleaned.filled, cleaned.features, cleaned.panel
+    smooth = any(a.normalize == "exponential_smoothing" for a in architectures)
     tables = Tables(
         inputs=filled.inputs,
         visible=filled.visible,
         present=filled.present,
         observed=cleaned.counted,
-        offsets=cleaned.panel.offsets,
+        offsets=panel.offsets,
         causal=filled.causal,
         known_from=filled.known_from,
-        elapsed=filled.elapsed if architecture.covariates.elapsed else None,
+        elapsed=filled.elapsed if any(a.covariates.elapsed for a in architectures) else None,
         past=_or_none(features.past),
         past_codes=_or_none(features.past_codes),
         known=_or_none(features.future),
@@ -70,14 +97,29 @@ def windows_of(cleaned: Cleaned, net: Forecaster) -> Windows:
         static=_or_none(features.static),
         static_codes=_or_none(features.static_codes),
         ahead=features.horizon,
+        items=_places(item_names(panel), items) if smooth else None,
+        phase=panel.start if smooth else None,
+        past_counts=any(a.decoder == "forking" for a in architectures),
     )
     return Windows(
         tables,
-        lookback=architecture.steps_read,
-        horizon=architecture.horizon,
-        device=device.of(net),
-        joint=architecture.channels > 1,
+        lookback=max(a.steps_read for a in architectures),
+        horizon=architectures[0].horizon,
+        device=place,
+        joint=architectures[0].channels > 1,
     )
+
+
+def item_names(panel: Panel) -> list[str]:
+    """A name for each item `[S * C]`: keys and target, so written that no two are alike."""
+    keys = panel.keys.astype(str).to_numpy().tolist()
+    return [json.dumps([*key, name]) for key in keys for name in panel.targets_names]
+
+
+def _places(names: Sequence[str], known: Sequence[str]) -> Ints:
+    """Where each of `names` stands in `known`; beyond its end for a new one."""
+    found = pd.Index(known).get_indexer(pd.Index(names))
+    return np.where(found < 0, len(known), found).astype(np.int64)
 
 
 def _or_none(table: NDArray[np.generic]) -> NDArray[Any] | None:
@@ -99,9 +141,9 @@ def levels_with_median(quantiles: Sequence[float]) -> tuple[float, ...]:
 def levels_asked(quantiles: Sequence[float], loss: str) -> tuple[float, ...]:
     """The levels at which a point head's errors are kept, or a quantile head answers.
 
-    A mean is undone as the mean of many equally likely values, so for `mse` those are kept too.
+    A mean is undone as the mean of many equally likely values, so for `MEANS` those are kept too.
     """
-    shares = SHARES if loss == "mse" else ()
+    shares = SHARES if loss in MEANS else ()
     return tuple(sorted({*levels_with_median(quantiles), *shares}))
 
 
@@ -113,6 +155,7 @@ def calibrate(
     `index` should hold windows that were not trained on; Q are those of `levels_asked`, of which
     the median is not moved. See `evaluation.conformal`.
     """
+    windows = windows.reaching(net.architecture.steps_read)
     errors = inference.normalised_errors(net, windows, index.item, index.origin)  # [W, H, C]
     errors = errors.swapaxes(1, 2).reshape(-1, errors.shape[1])  # [W * C, H]
     levels = levels_asked(quantiles, net.architecture.loss)
@@ -126,14 +169,14 @@ def calibrate(
     below = np.minimum(residuals, 0.0)
     above = np.maximum(residuals, 0.0)
     residuals = np.where(np.array(levels) < 0.5, below, above)
-    if net.architecture.loss == "mse":  # the net's own answer is the mean: they say how it varies
+    if net.architecture.loss in MEANS:  # the net's own answer is the mean: they say how it varies
         moved = [levels.index(level) for level in SHARES if level not in (0.5, *quantiles)]
         residuals[:, moved] -= residuals[:, moved].mean(1, keepdims=True)
     return residuals
 
 
 def forecast(
-    net: Forecaster,
+    members: Sequence[Member],
     cleaned: Cleaned,
     origins: Ints,
     *,
@@ -146,32 +189,65 @@ def forecast(
     `horizon` is the trained one if None; beyond it see `training.inference.quantiles`. `windows`
     are those of `windows_of`, if they are at hand.
     """
-    panel, architecture = cleaned.panel, net.architecture
-    windows = windows or windows_of(cleaned, net)
+    panel = cleaned.panel
+    nets = [member.net for member in members]
+    architectures = [net.architecture for net in nets]
+    windows = windows or windows_of(cleaned, architectures, device.of(nets[0]), rules.items)
     targets, channels = panel.observed.shape[1], windows.channels
-    steps = horizon or architecture.horizon
-    asked = levels_asked(rules.quantiles, architecture.loss)
-    middle = asked.index(0.5)
+    steps = horizon or nets[0].architecture.horizon
     index = at(origins, horizon=steps, channels=channels)
     seen = items_of(cleaned, joint=channels < targets)
     begun = index.origin > first_observed(seen, panel.offsets)[index.item]
-    item, origin = index.item[begun], index.origin[begun]
-    values = np.full((panel.size * channels, steps, targets // channels, len(asked)), np.nan)
-    if len(item):
-        values[item] = inference.quantiles(
-            net, windows, item, origin, steps=steps, middle=middle, residuals=rules.residuals
-        )
+    index = Index(index.item[begun], index.origin[begun], index.limit[begun])
+    several = [
+        _forecast_of(member, windows, index, rules, (panel.size, channels, steps, targets))
+        for member in members
+    ]
+    values = rules.combination.of(np.stack(several))
+    return Forecasts(
+        rules.bounds.respect(values[..., 0]), rules.bounds.respect(values[..., 1:], axis=-2)
+    )
+
+
+def _forecast_of(
+    member: Member, windows: Windows, index: Index, rules: Rules, shape: tuple[int, int, int, int]
+) -> Floats:
+    """One network's forecast, `[S, H, C, 1 + Q]` original units: its point, then the quantiles.
+
+    `shape` is S, items a series, H and C.
+    """
+    size, channels, steps, targets = shape
+    loss = member.net.architecture.loss
+    asked = levels_asked(rules.quantiles, loss)
+    middle = asked.index(0.5)
+    values = np.full((size * channels, steps, targets // channels, len(asked)), np.nan)
+    if len(index.item):
+        values[index.item] = answers(member, windows, index, asked, steps=steps)
     # [S * C, H, 1, Q] or [S, H, C, Q] -> [S, H, C, Q]
-    values = values.reshape(panel.size, channels, steps, -1, len(asked)).swapaxes(1, 2)
-    values = values.reshape(panel.size, steps, targets, len(asked))
+    values = values.reshape(size, channels, steps, -1, len(asked)).swapaxes(1, 2)
+    values = values.reshape(size, steps, targets, len(asked))
     original = rules.transform.undo(values, axis=-2)
     yhat = original[..., middle]
-    if architecture.loss == "mse":
+    if loss in MEANS:
         shares = [asked.index(level) for level in SHARES]
         center = values[..., middle]
         spread = values[..., shares] - center[..., None]
         yhat = back_transformed_mean(rules.transform, center, spread)
     wanted = [asked.index(q) for q in rules.quantiles]
-    return Forecasts(
-        rules.bounds.respect(yhat), rules.bounds.respect(original[..., wanted], axis=-2)
+    return np.concatenate([yhat[..., None], original[..., wanted]], -1)
+
+
+def answers(
+    member: Member, windows: Windows, index: Index, levels: Sequence[float], *, steps: int
+) -> Floats:
+    """What a network says of the windows of `index`: `[W, steps, C, Q]`, before any transform is
+    undone."""
+    return inference.quantiles(
+        member.net,
+        windows.reaching(member.net.architecture.steps_read),
+        index.item,
+        index.origin,
+        steps=steps,
+        levels=levels,
+        residuals=member.residuals,
     )

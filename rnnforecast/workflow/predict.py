@@ -19,7 +19,7 @@ from rnnforecast.output.tables import forecast_frame, table_format, write_foreca
 from rnnforecast.training import device
 from rnnforecast.workflow.artifact import Run, load_run
 from rnnforecast.workflow.events import Listener, Silent
-from rnnforecast.workflow.forecasting import Forecasts, Ints, Rules, forecast
+from rnnforecast.workflow.forecasting import Forecasts, Ints, forecast
 from rnnforecast.workflow.imputing import estimate_of
 from rnnforecast.workflow.resolve import shortened
 
@@ -68,9 +68,11 @@ def predict(
     into_folder = out != "-" and not Path(out).suffix
     if not into_folder:
         table_format(out)
-    run, net = load_run(folder)
+    run = load_run(folder)
     # a run trained on a GPU forecasts on whatever the machine at hand has
-    net.to(device.choose("cpu" if run.facts["device"] == "cpu" else "auto"))
+    place = device.choose("cpu" if run.facts["device"] == "cpu" else "auto")
+    for member in run.members:
+        member.net.to(place)
     steps = horizon or run.architecture.horizon
     table = read_table(run.plan, data or run.source)
     laid = lay(run.plan, table, skip_faulty=True)
@@ -90,8 +92,7 @@ def predict(
             f"horizon {horizon} is beyond the {run.architecture.horizon} steps it was trained for: "
             "later steps are forecast from earlier forecasts, with wider intervals"
         )
-    rules = Rules(run.quantiles, run.plan.transform, run.plan.bounds, run.residuals)
-    found = forecast(net, cleaned, panel.lengths, rules=rules, horizon=steps)
+    found = forecast(run.members, cleaned, panel.lengths, rules=run.rules, horizon=steps)
     drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
     predicted = _summary(out, cleaned, found)
     if into_folder:
@@ -230,7 +231,8 @@ def _warnings(run: Run, cleaned: Cleaned) -> Iterator[str]:
     if unseen:
         yield f"{unseen:,} cells hold a category that there was none of at training"
     low = cleaned.values[cleaned.counted] <= 0
-    if run.architecture.normalize == "log_mean" and low.any():
+    logs = ("log_mean", "exponential_smoothing")
+    if any(m.net.architecture.normalize in logs for m in run.members) and low.any():
         yield (
             f"{low.sum():,} values are zero or negative, which there were none of at training: "
             "the model reads them as very small ones; train again if they are real"

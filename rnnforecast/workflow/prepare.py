@@ -28,11 +28,12 @@ from rnnforecast.data.regularize import Rules
 from rnnforecast.data.split import Split, split
 from rnnforecast.data.transform import Bounds
 from rnnforecast.errors import Problem, SpecError
+from rnnforecast.models.pairs import MEANS
 from rnnforecast.output.tables import forecast_columns
 from rnnforecast.spec.model import Spec
 from rnnforecast.workflow.imputing import estimate_of, fitted
-from rnnforecast.workflow.resolve import Choice, difference_of, resolve, resolve_season
-from rnnforecast.workflow.spec import load_spec, source_of
+from rnnforecast.workflow.resolve import Choice, resolve, resolve_season
+from rnnforecast.workflow.spec import load_spec, refused, source_of
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def _bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
     count = len(found.whole)
     non_negative, whole = forecast.non_negative, forecast.whole_numbers
     # the mean of whole numbers is no whole number
-    obeyed = (False,) * count if spec.training.loss == "mse" else found.whole
+    obeyed = (False,) * count if spec.training.loss in MEANS else found.whole
     return Bounds(
         found.non_negative if non_negative == "auto" else (non_negative,) * count,
         obeyed if whole == "auto" else (whole,) * count,
@@ -180,15 +181,9 @@ def _bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
 
 
 def _check_together(spec: Spec) -> None:
-    if difference_of(spec) and spec.model.normalize in ("log_mean", "mean"):
-        raise SpecError(
-            Problem(
-                "model.normalize",
-                f"'{spec.model.normalize}' needs values of one sign, and clean.transform makes"
-                " differences of them",
-                "set it to standard, robust or auto",
-            )
-        )
+    problems = [Problem(*found) for found in refused(spec)]
+    if problems:
+        raise SpecError(*problems)
 
 
 def hash_of(cleaned: Cleaned) -> str:

@@ -13,7 +13,9 @@ import numpy as np
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.season import detect
+from rnnforecast.models.pairs import COUNTS, POSITIVE
 from rnnforecast.spec.model import Spec
+from rnnforecast.workflow.spec import differences
 
 MOST_LOOKBACK = 2048
 """Steps: an automatic lookback is never longer."""
@@ -81,6 +83,10 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     values = int(cleaned.counted.sum())
     steps = int(np.clip(round(2000 * (values / 100_000) ** 0.5, -2), 400, 3000))
     model = {
+        "layers": choose("model", "layers", *_layers(spec.model.backbone)),
+        "residual": spec.model.backbone == "dilated"
+        if spec.model.residual == "auto"
+        else spec.model.residual,
         "hidden_size": choose("model", "hidden_size", *_hidden_size(values)),
         "decoder": choose(
             "model", "decoder", "direct", "the whole horizon at once from the last state"
@@ -135,6 +141,11 @@ def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[in
     return segments * segment, f"{reason}, in whole segments"
 
 
+def _layers(backbone: str) -> tuple[int, str]:
+    usual = {"dilated": (3, "each one reads twice as far back"), "transformer": (2, "the usual")}
+    return usual.get(backbone, (1, "one is enough for most"))
+
+
 def _hidden_size(values: int) -> tuple[int, str]:
     return (128, "the usual width") if values >= 5_000 else (64, "few observed values")
 
@@ -145,9 +156,13 @@ def _batch_size(values: int) -> tuple[int, str]:
 
 def _normalize(spec: Spec, cleaned: Cleaned) -> tuple[str, str]:
     offsets, counted = cleaned.panel.offsets, cleaned.counted
+    if spec.training.loss in COUNTS:
+        return "mean", f"{spec.training.loss} is of values, not of logs"
     if difference_of(spec):
         return "standard", "changes rise and fall around zero"
     known = cleaned.values[counted]
+    if spec.training.loss in POSITIVE and (not len(known) or known.min() <= 0):
+        return "mean", f"{spec.training.loss} is of ratios to the level"
     if not len(known) or known.min() <= 0:
         return "standard", "some values are zero or negative"
     values = np.where(counted, cleaned.values, 0.0)
@@ -164,8 +179,5 @@ def _normalize(spec: Spec, cleaned: Cleaned) -> tuple[str, str]:
 def difference_of(spec: Spec) -> int:
     """How many steps before the value lies that the network's values are differences from; 0:
     they are none."""
-    transform = spec.clean.transform
-    methods = set(transform.values()) if isinstance(transform, dict) else {transform}
-    if "seasonal_difference" in methods:
-        return int(spec.window.season)
-    return int("difference" in methods)
+    found = differences(spec)
+    return int(spec.window.season) if "seasonal_difference" in found else int(bool(found))

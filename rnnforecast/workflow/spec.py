@@ -5,11 +5,13 @@ Light on purpose: a wrong spec is told before anything heavy is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.models import registry
+from rnnforecast.models.pairs import Choice, refusals
 from rnnforecast.spec.load import load
 from rnnforecast.spec.model import Spec
 
@@ -23,7 +25,83 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
         except ValueError as error:
             place = f"{path}, model.options"
             raise SpecError(*(Problem(place, line) for line in str(error).splitlines())) from None
+    problems = [Problem(f"{path}, {key}", why, cure) for key, why, cure in refused(spec)]
+    if problems:
+        raise SpecError(*problems)
     return spec
+
+
+def refused(spec: Spec) -> list[tuple[str, str, str]]:
+    """Key, reason and cure of each pair of parts that does not go together, of every network.
+
+    What is still ``auto`` goes with everything: it is chosen so that it does.
+    """
+    found = [
+        refusal
+        for one in variants(spec)
+        for refusal in (*refusals(_choice(one)), *_refused_weights(one))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _refused_weights(spec: Spec) -> Iterator[tuple[str, str, str]]:
+    weights, horizon = spec.training.horizon_weight, spec.window.horizon
+    if not isinstance(weights, str) and len(weights) != horizon:
+        found = f"expected {horizon} numbers, one a step of the horizon, found {len(weights)}"
+        yield "training.horizon_weight", found, "give one for each step, or set it to decreasing"
+    if spec.model.decoder != "forking":
+        return
+    for key in ("horizon_weight", "series_weight"):
+        if getattr(spec.training, key) != "equal":
+            found = "the decoder forking counts all that it forecasts on the way alike"
+            yield f"training.{key}", found, "set it to equal, or model.decoder to another"
+
+
+def _choice(spec: Spec) -> Choice:
+    model = spec.model
+    return Choice(
+        backbone=model.backbone,
+        traits=registry.traits(model.backbone),
+        decoder=None if model.decoder == "auto" else model.decoder,
+        normalize=None if model.normalize == "auto" else model.normalize,
+        loss=spec.training.loss,
+        bidirectional=model.bidirectional,
+        recurrent_dropout=model.recurrent_dropout,
+        zoneout=model.zoneout,
+        learnt_start=model.initial_state == "learnt",
+        orthogonal=model.orthogonal,
+        truncate=spec.training.truncate,
+        teacher_forcing=model.teacher_forcing,
+        joint=model.channels == "joint",
+        difference=bool(differences(spec)),
+    )
+
+
+def differences(spec: Spec) -> tuple[str, ...]:
+    """The transforms of the spec that take differences."""
+    transform = spec.clean.transform
+    methods = set(transform.values()) if isinstance(transform, dict) else {transform}
+    return tuple(sorted(methods & {"difference", "seasonal_difference"}))
+
+
+def variants(spec: Spec) -> list[Spec]:
+    """The spec of each network of an ensemble: they differ in seed, and in `ensemble.vary`.
+
+    Each key goes through its values in turn; the second key moves on when the first has been
+    through, and so on, so that all combinations come up before one is repeated.
+    """
+    return [_variant(spec, number) for number in range(spec.ensemble.members)]
+
+
+def _variant(spec: Spec, number: int) -> Spec:
+    changes: dict[str, dict[str, Any]] = {"training": {"seed": spec.training.seed + number}}
+    stride = 1
+    for key, values in spec.ensemble.vary.items():
+        section, name = key.split(".")
+        changes.setdefault(section, {})[name] = values[number // stride % len(values)]
+        stride *= len(values)
+    update = {name: getattr(spec, name).model_copy(update=keys) for name, keys in changes.items()}
+    return spec.model_copy(update=update)
 
 
 def source_of(spec: Spec, path: Path) -> tuple[str, ...]:

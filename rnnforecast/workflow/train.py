@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rnnforecast.output.plots import plot_loss
 from rnnforecast.spec.load import dump
 from rnnforecast.training import device
 from rnnforecast.training.loop import Row
+from rnnforecast.training.parallel import ALONE, Team
 from rnnforecast.workflow import data_report
 from rnnforecast.workflow.artifact import MARK, Run, load_run, new_run, write_model
 from rnnforecast.workflow.events import Listener, Recorder, Silent
@@ -52,15 +54,17 @@ def train(
     resume: bool = False,
     listener: Listener | None = None,
     asked_to_stop: Callable[[], bool] = lambda: False,
+    team: Team = ALONE,
 ) -> Trained:
     """Trains what the spec at `path` says and writes the run to `folder`.
 
     `overrides` are `section.key=value`. With `resume` an unfinished training of the same spec and
-    data goes on where it stopped. Raises SpecError, DataError, TrainingDiverged, OutputError.
+    data goes on where it stopped. Of a `team` only the first process writes. Raises SpecError,
+    DataError, TrainingDiverged, OutputError.
     """
     recorder = Recorder(listener or Silent())
     prepared = prepare(path, overrides)
-    session = Session(prepared, folder, recorder, asked_to_stop)
+    session = Session(prepared, folder, recorder, asked_to_stop, team)
     unfinished = session.unfinished() if resume else None
     if resume and unfinished is None:
         finished = _finished(folder, session.identity)
@@ -72,7 +76,8 @@ def train(
         recorder.say(line)
     for line in _warnings(prepared, session):
         recorder.warn(line)
-    with new_run(folder) as partial:  # first, so that a place that cannot be written fails now
+    # first, so that a place that cannot be written fails now
+    with new_run(folder) if team.leads else nullcontext() as partial:
         fitted = session.run(unfinished)
         trained = Trained(
             folder=folder,
@@ -82,9 +87,10 @@ def train(
             series=session.panel.size,
             interrupted=fitted.interrupted,
         )
-        _write(partial, prepared, session, fitted, trained)
-        write_text(partial / "log.jsonl", recorder.lines())
-    if not trained.interrupted:
+        if partial is not None:
+            _write(partial, prepared, session, fitted, trained)
+            write_text(partial / "log.jsonl", recorder.lines())
+    if team.leads and not trained.interrupted:
         session.checkpoint_file.unlink(missing_ok=True)
     return trained
 
@@ -96,9 +102,10 @@ def _write(
     shown = spread_over(scored.smape, spec.forecast.plots)
     run = Run(
         plan=prepared.plan,
-        architecture=session.net.architecture,
+        members=tuple(fitted.members),
+        combination=fitted.combination,
+        items=session.items,
         quantiles=spec.forecast.quantiles,
-        residuals=fitted.residuals,
         source=prepared.source,
         plots=spec.forecast.plots,
         plotted=tuple(panel.labels()[scored.series[shown]]),
@@ -109,13 +116,15 @@ def _write(
             "identity": session.identity,
             "data_sha256": session.data_hash,
             "interrupted": fitted.interrupted,
-            "parameters": sum(part.numel() for part in session.net.parameters()),
+            "parameters": sum(
+                part.numel() for member in fitted.members for part in member.net.parameters()
+            ),
         },
     )
     data_report.write(folder, prepared)
     write_text(folder / "spec.yaml", dump(prepared.given))
     write_text(folder / MARK, dump(spec))
-    write_model(folder, session.net, run)
+    write_model(folder, run)
     scores = {field.name: getattr(trained, field.name) for field in fields(trained)}
     del scores["folder"]  # the same run has the same bytes wherever it lies
     write_json(folder / "metrics.json", scores)
@@ -135,13 +144,15 @@ def _write(
 
 
 def _write_history(folder: Path, fitted: Fitted) -> None:
-    """`history.csv` and the plot of the loss."""
-    names = [field.name for field in fields(Row)]
+    """`history.csv` and the plot of the (first network's) loss."""
+    # of an ensemble also which network
+    names = list(fitted.rows[0]) if fitted.rows else [field.name for field in fields(Row)]
     lines = [",".join(names)]
     lines += [",".join(f"{row[name]:.9g}" for name in names) for row in fitted.rows]
     write_text(folder / "history.csv", "\n".join(lines) + "\n")
+    shown = [row for row in fitted.rows if row.get("member", 1) == 1]
     steps, losses, validated = (
-        np.array([row[name] for row in fitted.rows], dtype=np.float64)
+        np.array([row[name] for row in shown], dtype=np.float64)
         for name in ("step", "train_loss", "validation_loss")
     )
     (folder / "plots").mkdir()
@@ -152,7 +163,7 @@ def _finished(folder: Path, identity: str) -> Trained | None:
     """The finished run at `folder`, if it is one of the same spec and data."""
     if not folder.exists():
         return None
-    run, _ = load_run(folder)
+    run = load_run(folder)
     if run.facts["identity"] != identity or run.facts["interrupted"]:
         return None
     stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

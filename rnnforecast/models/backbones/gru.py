@@ -67,7 +67,7 @@ class GruCell(nn.Module):
         else:
             fresh = linear(r * hidden, U[both:], c[both:])
         new = torch.tanh(projected[:, both:] + fresh)
-        return (torch.lerp(new, state[0], z),)
+        return (new + z * (state[0] - new),)
 
     def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """All steps, `[B, G, K]`."""

@@ -1,0 +1,70 @@
+"""A decoder's step that looks back at all encoder states, by either of two kinds of attention.
+
+weights   a_g = softmax_g(score(s, e_g))            e_g encoder states, s a decoder state
+context   c = sum_g a_g e_g
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Weights(nn.Module):
+    """Softmax and context; a place to look at the weights, see `inspect`."""
+
+    def forward(self, scores: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores `[B, G]` and states `[B, G, K]` → context `[B, K]`, weights `[B, G]`."""
+        weights = torch.softmax(scores, -1)
+        return (weights.unsqueeze(1) @ encoded).squeeze(1), weights
+
+
+class Additive(nn.Module):
+    """Bahdanau et al. 2015, arXiv:1409.0473: the state before the step asks, and the context is an
+    input of the step.
+
+    score(s_{j-1}, e_g) = v · tanh(W s_{j-1} + U e_g);  s_j = GRU([x_j; c_j], s_{j-1})
+    """
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.of_state = nn.Linear(hidden_size, hidden_size)
+        self.of_encoded = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.score = nn.Linear(hidden_size, 1, bias=False)
+        self.weights = Weights()
+        self.cell = nn.GRUCell(2 * hidden_size, hidden_size)
+
+    def forward(self, x: Tensor, state: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Input and state `[B, K]`, encoder states `[B, G, K]` → piece and next state `[B, K]`."""
+        both = torch.tanh(self.of_state(state).unsqueeze(1) + self.of_encoded(encoded))
+        context, _ = self.weights(self.score(both).squeeze(-1), encoded)
+        state = self.cell(torch.cat([x, context], -1), state)
+        return state, state
+
+
+class Multiplicative(nn.Module):
+    """Luong et al. 2015, arXiv:1508.04025: the state after the step asks, and the context changes
+    what is said ("general" score, equation 8).
+
+    s_j = GRU(x_j, s_{j-1});  score(s_j, e_g) = s_j · W e_g;  piece = tanh(V [c_j; s_j])
+    """
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.of_encoded = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.weights = Weights()
+        self.cell = nn.GRUCell(hidden_size, hidden_size)
+        self.join = nn.Linear(2 * hidden_size, hidden_size)
+
+    def forward(self, x: Tensor, state: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Input and state `[B, K]`, encoder states `[B, G, K]` → piece and next state `[B, K]`."""
+        state = self.cell(x, state)
+        scores = (self.of_encoded(encoded) @ state.unsqueeze(-1)).squeeze(-1)  # [B, G]
+        context, _ = self.weights(scores, encoded)
+        return torch.tanh(self.join(torch.cat([context, state], -1))), state
+
+
+ATTENTIONS: dict[str, type[Additive] | type[Multiplicative]] = {
+    "additive": Additive,
+    "multiplicative": Multiplicative,
+}

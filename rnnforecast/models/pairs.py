@@ -1,0 +1,106 @@
+"""Which parts of a forecaster do not go together, and why. Plain names: nothing heavy is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+COUNTS = ("negative_binomial", "poisson", "tweedie")
+"""Losses of counts and amounts: never below zero, and not to be read as logs."""
+
+MEANS = ("mse", "rmse")
+"""Losses whose forecast is the mean."""
+
+POSITIVE = (*COUNTS, "log_normal")
+RATIOS = ("mean", "none")
+"""Normalisations that leave ratios to the level, or the values."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The parts that were chosen; None for what is not settled yet."""
+
+    backbone: str
+    traits: tuple[str, ...]
+    decoder: str | None
+    normalize: str | None
+    loss: str
+    hidden_size: int | None = None
+    bidirectional: bool = False
+    recurrent_dropout: float = 0.0
+    zoneout: float = 0.0
+    learnt_start: bool = False
+    orthogonal: bool = False
+    truncate: int | None = None
+    teacher_forcing: float = 1.0
+    joint: bool = False
+    difference: int = 0
+
+
+def refusals(choice: Choice) -> Iterator[tuple[str, str, str]]:
+    """The key, what is wrong, and what to set instead, for each pair that does not go together."""
+    yield from _of_backbone(choice)
+    yield from _of_decoder(choice)
+    yield from _of_normalize(choice)
+
+
+def _of_backbone(choice: Choice) -> Iterator[tuple[str, str, str]]:
+    name = choice.backbone
+    if choice.bidirectional and "bidirectional" not in choice.traits:
+        why = f"'{name}' does not read backwards"
+        yield "model.bidirectional", why, "set it to false, or model.backbone to gru or lstm"
+    if "noise" not in choice.traits:
+        noise = {
+            "recurrent_dropout": choice.recurrent_dropout,
+            "zoneout": choice.zoneout,
+            "initial_state": choice.learnt_start,
+        }
+        for key in (key for key, value in noise.items() if value):
+            why = f"'{name}' does not step from state to state, so there is nothing to act on"
+            cure = "zero" if key == "initial_state" else "0"
+            yield f"model.{key}", why, f"set it to {cure}, or model.backbone to gru or lstm"
+        if choice.orthogonal:
+            why = f"'{name}' has no recurrent weights"
+            yield "model.orthogonal", why, "set it to false"
+
+
+def _of_decoder(choice: Choice) -> Iterator[tuple[str, str, str]]:
+    decoder = choice.decoder
+    if choice.bidirectional and decoder in ("parallel", "recursive"):
+        why = f"'{decoder}' goes on with the network's state, and one that reads backwards has none"
+        yield "model.decoder", why, "set it to direct or seq2seq, or model.bidirectional to false"
+    if choice.bidirectional and decoder == "forking":
+        why = "'forking' asks for forecasts inside the lookback, which the network would know of"
+        yield "model.decoder", why, "set it to direct, or model.bidirectional to false"
+    if choice.bidirectional and choice.truncate:
+        why = "a lookback that is read both ways cannot be cut"
+        yield "training.truncate", why, "set it to null, or model.bidirectional to false"
+    if (
+        decoder is not None
+        and decoder not in ("recursive", "seq2seq")
+        and choice.teacher_forcing < 1
+    ):
+        why = f"'{decoder}' is never fed values of the horizon"
+        yield "model.teacher_forcing", why, "set it to 1, or model.decoder to recursive or seq2seq"
+
+
+def _of_normalize(choice: Choice) -> Iterator[tuple[str, str, str]]:
+    normalize, loss = choice.normalize, choice.loss
+    if choice.difference and normalize in ("log_mean", "mean", "exponential_smoothing"):
+        why = f"'{normalize}' needs values of one sign, and clean.transform makes differences"
+        yield "model.normalize", why, "set it to standard, robust or auto"
+    if choice.difference and loss in POSITIVE:
+        why = f"'{loss}' needs values of at least 0, and clean.transform makes differences"
+        yield "training.loss", why, "set it to quantile, normal or student_t"
+    if loss in COUNTS and normalize not in (*RATIOS, None):
+        why = f"'{normalize}' does not go with '{loss}', whose values are not below zero nor logs"
+        yield "model.normalize", why, "set it to mean, none or auto"
+    if loss == "log_normal" and normalize not in (*RATIOS, "log_mean", None):
+        why = f"'log_normal' needs ratios to the level, which '{normalize}' does not leave"
+        yield "model.normalize", why, "set it to mean, log_mean, none or auto"
+    if normalize == "exponential_smoothing" and choice.joint:
+        why = "the smoothing is of each target on its own"
+        yield "model.channels", why, "set it to independent, or model.normalize to auto"
+    if normalize == "exponential_smoothing" and choice.decoder == "forking":
+        why = "the smoothing ends at the origin and knows no earlier ones"
+        yield "model.decoder", why, "set it to direct, or model.normalize to auto"

@@ -1,0 +1,77 @@
+"""The networks of a run: one, or an ensemble of several that differ where the spec says so."""
+
+from __future__ import annotations
+
+from rnnforecast.data.plan import Cleaned
+from rnnforecast.models import registry
+from rnnforecast.models.architecture import Architecture
+from rnnforecast.models.contract import Noise
+from rnnforecast.models.covariates import Sizes
+from rnnforecast.models.stack import Plan
+from rnnforecast.spec.model import Spec
+from rnnforecast.workflow.forecasting import item_names, levels_with_median
+from rnnforecast.workflow.resolve import difference_of, resolve
+from rnnforecast.workflow.spec import variants
+
+
+def members_of(given: Spec, settled: Spec, cleaned: Cleaned) -> list[Spec]:
+    """The settled spec of each network: what `given` leaves open is settled for each on its own."""
+    window = given.window.model_copy(update={"season": settled.window.season})
+    open_ = {"window": window, "model": given.model, "training": given.training}
+    return [resolve(one, cleaned)[0] for one in variants(settled.model_copy(update=open_))]
+
+
+def architecture_of(spec: Spec, cleaned: Cleaned) -> Architecture:
+    """The net that a settled spec asks for, with room for the covariates that there are."""
+    window, model, features = spec.window, spec.model, cleaned.features
+    targets = cleaned.panel.observed.shape[1]
+    noise = Noise(model.recurrent_dropout, model.zoneout, model.initial_state == "learnt")
+    recurrent = Plan(
+        backbone=model.backbone,
+        layers=int(model.layers),
+        dropout=model.dropout,
+        residual=bool(model.residual),
+        layer_norm=model.layer_norm,
+        orthogonal=model.orthogonal,
+        noise=noise,
+        options=model.options,
+    )
+    smooth = model.normalize == "exponential_smoothing"
+    reads_gaps = "gaps" in registry.traits(model.backbone)
+    return Architecture(
+        lookback=int(window.lookback),
+        horizon=window.horizon,
+        segment=int(window.segment),
+        season=int(window.season),
+        recurrent=recurrent,
+        hidden_size=int(model.hidden_size),
+        dropout=model.dropout,
+        decoder=model.decoder,
+        normalize=model.normalize,
+        linear_first=model.linear_first,
+        loss=spec.training.loss,
+        levels=levels_with_median(spec.forecast.quantiles),
+        bidirectional=model.bidirectional,
+        attention=model.attention,
+        teacher_forcing=model.teacher_forcing,
+        truncate=spec.training.truncate,
+        channels=targets if model.channels == "joint" else 1,
+        difference=difference_of(spec),
+        covariates=Sizes(
+            past=features.past.shape[1],
+            past_codes=features.past_sizes,
+            known=features.future.shape[1],
+            known_codes=features.future_sizes,
+            static=features.static.shape[1],
+            static_codes=features.static_sizes,
+            elapsed=reads_gaps or not cleaned.counted.all(),
+        ),
+        items=len(item_names(cleaned.panel)) if smooth else 0,
+        seasons=_seasons(spec) if smooth else (),
+    )
+
+
+def _seasons(spec: Spec) -> tuple[int, ...]:
+    given = spec.model.smoothed_seasons
+    wanted = (int(spec.window.season),) if isinstance(given, str) else given
+    return tuple(season for season in wanted if season > 1)
