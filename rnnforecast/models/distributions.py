@@ -192,8 +192,8 @@ def whole_quantile(
     for _ in range(MOST_HALVINGS):
         if not bool((high - low > 1).any()):
             break
-        middle = ((low + high) / 2).floor()
-        reached = cdf(middle.clamp_min(0)) >= levels
+        middle = ((low + high) / 2).ceil()  # never below 0, and the upper end once they touch
+        reached = cdf(middle) >= levels
         low, high = torch.where(reached, low, middle), torch.where(reached, middle, high)
     return high
 
