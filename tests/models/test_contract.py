@@ -1,127 +1,236 @@
-"""One contract for every file in `backbones/`; the equations are written out again in numpy."""
+"""One contract for every file in `backbones/`, as one layer and as a stack of two.
+
+What the layers compute is in `test_equations`, noise on the recurrence in `test_noise`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
-from torch import Tensor, nn
+from torch import Tensor
 
 from rnnforecast.models import registry
+from rnnforecast.models.contract import NO_NOISE, Noise, State
+from rnnforecast.models.stack import BothWays, Plan, Stack
 
-Array = NDArray[np.float64]
+B, G, K, D = 3, 7, 8, 2
 
-K = 5
-STEPS = [1, 7]
+CHOICES: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in registry.names()),
+    ("gru", {"reset": "before"}),
+    ("rnn", {"nonlinearity": "sigmoid"}),
+    ("peephole_lstm", {"coupled": True, "candidate": "sigmoid"}),
+    ("rrnn", {"nonlinearity": "sigmoid", "gate": "tanh"}),
+    ("slstm", {"forget": "exp", "heads": 3}),
+    ("dilated", {"cell": "lstm", "base": 3}),
+    ("dilated", {"cell": "rnn"}),
+]
+"""Every backbone as it is by default, and options that change what is computed."""
 
 every_backbone = pytest.mark.parametrize("name", registry.names())
-every_length = pytest.mark.parametrize("steps", STEPS)
-every_depth = pytest.mark.parametrize("layers", [1, 2])
+every_choice = pytest.mark.parametrize(
+    ("name", "given"), CHOICES, ids=["-".join([n, *map(str, g.values())]) for n, g in CHOICES]
+)
+every_depth = pytest.mark.parametrize("layers", [1, 2], ids=["layer", "stack"])
 
 
-def build(name: str, *, layers: int = 2, dropout: float = 0.0, seed: int = 3, **given: Any) -> Any:
+def layer(name: str, given: dict[str, Any] | None = None, *, noise: Noise = NO_NOISE) -> Any:
+    torch.manual_seed(3)
+    options = registry.options(name, given or {})
+    return registry.load(name).build(K, options, depth=0, noise=noise, gaps=D).double()
+
+
+def build(
+    name: str, given: dict[str, Any] | None = None, *, layers: int = 2, seed: int = 3, **plan: Any
+) -> Any:
+    """One layer as its file builds it, or a stack of more."""
+    if layers == 1 and not plan:
+        return layer(name, given)
     torch.manual_seed(seed)
-    net = registry.load(name).build(K, layers, dropout, registry.options(name, given))
-    return net.double()
+    return Stack(Plan(name, layers=layers, options=given or {}, **plan), K, gaps=D).double()
 
 
-def sequence(steps: int, *, batch: int = 3, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
+def sequence(*, steps: int = G, batch: int = B) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
     return torch.randn((batch, steps, K), generator=generator, dtype=torch.float64)
 
 
-@every_backbone
+def waits(*, steps: int = G, batch: int = B) -> Tensor:
+    """How long ago each value was; every layer is given it, few read it."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand((batch, steps, D), generator=generator, dtype=torch.float64)
+
+
+def ask(net: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    out, after = net(x, state, waits()[:, : x.shape[1]])
+    return out, after
+
+
+# shapes, gradients, time
+
+
+@every_choice
 @every_depth
-@every_length
-def test_it_answers_every_step_and_its_state_is_of_layers_batch_and_width(
-    name: str, layers: int, steps: int
+@pytest.mark.parametrize("steps", [1, 7])
+def test_it_answers_every_step_and_its_state_has_the_batch_on_axis_1(
+    name: str, given: dict[str, Any], layers: int, steps: int
 ) -> None:
-    out, state = build(name, layers=layers)(sequence(steps))
-    assert out.shape == (3, steps, K)
+    net = build(name, given, layers=layers)
+    out, state = ask(net, sequence(steps=steps))
+    assert out.shape == (B, steps, K)
     assert isinstance(state, tuple)
-    assert {tuple(part.shape) for part in state} == {(layers, 3, K)}
+    assert len(state) == (net.parts if layers == 1 else sum(one.parts for one in net.layers))
+    assert {part.dim() for part in state} == {3}
+    assert {part.shape[1] for part in state} == {B}
 
 
-@every_backbone
+@every_choice
 @every_depth
 def test_every_parameter_gets_a_finite_gradient_that_is_not_all_zero(
-    name: str, layers: int
+    name: str, given: dict[str, Any], layers: int
 ) -> None:
-    net = build(name, layers=layers, dropout=0.2)
-    out, state = net(sequence(7))
-    (out.square().sum() + sum(part.sum() for part in state)).backward()
+    net = build(name, given, layers=layers)
+    out, state = ask(net, sequence())
+    torch.manual_seed(5)
+    loss = (out * torch.randn_like(out)).sum() + sum(part.sum() for part in state)
+    loss.backward()
     for parameter_name, parameter in net.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert parameter.grad.isfinite().all(), parameter_name
         assert parameter.grad.abs().max() > 0, parameter_name
 
 
-@every_backbone
+@every_choice
 @every_depth
 @pytest.mark.parametrize("changed", [1, 4, 6])
 def test_what_comes_at_a_step_changes_nothing_before_it(
-    name: str, layers: int, changed: int
+    name: str, given: dict[str, Any], layers: int, changed: int
 ) -> None:
-    net, x = build(name, layers=layers).eval(), sequence(7)
-    other = x.clone()
+    net, x, gaps = build(name, given, layers=layers).eval(), sequence(), waits()
+    other, later = x.clone(), gaps.clone()
     other[:, changed] += 1.0
-    before, after = net(x)[0], net(other)[0]
+    later[:, changed] += 1.0
+    before, after = net(x, None, gaps)[0], net(other, None, later)[0]
     torch.testing.assert_close(after[:, :changed], before[:, :changed], rtol=0, atol=0)
     assert not torch.equal(after[:, changed], before[:, changed])
 
 
-@every_backbone
+@every_choice
 @every_depth
-@pytest.mark.parametrize("cut", [1, 4])
+@pytest.mark.parametrize("cuts", [[1], [4], [6], [2, 3], [1, 2, 3, 4, 5, 6]], ids=str)
 def test_the_carried_state_equals_the_whole_sequence_at_once(
-    name: str, layers: int, cut: int
+    name: str, given: dict[str, Any], layers: int, cuts: list[int]
 ) -> None:
-    net, x = build(name, layers=layers).eval(), sequence(7)
-    whole, last = net(x)
-    first, carried = net(x[:, :cut])
-    second, resumed = net(x[:, cut:], carried)
-    torch.testing.assert_close(torch.cat([first, second], 1), whole)
-    torch.testing.assert_close(resumed, last)
+    net, x, gaps = build(name, given, layers=layers).eval(), sequence(), waits()
+    whole, last = net(x, None, gaps)
+    outs, state = [], None
+    for begin, end in zip([0, *cuts], [*cuts, G], strict=True):
+        out, state = net(x[:, begin:end], state, gaps[:, begin:end])
+        outs.append(out)
+    torch.testing.assert_close(torch.cat(outs, 1), whole)
+    torch.testing.assert_close(state, last)
 
 
-@every_backbone
-def test_windows_of_a_batch_do_not_know_each_other(name: str) -> None:
-    net, x = build(name).eval(), sequence(7)
-    torch.testing.assert_close(net(x)[0][1:2], net(x[1:2])[0])
+@every_choice
+@every_depth
+def test_windows_of_a_batch_do_not_know_each_other(
+    name: str, given: dict[str, Any], layers: int
+) -> None:
+    net, x, gaps = build(name, given, layers=layers).eval(), sequence(), waits()
+    together, state = net(x, None, gaps)
+    alone, own = net(x[1:2], None, gaps[1:2])
+    torch.testing.assert_close(together[1:2], alone)
+    for part, single in zip(state, own, strict=True):
+        torch.testing.assert_close(part[:, 1:2], single)
 
 
-@every_backbone
-def test_saved_and_loaded_it_answers_the_same_to_the_last_bit(name: str) -> None:
-    net, other, x = build(name).eval(), build(name, seed=4).eval(), sequence(7)
-    assert not torch.equal(net(x)[0], other(x)[0])
+# weights and seeds
+
+
+@every_choice
+@every_depth
+def test_saved_and_loaded_it_answers_the_same_to_the_last_bit(
+    name: str, given: dict[str, Any], layers: int
+) -> None:
+    net, other = (build(name, given, layers=layers).eval() for _ in range(2))
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.add_(0.1)
+    assert not torch.equal(ask(net, sequence())[0], ask(other, sequence())[0])
     other.load_state_dict(load_bytes(save_bytes(net.state_dict())))
-    assert torch.equal(net(x)[0], other(x)[0])
+    assert torch.equal(ask(net, sequence())[0], ask(other, sequence())[0])
 
 
 @every_backbone
-def test_the_same_seed_gives_the_same_net_and_the_same_dropout(name: str) -> None:
-    def answer() -> Tensor:
-        found = build(name, dropout=0.5)(sequence(7))[0]
-        assert isinstance(found, Tensor)
-        return found
+def test_the_same_seed_gives_the_same_net_and_the_same_noise(name: str) -> None:
+    def answer(seed: int) -> Tensor:
+        noise = Noise(dropout=0.3, zoneout=0.3)
+        return ask(build(name, dropout=0.5, noise=noise, seed=seed), sequence())[0]
 
-    assert torch.equal(answer(), answer())
+    assert torch.equal(answer(3), answer(3))
+    assert not torch.equal(answer(3), answer(4))
 
 
 @every_backbone
-def test_dropout_is_off_in_one_layer_and_in_use(name: str) -> None:
-    x = sequence(7)
+def test_dropout_lies_between_layers_and_only_in_training(name: str) -> None:
+    x = sequence()
     shallow, deep = build(name, layers=1, dropout=0.5), build(name, layers=2, dropout=0.5)
-    assert torch.equal(shallow(x)[0], shallow(x)[0])
-    assert not torch.equal(deep(x)[0], deep(x)[0])
+    assert torch.equal(ask(shallow, x)[0], ask(shallow, x)[0])
+    assert not torch.equal(ask(deep, x)[0], ask(deep, x)[0])
     deep.eval()
-    assert torch.equal(deep(x)[0], deep(x)[0])
+    assert torch.equal(ask(deep, x)[0], ask(deep, x)[0])
+
+
+@every_choice
+def test_every_block_of_its_recurrent_weights_can_start_as_a_rotation(
+    name: str, given: dict[str, Any]
+) -> None:
+    net = build(name, given, orthogonal=True)
+    for weight in net.recurrent_weights():
+        for block in weight.split(weight.shape[1]):
+            identity = torch.eye(len(block)).double()
+            torch.testing.assert_close(block @ block.T, identity, rtol=0, atol=1e-5)
+
+
+# traits
+
+
+@every_backbone
+def test_its_traits_are_a_literal_of_known_words(name: str) -> None:
+    tree = ast.parse((registry.FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    told = [node for node in tree.body if ast.unparse(node).startswith("TRAITS = (")]
+    assert len(told) == 1
+    assert registry.traits(name) == registry.load(name).TRAITS
+    assert set(registry.traits(name)) <= {"noise", "bidirectional", "gaps"}
+
+
+@every_backbone
+def test_only_with_the_trait_gaps_does_it_read_gaps(name: str) -> None:
+    net, x, gaps = layer(name), sequence(), waits()
+    same = torch.equal(net(x, None, gaps)[0], net(x, None, 2 * gaps)[0])
+    assert same == ("gaps" not in registry.traits(name))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in registry.names() if "bidirectional" in registry.traits(name)]
+)
+def test_with_the_trait_bidirectional_every_step_of_the_lookback_is_known_to_the_first(
+    name: str,
+) -> None:
+    torch.manual_seed(3)
+    net, x = BothWays(Plan(name, layers=2), K).double(), sequence().requires_grad_()
+    out, last = net(x)
+    assert (out.shape, last.shape) == ((B, G, K), (B, K))
+    (seen,) = torch.autograd.grad(out[:, 0].sum(), x)
+    assert (seen.abs().sum(-1) > 0).all()
+
+
+# options
 
 
 @every_backbone
@@ -136,108 +245,55 @@ def test_its_options_are_frozen(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "text"),
+    ("name", "given", "lines"),
     [
-        ("rnn", {"nonlinearity": 1}, "nonlinearity: expected str, found 1"),
-        ("rnn", {"nonlinearity": "sin"}, "nonlinearity: expected tanh or relu, found 'sin'"),
-        ("lstm", {"forget_bias": "high"}, "forget_bias: expected float, found 'high'"),
-        ("lstm", {"forget_bias": True}, "forget_bias: expected float, found True"),
+        ("rnn", {"nonlinearity": 1}, ["nonlinearity: expected str, found 1"]),
+        (
+            "rnn",
+            {"nonlinearity": "sin"},
+            ["nonlinearity: expected tanh, relu or sigmoid, found 'sin'"],
+        ),
+        ("lstm", {"forget_bias": True}, ["forget_bias: expected float, found True"]),
+        ("gru", {"reset": "never"}, ["reset: expected after or before, found 'never'"]),
+        (
+            "peephole_lstm",
+            {"candidate": "relu", "forget_bias": float("nan")},
+            [
+                "candidate: expected tanh or sigmoid, found 'relu'",
+                "forget_bias: expected a finite number, found nan",
+            ],
+        ),
+        ("peephole_lstm", {"coupled": "yes"}, ["coupled: expected bool, found 'yes'"]),
+        (
+            "rrnn",
+            {"nonlinearity": "sin", "gate": "relu"},
+            [
+                "nonlinearity: expected tanh, relu or sigmoid, found 'sin'",
+                "gate: expected sigmoid or tanh, found 'relu'",
+            ],
+        ),
+        (
+            "slstm",
+            {"forget": "tanh", "heads": 0},
+            [
+                "forget: expected sigmoid or exp, found 'tanh'",
+                "heads: expected at least 1, found 0",
+            ],
+        ),
+        (
+            "dilated",
+            {"cell": "slstm", "base": 1},
+            [
+                "cell: expected gru, lstm or rnn, found 'slstm'",
+                "base: expected at least 2, found 1",
+            ],
+        ),
+        ("dilated", {"base": 2.0}, ["base: expected int, found 2.0"]),
     ],
 )
-def test_an_option_of_the_wrong_type_or_value_is_refused(
-    name: str, given: dict[str, object], text: str
+def test_options_of_the_wrong_type_or_value_are_refused_all_at_once(
+    name: str, given: dict[str, object], lines: list[str]
 ) -> None:
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(ValueError, match=lines[0].split(":")[0]) as caught:
         registry.options(name, given)
-
-
-def sigmoid(x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-x)))
-
-
-Cell = Callable[[Array, list[Array], list[Array]], list[Array]]
-"""One step's input `[B, K]`, state and weights (W, U, b, c) → state; the output comes first."""
-
-
-def rnn_cell(x: Array, state: list[Array], weights: list[Array]) -> list[Array]:
-    W, U, b, c = weights
-    return [np.tanh(x @ W.T + state[0] @ U.T + b + c)]
-
-
-def relu_cell(x: Array, state: list[Array], weights: list[Array]) -> list[Array]:
-    W, U, b, c = weights
-    return [np.maximum(x @ W.T + state[0] @ U.T + b + c, 0)]
-
-
-def gru_cell(x: Array, state: list[Array], weights: list[Array]) -> list[Array]:
-    (W_r, W_z, W_n), (U_r, U_z, U_n), (b_r, b_z, b_n), (c_r, c_z, c_n) = (
-        np.split(weight, 3) for weight in weights
-    )
-    (h,) = state
-    r = sigmoid(x @ W_r.T + h @ U_r.T + b_r + c_r)
-    z = sigmoid(x @ W_z.T + h @ U_z.T + b_z + c_z)
-    n = np.tanh(x @ W_n.T + b_n + r * (h @ U_n.T + c_n))
-    return [(1 - z) * n + z * h]
-
-
-def lstm_cell(x: Array, state: list[Array], weights: list[Array]) -> list[Array]:
-    gates = zip(*(np.split(weight, 4) for weight in weights), strict=True)
-    h, c = state
-    i, f, g, o = (x @ W.T + h @ U.T + b + b2 for W, U, b, b2 in gates)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return [sigmoid(o) * np.tanh(c), c]
-
-
-EQUATIONS: dict[str, list[tuple[dict[str, Any], Cell, int]]] = {
-    "rnn": [({}, rnn_cell, 1), ({"nonlinearity": "relu"}, relu_cell, 1)],
-    "gru": [({}, gru_cell, 1)],
-    "lstm": [({}, lstm_cell, 2)],
-}
-"""Options, the cell and the number of its states, for each backbone."""
-
-
-def run_cell(cell: Cell, parts: int, x: Array, layers: list[list[Array]]) -> tuple[Array, Array]:
-    """Outputs `[B, G, K]` and states `[parts, layers, B, K]`, step by step."""
-    states = []
-    for weights in layers:
-        state = [np.zeros((len(x), K))] * parts
-        outs = []
-        for step in range(x.shape[1]):
-            state = cell(x[:, step], state, weights)
-            outs.append(state[0])
-        x = np.stack(outs, 1)
-        states.append(state)
-    return x, np.stack([np.stack(part) for part in zip(*states, strict=True)])
-
-
-def test_the_equations_of_every_backbone_are_written_out_here() -> None:
-    assert sorted(EQUATIONS) == registry.names()
-
-
-@every_backbone
-def test_it_computes_the_equations_of_its_docstring(name: str) -> None:
-    for given, cell, parts in EQUATIONS[name]:
-        net = build(name, **given)
-        x = sequence(6)
-        weights = [
-            [parameter.detach().numpy() for key, parameter in parameters_of_layer(net, layer)]
-            for layer in range(2)
-        ]
-        expected, last = run_cell(cell, parts, x.numpy(), weights)
-        out, state = net(x)
-        np.testing.assert_allclose(out.detach().numpy(), expected, atol=1e-12)
-        np.testing.assert_allclose(torch.stack(state).detach().numpy(), last, atol=1e-12)
-
-
-def parameters_of_layer(net: nn.Module, layer: int) -> list[tuple[str, Tensor]]:
-    """`weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` in this order."""
-    named = dict(net.named_parameters())
-    names = [f"net.{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-    return [(key, named[key]) for key in names]
-
-
-def test_the_lstm_starts_with_its_forget_gate_open_by_the_option() -> None:
-    net = build("lstm", forget_bias=2)
-    for layer in range(2):
-        _, _, (_, b), (_, c) = parameters_of_layer(net, layer)
-        assert (b + c)[K : 2 * K].tolist() == [2.0] * K
+    assert str(caught.value).splitlines() == lines
