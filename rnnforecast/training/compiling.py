@@ -14,12 +14,16 @@ LONGEST_REASON = 200
 def compile_forward(net: Forecaster, batch: Batch, precision: torch.dtype) -> str | None:
     """Compiles the forward of `net` and tries it, backwards too, on `batch`.
 
-    None where that went well; else why not, and the net is as it was. The method is compiled, not
-    the module: the weights keep their names. Neither random numbers nor gradients are left behind.
+    None where that went well, now or before; else why not, and the net is as it was. The method is
+    compiled, not the module: the weights keep their names. Neither random numbers nor gradients are
+    left behind.
     """
+    if "forward" in vars(net):
+        return None  # done before
     device = batch.future.device
     devices = [device] if device.type == "cuda" else []
     mixed = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+    net.train()
     try:
         net.forward = torch.compile(net.forward)  # type: ignore[method-assign]
         with torch.random.fork_rng(devices):

@@ -26,7 +26,8 @@ from rnnforecast.training.parallel import ALONE, Team
 from rnnforecast.training.schedule import fallen, rate
 from rnnforecast.training.state import FitState as FitState
 from rnnforecast.training.state import Row as Row
-from rnnforecast.training.state import Weights, copied
+from rnnforecast.training.state import Weights as Weights
+from rnnforecast.training.state import copied
 
 CHECK_EVERY = 10
 """Steps between two looks at the loss: a look makes a GPU wait, so there are few."""

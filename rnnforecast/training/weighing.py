@@ -52,3 +52,6 @@ class Weighing:
         if self.items is not None:
             weight = weight * self.items[item].unsqueeze(1)
         return batch if weight is batch.weight else replace(batch, weight=weight)
+
+
+EQUAL = Weighing()

@@ -15,100 +15,40 @@ import torch
 from torch import Tensor
 
 from rnnforecast.errors import TrainingDiverged
-from rnnforecast.models.forecaster import Architecture, Forecaster
 from rnnforecast.training import checkpoint
-from rnnforecast.training.batches import Batch, Sampler, Tables, Windows
+from rnnforecast.training.batches import Batch
 from rnnforecast.training.loop import (
     CHECK_EVERY,
     MOST_CUTS,
     RATE_CUT,
     VALIDATIONS,
     FitState,
-    Fitter,
     Progress,
-    Recipe,
 )
 from rnnforecast.training.schedule import rate
-
-ARCHITECTURE = Architecture(
-    lookback=8,
-    horizon=4,
-    segment=4,
-    season=4,
-    backbone="gru",
-    hidden_size=6,
-    layers=2,
-    dropout=0.3,
-    decoder="direct",
-    normalize="standard",
-    linear_first=True,
-    loss="quantile",
-    levels=(0.1, 0.5, 0.9),
-    options={},
-)
-RECIPE = Recipe(
-    max_steps=60,
-    learning_rate=0.01,
-    schedule="one_cycle",
-    weight_decay=0.01,
-    clip_norm=1.0,
-    clip_value=1.0,
-    patience=100,
+from tests.training.fits import (
+    RECIPE,
+    Draw,
+    Weights,
+    assert_same_fit,
+    drawing,
+    fitter,
+    keeping,
+    net,
+    resumed,
+    same,
+    validating,
+    weights_of,
 )
 
-CPU = torch.device("cpu")
-Draw = Callable[[int], Batch]
-Weights = dict[str, Tensor]
-
-
-def net(*, seed: int = 1, **changes: Any) -> Forecaster:
-    torch.manual_seed(seed)
-    return Forecaster(dataclasses.replace(ARCHITECTURE, **changes))
-
-
-def windows() -> Windows:
-    """Two noisy waves with gaps."""
-    rng = np.random.default_rng(0)
-    values = 5 + np.sin(np.arange(80) * np.pi / 2) + rng.normal(0, 0.1, 80)
-    seen = rng.random(80) < 0.9
-    tables = Tables(
-        inputs=values[:, None],
-        visible=seen[:, None],
-        present=seen[:, None],
-        observed=seen[:, None],
-        offsets=np.array([0, 30, 80]),
-    )
-    return Windows(
-        tables,
-        lookback=8,
-        horizon=4,
-        device=CPU,
-    )
-
-
-def drawing(seed: int = 1) -> Draw:
-    cut = windows()
-    sampler = Sampler(
-        first=np.array([4, 4]),
-        last=np.array([20, 40]),
-        limit=np.array([22, 42]),
-        weight=np.ones(2),
-        batch_size=4,
-        seed=seed,
-        device=CPU,
-    )
-    return lambda step: cut.gather(*sampler.draw(step))
-
-
-def validating(found: Forecaster) -> Callable[[], float]:
-    origin = torch.arange(42, 46)
-    batch = windows().gather(torch.ones_like(origin), origin, origin + 4)
-    return lambda: float(found.loss(batch.history, batch.future, batch.weight))
-
-
-def fitter(found: Forecaster, recipe: Recipe = RECIPE, **changes: Any) -> Fitter:
-    given = {"draw": drawing(), "validate": validating(found)}
-    return Fitter(found, recipe, **{**given, **changes})
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"optimizer": "adam", "schedule": "step"},
+    {"optimizer": "sgd", "accumulate": 3},
+    {"optimizer": "rmsprop", "l1": 0.01},
+    {"schedule": "plateau"},
+    {"average_last": 0.6},
+]
 
 
 def scripted(losses: Iterable[float]) -> Callable[[], float]:
@@ -129,15 +69,6 @@ def spoilt(draw: Draw, at: int, times: int) -> Draw:
         return batch
 
     return again
-
-
-def weights_of(found: Forecaster) -> Weights:
-    return {name: value.detach().clone() for name, value in found.state_dict().items()}
-
-
-def same(left: Weights, right: Weights) -> bool:
-    """Equal to the last bit."""
-    return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
 
 
 def test_it_agrees_with_a_plain_loop() -> None:
@@ -187,39 +118,21 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     assert not same(fit(1, 1), fit(1, 2))
 
 
-def keeping(states: list[FitState]) -> Callable[[FitState], None]:
-    return lambda state: states.append(copy.deepcopy(state))
-
-
-def resumed(state: FitState, recipe: Recipe, **changes: Any) -> tuple[FitState, Weights]:
-    """The fit that goes on from `state` in a fresh net, among random numbers of its own."""
-    found = net(seed=88)
-    torch.manual_seed(12345)
-    going_on = fitter(found, recipe, state=state, **changes)
-    return going_on.run(), weights_of(found)
-
-
-def assert_same_fit(left: FitState, right: FitState) -> None:
-    for name, value in vars(left).items():
-        other = getattr(right, name)
-        if isinstance(value, dict):
-            assert same(value, other), name
-        else:  # repr: a validation that did not take place is NaN
-            assert repr(other) == repr(value), name
-
-
 @pytest.mark.parametrize("validated", [True, False])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_a_fit_resumed_from_any_saved_state_ends_as_the_uninterrupted_one(
-    tmp_path: Path, validated: bool
+    tmp_path: Path, options: dict[str, Any], validated: bool
 ) -> None:
     changes: dict[str, Any] = {} if validated else {"validate": None}
-    recipe = RECIPE if validated else dataclasses.replace(RECIPE, patience=None)
+    recipe = dataclasses.replace(RECIPE, **options, patience=100 if validated else None)
     whole, states = net(), list[FitState]()
     end = fitter(whole, recipe, save=keeping(states), **changes).run()
     assert len(states) == VALIDATIONS
-    for state in states:
+    for state in states[:: 7 if options else 1]:
         path = tmp_path / "checkpoint"
-        path.write_bytes(checkpoint.to_bytes(checkpoint.Checkpoint("fit", "identity", state, {})))
+        path.write_bytes(
+            checkpoint.to_bytes(checkpoint.Checkpoint("fit", 0, "identity", state, {}))
+        )
         again, weights = resumed(checkpoint.from_file(path).state, recipe, **changes)
         assert_same_fit(end, again)
         assert same(weights, weights_of(whole))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -42,18 +43,25 @@ def train(
 
         load_spec(spec, set_ or [])  # a wrong spec is told before anything heavy is loaded
         from rnnforecast.batch.lock import only_writer
+        from rnnforecast.training.parallel import joined
         from rnnforecast.workflow.train import train as run
 
         folder = out or Path("runs") / spec.stem
-        with only_writer(folder), stoppable(voice) as asked_to_stop:
-            trained = run(
-                spec,
-                folder,
-                overrides=set_ or [],
-                resume=resume,
-                listener=voice,
-                asked_to_stop=asked_to_stop,
-            )
+        with joined() as team:
+            voice.quiet |= not team.leads
+            alone = only_writer(folder) if team.leads else nullcontext()
+            with alone, stoppable(voice) as asked_to_stop:
+                trained = run(
+                    spec,
+                    folder,
+                    overrides=set_ or [],
+                    resume=resume,
+                    listener=voice,
+                    asked_to_stop=asked_to_stop,
+                    team=team,
+                )
+        if not team.leads:
+            return
         voice.close()
         if json:
             voice.json({**asdict(trained), "folder": str(trained.folder)})

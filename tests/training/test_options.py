@@ -1,0 +1,334 @@
+"""The options of a fit agree with torch's own, with hand calculations, or with a larger batch."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim import swa_utils
+from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau
+
+from rnnforecast.models.history import History
+from rnnforecast.training.averaging import first_averaged
+from rnnforecast.training.batches import Batch
+from rnnforecast.training.compiling import compile_forward
+from rnnforecast.training.loop import Fitter, Recipe
+from rnnforecast.training.optimizers import OPTIMIZERS, add_l1, optimizer_of
+from rnnforecast.training.schedule import FALL, PLATEAU_FALL, PLATEAU_PATIENCE, fallen, rate
+from tests.training.fits import (
+    RECIPE,
+    Weights,
+    drawing,
+    fitter,
+    net,
+    same,
+    validating,
+    weights_of,
+)
+
+
+def recipe(**changes: Any) -> Recipe:
+    return dataclasses.replace(RECIPE, **{"max_steps": 20, "patience": None, **changes})
+
+
+def observed(step: int) -> Batch:
+    """Four windows without a gap."""
+    rng = np.random.default_rng(step)
+    values = torch.from_numpy(rng.normal(5, 1, (4, 12, 1)))
+    seen = torch.ones(4, 8, 1, dtype=torch.bool)
+    history = History(values=values[:, :8], visible=seen, present=seen)
+    return Batch(history, values[:, 8:], torch.ones(4, 4, 1))
+
+
+def together(*batches: Batch) -> Batch:
+    """The windows of all batches as one."""
+    histories = [batch.history for batch in batches]
+    history = History(
+        values=torch.cat([one.values for one in histories]),
+        visible=torch.cat([one.visible for one in histories]),
+        present=torch.cat([one.present for one in histories]),
+    )
+    future = torch.cat([batch.future for batch in batches])
+    return Batch(history, future, torch.cat([batch.weight for batch in batches]))
+
+
+def close(left: Weights, right: Weights, *, tolerance: float = 2e-5) -> None:
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        torch.testing.assert_close(value, right[name], rtol=tolerance, atol=tolerance)
+
+
+def one_weight() -> nn.Parameter:
+    return nn.Parameter(torch.tensor([2.0, -3.0]))
+
+
+# optimizers
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_weights_shrink_by_themselves_only_where_decay_is_decoupled(kind: str) -> None:
+    found = one_weight()
+    found.grad = torch.tensor([0.5, 0.5])
+    optimizer_of(kind, [found], learning_rate=0.1, weight_decay=0.2).step()
+    before, gradient = torch.tensor([2.0, -3.0]), torch.tensor([0.5, 0.5])
+    coupled = gradient + 0.2 * before
+    expected = {
+        "adamw": before * (1 - 0.1 * 0.2) - 0.1 * gradient.sign(),
+        "adam": before - 0.1 * coupled.sign(),
+        "sgd": before - 0.1 * (coupled + 0.9 * coupled),  # Nesterov looks a step ahead
+        "rmsprop": before - 0.1 * coupled / (0.1 * coupled.abs()),  # the root of 0.01 of its square
+    }[kind]
+    torch.testing.assert_close(found.detach(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_an_unknown_optimizer_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown optimizer 'lion'"):
+        optimizer_of("lion", [one_weight()], learning_rate=0.1, weight_decay=0.0)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_every_optimizer_learns(kind: str) -> None:
+    found = net(dropout=0.0)
+    loss = validating(found)
+    with torch.no_grad():
+        before = loss()
+    rate = 0.1 if kind == "sgd" else 0.01
+    fitter(found, recipe(optimizer=kind, max_steps=150, learning_rate=rate, weight_decay=0.0)).run()
+    with torch.no_grad():
+        assert loss() < 0.8 * before
+
+
+def test_l1_pulls_weights_by_its_strength_in_the_direction_of_zero_and_biases_not_at_all() -> None:
+    layer = nn.Linear(2, 2)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1.5, -2.0], [0.0, 3.0]]))
+    x = torch.tensor([[1.0, 4.0]])
+    (layer(x).sum() + 0.3 * layer.weight.abs().sum()).backward()
+    wanted = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
+    layer.zero_grad()
+    layer(x).sum().backward()
+    add_l1(list(layer.parameters()), 0.3)
+    for parameter, gradient in zip(layer.parameters(), wanted, strict=True):
+        assert parameter.grad is not None
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_l1_makes_weights_smaller_and_leaves_the_recorded_loss_that_of_the_forecasts() -> None:
+    plain, pulled = net(dropout=0.0), net(dropout=0.0)
+    one = recipe(max_steps=1, weight_decay=0.0)
+    first = fitter(plain, one).run()
+    second = fitter(pulled, dataclasses.replace(one, l1=10.0)).run()
+    assert first.rows[0].train_loss == second.rows[0].train_loss
+    assert not same(weights_of(plain), weights_of(pulled))
+    fitter(plain, recipe(max_steps=60)).run()
+    fitter(pulled, recipe(max_steps=60, l1=0.1)).run()
+
+    def size(found: nn.Module) -> float:
+        return sum(float(p.detach().abs().sum()) for p in found.parameters() if p.dim() > 1)
+
+    assert size(pulled) < 0.8 * size(plain)
+
+
+def test_weights_that_need_no_gradient_stay_as_they_are() -> None:
+    found = net()
+    found.backbone.requires_grad_(requires_grad=False)
+    before = weights_of(found)
+    fitter(found, recipe(l1=0.1, weight_decay=0.5, average_last=0.5)).run()
+    after = weights_of(found)
+    for name, value in before.items():
+        assert torch.equal(value, after[name]) == name.startswith(("backbone.", "unit")), name
+
+
+# schedules
+
+
+def test_step_is_torchs_steps_at_half_and_three_quarters_after_the_climb() -> None:
+    weight = one_weight()
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    twin = MultiStepLR(optimizer, milestones=[50, 75], gamma=FALL)
+    for step in range(100):
+        if step >= 10:
+            assert rate("step", step, 100) == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        twin.step()
+
+
+def test_plateau_is_torchs_reduction_on_a_plateau() -> None:
+    optimizer = torch.optim.SGD([one_weight()], lr=1.0)
+    twin = ReduceLROnPlateau(
+        optimizer, factor=PLATEAU_FALL, patience=PLATEAU_PATIENCE - 1, threshold=0.0, eps=0.0
+    )
+    scale, bad, best = 1.0, 0, math.inf
+    for loss in [5, 4, 4, 6, 4, 3, 3.5, 3.5, 3.5, 3.5, 3.5, 3.5, 3.5, 1, 1, 0.5]:
+        scale, bad = fallen(scale, bad, better=loss < best)
+        best = min(loss, best)
+        twin.step(loss)
+        assert scale == pytest.approx(optimizer.param_groups[0]["lr"])
+    assert scale == pytest.approx(PLATEAU_FALL**3)
+
+
+def test_on_a_plateau_the_rate_of_a_fit_falls_and_without_validation_it_stays() -> None:
+    losses = iter([3.0, 1.0, *[2.0] * 18])
+    found = recipe(schedule="plateau", max_steps=40, patience=100)
+    rows = fitter(net(), found, validate=lambda: next(losses)).run().rows
+    falls = [round(math.log(row.learning_rate / 0.01, PLATEAU_FALL), 6) for row in rows[2:]]
+    # the row's own steps ran before its validation was known
+    assert falls == [count // PLATEAU_PATIENCE for count in range(18)]
+    rows = fitter(net(), found, validate=None).run().rows
+    assert {row.learning_rate for row in rows[2:]} == {0.01}
+
+
+# accumulation
+
+
+def test_accumulated_batches_are_the_same_as_one_batch_of_all_their_windows() -> None:
+    small, large = net(dropout=0.0), net(dropout=0.0)
+    first = fitter(small, recipe(accumulate=3, optimizer="sgd"), draw=observed).run()
+
+    def draw(step: int) -> Batch:
+        return together(*(observed(3 * step + part) for part in range(3)))
+
+    second = fitter(large, recipe(optimizer="sgd"), draw=draw).run()
+    close(weights_of(small), weights_of(large))
+    losses = [[row.train_loss for row in state.rows] for state in (first, second)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_accumulated_batches_with_gaps_count_by_what_was_observed_in_them() -> None:
+    small, large, given = net(dropout=0.0), net(dropout=0.0), drawing()
+
+    def draw(step: int) -> Batch:
+        return together(given(2 * step), given(2 * step + 1))
+
+    # sgd: the others make much of the last bit of a gradient near zero
+    fitter(small, recipe(accumulate=2, optimizer="sgd"), draw=given).run()
+    fitter(large, recipe(optimizer="sgd"), draw=draw).run()
+    close(weights_of(small), weights_of(large))
+
+
+# averaging
+
+
+@pytest.mark.parametrize(("share", "first"), [(0.0, 20), (0.5, 10), (0.25, 15), (0.01, 19)])
+def test_the_average_is_that_of_torchs_averaged_model(share: float, first: int) -> None:
+    assert first_averaged(20, share) == first
+    found, watched = net(), net()
+    twin, seen = swa_utils.AveragedModel(watched), 0
+    given = drawing()
+
+    def draw(step: int) -> Batch:
+        nonlocal seen
+        if step > first:  # what the last step left is seen at the next
+            watched.load_state_dict(found.state_dict())
+            twin.update_parameters(watched)
+            seen += 1
+        return given(step)
+
+    fit = fitter(found, recipe(average_last=share), draw=draw, validate=None)
+    state = fit.run()
+    if not share:
+        assert (state.averaged, state.average, seen) == (0, {}, 0)
+        return
+    watched.load_state_dict(state.weights)
+    twin.update_parameters(watched)
+    assert state.averaged == seen + 1 == 20 - first
+    close(weights_of(found), twin.module.state_dict())
+
+
+@pytest.mark.parametrize("wins", [True, False])
+def test_where_it_validates_the_average_is_one_more_candidate(wins: bool) -> None:
+    found, told = net(), list[Weights]()
+
+    def validate() -> float:
+        told.append(weights_of(found))
+        if len(told) == 21:
+            return 0.1 if wins else 3.0
+        return 2.0 if len(told) == 7 else 2.5
+
+    state = fitter(found, recipe(average_last=0.5, patience=100), validate=validate).run()
+    assert len(told) == 21
+    assert same(weights_of(found), told[20 if wins else 6])
+    assert (state.best_loss, state.best_step) == ((0.1, 20) if wins else (2.0, 7))
+    assert len(state.rows) == 20
+
+
+def test_an_interrupted_fit_keeps_its_best_weights_not_an_unfinished_average() -> None:
+    found = net()
+    losses = iter([1.0, *[2.0] * 30])
+    state = fitter(
+        found,
+        recipe(max_steps=40, average_last=0.9, patience=100),
+        validate=lambda: next(losses),
+        asked_to_stop=lambda: True,
+    ).run()
+    assert state.stopped
+    assert same(weights_of(found), state.best)
+
+
+def test_an_undone_step_is_not_in_the_average() -> None:
+    plain, spoilt, left = net(dropout=0.0), net(dropout=0.0), [1]
+    given = drawing()
+
+    def draw(step: int) -> Batch:
+        batch = given(step)
+        if step == 15 and left[0]:
+            left[0] = 0
+            return dataclasses.replace(batch, future=batch.future * math.nan)
+        return batch
+
+    state = fitter(spoilt, recipe(average_last=0.5), draw=draw).run()
+    assert (state.cuts, state.averaged) == (1, 10)
+    assert all(value.isfinite().all() for value in state.average.values())
+    fitter(plain, recipe(average_last=0.5)).run()
+    assert not same(weights_of(plain), weights_of(spoilt))
+
+
+# compilation
+
+
+def test_a_compiled_net_forecasts_the_same_and_its_weights_keep_their_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+
+    def compiled(method: Any) -> Any:
+        made.append(method)
+        return lambda *given: method(*given)
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    found, plain, batch = net(), net(), observed(0)
+    before, random = weights_of(found), torch.get_rng_state()
+    assert compile_forward(found, batch, torch.float32) is None
+    assert compile_forward(found, batch, torch.float32) is None
+    assert len(made) == 1
+    assert torch.equal(random, torch.get_rng_state())
+    assert all(parameter.grad is None for parameter in found.parameters())
+    assert same(before, weights_of(found))
+    torch.manual_seed(3)
+    fitter(found, recipe()).run()
+    torch.manual_seed(3)
+    fitter(plain, recipe()).run()
+    assert same(weights_of(found), weights_of(plain))
+
+
+def test_where_the_compiler_is_missing_the_net_is_as_it_was_and_the_reason_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def compiled(method: Any) -> Any:
+        def fail(*given: Any) -> Any:
+            raise RuntimeError("Failed to find C++ compiler.\nA long story follows.")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    found = net()
+    reason = compile_forward(found, observed(0), torch.float32)
+    assert reason == "RuntimeError: Failed to find C++ compiler."
+    assert "forward" not in vars(found)
+    assert isinstance(fitter(found, recipe()), Fitter)
+    fitter(found, recipe()).run()
