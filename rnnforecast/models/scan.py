@@ -9,8 +9,8 @@ cover all steps (Hillis & Steele 1986):
 
 Products and sums are kept as logarithms, where long decays leave no range of floats (Heinsen 2023,
 arXiv:2311.06281). Heinsen's own form, a running log-sum-exp of log b_s - log A_s, takes two large
-numbers from each other; joining spans does not, is a hundred times as exact in float32 and a third
-of the work on a CPU.
+numbers from each other; joining spans does not. In float32 it is ten times as exact at 64 steps and
+eighty times at 512, and on a CPU a third of the work.
 
 What is left of the start, A_t h_0, is added outside the logarithms: h_0 = 0 needs no case of its
 own, in values and in gradients.
