@@ -1,0 +1,101 @@
+"""Several processes train one run, and a launcher with one process changes nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rnnforecast.errors import SpecError
+from rnnforecast.training.parallel import ALONE, Team, joined
+from rnnforecast.workflow.events import Silent
+from rnnforecast.workflow.fitting import Session
+from rnnforecast.workflow.prepare import prepare
+
+Given = Callable[..., None]
+
+SETS = ("training.max_steps=6", "training.batch_size=5", "model.hidden_size=8", "model.dropout=0")
+
+
+def test_two_processes_write_one_run_that_is_as_good_as_that_of_a_single_one(
+    given: Given, rnnforecast: Callable[..., Any]
+) -> None:
+    given(more="forecast: {plots: 0}\ntraining: {optimizer: sgd, device: cpu}")
+    sets = [part for override in SETS for part in ("--set", override)]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    found = subprocess.run(
+        [
+            *(sys.executable, *launcher, "-m", "rnnforecast"),
+            *("train", "spec.yaml", "-o", "both", *sets),
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stderr.count("run written to both") == 1
+    assert found.stdout.count("seasonal naive") == 1
+    assert rnnforecast("train", "spec.yaml", "-o", "one", *sets).exit_code == 0
+    both, one = (load_file(Path(run, "model.safetensors")) for run in ("both", "one"))
+    for name, value in one.items():  # the windows are shared out, five between two here
+        torch.testing.assert_close(both[name], value, rtol=1e-4, atol=1e-5)
+    losses = [np.genfromtxt(Path(run, "history.csv"), delimiter=",")[1:] for run in ("both", "one")]
+    assert np.isfinite(losses[0]).all()
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    assert not Path("both.checkpoint").exists()
+
+
+def test_a_launcher_with_one_process_changes_nothing(
+    given: Given, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given()
+    train(out="plain")
+    for name, value in (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    with joined() as team:
+        assert team is ALONE
+    assert train(out="launched").exit_code == 0
+    files = [Path(out, "model.safetensors").read_bytes() for out in ("plain", "launched")]
+    assert files[0] == files[1]
+
+
+def test_every_window_of_a_batch_goes_to_one_process() -> None:
+    column = torch.arange(7)
+    parts = [Team(rank, 3).part((column,))[0] for rank in range(3)]
+    assert [part.tolist() for part in parts] == [[0, 3, 6], [1, 4], [2, 5]]
+
+
+def test_fewer_windows_than_processes_are_refused(given: Given) -> None:
+    given()
+    prepared = prepare(Path("spec.yaml"), ("training.batch_size=1",))
+    session = Session(prepared, Path("run"), Silent(), lambda: False, Team(1, 2, 1))
+    with pytest.raises(SpecError, match="1 windows cannot be shared by 2 processes"):
+        session.run()
+
+
+def test_more_processes_than_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert Team(1, 2, 1).device(torch.device("cpu")).type == "cpu"
+    with pytest.raises(ValueError, match="there is no cuda device for process 2"):
+        Team(1, 2, 1).device(torch.device("cuda"))
+
+
+def test_alone_everything_is_as_it_was() -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.tensor([6.0, 9.0])
+    mean = ALONE.average([weight], torch.tensor(12.0), torch.tensor(3.0))
+    assert float(mean) == 4
+    assert weight.grad.tolist() == [2, 3]
+    device = torch.device("cpu")
+    assert ALONE.any(True, device)
+    assert not ALONE.any(False, device)
+    assert ALONE.agreed(0.1, device) == 0.1
