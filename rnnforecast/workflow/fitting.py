@@ -115,6 +115,7 @@ class Session:
         together = self.windows.channels < self.cleaned.counted.shape[1]
         self.counted = items_of(self.cleaned, joint=together)
         self.plan = prepared.plan
+        self.no_compiler = False
         self.kept: Weights = {}
         """The weights of finished fits, ``phase/member/name``."""
 
@@ -215,7 +216,7 @@ class Session:
             some = self._draw(emphasis, ends, MEASURED_WINDOWS, spec.seed)(0)
             net.measure(some.history, some.future, some.weight)
         recipe = self._recipe(spec, first=first)
-        if spec.compile:
+        if spec.compile and not self.no_compiler:
             self._compile(net, draw(0), recipe)
         self.team.share(net)
         self.team.seed(seed)
@@ -261,6 +262,7 @@ class Session:
     def _compile(self, net: Forecaster, batch: Batch, recipe: Recipe) -> None:
         reason = compile_forward(net, batch, recipe.precision)
         if reason is not None:
+            self.no_compiler = True  # told once, and not tried again
             self.listener.warn(f"training.compile: the network is not compiled: {reason}")
 
     def _origins(self, ends: Ints) -> Origins:
