@@ -29,6 +29,11 @@ from rnnforecast.models.mixtures import Mixture, Tweedie
 START = 0.5
 """The scale at the start: of the net's unit, or of the level if the net's unit is larger."""
 
+WIDE = START**2
+"""The dispersion at the start, of a level of 1: it goes as the square of the deviation. It is
+multiplied by the rough spread alone, not its square: too wide a start costs less than too narrow a
+one, at which the first gradients would be huge."""
+
 SMALLEST_SCALE = 1e-3
 """On the same scale; without it a likelihood would have no bound."""
 
@@ -91,9 +96,7 @@ def _log_normal(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
 
 
 def _negative_binomial(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
-    # the standard deviation is about the root of the dispersion times the mean
-    dispersion = rough**2 * positive(rest[..., 0], START**2)
-    return NegativeBinomial(location, dispersion + SMALLEST_DISPERSION)
+    return NegativeBinomial(location, rough * positive(rest[..., 0], WIDE) + SMALLEST_DISPERSION)
 
 
 def _poisson(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
@@ -102,8 +105,7 @@ def _poisson(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
 
 def _tweedie(power: float) -> Make:
     def make(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
-        dispersion = rough**2 * (positive(rest[..., 0], START**2) + SMALLEST_SCALE)
-        return Tweedie(location, dispersion, power)
+        return Tweedie(location, rough * (positive(rest[..., 0], WIDE) + SMALLEST_SCALE), power)
 
     return make
 

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from rnnforecast.models.distributions import MOST_HALVINGS, Normal, bracket
 
-TERMS = 64
-"""Of a Tweedie density's series: single ones, or where there are more of weight, evenly spaced."""
+TERMS, DENSITY_TERMS = 64, 32
+"""Of the series of a Tweedie distribution function and of its density, which is narrower: single
+ones, or where there are more of weight, evenly spaced ones."""
 
-REACH = 7.0
+REACH = 6.5
 """Terms so many deviations from the largest are without weight."""
 
 AT_ONCE = 2_000_000
@@ -110,19 +111,19 @@ class Tweedie:
 
     def _log_best(self, dispersion: Tensor) -> Tensor:
         """Log density of 1 where 1 is the mean: the sum over the number n of amounts."""
-        a, best = self.shape, Tweedie(torch.ones_like(dispersion), dispersion, self.power)
+        best = Tweedie(torch.ones_like(dispersion), dispersion, self.power)
         rate, size = best.rate.unsqueeze(-1), best.size.unsqueeze(-1)
-        n, step = _terms(rate.detach(), (rate.detach() / (1 + a)).sqrt(), TERMS, first=1)
-        amount = n * a
-        each = n * rate.log() - rate - torch.lgamma(n + 1)
-        each = each - 1 / size - amount * size.log() - torch.lgamma(amount)
-        return torch.logsumexp(each + step.log(), -1)
+        with torch.no_grad():  # the terms' places and what they have of these alone
+            n, step = _terms(rate, (rate / (1 + self.shape)).sqrt(), DENSITY_TERMS, first=1)
+            fixed = step.log() - torch.lgamma(n + 1) - torch.lgamma(n * self.shape)
+        each = fixed + n * (rate.log() - self.shape * size.log())
+        return torch.logsumexp(each, -1) - (rate + 1 / size)[..., 0]
 
     def quantile(self, levels: Tensor) -> Tensor:
         """Zero up to the probability of zero, behind it by Newton's method."""
-        mean = self.mean.detach().double().reshape(-1, 1)
-        dispersion = self.dispersion.detach().double().reshape(-1, 1)
-        pieces = max(1, mean.numel() * self._terms * len(levels) // AT_ONCE)
+        mean = self.mean.detach().double().flatten()
+        dispersion = self.dispersion.detach().double().flatten()
+        pieces = max(1, len(mean) * TERMS * len(levels) // AT_ONCE)
         parts = [
             Tweedie(some_means, some, self.power)._quantile(levels.double())
             for some_means, some in zip(mean.chunk(pieces), dispersion.chunk(pieces), strict=True)
@@ -136,51 +137,61 @@ class Tweedie:
         total = torch.distributions.Gamma(shape, 1.0, validate_args=False).sample()
         return torch.where(count > 0, total * self.size.detach(), 0.0)
 
-    @property
-    def _terms(self) -> int:
-        """Amounts that hardly vary make narrow steps, which take more terms to see."""
-        return math.ceil(TERMS * max(1.0, math.sqrt(self.shape) / 3))
-
-    def _positive(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-        """Distribution function and density of what is above zero, given that it is, both times
-        the probability of that; of values `[N, Q]` of parameters `[N, 1]`."""
-        rate, size = self.rate.unsqueeze(-1), self.size.unsqueeze(-1)  # [N, 1, 1]
-        n, step = _terms(rate, rate.sqrt(), self._terms, first=1)  # [N, 1, T]
-        share = (n * rate.log() - rate - torch.lgamma(n + 1)).exp() * step
-        amount = n * self.shape
-        log_gamma = torch.lgamma(amount)
-
-        def both(y: Tensor) -> tuple[Tensor, Tensor]:
-            x = y.unsqueeze(-1) / size
-            slope = ((amount - 1) * x.log() - x - log_gamma).exp() / size
-            reached = torch.special.gammainc(amount, x)
-            return (share * reached).sum(-1), (share * slope).sum(-1)
-
-        return both
-
     def _quantile(self, levels: Tensor) -> Tensor:
-        """`[N, Q]` of parameters `[N, 1]`.
+        """`[N, Q]` of parameters `[N]`.
 
         Newton's steps are in log y on the logit of the probability, nearly a line for small y; one
         that leaves the bracket is replaced by halving.
         """
-        both, some = self._positive(), -torch.expm1(-self.rate)  # the probability of any
-        wanted = 1 - (1 - levels) / some  # of the part above zero
-        target = torch.where(wanted > 0, wanted, 0.5).logit()
-        _, most = bracket(self.mean, self.dispersion * self.mean**self.power, levels)
-        high, place = most.log(), (self.mean / some).log().expand_as(target)
-        low, high = high - FARTHEST, torch.maximum(high, place)
+        some = -torch.expm1(-self.rate).unsqueeze(-1)  # the probability of any amount
+        wanted = 1 - (1 - levels) / some  # the level among the amounts
+        found = torch.zeros_like(wanted)
+        _, most = bracket(self.mean[:, None], self._variance[:, None], levels)
+        cell, place = (wanted > 0).nonzero(as_tuple=True)
+        left = (cell, place)  # where there is still something to do, [M] each
+        target, high = wanted[left].logit(), most[left].log()
+        at = torch.minimum((self.mean[cell] / some[cell, 0]).log(), high)
+        low = high - FARTHEST
+        both = self._positive()
         for _ in range(MOST_HALVINGS):
-            reached, density = both(place.exp())
-            share = (reached / some).clamp(*ALMOST)
+            reached, density = both(at.exp(), left[0])
+            share = (reached / some[left[0], 0]).clamp(*ALMOST)
             off = share.logit() - target
-            low, high = torch.where(off < 0, place, low), torch.where(off < 0, high, place)
-            slope = place.exp() * density / some / (share * (1 - share))
-            newton, before = place - off / slope, place
-            place = torch.where((newton > low) & (newton < high), newton, (low + high) / 2)
-            if not bool(((place - before).abs() > PRECISION).any()):
+            low, high = torch.where(off < 0, at, low), torch.where(off < 0, high, at)
+            newton = at - off * share * (1 - share) * some[left[0], 0] / (at.exp() * density)
+            inside = (newton > low - PRECISION) & (newton < high + PRECISION)
+            after = torch.where(inside, newton, (low + high) / 2)
+            found[left] = after.exp()
+            todo = (after - at).abs() > PRECISION
+            left = (left[0][todo], left[1][todo])
+            target, at, low, high = (x[todo] for x in (target, after, low, high))
+            if not len(at):
                 break
-        return torch.where(wanted > 0, place.exp(), 0.0)
+        return found
+
+    @property
+    def _variance(self) -> Tensor:
+        return self.dispersion * self.mean**self.power
+
+    def _positive(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """The probability of an amount up to y, and its slope, of `y [M]` of the cells `[M]`."""
+        rate, size = self.rate.unsqueeze(-1), self.size.unsqueeze(-1)  # [N, 1]
+        # amounts that hardly vary make steps in the sum, which take more terms to see
+        most = math.ceil(TERMS * max(1.0, math.sqrt(self.shape) / 3))
+        needed = rate + REACH * rate.sqrt() + 12
+        count = min(most, math.ceil(needed.max().item()) if len(needed) else 1)
+        n, step = _terms(rate, rate.sqrt(), count, first=1)  # [N, T]
+        share = (n * rate.log() - rate - torch.lgamma(n + 1)).exp() * step
+        amount = n * self.shape
+        log_gamma = torch.lgamma(amount)
+
+        def both(y: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+            x, shape, weight = (y / size[cell, 0]).unsqueeze(-1), amount[cell], share[cell]
+            slope = ((shape - 1) * x.log() - x - log_gamma[cell]).exp() / size[cell]
+            reached = torch.special.gammainc(shape, x)
+            return (weight * reached).sum(-1), (weight * slope).sum(-1)
+
+        return both
 
 
 def tweedie_deviance(y: Tensor, mean: Tensor, power: float) -> Tensor:
