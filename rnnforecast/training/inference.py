@@ -48,7 +48,7 @@ def mean_loss(
         observed = float(batch.weight.sum())
         loss = net.loss(batch.history, batch.future, batch.weight)
         total, weight = total + float(loss) * observed, weight + observed
-    return total / max(weight, 1.0)
+    return total / weight if weight else 0.0
 
 
 def futures(windows: Windows, item: Ints, origin: Ints) -> tuple[Floats, Floats]:

@@ -219,7 +219,7 @@ class Fitter:
             if batches == self.team.size == 1:
                 loss.backward()  # type: ignore[no-untyped-call]
                 return loss.detach()
-            weight = batch.weight.sum().clamp_min(1.0)  # what the loss was divided by
+            weight = batch.weight.sum()  # what the loss was divided by
             (loss * weight).backward()  # type: ignore[no-untyped-call]
             total, weights = total + loss.detach() * weight, weights + weight
         return self.team.average(self.parameters, total, weights)

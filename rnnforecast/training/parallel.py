@@ -71,6 +71,7 @@ class Team:
         as one with a gradient of zero, as another process may have one.
         """
         if self.size == 1:
+            weight = torch.where(weight > 0, weight, 1.0)  # nothing was observed: all are zero
             for parameter in parameters:
                 if parameter.grad is not None:
                     parameter.grad /= weight
@@ -78,7 +79,7 @@ class Team:
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         flat = torch.cat([part.flatten() for part in parts] + [torch.stack([loss, weight])])
         distributed.all_reduce(flat)
-        flat /= flat[-1].clone()
+        flat /= torch.where(flat[-1] > 0, flat[-1], 1.0)
         place = 0
         for parameter in parameters:
             mean = flat[place : place + parameter.numel()].view_as(parameter)

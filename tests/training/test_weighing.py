@@ -56,3 +56,6 @@ def test_the_validation_loss_is_weighed_as_the_training_loss_is() -> None:
     assert told == pytest.approx(expected, rel=1e-6)
     with torch.no_grad():
         assert told != pytest.approx(inference.mean_loss(found, cut, item, origin), rel=1e-3)
+        tiny = Weighing.of(np.array([2.0, 1, 1, 0]), np.array([[0.5], [1.5]]) / 1e6, CPU)
+        again = inference.mean_loss(found, cut, item, origin, tiny)
+    assert again == pytest.approx(expected, rel=1e-6)

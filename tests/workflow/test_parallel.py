@@ -95,6 +95,9 @@ def test_alone_everything_is_as_it_was() -> None:
     mean = ALONE.average([weight], torch.tensor(12.0), torch.tensor(3.0))
     assert float(mean) == 4
     assert weight.grad.tolist() == [2, 3]
+    weight.grad = torch.zeros(2)
+    assert float(ALONE.average([weight], torch.tensor(0.0), torch.tensor(0.0))) == 0
+    assert weight.grad.tolist() == [0, 0]
     device = torch.device("cpu")
     assert ALONE.any(True, device)
     assert not ALONE.any(False, device)
