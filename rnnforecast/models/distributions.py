@@ -30,6 +30,9 @@ SMALLEST_RATIO = 1e-4
 LARGEST_LOG = 60.0
 """The logarithm of a quantile or draw goes no further, so that float32 can hold it."""
 
+MANY = 1e8
+"""A Poisson number with a larger mean is drawn as a normal one, which it is up to 1 in 10000."""
+
 MOST_HALVINGS = 80
 """A bracket halved so often is as narrow as float64 can make it."""
 
@@ -61,7 +64,7 @@ class Normal:
 
     def quantile(self, levels: Tensor) -> Tensor:
         """Location and so many scales."""
-        standard: Tensor = torch.special.ndtri(levels).to(self.loc.dtype)
+        standard: Tensor = torch.special.ndtri(levels).to(self.loc)
         return self.loc[..., None] + self.scale[..., None] * standard
 
     def draw(self) -> Tensor:
@@ -88,7 +91,7 @@ class StudentT:
         from scipy.special import stdtrit  # slow to import
 
         standard = _by_scipy(stdtrit, self.df[..., None], levels)
-        return self.loc[..., None] + self.scale[..., None] * standard.to(self.loc.dtype)
+        return self.loc[..., None] + self.scale[..., None] * standard.to(self.loc)
 
     def draw(self) -> Tensor:
         """One random value each: a normal one over the root of a mean of squares."""
@@ -132,14 +135,14 @@ class Poisson:
 
     def quantile(self, levels: Tensor) -> Tensor:
         """The smallest whole number that is reached with this probability."""
-        mean = self.mean.detach().double()[..., None]
+        mean = precise(self.mean)[..., None]
         return whole_quantile(
             lambda k: torch.special.gammaincc(k + 1, mean.expand_as(k)), mean, mean, levels
-        ).to(self.mean.dtype)
+        ).to(self.mean)
 
     def draw(self) -> Tensor:
         """One random value each."""
-        return torch.poisson(self.mean.detach())
+        return poisson(self.mean.detach())
 
 
 @dataclass(frozen=True)
@@ -159,19 +162,32 @@ class NegativeBinomial:
         """The smallest whole number that is reached with this probability."""
         from scipy.special import betainc  # slow to import
 
-        mean, dispersion = (x.detach().double()[..., None] for x in (self.mean, self.dispersion))
+        mean, dispersion = (precise(x)[..., None] for x in (self.mean, self.dispersion))
         scatter = mean * dispersion
         return whole_quantile(
             lambda k: _by_scipy(betainc, 1 / dispersion, k + 1, 1 / (1 + scatter)),
             mean,
             mean * (1 + scatter),
             levels,
-        ).to(self.mean.dtype)
+        ).to(self.mean)
 
     def draw(self) -> Tensor:
         """One random value each: Poisson's, of a random mean."""
         shape, scale = 1 / self.dispersion.detach(), (self.mean * self.dispersion).detach()
-        return torch.poisson(torch.distributions.Gamma(shape, 1.0).sample() * scale)
+        gamma = torch.distributions.Gamma(shape, 1.0, validate_args=False)
+        return poisson(gamma.sample() * scale)
+
+
+def precise(x: Tensor) -> Tensor:
+    """`x` in float64 without a gradient, on the processor if its device has no float64."""
+    x = x.detach()
+    return (x.cpu() if x.device.type == "mps" else x).double()
+
+
+def poisson(mean: Tensor) -> Tensor:
+    """A draw of each `mean`; a large one's is normal, as graphics cards count to 2^32 only."""
+    large = mean + mean.sqrt() * torch.randn_like(mean)
+    return torch.where(mean > MANY, large.round(), torch.poisson(mean.clamp_max(MANY)))
 
 
 def bracket(mean: Tensor, variance: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
@@ -187,7 +203,8 @@ def whole_quantile(
 
     `mean` and `variance` are `[B, H, C, 1]`, `levels` `[Q]`; `cdf` takes whole `[B, H, C, Q]`.
     """
-    low, high = bracket(mean, variance, levels.double())
+    levels = levels.to(mean)
+    low, high = bracket(mean, variance, levels)
     low, high = low.floor().clamp_min(0) - 1, high.ceil()
     for _ in range(MOST_HALVINGS):
         if not bool((high - low > 1).any()):
@@ -209,5 +226,5 @@ def _lgamma_step(half: Tensor) -> Tensor:
 
 def _by_scipy(function: Callable[..., object], *arguments: Tensor) -> Tensor:
     """`function` of numpy arrays, elementwise, on tensors: float64, on their device."""
-    arrays = [argument.detach().double().cpu().numpy() for argument in arguments]
-    return torch.as_tensor(function(*arrays), dtype=torch.float64, device=arguments[0].device)
+    arrays = [precise(argument).cpu().numpy() for argument in arguments]
+    return torch.as_tensor(function(*arrays)).to(precise(arguments[0]))

@@ -226,7 +226,7 @@ class DistributionHead(Head):
     def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
         """`[B, H, C, Q]` at ascending `levels`; they carry no gradient."""
         with torch.no_grad():
-            asked = torch.tensor(levels, dtype=torch.float64, device=raw.device)
+            asked = torch.tensor(levels, dtype=torch.float64)
             found = self._of(raw, frame).quantile(asked)
             # numerical inverses may fall by their last digit
             return self._to_net(found, frame).cummax(-1).values

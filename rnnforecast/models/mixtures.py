@@ -13,7 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnforecast.models.distributions import MOST_HALVINGS, Normal, bracket
+from rnnforecast.models.distributions import (
+    MOST_HALVINGS,
+    Normal,
+    bracket,
+    poisson,
+    precise,
+)
 
 TERMS, DENSITY_TERMS = 64, 32
 """Of the series of a Tweedie distribution function and of its density, which is narrower: single
@@ -50,17 +56,17 @@ class Mixture:
 
     def quantile(self, levels: Tensor) -> Tensor:
         """By halving: it lies between the quantiles of the parts."""
-        levels = levels.double()
         share, loc, scale = (
-            x.detach().double().unsqueeze(-2) for x in (self.log_share.exp(), self.loc, self.scale)
+            precise(x).unsqueeze(-2) for x in (self.log_share.exp(), self.loc, self.scale)
         )  # [B, H, C, 1, K]
+        levels = levels.to(loc)
         parts = loc + scale * torch.special.ndtri(levels).unsqueeze(-1)  # [B, H, C, Q, K]
 
         def cdf(y: Tensor) -> Tensor:
             reached: Tensor = torch.special.ndtr((y.unsqueeze(-1) - loc) / scale)
             return (share * reached).sum(-1)
 
-        return halved(cdf, parts.amin(-1), parts.amax(-1), levels).to(self.loc.dtype)
+        return halved(cdf, parts.amin(-1), parts.amax(-1), levels).to(self.loc)
 
     def draw(self) -> Tensor:
         """One random value each, from a part that is drawn first (by Gumbel's trick)."""
@@ -121,18 +127,17 @@ class Tweedie:
 
     def quantile(self, levels: Tensor) -> Tensor:
         """Zero up to the probability of zero, behind it by Newton's method."""
-        mean = self.mean.detach().double().flatten()
-        dispersion = self.dispersion.detach().double().flatten()
+        mean, dispersion = precise(self.mean).flatten(), precise(self.dispersion).flatten()
         pieces = max(1, len(mean) * TERMS * len(levels) // AT_ONCE)
         parts = [
-            Tweedie(some_means, some, self.power)._quantile(levels.double())
+            Tweedie(some_means, some, self.power)._quantile(levels.to(mean))
             for some_means, some in zip(mean.chunk(pieces), dispersion.chunk(pieces), strict=True)
         ]
-        return torch.cat(parts).reshape(*self.mean.shape, -1).to(self.mean.dtype)
+        return torch.cat(parts).reshape(*self.mean.shape, -1).to(self.mean)
 
     def draw(self) -> Tensor:
         """One random value each: so many gamma amounts are one of as many times the shape."""
-        count = torch.poisson(self.rate.detach())
+        count = poisson(self.rate.detach())
         shape = torch.where(count > 0, count * self.shape, 1.0)
         total = torch.distributions.Gamma(shape, 1.0, validate_args=False).sample()
         return torch.where(count > 0, total * self.size.detach(), 0.0)
@@ -202,8 +207,8 @@ def tweedie_deviance(y: Tensor, mean: Tensor, power: float) -> Tensor:
 
 
 def halved(cdf: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, levels: Tensor) -> Tensor:
-    """Where `cdf` reaches the `levels`, between `low` and `high`, to the precision of float64."""
-    for _ in range(MOST_HALVINGS):
+    """Where `cdf` reaches the `levels`, between `low` and `high`, to 1e-15 of their distance."""
+    for _ in range(50):
         middle = (low + high) / 2
         below = cdf(middle) < levels
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)

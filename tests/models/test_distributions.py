@@ -223,6 +223,7 @@ def test_draws_have_the_mean_and_the_variance_of_their_distribution() -> None:
         (Tweedie(2.0 * one, 1.5 * one, 1.5), 2.0, 1.5 * 2.0**1.5),
         (NegativeBinomial(3.0 * one, 0.5 * one), 3.0, 3.0 + 0.5 * 9.0),
         (Poisson(0.7 * one), 0.7, 0.7),
+        (Poisson(1e12 * one), 1e12, 1e12),
     ]
     for distribution, mean, variance in cases:
         drawn = distribution.draw()

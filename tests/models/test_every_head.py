@@ -51,6 +51,13 @@ def some_weight() -> Tensor:
     return weight * (weight < 0.5)
 
 
+def test_the_losses_stand_in_the_order_of_the_spec() -> None:
+    assert " ".join(LOSSES) == (
+        "quantile mae mse rmse huber smape mase normal student_t log_normal negative_binomial"
+        " poisson tweedie mixture"
+    )
+
+
 @every_loss
 @every_level
 @pytest.mark.parametrize("filler", [0.0, -1e30, 1e30, 1e300])
@@ -179,14 +186,14 @@ KNOWN: dict[str, Sample] = {
 @pytest.mark.parametrize("loss", KNOWN)
 def test_training_finds_the_quantiles_of_what_the_data_were_drawn_from(loss: str) -> None:
     torch.manual_seed(0)
-    sample = KNOWN[loss](np.random.default_rng(0), 8000).astype(np.float64)
+    sample = KNOWN[loss](np.random.default_rng(0), 3000).astype(np.float64)
     head = head_of(loss, TRAINED)
     level = Level(*torch.full((2, 1, 1, 1), 20.0, dtype=torch.float64))
     future = torch.from_numpy(sample).view(1, -1, 1)
     frame = Frame(level, level.apply_ahead(future).abs().mean())
     raw = torch.zeros(1, 1, 1, head.width, requires_grad=True)
-    optimizer = torch.optim.Adam([raw], lr=0.05)
-    for _ in range(400):
+    optimizer = torch.optim.Adam([raw], lr=0.1)
+    for _ in range(250):
         found = head.loss(
             raw.expand(-1, len(sample), -1, -1), future, torch.ones_like(future), frame
         )
@@ -196,5 +203,5 @@ def test_training_finds_the_quantiles_of_what_the_data_were_drawn_from(loss: str
     quantiles = frame.original(head.quantiles(raw, frame, asked))[0, 0, 0].detach().numpy()
     # counts have jumps of up to 1 / 9
     below, at_most = ((sample[:, None] < quantiles - 1e-3), (sample[:, None] <= quantiles + 1e-3))
-    assert (below.mean(0) <= np.array(asked) + 0.02).all()
-    assert (at_most.mean(0) >= np.array(asked) - 0.02).all()
+    assert (below.mean(0) <= np.array(asked) + 0.03).all()
+    assert (at_most.mean(0) >= np.array(asked) - 0.03).all()

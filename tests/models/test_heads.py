@@ -18,7 +18,6 @@ from torch import Tensor
 from rnnforecast.evaluation import metrics
 from rnnforecast.models.heads import (
     FIRST_GAP,
-    LOSSES,
     Frame,
     PointHead,
     QuantileHead,
@@ -144,13 +143,6 @@ def test_point_losses_are_those_of_a_calculation_by_hand(loss: str, expected: fl
 def test_an_unknown_loss_is_refused_and_told_the_choices() -> None:
     with pytest.raises(ValueError, match="'mape'; there are quantile, mae, mse"):
         head_of("mape", LEVELS)
-
-
-def test_the_losses_stand_in_the_order_of_the_spec() -> None:
-    assert " ".join(LOSSES) == (
-        "quantile mae mse rmse huber smape mase normal student_t log_normal negative_binomial"
-        " poisson tweedie mixture"
-    )
 
 
 def test_the_root_mean_square_is_of_each_window_and_has_no_slope_at_zero() -> None:
