@@ -72,6 +72,5 @@ def architecture_of(spec: Spec, cleaned: Cleaned) -> Architecture:
 
 
 def _seasons(spec: Spec) -> tuple[int, ...]:
-    given = spec.model.smoothed_seasons
-    wanted = (int(spec.window.season),) if isinstance(given, str) else given
-    return tuple(season for season in wanted if season > 1)
+    found = spec.model.smoothed_seasons
+    return () if isinstance(found, str) else tuple(season for season in found if season > 1)

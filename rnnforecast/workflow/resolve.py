@@ -84,6 +84,9 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     steps = int(np.clip(round(2000 * (values / 100_000) ** 0.5, -2), 400, 3000))
     model = {
         "layers": choose("model", "layers", *_layers(spec.model.backbone)),
+        "smoothed_seasons": (season,)
+        if spec.model.smoothed_seasons == "auto"
+        else spec.model.smoothed_seasons,
         "residual": spec.model.backbone == "dilated"
         if spec.model.residual == "auto"
         else spec.model.residual,

@@ -235,7 +235,7 @@ def test_every_network_and_decoder_can_be_chosen(
 
 def test_models_and_schema_tell_what_can_be_chosen(rnnforecast: Run) -> None:
     lines = rnnforecast("models").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["gru", "lstm", "rnn"]
+    assert [line.split()[0] for line in lines] == sorted(registry.names())
     assert "horizon" in json.loads(rnnforecast("schema").stdout)["$defs"]["Window"]["properties"]
 
 
@@ -255,7 +255,8 @@ def test_help_and_a_wrong_spec_load_nothing_heavy(tmp_path: Path, arguments: lis
     (tmp_path / "bad.yaml").write_text("window: {horizon: none}\nmodel: {backbone: gruu}\n")
     code = (
         "import sys\n"
-        "from rnnforecast.cli.app import app\n"
+        "from rnnforecast.models import registry
+from rnnforecast.cli.app import app\n"
         f"try: app({arguments!r})\n"
         f"finally: print(sorted(set({HEAVY!r}) & set(sys.modules)))\n"
     )

@@ -289,7 +289,7 @@ def test_targets_can_be_forecast_together(given: Run, train: Run, rnnforecast: R
     given(wide, more="model: {channels: joint}\n")
     assert train().exit_code == 0
     stored = json.loads(Path("run/state.json").read_text())
-    assert stored["architecture"]["channels"] == 2
+    assert stored["members"][0]["architecture"]["channels"] == 2
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
     found = pd.read_csv("f.csv")
     assert found["target"].tolist() == ["x"] * 7 + ["z"] * 7
@@ -323,7 +323,7 @@ def test_irregular_rows_kept_as_they_are_go_on_in_usual_steps(
     given(pd.DataFrame({"ds": stamps, "y": rng.normal(5, 1, 100)}), horizon=3)
     assert train("clean.irregular=keep").exit_code == 0
     stored = json.loads(Path("run/state.json").read_text())
-    assert stored["architecture"]["covariates"]["past"] == 1  # the time between rows
+    assert stored["members"][0]["architecture"]["covariates"]["past"] == 1  # the time between rows
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
     ahead = pd.to_datetime(pd.read_csv("f.csv")["ds"])
     assert (ahead - stamps[-1]).tolist() == [pd.Timedelta(hours=h) for h in (1, 2, 3)]

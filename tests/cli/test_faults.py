@@ -57,7 +57,7 @@ def test_an_unknown_network_and_option_are_refused(given: Run, train: Run) -> No
     given(more="model: {backbone: gruu}\n")
     assert_refused(train(), 3, "line 3, model.backbone", "did you mean 'gru'?")
     given(more="model: {backbone: rnn, options: {nonlinearity: sine}}\n")
-    assert_refused(train(), 3, "nonlinearity: expected tanh or relu, found 'sine'")
+    assert_refused(train(), 3, "nonlinearity: expected tanh, relu or sigmoid, found 'sine'")
 
 
 STAMPS = pd.date_range("2024-01-01", periods=40).strftime("%Y-%m-%d").tolist()

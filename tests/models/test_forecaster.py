@@ -14,37 +14,58 @@ from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from rnnforecast.models import registry
+from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.covariates import Sizes
-from rnnforecast.models.decoders import DECODERS
-from rnnforecast.models.forecaster import Architecture, Forecaster
+from rnnforecast.models.forecaster import PATHS, Forecaster
+from rnnforecast.models.heads import LOSSES
 from rnnforecast.models.history import History
 from rnnforecast.models.normalize import NORMALIZERS
+from rnnforecast.models.pairs import Choice, refusals
+from rnnforecast.models.stack import Plan
+
+DECODERS = ("direct", "forking", "parallel", "recursive", "seq2seq")
+LEVELS = (0.1, 0.5, 0.8, 0.9)
 
 SMALL = Architecture(
     lookback=12,
     horizon=5,
     segment=4,
     season=4,
-    backbone="gru",
+    recurrent=Plan("gru"),
     hidden_size=8,
-    layers=1,
     dropout=0.0,
     decoder="direct",
     normalize="standard",
     linear_first=True,
     loss="quantile",
-    levels=(0.1, 0.5, 0.8, 0.9),
-    options={},
+    levels=LEVELS,
 )
 
 
 def net(**changes: Any) -> Forecaster:
+    """The small net with other parts; those of the backbone's plan go there."""
     torch.manual_seed(5)
-    return Forecaster(dataclasses.replace(SMALL, **changes))
+    of_plan = {k: changes.pop(k) for k in ("backbone", "layers", "options") if k in changes}
+    plan = dataclasses.replace(SMALL.recurrent, **of_plan)
+    if "gaps" in registry.traits(plan.backbone):
+        changes.setdefault("covariates", Sizes(elapsed=True))
+    return Forecaster(dataclasses.replace(SMALL, recurrent=plan, **changes))
+
+
+def allowed(decoder: str, loss: str, normalize: str = "mean", **parts: Any) -> bool:
+    choice = Choice(
+        **{"backbone": "gru", "traits": registry.traits("gru"), **parts},
+        decoder=decoder,
+        normalize=normalize,
+        loss=loss,
+    )
+    return not list(refusals(choice))
 
 
 def history_of(values: Tensor, visible: Tensor) -> History:
-    return History(values=values, visible=visible, present=visible)
+    steps = torch.arange(values.shape[1], dtype=torch.float32)[None, :, None]
+    last = torch.where(visible, steps, -1.0).cummax(1).values
+    return History(values=values, visible=visible, present=visible, elapsed=steps - last)
 
 
 def windows(
@@ -65,23 +86,39 @@ def changed(history: History, values: Tensor) -> History:
 
 
 @pytest.mark.parametrize("backbone", registry.names())
-@pytest.mark.parametrize("decoder", sorted(DECODERS))
+@pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("segment", [1, 4, 5])
 @pytest.mark.parametrize("loss", ["quantile", "huber"])
-def test_every_choice_gives_a_forecast_for_each_step_and_target(
+def test_every_backbone_and_decoder_gives_a_forecast_for_each_step_and_target(
     backbone: str, decoder: str, segment: int, loss: str
 ) -> None:
     found = net(backbone=backbone, decoder=decoder, segment=segment, loss=loss, channels=2)
     history, _, _ = windows(channels=2)
-    z, level = found.eval().forecast(history)
+    z, level = found.eval().forecast(history, LEVELS)
     assert z.shape == (3, 5, 2, 4 if loss == "quantile" else 1)
     assert z.isfinite().all()
     assert not z.requires_grad
     assert level.undo(z).shape == z.shape
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_every_decoder_and_head_learns_and_forecasts_in_order(decoder: str, loss: str) -> None:
+    assert allowed(decoder, loss)
+    found = net(decoder=decoder, loss=loss, normalize="mean", channels=2)
+    history, future, weight = windows(channels=2)
+    before = found.loss(history, future, weight)
+    before.backward()  # type: ignore[no-untyped-call]
+    assert before.isfinite()
+    for name, parameter in found.named_parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all(), name
+    z, _ = found.eval().forecast(history, (0.05, 0.1, 0.5, 0.8, 0.9, 0.95))
+    assert z.isfinite().all()
+    assert (z.diff(dim=-1) >= 0).all()
+
+
 @pytest.mark.parametrize("backbone", registry.names())
-@pytest.mark.parametrize("decoder", sorted(DECODERS))
+@pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("normalize", sorted(NORMALIZERS))
 def test_every_parameter_gets_a_finite_gradient(
     backbone: str, decoder: str, normalize: str
@@ -104,26 +141,25 @@ def test_the_loss_does_not_read_futures_that_weigh_nothing() -> None:
 @pytest.mark.parametrize("normalize", sorted(NORMALIZERS))
 def test_hidden_values_do_not_change_the_forecast(normalize: str) -> None:
     found, (history, _, _) = net(normalize=normalize).eval(), windows()
-    z, level = found.forecast(history)
-    other, other_level = found.forecast(
-        changed(history, torch.where(history.visible, history.values, 77.0))
-    )
+    z, level = found.forecast(history, LEVELS)
+    hidden = changed(history, torch.where(history.visible, history.values, 77.0))
+    other, other_level = found.forecast(hidden, LEVELS)
     assert torch.equal(level.undo(z), other_level.undo(other))
 
 
 @pytest.mark.parametrize("normalize", ["log_mean", "mean", "standard", "robust", "last"])
 def test_a_series_in_other_units_has_the_same_forecast_in_those_units(normalize: str) -> None:
     found, (history, _, _) = net(normalize=normalize).eval(), windows()
-    z, level = found.forecast(history)
-    other, other_level = found.forecast(changed(history, 1000 * history.values))
+    z, level = found.forecast(history, LEVELS)
+    other, other_level = found.forecast(changed(history, 1000 * history.values), LEVELS)
     torch.testing.assert_close(other_level.undo(other), 1000 * level.undo(z), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("normalize", ["standard", "robust", "last"])
 def test_a_series_moved_up_has_the_same_forecast_moved_up(normalize: str) -> None:
     found, (history, _, _) = net(normalize=normalize).eval(), windows()
-    z, level = found.forecast(history)
-    other, other_level = found.forecast(changed(history, history.values + 64))
+    z, level = found.forecast(history, LEVELS)
+    other, other_level = found.forecast(changed(history, history.values + 64), LEVELS)
     torch.testing.assert_close(other_level.undo(other), level.undo(z) + 64, rtol=1e-5, atol=0)
 
 
@@ -131,12 +167,13 @@ def test_a_series_moved_up_has_the_same_forecast_moved_up(normalize: str) -> Non
 def test_the_linear_map_moves_all_quantiles_alike(loss: str) -> None:
     found, (history, _, _) = net(loss=loss).eval(), windows()
     z = history.values.float() - 5.5
+    _, frame = found.read(history)
     assert found.first is not None
     with torch.no_grad():
-        whole = found.head.quantiles(found(z, history))
+        whole = found.head.quantiles(found(z, history, frame), frame, LEVELS)
         line = found.first((z * history.visible)[..., 0])  # [B, H]
         found.first = None
-        rest = found.head.quantiles(found(z, history))
+        rest = found.head.quantiles(found(z, history, frame), frame, LEVELS)
     torch.testing.assert_close(whole, rest + line[:, :, None, None])
 
 
@@ -156,8 +193,8 @@ def test_without_the_linear_map_there_is_none() -> None:
 
 def test_the_forecast_is_the_same_in_a_batch_and_alone() -> None:
     found, (history, _, _) = net().eval(), windows()
-    together, _ = found.forecast(history)
-    alone, _ = found.forecast(history_of(history.values[1:2], history.visible[1:2]))
+    together, _ = found.forecast(history, LEVELS)
+    alone, _ = found.forecast(history_of(history.values[1:2], history.visible[1:2]), LEVELS)
     torch.testing.assert_close(together[1:2], alone)
 
 
@@ -170,7 +207,7 @@ def test_the_same_seed_gives_the_same_net() -> None:
 def test_the_unit_is_the_mean_size_of_the_normalised_futures_that_were_observed() -> None:
     found, (history, future, weight) = net(), windows()
     found.measure(history, future, weight)
-    z = found.read(history)[1].apply_ahead(future)
+    z = found.read(history)[1].level.apply_ahead(future)
     expected = z[weight > 0].abs().mean()
     torch.testing.assert_close(found.unit, expected)
 
@@ -184,16 +221,17 @@ def test_without_an_observed_future_the_unit_stays() -> None:
 def test_the_net_reads_and_answers_in_its_unit() -> None:
     found, (history, _, _) = net().eval(), windows()
     found.unit.fill_(0.25)
-    z, level = found.forecast(history)
+    z, level = found.forecast(history, LEVELS)
+    _, frame = found.read(history)
     with torch.no_grad():
-        raw = found(level.apply(history.values) / 0.25, history)
-    torch.testing.assert_close(z, found.head.quantiles(raw) * 0.25)
+        raw = found(level.apply(history.values) / 0.25, history, frame)
+    torch.testing.assert_close(z, found.head.quantiles(raw, frame, LEVELS) * 0.25)
 
 
 def test_the_loss_is_measured_in_the_unit_too() -> None:
     found, (history, future, weight) = net(loss="mae").eval(), windows()
     found.unit.fill_(0.25)
-    z, level = found.forecast(history)
+    z, level = found.forecast(history, LEVELS)
     errors = (level.apply(future) - z[..., 0]).abs()[weight > 0]
     torch.testing.assert_close(found.loss(history, future, weight), errors.mean() / 0.25)
 
@@ -211,8 +249,8 @@ def test_built_again_from_its_stored_form_it_forecasts_the_same_to_the_last_bit(
     again = Forecaster(architecture)
     again.load_state_dict(load_bytes(save_bytes(found.state_dict())))
     history, _, _ = windows()
-    z, _ = found.eval().forecast(history)
-    assert torch.equal(again.eval().forecast(history)[0], z)
+    z, _ = found.eval().forecast(history, LEVELS)
+    assert torch.equal(again.eval().forecast(history, LEVELS)[0], z)
 
 
 def test_an_unknown_option_of_the_backbone_is_refused() -> None:
@@ -270,13 +308,15 @@ def trained(**changes: Any) -> Forecaster:
 
 
 @pytest.mark.parametrize("name", COVARIATES)
-@pytest.mark.parametrize("decoder", sorted(DECODERS))
+@pytest.mark.parametrize("decoder", DECODERS)
 def test_each_kind_of_covariate_reaches_the_forecast(name: str, decoder: str) -> None:
     found, (history, _, _) = trained(decoder=decoder), with_covariates()
-    z, _ = found.forecast(history)
+    torch.manual_seed(0)
+    z, _ = found.forecast(history, LEVELS)
     given = getattr(history, name)
     other = dataclasses.replace(history, **{name: (given + 1) % 2 if "codes" in name else -given})
-    assert not torch.equal(z, found.forecast(other)[0])
+    torch.manual_seed(0)
+    assert not torch.equal(z, found.forecast(other, LEVELS)[0])
 
 
 def test_a_step_ahead_hears_of_its_own_known_covariates_alone() -> None:
@@ -284,8 +324,8 @@ def test_a_step_ahead_hears_of_its_own_known_covariates_alone() -> None:
     assert history.known is not None
     known = history.known.clone()
     known[:, 12 + 3] += 1
-    z, _ = found.forecast(history)
-    other, _ = found.forecast(dataclasses.replace(history, known=known))
+    z, _ = found.forecast(history, LEVELS)
+    other, _ = found.forecast(dataclasses.replace(history, known=known), LEVELS)
     assert (z != other).any(-1).any(-1).any(0).tolist() == [False, False, False, True, False]
 
 
@@ -306,7 +346,7 @@ def test_an_architecture_with_covariates_survives_its_stored_form() -> None:
 def test_a_net_of_differences_that_has_learnt_nothing_repeats_the_base(lag: int) -> None:
     found = net(difference=lag, normalize="none", loss="mae").eval()
     history, _, _ = windows(steps=12 + lag)
-    z, level = found.forecast(history)
+    z, level = found.forecast(history, LEVELS)
     values = history.values[..., 0].tolist()
     for known, forecast in zip(values, level.undo(z)[:, :, 0, 0].tolist(), strict=True):
         for _ in range(5):
@@ -320,11 +360,131 @@ def test_a_net_of_differences_is_asked_for_the_changes_from_the_base_and_gives_t
 ) -> None:
     found = net(difference=lag, normalize="standard").eval()
     history, future, _ = windows(steps=12 + lag)
-    read, level = found.read(history)
+    read, frame = found.read(history)
     changes = history.values.numpy()[:, lag:] - history.values.numpy()[:, :-lag]
     seen = read.present.numpy()
     np.testing.assert_allclose(read.values.numpy()[seen], changes[seen])
+    level = frame.level
     torch.testing.assert_close(level.undo(level.apply_ahead(future)), future, rtol=1e-5, atol=0)
+
+
+def shaken(found: Forecaster) -> Forecaster:
+    """The net with output layers that are no longer zero."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in found.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return found
+
+
+@pytest.mark.parametrize("normalize", sorted(NORMALIZERS))
+@pytest.mark.parametrize("difference", [0, 4])
+def test_a_fork_knows_nothing_behind_its_own_end(normalize: str, difference: int) -> None:
+    if difference and normalize in ("log_mean", "mean"):
+        return  # not to be combined
+    found = shaken(net(decoder="forking", normalize=normalize, difference=difference)).eval()
+    history, future, weight = windows(steps=12 + difference)
+
+    def forked(values: Tensor) -> Tensor:
+        forks, _, _ = found._forks(changed(history, values), future, weight)
+        read, frame = found.read(forks)
+        raw = found._forked(frame.past(read.values), read, frame)
+        return found.head.quantiles(raw, frame, LEVELS).reshape(3, 3, -1)  # [B, G, ...]
+
+    other = history.values.clone()
+    other[:, 8 + difference :] *= 1.3  # the last segment of three
+    before, after = forked(history.values), forked(other)
+    torch.testing.assert_close(after[:, :2], before[:, :2], rtol=0, atol=0)
+    assert not torch.equal(after[:, 2], before[:, 2])
+
+
+def test_forks_are_asked_for_what_came_after_each_of_them() -> None:
+    found = net(decoder="forking", season=4)
+    history, future, weight = windows()
+    _, asked, weights = found._forks(history, future, weight)
+    whole = torch.cat([history.values, future], 1)
+    told = torch.cat([history.visible.float(), weight], 1)
+    for fork, end in enumerate((4, 8, 12)):
+        torch.testing.assert_close(asked.reshape(3, 3, 5, 1)[:, fork], whole[:, end : end + 5])
+        torch.testing.assert_close(weights.reshape(3, 3, 5, 1)[:, fork], told[:, end : end + 5])
+
+
+@pytest.mark.parametrize("decoder", ["recursive", "seq2seq"])
+@pytest.mark.parametrize("segment", [1, 2, 4])
+def test_a_net_that_is_fed_its_own_values_sees_no_more_than_one_that_is_told_them(
+    decoder: str, segment: int
+) -> None:
+    found = shaken(net(decoder=decoder, segment=segment, loss="mae", horizon=5)).eval()
+    history, _, weight = windows()
+    read, frame = found.read(history)
+    with torch.no_grad():
+        raw = found(frame.past(read.values), read, frame)
+        own = frame.original(raw[..., 0])
+        # told what it said itself, it says the same again
+        loss = found.loss(history, own, torch.ones_like(weight))
+    assert loss.item() < 1e-6
+
+
+@pytest.mark.parametrize("decoder", ["recursive", "seq2seq"])
+def test_true_values_are_fed_less_often_as_training_goes_on(decoder: str) -> None:
+    found = shaken(net(decoder=decoder, loss="mae", teacher_forcing=0.0, segment=1)).eval()
+    history, future, weight = windows()
+    taught = found.loss(history, future, weight)
+    found.progress = 1.0
+    alone = found.loss(history, future, weight)
+    read, frame = found.read(history)
+    with torch.no_grad():
+        own = frame.past(read.values), read, frame
+        free = found.head.loss(found(*own), future, weight, frame)
+    assert not torch.equal(taught, alone)
+    torch.testing.assert_close(alone, free)
+
+
+def test_sample_paths_hang_together_over_the_steps() -> None:
+    """A random walk: its steps' spread grows, and neighbours move together."""
+    found = net(decoder="recursive", loss="normal", segment=1, normalize="none", horizon=5)
+    history, _, _ = windows()
+    with torch.no_grad():  # the forecast of a step is what was fed before it
+        found.first = None
+        for parameter in found.parameters():
+            parameter.zero_()
+    torch.manual_seed(0)
+    paths, _ = found.eval().paths(history, 500)
+    assert paths.shape == (3, 500, 5, 1)
+    torch.manual_seed(0)
+    z, _ = found.forecast(history, (0.1, 0.5, 0.9))
+    torch.manual_seed(0)
+    drawn, _ = found.paths(history, PATHS)
+    expected = np.quantile(drawn.numpy(), (0.1, 0.5, 0.9), axis=1)
+    np.testing.assert_allclose(z.numpy(), np.moveaxis(expected, 0, -1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("decoder", ["direct", "seq2seq"])
+@pytest.mark.parametrize("backbone", ["gru", "lstm"])
+def test_a_lookback_read_both_ways_gives_a_forecast_and_learns(backbone: str, decoder: str) -> None:
+    found = net(backbone=backbone, decoder=decoder, bidirectional=True)
+    loss = found.loss(*windows())
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.grad is not None for parameter in found.parameters())
+    z, _ = found.eval().forecast(windows()[0], LEVELS)
+    assert z.isfinite().all()
+
+
+@pytest.mark.parametrize("reach", [1, 2])
+def test_a_cut_gradient_leaves_the_forecast_and_reaches_no_further_back(reach: int) -> None:
+    whole, cut = shaken(net()).eval(), shaken(net(truncate=reach)).eval()
+    cut.load_state_dict(whole.state_dict())
+    history, _, _ = windows()
+    z, _ = whole.forecast(history, LEVELS)
+    torch.testing.assert_close(cut.forecast(history, LEVELS)[0], z)
+    cut.first = None
+    read, frame = cut.read(history)
+    values = frame.past(read.values).requires_grad_()
+    cut(values, read, frame).sum().backward()
+    assert values.grad is not None
+    told = values.grad.abs().sum((0, 2)) > 0
+    assert not told[: 12 - 4 * reach].any()
+    assert told[12 - 4 * reach :].any()
 
 
 def test_moving_a_history_on_appends_the_forecast_and_what_is_known_ahead() -> None:

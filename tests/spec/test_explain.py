@@ -57,8 +57,9 @@ def test_the_reference_has_a_row_for_every_key_with_its_default_and_meaning() ->
     rows = [line for line in reference().splitlines() if line.startswith("| `")]
     assert len(rows) == sum(len(model.model_fields) for model in SECTIONS.values())
     assert (
-        "| `loss` | one of quantile, mae, mse, huber | `quantile` |"
-        " The loss that training makes small, on normalised values. |"
+        "| `schedule` | one of one_cycle, cosine, constant, step, plateau | `one_cycle` |"
+        " How the learning rate changes during training; step: to a tenth at half and at three"
+        " quarters of it; plateau: to three tenths after 3 validations without improvement. |"
     ) in rows
     assert any(row.startswith("| `horizon` | a whole number of at least 1 | req") for row in rows)
     assert any("| `[0.025, 0.1, 0.5, 0.9, 0.975]` |" in row for row in rows)

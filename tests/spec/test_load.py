@@ -116,7 +116,7 @@ def test_an_override_can_be_null() -> None:
 
 def test_a_wrong_override_is_located_on_the_command_line() -> None:
     assert faults(MINIMAL, "model.layers=x") == [
-        "--set model.layers=x: expected a whole number of at least 1, found 'x'"
+        "--set model.layers=x: expected auto or a whole number of at least 1, found 'x'"
     ]
 
 
@@ -126,7 +126,7 @@ def test_an_override_of_an_unknown_key_or_section_is_refused_with_advice() -> No
         "--set modle.dropout=0: unknown section — did you mean 'model'?",
         (
             "--set zebra.x=1: unknown section — the sections are data, clean, features, window,"
-            " model, training, forecast"
+            " model, training, ensemble, forecast"
         ),
     ]
 
@@ -153,26 +153,30 @@ def test_an_override_is_not_blamed_for_another_key_that_is_missing() -> None:
 # Wrong values, one a case: the lines after MINIMAL begin at line 5
 
 WRONG = {
-    "training: {loss: mea}": "line 5, training.loss: expected one of quantile, mae, mse, huber,"
+    "training: {loss: mea}": "line 5, training.loss: expected one of quantile, mae, mse, rmse,"
+    " huber, smape, mase, normal, student_t, log_normal, negative_binomial, poisson, tweedie,"
+    " mixture,"
     " found 'mea' — did you mean 'mae'?",
-    "model: {decoder: Direct}": "line 5, model.decoder: expected one of auto, direct, parallel,"
+    "model: {decoder: Direct}": "line 5, model.decoder: expected one of auto, direct, forking,"
+    " parallel, recursive, seq2seq,"
     " found 'Direct' — did you mean 'direct'?",
-    "model:\n  layers: 0": "line 6, model.layers: expected a whole number of at least 1, found 0",
-    "model: {layers: 1.5}": "line 5, model.layers: expected a whole number of at least 1,"
+    "model:\n  layers: 0": "line 6, model.layers: expected auto or a whole number of at least 1,"
+    " found 0",
+    "model: {layers: 1.5}": "line 5, model.layers: expected auto or a whole number of at least 1,"
     " found 1.5",
-    "model: {layers: true}": "line 5, model.layers: expected a whole number of at least 1,"
+    "model: {layers: true}": "line 5, model.layers: expected auto or a whole number of at least 1,"
     " found true",
-    'model: {layers: "2"}': "line 5, model.layers: expected a whole number of at least 1,"
+    'model: {layers: "2"}': "line 5, model.layers: expected auto or a whole number of at least 1,"
     " found '2' — remove the quotes",
-    "model: {layers: 1:30}": "line 5, model.layers: expected a whole number of at least 1,"
+    "model: {layers: 1:30}": "line 5, model.layers: expected auto or a whole number of at least 1,"
     " found '1:30'",
-    "model: {layers: [2]}": "line 5, model.layers: expected a whole number of at least 1,"
+    "model: {layers: [2]}": "line 5, model.layers: expected auto or a whole number of at least 1,"
     " found a list",
-    "model: {layers: {n: 2}}": "line 5, model.layers: expected a whole number of at least 1,"
-    " found a group of keys",
-    "model: {layers: 1e300}": "line 5, model.layers: expected a whole number of at most"
-    " 2147483647, found a larger one",
-    "model:\n  layers:": "line 6, model.layers: expected a whole number of at least 1,"
+    "model: {layers: {n: 2}}": "line 5, model.layers: expected auto or a whole number of at least"
+    " 1, found a group of keys",
+    "model: {layers: 1e300}": "line 5, model.layers: expected auto or a whole number of at least 1,"
+    " found 1e+300",
+    "model:\n  layers:": "line 6, model.layers: expected auto or a whole number of at least 1,"
     " found nothing — give a value, or delete the line for the default",
     "model: {dropout: 1}": "line 5, model.dropout: expected a number from 0 to below 1, found 1",
     "model: {dropout: '0,1'}": "line 5, model.dropout: expected a number from 0 to below 1,"
@@ -204,7 +208,7 @@ WRONG = {
     "training: {patience: !!int many}": "line 5, training.patience: 'many' is not a valid int",
     "model: gru": "line 5, model: expected lines of the form 'key: value' below it, found 'gru'",
     "zebra: 1": "line 5, zebra: unknown section — the sections are data, clean, features, window,"
-    " model, training, forecast",
+    " model, training, ensemble, forecast",
     "season: 24": "line 5, season: unknown section — 'season' belongs to the section window",
     "model: {hiden_size: 64}": "line 5, model.hiden_size: unknown key"
     " — did you mean 'hidden_size'?",

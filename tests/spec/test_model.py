@@ -80,7 +80,7 @@ def test_options_keep_the_types_they_were_given() -> None:
     [
         ("window", "horizon", "a whole number of at least 1"),
         ("window", "lookback", "auto or a whole number of at least 1"),
-        ("training", "loss", "one of quantile, mae, mse, huber"),
+        ("training", "optimizer", "one of adamw, adam, sgd, rmsprop"),
         ("training", "clip_norm", "a number greater than 0 or null"),
         ("training", "early_stopping", "true or false"),
         ("data", "targets", "auto or one or more column names"),

@@ -17,13 +17,12 @@ import pytest
 import torch
 
 from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
-from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.spec.load import parse
 from rnnforecast.spec.types import Missing, Transform
 from rnnforecast.workflow import imputing
-from rnnforecast.workflow.fitting import architecture_of
 from rnnforecast.workflow.forecasting import windows_of
 from rnnforecast.workflow.imputing import estimate_of
+from rnnforecast.workflow.members import architecture_of
 from rnnforecast.workflow.prepare import Prepared, plan_of, settle
 
 STEPS, HORIZON, CHANGED = 90, 4, 66
@@ -106,8 +105,8 @@ def histories(
 ) -> dict[str, torch.Tensor | None]:
     """All that is read at the step of that stamp, of every item."""
     panel = cleaned.panel
-    net = Forecaster(architecture_of(found.spec, found.cleaned))
-    windows = windows_of(cleaned, net)
+    architecture = architecture_of(found.spec, found.cleaned)
+    windows = windows_of(cleaned, [architecture], torch.device("cpu"))
     item = np.arange(panel.size * windows.channels)
     stamps = panel.stamps(np.zeros(panel.size, dtype=np.int64), int(panel.lengths.max()))
     step = (stamps < origin).sum(axis=1)[item // windows.channels]
