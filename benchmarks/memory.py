@@ -38,10 +38,10 @@ SYMBOLS, HELD, GAP = 8, 8, 44
 
 def adding(count: int, random: torch.Generator, *, fixed: bool) -> tuple[Tensor, Tensor]:
     """Values and marks `[B, 200, 2]`, and the sum of the two marked values `[B, 1]`."""
-    values = torch.rand(count, LENGTH, generator=random)
-    half = LENGTH // 2
+    half = LENGTH // 2 if fixed else int(torch.randint(1, LENGTH // 2 + 1, (), generator=random))
+    values = torch.rand(count, 2 * half, generator=random)
     places = torch.randint(half, (count, 2), generator=random) + torch.tensor([0, half])
-    marks = torch.zeros(count, LENGTH).scatter_(1, places, 1.0)
+    marks = torch.zeros_like(values).scatter_(1, places, 1.0)
     return torch.stack([values, marks], -1), values.gather(1, places).sum(1, keepdim=True)
 
 

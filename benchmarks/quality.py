@@ -10,6 +10,7 @@ the test file is read only to score.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -161,9 +162,11 @@ def run(benchmark: Benchmark, data: Path, seed: int, changes: Sequence[str]) -> 
         trained = _command(folder, "train", "spec.yaml", "-o", "run", *sets)
         predicted = _command(folder, "predict", "run", "--no-plots", "-o", "forecast.csv")
         forecast = read(folder / "forecast.csv")
+        facts = json.loads((folder / "run" / "state.json").read_text(encoding="utf-8"))
     test = read(data / f"{benchmark.name}_test.csv.gz")
     scores = score(read(source), test, forecast, benchmark.season)
-    return {"train_s": trained, "predict_s": predicted, **scores}
+    times = {"train_s": trained, "predict_s": predicted}
+    return {**times, "parameters": float(facts["parameters"]), **scores}
 
 
 def read(file: Path) -> pd.DataFrame:

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from rnnforecast.models import registry
+
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]
 
@@ -255,8 +257,7 @@ def test_help_and_a_wrong_spec_load_nothing_heavy(tmp_path: Path, arguments: lis
     (tmp_path / "bad.yaml").write_text("window: {horizon: none}\nmodel: {backbone: gruu}\n")
     code = (
         "import sys\n"
-        "from rnnforecast.models import registry
-from rnnforecast.cli.app import app\n"
+        "from rnnforecast.cli.app import app\n"
         f"try: app({arguments!r})\n"
         f"finally: print(sorted(set({HEAVY!r}) & set(sys.modules)))\n"
     )
