@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rnnforecast.models.contract import Noise
@@ -30,6 +30,7 @@ class Architecture:
     linear_first: bool
     loss: str
     levels: tuple[float, ...]
+    loss_options: Mapping[str, object] = field(default_factory=dict)
     bidirectional: bool = False
     attention: str = "additive"
     teacher_forcing: float = 1.0

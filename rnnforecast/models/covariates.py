@@ -26,6 +26,11 @@ class Sizes:
     elapsed: bool = False
     """Whether the net is told the time since the last observation."""
 
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """The sizes of all categories."""
+        return (*self.past_codes, *self.known_codes, *self.static_codes)
+
 
 class Covariates(nn.Module):
     """Numbers as they are and categories as learnt vectors, one behind the other.

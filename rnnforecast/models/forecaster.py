@@ -47,7 +47,7 @@ class Forecaster(nn.Module):
         super().__init__()
         a = architecture
         self.architecture = a
-        self.head = head_of(a.loss, a.levels)
+        self.head = head_of(a.loss, a.levels, a.loss_options)
         reads_gaps = "gaps" in registry.traits(a.recurrent.backbone)
         self.embed = SegmentEmbedding(
             a.channels,

@@ -12,6 +12,9 @@ MEANS = ("mse", "rmse")
 """Losses whose forecast is the mean."""
 
 POSITIVE = (*COUNTS, "log_normal")
+LOSS_OPTIONS = {"tweedie": ("power",), "mixture": ("components",)}
+"""Options of the losses that have any."""
+
 RATIOS = ("mean", "none")
 """Normalisations that leave ratios to the level, or the values."""
 
@@ -34,6 +37,7 @@ class Choice:
     truncate: int | None = None
     teacher_forcing: float = 1.0
     joint: bool = False
+    loss_options: tuple[tuple[str, object], ...] = ()
     difference: int = 0
 
 
@@ -42,6 +46,7 @@ def refusals(choice: Choice) -> Iterator[tuple[str, str, str]]:
     yield from _of_backbone(choice)
     yield from _of_decoder(choice)
     yield from _of_normalize(choice)
+    yield from _of_loss(choice)
 
 
 def _of_backbone(choice: Choice) -> Iterator[tuple[str, str, str]]:
@@ -104,3 +109,16 @@ def _of_normalize(choice: Choice) -> Iterator[tuple[str, str, str]]:
     if normalize == "exponential_smoothing" and choice.decoder == "forking":
         why = "the smoothing ends at the origin and knows no earlier ones"
         yield "model.decoder", why, "set it to direct, or model.normalize to auto"
+
+
+def _of_loss(choice: Choice) -> Iterator[tuple[str, str, str]]:
+    known = LOSS_OPTIONS.get(choice.loss, ())
+    for key, value in choice.loss_options:
+        place = f"training.loss_options.{key}"
+        if key not in known:
+            has = f"the loss {choice.loss} has " + (", ".join(known) or "no options")
+            yield place, "unknown option", has
+        elif key == "power" and not (isinstance(value, float) and 1.01 <= value <= 1.99):
+            yield place, f"expected a number from 1.01 to 1.99, found {value}", "1.5 is usual"
+        elif key == "components" and not (type(value) is int and 2 <= value <= 20):
+            yield place, f"expected a whole number from 2 to 20, found {value}", "3 is usual"

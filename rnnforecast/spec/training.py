@@ -14,6 +14,7 @@ from rnnforecast.spec.types import (
     Loss,
     Name,
     NotNegative,
+    Options,
     Positive,
     Share,
     Whole,
@@ -85,6 +86,10 @@ class Training(Section):
     loss: Loss = Field(
         "quantile", description="The loss that training makes small, on normalised values."
     )
+    loss_options: Options = Field(
+        default_factory=dict,
+        description="Further options of the loss, by name: power of tweedie, components of mixture.",
+    )
     horizon_weight: Literal["equal", "decreasing"] | Weights = Field(
         "equal",
         description="How much each step ahead counts in the loss; decreasing: less by the root of"
@@ -115,7 +120,7 @@ class Training(Section):
     start_from: Name | None = Field(
         None,
         description="The run folder whose weights the training starts from, relative to the folder"
-        " of the spec.",
+        " of the spec; keys of window and model that are not set are then as in that run.",
     )
     freeze: Patterns = Field(
         (), description="The weights that are left as they are, by patterns of their names."

@@ -66,7 +66,7 @@ def check(
     report = describe(table, inspect(table, plan.rules))
     if report.faults:
         return Checked(report, [])
-    prepared = settle(spec, lay(plan, table), plan, source)
+    prepared = settle(spec, lay(plan, table), plan, source, path.resolve().parent)
     if folder is not None:
         with whole_folder(folder, replace_if=data_report.JSON) as partial:
             data_report.write(partial, prepared)

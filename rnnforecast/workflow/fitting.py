@@ -32,6 +32,7 @@ from rnnforecast.training.loop import FitState, Fitter, Progress, Recipe, Weight
 from rnnforecast.training.parallel import ALONE, Team
 from rnnforecast.workflow.drawing import Emphasis
 from rnnforecast.workflow.events import Listener, Step
+from rnnforecast.workflow.finetune import Start
 from rnnforecast.workflow.forecasting import (
     Forecasts,
     Ints,
@@ -108,13 +109,20 @@ class Session:
         except ValueError as error:
             cure = "set training.device to auto or cpu"
             raise UsageError(Problem("training.device", str(error), cure)) from None
-        self.specs = members_of(prepared.given, spec, self.cleaned)
+        self.specs = members_of(prepared.opened, spec, self.cleaned)
         self.architectures = [architecture_of(each, self.cleaned) for each in self.specs]
-        self.items = tuple(item_names(self.panel)) if self.architectures[0].items else ()
+        smooth = any(each.items for each in self.architectures)
+        self.items = tuple(item_names(self.panel)) if smooth else ()
         self.windows = windows_of(self.cleaned, self.architectures, self.device, self.items)
         together = self.windows.channels < self.cleaned.counted.shape[1]
         self.counted = items_of(self.cleaned, joint=together)
         self.plan = prepared.plan
+        start = spec.training.start_from
+        self.start = (
+            None
+            if start is None
+            else Start(prepared.base / start, spec.training.freeze, self.items)
+        )
         self.no_compiler = False
         self.kept: Weights = {}
         """The weights of finished fits, ``phase/member/name``."""
@@ -175,6 +183,8 @@ class Session:
         # each fit has random numbers of its own, whatever was fitted before it
         device.seed(self.specs[number].training.seed + (0 if phase == FIRST else LAST_SEEDS))
         net = net or Forecaster(self.architectures[number]).to(self.device)
+        if self.start is not None and phase == FIRST:
+            self.start.give(net, number)
         done = self._kept_of(phase, number)
         if done:
             net.load_state_dict(done)
@@ -212,7 +222,7 @@ class Session:
         # the last fit draws other windows than the first
         seed = spec.seed if first else spec.seed + 1
         draw = self._draw(emphasis, ends, int(spec.batch_size), seed, self.team)
-        if first and state is None:
+        if first and state is None and self.start is None:
             some = self._draw(emphasis, ends, MEASURED_WINDOWS, spec.seed)(0)
             net.measure(some.history, some.future, some.weight)
         recipe = self._recipe(spec, first=first)

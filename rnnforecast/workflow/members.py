@@ -50,6 +50,7 @@ def architecture_of(spec: Spec, cleaned: Cleaned) -> Architecture:
         normalize=model.normalize,
         linear_first=model.linear_first,
         loss=spec.training.loss,
+        loss_options=spec.training.loss_options,
         levels=levels_with_median(spec.forecast.quantiles),
         bidirectional=model.bidirectional,
         attention=model.attention,

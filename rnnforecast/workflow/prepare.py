@@ -42,6 +42,8 @@ class Prepared:
 
     given: Spec
     """As the file and `--set` say it."""
+    opened: Spec
+    """The same, with what it takes over from the run that it starts from."""
     spec: Spec
     """With every `auto` settled."""
     choices: list[Choice]
@@ -52,6 +54,8 @@ class Prepared:
     split: Split
     source: tuple[str, ...]
     """The files of the spec, absolute."""
+    base: Path
+    """The folder of the spec."""
 
 
 def plan_of(spec: Spec) -> CleaningPlan:
@@ -123,11 +127,15 @@ def prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
     spec = load_spec(path, overrides)
     source = source_of(spec, path)
     plan = plan_of(spec)
-    return settle(spec, lay(plan, read_table(plan, source)), plan, source)
+    return settle(spec, lay(plan, read_table(plan, source)), plan, source, path.resolve().parent)
 
 
-def settle(spec: Spec, laid: Laid, plan: CleaningPlan, source: tuple[str, ...]) -> Prepared:
-    """Learns what is still open in `plan` and `spec` from a table that is laid on its calendar."""
+def settle(
+    given: Spec, laid: Laid, plan: CleaningPlan, source: tuple[str, ...], base: Path
+) -> Prepared:
+    """Learns what is still open in `plan` and `given` from a table that is laid on its calendar;
+    `base` is the folder of the spec."""
+    spec = _opened(given, base)
     panel, roles = laid.panel, laid.table.roles
     # names that would clash in the forecast are better known before training than after
     forecast_columns(roles.series, roles.targets, time=roles.time, levels=spec.forecast.quantiles)
@@ -164,7 +172,16 @@ def settle(spec: Spec, laid: Laid, plan: CleaningPlan, source: tuple[str, ...]) 
         }
     )
     choices = [*_columns_chosen(spec, plan), *choices, *more]
-    return Prepared(spec, settled, choices, plan, laid.table, cleaned, parts, source)
+    return Prepared(given, spec, settled, choices, plan, laid.table, cleaned, parts, source, base)
+
+
+def _opened(spec: Spec, base: Path) -> Spec:
+    """The spec with what it takes over from another run; that loads the networks' library."""
+    if spec.training.start_from is None:
+        return spec
+    from rnnforecast.workflow.finetune import inherited
+
+    return inherited(spec, base)
 
 
 def _bounds(spec: Spec, plan: CleaningPlan) -> Bounds:

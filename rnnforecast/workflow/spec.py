@@ -19,16 +19,23 @@ from rnnforecast.spec.model import Spec
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
     """The spec at `path`. SpecError with every problem, unknown networks and options included."""
     spec = load(path, overrides, backbones=registry.names())
-    if spec.model.options:
-        try:
-            registry.options(spec.model.backbone, spec.model.options)
-        except ValueError as error:
-            place = f"{path}, model.options"
-            raise SpecError(*(Problem(place, line) for line in str(error).splitlines())) from None
-    problems = [Problem(f"{path}, {key}", why, cure) for key, why, cure in refused(spec)]
+    problems = [Problem(f"{path}, model.options", line) for line in _wrong_options(spec)]
+    problems += [Problem(f"{path}, {key}", why, cure) for key, why, cure in refused(spec)]
     if problems:
         raise SpecError(*problems)
     return spec
+
+
+def _wrong_options(spec: Spec) -> list[str]:
+    """What is wrong with the options of the backbones, a line each."""
+    lines: list[str] = []
+    for one in variants(spec):
+        if one.model.options:
+            try:
+                registry.options(one.model.backbone, one.model.options)
+            except ValueError as error:
+                lines += str(error).splitlines()
+    return list(dict.fromkeys(lines))
 
 
 def refused(spec: Spec) -> list[tuple[str, str, str]]:
@@ -39,16 +46,19 @@ def refused(spec: Spec) -> list[tuple[str, str, str]]:
     found = [
         refusal
         for one in variants(spec)
-        for refusal in (*refusals(_choice(one)), *_refused_weights(one))
+        for refusal in (*refusals(_choice(one)), *_refused_training(one))
     ]
     return list(dict.fromkeys(found))
 
 
-def _refused_weights(spec: Spec) -> Iterator[tuple[str, str, str]]:
+def _refused_training(spec: Spec) -> Iterator[tuple[str, str, str]]:
     weights, horizon = spec.training.horizon_weight, spec.window.horizon
     if not isinstance(weights, str) and len(weights) != horizon:
         found = f"expected {horizon} numbers, one a step of the horizon, found {len(weights)}"
         yield "training.horizon_weight", found, "give one for each step, or set it to decreasing"
+    if spec.training.freeze and spec.training.start_from is None:
+        found = "weights that were never trained would stay as they are"
+        yield "training.freeze", found, "set training.start_from to a run, or leave it out"
     if spec.model.decoder != "forking":
         return
     for key in ("horizon_weight", "series_weight"):
@@ -73,6 +83,7 @@ def _choice(spec: Spec) -> Choice:
         truncate=spec.training.truncate,
         teacher_forcing=model.teacher_forcing,
         joint=model.channels == "joint",
+        loss_options=tuple(spec.training.loss_options.items()),
         difference=bool(differences(spec)),
     )
 
