@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-speed bench-data clean
+.PHONY: help demo test check docs bench bench-speed bench-data bench-memory clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench-speed: $(VENV)/.ready-dev ## what the training loop and the start of a com
 bench-data: $(VENV)/.ready-dev ## what reading and cleaning cost, and how well gaps are filled
 	$(BIN)/python benchmarks/data_path.py
 	$(BIN)/python benchmarks/imputation.py
+
+bench-memory: $(VENV)/.ready-dev ## which backbones carry something over many steps
+	$(BIN)/python benchmarks/memory.py
 
 clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

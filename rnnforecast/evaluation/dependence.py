@@ -40,7 +40,7 @@ def scores(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats
     width = high - low
     share = np.where(width > 0, (actual - low) / np.where(width > 0, width, 1.0), 0.5)
     found = known[place] + share * (known[place + 1] - known[place])
-    return np.clip(found, -MOST, MOST)
+    return np.asarray(np.clip(found, -MOST, MOST))
 
 
 def correlation(found: Floats) -> Floats:

@@ -1,14 +1,20 @@
-"""Exponential smoothing inside a net: level and seasons of each series are learnt with its weights.
+"""Exponential smoothing inside the net: each series learns its own level and seasons.
 
-The net then sees values freed of both. ES-RNN: Smyl 2020, "A hybrid method of exponential smoothing
-and recurrent neural networks for time series forecasting", Int. J. Forecasting 36, equations 5 to
-8; multiplicative Holt-Winters without a trend, whose part the net takes:
+The half of ES-RNN (Smyl 2020, "A hybrid method of exponential smoothing and recurrent neural
+networks for time series forecasting", Int. J. Forecasting 36) that frees a window of its level and
+its seasons before the recurrent half sees it. Holt-Winters without trend, multiplicative, with
+none, one or two seasons of m and n steps:
 
     l_t     = a y_t / (s_t u_t) + (1 - a) l_{t-1}
-    s_{t+m} = b y_t / (l_t u_t) + (1 - b) s_t          the first season, of m steps
-    u_{t+n} = c y_t / (l_t s_t) + (1 - c) u_t          the second, of n steps, if there is one
+    s_{t+m} = b y_t / (l_t u_t) + (1 - b) s_t
+    u_{t+n} = c y_t / (l_t s_t) + (1 - c) u_t
 
-A step that is not visible leaves everything as it is.
+The rates a, b, c and the factors a window starts with are learnt by gradient descent along with the
+net's weights: a value that all series share plus what is a series' own, so that a series which was
+not there in training has something to go by.
+
+The seasons read the level of the step itself, as R's HoltWinters does; statsmodels takes the level
+of the step before, so the two agree where either the level or the seasons stand still.
 """
 
 from __future__ import annotations
@@ -18,174 +24,217 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv1d
 
-SMALLEST_RATIO = 1e-4
-"""Values below this share of the window's mean are read as this share: factors stay positive."""
+from rnnforecast.models.normalize import SMALLEST_RATIO
 
-FIRST_RATES = (-0.5, -2.0, -2.0)
-"""Where the logits of a, b and c start: rates of 0.38 and 0.12."""
+LEVEL_RATE, SEASON_RATE = 0.25, 0.1
+"""The rates before training: a season has been seen less often than the level, and moves less."""
 
-FEW = 2.0
-"""Seasons of data that a series' own first factors must have to count half."""
+PRIOR = 1.0
+"""An index taken from data starts from that of all series (and theirs from 1) as if that had been
+observed this often: few observations say little."""
 
 
 @dataclass(frozen=True)
 class Smoothed:
-    """What smoothing says of B windows."""
+    """A batch of windows, smoothed: y is about `level * shape`."""
 
     level: Tensor
-    """`[B, L]` original units, after each step."""
+    """`[B, L]` original units: the level after each step."""
     shape: Tensor
-    """`[B, L]` the seasonal factor of each step, the product of those of all seasons."""
+    """`[B, L]` the seasonal factor that applied at each step, the product over the seasons."""
     ahead: Tensor
-    """`[B, H]` the same of the steps ahead."""
+    """`[B, H]` the seasonal factors of the steps ahead."""
 
 
 def smooth(
-    values: Tensor,
-    visible: Tensor,
-    level: Tensor,
-    factors: Sequence[Tensor],
-    rates: Sequence[Tensor],
+    values: Tensor, visible: Tensor, level: Tensor, factors: Sequence[Tensor], rates: Tensor
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Runs the equations over L steps.
+    """The recursion of the module's docstring, from a given start.
+
+    A step that is not visible leaves level and factors as they are; its factor comes again one
+    season later.
 
     Args:
-        values: `[B, L]`, above 0 where visible.
+        values: `[B, L]` above 0, in any unit; what is not visible may hold anything.
         visible: `[B, L]` bool.
-        level: `[B]` l before the first step.
-        factors: `[B, m]` of each season, for the steps 0 .. m - 1.
-        rates: `[B]` a, and one for each season.
+        level: `[B]` before the first step, in the unit of `values`.
+        factors: for each season of m steps the factors `[B, m]` of the first m steps.
+        rates: `[B, 1 + seasons]` within 0 and 1: of the level, then of each season.
 
     Returns:
-        Levels and factors of the steps `[B, L]`, and `[B, m]` the factors of the next m steps of
-        each season.
+        The level `[B, L]` after each step, the product `[B, L]` of the factors that applied at
+        it, and the factors `[B, m]` of the steps that follow, for each season.
     """
-    learning = [visible.to(values.dtype) * rate.unsqueeze(1) for rate in rates]  # [B, L]
-    steps = [part.unbind(1) for part in learning]
-    rings = [list(season.unbind(1)) for season in factors]
-    levels, shapes = [], []
-    one = torch.ones_like(level)
-    for t, y in enumerate(torch.where(visible, values, 0.0).unbind(1)):
-        now = [ring[t % len(ring)] for ring in rings]
-        shape = now[0] * now[1] if len(now) == 2 else (now[0] if now else one)
-        level = level + steps[0][t] * (y / shape - level)
-        for season, (ring, factor) in enumerate(zip(rings, now, strict=True)):
-            found = y * factor / (level * shape)
-            ring[t % len(ring)] = factor + steps[season + 1][t] * (found - factor)
-        levels.append(level)
+    values = torch.where(visible, values, 1.0)
+    weights = rates.unsqueeze(1) * visible.unsqueeze(-1)  # [B, L, 1 + seasons]; 0 stands still
+    coming, levels, shapes = list(factors), [], []
+    # what is known of the seasons reaches a season ahead: up to there only the level is a loop
+    block = min((factor.shape[1] for factor in factors), default=values.shape[1])
+    pieces = zip(torch.split(values, block, 1), torch.split(weights, block, 1), strict=True)
+    for y, weight in pieces:
+        size = y.shape[1]
+        shape = _product(coming, y)
+        free = y / shape
+        passed = []
+        for now, rate in zip(free.unbind(1), weight[..., 0].unbind(1), strict=True):
+            level = torch.lerp(level, now, rate)
+            passed.append(level)
+        levels.append(torch.stack(passed, 1))
         shapes.append(shape)
-    length = values.shape[1]
-    after = [torch.stack(ring, 1).roll(-(length % len(ring)), 1) for ring in rings]
-    return torch.stack(levels, 1), torch.stack(shapes, 1), after
+        # y_t / (l_t u_t) is s_t times this + 1, and y_t / (l_t s_t) is u_t times it
+        surprise = free / levels[-1] - 1
+        for k, factor in enumerate(coming):
+            renewed = factor[:, :size] * (1 + weight[..., k + 1] * surprise)
+            # beyond this, no value is told from another, and what is divided by it gets lost
+            renewed = renewed.clamp(SMALLEST_RATIO, 1 / SMALLEST_RATIO)
+            coming[k] = torch.cat([factor[:, size:], renewed], 1)
+    return torch.cat(levels, 1), torch.cat(shapes, 1), coming
 
 
 class Smoothing(nn.Module):
-    """Rates and first seasonal factors, shared by all series and changed for each known one."""
+    """Windows of single series → their level and seasons, by rates and factors that are learnt."""
 
     def __init__(self, series: int, seasons: tuple[int, ...]) -> None:
-        """`seasons` are none, one or two lengths in steps; `series` is how many are known."""
+        """For `series` known series; `seasons` are none, one or two lengths in steps."""
         super().__init__()
         self.series, self.seasons = series, seasons
-        self.rates = nn.Parameter(torch.tensor(FIRST_RATES[: 1 + len(seasons)]))
-        self.own_rates = nn.Parameter(torch.zeros(series, 1 + len(seasons)))
+        rates = torch.tensor([LEVEL_RATE, *(SEASON_RATE for _ in seasons)])
+        self.rates = nn.Parameter(rates.logit())
+        self.own_rates = _own(series, len(rates))
         self.factors = nn.ParameterList(torch.zeros(season) for season in seasons)
-        self.own_factors = nn.ParameterList(torch.zeros(series, season) for season in seasons)
+        self.own_factors = nn.ModuleList(_own(series, season) for season in seasons)
 
     def forward(
         self, values: Tensor, visible: Tensor, series: Tensor, phase: Tensor, horizon: int
     ) -> Smoothed:
-        """Smooths B windows from their first step on.
+        """Level and seasons of each window, as precise as `values`.
+
+        The level before a window is the mean of its first season, from the first visible step on,
+        freed of the factors; so levels of that season know all of it.
 
         Args:
             values: `[B, L]` original units, above 0 where visible.
             visible: `[B, L]` bool.
-            series: `[B]` int64 which series; its count or more for one that is not known.
-            phase: `[B]` int64 the place of the first step on the calendar, in steps.
-            horizon: H.
+            series: `[B]` int64; what is not below the number of known series is an unknown one.
+            phase: `[B]` int64, the place of the first step on the calendar in steps.
+            horizon: H, the steps ahead.
         """
-        # ratios to the window's mean: factors and levels near 1, whatever the units
-        count = visible.sum(1, keepdim=True).clamp_min(1)
-        size = (values * visible).sum(1, keepdim=True) / count
-        size = torch.where(size > 0, size, torch.ones_like(size))
-        ratios = (values / size).clamp_min(SMALLEST_RATIO)
-        rates = self._of(self.rates, self.own_rates, series).to(ratios.dtype).sigmoid().unbind(1)
-        factors = [factor.to(ratios.dtype) for factor in self.first_factors(series, phase)]
-        level = _first_level(ratios, visible, factors)
-        levels, shape, after = smooth(ratios, visible, level, factors, rates)
-        ahead = torch.ones(len(values), horizon, dtype=ratios.dtype, device=values.device)
-        for ring in after:
-            repeats = -(-horizon // ring.shape[1])
-            ahead = ahead * ring.repeat(1, repeats)[:, :horizon]
-        return Smoothed(levels * size, shape, ahead)
+        values, unit = _relative(values, visible)
+        factors = self.starts(series, phase, values.dtype)
+        logits = self.rates + self.own_rates(self._row(series))
+        level = self._before(values, visible, factors)
+        level, shape, coming = smooth(
+            values, visible, level, factors, logits.to(values.dtype).sigmoid()
+        )
+        ahead = _product(coming, values.new_empty(len(values), horizon))
+        limits = torch.finfo(values.dtype)
+        return Smoothed((level * unit).clamp(limits.tiny, limits.max), shape, ahead)
 
-    def first_factors(self, series: Tensor, phase: Tensor) -> list[Tensor]:
-        """`[B, m]` of each season: the factors of the first m steps of windows that begin at
-        `phase [B]`. Their logs have a mean of 0 over a season."""
-        found = []
-        for season, shared, own in zip(self.seasons, self.factors, self.own_factors, strict=True):
-            logs = self._of(shared, own, series)
-            logs = logs - logs.mean(1, keepdim=True)
-            steps = torch.arange(season, device=phase.device)
-            places = (phase.unsqueeze(1) + steps) % season  # [B, m]
-            found.append(logs.gather(1, places).exp())
+    def starts(self, series: Tensor, phase: Tensor, dtype: torch.dtype) -> list[Tensor]:
+        """For each season of m steps the learnt factors `[B, m]` of the first m steps of windows
+        that start at `phase [B]`; their geometric mean is 1, what is above is the level's."""
+        row, found = self._row(series), []
+        for m, shared, own in zip(self.seasons, self.factors, self.own_factors, strict=True):
+            logs = _centred((shared + own(row)).to(dtype))
+            found.append(logs.gather(1, _places(phase, m, m)).exp())
         return found
-
-    def _of(self, shared: Tensor, own: Tensor, series: Tensor) -> Tensor:
-        """`[B, X]` what is shared and, for a known series, its own."""
-        known = (series < self.series).unsqueeze(1)
-        return shared + own[series.clamp(0, self.series - 1)] * known
 
     @torch.no_grad()
     def initialise(self, values: Tensor, visible: Tensor, series: Tensor, phase: Tensor) -> None:
-        """Sets the first factors to the mean ratio of values to the season-long mean around them.
+        """Sets the factors from windows of data, all arguments as for `forward`.
 
-        The classical decomposition, over the windows given, as `forward` takes them. A series that
-        few of them are of keeps close to the factors of all.
+        Classical decomposition: the ratios of the values to their centred moving mean over a
+        season, averaged by place in the season. A second season is taken from what the first
+        leaves. A season that no window is longer than stays flat.
         """
+        values, _ = _relative(values, visible)
+        row = self._row(series)
+        for m, shared, own in zip(self.seasons, self.factors, self.own_factors, strict=True):
+            assert isinstance(own, nn.Embedding)
+            ratio, known = _to_moving_mean(values, visible, m)
+            place = _places(phase, m, values.shape[1])
+            cell = (row.unsqueeze(1) * m + place).flatten()
+            empty = values.new_zeros((self.series + 1) * m)
+            total = empty.index_add(0, cell, torch.where(known, ratio, 0.0).flatten()).view(-1, m)
+            count = empty.index_add(0, cell, known.flatten().to(empty.dtype)).view(-1, m)
+            common = (total.sum(0) + PRIOR) / (count.sum(0) + PRIOR)
+            logs = _centred(((total + PRIOR * common) / (count + PRIOR)).log())
+            shared.copy_(_centred(common.log()))
+            own.weight.copy_(logs - shared)
+            own.weight[self.series] = 0.0
+            index = (shared + own(row)).to(values.dtype).exp()
+            values = values / index.gather(1, place)
+
+    def _row(self, series: Tensor) -> Tensor:
+        """`[B]` the row of each series in the tables of what is its own; the last is nobody's."""
+        known = (series >= 0) & (series < self.series)
+        return torch.where(known, series, self.series)
+
+    def _before(self, values: Tensor, visible: Tensor, factors: Sequence[Tensor]) -> Tensor:
+        """`[B]` the level before the first step; 1 where nothing is visible."""
         steps = torch.arange(values.shape[1], device=values.device)
-        known = series < self.series
-        left = torch.where(visible, values, 0.0)
-        for season, shared, own in zip(self.seasons, self.factors, self.own_factors, strict=True):
-            around = _moving_mean(left, visible, season)
-            usable = visible & (left > 0) & (around > 0) & known.unsqueeze(1)
-            logs = torch.where(usable, torch.log(left / around), 0.0)
-            place = series.clamp(0, self.series - 1).unsqueeze(1) * season
-            place = (place + (phase.unsqueeze(1) + steps) % season).flatten()
-            total = torch.zeros(self.series * season, dtype=logs.dtype, device=logs.device)
-            count = total.index_add(0, place, usable.flatten().to(logs.dtype))
-            total = total.index_add(0, place, logs.flatten())
-            total, count = total.reshape(-1, season), count.reshape(-1, season)
-            mean = total.sum(0) / count.sum(0).clamp_min(1.0)
-            shared.copy_(mean)
-            own.copy_((total - count * mean) / (count + FEW))
-            factor = self.first_factors(series, phase)[self.seasons.index(season)]
-            repeats = -(-values.shape[1] // season)
-            left = left / factor.to(left.dtype).repeat(1, repeats)[:, : values.shape[1]]
+        first = visible.int().argmax(1, keepdim=True)
+        season = self.seasons[0] if self.seasons else 1
+        counted = visible & (steps >= first) & (steps < first + season)
+        total = (values / _product(factors, values) * counted).sum(1)
+        count = counted.sum(1)
+        return torch.where(count > 0, total / count.clamp_min(1), 1.0)
 
 
-def _first_level(ratios: Tensor, visible: Tensor, factors: Sequence[Tensor]) -> Tensor:
-    """`[B]` the mean of the first season that is visible, freed of its factors; without a season
-    the first visible value."""
-    season = max((factor.shape[1] for factor in factors), default=1)
-    shape = torch.ones_like(ratios)
+def _own(series: int, size: int) -> nn.Embedding:
+    """A row of zeros for each series, and a last one that stays so."""
+    rows = nn.Embedding(series + 1, size, padding_idx=series)
+    nn.init.zeros_(rows.weight)
+    return rows
+
+
+def _relative(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """`[B, L]` ratios to the mean of what is visible, 1 where nothing is; and that mean `[B, 1]`.
+
+    Where nothing is visible the mean is the last (filled) value, if that can be one.
+    """
+    count = visible.sum(1, keepdim=True)
+    # divided before they are summed: a sum of huge values may not be finite
+    mean = (torch.where(visible, values, 0.0) / count.clamp_min(1)).sum(1, keepdim=True)
+    unit = torch.where(count > 0, mean, values[:, -1:])
+    unit = torch.where((unit > 0) & unit.isfinite(), unit, 1.0)
+    return torch.where(visible, values / unit, 1.0).clamp_min(SMALLEST_RATIO), unit
+
+
+def _places(phase: Tensor, season: int, steps: int) -> Tensor:
+    """`[B, steps]` the place in the season of the steps from `phase [B]` on."""
+    return (phase.unsqueeze(1) + torch.arange(steps, device=phase.device)) % season
+
+
+def _product(factors: Sequence[Tensor], like: Tensor) -> Tensor:
+    """`[B, T]` as `like` the factors `[B, m]` of each season, over and over, as one factor."""
+    shape, steps = torch.ones_like(like), like.shape[1]
     for factor in factors:
-        repeats = -(-ratios.shape[1] // factor.shape[1])
-        shape = shape * factor.repeat(1, repeats)[:, : ratios.shape[1]]
-    seen = visible.cumsum(1)
-    used = visible & (seen <= season)
-    total = (ratios / shape * used).sum(1)
-    count = used.sum(1)
-    return torch.where(count > 0, total / count.clamp_min(1), torch.ones_like(total))
+        # a copy, as an index would do, whose gradient is a plain sum
+        times = -(-steps // factor.shape[1])
+        shape = shape * factor.repeat(1, times)[:, :steps]
+    return shape
 
 
-def _moving_mean(values: Tensor, visible: Tensor, season: int) -> Tensor:
-    """`[B, L]` the mean of the visible values among the `season` steps around each step."""
-    before = season // 2
+def _to_moving_mean(values: Tensor, visible: Tensor, season: int) -> tuple[Tensor, Tensor]:
+    """`[B, L]` values by their centred moving mean over a season, and where there is one: at
+    visible steps with a whole season around them of which half is visible."""
+    half = season // 2
+    weight = values.new_ones(2 * half + 1)
+    if season % 2 == 0:  # the two ends are the same place in the season
+        weight[0] = weight[-1] = 0.5
+    inner = slice(half, values.shape[1] - half)
+    ratio, known = torch.ones_like(values), torch.zeros_like(visible)
+    if values.shape[1] > 2 * half:
+        seen = torch.stack([values * visible, visible.to(values.dtype)]).flatten(0, 1)
+        total, count = conv1d(seen.unsqueeze(1), weight.view(1, 1, -1)).view(2, len(values), -1)
+        known[:, inner] = visible[:, inner] & (count >= season / 2)
+        mean = torch.where(known[:, inner], total / count.clamp_min(0.5), 1.0)
+        ratio[:, inner] = values[:, inner] / mean
+    return ratio, known
 
-    def around(table: Tensor) -> Tensor:
-        padded = nn.functional.pad(table, (before + 1, season - 1 - before)).cumsum(1)
-        return padded[:, season:] - padded[:, :-season]
 
-    count = around(visible.to(values.dtype))
-    return around(values * visible) / count.clamp_min(1.0)
+def _centred(logs: Tensor) -> Tensor:
+    return logs - logs.mean(-1, keepdim=True)

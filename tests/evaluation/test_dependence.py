@@ -55,7 +55,7 @@ def test_paths_have_the_quantiles_that_are_forecast() -> None:
     assert found.shape == (3, 20_000, 6)
     got = np.moveaxis(np.quantile(found, LEVELS, axis=1), 0, -1)
     spread = (quantiles[..., -1] - quantiles[..., 0])[..., None]
-    np.testing.assert_allclose((got - quantiles) / spread, 0.0, atol=0.02)
+    np.testing.assert_allclose((got - quantiles) / spread, 0.0, atol=0.05)
 
 
 def test_the_total_of_a_path_varies_as_that_of_correlated_normal_values() -> None:

