@@ -22,6 +22,7 @@ from rnnforecast.spec.types import (
     Options,
     Quantiles,
     Share,
+    Totals,
     UpTo1,
     Variety,
     Whole,
@@ -197,6 +198,14 @@ class Forecast(Section):
         "auto",
         description="Whether forecasts are rounded to whole numbers; auto: where all training"
         " values are whole, but for the loss mse, whose forecast is a mean.",
+    )
+    totals: Totals = Field(
+        (),
+        description="Numbers of steps whose totals are forecast too, with intervals: 7 for that of"
+        " the first seven.",
+    )
+    paths: Whole = Field(
+        0, description="The number of sample paths that are written for each series."
     )
     plots: Whole = Field(12, description="The number of plots at most, one a series; 0 for none.")
 

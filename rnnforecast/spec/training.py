@@ -88,7 +88,8 @@ class Training(Section):
     )
     loss_options: Options = Field(
         default_factory=dict,
-        description="Further options of the loss, by name: power of tweedie, components of mixture.",
+        description="Further options of the loss, by name: power of tweedie, components of"
+        " mixture.",
     )
     horizon_weight: Literal["equal", "decreasing"] | Weights = Field(
         "equal",

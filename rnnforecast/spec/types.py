@@ -61,6 +61,11 @@ NotNegative = Annotated[
     float, Field(strict=True, ge=0, allow_inf_nan=False), "a number of at least 0"
 ]
 Share = Annotated[float, Field(strict=True, ge=0, lt=1), "a number from 0 to below 1"]
+Totals = Annotated[
+    tuple[Count, ...],
+    BeforeValidator(_listed, json_schema_input_type=int | list[int]),
+    "a list of whole numbers of at least 1",
+]
 UpTo1 = Annotated[float, Field(strict=True, ge=0, le=1), "a number from 0 to 1"]
 Counts = Annotated[
     tuple[Count, ...],

@@ -6,7 +6,7 @@
 | `resolved.yaml` | the same with every `auto` settled |
 | `model.safetensors` | the weights of each network, by its number |
 | `state.json` | cleaning plan, architectures, quantiles of point heads, version, data hash |
-| `cleaning.safetensors` | the large parts of the cleaning plan: imputers, reductions |
+| `cleaning.safetensors` | arrays: imputers, reductions, how errors hang together over the steps |
 | `data_report.json`, `data_report.html` | what the data are like, for programs and for people |
 | `metrics.json` | accuracy on the held-out horizon, ours and the seasonal naive's |
 | `history.csv` | training and validation loss |
@@ -44,6 +44,9 @@ SUMS = "SHA256SUMS"
 MARK = "resolved.yaml"
 """A folder that holds this file is a run, and may be replaced by the next one."""
 
+DEPENDENCE = "dependence"
+"""Its name among the arrays."""
+
 READ_BY_PREDICT = ("state.json", "model.safetensors", "cleaning.safetensors", "resolved.yaml")
 
 
@@ -55,11 +58,17 @@ class Run:
     members: tuple[Member, ...]
     """The networks, one or more."""
     combination: Combination
+    dependence: np.ndarray
+    """`[H, H]` the correlation of errors over the steps, see `evaluation.dependence`."""
     items: tuple[str, ...]
     """See `workflow.forecasting.Rules`."""
     quantiles: tuple[float, ...]
     source: tuple[str, ...]
     """The files it was trained on, absolute."""
+    totals: tuple[int, ...]
+    """Numbers of steps whose totals are forecast too."""
+    paths: int
+    """Sample paths that are written."""
     plots: int
     plotted: tuple[str, ...]
     """Labels of the series that `train` plotted."""
@@ -93,6 +102,7 @@ def new_run(path: Path) -> Iterator[Path]:
 def write_model(folder: Path, run: Run) -> None:
     """Writes `model.safetensors`, `cleaning.safetensors` and `state.json`."""
     arrays = {name: np.ascontiguousarray(array) for name, array in run.plan.arrays().items()}
+    arrays[DEPENDENCE] = np.ascontiguousarray(run.dependence)
     write_bytes(folder / "cleaning.safetensors", safetensors.numpy.save(arrays))
     weights = {
         f"{number}.{name}": value
@@ -114,6 +124,8 @@ def write_model(folder: Path, run: Run) -> None:
         "items": list(run.items),
         "quantiles": list(run.quantiles),
         "source": list(run.source),
+        "totals": list(run.totals),
+        "paths": run.paths,
         "plots": run.plots,
         "plotted": list(run.plotted),
         **run.facts,
@@ -137,15 +149,17 @@ def load_run(path: Path) -> Run:
             )
         )
     combination = stored.pop("combination")
+    arrays = safetensors.numpy.load(data["cleaning.safetensors"])
     return Run(
-        plan=CleaningPlan.from_json(
-            stored.pop("plan"), safetensors.numpy.load(data["cleaning.safetensors"])
-        ),
+        dependence=arrays.pop(DEPENDENCE),
+        plan=CleaningPlan.from_json(stored.pop("plan"), arrays),
         members=_members(stored.pop("members"), path, data["model.safetensors"]),
         combination=Combination(combination["method"], tuple(combination["weights"])),
         items=tuple(stored.pop("items")),
         quantiles=tuple(stored.pop("quantiles")),
         source=tuple(stored.pop("source")),
+        totals=tuple(stored.pop("totals")),
+        paths=stored.pop("paths"),
         plots=stored.pop("plots"),
         plotted=tuple(stored.pop("plotted")),
         facts=stored,

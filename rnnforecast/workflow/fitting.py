@@ -20,6 +20,7 @@ import numpy as np
 from rnnforecast.data.window import Index, Origins, at, training, validation
 from rnnforecast.errors import DataError, Problem, SpecError, UsageError
 from rnnforecast.evaluation.combine import Combination, weigh
+from rnnforecast.evaluation.dependence import correlation, scores
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.files import write_bytes
 from rnnforecast.spec.load import dump
@@ -34,6 +35,7 @@ from rnnforecast.workflow.drawing import Emphasis
 from rnnforecast.workflow.events import Listener, Step
 from rnnforecast.workflow.finetune import Start
 from rnnforecast.workflow.forecasting import (
+    Floats,
     Forecasts,
     Ints,
     Member,
@@ -73,6 +75,8 @@ class Fitted:
 
     members: list[Member]
     combination: Combination
+    dependence: Floats
+    """`[H, H]` how errors hang together over the steps."""
     scored: Scored
     held_out: Forecasts
     """Forecasts of the held-out horizon, of all series."""
@@ -160,7 +164,7 @@ class Session:
                 interrupted = state.stopped
             if interrupted:
                 break
-        members, combination, scored, held_out = self._score(nets)
+        members, combination, dependence, scored, held_out = self._score(nets)
         if self.spec.training.final_fit and not interrupted:
             for number, net in enumerate(nets):
                 _, state = self._fitted(LAST, number, net, unfinished, before)
@@ -169,7 +173,15 @@ class Session:
                     for each, scored_net in enumerate(nets):
                         scored_net.load_state_dict(self._kept_of(FIRST, each))
                     break
-        return Fitted(members, combination, scored, held_out, **before, interrupted=interrupted)
+        return Fitted(
+            members,
+            combination,
+            dependence,
+            scored,
+            held_out,
+            **before,
+            interrupted=interrupted,
+        )
 
     def _fitted(
         self,
@@ -334,7 +346,9 @@ class Session:
             most=MOST_VALIDATION_WINDOWS,
         )
 
-    def _score(self, nets: list[Forecaster]) -> tuple[list[Member], Combination, Scored, Forecasts]:
+    def _score(
+        self, nets: list[Forecaster]
+    ) -> tuple[list[Member], Combination, Floats, Scored, Forecasts]:
         """The members with the quantiles of those that give a point, how they become one, and
         the scores of that on the held-out horizon, with its forecasts."""
         quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
@@ -348,28 +362,35 @@ class Session:
             for net in nets
         ]
         combination = Combination(self.spec.ensemble.combine)
+        several = self._on(members, index)
+        actual, scale = self._futures(index)
+        levels = levels_with_median(quantiles)
         if combination.method == "weights" and len(members) > 1:
-            combination = replace(combination, weights=self._weights(members, index))
+            weights = weigh(several, actual, scale, levels)
+            combination = replace(combination, weights=tuple(map(float, weights)))
+        together = correlation(scores(actual, combination.of(several), levels))
         rules = Rules(quantiles, self.plan.transform, self.plan.bounds, combination, self.items)
         found = forecast(members, self.cleaned, origins, rules=rules, windows=self.windows)
         scored = score(self.panel, found, origins, season=self.season, quantiles=quantiles)
-        return members, combination, scored, found
+        return members, combination, together, scored, found
 
-    def _weights(self, members: list[Member], index: Index) -> tuple[float, ...]:
-        """What each network counts for, by how well they do together on the windows of `index`."""
+    def _on(self, members: list[Member], index: Index) -> Floats:
+        """What each network says of the windows of `index`, `[M, W * C, H, Q]`, before any
+        transform is undone."""
         levels = levels_with_median(self.spec.forecast.quantiles)
         several = []
         for member in members:
             asked = levels_asked(levels, member.net.architecture.loss)
             found = answers(member, self.windows, index, asked, steps=self.horizon)
             several.append(found[..., [asked.index(level) for level in levels]])  # [W, H, C, Q]
+        return np.stack(several).swapaxes(2, 3).reshape(len(members), -1, self.horizon, len(levels))
+
+    def _futures(self, index: Index) -> tuple[Floats, Floats]:
+        """What came after the windows of `index`, `[W * C, H]`, and the size of their values
+        before, `[W * C]`."""
         actual, scale = inference.futures(self.windows, index.item, index.origin)  # [W, H, C]
         channels = actual.shape[2]
-        forecasts = np.stack(several).swapaxes(2, 3)
-        forecasts = forecasts.reshape(len(members), -1, self.horizon, len(levels))
-        truth = actual.swapaxes(1, 2).reshape(-1, self.horizon)
-        weights = weigh(forecasts, truth, np.repeat(scale, channels), levels)
-        return tuple(map(float, weights))
+        return actual.swapaxes(1, 2).reshape(-1, self.horizon), np.repeat(scale, channels)
 
 
 def _remembered(

@@ -12,16 +12,17 @@ from rnnforecast.data.faults import spoken
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
 from rnnforecast.data.report import changed, percent
-from rnnforecast.errors import PartFailed, Problem
+from rnnforecast.errors import PartFailed, Problem, UsageError
 from rnnforecast.evaluation.baselines import seasonal_naive
 from rnnforecast.output.files import whole_folder, write_json
 from rnnforecast.output.tables import forecast_frame, table_format, write_forecast
 from rnnforecast.training import device
 from rnnforecast.workflow.artifact import Run, load_run
 from rnnforecast.workflow.events import Listener, Silent
-from rnnforecast.workflow.forecasting import Forecasts, Ints, forecast
+from rnnforecast.workflow.forecasting import Forecasts, Ints, forecast, levels_with_median
 from rnnforecast.workflow.imputing import estimate_of
 from rnnforecast.workflow.resolve import shortened
+from rnnforecast.workflow.totals import Asked, beside, sample, totals
 
 TABLE, SUMMARY = "forecast.csv", "run.json"
 SHOWN = 5
@@ -56,13 +57,15 @@ def predict(
     data: Sequence[str] | None = None,
     horizon: int | None = None,
     plots: bool = True,
+    asked: Asked | None = None,
     listener: Listener | None = None,
 ) -> Predicted:
     """Forecasts every series of the data from its end and writes the result to `out`.
 
     `out` is a folder, a ``.csv`` or ``.parquet`` file, or ``-``. `data` are files to read instead
-    of those of the spec. Raises RunFolderError, DataError, OutputError; and, once the others are
-    written, PartFailed where some series could not be forecast.
+    of those of the spec. `asked` are totals and paths, those of the spec if None. Raises
+    RunFolderError, DataError, OutputError; and, once the others are written, PartFailed where some
+    series could not be forecast.
     """
     listener = listener or Silent()
     into_folder = out != "-" and not Path(out).suffix
@@ -74,6 +77,11 @@ def predict(
     for member in run.members:
         member.net.to(place)
     steps = horizon or run.architecture.horizon
+    asked = Asked(run.totals, run.paths) if asked is None else asked
+    asked.check(steps)
+    if asked and out == "-":
+        found_out = "the forecast goes to stdout, and totals and paths are files beside it"
+        raise UsageError(Problem("-o -", found_out, "give -o a file or a folder"))
     table = read_table(run.plan, data or run.source)
     laid = lay(run.plan, table, skip_faulty=True)
     cleaned = finish(
@@ -92,18 +100,24 @@ def predict(
             f"horizon {horizon} is beyond the {run.architecture.horizon} steps it was trained for: "
             "later steps are forecast from earlier forecasts, with wider intervals"
         )
-    found = forecast(run.members, cleaned, panel.lengths, rules=run.rules, horizon=steps)
+    levels = levels_with_median(run.quantiles)
+    rules = replace(run.rules, quantiles=levels)
+    whole = forecast(run.members, cleaned, panel.lengths, rules=rules, horizon=steps)
+    wanted = [levels.index(level) for level in run.quantiles]
+    found = Forecasts(whole.yhat, whole.quantiles[..., wanted])
     drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
     predicted = _summary(out, cleaned, found)
     if into_folder:
         with whole_folder(Path(out), replace_if=SUMMARY) as partial:
             _write_table(str(partial / TABLE), run, panel, found)
+            _write_asked(partial / "{}.csv", run, panel, whole, asked)
             drawn_now = _draw(partial / "plots", run, panel, found, drawn)
             predicted = replace(predicted, plots=drawn_now)
             versions = {"run": str(folder.resolve()), **run.facts["versions"]}
             write_json(partial / SUMMARY, versions | asdict(predicted))
     else:
         _write_table(out, run, panel, found)
+        _write_asked(beside(Path(out), "{}"), run, panel, whole, asked)
     if predicted.failed:
         raise _part_failed(predicted)
     return predicted
@@ -148,6 +162,19 @@ def _write_table(path: str, run: Run, panel: Panel, found: Forecasts) -> None:
         timezone=panel.timezone,
         zone=panel.zone,
     )
+
+
+def _write_asked(place: Path, run: Run, panel: Panel, found: Forecasts, asked: Asked) -> None:
+    """Totals and paths, in files named as `place` with their names in it."""
+    daily = panel.frequency.coarser_than_a_day
+    frames = {}
+    if asked.totals:
+        frames["totals"] = totals(run, panel, found, asked.totals)
+    if asked.paths:
+        frames["paths"] = sample(run, panel, found, asked.paths)
+    for name, frame in frames.items():
+        path = place.with_name(place.name.format(name))
+        write_forecast(path, frame, daily=daily, timezone=panel.timezone, zone=panel.zone)
 
 
 def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -> int:

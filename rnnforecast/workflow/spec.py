@@ -46,16 +46,20 @@ def refused(spec: Spec) -> list[tuple[str, str, str]]:
     found = [
         refusal
         for one in variants(spec)
-        for refusal in (*refusals(_choice(one)), *_refused_training(one))
+        for refusal in (*refusals(_choice(one)), *_refused_numbers(one))
     ]
     return list(dict.fromkeys(found))
 
 
-def _refused_training(spec: Spec) -> Iterator[tuple[str, str, str]]:
+def _refused_numbers(spec: Spec) -> Iterator[tuple[str, str, str]]:
     weights, horizon = spec.training.horizon_weight, spec.window.horizon
     if not isinstance(weights, str) and len(weights) != horizon:
         found = f"expected {horizon} numbers, one a step of the horizon, found {len(weights)}"
         yield "training.horizon_weight", found, "give one for each step, or set it to decreasing"
+    longest = max(spec.forecast.totals, default=0)
+    if longest > horizon:
+        found = f"a total of {longest} steps is asked for and {horizon} are forecast"
+        yield "forecast.totals", found, f"set it to at most {horizon}, or window.horizon to more"
     if spec.training.freeze and spec.training.start_from is None:
         found = "weights that were never trained would stay as they are"
         yield "training.freeze", found, "set training.start_from to a run, or leave it out"

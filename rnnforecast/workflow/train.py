@@ -104,9 +104,12 @@ def _write(
         plan=prepared.plan,
         members=tuple(fitted.members),
         combination=fitted.combination,
+        dependence=fitted.dependence,
         items=session.items,
         quantiles=spec.forecast.quantiles,
         source=prepared.source,
+        totals=spec.forecast.totals,
+        paths=spec.forecast.paths,
         plots=spec.forecast.plots,
         plotted=tuple(panel.labels()[scored.series[shown]]),
         facts={

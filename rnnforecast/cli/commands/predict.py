@@ -38,6 +38,19 @@ def predict(
         int | None,
         typer.Option("--horizon", min=1, metavar="N", help="Steps ahead; as trained if not given."),
     ] = None,
+    total: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--total",
+            min=1,
+            metavar="N",
+            help="Forecast the total of the first N steps too; may be given several times.",
+        ),
+    ] = None,
+    paths: Annotated[
+        int | None,
+        typer.Option("--paths", min=0, metavar="N", help="Write N sample paths a series too."),
+    ] = None,
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw plots.")] = True,
     json: Json = False,
     quiet: Quiet = False,
@@ -48,6 +61,7 @@ def predict(
     with told(voice):
         from rnnforecast.errors import Problem, UsageError
         from rnnforecast.workflow.predict import predict as forecast
+        from rnnforecast.workflow.totals import Asked
 
         target = out or str(Path("forecasts") / run.resolve().name)
         if json and target == "-":
@@ -58,7 +72,12 @@ def predict(
                     "give -o a file",
                 )
             )
-        done = forecast(run, target, data=data, horizon=horizon, plots=plots, listener=voice)
+        asked = None
+        if total is not None or paths is not None:
+            asked = Asked(tuple(total or ()), paths or 0)
+        done = forecast(
+            run, target, data=data, horizon=horizon, plots=plots, asked=asked, listener=voice
+        )
         if json:
             voice.json(asdict(done))
         for label, why in list(done.skipped.items())[:5]:
