@@ -7,8 +7,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.spec.load import load
@@ -83,10 +81,10 @@ class Start:
         net.load_state_dict(given)
         self._freeze(net)
 
-    def _rows(self, given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    def _rows(self, given: Any, wanted: Any) -> Any:
         """The rows of the items that both trainings have; zeros, which say nothing, for others."""
         place = {name: row for row, name in enumerate(self.run.items)}
-        found = torch.zeros_like(wanted)
+        found = wanted.new_zeros(wanted.shape)
         for row, name in enumerate(self.items):
             if name in place:
                 found[row] = given[place[name]]

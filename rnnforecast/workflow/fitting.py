@@ -19,8 +19,6 @@ import numpy as np
 
 from rnnforecast.data.window import Index, Origins, at, training, validation
 from rnnforecast.errors import DataError, Problem, SpecError, UsageError
-from rnnforecast.evaluation.combine import Combination, weigh
-from rnnforecast.evaluation.dependence import correlation, scores
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.files import write_bytes
 from rnnforecast.spec.load import dump
@@ -31,22 +29,17 @@ from rnnforecast.training.checkpoint import Checkpoint
 from rnnforecast.training.compiling import compile_forward
 from rnnforecast.training.loop import FitState, Fitter, Progress, Recipe, Weights
 from rnnforecast.training.parallel import ALONE, Team
+from rnnforecast.workflow.combining import Joined, join
 from rnnforecast.workflow.drawing import Emphasis
 from rnnforecast.workflow.events import Listener, Step
 from rnnforecast.workflow.finetune import Start
 from rnnforecast.workflow.forecasting import (
-    Floats,
     Forecasts,
     Ints,
-    Member,
     Rules,
-    answers,
-    calibrate,
     forecast,
     item_names,
     items_of,
-    levels_asked,
-    levels_with_median,
     windows_of,
 )
 from rnnforecast.workflow.holdout import Scored, score
@@ -73,10 +66,7 @@ FIRST, LAST = "fit", "last fit"
 class Fitted:
     """What the fits leave behind; the nets hold their final weights."""
 
-    members: list[Member]
-    combination: Combination
-    dependence: Floats
-    """`[H, H]` how errors hang together over the steps."""
+    joined: Joined
     scored: Scored
     held_out: Forecasts
     """Forecasts of the held-out horizon, of all series."""
@@ -164,7 +154,7 @@ class Session:
                 interrupted = state.stopped
             if interrupted:
                 break
-        members, combination, dependence, scored, held_out = self._score(nets)
+        joined, scored, held_out = self._score(nets)
         if self.spec.training.final_fit and not interrupted:
             for number, net in enumerate(nets):
                 _, state = self._fitted(LAST, number, net, unfinished, before)
@@ -173,15 +163,7 @@ class Session:
                     for each, scored_net in enumerate(nets):
                         scored_net.load_state_dict(self._kept_of(FIRST, each))
                     break
-        return Fitted(
-            members,
-            combination,
-            dependence,
-            scored,
-            held_out,
-            **before,
-            interrupted=interrupted,
-        )
+        return Fitted(joined, scored, held_out, **before, interrupted=interrupted)
 
     def _fitted(
         self,
@@ -346,51 +328,20 @@ class Session:
             most=MOST_VALIDATION_WINDOWS,
         )
 
-    def _score(
-        self, nets: list[Forecaster]
-    ) -> tuple[list[Member], Combination, Floats, Scored, Forecasts]:
-        """The members with the quantiles of those that give a point, how they become one, and
-        the scores of that on the held-out horizon, with its forecasts."""
+    def _score(self, nets: list[Forecaster]) -> tuple[Joined, Scored, Forecasts]:
+        """The networks made into one, and the scores of that on the held-out horizon, with its
+        forecasts."""
         quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
         # without a validation part the held-out horizon itself has to tell
         index = self._validation_index()
         index = index or at(origins, horizon=self.horizon, channels=self.windows.channels)
-        members = [
-            Member(
-                net, None if net.head.samples else calibrate(net, self.windows, index, quantiles)
-            )
-            for net in nets
-        ]
-        combination = Combination(self.spec.ensemble.combine)
-        several = self._on(members, index)
-        actual, scale = self._futures(index)
-        levels = levels_with_median(quantiles)
-        if combination.method == "weights" and len(members) > 1:
-            weights = weigh(several, actual, scale, levels)
-            combination = replace(combination, weights=tuple(map(float, weights)))
-        together = correlation(scores(actual, combination.of(several), levels))
-        rules = Rules(quantiles, self.plan.transform, self.plan.bounds, combination, self.items)
-        found = forecast(members, self.cleaned, origins, rules=rules, windows=self.windows)
+        method = self.spec.ensemble.combine
+        joined = join(nets, self.windows, index, quantiles=quantiles, method=method)
+        bounds, transform = self.plan.bounds, self.plan.transform
+        rules = Rules(quantiles, transform, bounds, joined.combination, self.items)
+        found = forecast(joined.members, self.cleaned, origins, rules=rules, windows=self.windows)
         scored = score(self.panel, found, origins, season=self.season, quantiles=quantiles)
-        return members, combination, together, scored, found
-
-    def _on(self, members: list[Member], index: Index) -> Floats:
-        """What each network says of the windows of `index`, `[M, W * C, H, Q]`, before any
-        transform is undone."""
-        levels = levels_with_median(self.spec.forecast.quantiles)
-        several = []
-        for member in members:
-            asked = levels_asked(levels, member.net.architecture.loss)
-            found = answers(member, self.windows, index, asked, steps=self.horizon)
-            several.append(found[..., [asked.index(level) for level in levels]])  # [W, H, C, Q]
-        return np.stack(several).swapaxes(2, 3).reshape(len(members), -1, self.horizon, len(levels))
-
-    def _futures(self, index: Index) -> tuple[Floats, Floats]:
-        """What came after the windows of `index`, `[W * C, H]`, and the size of their values
-        before, `[W * C]`."""
-        actual, scale = inference.futures(self.windows, index.item, index.origin)  # [W, H, C]
-        channels = actual.shape[2]
-        return actual.swapaxes(1, 2).reshape(-1, self.horizon), np.repeat(scale, channels)
+        return joined, scored, found
 
 
 def _remembered(

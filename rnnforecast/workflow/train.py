@@ -102,9 +102,9 @@ def _write(
     shown = spread_over(scored.smape, spec.forecast.plots)
     run = Run(
         plan=prepared.plan,
-        members=tuple(fitted.members),
-        combination=fitted.combination,
-        dependence=fitted.dependence,
+        members=tuple(fitted.joined.members),
+        combination=fitted.joined.combination,
+        dependence=fitted.joined.dependence,
         items=session.items,
         quantiles=spec.forecast.quantiles,
         source=prepared.source,
@@ -120,7 +120,7 @@ def _write(
             "data_sha256": session.data_hash,
             "interrupted": fitted.interrupted,
             "parameters": sum(
-                part.numel() for member in fitted.members for part in member.net.parameters()
+                part.numel() for member in fitted.joined.members for part in member.net.parameters()
             ),
         },
     )

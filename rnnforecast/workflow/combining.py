@@ -1,0 +1,71 @@
+"""What is learnt from forecasts of windows that were not trained on: what each network counts for,
+how uncertain a point is, and how the errors of the steps hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rnnforecast.data.window import Index
+from rnnforecast.evaluation.combine import Combination, weigh
+from rnnforecast.evaluation.dependence import correlation, scores
+from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.training import inference
+from rnnforecast.training.batches import Windows
+from rnnforecast.workflow.forecasting import (
+    Floats,
+    Member,
+    answers,
+    calibrate,
+    levels_asked,
+    levels_with_median,
+)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Networks ready to forecast together."""
+
+    members: list[Member]
+    combination: Combination
+    dependence: Floats
+    """`[H, H]` see `evaluation.dependence`."""
+
+
+def join(
+    nets: Sequence[Forecaster],
+    windows: Windows,
+    index: Index,
+    *,
+    quantiles: Sequence[float],
+    method: str,
+) -> Joined:
+    """The networks with what their errors on the windows of `index` say.
+
+    `method` is how they become one, see `evaluation.combine`.
+    """
+    members = [
+        Member(net, None if net.head.samples else calibrate(net, windows, index, quantiles))
+        for net in nets
+    ]
+    levels = levels_with_median(quantiles)
+    several = np.stack([_answers(member, windows, index, levels) for member in members])
+    actual, size = inference.futures(windows, index.item, index.origin)  # [W, H, C]
+    truth = actual.swapaxes(1, 2).reshape(-1, windows.horizon)  # [W * C, H]
+    combination = Combination(method)
+    if method == "weights" and len(members) > 1:
+        weights = weigh(several, truth, np.repeat(size, actual.shape[2]), levels)
+        combination = replace(combination, weights=tuple(map(float, weights)))
+    together = correlation(scores(truth, combination.of(several), levels))
+    return Joined(members, combination, together)
+
+
+def _answers(member: Member, windows: Windows, index: Index, levels: Sequence[float]) -> Floats:
+    """What a network says of the windows of `index`, `[W * C, H, Q]`, before any transform is
+    undone."""
+    asked = levels_asked(levels, member.net.architecture.loss)
+    found = answers(member, windows, index, asked, steps=windows.horizon)
+    found = found[..., [asked.index(level) for level in levels]]  # [W, H, C, Q]
+    return found.swapaxes(1, 2).reshape(-1, windows.horizon, len(levels))
