@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from rnnforecast.training.batches import Windows
 from rnnforecast.training.weighing import EQUAL, Weighing
 
 WINDOWS_AT_ONCE = 4096
+
+SEED = 1
+"""Of the sample paths that a fed-back net draws."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -85,11 +89,22 @@ def quantiles(
     blocks = []
     # blocks end with the horizon, or beyond the last step
     wanted = -(-steps // windows.horizon) * windows.horizon
-    for part, begin in _parts(item, origin, windows, WINDOWS_AT_ONCE // net.draws):
-        batch = windows.gather(part, begin, begin, steps=wanted)
-        found = _in_blocks(net, batch.history, steps, levels, extra)
-        blocks.append(found.cpu().double().numpy())
+    with _repeatable(windows.device):
+        for part, begin in _parts(item, origin, windows, WINDOWS_AT_ONCE // net.draws):
+            batch = windows.gather(part, begin, begin, steps=wanted)
+            found = _in_blocks(net, batch.history, steps, levels, extra)
+            blocks.append(found.cpu().double().numpy())
     return np.concatenate(blocks)
+
+
+@contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """Inside the block what is drawn is the same at each call; what is drawn after it is as if the
+    block had not been."""
+    kind = device.type if device.type != "cpu" else "cuda"
+    with torch.random.fork_rng([] if device.type == "cpu" else None, device_type=kind):
+        torch.manual_seed(SEED)
+        yield
 
 
 def _in_blocks(
