@@ -32,7 +32,8 @@ NO_NOISE = Noise()
 
 
 class Layer(Protocol):
-    """The call every layer answers."""
+    """The call every layer answers. It may also have `gates`, called alike, for those who look into
+    it: by name, `[B, G, K]` each, from 0, closed, to 1, open."""
 
     parts: int
     """The number of tensors in its state."""

@@ -167,7 +167,7 @@ class Forecaster(nn.Module):
     def unfolded(self, pieces: Tensor) -> Tensor:
         """`[B, J, K]` → `[B, J * steps, C, P]`."""
         raw: Tensor = self.unfold(pieces)
-        return raw.reshape(len(pieces), -1, self.architecture.channels, self.head.width)
+        return raw.reshape(pieces.shape[0], -1, self.architecture.channels, self.head.width)
 
     def _extra(self, z: Tensor, history: History, last: Tensor) -> Tensor:
         """What the covariates ahead and the linear map say, `[B, H, C, P]`, or zero for neither."""
@@ -177,7 +177,7 @@ class Forecaster(nn.Module):
             known = self.known(history.known, history.known_codes)
             ahead = known[:, z.shape[1] : z.shape[1] + a.horizon].to(z.dtype)  # [B, H, X]
             told = self.ahead(ahead, last)
-            extra = extra + told.reshape(len(z), -1, a.channels, self.head.width)
+            extra = extra + told.reshape(z.shape[0], -1, a.channels, self.head.width)
         if self.first is not None:
             seen = z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * history.present
             line = self.first(seen.transpose(1, 2)).transpose(1, 2)  # [B, H, C]
@@ -258,7 +258,7 @@ class Forecaster(nn.Module):
         if self.draws > 1:
             paths, level = self.paths(history, self.draws)
             return of_paths(paths, levels), level
-        raw, frame = self._answer(history)
+        raw, frame = self.answer(history)
         return self.head.quantiles(raw.float(), frame, levels) * self.unit, frame.level
 
     @property
@@ -266,11 +266,12 @@ class Forecaster(nn.Module):
         """Futures the net goes through for each window: sample paths where it makes them, or 1."""
         return PATHS if self.architecture.decoder in FED_BACK and self.head.samples else 1
 
-    def _answer(self, history: History) -> tuple[Tensor, Frame]:
+    def answer(self, history: History) -> tuple[Tensor, Frame]:
+        """Raw head numbers `[B, H, C, P]`, and how the net's values relate to original units."""
         if self.change is None:
             history, frame = self.read(history)
             return self(frame.past(history.values), history, frame), frame
-        windows, a = len(history.values), self.architecture
+        windows, a = history.values.shape[0], self.architecture
         nothing = history.values.new_zeros(windows, a.horizon, a.channels)
         history, _, _ = self._forks(history, nothing, nothing)
         history, frame = self.read(history)

@@ -30,7 +30,10 @@ class Cell(Protocol):
     fused: bool
     """Whether it also has `whole(x [B, G, K], state) -> (out [B, G, K], state)`, all steps by one
     kernel. A cell may say too, by `carried`, which part the recurrent products read: 0, the output,
-    unless said."""
+    unless said.
+
+    To be looked into, a cell may have `gates(projected, state, hidden)`, of the step that `step`
+    takes: by name, `[B, K]` each, from 0, closed, to 1, open."""
 
     def recurrent(self) -> list[Tensor]:
         """The weights the state is multiplied with, `[n * K, K]` each."""
@@ -66,9 +69,9 @@ class Steps(nn.Module):
 
     def start(self, x: Tensor) -> CellState:
         """The state before the first step of `x [B, G, K]`."""
-        state = [x.new_zeros(len(x), width) for width in self.cell.widths]
+        state = [x.new_zeros(x.shape[0], width) for width in self.cell.widths]
         for part, learnt in zip(self.free, self.first, strict=False):  # none where not learnt
-            state[part] = learnt.to(x.dtype).expand(len(x), -1)
+            state[part] = learnt.to(x.dtype).expand(x.shape[0], -1)
         return tuple(state)
 
     def forward(
@@ -97,6 +100,22 @@ class Steps(nn.Module):
             state = self._zoned(state, new) if self.noise.zoneout else new
             outs.append(state[0])
         return torch.stack(outs, 1), state
+
+    def gates(
+        self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The cell's gates by name at all steps, `[B, G, K]` each; nothing where it tells none."""
+        if not hasattr(self.cell, "gates"):
+            return {}
+        now = self.start(x) if state is None else tuple(part[0] for part in state)
+        found: dict[str, list[Tensor]] = {}
+        for projected in self.cell.project(x, gaps).unbind(1):
+            hidden = now[self.carried]
+            for name, gate in self.cell.gates(projected, now, hidden).items():
+                found.setdefault(name, []).append(gate)
+            new = self.cell.step(projected, now, hidden)
+            now = self._zoned(now, new) if self.noise.zoneout else new
+        return {name: torch.stack(steps, 1) for name, steps in found.items()}
 
     def _zoned(self, old: CellState, new: CellState) -> CellState:
         share = self.noise.zoneout

@@ -75,12 +75,24 @@ class Dilated(nn.Module):
             )
         return torch.cat(outs, 1), ring
 
+    def gates(
+        self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Those of the plain layer, each of the d sequences by itself; see `recurrence.Steps`."""
+        found: dict[str, Tensor] = {}
+        for first in range(min(self.skip, x.shape[1])):
+            own = None if state is None else tuple(part[first : first + 1] for part in state)
+            for name, gate in self.inner.gates(x[:, first :: self.skip], own).items():
+                whole = found.setdefault(name, torch.zeros_like(x))
+                whole[:, first :: self.skip] = gate
+        return found
+
     def _rows(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """`[B, n * d, K]` as n rows of d = len(state) sequences, those as windows `[B * d, n, K]`.
 
         It also serves for the first few sequences alone: then d is their number.
         """
-        windows, skip = len(x), len(state[0])
+        windows, skip = x.shape[0], state[0].shape[0]
         apart = x.reshape(windows, -1, skip, x.shape[-1]).transpose(1, 2).flatten(0, 1)
         joined = tuple(part.transpose(0, 1).flatten(0, 1).unsqueeze(0) for part in state)
         out, after = self.inner(apart, joined)

@@ -69,6 +69,13 @@ class GruCell(nn.Module):
         new = torch.tanh(projected[:, both:] + fresh)
         return (new + z * (state[0] - new),)
 
+    def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
+        """r and z."""
+        _, U, _, c = weights_of(self.net)
+        both = 2 * hidden.shape[-1]
+        r, z = torch.sigmoid(projected[:, :both] + linear(hidden, U[:both], c[:both])).chunk(2, -1)
+        return {"reset (r)": r, "keep (z)": z}
+
     def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """All steps, `[B, G, K]`."""
         out, hidden = self.net(x, state[0].unsqueeze(0))

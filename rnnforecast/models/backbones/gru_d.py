@@ -77,6 +77,14 @@ class GruDCell(nn.Module):
         # no lerp: with products of reduced precision the state may be of the full one
         return (new + z * (state[0] * decay - new),)
 
+    def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
+        """r, z and g."""
+        _, U, _, c = weights_of(self.net)
+        x_r, x_z, _, decay = projected.chunk(4, -1)
+        u_r, u_z, _ = linear(hidden * decay, U, c).chunk(3, -1)
+        r, z = torch.sigmoid(x_r + u_r), torch.sigmoid(x_z + u_z)
+        return {"reset (r)": r, "keep (z)": z, "belief (g)": decay}
+
 
 def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
     """A fresh layer of width `width`; all depths are alike, and each fades by the same gaps."""

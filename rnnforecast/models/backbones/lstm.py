@@ -60,6 +60,12 @@ class LstmCell(nn.Module):
         cell = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(cell), cell
 
+    def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
+        """i, f and o."""
+        _, U, _, c = weights_of(self.net)
+        i, f, _, o = torch.sigmoid(projected + linear(hidden, U, c)).chunk(4, -1)
+        return {"input (i)": i, "forget (f)": f, "output (o)": o}
+
     def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """All steps, `[B, G, K]`."""
         out, (hidden, cell) = self.net(x, (state[0].unsqueeze(0), state[1].unsqueeze(0)))

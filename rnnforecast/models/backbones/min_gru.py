@@ -53,9 +53,16 @@ class MinGru(nn.Module):
     ) -> tuple[Tensor, State]:
         """`[B, G, K]` → `[B, G, K]` and the state after the last step."""
         z, n = self.read(x).chunk(2, -1)
-        start = x.new_zeros(len(x), x.shape[-1]) if state is None else state[0][0]
+        start = x.new_zeros(x.shape[0], x.shape[-1]) if state is None else state[0][0]
         out = scan(logsigmoid(-z), logsigmoid(z) + log_candidate(n), start)
         return out, (out[:, -1].unsqueeze(0),)
+
+    def gates(
+        self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """1 - z, which hangs on the input alone."""
+        z, _ = self.read(x).chunk(2, -1)
+        return {"keep (1 − z)": torch.sigmoid(-z)}
 
 
 def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> MinGru:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
@@ -50,9 +51,16 @@ class MinLstm(nn.Module):
         """`[B, G, K]` → `[B, G, K]` and the state after the last step."""
         f, i, n = self.read(x).chunk(3, -1)
         d = logsigmoid(f) - logsigmoid(i)
-        start = x.new_zeros(len(x), x.shape[-1]) if state is None else state[0][0]
+        start = x.new_zeros(x.shape[0], x.shape[-1]) if state is None else state[0][0]
         out = scan(logsigmoid(d), logsigmoid(-d) + log_candidate(n), start)
         return out, (out[:, -1].unsqueeze(0),)
+
+    def gates(
+        self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """f', which hangs on the input alone."""
+        f, i, _ = self.read(x).chunk(3, -1)
+        return {"keep (f′)": torch.sigmoid(logsigmoid(f) - logsigmoid(i))}
 
 
 def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> MinLstm:

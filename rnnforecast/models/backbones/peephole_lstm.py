@@ -79,6 +79,19 @@ class PeepholeCell(nn.Module):
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """h and c."""
+        _, out, cell = self._all(projected, state, hidden)
+        return out * torch.tanh(cell), cell
+
+    def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
+        """f, i and o."""
+        early, out, _ = self._all(projected, state, hidden)
+        i = 1 - early[:, 0] if self.early == 1 else early[:, 1]
+        return {"input (i)": i, "forget (f)": early[:, 0], "output (o)": out}
+
+    def _all(
+        self, projected: Tensor, state: CellState, hidden: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The gates that read the old cell `[B, early, K]`, o and c."""
         cell, width = state[1], hidden.shape[-1]
         raw = projected + linear(hidden, self.U)
         both = self.early * width  # rows of the gates that read the old cell
@@ -90,7 +103,7 @@ class PeepholeCell(nn.Module):
         else:
             cell = gates[:, 0] * cell + gates[:, 1] * fresh
         out = torch.sigmoid(torch.addcmul(raw[:, both + width :], self.peep_out, cell))
-        return out * torch.tanh(cell), cell
+        return gates, out, cell
 
 
 def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:

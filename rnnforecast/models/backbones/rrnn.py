@@ -80,6 +80,12 @@ class DoublyRecurrentCell(nn.Module):
         out: Tensor = self.g(self.say(torch.cat([second, now.to(second.dtype)], -1)))
         return out
 
+    def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
+        """r, where it is a gate."""
+        width = hidden.shape[-1]
+        r, _ = (projected[:, width:] + self.recall(hidden)).chunk(2, -1)
+        return {"reading (r)": torch.sigmoid(r)} if self.g is torch.sigmoid else {}
+
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """y and h."""
         _, U, _, c = weights_of(self.net)

@@ -88,19 +88,34 @@ class SlstmCell(nn.Module):
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """h, c, n and m."""
+        c, n, m, _, o = self._next(projected, state, hidden)
+        return o * (c / n), c, n, m
+
+    def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
+        """Exponential gates have no upper end, so of f and i what they come to: the share of the
+        old in the mean c / n. And o."""
+        *_, kept, o = self._next(projected, state, hidden)
+        return {"keep": kept, "output (o)": o}
+
+    def _next(
+        self, projected: Tensor, state: CellState, hidden: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """c, n, m, the share of the old in n, and o."""
         _, c, n, m = state
-        blocks = hidden.view(len(hidden), self.heads, -1).transpose(0, 1)  # [heads, B, size]
+        blocks = hidden.view(hidden.shape[0], self.heads, -1).transpose(0, 1)  # [heads, B, size]
         inner = torch.bmm(blocks, self.U.transpose(1, 2))  # [heads, B, 4 size]
         inner = inner.view(*inner.shape[:2], 4, -1).permute(1, 2, 0, 3)  # [B, 4, heads, size]
         i, f, z, o = (projected.view(inner.shape) + inner).flatten(2).unbind(1)
         kept = m + (f if self.exponential else logsigmoid(f))
+        # before the first step there is nothing to keep, however small what is added may be
+        kept = torch.where(n == 0, -torch.inf, kept)
         # h does not hang on m, so no gradient has to pass through it.
         with torch.no_grad():
-            m = torch.where(n == 0, i, torch.maximum(kept, i)).to(m.dtype)
+            m = torch.maximum(kept, i).to(m.dtype)
         keep, add = torch.exp(kept - m), torch.exp(i - m)
         c = keep * c + add * torch.tanh(z)
-        n = torch.addcmul(add, keep, n)
-        return torch.sigmoid(o) * (c / n), c, n, m
+        old, n = n, torch.addcmul(add, keep, n)
+        return c, n, m, keep * old / n, torch.sigmoid(o)
 
 
 def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
