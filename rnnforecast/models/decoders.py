@@ -116,7 +116,7 @@ class Parallel(nn.Module):
     def forward(self, encoded: Encoded, backbone: Stack | None) -> Tensor:
         """`[B, J, K]`."""
         assert backbone is not None
-        batch, pieces = len(encoded.last), len(self.query)
+        batch, pieces = encoded.last.shape[0], len(self.query)
         asked = self.query.repeat(batch, 1).unsqueeze(1)  # [B * J, 1, K]
         state = tuple(part.repeat_interleave(pieces, 1) for part in encoded.state)
         answered, _ = backbone(asked, state)

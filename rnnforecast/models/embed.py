@@ -103,4 +103,4 @@ class SegmentEmbedding(nn.Module):
     def _segments(self, steps: Tensor) -> Tensor:
         """`[B, L, X]` → `[B, G, segment * X]`, zeros before the first step."""
         padded = functional.pad(steps, (0, 0, -steps.shape[1] % self.segment, 0))
-        return padded.reshape(len(steps), -1, self.segment * steps.shape[-1])
+        return padded.reshape(steps.shape[0], -1, self.segment * steps.shape[-1])

@@ -39,13 +39,13 @@ def forks(
         return table[:, places.clamp(0, table.shape[1] - 1)].flatten(0, 1)
 
     def past(table: Tensor | None) -> Tensor | None:
-        return None if table is None else cut(table, read) * _flat(inside, len(table))
+        return None if table is None else cut(table, read) * _flat(inside, table.shape[0])
 
     def known(table: Tensor | None) -> Tensor | None:
         if table is None:
             return None
         places = torch.cat([read, asked], 1)
-        return cut(table, places) * _flat((places >= 0)[None, :, :, None], len(table))
+        return cut(table, places) * _flat((places >= 0)[None, :, :, None], table.shape[0])
 
     def once(table: Tensor | None) -> Tensor | None:
         return None if table is None else table.repeat_interleave(forks, 0)
@@ -53,7 +53,7 @@ def forks(
     counted = history.visible if history.counted is None else history.counted
     values = torch.cat([history.values, future], 1)
     weights = torch.cat([counted.to(weight.dtype), weight], 1)
-    enough = (ends >= min(shortest + spare, steps)).repeat(len(future))[:, None, None]
+    enough = (ends >= min(shortest + spare, steps)).repeat(future.shape[0])[:, None, None]
     of_windows = ("values", "visible", "present", "elapsed", "past", "past_codes")
     found = {name: past(getattr(history, name)) for name in of_windows}
     found |= {name: known(getattr(history, name)) for name in ("known", "known_codes")}

@@ -128,7 +128,7 @@ class Smoothing(nn.Module):
         level, shape, coming = smooth(
             values, visible, level, factors, logits.to(values.dtype).sigmoid()
         )
-        ahead = _product(coming, values.new_empty(len(values), horizon))
+        ahead = _product(coming, values.new_empty(values.shape[0], horizon))
         limits = torch.finfo(values.dtype)
         return Smoothed((level * unit).clamp(limits.tiny, limits.max), shape, ahead)
 

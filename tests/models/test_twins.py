@@ -184,3 +184,16 @@ def test_a_learnt_start_serves_every_sequence_of_a_dilated_layer(steps: int) -> 
     x = sequence(steps=steps)
     expected = net.inner(x[:, 2:3])[0]
     torch.testing.assert_close(net(x)[0][:, 2:3], expected)
+
+
+@pytest.mark.parametrize("size", [-1000.0, 1000.0])
+def test_an_slstm_whose_first_input_gate_is_far_out_stays_finite(size: float) -> None:
+    net = registry.load("slstm").build(
+        8, registry.options("slstm", {}), depth=0, noise=NO_NOISE, gaps=0
+    )
+    x = torch.full((2, 3, 8), size, requires_grad=True)
+    out, state = net(x)
+    (out.sum() + state[1].sum()).backward()
+    assert out.isfinite().all()
+    assert all(part.isfinite().all() for part in state)
+    assert all(parameter.grad.isfinite().all() for parameter in net.parameters())
