@@ -1,4 +1,4 @@
-"""The spec as frozen objects: seven sections, every key with its type, default and meaning.
+"""The spec as frozen objects: eight sections, every key with its type, default and meaning.
 
 This file, `inputs` and `training` are the one place that knows the keys: the messages of `load`,
 the reference and the JSON schema of `explain` all come from the annotations there and in `types`.
