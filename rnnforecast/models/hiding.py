@@ -79,14 +79,15 @@ def exchanged(history: History, other: Tensor, stretch: slice, *, log: bool) -> 
     """
     moved = _measured(history, log=log)[other]
     center, spread = _size(history, log=log)
-    parts = {"values": moved * spread + center, "visible": history.visible[other]}
-    parts["present"] = history.present[other]
+    present = history.present[other]
+    parts = {"values": (moved * spread + center) * present, "present": present}
+    parts["visible"] = history.visible[other]
     for name in ("elapsed", "counted"):
         table = getattr(history, name)
         if table is not None:
             parts[name] = table[other]
     changed = {name: _put(getattr(history, name), part, stretch) for name, part in parts.items()}
-    return replace(history, **changed)  # type: ignore[arg-type]
+    return replace(history, **changed)
 
 
 def swapped(history: History, other: Tensor, table: str, columns: slice) -> History:

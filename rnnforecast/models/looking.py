@@ -8,7 +8,7 @@ Axes: B windows, L past steps, H steps ahead, C targets, G segments, K units.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -71,11 +71,13 @@ def tracks(net: Forecaster, history: History) -> list[Track]:
         for depth, layer in enumerate(cast("Stack", stack).layers, 1)
     }
     calls: dict[str, list[tuple[Any, Any]]] = {name: [] for name in layers}
+
+    def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda _, given, out: calls[name].append((given, out))
+
     with ExitStack() as hooks:
         for name, layer in layers.items():
-            kept = calls[name]
-            hook = layer.register_forward_hook(lambda _, given, out, kept=kept: kept.append((given, out)))
-            hooks.callback(hook.remove)
+            hooks.callback(layer.register_forward_hook(keep(name)).remove)
         with _fed_medians(net):
             net.answer(history)
     found = []
@@ -103,7 +105,7 @@ def _of_lookback(
         if sum(map(len, outs)) == segments:
             break
         outs.append(out[0])
-        told = layer.gates(*given) if hasattr(layer, "gates") else {}
+        told = cast("Any", layer).gates(*given) if hasattr(layer, "gates") else {}
         for name, gate in told.items():
             gates.setdefault(name, []).append(gate[0])
     return torch.cat(outs), {name: torch.cat(parts) for name, parts in gates.items()}
@@ -120,7 +122,8 @@ def looks(net: Forecaster, history: History) -> Looks:
                 hook = part.register_forward_hook(lambda _, __, out: ahead.append(out[1][0]))
                 hooks.callback(hook.remove)
             elif isinstance(part, Attention):
-                layers.append(seen := [])
+                seen: list[Tensor] = []
+                layers.append(seen)
                 inner = part.block.self_attn
                 asked = inner.register_forward_pre_hook(_asks_for_weights, with_kwargs=True)
                 hook = inner.register_forward_hook(
@@ -160,15 +163,17 @@ def reach(net: Forecaster, history: History, target: int, *, recurrent: bool = F
     """
     horizon = net.architecture.horizon
     many = history.repeated(horizon)  # a copy a step ahead: one pass for all
-    nudge = many.values.new_zeros(horizon, net.architecture.lookback, many.values.shape[2]).float()
-    nudge.requires_grad_()
-    first, net.first = net.first, None if recurrent else net.first
+    shape = (horizon, net.architecture.lookback, many.values.shape[2])
+    nudge = torch.zeros(shape, dtype=net.unit.dtype, device=net.unit.device, requires_grad=True)
+    first = net.first
+    if recurrent:
+        net.first = None
     try:
         location = located(net, many, nudge)[..., target]  # [H, H]
-        (slope,) = torch.autograd.grad(location.diagonal().sum(), nudge, allow_unused=True)
+        (slope,) = torch.autograd.grad(location.diagonal().sum(), nudge)
     finally:
         net.first = first
-    return torch.zeros_like(nudge) if slope is None else slope
+    return slope
 
 
 def located(net: Forecaster, history: History, nudge: Tensor) -> Tensor:
@@ -187,7 +192,7 @@ def located(net: Forecaster, history: History, nudge: Tensor) -> Tensor:
 def _fed(net: Forecaster, history: History) -> Truth:
     """The medians that a decoder feeds back to itself."""
     history, frame = net.read(history)
-    z = frame.past(history.values)
+    z = frame.past(history.values).to(net.unit.dtype)
     encoded = net._encode(z, history)
     with _fed_medians(net):
         extra = net._extra(z, history, encoded.last)
@@ -196,8 +201,8 @@ def _fed(net: Forecaster, history: History) -> Truth:
 
 
 def _forked(net: Forecaster, history: History, nudge: Tensor) -> Tensor:
-    """`located` for a net that forks: each fork reads its part by its own level, so what is added
-    to the window's newest fork is added to the others on their scales."""
+    """`located` for a net that forks: each segment is read by the level of its own fork, and what
+    is added to it counts in that."""
     a, windows = net.architecture, len(nudge)
     nothing = nudge.new_zeros(windows, a.horizon, a.channels)
     spare = history.values.shape[1] - nudge.shape[1]
@@ -206,18 +211,8 @@ def _forked(net: Forecaster, history: History, nudge: Tensor) -> Tensor:
     history, _, _ = net._forks(history, nothing, nothing)
     history, frame = net.read(history)
     forks = len(history.values) // windows
-    added = moved.values[:, spare:] * _on_own_scale(frame, forks)
-    raw = net._forked(frame.past(history.values) + added, history, frame)
-    return cast("Tensor", raw[forks - 1 :: forks][..., net.head.middle])
-
-
-def _on_own_scale(frame: Frame, forks: int) -> Tensor:
-    """`[B * G, 1, C]` by how much more a fork's level makes of a change than the newest one's."""
-    scale = frame.level.scale
-    if frame.level.log:
-        return torch.ones_like(scale).float()
-    newest = scale[forks - 1 :: forks].repeat_interleave(forks, 0)
-    return (newest / scale).float()
+    raw = net._forked(frame.past(history.values) + moved.values[:, spare:], history, frame)
+    return raw[forks - 1 :: forks][..., net.head.middle]
 
 
 @contextmanager
