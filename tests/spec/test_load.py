@@ -217,7 +217,7 @@ WRONG = {
     "model: {batchsize: 3}": "line 5, model.batchsize: unknown key"
     " — did you mean 'batch_size' of the section training?",
     "forecast: {zebra: 3}": "line 5, forecast.zebra: unknown key"
-    " — the keys of forecast are quantiles, non_negative, whole_numbers, plots",
+    " — the keys of forecast are quantiles, non_negative, whole_numbers, totals, paths, plots",
     "model: {layers: 1, layers: 2}": "line 5, model.layers: the key is given twice,"
     " first on line 5 — delete one of the two",
     "data: {path: b.csv}": "line 5, data: the key is given twice, first on line 1"

@@ -53,9 +53,13 @@ def through_a_file(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
 
 def test_a_checkpoint_comes_back_as_it_was_to_the_last_bit(tmp_path: Path) -> None:
     before = {"rows": [{"step": 4, "loss": 0.1}], "name": "größer"}
-    given_ = Checkpoint("fit", "hash\nof two lines", state(), before)
+    kept = {"fit/0/unfold.weight": torch.randn(2, 3), "fit/0/unit": torch.ones(())}
+    given_ = Checkpoint("fit", 1, "hash\nof two lines", state(), before, kept)
     found = through_a_file(given_, tmp_path)
-    assert (found.phase, found.identity, found.before) == ("fit", given_.identity, before)
+    assert (found.phase, found.member) == ("fit", 1)
+    assert (found.identity, found.before) == (given_.identity, before)
+    assert found.kept.keys() == kept.keys()
+    assert all(torch.equal(found.kept[name], value) for name, value in kept.items())
     for name, value in vars(given_.state).items():
         got = getattr(found.state, name)
         if name not in GROUPS:
@@ -69,7 +73,7 @@ def test_a_checkpoint_comes_back_as_it_was_to_the_last_bit(tmp_path: Path) -> No
 
 def test_a_fit_that_was_not_validated_yet_comes_back_too(tmp_path: Path) -> None:
     given_ = state(best={}, best_loss=math.inf, rows=[Row(4, 0.7, math.nan, 1e-3)])
-    found = through_a_file(Checkpoint("fit", "x", given_, {}), tmp_path).state
+    found = through_a_file(Checkpoint("fit", 0, "x", given_, {}), tmp_path).state
     assert found.best == {}
     assert found.best_loss == math.inf
     assert math.isnan(found.rows[0].validation_loss)
