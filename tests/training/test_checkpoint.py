@@ -80,11 +80,11 @@ def test_a_fit_that_was_not_validated_yet_comes_back_too(tmp_path: Path) -> None
 
 
 def test_the_same_checkpoint_is_the_same_bytes() -> None:
-    given_ = Checkpoint("fit", "x", state(), {})
+    given_ = Checkpoint("fit", 0, "x", state(), {})
     assert to_bytes(given_) == to_bytes(given_)
 
 
-DATA = to_bytes(Checkpoint("fit", "x", state(random={}), {}))
+DATA = to_bytes(Checkpoint("fit", 0, "x", state(random={}), {}))
 
 
 @settings(max_examples=60, deadline=None)
