@@ -247,8 +247,8 @@ def says(steps: Mapping[str, int], seed: int) -> str:
         f" (chance 0.167) or the share of right symbols at least {TASKS['copy'].learnt:g} (chance"
         f" 0.125): the task is learnt. The figures are of {HELD_OUT} others, so that they may lie a"
         " little beyond these bounds; of a task that was not learnt, the best of the rates. Seconds"
-        " are of all trainings of a row, on a machine that also did other work; parameters are those"
-        " of the net for adding.\n\n"
+        " are of all trainings of a row, on a machine that also did other work; parameters are"
+        " those of the net for adding.\n\n"
         "The widths, rates and forget biases were chosen by short trials of gru, lstm and slstm"
         " with seed 1; no other backbone was tuned."
     )
