@@ -249,8 +249,8 @@ def says(steps: Mapping[str, int], seed: int) -> str:
         " little beyond these bounds; of a task that was not learnt, the best of the rates. Seconds"
         " are of all trainings of a row, on a machine that also did other work; parameters are"
         " those of the net for adding.\n\n"
-        "The width, rates, forget biases and random lengths were chosen by short trials of gru, lstm"
-        " and slstm with seed 1; no other backbone was tuned."
+        "The width, rates, forget biases and random lengths were chosen by short trials of gru,"
+        " lstm and slstm with seed 1; no other backbone was tuned."
     )
 
 
