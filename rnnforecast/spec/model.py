@@ -144,11 +144,15 @@ ALIKE = (
 class Ensemble(Section):
     """Several networks, trained one after the other, whose forecasts are made into one."""
 
-    members: Count = Field(1, description="How many networks are trained; each has its own seed.")
-    vary: Variety = Field(
-        default_factory=dict,
+    members: Auto | Count = Field(
+        "auto",
+        description="How many networks are trained; each has its own seed. auto: one, or as many as"
+        " the preset best has.",
+    )
+    vary: Auto | Variety = Field(
+        "auto",
         description="What the networks differ in besides: a key such as window.lookback and the"
-        " values that they take in turn.",
+        " values that they take in turn; auto: nothing, or what the preset best says.",
         examples=[{"window.lookback": [168, 336], "training.loss": ["quantile", "mae"]}],
     )
     combine: Literal["median", "mean", "weights"] = Field(
@@ -159,7 +163,9 @@ class Ensemble(Section):
 
     @field_validator("vary")
     @classmethod
-    def _varies_what_there_is(cls, vary: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    def _varies_what_there_is(cls, vary: str | dict[str, list[Any]]) -> str | dict[str, list[Any]]:
+        if isinstance(vary, str):
+            return vary
         allowed = [
             f"{section}.{name}"
             for section, keys in VARIED.items()

@@ -37,6 +37,16 @@ Patterns = Annotated[
 class Training(Section):
     """How the network is fitted."""
 
+    preset: Literal["fast", "balanced", "best"] = Field(
+        "balanced",
+        description="How much time is spent: fast for a first look, balanced for one network, best"
+        " for an ensemble. It settles what is left automatic.",
+    )
+    time_budget: Positive | None = Field(
+        None,
+        description="Minutes that the training may take: an ensemble gets no further network that"
+        " would not be done in time.",
+    )
     max_steps: Auto | Count = Field("auto", description="The number of weight updates at most.")
     batch_size: Auto | Count = Field(
         "auto",

@@ -10,6 +10,7 @@ Of an ensemble every network goes through 1, all are scored together, and each g
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -58,6 +59,9 @@ LAST_FIT_RATE = 0.5
 
 LAST_SEEDS = 1_000_000
 """What is added to the seed in the last fits."""
+
+SECONDS = 60
+"""Of a minute."""
 
 FIRST, LAST = "fit", "last fit"
 
@@ -145,8 +149,11 @@ class Session:
         if unfinished is not None:
             before, self.kept = unfinished.before, unfinished.kept
         nets: list[Forecaster] = []
-        interrupted = False
+        interrupted, begun = False, time.monotonic()
         for number in range(len(self.specs)):
+            if number and not self._time_for_another(number, time.monotonic() - begun):
+                self.listener.say(f"time budget: {number} of {len(self.specs)} networks")
+                break
             net, state = self._fitted(FIRST, number, None, unfinished, before)
             nets.append(net)
             if state is not None:
@@ -164,6 +171,14 @@ class Session:
                         scored_net.load_state_dict(self._kept_of(FIRST, each))
                     break
         return Fitted(joined, scored, held_out, **before, interrupted=interrupted)
+
+    def _time_for_another(self, count: int, seconds: float) -> bool:
+        """Whether one more network, as quick as the `count` before it, and all last fits would be
+        done within the budget."""
+        budget = self.spec.training.time_budget
+        each = seconds / count
+        last = LAST_FIT_SHARE * each * (count + 1) if self.spec.training.final_fit else 0.0
+        return budget is None or seconds + each + last <= SECONDS * budget
 
     def _fitted(
         self,

@@ -15,6 +15,7 @@ from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.season import detect
 from rnnforecast.models.pairs import COUNTS, POSITIVE
 from rnnforecast.spec.model import Spec
+from rnnforecast.workflow.presets import preset_of
 from rnnforecast.workflow.spec import differences
 
 MOST_LOOKBACK = 2048
@@ -81,7 +82,15 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     )
     lookback = int(str(choose("window", "lookback", *_lookback(panel, season, segment, horizon))))
     values = int(cleaned.counted.sum())
-    steps = int(np.clip(round(2000 * (values / 100_000) ** 0.5, -2), 400, 3000))
+    normalize = choose("model", "normalize", *_normalize(spec, cleaned))
+    preset = preset_of(
+        spec.training.preset,
+        lookback=lookback,
+        room=max(_room(panel, horizon), 1),
+        normalize=str(normalize),
+        loss=spec.training.loss,
+    )
+    steps = int(np.clip(round(2000 * (values / 100_000) ** 0.5, -2), 400, 3000) * preset.steps)
     model = {
         "layers": choose("model", "layers", *_layers(spec.model.backbone)),
         "smoothed_seasons": (season,)
@@ -94,14 +103,21 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
         "decoder": choose(
             "model", "decoder", "direct", "the whole horizon at once from the last state"
         ),
-        "normalize": choose("model", "normalize", *_normalize(spec, cleaned)),
+        "normalize": normalize,
     }
+    vary = spec.ensemble.vary
+    if vary == "auto":  # networks asked for by number differ in what was asked for
+        vary = preset.vary if spec.ensemble.members == "auto" else {}
+        if vary:
+            choices.append(Choice("ensemble.vary", vary, preset.reason))
+    members = choose("ensemble", "members", preset.members, preset.reason or "enough for most")
+    ensemble = {"members": members, "vary": vary}
     training = {
         "max_steps": choose("training", "max_steps", steps, f"for {values:,} observed values"),
         "batch_size": choose("training", "batch_size", *_batch_size(values)),
     }
     window = {"season": season, "segment": segment, "lookback": lookback}
-    sections = {"window": window, "model": model, "training": training}
+    sections = {"window": window, "model": model, "training": training, "ensemble": ensemble}
     update = {name: getattr(spec, name).model_copy(update=keys) for name, keys in sections.items()}
     return spec.model_copy(update=update), choices
 
@@ -137,7 +153,7 @@ def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[in
         wanted, reason = 8 * horizon, "eight horizons"
     if wanted > max(MOST_LOOKBACK, horizon):
         wanted, reason = max(MOST_LOOKBACK, horizon), "the most that is chosen automatically"
-    room = int(panel.lengths.max()) - horizon
+    room = _room(panel, horizon)
     if wanted > room:
         wanted, reason = max(room, 1), "all but the horizon of the longest series"
     segments = max(1, round(wanted / segment))
@@ -147,6 +163,11 @@ def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[in
 def _layers(backbone: str) -> tuple[int, str]:
     usual = {"dilated": (3, "each one reads twice as far back"), "transformer": (2, "the usual")}
     return usual.get(backbone, (1, "one is enough for most"))
+
+
+def _room(panel: Panel, horizon: int) -> int:
+    """Steps of the longest series before its held-out horizon."""
+    return int(panel.lengths.max()) - horizon
 
 
 def _hidden_size(values: int) -> tuple[int, str]:

@@ -105,13 +105,16 @@ def variants(spec: Spec) -> list[Spec]:
     Each key goes through its values in turn; the second key moves on when the first has been
     through, and so on, so that all combinations come up before one is repeated.
     """
-    return [_variant(spec, number) for number in range(spec.ensemble.members)]
+    ensemble = spec.ensemble
+    count = 1 if ensemble.members == "auto" else int(ensemble.members)
+    return [_variant(spec, number) for number in range(count)]
 
 
 def _variant(spec: Spec, number: int) -> Spec:
     changes: dict[str, dict[str, Any]] = {"training": {"seed": spec.training.seed + number}}
     stride = 1
-    for key, values in spec.ensemble.vary.items():
+    vary = {} if isinstance(spec.ensemble.vary, str) else spec.ensemble.vary
+    for key, values in vary.items():
         section, name = key.split(".")
         changes.setdefault(section, {})[name] = values[number // stride % len(values)]
         stride *= len(values)

@@ -1,0 +1,46 @@
+"""`training.preset`: how much time is spent, as plain keys of the spec.
+
+The choices were made on held-out horizons inside the training parts of several data sets; see
+`benchmarks/NOTES.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnnforecast.models.pairs import COUNTS
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset changes of what would be chosen."""
+
+    steps: float = 1.0
+    """Factor of the number of weight updates."""
+    members: int = 1
+    vary: dict[str, list[Any]] = field(default_factory=dict)
+    """Values that the networks of an ensemble take in turn."""
+    reason: str = ""
+
+
+def preset_of(name: str, *, lookback: int, room: int, normalize: str, loss: str) -> Preset:
+    """The preset `name` for data whose single network would read `lookback` steps, at most `room`,
+    and have these parts."""
+    if name == "fast":
+        return Preset(steps=FAST_STEPS, reason="a first look")
+    if name == "balanced":
+        return Preset()
+    vary: dict[str, list[Any]] = {}
+    longer = min(2 * lookback, room)
+    if longer > lookback:
+        vary["window.lookback"] = [lookback, longer]
+    if loss == "quantile":
+        vary["training.loss"] = ["quantile", "student_t"]
+    if loss not in COUNTS and normalize == "log_mean":
+        vary["model.normalize"] = ["log_mean", "standard"]
+    return Preset(members=BEST_MEMBERS, vary=vary, reason="networks that err differently")
+
+
+FAST_STEPS = 0.15
+BEST_MEMBERS = 8
