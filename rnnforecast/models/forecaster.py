@@ -276,7 +276,8 @@ class Forecaster(nn.Module):
         history, _, _ = self._forks(history, nothing, nothing)
         history, frame = self.read(history)
         raw = self._forked(frame.past(history.values), history, frame)
-        newest = slice(len(raw) // windows - 1, None, len(raw) // windows)
+        forks = -(-a.lookback // a.segment)
+        newest = slice(forks - 1, None, forks)
         return raw[newest], frame.of(newest)
 
     @torch.no_grad()

@@ -227,22 +227,24 @@ class DistributionHead(Head):
         """`[B, H, C, Q]` at ascending `levels`; they carry no gradient."""
         with torch.no_grad():
             asked = torch.tensor(levels, dtype=torch.float64)
-            found = self._of(raw, frame).quantile(asked)
+            found = self.distribution(raw, frame).quantile(asked)
             # numerical inverses may fall by their last digit
-            return self._to_net(found, frame).cummax(-1).values
+            return self.to_net(found, frame).cummax(-1).values
 
     def draw(self, raw: Tensor, frame: Frame) -> Tensor:
         """`[B, H, C]`: one random value each."""
         with torch.no_grad():
-            return self._to_net(self._of(raw, frame).draw(), frame)
+            return self.to_net(self.distribution(raw, frame).draw(), frame)
 
     def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
         """The negative log-likelihood of each step, `[B, H, C]`."""
         scale = self.family.scale
         y = frame.normalised(future) if scale == "net" else future
-        return self._of(raw, frame).surprise(y / frame.level.scale if scale == "ratio" else y)
+        return self.distribution(raw, frame).surprise(
+            y / frame.level.scale if scale == "ratio" else y
+        )
 
-    def _of(self, raw: Tensor, frame: Frame) -> Distribution:
+    def distribution(self, raw: Tensor, frame: Frame) -> Distribution:
         """The distribution of each step, as precise as original values where it is of these."""
         location, level = raw[..., 0], frame.level
         if self.family.scale != "net":
@@ -255,7 +257,7 @@ class DistributionHead(Head):
             location, raw[..., 1:].to(location.dtype), frame.unit.clamp(max=1.0)
         )
 
-    def _to_net(self, y: Tensor, frame: Frame) -> Tensor:
+    def to_net(self, y: Tensor, frame: Frame) -> Tensor:
         """`[B, H, C]` or `[B, H, C, Q]` of the family's scale as the net's values."""
         if self.family.scale == "net":
             return y

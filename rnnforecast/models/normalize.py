@@ -155,14 +155,21 @@ def standard(history: Tensor, visible: Tensor, season: int) -> Level:
 
 def robust(history: Tensor, visible: Tensor, season: int) -> Level:
     """z = (y - median) / interquartile range over the lookback."""
-    known = torch.where(visible, history, torch.nan)
-    low, center, high = (
-        torch.nanquantile(
-            known, torch.tensor([0.25, 0.5, 0.75], dtype=known.dtype, device=known.device), 1, True
-        )
-    ).unbind(0)
+    # torch's nanquantile, spelt out: not every runtime knows how to sort what is no number
+    ordered = torch.where(visible, history, torch.inf).sort(1).values
+    last_one = visible.sum(1, keepdim=True) - 1
+    low, center, high = (_between(ordered, share * last_one) for share in (0.25, 0.5, 0.75))
     center = torch.where(center.isnan(), history[:, -1:], center)
     return Level(center, _spread_floor((high - low).nan_to_num(0.0), history, visible))
+
+
+def _between(ordered: Tensor, place: Tensor) -> Tensor:
+    """Of `ordered [B, L, C]` what stands at `place [B, 1, C]`, between two on a straight line; no
+    number where there is none."""
+    place = place.clamp_min(0).to(ordered.dtype)
+    below = ordered.gather(1, place.floor().long())
+    above = ordered.gather(1, place.ceil().long())
+    return torch.lerp(below, above, place - place.floor())
 
 
 def last(history: Tensor, visible: Tensor, season: int) -> Level:
