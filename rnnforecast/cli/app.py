@@ -9,6 +9,7 @@ import typer
 from rnnforecast.cli.commands.check import check
 from rnnforecast.cli.commands.demo import demo
 from rnnforecast.cli.commands.init import init
+from rnnforecast.cli.commands.inspect import inspect
 from rnnforecast.cli.commands.models import models
 from rnnforecast.cli.commands.predict import predict
 from rnnforecast.cli.commands.schema import schema
@@ -48,7 +49,7 @@ def main_options(
     """Options before the command."""
 
 
-for command in (init, check, train, predict, demo, models, schema):
+for command in (init, check, train, predict, inspect, demo, models, schema):
     app.command()(command)
 
 app.info.epilog = (

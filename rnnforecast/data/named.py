@@ -39,13 +39,13 @@ def named(plan: FeaturePlan, panel: Panel) -> list[Named]:
 
 def _of_time(plan: FeaturePlan, panel: Panel) -> Iterator[tuple[str, str, int]]:
     if panel.times is not None:
-        yield "time since the row before", "past", 1
+        yield "past", "time since the row before", 1
     for cycle in plan.calendar if isinstance(plan.calendar, tuple) else ():
-        yield cycle.replace("_", " "), "known", 2  # sine and cosine
+        yield "known", cycle.replace("_", " "), 2  # sine and cosine
     if plan.holidays:
-        yield "holidays", "known", len(holiday_names(panel.frequency, plan.holiday_window))
+        yield "known", "holidays", len(holiday_names(panel.frequency, plan.holiday_window))
     if plan.age:
-        yield "age", "known", 1
+        yield "known", "age", 1
 
 
 def _name(covariate: Covariate) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class Part:
     stretch: slice | None = None
     """Steps of what is read, from the oldest."""
     table: str = ""
-    columns: slice = slice(None)
+    columns: slice = field(default_factory=lambda: slice(None))
     """Of a table of `History`."""
 
 
