@@ -30,7 +30,9 @@ class Combination:
         if len(forecasts) == 1:
             return np.asarray(forecasts[0])
         if self.method == "weights":
-            return np.asarray(np.tensordot(np.array(self.weights), forecasts, 1))
+            # not a dot product: that adds up in another order from one quantile to the next
+            parts = (weight * each for weight, each in zip(self.weights, forecasts, strict=True))
+            return np.asarray(sum(parts))
         middle = np.median if self.method == "median" else np.mean
         return np.asarray(middle(forecasts, axis=0))
 
