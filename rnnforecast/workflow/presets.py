@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from rnnforecast.models.pairs import COUNTS
+from rnnforecast.models.pairs import POSITIVE
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def preset_of(name: str, *, lookback: int, room: int, normalize: str, loss: str)
         vary["window.lookback"] = [lookback, longer]
     if loss == "quantile":
         vary["training.loss"] = ["quantile", "student_t"]
-    if loss not in COUNTS and normalize == "log_mean":
+    if loss not in POSITIVE and normalize == "log_mean":
         vary["model.normalize"] = ["log_mean", "standard"]
     return Preset(members=BEST_MEMBERS, vary=vary, reason="networks that err differently")
 

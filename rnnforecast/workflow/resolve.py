@@ -185,10 +185,10 @@ def _normalize(spec: Spec, cleaned: Cleaned) -> tuple[str, str]:
     if difference_of(spec):
         return "standard", "changes rise and fall around zero"
     known = cleaned.values[counted]
-    if spec.training.loss in POSITIVE and (not len(known) or known.min() <= 0):
-        return "mean", f"{spec.training.loss} is of ratios to the level"
+    positive = spec.training.loss in POSITIVE
+    ratios = "mean", f"{spec.training.loss} is of ratios to the level"
     if not len(known) or known.min() <= 0:
-        return "standard", "some values are zero or negative"
+        return ratios if positive else ("standard", "some values are zero or negative")
     values = np.where(counted, cleaned.values, 0.0)
     smallest = np.where(counted, values, np.inf)
     total = np.add.reduceat(values, offsets[:-1])
@@ -196,7 +196,7 @@ def _normalize(spec: Spec, cleaned: Cleaned) -> tuple[str, str]:
     level = total / np.maximum(count, 1)  # [S, C]
     share = np.minimum.reduceat(smallest, offsets[:-1]) / np.where(count > 0, level, 1.0)
     if np.quantile(share, 0.05) < LOG_NEEDS:
-        return "standard", "some values are very close to zero"
+        return ratios if positive else ("standard", "some values are very close to zero")
     return "log_mean", "all values are positive"
 
 

@@ -21,7 +21,7 @@ def truth(windows: int = 40, horizon: int = 3) -> np.ndarray:
 
 def around(actual: np.ndarray, error: float | np.ndarray) -> np.ndarray:
     """Quantiles of a forecaster whose median is off by `error`."""
-    return (actual + error)[..., None] + np.array([-2.0, 0.0, 2.0])
+    return np.asarray((actual + error)[..., None] + np.array([-2.0, 0.0, 2.0]))
 
 
 def pinball(found: np.ndarray, actual: np.ndarray) -> float:
