@@ -43,7 +43,7 @@ def gradient(figure: Figure, found: Inspected, title: str) -> None:
     steps = np.arange(-past, 0) + 0.5
     lines = [(found.slope, "whole forecast", BLUE, "-", 1.6)]
     if found.recurrent is not None:
-        lines.append((found.recurrent, "recurrent part alone", ORANGE, "--", 1.3))
+        lines.append((found.recurrent, "without the linear map", ORANGE, "--", 1.3))
     highest = 0.0
     for slope, label, colour, dashes, width in lines:
         size = np.abs(slope).sum(0)

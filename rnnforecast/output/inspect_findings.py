@@ -76,13 +76,13 @@ def of_reach(found: Inspected) -> str:
     new, old = size[-segment:].mean(), size[:segment].mean()
     if new <= 0 or whole <= segment:
         return says
-    part = "the recurrent part" if found.recurrent is not None else "the network"
+    part = "without its linear map the network" if found.recurrent is not None else "the network"
     ratio = old / new
     if ratio < FADED:
-        return f"{says}; {part} has all but forgotten the oldest ones ({_percent(ratio)} of newest)"
+        return f"{says}; {part} has all but forgotten the oldest ({_percent(ratio)} of newest)"
     if ratio > GROWN:
-        return f"{says}; in {part} it grows with age, to {_few(ratio)} times that of the newest"
-    return f"{says}; {part} still feels the oldest ones ({_percent(ratio)} of the newest)"
+        return f"{says}; {part} feels the oldest {_few(ratio)} times as much as the newest"
+    return f"{says}; {part} still feels the oldest ({_percent(ratio)} of the newest)"
 
 
 def of_attention(found: Inspected) -> str:

@@ -106,7 +106,7 @@ class Inspected:
     slope: Floats
     """`[H, L]` the norm of the gradient over all that is read at a step."""
     recurrent: Floats | None
-    """`[H, L]` the same of the recurrent part alone, where there is a linear one too."""
+    """`[H, L]` the same without the linear map from lookback to horizon, where there is one."""
     ahead: Floats | None
     """`[J, G]` attention of the pieces of the horizon."""
     within: tuple[Floats, ...]
