@@ -120,9 +120,7 @@ class Window:
     def inspected(self) -> Inspected:
         """All that there is to see."""
         item = int(self._items(np.array([self.place.series]))[0])
-        inside = probing.insides(
-            self.net, self.windows, item, self.place.origin, self.channel
-        )  # fmt: skip
+        inside = probing.insides(self.net, self.windows, item, self.place.origin, self.channel)
         whole = self.stretches()
         begun = tuple((max(b, -self.place.origin), e) for b, e in whole if e > -self.place.origin)
         plain, without = probing.without(
@@ -132,15 +130,17 @@ class Window:
         return Inspected(
             scene=self._scene(forecast),
             units=tuple(Units(*track) for track in inside.tracks),
-            slope=np.linalg.norm(inside.slope, axis=-1),
-            recurrent=None
-            if inside.recurrent is None
-            else np.linalg.norm(inside.recurrent, axis=-1),
+            slope=self._sizes(inside.slope),
+            recurrent=None if inside.recurrent is None else self._sizes(inside.recurrent),
             ahead=inside.ahead,
             within=tuple(inside.within),
             importance=self._importance(whole),
             hiding=Hiding(begun, self.original(without) - forecast),
         )
+
+    def _sizes(self, slope: Floats) -> Floats:
+        """`[H, L, C]` → `[H, L]`, of the steps that the series has."""
+        return np.linalg.norm(slope, axis=-1)[:, -self.place.origin :]
 
     def stretches(self) -> tuple[tuple[int, int], ...]:
         """What is read in pieces, in steps from the origin: segments, or where they are few equal

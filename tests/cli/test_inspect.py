@@ -188,7 +188,9 @@ def test_a_short_single_series_can_be_inspected(given: Run, train: Run, rnnforec
     given(f"ds,y\n{values}", horizon=3)
     trained = train()
     assert trained.exit_code == 0, trained.stderr
-    assert look(rnnforecast, "--origin", "2024-01-05")["origin"] == "2024-01-05"
+    found = look(rnnforecast, "--origin", "2024-01-05")
+    assert found["origin"] == "2024-01-05"
+    assert len(found["gradient"]["whole"][0]) == 5
 
 
 def test_integer_time_has_integer_origins(
