@@ -140,7 +140,8 @@ class Window:
 
     def _sizes(self, slope: Floats) -> Floats:
         """`[H, L, C]` → `[H, L]`, of the steps that the series has."""
-        return np.linalg.norm(slope, axis=-1)[:, -self.place.origin :]
+        size: Floats = np.sqrt((slope**2).sum(-1))[:, -self.place.origin :]
+        return size
 
     def stretches(self) -> tuple[tuple[int, int], ...]:
         """What is read in pieces, in steps from the origin: segments, or where they are few equal
