@@ -7,9 +7,9 @@ the reference and the JSON schema of `explain` all come from the annotations the
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from rnnforecast.spec.inputs import Clean, Data, Features, Section
 from rnnforecast.spec.training import Training
@@ -137,6 +137,7 @@ ALIKE = (
     "training.device",
     "training.final_fit",
     "training.start_from",
+    "training.time_budget",
 )
 """Keys of them that all networks share."""
 
@@ -163,7 +164,9 @@ class Ensemble(Section):
 
     @field_validator("vary")
     @classmethod
-    def _varies_what_there_is(cls, vary: str | dict[str, list[Any]]) -> str | dict[str, list[Any]]:
+    def _varies_what_there_is(
+        cls, vary: str | dict[str, list[Any]], info: ValidationInfo
+    ) -> str | dict[str, list[Any]]:
         if isinstance(vary, str):
             return vary
         allowed = [
@@ -177,16 +180,24 @@ class Ensemble(Section):
                 near = difflib.get_close_matches(key, allowed, 1, 0.5)
                 hint = f" — did you mean '{near[0]}'?" if near else ""
                 raise ValueError(f"'{key}' is no key that networks can differ in{hint}")
-            section, name = key.split(".")
-            field = VARIED[section].model_fields[name]
-            annotated: Any = Annotated[(field.annotation, key, *field.metadata)]
-            kind: TypeAdapter[Any] = TypeAdapter(annotated)
-            try:
-                vary[key] = [kind.validate_python(value) for value in values]
-            except ValidationError:
-                found = ", ".join(map(str, values))
-                raise ValueError(f"{key}: expected {expected(field)} each, found {found}") from None
+            vary[key] = [_taken(key, value, values, info.context) for value in values]
         return vary
+
+
+def _taken(key: str, value: object, values: list[Any], context: Any) -> object:
+    """The value as the key takes it, in plain types; ValueError where it does not."""
+    section, name = key.split(".")
+    others = {"horizon": 1} if section == "window" else {}
+    try:
+        found = VARIED[section].model_validate({**others, name: value}, context=context)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "value_error":  # what the key's own check says
+            raise ValueError(f"{key}: {first['ctx']['error']}") from None
+        given = ", ".join(map(str, values))
+        field = VARIED[section].model_fields[name]
+        raise ValueError(f"{key}: expected {expected(field)} each, found {given}") from None
+    return found.model_dump(mode="json")[name]
 
 
 class Forecast(Section):

@@ -32,8 +32,9 @@ from rnnforecast.models.pairs import MEANS
 from rnnforecast.output.tables import forecast_columns
 from rnnforecast.spec.model import Spec
 from rnnforecast.workflow.imputing import estimate_of, fitted
+from rnnforecast.workflow.members import members_of
 from rnnforecast.workflow.resolve import Choice, resolve, resolve_season
-from rnnforecast.workflow.spec import load_spec, refused, source_of
+from rnnforecast.workflow.spec import load_spec, refused_among, source_of
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def settle(
     )
     cleaned = finish(plan, laid, treated, horizon=horizon, estimate=estimate_of(plan))
     settled, more = resolve(settled, cleaned)
-    _check_together(settled)
+    _check_together(members_of(spec, settled, cleaned))
     settled = settled.model_copy(
         update={
             "data": spec.data.model_copy(
@@ -197,8 +198,8 @@ def _bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
     )
 
 
-def _check_together(spec: Spec) -> None:
-    problems = [Problem(*found) for found in refused(spec)]
+def _check_together(networks: Sequence[Spec]) -> None:
+    problems = [Problem(*found) for found in refused_among(networks)]
     if problems:
         raise SpecError(*problems)
 

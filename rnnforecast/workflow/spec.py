@@ -43,10 +43,13 @@ def refused(spec: Spec) -> list[tuple[str, str, str]]:
 
     What is still ``auto`` goes with everything: it is chosen so that it does.
     """
+    return refused_among(variants(spec))
+
+
+def refused_among(networks: Sequence[Spec]) -> list[tuple[str, str, str]]:
+    """As `refused`, of networks that each have a spec of their own."""
     found = [
-        refusal
-        for one in variants(spec)
-        for refusal in (*refusals(_choice(one)), *_refused_numbers(one))
+        refusal for one in networks for refusal in (*refusals(_choice(one)), *_refused_numbers(one))
     ]
     return list(dict.fromkeys(found))
 
@@ -56,6 +59,10 @@ def _refused_numbers(spec: Spec) -> Iterator[tuple[str, str, str]]:
     if not isinstance(weights, str) and len(weights) != horizon:
         found = f"expected {horizon} numbers, one a step of the horizon, found {len(weights)}"
         yield "training.horizon_weight", found, "give one for each step, or set it to decreasing"
+    lookback, segment = spec.window.lookback, spec.window.segment
+    if isinstance(lookback, int) and isinstance(segment, int) and segment > lookback:
+        found = f"expected at most the lookback of {lookback} steps, found {segment}"
+        yield "window.segment", found, "set it to less, or window.lookback to more"
     longest = max(spec.forecast.totals, default=0)
     if longest > horizon:
         found = f"a total of {longest} steps is asked for and {horizon} are forecast"

@@ -1,0 +1,249 @@
+"""Several networks as one: what they differ in, that each is the one it would be alone, the same
+bytes each time, and stopping in the middle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from rnnforecast.spec.model import Spec
+from rnnforecast.workflow.artifact import load_run
+from rnnforecast.workflow.members import members_of
+from rnnforecast.workflow.prepare import prepare
+from rnnforecast.workflow.spec import load_spec, variants
+from tests.workflow.runs import StopAt, contents, same, trained, weights
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
+Given = Callable[..., None]
+Run = Callable[..., Any]
+
+TWO = """ensemble:
+  members: 2
+  vary: {window.lookback: [14, 28], training.loss: [quantile, normal]}
+"""
+
+
+def specs(*overrides: str) -> list[Spec]:
+    return variants(load_spec(Path("spec.yaml"), overrides))
+
+
+def test_each_network_has_its_own_seed_and_goes_through_the_values_in_turn(given: Given) -> None:
+    vary = "{window.lookback: [14, 21], training.loss: [quantile, mae, normal]}"
+    given(more=f"training: {{seed: 5}}\nensemble: {{members: 7, vary: {vary}}}\n")
+    found = [(one.training.seed, one.window.lookback, one.training.loss) for one in specs()]
+    assert found == [
+        (5, 14, "quantile"),
+        (6, 21, "quantile"),
+        (7, 14, "mae"),
+        (8, 21, "mae"),
+        (9, 14, "normal"),
+        (10, 21, "normal"),
+        (11, 14, "quantile"),
+    ]
+
+
+def test_one_network_is_the_spec_itself(given: Given) -> None:
+    given(more="model: {layers: 2}\n")
+    found = specs()
+    assert len(found) == 1
+    assert found[0] == load_spec(Path("spec.yaml"))
+
+
+def test_what_is_left_open_is_settled_for_each_network_on_its_own(given: Given) -> None:
+    vary = "{model.backbone: [gru, dilated], training.loss: [quantile, poisson]}"
+    given(more=f"ensemble: {{members: 4, vary: {vary}}}\n")
+    prepared = prepare(Path("spec.yaml"))
+    found = members_of(prepared.opened, prepared.spec, prepared.cleaned)
+    parts = [(one.model.layers, one.model.residual, one.model.normalize) for one in found]
+    assert parts == [
+        (1, False, "log_mean"),
+        (3, True, "log_mean"),
+        (1, False, "mean"),
+        (3, True, "mean"),
+    ]
+
+
+def test_a_network_among_others_is_the_one_it_would_be_alone(given: Given) -> None:
+    given(more=TWO)
+    trained("both")
+    alone = ["ensemble.members=1", "ensemble.vary={}"]
+    trained("first", "window.lookback=14", *alone)
+    trained("second", "window.lookback=28", "training.seed=2", *alone)
+    assert same(weights("both", 0), weights("first"))
+    assert same(weights("both", 1), weights("second"))
+
+
+def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combination(
+    given: Given, rnnforecast: Run
+) -> None:
+    given(more=TWO)
+    trained("both", "ensemble.combine=mean")
+    run = load_run(Path("both"))
+    assert [member.net.architecture.lookback for member in run.members] == [14, 28]
+    assert run.combination.method == "mean"
+    stored = yaml.safe_load(Path("both/resolved.yaml").read_text())["ensemble"]
+    assert stored["members"] == 2
+    tables = []
+    for name, sets in (("both", []), ("one", ["14", "1"]), ("two", ["28", "2"])):
+        if sets:
+            alone = ("ensemble.members=1", "ensemble.vary={}", f"training.seed={sets[1]}")
+            trained(name, f"window.lookback={sets[0]}", *alone)
+        assert rnnforecast("predict", name, "-o", f"{name}.csv").exit_code == 0
+        tables.append(pd.read_csv(f"{name}.csv").set_index(["unique_id", "ds"]))
+    both, one, two = tables
+    pd.testing.assert_frame_equal(both, (one + two) / 2, rtol=1e-5)
+    first = Path("both.csv").read_bytes()
+    rnnforecast("predict", "both", "-o", "both.csv")
+    assert Path("both.csv").read_bytes() == first
+
+
+def test_weights_are_stored_and_add_up(given: Given, rnnforecast: Run) -> None:
+    given(more=TWO)
+    trained("run", "ensemble.combine=weights", "ensemble.members=3")
+    stored = json.loads(Path("run/state.json").read_text())["combination"]
+    assert stored["method"] == "weights"
+    assert len(stored["weights"]) == 3
+    assert sum(stored["weights"]) == pytest.approx(1.0)
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    levels = pd.read_csv("f.csv").filter(regex="^q").to_numpy()
+    assert (np.diff(levels, axis=1) >= 0).all()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_networks_that_differ(given: Given) -> None:
+    given(more="ensemble: {members: 2, combine: weights}\n")
+    trained("one")
+    trained("two")
+    assert contents("one") == contents("two")
+    assert not same(weights("one", 0), weights("one", 1))
+
+
+@pytest.mark.parametrize(
+    ("phase", "step"),
+    [("fit 2 of 2", 7), ("last fit 2 of 2", 2)],
+)
+def test_an_ensemble_that_was_stopped_ends_like_an_uninterrupted_one(
+    given: Given, phase: str, step: int
+) -> None:
+    given(more=TWO)
+    trained("whole", "ensemble.combine=weights")
+    stop = StopAt(phase, step)
+    assert trained("again", "ensemble.combine=weights", stop=stop).interrupted
+    assert stop.phases[-1] == phase
+    again = StopAt()
+    assert not trained("again", "ensemble.combine=weights", resume=True, stop=again).interrupted
+    assert again.phases[0] == phase  # what was done before is not done again
+    assert contents("again") == contents("whole")
+    assert not Path("again.checkpoint").exists()
+
+
+def test_a_stop_in_each_fit_changes_nothing_either(given: Given) -> None:
+    given(more=TWO)
+    trained("whole")
+    for phase in ("fit 1 of 2", "fit 2 of 2", "last fit 1 of 2", "last fit 2 of 2"):
+        assert trained("again", stop=StopAt(phase, 3), resume=True).interrupted
+    trained("again", resume=True)
+    assert contents("again") == contents("whole")
+
+
+def test_a_stop_in_a_first_fit_leaves_a_run_of_the_networks_so_far(
+    given: Given, rnnforecast: Run
+) -> None:
+    given(more=TWO)
+    for phase, count in (("fit 1 of 2", 1), ("fit 2 of 2", 2)):
+        assert trained("run", stop=StopAt(phase, 5)).interrupted
+        assert len(load_run(Path("run")).members) == count
+        assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+        assert pd.read_csv("f.csv").notna().all(axis=None)
+
+
+def test_a_stop_in_a_last_fit_leaves_the_networks_that_were_scored(given: Given) -> None:
+    given(more=TWO)
+    trained("scored", "training.final_fit=false")
+    assert trained("run", stop=StopAt("last fit 2 of 2", 2)).interrupted
+    assert Path("run/model.safetensors").read_bytes() == contents("scored")["model.safetensors"]
+
+
+def test_the_history_says_which_network_a_row_is_of(given: Given) -> None:
+    given(more=TWO)
+    trained("run")
+    found = pd.read_csv("run/history.csv")
+    assert found.columns[0] == "member"
+    assert found["member"].tolist() == [1] * 20 + [2] * 20
+    assert found["step"].tolist() == [*range(1, 21)] * 2
+    trained("alone", "ensemble.members=1")
+    assert "member" not in pd.read_csv("alone/history.csv").columns
+
+
+@pytest.mark.parametrize(
+    ("vary", "told"),
+    [
+        ("{window.lookbak: [7]}", "did you mean 'window.lookback'?"),
+        ("{training.seed: [1, 2]}", "'training.seed' is no key that networks can differ in"),
+        ("{window.horizon: [3]}", "'window.horizon' is no key that networks can differ in"),
+        ("{training.time_budget: [1, 2]}", "is no key that networks can differ in"),
+        ("{model.backbone: [gru, lstmm]}", "model.backbone: expected one of"),
+        ("{model.backbone: [gru, lstmm]}", "did you mean 'lstm'?"),
+        ("{training.horizon_weight: [[0, 0]]}", "training.horizon_weight: expected at least one"),
+        ("{model.layers: [1, zero]}", "model.layers: expected"),
+        ("{training.loss: [quantil]}", "training.loss: expected"),
+        ("{window.lookback: []}", "a group of keys with a list of values each"),
+        ("[window.lookback]", "expected"),
+    ],
+)
+def test_what_networks_cannot_differ_in_is_told_with_line_and_nearest_key(
+    given: Given, rnnforecast: Run, vary: str, told: str
+) -> None:
+    given(more=f"ensemble:\n  members: 2\n  vary: {vary}\n")
+    result = rnnforecast("check", "spec.yaml")
+    assert result.exit_code == 3
+    said = " ".join(result.stderr.split())
+    assert "spec.yaml, line 5" in said
+    assert told in said
+
+
+def test_values_of_every_kind_are_taken(given: Given) -> None:
+    vary = {
+        "training.horizon_weight": ["decreasing", [1, 1, 1, 1, 1, 1, 0.5]],
+        "model.smoothed_seasons": [[7], "auto"],
+        "training.clip_norm": [None, 2],
+        "model.options": [{}],
+        "window.segment": [1, "auto", 7],
+    }
+    given(more=f"ensemble: {{members: 6, vary: {json.dumps(vary)}}}\n")
+    trained("run", "training.max_steps=1")
+    assert len(load_run(Path("run")).members) == 6
+    stored = load_spec(Path("run/resolved.yaml"))
+    assert stored.ensemble == load_spec(Path("spec.yaml")).ensemble
+
+
+def test_a_segment_longer_than_the_lookback_of_one_network_is_refused(
+    given: Given, rnnforecast: Run
+) -> None:
+    given(more="ensemble: {members: 2, vary: {window.lookback: [4, 28]}}\n")
+    result = rnnforecast("check", "spec.yaml", "--set", "window.segment=7")
+    assert result.exit_code == 3
+    assert "window.segment: expected at most the lookback of 4 steps, found 7" in result.stderr
+
+
+def test_a_pair_that_one_network_may_not_have_is_refused_before_data_are_read(
+    given: Given, rnnforecast: Run
+) -> None:
+    vary = "{model.backbone: [gru, min_gru], training.loss: [quantile, poisson]}"
+    more = f"model: {{zoneout: 0.1, normalize: standard}}\nensemble: {{members: 4, vary: {vary}}}\n"
+    given(more=more)
+    Path("data.csv").unlink()
+    result = rnnforecast("check", "spec.yaml")
+    assert result.exit_code == 3
+    said = " ".join(result.stderr.split())
+    assert said.count("model.zoneout: 'min_gru' does not step") == 1
+    assert "model.normalize: 'standard' does not go with 'poisson'" in said
+    fewer = rnnforecast("check", "spec.yaml", "--set", "ensemble.members=1")
+    assert "model.zoneout" not in fewer.stderr  # the first network may have all of it
