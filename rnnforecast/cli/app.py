@@ -8,6 +8,7 @@ import typer
 
 from rnnforecast.cli.commands.check import check
 from rnnforecast.cli.commands.demo import demo
+from rnnforecast.cli.commands.export import export
 from rnnforecast.cli.commands.init import init
 from rnnforecast.cli.commands.inspect import inspect
 from rnnforecast.cli.commands.models import models
@@ -49,7 +50,7 @@ def main_options(
     """Options before the command."""
 
 
-for command in (init, check, train, predict, inspect, demo, models, schema):
+for command in (init, check, train, predict, inspect, export, demo, models, schema):
     app.command()(command)
 
 app.info.epilog = (

@@ -92,7 +92,7 @@ def quantiles(
     with _repeatable(windows.device):
         for part, begin in _parts(item, origin, windows, WINDOWS_AT_ONCE // net.draws):
             batch = windows.gather(part, begin, begin, steps=wanted)
-            found = _in_blocks(net, batch.history, steps, levels, extra)
+            found = in_blocks(net, batch.history, steps, levels, extra)
             blocks.append(found.cpu().double().numpy())
     return np.concatenate(blocks)
 
@@ -107,7 +107,7 @@ def _repeatable(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _in_blocks(
+def in_blocks(
     net: Forecaster,
     history: History,
     steps: int,

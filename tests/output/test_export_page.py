@@ -1,0 +1,83 @@
+"""The page beside an exported network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnforecast.data.transform import Transform
+from rnnforecast.output.export_page import TRANSFORMS, page
+
+INPUTS = [
+    {"name": "values", "shape": ["B", 7, 2], "dtype": "float64"},
+    {"name": "visible", "shape": ["B", 7, 2], "dtype": "bool"},
+    {"name": "item", "shape": ["B"], "dtype": "int64"},
+]
+OUTPUTS = [{"name": "quantiles", "shape": ["B", 3, 2, 2], "dtype": "float64"}]
+
+
+def facts(**changes: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "versions": {"onnx": "1.2.3"},
+        "frequency": "D",
+        "timezone": "Europe/Berlin",
+        "horizon": 3,
+        "quantiles": [0.1, 0.9],
+        "targets": ["load", "price"],
+        "together": True,
+        "transform": {"methods": ["none", "box_cox"], "powers": [1.0, 0.5]},
+        "bounds": {"non_negative": [True, False], "whole": [True, False]},
+        "missing": ["mask", "linear"],
+        "columns": {"static_codes": [{"name": "kind", "is": "a code", "codes": {"x": 1}}]},
+        "members": 1,
+        "combination": {"method": "median", "weights": []},
+        "models": [{"file": "model.onnx", "opset": 20, "inputs": INPUTS, "outputs": OUTPUTS}],
+        "check": {"windows": 64, "of_data": True, "largest_difference": 3e-8, "limit": 1e-5},
+    }
+    return {**given, **changes}
+
+
+def test_the_page_tells_of_shapes_scale_gaps_covariates_and_the_check() -> None:
+    text = page(facts(), "shop")
+    for phrase in (
+        "# shop as ONNX",
+        "`D`, in Europe/Berlin",
+        "| `values` | [B, 7, 2] | float64 |",
+        "| `item` | [B] | int64 |",
+        "`mask` for `load`, `linear` for `price`",
+        "- `price` (`box_cox` with p = 0.5): before, z = (y^p - 1) / p",
+        "- `load` is raised to 0 where it is below and rounded to whole numbers",
+        "| `static_codes` | 0 | kind | a code (the codes are in `export.json`) |",
+        '"item": np.zeros((1,), dtype="int64"),',
+        "at most 3.0e-08",
+    ):
+        assert phrase in text
+    assert "Several networks" not in text
+
+
+@pytest.mark.parametrize(
+    ("method", "weights", "said"),
+    [("mean", [], "the mean of them"), ("weights", [0.25, 0.75], "weighted by 0.25, 0.75 of them")],
+)
+def test_several_networks_are_combined_as_predict_does(
+    method: str, weights: list[float], said: str
+) -> None:
+    told = page(facts(members=2, combination={"method": method, "weights": weights}), "shop")
+    assert said in told
+
+
+def test_every_transform_has_its_formulas() -> None:
+    assert set(TRANSFORMS) == {"none", "log", "log1p", "box_cox", "yeo_johnson"}
+    values = np.array([[0.5], [3.0]])
+    for name, p in (("box_cox", 0.5), ("yeo_johnson", 0.5), ("log", 1.0), ("log1p", 1.0)):
+        forth, back = (text.split(" = ", 1)[1].split(",")[0] for text in TRANSFORMS[name])
+        known = {"log": np.log, "exp": np.exp, "p": p, "y": values}
+        z = eval(_python(forth), known)
+        assert z == pytest.approx(Transform((name,), (p,)).apply(values))  # type: ignore[arg-type]
+        assert eval(_python(back), {**known, "z": z}) == pytest.approx(values)
+
+
+def _python(formula: str) -> str:
+    return formula.replace("^", "**").replace("p z", "p * z")
