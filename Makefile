@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-speed bench-data bench-memory clean
+.PHONY: help demo test check docs bench bench-speed bench-data bench-memory bench-peers clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ bench-data: $(VENV)/.ready-dev ## what reading and cleaning cost, and how well g
 
 bench-memory: $(VENV)/.ready-dev ## which backbones carry something over many steps
 	$(BIN)/python benchmarks/memory.py
+
+bench-peers: $(VENV)/.ready-dev ## the tool beside other libraries, hours: make bench-peers DATA=folder
+	$(BIN)/python benchmarks/peers/run.py \
+	  $(or $(DATA),$(error name the folder: make bench-peers DATA=folder)) $(ARGS)
 
 clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
