@@ -24,23 +24,25 @@ class Preset:
     reason: str = ""
 
 
-def preset_of(name: str, *, lookback: int, room: int, normalize: str, loss: str) -> Preset:
-    """The preset `name` for data whose single network would read `lookback` steps, at most `room`,
-    and have these parts."""
+FAST_STEPS = 0.15
+BEST_MEMBERS = 6
+
+
+def preset_of(
+    name: str, *, lookback: int, segment: int, room: int, normalize: str, loss: str
+) -> Preset:
+    """The preset `name` for data whose single network would read `lookback` steps in segments of
+    `segment`, at most `room`, and have these parts."""
     if name == "fast":
         return Preset(steps=FAST_STEPS, reason="a first look")
     if name == "balanced":
         return Preset()
-    vary: dict[str, list[Any]] = {}
-    longer = min(2 * lookback, room)
-    if longer > lookback:
-        vary["window.lookback"] = [lookback, longer]
-    if loss == "quantile":
-        vary["training.loss"] = ["quantile", "student_t"]
+    shorter = max(segment, lookback // 2 // segment * segment)
+    longer = max(lookback, min(2 * lookback, room // segment * segment))
+    vary: dict[str, list[Any]] = {
+        "window.lookback": list(dict.fromkeys([lookback, longer, shorter]))
+    }
     if loss not in POSITIVE and normalize == "log_mean":
+        # logs serve relative errors, deviations absolute ones: together they do well by both
         vary["model.normalize"] = ["log_mean", "standard"]
     return Preset(members=BEST_MEMBERS, vary=vary, reason="networks that err differently")
-
-
-FAST_STEPS = 0.15
-BEST_MEMBERS = 8

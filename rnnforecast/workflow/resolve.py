@@ -86,6 +86,7 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     preset = preset_of(
         spec.training.preset,
         lookback=lookback,
+        segment=segment,
         room=max(_room(panel, horizon), 1),
         normalize=str(normalize),
         loss=spec.training.loss,
