@@ -137,6 +137,7 @@ ALIKE = (
     "training.device",
     "training.final_fit",
     "training.start_from",
+    "training.freeze",
     "training.time_budget",
 )
 """Keys of them that all networks share."""

@@ -41,13 +41,14 @@ FORMAT = 3
 """Counts up when a run folder can no longer be read by an older version."""
 
 SUMS = "SHA256SUMS"
+WEIGHTS = "model.safetensors"
 MARK = "resolved.yaml"
 """A folder that holds this file is a run, and may be replaced by the next one."""
 
 DEPENDENCE = "dependence"
 """Its name among the arrays."""
 
-READ_BY_PREDICT = ("state.json", "model.safetensors", "cleaning.safetensors", "resolved.yaml")
+READ_BY_PREDICT = ("state.json", WEIGHTS, "cleaning.safetensors", "resolved.yaml")
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def write_model(folder: Path, run: Run) -> None:
         for number, member in enumerate(run.members)
         for name, value in member.net.state_dict().items()
     }
-    write_bytes(folder / "model.safetensors", weights_to_bytes(weights))
+    write_bytes(folder / WEIGHTS, weights_to_bytes(weights))
     stored = {
         "format": FORMAT,
         "plan": run.plan.to_json(),
@@ -153,7 +154,7 @@ def load_run(path: Path) -> Run:
     return Run(
         dependence=arrays.pop(DEPENDENCE),
         plan=CleaningPlan.from_json(stored.pop("plan"), arrays),
-        members=_members(stored.pop("members"), path, data["model.safetensors"]),
+        members=_members(stored.pop("members"), path, data[WEIGHTS]),
         combination=Combination(combination["method"], tuple(combination["weights"])),
         items=tuple(stored.pop("items")),
         quantiles=tuple(stored.pop("quantiles")),
@@ -167,7 +168,7 @@ def load_run(path: Path) -> Run:
 
 
 def _members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> tuple[Member, ...]:
-    values = weights_from_bytes(weights, name=str(path / "model.safetensors"))
+    values = weights_from_bytes(weights, name=str(path / WEIGHTS))
     members = []
     for number, each in enumerate(stored):
         net = Forecaster(Architecture.from_json(each["architecture"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,7 +13,7 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.spec.load import load
 from rnnforecast.spec.model import Spec
 from rnnforecast.training.state import Weights
-from rnnforecast.workflow.artifact import MARK, Run, load_run
+from rnnforecast.workflow.artifact import MARK, WEIGHTS, Run, load_run
 
 KEY = "training.start_from"
 SHOWN = 5
@@ -36,19 +37,23 @@ def inherited(spec: Spec, base: Path) -> Spec:
     sections: dict[str, Any] = {
         name: _filled(getattr(spec, name), getattr(run, name)) for name in ("window", "model")
     }
-    loss = {k: getattr(run.training, k) for k in ("loss", "loss_options")}
-    open_ = {k: v for k, v in loss.items() if k not in spec.training.model_fields_set}
-    sections["training"] = spec.training.model_copy(update=open_)
+    sections["training"] = _filled(spec.training, run.training, ("loss", "loss_options"))
+    if sections["model"].backbone != run.model.backbone:  # options are of one network only
+        sections["model"] = sections["model"].model_copy(update={"options": spec.model.options})
+    if sections["training"].loss != run.training.loss:
+        own = {"loss_options": spec.training.loss_options}
+        sections["training"] = sections["training"].model_copy(update=own)
     if "quantiles" not in spec.forecast.model_fields_set:
         update = {"quantiles": run.forecast.quantiles}
         sections["forecast"] = spec.forecast.model_copy(update=update)
     return spec.model_copy(update=sections)
 
 
-def _filled(section: Any, run: Any) -> Any:
-    """The section with the run's values where it has none of its own."""
-    open_ = set(type(section).model_fields) - section.model_fields_set
-    open_ |= {key for key in section.model_fields_set if getattr(section, key) == "auto"}
+def _filled(section: Any, run: Any, keys: Sequence[str] = ()) -> Any:
+    """The section with the run's values, of these keys or of all, where it has none of its own."""
+    wanted = set(keys or type(section).model_fields)
+    given = {key for key in section.model_fields_set if getattr(section, key) != "auto"}
+    open_ = wanted - given
     return section.model_copy(update={key: getattr(run, key) for key in open_})
 
 
@@ -58,6 +63,8 @@ class Start:
     def __init__(self, folder: Path, freeze: Sequence[str], items: Sequence[str]) -> None:
         """`items` are the items of the new training, see `forecasting.item_names`."""
         self.run: Run = load_run(folder)
+        self.digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+        """Of its weights: a run in the same place may be another one."""
         self.freeze, self.items = freeze, items
         if any(self.run.architecture.covariates.codes):
             raise SpecError(

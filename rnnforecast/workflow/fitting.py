@@ -99,7 +99,6 @@ class Session:
         self.panel = self.cleaned.panel
         self.horizon, self.season = spec.window.horizon, int(spec.window.season)
         self.data_hash = hash_of(self.cleaned)
-        self.identity = hashlib.sha256(f"{dump(spec)}\n{self.data_hash}".encode()).hexdigest()
         place = folder.resolve()
         self.checkpoint_file = place.parent / f"{place.name}.checkpoint"
         try:
@@ -121,6 +120,8 @@ class Session:
             if start is None
             else Start(prepared.base / start, spec.training.freeze, self.items)
         )
+        told = [dump(spec), self.data_hash, *([] if self.start is None else [self.start.digest])]
+        self.identity = hashlib.sha256("\n".join(told).encode()).hexdigest()
         self.no_compiler = False
         self.kept: Weights = {}
         """The weights of finished fits, ``phase/member/name``."""
