@@ -31,7 +31,8 @@ def totals_frame(
     `yhat [S, C, T]` and `quantiles [S, C, T, Q]` in original units. DataError where names clash.
     """
     size, width, count = yhat.shape
-    columns = _keys(keys, targets, OF_TOTALS, size, count)
+    refuse_names(list(keys.columns), totals=True)
+    columns = _keys(keys, targets, size, count)
     ends = np.asarray(steps) - 1
     columns["from"] = np.repeat(stamps[:, 0], width * count)
     columns["to"] = np.repeat(stamps[:, ends], width, axis=0).reshape(-1)
@@ -59,23 +60,27 @@ def paths_frame(
     `stamps [S, H]`, `values [S, C, count, H]` in original units. DataError where names clash.
     """
     size, width, count, horizon = values.shape
+    refuse_names([*keys.columns, time], paths=True)
     forecast_columns(list(keys.columns), targets, time=time, levels=())
-    columns = _keys(keys, targets, OF_PATHS, size, count * horizon)
+    columns = _keys(keys, targets, size, count * horizon)
     columns["path"] = np.tile(np.repeat(np.arange(1, count + 1), horizon), size * width)
     columns[time] = np.repeat(stamps, width * count, axis=0).reshape(-1)
     columns["yhat"] = round_significant(values.reshape(-1))
     return pd.DataFrame(columns)
 
 
-def _keys(
-    keys: pd.DataFrame, targets: Sequence[str], taken: Sequence[str], size: int, each: int
-) -> dict[str, object]:
-    """The columns that say which series and target a row is of, `each` rows a target."""
-    clashes = [name for name in keys.columns if name in taken]
+def refuse_names(names: Sequence[str], *, totals: bool = False, paths: bool = False) -> None:
+    """DataError where columns of the input have names that these tables have for others."""
+    taken = (*(OF_TOTALS if totals else ()), *(OF_PATHS if paths else ()))
+    clashes = [name for name in names if name in taken]
     if clashes:
         found = "is also the name of another column of the table of totals or paths"
         cure = "rename the column in the input"
         raise DataError(*(Problem(f"column {name!r}", found, cure) for name in clashes))
+
+
+def _keys(keys: pd.DataFrame, targets: Sequence[str], size: int, each: int) -> dict[str, object]:
+    """The columns that say which series and target a row is of, `each` rows a target."""
     row = np.repeat(np.arange(size), len(targets) * each)
     columns: dict[str, object] = {name: keys[name].take(row).array for name in keys.columns}
     if len(targets) > 1:

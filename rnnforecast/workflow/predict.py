@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.data.faults import spoken
 from rnnforecast.data.panel import Panel
@@ -105,19 +106,22 @@ def predict(
     whole = forecast(run.members, cleaned, panel.lengths, rules=rules, horizon=steps)
     wanted = [levels.index(level) for level in run.quantiles]
     found = Forecasts(whole.yhat, whole.quantiles[..., wanted])
+    more = _asked_tables(
+        run, panel, whole, asked
+    )  # whatever is wrong with them, nothing is written
     drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
     predicted = _summary(out, cleaned, found)
     if into_folder:
         with whole_folder(Path(out), replace_if=SUMMARY) as partial:
             _write_table(str(partial / TABLE), run, panel, found)
-            _write_asked(partial / "{}.csv", run, panel, whole, asked)
+            _write_asked(lambda name: partial / f"{name}.csv", panel, more)
             drawn_now = _draw(partial / "plots", run, panel, found, drawn)
             predicted = replace(predicted, plots=drawn_now)
             versions = {"run": str(folder.resolve()), **run.facts["versions"]}
             write_json(partial / SUMMARY, versions | asdict(predicted))
     else:
         _write_table(out, run, panel, found)
-        _write_asked(beside(Path(out), "{}"), run, panel, whole, asked)
+        _write_asked(lambda name: beside(Path(out), name), panel, more)
     if predicted.failed:
         raise _part_failed(predicted)
     return predicted
@@ -164,17 +168,26 @@ def _write_table(path: str, run: Run, panel: Panel, found: Forecasts) -> None:
     )
 
 
-def _write_asked(place: Path, run: Run, panel: Panel, found: Forecasts, asked: Asked) -> None:
-    """Totals and paths, in files named as `place` with their names in it."""
-    daily = panel.frequency.coarser_than_a_day
+def _asked_tables(
+    run: Run, panel: Panel, found: Forecasts, asked: Asked
+) -> dict[str, pd.DataFrame]:
+    """Totals and paths, as far as they are asked for, by name."""
     frames = {}
     if asked.totals:
         frames["totals"] = totals(run, panel, found, asked.totals)
     if asked.paths:
         frames["paths"] = sample(run, panel, found, asked.paths)
+    return frames
+
+
+def _write_asked(
+    place: Callable[[str], Path], panel: Panel, frames: Mapping[str, pd.DataFrame]
+) -> None:
+    """The tables, each in the file that `place` has for its name."""
+    daily = panel.frequency.coarser_than_a_day
     for name, frame in frames.items():
-        path = place.with_name(place.name.format(name))
-        write_forecast(path, frame, daily=daily, timezone=panel.timezone, zone=panel.zone)
+        zones = {"timezone": panel.timezone, "zone": panel.zone}
+        write_forecast(place(name), frame, daily=daily, **zones)
 
 
 def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -> int:

@@ -29,6 +29,7 @@ from rnnforecast.data.split import Split, split
 from rnnforecast.data.transform import Bounds
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.models.pairs import MEANS
+from rnnforecast.output.paths import refuse_names
 from rnnforecast.output.tables import forecast_columns
 from rnnforecast.spec.model import Spec
 from rnnforecast.workflow.imputing import estimate_of, fitted
@@ -139,7 +140,10 @@ def settle(
     spec = _opened(given, base)
     panel, roles = laid.panel, laid.table.roles
     # names that would clash in the forecast are better known before training than after
-    forecast_columns(roles.series, roles.targets, time=roles.time, levels=spec.forecast.quantiles)
+    asked = spec.forecast
+    forecast_columns(roles.series, roles.targets, time=roles.time, levels=asked.quantiles)
+    refuse_names(roles.series, totals=bool(asked.totals))
+    refuse_names([*roles.series, roles.time], paths=bool(asked.paths))
     settled, choices = resolve_season(spec, panel)
     season, horizon = int(settled.window.season), spec.window.horizon
     parts = split(

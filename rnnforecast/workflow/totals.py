@@ -64,7 +64,9 @@ def totals(run: Run, panel: Panel, found: Forecasts, steps: Sequence[int]) -> pd
     yhat, quantiles = np.empty(shape), np.empty((*shape, len(levels)))
     for some, drawn in _drawn(run, found, FOR_TOTALS):
         added = drawn.cumsum(-1)[..., ends]  # [s, C, count, T]
-        quantiles[some] = np.moveaxis(np.quantile(added, levels, axis=2), 0, -1)
+        # between two sums of whole numbers lies what is none
+        between = np.moveaxis(np.quantile(added, levels, axis=2), 0, -1)  # [s, C, T, Q]
+        quantiles[some] = run.plan.bounds.respect(between, axis=1)
         yhat[some] = quantiles[some][..., levels.index(0.5)]
     if any(member.net.architecture.loss in MEANS for member in run.members):
         yhat = found.yhat.cumsum(1)[:, ends].swapaxes(1, 2)  # means add up
