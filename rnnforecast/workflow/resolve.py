@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     }
     vary = spec.ensemble.vary
     if vary == "auto":  # networks asked for by number differ in what was asked for
-        vary = preset.vary if spec.ensemble.members == "auto" else {}
+        vary = _left_open(spec, preset.vary) if spec.ensemble.members == "auto" else {}
         if vary:
             choices.append(Choice("ensemble.vary", vary, preset.reason))
     members = choose("ensemble", "members", preset.members, preset.reason or "enough for most")
@@ -121,6 +122,16 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     sections = {"window": window, "model": model, "training": training, "ensemble": ensemble}
     update = {name: getattr(spec, name).model_copy(update=keys) for name, keys in sections.items()}
     return spec.model_copy(update=update), choices
+
+
+def _left_open(spec: Spec, vary: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """What a preset varies, but for keys that the spec sets itself."""
+    keys = {key: key.split(".") for key in vary}
+    return {
+        key: vary[key]
+        for key, (section, name) in keys.items()
+        if getattr(getattr(spec, section), name) == "auto"
+    }
 
 
 def _season(panel: Panel, horizon: int) -> tuple[int, str]:

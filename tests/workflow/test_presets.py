@@ -1,0 +1,65 @@
+"""Presets: plain keys, for what the spec leaves open, and no longer than there is time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnnforecast.spec.load import load
+from rnnforecast.workflow.artifact import load_run
+from rnnforecast.workflow.events import Recorder, Silent
+from rnnforecast.workflow.prepare import prepare
+from rnnforecast.workflow.presets import BEST_MEMBERS
+from rnnforecast.workflow.train import train
+
+SMALL = ("training.max_steps=2", "model.hidden_size=4", "forecast.plots=0")
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    steps = np.arange(240)
+    y = 50 + 10 * np.sin(2 * np.pi * steps / 24) + np.random.default_rng(0).normal(0, 1, 240)
+    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=240, freq="h"), "y": y})
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    path = tmp_path / "spec.yaml"
+    path.write_text("data: {path: data.csv}\nwindow: {horizon: 6, season: 24}\n", encoding="utf-8")
+    return path
+
+
+def test_fast_takes_fewer_steps_than_balanced(spec: Path) -> None:
+    usual, fast = (prepare(spec, [f"training.preset={name}"]).spec for name in ("balanced", "fast"))
+    assert int(fast.training.max_steps) < int(usual.training.max_steps) / 4
+    assert fast.ensemble.members == usual.ensemble.members == 1
+
+
+def test_best_is_an_ensemble_written_out_in_plain_keys(spec: Path) -> None:
+    found = prepare(spec, ["training.preset=best"])
+    usual = prepare(spec).spec
+    assert found.spec.ensemble.members == BEST_MEMBERS
+    vary = found.spec.ensemble.vary
+    assert isinstance(vary, dict)
+    lookback = int(usual.window.lookback)
+    assert vary["window.lookback"][0] == lookback
+    assert all(each % 24 == 0 and each <= 240 - 6 for each in vary["window.lookback"])
+    assert vary["model.normalize"] == ["log_mean", "standard"]
+    assert {choice.key for choice in found.choices} >= {"ensemble.members", "ensemble.vary"}
+
+
+def test_what_the_spec_sets_itself_is_not_varied(spec: Path) -> None:
+    sets = ["training.preset=best", "window.lookback=48", "model.normalize=last"]
+    assert prepare(spec, sets).spec.ensemble.vary == {}
+    asked = prepare(spec, ["training.preset=best", "ensemble.members=2"]).spec.ensemble
+    assert (asked.members, asked.vary) == (2, {})
+
+
+def test_no_network_begins_that_would_not_be_done_in_time(spec: Path, tmp_path: Path) -> None:
+    recorder = Recorder(Silent())
+    sets = (*SMALL, "ensemble.members=4", "training.time_budget=0.0001")
+    train(spec, tmp_path / "run", overrides=sets, listener=recorder)
+    assert len(load_run(tmp_path / "run").members) == 1
+    assert "time budget: 1 of 4 networks" in recorder.lines()
+    stored = load(tmp_path / "run" / "resolved.yaml", ())
+    assert stored.ensemble.members == 4  # what was asked for
