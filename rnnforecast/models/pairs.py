@@ -15,6 +15,9 @@ POSITIVE = (*COUNTS, "log_normal")
 LOSS_OPTIONS = {"tweedie": ("power",), "mixture": ("components",)}
 """Options of the losses that have any."""
 
+LOGS = ("log_mean", "exponential_smoothing")
+"""Normalisations that read values as logs."""
+
 RATIOS = ("mean", "none")
 """Normalisations that leave ratios to the level, or the values."""
 

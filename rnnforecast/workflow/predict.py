@@ -15,6 +15,7 @@ from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
 from rnnforecast.data.report import changed, percent
 from rnnforecast.errors import PartFailed, Problem, UsageError
 from rnnforecast.evaluation.baselines import seasonal_naive
+from rnnforecast.models.pairs import LOGS
 from rnnforecast.output.files import whole_folder, write_json
 from rnnforecast.output.tables import forecast_frame, table_format, write_forecast
 from rnnforecast.training import device
@@ -271,8 +272,7 @@ def _warnings(run: Run, cleaned: Cleaned) -> Iterator[str]:
     if unseen:
         yield f"{unseen:,} cells hold a category that there was none of at training"
     low = cleaned.values[cleaned.counted] <= 0
-    logs = ("log_mean", "exponential_smoothing")
-    if any(m.net.architecture.normalize in logs for m in run.members) and low.any():
+    if any(m.net.architecture.normalize in LOGS for m in run.members) and low.any():
         yield (
             f"{low.sum():,} values are zero or negative, which there were none of at training: "
             "the model reads them as very small ones; train again if they are real"

@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnforecast import __version__
 from rnnforecast.data.report import changed
+from rnnforecast.models.pairs import LOGS
 from rnnforecast.output.files import write_json, write_text
 from rnnforecast.output.plots import plot_loss
 from rnnforecast.spec.load import dump
@@ -205,6 +206,14 @@ def _warnings(prepared: Prepared, session: Session) -> Iterator[str]:
         done = {"missing": "taken as missing", "clip": "moved to the edge of the usual range"}
         how = done.get(prepared.plan.outliers.action, "kept as they are")
         yield f"{found:,} outliers: {how}"
+    normalize = {each.normalize for each in session.architectures}
+    low = int((prepared.cleaned.values[prepared.cleaned.counted] <= 0).sum())
+    if low and normalize.intersection(LOGS):
+        names = " and ".join(sorted(normalize.intersection(LOGS)))
+        yield (
+            f"{low:,} values are zero or negative, and model.normalize: {names} reads them as very "
+            "small ones: set it to auto"
+        )
     kept = changes.series["skipped"] == ""
     constant = int((changes.series["constant"][kept] > 0).sum())
     if constant:

@@ -29,12 +29,13 @@ class StopAt:
     def __init__(self, phase: str = "", step: int = 0) -> None:
         self.phase, self.step, self.reached = phase, step, False
         self.phases: list[str] = []
+        self.warned: list[str] = []
 
     def say(self, text: str) -> None:
         pass
 
     def warn(self, text: str) -> None:
-        pass
+        self.warned.append(text)
 
     def progress(self, step: Any) -> None:
         self.phases += [step.phase] if step.phase not in self.phases else []
