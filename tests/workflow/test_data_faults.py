@@ -36,7 +36,7 @@ def prepared(name: str) -> Prepared:
         overrides=EXPECTED[name].get("set", []),
     )
     plan, source = plan_of(spec), source_of(spec, FOLDER / "spec.yaml")
-    return settle(spec, lay(plan, read_table(plan, source)), plan, source)
+    return settle(spec, lay(plan, read_table(plan, source)), plan, source, FOLDER)
 
 
 def test_every_file_is_expected_and_there_are_enough_of_them() -> None:

@@ -86,7 +86,7 @@ def prepared(folder: Path, overrides: list[str]) -> Prepared:
     spec = parse(SPEC.replace("FILE", "first.csv"), name="spec.yaml", overrides=overrides)
     plan = plan_of(spec)
     laid = lay(plan, read_table(plan, [str(folder / "first.csv")]))
-    return settle(spec, laid, plan, ())
+    return settle(spec, laid, plan, (), Path())
 
 
 def cleaned_again(found: Prepared, path: Path) -> Cleaned:
@@ -184,7 +184,7 @@ def test_drawn_and_joined_rows_do_not_carry_the_future_back(
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
     plan = plan_of(spec)
     laid = lay(plan, read_table(plan, [str(tmp_path / "first.csv")]))
-    found = settle(spec, laid, plan, ())
+    found = settle(spec, laid, plan, (), Path())
     again = cleaned_again(found, tmp_path / "second.csv")
     for hours in (0, 3, 9):
         origin = (cut - pd.Timedelta(hours=hours)).to_datetime64()
