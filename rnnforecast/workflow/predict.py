@@ -13,7 +13,7 @@ from rnnforecast.data.faults import spoken
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
 from rnnforecast.data.report import changed, percent
-from rnnforecast.errors import PartFailed, Problem, UsageError
+from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.evaluation.baselines import seasonal_naive
 from rnnforecast.models.pairs import LOGS
 from rnnforecast.output.files import whole_folder, write_json
@@ -32,6 +32,9 @@ SHOWN = 5
 
 MOST = 0.5
 """Data of which a smaller share of rows keep the run's frequency probably have another one."""
+
+
+AS_IN_THE_SPEC = Asked()
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,13 @@ def predict(
     data: Sequence[str] | None = None,
     horizon: int | None = None,
     plots: bool = True,
-    asked: Asked | None = None,
+    asked: Asked = AS_IN_THE_SPEC,
     listener: Listener | None = None,
 ) -> Predicted:
     """Forecasts every series of the data from its end and writes the result to `out`.
 
     `out` is a folder, a ``.csv`` or ``.parquet`` file, or ``-``. `data` are files to read instead
-    of those of the spec. `asked` are totals and paths, those of the spec if None. Raises
+    of those of the spec. `asked` are totals and paths beside it. Raises
     RunFolderError, DataError, OutputError; and, once the others are written, PartFailed where some
     series could not be forecast.
     """
@@ -79,11 +82,7 @@ def predict(
     for member in run.members:
         member.net.to(place)
     steps = horizon or run.architecture.horizon
-    asked = Asked(run.totals, run.paths) if asked is None else asked
-    asked.check(steps)
-    if asked and out == "-":
-        found_out = "the forecast goes to stdout, and totals and paths are files beside it"
-        raise UsageError(Problem("-o -", found_out, "give -o a file or a folder"))
+    wanted_totals, wanted_paths = asked.settled(run, steps, files=out != "-")
     table = read_table(run.plan, data or run.source)
     laid = lay(run.plan, table, skip_faulty=True)
     cleaned = finish(
@@ -107,9 +106,8 @@ def predict(
     whole = forecast(run.members, cleaned, panel.lengths, rules=rules, horizon=steps)
     wanted = [levels.index(level) for level in run.quantiles]
     found = Forecasts(whole.yhat, whole.quantiles[..., wanted])
-    more = _asked_tables(
-        run, panel, whole, asked
-    )  # whatever is wrong with them, nothing is written
+    more = _asked_tables(run, panel, whole, wanted_totals, wanted_paths)
+    # whatever is wrong with them, nothing is written
     drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
     predicted = _summary(out, cleaned, found)
     if into_folder:
@@ -170,14 +168,14 @@ def _write_table(path: str, run: Run, panel: Panel, found: Forecasts) -> None:
 
 
 def _asked_tables(
-    run: Run, panel: Panel, found: Forecasts, asked: Asked
+    run: Run, panel: Panel, found: Forecasts, steps: tuple[int, ...], paths: int
 ) -> dict[str, pd.DataFrame]:
     """Totals and paths, as far as they are asked for, by name."""
     frames = {}
-    if asked.totals:
-        frames["totals"] = totals(run, panel, found, asked.totals)
-    if asked.paths:
-        frames["paths"] = sample(run, panel, found, asked.paths)
+    if steps:
+        frames["totals"] = totals(run, panel, found, steps)
+    if paths:
+        frames["paths"] = sample(run, panel, found, paths)
     return frames
 
 
@@ -274,6 +272,6 @@ def _warnings(run: Run, cleaned: Cleaned) -> Iterator[str]:
     low = cleaned.values[cleaned.counted] <= 0
     if any(m.net.architecture.normalize in LOGS for m in run.members) and low.any():
         yield (
-            f"{low.sum():,} values are zero or negative, which there were none of at training: "
-            "the model reads them as very small ones; train again if they are real"
+            f"{low.sum():,} values are zero or negative: the model takes logs and reads them as "
+            "very small ones; train with model.normalize standard if they are real"
         )

@@ -25,6 +25,9 @@ MOST_LOOKBACK = 2048
 LOG_NEEDS = 1e-3
 """Logs are taken where even the smallest value is at least this share of its series' median."""
 
+LONG = 20
+"""A series of so many lookbacks is long enough to learn one of twice as many seasons."""
+
 SEASONS_READ = {4: 6, 5: 8, 7: 8, 12: 4, 24: 7, 52: 3}
 """Seasons of history that are read, by season length; others: as many as fit in about 168 steps."""
 
@@ -160,6 +163,8 @@ def _segment(season: int, horizon: int, lookback: int | str) -> tuple[int, str]:
 def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[int, str]:
     if season > 1:
         seasons = SEASONS_READ.get(season, int(np.clip(168 // season, 2, 8)))
+        if float(np.median(panel.lengths)) >= LONG * 2 * seasons * season:
+            seasons *= 2  # so many windows can teach a longer look back
         wanted, reason = max(seasons * season, horizon), f"{seasons} seasons, at least a horizon"
     else:
         wanted, reason = 8 * horizon, "eight horizons"

@@ -29,26 +29,39 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be written besides the forecast."""
+    """What is to be written besides the forecast; None for what the run's spec says."""
 
-    totals: tuple[int, ...] = ()
+    totals: tuple[int, ...] | None = None
     """Numbers of steps to add up, from the first."""
-    paths: int = 0
+    paths: int | None = None
 
     def __bool__(self) -> bool:
         return bool(self.totals or self.paths)
 
-    def check(self, horizon: int) -> None:
-        """UsageError for a total over more steps than are forecast."""
-        for steps in self.totals:
-            if not 1 <= steps <= horizon:
+    def settled(self, run: Run, steps: int, *, files: bool) -> tuple[tuple[int, ...], int]:
+        """Totals and paths of a forecast of so many steps, the spec's as far as they fit.
+
+        `files` says that there can be files beside the forecast. UsageError where what is asked
+        for here does not fit.
+        """
+        if self and not files:
+            found = "the forecast goes to stdout, and totals and paths are files beside it"
+            raise UsageError(Problem("-o -", found, "give -o a file or a folder"))
+        for total in self.totals or ():
+            if not 1 <= total <= steps:
                 raise UsageError(
                     Problem(
-                        f"a total of {steps} steps",
-                        f"{horizon} steps are forecast",
-                        f"ask for 1 to {horizon} of them, or for a longer horizon",
+                        f"a total of {total} steps",
+                        f"{steps} steps are forecast",
+                        f"ask for 1 to {steps} of them, or for a longer horizon",
                     )
                 )
+        totals = tuple(each for each in run.totals if each <= steps and files)
+        paths = run.paths if files else 0
+        return (
+            totals if self.totals is None else self.totals,
+            paths if self.paths is None else self.paths,
+        )
 
 
 def beside(out: Path, name: str) -> Path:

@@ -39,12 +39,13 @@ def test_what_is_asked_for_at_predict_stands_instead_of_the_spec_s(
     given(more="forecast: {totals: [7], paths: 2}\n")
     assert train("forecast.plots=0").exit_code == 0
     assert rnnforecast("predict", "run", "-o", "f.csv", "--total", "2").exit_code == 0
-    assert files() == {"f.csv", "f-totals.csv"}
+    assert files() == {"f.csv", "f-totals.csv", "f-paths.csv"}
     assert set(pd.read_csv("f-totals.csv")["steps"]) == {2}
-    for path in ("f.csv", "f-totals.csv"):
+    for path in files():
         Path(path).unlink()
     assert rnnforecast("predict", "run", "-o", "f.csv", "--paths", "0").exit_code == 0
-    assert files() == {"f.csv"}
+    assert files() == {"f.csv", "f-totals.csv"}
+    assert set(pd.read_csv("f-totals.csv")["steps"]) == {7}
 
 
 def test_totals_beyond_the_horizon_and_on_stdout_are_refused_and_nothing_is_written(

@@ -63,3 +63,12 @@ def test_no_network_begins_that_would_not_be_done_in_time(spec: Path, tmp_path: 
     assert "time budget: 1 of 4 networks" in recorder.lines()
     stored = load(tmp_path / "run" / "resolved.yaml", ())
     assert stored.ensemble.members == 4  # what was asked for
+
+
+@pytest.mark.parametrize(("days", "seasons"), [(100, 7), (400, 14)])
+def test_long_series_are_read_twice_as_far_back(spec: Path, days: int, seasons: int) -> None:
+    steps = np.arange(24 * days)
+    y = 50 + 10 * np.sin(2 * np.pi * steps / 24)
+    stamps = pd.date_range("2020-01-01", periods=len(steps), freq="h")
+    pd.DataFrame({"ds": stamps, "y": y}).to_csv(spec.parent / "data.csv", index=False)
+    assert prepare(spec).spec.window.lookback == 24 * seasons

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -206,7 +206,23 @@ def test_an_ensemble_has_totals_of_its_one_forecast(given: Given, forecast: Run)
 @pytest.mark.parametrize("steps", [0, -1, 8])
 def test_a_total_of_more_steps_than_are_forecast_is_refused(steps: int) -> None:
     with pytest.raises(UsageError, match=f"a total of {steps} steps: 7 steps are forecast"):
-        Asked((steps,)).check(7)
+        Asked((steps,)).settled(cast("Any", None), 7, files=True)
+
+
+def test_totals_of_the_spec_that_do_not_fit_a_forecast_are_left_out(
+    given: Given, rnnforecast: Run
+) -> None:
+    given(more="forecast: {totals: [2, 7], paths: 2}\n")
+    trained("run")
+    assert rnnforecast("predict", "run", "-o", "f.csv", "--horizon", "3").exit_code == 0
+    assert set(pd.read_csv("f-totals.csv")["steps"]) == {2}
+    assert rnnforecast("predict", "run", "-o", "-").exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "g.csv", "--total", "4").exit_code == 0
+    assert set(pd.read_csv("g-totals.csv")["steps"]) == {4}
+    assert Path("g-paths.csv").is_file()  # those of the spec
+    result = rnnforecast("predict", "run", "-o", "-", "--total", "4")
+    assert result.exit_code == 2
+    assert "totals and paths are files beside it" in result.stderr
 
 
 def test_files_lie_beside_the_forecast_and_are_named_after_it() -> None:

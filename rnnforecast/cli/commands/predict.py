@@ -72,9 +72,7 @@ def predict(
                     "give -o a file",
                 )
             )
-        asked = None
-        if total is not None or paths is not None:
-            asked = Asked(tuple(total or ()), paths or 0)
+        asked = Asked(None if total is None else tuple(total), paths)
         done = forecast(
             run, target, data=data, horizon=horizon, plots=plots, asked=asked, listener=voice
         )
