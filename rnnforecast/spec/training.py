@@ -62,7 +62,7 @@ class Training(Section):
         description="How gradients become updates; sgd has Nesterov's momentum of 0.9 and wants a"
         " higher learning rate.",
     )
-    learning_rate: Positive = Field(0.002, description="The highest learning rate.")
+    learning_rate: Auto | Positive = Field("auto", description="The highest learning rate.")
     schedule: Literal["one_cycle", "cosine", "constant", "step", "plateau"] = Field(
         "one_cycle",
         description="How the learning rate changes during training; step: to a tenth at half and"

@@ -306,7 +306,7 @@ class Session:
     def _recipe(self, spec: Training, *, first: bool) -> Recipe:
         recipe = Recipe(
             max_steps=int(spec.max_steps),
-            learning_rate=spec.learning_rate,
+            learning_rate=float(spec.learning_rate),
             schedule=spec.schedule,
             weight_decay=spec.weight_decay,
             clip_norm=spec.clip_norm,

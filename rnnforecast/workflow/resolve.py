@@ -16,7 +16,7 @@ from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.season import detect
 from rnnforecast.models.pairs import COUNTS, POSITIVE
 from rnnforecast.spec.model import Spec
-from rnnforecast.workflow.presets import preset_of
+from rnnforecast.workflow.presets import Preset, preset_of
 from rnnforecast.workflow.spec import differences
 
 MOST_LOOKBACK = 2048
@@ -119,7 +119,10 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     ensemble = {"members": members, "vary": vary}
     training = {
         "max_steps": choose("training", "max_steps", steps, f"for {values:,} observed values"),
-        "batch_size": choose("training", "batch_size", *_batch_size(values)),
+        "batch_size": choose("training", "batch_size", *_batch_size(values, preset)),
+        "learning_rate": choose(
+            "training", "learning_rate", preset.learning_rate, preset.reason or "the usual one"
+        ),
     }
     window = {"season": season, "segment": segment, "lookback": lookback}
     sections = {"window": window, "model": model, "training": training, "ensemble": ensemble}
@@ -191,7 +194,9 @@ def _hidden_size(values: int) -> tuple[int, str]:
     return (128, "the usual width") if values >= 5_000 else (64, "few observed values")
 
 
-def _batch_size(values: int) -> tuple[int, str]:
+def _batch_size(values: int, preset: Preset) -> tuple[int, str]:
+    if preset.batch_size:
+        return preset.batch_size, preset.reason
     return (128, "the usual size") if values >= 5_000 else (64, "few observed values")
 
 

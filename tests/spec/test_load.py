@@ -187,8 +187,8 @@ WRONG = {
     " at least 1, found 'large'",
     "model: {options: [1]}": "line 5, model.options: expected a group of keys and values,"
     " found a list",
-    "training: {learning_rate: .inf}": "line 5, training.learning_rate: expected a number greater"
-    " than 0, found inf",
+    "training: {learning_rate: .inf}": "line 5, training.learning_rate: expected auto or a number"
+    " greater than 0, found inf",
     "training: {final_fit: maybe}": "line 5, training.final_fit: expected true or false,"
     " found 'maybe'",
     "training: {seed: -1}": "line 5, training.seed: expected a whole number of at least 0,"
