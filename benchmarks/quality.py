@@ -158,9 +158,9 @@ def run(benchmark: Benchmark, data: Path, seed: int, changes: Sequence[str]) -> 
     sets = [part for change in (f"training.seed={seed}", *changes) for part in ("--set", change)]
     with tempfile.TemporaryDirectory(prefix="rnnforecast-quality-") as place:
         folder = Path(place)
-        _command(folder, "init", str(source), "--set", f"window.horizon={benchmark.horizon}")
-        trained = _command(folder, "train", "spec.yaml", "-o", "run", *sets)
-        predicted = _command(folder, "predict", "run", "--no-plots", "-o", "forecast.csv")
+        command(folder, "init", str(source), "--set", f"window.horizon={benchmark.horizon}")
+        trained = command(folder, "train", "spec.yaml", "-o", "run", *sets)
+        predicted = command(folder, "predict", "run", "--no-plots", "-o", "forecast.csv")
         forecast = read(folder / "forecast.csv")
         facts = json.loads((folder / "run" / "state.json").read_text(encoding="utf-8"))
     test = read(data / f"{benchmark.name}_test.csv.gz")
@@ -174,7 +174,7 @@ def read(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, parse_dates=["ds"], dtype={"unique_id": str})
 
 
-def _command(folder: Path, *words: str) -> float:
+def command(folder: Path, *words: str) -> float:
     """Seconds that the whole process took; stops here, with its words, where it failed."""
     started = time.perf_counter()
     done = subprocess.run(

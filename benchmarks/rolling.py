@@ -11,7 +11,6 @@ Training is through the command line; origins are forecast by the stored run, wi
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 from machine import describe
+from quality import command
 
 from rnnforecast.data.plan import finish, lay, read_table, treat
 from rnnforecast.data.window import Index
@@ -39,9 +39,9 @@ def trained(folder: Path, table: pd.DataFrame, horizon: int, sets: Sequence[str]
     """Writes a spec and trains in `folder`; the seconds of the training process."""
     table.iloc[:VALIDATION].to_csv(folder / "data.csv", index=False)
     words = [part for change in sets for part in ("--set", change)]
-    _command(folder, "init", "data.csv", "--set", f"window.horizon={horizon}")
+    command(folder, "init", "data.csv", "--set", f"window.horizon={horizon}")
     started = time.perf_counter()
-    _command(folder, "train", "spec.yaml", "-o", "run", *words)
+    command(folder, "train", "spec.yaml", "-o", "run", *words)
     return time.perf_counter() - started
 
 
@@ -55,7 +55,7 @@ def errors(folder: Path, table: pd.DataFrame, horizon: int) -> tuple[float, floa
     windows = windows_of(cleaned, nets, torch.device("cpu"), run.items)
     names = list(run.plan.reading.targets)
     values = table[names].to_numpy(np.float64)
-    mean, deviation = values[:TRAIN].mean(0), values[:TRAIN].std(0)
+    deviation = values[:TRAIN].std(0)  # the mean cancels in the errors
     origins = np.arange(VALIDATION, TEST - horizon + 1)
     squared = absolute = count = 0.0
     for begin in range(0, len(origins), AT_ONCE):
@@ -66,7 +66,6 @@ def errors(folder: Path, table: pd.DataFrame, horizon: int) -> tuple[float, floa
         squared += float((error**2).sum())
         absolute += float(np.abs(error).sum())
         count += error.size
-    del mean  # errors do not hang on it
     return squared / count, absolute / count
 
 
@@ -82,18 +81,6 @@ def _points(run, windows, origins, targets, horizon):  # type: ignore[no-untyped
         several.append(found[:, :, 0, levels.index(0.5)])
     together = run.combination.of(np.stack(several))
     return together.reshape(len(origins), targets, horizon)
-
-
-def _command(folder: Path, *words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "rnnforecast", *words, "--quiet"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"rnnforecast {words[0]} ended with {done.returncode}:\n{done.stderr}")
 
 
 def main() -> None:
@@ -129,9 +116,9 @@ def main() -> None:
     print(text)
     if asked.out:
         changes = "".join(f" --set {change}" for change in asked.set)
-        command = f"python benchmarks/rolling.py DATA --seeds {asked.seeds}{changes}"
+        words = f"python benchmarks/rolling.py DATA --seeds {asked.seeds}{changes}"
         asked.out.write_text(
-            f"# Long horizons\n\n{describe()}\n\n`{command}`\n\n{text}\n", encoding="utf-8"
+            f"# Long horizons\n\n{describe()}\n\n`{words}`\n\n{text}\n", encoding="utf-8"
         )
 
 
