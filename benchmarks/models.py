@@ -38,7 +38,7 @@ HEADS = {
 }  # fmt: skip
 HYBRIDS = {
     "linear map first": [],
-    "without the linear map": ["model.linear_first=false"],
+    "without the linear map": ["model.first_forecast=none"],
     "exponential smoothing": ["model.normalize=exponential_smoothing"],
     "three networks": ["ensemble.members=3"],
 }

@@ -80,7 +80,7 @@ def loop(rounds: int) -> list[str]:
             dropout=0.1,
             decoder="parallel",
             normalize="mean",
-            linear_first=True,
+            first="linear",
             loss="quantile",
             levels=(0.025, 0.1, 0.5, 0.9, 0.975),
             options={},

@@ -27,7 +27,8 @@ class Architecture:
     dropout: float
     decoder: str
     normalize: str
-    linear_first: bool
+    first: str
+    """The first forecast: `linear`, `theta` or `none`."""
     loss: str
     levels: tuple[float, ...]
     loss_options: Mapping[str, object] = field(default_factory=dict)

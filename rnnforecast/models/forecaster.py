@@ -3,9 +3,8 @@
     history [B, L, C] → difference → normalise → embed [B, G, K] → backbone → decode [B, J, K]
         → head [B, H, C, Q]
 
-With `linear_first` a linear map from the lookback to the horizon gives the first forecast and the
-recurrent part adds to it; the map is shared by all targets. Covariates are read with the history,
-and those known ahead once more for each forecast step.
+A first forecast, see `first`, is what the recurrent part adds to; it is made of all targets alike.
+Covariates are read with the history, and those known ahead once more for each forecast step.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from rnnforecast.models.covariates import Covariates, StepsAhead
 from rnnforecast.models.decoders import FED_BACK, AtOnce, Encoded, decoder_of
 from rnnforecast.models.embed import LARGEST_INPUT, SegmentEmbedding
 from rnnforecast.models.feeding import Truth, feed, of_paths
+from rnnforecast.models.first import First
 from rnnforecast.models.forking import Change, forks
 from rnnforecast.models.heads import Frame, head_of, weighted_mean
 from rnnforecast.models.history import History
@@ -76,7 +76,7 @@ class Forecaster(nn.Module):
         # the recurrent part has nothing to say before it has learnt something
         nn.init.zeros_(self.unfold.weight)
         nn.init.zeros_(self.unfold.bias)
-        self.first = _seasonal_naive(a) if a.linear_first else None
+        self.first = First(a) if a.first != "none" else None
         self.known = Covariates(a.covariates.known, a.covariates.known_codes)
         self.ahead = (
             StepsAhead(self.known.width, a.hidden_size, outputs, dropout=a.dropout)
@@ -170,7 +170,8 @@ class Forecaster(nn.Module):
         return raw.reshape(pieces.shape[0], -1, self.architecture.channels, self.head.width)
 
     def _extra(self, z: Tensor, history: History, last: Tensor) -> Tensor:
-        """What the covariates ahead and the linear map say, `[B, H, C, P]`, or zero for neither."""
+        """What the covariates ahead and the first forecast say, `[B, H, C, P]`, or zero for
+        neither."""
         a = self.architecture
         extra = z.new_zeros(1, 1, 1, 1)
         if self.ahead is not None:
@@ -179,12 +180,26 @@ class Forecaster(nn.Module):
             told = self.ahead(ahead, last)
             extra = extra + told.reshape(z.shape[0], -1, a.channels, self.head.width)
         if self.first is not None:
-            seen = z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * history.present
-            line = self.first(seen.transpose(1, 2)).transpose(1, 2)  # [B, H, C]
+            seen = self._seen(z, history)
+            line = self.first(seen, history.present)  # [B, H, C]
             # only the middle of the forecast: the gaps to the other quantiles hang on it
             before, after = self.head.middle, self.head.width - 1 - self.head.middle
             extra = extra + functional.pad(line.unsqueeze(-1), (before, after))
         return extra.expand(-1, a.horizon, a.channels, self.head.width)
+
+    @staticmethod
+    def _seen(z: Tensor, history: History) -> Tensor:
+        """What the first forecast is made of, `[B, L, C]`."""
+        return z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * history.present
+
+    @torch.no_grad()
+    def first_pair(self, history: History, future: Tensor) -> tuple[Tensor, Tensor]:
+        """What the map of the first forecast reads, `[B, L, C]`, and what it is to say,
+        `[B, H, C]`, in the net's values; arguments as for `loss`."""
+        assert self.first is not None
+        history, frame = self.read(history)
+        seen = self._seen(frame.past(history.values), history)
+        return seen, frame.normalised(future) - self.first.theta_of(seen, history.present)
 
     def loss(self, history: History, future: Tensor, weight: Tensor) -> Tensor:
         """Scalar loss on the scale of the head.
@@ -293,21 +308,3 @@ class Forecaster(nn.Module):
             self, encoded.repeated(count), history.repeated(count), frame.repeated(count), wide
         )
         return drawn.reshape(len(z), count, *drawn.shape[1:]) * self.unit, frame.level
-
-
-@torch.no_grad()
-def _seasonal_naive(a: Architecture) -> nn.Linear:
-    """The linear map from lookback to horizon, started as the seasonal naive forecast.
-
-    So training starts from what the forecast is to beat, and few data cannot lead it far astray.
-    Of differences, and of values without their season, it starts with none at all.
-    """
-    linear = nn.Linear(a.lookback, a.horizon)
-    linear.weight.zero_()
-    linear.bias.zero_()
-    if a.difference or a.normalize == "exponential_smoothing":
-        return linear
-    step = torch.arange(a.horizon)
-    season = min(a.season, a.lookback)
-    linear.weight[step, a.lookback - season + step % season] = 1.0
-    return linear

@@ -42,6 +42,7 @@ class Choice:
     joint: bool = False
     loss_options: tuple[tuple[str, object], ...] = ()
     difference: int = 0
+    first: str = "auto"
 
 
 def refusals(choice: Choice) -> Iterator[tuple[str, str, str]]:
@@ -106,6 +107,10 @@ def _of_normalize(choice: Choice) -> Iterator[tuple[str, str, str]]:
     if loss == "log_normal" and normalize not in (*RATIOS, "log_mean", None):
         why = f"'log_normal' needs ratios to the level, which '{normalize}' does not leave"
         yield "model.normalize", why, "set it to mean, log_mean, none or auto"
+    if choice.first == "theta" and (choice.difference or normalize == "exponential_smoothing"):
+        what = "differences" if choice.difference else "values whose level and season are taken out"
+        why = f"'theta' forecasts values, and the network reads {what}"
+        yield "model.first_forecast", why, "set it to linear or auto"
     if normalize == "exponential_smoothing" and choice.joint:
         why = "the smoothing is of each target on its own"
         yield "model.channels", why, "set it to independent, or model.normalize to auto"

@@ -103,8 +103,12 @@ class Model(Section):
         description="The one or two seasons that exponential_smoothing learns for each series;"
         " auto: the season.",
     )
-    linear_first: Flag = Field(
-        True, description="Add a linear map from lookback to horizon to the network's output."
+    first_forecast: Literal["auto", "linear", "theta", "none"] = Field(
+        "auto",
+        description="What the network's output is added to: a linear map from lookback to horizon,"
+        " fitted by least squares and then learnt further, or the theta forecast of each window"
+        " and such a map; auto: linear or theta, whichever forecasts stretches better that were"
+        " left out.",
     )
     channels: Literal["independent", "joint"] = Field(
         "independent",

@@ -111,6 +111,12 @@ class Training(Section):
         description="How much each series counts in the loss; level: in proportion to the mean"
         " size of its values.",
     )
+    window_weight: Literal["auto", "equal", "spread"] = Field(
+        "auto",
+        description="How much each window counts in the loss; spread: in proportion to the"
+        " deviation of its values, so that errors count in the units of the series; auto: spread"
+        " where model.normalize divides by it.",
+    )
     sample_series: Literal["length", "uniform", "scale"] = Field(
         "length",
         description="How often windows are drawn from a series: by the root of its observed"

@@ -13,7 +13,7 @@ from torch import Tensor
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.history import History
 from rnnforecast.training.batches import Windows
-from rnnforecast.training.weighing import EQUAL, Weighing
+from rnnforecast.training.weighing import EQUAL, Weighing, spread
 
 WINDOWS_AT_ONCE = 4096
 
@@ -66,6 +66,15 @@ def futures(windows: Windows, item: Ints, origin: Ints) -> tuple[Floats, Floats]
         count = history.visible.sum((1, 2)).clamp_min(1)
         size.append(((history.values.abs() * history.visible).sum((1, 2)) / count).cpu().numpy())
     return np.concatenate(actual), np.concatenate(size).astype(np.float64)
+
+
+def spreads(windows: Windows, item: Ints, origin: Ints) -> Floats:
+    """The spread of the history of each window, `[W, C]` original units."""
+    found = []
+    for part, begin in _parts(item, origin, windows):
+        history = windows.gather(part, begin, begin, steps=1).history
+        found.append(spread(history)[:, 0].cpu().numpy())
+    return np.concatenate(found).astype(np.float64)
 
 
 def quantiles(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,14 @@ from rnnforecast.training import checkpoint, device, inference
 from rnnforecast.training.batches import Batch
 from rnnforecast.training.checkpoint import Checkpoint
 from rnnforecast.training.compiling import compile_forward
+from rnnforecast.training.least_squares import fit_first
 from rnnforecast.training.loop import FitState, Fitter, Progress, Recipe, Weights
 from rnnforecast.training.parallel import ALONE, Team
 from rnnforecast.workflow.combining import Joined, join
 from rnnforecast.workflow.drawing import Emphasis
 from rnnforecast.workflow.events import Listener, Step
 from rnnforecast.workflow.finetune import Start
+from rnnforecast.workflow.first import better, with_first
 from rnnforecast.workflow.forecasting import (
     Forecasts,
     Ints,
@@ -46,10 +48,14 @@ from rnnforecast.workflow.forecasting import (
 from rnnforecast.workflow.holdout import Scored, score
 from rnnforecast.workflow.members import architecture_of, members_of
 from rnnforecast.workflow.prepare import Prepared, hash_of
+from rnnforecast.workflow.resolve import Choice
 
 MOST_VALIDATION_WINDOWS = 2048
 MEASURED_WINDOWS = 1024
 """Windows whose spread sets the unit the net works in."""
+
+FIRST_WINDOWS = 32_768
+"""Windows that the first forecast is fitted to by least squares."""
 
 LAST_FIT_SHARE = 0.25
 """Steps of the last fit, as a share of the first one's."""
@@ -114,17 +120,43 @@ class Session:
         together = self.windows.channels < self.cleaned.counted.shape[1]
         self.counted = items_of(self.cleaned, joint=together)
         self.plan = prepared.plan
+        self.choices = [*prepared.choices, *self._settle_first()]
         start = spec.training.start_from
         self.start = (
             None
             if start is None
             else Start(prepared.base / start, spec.training.freeze, self.items)
         )
-        told = [dump(spec), self.data_hash, *([] if self.start is None else [self.start.digest])]
+        told = [
+            dump(self.spec),
+            self.data_hash,
+            *([] if self.start is None else [self.start.digest]),
+        ]
         self.identity = hashlib.sha256("\n".join(told).encode()).hexdigest()
         self.no_compiler = False
         self.kept: Weights = {}
         """The weights of finished fits, ``phase/member/name``."""
+
+    def _settle_first(self) -> Iterator[Choice]:
+        """Settles the first forecast of the networks that leave it open."""
+        open_ = [n for n, spec in enumerate(self.specs) if spec.model.first_forecast == "auto"]
+        if not open_:
+            return
+        number = open_[0]
+        emphasis = self._emphasis(number, self.split.train_end)
+        index = self._validation_index() or self._last_index()
+        some = self._draw(emphasis, MEASURED_WINDOWS, self.spec.training.seed)(0)
+        choice = better(self.architectures[number], emphasis, index, some)
+        self.spec, *self.specs = with_first([self.spec, *self.specs], choice.value)
+        self.architectures = [architecture_of(each, self.cleaned) for each in self.specs]
+        yield choice
+
+    def _emphasis(self, number: int, ends: Ints) -> Emphasis:
+        """What a fit of the network `number` on the steps before `ends [S]` dwells on."""
+        windows = self.windows.reaching(self.architectures[number].steps_read)
+        return Emphasis(
+            self.specs[number].training, self.cleaned, ends, windows, self._origins(ends)
+        )
 
     def unfinished(self) -> Checkpoint | None:
         """The checkpoint of a training of the same spec and data; None where there is none.
@@ -226,15 +258,16 @@ class Session:
         before: dict[str, Any],
     ) -> FitState:
         spec, first = self.specs[number].training, phase == FIRST
-        windows = self.windows.reaching(net.architecture.steps_read)
         ends = self.split.train_end if first else self.panel.lengths
-        emphasis = Emphasis(spec, self.cleaned, ends, windows)
+        emphasis = self._emphasis(number, ends)
         # the last fit draws other windows than the first
         seed = spec.seed if first else spec.seed + 1
-        draw = self._draw(emphasis, ends, int(spec.batch_size), seed, self.team)
+        draw = self._draw(emphasis, int(spec.batch_size), seed, self.team)
         if first and state is None and self.start is None:
-            some = self._draw(emphasis, ends, MEASURED_WINDOWS, spec.seed)(0)
+            some = self._draw(emphasis, MEASURED_WINDOWS, spec.seed)(0)
             net.measure(some.history, some.future, some.weight)
+            if net.first is not None:
+                fit_first(net, emphasis.evenly(FIRST_WINDOWS))
         recipe = self._recipe(spec, first=first)
         if spec.compile and not self.no_compiler:
             self._compile(net, draw(0), recipe)
@@ -265,13 +298,13 @@ class Session:
             return fitter.run()
 
     def _draw(
-        self, emphasis: Emphasis, ends: Ints, batch_size: int, seed: int, team: Team = ALONE
+        self, emphasis: Emphasis, batch_size: int, seed: int, team: Team = ALONE
     ) -> Callable[[int], Batch]:
-        """The random windows of each batch, with targets before `ends [S]`: this process's part."""
+        """The random windows of each batch: this process's part."""
         if batch_size < team.size:
             found = f"{batch_size} windows cannot be shared by {team.size} processes"
             raise SpecError(Problem("training.batch_size", found, f"set it to {team.size} or more"))
-        sampler = emphasis.sampler(self._origins(ends), batch_size=batch_size, seed=seed)
+        sampler = emphasis.sampler(batch_size=batch_size, seed=seed)
 
         def draw(number: int) -> Batch:
             item, origin, limit = team.part(sampler.draw(number))
@@ -344,13 +377,15 @@ class Session:
             most=MOST_VALIDATION_WINDOWS,
         )
 
+    def _last_index(self) -> Index:
+        """The held-out horizon, which has to tell where there is no validation part."""
+        return at(self.split.test_origin, horizon=self.horizon, channels=self.windows.channels)
+
     def _score(self, nets: list[Forecaster]) -> tuple[Joined, Scored, Forecasts]:
         """The networks made into one, and the scores of that on the held-out horizon, with its
         forecasts."""
         quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
-        # without a validation part the held-out horizon itself has to tell
-        index = self._validation_index()
-        index = index or at(origins, horizon=self.horizon, channels=self.windows.channels)
+        index = self._validation_index() or self._last_index()
         method = self.spec.ensemble.combine
         joined = join(nets, self.windows, index, quantiles=quantiles, method=method)
         bounds, transform = self.plan.bounds, self.plan.transform

@@ -14,7 +14,7 @@ import numpy as np
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.season import detect
-from rnnforecast.models.pairs import COUNTS, POSITIVE
+from rnnforecast.models.pairs import COUNTS, MEANS, POSITIVE
 from rnnforecast.spec.model import Spec
 from rnnforecast.workflow.presets import Preset, preset_of
 from rnnforecast.workflow.spec import differences
@@ -26,9 +26,18 @@ LOG_NEEDS = 1e-3
 """Logs are taken where even the smallest value is at least this share of its series' median."""
 
 LONG = 20
-"""A series of so many lookbacks is long enough to learn one of twice as many seasons."""
+"""A series of so many lookbacks is long enough to learn from one of them; one of many more is read
+so many times as far back, at most `FURTHER`."""
 
-SEASONS_READ = {4: 6, 5: 8, 7: 8, 12: 4, 24: 7, 52: 3}
+FURTHER = 3
+
+SPREAD = ("standard", "robust", "last")
+"""Normalisers that divide a window by how much its values differ."""
+
+NORMALISED = ("quantile", "mae", "huber", *MEANS)
+"""Losses that are taken of normalised values as they are."""
+
+SEASONS_READ = {4: 8, 5: 8, 7: 8, 12: 8, 24: 7, 52: 3}
 """Seasons of history that are read, by season length; others: as many as fit in about 168 steps."""
 
 
@@ -109,6 +118,7 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
             "model", "decoder", "direct", "the whole horizon at once from the last state"
         ),
         "normalize": normalize,
+        "first_forecast": _first_forecast(spec, str(normalize)),
     }
     vary = spec.ensemble.vary
     if vary == "auto":  # networks asked for by number differ in what was asked for
@@ -123,6 +133,7 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
         "learning_rate": choose(
             "training", "learning_rate", preset.learning_rate, preset.reason or "the usual one"
         ),
+        "window_weight": choose("training", "window_weight", *_window_weight(spec, str(normalize))),
     }
     window = {"season": season, "segment": segment, "lookback": lookback}
     sections = {"window": window, "model": model, "training": training, "ensemble": ensemble}
@@ -166,8 +177,8 @@ def _segment(season: int, horizon: int, lookback: int | str) -> tuple[int, str]:
 def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[int, str]:
     if season > 1:
         seasons = SEASONS_READ.get(season, int(np.clip(168 // season, 2, 8)))
-        if float(np.median(panel.lengths)) >= LONG * 2 * seasons * season:
-            seasons *= 2  # so many windows can teach a longer look back
+        # many windows can teach a longer look back
+        seasons *= int(np.clip(np.median(panel.lengths) // (LONG * seasons * season), 1, FURTHER))
         wanted, reason = max(seasons * season, horizon), f"{seasons} seasons, at least a horizon"
     else:
         wanted, reason = 8 * horizon, "eight horizons"
@@ -198,6 +209,20 @@ def _batch_size(values: int, preset: Preset) -> tuple[int, str]:
     if preset.batch_size:
         return preset.batch_size, preset.reason
     return (128, "the usual size") if values >= 5_000 else (64, "few observed values")
+
+
+def _first_forecast(spec: Spec, normalize: str) -> str:
+    """What the spec says; left open where the data are to decide, see `workflow.first`."""
+    given = spec.model.first_forecast
+    plain = normalize != "exponential_smoothing" and not difference_of(spec)
+    return "linear" if given == "auto" and not plain else given
+
+
+def _window_weight(spec: Spec, normalize: str) -> tuple[str, str]:
+    counted = spec.training.loss in NORMALISED and spec.model.decoder != "forking"
+    if normalize in SPREAD and counted:
+        return "spread", "errors count in the units of the series"
+    return "equal", "errors count relative to the level"
 
 
 def _normalize(spec: Spec, cleaned: Cleaned) -> tuple[str, str]:

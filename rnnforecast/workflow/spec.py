@@ -72,8 +72,8 @@ def _refused_numbers(spec: Spec) -> Iterator[tuple[str, str, str]]:
         yield "training.freeze", found, "set training.start_from to a run, or leave it out"
     if spec.model.decoder != "forking":
         return
-    for key in ("horizon_weight", "series_weight"):
-        if getattr(spec.training, key) != "equal":
+    for key in ("horizon_weight", "series_weight", "window_weight"):
+        if getattr(spec.training, key) not in ("equal", "auto"):
             found = "the decoder forking counts all that it forecasts on the way alike"
             yield f"training.{key}", found, "set it to equal, or model.decoder to another"
 
@@ -86,6 +86,7 @@ def _choice(spec: Spec) -> Choice:
         decoder=None if model.decoder == "auto" else model.decoder,
         normalize=None if model.normalize == "auto" else model.normalize,
         loss=spec.training.loss,
+        first=model.first_forecast,
         bidirectional=model.bidirectional,
         recurrent_dropout=model.recurrent_dropout,
         zoneout=model.zoneout,

@@ -117,7 +117,7 @@ def test_every_backbone_can_be_inspected(
         ("model.decoder=parallel", "training.loss=mse", "clean.transform=log1p"),
         ("model.decoder=forking", "clean.missing=linear"),
         ("model.channels=joint", "clean.transform=difference"),
-        ("model.bidirectional=true", "model.linear_first=false"),
+        ("model.bidirectional=true", "model.first_forecast=none"),
         ("model.normalize=exponential_smoothing", "window.segment=1"),
     ],
     ids=lambda overrides: overrides[0],

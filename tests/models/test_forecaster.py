@@ -36,7 +36,7 @@ SMALL = Architecture(
     dropout=0.0,
     decoder="direct",
     normalize="standard",
-    linear_first=True,
+    first="linear",
     loss="quantile",
     levels=LEVELS,
 )
@@ -171,10 +171,10 @@ def test_the_linear_map_moves_all_quantiles_alike(loss: str) -> None:
     assert found.first is not None
     with torch.no_grad():
         whole = found.head.quantiles(found(z, history, frame), frame, LEVELS)
-        line = found.first((z * history.visible)[..., 0])  # [B, H]
+        line = found.first(z * history.visible, history.present)  # [B, H, C]
         found.first = None
         rest = found.head.quantiles(found(z, history, frame), frame, LEVELS)
-    torch.testing.assert_close(whole, rest + line[:, :, None, None])
+    torch.testing.assert_close(whole, rest + line.unsqueeze(-1))
 
 
 @pytest.mark.parametrize("season", [1, 2, 4, 7, 24])
@@ -184,11 +184,12 @@ def test_the_linear_map_starts_as_the_seasonal_naive_forecast(season: int) -> No
     known = z.tolist()
     for _ in range(5):  # a season longer than the lookback repeats the lookback
         known.append(known[-min(season, 12)])
-    torch.testing.assert_close(found.first(z), torch.tensor(known[12:]))
+    line = found.first(z.reshape(1, 12, 1), torch.ones(1, 12, 1))
+    torch.testing.assert_close(line.flatten(), torch.tensor(known[12:]))
 
 
-def test_without_the_linear_map_there_is_none() -> None:
-    assert net(linear_first=False).first is None
+def test_without_a_first_forecast_there_is_none() -> None:
+    assert net(first="none").first is None
 
 
 def test_the_forecast_is_the_same_in_a_batch_and_alone() -> None:

@@ -41,7 +41,7 @@ def net(backbone: str = "gru", *, layers: int = 2, channels: int = C, **changes:
         "dropout": 0.0,
         "decoder": "direct",
         "normalize": "standard",
-        "linear_first": True,
+        "first": "linear",
         "loss": "quantile",
         "levels": (0.1, 0.5, 0.9),
         "channels": channels,
@@ -107,7 +107,7 @@ def test_a_linear_map_alone_reaches_as_far_as_its_weights() -> None:
         torch.nn.init.zeros_(part.weight)
     assert found.first is not None
     slope = reach(found, history(found), 0)[..., 0]
-    torch.testing.assert_close(slope, found.first.weight.detach())
+    torch.testing.assert_close(slope, found.first.map.weight.detach())
     assert not reach(found, history(found), 0, recurrent=True).any()
     assert found.first is not None
 

@@ -45,7 +45,7 @@ def net(*, seed: int = 1, dropout: float = 0.3, **changes: Any) -> Forecaster:
         "dropout": dropout,
         "decoder": "direct",
         "normalize": "standard",
-        "linear_first": True,
+        "first": "linear",
         "loss": "quantile",
         "levels": (0.1, 0.5, 0.9),
     }

@@ -124,7 +124,7 @@ def test_the_file_says_what_the_net_says_in_batches_of_one_and_of_many(
     ]
 
 
-CHEAP: dict[str, Any] = {"recurrent": Plan("lstm"), "normalize": "none", "linear_first": False}
+CHEAP: dict[str, Any] = {"recurrent": Plan("lstm"), "normalize": "none", "first": "none"}
 
 
 def test_a_file_that_says_something_else_is_refused(

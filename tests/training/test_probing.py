@@ -40,7 +40,7 @@ def net(backbone: str = "gru", **changes: Any) -> Forecaster:
         "dropout": 0.0,
         "decoder": "direct",
         "normalize": "standard",
-        "linear_first": True,
+        "first": "linear",
         "loss": "quantile",
         "levels": (0.1, 0.5, 0.9),
         "covariates": SIZES,
@@ -156,13 +156,12 @@ def test_only_the_stretch_that_a_forecast_is_made_of_matters() -> None:
     found = net(normalize="none")
     with torch.no_grad():
         assert found.ahead is not None
-        for part in (found.unfold, found.ahead.out, found.first):
-            assert part is not None
+        assert found.first is not None
+        for part in (found.unfold, found.ahead.out, found.first.map):
             part.weight.zero_()
             if part.bias is not None:
                 part.bias.zero_()
-        assert found.first is not None
-        found.first.weight[:, L - 3] = 1
+        found.first.map.weight[:, L - 3] = 1
     full = np.nan_to_num(values(), nan=10.0)
     cut = windows(full, found)
     item, origin = np.arange(4).repeat(8), np.tile(np.arange(20, 28), 4)

@@ -59,3 +59,26 @@ def test_the_validation_loss_is_weighed_as_the_training_loss_is() -> None:
         tiny = Weighing.of(np.array([2.0, 1, 1, 0]), np.array([[0.5], [1.5]]) / 1e6, CPU)
         again = inference.mean_loss(found, cut, item, origin, tiny)
     assert again == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_window_counts_by_its_spread_as_a_share_of_its_items() -> None:
+    item, origin = torch.tensor([0, 1]), torch.tensor([9, 12])
+    batch = windows().gather(item, origin, origin + 4)
+    found = Weighing.of(None, None, CPU, np.array([[0.5], [0.25]]))(batch, item)
+    history = batch.history
+    for window, usual in ((0, 0.5), (1, 0.25)):
+        seen = history.values[window, history.visible[window, :, 0], 0].numpy()
+        share = found.weight[window] / batch.weight[window].clamp_min(1e-9)
+        told = share[batch.weight[window] > 0].numpy()
+        np.testing.assert_allclose(told, seen.std() / usual, rtol=1e-6)
+    squared = Weighing.of(None, None, CPU, np.array([[0.5], [0.25]]), power=2)(batch, item)
+    some = batch.weight > 0
+    torch.testing.assert_close(squared.weight[some], found.weight[some] ** 2)
+
+
+def test_no_window_counts_more_than_four_usual_ones_and_an_item_without_spread_is_left() -> None:
+    item, origin = torch.tensor([0, 1]), torch.tensor([9, 12])
+    batch = windows().gather(item, origin, origin + 4)
+    found = Weighing.of(None, None, CPU, np.array([[1e-9], [0.0]]))(batch, item)
+    assert torch.equal(found.weight[0], 4 * batch.weight[0])
+    assert torch.equal(found.weight[1], batch.weight[1])

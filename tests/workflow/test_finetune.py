@@ -195,7 +195,7 @@ def test_freezing_without_a_run_is_refused(given: Given, rnnforecast: Run) -> No
     [
         ("model.hidden_size=5", "backbone."),
         ("model.backbone=gru", "backbone."),
-        ("window.lookback=14", "first.weight"),
+        ("window.lookback=14", "first.map.weight"),
         ("forecast.quantiles=[0.5]", "unfold.bias"),
     ],
 )

@@ -153,7 +153,8 @@ def test_each_target_has_totals_and_paths_of_its_own_with_its_own_bounds(
     assert (of["warmth"] < 0).any()
     middle = whole.groupby(["unique_id", "target"], sort=False)["yhat"].sum()
     spread = (totals["q0.975"] - totals["q0.025"]).to_numpy()
-    assert (np.abs(totals["yhat"].to_numpy() - middle.to_numpy()) < spread).all()
+    # one of them can be so regular that nothing is open
+    assert (np.abs(totals["yhat"].to_numpy() - middle.to_numpy()) <= spread).all()
 
 
 @pytest.mark.parametrize("loss", ["mse", "rmse"])

@@ -40,8 +40,7 @@ def session(*overrides: str) -> Session:
 
 def emphasis(*overrides: str) -> Emphasis:
     found = session(*overrides)
-    ends = found.split.train_end
-    return Emphasis(found.spec.training, found.cleaned, ends, found.windows)
+    return found._emphasis(0, found.split.train_end)
 
 
 @pytest.mark.parametrize(("phase", "step"), [("fit", 50), ("last fit", 15)])
@@ -69,6 +68,7 @@ def test_a_training_with_every_option_goes_on_where_it_stopped_to_the_last_byte(
         "sample_origins=uniform",
         "sample_series=uniform",
         "sample_series=scale",
+        "window_weight=spread",
     ],
 )
 def test_every_option_changes_what_is_learnt(
@@ -93,8 +93,7 @@ def test_large_series_count_and_are_drawn_by_their_size(
     found = emphasis("training.series_weight=level", "training.sample_series=scale")
     assert found.weighing.items is not None
     np.testing.assert_allclose(found.weighing.items[:, 0], [0.4, 1.6, 0])
-    origins = session()._origins(session().split.train_end)
-    sampler = found.sampler(origins, batch_size=256, seed=1)
+    sampler = found.sampler(batch_size=256, seed=1)
     item = torch.cat([sampler.draw(step)[0] for step in range(200)]).numpy()
     share = np.bincount(item, minlength=3) / len(item)
     expected = np.sqrt([0.4, 1.6, 0.01])
@@ -106,9 +105,8 @@ def test_origins_are_drawn_as_the_spec_says(
     given: Given, table: Callable[..., pd.DataFrame], kind: str, mean: float
 ) -> None:
     given(table(("a",), steps=400))
-    found = session()
-    origins = found._origins(found.split.train_end)
-    drawn = emphasis(f"training.sample_origins={kind}").sampler(origins, batch_size=256, seed=1)
+    found = emphasis(f"training.sample_origins={kind}")
+    origins, drawn = found.origins, found.sampler(batch_size=256, seed=1)
     origin = torch.cat([drawn.draw(step)[1] for step in range(64)]).numpy()
     age = (origins.last[0] - origin) / (origins.last[0] - origins.first[0])
     assert age.mean() == pytest.approx(mean, abs=0.01)

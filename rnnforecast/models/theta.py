@@ -1,0 +1,108 @@
+"""The theta forecast of each window, in closed form, for many windows at once.
+
+Assimakopoulos & Nikolopoulos (2000), "The theta model: a decomposition approach to forecasting", in
+the form of Hyndman & Billah (2003): simple exponential smoothing of the values without their
+season, with half the slope of their straight line as drift. It won the M3 competition's monthly
+part and needs nothing but the window itself, so it is a good first forecast for short series.
+
+Two things differ from the textbook, so that every window can be treated alike: the season is not
+kept or dropped by a test but shrunk by how well it is told from noise, and the smoothed level is
+an exponentially weighted mean of what there is, which needs no first level and passes over gaps.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Smoothing parameters; each window takes the one with the smallest errors one step ahead."""
+
+SMALLEST = 1e-6
+"""What is divided by is never taken smaller."""
+
+
+class Theta(nn.Module):
+    """Forecasts of windows; nothing in it is learnt."""
+
+    decay: Tensor
+
+    def __init__(self, steps: int, horizon: int, season: int) -> None:
+        """Windows of `steps`; `season` 1 means none."""
+        super().__init__()
+        self.steps, self.horizon, self.season = steps, horizon, season
+        age = torch.arange(steps)
+        back = age[None, :] - age[:, None]  # [from, to]
+        kept = (1 - torch.tensor(ALPHAS))[:, None, None] ** back.clamp_min(0)
+        # made again from its sizes, so not stored with the weights
+        self.register_buffer("decay", torch.where(back >= 0, kept, 0.0), persistent=False)
+
+    def forward(self, values: Tensor, present: Tensor) -> Tensor:
+        """`[B, H, C]` forecasts of windows `values [B, L, C]`, in the same units.
+
+        `present [B, L, C]` is 0 before a series begins.
+        """
+        with torch.autocast(values.device.type, enabled=False):  # squares need their digits
+            return self._forecast(values.float(), present.float())
+
+    def _forecast(self, values: Tensor, present: Tensor) -> Tensor:
+        windows, steps, channels = values.shape
+        season, horizon = self.season, self.horizon
+        y = values.transpose(1, 2).reshape(-1, steps)  # [N, L]
+        seen = present.expand_as(values).transpose(1, 2).reshape(-1, steps)
+        if 1 < season <= steps // 2:
+            pattern = _pattern(y, seen, season)  # [N, season], the last that of the last step
+            places = torch.arange(-steps, horizon, device=y.device) % season
+            shape = pattern[:, places]
+            level, drift = self._smoothed((y - shape[:, :steps]) * seen, seen)
+            found = level + drift + shape[:, steps:]  # [N, H]
+        else:
+            level, drift = self._smoothed(y * seen, seen)
+            found = level + drift
+        return found.reshape(windows, channels, horizon).transpose(1, 2)
+
+    def _smoothed(self, d: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Of values without their season `d [N, L]`, zero where not seen: the last smoothed level
+        `[N, 1]`, and the drift of each step ahead `[N, H]`."""
+        alphas = d.new_tensor(ALPHAS)
+        levels = torch.matmul(d, self.decay)  # [A, N, L]
+        levels = levels / torch.matmul(seen, self.decay).clamp_min(SMALLEST)
+        judged = seen[:, 1:] * (seen.cumsum(1)[:, :-1] > 0)
+        errors = ((levels[..., :-1] - d[:, 1:]).square() * judged).sum(-1)  # [A, N]
+        best = errors.argmin(0, keepdim=True)  # [1, N]
+        level = levels[..., -1].gather(0, best).T  # [N, 1]
+        alpha = alphas[best].T
+        time = torch.arange(1 - self.steps, 1, device=d.device, dtype=d.dtype)
+        count = seen.sum(1, keepdim=True).clamp_min(1)
+        apart = (time - (seen * time).sum(1, keepdim=True) / count) * seen
+        spread = apart.square().sum(1, keepdim=True).clamp_min(1.0)
+        slope = (apart * d).sum(1, keepdim=True) / spread
+        late = (1 - (1 - alpha) ** count) / alpha  # how far the level lags behind a straight line
+        step = torch.arange(self.horizon, device=d.device, dtype=d.dtype)
+        return level, slope / 2 * (step + late)
+
+
+def _pattern(y: Tensor, seen: Tensor, season: int) -> Tensor:
+    """The mean season `[N, season]` around a centred moving average, shrunk towards none."""
+    size = season + 1 - season % 2
+    kernel = y.new_ones(1, 1, size)
+    if season % 2 == 0:  # centred on a step: half a weight at either end
+        kernel[..., 0] = kernel[..., -1] = 0.5
+    kernel = kernel / season
+    trend = functional.conv1d((y * seen).unsqueeze(1), kernel).squeeze(1)
+    whole = functional.conv1d(seen.unsqueeze(1), kernel).squeeze(1) > 0.999  # [N, T]
+    margin = size // 2
+    rest = torch.where(whole, y[:, margin:-margin] - trend, 0.0)
+    place = torch.arange(margin - y.shape[1], -margin, device=y.device) % season
+    member = functional.one_hot(place, season).to(y.dtype)  # [T, season]
+    count = whole.to(y.dtype) @ member  # [N, season]
+    mean = (rest @ member) / count.clamp_min(1)
+    mean = mean - mean.mean(1, keepdim=True)
+    noise = torch.where(whole, rest - mean[:, place], 0.0).square().sum(1, keepdim=True)
+    freedom = (count.sum(1, keepdim=True) - season).clamp_min(1)
+    unsure = noise / freedom / count.mean(1, keepdim=True).clamp_min(1)  # of a mean over seasons
+    power = mean.square().mean(1, keepdim=True)
+    shrunk = (1 - unsure / power.clamp_min(1e-12)).clamp_min(0.0)
+    enough = (count > 0).all(1, keepdim=True)
+    return torch.where(enough, mean * shrunk, 0.0)

@@ -1,0 +1,56 @@
+"""Which first forecast a network adds to, where the spec leaves it open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from rnnforecast.data.window import Index
+from rnnforecast.models.architecture import Architecture
+from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.spec.model import Spec
+from rnnforecast.training.batches import Batch
+from rnnforecast.training.inference import mean_loss
+from rnnforecast.training.least_squares import fit_first
+from rnnforecast.workflow.drawing import Emphasis
+from rnnforecast.workflow.resolve import Choice
+
+KEY = "model.first_forecast"
+
+KINDS = ("linear", "theta")
+
+WINDOWS = 8192
+"""So many tell how a linear map does."""
+
+
+def better(architecture: Architecture, emphasis: Emphasis, index: Index, some: Batch) -> Choice:
+    """The better of `KINDS` on the windows of `index`.
+
+    A net that has learnt nothing yet says what its first forecast says. Theta, which needs no other
+    series, is taken where it is ahead of the map that was fitted to all of them: then the series
+    have little in common that a map could say. `some` windows tell the unit of the nets.
+    """
+    windows, losses = emphasis.windows, {}
+    for kind in KINDS:
+        net = Forecaster(replace(architecture, first=kind)).to(windows.device).eval()
+        net.measure(some.history, some.future, some.weight)
+        if kind == "linear":
+            fit_first(net, emphasis.evenly(WINDOWS))
+        with torch.no_grad():
+            loss = mean_loss(net, windows, index.item, index.origin, emphasis.weighing)
+        losses[kind] = loss
+    best = min(KINDS, key=losses.__getitem__)
+    other = "theta" if best == "linear" else "a linear map of all series"
+    return Choice(KEY, best, f"ahead of {other} on the validation windows")
+
+
+def with_first(specs: Sequence[Spec], kind: object) -> list[Spec]:
+    """The specs, those that leave their first forecast open with this one."""
+    return [
+        spec.model_copy(update={"model": spec.model.model_copy(update={"first_forecast": kind})})
+        if spec.model.first_forecast == "auto"
+        else spec
+        for spec in specs
+    ]
