@@ -16,6 +16,7 @@ from torch import Tensor
 from rnnforecast.models.imputer import Imputer
 from rnnforecast.training import device as devices
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
+from rnnforecast.training.optimizers import Optimizer
 from rnnforecast.training.schedule import rate
 
 Floats = NDArray[np.float64]
@@ -119,16 +120,16 @@ def fit_imputer(
     if not len(places):
         return net.eval()
     generator = torch.Generator(device).manual_seed(seed)
-    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+    weights = list(net.parameters())
+    optimizer = Optimizer("adam", weights, learning_rate=LEARNING_RATE, weight_decay=0.0)
     with devices.threads_for(batch_size, hidden_size):
         for step in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * rate("one_cycle", step, steps)
+            optimizer.learning_rate = LEARNING_RATE * rate("one_cycle", step, steps)
             drawn = torch.randint(len(places), (batch_size,), generator=generator, device=device)
             loss = _loss(net, cells, places[drawn], generator)
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP_NORM)
+            torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)
             optimizer.step()
     return net.eval()
 

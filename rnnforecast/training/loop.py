@@ -7,11 +7,9 @@ stopped. Several processes may fit one net together; they decide alike, see `par
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +19,7 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training import device
 from rnnforecast.training.averaging import averaged_weights, first_averaged, take_in
 from rnnforecast.training.batches import Batch
-from rnnforecast.training.optimizers import add_l1, optimizer_of
+from rnnforecast.training.optimizers import Optimizer, State, add_l1, copies
 from rnnforecast.training.parallel import ALONE, Team
 from rnnforecast.training.schedule import fallen, rate
 from rnnforecast.training.state import FitState as FitState
@@ -79,7 +77,7 @@ class Good:
     """What a fit goes back to when a step has to be undone."""
 
     weights: Weights
-    optimizer: dict[str, Any]
+    optimizer: list[State]
     average: Weights
     averaged: int
 
@@ -109,7 +107,7 @@ class Fitter:
         self.asked_to_stop, self.watch, self.save = asked_to_stop, watch, save
         self.team, self.device = team, device.of(net)
         self.parameters = [weight for weight in net.parameters() if weight.requires_grad]
-        self.optimizer = optimizer_of(
+        self.optimizer = Optimizer(
             recipe.optimizer,
             self.parameters,
             learning_rate=recipe.learning_rate,
@@ -194,11 +192,10 @@ class Fitter:
     def _step(self) -> Tensor:
         recipe, state = self.recipe, self.state
         share = rate(recipe.schedule, state.step, recipe.max_steps)
-        for group in self.optimizer.param_groups:
-            scale = state.rate_scale * state.plateau_scale
-            group["lr"] = recipe.learning_rate * share * scale
+        scale = state.rate_scale * state.plateau_scale
+        self.optimizer.learning_rate = recipe.learning_rate * share * scale
         self.net.progress = state.step / recipe.max_steps
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss = self._gradients()
         add_l1(self.parameters, recipe.l1)
         if recipe.clip_value is not None:
@@ -246,7 +243,7 @@ class Fitter:
         state = self.state
         train = state.loss_sum / max(state.loss_count, 1)
         state.loss_sum, state.loss_count = 0.0, 0
-        used = self.optimizer.param_groups[0]["lr"]
+        used = self.optimizer.learning_rate
         shown = math.nan if self.validate is None else validation
         state.rows.append(Row(state.step, train, shown, used))
         if self.validate is None:
@@ -269,8 +266,7 @@ class Fitter:
     def _snapshot(self) -> Good:
         state = self.state
         average = {name: value.clone() for name, value in state.average.items()}
-        optimizer = copy.deepcopy(self.optimizer.state_dict())
-        return Good(copied(self.net), optimizer, average, state.averaged)
+        return Good(copied(self.net), copies(self.optimizer.state), average, state.averaged)
 
     def _undo(self, good: Good) -> None:
         """Back to the last good look, with a lower rate from now on."""
@@ -288,7 +284,7 @@ class Fitter:
         state.rate_scale *= RATE_CUT
         state.average, state.averaged = good.average, good.averaged
         self.net.load_state_dict(good.weights)
-        self.optimizer.load_state_dict(good.optimizer)
+        self.optimizer.state = copies(good.optimizer)
 
     def _capture(self) -> None:
         """Copies what lies outside the state (weights, moments, random numbers) into it."""
@@ -296,7 +292,7 @@ class Fitter:
         state.weights = copied(self.net)
         state.optimizer = {
             f"{index}.{name}": value.clone()
-            for index, entry in self.optimizer.state_dict()["state"].items()
+            for index, entry in enumerate(self.optimizer.state)
             for name, value in entry.items()
         }
         state.random = self._random("cpu", torch.get_rng_state())
@@ -311,12 +307,10 @@ class Fitter:
     def _restore(self) -> None:
         state = self.state
         self.net.load_state_dict(state.weights)
-        entries: dict[int, dict[str, Tensor]] = {}
         for key, value in state.optimizer.items():
             index, name = key.split(".", 1)
-            entries.setdefault(int(index), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+            entry = self.optimizer.state[int(index)]
+            entry[name] = value.to(self.device, copy=True)
         state.average = {name: value.to(self.device) for name, value in state.average.items()}
         own = f".{self.team.rank}" if self.team.rank else ""
         if f"cpu{own}" in state.random:  # not where there were fewer processes

@@ -1,44 +1,169 @@
-"""How gradients become updates: the optimizer by its name, and the pull of weights to zero."""
+"""How gradients become updates: the optimizer by its name, and the pull of weights to zero.
+
+The arithmetic is torch's own, as functions. Its `Optimizer` objects would load its compiler with
+the first of them, two seconds at the start of every training, for nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.rmsprop import rmsprop
+from torch.optim.sgd import sgd
 
 MOMENTUM = 0.9
 """Of `sgd`, in Nesterov's form (Sutskever et al. 2013)."""
 
-OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
+DECAYS = 0.9, 0.999
+"""Of the first and second moments of `adam` and `adamw` (Kingma & Ba 2015, arXiv:1412.6980)."""
+
+SMOOTHING = 0.99
+"""Of the squares of `rmsprop`."""
+
+EPSILON = 1e-8
+"""What keeps a division from one by zero."""
+
+State = dict[str, Tensor]
 
 
-def optimizer_of(
-    kind: str, parameters: Sequence[Tensor], *, learning_rate: float, weight_decay: float
-) -> Optimizer:
-    """The optimizer `kind` of `parameters`.
+class Optimizer:
+    """Updates of `parameters` by their gradients; those without a gradient stay."""
 
-    `adamw` takes the share `learning_rate * weight_decay` off each weight at each step (decoupled,
-    Loshchilov & Hutter 2019, arXiv:1711.05101); for the others half of `weight_decay` times the sum
-    of squares is part of the loss (L2), and its gradient is scaled by the optimizer as all others
-    are. It is not clipped.
-    """
-    if kind == "adamw":
-        return AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
-    if kind == "adam":
-        return Adam(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
-    if kind == "sgd":
-        return SGD(
+    def __init__(
+        self, kind: str, parameters: Sequence[Tensor], *, learning_rate: float, weight_decay: float
+    ) -> None:
+        """`adamw` takes the share `learning_rate * weight_decay` off each weight at each step
+        (decoupled, Loshchilov & Hutter 2019, arXiv:1711.05101); for `adam`, `sgd` and `rmsprop`
+        half of `weight_decay` times the sum of squares is part of the loss (L2), and its gradient
+        is scaled by the optimizer as all others are. It is not clipped.
+        """
+        if kind not in UPDATES:
+            raise ValueError(f"unknown optimizer {kind!r}")
+        self.kind, self.parameters = kind, list(parameters)
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.state: list[State] = [{} for _ in self.parameters]
+        """What is remembered of each parameter's gradients."""
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update."""
+        some = [n for n, parameter in enumerate(self.parameters) if parameter.grad is not None]
+        parameters = [self.parameters[n] for n in some]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        states = [self.state[n] for n in some]
+        UPDATES[self.kind](parameters, gradients, states, self.learning_rate, self.weight_decay)
+
+
+def copies(states: Sequence[State]) -> list[State]:
+    """The states, which later updates do not change."""
+    return [{name: value.clone() for name, value in state.items()} for state in states]
+
+
+Update = Callable[[list[Tensor], list[Tensor], list[State], float, float], None]
+"""Of parameters with their gradients and states, at a learning rate with a weight decay."""
+
+
+def _adam(function: Callable[..., None]) -> Update:
+    def update(
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        states: list[State],
+        rate: float,
+        decay: float,
+    ) -> None:
+        for parameter, state in zip(parameters, states, strict=True):
+            _begin(parameter, state, "exp_avg", "exp_avg_sq")
+        function(
             parameters,
-            lr=learning_rate,
-            momentum=MOMENTUM,
-            nesterov=True,
-            weight_decay=weight_decay,
+            gradients,
+            *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")),
+            [],
+            [state["step"] for state in states],
+            fused=True,
+            amsgrad=False,
+            beta1=DECAYS[0],
+            beta2=DECAYS[1],
+            lr=rate,
+            weight_decay=decay,
+            eps=EPSILON,
+            maximize=False,
         )
-    if kind == "rmsprop":
-        return RMSprop(parameters, lr=learning_rate, weight_decay=weight_decay)
-    raise ValueError(f"unknown optimizer {kind!r}")
+
+    return update
+
+
+def _sgd(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    states: list[State],
+    rate: float,
+    decay: float,
+) -> None:
+    buffers = [state.get("momentum_buffer") for state in states]
+    sgd(
+        parameters,
+        gradients,
+        buffers,
+        weight_decay=decay,
+        momentum=MOMENTUM,
+        lr=rate,
+        dampening=0.0,
+        nesterov=True,
+        maximize=False,
+    )
+    for state, buffer in zip(states, buffers, strict=True):
+        assert buffer is not None
+        state["momentum_buffer"] = buffer
+
+
+def _rmsprop(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    states: list[State],
+    rate: float,
+    decay: float,
+) -> None:
+    for parameter, state in zip(parameters, states, strict=True):
+        _begin(parameter, state, "square_avg")
+    rmsprop(
+        parameters,
+        gradients,
+        [state["square_avg"] for state in states],
+        [],
+        [],
+        [state["step"] for state in states],
+        lr=rate,
+        alpha=SMOOTHING,
+        eps=EPSILON,
+        weight_decay=decay,
+        momentum=0.0,
+        centered=False,
+    )
+
+
+def _begin(parameter: Tensor, state: State, *names: str) -> None:
+    """Zeros at a parameter's first update."""
+    if not state:
+        state["step"] = torch.zeros((), device=parameter.device)
+        for name in names:
+            state[name] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+
+
+UPDATES: dict[str, Update] = {
+    "adamw": _adam(adamw),
+    "adam": _adam(adam),
+    "sgd": _sgd,
+    "rmsprop": _rmsprop,
+}
 
 
 @torch.no_grad()

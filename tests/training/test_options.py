@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import subprocess
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import swa_utils
 from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau
 
@@ -18,7 +21,7 @@ from rnnforecast.training.averaging import first_averaged
 from rnnforecast.training.batches import Batch
 from rnnforecast.training.compiling import compile_forward
 from rnnforecast.training.loop import Fitter, Recipe
-from rnnforecast.training.optimizers import OPTIMIZERS, add_l1, optimizer_of
+from rnnforecast.training.optimizers import UPDATES, Optimizer, add_l1
 from rnnforecast.training.schedule import FALL, PLATEAU_FALL, PLATEAU_PATIENCE, fallen, rate
 from tests.training.fits import (
     RECIPE,
@@ -70,11 +73,11 @@ def one_weight() -> nn.Parameter:
 # optimizers
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("kind", UPDATES)
 def test_weights_shrink_by_themselves_only_where_decay_is_decoupled(kind: str) -> None:
     found = one_weight()
     found.grad = torch.tensor([0.5, 0.5])
-    optimizer_of(kind, [found], learning_rate=0.1, weight_decay=0.2).step()
+    Optimizer(kind, [found], learning_rate=0.1, weight_decay=0.2).step()
     before, gradient = torch.tensor([2.0, -3.0]), torch.tensor([0.5, 0.5])
     coupled = gradient + 0.2 * before
     expected = {
@@ -86,12 +89,38 @@ def test_weights_shrink_by_themselves_only_where_decay_is_decoupled(kind: str) -
     torch.testing.assert_close(found.detach(), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", UPDATES)
+def test_many_updates_are_those_of_torchs_own_optimizers(kind: str) -> None:
+    given = {"lr": 0.03, "weight_decay": 0.1}
+    twins: dict[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
+        "adamw": lambda weights: torch.optim.AdamW(weights, **given),
+        "adam": lambda weights: torch.optim.Adam(weights, **given),
+        "sgd": lambda weights: torch.optim.SGD(weights, momentum=0.9, nesterov=True, **given),
+        "rmsprop": lambda weights: torch.optim.RMSprop(weights, **given),
+    }
+    generator = torch.Generator().manual_seed(0)
+    start = [torch.randn(3, 2, generator=generator), torch.randn(4, generator=generator)]
+    ours, theirs, idle = ([part.clone() for part in start] for _ in range(3))
+    optimizer = Optimizer(kind, [*ours, *idle], learning_rate=1.0, weight_decay=0.1)
+    optimizer.learning_rate = 0.03
+    twin = twins[kind](theirs)
+    for _ in range(30):
+        for mine, its in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn(mine.shape, generator=generator)
+            its.grad = mine.grad.clone()
+        optimizer.step()
+        twin.step()
+    for mine, its in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-5, atol=1e-6)
+    assert all(torch.equal(*pair) for pair in zip(idle, start, strict=True))
+
+
 def test_an_unknown_optimizer_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown optimizer 'lion'"):
-        optimizer_of("lion", [one_weight()], learning_rate=0.1, weight_decay=0.0)
+        Optimizer("lion", [one_weight()], learning_rate=0.1, weight_decay=0.0)
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("kind", UPDATES)
 def test_every_optimizer_learns(kind: str) -> None:
     found = net(dropout=0.0)
     loss = validating(found)
@@ -332,3 +361,18 @@ def test_where_the_compiler_is_missing_the_net_is_as_it_was_and_the_reason_is_to
     assert "forward" not in vars(found)
     assert isinstance(fitter(found, recipe()), Fitter)
     fitter(found, recipe()).run()
+
+
+def test_a_training_does_not_wait_for_the_compiler() -> None:
+    """It takes two seconds to load, and is of use only to who asks for it."""
+    code = (
+        "import sys\n"
+        "from rnnforecast.training.loop import Fitter\n"
+        "from tests.training.fits import RECIPE, drawing, net\n"
+        "fitter = Fitter(net(), RECIPE, draw=drawing())\n"
+        "state = fitter.run()\n"
+        "fitter._restore()\n"
+        "print(state.step, 'torch._dynamo' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["60", "False"]
