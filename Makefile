@@ -29,8 +29,9 @@ check: $(VENV)/.ready-dev ## lint, formatting, types, layers, and docs that are 
 docs: $(VENV)/.ready-dev ## write the reference pages that come from the code
 	$(BIN)/python docs/build.py
 
-bench: $(VENV)/.ready-dev ## accuracy on a folder of benchmark data: make bench DATA=folder
-	$(BIN)/python benchmarks/quality.py $(or $(DATA),$(error name the folder: make bench DATA=folder))
+bench: $(VENV)/.ready-dev ## accuracy of all presets, three seeds, hours: make bench DATA=folder
+	$(BIN)/python benchmarks/quality.py \
+	  $(or $(DATA),$(error name the folder: make bench DATA=folder)) --seeds 3 $(ARGS)
 
 bench-speed: $(VENV)/.ready-dev ## what the training loop and the start of a command cost
 	$(BIN)/python benchmarks/speed.py

@@ -12,8 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from competition import BENCHMARKS, run
 from machine import describe
-from quality import BENCHMARKS, run
 
 from rnnforecast.models import registry
 

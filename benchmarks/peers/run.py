@@ -32,8 +32,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
+from competition import BENCHMARKS, Benchmark, read  # noqa: E402
 from machine import describe  # noqa: E402
-from quality import BENCHMARKS, LEVELS, Benchmark, read, score  # noqa: E402
+from measures import LEVELS, score  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ def measure(
 def scores(
     train: pd.DataFrame, test: pd.DataFrame, forecast: pd.DataFrame, season: int
 ) -> dict[str, float]:
-    """The measures of `quality.py`; without those of quantiles where there are none."""
+    """The measures of `measures.py`; without those of quantiles where there are none."""
     names = [f"q{level:g}" for level in LEVELS]
     if set(names) <= set(forecast.columns):
         return score(train, test, forecast, season)

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
 from rnnforecast.models import registry
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+from tests.benchmarks.scripts import script
 
 
 @pytest.fixture(scope="module")
 def memory() -> ModuleType:
-    """The script as a module; it is no part of the package, and finds its neighbours by path."""
-    place = importlib.util.spec_from_file_location("benchmarks_memory", FOLDER / "memory.py")
-    assert place is not None
-    assert place.loader is not None
-    module = importlib.util.module_from_spec(place)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        patch.setitem(sys.modules, place.name, module)
-        place.loader.exec_module(module)
-    return module
+    return script("memory")
 
 
 @pytest.mark.parametrize("full", [True, False])

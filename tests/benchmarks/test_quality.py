@@ -1,125 +1,56 @@
-"""The measures of `benchmarks/quality.py`, against numbers worked out by hand."""
+"""What `benchmarks/quality.py` makes of runs: the tables, and which runs are not made again."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-import pandas as pd
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+from tests.benchmarks.scripts import script
 
 
 @pytest.fixture(scope="module")
 def quality() -> ModuleType:
-    """The script as a module; it is no part of the package, and finds its neighbours by path."""
-    place = importlib.util.spec_from_file_location("benchmarks_quality", FOLDER / "quality.py")
-    assert place is not None
-    assert place.loader is not None
-    module = importlib.util.module_from_spec(place)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        patch.setitem(sys.modules, place.name, module)
-        place.loader.exec_module(module)
-    return module
+    return script("quality")
 
 
-def test_smape_by_hand(quality: ModuleType) -> None:
-    # 200 * (50 / 150 + 0 / 400) / 2 = 100 / 3
-    found = quality.smape(np.array([100.0, 200.0]), np.array([50.0, 200.0]))
-    assert found == pytest.approx(100 / 3)
+def test_a_row_shows_median_and_spread(quality: ModuleType) -> None:
+    runs = [dict.fromkeys(quality.COMPETITION, value) for value in (4.0, 1.0, 2.0)]
+    found = quality.shown({("competition", "made_up", "fast"): runs}).splitlines()
+    assert found[-1].startswith("| made_up | fast | 3 | 2 (1–4) | 2.0 (1.0–4.0) |")
+    assert found[0].count("|") == found[-1].count("|")
 
 
-def test_smape_of_a_zero_that_was_forecast_as_zero_is_no_error(quality: ModuleType) -> None:
-    # 200 * (0 + 2 / 2) / 2
-    assert quality.smape(np.array([0.0, 2.0]), np.array([0.0, 0.0])) == pytest.approx(100.0)
+def test_long_horizons_have_a_row_of_their_means_seed_by_seed(quality: ModuleType) -> None:
+    long = {
+        ("long", f"ETTh1 {horizon}", "best"): [dict.fromkeys(quality.LONG, at) for at in values]
+        for horizon, values in ((96, (0.3, 0.2)), (192, (0.5, 0.6)))
+    }
+    last = quality.shown(long).splitlines()[-1]
+    assert last.startswith("| ETTh1 mean | best | 2 | 0 (0–0) | 0.400 (0.400–0.400) |")
 
 
-def test_mase_by_hand(quality: ModuleType) -> None:
-    # seasonal steps of 2, 4, 2, 4: scale 3; errors 3 and 6
-    history = np.array([1.0, 10.0, 3.0, 14.0, 5.0, 18.0])
-    found = quality.mase(np.array([7.0, 20.0]), np.array([10.0, 14.0]), history, 2)
-    assert found == pytest.approx(1.5)
+def test_a_run_that_was_noted_is_not_made_again(quality: ModuleType, tmp_path: Path) -> None:
+    file, made = tmp_path / "kept.jsonl", []
+
+    def run() -> dict[str, float]:
+        made.append(1)
+        return {"owa": 0.5}
+
+    assert quality.Kept(file).made("a", run) == {"owa": 0.5}
+    kept = quality.Kept(file)
+    assert kept.made("a", run) == {"owa": 0.5}
+    assert made == [1]
+    kept.made("b", run)
+    assert made == [1, 1]
+    assert set(quality.Kept(file).runs) == {"a", "b"}
 
 
-def test_owa_by_hand(quality: ModuleType) -> None:
-    assert quality.owa((10.0, 1.5), (20.0, 1.0)) == pytest.approx(1.0)  # (0.5 + 1.5) / 2
-
-
-def test_seasonal_factors_of_an_even_season(quality: ModuleType) -> None:
-    # the centred mean of 10, 30, 10 is (5 + 30 + 5) / 2 = 20 everywhere
-    found = quality.seasonal_factors(np.array([10.0, 30.0] * 4), 2)
-    np.testing.assert_allclose(found, [0.5, 1.5])
-
-
-def test_seasonal_factors_of_an_odd_season(quality: ModuleType) -> None:
-    found = quality.seasonal_factors(np.array([1.0, 2.0, 3.0] * 4), 3)
-    np.testing.assert_allclose(found, [0.5, 1.0, 1.5])
-
-
-def test_naive2_repeats_the_season_at_the_last_level(quality: ModuleType) -> None:
-    # the last value is at the low phase: level 10 / 0.5 = 20, and the high phase comes next
-    history = np.array([10.0, 30.0] * 10 + [10.0])
-    found = quality.naive2(history, 2, 3)
-    np.testing.assert_allclose(found, [30.0, 10.0, 30.0], rtol=0.01)
-
-
-def test_naive2_is_the_last_value_where_there_is_no_season(quality: ModuleType) -> None:
-    history = np.array([1.0, 2.0, 3.0, 4.0, 5.0])  # shorter than three seasons of 2
-    np.testing.assert_array_equal(quality.naive2(history, 2, 3), [5.0, 5.0, 5.0])
-    np.testing.assert_array_equal(quality.naive2(np.full(20, 7.0), 2, 2), [7.0, 7.0])
-
-
-def test_the_test_for_a_season_needs_three_of_them_and_a_clear_one(quality: ModuleType) -> None:
-    assert quality.has_season(np.array([10.0, 30.0] * 10), 2)
-    assert not quality.has_season(np.array([10.0, 30.0, 10.0, 30.0, 10.0]), 2)
-    # r1 = 0 / 8, r2 = -6 / 8 over 8 steps: |r2| = 0.75 is beyond 1.645 / sqrt(8) = 0.58
-    assert quality.has_season(np.array([1.0, 1.0, -1.0, -1.0] * 2), 2)
-    assert not quality.has_season(np.array([1.0, 1.0, -1.0, -1.0] * 2), 1)
-
-
-def test_quantile_loss_by_hand(quality: ModuleType) -> None:
-    # q0.5: 0.5 * 2; q0.9: missed by -1, 0.1 * 1; 2 * (1.0 + 0.1) / 2 / 10
-    found = quality.quantile_loss(np.array([10.0]), np.array([[8.0, 11.0]]), (0.5, 0.9))
-    assert found == pytest.approx(0.11)
-
-
-def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """One series of 10, 30, 10, ... and a forecast of it that is 10 too high at each step."""
-    stamps = pd.date_range("2000-01-01", periods=23, freq="D")
-    y = np.resize([10.0, 31.0, 10.0, 30.0], 23)
-    whole = pd.DataFrame({"unique_id": "a", "ds": stamps, "y": y})
-    train, test = whole[:21], whole[21:]
-    forecast = test[["unique_id", "ds"]].assign(yhat=test["y"] + 10)
-    for level, shift in {"0.025": -1, "0.1": 5, "0.5": 10, "0.9": 15, "0.975": 20}.items():
-        forecast[f"q{level}"] = test["y"] + shift
-    return train, test, forecast
-
-
-def test_score_of_a_whole_table(quality: ModuleType) -> None:
-    train, test, forecast = tables()
-    found = quality.score(train, test, forecast, 2)
-    actual = test["y"].to_numpy()
-    expected = np.mean(200 * 10 / (2 * actual + 10))
-    assert found["smape"] == pytest.approx(expected)
-    assert found["cover_95"] == 100.0
-    assert found["cover_80"] == 0.0
-    # history steps of a season are 0 at the low phase and 1 at the high one, 9 of 19
-    assert found["mase"] == pytest.approx(10 / (9 / 19))
-    assert found["owa"] > 1
-
-
-def test_a_forecast_that_misses_steps_is_refused(quality: ModuleType) -> None:
-    train, test, forecast = tables()
-    with pytest.raises(ValueError, match="1 of 2 forecasts missing"):
-        quality.score(train, test, forecast[:1], 2)
-
-
-def test_the_table_shows_median_and_spread(quality: ModuleType) -> None:
-    runs = [dict.fromkeys(quality.COLUMNS, value) for value in (1.0, 2.0, 4.0)]
-    last = quality.table({"made_up": runs}).splitlines()[-1]
-    assert last.startswith("| made_up | 3 | 2 (1–4) |")
+def test_data_sets_that_are_not_there_are_left_out(quality: ModuleType, tmp_path: Path) -> None:
+    assert not list(quality.tasks(tmp_path))
+    (tmp_path / "ETTh1.csv").touch()
+    (tmp_path / "m3_monthly_train.csv.gz").touch()  # the other half is missing
+    assert [task.name for task in quality.tasks(tmp_path)] == [
+        "ETTh1 96", "ETTh1 192", "ETTh1 336", "ETTh1 720",
+    ]  # fmt: skip

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from statsmodels.tsa.holtwinters import SimpleExpSmoothing
 
 from rnnforecast.models.first import First, starts
 from rnnforecast.models.theta import ALPHAS, Theta
@@ -33,10 +32,10 @@ def walk(seed: int, drift: float = 0.3) -> np.ndarray:
 
 def textbook(y: np.ndarray) -> np.ndarray:
     """Hyndman & Billah (2003), equation 7, by statsmodels' smoothing and numpy's straight line."""
+    holtwinters = pytest.importorskip("statsmodels.tsa.holtwinters")
     best, least = None, np.inf
     for alpha in ALPHAS:
-        # a level that is far from known at the start: what is weighed out is what is not seen
-        model = SimpleExpSmoothing(y, initialization_method="known", initial_level=y[0])
+        model = holtwinters.SimpleExpSmoothing(y, initialization_method="known", initial_level=y[0])
         found = model.fit(smoothing_level=alpha, optimized=False)
         if found.sse < least:
             best, least = (alpha, found.forecast(1)[0]), found.sse

@@ -1,0 +1,68 @@
+"""The tool on a competition's data, as a user would run it: `init`, `train` and `predict`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from measures import score
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One public data set, and how its competition scored it."""
+
+    name: str
+    horizon: int
+    season: int
+
+    def files(self, data: Path) -> tuple[Path, Path]:
+        """What is trained on, and what is to be forecast."""
+        return data / f"{self.name}_train.csv.gz", data / f"{self.name}_test.csv.gz"
+
+
+BENCHMARKS = (Benchmark("m4_hourly", 48, 24), Benchmark("m3_monthly", 18, 12))
+
+
+def run(benchmark: Benchmark, data: Path, seed: int, changes: Sequence[str]) -> dict[str, float]:
+    """One training as a user would do it, in a folder of its own; its times and scores."""
+    source = (data / f"{benchmark.name}_train.csv.gz").resolve()
+    sets = [part for change in (f"training.seed={seed}", *changes) for part in ("--set", change)]
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-quality-") as place:
+        folder = Path(place)
+        command(folder, "init", str(source), "--set", f"window.horizon={benchmark.horizon}")
+        trained = command(folder, "train", "spec.yaml", "-o", "run", *sets)
+        predicted = command(folder, "predict", "run", "--no-plots", "-o", "forecast.csv")
+        forecast = read(folder / "forecast.csv")
+        facts = json.loads((folder / "run" / "state.json").read_text(encoding="utf-8"))
+    test = read(data / f"{benchmark.name}_test.csv.gz")
+    scores = score(read(source), test, forecast, benchmark.season)
+    times = {"train_s": trained, "predict_s": predicted}
+    return {**times, "parameters": float(facts["parameters"]), **scores}
+
+
+def read(file: Path) -> pd.DataFrame:
+    """A long table, series by name."""
+    return pd.read_csv(file, parse_dates=["ds"], dtype={"unique_id": str})
+
+
+def command(folder: Path, *words: str) -> float:
+    """Seconds that the whole process took; stops here, with its words, where it failed."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnforecast", *words, "--quiet"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"rnnforecast {words[0]} ended with {done.returncode}:\n{done.stderr}")
+    return time.perf_counter() - started

@@ -1,0 +1,112 @@
+"""How forecasts are judged: the measures of the M4 competition, quantile loss and coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+CRITICAL = 1.645
+"""The two-sided 90 % point of the normal distribution, of the M4 test for a season."""
+
+LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
+
+
+def smape(actual: Floats, forecast: Floats) -> float:
+    """Symmetric mean absolute percentage error, 0 to 200; a step with both zero is no error."""
+    size = np.abs(actual) + np.abs(forecast)
+    error = np.abs(actual - forecast)
+    return 200.0 * float(np.mean(np.divide(error, size, out=np.zeros_like(size), where=size > 0)))
+
+
+def mase(actual: Floats, forecast: Floats, history: Floats, season: int) -> float:
+    """Mean absolute error over that of the seasonal naive forecast one season ahead in history."""
+    scale = np.mean(np.abs(history[season:] - history[:-season]))
+    return float(np.mean(np.abs(actual - forecast)) / scale)
+
+
+def owa(ours: tuple[float, float], naive: tuple[float, float]) -> float:
+    """Overall weighted average: sMAPE and MASE over those of Naive2, and their mean."""
+    return (ours[0] / naive[0] + ours[1] / naive[1]) / 2
+
+
+def naive2(history: Floats, season: int, horizon: int) -> Floats:
+    """The last value without its season, repeated, with the season put back: `[horizon]`."""
+    if not has_season(history, season):
+        return np.full(horizon, history[-1])
+    factors = seasonal_factors(history, season)
+    size = len(history)
+    level = history[-1] / factors[(size - 1) % season]
+    return np.asarray(level * factors[(size + np.arange(horizon)) % season])
+
+
+def has_season(history: Floats, season: int) -> bool:
+    """M4's test: the autocorrelation a season back is beyond Bartlett's band at 90 %."""
+    if season < 2 or len(history) < 3 * season:
+        return False
+    centred = history - history.mean()
+    power = float(centred @ centred)
+    if power == 0:
+        return False
+    correlation = np.array([centred[k:] @ centred[:-k] for k in range(1, season + 1)]) / power
+    band = CRITICAL * np.sqrt((1 + 2 * np.sum(correlation[:-1] ** 2)) / len(history))
+    return bool(abs(correlation[-1]) > band)
+
+
+def seasonal_factors(history: Floats, season: int) -> Floats:
+    """Classical multiplicative decomposition: `[season]`, mean 1, first the phase of step 0."""
+    kernel = np.full(season, 1.0)
+    if season % 2 == 0:  # centred on a step: half a weight at either end
+        kernel = np.concatenate([[0.5], np.full(season - 1, 1.0), [0.5]])
+    trend = np.convolve(history, kernel / season, mode="valid")
+    margin = len(kernel) // 2
+    ratio = history[margin : margin + len(trend)] / trend
+    phase = np.arange(margin, margin + len(trend)) % season
+    factors = np.bincount(phase, weights=ratio, minlength=season) / np.bincount(
+        phase, minlength=season
+    )
+    return np.asarray(factors / factors.mean())
+
+
+def quantile_loss(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> float:
+    """Weighted quantile loss: twice the pinball loss over the sum of |actual|, mean over levels.
+
+    `actual [N]`, `quantiles [N, Q]`.
+    """
+    missed = actual[:, None] - quantiles
+    level = np.asarray(levels)
+    pinball = np.maximum(level * missed, (level - 1) * missed)
+    return float(2 * pinball.sum(0).mean() / np.abs(actual).sum())
+
+
+def score(
+    train: pd.DataFrame, test: pd.DataFrame, forecast: pd.DataFrame, season: int
+) -> dict[str, float]:
+    """All measures of a forecast table; ValueError where it does not cover the test table."""
+    joined = test.merge(forecast, on=["unique_id", "ds"], how="left", validate="1:1")
+    if joined["yhat"].isna().any():
+        raise ValueError(f"{int(joined['yhat'].isna().sum())} of {len(joined)} forecasts missing")
+    histories = {str(key): part["y"].to_numpy(float) for key, part in train.groupby("unique_id")}
+    ours: list[tuple[float, float]] = []
+    naive: list[tuple[float, float]] = []
+    for key, part in joined.groupby("unique_id"):
+        history, actual = histories[str(key)], part["y"].to_numpy(float)
+        simple = naive2(history, season, len(actual))
+        for scores, found in ((ours, part["yhat"].to_numpy(float)), (naive, simple)):
+            scores.append((smape(actual, found), mase(actual, found, history, season)))
+    (our_smape, our_mase), (naive_smape, naive_mase) = np.mean(ours, 0), np.mean(naive, 0)
+    actual = joined["y"].to_numpy(float)
+    quantiles = joined[[f"q{level:g}" for level in LEVELS]].to_numpy(float)
+    low, lower, _, upper, high = quantiles.T
+    return {
+        "smape": float(our_smape),
+        "mase": float(our_mase),
+        "owa": owa((our_smape, our_mase), (naive_smape, naive_mase)),
+        "wql": quantile_loss(actual, quantiles, LEVELS),
+        "cover_80": 100 * float(np.mean((lower <= actual) & (actual <= upper))),
+        "cover_95": 100 * float(np.mean((low <= actual) & (actual <= high))),
+    }
