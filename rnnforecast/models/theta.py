@@ -5,9 +5,10 @@ the form of Hyndman & Billah (2003): simple exponential smoothing of the values 
 season, with half the slope of their straight line as drift. It won the M3 competition's monthly
 part and needs nothing but the window itself, so it is a good first forecast for short series.
 
-Two things differ from the textbook, so that every window can be treated alike: the season is not
-kept or dropped by a test but shrunk by how well it is told from noise, and the smoothed level is
-an exponentially weighted mean of what there is, which needs no first level and passes over gaps.
+Three things differ from the textbook, so that every window can be treated alike: the season is not
+kept or dropped by a test but shrunk by how well it is told from noise; the smoothed level is an
+exponentially weighted mean of what there is, which needs no first level and passes over gaps; and
+smoothing parameters are not chosen but weighed by their likelihood, that of errors one step ahead.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 ALPHAS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-"""Smoothing parameters; each window takes the one with the smallest errors one step ahead. A finer
-choice forecasts no better."""
+"""Smoothing parameters. A finer choice forecasts no better."""
 
 SMALLEST = 1e-6
 """What is divided by is never taken smaller."""
@@ -66,20 +66,21 @@ class Theta(nn.Module):
     def _smoothed(self, d: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Of values without their season `d [N, L]`, zero where not seen: the last smoothed level
         `[N, 1]`, and the drift of each step ahead `[N, H]`."""
-        alphas = d.new_tensor(ALPHAS)
         levels = torch.matmul(d, self.decay)  # [A, N, L]
         levels = levels / torch.matmul(seen, self.decay).clamp_min(SMALLEST)
         judged = seen[:, 1:] * (seen.cumsum(1)[:, :-1] > 0)
         errors = ((levels[..., :-1] - d[:, 1:]).square() * judged).sum(-1)  # [A, N]
-        best = errors.argmin(0, keepdim=True)  # [1, N]
-        level = levels[..., -1].gather(0, best).T  # [N, 1]
-        alpha = alphas[best].T
+        evidence = -judged.sum(1) / 2 * torch.log(errors.clamp_min(SMALLEST**2))
+        share = torch.softmax(evidence, 0)
+        level = (share * levels[..., -1]).sum(0).unsqueeze(1)
         time = torch.arange(1 - self.steps, 1, device=d.device, dtype=d.dtype)
         count = seen.sum(1, keepdim=True).clamp_min(1)
         apart = (time - (seen * time).sum(1, keepdim=True) / count) * seen
         spread = apart.square().sum(1, keepdim=True).clamp_min(1.0)
         slope = (apart * d).sum(1, keepdim=True) / spread
-        late = (1 - (1 - alpha) ** count) / alpha  # how far the level lags behind a straight line
+        alpha = d.new_tensor(ALPHAS).unsqueeze(1)
+        lag = (1 - (1 - alpha) ** count.T) / alpha  # how far a level is behind a straight line
+        late = (share * lag).sum(0).unsqueeze(1)
         step = torch.arange(self.horizon, device=d.device, dtype=d.dtype)
         return level, slope / 2 * (step + late)
 

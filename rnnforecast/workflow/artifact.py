@@ -37,7 +37,7 @@ from rnnforecast.output.files import recover, whole_folder, write_bytes, write_j
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
 from rnnforecast.workflow.forecasting import Member, Rules
 
-FORMAT = 3
+FORMAT = 4
 """Counts up when a run folder can no longer be read by an older version."""
 
 SUMS = "SHA256SUMS"

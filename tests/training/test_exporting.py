@@ -58,7 +58,7 @@ NETS: dict[str, dict[str, Any]] = {
         "seasons": (2,),
         "bidirectional": True,
     },
-    "rnn": {"decoder": "forking", "normalize": "robust", "segment": 2},
+    "rnn": {"decoder": "forking", "normalize": "robust", "segment": 2, "first": "theta"},
     "rrnn": {
         **STEP_BY_STEP,
         "recurrent": Plan("rrnn", options={"nonlinearity": "sigmoid"}),
