@@ -32,26 +32,32 @@ FAST = Preset(steps=0.25, batch_size=64, learning_rate=0.005, reason="a first lo
 
 BEST_MEMBERS = 6
 
-LOOKBACKS = (1, 2, 3)
-"""Multiples of the usual lookback."""
-
 OTHERS = {"log_mean": "standard", "standard": "last"}
 """A second way to take the level out. Logs serve relative errors and deviations absolute ones:
 together they do well by both."""
 
 
 def preset_of(
-    name: str, *, lookback: int, segment: int, room: int, normalize: str, loss: str
+    name: str, *, lookback: int, usual: int, segment: int, room: int, normalize: str, loss: str
 ) -> Preset:
     """The preset `name` for data whose single network would read `lookback` steps in segments of
-    `segment`, at most `room`, and have these parts."""
+    `segment`, at most `room`, and have these parts; `usual` is how far back shorter series would
+    be read."""
     if name == "fast":
         return FAST
     if name == "balanced":
         return Preset()
-    longest = max(lookback, room // segment * segment)
-    lookbacks = [min(times * lookback, longest) for times in LOOKBACKS]
-    vary: dict[str, list[Any]] = {"window.lookback": list(dict.fromkeys(lookbacks))}
+    vary: dict[str, list[Any]] = {"window.lookback": _lookbacks(lookback, usual, segment, room)}
     if loss not in POSITIVE and normalize in OTHERS:
         vary["model.normalize"] = [normalize, OTHERS[normalize]]
     return Preset(members=BEST_MEMBERS, vary=vary, reason="networks that err differently")
+
+
+def _lookbacks(lookback: int, usual: int, segment: int, room: int) -> list[int]:
+    """Up to three: a network of its own lookback, and ones that look further or, where that is far
+    already, both less far and further."""
+    further = (-1, 1) if lookback > usual else (1, 2)
+    longest = max(lookback, room // segment * segment)
+    wanted = [lookback, *(lookback + times * usual for times in further)]
+    whole = [max(each // segment, 1) * segment for each in wanted]
+    return list(dict.fromkeys(min(each, longest) for each in whole))

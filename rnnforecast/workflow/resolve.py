@@ -99,6 +99,7 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     preset = preset_of(
         spec.training.preset,
         lookback=lookback,
+        usual=lookback if season == 1 else _seasons_read(season) * season,
         segment=segment,
         room=max(_room(panel, horizon), 1),
         normalize=str(normalize),
@@ -176,7 +177,7 @@ def _segment(season: int, horizon: int, lookback: int | str) -> tuple[int, str]:
 
 def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[int, str]:
     if season > 1:
-        seasons = SEASONS_READ.get(season, int(np.clip(168 // season, 2, 8)))
+        seasons = _seasons_read(season)
         # many windows can teach a longer look back
         seasons *= int(np.clip(np.median(panel.lengths) // (LONG * seasons * season), 1, FURTHER))
         wanted, reason = max(seasons * season, horizon), f"{seasons} seasons, at least a horizon"
@@ -189,6 +190,11 @@ def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[in
         wanted, reason = max(room, 1), "all but the horizon of the longest series"
     segments = max(1, round(wanted / segment))
     return segments * segment, f"{reason}, in whole segments"
+
+
+def _seasons_read(season: int) -> int:
+    """How many seasons are read of series that are not very long."""
+    return SEASONS_READ.get(season, int(np.clip(168 // season, 2, 8)))
 
 
 def _layers(backbone: str) -> tuple[int, str]:

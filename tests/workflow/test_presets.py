@@ -66,10 +66,18 @@ def test_no_network_begins_that_would_not_be_done_in_time(spec: Path, tmp_path: 
     assert stored.ensemble.members == 4  # what was asked for
 
 
-@pytest.mark.parametrize(("days", "seasons"), [(100, 7), (400, 14)])
-def test_long_series_are_read_twice_as_far_back(spec: Path, days: int, seasons: int) -> None:
+@pytest.mark.parametrize(
+    ("days", "seasons", "best"),
+    [(100, 7, [7, 14, 21]), (400, 14, [14, 7, 21]), (900, 21, [21, 14, 28])],
+)
+def test_long_series_are_read_further_back(
+    spec: Path, days: int, seasons: int, best: list[int]
+) -> None:
     steps = np.arange(24 * days)
     y = 50 + 10 * np.sin(2 * np.pi * steps / 24)
     stamps = pd.date_range("2020-01-01", periods=len(steps), freq="h")
     pd.DataFrame({"ds": stamps, "y": y}).to_csv(spec.parent / "data.csv", index=False)
     assert prepare(spec).spec.window.lookback == 24 * seasons
+    vary = prepare(spec, ["training.preset=best"]).spec.ensemble.vary
+    assert isinstance(vary, dict)
+    assert vary["window.lookback"] == [24 * each for each in best]
