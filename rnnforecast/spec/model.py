@@ -229,7 +229,11 @@ class Forecast(Section):
     paths: Whole = Field(
         0, description="The number of sample paths that are written for each series."
     )
-    plots: Whole = Field(12, description="The number of plots at most, one a series; 0 for none.")
+    plots: Auto | Whole = Field(
+        "auto",
+        description="The number of plots at most, one a series; 0 for none; auto: 12, or 4 with the"
+        " preset fast.",
+    )
 
     @field_validator("quantiles")
     @classmethod

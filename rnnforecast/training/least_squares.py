@@ -131,11 +131,11 @@ def _best(parts: Sequence[Sums]) -> Found:
 def _take_in(part: Sums, rows: Sequence[Tensor], simple: Mapping[str, Tensor]) -> None:
     seen, truth, weight, observed = rows
     weighed = (seen * weight**2).T
-    part.square += (weighed @ seen).double().cpu()
+    part.square += (weighed @ seen).cpu().double()
     for name, start in simple.items():
         left = (truth - seen[:, :-1] @ start.T) * observed
-        part.cross[name] += (weighed @ left).double().cpu()
-        part.left[name] += (left * weight).square().sum(0).double().cpu()
+        part.cross[name] += (weighed @ left).cpu().double()
+        part.left[name] += (left * weight).square().sum(0).cpu().double()
 
 
 def _rows(net: Forecaster, batch: Batch) -> list[Tensor]:

@@ -24,11 +24,12 @@ class Preset:
     members: int = 1
     vary: dict[str, list[Any]] = field(default_factory=dict)
     """Values that the networks of an ensemble take in turn."""
+    plots: int = 12
     reason: str = ""
 
 
-FAST = Preset(steps=0.25, batch_size=64, learning_rate=0.005, reason="a first look")
-"""Half as many windows a step, learnt from in larger steps."""
+FAST = Preset(steps=0.25, batch_size=64, learning_rate=0.005, plots=4, reason="a first look")
+"""Half as many windows a step, learnt from in larger steps; pictures take time too."""
 
 BEST_MEMBERS = 6
 

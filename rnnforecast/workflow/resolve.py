@@ -137,7 +137,14 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
         "window_weight": choose("training", "window_weight", *_window_weight(spec, str(normalize))),
     }
     window = {"season": season, "segment": segment, "lookback": lookback}
-    sections = {"window": window, "model": model, "training": training, "ensemble": ensemble}
+    plots = spec.forecast.plots
+    sections = {
+        "window": window,
+        "model": model,
+        "training": training,
+        "ensemble": ensemble,
+        "forecast": {"plots": preset.plots if plots == "auto" else plots},
+    }
     update = {name: getattr(spec, name).model_copy(update=keys) for name, keys in sections.items()}
     return spec.model_copy(update=update), choices
 

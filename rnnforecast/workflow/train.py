@@ -100,7 +100,7 @@ def _write(
     folder: Path, prepared: Prepared, session: Session, fitted: Fitted, trained: Trained
 ) -> None:
     spec, panel, scored = session.spec, session.panel, fitted.scored
-    shown = spread_over(scored.smape, spec.forecast.plots)
+    shown = spread_over(scored.smape, int(spec.forecast.plots))
     run = Run(
         plan=prepared.plan,
         members=tuple(fitted.joined.members),
@@ -111,7 +111,7 @@ def _write(
         source=prepared.source,
         totals=spec.forecast.totals,
         paths=spec.forecast.paths,
-        plots=spec.forecast.plots,
+        plots=int(spec.forecast.plots),
         plotted=tuple(panel.labels()[scored.series[shown]]),
         facts={
             "versions": {"rnnforecast": __version__, "torch": device.TORCH},

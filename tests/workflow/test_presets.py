@@ -34,6 +34,8 @@ def test_fast_takes_fewer_steps_than_balanced(spec: Path) -> None:
     assert int(fast.training.max_steps) <= int(usual.training.max_steps) / 4
     assert int(fast.training.batch_size) <= int(usual.training.batch_size)
     assert fast.ensemble.members == usual.ensemble.members == 1
+    assert int(fast.forecast.plots) < int(usual.forecast.plots)
+    assert prepare(spec, ["training.preset=fast", "forecast.plots=7"]).spec.forecast.plots == 7
 
 
 def test_best_is_an_ensemble_written_out_in_plain_keys(spec: Path) -> None:
