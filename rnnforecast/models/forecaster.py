@@ -199,7 +199,9 @@ class Forecaster(nn.Module):
         assert self.first is not None
         history, frame = self.read(history)
         seen = self._seen(frame.past(history.values), history)
-        return seen, frame.normalised(future) - self.first.theta_of(seen, history.present)
+        # no further off than what is read may be, or sums of squares would hang on little else
+        truth = frame.normalised(future).clamp(-LARGEST_INPUT, LARGEST_INPUT)
+        return seen, truth - self.first.theta_of(seen, history.present)
 
     def loss(self, history: History, future: Tensor, weight: Tensor) -> Tensor:
         """Scalar loss on the scale of the head.

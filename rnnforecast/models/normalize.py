@@ -116,7 +116,7 @@ def seasonal_change(history: Tensor, visible: Tensor, season: int) -> Tensor:
     return change / both.sum(1, keepdim=True).clamp_min(1)
 
 
-def masked_mean(values: Tensor, visible: Tensor) -> Tensor:
+def _masked_mean(values: Tensor, visible: Tensor) -> Tensor:
     """Mean over the visible steps, `[B, 1, C]`; the last (filled) value where none is visible."""
     count = visible.sum(1, keepdim=True)
     total = (values * visible).sum(1, keepdim=True)
@@ -129,8 +129,8 @@ def _not_zero(scale: Tensor) -> Tensor:
 
 def _recent_level(history: Tensor, visible: Tensor, season: int) -> Tensor:
     recent = slice(-max(season, 1), None)
-    level = masked_mean(history[:, recent].abs(), visible[:, recent])
-    whole = masked_mean(history.abs(), visible)
+    level = _masked_mean(history[:, recent].abs(), visible[:, recent])
+    whole = _masked_mean(history.abs(), visible)
     return _not_zero(torch.where(level > SMALLEST_SPREAD * whole, level, whole))
 
 
@@ -148,8 +148,8 @@ def mean(history: Tensor, visible: Tensor, season: int) -> Level:
 
 def standard(history: Tensor, visible: Tensor, season: int) -> Level:
     """z = (y - mean) / standard deviation over the lookback."""
-    center = masked_mean(history, visible)
-    spread = masked_mean((history - center) ** 2, visible).sqrt()
+    center = _masked_mean(history, visible)
+    spread = _masked_mean((history - center) ** 2, visible).sqrt()
     return Level(center, _spread_floor(spread, history, visible))
 
 
@@ -175,7 +175,7 @@ def _between(ordered: Tensor, place: Tensor) -> Tensor:
 def last(history: Tensor, visible: Tensor, season: int) -> Level:
     """z = (y - last value) / mean absolute distance from it over the lookback."""
     center = history[:, -1:]
-    spread = masked_mean((history - center).abs(), visible)
+    spread = _masked_mean((history - center).abs(), visible)
     return Level(center, _spread_floor(spread, history, visible))
 
 
@@ -186,7 +186,7 @@ def none(history: Tensor, visible: Tensor, season: int) -> Level:
 
 
 def _spread_floor(spread: Tensor, history: Tensor, visible: Tensor) -> Tensor:
-    floor = SMALLEST_SPREAD * masked_mean(history.abs(), visible)
+    floor = SMALLEST_SPREAD * _masked_mean(history.abs(), visible)
     return _not_zero(torch.maximum(spread, floor))
 
 

@@ -18,6 +18,9 @@ LOSS_OPTIONS = {"tweedie": ("power",), "mixture": ("components",)}
 LOGS = ("log_mean", "exponential_smoothing")
 """Normalisations that read values as logs."""
 
+SPREAD = ("standard", "robust", "last")
+"""Normalisations that divide a window by how much its values differ."""
+
 RATIOS = ("mean", "none")
 """Normalisations that leave ratios to the level, or the values."""
 

@@ -7,8 +7,9 @@ part and needs nothing but the window itself, so it is a good first forecast for
 
 Three things differ from the textbook, so that every window can be treated alike: the season is not
 kept or dropped by a test but shrunk by how well it is told from noise; the smoothed level is an
-exponentially weighted mean of what there is, which needs no first level and passes over gaps; and
-smoothing parameters are not chosen but weighed by their likelihood, that of errors one step ahead.
+exponentially weighted mean of what there is, which needs no first level; and smoothing parameters
+are not chosen but weighed by their likelihood, that of errors a step ahead. Where there are no two
+seasons in the lookback, the forecast has none.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Theta(nn.Module):
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """`[B, H, C]` forecasts of windows `values [B, L, C]`, in the same units.
 
-        `present [B, L, C]` is 0 before a series begins.
+        `present [B, L, C]` is 0 before a series begins, and at no step after that.
         """
         with torch.autocast(values.device.type, enabled=False):  # squares need their digits
             return self._forecast(values.float(), present.float())

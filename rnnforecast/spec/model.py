@@ -107,8 +107,7 @@ class Model(Section):
         "auto",
         description="What the network's output is added to: a linear map from lookback to horizon,"
         " fitted by least squares and then learnt further, or the theta forecast of each window"
-        " and such a map; auto: linear or theta, whichever forecasts stretches better that were"
-        " left out.",
+        " and such a map; auto: theta where it is ahead on the validation windows.",
     )
     channels: Literal["independent", "joint"] = Field(
         "independent",

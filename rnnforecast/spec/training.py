@@ -113,9 +113,9 @@ class Training(Section):
     )
     window_weight: Literal["auto", "equal", "spread"] = Field(
         "auto",
-        description="How much each window counts in the loss; spread: in proportion to the"
-        " deviation of its values, so that errors count in the units of the series; auto: spread"
-        " where model.normalize divides by it.",
+        description="How much each window counts in the loss; spread: in proportion to what"
+        " model.normalize divides it by, so that errors count in the units of the series; auto:"
+        " spread where it divides by a spread, with a loss of normalised values.",
     )
     sample_series: Literal["length", "uniform", "scale"] = Field(
         "length",

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.history import History
 from rnnforecast.training.batches import Windows
@@ -68,12 +69,12 @@ def futures(windows: Windows, item: Ints, origin: Ints) -> tuple[Floats, Floats]
     return np.concatenate(actual), np.concatenate(size).astype(np.float64)
 
 
-def spreads(windows: Windows, item: Ints, origin: Ints) -> Floats:
-    """The spread of the history of each window, `[W, C]` original units."""
+def spreads(architecture: Architecture, windows: Windows, item: Ints, origin: Ints) -> Floats:
+    """What a net of this kind would divide each window by, `[W, C]` original units."""
     found = []
     for part, begin in _parts(item, origin, windows):
         history = windows.gather(part, begin, begin, steps=1).history
-        found.append(spread(history)[:, 0].cpu().numpy())
+        found.append(spread(architecture, history)[:, 0].cpu().numpy())
     return np.concatenate(found).astype(np.float64)
 
 

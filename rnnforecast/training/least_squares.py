@@ -9,8 +9,9 @@ strongly, is what does best on stretches of time that are left out in turn.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -20,11 +21,14 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.batches import Batch
 
 STRETCHES = 10
-"""Parts of the time of training; one is forecast from those that are not its neighbours."""
+"""Parts of the time of training; one is forecast from those that share no targets with it."""
 
-STRENGTHS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, math.inf)
+STRENGTHS = (math.inf, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
 """What is tried, as shares of the mean square of what the map reads; infinity leaves the simple
-forecast as it is."""
+forecast as it is, and is taken where nothing tells them apart."""
+
+LONGEST = 2048
+"""Steps: of longer lookbacks the map is left as it is, since the work grows with their cube."""
 
 STEPS_TRIED = 24
 """Steps of the horizon, evenly spaced, by which the strength is chosen."""
@@ -44,107 +48,131 @@ class Sums:
 
     square: Tensor
     """`[L + 1, L + 1]` of what is read, and a 1 for the bias, with itself."""
-    cross: dict[str, Tensor]
-    """`[L + 1, H]` of that with what each simple forecast leaves over."""
-    left: dict[str, Tensor]
-    """`[H]` the sum of squares of what it leaves over."""
+    cross: Tensor
+    """`[L + 1, S, H]` of that with what each of S simple forecasts leaves over."""
+    left: Tensor
+    """`[S, H]` the sum of squares of what it leaves over."""
+    weight: Tensor
+    """Scalar: the weights of all windows."""
+    observed: Tensor
+    """`[H]` those of the windows in which a step was observed."""
 
     @staticmethod
-    def none(size: int, horizon: int, names: Iterable[str]) -> Sums:
+    def none(size: int, starts: int, horizon: int) -> Sums:
         """Of no window."""
-        square = torch.zeros(size, size, dtype=torch.float64)
-        cross = {name: square.new_zeros(size, horizon) for name in names}
-        return Sums(square, cross, {name: square.new_zeros(horizon) for name in cross})
+        shapes = (size, size), (size, starts, horizon), (starts, horizon), (), (horizon,)
+        return Sums(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
 
-    def add(self, other: Sums) -> None:
-        """Takes in the windows of another stretch."""
-        self.square += other.square
-        for name in self.cross:
-            self.cross[name] += other.cross[name]
-            self.left[name] += other.left[name]
+    def parts(self) -> tuple[Tensor, ...]:
+        """All sums."""
+        return self.square, self.cross, self.left, self.weight, self.observed
 
-    def change(self, name: str, strength: float, steps: Tensor) -> Tensor:
-        """What is best added to a simple forecast at some `steps`, `[L + 1, steps]`."""
-        cross = self.cross[name][:, steps]
+    def plus(self, other: Sums, sign: int = 1) -> Sums:
+        """The windows of both, or without those of the other."""
+        pairs = zip(self.parts(), other.parts(), strict=True)
+        return Sums(*(own + sign * part for own, part in pairs))
+
+    def changes(self, strength: float, steps: Tensor) -> Tensor:
+        """What is best added to the simple forecasts at some `steps`, `[L + 1, S, steps]`.
+
+        A step that was observed in few windows has its sums made up to those of all.
+        """
+        cross = self.cross[..., steps] * self._made_up(steps)
         scale = float(self.square.diagonal().mean())
         if math.isinf(strength) or not scale:
             return torch.zeros_like(cross)
         ridge = torch.full((len(cross),), strength * scale, dtype=cross.dtype)
-        return torch.cholesky_solve(cross, torch.linalg.cholesky(self.square + torch.diag(ridge)))
+        factor = torch.linalg.cholesky(self.square + torch.diag(ridge))
+        return torch.cholesky_solve(cross.flatten(1), factor).view_as(cross)
 
-    def error(self, name: str, change: Tensor, steps: Tensor) -> float:
-        """The sum of squared errors at some `steps` of the simple forecast with `change` added."""
-        cross, left = self.cross[name][:, steps], self.left[name][steps]
-        product = self.square @ change
-        return float(left.sum() - 2 * (change * cross).sum() + (change * product).sum())
+    def errors(self, changes: Tensor, steps: Tensor) -> Tensor:
+        """`[S]` sums of squared errors at some `steps` of the simple forecasts with `changes`."""
+        made_up = self._made_up(steps)
+        cross, left = self.cross[..., steps] * made_up, self.left[:, steps] * made_up
+        product = (self.square @ changes.flatten(1)).view_as(changes)
+        return left.sum(1) + (changes * (product - 2 * cross)).sum((0, 2))
+
+    def _made_up(self, steps: Tensor) -> Tensor:
+        observed = self.observed[steps]
+        return torch.where(observed > 0, self.weight / observed.clamp_min(1e-12), 0.0)
 
 
 @torch.no_grad()
-def fit_first(net: Forecaster, windows: Iterable[tuple[Batch, Tensor]]) -> Found:
+def fit_first(
+    net: Forecaster, windows: Iterable[tuple[Batch, Tensor]], *, neighbours: int = 1
+) -> Found | None:
     """Sets the map of the net's first forecast from batches and the number of the stretch of time
-    of each window, from 0 to `STRETCHES - 1`.
+    of each window, from 0 to `STRETCHES - 1`; `neighbours` on either side share targets with one.
 
-    Every window counts by its weight, as in the loss; steps that were not observed count as if
-    they had been forecast without error.
+    Every window counts by its weight, as in the loss. None where the map stays what it was.
     """
     assert net.first is not None
     line = net.first.map
-    simple = {name: start.to(line.weight) for name, start in starts(net.architecture).items()}
-    size, horizon = line.in_features + 1, line.out_features
-    parts = [Sums.none(size, horizon, simple) for _ in range(STRETCHES)]
+    if line.in_features > LONGEST:
+        return None
+    simple = starts(net.architecture)
+    bases = torch.stack(list(simple.values())).to(line.weight)  # [S, H, L]
+    parts = [
+        Sums.none(line.in_features + 1, len(bases), line.out_features) for _ in range(STRETCHES)
+    ]
     for batch, stretch in windows:
         rows = _rows(net, batch)
         channels = len(rows[0]) // len(stretch)
-        for number, part in enumerate(parts):
+        for number in range(STRETCHES):
             some = (stretch == number).repeat_interleave(channels)
-            _take_in(part, [row[some] for row in rows], simple)
-    found = _best(parts)
-    whole = _sum(parts)
-    change = whole.change(found.towards, found.strength, torch.arange(horizon)).to(line.weight)
-    line.weight.copy_(simple[found.towards] + change[:-1].T)
+            if some.any():
+                parts[number] = parts[number].plus(_sums([row[some] for row in rows], bases))
+    whole = reduce(Sums.plus, parts)
+    number, strength = _best(parts, whole, neighbours)
+    change = whole.changes(strength, torch.arange(line.out_features))[:, number].to(line.weight)
+    if not change.isfinite().all():
+        return None
+    line.weight.copy_(bases[number] + change[:-1].T)
     line.bias.copy_(change[-1])
-    return found
+    return Found(list(simple)[number], strength)
 
 
-def _sum(parts: Sequence[Sums]) -> Sums:
-    size, horizon = next(iter(parts[0].cross.values())).shape
-    whole = Sums.none(size, horizon, parts[0].cross)
-    for part in parts:
-        whole.add(part)
-    return whole
-
-
-def _best(parts: Sequence[Sums]) -> Found:
-    """What forecasts the stretches best that it was not fitted to."""
-    horizon = len(next(iter(parts[0].left.values())))
+def _best(parts: Sequence[Sums], whole: Sums, neighbours: int) -> tuple[int, float]:
+    """Which simple forecast and how strong a pull to it forecast the stretches best that were not
+    fitted to."""
+    horizon = whole.left.shape[1]
     steps = torch.linspace(0, horizon - 1, min(STEPS_TRIED, horizon)).round().long()
-    errors = {(name, strength): 0.0 for name in parts[0].cross for strength in STRENGTHS}
+    errors = torch.zeros(len(STRENGTHS), len(whole.left), dtype=torch.float64)
     for left_out, part in enumerate(parts):
-        others = _sum([part for at, part in enumerate(parts) if abs(at - left_out) > 1])
-        for name, strength in errors:
-            change = others.change(name, strength, steps)
-            errors[name, strength] += part.error(name, change, steps)
-    name, strength = min(errors, key=errors.__getitem__)
-    return Found(name, strength)
+        near = parts[max(left_out - neighbours, 0) : left_out + neighbours + 1]
+        others = reduce(lambda rest, one: rest.plus(one, -1), near, whole)
+        for row, strength in enumerate(STRENGTHS):
+            errors[row] += part.errors(others.changes(strength, steps), steps)
+    row, number = divmod(int(errors.nan_to_num(math.inf).argmin()), errors.shape[1])
+    return number, STRENGTHS[row]
 
 
-def _take_in(part: Sums, rows: Sequence[Tensor], simple: Mapping[str, Tensor]) -> None:
+def _sums(rows: Sequence[Tensor], bases: Tensor) -> Sums:
+    """Of the rows of `_rows`; the factors are multiplied on the device of the net."""
     seen, truth, weight, observed = rows
-    weighed = (seen * weight**2).T
-    part.square += (weighed @ seen).cpu().double()
-    for name, start in simple.items():
-        left = (truth - seen[:, :-1] @ start.T) * observed
-        part.cross[name] += (weighed @ left).cpu().double()
-        part.left[name] += (left * weight).square().sum(0).cpu().double()
+    left = (truth - torch.matmul(seen[:, :-1], bases.transpose(1, 2))) * observed  # [S, N, H]
+    weighed = (seen * weight).T
+    found = (
+        weighed @ seen,
+        torch.matmul(weighed, left).transpose(0, 1),
+        (left.square() * weight).sum(1),
+        weight.sum(),
+        (observed * weight).sum(0),
+    )
+    return Sums(*(part.cpu().double() for part in found))
 
 
 def _rows(net: Forecaster, batch: Batch) -> list[Tensor]:
     """Of each window, or of each of its targets, a row each: what the map reads, `[N, L + 1]` with
-    a 1 for its bias, what it is to say, `[N, H]`, the weight, `[N, 1]`, and what was observed."""
+    a 1 for its bias, what it is to say, `[N, H]`, the weight of its squares, `[N, 1]`, and what was
+    observed, `[N, H]`."""
     seen, truth = net.first_pair(batch.history, batch.future)
     seen, truth, weight = (
         part.transpose(1, 2).flatten(0, 1) for part in (seen, truth, batch.weight)
     )
     seen = torch.cat([seen, torch.ones_like(seen[:, :1])], 1)
     observed = (weight > 0).to(truth.dtype)
-    return [seen, torch.where(weight > 0, truth, 0.0), weight.amax(1, keepdim=True), observed]
+    truth = torch.where(weight > 0, truth, 0.0)
+    # a loss of squares has the weight of a square already
+    power = 1 if net.architecture.loss == "mse" else 2
+    return [seen, truth, weight.amax(1, keepdim=True) ** power, observed]

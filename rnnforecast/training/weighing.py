@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.history import History
-from rnnforecast.models.normalize import masked_mean
+from rnnforecast.models.normalize import NORMALIZERS
 from rnnforecast.training.batches import Batch
 
 Floats = NDArray[np.float64]
@@ -32,6 +33,32 @@ def step_weights(kind: str | Sequence[float], horizon: int) -> Floats | None:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How much a window differs from what is usual for its item."""
+
+    architecture: Architecture
+    """Of the net, which divides each window by its own spread."""
+    usual: Tensor
+    """`[items, C]`; 0 where an item has no windows."""
+
+    def __call__(self, history: History, item: Tensor) -> Tensor:
+        """`[B, 1, C]` what windows of the items `[B]` count: errors on the normalised scale times
+        this are in units that all windows of an item share."""
+        usual = self.usual[item].unsqueeze(1)
+        share = spread(self.architecture, history) / usual
+        share = torch.where(usual > 0, share, 1.0).clamp(max=MOST)
+        return share**2 if self.architecture.loss == "mse" else share
+
+
+def spread(architecture: Architecture, history: History) -> Tensor:
+    """`[B, 1, C]` what the net divides windows by, in original units."""
+    if architecture.difference:
+        history = history.differenced(architecture.difference)
+    normalise = NORMALIZERS[architecture.normalize]
+    return normalise(history.values, history.visible, architecture.season).scale
+
+
+@dataclass(frozen=True)
 class Weighing:
     """Factors of a batch's weights; None where all count alike."""
 
@@ -39,26 +66,21 @@ class Weighing:
     """`[H]`, mean 1."""
     items: Tensor | None = None
     """`[items, C]`, mean 1; C as in the batches."""
-    spreads: Tensor | None = None
-    """`[items, C]` the usual spread of an item's windows: each counts by its own as a share."""
-    power: int = 1
-    """Of that share: 2 where the loss is of squares."""
+    spread: Spread | None = None
 
     @staticmethod
     def of(
         steps: Floats | None,
         items: Floats | None,
         device: torch.device,
-        spreads: Floats | None = None,
-        *,
-        power: int = 1,
+        spread: Spread | None = None,
     ) -> Weighing:
         """From arrays to tensors on the device of the batches."""
 
         def there(weights: Floats | None) -> Tensor | None:
             return None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
 
-        return Weighing(there(steps), there(items), there(spreads), power)
+        return Weighing(there(steps), there(items), spread)
 
     def __call__(self, batch: Batch, item: Tensor) -> Batch:
         """The batch of the items `[B]`, its weights multiplied by the factors."""
@@ -67,18 +89,9 @@ class Weighing:
             weight = weight * self.steps[:, None]
         if self.items is not None:
             weight = weight * self.items[item].unsqueeze(1)
-        if self.spreads is not None:
-            usual = self.spreads[item].unsqueeze(1)
-            share = spread(batch.history) / usual  # [B, 1, C]
-            share = torch.where(usual > 0, share, 1.0).clamp(max=MOST)
-            weight = weight * (share**self.power).float()
+        if self.spread is not None:
+            weight = weight * self.spread(batch.history, item).float()
         return batch if weight is batch.weight else replace(batch, weight=weight)
 
 
 EQUAL = Weighing()
-
-
-def spread(history: History) -> Tensor:
-    """`[B, 1, C]` standard deviation of what is visible of each window, in original units."""
-    center = masked_mean(history.values, history.visible)
-    return masked_mean((history.values - center) ** 2, history.visible).sqrt()

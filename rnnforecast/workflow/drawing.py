@@ -11,12 +11,12 @@ from torch import Tensor
 from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.scale import draw_weights, mean_sizes, relative
 from rnnforecast.data.window import Origins
-from rnnforecast.models.pairs import MEANS
+from rnnforecast.models.architecture import Architecture
 from rnnforecast.spec.training import Training
 from rnnforecast.training.batches import Batch, Sampler, Windows
 from rnnforecast.training.inference import spreads
 from rnnforecast.training.least_squares import STRETCHES
-from rnnforecast.training.weighing import Weighing, step_weights
+from rnnforecast.training.weighing import Spread, Weighing, step_weights
 from rnnforecast.workflow.forecasting import Floats, Ints
 
 RECENCY = {"recent": 2.0, "uniform": 1.0}
@@ -33,17 +33,23 @@ class Emphasis:
     """What a fit on the windows at `origins`, of the steps before `ends [S]`, dwells on."""
 
     def __init__(
-        self, spec: Training, cleaned: Cleaned, ends: Ints, windows: Windows, origins: Origins
+        self,
+        spec: Training,
+        architecture: Architecture,
+        cleaned: Cleaned,
+        ends: Ints,
+        windows: Windows,
+        origins: Origins,
     ) -> None:
+        """`architecture` is that of the net."""
         self.spec, self.windows, self.origins = spec, windows, origins
         self.sizes = self._sizes(cleaned, ends)
         steps = step_weights(spec.horizon_weight, windows.horizon)
         items = None
         if spec.series_weight == "level":
             items = self.sizes if windows.joint else self.sizes.reshape(-1, 1)
-        usual = self._usual_spreads() if spec.window_weight == "spread" else None
-        power = 2 if spec.loss in MEANS else 1
-        self.weighing = Weighing.of(steps, items, windows.device, usual, power=power)
+        spread = self._spread(architecture) if spec.window_weight == "spread" else None
+        self.weighing = Weighing.of(steps, items, windows.device, spread)
 
     def _sizes(self, cleaned: Cleaned, ends: Ints) -> Floats:
         """Relative mean sizes `[S, C]`; ones where nothing asks for them."""
@@ -53,15 +59,19 @@ class Emphasis:
         found = mean_sizes(panel.targets, cleaned.counted, panel.offsets, ends)
         return relative(found, joint=self.windows.joint)
 
+    def weights(self) -> Floats:
+        """`[items]` how often each item is drawn, relative to the others."""
+        sizes = self.sizes.mean(1) if self.windows.joint else self.sizes.reshape(-1)
+        return draw_weights(self.spec.sample_series, self.origins.weight, sizes)
+
     def sampler(self, *, batch_size: int, seed: int) -> Sampler:
         """Draws the windows."""
         origins = self.origins
-        sizes = self.sizes.mean(1) if self.windows.joint else self.sizes.reshape(-1)
         return Sampler(
             first=origins.first,
             last=origins.last,
             limit=origins.limit,
-            weight=draw_weights(self.spec.sample_series, origins.weight, sizes),
+            weight=self.weights(),
             batch_size=batch_size,
             seed=seed,
             device=self.windows.device,
@@ -69,17 +79,17 @@ class Emphasis:
         )
 
     def evenly(self, most: int) -> Iterator[tuple[Batch, Tensor]]:
-        """At most so many windows, evenly spaced over all there are, in batches; and of each the
-        stretch of its item's time that it lies in, of `STRETCHES`."""
-        first, limit = self.origins.first, self.origins.limit
-        # only whole futures, where there are any
-        last = np.minimum(self.origins.last, np.maximum(limit - self.windows.horizon, first))
-        count = np.maximum(last - first + 1, 0)
-        before = np.cumsum(count) - count
-        total = int(count.sum())
-        chosen = np.linspace(0, total - 1, min(most, total)).astype(np.int64)
-        item = np.searchsorted(before + count, chosen, side="right")
-        ahead = chosen - before[item]
+        """About so many windows at most, of each item in proportion to how often it is drawn and
+        evenly spaced over it, in batches; and of each window the stretch of its item's time that it
+        lies in, of `STRETCHES`."""
+        first, limit, count = self.origins.first, self.origins.limit, self._whole()
+        share = np.where(count > 0, self.weights(), 0.0)
+        share = share / share.sum()
+        wanted = np.diff(np.floor(np.cumsum([0.0, *share]) * most + 0.5).astype(np.int64))
+        each = np.minimum(wanted, count)
+        item = np.arange(len(each)).repeat(each)
+        number = np.arange(len(item)) - (np.cumsum(each) - each)[item]
+        ahead = (2 * number + 1) * count[item] // (2 * each[item])
         stretch = ahead * STRETCHES // count[item]
         columns = (item, first[item] + ahead, limit[item], stretch)
         parts = [torch.from_numpy(column).to(self.windows.device) for column in columns]
@@ -89,13 +99,28 @@ class Emphasis:
             batch = self.windows.gather(item_, origin, limit_)
             yield self.weighing(batch, item_), stretch_
 
-    def _usual_spreads(self) -> Floats:
-        """`[items, C]` mean spread of windows spaced evenly over each item; 0 where it has none."""
+    @property
+    def neighbours(self) -> int:
+        """How many stretches on either side of one share targets with it, in the usual item."""
+        count = self._whole()
+        length = float(np.median(count[count > 0])) / STRETCHES
+        return int(np.clip(np.ceil(self.windows.horizon / length), 1, STRETCHES // 2 - 1))
+
+    def _whole(self) -> Ints:
+        """`[items]` how many windows each item has; whole futures only, where there are any."""
+        first, limit = self.origins.first, self.origins.limit
+        last = np.minimum(self.origins.last, np.maximum(limit - self.windows.horizon, first))
+        return np.maximum(last - first + 1, 0)
+
+    def _spread(self, architecture: Architecture) -> Spread:
+        """The usual spread of each item is the median of windows spaced evenly over it."""
         first, last = self.origins.first, self.origins.last
-        item = np.flatnonzero(last >= first).repeat(LOOKED_AT)
-        share = np.tile(np.linspace(0.0, 1.0, LOOKED_AT), len(item) // LOOKED_AT)
-        origin = first[item] + np.rint(share * (last - first)[item]).astype(np.int64)
-        found = spreads(self.windows, item, origin)  # [W, C]
+        some = np.flatnonzero(last >= first)
+        share = np.linspace(0.0, 1.0, LOOKED_AT)
+        origin = first[some, None] + np.rint(share * (last - first)[some, None]).astype(np.int64)
+        item = some.repeat(LOOKED_AT)
+        found = spreads(architecture, self.windows, item, origin.reshape(-1))  # [W, C]
         usual = np.zeros((len(first), found.shape[1]))
-        np.add.at(usual, item, found / LOOKED_AT)
-        return usual
+        usual[some] = np.median(found.reshape(len(some), LOOKED_AT, -1), axis=1)
+        device = self.windows.device
+        return Spread(architecture, torch.from_numpy(usual).to(device, torch.float32))

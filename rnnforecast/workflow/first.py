@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from rnnforecast.spec.model import Spec
 from rnnforecast.training.batches import Batch
 from rnnforecast.training.inference import mean_loss
 from rnnforecast.training.least_squares import fit_first
+from rnnforecast.training.parallel import ALONE, Team
 from rnnforecast.workflow.drawing import Emphasis
 from rnnforecast.workflow.resolve import Choice
 
@@ -25,8 +27,14 @@ WINDOWS = 8192
 """So many tell how a linear map does."""
 
 
-def better(architecture: Architecture, emphasis: Emphasis, index: Index, some: Batch) -> Choice:
-    """The better of `KINDS` on the windows of `index`.
+def first_choice(
+    architecture: Architecture,
+    emphasis: Emphasis,
+    index: Index,
+    some: Batch,
+    team: Team = ALONE,
+) -> Choice:
+    """The better of `KINDS` on the windows of `index`, which are not trained on.
 
     A net that has learnt nothing yet says what its first forecast says. Theta, which needs no other
     series, is taken where it is ahead of the map that was fitted to all of them: then the series
@@ -37,13 +45,14 @@ def better(architecture: Architecture, emphasis: Emphasis, index: Index, some: B
         net = Forecaster(replace(architecture, first=kind)).to(windows.device).eval()
         net.measure(some.history, some.future, some.weight)
         if kind == "linear":
-            fit_first(net, emphasis.evenly(WINDOWS))
+            fit_first(net, emphasis.evenly(WINDOWS), neighbours=emphasis.neighbours)
         with torch.no_grad():
             loss = mean_loss(net, windows, index.item, index.origin, emphasis.weighing)
-        losses[kind] = loss
-    best = min(KINDS, key=losses.__getitem__)
-    other = "theta" if best == "linear" else "a linear map of all series"
-    return Choice(KEY, best, f"ahead of {other} on the validation windows")
+        loss = team.agreed(loss, windows.device)
+        losses[kind] = loss if math.isfinite(loss) else math.inf
+    if losses["theta"] < losses["linear"]:
+        return Choice(KEY, "theta", "ahead of a map of all series on the validation windows")
+    return Choice(KEY, "linear", "theta is not ahead on the validation windows")
 
 
 def with_first(specs: Sequence[Spec], kind: object) -> list[Spec]:

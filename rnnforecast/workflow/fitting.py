@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ from rnnforecast.workflow.combining import Joined, join
 from rnnforecast.workflow.drawing import Emphasis
 from rnnforecast.workflow.events import Listener, Step
 from rnnforecast.workflow.finetune import Start
-from rnnforecast.workflow.first import better, with_first
+from rnnforecast.workflow.first import KEY as FIRST_KEY
+from rnnforecast.workflow.first import first_choice, with_first
 from rnnforecast.workflow.forecasting import (
     Forecasts,
     Ints,
@@ -120,7 +121,6 @@ class Session:
         together = self.windows.channels < self.cleaned.counted.shape[1]
         self.counted = items_of(self.cleaned, joint=together)
         self.plan = prepared.plan
-        self.choices = [*prepared.choices, *self._settle_first()]
         start = spec.training.start_from
         self.start = (
             None
@@ -137,26 +137,33 @@ class Session:
         self.kept: Weights = {}
         """The weights of finished fits, ``phase/member/name``."""
 
-    def _settle_first(self) -> Iterator[Choice]:
-        """Settles the first forecast of the networks that leave it open."""
+    def _settle_first(self, before: dict[str, Any]) -> dict[str, Any]:
+        """Settles the first forecast of the networks that leave it open, the first of them for all;
+        what was found out before, and that."""
         open_ = [n for n, spec in enumerate(self.specs) if spec.model.first_forecast == "auto"]
-        if not open_:
-            return
-        number = open_[0]
-        emphasis = self._emphasis(number, self.split.train_end)
-        index = self._validation_index() or self._last_index()
-        some = self._draw(emphasis, MEASURED_WINDOWS, self.spec.training.seed)(0)
-        choice = better(self.architectures[number], emphasis, index, some)
-        self.spec, *self.specs = with_first([self.spec, *self.specs], choice.value)
+        kind = before.get("first")
+        if kind is None:
+            choice = self._first_choice(open_[0]) if open_ else None
+            if choice is not None:
+                self.listener.say(f"auto  {choice}")
+            kind = "linear" if choice is None else choice.value
+        self.spec, *self.specs = with_first([self.spec, *self.specs], kind)
         self.architectures = [architecture_of(each, self.cleaned) for each in self.specs]
-        yield choice
+        return before | {"first": kind}
+
+    def _first_choice(self, number: int) -> Choice:
+        index = self._validation_index()
+        if index is None:
+            return Choice(FIRST_KEY, "linear", "there are no validation windows to judge by")
+        emphasis = self._emphasis(number, self.split.train_end)
+        some = self._draw(emphasis, MEASURED_WINDOWS, self.spec.training.seed)(0)
+        return first_choice(self.architectures[number], emphasis, index, some, self.team)
 
     def _emphasis(self, number: int, ends: Ints) -> Emphasis:
         """What a fit of the network `number` on the steps before `ends [S]` dwells on."""
-        windows = self.windows.reaching(self.architectures[number].steps_read)
-        return Emphasis(
-            self.specs[number].training, self.cleaned, ends, windows, self._origins(ends)
-        )
+        architecture, spec = self.architectures[number], self.specs[number].training
+        windows = self.windows.reaching(architecture.steps_read)
+        return Emphasis(spec, architecture, self.cleaned, ends, windows, self._origins(ends))
 
     def unfinished(self) -> Checkpoint | None:
         """The checkpoint of a training of the same spec and data; None where there is none.
@@ -181,6 +188,7 @@ class Session:
         before: dict[str, Any] = {"rows": [], "best_step": 0}
         if unfinished is not None:
             before, self.kept = unfinished.before, unfinished.kept
+        before = self._settle_first(before)
         nets: list[Forecaster] = []
         interrupted, begun = False, time.monotonic()
         for number in range(len(self.specs)):
@@ -203,7 +211,8 @@ class Session:
                     for each, scored_net in enumerate(nets):
                         scored_net.load_state_dict(self._kept_of(FIRST, each))
                     break
-        return Fitted(joined, scored, held_out, **before, interrupted=interrupted)
+        rows, best = before["rows"], before["best_step"]
+        return Fitted(joined, scored, held_out, rows, best, interrupted=interrupted)
 
     def _time_for_another(self, count: int, seconds: float) -> bool:
         """Whether one more network, as quick as the `count` before it, and all last fits would be
@@ -267,7 +276,8 @@ class Session:
             some = self._draw(emphasis, MEASURED_WINDOWS, spec.seed)(0)
             net.measure(some.history, some.future, some.weight)
             if net.first is not None:
-                fit_first(net, emphasis.evenly(FIRST_WINDOWS))
+                windows = emphasis.evenly(FIRST_WINDOWS)
+                fit_first(net, windows, neighbours=emphasis.neighbours)
         recipe = self._recipe(spec, first=first)
         if spec.compile and not self.no_compiler:
             self._compile(net, draw(0), recipe)
@@ -377,15 +387,13 @@ class Session:
             most=MOST_VALIDATION_WINDOWS,
         )
 
-    def _last_index(self) -> Index:
-        """The held-out horizon, which has to tell where there is no validation part."""
-        return at(self.split.test_origin, horizon=self.horizon, channels=self.windows.channels)
-
     def _score(self, nets: list[Forecaster]) -> tuple[Joined, Scored, Forecasts]:
         """The networks made into one, and the scores of that on the held-out horizon, with its
         forecasts."""
         quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
-        index = self._validation_index() or self._last_index()
+        # without a validation part the held-out horizon itself has to tell
+        index = self._validation_index()
+        index = index or at(origins, horizon=self.horizon, channels=self.windows.channels)
         method = self.spec.ensemble.combine
         joined = join(nets, self.windows, index, quantiles=quantiles, method=method)
         bounds, transform = self.plan.bounds, self.plan.transform
@@ -401,7 +409,7 @@ def _remembered(
     """What the fits before and this one leave to tell."""
     rows = [{"member": number + 1} | asdict(row) if several else asdict(row) for row in state.rows]
     best = state.best_step if number == 0 else before["best_step"]
-    return {"rows": [*before["rows"], *rows], "best_step": best}
+    return before | {"rows": [*before["rows"], *rows], "best_step": best}
 
 
 def _step(phase: str, progress: Progress) -> Step:

@@ -48,6 +48,7 @@ def architecture_of(spec: Spec, cleaned: Cleaned) -> Architecture:
         dropout=model.dropout,
         decoder=model.decoder,
         normalize=model.normalize,
+        # what is open is settled when the training begins, see `workflow.first`
         first="linear" if model.first_forecast == "auto" else model.first_forecast,
         loss=spec.training.loss,
         loss_options=spec.training.loss_options,

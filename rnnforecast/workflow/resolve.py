@@ -14,7 +14,7 @@ import numpy as np
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.season import detect
-from rnnforecast.models.pairs import COUNTS, MEANS, POSITIVE
+from rnnforecast.models.pairs import COUNTS, MEANS, POSITIVE, SPREAD
 from rnnforecast.spec.model import Spec
 from rnnforecast.workflow.presets import Preset, preset_of
 from rnnforecast.workflow.spec import differences
@@ -26,13 +26,11 @@ LOG_NEEDS = 1e-3
 """Logs are taken where even the smallest value is at least this share of its series' median."""
 
 LONG = 20
-"""A series of so many lookbacks is long enough to learn from one of them; one of many more is read
-so many times as far back, at most `FURTHER`."""
+"""So many lookbacks make a series long: it has windows enough to learn a longer one. A series of
+twice or three times as many is read twice or three times as far back."""
 
 FURTHER = 3
-
-SPREAD = ("standard", "robust", "last")
-"""Normalisers that divide a window by how much its values differ."""
+"""The most of such times."""
 
 NORMALISED = ("quantile", "mae", "huber", *MEANS)
 """Losses that are taken of normalised values as they are."""
@@ -119,7 +117,9 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
             "model", "decoder", "direct", "the whole horizon at once from the last state"
         ),
         "normalize": normalize,
-        "first_forecast": _first_forecast(spec, str(normalize)),
+        "first_forecast": spec.model.first_forecast
+        if _first_is_open(spec, str(normalize))
+        else choose("model", "first_forecast", "linear", "theta is of values as they are"),
     }
     vary = spec.ensemble.vary
     if vary == "auto":  # networks asked for by number differ in what was asked for
@@ -224,11 +224,9 @@ def _batch_size(values: int, preset: Preset) -> tuple[int, str]:
     return (128, "the usual size") if values >= 5_000 else (64, "few observed values")
 
 
-def _first_forecast(spec: Spec, normalize: str) -> str:
-    """What the spec says; left open where the data are to decide, see `workflow.first`."""
-    given = spec.model.first_forecast
-    plain = normalize != "exponential_smoothing" and not difference_of(spec)
-    return "linear" if given == "auto" and not plain else given
+def _first_is_open(spec: Spec, normalize: str) -> bool:
+    """Whether the data are to decide on the first forecast, see `workflow.first`."""
+    return normalize != "exponential_smoothing" and not difference_of(spec)
 
 
 def _window_weight(spec: Spec, normalize: str) -> tuple[str, str]:

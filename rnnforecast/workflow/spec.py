@@ -11,7 +11,7 @@ from typing import Any
 
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.models import registry
-from rnnforecast.models.pairs import Choice, refusals
+from rnnforecast.models.pairs import SPREAD, Choice, refusals
 from rnnforecast.spec.load import load
 from rnnforecast.spec.model import Spec
 
@@ -70,6 +70,11 @@ def _refused_numbers(spec: Spec) -> Iterator[tuple[str, str, str]]:
     if spec.training.freeze and spec.training.start_from is None:
         found = "weights that were never trained would stay as they are"
         yield "training.freeze", found, "set training.start_from to a run, or leave it out"
+    normalize = spec.model.normalize
+    if spec.training.window_weight == "spread" and normalize not in ("auto", *SPREAD):
+        found = f"'{normalize}' does not divide windows by their spread"
+        cure = "set it to equal or auto, or model.normalize to standard"
+        yield "training.window_weight", found, cure
     if spec.model.decoder != "forking":
         return
     for key in ("horizon_weight", "series_weight", "window_weight"):

@@ -183,7 +183,7 @@ def _facts(prepared: Prepared, session: Session) -> Iterator[str]:
         f"{panel.size:,} series, {len(panel.targets):,} steps at {panel.frequency.alias}, "
         f"{shortened(panel.targets_names)}; on {device.describe(session.device)}"
     )
-    for choice in session.choices:
+    for choice in prepared.choices:
         yield f"auto  {choice}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from rnnforecast.models.first import starts
 from rnnforecast.training.batches import Batch, Tables, Windows
-from rnnforecast.training.least_squares import STRETCHES, fit_first
+from rnnforecast.training.least_squares import LONGEST, STRETCHES, fit_first
 from tests.training.fits import CPU, net, weights_of
 
 L, H = 8, 4
@@ -51,6 +52,7 @@ def test_the_map_is_that_of_ridge_regression_around_a_simple_forecast() -> None:
         values[step] = 0.6 * values[step - 1] + 0.3 * values[step - 4] + rng.normal()
     model = net(first="linear", normalize="none")
     found = fit_first(model, evenly(cut(values), 600))
+    assert found is not None
     assert 0 < found.strength < math.inf
     x, y = rows(values)
     x = np.c_[x, np.ones(len(x))]
@@ -80,6 +82,7 @@ def test_noise_is_left_to_the_simple_forecast_of_the_mean() -> None:
     values = np.random.default_rng(1).normal(5, 1, 300)
     model = net(first="linear", normalize="standard", season=1)
     found = fit_first(model, evenly(cut(values), 300))
+    assert found is not None
     assert found.towards == "seasonal mean"
     assert found.strength >= 0.3
 
@@ -100,3 +103,84 @@ def test_what_was_not_observed_has_no_say() -> None:
     assert one.first is not None
     assert other.first is not None
     assert torch.equal(one.first.map.weight, other.first.map.weight)
+
+
+def test_half_of_the_targets_teach_nearly_what_all_of_them_do() -> None:
+    rng = np.random.default_rng(5)
+    values = np.zeros(4000)
+    for step in range(2, 4000):
+        values[step] = 1.2 * values[step - 1] - 0.5 * values[step - 2] + rng.normal()
+    whole, half = (net(first="linear", normalize="none", season=1) for _ in range(2))
+    fit_first(whole, evenly(cut(values), 4000))
+
+    def gappy() -> Iterator[tuple[Batch, Tensor]]:
+        for batch, stretch in evenly(cut(values), 4000):
+            shown = torch.rand(batch.weight.shape, generator=generator) < 0.5
+            yield replace(batch, weight=batch.weight * shown, future=batch.future * shown), stretch
+
+    generator = torch.Generator().manual_seed(0)
+    fit_first(half, gappy())
+    assert whole.first is not None
+    assert half.first is not None
+    all_of_it = whole.first.map.weight.detach()
+    assert float(all_of_it[0, -1]) == pytest.approx(1.2, abs=0.06)
+    torch.testing.assert_close(half.first.map.weight.detach(), all_of_it, atol=0.15, rtol=0)
+
+
+def test_what_cannot_be_judged_is_not_learnt() -> None:
+    """All windows in one stretch: none is left to say how far a map is to be trusted."""
+    model = net(first="linear", normalize="none")
+    windows = cut(np.random.default_rng(0).normal(0, 1, 200))
+    one = ((batch, torch.zeros_like(stretch)) for batch, stretch in evenly(windows, 200))
+    found = fit_first(model, one)
+    assert found is not None
+    assert found.strength == math.inf
+    assert model.first is not None
+    assert torch.equal(model.first.map.weight, starts(model.architecture)[found.towards])
+    assert not model.first.map.bias.any()
+
+
+def test_one_wild_value_does_not_decide() -> None:
+    rng = np.random.default_rng(6)
+    values = np.zeros(2000)
+    for step in range(1, 2000):
+        values[step] = 0.9 * values[step - 1] + rng.normal()
+    found = []
+    for spike in (0.0, 1e6):
+        values[1500] += spike
+        model = net(first="linear", normalize="standard", season=1)
+        found.append(fit_first(model, evenly(cut(values), 2000)))
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[1].strength < math.inf
+
+
+@pytest.mark.parametrize(("loss", "power"), [("quantile", 2), ("mse", 1)])
+def test_windows_count_as_they_do_in_the_loss(loss: str, power: int) -> None:
+    """A window of weight 2 is as good as four, or of a loss of squares two, of weight 1."""
+    values = np.random.default_rng(7).normal(0, 1, 120).cumsum()
+
+    def some(weight: float, times: int) -> Iterator[tuple[Batch, Tensor]]:
+        for batch, stretch in evenly(cut(values), 120):
+            heavy = (stretch % 2 == 0).float()
+            yield (
+                replace(batch, weight=batch.weight * (1 + heavy * (weight - 1))[:, None, None]),
+                stretch,
+            )
+            for _ in range(times - 1):
+                yield replace(batch, weight=batch.weight * heavy[:, None, None]), stretch
+
+    maps = []
+    for weight, times in ((2.0, 1), (1.0, 2**power)):
+        model = net(first="linear", normalize="none", loss=loss)
+        fit_first(model, some(weight, times))
+        assert model.first is not None
+        maps.append(model.first.map.weight.detach())
+    torch.testing.assert_close(*maps, atol=1e-4, rtol=1e-3)
+
+
+def test_a_lookback_that_would_take_too_long_is_left() -> None:
+    model = net(first="linear", lookback=LONGEST + 4, segment=4)
+    before = weights_of(model)
+    assert fit_first(model, []) is None
+    assert all(torch.equal(before[name], value) for name, value in weights_of(model).items())

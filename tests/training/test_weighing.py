@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from rnnforecast.training import inference
-from rnnforecast.training.weighing import EQUAL, Weighing, step_weights
+from rnnforecast.training.weighing import EQUAL, Spread, Weighing, step_weights
 from tests.training.fits import net, windows
 
 CPU = torch.device("cpu")
@@ -61,24 +64,48 @@ def test_the_validation_loss_is_weighed_as_the_training_loss_is() -> None:
     assert again == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_window_counts_by_its_spread_as_a_share_of_its_items() -> None:
-    item, origin = torch.tensor([0, 1]), torch.tensor([9, 12])
+def spread(**changes: Any) -> Weighing:
+    usual = torch.tensor([[0.5], [0.25]])
+    return Weighing(spread=Spread(net(**changes).architecture, usual))
+
+
+@pytest.mark.parametrize(
+    ("normalize", "of"),
+    [
+        ("standard", np.std),
+        ("robust", lambda seen: np.subtract(*np.quantile(seen, [0.75, 0.25]))),
+        ("none", lambda seen: 1.0),
+    ],
+)
+def test_a_window_counts_by_what_it_is_divided_by_as_a_share_of_its_items(
+    normalize: str, of: Callable[[np.ndarray], float]
+) -> None:
+    item, origin = torch.tensor([0, 1]), torch.tensor([9, 14])
     batch = windows().gather(item, origin, origin + 4)
-    found = Weighing.of(None, None, CPU, np.array([[0.5], [0.25]]))(batch, item)
     history = batch.history
+    found = spread(normalize=normalize)(batch, item)
+    squared = spread(normalize=normalize, loss="mse")(batch, item)
     for window, usual in ((0, 0.5), (1, 0.25)):
         seen = history.values[window, history.visible[window, :, 0], 0].numpy()
-        share = found.weight[window] / batch.weight[window].clamp_min(1e-9)
-        told = share[batch.weight[window] > 0].numpy()
-        np.testing.assert_allclose(told, seen.std() / usual, rtol=1e-6)
-    squared = Weighing.of(None, None, CPU, np.array([[0.5], [0.25]]), power=2)(batch, item)
-    some = batch.weight > 0
-    torch.testing.assert_close(squared.weight[some], found.weight[some] ** 2)
+        some = batch.weight[window] > 0
+        share = found.weight[window][some].numpy()
+        assert share == pytest.approx(min(of(seen) / usual, 4.0), rel=1e-5)
+        np.testing.assert_allclose(squared.weight[window][some], share**2, rtol=1e-5)
+
+
+def test_of_changes_the_spread_of_changes_counts() -> None:
+    item, origin = torch.tensor([1]), torch.tensor([20])
+    batch = windows().reaching(9).gather(item, origin, origin + 4)
+    found = spread(difference=1)(batch, item).weight[0, 0, 0]
+    values, visible = batch.history.values[0, :, 0].numpy(), batch.history.visible[0, :, 0].numpy()
+    changes = np.diff(values)[visible[1:] & visible[:-1]]
+    assert float(found) == pytest.approx(min(changes.std() / 0.25, 4.0), rel=1e-5)
 
 
 def test_no_window_counts_more_than_four_usual_ones_and_an_item_without_spread_is_left() -> None:
     item, origin = torch.tensor([0, 1]), torch.tensor([9, 12])
     batch = windows().gather(item, origin, origin + 4)
-    found = Weighing.of(None, None, CPU, np.array([[1e-9], [0.0]]))(batch, item)
+    some = Weighing(spread=Spread(net().architecture, torch.tensor([[1e-9], [0.0]])))
+    found = some(batch, item)
     assert torch.equal(found.weight[0], 4 * batch.weight[0])
     assert torch.equal(found.weight[1], batch.weight[1])

@@ -29,10 +29,11 @@ class StopAt:
     def __init__(self, phase: str = "", step: int = 0) -> None:
         self.phase, self.step, self.reached = phase, step, False
         self.phases: list[str] = []
+        self.said: list[str] = []
         self.warned: list[str] = []
 
     def say(self, text: str) -> None:
-        pass
+        self.said.append(text)
 
     def warn(self, text: str) -> None:
         self.warned.append(text)
