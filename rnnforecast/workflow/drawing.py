@@ -16,7 +16,7 @@ from rnnforecast.spec.training import Training
 from rnnforecast.training.batches import Batch, Sampler, Windows
 from rnnforecast.training.inference import spreads
 from rnnforecast.training.least_squares import STRETCHES
-from rnnforecast.training.weighing import Spread, Weighing, step_weights
+from rnnforecast.training.weighing import MOST, Spread, Weighing, step_weights
 from rnnforecast.workflow.forecasting import Floats, Ints
 
 RECENCY = {"recent": 2.0, "uniform": 1.0}
@@ -113,7 +113,8 @@ class Emphasis:
         return np.maximum(last - first + 1, 0)
 
     def _spread(self, architecture: Architecture) -> Spread:
-        """The usual spread of each item is the median of windows spaced evenly over it."""
+        """The usual spread of each item is the mean of windows spaced evenly over it, each taken as
+        at most `MOST` times their median: one wild value must not make all others small."""
         first, last = self.origins.first, self.origins.last
         some = np.flatnonzero(last >= first)
         share = np.linspace(0.0, 1.0, LOOKED_AT)
@@ -121,6 +122,8 @@ class Emphasis:
         item = some.repeat(LOOKED_AT)
         found = spreads(architecture, self.windows, item, origin.reshape(-1))  # [W, C]
         usual = np.zeros((len(first), found.shape[1]))
-        usual[some] = np.median(found.reshape(len(some), LOOKED_AT, -1), axis=1)
+        found = found.reshape(len(some), LOOKED_AT, -1)
+        most = MOST * np.median(found, axis=1, keepdims=True)
+        usual[some] = np.minimum(found, most).mean(axis=1)
         device = self.windows.device
         return Spread(architecture, torch.from_numpy(usual).to(device, torch.float32))

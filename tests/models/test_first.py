@@ -65,6 +65,18 @@ def test_a_straight_line_of_a_season_and_no_noise_goes_on_with_half_its_slope() 
     np.testing.assert_allclose(found, line + season[(L + np.arange(H)) % 4], atol=0.15)
 
 
+def test_the_level_follows_a_walk_and_averages_noise() -> None:
+    """Smoothing parameters are weighed by their likelihood, window by window."""
+    rng = np.random.default_rng(4)
+    noise = rng.normal(0, 1, (300, L))
+    walks = np.cumsum(rng.normal(0, 1, (300, L)), 1)
+    still = forecast(noise, 1)[:, 0]
+    assert np.abs(still - noise.mean(1)).mean() < 0.4 * np.abs(noise[:, -1] - noise.mean(1)).mean()
+    slope = np.array([np.polyfit(np.arange(L), walk, 1)[0] for walk in walks])
+    follows = forecast(walks, 1)[:, 0] - slope / 2  # alpha 1: the last value, half a slope on
+    assert np.abs(follows - walks[:, -1]).mean() < 0.25
+
+
 def test_noise_is_not_taken_for_a_season() -> None:
     rng = np.random.default_rng(3)
     y = rng.normal(0, 1, (200, L))
