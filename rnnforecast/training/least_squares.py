@@ -30,6 +30,9 @@ forecast as it is, and is taken where nothing tells them apart."""
 LONGEST = 2048
 """Steps: of longer lookbacks the map is left as it is, since the work grows with their cube."""
 
+SMALL = 0.05
+"""In the net's units: windows that simple forecasts miss by less than this all count alike."""
+
 STEPS_TRIED = 24
 """Steps of the horizon, evenly spaced, by which the strength is chosen."""
 
@@ -115,13 +118,16 @@ def fit_first(
     parts = [
         Sums.none(line.in_features + 1, len(bases), line.out_features) for _ in range(STRETCHES)
     ]
+    squares = net.architecture.loss == "mse"
     for batch, stretch in windows:
         rows = _rows(net, batch)
         channels = len(rows[0]) // len(stretch)
         for number in range(STRETCHES):
             some = (stretch == number).repeat_interleave(channels)
             if some.any():
-                parts[number] = parts[number].plus(_sums([row[some] for row in rows], bases))
+                parts[number] = parts[number].plus(
+                    _sums([row[some] for row in rows], bases, squares=squares)
+                )
     whole = reduce(Sums.plus, parts)
     number, strength = _best(parts, whole, neighbours)
     change = whole.changes(strength, torch.arange(line.out_features))[:, number].to(line.weight)
@@ -147,10 +153,18 @@ def _best(parts: Sequence[Sums], whole: Sums, neighbours: int) -> tuple[int, flo
     return number, STRENGTHS[row]
 
 
-def _sums(rows: Sequence[Tensor], bases: Tensor) -> Sums:
-    """Of the rows of `_rows`; the factors are multiplied on the device of the net."""
+def _sums(rows: Sequence[Tensor], bases: Tensor, *, squares: bool) -> Sums:
+    """Of the rows of `_rows`; the products are made on the device of the net.
+
+    Unless the loss is of `squares` itself, those of a window count less the more the simple
+    forecasts miss it: by and large its sizes are then summed, not its squares, and no few wild
+    windows decide (the first step of iteratively reweighted least squares).
+    """
     seen, truth, weight, observed = rows
     left = (truth - torch.matmul(seen[:, :-1], bases.transpose(1, 2))) * observed  # [S, N, H]
+    if not squares:
+        size = left.abs().mean((0, 2)) / observed.mean(1).clamp_min(1 / observed.shape[1])
+        weight = weight / size.clamp_min(SMALL).unsqueeze(1)
     weighed = (seen * weight).T
     found = (
         weighed @ seen,
@@ -164,8 +178,8 @@ def _sums(rows: Sequence[Tensor], bases: Tensor) -> Sums:
 
 def _rows(net: Forecaster, batch: Batch) -> list[Tensor]:
     """Of each window, or of each of its targets, a row each: what the map reads, `[N, L + 1]` with
-    a 1 for its bias, what it is to say, `[N, H]`, the weight of its squares, `[N, 1]`, and what was
-    observed, `[N, H]`."""
+    a 1 for its bias, what it is to say, `[N, H]`, its weight, `[N, 1]`, and what was observed,
+    `[N, H]`."""
     seen, truth = net.first_pair(batch.history, batch.future)
     seen, truth, weight = (
         part.transpose(1, 2).flatten(0, 1) for part in (seen, truth, batch.weight)
@@ -173,6 +187,4 @@ def _rows(net: Forecaster, batch: Batch) -> list[Tensor]:
     seen = torch.cat([seen, torch.ones_like(seen[:, :1])], 1)
     observed = (weight > 0).to(truth.dtype)
     truth = torch.where(weight > 0, truth, 0.0)
-    # a loss of squares has the weight of a square already
-    power = 1 if net.architecture.loss == "mse" else 2
-    return [seen, truth, weight.amax(1, keepdim=True) ** power, observed]
+    return [seen, truth, weight.amax(1, keepdim=True), observed]
