@@ -177,13 +177,13 @@ def test_windows_count_as_they_do_in_the_loss(loss: str) -> None:
 
 
 def test_but_for_squares_few_wild_windows_do_not_decide() -> None:
-    """Two laws, one of them in a tenth of the time and on a scale a hundred times as large."""
+    """Two laws, one of them in a tenth of the time and on a scale six times as large."""
     rng = np.random.default_rng(8)
     values, wild = np.zeros(1500), np.zeros(150)
     for step in range(1, 1500):
         values[step] = 0.9 * values[step - 1] + 0.05 * rng.normal()
     for step in range(1, 150):
-        wild[step] = -0.9 * wild[step - 1] + 5 * rng.normal()
+        wild[step] = -0.9 * wild[step - 1] + 0.3 * rng.normal()
     values[600:750] = wild
     x, y = rows(values[750:])  # the calm part after it
     missed = {}
