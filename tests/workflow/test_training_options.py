@@ -15,6 +15,7 @@ from rnnforecast.workflow.drawing import Emphasis
 from rnnforecast.workflow.events import Silent
 from rnnforecast.workflow.fitting import Session
 from rnnforecast.workflow.prepare import prepare
+from tests.workflow.runs import trained, weights
 from tests.workflow.test_train import StopAt, contents, run
 
 Given = Callable[..., None]
@@ -68,7 +69,6 @@ def test_a_training_with_every_option_goes_on_where_it_stopped_to_the_last_byte(
         "sample_origins=uniform",
         "sample_series=uniform",
         "sample_series=scale",
-        "window_weight=spread",
     ],
 )
 def test_every_option_changes_what_is_learnt(
@@ -82,6 +82,16 @@ def test_every_option_changes_what_is_learnt(
         assert found.exit_code == 0, found.stderr
     weights = [Path(out, "model.safetensors").read_bytes() for out in ("plain", "other")]
     assert weights[0] != weights[1]
+
+
+def test_windows_that_count_by_their_spread_teach_something_else(
+    given: Given, table: Callable[..., pd.DataFrame]
+) -> None:
+    given(table(("a", "b", "c")))
+    sets = ("model.normalize=standard", "training.max_steps=8")
+    for weight in ("spread", "equal"):
+        trained(weight, *sets, f"training.window_weight={weight}")
+    assert not torch.equal(*(weights(weight)["unfold.weight"] for weight in ("spread", "equal")))
 
 
 def test_large_series_count_and_are_drawn_by_their_size(
