@@ -9,6 +9,7 @@ gaps.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,9 @@ from rnnforecast.models.history import History
 
 STEPS_DRAWN_AT_ONCE = 64
 """Random windows are drawn for this many steps in one go; each block has a seed of its own."""
+
+AT_ONCE = 2048
+"""So many windows are cut at a time where there are many."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,17 @@ class Windows:
         )
         # what weighs nothing may be another item's, and too large a loss times 0 is NaN
         return Batch(history, self.values[asked] * counted, counted.to(torch.float32))
+
+    def several(
+        self, item: NDArray[np.int64], origin: NDArray[np.int64], limit: NDArray[np.int64]
+    ) -> Iterator[tuple[Batch, Tensor, slice]]:
+        """Many windows, `[W]` each, cut `AT_ONCE` at a time; with each batch its items, and which
+        of the windows it holds."""
+        columns = [torch.from_numpy(part).to(self.device) for part in (item, origin, limit)]
+        for begin in range(0, len(item), AT_ONCE):
+            place = slice(begin, begin + AT_ONCE)
+            some = [column[place] for column in columns]
+            yield self.gather(some[0], some[1], some[2]), some[0], place
 
     def _phase(self, item: Tensor, step: Tensor) -> Tensor | None:
         return None if self.phase is None else self.phase[item // self.channels] + step[:, 0]

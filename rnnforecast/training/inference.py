@@ -39,6 +39,7 @@ def normalised_errors(net: Forecaster, windows: Windows, item: Ints, origin: Int
     return np.concatenate(errors).astype(np.float64)
 
 
+@torch.no_grad()
 def mean_loss(
     net: Forecaster,
     windows: Windows,

@@ -13,12 +13,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnforecast.models.first import starts
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.batches import Batch
+
+Ints = NDArray[np.int64]
 
 STRETCHES = 10
 """Parts of the time of training; one is forecast from those that share no targets with it."""
@@ -102,7 +106,7 @@ class Sums:
 
 @torch.no_grad()
 def fit_first(
-    net: Forecaster, windows: Iterable[tuple[Batch, Tensor]], *, neighbours: int = 1
+    net: Forecaster, windows: Iterable[tuple[Batch, Ints]], *, neighbours: int = 1
 ) -> Found | None:
     """Sets the map of the net's first forecast from batches and the number of the stretch of time
     of each window, from 0 to `STRETCHES - 1`; `neighbours` on either side share targets with one.
@@ -123,7 +127,8 @@ def fit_first(
         rows = _rows(net, batch)
         channels = len(rows[0]) // len(stretch)
         for number in range(STRETCHES):
-            some = (stretch == number).repeat_interleave(channels)
+            some = torch.as_tensor(stretch == number, device=line.weight.device)
+            some = some.repeat_interleave(channels)
             if some.any():
                 parts[number] = parts[number].plus(
                     _sums([row[some] for row in rows], bases, squares=squares)

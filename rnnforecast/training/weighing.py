@@ -41,6 +41,11 @@ class Spread:
     usual: Tensor
     """`[items, C]`; 0 where an item has no windows."""
 
+    @staticmethod
+    def of(architecture: Architecture, usual: Floats, device: torch.device) -> Spread:
+        """From an array to a tensor on the device of the batches."""
+        return Spread(architecture, torch.from_numpy(usual).to(device, torch.float32))
+
     def __call__(self, history: History, item: Tensor) -> Tensor:
         """`[B, 1, C]` what windows of the items `[B]` count: errors on the normalised scale times
         this are in units that all windows of an item share."""

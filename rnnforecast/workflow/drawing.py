@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.scale import draw_weights, mean_sizes, relative
@@ -21,9 +19,6 @@ from rnnforecast.workflow.forecasting import Floats, Ints
 
 RECENCY = {"recent": 2.0, "uniform": 1.0}
 """The power of `Sampler` by `training.sample_origins`."""
-
-AT_ONCE = 2048
-"""Windows gathered at once."""
 
 LOOKED_AT = 16
 """Windows of an item that tell its usual spread."""
@@ -78,7 +73,7 @@ class Emphasis:
             recency=RECENCY[self.spec.sample_origins],
         )
 
-    def evenly(self, most: int) -> Iterator[tuple[Batch, Tensor]]:
+    def evenly(self, most: int) -> Iterator[tuple[Batch, Ints]]:
         """About so many windows at most, of each item in proportion to how often it is drawn and
         evenly spaced over it, in batches; and of each window the stretch of its item's time that it
         lies in, of `STRETCHES`."""
@@ -91,13 +86,9 @@ class Emphasis:
         number = np.arange(len(item)) - (np.cumsum(each) - each)[item]
         ahead = (2 * number + 1) * count[item] // (2 * each[item])
         stretch = ahead * STRETCHES // count[item]
-        columns = (item, first[item] + ahead, limit[item], stretch)
-        parts = [torch.from_numpy(column).to(self.windows.device) for column in columns]
-        for item_, origin, limit_, stretch_ in zip(
-            *(torch.split(part, AT_ONCE) for part in parts), strict=True
-        ):
-            batch = self.windows.gather(item_, origin, limit_)
-            yield self.weighing(batch, item_), stretch_
+        cut = self.windows.several(item, first[item] + ahead, limit[item])
+        for batch, items, place in cut:
+            yield self.weighing(batch, items), stretch[place]
 
     @property
     def neighbours(self) -> int:
@@ -125,5 +116,4 @@ class Emphasis:
         found = found.reshape(len(some), LOOKED_AT, -1)
         most = MOST * np.median(found, axis=1, keepdims=True)
         usual[some] = np.minimum(found, most).mean(axis=1)
-        device = self.windows.device
-        return Spread(architecture, torch.from_numpy(usual).to(device, torch.float32))
+        return Spread.of(architecture, usual, self.windows.device)

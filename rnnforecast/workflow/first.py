@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
 from rnnforecast.data.window import Index
 from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.forecaster import Forecaster
@@ -46,8 +44,7 @@ def first_choice(
         net.measure(some.history, some.future, some.weight)
         if kind == "linear":
             fit_first(net, emphasis.evenly(WINDOWS), neighbours=emphasis.neighbours)
-        with torch.no_grad():
-            loss = mean_loss(net, windows, index.item, index.origin, emphasis.weighing)
+        loss = mean_loss(net, windows, index.item, index.origin, emphasis.weighing)
         loss = team.agreed(loss, windows.device)
         losses[kind] = loss if math.isfinite(loss) else math.inf
     if losses["theta"] < losses["linear"]:
