@@ -114,6 +114,10 @@ class Session:
             cure = "set training.device to auto or cpu"
             raise UsageError(Problem("training.device", str(error), cure)) from None
         self.specs = members_of(prepared.opened, spec, self.cleaned)
+        least = min(int(each.training.batch_size) for each in self.specs)
+        if least < team.size:
+            found = f"{least} windows cannot be shared by {team.size} processes"
+            raise SpecError(Problem("training.batch_size", found, f"set it to {team.size} or more"))
         self.architectures = [architecture_of(each, self.cleaned) for each in self.specs]
         smooth = any(each.items for each in self.architectures)
         self.items = tuple(item_names(self.panel)) if smooth else ()
@@ -311,9 +315,6 @@ class Session:
         self, emphasis: Emphasis, batch_size: int, seed: int, team: Team = ALONE
     ) -> Callable[[int], Batch]:
         """The random windows of each batch: this process's part."""
-        if batch_size < team.size:
-            found = f"{batch_size} windows cannot be shared by {team.size} processes"
-            raise SpecError(Problem("training.batch_size", found, f"set it to {team.size} or more"))
         sampler = emphasis.sampler(batch_size=batch_size, seed=seed)
 
         def draw(number: int) -> Batch:

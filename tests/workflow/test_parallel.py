@@ -77,9 +77,8 @@ def test_every_window_of_a_batch_goes_to_one_process() -> None:
 def test_fewer_windows_than_processes_are_refused(given: Given) -> None:
     given()
     prepared = prepare(Path("spec.yaml"), ("training.batch_size=1",))
-    session = Session(prepared, Path("run"), Silent(), lambda: False, Team(1, 2, 1))
     with pytest.raises(SpecError, match="1 windows cannot be shared by 2 processes"):
-        session.run()
+        Session(prepared, Path("run"), Silent(), lambda: False, Team(1, 2, 1))
 
 
 def test_more_processes_than_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
