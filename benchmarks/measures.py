@@ -15,6 +15,26 @@ CRITICAL = 1.645
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 
+HEADINGS = {
+    "train_s": ("train, s", 0),
+    "predict_s": ("predict, s", 1),
+    "parameters": ("parameters", 0),
+    "smape": ("sMAPE %", 2),
+    "mase": ("MASE", 3),
+    "owa": ("OWA", 3),
+    "wql": ("WQL", 4),
+    "mse": ("MSE", 3),
+    "mae": ("MAE", 3),
+    "cover_80": ("in 80 % band", 1),
+    "cover_95": ("in 95 % band", 1),
+}
+"""Measure, its heading and decimals."""
+
+
+def headings(*measures: str) -> dict[str, tuple[str, int]]:
+    """The headings of a table of these measures."""
+    return {measure: HEADINGS[measure] for measure in measures}
+
 
 def smape(actual: Floats, forecast: Floats) -> float:
     """Symmetric mean absolute percentage error, 0 to 200; a step with both zero is no error."""

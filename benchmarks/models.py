@@ -14,6 +14,7 @@ from pathlib import Path
 
 from competition import BENCHMARKS, run
 from machine import describe
+from measures import headings
 
 from rnnforecast.models import registry
 
@@ -44,17 +45,9 @@ HYBRIDS = {
 }
 PARTS = {"backbones": BACKBONES, "decoders": DECODERS, "heads": HEADS, "hybrids": HYBRIDS}
 
-COLUMNS = {
-    "train_s": ("train, s", 0),
-    "predict_s": ("predict, s", 1),
-    "parameters": ("parameters", 0),
-    "owa": ("OWA", 3),
-    "smape": ("sMAPE %", 2),
-    "wql": ("WQL", 4),
-    "cover_80": ("in 80 % band", 1),
-    "cover_95": ("in 95 % band", 1),
-}
-"""Measure, its heading and decimals."""
+COLUMNS = headings(
+    "train_s", "predict_s", "parameters", "owa", "smape", "wql", "cover_80", "cover_95"
+)
 
 
 def row(name: str, scores: dict[str, float]) -> str:

@@ -21,27 +21,14 @@ import competition
 import numpy as np
 import rolling
 from machine import describe
+from measures import headings
 
 PRESETS = ("fast", "balanced", "best")
 
-COMPETITION = {
-    "train_s": ("train, s", 0),
-    "predict_s": ("predict, s", 1),
-    "smape": ("sMAPE %", 2),
-    "mase": ("MASE", 3),
-    "owa": ("OWA", 3),
-    "wql": ("WQL", 4),
-    "cover_80": ("in 80 % band", 1),
-    "cover_95": ("in 95 % band", 1),
-}
-LONG = {
-    "train_s": ("train, s", 0),
-    "mse": ("MSE", 3),
-    "mae": ("MAE", 3),
-    "cover_80": ("in 80 % band", 1),
-    "cover_95": ("in 95 % band", 1),
-}
-"""Measure, its heading and decimals."""
+COMPETITION = headings(
+    "train_s", "predict_s", "smape", "mase", "owa", "wql", "cover_80", "cover_95"
+)
+LONG = headings("train_s", "mse", "mae", "cover_80", "cover_95")
 
 AIMS = """Aims: m4_hourly OWA 0.52 in 15 s, 0.445 in 90 s, 0.405 (winner of M4 0.440, best entry
 0.410) and WQL 0.026, 0.022; m3_monthly sMAPE 14.6, 13.9 in 45 s, 13.3 (Theta 13.85, N-BEATS

@@ -169,15 +169,21 @@ class Windows:
         return Batch(history, self.values[asked] * counted, counted.to(torch.float32))
 
     def several(
-        self, item: NDArray[np.int64], origin: NDArray[np.int64], limit: NDArray[np.int64]
+        self,
+        item: NDArray[np.int64],
+        origin: NDArray[np.int64],
+        limit: NDArray[np.int64],
+        *,
+        steps: int | None = None,
+        at_once: int = AT_ONCE,
     ) -> Iterator[tuple[Batch, Tensor, slice]]:
-        """Many windows, `[W]` each, cut `AT_ONCE` at a time; with each batch its items, and which
-        of the windows it holds."""
+        """Many windows, `[W]` each, cut some at a time, see `gather`; with each batch its items,
+        and which of the windows it holds. Of no window there is one batch, an empty one."""
         columns = [torch.from_numpy(part).to(self.device) for part in (item, origin, limit)]
-        for begin in range(0, len(item), AT_ONCE):
-            place = slice(begin, begin + AT_ONCE)
+        for begin in range(0, max(len(item), 1), at_once):
+            place = slice(begin, begin + at_once)
             some = [column[place] for column in columns]
-            yield self.gather(some[0], some[1], some[2]), some[0], place
+            yield self.gather(some[0], some[1], some[2], steps=steps), some[0], place
 
     def _phase(self, item: Tensor, step: Tensor) -> Tensor | None:
         return None if self.phase is None else self.phase[item // self.channels] + step[:, 0]

@@ -13,7 +13,7 @@ from torch import Tensor
 from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.history import History
-from rnnforecast.training.batches import Windows
+from rnnforecast.training.batches import Batch, Windows
 from rnnforecast.training.weighing import EQUAL, Weighing, spread
 
 WINDOWS_AT_ONCE = 4096
@@ -31,8 +31,7 @@ def normalised_errors(net: Forecaster, windows: Windows, item: Ints, origin: Int
     `item [W]` and `origin [W]`; NaN where the future was not observed.
     """
     errors = []
-    for part, begin in _parts(item, origin, windows):
-        batch = windows.gather(part, begin, begin + windows.horizon)
+    for batch, _ in _with_futures(windows, item, origin):
         z, level = net.forecast(batch.history, (0.5,))  # [B, H, C, 1]
         error = level.apply_ahead(batch.future) - z[..., 0]
         errors.append(torch.where(batch.weight > 0, error, torch.nan).cpu().numpy())
@@ -49,8 +48,8 @@ def mean_loss(
 ) -> float:
     """The head's loss over these windows, every observed step by its weight."""
     total = weight = 0.0
-    for part, begin in _parts(item, origin, windows):
-        batch = weighing(windows.gather(part, begin, begin + windows.horizon), part)
+    for gathered, items in _with_futures(windows, item, origin):
+        batch = weighing(gathered, items)
         observed = float(batch.weight.sum())
         loss = net.loss(batch.history, batch.future, batch.weight)
         total, weight = total + float(loss) * observed, weight + observed
@@ -61,8 +60,7 @@ def futures(windows: Windows, item: Ints, origin: Ints) -> tuple[Floats, Floats]
     """What came after each window, `[W, H, C]` original units, NaN where unobserved, and the mean
     size of its history, `[W]`."""
     actual, size = [], []
-    for part, begin in _parts(item, origin, windows):
-        batch = windows.gather(part, begin, begin + windows.horizon)
+    for batch, _ in _with_futures(windows, item, origin):
         actual.append(torch.where(batch.weight > 0, batch.future, torch.nan).cpu().double().numpy())
         history = batch.history
         count = history.visible.sum((1, 2)).clamp_min(1)
@@ -73,9 +71,8 @@ def futures(windows: Windows, item: Ints, origin: Ints) -> tuple[Floats, Floats]
 def spreads(architecture: Architecture, windows: Windows, item: Ints, origin: Ints) -> Floats:
     """What a net of this kind would divide each window by, `[W, C]` original units."""
     found = []
-    for part, begin in _parts(item, origin, windows):
-        history = windows.gather(part, begin, begin, steps=1).history
-        found.append(spread(architecture, history)[:, 0].cpu().numpy())
+    for batch, _, _ in windows.several(item, origin, origin, steps=1, at_once=WINDOWS_AT_ONCE):
+        found.append(spread(architecture, batch.history)[:, 0].cpu().numpy())
     return np.concatenate(found).astype(np.float64)
 
 
@@ -101,8 +98,8 @@ def quantiles(
     # blocks end with the horizon, or beyond the last step
     wanted = -(-steps // windows.horizon) * windows.horizon
     with _repeatable(windows.device):
-        for part, begin in _parts(item, origin, windows, WINDOWS_AT_ONCE // net.draws):
-            batch = windows.gather(part, begin, begin, steps=wanted)
+        at_once = max(WINDOWS_AT_ONCE // net.draws, 1)
+        for batch, _, _ in windows.several(item, origin, origin, steps=wanted, at_once=at_once):
             found = in_blocks(net, batch.history, steps, levels, extra)
             blocks.append(found.cpu().double().numpy())
     return np.concatenate(blocks)
@@ -144,8 +141,8 @@ def in_blocks(
     return torch.cat(blocks, 1)[:, :steps]
 
 
-def _parts(
-    item: Ints, origin: Ints, windows: Windows, most: int = WINDOWS_AT_ONCE
-) -> list[tuple[Tensor, Tensor]]:
-    columns = [torch.from_numpy(part).to(windows.device) for part in (item, origin)]
-    return list(zip(*(torch.split(c, max(most, 1)) for c in columns), strict=True))
+def _with_futures(windows: Windows, item: Ints, origin: Ints) -> Iterator[tuple[Batch, Tensor]]:
+    """The windows with all of their futures, some at a time, and their items."""
+    end = origin + windows.horizon
+    for batch, items, _ in windows.several(item, origin, end, at_once=WINDOWS_AT_ONCE):
+        yield batch, items

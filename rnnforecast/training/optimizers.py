@@ -7,6 +7,7 @@ the first of them, two seconds at the start of every training, for nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -60,7 +61,8 @@ class Optimizer:
         parameters = [self.parameters[n] for n in some]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         states = [self.state[n] for n in some]
-        UPDATES[self.kind](parameters, gradients, states, self.learning_rate, self.weight_decay)
+        given = Given(parameters, gradients, states, self.learning_rate, self.weight_decay)
+        UPDATES[self.kind](given)
 
 
 def copies(states: Sequence[State]) -> list[State]:
@@ -68,18 +70,22 @@ def copies(states: Sequence[State]) -> list[State]:
     return [{name: value.clone() for name, value in state.items()} for state in states]
 
 
-Update = Callable[[list[Tensor], list[Tensor], list[State], float, float], None]
-"""Of parameters with their gradients and states, at a learning rate with a weight decay."""
+class Given(NamedTuple):
+    """What an update is made of."""
+
+    parameters: list[Tensor]
+    gradients: list[Tensor]
+    states: list[State]
+    rate: float
+    decay: float
+
+
+Update = Callable[[Given], None]
 
 
 def _adam(function: Callable[..., None]) -> Update:
-    def update(
-        parameters: list[Tensor],
-        gradients: list[Tensor],
-        states: list[State],
-        rate: float,
-        decay: float,
-    ) -> None:
+    def update(given: Given) -> None:
+        parameters, gradients, states, rate, decay = given
         for parameter, state in zip(parameters, states, strict=True):
             _begin(parameter, state, "exp_avg", "exp_avg_sq")
         function(
@@ -101,13 +107,8 @@ def _adam(function: Callable[..., None]) -> Update:
     return update
 
 
-def _sgd(
-    parameters: list[Tensor],
-    gradients: list[Tensor],
-    states: list[State],
-    rate: float,
-    decay: float,
-) -> None:
+def _sgd(given: Given) -> None:
+    parameters, gradients, states, rate, decay = given
     buffers = [state.get("momentum_buffer") for state in states]
     sgd(
         parameters,
@@ -125,13 +126,8 @@ def _sgd(
         state["momentum_buffer"] = buffer
 
 
-def _rmsprop(
-    parameters: list[Tensor],
-    gradients: list[Tensor],
-    states: list[State],
-    rate: float,
-    decay: float,
-) -> None:
+def _rmsprop(given: Given) -> None:
+    parameters, gradients, states, rate, decay = given
     for parameter, state in zip(parameters, states, strict=True):
         _begin(parameter, state, "square_avg")
     rmsprop(

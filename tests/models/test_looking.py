@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from rnnforecast.models import registry
-from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.covariates import Sizes
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.heads import LOSSES
 from rnnforecast.models.history import History
 from rnnforecast.models.looking import located, looks, median, reach, tracks
 from rnnforecast.models.stack import Plan
+from tests.training.fits import net as small
 
 B, L, H, C = 3, 13, 5, 2
 GATED = {
@@ -30,7 +30,6 @@ every_decoder = pytest.mark.parametrize("decoder", DECODERS)
 
 def net(backbone: str = "gru", *, layers: int = 2, channels: int = C, **changes: Any) -> Forecaster:
     """A small net with random weights everywhere, in double precision."""
-    torch.manual_seed(4)
     given: dict[str, Any] = {
         "lookback": L,
         "horizon": H,
@@ -38,16 +37,10 @@ def net(backbone: str = "gru", *, layers: int = 2, channels: int = C, **changes:
         "season": 3,
         "recurrent": Plan(backbone, layers=layers),
         "hidden_size": 8,
-        "dropout": 0.0,
-        "decoder": "direct",
-        "normalize": "standard",
-        "first": "linear",
-        "loss": "quantile",
-        "levels": (0.1, 0.5, 0.9),
         "channels": channels,
         "covariates": Sizes(known=1, elapsed=True),
     }
-    found = Forecaster(Architecture(**{**given, **changes})).double().eval()
+    found = small(seed=4, dropout=0.0, **{**given, **changes}).double().eval()
     found.head.float()  # it reads float32 whatever the net is
     for weight in found.parameters():
         torch.nn.init.normal_(weight, 0.0, 0.3)

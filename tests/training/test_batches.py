@@ -283,3 +283,19 @@ def test_recent_origins_come_more_often(recency: float, expected: float) -> None
 def test_without_any_window_there_is_nothing_to_draw(weight: Floats) -> None:
     with pytest.raises(ValueError, match="no item has an origin to train on"):
         sampler(weight=weight)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6])
+def test_many_windows_cut_some_at_a_time_are_those_cut_at_once(count: int) -> None:
+    table = Table(np.arange(40.0).reshape(20, 2), np.array([0, 8, 20]))
+    windows = table.windows(3, 2)
+    item, origin = np.arange(count) % 4, 3 + np.arange(count) % 3
+    whole = windows.gather(
+        *(torch.from_numpy(part) for part in (item, origin, origin + 1)), steps=4
+    )
+    found = list(windows.several(item, origin, origin + 1, steps=4, at_once=2))
+    assert len(found) == max(-(-count // 2), 1)
+    assert torch.cat([items for _, items, _ in found]).tolist() == item.tolist()
+    assert np.concatenate([item[place] for _, _, place in found]).tolist() == item.tolist()
+    for of in (lambda b: b.history.values, lambda b: b.future, lambda b: b.weight):
+        assert torch.equal(torch.cat([of(batch) for batch, _, _ in found]), of(whole))

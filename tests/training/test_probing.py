@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from rnnforecast.data.impute import fill
 from rnnforecast.models import looking, registry
-from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.covariates import Sizes
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.hiding import exchanged
@@ -19,6 +18,7 @@ from rnnforecast.models.history import History
 from rnnforecast.models.stack import Plan
 from rnnforecast.training.batches import Tables, Windows
 from rnnforecast.training.probing import Part, insides, shuffled, without
+from tests.training.fits import net as small
 
 L, H, SEGMENT, LENGTH = 12, 5, 3, 40
 OFFSETS = np.array([0, LENGTH, 2 * LENGTH])
@@ -29,7 +29,6 @@ DECODERS = ("direct", "parallel", "recursive", "seq2seq", "forking")
 
 def net(backbone: str = "gru", **changes: Any) -> Forecaster:
     """A small net with random weights everywhere."""
-    torch.manual_seed(4)
     given: dict[str, Any] = {
         "lookback": L,
         "horizon": H,
@@ -37,15 +36,9 @@ def net(backbone: str = "gru", **changes: Any) -> Forecaster:
         "season": 3,
         "recurrent": Plan(backbone),
         "hidden_size": 8,
-        "dropout": 0.0,
-        "decoder": "direct",
-        "normalize": "standard",
-        "first": "linear",
-        "loss": "quantile",
-        "levels": (0.1, 0.5, 0.9),
         "covariates": SIZES,
     }
-    found = Forecaster(Architecture(**{**given, **changes})).eval()
+    found = small(seed=4, dropout=0.0, **{**given, **changes}).eval()
     for weight in found.parameters():
         torch.nn.init.normal_(weight, 0.0, 0.3)
     return found
