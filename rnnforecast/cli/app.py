@@ -15,6 +15,7 @@ from rnnforecast.cli.commands.models import models
 from rnnforecast.cli.commands.predict import predict
 from rnnforecast.cli.commands.schema import schema
 from rnnforecast.cli.commands.train import train
+from rnnforecast.cli.garbage import search_later
 
 app = typer.Typer(
     name="rnnforecast",
@@ -61,4 +62,5 @@ app.info.epilog = (
 
 def main() -> None:
     """The console script."""
+    search_later()
     app()

@@ -12,10 +12,10 @@ probabilistic forecasts to statistical scenarios of short-term wind power produc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ def scores(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats
     `actual [W, H]`, `quantiles [W, H, Q]` in the same units, at the Q `levels`, in order. Between
     quantiles scores are read off straight lines, beyond them off the outermost one.
     """
-    known = ndtri(np.asarray(levels))
+    known = _normal(levels)
     if len(levels) < 2:  # a single number says nothing of the spread: only which side it is
         return np.where(np.isnan(actual), np.nan, np.sign(actual - quantiles[..., 0]))
     place = (quantiles[..., 1:-1] <= actual[..., None]).sum(-1)  # [W, H] which line
@@ -93,7 +93,7 @@ def paths(normal: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
     hang on which other series there are. Between quantiles, on the scale of normal scores, values
     lie on straight lines, which go on beyond the outermost.
     """
-    known = ndtri(np.asarray(levels))
+    known = _normal(levels)
     if len(levels) < 2:
         return np.broadcast_to(quantiles[:, None, :, 0], (len(quantiles), *normal.shape)).copy()
     place = np.searchsorted(known[1:-1], normal, side="right")  # [count, H]
@@ -101,6 +101,12 @@ def paths(normal: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
     step = np.arange(normal.shape[1])
     low, high = quantiles[:, step, place], quantiles[:, step, place + 1]  # [S, count, H]
     return np.asarray(low + share * (high - low))
+
+
+def _normal(levels: Sequence[float]) -> Floats:
+    """The standard normal values at `levels`."""
+    standard = NormalDist()
+    return np.array([standard.inv_cdf(level) for level in levels])
 
 
 def _possible(matrix: Floats) -> Floats:

@@ -103,7 +103,7 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
         normalize=str(normalize),
         loss=spec.training.loss,
     )
-    steps = int(np.clip(round(2000 * (values / 100_000) ** 0.5, -2), 400, 3000) * preset.steps)
+    steps = int(np.clip(round(1500 * (values / 100_000) ** 0.5, -2), 400, 3000) * preset.steps)
     model = {
         "layers": choose("model", "layers", *_layers(spec.model.backbone)),
         "smoothed_seasons": (season,)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from rnnforecast.cli.console import Voice
 from rnnforecast.cli.failures import told
+from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def check(
     with told(voice):
         from rnnforecast.errors import DataError, Problem
         from rnnforecast.workflow.check import check as look
+
+        imported()
 
         folder = None if no_report else report or Path("checks") / spec.stem
         found = look(spec, overrides=set_ or [], impute_report=impute_report, folder=folder)

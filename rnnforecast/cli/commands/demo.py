@@ -9,6 +9,7 @@ import typer
 
 from rnnforecast.cli.console import Voice
 from rnnforecast.cli.failures import stoppable, told
+from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Quiet, Verbose
 
 
@@ -26,6 +27,8 @@ def demo(
         from rnnforecast.workflow.demo import SPEC, sample_data
         from rnnforecast.workflow.predict import predict
         from rnnforecast.workflow.train import train
+
+        imported()
 
         spec = sample_data() / SPEC
         run, forecast = out / "run", out / "forecast"

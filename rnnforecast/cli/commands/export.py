@@ -10,6 +10,7 @@ import typer
 
 from rnnforecast.cli.console import Voice
 from rnnforecast.cli.failures import told
+from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Json, Quiet
 
 
@@ -36,6 +37,8 @@ def export(
     with told(voice):
         from rnnforecast.errors import Problem, UsageError
         from rnnforecast.workflow.export import export as write
+
+        imported()
 
         if not onnx:
             raise UsageError(Problem("", "the form is not given", "add --onnx"))

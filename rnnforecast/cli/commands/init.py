@@ -9,6 +9,7 @@ import typer
 
 from rnnforecast.cli.console import Voice
 from rnnforecast.cli.failures import told
+from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Overrides, Quiet, Verbose
 
 
@@ -28,6 +29,8 @@ def init(
     voice = Voice(quiet=quiet, verbose=verbose)
     with told(voice):
         from rnnforecast.workflow.init import init as draft
+
+        imported()
 
         for line in draft(data, out, overrides=set_ or [], replace=force).findings:
             voice.say(line)

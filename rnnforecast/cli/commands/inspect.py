@@ -10,6 +10,7 @@ import typer
 
 from rnnforecast.cli.console import Voice
 from rnnforecast.cli.failures import told
+from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
 
@@ -63,6 +64,8 @@ def inspect(
     with told(voice):
         from rnnforecast.workflow.choosing import Asked
         from rnnforecast.workflow.inspect import inspect as look
+
+        imported()
 
         target_folder = out or Path("inspections") / run.resolve().name
         asked = Asked(series=series, target=target, origin=origin, member=member)

@@ -10,6 +10,7 @@ import typer
 
 from rnnforecast.cli.console import Voice
 from rnnforecast.cli.failures import told
+from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
 
@@ -62,6 +63,8 @@ def predict(
         from rnnforecast.errors import Problem, UsageError
         from rnnforecast.workflow.predict import predict as forecast
         from rnnforecast.workflow.totals import Asked
+
+        imported()
 
         target = out or str(Path("forecasts") / run.resolve().name)
         if json and target == "-":

@@ -11,6 +11,7 @@ import typer
 
 from rnnforecast.cli.console import Voice
 from rnnforecast.cli.failures import stoppable, told
+from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
 
 
@@ -45,6 +46,8 @@ def train(
         from rnnforecast.batch.lock import only_writer
         from rnnforecast.training.parallel import joined
         from rnnforecast.workflow.train import train as run
+
+        imported()
 
         folder = out or Path("runs") / spec.stem
         with joined() as team:
