@@ -10,9 +10,10 @@ Of an ensemble every network goes through 1, all are scored together, and each g
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from rnnforecast.errors import DataError, Problem, SpecError, UsageError
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.files import write_bytes
 from rnnforecast.spec.load import dump
-from rnnforecast.spec.training import Training
 from rnnforecast.training import checkpoint, device, inference
 from rnnforecast.training.batches import Batch
 from rnnforecast.training.checkpoint import Checkpoint
@@ -49,6 +49,7 @@ from rnnforecast.workflow.forecasting import (
 from rnnforecast.workflow.holdout import Scored, score
 from rnnforecast.workflow.members import architecture_of, members_of
 from rnnforecast.workflow.prepare import Prepared, hash_of
+from rnnforecast.workflow.recipes import LAST_FIT_SHARE, recipe_of
 from rnnforecast.workflow.resolve import Choice
 
 MOST_VALIDATION_WINDOWS = 2048
@@ -58,17 +59,14 @@ MEASURED_WINDOWS = 1024
 FIRST_WINDOWS = 32_768
 """Windows that the first forecast is fitted to by least squares."""
 
-LAST_FIT_SHARE = 0.25
-"""Steps of the last fit, as a share of the first one's."""
-
-LAST_FIT_RATE = 0.5
-"""Peak learning rate of the last fit, as a share of the first one's."""
-
 LAST_SEEDS = 1_000_000
 """What is added to the seed in the last fits."""
 
 SECONDS = 60
 """Of a minute."""
+
+CHECKPOINT_SECONDS = 5.0
+"""A checkpoint that is no older is not written anew, unless training stops."""
 
 FIRST, LAST = "fit", "last fit"
 
@@ -138,6 +136,8 @@ class Session:
         ]
         self.identity = hashlib.sha256("\n".join(told).encode()).hexdigest()
         self.no_compiler = False
+        self.written = -math.inf
+        """When the checkpoint was, in seconds on a clock of its own."""
         self.kept: Weights = {}
         """The weights of finished fits, ``phase/member/name``."""
 
@@ -282,17 +282,19 @@ class Session:
             if net.first is not None:
                 windows = emphasis.evenly(FIRST_WINDOWS)
                 fit_first(net, windows, neighbours=emphasis.neighbours)
-        recipe = self._recipe(spec, first=first)
+        recipe = recipe_of(spec, self.device, first=first)
         if spec.compile and not self.no_compiler:
             self._compile(net, draw(0), recipe)
         self.team.share(net)
         self.team.seed(seed)
 
         def write(state: FitState) -> None:
-            if not self.team.leads:
+            recent = time.monotonic() - self.written < CHECKPOINT_SECONDS
+            if not self.team.leads or (recent and not state.stopped):
                 return
             found = Checkpoint(phase, number, self.identity, state, before, self.kept)
             write_bytes(self.checkpoint_file, checkpoint.to_bytes(found))
+            self.written = time.monotonic()
 
         several = len(self.specs)
         name = f"{phase} {number + 1} of {several}" if several > 1 else phase
@@ -346,30 +348,6 @@ class Session:
                 )
             )
         return found
-
-    def _recipe(self, spec: Training, *, first: bool) -> Recipe:
-        recipe = Recipe(
-            max_steps=int(spec.max_steps),
-            learning_rate=float(spec.learning_rate),
-            schedule=spec.schedule,
-            weight_decay=spec.weight_decay,
-            clip_norm=spec.clip_norm,
-            clip_value=spec.clip_value,
-            patience=spec.patience if spec.early_stopping else None,
-            precision=device.precision(spec.precision, self.device),
-            optimizer=spec.optimizer,
-            l1=spec.l1,
-            accumulate=spec.accumulate,
-            average_last=spec.average_last,
-        )
-        if first:
-            return recipe
-        return replace(
-            recipe,
-            max_steps=max(1, round(LAST_FIT_SHARE * recipe.max_steps)),
-            learning_rate=LAST_FIT_RATE * recipe.learning_rate,
-            patience=None,
-        )
 
     def _validate(self, net: Forecaster, emphasis: Emphasis) -> Callable[[], float] | None:
         index = self._validation_index()
