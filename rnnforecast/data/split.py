@@ -53,19 +53,24 @@ def shortest_series(horizon: int, season: int) -> int:
     return horizon + shortest_history(horizon, season)
 
 
+def comfortable(longest: int) -> int:
+    """The longest horizon that a series of so many steps has twice, with some history."""
+    return max((longest - 2) // 2, 1)
+
+
 def split(lengths: Ints, *, horizon: int, season: int, channels: int) -> Split:
     """Cuts series of `lengths [S]`. DataError if none is long enough to be tested."""
     history = shortest_history(horizon, season)
     test_origin = np.where(lengths - horizon >= history, lengths - horizon, -1)
     if not (test_origin >= 0).any():
         longest = int(lengths.max())
-        possible = max((longest - 2) // 2, 1)
         raise DataError(
             Problem(
                 f"window.horizon: {horizon}",
                 f"no series is long enough: a horizon of {horizon} needs at least "
                 f"{shortest_series(horizon, season)} steps, the longest series has {longest}",
-                f"set window.horizon to at most {possible}, or bring more history",
+                f"set window.horizon to {comfortable(longest)} or less, so that as much is left to "
+                "learn from, or bring more history",
             )
         )
     stride = max(1, horizon // 4)

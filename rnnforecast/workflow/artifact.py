@@ -187,7 +187,9 @@ def _checked(path: Path, name: str) -> bytes:
         sums = {name: total for total, name in (line.split("  ", 1) for line in lines)}
         data = (path / name).read_bytes()
     except (OSError, ValueError) as error:
-        what = "is not a run folder" if not (path / SUMS).is_file() else f"cannot be read: {error}"
+        what = f"cannot be read: {error}"
+        if not (path / SUMS).is_file():
+            what = "is not a run folder" if path.exists() else "there is no such folder"
         raise RunFolderError(
             Problem(str(path), what, "give the folder that 'rnnforecast train' wrote")
         ) from error

@@ -76,6 +76,9 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
                 str(path), "the file exists already", "choose another name with -o, or add --force"
             )
         )
+    if not path.resolve().parent.is_dir():
+        where, cure = f"there is no folder '{path.parent}'", "make it, or choose another with -o"
+        raise OutputError(Problem(str(path), where, cure))
     relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
     # the horizon is not known yet; any whole number makes the rest a valid spec
     seed = parse(
@@ -119,7 +122,11 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
     if more.past:  # a key to fill in, with what could stand in it
         found["features.past"] = []
     values = _values(seed, found, sorted({*found, *USUALLY_CHANGED, *given}))
-    text = f"# {_headline(panel)}\n\n{commented(values, notes)}"
+    if changes.duplicates and plan.rules.duplicates == "error":
+        notes["clean.duplicates"] = (
+            f"(stamps that come again: {changes.duplicates:,}; choose a rule)"
+        )
+    text = f"# {_headline(len(changes.series), panel)}\n\n{commented(values, notes)}"
     parse(text, name=str(path))  # a draft that does not load would be a bug: fail here, not there
     write_text(path, text)
     return Draft(text, _findings(table, panel, changes, horizon, why, reasons, more))
@@ -144,12 +151,11 @@ def _sentence(reason: str) -> str:
     return reason.rstrip(".")
 
 
-def _headline(panel: Panel) -> str:
-    series = "one series" if panel.size == 1 else f"{panel.size:,} series"
+def _headline(size: int, panel: Panel) -> str:
+    series = "one series" if size == 1 else f"{size:,} series"
     if len(panel.targets_names) > 1:
         series += f" of {len(panel.targets_names):,} targets"
-    steps = f"{len(panel.targets):,} steps"
-    return f"A spec for {series}, {steps}; every key not written here is automatic."
+    return f"A spec for {series}; every key not written here is automatic."
 
 
 def _agreement(changes: Changes) -> str:

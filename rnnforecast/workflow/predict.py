@@ -53,6 +53,8 @@ class Predicted:
     last: str
     """The earliest and latest stamp that was forecast."""
     plots: int = 0
+    warnings: tuple[str, ...] = ()
+    """What was said on the way."""
 
 
 def predict(
@@ -74,9 +76,9 @@ def predict(
     """
     listener = listener or Silent()
     into_folder = out != "-" and not Path(out).suffix
+    run = load_run(folder)
     if not into_folder:
         table_format(out)
-    run = load_run(folder)
     # a run trained on a GPU forecasts on whatever the machine at hand has
     place = device.choose("cpu" if run.facts["device"] == "cpu" else "auto")
     for member in run.members:
@@ -94,13 +96,9 @@ def predict(
         needed=steps,
     )
     panel = cleaned.panel
-    for line in _warnings(run, cleaned):
+    warnings = tuple(_warnings(run, cleaned, steps))
+    for line in warnings:
         listener.warn(line)
-    if horizon and horizon > run.architecture.horizon:
-        listener.warn(
-            f"horizon {horizon} is beyond the {run.architecture.horizon} steps it was trained for: "
-            "later steps are forecast from earlier forecasts, with wider intervals"
-        )
     levels = levels_with_median(run.quantiles)
     rules = replace(run.rules, quantiles=levels)
     whole = forecast(run.members, cleaned, panel.lengths, rules=rules, horizon=steps)
@@ -109,7 +107,7 @@ def predict(
     more = _asked_tables(run, panel, whole, wanted_totals, wanted_paths)
     # whatever is wrong with them, nothing is written
     drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
-    predicted = _summary(out, cleaned, found)
+    predicted = replace(_summary(out, cleaned, found), warnings=warnings)
     if into_folder:
         with whole_folder(Path(out), replace_if=SUMMARY) as partial:
             _write_table(str(partial / TABLE), run, panel, found)
@@ -252,8 +250,8 @@ def _to_draw(run: Run, panel: Panel) -> Ints:
     return np.sort(order[: run.plots])
 
 
-def _warnings(run: Run, cleaned: Cleaned) -> Iterator[str]:
-    """What cleaning changed, and what is unlike the data of the training, a line each."""
+def _warnings(run: Run, cleaned: Cleaned, steps: int) -> Iterator[str]:
+    """What cleaning changed, and what is unlike the training, a line each."""
     panel, changes = cleaned.panel, cleaned.changes
     yield from changed(vars(changes))
     if changes.agreement < MOST:
@@ -274,4 +272,10 @@ def _warnings(run: Run, cleaned: Cleaned) -> Iterator[str]:
         yield (
             f"{low.sum():,} values are zero or negative: the model takes logs and reads them as "
             "very small ones; train with model.normalize standard if they are real"
+        )
+    trained = run.architecture.horizon
+    if steps > trained:
+        yield (
+            f"horizon {steps} is beyond the {trained} steps it was trained for: later steps are "
+            "forecast from earlier forecasts, with wider intervals"
         )

@@ -200,6 +200,11 @@ def _warnings(prepared: Prepared, session: Session) -> Iterator[str]:
             f"{short:,} of {panel.size:,} series are too short to be scored; "
             "they are learnt from in the last fit only"
         )
+    if not session.split.validated.any():
+        yield (
+            "no series is long enough for validation: training runs to its end, whatever it "
+            "learns; a shorter window.horizon or more history would mend that"
+        )
     yield from changed(vars(changes))
     found = int(prepared.cleaned.outliers.flags.sum())
     if found:

@@ -96,6 +96,34 @@ def test_check_reports_faults_and_ends_with_the_code_of_bad_data(
     assert result.exit_code == 4
     assert json.loads(result.stdout)["totals"]["duplicates"] == 2
     assert "clean.duplicates" in result.stderr
+    assert "no report with pictures" in result.stderr
+    assert not Path("checks").exists()
+
+
+def test_a_draft_of_faulty_data_counts_all_series_and_says_what_to_choose(
+    rnnforecast: Run, table: Table
+) -> None:
+    frame = table()
+    pd.concat([frame, frame.tail(2)]).to_csv("data.csv", index=False)
+    assert rnnforecast("init", "data.csv").exit_code == 0
+    text = Path("spec.yaml").read_text()
+    assert text.startswith("# A spec for 2 series;")
+    assert "come again: 2; choose a rule)" in " ".join(text.replace("#", "").split())
+
+
+def test_a_draft_in_a_folder_that_is_not_there_is_refused(given: Run, rnnforecast: Run) -> None:
+    given()
+    result = rnnforecast("init", "data.csv", "-o", "sub/spec.yaml")
+    assert result.exit_code == 1
+    assert "there is no folder 'sub'" in result.stderr
+    assert not Path("sub").exists()
+
+
+def test_a_horizon_too_long_for_validation_is_warned_of(given: Run, train: Run) -> None:
+    given(horizon=29)
+    result = train()
+    assert result.exit_code == 0
+    assert "long enough for validation" in " ".join(result.stderr.split())
 
 
 def test_data_go_to_stdout_and_words_to_stderr(given: Run, train: Run, rnnforecast: Run) -> None:
@@ -169,6 +197,10 @@ def test_other_horizons_cut_or_go_on_with_wider_bands(
         found[horizon] = frame[frame["unique_id"] == "a"]
     pd.testing.assert_frame_equal(found[7].head(3), found[3])
     pd.testing.assert_frame_equal(found[20].head(7), found[7])
+    quiet = rnnforecast("predict", "run", "-o", "far", "--horizon=20", "--no-plots", "-q")
+    assert quiet.stderr == ""
+    (warning,) = json.loads(Path("far/run.json").read_text())["warnings"]
+    assert warning.startswith("horizon 20 is beyond the 7 steps")
     width = found[20]["q0.975"] - found[20]["q0.025"]
     assert width[7:].min() >= width[6]
 

@@ -174,7 +174,12 @@ def test_a_flipped_byte_in_a_run_folder_is_noticed(
 def test_a_folder_that_is_no_run_is_refused(rnnforecast: Run) -> None:
     Path("empty").mkdir()
     assert_refused(rnnforecast("predict", "empty"), 4, "is not a run folder")
-    assert_refused(rnnforecast("predict", "nowhere"), 4, "nowhere", "is not a run folder")
+    assert_refused(rnnforecast("predict", "nowhere"), 4, "nowhere", "there is no such folder")
+
+
+def test_a_spec_in_place_of_a_run_is_told_as_such(given: Run, rnnforecast: Run) -> None:
+    given()
+    assert_refused(rnnforecast("predict", "spec.yaml"), 4, "spec.yaml", "is not a run folder")
 
 
 def test_a_folder_of_somebody_else_is_never_replaced(given: Run, train: Run) -> None:

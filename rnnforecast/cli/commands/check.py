@@ -64,6 +64,8 @@ def check(
         elif not quiet:
             _print(voice, found)
         if found.report.faults:
+            if folder is not None:
+                voice.say("no report with pictures: the data cannot be used as they are")
             raise DataError(*found.report.faults)
         if folder is not None:
             voice.say(f"report with pictures: {folder / 'data_report.html'}")
