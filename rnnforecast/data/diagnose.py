@@ -13,7 +13,7 @@ from rnnforecast.data import stamps
 from rnnforecast.data.encoding import must_be_whole, not_text, undecodable
 from rnnforecast.data.roles import Roles
 from rnnforecast.data.sniff import File, place, ragged
-from rnnforecast.data.written import GROUPING, MISSING, Marks, Writing
+from rnnforecast.data.written import GROUPING, USUAL, Marks, Writing
 from rnnforecast.errors import DataError, Problem
 
 SHOWN = 5
@@ -74,7 +74,7 @@ def _check(file: File, rows: list[Row], roles: Roles, writing: Writing, faults: 
     for name in roles.numbers:
         # A file may lack targets; numbers that parquet holds as such cannot be written wrongly.
         if name in cells and name not in file.typed:
-            cure = "mend the cell, or leave it empty if the value is missing"
+            cure = "mend the cell, or list it under data.missing_values if there is no value"
             if name in roles.covariates:
                 cure += "; list the column under features.categorical if it holds names"
             _check_numbers(file, name, cells[name], writing.marks, cure, faults)
@@ -107,7 +107,7 @@ def _check_times(
         if text not in strangers:
             continue
         where, bare = place(file, line, column), text.strip()
-        if bare in (*MISSING, "NaT"):
+        if bare in (*USUAL, "NaT"):
             faults.add("blank times", Problem(where, "the time is blank", _FILL))
         elif strangers[text]:
             zone = stamps.zone_of(bare).strip()
@@ -133,7 +133,7 @@ def _check_numbers(
     faults: _Faults,
 ) -> None:
     for line, cell in cells:
-        if cell in MISSING or marks.fit(cell):
+        if cell in marks.missing or marks.fit(cell):
             continue
         found = f"{_short(cell)} is not a number with {marks}"
         problem = Problem(place(file, line, column), found, _other_marks(cell, marks) or cure)

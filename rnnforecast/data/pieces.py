@@ -11,7 +11,7 @@ import pyarrow.csv as arrow_csv
 
 from rnnforecast.data import encoding
 from rnnforecast.data.sniff import File, as_text
-from rnnforecast.data.written import MISSING, Marks
+from rnnforecast.data.written import Marks
 
 _BLOCK = 1 << 22  # bytes of a CSV in memory at a time
 _BATCH = 1 << 17  # rows of a parquet file in memory at a time
@@ -67,7 +67,7 @@ def _csv(file: File, types: dict[str, Any], marks: Marks) -> Iterator[Any]:
         convert_options=arrow_csv.ConvertOptions(
             column_types=types,
             include_columns=list(types),
-            null_values=list(MISSING),
+            null_values=list(marks.missing),
             strings_can_be_null=False,  # a series may be called NA
             decimal_point=marks.decimal,
         ),

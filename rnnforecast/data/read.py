@@ -99,7 +99,7 @@ def read(
 
     def roles_of(rows: pd.DataFrame) -> Roles:
         return infer_roles(
-            rows,
+            rows.replace(list(how.missing), ""),
             time=time,
             series=series,
             targets=targets,
@@ -202,7 +202,8 @@ def _marks(files: Sequence[File], rows: pd.DataFrame, roles: Roles, how: Written
     texts = [name for name in roles.numbers if not all(name in file.typed for file in files)]
     step = max(1, -(-len(rows) * len(texts) // _HEAD_CELLS))
     cells = {name: rows[name].iloc[::step].tolist() for name in texts}
-    return marks_of(cells, how.decimal, how.thousands, _name(files))
+    marks = marks_of(cells, how.decimal, how.thousands, _name(files))
+    return replace(marks, missing=(*marks.missing, *how.missing))
 
 
 def _form(name: str, column: str, cells: list[str], time_format: str | None) -> stamps.Form:

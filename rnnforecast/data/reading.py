@@ -28,6 +28,7 @@ class Reading:
     separator: str = "auto"
     decimal: str = "auto"
     thousands: str = "auto"
+    missing_values: tuple[str, ...] = ()
     encoding: str = "auto"
     time_format: str | None = None
     timezone: str = ""
@@ -44,6 +45,7 @@ class Reading:
             "separator": self.separator,
             "decimal": self.decimal,
             "thousands": self.thousands,
+            "missing": self.missing_values,
             "encoding": self.encoding,
             "time_format": self.time_format,
             "offsets_may_differ": bool(self.timezone),

@@ -13,7 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from rnnforecast.data import stamps
-from rnnforecast.data.written import MISSING, NUMBER
+from rnnforecast.data.written import NUMBER, USUAL
 from rnnforecast.errors import DataError, Problem
 
 # In order of preference.
@@ -188,7 +188,7 @@ def _looks_numeric(cells: list[str]) -> bool:
 
 def _share_of_numbers(cells: list[str]) -> float | None:
     """Of the cells that are not blank; none where one looks like an id, None without any cell."""
-    filled = [cell for cell in cells if cell not in MISSING]
+    filled = [cell for cell in cells if cell not in USUAL]
     if any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in filled):
         return 0.0
     numbers = sum(bool(NUMBER.fullmatch(cell)) for cell in filled)
@@ -220,7 +220,7 @@ def _find_series(
     head: pd.DataFrame, time: str, free: list[str], numeric: set[str]
 ) -> tuple[tuple[str, ...], str]:
     """The fewest columns that, with the time, tell all rows apart; those named like ids first."""
-    filled = [column for column in free if not head[column].isin(MISSING).all()]
+    filled = [column for column in free if not head[column].isin(USUAL).all()]
     ids = [column for column in filled if _is_id(column, head[column], column in numeric)]
     texts = [c for c in filled if c not in ids and c not in numeric and not _is_date(head[c])]
     if not head[time].duplicated().any():

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from rnnforecast.data.stamps import Form
 from rnnforecast.errors import DataError, Problem
 
-MISSING = ("", " ", "  ", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "None")
+USUAL = ("", " ", "  ", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "None")
 """Cells that say "no value" in a column of numbers (a series may well be called NA)."""
 
 GROUPING = {",": ",", ".": r"\.", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
@@ -40,6 +40,8 @@ class Written:
     decimal: str = "auto"
     thousands: str = "auto"
     """"none": digits are not grouped."""
+    missing: tuple[str, ...] = ()
+    """Further texts in place of numbers that say "no value"."""
     encoding: str = "auto"
     time_format: str | None = None
     offsets_may_differ: bool = False
@@ -49,11 +51,13 @@ class Written:
 
 @dataclass(frozen=True)
 class Marks:
-    """The marks inside numbers."""
+    """The marks inside numbers, and the texts in place of them."""
 
     decimal: str = "."
     thousands: str = ""
     """Between groups of three digits, one of `GROUPING`; "" for none."""
+    missing: tuple[str, ...] = USUAL
+    """Cells that say "no value"."""
 
     def __str__(self) -> str:
         groups = f" and {self.thousands!r} between thousands" if self.thousands else ""
@@ -77,7 +81,7 @@ class Marks:
 
     def floats(self, texts: pa.Array[Any]) -> pa.Array[Any]:
         """The numbers [r] of texts [r], null where there is none; ValueError if one is neither."""
-        texts = pc.if_else(pc.is_in(texts, value_set=pa.array(MISSING)), None, texts)
+        texts = pc.if_else(pc.is_in(texts, value_set=pa.array(self.missing)), None, texts)
         texts = pc.utf8_trim(texts, " \t")
         right = pc.match_substring_regex(texts, f"^(?:{self._pattern.pattern})$", ignore_case=True)
         if not pc.all(right, min_count=0).as_py():

@@ -26,6 +26,7 @@ from rnnforecast.spec.types import (
     Positive,
     Resample,
     Separator,
+    Texts,
     Thousands,
     Transform,
     Whole,
@@ -60,6 +61,12 @@ class Data(Section):
     separator: Separator = Field("auto", description="The character between two columns.")
     decimal: Literal["auto", ".", ","] = Field("auto", description="The decimal mark of numbers.")
     thousands: Thousands = Field("auto", description="The mark between groups of three digits.")
+    missing_values: Texts = Field(
+        (),
+        description="Texts in columns of numbers that say there is no value, besides blank, NA,"
+        " N/A, NaN, null and None.",
+        examples=[["closed", "-"]],
+    )
     encoding: Name = Field(
         "auto",
         description="The encoding of text files, such as latin-1; auto is UTF-8, or UTF-16 with a"

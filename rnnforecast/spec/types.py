@@ -79,6 +79,11 @@ Columns = Annotated[
     BeforeValidator(_listed, json_schema_input_type=str | int | list[str | int]),
     "one or more column names",
 ]
+Texts = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_listed, json_schema_input_type=str | int | list[str | int]),
+    "one or more texts",
+]
 Files = Annotated[
     tuple[Name, ...],
     Field(min_length=1),

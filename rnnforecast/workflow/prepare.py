@@ -73,6 +73,7 @@ def plan_of(spec: Spec) -> CleaningPlan:
             separator=data.separator,
             decimal=data.decimal,
             thousands=data.thousands,
+            missing_values=data.missing_values,
             encoding=data.encoding,
             time_format=data.time_format,
             timezone=data.timezone or "",

@@ -161,6 +161,21 @@ def test_new_data_may_come_by_stdin_and_hold_series_never_seen(
     assert found.loc[found["unique_id"] == "z", "ds"].tolist() == expected.tolist()
 
 
+def test_a_run_keeps_what_says_that_there_is_no_value(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    frame = table().astype({"y": str})
+    frame.loc[[3, 70, 119], "y"] = "closed"
+    given(frame)
+    refused = train()
+    assert refused.exit_code == 4
+    assert "line 5, column 'y': 'closed' is not a number" in refused.stderr
+    assert train("data.missing_values=[closed]").exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    assert rnnforecast("init", "data.csv", "--force", "--set", "data.missing_values=closed")
+    assert yaml.safe_load(Path("spec.yaml").read_text())["data"]["missing_values"] == ["closed"]
+
+
 def test_without_data_the_spec_s_own_file_is_read_as_it_is_now(
     given: Run, train: Run, rnnforecast: Run, table: Table
 ) -> None:

@@ -217,8 +217,8 @@ def test_text_among_numbers_further_down_is_told_with_its_line(write: Any) -> No
     lines = refused(write("t,y,price\n" + "".join(rows)), targets=["y"], covariates=["price"])
     assert lines[0] == (
         "a.csv, line 3002, column 'price': 'high' is not a number with the decimal mark '.' — "
-        "mend the cell, or leave it empty if the value is missing; list the column under "
-        "features.categorical if it holds names"
+        "mend the cell, or list it under data.missing_values if there is no value; list the column "
+        "under features.categorical if it holds names"
     )
     assert lines[1].startswith("a.csv, line 3003")
 

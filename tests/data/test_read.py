@@ -114,6 +114,18 @@ def test_words_for_missing_are_missing(write: Any, cell: str) -> None:
     assert np.isnan(read([write(f"ds,y\n2024-01-01,1\n2024-01-02,{cell}\n")]).values[1, 0])
 
 
+@pytest.mark.parametrize(("number", "value"), [("2.5", 2.5), ("1'234", 1234)])
+def test_further_words_for_missing_can_be_named(write: Any, number: str, value: float) -> None:
+    cells = [number, "closed", "closed", "-"]
+    rows = [f"2024-01-0{day},{cell},b\n" for day, cell in enumerate(cells, 1)]
+    path = write("ds,y,kind\n" + "".join(rows))
+    table = read([path], missing=("closed", "-"))
+    assert table.roles.targets == ("y",)
+    np.testing.assert_array_equal(table.values[:, 0], [value, np.nan, np.nan, np.nan])
+    with pytest.raises(DataError, match=r"line 5, column 'y': '-' .* data.missing_values"):
+        read([path], targets=["y"], missing=("closed",))
+
+
 def test_infinite_values_are_missing_and_counted(write: Any) -> None:
     table = read([write("ds,y\n2024-01-01,1\n2024-01-02,inf\n2024-01-03,-inf\n2024-01-04,2\n")])
     assert table.infinite == 2
@@ -385,7 +397,7 @@ def test_text_among_numbers_is_shown_five_times_and_counted(write: Any) -> None:
     rows = [f"2024-01-{day:02},{'x' if day > 20 else day}\n" for day in range(1, 29)]
     lines = problems(write("ds,y\n" + "".join(rows)))
     assert lines[0].startswith("sales.csv, line 22, column 'y': 'x' is not a number")
-    assert "leave it empty" in lines[0]
+    assert "data.missing_values" in lines[0]
     assert len(lines) == 6
     assert lines[5] == "… and 3 more: cells of column 'y' that are not a number"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.written import MISSING, Marks, marks_of
+from rnnforecast.data.written import USUAL, Marks, marks_of
 from rnnforecast.errors import DataError
 
 
@@ -105,7 +105,7 @@ def test_one_mark_cannot_mean_both() -> None:
 )
 def test_a_mark_only_stands_before_groups_of_three_digits(text: str, fits: bool) -> None:
     assert Marks(".", ",").fit(text) is fits
-    if fits or text in MISSING:
+    if fits or text in USUAL:
         Marks(".", ",").floats(pa.array([text]))
     else:
         with pytest.raises(ValueError, match="not every cell is a number"):
@@ -135,6 +135,6 @@ def test_the_quick_way_and_the_one_that_explains_agree(text: str, written: tuple
         marks.floats(pa.array([text]))
     except ValueError:
         assert not marks.fit(text)
-        assert text not in MISSING
+        assert text not in USUAL
     else:
-        assert marks.fit(text) or text in MISSING
+        assert marks.fit(text) or text in USUAL
