@@ -312,7 +312,13 @@ class Session:
             team=self.team,
         )
         with small:
-            return fitter.run()
+            found = fitter.run()
+        if not found.stopped and found.step < recipe.max_steps:
+            self.listener.say(
+                f"{name}: stopped at step {found.step:,}; patience is {recipe.patience}, and no "
+                f"validation was better than that of step {found.best_step:,}, which is kept"
+            )
+        return found
 
     def _draw(
         self, emphasis: Emphasis, batch_size: int, seed: int, team: Team = ALONE

@@ -100,6 +100,16 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(
     assert not Path("again.checkpoint").exists()
 
 
+def test_an_early_end_is_told_with_what_is_kept(given: Given, train: Callable[..., Any]) -> None:
+    given()
+    nothing_learnt = ("training.optimizer=sgd", "training.learning_rate=1e-12")
+    result = train(*nothing_learnt, "training.patience=1", "training.max_steps=40")
+    told = " ".join(result.stderr.split())
+    assert "stopped at step 4; patience is 1" in told
+    assert "better than that of step 2, which is kept" in told
+    assert len(Path("run/history.csv").read_text().splitlines()) == 3
+
+
 def test_a_stopped_training_leaves_a_run_that_forecasts(
     given: Given, rnnforecast: Callable[..., Any]
 ) -> None:
