@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import gc
 
+_put_off = False
+
 
 def search_later() -> None:
     """Nothing is searched until `imported` is called: for a process that runs one command."""
+    global _put_off
+    _put_off = gc.isenabled()
     gc.disable()
 
 
 def imported() -> None:
     """From now on what is new is searched; nothing changes where the search was not put off."""
-    if not gc.isenabled():
+    global _put_off
+    if _put_off:
         gc.freeze()
         gc.enable()
+    _put_off = False

@@ -261,7 +261,10 @@ def _floats(column: Any, marks: Marks) -> Floats:
         column = column.cast(pa.float64(), safe=False)
     else:
         column = marks.floats(as_text(column))
-    return np.asarray(column.to_numpy(zero_copy_only=False))
+    values = np.asarray(column.to_numpy(zero_copy_only=False))
+    if marks.sentinels:
+        values = np.where(np.isin(values, marks.sentinels), np.nan, values)
+    return values
 
 
 def _keys(names: Sequence[str], ids: Sequence[_Texts], rows: int) -> tuple[pd.DataFrame, Codes]:

@@ -133,7 +133,7 @@ def _check_numbers(
     faults: _Faults,
 ) -> None:
     for line, cell in cells:
-        if cell in marks.missing or marks.fit(cell):
+        if marks.says_none(cell) or marks.fit(cell):
             continue
         found = f"{_short(cell)} is not a number with {marks}"
         problem = Problem(place(file, line, column), found, _other_marks(cell, marks) or cure)

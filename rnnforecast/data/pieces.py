@@ -11,7 +11,7 @@ import pyarrow.csv as arrow_csv
 
 from rnnforecast.data import encoding
 from rnnforecast.data.sniff import File, as_text
-from rnnforecast.data.written import Marks
+from rnnforecast.data.written import USUAL, Marks
 
 _BLOCK = 1 << 22  # bytes of a CSV in memory at a time
 _BATCH = 1 << 17  # rows of a parquet file in memory at a time
@@ -31,8 +31,8 @@ def pieces(
     """
     raw = {name: file.raw[name] for name in (*texts, *numbers) if name in file.raw}
     same = [name for name in (*texts, *numbers) if name in file.constant]
-    # Arrow knows no marks between thousands: such numbers come as text.
-    number = pa.string() if marks.thousands else pa.float64()
+    # Arrow knows no marks between thousands, and blanks around words: such numbers come as text.
+    number = pa.string() if marks.as_text else pa.float64()
     types = {raw[name]: _TEXT for name in texts if name in raw}
     types |= {raw[name]: number for name in numbers if name in raw}
     for batch in _parquet(file, list(types)) if file.is_parquet else _csv(file, types, marks):
@@ -67,7 +67,7 @@ def _csv(file: File, types: dict[str, Any], marks: Marks) -> Iterator[Any]:
         convert_options=arrow_csv.ConvertOptions(
             column_types=types,
             include_columns=list(types),
-            null_values=list(marks.missing),
+            null_values=list(USUAL),
             strings_can_be_null=False,  # a series may be called NA
             decimal_point=marks.decimal,
         ),

@@ -99,13 +99,14 @@ def read(
 
     def roles_of(rows: pd.DataFrame) -> Roles:
         return infer_roles(
-            rows.replace(list(how.missing), ""),
+            rows,
             time=time,
             series=series,
             targets=targets,
             covariates=names,
             words=texts,
             numbers=amounts,
+            missing=how.missing,
             name=_name(files),
         )
 
@@ -201,9 +202,12 @@ def _check_kinds(words: Sequence[str], numbers: Sequence[str]) -> None:
 def _marks(files: Sequence[File], rows: pd.DataFrame, roles: Roles, how: Written) -> Marks:
     texts = [name for name in roles.numbers if not all(name in file.typed for file in files)]
     step = max(1, -(-len(rows) * len(texts) // _HEAD_CELLS))
-    cells = {name: rows[name].iloc[::step].tolist() for name in texts}
-    marks = marks_of(cells, how.decimal, how.thousands, _name(files))
-    return replace(marks, missing=(*marks.missing, *how.missing))
+    # a word for "no value", -999.9 say, tells nothing of the marks of the others
+    cells = {
+        name: [cell for cell in rows[name].iloc[::step] if cell.strip() not in how.missing]
+        for name in texts
+    }
+    return replace(marks_of(cells, how.decimal, how.thousands, _name(files)), missing=how.missing)
 
 
 def _form(name: str, column: str, cells: list[str], time_format: str | None) -> stamps.Form:

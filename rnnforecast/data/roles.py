@@ -74,12 +74,13 @@ def infer_roles(
     covariates: Sequence[str] = (),
     words: Sequence[str] = (),
     numbers: Sequence[str] = (),
+    missing: Sequence[str] = (),
     name: str = "the data",
 ) -> Roles:
     """Every column has a role; names that are given are kept, "auto" is found from the rows.
 
     Of the `covariates` those in `words` are text and those in `numbers` numbers, the others what
-    they look like.
+    they look like. Texts in `missing` count as blank in columns of numbers.
 
     `head` holds rows as text, blank cells as "". Raises DataError naming `name` where no column
     or more than one could be the time, no column is numeric, or a given column does not exist.
@@ -89,13 +90,18 @@ def infer_roles(
     fixed += [column for names in (series, targets) if names != "auto" for column in names]
     fixed += covariates
     _check_given(fixed, head, name)
+    blank = {*USUAL, *missing}
+
+    def filled(column: str) -> list[str]:
+        return [cell for cell in head[column] if cell not in blank]
+
     plain = [c for c in covariates if c not in words and c not in numbers]
-    texts = {c for c in plain if not _looks_numeric(head[c].tolist())} | {*words}
+    texts = {c for c in plain if not _looks_numeric(filled(c))} | {*words}
     reasons = dict.fromkeys(("time", "series", "targets"), "given")
     columns = [str(column) for column in head.columns if column]
     known = set(fixed)
     free = [column for column in columns if column not in known]
-    numeric = {column for column in free if _is_numeric(column, head[column].tolist())}
+    numeric = {column for column in free if _is_numeric(column, filled(column))}
     if time == "auto":
         time, reasons["time"] = _find_time(head, free, name)
     free = [column for column in free if column != time]
@@ -187,12 +193,11 @@ def _looks_numeric(cells: list[str]) -> bool:
 
 
 def _share_of_numbers(cells: list[str]) -> float | None:
-    """Of the cells that are not blank; none where one looks like an id, None without any cell."""
-    filled = [cell for cell in cells if cell not in USUAL]
-    if any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in filled):
+    """Of cells that are not blank; none where one looks like an id, None without any cell."""
+    if any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in cells):
         return 0.0
-    numbers = sum(bool(NUMBER.fullmatch(cell)) for cell in filled)
-    return numbers / len(filled) if filled else None
+    numbers = sum(bool(NUMBER.fullmatch(cell)) for cell in cells)
+    return numbers / len(cells) if cells else None
 
 
 def _find_time(head: pd.DataFrame, free: list[str], name: str) -> tuple[str, str]:

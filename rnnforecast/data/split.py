@@ -53,9 +53,13 @@ def shortest_series(horizon: int, season: int) -> int:
     return horizon + shortest_history(horizon, season)
 
 
-def comfortable(longest: int) -> int:
-    """The longest horizon that a series of so many steps has twice, with some history."""
-    return max((longest - 2) // 2, 1)
+def shorter(horizon: int, longest: int, season: int) -> str:
+    """How to mend that `horizon` is too long for the longest series: in words."""
+    # long enough to be validated
+    fitting = (h for h in range(1, horizon) if longest - 2 * h > shortest_history(h, season))
+    possible = max(fitting, default=0)
+    less = f"set window.horizon to {possible} or less, or " if possible else ""
+    return f"{less}bring more history"
 
 
 def split(lengths: Ints, *, horizon: int, season: int, channels: int) -> Split:
@@ -69,8 +73,7 @@ def split(lengths: Ints, *, horizon: int, season: int, channels: int) -> Split:
                 f"window.horizon: {horizon}",
                 f"no series is long enough: a horizon of {horizon} needs at least "
                 f"{shortest_series(horizon, season)} steps, the longest series has {longest}",
-                f"set window.horizon to {comfortable(longest)} or less, so that as much is left to "
-                "learn from, or bring more history",
+                shorter(horizon, longest, season),
             )
         )
     stride = max(1, horizon // 4)

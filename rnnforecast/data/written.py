@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -56,12 +56,29 @@ class Marks:
     decimal: str = "."
     thousands: str = ""
     """Between groups of three digits, one of `GROUPING`; "" for none."""
-    missing: tuple[str, ...] = USUAL
-    """Cells that say "no value"."""
+    missing: tuple[str, ...] = ()
+    """Cells that say "no value", besides `USUAL`; blanks around them do not matter."""
 
     def __str__(self) -> str:
         groups = f" and {self.thousands!r} between thousands" if self.thousands else ""
         return f"the decimal mark {self.decimal!r}{groups}"
+
+    @property
+    def as_text(self) -> bool:
+        """Whether such numbers have to be read as text, as Arrow's own reader cannot."""
+        return bool(self.thousands or self.missing)
+
+    @cached_property
+    def sentinels(self) -> list[float]:
+        """The numbers that say "no value", such as -999, however they are written."""
+        numbers = [text for text in self.missing if self.fit(text)]
+        plain = replace(self, missing=())
+        found: list[float] = plain.floats(pa.array(numbers, pa.string())).to_pylist()
+        return found
+
+    def says_none(self, cell: str) -> bool:
+        """Whether the cell says that there is no value."""
+        return cell in USUAL or (bool(self.missing) and cell.strip(" \t") in self.missing)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -81,8 +98,10 @@ class Marks:
 
     def floats(self, texts: pa.Array[Any]) -> pa.Array[Any]:
         """The numbers [r] of texts [r], null where there is none; ValueError if one is neither."""
-        texts = pc.if_else(pc.is_in(texts, value_set=pa.array(self.missing)), None, texts)
+        texts = pc.if_else(pc.is_in(texts, value_set=pa.array(USUAL)), None, texts)
         texts = pc.utf8_trim(texts, " \t")
+        if self.missing:
+            texts = pc.if_else(pc.is_in(texts, value_set=pa.array(self.missing)), None, texts)
         right = pc.match_substring_regex(texts, f"^(?:{self._pattern.pattern})$", ignore_case=True)
         if not pc.all(right, min_count=0).as_py():
             raise ValueError("not every cell is a number")

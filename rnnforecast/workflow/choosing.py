@@ -47,9 +47,10 @@ def find(
     """
     labels = panel.labels().tolist()
     default = next((label for label in plotted if label in labels), labels[0])
-    if asked.series is not None and not panel.keys.shape[1]:
-        found = "the data are one series, which has no name"
-        cure = f"leave it out; --target takes one of {shortened(panel.targets_names)}"
+    if not panel.keys.shape[1] and asked.series not in (None, *labels):
+        found, cure = "the data are one series, which has no name", "leave it out"
+        if len(panel.targets_names) > 1:
+            cure += f"; --target takes one of {shortened(panel.targets_names)}"
         raise UsageError(Problem("--series", found, cure))
     series = _among("--series", asked.series or default, labels, "series")
     targets = panel.targets_names

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnforecast.data.split import comfortable
+from rnnforecast.data.split import shorter
 from rnnforecast.data.window import Index, Origins, at, training, validation
 from rnnforecast.errors import DataError, Problem, SpecError, UsageError
 from rnnforecast.models.forecaster import Forecaster
@@ -351,8 +351,7 @@ class Session:
                 Problem(
                     f"window.horizon: {self.horizon}",
                     "no series has enough observed values before the held-out horizon",
-                    f"set it to {comfortable(int(self.panel.lengths.max()))} or less, or bring "
-                    "more history",
+                    shorter(self.horizon, int(self.panel.lengths.max()), self.season),
                 )
             )
         return found

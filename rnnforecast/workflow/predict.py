@@ -69,16 +69,16 @@ def predict(
 ) -> Predicted:
     """Forecasts every series of the data from its end and writes the result to `out`.
 
-    `out` is a folder, a ``.csv`` or ``.parquet`` file, or ``-``. `data` are files to read instead
-    of those of the spec. `asked` are totals and paths beside it. Raises
-    RunFolderError, DataError, OutputError; and, once the others are written, PartFailed where some
-    series could not be forecast.
+    `out` is a folder (surely if it ends in ``/``), a ``.csv`` or ``.parquet`` file, or ``-``.
+    `data` are files to read instead of those of the spec. `asked` are totals and paths beside it.
+    Raises RunFolderError, DataError, OutputError; and, once the others are written, PartFailed
+    where some series could not be forecast.
     """
     listener = listener or Silent()
-    into_folder = out != "-" and not Path(out).suffix
-    run = load_run(folder)
+    into_folder = out != "-" and (out.endswith("/") or not Path(out).suffix)
     if not into_folder:
         table_format(out)
+    run = load_run(folder)
     # a run trained on a GPU forecasts on whatever the machine at hand has
     place = device.choose("cpu" if run.facts["device"] == "cpu" else "auto")
     for member in run.members:
@@ -135,7 +135,7 @@ def _summary(out: str, cleaned: Cleaned, found: Forecasts) -> Predicted:
     failed = _failed(cleaned, found)
     stamps = panel.stamps(panel.lengths, found.yhat.shape[1])
     return Predicted(
-        out=out,
+        out=str(Path(out)),
         series=panel.size,
         horizon=found.yhat.shape[1],
         failed=failed,

@@ -202,8 +202,8 @@ def _warnings(prepared: Prepared, session: Session) -> Iterator[str]:
         )
     if not session.split.validated.any():
         yield (
-            "no series is long enough for validation: training runs to its end, whatever it "
-            "learns; a shorter window.horizon or more history would mend that"
+            "no series is long enough for validation, so training cannot stop early; a shorter "
+            "window.horizon or more history would allow it"
         )
     yield from changed(vars(changes))
     found = int(prepared.cleaned.outliers.flags.sum())

@@ -182,6 +182,15 @@ def test_a_spec_in_place_of_a_run_is_told_as_such(given: Run, rnnforecast: Run) 
     assert_refused(rnnforecast("predict", "spec.yaml"), 4, "spec.yaml", "is not a run folder")
 
 
+def test_a_run_may_have_a_dot_in_its_name(given: Run, train: Run, rnnforecast: Run) -> None:
+    given()
+    train(out="run.v2")
+    done = rnnforecast("predict", "run.v2", "--no-plots")
+    assert done.exit_code == 0, done.stderr
+    assert "written to forecasts/run.v2" in done.stderr
+    assert Path("forecasts/run.v2/forecast.csv").is_file()
+
+
 def test_a_folder_of_somebody_else_is_never_replaced(given: Run, train: Run) -> None:
     given()
     Path("run").mkdir()

@@ -30,6 +30,12 @@ def test_imports_are_not_searched_and_what_comes_later_is() -> None:
 def test_a_program_that_calls_a_command_keeps_its_own_ways() -> None:
     imported()
     assert gc.get_freeze_count() == 0
+    gc.disable()
+    imported()
+    search_later()
+    imported()
+    assert not gc.isenabled()
+    assert gc.get_freeze_count() == 0
 
 
 def test_commands_that_work_search_again(

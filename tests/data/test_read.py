@@ -126,6 +126,29 @@ def test_further_words_for_missing_can_be_named(write: Any, number: str, value: 
         read([path], targets=["y"], missing=("closed",))
 
 
+@pytest.mark.parametrize("cell", ["-999.9", " -999.90", "-9.999e2"])
+def test_a_number_may_say_that_there_is_no_value(write: Any, cell: str) -> None:
+    path = write(f"ds,y\n2024-01-01,1.5\n2024-01-02,{cell}\n2024-01-03,2\n")
+    values = read([path], missing=("-999.9",)).values[:, 0]
+    np.testing.assert_array_equal(values, [1.5, np.nan, 2])
+
+
+def test_what_says_that_there_is_no_value_does_not_tell_the_decimal_mark(write: Any) -> None:
+    path = write("ds;y\n2024-01-01;1,5\n2024-01-02;-999.99\n2024-01-03; -999.99 \n")
+    values = read([path], missing=("-999.99",)).values[:, 0]
+    np.testing.assert_array_equal(values, [1.5, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.int32, str])
+def test_a_number_that_says_so_does_in_parquet_too(tmp_path: Path, kind: type) -> None:
+    frame = pd.DataFrame(
+        {"ds": pd.date_range("2024-01-01", periods=3), "y": np.array([1, -999, 2]).astype(kind)}
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+    values = read([str(tmp_path / "a.parquet")], targets=["y"], missing=("-999",)).values[:, 0]
+    np.testing.assert_array_equal(values, [1, np.nan, 2])
+
+
 def test_infinite_values_are_missing_and_counted(write: Any) -> None:
     table = read([write("ds,y\n2024-01-01,1\n2024-01-02,inf\n2024-01-03,-inf\n2024-01-04,2\n")])
     assert table.infinite == 2

@@ -11,6 +11,7 @@ from rnnforecast.data.split import (
     WANTED_VALIDATION_WINDOWS,
     WIDEST_VALIDATION,
     Split,
+    shorter,
     shortest_history,
     shortest_series,
     split,
@@ -77,7 +78,7 @@ def test_a_window_needs_a_season_of_history_if_that_is_no_longer_than_the_horizo
     assert shortest_series(horizon, season) == horizon + history
 
 
-@pytest.mark.parametrize(("longest", "possible"), [(7, 2), (4, 1), (1, 1)])
+@pytest.mark.parametrize(("longest", "possible"), [(7, 2), (4, 0), (1, 0)])
 def test_no_series_long_enough_is_told_with_the_lengths_and_what_is_possible(
     longest: int, possible: int
 ) -> None:
@@ -86,13 +87,22 @@ def test_no_series_long_enough_is_told_with_the_lengths_and_what_is_possible(
     text = str(caught.value)
     assert "window.horizon: 4" in text
     assert f"needs at least 8 steps, the longest series has {max(longest, 2)}" in text
-    assert f"to {possible} or less" in text
+    cure = f"set window.horizon to {possible} or less, or bring" if possible else "— bring"
+    assert f"{cure} more history" in text
 
 
-@given(longest=st.integers(3, 200), season=st.integers(1, 60))
-def test_the_horizon_that_the_error_offers_is_possible(longest: int, season: int) -> None:
-    horizon = max((longest - 2) // 2, 1)
-    assert cut(longest, horizon=horizon, season=season).test_origin[0] == longest - horizon
+@given(longest=st.integers(5, 200), season=st.integers(1, 60))
+def test_the_horizon_that_the_error_offers_can_be_validated_and_no_longer_one(
+    longest: int, season: int
+) -> None:
+    words = shorter(longest, longest, season)
+    horizon = int(words.split()[3])
+    assert cut(longest, horizon=horizon, season=season).validated.all()
+    try:
+        longer = cut(longest, horizon=horizon + 1, season=season)
+    except DataError:
+        return
+    assert not longer.validated.any()
 
 
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=20)

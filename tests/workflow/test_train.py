@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from rnnforecast.errors import UsageError
+from rnnforecast.workflow import fitting
 from rnnforecast.workflow.train import Trained
 from rnnforecast.workflow.train import train as train_run
 
@@ -98,6 +99,31 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(
     assert not resumed.interrupted
     assert contents("again") == contents("whole")
     assert not Path("again.checkpoint").exists()
+
+
+class Crash(StopAt):
+    """Ends the process's work in the middle, as a power cut does."""
+
+    def progress(self, step: Any) -> None:
+        super().progress(step)
+        if self.reached:
+            raise MemoryError
+
+
+@pytest.mark.parametrize("seconds", [0.0, np.inf])
+@pytest.mark.parametrize(("phase", "step"), [("fit 1", 33), ("fit 2", 33), ("last fit 2", 10)])
+def test_a_crash_costs_what_came_after_the_last_checkpoint_and_nothing_else(
+    given: Given, monkeypatch: pytest.MonkeyPatch, phase: str, step: int, seconds: float
+) -> None:
+    monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", seconds)
+    given()
+    two = "ensemble.members=2"
+    run("whole", more=two)
+    with pytest.raises(MemoryError):
+        run("again", stop=Crash(f"{phase} of 2", step), more=two)
+    assert not Path("again").exists()
+    assert not run("again", resume=True, more=two).interrupted
+    assert contents("again") == contents("whole")
 
 
 def test_an_early_end_is_told_with_what_is_kept(given: Given, train: Callable[..., Any]) -> None:

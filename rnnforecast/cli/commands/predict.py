@@ -66,7 +66,7 @@ def predict(
 
         imported()
 
-        target = out or str(Path("forecasts") / run.resolve().name)
+        target = out or f"forecasts/{run.resolve().name}/"
         if json and target == "-":
             raise UsageError(
                 Problem(
@@ -84,5 +84,5 @@ def predict(
         for label, why in list(done.skipped.items())[:5]:
             voice.warn(f"left out: {label}: {why}")
         steps = f"{done.series:,} series × {done.horizon} steps, {done.first} to {done.last}"
-        where = "" if target == "-" else f", written to {target}"
+        where = "" if target == "-" else f", written to {done.out}"
         voice.say(f"{steps}{where}" + (f", with {done.plots} plots" if done.plots else ""))
