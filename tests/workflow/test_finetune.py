@@ -228,7 +228,7 @@ def test_a_run_that_reads_categories_is_refused(
 def test_a_run_that_is_not_there_is_told_by_its_place(given: Given, rnnforecast: Run) -> None:
     given(more="training: {start_from: nowhere}\n")
     said = refusal(rnnforecast, code=4)
-    assert "nowhere: is not a run folder" in said.replace(" :", ":")
+    assert "nowhere: there is no such folder" in said.replace(" :", ":")
     assert "give the folder that 'rnnforecast train' wrote" in said
 
 
