@@ -146,7 +146,7 @@ def loop(rounds: int) -> list[str]:
     rate = 2 * BATCH * HIDDEN * 3 * HIDDEN / fastest
     step = a / STEPS
     return [
-        f"{turns} rounds of {STEPS} steps, {torch.get_num_threads()} threads.",
+        f"{turns} rounds of {STEPS} steps; threads: {torch.get_num_threads()}.",
         f"{SERIES} series × {LENGTH}, lookback {LOOKBACK}, segment {SEGMENT}, horizon {HORIZON},",
         f"hidden {HIDDEN}, batch {BATCH}.",
         "",
