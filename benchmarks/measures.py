@@ -27,6 +27,10 @@ HEADINGS = {
     "mae": ("MAE", 3),
     "cover_80": ("in 80 % band", 1),
     "cover_95": ("in 95 % band", 1),
+    "whole_s": ("whole, s", 0),
+    "import_s": ("import, s", 1),
+    "peak_gb": ("peak GB", 2),
+    "packages": ("packages", 0),
 }
 """Measure, its heading and decimals."""
 

@@ -34,7 +34,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from competition import BENCHMARKS, Benchmark, read  # noqa: E402
 from machine import describe  # noqa: E402
-from measures import LEVELS, score  # noqa: E402
+from measures import LEVELS, headings, score  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,10 @@ PEERS = {
 ASKED = {"m4_hourly": ("h", 168), "m3_monthly": ("MS", 24)}
 """The frequency, and the steps to look back for a library that has no default."""
 
-COLUMNS = {
-    "owa": ("OWA", 3),
-    "smape": ("sMAPE %", 2),
-    "mase": ("MASE", 3),
-    "wql": ("WQL", 4),
-    "whole_s": ("whole, s", 0),
-    "train_s": ("train, s", 0),
-    "predict_s": ("predict, s", 1),
-    "import_s": ("import, s", 1),
-    "peak_gb": ("peak GB", 2),
-    "packages": ("packages", 0),
-}
-"""Measure, its heading and decimals."""
+COLUMNS = headings(
+    "owa", "smape", "mase", "wql",
+    "whole_s", "train_s", "predict_s", "import_s", "peak_gb", "packages",
+)  # fmt: skip
 
 FACTS = """
 import importlib, importlib.metadata, json, sys, time

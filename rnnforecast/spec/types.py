@@ -74,16 +74,12 @@ Counts = Annotated[
     "one or two whole numbers of at least 1",
 ]
 Name = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(_text), "text"]
-Columns = Annotated[
+_Names = Annotated[
     tuple[Name, ...],
     BeforeValidator(_listed, json_schema_input_type=str | int | list[str | int]),
-    "one or more column names",
 ]
-Texts = Annotated[
-    tuple[Name, ...],
-    BeforeValidator(_listed, json_schema_input_type=str | int | list[str | int]),
-    "one or more texts",
-]
+Columns = Annotated[_Names, "one or more column names"]
+Texts = Annotated[_Names, "one or more texts"]
 Files = Annotated[
     tuple[Name, ...],
     Field(min_length=1),

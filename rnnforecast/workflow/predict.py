@@ -107,7 +107,7 @@ def predict(
     more = _asked_tables(run, panel, whole, wanted_totals, wanted_paths)
     # whatever is wrong with them, nothing is written
     drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
-    predicted = replace(_summary(out, cleaned, found), warnings=warnings)
+    predicted = _summary(out, cleaned, found, warnings)
     if into_folder:
         with whole_folder(Path(out), replace_if=SUMMARY) as partial:
             _write_table(str(partial / TABLE), run, panel, found)
@@ -130,7 +130,7 @@ def _in_blocks(steps: int, run: Run) -> int:
     return -(-steps // trained) * trained
 
 
-def _summary(out: str, cleaned: Cleaned, found: Forecasts) -> Predicted:
+def _summary(out: str, cleaned: Cleaned, found: Forecasts, warnings: tuple[str, ...]) -> Predicted:
     panel, skipped = cleaned.panel, cleaned.changes.skipped
     failed = _failed(cleaned, found)
     stamps = panel.stamps(panel.lengths, found.yhat.shape[1])
@@ -142,6 +142,7 @@ def _summary(out: str, cleaned: Cleaned, found: Forecasts) -> Predicted:
         skipped={label: why for label, why in skipped.items() if label not in failed},
         first=spoken(stamps.min(), panel.zone),
         last=spoken(stamps.max(), panel.zone),
+        warnings=warnings,
     )
 
 

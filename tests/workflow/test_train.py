@@ -20,6 +20,8 @@ from rnnforecast.errors import UsageError
 from rnnforecast.workflow import fitting
 from rnnforecast.workflow.train import Trained
 from rnnforecast.workflow.train import train as train_run
+from tests.workflow import runs
+from tests.workflow.runs import StopAt
 
 Given = Callable[..., None]
 Table = Callable[..., pd.DataFrame]
@@ -31,25 +33,6 @@ SETS = [
     "model.dropout=0.3",
     "forecast.plots=1",
 ]
-
-
-class StopAt:
-    """Asks for a stop once a phase has come to a step; hears the rest in silence."""
-
-    def __init__(self, phase: str = "", step: int = 0) -> None:
-        self.phase, self.step, self.reached = phase, step, False
-
-    def say(self, text: str) -> None:
-        pass
-
-    def warn(self, text: str) -> None:
-        pass
-
-    def progress(self, step: Any) -> None:
-        self.reached |= step.phase == self.phase and step.step >= self.step
-
-    def asked(self) -> bool:
-        return self.reached
 
 
 def run(
@@ -67,12 +50,8 @@ def run(
 
 
 def contents(folder: str) -> dict[str, bytes]:
-    """All files of a run but those that tell the time of the day."""
-    found = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in Path(folder).rglob("*")
-        if path.is_file() and path.name not in ("log.jsonl", "SHA256SUMS")
-    }
+    """All files of a run but those that tell the time of the day; the usual ones are there."""
+    found = runs.contents(folder)
     assert {"model.safetensors", "metrics.json", "history.csv", "plots/loss.png"} <= set(found)
     return found
 

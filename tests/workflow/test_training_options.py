@@ -15,8 +15,8 @@ from rnnforecast.workflow.drawing import Emphasis
 from rnnforecast.workflow.events import Silent
 from rnnforecast.workflow.fitting import Session
 from rnnforecast.workflow.prepare import prepare
-from tests.workflow.runs import trained, weights
-from tests.workflow.test_train import StopAt, contents, run
+from tests.workflow.runs import StopAt, trained, weights
+from tests.workflow.test_train import contents, run
 
 Given = Callable[..., None]
 Train = Callable[..., Any]
