@@ -1,4 +1,4 @@
-"""Quantiles for a forecast that has none: the errors it made on data it was not fitted to.
+"""Quantiles put right, or made where there are none, by the errors on data not fitted to.
 
 If past errors and the coming one are exchangeable, the k-th smallest of M errors lies above the
 coming one with probability at least ``k / (M + 1)``. Taking k outwards (down below the median, up
@@ -6,7 +6,9 @@ above it) makes every interval cover at least what it says. No distribution is a
 
 Source: Lei et al. 2018, "Distribution-free predictive inference for regression", section 2.2, with
 the two tails taken apart as in Romano, Patterson and Candès 2019, "Conformalized quantile
-regression", theorem 2.
+regression", theorem 2. A forecast that has quantiles, but too wide or too narrow ones, gets them
+stretched, as in Kivaranovic, Johnson and Leeb 2020, "Adaptive, distribution-free prediction
+intervals for deep networks", section 3.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+
+HALF_TRUSTED = 100
+"""With so many windows, what they say and no change at all count alike."""
 
 
 def residual_quantiles(errors: Floats, levels: Sequence[float]) -> Floats:
@@ -47,3 +52,33 @@ def _ranked(ordered: Floats, rank: Floats, count: npt.NDArray[np.int64]) -> Floa
     """The error of each rank (1 for the smallest), `[H, Q]`, the nearest one beyond the ends."""
     index = np.clip(rank, 1, np.maximum(count, 1)).astype(np.int64) - 1
     return np.take_along_axis(np.moveaxis(ordered, 0, -1), index, axis=-1)
+
+
+def stretches(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> tuple[float, float]:
+    """What the distances from the median, of quantiles below and above it, are to be multiplied
+    with, so that as many values lie beyond them as they say: on average over the levels of a side.
+
+    A median of several forecasts errs less than each of them, but its quantiles stay as far apart
+    as theirs. One number a side, drawn towards 1 the fewer the windows, has little to overfit with.
+
+    Args:
+        actual: `[W, H]` of windows that were not trained on, NaN where unobserved.
+        quantiles: `[W, H, Q]` in the same units.
+        levels: the Q levels, 0.5 among them; a side without any is not stretched.
+    """
+    level = np.asarray(levels, dtype=np.float64)
+    known = ~np.isnan(actual)
+    median = quantiles[known][:, level == 0.5]  # [N, 1]
+    error = actual[known][:, None] - median
+    trust = (count := int(known.any(1).sum())) / (count + HALF_TRUSTED)
+    found = []
+    for side in (level < 0.5, level > 0.5):
+        distance = quantiles[known][:, side] - median
+        apart = distance != 0  # no factor moves the others
+        beyond = np.minimum(level, 1 - level)[side] * np.ones_like(distance)
+        ratio = (np.broadcast_to(error, distance.shape)[apart]) / distance[apart]
+        factor = 1.0
+        if len(ratio):
+            factor = float(np.quantile(ratio, 1 - beyond[apart].mean()))
+        found.append(factor**trust if factor > 0 else 1.0)
+    return found[0], found[1]

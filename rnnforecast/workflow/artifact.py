@@ -5,7 +5,7 @@
 | `spec.yaml` | the spec as given, with what `--set` changed |
 | `resolved.yaml` | the same with every `auto` settled |
 | `model.safetensors` | the weights of each network, by its number |
-| `state.json` | cleaning plan, architectures, quantiles of point heads, version, data hash |
+| `state.json` | cleaning plan, architectures, how quantiles are calibrated, version, data hash |
 | `cleaning.safetensors` | arrays: imputers, reductions, how errors hang together over the steps |
 | `data_report.json`, `data_report.html` | what the data are like, for programs and for people |
 | `metrics.json` | accuracy on the held-out horizon, ours and the seasonal naive's |
@@ -35,9 +35,10 @@ from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.files import recover, whole_folder, write_bytes, write_json, write_text
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
+from rnnforecast.training.inference import Calibration
 from rnnforecast.workflow.forecasting import Member, Rules
 
-FORMAT = 4
+FORMAT = 5
 """Counts up when a run folder can no longer be read by an older version."""
 
 SUMS = "SHA256SUMS"
@@ -117,7 +118,7 @@ def write_model(folder: Path, run: Run) -> None:
         "members": [
             {
                 "architecture": member.net.architecture.to_json(),
-                "residuals": None if member.residuals is None else member.residuals.tolist(),
+                "calibration": _calibration_to_json(member.calibration),
             }
             for member in run.members
         ],
@@ -175,9 +176,18 @@ def _members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> tuple[
         start = f"{number}."
         of_net = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
         net.load_state_dict(of_net)
-        residuals = each["residuals"]
-        members.append(Member(net.eval(), None if residuals is None else np.array(residuals)))
+        members.append(Member(net.eval(), _calibration_from_json(each["calibration"])))
     return tuple(members)
+
+
+def _calibration_to_json(calibration: Calibration) -> dict[str, Any]:
+    residuals = calibration.residuals
+    return asdict(calibration) | {"residuals": None if residuals is None else residuals.tolist()}
+
+
+def _calibration_from_json(stored: dict[str, Any]) -> Calibration:
+    residuals = stored["residuals"]
+    return Calibration(**stored | {"residuals": residuals and np.array(residuals)})
 
 
 def _checked(path: Path, name: str) -> bytes:

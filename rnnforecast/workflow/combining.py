@@ -1,5 +1,5 @@
 """What is learnt from forecasts of windows that were not trained on: what each network counts for,
-how uncertain a point is, and how the errors of the steps hang together."""
+how uncertain a forecast is, and how the errors of the steps hang together."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import numpy as np
 
 from rnnforecast.data.window import Index
 from rnnforecast.evaluation.combine import Combination, weigh
+from rnnforecast.evaluation.conformal import stretches
 from rnnforecast.evaluation.dependence import correlation, scores
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training import inference
 from rnnforecast.training.batches import Windows
+from rnnforecast.training.inference import Calibration
 from rnnforecast.workflow.forecasting import (
     Floats,
     Member,
     answers,
-    calibrate,
     levels_asked,
     levels_with_median,
+    residuals_of,
 )
 
 
@@ -47,7 +49,9 @@ def join(
     `method` is how they become one, see `evaluation.combine`.
     """
     members = [
-        Member(net, None if net.head.samples else calibrate(net, windows, index, quantiles))
+        Member(net)
+        if net.head.samples
+        else Member(net, Calibration(residuals_of(net, windows, index, quantiles)))
         for net in nets
     ]
     levels = levels_with_median(quantiles)
@@ -58,8 +62,17 @@ def join(
     if method == "weights" and len(members) > 1:
         weights = weigh(several, truth, np.repeat(size, actual.shape[2]), levels)
         combination = replace(combination, weights=tuple(map(float, weights)))
-    together = correlation(scores(truth, combination.of(several), levels))
-    return Joined(members, combination, together)
+    whole = combination.of(several)
+    alone = len(members) == 1 and members[0].calibration.residuals is not None
+    if not alone:  # one network's residuals were these very errors
+        below, above = stretches(truth, whole, levels)
+        members = [
+            replace(member, calibration=replace(member.calibration, below=below, above=above))
+            for member in members
+        ]
+        median = whole[..., levels.index(0.5), None]
+        whole = median + members[0].calibration.factors(levels) * (whole - median)
+    return Joined(members, combination, correlation(scores(truth, whole, levels)))
 
 
 def _answers(member: Member, windows: Windows, index: Index, levels: Sequence[float]) -> Floats:

@@ -151,7 +151,7 @@ def _write(
     history = trial(a, TRIED) if cut is None else real(*cut, a.steps_read)
     try:
         found = exporting.export(
-            member.net, _wanted(run, member), member.residuals, history, folder / name
+            member.net, _wanted(run, member), member.calibration, history, folder / name
         )
     except exporting.NotExportable as error:
         which = "the network" if len(run.members) == 1 else f"network {number + 1}"

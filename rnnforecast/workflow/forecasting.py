@@ -42,8 +42,7 @@ class Member:
     """One network of a forecaster."""
 
     net: Forecaster
-    residuals: Floats | None = None
-    """Those of `calibrate`, for a point head."""
+    calibration: inference.Calibration = inference.AS_IT_IS
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def levels_asked(quantiles: Sequence[float], loss: str) -> tuple[float, ...]:
     return tuple(sorted({*levels_with_median(quantiles), *shares}))
 
 
-def calibrate(
+def residuals_of(
     net: Forecaster, windows: Windows, index: Index, quantiles: Sequence[float]
 ) -> Floats:
     """What a point head's errors on these windows say of its quantiles: `[H, Q]`, normalised.
@@ -249,5 +248,5 @@ def answers(
         index.origin,
         steps=steps,
         levels=levels,
-        residuals=member.residuals,
+        calibration=member.calibration,
     )

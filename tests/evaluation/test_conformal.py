@@ -1,15 +1,19 @@
-"""Quantiles from residuals: the right order statistic, and the coverage it promises."""
+"""Quantiles from residuals, and stretched ones: the right order statistic, and the coverage it
+promises."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.evaluation.conformal import residual_quantiles
+from rnnforecast.evaluation.conformal import HALF_TRUSTED, residual_quantiles, stretches
+
+Drawn = tuple[np.ndarray, np.ndarray]
 
 
 def test_the_order_statistics_are_those_of_the_paper() -> None:
@@ -79,3 +83,61 @@ def test_many_errors_give_the_quantile_of_numpy(level: float) -> None:
     errors = np.random.default_rng(1).normal(size=(5000, 1))
     expected = np.quantile(errors, level)
     assert residual_quantiles(errors, (level,))[0, 0] == pytest.approx(expected, abs=0.01)
+
+
+LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
+NORMAL = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
+
+
+def of_normal(below: float, above: float, *, shape: tuple[int, int], seed: int = 0) -> Drawn:
+    """Standard normal values, and their quantiles too wide by these factors."""
+    actual = np.random.default_rng(seed).normal(size=shape)
+    quantiles = NORMAL * np.where(np.array(LEVELS) < 0.5, below, above)
+    return actual, np.broadcast_to(quantiles, (*shape, len(LEVELS)))
+
+
+def test_quantiles_too_wide_or_narrow_on_either_side_are_put_right() -> None:
+    actual, quantiles = of_normal(2.0, 0.8, shape=(20_000, 10))
+    below, above = stretches(actual, quantiles, LEVELS)
+    assert below == pytest.approx(1 / 2, rel=0.02)
+    assert above == pytest.approx(1 / 0.8, rel=0.02)
+
+
+def test_units_and_missing_values_change_nothing() -> None:
+    actual, quantiles = of_normal(2.0, 0.8, shape=(500, 4))
+    expected = stretches(actual, quantiles, LEVELS)
+    assert stretches(7 + 1000 * actual, 7 + 1000 * quantiles, LEVELS) == pytest.approx(expected)
+    gaps = np.full((500, 3), np.nan)
+    more = np.concatenate([actual, gaps], 1), np.concatenate([quantiles, 9 * quantiles[:, :3]], 1)
+    assert stretches(*more, LEVELS) == expected
+
+
+def test_few_windows_are_hardly_trusted() -> None:
+    actual, quantiles = of_normal(4.0, 4.0, shape=(1, 1000))
+    assert stretches(actual, quantiles, LEVELS) == pytest.approx((1, 1), abs=0.02)
+    nothing = np.full_like(actual, np.nan)
+    assert stretches(nothing, quantiles, LEVELS) == (1, 1)
+
+
+def test_what_no_factor_could_mend_is_left() -> None:
+    actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
+    assert stretches(actual, quantiles[..., [2]], [0.5]) == (1, 1)
+    assert stretches(actual, 0 * quantiles, LEVELS) == (1, 1)
+    below, above = stretches(actual + 100, quantiles, LEVELS)  # all lie above the median
+    assert below == 1
+    assert above > 10
+
+
+@given(st.integers(0, 50), st.floats(0.3, 3), st.floats(0.3, 3))
+def test_as_many_values_lie_beyond_stretched_quantiles_as_they_say(
+    seed: int, below: float, above: float
+) -> None:
+    windows = 1000
+    actual, quantiles = of_normal(below, above, shape=(windows, 2), seed=seed)
+    found = stretches(actual, quantiles, LEVELS)
+    # what is said by so many windows alone
+    full = [factor ** ((windows + HALF_TRUSTED) / windows) for factor in found]
+    outside = [actual < full[0] * quantiles[..., k] for k in (0, 1)]
+    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=1e-3)
+    outside = [actual > full[1] * quantiles[..., k] for k in (3, 4)]
+    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=1e-3)
