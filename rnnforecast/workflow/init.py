@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from rnnforecast.data.changes import Changes
 from rnnforecast.data.frequency import Frequency
 from rnnforecast.data.panel import Panel
-from rnnforecast.data.plan import lay, read_table
+from rnnforecast.data.plan import CleaningPlan, lay, read_table
 from rnnforecast.data.read import Table
 from rnnforecast.data.regularize import inspect
 from rnnforecast.data.report import describe, percent
@@ -89,7 +89,7 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
     plan = plan_of(seed)
     table = read_table(plan, source_of(seed, path))
     changes = inspect(table, plan.rules)
-    panel = lay(plan, table, skip_faulty=True).panel
+    panel = _laid(plan, table)
     settled, choices = resolve_season(seed, panel)
     reasons = {choice.key: choice.reason for choice in choices}
     given = {override.split("=", 1)[0].strip() for override in overrides}
@@ -130,6 +130,15 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
     parse(text, name=str(path))  # a draft that does not load would be a bug: fail here, not there
     write_text(path, text)
     return Draft(text, _findings(table, panel, changes, horizon, why, reasons, more))
+
+
+def _laid(plan: CleaningPlan, table: Table) -> Panel:
+    """The series that can be laid out. Stamps that come again are a finding, with a rule to be
+    chosen in the draft, and not a reason to leave the series out here."""
+    rules = plan.rules
+    if rules.duplicates == "error":
+        rules = replace(rules, duplicates="first")
+    return lay(replace(plan, rules=rules), table, skip_faulty=True).panel
 
 
 def _values(seed: Spec, found: dict[str, object], keys: list[str]) -> dict[str, dict[str, object]]:

@@ -100,14 +100,15 @@ def test_check_reports_faults_and_ends_with_the_code_of_bad_data(
     assert not Path("checks").exists()
 
 
+@pytest.mark.parametrize(("names", "told"), [("ab", "2 series"), ("a", "one series")])
 def test_a_draft_of_faulty_data_counts_all_series_and_says_what_to_choose(
-    rnnforecast: Run, table: Table
+    names: str, told: str, rnnforecast: Run, table: Table
 ) -> None:
-    frame = table()
+    frame = table(tuple(names))
     pd.concat([frame, frame.tail(2)]).to_csv("data.csv", index=False)
     assert rnnforecast("init", "data.csv").exit_code == 0
     text = Path("spec.yaml").read_text()
-    assert text.startswith("# A spec for 2 series;")
+    assert text.startswith(f"# A spec for {told};")
     assert "come again: 2; choose a rule)" in " ".join(text.replace("#", "").split())
 
 
