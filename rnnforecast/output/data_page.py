@@ -133,6 +133,8 @@ def _season(profile: Profile) -> list[str]:
     if profile.chosen:
         share = profile.season.strength
         says = f"{profile.chosen}: explains {share:.0%} of the variance around the trend."
+    if len(profile.seasons) > 1:
+        says += " Each length is tried alone, and may explain what another does too."
     png = pictures.bars(
         profile.seasons, unit="share of the variance explained", highlight=profile.chosen,
         shares=True,
