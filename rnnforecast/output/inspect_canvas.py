@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 import numpy as np
+from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
@@ -104,10 +105,7 @@ def time_axis(axes: Axes, scene: Scene, *, end: int | None = None, back: bool = 
     times = scene.times
     if times.dtype.kind == "M" and times[-1] - times[0] >= np.timedelta64(60, "D"):
         times = times.astype("datetime64[D]")  # the hour does not matter
-    names = [_time(stamp) for stamp in (times[0], times[-1])]
-    most = 6 if max(map(len, names)) <= 10 else 5
-    places = np.linspace(-scene.past, end - 1, min(most, scene.past + end)).round().astype(int)
-    places = np.unique(places)
+    places = _landmarks(times[: scene.past + end]) - scene.past
     texts = [_time(times[place + scene.past]) for place in places]
     if back:
         texts = [
@@ -115,6 +113,20 @@ def time_axis(axes: Axes, scene: Scene, *, end: int | None = None, back: bool = 
             for text, place in zip(texts, places, strict=True)
         ]
     axes.set_xticks(places + 0.5, texts)
+
+
+def _landmarks(times: np.ndarray) -> np.ndarray:
+    """The places of a few of these stamps, or numbers of steps: where the calendar has a round one,
+    if there are some; else far apart."""
+    most = 6 if max(len(_time(stamp)) for stamp in times[[0, -1]]) <= 10 else 5
+    if times.dtype.kind == "M":
+        numbers = dates.date2num(times)
+        locator = dates.AutoDateLocator(minticks=3, maxticks=most)
+        marks = np.array(locator.tick_values(*dates.num2date(numbers[[0, -1]])))
+        there = np.flatnonzero(np.isin(numbers, marks))
+        if 3 <= len(there) <= most:
+            return there
+    return np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
 
 
 def origin(axes: Axes, scene: Scene) -> None:
