@@ -21,7 +21,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 HALF_TRUSTED = 100
-"""With so many windows, what they say and no change at all count alike."""
+"""With so many windows apart, what they say and no change at all count alike."""
 
 
 def residual_quantiles(errors: Floats, levels: Sequence[float]) -> Floats:
@@ -54,23 +54,27 @@ def _ranked(ordered: Floats, rank: Floats, count: npt.NDArray[np.int64]) -> Floa
     return np.take_along_axis(np.moveaxis(ordered, 0, -1), index, axis=-1)
 
 
-def stretches(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> tuple[float, float]:
+def stretches(
+    actual: Floats, quantiles: Floats, levels: Sequence[float], apart: int
+) -> tuple[float, float]:
     """What the distances from the median, of quantiles below and above it, are to be multiplied
     with, so that as many values lie beyond them as they say: on average over the levels of a side.
 
     A median of several forecasts errs less than each of them, but its quantiles stay as far apart
-    as theirs. One number a side, drawn towards 1 the fewer the windows, has little to overfit with.
+    as theirs. One number a side, drawn towards 1 the less there is to learn it from, has little to
+    overfit with.
 
     Args:
         actual: `[W, H]` of windows that were not trained on, NaN where unobserved.
         quantiles: `[W, H, Q]` in the same units.
         levels: the Q levels, 0.5 among them; a side without any is not stretched.
+        apart: how many of the windows have futures that do not overlap; the others say little new.
     """
     level = np.asarray(levels, dtype=np.float64)
     known = ~np.isnan(actual)
     median = quantiles[known][:, level == 0.5]  # [N, 1]
     error = actual[known][:, None] - median
-    trust = (count := int(known.any(1).sum())) / (count + HALF_TRUSTED)
+    trust = apart / (apart + HALF_TRUSTED)
     found = []
     for side in (level < 0.5, level > 0.5):
         distance = quantiles[known][:, side] - median

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.data.window import Index
 from rnnforecast.evaluation.combine import Combination, weigh
@@ -65,7 +66,9 @@ def join(
     whole = combination.of(several)
     alone = len(members) == 1 and members[0].calibration.residuals is not None
     if not alone:  # one network's residuals were these very errors
-        below, above = stretches(truth, whole, levels)
+        below, above = stretches(
+            truth, whole, levels, _apart(index, windows.horizon) * actual.shape[2]
+        )
         members = [
             replace(member, calibration=replace(member.calibration, below=below, above=above))
             for member in members
@@ -73,6 +76,13 @@ def join(
         median = whole[..., levels.index(0.5), None]
         whole = median + members[0].calibration.factors(levels) * (whole - median)
     return Joined(members, combination, correlation(scores(truth, whole, levels)))
+
+
+def _apart(index: Index, horizon: int) -> int:
+    """How many windows can be picked of these so that no two futures of an item overlap, if there
+    is one at each origin."""
+    spans = pd.Series(index.origin).groupby(index.item).agg(["min", "max"])
+    return int(((spans["max"] - spans["min"]) // horizon + 1).sum())
 
 
 def _answers(member: Member, windows: Windows, index: Index, levels: Sequence[float]) -> Floats:

@@ -86,6 +86,8 @@ def test_many_errors_give_the_quantile_of_numpy(level: float) -> None:
 
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
+MANY = 10**9
+"""Windows apart: what they say is taken as it is."""
 NORMAL = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 
 
@@ -98,32 +100,37 @@ def of_normal(below: float, above: float, *, shape: tuple[int, int], seed: int =
 
 def test_quantiles_too_wide_or_narrow_on_either_side_are_put_right() -> None:
     actual, quantiles = of_normal(2.0, 0.8, shape=(20_000, 10))
-    below, above = stretches(actual, quantiles, LEVELS)
+    below, above = stretches(actual, quantiles, LEVELS, MANY)
     assert below == pytest.approx(1 / 2, rel=0.02)
     assert above == pytest.approx(1 / 0.8, rel=0.02)
 
 
 def test_units_and_missing_values_change_nothing() -> None:
     actual, quantiles = of_normal(2.0, 0.8, shape=(500, 4))
-    expected = stretches(actual, quantiles, LEVELS)
-    assert stretches(7 + 1000 * actual, 7 + 1000 * quantiles, LEVELS) == pytest.approx(expected)
+    expected = stretches(actual, quantiles, LEVELS, MANY)
+    assert stretches(7 + 1000 * actual, 7 + 1000 * quantiles, LEVELS, MANY) == pytest.approx(
+        expected
+    )
     gaps = np.full((500, 3), np.nan)
     more = np.concatenate([actual, gaps], 1), np.concatenate([quantiles, 9 * quantiles[:, :3]], 1)
-    assert stretches(*more, LEVELS) == expected
+    assert stretches(*more, LEVELS, MANY) == expected
 
 
-def test_few_windows_are_hardly_trusted() -> None:
-    actual, quantiles = of_normal(4.0, 4.0, shape=(1, 1000))
-    assert stretches(actual, quantiles, LEVELS) == pytest.approx((1, 1), abs=0.02)
+def test_few_windows_that_do_not_overlap_are_hardly_trusted() -> None:
+    actual, quantiles = of_normal(4.0, 4.0, shape=(1000, 10))
+    half, little, none = (stretches(actual, quantiles, LEVELS, n) for n in (HALF_TRUSTED, 1, 0))
+    assert half == pytest.approx((1 / 2, 1 / 2), rel=0.02)
+    assert little == pytest.approx((1, 1), abs=0.02)
+    assert none == (1, 1)
     nothing = np.full_like(actual, np.nan)
-    assert stretches(nothing, quantiles, LEVELS) == (1, 1)
+    assert stretches(nothing, quantiles, LEVELS, MANY) == (1, 1)
 
 
 def test_what_no_factor_could_mend_is_left() -> None:
     actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
-    assert stretches(actual, quantiles[..., [2]], [0.5]) == (1, 1)
-    assert stretches(actual, 0 * quantiles, LEVELS) == (1, 1)
-    below, above = stretches(actual + 100, quantiles, LEVELS)  # all lie above the median
+    assert stretches(actual, quantiles[..., [2]], [0.5], MANY) == (1, 1)
+    assert stretches(actual, 0 * quantiles, LEVELS, MANY) == (1, 1)
+    below, above = stretches(actual + 100, quantiles, LEVELS, MANY)  # all lie above the median
     assert below == 1
     assert above > 10
 
@@ -132,11 +139,8 @@ def test_what_no_factor_could_mend_is_left() -> None:
 def test_as_many_values_lie_beyond_stretched_quantiles_as_they_say(
     seed: int, below: float, above: float
 ) -> None:
-    windows = 1000
-    actual, quantiles = of_normal(below, above, shape=(windows, 2), seed=seed)
-    found = stretches(actual, quantiles, LEVELS)
-    # what is said by so many windows alone
-    full = [factor ** ((windows + HALF_TRUSTED) / windows) for factor in found]
+    actual, quantiles = of_normal(below, above, shape=(1000, 2), seed=seed)
+    full = stretches(actual, quantiles, LEVELS, MANY)
     outside = [actual < full[0] * quantiles[..., k] for k in (0, 1)]
     assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=1e-3)
     outside = [actual > full[1] * quantiles[..., k] for k in (3, 4)]
