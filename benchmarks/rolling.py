@@ -82,6 +82,7 @@ def _quantiles(run, windows, origins, targets, horizon):  # type: ignore[no-unty
     for member in run.members:
         levels = levels_asked(LEVELS, member.net.architecture.loss)
         found = answers(member, windows, index, levels, steps=horizon)  # [W * C, H, 1, Q]
-        several.append(found[:, :, 0, [levels.index(level) for level in LEVELS]])
+        found = run.widening.of(found[:, :, 0], levels)
+        several.append(found[..., [levels.index(level) for level in LEVELS]])
     together = run.combination.of(np.stack(several))  # [W * C, H, Q]
     return np.moveaxis(together.reshape(len(origins), targets, horizon, len(LEVELS)), -1, 0)

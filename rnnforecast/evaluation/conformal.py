@@ -1,19 +1,22 @@
 """Quantiles put right, or made where there are none, by the errors on data not fitted to.
 
-If past errors and the coming one are exchangeable, the k-th smallest of M errors lies above the
-coming one with probability at least ``k / (M + 1)``. Taking k outwards (down below the median, up
-above it) makes every interval cover at least what it says. No distribution is assumed.
+Made: if past errors and the coming one are exchangeable, the k-th smallest of M errors lies above
+the coming one with probability at least ``k / (M + 1)``. Taking k outwards (down below the median,
+up above it) makes every interval cover at least what it says. No distribution is assumed. Source:
+Lei et al. 2018, "Distribution-free predictive inference for regression", section 2.2, with the two
+tails taken apart as in Romano, Patterson and Candès 2019, "Conformalized quantile regression",
+theorem 2.
 
-Source: Lei et al. 2018, "Distribution-free predictive inference for regression", section 2.2, with
-the two tails taken apart as in Romano, Patterson and Candès 2019, "Conformalized quantile
-regression", theorem 2. A forecast that has quantiles, but too wide or too narrow ones, gets them
-stretched, as in Kivaranovic, Johnson and Leeb 2020, "Adaptive, distribution-free prediction
-intervals for deep networks", section 3.
+Put right: intervals that a forecast has of its own are multiplied with a factor, so that they would
+have covered what they say. Nothing is promised of the coming ones. Source: Kivaranovic, Johnson and
+Leeb 2020, "Adaptive, distribution-free prediction intervals for deep networks"; here with one
+factor a side for all levels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +25,9 @@ Floats = npt.NDArray[np.float64]
 
 HALF_TRUSTED = 100
 """With so many windows apart, what they say and no change at all count alike."""
+
+MOST = 2.0
+"""Intervals are made at most so many times as wide, or as narrow."""
 
 
 def residual_quantiles(errors: Floats, levels: Sequence[float]) -> Floats:
@@ -54,35 +60,55 @@ def _ranked(ordered: Floats, rank: Floats, count: npt.NDArray[np.int64]) -> Floa
     return np.take_along_axis(np.moveaxis(ordered, 0, -1), index, axis=-1)
 
 
-def stretches(
-    actual: Floats, quantiles: Floats, levels: Sequence[float], apart: int
-) -> tuple[float, float]:
-    """What the distances from the median, of quantiles below and above it, are to be multiplied
-    with, so that as many values lie beyond them as they say: on average over the levels of a side.
+@dataclass(frozen=True)
+class Widening:
+    """What the distances from the median are multiplied with, of the quantiles on either side."""
+
+    below: float = 1.0
+    above: float = 1.0
+
+    def of(self, quantiles: Floats, levels: Sequence[float]) -> Floats:
+        """`quantiles [..., Q]` at the Q `levels`, 0.5 among them, wider or narrower."""
+        if self == AS_IT_IS:
+            return quantiles  # to the last bit
+        level = np.asarray(levels)
+        factor = np.where(level < 0.5, self.below, np.where(level > 0.5, self.above, 1.0))
+        median = quantiles[..., list(levels).index(0.5), None]
+        return np.asarray(median + factor * (quantiles - median))
+
+
+AS_IT_IS = Widening()
+
+
+def widening(actual: Floats, quantiles: Floats, levels: Sequence[float], apart: int) -> Widening:
+    """What it takes for as many values to lie beyond the quantiles as they say: on average over the
+    levels of a side.
 
     A median of several forecasts errs less than each of them, but its quantiles stay as far apart
     as theirs. One number a side, drawn towards 1 the less there is to learn it from, has little to
-    overfit with.
+    overfit with. Windows of several series count as if their errors had nothing in common.
 
     Args:
         actual: `[W, H]` of windows that were not trained on, NaN where unobserved.
         quantiles: `[W, H, Q]` in the same units.
-        levels: the Q levels, 0.5 among them; a side without any is not stretched.
+        levels: the Q levels, 0.5 among them; a side without any stays as it is.
         apart: how many of the windows have futures that do not overlap; the others say little new.
     """
     level = np.asarray(levels, dtype=np.float64)
-    known = ~np.isnan(actual)
+    known = ~np.isnan(actual) & np.isfinite(quantiles).all(-1)
     median = quantiles[known][:, level == 0.5]  # [N, 1]
     error = actual[known][:, None] - median
     trust = apart / (apart + HALF_TRUSTED)
-    found = []
-    for side in (level < 0.5, level > 0.5):
+
+    def factor(side: npt.NDArray[np.bool_]) -> float:
         distance = quantiles[known][:, side] - median
-        apart = distance != 0  # no factor moves the others
-        beyond = np.minimum(level, 1 - level)[side] * np.ones_like(distance)
-        ratio = (np.broadcast_to(error, distance.shape)[apart]) / distance[apart]
-        factor = 1.0
-        if len(ratio):
-            factor = float(np.quantile(ratio, 1 - beyond[apart].mean()))
-        found.append(factor**trust if factor > 0 else 1.0)
-    return found[0], found[1]
+        wide = distance != 0  # no factor moves the others
+        if not wide.any():
+            return 1.0
+        beyond = np.broadcast_to(np.minimum(level, 1 - level)[side], distance.shape)[wide].mean()
+        with np.errstate(over="ignore"):
+            ratio = np.broadcast_to(error, distance.shape)[wide] / distance[wide]
+        found = np.quantile(ratio, 1 - beyond, method="higher")
+        return float(np.clip(found, 1 / MOST, MOST) ** trust)
+
+    return Widening(factor(level < 0.5), factor(level > 0.5))

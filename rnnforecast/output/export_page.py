@@ -149,6 +149,13 @@ def _scale(facts: Facts) -> str:
             "\nThe forecast is a mean. On the scale of the data it is the mean of `shares`, each "
             "of them brought back, not `point` brought back."
         )
+    below, above = facts["widening"]["below"], facts["widening"]["above"]
+    if (below, above) != (1, 1):
+        lines.append(
+            "\n`predict` first moves each quantile on this scale, by the errors of the validation "
+            f"part: its distance from `point` is multiplied with {below!r} below it, with "
+            f"{above!r} above."
+        )
     bounds = list(_bounds(facts))
     if bounds:
         lines += [

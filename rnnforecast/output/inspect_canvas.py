@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec
@@ -103,9 +104,9 @@ def time_axis(axes: Axes, scene: Scene, *, end: int | None = None, back: bool = 
     axes.set_xlim(-scene.past, end)
     origin(axes, scene)
     times = scene.times
+    places = _landmarks(times[: scene.past + end]) - scene.past
     if times.dtype.kind == "M" and times[-1] - times[0] >= np.timedelta64(60, "D"):
         times = times.astype("datetime64[D]")  # the hour does not matter
-    places = _landmarks(times[: scene.past + end]) - scene.past
     texts = [_time(times[place + scene.past]) for place in places]
     if back:
         texts = [
@@ -116,16 +117,21 @@ def time_axis(axes: Axes, scene: Scene, *, end: int | None = None, back: bool = 
 
 
 def _landmarks(times: np.ndarray) -> np.ndarray:
-    """The places of a few of these stamps, or numbers of steps: where the calendar has a round one,
-    if there are some; else far apart."""
+    """The places of a few of these stamps, or numbers of steps: the round ones of the calendar, if
+    all of those are there; else far apart."""
     most = 6 if max(len(_time(stamp)) for stamp in times[[0, -1]]) <= 10 else 5
     if times.dtype.kind == "M":
         numbers = dates.date2num(times)
-        locator = dates.AutoDateLocator(minticks=3, maxticks=most)
-        marks = np.array(locator.tick_values(*dates.num2date(numbers[[0, -1]])))
-        there = np.flatnonzero(np.isin(numbers, marks))
-        if 3 <= len(there) <= most:
-            return there
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it has no number of marks for each span
+            marks = np.array(
+                dates.AutoDateLocator(minticks=3, maxticks=most).tick_values(
+                    *dates.num2date(numbers[[0, -1]])
+                )
+            )
+        marks = marks[(marks >= numbers[0]) & (marks <= numbers[-1])]
+        if 3 <= len(marks) <= most and np.isin(marks, numbers).all():
+            return np.asarray(np.searchsorted(numbers, marks))
     return np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.decoders import FED_BACK
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.history import History
 from rnnforecast.models.scores import POINTS
-from rnnforecast.training.inference import Calibration, in_blocks
+from rnnforecast.training.inference import in_blocks
 from rnnforecast.training.portable import Answer, Wanted, names_of
 
 LIMIT = 1e-5
@@ -33,6 +34,8 @@ LONGEST_REASON = 200
 """Characters of another program's complaint that are passed on."""
 
 NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+
+Floats = NDArray[np.float64]
 
 
 class NotExportable(Exception):
@@ -57,16 +60,16 @@ def refusal(a: Architecture, levels: Sequence[float]) -> str | None:
 
 
 def export(
-    net: Forecaster, wanted: Wanted, calibration: Calibration, history: History, path: Path
+    net: Forecaster, wanted: Wanted, residuals: Floats | None, history: History, path: Path
 ) -> dict[str, Any]:
     """Writes the net to `path` and tries the file on the windows of `history`; see `facts`, with
     the `difference` besides. NotExportable, why, where it cannot be done or is not close enough."""
     reason = refusal(net.architecture, wanted.levels)
     if reason is not None:
         raise NotExportable(reason)
-    answer = Answer(net, wanted, names_of(net.architecture), calibration)
+    answer = Answer(net, wanted, names_of(net.architecture), residuals)
     found = write(answer, history, path)
-    off = difference(path, net, wanted, calibration, history)
+    off = difference(path, net, wanted, residuals, history)
     if not off <= LIMIT:
         what = f"what onnxruntime and torch say differs by {off:.1e} of it, more than {LIMIT:.0e}"
         raise NotExportable(what)
@@ -137,7 +140,7 @@ def _port(value: Any) -> dict[str, Any]:
 
 
 def difference(
-    path: Path, net: Forecaster, wanted: Wanted, calibration: Calibration, history: History
+    path: Path, net: Forecaster, wanted: Wanted, residuals: Floats | None, history: History
 ) -> float:
     """How far the file is from what `inference` says of the windows of `history`, asked all at
     once and one by one: the largest difference, as a share of the largest quantile of its window
@@ -147,7 +150,8 @@ def difference(
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = 1
-    values = in_blocks(net, history, net.architecture.horizon, wanted.levels, calibration)
+    extra = None if residuals is None else torch.from_numpy(residuals).float()
+    values = in_blocks(net, history, net.architecture.horizon, wanted.levels, extra)
     expected = values.double().numpy()  # [W, H, C, levels]
     size = np.abs(expected).max((1, 3), keepdims=True)
     size = np.where(size > 0, size, 1.0)

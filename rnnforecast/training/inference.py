@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,40 +23,6 @@ SEED = 1
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How a net's quantiles are put right by what its errors on other windows were."""
-
-    residuals: Floats | None = None
-    """`[H, Q]` normalised: what is added to the forecast of a point head."""
-    below: float = 1.0
-    above: float = 1.0
-    """What the distances from the median, of quantiles on either side, are multiplied with."""
-
-    def factors(self, levels: Sequence[float]) -> Floats:
-        """Those of all Q levels."""
-        level = np.asarray(levels)
-        return np.where(level < 0.5, self.below, np.where(level > 0.5, self.above, 1.0))
-
-    def tensors(self, levels: Sequence[float]) -> tuple[Tensor, Tensor]:
-        """What `corrected` adds, `[H, 1, Q]` or zero, and multiplies with, `[Q]`."""
-        moved = torch.zeros(1, 1, 1)
-        if self.residuals is not None:
-            moved = torch.from_numpy(self.residuals).float()[:, None]
-        return moved, torch.from_numpy(self.factors(levels)).float()
-
-
-AS_IT_IS = Calibration()
-
-
-def corrected(z: Tensor, middle: int, moved: Tensor, factors: Tensor) -> Tensor:
-    """Quantiles `z [B, H, C, Q]`, normalised, of which `middle` is the median, put right; see
-    `Calibration.tensors`."""
-    z = z + moved
-    center = z[..., middle : middle + 1]
-    return center + factors * (z - center)
 
 
 def normalised_errors(net: Forecaster, windows: Windows, item: Ints, origin: Ints) -> Floats:
@@ -119,21 +84,23 @@ def quantiles(
     *,
     steps: int,
     levels: Sequence[float],
-    calibration: Calibration = AS_IT_IS,
+    residuals: Floats | None = None,
 ) -> Floats:
     """Quantiles `[W, steps, C, Q]` in original units of the windows `item [W]` at `origin [W]`.
 
-    `levels [Q]` hold 0.5. Steps beyond the trained horizon are reached in blocks: the median of
-    each block is taken as history for the next, and the spread at its end is carried on, as
+    `levels [Q]` hold 0.5. `residuals [H, Q]`, normalised, are added to the forecast of a point
+    head. Steps beyond the trained horizon are reached in blocks: the median
+    of each block is taken as history for the next, and the spread at its end is carried on, as
     independent errors add up (in squares), so that intervals do not start afresh.
     """
+    extra = None if residuals is None else torch.from_numpy(residuals).float().to(windows.device)
     blocks = []
     # blocks end with the horizon, or beyond the last step
     wanted = -(-steps // windows.horizon) * windows.horizon
     with _repeatable(windows.device):
         at_once = max(WINDOWS_AT_ONCE // net.draws, 1)
         for batch, _, _ in windows.several(item, origin, origin, steps=wanted, at_once=at_once):
-            found = in_blocks(net, batch.history, steps, levels, calibration)
+            found = in_blocks(net, batch.history, steps, levels, extra)
             blocks.append(found.cpu().double().numpy())
     return np.concatenate(blocks)
 
@@ -153,16 +120,16 @@ def in_blocks(
     history: History,
     steps: int,
     levels: Sequence[float],
-    calibration: Calibration,
+    residuals: Tensor | None,
 ) -> Tensor:
     """Quantiles `[B, steps, C, Q]` in original units."""
     blocks: list[Tensor] = []
     middle = levels.index(0.5)
-    moved, factors = (each.to(history.values.device) for each in calibration.tensors(levels))
     carried: Tensor | float = 0.0
     while sum(block.shape[1] for block in blocks) < steps:
         z, level = net.forecast(history, levels)
-        z = corrected(z, middle, moved, factors)
+        if residuals is not None:
+            z = z + residuals[:, None, :]
         center = z[..., middle : middle + 1]
         unit = torch.ones_like(level.scale) if level.log else level.scale
         # spreads in log ratios or original units, so that blocks of different level add up

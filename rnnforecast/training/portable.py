@@ -1,7 +1,7 @@
 """A fitted net as one function of tensors, spelt by what other runtimes have operators for.
 
 It holds everything from a window's history in original units to quantiles in original units:
-differences, normalisation, net, head, what calibrates its quantiles, and the way back.
+differences, normalisation, net, head, the stored quantiles of a point head, and the way back.
 Values are float64 in and out, as `normalize` asks for; the net inside is float32.
 
 Steps of a recurrence that has no operator of its own become one loop, so that the size of a graph
@@ -14,7 +14,9 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnnforecast.models.architecture import Architecture
@@ -24,7 +26,6 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.heads import DistributionHead, Frame, QuantileHead
 from rnnforecast.models.history import History
 from rnnforecast.models.recurrence import CellState, Steps
-from rnnforecast.training.inference import Calibration, corrected
 
 UNROLLED = 4
 """Up to so many steps of a recurrence are written one by one."""
@@ -33,6 +34,8 @@ OF_COVARIATES = (
     "elapsed", "past", "past_codes", "known", "known_codes", "static", "static_codes",
 )  # fmt: skip
 """What a net reads of a history where its architecture says so."""
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,15 @@ class Answer(nn.Module):
 
     normal: Tensor
     """`[levels]` the standard normal's quantiles: ONNX has no operator for them."""
-    moved: Tensor
-    factors: Tensor
-    """Of `inference.corrected`."""
+    moved: Tensor | None
+    """`[H, levels]` what is added to a point."""
     told: Tensor
     point: Tensor
 
     def __init__(
-        self, net: Forecaster, wanted: Wanted, names: Sequence[str], calibration: Calibration
+        self, net: Forecaster, wanted: Wanted, names: Sequence[str], residuals: Floats | None
     ) -> None:
+        """`residuals [H, Q]` at all levels, normalised, of a point head."""
         super().__init__()
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
         for layer in self.net.modules():
@@ -85,8 +88,8 @@ class Answer(nn.Module):
                 _scanned(layer)
         self.names, self.wanted = tuple(names), wanted
         normal = torch.special.ndtri(torch.tensor(wanted.levels, dtype=torch.float64))
-        moved, factors = calibration.tensors(wanted.levels)
-        for name, value in (("normal", normal), ("moved", moved), ("factors", factors)):
+        moved = None if residuals is None else torch.from_numpy(residuals).float()
+        for name, value in (("normal", normal), ("moved", moved)):
             self.register_buffer(name, value)
         for name in ("told", "point"):
             self.register_buffer(name, torch.tensor(getattr(wanted, name)))
@@ -96,7 +99,8 @@ class Answer(nn.Module):
         history = Fed(**dict(zip(self.names, given, strict=True)))
         raw, frame = self.net.answer(history)
         z = self._normalised(raw.float(), frame) * self.net.unit
-        z = corrected(z, self.wanted.levels.index(0.5), self.moved, self.factors)
+        if self.moved is not None:
+            z = z + self.moved.unsqueeze(1)
         values = frame.level.undo(z)  # [B, H, C, levels]
         shares = values.index_select(-1, self.point)
         told = (values.index_select(-1, self.told), shares.mean(-1))

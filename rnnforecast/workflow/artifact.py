@@ -5,7 +5,7 @@
 | `spec.yaml` | the spec as given, with what `--set` changed |
 | `resolved.yaml` | the same with every `auto` settled |
 | `model.safetensors` | the weights of each network, by its number |
-| `state.json` | cleaning plan, architectures, how quantiles are calibrated, version, data hash |
+| `state.json` | cleaning plan, architectures, what makes intervals, version, data hash |
 | `cleaning.safetensors` | arrays: imputers, reductions, how errors hang together over the steps |
 | `data_report.json`, `data_report.html` | what the data are like, for programs and for people |
 | `metrics.json` | accuracy on the held-out horizon, ours and the seasonal naive's |
@@ -31,11 +31,11 @@ import safetensors.numpy
 from rnnforecast.data.plan import CleaningPlan
 from rnnforecast.errors import Problem, RunFolderError
 from rnnforecast.evaluation.combine import Combination
+from rnnforecast.evaluation.conformal import Widening
 from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.files import recover, whole_folder, write_bytes, write_json, write_text
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
-from rnnforecast.training.inference import Calibration
 from rnnforecast.workflow.forecasting import Member, Rules
 
 FORMAT = 5
@@ -60,6 +60,8 @@ class Run:
     members: tuple[Member, ...]
     """The networks, one or more."""
     combination: Combination
+    widening: Widening
+    """See `evaluation.conformal`."""
     dependence: np.ndarray
     """`[H, H]` the correlation of errors over the steps, see `evaluation.dependence`."""
     items: tuple[str, ...]
@@ -86,7 +88,9 @@ class Run:
     def rules(self) -> Rules:
         """How the networks' answers become a forecast."""
         plan = self.plan
-        return Rules(self.quantiles, plan.transform, plan.bounds, self.combination, self.items)
+        return Rules(
+            self.quantiles, plan.transform, plan.bounds, self.combination, self.widening, self.items
+        )
 
 
 @contextmanager
@@ -118,11 +122,12 @@ def write_model(folder: Path, run: Run) -> None:
         "members": [
             {
                 "architecture": member.net.architecture.to_json(),
-                "calibration": _calibration_to_json(member.calibration),
+                "residuals": None if member.residuals is None else member.residuals.tolist(),
             }
             for member in run.members
         ],
         "combination": asdict(run.combination),
+        "widening": asdict(run.widening),
         "items": list(run.items),
         "quantiles": list(run.quantiles),
         "source": list(run.source),
@@ -157,6 +162,7 @@ def load_run(path: Path) -> Run:
         plan=CleaningPlan.from_json(stored.pop("plan"), arrays),
         members=_members(stored.pop("members"), path, data[WEIGHTS]),
         combination=Combination(combination["method"], tuple(combination["weights"])),
+        widening=Widening(**stored.pop("widening")),
         items=tuple(stored.pop("items")),
         quantiles=tuple(stored.pop("quantiles")),
         source=tuple(stored.pop("source")),
@@ -176,18 +182,9 @@ def _members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> tuple[
         start = f"{number}."
         of_net = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
         net.load_state_dict(of_net)
-        members.append(Member(net.eval(), _calibration_from_json(each["calibration"])))
+        residuals = each["residuals"]
+        members.append(Member(net.eval(), None if residuals is None else np.array(residuals)))
     return tuple(members)
-
-
-def _calibration_to_json(calibration: Calibration) -> dict[str, Any]:
-    residuals = calibration.residuals
-    return asdict(calibration) | {"residuals": None if residuals is None else residuals.tolist()}
-
-
-def _calibration_from_json(stored: dict[str, Any]) -> Calibration:
-    residuals = stored["residuals"]
-    return Calibration(**stored | {"residuals": residuals and np.array(residuals)})
 
 
 def _checked(path: Path, name: str) -> bytes:

@@ -11,19 +11,19 @@ import pandas as pd
 
 from rnnforecast.data.window import Index
 from rnnforecast.evaluation.combine import Combination, weigh
-from rnnforecast.evaluation.conformal import stretches
+from rnnforecast.evaluation.conformal import AS_IT_IS, Widening, widening
 from rnnforecast.evaluation.dependence import correlation, scores
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training import inference
 from rnnforecast.training.batches import Windows
-from rnnforecast.training.inference import Calibration
 from rnnforecast.workflow.forecasting import (
     Floats,
+    Ints,
     Member,
     answers,
+    calibrate,
     levels_asked,
     levels_with_median,
-    residuals_of,
 )
 
 
@@ -33,6 +33,8 @@ class Joined:
 
     members: list[Member]
     combination: Combination
+    widening: Widening
+    """See `evaluation.conformal`."""
     dependence: Floats
     """`[H, H]` see `evaluation.dependence`."""
 
@@ -44,15 +46,15 @@ def join(
     *,
     quantiles: Sequence[float],
     method: str,
+    unseen: bool,
 ) -> Joined:
     """The networks with what their errors on the windows of `index` say.
 
-    `method` is how they become one, see `evaluation.combine`.
+    `method` is how they become one, see `evaluation.combine`; `unseen` says that no score is
+    measured on these windows later.
     """
     members = [
-        Member(net)
-        if net.head.samples
-        else Member(net, Calibration(residuals_of(net, windows, index, quantiles)))
+        Member(net, None if net.head.samples else calibrate(net, windows, index, quantiles))
         for net in nets
     ]
     levels = levels_with_median(quantiles)
@@ -64,24 +66,20 @@ def join(
         weights = weigh(several, truth, np.repeat(size, actual.shape[2]), levels)
         combination = replace(combination, weights=tuple(map(float, weights)))
     whole = combination.of(several)
-    alone = len(members) == 1 and members[0].calibration.residuals is not None
-    if not alone:  # one network's residuals were these very errors
-        below, above = stretches(
-            truth, whole, levels, _apart(index, windows.horizon) * actual.shape[2]
-        )
-        members = [
-            replace(member, calibration=replace(member.calibration, below=below, above=above))
-            for member in members
-        ]
-        median = whole[..., levels.index(0.5), None]
-        whole = median + members[0].calibration.factors(levels) * (whole - median)
-    return Joined(members, combination, correlation(scores(truth, whole, levels)))
+    found = AS_IT_IS
+    # the intervals of one point head are these very errors
+    if unseen and (len(members) > 1 or members[0].residuals is None):
+        known = ~np.isnan(actual).all((1, 2))
+        apart = _apart(index.item[known], index.origin[known], windows.horizon)
+        found = widening(truth, whole, levels, apart)
+    together = correlation(scores(truth, found.of(whole, levels), levels))
+    return Joined(members, combination, found, together)
 
 
-def _apart(index: Index, horizon: int) -> int:
+def _apart(item: Ints, origin: Ints, horizon: int) -> int:
     """How many windows can be picked of these so that no two futures of an item overlap, if there
     is one at each origin."""
-    spans = pd.Series(index.origin).groupby(index.item).agg(["min", "max"])
+    spans = pd.Series(origin).groupby(item).agg(["min", "max"])
     return int(((spans["max"] - spans["min"]) // horizon + 1).sum())
 
 

@@ -151,7 +151,7 @@ def _write(
     history = trial(a, TRIED) if cut is None else real(*cut, a.steps_read)
     try:
         found = exporting.export(
-            member.net, _wanted(run, member), member.calibration, history, folder / name
+            member.net, _wanted(run, member), member.residuals, history, folder / name
         )
     except exporting.NotExportable as error:
         which = "the network" if len(run.members) == 1 else f"network {number + 1}"
@@ -201,5 +201,6 @@ def _facts(run: Run, folder: Path, models: list[dict[str, Any]]) -> dict[str, An
         "items": list(run.items),
         "members": len(run.members),
         "combination": asdict(run.combination),
+        "widening": asdict(run.widening),
         "models": models,
     }

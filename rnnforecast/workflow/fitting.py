@@ -378,12 +378,17 @@ class Session:
         forecasts."""
         quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
         # without a validation part the held-out horizon itself has to tell
-        index = self._validation_index()
-        index = index or at(origins, horizon=self.horizon, channels=self.windows.channels)
-        method = self.spec.ensemble.combine
-        joined = join(nets, self.windows, index, quantiles=quantiles, method=method)
+        validated = self._validation_index()
+        joined = join(
+            nets,
+            self.windows,
+            validated or at(origins, horizon=self.horizon, channels=self.windows.channels),
+            quantiles=quantiles,
+            method=self.spec.ensemble.combine,
+            unseen=validated is not None,
+        )
         bounds, transform = self.plan.bounds, self.plan.transform
-        rules = Rules(quantiles, transform, bounds, joined.combination, self.items)
+        rules = Rules(quantiles, transform, bounds, joined.combination, joined.widening, self.items)
         found = forecast(joined.members, self.cleaned, origins, rules=rules, windows=self.windows)
         scored = score(self.panel, found, origins, season=self.season, quantiles=quantiles)
         return joined, scored, found

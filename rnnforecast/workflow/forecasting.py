@@ -16,7 +16,7 @@ from rnnforecast.data.plan import Cleaned
 from rnnforecast.data.transform import Bounds, Transform, back_transformed_mean
 from rnnforecast.data.window import Index, at, first_observed
 from rnnforecast.evaluation.combine import Combination
-from rnnforecast.evaluation.conformal import residual_quantiles
+from rnnforecast.evaluation.conformal import AS_IT_IS, Widening, residual_quantiles
 from rnnforecast.models.architecture import Architecture
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.pairs import MEANS
@@ -42,7 +42,8 @@ class Member:
     """One network of a forecaster."""
 
     net: Forecaster
-    calibration: inference.Calibration = inference.AS_IT_IS
+    residuals: Floats | None = None
+    """Those of `calibrate`, for a point head."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Rules:
     transform: Transform
     bounds: Bounds
     combination: Combination = ALONE
+    widening: Widening = AS_IT_IS
     items: tuple[str, ...] = ()
     """Names of the items whose smoothing was learnt; see `item_names`."""
 
@@ -146,7 +148,7 @@ def levels_asked(quantiles: Sequence[float], loss: str) -> tuple[float, ...]:
     return tuple(sorted({*levels_with_median(quantiles), *shares}))
 
 
-def residuals_of(
+def calibrate(
     net: Forecaster, windows: Windows, index: Index, quantiles: Sequence[float]
 ) -> Floats:
     """What a point head's errors on these windows say of its quantiles: `[H, Q]`, normalised.
@@ -225,7 +227,8 @@ def _forecast_of(
     # [S * C, H, 1, Q] or [S, H, C, Q] -> [S, H, C, Q]
     values = values.reshape(size, channels, steps, -1, len(asked)).swapaxes(1, 2)
     values = values.reshape(size, steps, targets, len(asked))
-    original = rules.transform.undo(values, axis=-2)
+    wide = rules.widening.of(values, asked)
+    original = rules.transform.undo(wide, axis=-2)
     yhat = original[..., middle]
     if loss in MEANS:
         shares = [asked.index(level) for level in SHARES]
@@ -248,5 +251,5 @@ def answers(
         index.origin,
         steps=steps,
         levels=levels,
-        calibration=member.calibration,
+        residuals=member.residuals,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -137,8 +138,8 @@ def _laid(plan: CleaningPlan, table: Table) -> Panel:
     chosen in the draft, and not a reason to leave the series out here."""
     rules = plan.rules
     if rules.duplicates == "error":
-        rules = replace(rules, duplicates="first")
-    return lay(replace(plan, rules=rules), table, skip_faulty=True).panel
+        rules = dataclasses.replace(rules, duplicates="first")
+    return lay(dataclasses.replace(plan, rules=rules), table, skip_faulty=True).panel
 
 
 def _values(seed: Spec, found: dict[str, object], keys: list[str]) -> dict[str, dict[str, object]]:

@@ -105,6 +105,7 @@ def _write(
         plan=prepared.plan,
         members=tuple(fitted.joined.members),
         combination=fitted.joined.combination,
+        widening=fitted.joined.widening,
         dependence=fitted.joined.dependence,
         items=session.items,
         quantiles=spec.forecast.quantiles,

@@ -5,13 +5,20 @@ from __future__ import annotations
 
 from fractions import Fraction
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.evaluation.conformal import HALF_TRUSTED, residual_quantiles, stretches
+from rnnforecast.evaluation.conformal import (
+    AS_IT_IS,
+    HALF_TRUSTED,
+    Widening,
+    residual_quantiles,
+    widening,
+)
 
 Drawn = tuple[np.ndarray, np.ndarray]
 
@@ -98,50 +105,76 @@ def of_normal(below: float, above: float, *, shape: tuple[int, int], seed: int =
     return actual, np.broadcast_to(quantiles, (*shape, len(LEVELS)))
 
 
+def factors(*asked: Any) -> tuple[float, float]:
+    found = widening(*asked)
+    return found.below, found.above
+
+
 def test_quantiles_too_wide_or_narrow_on_either_side_are_put_right() -> None:
-    actual, quantiles = of_normal(2.0, 0.8, shape=(20_000, 10))
-    below, above = stretches(actual, quantiles, LEVELS, MANY)
-    assert below == pytest.approx(1 / 2, rel=0.02)
+    actual, quantiles = of_normal(1.8, 0.8, shape=(20_000, 10))
+    below, above = factors(actual, quantiles, LEVELS, MANY)
+    assert below == pytest.approx(1 / 1.8, rel=0.02)
     assert above == pytest.approx(1 / 0.8, rel=0.02)
+    put_right = Widening(1 / 1.8, 1 / 0.8).of(quantiles, LEVELS)
+    np.testing.assert_allclose(put_right, np.broadcast_to(NORMAL, put_right.shape))
 
 
-def test_units_and_missing_values_change_nothing() -> None:
-    actual, quantiles = of_normal(2.0, 0.8, shape=(500, 4))
-    expected = stretches(actual, quantiles, LEVELS, MANY)
-    assert stretches(7 + 1000 * actual, 7 + 1000 * quantiles, LEVELS, MANY) == pytest.approx(
-        expected
-    )
+def test_units_and_what_is_not_known_change_nothing() -> None:
+    actual, quantiles = of_normal(1.5, 0.8, shape=(500, 4))
+    expected = factors(actual, quantiles, LEVELS, MANY)
+    moved = factors(7 + 1000 * actual, 7 + 1000 * quantiles, LEVELS, MANY)
+    assert moved == pytest.approx(expected)
     gaps = np.full((500, 3), np.nan)
     more = np.concatenate([actual, gaps], 1), np.concatenate([quantiles, 9 * quantiles[:, :3]], 1)
-    assert stretches(*more, LEVELS, MANY) == expected
+    assert factors(*more, LEVELS, MANY) == expected
+    more = (
+        np.concatenate([actual, actual]),
+        np.concatenate([quantiles, np.full_like(quantiles, np.nan)]),
+    )
+    assert factors(*more, LEVELS, MANY) == expected
 
 
 def test_few_windows_that_do_not_overlap_are_hardly_trusted() -> None:
-    actual, quantiles = of_normal(4.0, 4.0, shape=(1000, 10))
-    half, little, none = (stretches(actual, quantiles, LEVELS, n) for n in (HALF_TRUSTED, 1, 0))
-    assert half == pytest.approx((1 / 2, 1 / 2), rel=0.02)
-    assert little == pytest.approx((1, 1), abs=0.02)
-    assert none == (1, 1)
-    nothing = np.full_like(actual, np.nan)
-    assert stretches(nothing, quantiles, LEVELS, MANY) == (1, 1)
+    actual, quantiles = of_normal(1.6, 1.6, shape=(1000, 10))
+    half, little = (factors(actual, quantiles, LEVELS, n) for n in (HALF_TRUSTED, 1))
+    assert half == pytest.approx((1.6**-0.5, 1.6**-0.5), rel=0.02)
+    assert little == pytest.approx((1, 1), abs=0.01)
+    assert widening(actual, quantiles, LEVELS, 0) == AS_IT_IS
+    assert widening(np.full_like(actual, np.nan), quantiles, LEVELS, MANY) == AS_IT_IS
 
 
 def test_what_no_factor_could_mend_is_left() -> None:
     actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
-    assert stretches(actual, quantiles[..., [2]], [0.5], MANY) == (1, 1)
-    assert stretches(actual, 0 * quantiles, LEVELS, MANY) == (1, 1)
-    below, above = stretches(actual + 100, quantiles, LEVELS, MANY)  # all lie above the median
-    assert below == 1
-    assert above > 10
+    assert widening(actual, quantiles[..., [2]], [0.5], MANY) == AS_IT_IS
+    assert widening(actual, 0 * quantiles, LEVELS, MANY) == AS_IT_IS
 
 
-@given(st.integers(0, 50), st.floats(0.3, 3), st.floats(0.3, 3))
-def test_as_many_values_lie_beyond_stretched_quantiles_as_they_say(
+@pytest.mark.parametrize("share", [0.1, 0.2, 1.0])
+def test_quantiles_that_are_next_to_nothing_in_some_windows_do_not_blow_up_all(
+    share: float,
+) -> None:
+    actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
+    tiny = np.arange(1000)[:, None, None] < 1000 * share
+    assert max(factors(actual, np.where(tiny, 1e-300, 1) * quantiles, LEVELS, MANY)) <= 2
+
+
+@given(st.floats(-5, 5))
+def test_no_bias_makes_intervals_more_than_twice_as_wide_or_narrow(bias: float) -> None:
+    actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
+    below, above = factors(actual - bias, quantiles, LEVELS, MANY)
+    assert 0.5 <= below <= 2
+    assert 0.5 <= above <= 2
+    if abs(bias) > 0.1:  # the more of the one side, the less of the other
+        assert (below > 1 > above) == (bias > 0)
+
+
+@given(st.integers(0, 50), st.floats(0.6, 1.8), st.floats(0.6, 1.8))
+def test_as_many_values_lie_beyond_what_was_put_right_as_it_says(
     seed: int, below: float, above: float
 ) -> None:
     actual, quantiles = of_normal(below, above, shape=(1000, 2), seed=seed)
-    full = stretches(actual, quantiles, LEVELS, MANY)
-    outside = [actual < full[0] * quantiles[..., k] for k in (0, 1)]
-    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=1e-3)
-    outside = [actual > full[1] * quantiles[..., k] for k in (3, 4)]
-    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=1e-3)
+    found = widening(actual, quantiles, LEVELS, MANY).of(quantiles, LEVELS)
+    outside = [actual < found[..., k] for k in (0, 1)]
+    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=2e-3)
+    outside = [actual > found[..., k] for k in (3, 4)]
+    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=2e-3)

@@ -222,15 +222,9 @@ def test_every_pair_that_is_allowed_trains_and_forecasts(backbone: str, decoder:
         recipe = replace(RECIPE, max_steps=2, weight_decay=0.0)
         Fitter(trained, recipe, draw=lambda number: batch).run()
         assert not same(before, weights_of(trained))
-        extra = None if trained.head.samples else np.array([[-1.0, 0.0, 1.0]] * 4)
+        residuals = None if trained.head.samples else np.array([[-1.0, 0.0, 1.0]] * 4)
         found = inference.quantiles(
-            trained,
-            data,
-            ITEM,
-            ORIGIN,
-            steps=4,
-            levels=LEVELS,
-            calibration=inference.Calibration(extra),
+            trained, data, ITEM, ORIGIN, steps=4, levels=LEVELS, residuals=residuals
         )
         assert found.shape == (3, 4, 1, 3)
         assert np.isfinite(found).all()

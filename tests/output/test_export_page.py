@@ -33,6 +33,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "columns": {"static_codes": [{"name": "kind", "is": "a code", "codes": {"x": 1}}]},
         "members": 1,
         "combination": {"method": "median", "weights": []},
+        "widening": {"below": 1.0, "above": 1.0},
         "models": [{"file": "model.onnx", "opset": 20, "inputs": INPUTS, "outputs": OUTPUTS}],
         "check": {"windows": 64, "of_data": True, "largest_difference": 3e-8, "limit": 1e-5},
     }
@@ -55,6 +56,12 @@ def test_the_page_tells_of_shapes_scale_gaps_covariates_and_the_check() -> None:
     ):
         assert phrase in text
     assert "Several networks" not in text
+    assert "multiplied" not in text
+
+
+def test_how_intervals_are_made_wider_is_told() -> None:
+    text = page(facts(widening={"below": 0.75, "above": 1.25}), "shop")
+    assert "is multiplied with 0.75 below it, with 1.25 above" in text
 
 
 @pytest.mark.parametrize(

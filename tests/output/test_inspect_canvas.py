@@ -25,6 +25,13 @@ def labels(times: np.ndarray, *, past: int) -> list[str]:
     [
         ("2007-01-01", "MS", 108, ["2008-01-01", "2010-01-01", "2012-01-01", "2014-01-01"]),
         ("2010-12-16", "h", 384, ["2010-12-17", "2010-12-21", "2010-12-25", "2010-12-29"]),
+        ("2020-01-10", "12h", 200, ["2020-02-01", "2020-03-01", "2020-04-01"]),
+        (
+            "2020-01-10",
+            "h",
+            1700,
+            ["2020-01-15", "2020-02-01", "2020-02-15", "2020-03-01", "2020-03-15"],
+        ),
     ],
 )
 def test_marks_stand_at_round_times(begin: str, freq: str, steps: int, expected: list[str]) -> None:
@@ -37,6 +44,14 @@ def test_stamps_that_meet_no_round_time_are_named_as_they_are() -> None:
     found = labels(times, past=30)
     assert 4 <= len(found) <= 6
     assert found[0] == "2007-01-31"
+
+
+@pytest.mark.parametrize("steps", range(20, 130))
+@pytest.mark.parametrize("freq", ["MS", "B", "h", "W", "min"])
+def test_a_window_of_any_size_has_a_few_marks_and_no_warning(freq: str, steps: int) -> None:
+    found = labels(pd.date_range("2021-04-07", periods=steps, freq=freq).to_numpy(), past=steps - 9)
+    assert 3 <= len(found) <= 6
+    assert len(set(found)) == len(found)
 
 
 def test_numbers_of_steps_are_marked_too() -> None:

@@ -19,7 +19,6 @@ from rnnforecast.models.scores import POINTS
 from rnnforecast.models.stack import Plan
 from rnnforecast.training import exporting
 from rnnforecast.training.exporting import LIMIT, NotExportable
-from rnnforecast.training.inference import Calibration
 from rnnforecast.training.portable import Wanted, names_of
 from rnnforecast.training.trial import trial
 from tests.training.fits import net
@@ -92,19 +91,17 @@ def fitted(**changes: Any) -> Forecaster:
     return found.eval()
 
 
-def asked(loss: str) -> tuple[Wanted, Calibration]:
-    """What is wanted of a net with this loss, and how its quantiles are put right: with stored ones
-    where it is a point."""
+def asked(loss: str) -> tuple[Wanted, np.ndarray | None]:
+    """What is wanted of a net with this loss, and stored quantiles where it is a point."""
     wanted = Wanted(LEVELS, (0, 1, 2), (0, 1, 2) if loss in MEANS else (1,), shares=loss in MEANS)
-    residuals = np.linspace(-1, 1, 6).reshape(2, 3) if loss in POINTS else None
-    return wanted, Calibration(residuals, below=1.2, above=0.7)
+    return wanted, np.linspace(-1, 1, 6).reshape(2, 3) if loss in POINTS else None
 
 
 def exported(found: Forecaster, path: Path) -> dict[str, Any]:
     """The facts of the file at `path`, and how far it is from the net."""
     history = trial(found.architecture, 64)
-    wanted, calibration = asked(found.architecture.loss)
-    return exporting.export(found, wanted, calibration, history, path)
+    wanted, residuals = asked(found.architecture.loss)
+    return exporting.export(found, wanted, residuals, history, path)
 
 
 def test_every_backbone_is_tried() -> None:
@@ -137,18 +134,18 @@ def test_a_file_that_says_something_else_is_refused(
     path = tmp_path / "model.onnx"
     exported(found, path)
     history = trial(found.architecture, 8)
-    wanted, calibration = asked("quantile")
+    wanted, residuals = asked("quantile")
     found.unit *= 1 + 1e-3
-    off = exporting.difference(path, found, wanted, calibration, history)
+    off = exporting.difference(path, found, wanted, residuals, history)
     assert 1e-5 < off < 1e-2
     found.unit *= torch.nan
-    assert exporting.difference(path, found, wanted, calibration, history) == np.inf
+    assert exporting.difference(path, found, wanted, residuals, history) == np.inf
     monkeypatch.setattr(exporting, "write", lambda *_: {})
     with pytest.raises(NotExportable, match="differs by inf"):
-        exporting.export(found, wanted, calibration, history, path)
+        exporting.export(found, wanted, residuals, history, path)
     path.write_bytes(b"this is no graph")
     with pytest.raises(NotExportable, match="onnxruntime cannot run it"):
-        exporting.export(found, wanted, calibration, history, path)
+        exporting.export(found, wanted, residuals, history, path)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

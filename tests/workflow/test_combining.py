@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from rnnforecast.data.window import Index
-from rnnforecast.workflow.combining import _apart
+from rnnforecast.evaluation import conformal
+from rnnforecast.evaluation.conformal import AS_IT_IS
+from rnnforecast.training import inference
+from rnnforecast.workflow import combining, fitting
+from rnnforecast.workflow.combining import Joined, _apart
+from rnnforecast.workflow.forecasting import answers
+from tests.workflow.runs import trained
+
+LEVELS = [0.1, 0.25, 0.5, 0.75, 0.9]
+THREE = f"""ensemble:
+  members: 3
+  vary: {{model.normalize: [log_mean, standard]}}
+forecast: {{quantiles: {LEVELS}}}
+"""
+
+Given = Callable[..., None]
 
 
 @pytest.mark.parametrize(
@@ -15,5 +33,55 @@ from rnnforecast.workflow.combining import _apart
 )
 def test_windows_that_overlap_count_once(origins: list[list[int]], expected: int) -> None:
     item = np.repeat(np.arange(len(origins)), [len(each) for each in origins])
-    origin = np.concatenate(origins)
-    assert _apart(Index(item, origin, origin + 10), horizon=10) == expected
+    assert _apart(item, np.concatenate(origins), horizon=10) == expected
+
+
+@pytest.fixture
+def joined(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Joined, Any, Any]]:
+    """What trainings learn of their networks, and from which windows."""
+    seen = []
+
+    def watched(nets: Any, windows: Any, index: Any, **asked: Any) -> Joined:
+        found = combining.join(nets, windows, index, **asked)
+        seen.append((found, windows, index))
+        return found
+
+    monkeypatch.setattr(fitting, "join", watched)
+    return seen
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("combine", ["median", "mean", "weights"])
+def test_intervals_as_they_are_forecast_would_have_held_what_they_say(
+    combine: str,
+    given: Given,
+    joined: list[tuple[Joined, Any, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conformal, "HALF_TRUSTED", 0)
+    monkeypatch.setattr(conformal, "MOST", 1e9)  # these networks have hardly learnt a thing
+    given(more=THREE)
+    trained("run", f"ensemble.combine={combine}", "training.final_fit=false")
+    ((found, windows, index),) = joined
+    assert found.widening != AS_IT_IS
+    several = [
+        found.widening.of(answers(member, windows, index, LEVELS, steps=windows.horizon), LEVELS)
+        for member in found.members
+    ]
+    whole = found.combination.of(np.stack(several))  # [W, H, C, Q]
+    actual, _ = inference.futures(windows, index.item, index.origin)
+    known = ~np.isnan(actual)
+    below = [(actual < whole[..., k])[known].mean() for k in (0, 1)]
+    above = [(actual > whole[..., k])[known].mean() for k in (3, 4)]
+    assert np.mean(below) == pytest.approx(0.175, abs=0.02)
+    assert np.mean(above) == pytest.approx(0.175, abs=0.02)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_the_windows_that_scores_are_measured_on_do_not_set_learnt_intervals(
+    given: Given, table: Callable[..., pd.DataFrame], joined: list[tuple[Joined, Any, Any]]
+) -> None:
+    given(table())
+    trained("run", "window.horizon=29")  # too long for a validation part
+    ((found, _, _),) = joined
+    assert found.widening == AS_IT_IS

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from rnnforecast.evaluation.conformal import AS_IT_IS, Widening
 from rnnforecast.spec.model import Spec
 from rnnforecast.workflow import artifact
 from rnnforecast.workflow.artifact import load_run
@@ -82,12 +83,12 @@ def test_a_network_among_others_is_the_one_it_would_be_alone(given: Given) -> No
     assert same(weights("both", 1), weights("second"))
 
 
+@pytest.mark.parametrize("loss", ["quantile", "mse"])
 def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combination(
-    given: Given, rnnforecast: Run
+    loss: str, given: Given, rnnforecast: Run
 ) -> None:
-    given(more=TWO)
-    linear = "model.normalize=mean"  # quantiles are stretched on the scale of the network
-    trained("both", "ensemble.combine=mean", linear)
+    given(more=TWO.replace("quantile", loss))
+    trained("both", "ensemble.combine=mean")
     run = load_run(Path("both"))
     assert [member.net.architecture.lookback for member in run.members] == [14, 28]
     assert run.combination.method == "mean"
@@ -97,9 +98,9 @@ def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combina
     for name, sets in (("both", []), ("one", ["14", "1"]), ("two", ["28", "2"])):
         if sets:
             alone = ("ensemble.members=1", "ensemble.vary={}", f"training.seed={sets[1]}")
-            trained(name, f"window.lookback={sets[0]}", *alone, linear)
+            trained(name, f"window.lookback={sets[0]}", f"training.loss={loss}", *alone)
         assert rnnforecast("predict", name, "-o", f"{name}.csv").exit_code == 0
-        tables.append(_unstretched(f"{name}.csv", load_run(Path(name))))
+        tables.append(_as_learnt(f"{name}.csv", load_run(Path(name))))
     both, one, two = tables
     pd.testing.assert_frame_equal(both, (one + two) / 2, rtol=1e-5)
     first = Path("both.csv").read_bytes()
@@ -107,15 +108,14 @@ def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combina
     assert Path("both.csv").read_bytes() == first
 
 
-def _unstretched(file: str, run: artifact.Run) -> pd.DataFrame:
-    """A forecast with quantiles as they were before the run's errors put them right."""
+def _as_learnt(file: str, run: artifact.Run) -> pd.DataFrame:
+    """A forecast with intervals as they were before the validation part put them right."""
     table = pd.read_csv(file).set_index(["unique_id", "ds"])
-    levels = list(run.quantiles)
-    (factors,) = {tuple(member.calibration.factors(levels)) for member in run.members}
-    assert 1 not in (factors[0], factors[-1])
-    assert factors[levels.index(0.5)] == 1
-    for level, factor in zip(levels, factors, strict=True):
-        table[f"q{level}"] = table["q0.5"] + (table[f"q{level}"] - table["q0.5"]) / factor
+    of_errors = [member.residuals is not None for member in run.members]
+    assert (run.widening == AS_IT_IS) == (of_errors == [True])
+    back = Widening(1 / run.widening.below, 1 / run.widening.above)
+    names = [f"q{level}" for level in run.quantiles]
+    table[names] = back.of(table[names].to_numpy(), run.quantiles)
     return table
 
 
