@@ -67,8 +67,8 @@ def join(
         combination = replace(combination, weights=tuple(map(float, weights)))
     whole = combination.of(several)
     found = AS_IT_IS
-    # the intervals of one point head are these very errors
-    if unseen and (len(members) > 1 or members[0].residuals is None):
+    # one network alone learns its intervals from far more windows, or has them of these very errors
+    if unseen and len(members) > 1:
         known = ~np.isnan(actual).all((1, 2))
         apart = _apart(index.item[known], index.origin[known], windows.horizon)
         found = widening(truth, whole, levels, apart)

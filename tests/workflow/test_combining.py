@@ -78,10 +78,10 @@ def test_intervals_as_they_are_forecast_would_have_held_what_they_say(
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_the_windows_that_scores_are_measured_on_do_not_set_learnt_intervals(
+def test_the_windows_that_scores_are_measured_on_do_not_set_intervals(
     given: Given, table: Callable[..., pd.DataFrame], joined: list[tuple[Joined, Any, Any]]
 ) -> None:
-    given(table())
+    given(table(), more=THREE)
     trained("run", "window.horizon=29")  # too long for a validation part
     ((found, _, _),) = joined
     assert found.widening == AS_IT_IS
