@@ -1,4 +1,4 @@
-"""Quantiles from residuals, and stretched ones: the right order statistic, and the coverage it
+"""Quantiles from residuals, and widened ones: the right order statistic, and the coverage it
 promises."""
 
 from __future__ import annotations
