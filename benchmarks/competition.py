@@ -28,7 +28,19 @@ class Benchmark:
         return data / f"{self.name}_train.csv.gz", data / f"{self.name}_test.csv.gz"
 
 
-BENCHMARKS = (Benchmark("m4_hourly", 48, 24), Benchmark("m3_monthly", 18, 12))
+BENCHMARKS = (
+    Benchmark("m4_hourly", 48, 24),
+    Benchmark("m3_monthly", 18, 12),
+    Benchmark("m3_quarterly", 8, 4),
+    Benchmark("m3_yearly", 6, 1),
+    Benchmark("m3_other", 8, 1),
+    Benchmark("m1_monthly", 18, 12),
+    Benchmark("m1_quarterly", 8, 4),
+    Benchmark("m1_yearly", 6, 1),
+    Benchmark("tourism_monthly", 24, 12),
+    Benchmark("tourism_quarterly", 8, 4),
+    Benchmark("tourism_yearly", 4, 1),
+)
 
 
 def run(benchmark: Benchmark, data: Path, seed: int, changes: Sequence[str]) -> dict[str, float]:

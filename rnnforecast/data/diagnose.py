@@ -120,7 +120,10 @@ def _check_times(
             faults.add("stamps in another time zone", Problem(where, found, cure))
         else:
             found = f"{_short(bare)} is not a time; expected {form}"
-            cure = "mend the cell, or say how times are written with data.time_format"
+            cure = (
+                "mend the cell, delete the line if it is none of the data, or say how times are "
+                "written with data.time_format"
+            )
             faults.add("cells that are not a time", Problem(where, found, cure))
 
 

@@ -21,7 +21,7 @@ _SAID = {
     "out_of_order": ("row", "out of order: sorted"),
     "ambiguous": ("row", "at a local hour that comes twice: told apart by the rule"),
     "skipped_hour": ("row", "at a local hour that clocks skip: treated by the rule"),
-    "duplicates": ("row", "with a stamp that was there already: treated by clean.duplicates"),
+    "duplicates": ("row", "with a stamp that was there already: see clean.duplicates"),
     "snapped": ("row", "moved to the nearest step"),
     "interpolated": ("row", "between two steps: drawn on to the steps"),
     "resampled": ("row", "joined with others of their period"),

@@ -55,9 +55,12 @@ class Season:
 
 
 def detect(values: Floats, observed: Bools, offsets: Ints, candidates: Sequence[int]) -> Season:
-    """The first of the candidates that the panel clearly follows, else no season (length 1).
+    """The first of the candidates that enough of the panel clearly follows, else no season
+    (length 1).
 
-    Series too short for a candidate count as not following it; constant ones do not count.
+    About one series in six is enough where there are many: what has no season loses little by
+    being read in seasons, what has one loses much without. Series too short for a candidate count
+    as not following it; constant ones do not count.
     Without candidates (time is a plain integer) all lengths up to `MAX_LAG` and a third of the
     longest series are searched, and more evidence is asked for.
 
@@ -73,8 +76,9 @@ def detect(values: Floats, observed: Bools, offsets: Ints, candidates: Sequence[
         return Season(1, 0.0, {})
     lengths = candidates or _peaks(levels, steps, count)
     tests = {length: _test(steps, count, length) for length in lengths}
-    # 3 for one series, close to 1 for many; a search finds more that only looks like a season.
-    enough = 1.0 + (2.0 if candidates else 3.0) / np.sqrt(count.size)
+    # 3 for one series, close to twice what noise has for many; a search finds more that only looks
+    # like a season
+    enough = 0.8 + (2.2 if candidates else 3.2) / np.sqrt(count.size)
     clear = [m for m, (score, strength) in tests.items() if score > enough and strength > FAINT]
     if not candidates:  # a multiple of the season repeats nearly as well as the season itself
         best = max((tests[m][1] for m in clear), default=0.0)
@@ -133,14 +137,16 @@ def _centred(x: Floats, known: Bools) -> Floats:
 
 
 def _test(steps: Floats, count: Ints, length: int) -> tuple[float, float]:
-    """How sure (a normal score) and how strong (a share) a season is, means over the series."""
+    """How sure (a normal score, at least 0) and how strong (a share) a season is, means over the
+    series; the scores of noise have a mean of 0.4."""
     score, strength = np.zeros(count.size), np.zeros(count.size)
     periods = count // length
     for k in np.unique(periods[periods >= PERIODS]):  # not over series, but over their lengths
         group = periods == k
         tail = steps[group, steps.shape[1] - k * length :]
         score[group], strength[group] = _lines(tail, int(k), length)
-    return float(np.minimum(score, FULL_SCORE).mean()), float(strength.mean())
+    # smooth series score far below 0, which says nothing against the season of others
+    return float(np.clip(score, 0.0, FULL_SCORE).mean()), float(strength.mean())
 
 
 def _lines(steps: Floats, periods: int, length: int) -> tuple[Floats, Floats]:

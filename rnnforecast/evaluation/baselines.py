@@ -14,6 +14,11 @@ import numpy as np
 from rnnforecast.evaluation.metrics import Floats, Ints, check_ends, seasonal_moment
 
 
+def naive_name(season: int) -> str:
+    """What `seasonal_naive` is called: without a season it repeats the last value."""
+    return "seasonal naive" if season > 1 else "naive"
+
+
 def seasonal_naive(
     values: Floats, offsets: Ints, *, season: int, horizon: int, ends: Ints
 ) -> Floats:

@@ -158,7 +158,9 @@ def _sizes(profile: Profile, targets: Sequence[str]) -> list[str]:
         if profile.behind:
             late = sum(profile.behind.values())
             png = pictures.bars(profile.behind, unit="number of series, by steps before the end")
-            found.append(("Ends", f"{late:,} series end before the last one does.", png))
+            found.append(
+                ("Ends", f"{late:,} series end{'s' * (late == 1)} before the last one does.", png)
+            )
         if profile.lengths.min() < profile.lengths.max():
             png = pictures.histogram(profile.lengths, unit="steps")
             found.append(("Lengths", "Steps from the first value to the last.", png))

@@ -53,6 +53,7 @@ def plot_forecast(
     yhat: np.ndarray,
     bands: Sequence[Band] = (),
     naive: np.ndarray | None = None,
+    baseline: str = "seasonal naive",
     actual: np.ndarray | None = None,
     unit: str = "",
     note: str = "",
@@ -60,10 +61,10 @@ def plot_forecast(
     """The forecast of one series is drawn in `path_stem`.png and .svg; returns both paths.
 
     `history_time` [T] and `history` [T] end at the origin; of them the last stretch is shown,
-    four horizons but not less than 50 steps. `forecast_time`, `yhat`, `naive` (the seasonal
-    naive forecast) and `actual` are [H]. Times are datetime64 or integers, values in original
-    units, NaN where missing. `label` names the series, `unit` follows the target's name, `note`
-    ends the line under the title.
+    four horizons but not less than 50 steps. `forecast_time`, `yhat`, `naive` (the forecast
+    beside ours, which is called `baseline`) and `actual` are [H]. Times are datetime64 or integers,
+    values in original units, NaN where missing. `label` names the series, `unit` follows the
+    target's name, `note` ends the line under the title.
 
     Raises OutputError as `whole_file` does.
     """
@@ -82,7 +83,7 @@ def plot_forecast(
             dots = len(actual) <= _FEW_ACTUAL
             _draw(axes, forecast_time, actual / scale, "actual", color=_INK, few=dots, top=True)
         if naive is not None:
-            _draw(axes, forecast_time, naive / scale, "seasonal naive", color=_ORANGE, dashed=True)
+            _draw(axes, forecast_time, naive / scale, baseline, color=_ORANGE, dashed=True)
         _draw(axes, forecast_time, yhat / scale, "forecast", color=_BLUE, few=few, width=1.8)
         _set_time_axis(axes, forecast_time)
         _widen_if_flat(axes)
@@ -281,8 +282,9 @@ def _set_time_axis(axes: Axes, forecast_time: np.ndarray) -> None:
         axes.xaxis.get_offset_text().set_color(_FAINT)
         return
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=_STEPS))
-    axes.xaxis.set_major_formatter(FuncFormatter(_grouped))
-    axes.set_xlabel("time index")
+    # not grouped: they may be years
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    axes.set_xlabel("time")
 
 
 def _widen_if_flat(axes: Axes) -> None:

@@ -58,7 +58,8 @@ def parse(
         raise SpecError(Problem(name, "the file is empty", "write at least data and window"))
     if not isinstance(read.values, dict):
         found = f"expected sections such as data and window, found {_shown(read.values)}"
-        raise SpecError(Problem(f"{name}, line {read.lines.get((), 1)}", found))
+        cure = "if these are the data, write a spec for them with rnnforecast init"
+        raise SpecError(Problem(f"{name}, line {read.lines.get((), 1)}", found, cure))
     report = _Report(name, read.lines)
     for keys, line, found, cure in read.faults:
         report.add(keys, found, cure, line=line)

@@ -315,8 +315,9 @@ class Session:
             found = fitter.run()
         if not found.stopped and found.step < recipe.max_steps:
             self.listener.say(
-                f"{name}: stopped at step {found.step:,}; patience is {recipe.patience}, and no "
-                f"validation was better than that of step {found.best_step:,}, which is kept"
+                f"{name}: stopped at step {found.step:,}: training.patience is {recipe.patience}, "
+                f"and as many validations were no better than that of step {found.best_step:,}, "
+                "which is kept"
             )
         return found
 

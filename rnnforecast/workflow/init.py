@@ -130,7 +130,15 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool 
     text = f"# {_headline(len(changes.series), panel)}\n\n{commented(values, notes)}"
     parse(text, name=str(path))  # a draft that does not load would be a bug: fail here, not there
     write_text(path, text)
-    return Draft(text, _findings(table, panel, changes, horizon, why, reasons, more))
+    findings = _findings(
+        table,
+        panel,
+        changes,
+        more,
+        season=f"{settled.window.season}: {reasons.get('window.season', 'given')}",
+        horizon=f"{horizon}: {why}",
+    )
+    return Draft(text, findings)
 
 
 def _laid(plan: CleaningPlan, table: Table) -> Panel:
@@ -191,10 +199,10 @@ def _findings(
     table: Table,
     panel: Panel,
     changes: Changes,
-    horizon: int,
-    why: str,
-    reasons: dict[str, str],
     more: Candidates,
+    *,
+    season: str,
+    horizon: str,
 ) -> list[str]:
     roles = table.roles
     layouts = {
@@ -217,8 +225,8 @@ def _findings(
         lines.append(f"not used   {', '.join(others)}")
     lines += [
         f"frequency  {panel.frequency.alias}: {_agreement(changes)}",
-        f"season     {reasons.get('window.season', 'given')}",
-        f"horizon    {horizon}: {why}",
+        f"season     {season}",
+        f"horizon    {horizon}",
     ]
     lines += [f"data       {sentence}" for sentence in describe(table, changes).sentences()]
     return lines + [f"problem    {fault}" for fault in changes.faults]

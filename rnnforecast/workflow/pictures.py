@@ -26,14 +26,15 @@ def draw(
     quantiles: Sequence[float],
     most: int,
     naive: Floats,
+    baseline: str,
     actual: Floats | None = None,
     note: str = "",
 ) -> int:
     """Draws `series` (places in the panel) into `folder`, PNG and SVG; returns how many plots.
 
-    `origins [S]` and `forecasts` are those of the whole panel; `naive` and `actual`
-    `[len(series), H, C]` those of the drawn series. The first target of each series is drawn, or
-    the first `most` where only one series is.
+    `origins [S]` and `forecasts` are those of the whole panel; `naive`, which is called `baseline`,
+    and `actual`, `[len(series), H, C]`, those of the drawn series. The first target of each series
+    is drawn, or the first `most` where only one series is.
     """
     channels = range(min(panel.observed.shape[1], most) if len(series) == 1 else 1)
     horizon = forecasts.yhat.shape[1]
@@ -59,6 +60,7 @@ def draw(
                 yhat=forecasts.yhat[one, :, channel],
                 bands=_bands(forecasts.quantiles[one, :, channel], quantiles),
                 naive=naive[place, :, channel],
+                baseline=baseline,
                 actual=None if actual is None else actual[place, :, channel],
                 note=note,
             )

@@ -14,7 +14,7 @@ from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
 from rnnforecast.data.report import changed, percent
 from rnnforecast.errors import PartFailed, Problem
-from rnnforecast.evaluation.baselines import seasonal_naive
+from rnnforecast.evaluation.baselines import naive_name, seasonal_naive
 from rnnforecast.models.pairs import LOGS
 from rnnforecast.output.files import whole_folder, write_json
 from rnnforecast.output.tables import forecast_frame, table_format, write_forecast
@@ -213,6 +213,7 @@ def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -
         quantiles=run.quantiles,
         most=run.plots,
         naive=naive,
+        baseline=naive_name(run.architecture.season),
     )
 
 
@@ -273,6 +274,13 @@ def _warnings(run: Run, cleaned: Cleaned, steps: int) -> Iterator[str]:
         yield (
             f"{low.sum():,} values are zero or negative: the model takes logs and reads them as "
             "very small ones; train with model.normalize standard if they are real"
+        )
+    read = max(member.net.architecture.steps_read for member in run.members)
+    short = int((2 * panel.lengths < read).sum())
+    if 2 * short > panel.size:
+        yield (
+            f"{short:,} of {panel.size:,} series have less than half of the {read} steps that the "
+            "network reads: give it more of the past"
         )
     trained = run.architecture.horizon
     if steps > trained:

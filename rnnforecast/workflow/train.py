@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnforecast import __version__
 from rnnforecast.data.report import changed
+from rnnforecast.evaluation.baselines import naive_name
 from rnnforecast.models.pairs import LOGS
 from rnnforecast.output.files import write_json, write_text
 from rnnforecast.output.plots import plot_loss
@@ -40,6 +41,8 @@ class Trained:
     folder: Path
     ours: dict[str, float]
     seasonal_naive: dict[str, float]
+    baseline: str
+    """What that is called: without a season it is naive only."""
     series_tested: int
     """Series that were long enough to be scored."""
     series: int
@@ -84,10 +87,13 @@ def train(
             folder=folder,
             ours=fitted.scored.ours,
             seasonal_naive=fitted.scored.seasonal_naive,
+            baseline=naive_name(session.season),
             series_tested=len(fitted.scored.series),
             series=session.panel.size,
             interrupted=fitted.interrupted,
         )
+        for line in _no_better(trained):
+            recorder.warn(line)
         if partial is not None:
             _write(partial, prepared, session, fitted, trained)
             write_text(partial / "log.jsonl", recorder.lines())
@@ -143,6 +149,7 @@ def _write(
         quantiles=run.quantiles,
         most=run.plots,
         naive=scored.naive[shown],
+        baseline=trained.baseline,
         actual=scored.actual[shown],
         note="held-out horizon",
     )
@@ -164,6 +171,17 @@ def _write_history(folder: Path, fitted: Fitted) -> None:
     plot_loss(folder / "plots" / "loss", steps, losses, validated, fitted.best_step or None)
 
 
+def _no_better(trained: Trained) -> Iterator[str]:
+    """That the simplest forecast was as good, if it was."""
+    ours, naive = trained.ours["mase"], trained.seasonal_naive["mase"]
+    if ours >= naive:
+        yield (
+            f"the {trained.baseline} forecast was no worse on the held-out horizon (MASE "
+            f"{naive:.3f}, ours {ours:.3f}): more history, another horizon or another season may "
+            "help; with few series one horizon says little"
+        )
+
+
 def _finished(folder: Path, identity: str) -> Trained | None:
     """The finished run at `folder`, if it is one of the same spec and data."""
     if not folder.exists():
@@ -174,6 +192,7 @@ def _finished(folder: Path, identity: str) -> Trained | None:
     stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     for name in ("ours", "seasonal_naive"):
         stored[name] = {k: math.nan if v is None else v for k, v in stored[name].items()}
+    stored["baseline"] = naive_name(run.architecture.season)
     return Trained(folder=folder, **stored)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -39,6 +40,7 @@ def test_a_first_csv_goes_from_init_to_a_forecast_without_an_edit(
     assert rnnforecast("check", "spec.yaml").exit_code == 0
     trained = rnnforecast("train", "spec.yaml", *SMALL)
     assert trained.exit_code == 0, trained.stderr
+    assert "season     7: found in the data" in init.stderr
     assert "seasonal naive" in trained.stdout
     assert rnnforecast("predict", "runs/spec").exit_code == 0
     found = pd.read_csv("forecasts/spec/forecast.csv")
@@ -220,6 +222,47 @@ def test_other_horizons_cut_or_go_on_with_wider_bands(
     assert warning.startswith("horizon 20 is beyond the 7 steps")
     width = found[20]["q0.975"] - found[20]["q0.025"]
     assert width[7:].min() >= width[6]
+
+
+def test_much_less_history_than_the_network_reads_is_told(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    given()
+    assert train("window.lookback=49").exit_code == 0
+    for steps, told in ((24, True), (25, False)):
+        table().groupby("unique_id").tail(steps).to_csv("late.csv", index=False)
+        result = rnnforecast("predict", "run", "--data=late.csv", "-o", "f.csv")
+        assert result.exit_code == 0, result.stderr
+        said = "2 of 2 series have less than half of the 49 steps that the network reads"
+        assert (said in result.stderr) == told
+
+
+def test_without_a_season_the_forecast_beside_ours_is_called_naive(
+    given: Run, train: Run, rnnforecast: Run
+) -> None:
+    given()
+    trained = train("window.season=1")
+    assert trained.stdout.splitlines()[0].split() == ["held-out", "horizon", "rnnforecast", "naive"]
+    assert json.loads(Path("run/metrics.json").read_text())["baseline"] == "naive"
+    assert rnnforecast("predict", "run", "-o", "out").exit_code == 0
+    for folder in ("run", "out"):
+        (picture,) = set(Path(folder, "plots").glob("*.svg")) - {Path("run/plots/loss.svg")}
+        assert "naive" in picture.read_text()
+        assert "seasonal" not in picture.read_text()
+
+
+@pytest.mark.parametrize(("noisy", "told"), [(70, True), (140, False)])
+def test_that_the_last_season_again_is_as_good_is_told(
+    given: Run, train: Run, noisy: int, told: bool
+) -> None:
+    steps = np.arange(140)
+    noise = np.random.default_rng(0).normal(size=140)
+    y = 50 + steps % 7 + 3 * np.where(steps < noisy, noise, 0.0)
+    stamps = pd.date_range("2024-01-01", periods=140, freq="D")
+    given(pd.DataFrame({"ds": stamps, "y": y}))
+    result = train("window.season=7", "training.max_steps=30")
+    assert ("the seasonal naive forecast was no worse on the held-out" in result.stderr) == told
+    assert ("was no worse" in Path("run/log.jsonl").read_text()) == told
 
 
 @pytest.mark.parametrize("freq", ["h", "B", "W-WED", "MS", "ME", "QE", "YS"])

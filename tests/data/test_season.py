@@ -79,6 +79,13 @@ def test_a_season_that_only_a_few_series_have_is_not_that_of_the_panel() -> None
     assert season(series, 12).length == 12
 
 
+def test_series_without_a_season_do_not_outvote_the_quarter_that_has_one() -> None:
+    series = noise(15, 200, 60).cumsum(axis=1)
+    assert season(series, 12).length == 1
+    series[:50] += 5 * wave(12, 60)
+    assert season(series, 12).length == 12
+
+
 def test_gaps_do_not_hide_a_season_nor_make_one() -> None:
     gaps = np.random.default_rng(6).random((1, 960)) < 0.3
     seasonal = wave(24, 960) + 0.3 * noise(7, 1, 960)

@@ -64,6 +64,14 @@ def test_the_actual_values_and_the_naive_forecast_are_there_only_if_given(tmp_pa
     assert not {"actual", "seasonal naive", "80 % interval"} & set(_words(svg))
 
 
+def test_years_as_numbers_are_written_as_years(tmp_path: Path) -> None:
+    years = {"history_time": np.arange(1950, 2030), "forecast_time": np.arange(2030, 2036)}
+    _, svg = _plot(tmp_path / "a", **years)
+    words = _words(svg)
+    assert {"2000", "2020", "time"} <= set(words)
+    assert not [word for word in words if "," in word and word.replace(",", "").isdigit()]
+
+
 @pytest.mark.parametrize(
     ("factor", "label"),
     [

@@ -302,7 +302,10 @@ def test_an_empty_file_is_called_empty(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "found"), [("- a\n- b", "a list"), ("csv", "'csv'")])
 def test_a_file_without_sections_is_refused(text: str, found: str) -> None:
-    expected = f"spec.yaml, line 1: expected sections such as data and window, found {found}"
+    expected = (
+        f"spec.yaml, line 1: expected sections such as data and window, found {found} — if these "
+        "are the data, write a spec for them with rnnforecast init"
+    )
     assert faults(text) == [expected]
 
 

@@ -110,8 +110,8 @@ def test_an_early_end_is_told_with_what_is_kept(given: Given, train: Callable[..
     nothing_learnt = ("training.optimizer=sgd", "training.learning_rate=1e-12")
     result = train(*nothing_learnt, "training.patience=1", "training.max_steps=40")
     told = " ".join(result.stderr.split())
-    assert "stopped at step 4; patience is 1" in told
-    assert "better than that of step 2, which is kept" in told
+    assert "stopped at step 4: training.patience is 1" in told
+    assert "validations were no better than that of step 2, which is kept" in told
     assert len(Path("run/history.csv").read_text().splitlines()) == 3
 
 

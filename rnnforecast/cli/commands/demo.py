@@ -35,7 +35,7 @@ def demo(
         voice.say(f"rnnforecast train {spec} -o {run}")
         with only_writer(run), stoppable(voice) as asked_to_stop:
             trained = train(spec, run, listener=voice, asked_to_stop=asked_to_stop)
-        voice.scores(trained.ours, trained.seasonal_naive)
+        voice.scores(trained.ours, trained.seasonal_naive, trained.baseline)
         voice.say(f"rnnforecast predict {run} -o {forecast}")
         done = predict(run, str(forecast), listener=voice)
         voice.say(f"forecast, {done.first} to {done.last}: {forecast / 'forecast.csv'}")

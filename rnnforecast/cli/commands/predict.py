@@ -85,4 +85,7 @@ def predict(
             voice.warn(f"left out: {label}: {why}")
         steps = f"{done.series:,} series × {done.horizon} steps, {done.first} to {done.last}"
         where = "" if target == "-" else f", written to {done.out}"
-        voice.say(f"{steps}{where}" + (f", with {done.plots} plots" if done.plots else ""))
+        voice.say(
+            f"{steps}{where}"
+            + (f", with {done.plots} plot{'s' * (done.plots > 1)}" if done.plots else "")
+        )

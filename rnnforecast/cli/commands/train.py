@@ -69,7 +69,7 @@ def train(
         if json:
             voice.json({**asdict(trained), "folder": str(trained.folder)})
         else:
-            voice.scores(trained.ours, trained.seasonal_naive)
+            voice.scores(trained.ours, trained.seasonal_naive, trained.baseline)
         if trained.interrupted:
             voice.warn(f"stopped early: the best weights so far are in {folder}; --resume goes on")
         voice.say(f"run written to {folder}; next: rnnforecast predict {folder}")
