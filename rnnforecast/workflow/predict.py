@@ -275,6 +275,15 @@ def _warnings(run: Run, cleaned: Cleaned, steps: int) -> Iterator[str]:
             f"{low.sum():,} values are zero or negative: the model takes logs and reads them as "
             "very small ones; train with model.normalize standard if they are real"
         )
+    ends = panel.stamps(panel.lengths - 1, 1)[:, 0]
+    late = ends < ends.max()
+    if late.any():
+        first = int(np.argmin(ends))
+        yield (
+            f"{late.sum():,} of {panel.size:,} series end before {spoken(ends.max(), panel.zone)}, "
+            f"{panel.labels()[first]} as early as {spoken(ends[first], panel.zone)}: each is "
+            "forecast from its own end"
+        )
     read = max(member.net.architecture.steps_read for member in run.members)
     short = int((2 * panel.lengths < read).sum())
     if 2 * short > panel.size:

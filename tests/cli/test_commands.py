@@ -237,6 +237,19 @@ def test_much_less_history_than_the_network_reads_is_told(
         assert (said in result.stderr) == told
 
 
+def test_series_that_end_before_the_others_are_told(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    rows = table()
+    given(rows[(rows["unique_id"] != "b") | (rows["ds"] < "2024-02-20")])
+    assert train().exit_code == 0
+    result = rnnforecast("predict", "run", "-o", "f.csv")
+    said = "1 of 2 series end before 2024-02-29, b as early as 2024-02-19"
+    assert said in result.stderr
+    begins = pd.read_csv("f.csv").groupby("unique_id")["ds"].min()
+    assert begins.to_dict() == {"a": "2024-03-01", "b": "2024-02-20"}
+
+
 def test_without_a_season_the_forecast_beside_ours_is_called_naive(
     given: Run, train: Run, rnnforecast: Run
 ) -> None:

