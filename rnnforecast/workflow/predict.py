@@ -12,6 +12,7 @@ import pandas as pd
 from rnnforecast.data.faults import spoken
 from rnnforecast.data.panel import Panel
 from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
+from rnnforecast.data.presence import behind
 from rnnforecast.data.report import changed, percent
 from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.evaluation.baselines import naive_name, seasonal_naive
@@ -275,16 +276,16 @@ def _warnings(run: Run, cleaned: Cleaned, steps: int) -> Iterator[str]:
             f"{low.sum():,} values are zero or negative: the model takes logs and reads them as "
             "very small ones; train with model.normalize standard if they are real"
         )
-    ends = panel.stamps(panel.lengths - 1, 1)[:, 0]
-    late = ends < ends.max()
-    if late.any():
-        first = int(np.argmin(ends))
+    late = behind(panel)
+    if late.any() and panel.times is None:  # rows without a step of their own end anywhere
+        first = int(np.argmax(late))
+        end = panel.stamps(panel.lengths - 1, 1)[first, 0]
         yield (
-            f"{late.sum():,} of {panel.size:,} series end before {spoken(ends.max(), panel.zone)}, "
-            f"{panel.labels()[first]} as early as {spoken(ends[first], panel.zone)}: each is "
-            "forecast from its own end"
+            f"{np.count_nonzero(late):,} of {panel.size:,} series end before the latest does, "
+            f"{panel.labels()[first]} by {late[first]:,} steps, on {spoken(end, panel.zone)}: each "
+            "is forecast from its own end"
         )
-    read = max(member.net.architecture.steps_read for member in run.members)
+    read = min(member.net.architecture.steps_read for member in run.members)
     short = int((2 * panel.lengths < read).sum())
     if 2 * short > panel.size:
         yield (

@@ -39,26 +39,26 @@ together they do well by both."""
 
 
 def preset_of(
-    name: str, *, lookback: int, usual: int, segment: int, room: int, normalize: str, loss: str
+    name: str, *, lookback: int, stride: int, segment: int, room: int, normalize: str, loss: str
 ) -> Preset:
     """The preset `name` for data whose single network would read `lookback` steps in segments of
-    `segment`, at most `room`, and have these parts; `usual` is how far back shorter series would
-    be read."""
+    `segment`, at most `room`, and have these parts; those of an ensemble read `stride` steps more
+    or less."""
     if name == "fast":
         return FAST
     if name == "balanced":
         return Preset()
-    vary: dict[str, list[Any]] = {"window.lookback": _lookbacks(lookback, usual, segment, room)}
+    vary: dict[str, list[Any]] = {"window.lookback": _lookbacks(lookback, stride, segment, room)}
     if loss not in POSITIVE and normalize in OTHERS:
         vary["model.normalize"] = [normalize, OTHERS[normalize]]
     return Preset(members=BEST_MEMBERS, vary=vary, reason="networks that err differently")
 
 
-def _lookbacks(lookback: int, usual: int, segment: int, room: int) -> list[int]:
-    """Up to three: a network of its own lookback, and ones that look further or, where that is far
-    already, both less far and further."""
-    further = (-1, 1) if lookback > usual else (1, 2)
+def _lookbacks(lookback: int, stride: int, segment: int, room: int) -> list[int]:
+    """Up to three: a network of its own lookback, and ones that look further or, where it has steps
+    to spare, both less far and further."""
+    further = (-1, 1) if lookback > stride else (1, 2)
     longest = max(lookback, room // segment * segment)
-    wanted = [lookback, *(lookback + times * usual for times in further)]
+    wanted = [lookback, *(lookback + times * stride for times in further)]
     whole = [max(each // segment, 1) * segment for each in wanted]
     return list(dict.fromkeys(min(each, longest) for each in whole))

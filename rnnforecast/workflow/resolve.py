@@ -97,7 +97,9 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     preset = preset_of(
         spec.training.preset,
         lookback=lookback,
-        usual=lookback // 2 if season == 1 else _seasons_read(season) * season,
+        stride=max(segment, lookback // 2 // segment * segment)
+        if season == 1
+        else _seasons_read(season) * season,
         segment=segment,
         room=max(_room(panel, horizon), 1),
         normalize=str(normalize),
@@ -189,10 +191,10 @@ def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[in
         seasons *= int(np.clip(np.median(panel.lengths) // (LONG * seasons * season), 1, FURTHER))
         wanted, reason = max(seasons * season, horizon), f"{seasons} seasons, at least a horizon"
     else:
-        # of short series nobody learns what lies far back: few windows have it
+        # what lies far back cannot be learnt from short series: few windows have it
         third = int(np.median(panel.lengths)) // 3
         wanted = int(np.clip(third, 2 * horizon, 8 * horizon))
-        reason = "a third of the usual series, but two to eight horizons"
+        reason = "a third of the median length, but two to eight horizons"
     if wanted > max(MOST_LOOKBACK, horizon):
         wanted, reason = max(MOST_LOOKBACK, horizon), "the most that is chosen automatically"
     room = _room(panel, horizon)

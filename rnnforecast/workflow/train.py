@@ -42,7 +42,7 @@ class Trained:
     ours: dict[str, float]
     seasonal_naive: dict[str, float]
     baseline: str
-    """What that is called: without a season it is naive only."""
+    """What `seasonal_naive` is called: `naive` without a season, when it repeats the last value."""
     series_tested: int
     """Series that were long enough to be scored."""
     series: int
@@ -174,7 +174,7 @@ def _write_history(folder: Path, fitted: Fitted) -> None:
 def _no_better(trained: Trained) -> Iterator[str]:
     """That the simplest forecast was as good, if it was."""
     ours, naive = trained.ours["mase"], trained.seasonal_naive["mase"]
-    if ours >= naive:
+    if ours >= naive and not trained.interrupted:
         yield (
             f"the {trained.baseline} forecast was no worse on the held-out horizon (MASE "
             f"{naive:.3f}, ours {ours:.3f}): more history, another horizon or another season may "
@@ -192,6 +192,7 @@ def _finished(folder: Path, identity: str) -> Trained | None:
     stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     for name in ("ours", "seasonal_naive"):
         stored[name] = {k: math.nan if v is None else v for k, v in stored[name].items()}
+    # a folder may have been written before its metrics held this
     stored["baseline"] = naive_name(run.architecture.season)
     return Trained(folder=folder, **stored)
 

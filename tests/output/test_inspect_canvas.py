@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from rnnforecast.output.inspect_canvas import time_axis
@@ -48,11 +46,13 @@ def test_stamps_that_meet_no_round_time_are_named_as_they_are() -> None:
     assert found[0] == "2007-01-31"
 
 
-@given(st.sampled_from(["MS", "B", "h", "W", "min"]), st.integers(20, 500))
-def test_a_window_of_any_size_has_a_few_marks_and_no_warning(freq: str, steps: int) -> None:
-    found = labels(pd.date_range("2021-04-07", periods=steps, freq=freq).to_numpy(), past=steps - 9)
-    assert 3 <= len(found) <= 6
-    assert len(set(found)) == len(found)
+@pytest.mark.parametrize("freq", ["MS", "B", "h", "W", "min"])
+def test_a_window_of_any_size_has_a_few_marks_and_no_warning(freq: str) -> None:
+    for steps in range(20, 130):
+        times = pd.date_range("2021-04-07", periods=steps, freq=freq).to_numpy()
+        found = labels(times, past=steps - 9)
+        assert 3 <= len(found) <= 6, steps
+        assert len(set(found)) == len(found), steps
 
 
 def test_numbers_of_steps_are_marked_too() -> None:

@@ -22,7 +22,7 @@ FEW = ("training.max_steps=2", "model.hidden_size=4", "forecast.plots=0")
 
 
 FAR = "window.lookback=48"
-"""Of walks: what a map says of the distant past is noise."""
+"""So far back that a linear map of all walks fits their noise."""
 
 
 def given(folder: Path, values: np.ndarray, horizon: int = 6, season: int = 12) -> None:

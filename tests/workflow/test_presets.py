@@ -86,19 +86,23 @@ def test_long_series_are_read_further_back(
 
 
 @pytest.mark.parametrize(
-    ("steps", "lookback", "best"),
+    ("steps", "segment", "lookback", "best"),
     [
-        (25, 12, [12, 6, 18]),  # two horizons at least
-        (70, 24, [24, 12, 36]),  # a third of the series
-        (400, 48, [48, 24, 72]),  # eight horizons at most
+        (25, "auto", 12, [12, 6, 18]),  # two horizons at least
+        (70, "auto", 24, [24, 12, 36]),  # a third of the series
+        (60, "auto", 18, [18, 12, 24]),  # in whole segments
+        (60, 12, 24, [24, 12, 36]),
+        (25, 12, 12, [12]),  # there is no room for more
+        (400, "auto", 48, [48, 24, 72]),  # eight horizons at most
     ],
 )
 def test_without_a_season_short_series_are_read_less_far_back(
-    spec: Path, steps: int, lookback: int, best: list[int]
+    spec: Path, steps: int, segment: str | int, lookback: int, best: list[int]
 ) -> None:
     frame = pd.DataFrame({"ds": np.arange(steps), "y": 50.0 + np.arange(steps)})
     frame.to_csv(spec.with_name("data.csv"), index=False)
-    assert prepare(spec, ["window.season=1"]).spec.window.lookback == lookback
-    vary = prepare(spec, ["window.season=1", "training.preset=best"]).spec.ensemble.vary
+    sets = ["window.season=1", f"window.segment={segment}"]
+    assert prepare(spec, sets).spec.window.lookback == lookback
+    vary = prepare(spec, [*sets, "training.preset=best"]).spec.ensemble.vary
     assert isinstance(vary, dict)
     assert vary["window.lookback"] == best

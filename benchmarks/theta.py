@@ -1,0 +1,72 @@
+"""The theta method of statsmodels on the sets of `quality.py`, with the same measures.
+
+usage: theta.py DATA
+
+A season is taken where M4's test finds one; a series that the method cannot take has Naive2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from competition import BENCHMARKS, Benchmark, read
+from measures import Floats, has_season, mase, naive2, owa, smape
+from statsmodels.tsa.forecasting.theta import ThetaModel
+
+
+def forecast(history: Floats, season: int, horizon: int) -> Floats:
+    """`[horizon]` of one series."""
+    model = ThetaModel(
+        pd.Series(history),
+        period=season,
+        deseasonalize=has_season(history, season),
+        use_test=False,
+        method="multiplicative" if history.min() > 0 else "additive",
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return np.asarray(model.fit().forecast(horizon), dtype=np.float64)
+
+
+def scores(benchmark: Benchmark, data: Path) -> tuple[float, float, float]:
+    """sMAPE, MASE and OWA, means over series."""
+    train, test = (read(file) for file in benchmark.files(data))
+    histories = {key: part["y"].to_numpy(float) for key, part in train.groupby("unique_id")}
+    rows = []
+    for key, part in test.groupby("unique_id"):
+        history, actual = histories[key], part["y"].to_numpy(float)
+        simple = naive2(history, benchmark.season, len(actual))
+        try:
+            found = forecast(history, benchmark.season, len(actual))
+        except (ValueError, np.linalg.LinAlgError) as error:
+            print(f"{benchmark.name} {key}: {error}", file=sys.stderr)
+            found = simple
+        rows.append(
+            [
+                (smape(actual, each), mase(actual, each, history, benchmark.season))
+                for each in (found, simple)
+            ]
+        )
+    ours, naive = np.mean(rows, axis=0).tolist()
+    return *ours, owa(tuple(ours), tuple(naive))
+
+
+def main() -> None:
+    """Prints a line of Markdown for each set that is there."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data sets")
+    data = parser.parse_args().data
+    print("| data | sMAPE % | MASE | OWA |\n| --- | ---: | ---: | ---: |")
+    for benchmark in BENCHMARKS:
+        if all(file.is_file() for file in benchmark.files(data)):
+            low, scaled, both = scores(benchmark, data)
+            print(f"| {benchmark.name} | {low:.2f} | {scaled:.3f} | {both:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
