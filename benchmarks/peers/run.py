@@ -39,7 +39,8 @@ from measures import LEVELS, headings, score  # noqa: E402
 
 @dataclass(frozen=True)
 class Peer:
-    """A model of a library; `package` also names its script and its requirements."""
+    """A model of a library, or a preset of ours; `package` also names its script and its
+    requirements."""
 
     label: str
     package: str
@@ -48,9 +49,10 @@ class Peer:
     """What is imported to use it."""
 
 
-OURS = "ours"
+OURS = "rnnforecast"
 PEERS = {
-    OURS: Peer("rnnforecast", "rnnforecast", "", "rnnforecast.workflow.train"),
+    "ours": Peer("rnnforecast", OURS, "balanced", "rnnforecast.workflow.train"),
+    "ours_fast": Peer("rnnforecast, fast", OURS, "fast", "rnnforecast.workflow.train"),
     "neuralforecast_lstm": Peer(
         "neuralforecast LSTM", "neuralforecast", "LSTM", "neuralforecast.models"
     ),
@@ -173,7 +175,7 @@ def environment(venvs: Path, package: str) -> Path:
     if pinned is None:
         raise SystemExit(f"no torch in {constraints}")
     torch = pinned[0]
-    ours = package == PEERS[OURS].package
+    ours = package == OURS
     wanted = constraints if ours else HERE / f"{package}.txt"
     text = torch + "\n" + wanted.read_text(encoding="utf-8")
     folder = venvs / package
@@ -208,9 +210,9 @@ def measure(
     phases = watch.folder / "phases.json"
     freq, lookback = ASKED[benchmark.name]
     try:
-        if peer is PEERS[OURS]:
+        if peer.package == OURS:
             horizon = f"window.horizon={benchmark.horizon}"
-            sets = ["--set", "training.seed=1"]
+            sets = ["--set", "training.seed=1", "--set", f"training.preset={peer.model}"]
             sets += ["--set", f"training.max_steps={SMOKE_STEPS}"] if smoke else []
             ours = (str(python), "-m", "rnnforecast")
             watch.run(*ours, "init", str(source), "--set", horizon, "--quiet")
@@ -290,14 +292,15 @@ def picture(rows: Sequence[Row], benchmark: Benchmark, file: Path) -> None:
     """Accuracy against time: the lower and the further left, the better."""
     figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
     axes = figure.subplots()
-    for row, marker in zip(rows, "*ovs^DPX", strict=False):
+    markers = iter("ovs^DPX")
+    for row in rows:
         if "owa" not in row.found:
             continue
-        ours = row.label == PEERS[OURS].label
+        ours = row.label.startswith(OURS)
         axes.plot(
             [row.found["whole_s"]],
             [row.found["owa"]],
-            marker,
+            "*" if ours else next(markers),
             markersize=15 if ours else 9,
             label=row.label,
         )
