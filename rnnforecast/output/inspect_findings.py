@@ -70,7 +70,8 @@ def of_reach(found: Inspected) -> str:
     steps, whole = half_of(found.slope), found.slope.shape[1]
     if not steps:
         return "The forecast does not hang on the past at all"
-    says = f"Half of the gradient lies within the last {steps:,} of {whole:,} steps"
+    recent = f"the last {steps:,}" if steps > 1 else "the last"
+    says = f"Half of the gradient lies within {recent} of {whole:,} steps"
     recurrent = found.slope if found.recurrent is None else found.recurrent
     size, segment = np.abs(recurrent).sum(0), found.scene.segment
     new, old = size[-segment:].mean(), size[:segment].mean()
@@ -94,11 +95,9 @@ def of_attention(found: Inspected) -> str:
     who = "The horizon" if found.ahead is not None else "The last segment"
     if weight[best] < 1.5 * even:
         return f"{who} looks at all of the past almost evenly"
-    first, last = (spoken(found.scene.stamp(step)) for step in (begin, end - 1))
-    where = first if first == last else f"{first} to {last}"
     return (
-        f"{who} looks most at {where}: {_percent(weight[best])} of its attention, evenly would be "
-        f"{_percent(even)}"
+        f"{who} looks most at {_span(found.scene, begin, end)}: {_percent(weight[best])} of its "
+        f"attention, evenly would be {_percent(even)}"
     )
 
 
@@ -136,11 +135,16 @@ def of_hiding(found: Inspected) -> str:
         return "The forecast stays the same whatever stretch is hidden"
     begin, end = found.hiding.stretches[best]
     share = size[best] / max(float(np.abs(scene.forecast).mean()), 1e-300)
-    where = f"{spoken(scene.stamp(begin))} to {spoken(scene.stamp(end - 1))}"
     return (
-        f"The forecast moves most without {where}: by {_few(size[best])} on average, "
-        f"{_percent(share)} of its size"
+        f"The forecast moves most without {_span(scene, begin, end)}: by {_few(size[best])} on "
+        f"average, {_percent(share)} of its size"
     )
+
+
+def _span(scene: Scene, begin: int, end: int) -> str:
+    """The steps `begin .. end - 1`, by their stamps."""
+    first, last = (spoken(scene.stamp(step)) for step in (begin, end - 1))
+    return first if first == last else f"{first} to {last}"
 
 
 def segment_means(found: Inspected) -> Floats:
