@@ -110,7 +110,8 @@ def quantile_loss(actual: Floats, quantiles: Floats, levels: Sequence[float]) ->
 def score(
     train: pd.DataFrame, test: pd.DataFrame, forecast: pd.DataFrame, season: int
 ) -> dict[str, float]:
-    """All measures of a forecast table; ValueError where it does not cover the test table."""
+    """All measures of a forecast table, without those of quantiles where it has none; ValueError
+    where it does not cover the test table."""
     joined = test.merge(forecast, on=["unique_id", "ds"], how="left", validate="1:1")
     if joined["yhat"].isna().any():
         raise ValueError(f"{int(joined['yhat'].isna().sum())} of {len(joined)} forecasts missing")
@@ -123,13 +124,18 @@ def score(
         for scores, found in ((ours, part["yhat"].to_numpy(float)), (naive, simple)):
             scores.append((smape(actual, found), mase(actual, found, history, season)))
     (our_smape, our_mase), (naive_smape, naive_mase) = np.mean(ours, 0), np.mean(naive, 0)
-    actual = joined["y"].to_numpy(float)
-    quantiles = joined[[f"q{level:g}" for level in LEVELS]].to_numpy(float)
-    low, lower, _, upper, high = quantiles.T
-    return {
+    found = {
         "smape": float(our_smape),
         "mase": float(our_mase),
         "owa": owa((our_smape, our_mase), (naive_smape, naive_mase)),
+    }
+    names = [f"q{level:g}" for level in LEVELS]
+    if not set(names) <= set(joined.columns):
+        return found
+    actual = joined["y"].to_numpy(float)
+    quantiles = joined[names].to_numpy(float)
+    low, lower, _, upper, high = quantiles.T
+    return found | {
         "wql": quantile_loss(actual, quantiles, LEVELS),
         "cover_80": 100 * float(np.mean((lower <= actual) & (actual <= upper))),
         "cover_95": 100 * float(np.mean((low <= actual) & (actual <= high))),

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from competition import BENCHMARKS, Benchmark, read
-from measures import Floats, has_season, mase, naive2, owa, smape
+from measures import Floats, has_season, naive2, score
 from statsmodels.tsa.forecasting.theta import ThetaModel
 
 
@@ -33,27 +33,19 @@ def forecast(history: Floats, season: int, horizon: int) -> Floats:
         return np.asarray(model.fit().forecast(horizon), dtype=np.float64)
 
 
-def scores(benchmark: Benchmark, data: Path) -> tuple[float, float, float]:
-    """sMAPE, MASE and OWA, means over series."""
-    train, test = (read(file) for file in benchmark.files(data))
+def table(benchmark: Benchmark, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    """The forecasts of all series, by unique_id and ds."""
     histories = {key: part["y"].to_numpy(float) for key, part in train.groupby("unique_id")}
-    rows = []
+    parts = []
     for key, part in test.groupby("unique_id"):
-        history, actual = histories[key], part["y"].to_numpy(float)
-        simple = naive2(history, benchmark.season, len(actual))
+        history = histories[key]
         try:
-            found = forecast(history, benchmark.season, len(actual))
+            found = forecast(history, benchmark.season, len(part))
         except (ValueError, np.linalg.LinAlgError) as error:
             print(f"{benchmark.name} {key}: {error}", file=sys.stderr)
-            found = simple
-        rows.append(
-            [
-                (smape(actual, each), mase(actual, each, history, benchmark.season))
-                for each in (found, simple)
-            ]
-        )
-    ours, naive = np.mean(rows, axis=0).tolist()
-    return *ours, owa(tuple(ours), tuple(naive))
+            found = naive2(history, benchmark.season, len(part))
+        parts.append(part[["unique_id", "ds"]].assign(yhat=found))
+    return pd.concat(parts)
 
 
 def main() -> None:
@@ -64,8 +56,10 @@ def main() -> None:
     print("| data | sMAPE % | MASE | OWA |\n| --- | ---: | ---: | ---: |")
     for benchmark in BENCHMARKS:
         if all(file.is_file() for file in benchmark.files(data)):
-            low, scaled, both = scores(benchmark, data)
-            print(f"| {benchmark.name} | {low:.2f} | {scaled:.3f} | {both:.3f} |", flush=True)
+            train, test = (read(file) for file in benchmark.files(data))
+            found = score(train, test, table(benchmark, train, test), benchmark.season)
+            cells = f"{found['smape']:.2f} | {found['mase']:.3f} | {found['owa']:.3f}"
+            print(f"| {benchmark.name} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -246,17 +246,6 @@ def measure(
     return read(watch.folder / "forecast.csv")
 
 
-def scores(
-    train: pd.DataFrame, test: pd.DataFrame, forecast: pd.DataFrame, season: int
-) -> dict[str, float]:
-    """The measures of `measures.py`; without those of quantiles where there are none."""
-    names = [f"q{level:g}" for level in LEVELS]
-    if set(names) <= set(forecast.columns):
-        return score(train, test, forecast, season)
-    filled = score(train, test, forecast.assign(**dict.fromkeys(names, forecast["yhat"])), season)
-    return {name: filled[name] for name in ("owa", "smape", "mase")}
-
-
 def compared(
     peer: Peer, benchmark: Benchmark, data: Path, venvs: Path, limit: float, smoke: bool
 ) -> Row:
@@ -280,7 +269,7 @@ def compared(
             row.version = facts.pop("version")
             row.found.update(facts)
             forecast = measure(peer, python, benchmark, source, watch, row)
-            row.found.update(scores(train, test, forecast, benchmark.season))
+            row.found.update(score(train, test, forecast, benchmark.season))
         except Stopped:
             row.trouble = f"> {limit:g} s, stopped"
         except (Failed, ValueError) as error:

@@ -232,18 +232,14 @@ def _label_times(axes: Axes, times: np.ndarray, most: int = 7) -> None:
         return
     if times.dtype.kind == "M" and times[-1] - times[0] >= np.timedelta64(60, "D"):
         times = times.astype("datetime64[D]")  # the hour does not matter
-    names = [_time(times[0]), _time(times[-1])]
+    names = [spoken(times[0]), spoken(times[-1])]
     count = min(most if max(map(len, names)) <= 10 else most - 2, len(times))
     places = np.unique(np.linspace(0, len(times) - 1, count).round().astype(int))
-    axes.set_xticks(places, [_time(times[place]) for place in places])
+    axes.set_xticks(places, [spoken(times[place]) for place in places])
     labels = axes.get_xticklabels()
     labels[0].set_horizontalalignment("left")
     if len(labels) > 1:
         labels[-1].set_horizontalalignment("right")
-
-
-def _time(stamp: np.generic) -> str:
-    return spoken(stamp) if isinstance(stamp, np.datetime64) else f"{float(stamp):.0f}"
 
 
 def _edges(known: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -17,7 +17,8 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from rnnforecast.output.data_pictures import FAINT, GRID, INK, _plain, _plainly, _time
+from rnnforecast.data.faults import spoken
+from rnnforecast.output.data_pictures import FAINT, GRID, INK, _plain, _plainly
 from rnnforecast.output.inspected import Floats, Scene
 from rnnforecast.output.plots import _grouped, _widen_if_flat, style
 
@@ -107,7 +108,7 @@ def time_axis(axes: Axes, scene: Scene, *, end: int | None = None, back: bool = 
     places = _landmarks(times[: scene.past + end]) - scene.past
     if times.dtype.kind == "M" and times[-1] - times[0] >= np.timedelta64(60, "D"):
         times = times.astype("datetime64[D]")  # the hour does not matter
-    texts = [_time(times[place + scene.past]) for place in places]
+    texts = [spoken(times[place + scene.past]) for place in places]
     if back:
         texts = [
             f"{text}\n{-place:,} back" if place < 0 else f"{text}\n{place + 1:,} ahead"
@@ -119,7 +120,7 @@ def time_axis(axes: Axes, scene: Scene, *, end: int | None = None, back: bool = 
 def _landmarks(times: np.ndarray) -> np.ndarray:
     """The places of a few of these stamps, or numbers of steps: the round ones of the calendar, if
     all of those are there; else far apart."""
-    most = 6 if max(len(_time(stamp)) for stamp in times[[0, -1]]) <= 10 else 5
+    most = 6 if max(len(spoken(stamp)) for stamp in times[[0, -1]]) <= 10 else 5
     if times.dtype.kind == "M":
         numbers = dates.date2num(times)
         with warnings.catch_warnings():

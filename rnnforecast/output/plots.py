@@ -52,8 +52,7 @@ def plot_forecast(
     forecast_time: np.ndarray,
     yhat: np.ndarray,
     bands: Sequence[Band] = (),
-    naive: np.ndarray | None = None,
-    baseline: str = "seasonal naive",
+    naive: tuple[str, np.ndarray] | None = None,
     actual: np.ndarray | None = None,
     unit: str = "",
     note: str = "",
@@ -61,19 +60,20 @@ def plot_forecast(
     """The forecast of one series is drawn in `path_stem`.png and .svg; returns both paths.
 
     `history_time` [T] and `history` [T] end at the origin; of them the last stretch is shown,
-    four horizons but not less than 50 steps. `forecast_time`, `yhat`, `naive` (the forecast
-    beside ours, which is called `baseline`) and `actual` are [H]. Times are datetime64 or integers,
-    values in original units, NaN where missing. `label` names the series, `unit` follows the
+    four horizons but not less than 50 steps. `forecast_time`, `yhat`, `actual` and the values of
+    `naive`, which come with their name, are [H]. Times are datetime64 or integers, values in
+    original units, NaN where missing. `label` names the series, `unit` follows the
     target's name, `note` ends the line under the title.
 
     Raises OutputError as `whole_file` does.
     """
     shown = slice(-max(4 * len(forecast_time), 50), None)
     times, past = history_time[shown], history[shown]
+    name, beside = naive or ("", None)
     with style():
         figure, axes = _canvas(label)
         bounds = [bound for band in bands for bound in band[1:]]
-        scale = _scale_values(axes, target, unit, [past, yhat, actual, naive, *bounds])
+        scale = _scale_values(axes, target, unit, [past, yhat, actual, beside, *bounds])
         few = len(past) + len(yhat) <= _FEW
         _draw_bands(axes, forecast_time, bands, scale)
         if len(times):
@@ -82,8 +82,8 @@ def plot_forecast(
         if actual is not None:
             dots = len(actual) <= _FEW_ACTUAL
             _draw(axes, forecast_time, actual / scale, "actual", color=_INK, few=dots, top=True)
-        if naive is not None:
-            _draw(axes, forecast_time, naive / scale, baseline, color=_ORANGE, dashed=True)
+        if beside is not None:
+            _draw(axes, forecast_time, beside / scale, name, color=_ORANGE, dashed=True)
         _draw(axes, forecast_time, yhat / scale, "forecast", color=_BLUE, few=few, width=1.8)
         _set_time_axis(axes, forecast_time)
         _widen_if_flat(axes)

@@ -59,8 +59,7 @@ def draw(
                 forecast_time=ahead[one],
                 yhat=forecasts.yhat[one, :, channel],
                 bands=_bands(forecasts.quantiles[one, :, channel], quantiles),
-                naive=naive[place, :, channel],
-                baseline=baseline,
+                naive=(baseline, naive[place, :, channel]),
                 actual=None if actual is None else actual[place, :, channel],
                 note=note,
             )

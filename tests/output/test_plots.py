@@ -32,7 +32,7 @@ def _plot(stem: Path, *, steps: int = 80, horizon: int = 6, **changes: Any) -> t
         "forecast_time": time[steps:],
         "yhat": ahead,
         "bands": [(0.8, ahead - 5, ahead + 5), (0.95, ahead - 9, ahead + 9)],
-        "naive": ahead + 3,
+        "naive": ("seasonal naive", ahead + 3),
     }
     return plot_forecast(stem, **{**given, **changes})
 
@@ -88,7 +88,7 @@ def test_huge_and_tiny_values_have_short_ticks_and_say_their_scale(
 ) -> None:
     history = np.full(80, 100.0) * factor
     ahead = np.full(6, 100.0) * factor
-    _, svg = _plot(tmp_path / "a", history=history, yhat=ahead, naive=ahead, bands=[])
+    _, svg = _plot(tmp_path / "a", history=history, yhat=ahead, naive=("naive", ahead), bands=[])
     words = _words(svg)
     assert label in words
     assert max(len(word) for word in words if word.replace(".", "").isdigit()) <= 4

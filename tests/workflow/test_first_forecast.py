@@ -21,10 +21,6 @@ from tests.workflow.runs import StopAt, trained
 FEW = ("training.max_steps=2", "model.hidden_size=4", "forecast.plots=0")
 
 
-FAR = "window.lookback=48"
-"""So far back that a linear map of all walks fits their noise."""
-
-
 def given(folder: Path, values: np.ndarray, horizon: int = 6, season: int = 12) -> None:
     """A spec and monthly series `values [S, N]`, NaN where there is none."""
     count, steps = values.shape
@@ -41,7 +37,7 @@ def given(folder: Path, values: np.ndarray, horizon: int = 6, season: int = 12) 
     (folder / "spec.yaml").write_text(f"data: {{path: data.csv}}\nwindow: {window}\n")
 
 
-def walks(count: int = 60, steps: int = 60) -> np.ndarray:
+def walks(count: int = 60, steps: int = 150) -> np.ndarray:
     """Series that have nothing in common: levels that wander, each with noise of its own."""
     rng = np.random.default_rng(0)
     noise = rng.uniform(0.2, 5, (count, 1))
@@ -74,7 +70,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_theta_is_taken_of_series_with_nothing_in_common(here: Path) -> None:
     given(here, walks())
     heard = StopAt()
-    trained("run", *FEW, FAR, "window.season=1", stop=heard)
+    trained("run", *FEW, "window.season=1", stop=heard)
     assert taken() == "theta"
     said = [line for line in heard.said if "model.first_forecast" in line]
     why = "ahead of a map of all series on the validation windows"
@@ -121,7 +117,7 @@ def test_the_held_out_horizon_has_no_say(here: Path) -> None:
 def test_one_choice_holds_for_all_networks_that_leave_it_open(here: Path) -> None:
     given(here, walks(), season=1)
     vary = "ensemble.vary={model.normalize: [log_mean, exponential_smoothing, standard]}"
-    trained("run", *FEW, FAR, "ensemble.members=3", vary)
+    trained("run", *FEW, "ensemble.members=3", vary)
     kinds = [member.net.architecture.first for member in load_run(Path("run")).members]
     assert kinds == ["theta", "linear", "theta"]
 
@@ -130,13 +126,13 @@ def test_a_training_that_goes_on_does_not_choose_again(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given(here, walks(), season=1)
-    trained("run", *FEW, FAR, "training.max_steps=40", stop=StopAt("fit", 10))
+    trained("run", *FEW, "training.max_steps=40", stop=StopAt("fit", 10))
 
     def never(*_: object) -> None:
         raise AssertionError
 
     monkeypatch.setattr("rnnforecast.workflow.fitting.first_choice", never)
-    trained("run", *FEW, FAR, "training.max_steps=40", resume=True)
+    trained("run", *FEW, "training.max_steps=40", resume=True)
     assert taken() == "theta"
 
 
