@@ -52,9 +52,9 @@ def pandas_way(file: Path) -> dict[str, float]:
 
 def our_way(file: Path) -> dict[str, float]:
     """The file becomes a clean panel with filled gaps and an index of windows."""
-    from rnnforecast.data.plan import CleaningPlan, finish, lay, learn, read_table
-    from rnnforecast.data.reading import Reading
-    from rnnforecast.data.window import training
+    from rnnforecast.data.cleaning_plan import CleaningPlan, finish, lay, learn, read_table
+    from rnnforecast.data.io.read_options import Reading
+    from rnnforecast.data.windows.origins import training
 
     global BEFORE
     BEFORE = memory()

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
 from rnnforecast.models import registry
-from rnnforecast.models.stack import Plan, Stack
+from rnnforecast.models.layers.stack import Plan, Stack
 
 WIDTH, BATCH, CLIP = 128, 64, 1.0
 RATES = (0.003, 0.01)

@@ -18,10 +18,10 @@ import torch
 from competition import command
 from measures import LEVELS
 
-from rnnforecast.data.plan import finish, lay, read_table, treat
-from rnnforecast.data.window import Index
-from rnnforecast.workflow.artifact import load_run
-from rnnforecast.workflow.forecasting import answers, levels_asked, windows_of
+from rnnforecast.data.cleaning_plan import finish, lay, read_table, treat
+from rnnforecast.data.windows.origins import Index
+from rnnforecast.pipeline.forecasting import answers, levels_asked, windows_of
+from rnnforecast.pipeline.run_folder import load_run
 
 TRAIN, VALIDATION, TEST = 8640, 11520, 14400
 """The rows at which the parts end."""

@@ -48,12 +48,12 @@ def loop(rounds: int) -> list[str]:
     """The training loop with real draws, without validation, against bare steps."""
     import torch
 
-    from rnnforecast.data.window import training
-    from rnnforecast.models.architecture import Architecture
+    from rnnforecast.data.windows.origins import training
+    from rnnforecast.models.config import Architecture
     from rnnforecast.models.forecaster import Forecaster
-    from rnnforecast.models.stack import Plan
-    from rnnforecast.training.batches import Sampler, Tables, Windows
-    from rnnforecast.training.loop import Fitter, Recipe
+    from rnnforecast.models.layers.stack import Plan
+    from rnnforecast.training.dataset import Sampler, Tables, Windows
+    from rnnforecast.training.trainer import Fitter, Recipe
 
     values = hourly(np.random.default_rng(1)).reshape(-1, 1)
     everywhere = np.ones_like(values, dtype=bool)

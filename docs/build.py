@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rnnforecast.spec import explain
+from rnnforecast.spec import reference as explain
 
 HERE = Path(__file__).parent
 SPEC_HEAD = """# The spec, key by key

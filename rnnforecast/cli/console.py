@@ -15,7 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from rnnforecast.workflow.events import Step
+    from rnnforecast.pipeline.progress import Step
 
 LOGGED = (0.25, 0.5, 0.75, 1.0)
 """Shares of a fit at which a line is written where there is no terminal."""

@@ -18,18 +18,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnnforecast.models import registry
-from rnnforecast.models.architecture import Architecture
-from rnnforecast.models.covariates import Covariates, StepsAhead
-from rnnforecast.models.decoders import FED_BACK, AtOnce, Encoded, decoder_of
-from rnnforecast.models.embed import LARGEST_INPUT, SegmentEmbedding
-from rnnforecast.models.feeding import Truth, feed, of_paths
-from rnnforecast.models.first import First
-from rnnforecast.models.forking import Change, forks
-from rnnforecast.models.heads import Frame, head_of, weighted_mean
-from rnnforecast.models.history import History
-from rnnforecast.models.normalize import NORMALIZERS, Level, seasonal_change
-from rnnforecast.models.smoothing import Smoothing
-from rnnforecast.models.stack import BothWays, Stack
+from rnnforecast.models.base_forecast.linear import First
+from rnnforecast.models.config import Architecture
+from rnnforecast.models.decoders.decoders import FED_BACK, AtOnce, Encoded, decoder_of
+from rnnforecast.models.decoders.feedback import Truth, feed, of_paths
+from rnnforecast.models.decoders.forking import Change, forks
+from rnnforecast.models.heads.heads import Frame, head_of, weighted_mean
+from rnnforecast.models.inputs import History
+from rnnforecast.models.layers.covariates import Covariates, StepsAhead
+from rnnforecast.models.layers.embedding import LARGEST_INPUT, SegmentEmbedding
+from rnnforecast.models.layers.stack import BothWays, Stack
+from rnnforecast.models.scaling.exponential_smoothing import Smoothing
+from rnnforecast.models.scaling.window_scaler import NORMALIZERS, Level, seasonal_change
 
 PATHS = 200
 """Sample paths a window, where quantiles are those of drawn paths."""

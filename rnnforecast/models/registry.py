@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 if typing.TYPE_CHECKING:  # names and summaries are served without loading torch
-    from rnnforecast.models.contract import BackboneFile
+    from rnnforecast.models.base import BackboneFile
 
 FOLDER = Path(__file__).parent / "backbones"
 

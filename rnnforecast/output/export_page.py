@@ -27,7 +27,7 @@ MEANINGS = {
     "item": "the place of the series and target in `items` of `export.json`, from 0; the number of "
     "items for one that was not there in training",
     "phase": "the place of the window's first step on the calendar, in steps: "
-    "`rnnforecast.data.frequency.parse(FREQUENCY).ordinals(stamp)`",
+    "`rnnforecast.data.time.frequency.parse(FREQUENCY).ordinals(stamp)`",
 }
 SHOWN_AS = {"values": "np.full({shape}, 100.0)"}
 """How the example makes an input; the others are ones if bool, else zeros."""

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from rnnforecast.errors import Problem, SpecError
-from rnnforecast.spec import source
+from rnnforecast.spec import yaml_source as source
 from rnnforecast.spec.model import SECTIONS, Spec
-from rnnforecast.spec.source import Keys
 from rnnforecast.spec.types import choices, expected
+from rnnforecast.spec.yaml_source import Keys
 
 Values = dict[str, dict[str, Any]]
 Place = TypeVar("Place", int, str)

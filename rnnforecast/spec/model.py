@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from rnnforecast.spec.inputs import Clean, Data, Features, Section
+from rnnforecast.spec.data import Clean, Data, Features, Section
 from rnnforecast.spec.training import Training
 from rnnforecast.spec.types import (
     Auto,

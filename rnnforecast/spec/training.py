@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from rnnforecast.spec.inputs import Section
+from rnnforecast.spec.data import Section
 from rnnforecast.spec.types import (
     Auto,
     Count,

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from rnnforecast.errors import Problem, RunFolderError
-from rnnforecast.training.state import FitState, Row, Weights
+from rnnforecast.training.fit_state import FitState, Row, Weights
 
 GROUPS = ("weights", "best", "average", "optimizer", "random")
 

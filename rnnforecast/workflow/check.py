@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rnnforecast.data.plan import lay, read_table
-from rnnforecast.data.regularize import inspect
-from rnnforecast.data.report import REPAIRS, Report, describe
-from rnnforecast.output.files import whole_folder
-from rnnforecast.workflow import data_report
-from rnnforecast.workflow.imputation import Filling, compare
-from rnnforecast.workflow.prepare import Prepared, plan_of, settle
-from rnnforecast.workflow.resolve import Choice
-from rnnforecast.workflow.spec import load_spec, source_of
+from rnnforecast.data.cleaning_plan import lay, read_table
+from rnnforecast.data.panel.regularize import inspect
+from rnnforecast.data.profiling.cleaning_report import REPAIRS, Report, describe
+from rnnforecast.output.atomic_files import whole_folder
+from rnnforecast.pipeline import data_report
+from rnnforecast.pipeline.auto import Choice
+from rnnforecast.pipeline.load_spec import load_spec, source_of
+from rnnforecast.pipeline.prepare import Prepared, plan_of, settle
+from rnnforecast.workflow.check_imputation import Filling, compare
 
 
 @dataclass(frozen=True)

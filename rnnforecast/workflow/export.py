@@ -12,28 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnforecast import __version__
-from rnnforecast.data import frequency
-from rnnforecast.data.described import columns
-from rnnforecast.data.plan import finish, lay, read_table, treat
-from rnnforecast.data.window import first_observed
+from rnnforecast.data.cleaning_plan import finish, lay, read_table, treat
+from rnnforecast.data.features.input_columns import columns
+from rnnforecast.data.time import frequency
+from rnnforecast.data.windows.origins import first_observed
 from rnnforecast.errors import DataError, Problem, UsageError
-from rnnforecast.models.pairs import MEANS
+from rnnforecast.inference.onnx import export as exporting
+from rnnforecast.inference.onnx.example_windows import real, trial
+from rnnforecast.inference.onnx.portable import Wanted
+from rnnforecast.models.compatibility import MEANS
+from rnnforecast.output.atomic_files import whole_folder, write_json, write_text
 from rnnforecast.output.export_page import page
-from rnnforecast.output.files import whole_folder, write_json, write_text
-from rnnforecast.training import device, exporting
-from rnnforecast.training.batches import Windows
-from rnnforecast.training.portable import Wanted
-from rnnforecast.training.trial import real, trial
-from rnnforecast.workflow.artifact import Run, load_run
-from rnnforecast.workflow.events import Listener, Silent
-from rnnforecast.workflow.forecasting import (
-    SHARES,
-    Member,
-    items_of,
-    levels_asked,
-    windows_of,
-)
-from rnnforecast.workflow.imputing import estimate_of
+from rnnforecast.pipeline.forecasting import SHARES, Member, items_of, levels_asked, windows_of
+from rnnforecast.pipeline.progress import Listener, Silent
+from rnnforecast.pipeline.rnn_imputation import estimate_of
+from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.training import device
+from rnnforecast.training.dataset import Windows
 
 Ints = NDArray[np.int64]
 

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnforecast.data.changes import Changes
-from rnnforecast.data.frequency import Frequency
-from rnnforecast.data.panel import Panel
-from rnnforecast.data.plan import CleaningPlan, lay, read_table
-from rnnforecast.data.read import Table
-from rnnforecast.data.regularize import inspect
-from rnnforecast.data.report import describe, percent
+from rnnforecast.data.cleaning_plan import CleaningPlan, lay, read_table
+from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.changes import Changes
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.panel.regularize import inspect
+from rnnforecast.data.profiling.cleaning_report import describe, percent
+from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.errors import OutputError, Problem
-from rnnforecast.output.files import write_text
-from rnnforecast.spec.explain import commented
+from rnnforecast.output.atomic_files import write_text
+from rnnforecast.pipeline.auto import resolve_season, shortened
+from rnnforecast.pipeline.load_spec import source_of
+from rnnforecast.pipeline.prepare import plan_of
 from rnnforecast.spec.load import parse
 from rnnforecast.spec.model import Spec
-from rnnforecast.workflow.candidates import REASONS, Candidates, covariates_of
-from rnnforecast.workflow.prepare import plan_of
-from rnnforecast.workflow.resolve import resolve_season, shortened
-from rnnforecast.workflow.spec import source_of
+from rnnforecast.spec.reference import commented
+from rnnforecast.workflow.init_candidates import REASONS, Candidates, covariates_of
 
 USUAL_HORIZONS = {
     "h": 48,

@@ -8,21 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnforecast.data.faults import spoken
-from rnnforecast.data.named import named
-from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
-from rnnforecast.data.split import split
-from rnnforecast.data.transform import Transform
-from rnnforecast.data.window import Index, first_observed, validation
+from rnnforecast.data.cleaning.transforms import Transform
+from rnnforecast.data.cleaning_plan import Cleaned, finish, lay, read_table, treat
+from rnnforecast.data.features.named import named
+from rnnforecast.data.panel.problems import spoken
+from rnnforecast.data.windows.origins import Index, first_observed, validation
+from rnnforecast.data.windows.split import split
 from rnnforecast.errors import DataError
-from rnnforecast.output.files import whole_folder, write_bytes, write_json, write_text
-from rnnforecast.output.inspected import Bar, Hiding, Importance, Inspected, Scene, Units
-from rnnforecast.training import device, probing
-from rnnforecast.workflow.artifact import Run, load_run
-from rnnforecast.workflow.choosing import Asked, Place, check_member, find
-from rnnforecast.workflow.events import Listener, Silent
-from rnnforecast.workflow.forecasting import Floats, Ints, items_of, windows_of
-from rnnforecast.workflow.imputing import estimate_of
+from rnnforecast.inference import attribution as probing
+from rnnforecast.output.atomic_files import whole_folder, write_bytes, write_json, write_text
+from rnnforecast.output.inspection.results import Bar, Hiding, Importance, Inspected, Scene, Units
+from rnnforecast.pipeline.forecasting import Floats, Ints, items_of, windows_of
+from rnnforecast.pipeline.progress import Listener, Silent
+from rnnforecast.pipeline.rnn_imputation import estimate_of
+from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.training import device
+from rnnforecast.workflow.inspect_window import Asked, Place, check_member, find
 
 JSON, HTML = "inspect.json", "inspect.html"
 
@@ -266,7 +267,7 @@ def _mean(values: Floats, axis: int) -> Floats:
 def _write(folder: Path, window: Window, found: Inspected, looked: Looked) -> Looked:
     """The pictures, the page and the numbers are in `folder`."""
     # matplotlib takes half a second to load: not before the place and the data are known to be good
-    from rnnforecast.output.inspect_page import page, sections
+    from rnnforecast.output.inspection.page import page, sections
 
     parts = sections(found)
     for part in parts:

@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.faults import spoken
-from rnnforecast.data.panel import Panel
-from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
-from rnnforecast.data.presence import behind
-from rnnforecast.data.report import changed, percent
+from rnnforecast.data.cleaning_plan import Cleaned, finish, lay, read_table, treat
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.panel.problems import spoken
+from rnnforecast.data.profiling.cleaning_report import changed, percent
+from rnnforecast.data.profiling.coverage import behind
 from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.evaluation.baselines import naive_name, seasonal_naive
-from rnnforecast.models.pairs import LOGS
-from rnnforecast.output.files import whole_folder, write_json
-from rnnforecast.output.tables import forecast_frame, table_format, write_forecast
+from rnnforecast.models.compatibility import LOGS
+from rnnforecast.output.atomic_files import whole_folder, write_json
+from rnnforecast.output.forecast_table import forecast_frame, table_format, write_forecast
+from rnnforecast.pipeline.auto import shortened
+from rnnforecast.pipeline.forecasting import Forecasts, Ints, forecast, levels_with_median
+from rnnforecast.pipeline.progress import Listener, Silent
+from rnnforecast.pipeline.rnn_imputation import estimate_of
+from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.training import device
-from rnnforecast.workflow.artifact import Run, load_run
-from rnnforecast.workflow.events import Listener, Silent
-from rnnforecast.workflow.forecasting import Forecasts, Ints, forecast, levels_with_median
-from rnnforecast.workflow.imputing import estimate_of
-from rnnforecast.workflow.resolve import shortened
-from rnnforecast.workflow.totals import Asked, beside, sample, totals
+from rnnforecast.workflow.predict_totals import Asked, beside, sample, totals
 
 TABLE, SUMMARY = "forecast.csv", "run.json"
 SHOWN = 5
@@ -194,7 +194,7 @@ def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -
     if not len(drawn):
         return 0
     # matplotlib takes half a second to load: not for those who want no plots
-    from rnnforecast.workflow.pictures import draw
+    from rnnforecast.pipeline.series_plots import draw
 
     chosen = panel.select(np.isin(np.arange(panel.size), drawn))
     naive = seasonal_naive(

@@ -12,23 +12,23 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast import __version__
-from rnnforecast.data.report import changed
+from rnnforecast.data.profiling.cleaning_report import changed
 from rnnforecast.evaluation.baselines import naive_name
-from rnnforecast.models.pairs import LOGS
-from rnnforecast.output.files import write_json, write_text
-from rnnforecast.output.plots import plot_loss
+from rnnforecast.models.compatibility import LOGS
+from rnnforecast.output.atomic_files import write_json, write_text
+from rnnforecast.output.forecast_plots import plot_loss
+from rnnforecast.pipeline import data_report
+from rnnforecast.pipeline.auto import shortened
+from rnnforecast.pipeline.prepare import Prepared, prepare
+from rnnforecast.pipeline.progress import Listener, Recorder, Silent
+from rnnforecast.pipeline.run_folder import MARK, Run, load_run, new_run, write_model
+from rnnforecast.pipeline.series_plots import draw
 from rnnforecast.spec.load import dump
 from rnnforecast.training import device
-from rnnforecast.training.loop import Row
-from rnnforecast.training.parallel import ALONE, Team
-from rnnforecast.workflow import data_report
-from rnnforecast.workflow.artifact import MARK, Run, load_run, new_run, write_model
-from rnnforecast.workflow.events import Listener, Recorder, Silent
-from rnnforecast.workflow.fitting import Fitted, Session
-from rnnforecast.workflow.holdout import spread_over
-from rnnforecast.workflow.pictures import draw
-from rnnforecast.workflow.prepare import Prepared, prepare
-from rnnforecast.workflow.resolve import shortened
+from rnnforecast.training.distributed import ALONE, Team
+from rnnforecast.training.trainer import Row
+from rnnforecast.workflow.train_evaluation import spread_over
+from rnnforecast.workflow.train_session import Fitted, Session
 
 NAMED = 5
 """Series left out that are named in a warning; the log and `check` name all."""

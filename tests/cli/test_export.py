@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.training import exporting
+from rnnforecast.inference.onnx import export as exporting
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.workflow import export as workflow
-from rnnforecast.workflow.artifact import load_run
 
 Run = Callable[..., Any]
 

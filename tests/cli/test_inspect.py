@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.named import named
+from rnnforecast.data.features.named import named
 from rnnforecast.models import registry
-from rnnforecast.workflow.prepare import prepare
+from rnnforecast.pipeline.prepare import prepare
 
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]

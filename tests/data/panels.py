@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.frequency import parse
-from rnnforecast.data.panel import Panel
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.time.frequency import parse
 
 
 def panel(

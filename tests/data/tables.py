@@ -7,9 +7,9 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.read import Table
-from rnnforecast.data.roles import Roles
-from rnnforecast.data.sniff import Lines
+from rnnforecast.data.io.column_roles import Roles
+from rnnforecast.data.io.dialect import Lines
+from rnnforecast.data.io.table import Table
 
 
 class OneFile:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from rnnforecast.models import registry
 from rnnforecast.models.backbones.transformer import positions
-from rnnforecast.models.contract import NO_NOISE, Noise
-from rnnforecast.models.stack import Plan, Stack
+from rnnforecast.models.base import NO_NOISE, Noise
+from rnnforecast.models.layers.stack import Plan, Stack
 
 Array = NDArray[np.float64]
 

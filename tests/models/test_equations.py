@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnforecast.models import registry
-from rnnforecast.models.contract import NO_NOISE
+from rnnforecast.models.base import NO_NOISE
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]

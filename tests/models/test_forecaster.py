@@ -14,14 +14,14 @@ from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from rnnforecast.models import registry
-from rnnforecast.models.architecture import Architecture
-from rnnforecast.models.covariates import Sizes
+from rnnforecast.models.compatibility import Choice, refusals
+from rnnforecast.models.config import Architecture
 from rnnforecast.models.forecaster import PATHS, Forecaster
-from rnnforecast.models.heads import LOSSES
-from rnnforecast.models.history import History
-from rnnforecast.models.normalize import NORMALIZERS
-from rnnforecast.models.pairs import Choice, refusals
-from rnnforecast.models.stack import Plan
+from rnnforecast.models.heads.heads import LOSSES
+from rnnforecast.models.inputs import History
+from rnnforecast.models.layers.covariates import Sizes
+from rnnforecast.models.layers.stack import Plan
+from rnnforecast.models.scaling.window_scaler import NORMALIZERS
 
 DECODERS = ("direct", "forking", "parallel", "recursive", "seq2seq")
 LEVELS = (0.1, 0.5, 0.8, 0.9)

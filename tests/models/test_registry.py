@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.models import registry
-from rnnforecast.models.contract import NO_NOISE
+from rnnforecast.models.base import NO_NOISE
 
 
 def test_every_file_in_the_folder_is_a_choice() -> None:

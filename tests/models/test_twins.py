@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from rnnforecast.models import registry
-from rnnforecast.models.contract import NO_NOISE, Noise
-from rnnforecast.models.stack import Plan, Stack
+from rnnforecast.models.base import NO_NOISE, Noise
+from rnnforecast.models.layers.stack import Plan, Stack
 
 B, G, K = 3, 7, 6
 

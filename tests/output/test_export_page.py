@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnforecast.data.transform import Transform
+from rnnforecast.data.cleaning.transforms import Transform
 from rnnforecast.output.export_page import TRANSFORMS, page
 
 INPUTS = [

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnforecast.models.architecture import Architecture
+from rnnforecast.models.config import Architecture
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.stack import Plan
-from rnnforecast.training.batches import Batch, Sampler, Tables, Windows
-from rnnforecast.training.loop import Fitter, Recipe
-from rnnforecast.training.state import FitState
+from rnnforecast.models.layers.stack import Plan
+from rnnforecast.training.dataset import Batch, Sampler, Tables, Windows
+from rnnforecast.training.fit_state import FitState
+from rnnforecast.training.trainer import Fitter, Recipe
 
 RECIPE = Recipe(
     max_steps=60,

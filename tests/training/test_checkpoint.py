@@ -19,7 +19,7 @@ from rnnforecast.training.checkpoint import (
     weights_from_bytes,
     weights_to_bytes,
 )
-from rnnforecast.training.loop import FitState, Row
+from rnnforecast.training.trainer import FitState, Row
 
 
 def state(**changes: object) -> FitState:

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.optim import swa_utils
 from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau
 
-from rnnforecast.models.history import History
-from rnnforecast.training.averaging import first_averaged
-from rnnforecast.training.batches import Batch
-from rnnforecast.training.compiling import compile_forward
-from rnnforecast.training.loop import Fitter, Recipe
+from rnnforecast.models.inputs import History
+from rnnforecast.training.compile import compile_forward
+from rnnforecast.training.dataset import Batch
 from rnnforecast.training.optimizers import UPDATES, Optimizer, add_l1
-from rnnforecast.training.schedule import FALL, PLATEAU_FALL, PLATEAU_PATIENCE, fallen, rate
+from rnnforecast.training.schedules import FALL, PLATEAU_FALL, PLATEAU_PATIENCE, fallen, rate
+from rnnforecast.training.trainer import Fitter, Recipe
+from rnnforecast.training.weight_averaging import first_averaged
 from tests.training.fits import (
     RECIPE,
     Weights,

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.changes import Changes
-from rnnforecast.data.panel import Panel
-from rnnforecast.data.plan import lay, read_table
-from rnnforecast.data.report import REPAIRS
+from rnnforecast.data.cleaning_plan import lay, read_table
+from rnnforecast.data.panel.changes import Changes
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.profiling.cleaning_report import REPAIRS
+from rnnforecast.pipeline.prepare import plan_of
 from rnnforecast.spec.load import parse
-from rnnforecast.workflow.prepare import plan_of
 
 RULES: dict[str, list[str]] = {
     "duplicates": ["clean.duplicates=mean", "clean.frequency=h", "clean.irregular=snap"],

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import yaml
 
-from rnnforecast.data.plan import lay, read_table
+from rnnforecast.data.cleaning_plan import lay, read_table
 from rnnforecast.errors import DataError, SpecError
+from rnnforecast.pipeline.load_spec import source_of
+from rnnforecast.pipeline.prepare import Prepared, plan_of, settle
 from rnnforecast.spec.load import parse
 from rnnforecast.workflow.check import REPAIRS
-from rnnforecast.workflow.prepare import Prepared, plan_of, settle
-from rnnforecast.workflow.spec import source_of
 
 FOLDER = Path(__file__).parent.parent / "data_faults"
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(

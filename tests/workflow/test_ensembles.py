@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from rnnforecast.evaluation.conformal import AS_IT_IS, Widening
+from rnnforecast.evaluation.calibration import AS_IT_IS, Widening
+from rnnforecast.pipeline import run_folder as artifact
+from rnnforecast.pipeline.load_spec import load_spec, variants
+from rnnforecast.pipeline.members import members_of
+from rnnforecast.pipeline.prepare import prepare
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.spec.model import Spec
-from rnnforecast.workflow import artifact
-from rnnforecast.workflow.artifact import load_run
-from rnnforecast.workflow.members import members_of
-from rnnforecast.workflow.prepare import prepare
-from rnnforecast.workflow.spec import load_spec, variants
 from tests.workflow.runs import StopAt, contents, same, trained, weights
 
 pytestmark = pytest.mark.usefixtures("without_pictures")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.workflow.artifact import load_run
+from rnnforecast.pipeline.run_folder import load_run
 from tests.workflow.runs import StopAt, contents, same, trained, weights
 
 pytestmark = pytest.mark.usefixtures("without_pictures")

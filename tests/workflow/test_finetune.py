@@ -14,10 +14,10 @@ import torch
 import yaml
 
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.workflow.events import Silent
-from rnnforecast.workflow.finetune import Start
-from rnnforecast.workflow.fitting import Session
-from rnnforecast.workflow.prepare import prepare
+from rnnforecast.pipeline.finetune import Start
+from rnnforecast.pipeline.prepare import prepare
+from rnnforecast.pipeline.progress import Silent
+from rnnforecast.workflow.train_session import Session
 from tests.workflow.runs import SETS, StopAt, contents, same, trained, weights
 
 pytestmark = pytest.mark.usefixtures("without_pictures")

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from rnnforecast.errors import SpecError
+from rnnforecast.pipeline.prepare import prepare
+from rnnforecast.pipeline.progress import Silent
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.spec.load import load
-from rnnforecast.training.least_squares import STRETCHES
-from rnnforecast.workflow.artifact import load_run
-from rnnforecast.workflow.events import Silent
-from rnnforecast.workflow.fitting import Session
-from rnnforecast.workflow.prepare import prepare
+from rnnforecast.training.ridge import STRETCHES
+from rnnforecast.workflow.train_session import Session
 from tests.workflow.runs import StopAt, trained
 
 FEW = ("training.max_steps=2", "model.hidden_size=4", "forecast.plots=0")
@@ -131,7 +131,7 @@ def test_a_training_that_goes_on_does_not_choose_again(
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("rnnforecast.workflow.fitting.first_choice", never)
+    monkeypatch.setattr("rnnforecast.workflow.train_session.first_choice", never)
     trained("run", *FEW, "training.max_steps=40", resume=True)
     assert taken() == "theta"
 

@@ -16,14 +16,14 @@ import pandas as pd
 import pytest
 import torch
 
-from rnnforecast.data.plan import Cleaned, finish, lay, read_table, treat
+from rnnforecast.data.cleaning_plan import Cleaned, finish, lay, read_table, treat
+from rnnforecast.pipeline import rnn_imputation as imputing
+from rnnforecast.pipeline.forecasting import windows_of
+from rnnforecast.pipeline.members import architecture_of
+from rnnforecast.pipeline.prepare import Prepared, plan_of, settle
+from rnnforecast.pipeline.rnn_imputation import estimate_of
 from rnnforecast.spec.load import parse
 from rnnforecast.spec.types import Missing, Transform
-from rnnforecast.workflow import imputing
-from rnnforecast.workflow.forecasting import windows_of
-from rnnforecast.workflow.imputing import estimate_of
-from rnnforecast.workflow.members import architecture_of
-from rnnforecast.workflow.prepare import Prepared, plan_of, settle
 
 STEPS, HORIZON, CHANGED = 90, 4, 66
 """Steps of a series, and the one from which on the second file differs."""

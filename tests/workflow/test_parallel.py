@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 from rnnforecast.errors import SpecError
-from rnnforecast.training.parallel import ALONE, Team, joined
-from rnnforecast.workflow.events import Silent
-from rnnforecast.workflow.fitting import Session
-from rnnforecast.workflow.prepare import prepare
+from rnnforecast.pipeline.prepare import prepare
+from rnnforecast.pipeline.progress import Silent
+from rnnforecast.training.distributed import ALONE, Team, joined
+from rnnforecast.workflow.train_session import Session
 
 Given = Callable[..., None]
 

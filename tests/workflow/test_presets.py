@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rnnforecast.pipeline.prepare import prepare
+from rnnforecast.pipeline.presets import BEST_MEMBERS
+from rnnforecast.pipeline.progress import Recorder, Silent
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.spec.load import load
-from rnnforecast.workflow.artifact import load_run
-from rnnforecast.workflow.events import Recorder, Silent
-from rnnforecast.workflow.prepare import prepare
-from rnnforecast.workflow.presets import BEST_MEMBERS
 from rnnforecast.workflow.train import train
 
 SMALL = ("training.max_steps=2", "model.hidden_size=4", "forecast.plots=0")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.errors import UsageError
-from rnnforecast.workflow.totals import Asked, beside
+from rnnforecast.workflow.predict_totals import Asked, beside
 from tests.workflow.runs import trained
 
 pytestmark = pytest.mark.usefixtures("without_pictures")

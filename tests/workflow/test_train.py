@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from rnnforecast.errors import UsageError
-from rnnforecast.workflow import fitting
+from rnnforecast.workflow import train_session as fitting
 from rnnforecast.workflow.train import Trained
 from rnnforecast.workflow.train import train as train_run
 from tests.workflow import runs

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import torch
 
-from rnnforecast.workflow.drawing import Emphasis
-from rnnforecast.workflow.events import Silent
-from rnnforecast.workflow.fitting import Session
-from rnnforecast.workflow.prepare import prepare
+from rnnforecast.pipeline.prepare import prepare
+from rnnforecast.pipeline.progress import Silent
+from rnnforecast.workflow.train_sampling import Emphasis
+from rnnforecast.workflow.train_session import Session
 from tests.workflow.runs import StopAt, trained, weights
 from tests.workflow.test_train import contents, run
 

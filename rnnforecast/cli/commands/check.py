@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnforecast.cli.console import Voice
-from rnnforecast.cli.failures import told
+from rnnforecast.cli.error_handling import told
 from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
 
@@ -106,7 +106,7 @@ def _print(voice: Voice, found: Checked) -> None:
         voice.out.print(f"{found.short:,} series too short to be scored: used in the last fit only")
     for choice in found.choices:
         voice.out.print(f"auto  {choice}", markup=False)
-    from rnnforecast.workflow.data_report import worst
+    from rnnforecast.pipeline.data_report import worst
 
     header, rows = worst(found.report, ROWS)
     table = Table(box=None, pad_edge=False, header_style="bold")

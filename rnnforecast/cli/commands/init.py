@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import Voice
-from rnnforecast.cli.failures import told
+from rnnforecast.cli.error_handling import told
 from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Overrides, Quiet, Verbose
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import Voice
-from rnnforecast.cli.failures import told
+from rnnforecast.cli.error_handling import told
 from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
@@ -62,8 +62,8 @@ def inspect(
     """Look inside a network: its units and gates, its memory, and what the forecast hangs on."""
     voice = Voice(quiet=quiet, verbose=verbose)
     with told(voice):
-        from rnnforecast.workflow.choosing import Asked
         from rnnforecast.workflow.inspect import inspect as look
+        from rnnforecast.workflow.inspect_window import Asked
 
         imported()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnforecast.cli.console import Voice
-from rnnforecast.cli.failures import told
+from rnnforecast.cli.error_handling import told
 from rnnforecast.cli.options import Json
 
 

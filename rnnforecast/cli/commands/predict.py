@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import Voice
-from rnnforecast.cli.failures import told
+from rnnforecast.cli.error_handling import told
 from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
@@ -62,7 +62,7 @@ def predict(
     with told(voice):
         from rnnforecast.errors import Problem, UsageError
         from rnnforecast.workflow.predict import predict as forecast
-        from rnnforecast.workflow.totals import Asked
+        from rnnforecast.workflow.predict_totals import Asked
 
         imported()
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import Voice
-from rnnforecast.cli.failures import stoppable, told
+from rnnforecast.cli.error_handling import stoppable, told
 from rnnforecast.cli.garbage import imported
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
 
@@ -40,11 +40,11 @@ def train(
     """
     voice = Voice(quiet=quiet, verbose=verbose)
     with told(voice):
-        from rnnforecast.workflow.spec import load_spec
+        from rnnforecast.pipeline.load_spec import load_spec
 
         load_spec(spec, set_ or [])  # a wrong spec is told before anything heavy is loaded
         from rnnforecast.batch.lock import only_writer
-        from rnnforecast.training.parallel import joined
+        from rnnforecast.training.distributed import joined
         from rnnforecast.workflow.train import train as run
 
         imported()

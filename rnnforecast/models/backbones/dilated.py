@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from rnnforecast.models import registry
-from rnnforecast.models.contract import Noise, State
-from rnnforecast.models.recurrence import Steps
+from rnnforecast.models.base import Noise, State
+from rnnforecast.models.layers.cell_layer import Steps
 
 TRAITS = ("noise",)
 

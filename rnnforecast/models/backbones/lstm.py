@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from rnnforecast.models.contract import Noise
-from rnnforecast.models.recurrence import CellState, Steps, weights_of
+from rnnforecast.models.base import Noise
+from rnnforecast.models.layers.cell_layer import CellState, Steps, weights_of
 
 TRAITS = ("noise", "bidirectional")
 

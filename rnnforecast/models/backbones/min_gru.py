@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, relu
 
-from rnnforecast.models.contract import Noise, State
-from rnnforecast.models.scan import scan
+from rnnforecast.models.base import Noise, State
+from rnnforecast.models.layers.parallel_scan import scan
 
 TRAITS = ()
 

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from rnnforecast.models.backbones.min_gru import log_candidate
-from rnnforecast.models.contract import Noise, State
-from rnnforecast.models.scan import scan
+from rnnforecast.models.base import Noise, State
+from rnnforecast.models.layers.parallel_scan import scan
 
 TRAITS = ()
 

@@ -30,8 +30,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from rnnforecast.models.contract import Noise
-from rnnforecast.models.recurrence import CellState, Steps
+from rnnforecast.models.base import Noise
+from rnnforecast.models.layers.cell_layer import CellState, Steps
 
 TRAITS = ("noise",)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.models.contract import Noise, State
+from rnnforecast.models.base import Noise, State
 
 TRAITS = ()
 

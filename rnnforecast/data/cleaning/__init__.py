@@ -1,0 +1,1 @@
+"""Cleaning of target values: outliers, transforms, seasonality, imputation."""

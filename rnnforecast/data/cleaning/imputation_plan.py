@@ -1,0 +1,229 @@
+"""Filling gaps by plan: which method serves which target, and what the fitted ones have learnt."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data.cleaning import imputation_sklearn as impute_learned
+from rnnforecast.data.cleaning.imputation import Filled, Method, fill_columns
+from rnnforecast.data.cleaning.imputation_sklearn import Learned
+from rnnforecast.data.cleaning.transforms import Transform
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.time import calendar_features as calendar
+from rnnforecast.errors import Problem, SpecError
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Value = TypeVar("Value")
+
+FITTED = impute_learned.METHODS
+"""Methods that are fitted to the training part and stored."""
+
+Estimate = Callable[[Floats, Bools, Ints], tuple[Floats, Floats, Ints]]
+"""`(values [N, C], observed [N, C], offsets [S + 1])` to inputs, causal and known_from, all
+`[N, C]`, see `impute.Filled`: the recurrent imputer, which lives with the networks."""
+
+
+@dataclass(frozen=True)
+class FillPlan:
+    """How gaps are filled, settled once `methods` and `values` have an entry a target."""
+
+    methods: Any = "mask"
+    """One for all targets or a mapping by name; settled a tuple."""
+    values: Any = 0.0
+    """What `constant` and `special` put in, likewise; settled on the scale of the transform."""
+    longest_gap: int | None = None
+    season: int = 1
+    seed: int = 1
+    learned: Mapping[str, Learned] = field(default_factory=dict)
+    weights: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    """Of the recurrent imputer."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is too large for them is in `arrays`."""
+        return {
+            "methods": list(self.methods),
+            "values": list(self.values) if isinstance(self.values, tuple) else self.values,
+            "longest_gap": self.longest_gap,
+            "season": self.season,
+            "seed": self.seed,
+        }
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The samples of the fitted methods and the weights of the recurrent one."""
+        parts = {method: learned.arrays() for method, learned in self.learned.items()}
+        parts["rnn"] = dict(self.weights)
+        return {f"{part}.{name}": a for part, held in parts.items() for name, a in held.items()}
+
+    @classmethod
+    def from_json(
+        cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> FillPlan:
+        """The plan that `to_json` and `arrays` wrote."""
+        parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
+        for name, array in arrays.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = array
+        weights = parts.pop("rnn", {})
+        settled = {name: tuple(stored[name]) for name in ("methods", "values")}
+        learned = {method: Learned.from_arrays(method, held) for method, held in parts.items()}
+        return cls(**{**stored, **settled}, learned=learned, weights=weights)
+
+    def for_targets(self, names: Sequence[str]) -> FillPlan:
+        """With one method and one value a target. SpecError for a name that is no target."""
+        methods = per_target(self.methods, names, "clean.missing", "mask")
+        values = per_target(self.values, names, "clean.fill_value", 0.0)
+        return replace(
+            self,
+            methods=tuple("constant" if method == "zero" else method for method in methods),
+            values=tuple(
+                0.0 if method == "zero" else float(value)
+                for method, value in zip(methods, values, strict=True)
+            ),
+        )
+
+    def on_scale(self, transform: Transform, names: Sequence[str]) -> FillPlan:
+        """With the fill values on the scale of a transform. SpecError where one has no place there.
+
+        A plan is put on its scale once, when it is learnt.
+        """
+        values = transform.apply(np.array([self.values], dtype=np.float64))[0]
+        problems = [
+            Problem(
+                "clean.missing",
+                f"{given:g} cannot stand in for missing values of '{name}': it has no place on the"
+                " scale of clean.transform",
+                "set another clean.fill_value, or another transform such as log1p",
+            )
+            for name, method, given, value in zip(
+                names, self.methods, self.values, values, strict=True
+            )
+            if method in ("constant", "special") and np.isnan(value)
+        ]
+        if problems:
+            raise SpecError(*problems)
+        return replace(self, values=tuple(np.nan_to_num(values).tolist()))
+
+    def columns(self, method: str) -> list[int]:
+        """The targets that ask for the method."""
+        return [c for c, name in enumerate(self.methods) if name == method]
+
+    def learn(self, values: Floats, observed: Bools, panel: Panel, told: Bools) -> FillPlan:
+        """The plan with the fitted methods fitted to the rows `told [N]`."""
+        if not set(FITTED) & set(self.methods):
+            return self
+        cycles = _cycles(panel)
+        learned: dict[str, Learned] = {
+            method: impute_learned.learn(
+                values[:, columns],
+                observed[:, columns],
+                panel.offsets,
+                told,
+                method,
+                season=self.season,
+                calendar=cycles,
+                seed=self.seed,
+            )
+            for method in FITTED
+            if (columns := self.columns(method))
+        }
+        return replace(self, learned=learned)
+
+    def apply(
+        self, values: Floats, observed: Bools, panel: Panel, estimate: Estimate | None
+    ) -> Filled:
+        """`values [N, C]` without gaps."""
+        simple: list[Method] = ["mask" if m in (*FITTED, "rnn") else m for m in self.methods]
+        filled = fill_columns(
+            values,
+            observed,
+            panel.offsets,
+            simple,
+            times=_times(panel) if "time" in self.methods else None,
+            season=self.season,
+            fill_values=self.values,
+            longest_gap=self.longest_gap,
+            settled=panel.settled,
+        )
+        sure, may_fill = observed, ~observed & filled.present
+        if panel.settled is not None:
+            # what is drawn between two observations is not known yet, nor that nothing will be
+            known = panel.settled <= np.arange(len(observed))[:, None]
+            sure, may_fill = observed & known, may_fill & known
+        if self.longest_gap is not None:
+            may_fill &= filled.elapsed <= self.longest_gap
+        for method, learned in self.learned.items():
+            columns = self.columns(method)
+            inputs = impute_learned.apply(
+                learned,
+                values[:, columns],
+                sure[:, columns],
+                panel.offsets,
+                calendar=_cycles(panel),
+            )
+            filled = self._put_in(filled, columns, may_fill, inputs, inputs, None)
+        if columns := self.columns("rnn"):
+            assert estimate is not None
+            found = estimate(values[:, columns], sure[:, columns], panel.offsets)
+            filled = self._put_in(filled, columns, may_fill, *found)
+        return filled
+
+    def _put_in(
+        self,
+        filled: Filled,
+        columns: list[int],
+        may_fill: Bools,
+        inputs: Floats,
+        causal: Floats,
+        known_from: Ints | None,
+    ) -> Filled:
+        """The estimates `[N, len(columns)]` in place of the stand-ins of `mask`, in the cells that
+        `may_fill [N, C]` names."""
+        gap = may_fill[:, columns]
+        parts = {name: getattr(filled, name).copy() for name in ("inputs", "visible", "causal")}
+        parts["inputs"][:, columns] = np.where(gap, inputs, parts["inputs"][:, columns])
+        parts["causal"][:, columns] = np.where(gap, causal, parts["causal"][:, columns])
+        parts["visible"][:, columns] |= gap
+        known = filled.known_from
+        if known is not None or known_from is not None:
+            own = np.broadcast_to(np.arange(len(gap))[:, None], may_fill.shape)
+            known = own.copy() if known is None else known.copy()
+            asked = own[:, columns] if known_from is None else known_from
+            known[:, columns] = np.where(gap, asked, known[:, columns])
+        return replace(filled, **parts, known_from=known)
+
+
+def _times(panel: Panel) -> Floats:
+    return panel.flat_stamps().astype(np.int64).astype(np.float64)
+
+
+def _cycles(panel: Panel) -> Floats:
+    """`[N, D]` sine and cosine of the calendar's cycles."""
+    if panel.frequency.kind == "integer":
+        return np.zeros((len(panel.targets), 0))
+    names = calendar.names(panel.frequency, "auto")
+    return np.asarray(calendar.build(panel.flat_stamps(), names), dtype=np.float64)
+
+
+def per_target(
+    given: Mapping[str, Value] | Value, names: Sequence[str], key: str, default: Value
+) -> tuple[Value, ...]:
+    """One value a target; a group names some of them. SpecError for a name that is no target."""
+    if not isinstance(given, Mapping):
+        return (given,) * len(names)
+    problems = []
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1, 0.5)
+            cure = f"did you mean '{near[0]}'?" if near else f"the targets are {', '.join(names)}"
+            problems.append(Problem(key, f"'{name}' is no target", cure))
+    if problems:
+        raise SpecError(*problems)
+    return tuple(given.get(name, default) for name in names)

@@ -1,0 +1,242 @@
+"""The cleaning plan: how a file becomes what the network reads, learnt once and then only applied.
+
+`lay` brings the rows on to a calendar, `learn` settles on the training part all that is still
+open, and `clean` does to a new file exactly what was done then: the same columns, calendar, rules,
+scales, vocabularies and fills. The plan is stored with the run, as plain values and arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter
+
+from rnnforecast.data.cleaning import outliers as outliers_of
+from rnnforecast.data.cleaning import transforms as transform_of
+from rnnforecast.data.cleaning.imputation import Filled
+from rnnforecast.data.cleaning.imputation_plan import Estimate, FillPlan, per_target
+from rnnforecast.data.cleaning.outliers import Outliers
+from rnnforecast.data.cleaning.transforms import Bounds, Transform
+from rnnforecast.data.features import features as features_of
+from rnnforecast.data.features.features import FeaturePlan, Features
+from rnnforecast.data.io.read_options import Reading
+from rnnforecast.data.io.table import Table, read
+from rnnforecast.data.panel.changes import Changes
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.panel.regularize import Rules, regularize
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class OutlierRules:
+    """How outliers are found and what becomes of them, see `outliers`."""
+
+    method: outliers_of.Method = "none"
+    action: outliers_of.Action = "missing"
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class CleaningPlan:
+    """Every decision between the file and what the network reads."""
+
+    reading: Reading
+    rules: Rules = field(default_factory=Rules)
+    outliers: OutlierRules = field(default_factory=OutlierRules)
+    filling: FillPlan = field(default_factory=FillPlan)
+    features: FeaturePlan = field(default_factory=FeaturePlan)
+    methods: Mapping[str, str] | str = "none"
+    """The transform of the targets, as the spec names it."""
+    season: int = 1
+    transform: Transform = field(default_factory=lambda: Transform((), ()))
+    bounds: Bounds = field(default_factory=lambda: Bounds((), ()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as `from_json` reads them beside `arrays`."""
+        stored = asdict(self)
+        return stored | {
+            "filling": self.filling.to_json(),
+            "features": self.features.to_json(),
+        }
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What is too large for plain values."""
+        parts = {"filling": self.filling.arrays(), "features": self.features.arrays()}
+        return {
+            f"{part}.{name}": array for part, held in parts.items() for name, array in held.items()
+        }
+
+    @classmethod
+    def from_json(
+        cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> CleaningPlan:
+        """The plan that `to_json` and `arrays` wrote."""
+
+        def part(name: str) -> dict[str, npt.NDArray[Any]]:
+            return {
+                key.removeprefix(f"{name}."): array
+                for key, array in arrays.items()
+                if key.startswith(f"{name}.")
+            }
+
+        plain = {
+            "reading": TypeAdapter(Reading).validate_python(stored["reading"]),
+            "rules": TypeAdapter(Rules).validate_python(stored["rules"]),
+            "outliers": TypeAdapter(OutlierRules).validate_python(stored["outliers"]),
+            "transform": Transform.from_json(stored["transform"]),
+            "bounds": Bounds.from_json(stored["bounds"]),
+            "filling": FillPlan.from_json(stored["filling"], part("filling")),
+            "features": FeaturePlan.from_json(stored["features"], part("features")),
+        }
+        return cls(**{**stored, **plain})
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A table on its calendar, in original units."""
+
+    table: Table
+    """What it says of its columns; the rows are in the panel."""
+    panel: Panel
+    changes: Changes
+
+
+@dataclass(frozen=True)
+class Treated:
+    """The targets of a panel on the way to the network; `[N, C]` each."""
+
+    values: Floats
+    """Without outliers and transformed; NaN if missing."""
+    counted: Bools
+    """The values that are learnt from."""
+    outliers: Outliers
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """All that the network and the scores need of the data."""
+
+    panel: Panel
+    """Targets in original units, as they were observed: what scores compare with."""
+    values: Floats
+    """[N, C] as the network is to forecast them: without outliers, transformed; NaN if missing."""
+    counted: Bools
+    """[N, C] the values that are learnt from."""
+    filled: Filled
+    """`values` without gaps."""
+    features: Features
+    changes: Changes
+    outliers: Outliers
+    outside: Ints
+    """[C] values that the transform has no place for; taken as missing."""
+
+
+def read_table(plan: CleaningPlan, source: Sequence[str]) -> Table:
+    """The table that `source` (files, folders, patterns, or ``-``) holds, not yet cleaned."""
+    return read(list(source), **plan.reading.arguments())
+
+
+def lay(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> Laid:
+    """The panel that the plan's rules make of `table`.
+
+    With `skip_faulty` a series that the plan cannot repair is left out by name
+    (`changes.skipped`) and the others go on. DataError where nothing is left.
+    """
+    panel, changes = regularize(table, plan.rules, skip_faulty=skip_faulty)
+    return Laid(table.without_rows(), panel, changes)
+
+
+def learn(
+    plan: CleaningPlan,
+    laid: Laid,
+    *,
+    season: int,
+    train_end: Ints,
+) -> tuple[CleaningPlan, Treated]:
+    """Settles what is still open in `plan`; `finish` then cleans with it.
+
+    Scales, powers, vocabularies and imputers are learnt from the steps before `train_end [S]`
+    alone; where that is none at all, from the whole series. Only the weights of the recurrent
+    imputer are left to others. DataError where the data do not fit what is asked for.
+    """
+    table, panel = laid.table, laid.panel
+    told = before(panel, train_end)  # [N]
+    known = panel.observed & told[:, None]
+    names = panel.targets_names
+    methods = per_target(plan.methods, names, "clean.transform", "none")
+    elementwise = ["none" if m.endswith("difference") else m for m in methods]
+    transform = transform_of.learn(panel.targets, known, elementwise, names=names)  # type: ignore[arg-type]
+    filling = replace(plan.filling, season=season).for_targets(names)
+    plan = replace(
+        plan,
+        reading=plan.reading.settled(table),
+        rules=replace(plan.rules, frequency=panel.frequency.alias),
+        season=season,
+        transform=transform,
+        bounds=transform_of.learn_bounds(panel.targets, known),
+        filling=filling.on_scale(transform, names),
+    )
+    treated = treat(plan, panel)
+    filling = plan.filling.learn(treated.values, treated.counted, panel, told)
+    features = features_of.learn(plan.features, table, panel, told)
+    return replace(plan, filling=filling, features=features), treated
+
+
+def treat(plan: CleaningPlan, panel: Panel) -> Treated:
+    """The targets of a panel as a settled plan has them learnt, gaps and all."""
+    rules = plan.outliers
+    found = outliers_of.find(
+        panel.targets,
+        panel.observed,
+        panel.offsets,
+        method=rules.method,
+        threshold=rules.threshold,
+        season=plan.season,
+    )
+    values, observed = outliers_of.treat(panel.targets, panel.observed, found, rules.action)
+    values = plan.transform.apply(values)
+    return Treated(values, observed & ~np.isnan(values), found)
+
+
+def finish(
+    plan: CleaningPlan,
+    laid: Laid,
+    treated: Treated,
+    *,
+    horizon: int,
+    estimate: Estimate | None = None,
+    needed: int = 0,
+) -> Cleaned:
+    """What a settled plan makes of a table that is laid and treated, with covariates for `horizon`
+    steps ahead. `estimate` is the imputer of `missing: rnn`.
+
+    DataError where a covariate is not known for the `needed` first of them and nothing may stand in
+    for it.
+    """
+    panel = laid.panel
+    return Cleaned(
+        panel=panel,
+        values=treated.values,
+        counted=treated.counted,
+        filled=plan.filling.apply(treated.values, treated.counted, panel, estimate),
+        features=features_of.build(
+            plan.features, laid.table, panel, horizon=horizon, season=plan.season, needed=needed
+        ),
+        changes=laid.changes,
+        outliers=treated.outliers,
+        outside=plan.transform.outside(panel.targets),
+    )
+
+
+def before(panel: Panel, train_end: Ints) -> Bools:
+    """[N] the rows before `train_end [S]`; all where there would be none."""
+    step = np.arange(len(panel.targets)) - np.repeat(panel.offsets[:-1], panel.lengths)
+    told = step < np.repeat(train_end, panel.lengths)
+    return told if (panel.observed & told[:, None]).any() else np.ones_like(told)

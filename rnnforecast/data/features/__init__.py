@@ -1,0 +1,1 @@
+"""Covariates and calendar features as input columns of the network."""

@@ -1,0 +1,66 @@
+"""The covariates of a network in words: what each of its input columns is made from, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rnnforecast.data.features.covariates import LARGEST, Covariate
+from rnnforecast.data.features.features import FeaturePlan
+from rnnforecast.data.time import calendar_features as calendar
+from rnnforecast.data.time.frequency import Frequency
+
+Columns = dict[str, list[dict[str, Any]]]
+
+INPUTS = {"past": "past", "future": "known", "static": "static"}
+"""What the network calls the covariates of each role."""
+
+
+def columns(plan: FeaturePlan, frequency: Frequency, *, gaps: bool) -> Columns:
+    """Of each input (``past``, ``past_codes``, ``known`` …) its columns in order: `name`, what it
+    `is`, and of a category its `codes`. `gaps`: rows need not be regular."""
+    found: Columns = {f"{name}{kind}": [] for name in INPUTS.values() for kind in ("", "_codes")}
+    for one in plan.covariates.covariates:
+        kind = "_codes" if one.kind == "category" else ""
+        found[INPUTS[one.role] + kind] += _category(one) if kind else _numbers(one)
+    if gaps:
+        found["past"].append(_told("time since the row before", "log(1 + x), x in steps"))
+    found["known"] += _of_time(plan, frequency)
+    return {name: told for name, told in found.items() if told}
+
+
+def _told(name: str, how: str) -> dict[str, Any]:
+    return {"name": name, "is": how}
+
+
+def _category(one: Covariate) -> list[dict[str, Any]]:
+    codes = {word: code for code, word in enumerate(one.vocabulary, 1)}
+    return [_told(one.columns[0], "a code; 0 is blank or unseen in training") | {"codes": codes}]
+
+
+def _numbers(one: Covariate) -> Iterator[dict[str, Any]]:
+    if one.kind == "number":
+        for name, mean, scale in zip(one.columns, one.mean, one.scale, strict=True):
+            how = f"(x - {mean!r}) / {scale!r}, within ±{LARGEST:g}; a blank takes the last value"
+            yield _told(name, how)
+    else:
+        name = f"{one.columns[0]} … {one.columns[-1]}" if len(one.columns) > 1 else one.columns[0]
+        for part in range(1, len(one.scale) + 1):
+            yield _told(f"{name}, part {part}", f"of the run's own reduction of this {one.kind}")
+    if one.indicator:
+        yield from (
+            _told(f"{name} known", "1 where it was not blank, else 0") for name in one.columns
+        )
+
+
+def _of_time(plan: FeaturePlan, frequency: Frequency) -> Iterator[dict[str, Any]]:
+    for cycle in plan.calendar:
+        for wave in ("sine", "cosine"):
+            yield _told(f"{cycle}, {wave}", f"{wave} of 2π times the share of the cycle gone by")
+    if plan.holidays:
+        for name in calendar.holiday_names(frequency, plan.holiday_window):
+            yield _told(name, f"public holidays of {plan.holidays}; 1 for one, else 0")
+    if plan.age:
+        yield _told(
+            "age", f"log(1 + n) / log(1 + {calendar.OLD:g}), n steps since the series began"
+        )

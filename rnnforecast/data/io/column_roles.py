@@ -1,0 +1,302 @@
+"""Which column is the time, which tell the series apart and which are forecast."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from rnnforecast.data.io.number_format import NUMBER, USUAL
+from rnnforecast.data.time import format as stamps
+from rnnforecast.errors import DataError, Problem
+
+# In order of preference.
+_TIME = (
+    *("ds", "timestamp", "datetime", "date_time", "date", "time", "datum", "zeit", "period"),
+    *("month", "quarter", "week", "day", "hour", "year"),
+)
+_COUNTER = (*_TIME, "t", "step", "time_idx", "time_index", "index", "idx", "tick")
+_TARGET = (
+    *("y", "target", "value", "values", "sales", "demand", "quantity", "qty", "volume", "load"),
+    *("consumption", "count", "cnt", "amount", "units", "price", "close", "traffic", "revenue"),
+)
+_SERIES = {"unique_id", "series_id", "series", "item_id", "ts_id", "time_series_id", "key"}
+_ID_WORDS = {
+    *("id", "uid", "key", "code", "nbr", "number", "name", "series", "group", "category"),
+    *("store", "shop", "item", "product", "sku", "article", "brand", "family", "dept"),
+    *("department", "sensor", "station", "meter", "device", "machine", "line", "plant", "site"),
+    *("location", "zone", "region", "country", "state", "city", "route", "channel", "household"),
+    *("customer", "client", "symbol", "ticker", "variable", "metric"),
+}
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each column is for."""
+
+    time: str
+    series: tuple[str, ...]
+    """Empty: the whole table is one series."""
+    targets: tuple[str, ...]
+    others: tuple[str, ...]
+    """Columns that are not used."""
+    layout: Literal["long", "wide", "single"]
+    reasons: dict[str, str]
+    """Why, for "time", "series" and "targets"."""
+    covariates: tuple[str, ...] = ()
+    """In the order they are asked for."""
+    words: tuple[str, ...] = ()
+    """The covariates that are read as text; the others are numbers."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of ids and words."""
+        return (*self.series, *self.words)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns of numbers: targets, then covariates."""
+        return (*self.targets, *(name for name in self.covariates if name not in self.words))
+
+
+def infer_roles(
+    head: pd.DataFrame,
+    *,
+    time: str = "auto",
+    series: str | Sequence[str] = "auto",
+    targets: str | Sequence[str] = "auto",
+    covariates: Sequence[str] = (),
+    words: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    name: str = "the data",
+) -> Roles:
+    """Every column has a role; names that are given are kept, "auto" is found from the rows.
+
+    Of the `covariates` those in `words` are text and those in `numbers` numbers, the others what
+    they look like. Texts in `missing` count as blank in columns of numbers.
+
+    `head` holds rows as text, blank cells as "". Raises DataError naming `name` where no column
+    or more than one could be the time, no column is numeric, or a given column does not exist.
+    """
+    head = head.fillna("").astype(object).map(str.strip)
+    fixed = [] if time == "auto" else [time]
+    fixed += [column for names in (series, targets) if names != "auto" for column in names]
+    fixed += covariates
+    _check_given(fixed, head, name)
+    blank = {*USUAL, *missing}
+
+    def filled(column: str) -> list[str]:
+        return [cell for cell in head[column] if cell not in blank]
+
+    plain = [c for c in covariates if c not in words and c not in numbers]
+    texts = {c for c in plain if not _looks_numeric(filled(c))} | {*words}
+    reasons = dict.fromkeys(("time", "series", "targets"), "given")
+    columns = [str(column) for column in head.columns if column]
+    known = set(fixed)
+    free = [column for column in columns if column not in known]
+    numeric = {column for column in free if _is_numeric(column, filled(column))}
+    if time == "auto":
+        time, reasons["time"] = _find_time(head, free, name)
+    free = [column for column in free if column != time]
+    if series == "auto":
+        series, reasons["series"] = _find_series(head, time, free, numeric)
+    free = [column for column in free if column not in series]
+    if targets == "auto":
+        choice = [column for column in free if column in numeric]
+        targets, reasons["targets"] = _find_targets(head, choice, list(series), name)
+    used = {time, *series, *targets, *covariates}
+    layout: Literal["long", "wide", "single"] = (
+        "long" if series else "wide" if len(targets) > 1 else "single"
+    )
+    others = tuple(column for column in columns if column not in used)
+    return Roles(
+        time,
+        tuple(series),
+        tuple(targets),
+        others,
+        layout,
+        reasons,
+        covariates=tuple(covariates),
+        words=tuple(column for column in covariates if column in texts),
+    )
+
+
+def missing_columns(names: Sequence[str], columns: Sequence[str], where: str) -> list[Problem]:
+    """One problem for each name that is not a column, with the nearest one that is."""
+    known = {column.lower(): column for column in columns}
+    there = set(columns)
+    problems = []
+    for wanted in (name for name in dict.fromkeys(names) if name not in there):
+        near = difflib.get_close_matches(wanted.lower(), known, n=1, cutoff=0.6)
+        hint = f"did you mean {known[near[0]]!r}? " if near else ""
+        cure = f"{hint}the columns are {', '.join(map(repr, columns))}"
+        problems.append(Problem(where, f"there is no column {wanted!r}", cure))
+    return problems
+
+
+def expand(patterns: Sequence[str], columns: Sequence[str], where: str) -> list[str]:
+    """The columns that names and patterns such as ``emb_*`` stand for, patterns in natural order
+    (``emb_2`` before ``emb_10``). DataError for those that stand for none."""
+    found: list[str] = []
+    problems: list[Problem] = []
+    for pattern in patterns:
+        if pattern in columns or not any(mark in pattern for mark in "*?["):
+            problems += missing_columns([pattern], columns, where)
+            fits = [pattern]
+        else:
+            fits = [column for column in columns if fnmatch.fnmatchcase(column, pattern)]
+            fits.sort(key=_natural)
+            if not fits:
+                cure = f"the columns are {', '.join(map(repr, columns))}"
+                problems.append(Problem(where, f"no column fits the pattern {pattern!r}", cure))
+        found += [column for column in fits if column not in found]
+    if problems:
+        raise DataError(*problems)
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Runs of digits in a name count as numbers."""
+    return [(int(run), "") if run.isdecimal() else (0, run) for run in re.split(r"(\d+)", name)]
+
+
+def _check_given(names: list[str], head: pd.DataFrame, where: str) -> None:
+    problems = missing_columns(names, [str(c) for c in head.columns], where)
+    for column, count in Counter(names).items():
+        if count > 1:
+            found = f"column {column!r} is given more than one role"
+            cure = "name it once among data.time, data.series, data.targets and features"
+            problems.append(Problem(where, found, cure))
+    if problems:
+        raise DataError(*problems)
+
+
+def _is_numeric(column: str, cells: list[str]) -> bool:
+    """Most cells are numbers and none looks like an id such as 007; a few that are not will be
+    reported with their lines."""
+    share = _share_of_numbers(cells)
+    return share is not None and share >= (0.5 if column.lower() in _TARGET else 0.9)
+
+
+def _looks_numeric(cells: list[str]) -> bool:
+    """The same for a covariate. In doubt it is one of numbers: then text further down is told,
+    whereas numbers would pass for words."""
+    share = _share_of_numbers(cells)
+    return share is None or share >= 0.5
+
+
+def _share_of_numbers(cells: list[str]) -> float | None:
+    """Of cells that are not blank; none where one looks like an id, None without any cell."""
+    if any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in cells):
+        return 0.0
+    numbers = sum(bool(NUMBER.fullmatch(cell)) for cell in cells)
+    return numbers / len(cells) if cells else None
+
+
+def _find_time(head: pd.DataFrame, free: list[str], name: str) -> tuple[str, str]:
+    forms = {column: _form(head[column]) for column in free}
+    dates = [column for column, form in forms.items() if form and form.kind != "integer"]
+    steps = [column for column, form in forms.items() if form and form.kind == "integer"]
+    steps = [column for column in steps if column.lower() in _COUNTER]
+    if len(dates) == 1:
+        return dates[0], "the only column of dates"
+    for columns, known, what in ((dates, _TIME, "dates"), (steps, _COUNTER, "whole numbers")):
+        if named := sorted((c for c in columns if c.lower() in known), key=_rank(known)):
+            return named[0], f"{what}, and named like a time"
+    if dates:
+        found = f"columns {', '.join(map(repr, dates))} all hold dates"
+        raise DataError(Problem(name, found, "say which is the time with data.time"))
+    if "" in head and _is_date(head[""]):
+        cure = "give it a name in the header, such as ds"
+        raise DataError(Problem(name, "the column of dates has no name", cure))
+    listed = ", ".join(map(repr, free))
+    cure = f"name it with data.time, and data.time_format if needed; the columns are {listed}"
+    raise DataError(Problem(name, "no column holds dates that can be recognised", cure))
+
+
+def _find_series(
+    head: pd.DataFrame, time: str, free: list[str], numeric: set[str]
+) -> tuple[tuple[str, ...], str]:
+    """The fewest columns that, with the time, tell all rows apart; those named like ids first."""
+    filled = [column for column in free if not head[column].isin(USUAL).all()]
+    ids = [column for column in filled if _is_id(column, head[column], column in numeric)]
+    texts = [c for c in filled if c not in ids and c not in numeric and not _is_date(head[c])]
+    if not head[time].duplicated().any():
+        # A file sorted by series may show its first series only: the names are all there is.
+        sure = (c for c in ids if c.lower() in _SERIES or head[c].nunique() == 1)
+        chosen = tuple(column for column in free if column in set(sure))
+        return chosen, "named like ids" if chosen else "no stamp comes twice: one series"
+    busiest = int(head[time].value_counts().iloc[0])
+    chosen_list: list[str] = []
+    for column in ids + texts:
+        if _distinct(head, [time, *chosen_list]) == len(head):
+            break
+        more = _distinct(head, [time, *chosen_list, column]) > _distinct(head, [time, *chosen_list])
+        # A note or a row number tells rows apart, too, but makes far more "series" than can be.
+        if more and _distinct(head, [*chosen_list, column]) <= 10 * busiest:
+            chosen_list.append(column)
+    for column in reversed(chosen_list.copy()):
+        rest = [other for other in chosen_list if other != column]
+        if _distinct(head, [time, *rest]) == _distinct(head, [time, *chosen_list]):
+            chosen_list = rest
+    chosen = tuple(column for column in free if column in chosen_list)
+    if not chosen:
+        return (), "no column tells rows with the same stamp apart: one series"
+    alone = _distinct(head, [time, *chosen]) == len(head)
+    return chosen, "stamps come once for each" + ("" if alone else ", but for some repeated rows")
+
+
+def _find_targets(
+    head: pd.DataFrame, numeric: list[str], series: list[str], name: str
+) -> tuple[tuple[str, ...], str]:
+    if not numeric:
+        listed = ", ".join(repr(column) for column in head if column != "")
+        cure = f"name one with data.targets; the columns are {listed}"
+        raise DataError(Problem(name, "no column of numbers is left to forecast", cure))
+    if len(numeric) == 1:
+        return (numeric[0],), "the only other column of numbers"
+    if named := sorted((c for c in numeric if c.lower() in _TARGET), key=_rank(_TARGET)):
+        return (named[0],), "named like a target"
+    if ending := [column for column in numeric if _words(column)[-1] in _TARGET]:
+        return (ending[0],), "named like a target"
+    if not series:
+        return tuple(numeric), "one series a column"
+    changing = (c for c in numeric if (head.groupby(series)[c].nunique() > 1).any())
+    return (next(changing, numeric[0]),), "the first column of numbers that changes with time"
+
+
+def _is_id(column: str, cells: pd.Series[str], numeric: bool) -> bool:
+    named = column.lower() in _SERIES or _words(column)[-1] in _ID_WORDS
+    return named and (not numeric or bool(cells.str.fullmatch(r"\d*").all()))
+
+
+def _is_date(cells: pd.Series[str]) -> bool:
+    form = _form(cells)
+    return form is not None and form.kind != "integer"
+
+
+def _form(cells: pd.Series[str]) -> stamps.Form | None:
+    """How a column would write time, as a hundred cells tell: a table may have many columns."""
+    filled = cells[cells != ""]
+    return stamps.recognise(filled.iloc[:: len(filled) // 100 + 1].tolist())
+
+
+def _words(column: str) -> list[str]:
+    """itemId, item_id and "item id" are the words item and id."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)
+    return re.findall(r"[^\W_]+", spaced.lower()) or [""]
+
+
+def _distinct(head: pd.DataFrame, columns: list[str]) -> int:
+    return len(head) - int(head.duplicated(columns).sum())
+
+
+def _rank(known: Sequence[str]) -> Callable[[str], int]:
+    return lambda column: known.index(column.lower())

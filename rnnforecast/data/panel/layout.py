@@ -1,0 +1,66 @@
+"""Where the rows of sorted series lie in the flat tables of a panel."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data.panel.sorted_rows import Rows
+from rnnforecast.data.time.frequency import Bools, Ints, Times
+from rnnforecast.data.time.grid import Grid
+
+Floats = npt.NDArray[np.float64]
+
+
+class Place(NamedTuple):
+    """Where rows lie in the panel."""
+
+    series: Ints  # [R] of the panel
+    step: Ints  # [R]
+    row: Ints  # [R] of the panel
+    own: Bools  # [R] False for rows of what is known ahead
+    size: int  # N
+
+    @classmethod
+    def of(cls, rows: Rows, grid: Grid, keep: Bools, offsets: Ints, start: Ints) -> Place:
+        series = np.repeat(np.arange(len(start)), np.diff(rows.offsets)[keep])
+        step = grid.ordinals - start[series]
+        own = step < np.diff(offsets)[series]
+        return cls(series, step, step + offsets[series], own, int(offsets[-1]))
+
+    def spread(self, values: npt.NDArray[Any], empty: Any) -> npt.NDArray[Any]:
+        """`[N, X]` with the rows' values `[R, X]` in their places and `empty` in others."""
+        table = np.full((self.size, *values.shape[1:]), empty, dtype=values.dtype)
+        table[self.row[self.own]] = values[self.own]
+        return table
+
+    def settled(self, rows: Rows, channels: int, shift: Ints) -> Ints | None:
+        """`[N, C]` the row of the panel that must have passed before a value is known."""
+        if rows.settled is None:
+            return None
+        known = rows.settled[:, :channels] + shift[self.series][:, None]
+        return np.asarray(np.maximum(self.spread(known, -1), np.arange(self.size)[:, None]))
+
+
+def kept_times(rows: Rows, offsets: Ints) -> Times:
+    """[N] the stamps of the panel's rows, without those of what is known ahead."""
+    place = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
+    lengths = np.zeros(rows.size, dtype=np.int64)
+    lengths[np.unique(rows.codes)] = np.diff(offsets)
+    return rows.time[place < lengths[rows.codes]]
+
+
+def spread_covariates(
+    rows: Rows, channels: int, place: Place, offsets: Ints, ahead: Ints | None
+) -> Floats | None:
+    """`[M, K]` in which series s goes on for `ahead[s]` steps; None where there are none."""
+    raw = rows.values[:, channels:]
+    if raw.shape[1] == 0:
+        return None
+    more = np.zeros(len(offsets) - 1, dtype=np.int64) if ahead is None else ahead
+    begins = offsets + np.r_[0, np.cumsum(more)]
+    wide = np.full((int(begins[-1]), raw.shape[1]), np.nan)
+    wide[place.step + begins[place.series]] = raw
+    return wide

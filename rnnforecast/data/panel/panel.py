@@ -1,0 +1,134 @@
+"""The panel: all series one behind the other in one flat table, each on a regular calendar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rnnforecast.data.time.frequency import Frequency, Ints, Times
+from rnnforecast.data.time.timezones import to_local
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Regular series, one behind the other; step ``i`` of series ``s`` is row ``offsets[s] + i``.
+
+    S series, N steps of all series together, C targets. Values are in original units.
+    """
+
+    keys: pd.DataFrame
+    """[S, series columns] what names each series; no column for a single series."""
+    offsets: Ints
+    """[S + 1] the flat row at which each series begins, and N."""
+    start: Ints
+    """[S] the calendar ordinal of each series' first step."""
+    phase: Ints
+    """[S] what each series' stamps have besides the ordinal, see ``Frequency.phase``."""
+    frequency: Frequency
+    timezone: str
+    """The fixed offset the stamps were written with, ``""`` if none."""
+    targets_names: tuple[str, ...]
+    targets: npt.NDArray[np.float64]
+    """[N, C] original units, NaN where missing."""
+    observed: npt.NDArray[np.bool_]
+    """[N, C] False where missing."""
+    zone: str = ""
+    """Where stamps are instants of UTC: the time zone that people see them in. See `zones`."""
+    times: Times | None = None
+    """[N] the stamps of an irregular panel, whose steps are its rows; None where the calendar
+    tells them."""
+    settled: Ints | None = None
+    """[N, C] the flat row that must have passed before a value drawn between two observations is
+    known; None where all values are observed ones."""
+    ahead: Ints | None = None
+    """[S] steps beyond each series' end for which there are covariates; None for none."""
+    covariates: npt.NDArray[np.float64] | None = None
+    """[M, K] as read, NaN where blank, words as codes; series s has ``lengths[s] + ahead[s]`` rows
+    here."""
+    covariate_names: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of series."""
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Ints:
+        """[S] steps of each series."""
+        return np.diff(self.offsets)
+
+    def labels(self) -> npt.NDArray[Any]:
+        """[S] one name a series: its key values joined by ``/``, or ``series`` for the only one."""
+        return labels(self.keys)
+
+    def stamps(self, first: Ints, count: int) -> Times:
+        """[S, count] the stamps of steps ``first[s]`` to ``first[s] + count - 1`` of each series.
+
+        ``first`` [S] counts from the series' first step and may lie beyond its end. There an
+        irregular panel goes on in steps of its frequency, the usual one.
+        """
+        if self.times is not None:
+            step = first[:, None] + np.arange(count)  # [S, count]
+            last = self.lengths[:, None] - 1
+            known = self.times[self.offsets[:-1, None] + np.clip(step, 0, last)]
+            found: Times = known + np.maximum(step - last, 0) * self.frequency.step
+            return found
+        ordinals = (self.start + first)[:, None] + np.arange(count)[None, :]  # [S, count]
+        return self.frequency.stamps(ordinals, self.phase[:, None])
+
+    def shown(self, stamps: Times) -> Times:
+        """Stamps of the panel as people see them: local, where they are instants of UTC."""
+        if not self.zone:
+            return stamps
+        return to_local(stamps.reshape(-1), self.zone).reshape(stamps.shape)
+
+    def flat_stamps(self, ahead: int = 0) -> Times:
+        """[N + S * ahead] the stamps of all steps of each series, and `ahead` more behind each."""
+        lengths = self.lengths + ahead
+        offsets = np.r_[0, np.cumsum(lengths)]
+        series = np.repeat(np.arange(self.size), lengths)
+        step = np.arange(offsets[-1]) - offsets[series]
+        if self.times is None:
+            return self.frequency.stamps(self.start[series] + step, self.phase[series])
+        last = self.lengths[series] - 1
+        known = self.times[self.offsets[series] + np.minimum(step, last)]
+        found: Times = known + np.maximum(step - last, 0) * self.frequency.step
+        return found
+
+    def select(self, mask: npt.NDArray[np.bool_]) -> Panel:
+        """The panel of only those series where ``mask`` [S] is true, in the same order."""
+        rows = np.repeat(mask, self.lengths)  # [N]
+        ahead = np.zeros_like(self.lengths) if self.ahead is None else self.ahead
+        wide = np.repeat(mask, self.lengths + ahead)  # [M]
+        offsets = np.r_[0, np.cumsum(self.lengths[mask])]
+        settled = self.settled
+        if settled is not None:  # row numbers move with the series
+            moved = np.repeat(offsets[:-1] - self.offsets[:-1][mask], self.lengths[mask])
+            settled = settled[rows] + moved[:, None]
+        return replace(
+            self,
+            keys=self.keys.loc[mask].reset_index(drop=True),
+            offsets=offsets,
+            start=self.start[mask],
+            phase=self.phase[mask],
+            targets=self.targets[rows],
+            observed=self.observed[rows],
+            times=None if self.times is None else self.times[rows],
+            settled=settled,
+            ahead=None if self.ahead is None else self.ahead[mask],
+            covariates=None if self.covariates is None else self.covariates[wide],
+        )
+
+
+def labels(keys: pd.DataFrame) -> npt.NDArray[Any]:
+    """[S] one name a series: its key values joined by ``/``, or ``series`` for the only one."""
+    if keys.shape[1] == 0:
+        return np.full(len(keys), "series", dtype=object)
+    names = keys.iloc[:, 0].astype(str)
+    for column in range(1, keys.shape[1]):
+        names = names + "/" + keys.iloc[:, column].astype(str)
+    return names.to_numpy(dtype=object)

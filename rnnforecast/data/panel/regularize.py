@@ -1,0 +1,338 @@
+"""From a table of rows in any order to a panel: each series on a regular calendar, gaps as NaN.
+
+Nothing is repaired silently: `Changes` counts all that was done, a series at a time, and what
+cannot be decided without the user is a fault. :func:`inspect` lists the faults, :func:`regularize`
+raises them. The work grows with the rows, never with the series.
+
+The order: local time becomes unmistakable, rows are sorted, rows of one time become one, stamps
+come on to a grid (as they are, moved, drawn or resampled), ends without a value are cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data.panel.changes import Changes, counted
+from rnnforecast.data.panel.layout import Place, kept_times, spread_covariates
+from rnnforecast.data.panel.localize import unmistakable
+from rnnforecast.data.panel.panel import Panel, labels
+from rnnforecast.data.panel.placing import Placed, place
+from rnnforecast.data.panel.problems import (
+    nearly_empty,
+    nothing_left,
+    off_grid,
+    refused_duplicates,
+    too_sparse,
+)
+from rnnforecast.data.panel.sorted_rows import Rows, combine, observed_span, repeated, sort
+from rnnforecast.data.time.frequency import Bools, Ints
+from rnnforecast.data.time.grid import Grid, lay, one_step, per_series
+from rnnforecast.data.time.timezones import to_local
+from rnnforecast.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from rnnforecast.data.io.table import Table
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How rows become regular series; plain values, stored with a run."""
+
+    frequency: str = "auto"
+    """An alias, or ``auto``: voted by the series."""
+    irregular: str = "error"
+    tolerance: float = 0.25
+    resample: str | None = None
+    """How the targets of a period become one; None: they do not."""
+    resample_columns: Mapping[str, str] = field(default_factory=dict)
+    """The same for single columns, covariates included."""
+    partial: str = "drop"
+    zone: str = ""
+    ambiguous_hour: str = "error"
+    missing_hour: str = "error"
+    duplicates: str = "error"
+    minimum_length: int = 1
+    maximum_length: int | None = None
+    longest_gap: int | None = None
+    """Between observations further apart, in steps, no line is drawn; None: always."""
+    ahead: bool = False
+    """Rows after the last value count: covariates are known ahead."""
+
+    def combining(self, table: Table) -> list[str]:
+        """How rows of one time become one, a rule a column of `rows.Rows.values`."""
+        rule = "first" if self.duplicates == "error" else self.duplicates
+        of_number = "mean" if rule == "sum" else rule  # a price does not double with the sales
+        of_word = "last" if rule == "last" else "first"
+        return [rule] * len(table.roles.targets) + [
+            of_word if column.is_words else of_number for column in table.covariates.values()
+        ]
+
+    def aggregating(self, table: Table) -> list[str]:
+        """How the rows of a period become one, a rule a column of `rows.Rows.values`."""
+        default = [self.resample or "mean"] * len(table.roles.targets) + [
+            "last" if column.is_words else "mean" for column in table.covariates.values()
+        ]
+        names = (*table.roles.targets, *table.covariates)
+        return [self.resample_columns.get(n, r) for n, r in zip(names, default, strict=True)]
+
+
+PLAIN = Rules()
+
+
+def regularize(
+    table: Table, rules: Rules = PLAIN, *, skip_faulty: bool = False
+) -> tuple[Panel, Changes]:
+    """The table as a regular panel, and what had to be changed for it.
+
+    With ``skip_faulty`` a series with a fault (refused duplicates, stamps off the grid, a calendar
+    that is nearly empty) is left out by name like one that is too short. Raises DataError with
+    every fault at once, and SpecError for an alias that is none.
+    """
+    found = _examine(table, rules, skip_faulty)
+    if found.changes.faults:
+        raise DataError(*found.changes.faults)
+    return _lay_out(rules, found), found.changes
+
+
+def inspect(table: Table, rules: Rules = PLAIN) -> Changes:
+    """What :func:`regularize` would find and change, with its faults listed instead of raised.
+
+    Refused duplicates are counted and the first of them used for the other numbers. Raises only
+    where there is no frequency to count with: DataError if it cannot be inferred or does not fit
+    the kind of time, SpecError for an alias that is none.
+    """
+    return _examine(table, rules).changes
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """The rows of the panel, and the counts."""
+
+    table: Table  # with stamps of one meaning
+    rows: Rows
+    grid: Grid
+    last: Ints  # [S] the ordinal of the last row with a value of a target
+    placed: Placed
+    zone: str
+    changes: Changes
+
+
+def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined:
+    names = labels(table.keys)
+    targets = len(table.roles.targets)
+    table, zone, found, faults = unmistakable(
+        table, rules.zone, ambiguous=rules.ambiguous_hour, missing=rules.missing_hour, names=names
+    )
+    unsettled, hours = found.pop("unsettled") > 0, list(faults)
+    rows, found["out_of_order"] = sort(table)
+    found |= {"label": names, "rows": np.diff(rows.offsets)}
+    zero = np.zeros((), dtype=rows.time.dtype)
+    for name, extreme in (("start", np.minimum), ("end", np.maximum)):
+        stamp = per_series(extreme, rows.time, rows.offsets, zero)
+        found[name] = to_local(stamp, zone) if zone else stamp
+
+    rows, twice = _once(table, rows, rules, names, found, faults, zone)
+    placed = place(rows, rules, zone=zone, targets=targets, how=rules.aggregating(table))
+    found |= placed.counts
+    rows = placed.rows
+    if placed.moved:  # rows that were close to one step are on it now
+        rows, again = _once(table, rows, rules, names, found, faults, zone)
+        twice |= again
+    grid = (
+        _one_after_another(rows)
+        if rules.irregular == "keep"
+        else lay(placed.frequency, rows.time, rows.offsets)
+    )
+    found["agreement"], agreement = _agreement(rows, grid)
+    rows, grid, last = _within_span(rows, grid, found, targets, ahead=rules.ahead)
+    rows, grid = _the_last(rows, grid, last, found, rules.maximum_length)
+    _count_values(rows, found, targets)
+    observed = found["observed"]
+    found["too_short"] = observed < max(rules.minimum_length, 1)
+    found["skipped"] = _reasons(observed, rules.minimum_length)
+    rows, grid = _leave_out(rows, grid, found["skipped"], found["too_short"], "")
+
+    found["off_grid"] = np.bincount(rows.codes[~grid.on], minlength=rows.size)
+    faults += off_grid(table, rows, grid, placed.frequency, names, placed.zone)
+    if skip_faulty:
+        reason = "local hours that come twice or not at all"
+        rows, grid = _leave_out(rows, grid, found["skipped"], unsettled, reason)
+        rows, grid = _leave_out(rows, grid, found["skipped"], twice, "repeated stamps")
+        off = found["off_grid"] > 0
+        rows, grid = _leave_out(rows, grid, found["skipped"], off, "stamps off the grid")
+        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names, placed.zone)
+        sparse = nearly_empty(rows, grid.ordinals)
+        rows, grid = _leave_out(rows, grid, found["skipped"], sparse, "a gap of very many steps")
+        faults = [] if len(rows.codes) else faults
+    if grid.on.all():
+        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names, placed.zone)
+    faults += nothing_left(observed, rules.minimum_length)
+    if hours and not skip_faulty:  # rows that are not told apart look like many other faults
+        faults = hours
+    first = per_series(np.minimum, grid.ordinals, rows.offsets, 0)
+    found["steps"] = np.where(np.diff(rows.offsets) > 0, last - first + 1, 0)
+    of_targets = np.diff(rows.offsets)
+    if rules.ahead:
+        inside = rows.codes[grid.ordinals <= last[rows.codes]]
+        of_targets = np.bincount(inside, minlength=rows.size)
+    found["gaps"] = np.maximum(found["steps"] - of_targets, 0)
+    changes = counted(table, placed.frequency, placed.vote, agreement, found, faults)
+    return _Examined(table, rows, grid, last, placed, placed.zone, changes)
+
+
+def _one_after_another(rows: Rows) -> Grid:
+    """Every row is a step, whatever time has passed since the one before."""
+    place = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
+    none = np.zeros(rows.size, dtype=np.int64)
+    return Grid(place, none, np.ones(len(place), dtype=np.bool_))
+
+
+def _once(
+    table: Table,
+    rows: Rows,
+    rules: Rules,
+    names: npt.NDArray[Any],
+    found: dict[str, Any],
+    faults: list[Problem],
+    zone: str,
+) -> tuple[Rows, Bools]:
+    """One row a series and time, and the series `[S]` in which that is a fault; counted."""
+    again = repeated(rows)
+    repeats = np.bincount(rows.codes[again], minlength=rows.size)
+    found["duplicates"] = found.get("duplicates", 0) + repeats
+    refuse = rules.duplicates == "error"
+    if refuse:
+        faults += refused_duplicates(table, rows, again, names, zone)
+    return combine(rows, again, rules.combining(table)), (repeats > 0) & refuse
+
+
+def _lay_out(rules: Rules, found: _Examined) -> Panel:
+    """The panel of the kept series' rows, every step between the first and the last one there."""
+    table, rows, grid, changes = found.table, found.rows, found.grid, found.changes
+    channels = len(table.roles.targets)
+    keep = (changes.series["steps"] > 0).to_numpy()
+    lengths = changes.series["steps"].to_numpy()[keep]
+    offsets = np.r_[0, np.cumsum(lengths)]  # [S + 1] of the panel
+    start = per_series(np.minimum, grid.ordinals, rows.offsets, 0)[keep]
+    end = per_series(np.maximum, grid.ordinals, rows.offsets, 0)[keep]
+    ahead = end - start + 1 - lengths if rules.ahead else None
+    if int(offsets[-1]) == len(rows.codes) and rows.settled is None and not table.covariates:
+        targets, settled, covariates = rows.values, None, None  # the rows are the panel
+    else:
+        place = Place.of(rows, grid, keep, offsets, start)
+        targets = place.spread(rows.values[:, :channels], np.nan)  # [N, C]
+        settled = place.settled(rows, channels, offsets[:-1] - start)
+        covariates = spread_covariates(rows, channels, place, offsets, ahead)
+    return Panel(
+        keys=table.keys.loc[keep].reset_index(drop=True),
+        offsets=offsets,
+        start=start,
+        phase=grid.phase[keep],
+        frequency=changes.frequency,
+        timezone=table.timezone,
+        targets_names=tuple(table.roles.targets),
+        targets=targets,
+        observed=~np.isnan(targets),
+        zone=found.zone,
+        times=kept_times(rows, offsets) if rules.irregular == "keep" else None,
+        settled=settled,
+        ahead=ahead,
+        covariates=covariates,
+        covariate_names=tuple(table.covariates),
+    )
+
+
+def _within_span(
+    rows: Rows, grid: Grid, found: dict[str, Any], targets: int, *, ahead: bool
+) -> tuple[Rows, Grid, Ints]:
+    """Without the rows before a series' first and after its last value of a target; counts them.
+
+    With `ahead` rows after the last value stay. The third result [S] is that value's ordinal.
+    """
+    first, stop = observed_span(rows, targets)
+    if (first == rows.offsets[:-1]).all() and (stop == rows.offsets[1:]).all():  # the usual case
+        found["leading"] = found["trailing"] = np.zeros(rows.size, dtype=np.int64)
+        ends = np.where(stop > first, grid.ordinals[np.maximum(stop, 1) - 1], -1)
+        return rows, grid, ends
+    row = np.arange(len(rows.codes))
+    after = row >= stop[rows.codes]
+    dropped = np.zeros_like(after) if ahead else after  # a blank event ahead means "none"
+    found["leading"] = first - rows.offsets[:-1]
+    found["trailing"] = np.bincount(rows.codes[dropped], minlength=rows.size)
+    last = np.full(rows.size, -1, dtype=np.int64)
+    some = stop > first
+    last[some] = grid.ordinals[stop[some] - 1]
+    kept = (row >= first[rows.codes]) & ~dropped & some[rows.codes]
+    return *_take(rows, grid, kept), last
+
+
+def _the_last(
+    rows: Rows, grid: Grid, last: Ints, found: dict[str, Any], most: int | None
+) -> tuple[Rows, Grid]:
+    """Without the rows before the last `most` steps of a series; counts them."""
+    if most is None:
+        return rows, grid
+    early = grid.ordinals <= last[rows.codes] - most
+    found["cut"] = np.bincount(rows.codes[early], minlength=rows.size)
+    return _take(rows, grid, ~early)
+
+
+def _take(rows: Rows, grid: Grid, mask: Bools) -> tuple[Rows, Grid]:
+    if mask.all():
+        return rows, grid
+    return rows.take(mask), Grid(grid.ordinals[mask], grid.phase, grid.on[mask])
+
+
+def _agreement(rows: Rows, grid: Grid) -> tuple[Floats, float]:
+    """[S] and in all: the share of steps between a series' stamps that are one step long."""
+    inside = rows.codes[1:] == rows.codes[:-1]
+    right = np.bincount(rows.codes[1:][inside & one_step(grid)], minlength=rows.size)
+    every = np.bincount(rows.codes[1:][inside], minlength=rows.size)
+    share = np.where(every > 0, right / np.maximum(every, 1), np.nan)
+    return share, float(right.sum() / every.sum()) if every.any() else float("nan")
+
+
+def _leave_out(
+    rows: Rows, grid: Grid, reasons: npt.NDArray[Any], out: Bools, reason: str
+) -> tuple[Rows, Grid]:
+    """Without the series ``out`` [S]; those that had no reason in ``reasons`` [S] get this one."""
+    reasons[out & (reasons == "")] = reason
+    return _take(rows, grid, ~out[rows.codes])
+
+
+def _count_values(rows: Rows, found: dict[str, Any], targets: int) -> None:
+    values = rows.values[:, :targets]
+    blank = np.isnan(values)
+    if blank.any():
+        known_ahead = blank.all(axis=1) & _after_the_last(rows, blank)
+        found["observed"] = np.bincount(rows.codes[~blank.all(axis=1)], minlength=rows.size)
+        inside = np.where(known_ahead, 0, blank.sum(axis=1))
+        found["missing"] = per_series(np.add, inside, rows.offsets, 0)
+    else:
+        found["observed"] = np.diff(rows.offsets)
+        found["missing"] = np.zeros(rows.size, dtype=np.int64)
+    low = per_series(np.fmin, values, rows.offsets, np.nan)  # [S, C]
+    high = per_series(np.fmax, values, rows.offsets, np.nan)
+    found["constant"] = ((low == high) | np.isnan(low)).sum(axis=1)
+
+
+def _after_the_last(rows: Rows, blank: Bools) -> Bools:
+    """[R] whether neither the row nor a later one of its series has a value of a target."""
+    row = np.arange(len(blank))
+    last = per_series(np.maximum, np.where(blank.all(axis=1), -1, row), rows.offsets, -1)
+    return np.asarray(row > last[rows.codes])
+
+
+def _reasons(observed: Ints, minimum_length: int) -> npt.NDArray[Any]:
+    """[S] why a series is not in the panel, "" where it is."""
+    reasons = np.full(len(observed), "", dtype=object)
+    reasons[observed < minimum_length] = f"fewer than {minimum_length:,} observed values"
+    reasons[observed == 0] = "no observed value"
+    return reasons

@@ -1,0 +1,239 @@
+"""Rows of one series in one period of a coarser calendar become one row.
+
+Periods and their labels are those of ``pandas`` ``groupby(...).resample(alias)`` with its defaults:
+hours, days, business days, month, quarter and year starts are named by their first instant, weeks
+and month, quarter and year ends by their last day. Weekend rows belong to the business day before
+them, the Friday. Two things differ from pandas, for every series has the same periods here:
+multiples (``5h``, ``3D``, ``2MS``) are counted from 1970, not from the first row, and ``1mo``,
+which pandas does not have, is the calendar month named by its first day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data.panel.sorted_rows import Rows, observed_span
+from rnnforecast.data.time.frequency import (
+    DAY,
+    HOUR,
+    MINUTE,
+    MONTHS,
+    SECOND,
+    WEEKDAYS,
+    Bools,
+    Frequency,
+    Ints,
+    Times,
+    month_start,
+    ticks_of,
+)
+from rnnforecast.data.time.grid import Grid, lay
+
+Floats = npt.NDArray[np.float64]
+
+RULES = ("sum", "mean", "median", "min", "max", "first", "last")
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """One row a series and period, and what that cost."""
+
+    rows: Rows
+    partial_dropped: Ints
+    """[S] partial periods whose targets, or whose whole row, were left out."""
+    incomplete: Ints
+    """[S] periods in `rows` with some, but not all of the observed targets that the native step
+    allows; 0 where there is no native step."""
+
+
+def resample(
+    rows: Rows,
+    frequency: Frequency,
+    *,
+    rules: Sequence[str],
+    native: Frequency | None,
+    partial: str,
+    targets: int | None = None,
+) -> Resampled:
+    """One row for each period that has rows, each column [C] by its own rule of ``rules``.
+
+    Only observed values count, and a value without any stays NaN. ``file`` is that of the period's
+    first row. ``native`` is the step the rows have now.
+
+    A period is partial if one more native step would fit into it before the first or after the
+    last row of its series. Rows without a native step last as long as the unit all stamps are
+    written in (a day if all are midnight, else an hour, a minute, ...), so that a period is whole
+    only if the rows reach both its bounds. Partial periods are dropped: a row if the rows of its
+    series end inside, and the first ``targets`` columns (all of them by default) become NaN if
+    their observed values do, which covariates known for the future outlast.
+    """
+    count = rows.values.shape[1] if targets is None else targets
+    if len(rows.codes) == 0:
+        none = np.zeros(rows.size, dtype=np.int64)
+        return Resampled(rows, none, none)
+    number = periods(frequency, rows.time)  # [R]
+    head = np.r_[True, (rows.codes[1:] != rows.codes[:-1]) | (number[1:] != number[:-1])]
+    heads = np.flatnonzero(head)
+    by_rule = [reduce(rows.values[:, c], heads, rule) for c, rule in enumerate(rules)]
+    values = np.stack(by_rule, axis=1)  # [P, C]
+    kept = replace(rows.take(head), time=labels(frequency, number[heads]), values=values)
+    bins = _Bins(np.cumsum(head) - 1, *bounds(frequency, number[heads]))
+    step = native or _written_unit(rows.time)
+    grid = lay(step, rows.time, rows.offsets)
+
+    out = blank = np.zeros(len(heads), dtype=np.bool_)  # [P] a whole row, its targets
+    if partial == "drop":
+        out = bins.partial(step, grid, rows.offsets[:-1], rows.offsets[1:])
+        blank = bins.partial(step, grid, *observed_span(rows, count))
+        values[blank, :count] = np.nan
+    incomplete = np.zeros(len(heads), dtype=np.bool_)
+    if native is not None:
+        seen = np.add.reduceat(~np.isnan(rows.values[:, :count]), heads, axis=0, dtype=np.int64)
+        possible = bins.steps(native, grid.phase[kept.codes])[:, None]  # [P, 1]
+        incomplete = ((seen > 0) & (seen < possible)).any(axis=1) & ~out & ~blank
+    return Resampled(
+        kept.take(~out),
+        np.bincount(kept.codes[out | blank], minlength=rows.size),
+        np.bincount(kept.codes[incomplete], minlength=rows.size),
+    )
+
+
+def periods(frequency: Frequency, time: Times) -> Ints:
+    """The number of the period each stamp lies in, shape as ``time``; the next period is ``+ 1``.
+
+    They differ from ``frequency.ordinals`` in that they begin where the alias says: weeks on the
+    day after their anchor, quarters and years in their month.
+    """
+    ticks = ticks_of(time)
+    if frequency.kind == "business":
+        week, day = np.divmod(ticks // DAY - 4, 7)
+        return np.asarray((week * 5 + np.minimum(day, 4)) // frequency.step, dtype=np.int64)
+    if frequency.kind == "month":
+        ticks = ticks.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+    return np.asarray((ticks - _shift(frequency)) // frequency.step, dtype=np.int64)
+
+
+def bounds(frequency: Frequency, number: Ints) -> tuple[Ints, Ints]:
+    """The first tick of each period and the first one after it [microseconds, or units]."""
+    return _begin(frequency, number), _begin(frequency, number + 1)
+
+
+def labels(frequency: Frequency, number: Ints) -> Times:
+    """The stamp that names each period: datetime64[us], or int64 for an integer index."""
+    begin, end = bounds(frequency, number)
+    by_end = frequency.anchor == "end" or _weekday(frequency) is not None
+    ticks = end - DAY if by_end else begin
+    return _stamps(frequency, ticks)
+
+
+def calendar_phase(frequency: Frequency) -> int:
+    """The phase of the calendar's own grid, the one that :func:`labels` lie on."""
+    time = labels(frequency, np.zeros(1, dtype=np.int64))
+    return int(frequency.phase(time, frequency.ordinals(time))[0])
+
+
+def reduce(values: Floats, heads: Ints, rule: str) -> Floats:
+    """One number of the observed ones in each group, NaN where there is none.
+
+    ``values`` [R], groups are consecutive and begin at ``heads`` [P]; the result is [P].
+    """
+    seen = ~np.isnan(values)
+    count = np.add.reduceat(seen, heads, dtype=np.int64)
+    if rule in ("min", "max"):
+        ufunc = np.fmin if rule == "min" else np.fmax
+        return np.asarray(ufunc.reduceat(values, heads), dtype=np.float64)
+    if rule in ("sum", "mean"):
+        result = np.add.reduceat(np.where(seen, values, 0.0), heads)
+        if rule == "mean":
+            result /= np.maximum(count, 1)
+    elif rule == "median":
+        group = np.repeat(np.arange(len(heads)), np.diff(np.r_[heads, len(values)]))
+        ranked = values[np.lexsort((values, group))]  # NaN last in each group
+        low = ranked[heads + np.maximum(count - 1, 0) // 2]
+        high = ranked[np.minimum(heads + count // 2, len(values) - 1)]
+        result = low + (high - low) / 2
+    elif rule in ("first", "last"):
+        row = np.arange(len(values))
+        at = (
+            np.minimum.reduceat(np.where(seen, row, len(values) - 1), heads)
+            if rule == "first"
+            else np.maximum.reduceat(np.where(seen, row, 0), heads)
+        )
+        result = values[at]
+    else:
+        raise ValueError(f"'{rule}' is none of the rules {', '.join(RULES)}")
+    return np.where(count > 0, result, np.nan)
+
+
+@dataclass(frozen=True)
+class _Bins:
+    """The P periods that have rows."""
+
+    of: Ints  # [R] the period of each row
+    begin: Ints  # [P] first tick
+    end: Ints  # [P] first tick after it
+
+    def partial(self, step: Frequency, grid: Grid, first: Ints, stop: Ints) -> Bools:
+        """[P] whether one more step fits before row ``first`` [S] or after row ``stop - 1`` [S]."""
+        series = np.flatnonzero(stop > first)
+        head, tail = first[series], stop[series] - 1
+        before = step.stamps(grid.ordinals[head] - 1, grid.phase[series])
+        after = step.stamps(grid.ordinals[tail] + 1, grid.phase[series])
+        early, late = self.of[head], self.of[tail]
+        result = np.zeros(len(self.begin), dtype=np.bool_)
+        result[early[ticks_of(before) >= self.begin[early]]] = True
+        result[late[ticks_of(after) < self.end[late]]] = True
+        return result
+
+    def steps(self, native: Frequency, phase: Ints) -> Ints:
+        """[P] how many steps of ``native`` at ``phase`` [P] lie in each period."""
+
+        def first_from(ticks: Ints) -> Ints:
+            ordinal = native.ordinals(_stamps(native, ticks))
+            return ordinal + (ticks_of(native.stamps(ordinal, phase)) < ticks)
+
+        return first_from(self.end) - first_from(self.begin)
+
+
+def _written_unit(time: Times) -> Frequency:
+    """The coarsest unit, a day at most, in which all stamps are whole numbers."""
+    if time.dtype.kind != "M":
+        return Frequency("1", "integer", 1)
+    common = int(np.gcd.reduce(ticks_of(time)))
+    units = {"D": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
+    alias = next(name for name, size in units.items() if common % size == 0)
+    return Frequency(alias, "fixed", units[alias])
+
+
+def _stamps(frequency: Frequency, ticks: Ints) -> Times:
+    return ticks if frequency.kind == "integer" else ticks.view("datetime64[us]")
+
+
+def _begin(frequency: Frequency, number: Ints) -> Ints:
+    start = number * frequency.step + _shift(frequency)
+    if frequency.kind == "business":
+        week, day = np.divmod(start, 5)
+        return np.asarray((week * 7 + day + 4) * DAY, dtype=np.int64)
+    return month_start(start) if frequency.kind == "month" else start
+
+
+def _shift(frequency: Frequency) -> int:
+    """Where period 0 begins, counted from 1970 [months, or ticks]."""
+    weekday = _weekday(frequency)
+    if weekday is not None:
+        return (weekday + 1 - 3) % 7 * DAY  # 1970 began on a Thursday
+    name = frequency.alias.rpartition("-")[2]
+    if frequency.kind != "month" or name not in MONTHS:
+        return 0
+    month = MONTHS.index(name) + (frequency.anchor == "end")
+    return month % frequency.step
+
+
+def _weekday(frequency: Frequency) -> int | None:
+    """The day that ends the weeks of the calendar; None if it does not count weeks."""
+    name = frequency.alias.rpartition("-")[2]
+    return WEEKDAYS.index(name) if frequency.kind == "fixed" and name in WEEKDAYS else None

@@ -1,0 +1,1 @@
+"""Profile of a data set: coverage, grades, example series, the cleaning report."""

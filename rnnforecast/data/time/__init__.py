@@ -1,0 +1,1 @@
+"""Time axes: frequencies, regular grids, time zones, timestamp formats, calendar features."""

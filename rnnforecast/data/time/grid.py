@@ -1,0 +1,348 @@
+"""Which calendar the rows of a table follow, and where each row lies on it.
+
+:func:`infer` lets every series vote with its own most common step; :func:`lay` puts sorted series
+on a given calendar and says which rows are off it. Nothing here loops over rows or series.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data.time.frequency import (
+    DAY,
+    HOUR,
+    MINUTE,
+    MONTHS,
+    SECOND,
+    WEEK,
+    WEEKDAYS,
+    Bools,
+    Frequency,
+    Ints,
+    Times,
+    month_start,
+    ticks_of,
+)
+from rnnforecast.errors import DataError, Problem
+
+ROWS_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the rows of sorted series lie on their calendar."""
+
+    ordinals: Ints  # [R]
+    phase: Ints  # [S], 0 for a series without rows
+    on: Bools  # [R], False where a row is not on the grid of its series
+
+
+def lay(frequency: Frequency, time: Times, offsets: Ints) -> Grid:
+    """Each series has the phase that most of its rows share, and ``on`` says which rows do.
+
+    ``time`` [R] sorted within each series, ``offsets`` [S + 1] where each series begins.
+    """
+    ordinals = np.empty(len(time), dtype=np.int64)
+    low = np.zeros(len(offsets) - 1, dtype=np.int64)
+    high = low.copy()
+    for first, stop in stretches(offsets):  # what is worked out on the way is several times this
+        rows, part = (
+            slice(offsets[first], offsets[stop]),
+            offsets[first : stop + 1] - offsets[first],
+        )
+        ordinals[rows] = frequency.ordinals(time[rows])
+        phases = frequency.phase(time[rows], ordinals[rows])
+        low[first:stop] = per_series(np.minimum, phases, part, 0)
+        high[first:stop] = per_series(np.maximum, phases, part, 0)
+    uneven = low != high
+    if not uneven.any():
+        return Grid(ordinals, low, np.ones(len(time), dtype=np.bool_))
+    phases = frequency.phase(time, ordinals)
+    series = np.repeat(np.arange(len(low)), np.diff(offsets))  # [R]
+    doubtful = uneven[series]  # [R]
+    if frequency.kind == "month" and frequency.anchor != "end":
+        # The last day of a month may be a clipped 31st: it says only "this day or a later one".
+        clipped = doubtful & _is_month_end(time)
+        sure = doubtful & ~clipped
+    else:
+        sure = doubtful
+    phase = np.where(uneven, high, low)
+    groups, modes, _, _ = most_common(series[sure], phases[sure])
+    phase[groups] = modes
+    on = np.ones(len(time), dtype=np.bool_)
+    on[doubtful] = frequency.stamps(ordinals[doubtful], phase[series[doubtful]]) == time[doubtful]
+    return Grid(ordinals, phase, on)
+
+
+def stretches(offsets: Ints) -> list[tuple[int, int]]:
+    """Series from one to before another, about `ROWS_AT_ONCE` rows in all."""
+    edges = [0]
+    while edges[-1] < len(offsets) - 1:
+        wanted = offsets[edges[-1]] + ROWS_AT_ONCE
+        edges.append(max(edges[-1] + 1, int(np.searchsorted(offsets, wanted, "right")) - 1))
+    return list(itertools.pairwise(edges))
+
+
+def most_common(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Per group its most frequent value (the smallest of equals), that value's count, and the size.
+
+    ``groups`` [R] and ``values`` [R] in any order; the four results are [number of groups], in
+    ascending order of group.
+    """
+    if len(groups) == 0:
+        none = np.empty(0, dtype=np.int64)
+        return none, none, none, none
+    levels = np.unique(values)
+    size = int(groups.max()) + 1
+    key = groups * len(levels) + np.searchsorted(levels, values)
+    if size * len(levels) <= 4 * len(key):  # a table of all counts is small and needs no sort
+        table = np.bincount(key, minlength=size * len(levels)).reshape(size, len(levels))
+        total = table.sum(axis=1)
+        present = np.flatnonzero(total)
+        top = table.argmax(axis=1)[present]
+        return present, levels[top], table[present, top], total[present]
+    key.sort()
+    runs = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    counts = np.diff(np.r_[runs, len(key)])
+    group, level = np.divmod(key[runs], len(levels))
+    heads = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+    most = np.maximum.reduceat(counts, heads)
+    best = np.flatnonzero(counts == np.repeat(most, np.diff(np.r_[heads, len(group)])))
+    _, first = np.unique(group[best], return_index=True)
+    chosen = best[first]
+    return group[heads], levels[level[chosen]], most, np.add.reduceat(counts, heads)
+
+
+def per_series(ufunc: np.ufunc, values: npt.NDArray[Any], offsets: Ints, empty: Any) -> Any:
+    """``ufunc`` over each series of a flat array [R, ...] -> [S, ...]; ``empty`` without a row."""
+    filled = offsets[1:] > offsets[:-1]
+    result = np.full((len(filled), *values.shape[1:]), empty, dtype=values.dtype)
+    if filled.any():
+        result[filled] = ufunc.reduceat(values, offsets[:-1][filled], axis=0)
+    return result
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What the series say their frequency is."""
+
+    frequency: Frequency
+    agreement: float
+    """Share [0, 1] of the steps between a series' consecutive stamps that are one step long."""
+    votes: dict[str, int]
+    """Alias -> number of series that voted for it, the winner first."""
+
+
+def infer(codes: Ints, time: Times) -> Vote:
+    """The frequency that most series have; of equal numbers the finer one.
+
+    Each series votes with its own most common step: ``codes`` [R] says which series a row is of,
+    ``time`` [R] its stamp, in any order; repeated stamps do not count. Weekdays, business days and
+    months (their first, last or a fixed day) are told apart by the calendar. Raises DataError if
+    no series has two different stamps.
+    """
+    codes, time = sort_rows(codes, time)
+    parts = [_elect(codes[part].astype(np.int64), time[part]) for part in _parts(codes)]
+    ballots = _Ballots(*(np.concatenate(piece) for piece in zip(*parts, strict=True)))
+    if len(ballots.series) == 0:
+        raise DataError(
+            Problem(
+                "",
+                "no series has two different stamps, so the frequency cannot be seen",
+                "set clean.frequency",
+            )
+        )
+    kinds, winner, voters = np.unique(
+        ballots.classes, axis=0, return_inverse=True, return_counts=True
+    )
+    winner = winner.reshape(-1)
+    tallied = []
+    for row, count in enumerate(voters.tolist()):
+        frequency = _named(kinds[row], ballots.latest[winner == row])
+        tallied.append((-count, frequency.rank(), frequency.alias, frequency))
+    tallied.sort(key=lambda entry: entry[:3])
+    frequency = tallied[0][3]
+    votes: dict[str, int] = {}
+    for minus, _, alias, _ in tallied:
+        votes[alias] = votes.get(alias, 0) - minus
+    agreed = [_agreed(frequency, *_different(codes[p], time[p])) for p in _parts(codes)]
+    right, steps = (sum(counts) for counts in zip(*agreed, strict=True))
+    return Vote(frequency, right / steps, votes)
+
+
+def _parts(codes: Ints) -> list[slice]:
+    """All rows, some series at a time: what is worked out on the way is several times as large."""
+    edges = [0]
+    while edges[-1] < len(codes):
+        wanted = min(edges[-1] + ROWS_AT_ONCE, len(codes))
+        # whole series only: the next one begins where this one ends
+        edges.append(int(np.searchsorted(codes, codes[wanted - 1], side="right")))
+    return [slice(*edge) for edge in itertools.pairwise(edges)]
+
+
+def _different(codes: Ints, time: Times) -> tuple[Ints, Times]:
+    """Without repeated stamps."""
+    fresh = np.r_[True, (codes[1:] != codes[:-1]) | (time[1:] != time[:-1])]
+    return (codes, time) if fresh.all() else (codes[fresh], time[fresh])
+
+
+def _agreed(frequency: Frequency, codes: Ints, time: Times) -> tuple[int, int]:
+    """How many steps are one step long, and how many steps there are."""
+    inside = codes[1:] == codes[:-1]
+    offsets = np.r_[0, np.flatnonzero(~inside) + 1, len(codes)]
+    grid = lay(frequency, time, offsets)
+    return int((one_step(grid) & inside).sum()), int(inside.sum())
+
+
+def one_step(grid: Grid) -> Bools:
+    """[R - 1] whether the next row lies exactly one step later (across series: no meaning)."""
+    return np.asarray((np.diff(grid.ordinals) == 1) & grid.on[1:] & grid.on[:-1])
+
+
+def sort_rows(codes: Ints, time: Times) -> tuple[Ints, Times]:
+    """Rows by series, then time; the arrays themselves if they already are in that order."""
+    later = (codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & (time[1:] >= time[:-1]))
+    if later.all():
+        return codes, time
+    order = np.lexsort((time, codes))
+    return codes[order], time[order]
+
+
+_FIXED, _BUSINESS, _MONTH, _INTEGER = 0, 1, 2, 3
+_START, _END, _ANY_DAY = 0, 1, 2
+
+
+class _Ballots(NamedTuple):
+    series: Ints  # [V] the series that vote, ascending
+    classes: Ints  # [V, 3] kind, step, anchor
+    latest: Times  # [V]
+
+
+def _elect(codes: Ints, time: Times) -> _Ballots:
+    """What each series with two stamps or more votes for."""
+    codes, time = _different(codes, time)
+    at = np.flatnonzero(codes[1:] == codes[:-1])  # a step leads from row `at` to `at + 1`
+    steps = (time[at + 1] - time[at]).astype(np.int64)
+    series, step, agree, total = most_common(codes[at], steps)
+    classes = np.zeros((len(series), 3), dtype=np.int64)
+    classes[:, 1] = step
+    latest = time[np.searchsorted(codes, series, side="right") - 1]
+    if time.dtype.kind != "M":
+        classes[:, 0] = _INTEGER
+        return _Ballots(series, classes, latest)
+    voter = np.repeat(np.arange(len(series)), total)  # [steps] its place among the voters
+    _vote_business(classes, voter, time, at)
+    _vote_months(classes, agree / np.maximum(total, 1), voter, time, at)
+    return _Ballots(series, classes, latest)
+
+
+def _vote_business(classes: Ints, voter: Ints, time: Times, at: Ints) -> None:
+    """Daily series that never touch a weekend but step over one vote for business days."""
+    daily = classes[:, 1] == DAY
+    if not daily.any():
+        return
+    # most daily series show a weekend in their first week: only the others are looked through
+    first = np.searchsorted(voter, np.arange(len(daily)))[:, None] + np.arange(7)
+    own = first < np.r_[first[1:, 0], len(voter)][:, None]
+    day = _weekday(time[at[np.where(own, first, 0)]])
+    daily &= ~((day > 4) & own).any(axis=1)
+    if not daily.any():
+        return
+    mine = daily[voter]
+    rows, group = at[mine], voter[mine]
+    before, after = _weekday(time[rows]), _weekday(time[rows + 1])
+    weekend = np.bincount(group[(before > 4) | (after > 4)], minlength=len(daily)) > 0
+    crossed = np.bincount(
+        group[(time[rows + 1] - time[rows]).astype(np.int64) > DAY * (5 - before)],
+        minlength=len(daily),
+    )
+    classes[daily & ~weekend & (crossed > 0)] = (_BUSINESS, 1, _START)
+
+
+def _vote_months(classes: Ints, agreed: Any, voter: Ints, time: Times, at: Ints) -> None:
+    """Steps of four weeks and more are months where months explain as many steps or more."""
+    long = classes[:, 1] >= 28 * DAY
+    if not long.any():
+        return
+    mine = long[voter]
+    rows, group = at[mine], voter[mine]
+    days, clock = np.divmod(ticks_of(time), DAY)
+    month = _months(time)
+    day_of_month = days - month_start(month) // DAY
+    is_last = month_start(month + 1) // DAY - 1 == days
+    day, next_day, ends, next_ends = day_of_month[:-1], day_of_month[1:], is_last[:-1], is_last[1:]
+    same = (day == next_day) | (ends & (next_day >= day)) | (next_ends & (day >= next_day))
+    months = np.diff(month)
+    same = (same & (clock[1:] == clock[:-1]) & (months > 0))[rows]
+    months = months[rows]
+    series, step, agree, _ = most_common(group[same], months[same])
+    total = np.bincount(group, minlength=len(long))
+    better = agree / total[series] >= agreed[series]
+    # A day that most rows share is the anchor; a 30th is often a month's end, but never so often.
+    starts = np.bincount(group[day_of_month[rows] == 0], minlength=len(long)) > 0.75 * total
+    lasts = np.bincount(group[is_last[rows]], minlength=len(long)) > 0.75 * total
+    anchor = np.where(starts, _START, np.where(lasts, _END, _ANY_DAY))
+    chosen = series[better]
+    classes[chosen, 0] = _MONTH
+    classes[chosen, 1] = step[better]
+    classes[chosen, 2] = anchor[chosen]
+
+
+def _named(kind: Ints, latest: Times) -> Frequency:
+    """The frequency of a class, its weekday or month taken from most of its series' ``latest``."""
+    step = int(kind[1])
+    if kind[0] == _INTEGER:
+        return Frequency(str(step), "integer", step)
+    if kind[0] == _BUSINESS:
+        return Frequency("B", "business", step)
+    if kind[0] == _FIXED:
+        weekday = WEEKDAYS[_usual(_weekday(latest))]
+        return Frequency(fixed_alias(step, weekday), "fixed", step)
+    if kind[2] == _ANY_DAY:
+        return Frequency(f"{step}mo", "month", step, "day")
+    anchor: Literal["start", "end"] = "start" if kind[2] == _START else "end"
+    letter = anchor[0].upper()
+    month = _months(latest) % 12
+    if step % 12 == 0:
+        alias = f"{_times(step // 12)}Y{letter}-{MONTHS[_usual(month)]}"
+    elif step % 3 == 0:
+        # Any of a quarter calendar's four months names it; QS-JAN and QE-DEC are the usual ones.
+        place = _usual(month % 3) + (9 if anchor == "end" else 0)
+        alias = f"{_times(step // 3)}Q{letter}-{MONTHS[place]}"
+    else:
+        alias = f"{_times(step)}M{letter}"
+    return Frequency(alias, "month", step, anchor)
+
+
+def fixed_alias(step: int, weekday: str = "SUN") -> str:
+    """Pandas' alias of a step [microseconds] in its largest whole unit."""
+    units = ((WEEK, "W"), (DAY, "D"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1000, "ms"),
+             (1, "us"))  # fmt: skip
+    size, unit = next(entry for entry in units if step % entry[0] == 0)
+    return f"{_times(step // size)}{unit}" + (f"-{weekday}" if unit == "W" else "")
+
+
+def _times(count: int) -> str:
+    return str(count) if count > 1 else ""
+
+
+def _usual(values: Ints) -> int:
+    return int(np.bincount(values).argmax())
+
+
+def _weekday(time: Times) -> Ints:
+    """Monday 0 to Sunday 6."""
+    return (ticks_of(time) // DAY + 3) % 7
+
+
+def _months(time: Times) -> Ints:
+    return time.astype("datetime64[M]").astype(np.int64)
+
+
+def _is_month_end(time: Times) -> Bools:
+    return np.asarray(month_start(_months(time) + 1) - ticks_of(time) <= DAY)

@@ -1,0 +1,1 @@
+"""Train, validation and test split, and the forecast origins of training windows."""

@@ -1,0 +1,1 @@
+"""Inference with a fitted network: quantile forecasts, attribution, ONNX export."""

@@ -1,0 +1,1 @@
+"""Export to ONNX: a portable forward pass, example windows, the check of the file."""

@@ -1,0 +1,1 @@
+"""Decoders: from the encoder states to one vector for each patch of the horizon."""

@@ -1,0 +1,112 @@
+"""Runs a fed-back decoder: segment by segment, each fed the true values or the net's own.
+
+In training `Truth` is fed, all of it at once (teacher forcing), or for a share of the windows that
+falls as training goes on (scheduled sampling: Bengio et al. 2015, arXiv:1506.03099). In use a
+distribution's drawn values are fed back, which makes each run a sample path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+
+from rnnforecast.models.decoders.decoders import Encoded, FedBack
+from rnnforecast.models.heads.heads import Frame
+from rnnforecast.models.inputs import History
+
+if TYPE_CHECKING:
+    from rnnforecast.models.forecaster import Forecaster
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The future: the net's values and whether they are known, both `[B, H, C]`."""
+
+    values: Tensor
+    seen: Tensor
+
+
+def feed(
+    net: Forecaster,
+    encoded: Encoded,
+    history: History,
+    frame: Frame,
+    extra: Tensor,
+    truth: Truth | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Raw numbers `[B, H, C, P]`, and without `truth` the values that were picked `[B, H, C]`.
+
+    `extra` broadcasts to the raw numbers and is added to them.
+    """
+    a, decoder = net.architecture, cast("FedBack", net.decoder)
+    extra = extra.expand(-1, a.horizon, -1, -1)
+    share = 1.0 - (1.0 - a.teacher_forcing) * net.progress
+    piece, carried = decoder.first(encoded)
+    if truth is not None and share >= 1.0:
+        pieces = _all_true(net, piece, carried, encoded, history, truth)
+        return net.unfolded(pieces)[:, : a.horizon] + extra, truth.values
+    raws, picks = [], []
+    for begin in range(0, a.horizon, a.segment):
+        steps = slice(begin, min(begin + a.segment, a.horizon))
+        raw = net.unfolded(piece.unsqueeze(1))[:, : steps.stop - begin] + extra[:, steps]
+        raws.append(raw)
+        with torch.no_grad():
+            picks.append(net.head.draw(raw.float(), frame.at(steps)).to(raw.dtype))
+        if steps.stop == a.horizon:
+            break
+        fed, seen = _next(picks[-1], truth, steps, share)
+        x = _embedded(net, fed, seen, history, begin)
+        rest, carried = decoder.next(x, carried, encoded, net.causal)
+        piece = rest[:, 0]
+    return torch.cat(raws, 1), torch.cat(picks, 1)
+
+
+def _all_true(
+    net: Forecaster,
+    piece: Tensor,
+    carried: tuple[Tensor, ...],
+    encoded: Encoded,
+    history: History,
+    truth: Truth,
+) -> Tensor:
+    """All pieces `[B, J, K]` in one run: what is fed is known beforehand."""
+    a = net.architecture
+    fed = (-(-a.horizon // a.segment) - 1) * a.segment  # steps of all segments but the last
+    if not fed:
+        return piece.unsqueeze(1)
+    x = _embedded(net, truth.values[:, :fed], truth.seen[:, :fed], history, 0)
+    rest, _ = cast("FedBack", net.decoder).next(x, carried, encoded, net.causal)
+    return torch.cat([piece.unsqueeze(1), rest], 1)
+
+
+def _next(own: Tensor, truth: Truth | None, steps: slice, share: float) -> tuple[Tensor, Tensor]:
+    """What is fed after `steps`, and which of it is known, `[B, T, C]`: in a `share` of the windows
+    the truth."""
+    if truth is None:
+        return own, torch.ones_like(own, dtype=torch.bool)
+    taught = torch.rand(len(own), 1, 1, device=own.device) < share
+    return (
+        torch.where(taught, truth.values[:, steps], own),
+        ~taught | truth.seen[:, steps],
+    )
+
+
+def _embedded(
+    net: Forecaster, values: Tensor, seen: Tensor, history: History, begin: int
+) -> Tensor:
+    """The net's values `[B, T, C]` of steps ahead as the lookback is embedded, `[B, J, K]`."""
+    fed: Tensor = net.embed(values, history.ahead(seen, begin))
+    return fed
+
+
+def of_paths(paths: Tensor, levels: Sequence[float]) -> Tensor:
+    """Quantiles `[B, H, C, Q]` of `paths [B, count, H, C]`, between two on a straight line."""
+    ordered = paths.sort(1).values
+    place = torch.tensor(levels, dtype=paths.dtype, device=paths.device) * (paths.shape[1] - 1)
+    low, high = ordered[:, place.floor().long()], ordered[:, place.ceil().long()]
+    share = (place - place.floor())[None, :, None, None]
+    return torch.lerp(low, high, share).movedim(1, -1)

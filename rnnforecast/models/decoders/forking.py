@@ -1,0 +1,91 @@
+"""Forking sequences: in training the net forecasts from every segment of the lookback in one pass.
+
+A window of L steps becomes G windows, one that ends with each of its segments; their recurrent part
+is one run over the segments. Each of them is normalised by its own history, as it would be in use,
+so no fork knows what lies behind it; what the segments of a run are measured against changes from
+one to the next, and the net is told by how much. MQ-RNN (Wen et al. 2017, arXiv:1711.11053).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from rnnforecast.models.inputs import History
+from rnnforecast.models.scaling.window_scaler import Level
+
+
+def forks(
+    history: History, future: Tensor, weight: Tensor, *, segment: int, spare: int, shortest: int
+) -> tuple[History, Tensor, Tensor]:
+    """The windows of all G segments of B windows: `[B * G, ...]`, those of a window together.
+
+    What a fork does not know is hidden. `spare` are steps before the lookback that differences
+    need. Futures `[B, H, C]` become `[B * G, H, C]`; forks with fewer than `shortest` steps of
+    history weigh nothing. Past targets count where `history.counted` says so.
+    """
+    steps, horizon = history.steps, future.shape[1]
+    forks = -(-(steps - spare) // segment)
+    device = future.device
+    ends = steps - segment * torch.arange(forks - 1, -1, -1, device=device)  # [G] steps known
+    read = ends[:, None] + torch.arange(-steps, 0, device=device)  # [G, L]
+    asked = ends[:, None] + torch.arange(horizon, device=device)  # [G, H]
+    inside = (read >= 0)[None, :, :, None]
+
+    def cut(table: Tensor, places: Tensor) -> Tensor:
+        """`[B, T, X]` → `[B * G, len(places[0]), X]`."""
+        return table[:, places.clamp(0, table.shape[1] - 1)].flatten(0, 1)
+
+    def past(table: Tensor | None) -> Tensor | None:
+        return None if table is None else cut(table, read) * _flat(inside, table.shape[0])
+
+    def known(table: Tensor | None) -> Tensor | None:
+        if table is None:
+            return None
+        places = torch.cat([read, asked], 1)
+        return cut(table, places) * _flat((places >= 0)[None, :, :, None], table.shape[0])
+
+    def once(table: Tensor | None) -> Tensor | None:
+        return None if table is None else table.repeat_interleave(forks, 0)
+
+    counted = history.visible if history.counted is None else history.counted
+    values = torch.cat([history.values, future], 1)
+    weights = torch.cat([counted.to(weight.dtype), weight], 1)
+    enough = (ends >= min(shortest + spare, steps)).repeat(future.shape[0])[:, None, None]
+    of_windows = ("values", "visible", "present", "elapsed", "past", "past_codes")
+    found = {name: past(getattr(history, name)) for name in of_windows}
+    found |= {name: known(getattr(history, name)) for name in ("known", "known_codes")}
+    found |= {name: once(getattr(history, name)) for name in ("static", "static_codes")}
+    return (
+        replace(history, counted=None, **found),  # type: ignore[arg-type]
+        cut(values, asked),
+        cut(weights, asked) * enough,
+    )
+
+
+def _flat(mask: Tensor, windows: int) -> Tensor:
+    """`[1, G, T, 1]` → `[windows * G, T, 1]`."""
+    return mask.expand(windows, -1, -1, -1).flatten(0, 1)
+
+
+class Change(nn.Module):
+    """Tells the net how the level it measures a segment against differs from that of the one
+    before: `[B * G, 1, C]` levels → `[B, G, K]`."""
+
+    def __init__(self, channels: int, hidden_size: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(2 * channels, hidden_size, bias=False)
+
+    def forward(self, level: Level, unit: Tensor, forks: int) -> Tensor:
+        """`unit` is the size of normalised values that the net calls 1."""
+        center, scale = (
+            part.expand_as(level.scale).reshape(-1, forks, part.shape[-1])
+            for part in (level.center, level.scale)
+        )  # [B, G, C]
+        grown = torch.log(scale[:, 1:].abs() / scale[:, :-1].abs())
+        moved = (center[:, 1:] - center[:, :-1]) / scale[:, 1:]
+        change = torch.cat([grown, moved], -1).to(unit.dtype) / unit
+        change = nn.functional.pad(change.clamp(-25.0, 25.0), (0, 0, 1, 0))  # the first has none
+        return self.project(change)  # type: ignore[no-any-return]

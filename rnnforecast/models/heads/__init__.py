@@ -1,0 +1,1 @@
+"""Output heads and losses: quantiles, distributions, point forecasts."""

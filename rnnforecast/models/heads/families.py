@@ -1,0 +1,151 @@
+"""Families of distributions: which raw numbers become which parameters, and on which scale.
+
+All raw numbers zero is where training starts: wide enough to be surprised by nothing, about half of
+the net's unit. The first raw number is the location: the mean of counts and of `tweedie`, the
+median of `log_normal`, the centre of `mixture`'s first part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rnnforecast.models.heads.distributions import (
+    Distribution,
+    LogNormal,
+    NegativeBinomial,
+    Normal,
+    Poisson,
+    StudentT,
+)
+from rnnforecast.models.heads.mixtures import Mixture, Tweedie
+
+START = 0.5
+"""The scale at the start: of the net's unit, or of the level if the net's unit is larger."""
+
+WIDE = START**2
+"""The dispersion at the start, of a level of 1: it goes as the square of the deviation. It is
+multiplied by the rough spread alone, not its square: too wide a start costs less than too narrow a
+one, at which the first gradients would be huge."""
+
+SMALLEST_SCALE = 1e-3
+"""On the same scale; without it a likelihood would have no bound."""
+
+SMALLEST_DISPERSION = 1e-6
+"""Of a negative binomial: below it there is no telling it from a Poisson distribution."""
+
+SMALLEST_DF, START_DF = 2.001, 5.0
+"""Degrees of freedom of a Student t: a variance there must be."""
+
+BEND = 0.1
+"""From this share of the level's scale upwards a mean is the location itself."""
+
+Make = Callable[[Tensor, Tensor, Tensor], Distribution]
+"""`(location [B, H, C], the other raw numbers [B, H, C, P - 1], rough) -> distribution`; `rough`
+is a guess of the spread relative to the level, a scalar of at most 1."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a distribution is made of raw numbers."""
+
+    width: int
+    """Raw numbers a step and target, the location first."""
+    scale: Literal["net", "ratio", "original"]
+    """What it is a distribution of: the net's values, original ones over the level's scale, or
+    original ones. On the latter two the location is positive."""
+    make: Make
+
+
+def positive(raw: Tensor, start: float) -> Tensor:
+    """A positive number from any, `start` from zero: a softplus, so that it grows as `raw` does."""
+    return functional.softplus(raw + math.log(math.expm1(start)))
+
+
+def positive_mean(location: Tensor) -> Tensor:
+    """A positive mean from any `location`, both in scales of the level.
+
+    It is the location itself from `BEND` upwards, so that a linear first forecast keeps its
+    meaning, and goes on without a kink as a hyperbola, whose logarithm has a slope everywhere.
+    """
+    below = BEND**2 / (2 * BEND - location.clamp_max(BEND))
+    return torch.where(location > BEND, location, below)
+
+
+def _scale(raw: Tensor) -> Tensor:
+    return positive(raw, START) + SMALLEST_SCALE
+
+
+def _normal(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
+    return Normal(location, _scale(rest[..., 0]))
+
+
+def _student_t(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
+    df = SMALLEST_DF + positive(rest[..., 1], START_DF - SMALLEST_DF)
+    return StudentT(location, _scale(rest[..., 0]), df)
+
+
+def _log_normal(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
+    return LogNormal(location, rough * _scale(rest[..., 0]))
+
+
+def _negative_binomial(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
+    return NegativeBinomial(location, rough * positive(rest[..., 0], WIDE) + SMALLEST_DISPERSION)
+
+
+def _poisson(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
+    return Poisson(location)
+
+
+def _tweedie(power: float) -> Make:
+    def make(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
+        return Tweedie(location, rough * (positive(rest[..., 0], WIDE) + SMALLEST_SCALE), power)
+
+    return make
+
+
+def _mixture(parts: int) -> Make:
+    # parts that start alike would stay alike: they start to both sides of the first
+    places = [START * (-1) ** k * ((k + 1) // 2) for k in range(parts)]
+
+    def make(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
+        apart = functional.pad(rest[..., : parts - 1], (1, 0)) + rest.new_tensor(places)
+        loc = location.unsqueeze(-1) + apart
+        return Mixture(
+            rest[..., -parts:].log_softmax(-1), loc, _scale(rest[..., parts - 1 : -parts])
+        )
+
+    return make
+
+
+def tweedie(options: Mapping[str, object]) -> Family:
+    """Its `power` is an option, 1.5 by default."""
+    power = options.get("power", 1.5)
+    if not isinstance(power, float) or not 1.01 <= power <= 1.99:
+        raise ValueError(f"power must be a number from 1.01 to 1.99, found {power!r}")
+    return Family(2, "ratio", _tweedie(power))
+
+
+def mixture(options: Mapping[str, object]) -> Family:
+    """The number of its parts is the option `components`, 3 by default."""
+    parts = options.get("components", 3)
+    if not isinstance(parts, int) or parts < 1:
+        raise ValueError(f"components must be a whole number of at least 1, found {parts!r}")
+    return Family(3 * parts, "net", _mixture(parts))
+
+
+FAMILIES: dict[str, Callable[[Mapping[str, object]], Family]] = {
+    "normal": lambda options: Family(2, "net", _normal),
+    "student_t": lambda options: Family(3, "net", _student_t),
+    "log_normal": lambda options: Family(2, "ratio", _log_normal),
+    "negative_binomial": lambda options: Family(2, "original", _negative_binomial),
+    "poisson": lambda options: Family(1, "original", _poisson),
+    "tweedie": tweedie,
+    "mixture": mixture,
+}

@@ -1,0 +1,294 @@
+"""Heads: what a forecast is, and the loss that teaches it.
+
+A head says how many raw numbers it needs for each step and target (`width`), turns them into
+quantiles or random values, and scores them. A `Frame` tells how the net's values relate to original
+units: some losses are taken there. Losses are means over the observed steps.
+
+Axes: B windows, H steps, C targets, P raw numbers, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rnnforecast.models.heads.distributions import Distribution
+from rnnforecast.models.heads.families import FAMILIES, Family, positive_mean
+from rnnforecast.models.heads.point_losses import POINTS
+from rnnforecast.models.scaling.window_scaler import Level
+
+FIRST_GAP = -2.0
+"""Before softplus: neighbouring quantiles start about 0.13 normalised units apart."""
+
+LARGEST_LOG = 30.0
+"""A logarithm is undone up to this: no forecast is 1e13 levels high, and none may overflow."""
+
+SMALLEST_LEVEL = 1e-6
+"""Random values lie between the quantiles at this level and at 1 minus it."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How normalised values of a batch relate to original units."""
+
+    level: Level
+    unit: Tensor
+    """Scalar: the size of normalised values the net calls 1."""
+    naive: Tensor | None = None
+    """`[B, 1, C]` original units: the mean absolute seasonal change of the history."""
+
+    def original(self, z: Tensor) -> Tensor:
+        """The net's values `[B, H, C]` or `[B, H, C, Q]` to original units."""
+        z = z * self.unit
+        return self.level.undo(z.clamp(-LARGEST_LOG, LARGEST_LOG) if self.level.log else z)
+
+    def normalised(self, y: Tensor) -> Tensor:
+        """Original `[B, H, C]` or `[B, H, C, Q]` to the net's values, float32."""
+        level = self.level
+        if y.dim() == level.center.dim() + 1:
+            base, seasonal = level.base, level.seasonal_ahead
+            level = replace(
+                level,
+                center=level.center.unsqueeze(-1),
+                scale=level.scale.unsqueeze(-1),
+                base=None if base is None else base.unsqueeze(-1),
+                seasonal_ahead=None if seasonal is None else seasonal.unsqueeze(-1),
+            )
+        return level.apply_ahead(y) / self.unit
+
+    def past(self, y: Tensor) -> Tensor:
+        """Original values of the lookback `[B, L, C]` to the net's values, float32."""
+        return self.level.apply(y) / self.unit
+
+    def repeated(self, times: int) -> Frame:
+        """Each window `times` times, one behind the other."""
+        naive = None if self.naive is None else self.naive.repeat_interleave(times, 0)
+        return Frame(self.level.repeated(times), self.unit, naive)
+
+    def of(self, windows: slice) -> Frame:
+        """The frame of some of the windows."""
+        naive = None if self.naive is None else self.naive[windows]
+        return Frame(self.level.of(windows), self.unit, naive)
+
+    def at(self, steps: slice) -> Frame:
+        """What holds for some of the steps ahead."""
+        return replace(self, level=self.level.at(steps))
+
+
+def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
+    """Mean of `losses` under `weight`, of one shape; zero where all weights are."""
+    weight = weight.to(losses.dtype)
+    total = weight.sum()
+    return (losses * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+
+class Head(nn.Module):
+    """What every head offers. `raw [B, H, C, P]` is float32, and all zeros at the start."""
+
+    width: int
+    """Raw numbers for a step and target."""
+    middle: int = 0
+    """Which of them is the location, in the net's units."""
+    samples: bool = True
+    """Whether random values make sense."""
+
+    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+        """The net's values `[B, H, C, Q]` at the ascending `levels`, never decreasing along Q."""
+        raise NotImplementedError
+
+    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+        """One random value each, the net's `[B, H, C]`, with torch's global generator."""
+        raise NotImplementedError
+
+    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+        """The loss of each step, `[B, H, C]`; `future [B, H, C]` in original units."""
+        raise NotImplementedError
+
+    def reduce(self, losses: Tensor, weight: Tensor) -> Tensor:
+        """From the losses of the steps to one."""
+        return weighted_mean(losses, weight)
+
+    def loss(self, raw: Tensor, future: Tensor, weight: Tensor, frame: Frame) -> Tensor:
+        """Scalar mean loss; `weight [B, H, C]` is zero where `future` was not observed."""
+        # whatever fills the gaps, its loss must be finite to vanish under a weight of zero
+        filled = torch.where(weight > 0, future, frame.level.scale.to(future.dtype))
+        return self.reduce(self.losses(raw, filled, frame), weight).to(raw.dtype)
+
+
+class PointHead(Head):
+    """One number a step. `scores` says on which scale its loss is taken."""
+
+    width, samples = 1, False
+
+    def __init__(self, loss: str) -> None:
+        super().__init__()
+        self.name, self.score = loss, POINTS[loss]
+
+    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+        """`[B, H, C, 1]` → `[B, H, C, 1]`: the point forecast stands for every quantile."""
+        return raw
+
+    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+        """`[B, H, C]`: the point itself."""
+        return raw[..., 0]
+
+    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+        """The loss of each step, `[B, H, C]`."""
+        return self.score(raw[..., 0], future, frame)
+
+    def reduce(self, losses: Tensor, weight: Tensor) -> Tensor:
+        """The mean; for `rmse` the mean root of what is the mean square of a window and target."""
+        if self.name != "rmse":
+            return weighted_mean(losses, weight)
+        weight = weight.to(losses.dtype)
+        total = weight.sum(1)  # [B, C]
+        square = (losses * weight).sum(1) / torch.where(total > 0, total, 1.0)
+        # the root has no slope at zero: there the gradient is zero as well
+        root = torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
+        return weighted_mean(root, total)
+
+
+class QuantileHead(Head):
+    """Quantiles that cannot cross: the median, and positive gaps upwards and downwards from it.
+
+    `levels [Q]` are sorted and hold 0.5. Loss: mean pinball loss (Koenker & Bassett 1978) of the
+    net's values, doubled, so that the median's share is the absolute error.
+    """
+
+    levels: Tensor
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        super().__init__()
+        if 0.5 not in levels or list(levels) != sorted(set(levels)):
+            raise ValueError(f"levels must be sorted, different and hold 0.5, found {list(levels)}")
+        self.width = len(levels)
+        self.middle = list(levels).index(0.5)
+        self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
+
+    def trained(self, raw: Tensor) -> Tensor:
+        """Raw `[B, H, C, P]` → the quantiles at the head's own levels, `[B, H, C, P]`."""
+        median = raw[..., self.middle : self.middle + 1]
+        below = (
+            functional.softplus(raw[..., : self.middle] + FIRST_GAP).flip(-1).cumsum(-1).flip(-1)
+        )
+        above = functional.softplus(raw[..., self.middle + 1 :] + FIRST_GAP).cumsum(-1)
+        return torch.cat([median - below, median, median + above], -1)
+
+    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+        """`[B, H, C, Q]` at ascending `levels`, also others than those trained: see `_at`."""
+        asked = torch.tensor(levels, dtype=self.levels.dtype, device=raw.device)
+        if torch.equal(asked, self.levels):
+            return self.trained(raw)
+        # rounding can make a line fall by its last digit
+        return self._at(self.trained(raw), asked.expand(*raw.shape[:-1], -1)).cummax(-1).values
+
+    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+        """`[B, H, C]`: the quantile at a random level."""
+        level = torch.rand_like(raw[..., :1]).clamp(SMALLEST_LEVEL, 1 - SMALLEST_LEVEL)
+        return self._at(self.trained(raw), level)[..., 0]
+
+    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+        """The pinball loss of each step, `[B, H, C]`."""
+        error = frame.normalised(future).unsqueeze(-1) - self.trained(raw)
+        return 2 * torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1)
+
+    def _at(self, found: Tensor, level: Tensor) -> Tensor:
+        """Quantiles at `level [B, H, C, N]` from those `found [B, H, C, P]`: on a straight line
+        between two, and outside them on the exponential tail through the two outermost."""
+        if self.width == 1:
+            return found.expand_as(level)
+        own = self.levels
+        above = torch.searchsorted(own, level.contiguous()).clamp(1, self.width - 1)
+        low, high = own[above - 1], own[above]
+        inside = ((level - low) / (high - low)).clamp(0, 1)
+        value = torch.lerp(found.gather(-1, above - 1), found.gather(-1, above), inside)
+        lower = (found[..., 1:2] - found[..., :1]) / torch.log(own[1] / own[0])
+        upper = (found[..., -1:] - found[..., -2:-1]) / torch.log((1 - own[-2]) / (1 - own[-1]))
+        value = value + lower * torch.log(level / own[0]).clamp_max(0)
+        return value - upper * torch.log((1 - level) / (1 - own[-1])).clamp_max(0)
+
+
+class DistributionHead(Head):
+    """A distribution of each number; the loss is its mean negative log-likelihood.
+
+    A `Family` says from which raw numbers it is made, and on which scale: the net's, original
+    units, or these over the level's scale. The likelihood is that of the number on this scale.
+    """
+
+    def __init__(self, family: Family) -> None:
+        super().__init__()
+        self.family, self.width = family, family.width
+
+    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+        """`[B, H, C, Q]` at ascending `levels`; they carry no gradient."""
+        with torch.no_grad():
+            asked = torch.tensor(levels, dtype=torch.float64)
+            found = self.distribution(raw, frame).quantile(asked)
+            # numerical inverses may fall by their last digit
+            return self.to_net(found, frame).cummax(-1).values
+
+    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+        """`[B, H, C]`: one random value each."""
+        with torch.no_grad():
+            return self.to_net(self.distribution(raw, frame).draw(), frame)
+
+    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+        """The negative log-likelihood of each step, `[B, H, C]`."""
+        scale = self.family.scale
+        y = frame.normalised(future) if scale == "net" else future
+        return self.distribution(raw, frame).surprise(
+            y / frame.level.scale if scale == "ratio" else y
+        )
+
+    def distribution(self, raw: Tensor, frame: Frame) -> Distribution:
+        """The distribution of each step, as precise as original values where it is of these."""
+        location, level = raw[..., 0], frame.level
+        if self.family.scale != "net":
+            location = frame.original(location) / level.scale
+            if not level.log or level.base is not None:
+                location = positive_mean(location)
+        if self.family.scale == "original":
+            location = location * level.scale
+        return self.family.make(
+            location, raw[..., 1:].to(location.dtype), frame.unit.clamp(max=1.0)
+        )
+
+    def to_net(self, y: Tensor, frame: Frame) -> Tensor:
+        """`[B, H, C]` or `[B, H, C, Q]` of the family's scale as the net's values."""
+        if self.family.scale == "net":
+            return y
+        scale = frame.level.scale
+        scale = scale.unsqueeze(-1) if y.dim() > scale.dim() else scale
+        return frame.normalised(y * scale if self.family.scale == "ratio" else y)
+
+
+Factory = Callable[[Sequence[float], Mapping[str, object]], Head]
+
+
+def _point(loss: str) -> Factory:
+    return lambda levels, options: PointHead(loss)
+
+
+def _of_family(family: Callable[[Mapping[str, object]], Family]) -> Factory:
+    return lambda levels, options: DistributionHead(family(options))
+
+
+LOSSES: dict[str, Factory] = {
+    "quantile": lambda levels, options: QuantileHead(levels),
+    **{loss: _point(loss) for loss in POINTS},
+    **{loss: _of_family(family) for loss, family in FAMILIES.items()},
+}
+"""How each loss of the spec makes its head."""
+
+
+def head_of(
+    loss: str, levels: Sequence[float], options: Mapping[str, object] | None = None
+) -> Head:
+    """The head that `loss` names; `levels` are those the quantile head is trained at."""
+    if loss not in LOSSES:
+        raise ValueError(f"unknown loss '{loss}'; there are {', '.join(LOSSES)}")
+    return LOSSES[loss](levels, options or {})

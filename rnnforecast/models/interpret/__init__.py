@@ -1,0 +1,1 @@
+"""Interpretation of a fitted network: activations, gates, attention, masked inputs."""

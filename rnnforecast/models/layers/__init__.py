@@ -1,0 +1,1 @@
+"""Layers of the forecaster: embedding, covariates, attention, recurrent stack, parallel scan."""

@@ -1,0 +1,106 @@
+"""Embedding: the lookback becomes a sequence of segments, each a vector of the net's width."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rnnforecast.models.inputs import History
+from rnnforecast.models.layers.covariates import Covariates, Sizes
+
+LARGEST_INPUT = 25.0
+"""Normalised inputs are clipped to this size, so that one wild value cannot saturate the net."""
+
+NOTHING = Sizes()
+
+
+class InputDecay(nn.Module):
+    """What stands in for a missing value fades towards the mean, the longer it is missing.
+
+        x_t = m_t x_t + (1 - m_t) g_t x_last,  g_t = exp(-max(0, w * d_t + b))  of each channel
+
+    d_t is the time since the last observation, in segments. GRU-D (Che et al. 2018,
+    arXiv:1606.01865), eqs. 10 and 11; the mean it fades to is 0 here, as values are normalised.
+    """
+
+    def __init__(self, channels: int, segment: int) -> None:
+        super().__init__()
+        self.segment = segment
+        # behind max(0, .) zero has no gradient; this leaves 0.9 of the last value after a segment
+        self.weight = nn.Parameter(torch.full((channels,), 0.1))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, read: Tensor, history: History) -> Tensor:
+        """Values `[B, L, C]` that hold the last observation where they are missing → the same."""
+        if history.elapsed is None:
+            raise ValueError("the decay of the inputs needs the time since the last observation")
+        since = history.elapsed.to(self.weight.dtype) / self.segment
+        share = torch.exp(-torch.relu(self.weight * since + self.bias))
+        return torch.where(history.visible, read, read * share.to(read.dtype))
+
+
+class SegmentEmbedding(nn.Module):
+    """Reads `segment` steps at once: values, observed mask and covariates → `[B, G, K]`.
+
+    G = ceil(L / segment); a lookback that is no multiple of the segment is padded at its old end
+    with unobserved zeros, so that the last segment always ends at the origin. With `segment = 1`
+    the net reads step by step. What a series has once (static covariates) is added to each
+    segment. After SegRNN (Lin et al. 2023, arXiv:2308.11200), eq. 2. With `decay` missing values
+    fade, see `InputDecay`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        segment: int,
+        hidden_size: int,
+        *,
+        sizes: Sizes = NOTHING,
+        dropout: float = 0.0,
+        decay: bool = False,
+    ) -> None:
+        super().__init__()
+        self.segment, self.elapsed = segment, sizes.elapsed
+        self.decay = InputDecay(channels, segment) if decay else None
+        self.past = Covariates(sizes.past, sizes.past_codes)
+        self.known = Covariates(sizes.known, sizes.known_codes)
+        self.static = Covariates(sizes.static, sizes.static_codes)
+        width = (2 + sizes.elapsed) * channels + self.past.width + self.known.width
+        self.project = nn.Linear(width * segment, hidden_size)
+        once = self.static.width
+        self.project_static = nn.Linear(once, hidden_size, bias=False) if once else None
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, z: Tensor, history: History) -> Tensor:
+        """Normalised values `[B, L, C]` in place of those of the history → `[B, G, K]`."""
+        # what stands nowhere is zero, the mask says so
+        read = z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * history.present
+        read = read if self.decay is None else self.decay(read, history)
+        parts = [read, history.visible.to(z.dtype)]
+        if self.elapsed and history.elapsed is not None:
+            parts.append(torch.log1p(history.elapsed))
+        past = self.past(history.past, history.past_codes)
+        known = self.known(history.known, history.known_codes)
+        parts += [] if past is None else [past]
+        parts += [] if known is None else [known[:, : z.shape[1]]]
+        steps = torch.cat([part.to(z.dtype) for part in parts], -1)  # [B, L, X]
+        hidden = self.project(self._segments(steps))
+        if self.project_static is not None:
+            static = self.static(history.static, history.static_codes)
+            hidden = hidden + self.project_static(static).unsqueeze(1)
+        return self.dropout(torch.relu(hidden))  # type: ignore[no-any-return]
+
+    def gaps(self, history: History) -> Tensor:
+        """Time since the last observation at each step of each segment, in segments.
+
+        `[B, G, segment * C]`, laid out like the values; zero where it is not told.
+        """
+        since = history.elapsed
+        since = torch.zeros_like(history.values) if since is None else since / self.segment
+        return self._segments(since)
+
+    def _segments(self, steps: Tensor) -> Tensor:
+        """`[B, L, X]` → `[B, G, segment * X]`, zeros before the first step."""
+        padded = functional.pad(steps, (0, 0, -steps.shape[1] % self.segment, 0))
+        return padded.reshape(steps.shape[0], -1, self.segment * steps.shape[-1])

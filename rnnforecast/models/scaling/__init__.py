@@ -1,0 +1,1 @@
+"""Scaling of input windows: per-window statistics, or learned exponential smoothing."""

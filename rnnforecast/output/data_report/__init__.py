@@ -1,0 +1,1 @@
+"""The data report: one HTML page with figures about a data set."""

@@ -1,0 +1,272 @@
+"""Pictures of a data set, as PNG in memory for the page that shows them.
+
+The same numbers give the same bytes, whatever the user's matplotlibrc says.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from rnnforecast.data.panel.problems import spoken
+from rnnforecast.data.profiling.coverage import Coverage
+from rnnforecast.data.profiling.example_series import Example
+from rnnforecast.output.forecast_plots import _grouped, _shortened, style
+
+OBSERVED, FILLED, MISSING, NOWHERE = "#0072b2", "#f0b040", "#d55e00", "#efefef"
+"""Okabe and Ito's colours: told apart by colour-blind readers."""
+OUTLIER = "#cc79a7"
+INK, FAINT, GRID = "#262626", "#6b6b6b", "#e6e6e6"
+WIDTH, HALF = 9.0, 4.35
+"""Inches: the width of the page, and of one of two pictures side by side."""
+LEFT = 0.95
+"""Inches to the left of the axes, so that those of wide pictures stand below each other."""
+BARS = 24
+
+P = ParamSpec("P")
+
+
+def _picture(draw: Callable[Concatenate[Figure, P], None]) -> Callable[P, bytes]:
+    """`draw` on a new figure; the result is its PNG."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> bytes:
+        file = io.BytesIO()
+        with style():
+            figure = Figure(dpi=110)
+            draw(figure, *args, **kwargs)
+            figure.savefig(file, format="png", metadata={"Software": ""})
+        return file.getvalue()
+
+    return drawn
+
+
+@_picture
+def coverage(figure: Figure, cover: Coverage) -> None:
+    """Above, how many series have a value when; below, which: a row a series, or a group."""
+    groups, columns = cover.observed.shape
+    many = int(cover.sizes.sum())
+    rows = max(0.11 * groups, 0.45)
+    strip = 0.75 if many > 1 else 0.0
+    top, gap, bottom = 0.35, 0.12 if strip else 0.0, 0.35
+    height = top + strip + gap + rows + bottom
+    figure.set_size_inches(WIDTH, height)
+    left, width = LEFT / WIDTH, (WIDTH - LEFT - 0.4) / WIDTH
+    shares = np.stack([cover.observed, cover.filled, cover.missing])  # [3, G, T]
+    colours = (OBSERVED, FILLED, MISSING)
+    if strip:
+        above = figure.add_axes((left, (bottom + rows + gap) / height, width, strip / height))
+        _plain(above)
+        above.stackplot(
+            np.arange(columns + 1),
+            np.pad(np.einsum("kgt,g->kt", shares, cover.sizes), ((0, 0), (0, 1)), mode="edge"),
+            colors=colours, step="post", linewidth=0,
+        )  # fmt: skip
+        above.set_xlim(0, columns)
+        above.set_ylim(0, None)
+        above.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        above.yaxis.set_major_formatter(FuncFormatter(_grouped))
+        above.set_xticks([])
+        above.set_ylabel("series", fontsize=8, color=FAINT)
+    below = figure.add_axes((left, bottom / height, width, rows / height))
+    _plain(below)
+    below.spines["left"].set_visible(False)
+    rest = np.clip(1 - shares.sum(axis=0), 0, 1)
+    mixed = np.einsum("kgt,kc->gtc", [*shares, rest], [to_rgb(c) for c in (*colours, NOWHERE)])
+    below.imshow(
+        mixed.clip(0, 1), aspect="auto", interpolation="nearest", extent=(0, columns, groups, 0)
+    )
+    _label_times(below, cover.edges)
+    shown = np.unique(np.linspace(0, groups - 1, min(10, groups)).round().astype(int))
+    if many > 1:
+        below.set_yticks(shown + 0.5, [_plainly(cover.rows[row], 13) for row in shown])
+    else:
+        below.set_yticks([])
+    below.tick_params(axis="y", length=0)
+    there = [True, cover.filled.any(), cover.missing.any(), rest.max() > 1e-9]
+    names = ("observed", "missing, filled", "missing", "series does not run")
+    patches = [
+        Patch(color=colour, label=name)
+        for colour, name, some in zip((*colours, NOWHERE), names, there, strict=True)
+        if some
+    ]
+    figure.legend(
+        handles=patches, ncols=4, loc="upper left", bbox_to_anchor=(left, 1.0), frameon=False,
+        borderaxespad=0.1, borderpad=0.2, handlelength=1.2, handletextpad=0.5, fontsize=9,
+        labelcolor=INK,
+    )  # fmt: skip
+
+
+@_picture
+def bars(
+    figure: Figure,
+    counts: Mapping[str, float],
+    *,
+    unit: str,
+    highlight: str | None = None,
+    shares: bool = False,
+) -> None:
+    """One bar each, its number at the end; of `shares` 1 is the whole. Only `highlight` is in
+    colour, if it is one of the names or ""."""
+    size = max(len(counts), 1)
+    height = 0.55 + 0.27 * size
+    figure.set_size_inches(HALF, height)
+    axes = figure.add_axes((0.31, 0.5 / height, 0.64, 0.27 * size / height))
+    _plain(axes)
+    axes.spines["bottom"].set_visible(False)
+    names, values = list(counts)[::-1], list(counts.values())[::-1]
+    colours = [OBSERVED if highlight in (None, name) else "#b5bec6" for name in names]
+    drawn = axes.barh(range(len(names)), values, color=colours, height=0.72)
+    text = [_percent(value) if shares else _grouped(value) for value in values]
+    axes.bar_label(drawn, text, color=INK, fontsize=8, padding=3)
+    axes.set_yticks(range(len(names)), [_plainly(name, 24) for name in names])
+    axes.set_xticks([])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(-0.5, size - 0.5)
+    axes.set_xlim(0, 1.18 * (1.0 if shares else max([*values, 1])))
+    axes.set_xlabel(unit, fontsize=8.5, color=FAINT, loc="left")
+
+
+@_picture
+def histogram(figure: Figure, values: np.ndarray, *, unit: str) -> None:
+    """How often which size comes; on a log scale where sizes differ fiftyfold."""
+    known = values[np.isfinite(values)]
+    figure.set_size_inches(HALF, 2.1)
+    axes = figure.add_axes((0.13, 0.24, 0.83, 0.7))
+    _plain(axes)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    if len(known):
+        edges, wide = _edges(known)
+        axes.hist(known, bins=edges.tolist(), color=OBSERVED, edgecolor="white", linewidth=0.5)
+        if wide:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(numticks=6))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(6))
+    if not len(known) or abs(known).max() < 1e9:  # else powers of ten are shorter
+        axes.xaxis.set_major_formatter(FuncFormatter(_grouped))
+    axes.set_xlabel(_plainly(unit, 50), fontsize=8.5, color=FAINT)
+    axes.set_ylabel("series", fontsize=8.5, color=FAINT)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
+
+
+@_picture
+def examples(figure: Figure, series: Sequence[Example], phases: Sequence[str] = ()) -> None:
+    """The last steps of a few series, gaps shaded; beside each its seasonal pattern, if any."""
+    each, top, bottom = 1.0, 0.32, 0.3
+    height = max(len(series), 1) * (each + top + bottom)
+    figure.set_size_inches(WIDTH, height)
+    patterned = any(len(one.pattern) for one in series)
+    width = (WIDTH - LEFT - (3.0 if patterned else 0.4)) / WIDTH
+    for place, one in enumerate(series):
+        low = height - (place + 1) * (each + top + bottom) + bottom
+        axes = figure.add_axes((LEFT / WIDTH, low / height, width, each / height))
+        _plain(axes)
+        _draw(axes, one)
+        title = " – ".join(part for part in (_plainly(one.label, 50), one.why) if part)
+        axes.set_title(title, loc="left", fontsize=9, color=INK)
+        if len(one.pattern):
+            small = figure.add_axes(((WIDTH - 2.05) / WIDTH, low / height, 1.9 / WIDTH,
+                                     each / height))  # fmt: skip
+            _pattern(small, one.pattern, phases)
+            if place == 0:
+                small.set_title("seasonal pattern", loc="left", fontsize=9, color=INK)
+
+
+def _draw(axes: Axes, one: Example) -> None:
+    steps = np.arange(len(one.values))
+    missing = np.isnan(one.values)
+    for mask, colour in ((missing & one.filled, FILLED), (missing & ~one.filled, MISSING)):
+        edge = np.diff(np.r_[0, mask.astype(int), 0])
+        begins, ends = np.flatnonzero(edge == 1), np.flatnonzero(edge == -1)
+        axes.broken_barh(
+            list(zip(begins - 0.5, ends - begins, strict=True)), (0, 1), color=colour, linewidth=0,
+            alpha=0.75 if colour == FILLED else 1.0, transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
+    axes.plot(steps, one.values, color=OBSERVED, linewidth=1.0)
+    present = np.r_[False, ~missing, False]  # a value between two gaps has no line
+    alone = present[1:-1] & ~present[:-2] & ~present[2:]
+    axes.plot(steps[alone], one.values[alone], ".", color=OBSERVED, markersize=3)
+    axes.plot(
+        steps[one.outlier], one.values[one.outlier], "o", markersize=6, markerfacecolor="none",
+        markeredgecolor=OUTLIER,
+    )  # fmt: skip
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    known = one.values[~missing]
+    if not len(known) or abs(known).max() < 1e9:
+        axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
+    axes.set_xlim(-0.5, max(len(steps), 1) - 0.5)
+    _label_times(axes, one.times, most=5)
+
+
+def _pattern(axes: Axes, pattern: np.ndarray, phases: Sequence[str]) -> None:
+    _plain(axes)
+    axes.spines["left"].set_visible(False)
+    axes.axhline(0, color=FAINT, linewidth=0.8)
+    if len(pattern) <= 60:
+        axes.bar(range(len(pattern)), pattern, color=OBSERVED, width=0.8)
+    else:
+        axes.plot(pattern, color=OBSERVED, linewidth=1.0)
+    axes.set_yticks([])
+    every = -(-len(pattern) // 5) if len(pattern) > 12 else 1 + (len(pattern) > 7)
+    shown = range(0, len(pattern), every)
+    axes.set_xticks(list(shown), [phases[k] if phases else f"{k + 1}" for k in shown])
+    axes.tick_params(axis="x", length=0)
+
+
+def _label_times(axes: Axes, times: np.ndarray, most: int = 7) -> None:
+    """Places 0, 1, … of the x axis are called by their stamps, a few of them."""
+    if not len(times):
+        axes.set_xticks([])
+        return
+    if times.dtype.kind == "M" and times[-1] - times[0] >= np.timedelta64(60, "D"):
+        times = times.astype("datetime64[D]")  # the hour does not matter
+    names = [spoken(times[0]), spoken(times[-1])]
+    count = min(most if max(map(len, names)) <= 10 else most - 2, len(times))
+    places = np.unique(np.linspace(0, len(times) - 1, count).round().astype(int))
+    axes.set_xticks(places, [spoken(times[place]) for place in places])
+    labels = axes.get_xticklabels()
+    labels[0].set_horizontalalignment("left")
+    if len(labels) > 1:
+        labels[-1].set_horizontalalignment("right")
+
+
+def _edges(known: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The bounds of the bars, and whether they are to stand on a log scale."""
+    low, high = float(known.min()), float(known.max())
+    if low > 0 and high > 50 * low:
+        return np.geomspace(low, high, BARS + 1), True
+    if np.array_equal(known, np.round(known)) and high - low < 1e9:  # a bar holds whole numbers
+        step = max(1, -(-int(high - low + 1) // BARS))
+        return np.arange(low - 0.5, high + step + 0.5, step), False
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        room = 0.05 * max(abs(low), abs(high), 1.0)
+        low, high = low - room, high + room
+    return np.linspace(low, high, BARS + 1), False
+
+
+def _percent(share: float) -> str:
+    return "less than 1 %" if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")
+
+
+def _plainly(text: str, most: int) -> str:
+    """On one line and no longer than fits; a dollar sign is no formula."""
+    return _shortened(text, most).replace("$", r"\$")
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.tick_params(labelsize=8, colors=FAINT, labelcolor=INK)
+    axes.set_axisbelow(True)

@@ -1,0 +1,185 @@
+"""One HTML page about a data set: verdicts first, then pictures, then what was changed.
+
+The page stands alone: pictures are inside, nothing is fetched, it prints.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+from rnnforecast.data.panel.problems import spoken
+from rnnforecast.data.profiling.cleaning_report import percent
+from rnnforecast.data.profiling.example_series import ALL_SHOWN
+from rnnforecast.data.profiling.grades import headline
+from rnnforecast.data.profiling.profile import Profile
+from rnnforecast.output.data_report import figures as pictures
+
+SIGNS = {"good": "✓", "look": "!", "bad": "✗"}
+"""A sign beside the colour: not everybody sees the colour."""
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #262626; margin: 2rem auto; max-width: 62rem;
+  padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
+p { margin: .3rem 0; } .faint { color: #6b6b6b; }
+table { border-collapse: collapse; font-size: 13px; }
+th, td { text-align: right; padding: .15rem .7rem .15rem 0; border-bottom: 1px solid #e6e6e6; }
+th:first-child, td:first-child { text-align: left; }
+.verdicts td { text-align: left; font-size: 15px; border: 0; }
+.good { color: #00694b; } .look { color: #8a5a00; } .bad { color: #b03000; }
+.grade { font-weight: 600; white-space: nowrap; vertical-align: top; }
+.headline { font-size: 1.25rem; font-weight: 600; margin: 1rem 0 .4rem; }
+.pair { display: flex; flex-wrap: wrap; gap: 0 2%; } .pair > div { flex: 0 1 49%; }
+.pair > p { flex-basis: 100%; } img { max-width: 100%; height: auto; display: block; }
+td { overflow-wrap: anywhere; } ul { margin: .3rem 0; padding-left: 1.2rem; }
+@media (max-width: 44rem) { .pair > div { flex-basis: 100%; } }
+@media print { body { margin: 0; font-size: 12px; } h2 { break-after: avoid; }
+  img, tr { break-inside: avoid; } }
+"""
+
+
+def page(
+    title: str,
+    profile: Profile,
+    sentences: Sequence[str],
+    table: tuple[Sequence[str], Sequence[Sequence[str]]],
+    *,
+    targets: Sequence[str],
+) -> str:
+    """The page as text.
+
+    `sentences` say what was found and changed; `table` has a header and rows of the series with
+    most to repair.
+    """
+    grade, says = headline(profile.verdicts)
+    changed = "".join(f"<li>{escape(line)}</li>" for line in sentences[1:])
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="faint">{escape(sentences[0]) if sentences else ""}</p>',
+        f'<p class="headline {grade}">{SIGNS[grade]} {escape(says)}.</p>',
+        _verdicts(profile),
+        _coverage(profile),
+        '<div class="pair">',
+        *_gaps(profile),
+        *_season(profile),
+        "</div>",
+        *_examples(profile),
+        '<div class="pair">',
+        *_sizes(profile, targets),
+        "</div>",
+        _section("What was found and changed", "") + f"<ul>{changed}</ul>" if changed else "",
+        _table(*table),
+    ]
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
+    )
+    return (
+        f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+    )
+
+
+def _section(title: str, says: str) -> str:
+    return f'<h2>{escape(title)}</h2><p class="faint">{escape(says)}</p>'
+
+
+def _image(png: bytes, says: str) -> str:
+    data = base64.b64encode(png).decode("ascii")
+    return f'<img alt="{escape(says)}" src="data:image/png;base64,{data}">'
+
+
+def _verdicts(profile: Profile) -> str:
+    rows = (
+        f'<tr><td class="grade {v.grade}">{SIGNS[v.grade]} {v.grade}</td><td>{escape(v.says)}</td>'
+        "</tr>"
+        for v in profile.verdicts
+    )
+    return f'<table class="verdicts">{"".join(rows)}</table>'
+
+
+def _coverage(profile: Profile) -> str:
+    says = "Time from left to right."
+    if profile.series > 1:
+        says = (
+            "Above, how many series have a value; below, which. "
+            "The series that begin first stand at the top, time goes from left to right"
+        )
+        each = profile.series / len(profile.coverage.rows)
+        says += "." if each == 1 else f"; a row stands for about {each:,.0f} series, its colours"
+        says += "" if each == 1 else " mixed by their shares."
+    png = pictures.coverage(profile.coverage)
+    return _section("Where there are values", says) + _image(png, "coverage: series by time")
+
+
+def _gaps(profile: Profile) -> list[str]:
+    gap = profile.gaps
+    if not gap.longest:
+        return ["<div>" + _section("Gaps", "There is none.") + "</div>"]
+    longest = f"{gap.longest:,} step{'s' * (gap.longest != 1)}"
+    named = f" of {gap.where}" if profile.series > 1 else ""
+    since = spoken(gap.since)
+    says = f"Steps without a value. The longest gap is {longest}{named}, from {since}."
+    png = pictures.bars(gap.counts, unit="number of gaps, by length")
+    return ["<div>" + _section("Gaps", says), _image(png, "lengths of gaps"), "</div>"]
+
+
+def _season(profile: Profile) -> list[str]:
+    if not profile.seasons:
+        says = f"{profile.chosen}, as given." if profile.chosen else "No length was tried."
+        return ["<div>" + _section("Season", says) + "</div>"]
+    says = "No season was found."
+    if profile.chosen:
+        share = profile.season.strength
+        says = f"{profile.chosen}: explains {share:.0%} of the variance around the trend."
+    if len(profile.seasons) > 1:
+        says += " Each length is tried alone, and may explain what another does too."
+    png = pictures.bars(
+        profile.seasons, unit="share of the variance explained", highlight=profile.chosen,
+        shares=True,
+    )  # fmt: skip
+    return ["<div>" + _section("Season", says), _image(png, "strength of seasons"), "</div>"]
+
+
+def _examples(profile: Profile) -> list[str]:
+    says = "The last steps. Shaded: missing (orange: filled, red: not)."
+    if profile.outliers:
+        says += " Rings: outliers."
+    title = "The series" if profile.series == 1 else "A few series"
+    png = pictures.examples(profile.examples, profile.phases)
+    return [_section(title, says), _image(png, "example series")]
+
+
+def _sizes(profile: Profile, targets: Sequence[str]) -> list[str]:
+    """Pictures of how series differ, unless the examples show them all."""
+    found = []
+    if profile.series > ALL_SHOWN:
+        if profile.behind:
+            late = sum(profile.behind.values())
+            png = pictures.bars(profile.behind, unit="number of series, by steps before the end")
+            found.append(
+                ("Ends", f"{late:,} series end{'s' * (late == 1)} before the last one does.", png)
+            )
+        if profile.lengths.min() < profile.lengths.max():
+            png = pictures.histogram(profile.lengths, unit="steps")
+            found.append(("Lengths", "Steps from the first value to the last.", png))
+        for column, target in enumerate(targets[:3]):
+            png = pictures.histogram(profile.levels[:, column], unit=target)
+            found.append((f"Levels of {target}", "The median of each series.", png))
+    signs = [f"{percent(share)} of the values are {what}" for share, what in (
+        (profile.zeros, "zero"), (profile.negative, "negative")) if share]  # fmt: skip
+    parts = [
+        f"<div>{_section(title, says)}{_image(png, title)}</div>" for title, says, png in found
+    ]
+    return [*parts, f"<p>{escape('; '.join(signs))}.</p>" if signs else ""]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return _section("The series with most to repair", "") + f"<table><tr>{head}</tr>{body}</table>"

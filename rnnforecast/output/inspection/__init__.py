@@ -1,0 +1,1 @@
+"""The inspection report: figures and findings about a fitted network."""

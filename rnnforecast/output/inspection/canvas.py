@@ -1,0 +1,184 @@
+"""What the pictures of `inspect` share: the window's time axis, its series, heat maps below it."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+import warnings
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+import numpy as np
+from matplotlib import dates
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from rnnforecast.data.panel.problems import spoken
+from rnnforecast.output.data_report.figures import FAINT, GRID, INK, _plain, _plainly
+from rnnforecast.output.forecast_plots import _grouped, _widen_if_flat, style
+from rnnforecast.output.inspection.results import Floats, Scene
+
+BLUE, ORANGE = "#0072b2", "#d55e00"
+"""Okabe and Ito's: told apart by colour-blind readers."""
+DIVERGING, SEQUENTIAL = "RdBu_r", "cividis"
+"""Colours of what has a sign, and of what has none; both are read by colour-blind readers."""
+WIDTH, LEFT, RIGHT = 9.0, 1.05, 0.95
+"""Inches: a picture, and what is left beside its axes."""
+
+P = ParamSpec("P")
+
+
+def picture(draw: Callable[Concatenate[Figure, P], None]) -> Callable[P, bytes]:
+    """`draw` on a new figure; the result is its PNG."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> bytes:
+        file = io.BytesIO()
+        with style():
+            figure = Figure(dpi=120)
+            draw(figure, *args, **kwargs)
+            figure.savefig(file, format="png", metadata={"Software": ""})
+        return file.getvalue()
+
+    return drawn
+
+
+def panels(
+    figure: Figure, title: str, heights: Sequence[float], *, gap: float = 0.42
+) -> list[Axes]:
+    """Axes of these heights [inches] below each other, under a title that may have two lines."""
+    lines = textwrap.wrap(title, 88) or [""]
+    top, bottom = 0.22 + 0.24 * len(lines) + 0.22, 0.55
+    height = top + sum(heights) + gap * (len(heights) - 1) + bottom
+    figure.set_size_inches(WIDTH, height)
+    figure.text(0.12 / WIDTH, 1 - 0.14 / height, "\n".join(lines).replace("$", r"\$"), va="top",
+                fontsize=12, fontweight="bold", color=INK, linespacing=1.25)  # fmt: skip
+    found, low = [], height - top
+    for each in heights:
+        low -= each
+        axes = figure.add_axes(
+            (LEFT / WIDTH, low / height, (WIDTH - LEFT - RIGHT) / WIDTH, each / height)
+        )
+        _plain(axes)
+        found.append(axes)
+        low -= gap
+    return found
+
+
+def caption(axes: Axes, text: str) -> None:
+    """What a panel shows, above it on the left."""
+    axes.set_title(_plainly(text, 110), loc="left", fontsize=9, color=INK, pad=4)
+
+
+def series(axes: Axes, scene: Scene) -> None:
+    """The series, what came after the origin, and the forecast; steps count from the origin."""
+    past, ahead = np.arange(-scene.past, 0), np.arange(scene.ahead)
+    known, actual = scene.values[: scene.past], scene.values[scene.past :]
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.plot(past + 0.5, known, color=INK, linewidth=1.2, label="history")
+    seen = np.r_[False, np.isfinite(known), False]  # a value between two gaps has no line
+    alone = seen[1:-1] & ~seen[:-2] & ~seen[2:]
+    axes.plot(past[alone] + 0.5, known[alone], ".", color=INK, markersize=3)
+    if np.isfinite(actual).any():
+        axes.plot(ahead + 0.5, actual, color=INK, linewidth=1.0, marker="o", markersize=2.6,
+                  markerfacecolor="white", markeredgewidth=0.8, label="actual")  # fmt: skip
+    axes.plot(ahead + 0.5, scene.forecast, color=BLUE, linewidth=1.8, label="forecast")
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    numbers = np.abs(scene.values[np.isfinite(scene.values)])
+    if not len(numbers) or numbers.max() < 1e9:
+        axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
+    axes.set_ylabel(_plainly(scene.target, 18), fontsize=9, color=FAINT)
+    axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5,
+                borderaxespad=0.1, borderpad=0.1, handlelength=1.6, labelcolor=INK)  # fmt: skip
+    caption(axes, scene.label if scene.label != scene.target else scene.target)
+    _widen_if_flat(axes)
+
+
+def time_axis(axes: Axes, scene: Scene, *, end: int | None = None, back: bool = False) -> None:
+    """Steps are called by their stamps, a few of them, up to the step `end` (the last one ahead
+    if None); with `back` also by how many steps they lie before the origin."""
+    end = scene.ahead if end is None else end
+    axes.set_xlim(-scene.past, end)
+    origin(axes, scene)
+    times = scene.times
+    places = _landmarks(times[: scene.past + end]) - scene.past
+    if times.dtype.kind == "M" and times[-1] - times[0] >= np.timedelta64(60, "D"):
+        times = times.astype("datetime64[D]")  # the hour does not matter
+    texts = [spoken(times[place + scene.past]) for place in places]
+    if back:
+        texts = [
+            f"{text}\n{-place:,} back" if place < 0 else f"{text}\n{place + 1:,} ahead"
+            for text, place in zip(texts, places, strict=True)
+        ]
+    axes.set_xticks(places + 0.5, texts)
+
+
+def _landmarks(times: np.ndarray) -> np.ndarray:
+    """The places of a few of these stamps, or numbers of steps: the round ones of the calendar, if
+    all of those are there; else far apart."""
+    most = 6 if max(len(spoken(stamp)) for stamp in times[[0, -1]]) <= 10 else 5
+    if times.dtype.kind == "M":
+        numbers = dates.date2num(times)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it has no number of marks for each span
+            marks = np.array(
+                dates.AutoDateLocator(minticks=3, maxticks=most).tick_values(
+                    *dates.num2date(numbers[[0, -1]])
+                )
+            )
+        marks = marks[(marks >= numbers[0]) & (marks <= numbers[-1])]
+        if 3 <= len(marks) <= most and np.isin(marks, numbers).all():
+            return np.asarray(np.searchsorted(numbers, marks))
+    return np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
+
+
+def origin(axes: Axes, scene: Scene) -> None:
+    """A line where the forecast begins."""
+    if axes.get_xlim()[1] > 0:
+        axes.axvline(0, color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)), zorder=5)
+
+
+def heat(
+    axes: Axes,
+    columns: Sequence[tuple[int, int]],
+    rows: Floats,
+    *,
+    colours: str,
+    low: float,
+    high: float,
+) -> QuadMesh:
+    """`rows [R, n]` as colours, the first row at the top; column i is the steps `columns[i]`."""
+    edges = [columns[0][0], *(end for _, end in columns)]
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    return axes.pcolormesh(
+        edges, np.arange(rows.shape[0] + 1), rows, cmap=colours, vmin=low, vmax=high,
+        rasterized=True,
+    )  # fmt: skip
+
+
+def colour_bar(axes: Axes, mapped: ScalarMappable, says: str, *, x: float = 1.015) -> None:
+    """The scale of a heat map, right of it."""
+    figure = axes.figure
+    box = axes.get_position()
+    width = box.width
+    place = (box.x0 + x * width, box.y0, 0.011, box.height)
+    bar = figure.colorbar(mapped, cax=figure.add_axes(place))
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=7.5, length=2, colors=FAINT, labelcolor=INK)
+    bar.ax.set_title(says, fontsize=7.5, color=FAINT, loc="left", pad=4)
+    if bar.ax.get_yscale() == "linear":
+        bar.ax.yaxis.set_major_locator(MaxNLocator(5))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(_grouped))
+
+
+def numbered(axes: Axes, count: int, says: str) -> None:
+    """Rows from 1 at the top."""
+    axes.set_ylim(count, 0)
+    shown = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
+    axes.set_yticks(shown + 0.5, [f"{k + 1:,}" for k in shown])
+    axes.set_ylabel(says, fontsize=9, color=FAINT)

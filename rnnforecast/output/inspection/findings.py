@@ -1,0 +1,205 @@
+"""What the numbers of `inspect` say, one plain sentence each."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnforecast.data.panel.problems import spoken
+from rnnforecast.output.forecast_plots import _grouped
+from rnnforecast.output.inspection.results import KEEPING, Bar, Floats, Inspected, Scene, Units
+
+FOLLOWS = 0.7
+"""A unit with so large a correlation with the series, of either sign, follows it."""
+ENOUGH = 8
+"""Segments that a correlation is taken of."""
+STILL = 0.05
+"""A unit that moves less than this share of what the liveliest does hardly moves."""
+FADED, GROWN = 0.05, 5.0
+"""What the oldest segment's gradient is of the newest's, where it vanishes or explodes."""
+
+
+def of_units(found: Inspected) -> str:
+    """How many units of the uppermost layer follow the series, and how many do nothing."""
+    hidden, level = found.units[-1].hidden, segment_means(found)
+    span = hidden.max(0) - hidden.min(0)
+    still = span <= STILL * span.max() if span.max() > 0 else np.ones(len(span), dtype=bool)
+    many, segments = hidden.shape[1], len(hidden)
+    if segments < ENOUGH:
+        few = f"{segments:,} segment{_s(segments)}"
+        return f"{still.sum():,} of the {many:,} units hardly move while {few} are read"
+    follows = (np.abs(correlations(hidden, level)) >= FOLLOWS) & ~still
+    layer = f" of {found.units[-1].name}" if len(found.units) > 1 else ""
+    return (
+        f"{follows.sum():,} of the {many:,} units{layer} follow the series up or down, "
+        f"{still.sum():,} hardly move"
+    )
+
+
+def of_gates(found: Inspected) -> str:
+    """How long a unit keeps what it holds; of other gates how open they are."""
+    shown = with_gates(found)[-1]
+    keeping = [gate for name, gate in shown.gates.items() if name.startswith(KEEPING)]
+    size = found.scene.segment
+    step = "step" if size == 1 else f"segment of {size} steps"
+    if not keeping:
+        name, gate = next(iter(shown.gates.items()))
+        return f"The gate {name} is {_percent(gate.mean())} open on average"
+    share = float(keeping[0].mean())
+    says = f"On average a unit keeps {_percent(share)} of its state from one {step} to the next"
+    if not 0.5 < share < 1:
+        return says
+    half = _few(np.log(0.5) / np.log(share))
+    return f"{says}: half of it is gone after {half} {'steps' if size == 1 else 'segments'}"
+
+
+def with_gates(found: Inspected) -> list[Units]:
+    """The layers that have gates."""
+    return [one for one in found.units if one.gates]
+
+
+def half_of(slope: Floats) -> int:
+    """Steps before the origin that hold half of the gradient: `[H, L]`, summed over the horizon."""
+    size = np.abs(slope).sum(0)[::-1]
+    total = size.sum()
+    return int(np.searchsorted(size.cumsum(), 0.5 * total) + 1) if total > 0 else 0
+
+
+def of_reach(found: Inspected) -> str:
+    """How far back half of the gradient lies, and whether it vanishes or explodes."""
+    steps, whole = half_of(found.slope), found.slope.shape[1]
+    if not steps:
+        return "The forecast does not hang on the past at all"
+    recent = f"the last {steps:,}" if steps > 1 else "the last"
+    says = f"Half of the gradient lies within {recent} of {whole:,} steps"
+    recurrent = found.slope if found.recurrent is None else found.recurrent
+    size, segment = np.abs(recurrent).sum(0), found.scene.segment
+    new, old = size[-segment:].mean(), size[:segment].mean()
+    if new <= 0 or whole <= segment:
+        return says
+    part = "without its linear map the network" if found.recurrent is not None else "the network"
+    ratio = old / new
+    if ratio < FADED:
+        return f"{says}; {part} has all but forgotten the oldest ({_percent(ratio)} of newest)"
+    if ratio > GROWN:
+        return f"{says}; {part} feels the oldest {_few(ratio)} times as much as the newest"
+    return f"{says}; {part} still feels the oldest ({_percent(ratio)} of the newest)"
+
+
+def of_attention(found: Inspected) -> str:
+    """Where most of the attention goes, beside an even spread."""
+    whole = found.ahead if found.ahead is not None else found.within[-1][-1:]
+    weight = whole.mean(0)
+    best, even = int(weight.argmax()), 1 / len(weight)
+    begin, end = found.segments()[best]
+    who = "The horizon" if found.ahead is not None else "The last segment"
+    if weight[best] < 1.5 * even:
+        return f"{who} looks at all of the past almost evenly"
+    return (
+        f"{who} looks most at {_span(found.scene, begin, end)}: {_percent(weight[best])} of its "
+        f"attention, evenly would be {_percent(even)}"
+    )
+
+
+def of_importance(found: Inspected) -> str:
+    """What matters most, and which covariates do."""
+    assert found.importance is not None
+    bars = found.importance.bars
+    best = max(bars, key=lambda bar: bar.mean)
+    if not matters(best):
+        return "Nothing that was shuffled makes the forecast worse"
+    name = f"the values {spoken_lags(best.stretch)}" if best.stretch else best.name
+    says = (
+        f"Most depends on {name}: shuffled between windows, the error grows from "
+        f"{_few(found.importance.error)} % to {_few(found.importance.error + best.mean)} %"
+    )
+    covariates = [bar for bar in bars if bar.stretch is None]
+    if not covariates or not best.stretch:
+        return says
+    useful = sorted((bar for bar in covariates if matters(bar)), key=lambda bar: -bar.mean)
+    if not useful:
+        return f"{says}; no covariate matters"
+    return f"{says}; of the covariates {useful[0].name} matters most"
+
+
+def matters(bar: Bar) -> bool:
+    """Whether it is more than two standard errors above nothing."""
+    return bar.mean > 2 * bar.error and bar.mean > 1e-9
+
+
+def of_hiding(found: Inspected) -> str:
+    """Which stretch moves the forecast most."""
+    size, scene = found.hiding.size, found.scene
+    best = int(size.argmax())
+    if size[best] <= 0:
+        return "The forecast stays the same whatever stretch is hidden"
+    begin, end = found.hiding.stretches[best]
+    share = size[best] / max(float(np.abs(scene.forecast).mean()), 1e-300)
+    return (
+        f"The forecast moves most without {_span(scene, begin, end)}: by {_few(size[best])} on "
+        f"average, {_percent(share)} of its size"
+    )
+
+
+def _span(scene: Scene, begin: int, end: int) -> str:
+    """The steps `begin .. end - 1`, by their stamps."""
+    first, last = (spoken(scene.stamp(step)) for step in (begin, end - 1))
+    return first if first == last else f"{first} to {last}"
+
+
+def segment_means(found: Inspected) -> Floats:
+    """`[G]` the mean of the series in each segment, NaN where nothing was observed."""
+    past = found.scene.values[: found.scene.past]
+    means = []
+    for begin, end in found.segments():
+        own = past[max(len(past) + begin, 0) : max(len(past) + end, 0)]
+        own = own[np.isfinite(own)]
+        means.append(own.mean() if len(own) else np.nan)
+    return np.array(means)
+
+
+def correlations(rows: Floats, with_: Floats) -> Floats:
+    """Of each column of `rows [G, K]` with `with_ [G]`, 0 where one of them never changes."""
+    known = np.isfinite(with_)
+    if known.sum() < 3:
+        return np.zeros(rows.shape[1])
+    x, y = rows[known] - rows[known].mean(0), with_[known] - with_[known].mean()
+    size = np.sqrt((x**2).sum(0) * (y**2).sum())
+    safe = np.where(size > 0, size, 1.0)
+    found: Floats = np.where(size > 0, (x * y[:, None]).sum(0) / safe, 0.0)
+    return found
+
+
+def spoken_lags(stretch: tuple[int, int]) -> str:
+    """``1–13 steps back`` of steps before the origin."""
+    begin, end = stretch
+    newest, oldest = -end + 1, -begin
+    if newest == oldest:
+        return f"{newest:,} step{_s(newest)} back"
+    return f"{newest:,}–{oldest:,} steps back"
+
+
+def stamps_of(scene: Scene, stretch: tuple[int, int]) -> NDArray[np.generic]:
+    """First and last stamp of a stretch."""
+    return np.array([scene.stamp(stretch[0]), scene.stamp(stretch[1] - 1)])
+
+
+def _few(value: float) -> str:
+    """Two or three digits that matter."""
+    if value == 0 or not np.isfinite(value):
+        return "0"
+    digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
+    return _grouped(round(float(value), min(digits, 6)) if digits < 7 else float(value))
+
+
+def _percent(share: float) -> str:
+    value = 100 * float(share)
+    if value == 0:
+        return "0 %"
+    if value < 0.1:
+        return "less than 0.1 %"
+    return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
+
+
+def _s(count: float) -> str:
+    return "" if round(float(count), 2) == 1 else "s"

@@ -1,0 +1,93 @@
+"""Totals over several steps, and sample paths, as long tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.errors import DataError, Problem
+from rnnforecast.output.forecast_table import (
+    digits_worth_writing,
+    forecast_columns,
+    round_significant,
+)
+
+OF_TOTALS = ("from", "to", "steps")
+OF_PATHS = ("path",)
+
+
+def totals_frame(
+    keys: pd.DataFrame,
+    stamps: np.ndarray,
+    *,
+    steps: Sequence[int],
+    targets: Sequence[str],
+    yhat: np.ndarray,
+    quantiles: np.ndarray,
+    levels: Sequence[float],
+) -> pd.DataFrame:
+    """One row a series, target and number of steps, in that order.
+
+    Columns: the series', ``target`` if there are several, ``from`` and ``to`` (the stamps of the
+    first and last step), ``steps``, ``yhat``, and one a quantile. `stamps [S, H]`, `steps [T]`,
+    `yhat [S, C, T]` and `quantiles [S, C, T, Q]` in original units. DataError where names clash.
+    """
+    size, width, count = yhat.shape
+    refuse_names(list(keys.columns), totals=True)
+    columns = _keys(keys, targets, size, count)
+    ends = np.asarray(steps) - 1
+    columns["from"] = np.repeat(stamps[:, 0], width * count)
+    columns["to"] = np.repeat(stamps[:, ends], width, axis=0).reshape(-1)
+    columns["steps"] = np.tile(np.asarray(steps), size * width)
+    center = yhat.reshape(-1)
+    flat = np.moveaxis(quantiles, -1, 0).reshape(len(levels), -1)
+    digits = digits_worth_writing(center, flat)
+    columns["yhat"] = round_significant(center, digits)
+    for level, values in zip(levels, flat, strict=True):
+        columns[f"q{float(level)!r}"] = round_significant(values, digits)
+    return pd.DataFrame(columns)
+
+
+def paths_frame(
+    keys: pd.DataFrame,
+    stamps: np.ndarray,
+    *,
+    time: str,
+    targets: Sequence[str],
+    values: np.ndarray,
+) -> pd.DataFrame:
+    """One row a series, target, path and step, in that order.
+
+    Columns: the series', ``target`` if there are several, ``path`` (from 1), the time, ``yhat``.
+    `stamps [S, H]`, `values [S, C, count, H]` in original units. DataError where names clash.
+    """
+    size, width, count, horizon = values.shape
+    refuse_names([*keys.columns, time], paths=True)
+    forecast_columns(list(keys.columns), targets, time=time, levels=())
+    columns = _keys(keys, targets, size, count * horizon)
+    columns["path"] = np.tile(np.repeat(np.arange(1, count + 1), horizon), size * width)
+    columns[time] = np.repeat(stamps, width * count, axis=0).reshape(-1)
+    columns["yhat"] = round_significant(values.reshape(-1))
+    return pd.DataFrame(columns)
+
+
+def refuse_names(names: Sequence[str], *, totals: bool = False, paths: bool = False) -> None:
+    """DataError where columns of the input have names that these tables have for others."""
+    taken = (*(OF_TOTALS if totals else ()), *(OF_PATHS if paths else ()))
+    clashes = [name for name in names if name in taken]
+    if clashes:
+        found = "is also the name of another column of the table of totals or paths"
+        cure = "rename the column in the input"
+        raise DataError(*(Problem(f"column {name!r}", found, cure) for name in clashes))
+
+
+def _keys(keys: pd.DataFrame, targets: Sequence[str], size: int, each: int) -> dict[str, object]:
+    """The columns that say which series and target a row is of, `each` rows a target."""
+    row = np.repeat(np.arange(size), len(targets) * each)
+    columns: dict[str, object] = {name: keys[name].take(row).array for name in keys.columns}
+    if len(targets) > 1:
+        place = np.tile(np.repeat(np.arange(len(targets)), each), size)
+        columns["target"] = pd.array(list(targets), dtype="str").take(place)
+    return columns

@@ -1,0 +1,130 @@
+"""Training that starts from the weights of an earlier run: `training.start_from` and `freeze`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from rnnforecast.errors import Problem, SpecError
+from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.pipeline.run_folder import MARK, WEIGHTS, Run, load_run
+from rnnforecast.spec.load import load
+from rnnforecast.spec.model import Spec
+from rnnforecast.training.fit_state import Weights
+
+KEY = "training.start_from"
+SHOWN = 5
+"""Weights that are named in a message."""
+
+OF_ITEMS = ("smoothing.own_rates", "smoothing.own_factors.")
+"""Weights with a row for each item."""
+
+
+def inherited(spec: Spec, base: Path) -> Spec:
+    """The spec with every key of the network that it leaves open as the run has it whose weights it
+    starts from; `base` is the folder of the spec. As it is where it starts from none."""
+    if spec.training.start_from is None:
+        return spec
+    folder = base / spec.training.start_from
+    load_run(folder)  # whole, and of this format: says so better than what follows would
+    run = load(folder / MARK, ())
+    if run.window.horizon != spec.window.horizon:
+        problem = f"the run was trained for {run.window.horizon} steps, not {spec.window.horizon}"
+        raise SpecError(Problem("window.horizon", problem, f"set it to {run.window.horizon}"))
+    sections: dict[str, Any] = {
+        name: _filled(getattr(spec, name), getattr(run, name)) for name in ("window", "model")
+    }
+    sections["training"] = _filled(spec.training, run.training, ("loss", "loss_options"))
+    if sections["model"].backbone != run.model.backbone:  # options are of one network only
+        sections["model"] = sections["model"].model_copy(update={"options": spec.model.options})
+    if sections["training"].loss != run.training.loss:
+        own = {"loss_options": spec.training.loss_options}
+        sections["training"] = sections["training"].model_copy(update=own)
+    if "quantiles" not in spec.forecast.model_fields_set:
+        update = {"quantiles": run.forecast.quantiles}
+        sections["forecast"] = spec.forecast.model_copy(update=update)
+    return spec.model_copy(update=sections)
+
+
+def _filled(section: Any, run: Any, keys: Sequence[str] = ()) -> Any:
+    """The section with the run's values, of these keys or of all, where it has none of its own."""
+    wanted = set(keys or type(section).model_fields)
+    given = {key for key in section.model_fields_set if getattr(section, key) != "auto"}
+    open_ = wanted - given
+    return section.model_copy(update={key: getattr(run, key) for key in open_})
+
+
+class Start:
+    """The run that weights are taken from, and those of them that stay as they are."""
+
+    def __init__(self, folder: Path, freeze: Sequence[str], items: Sequence[str]) -> None:
+        """`items` are the items of the new training, see `forecasting.item_names`."""
+        self.run: Run = load_run(folder)
+        self.digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+        """Of its weights: a run in the same place may be another one."""
+        self.freeze, self.items = freeze, items
+        if any(self.run.architecture.covariates.codes):
+            raise SpecError(
+                Problem(
+                    KEY,
+                    "the run reads categories, and their codes would mean others here",
+                    "train anew, or leave categories out of both",
+                )
+            )
+
+    def give(self, net: Forecaster, number: int) -> None:
+        """Sets the weights of the network `number`, and freezes those the spec says."""
+        given = dict(self.run.members[number % len(self.run.members)].net.state_dict())
+        wanted = net.state_dict()
+        given |= {
+            name: self._rows(given[name], wanted[name])
+            for name in wanted
+            if name.startswith(OF_ITEMS) and name in given
+        }
+        _refuse_others(wanted, given)
+        net.load_state_dict(given)
+        self._freeze(net)
+
+    def _rows(self, given: Any, wanted: Any) -> Any:
+        """The rows of the items that both trainings have; zeros, which say nothing, for others."""
+        place = {name: row for row, name in enumerate(self.run.items)}
+        found = wanted.new_zeros(wanted.shape)
+        for row, name in enumerate(self.items):
+            if name in place:
+                found[row] = given[place[name]]
+        return found
+
+    def _freeze(self, net: Forecaster) -> None:
+        names = [name for name, _ in net.named_parameters()]
+        for pattern in self.freeze:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                parts = sorted({name.split(".")[0] for name in names})
+                cure = f"there are {', '.join(f'{part}*' for part in parts)}"
+                raise SpecError(Problem("training.freeze", f"'{pattern}' is no weight", cure))
+        for name, parameter in net.named_parameters():
+            if any(fnmatchcase(name, pattern) for pattern in self.freeze):
+                parameter.requires_grad_(False)
+        if not any(parameter.requires_grad for parameter in net.parameters()):
+            cure = "leave some of them out"
+            raise SpecError(Problem("training.freeze", "nothing is left to learn", cure))
+
+
+def _refuse_others(wanted: Weights, given: Weights) -> None:
+    """SpecError where the two nets are not of the same parts and sizes."""
+    other = [
+        name
+        for name in sorted({*wanted, *given})
+        if name not in wanted or name not in given or wanted[name].shape != given[name].shape
+    ]
+    if other:
+        more = f" and {len(other) - SHOWN} more" if len(other) > SHOWN else ""
+        raise SpecError(
+            Problem(
+                KEY,
+                f"the run's network has other weights: {', '.join(other[:SHOWN])}{more}",
+                "leave the keys of window, model and features as the run's resolved.yaml has them",
+            )
+        )

@@ -1,0 +1,64 @@
+"""`training.preset`: how much time is spent, as plain keys of the spec.
+
+The choices were made on held-out horizons inside the training parts of several data sets; see
+`benchmarks/NOTES.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnnforecast.models.compatibility import POSITIVE
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset changes of what would be chosen."""
+
+    steps: float = 1.0
+    """Factor of the number of weight updates."""
+    batch_size: int | None = None
+    """Windows in a batch, if other than usual."""
+    learning_rate: float = 0.002
+    members: int = 1
+    vary: dict[str, list[Any]] = field(default_factory=dict)
+    """Values that the networks of an ensemble take in turn."""
+    plots: int = 12
+    reason: str = ""
+
+
+FAST = Preset(steps=0.25, batch_size=64, learning_rate=0.005, plots=4, reason="a first look")
+"""Half as many windows a step, learnt from in larger steps; pictures take time too."""
+
+BEST_MEMBERS = 6
+
+OTHERS = {"log_mean": "standard", "standard": "last"}
+"""A second way to take the level out. Logs serve relative errors and deviations absolute ones:
+together they do well by both."""
+
+
+def preset_of(
+    name: str, *, lookback: int, stride: int, segment: int, room: int, normalize: str, loss: str
+) -> Preset:
+    """The preset `name` for data whose single network would read `lookback` steps in segments of
+    `segment`, at most `room`, and have these parts; those of an ensemble read `stride` steps more
+    or less."""
+    if name == "fast":
+        return FAST
+    if name == "balanced":
+        return Preset()
+    vary: dict[str, list[Any]] = {"window.lookback": _lookbacks(lookback, stride, segment, room)}
+    if loss not in POSITIVE and normalize in OTHERS:
+        vary["model.normalize"] = [normalize, OTHERS[normalize]]
+    return Preset(members=BEST_MEMBERS, vary=vary, reason="networks that err differently")
+
+
+def _lookbacks(lookback: int, stride: int, segment: int, room: int) -> list[int]:
+    """Up to three: a network of its own lookback, and ones that look further or, where it has steps
+    to spare, both less far and further."""
+    further = (-1, 1) if lookback > stride else (1, 2)
+    longest = max(lookback, room // segment * segment)
+    wanted = [lookback, *(lookback + times * stride for times in further)]
+    whole = [max(each // segment, 1) * segment for each in wanted]
+    return list(dict.fromkeys(min(each, longest) for each in whole))

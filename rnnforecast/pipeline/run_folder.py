@@ -1,0 +1,221 @@
+"""The run folder: everything a forecast needs, in plain formats, whole or not at all.
+
+| file | what |
+| --- | --- |
+| `spec.yaml` | the spec as given, with what `--set` changed |
+| `resolved.yaml` | the same with every `auto` settled |
+| `model.safetensors` | the weights of each network, by its number |
+| `state.json` | cleaning plan, architectures, what makes intervals, version, data hash |
+| `cleaning.safetensors` | arrays: imputers, reductions, how errors hang together over the steps |
+| `data_report.json`, `data_report.html` | what the data are like, for programs and for people |
+| `metrics.json` | accuracy on the held-out horizon, ours and the seasonal naive's |
+| `history.csv` | training and validation loss |
+| `plots/` | the loss and held-out forecasts |
+| `log.jsonl` | what happened when |
+| `SHA256SUMS` | checksums of the above, as `sha256sum -c` reads them |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from rnnforecast.data.cleaning_plan import CleaningPlan
+from rnnforecast.errors import Problem, RunFolderError
+from rnnforecast.evaluation.calibration import Widening
+from rnnforecast.evaluation.ensembling import Combination
+from rnnforecast.models.config import Architecture
+from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.output.atomic_files import (
+    recover,
+    whole_folder,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from rnnforecast.pipeline.forecasting import Member, Rules
+from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
+
+FORMAT = 5
+"""Counts up when a run folder can no longer be read by an older version."""
+
+SUMS = "SHA256SUMS"
+WEIGHTS = "model.safetensors"
+MARK = "resolved.yaml"
+"""A folder that holds this file is a run, and may be replaced by the next one."""
+
+DEPENDENCE = "dependence"
+"""Its name among the arrays."""
+
+READ_BY_PREDICT = ("state.json", WEIGHTS, "cleaning.safetensors", "resolved.yaml")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as `predict` needs it."""
+
+    plan: CleaningPlan
+    members: tuple[Member, ...]
+    """The networks, one or more."""
+    combination: Combination
+    widening: Widening
+    """See `evaluation.conformal`."""
+    dependence: np.ndarray
+    """`[H, H]` the correlation of errors over the steps, see `evaluation.dependence`."""
+    items: tuple[str, ...]
+    """See `workflow.forecasting.Rules`."""
+    quantiles: tuple[float, ...]
+    source: tuple[str, ...]
+    """The files it was trained on, absolute."""
+    totals: tuple[int, ...]
+    """Numbers of steps whose totals are forecast too."""
+    paths: int
+    """Sample paths that are written."""
+    plots: int
+    plotted: tuple[str, ...]
+    """Labels of the series that `train` plotted."""
+    facts: Mapping[str, Any]
+    """Versions, seed, device and the hash of the data."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """That of the first network; all have its horizon, season and targets."""
+        return self.members[0].net.architecture
+
+    @property
+    def rules(self) -> Rules:
+        """How the networks' answers become a forecast."""
+        plan = self.plan
+        return Rules(
+            self.quantiles, plan.transform, plan.bounds, self.combination, self.widening, self.items
+        )
+
+
+@contextmanager
+def new_run(path: Path) -> Iterator[Path]:
+    """A folder to write a run into; it is at `path`, sums added, once the block ends well."""
+    with whole_folder(path, replace_if=MARK) as folder:
+        yield folder
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        lines = [
+            f"{_sum(file.read_bytes())}  {file.relative_to(folder).as_posix()}\n" for file in files
+        ]
+        write_text(folder / SUMS, "".join(lines))
+
+
+def write_model(folder: Path, run: Run) -> None:
+    """Writes `model.safetensors`, `cleaning.safetensors` and `state.json`."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in run.plan.arrays().items()}
+    arrays[DEPENDENCE] = np.ascontiguousarray(run.dependence)
+    write_bytes(folder / "cleaning.safetensors", safetensors.numpy.save(arrays))
+    weights = {
+        f"{number}.{name}": value
+        for number, member in enumerate(run.members)
+        for name, value in member.net.state_dict().items()
+    }
+    write_bytes(folder / WEIGHTS, weights_to_bytes(weights))
+    stored = {
+        "format": FORMAT,
+        "plan": run.plan.to_json(),
+        "members": [
+            {
+                "architecture": member.net.architecture.to_json(),
+                "residuals": None if member.residuals is None else member.residuals.tolist(),
+            }
+            for member in run.members
+        ],
+        "combination": asdict(run.combination),
+        "widening": asdict(run.widening),
+        "items": list(run.items),
+        "quantiles": list(run.quantiles),
+        "source": list(run.source),
+        "totals": list(run.totals),
+        "paths": run.paths,
+        "plots": run.plots,
+        "plotted": list(run.plotted),
+        **run.facts,
+    }
+    write_json(folder / "state.json", stored)
+
+
+def load_run(path: Path) -> Run:
+    """The run at `path`, its nets with their weights on the CPU.
+
+    RunFolderError where the folder is no run, a file is missing or damaged, or the format is
+    newer than this program.
+    """
+    recover(path)
+    data = {name: _checked(path, name) for name in READ_BY_PREDICT}
+    stored = json.loads(data["state.json"])
+    if stored.pop("format") != FORMAT:
+        raise RunFolderError(
+            Problem(
+                str(path), "the run was written by another version of rnnforecast", "train it again"
+            )
+        )
+    combination = stored.pop("combination")
+    arrays = safetensors.numpy.load(data["cleaning.safetensors"])
+    return Run(
+        dependence=arrays.pop(DEPENDENCE),
+        plan=CleaningPlan.from_json(stored.pop("plan"), arrays),
+        members=_members(stored.pop("members"), path, data[WEIGHTS]),
+        combination=Combination(combination["method"], tuple(combination["weights"])),
+        widening=Widening(**stored.pop("widening")),
+        items=tuple(stored.pop("items")),
+        quantiles=tuple(stored.pop("quantiles")),
+        source=tuple(stored.pop("source")),
+        totals=tuple(stored.pop("totals")),
+        paths=stored.pop("paths"),
+        plots=stored.pop("plots"),
+        plotted=tuple(stored.pop("plotted")),
+        facts=stored,
+    )
+
+
+def _members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> tuple[Member, ...]:
+    values = weights_from_bytes(weights, name=str(path / WEIGHTS))
+    members = []
+    for number, each in enumerate(stored):
+        net = Forecaster(Architecture.from_json(each["architecture"]))
+        start = f"{number}."
+        of_net = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+        net.load_state_dict(of_net)
+        residuals = each["residuals"]
+        members.append(Member(net.eval(), None if residuals is None else np.array(residuals)))
+    return tuple(members)
+
+
+def _checked(path: Path, name: str) -> bytes:
+    """The file's bytes, if they are those whose sum was written when the run was."""
+    try:
+        lines = (path / SUMS).read_text(encoding="utf-8").splitlines()
+        sums = {name: total for total, name in (line.split("  ", 1) for line in lines)}
+        data = (path / name).read_bytes()
+    except (OSError, ValueError) as error:
+        what = f"cannot be read: {error}"
+        if not (path / SUMS).is_file():
+            what = "is not a run folder" if path.exists() else "there is no such folder"
+        raise RunFolderError(
+            Problem(str(path), what, "give the folder that 'rnnforecast train' wrote")
+        ) from error
+    if sums.get(name) != _sum(data):
+        raise RunFolderError(
+            Problem(
+                str(path / name),
+                "the file is damaged: its checksum does not match",
+                "restore it from a copy, or train again",
+            )
+        )
+    return data
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

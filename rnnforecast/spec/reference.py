@@ -1,0 +1,80 @@
+"""The spec explained: a commented YAML to start from, a reference table and a JSON schema."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from rnnforecast.spec import yaml_source as source
+from rnnforecast.spec.model import SECTIONS, Spec
+from rnnforecast.spec.types import expected
+
+_WIDTH = 88
+
+
+def commented(values: Mapping[str, Mapping[str, object]], notes: Mapping[str, str]) -> str:
+    """The YAML text of `values`, ready to edit: above each key a comment says what it means.
+
+    `notes` adds a sentence to a key's comment, such as why ``window.season`` is 24. Sections and
+    keys come in the order of the spec, whatever order `values` has. Raises `KeyError` for a
+    section, key or note that no spec has.
+    """
+    for dotted in [f"{section}.{key}" for section, keys in values.items() for key in keys]:
+        _field(dotted)
+    for dotted in notes:
+        _field(dotted)
+    blocks = []
+    for section, model in SECTIONS.items():
+        if section not in values:
+            continue
+        lines = [f"# {inspect.getdoc(model)}", f"{section}:"]
+        for key, info in model.model_fields.items():
+            if key in values[section]:
+                comment = f"{info.description} {notes.get(f'{section}.{key}', '')}".strip()
+                entry = source.write({key: values[section][key]})
+                lines += textwrap.wrap(
+                    comment, _WIDTH, initial_indent="  # ", subsequent_indent="  # "
+                )
+                lines += textwrap.indent(entry, "  ").splitlines()
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+def reference() -> str:
+    """A Markdown reference of all sections and keys: what each accepts, its default, its use."""
+    blocks = []
+    for section, model in SECTIONS.items():
+        rows = [f"## {section}", "", str(inspect.getdoc(model)), ""]
+        rows += ["| key | expects | default | meaning |", "| --- | --- | --- | --- |"]
+        for key, info in model.model_fields.items():
+            cells = (f"`{key}`", expected(info), _default(info), str(info.description))
+            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        blocks.append("\n".join(rows) + "\n")
+    return "\n".join(blocks)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a spec, with which editors complete keys and mark mistakes."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Spec.model_json_schema(),
+    }
+
+
+def _field(dotted: str) -> FieldInfo:
+    section, _, key = dotted.partition(".")
+    if section not in SECTIONS or key not in SECTIONS[section].model_fields:
+        raise KeyError(f"no spec has the key {dotted}")
+    return SECTIONS[section].model_fields[key]
+
+
+def _default(info: FieldInfo) -> str:
+    """The default as YAML, in the form in which it would be written in a spec."""
+    if info.is_required():
+        return "required"
+    value = source.write({"": info.get_default(call_default_factory=True)})
+    return f"`{value.partition(': ')[2].strip()}`"

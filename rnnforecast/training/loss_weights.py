@@ -1,0 +1,102 @@
+"""How much each step ahead, item and window counts in the loss, in training as in validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnnforecast.models.config import Architecture
+from rnnforecast.models.inputs import History
+from rnnforecast.models.scaling.window_scaler import NORMALIZERS
+from rnnforecast.training.dataset import Batch
+
+Floats = NDArray[np.float64]
+
+MOST = 4.0
+"""A window never counts more than so many usual ones of its item: its spread may be an accident."""
+
+
+def step_weights(kind: str | Sequence[float], horizon: int) -> Floats | None:
+    """`[H]` with mean 1, or None where all count alike: `equal`, `decreasing`, or H numbers."""
+    if kind == "equal":
+        return None
+    if kind == "decreasing":
+        weights = 1 / np.sqrt(np.arange(1, horizon + 1))
+    else:
+        weights = np.array(kind, dtype=np.float64)
+    return np.asarray(weights / weights.mean())
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much a window differs from what is usual for its item."""
+
+    architecture: Architecture
+    """Of the net, which divides each window by its own spread."""
+    usual: Tensor
+    """`[items, C]`; 0 where an item has no windows."""
+
+    @staticmethod
+    def of(architecture: Architecture, usual: Floats, device: torch.device) -> Spread:
+        """From an array to a tensor on the device of the batches."""
+        return Spread(architecture, torch.from_numpy(usual).to(device, torch.float32))
+
+    def __call__(self, history: History, item: Tensor) -> Tensor:
+        """`[B, 1, C]` what windows of the items `[B]` count: errors on the normalised scale times
+        this are in units that all windows of an item share."""
+        usual = self.usual[item].unsqueeze(1)
+        share = spread(self.architecture, history) / usual
+        share = torch.where(usual > 0, share, 1.0).clamp(max=MOST)
+        return share**2 if self.architecture.loss == "mse" else share
+
+
+def spread(architecture: Architecture, history: History) -> Tensor:
+    """`[B, 1, C]` what the net divides windows by, in original units."""
+    if architecture.difference:
+        history = history.differenced(architecture.difference)
+    normalise = NORMALIZERS[architecture.normalize]
+    return normalise(history.values, history.visible, architecture.season).scale
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """Factors of a batch's weights; None where all count alike."""
+
+    steps: Tensor | None = None
+    """`[H]`, mean 1."""
+    items: Tensor | None = None
+    """`[items, C]`, mean 1; C as in the batches."""
+    spread: Spread | None = None
+
+    @staticmethod
+    def of(
+        steps: Floats | None,
+        items: Floats | None,
+        device: torch.device,
+        spread: Spread | None = None,
+    ) -> Weighing:
+        """From arrays to tensors on the device of the batches."""
+
+        def there(weights: Floats | None) -> Tensor | None:
+            return None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
+
+        return Weighing(there(steps), there(items), spread)
+
+    def __call__(self, batch: Batch, item: Tensor) -> Batch:
+        """The batch of the items `[B]`, its weights multiplied by the factors."""
+        weight = batch.weight
+        if self.steps is not None:
+            weight = weight * self.steps[:, None]
+        if self.items is not None:
+            weight = weight * self.items[item].unsqueeze(1)
+        if self.spread is not None:
+            weight = weight * self.spread(batch.history, item).float()
+        return batch if weight is batch.weight else replace(batch, weight=weight)
+
+
+EQUAL = Weighing()

@@ -1,0 +1,195 @@
+"""The linear first forecast by least squares, before the first step of the training.
+
+A linear map from the lookback to the horizon that is fitted in closed form is a strong forecast of
+long, noisy series; the recurrent part then learns what it leaves over. Its weights are drawn
+towards those of a simple forecast (ridge regression, Hoerl & Kennard 1970): which one, and how
+strongly, is what does best on stretches of time that are left out in turn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnnforecast.models.base_forecast.linear import starts
+from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.training.dataset import Batch
+
+Ints = NDArray[np.int64]
+
+STRETCHES = 10
+"""Parts of the time of training; one is forecast from those that share no targets with it."""
+
+STRENGTHS = (math.inf, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
+"""What is tried, as shares of the mean square of what the map reads; infinity leaves the simple
+forecast as it is, and is taken where nothing tells them apart."""
+
+LONGEST = 2048
+"""Steps: of longer lookbacks the map is left as it is, since the work grows with their cube."""
+
+SMALL = 0.05
+"""In the net's units: windows that simple forecasts miss by less than this all count alike."""
+
+STEPS_TRIED = 24
+"""Steps of the horizon, evenly spaced, by which the strength is chosen."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The map that was taken: the simple forecast it is drawn to, and how strongly."""
+
+    towards: str
+    strength: float
+
+
+@dataclass
+class Sums:
+    """What least squares needs of the windows of a stretch of time."""
+
+    square: Tensor
+    """`[L + 1, L + 1]` of what is read, and a 1 for the bias, with itself."""
+    cross: Tensor
+    """`[L + 1, S, H]` of that with what each of S simple forecasts leaves over."""
+    left: Tensor
+    """`[S, H]` the sum of squares of what it leaves over."""
+    weight: Tensor
+    """Scalar: the weights of all windows."""
+    observed: Tensor
+    """`[H]` those of the windows in which a step was observed."""
+
+    @staticmethod
+    def none(size: int, starts: int, horizon: int) -> Sums:
+        """Of no window."""
+        shapes = (size, size), (size, starts, horizon), (starts, horizon), (), (horizon,)
+        return Sums(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
+
+    def parts(self) -> tuple[Tensor, ...]:
+        """All sums."""
+        return self.square, self.cross, self.left, self.weight, self.observed
+
+    def plus(self, other: Sums, sign: int = 1) -> Sums:
+        """The windows of both, or without those of the other."""
+        pairs = zip(self.parts(), other.parts(), strict=True)
+        return Sums(*(own + sign * part for own, part in pairs))
+
+    def changes(self, strength: float, steps: Tensor) -> Tensor:
+        """What is best added to the simple forecasts at some `steps`, `[L + 1, S, steps]`.
+
+        A step that was observed in few windows has its sums made up to those of all.
+        """
+        cross = self.cross[..., steps] * self._made_up(steps)
+        scale = float(self.square.diagonal().mean())
+        if math.isinf(strength) or not scale:
+            return torch.zeros_like(cross)
+        ridge = torch.full((len(cross),), strength * scale, dtype=cross.dtype)
+        factor = torch.linalg.cholesky(self.square + torch.diag(ridge))
+        return torch.cholesky_solve(cross.flatten(1), factor).view_as(cross)
+
+    def errors(self, changes: Tensor, steps: Tensor) -> Tensor:
+        """`[S]` sums of squared errors at some `steps` of the simple forecasts with `changes`."""
+        made_up = self._made_up(steps)
+        cross, left = self.cross[..., steps] * made_up, self.left[:, steps] * made_up
+        product = (self.square @ changes.flatten(1)).view_as(changes)
+        return left.sum(1) + (changes * (product - 2 * cross)).sum((0, 2))
+
+    def _made_up(self, steps: Tensor) -> Tensor:
+        observed = self.observed[steps]
+        return torch.where(observed > 0, self.weight / observed.clamp_min(1e-12), 0.0)
+
+
+@torch.no_grad()
+def fit_first(
+    net: Forecaster, windows: Iterable[tuple[Batch, Ints]], *, neighbours: int = 1
+) -> Found | None:
+    """Sets the map of the net's first forecast from batches and the number of the stretch of time
+    of each window, from 0 to `STRETCHES - 1`; `neighbours` on either side share targets with one.
+
+    Every window counts by its weight, as in the loss. None where the map stays what it was.
+    """
+    assert net.first is not None
+    line = net.first.map
+    if line.in_features > LONGEST:
+        return None
+    simple = starts(net.architecture)
+    bases = torch.stack(list(simple.values())).to(line.weight)  # [S, H, L]
+    parts = [
+        Sums.none(line.in_features + 1, len(bases), line.out_features) for _ in range(STRETCHES)
+    ]
+    squares = net.architecture.loss == "mse"
+    for batch, stretch in windows:
+        rows = _rows(net, batch)
+        channels = len(rows[0]) // len(stretch)
+        for number in range(STRETCHES):
+            some = torch.as_tensor(stretch == number, device=line.weight.device)
+            some = some.repeat_interleave(channels)
+            if some.any():
+                parts[number] = parts[number].plus(
+                    _sums([row[some] for row in rows], bases, squares=squares)
+                )
+    whole = reduce(Sums.plus, parts)
+    number, strength = _best(parts, whole, neighbours)
+    change = whole.changes(strength, torch.arange(line.out_features))[:, number].to(line.weight)
+    if not change.isfinite().all():
+        return None
+    line.weight.copy_(bases[number] + change[:-1].T)
+    line.bias.copy_(change[-1])
+    return Found(list(simple)[number], strength)
+
+
+def _best(parts: Sequence[Sums], whole: Sums, neighbours: int) -> tuple[int, float]:
+    """Which simple forecast and how strong a pull to it forecast the stretches best that were not
+    fitted to."""
+    horizon = whole.left.shape[1]
+    steps = torch.linspace(0, horizon - 1, min(STEPS_TRIED, horizon)).round().long()
+    errors = torch.zeros(len(STRENGTHS), len(whole.left), dtype=torch.float64)
+    for left_out, part in enumerate(parts):
+        near = parts[max(left_out - neighbours, 0) : left_out + neighbours + 1]
+        others = reduce(lambda rest, one: rest.plus(one, -1), near, whole)
+        for row, strength in enumerate(STRENGTHS):
+            errors[row] += part.errors(others.changes(strength, steps), steps)
+    row, number = divmod(int(errors.nan_to_num(math.inf).argmin()), errors.shape[1])
+    return number, STRENGTHS[row]
+
+
+def _sums(rows: Sequence[Tensor], bases: Tensor, *, squares: bool) -> Sums:
+    """Of the rows of `_rows`; the products are made on the device of the net.
+
+    Unless the loss is of `squares` itself, those of a window count less the more the simple
+    forecasts miss it: by and large its sizes are then summed, not its squares, and no few wild
+    windows decide (the first step of iteratively reweighted least squares).
+    """
+    seen, truth, weight, observed = rows
+    left = (truth - torch.matmul(seen[:, :-1], bases.transpose(1, 2))) * observed  # [S, N, H]
+    if not squares:
+        size = left.abs().mean((0, 2)) / observed.mean(1).clamp_min(1 / observed.shape[1])
+        weight = weight / size.clamp_min(SMALL).unsqueeze(1)
+    weighed = (seen * weight).T
+    found = (
+        weighed @ seen,
+        torch.matmul(weighed, left).transpose(0, 1),
+        (left.square() * weight).sum(1),
+        weight.sum(),
+        (observed * weight).sum(0),
+    )
+    return Sums(*(part.cpu().double() for part in found))
+
+
+def _rows(net: Forecaster, batch: Batch) -> list[Tensor]:
+    """Of each window, or of each of its targets, a row each: what the map reads, `[N, L + 1]` with
+    a 1 for its bias, what it is to say, `[N, H]`, its weight, `[N, 1]`, and what was observed,
+    `[N, H]`."""
+    seen, truth = net.first_pair(batch.history, batch.future)
+    seen, truth, weight = (
+        part.transpose(1, 2).flatten(0, 1) for part in (seen, truth, batch.weight)
+    )
+    seen = torch.cat([seen, torch.ones_like(seen[:, :1])], 1)
+    observed = (weight > 0).to(truth.dtype)
+    truth = torch.where(weight > 0, truth, 0.0)
+    return [seen, truth, weight.amax(1, keepdim=True), observed]

@@ -1,0 +1,214 @@
+"""Fits an imputer to a table by hiding what was observed, and fills the table's gaps with it.
+
+Every target of every series is imputed on its own, by one net. What a reader at an origin may use
+is the rule of `data.impute`: `where(known_from[row] < origin, inputs[row], causal[row])`.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnnforecast.models.imputer import Imputer
+from rnnforecast.training import device as devices
+from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
+from rnnforecast.training.optimizers import Optimizer
+from rnnforecast.training.schedules import rate
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+LEARNING_RATE = 5e-3
+"""Peak of the one-cycle schedule."""
+
+CLIP_NORM = 1.0
+"""Longest gradient of a step."""
+
+MOST_HIDDEN = 0.5
+"""Up to this share of a training window is hidden here and there, besides the run at its cell."""
+
+
+class _Cells:
+    """The table on the device, column after column, and the gather that cuts windows from it."""
+
+    def __init__(
+        self, values: Floats, observed: Bools, offsets: Ints, width: int, device: torch.device
+    ) -> None:
+        rows, self.device = len(values), device
+        # Apple's GPU has no float64
+        self.real = torch.float32 if device.type == "mps" else torch.float64
+        places = np.arange(values.size, dtype=np.int64)
+        seen = observed.T.reshape(-1)
+        start, end = (np.repeat(edge, np.diff(offsets)) for edge in (offsets[:-1], offsets[1:]))
+        first = (start + rows * np.arange(values.shape[1])[:, None]).reshape(-1)  # of each series
+        last = np.maximum.accumulate(np.where(seen, places, -1))
+        begun = last >= first  # an observation of an earlier series does not count
+        self.missing: Bools = begun & ~seen
+        self.later: Bools = seen & (places > first) & np.roll(begun, 1)
+        self.seen = torch.from_numpy(seen.copy()).to(device)
+        self.values = torch.from_numpy(np.where(observed, values, 0.0).T.reshape(-1).copy()).to(
+            device, self.real
+        )
+        self.last = torch.from_numpy(last).to(device)
+        self.start, self.end = (torch.from_numpy(edge).to(device) for edge in (start, end))
+        self.rows, self.width = rows, width
+        self.steps = torch.arange(-width, width + 1, device=device)
+
+    def gather(self, place: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`values` and `seen` `[B, 2W + 1]`, `earlier` and `age` `[B]` of the cells `place [B]`.
+
+        Rows of other series are not seen. Without an observation before the window `age` is 0.
+        """
+        row = place % self.rows
+        start, end = ((edge[row] + place - row) for edge in (self.start, self.end))
+        step = place.unsqueeze(1) + self.steps  # [B, 2W + 1]
+        inside = (step >= start.unsqueeze(1)) & (step < end.unsqueeze(1))
+        step = step.clamp(0, len(self.values) - 1)
+        before = self.last[torch.maximum(place - self.width - 1, start)]
+        exists = (before >= start) & (before < place - self.width)
+        before = torch.where(exists, before, place)
+        return (
+            self.values[step],
+            self.seen[step] & inside,
+            self.values[before] * exists,
+            place - before,
+        )
+
+
+def fit_imputer(
+    values: Floats,
+    observed: Bools,
+    offsets: Ints,
+    told: Bools,
+    *,
+    width: int,
+    hidden_size: int,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+) -> Imputer:
+    """An imputer trained on observed cells that were hidden from it; the same for the same seed.
+
+    A table without a cell to learn from leaves the imputer untrained: it then carries forward and
+    draws lines.
+
+    Args:
+        values: `[N, C]` original units; cells that are not observed may hold anything.
+        observed: `[N, C]`.
+        offsets: `[S+1]` the flat row at which each series begins, and N.
+        told: `[N]` the training part; nothing of the other rows is read.
+        width: W, how many rows to either side of a cell are read.
+        hidden_size: size of the nets' states.
+        steps: of training, one batch each.
+        batch_size: cells a batch.
+        seed: of the first weights and of what is drawn and hidden.
+        device: where the net is trained and stays.
+    """
+    observed = observed & told[:, None]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = Imputer(width, hidden_size)
+    net.to(device)
+    cells = _Cells(values, observed, offsets, width, device)
+    places = torch.from_numpy(np.flatnonzero(cells.later)).to(device)
+    if not len(places):
+        return net.eval()
+    generator = torch.Generator(device).manual_seed(seed)
+    weights = list(net.parameters())
+    optimizer = Optimizer("adam", weights, learning_rate=LEARNING_RATE, weight_decay=0.0)
+    with devices.threads_for(batch_size, hidden_size):
+        for step in range(steps):
+            optimizer.learning_rate = LEARNING_RATE * rate("one_cycle", step, steps)
+            drawn = torch.randint(len(places), (batch_size,), generator=generator, device=device)
+            loss = _loss(net, cells, places[drawn], generator)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)
+            optimizer.step()
+    return net.eval()
+
+
+def _loss(net: Imputer, cells: _Cells, place: Tensor, generator: torch.Generator) -> Tensor:
+    """Mean absolute error of the three estimates of the cells `place [B]`, each in its scale."""
+    values, seen, earlier, age = cells.gather(place)
+    truth = values[:, cells.width]
+    seen = seen & ~_hidden(cells, len(place), generator)
+    begun = seen[:, : cells.width].any(1) | (age > 0)  # nothing is asked before a series' first
+    errors = torch.stack([each.error(truth) for each in net(values, seen, earlier, age)])
+    return (errors * begun).mean()
+
+
+def _hidden(cells: _Cells, count: int, generator: torch.Generator) -> Tensor:
+    """What is hidden of each window, `[B, 2W + 1]`: a run around the cell, and cells at random.
+
+    The runs' lengths are geometric, with means from below one row up to half the width: it is not
+    known which gaps the net will meet.
+    """
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=cells.device)
+
+    mean = torch.pow(cells.width / 2, 1.5 * uniform(count, 1) - 0.5)
+    before, behind = (-mean * torch.log1p(-uniform(2, count, 1))).floor().unbind(0)
+    run = (cells.steps >= -before) & (cells.steps <= behind)
+    return run | (uniform(count, len(cells.steps)) < MOST_HIDDEN * uniform(count, 1))
+
+
+def apply_imputer(
+    net: Imputer, values: Floats, observed: Bools, offsets: Ints, *, block: int = 1024
+) -> tuple[Floats, Floats, Ints]:
+    """`inputs`, `causal` and `known_from` `[N, C]`; observed cells are as they were.
+
+    A missing cell with an observation before it in its series is estimated: `causal` from the rows
+    before it, `inputs` from those behind it as well, W of them, the last of which is `known_from`.
+    Where the series ends before that row there is no reader who knows it, and `inputs` is
+    `causal`. Missing cells before the first observation are 0.
+
+    Args:
+        net: a fitted imputer; it is used where it lies.
+        values: `[N, C]` original units; cells that are not observed may hold anything.
+        observed: `[N, C]`.
+        offsets: `[S+1]`.
+        block: cells estimated at once.
+    """
+    rows, channels = values.shape
+    device = devices.of(net)
+    cells = _Cells(values, observed, offsets, net.width, device)
+    missing = np.flatnonzero(cells.missing)
+    # in double digits, so that the rounded result does not depend on which cells share a block
+    precise = copy.deepcopy(net).to(cells.real).eval()
+    found = np.empty((2, len(missing)))
+    with torch.no_grad(), devices.threads_for(block, net.hidden_size):
+        for begin in range(0, len(missing), block):
+            part = slice(begin, begin + block)
+            forward, _, both = precise(*cells.gather(torch.from_numpy(missing[part]).to(device)))
+            found[:, part] = torch.stack([both.value(), forward.value()]).cpu().numpy()
+    row, column = missing % rows, missing // rows
+    complete = row + net.width < cells.end.cpu().numpy()[row]
+    known = np.where(observed, values, 0.0)
+    inputs, causal = known.copy(), known
+    inputs[row, column] = np.where(complete, found[0], found[1])
+    causal[row, column] = found[1]
+    known_from = np.repeat(np.arange(rows, dtype=np.int64)[:, None], channels, axis=1)
+    known_from[row, column] += net.width
+    return inputs, causal, known_from
+
+
+def imputer_to_bytes(net: Imputer) -> bytes:
+    """The imputer as one safetensors file; its sizes are those of its weights."""
+    return weights_to_bytes(net.state_dict())
+
+
+def imputer_from_bytes(data: bytes, *, name: str, device: torch.device) -> Imputer:
+    """The imputer again, ready to be applied. RunFolderError where the bytes are damaged."""
+    weights = weights_from_bytes(data, name=name)
+    width, hidden_size = (weights[f"before.{part}.weight"].shape[1] for part in ("window", "head"))
+    net = Imputer(width, hidden_size)
+    net.load_state_dict(weights)
+    return net.to(device).eval()

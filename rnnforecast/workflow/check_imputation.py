@@ -1,0 +1,134 @@
+"""`check --impute-report`: how well each method fills gaps that were made on purpose.
+
+Known values of the training part are hidden, some one by one and some in runs; every method fills
+them from the rest, and its error is compared with the value that was hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnforecast.data.cleaning.imputation import LOOK_AHEAD
+from rnnforecast.data.cleaning_plan import CleaningPlan, Treated
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.pipeline.prepare import Prepared
+from rnnforecast.pipeline.rnn_imputation import estimate_of, fitted
+from rnnforecast.spec.types import Missing
+
+HIDDEN = 0.1
+"""Share of the known values that is hidden, in each of the two ways."""
+MOST_CELLS = 100_000
+"""Values that are looked at: of larger data some series, evenly spread."""
+LEFT_OUT = ("mask", "special", "constant")
+"""They estimate nothing: `mask` and `special` say that a value is missing, `constant` is told."""
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Filling:
+    """One method's errors, in usual distances from the series' mean (1: as good as its mean)."""
+
+    method: str
+    single: float
+    """Mean absolute error at values hidden one by one."""
+    runs: float
+    """The same at values hidden in runs."""
+    looks_ahead: bool
+    """Whether it uses the values behind a gap, once they are known."""
+
+
+def compare(prepared: Prepared) -> list[Filling]:
+    """Every method on the training part of prepared data, the best at runs and singles first."""
+    panel, treated, plan = _some(prepared)
+    known = treated.counted
+    rng = np.random.default_rng(plan.filling.seed)
+    length = float(np.clip(plan.season / 2, 3, 24))
+    hidden = {
+        "single": known & (rng.random(known.shape) < HIDDEN),
+        "runs": known & _runs(panel, known.shape, length, rng),
+    }
+    unit = _unit(treated.values, known, panel)
+    found = []
+    for method in get_args(Missing):
+        if method in LEFT_OUT:
+            continue
+        errors = {
+            kind: _error(method, panel, treated, mask, plan, unit) for kind, mask in hidden.items()
+        }
+        looks_ahead = method in (*LOOK_AHEAD, "rnn")
+        found.append(Filling(method, errors["single"], errors["runs"], looks_ahead))
+    return sorted(found, key=lambda one: np.nan_to_num(one.single + one.runs, nan=np.inf))
+
+
+def _some(prepared: Prepared) -> tuple[Panel, Treated, CleaningPlan]:
+    """The series that are looked at, without the steps after the training part."""
+    cleaned, plan = prepared.cleaned, prepared.plan
+    panel, offsets = cleaned.panel, cleaned.panel.offsets
+    step = np.arange(offsets[-1]) - np.repeat(offsets[:-1], panel.lengths)
+    told = step < np.repeat(prepared.split.train_end, panel.lengths)
+    if not cleaned.counted[told].any():
+        told = np.ones_like(told)
+    each = max(1, int(np.ceil(cleaned.counted.sum() / MOST_CELLS)))
+    chosen = np.arange(panel.size) % each == 0
+    rows = np.repeat(chosen, panel.lengths)
+    values = np.where(told[:, None], cleaned.values, np.nan)[rows]
+    counted = (cleaned.counted & told[:, None])[rows]
+    return panel.select(chosen), Treated(values, counted, cleaned.outliers), plan
+
+
+def _runs(panel: Panel, shape: tuple[int, ...], length: float, rng: np.random.Generator) -> Bools:
+    """Runs of about `length` steps, of geometric length, that cover about `HIDDEN` of all cells."""
+    marks = np.zeros(shape, dtype=np.bool_)
+    count = max(1, round(HIDDEN * marks.size / length))
+    row = rng.integers(shape[0], size=count)
+    column = rng.integers(shape[1], size=count)
+    size = rng.geometric(1 / length, size=count)
+    end = np.minimum(row + size, np.repeat(panel.offsets[1:], panel.lengths)[row])
+    change = np.zeros((shape[0] + 1, shape[1]), dtype=np.int64)
+    np.add.at(change, (row, column), 1)
+    np.add.at(change, (end, column), -1)
+    marks |= np.cumsum(change, axis=0)[:-1] > 0
+    return marks
+
+
+def _unit(values: Floats, known: Bools, panel: Panel) -> Floats:
+    """[N, C] the mean distance of a series' known values from their mean; 1 where that is 0."""
+    offsets, lengths = panel.offsets[:-1], panel.lengths
+    count = np.maximum(np.add.reduceat(known.astype(np.int64), offsets), 1)
+    mean = np.add.reduceat(np.where(known, values, 0.0), offsets) / count
+    distance = np.abs(np.where(known, values - np.repeat(mean, lengths, axis=0), 0.0))
+    unit = np.add.reduceat(distance, offsets) / count
+    return np.repeat(np.where(unit > 0, unit, 1.0), lengths, axis=0)
+
+
+def _error(
+    method: str,
+    panel: Panel,
+    treated: Treated,
+    hidden: Bools,
+    plan: CleaningPlan,
+    unit: Floats,
+) -> float:
+    """Mean absolute error in units at the hidden cells that the method fills; NaN if there is
+    none."""
+    left = Treated(
+        np.where(hidden, np.nan, treated.values), treated.counted & ~hidden, treated.outliers
+    )
+    targets = hidden.shape[1]
+    told = np.asarray(left.counted.any(axis=1))
+    filling = replace(
+        plan.filling, methods=(method,) * targets, learned={}, weights={}, longest_gap=None
+    )
+    plan = replace(plan, filling=filling.learn(left.values, left.counted, panel, told))
+    plan = fitted(plan, left, panel, told)
+    filled = plan.filling.apply(left.values, left.counted, panel, estimate_of(plan))
+    asked = hidden & filled.visible
+    if not asked.any():
+        return float("nan")
+    return float((np.abs(filled.inputs - treated.values) / unit)[asked].mean())

@@ -1,0 +1,108 @@
+"""Which network, series, target and origin `inspect` looks at: those named, or the obvious ones."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.cleaning_plan import Treated
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.panel.problems import spoken
+from rnnforecast.data.windows.origins import first_observed
+from rnnforecast.errors import Problem, UsageError
+from rnnforecast.pipeline.auto import shortened
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the caller names; None for what is left to us."""
+
+    series: str | None = None
+    target: str | None = None
+    origin: str | None = None
+    member: int = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """One window of a panel, by numbers."""
+
+    series: int
+    target: int
+    origin: int
+    """Steps of the series that are known."""
+
+
+def find(
+    asked: Asked, panel: Panel, treated: Treated, *, horizon: int, plotted: Sequence[str]
+) -> Place:
+    """The window that is asked for; UsageError, naming what there is, where there is none.
+
+    Unless named: the first series that was plotted at the training, its first target, and the end
+    less one horizon, so that what happened then can be drawn.
+    """
+    labels = panel.labels().tolist()
+    default = next((label for label in plotted if label in labels), labels[0])
+    if not panel.keys.shape[1] and asked.series not in (None, *labels):
+        found, cure = "the data are one series, which has no name", "leave it out"
+        if len(panel.targets_names) > 1:
+            cure += f"; --target takes one of {shortened(panel.targets_names)}"
+        raise UsageError(Problem("--series", found, cure))
+    series = _among("--series", asked.series or default, labels, "series")
+    targets = panel.targets_names
+    target = _among("--target", asked.target or targets[0], targets, "target")
+    first = first_observed(treated.counted, panel.offsets).reshape(panel.size, -1)[series, target]
+    length = int(panel.lengths[series])
+    if first >= length:
+        found = f"the series '{labels[series]}' has no value of '{targets[target]}'"
+        raise UsageError(Problem("--series", found, f"there are {shortened(labels)}"))
+    if asked.origin is None:
+        before = length - horizon
+        return Place(series, target, before if before > first else length)
+    return Place(series, target, _origin(asked.origin, panel, series, int(first)))
+
+
+def check_member(number: int, members: int) -> None:
+    """UsageError where there is no such network."""
+    if not 1 <= number <= members:
+        has = "the run has one network" if members == 1 else f"the run has {members:,} networks"
+        cure = "leave it out" if members == 1 else f"give a number from 1 to {members:,}"
+        raise UsageError(Problem(f"--member {number}", has, cure))
+
+
+def _among(option: str, name: str, names: Sequence[str], what: str) -> int:
+    if name in names:
+        return list(names).index(name)
+    near = difflib.get_close_matches(name, names, 3, 0.5)
+    cure = f"did you mean {' or '.join(near)}?" if near else f"there are {shortened(names)}"
+    raise UsageError(Problem(option, f"there is no {what} '{name}'", cure))
+
+
+def _origin(text: str, panel: Panel, series: int, first: int) -> int:
+    """The number of steps up to the stamp that `text` writes; `first` is the first observed."""
+    length = int(panel.lengths[series])
+    begin = np.zeros(panel.size, dtype=np.int64)
+    stamps = panel.shown(panel.stamps(begin, length))[series]  # [length]
+    ends = f"the series runs from {spoken(stamps[first])} to {spoken(stamps[-1])}"
+    try:
+        moment = _moment(text, panel) if stamps.dtype.kind == "M" else np.int64(int(text))
+    except ValueError as error:
+        found = f"'{text}' is no stamp of these data"
+        raise UsageError(Problem("--origin", found, ends)) from error
+    if not stamps[first] <= moment <= stamps[-1]:
+        raise UsageError(Problem("--origin", f"there is nothing to forecast from at {text}", ends))
+    return int(np.searchsorted(stamps, moment, side="right"))
+
+
+def _moment(text: str, panel: Panel) -> np.datetime64:
+    """The stamp as people see those of the panel; ValueError where it is none."""
+    stamp = pd.Timestamp(text)
+    if pd.isna(stamp):
+        raise ValueError(text)
+    if stamp.tzinfo is not None:
+        stamp = stamp.tz_convert(panel.zone or stamp.tzinfo).tz_localize(None)
+    return np.datetime64(stamp.isoformat(), "us")

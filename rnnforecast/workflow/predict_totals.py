@@ -1,0 +1,124 @@
+"""What `predict` writes besides the forecast: totals over several steps, and sample paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.errors import Problem, UsageError
+from rnnforecast.evaluation.sample_paths import draw, paths, stretched
+from rnnforecast.models.compatibility import MEANS
+from rnnforecast.output.path_tables import paths_frame, totals_frame
+from rnnforecast.pipeline.forecasting import Floats, Forecasts, levels_with_median
+from rnnforecast.pipeline.run_folder import Run
+
+FOR_TOTALS = 1000
+"""Paths that a total's quantiles are taken from."""
+
+AT_ONCE = 20_000_000
+"""Values of paths that are held at a time."""
+
+SEED = 1
+"""Of the paths: the same data have the same paths at each call."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be written besides the forecast; None for what the run's spec says."""
+
+    totals: tuple[int, ...] | None = None
+    """Numbers of steps to add up, from the first."""
+    paths: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.totals or self.paths)
+
+    def settled(self, run: Run, steps: int, *, files: bool) -> tuple[tuple[int, ...], int]:
+        """Totals and paths of a forecast of so many steps, the spec's as far as they fit.
+
+        `files` says that there can be files beside the forecast. UsageError where what is asked
+        for here does not fit.
+        """
+        if self and not files:
+            found = "the forecast goes to stdout, and totals and paths are files beside it"
+            raise UsageError(Problem("-o -", found, "give -o a file or a folder"))
+        for total in self.totals or ():
+            if not 1 <= total <= steps:
+                raise UsageError(
+                    Problem(
+                        f"a total of {total} steps",
+                        f"{steps} steps are forecast",
+                        f"ask for 1 to {steps} of them, or for a longer horizon",
+                    )
+                )
+        totals = tuple(each for each in run.totals if each <= steps and files)
+        paths = run.paths if files else 0
+        return (
+            totals if self.totals is None else self.totals,
+            paths if self.paths is None else self.paths,
+        )
+
+
+def beside(out: Path, name: str) -> Path:
+    """The file for `name` next to the forecast's: ``f.csv`` → ``f-totals.csv``."""
+    return out.with_name(f"{out.stem}-{name}{out.suffix}")
+
+
+def totals(run: Run, panel: Panel, found: Forecasts, steps: Sequence[int]) -> pd.DataFrame:
+    """The table of totals; `found` has the quantiles of `levels_with_median`."""
+    levels = levels_with_median(run.quantiles)
+    ends = np.asarray(steps) - 1
+    shape = (panel.size, found.yhat.shape[2], len(steps))
+    yhat, quantiles = np.empty(shape), np.empty((*shape, len(levels)))
+    for some, drawn in _drawn(run, found, FOR_TOTALS):
+        added = drawn.cumsum(-1)[..., ends]  # [s, C, count, T]
+        # between two sums of whole numbers lies what is none
+        between = np.moveaxis(np.quantile(added, levels, axis=2), 0, -1)  # [s, C, T, Q]
+        quantiles[some] = run.plan.bounds.respect(between, axis=1)
+        yhat[some] = quantiles[some][..., levels.index(0.5)]
+    if any(member.net.architecture.loss in MEANS for member in run.members):
+        yhat = found.yhat.cumsum(1)[:, ends].swapaxes(1, 2)  # means add up
+    wanted = [levels.index(level) for level in run.quantiles]
+    frame = totals_frame(
+        panel.keys,
+        panel.stamps(panel.lengths, found.yhat.shape[1]),
+        steps=steps,
+        targets=panel.targets_names,
+        yhat=yhat,
+        quantiles=quantiles[..., wanted],
+        levels=run.quantiles,
+    )
+    return frame.dropna(subset="yhat")
+
+
+def sample(run: Run, panel: Panel, found: Forecasts, count: int) -> pd.DataFrame:
+    """The table of `count` sample paths a series and target; `found` as for `totals`."""
+    parts = [drawn for _, drawn in _drawn(run, found, count)]
+    frame = paths_frame(
+        panel.keys,
+        panel.stamps(panel.lengths, found.yhat.shape[1]),
+        time=run.plan.reading.time,
+        targets=panel.targets_names,
+        values=np.concatenate(parts),
+    )
+    return frame.dropna(subset="yhat")
+
+
+def _drawn(run: Run, found: Forecasts, count: int) -> Iterator[tuple[slice, Floats]]:
+    """Some series at a time and their paths `[s, C, count, H]` in original units."""
+    size, horizon, targets = found.yhat.shape
+    levels = levels_with_median(run.quantiles)
+    normal = draw(stretched(run.dependence, horizon), count, seed=SEED)
+    each = max(1, AT_ONCE // (count * horizon * targets))
+    for begin in range(0, size, each):
+        some = slice(begin, min(begin + each, size))
+        of_targets = [
+            paths(normal, found.quantiles[some, :, target], levels) for target in range(targets)
+        ]
+        drawn = np.stack(of_targets, -1)  # [s, count, H, C]
+        yield some, np.moveaxis(run.plan.bounds.respect(drawn), -1, 1)

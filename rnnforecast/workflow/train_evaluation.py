@@ -1,0 +1,82 @@
+"""Accuracy on the held-out last horizon, ours beside the seasonal naive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.evaluation import baselines, metrics
+from rnnforecast.pipeline.forecasting import Forecasts
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What happened, what was forecast and how good that was, over the S series tested."""
+
+    series: Ints
+    """`[S]` their places in the panel."""
+    actual: Floats
+    """`[S, H, C]` original units, NaN where unobserved."""
+    naive: Floats
+    """`[S, H, C]` the seasonal naive."""
+    ours: dict[str, float]
+    seasonal_naive: dict[str, float]
+    smape: Floats
+    """`[S]` ours, a series at a time, the mean over its targets."""
+
+
+def held_out(panel: Panel, origins: Ints, horizon: int) -> Floats:
+    """The last horizon of the series with an origin: `[S', H, C]`, NaN where unobserved."""
+    series = np.flatnonzero(origins >= 0)
+    rows = (panel.offsets[:-1] + origins)[series, None] + np.arange(horizon)  # [S', H]
+    values: Floats = panel.targets[rows]
+    return values
+
+
+def score(
+    panel: Panel, forecasts: Forecasts, origins: Ints, *, season: int, quantiles: Sequence[float]
+) -> Scored:
+    """Scores `forecasts` at `origins [S]` (below 0: not tested)."""
+    horizon = forecasts.yhat.shape[1]
+    series = np.flatnonzero(origins >= 0)
+    actual = held_out(panel, origins, horizon)
+    ends = panel.offsets[:-1] + np.maximum(origins, 0)
+    naive = baselines.seasonal_naive(
+        panel.targets, panel.offsets, season=season, horizon=horizon, ends=ends
+    )[series]
+    naive_quantiles = baselines.seasonal_naive_quantiles(
+        panel.targets, panel.offsets, season=season, horizon=horizon, ends=ends, levels=quantiles
+    )[series]
+    scale = metrics.seasonal_scale(panel.targets, panel.offsets, season=season, ends=ends)[series]
+    # a target without any history has no forecast; it is named at `predict` and scored nowhere
+    known = ~np.isnan(forecasts.yhat[series]) & ~np.isnan(naive)
+    actual = np.where(known, actual, np.nan)
+
+    def table(yhat: Floats, values: Floats) -> dict[str, float]:
+        return metrics.table(actual, yhat, scale=scale, quantiles=values, levels=quantiles)
+
+    by_target = metrics.smape_by_series(actual, forecasts.yhat[series])  # [S', C]
+    count = np.maximum((~np.isnan(by_target)).sum(1), 1)
+    return Scored(
+        series=series,
+        actual=actual,
+        naive=naive,
+        ours=table(forecasts.yhat[series], forecasts.quantiles[series]),
+        seasonal_naive=table(naive, naive_quantiles),
+        smape=np.nansum(by_target, 1) / count,
+    )
+
+
+def spread_over(smape: Floats, count: int) -> Ints:
+    """Places of up to `count` series from the best forecast to the worst, evenly between."""
+    order = np.argsort(smape, kind="stable")
+    if len(order) <= count:
+        return order
+    return order[np.linspace(0, len(order) - 1, count).round().astype(np.int64)]

@@ -1,0 +1,471 @@
+"""Filling gaps: the right numbers, and never with a glance at the future."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from itertools import pairwise
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
+
+from rnnforecast.data.cleaning.imputation import (
+    Bools,
+    Filled,
+    Floats,
+    Ints,
+    Method,
+    fill,
+    fill_columns,
+)
+from rnnforecast.data.time import grid
+
+NAN = np.nan
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+def column(*values: float) -> tuple[Floats, Bools]:
+    flat = np.array(values, dtype=np.float64)[:, None]
+    return flat, ~np.isnan(flat)
+
+
+def bounds(*offsets: int) -> Ints:
+    return np.array(offsets, dtype=np.int64)
+
+
+def by_steps(
+    values: Floats, observed: Bools, offsets: Ints, method: Method, **options: Any
+) -> Filled:
+    """`fill` where every step takes as long."""
+    return fill(values, observed, offsets, method, times=np.arange(float(len(values))), **options)
+
+
+def read_at(filled: Filled, observed: Bools, origin: int) -> list[npt.NDArray[Any]]:
+    """All that a reader at the flat row `origin` is given."""
+    visible = filled.visible[:origin]
+    if filled.known_from is not None:
+        visible = visible & ((filled.known_from[:origin] < origin) | ~observed[:origin])
+    return [filled.at(origin), visible, filled.present[:origin], filled.elapsed[:origin]]
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("mask", [0, 2, 2, 2, 8, 8, 0, 5]),
+        ("ffill", [0, 2, 2, 2, 8, 8, 0, 5]),
+        ("mean", [0, 2, 2, 2, 8, 5, 0, 5]),
+        ("median", [0, 2, 2, 2, 8, 5, 0, 5]),
+        ("zero", [0, 2, 0, 0, 8, 0, 0, 5]),
+        ("linear", [0, 2, 4, 6, 8, 8, 0, 5]),
+        ("time", [0, 2, 4, 6, 8, 8, 0, 5]),
+        ("spline", [0, 2, 4, 6, 8, 8, 0, 5]),
+        ("bfill", [0, 2, 8, 8, 8, 8, 0, 5]),
+        ("mode", [0, 2, 2, 2, 8, 2, 0, 5]),
+        ("constant", [7, 2, 7, 7, 8, 7, 7, 5]),
+        ("special", [7, 2, 7, 7, 8, 7, 7, 5]),
+        ("seasonal", [0, 2, 2, 2, 8, 2, 0, 5]),
+    ],
+)
+def test_each_method_fills_a_gap_with_its_own_number_and_stays_in_its_series(
+    method: Method, expected: list[float]
+) -> None:
+    values, observed = column(NAN, 2, NAN, NAN, 8, NAN, NAN, 5)
+    filled = by_steps(values, observed, bounds(0, 6, 8), method, season=2, fill_value=7.0)
+    np.testing.assert_allclose(filled.inputs[:, 0], expected, rtol=1e-12)
+
+
+def test_only_mask_tells_the_model_what_was_missing() -> None:
+    values, observed = column(NAN, 2, NAN, 8, NAN)
+    shown = {m: by_steps(values, observed, bounds(0, 5), m).visible[:, 0].tolist() for m in METHODS}
+    since_the_first = [False, True, True, True, True]
+    told = [False, True, False, True, False]
+    assert shown.pop("mask") == shown.pop("special") == told
+    assert shown.pop("zero") == shown.pop("constant") == [True] * 5
+    assert all(seen == since_the_first for seen in shown.values())
+
+
+def test_a_stand_in_may_be_read_wherever_a_number_stands() -> None:
+    values, observed = column(NAN, 2, NAN, 8, NAN)
+    there = {m: by_steps(values, observed, bounds(0, 5), m).present[:, 0].tolist() for m in METHODS}
+    for method, present in there.items():
+        first = method in ("special", "constant", "zero")
+        assert present == [first, True, True, True, True], method
+
+
+def test_the_time_since_the_last_observation_begins_anew_with_each_series() -> None:
+    values, observed = column(NAN, NAN, 2, NAN, NAN, 8, NAN, 5, NAN)
+    filled = fill(values, observed, bounds(0, 6, 9), "mask")
+    assert filled.elapsed[:, 0].tolist() == [1, 2, 0, 1, 2, 0, 1, 0, 1]
+
+
+def test_a_line_is_known_once_the_value_behind_the_gap_is() -> None:
+    values, observed = column(NAN, 2, NAN, NAN, 8, NAN, NAN, 5)
+    filled = fill(values, observed, bounds(0, 6, 8), "linear")
+    assert filled.known_from is not None
+    assert filled.known_from[:, 0].tolist() == [0, 1, 4, 4, 4, 5, 6, 7]
+    assert filled.at(4)[:, 0].tolist() == [0, 2, 2, 2]  # row 4, the 8, is not known yet
+    np.testing.assert_allclose(filled.at(5)[:, 0], [0, 2, 4, 6, 8])
+
+
+def test_what_lies_in_cells_that_are_not_observed_does_not_matter() -> None:
+    observed = np.array([[False], [True], [False], [True], [False]])
+    junk = np.array([[np.inf], [1.0], [NAN], [3.0], [-1e300]])
+    clean = np.where(observed, junk, 0.0)
+    for method in METHODS:
+        ours, theirs = (by_steps(v, observed, bounds(0, 5), method).inputs for v in (junk, clean))
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_empty_panel_stays_empty() -> None:
+    for method in METHODS:
+        filled = by_steps(np.empty((0, 2)), np.empty((0, 2), dtype=bool), bounds(0), method)
+        assert filled.inputs.shape == (0, 2)
+
+
+cells = st.one_of(st.just(NAN), st.floats(-1e6, 1e6))
+
+
+@st.composite
+def panels(draw: st.DrawFn) -> tuple[Floats, Ints]:
+    """Up to three ragged series of two targets, with gaps."""
+    lengths = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
+    size = 2 * sum(lengths)
+    flat = draw(st.lists(cells, min_size=size, max_size=size))
+    return np.array(flat).reshape(-1, 2), np.cumsum([0, *lengths], dtype=np.int64)
+
+
+@given(panels(), st.sampled_from(METHODS))
+def test_observed_values_are_never_touched_and_nothing_stays_missing(
+    panel: tuple[Floats, Ints], method: Method
+) -> None:
+    values, offsets = panel
+    observed = ~np.isnan(values)
+    filled = by_steps(values, observed, offsets, method)
+    np.testing.assert_array_equal(filled.inputs[observed], values[observed])
+    assert np.isfinite(filled.inputs).all()
+    assert np.isfinite(filled.causal).all()
+    assert filled.visible[observed].all()
+
+
+@given(
+    panels(), st.sampled_from(METHODS), st.sampled_from([None, 1, 3]), st.integers(1, 4), st.data()
+)
+def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
+    panel: tuple[Floats, Ints],
+    method: Method,
+    longest_gap: int | None,
+    season: int,
+    data: st.DataObject,
+) -> None:
+    values, offsets = panel
+    times = np.cumsum(np.arange(1.0, len(values) + 1))
+    origin = data.draw(st.integers(0, len(values)))
+    other = values.copy()
+    size = other[origin:].size
+    tail = data.draw(st.lists(cells, min_size=size, max_size=size))
+    other[origin:] = np.array(tail).reshape(-1, 2)
+    one, two = (
+        fill(
+            cells,
+            ~np.isnan(cells),
+            offsets,
+            method,
+            times=times,
+            season=season,
+            fill_value=3.0,
+            longest_gap=longest_gap,
+        )
+        for cells in (values, other)
+    )
+    given_one = read_at(one, ~np.isnan(values), origin)
+    given_two = read_at(two, ~np.isnan(other), origin)
+    for ours, theirs in zip(given_one, given_two, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@given(panels(), st.sampled_from(METHODS), st.integers(1, 3))
+def test_a_gap_is_filled_for_so_many_steps_and_masked_beyond(
+    panel: tuple[Floats, Ints], method: Method, longest: int
+) -> None:
+    values, offsets = panel
+    observed = ~np.isnan(values)
+    whole = by_steps(values, observed, offsets, method)
+    limited = by_steps(values, observed, offsets, method, longest_gap=longest)
+    masked = fill(values, observed, offsets, "mask")
+    far = ~observed & (masked.elapsed > longest)
+    for name in ("inputs", "visible", "present"):
+        expected = np.where(far, getattr(masked, name), getattr(whole, name))
+        np.testing.assert_array_equal(getattr(limited, name), expected)
+
+
+@given(panels(), st.sampled_from(METHODS), st.data())
+def test_the_order_of_the_series_does_not_matter(
+    panel: tuple[Floats, Ints], method: Method, data: st.DataObject
+) -> None:
+    values, offsets = panel
+    count = len(offsets) - 1
+    order = data.draw(st.permutations(range(count)))
+    rows = np.concatenate([np.arange(offsets[s], offsets[s + 1]) for s in order])
+    moved = np.r_[0, np.cumsum(np.diff(offsets)[list(order)])]
+    one = by_steps(values, ~np.isnan(values), offsets, method, season=2).inputs[rows]
+    two = by_steps(values[rows], ~np.isnan(values[rows]), moved, method, season=2).inputs
+    np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+@given(st.lists(st.sampled_from([NAN, 1.0, 2.0, 3.0]), min_size=1, max_size=12))
+def test_the_mode_is_the_value_that_came_most_often_first(cells: list[float]) -> None:
+    values, observed = column(*cells)
+    found = fill(values, observed, bounds(0, len(cells)), "mode").inputs[:, 0]
+    counts: dict[float, int] = {}
+    best = 0.0
+    for value, ours in zip(cells, found, strict=True):
+        if not np.isnan(value):
+            counts[value] = counts.get(value, 0) + 1
+            best = value if counts[value] > counts.get(best, 0) or len(counts) == 1 else best
+            assert ours == value
+        else:
+            assert ours == best
+
+
+def test_a_line_over_time_is_that_of_pandas() -> None:
+    stamps = pd.DatetimeIndex(
+        ["2024-01-01", "2024-02-01", "2024-03-01", "2024-07-01", "2024-08-01"]
+    )
+    values, observed = column(1, NAN, NAN, 5, 6)
+    times = stamps.asi8.astype(np.float64)
+    found = fill(values, observed, bounds(0, 5), "time", times=times).inputs[:, 0]
+    expected = pd.Series(values[:, 0], stamps).interpolate("time").to_numpy()
+    np.testing.assert_allclose(found, expected)
+
+
+def test_a_spline_is_scipy_s_hermite_cubic_with_the_slopes_known_at_the_gap() -> None:
+    values, observed = column(1, 2, NAN, NAN, 8, 7, NAN, 3)
+    found = fill(values, observed, bounds(0, 8), "spline").inputs[:, 0]
+    before = PchipInterpolator([0, 1, 4], [1, 2, 8]).derivative()(1)
+    first = CubicHermiteSpline([1, 4], [2, 8], [before, (8 - 2) / 3])
+    before = PchipInterpolator([4, 5, 7], [8, 7, 3]).derivative()(5)
+    second = CubicHermiteSpline([5, 7], [7, 3], [before, (3 - 7) / 2])
+    np.testing.assert_allclose(found[[2, 3, 6]], [*first([2, 3]), second(6)])
+
+
+def test_a_spline_between_huge_values_stays_finite_and_turns_level_at_a_peak() -> None:
+    values, observed = column(-1.7e308, 1.7e308, NAN, -1.7e308)
+    found = fill(values, observed, bounds(0, 4), "spline").inputs[2, 0]
+    curve = CubicHermiteSpline([1, 3], [1.7, -1.7], [0, -1.7])  # level at the peak
+    np.testing.assert_allclose(found / 1e308, curve(2))
+
+
+def test_a_line_over_time_needs_the_times() -> None:
+    values, observed = column(1, NAN, 3)
+    with pytest.raises(ValueError, match="times"):
+        fill(values, observed, bounds(0, 3), "time")
+
+
+def test_splines_go_by_steps_whatever_the_times() -> None:
+    values, observed = column(1, 2, NAN, 5, NAN, 7)
+    one, two = (
+        fill(values, observed, bounds(0, 6), "spline", times=times).inputs
+        for times in (None, np.cumsum(np.arange(6.0)) * 1e9)
+    )
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_gap_across_a_limit_is_shown_as_far_as_it_is_filled() -> None:
+    values, observed = column(1, NAN, NAN, NAN, 5)
+    filled = fill(values, observed, bounds(0, 5), "linear", longest_gap=2)
+    assert filled.inputs[:, 0].tolist() == [1, 2, 3, 1, 5]
+    assert filled.visible[:, 0].tolist() == [True, True, True, False, True]
+    assert filled.present.all()
+
+
+@given(st.lists(cells, min_size=1, max_size=20), st.integers(1, 6))
+def test_a_seasonal_fill_goes_back_season_by_season(known: list[float], season: int) -> None:
+    values, observed = column(*known)
+    found = fill(values, observed, bounds(0, len(known)), "seasonal", season=season).inputs[:, 0]
+    for row, ours in enumerate(found):
+        phase = [known[k] for k in range(row, -1, -season) if observed[k, 0]]
+        earlier = [known[k] for k in range(row, -1, -1) if observed[k, 0]]
+        assert ours == next(iter([*phase, *earlier, 0.0]))
+
+
+def test_a_seasonal_fill_takes_the_latest_value_of_the_same_phase() -> None:
+    values, observed = column(1, 2, 3, NAN, 5, NAN, 7, NAN, NAN, NAN)
+    found = fill(values, observed, bounds(0, 10), "seasonal", season=3).inputs[:, 0]
+    assert found.tolist() == [1, 2, 3, 1, 5, 3, 7, 5, 3, 7]
+
+
+@given(panels(), st.lists(st.sampled_from(METHODS), min_size=4, max_size=4))
+def test_columns_filled_together_are_those_filled_alone(
+    panel: tuple[Floats, Ints], methods: list[Method]
+) -> None:
+    values, offsets = np.tile(panel[0], 2), panel[1]
+    observed, times = ~np.isnan(values), np.arange(float(len(values)))
+    numbers = [1.0, 1.0, 1.0, 2.0]
+    joined = fill_columns(values, observed, offsets, methods, times=times, fill_values=numbers)
+    rows = np.arange(len(values))
+    for c, (method, number) in enumerate(zip(methods, numbers, strict=True)):
+        own = [c]
+        alone = by_steps(values[:, own], observed[:, own], offsets, method, fill_value=number)
+        for name in ("inputs", "visible", "present", "elapsed", "causal"):
+            np.testing.assert_array_equal(getattr(joined, name)[:, own], getattr(alone, name))
+        if alone.known_from is not None:
+            assert joined.known_from is not None
+            np.testing.assert_array_equal(joined.known_from[:, own], alone.known_from)
+        elif joined.known_from is not None:
+            np.testing.assert_array_equal(joined.known_from[:, c], rows)
+
+
+def test_columns_may_have_methods_of_their_own() -> None:
+    values = np.array([[1.0, 1.0], [NAN, NAN], [3.0, 3.0]])
+    observed, offsets = ~np.isnan(values), bounds(0, 3)
+    found = fill_columns(values, observed, offsets, ["linear", "special"], fill_values=[0.0, -1.0])
+    assert found.inputs[1].tolist() == [2.0, -1.0]
+    assert found.visible[1].tolist() == [True, False]
+    assert found.known_from is not None
+    assert found.known_from.tolist() == [[0, 0], [2, 1], [2, 2]]
+    assert found.at(2).tolist() == [[1.0, 1.0], [1.0, -1.0]]
+
+
+@st.composite
+def measured(draw: st.DrawFn) -> tuple[Floats, Ints]:
+    """Up to three series of one target, measured now and then."""
+    lengths = draw(st.lists(st.integers(1, 12), min_size=1, max_size=3))
+    some = st.one_of(st.just(NAN), st.just(NAN), st.floats(-1e3, 1e3))
+    flat = draw(st.lists(some, min_size=sum(lengths), max_size=sum(lengths)))
+    return np.array(flat)[:, None], np.cumsum([0, *lengths], dtype=np.int64)
+
+
+def drawn_between(measures: Floats, offsets: Ints, longest: int) -> tuple[Floats, Ints]:
+    """Lines between measures up to so many steps apart, and when a cell is known: with the next
+    measure, or when the series ends without one."""
+    values, settled = measures.copy(), np.arange(len(measures))[:, None]
+    for begin, end in pairwise(offsets.tolist()):
+        at = begin + np.flatnonzero(~np.isnan(measures[begin:end, 0]))
+        for low, high in pairwise([*at.tolist(), end]):
+            settled[low + 1 : high] = high
+            if high < end and high - low - 1 <= longest:
+                inner = np.arange(low, high + 1)
+                values[inner, 0] = np.interp(inner, [low, high], measures[[low, high], 0])
+    return values, settled
+
+
+@settings(deadline=None)
+@given(
+    measured(), st.sampled_from(METHODS), st.sampled_from([None, 2]), st.integers(0, 5), st.data()
+)
+def test_what_is_drawn_between_measures_is_not_told_before_the_next_one(
+    panel: tuple[Floats, Ints],
+    method: Method,
+    longest_gap: int | None,
+    longest: int,
+    data: st.DataObject,
+) -> None:
+    measures, offsets = panel
+    origin = data.draw(st.integers(0, len(measures)))
+    tail = data.draw(st.lists(cells, min_size=len(measures), max_size=len(measures)))
+    other = measures.copy()
+    other[origin:, 0] = tail[origin:]
+    found = []
+    for known in (measures, other):
+        values, settled = drawn_between(known, offsets, longest)
+        observed = ~np.isnan(values)
+        options = {"season": 2, "fill_value": 3.0, "longest_gap": longest_gap}
+        filled = by_steps(values, observed, offsets, method, settled=settled, **options)
+        np.testing.assert_array_equal(filled.inputs[observed], values[observed])
+        assert not (filled.visible & ~filled.present).any()
+        found.append(read_at(filled, observed, origin))
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_drawn_value_is_the_last_measure_until_the_next_one_is_known() -> None:
+    values, observed = column(1, 2, 3, 4, NAN)
+    settled = np.array([[0], [3], [3], [3], [5]])
+    filled = fill(values, observed, bounds(0, 5), "mask", settled=settled)
+    assert filled.known_from is not None
+    assert filled.known_from[:, 0].tolist() == [0, 3, 3, 3, 5]
+    assert filled.at(3)[:, 0].tolist() == [1, 1, 1]
+    assert filled.at(4)[:, 0].tolist() == [1, 2, 3, 4]
+    assert filled.visible[:, 0].tolist() == [True] * 4 + [False]
+    assert filled.elapsed[:, 0].tolist() == [0, 1, 2, 0, 1]
+
+
+def test_before_a_first_value_that_is_known_at_once_nothing_stands() -> None:
+    values, observed = column(1, 2, 3)  # drawn from a measure that lies before the first row
+    settled = np.array([[1], [1], [2]])
+    filled = fill(values, observed, bounds(0, 3), "ffill", settled=settled)
+    assert filled.present[:, 0].tolist() == [False, True, True]
+    assert filled.visible[:, 0].tolist() == [False, True, True]
+    assert filled.at(1)[:, 0].tolist() == [0]
+
+
+def test_what_is_never_known_in_one_series_holds_up_no_other() -> None:
+    values, observed = column(1, NAN, 3, 4)
+    settled = np.array([[0], [9], [2], [3]])
+    filled = fill(values, observed, bounds(0, 2, 4), "ffill", settled=settled)
+    assert filled.known_from is not None
+    assert filled.known_from[:, 0].tolist() == [0, 2, 2, 3]
+    assert filled.visible[:, 0].tolist() == [True, False, True, True]
+
+
+def test_a_mean_rests_on_drawn_values_only_once_they_are_known() -> None:
+    values, observed = column(0, 3, 6, NAN, NAN)
+    settled = np.array([[0], [2], [2], [3], [4]])
+    filled = fill(values, observed, bounds(0, 5), "mean", settled=settled)
+    assert filled.inputs[3:, 0].tolist() == [3, 3]  # of 0, 3 and 6
+    assert filled.at(2)[:, 0].tolist() == [0, 0]  # the 3 is not known yet
+
+
+@given(panels(), st.data())
+def test_the_arrays_give_a_gather_the_same_as_at(
+    panel: tuple[Floats, Ints], data: st.DataObject
+) -> None:
+    values, offsets = panel
+    filled = fill(values, ~np.isnan(values), offsets, "linear")
+    assert filled.known_from is not None
+    origin = data.draw(st.integers(1, len(values)))
+    row = np.array(data.draw(st.lists(st.integers(0, origin - 1), min_size=1, max_size=5)))
+    known = filled.known_from[row] < origin
+    gathered = np.where(known, filled.inputs[row], filled.causal[row])
+    np.testing.assert_array_equal(gathered, filled.at(origin)[row])
+
+
+@given(panels())
+def test_the_numbers_are_those_of_pandas_series_by_series(panel: tuple[Floats, Ints]) -> None:
+    values, offsets = panel
+    observed = ~np.isnan(values)
+    series = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    groups = [group for _, group in pd.DataFrame(values).groupby(series)]
+    theirs: dict[Method, list[pd.DataFrame]] = {
+        "ffill": [g.ffill() for g in groups],
+        "mean": [g.fillna(g.expanding().mean()) for g in groups],
+        "median": [g.fillna(g.expanding().median()) for g in groups],
+        "linear": [g.interpolate(limit_direction="forward") for g in groups],
+    }
+    for method, frames in theirs.items():
+        ours = fill(values, observed, offsets, method).inputs
+        expected = pd.concat(frames).fillna(0.0).to_numpy()
+        np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-6)
+
+
+@given(panels(), st.sampled_from(METHODS), st.integers(1, 6), st.booleans())
+def test_filled_a_few_series_at_a_time_it_is_the_same(
+    panel: tuple[Floats, Ints], method: Method, at_once: int, drawn: bool
+) -> None:
+    values, offsets = panel
+    observed = ~np.isnan(values)
+    settled = np.broadcast_to(np.arange(len(values))[:, None] + 1, values.shape) if drawn else None
+    times = np.cumsum(np.arange(1.0, len(values) + 1))
+    whole = fill(values, observed, offsets, method, times=times, season=2, settled=settled)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "ROWS_AT_ONCE", at_once)
+        parts = fill(values, observed, offsets, method, times=times, season=2, settled=settled)
+    for field in fields(whole):
+        one, two = getattr(whole, field.name), getattr(parts, field.name)
+        assert (one is None) == (two is None)
+        np.testing.assert_allclose(one if one is not None else 0, two if two is not None else 0)

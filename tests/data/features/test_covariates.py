@@ -1,0 +1,131 @@
+"""Columns of words ahead, of vectors with blanks, and static ones that were averaged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rnnforecast.data.features import features
+from rnnforecast.data.features.features import FeaturePlan, Features
+from rnnforecast.data.io.column_roles import Roles
+from rnnforecast.data.io.columns import Numbers, Words
+from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.regularize import Rules, regularize
+from rnnforecast.data.time import calendar_features as calendar
+from rnnforecast.data.time.frequency import parse
+from rnnforecast.errors import DataError
+from tests.data.tables import table as plain_table
+
+NAN = np.nan
+DAYS, AHEAD = 20, 3
+
+
+def words(*texts: str | None) -> Words:
+    vocabulary = tuple(sorted({text for text in texts if text is not None}))
+    codes = [-1 if text is None else vocabulary.index(text) for text in texts]
+    return Words(np.array(codes, dtype=np.int32), vocabulary)
+
+
+def daily(**columns: Numbers | Words) -> Table:
+    """One daily series of as many days as the columns have; the target ends after `DAYS`."""
+    size = len(next(iter(columns.values())).numbers())
+    days = np.datetime64("2024-01-01", "us") + np.arange(size) * np.timedelta64(1, "D")
+    y = np.where(np.arange(size) < DAYS, np.arange(size, dtype=np.float64), NAN)
+    return with_columns(plain_table(days.astype(str), y), columns)
+
+
+def with_columns(given: Table, columns: dict[str, Numbers | Words]) -> Table:
+    roles = Roles("ds", (), ("y",), (), "long", {}, tuple(columns))
+    return replace(given, roles=roles, covariates=columns)
+
+
+def built(plan: FeaturePlan, given: Table, frequency: str = "D") -> tuple[FeaturePlan, Features]:
+    rules = Rules(frequency=frequency, ahead=bool(plan.future))
+    panel, _ = regularize(given, rules)
+    plan = features.learn(plan, given, panel, np.ones(len(panel.targets), dtype=np.bool_))
+    return plan, features.build(plan, given, panel, horizon=AHEAD, season=7, needed=AHEAD)
+
+
+def noise(size: int, seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(size=size)
+
+
+@pytest.mark.parametrize("rule", ["error", "last", "season"])
+def test_a_day_ahead_without_an_event_has_none(rule: str) -> None:
+    event: list[str | None] = [None] * (DAYS + AHEAD)
+    event[5] = event[DAYS + 1] = "Easter"
+    price = Numbers(noise(DAYS + AHEAD))
+    plan = FeaturePlan(future=("price", "event"), missing_future=rule)
+    _, found = built(plan, daily(price=price, event=words(*event)))
+    assert np.flatnonzero(found.future_codes[:, 0]).tolist() == [5, DAYS + 1]
+
+
+def test_a_row_that_is_not_there_lacks_its_event() -> None:
+    event = words(*["Easter", None] * (DAYS // 2))
+    with pytest.raises(DataError, match="event not known at 3 of the steps"):
+        built(FeaturePlan(future=("event",)), daily(event=event))
+
+
+def test_a_static_number_may_differ_in_its_last_digits() -> None:
+    """A mean of three times 0.1 is not 0.1."""
+    days = np.delete(np.datetime64("2024-01-01") + np.arange(DAYS), 5).astype(str)
+    columns: dict[str, Numbers | Words] = {"size": Numbers(np.full(len(days), 0.1))}
+    size = with_columns(plain_table(days, noise(len(days))), columns)
+    panel, _ = regularize(size, Rules(frequency="3D", resample="sum"))
+    assert panel.covariates is not None
+    assert len(np.unique(panel.covariates)) > 1
+    told = np.ones(len(panel.targets), dtype=np.bool_)
+    features.learn(FeaturePlan(static=("size",)), size, panel, told)
+
+
+def test_a_pattern_of_words_is_as_many_columns() -> None:
+    tags = {f"tag_{i}": words(*"ab" * (DAYS // 2)) for i in range(4)}
+    _, found = built(FeaturePlan(past=("tag_*",), vector_size=2), daily(**tags))
+    assert found.past_codes.shape == (DAYS, 4)
+
+
+def test_a_pattern_of_numbers_and_words_is_a_vector_and_the_words() -> None:
+    columns: dict[str, Numbers | Words] = {f"x_{i}": Numbers(noise(DAYS, i)) for i in range(4)}
+    columns["x_tag"] = words(*"ab" * (DAYS // 2))
+    plan, found = built(FeaturePlan(past=("x_*",), vector_size=2), daily(**columns))
+    assert [one.kind for one in plan.covariates.covariates] == ["vector", "category"]
+    assert found.past.shape == (DAYS, 2)
+    assert found.past_codes[:, 0].tolist() == [1, 2] * (DAYS // 2)
+
+
+def test_a_vector_with_a_blank_in_every_row_is_still_told() -> None:
+    columns = {
+        f"x_{i}": Numbers(np.where(np.arange(DAYS) % 4 == i, NAN, noise(DAYS, i))) for i in range(4)
+    }
+    _, found = built(FeaturePlan(past=("x_*",), vector_size=2), daily(**columns))
+    assert found.past.std(axis=0).min() > 0.5
+
+
+def test_texts_that_are_alike_to_the_hash_are_one_point() -> None:
+    texts = words(*["Ab", "ab"] * (DAYS // 2))
+    _, found = built(FeaturePlan(past=("note",), text=("note",)), daily(note=texts))
+    assert np.isfinite(found.past).all()
+    np.testing.assert_allclose(found.past, np.broadcast_to(found.past[:1], found.past.shape))
+
+
+def test_a_plain_number_has_no_holidays() -> None:
+    with pytest.raises(DataError, match="no dates to have holidays"):
+        built(FeaturePlan(holidays="DE"), plain_table(np.arange(DAYS), noise(DAYS)), "1")
+
+
+@pytest.mark.parametrize(("alias", "days"), [("36h", 1), ("36h", 2), ("3D", 3)])
+def test_no_holiday_is_lost_or_told_twice_at_odd_steps(alias: str, days: int) -> None:
+    step = parse(alias).step
+    stamps = np.datetime64("2023-01-01", "us") + np.arange(120) * np.timedelta64(step, "us")
+    found = calendar.holidays_of(stamps, parse(alias), "DE", days)
+    begin, end = stamps[0], stamps[-1] + np.timedelta64(step, "us")
+    each = np.arange(begin, end, np.timedelta64(1, "D")).astype("datetime64[us]")
+    assert found.sum() == calendar.holidays_of(each, parse("D"), "DE", 0).sum()
+
+
+def test_business_days_are_told_one_by_one_whatever_the_window() -> None:
+    christmas = np.array(["2023-12-25"], dtype="datetime64[us]")
+    assert calendar.holidays_of(christmas, parse("2B"), "DE", 0).tolist() == [[1.0]]

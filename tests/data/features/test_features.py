@@ -1,0 +1,274 @@
+"""Covariates as the network reads them: scikit-learn's own numbers, and nothing from the future."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from rnnforecast.data.features import features
+from rnnforecast.data.features.features import FeaturePlan, Features
+from rnnforecast.data.io.column_roles import Roles
+from rnnforecast.data.io.columns import Numbers, Words
+from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.panel.regularize import Rules, regularize
+from rnnforecast.errors import DataError
+
+NAN = np.nan
+DAYS = 20
+TOLD = 14
+
+
+class Nowhere:
+    """Lines of a table that comes from no file."""
+
+    def where(self, row: int, column: str | None = None) -> str:
+        return f"row {row}"
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Nowhere:
+        return self
+
+
+def words(texts: list[str | None]) -> Words:
+    vocabulary = tuple(sorted({text for text in texts if text is not None}))
+    codes = [-1 if text is None else vocabulary.index(text) for text in texts]
+    return Words(np.array(codes, dtype=np.int32), vocabulary)
+
+
+def table(covariates: dict[str, Any], *, series: int = 2, ahead: int = 0) -> Table:
+    """`series` daily series of `DAYS` days and `ahead` more that have covariates alone."""
+    each = DAYS + ahead
+    days = np.datetime64("2024-01-01", "us") + np.arange(each) * np.timedelta64(1, "D")
+    y = np.arange(series * each, dtype=np.float64).reshape(series, each)
+    y[:, DAYS:] = NAN
+    return Table(
+        keys=pd.DataFrame({"id": [f"s{s}" for s in range(series)]}),
+        codes=np.repeat(np.arange(series), each),
+        time=np.tile(days, series),
+        timezone="",
+        values=y.reshape(-1, 1),
+        roles=Roles("ds", ("id",), ("y",), (), "long", {}, tuple(covariates)),
+        lines=Nowhere(),  # type: ignore[arg-type]
+        infinite=0,
+        covariates=covariates,
+    )
+
+
+def settled(
+    plan: FeaturePlan, given: Table, horizon: int = 3, *, needed: int = 0, season: int = 7
+) -> tuple[FeaturePlan, Panel, Features]:
+    panel, _ = regularize(given, Rules(frequency="D", ahead=bool(plan.future)))
+    told = np.arange(len(panel.targets)) % DAYS < TOLD
+    plan = features.learn(plan, given, panel, told)
+    found = features.build(plan, given, panel, horizon=horizon, season=season, needed=needed)
+    return plan, panel, found
+
+
+def noise(size: int, seed: int = 0) -> npt.NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(50, 9, size)
+
+
+def test_numbers_are_scaled_as_scikit_learn_does_by_the_training_part() -> None:
+    price = noise(2 * DAYS)
+    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price)}))
+    told = np.arange(2 * DAYS) % DAYS < TOLD
+    expected = StandardScaler().fit(price[told, None]).transform(price[:, None])
+    np.testing.assert_allclose(found.past, expected, rtol=1e-5)
+
+
+def test_a_blank_number_is_the_last_one_and_told_as_such() -> None:
+    price = noise(2 * DAYS)
+    price[[0, 3, 4]] = NAN
+    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price)}))
+    assert found.past.shape == (2 * DAYS, 2)
+    assert found.past[0].tolist() == [0.0, 0.0]  # the mean, before there is a value
+    assert found.past[3, 0] == found.past[4, 0] == found.past[2, 0]
+    assert found.past[2:6, 1].tolist() == [1, 0, 0, 1]
+
+
+def test_wild_numbers_are_clipped() -> None:
+    price = noise(2 * DAYS)
+    price[-1] = 1e9
+    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price)}))
+    assert found.past[-1, 0] == 10
+
+
+def test_huge_numbers_are_scaled_without_overflow() -> None:
+    price = noise(2 * DAYS)
+    _, _, one = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price)}))
+    _, _, huge = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price * 1e300)}))
+    np.testing.assert_allclose(huge.past, one.past, rtol=1e-5)
+
+
+def test_categories_have_codes_and_unseen_ones_share_a_slot() -> None:
+    kind = ["b"] * 8 + ["a"] * 4 + [None, "c"] + ["late"] * 6
+    given = table({"kind": words(kind * 2)})
+    plan, _, found = settled(FeaturePlan(past=("kind",)), given)
+    assert plan.covariates.covariates[0].vocabulary == ("b", "a", "c")  # the most frequent first
+    assert found.past_codes[:DAYS, 0].tolist() == [1] * 8 + [2] * 4 + [0, 3] + [0] * 6
+    assert found.past_sizes == (4,)
+    assert found.unseen == 12
+
+
+def test_free_text_becomes_a_few_numbers_alike_for_texts_that_are_alike() -> None:
+    texts = ["heavy rain today", "heavy rain again", "sunshine", "sunny", "closed for stocktaking"]
+    cells: list[str | None] = [texts[i % 5] if i % 3 else None for i in range(2 * DAYS)]
+    given = table({"note": words(cells)})
+    plan = FeaturePlan(past=("note",), text=("note",), text_size=3)
+    _, _, found = settled(plan, given)
+    assert found.past.shape == (2 * DAYS, 3)
+    vector = {text: found.past[cells.index(text)] for text in texts}
+    assert (found.past[0] == 0).all()
+
+    def apart(one: str, two: str) -> float:
+        return float(np.linalg.norm(vector[one] - vector[two]))
+
+    rain = apart("heavy rain today", "heavy rain again")
+    assert rain < apart("heavy rain today", "sunshine")
+    assert rain < apart("heavy rain today", "closed for stocktaking")
+
+
+def test_a_wide_vector_is_reduced_as_scikit_learn_s_pca_does() -> None:
+    rng = np.random.default_rng(3)
+    hidden = rng.normal(size=(2 * DAYS, 2))
+    wide = hidden @ rng.normal(size=(2, 6)) + 0.01 * rng.normal(size=(2 * DAYS, 6))
+    given = table({f"emb_{c}": Numbers(wide[:, c]) for c in range(6)})
+    _, _, found = settled(FeaturePlan(past=("emb_*",), vector_size=2), given)
+    told = np.arange(2 * DAYS) % DAYS < TOLD
+    pca = PCA(2, svd_solver="full", whiten=True).fit(wide[told])
+    np.testing.assert_allclose(found.past, pca.transform(wide), rtol=1e-4, atol=1e-4)
+
+
+def test_a_narrow_vector_stays_numbers() -> None:
+    given = table({f"emb_{c}": Numbers(noise(2 * DAYS, c)) for c in range(3)})
+    _, _, found = settled(FeaturePlan(past=("emb_*",)), given)
+    assert found.past.shape == (2 * DAYS, 3)
+
+
+def test_static_columns_have_one_row_a_series() -> None:
+    region = words(["north"] * DAYS + ["south"] * DAYS)
+    size = Numbers(np.repeat([10.0, 30.0], DAYS))
+    plan = FeaturePlan(static=("region", "size"))
+    _, _, found = settled(plan, table({"region": region, "size": size}))
+    assert found.static_codes[:, 0].tolist() == [1, 2]
+    np.testing.assert_allclose(found.static[:, 0], [-1, 1])
+
+
+def test_a_static_column_that_changes_is_refused_with_an_example() -> None:
+    region = words(["north"] * DAYS + ["south"] * (DAYS - 1) + ["north"])
+    message = r"features\.static: region: the column changes .* 's1', which has 'north' and 'south'"
+    with pytest.raises(DataError, match=message):
+        settled(FeaturePlan(static=("region",)), table({"region": region}))
+
+
+def test_what_is_known_ahead_goes_on_beyond_the_last_target() -> None:
+    promo = np.arange(2.0 * (DAYS + 3))
+    given = table({"promo": Numbers(promo)}, ahead=3)
+    plan, panel, found = settled(FeaturePlan(future=("promo",)), given, needed=3)
+    assert panel.lengths.tolist() == [DAYS, DAYS]
+    assert panel.ahead is not None
+    assert panel.ahead.tolist() == [3, 3]
+    mean, scale = (plan.covariates.covariates[0].mean[0], plan.covariates.covariates[0].scale[0])
+    np.testing.assert_allclose(found.future[:, 0], (promo - mean) / scale, rtol=1e-5)
+
+
+def test_what_is_not_known_far_enough_is_refused_with_series_and_dates() -> None:
+    promo = np.arange(2.0 * (DAYS + 3))
+    promo[[-1, DAYS + 1]] = NAN
+    given = table({"promo": Numbers(promo)}, ahead=3)
+    with pytest.raises(DataError) as caught:
+        settled(FeaturePlan(future=("promo",)), given, needed=3)
+    lines = [str(problem) for problem in caught.value.problems]
+    assert lines[0].startswith(
+        "series 's0': promo not known at 1 of the steps to forecast, from 2024-01-22 to 2024-01-22"
+    )
+    assert "features.missing_future" in lines[0]
+    assert "from 2024-01-23 to 2024-01-23" in lines[1]
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("last", 19), ("season", 13)])
+def test_a_rule_may_stand_in_for_what_is_not_known(rule: str, expected: int) -> None:
+    promo = np.tile(np.arange(float(DAYS)), 2)
+    plan = FeaturePlan(future=("promo",), missing_future=rule)
+    plan, _, found = settled(plan, table({"promo": Numbers(promo)}), needed=3)
+    learned = plan.covariates.covariates[0]
+    first_ahead = found.future[DAYS, 0] * learned.scale[0] + learned.mean[0]
+    assert first_ahead == pytest.approx(expected)
+
+
+def test_the_calendar_holidays_and_age_go_on_too() -> None:
+    plan = FeaturePlan(calendar="auto", holidays="DE", holiday_window=1, age=True)
+    plan, _, found = settled(plan, table({}), horizon=5)
+    assert plan.calendar == ("day_of_week", "day_of_year")
+    assert found.future.shape == (2 * (DAYS + 5), 4 + 3 + 1)
+    assert found.future[0, 4] == 1  # New Year
+    assert found.future[1, 6] == 1  # a day after it
+    assert found.future[0, 7] == 0
+    np.testing.assert_array_equal(found.future[: DAYS + 5], found.future[DAYS + 5 :])
+
+
+def everything(seed: int = 0) -> Table:
+    rng = np.random.default_rng(seed)
+    size = 2 * DAYS
+    texts = ["wet", "dry", None, "sold out"]
+    given = {
+        "price": Numbers(np.where(rng.random(size) < 0.2, NAN, rng.normal(size=size))),
+        "kind": words([texts[i] for i in rng.integers(4, size=size)]),
+        "note": words([texts[i] for i in rng.integers(4, size=size)]),
+    } | {f"emb_{c}": Numbers(rng.normal(size=size)) for c in range(4)}
+    return table(given)
+
+
+EVERYTHING = FeaturePlan(
+    past=("price", "kind", "note", "emb_*"), text=("note",), vector_size=2, calendar="auto"
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(origin=st.integers(1, DAYS - 1), seed=st.integers(1, 99))
+def test_nothing_at_or_after_an_origin_changes_what_is_read_before_it(
+    origin: int, seed: int
+) -> None:
+    one, other = everything(), everything(seed)
+    plan, panel, found = settled(EVERYTHING, one)
+    mixed = {}
+    keep = np.arange(2 * DAYS) % DAYS < origin
+    for name, column in one.covariates.items():
+        new = other.covariates[name]
+        if isinstance(column, Words) and isinstance(new, Words):
+            cells = [None if c < 0 else column.vocabulary[c] for c in column.codes]
+            news = [None if c < 0 else new.vocabulary[c] for c in new.codes]
+            mixed[name] = words([a if k else b for a, b, k in zip(cells, news, keep, strict=True)])
+        else:
+            mixed[name] = Numbers(np.where(keep, column.numbers(), new.numbers()))
+    changed = table(mixed)
+    panel, _ = regularize(changed, Rules(frequency="D"))
+    again = features.build(plan, changed, panel, horizon=3, season=7, needed=0)
+    np.testing.assert_array_equal(found.past[keep], again.past[keep])
+    np.testing.assert_array_equal(found.past_codes[keep], again.past_codes[keep])
+
+
+def test_a_stored_plan_builds_the_same_to_the_last_bit() -> None:
+    given = everything()
+    plan, panel, found = settled(EVERYTHING, given)
+    stored = json.loads(json.dumps(plan.to_json()))
+    again = FeaturePlan.from_json(stored, plan.arrays())
+    rebuilt = features.build(again, given, panel, horizon=3, season=7, needed=0)
+    for one, two in zip(found.tables(), rebuilt.tables(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert rebuilt.past_sizes == found.past_sizes
+
+
+def test_without_any_there_are_no_columns() -> None:
+    _, _, found = settled(FeaturePlan(), table({}))
+    assert [part.shape[1] for part in found.tables()] == [0] * 6
+    assert found.future.shape[0] == 2 * (DAYS + 3)

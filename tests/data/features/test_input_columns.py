@@ -1,0 +1,41 @@
+"""The covariates of a network in words."""
+
+from __future__ import annotations
+
+from rnnforecast.data.features.covariates import Covariate, CovariatePlan
+from rnnforecast.data.features.features import FeaturePlan
+from rnnforecast.data.features.input_columns import columns
+from rnnforecast.data.time.frequency import parse
+
+
+def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
+    covariates = (
+        Covariate(("rain",), "past", "number", (2.0,), (0.5,), indicator=True),
+        Covariate(("note",), "past", "text", (), (1.0, 2.0)),
+        Covariate(("shop",), "static", "category", vocabulary=("b", "a")),
+        Covariate(("v1", "v2", "v9"), "future", "vector", (0.0, 0.0), (1.0, 1.0)),
+    )
+    plan = FeaturePlan(
+        calendar=("day_of_week",), holidays="DE", age=True, covariates=CovariatePlan(covariates)
+    )
+    found = columns(plan, parse("D"), gaps=True)
+    assert {name: [one["name"] for one in told] for name, told in found.items()} == {
+        "past": ["rain", "rain known", "note, part 1", "note, part 2", "time since the row before"],
+        "static_codes": ["shop"],
+        "known": [
+            "v1 … v9, part 1",
+            "v1 … v9, part 2",
+            "day_of_week, sine",
+            "day_of_week, cosine",
+            "holiday",
+            "holiday_in_1",
+            "holiday_1_ago",
+            "age",
+        ],
+    }
+    assert found["past"][0]["is"].startswith("(x - 2.0) / 0.5, within ±10")
+    assert found["static_codes"][0]["codes"] == {"b": 1, "a": 2}
+
+
+def test_without_covariates_there_is_nothing_to_tell() -> None:
+    assert columns(FeaturePlan(calendar=()), parse("MS"), gaps=False) == {}

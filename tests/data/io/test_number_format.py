@@ -1,0 +1,140 @@
+"""The marks of numbers, told from a sample or refused, and numbers read with them."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnforecast.data.io.number_format import USUAL, Marks, marks_of
+from rnnforecast.errors import DataError
+
+
+def marks(cells: list[str], decimal: str = "auto", thousands: str = "auto") -> Marks:
+    return marks_of({"y": cells}, decimal, thousands, "here")
+
+
+@pytest.mark.parametrize(
+    ("cells", "mark"),
+    [
+        ([], "."),
+        (["1", "", "NA"], "."),
+        (["1.5", "2"], "."),
+        (["1,5", "2"], ","),
+        (["0,123", "2"], ","),
+        (["1,234", "2,5"], ","),
+        (["1,234", "2.5"], "."),
+        (["-,5"], ","),
+        (["1,2,3"], "."),
+        (["1.234", "5.678"], "."),
+        (["1,234,567", "2,5"], ","),
+        (["1.234.567", "2.5"], "."),
+        (["1,234.5", "1.234,5"], "."),
+        (["1,234,56.7"], "."),
+    ],
+)
+def test_the_decimal_mark_is_read_from_the_numbers(cells: list[str], mark: str) -> None:
+    assert marks(cells) == Marks(mark)
+
+
+@pytest.mark.parametrize(
+    ("cells", "decimal", "thousands"),
+    [
+        (["1,234.56", "7", "x"], ".", ","),
+        (["1,234,567", "1,234", "-12"], ".", ","),
+        (["1.234,56", "1.234"], ",", "."),
+        (["1.234.567"], ",", "."),
+        (["1 234", "."], ".", " "),
+        (["1 234", "1,5"], ",", " "),
+        (["+1\u00a0234\u202f567", "0.5"], ".", " "),
+        (["1'234.50"], ".", "'"),
+        (["1\u2019234"], ".", "'"),
+    ],
+)
+def test_digits_are_grouped_where_a_number_cannot_be_read_otherwise(
+    cells: list[str], decimal: str, thousands: str
+) -> None:
+    assert marks(cells) == Marks(decimal, thousands)
+    assert marks(cells, thousands="none").thousands == ""
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "expected"),
+    [
+        ("auto", ",", Marks(".", ",")),
+        ("auto", ".", Marks(",", ".")),
+        ("auto", " ", Marks(",", " ")),
+        ("auto", "none", Marks(",", "")),
+        (",", "auto", Marks(",", "")),
+        (".", "auto", Marks(".", "")),
+        (".", ",", Marks(".", ",")),
+    ],
+)
+def test_what_is_said_settles_1_234(decimal: str, thousands: str, expected: Marks) -> None:
+    assert marks(["1,234", "5,678"], decimal, thousands) == expected
+
+
+def test_a_comma_before_three_digits_is_never_guessed() -> None:
+    message = r"here, column 'b': '1,234' can be read .* data\.decimal .* data\.thousands"
+    with pytest.raises(DataError, match=message):
+        marks_of({"a": ["5"], "b": ["1,234", "-22,500", "3"]}, "auto", "auto", "here")
+
+
+def test_one_mark_cannot_mean_both() -> None:
+    with pytest.raises(DataError, match=r"data\.thousands: ',' cannot be both .* give each"):
+        marks([], ",", ",")
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("1,234", True),
+        (" 12,345,678.9e-2\t", True),
+        ("1234.5", True),
+        ("1,23,4", False),
+        ("1234,567", False),
+        ("1,2345", False),
+        (",123", False),
+        ("1.234,567", False),
+        ("1,234,", False),
+        ("\u0661,234", False),
+        ("-inf", True),
+        ("", False),
+    ],
+)
+def test_a_mark_only_stands_before_groups_of_three_digits(text: str, fits: bool) -> None:
+    assert Marks(".", ",").fit(text) is fits
+    if fits or text in USUAL:
+        Marks(".", ",").floats(pa.array([text]))
+    else:
+        with pytest.raises(ValueError, match="not every cell is a number"):
+            Marks(".", ",").floats(pa.array([text]))
+
+
+every_mark = st.sampled_from([(",", "."), (".", ","), ("'", "."), (" ", ","), ("\u202f", ".")])
+
+
+@settings(deadline=None)
+@given(st.floats(-1e12, 1e12).map(lambda x: round(x, 3)), every_mark)
+def test_a_number_written_with_groups_reads_as_itself(
+    value: float, written: tuple[str, str]
+) -> None:
+    group, point = written
+    text = f"{value:,.3f}".replace(",", "g").replace(".", point).replace("g", group)
+    marks = Marks(point, " " if group == "\u202f" else group)
+    assert marks.fit(text)
+    assert marks.floats(pa.array([text, None, "NA"])).to_pylist() == [value, None, None]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(st.sampled_from("10-+.,' e\u00a0infa\t\n"), max_size=7), every_mark)
+def test_the_quick_way_and_the_one_that_explains_agree(text: str, written: tuple[str, str]) -> None:
+    marks = Marks(written[1], " " if written[0] == "\u202f" else written[0])
+    try:
+        marks.floats(pa.array([text]))
+    except ValueError:
+        assert not marks.fit(text)
+        assert text not in USUAL
+    else:
+        assert marks.fit(text) or text in USUAL

@@ -1,0 +1,78 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnnforecast.data.panel.panel import Panel, labels
+from rnnforecast.data.time.frequency import parse
+
+
+@pytest.fixture
+def panel() -> Panel:
+    """Three monthly series of 3, 1 and 2 steps with two targets."""
+    frequency = parse("ME")
+    first = np.array(["2023-12-31", "2024-01-31", "2024-02-29"], dtype="datetime64[us]")
+    start = frequency.ordinals(first)
+    targets = np.arange(12.0).reshape(6, 2)
+    targets[1, 0] = np.nan
+    return Panel(
+        keys=pd.DataFrame({"store": ["1", "1", "2"], "item": ["a", "b", "a"]}),
+        offsets=np.array([0, 3, 4, 6]),
+        start=start,
+        phase=frequency.phase(first, start),
+        frequency=frequency,
+        timezone="+02:00",
+        targets_names=("y", "z"),
+        targets=targets,
+        observed=~np.isnan(targets),
+    )
+
+
+def test_a_panel_knows_its_size_and_lengths(panel):
+    assert panel.size == 3
+    assert panel.lengths.tolist() == [3, 1, 2]
+
+
+def test_labels_join_the_values_of_the_keys(panel):
+    assert panel.labels().tolist() == ["1/a", "1/b", "2/a"]
+
+
+def test_the_only_series_is_called_series():
+    assert labels(pd.DataFrame(index=range(1))).tolist() == ["series"]
+
+
+def test_stamps_go_beyond_the_end_as_pandas_does(panel):
+    stamps = panel.stamps(panel.lengths, 4)
+    assert stamps.shape == (3, 4)
+    for series, end in enumerate(["2024-02-29", "2024-01-31", "2024-03-31"]):
+        expected = pd.date_range(end, periods=5, freq="ME")[1:]
+        assert (stamps[series] == expected.to_numpy().astype("datetime64[us]")).all()
+
+
+def test_stamps_may_begin_at_another_step_in_each_series(panel):
+    first = panel.stamps(np.array([1, 0, -1]), 1)[:, 0]
+    assert first.astype(str).tolist() == [
+        "2024-01-31T00:00:00.000000", "2024-01-31T00:00:00.000000", "2024-01-31T00:00:00.000000"
+    ]  # fmt: skip
+
+
+def test_a_selection_keeps_the_rows_of_its_series_only(panel):
+    few = panel.select(np.array([True, False, True]))
+    assert few.labels().tolist() == ["1/a", "2/a"]
+    assert few.offsets.tolist() == [0, 3, 5]
+    assert few.start.tolist() == panel.start[[0, 2]].tolist()
+    np.testing.assert_array_equal(few.targets, panel.targets[[0, 1, 2, 4, 5]])
+    np.testing.assert_array_equal(few.observed, ~np.isnan(few.targets))
+    assert few.keys.index.tolist() == [0, 1]
+
+
+def test_a_selection_of_nothing_is_an_empty_panel(panel):
+    none = panel.select(np.zeros(3, dtype=bool))
+    assert none.size == 0
+    assert none.targets.shape == (0, 2)
+    assert none.stamps(none.lengths, 2).shape == (0, 2)
+
+
+def test_a_selection_of_all_changes_nothing(panel):
+    same = panel.select(np.ones(3, dtype=bool))
+    np.testing.assert_array_equal(same.targets, panel.targets)
+    assert same.keys.equals(panel.keys)

@@ -1,0 +1,347 @@
+"""Every way of writing time is recognised by majority, parsed strictly and never guessed."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnforecast.data.io.table import read
+from rnnforecast.data.time import format as stamps
+from rnnforecast.data.time.format import Form
+from rnnforecast.errors import DataError
+
+QUARTER = Form("quarter")
+WEEK = Form("week")
+POINTS = Form("format", ("%d.%m.%Y",))
+SECONDS = Form("integer", ("unix_s",))
+
+
+def parsed(texts: list[str], form: Form) -> list[str]:
+    return [str(stamp) for stamp in stamps.parse(pa.array(texts), form)]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("2024-01-05", ""),
+        ("05-01-05", ""),
+        ("2024-01-05T10:00Z", "Z"),
+        ("2024-01-05 10:00:00 UTC", " UTC"),
+        ("2024-01-05 10:00+02:00", "+02:00"),
+        ("2024-01-05 10:00:00-0330", "-0330"),
+        ("2024-01-05 10:00-05", "-05"),
+        ("05.01.2024 10:00:00.123+01", "+01"),
+    ],
+)
+def test_an_offset_is_found_only_after_a_clock(text: str, zone: str) -> None:
+    assert stamps.zone_of(text) == zone
+
+
+def test_the_form_is_that_of_most_samples() -> None:
+    assert stamps.recognise(["31.12.2024", "30.12.2024", "oops", ""]) == POINTS
+    assert stamps.recognise(["31.12.2024", "a", "b"]) is None
+    assert stamps.recognise(["", " "]) is None
+    assert stamps.recognise([]) is None
+
+
+def test_may_is_taken_for_a_whole_name_where_others_are() -> None:
+    texts = ["May 1, 2024", "May 2, 2024", "June 3, 2024"]
+    assert stamps.recognise(texts) == Form("format", ("%B %d, %Y",))
+
+
+@pytest.mark.parametrize("text", ["1.5", "2012.25", "1e5", "12,5"])
+def test_decimal_numbers_are_no_dates(text: str) -> None:
+    assert stamps.recognise([text]) is None
+
+
+def test_whole_numbers_are_dates_only_if_all_of_them_can_be() -> None:
+    assert stamps.recognise(["20240131", "20240201"]) == Form("format", ("%Y%m%d",))
+    assert stamps.recognise(["20240131", "20240299"]) == Form("integer")
+    assert stamps.recognise(["2023", "2024"]) == Form("integer")
+    assert stamps.recognise(["20240131", "20240130", "7"]) == Form("format", ("%Y%m%d",))
+    assert stamps.recognise(["202401310530"]) == Form("format", ("%Y%m%d%H%M",))
+
+
+def test_the_order_of_day_and_month_stays_open_until_a_date_settles_it() -> None:
+    form = stamps.recognise(["03/04/2021 05:00", "04/04/2021 05:00"])
+    assert form == Form("open", ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"))
+    assert stamps.settle(form, ["05/04/2021 05:00"]).kind == "open"
+    assert stamps.settle(form, ["13/04/2021 05:00"]) == Form("format", ("%d/%m/%Y %H:%M",))
+    assert stamps.settle(form, ["04/13/2021 05:00"]) == Form("format", ("%m/%d/%Y %H:%M",))
+
+
+def test_quarters_are_their_first_months() -> None:
+    texts = ["2024-Q1", "2024Q2", "2024 Q3", "2024-Q4"]
+    assert parsed(texts, QUARTER) == [
+        f"2024-{m}-01T00:00:00.000000" for m in ("01", "04", "07", "10")
+    ]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Q1 2024", "Q2-2024", "Q3 2024", "Q4 2024"],
+        ["1Q2024", "2Q2024", "3Q 2024", "4Q-2024"],
+    ],
+)
+def test_quarters_may_come_before_the_year(texts: list[str]) -> None:
+    assert stamps.recognise(texts) == QUARTER
+    assert parsed(texts, QUARTER) == parsed([f"2024Q{n}" for n in range(1, 5)], QUARTER)
+
+
+@pytest.mark.parametrize("text", ["Q5 2024", "0Q2024", "2024Q", "Q12024", "Q1Q 2024", "Q1 24"])
+def test_what_is_nearly_a_quarter_is_refused(text: str) -> None:
+    assert stamps.unreadable([text], QUARTER).tolist() == [True]
+
+
+@settings(max_examples=30, deadline=None)
+@given(days=st.lists(st.dates(date(1900, 1, 1), date(2100, 1, 1)), min_size=1))
+def test_weeks_are_those_of_the_iso_calendar(days: list[date]) -> None:
+    """As Python's isocalendar counts them; a week without a day is its Monday."""
+    weeks = [day.isocalendar() for day in days]
+    exact = [f"{year}-W{week:02d}-{day}" for year, week, day in weeks]
+    bare = [f"{year}W{week:02d}" for year, week, _ in weeks]
+    assert stamps.recognise(exact) == stamps.recognise(bare) == WEEK
+    assert [text[:10] for text in parsed(exact, WEEK)] == [str(day) for day in days]
+    mondays = [date.fromisocalendar(year, week, 1) for year, week, _ in weeks]
+    assert [text[:10] for text in parsed(bare, WEEK)] == [str(day) for day in mondays]
+    assert not stamps.unreadable(exact + bare, WEEK).any()
+
+
+def test_only_some_years_have_a_week_53() -> None:
+    texts = ["2020-W53", "2021-W53", "2015W53-7", "2024-W53", "2024-W00", "2024-W54", "2024-W05-8"]
+    wrong = [False, True, False, True, True, True, True]
+    assert stamps.unreadable(texts, WEEK).tolist() == wrong
+    with pytest.raises(ValueError, match="not every stamp"):
+        stamps.parse(pa.array(["2021-W53"]), WEEK)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "expected"),
+    [
+        ("1704067200", "unix_s", "2024-01-01T00:00:00.000000"),
+        ("631152000", "unix_s", "1990-01-01T00:00:00.000000"),
+        ("1704067200.5", "unix_s", "2024-01-01T00:00:00.500000"),
+        ("1704067200,123456", "unix_s", "2024-01-01T00:00:00.123456"),
+        ("1704067200123", "unix_ms", "2024-01-01T00:00:00.123000"),
+        ("1704067200123.25", "unix_ms", "2024-01-01T00:00:00.123250"),
+        ("1.704067200123e+12", "unix_ms", "2024-01-01T00:00:00.123000"),
+        ("1704067200123456", "unix_us", "2024-01-01T00:00:00.123456"),
+        ("1704067200123456789", "unix_ns", "2024-01-01T00:00:00.123456"),
+    ],
+)
+def test_counts_since_1970_are_instants(text: str, unit: str, expected: str) -> None:
+    form = stamps.recognise([text])
+    assert form == Form("integer", (unit,), years=(1990, 2100))
+    assert form.timezone == "Z"
+    assert parsed([text], form) == parsed([text], stamps.given(unit, [])) == [expected]
+    assert not stamps.unreadable([text], form).any()
+
+
+@pytest.mark.parametrize("text", ["631151999", "4102444800", "123456789", "99999999999", "1e3"])
+def test_other_large_numbers_are_not_taken_for_counts_since_1970(text: str) -> None:
+    form = stamps.recognise([text])
+    assert form is None or form == Form("integer")
+
+
+@settings(max_examples=30, deadline=None)
+@given(times=st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2029, 1, 1)), min_size=1))
+def test_every_unit_is_recognised_and_read_back(times: list[datetime]) -> None:
+    expected = np.array(times, dtype="datetime64[us]")
+    for unit, per_second in stamps.UNITS.items():
+        counts = expected.astype(np.int64) * max(per_second // 10**6, 1)
+        counts //= max(10**6 // per_second, 1)
+        texts = counts.astype(str).tolist()
+        form = stamps.recognise(texts)
+        assert form is not None
+        assert form.formats == (unit,)
+        precision = {"unix_s": "s", "unix_ms": "ms"}.get(unit, "us")
+        cut = expected.astype(f"datetime64[{precision}]")
+        np.testing.assert_array_equal(stamps.parse(pa.array(texts), form), cut)
+
+
+def test_a_count_that_does_not_fit_the_others_is_named() -> None:
+    seconds = stamps.recognise(["1704067200", "1704070800"])
+    assert seconds is not None
+    others = ["1704067200000", "600", "2024-01-01", "x", "0x10", "nan", "1e999", "9" * 30, ""]
+    assert stamps.unreadable(others, seconds).all()
+    for text in others:
+        with pytest.raises(ValueError):  # noqa: PT011
+            stamps.parse(pa.array(["1704067200", text]), seconds)
+    given_unit = stamps.given("unix_s", [])
+    assert stamps.unreadable(others, given_unit).tolist() == [True, False, *[True] * 7]
+    assert parsed(["-1"], given_unit) == ["1969-12-31T23:59:59.000000"]
+
+
+def test_ten_digits_are_hours_if_most_are_and_never_both() -> None:
+    hours = [f"20240101{hour:02d}" for hour in range(24)]
+    seconds = [str(1704067200 + 3600 * hour) for hour in range(24)]
+    assert stamps.recognise([*hours, *seconds[:9]]) == Form("format", ("%Y%m%d%H",))
+    form = stamps.recognise([*hours[:9], *seconds])
+    assert form == Form("open", ("%Y%m%d%H", "unix_s"))
+    assert stamps.settle(form, hours) == form
+    one_slip = stamps.recognise([*seconds, hours[0]])
+    assert one_slip is not None
+    assert one_slip.formats == ("unix_s",)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2024-03-31T01:30:00+01:00", "2024-03-31T03:30:00+02:00"],
+        ["31.03.2024 01:30 +0100", "31.03.2024 03:30 +0200"],
+        ["2024-03-31 00:30:00.000Z", "2024-03-31 03:30:00.000+02"],
+        ["2024-03-30 21:00:00-03:30", "2024-03-31 05:30:00+04:00"],
+    ],
+)
+def test_stamps_with_an_offset_each_become_instants(texts: list[str]) -> None:
+    form = stamps.recognise(texts)
+    assert form is not None
+    assert (form.offsets, form.timezone) == (True, "Z")
+    assert parsed(texts, form) == ["2024-03-31T00:30:00.000000", "2024-03-31T01:30:00.000000"]
+    assert not stamps.unreadable(texts, form).any()
+    without = [texts[0], texts[1][:16]]
+    assert stamps.unreadable(without, form).tolist() == [False, True]
+    with pytest.raises(ValueError, match="has an offset"):
+        stamps.parse(pa.array(without), form)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    times=st.lists(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)), min_size=1),
+    minutes=st.lists(st.integers(-15 * 60, 15 * 60), min_size=1),
+)
+def test_offsets_are_applied_as_python_applies_them(
+    times: list[datetime], minutes: list[int]
+) -> None:
+    zoned = [
+        time.replace(tzinfo=timezone(timedelta(minutes=minutes[at % len(minutes)])))
+        for at, time in enumerate(times)
+    ]
+    texts = [time.isoformat(timespec="microseconds") for time in zoned]
+    expected = [time.astimezone(UTC).replace(tzinfo=None) for time in zoned]
+    np.testing.assert_array_equal(
+        stamps.parse(pa.array(texts), Form("iso", zone="+01:00", offsets=True)),
+        np.array(expected, dtype="datetime64[us]"),
+    )
+
+
+@pytest.mark.parametrize("form", [Form("iso"), POINTS, QUARTER, WEEK, Form("integer"), SECONDS])
+@pytest.mark.parametrize("text", ["", "NaT", "nan", "today", "now", "30.02.2024", "2024-02-30"])
+def test_what_is_no_time_is_never_parsed(form: Form, text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        stamps.parse(pa.array([text]), form)
+    assert stamps.unreadable([text], form).tolist() == [True]
+
+
+def test_decimals_of_a_second_beyond_the_sixth_are_cut() -> None:
+    assert parsed(["2024-01-01T00:00:00.123456789"], Form("iso")) == ["2024-01-01T00:00:00.123456"]
+
+
+def test_a_stamp_without_the_offset_of_the_others_is_refused() -> None:
+    form = Form("iso", zone="Z")
+    assert stamps.unreadable(["2024-01-01T05:00Z", "2024-01-01T05:00"], form).tolist() == [
+        False,
+        True,
+    ]
+    with pytest.raises(ValueError, match="not every stamp ends in 'Z'"):
+        stamps.parse(pa.array(["2024-01-01T05:00Z", "2024-01-01T05:00"]), form)
+
+
+def test_a_given_format_takes_its_offset_from_the_samples() -> None:
+    assert stamps.given("%d.%m.%Y %H:%M%z", ["31.12.2024 05:00+02:00"]).zone == "+02:00"
+    assert stamps.given("%d.%m.%Y %H:%MZ", []) == Form("format", ("%d.%m.%Y %H:%M",), zone="Z")
+    many = stamps.given("%d.%m.%Y %H:%M%z", ["31.03.2024 01:30+01:00", "31.03.2024 03:30+02:00"])
+    assert many.offsets
+    with pytest.raises(DataError, match=r"data\.time_format: '%d %q' is not a format"):
+        stamps.given("%d %q", [])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y", "%d.%m.%y %H:%M"),
+        *("%Y/%m/%d %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %I:%M %p", "%d %b %Y", "%B %d, %Y"),
+        *("%Y%m%d", "%Y-%m", "%b %Y", "%d-%b-%Y"),
+    ],
+)
+@settings(max_examples=12, deadline=None)
+@given(times=st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2068, 1, 1)), min_size=1))
+def test_what_strftime_writes_is_recognised_and_read_back(
+    pattern: str, times: list[datetime]
+) -> None:
+    """With a 13th to 28th among them, so that the order of day and month is settled."""
+    texts = [time.replace(day=13 + time.day % 16).strftime(pattern) for time in times]
+    form = stamps.recognise(texts)
+    assert form is not None
+    expected = [datetime.strptime(text, pattern) for text in texts]
+    np.testing.assert_array_equal(
+        stamps.parse(pa.array(texts), form), np.array(expected, dtype="datetime64[us]")
+    )
+    assert not stamps.unreadable(texts, form).any()
+
+
+@pytest.mark.parametrize(
+    ("most", "one", "expected"),
+    [
+        ("170406{}200", "2024-01-01 05:00", "unix_s such as 1704067200"),
+        ("170406{}200", "1704067200000", "of the years 1990 to 2099"),
+        ("170406{}200", "2024-W01", "unix_s"),
+        ("2024-W1{}", "2024-05-06", "2024-W52"),
+        ("2024-W1{}", "1704067200", "2024-W52"),
+        ("2024-01-1{}", "2024-W05", "2024-12-31"),
+        ("2024-01-1{}", "1704067200", "2024-12-31"),
+        ("1{}.01.2024", "2024-01-20", "'%d.%m.%Y'"),
+        ("200{}-Q1", "2024-05-06", "2024-Q4"),
+    ],
+)
+def test_a_cell_written_in_another_way_is_a_fault_with_its_line(
+    tmp_path: Path, most: str, one: str, expected: str
+) -> None:
+    rows = [f"{most.format(number)},1\n" for number in range(8)]
+    path = tmp_path / "sales.csv"
+    path.write_text("ds,y\n" + "".join(rows) + f"{one},1\n")
+    with pytest.raises(DataError) as caught:
+        read([str(path)])
+    (problem,) = caught.value.problems
+    assert problem.where == "sales.csv, line 10, column 'ds'"
+    assert problem.found.startswith(f"{one!r} is not a time; expected ")
+    assert expected in problem.found
+
+
+def test_offsets_are_applied_only_where_they_may_differ(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text("ds,y\n2024-03-31T01:30+01:00,1\n2024-03-31T03:30+02:00,2\n")
+    with pytest.raises(DataError, match=r"set data\.timezone, such as Europe/Berlin"):
+        read([str(path)])
+    table = read([str(path)], offsets_may_differ=True)
+    expected = ["2024-03-31T00:30:00.000000", "2024-03-31T01:30:00.000000"]
+    assert (table.time.astype(str).tolist(), table.timezone) == (expected, "Z")
+    path.write_text("ds,y\n2024-03-31T01:30,1\n2024-03-31T03:30,2\n")
+    assert read([str(path)], offsets_may_differ=True).timezone == ""
+
+
+def test_parquet_in_a_zone_is_read_where_offsets_may_differ(tmp_path: Path) -> None:
+    utc = pa.array([datetime(2024, 1, 1), datetime(2024, 7, 1)], pa.timestamp("us", "UTC"))
+    local = utc.cast(pa.timestamp("us", "Europe/Berlin"))
+    pq.write_table(pa.table({"ds": local, "y": [1.0, 2.0]}), tmp_path / "a.parquet")
+    table = read([str(tmp_path / "a.parquet")], offsets_may_differ=True)
+    np.testing.assert_array_equal(table.time, np.array(["2024-01-01", "2024-07-01"], "M8[us]"))
+    assert table.timezone == "Z"
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string()])
+def test_counts_since_1970_may_come_in_parquet(tmp_path: Path, kind: pa.DataType) -> None:
+    counts = pa.array([1704067200000, 1704067200500], pa.int64()).cast(kind)
+    pq.write_table(pa.table({"ds": counts, "y": [1.0, 2.0]}), tmp_path / "a.parquet")
+    for time_format in (None, "unix_ms"):
+        table = read([str(tmp_path / "a.parquet")], time_format=time_format)
+        assert np.diff(table.time).tolist() == [timedelta(milliseconds=500)]
+        assert (str(table.time[0])[:10], table.timezone) == ("2024-01-01", "Z")

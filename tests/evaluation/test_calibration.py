@@ -1,0 +1,180 @@
+"""Quantiles from residuals, and widened ones: the right order statistic, and the coverage it
+promises."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnforecast.evaluation.calibration import (
+    AS_IT_IS,
+    HALF_TRUSTED,
+    Widening,
+    residual_quantiles,
+    widening,
+)
+
+Drawn = tuple[np.ndarray, np.ndarray]
+
+
+def test_the_order_statistics_are_those_of_the_paper() -> None:
+    errors = np.arange(1.0, 100.0)[::-1, None]  # 99 errors: (M + 1) q is 100 q
+    levels = (0.025, 0.1, 0.29, 0.5, 0.9, 0.975)
+    assert residual_quantiles(errors, levels)[0].tolist() == [2, 10, 29, 50, 90, 98]
+
+
+def test_the_median_of_an_even_number_lies_between_the_two_in_the_middle() -> None:
+    assert residual_quantiles(np.array([[1.0], [2], [4], [9]]), (0.5,))[0, 0] == 3.0
+
+
+def test_levels_beyond_the_errors_get_the_outermost_ones() -> None:
+    assert residual_quantiles(np.array([[3.0], [-1.0]]), (0.025, 0.975))[0].tolist() == [-1, 3]
+
+
+def test_each_step_has_its_own_errors_and_missing_ones_do_not_count() -> None:
+    errors = np.array([[1.0, 10, np.nan], [2, np.nan, np.nan], [3, 20, np.nan]])
+    found = residual_quantiles(errors, (0.25, 0.5, 0.75))
+    assert found[0].tolist() == [1, 2, 3]
+    assert found[1].tolist() == [10, 15, 20]
+    assert np.isnan(found[2]).all()
+
+
+def test_further_axes_are_kept() -> None:
+    errors = np.random.default_rng(0).normal(size=(20, 3, 2))
+    found = residual_quantiles(errors, (0.1, 0.9))
+    assert found.shape == (3, 2, 2)
+    np.testing.assert_array_equal(found[:, 1], residual_quantiles(errors[:, :, 1], (0.1, 0.9)))
+
+
+def test_no_errors_at_all_give_no_quantiles() -> None:
+    assert np.isnan(residual_quantiles(np.full((1, 2), np.nan), (0.5,))).all()
+
+
+@given(
+    st.lists(st.integers(-1000, 1000), min_size=10, max_size=40, unique=True),
+    st.sampled_from([Fraction(6, 10), Fraction(3, 4), Fraction(8, 10), Fraction(9, 10)]),
+)
+def test_an_error_left_out_is_covered_at_least_as_often_as_promised(
+    numbers: list[int], level: Fraction
+) -> None:
+    # Exchangeable errors: each one is the coming one with equal probability.
+    errors = np.array(numbers, dtype=np.float64)
+    above = below = 0
+    for i in range(len(errors)):
+        low, high = residual_quantiles(
+            np.delete(errors, i)[:, None], (float(1 - level), float(level))
+        )[0]
+        above += bool(errors[i] <= high)
+        below += bool(errors[i] >= low)
+    promised = level * len(errors)
+    assert min(above, below) >= promised
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30),
+    st.lists(st.floats(0.001, 0.999), min_size=2, max_size=6),
+)
+def test_quantiles_never_cross(errors: list[float], levels: list[float]) -> None:
+    found = residual_quantiles(np.array(errors)[:, None], sorted(levels))[0]
+    assert (np.diff(found) >= 0).all()
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.95])
+def test_many_errors_give_the_quantile_of_numpy(level: float) -> None:
+    errors = np.random.default_rng(1).normal(size=(5000, 1))
+    expected = np.quantile(errors, level)
+    assert residual_quantiles(errors, (level,))[0, 0] == pytest.approx(expected, abs=0.01)
+
+
+LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
+MANY = 10**9
+"""Windows apart: what they say is taken as it is."""
+NORMAL = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
+
+
+def of_normal(below: float, above: float, *, shape: tuple[int, int], seed: int = 0) -> Drawn:
+    """Standard normal values, and their quantiles too wide by these factors."""
+    actual = np.random.default_rng(seed).normal(size=shape)
+    quantiles = NORMAL * np.where(np.array(LEVELS) < 0.5, below, above)
+    return actual, np.broadcast_to(quantiles, (*shape, len(LEVELS)))
+
+
+def factors(*asked: Any) -> tuple[float, float]:
+    found = widening(*asked)
+    return found.below, found.above
+
+
+def test_quantiles_too_wide_or_narrow_on_either_side_are_put_right() -> None:
+    actual, quantiles = of_normal(1.8, 0.8, shape=(20_000, 10))
+    below, above = factors(actual, quantiles, LEVELS, MANY)
+    assert below == pytest.approx(1 / 1.8, rel=0.02)
+    assert above == pytest.approx(1 / 0.8, rel=0.02)
+    put_right = Widening(1 / 1.8, 1 / 0.8).of(quantiles, LEVELS)
+    np.testing.assert_allclose(put_right, np.broadcast_to(NORMAL, put_right.shape))
+
+
+def test_units_and_what_is_not_known_change_nothing() -> None:
+    actual, quantiles = of_normal(1.5, 0.8, shape=(500, 4))
+    expected = factors(actual, quantiles, LEVELS, MANY)
+    moved = factors(7 + 1000 * actual, 7 + 1000 * quantiles, LEVELS, MANY)
+    assert moved == pytest.approx(expected)
+    gaps = np.full((500, 3), np.nan)
+    more = np.concatenate([actual, gaps], 1), np.concatenate([quantiles, 9 * quantiles[:, :3]], 1)
+    assert factors(*more, LEVELS, MANY) == expected
+    more = (
+        np.concatenate([actual, actual]),
+        np.concatenate([quantiles, np.full_like(quantiles, np.nan)]),
+    )
+    assert factors(*more, LEVELS, MANY) == expected
+
+
+def test_few_windows_that_do_not_overlap_are_hardly_trusted() -> None:
+    actual, quantiles = of_normal(1.6, 1.6, shape=(1000, 10))
+    half, little = (factors(actual, quantiles, LEVELS, n) for n in (HALF_TRUSTED, 1))
+    assert half == pytest.approx((1.6**-0.5, 1.6**-0.5), rel=0.02)
+    assert little == pytest.approx((1, 1), abs=0.01)
+    assert widening(actual, quantiles, LEVELS, 0) == AS_IT_IS
+    assert widening(np.full_like(actual, np.nan), quantiles, LEVELS, MANY) == AS_IT_IS
+
+
+def test_what_no_factor_could_mend_is_left() -> None:
+    actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
+    assert widening(actual, quantiles[..., [2]], [0.5], MANY) == AS_IT_IS
+    assert widening(actual, 0 * quantiles, LEVELS, MANY) == AS_IT_IS
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 1.0])
+def test_quantiles_that_are_next_to_nothing_in_some_windows_do_not_blow_up_all(
+    share: float,
+) -> None:
+    actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
+    tiny = np.arange(1000)[:, None, None] < 1000 * share
+    assert max(factors(actual, np.where(tiny, 1e-300, 1) * quantiles, LEVELS, MANY)) <= 2
+
+
+@given(st.floats(-5, 5))
+def test_no_bias_makes_intervals_more_than_twice_as_wide_or_narrow(bias: float) -> None:
+    actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
+    below, above = factors(actual - bias, quantiles, LEVELS, MANY)
+    assert 0.5 <= below <= 2
+    assert 0.5 <= above <= 2
+    if abs(bias) > 0.1:  # the more of the one side, the less of the other
+        assert (below > 1 > above) == (bias > 0)
+
+
+@given(st.integers(0, 50), st.floats(0.6, 1.8), st.floats(0.6, 1.8))
+def test_as_many_values_lie_beyond_what_was_put_right_as_it_says(
+    seed: int, below: float, above: float
+) -> None:
+    actual, quantiles = of_normal(below, above, shape=(1000, 2), seed=seed)
+    found = widening(actual, quantiles, LEVELS, MANY).of(quantiles, LEVELS)
+    outside = [actual < found[..., k] for k in (0, 1)]
+    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=2e-3)
+    outside = [actual > found[..., k] for k in (3, 4)]
+    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=2e-3)

@@ -1,0 +1,140 @@
+"""Several forecasts made into one, against hand calculations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rnnforecast.evaluation.ensembling import PICKS, Combination, weigh
+
+LEVELS = (0.1, 0.5, 0.9)
+METHODS = ("median", "mean", "weights")
+VALUES = st.floats(-1e9, 1e9, allow_nan=False, width=32)
+
+
+def truth(windows: int = 40, horizon: int = 3) -> np.ndarray:
+    return np.asarray(np.random.default_rng(0).normal(50.0, 10.0, (windows, horizon)))
+
+
+def around(actual: np.ndarray, error: float | np.ndarray) -> np.ndarray:
+    """Quantiles of a forecaster whose median is off by `error`."""
+    return np.asarray((actual + error)[..., None] + np.array([-2.0, 0.0, 2.0]))
+
+
+def pinball(found: np.ndarray, actual: np.ndarray) -> float:
+    error = actual[..., None] - found
+    level = np.array(LEVELS)
+    return float(np.maximum(level * error, (level - 1) * error).mean())
+
+
+def test_median_mean_and_weighted_mean_are_what_a_hand_finds() -> None:
+    three = np.array([[1.0, 10.0], [2.0, 40.0], [9.0, 100.0]])
+    assert Combination("median").of(three).tolist() == [2.0, 40.0]
+    assert Combination("mean").of(three).tolist() == [4.0, 50.0]
+    weighted = Combination("weights", (0.5, 0.5, 0.0)).of(three)
+    np.testing.assert_allclose(weighted, [1.5, 25.0], rtol=1e-15)
+
+
+def test_the_median_of_an_even_number_lies_between_the_middle_two() -> None:
+    four = np.array([[1.0], [2.0], [4.0], [100.0]])
+    assert Combination("median").of(four).tolist() == [3.0]
+
+
+@given(
+    arrays(np.float64, (4, 3, 5), elements=VALUES),
+    arrays(np.float64, 4, elements=st.floats(0, 1, width=32)),
+)
+def test_quantiles_that_rise_still_rise_when_they_are_one(
+    several: np.ndarray, shares: np.ndarray
+) -> None:
+    several = np.sort(several, axis=-1)
+    shares[0] += 1.0
+    weights = tuple(map(float, shares / shares.sum()))
+    for method in METHODS:
+        found = Combination(method, weights).of(several)
+        assert (np.diff(found, axis=-1) >= 0).all()
+        slack = 1e-12 * np.abs(several).max()
+        assert (found >= several.min(0) - slack).all()
+        assert (found <= several.max(0) + slack).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_quantiles_that_are_alike_do_not_cross_by_their_last_bit(method: str) -> None:
+    random = np.random.default_rng(0)
+    for width in range(2, 40):
+        alike = np.repeat(random.normal(size=(7, 3, 1)), width, -1)
+        weights = random.dirichlet(np.ones(7))
+        found = Combination(method, tuple(map(float, weights))).of(alike)
+        assert (found == found[..., :1]).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_forecast_alone_stays_as_it_is_to_the_last_bit(method: str) -> None:
+    alone = np.random.default_rng(0).normal(size=(1, 6, 5)) / 3.0
+    alone[0, 2] = np.nan
+    found = Combination(method, (1.0,)).of(alone)
+    assert found.tobytes() == alone[0].tobytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_no_member_forecasts_stays_unknown_and_leaves_the_rest(method: str) -> None:
+    two = np.array([[[1.0, 3.0], [np.nan, np.nan]], [[3.0, 5.0], [np.nan, np.nan]]])
+    found = Combination(method, (0.5, 0.5)).of(two)
+    assert found[0].tolist() == [2.0, 4.0]
+    assert np.isnan(found[1]).all()
+
+
+def test_the_better_member_gets_all_the_weight_where_the_other_helps_nothing() -> None:
+    actual = truth()
+    far = np.stack([around(actual, 30.0), around(actual, 0.0)])
+    assert weigh(far, actual, np.ones(40), LEVELS).tolist() == [0.0, 1.0]
+
+
+def test_weights_add_up_to_one_in_equal_parts() -> None:
+    actual = truth()
+    noise = np.random.default_rng(1).normal(0, 3, (4, *actual.shape))
+    found = weigh(np.stack([around(actual, each) for each in noise]), actual, np.ones(40), LEVELS)
+    assert found.sum() == pytest.approx(1.0, abs=1e-12)
+    assert (found >= 0).all()
+    np.testing.assert_allclose(found * PICKS, np.round(found * PICKS), atol=1e-9)
+
+
+def test_the_mean_of_two_opposite_errors_is_better_than_both() -> None:
+    actual = truth()
+    two = np.stack([around(actual, 5.0), around(actual, -5.0)])
+    found = weigh(two, actual, np.ones(40), LEVELS)
+    np.testing.assert_allclose(found, [0.5, 0.5], atol=1e-12)
+    together = pinball(Combination("weights", tuple(map(float, found))).of(two), actual)
+    assert together < 0.5 * min(pinball(each, actual) for each in two)
+
+
+def test_steps_that_nobody_observed_have_no_say() -> None:
+    actual = truth()
+    good, bad = np.full(actual.shape, 1.0), np.full(actual.shape, 8.0)
+    good[:, 1] = 1e6
+    two = np.stack([around(actual, good), around(actual, bad)])
+    actual[:, 1] = np.nan
+    assert weigh(two, actual, np.ones(40), LEVELS).tolist() == [1.0, 0.0]
+
+
+def test_windows_without_a_size_have_no_say_and_large_ones_no_more_than_small_ones() -> None:
+    actual = truth(4)
+    size = np.array([0.0, 1000.0, 1.0, 1.0])
+    one = np.array([0.0, 0.0, 1.0, 1.0])[:, None] * np.ones(3)
+    other = np.array([1e9, 100.0, 0.0, 0.0])[:, None] * np.ones(3)
+    two = np.stack([around(actual, one), around(actual, other)])
+    found = weigh(two, actual, size, LEVELS)  # by their sizes the errors are 2 of 1 and 1 of 0.1
+    assert found[1] > found[0]
+
+
+def test_weights_do_not_hang_on_the_unit_of_the_values() -> None:
+    actual = truth()
+    noise = np.random.default_rng(2).normal(0, 3, (3, *actual.shape))
+    three = np.stack([around(actual, each) for each in noise])
+    once = weigh(three, actual, np.full(40, 50.0), LEVELS)
+    np.testing.assert_array_equal(
+        once, weigh(1024 * three, 1024 * actual, np.full(40, 51200.0), LEVELS)
+    )

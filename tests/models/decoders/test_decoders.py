@@ -1,0 +1,177 @@
+"""Decoders: enough pieces for the horizon, made from what was read before the origin."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rnnforecast.models import registry
+from rnnforecast.models.decoders.decoders import (
+    FED_BACK,
+    AtOnce,
+    Encoded,
+    FedBack,
+    Parallel,
+    Recursive,
+    Seq2Seq,
+    decoder_of,
+)
+from rnnforecast.models.layers.attention import ATTENTIONS, Additive, Multiplicative
+from rnnforecast.models.layers.stack import Plan, Stack
+
+K = 8
+AT_ONCE = ("direct", "forking", "parallel")
+
+every_backbone = pytest.mark.parametrize("backbone", registry.names())
+
+
+def parts(name: str, backbone: str, horizon: int, segment: int, **given: Any) -> tuple[Any, Stack]:
+    torch.manual_seed(2)
+    net = Stack(Plan(backbone, layers=2), K)
+    attention = given.get("attention", "additive")
+    decoder = decoder_of(
+        name, K, horizon=horizon, segment=segment, dropout=0.0, attention=attention
+    )
+    return decoder.eval(), net.eval()
+
+
+def read(net: Stack, batch: int = 3) -> Encoded:
+    x = torch.randn(batch, 5, K, generator=torch.Generator().manual_seed(0))
+    out, state = net(x)
+    return Encoded(out, state, out[:, -1], x[:, -1])
+
+
+def one(encoded: Encoded, b: int) -> Encoded:
+    state = tuple(part[:, b : b + 1].contiguous() for part in encoded.state)
+    return Encoded(encoded.out[b : b + 1], state, encoded.last[b : b + 1], encoded.read[b : b + 1])
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+@every_backbone
+@pytest.mark.parametrize(("horizon", "segment"), [(1, 1), (6, 3), (7, 3), (2, 5)])
+def test_the_pieces_cover_the_horizon_with_less_than_one_to_spare(
+    name: str, backbone: str, horizon: int, segment: int
+) -> None:
+    decoder, net = parts(name, backbone, horizon, segment)
+    pieces = cast("AtOnce", decoder)(read(net), net)
+    assert pieces.shape[0] == 3
+    assert pieces.shape[2] == K
+    assert 0 <= pieces.shape[1] * decoder.steps - horizon < decoder.steps
+
+
+def all_pieces(decoder: FedBack, encoded: Encoded, net: Stack, fed: Tensor) -> Tensor:
+    """The first piece and those that follow `fed [B, T, K]`."""
+    piece, carried = decoder.first(encoded)
+    rest, _ = decoder.next(fed, carried, encoded, net)
+    return torch.cat([piece.unsqueeze(1), rest], 1)
+
+
+@pytest.mark.parametrize("name", [*AT_ONCE, *FED_BACK])
+@every_backbone
+def test_windows_of_a_batch_do_not_know_each_other(name: str, backbone: str) -> None:
+    decoder, net = parts(name, backbone, 7, 3)
+    encoded = read(net)
+    fed = torch.randn(3, 2, K, generator=torch.Generator().manual_seed(1))
+
+    def answer(encoded: Encoded, fed: Tensor) -> Tensor:
+        if name in FED_BACK:
+            return all_pieces(decoder, encoded, net, fed)
+        found: Tensor = decoder(encoded, net)
+        return found
+
+    together = answer(encoded, fed)
+    for b in range(3):
+        torch.testing.assert_close(answer(one(encoded, b), fed[b : b + 1]), together[b : b + 1])
+
+
+@pytest.mark.parametrize("name", FED_BACK)
+@every_backbone
+def test_segments_fed_at_once_or_one_by_one_give_the_same_pieces(name: str, backbone: str) -> None:
+    decoder, net = parts(name, backbone, 7, 3)
+    encoded = read(net)
+    fed = torch.randn(3, 3, K, generator=torch.Generator().manual_seed(1))
+    piece, carried = decoder.first(encoded)
+    pieces = [piece]
+    for step in range(3):
+        rest, carried = decoder.next(fed[:, step : step + 1], carried, encoded, net)
+        pieces.append(rest[:, 0])
+    torch.testing.assert_close(torch.stack(pieces, 1), all_pieces(decoder, encoded, net, fed))
+
+
+@pytest.mark.parametrize("name", [*AT_ONCE, "seq2seq"])
+@pytest.mark.parametrize("attention", sorted(ATTENTIONS))
+def test_every_parameter_of_it_learns(name: str, attention: str) -> None:
+    decoder, net = parts(name, "gru", 7, 3, attention=attention)
+    encoded = read(net)
+    if name in FED_BACK:
+        all_pieces(decoder, encoded, net, torch.randn(3, 2, K)).square().sum().backward()
+    else:
+        decoder(encoded, net).square().sum().backward()
+    for key, parameter in decoder.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().max() > 0, key
+
+
+@every_backbone
+def test_direct_reads_the_last_answer_alone(backbone: str) -> None:
+    decoder, net = parts("direct", backbone, 7, 3)
+    encoded = read(net)
+    other = Encoded(encoded.out + 1, encoded.state, encoded.last, encoded.read)
+    assert torch.equal(decoder(encoded, net), decoder(other, net))
+
+
+@every_backbone
+def test_parallel_takes_one_step_from_the_last_state_for_each_segment(backbone: str) -> None:
+    decoder, net = parts("parallel", backbone, 7, 3)
+    assert isinstance(decoder, Parallel)
+    encoded = read(net)
+    pieces = decoder(encoded, net)
+    for number in range(3):  # the same, a segment at a time
+        asked = decoder.query[number].expand(3, 1, K)
+        alone, _ = net(asked, encoded.state)
+        torch.testing.assert_close(pieces[:, number : number + 1], alone)
+
+
+@every_backbone
+def test_recursive_is_the_backbone_reading_on(backbone: str) -> None:
+    decoder, net = parts("recursive", backbone, 7, 3)
+    assert isinstance(decoder, Recursive)
+    x = torch.randn(3, 7, K, generator=torch.Generator().manual_seed(0))
+    whole, _ = net(x)
+    out, state = net(x[:, :5])
+    encoded = Encoded(out, state, out[:, -1], x[:, 4])
+    torch.testing.assert_close(all_pieces(decoder, encoded, net, x[:, 5:]), whole[:, 4:])
+
+
+def test_attention_equals_a_calculation_by_hand() -> None:
+    torch.manual_seed(0)
+    x, state, encoded = torch.randn(2, K), torch.randn(2, K), torch.randn(2, 3, K)
+    additive, multiplicative = Additive(K), Multiplicative(K)
+    for b in range(2):
+        W, U, v = additive.of_state, additive.of_encoded, additive.score
+        scores = torch.stack([v(torch.tanh(W(state[b]) + U(e))) for e in encoded[b]])
+        weights = scores.exp() / scores.exp().sum()
+        context = (weights * encoded[b]).sum(0)
+        expected = additive.cell(torch.cat([x[b], context])[None], state[b : b + 1])
+        torch.testing.assert_close(additive(x, state, encoded)[0][b : b + 1], expected)
+        after = multiplicative.cell(x[b : b + 1], state[b : b + 1])[0]
+        scores = torch.stack([after @ multiplicative.of_encoded(e) for e in encoded[b]])
+        weights = scores.exp() / scores.exp().sum()
+        context = (weights[:, None] * encoded[b]).sum(0)
+        expected = torch.tanh(multiplicative.join(torch.cat([context, after])))
+        torch.testing.assert_close(multiplicative(x, state, encoded)[0][b], expected)
+
+
+def test_seq2seq_looks_at_all_that_was_read() -> None:
+    decoder, net = parts("seq2seq", "gru", 7, 3)
+    assert isinstance(decoder, Seq2Seq)
+    assert isinstance(decoder.attention, nn.Module)
+    encoded = read(net)
+    out = encoded.out.detach().clone().requires_grad_()
+    piece, _ = decoder.first(Encoded(out, encoded.state, encoded.last, encoded.read))
+    piece.sum().backward()
+    assert out.grad is not None
+    assert (out.grad.abs().sum(-1) > 0).all()

@@ -1,0 +1,200 @@
+"""Each normalisation: right by hand, reversible, deaf to masked steps and to the future."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from rnnforecast.models.scaling.window_scaler import (
+    NORMALIZERS,
+    SMALLEST_RATIO,
+    SMALLEST_SPREAD,
+    Level,
+)
+
+METHODS = list(NORMALIZERS)
+every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def column(*values: float) -> Tensor:
+    """One window of one target, `[1, L, 1]`."""
+    return torch.tensor(values, dtype=torch.float64)[None, :, None]
+
+
+def level_of(method: str, history: Tensor, visible: Tensor | None = None, season: int = 2) -> Level:
+    seen = torch.ones_like(history, dtype=torch.bool) if visible is None else visible
+    return NORMALIZERS[method](history, seen, season)
+
+
+HISTORY = column(1, 2, 3, 6)
+EXPECTED: dict[str, list[float]] = {
+    # the last season is 3, 6: level 4.5
+    "log_mean": [math.log(y / 4.5) for y in (1, 2, 3, 6)],
+    "mean": [y / 4.5 - 1 for y in (1, 2, 3, 6)],
+    # mean 3, population variance (4 + 1 + 0 + 9) / 4
+    "standard": [(y - 3) / math.sqrt(3.5) for y in (1, 2, 3, 6)],
+    # numpy's linear interpolation: quartiles 1.75, 2.5, 3.75
+    "robust": [(y - 2.5) / 2.0 for y in (1, 2, 3, 6)],
+    # distances from 6: 5, 4, 3, 0
+    "last": [(y - 6) / 3.0 for y in (1, 2, 3, 6)],
+    "none": [1, 2, 3, 6],
+}
+
+
+def test_every_method_has_a_calculation_by_hand() -> None:
+    assert sorted(EXPECTED) == sorted(METHODS)
+
+
+@every_method
+def test_the_numbers_are_those_of_a_calculation_by_hand(method: str) -> None:
+    z = level_of(method, HISTORY).apply(HISTORY)
+    assert z.dtype == torch.float32
+    np.testing.assert_allclose(z[0, :, 0].numpy(), EXPECTED[method], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["log_mean", "mean"])
+def test_without_a_season_the_last_value_is_the_level(method: str) -> None:
+    assert level_of(method, HISTORY, season=1).scale.item() == 6
+
+
+@pytest.mark.parametrize("method", ["log_mean", "mean"])
+def test_a_season_longer_than_the_lookback_takes_all_of_it(method: str) -> None:
+    assert level_of(method, HISTORY, season=24).scale.item() == 3
+
+
+def test_robust_agrees_with_numpys_quartiles() -> None:
+    values = np.random.default_rng(1).normal(5, 2, (4, 11, 2))
+    level = level_of("robust", torch.from_numpy(values))
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=1, keepdims=True)
+    np.testing.assert_allclose(level.center.numpy(), middle)
+    np.testing.assert_allclose(level.scale.numpy(), high - low)
+
+
+def test_a_zero_has_no_logarithm_and_is_read_as_the_smallest_share_of_the_level() -> None:
+    history = column(0, 5, 5)
+    z = level_of("log_mean", history).apply(history)
+    assert z[0, 0, 0].item() == pytest.approx(math.log(SMALLEST_RATIO))
+
+
+numbers = st.floats(1e-3, 1e6).map(lambda x: round(x, 6))
+windows = st.lists(numbers, min_size=1, max_size=12)
+
+
+@every_method
+@settings(max_examples=40, deadline=None)
+@given(history=windows, season=st.integers(1, 15), data=st.data())
+def test_undoing_what_was_applied_gives_the_values_back(
+    method: str, history: list[float], season: int, data: st.DataObject
+) -> None:
+    seen = data.draw(
+        st.lists(st.booleans(), min_size=len(history), max_size=len(history)), label="visible"
+    )
+    values = column(*history)
+    level = level_of(method, values, torch.tensor(seen)[None, :, None], season)
+    z = level.apply(values)
+    assert z.isfinite().all()
+    if method == "log_mean":  # smaller ones are read as this share
+        values = values.clamp_min(SMALLEST_RATIO * level.scale.item())
+    # z is float32: exact up to its rounding, which the scale turns into original units
+    rounding = 2e-7 * (z.abs().double().max() + 1) * level.scale.max()
+    if method == "log_mean":
+        rounding = rounding * values.max() / level.scale.max()
+    assert (level.undo(z) - values).abs().max() <= rounding * 4 + 1e-12
+
+
+@every_method
+def test_quantiles_are_undone_as_values_are(method: str) -> None:
+    level = level_of(method, torch.cat([HISTORY, HISTORY * 7], 0))
+    z = torch.randn(2, 3, 1, 5, generator=torch.Generator().manual_seed(0))
+    found = level.undo(z)
+    assert found.shape == (2, 3, 1, 5)
+    for q in range(5):
+        torch.testing.assert_close(found[..., q], level.undo(z[..., q]))
+
+
+@every_method
+def test_masked_steps_are_not_read(method: str) -> None:
+    visible = torch.tensor([False, True, True, False, True])[None, :, None]
+    first = level_of(method, column(9, 2, 3, 77, 6), visible, season=2)
+    other = level_of(method, column(-5, 2, 3, 1e6, 6), visible, season=2)
+    torch.testing.assert_close(first.center, other.center, rtol=0, atol=0)
+    torch.testing.assert_close(first.scale, other.scale, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", ["standard", "robust"])
+def test_with_masked_steps_the_level_is_that_of_the_others(method: str) -> None:
+    visible = torch.tensor([False, True, True, False, True])[None, :, None]
+    found = level_of(method, column(9, 2, 3, 77, 6), visible)
+    alone = level_of(method, column(2, 3, 6))
+    torch.testing.assert_close(found.center, alone.center)
+    torch.testing.assert_close(found.scale, alone.scale)
+
+
+@every_method
+@pytest.mark.parametrize("value", [0.0, 7.0, -7.0, 1e12])
+def test_a_window_with_nothing_to_see_is_read_as_its_last_value(method: str, value: float) -> None:
+    history = column(value, value, value)
+    level = level_of(method, history, torch.zeros_like(history, dtype=torch.bool))
+    assert level.scale.item() > 0
+    assert level.apply(history).isfinite().all()
+    if method in ("standard", "robust", "last"):
+        assert level.center.item() == value
+
+
+@every_method
+@pytest.mark.parametrize("value", [0.0, 3.0, -3.0, 1e-9, 1e12])
+def test_a_constant_window_stays_finite_and_comes_back(method: str, value: float) -> None:
+    history = column(*[value] * 5)
+    level = level_of(method, history)
+    z = level.apply(history)
+    assert z.isfinite().all()
+    if method in ("standard", "robust", "last"):
+        assert (z == 0).all()
+    if method != "log_mean" or value > 0:
+        torch.testing.assert_close(level.undo(z), history, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("method", ["standard", "robust", "last"])
+def test_a_step_after_a_constant_window_is_measured_by_its_size(method: str) -> None:
+    level = level_of(method, column(3, 3, 3, 3))
+    assert level.scale.item() == pytest.approx(3 * SMALLEST_SPREAD)
+
+
+@pytest.mark.parametrize("method", ["log_mean", "mean"])
+def test_a_last_season_of_zeros_falls_back_to_the_whole_lookback(method: str) -> None:
+    assert level_of(method, column(4, 8, 0, 0)).scale.item() == 3
+
+
+@every_method
+def test_windows_and_targets_have_levels_of_their_own(method: str) -> None:
+    values = torch.rand(3, 6, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    together = level_of(method, values)
+    assert together.center.shape == together.scale.shape == (3, 1, 2)
+    alone = level_of(method, values[1:2, :, 1:2])
+    torch.testing.assert_close(together.scale[1:2, :, 1:2], alone.scale)
+    torch.testing.assert_close(together.center[1:2, :, 1:2], alone.center)
+
+
+@every_method
+def test_the_future_never_enters_because_a_method_is_given_the_history_alone(method: str) -> None:
+    history, future = HISTORY, column(1e9, -1e9)
+    whole = torch.cat([history, future], 1)
+    level = level_of(method, whole[:, :4])
+    whole[:, 4:] = 0.0  # the level is a copy: what happens later does not reach it
+    torch.testing.assert_close(level.apply(whole[:, :4]), level_of(method, history).apply(history))
+
+
+@every_method
+def test_large_counters_keep_their_last_digits(method: str) -> None:
+    history = column(1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3)
+    level = level_of(method, history)
+    z = level.apply(history)
+    assert level.scale.dtype == torch.float64
+    if method in ("standard", "robust", "last"):  # 1e9 is no float32 apart from 1e9 + 1
+        assert len(set(z.flatten().tolist())) == 4

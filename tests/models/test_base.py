@@ -1,0 +1,299 @@
+"""One contract for every file in `backbones/`, as one layer and as a stack of two.
+
+What the layers compute is in `test_equations`, noise on the recurrence in `test_noise`.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load as load_bytes
+from safetensors.torch import save as save_bytes
+from torch import Tensor
+
+from rnnforecast.models import registry
+from rnnforecast.models.base import NO_NOISE, Noise, State
+from rnnforecast.models.layers.stack import BothWays, Plan, Stack
+
+B, G, K, D = 3, 7, 8, 2
+
+CHOICES: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in registry.names()),
+    ("gru", {"reset": "before"}),
+    ("rnn", {"nonlinearity": "sigmoid"}),
+    ("peephole_lstm", {"coupled": True, "candidate": "sigmoid"}),
+    ("rrnn", {"nonlinearity": "sigmoid", "gate": "tanh"}),
+    ("slstm", {"forget": "exp", "heads": 3}),
+    ("dilated", {"cell": "lstm", "base": 3}),
+    ("dilated", {"cell": "rnn"}),
+]
+"""Every backbone as it is by default, and options that change what is computed."""
+
+every_backbone = pytest.mark.parametrize("name", registry.names())
+every_choice = pytest.mark.parametrize(
+    ("name", "given"), CHOICES, ids=["-".join([n, *map(str, g.values())]) for n, g in CHOICES]
+)
+every_depth = pytest.mark.parametrize("layers", [1, 2], ids=["layer", "stack"])
+
+
+def layer(name: str, given: dict[str, Any] | None = None, *, noise: Noise = NO_NOISE) -> Any:
+    torch.manual_seed(3)
+    options = registry.options(name, given or {})
+    return registry.load(name).build(K, options, depth=0, noise=noise, gaps=D).double()
+
+
+def build(
+    name: str, given: dict[str, Any] | None = None, *, layers: int = 2, seed: int = 3, **plan: Any
+) -> Any:
+    """One layer as its file builds it, or a stack of more."""
+    if layers == 1 and not plan:
+        return layer(name, given)
+    torch.manual_seed(seed)
+    return Stack(Plan(name, layers=layers, options=given or {}, **plan), K, gaps=D).double()
+
+
+def sequence(*, steps: int = G, batch: int = B) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn((batch, steps, K), generator=generator, dtype=torch.float64)
+
+
+def waits(*, steps: int = G, batch: int = B) -> Tensor:
+    """How long ago each value was; every layer is given it, few read it."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand((batch, steps, D), generator=generator, dtype=torch.float64)
+
+
+def ask(net: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    out, after = net(x, state, waits()[:, : x.shape[1]])
+    return out, after
+
+
+# shapes, gradients, time
+
+
+@every_choice
+@every_depth
+@pytest.mark.parametrize("steps", [1, 7])
+def test_it_answers_every_step_and_its_state_has_the_batch_on_axis_1(
+    name: str, given: dict[str, Any], layers: int, steps: int
+) -> None:
+    net = build(name, given, layers=layers)
+    out, state = ask(net, sequence(steps=steps))
+    assert out.shape == (B, steps, K)
+    assert isinstance(state, tuple)
+    assert len(state) == (net.parts if layers == 1 else sum(one.parts for one in net.layers))
+    assert {part.dim() for part in state} == {3}
+    assert {part.shape[1] for part in state} == {B}
+
+
+@every_choice
+@every_depth
+def test_every_parameter_gets_a_finite_gradient_that_is_not_all_zero(
+    name: str, given: dict[str, Any], layers: int
+) -> None:
+    net = build(name, given, layers=layers)
+    out, state = ask(net, sequence())
+    torch.manual_seed(5)
+    loss = (out * torch.randn_like(out)).sum() + sum(part.sum() for part in state)
+    loss.backward()
+    for parameter_name, parameter in net.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.isfinite().all(), parameter_name
+        assert parameter.grad.abs().max() > 0, parameter_name
+
+
+@every_choice
+@every_depth
+@pytest.mark.parametrize("changed", [1, 4, 6])
+def test_what_comes_at_a_step_changes_nothing_before_it(
+    name: str, given: dict[str, Any], layers: int, changed: int
+) -> None:
+    net, x, gaps = build(name, given, layers=layers).eval(), sequence(), waits()
+    other, later = x.clone(), gaps.clone()
+    other[:, changed] += 1.0
+    later[:, changed] += 1.0
+    before, after = net(x, None, gaps)[0], net(other, None, later)[0]
+    torch.testing.assert_close(after[:, :changed], before[:, :changed], rtol=0, atol=0)
+    assert not torch.equal(after[:, changed], before[:, changed])
+
+
+@every_choice
+@every_depth
+@pytest.mark.parametrize("cuts", [[1], [4], [6], [2, 3], [1, 2, 3, 4, 5, 6]], ids=str)
+def test_the_carried_state_equals_the_whole_sequence_at_once(
+    name: str, given: dict[str, Any], layers: int, cuts: list[int]
+) -> None:
+    net, x, gaps = build(name, given, layers=layers).eval(), sequence(), waits()
+    whole, last = net(x, None, gaps)
+    outs, state = [], None
+    for begin, end in zip([0, *cuts], [*cuts, G], strict=True):
+        out, state = net(x[:, begin:end], state, gaps[:, begin:end])
+        outs.append(out)
+    torch.testing.assert_close(torch.cat(outs, 1), whole)
+    torch.testing.assert_close(state, last)
+
+
+@every_choice
+@every_depth
+def test_windows_of_a_batch_do_not_know_each_other(
+    name: str, given: dict[str, Any], layers: int
+) -> None:
+    net, x, gaps = build(name, given, layers=layers).eval(), sequence(), waits()
+    together, state = net(x, None, gaps)
+    alone, own = net(x[1:2], None, gaps[1:2])
+    torch.testing.assert_close(together[1:2], alone)
+    for part, single in zip(state, own, strict=True):
+        torch.testing.assert_close(part[:, 1:2], single)
+
+
+# weights and seeds
+
+
+@every_choice
+@every_depth
+def test_saved_and_loaded_it_answers_the_same_to_the_last_bit(
+    name: str, given: dict[str, Any], layers: int
+) -> None:
+    net, other = (build(name, given, layers=layers).eval() for _ in range(2))
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.add_(0.1)
+    assert not torch.equal(ask(net, sequence())[0], ask(other, sequence())[0])
+    other.load_state_dict(load_bytes(save_bytes(net.state_dict())))
+    assert torch.equal(ask(net, sequence())[0], ask(other, sequence())[0])
+
+
+@every_backbone
+def test_the_same_seed_gives_the_same_net_and_the_same_noise(name: str) -> None:
+    def answer(seed: int) -> Tensor:
+        noise = Noise(dropout=0.3, zoneout=0.3)
+        return ask(build(name, dropout=0.5, noise=noise, seed=seed), sequence())[0]
+
+    assert torch.equal(answer(3), answer(3))
+    assert not torch.equal(answer(3), answer(4))
+
+
+@every_backbone
+def test_dropout_lies_between_layers_and_only_in_training(name: str) -> None:
+    x = sequence()
+    shallow, deep = build(name, layers=1, dropout=0.5), build(name, layers=2, dropout=0.5)
+    assert torch.equal(ask(shallow, x)[0], ask(shallow, x)[0])
+    assert not torch.equal(ask(deep, x)[0], ask(deep, x)[0])
+    deep.eval()
+    assert torch.equal(ask(deep, x)[0], ask(deep, x)[0])
+
+
+@every_choice
+def test_every_block_of_its_recurrent_weights_can_start_as_a_rotation(
+    name: str, given: dict[str, Any]
+) -> None:
+    net = build(name, given, orthogonal=True)
+    for weight in net.recurrent_weights():
+        for block in weight.split(weight.shape[1]):
+            identity = torch.eye(len(block)).double()
+            torch.testing.assert_close(block @ block.T, identity, rtol=0, atol=1e-5)
+
+
+# traits
+
+
+@every_backbone
+def test_its_traits_are_a_literal_of_known_words(name: str) -> None:
+    tree = ast.parse((registry.FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    told = [node for node in tree.body if ast.unparse(node).startswith("TRAITS = (")]
+    assert len(told) == 1
+    assert registry.traits(name) == registry.load(name).TRAITS
+    assert set(registry.traits(name)) <= {"noise", "bidirectional", "gaps"}
+
+
+@every_backbone
+def test_only_with_the_trait_gaps_does_it_read_gaps(name: str) -> None:
+    net, x, gaps = layer(name), sequence(), waits()
+    same = torch.equal(net(x, None, gaps)[0], net(x, None, 2 * gaps)[0])
+    assert same == ("gaps" not in registry.traits(name))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in registry.names() if "bidirectional" in registry.traits(name)]
+)
+def test_with_the_trait_bidirectional_every_step_of_the_lookback_is_known_to_the_first(
+    name: str,
+) -> None:
+    torch.manual_seed(3)
+    net, x = BothWays(Plan(name, layers=2), K).double(), sequence().requires_grad_()
+    out, last = net(x)
+    assert (out.shape, last.shape) == ((B, G, K), (B, K))
+    (seen,) = torch.autograd.grad(out[:, 0].sum(), x)
+    assert (seen.abs().sum(-1) > 0).all()
+
+
+# options
+
+
+@every_backbone
+def test_an_unknown_option_is_refused_and_the_known_ones_are_named(name: str) -> None:
+    with pytest.raises(ValueError, match=f"colour: unknown option.*{name} has"):
+        registry.options(name, {"colour": 1})
+
+
+@every_backbone
+def test_its_options_are_frozen(name: str) -> None:
+    assert registry.load(name).Options.__dataclass_params__.frozen
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "lines"),
+    [
+        ("rnn", {"nonlinearity": 1}, ["nonlinearity: expected str, found 1"]),
+        (
+            "rnn",
+            {"nonlinearity": "sin"},
+            ["nonlinearity: expected tanh, relu or sigmoid, found 'sin'"],
+        ),
+        ("lstm", {"forget_bias": True}, ["forget_bias: expected float, found True"]),
+        ("gru", {"reset": "never"}, ["reset: expected after or before, found 'never'"]),
+        (
+            "peephole_lstm",
+            {"candidate": "relu", "forget_bias": float("nan")},
+            [
+                "candidate: expected tanh or sigmoid, found 'relu'",
+                "forget_bias: expected a finite number, found nan",
+            ],
+        ),
+        ("peephole_lstm", {"coupled": "yes"}, ["coupled: expected bool, found 'yes'"]),
+        (
+            "rrnn",
+            {"nonlinearity": "sin", "gate": "relu"},
+            [
+                "nonlinearity: expected tanh, relu or sigmoid, found 'sin'",
+                "gate: expected sigmoid or tanh, found 'relu'",
+            ],
+        ),
+        (
+            "slstm",
+            {"forget": "tanh", "heads": 0},
+            [
+                "forget: expected sigmoid or exp, found 'tanh'",
+                "heads: expected at least 1, found 0",
+            ],
+        ),
+        (
+            "dilated",
+            {"cell": "slstm", "base": 1},
+            [
+                "cell: expected gru, lstm or rnn, found 'slstm'",
+                "base: expected at least 2, found 1",
+            ],
+        ),
+        ("dilated", {"base": 2.0}, ["base: expected int, found 2.0"]),
+    ],
+)
+def test_options_of_the_wrong_type_or_value_are_refused_all_at_once(
+    name: str, given: dict[str, object], lines: list[str]
+) -> None:
+    with pytest.raises(ValueError, match=lines[0].split(":")[0]) as caught:
+        registry.options(name, given)
+    assert str(caught.value).splitlines() == lines
