@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from rnnforecast.types import Floats
 
 CRITICAL = 1.645
 """The two-sided 90 % point of the normal distribution, of the M4 test for a season."""

@@ -28,10 +28,7 @@ from rnnforecast.data.io.table import Table, read
 from rnnforecast.data.panel.changes import Changes
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.panel.regularize import Rules, regularize
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+from rnnforecast.types import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)

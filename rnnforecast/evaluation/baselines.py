@@ -11,7 +11,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from rnnforecast.evaluation.metrics import Floats, Ints, check_ends, seasonal_moment
+from rnnforecast.evaluation.metrics import (
+    check_ends,
+    seasonal_moment,
+)
+from rnnforecast.types import Floats, Ints
 
 
 def naive_name(season: int) -> str:

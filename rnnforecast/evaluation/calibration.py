@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from rnnforecast.types import Floats
 
 HALF_TRUSTED = 100
 """With so many windows apart, what they say and no change at all count alike."""

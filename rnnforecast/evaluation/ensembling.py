@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from rnnforecast.types import Floats
 
 PICKS = 30
 """Weights are multiples of one part in so many."""

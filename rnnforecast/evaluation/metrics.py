@@ -14,10 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from rnnforecast.types import Floats, Ints
 
 
 def smape(actual: Floats, forecast: Floats) -> float:

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from rnnforecast.types import Floats
 
 MOST = 4.0
 """Normal scores are cut to this size: nothing is known of how far out a value lies."""

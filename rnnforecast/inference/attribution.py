@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnforecast.models.forecaster import Forecaster
@@ -15,9 +14,7 @@ from rnnforecast.models.inputs import History
 from rnnforecast.models.interpret import activations as looking
 from rnnforecast.models.interpret import masking as hiding
 from rnnforecast.training.dataset import Windows
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from rnnforecast.types import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnforecast.models.config import Architecture
@@ -15,14 +14,12 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.inputs import History
 from rnnforecast.training.dataset import Batch, Windows
 from rnnforecast.training.loss_weights import EQUAL, Weighing, spread
+from rnnforecast.types import Floats, Ints
 
 WINDOWS_AT_ONCE = 4096
 
 SEED = 1
 """Of the sample paths that a fed-back net draws."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def normalised_errors(net: Forecaster, windows: Windows, item: Ints, origin: Ints) -> Floats:

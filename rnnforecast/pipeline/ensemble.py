@@ -16,8 +16,6 @@ from rnnforecast.evaluation.sample_paths import correlation, scores
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.forecasting import (
-    Floats,
-    Ints,
     Member,
     answers,
     calibrate,
@@ -25,6 +23,7 @@ from rnnforecast.pipeline.forecasting import (
     levels_with_median,
 )
 from rnnforecast.training.dataset import Windows
+from rnnforecast.types import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,10 @@ from rnnforecast.models.config import Architecture
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training import device
 from rnnforecast.training.dataset import Tables, Windows
+from rnnforecast.types import Floats, Ints
 
 FEW_ERRORS = 30
 """With fewer windows than this the errors of all steps are pooled into one set of quantiles."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 SHARES = tuple((k + 0.5) / 21 for k in range(21))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnforecast.data.cleaning.imputation_plan import Estimate
 from rnnforecast.data.cleaning_plan import CleaningPlan, Treated
@@ -17,6 +16,7 @@ from rnnforecast.training.rnn_imputer import (
     imputer_from_bytes,
     imputer_to_bytes,
 )
+from rnnforecast.types import Bools
 
 CPU = device.choose("cpu")
 """A small net, and the same weights on every machine."""
@@ -26,8 +26,6 @@ STEPS = 400
 BATCH_SIZE = 128
 NARROWEST, WIDEST = 16, 64
 """Rows to either side of a gap that are read: a season within these bounds."""
-
-Bools = NDArray[np.bool_]
 
 
 def fitted(plan: CleaningPlan, treated: Treated, panel: Panel, told: Bools) -> CleaningPlan:

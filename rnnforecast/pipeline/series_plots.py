@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.output.forecast_plots import plot_forecast, safe_stem
 from rnnforecast.pipeline.forecasting import Forecasts
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from rnnforecast.types import Floats, Ints
 
 
 def draw(

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnforecast.models.config import Architecture
 from rnnforecast.models.inputs import History
 from rnnforecast.models.scaling.window_scaler import NORMALIZERS
 from rnnforecast.training.dataset import Batch
-
-Floats = NDArray[np.float64]
+from rnnforecast.types import Floats
 
 MOST = 4.0
 """A window never counts more than so many usual ones of its item: its spread may be an accident."""

@@ -13,16 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnforecast.models.base_forecast.linear import starts
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.dataset import Batch
-
-Ints = NDArray[np.int64]
+from rnnforecast.types import Ints
 
 STRETCHES = 10
 """Parts of the time of training; one is forecast from those that share no targets with it."""

@@ -10,7 +10,6 @@ import copy
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnforecast.models.imputer import Imputer
@@ -18,10 +17,7 @@ from rnnforecast.training import device as devices
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
 from rnnforecast.training.optimizers import Optimizer
 from rnnforecast.training.schedules import rate
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from rnnforecast.types import Bools, Floats, Ints
 
 LEARNING_RATE = 5e-3
 """Peak of the one-cycle schedule."""

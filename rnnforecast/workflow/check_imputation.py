@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnforecast.data.cleaning.imputation import LOOK_AHEAD
 from rnnforecast.data.cleaning_plan import CleaningPlan, Treated
@@ -18,6 +17,7 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.pipeline.prepare import Prepared
 from rnnforecast.pipeline.rnn_imputation import estimate_of, fitted
 from rnnforecast.spec.types import Missing
+from rnnforecast.types import Bools, Floats
 
 HIDDEN = 0.1
 """Share of the known values that is hidden, in each of the two ways."""
@@ -25,9 +25,6 @@ MOST_CELLS = 100_000
 """Values that are looked at: of larger data some series, evenly spread."""
 LEFT_OUT = ("mask", "special", "constant")
 """They estimate nothing: `mask` and `special` say that a value is missing, `constant` is told."""
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

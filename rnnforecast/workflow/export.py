@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnforecast import __version__
 from rnnforecast.data.cleaning_plan import finish, lay, read_table, treat
@@ -29,8 +28,7 @@ from rnnforecast.pipeline.rnn_imputation import estimate_of
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.training import device
 from rnnforecast.training.dataset import Windows
-
-Ints = NDArray[np.int64]
+from rnnforecast.types import Ints
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 FACTS, PAGE = "export.json", "README.md"

@@ -18,11 +18,15 @@ from rnnforecast.errors import DataError
 from rnnforecast.inference import attribution as probing
 from rnnforecast.output.atomic_files import whole_folder, write_bytes, write_json, write_text
 from rnnforecast.output.inspection.results import Bar, Hiding, Importance, Inspected, Scene, Units
-from rnnforecast.pipeline.forecasting import Floats, Ints, items_of, windows_of
+from rnnforecast.pipeline.forecasting import (
+    items_of,
+    windows_of,
+)
 from rnnforecast.pipeline.progress import Listener, Silent
 from rnnforecast.pipeline.rnn_imputation import estimate_of
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.training import device
+from rnnforecast.types import Floats, Ints
 from rnnforecast.workflow.inspect_window import Asked, Place, check_member, find
 
 JSON, HTML = "inspect.json", "inspect.html"

@@ -20,11 +20,16 @@ from rnnforecast.models.compatibility import LOGS
 from rnnforecast.output.atomic_files import whole_folder, write_json
 from rnnforecast.output.forecast_table import forecast_frame, table_format, write_forecast
 from rnnforecast.pipeline.auto import shortened
-from rnnforecast.pipeline.forecasting import Forecasts, Ints, forecast, levels_with_median
+from rnnforecast.pipeline.forecasting import (
+    Forecasts,
+    forecast,
+    levels_with_median,
+)
 from rnnforecast.pipeline.progress import Listener, Silent
 from rnnforecast.pipeline.rnn_imputation import estimate_of
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.training import device
+from rnnforecast.types import Ints
 from rnnforecast.workflow.predict_totals import Asked, beside, sample, totals
 
 TABLE, SUMMARY = "forecast.csv", "run.json"

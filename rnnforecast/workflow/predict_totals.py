@@ -14,8 +14,12 @@ from rnnforecast.errors import Problem, UsageError
 from rnnforecast.evaluation.sample_paths import draw, paths, stretched
 from rnnforecast.models.compatibility import MEANS
 from rnnforecast.output.path_tables import paths_frame, totals_frame
-from rnnforecast.pipeline.forecasting import Floats, Forecasts, levels_with_median
+from rnnforecast.pipeline.forecasting import (
+    Forecasts,
+    levels_with_median,
+)
 from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.types import Floats
 
 FOR_TOTALS = 1000
 """Paths that a total's quantiles are taken from."""

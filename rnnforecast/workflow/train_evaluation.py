@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation import baselines, metrics
 from rnnforecast.pipeline.forecasting import Forecasts
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from rnnforecast.types import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from rnnforecast.data.windows.origins import Origins
 from rnnforecast.data.windows.series_scale import draw_weights, mean_sizes, relative
 from rnnforecast.inference.quantiles import spreads
 from rnnforecast.models.config import Architecture
-from rnnforecast.pipeline.forecasting import Floats, Ints
 from rnnforecast.spec.training import Training
 from rnnforecast.training.dataset import Batch, Sampler, Windows
 from rnnforecast.training.loss_weights import MOST, Spread, Weighing, step_weights
 from rnnforecast.training.ridge import STRETCHES
+from rnnforecast.types import Floats, Ints
 
 RECENCY = {"recent": 2.0, "uniform": 1.0}
 """The power of `Sampler` by `training.sample_origins`."""

@@ -30,7 +30,6 @@ from rnnforecast.pipeline.ensemble import Joined, join
 from rnnforecast.pipeline.finetune import Start
 from rnnforecast.pipeline.forecasting import (
     Forecasts,
-    Ints,
     Rules,
     forecast,
     item_names,
@@ -48,6 +47,7 @@ from rnnforecast.training.dataset import Batch
 from rnnforecast.training.distributed import ALONE, Team
 from rnnforecast.training.ridge import fit_first
 from rnnforecast.training.trainer import FitState, Fitter, Progress, Recipe, Weights
+from rnnforecast.types import Ints
 from rnnforecast.workflow.train_base_forecast import KEY as FIRST_KEY
 from rnnforecast.workflow.train_base_forecast import first_choice, with_first
 from rnnforecast.workflow.train_config import LAST_FIT_SHARE, recipe_of

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from rnnforecast.evaluation.baselines import seasonal_naive, seasonal_naive_quantiles
-from rnnforecast.evaluation.metrics import Floats
+from rnnforecast.types import Floats
 
 NAN = np.nan
 

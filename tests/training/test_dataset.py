@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from rnnforecast.data.cleaning.imputation import fill
 from rnnforecast.training.dataset import STEPS_DRAWN_AT_ONCE, Batch, Sampler, Tables, Windows
+from rnnforecast.types import Floats, Ints
 
 CPU = torch.device("cpu")
 NAMES = ("values", "visible", "present", "elapsed", "future", "weight")
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 from rnnforecast.errors import RunFolderError
 from rnnforecast.models.imputer import Imputer
 from rnnforecast.training.rnn_imputer import (
-    Bools,
-    Floats,
-    Ints,
     apply_imputer,
     fit_imputer,
     imputer_from_bytes,
     imputer_to_bytes,
 )
+from rnnforecast.types import Bools, Floats, Ints
 
 NAN = np.nan
 CPU = torch.device("cpu")

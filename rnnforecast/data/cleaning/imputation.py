@@ -25,10 +25,7 @@ import numpy.typing as npt
 
 from rnnforecast.data.cleaning.observations import Ground, latest, so_far
 from rnnforecast.data.time.grid import stretches
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from rnnforecast.types import Bools, Floats, Ints
 
 Method = Literal[
     "mask", "special", "ffill", "bfill", "mean", "median", "mode", "constant", "zero", "linear",

@@ -17,10 +17,8 @@ from rnnforecast.data.cleaning.transforms import Transform
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.errors import Problem, SpecError
+from rnnforecast.types import Bools, Floats, Ints
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 Value = TypeVar("Value")
 
 FITTED = impute_learned.METHODS

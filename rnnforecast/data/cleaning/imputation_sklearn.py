@@ -26,10 +26,7 @@ import pandas as pd
 
 from rnnforecast.data.cleaning.imputation import fill
 from rnnforecast.data.cleaning.observations import Span, so_far
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from rnnforecast.types import Bools, Floats, Ints
 
 Method = Literal["knn", "random_forest", "svr"]
 METHODS: tuple[Method, ...] = get_args(Method)

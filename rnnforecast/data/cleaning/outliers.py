@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from pandas.api.indexers import BaseIndexer
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from rnnforecast.types import Bools, Floats, Ints
+
 Fences = tuple[Floats, Floats]
 
 Method = Literal["none", "hampel", "iqr", "seasonal"]

@@ -17,13 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.data.cleaning.imputation import fill
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from rnnforecast.types import Bools, Floats, Ints
 
 PERIODS = 3
 """Fewer full periods than this tell nothing (the rule of the M4 competition)."""

@@ -18,13 +18,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.errors import DataError, Problem
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from rnnforecast.types import Bools, Floats, Ints
 
 Method = Literal["none", "log", "log1p", "box_cox", "yeo_johnson"]
 

@@ -25,13 +25,11 @@ from pydantic import TypeAdapter
 
 from rnnforecast.data.cleaning.imputation import fill
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 Role = Literal["past", "future", "static"]
 Kind = Literal["number", "category", "text", "vector"]

@@ -27,14 +27,10 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.panel.problems import SHOWN, spoken
 from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.types import Bools, Floats, Floats32, Ints
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
-
-Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 RELATIVE = 1e-9
@@ -86,14 +82,14 @@ class FeaturePlan:
 class Features:
     """All of it as flat tables; what there is none of has no column."""
 
-    past: Singles
+    past: Floats32
     """[N, P] scaled."""
     past_codes: Ints
     """[N, Pc]."""
-    future: Singles
+    future: Floats32
     """[N + S * horizon, F]: each series goes on for `horizon` steps."""
     future_codes: Ints
-    static: Singles
+    static: Floats32
     """[S, R]."""
     static_codes: Ints
     horizon: int
@@ -254,7 +250,7 @@ def _joined(
     return np.hstack([np.zeros((rows, 0)), *columns]).astype(kind)
 
 
-def _of_gaps(panel: Panel) -> list[Singles]:
+def _of_gaps(panel: Panel) -> list[Floats32]:
     """The time since the row before, where rows are not regular."""
     if panel.times is None:
         return []
@@ -262,9 +258,9 @@ def _of_gaps(panel: Panel) -> list[Singles]:
     return [np.log1p(np.maximum(gap, 0.0)).astype(np.float32)]
 
 
-def _of_time(plan: FeaturePlan, panel: Panel, horizon: int) -> list[Singles]:
+def _of_time(plan: FeaturePlan, panel: Panel, horizon: int) -> list[Floats32]:
     """Cycles of the calendar, holidays and age, `[N + S * horizon, X]` each."""
-    parts: list[Singles] = []
+    parts: list[Floats32] = []
     if plan.calendar or plan.holidays:
         stamps = panel.flat_stamps(horizon)
         local = panel.shown(stamps)

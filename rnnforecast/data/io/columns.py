@@ -23,11 +23,9 @@ from rnnforecast.data.io.dialect import File, as_text, holds_numbers
 from rnnforecast.data.io.number_format import Marks, Writing
 from rnnforecast.data.time import format as stamps
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.types import Floats, Ints32
 
 _STRETCH = 1 << 20  # rows whose codes are changed at a time: as an index they are twice as long
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Numbers:
 class Words:
     """A covariate of categories or free text."""
 
-    codes: Codes
+    codes: Ints32
     """[R] -1 where blank."""
     vocabulary: tuple[str, ...]
     """What the codes stand for, sorted."""
@@ -71,7 +69,7 @@ class Columns(NamedTuple):
 
     keys: pd.DataFrame
     """[S, number of series columns] text, sorted."""
-    codes: Codes
+    codes: Ints32
     """[R] the row of `keys`."""
     time: npt.NDArray[Any]
     """[R] datetime64[us] or int64."""
@@ -127,7 +125,7 @@ class _Texts:
         codes = pc.index_in(words, value_set=self._vocabulary).take(column.indices)
         self._codes.add(codes.fill_null(-1).to_numpy())
 
-    def sorted(self) -> tuple[Any, Codes]:
+    def sorted(self) -> tuple[Any, Ints32]:
         """The vocabulary in order, and the codes [R] into it, -1 where blank."""
         order = pc.sort_indices(self._vocabulary)
         rank = np.full(len(order) + 1, -1, dtype=np.int32)  # the last is the one of blanks
@@ -267,7 +265,7 @@ def _floats(column: Any, marks: Marks) -> Floats:
     return values
 
 
-def _keys(names: Sequence[str], ids: Sequence[_Texts], rows: int) -> tuple[pd.DataFrame, Codes]:
+def _keys(names: Sequence[str], ids: Sequence[_Texts], rows: int) -> tuple[pd.DataFrame, Ints32]:
     """The distinct ids, sorted by the first column, then the second …, and the codes [R]."""
     if not names:
         return pd.DataFrame(index=range(1)), np.zeros(rows, dtype=np.int32)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.data.panel.problems import nearly_empty, spoken
 from rnnforecast.data.panel.resample import calendar_phase, reduce
@@ -23,17 +22,13 @@ from rnnforecast.data.time.frequency import (
     SECOND,
     WEEK,
     WEEKDAYS,
-    Bools,
     Frequency,
-    Ints,
-    Times,
     parse,
     ticks_of,
 )
 from rnnforecast.data.time.grid import Grid, fixed_alias, most_common, per_series, sort_rows
 from rnnforecast.errors import DataError, Problem
-
-Floats = npt.NDArray[np.float64]
+from rnnforecast.types import Bools, Floats, Ints, Timestamps
 
 _YEAR = 365.2425 * DAY
 _NICE = (
@@ -102,7 +97,7 @@ def usual_phase(rows: Rows, grid: Grid, frequency: Frequency, tolerance: float) 
     return np.where(doubtful, better, grid.phase)
 
 
-def jitter_frequency(codes: Ints, time: Times) -> Frequency:
+def jitter_frequency(codes: Ints, time: Timestamps) -> Frequency:
     """The round step that most series come closest to in the middle; of equal numbers the finer.
 
     ``codes`` [R] says which series a row is of, ``time`` [R] its stamp, in any order; repeated
@@ -192,7 +187,7 @@ def interpolate(
     )
 
 
-def gaps(time: Times, offsets: Ints, frequency: Frequency) -> Floats:
+def gaps(time: Timestamps, offsets: Ints, frequency: Frequency) -> Floats:
     """[R] the time since the row before, in usual steps; 1 at the first row of a series.
 
     ``time`` [R] sorted within each series, ``offsets`` [S + 1]. ``frequency`` is the usual step
@@ -231,7 +226,7 @@ class _Place:
     high: Ints
 
 
-def _between(frequency: Frequency, time: Times, phase: Ints) -> _Place:
+def _between(frequency: Frequency, time: Timestamps, phase: Ints) -> _Place:
     ordinals = frequency.ordinals(time)
     before = ordinals - (frequency.stamps(ordinals, phase) > time)
     low, high = frequency.stamps(before, phase), frequency.stamps(before + 1, phase)
@@ -328,7 +323,7 @@ def _close(frequency: Frequency, rows: Rows, phase: Ints, tolerance: float) -> I
     return np.bincount(rows.codes[near], minlength=rows.size)
 
 
-def _named(step: float, time: Times) -> Frequency:
+def _named(step: float, time: Timestamps) -> Frequency:
     """The frequency of a nice step; its anchor from where most of ``time`` [R] are."""
     if step < DAY:
         return parse(fixed_alias(int(step)))

@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.panel.sorted_rows import Rows
-from rnnforecast.data.time.frequency import Bools, Ints, Times
 from rnnforecast.data.time.grid import Grid
-
-Floats = npt.NDArray[np.float64]
+from rnnforecast.types import Bools, Floats, Ints, Timestamps
 
 
 class Place(NamedTuple):
@@ -44,7 +42,7 @@ class Place(NamedTuple):
         return np.asarray(np.maximum(self.spread(known, -1), np.arange(self.size)[:, None]))
 
 
-def kept_times(rows: Rows, offsets: Ints) -> Times:
+def kept_times(rows: Rows, offsets: Ints) -> Timestamps:
     """[N] the stamps of the panel's rows, without those of what is known ahead."""
     place = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
     lengths = np.zeros(rows.size, dtype=np.int64)

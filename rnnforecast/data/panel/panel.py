@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.time.frequency import Frequency, Ints, Times
+from rnnforecast.data.time.frequency import (
+    Frequency,
+)
 from rnnforecast.data.time.timezones import to_local
+from rnnforecast.types import Ints, Timestamps
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Panel:
     """[N, C] False where missing."""
     zone: str = ""
     """Where stamps are instants of UTC: the time zone that people see them in. See `zones`."""
-    times: Times | None = None
+    times: Timestamps | None = None
     """[N] the stamps of an irregular panel, whose steps are its rows; None where the calendar
     tells them."""
     settled: Ints | None = None
@@ -65,7 +68,7 @@ class Panel:
         """[S] one name a series: its key values joined by ``/``, or ``series`` for the only one."""
         return labels(self.keys)
 
-    def stamps(self, first: Ints, count: int) -> Times:
+    def stamps(self, first: Ints, count: int) -> Timestamps:
         """[S, count] the stamps of steps ``first[s]`` to ``first[s] + count - 1`` of each series.
 
         ``first`` [S] counts from the series' first step and may lie beyond its end. There an
@@ -75,18 +78,18 @@ class Panel:
             step = first[:, None] + np.arange(count)  # [S, count]
             last = self.lengths[:, None] - 1
             known = self.times[self.offsets[:-1, None] + np.clip(step, 0, last)]
-            found: Times = known + np.maximum(step - last, 0) * self.frequency.step
+            found: Timestamps = known + np.maximum(step - last, 0) * self.frequency.step
             return found
         ordinals = (self.start + first)[:, None] + np.arange(count)[None, :]  # [S, count]
         return self.frequency.stamps(ordinals, self.phase[:, None])
 
-    def shown(self, stamps: Times) -> Times:
+    def shown(self, stamps: Timestamps) -> Timestamps:
         """Stamps of the panel as people see them: local, where they are instants of UTC."""
         if not self.zone:
             return stamps
         return to_local(stamps.reshape(-1), self.zone).reshape(stamps.shape)
 
-    def flat_stamps(self, ahead: int = 0) -> Times:
+    def flat_stamps(self, ahead: int = 0) -> Timestamps:
         """[N + S * ahead] the stamps of all steps of each series, and `ahead` more behind each."""
         lengths = self.lengths + ahead
         offsets = np.r_[0, np.cumsum(lengths)]
@@ -96,7 +99,7 @@ class Panel:
             return self.frequency.stamps(self.start[series] + step, self.phase[series])
         last = self.lengths[series] - 1
         known = self.times[self.offsets[series] + np.minimum(step, last)]
-        found: Times = known + np.maximum(step - last, 0) * self.frequency.step
+        found: Timestamps = known + np.maximum(step - last, 0) * self.frequency.step
         return found
 
     def select(self, mask: npt.NDArray[np.bool_]) -> Panel:

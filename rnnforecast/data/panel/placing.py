@@ -11,10 +11,14 @@ import numpy as np
 from rnnforecast.data.panel.irregular import interpolate, jitter_frequency, snap
 from rnnforecast.data.panel.resample import resample
 from rnnforecast.data.panel.sorted_rows import Rows
-from rnnforecast.data.time.frequency import Frequency, Ints, parse
+from rnnforecast.data.time.frequency import (
+    Frequency,
+    parse,
+)
 from rnnforecast.data.time.grid import Vote, infer, lay
 from rnnforecast.data.time.timezones import to_local
 from rnnforecast.errors import DataError, Problem, SpecError
+from rnnforecast.types import Ints
 
 if TYPE_CHECKING:
     from rnnforecast.data.panel.regularize import Rules

@@ -10,9 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.panel.sorted_rows import Rows
-from rnnforecast.data.time.frequency import DAY, MINUTE, SECOND, Bools, Frequency, Ints
+from rnnforecast.data.time.frequency import (
+    DAY,
+    MINUTE,
+    SECOND,
+    Frequency,
+)
 from rnnforecast.data.time.grid import Grid, fixed_alias, per_series
 from rnnforecast.errors import Problem
+from rnnforecast.types import Bools, Ints
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table

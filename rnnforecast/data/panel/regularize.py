@@ -30,15 +30,13 @@ from rnnforecast.data.panel.problems import (
     too_sparse,
 )
 from rnnforecast.data.panel.sorted_rows import Rows, combine, observed_span, repeated, sort
-from rnnforecast.data.time.frequency import Bools, Ints
 from rnnforecast.data.time.grid import Grid, lay, one_step, per_series
 from rnnforecast.data.time.timezones import to_local
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.data.panel.sorted_rows import Rows, observed_span
 from rnnforecast.data.time.frequency import (
@@ -24,16 +23,12 @@ from rnnforecast.data.time.frequency import (
     MONTHS,
     SECOND,
     WEEKDAYS,
-    Bools,
     Frequency,
-    Ints,
-    Times,
     month_start,
     ticks_of,
 )
 from rnnforecast.data.time.grid import Grid, lay
-
-Floats = npt.NDArray[np.float64]
+from rnnforecast.types import Bools, Floats, Ints, Timestamps
 
 RULES = ("sum", "mean", "median", "min", "max", "first", "last")
 
@@ -102,7 +97,7 @@ def resample(
     )
 
 
-def periods(frequency: Frequency, time: Times) -> Ints:
+def periods(frequency: Frequency, time: Timestamps) -> Ints:
     """The number of the period each stamp lies in, shape as ``time``; the next period is ``+ 1``.
 
     They differ from ``frequency.ordinals`` in that they begin where the alias says: weeks on the
@@ -122,7 +117,7 @@ def bounds(frequency: Frequency, number: Ints) -> tuple[Ints, Ints]:
     return _begin(frequency, number), _begin(frequency, number + 1)
 
 
-def labels(frequency: Frequency, number: Ints) -> Times:
+def labels(frequency: Frequency, number: Ints) -> Timestamps:
     """The stamp that names each period: datetime64[us], or int64 for an integer index."""
     begin, end = bounds(frequency, number)
     by_end = frequency.anchor == "end" or _weekday(frequency) is not None
@@ -199,7 +194,7 @@ class _Bins:
         return first_from(self.end) - first_from(self.begin)
 
 
-def _written_unit(time: Times) -> Frequency:
+def _written_unit(time: Timestamps) -> Frequency:
     """The coarsest unit, a day at most, in which all stamps are whole numbers."""
     if time.dtype.kind != "M":
         return Frequency("1", "integer", 1)
@@ -209,7 +204,7 @@ def _written_unit(time: Times) -> Frequency:
     return Frequency(alias, "fixed", units[alias])
 
 
-def _stamps(frequency: Frequency, ticks: Ints) -> Times:
+def _stamps(frequency: Frequency, ticks: Ints) -> Timestamps:
     return ticks if frequency.kind == "integer" else ticks.view("datetime64[us]")
 
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.time.frequency import Bools, Ints, Times, ticks_of
+from rnnforecast.data.time.frequency import (
+    ticks_of,
+)
+from rnnforecast.types import Bools, Ints, Timestamps
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
@@ -21,7 +24,7 @@ class Rows:
 
     file: Ints  # [R] which row of the table this is (the first of several combined ones)
     codes: Ints  # [R] the series
-    time: Times  # [R]
+    time: Timestamps  # [R]
     values: npt.NDArray[np.float64]
     """[R, C + K] original units, NaN where missing; a covariate of words as codes."""
     offsets: Ints  # [S + 1] where each series begins
@@ -69,7 +72,7 @@ def sort(table: Table) -> tuple[Rows, Ints]:
     return rows, np.bincount(codes[1:][late], minlength=size)
 
 
-def _order(codes: Ints, time: Times) -> Ints:
+def _order(codes: Ints, time: Timestamps) -> Ints:
     """The rows by series and time, equal ones in file order.
 
     One key of both sorts in half the time of two; where it would overflow there are two.

@@ -11,10 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.panel.panel import Panel
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from rnnforecast.types import Bools, Floats, Ints
 
 ROWS, COLUMNS = 40, 160
 """The most rows (series, or groups of them) and columns (stretches of time) of the map."""

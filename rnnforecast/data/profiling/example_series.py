@@ -11,10 +11,7 @@ import pandas as pd
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.coverage import ordinals
 from rnnforecast.data.time.frequency import DAY, HOUR, WEEK, Frequency
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from rnnforecast.types import Bools, Floats, Ints
 
 STEPS = 400
 """At most so many of the last steps are shown."""

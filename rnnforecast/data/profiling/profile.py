@@ -21,10 +21,7 @@ from rnnforecast.data.panel.problems import spoken
 from rnnforecast.data.profiling.coverage import Coverage, Gaps, behind, by_doubling, coverage, gaps
 from rnnforecast.data.profiling.example_series import Example, examples, names_of, span
 from rnnforecast.data.profiling.grades import Verdict, headline, judge
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from rnnforecast.types import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)

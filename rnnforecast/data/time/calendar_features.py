@@ -10,11 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.time.frequency import DAY, HOUR, MINUTE, WEEK, Frequency, Times, ticks_of
+from rnnforecast.data.time.frequency import (
+    DAY,
+    HOUR,
+    MINUTE,
+    WEEK,
+    Frequency,
+    ticks_of,
+)
 from rnnforecast.errors import DataError, Problem
-
-Singles = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
+from rnnforecast.types import Floats32, Ints, Timestamps
 
 MONTH = 28 * DAY
 YEAR = 12 * MONTH
@@ -55,7 +60,7 @@ def names(frequency: Frequency, wanted: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wanted))
 
 
-def build(stamps: Times, cycles: Sequence[str]) -> Singles:
+def build(stamps: Timestamps, cycles: Sequence[str]) -> Floats32:
     """Sine and cosine of the place of local stamps `[X]` in each of the cycles, `[X, 2 * n]`.
 
     Hours count with their minutes, days of the year over the length of that year; all but weeks,
@@ -70,11 +75,11 @@ def build(stamps: Times, cycles: Sequence[str]) -> Singles:
     for cycle in cycles:
         angle = 2 * np.pi * _SHARE[cycle](distinct)
         parts += [np.sin(angle), np.cos(angle)]
-    table: Singles = np.stack(parts, axis=-1).astype(np.float32)
+    table: Floats32 = np.stack(parts, axis=-1).astype(np.float32)
     return table[at].reshape(*stamps.shape, -1)
 
 
-def age(steps: Ints) -> Singles:
+def age(steps: Ints) -> Floats32:
     """How long a series has run at its step number `steps [X]`: 0 at the first, 1 after `OLD`."""
     return np.asarray(np.log1p(steps) / np.log1p(OLD), dtype=np.float32)
 
@@ -101,7 +106,7 @@ def holiday_names(frequency: Frequency, window: int) -> tuple[str, ...]:
     return ("holiday", *(f"holiday_in_{d}" for d in days), *(f"holiday_{d}_ago" for d in days))
 
 
-def holidays_of(stamps: Times, frequency: Frequency, place: str, window: int) -> Singles:
+def holidays_of(stamps: Timestamps, frequency: Frequency, place: str, window: int) -> Floats32:
     """Public holidays at local stamps `[X]`, `[X, n]` as `holiday_names` says.
 
     At steps of a day and finer whether the day is one, then whether one comes in 1 to `window`
@@ -123,7 +128,7 @@ def holidays_of(stamps: Times, frequency: Frequency, place: str, window: int) ->
     return np.stack([np.isin(days + shift, feasts) for shift in shifts], axis=1).astype(np.float32)
 
 
-def _feasts(days: Times, place: str) -> Times:
+def _feasts(days: Timestamps, place: str) -> Timestamps:
     """The holidays of all years of the days and of those next to them, in order."""
     import holidays
 
@@ -138,7 +143,9 @@ def _is_long(frequency: Frequency) -> bool:
     return _length(frequency) > DAY and frequency.kind != "business"
 
 
-def _period(days: Times, stamps: Times, frequency: Frequency) -> tuple[Times, Times]:
+def _period(
+    days: Timestamps, stamps: Timestamps, frequency: Frequency
+) -> tuple[Timestamps, Timestamps]:
     """First day of the period that each stamp names, and the one after its last."""
     if frequency.kind != "month":
         length = np.timedelta64(frequency.step, "us")
@@ -185,27 +192,27 @@ def _near(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def _of_day(stamps: Times) -> npt.NDArray[np.float64]:
+def _of_day(stamps: Timestamps) -> npt.NDArray[np.float64]:
     return np.asarray((ticks_of(stamps) % DAY) / DAY)
 
 
-def _of_week(stamps: Times) -> npt.NDArray[np.float64]:
+def _of_week(stamps: Timestamps) -> npt.NDArray[np.float64]:
     """From Monday."""
     return np.asarray(((ticks_of(stamps) + 3 * DAY) % WEEK) / WEEK)
 
 
-def _within(stamps: Times, unit: str) -> npt.NDArray[np.float64]:
+def _within(stamps: Timestamps, unit: str) -> npt.NDArray[np.float64]:
     """The share of the month or year of each stamp that has passed."""
     begins = stamps.astype(f"datetime64[{unit}]")
     first, stop = (ticks_of(edge.astype("datetime64[us]")) for edge in (begins, begins + 1))
     return np.asarray((ticks_of(stamps) - first) / (stop - first))
 
 
-def _month(stamps: Times) -> Ints:
+def _month(stamps: Timestamps) -> Ints:
     return np.asarray(stamps.astype("datetime64[M]").astype(np.int64) % 12)
 
 
-def _week(stamps: Times) -> npt.NDArray[np.float64]:
+def _week(stamps: Timestamps) -> npt.NDArray[np.float64]:
     """Whole weeks since the year began, over the 52.18 of a year."""
     years = stamps.astype("datetime64[Y]").astype("datetime64[us]")
     return np.asarray((ticks_of(stamps) - ticks_of(years)) // WEEK / 52.18)

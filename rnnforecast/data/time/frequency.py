@@ -11,14 +11,12 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Times = npt.NDArray[Any]
+from rnnforecast.types import Ints, Timestamps
+
 """datetime64[us], or int64 where time is a plain whole number."""
 
 SECOND = 1_000_000
@@ -56,14 +54,14 @@ class Frequency:
     anchor: Literal["start", "end", "day"] = "start"
     """Where a month is measured from; a day the month does not have becomes its last one."""
 
-    def ordinals(self, time: Times) -> Ints:
+    def ordinals(self, time: Timestamps) -> Ints:
         """The number of the period each stamp lies in; consecutive periods differ by one.
 
         ``time`` [...] datetime64 or integers; the result has the same shape.
         """
         return self._units(ticks_of(time)) // self.step
 
-    def phase(self, time: Times, ordinals: Ints) -> Ints:
+    def phase(self, time: Timestamps, ordinals: Ints) -> Ints:
         """What is left of each stamp: one value for all rows of a series that is on the grid.
 
         The one exception are the 29th to 31st of a month, which are clipped where a month is
@@ -75,7 +73,7 @@ class Frequency:
         units = self._units(ticks)
         return (units - ordinals * self.step) * _UNIT + ticks - self._origin(units)
 
-    def stamps(self, ordinals: Ints, phase: Ints) -> Times:
+    def stamps(self, ordinals: Ints, phase: Ints) -> Timestamps:
         """The stamps of the given periods; ``stamps(ordinals(t), phase(t, ordinals(t))) == t``.
 
         The arguments broadcast; the result is datetime64[us], or int64 for an integer index.
@@ -193,7 +191,7 @@ def _unknown(alias: str) -> ValueError:
     )
 
 
-def ticks_of(time: Times) -> Ints:
+def ticks_of(time: Timestamps) -> Ints:
     """Stamps as int64: microseconds since 1970, or the integer index itself."""
     array = np.asarray(time)
     if array.dtype.kind == "M":

@@ -21,14 +21,12 @@ from rnnforecast.data.time.frequency import (
     SECOND,
     WEEK,
     WEEKDAYS,
-    Bools,
     Frequency,
-    Ints,
-    Times,
     month_start,
     ticks_of,
 )
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.types import Bools, Ints, Timestamps
 
 ROWS_AT_ONCE = 1 << 20
 
@@ -42,7 +40,7 @@ class Grid:
     on: Bools  # [R], False where a row is not on the grid of its series
 
 
-def lay(frequency: Frequency, time: Times, offsets: Ints) -> Grid:
+def lay(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
     """Each series has the phase that most of its rows share, and ``on`` says which rows do.
 
     ``time`` [R] sorted within each series, ``offsets`` [S + 1] where each series begins.
@@ -138,7 +136,7 @@ class Vote:
     """Alias -> number of series that voted for it, the winner first."""
 
 
-def infer(codes: Ints, time: Times) -> Vote:
+def infer(codes: Ints, time: Timestamps) -> Vote:
     """The frequency that most series have; of equal numbers the finer one.
 
     Each series votes with its own most common step: ``codes`` [R] says which series a row is of,
@@ -185,13 +183,13 @@ def _parts(codes: Ints) -> list[slice]:
     return [slice(*edge) for edge in itertools.pairwise(edges)]
 
 
-def _different(codes: Ints, time: Times) -> tuple[Ints, Times]:
+def _different(codes: Ints, time: Timestamps) -> tuple[Ints, Timestamps]:
     """Without repeated stamps."""
     fresh = np.r_[True, (codes[1:] != codes[:-1]) | (time[1:] != time[:-1])]
     return (codes, time) if fresh.all() else (codes[fresh], time[fresh])
 
 
-def _agreed(frequency: Frequency, codes: Ints, time: Times) -> tuple[int, int]:
+def _agreed(frequency: Frequency, codes: Ints, time: Timestamps) -> tuple[int, int]:
     """How many steps are one step long, and how many steps there are."""
     inside = codes[1:] == codes[:-1]
     offsets = np.r_[0, np.flatnonzero(~inside) + 1, len(codes)]
@@ -204,7 +202,7 @@ def one_step(grid: Grid) -> Bools:
     return np.asarray((np.diff(grid.ordinals) == 1) & grid.on[1:] & grid.on[:-1])
 
 
-def sort_rows(codes: Ints, time: Times) -> tuple[Ints, Times]:
+def sort_rows(codes: Ints, time: Timestamps) -> tuple[Ints, Timestamps]:
     """Rows by series, then time; the arrays themselves if they already are in that order."""
     later = (codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & (time[1:] >= time[:-1]))
     if later.all():
@@ -220,10 +218,10 @@ _START, _END, _ANY_DAY = 0, 1, 2
 class _Ballots(NamedTuple):
     series: Ints  # [V] the series that vote, ascending
     classes: Ints  # [V, 3] kind, step, anchor
-    latest: Times  # [V]
+    latest: Timestamps  # [V]
 
 
-def _elect(codes: Ints, time: Times) -> _Ballots:
+def _elect(codes: Ints, time: Timestamps) -> _Ballots:
     """What each series with two stamps or more votes for."""
     codes, time = _different(codes, time)
     at = np.flatnonzero(codes[1:] == codes[:-1])  # a step leads from row `at` to `at + 1`
@@ -241,7 +239,7 @@ def _elect(codes: Ints, time: Times) -> _Ballots:
     return _Ballots(series, classes, latest)
 
 
-def _vote_business(classes: Ints, voter: Ints, time: Times, at: Ints) -> None:
+def _vote_business(classes: Ints, voter: Ints, time: Timestamps, at: Ints) -> None:
     """Daily series that never touch a weekend but step over one vote for business days."""
     daily = classes[:, 1] == DAY
     if not daily.any():
@@ -264,7 +262,7 @@ def _vote_business(classes: Ints, voter: Ints, time: Times, at: Ints) -> None:
     classes[daily & ~weekend & (crossed > 0)] = (_BUSINESS, 1, _START)
 
 
-def _vote_months(classes: Ints, agreed: Any, voter: Ints, time: Times, at: Ints) -> None:
+def _vote_months(classes: Ints, agreed: Any, voter: Ints, time: Timestamps, at: Ints) -> None:
     """Steps of four weeks and more are months where months explain as many steps or more."""
     long = classes[:, 1] >= 28 * DAY
     if not long.any():
@@ -293,7 +291,7 @@ def _vote_months(classes: Ints, agreed: Any, voter: Ints, time: Times, at: Ints)
     classes[chosen, 2] = anchor[chosen]
 
 
-def _named(kind: Ints, latest: Times) -> Frequency:
+def _named(kind: Ints, latest: Timestamps) -> Frequency:
     """The frequency of a class, its weekday or month taken from most of its series' ``latest``."""
     step = int(kind[1])
     if kind[0] == _INTEGER:
@@ -335,14 +333,14 @@ def _usual(values: Ints) -> int:
     return int(np.bincount(values).argmax())
 
 
-def _weekday(time: Times) -> Ints:
+def _weekday(time: Timestamps) -> Ints:
     """Monday 0 to Sunday 6."""
     return (ticks_of(time) // DAY + 3) % 7
 
 
-def _months(time: Times) -> Ints:
+def _months(time: Timestamps) -> Ints:
     return time.astype("datetime64[M]").astype(np.int64)
 
 
-def _is_month_end(time: Times) -> Bools:
+def _is_month_end(time: Timestamps) -> Bools:
     return np.asarray(month_start(_months(time) + 1) - ticks_of(time) <= DAY)

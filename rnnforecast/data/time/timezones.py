@@ -23,12 +23,11 @@ import pandas as pd
 
 from rnnforecast.data.panel.problems import SHOWN, spoken
 from rnnforecast.errors import Problem
+from rnnforecast.types import Bools, Timestamps
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
 
-Stamps = npt.NDArray[Any]  # datetime64[us]
-Bools = npt.NDArray[np.bool_]
 
 AMBIGUOUS = ("error", "earlier", "later", "infer")
 MISSING = ("error", "forward", "drop")
@@ -40,7 +39,7 @@ _FOLD = np.timedelta64(1, "D")  # stamps of one change of the clock are less tha
 class Localized:
     """Local stamps as instants, and what had to be decided on the way; masks are `[R]`."""
 
-    utc: Stamps
+    utc: Timestamps
     """`[R]` datetime64[us]; a stand-in where a row is `dropped` or `unsettled`."""
     dropped: Bools
     """Rows that are to be left out, their hour being skipped."""
@@ -79,7 +78,7 @@ def known_zone(name: str) -> None:
 
 
 def to_utc(
-    local: Stamps,
+    local: Timestamps,
     zone: str,
     *,
     ambiguous: str,
@@ -122,19 +121,19 @@ def to_utc(
     )
 
 
-def to_local(utc: Stamps, zone: str) -> Stamps:
+def to_local(utc: Timestamps, zone: str) -> Timestamps:
     """What a clock in the zone shows at instants `[R]`: datetime64[us] without a zone."""
     instants = pd.DatetimeIndex(np.asarray(utc, dtype="datetime64[us]")).tz_localize("UTC")
     return np.asarray(instants.tz_convert(zone).tz_localize(None), dtype="datetime64[us]")
 
 
-def local_days(utc: Stamps, zone: str) -> Stamps:
+def local_days(utc: Timestamps, zone: str) -> Timestamps:
     """The day in the zone that each of the instants `[R]` is in, as its local midnight:
     datetime64[us]. A day has 23, 24 or 25 hours, and all of them come here under one stamp."""
     return to_local(utc, zone).astype("datetime64[D]").astype("datetime64[us]")
 
 
-def offset_texts(utc: Stamps, zone: str) -> npt.NDArray[np.str_]:
+def offset_texts(utc: Timestamps, zone: str) -> npt.NDArray[np.str_]:
     """How far the zone's clocks are ahead of each of the instants `[R]`: ``+02:00``; with seconds
     where local mean time had them."""
     instants = np.asarray(utc, dtype="datetime64[us]")
@@ -173,7 +172,7 @@ def _named(table: Table, rows: Bools, says: str, cure: str, name: str) -> list[P
     return problems
 
 
-def _instants(index: pd.DatetimeIndex, zone: str, daylight: bool) -> Stamps:
+def _instants(index: pd.DatetimeIndex, zone: str, daylight: bool) -> Timestamps:
     """UTC of local stamps; of two instants the first with ``daylight``, else the second."""
     flags = np.full(len(index), daylight)
     zoned = index.tz_localize(zone, ambiguous=flags, nonexistent="shift_forward")
@@ -186,7 +185,7 @@ def _is_skipped(index: pd.DatetimeIndex, zone: str) -> Bools:
 
 
 def _by_order(
-    first: Stamps, second: Stamps, codes: npt.NDArray[np.integer[Any]]
+    first: Timestamps, second: Timestamps, codes: npt.NDArray[np.integer[Any]]
 ) -> tuple[Bools, Bools]:
     """Of rows `[R]` with two instants: which ones are the second, and which ones are unsettled.
 

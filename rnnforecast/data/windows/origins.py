@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnforecast.data.windows.split import Split, shortest_history
-
-Ints = NDArray[np.int64]
+from rnnforecast.types import Ints
 
 
 @dataclass(frozen=True)

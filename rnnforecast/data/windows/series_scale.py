@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from rnnforecast.types import Floats, Ints
 
 LEAST = 0.01
 """Items smaller than this share of the mean are sampled as if they were so large: small ones are

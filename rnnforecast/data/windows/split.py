@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnforecast.errors import DataError, Problem
-
-Ints = NDArray[np.int64]
+from rnnforecast.types import Ints
 
 WANTED_VALIDATION_WINDOWS = 512
 """Validation origins are added, where series are long enough, up to about so many windows."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from rnnforecast.models.config import Architecture
 from rnnforecast.models.inputs import History
 from rnnforecast.training.dataset import Windows
-
-Ints = NDArray[np.int64]
+from rnnforecast.types import Ints
 
 SEED = 1
 SEEN = 0.85

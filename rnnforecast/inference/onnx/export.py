@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from rnnforecast.inference.onnx.portable import Answer, Wanted, names_of
 from rnnforecast.inference.quantiles import in_blocks
@@ -20,6 +19,7 @@ from rnnforecast.models.decoders.decoders import FED_BACK
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.heads.point_losses import POINTS
 from rnnforecast.models.inputs import History
+from rnnforecast.types import Floats
 
 LIMIT = 1e-5
 """The file may differ from the net by this share of a window's largest quantile."""
@@ -34,8 +34,6 @@ LONGEST_REASON = 200
 """Characters of another program's complaint that are passed on."""
 
 NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
-
-Floats = NDArray[np.float64]
 
 
 class NotExportable(Exception):

@@ -14,9 +14,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnnforecast.models.base import State
@@ -26,6 +24,7 @@ from rnnforecast.models.heads.distributions import LARGEST_LOG, LogNormal, Norma
 from rnnforecast.models.heads.heads import DistributionHead, Frame, QuantileHead
 from rnnforecast.models.inputs import History
 from rnnforecast.models.layers.cell_layer import CellState, Steps
+from rnnforecast.types import Floats
 
 UNROLLED = 4
 """Up to so many steps of a recurrence are written one by one."""
@@ -34,8 +33,6 @@ OF_COVARIATES = (
     "elapsed", "past", "past_codes", "known", "known_codes", "static", "static_codes",
 )  # fmt: skip
 """What a net reads of a history where its architecture says so."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from rnnforecast.data.panel.problems import spoken
 from rnnforecast.output.data_report.figures import FAINT, GRID, INK, _plain, _plainly
 from rnnforecast.output.forecast_plots import _grouped, _widen_if_flat, style
-from rnnforecast.output.inspection.results import Floats, Scene
+from rnnforecast.output.inspection.results import (
+    Scene,
+)
+from rnnforecast.types import Floats
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
 """Okabe and Ito's: told apart by colour-blind readers."""

@@ -27,7 +27,12 @@ from rnnforecast.output.inspection.canvas import (
     time_axis,
 )
 from rnnforecast.output.inspection.findings import half_of, matters, spoken_lags
-from rnnforecast.output.inspection.results import Bar, Floats, Importance, Inspected
+from rnnforecast.output.inspection.results import (
+    Bar,
+    Importance,
+    Inspected,
+)
+from rnnforecast.types import Floats
 
 DECADES = 5
 """Gradients smaller than the largest by more than so many powers of ten look alike."""

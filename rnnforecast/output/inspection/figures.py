@@ -23,7 +23,11 @@ from rnnforecast.output.inspection.canvas import (
     time_axis,
 )
 from rnnforecast.output.inspection.findings import with_gates
-from rnnforecast.output.inspection.results import Floats, Inspected, Units
+from rnnforecast.output.inspection.results import (
+    Inspected,
+    Units,
+)
+from rnnforecast.types import Floats
 
 MOST_LAYERS, MOST_GATES, MOST_MAPS = 4, 6, 3
 """Panels of a picture; of more layers the uppermost are shown."""

@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from rnnforecast.data.panel.problems import spoken
 from rnnforecast.output.forecast_plots import _grouped
-from rnnforecast.output.inspection.results import KEEPING, Bar, Floats, Inspected, Scene, Units
+from rnnforecast.output.inspection.results import (
+    KEEPING,
+    Bar,
+    Inspected,
+    Scene,
+    Units,
+)
+from rnnforecast.types import Floats
 
 FOLLOWS = 0.7
 """A unit with so large a correlation with the series, of either sign, follows it."""

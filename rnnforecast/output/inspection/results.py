@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from rnnforecast.types import Floats
 
 KEEPING = ("keep", "forget")
 """How the names of gates begin that are open where a unit keeps its state."""

@@ -15,15 +15,13 @@ from hypothesis import strategies as st
 from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from rnnforecast.data.cleaning.imputation import (
-    Bools,
     Filled,
-    Floats,
-    Ints,
     Method,
     fill,
     fill_columns,
 )
 from rnnforecast.data.time import grid
+from rnnforecast.types import Bools, Floats, Ints
 
 NAN = np.nan
 METHODS: tuple[Method, ...] = get_args(Method)

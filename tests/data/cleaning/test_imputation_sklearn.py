@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -29,13 +28,11 @@ from rnnforecast.data.cleaning.imputation_sklearn import (
     apply,
     learn,
 )
+from rnnforecast.types import Bools, Floats, Ints
 
 SEASON = 12
 LAGS = (1, 2, 3, SEASON, SEASON + 1, 2 * SEASON)
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Waves = tuple[Floats, Bools, Ints, Floats]
 
 

@@ -15,15 +15,13 @@ from rnnforecast.data.cleaning.outliers import (
     FRESH,
     THRESHOLDS,
     Action,
-    Bools,
-    Floats,
-    Ints,
     Method,
     Outliers,
     counts,
     find,
     treat,
 )
+from rnnforecast.types import Bools, Floats, Ints
 
 NAN = np.nan
 METHODS: tuple[Method, ...] = get_args(Method)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.data.cleaning.seasonality import MAX_SERIES, Floats, Season, detect
+from rnnforecast.data.cleaning.seasonality import (
+    MAX_SERIES,
+    Season,
+    detect,
+)
+from rnnforecast.types import Floats
 
 
 def season(series: Floats, *candidates: int) -> Season:

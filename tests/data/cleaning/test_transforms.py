@@ -16,7 +16,6 @@ from sklearn.preprocessing import PowerTransformer
 from rnnforecast.data.cleaning.transforms import (
     SAMPLE,
     Bounds,
-    Floats,
     Method,
     Transform,
     back_transformed_mean,
@@ -24,6 +23,7 @@ from rnnforecast.data.cleaning.transforms import (
     learn_bounds,
 )
 from rnnforecast.errors import DataError
+from rnnforecast.types import Floats
 
 NAN = np.nan
 METHODS: tuple[Method, ...] = get_args(Method)

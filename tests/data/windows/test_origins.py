@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from rnnforecast.data.windows.origins import Origins, at, first_observed, training, validation
 from rnnforecast.data.windows.split import shortest_history, shortest_series, split
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from rnnforecast.types import Bools, Ints
 
 
 def panel(lengths: list[int], channels: int = 1, *, seed: int = 0) -> tuple[Bools, Ints]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -23,8 +22,8 @@ from rnnforecast.models.heads.distributions import (
 )
 from rnnforecast.models.heads.families import BEND, FAMILIES, positive, positive_mean
 from rnnforecast.models.heads.mixtures import Mixture, Tweedie, tweedie_deviance
+from rnnforecast.types import Floats
 
-Floats = npt.NDArray[np.float64]
 LEVELS = (0.001, 0.025, 0.1, 0.5, 0.9, 0.975, 0.999)
 
 

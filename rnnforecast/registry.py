@@ -1,0 +1,75 @@
+"""Registries of components: a file of a package with a ``TRAITS`` line is a choice in the spec.
+
+What the spec, its messages and the automatic choices need to know of a component is written in its
+file as literals, ``TRAITS`` and others, and is read from there without importing it: a wrong spec
+is reported before torch or pandas is loaded. To add a component is to add its file.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).parent
+
+
+class Registry:
+    """The components of one package, by name."""
+
+    def __init__(self, package: str) -> None:
+        """`package` is a dotted name below ``rnnforecast``, such as ``models.backbones``."""
+        self.package = package
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all components, sorted."""
+        return _names(self.package)
+
+    def summary(self, name: str) -> str:
+        """The first line of the component's docstring."""
+        return _source(self.package, name)[0]
+
+    def literal(self, name: str, constant: str, default: Any = None) -> Any:
+        """The value of a top-level constant of the component's file, `default` without it."""
+        return _source(self.package, name)[1].get(constant, default)
+
+    def traits(self, name: str) -> tuple[str, ...]:
+        """The component's ``TRAITS``."""
+        return tuple(self.literal(name, "TRAITS"))
+
+    def having(self, trait: str) -> tuple[str, ...]:
+        """Names of the components with the trait, sorted."""
+        return tuple(name for name in self.names() if trait in self.traits(name))
+
+    def load(self, name: str) -> ModuleType:
+        """The component's module. ValueError for an unknown name."""
+        if name not in self.names():
+            raise ValueError(f"'{name}' is none of {', '.join(self.names())}")
+        return importlib.import_module(f"rnnforecast.{self.package}.{name}")
+
+
+@cache
+def _names(package: str) -> tuple[str, ...]:
+    files = ROOT.joinpath(*package.split(".")).glob("[!_]*.py")
+    return tuple(sorted(file.stem for file in files if "TRAITS" in _source(package, file.stem)[1]))
+
+
+@cache
+def _source(package: str, name: str) -> tuple[str, dict[str, Any]]:
+    """The first line of a file's docstring, and its literal top-level constants."""
+    text = ROOT.joinpath(*package.split("."), f"{name}.py").read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    constants = {}
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.AnnAssign):
+            target = node.target
+        if isinstance(target, ast.Name) and target.id.isupper():
+            try:
+                constants[target.id] = ast.literal_eval(node.value)  # type: ignore[union-attr,arg-type]
+            except ValueError:
+                continue  # not a literal: of no use to who does not import the file
+    return (ast.get_docstring(tree) or "").split("\n")[0], constants
