@@ -64,12 +64,12 @@ def _source(package: str, name: str) -> tuple[str, dict[str, Any]]:
     tree = ast.parse(text)
     constants = {}
     for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else None
-        if isinstance(node, ast.AnnAssign):
-            target = node.target
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
         if isinstance(target, ast.Name) and target.id.isupper():
             try:
-                constants[target.id] = ast.literal_eval(node.value)  # type: ignore[union-attr,arg-type]
+                constants[target.id] = ast.literal_eval(node.value)
             except ValueError:
                 continue  # not a literal: of no use to who does not import the file
     return (ast.get_docstring(tree) or "").split("\n")[0], constants
