@@ -66,10 +66,10 @@ def loop(rounds: int) -> list[str]:
     ends = np.full(SERIES, LENGTH, dtype=np.int64)
     origins = training(everywhere, offsets, ends=ends, horizon=HORIZON, season=SEGMENT)
     sampler = Sampler(
-        first=origins.first,
-        last=origins.last,
-        limit=origins.limit,
-        weight=origins.weight,
+        first_origin=origins.first,
+        last_origin=origins.last,
+        target_end=origins.limit,
+        item_weight=origins.weight,
         batch_size=BATCH,
         seed=1,
         device=cpu,
@@ -108,8 +108,8 @@ def loop(rounds: int) -> list[str]:
     fitter = Fitter(
         net,
         recipe,
-        draw=lambda step: windows.gather(*sampler.draw(step)),
-        asked_to_stop=lambda: fitter.state.step >= target,
+        get_batch=lambda step: windows.gather(*sampler.draw(step)),
+        should_stop=lambda: fitter.state.step >= target,
     )
 
     def ours() -> None:

@@ -26,8 +26,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if not wanted:
+def _version(value: bool) -> None:
+    if not value:
         return
     from rnnforecast import __version__
     from rnnforecast.training import device

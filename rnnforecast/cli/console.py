@@ -76,21 +76,21 @@ class Voice:
         """One JSON document on stdout, NaN as null."""
         sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, indent=2) + "\n")
 
-    def scores(self, ours: Mapping[str, float], naive: Mapping[str, float], baseline: str) -> None:
+    def scores(self, model_scores: Mapping[str, float], baseline_scores: Mapping[str, float], baseline_name: str) -> None:
         """The small table of a training, on stdout; `baseline` is what `naive` is called."""
         self.close()
         if self.quiet:
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("held-out horizon", no_wrap=True)
-        for name in ("rnnforecast", baseline):
+        for name in ("rnnforecast", baseline_name):
             table.add_column(name, justify="right", no_wrap=True)
         for key, name in MEASURES.items():
-            better = "green" if ours[key] < naive[key] else ""
-            table.add_row(name, Text(_number(ours[key]), better), _number(naive[key]))
-        bands = [key.removeprefix("coverage_") for key in ours if key.startswith("coverage_")]
+            better = "green" if model_scores[key] < baseline_scores[key] else ""
+            table.add_row(name, Text(_number(model_scores[key]), better), _number(baseline_scores[key]))
+        bands = [key.removeprefix("coverage_") for key in model_scores if key.startswith("coverage_")]
         for wanted in sorted(bands, key=float, reverse=True):
-            shares = (f"{100 * scores[f'coverage_{wanted}']:.1f}" for scores in (ours, naive))
+            shares = (f"{100 * scores[f'coverage_{wanted}']:.1f}" for scores in (model_scores, baseline_scores))
             table.add_row(f"within the {wanted} % band, %", *shares)
         self.out.print(table)
 

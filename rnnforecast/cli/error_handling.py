@@ -30,17 +30,17 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
-def told(voice: Voice) -> Iterator[None]:
+def told(console: Voice) -> Iterator[None]:
     """Whatever goes wrong inside the block is told by `voice`, and ends the program."""
     try:
         yield
     except RnnForecastError as error:
-        voice.close()
-        _print(voice, error.problems)
+        console.close()
+        _print(console, error.problems)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        voice.close()
-        voice.err.print("stopped: nothing was written")
+        console.close()
+        console.err.print("stopped: nothing was written")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # the reader of our output (head, say) has left: what it wanted it got
@@ -48,17 +48,17 @@ def told(voice: Voice) -> Iterator[None]:
         sys.exit(UNEXPECTED)
     except OSError as error:
         if error.errno not in FULL or error.filename is not None:
-            _unexpected(voice, error)
+            _unexpected(console, error)
         # files name themselves; what has no name is where our output was sent to
         _let_stdout_go()
         found = f"could not be written: {error.strerror}"
         cure = "free some disk space, or send the output elsewhere"
-        _print(voice, (Problem("standard output", found, cure),))
+        _print(console, (Problem("standard output", found, cure),))
         sys.exit(OutputError.exit_code)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback for people
-        _unexpected(voice, error)
+        _unexpected(console, error)
     finally:
-        voice.close()
+        console.close()
 
 
 def _let_stdout_go() -> None:
@@ -66,33 +66,33 @@ def _let_stdout_go() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _print(voice: Voice, problems: tuple[Problem, ...]) -> None:
+def _print(console: Voice, problems: tuple[Problem, ...]) -> None:
     for problem in problems[:SHOWN]:
         where = f"{problem.where}: " if problem.where else ""
-        voice.err.print(Text.assemble(("error: ", "red"), (where, "bold"), problem.found))
+        console.err.print(Text.assemble(("error: ", "red"), (where, "bold"), problem.found))
         if problem.cure:
-            voice.err.print(Text(f"       {problem.cure}", style="cyan"))
+            console.err.print(Text(f"       {problem.cure}", style="cyan"))
     if len(problems) > SHOWN:
-        voice.err.print(f"… and {len(problems) - SHOWN:,} more problems")
+        console.err.print(f"… and {len(problems) - SHOWN:,} more problems")
 
 
-def _unexpected(voice: Voice, error: Exception) -> NoReturn:
-    voice.close()
-    if voice.verbose:
-        voice.err.print(Text("".join(traceback.format_exception(error))))
+def _unexpected(console: Voice, error: Exception) -> NoReturn:
+    console.close()
+    if console.verbose:
+        console.err.print(Text("".join(traceback.format_exception(error))))
     cause = f"{type(error).__name__}: {error}".strip()
-    voice.err.print(Text.assemble(("error: ", "red"), f"unexpected: {cause}"))
+    console.err.print(Text.assemble(("error: ", "red"), f"unexpected: {cause}"))
     if isinstance(error, MemoryError):
-        voice.err.print("       use fewer series at once, or a machine with more memory")
-    elif not voice.verbose:
-        voice.err.print(
+        console.err.print("       use fewer series at once, or a machine with more memory")
+    elif not console.verbose:
+        console.err.print(
             "       this is a fault of the program; run again with -v and report what it prints"
         )
     sys.exit(UNEXPECTED)
 
 
 @contextmanager
-def stoppable(voice: Voice) -> Iterator[Callable[[], bool]]:
+def stoppable(console: Voice) -> Iterator[Callable[[], bool]]:
     """Ctrl-C or SIGTERM inside the block asks for an orderly stop; a second one stops at once.
 
     Yields the function that says whether a stop was asked for.
@@ -105,7 +105,7 @@ def stoppable(voice: Voice) -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
         name = signal.Signals(number).name
-        voice.warn(f"{name}: finishing with the best weights so far; once more to stop at once")
+        console.warn(f"{name}: finishing with the best weights so far; once more to stop at once")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -146,13 +146,13 @@ def lay(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> Laid:
     With `skip_faulty` a series that the plan cannot repair is left out by name
     (`changes.skipped`) and the others go on. DataError where nothing is left.
     """
-    panel, changes = regularize(table, plan.rules, skip_faulty=skip_faulty)
+    panel, changes = regularize(table, plan.rules, skip_invalid_series=skip_faulty)
     return Laid(table.without_rows(), panel, changes)
 
 
 def learn(
     plan: CleaningPlan,
-    laid: Laid,
+    aligned: Laid,
     *,
     season: int,
     train_end: Ints,
@@ -163,7 +163,7 @@ def learn(
     alone; where that is none at all, from the whole series. Only the weights of the recurrent
     imputer are left to others. DataError where the data do not fit what is asked for.
     """
-    table, panel = laid.table, laid.panel
+    table, panel = aligned.table, aligned.panel
     told = before(panel, train_end)  # [N]
     known = panel.observed & told[:, None]
     names = panel.targets_names
@@ -204,12 +204,12 @@ def treat(plan: CleaningPlan, panel: Panel) -> Treated:
 
 def finish(
     plan: CleaningPlan,
-    laid: Laid,
-    treated: Treated,
+    aligned: Laid,
+    transformed: Treated,
     *,
     horizon: int,
-    estimate: Estimate | None = None,
-    needed: int = 0,
+    rnn_imputer: Estimate | None = None,
+    required_steps: int = 0,
 ) -> Cleaned:
     """What a settled plan makes of a table that is laid and treated, with covariates for `horizon`
     steps ahead. `estimate` is the imputer of `missing: rnn`.
@@ -217,17 +217,17 @@ def finish(
     DataError where a covariate is not known for the `needed` first of them and nothing may stand in
     for it.
     """
-    panel = laid.panel
+    panel = aligned.panel
     return Cleaned(
         panel=panel,
-        values=treated.values,
-        counted=treated.counted,
-        filled=plan.filling.apply(treated.values, treated.counted, panel, estimate),
+        values=transformed.values,
+        counted=transformed.counted,
+        filled=plan.filling.apply(transformed.values, transformed.counted, panel, rnn_imputer),
         features=features_of.build(
-            plan.features, laid.table, panel, horizon=horizon, season=plan.season, needed=needed
+            plan.features, aligned.table, panel, horizon=horizon, season=plan.season, required_steps=required_steps
         ),
-        changes=laid.changes,
-        outliers=treated.outliers,
+        changes=aligned.changes,
+        outliers=transformed.outliers,
         outside=plan.transform.outside(panel.targets),
     )
 

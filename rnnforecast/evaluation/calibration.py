@@ -80,7 +80,7 @@ class Widening:
 AS_IT_IS = Widening()
 
 
-def widening(actual: Floats, quantiles: Floats, levels: Sequence[float], apart: int) -> Widening:
+def widening(actual: Floats, quantiles: Floats, levels: Sequence[float], independent_windows: int) -> Widening:
     """What it takes for as many values to lie beyond the quantiles as they say: on average over the
     levels of a side.
 
@@ -98,7 +98,7 @@ def widening(actual: Floats, quantiles: Floats, levels: Sequence[float], apart: 
     known = ~np.isnan(actual) & np.isfinite(quantiles).all(-1)
     median = quantiles[known][:, level == 0.5]  # [N, 1]
     error = actual[known][:, None] - median
-    trust = apart / (apart + HALF_TRUSTED)
+    trust = independent_windows / (independent_windows + HALF_TRUSTED)
 
     def factor(side: npt.NDArray[np.bool_]) -> float:
         distance = quantiles[known][:, side] - median

@@ -42,15 +42,15 @@ def scores(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats
     return np.asarray(np.clip(found, -MOST, MOST))
 
 
-def correlation(found: Floats) -> Floats:
+def correlation(scores: Floats) -> Floats:
     """The correlation `[H, H]` of normal scores `[W, H]`, drawn towards one that fades with the
     distance of the steps, the more the fewer windows there are.
 
     Errors of all windows are taken together, so W counts windows that may resemble each other.
     """
-    windows, horizon = found.shape
-    known = ~np.isnan(found)
-    filled = np.where(known, found, 0.0)
+    windows, horizon = scores.shape
+    known = ~np.isnan(scores)
+    filled = np.where(known, scores, 0.0)
     both = known.T.astype(np.float64) @ known
     products = filled.T @ filled
     size = np.sqrt(np.maximum(np.diag(products) / np.maximum(np.diag(both), 1), SMALLEST))
@@ -63,29 +63,29 @@ def correlation(found: Floats) -> Floats:
     return _possible(weight * np.clip(sample, -1, 1) + (1 - weight) * fading)
 
 
-def stretched(matrix: Floats, steps: int) -> Floats:
+def stretched(correlation: Floats, horizon_steps: int) -> Floats:
     """A correlation of `steps` steps: beyond those of `matrix [H, H]` each pair is as correlated as
     pairs of that distance are on average, and not at all where there are none."""
-    horizon = len(matrix)
-    if steps <= horizon:
-        return matrix[:steps, :steps]
-    by_lag = np.zeros(steps)
-    by_lag[:horizon] = [np.diagonal(matrix, lag).mean() for lag in range(horizon)]
-    places = np.arange(steps)
+    horizon = len(correlation)
+    if horizon_steps <= horizon:
+        return correlation[:horizon_steps, :horizon_steps]
+    by_lag = np.zeros(horizon_steps)
+    by_lag[:horizon] = [np.diagonal(correlation, lag).mean() for lag in range(horizon)]
+    places = np.arange(horizon_steps)
     whole = by_lag[np.abs(np.subtract.outer(places, places))]
-    whole[:horizon, :horizon] = matrix
+    whole[:horizon, :horizon] = correlation
     return _possible(whole)
 
 
-def draw(matrix: Floats, count: int, *, seed: int) -> Floats:
+def draw(correlation: Floats, n_samples: int, *, seed: int) -> Floats:
     """`[count, H]` normal values with the correlation `matrix`: every second one is the mirror of
     the one before, so that their mean is exact."""
     random = np.random.default_rng(seed)
-    half = random.standard_normal(((count + 1) // 2, len(matrix))) @ np.linalg.cholesky(matrix).T
-    return np.stack([half, -half], 1).reshape(-1, len(matrix))[:count]
+    half = random.standard_normal(((n_samples + 1) // 2, len(correlation))) @ np.linalg.cholesky(correlation).T
+    return np.stack([half, -half], 1).reshape(-1, len(correlation))[:n_samples]
 
 
-def paths(normal: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
+def paths(normals: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
     """Sample paths `[S, count, H]` of series with forecast `quantiles [S, H, Q]`.
 
     `normal [count, H]` are those of `draw`. The same draws serve all series, so a path does not
@@ -94,10 +94,10 @@ def paths(normal: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
     """
     known = _normal(levels)
     if len(levels) < 2:
-        return np.broadcast_to(quantiles[:, None, :, 0], (len(quantiles), *normal.shape)).copy()
-    place = np.searchsorted(known[1:-1], normal, side="right")  # [count, H]
-    share = (normal - known[place]) / (known[place + 1] - known[place])
-    step = np.arange(normal.shape[1])
+        return np.broadcast_to(quantiles[:, None, :, 0], (len(quantiles), *normals.shape)).copy()
+    place = np.searchsorted(known[1:-1], normals, side="right")  # [count, H]
+    share = (normals - known[place]) / (known[place + 1] - known[place])
+    step = np.arange(normals.shape[1])
     low, high = quantiles[:, step, place], quantiles[:, step, place + 1]  # [S, count, H]
     return np.asarray(low + share * (high - low))
 

@@ -49,7 +49,7 @@ def insides(net: Forecaster, windows: Windows, item: int, origin: int, target: i
     history = _histories(net, windows, _one(item), _one(origin))
     looks = looking.looks(net, history)
     linear = net.first is not None
-    recurrent = looking.reach(net, history, target, recurrent=True) if linear else None
+    recurrent = looking.reach(net, history, target, recurrent_only=True) if linear else None
     return Insides(
         tracks=[
             (track.name, _array(track.hidden), {k: _array(g) for k, g in track.gates.items()})
@@ -63,7 +63,7 @@ def insides(net: Forecaster, windows: Windows, item: int, origin: int, target: i
 
 
 def without(
-    net: Forecaster, windows: Windows, item: int, origin: int, stretches: Sequence[slice]
+    net: Forecaster, windows: Windows, item: int, origin: int, step_ranges: Sequence[slice]
 ) -> tuple[Floats, Floats]:
     """The median of one window, `[H, C]`, and those with each of the `stretches` hidden in turn,
     `[n, H, C]`; all as the net forecasts them, before any transform is undone.
@@ -76,7 +76,7 @@ def without(
     medians = [looking.median(net, history)]
     medians += [
         looking.median(net, hiding.hidden(history, observed, before, start, stretch))
-        for stretch in stretches
+        for stretch in step_ranges
     ]
     found = _array(torch.cat(medians))
     return found[0], found[1:]
@@ -87,7 +87,7 @@ def shuffled(
     windows: Windows,
     item: Ints,
     origin: Ints,
-    parts: Sequence[Part],
+    groups: Sequence[Part],
     *,
     score: Callable[[Floats], float],
     repeats: int,
@@ -108,15 +108,15 @@ def shuffled(
             score(_array(looking.median(net, _changed(history, part, order, log=log)))) - whole
             for order in orders
         ]
-        for part in parts
+        for part in groups
     ]
-    return whole, np.array(changes, dtype=np.float64).reshape(len(parts), repeats)
+    return whole, np.array(changes, dtype=np.float64).reshape(len(groups), repeats)
 
 
-def _changed(history: History, part: Part, order: Tensor, *, log: bool) -> History:
-    if part.stretch is not None:
-        return hiding.exchanged(history, order, part.stretch, log=log)
-    return hiding.swapped(history, order, part.table, part.columns)
+def _changed(history: History, group: Part, order: Tensor, *, log: bool) -> History:
+    if group.stretch is not None:
+        return hiding.exchanged(history, order, group.stretch, use_logs=log)
+    return hiding.swapped(history, order, group.table, group.columns)
 
 
 def _histories(net: Forecaster, windows: Windows, item: Ints, origin: Ints) -> History:
@@ -144,6 +144,6 @@ def _one(number: int) -> Ints:
     return np.array([number], dtype=np.int64)
 
 
-def _array(found: Tensor) -> Floats:
-    array: Floats = found.detach().cpu().double().numpy()
+def _array(tensor: Tensor) -> Floats:
+    array: Floats = tensor.detach().cpu().double().numpy()
     return array

@@ -41,12 +41,12 @@ def mean_loss(
     windows: Windows,
     item: Ints,
     origin: Ints,
-    weighing: Weighing = EQUAL,
+    loss_weights: Weighing = EQUAL,
 ) -> float:
     """The head's loss over these windows, every observed step by its weight."""
     total = weight = 0.0
     for gathered, items in _with_futures(windows, item, origin):
-        batch = weighing(gathered, items)
+        batch = loss_weights(gathered, items)
         observed = float(batch.weight.sum())
         loss = net.loss(batch.history, batch.future, batch.weight)
         total, weight = total + float(loss) * observed, weight + observed
@@ -68,7 +68,7 @@ def futures(windows: Windows, item: Ints, origin: Ints) -> tuple[Floats, Floats]
 def spreads(architecture: Architecture, windows: Windows, item: Ints, origin: Ints) -> Floats:
     """What a net of this kind would divide each window by, `[W, C]` original units."""
     found = []
-    for batch, _, _ in windows.several(item, origin, origin, steps=1, at_once=WINDOWS_AT_ONCE):
+    for batch, _, _ in windows.several(item, origin, origin, steps=1, batch_size=WINDOWS_AT_ONCE):
         found.append(spread(architecture, batch.history)[:, 0].cpu().numpy())
     return np.concatenate(found).astype(np.float64)
 
@@ -96,7 +96,7 @@ def quantiles(
     wanted = -(-steps // windows.horizon) * windows.horizon
     with _repeatable(windows.device):
         at_once = max(WINDOWS_AT_ONCE // net.draws, 1)
-        for batch, _, _ in windows.several(item, origin, origin, steps=wanted, at_once=at_once):
+        for batch, _, _ in windows.several(item, origin, origin, steps=wanted, batch_size=at_once):
             found = in_blocks(net, batch.history, steps, levels, extra)
             blocks.append(found.cpu().double().numpy())
     return np.concatenate(blocks)
@@ -141,5 +141,5 @@ def in_blocks(
 def _with_futures(windows: Windows, item: Ints, origin: Ints) -> Iterator[tuple[Batch, Tensor]]:
     """The windows with all of their futures, some at a time, and their items."""
     end = origin + windows.horizon
-    for batch, items, _ in windows.several(item, origin, end, at_once=WINDOWS_AT_ONCE):
+    for batch, items, _ in windows.several(item, origin, end, batch_size=WINDOWS_AT_ONCE):
         yield batch, items

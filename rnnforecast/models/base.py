@@ -68,7 +68,7 @@ class BackboneFile(Protocol):
     TRAITS: tuple[str, ...]
     Options: type[Any]
 
-    def build(self, width: int, options: Any, *, depth: int, noise: Noise, gaps: int) -> nn.Module:
+    def build(self, hidden_size: int, options: Any, *, depth: int, noise: Noise, gap_size: int) -> nn.Module:
         """A fresh layer of `width` K, the `depth`-th from below (0-based).
 
         `gaps` is D, the number of gaps a segment has.

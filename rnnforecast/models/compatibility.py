@@ -48,60 +48,60 @@ class Choice:
     first: str = "auto"
 
 
-def refusals(choice: Choice) -> Iterator[tuple[str, str, str]]:
+def refusals(choices: Choice) -> Iterator[tuple[str, str, str]]:
     """The key, what is wrong, and what to set instead, for each pair that does not go together."""
-    yield from _of_backbone(choice)
-    yield from _of_decoder(choice)
-    yield from _of_normalize(choice)
-    yield from _of_loss(choice)
+    yield from _of_backbone(choices)
+    yield from _of_decoder(choices)
+    yield from _of_normalize(choices)
+    yield from _of_loss(choices)
 
 
-def _of_backbone(choice: Choice) -> Iterator[tuple[str, str, str]]:
-    name = choice.backbone
-    if choice.bidirectional and "bidirectional" not in choice.traits:
+def _of_backbone(choices: Choice) -> Iterator[tuple[str, str, str]]:
+    name = choices.backbone
+    if choices.bidirectional and "bidirectional" not in choices.traits:
         why = f"'{name}' does not read backwards"
         yield "model.bidirectional", why, "set it to false, or model.backbone to gru or lstm"
-    if "noise" not in choice.traits:
+    if "noise" not in choices.traits:
         noise = {
-            "recurrent_dropout": choice.recurrent_dropout,
-            "zoneout": choice.zoneout,
-            "initial_state": choice.learnt_start,
+            "recurrent_dropout": choices.recurrent_dropout,
+            "zoneout": choices.zoneout,
+            "initial_state": choices.learnt_start,
         }
         for key in (key for key, value in noise.items() if value):
             why = f"'{name}' does not step from state to state, so there is nothing to act on"
             cure = "zero" if key == "initial_state" else "0"
             yield f"model.{key}", why, f"set it to {cure}, or model.backbone to gru or lstm"
-        if choice.orthogonal:
+        if choices.orthogonal:
             why = f"'{name}' has no recurrent weights"
             yield "model.orthogonal", why, "set it to false"
 
 
-def _of_decoder(choice: Choice) -> Iterator[tuple[str, str, str]]:
-    decoder = choice.decoder
-    if choice.bidirectional and decoder in ("parallel", "recursive"):
+def _of_decoder(choices: Choice) -> Iterator[tuple[str, str, str]]:
+    decoder = choices.decoder
+    if choices.bidirectional and decoder in ("parallel", "recursive"):
         why = f"'{decoder}' goes on with the network's state, and one that reads backwards has none"
         yield "model.decoder", why, "set it to direct or seq2seq, or model.bidirectional to false"
-    if choice.bidirectional and decoder == "forking":
+    if choices.bidirectional and decoder == "forking":
         why = "'forking' asks for forecasts inside the lookback, which the network would know of"
         yield "model.decoder", why, "set it to direct, or model.bidirectional to false"
-    if choice.bidirectional and choice.truncate:
+    if choices.bidirectional and choices.truncate:
         why = "a lookback that is read both ways cannot be cut"
         yield "training.truncate", why, "set it to null, or model.bidirectional to false"
     if (
         decoder is not None
         and decoder not in ("recursive", "seq2seq")
-        and choice.teacher_forcing < 1
+        and choices.teacher_forcing < 1
     ):
         why = f"'{decoder}' is never fed values of the horizon"
         yield "model.teacher_forcing", why, "set it to 1, or model.decoder to recursive or seq2seq"
 
 
-def _of_normalize(choice: Choice) -> Iterator[tuple[str, str, str]]:
-    normalize, loss = choice.normalize, choice.loss
-    if choice.difference and normalize in ("log_mean", "mean", "exponential_smoothing"):
+def _of_normalize(choices: Choice) -> Iterator[tuple[str, str, str]]:
+    normalize, loss = choices.normalize, choices.loss
+    if choices.difference and normalize in ("log_mean", "mean", "exponential_smoothing"):
         why = f"'{normalize}' needs values of one sign, and clean.transform makes differences"
         yield "model.normalize", why, "set it to standard, robust or auto"
-    if choice.difference and loss in POSITIVE:
+    if choices.difference and loss in POSITIVE:
         why = f"'{loss}' needs values of at least 0, and clean.transform makes differences"
         yield "training.loss", why, "set it to quantile, normal or student_t"
     if loss in COUNTS and normalize not in (*RATIOS, None):
@@ -110,24 +110,24 @@ def _of_normalize(choice: Choice) -> Iterator[tuple[str, str, str]]:
     if loss == "log_normal" and normalize not in (*RATIOS, "log_mean", None):
         why = f"'log_normal' needs ratios to the level, which '{normalize}' does not leave"
         yield "model.normalize", why, "set it to mean, log_mean, none or auto"
-    if choice.first == "theta" and (choice.difference or normalize == "exponential_smoothing"):
-        what = "differences" if choice.difference else "values whose level and season are taken out"
+    if choices.first == "theta" and (choices.difference or normalize == "exponential_smoothing"):
+        what = "differences" if choices.difference else "values whose level and season are taken out"
         why = f"'theta' forecasts values, and the network reads {what}"
         yield "model.first_forecast", why, "set it to linear or auto"
-    if normalize == "exponential_smoothing" and choice.joint:
+    if normalize == "exponential_smoothing" and choices.joint:
         why = "the smoothing is of each target on its own"
         yield "model.channels", why, "set it to independent, or model.normalize to auto"
-    if normalize == "exponential_smoothing" and choice.decoder == "forking":
+    if normalize == "exponential_smoothing" and choices.decoder == "forking":
         why = "the smoothing ends at the origin and knows no earlier ones"
         yield "model.decoder", why, "set it to direct, or model.normalize to auto"
 
 
-def _of_loss(choice: Choice) -> Iterator[tuple[str, str, str]]:
-    known = LOSS_OPTIONS.get(choice.loss, ())
-    for key, value in choice.loss_options:
+def _of_loss(choices: Choice) -> Iterator[tuple[str, str, str]]:
+    known = LOSS_OPTIONS.get(choices.loss, ())
+    for key, value in choices.loss_options:
         place = f"training.loss_options.{key}"
         if key not in known:
-            has = f"the loss {choice.loss} has " + (", ".join(known) or "no options")
+            has = f"the loss {choices.loss} has " + (", ".join(known) or "no options")
             yield place, "unknown option", has
         elif key == "power" and not (isinstance(value, float) and 1.01 <= value <= 1.99):
             yield place, f"expected a number from 1.01 to 1.99, found {value}", "1.5 is usual"

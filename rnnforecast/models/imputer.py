@@ -58,14 +58,14 @@ class Side(nn.Module):
     window is added to what it says: that finds a season in a few steps of training.
     """
 
-    def __init__(self, width: int, hidden_size: int) -> None:
+    def __init__(self, window_length: int, hidden_size: int) -> None:
         super().__init__()
         self.net = nn.GRU(3, hidden_size, batch_first=True)
         self.head = _silent(hidden_size)
-        self.window = _silent(width)
+        self.window = _silent(window_length)
 
     def forward(
-        self, values: Tensor, seen: Tensor, earlier: Tensor, age: Tensor
+        self, values: Tensor, observed_mask: Tensor, last_observed: Tensor, age: Tensor
     ) -> tuple[Estimate, Tensor, Tensor]:
         """The estimates, the states `[B, K]`, and the distance `[B]` in rows to the last observed.
 
@@ -77,17 +77,17 @@ class Side(nn.Module):
         """
         width = values.shape[1]
         steps = torch.arange(width, device=values.device)
-        last = torch.where(seen, steps, -1).cummax(1).values  # [B, W]
-        level, spread = _level(values, seen)
+        last = torch.where(observed_mask, steps, -1).cummax(1).values  # [B, W]
+        level, spread = _level(values, observed_mask)
         carried = values.gather(1, last.clamp_min(0))
         kind = self.head.weight.dtype
         z = (_normalised(carried - level, spread) * (last >= 0)).to(kind)
         since = ((steps - last) / width).to(kind)
-        mask = seen.to(kind)
+        mask = observed_mask.to(kind)
         state = self.net(torch.stack([z * mask, mask, since], -1))[1][-1]  # [B, K]
         found = last[:, -1] >= 0
         estimate = Estimate(
-            base=torch.where(found, carried[:, -1], earlier),
+            base=torch.where(found, carried[:, -1], last_observed),
             scale=spread.squeeze(1),
             z=(self.head(state) + self.window(z)).squeeze(1).clamp(-LIMIT, LIMIT),
         )
@@ -97,16 +97,16 @@ class Side(nn.Module):
 class Imputer(nn.Module):
     """One missing cell and the W rows to either side of it → its value."""
 
-    def __init__(self, width: int, hidden_size: int) -> None:
+    def __init__(self, window_length: int, hidden_size: int) -> None:
         """`width` is W in rows, `hidden_size` the states' size."""
         super().__init__()
-        self.width, self.hidden_size = width, hidden_size
-        self.before, self.after = Side(width, hidden_size), Side(width, hidden_size)
+        self.width, self.hidden_size = window_length, hidden_size
+        self.before, self.after = Side(window_length, hidden_size), Side(window_length, hidden_size)
         self.mix = nn.Linear(2 * hidden_size + 4, hidden_size)
         self.head = _silent(hidden_size)
 
     def forward(
-        self, values: Tensor, seen: Tensor, earlier: Tensor, age: Tensor
+        self, values: Tensor, observed_mask: Tensor, last_observed: Tensor, age: Tensor
     ) -> tuple[Estimate, Estimate, Estimate]:
         """`forward_only`, `backward_only` and `both`.
 
@@ -117,12 +117,12 @@ class Imputer(nn.Module):
             earlier: `[B]` the last observation before the window, 0 where there is none.
             age: `[B]` rows from that one to the cell, 0 where there is none.
         """
-        values, earlier, width = values * SHRINK, earlier * SHRINK, self.width
-        forward, ahead, near = self.before(values[:, :width], seen[:, :width], earlier, age)
+        values, last_observed, width = values * SHRINK, last_observed * SHRINK, self.width
+        forward, ahead, near = self.before(values[:, :width], observed_mask[:, :width], last_observed, age)
         behind = slice(width + 1, None)
         # nothing seen behind the cell: the line goes on as it came
         backward, back, far = self.after(
-            values[:, behind].flip(1), seen[:, behind].flip(1), forward.base, near
+            values[:, behind].flip(1), observed_mask[:, behind].flip(1), forward.base, near
         )
         near, far = near.to(values.dtype), far.to(values.dtype)
         share = near / (near + far).clamp_min(1)
@@ -140,20 +140,20 @@ class Imputer(nn.Module):
         return forward, backward, Estimate(line, scale, z)
 
 
-def _silent(size: int) -> nn.Linear:
+def _silent(in_features: int) -> nn.Linear:
     """A linear map to one number, which is 0 until it is trained."""
-    layer = nn.Linear(size, 1)
+    layer = nn.Linear(in_features, 1)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
 
 
-def _level(values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+def _level(values: Tensor, observed_mask: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and mean absolute deviation of the seen values, `[B, 1]`; zeros where none is seen."""
-    count = seen.sum(1, keepdim=True).clamp_min(1)
-    level = (values * seen).sum(1, keepdim=True) / count
-    spread = ((values - level).abs() * seen).sum(1, keepdim=True) / count
-    size = (values.abs() * seen).sum(1, keepdim=True) / count
+    count = observed_mask.sum(1, keepdim=True).clamp_min(1)
+    level = (values * observed_mask).sum(1, keepdim=True) / count
+    spread = ((values - level).abs() * observed_mask).sum(1, keepdim=True) / count
+    size = (values.abs() * observed_mask).sum(1, keepdim=True) / count
     # equal values differ from their own mean by a rounding error, and that is no spread
     noise = 64 * torch.finfo(values.dtype).eps * size
     return level, torch.where(spread > noise, spread, 0.0)

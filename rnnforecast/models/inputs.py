@@ -89,10 +89,10 @@ class History:
             counted=None,
         )
 
-    def ahead(self, seen: Tensor, begin: int) -> History:
+    def ahead(self, value_mask: Tensor, begin: int) -> History:
         """The steps `begin .. begin + T` after the origin, of which `seen [B, T, C]` says what is
         known; for a net that is fed them. It holds no values."""
-        moved = seen.shape[1]
+        moved = value_mask.shape[1]
         begins = self.steps + begin
 
         def last(old: Tensor | None) -> Tensor | None:
@@ -103,14 +103,14 @@ class History:
 
         elapsed = self.elapsed
         if elapsed is not None:
-            count = torch.arange(1, moved + 1, device=seen.device)[:, None]
-            at = torch.where(seen, count, 0).cummax(1).values
+            count = torch.arange(1, moved + 1, device=value_mask.device)[:, None]
+            at = torch.where(value_mask, count, 0).cummax(1).values
             elapsed = (count - at + torch.where(at == 0, elapsed[:, -1:], 0.0)).to(elapsed.dtype)
         return replace(
             self,
             values=self.values[:, :0],
-            visible=seen,
-            present=seen,
+            visible=value_mask,
+            present=value_mask,
             elapsed=elapsed,
             past=last(self.past),
             past_codes=last(self.past_codes),
@@ -119,14 +119,14 @@ class History:
             counted=None,
         )
 
-    def last(self, steps: int) -> History:
+    def last(self, count: int) -> History:
         """The last `steps` of the past alone."""
 
         def cut(old: Tensor | None) -> Tensor | None:
-            return None if old is None else old[:, self.steps - steps : self.steps]
+            return None if old is None else old[:, self.steps - count : self.steps]
 
         cuts: dict[str, Any] = {name: cut(getattr(self, name)) for name in OF_STEPS}
-        phase = None if self.phase is None else self.phase + self.steps - steps
+        phase = None if self.phase is None else self.phase + self.steps - count
         return replace(self, **cuts, phase=phase)
 
     def repeated(self, times: int) -> History:

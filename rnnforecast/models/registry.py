@@ -40,7 +40,7 @@ def load(name: str) -> BackboneFile:
     return cast("BackboneFile", importlib.import_module(f"rnnforecast.models.backbones.{name}"))
 
 
-def options(name: str, given: Mapping[str, object]) -> Any:
+def options(name: str, values: Mapping[str, object]) -> Any:
     """The backbone's frozen options from plain values.
 
     Raises ValueError, one line a problem: an unknown option, a wrong type, a value out of range.
@@ -49,7 +49,7 @@ def options(name: str, given: Mapping[str, object]) -> Any:
     known = {field.name: field for field in dataclasses.fields(cls)}
     types = typing.get_type_hints(cls)
     problems = []
-    for key, value in given.items():
+    for key, value in values.items():
         if key not in known:
             has = f"{name} has {', '.join(known)}" if known else f"{name} has no options"
             problems.append(f"{key}: unknown option ({has})")
@@ -57,13 +57,13 @@ def options(name: str, given: Mapping[str, object]) -> Any:
             problems.append(f"{key}: expected {types[key].__name__}, found {value!r}")
     if not problems:
         try:
-            return cls(**given)
+            return cls(**values)
         except ValueError as error:
             problems.append(str(error))
     raise ValueError("\n".join(problems))
 
 
-def _fits(value: object, kind: type) -> bool:
-    if kind is float:
+def _fits(value: object, expected_type: type) -> bool:
+    if expected_type is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is kind
+    return type(value) is expected_type

@@ -77,7 +77,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path, *, replace_if: str) -> Iterator[Path]:
+def whole_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
     """The folder at `path` is complete and on disk after the block, or is what it was before.
 
     Yields an empty folder beside it to fill (missing parents are made). When the block ends well
@@ -93,7 +93,7 @@ def whole_folder(path: Path, *, replace_if: str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path.parent):
             _restore(path)
-            _check_replaceable(path, replace_if)
+            _check_replaceable(path, replace_if_contains)
             _sweep(path)
         partial = _beside(path, "partial")
         partial.mkdir()
@@ -104,7 +104,7 @@ def whole_folder(path: Path, *, replace_if: str) -> Iterator[Path]:
             _sync_folder(partial)
             with _alone(path.parent):
                 _restore(path)
-                _check_replaceable(path, replace_if)
+                _check_replaceable(path, replace_if_contains)
                 _swap(partial, path)
             _sync_folder(path.parent)
         finally:
@@ -207,7 +207,7 @@ def _is_about(error: OSError, path: Path) -> bool:
     return entry.startswith((_prefix(path, "partial"), _prefix(path, "old")))
 
 
-def _check_replaceable(path: Path, replace_if: str) -> None:
+def _check_replaceable(path: Path, replace_if_contains: str) -> None:
     """Raise OutputError unless a new folder may take the place at `path`."""
     if not os.path.lexists(path):
         return
@@ -215,8 +215,8 @@ def _check_replaceable(path: Path, replace_if: str) -> None:
         found, cure = "is a file where a folder should go", "choose another folder"
     elif path.is_mount():
         found, cure = "is a mounted disk, which cannot be replaced", "choose a folder inside it"
-    elif any(path.iterdir()) and not (path / replace_if).is_file():
-        found = f"exists and holds no {replace_if}, so it is not ours to replace"
+    elif any(path.iterdir()) and not (path / replace_if_contains).is_file():
+        found = f"exists and holds no {replace_if_contains}, so it is not ours to replace"
         cure = "choose another folder, or move this one away"
     else:
         return
@@ -285,12 +285,12 @@ def _sweep(path: Path) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _runs(process: int) -> bool:
+def _runs(pid: int) -> bool:
     """Whether a process of this number is running; on Windows asking would end it."""
     if sys.platform == "win32":
         return False
     try:
-        os.kill(process, 0)
+        os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # it runs, for somebody else

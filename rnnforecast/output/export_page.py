@@ -44,43 +44,43 @@ TRANSFORMS = {
 }
 
 
-def page(facts: Facts, name: str) -> str:
+def page(metadata: Facts, run_name: str) -> str:
     """`README.md` as Markdown; `facts` are those of `export.json`, `name` is the run's."""
     parts = [
-        f"# {name} as ONNX",
-        _intro(facts),
-        *(_model(model, facts) for model in facts["models"]),
-        _missing(facts),
-        _columns(facts["columns"]),
-        _scale(facts),
-        _members(facts),
-        _example(facts),
-        _check(facts),
+        f"# {run_name} as ONNX",
+        _intro(metadata),
+        *(_model(model, metadata) for model in metadata["models"]),
+        _missing(metadata),
+        _columns(metadata["columns"]),
+        _scale(metadata),
+        _members(metadata),
+        _example(metadata),
+        _check(metadata),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _intro(facts: Facts) -> str:
-    zone = f", in {facts['timezone']}" if facts["timezone"] else ""
-    targets = ", ".join(f"`{name}`" for name in facts["targets"])
+def _intro(metadata: Facts) -> str:
+    zone = f", in {metadata['timezone']}" if metadata["timezone"] else ""
+    targets = ", ".join(f"`{name}`" for name in metadata["targets"])
     of = (
-        f"The C = {len(facts['targets'])} targets of a series, {targets}, are read and forecast "
+        f"The C = {len(metadata['targets'])} targets of a series, {targets}, are read and forecast "
         "together."
-        if facts["together"]
+        if metadata["together"]
         else f"A window is of one series and one target ({targets}): C = 1"
     )
     return (
         "From a window of history to quantiles of what follows. Normalisation, the network and "
         "the way back to the scale of the input are all inside the file.\n\n"
-        f"- a step is one of the calendar's: `{facts['frequency']}`{zone}\n"
+        f"- a step is one of the calendar's: `{metadata['frequency']}`{zone}\n"
         f"- B windows at once, as many as wanted\n- {of[0].lower()}{of[1:]}\n"
-        f"- H = {facts['horizon']} steps are forecast\n"
-        f"- levels of the Q = {len(facts['quantiles'])} quantiles: "
-        + ", ".join(f"{level:g}" for level in facts["quantiles"])
+        f"- H = {metadata['horizon']} steps are forecast\n"
+        f"- levels of the Q = {len(metadata['quantiles'])} quantiles: "
+        + ", ".join(f"{level:g}" for level in metadata["quantiles"])
     )
 
 
-def _model(model: Facts, facts: Facts) -> str:
+def _model(model: Facts, metadata: Facts) -> str:
     lookback = model["inputs"][0]["shape"][1]
     rows = [
         f"## {model['file']}",
@@ -91,9 +91,9 @@ def _model(model: Facts, facts: Facts) -> str:
     return "\n\n".join(rows)
 
 
-def _table(ports: Sequence[Facts], head: str, meanings: Mapping[str, str]) -> str:
-    lines = [f"| {head} | shape | type | what |", "| --- | --- | --- | --- |"]
-    for port in ports:
+def _table(tensors: Sequence[Facts], header: str, meanings: Mapping[str, str]) -> str:
+    lines = [f"| {header} | shape | type | what |", "| --- | --- | --- | --- |"]
+    for port in tensors:
         shape = ", ".join(str(side) for side in port["shape"])
         lines.append(
             f"| `{port['name']}` | [{shape}] | {port['dtype']} | {meanings[port['name']]} |"
@@ -101,8 +101,8 @@ def _table(ports: Sequence[Facts], head: str, meanings: Mapping[str, str]) -> st
     return "\n".join(lines)
 
 
-def _missing(facts: Facts) -> str:
-    pairs = zip(facts["targets"], facts["missing"], strict=True)
+def _missing(metadata: Facts) -> str:
+    pairs = zip(metadata["targets"], metadata["missing"], strict=True)
     methods = ", ".join(f"`{method}` for `{name}`" for name, method in pairs)
     return (
         "## Missing values\n\n"
@@ -132,10 +132,10 @@ def _columns(columns: Mapping[str, Sequence[Facts]]) -> str:
     return "\n".join([*lines, "", "Numbers are float32; all are 0 before a series begins."])
 
 
-def _scale(facts: Facts) -> str:
-    methods, powers = facts["transform"]["methods"], facts["transform"]["powers"]
+def _scale(metadata: Facts) -> str:
+    methods, powers = metadata["transform"]["methods"], metadata["transform"]["powers"]
     lines = []
-    for name, method, power in zip(facts["targets"], methods, powers, strict=True):
+    for name, method, power in zip(metadata["targets"], methods, powers, strict=True):
         if method != "none":
             forth, back = TRANSFORMS[method]
             of = f" with p = {power!r}" if "p" in back.replace("exp", "") else ""
@@ -144,19 +144,19 @@ def _scale(facts: Facts) -> str:
         lines.insert(0, "`values` and what the file says are on the scale of `clean.transform`:\n")
     else:
         lines.append("`values` and what the file says are in the units of the data.")
-    if any(out["name"] == "shares" for model in facts["models"] for out in model["outputs"]):
+    if any(out["name"] == "shares" for model in metadata["models"] for out in model["outputs"]):
         lines.append(
             "\nThe forecast is a mean. On the scale of the data it is the mean of `shares`, each "
             "of them brought back, not `point` brought back."
         )
-    below, above = facts["widening"]["below"], facts["widening"]["above"]
+    below, above = metadata["widening"]["below"], metadata["widening"]["above"]
     if (below, above) != (1, 1):
         lines.append(
             "\n`predict` first moves each quantile on this scale, by the errors of the validation "
             f"part: its distance from `point` is multiplied with {below!r} below it, with "
             f"{above!r} above."
         )
-    bounds = list(_bounds(facts))
+    bounds = list(_bounds(metadata))
     if bounds:
         lines += [
             "\n`predict` makes its forecasts obey what all data of the training did:\n",
@@ -165,9 +165,9 @@ def _scale(facts: Facts) -> str:
     return "\n".join(["## From the file's scale to the data's\n", *lines])
 
 
-def _bounds(facts: Facts) -> Iterator[str]:
+def _bounds(metadata: Facts) -> Iterator[str]:
     held = zip(
-        facts["targets"], *(facts["bounds"][k] for k in ("non_negative", "whole")), strict=True
+        metadata["targets"], *(metadata["bounds"][k] for k in ("non_negative", "whole")), strict=True
     )
     for name, positive, whole in held:
         rules = ["raised to 0 where it is below"] * positive + ["rounded to whole numbers"] * whole
@@ -175,9 +175,9 @@ def _bounds(facts: Facts) -> Iterator[str]:
             yield f"- `{name}` is {' and '.join(rules)}"
 
 
-def _members(facts: Facts) -> str:
-    weights, method = facts["combination"]["weights"], facts["combination"]["method"]
-    count = facts["members"]
+def _members(metadata: Facts) -> str:
+    weights, method = metadata["combination"]["weights"], metadata["combination"]["method"]
+    count = metadata["members"]
     if count == 1:
         return ""
     how = "the mean weighted by " + ", ".join(f"{w:g}" for w in weights) if weights else method
@@ -190,8 +190,8 @@ def _members(facts: Facts) -> str:
     )
 
 
-def _example(facts: Facts) -> str:
-    model = facts["models"][0]
+def _example(metadata: Facts) -> str:
+    model = metadata["models"][0]
     lines = [
         "import numpy as np",
         "import onnxruntime",
@@ -206,17 +206,17 @@ def _example(facts: Facts) -> str:
     return "## Asking it\n\nOne window of 100s:\n\n```python\n" + "\n".join(lines) + "\n```"
 
 
-def _shown(port: Facts) -> str:
-    shape = "(" + ", ".join(str(side) for side in [1, *port["shape"][1:]]) + ",)"
-    shape = shape.replace(",)", ")") if len(port["shape"]) > 1 else shape
-    if port["name"] in SHOWN_AS:
-        return SHOWN_AS[port["name"]].format(shape=shape)
-    kind = "bool" if port["dtype"] == "bool" else f'"{port["dtype"]}"'
+def _shown(tensor: Facts) -> str:
+    shape = "(" + ", ".join(str(side) for side in [1, *tensor["shape"][1:]]) + ",)"
+    shape = shape.replace(",)", ")") if len(tensor["shape"]) > 1 else shape
+    if tensor["name"] in SHOWN_AS:
+        return SHOWN_AS[tensor["name"]].format(shape=shape)
+    kind = "bool" if tensor["dtype"] == "bool" else f'"{tensor["dtype"]}"'
     return f"np.{'ones' if kind == 'bool' else 'zeros'}({shape}, dtype={kind})"
 
 
-def _check(facts: Facts) -> str:
-    check, versions = facts["check"], facts["versions"]
+def _check(metadata: Facts) -> str:
+    check, versions = metadata["check"], metadata["versions"]
     what = "windows of the run's data" if check["of_data"] else "windows that were made up"
     told = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (

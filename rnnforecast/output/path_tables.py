@@ -83,11 +83,11 @@ def refuse_names(names: Sequence[str], *, totals: bool = False, paths: bool = Fa
         raise DataError(*(Problem(f"column {name!r}", found, cure) for name in clashes))
 
 
-def _keys(keys: pd.DataFrame, targets: Sequence[str], size: int, each: int) -> dict[str, object]:
+def _keys(keys: pd.DataFrame, targets: Sequence[str], series_count: int, rows_per_target: int) -> dict[str, object]:
     """The columns that say which series and target a row is of, `each` rows a target."""
-    row = np.repeat(np.arange(size), len(targets) * each)
+    row = np.repeat(np.arange(series_count), len(targets) * rows_per_target)
     columns: dict[str, object] = {name: keys[name].take(row).array for name in keys.columns}
     if len(targets) > 1:
-        place = np.tile(np.repeat(np.arange(len(targets)), each), size)
+        place = np.tile(np.repeat(np.arange(len(targets)), rows_per_target), series_count)
         columns["target"] = pd.array(list(targets), dtype="str").take(place)
     return columns

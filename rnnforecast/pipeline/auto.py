@@ -98,8 +98,8 @@ def resolve(spec: Spec, cleaned: Cleaned) -> tuple[Spec, list[Choice]]:
         spec.training.preset,
         lookback=lookback,
         stride=_stride(season, segment, lookback),
-        segment=segment,
-        room=max(_room(panel, horizon), 1),
+        patch_length=segment,
+        available_steps=max(_room(panel, horizon), 1),
         normalize=str(normalize),
         loss=spec.training.loss,
     )
@@ -182,7 +182,7 @@ def _segment(season: int, horizon: int, lookback: int | str) -> tuple[int, str]:
     return length, reason
 
 
-def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[int, str]:
+def _lookback(panel: Panel, season: int, patch_length: int, horizon: int) -> tuple[int, str]:
     if season > 1:
         seasons = _seasons_read(season)
         # many windows can teach a longer look back
@@ -198,8 +198,8 @@ def _lookback(panel: Panel, season: int, segment: int, horizon: int) -> tuple[in
     room = _room(panel, horizon)
     if wanted > room:
         wanted, reason = max(room, 1), "all but the horizon of the longest series"
-    segments = max(1, round(wanted / segment))
-    return segments * segment, f"{reason}, in whole segments"
+    segments = max(1, round(wanted / patch_length))
+    return segments * patch_length, f"{reason}, in whole segments"
 
 
 def _seasons_read(season: int) -> int:
@@ -207,11 +207,11 @@ def _seasons_read(season: int) -> int:
     return SEASONS_READ.get(season, int(np.clip(168 // season, 2, 8)))
 
 
-def _stride(season: int, segment: int, lookback: int) -> int:
+def _stride(season: int, patch_length: int, lookback: int) -> int:
     """By how much the lookbacks of an ensemble differ."""
     if season > 1:
         return _seasons_read(season) * season
-    return max(segment, lookback // 2 // segment * segment)
+    return max(patch_length, lookback // 2 // patch_length * patch_length)
 
 
 def _layers(backbone: str) -> tuple[int, str]:
@@ -224,14 +224,14 @@ def _room(panel: Panel, horizon: int) -> int:
     return int(panel.lengths.max()) - horizon
 
 
-def _hidden_size(values: int) -> tuple[int, str]:
-    return (128, "the usual width") if values >= 5_000 else (64, "few observed values")
+def _hidden_size(n_values: int) -> tuple[int, str]:
+    return (128, "the usual width") if n_values >= 5_000 else (64, "few observed values")
 
 
-def _batch_size(values: int, preset: Preset) -> tuple[int, str]:
+def _batch_size(n_values: int, preset: Preset) -> tuple[int, str]:
     if preset.batch_size:
         return preset.batch_size, preset.reason
-    return (128, "the usual size") if values >= 5_000 else (64, "few observed values")
+    return (128, "the usual size") if n_values >= 5_000 else (64, "few observed values")
 
 
 def _first_is_open(spec: Spec, normalize: str) -> bool:

@@ -83,7 +83,7 @@ def write(folder: Path, prepared: Prepared) -> None:
         cleaned.changes,
         season,
         horizon=spec.window.horizon,
-        outliers=cleaned.outliers.flags,
+        outlier_mask=cleaned.outliers.flags,
     )
     flagged = found.outliers
     lines = report.sentences()

@@ -45,7 +45,7 @@ def join(
     *,
     quantiles: Sequence[float],
     method: str,
-    unseen: bool,
+    is_validation: bool,
 ) -> Joined:
     """The networks with what their errors on the windows of `index` say.
 
@@ -67,7 +67,7 @@ def join(
     whole = combination.of(several)
     found = AS_IT_IS
     # one network alone learns its intervals from far more windows, or has them of these very errors
-    if unseen and len(members) > 1:
+    if is_validation and len(members) > 1:
         known = ~np.isnan(actual).all((1, 2))
         apart = _apart(index.item[known], index.origin[known], windows.horizon)
         found = widening(truth, whole, levels, apart)

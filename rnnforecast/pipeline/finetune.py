@@ -23,12 +23,12 @@ OF_ITEMS = ("smoothing.own_rates", "smoothing.own_factors.")
 """Weights with a row for each item."""
 
 
-def inherited(spec: Spec, base: Path) -> Spec:
+def inherited(spec: Spec, spec_folder: Path) -> Spec:
     """The spec with every key of the network that it leaves open as the run has it whose weights it
     starts from; `base` is the folder of the spec. As it is where it starts from none."""
     if spec.training.start_from is None:
         return spec
-    folder = base / spec.training.start_from
+    folder = spec_folder / spec.training.start_from
     load_run(folder)  # whole, and of this format: says so better than what follows would
     run = load(folder / MARK, ())
     if run.window.horizon != spec.window.horizon:
@@ -49,23 +49,23 @@ def inherited(spec: Spec, base: Path) -> Spec:
     return spec.model_copy(update=sections)
 
 
-def _filled(section: Any, run: Any, keys: Sequence[str] = ()) -> Any:
+def _filled(section: Any, run_section: Any, keys: Sequence[str] = ()) -> Any:
     """The section with the run's values, of these keys or of all, where it has none of its own."""
     wanted = set(keys or type(section).model_fields)
     given = {key for key in section.model_fields_set if getattr(section, key) != "auto"}
     open_ = wanted - given
-    return section.model_copy(update={key: getattr(run, key) for key in open_})
+    return section.model_copy(update={key: getattr(run_section, key) for key in open_})
 
 
 class Start:
     """The run that weights are taken from, and those of them that stay as they are."""
 
-    def __init__(self, folder: Path, freeze: Sequence[str], items: Sequence[str]) -> None:
+    def __init__(self, folder: Path, freeze_patterns: Sequence[str], smoothed_items: Sequence[str]) -> None:
         """`items` are the items of the new training, see `forecasting.item_names`."""
         self.run: Run = load_run(folder)
         self.digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
         """Of its weights: a run in the same place may be another one."""
-        self.freeze, self.items = freeze, items
+        self.freeze, self.items = freeze_patterns, smoothed_items
         if any(self.run.architecture.covariates.codes):
             raise SpecError(
                 Problem(
@@ -75,9 +75,9 @@ class Start:
                 )
             )
 
-    def give(self, net: Forecaster, number: int) -> None:
+    def give(self, net: Forecaster, member_index: int) -> None:
         """Sets the weights of the network `number`, and freezes those the spec says."""
-        given = dict(self.run.members[number % len(self.run.members)].net.state_dict())
+        given = dict(self.run.members[member_index % len(self.run.members)].net.state_dict())
         wanted = net.state_dict()
         given |= {
             name: self._rows(given[name], wanted[name])
@@ -88,13 +88,13 @@ class Start:
         net.load_state_dict(given)
         self._freeze(net)
 
-    def _rows(self, given: Any, wanted: Any) -> Any:
+    def _rows(self, pretrained: Any, expected: Any) -> Any:
         """The rows of the items that both trainings have; zeros, which say nothing, for others."""
         place = {name: row for row, name in enumerate(self.run.items)}
-        found = wanted.new_zeros(wanted.shape)
+        found = expected.new_zeros(expected.shape)
         for row, name in enumerate(self.items):
             if name in place:
-                found[row] = given[place[name]]
+                found[row] = pretrained[place[name]]
         return found
 
     def _freeze(self, net: Forecaster) -> None:
@@ -112,12 +112,12 @@ class Start:
             raise SpecError(Problem("training.freeze", "nothing is left to learn", cure))
 
 
-def _refuse_others(wanted: Weights, given: Weights) -> None:
+def _refuse_others(expected: Weights, pretrained: Weights) -> None:
     """SpecError where the two nets are not of the same parts and sizes."""
     other = [
         name
-        for name in sorted({*wanted, *given})
-        if name not in wanted or name not in given or wanted[name].shape != given[name].shape
+        for name in sorted({*expected, *pretrained})
+        if name not in expected or name not in pretrained or expected[name].shape != pretrained[name].shape
     ]
     if other:
         more = f" and {len(other) - SHOWN} more" if len(other) > SHOWN else ""

@@ -71,16 +71,16 @@ class Forecasts:
 
 def windows_of(
     cleaned: Cleaned,
-    architectures: Sequence[Architecture],
-    place: device.Device,
-    items: Sequence[str] = (),
+    configs: Sequence[Architecture],
+    torch_device: device.Device,
+    smoothed_items: Sequence[str] = (),
 ) -> Windows:
     """The panel on the device `place`, ready to be cut into the windows of each net.
 
     `items` are the names of the training's items, where a net has learnt something of each.
     """
     filled, features, panel = cleaned.filled, cleaned.features, cleaned.panel
-    smooth = any(a.normalize == "exponential_smoothing" for a in architectures)
+    smooth = any(a.normalize == "exponential_smoothing" for a in configs)
     tables = Tables(
         inputs=filled.inputs,
         visible=filled.visible,
@@ -89,7 +89,7 @@ def windows_of(
         offsets=panel.offsets,
         causal=filled.causal,
         known_from=filled.known_from,
-        elapsed=filled.elapsed if any(a.covariates.elapsed for a in architectures) else None,
+        elapsed=filled.elapsed if any(a.covariates.elapsed for a in configs) else None,
         past=_or_none(features.past),
         past_codes=_or_none(features.past_codes),
         known=_or_none(features.future),
@@ -97,16 +97,16 @@ def windows_of(
         static=_or_none(features.static),
         static_codes=_or_none(features.static_codes),
         ahead=features.horizon,
-        items=_places(item_names(panel), items) if smooth else None,
+        items=_places(item_names(panel), smoothed_items) if smooth else None,
         phase=panel.start if smooth else None,
-        past_counts=any(a.decoder == "forking" for a in architectures),
+        past_counts=any(a.decoder == "forking" for a in configs),
     )
     return Windows(
         tables,
-        lookback=max(a.steps_read for a in architectures),
-        horizon=architectures[0].horizon,
-        device=place,
-        joint=architectures[0].channels > 1,
+        lookback=max(a.steps_read for a in configs),
+        horizon=configs[0].horizon,
+        device=torch_device,
+        joint=configs[0].channels > 1,
     )
 
 
@@ -180,7 +180,7 @@ def forecast(
     cleaned: Cleaned,
     origins: Ints,
     *,
-    rules: Rules,
+    postprocessing: Rules,
     windows: Windows | None = None,
     horizon: int | None = None,
 ) -> Forecasts:
@@ -192,7 +192,7 @@ def forecast(
     panel = cleaned.panel
     nets = [member.net for member in members]
     architectures = [net.architecture for net in nets]
-    windows = windows or windows_of(cleaned, architectures, device.of(nets[0]), rules.items)
+    windows = windows or windows_of(cleaned, architectures, device.of(nets[0]), postprocessing.items)
     targets, channels = panel.observed.shape[1], windows.channels
     steps = horizon or nets[0].architecture.horizon
     index = at(origins, horizon=steps, channels=channels)
@@ -200,17 +200,17 @@ def forecast(
     begun = index.origin > first_observed(seen, panel.offsets)[index.item]
     index = Index(index.item[begun], index.origin[begun], index.limit[begun])
     several = [
-        _forecast_of(member, windows, index, rules, (panel.size, channels, steps, targets))
+        _forecast_of(member, windows, index, postprocessing, (panel.size, channels, steps, targets))
         for member in members
     ]
-    values = rules.combination.of(np.stack(several))
+    values = postprocessing.combination.of(np.stack(several))
     return Forecasts(
-        rules.bounds.respect(values[..., 0]), rules.bounds.respect(values[..., 1:], axis=-2)
+        postprocessing.bounds.respect(values[..., 0]), postprocessing.bounds.respect(values[..., 1:], axis=-2)
     )
 
 
 def _forecast_of(
-    member: Member, windows: Windows, index: Index, rules: Rules, shape: tuple[int, int, int, int]
+    member: Member, windows: Windows, index: Index, postprocessing: Rules, shape: tuple[int, int, int, int]
 ) -> Floats:
     """One network's forecast, `[S, H, C, 1 + Q]` original units: its point, then the quantiles.
 
@@ -218,7 +218,7 @@ def _forecast_of(
     """
     size, channels, steps, targets = shape
     loss = member.net.architecture.loss
-    asked = levels_asked(rules.quantiles, loss)
+    asked = levels_asked(postprocessing.quantiles, loss)
     middle = asked.index(0.5)
     values = np.full((size * channels, steps, targets // channels, len(asked)), np.nan)
     if len(index.item):
@@ -226,15 +226,15 @@ def _forecast_of(
     # [S * C, H, 1, Q] or [S, H, C, Q] -> [S, H, C, Q]
     values = values.reshape(size, channels, steps, -1, len(asked)).swapaxes(1, 2)
     values = values.reshape(size, steps, targets, len(asked))
-    wide = rules.widening.of(values, asked)
-    original = rules.transform.undo(wide, axis=-2)
+    wide = postprocessing.widening.of(values, asked)
+    original = postprocessing.transform.undo(wide, axis=-2)
     yhat = original[..., middle]
     if loss in MEANS:
         shares = [asked.index(level) for level in SHARES]
         center = values[..., middle]
         spread = values[..., shares] - center[..., None]
-        yhat = back_transformed_mean(rules.transform, center, spread)
-    wanted = [asked.index(q) for q in rules.quantiles]
+        yhat = back_transformed_mean(postprocessing.transform, center, spread)
+    wanted = [asked.index(q) for q in postprocessing.quantiles]
     return np.concatenate([yhat[..., None], original[..., wanted]], -1)
 
 

@@ -46,10 +46,10 @@ def refused(spec: Spec) -> list[tuple[str, str, str]]:
     return refused_among(variants(spec))
 
 
-def refused_among(networks: Sequence[Spec]) -> list[tuple[str, str, str]]:
+def refused_among(member_specs: Sequence[Spec]) -> list[tuple[str, str, str]]:
     """As `refused`, of networks that each have a spec of their own."""
     found = [
-        refusal for one in networks for refusal in (*refusals(_choice(one)), *_refused_numbers(one))
+        refusal for one in member_specs for refusal in (*refusals(_choice(one)), *_refused_numbers(one))
     ]
     return list(dict.fromkeys(found))
 
@@ -123,13 +123,13 @@ def variants(spec: Spec) -> list[Spec]:
     return [_variant(spec, number) for number in range(count)]
 
 
-def _variant(spec: Spec, number: int) -> Spec:
-    changes: dict[str, dict[str, Any]] = {"training": {"seed": spec.training.seed + number}}
+def _variant(spec: Spec, member_index: int) -> Spec:
+    changes: dict[str, dict[str, Any]] = {"training": {"seed": spec.training.seed + member_index}}
     stride = 1
     vary = {} if isinstance(spec.ensemble.vary, str) else spec.ensemble.vary
     for key, values in vary.items():
         section, name = key.split(".")
-        changes.setdefault(section, {})[name] = values[number // stride % len(values)]
+        changes.setdefault(section, {})[name] = values[member_index // stride % len(values)]
         stride *= len(values)
     update = {name: getattr(spec, name).model_copy(update=keys) for name, keys in changes.items()}
     return spec.model_copy(update=update)

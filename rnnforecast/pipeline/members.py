@@ -14,11 +14,11 @@ from rnnforecast.pipeline.load_spec import variants
 from rnnforecast.spec.model import Spec
 
 
-def members_of(given: Spec, settled: Spec, cleaned: Cleaned) -> list[Spec]:
+def members_of(given: Spec, resolved: Spec, cleaned: Cleaned) -> list[Spec]:
     """The settled spec of each network: what `given` leaves open is settled for each on its own."""
-    window = given.window.model_copy(update={"season": settled.window.season})
+    window = given.window.model_copy(update={"season": resolved.window.season})
     open_ = {"window": window, "model": given.model, "training": given.training}
-    return [resolve(one, cleaned)[0] for one in variants(settled.model_copy(update=open_))]
+    return [resolve(one, cleaned)[0] for one in variants(resolved.model_copy(update=open_))]
 
 
 def architecture_of(spec: Spec, cleaned: Cleaned) -> Architecture:

@@ -134,12 +134,12 @@ def prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
 
 
 def settle(
-    given: Spec, laid: Laid, plan: CleaningPlan, source: tuple[str, ...], base: Path
+    given_spec: Spec, aligned: Laid, plan: CleaningPlan, source: tuple[str, ...], spec_folder: Path
 ) -> Prepared:
     """Learns what is still open in `plan` and `given` from a table that is laid on its calendar;
     `base` is the folder of the spec."""
-    spec = _opened(given, base)
-    panel, roles = laid.panel, laid.table.roles
+    spec = _opened(given_spec, spec_folder)
+    panel, roles = aligned.panel, aligned.table.roles
     # names that would clash in the forecast are better known before training than after
     asked = spec.forecast
     forecast_columns(roles.series, roles.targets, time=roles.time, levels=asked.quantiles)
@@ -153,11 +153,11 @@ def settle(
         season=season,
         channels=1 if spec.model.channels == "joint" else panel.observed.shape[1],
     )
-    plan, treated = learn(plan, laid, season=season, train_end=parts.train_end)
+    plan, treated = learn(plan, aligned, season=season, train_end=parts.train_end)
     plan = replace(
         fitted(plan, treated, panel, before(panel, parts.train_end)), bounds=_bounds(spec, plan)
     )
-    cleaned = finish(plan, laid, treated, horizon=horizon, estimate=estimate_of(plan))
+    cleaned = finish(plan, aligned, treated, horizon=horizon, rnn_imputer=estimate_of(plan))
     settled, more = resolve(settled, cleaned)
     _check_together(members_of(spec, settled, cleaned))
     settled = settled.model_copy(
@@ -178,16 +178,16 @@ def settle(
         }
     )
     choices = [*_columns_chosen(spec, plan), *choices, *more]
-    return Prepared(given, spec, settled, choices, plan, laid.table, cleaned, parts, source, base)
+    return Prepared(given_spec, spec, settled, choices, plan, aligned.table, cleaned, parts, source, spec_folder)
 
 
-def _opened(spec: Spec, base: Path) -> Spec:
+def _opened(spec: Spec, spec_folder: Path) -> Spec:
     """The spec with what it takes over from another run; that loads the networks' library."""
     if spec.training.start_from is None:
         return spec
     from rnnforecast.pipeline.finetune import inherited
 
-    return inherited(spec, base)
+    return inherited(spec, spec_folder)
 
 
 def _bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
@@ -203,8 +203,8 @@ def _bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
     )
 
 
-def _check_together(networks: Sequence[Spec]) -> None:
-    problems = [Problem(*found) for found in refused_among(networks)]
+def _check_together(member_specs: Sequence[Spec]) -> None:
+    problems = [Problem(*found) for found in refused_among(member_specs)]
     if problems:
         raise SpecError(*problems)
 

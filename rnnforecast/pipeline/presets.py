@@ -39,7 +39,7 @@ together they do well by both."""
 
 
 def preset_of(
-    name: str, *, lookback: int, stride: int, segment: int, room: int, normalize: str, loss: str
+    name: str, *, lookback: int, stride: int, patch_length: int, available_steps: int, normalize: str, loss: str
 ) -> Preset:
     """The preset `name` for data whose single network would read `lookback` steps in segments of
     `segment`, at most `room`, and have these parts; those of an ensemble read `stride` steps more
@@ -48,17 +48,17 @@ def preset_of(
         return FAST
     if name == "balanced":
         return Preset()
-    vary: dict[str, list[Any]] = {"window.lookback": _lookbacks(lookback, stride, segment, room)}
+    vary: dict[str, list[Any]] = {"window.lookback": _lookbacks(lookback, stride, patch_length, available_steps)}
     if loss not in POSITIVE and normalize in OTHERS:
         vary["model.normalize"] = [normalize, OTHERS[normalize]]
     return Preset(members=BEST_MEMBERS, vary=vary, reason="networks that err differently")
 
 
-def _lookbacks(lookback: int, stride: int, segment: int, room: int) -> list[int]:
+def _lookbacks(lookback: int, stride: int, patch_length: int, available_steps: int) -> list[int]:
     """Up to three: a network of its own lookback, and ones that look further or, where it has steps
     to spare, both less far and further."""
     further = (-1, 1) if lookback > stride else (1, 2)
-    longest = max(lookback, room // segment * segment)
+    longest = max(lookback, available_steps // patch_length * patch_length)
     wanted = [lookback, *(lookback + times * stride for times in further)]
-    whole = [max(each // segment, 1) * segment for each in wanted]
+    whole = [max(each // patch_length, 1) * patch_length for each in wanted]
     return list(dict.fromkeys(min(each, longest) for each in whole))

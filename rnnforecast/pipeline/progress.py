@@ -34,7 +34,7 @@ class Listener(Protocol):
         """A line the reader should not miss."""
         ...
 
-    def progress(self, step: Step) -> None:
+    def progress(self, progress: Step) -> None:
         """The fit has come this far."""
         ...
 
@@ -48,7 +48,7 @@ class Silent:
     def warn(self, text: str) -> None:
         """Says nothing."""
 
-    def progress(self, step: Step) -> None:
+    def progress(self, progress: Step) -> None:
         """Says nothing."""
 
 
@@ -69,11 +69,11 @@ class Recorder:
         self._write(event="warned", text=text)
         self._listener.warn(text)
 
-    def progress(self, step: Step) -> None:
+    def progress(self, progress: Step) -> None:
         """Passes the step on; remembers those that were validated."""
-        if step.validated:
-            self._write(event="validated", **asdict(step))
-        self._listener.progress(step)
+        if progress.validated:
+            self._write(event="validated", **asdict(progress))
+        self._listener.progress(progress)
 
     def lines(self) -> str:
         """All that was heard, one JSON object a line."""

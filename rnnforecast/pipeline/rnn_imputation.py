@@ -28,16 +28,16 @@ NARROWEST, WIDEST = 16, 64
 """Rows to either side of a gap that are read: a season within these bounds."""
 
 
-def fitted(plan: CleaningPlan, treated: Treated, panel: Panel, told: Bools) -> CleaningPlan:
+def fitted(plan: CleaningPlan, transformed: Treated, panel: Panel, train_mask: Bools) -> CleaningPlan:
     """`plan` with a recurrent imputer, if a target asks for one, fitted to the rows `told [N]`."""
     columns = plan.filling.columns("rnn")
     if not columns:
         return plan
     net = fit_imputer(
-        treated.values[:, columns],
-        treated.counted[:, columns],
+        transformed.values[:, columns],
+        transformed.counted[:, columns],
         panel.offsets,
-        told,
+        train_mask,
         width=width_of(plan),
         hidden_size=HIDDEN_SIZE,
         steps=STEPS,

@@ -21,9 +21,9 @@ def draw(
     forecasts: Forecasts,
     *,
     quantiles: Sequence[float],
-    most: int,
-    naive: Floats,
-    baseline: str,
+    max_targets: int,
+    naive_forecast: Floats,
+    baseline_name: str,
     actual: Floats | None = None,
     note: str = "",
 ) -> int:
@@ -33,7 +33,7 @@ def draw(
     and `actual`, `[len(series), H, C]`, those of the drawn series. The first target of each series
     is drawn, or the first `most` where only one series is.
     """
-    channels = range(min(panel.observed.shape[1], most) if len(series) == 1 else 1)
+    channels = range(min(panel.observed.shape[1], max_targets) if len(series) == 1 else 1)
     horizon = forecasts.yhat.shape[1]
     ahead = panel.shown(panel.stamps(np.maximum(origins, 0), horizon))  # [S, H]
     labels = panel.labels()
@@ -56,7 +56,7 @@ def draw(
                 forecast_time=ahead[one],
                 yhat=forecasts.yhat[one, :, channel],
                 bands=_bands(forecasts.quantiles[one, :, channel], quantiles),
-                naive=(baseline, naive[place, :, channel]),
+                naive=(baseline_name, naive_forecast[place, :, channel]),
                 actual=None if actual is None else actual[place, :, channel],
                 note=note,
             )

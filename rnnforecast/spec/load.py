@@ -123,34 +123,34 @@ class _Report:
         return [problem for _, problem in sorted(self.found, key=lambda item: item[0])]
 
 
-def _nearest(places: Mapping[Keys, Place], keys: Keys) -> Place | None:
+def _nearest(locations: Mapping[Keys, Place], keys: Keys) -> Place | None:
     """The place of `keys`, or else of the nearest keys above that have one."""
     prefixes = (keys[:size] for size in range(len(keys), 0, -1))
-    return next((places[prefix] for prefix in prefixes if prefix in places), None)
+    return next((locations[prefix] for prefix in prefixes if prefix in locations), None)
 
 
-def _override(given: dict[str, Any], override: str, report: _Report) -> None:
+def _override(raw_values: dict[str, Any], override: str, collector: _Report) -> None:
     """Put ``section.key=value`` into `given`; a key of a group may follow the key."""
     path, equals, text = override.partition("=")
     words = path.strip().split(".")
     keys: Keys = tuple(words)
     if not equals or len(keys) not in (2, 3) or not all(keys):
         found, cure = "expected section.key=value", "for example model.layers=2"
-        report.found.append((math.inf, Problem(f"--set {override}", found, cure)))
+        collector.found.append((math.inf, Problem(f"--set {override}", found, cure)))
         return
     # The last word counts: an override of a whole group replaces earlier ones of its keys.
-    for key in [key for key in report.overrides if key[: len(keys)] == keys]:
-        del report.overrides[key]
-    report.overrides[keys] = override
-    if words[0] not in SECTIONS and keys[:1] not in report.lines:
-        report.overrides.setdefault(keys[:1], override)
+    for key in [key for key in collector.overrides if key[: len(keys)] == keys]:
+        del collector.overrides[key]
+    collector.overrides[keys] = override
+    if words[0] not in SECTIONS and keys[:1] not in collector.lines:
+        collector.overrides.setdefault(keys[:1], override)
     try:
         value = source.scalar(text)
     except SpecError as error:
-        report.add(keys, error.problems[0].found, error.problems[0].cure)
-        report.blamed.add(keys[:2])
+        collector.add(keys, error.problems[0].found, error.problems[0].cure)
+        collector.blamed.add(keys[:2])
         return
-    group = given
+    group = raw_values
     for word in words[:-1]:
         if not isinstance(group.get(word), dict):
             group[word] = {}
@@ -158,40 +158,40 @@ def _override(given: dict[str, Any], override: str, report: _Report) -> None:
     group[words[-1]] = value
 
 
-def _known(given: Mapping[str, Any], report: _Report) -> Values:
+def _known(raw_values: Mapping[str, Any], collector: _Report) -> Values:
     """The known keys of `given`; an unknown one is reported and read as the key it resembles.
 
     That way a slip of the pen does not hide a wrong value, nor show up again as a missing key.
     """
     values: Values = {section: {} for section in SECTIONS}
     strays: list[tuple[Keys, Keys | None, Any]] = []
-    for section, content in given.items():
+    for section, content in raw_values.items():
         meant = section if section in SECTIONS else _near(section, SECTIONS)
         owner = _owner(section)
         if meant != section and (owner or not meant):
-            report.add((section,), "unknown section", _cure_for_section(section, owner))
+            collector.add((section,), "unknown section", _cure_for_section(section, owner))
             strays.append(((section,), (owner, section) if owner else None, content))
             continue
         assert meant is not None
         if meant != section:
-            report.add((section,), "unknown section", _did_you_mean(meant))
-            report.written[(meant,)] = (section,)
+            collector.add((section,), "unknown section", _did_you_mean(meant))
+            collector.written[(meant,)] = (section,)
         if not isinstance(content, dict | None):
             found = f"expected lines of the form 'key: value' below it, found {_shown(content)}"
-            report.add((section,), found)
-            report.blamed.add((meant,))
+            collector.add((section,), found)
+            collector.blamed.add((meant,))
             continue
         for key, value in (content or {}).items():
             if key in SECTIONS[meant].model_fields:
                 values[meant][key] = value
                 continue
             target, cure = _intended(meant, key)
-            report.add((section, key), "unknown key", cure)
+            collector.add((section, key), "unknown key", cure)
             strays.append(((section, key), target, value))
     for written, target, value in strays:
         if target and target[1] not in values[str(target[0])]:
             values[str(target[0])][str(target[1])] = value
-            report.written[target] = written
+            collector.written[target] = written
     return values
 
 
@@ -222,7 +222,7 @@ def _intended(section: str, key: str) -> tuple[Keys | None, str]:
     return None, f"the keys of {section} are " + ", ".join(fields)
 
 
-def _explain(error: ValidationError, values: Values, report: _Report) -> None:
+def _explain(error: ValidationError, values: Values, collector: _Report) -> None:
     """Say each of pydantic's errors in plain words, one a key or item."""
     done: set[Keys] = set()
     for detail in error.errors(include_url=False):
@@ -230,51 +230,51 @@ def _explain(error: ValidationError, values: Values, report: _Report) -> None:
         section, key = str(location[0]), str(location[1])
         info = SECTIONS[section].model_fields[key]
         if detail["type"] == "missing":
-            if (section,) not in report.blamed:
+            if (section,) not in collector.blamed:
                 example = (info.examples or [""])[0]
                 cure = f"add '{key}: {example}' to the section {section}"
-                report.add((section, key), "this key is required", cure)
+                collector.add((section, key), "this key is required", cure)
             continue
         keys, value = _item((section, key), values[section][key], location[2:])
-        if keys in done or (value is None and report.is_blamed(keys[:2])):
+        if keys in done or (value is None and collector.is_blamed(keys[:2])):
             continue
         done.add(keys)
         reason = detail.get("ctx", {}).get("error")
         if reason is not None:
-            report.add(keys, str(reason))
+            collector.add(keys, str(reason))
         else:
             wanted = expected(info)
             cure = _cure(value, wanted, choices(info.annotation), required=info.is_required())
-            report.add(keys, f"expected {wanted}, found {_shown(value)}", cure)
+            collector.add(keys, f"expected {wanted}, found {_shown(value)}", cure)
 
 
-def _item(keys: Keys, value: Any, rest: Iterable[str | int]) -> tuple[Keys, Any]:
+def _item(keys: Keys, value: Any, location: Iterable[str | int]) -> tuple[Keys, Any]:
     """Follow `rest` into lists and groups; parts that name only a branch of a type are skipped."""
-    for part in rest:
+    for part in location:
         if isinstance(value, list) and isinstance(part, int):
             keys, value = (*keys, part), value[part]
     return keys, value
 
 
-def _cure(value: object, wanted: str, words: list[str], *, required: bool) -> str:
+def _cure(value: object, expected_type: str, known_values: list[str], *, required: bool) -> str:
     if value is None:
         return "give a value" if required else "give a value, or delete the line for the default"
     if isinstance(value, str):
-        near = _near(value, words)
+        near = _near(value, known_values)
         if near:
             return _did_you_mean(near)
-        if "number" in wanted and type(source.scalar(value)) in (int, float):
+        if "number" in expected_type and type(source.scalar(value)) in (int, float):
             return "remove the quotes"
-        if "number" in wanted and value.replace(",", "", 1).isdigit():
+        if "number" in expected_type and value.replace(",", "", 1).isdigit():
             return "write numbers with a decimal point"
-    elif "text" in wanted or "name" in wanted:
+    elif "text" in expected_type or "name" in expected_type:
         return "put it in quotes" if isinstance(value, bool | float) else ""
     return ""
 
 
-def _near(word: str, known: Iterable[str]) -> str | None:
+def _near(word: str, candidates: Iterable[str]) -> str | None:
     """The known word most like `word`; swapped letters are the likeliest slip."""
-    lower = {name.lower(): name for name in known}
+    lower = {name.lower(): name for name in candidates}
     near = difflib.get_close_matches(word.lower(), lower, n=5)
     near.sort(key=lambda name: sorted(name) != sorted(word.lower()))
     return lower[near[0]] if near else None

@@ -46,11 +46,11 @@ class Window(Section):
 
     @field_validator("segment")
     @classmethod
-    def _segment_fits(cls, segment: str | int, info: ValidationInfo) -> str | int:
+    def _segment_fits(cls, patch_length: str | int, info: ValidationInfo) -> str | int:
         lookback = info.data.get("lookback")
-        if isinstance(segment, int) and isinstance(lookback, int) and segment > lookback:
-            raise ValueError(f"expected at most the lookback of {lookback} steps, found {segment}")
-        return segment
+        if isinstance(patch_length, int) and isinstance(lookback, int) and patch_length > lookback:
+            raise ValueError(f"expected at most the lookback of {lookback} steps, found {patch_length}")
+        return patch_length
 
 
 class Model(Section):

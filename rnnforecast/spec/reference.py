@@ -65,10 +65,10 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _field(dotted: str) -> FieldInfo:
-    section, _, key = dotted.partition(".")
+def _field(dotted_key: str) -> FieldInfo:
+    section, _, key = dotted_key.partition(".")
     if section not in SECTIONS or key not in SECTIONS[section].model_fields:
-        raise KeyError(f"no spec has the key {dotted}")
+        raise KeyError(f"no spec has the key {dotted_key}")
     return SECTIONS[section].model_fields[key]
 
 

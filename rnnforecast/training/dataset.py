@@ -80,14 +80,14 @@ class Windows:
 
     def __init__(
         self,
-        tables: Tables,
+        arrays: Tables,
         *,
         lookback: int,
         horizon: int,
         device: torch.device,
         joint: bool = False,
     ) -> None:
-        rows, channels = tables.inputs.shape
+        rows, channels = arrays.inputs.shape
         # Apple's GPU has no float64; elsewhere levels and large counters keep their precision
         real = torch.float32 if device.type == "mps" else torch.float64
 
@@ -97,24 +97,24 @@ class Windows:
         def there(table: NDArray[np.generic] | None) -> Tensor | None:
             return None if table is None else torch.from_numpy(table).to(device)
 
-        self.values = _column_major(tables.inputs).to(device, real)
-        self.visible = _column_major(tables.visible).to(device)
+        self.values = _column_major(arrays.inputs).to(device, real)
+        self.visible = _column_major(arrays.visible).to(device)
         # most fills are shown as they stand: then one table serves for both
-        same = tables.present is tables.visible
-        self.present = self.visible if same else _column_major(tables.present).to(device)
-        self.observed = _column_major(tables.observed).to(device)
-        self.elapsed = flat(tables.elapsed)
+        same = arrays.present is arrays.visible
+        self.present = self.visible if same else _column_major(arrays.present).to(device)
+        self.observed = _column_major(arrays.observed).to(device)
+        self.elapsed = flat(arrays.elapsed)
         self.causal = self.known_from = None
-        if tables.known_from is not None and tables.causal is not None:
-            self.causal = _column_major(tables.causal).to(device, real)
+        if arrays.known_from is not None and arrays.causal is not None:
+            self.causal = _column_major(arrays.causal).to(device, real)
             shift = rows * np.arange(channels)  # row numbers become places in the flat array
-            self.known_from = _column_major(tables.known_from + shift).to(device)
-        self.past, self.past_codes = there(tables.past), there(tables.past_codes)
-        self.known, self.known_codes = there(tables.known), there(tables.known_codes)
-        self.static, self.static_codes = there(tables.static), there(tables.static_codes)
-        self.ahead, self.past_counts = tables.ahead, tables.past_counts
-        self.items, self.phase = there(tables.items), there(tables.phase)
-        begins = torch.from_numpy(tables.offsets[:-1]).to(device)  # [S]
+            self.known_from = _column_major(arrays.known_from + shift).to(device)
+        self.past, self.past_codes = there(arrays.past), there(arrays.past_codes)
+        self.known, self.known_codes = there(arrays.known), there(arrays.known_codes)
+        self.static, self.static_codes = there(arrays.static), there(arrays.static_codes)
+        self.ahead, self.past_counts = arrays.ahead, arrays.past_counts
+        self.items, self.phase = there(arrays.items), there(arrays.phase)
+        begins = torch.from_numpy(arrays.offsets[:-1]).to(device)  # [S]
         column = rows * torch.arange(channels, device=device)  # [C]
         # item -> series, the row the series begins at, and the columns read at once
         self.begins, self.joint = begins, joint
@@ -130,7 +130,7 @@ class Windows:
         return other
 
     def gather(
-        self, item: Tensor, origin: Tensor, limit: Tensor, *, steps: int | None = None
+        self, item: Tensor, origin: Tensor, target_end: Tensor, *, steps: int | None = None
     ) -> Batch:
         """Cuts windows of `item [B]` at `origin [B]`; futures from `limit [B]` on weigh nothing.
 
@@ -147,7 +147,7 @@ class Windows:
         past, ahead = step[:, : self.lookback], step[:, self.lookback :]
         read, asked = place[:, : self.lookback], place[:, self.lookback :]
         inside = (past >= 0).unsqueeze(-1)
-        counted = self.observed[asked] & (ahead < limit.unsqueeze(1)).unsqueeze(-1)
+        counted = self.observed[asked] & (ahead < target_end.unsqueeze(1)).unsqueeze(-1)
         values, visible = self.values[read], self.visible[read] & inside
         if self.known_from is not None and self.causal is not None:
             end = (start + origin.unsqueeze(1)).unsqueeze(-1) + self.together
@@ -172,16 +172,16 @@ class Windows:
         self,
         item: NDArray[np.int64],
         origin: NDArray[np.int64],
-        limit: NDArray[np.int64],
+        target_end: NDArray[np.int64],
         *,
         steps: int | None = None,
-        at_once: int = AT_ONCE,
+        batch_size: int = AT_ONCE,
     ) -> Iterator[tuple[Batch, Tensor, slice]]:
         """Many windows, `[W]` each, cut some at a time, see `gather`; with each batch its items,
         and which of the windows it holds. Of no window there is one batch, an empty one."""
-        columns = [torch.from_numpy(part).to(self.device) for part in (item, origin, limit)]
-        for begin in range(0, max(len(item), 1), at_once):
-            place = slice(begin, begin + at_once)
+        columns = [torch.from_numpy(part).to(self.device) for part in (item, origin, target_end)]
+        for begin in range(0, max(len(item), 1), batch_size):
+            place = slice(begin, begin + batch_size)
             some = [column[place] for column in columns]
             yield self.gather(some[0], some[1], some[2], steps=steps), some[0], place
 
@@ -219,10 +219,10 @@ class Sampler:
     def __init__(
         self,
         *,
-        first: NDArray[np.int64],
-        last: NDArray[np.int64],
-        limit: NDArray[np.int64],
-        weight: NDArray[np.float64],
+        first_origin: NDArray[np.int64],
+        last_origin: NDArray[np.int64],
+        target_end: NDArray[np.int64],
+        item_weight: NDArray[np.float64],
         batch_size: int,
         seed: int,
         device: torch.device,
@@ -232,13 +232,13 @@ class Sampler:
 
         An origin's age is `(last - first) * u ** recency` with u uniform: 1 draws evenly.
         """
-        cumulated = np.cumsum(np.where(last >= first, weight, 0.0))
+        cumulated = np.cumsum(np.where(last_origin >= first_origin, item_weight, 0.0))
         if not len(cumulated) or cumulated[-1] <= 0:
             raise ValueError("no item has an origin to train on")
         self.cumulated = torch.from_numpy(cumulated / cumulated[-1]).to(device, torch.float32)
-        self.last = torch.from_numpy(last).to(device)
-        self.span = torch.from_numpy(last - first + 1).to(device)
-        self.limit = torch.from_numpy(limit).to(device)
+        self.last = torch.from_numpy(last_origin).to(device)
+        self.span = torch.from_numpy(last_origin - first_origin + 1).to(device)
+        self.limit = torch.from_numpy(target_end).to(device)
         self.batch_size, self.seed, self.recency, self.device = batch_size, seed, recency, device
         self._block: tuple[int, Tensor, Tensor] | None = None
 

@@ -16,25 +16,25 @@ TORCH = str(torch.__version__)
 """Torch's version."""
 
 
-def choose(wanted: str) -> torch.device:
+def choose(requested: str) -> torch.device:
     """The device for `auto`, `cpu`, `cuda` or `mps`; ValueError where it is not there."""
-    if wanted == "auto":
+    if requested == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if requested == "cuda" and not torch.cuda.is_available():
         raise ValueError("this machine has no CUDA device that torch can use")
-    if wanted == "mps" and not torch.backends.mps.is_available():
+    if requested == "mps" and not torch.backends.mps.is_available():
         raise ValueError("this machine has no Apple GPU that torch can use")
-    return torch.device(wanted)
+    return torch.device(requested)
 
 
-def precision(wanted: str, device: torch.device) -> torch.dtype:
+def precision(requested: str, device: torch.device) -> torch.dtype:
     """The type matrix products run in: bfloat16 on a CUDA device that has it, else float32."""
-    if wanted == "auto":
+    if requested == "auto":
         mixed = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if mixed else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[requested]
 
 
 def describe(device: torch.device) -> str:

@@ -34,18 +34,18 @@ class Team:
         """Whether this is the one process that writes and speaks."""
         return self.rank == 0
 
-    def device(self, chosen: torch.device) -> torch.device:
+    def device(self, requested: torch.device) -> torch.device:
         """The device of this process, where all have chosen one like `chosen`.
 
         ValueError where there are fewer devices than processes.
         """
-        if self.size == 1 or chosen.type == "cpu":
-            return chosen
-        there = torch.cuda.device_count() if chosen.type == "cuda" else 0
+        if self.size == 1 or requested.type == "cpu":
+            return requested
+        there = torch.cuda.device_count() if requested.type == "cuda" else 0
         if self.local >= there:
-            raise ValueError(f"there is no {chosen.type} device for process {self.local + 1}")
+            raise ValueError(f"there is no {requested.type} device for process {self.local + 1}")
         torch.cuda.set_device(self.local)
-        return torch.device(chosen.type, self.local)
+        return torch.device(requested.type, self.local)
 
     def part(self, windows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Of the columns `[B]` of a batch this process's part, every `size`-th window."""

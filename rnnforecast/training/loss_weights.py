@@ -40,9 +40,9 @@ class Spread:
     """`[items, C]`; 0 where an item has no windows."""
 
     @staticmethod
-    def of(architecture: Architecture, usual: Floats, device: torch.device) -> Spread:
+    def of(architecture: Architecture, typical_scale: Floats, device: torch.device) -> Spread:
         """From an array to a tensor on the device of the batches."""
-        return Spread(architecture, torch.from_numpy(usual).to(device, torch.float32))
+        return Spread(architecture, torch.from_numpy(typical_scale).to(device, torch.float32))
 
     def __call__(self, history: History, item: Tensor) -> Tensor:
         """`[B, 1, C]` what windows of the items `[B]` count: errors on the normalised scale times
@@ -73,17 +73,17 @@ class Weighing:
 
     @staticmethod
     def of(
-        steps: Floats | None,
-        items: Floats | None,
+        horizon_weights: Floats | None,
+        item_weights: Floats | None,
         device: torch.device,
-        spread: Spread | None = None,
+        window_weights: Spread | None = None,
     ) -> Weighing:
         """From arrays to tensors on the device of the batches."""
 
         def there(weights: Floats | None) -> Tensor | None:
             return None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
 
-        return Weighing(there(steps), there(items), spread)
+        return Weighing(there(horizon_weights), there(item_weights), window_weights)
 
     def __call__(self, batch: Batch, item: Tensor) -> Batch:
         """The batch of the items `[B]`, its weights multiplied by the factors."""

@@ -107,8 +107,8 @@ def _adam(function: Callable[..., None]) -> Update:
     return update
 
 
-def _sgd(given: Given) -> None:
-    parameters, gradients, states, rate, decay = given
+def _sgd(inputs: Given) -> None:
+    parameters, gradients, states, rate, decay = inputs
     buffers = [state.get("momentum_buffer") for state in states]
     sgd(
         parameters,
@@ -126,8 +126,8 @@ def _sgd(given: Given) -> None:
         state["momentum_buffer"] = buffer
 
 
-def _rmsprop(given: Given) -> None:
-    parameters, gradients, states, rate, decay = given
+def _rmsprop(inputs: Given) -> None:
+    parameters, gradients, states, rate, decay = inputs
     for parameter, state in zip(parameters, states, strict=True):
         _begin(parameter, state, "square_avg")
     rmsprop(

@@ -62,9 +62,9 @@ class Sums:
     """`[H]` those of the windows in which a step was observed."""
 
     @staticmethod
-    def none(size: int, starts: int, horizon: int) -> Sums:
+    def none(size: int, priors: int, horizon: int) -> Sums:
         """Of no window."""
-        shapes = (size, size), (size, starts, horizon), (starts, horizon), (), (horizon,)
+        shapes = (size, size), (size, priors, horizon), (priors, horizon), (), (horizon,)
         return Sums(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
 
     def parts(self) -> tuple[Tensor, ...]:
@@ -76,25 +76,25 @@ class Sums:
         pairs = zip(self.parts(), other.parts(), strict=True)
         return Sums(*(own + sign * part for own, part in pairs))
 
-    def changes(self, strength: float, steps: Tensor) -> Tensor:
+    def changes(self, penalty: float, steps: Tensor) -> Tensor:
         """What is best added to the simple forecasts at some `steps`, `[L + 1, S, steps]`.
 
         A step that was observed in few windows has its sums made up to those of all.
         """
         cross = self.cross[..., steps] * self._made_up(steps)
         scale = float(self.square.diagonal().mean())
-        if math.isinf(strength) or not scale:
+        if math.isinf(penalty) or not scale:
             return torch.zeros_like(cross)
-        ridge = torch.full((len(cross),), strength * scale, dtype=cross.dtype)
+        ridge = torch.full((len(cross),), penalty * scale, dtype=cross.dtype)
         factor = torch.linalg.cholesky(self.square + torch.diag(ridge))
         return torch.cholesky_solve(cross.flatten(1), factor).view_as(cross)
 
-    def errors(self, changes: Tensor, steps: Tensor) -> Tensor:
+    def errors(self, coefficients: Tensor, steps: Tensor) -> Tensor:
         """`[S]` sums of squared errors at some `steps` of the simple forecasts with `changes`."""
         made_up = self._made_up(steps)
         cross, left = self.cross[..., steps] * made_up, self.left[:, steps] * made_up
-        product = (self.square @ changes.flatten(1)).view_as(changes)
-        return left.sum(1) + (changes * (product - 2 * cross)).sum((0, 2))
+        product = (self.square @ coefficients.flatten(1)).view_as(coefficients)
+        return left.sum(1) + (coefficients * (product - 2 * cross)).sum((0, 2))
 
     def _made_up(self, steps: Tensor) -> Tensor:
         observed = self.observed[steps]
@@ -103,7 +103,7 @@ class Sums:
 
 @torch.no_grad()
 def fit_first(
-    net: Forecaster, windows: Iterable[tuple[Batch, Ints]], *, neighbours: int = 1
+    net: Forecaster, windows: Iterable[tuple[Batch, Ints]], *, neighbors: int = 1
 ) -> Found | None:
     """Sets the map of the net's first forecast from batches and the number of the stretch of time
     of each window, from 0 to `STRETCHES - 1`; `neighbours` on either side share targets with one.
@@ -128,10 +128,10 @@ def fit_first(
             some = some.repeat_interleave(channels)
             if some.any():
                 parts[number] = parts[number].plus(
-                    _sums([row[some] for row in rows], bases, squares=squares)
+                    _sums([row[some] for row in rows], bases, squared_loss=squares)
                 )
     whole = reduce(Sums.plus, parts)
-    number, strength = _best(parts, whole, neighbours)
+    number, strength = _best(parts, whole, neighbors)
     change = whole.changes(strength, torch.arange(line.out_features))[:, number].to(line.weight)
     if not change.isfinite().all():
         return None
@@ -140,31 +140,31 @@ def fit_first(
     return Found(list(simple)[number], strength)
 
 
-def _best(parts: Sequence[Sums], whole: Sums, neighbours: int) -> tuple[int, float]:
+def _best(folds: Sequence[Sums], total: Sums, neighbors: int) -> tuple[int, float]:
     """Which simple forecast and how strong a pull to it forecast the stretches best that were not
     fitted to."""
-    horizon = whole.left.shape[1]
+    horizon = total.left.shape[1]
     steps = torch.linspace(0, horizon - 1, min(STEPS_TRIED, horizon)).round().long()
-    errors = torch.zeros(len(STRENGTHS), len(whole.left), dtype=torch.float64)
-    for left_out, part in enumerate(parts):
-        near = parts[max(left_out - neighbours, 0) : left_out + neighbours + 1]
-        others = reduce(lambda rest, one: rest.plus(one, -1), near, whole)
+    errors = torch.zeros(len(STRENGTHS), len(total.left), dtype=torch.float64)
+    for left_out, part in enumerate(folds):
+        near = folds[max(left_out - neighbors, 0) : left_out + neighbors + 1]
+        others = reduce(lambda rest, one: rest.plus(one, -1), near, total)
         for row, strength in enumerate(STRENGTHS):
             errors[row] += part.errors(others.changes(strength, steps), steps)
     row, number = divmod(int(errors.nan_to_num(math.inf).argmin()), errors.shape[1])
     return number, STRENGTHS[row]
 
 
-def _sums(rows: Sequence[Tensor], bases: Tensor, *, squares: bool) -> Sums:
+def _sums(samples: Sequence[Tensor], priors: Tensor, *, squared_loss: bool) -> Sums:
     """Of the rows of `_rows`; the products are made on the device of the net.
 
     Unless the loss is of `squares` itself, those of a window count less the more the simple
     forecasts miss it: by and large its sizes are then summed, not its squares, and no few wild
     windows decide (the first step of iteratively reweighted least squares).
     """
-    seen, truth, weight, observed = rows
-    left = (truth - torch.matmul(seen[:, :-1], bases.transpose(1, 2))) * observed  # [S, N, H]
-    if not squares:
+    seen, truth, weight, observed = samples
+    left = (truth - torch.matmul(seen[:, :-1], priors.transpose(1, 2))) * observed  # [S, N, H]
+    if not squared_loss:
         size = left.abs().mean((0, 2)) / observed.mean(1).clamp_min(1 / observed.shape[1])
         weight = weight / size.clamp_min(SMALL).unsqueeze(1)
     weighed = (seen * weight).T

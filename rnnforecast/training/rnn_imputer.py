@@ -33,13 +33,13 @@ class _Cells:
     """The table on the device, column after column, and the gather that cuts windows from it."""
 
     def __init__(
-        self, values: Floats, observed: Bools, offsets: Ints, width: int, device: torch.device
+        self, values: Floats, observed_mask: Bools, offsets: Ints, width: int, device: torch.device
     ) -> None:
         rows, self.device = len(values), device
         # Apple's GPU has no float64
         self.real = torch.float32 if device.type == "mps" else torch.float64
         places = np.arange(values.size, dtype=np.int64)
-        seen = observed.T.reshape(-1)
+        seen = observed_mask.T.reshape(-1)
         start, end = (np.repeat(edge, np.diff(offsets)) for edge in (offsets[:-1], offsets[1:]))
         first = (start + rows * np.arange(values.shape[1])[:, None]).reshape(-1)  # of each series
         last = np.maximum.accumulate(np.where(seen, places, -1))
@@ -47,7 +47,7 @@ class _Cells:
         self.missing: Bools = begun & ~seen
         self.later: Bools = seen & (places > first) & np.roll(begun, 1)
         self.seen = torch.from_numpy(seen.copy()).to(device)
-        self.values = torch.from_numpy(np.where(observed, values, 0.0).T.reshape(-1).copy()).to(
+        self.values = torch.from_numpy(np.where(observed_mask, values, 0.0).T.reshape(-1).copy()).to(
             device, self.real
         )
         self.last = torch.from_numpy(last).to(device)
@@ -55,32 +55,32 @@ class _Cells:
         self.rows, self.width = rows, width
         self.steps = torch.arange(-width, width + 1, device=device)
 
-    def gather(self, place: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def gather(self, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`values` and `seen` `[B, 2W + 1]`, `earlier` and `age` `[B]` of the cells `place [B]`.
 
         Rows of other series are not seen. Without an observation before the window `age` is 0.
         """
-        row = place % self.rows
-        start, end = ((edge[row] + place - row) for edge in (self.start, self.end))
-        step = place.unsqueeze(1) + self.steps  # [B, 2W + 1]
+        row = cell % self.rows
+        start, end = ((edge[row] + cell - row) for edge in (self.start, self.end))
+        step = cell.unsqueeze(1) + self.steps  # [B, 2W + 1]
         inside = (step >= start.unsqueeze(1)) & (step < end.unsqueeze(1))
         step = step.clamp(0, len(self.values) - 1)
-        before = self.last[torch.maximum(place - self.width - 1, start)]
-        exists = (before >= start) & (before < place - self.width)
-        before = torch.where(exists, before, place)
+        before = self.last[torch.maximum(cell - self.width - 1, start)]
+        exists = (before >= start) & (before < cell - self.width)
+        before = torch.where(exists, before, cell)
         return (
             self.values[step],
             self.seen[step] & inside,
             self.values[before] * exists,
-            place - before,
+            cell - before,
         )
 
 
 def fit_imputer(
     values: Floats,
-    observed: Bools,
+    observed_mask: Bools,
     offsets: Ints,
-    told: Bools,
+    train_mask: Bools,
     *,
     width: int,
     hidden_size: int,
@@ -106,12 +106,12 @@ def fit_imputer(
         seed: of the first weights and of what is drawn and hidden.
         device: where the net is trained and stays.
     """
-    observed = observed & told[:, None]
+    observed_mask = observed_mask & train_mask[:, None]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Imputer(width, hidden_size)
     net.to(device)
-    cells = _Cells(values, observed, offsets, width, device)
+    cells = _Cells(values, observed_mask, offsets, width, device)
     places = torch.from_numpy(np.flatnonzero(cells.later)).to(device)
     if not len(places):
         return net.eval()
@@ -130,11 +130,11 @@ def fit_imputer(
     return net.eval()
 
 
-def _loss(net: Imputer, cells: _Cells, place: Tensor, generator: torch.Generator) -> Tensor:
+def _loss(net: Imputer, cells: _Cells, cell: Tensor, generator: torch.Generator) -> Tensor:
     """Mean absolute error of the three estimates of the cells `place [B]`, each in its scale."""
-    values, seen, earlier, age = cells.gather(place)
+    values, seen, earlier, age = cells.gather(cell)
     truth = values[:, cells.width]
-    seen = seen & ~_hidden(cells, len(place), generator)
+    seen = seen & ~_hidden(cells, len(cell), generator)
     begun = seen[:, : cells.width].any(1) | (age > 0)  # nothing is asked before a series' first
     errors = torch.stack([each.error(truth) for each in net(values, seen, earlier, age)])
     return (errors * begun).mean()
@@ -157,7 +157,7 @@ def _hidden(cells: _Cells, count: int, generator: torch.Generator) -> Tensor:
 
 
 def apply_imputer(
-    net: Imputer, values: Floats, observed: Bools, offsets: Ints, *, block: int = 1024
+    net: Imputer, values: Floats, observed_mask: Bools, offsets: Ints, *, batch_size: int = 1024
 ) -> tuple[Floats, Floats, Ints]:
     """`inputs`, `causal` and `known_from` `[N, C]`; observed cells are as they were.
 
@@ -175,19 +175,19 @@ def apply_imputer(
     """
     rows, channels = values.shape
     device = devices.of(net)
-    cells = _Cells(values, observed, offsets, net.width, device)
+    cells = _Cells(values, observed_mask, offsets, net.width, device)
     missing = np.flatnonzero(cells.missing)
     # in double digits, so that the rounded result does not depend on which cells share a block
     precise = copy.deepcopy(net).to(cells.real).eval()
     found = np.empty((2, len(missing)))
-    with torch.no_grad(), devices.threads_for(block, net.hidden_size):
-        for begin in range(0, len(missing), block):
-            part = slice(begin, begin + block)
+    with torch.no_grad(), devices.threads_for(batch_size, net.hidden_size):
+        for begin in range(0, len(missing), batch_size):
+            part = slice(begin, begin + batch_size)
             forward, _, both = precise(*cells.gather(torch.from_numpy(missing[part]).to(device)))
             found[:, part] = torch.stack([both.value(), forward.value()]).cpu().numpy()
     row, column = missing % rows, missing // rows
     complete = row + net.width < cells.end.cpu().numpy()[row]
-    known = np.where(observed, values, 0.0)
+    known = np.where(observed_mask, values, 0.0)
     inputs, causal = known.copy(), known
     inputs[row, column] = np.where(complete, found[0], found[1])
     causal[row, column] = found[1]

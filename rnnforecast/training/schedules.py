@@ -28,7 +28,7 @@ PLATEAU_PATIENCE = 3
 KINDS = ("one_cycle", "cosine", "constant", "step", "plateau")
 
 
-def rate(kind: str, step: int, total: int) -> float:
+def rate(schedule: str, step: int, total_steps: int) -> float:
     """Share of the peak learning rate at `step` of `total` (0-based), in (0, 1].
 
     `one_cycle` climbs and falls along a half cosine (Smith & Topin 2019, arXiv:1708.07120);
@@ -36,28 +36,28 @@ def rate(kind: str, step: int, total: int) -> float:
     `constant` climbs in a straight line and stays; `step` then falls to a tenth, twice; `plateau`
     stays too: its falls hang on the validations and are counted by the loop, see `fallen`.
     """
-    if kind not in KINDS:
-        raise ValueError(f"unknown schedule {kind!r}")
-    climb = max(1, round(WARM_UP * total))
+    if schedule not in KINDS:
+        raise ValueError(f"unknown schedule {schedule!r}")
+    climb = max(1, round(WARM_UP * total_steps))
     if step < climb:
         share = (step + 1) / climb
-        if kind == "one_cycle":
+        if schedule == "one_cycle":
             share = (1 - math.cos(math.pi * share)) / 2
         return FIRST_SHARE + (1 - FIRST_SHARE) * share
-    if kind in ("constant", "plateau"):
+    if schedule in ("constant", "plateau"):
         return 1.0
-    if kind == "step":
-        return FALL ** sum(step >= math.ceil(share * total) for share in FALLS_AT)
+    if schedule == "step":
+        return FALL ** sum(step >= math.ceil(share * total_steps) for share in FALLS_AT)
     # the last step still learns: the cosine would reach zero one step after it
-    done = (step + 1 - climb) / (total - climb + 1)
+    done = (step + 1 - climb) / (total_steps - climb + 1)
     return (1 + math.cos(math.pi * done)) / 2
 
 
-def fallen(scale: float, since_fall: int, *, better: bool) -> tuple[float, int]:
+def fallen(factor: float, validations_since_reduction: int, *, improved: bool) -> tuple[float, int]:
     """What `plateau` makes of one more validation: its share of the rate, and the validations
     without improvement since it last fell, both as they were before and as they are now."""
-    if better:
-        return scale, 0
-    if since_fall + 1 >= PLATEAU_PATIENCE:
-        return scale * PLATEAU_FALL, 0
-    return scale, since_fall + 1
+    if improved:
+        return factor, 0
+    if validations_since_reduction + 1 >= PLATEAU_PATIENCE:
+        return factor * PLATEAU_FALL, 0
+    return factor, validations_since_reduction + 1

@@ -88,33 +88,33 @@ class Fitter:
     def __init__(
         self,
         net: Forecaster,
-        recipe: Recipe,
+        config: Recipe,
         *,
-        draw: Callable[[int], Batch],
-        validate: Callable[[], float] | None = None,
-        asked_to_stop: Callable[[], bool] = lambda: False,
-        watch: Callable[[Progress], None] = lambda progress: None,
-        save: Callable[[FitState], None] = lambda state: None,
+        get_batch: Callable[[int], Batch],
+        compute_validation_loss: Callable[[], float] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        save_state: Callable[[FitState], None] = lambda state: None,
         state: FitState | None = None,
-        team: Team = ALONE,
+        distributed: Team = ALONE,
     ) -> None:
         """`draw(number)` gives a batch, `validate()` the loss on the validation origins.
 
         Batches are numbered from 0 over all steps. `state` is a saved one to go on from. Weights
         that need no gradient stay as they are.
         """
-        self.net, self.recipe, self.draw, self.validate = net, recipe, draw, validate
-        self.asked_to_stop, self.watch, self.save = asked_to_stop, watch, save
-        self.team, self.device = team, device.of(net)
+        self.net, self.recipe, self.draw, self.validate = net, config, get_batch, compute_validation_loss
+        self.asked_to_stop, self.watch, self.save = should_stop, on_progress, save_state
+        self.team, self.device = distributed, device.of(net)
         self.parameters = [weight for weight in net.parameters() if weight.requires_grad]
         self.optimizer = Optimizer(
-            recipe.optimizer,
+            config.optimizer,
             self.parameters,
-            learning_rate=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
         )
-        self.between_validations = max(1, recipe.max_steps // VALIDATIONS)
-        self.averaged_from = first_averaged(recipe.max_steps, recipe.average_last)
+        self.between_validations = max(1, config.max_steps // VALIDATIONS)
+        self.averaged_from = first_averaged(config.max_steps, config.average_last)
         self.state = state or FitState()
         if self.state.weights:
             self._restore()
@@ -238,23 +238,23 @@ class Fitter:
         self.net.train()
         return self.team.agreed(loss, self.device)
 
-    def _record(self, validation: float) -> None:
+    def _record(self, validation_loss: float) -> None:
         """Writes a row of the history and keeps the weights if they are the best so far."""
         state = self.state
         train = state.loss_sum / max(state.loss_count, 1)
         state.loss_sum, state.loss_count = 0.0, 0
         used = self.optimizer.learning_rate
-        shown = math.nan if self.validate is None else validation
+        shown = math.nan if self.validate is None else validation_loss
         state.rows.append(Row(state.step, train, shown, used))
         if self.validate is None:
             return
-        better = validation < state.best_loss
+        better = validation_loss < state.best_loss
         if self.recipe.schedule == "plateau":
             state.plateau_scale, state.since_fall = fallen(
-                state.plateau_scale, state.since_fall, better=better
+                state.plateau_scale, state.since_fall, improved=better
             )
         if better:
-            state.best_loss, state.best_step, state.since_best = validation, state.step, 0
+            state.best_loss, state.best_step, state.since_best = validation_loss, state.step, 0
             state.best = copied(self.net)
         else:
             state.since_best += 1
@@ -268,7 +268,7 @@ class Fitter:
         average = {name: value.clone() for name, value in state.average.items()}
         return Good(copied(self.net), copies(self.optimizer.state), average, state.averaged)
 
-    def _undo(self, good: Good) -> None:
+    def _undo(self, snapshot: Good) -> None:
         """Back to the last good look, with a lower rate from now on."""
         state = self.state
         state.cuts += 1
@@ -282,9 +282,9 @@ class Fitter:
                 )
             )
         state.rate_scale *= RATE_CUT
-        state.average, state.averaged = good.average, good.averaged
-        self.net.load_state_dict(good.weights)
-        self.optimizer.state = copies(good.optimizer)
+        state.average, state.averaged = snapshot.average, snapshot.averaged
+        self.net.load_state_dict(snapshot.weights)
+        self.optimizer.state = copies(snapshot.optimizer)
 
     def _capture(self) -> None:
         """Copies what lies outside the state (weights, moments, random numbers) into it."""
@@ -299,9 +299,9 @@ class Fitter:
         if self.device.type == "cuda":
             state.random |= self._random("cuda", torch.cuda.get_rng_state(self.device))
 
-    def _random(self, name: str, own: Tensor) -> Weights:
+    def _random(self, name: str, rng_state: Tensor) -> Weights:
         """The random numbers' states of all processes, the first one's under the plain name."""
-        found = self.team.gathered(own, self.device)
+        found = self.team.gathered(rng_state, self.device)
         return {f"{name}.{rank}" if rank else name: value for rank, value in enumerate(found)}
 
     def _restore(self) -> None:

@@ -11,9 +11,9 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.fit_state import FitState
 
 
-def first_averaged(max_steps: int, share: float) -> int:
+def first_averaged(max_steps: int, swa_fraction: float) -> int:
     """Steps done after which the averaging begins; `max_steps` where `share` is 0: never."""
-    return max_steps - max(1, round(share * max_steps)) if share else max_steps
+    return max_steps - max(1, round(swa_fraction * max_steps)) if swa_fraction else max_steps
 
 
 @torch.no_grad()

@@ -50,7 +50,7 @@ def check(
     *,
     overrides: Sequence[str] = (),
     impute_report: bool = False,
-    folder: Path | None = None,
+    report_folder: Path | None = None,
 ) -> Checked:
     """Looks through the data of the spec at `path`; with `impute_report` compares the methods of
     `clean.missing` on gaps made on purpose. The report with pictures is in `folder`, if there is
@@ -67,8 +67,8 @@ def check(
     if report.faults:
         return Checked(report, [])
     prepared = settle(spec, lay(plan, table), plan, source, path.resolve().parent)
-    if folder is not None:
-        with whole_folder(folder, replace_if=data_report.JSON) as partial:
+    if report_folder is not None:
+        with whole_folder(report_folder, replace_if=data_report.JSON) as partial:
             data_report.write(partial, prepared)
     return Checked(
         report,

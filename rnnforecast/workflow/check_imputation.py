@@ -79,13 +79,13 @@ def _some(prepared: Prepared) -> tuple[Panel, Treated, CleaningPlan]:
     return panel.select(chosen), Treated(values, counted, cleaned.outliers), plan
 
 
-def _runs(panel: Panel, shape: tuple[int, ...], length: float, rng: np.random.Generator) -> Bools:
+def _runs(panel: Panel, shape: tuple[int, ...], mean_length: float, rng: np.random.Generator) -> Bools:
     """Runs of about `length` steps, of geometric length, that cover about `HIDDEN` of all cells."""
     marks = np.zeros(shape, dtype=np.bool_)
-    count = max(1, round(HIDDEN * marks.size / length))
+    count = max(1, round(HIDDEN * marks.size / mean_length))
     row = rng.integers(shape[0], size=count)
     column = rng.integers(shape[1], size=count)
-    size = rng.geometric(1 / length, size=count)
+    size = rng.geometric(1 / mean_length, size=count)
     end = np.minimum(row + size, np.repeat(panel.offsets[1:], panel.lengths)[row])
     change = np.zeros((shape[0] + 1, shape[1]), dtype=np.int64)
     np.add.at(change, (row, column), 1)
@@ -94,12 +94,12 @@ def _runs(panel: Panel, shape: tuple[int, ...], length: float, rng: np.random.Ge
     return marks
 
 
-def _unit(values: Floats, known: Bools, panel: Panel) -> Floats:
+def _unit(values: Floats, target_mask: Bools, panel: Panel) -> Floats:
     """[N, C] the mean distance of a series' known values from their mean; 1 where that is 0."""
     offsets, lengths = panel.offsets[:-1], panel.lengths
-    count = np.maximum(np.add.reduceat(known.astype(np.int64), offsets), 1)
-    mean = np.add.reduceat(np.where(known, values, 0.0), offsets) / count
-    distance = np.abs(np.where(known, values - np.repeat(mean, lengths, axis=0), 0.0))
+    count = np.maximum(np.add.reduceat(target_mask.astype(np.int64), offsets), 1)
+    mean = np.add.reduceat(np.where(target_mask, values, 0.0), offsets) / count
+    distance = np.abs(np.where(target_mask, values - np.repeat(mean, lengths, axis=0), 0.0))
     unit = np.add.reduceat(distance, offsets) / count
     return np.repeat(np.where(unit > 0, unit, 1.0), lengths, axis=0)
 
@@ -107,17 +107,17 @@ def _unit(values: Floats, known: Bools, panel: Panel) -> Floats:
 def _error(
     method: str,
     panel: Panel,
-    treated: Treated,
-    hidden: Bools,
+    transformed: Treated,
+    hidden_mask: Bools,
     plan: CleaningPlan,
-    unit: Floats,
+    scale: Floats,
 ) -> float:
     """Mean absolute error in units at the hidden cells that the method fills; NaN if there is
     none."""
     left = Treated(
-        np.where(hidden, np.nan, treated.values), treated.counted & ~hidden, treated.outliers
+        np.where(hidden_mask, np.nan, transformed.values), transformed.counted & ~hidden_mask, transformed.outliers
     )
-    targets = hidden.shape[1]
+    targets = hidden_mask.shape[1]
     told = np.asarray(left.counted.any(axis=1))
     filling = replace(
         plan.filling, methods=(method,) * targets, learned={}, weights={}, longest_gap=None
@@ -125,7 +125,7 @@ def _error(
     plan = replace(plan, filling=filling.learn(left.values, left.counted, panel, told))
     plan = fitted(plan, left, panel, told)
     filled = plan.filling.apply(left.values, left.counted, panel, estimate_of(plan))
-    asked = hidden & filled.visible
+    asked = hidden_mask & filled.visible
     if not asked.any():
         return float("nan")
-    return float((np.abs(filled.inputs - treated.values) / unit)[asked].mean())
+    return float((np.abs(filled.inputs - transformed.values) / scale)[asked].mean())

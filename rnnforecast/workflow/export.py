@@ -112,7 +112,7 @@ def _windows(run: Run, listener: Listener) -> tuple[Windows, Ints, Ints] | None:
             laid,
             treat(run.plan, laid.panel),
             horizon=run.architecture.horizon,
-            estimate=estimate_of(run.plan),
+            rnn_imputer=estimate_of(run.plan),
         )
     except DataError as error:
         listener.warn(
@@ -135,21 +135,21 @@ def _windows(run: Run, listener: Listener) -> tuple[Windows, Ints, Ints] | None:
 
 
 def _write(
-    folder: Path, run: Run, number: int, cut: tuple[Windows, Ints, Ints] | None
+    folder: Path, run: Run, member_index: int, test_windows: tuple[Windows, Ints, Ints] | None
 ) -> dict[str, Any]:
     """Writes one member, tries it, and says what there is to say of the file."""
-    member = run.members[number]
-    name = "model.onnx" if len(run.members) == 1 else f"model-{number + 1}.onnx"
+    member = run.members[member_index]
+    name = "model.onnx" if len(run.members) == 1 else f"model-{member_index + 1}.onnx"
     a = member.net.architecture
-    history = trial(a, TRIED) if cut is None else real(*cut, a.steps_read)
+    history = trial(a, TRIED) if test_windows is None else real(*test_windows, a.steps_read)
     try:
         found = exporting.export(
             member.net, _wanted(run, member), member.residuals, history, folder / name
         )
     except exporting.NotExportable as error:
-        which = "the network" if len(run.members) == 1 else f"network {number + 1}"
+        which = "the network" if len(run.members) == 1 else f"network {member_index + 1}"
         raise UsageError(Problem(which, f"cannot be exported: {error}")) from error
-    return {"file": name, "member": number + 1, **found}
+    return {"file": name, "member": member_index + 1, **found}
 
 
 def _wanted(run: Run, member: Member) -> Wanted:
@@ -189,7 +189,7 @@ def _facts(run: Run, folder: Path, models: list[dict[str, Any]]) -> dict[str, An
         "columns": columns(
             plan.features,
             frequency.parse(plan.rules.frequency),
-            gaps=plan.rules.irregular == "keep",
+            is_irregular=plan.rules.irregular == "keep",
         ),
         "items": list(run.items),
         "members": len(run.members),

@@ -65,13 +65,13 @@ class Draft:
     findings: list[str]
 
 
-def init(data: str, path: Path, *, overrides: Sequence[str] = (), replace: bool = False) -> Draft:
+def init(data: str, path: Path, *, overrides: Sequence[str] = (), overwrite: bool = False) -> Draft:
     """Writes a commented spec for the file `data` to `path`; returns it with the findings.
 
     `overrides` are keys already known (``data.time_format=%d/%m/%Y``). Raises DataError where the
     file cannot be read and OutputError where `path` exists, unless it may be replaced.
     """
-    if path.exists() and not replace:
+    if path.exists() and not overwrite:
         raise OutputError(
             Problem(
                 str(path), "the file exists already", "choose another name with -o, or add --force"
@@ -150,14 +150,14 @@ def _laid(plan: CleaningPlan, table: Table) -> Panel:
     return lay(dataclasses.replace(plan, rules=rules), table, skip_faulty=True).panel
 
 
-def _values(seed: Spec, found: dict[str, object], keys: list[str]) -> dict[str, dict[str, object]]:
+def _values(base_spec: Spec, detected: dict[str, object], keys: list[str]) -> dict[str, dict[str, object]]:
     """The sections to write: `keys` with what was found, or else what the seed has."""
     values: dict[str, dict[str, object]] = {}
     for key in keys:
         section, name = key.split(".")[:2]  # model.options.name is part of model.options
-        held = getattr(getattr(seed, section), name)
+        held = getattr(getattr(base_spec, section), name)
         plain = list(held) if isinstance(held, tuple) else held
-        values.setdefault(section, {})[name] = found.get(key, plain)
+        values.setdefault(section, {})[name] = detected.get(key, plain)
     return values
 
 
@@ -169,8 +169,8 @@ def _sentence(reason: str) -> str:
     return reason.rstrip(".")
 
 
-def _headline(size: int, panel: Panel) -> str:
-    series = "one series" if size == 1 else f"{size:,} series"
+def _headline(n_series: int, panel: Panel) -> str:
+    series = "one series" if n_series == 1 else f"{n_series:,} series"
     if len(panel.targets_names) > 1:
         series += f" of {len(panel.targets_names):,} targets"
     return f"A spec for {series}; every key not written here is automatic."
@@ -199,7 +199,7 @@ def _findings(
     table: Table,
     panel: Panel,
     changes: Changes,
-    more: Candidates,
+    candidates: Candidates,
     *,
     season: str,
     horizon: str,
@@ -217,10 +217,10 @@ def _findings(
         f"series     {series}: {_sentence(roles.reasons['series'])}",
         f"targets    {shortened(roles.targets)}: {_sentence(roles.reasons['targets'])}",
     ]
-    for role, names in more.found.items():
+    for role, names in candidates.found.items():
         if names:
             lines.append(f"{role:<10} {', '.join(names)}: {REASONS[role]}")
-    used = {name for names in more.found.values() for name in names}
+    used = {name for names in candidates.found.values() for name in names}
     if others := [name for name in roles.others if name not in used]:
         lines.append(f"not used   {', '.join(others)}")
     lines += [

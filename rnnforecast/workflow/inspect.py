@@ -60,7 +60,7 @@ def inspect(
     folder: Path,
     out: Path,
     *,
-    asked: Asked = AS_NAMED,
+    request: Asked = AS_NAMED,
     data: Sequence[str] | None = None,
     listener: Listener | None = None,
 ) -> Looked:
@@ -71,10 +71,10 @@ def inspect(
     """
     listener = listener or Silent()
     run = load_run(folder)
-    check_member(asked.member, len(run.members))
-    place, cleaned = _clean(run, asked, data)
+    check_member(request.member, len(run.members))
+    place, cleaned = _clean(run, request, data)
     with whole_folder(out, replace_if=JSON) as partial:  # first: a place that is taken fails now
-        window = Window(run, asked.member, cleaned, place)
+        window = Window(run, request.member, cleaned, place)
         found = window.inspected()
         looked = _write(partial, window, found, Looked(
             run=folder.resolve().name,
@@ -82,7 +82,7 @@ def inspect(
             series=found.scene.label,
             target=found.scene.target,
             origin=spoken(found.scene.stamp(-1)),
-            member=asked.member,
+            member=request.member,
             members=len(run.members),
             findings={},
         ))  # fmt: skip
@@ -91,20 +91,20 @@ def inspect(
     return looked
 
 
-def _clean(run: Run, asked: Asked, data: Sequence[str] | None) -> tuple[Place, Cleaned]:
+def _clean(run: Run, request: Asked, data: Sequence[str] | None) -> tuple[Place, Cleaned]:
     """The window to look at, and the data, cleaned as the run says."""
     laid = lay(run.plan, read_table(run.plan, data or run.source), skip_faulty=True)
     treated = treat(run.plan, laid.panel)
     horizon = run.architecture.horizon
-    place = find(asked, laid.panel, treated, horizon=horizon, plotted=run.plotted)
+    place = find(request, laid.panel, treated, horizon=horizon, plotted_series=run.plotted)
     beyond = place.origin + horizon - int(laid.panel.lengths[place.series])
     cleaned = finish(
         run.plan,
         laid,
         treated,
         horizon=horizon,
-        estimate=estimate_of(run.plan),
-        needed=max(beyond, 0),
+        rnn_imputer=estimate_of(run.plan),
+        required_steps=max(beyond, 0),
     )
     return place, cleaned
 
@@ -112,14 +112,14 @@ def _clean(run: Run, asked: Asked, data: Sequence[str] | None) -> tuple[Place, C
 class Window:
     """One window of a panel, and the network that forecasts it."""
 
-    def __init__(self, run: Run, member: int, cleaned: Cleaned, place: Place) -> None:
-        self.run, self.cleaned, self.place = run, cleaned, place
+    def __init__(self, run: Run, member: int, cleaned: Cleaned, location: Place) -> None:
+        self.run, self.cleaned, self.place = run, cleaned, location
         self.net = run.members[member - 1].net
         self.a = self.net.architecture
         self.windows = windows_of(cleaned, [self.a], device.of(self.net), run.items)
         self.joint = self.a.channels > 1
         self.channels = 1 if self.joint else len(cleaned.panel.targets_names)
-        self.channel = place.target if self.joint else 0
+        self.channel = location.target if self.joint else 0
         """Of the target, among those that are forecast at once."""
 
     def inspected(self) -> Inspected:
@@ -160,10 +160,10 @@ class Window:
         begins = [*(end - size for end in ends[:-1]), -self.a.steps_read]
         return tuple(zip(begins, ends, strict=True))[::-1]
 
-    def _slices(self, stretches: Sequence[tuple[int, int]]) -> list[slice]:
+    def _slices(self, lag_ranges: Sequence[tuple[int, int]]) -> list[slice]:
         """Stretches as steps of what is read, from the oldest."""
         read = self.a.steps_read
-        return [slice(begin + read, end + read) for begin, end in stretches]
+        return [slice(begin + read, end + read) for begin, end in lag_ranges]
 
     def _items(self, series: Ints) -> Ints:
         return series * self.channels + (0 if self.joint else self.place.target)
@@ -196,14 +196,14 @@ class Window:
             segment=self.a.segment,
         )
 
-    def _importance(self, stretches: Sequence[tuple[int, int]]) -> Importance | None:
+    def _importance(self, lag_ranges: Sequence[tuple[int, int]]) -> Importance | None:
         covariates = named(self.run.plan.features, self.cleaned.panel)
-        index = self._sample(len(stretches) + len(covariates))
+        index = self._sample(len(lag_ranges) + len(covariates))
         if len(index.item) < 2:
             return None
         parts = [
             probing.Part(f"{begin}", stretch=steps)
-            for (begin, _), steps in zip(stretches, self._slices(stretches), strict=True)
+            for (begin, _), steps in zip(lag_ranges, self._slices(lag_ranges), strict=True)
         ]
         parts += [
             probing.Part(one.name, table=one.table, columns=one.columns) for one in covariates
@@ -213,7 +213,7 @@ class Window:
             score=self._score(index), repeats=REPEATS, seed=int(self.run.facts["seed"]),
         )  # fmt: skip
         deviation = changes.std(1, ddof=1) / np.sqrt(REPEATS)
-        lags = [*stretches, *(None for _ in covariates)]
+        lags = [*lag_ranges, *(None for _ in covariates)]
         bars = tuple(
             Bar(part.name, float(mean), float(uncertain), lag)
             for part, mean, uncertain, lag in zip(
@@ -222,17 +222,17 @@ class Window:
         )
         return Importance(error, bars, len(index.item), REPEATS)
 
-    def _sample(self, inputs: int) -> Index:
+    def _sample(self, n_inputs: int) -> Index:
         """Series (as items) and origins of windows like those that training validates with."""
         panel, a = self.cleaned.panel, self.a
-        each = inputs * -(-a.lookback // a.segment) * a.recurrent.layers
+        each = n_inputs * -(-a.lookback // a.segment) * a.recurrent.layers
         most = int(np.clip(WORK // each, FEW_WINDOWS, WINDOWS))
         nothing = np.empty(0, dtype=np.int64)
         try:
             parts = split(panel.lengths, horizon=a.horizon, season=a.season, channels=1)
         except DataError:  # no series is long enough
             return Index(nothing, nothing, nothing)
-        index = validation(parts, horizon=a.horizon, channels=1, most=most)
+        index = validation(parts, horizon=a.horizon, channels=1, max_windows=most)
         if not len(index.item):
             tested = np.flatnonzero(parts.test_origin >= 0)[:most]
             index = Index(tested, parts.test_origin[tested], parts.test_origin[tested] + a.horizon)
@@ -268,30 +268,30 @@ def _mean(values: Floats, axis: int) -> Floats:
     return mean
 
 
-def _write(folder: Path, window: Window, found: Inspected, looked: Looked) -> Looked:
+def _write(folder: Path, inspector: Window, inspection: Inspected, result: Looked) -> Looked:
     """The pictures, the page and the numbers are in `folder`."""
     # matplotlib takes half a second to load: not before the place and the data are known to be good
     from rnnforecast.output.inspection.page import page, sections
 
-    parts = sections(found)
+    parts = sections(inspection)
     for part in parts:
         write_bytes(folder / f"{part.name}.png", part.png)
-    looked = Looked(**{**asdict(looked), "findings": {part.name: part.finding for part in parts}})
-    text = page(f"Inside the run {looked.run}", _lines(window, found, looked), parts)
+    result = Looked(**{**asdict(result), "findings": {part.name: part.finding for part in parts}})
+    text = page(f"Inside the run {result.run}", _lines(inspector, inspection, result), parts)
     write_text(folder / HTML, text)
-    versions = {"versions": window.run.facts["versions"]}
-    write_json(folder / JSON, found.to_json() | asdict(looked) | versions)
-    return looked
+    versions = {"versions": inspector.run.facts["versions"]}
+    write_json(folder / JSON, inspection.to_json() | asdict(result) | versions)
+    return result
 
 
-def _lines(window: Window, found: Inspected, looked: Looked) -> list[str]:
+def _lines(inspector: Window, inspection: Inspected, result: Looked) -> list[str]:
     """What was looked at: the window, and the network."""
-    a, scene = window.a, found.scene
+    a, scene = inspector.a, inspection.scene
     name = scene.label if scene.label == scene.target else f"{scene.label}, {scene.target}"
-    which = f"Network {looked.member} of {looked.members}" if looked.members > 1 else "Network"
+    which = f"Network {result.member} of {result.members}" if result.members > 1 else "Network"
     layers = f"{a.recurrent.layers:,} layer{'s' * (a.recurrent.layers > 1)}"
     reads = f"it reads {a.lookback:,} steps, {a.segment:,} at once"
     return [
-        f"{name}: {a.horizon:,} steps from {spoken(scene.stamp(0))}, known up to {looked.origin}.",
+        f"{name}: {a.horizon:,} steps from {spoken(scene.stamp(0))}, known up to {result.origin}.",
         f"{which}: {a.recurrent.backbone}, {layers} of {a.hidden_size:,} units; {reads}.",
     ]

@@ -38,7 +38,7 @@ class Place:
 
 
 def find(
-    asked: Asked, panel: Panel, treated: Treated, *, horizon: int, plotted: Sequence[str]
+    request: Asked, panel: Panel, transformed: Treated, *, horizon: int, plotted_series: Sequence[str]
 ) -> Place:
     """The window that is asked for; UsageError, naming what there is, where there is none.
 
@@ -46,54 +46,54 @@ def find(
     less one horizon, so that what happened then can be drawn.
     """
     labels = panel.labels().tolist()
-    default = next((label for label in plotted if label in labels), labels[0])
-    if not panel.keys.shape[1] and asked.series not in (None, *labels):
+    default = next((label for label in plotted_series if label in labels), labels[0])
+    if not panel.keys.shape[1] and request.series not in (None, *labels):
         found, cure = "the data are one series, which has no name", "leave it out"
         if len(panel.targets_names) > 1:
             cure += f"; --target takes one of {shortened(panel.targets_names)}"
         raise UsageError(Problem("--series", found, cure))
-    series = _among("--series", asked.series or default, labels, "series")
+    series = _among("--series", request.series or default, labels, "series")
     targets = panel.targets_names
-    target = _among("--target", asked.target or targets[0], targets, "target")
-    first = first_observed(treated.counted, panel.offsets).reshape(panel.size, -1)[series, target]
+    target = _among("--target", request.target or targets[0], targets, "target")
+    first = first_observed(transformed.counted, panel.offsets).reshape(panel.size, -1)[series, target]
     length = int(panel.lengths[series])
     if first >= length:
         found = f"the series '{labels[series]}' has no value of '{targets[target]}'"
         raise UsageError(Problem("--series", found, f"there are {shortened(labels)}"))
-    if asked.origin is None:
+    if request.origin is None:
         before = length - horizon
         return Place(series, target, before if before > first else length)
-    return Place(series, target, _origin(asked.origin, panel, series, int(first)))
+    return Place(series, target, _origin(request.origin, panel, series, int(first)))
 
 
-def check_member(number: int, members: int) -> None:
+def check_member(member: int, n_members: int) -> None:
     """UsageError where there is no such network."""
-    if not 1 <= number <= members:
-        has = "the run has one network" if members == 1 else f"the run has {members:,} networks"
-        cure = "leave it out" if members == 1 else f"give a number from 1 to {members:,}"
-        raise UsageError(Problem(f"--member {number}", has, cure))
+    if not 1 <= member <= n_members:
+        has = "the run has one network" if n_members == 1 else f"the run has {n_members:,} networks"
+        cure = "leave it out" if n_members == 1 else f"give a number from 1 to {n_members:,}"
+        raise UsageError(Problem(f"--member {member}", has, cure))
 
 
-def _among(option: str, name: str, names: Sequence[str], what: str) -> int:
+def _among(option: str, name: str, names: Sequence[str], kind: str) -> int:
     if name in names:
         return list(names).index(name)
     near = difflib.get_close_matches(name, names, 3, 0.5)
     cure = f"did you mean {' or '.join(near)}?" if near else f"there are {shortened(names)}"
-    raise UsageError(Problem(option, f"there is no {what} '{name}'", cure))
+    raise UsageError(Problem(option, f"there is no {kind} '{name}'", cure))
 
 
-def _origin(text: str, panel: Panel, series: int, first: int) -> int:
+def _origin(text: str, panel: Panel, series: int, first_step: int) -> int:
     """The number of steps up to the stamp that `text` writes; `first` is the first observed."""
     length = int(panel.lengths[series])
     begin = np.zeros(panel.size, dtype=np.int64)
     stamps = panel.shown(panel.stamps(begin, length))[series]  # [length]
-    ends = f"the series runs from {spoken(stamps[first])} to {spoken(stamps[-1])}"
+    ends = f"the series runs from {spoken(stamps[first_step])} to {spoken(stamps[-1])}"
     try:
         moment = _moment(text, panel) if stamps.dtype.kind == "M" else np.int64(int(text))
     except ValueError as error:
         found = f"'{text}' is no stamp of these data"
         raise UsageError(Problem("--origin", found, ends)) from error
-    if not stamps[first] <= moment <= stamps[-1]:
+    if not stamps[first_step] <= moment <= stamps[-1]:
         raise UsageError(Problem("--origin", f"there is nothing to forecast from at {text}", ends))
     return int(np.searchsorted(stamps, moment, side="right"))
 

@@ -70,7 +70,7 @@ def predict(
     data: Sequence[str] | None = None,
     horizon: int | None = None,
     plots: bool = True,
-    asked: Asked = AS_IN_THE_SPEC,
+    extra_tables: Asked = AS_IN_THE_SPEC,
     listener: Listener | None = None,
 ) -> Predicted:
     """Forecasts every series of the data from its end and writes the result to `out`.
@@ -90,7 +90,7 @@ def predict(
     for member in run.members:
         member.net.to(place)
     steps = horizon or run.architecture.horizon
-    wanted_totals, wanted_paths = asked.settled(run, steps, files=out != "-")
+    wanted_totals, wanted_paths = extra_tables.settled(run, steps, allow_files=out != "-")
     table = read_table(run.plan, data or run.source)
     laid = lay(run.plan, table, skip_faulty=True)
     cleaned = finish(
@@ -98,8 +98,8 @@ def predict(
         laid,
         treat(run.plan, laid.panel),
         horizon=_in_blocks(steps, run),
-        estimate=estimate_of(run.plan),
-        needed=steps,
+        rnn_imputer=estimate_of(run.plan),
+        required_steps=steps,
     )
     panel = cleaned.panel
     warnings = tuple(_warnings(run, cleaned, steps))
@@ -107,7 +107,7 @@ def predict(
         listener.warn(line)
     levels = levels_with_median(run.quantiles)
     rules = replace(run.rules, quantiles=levels)
-    whole = forecast(run.members, cleaned, panel.lengths, rules=rules, horizon=steps)
+    whole = forecast(run.members, cleaned, panel.lengths, postprocessing=rules, horizon=steps)
     wanted = [levels.index(level) for level in run.quantiles]
     found = Forecasts(whole.yhat, whole.quantiles[..., wanted])
     more = _asked_tables(run, panel, whole, wanted_totals, wanted_paths)
@@ -136,14 +136,14 @@ def _in_blocks(steps: int, run: Run) -> int:
     return -(-steps // trained) * trained
 
 
-def _summary(out: str, cleaned: Cleaned, found: Forecasts, warnings: tuple[str, ...]) -> Predicted:
+def _summary(out: str, cleaned: Cleaned, forecasts: Forecasts, warnings: tuple[str, ...]) -> Predicted:
     panel, skipped = cleaned.panel, cleaned.changes.skipped
-    failed = _failed(cleaned, found)
-    stamps = panel.stamps(panel.lengths, found.yhat.shape[1])
+    failed = _failed(cleaned, forecasts)
+    stamps = panel.stamps(panel.lengths, forecasts.yhat.shape[1])
     return Predicted(
         out=str(Path(out)),
         series=panel.size,
-        horizon=found.yhat.shape[1],
+        horizon=forecasts.yhat.shape[1],
         failed=failed,
         skipped={label: why for label, why in skipped.items() if label not in failed},
         first=spoken(stamps.min(), panel.zone),
@@ -152,14 +152,14 @@ def _summary(out: str, cleaned: Cleaned, found: Forecasts, warnings: tuple[str, 
     )
 
 
-def _write_table(path: str, run: Run, panel: Panel, found: Forecasts) -> None:
+def _write_table(path: str, run: Run, panel: Panel, forecasts: Forecasts) -> None:
     frame = forecast_frame(
         panel.keys,
-        panel.stamps(panel.lengths, found.yhat.shape[1]),
+        panel.stamps(panel.lengths, forecasts.yhat.shape[1]),
         time=run.plan.reading.time,
         targets=panel.targets_names,
-        yhat=found.yhat,
-        quantiles=found.quantiles,
+        yhat=forecasts.yhat,
+        quantiles=forecasts.quantiles,
         levels=run.quantiles,
     )
     daily = panel.frequency.coarser_than_a_day
@@ -173,78 +173,78 @@ def _write_table(path: str, run: Run, panel: Panel, found: Forecasts) -> None:
 
 
 def _asked_tables(
-    run: Run, panel: Panel, found: Forecasts, steps: tuple[int, ...], paths: int
+    run: Run, panel: Panel, forecasts: Forecasts, total_steps: tuple[int, ...], n_paths: int
 ) -> dict[str, pd.DataFrame]:
     """Totals and paths, as far as they are asked for, by name."""
     frames = {}
-    if steps:
-        frames["totals"] = totals(run, panel, found, steps)
-    if paths:
-        frames["paths"] = sample(run, panel, found, paths)
+    if total_steps:
+        frames["totals"] = totals(run, panel, forecasts, total_steps)
+    if n_paths:
+        frames["paths"] = sample(run, panel, forecasts, n_paths)
     return frames
 
 
 def _write_asked(
-    place: Callable[[str], Path], panel: Panel, frames: Mapping[str, pd.DataFrame]
+    path_for: Callable[[str], Path], panel: Panel, frames: Mapping[str, pd.DataFrame]
 ) -> None:
     """The tables, each in the file that `place` has for its name."""
     daily = panel.frequency.coarser_than_a_day
     for name, frame in frames.items():
         zones = {"timezone": panel.timezone, "zone": panel.zone}
-        write_forecast(place(name), frame, daily=daily, **zones)
+        write_forecast(path_for(name), frame, daily=daily, **zones)
 
 
-def _draw(folder: Path, run: Run, panel: Panel, found: Forecasts, drawn: Ints) -> int:
+def _draw(folder: Path, run: Run, panel: Panel, forecasts: Forecasts, series: Ints) -> int:
     """Plots of the series `drawn`, beside the seasonal naive; how many, no folder where none."""
-    if not len(drawn):
+    if not len(series):
         return 0
     # matplotlib takes half a second to load: not for those who want no plots
     from rnnforecast.pipeline.series_plots import draw
 
-    chosen = panel.select(np.isin(np.arange(panel.size), drawn))
+    chosen = panel.select(np.isin(np.arange(panel.size), series))
     naive = seasonal_naive(
         chosen.targets,
         chosen.offsets,
         season=run.architecture.season,
-        horizon=found.yhat.shape[1],
+        horizon=forecasts.yhat.shape[1],
         ends=chosen.offsets[1:],
     )
     folder.mkdir()
     return draw(
         folder,
         panel,
-        drawn,
+        series,
         panel.lengths,
-        found,
+        forecasts,
         quantiles=run.quantiles,
-        most=run.plots,
-        naive=naive,
-        baseline=naive_name(run.architecture.season),
+        max_targets=run.plots,
+        naive_forecast=naive,
+        baseline_name=naive_name(run.architecture.season),
     )
 
 
-def _part_failed(predicted: Predicted) -> PartFailed:
-    failed = predicted.failed
+def _part_failed(result: Predicted) -> PartFailed:
+    failed = result.failed
     names = ", ".join(f"{label} ({why})" for label, why in list(failed.items())[:SHOWN])
     more = f" … and {len(failed) - SHOWN:,} more" if len(failed) > SHOWN else ""
     return PartFailed(
         Problem(
             "",
             f"{len(failed):,} series lack a forecast: {names}{more}",
-            f"the forecasts of {predicted.series:,} series were written to {predicted.out}; "
+            f"the forecasts of {result.series:,} series were written to {result.out}; "
             "see 'rnnforecast check' for what is wrong with the others",
         )
     )
 
 
-def _failed(cleaned: Cleaned, found: Forecasts) -> dict[str, str]:
+def _failed(cleaned: Cleaned, forecasts: Forecasts) -> dict[str, str]:
     """The series that cannot be forecast; a series too short by the spec's own rule is none."""
     by_rule = cleaned.changes.series.loc[
         cleaned.changes.series["too_short"] & (cleaned.changes.series["observed"] > 0), "label"
     ]
     short = set(by_rule)
     failed = {label: why for label, why in cleaned.changes.skipped.items() if label not in short}
-    unknown = np.asarray(np.isnan(found.yhat).any(axis=1))  # [S, C]
+    unknown = np.asarray(np.isnan(forecasts.yhat).any(axis=1))  # [S, C]
     partly = np.asarray(unknown.any(axis=1))
     names = np.array(cleaned.panel.targets_names)
     whys = (f"no value of {shortened(names[row])}" for row in unknown[partly])

@@ -42,13 +42,13 @@ class Asked:
     def __bool__(self) -> bool:
         return bool(self.totals or self.paths)
 
-    def settled(self, run: Run, steps: int, *, files: bool) -> tuple[tuple[int, ...], int]:
+    def settled(self, run: Run, steps: int, *, allow_files: bool) -> tuple[tuple[int, ...], int]:
         """Totals and paths of a forecast of so many steps, the spec's as far as they fit.
 
         `files` says that there can be files beside the forecast. UsageError where what is asked
         for here does not fit.
         """
-        if self and not files:
+        if self and not allow_files:
             found = "the forecast goes to stdout, and totals and paths are files beside it"
             raise UsageError(Problem("-o -", found, "give -o a file or a folder"))
         for total in self.totals or ():
@@ -60,8 +60,8 @@ class Asked:
                         f"ask for 1 to {steps} of them, or for a longer horizon",
                     )
                 )
-        totals = tuple(each for each in run.totals if each <= steps and files)
-        paths = run.paths if files else 0
+        totals = tuple(each for each in run.totals if each <= steps and allow_files)
+        paths = run.paths if allow_files else 0
         return (
             totals if self.totals is None else self.totals,
             paths if self.paths is None else self.paths,
@@ -73,25 +73,25 @@ def beside(out: Path, name: str) -> Path:
     return out.with_name(f"{out.stem}-{name}{out.suffix}")
 
 
-def totals(run: Run, panel: Panel, found: Forecasts, steps: Sequence[int]) -> pd.DataFrame:
+def totals(run: Run, panel: Panel, forecasts: Forecasts, total_steps: Sequence[int]) -> pd.DataFrame:
     """The table of totals; `found` has the quantiles of `levels_with_median`."""
     levels = levels_with_median(run.quantiles)
-    ends = np.asarray(steps) - 1
-    shape = (panel.size, found.yhat.shape[2], len(steps))
+    ends = np.asarray(total_steps) - 1
+    shape = (panel.size, forecasts.yhat.shape[2], len(total_steps))
     yhat, quantiles = np.empty(shape), np.empty((*shape, len(levels)))
-    for some, drawn in _drawn(run, found, FOR_TOTALS):
+    for some, drawn in _drawn(run, forecasts, FOR_TOTALS):
         added = drawn.cumsum(-1)[..., ends]  # [s, C, count, T]
         # between two sums of whole numbers lies what is none
         between = np.moveaxis(np.quantile(added, levels, axis=2), 0, -1)  # [s, C, T, Q]
         quantiles[some] = run.plan.bounds.respect(between, axis=1)
         yhat[some] = quantiles[some][..., levels.index(0.5)]
     if any(member.net.architecture.loss in MEANS for member in run.members):
-        yhat = found.yhat.cumsum(1)[:, ends].swapaxes(1, 2)  # means add up
+        yhat = forecasts.yhat.cumsum(1)[:, ends].swapaxes(1, 2)  # means add up
     wanted = [levels.index(level) for level in run.quantiles]
     frame = totals_frame(
         panel.keys,
-        panel.stamps(panel.lengths, found.yhat.shape[1]),
-        steps=steps,
+        panel.stamps(panel.lengths, forecasts.yhat.shape[1]),
+        steps=total_steps,
         targets=panel.targets_names,
         yhat=yhat,
         quantiles=quantiles[..., wanted],
@@ -100,12 +100,12 @@ def totals(run: Run, panel: Panel, found: Forecasts, steps: Sequence[int]) -> pd
     return frame.dropna(subset="yhat")
 
 
-def sample(run: Run, panel: Panel, found: Forecasts, count: int) -> pd.DataFrame:
+def sample(run: Run, panel: Panel, forecasts: Forecasts, n_paths: int) -> pd.DataFrame:
     """The table of `count` sample paths a series and target; `found` as for `totals`."""
-    parts = [drawn for _, drawn in _drawn(run, found, count)]
+    parts = [drawn for _, drawn in _drawn(run, forecasts, n_paths)]
     frame = paths_frame(
         panel.keys,
-        panel.stamps(panel.lengths, found.yhat.shape[1]),
+        panel.stamps(panel.lengths, forecasts.yhat.shape[1]),
         time=run.plan.reading.time,
         targets=panel.targets_names,
         values=np.concatenate(parts),
@@ -113,16 +113,16 @@ def sample(run: Run, panel: Panel, found: Forecasts, count: int) -> pd.DataFrame
     return frame.dropna(subset="yhat")
 
 
-def _drawn(run: Run, found: Forecasts, count: int) -> Iterator[tuple[slice, Floats]]:
+def _drawn(run: Run, forecasts: Forecasts, n_paths: int) -> Iterator[tuple[slice, Floats]]:
     """Some series at a time and their paths `[s, C, count, H]` in original units."""
-    size, horizon, targets = found.yhat.shape
+    size, horizon, targets = forecasts.yhat.shape
     levels = levels_with_median(run.quantiles)
-    normal = draw(stretched(run.dependence, horizon), count, seed=SEED)
-    each = max(1, AT_ONCE // (count * horizon * targets))
+    normal = draw(stretched(run.dependence, horizon), n_paths, seed=SEED)
+    each = max(1, AT_ONCE // (n_paths * horizon * targets))
     for begin in range(0, size, each):
         some = slice(begin, min(begin + each, size))
         of_targets = [
-            paths(normal, found.quantiles[some, :, target], levels) for target in range(targets)
+            paths(normal, forecasts.quantiles[some, :, target], levels) for target in range(targets)
         ]
         drawn = np.stack(of_targets, -1)  # [s, count, H, C]
         yield some, np.moveaxis(run.plan.bounds.respect(drawn), -1, 1)

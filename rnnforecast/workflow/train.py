@@ -57,8 +57,8 @@ def train(
     overrides: Sequence[str] = (),
     resume: bool = False,
     listener: Listener | None = None,
-    asked_to_stop: Callable[[], bool] = lambda: False,
-    team: Team = ALONE,
+    should_stop: Callable[[], bool] = lambda: False,
+    distributed: Team = ALONE,
 ) -> Trained:
     """Trains what the spec at `path` says and writes the run to `folder`.
 
@@ -68,7 +68,7 @@ def train(
     """
     recorder = Recorder(listener or Silent())
     prepared = prepare(path, overrides)
-    session = Session(prepared, folder, recorder, asked_to_stop, team)
+    session = Session(prepared, folder, recorder, should_stop, distributed)
     unfinished = session.unfinished() if resume else None
     if resume and unfinished is None:
         finished = _finished(folder, session.identity)
@@ -81,7 +81,7 @@ def train(
     for line in _warnings(prepared, session):
         recorder.warn(line)
     # first, so that a place that cannot be written fails now
-    with new_run(folder) if team.leads else nullcontext() as partial:
+    with new_run(folder) if distributed.leads else nullcontext() as partial:
         fitted = session.run(unfinished)
         trained = Trained(
             folder=folder,
@@ -97,22 +97,22 @@ def train(
         if partial is not None:
             _write(partial, prepared, session, fitted, trained)
             write_text(partial / "log.jsonl", recorder.lines())
-    if team.leads and not trained.interrupted:
+    if distributed.leads and not trained.interrupted:
         session.checkpoint_file.unlink(missing_ok=True)
     return trained
 
 
 def _write(
-    folder: Path, prepared: Prepared, session: Session, fitted: Fitted, trained: Trained
+    folder: Path, prepared: Prepared, session: Session, fit_result: Fitted, result: Trained
 ) -> None:
-    spec, panel, scored = session.spec, session.panel, fitted.scored
+    spec, panel, scored = session.spec, session.panel, fit_result.scored
     shown = spread_over(scored.smape, int(spec.forecast.plots))
     run = Run(
         plan=prepared.plan,
-        members=tuple(fitted.joined.members),
-        combination=fitted.joined.combination,
-        widening=fitted.joined.widening,
-        dependence=fitted.joined.dependence,
+        members=tuple(fit_result.joined.members),
+        combination=fit_result.joined.combination,
+        widening=fit_result.joined.widening,
+        dependence=fit_result.joined.dependence,
         items=session.items,
         quantiles=spec.forecast.quantiles,
         source=prepared.source,
@@ -126,9 +126,9 @@ def _write(
             "device": spec.training.device,
             "identity": session.identity,
             "data_sha256": session.data_hash,
-            "interrupted": fitted.interrupted,
+            "interrupted": fit_result.interrupted,
             "parameters": sum(
-                part.numel() for member in fitted.joined.members for part in member.net.parameters()
+                part.numel() for member in fit_result.joined.members for part in member.net.parameters()
             ),
         },
     )
@@ -136,58 +136,58 @@ def _write(
     write_text(folder / "spec.yaml", dump(prepared.given))
     write_text(folder / MARK, dump(spec))
     write_model(folder, run)
-    scores = {field.name: getattr(trained, field.name) for field in fields(trained)}
+    scores = {field.name: getattr(result, field.name) for field in fields(result)}
     del scores["folder"]  # the same run has the same bytes wherever it lies
     write_json(folder / "metrics.json", scores)
-    _write_history(folder, fitted)
+    _write_history(folder, fit_result)
     draw(
         folder / "plots",
         panel,
         scored.series[shown],
         session.split.test_origin,
-        fitted.held_out,
+        fit_result.held_out,
         quantiles=run.quantiles,
-        most=run.plots,
-        naive=scored.naive[shown],
-        baseline=trained.baseline,
+        max_targets=run.plots,
+        naive_forecast=scored.naive[shown],
+        baseline_name=result.baseline,
         actual=scored.actual[shown],
         note="held-out horizon",
     )
 
 
-def _write_history(folder: Path, fitted: Fitted) -> None:
+def _write_history(folder: Path, fit_result: Fitted) -> None:
     """`history.csv` and the plot of the (first network's) loss."""
     # of an ensemble also which network
-    names = list(fitted.rows[0]) if fitted.rows else [field.name for field in fields(Row)]
+    names = list(fit_result.rows[0]) if fit_result.rows else [field.name for field in fields(Row)]
     lines = [",".join(names)]
-    lines += [",".join(f"{row[name]:.9g}" for name in names) for row in fitted.rows]
+    lines += [",".join(f"{row[name]:.9g}" for name in names) for row in fit_result.rows]
     write_text(folder / "history.csv", "\n".join(lines) + "\n")
-    shown = [row for row in fitted.rows if row.get("member", 1) == 1]
+    shown = [row for row in fit_result.rows if row.get("member", 1) == 1]
     steps, losses, validated = (
         np.array([row[name] for row in shown], dtype=np.float64)
         for name in ("step", "train_loss", "validation_loss")
     )
     (folder / "plots").mkdir()
-    plot_loss(folder / "plots" / "loss", steps, losses, validated, fitted.best_step or None)
+    plot_loss(folder / "plots" / "loss", steps, losses, validated, fit_result.best_step or None)
 
 
-def _no_better(trained: Trained) -> Iterator[str]:
+def _no_better(result: Trained) -> Iterator[str]:
     """That the simplest forecast was as good, if it was."""
-    ours, naive = trained.ours["mase"], trained.seasonal_naive["mase"]
-    if ours >= naive and not trained.interrupted:
+    ours, naive = result.ours["mase"], result.seasonal_naive["mase"]
+    if ours >= naive and not result.interrupted:
         yield (
-            f"the {trained.baseline} forecast was no worse on the held-out horizon (MASE "
+            f"the {result.baseline} forecast was no worse on the held-out horizon (MASE "
             f"{naive:.3f}, ours {ours:.3f}): more history, another horizon or another season may "
             "help; with few series one horizon says little"
         )
 
 
-def _finished(folder: Path, identity: str) -> Trained | None:
+def _finished(folder: Path, fingerprint: str) -> Trained | None:
     """The finished run at `folder`, if it is one of the same spec and data."""
     if not folder.exists():
         return None
     run = load_run(folder)
-    if run.facts["identity"] != identity or run.facts["interrupted"]:
+    if run.facts["identity"] != fingerprint or run.facts["interrupted"]:
         return None
     stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     for name in ("ours", "seasonal_naive"):

@@ -26,11 +26,11 @@ WINDOWS = 8192
 
 
 def first_choice(
-    architecture: Architecture,
-    emphasis: Emphasis,
+    config: Architecture,
+    sampling: Emphasis,
     index: Index,
-    some: Batch,
-    team: Team = ALONE,
+    scale_batch: Batch,
+    distributed: Team = ALONE,
 ) -> Choice:
     """The better of `KINDS` on the windows of `index`, which are not trained on.
 
@@ -38,14 +38,14 @@ def first_choice(
     series, is taken where it is ahead of the map that was fitted to all of them: then the series
     have little in common that a map could say. `some` windows tell the unit of the nets.
     """
-    windows, losses = emphasis.windows, {}
+    windows, losses = sampling.windows, {}
     for kind in KINDS:
-        net = Forecaster(replace(architecture, first=kind)).to(windows.device).eval()
-        net.measure(some.history, some.future, some.weight)
+        net = Forecaster(replace(config, first=kind)).to(windows.device).eval()
+        net.measure(scale_batch.history, scale_batch.future, scale_batch.weight)
         if kind == "linear":
-            fit_first(net, emphasis.evenly(WINDOWS), neighbours=emphasis.neighbours)
-        loss = mean_loss(net, windows, index.item, index.origin, emphasis.weighing)
-        loss = team.agreed(loss, windows.device)
+            fit_first(net, sampling.evenly(WINDOWS), neighbors=sampling.neighbours)
+        loss = mean_loss(net, windows, index.item, index.origin, sampling.weighing)
+        loss = distributed.agreed(loss, windows.device)
         losses[kind] = loss if math.isfinite(loss) else math.inf
     if losses["theta"] < losses["linear"]:
         return Choice(KEY, "theta", "ahead of a map of all series on the validation windows")

@@ -15,7 +15,7 @@ LAST_FIT_RATE = 0.5
 """Peak learning rate of the last fit, as a share of the first one's."""
 
 
-def recipe_of(spec: Training, place: device.Device, *, first: bool) -> Recipe:
+def recipe_of(spec: Training, torch_device: device.Device, *, is_first_fit: bool) -> Recipe:
     """The first fit's recipe, or the last one's: shorter, slower and to its end."""
     recipe = Recipe(
         max_steps=int(spec.max_steps),
@@ -25,13 +25,13 @@ def recipe_of(spec: Training, place: device.Device, *, first: bool) -> Recipe:
         clip_norm=spec.clip_norm,
         clip_value=spec.clip_value,
         patience=spec.patience if spec.early_stopping else None,
-        precision=device.precision(spec.precision, place),
+        precision=device.precision(spec.precision, torch_device),
         optimizer=spec.optimizer,
         l1=spec.l1,
         accumulate=spec.accumulate,
         average_last=spec.average_last,
     )
-    if first:
+    if is_first_fit:
         return recipe
     return replace(
         recipe,

@@ -71,9 +71,9 @@ def score(
     )
 
 
-def spread_over(smape: Floats, count: int) -> Ints:
+def spread_over(scores: Floats, count: int) -> Ints:
     """Places of up to `count` series from the best forecast to the worst, evenly between."""
-    order = np.argsort(smape, kind="stable")
+    order = np.argsort(scores, kind="stable")
     if len(order) <= count:
         return order
     return order[np.linspace(0, len(order) - 1, count).round().astype(np.int64)]

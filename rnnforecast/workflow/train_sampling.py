@@ -30,7 +30,7 @@ class Emphasis:
     def __init__(
         self,
         spec: Training,
-        architecture: Architecture,
+        config: Architecture,
         cleaned: Cleaned,
         ends: Ints,
         windows: Windows,
@@ -43,7 +43,7 @@ class Emphasis:
         items = None
         if spec.series_weight == "level":
             items = self.sizes if windows.joint else self.sizes.reshape(-1, 1)
-        spread = self._spread(architecture) if spec.window_weight == "spread" else None
+        spread = self._spread(config) if spec.window_weight == "spread" else None
         self.weighing = Weighing.of(steps, items, windows.device, spread)
 
     def _sizes(self, cleaned: Cleaned, ends: Ints) -> Floats:
@@ -63,24 +63,24 @@ class Emphasis:
         """Draws the windows."""
         origins = self.origins
         return Sampler(
-            first=origins.first,
-            last=origins.last,
-            limit=origins.limit,
-            weight=self.weights(),
+            first_origin=origins.first,
+            last_origin=origins.last,
+            target_end=origins.limit,
+            item_weight=self.weights(),
             batch_size=batch_size,
             seed=seed,
             device=self.windows.device,
             recency=RECENCY[self.spec.sample_origins],
         )
 
-    def evenly(self, most: int) -> Iterator[tuple[Batch, Ints]]:
+    def evenly(self, max_windows: int) -> Iterator[tuple[Batch, Ints]]:
         """About so many windows at most, of each item in proportion to how often it is drawn and
         evenly spaced over it, in batches; and of each window the stretch of its item's time that it
         lies in, of `STRETCHES`."""
         first, limit, count = self.origins.first, self.origins.limit, self._whole()
         share = np.where(count > 0, self.weights(), 0.0)
         share = share / share.sum()
-        wanted = np.diff(np.floor(np.cumsum([0.0, *share]) * most + 0.5).astype(np.int64))
+        wanted = np.diff(np.floor(np.cumsum([0.0, *share]) * max_windows + 0.5).astype(np.int64))
         each = np.minimum(wanted, count)
         item = np.arange(len(each)).repeat(each)
         number = np.arange(len(item)) - (np.cumsum(each) - each)[item]
@@ -103,7 +103,7 @@ class Emphasis:
         last = np.minimum(self.origins.last, np.maximum(limit - self.windows.horizon, first))
         return np.maximum(last - first + 1, 0)
 
-    def _spread(self, architecture: Architecture) -> Spread:
+    def _spread(self, config: Architecture) -> Spread:
         """The usual spread of each item is the mean of windows spaced evenly over it, each taken as
         at most `MOST` times their median: one wild value must not make all others small."""
         first, last = self.origins.first, self.origins.last
@@ -111,9 +111,9 @@ class Emphasis:
         share = np.linspace(0.0, 1.0, LOOKED_AT)
         origin = first[some, None] + np.rint(share * (last - first)[some, None]).astype(np.int64)
         item = some.repeat(LOOKED_AT)
-        found = spreads(architecture, self.windows, item, origin.reshape(-1))  # [W, C]
+        found = spreads(config, self.windows, item, origin.reshape(-1))  # [W, C]
         usual = np.zeros((len(first), found.shape[1]))
         found = found.reshape(len(some), LOOKED_AT, -1)
         most = MOST * np.median(found, axis=1, keepdims=True)
         usual[some] = np.minimum(found, most).mean(axis=1)
-        return Spread.of(architecture, usual, self.windows.device)
+        return Spread.of(config, usual, self.windows.device)

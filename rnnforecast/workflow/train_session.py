@@ -96,11 +96,11 @@ class Session:
         prepared: Prepared,
         folder: Path,
         listener: Listener,
-        asked_to_stop: Callable[[], bool],
-        team: Team = ALONE,
+        should_stop: Callable[[], bool],
+        distributed: Team = ALONE,
     ) -> None:
         """`folder` is where the run will be."""
-        self.listener, self.asked_to_stop, self.team = listener, asked_to_stop, team
+        self.listener, self.asked_to_stop, self.team = listener, should_stop, distributed
         spec = self.spec = prepared.spec
         self.cleaned, self.split = prepared.cleaned, prepared.split
         self.panel = self.cleaned.panel
@@ -109,15 +109,15 @@ class Session:
         place = folder.resolve()
         self.checkpoint_file = place.parent / f"{place.name}.checkpoint"
         try:
-            self.device = team.device(device.choose(spec.training.device))
+            self.device = distributed.device(device.choose(spec.training.device))
         except ValueError as error:
             cure = "set training.device to auto or cpu"
             raise UsageError(Problem("training.device", str(error), cure)) from None
         self.specs = members_of(prepared.opened, spec, self.cleaned)
         least = min(int(each.training.batch_size) for each in self.specs)
-        if least < team.size:
-            found = f"{least} windows cannot be shared by {team.size} processes"
-            raise SpecError(Problem("training.batch_size", found, f"set it to {team.size} or more"))
+        if least < distributed.size:
+            found = f"{least} windows cannot be shared by {distributed.size} processes"
+            raise SpecError(Problem("training.batch_size", found, f"set it to {distributed.size} or more"))
         self.architectures = [architecture_of(each, self.cleaned) for each in self.specs]
         smooth = any(each.items for each in self.architectures)
         self.items = tuple(item_names(self.panel)) if smooth else ()
@@ -143,11 +143,11 @@ class Session:
         self.kept: Weights = {}
         """The weights of finished fits, ``phase/member/name``."""
 
-    def _settle_first(self, before: dict[str, Any]) -> dict[str, Any]:
+    def _settle_first(self, earlier_results: dict[str, Any]) -> dict[str, Any]:
         """Settles the first forecast of the networks that leave it open, the first of them for all;
         what was found out before, and that."""
         open_ = [n for n, spec in enumerate(self.specs) if spec.model.first_forecast == "auto"]
-        kind = before.get("first")
+        kind = earlier_results.get("first")
         if kind is None:
             choice = self._first_choice(open_[0]) if open_ else None
             if choice is not None:
@@ -155,19 +155,19 @@ class Session:
             kind = "linear" if choice is None else choice.value
         self.spec, *self.specs = with_first([self.spec, *self.specs], kind)
         self.architectures = [architecture_of(each, self.cleaned) for each in self.specs]
-        return before | {"first": kind}
+        return earlier_results | {"first": kind}
 
-    def _first_choice(self, number: int) -> Choice:
+    def _first_choice(self, member_index: int) -> Choice:
         index = self._validation_index()
         if index is None:
             return Choice(FIRST_KEY, "linear", "there are no validation windows to judge by")
-        emphasis = self._emphasis(number, self.split.train_end)
+        emphasis = self._emphasis(member_index, self.split.train_end)
         some = self._draw(emphasis, MEASURED_WINDOWS, self.spec.training.seed)(0)
-        return first_choice(self.architectures[number], emphasis, index, some, self.team)
+        return first_choice(self.architectures[member_index], emphasis, index, some, self.team)
 
-    def _emphasis(self, number: int, ends: Ints) -> Emphasis:
+    def _emphasis(self, member_index: int, ends: Ints) -> Emphasis:
         """What a fit of the network `number` on the steps before `ends [S]` dwells on."""
-        architecture, spec = self.architectures[number], self.specs[number].training
+        architecture, spec = self.architectures[member_index], self.specs[member_index].training
         windows = self.windows.reaching(architecture.steps_read)
         return Emphasis(spec, architecture, self.cleaned, ends, windows, self._origins(ends))
 
@@ -189,11 +189,11 @@ class Session:
             )
         return found
 
-    def run(self, unfinished: Checkpoint | None = None) -> Fitted:
+    def run(self, resume_from: Checkpoint | None = None) -> Fitted:
         """All fits with the scores between them, from the start or from where it stopped."""
         before: dict[str, Any] = {"rows": [], "best_step": 0}
-        if unfinished is not None:
-            before, self.kept = unfinished.before, unfinished.kept
+        if resume_from is not None:
+            before, self.kept = resume_from.before, resume_from.kept
         before = self._settle_first(before)
         nets: list[Forecaster] = []
         interrupted, begun = False, time.monotonic()
@@ -201,17 +201,17 @@ class Session:
             if number and not self._time_for_another(number, time.monotonic() - begun):
                 self.listener.say(f"time budget: {number} of {len(self.specs)} networks")
                 break
-            net, state = self._fitted(FIRST, number, None, unfinished, before)
+            net, state = self._fitted(FIRST, number, None, resume_from, before)
             nets.append(net)
             if state is not None:
-                before = _remembered(before, number, state, several=len(self.specs) > 1)
+                before = _remembered(before, number, state, is_ensemble=len(self.specs) > 1)
                 interrupted = state.stopped
             if interrupted:
                 break
         joined, scored, held_out = self._score(nets)
         if self.spec.training.final_fit and not interrupted:
             for number, net in enumerate(nets):
-                _, state = self._fitted(LAST, number, net, unfinished, before)
+                _, state = self._fitted(LAST, number, net, resume_from, before)
                 interrupted = state is not None and state.stopped
                 if interrupted:  # the weights that were scored are at hand
                     for each, scored_net in enumerate(nets):
@@ -220,43 +220,43 @@ class Session:
         rows, best = before["rows"], before["best_step"]
         return Fitted(joined, scored, held_out, rows, best, interrupted=interrupted)
 
-    def _time_for_another(self, count: int, seconds: float) -> bool:
+    def _time_for_another(self, n_fitted: int, seconds: float) -> bool:
         """Whether one more network, as quick as the `count` before it, and all last fits would be
         done within the budget."""
         budget = self.spec.training.time_budget
-        each = seconds / count
-        last = LAST_FIT_SHARE * each * (count + 1) if self.spec.training.final_fit else 0.0
+        each = seconds / n_fitted
+        last = LAST_FIT_SHARE * each * (n_fitted + 1) if self.spec.training.final_fit else 0.0
         return budget is None or seconds + each + last <= SECONDS * budget
 
     def _fitted(
         self,
         phase: str,
-        number: int,
+        member_index: int,
         net: Forecaster | None,
-        unfinished: Checkpoint | None,
-        before: dict[str, Any],
+        resume_from: Checkpoint | None,
+        earlier_results: dict[str, Any],
     ) -> tuple[Forecaster, FitState | None]:
         """The network `number` after its fit; no state where it was fitted before the stop."""
         # each fit has random numbers of its own, whatever was fitted before it
-        device.seed(self.specs[number].training.seed + (0 if phase == FIRST else LAST_SEEDS))
-        net = net or Forecaster(self.architectures[number]).to(self.device)
+        device.seed(self.specs[member_index].training.seed + (0 if phase == FIRST else LAST_SEEDS))
+        net = net or Forecaster(self.architectures[member_index]).to(self.device)
         if self.start is not None and phase == FIRST:
-            self.start.give(net, number)
-        done = self._kept_of(phase, number)
+            self.start.give(net, member_index)
+        done = self._kept_of(phase, member_index)
         if done:
             net.load_state_dict(done)
             return net.eval(), None
         state = None
-        if unfinished is not None and (unfinished.phase, unfinished.member) == (phase, number):
-            state = unfinished.state
-        found = self._fit(phase, number, net, state, before=before)
+        if resume_from is not None and (resume_from.phase, resume_from.member) == (phase, member_index):
+            state = resume_from.state
+        found = self._fit(phase, member_index, net, state, earlier_results=earlier_results)
         if not found.stopped or phase == FIRST:
             weights = net.state_dict().items()
-            self.kept |= {f"{phase}/{number}/{name}": v.clone() for name, v in weights}
+            self.kept |= {f"{phase}/{member_index}/{name}": v.clone() for name, v in weights}
         return net, found
 
-    def _kept_of(self, phase: str, number: int) -> Weights:
-        start = f"{phase}/{number}/"
+    def _kept_of(self, phase: str, member_index: int) -> Weights:
+        start = f"{phase}/{member_index}/"
         return {
             name.removeprefix(start): value
             for name, value in self.kept.items()
@@ -266,15 +266,15 @@ class Session:
     def _fit(
         self,
         phase: str,
-        number: int,
+        member_index: int,
         net: Forecaster,
         state: FitState | None,
         *,
-        before: dict[str, Any],
+        earlier_results: dict[str, Any],
     ) -> FitState:
-        spec, first = self.specs[number].training, phase == FIRST
+        spec, first = self.specs[member_index].training, phase == FIRST
         ends = self.split.train_end if first else self.panel.lengths
-        emphasis = self._emphasis(number, ends)
+        emphasis = self._emphasis(member_index, ends)
         # the last fit draws other windows than the first
         seed = spec.seed if first else spec.seed + 1
         draw = self._draw(emphasis, int(spec.batch_size), seed, self.team)
@@ -283,8 +283,8 @@ class Session:
             net.measure(some.history, some.future, some.weight)
             if net.first is not None:
                 windows = emphasis.evenly(FIRST_WINDOWS)
-                fit_first(net, windows, neighbours=emphasis.neighbours)
-        recipe = recipe_of(spec, self.device, first=first)
+                fit_first(net, windows, neighbors=emphasis.neighbours)
+        recipe = recipe_of(spec, self.device, is_first_fit=first)
         if spec.compile and not self.no_compiler:
             self._compile(net, draw(0), recipe)
         self.team.share(net)
@@ -294,23 +294,23 @@ class Session:
             recent = time.monotonic() - self.written < CHECKPOINT_SECONDS
             if not self.team.leads or (recent and not state.stopped):
                 return
-            found = Checkpoint(phase, number, self.identity, state, before, self.kept)
+            found = Checkpoint(phase, member_index, self.identity, state, earlier_results, self.kept)
             write_bytes(self.checkpoint_file, checkpoint.to_bytes(found))
             self.written = time.monotonic()
 
         several = len(self.specs)
-        name = f"{phase} {number + 1} of {several}" if several > 1 else phase
+        name = f"{phase} {member_index + 1} of {several}" if several > 1 else phase
         small = device.threads_for(int(spec.batch_size), net.architecture.hidden_size)
         fitter = Fitter(
             net,
             recipe,
-            draw=draw,
-            validate=self._validate(net, emphasis) if first else None,
-            asked_to_stop=self.asked_to_stop,
-            watch=lambda progress: self.listener.progress(_step(name, progress)),
-            save=write,
+            get_batch=draw,
+            compute_validation_loss=self._validate(net, emphasis) if first else None,
+            should_stop=self.asked_to_stop,
+            on_progress=lambda progress: self.listener.progress(_step(name, progress)),
+            save_state=write,
             state=state,
-            team=self.team,
+            distributed=self.team,
         )
         with small:
             found = fitter.run()
@@ -323,19 +323,19 @@ class Session:
         return found
 
     def _draw(
-        self, emphasis: Emphasis, batch_size: int, seed: int, team: Team = ALONE
+        self, sampling: Emphasis, batch_size: int, seed: int, distributed: Team = ALONE
     ) -> Callable[[int], Batch]:
         """The random windows of each batch: this process's part."""
-        sampler = emphasis.sampler(batch_size=batch_size, seed=seed)
+        sampler = sampling.sampler(batch_size=batch_size, seed=seed)
 
         def draw(number: int) -> Batch:
-            item, origin, limit = team.part(sampler.draw(number))
-            return emphasis.weighing(emphasis.windows.gather(item, origin, limit), item)
+            item, origin, limit = distributed.part(sampler.draw(number))
+            return sampling.weighing(sampling.windows.gather(item, origin, limit), item)
 
         return draw
 
-    def _compile(self, net: Forecaster, batch: Batch, recipe: Recipe) -> None:
-        reason = compile_forward(net, batch, recipe.precision)
+    def _compile(self, net: Forecaster, batch: Batch, trainer_config: Recipe) -> None:
+        reason = compile_forward(net, batch, trainer_config.precision)
         if reason is not None:
             self.no_compiler = True  # told once, and not tried again
             self.listener.warn(f"training.compile: the network is not compiled: {reason}")
@@ -358,11 +358,11 @@ class Session:
             )
         return found
 
-    def _validate(self, net: Forecaster, emphasis: Emphasis) -> Callable[[], float] | None:
+    def _validate(self, net: Forecaster, sampling: Emphasis) -> Callable[[], float] | None:
         index = self._validation_index()
         if index is None:
             return None
-        windows, weighing = emphasis.windows, emphasis.weighing
+        windows, weighing = sampling.windows, sampling.weighing
         return lambda: inference.mean_loss(net, windows, index.item, index.origin, weighing)
 
     def _validation_index(self) -> Index | None:
@@ -372,7 +372,7 @@ class Session:
             self.split,
             horizon=self.horizon,
             channels=self.windows.channels,
-            most=MOST_VALIDATION_WINDOWS,
+            max_windows=MOST_VALIDATION_WINDOWS,
         )
 
     def _score(self, nets: list[Forecaster]) -> tuple[Joined, Scored, Forecasts]:
@@ -387,22 +387,22 @@ class Session:
             validated or at(origins, horizon=self.horizon, channels=self.windows.channels),
             quantiles=quantiles,
             method=self.spec.ensemble.combine,
-            unseen=validated is not None,
+            is_validation=validated is not None,
         )
         bounds, transform = self.plan.bounds, self.plan.transform
         rules = Rules(quantiles, transform, bounds, joined.combination, joined.widening, self.items)
-        found = forecast(joined.members, self.cleaned, origins, rules=rules, windows=self.windows)
+        found = forecast(joined.members, self.cleaned, origins, postprocessing=rules, windows=self.windows)
         scored = score(self.panel, found, origins, season=self.season, quantiles=quantiles)
         return joined, scored, found
 
 
 def _remembered(
-    before: dict[str, Any], number: int, state: FitState, *, several: bool
+    earlier_results: dict[str, Any], member_index: int, state: FitState, *, is_ensemble: bool
 ) -> dict[str, Any]:
     """What the fits before and this one leave to tell."""
-    rows = [{"member": number + 1} | asdict(row) if several else asdict(row) for row in state.rows]
-    best = state.best_step if number == 0 else before["best_step"]
-    return before | {"rows": [*before["rows"], *rows], "best_step": best}
+    rows = [{"member": member_index + 1} | asdict(row) if is_ensemble else asdict(row) for row in state.rows]
+    best = state.best_step if member_index == 0 else earlier_results["best_step"]
+    return earlier_results | {"rows": [*earlier_results["rows"], *rows], "best_step": best}
 
 
 def _step(phase: str, progress: Progress) -> Step:

@@ -192,7 +192,7 @@ def test_a_stretch_of_a_large_series_comes_to_a_small_one_in_its_size(log: bool)
     small = torch.rand(L, 1, generator=torch.Generator().manual_seed(1)).double() + 1
     seen = torch.ones(2, L, 1, dtype=torch.bool)
     history = History(torch.stack([small, 1000 * small]), seen, seen)
-    moved = exchanged(history, torch.tensor([1, 0]), BLOCKS[1], log=log)
+    moved = exchanged(history, torch.tensor([1, 0]), BLOCKS[1], use_logs=log)
     torch.testing.assert_close(moved.values, history.values)
 
 

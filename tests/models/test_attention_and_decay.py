@@ -34,7 +34,7 @@ def layer(
 ) -> Any:
     torch.manual_seed(3)
     options = registry.options(name, given)
-    return registry.load(name).build(width, options, depth=depth, noise=noise, gaps=gaps).double()
+    return registry.load(name).build(width, options, depth=depth, noise=noise, gap_size=gaps).double()
 
 
 def sequence(*, width: int = K, batch: int = 2, seed: int = 0) -> Tensor:
@@ -137,7 +137,7 @@ def test_gru_d_reads_a_state_of_full_precision_with_products_of_less() -> None:
 
 def test_a_stack_hands_the_gaps_to_each_layer_of_gru_d() -> None:
     torch.manual_seed(3)
-    stack, x = Stack(Plan("gru_d", layers=2), K, gaps=D).double(), sequence()
+    stack, x = Stack(Plan("gru_d", layers=2), K, gap_size=D).double(), sequence()
     out, state = stack(x, None, waits())
     out.square().sum().backward()
     for key, parameter in stack.named_parameters():

@@ -42,7 +42,7 @@ every_depth = pytest.mark.parametrize("layers", [1, 2], ids=["layer", "stack"])
 def layer(name: str, given: dict[str, Any] | None = None, *, noise: Noise = NO_NOISE) -> Any:
     torch.manual_seed(3)
     options = registry.options(name, given or {})
-    return registry.load(name).build(K, options, depth=0, noise=noise, gaps=D).double()
+    return registry.load(name).build(K, options, depth=0, noise=noise, gap_size=D).double()
 
 
 def build(
@@ -52,7 +52,7 @@ def build(
     if layers == 1 and not plan:
         return layer(name, given)
     torch.manual_seed(seed)
-    return Stack(Plan(name, layers=layers, options=given or {}, **plan), K, gaps=D).double()
+    return Stack(Plan(name, layers=layers, options=given or {}, **plan), K, gap_size=D).double()
 
 
 def sequence(*, steps: int = G, batch: int = B) -> Tensor:

@@ -220,7 +220,7 @@ def test_every_pair_that_is_allowed_trains_and_forecasts(backbone: str, decoder:
         trained.measure(batch.history, batch.future, batch.weight)
         before = weights_of(trained)
         recipe = replace(RECIPE, max_steps=2, weight_decay=0.0)
-        Fitter(trained, recipe, draw=lambda number: batch).run()
+        Fitter(trained, recipe, get_batch=lambda number: batch).run()
         assert not same(before, weights_of(trained))
         residuals = None if trained.head.samples else np.array([[-1.0, 0.0, 1.0]] * 4)
         found = inference.quantiles(

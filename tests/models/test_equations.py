@@ -163,7 +163,7 @@ every_case = pytest.mark.parametrize(
 def layer(name: str, *, depth: int = 0, width: int = K, **given: Any) -> Any:
     torch.manual_seed(3)
     options = registry.options(name, given)
-    return registry.load(name).build(width, options, depth=depth, noise=NO_NOISE, gaps=0).double()
+    return registry.load(name).build(width, options, depth=depth, noise=NO_NOISE, gap_size=0).double()
 
 
 def stirred(net: Any) -> Any:

@@ -42,7 +42,7 @@ def test_every_summary_is_one_full_sentence_with_a_full_stop(name: str) -> None:
 def test_each_file_offers_options_and_a_builder(name: str) -> None:
     module = registry.load(name)
     assert registry.options(name, {}) == module.Options()
-    assert module.build(4, module.Options(), depth=0, noise=NO_NOISE, gaps=1) is not None
+    assert module.build(4, module.Options(), depth=0, noise=NO_NOISE, gap_size=1) is not None
 
 
 def test_names_and_summaries_come_without_torch() -> None:

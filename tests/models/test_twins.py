@@ -21,7 +21,7 @@ def layer(
 ) -> Any:
     torch.manual_seed(3)
     options = registry.options(name, given)
-    return registry.load(name).build(width, options, depth=depth, noise=noise, gaps=0).double()
+    return registry.load(name).build(width, options, depth=depth, noise=noise, gap_size=0).double()
 
 
 def sequence(*, steps: int = G, width: int = K) -> Tensor:
@@ -189,7 +189,7 @@ def test_a_learnt_start_serves_every_sequence_of_a_dilated_layer(steps: int) -> 
 @pytest.mark.parametrize("size", [-1000.0, 1000.0])
 def test_an_slstm_whose_first_input_gate_is_far_out_stays_finite(size: float) -> None:
     net = registry.load("slstm").build(
-        8, registry.options("slstm", {}), depth=0, noise=NO_NOISE, gaps=0
+        8, registry.options("slstm", {}), depth=0, noise=NO_NOISE, gap_size=0
     )
     x = torch.full((2, 3, 8), size, requires_grad=True)
     out, state = net(x)

@@ -75,10 +75,10 @@ def windows() -> Windows:
 def drawing(seed: int = 1) -> Draw:
     cut = windows()
     sampler = Sampler(
-        first=np.array([4, 4]),
-        last=np.array([20, 40]),
-        limit=np.array([22, 42]),
-        weight=np.ones(2),
+        first_origin=np.array([4, 4]),
+        last_origin=np.array([20, 40]),
+        target_end=np.array([22, 42]),
+        item_weight=np.ones(2),
         batch_size=4,
         seed=seed,
         device=CPU,

@@ -291,7 +291,7 @@ def test_many_windows_cut_some_at_a_time_are_those_cut_at_once(count: int) -> No
     whole = windows.gather(
         *(torch.from_numpy(part) for part in (item, origin, origin + 1)), steps=4
     )
-    found = list(windows.several(item, origin, origin + 1, steps=4, at_once=2))
+    found = list(windows.several(item, origin, origin + 1, steps=4, batch_size=2))
     assert len(found) == max(-(-count // 2), 1)
     assert torch.cat([items for _, items, _ in found]).tolist() == item.tolist()
     assert np.concatenate([item[place] for _, _, place in found]).tolist() == item.tolist()

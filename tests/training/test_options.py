@@ -194,7 +194,7 @@ def test_plateau_is_torchs_reduction_on_a_plateau() -> None:
     )
     scale, bad, best = 1.0, 0, math.inf
     for loss in [5, 4, 4, 6, 4, 3, 3.5, 3.5, 3.5, 3.5, 3.5, 3.5, 3.5, 1, 1, 0.5]:
-        scale, bad = fallen(scale, bad, better=loss < best)
+        scale, bad = fallen(scale, bad, improved=loss < best)
         best = min(loss, best)
         twin.step(loss)
         assert scale == pytest.approx(optimizer.param_groups[0]["lr"])

@@ -200,7 +200,7 @@ def test_the_block_size_shows_in_no_digit(any_net: Imputer) -> None:
     values = np.random.default_rng(0).normal(size=(400, 1)).cumsum(0)
     values[1::2] = NAN
     tables = [
-        apply_imputer(any_net, values, ~np.isnan(values), np.array([0, 400]), block=block)
+        apply_imputer(any_net, values, ~np.isnan(values), np.array([0, 400]), batch_size=block)
         for block in (7, 64, 1024)
     ]
     for table in tables[1:]:

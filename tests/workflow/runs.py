@@ -57,7 +57,7 @@ def trained(
         overrides=[*SETS, *sets],
         resume=resume,
         listener=stop,
-        asked_to_stop=stop.asked,
+        should_stop=stop.asked,
     )
 
 

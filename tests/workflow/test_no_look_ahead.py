@@ -96,7 +96,7 @@ def cleaned_again(found: Prepared, path: Path) -> Cleaned:
         laid,
         treat(found.plan, laid.panel),
         horizon=HORIZON,
-        estimate=estimate_of(found.plan),
+        rnn_imputer=estimate_of(found.plan),
     )
 
 

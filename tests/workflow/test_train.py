@@ -45,7 +45,7 @@ def run(
         overrides=[*SETS, *([more] if more else [])],
         resume=resume,
         listener=stop,
-        asked_to_stop=stop.asked,
+        should_stop=stop.asked,
     )
 
 

@@ -58,7 +58,7 @@ def check(
         imported()
 
         folder = None if no_report else report or Path("checks") / spec.stem
-        found = look(spec, overrides=set_ or [], impute_report=impute_report, folder=folder)
+        found = look(spec, overrides=set_ or [], impute_report=impute_report, report_folder=folder)
         if json:
             voice.out.file.write(found.to_json() + "\n")
         elif not quiet:
@@ -79,45 +79,45 @@ def check(
             )
 
 
-def _print_fillings(voice: Voice, found: Checked) -> None:
-    voice.out.print()
+def _print_fillings(console: Voice, result: Checked) -> None:
+    console.out.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("clean.missing")
     for name in ("hidden one by one", "hidden in runs", "uses what comes after"):
         table.add_column(name, justify="right")
-    for one in found.fillings:
+    for one in result.fillings:
         table.add_row(
             one.method,
             f"{one.single:.3f}",
             f"{one.runs:.3f}",
             "yes" if one.looks_ahead else "",
         )
-    voice.out.print(table)
-    voice.out.print(
+    console.out.print(table)
+    console.out.print(
         "Mean absolute error at hidden values of the training part; 1 is the usual distance of a"
         " value from the mean of its series."
     )
 
 
-def _print(voice: Voice, found: Checked) -> None:
-    for sentence in found.report.sentences():
-        voice.out.print(sentence, markup=False)
-    if found.short:
-        voice.out.print(f"{found.short:,} series too short to be scored: used in the last fit only")
-    for choice in found.choices:
-        voice.out.print(f"auto  {choice}", markup=False)
+def _print(console: Voice, result: Checked) -> None:
+    for sentence in result.report.sentences():
+        console.out.print(sentence, markup=False)
+    if result.short:
+        console.out.print(f"{result.short:,} series too short to be scored: used in the last fit only")
+    for choice in result.choices:
+        console.out.print(f"auto  {choice}", markup=False)
     from rnnforecast.pipeline.data_report import worst
 
-    header, rows = worst(found.report, ROWS)
+    header, rows = worst(result.report, ROWS)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in header:
         table.add_column(name, no_wrap=True, justify="left" if name == "series" else "right")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    voice.out.print()
-    voice.out.print(table)
-    more = len(found.report.series) - len(rows)
+    console.out.print()
+    console.out.print(table)
+    more = len(result.report.series) - len(rows)
     if more:
-        voice.out.print(f"… and {more:,} more series; all of them with --json")
-    if found.fillings:
-        _print_fillings(voice, found)
+        console.out.print(f"… and {more:,} more series; all of them with --json")
+    if result.fillings:
+        _print_fillings(console, result)

@@ -34,7 +34,7 @@ def demo(
         run, forecast = out / "run", out / "forecast"
         voice.say(f"rnnforecast train {spec} -o {run}")
         with only_writer(run), stoppable(voice) as asked_to_stop:
-            trained = train(spec, run, listener=voice, asked_to_stop=asked_to_stop)
+            trained = train(spec, run, listener=voice, should_stop=asked_to_stop)
         voice.scores(trained.ours, trained.seasonal_naive, trained.baseline)
         voice.say(f"rnnforecast predict {run} -o {forecast}")
         done = predict(run, str(forecast), listener=voice)

@@ -32,6 +32,6 @@ def init(
 
         imported()
 
-        for line in draft(data, out, overrides=set_ or [], replace=force).findings:
+        for line in draft(data, out, overrides=set_ or [], overwrite=force).findings:
             voice.say(line)
         voice.say(f"spec written to {out}; next: rnnforecast check {out}")

@@ -69,7 +69,7 @@ def inspect(
 
         target_folder = out or Path("inspections") / run.resolve().name
         asked = Asked(series=series, target=target, origin=origin, member=member)
-        looked = look(run, target_folder, asked=asked, data=data, listener=voice)
+        looked = look(run, target_folder, request=asked, data=data, listener=voice)
         if json:
             voice.json(asdict(looked))
         for finding in looked.findings.values():

@@ -77,7 +77,7 @@ def predict(
             )
         asked = Asked(None if total is None else tuple(total), paths)
         done = forecast(
-            run, target, data=data, horizon=horizon, plots=plots, asked=asked, listener=voice
+            run, target, data=data, horizon=horizon, plots=plots, extra_tables=asked, listener=voice
         )
         if json:
             voice.json(asdict(done))

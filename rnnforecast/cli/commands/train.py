@@ -60,8 +60,8 @@ def train(
                     overrides=set_ or [],
                     resume=resume,
                     listener=voice,
-                    asked_to_stop=asked_to_stop,
-                    team=team,
+                    should_stop=asked_to_stop,
+                    distributed=team,
                 )
         if not team.leads:
             return

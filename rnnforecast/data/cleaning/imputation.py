@@ -65,15 +65,15 @@ class Filled:
 
 def fill(
     values: Floats,
-    observed: Bools,
+    observed_mask: Bools,
     offsets: Ints,
     method: Method,
     *,
-    times: Floats | None = None,
+    timestamps: Floats | None = None,
     season: int = 1,
     fill_value: float = 0.0,
-    longest_gap: int | None = None,
-    settled: Ints | None = None,
+    max_gap: int | None = None,
+    known_from: Ints | None = None,
 ) -> Filled:
     """Fill the cells that are not observed; observed ones are never touched.
 
@@ -111,30 +111,30 @@ def fill(
             rows = slice(int(offsets[first]), int(offsets[stop]))
             part = fill(
                 values[rows],
-                observed[rows],
+                observed_mask[rows],
                 offsets[first : stop + 1] - offsets[first],
                 method,
-                times=None if times is None else times[rows],
+                timestamps=None if timestamps is None else timestamps[rows],
                 season=season,
                 fill_value=fill_value,
-                longest_gap=longest_gap,
-                settled=None if settled is None else settled[rows] - rows.start,
+                max_gap=max_gap,
+                known_from=None if known_from is None else known_from[rows] - rows.start,
             )
             whole.put(rows, part)
         return whole.filled()
 
     def of(seen: Bools) -> Filled:
         ground = Ground.of(values, seen, offsets)
-        filled = _filled(ground, method, times, season, fill_value)
-        return filled if longest_gap is None else _limited(filled, ground, longest_gap)
+        filled = _filled(ground, method, timestamps, season, fill_value)
+        return filled if max_gap is None else _limited(filled, ground, max_gap)
 
-    if settled is None:
-        return of(observed)
+    if known_from is None:
+        return of(observed_mask)
     # nothing is known before what lies before it in its series, nor later than at the series' end
     end = np.repeat(offsets[1:], np.diff(offsets))[:, None]
-    known = np.maximum.accumulate(np.minimum(settled, end), axis=0)
+    known = np.maximum.accumulate(np.minimum(known_from, end), axis=0)
     closed = known <= np.arange(len(known))[:, None]
-    return _settled(of(observed), of(observed & closed), known, observed | closed)
+    return _settled(of(observed_mask), of(observed_mask & closed), known, observed_mask | closed)
 
 
 class _Whole:
@@ -170,15 +170,15 @@ class _Whole:
 
 def fill_columns(
     values: Floats,
-    observed: Bools,
+    observed_mask: Bools,
     offsets: Ints,
     methods: Sequence[Method],
     *,
-    times: Floats | None = None,
+    timestamps: Floats | None = None,
     season: int = 1,
     fill_values: Sequence[float],
-    longest_gap: int | None = None,
-    settled: Ints | None = None,
+    max_gap: int | None = None,
+    known_from: Ints | None = None,
 ) -> Filled:
     """`fill` with a method and a fill value for each of the C columns."""
     columns: dict[tuple[Method, float], list[int]] = {}
@@ -188,14 +188,14 @@ def fill_columns(
     def of(kind: tuple[Method, float], part: slice | list[int]) -> Filled:
         return fill(
             values[:, part],
-            observed[:, part],
+            observed_mask[:, part],
             offsets,
             kind[0],
-            times=times,
+            timestamps=timestamps,
             season=season,
             fill_value=kind[1],
-            longest_gap=longest_gap,
-            settled=None if settled is None else settled[:, part],
+            max_gap=max_gap,
+            known_from=None if known_from is None else known_from[:, part],
         )
 
     if len(columns) == 1:
@@ -226,148 +226,148 @@ def _joined(parts: Sequence[tuple[list[int], Filled]]) -> Filled:
 
 
 def _filled(
-    ground: Ground, method: Method, times: Floats | None, season: int, fill_value: float
+    index: Ground, method: Method, timestamps: Floats | None, season: int, fill_value: float
 ) -> Filled:
-    observed, begun = ground.observed, ground.begun
-    forward, elapsed = ground.forward(), ground.elapsed()
+    observed, begun = index.observed, index.begun
+    forward, elapsed = index.forward(), index.elapsed()
     everywhere = np.ones_like(observed)
     if method == "mask":
         return Filled(forward, observed, begun, elapsed, forward, None)
     if method in ("constant", "zero", "special"):
         value = 0.0 if method == "zero" else fill_value
-        inputs = np.where(observed, ground.values, value)
+        inputs = np.where(observed, index.values, value)
         visible = observed if method == "special" else everywhere
         return Filled(inputs, visible, everywhere, elapsed, inputs, None)
     if method in LOOK_AHEAD:
-        following, inside = ground.following()
-        inputs = np.where(inside, _across(ground, method, following, times), forward)
+        following, inside = index.following()
+        inputs = np.where(inside, _across(index, method, following, timestamps), forward)
         return Filled(inputs, begun, begun, elapsed, forward, following)
     if method == "ffill":
         inputs = forward
     elif method == "seasonal":
-        inputs = _seasonal(ground, season, forward)
+        inputs = _seasonal(index, season, forward)
     elif method == "mode":
-        inputs = np.where(observed, ground.values, np.where(begun, _mode(ground), 0.0))
+        inputs = np.where(observed, index.values, np.where(begun, _mode(index), 0.0))
     else:
         assert method in ("mean", "median")
-        usual = so_far(ground.values, observed, ground.offsets, method)
-        inputs = np.where(observed, ground.values, np.where(begun, usual, 0.0))
+        usual = so_far(index.values, observed, index.offsets, method)
+        inputs = np.where(observed, index.values, np.where(begun, usual, 0.0))
     return Filled(inputs, begun, begun, elapsed, inputs, None)
 
 
-def _limited(filled: Filled, ground: Ground, longest: int) -> Filled:
+def _limited(filled: Filled, index: Ground, max_gap: int) -> Filled:
     """As `mask` beyond the first `longest` steps of each gap, which a reader in it knows too."""
-    far = ~ground.observed & (filled.elapsed > longest)
-    forward = ground.forward()
+    far = ~index.observed & (filled.elapsed > max_gap)
+    forward = index.forward()
     causal = np.where(far, forward, filled.causal)
     same = filled.causal is filled.inputs
     return replace(
         filled,
         inputs=causal if same else np.where(far, forward, filled.inputs),
         visible=filled.visible & ~far,
-        present=np.where(far, ground.begun, filled.present),
+        present=np.where(far, index.begun, filled.present),
         causal=causal,
     )
 
 
-def _settled(whole: Filled, early: Filled, known: Ints, told: Bools) -> Filled:
+def _settled(full_fill: Filled, early_fill: Filled, known_from: Ints, is_final: Bools) -> Filled:
     """`whole` where a reader knows the cells around, else `early`, which asks for less.
 
     ``known [N, C]`` is the row from which on a cell and all before it are known. A missing cell
     that might yet have got a value (`told` is False) is never shown as one, for then the unknown
     ones that did would be told from it.
     """
-    rows = np.arange(len(known), dtype=np.int64)[:, None]
-    behind = np.broadcast_to(rows, known.shape) if whole.known_from is None else whole.known_from
+    rows = np.arange(len(known_from), dtype=np.int64)[:, None]
+    behind = np.broadcast_to(rows, known_from.shape) if full_fill.known_from is None else full_fill.known_from
     return replace(
-        whole,
-        visible=whole.visible & early.present & told,
-        present=early.present,
-        elapsed=early.elapsed,
-        causal=early.causal,
-        known_from=np.take_along_axis(known, behind, axis=0),
+        full_fill,
+        visible=full_fill.visible & early_fill.present & is_final,
+        present=early_fill.present,
+        elapsed=early_fill.elapsed,
+        causal=early_fill.causal,
+        known_from=np.take_along_axis(known_from, behind, axis=0),
     )
 
 
-def _across(ground: Ground, method: Method, following: Ints, times: Floats | None) -> Floats:
+def _across(index: Ground, method: Method, next_observed: Ints, timestamps: Floats | None) -> Floats:
     """The values in gaps between two observations, `[N, C]`; elsewhere anything."""
-    after = np.take_along_axis(ground.values, following, axis=0)
+    after = np.take_along_axis(index.values, next_observed, axis=0)
     if method == "bfill":
         return after
-    before = np.take_along_axis(ground.values, ground.last, axis=0)
-    clock = np.arange(len(ground.start), dtype=np.float64)
+    before = np.take_along_axis(index.values, index.last, axis=0)
+    clock = np.arange(len(index.start), dtype=np.float64)
     if method == "time":
-        if times is None:
+        if timestamps is None:
             raise ValueError("'time' needs the times of the rows")
-        clock = times
-    left, right = clock[ground.last], clock[following]
+        clock = timestamps
+    left, right = clock[index.last], clock[next_observed]
     width = np.where(right > left, right - left, 1.0)
     share = (clock[:, None] - left) / width
     if method != "spline":
         # Not `before + share * (after - before)`: the difference of two huge values overflows.
         return before * (1.0 - share) + after * share
-    return _cubic(ground, before, after, width, share)
+    return _cubic(index, before, after, width, share)
 
 
-def _cubic(ground: Ground, before: Floats, after: Floats, width: Floats, share: Floats) -> Floats:
+def _cubic(index: Ground, before: Floats, after: Floats, width: Floats, fraction: Floats) -> Floats:
     """Cubic Hermite across each gap; the slope behind it is that of the line across it, so that
     nothing beyond the next observation is asked for, the slope before it the harmonic mean of the
     lines to either side (Fritsch and Butland 1984, the rule of PCHIP)."""
     # the observation before the one before the gap
-    begun, previous = np.zeros_like(ground.begun), np.zeros_like(ground.last)
-    begun[1:], previous[1:] = ground.begun[:-1], ground.last[:-1]
-    second = np.take_along_axis(previous, ground.last, axis=0)
-    known = np.take_along_axis(begun, ground.last, axis=0) & (second >= ground.start[:, None])
-    earlier = np.take_along_axis(ground.values, second, axis=0)
+    begun, previous = np.zeros_like(index.begun), np.zeros_like(index.last)
+    begun[1:], previous[1:] = index.begun[:-1], index.last[:-1]
+    second = np.take_along_axis(previous, index.last, axis=0)
+    known = np.take_along_axis(begun, index.last, axis=0) & (second >= index.start[:, None])
+    earlier = np.take_along_axis(index.values, second, axis=0)
     # in a unit of their own, for the differences of huge values overflow
     unit = np.maximum(np.maximum(np.abs(before), np.abs(after)), np.abs(earlier))
     unit = np.where(unit > 0, unit, 1.0)
     line = (after / unit - before / unit) / width
-    gap = np.where(known, ground.last - second, 1)
+    gap = np.where(known, index.last - second, 1)
     into = (before / unit - earlier / unit) / gap
     bent = into * line > 0  # else the curve turns at the observation, and is level there
     w, v = 2 * width + gap, width + 2 * gap
     with np.errstate(over="ignore"):  # next to nothing: then so is the slope
         mean = (w + v) / (w / np.where(bent, into, 1.0) + v / np.where(bent, line, 1.0))
     slope = np.where(known, np.where(bent, mean, 0.0), line)
-    t = share
+    t = fraction
     left, right = (1 + 2 * t) * (1 - t) ** 2, t**2 * (3 - 2 * t)
     pull = t * (1 - t) ** 2 * slope + t**2 * (t - 1) * line
     return left * before + right * after + pull * width * unit
 
 
-def _seasonal(ground: Ground, season: int, forward: Floats) -> Floats:
+def _seasonal(index: Ground, season: int, forward_filled: Floats) -> Floats:
     """The latest observed value at the same phase, else `forward`; `[N, C]`."""
-    step = np.arange(len(ground.start)) - ground.start
+    step = np.arange(len(index.start)) - index.start
     # rows of one series and phase one behind the other, in order of time
-    order = np.lexsort((step, step % season, ground.start))
-    begins = np.r_[True, np.diff(ground.start[order] * season + step[order] % season) != 0]
+    order = np.lexsort((step, step % season, index.start))
+    begins = np.r_[True, np.diff(index.start[order] * season + step[order] % season) != 0]
     start = np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
-    found, last = latest(ground.observed[order], start)
-    values = np.take_along_axis(ground.values[order], last, axis=0)
-    result = np.empty_like(forward)
-    result[order] = np.where(found, values, forward[order])
+    found, last = latest(index.observed[order], start)
+    values = np.take_along_axis(index.values[order], last, axis=0)
+    result = np.empty_like(forward_filled)
+    result[order] = np.where(found, values, forward_filled[order])
     return result
 
 
-def _mode(ground: Ground) -> Floats:
+def _mode(index: Ground) -> Floats:
     """The most frequent value so far, `[N, C]`, of equals the one that was so first."""
-    rows = np.arange(len(ground.start), dtype=np.int64)
-    result = np.zeros_like(ground.values)
-    for c in range(ground.values.shape[1]):
-        values, observed = ground.values[:, c], ground.observed[:, c]
-        order = np.lexsort((rows, values, ~observed, ground.start))
-        same = np.r_[False, (np.diff(values[order]) == 0) & (np.diff(ground.start[order]) == 0)]
+    rows = np.arange(len(index.start), dtype=np.int64)
+    result = np.zeros_like(index.values)
+    for c in range(index.values.shape[1]):
+        values, observed = index.values[:, c], index.observed[:, c]
+        order = np.lexsort((rows, values, ~observed, index.start))
+        same = np.r_[False, (np.diff(values[order]) == 0) & (np.diff(index.start[order]) == 0)]
         same[1:] &= observed[order][1:] == observed[order][:-1]
         first = np.maximum.accumulate(np.where(same, 0, rows))
         times = np.empty_like(rows)  # how often the row's own value has come, itself counted
         times[order] = rows - first + 1
         times[~observed] = 0
         # raised: more often than any value before; series by series through a growing offset
-        base = ground.start * 2
+        base = index.start * 2
         most = np.maximum.accumulate(times + base)
         before = np.r_[-1, most[:-1]]
         raised = observed & (times + base > np.maximum(before, base))
-        _, last = latest(raised[:, None], ground.start)
+        _, last = latest(raised[:, None], index.start)
         result[:, c] = values[last[:, 0]]
     return result

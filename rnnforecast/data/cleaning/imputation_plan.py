@@ -113,7 +113,7 @@ class FillPlan:
         """The targets that ask for the method."""
         return [c for c, name in enumerate(self.methods) if name == method]
 
-    def learn(self, values: Floats, observed: Bools, panel: Panel, told: Bools) -> FillPlan:
+    def learn(self, values: Floats, observed_mask: Bools, panel: Panel, train_mask: Bools) -> FillPlan:
         """The plan with the fitted methods fitted to the rows `told [N]`."""
         if not set(FITTED) & set(self.methods):
             return self
@@ -121,9 +121,9 @@ class FillPlan:
         learned: dict[str, Learned] = {
             method: impute_learned.learn(
                 values[:, columns],
-                observed[:, columns],
+                observed_mask[:, columns],
                 panel.offsets,
-                told,
+                train_mask,
                 method,
                 season=self.season,
                 calendar=cycles,
@@ -135,26 +135,26 @@ class FillPlan:
         return replace(self, learned=learned)
 
     def apply(
-        self, values: Floats, observed: Bools, panel: Panel, estimate: Estimate | None
+        self, values: Floats, observed_mask: Bools, panel: Panel, rnn_imputer: Estimate | None
     ) -> Filled:
         """`values [N, C]` without gaps."""
         simple: list[Method] = ["mask" if m in (*FITTED, "rnn") else m for m in self.methods]
         filled = fill_columns(
             values,
-            observed,
+            observed_mask,
             panel.offsets,
             simple,
-            times=_times(panel) if "time" in self.methods else None,
+            timestamps=_times(panel) if "time" in self.methods else None,
             season=self.season,
             fill_values=self.values,
-            longest_gap=self.longest_gap,
-            settled=panel.settled,
+            max_gap=self.longest_gap,
+            known_from=panel.settled,
         )
-        sure, may_fill = observed, ~observed & filled.present
+        sure, may_fill = observed_mask, ~observed_mask & filled.present
         if panel.settled is not None:
             # what is drawn between two observations is not known yet, nor that nothing will be
-            known = panel.settled <= np.arange(len(observed))[:, None]
-            sure, may_fill = observed & known, may_fill & known
+            known = panel.settled <= np.arange(len(observed_mask))[:, None]
+            sure, may_fill = observed_mask & known, may_fill & known
         if self.longest_gap is not None:
             may_fill &= filled.elapsed <= self.longest_gap
         for method, learned in self.learned.items():
@@ -168,8 +168,8 @@ class FillPlan:
             )
             filled = self._put_in(filled, columns, may_fill, inputs, inputs, None)
         if columns := self.columns("rnn"):
-            assert estimate is not None
-            found = estimate(values[:, columns], sure[:, columns], panel.offsets)
+            assert rnn_imputer is not None
+            found = rnn_imputer(values[:, columns], sure[:, columns], panel.offsets)
             filled = self._put_in(filled, columns, may_fill, *found)
         return filled
 
@@ -177,21 +177,21 @@ class FillPlan:
         self,
         filled: Filled,
         columns: list[int],
-        may_fill: Bools,
+        fillable_mask: Bools,
         inputs: Floats,
-        causal: Floats,
+        causal_inputs: Floats,
         known_from: Ints | None,
     ) -> Filled:
         """The estimates `[N, len(columns)]` in place of the stand-ins of `mask`, in the cells that
         `may_fill [N, C]` names."""
-        gap = may_fill[:, columns]
+        gap = fillable_mask[:, columns]
         parts = {name: getattr(filled, name).copy() for name in ("inputs", "visible", "causal")}
         parts["inputs"][:, columns] = np.where(gap, inputs, parts["inputs"][:, columns])
-        parts["causal"][:, columns] = np.where(gap, causal, parts["causal"][:, columns])
+        parts["causal"][:, columns] = np.where(gap, causal_inputs, parts["causal"][:, columns])
         parts["visible"][:, columns] |= gap
         known = filled.known_from
         if known is not None or known_from is not None:
-            own = np.broadcast_to(np.arange(len(gap))[:, None], may_fill.shape)
+            own = np.broadcast_to(np.arange(len(gap))[:, None], fillable_mask.shape)
             known = own.copy() if known is None else known.copy()
             asked = own[:, columns] if known_from is None else known_from
             known[:, columns] = np.where(gap, asked, known[:, columns])
@@ -211,17 +211,17 @@ def _cycles(panel: Panel) -> Floats:
 
 
 def per_target(
-    given: Mapping[str, Value] | Value, names: Sequence[str], key: str, default: Value
+    value: Mapping[str, Value] | Value, names: Sequence[str], key: str, default: Value
 ) -> tuple[Value, ...]:
     """One value a target; a group names some of them. SpecError for a name that is no target."""
-    if not isinstance(given, Mapping):
-        return (given,) * len(names)
+    if not isinstance(value, Mapping):
+        return (value,) * len(names)
     problems = []
-    for name in given:
+    for name in value:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1, 0.5)
             cure = f"did you mean '{near[0]}'?" if near else f"the targets are {', '.join(names)}"
             problems.append(Problem(key, f"'{name}' is no target", cure))
     if problems:
         raise SpecError(*problems)
-    return tuple(given.get(name, default) for name in names)
+    return tuple(value.get(name, default) for name in names)

@@ -79,9 +79,9 @@ class Learned:
 
 def learn(
     values: Floats,
-    observed: Bools,
+    observed_mask: Bools,
     offsets: Ints,
-    told: Bools,
+    train_mask: Bools,
     method: Method,
     *,
     season: int,
@@ -92,7 +92,7 @@ def learn(
 
     `calendar [N, D]` are numbers of about 1 that tell where in its cycles a row lies.
     """
-    matrix = _Matrix(values, observed & told[:, None], offsets, season, calendar)
+    matrix = _Matrix(values, observed_mask & train_mask[:, None], offsets, season, calendar)
     rows, columns = np.nonzero(matrix.observed & (matrix.unit > 0))
     # one of each stretch; at equal distances all might be of one phase of the season
     edges = np.linspace(0, len(rows), min(len(rows), SAMPLE) + 1).astype(np.int64)
@@ -107,17 +107,17 @@ def learn(
 
 
 def apply(
-    learned: Learned, values: Floats, observed: Bools, offsets: Ints, *, calendar: Floats
+    fitted_imputer: Learned, values: Floats, observed_mask: Bools, offsets: Ints, *, calendar: Floats
 ) -> Floats:
     """`[N, C]` the values, and estimates where they are missing behind a series' first one; 0
     before it. `calendar [N, D]` as in `learn`."""
-    result = fill(values, observed, offsets, "ffill").inputs
-    matrix = _Matrix(values, observed, offsets, learned.season, calendar)
+    result = fill(values, observed_mask, offsets, "ffill").inputs
+    matrix = _Matrix(values, observed_mask, offsets, fitted_imputer.season, calendar)
     # a series that has not varied yet goes on as it is
-    rows, columns = np.nonzero(~observed & (matrix.unit > 0))
-    if not len(rows) or not len(learned.sample):
+    rows, columns = np.nonzero(~observed_mask & (matrix.unit > 0))
+    if not len(rows) or not len(fitted_imputer.sample):
         return result
-    estimate = fitted(learned)
+    estimate = fitted(fitted_imputer)
     for begin in range(0, len(rows), BLOCK):
         row, column = rows[begin : begin + BLOCK], columns[begin : begin + BLOCK]
         found = estimate(matrix.at(row, column))
@@ -132,20 +132,20 @@ def _fullest(sample: Floats) -> Floats:
     return sample[kept]
 
 
-def fitted(learned: Learned) -> Callable[[Floats], Floats]:
+def fitted(fitted_imputer: Learned) -> Callable[[Floats], Floats]:
     """From rows `[n, F]` without their value to the value `[n]`, one row not minding the others.
 
     Raises:
         ValueError: if the rows have another number of columns than the sample.
     """
     # what was never known in training tells nothing
-    some = np.flatnonzero(np.isfinite(learned.sample).any(axis=0))
-    sample, columns = learned.sample[:, some], learned.sample.shape[1]
-    if learned.method == "knn":
+    some = np.flatnonzero(np.isfinite(fitted_imputer.sample).any(axis=0))
+    sample, columns = fitted_imputer.sample[:, some], fitted_imputer.sample.shape[1]
+    if fitted_imputer.method == "knn":
         imputer = _nearest(sample)
     else:
-        own = int(np.sum(some <= len(lags_of(learned.season))))
-        imputer = _chained(sample, own, learned.method, learned.seed)
+        own = int(np.sum(some <= len(lags_of(fitted_imputer.season))))
+        imputer = _chained(sample, own, fitted_imputer.method, fitted_imputer.seed)
 
     def estimate(rows: Floats) -> Floats:
         if rows.shape[1] != columns:
@@ -164,7 +164,7 @@ def _nearest(sample: Floats) -> Any:
     return KNNImputer(n_neighbors=NEIGHBOURS).fit(sample)
 
 
-def _chained(sample: Floats, own: int, method: Method, seed: int) -> Any:
+def _chained(sample: Floats, n_value_columns: int, method: Method, seed: int) -> Any:
     """Each of the `own` first columns from all others, again and again; the rest is the calendar,
     of which nothing is ever missing."""
     from sklearn.ensemble import RandomForestRegressor
@@ -186,7 +186,7 @@ def _chained(sample: Floats, own: int, method: Method, seed: int) -> Any:
     )
     # columns without a gap get no model: here is a row with a gap in all that are to have one
     asking = sample[:1].copy()
-    asking[:, :own] = np.nan
+    asking[:, :n_value_columns] = np.nan
     with warnings.catch_warnings():  # that few rounds are not many: they are what is asked for
         warnings.simplefilter("ignore", ConvergenceWarning)
         return imputer.fit(np.vstack([sample, asking]))
@@ -202,21 +202,21 @@ class _Matrix:
     """Rows of the matrix, made where they are asked for."""
 
     def __init__(
-        self, values: Floats, observed: Bools, offsets: Ints, season: int, calendar: Floats
+        self, values: Floats, observed_mask: Bools, offsets: Ints, season: int, calendar: Floats
     ) -> None:
-        self.values, self.observed, self.calendar = values, observed, calendar
+        self.values, self.observed, self.calendar = values, observed_mask, calendar
         self.lags = lags_of(season)
         self.start = np.repeat(offsets[:-1], np.diff(offsets))
         rows = np.arange(len(values), dtype=np.int64)
         above = np.maximum(rows - 1, 0)
         inside = (rows > self.start)[:, None]
         # [N, C] what is known just before each row
-        forward = fill(values, observed, offsets, "ffill")
+        forward = fill(values, observed_mask, offsets, "ffill")
         begun = forward.visible[above] & inside
-        self.level = _trailing(values, observed, self.start, max(season, LEAST_WINDOW))
+        self.level = _trailing(values, observed_mask, self.start, max(season, LEAST_WINDOW))
         # after a gap as long as the window: the last value
         self.level = np.where(np.isnan(self.level), forward.inputs[above], self.level)
-        known = observed & begun
+        known = observed_mask & begun
         away = np.abs(np.where(known, values, 0.0) - np.where(known, self.level, 0.0))
         usual = so_far(away, known, offsets, "mean")[above]
         self.unit = np.where(inside & np.isfinite(usual), usual, 0.0)
@@ -238,11 +238,11 @@ class _Matrix:
         return np.column_stack([*parts, self.calendar[rows]])
 
 
-def _trailing(values: Floats, observed: Bools, start: Ints, window: int) -> Floats:
+def _trailing(values: Floats, observed_mask: Bools, series_start: Ints, window: int) -> Floats:
     """`[N, C]` the mean of what is observed in the `window` rows before each; NaN if nothing is."""
     if values.size == 0:
         return np.empty(values.shape)
     rows = np.arange(len(values), dtype=np.int64)
-    known = pd.DataFrame(np.where(observed, values, np.nan))
-    span = Span(np.maximum(start, rows - window), rows)
+    known = pd.DataFrame(np.where(observed_mask, values, np.nan))
+    span = Span(np.maximum(series_start, rows - window), rows)
     return known.rolling(span, min_periods=1).mean().to_numpy()

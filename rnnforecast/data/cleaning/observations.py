@@ -26,11 +26,11 @@ class Ground:
     last: Ints  # [N, C] the latest observed row, the row itself where there is none
 
     @classmethod
-    def of(cls, values: Floats, observed: Bools, offsets: Ints) -> Ground:
+    def of(cls, values: Floats, observed_mask: Bools, offsets: Ints) -> Ground:
         lengths = np.diff(offsets)
         start, end = np.repeat(offsets[:-1], lengths), np.repeat(offsets[1:], lengths)
-        begun, last = latest(observed, start)
-        return cls(np.where(observed, values, 0.0), observed, offsets, start, end, begun, last)
+        begun, last = latest(observed_mask, start)
+        return cls(np.where(observed_mask, values, 0.0), observed_mask, offsets, start, end, begun, last)
 
     def forward(self) -> Floats:
         """[N, C] the latest observed value, 0 before the first."""
@@ -52,11 +52,11 @@ class Ground:
         return np.where(inside, after, rows), inside
 
 
-def latest(marked: Bools, start: Ints) -> tuple[Bools, Ints]:
+def latest(mask: Bools, start: Ints) -> tuple[Bools, Ints]:
     """Whether a row or one before it in its series is marked, and the latest such row (the row
     itself where there is none); `[N, C]`."""
-    rows = np.arange(len(marked), dtype=np.int64)[:, None]
-    last = np.where(marked, rows, np.int64(-1))
+    rows = np.arange(len(mask), dtype=np.int64)[:, None]
+    last = np.where(mask, rows, np.int64(-1))
     np.maximum.accumulate(last, axis=0, out=last)
     begun = last >= start[:, None]  # a mark of an earlier series does not count
     return begun, np.where(begun, last, rows)
@@ -82,7 +82,7 @@ class Span(BaseIndexer):
 
 
 def so_far(
-    values: Floats, observed: Bools, offsets: Ints, method: Literal["mean", "median"]
+    values: Floats, observed_mask: Bools, offsets: Ints, method: Literal["mean", "median"]
 ) -> Floats:
     """The mean or median of the observed values up to each row, `[N, C]`, NaN before the first.
 
@@ -91,7 +91,7 @@ def so_far(
     """
     if values.size == 0:
         return values.copy()
-    known = pd.DataFrame(np.where(observed, values, np.nan))
+    known = pd.DataFrame(np.where(observed_mask, values, np.nan))
     start = np.repeat(offsets[:-1], np.diff(offsets))
     span = Span(start, np.arange(1, len(known) + 1, dtype=np.int64))
     window = known.rolling(span, min_periods=1)

@@ -60,7 +60,7 @@ class Outliers:
 
 def find(
     values: Floats,
-    observed: Bools,
+    observed_mask: Bools,
     offsets: Ints,
     *,
     method: Method,
@@ -94,7 +94,7 @@ def find(
     width = THRESHOLDS[method] if threshold is None else threshold
     start = np.repeat(offsets[:-1], np.diff(offsets))  # [N] the first row of each row's series
     for c in range(values.shape[1]):
-        rows = np.flatnonzero(observed[:, c])  # [n]
+        rows = np.flatnonzero(observed_mask[:, c])  # [n]
         x = values[rows, c]
         begin = np.searchsorted(rows, start[rows])  # [n] the place in x of the series' first value
         with np.errstate(over="ignore", invalid="ignore"):  # infinitely far is no fence either
@@ -107,11 +107,11 @@ def find(
                 fences = _seasonal(x, begin, width, season, phase)
         judged = ~np.isnan(fences[0]) & ~np.isnan(fences[1])
         low[rows[judged], c], high[rows[judged], c] = fences[0][judged], fences[1][judged]
-    return Outliers(observed & ((values < low) | (values > high)), low, high)
+    return Outliers(observed_mask & ((values < low) | (values > high)), low, high)
 
 
 def treat(
-    values: Floats, observed: Bools, outliers: Outliers, action: Action
+    values: Floats, observed_mask: Bools, outliers: Outliers, action: Action
 ) -> tuple[Floats, Bools]:
     """What the rest is to work with in place of `values` and `observed`, both `[N, C]`.
 
@@ -121,11 +121,11 @@ def treat(
     """
     flags = outliers.flags
     if action == "missing":
-        return np.where(flags, np.nan, values), observed & ~flags
+        return np.where(flags, np.nan, values), observed_mask & ~flags
     if action == "clip":
         fence = np.where(values < outliers.low, outliers.low, outliers.high)
-        return np.where(flags, fence, values), observed
-    return values, observed
+        return np.where(flags, fence, values), observed_mask
+    return values, observed_mask
 
 
 def counts(outliers: Outliers, offsets: Ints) -> Ints:
@@ -134,23 +134,23 @@ def counts(outliers: Outliers, offsets: Ints) -> Ints:
     return np.diff(total[offsets]).astype(np.int64)
 
 
-def _hampel(x: Floats, begin: Ints, width: float, season: int) -> Fences:
+def _hampel(x: Floats, series_start: Ints, threshold: float, season: int) -> Fences:
     """Fences `[n]` around the trailing median; NaN where there is too little history."""
-    past = _trailing(x, begin, season, max(season, HISTORY))
-    reach = width * _spread(past, np.abs(past.median))
+    past = _trailing(x, series_start, season, max(season, HISTORY))
+    reach = threshold * _spread(past, np.abs(past.median))
     return past.median - reach, past.median + reach
 
 
-def _iqr(x: Floats, begin: Ints, width: float, season: int) -> Fences:
+def _iqr(x: Floats, series_start: Ints, threshold: float, season: int) -> Fences:
     """Fences `[n]` around the quartiles of all that came before; NaN where that is too little."""
-    before = pd.Series(x).rolling(_Before(begin), min_periods=max(season, HISTORY))
+    before = pd.Series(x).rolling(_Before(series_start), min_periods=max(season, HISTORY))
     q1, q3 = (before.quantile(q).to_numpy() for q in (0.25, 0.75))
-    reach = width * np.maximum(q3 - q1, FLOOR * np.maximum(np.abs(q1), np.abs(q3)))
+    reach = threshold * np.maximum(q3 - q1, FLOOR * np.maximum(np.abs(q1), np.abs(q3)))
     reach = np.where(reach > 0, reach, np.nan)
     return q1 - reach, q3 + reach
 
 
-def _seasonal(x: Floats, begin: Ints, width: float, season: int, phase: Ints) -> Fences:
+def _seasonal(x: Floats, series_start: Ints, threshold: float, season: int, phase: Ints) -> Fences:
     """Fences `[n]` around the last two values of the same phase, moved by the usual change.
 
     One of the two alone would make an outlier of the good value a season after a bad one. Where
@@ -163,12 +163,12 @@ def _seasonal(x: Floats, begin: Ints, width: float, season: int, phase: Ints) ->
         same = phase[here] == phase[there]
         earlier[back - 1, here[same]] = x[there[same]]
     known = np.flatnonzero(~np.isnan(earlier[0]))  # [m] all but the first value of each phase
-    first = np.searchsorted(known, begin[known])
+    first = np.searchsorted(known, series_start[known])
     changes = _trailing((x - earlier[0])[known], first, season, HISTORY)
-    level = _trailing(np.abs(x), begin, season, HISTORY).median
+    level = _trailing(np.abs(x), series_start, season, HISTORY).median
     centre, reach = np.full(x.size, np.nan), np.full(x.size, np.nan)
     centre[known] = changes.median
-    reach[known] = width * _spread(changes, level[known])
+    reach[known] = threshold * _spread(changes, level[known])
     return earlier.min(axis=0) + centre - reach, earlier.max(axis=0) + centre + reach
 
 
@@ -182,22 +182,22 @@ class _Past(NamedTuple):
     """The mean absolute deviation from the median."""
 
 
-def _spread(past: _Past, level: Floats) -> Floats:
+def _spread(stats: _Past, level: Floats) -> Floats:
     """A standard deviation `[n]`, or what stands for it; NaN where nothing can be said."""
     floor = FLOOR * level
-    spread = SIGMA * past.deviation
-    spread = np.where(spread < floor, np.maximum(SIGMA_MEAN * past.mean_deviation, floor), spread)
+    spread = SIGMA * stats.deviation
+    spread = np.where(spread < floor, np.maximum(SIGMA_MEAN * stats.mean_deviation, floor), spread)
     return np.where(spread > 0, spread, np.nan)
 
 
-def _trailing(x: Floats, begin: Ints, season: int, history: int) -> _Past:
+def _trailing(x: Floats, series_start: Ints, season: int, min_history: int) -> _Past:
     """Of two seasons of values before each one, or `WINDOW` of them, and of its own series only.
 
     NaN with fewer than `history`. Of a long window the newest values, at most one part in `FRESH`,
     are left out, so that not every row needs a window of its own.
     """
     window = max(2 * season + 1, WINDOW)
-    age = np.arange(x.size) - begin  # values before this one
+    age = np.arange(x.size) - series_start  # values before this one
     renewed = age % max(1, window // FRESH) == 0
     places = np.flatnonzero(renewed)
     windows = sliding_window_view(np.concatenate([np.full(window, np.inf), x]), window)
@@ -212,7 +212,7 @@ def _trailing(x: Floats, begin: Ints, season: int, history: int) -> _Past:
         far = np.abs(near - median)  # infinite where it is not inside
         mean = np.where(inside, far, 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
         here = np.array([median, _middle(far, count), mean])  # [3, part, 1]
-        found[:, some : some + step] = np.where(count >= history, here, np.nan)[..., 0]
+        found[:, some : some + step] = np.where(count >= min_history, here, np.nan)[..., 0]
     return _Past(*found[:, np.cumsum(renewed) - 1])
 
 
@@ -227,9 +227,9 @@ def _middle(cells: Floats, count: Ints) -> Floats:
 class _Before(BaseIndexer):
     """For pandas: the window of a row runs from the start of its series to the row before."""
 
-    def __init__(self, begin: Ints) -> None:
+    def __init__(self, series_start: Ints) -> None:
         super().__init__()
-        self.begin = begin
+        self.begin = series_start
 
     def get_window_bounds(
         self,

@@ -50,7 +50,7 @@ class Season:
     """The strength of every length that was tested."""
 
 
-def detect(values: Floats, observed: Bools, offsets: Ints, candidates: Sequence[int]) -> Season:
+def detect(values: Floats, observed_mask: Bools, offsets: Ints, candidates: Sequence[int]) -> Season:
     """The first of the candidates that enough of the panel clearly follows, else no season
     (length 1).
 
@@ -67,7 +67,7 @@ def detect(values: Floats, observed: Bools, offsets: Ints, candidates: Sequence[
         candidates: lengths in steps, each at least 2, the likeliest first.
     """
     points = max(MAX_POINTS, (PERIODS + 2) * max(candidates, default=1))
-    levels, steps, count = _sample(values, observed, offsets, points)
+    levels, steps, count = _sample(values, observed_mask, offsets, points)
     if not count.size:
         return Season(1, 0.0, {})
     lengths = candidates or _peaks(levels, steps, count)
@@ -85,18 +85,18 @@ def detect(values: Floats, observed: Bools, offsets: Ints, candidates: Sequence[
 
 
 def _sample(
-    values: Floats, observed: Bools, offsets: Ints, points: int
+    values: Floats, observed_mask: Bools, offsets: Ints, max_points: int
 ) -> tuple[Floats, Floats, Ints]:
     """Levels and steps `[P, T]` and the count `[P]` of the last values of P series and targets.
 
     The end of each series stands at the right; what is missing is 0, the mean of the others.
     """
-    room = min(MAX_SERIES, max(1, MAX_CELLS // points))
+    room = min(MAX_SERIES, max(1, MAX_CELLS // max_points))
     targets = _evenly(values.shape[1], room)
     series = _evenly(len(offsets) - 1, max(1, room // max(1, targets.size)))
     start = np.repeat(offsets[:-1][series], targets.size)  # [P]
     end = np.repeat(offsets[1:][series], targets.size)
-    count = np.minimum(end - start, points)
+    count = np.minimum(end - start, max_points)
     column = np.tile(targets, series.size)[:, None]  # [P, 1]
     width = int(count.max(initial=0))
     rows = end[:, None] - np.arange(width, 0, -1)  # [P, T]
@@ -105,7 +105,7 @@ def _sample(
     # Lines across the gaps repeat nothing; leaving gaps out would tear a smooth season to pieces.
     whole = fill(
         values[rows, column].reshape(-1, 1),
-        (inside & observed[rows, column]).reshape(-1, 1),
+        (inside & observed_mask[rows, column]).reshape(-1, 1),
         np.arange(start.size + 1, dtype=np.int64) * width,
         "linear",
     )
@@ -120,35 +120,35 @@ def _sample(
     return _centred(level, known)[moving], step[moving], count[moving]
 
 
-def _evenly(size: int, most: int) -> Ints:
+def _evenly(size: int, max_count: int) -> Ints:
     """At most `most` of the numbers 0 to size - 1, evenly spaced."""
-    return np.arange(min(size, most), dtype=np.int64) * size // max(1, min(size, most))
+    return np.arange(min(size, max_count), dtype=np.int64) * size // max(1, min(size, max_count))
 
 
-def _centred(x: Floats, known: Bools) -> Floats:
+def _centred(x: Floats, mask: Bools) -> Floats:
     """`x` less its mean over what is known, 0 elsewhere; `[P, T]`."""
-    total = np.where(known, x, 0.0).sum(axis=1, keepdims=True)
-    mean = total / np.maximum(known.sum(axis=1, keepdims=True), 1)
-    return np.where(known, x - mean, 0.0)
+    total = np.where(mask, x, 0.0).sum(axis=1, keepdims=True)
+    mean = total / np.maximum(mask.sum(axis=1, keepdims=True), 1)
+    return np.where(mask, x - mean, 0.0)
 
 
-def _test(steps: Floats, count: Ints, length: int) -> tuple[float, float]:
+def _test(differences: Floats, counts: Ints, length: int) -> tuple[float, float]:
     """How sure (a normal score, at least 0) and how strong (a share) a season is, means over the
     series; the scores of noise have a mean of 0.2 to 0.45."""
-    score, strength = np.zeros(count.size), np.zeros(count.size)
-    periods = count // length
+    score, strength = np.zeros(counts.size), np.zeros(counts.size)
+    periods = counts // length
     for k in np.unique(periods[periods >= PERIODS]):  # not over series, but over their lengths
         group = periods == k
-        tail = steps[group, steps.shape[1] - k * length :]
+        tail = differences[group, differences.shape[1] - k * length :]
         score[group], strength[group] = _lines(tail, int(k), length)
     # smooth series score far below 0, which says nothing against the season of others
     return float(np.clip(score, 0.0, FULL_SCORE).mean()), float(strength.mean())
 
 
-def _lines(steps: Floats, periods: int, length: int) -> tuple[Floats, Floats]:
+def _lines(differences: Floats, periods: int, length: int) -> tuple[Floats, Floats]:
     """Score and strength of a season of `length` in `[G, periods * length]` steps, both `[G]`."""
     size = periods * length
-    power = np.square(np.abs(np.fft.rfft(steps, axis=1)))  # [G, size // 2 + 1]
+    power = np.square(np.abs(np.fft.rfft(differences, axis=1)))  # [G, size // 2 + 1]
     line = periods * np.arange(1, length // 2 + 1)  # [J] where the season's power lies
     near = np.arange(1, 3 * SURROUNDINGS + 1)
     near = near[near % periods != 0][:SURROUNDINGS]
@@ -176,11 +176,11 @@ def _lines(steps: Floats, periods: int, length: int) -> tuple[Floats, Floats]:
     return score, np.clip(season / np.where(total > 0, total, 1.0), 0.0, 1.0)
 
 
-def _peaks(levels: Floats, steps: Floats, count: Ints) -> list[int]:
+def _peaks(values: Floats, differences: Floats, counts: Ints) -> list[int]:
     """Lags at which the series resemble themselves most, of the levels and of the steps."""
-    most = min(MAX_LAG, int(count.max()) // PERIODS)
+    most = min(MAX_LAG, int(counts.max()) // PERIODS)
     found: set[int] = set()
-    for x in (levels, steps):
+    for x in (values, differences):
         width = 1 << int(2 * x.shape[1] - 1).bit_length()  # so that the ends do not meet
         spectrum = np.square(np.abs(np.fft.rfft(x, width, axis=1)))
         like = np.fft.irfft(spectrum, width, axis=1)[:, : most + 2]  # autocovariance [P, lags]

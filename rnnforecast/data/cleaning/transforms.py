@@ -88,7 +88,7 @@ class Transform:
 
 
 def learn(
-    values: Floats, told: Bools, methods: Sequence[Method], *, names: Sequence[str]
+    values: Floats, train_mask: Bools, methods: Sequence[Method], *, names: Sequence[str]
 ) -> Transform:
     """The transform of these methods, its powers the likeliest for the told values.
 
@@ -106,7 +106,7 @@ def learn(
     problems: list[Problem] = []
     powers: list[float] = []
     for c, (name, method) in enumerate(zip(names, methods, strict=True)):
-        x = values[told[:, c], c]
+        x = values[train_mask[:, c], c]
         if x.size and not x.min() > ABOVE.get(method, -np.inf):
             problems.append(_misfit(name, method, x))
         elif method in ("box_cox", "yeo_johnson"):
@@ -173,12 +173,12 @@ def _back(z: Floats, method: Method, power: float) -> Floats:
     return np.where(z < 0, -np.expm1(_lower(size, 2.0 - power)), np.expm1(_lower(size, power)))
 
 
-def _raise(log: Floats, power: float) -> Floats:
+def _raise(log_values: Floats, power: float) -> Floats:
     """`(u^power - 1) / power` of u = exp(log), and its limit `log` for a power of 0."""
     if abs(power) < _EPSILON:
-        return log
+        return log_values
     with np.errstate(over="ignore"):  # infinite: no place for it on this scale either
-        return np.expm1(power * log) / power
+        return np.expm1(power * log_values) / power
 
 
 def _lower(z: Floats, power: float) -> Floats:
@@ -189,7 +189,7 @@ def _lower(z: Floats, power: float) -> Floats:
     return np.minimum(z, _LOG_MAX)
 
 
-def back_transformed_mean(transform: Transform, center: Floats, spread: Floats) -> Floats:
+def back_transformed_mean(transform: Transform, center: Floats, deviations: Floats) -> Floats:
     """The mean in original units of a distribution on the transformed scale, `[..., C]`.
 
     The mean of what is undone, not what the mean is when undone: that is the median if the
@@ -200,8 +200,8 @@ def back_transformed_mean(transform: Transform, center: Floats, spread: Floats) 
         spread: `[..., C, K]` the distribution's distances from `center` at K levels that stand for
             equal shares of it: its quantiles at (k - 0.5) / K, or K draws.
     """
-    values = transform.undo(center[..., None] + spread, axis=-2)
-    shares = values / spread.shape[-1]  # divided before they are added: huge ones do not overflow
+    values = transform.undo(center[..., None] + deviations, axis=-2)
+    shares = values / deviations.shape[-1]  # divided before they are added: huge ones do not overflow
     return np.asarray(shares.sum(axis=-1))
 
 
@@ -238,10 +238,10 @@ class Bounds:
         return cls(tuple(stored["non_negative"]), tuple(stored["whole"]))
 
 
-def learn_bounds(values: Floats, observed: Bools) -> Bounds:
+def learn_bounds(values: Floats, observed_mask: Bools) -> Bounds:
     """The rules that all observed values `[N, C]` of a target obey; none if there is no value."""
-    known = np.where(observed, values, 0.0)
-    some = observed.any(axis=0)
+    known = np.where(observed_mask, values, 0.0)
+    some = observed_mask.any(axis=0)
     non_negative = some & np.all(known >= 0, axis=0)
     whole = some & np.all(known == np.round(known), axis=0)
     return Bounds(tuple(map(bool, non_negative)), tuple(map(bool, whole)))

@@ -118,14 +118,14 @@ def learn(
     groups: Sequence[Group],
     table: Table,
     panel: Panel,
-    told: Bools,
+    train_mask: Bools,
     *,
     text_size: int,
     vector_size: int,
 ) -> CovariatePlan:
     """What the covariates of `groups` become, learnt from the rows `told [N]` of the panel."""
     wide = np.zeros(_wide(panel)[-1], dtype=np.bool_)
-    wide[_own_rows(panel)] = told
+    wide[_own_rows(panel)] = train_mask
     covariates, reductions = [], {}
     for place, group in enumerate(groups):
         raw = raw_of(panel, group.columns)  # [M, D]
@@ -147,18 +147,18 @@ def encode(
     reduction: Mapping[str, Floats],
     raw: Floats,
     offsets: Ints,
-    words: tuple[str, ...] | None,
+    categories: tuple[str, ...] | None,
 ) -> Encoded:
     """Rows of series that begin at `offsets`, of which `raw [X, D]` was read, as the network reads
     them. Words that the training part did not have count as unseen."""
     if covariate.kind == "category":
         slots = {word: code for code, word in enumerate(covariate.vocabulary, 1)}
-        code_of = np.array([0, *(slots.get(word, 0) for word in words or ())], dtype=np.int64)
+        code_of = np.array([0, *(slots.get(word, 0) for word in categories or ())], dtype=np.int64)
         place = np.where(np.isnan(raw[:, 0]), -1, raw[:, 0]).astype(np.int64) + 1
         codes = code_of[place]
         return Encoded(codes=codes, unseen=int(((codes == 0) & (place > 0)).sum()))
     if covariate.kind == "text":
-        of_word = _texts(words or ()) @ reduction["components"].T  # [W, k]
+        of_word = _texts(categories or ()) @ reduction["components"].T  # [W, k]
         scaled = np.vstack([np.zeros(of_word.shape[1]), of_word / np.array(covariate.scale)])
         place = np.where(np.isnan(raw[:, 0]), -1, raw[:, 0]).astype(np.int64) + 1
         return Encoded(numbers=scaled[place].astype(np.float32))
@@ -217,18 +217,18 @@ def _scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(mean.tolist()), tuple(scale.tolist())
 
 
-def _learn_numbers(group: Group, raw: Floats, told: Bools) -> Covariate:
-    mean, scale = _scale(raw[told])
-    blank = bool(np.isnan(raw[told]).any()) and group.role != "static"
+def _learn_numbers(group: Group, raw: Floats, train_mask: Bools) -> Covariate:
+    mean, scale = _scale(raw[train_mask])
+    blank = bool(np.isnan(raw[train_mask]).any()) and group.role != "static"
     return Covariate(group.columns, group.role, "number", mean, scale, indicator=blank)
 
 
 def _learn_vector(
-    group: Group, raw: Floats, told: Bools, size: int
+    group: Group, raw: Floats, train_mask: Bools, n_components: int
 ) -> tuple[Covariate, dict[str, Floats]]:
     from sklearn.decomposition import PCA
 
-    rows = raw[told & ~np.isnan(raw).all(axis=1)]
+    rows = raw[train_mask & ~np.isnan(raw).all(axis=1)]
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)]
     if len(rows) < 2:
         held = {"center": np.zeros(raw.shape[1]), "components": np.zeros((1, raw.shape[1]))}
@@ -236,7 +236,7 @@ def _learn_vector(
     known = ~np.isnan(rows)  # a blank stands in the middle
     middle = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     rows = np.where(known, rows, middle)
-    pca = PCA(min(size, *rows.shape), svd_solver="full").fit(rows)
+    pca = PCA(min(n_components, *rows.shape), svd_solver="full").fit(rows)
     spread = np.sqrt(pca.explained_variance_)
     scale = np.where(spread > 1e-12 * max(spread.max(), 1e-300), spread, 1.0)
     found = Covariate(
@@ -245,24 +245,24 @@ def _learn_vector(
     return found, {"center": pca.mean_, "components": pca.components_}
 
 
-def _learn_category(group: Group, codes: Floats, words: tuple[str, ...], told: Bools) -> Covariate:
-    counts = Counter(codes[told & ~np.isnan(codes)].astype(np.int64).tolist())
-    order = sorted(counts, key=lambda code: (-counts[code], words[code]))
-    vocabulary = tuple(words[code] for code in order[:MOST_WORDS])
+def _learn_category(group: Group, codes: Floats, categories: tuple[str, ...], train_mask: Bools) -> Covariate:
+    counts = Counter(codes[train_mask & ~np.isnan(codes)].astype(np.int64).tolist())
+    order = sorted(counts, key=lambda code: (-counts[code], categories[code]))
+    vocabulary = tuple(categories[code] for code in order[:MOST_WORDS])
     return Covariate(group.columns, group.role, "category", vocabulary=vocabulary)
 
 
 def _learn_text(
-    group: Group, codes: Floats, words: tuple[str, ...], told: Bools, size: int
+    group: Group, codes: Floats, categories: tuple[str, ...], train_mask: Bools, n_components: int
 ) -> tuple[Covariate, dict[str, Floats]]:
     from sklearn.decomposition import TruncatedSVD
 
-    known = np.unique(codes[told & ~np.isnan(codes)].astype(np.int64))
-    texts = _texts([words[code] for code in known])
+    known = np.unique(codes[train_mask & ~np.isnan(codes)].astype(np.int64))
+    texts = _texts([categories[code] for code in known])
     if len(known) < 2:
         held = {"components": np.zeros((1, texts.shape[1]))}
         return Covariate(group.columns, group.role, "text", scale=(1.0,)), held
-    svd = TruncatedSVD(min(size, len(known) - 1), algorithm="arpack", random_state=0)
+    svd = TruncatedSVD(min(n_components, len(known) - 1), algorithm="arpack", random_state=0)
     with np.errstate(invalid="ignore"):  # shares of no variance, where all texts are alike
         spread = svd.fit_transform(texts).std(axis=0)
     scale = np.where(spread > 1e-9, spread, 1.0)

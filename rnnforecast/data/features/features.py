@@ -112,7 +112,7 @@ class Features:
         ]
 
 
-def learn(plan: FeaturePlan, table: Table, panel: Panel, told: Bools) -> FeaturePlan:
+def learn(plan: FeaturePlan, table: Table, panel: Panel, train_mask: Bools) -> FeaturePlan:
     """The plan with names for patterns, and with what the rows `told [N]` say of the columns.
 
     DataError for a cycle that the frequency does not have, a place without holidays, and a static
@@ -130,13 +130,13 @@ def learn(plan: FeaturePlan, table: Table, panel: Panel, told: Bools) -> Feature
     if plan.holidays:
         _check_holidays(plan.holidays, panel)
     found = learn_covariates(
-        groups, table, panel, told, text_size=plan.text_size, vector_size=plan.vector_size
+        groups, table, panel, train_mask, text_size=plan.text_size, vector_size=plan.vector_size
     )
     return replace(plan, calendar=calendar.names(panel.frequency, plan.calendar), covariates=found)
 
 
 def build(
-    plan: FeaturePlan, table: Table, panel: Panel, *, horizon: int, season: int, needed: int
+    plan: FeaturePlan, table: Table, panel: Panel, *, horizon: int, season: int, required_steps: int
 ) -> Features:
     """The features of a panel with a settled plan, for `horizon` steps beyond each series' end.
 
@@ -145,8 +145,8 @@ def build(
     parts: dict[str, list[Encoded]] = {"past": [], "future": [], "static": []}
     sizes: dict[str, list[int]] = {"past": [], "future": [], "static": []}
     rows = _Rows.of(panel, horizon)
-    if needed and plan.missing_future == "error":
-        _check_ahead(plan.covariates.covariates, table, panel, rows, needed)
+    if required_steps and plan.missing_future == "error":
+        _check_ahead(plan.covariates.covariates, table, panel, rows, required_steps)
     for place, covariate in enumerate(plan.covariates.covariates):
         words = words_of(table, covariate.columns[0])
         blank = words is not None
@@ -217,7 +217,7 @@ class _Rows:
         return np.where(there[:, None], raw[np.where(there, place, 0)], np.nan)
 
     def take(
-        self, covariate: Covariate, panel: Panel, season: int, missing: str, blank: bool
+        self, covariate: Covariate, panel: Panel, season: int, missing_future: str, blank_is_value: bool
     ) -> tuple[Floats, Ints]:
         """The raw rows of a covariate and where each series begins in them.
 
@@ -233,21 +233,21 @@ class _Rows:
         if covariate.role == "past":
             own = self.step < self.lengths[self.series]
             return raw[own], panel.offsets
-        known = np.broadcast_to(self.read[:, None], raw.shape) if blank else ~np.isnan(raw)
+        known = np.broadcast_to(self.read[:, None], raw.shape) if blank_is_value else ~np.isnan(raw)
         beyond = (self.step >= self.lengths[self.series])[:, None] & ~known
         if beyond.any():
-            how = "seasonal" if missing == "season" and season > 1 else "ffill"
+            how = "seasonal" if missing_future == "season" and season > 1 else "ffill"
             found = fill(raw, known, self.ahead, how, season=season)  # type: ignore[arg-type]
             raw = np.where(beyond & found.visible, found.inputs, raw)
         return raw, self.ahead
 
 
 def _joined(
-    parts: Sequence[npt.NDArray[Any] | None], rows: int, kind: type[np.generic]
+    parts: Sequence[npt.NDArray[Any] | None], n_rows: int, dtype: type[np.generic]
 ) -> npt.NDArray[Any]:
     """The columns side by side, `[rows, X]`."""
-    columns = [part.reshape(rows, -1) for part in parts if part is not None]
-    return np.hstack([np.zeros((rows, 0)), *columns]).astype(kind)
+    columns = [part.reshape(n_rows, -1) for part in parts if part is not None]
+    return np.hstack([np.zeros((n_rows, 0)), *columns]).astype(dtype)
 
 
 def _of_gaps(panel: Panel) -> list[Floats32]:
@@ -295,12 +295,12 @@ def _groups(patterns: Sequence[str], table: Table, vector_size: int) -> list[tup
     return groups
 
 
-def _check_holidays(place: str, panel: Panel) -> None:
+def _check_holidays(region: str, panel: Panel) -> None:
     if panel.frequency.kind == "integer":
         found = "time is a whole number, so that there are no dates to have holidays"
         raise DataError(Problem("features.holidays", found, "leave it out"))
     try:
-        calendar.place_of(place)
+        calendar.place_of(region)
     except ValueError as error:
         cure = "name a country such as DE, or a region such as DE-BY"
         raise DataError(Problem("features.holidays", str(error), cure)) from None
@@ -331,7 +331,7 @@ def _check_static(group: Group, table: Table, panel: Panel) -> None:
 
 
 def _check_ahead(
-    covariates: Sequence[Covariate], table: Table, panel: Panel, rows: _Rows, needed: int
+    covariates: Sequence[Covariate], table: Table, panel: Panel, rows: _Rows, required_steps: int
 ) -> None:
     """DataError naming series and dates whose covariates are not known for the `needed` steps."""
     problems: list[Problem] = []
@@ -342,7 +342,7 @@ def _check_ahead(
     words = np.array([words_of(table, name) is not None for name in names])
     blank &= ~(words & rows.read[:, None])  # a blank category or text says something
     beyond = rows.step - rows.lengths[rows.series]
-    blank &= ((beyond >= 0) & (beyond < needed))[:, None]
+    blank &= ((beyond >= 0) & (beyond < required_steps))[:, None]
     missing = blank.any(axis=1)
     lacking = np.unique(rows.series[missing])
     labels = panel.labels()

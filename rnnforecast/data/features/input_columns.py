@@ -16,40 +16,40 @@ INPUTS = {"past": "past", "future": "known", "static": "static"}
 """What the network calls the covariates of each role."""
 
 
-def columns(plan: FeaturePlan, frequency: Frequency, *, gaps: bool) -> Columns:
+def columns(plan: FeaturePlan, frequency: Frequency, *, is_irregular: bool) -> Columns:
     """Of each input (``past``, ``past_codes``, ``known`` …) its columns in order: `name`, what it
     `is`, and of a category its `codes`. `gaps`: rows need not be regular."""
     found: Columns = {f"{name}{kind}": [] for name in INPUTS.values() for kind in ("", "_codes")}
     for one in plan.covariates.covariates:
         kind = "_codes" if one.kind == "category" else ""
         found[INPUTS[one.role] + kind] += _category(one) if kind else _numbers(one)
-    if gaps:
+    if is_irregular:
         found["past"].append(_told("time since the row before", "log(1 + x), x in steps"))
     found["known"] += _of_time(plan, frequency)
     return {name: told for name, told in found.items() if told}
 
 
-def _told(name: str, how: str) -> dict[str, Any]:
-    return {"name": name, "is": how}
+def _told(name: str, meaning: str) -> dict[str, Any]:
+    return {"name": name, "is": meaning}
 
 
-def _category(one: Covariate) -> list[dict[str, Any]]:
-    codes = {word: code for code, word in enumerate(one.vocabulary, 1)}
-    return [_told(one.columns[0], "a code; 0 is blank or unseen in training") | {"codes": codes}]
+def _category(covariate: Covariate) -> list[dict[str, Any]]:
+    codes = {word: code for code, word in enumerate(covariate.vocabulary, 1)}
+    return [_told(covariate.columns[0], "a code; 0 is blank or unseen in training") | {"codes": codes}]
 
 
-def _numbers(one: Covariate) -> Iterator[dict[str, Any]]:
-    if one.kind == "number":
-        for name, mean, scale in zip(one.columns, one.mean, one.scale, strict=True):
+def _numbers(covariate: Covariate) -> Iterator[dict[str, Any]]:
+    if covariate.kind == "number":
+        for name, mean, scale in zip(covariate.columns, covariate.mean, covariate.scale, strict=True):
             how = f"(x - {mean!r}) / {scale!r}, within ±{LARGEST:g}; a blank takes the last value"
             yield _told(name, how)
     else:
-        name = f"{one.columns[0]} … {one.columns[-1]}" if len(one.columns) > 1 else one.columns[0]
-        for part in range(1, len(one.scale) + 1):
-            yield _told(f"{name}, part {part}", f"of the run's own reduction of this {one.kind}")
-    if one.indicator:
+        name = f"{covariate.columns[0]} … {covariate.columns[-1]}" if len(covariate.columns) > 1 else covariate.columns[0]
+        for part in range(1, len(covariate.scale) + 1):
+            yield _told(f"{name}, part {part}", f"of the run's own reduction of this {covariate.kind}")
+    if covariate.indicator:
         yield from (
-            _told(f"{name} known", "1 where it was not blank, else 0") for name in one.columns
+            _told(f"{name} known", "1 where it was not blank, else 0") for name in covariate.columns
         )
 
 

@@ -22,20 +22,20 @@ Piece = dict[str, Any]
 
 
 def pieces(
-    file: File, texts: Sequence[str], numbers: Sequence[str] = (), marks: Marks = PLAIN
+    file: File, text_columns: Sequence[str], numeric_columns: Sequence[str] = (), number_format: Marks = PLAIN
 ) -> Iterator[Piece]:
     """The named columns a piece at a time; those of a CSV are typed, `texts` as dictionaries.
 
     Columns that the file does not have are left out. Raises ArrowException or ValueError where a
     cell is not what it should be.
     """
-    raw = {name: file.raw[name] for name in (*texts, *numbers) if name in file.raw}
-    same = [name for name in (*texts, *numbers) if name in file.constant]
+    raw = {name: file.raw[name] for name in (*text_columns, *numeric_columns) if name in file.raw}
+    same = [name for name in (*text_columns, *numeric_columns) if name in file.constant]
     # Arrow knows no marks between thousands, and blanks around words: such numbers come as text.
-    number = pa.string() if marks.as_text else pa.float64()
-    types = {raw[name]: _TEXT for name in texts if name in raw}
-    types |= {raw[name]: number for name in numbers if name in raw}
-    for batch in _parquet(file, list(types)) if file.is_parquet else _csv(file, types, marks):
+    number = pa.string() if number_format.as_text else pa.float64()
+    types = {raw[name]: _TEXT for name in text_columns if name in raw}
+    types |= {raw[name]: number for name in numeric_columns if name in raw}
+    for batch in _parquet(file, list(types)) if file.is_parquet else _csv(file, types, number_format):
         piece = {name: batch.column(raw[name]) for name in raw}
         for name in same:
             indices = pa.array(np.zeros(batch.num_rows, dtype=np.int32))
@@ -59,7 +59,7 @@ def _parquet(file: File, columns: list[str]) -> Iterator[Any]:
             yield from parquet.iter_batches(_BATCH, row_groups=[group], columns=columns)
 
 
-def _csv(file: File, types: dict[str, Any], marks: Marks) -> Iterator[Any]:
+def _csv(file: File, types: dict[str, Any], number_format: Marks) -> Iterator[Any]:
     yield from arrow_csv.open_csv(
         _stream(file),
         read_options=arrow_csv.ReadOptions(block_size=_BLOCK),
@@ -69,7 +69,7 @@ def _csv(file: File, types: dict[str, Any], marks: Marks) -> Iterator[Any]:
             include_columns=list(types),
             null_values=list(USUAL),
             strings_can_be_null=False,  # a series may be called NA
-            decimal_point=marks.decimal,
+            decimal_point=number_format.decimal,
         ),
     )
 

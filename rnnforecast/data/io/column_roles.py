@@ -72,10 +72,10 @@ def infer_roles(
     series: str | Sequence[str] = "auto",
     targets: str | Sequence[str] = "auto",
     covariates: Sequence[str] = (),
-    words: Sequence[str] = (),
-    numbers: Sequence[str] = (),
-    missing: Sequence[str] = (),
-    name: str = "the data",
+    categorical_covariates: Sequence[str] = (),
+    numeric_covariates: Sequence[str] = (),
+    missing_values: Sequence[str] = (),
+    source_name: str = "the data",
 ) -> Roles:
     """Every column has a role; names that are given are kept, "auto" is found from the rows.
 
@@ -89,28 +89,28 @@ def infer_roles(
     fixed = [] if time == "auto" else [time]
     fixed += [column for names in (series, targets) if names != "auto" for column in names]
     fixed += covariates
-    _check_given(fixed, head, name)
-    blank = {*USUAL, *missing}
+    _check_given(fixed, head, source_name)
+    blank = {*USUAL, *missing_values}
 
     def filled(column: str) -> list[str]:
         return [cell for cell in head[column] if cell not in blank]
 
-    plain = [c for c in covariates if c not in words and c not in numbers]
-    texts = {c for c in plain if not _looks_numeric(filled(c))} | {*words}
+    plain = [c for c in covariates if c not in categorical_covariates and c not in numeric_covariates]
+    texts = {c for c in plain if not _looks_numeric(filled(c))} | {*categorical_covariates}
     reasons = dict.fromkeys(("time", "series", "targets"), "given")
     columns = [str(column) for column in head.columns if column]
     known = set(fixed)
     free = [column for column in columns if column not in known]
     numeric = {column for column in free if _is_numeric(column, filled(column))}
     if time == "auto":
-        time, reasons["time"] = _find_time(head, free, name)
+        time, reasons["time"] = _find_time(head, free, source_name)
     free = [column for column in free if column != time]
     if series == "auto":
         series, reasons["series"] = _find_series(head, time, free, numeric)
     free = [column for column in free if column not in series]
     if targets == "auto":
         choice = [column for column in free if column in numeric]
-        targets, reasons["targets"] = _find_targets(head, choice, list(series), name)
+        targets, reasons["targets"] = _find_targets(head, choice, list(series), source_name)
     used = {time, *series, *targets, *covariates}
     layout: Literal["long", "wide", "single"] = (
         "long" if series else "wide" if len(targets) > 1 else "single"
@@ -128,7 +128,7 @@ def infer_roles(
     )
 
 
-def missing_columns(names: Sequence[str], columns: Sequence[str], where: str) -> list[Problem]:
+def missing_columns(names: Sequence[str], columns: Sequence[str], location: str) -> list[Problem]:
     """One problem for each name that is not a column, with the nearest one that is."""
     known = {column.lower(): column for column in columns}
     there = set(columns)
@@ -137,25 +137,25 @@ def missing_columns(names: Sequence[str], columns: Sequence[str], where: str) ->
         near = difflib.get_close_matches(wanted.lower(), known, n=1, cutoff=0.6)
         hint = f"did you mean {known[near[0]]!r}? " if near else ""
         cure = f"{hint}the columns are {', '.join(map(repr, columns))}"
-        problems.append(Problem(where, f"there is no column {wanted!r}", cure))
+        problems.append(Problem(location, f"there is no column {wanted!r}", cure))
     return problems
 
 
-def expand(patterns: Sequence[str], columns: Sequence[str], where: str) -> list[str]:
+def expand(patterns: Sequence[str], columns: Sequence[str], location: str) -> list[str]:
     """The columns that names and patterns such as ``emb_*`` stand for, patterns in natural order
     (``emb_2`` before ``emb_10``). DataError for those that stand for none."""
     found: list[str] = []
     problems: list[Problem] = []
     for pattern in patterns:
         if pattern in columns or not any(mark in pattern for mark in "*?["):
-            problems += missing_columns([pattern], columns, where)
+            problems += missing_columns([pattern], columns, location)
             fits = [pattern]
         else:
             fits = [column for column in columns if fnmatch.fnmatchcase(column, pattern)]
             fits.sort(key=_natural)
             if not fits:
                 cure = f"the columns are {', '.join(map(repr, columns))}"
-                problems.append(Problem(where, f"no column fits the pattern {pattern!r}", cure))
+                problems.append(Problem(location, f"no column fits the pattern {pattern!r}", cure))
         found += [column for column in fits if column not in found]
     if problems:
         raise DataError(*problems)
@@ -167,13 +167,13 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(run), "") if run.isdecimal() else (0, run) for run in re.split(r"(\d+)", name)]
 
 
-def _check_given(names: list[str], head: pd.DataFrame, where: str) -> None:
-    problems = missing_columns(names, [str(c) for c in head.columns], where)
+def _check_given(names: list[str], head: pd.DataFrame, location: str) -> None:
+    problems = missing_columns(names, [str(c) for c in head.columns], location)
     for column, count in Counter(names).items():
         if count > 1:
             found = f"column {column!r} is given more than one role"
             cure = "name it once among data.time, data.series, data.targets and features"
-            problems.append(Problem(where, found, cure))
+            problems.append(Problem(location, found, cure))
     if problems:
         raise DataError(*problems)
 
@@ -200,8 +200,8 @@ def _share_of_numbers(cells: list[str]) -> float | None:
     return numbers / len(cells) if cells else None
 
 
-def _find_time(head: pd.DataFrame, free: list[str], name: str) -> tuple[str, str]:
-    forms = {column: _form(head[column]) for column in free}
+def _find_time(head: pd.DataFrame, candidates: list[str], source_name: str) -> tuple[str, str]:
+    forms = {column: _form(head[column]) for column in candidates}
     dates = [column for column, form in forms.items() if form and form.kind != "integer"]
     steps = [column for column, form in forms.items() if form and form.kind == "integer"]
     steps = [column for column in steps if column.lower() in _COUNTER]
@@ -212,26 +212,26 @@ def _find_time(head: pd.DataFrame, free: list[str], name: str) -> tuple[str, str
             return named[0], f"{what}, and named like a time"
     if dates:
         found = f"columns {', '.join(map(repr, dates))} all hold dates"
-        raise DataError(Problem(name, found, "say which is the time with data.time"))
+        raise DataError(Problem(source_name, found, "say which is the time with data.time"))
     if "" in head and _is_date(head[""]):
         cure = "give it a name in the header, such as ds"
-        raise DataError(Problem(name, "the column of dates has no name", cure))
-    listed = ", ".join(map(repr, free))
+        raise DataError(Problem(source_name, "the column of dates has no name", cure))
+    listed = ", ".join(map(repr, candidates))
     cure = f"name it with data.time, and data.time_format if needed; the columns are {listed}"
-    raise DataError(Problem(name, "no column holds dates that can be recognised", cure))
+    raise DataError(Problem(source_name, "no column holds dates that can be recognised", cure))
 
 
 def _find_series(
-    head: pd.DataFrame, time: str, free: list[str], numeric: set[str]
+    head: pd.DataFrame, time: str, candidates: list[str], numeric: set[str]
 ) -> tuple[tuple[str, ...], str]:
     """The fewest columns that, with the time, tell all rows apart; those named like ids first."""
-    filled = [column for column in free if not head[column].isin(USUAL).all()]
+    filled = [column for column in candidates if not head[column].isin(USUAL).all()]
     ids = [column for column in filled if _is_id(column, head[column], column in numeric)]
     texts = [c for c in filled if c not in ids and c not in numeric and not _is_date(head[c])]
     if not head[time].duplicated().any():
         # A file sorted by series may show its first series only: the names are all there is.
         sure = (c for c in ids if c.lower() in _SERIES or head[c].nunique() == 1)
-        chosen = tuple(column for column in free if column in set(sure))
+        chosen = tuple(column for column in candidates if column in set(sure))
         return chosen, "named like ids" if chosen else "no stamp comes twice: one series"
     busiest = int(head[time].value_counts().iloc[0])
     chosen_list: list[str] = []
@@ -246,7 +246,7 @@ def _find_series(
         rest = [other for other in chosen_list if other != column]
         if _distinct(head, [time, *rest]) == _distinct(head, [time, *chosen_list]):
             chosen_list = rest
-    chosen = tuple(column for column in free if column in chosen_list)
+    chosen = tuple(column for column in candidates if column in chosen_list)
     if not chosen:
         return (), "no column tells rows with the same stamp apart: one series"
     alone = _distinct(head, [time, *chosen]) == len(head)
@@ -254,12 +254,12 @@ def _find_series(
 
 
 def _find_targets(
-    head: pd.DataFrame, numeric: list[str], series: list[str], name: str
+    head: pd.DataFrame, numeric: list[str], series: list[str], source_name: str
 ) -> tuple[tuple[str, ...], str]:
     if not numeric:
         listed = ", ".join(repr(column) for column in head if column != "")
         cure = f"name one with data.targets; the columns are {listed}"
-        raise DataError(Problem(name, "no column of numbers is left to forecast", cure))
+        raise DataError(Problem(source_name, "no column of numbers is left to forecast", cure))
     if len(numeric) == 1:
         return (numeric[0],), "the only other column of numbers"
     if named := sorted((c for c in numeric if c.lower() in _TARGET), key=_rank(_TARGET)):
@@ -298,5 +298,5 @@ def _distinct(head: pd.DataFrame, columns: list[str]) -> int:
     return len(head) - int(head.duplicated(columns).sum())
 
 
-def _rank(known: Sequence[str]) -> Callable[[str], int]:
-    return lambda column: known.index(column.lower())
+def _rank(preferred: Sequence[str]) -> Callable[[str], int]:
+    return lambda column: preferred.index(column.lower())

@@ -109,8 +109,8 @@ class _Growing:
 class _Texts:
     """One column of ids or words as it grows: a vocabulary, and codes into it."""
 
-    def __init__(self, *, may_be_blank: bool) -> None:
-        self._may_be_blank = may_be_blank
+    def __init__(self, *, allow_blank: bool) -> None:
+        self._may_be_blank = allow_blank
         self._vocabulary: Any = pa.array([], pa.string())
         self._codes = _Growing(np.int32)
 
@@ -144,18 +144,18 @@ class _Texts:
 class _Floats:
     """Columns of numbers side by side as they grow, infinite values as NaN and counted."""
 
-    def __init__(self, names: Sequence[str], marks: Marks) -> None:
+    def __init__(self, names: Sequence[str], number_format: Marks) -> None:
         self._names = names
-        self._marks = marks
+        self._marks = number_format
         self._values = _Growing(np.float64, len(names))
         self.infinite = 0
 
-    def add(self, piece: Piece, rows: int) -> None:
+    def add(self, batch: Piece, n_rows: int) -> None:
         """Take in the columns of a piece [r]; NaN for one that its file does not have."""
-        values = np.full((rows, len(self._names)), np.nan)
+        values = np.full((n_rows, len(self._names)), np.nan)
         for at, name in enumerate(self._names):
-            if name in piece:
-                values[:, at] = _floats(piece[name], self._marks)
+            if name in batch:
+                values[:, at] = _floats(batch[name], self._marks)
         wrong = np.isinf(values)
         values[wrong] = np.nan
         self.infinite += int(wrong.sum())
@@ -169,16 +169,16 @@ class _Floats:
 class _Times:
     """The time column as it grows, of one kind in all files."""
 
-    def __init__(self, column: str, form: stamps.Form) -> None:
+    def __init__(self, column: str, time_format: stamps.Form) -> None:
         self._column = column
-        self._form = form
+        self._form = time_format
         self._ticks = _Growing(np.int64)
         self._written: dict[tuple[str, str], str] = {}  # (zone, kind) -> the first such file
 
-    def add(self, piece: Piece, file: File) -> int:
+    def add(self, batch: Piece, file: File) -> int:
         """Take in a piece; its number of rows."""
         where = f"{file.name}, column {self._column!r}"
-        time, zone = _times(piece[self._column], self._form, where)
+        time, zone = _times(batch[self._column], self._form, where)
         self._written.setdefault((zone, time.dtype.kind), file.name)
         self._ticks.add(time.view(np.int64))
         return len(time)
@@ -198,17 +198,17 @@ class _Times:
         return ticks.view("datetime64[us]") if kind == "M" else ticks, zone.strip()
 
 
-def load(files: Sequence[File], roles: Roles, writing: Writing) -> Columns:
+def load(files: Sequence[File], roles: Roles, cell_format: Writing) -> Columns:
     """The columns that the roles name; targets are NaN where a file has none.
 
     Raises DataError where files differ in the kind of time, ArrowException or ValueError where a
     cell is not what it should be.
     """
-    marks = writing.marks
+    marks = cell_format.marks
     amounts = [name for name in roles.covariates if name not in roles.words]
-    texts = {name: _Texts(may_be_blank=name in roles.words) for name in roles.texts}
+    texts = {name: _Texts(allow_blank=name in roles.words) for name in roles.texts}
     floats = {name: _Floats([name], marks) for name in amounts}
-    time, targets = _Times(roles.time, writing.form), _Floats(roles.targets, marks)
+    time, targets = _Times(roles.time, cell_format.form), _Floats(roles.targets, marks)
     counts = []
     for file in files:
         counts.append(0)
@@ -231,44 +231,44 @@ def load(files: Sequence[File], roles: Roles, writing: Writing) -> Columns:
     return Columns(keys, codes, ticks, timezone, values, covariates, infinite, counts)
 
 
-def _blank(rows: int) -> Any:
+def _blank(n_rows: int) -> Any:
     """A column of words that a file does not have."""
-    return pa.DictionaryArray.from_arrays(np.zeros(rows, dtype=np.int32), pa.array([""]))
+    return pa.DictionaryArray.from_arrays(np.zeros(n_rows, dtype=np.int32), pa.array([""]))
 
 
-def _times(column: Any, form: stamps.Form, where: str) -> tuple[npt.NDArray[Any], str]:
+def _times(column: Any, time_format: stamps.Form, location: str) -> tuple[npt.NDArray[Any], str]:
     """Times [r] and the offset they are local to, as written; "Z" for instants."""
     if column.null_count:
         raise ValueError("a blank time")
     if not pa.types.is_temporal(column.type):
         known = encoded(column)
-        return stamps.parse(known.dictionary, form)[known.indices.to_numpy()], form.timezone
+        return stamps.parse(known.dictionary, time_format)[known.indices.to_numpy()], time_format.timezone
     zone = getattr(column.type, "tz", None) or ""
-    if zone and zone.upper() not in ("UTC", "+00:00", "Z") and not form.offsets:
+    if zone and zone.upper() not in ("UTC", "+00:00", "Z") and not time_format.offsets:
         found = f"the times are in the zone {zone!r}"
         cure = "convert the column to UTC, or set data.timezone, such as Europe/Berlin"
-        raise DataError(Problem(where, found, cure))
+        raise DataError(Problem(location, found, cure))
     column = column.cast(pa.timestamp("us", zone or None), safe=False)
     return np.asarray(column.cast(pa.int64()).to_numpy()).view("datetime64[us]"), "Z" * bool(zone)
 
 
-def _floats(column: Any, marks: Marks) -> Floats:
+def _floats(column: Any, number_format: Marks) -> Floats:
     """Numbers [r] float64, NaN where blank."""
     if pa.types.is_primitive(column.type) or holds_numbers(column.type):
         # Not safe: beyond 2^53 whole numbers are rounded, as they are in a CSV.
         column = column.cast(pa.float64(), safe=False)
     else:
-        column = marks.floats(as_text(column))
+        column = number_format.floats(as_text(column))
     values = np.asarray(column.to_numpy(zero_copy_only=False))
-    if marks.sentinels:
-        values = np.where(np.isin(values, marks.sentinels), np.nan, values)
+    if number_format.sentinels:
+        values = np.where(np.isin(values, number_format.sentinels), np.nan, values)
     return values
 
 
-def _keys(names: Sequence[str], ids: Sequence[_Texts], rows: int) -> tuple[pd.DataFrame, Ints32]:
+def _keys(names: Sequence[str], ids: Sequence[_Texts], n_rows: int) -> tuple[pd.DataFrame, Ints32]:
     """The distinct ids, sorted by the first column, then the second …, and the codes [R]."""
     if not names:
-        return pd.DataFrame(index=range(1)), np.zeros(rows, dtype=np.int32)
+        return pd.DataFrame(index=range(1)), np.zeros(n_rows, dtype=np.int32)
     words, codes = ids[0].sorted()
     columns = [words]
     for column in ids[1:]:

@@ -43,114 +43,114 @@ class _Faults:
                 yield Problem("", f"… and {more} more: {kind}")
 
 
-def diagnose(files: Sequence[File], roles: Roles, writing: Writing, reason: str) -> DataError:
+def diagnose(files: Sequence[File], roles: Roles, cell_format: Writing, reason: str) -> DataError:
     """All faults of all files; `reason` is what the fast reader said, in case none is found."""
     faults = _Faults()
     for file in files:
         records = file.records()
         while rows := list(islice(records, 20_000)):
-            _check(file, rows, roles, writing, faults)
+            _check(file, rows, roles, cell_format, faults)
     problems = list(faults.problems())
     names = ", ".join(file.name for file in files[:3])
     return DataError(*problems or [Problem(names, f"cannot be read: {reason.splitlines()[0]}")])
 
 
-def _check(file: File, rows: list[Row], roles: Roles, writing: Writing, faults: _Faults) -> None:
+def _check(file: File, rows: list[Row], roles: Roles, cell_format: Writing, problems: _Faults) -> None:
     places = {name: at for at, name in enumerate(file.columns)}
     names = (roles.time, *roles.texts, *roles.numbers)
     index = {name: places[name] for name in names if name in places}
     text = [index[name] for name in (roles.time, *roles.texts) if name in index]
     more = list(file.constant.values())
     rows = [
-        (line, cells + more) for line, cells in rows if _is_whole(file, (line, cells), text, faults)
+        (line, cells + more) for line, cells in rows if _is_whole(file, (line, cells), text, problems)
     ]
     cells = {name: [(line, row[at]) for line, row in rows] for name, at in index.items()}
-    _check_times(file, roles.time, cells[roles.time], writing.form, faults)
+    _check_times(file, roles.time, cells[roles.time], cell_format.form, problems)
     for name in roles.series:
         for line, cell in cells[name]:
             if not cell.strip():
                 problem = Problem(place(file, line, name), "the name of the series is blank", _FILL)
-                faults.add("series without a name", problem)
+                problems.add("series without a name", problem)
     for name in roles.numbers:
         # A file may lack targets; numbers that parquet holds as such cannot be written wrongly.
         if name in cells and name not in file.typed:
             cure = "mend the cell, or list it under data.missing_values if there is no value"
             if name in roles.covariates:
                 cure += "; list the column under features.categorical if it holds names"
-            _check_numbers(file, name, cells[name], writing.marks, cure, faults)
+            _check_numbers(file, name, cells[name], cell_format.marks, cure, problems)
 
 
-def _is_whole(file: File, row: Row, used: list[int], faults: _Faults) -> bool:
+def _is_whole(file: File, row: Row, used_columns: list[int], problems: _Faults) -> bool:
     line, cells = row
     whole = len(cells) == len(file.header)
     looked_at = cells
     if not must_be_whole(file.codec):
-        looked_at = [cells[at] for at in used if whole and at < len(cells)]
+        looked_at = [cells[at] for at in used_columns if whole and at < len(cells)]
     if any(not cell.isascii() and undecodable(cell) for cell in looked_at):
-        faults.add(f"lines that are not {file.codec}", not_text(place(file, line), file.codec))
+        problems.add(f"lines that are not {file.codec}", not_text(place(file, line), file.codec))
     elif not whole:
-        faults.add("rows of another width", ragged(file, line, cells))
+        problems.add("rows of another width", ragged(file, line, cells))
     else:
         return True
     return False
 
 
 def _check_times(
-    file: File, column: str, cells: list[tuple[int, str]], form: stamps.Form, faults: _Faults
+    file: File, column: str, cells: list[tuple[int, str]], time_format: stamps.Form, problems: _Faults
 ) -> None:
     texts = list({text for _, text in cells})
-    bad = [text for text, wrong in zip(texts, stamps.unreadable(texts, form), strict=True) if wrong]
+    bad = [text for text, wrong in zip(texts, stamps.unreadable(texts, time_format), strict=True) if wrong]
     # Those that are readable once their offset is that of the others are in another time zone.
-    moved = [text.strip().removesuffix(stamps.zone_of(text.strip())) + form.zone for text in bad]
-    strangers = dict(zip(bad, ~stamps.unreadable(moved, form), strict=True))
+    moved = [text.strip().removesuffix(stamps.zone_of(text.strip())) + time_format.zone for text in bad]
+    strangers = dict(zip(bad, ~stamps.unreadable(moved, time_format), strict=True))
     for line, text in cells:
         if text not in strangers:
             continue
         where, bare = place(file, line, column), text.strip()
         if bare in (*USUAL, "NaT"):
-            faults.add("blank times", Problem(where, "the time is blank", _FILL))
+            problems.add("blank times", Problem(where, "the time is blank", _FILL))
         elif strangers[text]:
             zone = stamps.zone_of(bare).strip()
             ours = f"the offset {zone}" if zone else "no offset"
-            theirs = f"have {form.zone.strip()}" if form.zone else "have none"
+            theirs = f"have {time_format.zone.strip()}" if time_format.zone else "have none"
             found = f"{bare!r} has {ours}, but other stamps {theirs}"
             cure = "write all stamps in one time zone, best in UTC"
-            if zone and form.zone:
+            if zone and time_format.zone:
                 cure = f"set data.timezone, such as Europe/Berlin, or {cure}"
-            faults.add("stamps in another time zone", Problem(where, found, cure))
+            problems.add("stamps in another time zone", Problem(where, found, cure))
         else:
-            found = f"{_short(bare)} is not a time; expected {form}"
+            found = f"{_short(bare)} is not a time; expected {time_format}"
             cure = (
                 "mend the cell, delete the line if it is none of the data, or say how times are "
                 "written with data.time_format"
             )
-            faults.add("cells that are not a time", Problem(where, found, cure))
+            problems.add("cells that are not a time", Problem(where, found, cure))
 
 
 def _check_numbers(
     file: File,
     column: str,
     cells: list[tuple[int, str]],
-    marks: Marks,
+    number_format: Marks,
     cure: str,
-    faults: _Faults,
+    problems: _Faults,
 ) -> None:
     for line, cell in cells:
-        if marks.says_none(cell) or marks.fit(cell):
+        if number_format.says_none(cell) or number_format.fit(cell):
             continue
-        found = f"{_short(cell)} is not a number with {marks}"
-        problem = Problem(place(file, line, column), found, _other_marks(cell, marks) or cure)
-        faults.add(f"cells of column {column!r} that are not a number", problem)
+        found = f"{_short(cell)} is not a number with {number_format}"
+        problem = Problem(place(file, line, column), found, _other_marks(cell, number_format) or cure)
+        problems.add(f"cells of column {column!r} that are not a number", problem)
 
 
-def _other_marks(cell: str, marks: Marks) -> str:
+def _other_marks(cell: str, number_format: Marks) -> str:
     """The cure for a number that is one with other marks; "" for none."""
     cures = []
-    point = "." if marks.decimal == "," else ","
+    point = "." if number_format.decimal == "," else ","
     if Marks(point).fit(cell):
         cures.append(f"data.decimal to {point!r} if that is the decimal mark")
-    groups = [group for group in GROUPING if group not in (marks.decimal, marks.thousands)]
-    if group := next((group for group in groups if Marks(marks.decimal, group).fit(cell)), ""):
+    groups = [group for group in GROUPING if group not in (number_format.decimal, number_format.thousands)]
+    if group := next((group for group in groups if Marks(number_format.decimal, group).fit(cell)), ""):
         cures.append(f"data.thousands to {group!r} if it stands between thousands")
     return f"set {', or '.join(cures)}" if cures else ""
 

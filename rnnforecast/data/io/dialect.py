@@ -106,9 +106,9 @@ class File:
 class Lines:
     """Where a row of the table stands in the files; looked up only when it is asked for."""
 
-    def __init__(self, files: Sequence[File], counts: Sequence[int]) -> None:
+    def __init__(self, files: Sequence[File], row_counts: Sequence[int]) -> None:
         self._files = tuple(files)
-        self._ends = np.cumsum(counts)
+        self._ends = np.cumsum(row_counts)
         self._numbers: dict[int, np.ndarray] = {}
         self._rows: np.ndarray | None = None
 
@@ -166,10 +166,10 @@ def find(
     return tuple(files)
 
 
-def sample(file: File, rows: int) -> list[list[str]]:
+def sample(file: File, max_rows: int) -> list[list[str]]:
     """The first rows' cells, without rows that are cut short or too long, and with a mark in the
     place of bytes that are no text. Raises DataError where no row is as wide as the header."""
-    first = list(islice(file.records(), rows))
+    first = list(islice(file.records(), max_rows))
     whole = [cells for _, cells in first if len(cells) == len(file.header)]
     if not whole:
         raise DataError(*(ragged(file, line, cells) for line, cells in first[:1]))
@@ -190,10 +190,10 @@ def ragged(file: File, line: int, cells: Sequence[str]) -> Problem:
     return Problem(place(file, line), found, cure)
 
 
-def holds_numbers(kind: pa.DataType) -> bool:
+def holds_numbers(dtype: pa.DataType) -> bool:
     """Whether an Arrow type is one of numbers."""
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
-    return any(test(kind) for test in tests)
+    return any(test(dtype) for test in tests)
 
 
 def as_text(column: pa.Array[Any]) -> pa.Array[Any]:
@@ -277,14 +277,14 @@ def _score(file: File) -> tuple[float, int]:
     return sum(width == widths[0] for width in widths) / len(widths), widths[0]
 
 
-def _check_header(file: File, where: str, *, has_rows: bool) -> None:
+def _check_header(file: File, location: str, *, has_rows: bool) -> None:
     problems = []
     if encodings.undecodable("".join(file.header)):
-        problems.append(encodings.not_text(where, file.codec))
+        problems.append(encodings.not_text(location, file.codec))
     names = Counter(name.strip() for name in file.header if name.strip())
     if twice := [name for name, count in names.items() if count > 1]:
         found = f"the header names {', '.join(map(repr, twice))} more than once"
-        problems.append(Problem(where, found, "give every column its own name"))
+        problems.append(Problem(location, found, "give every column its own name"))
     if not has_rows:
         found = "the file has a header but no rows"
         problems.append(Problem(file.name, found, "expected at least one row below the header"))

@@ -42,20 +42,20 @@ def check(name: str) -> None:
         raise DataError(Problem("data.encoding", f"there is no encoding {name!r}", cure)) from None
 
 
-def recognise(start: bytes, given: str, name: str) -> str:
+def recognise(start: bytes, requested: str, file_name: str) -> str:
     """The codec of a file that begins with `start`: the one given, else what its byte-order mark
     says, else UTF-8. A mark that agrees with what is given is no part of the text.
 
     DataError naming the file where the bytes look like UTF-16 and nothing says which.
     """
     marked = next((codec for mark, codec in _MARKS if start.startswith(mark)), "")
-    if given != "auto":
-        known = codecs.lookup(given).name
+    if requested != "auto":
+        known = codecs.lookup(requested).name
         family = marked.removesuffix("-sig")
         return marked if marked and known.startswith(family) else known
     if not marked and start.count(0) > len(start) / 4:
         cure = "set data.encoding, such as utf-16-le"
-        raise DataError(Problem(name, "this looks like UTF-16 without a byte-order mark", cure))
+        raise DataError(Problem(file_name, "this looks like UTF-16 without a byte-order mark", cure))
     return marked or "utf-8"
 
 
@@ -81,11 +81,11 @@ def undecodable(text: str) -> bool:
     return any("\udc00" <= letter <= "\udcff" for letter in text)
 
 
-def not_text(where: str, codec: str) -> Problem:
+def not_text(location: str, codec: str) -> Problem:
     """The problem of bytes in another encoding, most often that of older spreadsheets."""
     cure = "set data.encoding, such as latin-1 or cp1252, or save the file as UTF-8"
     if codec in _UTF_8:
         found = "bytes that are not UTF-8; this looks like latin-1 (Windows-1252)"
-        return Problem(where, found, cure)
+        return Problem(location, found, cure)
     cure = "set data.encoding to the one the file is written in"
-    return Problem(where, f"bytes that are not {codec}", cure)
+    return Problem(location, f"bytes that are not {codec}", cure)

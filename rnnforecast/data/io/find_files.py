@@ -41,7 +41,7 @@ def paths(item: str) -> dict[Path | None, dict[str, str]]:
     raise DataError(Problem(item, "there is no such file or folder", cure))
 
 
-def _columns(file: Path, top: int | None = None) -> dict[str, str]:
+def _columns(file: Path, base_depth: int | None = None) -> dict[str, str]:
     """What folders say: the file ``store=1/year=2024/a.parquet`` is of store 1 and the year 2024.
 
     Texts, "" where Hive says that there is no value. Folders from the part `top` on may have other
@@ -53,7 +53,7 @@ def _columns(file: Path, top: int | None = None) -> dict[str, str]:
         name, equals, value = parts[place].partition("=")
         if name.strip() and equals:
             found.append((unquote(name).strip(), "" if value == _BLANK else unquote(value)))
-        elif top is None or place < top:
+        elif base_depth is None or place < base_depth:
             break
     return dict(reversed(found))
 

@@ -121,7 +121,7 @@ class Writing:
 
 
 def marks_of(
-    columns: Mapping[str, Sequence[str]], decimal: str, thousands: str, where: str
+    columns: Mapping[str, Sequence[str]], decimal: str, thousands: str, source_name: str
 ) -> Marks:
     """The marks of the numbers in a sample of cells a column, as far as `decimal` and `thousands`
     leave it open.
@@ -151,7 +151,7 @@ def marks_of(
         column = next(name for name, some in marked.items() if commas[0] in some)
         found = f"{commas[0]!r} can be read with a decimal comma or a thousands separator"
         cure = "set data.decimal to ',' or data.thousands to ',', whichever it is"
-        raise DataError(Problem(f"{where}, column {column!r}", found, cure))
+        raise DataError(Problem(f"{source_name}, column {column!r}", found, cure))
     return Marks(",", mark)
 
 

@@ -77,9 +77,9 @@ def read(
     series: str | Sequence[str] = "auto",
     targets: str | Sequence[str] = "auto",
     covariates: Sequence[str] = (),
-    words: Sequence[str] = (),
-    numbers: Sequence[str] = (),
-    **written: Any,
+    categorical: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    **format_options: Any,
 ) -> Table:
     """All rows of all files (paths, folders, globs, "-" for standard input) in one table.
 
@@ -89,10 +89,10 @@ def read(
 
     Raises DataError with every problem at once: file, line, column, what was found and the cure.
     """
-    how = Written(**written)
+    how = Written(**format_options)
     files = sniff.find(source, separator=how.separator, encoding=how.encoding)
     names = expand(covariates, _columns_of(files), _name(files))
-    texts, amounts = (expand(kind, names, "features") for kind in (words, numbers))
+    texts, amounts = (expand(kind, names, "features") for kind in (categorical, numeric))
     _check_kinds(texts, amounts)
     known = [] if time == "auto" else [time]
     known += [] if series == "auto" else series
@@ -105,10 +105,10 @@ def read(
             series=series,
             targets=targets,
             covariates=names,
-            words=texts,
-            numbers=amounts,
-            missing=how.missing,
-            name=_name(files),
+            categorical_covariates=texts,
+            numeric_covariates=amounts,
+            missing_values=how.missing,
+            source_name=_name(files),
         )
 
     rows = _head(files)
@@ -122,11 +122,11 @@ def read(
     return table
 
 
-def _read_as(files: tuple[File, ...], rows: pd.DataFrame, roles: Roles, how: Written) -> Table:
+def _read_as(files: tuple[File, ...], head: pd.DataFrame, roles: Roles, options: Written) -> Table:
     _check_columns(files, [roles.time, *roles.series], roles.targets, roles.covariates)
-    marks = _marks(files, rows, roles, how)
-    form = _form(_name(files), roles.time, rows[roles.time].tolist(), how.time_format)
-    form = replace(form, offsets=how.offsets_may_differ and form.zone != "")
+    marks = _marks(files, head, roles, options)
+    form = _form(_name(files), roles.time, head[roles.time].tolist(), options.time_format)
+    form = replace(form, offsets=options.offsets_may_differ and form.zone != "")
     writing = Writing(form, marks)
     try:
         if form.kind == "open":
@@ -193,22 +193,22 @@ def _check_columns(
         raise DataError(*problems)
 
 
-def _check_kinds(words: Sequence[str], numbers: Sequence[str]) -> None:
+def _check_kinds(categorical: Sequence[str], numeric: Sequence[str]) -> None:
     cure = "list it once"
-    if both := [name for name in words if name in numbers]:
+    if both := [name for name in categorical if name in numeric]:
         found = "cannot be words and numbers at once"
         raise DataError(*(Problem(f"column {name!r}", found, cure) for name in both))
 
 
-def _marks(files: Sequence[File], rows: pd.DataFrame, roles: Roles, how: Written) -> Marks:
+def _marks(files: Sequence[File], head: pd.DataFrame, roles: Roles, options: Written) -> Marks:
     texts = [name for name in roles.numbers if not all(name in file.typed for file in files)]
-    step = max(1, -(-len(rows) * len(texts) // _HEAD_CELLS))
+    step = max(1, -(-len(head) * len(texts) // _HEAD_CELLS))
     # a word for "no value", -999.9 say, tells nothing of the marks of the others
     cells = {
-        name: [cell for cell in rows[name].iloc[::step] if cell.strip() not in how.missing]
+        name: [cell for cell in head[name].iloc[::step] if cell.strip() not in options.missing]
         for name in texts
     }
-    return replace(marks_of(cells, how.decimal, how.thousands, _name(files)), missing=how.missing)
+    return replace(marks_of(cells, options.decimal, options.thousands, _name(files)), missing=options.missing)
 
 
 def _form(name: str, column: str, cells: list[str], time_format: str | None) -> stamps.Form:
@@ -224,17 +224,17 @@ def _form(name: str, column: str, cells: list[str], time_format: str | None) -> 
     return form
 
 
-def _settle(files: Sequence[File], column: str, form: stamps.Form) -> stamps.Form:
+def _settle(files: Sequence[File], column: str, time_format: stamps.Form) -> stamps.Form:
     """Day or month first, as the whole column tells; DataError if nothing in it does."""
     example = ""
     for file in (file for file in files if not file.is_parquet):
         for piece in pieces(file, [column]):
             texts = piece[column].dictionary.to_pylist()
             example = example or texts[0]
-            form = stamps.settle(form, texts)
-            if form.kind != "open":
-                return form
-    readings = " or ".join(map(repr, form.formats))
+            time_format = stamps.settle(time_format, texts)
+            if time_format.kind != "open":
+                return time_format
+    readings = " or ".join(map(repr, time_format.formats))
     found = f"{example!r} can be read as {readings}, and no other date in the column settles it"
     cure = "say which with data.time_format"
     raise DataError(Problem(f"{_name(files)}, column {column!r}", found, cure))
@@ -250,9 +250,9 @@ def _repeats(table: Table) -> bool:
     return False
 
 
-def _rows_at(files: Sequence[File], rows: pd.DataFrame, time: str) -> pd.DataFrame:
+def _rows_at(files: Sequence[File], head: pd.DataFrame, time: str) -> pd.DataFrame:
     """All rows of the files at a few stamps of the head, as text."""
-    some = rows[time].drop_duplicates()
+    some = head[time].drop_duplicates()
     wanted = pa.array(some.iloc[:: -(-len(some) // 5)], pa.string())
     found = []
     for file in files:

@@ -81,22 +81,22 @@ class Changes:
 def counted(
     table: Table,
     frequency: Frequency,
-    vote: Vote | None,
+    frequency_vote: Vote | None,
     agreement: float,
-    found: dict[str, Any],
-    faults: list[Problem],
+    per_series: dict[str, Any],
+    problems: list[Problem],
 ) -> Changes:
     """The findings `found`, `[S]` each, in sum and by series; 0 is what was not looked for."""
-    left_out = found["skipped"] != ""
+    left_out = per_series["skipped"] != ""
     none = np.zeros(len(left_out), dtype=np.int64)
-    found = dict.fromkeys(COUNTS, none) | found
+    per_series = dict.fromkeys(COUNTS, none) | per_series
     return Changes(
         frequency=frequency,
-        vote=vote,
-        faults=tuple(faults),
+        vote=frequency_vote,
+        faults=tuple(problems),
         agreement=agreement,
         infinite=table.infinite,
-        skipped=dict(zip(found["label"][left_out], found["skipped"][left_out], strict=True)),
-        series=pd.DataFrame(found),
-        **{name: int(found[name].sum()) for name in COUNTS},
+        skipped=dict(zip(per_series["label"][left_out], per_series["skipped"][left_out], strict=True)),
+        series=pd.DataFrame(per_series),
+        **{name: int(per_series[name].sum()) for name in COUNTS},
     )

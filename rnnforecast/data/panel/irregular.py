@@ -143,8 +143,8 @@ def interpolate(
     rows: Rows,
     frequency: Frequency,
     *,
-    longest: int | None = None,
-    lines: Sequence[bool] | None = None,
+    max_gap: int | None = None,
+    linear: Sequence[bool] | None = None,
 ) -> Interpolated:
     """Every column's values at the steps of the calendar, on straight lines over time.
 
@@ -168,9 +168,9 @@ def interpolate(
     codes = np.repeat(np.arange(rows.size), np.diff(offsets))  # [G]
     step = np.arange(len(codes)) - offsets[codes] + first[codes]  # [G] ordinals
     time = frequency.stamps(step, np.full(len(step), own))
-    lanes = _Lanes(offsets, codes, step, ticks_of(time), first, longest)
+    lanes = _Lanes(offsets, codes, step, ticks_of(time), first, max_gap)
     drawn = [
-        lanes.column(rows, place.before, on, c, lines is None or lines[c])
+        lanes.column(rows, place.before, on, c, linear is None or linear[c])
         for c in range(rows.values.shape[1])
     ]
     source = lanes.before(rows.codes, place.before, on)
@@ -244,30 +244,30 @@ class _Lanes:
     first: Ints  # [S] ordinal of each series' first step
     longest: int | None
 
-    def before(self, codes: Ints, floor: Ints, on: Bools) -> Ints:
+    def before(self, codes: Ints, floor: Ints, on_grid: Bools) -> Ints:
         """[G] the last observation at or before each step; of an earlier series if it has none.
 
         Of the observations [X], sorted: the series, the step at or before, whether that is exact.
         """
-        at = self.offsets[codes] + floor + ~on - self.first[codes]  # the first step not before it
+        at = self.offsets[codes] + floor + ~on_grid - self.first[codes]  # the first step not before it
         return np.searchsorted(at, np.arange(len(self.step)), side="right") - 1
 
     def column(
-        self, rows: Rows, floor: Ints, on: Bools, column: int, lines: bool
+        self, rows: Rows, floor: Ints, on_grid: Bools, column: int, linear: bool
     ) -> tuple[Floats, Ints]:
         """[G] the values of one column, and the ordinal by which each is settled."""
         seen = np.flatnonzero(~np.isnan(rows.values[:, column]))
         if len(seen) == 0:
             return np.full(len(self.step), np.nan), self.step
-        codes, floor, on = rows.codes[seen], floor[seen], on[seen]
+        codes, floor, on_grid = rows.codes[seen], floor[seen], on_grid[seen]
         ticks, known = ticks_of(rows.time[seen]), rows.values[seen, column]
-        past = self.before(codes, floor, on)
+        past = self.before(codes, floor, on_grid)
         future = np.minimum(past + 1, len(seen) - 1)
         begun = (past >= 0) & (codes[past] == self.codes)
         ended = (past + 1 == len(seen)) | (codes[future] != self.codes)
         exact = begun & (ticks[past] == self.ticks)
         most = np.inf if self.longest is None else self.longest
-        if not lines:
+        if not linear:
             held = begun & (self.step - floor[past] <= most)
             return np.where(held, known[past], np.nan), self.step
         between = begun & ~ended & ~exact
@@ -275,14 +275,14 @@ class _Lanes:
         share = np.where(between, (self.ticks - ticks[past]) / width, 0.0)
         line = known[past] + share * (known[future] - known[past])
         # the steps from one observation to the next, both left out
-        bridged = between & (floor[future] - on[future] - floor[past] <= most)
+        bridged = between & (floor[future] - on_grid[future] - floor[past] <= most)
         settled = np.where(between, floor[future], self.step)
         after = begun & ended & ~exact
         settled[after] = (self.first + np.diff(self.offsets))[self.codes[after]]
         return np.where(exact | bridged, line, np.nan), settled
 
 
-def _median_phase(frequency: Frequency, rows: Rows, own: int) -> Ints:
+def _median_phase(frequency: Frequency, rows: Rows, default_phase: int) -> Ints:
     """[series with rows] the middle of the phases; on the circle where all steps are equal."""
     heads = rows.offsets[:-1][np.diff(rows.offsets) > 0]
     number = np.repeat(np.arange(len(heads)), np.diff(np.r_[heads, len(rows.codes)]))
@@ -304,7 +304,7 @@ def _median_phase(frequency: Frequency, rows: Rows, own: int) -> Ints:
         return np.asarray(middle % size)
     best = middle
     for unit in (SECOND, 30 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, DAY):
-        rounded = np.rint((middle - own) / unit).astype(np.int64) * unit + own
+        rounded = np.rint((middle - default_phase) / unit).astype(np.int64) * unit + default_phase
         best = np.where(np.abs(rounded - middle) <= scatter, rounded, best)
     return np.asarray(best % size)
 

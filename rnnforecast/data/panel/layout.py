@@ -22,23 +22,23 @@ class Place(NamedTuple):
     size: int  # N
 
     @classmethod
-    def of(cls, rows: Rows, grid: Grid, keep: Bools, offsets: Ints, start: Ints) -> Place:
-        series = np.repeat(np.arange(len(start)), np.diff(rows.offsets)[keep])
+    def of(cls, rows: Rows, grid: Grid, keep_mask: Bools, offsets: Ints, start: Ints) -> Place:
+        series = np.repeat(np.arange(len(start)), np.diff(rows.offsets)[keep_mask])
         step = grid.ordinals - start[series]
         own = step < np.diff(offsets)[series]
         return cls(series, step, step + offsets[series], own, int(offsets[-1]))
 
-    def spread(self, values: npt.NDArray[Any], empty: Any) -> npt.NDArray[Any]:
+    def spread(self, values: npt.NDArray[Any], fill_value: Any) -> npt.NDArray[Any]:
         """`[N, X]` with the rows' values `[R, X]` in their places and `empty` in others."""
-        table = np.full((self.size, *values.shape[1:]), empty, dtype=values.dtype)
+        table = np.full((self.size, *values.shape[1:]), fill_value, dtype=values.dtype)
         table[self.row[self.own]] = values[self.own]
         return table
 
-    def settled(self, rows: Rows, channels: int, shift: Ints) -> Ints | None:
+    def settled(self, rows: Rows, n_targets: int, row_shift: Ints) -> Ints | None:
         """`[N, C]` the row of the panel that must have passed before a value is known."""
         if rows.settled is None:
             return None
-        known = rows.settled[:, :channels] + shift[self.series][:, None]
+        known = rows.settled[:, :n_targets] + row_shift[self.series][:, None]
         return np.asarray(np.maximum(self.spread(known, -1), np.arange(self.size)[:, None]))
 
 
@@ -51,14 +51,14 @@ def kept_times(rows: Rows, offsets: Ints) -> Timestamps:
 
 
 def spread_covariates(
-    rows: Rows, channels: int, place: Place, offsets: Ints, ahead: Ints | None
+    rows: Rows, n_targets: int, positions: Place, offsets: Ints, future_steps: Ints | None
 ) -> Floats | None:
     """`[M, K]` in which series s goes on for `ahead[s]` steps; None where there are none."""
-    raw = rows.values[:, channels:]
+    raw = rows.values[:, n_targets:]
     if raw.shape[1] == 0:
         return None
-    more = np.zeros(len(offsets) - 1, dtype=np.int64) if ahead is None else ahead
+    more = np.zeros(len(offsets) - 1, dtype=np.int64) if future_steps is None else future_steps
     begins = offsets + np.r_[0, np.cumsum(more)]
     wide = np.full((int(begins[-1]), raw.shape[1]), np.nan)
-    wide[place.step + begins[place.series]] = raw
+    wide[positions.step + begins[positions.series]] = raw
     return wide

@@ -23,30 +23,30 @@ if TYPE_CHECKING:
 
 
 def unmistakable(
-    table: Table, zone: str, *, ambiguous: str, missing: str, names: npt.NDArray[Any]
+    table: Table, timezone: str, *, ambiguous: str, nonexistent: str, labels: npt.NDArray[Any]
 ) -> tuple[Table, str, dict[str, Any], list[Problem]]:
     """The table with stamps of one meaning, the zone they are to be shown in ("" where they stand
     for themselves), `[S]` counts of the rows that needed a rule and of those for which there is
     none (``unsettled``), and faults for the latter."""
-    size = len(names)
+    size = len(labels)
     none = np.zeros(size, dtype=np.int64)
     counts: dict[str, Any] = {"ambiguous": none, "skipped_hour": none, "unsettled": none}
-    if not zone or table.time.dtype.kind != "M":
+    if not timezone or table.time.dtype.kind != "M":
         return table, "", counts, []
     known = table.timezone != ""  # instants, or local to a fixed offset
     instants = table.time - _offset(table.timezone) if known else table.time
-    local = to_local(instants, zone) if known else table.time
+    local = to_local(instants, timezone) if known else table.time
     if _one_clock_time(local):
         return replace(table, time=local, timezone=""), "", counts, []
     if known:
-        return replace(table, time=instants, timezone=""), zone, counts, []
-    found = to_utc(local, zone, ambiguous=ambiguous, missing=missing, codes=table.codes)
-    faults = zone_faults(table, found, zone)
+        return replace(table, time=instants, timezone=""), timezone, counts, []
+    found = to_utc(local, timezone, ambiguous=ambiguous, nonexistent=nonexistent, codes=table.codes)
+    faults = zone_faults(table, found, timezone)
     counts["ambiguous"] = np.bincount(table.codes[found.ambiguous_rows], minlength=size)
     counts["unsettled"] = np.bincount(table.codes[found.unsettled], minlength=size)
     counts["skipped_hour"] = np.bincount(table.codes[found.missing_rows], minlength=size)
     table = replace(table, time=found.utc, timezone="")
-    return (table.take(~found.dropped) if found.dropped.any() else table), zone, counts, faults
+    return (table.take(~found.dropped) if found.dropped.any() else table), timezone, counts, faults
 
 
 def _one_clock_time(local: npt.NDArray[Any]) -> bool:

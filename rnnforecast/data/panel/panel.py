@@ -68,30 +68,30 @@ class Panel:
         """[S] one name a series: its key values joined by ``/``, or ``series`` for the only one."""
         return labels(self.keys)
 
-    def stamps(self, first: Ints, count: int) -> Timestamps:
+    def stamps(self, first_steps: Ints, n_steps: int) -> Timestamps:
         """[S, count] the stamps of steps ``first[s]`` to ``first[s] + count - 1`` of each series.
 
         ``first`` [S] counts from the series' first step and may lie beyond its end. There an
         irregular panel goes on in steps of its frequency, the usual one.
         """
         if self.times is not None:
-            step = first[:, None] + np.arange(count)  # [S, count]
+            step = first_steps[:, None] + np.arange(n_steps)  # [S, count]
             last = self.lengths[:, None] - 1
             known = self.times[self.offsets[:-1, None] + np.clip(step, 0, last)]
             found: Timestamps = known + np.maximum(step - last, 0) * self.frequency.step
             return found
-        ordinals = (self.start + first)[:, None] + np.arange(count)[None, :]  # [S, count]
+        ordinals = (self.start + first_steps)[:, None] + np.arange(n_steps)[None, :]  # [S, count]
         return self.frequency.stamps(ordinals, self.phase[:, None])
 
-    def shown(self, stamps: Timestamps) -> Timestamps:
+    def shown(self, timestamps: Timestamps) -> Timestamps:
         """Stamps of the panel as people see them: local, where they are instants of UTC."""
         if not self.zone:
-            return stamps
-        return to_local(stamps.reshape(-1), self.zone).reshape(stamps.shape)
+            return timestamps
+        return to_local(timestamps.reshape(-1), self.zone).reshape(timestamps.shape)
 
-    def flat_stamps(self, ahead: int = 0) -> Timestamps:
+    def flat_stamps(self, extra_steps: int = 0) -> Timestamps:
         """[N + S * ahead] the stamps of all steps of each series, and `ahead` more behind each."""
-        lengths = self.lengths + ahead
+        lengths = self.lengths + extra_steps
         offsets = np.r_[0, np.cumsum(lengths)]
         series = np.repeat(np.arange(self.size), lengths)
         step = np.arange(offsets[-1]) - offsets[series]

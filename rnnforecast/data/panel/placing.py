@@ -42,7 +42,7 @@ class Placed:
     """[S] what was done, by the names of `changes.COUNTS`."""
 
 
-def place(rows: Rows, rules: Rules, *, zone: str, targets: int, how: Sequence[str]) -> Placed:
+def place(rows: Rows, rules: Rules, *, timezone: str, n_targets: int, aggregations: Sequence[str]) -> Placed:
     """The rows with their frequency; resampled, moved or drawn where the rules say so.
 
     The first `targets` columns are targets, the others covariates; `how` says how the rows of a
@@ -51,34 +51,34 @@ def place(rows: Rows, rules: Rules, *, zone: str, targets: int, how: Sequence[st
     none and for resampling without a frequency to resample to.
     """
     if rules.resample or rules.resample_columns:
-        return _resampled(rows, rules, zone, targets, how)
+        return _resampled(rows, rules, timezone, n_targets, aggregations)
     frequency, vote = _frequency(rows, rules)
-    if zone and frequency.coarser_than_a_day:
-        rows, zone = replace(rows, time=to_local(rows.time, zone)), ""
-    plain = Placed(rows, frequency, vote, zone, moved=False, counts={})
+    if timezone and frequency.coarser_than_a_day:
+        rows, timezone = replace(rows, time=to_local(rows.time, timezone)), ""
+    plain = Placed(rows, frequency, vote, timezone, moved=False, counts={})
     if rules.irregular == "snap":
         found = snap(rows, lay(frequency, rows.time, rows.offsets), frequency, rules.tolerance)
         return replace(plain, rows=found.rows, moved=True, counts={"snapped": found.moved})
     if rules.irregular == "interpolate":
         # a covariate holds its last value: it may be a word, and is then known at once
-        lines = [column < targets for column in range(rows.values.shape[1])]
-        drawn = interpolate(rows, frequency, longest=rules.longest_gap, lines=lines)
+        lines = [column < n_targets for column in range(rows.values.shape[1])]
+        drawn = interpolate(rows, frequency, max_gap=rules.longest_gap, linear=lines)
         return replace(plain, rows=drawn.rows, counts={"interpolated": drawn.drawn})
     return plain
 
 
-def _resampled(rows: Rows, rules: Rules, zone: str, targets: int, how: Sequence[str]) -> Placed:
+def _resampled(rows: Rows, rules: Rules, timezone: str, n_targets: int, aggregations: Sequence[str]) -> Placed:
     if rules.frequency == "auto":
         found, cure = "resampling needs to know to which step", "set it to D, W-SUN, MS or the like"
         raise SpecError(Problem("clean.frequency", found, cure))
     frequency = _given(rows, rules.frequency)
     vote = infer(rows.codes, rows.time)
     native = vote.frequency if vote.agreement >= AGREED else None
-    if zone and frequency.coarser_than_a_day:
+    if timezone and frequency.coarser_than_a_day:
         # a local day is one period, whether it has 23, 24 or 25 hours
-        rows, zone = replace(rows, time=to_local(rows.time, zone)), ""
+        rows, timezone = replace(rows, time=to_local(rows.time, timezone)), ""
     done = resample(
-        rows, frequency, rules=how, native=native, partial=rules.partial, targets=targets
+        rows, frequency, aggregations=aggregations, native_frequency=native, partial_periods=rules.partial, n_targets=n_targets
     )
     fewer = np.diff(rows.offsets) - np.diff(done.rows.offsets)
     counts = {
@@ -86,7 +86,7 @@ def _resampled(rows: Rows, rules: Rules, zone: str, targets: int, how: Sequence[
         "partial": done.partial_dropped,
         "incomplete": done.incomplete,
     }
-    return Placed(done.rows, frequency, None, zone, moved=False, counts=counts)
+    return Placed(done.rows, frequency, None, timezone, moved=False, counts=counts)
 
 
 def _frequency(rows: Rows, rules: Rules) -> tuple[Frequency, Vote | None]:

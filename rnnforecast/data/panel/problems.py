@@ -31,13 +31,13 @@ Names = npt.NDArray[Any]
 
 
 def refused_duplicates(
-    table: Table, rows: Rows, again: Bools, names: Names, zone: str = ""
+    table: Table, rows: Rows, duplicate_mask: Bools, labels: Names, timezone: str = ""
 ) -> list[Problem]:
     """One problem for each row whose series and stamp were there already (``again`` [R])."""
-    at = np.flatnonzero(again)
+    at = np.flatnonzero(duplicate_mask)
     if len(at) == 0:
         return []
-    heads = np.flatnonzero(~again)
+    heads = np.flatnonzero(~duplicate_mask)
     first = heads[np.searchsorted(heads, at, side="right") - 1]
     equal = (rows.values[at] == rows.values[first]) | (
         np.isnan(rows.values[at]) & np.isnan(rows.values[first])
@@ -47,7 +47,7 @@ def refused_duplicates(
     problems = [
         Problem(
             table.lines.where(int(rows.file[row])),
-            f"series '{names[rows.codes[row]]}' has {spoken(rows.time[row], zone)} again, after "
+            f"series '{labels[rows.codes[row]]}' has {spoken(rows.time[row], timezone)} again, after "
             f"{table.lines.where(int(rows.file[one]))}",
             cure if number == 0 else "",
         )
@@ -61,8 +61,8 @@ def off_grid(
     rows: Rows,
     grid: Grid,
     frequency: Frequency,
-    names: Names,
-    zone: str = "",
+    labels: Names,
+    timezone: str = "",
 ) -> list[Problem]:
     """One problem for each row whose stamp lies between two steps of its series' calendar."""
     at = np.flatnonzero(~grid.on)
@@ -78,8 +78,8 @@ def off_grid(
     problems = [
         Problem(
             table.lines.where(int(rows.file[row])),
-            f"series '{names[rows.codes[row]]}' has {spoken(rows.time[row], zone)}, which is "
-            f"between {spoken(low[number], zone)} and {spoken(high[number], zone)} on its grid "
+            f"series '{labels[rows.codes[row]]}' has {spoken(rows.time[row], timezone)}, which is "
+            f"between {spoken(low[number], timezone)} and {spoken(high[number], timezone)} on its grid "
             f"'{frequency.alias}'",
             f"correct the stamp or {other}" if number == 0 else "",
         )
@@ -93,8 +93,8 @@ def too_sparse(
     rows: Rows,
     ordinals: Ints,
     frequency: Frequency,
-    names: Names,
-    zone: str = "",
+    labels: Names,
+    timezone: str = "",
 ) -> list[Problem]:
     """A problem if the calendar is nearly empty, naming both sides of the widest gap."""
     steps = int(steps_of(rows, ordinals).sum())
@@ -105,8 +105,8 @@ def too_sparse(
     wide[rows.codes[1:] != rows.codes[:-1]] = 0
     row = int(wide.argmax())
     found = (
-        f"between {spoken(rows.time[row], zone)} and {spoken(rows.time[row + 1], zone)} series "
-        f"'{names[rows.codes[row]]}' has no row for {int(wide[row]) - 1:,} steps of "
+        f"between {spoken(rows.time[row], timezone)} and {spoken(rows.time[row + 1], timezone)} series "
+        f"'{labels[rows.codes[row]]}' has no row for {int(wide[row]) - 1:,} steps of "
         f"'{frequency.alias}'; the panel would have {steps:,} steps for "
         f"{len(rows.codes):,} rows"
     )
@@ -137,35 +137,35 @@ def nothing_left(observed: Ints, minimum_length: int) -> list[Problem]:
     return [Problem("", found, "set a smaller clean.minimum_length or give longer series")]
 
 
-def spoken(stamp: Any, zone: str = "") -> str:
+def spoken(timestamp: Any, timezone: str = "") -> str:
     """A stamp as short as it can be written: ``2024-01-06``, ``2024-01-06 13:30``, ``17``.
 
     With a `zone` it is an instant of UTC, and told in local time with its offset.
     """
-    if not isinstance(stamp, np.datetime64):
-        return str(stamp)
-    if zone:
+    if not isinstance(timestamp, np.datetime64):
+        return str(timestamp)
+    if timezone:
         instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
-            microseconds=int(stamp.astype("datetime64[us]").astype(np.int64))
+            microseconds=int(timestamp.astype("datetime64[us]").astype(np.int64))
         )
-        local = instant.astimezone(ZoneInfo(zone))
+        local = instant.astimezone(ZoneInfo(timezone))
         bare = np.datetime64(local.replace(tzinfo=None), "us")
         clock = "" if " " in spoken(bare) else " 00:00"
         return f"{spoken(bare)}{clock}{local.isoformat()[-6:]}"
-    ticks = int(stamp.astype("datetime64[us]").astype(np.int64))
+    ticks = int(timestamp.astype("datetime64[us]").astype(np.int64))
     shortest = ((DAY, "D"), (MINUTE, "m"), (SECOND, "s"), (1, "us"))
     unit = next(unit for size, unit in shortest if ticks % size == 0)
-    return str(stamp.astype(f"datetime64[{unit}]")).replace("T", " ")
+    return str(timestamp.astype(f"datetime64[{unit}]")).replace("T", " ")
 
 
 def _more(count: int, kind: str) -> list[Problem]:
     return [Problem("", f"… and {count - SHOWN:,} more {kind}")] if count > SHOWN else []
 
 
-def _finer(rows: Rows, at: Ints, frequency: Frequency) -> str:
+def _finer(rows: Rows, off_grid_rows: Ints, frequency: Frequency) -> str:
     """The coarsest simple frequency on whose grid the rows ``at`` and their series lie, or ""."""
     affected = np.zeros(rows.size, dtype=np.bool_)
-    affected[rows.codes[at]] = True
+    affected[rows.codes[off_grid_rows]] = True
     inside = (rows.codes[1:] == rows.codes[:-1]) & affected[rows.codes[1:]]
     common = int(np.gcd.reduce(np.diff(rows.time).astype(np.int64)[inside]))
     if frequency.kind == "business":

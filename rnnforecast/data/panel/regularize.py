@@ -85,7 +85,7 @@ PLAIN = Rules()
 
 
 def regularize(
-    table: Table, rules: Rules = PLAIN, *, skip_faulty: bool = False
+    table: Table, rules: Rules = PLAIN, *, skip_invalid_series: bool = False
 ) -> tuple[Panel, Changes]:
     """The table as a regular panel, and what had to be changed for it.
 
@@ -93,7 +93,7 @@ def regularize(
     that is nearly empty) is left out by name like one that is too short. Raises DataError with
     every fault at once, and SpecError for an alias that is none.
     """
-    found = _examine(table, rules, skip_faulty)
+    found = _examine(table, rules, skip_invalid_series)
     if found.changes.faults:
         raise DataError(*found.changes.faults)
     return _lay_out(rules, found), found.changes
@@ -122,11 +122,11 @@ class _Examined:
     changes: Changes
 
 
-def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined:
+def _examine(table: Table, rules: Rules, skip_invalid_series: bool = False) -> _Examined:
     names = labels(table.keys)
     targets = len(table.roles.targets)
     table, zone, found, faults = unmistakable(
-        table, rules.zone, ambiguous=rules.ambiguous_hour, missing=rules.missing_hour, names=names
+        table, rules.zone, ambiguous=rules.ambiguous_hour, nonexistent=rules.missing_hour, labels=names
     )
     unsettled, hours = found.pop("unsettled") > 0, list(faults)
     rows, found["out_of_order"] = sort(table)
@@ -137,7 +137,7 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
         found[name] = to_local(stamp, zone) if zone else stamp
 
     rows, twice = _once(table, rows, rules, names, found, faults, zone)
-    placed = place(rows, rules, zone=zone, targets=targets, how=rules.aggregating(table))
+    placed = place(rows, rules, timezone=zone, n_targets=targets, aggregations=rules.aggregating(table))
     found |= placed.counts
     rows = placed.rows
     if placed.moved:  # rows that were close to one step are on it now
@@ -149,7 +149,7 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
         else lay(placed.frequency, rows.time, rows.offsets)
     )
     found["agreement"], agreement = _agreement(rows, grid)
-    rows, grid, last = _within_span(rows, grid, found, targets, ahead=rules.ahead)
+    rows, grid, last = _within_span(rows, grid, found, targets, keep_future_rows=rules.ahead)
     rows, grid = _the_last(rows, grid, last, found, rules.maximum_length)
     _count_values(rows, found, targets)
     observed = found["observed"]
@@ -159,7 +159,7 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
 
     found["off_grid"] = np.bincount(rows.codes[~grid.on], minlength=rows.size)
     faults += off_grid(table, rows, grid, placed.frequency, names, placed.zone)
-    if skip_faulty:
+    if skip_invalid_series:
         reason = "local hours that come twice or not at all"
         rows, grid = _leave_out(rows, grid, found["skipped"], unsettled, reason)
         rows, grid = _leave_out(rows, grid, found["skipped"], twice, "repeated stamps")
@@ -172,7 +172,7 @@ def _examine(table: Table, rules: Rules, skip_faulty: bool = False) -> _Examined
     if grid.on.all():
         faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names, placed.zone)
     faults += nothing_left(observed, rules.minimum_length)
-    if hours and not skip_faulty:  # rows that are not told apart look like many other faults
+    if hours and not skip_invalid_series:  # rows that are not told apart look like many other faults
         faults = hours
     first = per_series(np.minimum, grid.ordinals, rows.offsets, 0)
     found["steps"] = np.where(np.diff(rows.offsets) > 0, last - first + 1, 0)
@@ -196,24 +196,24 @@ def _once(
     table: Table,
     rows: Rows,
     rules: Rules,
-    names: npt.NDArray[Any],
-    found: dict[str, Any],
-    faults: list[Problem],
-    zone: str,
+    labels: npt.NDArray[Any],
+    findings: dict[str, Any],
+    problems: list[Problem],
+    timezone: str,
 ) -> tuple[Rows, Bools]:
     """One row a series and time, and the series `[S]` in which that is a fault; counted."""
     again = repeated(rows)
     repeats = np.bincount(rows.codes[again], minlength=rows.size)
-    found["duplicates"] = found.get("duplicates", 0) + repeats
+    findings["duplicates"] = findings.get("duplicates", 0) + repeats
     refuse = rules.duplicates == "error"
     if refuse:
-        faults += refused_duplicates(table, rows, again, names, zone)
+        problems += refused_duplicates(table, rows, again, labels, timezone)
     return combine(rows, again, rules.combining(table)), (repeats > 0) & refuse
 
 
-def _lay_out(rules: Rules, found: _Examined) -> Panel:
+def _lay_out(rules: Rules, regularized: _Examined) -> Panel:
     """The panel of the kept series' rows, every step between the first and the last one there."""
-    table, rows, grid, changes = found.table, found.rows, found.grid, found.changes
+    table, rows, grid, changes = regularized.table, regularized.rows, regularized.grid, regularized.changes
     channels = len(table.roles.targets)
     keep = (changes.series["steps"] > 0).to_numpy()
     lengths = changes.series["steps"].to_numpy()[keep]
@@ -238,7 +238,7 @@ def _lay_out(rules: Rules, found: _Examined) -> Panel:
         targets_names=tuple(table.roles.targets),
         targets=targets,
         observed=~np.isnan(targets),
-        zone=found.zone,
+        zone=regularized.zone,
         times=kept_times(rows, offsets) if rules.irregular == "keep" else None,
         settled=settled,
         ahead=ahead,
@@ -248,22 +248,22 @@ def _lay_out(rules: Rules, found: _Examined) -> Panel:
 
 
 def _within_span(
-    rows: Rows, grid: Grid, found: dict[str, Any], targets: int, *, ahead: bool
+    rows: Rows, grid: Grid, findings: dict[str, Any], n_targets: int, *, keep_future_rows: bool
 ) -> tuple[Rows, Grid, Ints]:
     """Without the rows before a series' first and after its last value of a target; counts them.
 
     With `ahead` rows after the last value stay. The third result [S] is that value's ordinal.
     """
-    first, stop = observed_span(rows, targets)
+    first, stop = observed_span(rows, n_targets)
     if (first == rows.offsets[:-1]).all() and (stop == rows.offsets[1:]).all():  # the usual case
-        found["leading"] = found["trailing"] = np.zeros(rows.size, dtype=np.int64)
+        findings["leading"] = findings["trailing"] = np.zeros(rows.size, dtype=np.int64)
         ends = np.where(stop > first, grid.ordinals[np.maximum(stop, 1) - 1], -1)
         return rows, grid, ends
     row = np.arange(len(rows.codes))
     after = row >= stop[rows.codes]
-    dropped = np.zeros_like(after) if ahead else after  # a blank event ahead means "none"
-    found["leading"] = first - rows.offsets[:-1]
-    found["trailing"] = np.bincount(rows.codes[dropped], minlength=rows.size)
+    dropped = np.zeros_like(after) if keep_future_rows else after  # a blank event ahead means "none"
+    findings["leading"] = first - rows.offsets[:-1]
+    findings["trailing"] = np.bincount(rows.codes[dropped], minlength=rows.size)
     last = np.full(rows.size, -1, dtype=np.int64)
     some = stop > first
     last[some] = grid.ordinals[stop[some] - 1]
@@ -272,13 +272,13 @@ def _within_span(
 
 
 def _the_last(
-    rows: Rows, grid: Grid, last: Ints, found: dict[str, Any], most: int | None
+    rows: Rows, grid: Grid, last_ordinals: Ints, findings: dict[str, Any], max_steps: int | None
 ) -> tuple[Rows, Grid]:
     """Without the rows before the last `most` steps of a series; counts them."""
-    if most is None:
+    if max_steps is None:
         return rows, grid
-    early = grid.ordinals <= last[rows.codes] - most
-    found["cut"] = np.bincount(rows.codes[early], minlength=rows.size)
+    early = grid.ordinals <= last_ordinals[rows.codes] - max_steps
+    findings["cut"] = np.bincount(rows.codes[early], minlength=rows.size)
     return _take(rows, grid, ~early)
 
 
@@ -298,27 +298,27 @@ def _agreement(rows: Rows, grid: Grid) -> tuple[Floats, float]:
 
 
 def _leave_out(
-    rows: Rows, grid: Grid, reasons: npt.NDArray[Any], out: Bools, reason: str
+    rows: Rows, grid: Grid, reasons: npt.NDArray[Any], drop_mask: Bools, reason: str
 ) -> tuple[Rows, Grid]:
     """Without the series ``out`` [S]; those that had no reason in ``reasons`` [S] get this one."""
-    reasons[out & (reasons == "")] = reason
-    return _take(rows, grid, ~out[rows.codes])
+    reasons[drop_mask & (reasons == "")] = reason
+    return _take(rows, grid, ~drop_mask[rows.codes])
 
 
-def _count_values(rows: Rows, found: dict[str, Any], targets: int) -> None:
-    values = rows.values[:, :targets]
+def _count_values(rows: Rows, findings: dict[str, Any], n_targets: int) -> None:
+    values = rows.values[:, :n_targets]
     blank = np.isnan(values)
     if blank.any():
         known_ahead = blank.all(axis=1) & _after_the_last(rows, blank)
-        found["observed"] = np.bincount(rows.codes[~blank.all(axis=1)], minlength=rows.size)
+        findings["observed"] = np.bincount(rows.codes[~blank.all(axis=1)], minlength=rows.size)
         inside = np.where(known_ahead, 0, blank.sum(axis=1))
-        found["missing"] = per_series(np.add, inside, rows.offsets, 0)
+        findings["missing"] = per_series(np.add, inside, rows.offsets, 0)
     else:
-        found["observed"] = np.diff(rows.offsets)
-        found["missing"] = np.zeros(rows.size, dtype=np.int64)
+        findings["observed"] = np.diff(rows.offsets)
+        findings["missing"] = np.zeros(rows.size, dtype=np.int64)
     low = per_series(np.fmin, values, rows.offsets, np.nan)  # [S, C]
     high = per_series(np.fmax, values, rows.offsets, np.nan)
-    found["constant"] = ((low == high) | np.isnan(low)).sum(axis=1)
+    findings["constant"] = ((low == high) | np.isnan(low)).sum(axis=1)
 
 
 def _after_the_last(rows: Rows, blank: Bools) -> Bools:

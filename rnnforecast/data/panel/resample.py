@@ -49,10 +49,10 @@ def resample(
     rows: Rows,
     frequency: Frequency,
     *,
-    rules: Sequence[str],
-    native: Frequency | None,
-    partial: str,
-    targets: int | None = None,
+    aggregations: Sequence[str],
+    native_frequency: Frequency | None,
+    partial_periods: str,
+    n_targets: int | None = None,
 ) -> Resampled:
     """One row for each period that has rows, each column [C] by its own rule of ``rules``.
 
@@ -66,29 +66,29 @@ def resample(
     series end inside, and the first ``targets`` columns (all of them by default) become NaN if
     their observed values do, which covariates known for the future outlast.
     """
-    count = rows.values.shape[1] if targets is None else targets
+    count = rows.values.shape[1] if n_targets is None else n_targets
     if len(rows.codes) == 0:
         none = np.zeros(rows.size, dtype=np.int64)
         return Resampled(rows, none, none)
     number = periods(frequency, rows.time)  # [R]
     head = np.r_[True, (rows.codes[1:] != rows.codes[:-1]) | (number[1:] != number[:-1])]
     heads = np.flatnonzero(head)
-    by_rule = [reduce(rows.values[:, c], heads, rule) for c, rule in enumerate(rules)]
+    by_rule = [reduce(rows.values[:, c], heads, rule) for c, rule in enumerate(aggregations)]
     values = np.stack(by_rule, axis=1)  # [P, C]
     kept = replace(rows.take(head), time=labels(frequency, number[heads]), values=values)
     bins = _Bins(np.cumsum(head) - 1, *bounds(frequency, number[heads]))
-    step = native or _written_unit(rows.time)
+    step = native_frequency or _written_unit(rows.time)
     grid = lay(step, rows.time, rows.offsets)
 
     out = blank = np.zeros(len(heads), dtype=np.bool_)  # [P] a whole row, its targets
-    if partial == "drop":
+    if partial_periods == "drop":
         out = bins.partial(step, grid, rows.offsets[:-1], rows.offsets[1:])
         blank = bins.partial(step, grid, *observed_span(rows, count))
         values[blank, :count] = np.nan
     incomplete = np.zeros(len(heads), dtype=np.bool_)
-    if native is not None:
+    if native_frequency is not None:
         seen = np.add.reduceat(~np.isnan(rows.values[:, :count]), heads, axis=0, dtype=np.int64)
-        possible = bins.steps(native, grid.phase[kept.codes])[:, None]  # [P, 1]
+        possible = bins.steps(native_frequency, grid.phase[kept.codes])[:, None]  # [P, 1]
         incomplete = ((seen > 0) & (seen < possible)).any(axis=1) & ~out & ~blank
     return Resampled(
         kept.take(~out),
@@ -112,14 +112,14 @@ def periods(frequency: Frequency, time: Timestamps) -> Ints:
     return np.asarray((ticks - _shift(frequency)) // frequency.step, dtype=np.int64)
 
 
-def bounds(frequency: Frequency, number: Ints) -> tuple[Ints, Ints]:
+def bounds(frequency: Frequency, period: Ints) -> tuple[Ints, Ints]:
     """The first tick of each period and the first one after it [microseconds, or units]."""
-    return _begin(frequency, number), _begin(frequency, number + 1)
+    return _begin(frequency, period), _begin(frequency, period + 1)
 
 
-def labels(frequency: Frequency, number: Ints) -> Timestamps:
+def labels(frequency: Frequency, period: Ints) -> Timestamps:
     """The stamp that names each period: datetime64[us], or int64 for an integer index."""
-    begin, end = bounds(frequency, number)
+    begin, end = bounds(frequency, period)
     by_end = frequency.anchor == "end" or _weekday(frequency) is not None
     ticks = end - DAY if by_end else begin
     return _stamps(frequency, ticks)
@@ -131,36 +131,36 @@ def calendar_phase(frequency: Frequency) -> int:
     return int(frequency.phase(time, frequency.ordinals(time))[0])
 
 
-def reduce(values: Floats, heads: Ints, rule: str) -> Floats:
+def reduce(values: Floats, group_starts: Ints, aggregation: str) -> Floats:
     """One number of the observed ones in each group, NaN where there is none.
 
     ``values`` [R], groups are consecutive and begin at ``heads`` [P]; the result is [P].
     """
     seen = ~np.isnan(values)
-    count = np.add.reduceat(seen, heads, dtype=np.int64)
-    if rule in ("min", "max"):
-        ufunc = np.fmin if rule == "min" else np.fmax
-        return np.asarray(ufunc.reduceat(values, heads), dtype=np.float64)
-    if rule in ("sum", "mean"):
-        result = np.add.reduceat(np.where(seen, values, 0.0), heads)
-        if rule == "mean":
+    count = np.add.reduceat(seen, group_starts, dtype=np.int64)
+    if aggregation in ("min", "max"):
+        ufunc = np.fmin if aggregation == "min" else np.fmax
+        return np.asarray(ufunc.reduceat(values, group_starts), dtype=np.float64)
+    if aggregation in ("sum", "mean"):
+        result = np.add.reduceat(np.where(seen, values, 0.0), group_starts)
+        if aggregation == "mean":
             result /= np.maximum(count, 1)
-    elif rule == "median":
-        group = np.repeat(np.arange(len(heads)), np.diff(np.r_[heads, len(values)]))
+    elif aggregation == "median":
+        group = np.repeat(np.arange(len(group_starts)), np.diff(np.r_[group_starts, len(values)]))
         ranked = values[np.lexsort((values, group))]  # NaN last in each group
-        low = ranked[heads + np.maximum(count - 1, 0) // 2]
-        high = ranked[np.minimum(heads + count // 2, len(values) - 1)]
+        low = ranked[group_starts + np.maximum(count - 1, 0) // 2]
+        high = ranked[np.minimum(group_starts + count // 2, len(values) - 1)]
         result = low + (high - low) / 2
-    elif rule in ("first", "last"):
+    elif aggregation in ("first", "last"):
         row = np.arange(len(values))
         at = (
-            np.minimum.reduceat(np.where(seen, row, len(values) - 1), heads)
-            if rule == "first"
-            else np.maximum.reduceat(np.where(seen, row, 0), heads)
+            np.minimum.reduceat(np.where(seen, row, len(values) - 1), group_starts)
+            if aggregation == "first"
+            else np.maximum.reduceat(np.where(seen, row, 0), group_starts)
         )
         result = values[at]
     else:
-        raise ValueError(f"'{rule}' is none of the rules {', '.join(RULES)}")
+        raise ValueError(f"'{aggregation}' is none of the rules {', '.join(RULES)}")
     return np.where(count > 0, result, np.nan)
 
 
@@ -184,12 +184,12 @@ class _Bins:
         result[late[ticks_of(after) < self.end[late]]] = True
         return result
 
-    def steps(self, native: Frequency, phase: Ints) -> Ints:
+    def steps(self, native_frequency: Frequency, phase: Ints) -> Ints:
         """[P] how many steps of ``native`` at ``phase`` [P] lie in each period."""
 
         def first_from(ticks: Ints) -> Ints:
-            ordinal = native.ordinals(_stamps(native, ticks))
-            return ordinal + (ticks_of(native.stamps(ordinal, phase)) < ticks)
+            ordinal = native_frequency.ordinals(_stamps(native_frequency, ticks))
+            return ordinal + (ticks_of(native_frequency.stamps(ordinal, phase)) < ticks)
 
         return first_from(self.end) - first_from(self.begin)
 
@@ -208,8 +208,8 @@ def _stamps(frequency: Frequency, ticks: Ints) -> Timestamps:
     return ticks if frequency.kind == "integer" else ticks.view("datetime64[us]")
 
 
-def _begin(frequency: Frequency, number: Ints) -> Ints:
-    start = number * frequency.step + _shift(frequency)
+def _begin(frequency: Frequency, period: Ints) -> Ints:
+    start = period * frequency.step + _shift(frequency)
     if frequency.kind == "business":
         week, day = np.divmod(start, 5)
         return np.asarray((week * 7 + day + 4) * DAY, dtype=np.int64)

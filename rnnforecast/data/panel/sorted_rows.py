@@ -106,45 +106,45 @@ def repeated(rows: Rows) -> Bools:
     return again
 
 
-def combine(rows: Rows, again: Bools, rules: Sequence[str]) -> Rows:
+def combine(rows: Rows, duplicate_mask: Bools, aggregations: Sequence[str]) -> Rows:
     """One row a series and stamp; the rules, one a column, are ``first`` or ``last`` in file order,
     ``mean`` or ``sum``.
 
     ``again`` [R] is :func:`repeated`. Mean and sum take the observed values only; a column that
     none of the rows has a value of stays missing.
     """
-    if not again.any():
+    if not duplicate_mask.any():
         return rows
-    heads = np.flatnonzero(~again)
-    kept = rows.take(~again)
+    heads = np.flatnonzero(~duplicate_mask)
+    kept = rows.take(~duplicate_mask)
     values = kept.values.copy()
-    for rule in set(rules) - {"first"}:
-        column = [c for c, name in enumerate(rules) if name == rule]
+    for rule in set(aggregations) - {"first"}:
+        column = [c for c, name in enumerate(aggregations) if name == rule]
         values[:, column] = _combined(rows.values[:, column], heads, rule)
     return replace(kept, values=values)
 
 
-def _combined(values: npt.NDArray[np.float64], heads: Ints, rule: str) -> npt.NDArray[np.float64]:
+def _combined(values: npt.NDArray[np.float64], group_starts: Ints, aggregation: str) -> npt.NDArray[np.float64]:
     """The rows from each head to the next as one, `[heads, X]`."""
-    if rule == "last":
-        return np.asarray(values[np.r_[heads[1:], len(values)] - 1], dtype=np.float64)
+    if aggregation == "last":
+        return np.asarray(values[np.r_[group_starts[1:], len(values)] - 1], dtype=np.float64)
     counted = ~np.isnan(values)
-    total = np.add.reduceat(np.where(counted, values, 0.0), heads, axis=0)
-    number = np.add.reduceat(counted, heads, axis=0, dtype=np.int64)
-    if rule == "mean":
+    total = np.add.reduceat(np.where(counted, values, 0.0), group_starts, axis=0)
+    number = np.add.reduceat(counted, group_starts, axis=0, dtype=np.int64)
+    if aggregation == "mean":
         total /= np.maximum(number, 1)
     total[number == 0] = np.nan
     return np.asarray(total, dtype=np.float64)
 
 
-def observed_span(rows: Rows, targets: int) -> tuple[Ints, Ints]:
+def observed_span(rows: Rows, n_targets: int) -> tuple[Ints, Ints]:
     """[S], [S]: each series' first row with a value of one of the targets (the first columns), and
     the one after its last.
 
     A series without any observed value has an empty span at its end.
     """
     first, stop = rows.offsets[1:].copy(), rows.offsets[1:].copy()
-    known = ~np.isnan(rows.values[:, :targets]).all(axis=1)
+    known = ~np.isnan(rows.values[:, :n_targets]).all(axis=1)
     if known.all():  # the usual case
         return rows.offsets[:-1].copy(), stop
     seen = np.flatnonzero(known)
@@ -154,7 +154,7 @@ def observed_span(rows: Rows, targets: int) -> tuple[Ints, Ints]:
     return first, stop
 
 
-def _offsets(codes: Ints, size: int) -> Ints:
-    offsets = np.zeros(size + 1, dtype=np.int64)
-    np.cumsum(np.bincount(codes, minlength=size), out=offsets[1:])
+def _offsets(codes: Ints, n_series: int) -> Ints:
+    offsets = np.zeros(n_series + 1, dtype=np.int64)
+    np.cumsum(np.bincount(codes, minlength=n_series), out=offsets[1:])
     return offsets

@@ -119,12 +119,12 @@ def changed(counts: Mapping[str, Any]) -> list[str]:
     return [f"{_count(number, noun)} {end}" for number, noun, end in said if number]
 
 
-def _frequency(total: dict[str, Any]) -> str:
-    text = f"frequency {total['frequency']}"
-    if total["agreement"] is not None:
-        text += f", {percent(total['agreement'])} of the steps agree"
-    if len(total["votes"]) > 1:
-        first = ", ".join(f"{alias} {count:,}" for alias, count in list(total["votes"].items())[:4])
+def _frequency(totals: dict[str, Any]) -> str:
+    text = f"frequency {totals['frequency']}"
+    if totals["agreement"] is not None:
+        text += f", {percent(totals['agreement'])} of the steps agree"
+    if len(totals["votes"]) > 1:
+        first = ", ".join(f"{alias} {count:,}" for alias, count in list(totals["votes"].items())[:4])
         text += f" (votes of the series: {first})"
     return text
 
@@ -134,8 +134,8 @@ def percent(share: float) -> str:
     return f"{min(share, 0.999 if share < 1 else 1.0):.1%}".replace(".0%", "%")
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def _count(number: int, singular: str, plural: str = "") -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def _plain(value: Any) -> Any:

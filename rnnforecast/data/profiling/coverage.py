@@ -59,7 +59,7 @@ def ordinals(panel: Panel) -> Ints:
     )
 
 
-def coverage(panel: Panel, visible: Bools) -> Coverage:
+def coverage(panel: Panel, value_mask: Bools) -> Coverage:
     """The map of a panel with at least one step; `visible` [N, C] is False where no value stands
     after the fill."""
     place = ordinals(panel)
@@ -86,8 +86,8 @@ def coverage(panel: Panel, visible: Bools) -> Coverage:
     phase = panel.phase[:1] if panel.times is None else np.zeros(1, dtype=np.int64)
     return Coverage(
         observed=share(panel.observed),
-        filled=share(visible & ~panel.observed),
-        missing=share(~visible & ~panel.observed),
+        filled=share(value_mask & ~panel.observed),
+        missing=share(~value_mask & ~panel.observed),
         sizes=sizes,
         rows=tuple(map(str, panel.labels()[order[np.cumsum(sizes) - sizes]])),
         edges=panel.shown(panel.frequency.stamps(edges, phase)),
@@ -124,11 +124,11 @@ def behind(panel: Panel) -> Ints:
     return np.asarray(last.max() - last, dtype=np.int64)
 
 
-def by_doubling(sizes: Ints) -> dict[str, int]:
+def by_doubling(lengths: Ints) -> dict[str, int]:
     """How many of the positive `sizes` are 1, 2 to 3, 4 to 7, … steps."""
-    if not len(sizes):
+    if not len(lengths):
         return {}
-    power = np.frexp(sizes.astype(np.float64))[1] - 1  # the whole part of the binary logarithm
+    power = np.frexp(lengths.astype(np.float64))[1] - 1  # the whole part of the binary logarithm
     counts = np.bincount(power)
     names = (
         "1 step" if k == 0 else f"{2**k:,}-{2 ** (k + 1) - 1:,} steps" for k in range(len(counts))

@@ -42,7 +42,7 @@ class Example:
 
 
 def examples(
-    panel: Panel, visible: Bools, outliers: Bools, levels: Floats, alive: Bools, *, season: int
+    panel: Panel, value_mask: Bools, outlier_mask: Bools, medians: Floats, is_varying: Bools, *, season: int
 ) -> tuple[Example, ...]:
     """At most four: the longest series, the one with most gaps, one of middling level, the
     shortest. Constant ones only if there is no other.
@@ -50,8 +50,8 @@ def examples(
     `visible` and `outliers` [N, C], `levels` [S, C] medians, `alive` [S] whether a series changes.
     """
     return tuple(
-        _example(panel, series, why, visible, outliers, season)
-        for series, why in _chosen(panel, levels[:, 0], alive).items()
+        _example(panel, series, why, value_mask, outlier_mask, season)
+        for series, why in _chosen(panel, medians[:, 0], is_varying).items()
     )
 
 
@@ -82,17 +82,17 @@ def span(frequency: Frequency, steps: int) -> str:
     return f"{steps:,} steps" + (f" ({named})" if named else "")
 
 
-def _chosen(panel: Panel, levels: Floats, alive: Bools) -> dict[int, str]:
+def _chosen(panel: Panel, medians: Floats, is_varying: Bools) -> dict[int, str]:
     if panel.size <= ALL_SHOWN:
         return dict.fromkeys(range(panel.size), "")
-    pool = np.flatnonzero(alive if alive.any() else np.ones_like(alive))
+    pool = np.flatnonzero(is_varying if is_varying.any() else np.ones_like(is_varying))
     missing = np.add.reduceat((~panel.observed[:, 0]).astype(np.int64), panel.offsets[:-1])[pool]
-    length, known = panel.lengths[pool], pool[~np.isnan(levels[pool])]
+    length, known = panel.lengths[pool], pool[~np.isnan(medians[pool])]
     wanted = [(int(pool[length.argmax()]), "the longest")]
     if missing.any():
         wanted.append((int(pool[missing.argmax()]), "most values missing"))
     if len(known):
-        middle = np.argsort(levels[known], kind="stable")[len(known) // 2]
+        middle = np.argsort(medians[known], kind="stable")[len(known) // 2]
         wanted.append((int(known[middle]), "of middling level"))
     wanted.append((int(pool[length.argmin()]), "the shortest"))
     found: dict[int, str] = {}
@@ -102,7 +102,7 @@ def _chosen(panel: Panel, levels: Floats, alive: Bools) -> dict[int, str]:
 
 
 def _example(
-    panel: Panel, series: int, why: str, visible: Bools, outliers: Bools, season: int
+    panel: Panel, series: int, reason: str, value_mask: Bools, outlier_mask: Bools, season: int
 ) -> Example:
     begin, end = int(panel.offsets[series]), int(panel.offsets[series + 1])
     one = panel.select(np.arange(panel.size) == series)
@@ -112,11 +112,11 @@ def _example(
         pattern = _pattern(one.targets[:, 0], _phase(one, season), season)
     return Example(
         label=str(one.labels()[0]),
-        why=why,
+        why=reason,
         times=one.shown(one.stamps(np.zeros(1, dtype=np.int64), end - begin)[0, shown]),
         values=one.targets[shown, 0],
-        filled=(visible & ~panel.observed)[begin:end, 0][shown],
-        outlier=outliers[begin:end, 0][shown],
+        filled=(value_mask & ~panel.observed)[begin:end, 0][shown],
+        outlier=outlier_mask[begin:end, 0][shown],
         pattern=pattern,
     )
 

@@ -62,16 +62,16 @@ def judge(panel: Panel, changes: Changes, *, season: int, horizon: int) -> tuple
     )
 
 
-def grade(about: str, share: float) -> Grade:
+def grade(aspect: str, share: float) -> Grade:
     """What a share is worth, by `LIMITS`."""
-    good, look = LIMITS[about]
+    good, look = LIMITS[aspect]
     return "good" if share >= good else "look" if share >= look else "bad"
 
 
-def headline(verdicts: Sequence[Verdict]) -> tuple[Grade, str]:
+def headline(grades: Sequence[Verdict]) -> tuple[Grade, str]:
     """All verdicts in one sentence, and the worst grade among them."""
-    bad = [_CALLED[one.about] for one in verdicts if one.grade == "bad"]
-    look = [_CALLED[one.about] for one in verdicts if one.grade == "look"]
+    bad = [_CALLED[one.about] for one in grades if one.grade == "bad"]
+    look = [_CALLED[one.about] for one in grades if one.grade == "look"]
     if bad:
         return "bad", f"Not fit to use as it is: {', '.join(bad + look)}"
     if look:
@@ -109,16 +109,16 @@ def _stamps(changes: Changes) -> tuple[float, str]:
     return share, f"{_share(share)} of the rows have a stamp on the calendar of their own{more}"
 
 
-def _fresh(panel: Panel, most: int) -> tuple[float, str]:
+def _fresh(panel: Panel, max_steps: int) -> tuple[float, str]:
     steps = behind(panel)
-    late = int((steps >= most).sum())
+    late = int((steps >= max_steps).sum())
     share = 1.0 - late / panel.size
     last = int(steps.argmin())
     one = panel.select(np.arange(panel.size) == last)
     end = spoken(one.shown(one.stamps(one.lengths - 1, 1))[0, 0])
     if panel.size == 1:
         return share, f"the series goes up to {end}"
-    more = f"; {late:,} end {most:,} steps or more before" if late else ""
+    more = f"; {late:,} end {max_steps:,} steps or more before" if late else ""
     return (
         share,
         f"{_share(share)} of the series go on to the end of the data, {end}, or nearly{more}",

@@ -97,17 +97,17 @@ def profile(
     panel: Panel,
     filled: Filled,
     changes: Changes,
-    season: Season,
+    seasonality: Season,
     *,
     horizon: int,
-    outliers: Bools | None = None,
+    outlier_mask: Bools | None = None,
 ) -> Profile:
     """What a cleaned panel looks like; `outliers` [N, C] are the values flagged as such."""
-    flags = np.zeros_like(panel.observed) if outliers is None else outliers
+    flags = np.zeros_like(panel.observed) if outlier_mask is None else outlier_mask
     levels, spreads, alive = _sizes(panel)
     known = panel.targets[panel.observed]
     late = behind(panel)
-    length = season.length
+    length = seasonality.length
     return Profile(
         verdicts=judge(panel, changes, season=length, horizon=horizon),
         coverage=coverage(panel, filled.visible),
@@ -119,8 +119,8 @@ def profile(
         zeros=float((known == 0).mean()) if len(known) else 0.0,
         negative=float((known < 0).mean()) if len(known) else 0.0,
         outliers=int(flags.sum()),
-        season=season,
-        seasons={span(panel.frequency, size): value for size, value in season.tried.items()},
+        season=seasonality,
+        seasons={span(panel.frequency, size): value for size, value in seasonality.tried.items()},
         chosen=span(panel.frequency, length) if length > 1 else "",
         phases=names_of(panel.frequency, length, panel.zone),
         examples=examples(panel, filled.visible, flags, levels, alive, season=length),
@@ -153,8 +153,8 @@ def _rounded(table: Floats) -> list[list[float]]:
     return [[round(value, 4) for value in row] for row in table.tolist()]
 
 
-def _spoken(stamp: np.generic | None) -> Any:
+def _spoken(timestamp: np.generic | None) -> Any:
     """A stamp as text, a step of an integer index as a number."""
-    if stamp is None or isinstance(stamp, np.datetime64):
-        return None if stamp is None else spoken(stamp)
-    return stamp.item()
+    if timestamp is None or isinstance(timestamp, np.datetime64):
+        return None if timestamp is None else spoken(timestamp)
+    return timestamp.item()

@@ -41,42 +41,42 @@ CYCLES = {
 """Each cycle and its length [microseconds]; one that is no longer than a step says nothing."""
 
 
-def names(frequency: Frequency, wanted: str | Sequence[str]) -> tuple[str, ...]:
+def names(frequency: Frequency, requested: str | Sequence[str]) -> tuple[str, ...]:
     """The cycles that are told: those wanted, or by ``auto`` those that suit the frequency.
 
     DataError for a cycle that is no longer than a step, and for any where time is no calendar.
     """
-    if wanted == "none" or (wanted == "auto" and frequency.kind == "integer"):
+    if requested == "none" or (requested == "auto" and frequency.kind == "integer"):
         return ()
     step = _length(frequency)
     possible = [name for name, cycle in CYCLES.items() if step and cycle > step]
-    if isinstance(wanted, str):
+    if isinstance(requested, str):
         return _chosen(step)
-    lost = [name for name in wanted if name not in possible]
+    lost = [name for name in requested if name not in possible]
     if lost:
         found = f"{', '.join(lost)} {'says' if len(lost) == 1 else 'say'} nothing at steps of "
         cure = f"possible are {', '.join(possible)}" if possible else "leave it out"
         raise DataError(Problem("features.calendar", f"{found}'{frequency.alias}'", cure))
-    return tuple(dict.fromkeys(wanted))
+    return tuple(dict.fromkeys(requested))
 
 
-def build(stamps: Timestamps, cycles: Sequence[str]) -> Floats32:
+def build(timestamps: Timestamps, cycles: Sequence[str]) -> Floats32:
     """Sine and cosine of the place of local stamps `[X]` in each of the cycles, `[X, 2 * n]`.
 
     Hours count with their minutes, days of the year over the length of that year; all but weeks,
     months and quarters are told to the microsecond.
     """
     if not cycles:
-        return np.zeros((len(stamps), 0), dtype=np.float32)
+        return np.zeros((len(timestamps), 0), dtype=np.float32)
     # Series share their stamps, mostly: each is looked at once.
-    at, ticks = pd.factorize(ticks_of(stamps).ravel())
+    at, ticks = pd.factorize(ticks_of(timestamps).ravel())
     distinct = np.asarray(ticks).view("datetime64[us]")
     parts = []
     for cycle in cycles:
         angle = 2 * np.pi * _SHARE[cycle](distinct)
         parts += [np.sin(angle), np.cos(angle)]
     table: Floats32 = np.stack(parts, axis=-1).astype(np.float32)
-    return table[at].reshape(*stamps.shape, -1)
+    return table[at].reshape(*timestamps.shape, -1)
 
 
 def age(steps: Ints) -> Floats32:
@@ -106,7 +106,7 @@ def holiday_names(frequency: Frequency, window: int) -> tuple[str, ...]:
     return ("holiday", *(f"holiday_in_{d}" for d in days), *(f"holiday_{d}_ago" for d in days))
 
 
-def holidays_of(stamps: Timestamps, frequency: Frequency, place: str, window: int) -> Floats32:
+def holidays_of(timestamps: Timestamps, frequency: Frequency, location: str, window: int) -> Floats32:
     """Public holidays at local stamps `[X]`, `[X, n]` as `holiday_names` says.
 
     At steps of a day and finer whether the day is one, then whether one comes in 1 to `window`
@@ -116,23 +116,23 @@ def holidays_of(stamps: Timestamps, frequency: Frequency, place: str, window: in
     if frequency.kind == "integer":
         found = "time is a whole number, so that there are no dates to have holidays"
         raise DataError(Problem("features.holidays", found, "leave it out"))
-    days = stamps.astype("datetime64[D]")
+    days = timestamps.astype("datetime64[D]")
     if len(days) == 0:
         return np.zeros((0, len(holiday_names(frequency, window))), dtype=np.float32)
-    feasts = _feasts(days, place)
+    feasts = _feasts(days, location)
     if _is_long(frequency):
-        first, stop = _period(days, stamps, frequency)
+        first, stop = _period(days, timestamps, frequency)
         count = np.searchsorted(feasts, stop) - np.searchsorted(feasts, first)
         return np.asarray(count[:, None], dtype=np.float32)
     shifts = [0, *range(1, window + 1), *range(-1, -window - 1, -1)]
     return np.stack([np.isin(days + shift, feasts) for shift in shifts], axis=1).astype(np.float32)
 
 
-def _feasts(days: Timestamps, place: str) -> Timestamps:
+def _feasts(days: Timestamps, location: str) -> Timestamps:
     """The holidays of all years of the days and of those next to them, in order."""
     import holidays
 
-    country, region = place_of(place)
+    country, region = place_of(location)
     first, last = (int(str(day)[:4]) for day in (days.min(), days.max()))
     found = holidays.country_holidays(country, subdiv=region, years=range(first - 1, last + 2))
     return np.array(sorted(found), dtype="datetime64[D]")
@@ -144,14 +144,14 @@ def _is_long(frequency: Frequency) -> bool:
 
 
 def _period(
-    days: Timestamps, stamps: Timestamps, frequency: Frequency
+    days: Timestamps, timestamps: Timestamps, frequency: Frequency
 ) -> tuple[Timestamps, Timestamps]:
     """First day of the period that each stamp names, and the one after its last."""
     if frequency.kind != "month":
         length = np.timedelta64(frequency.step, "us")
         if frequency.step % WEEK == 0:  # a week is named by its last day
             return days - length.astype("timedelta64[D]") + 1, days + 1
-        return days, (stamps + length).astype("datetime64[D]")
+        return days, (timestamps + length).astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     if frequency.anchor == "end":
         return (months - frequency.step + 1).astype("datetime64[D]"), (months + 1).astype(
@@ -192,30 +192,30 @@ def _near(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def _of_day(stamps: Timestamps) -> npt.NDArray[np.float64]:
-    return np.asarray((ticks_of(stamps) % DAY) / DAY)
+def _of_day(timestamps: Timestamps) -> npt.NDArray[np.float64]:
+    return np.asarray((ticks_of(timestamps) % DAY) / DAY)
 
 
-def _of_week(stamps: Timestamps) -> npt.NDArray[np.float64]:
+def _of_week(timestamps: Timestamps) -> npt.NDArray[np.float64]:
     """From Monday."""
-    return np.asarray(((ticks_of(stamps) + 3 * DAY) % WEEK) / WEEK)
+    return np.asarray(((ticks_of(timestamps) + 3 * DAY) % WEEK) / WEEK)
 
 
-def _within(stamps: Timestamps, unit: str) -> npt.NDArray[np.float64]:
+def _within(timestamps: Timestamps, unit: str) -> npt.NDArray[np.float64]:
     """The share of the month or year of each stamp that has passed."""
-    begins = stamps.astype(f"datetime64[{unit}]")
+    begins = timestamps.astype(f"datetime64[{unit}]")
     first, stop = (ticks_of(edge.astype("datetime64[us]")) for edge in (begins, begins + 1))
-    return np.asarray((ticks_of(stamps) - first) / (stop - first))
+    return np.asarray((ticks_of(timestamps) - first) / (stop - first))
 
 
-def _month(stamps: Timestamps) -> Ints:
-    return np.asarray(stamps.astype("datetime64[M]").astype(np.int64) % 12)
+def _month(timestamps: Timestamps) -> Ints:
+    return np.asarray(timestamps.astype("datetime64[M]").astype(np.int64) % 12)
 
 
-def _week(stamps: Timestamps) -> npt.NDArray[np.float64]:
+def _week(timestamps: Timestamps) -> npt.NDArray[np.float64]:
     """Whole weeks since the year began, over the 52.18 of a year."""
-    years = stamps.astype("datetime64[Y]").astype("datetime64[us]")
-    return np.asarray((ticks_of(stamps) - ticks_of(years)) // WEEK / 52.18)
+    years = timestamps.astype("datetime64[Y]").astype("datetime64[us]")
+    return np.asarray((ticks_of(timestamps) - ticks_of(years)) // WEEK / 52.18)
 
 
 _SHARE: dict[str, Callable[[Any], npt.NDArray[Any]]] = {

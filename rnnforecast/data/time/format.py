@@ -153,49 +153,49 @@ def recognise(samples: Sequence[str]) -> Form | None:
     return replace(form, zone=zone, offsets=offsets) if form else None
 
 
-def settle(form: Form, texts: Sequence[str]) -> Form:
+def settle(time_format: Form, texts: Sequence[str]) -> Form:
     """An open form narrowed to the readings that fit most of the texts, if one fits best."""
-    if form.formats[-1] in UNITS:
-        return form  # every such date is a count since 1970 as well
+    if time_format.formats[-1] in UNITS:
+        return time_format  # every such date is a count since 1970 as well
     column = pd.Series(list(dict.fromkeys(texts)), dtype=object).str.strip()
-    texts = _bare(column, form).tolist()
-    counts = {item: _fits(texts, item) for item in form.formats}
-    best = tuple(item for item in form.formats if counts[item] == max(counts.values()))
-    return replace(form, kind="format" if len(best) == 1 else "open", formats=best)
+    texts = _bare(column, time_format).tolist()
+    counts = {item: _fits(texts, item) for item in time_format.formats}
+    best = tuple(item for item in time_format.formats if counts[item] == max(counts.values()))
+    return replace(time_format, kind="format" if len(best) == 1 else "open", formats=best)
 
 
-def parse(texts: pa.Array[Any], form: Form) -> np.ndarray:
+def parse(texts: pa.Array[Any], time_format: Form) -> np.ndarray:
     """Times [R] of texts [R]: datetime64[us], local to `form.timezone`, or int64; ValueError if
     any text is not written in this form (`unreadable` says which)."""
     texts = pc.utf8_trim_whitespace(texts)
-    if form.offsets:
+    if time_format.offsets:
         bare, ahead = _split_offsets(texts)
-        return np.asarray(parse(bare, replace(form, zone="", offsets=False)) - ahead)
-    texts = _without_zone(texts, form.zone)
-    if form.kind == "integer":
-        return _since_1970(texts, form) if form.formats else _numpy(pc.cast(texts, pa.int64()))
-    if form.kind == "iso":
+        return np.asarray(parse(bare, replace(time_format, zone="", offsets=False)) - ahead)
+    texts = _without_zone(texts, time_format.zone)
+    if time_format.kind == "integer":
+        return _since_1970(texts, time_format) if time_format.formats else _numpy(pc.cast(texts, pa.int64()))
+    if time_format.kind == "iso":
         return _numpy(_iso(texts))
-    parsed = _slowly(texts.to_pandas(), form)
+    parsed = _slowly(texts.to_pandas(), time_format)
     if parsed.isna().any():
         raise ValueError("not every stamp is written alike")
     return parsed.to_numpy(dtype="datetime64[us]")
 
 
-def unreadable(texts: Sequence[str], form: Form) -> np.ndarray:
+def unreadable(texts: Sequence[str], time_format: Form) -> np.ndarray:
     """Which of the texts [R] are not written in this form: bool [R]."""
     column = pd.Series(list(texts), dtype=object).str.strip()
-    column = _bare(column, form)
-    if form.kind == "integer" and form.formats:
+    column = _bare(column, time_format)
+    if time_format.kind == "integer" and time_format.formats:
         counts = column.where(column.str.fullmatch(_COUNT).astype(bool)).str.replace(",", ".")
-        return np.asarray(~pd.to_numeric(counts).between(*_limits(form), inclusive="left"))
-    if form.kind == "integer":
+        return np.asarray(~pd.to_numeric(counts).between(*_limits(time_format), inclusive="left"))
+    if time_format.kind == "integer":
         return np.asarray(~column.str.fullmatch(r"[+-]?\d{1,18}").astype(bool))
-    if form.kind == "iso":
+    if time_format.kind == "iso":
         column = column.where(column.str.fullmatch(ISO).astype(bool), "")
     bad = np.ones(len(column), dtype=bool)
-    for pattern in form.formats or ("",):
-        reading = replace(form, formats=(pattern,))
+    for pattern in time_format.formats or ("",):
+        reading = replace(time_format, formats=(pattern,))
         bad &= np.asarray(_slowly(column, reading).isna())
     return bad
 
@@ -254,25 +254,25 @@ def _fits(texts: Sequence[str], pattern: str) -> int:
     return int(parsed.notna().sum())
 
 
-def _slowly(column: pd.Series[Any], form: Form) -> pd.Series[Any]:
+def _slowly(column: pd.Series[Any], time_format: Form) -> pd.Series[Any]:
     """Parsed by pandas, which is strict about the format and knows 30 February from 1 March; NaT
     where a text does not fit."""
-    if form.kind == "quarter":
+    if time_format.kind == "quarter":
         column = column.str.replace(f"^{_QUARTER_FIRST}$", r"\3Q\1\2", regex=True)
         parts = column.str.extract(f"^{_QUARTER}$")
         column, pattern = parts[0] + "-" + parts[1].replace(_MONTHS), "%Y-%m"
-    elif form.kind == "week":
+    elif time_format.kind == "week":
         parts = column.str.extract(f"^{_WEEK}$")
         column = parts[0] + "-W" + parts[1] + "-" + parts[2].fillna("1").where(parts[1].notna())
         pattern = "%G-W%V-%u"  # pandas knows which years have a week 53
     else:
-        pattern = "ISO8601" if form.kind == "iso" else form.formats[0]
+        pattern = "ISO8601" if time_format.kind == "iso" else time_format.formats[0]
     # pandas takes "now" and "today" for stamps, whatever the format
     column = column.where(column.str.contains(r"\d", na=False), None)
     return pd.to_datetime(column, format=pattern, errors="coerce")
 
 
-def _since_1970(texts: pa.Array[Any], form: Form) -> np.ndarray:
+def _since_1970(texts: pa.Array[Any], time_format: Form) -> np.ndarray:
     """Instants of whole or decimal counts since 1970; what is finer than a microsecond is cut from
     whole ones and rounded in decimal ones."""
     if not pc.all(pc.match_substring_regex(texts, f"^{_COUNT}$")).as_py():
@@ -281,10 +281,10 @@ def _since_1970(texts: pa.Array[Any], form: Form) -> np.ndarray:
     if not whole:
         texts = pc.replace_substring(texts, ",", ".")
     counts = _numpy(pc.cast(texts, pa.int64() if whole else pa.float64()))
-    first, end = _limits(form)
+    first, end = _limits(time_format)
     if not ((counts >= first) & (counts < end)).all():
         raise ValueError("not every stamp is in the years expected")
-    unit = UNITS[form.formats[0]]
+    unit = UNITS[time_format.formats[0]]
     if not whole:
         counts = np.rint(counts * (1_000_000 / unit)).astype(np.int64)
     else:
@@ -294,21 +294,21 @@ def _since_1970(texts: pa.Array[Any], form: Form) -> np.ndarray:
     return counts.view("datetime64[us]")
 
 
-def _limits(form: Form) -> tuple[int, int]:
+def _limits(time_format: Form) -> tuple[int, int]:
     """The first count since 1970 that is in the years of the form, and the first one after."""
     first, end = (
-        int(np.datetime64(str(year), "s").astype(np.int64)) * UNITS[form.formats[0]]
-        for year in form.years
+        int(np.datetime64(str(year), "s").astype(np.int64)) * UNITS[time_format.formats[0]]
+        for year in time_format.years
     )
     return first, end
 
 
-def _bare(column: pd.Series[Any], form: Form) -> pd.Series[Any]:
+def _bare(column: pd.Series[Any], time_format: Form) -> pd.Series[Any]:
     """The texts without their offset; empty where one has none, or not the one of the form."""
-    if form.offsets:
+    if time_format.offsets:
         return column.str.extract(_OFFSET_EACH)["bare"].fillna("")
-    right = column.str.endswith(form.zone).astype(bool)
-    return column.str.removesuffix(form.zone).where(right, "")
+    right = column.str.endswith(time_format.zone).astype(bool)
+    return column.str.removesuffix(time_format.zone).where(right, "")
 
 
 def _split_offsets(texts: pa.Array[Any]) -> tuple[pa.Array[Any], np.ndarray]:
@@ -334,12 +334,12 @@ def _iso(texts: pa.Array[Any]) -> pa.Array[Any]:
         return pc.cast(pc.cast(texts, pa.timestamp("ns")), pa.timestamp("us"), safe=False)
 
 
-def _without_zone(texts: pa.Array[Any], zone: str) -> pa.Array[Any]:
-    if not zone:
+def _without_zone(texts: pa.Array[Any], offset: str) -> pa.Array[Any]:
+    if not offset:
         return texts
-    if not pc.all(pc.ends_with(texts, pattern=zone)).as_py():
-        raise ValueError(f"not every stamp ends in {zone!r}")
-    return pc.utf8_slice_codeunits(texts, 0, -len(zone))
+    if not pc.all(pc.ends_with(texts, pattern=offset)).as_py():
+        raise ValueError(f"not every stamp ends in {offset!r}")
+    return pc.utf8_slice_codeunits(texts, 0, -len(offset))
 
 
 def _numpy(column: pa.Array[Any]) -> np.ndarray:

@@ -116,10 +116,10 @@ def most_common(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     return group[heads], levels[level[chosen]], most, np.add.reduceat(counts, heads)
 
 
-def per_series(ufunc: np.ufunc, values: npt.NDArray[Any], offsets: Ints, empty: Any) -> Any:
+def per_series(ufunc: np.ufunc, values: npt.NDArray[Any], offsets: Ints, fill_value: Any) -> Any:
     """``ufunc`` over each series of a flat array [R, ...] -> [S, ...]; ``empty`` without a row."""
     filled = offsets[1:] > offsets[:-1]
-    result = np.full((len(filled), *values.shape[1:]), empty, dtype=values.dtype)
+    result = np.full((len(filled), *values.shape[1:]), fill_value, dtype=values.dtype)
     if filled.any():
         result[filled] = ufunc.reduceat(values, offsets[:-1][filled], axis=0)
     return result
@@ -239,20 +239,20 @@ def _elect(codes: Ints, time: Timestamps) -> _Ballots:
     return _Ballots(series, classes, latest)
 
 
-def _vote_business(classes: Ints, voter: Ints, time: Timestamps, at: Ints) -> None:
+def _vote_business(classes: Ints, voter_index: Ints, time: Timestamps, step_rows: Ints) -> None:
     """Daily series that never touch a weekend but step over one vote for business days."""
     daily = classes[:, 1] == DAY
     if not daily.any():
         return
     # most daily series show a weekend in their first week: only the others are looked through
-    first = np.searchsorted(voter, np.arange(len(daily)))[:, None] + np.arange(7)
-    own = first < np.r_[first[1:, 0], len(voter)][:, None]
-    day = _weekday(time[at[np.where(own, first, 0)]])
+    first = np.searchsorted(voter_index, np.arange(len(daily)))[:, None] + np.arange(7)
+    own = first < np.r_[first[1:, 0], len(voter_index)][:, None]
+    day = _weekday(time[step_rows[np.where(own, first, 0)]])
     daily &= ~((day > 4) & own).any(axis=1)
     if not daily.any():
         return
-    mine = daily[voter]
-    rows, group = at[mine], voter[mine]
+    mine = daily[voter_index]
+    rows, group = step_rows[mine], voter_index[mine]
     before, after = _weekday(time[rows]), _weekday(time[rows + 1])
     weekend = np.bincount(group[(before > 4) | (after > 4)], minlength=len(daily)) > 0
     crossed = np.bincount(
@@ -262,13 +262,13 @@ def _vote_business(classes: Ints, voter: Ints, time: Timestamps, at: Ints) -> No
     classes[daily & ~weekend & (crossed > 0)] = (_BUSINESS, 1, _START)
 
 
-def _vote_months(classes: Ints, agreed: Any, voter: Ints, time: Timestamps, at: Ints) -> None:
+def _vote_months(classes: Ints, agreement: Any, voter_index: Ints, time: Timestamps, step_rows: Ints) -> None:
     """Steps of four weeks and more are months where months explain as many steps or more."""
     long = classes[:, 1] >= 28 * DAY
     if not long.any():
         return
-    mine = long[voter]
-    rows, group = at[mine], voter[mine]
+    mine = long[voter_index]
+    rows, group = step_rows[mine], voter_index[mine]
     days, clock = np.divmod(ticks_of(time), DAY)
     month = _months(time)
     day_of_month = days - month_start(month) // DAY
@@ -280,7 +280,7 @@ def _vote_months(classes: Ints, agreed: Any, voter: Ints, time: Timestamps, at: 
     months = months[rows]
     series, step, agree, _ = most_common(group[same], months[same])
     total = np.bincount(group, minlength=len(long))
-    better = agree / total[series] >= agreed[series]
+    better = agree / total[series] >= agreement[series]
     # A day that most rows share is the anchor; a 30th is often a month's end, but never so often.
     starts = np.bincount(group[day_of_month[rows] == 0], minlength=len(long)) > 0.75 * total
     lasts = np.bincount(group[is_last[rows]], minlength=len(long)) > 0.75 * total
@@ -291,21 +291,21 @@ def _vote_months(classes: Ints, agreed: Any, voter: Ints, time: Timestamps, at: 
     classes[chosen, 2] = anchor[chosen]
 
 
-def _named(kind: Ints, latest: Timestamps) -> Frequency:
+def _named(frequency_class: Ints, last_timestamps: Timestamps) -> Frequency:
     """The frequency of a class, its weekday or month taken from most of its series' ``latest``."""
-    step = int(kind[1])
-    if kind[0] == _INTEGER:
+    step = int(frequency_class[1])
+    if frequency_class[0] == _INTEGER:
         return Frequency(str(step), "integer", step)
-    if kind[0] == _BUSINESS:
+    if frequency_class[0] == _BUSINESS:
         return Frequency("B", "business", step)
-    if kind[0] == _FIXED:
-        weekday = WEEKDAYS[_usual(_weekday(latest))]
+    if frequency_class[0] == _FIXED:
+        weekday = WEEKDAYS[_usual(_weekday(last_timestamps))]
         return Frequency(fixed_alias(step, weekday), "fixed", step)
-    if kind[2] == _ANY_DAY:
+    if frequency_class[2] == _ANY_DAY:
         return Frequency(f"{step}mo", "month", step, "day")
-    anchor: Literal["start", "end"] = "start" if kind[2] == _START else "end"
+    anchor: Literal["start", "end"] = "start" if frequency_class[2] == _START else "end"
     letter = anchor[0].upper()
-    month = _months(latest) % 12
+    month = _months(last_timestamps) % 12
     if step % 12 == 0:
         alias = f"{_times(step // 12)}Y{letter}-{MONTHS[_usual(month)]}"
     elif step % 3 == 0:

@@ -79,10 +79,10 @@ def known_zone(name: str) -> None:
 
 def to_utc(
     local: Timestamps,
-    zone: str,
+    timezone: str,
     *,
     ambiguous: str,
-    missing: str,
+    nonexistent: str,
     codes: npt.NDArray[np.integer[Any]],
 ) -> Localized:
     """The instants of local stamps `[R]` of series `codes` `[R]`, in the order of the files.
@@ -93,15 +93,15 @@ def to_utc(
     instant after it (``forward``, as pandas' ``shift_forward``: all rows of the hour meet there)
     or is `dropped`. Raises ValueError for an unknown zone or rule.
     """
-    for rule, rules in ((ambiguous, AMBIGUOUS), (missing, MISSING)):
+    for rule, rules in ((ambiguous, AMBIGUOUS), (nonexistent, MISSING)):
         if rule not in rules:
             raise ValueError(f"{rule!r} is none of {', '.join(rules)}")
-    known_zone(zone)
+    known_zone(timezone)
     # Series share their stamps, mostly: each is converted once.
     at, distinct = pd.factorize(np.asarray(local, dtype="datetime64[us]"))
     index = pd.DatetimeIndex(distinct)
-    first, second = (_instants(index, zone, daylight) for daylight in (True, False))
-    twice, skipped = (first != second)[at], _is_skipped(index, zone)[at]
+    first, second = (_instants(index, timezone, daylight) for daylight in (True, False))
+    twice, skipped = (first != second)[at], _is_skipped(index, timezone)[at]
     by_order = ambiguous == "infer"
     later = np.full(len(at), ambiguous == "later")
     unsettled = np.zeros(len(at), dtype=np.bool_)
@@ -109,11 +109,11 @@ def to_utc(
         later, unsettled = _by_order(first[at], second[at], codes)
     elif ambiguous == "error":
         unsettled = twice.copy()
-    if missing == "error":
+    if nonexistent == "error":
         unsettled |= skipped
     return Localized(
         utc=np.where(twice & later, second[at], first[at]),
-        dropped=skipped & (missing == "drop"),
+        dropped=skipped & (nonexistent == "drop"),
         ambiguous_rows=twice,
         missing_rows=skipped,
         unsettled=unsettled,
@@ -121,67 +121,67 @@ def to_utc(
     )
 
 
-def to_local(utc: Timestamps, zone: str) -> Timestamps:
+def to_local(utc: Timestamps, timezone: str) -> Timestamps:
     """What a clock in the zone shows at instants `[R]`: datetime64[us] without a zone."""
     instants = pd.DatetimeIndex(np.asarray(utc, dtype="datetime64[us]")).tz_localize("UTC")
-    return np.asarray(instants.tz_convert(zone).tz_localize(None), dtype="datetime64[us]")
+    return np.asarray(instants.tz_convert(timezone).tz_localize(None), dtype="datetime64[us]")
 
 
-def local_days(utc: Timestamps, zone: str) -> Timestamps:
+def local_days(utc: Timestamps, timezone: str) -> Timestamps:
     """The day in the zone that each of the instants `[R]` is in, as its local midnight:
     datetime64[us]. A day has 23, 24 or 25 hours, and all of them come here under one stamp."""
-    return to_local(utc, zone).astype("datetime64[D]").astype("datetime64[us]")
+    return to_local(utc, timezone).astype("datetime64[D]").astype("datetime64[us]")
 
 
-def offset_texts(utc: Timestamps, zone: str) -> npt.NDArray[np.str_]:
+def offset_texts(utc: Timestamps, timezone: str) -> npt.NDArray[np.str_]:
     """How far the zone's clocks are ahead of each of the instants `[R]`: ``+02:00``; with seconds
     where local mean time had them."""
     instants = np.asarray(utc, dtype="datetime64[us]")
-    ahead = (to_local(instants, zone) - instants).astype("timedelta64[s]").astype(np.int64)
+    ahead = (to_local(instants, timezone) - instants).astype("timedelta64[s]").astype(np.int64)
     at, distinct = pd.factorize(ahead)
     return np.array([_offset_text(int(seconds)) for seconds in distinct], dtype=np.str_)[at]
 
 
-def zone_faults(table: Table, found: Localized, zone: str) -> list[Problem]:
+def zone_faults(table: Table, localized: Localized, timezone: str) -> list[Problem]:
     """A problem each for the first of the `unsettled` rows, and how many more there are."""
     name = "an hour that comes twice"
-    says = f"comes twice in {zone}, as clocks go back"
+    says = f"comes twice in {timezone}, as clocks go back"
     cure = "set clean.ambiguous_hour to earlier, later or infer (by the order of the rows)"
-    if found.by_order:
+    if localized.by_order:
         says += ", and the order of its series' rows does not tell which one it is"
         cure = "put the rows in the order of time or set clean.ambiguous_hour to earlier or later"
-    problems = _named(table, found.unsettled & found.ambiguous_rows, says, cure, name)
-    says = f"does not exist in {zone}, as clocks go forward"
+    problems = _named(table, localized.unsettled & localized.ambiguous_rows, says, cure, name)
+    says = f"does not exist in {timezone}, as clocks go forward"
     cure = "correct data.timezone or set clean.missing_hour to forward or drop"
     name = "an hour that does not exist"
-    return problems + _named(table, found.unsettled & found.missing_rows, says, cure, name)
+    return problems + _named(table, localized.unsettled & localized.missing_rows, says, cure, name)
 
 
-def _named(table: Table, rows: Bools, says: str, cure: str, name: str) -> list[Problem]:
-    at = np.flatnonzero(rows)
+def _named(table: Table, mask: Bools, finding: str, cure: str, kind: str) -> list[Problem]:
+    at = np.flatnonzero(mask)
     problems = [
         Problem(
             table.lines.where(int(row), table.roles.time),
-            f"{spoken(table.time[row])} {says}",
+            f"{spoken(table.time[row])} {finding}",
             cure if number == 0 else "",
         )
         for number, row in enumerate(at[:SHOWN])
     ]
     if len(at) > SHOWN:
-        problems.append(Problem("", f"… and {len(at) - SHOWN:,} more rows at {name}"))
+        problems.append(Problem("", f"… and {len(at) - SHOWN:,} more rows at {kind}"))
     return problems
 
 
-def _instants(index: pd.DatetimeIndex, zone: str, daylight: bool) -> Timestamps:
+def _instants(index: pd.DatetimeIndex, timezone: str, is_dst: bool) -> Timestamps:
     """UTC of local stamps; of two instants the first with ``daylight``, else the second."""
-    flags = np.full(len(index), daylight)
-    zoned = index.tz_localize(zone, ambiguous=flags, nonexistent="shift_forward")
+    flags = np.full(len(index), is_dst)
+    zoned = index.tz_localize(timezone, ambiguous=flags, nonexistent="shift_forward")
     return np.asarray(zoned.tz_convert("UTC").tz_localize(None), dtype="datetime64[us]")
 
 
-def _is_skipped(index: pd.DatetimeIndex, zone: str) -> Bools:
+def _is_skipped(index: pd.DatetimeIndex, timezone: str) -> Bools:
     flags = np.ones(len(index), dtype=np.bool_)
-    return np.asarray(index.tz_localize(zone, ambiguous=flags, nonexistent="NaT").isna())
+    return np.asarray(index.tz_localize(timezone, ambiguous=flags, nonexistent="NaT").isna())
 
 
 def _by_order(

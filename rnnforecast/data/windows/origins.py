@@ -41,35 +41,35 @@ class Origins:
         return int(np.maximum(self.last - self.first + 1, 0).sum())
 
 
-def first_observed(observed: NDArray[np.bool_], offsets: Ints) -> Ints:
+def first_observed(observed_mask: NDArray[np.bool_], offsets: Ints) -> Ints:
     """The first observed step of each item `[S * C]`; the series' length where there is none.
 
     `observed [N, C]`, `offsets [S + 1]`.
     """
-    steps = np.arange(len(observed)) - np.repeat(offsets[:-1], np.diff(offsets))
+    steps = np.arange(len(observed_mask)) - np.repeat(offsets[:-1], np.diff(offsets))
     length = np.diff(offsets)
-    step = np.where(observed, steps[:, None], np.iinfo(np.int64).max)  # [N, C]
+    step = np.where(observed_mask, steps[:, None], np.iinfo(np.int64).max)  # [N, C]
     return np.minimum(np.minimum.reduceat(step, offsets[:-1]), length[:, None]).reshape(-1)
 
 
 def training(
-    observed: NDArray[np.bool_], offsets: Ints, *, ends: Ints, horizon: int, season: int
+    observed_mask: NDArray[np.bool_], offsets: Ints, *, ends: Ints, horizon: int, season: int
 ) -> Origins:
     """Origins whose targets lie before `ends [S]`; half a horizon may reach beyond and is cut.
 
     `observed [N, C]`. An item begins with its first observed value.
     """
-    channels = observed.shape[1]
+    channels = observed_mask.shape[1]
     limit = np.repeat(ends, channels)
-    first = first_observed(observed, offsets) + shortest_history(horizon, season)
+    first = first_observed(observed_mask, offsets) + shortest_history(horizon, season)
     # a window half beyond the end still teaches its first half: short series have few others
     last = np.where(first < limit, np.maximum(limit - -(-horizon // 2), first), -1)
-    before = np.concatenate([np.zeros((1, channels)), np.cumsum(observed, 0)])  # [N + 1, C]
+    before = np.concatenate([np.zeros((1, channels)), np.cumsum(observed_mask, 0)])  # [N + 1, C]
     known = (before[offsets[:-1] + ends] - before[offsets[:-1]]).reshape(-1)
     return Origins(first, last, limit, np.sqrt(known))
 
 
-def validation(split: Split, *, horizon: int, channels: int, most: int) -> Index:
+def validation(split: Split, *, horizon: int, channels: int, max_windows: int) -> Index:
     """The validation origins of all items, thinned evenly to `most` windows."""
     series = np.flatnonzero(split.validated)
     ahead = np.arange(split.origins_each) * split.stride
@@ -77,7 +77,7 @@ def validation(split: Split, *, horizon: int, channels: int, most: int) -> Index
     item = (series[:, None] * channels + np.arange(channels))[:, None, :]  # [S', 1, C]
     shape = (len(series), len(ahead), channels)
     count = math.prod(shape)
-    kept = np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+    kept = np.linspace(0, count - 1, min(count, max_windows)).astype(np.int64)
     item, origin = (np.broadcast_to(part, shape).reshape(-1)[kept] for part in (item, origin))
     return Index(item, origin, origin + horizon)
 

@@ -12,14 +12,14 @@ LEAST = 0.01
 drawn seldom, but they are drawn."""
 
 
-def mean_sizes(values: Floats, counted: NDArray[np.bool_], offsets: Ints, ends: Ints) -> Floats:
+def mean_sizes(values: Floats, target_mask: NDArray[np.bool_], offsets: Ints, ends: Ints) -> Floats:
     """`[S, C]` mean absolute value before step `ends [S]` of each series; 0 where there is none.
 
     `values [N, C]` in the units of the forecasts, `counted [N, C]` those that are learnt from,
     `offsets [S + 1]`.
     """
     step = np.arange(len(values)) - np.repeat(offsets[:-1], np.diff(offsets))
-    used = counted & (step < np.repeat(ends, np.diff(offsets)))[:, None]
+    used = target_mask & (step < np.repeat(ends, np.diff(offsets)))[:, None]
     size = np.where(used, np.abs(np.nan_to_num(values)), 0.0)
     total = np.add.reduceat(size, offsets[:-1])
     count = np.add.reduceat(used.astype(np.float64), offsets[:-1])
@@ -38,7 +38,7 @@ def relative(sizes: Floats, *, joint: bool) -> Floats:
     return np.where(mean > 0, sizes / np.where(mean > 0, mean, 1.0), 1.0)
 
 
-def draw_weights(kind: str, length: Floats, sizes: Floats) -> Floats:
+def draw_weights(kind: str, root_length: Floats, sizes: Floats) -> Floats:
     """How often each item `[items]` is drawn.
 
     `length` is the root of the observed length (what it is for `kind` length too), `sizes` the
@@ -47,6 +47,6 @@ def draw_weights(kind: str, length: Floats, sizes: Floats) -> Floats:
     be nearly all that is seen.
     """
     if kind == "length":
-        return length
-    found = np.ones_like(length) if kind == "uniform" else np.sqrt(np.maximum(sizes, LEAST))
-    return np.where(length > 0, found, 0.0)
+        return root_length
+    found = np.ones_like(root_length) if kind == "uniform" else np.sqrt(np.maximum(sizes, LEAST))
+    return np.where(root_length > 0, found, 0.0)

@@ -52,10 +52,10 @@ def shortest_series(horizon: int, season: int) -> int:
     return horizon + shortest_history(horizon, season)
 
 
-def shorter(horizon: int, longest: int, season: int) -> str:
+def shorter(horizon: int, longest_series: int, season: int) -> str:
     """How to mend that `horizon` is too long for the longest series: in words."""
     # long enough to be validated
-    fitting = (h for h in range(1, horizon) if longest - 2 * h > shortest_history(h, season))
+    fitting = (h for h in range(1, horizon) if longest_series - 2 * h > shortest_history(h, season))
     possible = max(fitting, default=0)
     less = f"set window.horizon to {possible} or less, or " if possible else ""
     return f"{less}bring more history"

@@ -23,17 +23,17 @@ def real(windows: Windows, item: Ints, origin: Ints, lookback: int) -> History:
     return windows.reaching(lookback).gather(items, origins, origins).history
 
 
-def trial(a: Architecture, windows: int) -> History:
+def trial(architecture: Architecture, window_count: int) -> History:
     """So many windows of positive numbers with gaps, of sizes that differ from one to the next.
 
     The first window has no gap. All that the architecture reads is there; categories have every
     code, and there are items that were not known in training.
     """
     random = torch.Generator().manual_seed(SEED)
-    steps, sizes = a.steps_read, a.covariates
+    steps, sizes = architecture.steps_read, architecture.covariates
 
     def uniform(*shape: int) -> torch.Tensor:
-        return torch.rand(windows, *shape, generator=random, dtype=torch.float64)
+        return torch.rand(window_count, *shape, generator=random, dtype=torch.float64)
 
     def numbers(*shape: int) -> torch.Tensor | None:
         return uniform(*shape).float() * 2 - 1 if shape[-1] else None
@@ -41,23 +41,23 @@ def trial(a: Architecture, windows: int) -> History:
     def codes(sizes: tuple[int, ...], *shape: int) -> torch.Tensor | None:
         return torch.stack([(uniform(*shape) * n).long() for n in sizes], -1) if sizes else None
 
-    level = torch.exp(8 * uniform(1, a.channels) - 2)
-    visible = uniform(steps, a.channels) < SEEN
+    level = torch.exp(8 * uniform(1, architecture.channels) - 2)
+    visible = uniform(steps, architecture.channels) < SEEN
     visible[:1] = True
-    smoothed = a.normalize == "exponential_smoothing"
+    smoothed = architecture.normalize == "exponential_smoothing"
     return History(
-        values=level * (1 + uniform(steps, a.channels)),
+        values=level * (1 + uniform(steps, architecture.channels)),
         visible=visible,
         present=visible,
-        elapsed=(uniform(steps, a.channels) * 5).floor().float() * ~visible
+        elapsed=(uniform(steps, architecture.channels) * 5).floor().float() * ~visible
         if sizes.elapsed
         else None,
         past=numbers(steps, sizes.past),
         past_codes=codes(sizes.past_codes, steps),
-        known=numbers(steps + a.horizon, sizes.known),
-        known_codes=codes(sizes.known_codes, steps + a.horizon),
+        known=numbers(steps + architecture.horizon, sizes.known),
+        known_codes=codes(sizes.known_codes, steps + architecture.horizon),
         static=numbers(sizes.static),
         static_codes=codes(sizes.static_codes),
-        item=(uniform() * (a.items + 1)).long() if smoothed else None,
+        item=(uniform() * (architecture.items + 1)).long() if smoothed else None,
         phase=(uniform() * FARTHEST).long() if smoothed else None,
     )

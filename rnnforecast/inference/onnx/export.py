@@ -40,61 +40,61 @@ class NotExportable(Exception):
     """The net cannot be written, or the file does not say what the net says; why, as a clause."""
 
 
-def refusal(a: Architecture, levels: Sequence[float]) -> str | None:
+def refusal(architecture: Architecture, levels: Sequence[float]) -> str | None:
     """Why a net of this architecture cannot be written, as a clause; None where it can."""
-    if a.loss not in WRITTEN:
+    if architecture.loss not in WRITTEN:
         return (
-            f"the quantiles of training.loss '{a.loss}' are found by a numerical search, which ONNX"
+            f"the quantiles of training.loss '{architecture.loss}' are found by a numerical search, which ONNX"
             " has no operator for"
         )
-    if a.decoder in FED_BACK and a.loss not in POINTS:
+    if architecture.decoder in FED_BACK and architecture.loss not in POINTS:
         return (
-            f"the decoder '{a.decoder}' with training.loss '{a.loss}' draws sample paths, and a "
+            f"the decoder '{architecture.decoder}' with training.loss '{architecture.loss}' draws sample paths, and a "
             "drawn number is another one in each runtime"
         )
-    if a.loss == "quantile" and tuple(levels) != tuple(a.levels):
+    if architecture.loss == "quantile" and tuple(levels) != tuple(architecture.levels):
         return "the run's quantiles are not those the network was trained at"
     return None
 
 
 def export(
-    net: Forecaster, wanted: Wanted, residuals: Floats | None, history: History, path: Path
+    net: Forecaster, outputs: Wanted, residuals: Floats | None, history: History, path: Path
 ) -> dict[str, Any]:
     """Writes the net to `path` and tries the file on the windows of `history`; see `facts`, with
     the `difference` besides. NotExportable, why, where it cannot be done or is not close enough."""
-    reason = refusal(net.architecture, wanted.levels)
+    reason = refusal(net.architecture, outputs.levels)
     if reason is not None:
         raise NotExportable(reason)
-    answer = Answer(net, wanted, names_of(net.architecture), residuals)
+    answer = Answer(net, outputs, names_of(net.architecture), residuals)
     found = write(answer, history, path)
-    off = difference(path, net, wanted, residuals, history)
+    off = difference(path, net, outputs, residuals, history)
     if not off <= LIMIT:
         what = f"what onnxruntime and torch say differs by {off:.1e} of it, more than {LIMIT:.0e}"
         raise NotExportable(what)
     return found | {"difference": off}
 
 
-def write(answer: Answer, history: History, path: Path) -> dict[str, Any]:
+def write(module: Answer, history: History, path: Path) -> dict[str, Any]:
     """Writes the file at `path`, traced with the first windows of `history`; see `facts`.
 
     NotExportable with torch's reason where it cannot be done.
     """
-    example = tuple(getattr(history, name)[:TRACED] for name in answer.names)
+    example = tuple(getattr(history, name)[:TRACED] for name in module.names)
     batch = torch.export.Dim("batch", min=1)
     with _quiet(), torch.no_grad():
         try:
             # cells that hold their weights in torch's own recurrent nets call none of their kernels
             with torch._dynamo.config.patch(allow_rnn=True):
                 found = torch.export.export(
-                    answer, example, dynamic_shapes=(tuple({0: batch} for _ in example),)
+                    module, example, dynamic_shapes=(tuple({0: batch} for _ in example),)
                 )
             program = torch.onnx.export(
                 found,
                 dynamo=True,
                 verbose=False,
                 custom_translation_table={torch.ops.aten.softplus.default: _softplus},
-                input_names=list(answer.names),
-                output_names=list(answer.wanted.outputs),
+                input_names=list(module.names),
+                output_names=list(module.wanted.outputs),
             )
             assert program is not None
             program.save(str(path))
@@ -138,7 +138,7 @@ def _port(value: Any) -> dict[str, Any]:
 
 
 def difference(
-    path: Path, net: Forecaster, wanted: Wanted, residuals: Floats | None, history: History
+    path: Path, net: Forecaster, outputs: Wanted, residuals: Floats | None, history: History
 ) -> float:
     """How far the file is from what `inference` says of the windows of `history`, asked all at
     once and one by one: the largest difference, as a share of the largest quantile of its window
@@ -149,7 +149,7 @@ def difference(
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = 1
     extra = None if residuals is None else torch.from_numpy(residuals).float()
-    values = in_blocks(net, history, net.architecture.horizon, wanted.levels, extra)
+    values = in_blocks(net, history, net.architecture.horizon, outputs.levels, extra)
     expected = values.double().numpy()  # [W, H, C, levels]
     size = np.abs(expected).max((1, 3), keepdims=True)
     size = np.where(size > 0, size, 1.0)
@@ -165,8 +165,8 @@ def difference(
         raise NotExportable(f"onnxruntime cannot run it ({_first_line(error)})") from error
     worst = 0.0
     for some, found in zip(parts, told, strict=True):
-        shares = expected[some][..., list(wanted.point)]
-        theirs = (expected[some][..., list(wanted.told)], shares.mean(-1), shares)
+        shares = expected[some][..., list(outputs.point)]
+        theirs = (expected[some][..., list(outputs.told)], shares.mean(-1), shares)
         for ours, true in zip(found, theirs, strict=False):
             off = np.abs(ours - true) / size[some].reshape(len(ours), 1, -1, *[1] * (true.ndim - 3))
             worst = max(worst, float(np.where(np.isnan(off), np.inf, off).max()))

@@ -75,7 +75,7 @@ class Answer(nn.Module):
     point: Tensor
 
     def __init__(
-        self, net: Forecaster, wanted: Wanted, names: Sequence[str], residuals: Floats | None
+        self, net: Forecaster, outputs: Wanted, input_names: Sequence[str], residuals: Floats | None
     ) -> None:
         """`residuals [H, Q]` at all levels, normalised, of a point head."""
         super().__init__()
@@ -83,17 +83,17 @@ class Answer(nn.Module):
         for layer in self.net.modules():
             if isinstance(layer, Steps):
                 _scanned(layer)
-        self.names, self.wanted = tuple(names), wanted
-        normal = torch.special.ndtri(torch.tensor(wanted.levels, dtype=torch.float64))
+        self.names, self.wanted = tuple(input_names), outputs
+        normal = torch.special.ndtri(torch.tensor(outputs.levels, dtype=torch.float64))
         moved = None if residuals is None else torch.from_numpy(residuals).float()
         for name, value in (("normal", normal), ("moved", moved)):
             self.register_buffer(name, value)
         for name in ("told", "point"):
-            self.register_buffer(name, torch.tensor(getattr(wanted, name)))
+            self.register_buffer(name, torch.tensor(getattr(outputs, name)))
 
-    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Quantiles `[B, H, C, Q]`, point `[B, H, C]`, and shares `[B, H, C, K]` if wanted."""
-        history = Fed(**dict(zip(self.names, given, strict=True)))
+        history = Fed(**dict(zip(self.names, inputs, strict=True)))
         raw, frame = self.net.answer(history)
         z = self._normalised(raw.float(), frame) * self.net.unit
         if self.moved is not None:
@@ -103,20 +103,20 @@ class Answer(nn.Module):
         told = (values.index_select(-1, self.told), shares.mean(-1))
         return (*told, shares) if self.wanted.shares else told
 
-    def _normalised(self, raw: Tensor, frame: Frame) -> Tensor:
+    def _normalised(self, raw: Tensor, scale_stats: Frame) -> Tensor:
         """As `Head.quantiles`, by what ONNX has operators for."""
         head = self.net.head
         if isinstance(head, QuantileHead):
             return head.trained(raw)
         if not isinstance(head, DistributionHead):
             return raw
-        found = head.distribution(raw, frame)
+        found = head.distribution(raw, scale_stats)
         if isinstance(found, LogNormal):
             log = found.median.log().unsqueeze(-1) + found.sigma.unsqueeze(-1) * self.normal
-            return head.to_net(log.clamp(-LARGEST_LOG, LARGEST_LOG).exp(), frame)
+            return head.to_net(log.clamp(-LARGEST_LOG, LARGEST_LOG).exp(), scale_stats)
         assert isinstance(found, Normal)
         scaled = found.scale.unsqueeze(-1) * self.normal.to(found.loc.dtype)
-        return head.to_net(found.loc.unsqueeze(-1) + scaled, frame)
+        return head.to_net(found.loc.unsqueeze(-1) + scaled, scale_stats)
 
 
 def _scanned(layer: Steps) -> None:
@@ -144,9 +144,9 @@ def _scanned(layer: Steps) -> None:
     layer._one_by_one = looped  # type: ignore[method-assign]
 
 
-def names_of(a: Architecture) -> tuple[str, ...]:
+def names_of(architecture: Architecture) -> tuple[str, ...]:
     """The tensors of a history, in order, that a net reads."""
-    told = {name: bool(getattr(a.covariates, name)) for name in OF_COVARIATES}
-    smoothed = a.normalize == "exponential_smoothing"
+    told = {name: bool(getattr(architecture.covariates, name)) for name in OF_COVARIATES}
+    smoothed = architecture.normalize == "exponential_smoothing"
     told |= {"item": smoothed, "phase": smoothed}
     return ("values", "visible", "present", *(name for name, read in told.items() if read))

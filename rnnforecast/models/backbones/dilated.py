@@ -47,9 +47,9 @@ class Options:
 class Dilated(nn.Module):
     """A plain layer that reads its state of `skip` d steps ago; its state is `[d, B, X]` a part."""
 
-    def __init__(self, inner: Steps, skip: int) -> None:
+    def __init__(self, cell_layer: Steps, dilation: int) -> None:
         super().__init__()
-        self.inner, self.skip, self.parts = inner, skip, inner.parts
+        self.inner, self.skip, self.parts = cell_layer, dilation, cell_layer.parts
 
     def recurrent(self) -> list[Tensor]:
         """The plain layer's recurrent weights."""
@@ -100,9 +100,9 @@ class Dilated(nn.Module):
         return out, tuple(part[0].view(windows, skip, -1).transpose(0, 1) for part in after)
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Dilated:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Dilated:
     """A fresh layer of width `width` that reads `base ^ depth` steps back."""
     file = registry.load(options.cell)
-    inner = file.build(width, file.Options(), depth=depth, noise=noise, gaps=gaps)
+    inner = file.build(hidden_size, file.Options(), depth=depth, noise=noise, gap_size=gap_size)
     assert isinstance(inner, Steps)
     return Dilated(inner, options.base**depth)

@@ -40,10 +40,10 @@ class GruCell(nn.Module):
 
     free = 1
 
-    def __init__(self, width: int, *, reset: str) -> None:
+    def __init__(self, hidden_size: int, *, reset: str) -> None:
         super().__init__()
-        self.net = nn.GRU(width, width, batch_first=True)
-        self.widths, self.after = (width,), reset == "after"
+        self.net = nn.GRU(hidden_size, hidden_size, batch_first=True)
+        self.widths, self.after = (hidden_size,), reset == "after"
         self.fused = self.after
 
     def recurrent(self) -> list[Tensor]:
@@ -82,6 +82,6 @@ class GruCell(nn.Module):
         return out, (hidden[0],)
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(GruCell(width, reset=options.reset), noise)
+    return Steps(GruCell(hidden_size, reset=options.reset), noise)

@@ -37,18 +37,18 @@ class GruDCell(nn.Module):
 
     free, fused = 1, False
 
-    def __init__(self, width: int, *, gaps: int) -> None:
+    def __init__(self, hidden_size: int, *, gap_size: int) -> None:
         super().__init__()
-        self.net = nn.GRU(width, width, batch_first=True)
-        self.widths = (width,)
+        self.net = nn.GRU(hidden_size, hidden_size, batch_first=True)
+        self.widths = (hidden_size,)
         # where a segment has no gaps nothing could ever be learnt of them
-        self.weight = nn.Parameter(torch.empty(width, gaps)) if gaps else None
-        self.bias = nn.Parameter(torch.zeros(width)) if gaps else None
+        self.weight = nn.Parameter(torch.empty(hidden_size, gap_size)) if gap_size else None
+        self.bias = nn.Parameter(torch.zeros(hidden_size)) if gap_size else None
         if self.weight is not None:
             # Behind max(0, .) what is not positive has no gradient: zeros would never learn, and
             # as gaps are not negative, neither would negative weights. Small, so that a gap of one
             # segment leaves most of the state; not all alike, so that units forget differently.
-            nn.init.uniform_(self.weight, 0.01 / gaps, 0.2 / gaps)
+            nn.init.uniform_(self.weight, 0.01 / gap_size, 0.2 / gap_size)
 
     def recurrent(self) -> list[Tensor]:
         """U_r, U_z and U_n."""
@@ -86,6 +86,6 @@ class GruDCell(nn.Module):
         return {"reset (r)": r, "keep (z)": z, "belief (g)": decay}
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
     """A fresh layer of width `width`; all depths are alike, and each fades by the same gaps."""
-    return Steps(GruDCell(width, gaps=gaps), noise)
+    return Steps(GruDCell(hidden_size, gap_size=gap_size), noise)

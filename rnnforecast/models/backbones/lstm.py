@@ -35,14 +35,14 @@ class LstmCell(nn.Module):
 
     free, fused = 2, True
 
-    def __init__(self, width: int, *, forget_bias: float) -> None:
+    def __init__(self, hidden_size: int, *, forget_bias: float) -> None:
         super().__init__()
-        self.net = nn.LSTM(width, width, batch_first=True)
-        self.widths = (width, width)
+        self.net = nn.LSTM(hidden_size, hidden_size, batch_first=True)
+        self.widths = (hidden_size, hidden_size)
         with torch.no_grad():
             # torch adds two biases and orders the gates i, f, g, o: the second quarter forgets
             for bias, start in zip(weights_of(self.net)[2:], (forget_bias, 0.0), strict=True):
-                bias[width : 2 * width] = start
+                bias[hidden_size : 2 * hidden_size] = start
 
     def recurrent(self) -> list[Tensor]:
         """U of the gates and U_g."""
@@ -72,6 +72,6 @@ class LstmCell(nn.Module):
         return out, (hidden[0], cell[0])
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(LstmCell(width, forget_bias=options.forget_bias), noise)
+    return Steps(LstmCell(hidden_size, forget_bias=options.forget_bias), noise)

@@ -40,9 +40,9 @@ class MinGru(nn.Module):
 
     parts = 1
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.read = nn.Linear(width, 2 * width)  # z, n
+        self.read = nn.Linear(hidden_size, 2 * hidden_size)  # z, n
 
     def recurrent(self) -> list[Tensor]:
         """None: no product reads the state."""
@@ -65,6 +65,6 @@ class MinGru(nn.Module):
         return {"keep (1 − z)": torch.sigmoid(-z)}
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> MinGru:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> MinGru:
     """A fresh layer of width `width`; all depths are alike."""
-    return MinGru(width)
+    return MinGru(hidden_size)

@@ -37,9 +37,9 @@ class MinLstm(nn.Module):
 
     parts = 1
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.read = nn.Linear(width, 3 * width)  # f, i, n
+        self.read = nn.Linear(hidden_size, 3 * hidden_size)  # f, i, n
 
     def recurrent(self) -> list[Tensor]:
         """None: no product reads the state."""
@@ -63,6 +63,6 @@ class MinLstm(nn.Module):
         return {"keep (f′)": torch.sigmoid(logsigmoid(f) - logsigmoid(i))}
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> MinLstm:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> MinLstm:
     """A fresh layer of width `width`; all depths are alike."""
-    return MinLstm(width)
+    return MinLstm(hidden_size)

@@ -53,20 +53,20 @@ class PeepholeCell(nn.Module):
 
     free, fused = 2, False
 
-    def __init__(self, width: int, options: Options) -> None:
+    def __init__(self, hidden_size: int, options: Options) -> None:
         super().__init__()
-        self.widths = (width, width)
+        self.widths = (hidden_size, hidden_size)
         self.early = 1 if options.coupled else 2  # gates that read the old cell
         self.candidate = CANDIDATES[options.candidate]
-        rows = (self.early + 2) * width
-        self.read = nn.Linear(width, rows)
-        self.U = nn.Parameter(torch.empty(rows, width))
-        self.peep = nn.Parameter(torch.empty(self.early, width))
-        self.peep_out = nn.Parameter(torch.empty(width))
+        rows = (self.early + 2) * hidden_size
+        self.read = nn.Linear(hidden_size, rows)
+        self.U = nn.Parameter(torch.empty(rows, hidden_size))
+        self.peep = nn.Parameter(torch.empty(self.early, hidden_size))
+        self.peep_out = nn.Parameter(torch.empty(hidden_size))
         for weight in self.parameters():  # as torch starts its own recurrent nets
-            nn.init.uniform_(weight, -(width**-0.5), width**-0.5)
+            nn.init.uniform_(weight, -(hidden_size**-0.5), hidden_size**-0.5)
         with torch.no_grad():
-            self.read.bias[:width] = options.forget_bias
+            self.read.bias[:hidden_size] = options.forget_bias
 
     def recurrent(self) -> list[Tensor]:
         """U of the gates and of the candidate."""
@@ -106,6 +106,6 @@ class PeepholeCell(nn.Module):
         return gates, out, cell
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(PeepholeCell(width, options), noise)
+    return Steps(PeepholeCell(hidden_size, options), noise)

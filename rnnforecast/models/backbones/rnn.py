@@ -39,11 +39,11 @@ class RnnCell(nn.Module):
 
     free = 1
 
-    def __init__(self, width: int, nonlinearity: str) -> None:
+    def __init__(self, hidden_size: int, nonlinearity: str) -> None:
         super().__init__()
         fused = "tanh" if nonlinearity == "sigmoid" else nonlinearity
-        self.net = nn.RNN(width, width, nonlinearity=fused, batch_first=True)
-        self.widths, self.function = (width,), FUNCTIONS[nonlinearity]
+        self.net = nn.RNN(hidden_size, hidden_size, nonlinearity=fused, batch_first=True)
+        self.widths, self.function = (hidden_size,), FUNCTIONS[nonlinearity]
         self.fused = fused == nonlinearity
 
     def recurrent(self) -> list[Tensor]:
@@ -66,6 +66,6 @@ class RnnCell(nn.Module):
         return out, (hidden[0],)
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(RnnCell(width, options.nonlinearity), noise)
+    return Steps(RnnCell(hidden_size, options.nonlinearity), noise)

@@ -52,17 +52,17 @@ class DoublyRecurrentCell(nn.Module):
 
     carried, free = 1, 1  # y is said and then forgotten
 
-    def __init__(self, width: int, options: Options) -> None:
+    def __init__(self, hidden_size: int, options: Options) -> None:
         super().__init__()
-        self.widths = (width, width)
+        self.widths = (hidden_size, hidden_size)
         self.f, self.g = FUNCTIONS[options.nonlinearity], GATES[options.gate]
         self.fused = options.nonlinearity != "sigmoid"
         known = options.nonlinearity if self.fused else "tanh"
-        self.net = nn.RNN(width, width, nonlinearity=known, batch_first=True)  # W_xh, W_hh, b_h
-        self.read = nn.Linear(width, 2 * width)  # W_xr, W_x'h
-        self.recall = nn.Linear(width, 2 * width, bias=False)  # W_rr, W_h'h
-        self.weigh = nn.Linear(width, width, bias=False)  # W_rh
-        self.say = nn.Linear(2 * width, width)  # W_ho, W_ho'
+        self.net = nn.RNN(hidden_size, hidden_size, nonlinearity=known, batch_first=True)  # W_xh, W_hh, b_h
+        self.read = nn.Linear(hidden_size, 2 * hidden_size)  # W_xr, W_x'h
+        self.recall = nn.Linear(hidden_size, 2 * hidden_size, bias=False)  # W_rr, W_h'h
+        self.weigh = nn.Linear(hidden_size, hidden_size, bias=False)  # W_rh
+        self.say = nn.Linear(2 * hidden_size, hidden_size)  # W_ho, W_ho'
 
     def recurrent(self) -> list[Tensor]:
         """W_hh, W_rr and W_h'h."""
@@ -73,11 +73,11 @@ class DoublyRecurrentCell(nn.Module):
         W, _, b, _ = weights_of(self.net)
         return torch.cat([linear(x, W, b), self.read(x)], -1)
 
-    def answer(self, read: Tensor, before: Tensor, now: Tensor) -> Tensor:
+    def answer(self, projected: Tensor, previous: Tensor, current: Tensor) -> Tensor:
         """y from what r and h' have of x, `[..., 2 K]`, and h before and after the step."""
-        r, second = (read + self.recall(before)).chunk(2, -1)
-        second = self.f(second + self.weigh(self.g(r)) * before)
-        out: Tensor = self.g(self.say(torch.cat([second, now.to(second.dtype)], -1)))
+        r, second = (projected + self.recall(previous)).chunk(2, -1)
+        second = self.f(second + self.weigh(self.g(r)) * previous)
+        out: Tensor = self.g(self.say(torch.cat([second, current.to(second.dtype)], -1)))
         return out
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
@@ -101,6 +101,6 @@ class DoublyRecurrentCell(nn.Module):
         return out, (out[:, -1], last[0])
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(DoublyRecurrentCell(width, options), noise)
+    return Steps(DoublyRecurrentCell(hidden_size, options), noise)

@@ -59,18 +59,18 @@ class SlstmCell(nn.Module):
 
     free, fused = 1, False  # c, n and m only make sense together
 
-    def __init__(self, width: int, options: Options) -> None:
+    def __init__(self, hidden_size: int, options: Options) -> None:
         super().__init__()
-        self.widths = (width,) * 4
+        self.widths = (hidden_size,) * 4
         self.exponential = options.forget == "exp"
-        self.heads = max(n for n in range(1, min(options.heads, width) + 1) if width % n == 0)
-        size = width // self.heads
-        self.read = nn.Linear(width, 4 * width)
+        self.heads = max(n for n in range(1, min(options.heads, hidden_size) + 1) if hidden_size % n == 0)
+        size = hidden_size // self.heads
+        self.read = nn.Linear(hidden_size, 4 * hidden_size)
         self.U = nn.Parameter(torch.empty(self.heads, 4 * size, size))
-        nn.init.uniform_(self.U, -(width**-0.5), width**-0.5)
+        nn.init.uniform_(self.U, -(hidden_size**-0.5), hidden_size**-0.5)
         with torch.no_grad():
             self.read.bias.zero_()
-            self.read.bias[width : 2 * width] = self._forget_start(size).repeat(self.heads)
+            self.read.bias[hidden_size : 2 * hidden_size] = self._forget_start(size).repeat(self.heads)
 
     def _forget_start(self, size: int) -> Tensor:
         """f~ of a head's units at first, `[size]`: for both gates, so that f starts the same."""
@@ -118,6 +118,6 @@ class SlstmCell(nn.Module):
         return c, n, m, keep * old / n, torch.sigmoid(o)
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Steps:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(SlstmCell(width, options), noise)
+    return Steps(SlstmCell(hidden_size, options), noise)

@@ -50,13 +50,13 @@ class Attention(nn.Module):
 
     parts = 1
 
-    def __init__(self, width: int, options: Options, *, positions: bool) -> None:
+    def __init__(self, hidden_size: int, options: Options, *, add_positions: bool) -> None:
         super().__init__()
-        self.positions = positions
+        self.positions = add_positions
         self.block = nn.TransformerEncoderLayer(
-            width,
-            max(n for n in range(1, options.heads + 1) if width % n == 0),
-            options.feedforward * width,
+            hidden_size,
+            max(n for n in range(1, options.heads + 1) if hidden_size % n == 0),
+            options.feedforward * hidden_size,
             dropout=options.dropout,
             norm_first=options.norm_first,
             batch_first=True,
@@ -76,20 +76,20 @@ class Attention(nn.Module):
         seen = torch.cat([past.to(x.dtype), x], 1)  # [B, G_past + G, K]
         return self._encode(x, seen), (seen.transpose(0, 1),)
 
-    def _encode(self, x: Tensor, seen: Tensor) -> Tensor:
+    def _encode(self, x: Tensor, context: Tensor) -> Tensor:
         """The block's own parts one by one: called whole, it asks for all that was seen again."""
         block = self.block
         if block.norm_first:
-            y = x + block.dropout1(self._attend(block.norm1(x), block.norm1(seen)))
+            y = x + block.dropout1(self._attend(block.norm1(x), block.norm1(context)))
             return y + self._feed(block.norm2(y))  # type: ignore[no-any-return]
-        y = block.norm1(x + block.dropout1(self._attend(x, seen)))
+        y = block.norm1(x + block.dropout1(self._attend(x, context)))
         return block.norm2(y + self._feed(y))  # type: ignore[no-any-return]
 
-    def _attend(self, x: Tensor, seen: Tensor) -> Tensor:
+    def _attend(self, x: Tensor, context: Tensor) -> Tensor:
         """Each of the last G steps looks at itself and all before it."""
-        shape = (x.shape[1], seen.shape[1])
+        shape = (x.shape[1], context.shape[1])
         ahead = torch.ones(shape, dtype=torch.bool, device=x.device).triu(shape[1] - shape[0] + 1)
-        found, _ = self.block.self_attn(x, seen, seen, attn_mask=ahead, need_weights=False)
+        found, _ = self.block.self_attn(x, context, context, attn_mask=ahead, need_weights=False)
         return found  # type: ignore[no-any-return]
 
     def _feed(self, y: Tensor) -> Tensor:
@@ -98,16 +98,16 @@ class Attention(nn.Module):
         return block.dropout2(block.linear2(hidden))  # type: ignore[no-any-return]
 
 
-def positions(before: int, x: Tensor) -> Tensor:
+def positions(offset: int, x: Tensor) -> Tensor:
     """p `[G, K]` of the steps of `x [B, G, K]`, which come after `before` others."""
     exact = torch.promote_types(x.dtype, torch.float32)
-    step = torch.arange(before, before + x.shape[1], dtype=exact, device=x.device)
+    step = torch.arange(offset, offset + x.shape[1], dtype=exact, device=x.device)
     unit = torch.arange(x.shape[2], device=x.device)
     wave = torch.exp(-math.log(LONGEST_WAVE) * (unit - unit % 2).to(exact) / x.shape[2])
     angle = step.unsqueeze(1) * wave
     return torch.where(unit % 2 == 0, angle.sin(), angle.cos()).to(x.dtype)
 
 
-def build(width: int, options: Options, *, depth: int, noise: Noise, gaps: int) -> Attention:
+def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Attention:
     """A fresh layer of width `width`; the lowest one says where each step stands."""
-    return Attention(width, options, positions=depth == 0)
+    return Attention(hidden_size, options, add_positions=depth == 0)

@@ -16,44 +16,44 @@ from rnnforecast.models.config import Architecture
 class First(nn.Module):
     """Values of the lookback `[B, L, C]` to the horizon `[B, H, C]`, for each target alike."""
 
-    def __init__(self, a: Architecture) -> None:
+    def __init__(self, config: Architecture) -> None:
         """The map starts as the seasonal naive forecast, which is what is to be beaten; of theta,
         of differences and of values without their season, as nothing."""
         super().__init__()
-        self.map = nn.Linear(a.lookback, a.horizon)
-        self.theta = Theta(a.lookback, a.horizon, a.season) if a.first == "theta" else None
+        self.map = nn.Linear(config.lookback, config.horizon)
+        self.theta = Theta(config.lookback, config.horizon, config.season) if config.first == "theta" else None
         with torch.no_grad():
-            self.map.weight.copy_(next(iter(starts(a).values())))
+            self.map.weight.copy_(next(iter(starts(config).values())))
             self.map.bias.zero_()
 
-    def forward(self, seen: Tensor, present: Tensor) -> Tensor:
+    def forward(self, values: Tensor, input_mask: Tensor) -> Tensor:
         """`present [B, L, C]` is 0 before a series begins; there `seen` is zero."""
-        mapped: Tensor = self.map(seen.transpose(1, 2)).transpose(1, 2)
-        return mapped + self.theta_of(seen, present)
+        mapped: Tensor = self.map(values.transpose(1, 2)).transpose(1, 2)
+        return mapped + self.theta_of(values, input_mask)
 
-    def theta_of(self, seen: Tensor, present: Tensor) -> Tensor:
+    def theta_of(self, values: Tensor, input_mask: Tensor) -> Tensor:
         """What the theta forecast says, or zero where there is none."""
-        return seen.new_zeros(()) if self.theta is None else self.theta(seen, present)
+        return values.new_zeros(()) if self.theta is None else self.theta(values, input_mask)
 
 
-def starts(a: Architecture) -> dict[str, Tensor]:
+def starts(config: Architecture) -> dict[str, Tensor]:
     """Simple forecasts that the map may start as, by name, each `[H, L]`."""
-    if a.first == "theta":
-        return {"theta": torch.zeros(a.horizon, a.lookback)}
-    if a.difference or a.normalize == "exponential_smoothing":
-        return {"no change": torch.zeros(a.horizon, a.lookback)}
-    season = min(a.season, a.lookback)
-    several = a.lookback // season
+    if config.first == "theta":
+        return {"theta": torch.zeros(config.horizon, config.lookback)}
+    if config.difference or config.normalize == "exponential_smoothing":
+        return {"no change": torch.zeros(config.horizon, config.lookback)}
+    season = min(config.season, config.lookback)
+    several = config.lookback // season
     return {
-        "seasonal naive": _repeated(a, 1, season),
-        "seasonal mean": _repeated(a, several, season),
+        "seasonal naive": _repeated(config, 1, season),
+        "seasonal mean": _repeated(config, several, season),
     }
 
 
-def _repeated(a: Architecture, seasons: int, season: int) -> Tensor:
+def _repeated(config: Architecture, n_seasons: int, season: int) -> Tensor:
     """`[H, L]` of the mean of the last `seasons` seasons, repeated."""
-    weights = torch.zeros(a.horizon, a.lookback)
-    step = torch.arange(a.horizon)
-    for back in range(1, seasons + 1):
-        weights[step, a.lookback - back * season + step % season] = 1.0 / seasons
+    weights = torch.zeros(config.horizon, config.lookback)
+    step = torch.arange(config.horizon)
+    for back in range(1, n_seasons + 1):
+        weights[step, config.lookback - back * season + step % season] = 1.0 / n_seasons
     return weights

@@ -30,29 +30,29 @@ class Theta(nn.Module):
 
     decay: Tensor
 
-    def __init__(self, steps: int, horizon: int, season: int) -> None:
+    def __init__(self, lookback: int, horizon: int, season: int) -> None:
         """Windows of `steps`; `season` 1 means none."""
         super().__init__()
-        self.steps, self.horizon, self.season = steps, horizon, season
-        age = torch.arange(steps)
+        self.steps, self.horizon, self.season = lookback, horizon, season
+        age = torch.arange(lookback)
         back = age[None, :] - age[:, None]  # [from, to]
         kept = (1 - torch.tensor(ALPHAS))[:, None, None] ** back.clamp_min(0)
         # made again from its sizes, so not stored with the weights
         self.register_buffer("decay", torch.where(back >= 0, kept, 0.0), persistent=False)
 
-    def forward(self, values: Tensor, present: Tensor) -> Tensor:
+    def forward(self, values: Tensor, input_mask: Tensor) -> Tensor:
         """`[B, H, C]` forecasts of windows `values [B, L, C]`, in the same units.
 
         `present [B, L, C]` is 0 before a series begins, and at no step after that.
         """
         with torch.autocast(values.device.type, enabled=False):  # squares need their digits
-            return self._forecast(values.float(), present.float())
+            return self._forecast(values.float(), input_mask.float())
 
-    def _forecast(self, values: Tensor, present: Tensor) -> Tensor:
+    def _forecast(self, values: Tensor, input_mask: Tensor) -> Tensor:
         windows, steps, channels = values.shape
         season, horizon = self.season, self.horizon
         y = values.transpose(1, 2).reshape(-1, steps)  # [N, L]
-        seen = present.expand_as(values).transpose(1, 2).reshape(-1, steps)
+        seen = input_mask.expand_as(values).transpose(1, 2).reshape(-1, steps)
         if 1 < season <= steps // 2:
             pattern = _pattern(y, seen, season)  # [N, season], the last that of the last step
             places = torch.arange(-steps, horizon, device=y.device) % season
@@ -64,42 +64,42 @@ class Theta(nn.Module):
             found = level + drift
         return found.reshape(windows, channels, horizon).transpose(1, 2)
 
-    def _smoothed(self, d: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def _smoothed(self, deseasonalized: Tensor, input_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Of values without their season `d [N, L]`, zero where not seen: the last smoothed level
         `[N, 1]`, and the drift of each step ahead `[N, H]`."""
-        levels = torch.matmul(d, self.decay)  # [A, N, L]
-        levels = levels / torch.matmul(seen, self.decay).clamp_min(SMALLEST)
-        judged = seen[:, 1:] * (seen.cumsum(1)[:, :-1] > 0)
-        errors = ((levels[..., :-1] - d[:, 1:]).square() * judged).sum(-1)  # [A, N]
+        levels = torch.matmul(deseasonalized, self.decay)  # [A, N, L]
+        levels = levels / torch.matmul(input_mask, self.decay).clamp_min(SMALLEST)
+        judged = input_mask[:, 1:] * (input_mask.cumsum(1)[:, :-1] > 0)
+        errors = ((levels[..., :-1] - deseasonalized[:, 1:]).square() * judged).sum(-1)  # [A, N]
         evidence = -judged.sum(1) / 2 * torch.log(errors.clamp_min(SMALLEST**2))
         share = torch.softmax(evidence, 0)
         level = (share * levels[..., -1]).sum(0).unsqueeze(1)
-        time = torch.arange(1 - self.steps, 1, device=d.device, dtype=d.dtype)
-        count = seen.sum(1, keepdim=True).clamp_min(1)
-        apart = (time - (seen * time).sum(1, keepdim=True) / count) * seen
+        time = torch.arange(1 - self.steps, 1, device=deseasonalized.device, dtype=deseasonalized.dtype)
+        count = input_mask.sum(1, keepdim=True).clamp_min(1)
+        apart = (time - (input_mask * time).sum(1, keepdim=True) / count) * input_mask
         spread = apart.square().sum(1, keepdim=True).clamp_min(1.0)
-        slope = (apart * d).sum(1, keepdim=True) / spread
-        alpha = d.new_tensor(ALPHAS).unsqueeze(1)
+        slope = (apart * deseasonalized).sum(1, keepdim=True) / spread
+        alpha = deseasonalized.new_tensor(ALPHAS).unsqueeze(1)
         lag = (1 - (1 - alpha) ** count.T) / alpha  # how far a level is behind a straight line
         late = (share * lag).sum(0).unsqueeze(1)
-        step = torch.arange(self.horizon, device=d.device, dtype=d.dtype)
+        step = torch.arange(self.horizon, device=deseasonalized.device, dtype=deseasonalized.dtype)
         return level, slope / 2 * (step + late)
 
 
-def _pattern(y: Tensor, seen: Tensor, season: int) -> Tensor:
+def _pattern(values: Tensor, input_mask: Tensor, season: int) -> Tensor:
     """The mean season `[N, season]` around a centred moving average, shrunk towards none."""
     size = season + 1 - season % 2
-    kernel = y.new_ones(1, 1, size)
+    kernel = values.new_ones(1, 1, size)
     if season % 2 == 0:  # centred on a step: half a weight at either end
         kernel[..., 0] = kernel[..., -1] = 0.5
     kernel = kernel / season
-    trend = functional.conv1d((y * seen).unsqueeze(1), kernel).squeeze(1)
-    whole = functional.conv1d(seen.unsqueeze(1), kernel).squeeze(1) > 0.999  # [N, T]
+    trend = functional.conv1d((values * input_mask).unsqueeze(1), kernel).squeeze(1)
+    whole = functional.conv1d(input_mask.unsqueeze(1), kernel).squeeze(1) > 0.999  # [N, T]
     margin = size // 2
-    rest = torch.where(whole, y[:, margin:-margin] - trend, 0.0)
-    place = torch.arange(margin - y.shape[1], -margin, device=y.device) % season
-    member = functional.one_hot(place, season).to(y.dtype)  # [T, season]
-    count = whole.to(y.dtype) @ member  # [N, season]
+    rest = torch.where(whole, values[:, margin:-margin] - trend, 0.0)
+    place = torch.arange(margin - values.shape[1], -margin, device=values.device) % season
+    member = functional.one_hot(place, season).to(values.dtype)  # [T, season]
+    count = whole.to(values.dtype) @ member  # [N, season]
     mean = (rest @ member) / count.clamp_min(1)
     mean = mean - mean.mean(1, keepdim=True)
     noise = torch.where(whole, rest - mean[:, place], 0.0).square().sum(1, keepdim=True)

@@ -59,7 +59,7 @@ class AtOnce(Protocol):
 
     steps: int
 
-    def __call__(self, encoded: Encoded, backbone: Stack | None) -> Tensor:
+    def __call__(self, encoder_output: Encoded, backbone: Stack | None) -> Tensor:
         """`[B, J, K]`; the backbone is None where the lookback was read both ways."""
         ...
 
@@ -69,12 +69,12 @@ class FedBack(Protocol):
 
     steps: int
 
-    def first(self, encoded: Encoded) -> tuple[Tensor, State]:
+    def first(self, encoder_output: Encoded) -> tuple[Tensor, State]:
         """The first piece `[B, K]`, and what is carried on."""
         ...
 
     def next(
-        self, fed: Tensor, carried: State, encoded: Encoded, backbone: Stack | None
+        self, patch_embeddings: Tensor, carry: State, encoder_output: Encoded, backbone: Stack | None
     ) -> tuple[Tensor, State]:
         """The pieces `[B, T, K]` that follow the segments `fed [B, T, K]`, embedded."""
         ...
@@ -87,16 +87,16 @@ class Direct(nn.Module):
     arXiv:1711.11053, section 3.3); see `forking`.
     """
 
-    def __init__(self, hidden_size: int, *, horizon: int, segment: int, dropout: float) -> None:
+    def __init__(self, hidden_size: int, *, horizon: int, patch_length: int, dropout: float) -> None:
         super().__init__()
         self.steps = horizon
         self.layer = nn.Sequential(
             nn.Linear(hidden_size, hidden_size), nn.ReLU(), nn.Dropout(dropout)
         )
 
-    def forward(self, encoded: Encoded, backbone: Stack | None) -> Tensor:
+    def forward(self, encoder_output: Encoded, backbone: Stack | None) -> Tensor:
         """`[B, 1, K]`."""
-        return self.layer(encoded.last.unsqueeze(1))  # type: ignore[no-any-return]
+        return self.layer(encoder_output.last.unsqueeze(1))  # type: ignore[no-any-return]
 
 
 class Parallel(nn.Module):
@@ -106,19 +106,19 @@ class Parallel(nn.Module):
     up, and the J steps run as one batch. SegRNN (Lin et al. 2023, arXiv:2308.11200), section 4.2.
     """
 
-    def __init__(self, hidden_size: int, *, horizon: int, segment: int, dropout: float) -> None:
+    def __init__(self, hidden_size: int, *, horizon: int, patch_length: int, dropout: float) -> None:
         super().__init__()
-        self.steps = segment
-        pieces = -(-horizon // segment)
+        self.steps = patch_length
+        pieces = -(-horizon // patch_length)
         self.query = nn.Parameter(torch.randn(pieces, hidden_size) * hidden_size**-0.5)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, encoded: Encoded, backbone: Stack | None) -> Tensor:
+    def forward(self, encoder_output: Encoded, backbone: Stack | None) -> Tensor:
         """`[B, J, K]`."""
         assert backbone is not None
-        batch, pieces = encoded.last.shape[0], len(self.query)
+        batch, pieces = encoder_output.last.shape[0], len(self.query)
         asked = self.query.repeat(batch, 1).unsqueeze(1)  # [B * J, 1, K]
-        state = tuple(part.repeat_interleave(pieces, 1) for part in encoded.state)
+        state = tuple(part.repeat_interleave(pieces, 1) for part in encoder_output.state)
         answered, _ = backbone(asked, state)
         return self.dropout(answered.reshape(batch, pieces, -1))  # type: ignore[no-any-return]
 
@@ -130,21 +130,21 @@ class Recursive(nn.Module):
     DeepAR (Salinas et al. 2020, arXiv:1704.04110).
     """
 
-    def __init__(self, hidden_size: int, *, horizon: int, segment: int, dropout: float) -> None:
+    def __init__(self, hidden_size: int, *, horizon: int, patch_length: int, dropout: float) -> None:
         super().__init__()
-        self.steps = segment
+        self.steps = patch_length
         self.dropout = nn.Dropout(dropout)
 
-    def first(self, encoded: Encoded) -> tuple[Tensor, State]:
+    def first(self, encoder_output: Encoded) -> tuple[Tensor, State]:
         """The last answer, and the state behind it."""
-        return self.dropout(encoded.last), encoded.state
+        return self.dropout(encoder_output.last), encoder_output.state
 
     def next(
-        self, fed: Tensor, carried: State, encoded: Encoded, backbone: Stack | None
+        self, patch_embeddings: Tensor, carry: State, encoder_output: Encoded, backbone: Stack | None
     ) -> tuple[Tensor, State]:
         """The backbone's answers to the segments fed."""
         assert backbone is not None
-        out, state = backbone(fed, carried)
+        out, state = backbone(patch_embeddings, carry)
         return self.dropout(out), state
 
 
@@ -155,38 +155,38 @@ class Seq2Seq(nn.Module):
     """
 
     def __init__(
-        self, hidden_size: int, *, horizon: int, segment: int, dropout: float, attention: str
+        self, hidden_size: int, *, horizon: int, patch_length: int, dropout: float, attention: str
     ) -> None:
         super().__init__()
-        self.steps = segment
+        self.steps = patch_length
         self.start = nn.Linear(hidden_size, hidden_size)
         self.attention = ATTENTIONS[attention](hidden_size)
         self.dropout = nn.Dropout(dropout)
 
-    def first(self, encoded: Encoded) -> tuple[Tensor, State]:
+    def first(self, encoder_output: Encoded) -> tuple[Tensor, State]:
         """The answer to the last segment of the lookback."""
-        state = torch.tanh(self.start(encoded.last))
-        piece, state = self.attention(encoded.read, state, encoded.out)
+        state = torch.tanh(self.start(encoder_output.last))
+        piece, state = self.attention(encoder_output.read, state, encoder_output.out)
         return self.dropout(piece), (state,)
 
     def next(
-        self, fed: Tensor, carried: State, encoded: Encoded, backbone: Stack | None
+        self, patch_embeddings: Tensor, carry: State, encoder_output: Encoded, backbone: Stack | None
     ) -> tuple[Tensor, State]:
         """Segment by segment."""
-        (state,), pieces = carried, []
-        for segment in fed.unbind(1):
-            piece, state = self.attention(segment, state, encoded.out)
+        (state,), pieces = carry, []
+        for segment in patch_embeddings.unbind(1):
+            piece, state = self.attention(segment, state, encoder_output.out)
             pieces.append(piece)
         return self.dropout(torch.stack(pieces, 1)), (state,)
 
 
 def decoder_of(
-    name: str, hidden_size: int, *, horizon: int, segment: int, dropout: float, attention: str
+    name: str, hidden_size: int, *, horizon: int, patch_length: int, dropout: float, attention: str
 ) -> nn.Module:
     """A fresh decoder by its name in the spec."""
     if name == "seq2seq":
         return Seq2Seq(
-            hidden_size, horizon=horizon, segment=segment, dropout=dropout, attention=attention
+            hidden_size, horizon=horizon, patch_length=patch_length, dropout=dropout, attention=attention
         )
     kinds: dict[str, type[Direct] | type[Parallel] | type[Recursive]] = {
         "direct": Direct,
@@ -194,4 +194,4 @@ def decoder_of(
         "parallel": Parallel,
         "recursive": Recursive,
     }
-    return kinds[name](hidden_size, horizon=horizon, segment=segment, dropout=dropout)
+    return kinds[name](hidden_size, horizon=horizon, segment=patch_length, dropout=dropout)

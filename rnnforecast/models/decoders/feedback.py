@@ -32,10 +32,10 @@ class Truth:
 
 def feed(
     net: Forecaster,
-    encoded: Encoded,
-    history: History,
-    frame: Frame,
-    extra: Tensor,
+    encoder_output: Encoded,
+    inputs: History,
+    scaler: Frame,
+    additive_terms: Tensor,
     truth: Truth | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Raw numbers `[B, H, C, P]`, and without `truth` the values that were picked `[B, H, C]`.
@@ -43,63 +43,63 @@ def feed(
     `extra` broadcasts to the raw numbers and is added to them.
     """
     a, decoder = net.architecture, cast("FedBack", net.decoder)
-    extra = extra.expand(-1, a.horizon, -1, -1)
+    additive_terms = additive_terms.expand(-1, a.horizon, -1, -1)
     share = 1.0 - (1.0 - a.teacher_forcing) * net.progress
-    piece, carried = decoder.first(encoded)
+    piece, carried = decoder.first(encoder_output)
     if truth is not None and share >= 1.0:
-        pieces = _all_true(net, piece, carried, encoded, history, truth)
-        return net.unfolded(pieces)[:, : a.horizon] + extra, truth.values
+        pieces = _all_true(net, piece, carried, encoder_output, inputs, truth)
+        return net.unfolded(pieces)[:, : a.horizon] + additive_terms, truth.values
     raws, picks = [], []
     for begin in range(0, a.horizon, a.segment):
         steps = slice(begin, min(begin + a.segment, a.horizon))
-        raw = net.unfolded(piece.unsqueeze(1))[:, : steps.stop - begin] + extra[:, steps]
+        raw = net.unfolded(piece.unsqueeze(1))[:, : steps.stop - begin] + additive_terms[:, steps]
         raws.append(raw)
         with torch.no_grad():
-            picks.append(net.head.draw(raw.float(), frame.at(steps)).to(raw.dtype))
+            picks.append(net.head.draw(raw.float(), scaler.at(steps)).to(raw.dtype))
         if steps.stop == a.horizon:
             break
         fed, seen = _next(picks[-1], truth, steps, share)
-        x = _embedded(net, fed, seen, history, begin)
-        rest, carried = decoder.next(x, carried, encoded, net.causal)
+        x = _embedded(net, fed, seen, inputs, begin)
+        rest, carried = decoder.next(x, carried, encoder_output, net.causal)
         piece = rest[:, 0]
     return torch.cat(raws, 1), torch.cat(picks, 1)
 
 
 def _all_true(
     net: Forecaster,
-    piece: Tensor,
-    carried: tuple[Tensor, ...],
-    encoded: Encoded,
-    history: History,
+    first_patch: Tensor,
+    carry: tuple[Tensor, ...],
+    encoder_output: Encoded,
+    inputs: History,
     truth: Truth,
 ) -> Tensor:
     """All pieces `[B, J, K]` in one run: what is fed is known beforehand."""
     a = net.architecture
     fed = (-(-a.horizon // a.segment) - 1) * a.segment  # steps of all segments but the last
     if not fed:
-        return piece.unsqueeze(1)
-    x = _embedded(net, truth.values[:, :fed], truth.seen[:, :fed], history, 0)
-    rest, _ = cast("FedBack", net.decoder).next(x, carried, encoded, net.causal)
-    return torch.cat([piece.unsqueeze(1), rest], 1)
+        return first_patch.unsqueeze(1)
+    x = _embedded(net, truth.values[:, :fed], truth.seen[:, :fed], inputs, 0)
+    rest, _ = cast("FedBack", net.decoder).next(x, carry, encoder_output, net.causal)
+    return torch.cat([first_patch.unsqueeze(1), rest], 1)
 
 
-def _next(own: Tensor, truth: Truth | None, steps: slice, share: float) -> tuple[Tensor, Tensor]:
+def _next(forecast: Tensor, truth: Truth | None, steps: slice, truth_share: float) -> tuple[Tensor, Tensor]:
     """What is fed after `steps`, and which of it is known, `[B, T, C]`: in a `share` of the windows
     the truth."""
     if truth is None:
-        return own, torch.ones_like(own, dtype=torch.bool)
-    taught = torch.rand(len(own), 1, 1, device=own.device) < share
+        return forecast, torch.ones_like(forecast, dtype=torch.bool)
+    taught = torch.rand(len(forecast), 1, 1, device=forecast.device) < truth_share
     return (
-        torch.where(taught, truth.values[:, steps], own),
+        torch.where(taught, truth.values[:, steps], forecast),
         ~taught | truth.seen[:, steps],
     )
 
 
 def _embedded(
-    net: Forecaster, values: Tensor, seen: Tensor, history: History, begin: int
+    net: Forecaster, values: Tensor, value_mask: Tensor, inputs: History, begin: int
 ) -> Tensor:
     """The net's values `[B, T, C]` of steps ahead as the lookback is embedded, `[B, J, K]`."""
-    fed: Tensor = net.embed(values, history.ahead(seen, begin))
+    fed: Tensor = net.embed(values, inputs.ahead(value_mask, begin))
     return fed
 
 

@@ -18,7 +18,7 @@ from rnnforecast.models.scaling.window_scaler import Level
 
 
 def forks(
-    history: History, future: Tensor, weight: Tensor, *, segment: int, spare: int, shortest: int
+    inputs: History, future: Tensor, weight: Tensor, *, patch_length: int, extra_steps: int, min_history: int
 ) -> tuple[History, Tensor, Tensor]:
     """The windows of all G segments of B windows: `[B * G, ...]`, those of a window together.
 
@@ -26,10 +26,10 @@ def forks(
     need. Futures `[B, H, C]` become `[B * G, H, C]`; forks with fewer than `shortest` steps of
     history weigh nothing. Past targets count where `history.counted` says so.
     """
-    steps, horizon = history.steps, future.shape[1]
-    forks = -(-(steps - spare) // segment)
+    steps, horizon = inputs.steps, future.shape[1]
+    forks = -(-(steps - extra_steps) // patch_length)
     device = future.device
-    ends = steps - segment * torch.arange(forks - 1, -1, -1, device=device)  # [G] steps known
+    ends = steps - patch_length * torch.arange(forks - 1, -1, -1, device=device)  # [G] steps known
     read = ends[:, None] + torch.arange(-steps, 0, device=device)  # [G, L]
     asked = ends[:, None] + torch.arange(horizon, device=device)  # [G, H]
     inside = (read >= 0)[None, :, :, None]
@@ -50,24 +50,24 @@ def forks(
     def once(table: Tensor | None) -> Tensor | None:
         return None if table is None else table.repeat_interleave(forks, 0)
 
-    counted = history.visible if history.counted is None else history.counted
-    values = torch.cat([history.values, future], 1)
+    counted = inputs.visible if inputs.counted is None else inputs.counted
+    values = torch.cat([inputs.values, future], 1)
     weights = torch.cat([counted.to(weight.dtype), weight], 1)
-    enough = (ends >= min(shortest + spare, steps)).repeat(future.shape[0])[:, None, None]
+    enough = (ends >= min(min_history + extra_steps, steps)).repeat(future.shape[0])[:, None, None]
     of_windows = ("values", "visible", "present", "elapsed", "past", "past_codes")
-    found = {name: past(getattr(history, name)) for name in of_windows}
-    found |= {name: known(getattr(history, name)) for name in ("known", "known_codes")}
-    found |= {name: once(getattr(history, name)) for name in ("static", "static_codes")}
+    found = {name: past(getattr(inputs, name)) for name in of_windows}
+    found |= {name: known(getattr(inputs, name)) for name in ("known", "known_codes")}
+    found |= {name: once(getattr(inputs, name)) for name in ("static", "static_codes")}
     return (
-        replace(history, counted=None, **found),  # type: ignore[arg-type]
+        replace(inputs, counted=None, **found),  # type: ignore[arg-type]
         cut(values, asked),
         cut(weights, asked) * enough,
     )
 
 
-def _flat(mask: Tensor, windows: int) -> Tensor:
+def _flat(mask: Tensor, n_windows: int) -> Tensor:
     """`[1, G, T, 1]` → `[windows * G, T, 1]`."""
-    return mask.expand(windows, -1, -1, -1).flatten(0, 1)
+    return mask.expand(n_windows, -1, -1, -1).flatten(0, 1)
 
 
 class Change(nn.Module):
@@ -78,14 +78,14 @@ class Change(nn.Module):
         super().__init__()
         self.project = nn.Linear(2 * channels, hidden_size, bias=False)
 
-    def forward(self, level: Level, unit: Tensor, forks: int) -> Tensor:
+    def forward(self, stats: Level, global_scale: Tensor, n_forks: int) -> Tensor:
         """`unit` is the size of normalised values that the net calls 1."""
         center, scale = (
-            part.expand_as(level.scale).reshape(-1, forks, part.shape[-1])
-            for part in (level.center, level.scale)
+            part.expand_as(stats.scale).reshape(-1, n_forks, part.shape[-1])
+            for part in (stats.center, stats.scale)
         )  # [B, G, C]
         grown = torch.log(scale[:, 1:].abs() / scale[:, :-1].abs())
         moved = (center[:, 1:] - center[:, :-1]) / scale[:, 1:]
-        change = torch.cat([grown, moved], -1).to(unit.dtype) / unit
+        change = torch.cat([grown, moved], -1).to(global_scale.dtype) / global_scale
         change = nn.functional.pad(change.clamp(-25.0, 25.0), (0, 0, 1, 0))  # the first has none
         return self.project(change)  # type: ignore[no-any-return]

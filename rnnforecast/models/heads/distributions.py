@@ -215,16 +215,16 @@ def whole_quantile(
     return high
 
 
-def _lgamma_step(half: Tensor) -> Tensor:
+def _lgamma_step(x: Tensor) -> Tensor:
     """``lgamma(x + 1/2) - lgamma(x)`` at `half`, by its series where the difference cancels."""
-    large = half > 50
-    small = torch.where(large, 1.0, half)
-    inverse = 1 / half
-    series = half.log() / 2 - inverse / 8 + inverse**3 / 192
+    large = x > 50
+    small = torch.where(large, 1.0, x)
+    inverse = 1 / x
+    series = x.log() / 2 - inverse / 8 + inverse**3 / 192
     return torch.where(large, series, torch.lgamma(small + 0.5) - torch.lgamma(small))
 
 
-def _by_scipy(function: Callable[..., object], *arguments: Tensor) -> Tensor:
+def _by_scipy(function: Callable[..., object], *tensors: Tensor) -> Tensor:
     """`function` of numpy arrays, elementwise, on tensors: float64, on their device."""
-    arrays = [precise(argument).cpu().numpy() for argument in arguments]
-    return torch.as_tensor(function(*arrays)).to(precise(arguments[0]))
+    arrays = [precise(argument).cpu().numpy() for argument in tensors]
+    return torch.as_tensor(function(*arrays)).to(precise(tensors[0]))

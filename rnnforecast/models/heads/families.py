@@ -63,9 +63,9 @@ class Family:
     make: Make
 
 
-def positive(raw: Tensor, start: float) -> Tensor:
+def positive(raw: Tensor, value_at_zero: float) -> Tensor:
     """A positive number from any, `start` from zero: a softplus, so that it grows as `raw` does."""
-    return functional.softplus(raw + math.log(math.expm1(start)))
+    return functional.softplus(raw + math.log(math.expm1(value_at_zero)))
 
 
 def positive_mean(location: Tensor) -> Tensor:
@@ -82,24 +82,24 @@ def _scale(raw: Tensor) -> Tensor:
     return positive(raw, START) + SMALLEST_SCALE
 
 
-def _normal(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
-    return Normal(location, _scale(rest[..., 0]))
+def _normal(location: Tensor, other_params: Tensor, relative_scale: Tensor) -> Distribution:
+    return Normal(location, _scale(other_params[..., 0]))
 
 
-def _student_t(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
-    df = SMALLEST_DF + positive(rest[..., 1], START_DF - SMALLEST_DF)
-    return StudentT(location, _scale(rest[..., 0]), df)
+def _student_t(location: Tensor, other_params: Tensor, relative_scale: Tensor) -> Distribution:
+    df = SMALLEST_DF + positive(other_params[..., 1], START_DF - SMALLEST_DF)
+    return StudentT(location, _scale(other_params[..., 0]), df)
 
 
-def _log_normal(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
-    return LogNormal(location, rough * _scale(rest[..., 0]))
+def _log_normal(location: Tensor, other_params: Tensor, relative_scale: Tensor) -> Distribution:
+    return LogNormal(location, relative_scale * _scale(other_params[..., 0]))
 
 
-def _negative_binomial(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
-    return NegativeBinomial(location, rough * positive(rest[..., 0], WIDE) + SMALLEST_DISPERSION)
+def _negative_binomial(location: Tensor, other_params: Tensor, relative_scale: Tensor) -> Distribution:
+    return NegativeBinomial(location, relative_scale * positive(other_params[..., 0], WIDE) + SMALLEST_DISPERSION)
 
 
-def _poisson(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
+def _poisson(location: Tensor, other_params: Tensor, relative_scale: Tensor) -> Distribution:
     return Poisson(location)
 
 
@@ -110,15 +110,15 @@ def _tweedie(power: float) -> Make:
     return make
 
 
-def _mixture(parts: int) -> Make:
+def _mixture(n_components: int) -> Make:
     # parts that start alike would stay alike: they start to both sides of the first
-    places = [START * (-1) ** k * ((k + 1) // 2) for k in range(parts)]
+    places = [START * (-1) ** k * ((k + 1) // 2) for k in range(n_components)]
 
     def make(location: Tensor, rest: Tensor, rough: Tensor) -> Distribution:
-        apart = functional.pad(rest[..., : parts - 1], (1, 0)) + rest.new_tensor(places)
+        apart = functional.pad(rest[..., : n_components - 1], (1, 0)) + rest.new_tensor(places)
         loc = location.unsqueeze(-1) + apart
         return Mixture(
-            rest[..., -parts:].log_softmax(-1), loc, _scale(rest[..., parts - 1 : -parts])
+            rest[..., -n_components:].log_softmax(-1), loc, _scale(rest[..., n_components - 1 : -n_components])
         )
 
     return make

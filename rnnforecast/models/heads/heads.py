@@ -96,15 +96,15 @@ class Head(nn.Module):
     samples: bool = True
     """Whether random values make sense."""
 
-    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, raw: Tensor, scaler: Frame, levels: Sequence[float]) -> Tensor:
         """The net's values `[B, H, C, Q]` at the ascending `levels`, never decreasing along Q."""
         raise NotImplementedError
 
-    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+    def draw(self, raw: Tensor, scaler: Frame) -> Tensor:
         """One random value each, the net's `[B, H, C]`, with torch's global generator."""
         raise NotImplementedError
 
-    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+    def losses(self, raw: Tensor, future: Tensor, scaler: Frame) -> Tensor:
         """The loss of each step, `[B, H, C]`; `future [B, H, C]` in original units."""
         raise NotImplementedError
 
@@ -112,11 +112,11 @@ class Head(nn.Module):
         """From the losses of the steps to one."""
         return weighted_mean(losses, weight)
 
-    def loss(self, raw: Tensor, future: Tensor, weight: Tensor, frame: Frame) -> Tensor:
+    def loss(self, raw: Tensor, future: Tensor, weight: Tensor, scaler: Frame) -> Tensor:
         """Scalar mean loss; `weight [B, H, C]` is zero where `future` was not observed."""
         # whatever fills the gaps, its loss must be finite to vanish under a weight of zero
-        filled = torch.where(weight > 0, future, frame.level.scale.to(future.dtype))
-        return self.reduce(self.losses(raw, filled, frame), weight).to(raw.dtype)
+        filled = torch.where(weight > 0, future, scaler.level.scale.to(future.dtype))
+        return self.reduce(self.losses(raw, filled, scaler), weight).to(raw.dtype)
 
 
 class PointHead(Head):
@@ -128,17 +128,17 @@ class PointHead(Head):
         super().__init__()
         self.name, self.score = loss, POINTS[loss]
 
-    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, raw: Tensor, scaler: Frame, levels: Sequence[float]) -> Tensor:
         """`[B, H, C, 1]` → `[B, H, C, 1]`: the point forecast stands for every quantile."""
         return raw
 
-    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+    def draw(self, raw: Tensor, scaler: Frame) -> Tensor:
         """`[B, H, C]`: the point itself."""
         return raw[..., 0]
 
-    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+    def losses(self, raw: Tensor, future: Tensor, scaler: Frame) -> Tensor:
         """The loss of each step, `[B, H, C]`."""
-        return self.score(raw[..., 0], future, frame)
+        return self.score(raw[..., 0], future, scaler)
 
     def reduce(self, losses: Tensor, weight: Tensor) -> Tensor:
         """The mean; for `rmse` the mean root of what is the mean square of a window and target."""
@@ -178,7 +178,7 @@ class QuantileHead(Head):
         above = functional.softplus(raw[..., self.middle + 1 :] + FIRST_GAP).cumsum(-1)
         return torch.cat([median - below, median, median + above], -1)
 
-    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, raw: Tensor, scaler: Frame, levels: Sequence[float]) -> Tensor:
         """`[B, H, C, Q]` at ascending `levels`, also others than those trained: see `_at`."""
         asked = torch.tensor(levels, dtype=self.levels.dtype, device=raw.device)
         if torch.equal(asked, self.levels):
@@ -186,28 +186,28 @@ class QuantileHead(Head):
         # rounding can make a line fall by its last digit
         return self._at(self.trained(raw), asked.expand(*raw.shape[:-1], -1)).cummax(-1).values
 
-    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+    def draw(self, raw: Tensor, scaler: Frame) -> Tensor:
         """`[B, H, C]`: the quantile at a random level."""
         level = torch.rand_like(raw[..., :1]).clamp(SMALLEST_LEVEL, 1 - SMALLEST_LEVEL)
         return self._at(self.trained(raw), level)[..., 0]
 
-    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+    def losses(self, raw: Tensor, future: Tensor, scaler: Frame) -> Tensor:
         """The pinball loss of each step, `[B, H, C]`."""
-        error = frame.normalised(future).unsqueeze(-1) - self.trained(raw)
+        error = scaler.normalised(future).unsqueeze(-1) - self.trained(raw)
         return 2 * torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1)
 
-    def _at(self, found: Tensor, level: Tensor) -> Tensor:
+    def _at(self, quantiles: Tensor, level: Tensor) -> Tensor:
         """Quantiles at `level [B, H, C, N]` from those `found [B, H, C, P]`: on a straight line
         between two, and outside them on the exponential tail through the two outermost."""
         if self.width == 1:
-            return found.expand_as(level)
+            return quantiles.expand_as(level)
         own = self.levels
         above = torch.searchsorted(own, level.contiguous()).clamp(1, self.width - 1)
         low, high = own[above - 1], own[above]
         inside = ((level - low) / (high - low)).clamp(0, 1)
-        value = torch.lerp(found.gather(-1, above - 1), found.gather(-1, above), inside)
-        lower = (found[..., 1:2] - found[..., :1]) / torch.log(own[1] / own[0])
-        upper = (found[..., -1:] - found[..., -2:-1]) / torch.log((1 - own[-2]) / (1 - own[-1]))
+        value = torch.lerp(quantiles.gather(-1, above - 1), quantiles.gather(-1, above), inside)
+        lower = (quantiles[..., 1:2] - quantiles[..., :1]) / torch.log(own[1] / own[0])
+        upper = (quantiles[..., -1:] - quantiles[..., -2:-1]) / torch.log((1 - own[-2]) / (1 - own[-1]))
         value = value + lower * torch.log(level / own[0]).clamp_max(0)
         return value - upper * torch.log((1 - level) / (1 - own[-1])).clamp_max(0)
 
@@ -223,47 +223,47 @@ class DistributionHead(Head):
         super().__init__()
         self.family, self.width = family, family.width
 
-    def quantiles(self, raw: Tensor, frame: Frame, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, raw: Tensor, scaler: Frame, levels: Sequence[float]) -> Tensor:
         """`[B, H, C, Q]` at ascending `levels`; they carry no gradient."""
         with torch.no_grad():
             asked = torch.tensor(levels, dtype=torch.float64)
-            found = self.distribution(raw, frame).quantile(asked)
+            found = self.distribution(raw, scaler).quantile(asked)
             # numerical inverses may fall by their last digit
-            return self.to_net(found, frame).cummax(-1).values
+            return self.to_net(found, scaler).cummax(-1).values
 
-    def draw(self, raw: Tensor, frame: Frame) -> Tensor:
+    def draw(self, raw: Tensor, scaler: Frame) -> Tensor:
         """`[B, H, C]`: one random value each."""
         with torch.no_grad():
-            return self.to_net(self.distribution(raw, frame).draw(), frame)
+            return self.to_net(self.distribution(raw, scaler).draw(), scaler)
 
-    def losses(self, raw: Tensor, future: Tensor, frame: Frame) -> Tensor:
+    def losses(self, raw: Tensor, future: Tensor, scaler: Frame) -> Tensor:
         """The negative log-likelihood of each step, `[B, H, C]`."""
         scale = self.family.scale
-        y = frame.normalised(future) if scale == "net" else future
-        return self.distribution(raw, frame).surprise(
-            y / frame.level.scale if scale == "ratio" else y
+        y = scaler.normalised(future) if scale == "net" else future
+        return self.distribution(raw, scaler).surprise(
+            y / scaler.level.scale if scale == "ratio" else y
         )
 
-    def distribution(self, raw: Tensor, frame: Frame) -> Distribution:
+    def distribution(self, raw: Tensor, scaler: Frame) -> Distribution:
         """The distribution of each step, as precise as original values where it is of these."""
-        location, level = raw[..., 0], frame.level
+        location, level = raw[..., 0], scaler.level
         if self.family.scale != "net":
-            location = frame.original(location) / level.scale
+            location = scaler.original(location) / level.scale
             if not level.log or level.base is not None:
                 location = positive_mean(location)
         if self.family.scale == "original":
             location = location * level.scale
         return self.family.make(
-            location, raw[..., 1:].to(location.dtype), frame.unit.clamp(max=1.0)
+            location, raw[..., 1:].to(location.dtype), scaler.unit.clamp(max=1.0)
         )
 
-    def to_net(self, y: Tensor, frame: Frame) -> Tensor:
+    def to_net(self, y: Tensor, scaler: Frame) -> Tensor:
         """`[B, H, C]` or `[B, H, C, Q]` of the family's scale as the net's values."""
         if self.family.scale == "net":
             return y
-        scale = frame.level.scale
+        scale = scaler.level.scale
         scale = scale.unsqueeze(-1) if y.dim() > scale.dim() else scale
-        return frame.normalised(y * scale if self.family.scale == "ratio" else y)
+        return scaler.normalised(y * scale if self.family.scale == "ratio" else y)
 
 
 Factory = Callable[[Sequence[float], Mapping[str, object]], Head]

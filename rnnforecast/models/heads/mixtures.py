@@ -114,7 +114,7 @@ class Tweedie:
         best = Tweedie(torch.ones_like(dispersion), dispersion, self.power)
         rate, size = best.rate.unsqueeze(-1), best.size.unsqueeze(-1)
         with torch.no_grad():  # the terms' places and what they have of these alone
-            n, step = _terms(rate, (rate / (1 + self.shape)).sqrt(), DENSITY_TERMS, first=1)
+            n, step = _terms(rate, (rate / (1 + self.shape)).sqrt(), DENSITY_TERMS, min_index=1)
             fixed = step.log() - torch.lgamma(n + 1) - torch.lgamma(n * self.shape)
         each = fixed + n * (rate.log() - self.shape * size.log())
         return torch.logsumexp(each, -1) - (rate + 1 / size)[..., 0]
@@ -179,7 +179,7 @@ class Tweedie:
         most = math.ceil(TERMS * max(1.0, math.sqrt(self.shape) / 3))
         needed = rate + REACH * rate.sqrt() + 12
         count = min(most, math.ceil(needed.max().item()) if len(needed) else 1)
-        n, step = _terms(rate, rate.sqrt(), count, first=1)  # [N, T]
+        n, step = _terms(rate, rate.sqrt(), count, min_index=1)  # [N, T]
         share = (n * rate.log() - rate - torch.lgamma(n + 1)).exp() * step
         amount = n * self.shape
         log_gamma = torch.lgamma(amount)
@@ -209,9 +209,9 @@ def halved(cdf: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, levels: T
     return (low + high) / 2
 
 
-def _terms(middle: Tensor, deviation: Tensor, count: int, first: int) -> tuple[Tensor, Tensor]:
+def _terms(center: Tensor, deviation: Tensor, count: int, min_index: int) -> tuple[Tensor, Tensor]:
     """The numbers `[..., T]` at which a series with its weight around `middle [..., 1]` is summed,
     and how far they are apart: 1, or more where it is so wide that a coarser sum is as good."""
-    start = (middle - REACH * deviation).floor().clamp_min(first)
-    step = ((middle + REACH * deviation - start) / (count - 1)).clamp_min(1.0)
-    return start + step * torch.arange(count, dtype=middle.dtype, device=middle.device), step
+    start = (center - REACH * deviation).floor().clamp_min(min_index)
+    step = ((center + REACH * deviation - start) / (count - 1)).clamp_min(1.0)
+    return start + step * torch.arange(count, dtype=center.dtype, device=center.device), step

@@ -24,27 +24,27 @@ Score = Callable[[Tensor, Tensor, "Frame"], Tensor]
 """`(forecast [B, H, C] of the net, future [B, H, C] original, frame) -> losses [B, H, C]`."""
 
 
-def _normalised(score: Callable[..., Tensor]) -> Score:
-    return lambda forecast, future, frame: score(
+def _normalised(loss: Callable[..., Tensor]) -> Score:
+    return lambda forecast, future, frame: loss(
         forecast, frame.normalised(future), reduction="none"
     )
 
 
-def _smape(forecast: Tensor, future: Tensor, frame: Frame) -> Tensor:
+def _smape(forecast: Tensor, future: Tensor, scaler: Frame) -> Tensor:
     """``2 |y - f| / (|y| + |f|)`` in original units, from 0 to 2, and 0 where both are 0."""
-    found = frame.original(forecast)
+    found = scaler.original(forecast)
     size = future.abs() + found.abs()
     return 2 * (future - found).abs() / torch.where(size > NEARLY_ZERO, size, 1.0)
 
 
-def _mase(forecast: Tensor, future: Tensor, frame: Frame) -> Tensor:
+def _mase(forecast: Tensor, future: Tensor, scaler: Frame) -> Tensor:
     """``|y - f|`` over the mean absolute seasonal change of the history; over the level's scale
     where there was no change."""
-    scale = frame.level.scale
-    if frame.naive is not None:
+    scale = scaler.level.scale
+    if scaler.naive is not None:
         floor = SMALLEST_SPREAD * scale
-        scale = torch.where(frame.naive > 0, torch.maximum(frame.naive, floor), scale)
-    return (future - frame.original(forecast)).abs() / scale
+        scale = torch.where(scaler.naive > 0, torch.maximum(scaler.naive, floor), scale)
+    return (future - scaler.original(forecast)).abs() / scale
 
 
 POINTS: dict[str, Score] = {

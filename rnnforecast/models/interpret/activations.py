@@ -50,16 +50,16 @@ class Looks:
 
 
 @torch.no_grad()
-def median(net: Forecaster, history: History) -> Tensor:
+def median(net: Forecaster, inputs: History) -> Tensor:
     """The median (of a net of one number: its forecast) `[B, H, C]`, in the history's units."""
     with _fed_medians(net):
-        raw, frame = net.answer(history)
+        raw, frame = net.answer(inputs)
     z = net.head.quantiles(raw.float(), frame, MEDIAN)[..., 0]
     return frame.level.undo(z * net.unit)
 
 
 @torch.no_grad()
-def tracks(net: Forecaster, history: History) -> list[Track]:
+def tracks(net: Forecaster, inputs: History) -> list[Track]:
     """All layers of the backbone, from below, while they read the one window of `history`."""
     both = isinstance(net.backbone, BothWays)
     stacks = {"": net.backbone}
@@ -79,7 +79,7 @@ def tracks(net: Forecaster, history: History) -> list[Track]:
         for name, layer in layers.items():
             hooks.callback(layer.register_forward_hook(keep(name)).remove)
         with _fed_medians(net):
-            net.answer(history)
+            net.answer(inputs)
     found = []
     for name, layer in layers.items():
         hidden, gates = _of_lookback(layer, calls[name], _segments(net))
@@ -95,14 +95,14 @@ def _segments(net: Forecaster) -> int:
 
 
 def _of_lookback(
-    layer: nn.Module, calls: list[tuple[Any, Any]], segments: int
+    layer: nn.Module, calls: list[tuple[Any, Any]], n_patches: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What a layer said `[G, K]`, and its gates, while it read the lookback: the first calls; in
     later ones a decoder goes on with it."""
     outs: list[Tensor] = []
     gates: dict[str, list[Tensor]] = {}
     for given, (out, _) in calls:
-        if sum(map(len, outs)) == segments:
+        if sum(map(len, outs)) == n_patches:
             break
         outs.append(out[0])
         told = cast("Any", layer).gates(*given) if hasattr(layer, "gates") else {}
@@ -112,7 +112,7 @@ def _of_lookback(
 
 
 @torch.no_grad()
-def looks(net: Forecaster, history: History) -> Looks:
+def looks(net: Forecaster, inputs: History) -> Looks:
     """Where the net looks in the one window of `history`, if it has attention."""
     ahead: list[Tensor] = []
     layers: list[list[Tensor]] = []
@@ -132,28 +132,28 @@ def looks(net: Forecaster, history: History) -> Looks:
                 hooks.callback(asked.remove)
                 hooks.callback(hook.remove)
         with _fed_medians(net):
-            net.answer(history)
+            net.answer(inputs)
     within = tuple(_square(seen, _segments(net)) for seen in layers)
     return Looks(torch.stack(ahead) if ahead else None, within)
 
 
-def _asks_for_weights(_: nn.Module, given: Any, named: dict[str, Any]) -> tuple[Any, Any]:
-    return given, {**named, "need_weights": True}
+def _asks_for_weights(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    return args, {**kwargs, "need_weights": True}
 
 
-def _square(parts: list[Tensor], segments: int) -> Tensor:
+def _square(maps: list[Tensor], n_patches: int) -> Tensor:
     """Maps of the steps that were read one after the other, `[n, seen so far]`, as `[G, G]`."""
-    whole = parts[0].new_zeros(segments, segments)
+    whole = maps[0].new_zeros(n_patches, n_patches)
     begin = 0
-    for part in parts:
-        if begin == segments:  # what follows is no part of the lookback
+    for part in maps:
+        if begin == n_patches:  # what follows is no part of the lookback
             break
         whole[begin : begin + len(part), : part.shape[1]] = part
         begin += len(part)
     return whole
 
 
-def reach(net: Forecaster, history: History, target: int, *, recurrent: bool = False) -> Tensor:
+def reach(net: Forecaster, inputs: History, target: int, *, recurrent_only: bool = False) -> Tensor:
     """How each step ahead hangs on each step read: `[H, L, C]`, of one window.
 
     The slope of the forecast of `target` over the normalised input, both in the net's units; the
@@ -162,11 +162,11 @@ def reach(net: Forecaster, history: History, target: int, *, recurrent: bool = F
     horizon. Of a distribution its location is taken, of a difference the differences.
     """
     horizon = net.architecture.horizon
-    many = history.repeated(horizon)  # a copy a step ahead: one pass for all
+    many = inputs.repeated(horizon)  # a copy a step ahead: one pass for all
     shape = (horizon, net.architecture.lookback, many.values.shape[2])
     nudge = torch.zeros(shape, dtype=net.unit.dtype, device=net.unit.device, requires_grad=True)
     first = net.first
-    if recurrent:
+    if recurrent_only:
         net.first = None
     try:
         location = located(net, many, nudge)[..., target]  # [H, H]
@@ -176,42 +176,42 @@ def reach(net: Forecaster, history: History, target: int, *, recurrent: bool = F
     return slope
 
 
-def located(net: Forecaster, history: History, nudge: Tensor) -> Tensor:
+def located(net: Forecaster, inputs: History, input_delta: Tensor) -> Tensor:
     """The location of the forecast `[B, H, C]`, the net's units, where `nudge [B, L, C]` is added
     to what it reads. What a decoder is fed stays what it is fed without."""
     if net.change is not None:
-        return _forked(net, history, nudge)
-    truth = _fed(net, history) if net.architecture.decoder in FED_BACK else None
-    history, frame = net.read(history)
+        return _forked(net, inputs, input_delta)
+    truth = _fed(net, inputs) if net.architecture.decoder in FED_BACK else None
+    inputs, frame = net.read(inputs)
     with _all_taught(net):
-        raw = net(frame.past(history.values) + nudge, history, frame, truth)
+        raw = net(frame.past(inputs.values) + input_delta, inputs, frame, truth)
     return cast("Tensor", raw[..., net.head.middle])
 
 
 @torch.no_grad()
-def _fed(net: Forecaster, history: History) -> Truth:
+def _fed(net: Forecaster, inputs: History) -> Truth:
     """The medians that a decoder feeds back to itself."""
-    history, frame = net.read(history)
-    z = frame.past(history.values).to(net.unit.dtype)
-    encoded = net._encode(z, history)
+    inputs, frame = net.read(inputs)
+    z = frame.past(inputs.values).to(net.unit.dtype)
+    encoded = net._encode(z, inputs)
     with _fed_medians(net):
-        extra = net._extra(z, history, encoded.last)
-        _, picked = feed(net, encoded, history, frame, extra)
+        extra = net._extra(z, inputs, encoded.last)
+        _, picked = feed(net, encoded, inputs, frame, extra)
     return Truth(picked, torch.ones_like(picked, dtype=torch.bool))
 
 
-def _forked(net: Forecaster, history: History, nudge: Tensor) -> Tensor:
+def _forked(net: Forecaster, inputs: History, input_delta: Tensor) -> Tensor:
     """`located` for a net that forks: each segment is read by the level of its own fork, and what
     is added to it counts in that."""
-    a, windows = net.architecture, len(nudge)
-    nothing = nudge.new_zeros(windows, a.horizon, a.channels)
-    spare = history.values.shape[1] - nudge.shape[1]
-    padded = nn.functional.pad(nudge, (0, 0, spare, 0))
-    moved, _, _ = net._forks(replace(history, values=padded), nothing, nothing)
-    history, _, _ = net._forks(history, nothing, nothing)
-    history, frame = net.read(history)
-    forks = len(history.values) // windows
-    raw = net._forked(frame.past(history.values) + moved.values[:, spare:], history, frame)
+    a, windows = net.architecture, len(input_delta)
+    nothing = input_delta.new_zeros(windows, a.horizon, a.channels)
+    spare = inputs.values.shape[1] - input_delta.shape[1]
+    padded = nn.functional.pad(input_delta, (0, 0, spare, 0))
+    moved, _, _ = net._forks(replace(inputs, values=padded), nothing, nothing)
+    inputs, _, _ = net._forks(inputs, nothing, nothing)
+    inputs, frame = net.read(inputs)
+    forks = len(inputs.values) // windows
+    raw = net._forked(frame.past(inputs.values) + moved.values[:, spare:], inputs, frame)
     return raw[forks - 1 :: forks][..., net.head.middle]
 
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 class Weights(nn.Module):
     """Softmax and context; a place to look at the weights, see `inspect`."""
 
-    def forward(self, scores: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, scores: Tensor, encoder_states: Tensor) -> tuple[Tensor, Tensor]:
         """Scores `[B, G]` and states `[B, G, K]` → context `[B, K]`, weights `[B, G]`."""
         weights = torch.softmax(scores, -1)
-        return (weights.unsqueeze(1) @ encoded).squeeze(1), weights
+        return (weights.unsqueeze(1) @ encoder_states).squeeze(1), weights
 
 
 class Additive(nn.Module):
@@ -34,10 +34,10 @@ class Additive(nn.Module):
         self.weights = Weights()
         self.cell = nn.GRUCell(2 * hidden_size, hidden_size)
 
-    def forward(self, x: Tensor, state: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, state: Tensor, encoder_states: Tensor) -> tuple[Tensor, Tensor]:
         """Input and state `[B, K]`, encoder states `[B, G, K]` → piece and next state `[B, K]`."""
-        both = torch.tanh(self.of_state(state).unsqueeze(1) + self.of_encoded(encoded))
-        context, _ = self.weights(self.score(both).squeeze(-1), encoded)
+        both = torch.tanh(self.of_state(state).unsqueeze(1) + self.of_encoded(encoder_states))
+        context, _ = self.weights(self.score(both).squeeze(-1), encoder_states)
         state = self.cell(torch.cat([x, context], -1), state)
         return state, state
 
@@ -56,11 +56,11 @@ class Multiplicative(nn.Module):
         self.cell = nn.GRUCell(hidden_size, hidden_size)
         self.join = nn.Linear(2 * hidden_size, hidden_size)
 
-    def forward(self, x: Tensor, state: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, state: Tensor, encoder_states: Tensor) -> tuple[Tensor, Tensor]:
         """Input and state `[B, K]`, encoder states `[B, G, K]` → piece and next state `[B, K]`."""
         state = self.cell(x, state)
-        scores = (self.of_encoded(encoded) @ state.unsqueeze(-1)).squeeze(-1)  # [B, G]
-        context, _ = self.weights(scores, encoded)
+        scores = (self.of_encoded(encoder_states) @ state.unsqueeze(-1)).squeeze(-1)  # [B, G]
+        context, _ = self.weights(scores, encoder_states)
         return torch.tanh(self.join(torch.cat([context, state], -1))), state
 
 

@@ -38,17 +38,17 @@ class Covariates(nn.Module):
     `[..., X]` numbers and `[..., Xc]` codes → `[..., width]`; `width` is 0 where there are none.
     """
 
-    def __init__(self, numbers: int, vocabularies: Sequence[int]) -> None:
+    def __init__(self, n_real: int, cardinalities: Sequence[int]) -> None:
         super().__init__()
-        lengths = [min(WIDEST_CATEGORY, round(size**0.5) + 1) for size in vocabularies]
+        lengths = [min(WIDEST_CATEGORY, round(size**0.5) + 1) for size in cardinalities]
         self.vectors = nn.ModuleList(
-            nn.Embedding(size, length) for size, length in zip(vocabularies, lengths, strict=True)
+            nn.Embedding(size, length) for size, length in zip(cardinalities, lengths, strict=True)
         )
-        self.width = numbers + sum(lengths)
+        self.width = n_real + sum(lengths)
 
-    def forward(self, numbers: Tensor | None, codes: Tensor | None) -> Tensor | None:
+    def forward(self, real_values: Tensor | None, codes: Tensor | None) -> Tensor | None:
         """None where there is nothing to read."""
-        parts = [] if numbers is None else [numbers]
+        parts = [] if real_values is None else [real_values]
         if codes is not None:
             parts += [vectors(codes[..., i]) for i, vectors in enumerate(self.vectors)]
         return torch.cat(parts, -1) if parts else None
@@ -63,16 +63,16 @@ class StepsAhead(nn.Module):
     arXiv:1711.11053), section 3.2.
     """
 
-    def __init__(self, covariates: int, hidden_size: int, outputs: int, *, dropout: float) -> None:
+    def __init__(self, n_covariates: int, hidden_size: int, n_outputs: int, *, dropout: float) -> None:
         super().__init__()
-        self.of_step = nn.Linear(covariates, hidden_size)
+        self.of_step = nn.Linear(n_covariates, hidden_size)
         self.of_state = nn.Linear(hidden_size, hidden_size, bias=False)
         self.dropout = nn.Dropout(dropout)
-        self.out = nn.Linear(hidden_size, outputs)
+        self.out = nn.Linear(hidden_size, n_outputs)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, ahead: Tensor, state: Tensor) -> Tensor:
+    def forward(self, future_covariates: Tensor, state: Tensor) -> Tensor:
         """Covariates `[B, H, X]` and last state `[B, K]` → `[B, H, outputs]`."""
-        hidden = torch.relu(self.of_step(ahead) + self.of_state(state).unsqueeze(1))  # [B, H, K]
+        hidden = torch.relu(self.of_step(future_covariates) + self.of_state(state).unsqueeze(1))  # [B, H, K]
         return self.out(self.dropout(hidden))  # type: ignore[no-any-return]

@@ -24,20 +24,20 @@ class InputDecay(nn.Module):
     arXiv:1606.01865), eqs. 10 and 11; the mean it fades to is 0 here, as values are normalised.
     """
 
-    def __init__(self, channels: int, segment: int) -> None:
+    def __init__(self, channels: int, patch_length: int) -> None:
         super().__init__()
-        self.segment = segment
+        self.segment = patch_length
         # behind max(0, .) zero has no gradient; this leaves 0.9 of the last value after a segment
         self.weight = nn.Parameter(torch.full((channels,), 0.1))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, read: Tensor, history: History) -> Tensor:
+    def forward(self, values: Tensor, inputs: History) -> Tensor:
         """Values `[B, L, C]` that hold the last observation where they are missing → the same."""
-        if history.elapsed is None:
+        if inputs.elapsed is None:
             raise ValueError("the decay of the inputs needs the time since the last observation")
-        since = history.elapsed.to(self.weight.dtype) / self.segment
+        since = inputs.elapsed.to(self.weight.dtype) / self.segment
         share = torch.exp(-torch.relu(self.weight * since + self.bias))
-        return torch.where(history.visible, read, read * share.to(read.dtype))
+        return torch.where(inputs.visible, values, values * share.to(values.dtype))
 
 
 class SegmentEmbedding(nn.Module):
@@ -53,54 +53,54 @@ class SegmentEmbedding(nn.Module):
     def __init__(
         self,
         channels: int,
-        segment: int,
+        patch_length: int,
         hidden_size: int,
         *,
-        sizes: Sizes = NOTHING,
+        covariate_sizes: Sizes = NOTHING,
         dropout: float = 0.0,
-        decay: bool = False,
+        use_input_decay: bool = False,
     ) -> None:
         super().__init__()
-        self.segment, self.elapsed = segment, sizes.elapsed
-        self.decay = InputDecay(channels, segment) if decay else None
-        self.past = Covariates(sizes.past, sizes.past_codes)
-        self.known = Covariates(sizes.known, sizes.known_codes)
-        self.static = Covariates(sizes.static, sizes.static_codes)
-        width = (2 + sizes.elapsed) * channels + self.past.width + self.known.width
-        self.project = nn.Linear(width * segment, hidden_size)
+        self.segment, self.elapsed = patch_length, covariate_sizes.elapsed
+        self.decay = InputDecay(channels, patch_length) if use_input_decay else None
+        self.past = Covariates(covariate_sizes.past, covariate_sizes.past_codes)
+        self.known = Covariates(covariate_sizes.known, covariate_sizes.known_codes)
+        self.static = Covariates(covariate_sizes.static, covariate_sizes.static_codes)
+        width = (2 + covariate_sizes.elapsed) * channels + self.past.width + self.known.width
+        self.project = nn.Linear(width * patch_length, hidden_size)
         once = self.static.width
         self.project_static = nn.Linear(once, hidden_size, bias=False) if once else None
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, z: Tensor, history: History) -> Tensor:
+    def forward(self, z: Tensor, inputs: History) -> Tensor:
         """Normalised values `[B, L, C]` in place of those of the history → `[B, G, K]`."""
         # what stands nowhere is zero, the mask says so
-        read = z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * history.present
-        read = read if self.decay is None else self.decay(read, history)
-        parts = [read, history.visible.to(z.dtype)]
-        if self.elapsed and history.elapsed is not None:
-            parts.append(torch.log1p(history.elapsed))
-        past = self.past(history.past, history.past_codes)
-        known = self.known(history.known, history.known_codes)
+        read = z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * inputs.present
+        read = read if self.decay is None else self.decay(read, inputs)
+        parts = [read, inputs.visible.to(z.dtype)]
+        if self.elapsed and inputs.elapsed is not None:
+            parts.append(torch.log1p(inputs.elapsed))
+        past = self.past(inputs.past, inputs.past_codes)
+        known = self.known(inputs.known, inputs.known_codes)
         parts += [] if past is None else [past]
         parts += [] if known is None else [known[:, : z.shape[1]]]
         steps = torch.cat([part.to(z.dtype) for part in parts], -1)  # [B, L, X]
         hidden = self.project(self._segments(steps))
         if self.project_static is not None:
-            static = self.static(history.static, history.static_codes)
+            static = self.static(inputs.static, inputs.static_codes)
             hidden = hidden + self.project_static(static).unsqueeze(1)
         return self.dropout(torch.relu(hidden))  # type: ignore[no-any-return]
 
-    def gaps(self, history: History) -> Tensor:
+    def gaps(self, inputs: History) -> Tensor:
         """Time since the last observation at each step of each segment, in segments.
 
         `[B, G, segment * C]`, laid out like the values; zero where it is not told.
         """
-        since = history.elapsed
-        since = torch.zeros_like(history.values) if since is None else since / self.segment
+        since = inputs.elapsed
+        since = torch.zeros_like(inputs.values) if since is None else since / self.segment
         return self._segments(since)
 
-    def _segments(self, steps: Tensor) -> Tensor:
+    def _segments(self, values: Tensor) -> Tensor:
         """`[B, L, X]` → `[B, G, segment * X]`, zeros before the first step."""
-        padded = functional.pad(steps, (0, 0, -steps.shape[1] % self.segment, 0))
-        return padded.reshape(steps.shape[0], -1, self.segment * steps.shape[-1])
+        padded = functional.pad(values, (0, 0, -values.shape[1] % self.segment, 0))
+        return padded.reshape(values.shape[0], -1, self.segment * values.shape[-1])

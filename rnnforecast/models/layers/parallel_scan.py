@@ -22,12 +22,12 @@ import torch
 from torch import Tensor
 
 
-def scan(log_a: Tensor, log_b: Tensor, start: Tensor) -> Tensor:
+def scan(log_a: Tensor, log_b: Tensor, initial_state: Tensor) -> Tensor:
     """h of all steps, `[B, G, K]`, from log a and log b, `[B, G, K]`, and h_0, `[B, K]`.
 
     Half precision is widened: its steps between logarithms near 10 would be 6 % in h.
     """
-    wide = torch.promote_types(start.dtype, torch.float32)
+    wide = torch.promote_types(initial_state.dtype, torch.float32)
     log_a, log_b = log_a.to(wide), log_b.to(wide)
     kept = log_a.cumsum(1).exp()
     span = 1
@@ -36,4 +36,4 @@ def scan(log_a: Tensor, log_b: Tensor, start: Tensor) -> Tensor:
         log_b = torch.cat([log_b[:, :span], joined], 1)
         log_a = torch.cat([log_a[:, :span], log_a[:, span:] + log_a[:, :-span]], 1)
         span *= 2
-    return torch.addcmul(log_b.exp(), kept, start.to(wide).unsqueeze(1)).to(start.dtype)
+    return torch.addcmul(log_b.exp(), kept, initial_state.to(wide).unsqueeze(1)).to(initial_state.dtype)

@@ -37,20 +37,20 @@ class Plan:
 class Stack(nn.Module):
     """`[B, G, K]` → `[B, G, K]` and the states of all layers, one behind the other."""
 
-    def __init__(self, plan: Plan, width: int, *, gaps: int = 0) -> None:
+    def __init__(self, config: Plan, hidden_size: int, *, gap_size: int = 0) -> None:
         super().__init__()
-        file = registry.load(plan.backbone)
-        options = registry.options(plan.backbone, plan.options)
+        file = registry.load(config.backbone)
+        options = registry.options(config.backbone, config.options)
         self.layers = nn.ModuleList(
-            file.build(width, options, depth=depth, noise=plan.noise, gaps=gaps)
-            for depth in range(plan.layers)
+            file.build(hidden_size, options, depth=depth, noise=config.noise, gap_size=gap_size)
+            for depth in range(config.layers)
         )
-        norms = plan.layers if plan.layer_norm else 0
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(norms))
-        self.dropout, self.residual = nn.Dropout(plan.dropout), plan.residual
+        norms = config.layers if config.layer_norm else 0
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden_size) for _ in range(norms))
+        self.dropout, self.residual = nn.Dropout(config.dropout), config.residual
         parts = (layer.parts for layer in cast("list[Layer]", list(self.layers)))
         self.ends = [0, *accumulate(parts)]
-        if plan.orthogonal:
+        if config.orthogonal:
             orthogonal(self.recurrent_weights())
 
     def recurrent_weights(self) -> list[Tensor]:
@@ -81,10 +81,10 @@ class BothWays(nn.Module):
     future can enter; but an answer for an inner step knows the later ones of the lookback.
     """
 
-    def __init__(self, plan: Plan, width: int) -> None:
+    def __init__(self, config: Plan, hidden_size: int) -> None:
         super().__init__()
-        self.forwards, self.backwards = Stack(plan, width), Stack(plan, width)
-        self.join = nn.Linear(2 * width, width)
+        self.forwards, self.backwards = Stack(config, hidden_size), Stack(config, hidden_size)
+        self.join = nn.Linear(2 * hidden_size, hidden_size)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`[B, G, K]` → `[B, G, K]` and what both know when they have read all, `[B, K]`."""

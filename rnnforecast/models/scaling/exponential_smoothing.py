@@ -49,7 +49,7 @@ class Smoothed:
 
 
 def smooth(
-    values: Tensor, visible: Tensor, level: Tensor, factors: Sequence[Tensor], rates: Tensor
+    values: Tensor, value_mask: Tensor, initial_level: Tensor, factors: Sequence[Tensor], rates: Tensor
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """The recursion of the module's docstring, from a given start.
 
@@ -67,8 +67,8 @@ def smooth(
         The level `[B, L]` after each step, the product `[B, L]` of the factors that applied at
         it, and the factors `[B, m]` of the steps that follow, for each season.
     """
-    values = torch.where(visible, values, 1.0)
-    weights = rates.unsqueeze(1) * visible.unsqueeze(-1)  # [B, L, 1 + seasons]; 0 stands still
+    values = torch.where(value_mask, values, 1.0)
+    weights = rates.unsqueeze(1) * value_mask.unsqueeze(-1)  # [B, L, 1 + seasons]; 0 stands still
     coming, levels, shapes = list(factors), [], []
     # what is known of the seasons reaches a season ahead: up to there only the level is a loop
     block = min((factor.shape[1] for factor in factors), default=values.shape[1])
@@ -79,8 +79,8 @@ def smooth(
         free = y / shape
         passed = []
         for now, rate in zip(free.unbind(1), weight[..., 0].unbind(1), strict=True):
-            level = torch.lerp(level, now, rate)
-            passed.append(level)
+            initial_level = torch.lerp(initial_level, now, rate)
+            passed.append(initial_level)
         levels.append(torch.stack(passed, 1))
         shapes.append(shape)
         # y_t / (l_t u_t) is s_t times this + 1, and y_t / (l_t s_t) is u_t times it
@@ -96,18 +96,18 @@ def smooth(
 class Smoothing(nn.Module):
     """Windows of single series → their level and seasons, by rates and factors that are learnt."""
 
-    def __init__(self, series: int, seasons: tuple[int, ...]) -> None:
+    def __init__(self, n_series: int, seasons: tuple[int, ...]) -> None:
         """For `series` known series; `seasons` are none, one or two lengths in steps."""
         super().__init__()
-        self.series, self.seasons = series, seasons
+        self.series, self.seasons = n_series, seasons
         rates = torch.tensor([LEVEL_RATE, *(SEASON_RATE for _ in seasons)])
         self.rates = nn.Parameter(rates.logit())
-        self.own_rates = _own(series, len(rates))
+        self.own_rates = _own(n_series, len(rates))
         self.factors = nn.ParameterList(torch.zeros(season) for season in seasons)
-        self.own_factors = nn.ModuleList(_own(series, season) for season in seasons)
+        self.own_factors = nn.ModuleList(_own(n_series, season) for season in seasons)
 
     def forward(
-        self, values: Tensor, visible: Tensor, series: Tensor, phase: Tensor, horizon: int
+        self, values: Tensor, value_mask: Tensor, series_index: Tensor, phase: Tensor, horizon: int
     ) -> Smoothed:
         """Level and seasons of each window, as precise as `values`.
 
@@ -121,39 +121,39 @@ class Smoothing(nn.Module):
             phase: `[B]` int64, the place of the first step on the calendar in steps.
             horizon: H, the steps ahead.
         """
-        values, unit = _relative(values, visible)
-        factors = self.starts(series, phase, values.dtype)
-        logits = self.rates + self.own_rates(self._row(series))
-        level = self._before(values, visible, factors)
+        values, unit = _relative(values, value_mask)
+        factors = self.starts(series_index, phase, values.dtype)
+        logits = self.rates + self.own_rates(self._row(series_index))
+        level = self._before(values, value_mask, factors)
         level, shape, coming = smooth(
-            values, visible, level, factors, logits.to(values.dtype).sigmoid()
+            values, value_mask, level, factors, logits.to(values.dtype).sigmoid()
         )
         ahead = _product(coming, values.new_empty(values.shape[0], horizon))
         limits = torch.finfo(values.dtype)
         return Smoothed((level * unit).clamp(limits.tiny, limits.max), shape, ahead)
 
-    def starts(self, series: Tensor, phase: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    def starts(self, series_index: Tensor, phase: Tensor, dtype: torch.dtype) -> list[Tensor]:
         """For each season of m steps the learnt factors `[B, m]` of the first m steps of windows
         that start at `phase [B]`; their geometric mean is 1, what is above is the level's."""
-        row, found = self._row(series), []
+        row, found = self._row(series_index), []
         for m, shared, own in zip(self.seasons, self.factors, self.own_factors, strict=True):
             logs = _centred((shared + own(row)).to(dtype))
             found.append(logs.gather(1, _places(phase, m, m)).exp())
         return found
 
     @torch.no_grad()
-    def initialise(self, values: Tensor, visible: Tensor, series: Tensor, phase: Tensor) -> None:
+    def initialise(self, values: Tensor, value_mask: Tensor, series_index: Tensor, phase: Tensor) -> None:
         """Sets the factors from windows of data, all arguments as for `forward`.
 
         Classical decomposition: the ratios of the values to their centred moving mean over a
         season, averaged by place in the season. A second season is taken from what the first
         leaves. A season that no window is longer than stays flat.
         """
-        values, _ = _relative(values, visible)
-        row = self._row(series)
+        values, _ = _relative(values, value_mask)
+        row = self._row(series_index)
         for m, shared, own in zip(self.seasons, self.factors, self.own_factors, strict=True):
             assert isinstance(own, nn.Embedding)
-            ratio, known = _to_moving_mean(values, visible, m)
+            ratio, known = _to_moving_mean(values, value_mask, m)
             place = _places(phase, m, values.shape[1])
             cell = (row.unsqueeze(1) * m + place).flatten()
             empty = values.new_zeros((self.series + 1) * m)
@@ -167,40 +167,40 @@ class Smoothing(nn.Module):
             index = (shared + own(row)).to(values.dtype).exp()
             values = values / index.gather(1, place)
 
-    def _row(self, series: Tensor) -> Tensor:
+    def _row(self, series_index: Tensor) -> Tensor:
         """`[B]` the row of each series in the tables of what is its own; the last is nobody's."""
-        known = (series >= 0) & (series < self.series)
-        return torch.where(known, series, self.series)
+        known = (series_index >= 0) & (series_index < self.series)
+        return torch.where(known, series_index, self.series)
 
-    def _before(self, values: Tensor, visible: Tensor, factors: Sequence[Tensor]) -> Tensor:
+    def _before(self, values: Tensor, value_mask: Tensor, factors: Sequence[Tensor]) -> Tensor:
         """`[B]` the level before the first step; 1 where nothing is visible."""
         steps = torch.arange(values.shape[1], device=values.device)
-        first = visible.int().argmax(1, keepdim=True)
+        first = value_mask.int().argmax(1, keepdim=True)
         season = self.seasons[0] if self.seasons else 1
-        counted = visible & (steps >= first) & (steps < first + season)
+        counted = value_mask & (steps >= first) & (steps < first + season)
         total = (values / _product(factors, values) * counted).sum(1)
         count = counted.sum(1)
         return torch.where(count > 0, total / count.clamp_min(1), 1.0)
 
 
-def _own(series: int, size: int) -> nn.Embedding:
+def _own(n_series: int, size: int) -> nn.Embedding:
     """A row of zeros for each series, and a last one that stays so."""
-    rows = nn.Embedding(series + 1, size, padding_idx=series)
+    rows = nn.Embedding(n_series + 1, size, padding_idx=n_series)
     nn.init.zeros_(rows.weight)
     return rows
 
 
-def _relative(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+def _relative(values: Tensor, value_mask: Tensor) -> tuple[Tensor, Tensor]:
     """`[B, L]` ratios to the mean of what is visible, 1 where nothing is; and that mean `[B, 1]`.
 
     Where nothing is visible the mean is the last (filled) value, if that can be one.
     """
-    count = visible.sum(1, keepdim=True)
+    count = value_mask.sum(1, keepdim=True)
     # divided before they are summed: a sum of huge values may not be finite
-    mean = (torch.where(visible, values, 0.0) / count.clamp_min(1)).sum(1, keepdim=True)
+    mean = (torch.where(value_mask, values, 0.0) / count.clamp_min(1)).sum(1, keepdim=True)
     unit = torch.where(count > 0, mean, values[:, -1:])
     unit = torch.where((unit > 0) & unit.isfinite(), unit, 1.0)
-    return torch.where(visible, values / unit, 1.0).clamp_min(SMALLEST_RATIO), unit
+    return torch.where(value_mask, values / unit, 1.0).clamp_min(SMALLEST_RATIO), unit
 
 
 def _places(phase: Tensor, season: int, steps: int) -> Tensor:
@@ -218,7 +218,7 @@ def _product(factors: Sequence[Tensor], like: Tensor) -> Tensor:
     return shape
 
 
-def _to_moving_mean(values: Tensor, visible: Tensor, season: int) -> tuple[Tensor, Tensor]:
+def _to_moving_mean(values: Tensor, value_mask: Tensor, season: int) -> tuple[Tensor, Tensor]:
     """`[B, L]` values by their centred moving mean over a season, and where there is one: at
     visible steps with a whole season around them of which half is visible."""
     half = season // 2
@@ -226,11 +226,11 @@ def _to_moving_mean(values: Tensor, visible: Tensor, season: int) -> tuple[Tenso
     if season % 2 == 0:  # the two ends are the same place in the season
         weight[0] = weight[-1] = 0.5
     inner = slice(half, values.shape[1] - half)
-    ratio, known = torch.ones_like(values), torch.zeros_like(visible)
+    ratio, known = torch.ones_like(values), torch.zeros_like(value_mask)
     if values.shape[1] > 2 * half:
-        seen = torch.stack([values * visible, visible.to(values.dtype)]).flatten(0, 1)
+        seen = torch.stack([values * value_mask, value_mask.to(values.dtype)]).flatten(0, 1)
         total, count = conv1d(seen.unsqueeze(1), weight.view(1, 1, -1)).view(2, len(values), -1)
-        known[:, inner] = visible[:, inner] & (count >= season / 2)
+        known[:, inner] = value_mask[:, inner] & (count >= season / 2)
         mean = torch.where(known[:, inner], total / count.clamp_min(0.5), 1.0)
         ratio[:, inner] = values[:, inner] / mean
     return ratio, known

@@ -58,9 +58,9 @@ class Level:
         """Original past values `[B, L, C]` to normalised float32 `[B, L, C]`."""
         return self._apply(values, self.seasonal)
 
-    def _apply(self, values: Tensor, seasonal: Tensor | None) -> Tensor:
-        if seasonal is not None:
-            values = values / seasonal
+    def _apply(self, values: Tensor, factors: Tensor | None) -> Tensor:
+        if factors is not None:
+            values = values / factors
         if self.log:
             return torch.log((values / self.scale).clamp_min(SMALLEST_RATIO)).float()
         return ((values - self.center) / self.scale).float()
@@ -95,9 +95,9 @@ class Level:
             seasonal_ahead=None if seasonal is None else seasonal[:, steps],
         )
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Level:
+    def _each(self, function: Callable[[Tensor], Tensor]) -> Level:
         parts = (self.center, self.scale, self.base, self.seasonal, self.seasonal_ahead)
-        center, scale, *rest = (None if part is None else change(part) for part in parts)
+        center, scale, *rest = (None if part is None else function(part) for part in parts)
         assert center is not None
         assert scale is not None
         return Level(center, scale, self.log, *rest)
@@ -107,19 +107,19 @@ Normalizer = Callable[[Tensor, Tensor, int], Level]
 """`(history [B, L, C], visible [B, L, C] bool, season) -> Level`."""
 
 
-def seasonal_change(history: Tensor, visible: Tensor, season: int) -> Tensor:
+def seasonal_change(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
     """Mean absolute change from one season to the next, `[B, 1, C]` original units, over the steps
     where both are visible; 0 where there are none. What MASE divides by."""
-    lag = season if season < history.shape[1] else 1
-    both = visible[:, lag:] & visible[:, :-lag]
-    change = ((history[:, lag:] - history[:, :-lag]).abs() * both).sum(1, keepdim=True)
+    lag = season if season < values.shape[1] else 1
+    both = value_mask[:, lag:] & value_mask[:, :-lag]
+    change = ((values[:, lag:] - values[:, :-lag]).abs() * both).sum(1, keepdim=True)
     return change / both.sum(1, keepdim=True).clamp_min(1)
 
 
-def _masked_mean(values: Tensor, visible: Tensor) -> Tensor:
+def _masked_mean(values: Tensor, value_mask: Tensor) -> Tensor:
     """Mean over the visible steps, `[B, 1, C]`; the last (filled) value where none is visible."""
-    count = visible.sum(1, keepdim=True)
-    total = (values * visible).sum(1, keepdim=True)
+    count = value_mask.sum(1, keepdim=True)
+    total = (values * value_mask).sum(1, keepdim=True)
     return torch.where(count > 0, total / count.clamp_min(1), values[:, -1:])
 
 
@@ -127,67 +127,67 @@ def _not_zero(scale: Tensor) -> Tensor:
     return torch.where(scale > torch.finfo(torch.float32).tiny, scale, torch.ones_like(scale))
 
 
-def _recent_level(history: Tensor, visible: Tensor, season: int) -> Tensor:
+def _recent_level(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
     recent = slice(-max(season, 1), None)
-    level = _masked_mean(history[:, recent].abs(), visible[:, recent])
-    whole = _masked_mean(history.abs(), visible)
+    level = _masked_mean(values[:, recent].abs(), value_mask[:, recent])
+    whole = _masked_mean(values.abs(), value_mask)
     return _not_zero(torch.where(level > SMALLEST_SPREAD * whole, level, whole))
 
 
-def log_mean(history: Tensor, visible: Tensor, season: int) -> Level:
+def log_mean(values: Tensor, value_mask: Tensor, season: int) -> Level:
     """z = log(y / mean of the last season); for positive data."""
-    level = _recent_level(history, visible, season)
+    level = _recent_level(values, value_mask, season)
     return Level(torch.zeros_like(level), level, log=True)
 
 
-def mean(history: Tensor, visible: Tensor, season: int) -> Level:
+def mean(values: Tensor, value_mask: Tensor, season: int) -> Level:
     """z = y / mean absolute value of the last season - 1."""
-    level = _recent_level(history, visible, season)
+    level = _recent_level(values, value_mask, season)
     return Level(level, level)
 
 
-def standard(history: Tensor, visible: Tensor, season: int) -> Level:
+def standard(values: Tensor, value_mask: Tensor, season: int) -> Level:
     """z = (y - mean) / standard deviation over the lookback."""
-    center = _masked_mean(history, visible)
-    spread = _masked_mean((history - center) ** 2, visible).sqrt()
-    return Level(center, _spread_floor(spread, history, visible))
+    center = _masked_mean(values, value_mask)
+    spread = _masked_mean((values - center) ** 2, value_mask).sqrt()
+    return Level(center, _spread_floor(spread, values, value_mask))
 
 
-def robust(history: Tensor, visible: Tensor, season: int) -> Level:
+def robust(values: Tensor, value_mask: Tensor, season: int) -> Level:
     """z = (y - median) / interquartile range over the lookback."""
     # torch's nanquantile, spelt out: not every runtime knows how to sort what is no number
-    ordered = torch.where(visible, history, torch.inf).sort(1).values
-    last_one = visible.sum(1, keepdim=True) - 1
+    ordered = torch.where(value_mask, values, torch.inf).sort(1).values
+    last_one = value_mask.sum(1, keepdim=True) - 1
     low, center, high = (_between(ordered, share * last_one) for share in (0.25, 0.5, 0.75))
-    center = torch.where(center.isnan(), history[:, -1:], center)
-    return Level(center, _spread_floor((high - low).nan_to_num(0.0), history, visible))
+    center = torch.where(center.isnan(), values[:, -1:], center)
+    return Level(center, _spread_floor((high - low).nan_to_num(0.0), values, value_mask))
 
 
-def _between(ordered: Tensor, place: Tensor) -> Tensor:
+def _between(sorted_values: Tensor, position: Tensor) -> Tensor:
     """Of `ordered [B, L, C]` what stands at `place [B, 1, C]`, between two on a straight line; no
     number where there is none."""
-    place = place.clamp_min(0).to(ordered.dtype)
-    below = ordered.gather(1, place.floor().long())
-    above = ordered.gather(1, place.ceil().long())
-    return torch.lerp(below, above, place - place.floor())
+    position = position.clamp_min(0).to(sorted_values.dtype)
+    below = sorted_values.gather(1, position.floor().long())
+    above = sorted_values.gather(1, position.ceil().long())
+    return torch.lerp(below, above, position - position.floor())
 
 
-def last(history: Tensor, visible: Tensor, season: int) -> Level:
+def last(values: Tensor, value_mask: Tensor, season: int) -> Level:
     """z = (y - last value) / mean absolute distance from it over the lookback."""
-    center = history[:, -1:]
-    spread = _masked_mean((history - center).abs(), visible)
-    return Level(center, _spread_floor(spread, history, visible))
+    center = values[:, -1:]
+    spread = _masked_mean((values - center).abs(), value_mask)
+    return Level(center, _spread_floor(spread, values, value_mask))
 
 
-def none(history: Tensor, visible: Tensor, season: int) -> Level:
+def none(values: Tensor, value_mask: Tensor, season: int) -> Level:
     """z = y."""
-    center = torch.zeros_like(history[:, -1:])
+    center = torch.zeros_like(values[:, -1:])
     return Level(center, torch.ones_like(center))
 
 
-def _spread_floor(spread: Tensor, history: Tensor, visible: Tensor) -> Tensor:
-    floor = SMALLEST_SPREAD * _masked_mean(history.abs(), visible)
-    return _not_zero(torch.maximum(spread, floor))
+def _spread_floor(scale: Tensor, values: Tensor, value_mask: Tensor) -> Tensor:
+    floor = SMALLEST_SPREAD * _masked_mean(values.abs(), value_mask)
+    return _not_zero(torch.maximum(scale, floor))
 
 
 NORMALIZERS: dict[str, Normalizer] = {

@@ -51,24 +51,24 @@ def _picture(draw: Callable[Concatenate[Figure, P], None]) -> Callable[P, bytes]
 
 
 @_picture
-def coverage(figure: Figure, cover: Coverage) -> None:
+def coverage(figure: Figure, coverage: Coverage) -> None:
     """Above, how many series have a value when; below, which: a row a series, or a group."""
-    groups, columns = cover.observed.shape
-    many = int(cover.sizes.sum())
+    groups, columns = coverage.observed.shape
+    many = int(coverage.sizes.sum())
     rows = max(0.11 * groups, 0.45)
     strip = 0.75 if many > 1 else 0.0
     top, gap, bottom = 0.35, 0.12 if strip else 0.0, 0.35
     height = top + strip + gap + rows + bottom
     figure.set_size_inches(WIDTH, height)
     left, width = LEFT / WIDTH, (WIDTH - LEFT - 0.4) / WIDTH
-    shares = np.stack([cover.observed, cover.filled, cover.missing])  # [3, G, T]
+    shares = np.stack([coverage.observed, coverage.filled, coverage.missing])  # [3, G, T]
     colours = (OBSERVED, FILLED, MISSING)
     if strip:
         above = figure.add_axes((left, (bottom + rows + gap) / height, width, strip / height))
         _plain(above)
         above.stackplot(
             np.arange(columns + 1),
-            np.pad(np.einsum("kgt,g->kt", shares, cover.sizes), ((0, 0), (0, 1)), mode="edge"),
+            np.pad(np.einsum("kgt,g->kt", shares, coverage.sizes), ((0, 0), (0, 1)), mode="edge"),
             colors=colours, step="post", linewidth=0,
         )  # fmt: skip
         above.set_xlim(0, columns)
@@ -85,14 +85,14 @@ def coverage(figure: Figure, cover: Coverage) -> None:
     below.imshow(
         mixed.clip(0, 1), aspect="auto", interpolation="nearest", extent=(0, columns, groups, 0)
     )
-    _label_times(below, cover.edges)
+    _label_times(below, coverage.edges)
     shown = np.unique(np.linspace(0, groups - 1, min(10, groups)).round().astype(int))
     if many > 1:
-        below.set_yticks(shown + 0.5, [_plainly(cover.rows[row], 13) for row in shown])
+        below.set_yticks(shown + 0.5, [_plainly(coverage.rows[row], 13) for row in shown])
     else:
         below.set_yticks([])
     below.tick_params(axis="y", length=0)
-    there = [True, cover.filled.any(), cover.missing.any(), rest.max() > 1e-9]
+    there = [True, coverage.filled.any(), coverage.missing.any(), rest.max() > 1e-9]
     names = ("observed", "missing, filled", "missing", "series does not run")
     patches = [
         Patch(color=colour, label=name)
@@ -111,9 +111,9 @@ def bars(
     figure: Figure,
     counts: Mapping[str, float],
     *,
-    unit: str,
+    axis_label: str,
     highlight: str | None = None,
-    shares: bool = False,
+    as_percent: bool = False,
 ) -> None:
     """One bar each, its number at the end; of `shares` 1 is the whole. Only `highlight` is in
     colour, if it is one of the names or ""."""
@@ -126,18 +126,18 @@ def bars(
     names, values = list(counts)[::-1], list(counts.values())[::-1]
     colours = [OBSERVED if highlight in (None, name) else "#b5bec6" for name in names]
     drawn = axes.barh(range(len(names)), values, color=colours, height=0.72)
-    text = [_percent(value) if shares else _grouped(value) for value in values]
+    text = [_percent(value) if as_percent else _grouped(value) for value in values]
     axes.bar_label(drawn, text, color=INK, fontsize=8, padding=3)
     axes.set_yticks(range(len(names)), [_plainly(name, 24) for name in names])
     axes.set_xticks([])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(-0.5, size - 0.5)
-    axes.set_xlim(0, 1.18 * (1.0 if shares else max([*values, 1])))
-    axes.set_xlabel(unit, fontsize=8.5, color=FAINT, loc="left")
+    axes.set_xlim(0, 1.18 * (1.0 if as_percent else max([*values, 1])))
+    axes.set_xlabel(axis_label, fontsize=8.5, color=FAINT, loc="left")
 
 
 @_picture
-def histogram(figure: Figure, values: np.ndarray, *, unit: str) -> None:
+def histogram(figure: Figure, values: np.ndarray, *, axis_label: str) -> None:
     """How often which size comes; on a log scale where sizes differ fiftyfold."""
     known = values[np.isfinite(values)]
     figure.set_size_inches(HALF, 2.1)
@@ -155,21 +155,21 @@ def histogram(figure: Figure, values: np.ndarray, *, unit: str) -> None:
             axes.xaxis.set_major_locator(MaxNLocator(6))
     if not len(known) or abs(known).max() < 1e9:  # else powers of ten are shorter
         axes.xaxis.set_major_formatter(FuncFormatter(_grouped))
-    axes.set_xlabel(_plainly(unit, 50), fontsize=8.5, color=FAINT)
+    axes.set_xlabel(_plainly(axis_label, 50), fontsize=8.5, color=FAINT)
     axes.set_ylabel("series", fontsize=8.5, color=FAINT)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
 
 
 @_picture
-def examples(figure: Figure, series: Sequence[Example], phases: Sequence[str] = ()) -> None:
+def examples(figure: Figure, examples: Sequence[Example], phase_labels: Sequence[str] = ()) -> None:
     """The last steps of a few series, gaps shaded; beside each its seasonal pattern, if any."""
     each, top, bottom = 1.0, 0.32, 0.3
-    height = max(len(series), 1) * (each + top + bottom)
+    height = max(len(examples), 1) * (each + top + bottom)
     figure.set_size_inches(WIDTH, height)
-    patterned = any(len(one.pattern) for one in series)
+    patterned = any(len(one.pattern) for one in examples)
     width = (WIDTH - LEFT - (3.0 if patterned else 0.4)) / WIDTH
-    for place, one in enumerate(series):
+    for place, one in enumerate(examples):
         low = height - (place + 1) * (each + top + bottom) + bottom
         axes = figure.add_axes((LEFT / WIDTH, low / height, width, each / height))
         _plain(axes)
@@ -179,38 +179,38 @@ def examples(figure: Figure, series: Sequence[Example], phases: Sequence[str] = 
         if len(one.pattern):
             small = figure.add_axes(((WIDTH - 2.05) / WIDTH, low / height, 1.9 / WIDTH,
                                      each / height))  # fmt: skip
-            _pattern(small, one.pattern, phases)
+            _pattern(small, one.pattern, phase_labels)
             if place == 0:
                 small.set_title("seasonal pattern", loc="left", fontsize=9, color=INK)
 
 
-def _draw(axes: Axes, one: Example) -> None:
-    steps = np.arange(len(one.values))
-    missing = np.isnan(one.values)
-    for mask, colour in ((missing & one.filled, FILLED), (missing & ~one.filled, MISSING)):
+def _draw(axes: Axes, example: Example) -> None:
+    steps = np.arange(len(example.values))
+    missing = np.isnan(example.values)
+    for mask, colour in ((missing & example.filled, FILLED), (missing & ~example.filled, MISSING)):
         edge = np.diff(np.r_[0, mask.astype(int), 0])
         begins, ends = np.flatnonzero(edge == 1), np.flatnonzero(edge == -1)
         axes.broken_barh(
             list(zip(begins - 0.5, ends - begins, strict=True)), (0, 1), color=colour, linewidth=0,
             alpha=0.75 if colour == FILLED else 1.0, transform=axes.get_xaxis_transform(),
         )  # fmt: skip
-    axes.plot(steps, one.values, color=OBSERVED, linewidth=1.0)
+    axes.plot(steps, example.values, color=OBSERVED, linewidth=1.0)
     present = np.r_[False, ~missing, False]  # a value between two gaps has no line
     alone = present[1:-1] & ~present[:-2] & ~present[2:]
-    axes.plot(steps[alone], one.values[alone], ".", color=OBSERVED, markersize=3)
+    axes.plot(steps[alone], example.values[alone], ".", color=OBSERVED, markersize=3)
     axes.plot(
-        steps[one.outlier], one.values[one.outlier], "o", markersize=6, markerfacecolor="none",
+        steps[example.outlier], example.values[example.outlier], "o", markersize=6, markerfacecolor="none",
         markeredgecolor=OUTLIER,
     )  # fmt: skip
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    known = one.values[~missing]
+    known = example.values[~missing]
     if not len(known) or abs(known).max() < 1e9:
         axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
     axes.set_xlim(-0.5, max(len(steps), 1) - 0.5)
-    _label_times(axes, one.times, most=5)
+    _label_times(axes, example.times, max_ticks=5)
 
 
-def _pattern(axes: Axes, pattern: np.ndarray, phases: Sequence[str]) -> None:
+def _pattern(axes: Axes, pattern: np.ndarray, phase_labels: Sequence[str]) -> None:
     _plain(axes)
     axes.spines["left"].set_visible(False)
     axes.axhline(0, color=FAINT, linewidth=0.8)
@@ -221,33 +221,33 @@ def _pattern(axes: Axes, pattern: np.ndarray, phases: Sequence[str]) -> None:
     axes.set_yticks([])
     every = -(-len(pattern) // 5) if len(pattern) > 12 else 1 + (len(pattern) > 7)
     shown = range(0, len(pattern), every)
-    axes.set_xticks(list(shown), [phases[k] if phases else f"{k + 1}" for k in shown])
+    axes.set_xticks(list(shown), [phase_labels[k] if phase_labels else f"{k + 1}" for k in shown])
     axes.tick_params(axis="x", length=0)
 
 
-def _label_times(axes: Axes, times: np.ndarray, most: int = 7) -> None:
+def _label_times(axes: Axes, timestamps: np.ndarray, max_ticks: int = 7) -> None:
     """Places 0, 1, … of the x axis are called by their stamps, a few of them."""
-    if not len(times):
+    if not len(timestamps):
         axes.set_xticks([])
         return
-    if times.dtype.kind == "M" and times[-1] - times[0] >= np.timedelta64(60, "D"):
-        times = times.astype("datetime64[D]")  # the hour does not matter
-    names = [spoken(times[0]), spoken(times[-1])]
-    count = min(most if max(map(len, names)) <= 10 else most - 2, len(times))
-    places = np.unique(np.linspace(0, len(times) - 1, count).round().astype(int))
-    axes.set_xticks(places, [spoken(times[place]) for place in places])
+    if timestamps.dtype.kind == "M" and timestamps[-1] - timestamps[0] >= np.timedelta64(60, "D"):
+        timestamps = timestamps.astype("datetime64[D]")  # the hour does not matter
+    names = [spoken(timestamps[0]), spoken(timestamps[-1])]
+    count = min(max_ticks if max(map(len, names)) <= 10 else max_ticks - 2, len(timestamps))
+    places = np.unique(np.linspace(0, len(timestamps) - 1, count).round().astype(int))
+    axes.set_xticks(places, [spoken(timestamps[place]) for place in places])
     labels = axes.get_xticklabels()
     labels[0].set_horizontalalignment("left")
     if len(labels) > 1:
         labels[-1].set_horizontalalignment("right")
 
 
-def _edges(known: np.ndarray) -> tuple[np.ndarray, bool]:
+def _edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
     """The bounds of the bars, and whether they are to stand on a log scale."""
-    low, high = float(known.min()), float(known.max())
+    low, high = float(values.min()), float(values.max())
     if low > 0 and high > 50 * low:
         return np.geomspace(low, high, BARS + 1), True
-    if np.array_equal(known, np.round(known)) and high - low < 1e9:  # a bar holds whole numbers
+    if np.array_equal(values, np.round(values)) and high - low < 1e9:  # a bar holds whole numbers
         step = max(1, -(-int(high - low + 1) // BARS))
         return np.arange(low - 0.5, high + step + 0.5, step), False
     if high - low <= 1e-9 * max(abs(low), abs(high)):
@@ -260,9 +260,9 @@ def _percent(share: float) -> str:
     return "less than 1 %" if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")
 
 
-def _plainly(text: str, most: int) -> str:
+def _plainly(text: str, max_width: int) -> str:
     """On one line and no longer than fits; a dollar sign is no formula."""
-    return _shortened(text, most).replace("$", r"\$")
+    return _shortened(text, max_width).replace("$", r"\$")
 
 
 def _plain(axes: Axes) -> None:

@@ -81,13 +81,13 @@ def page(
     )
 
 
-def _section(title: str, says: str) -> str:
-    return f'<h2>{escape(title)}</h2><p class="faint">{escape(says)}</p>'
+def _section(title: str, text: str) -> str:
+    return f'<h2>{escape(title)}</h2><p class="faint">{escape(text)}</p>'
 
 
-def _image(png: bytes, says: str) -> str:
+def _image(png: bytes, alt_text: str) -> str:
     data = base64.b64encode(png).decode("ascii")
-    return f'<img alt="{escape(says)}" src="data:image/png;base64,{data}">'
+    return f'<img alt="{escape(alt_text)}" src="data:image/png;base64,{data}">'
 
 
 def _verdicts(profile: Profile) -> str:

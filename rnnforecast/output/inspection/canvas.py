@@ -77,10 +77,10 @@ def caption(axes: Axes, text: str) -> None:
     axes.set_title(_plainly(text, 110), loc="left", fontsize=9, color=INK, pad=4)
 
 
-def series(axes: Axes, scene: Scene) -> None:
+def series(axes: Axes, window: Scene) -> None:
     """The series, what came after the origin, and the forecast; steps count from the origin."""
-    past, ahead = np.arange(-scene.past, 0), np.arange(scene.ahead)
-    known, actual = scene.values[: scene.past], scene.values[scene.past :]
+    past, ahead = np.arange(-window.past, 0), np.arange(window.ahead)
+    known, actual = window.values[: window.past], window.values[window.past :]
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.plot(past + 0.5, known, color=INK, linewidth=1.2, label="history")
     seen = np.r_[False, np.isfinite(known), False]  # a value between two gaps has no line
@@ -89,30 +89,30 @@ def series(axes: Axes, scene: Scene) -> None:
     if np.isfinite(actual).any():
         axes.plot(ahead + 0.5, actual, color=INK, linewidth=1.0, marker="o", markersize=2.6,
                   markerfacecolor="white", markeredgewidth=0.8, label="actual")  # fmt: skip
-    axes.plot(ahead + 0.5, scene.forecast, color=BLUE, linewidth=1.8, label="forecast")
+    axes.plot(ahead + 0.5, window.forecast, color=BLUE, linewidth=1.8, label="forecast")
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    numbers = np.abs(scene.values[np.isfinite(scene.values)])
+    numbers = np.abs(window.values[np.isfinite(window.values)])
     if not len(numbers) or numbers.max() < 1e9:
         axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
-    axes.set_ylabel(_plainly(scene.target, 18), fontsize=9, color=FAINT)
+    axes.set_ylabel(_plainly(window.target, 18), fontsize=9, color=FAINT)
     axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5,
                 borderaxespad=0.1, borderpad=0.1, handlelength=1.6, labelcolor=INK)  # fmt: skip
-    caption(axes, scene.label if scene.label != scene.target else scene.target)
+    caption(axes, window.label if window.label != window.target else window.target)
     _widen_if_flat(axes)
 
 
-def time_axis(axes: Axes, scene: Scene, *, end: int | None = None, back: bool = False) -> None:
+def time_axis(axes: Axes, window: Scene, *, end_step: int | None = None, show_lags: bool = False) -> None:
     """Steps are called by their stamps, a few of them, up to the step `end` (the last one ahead
     if None); with `back` also by how many steps they lie before the origin."""
-    end = scene.ahead if end is None else end
-    axes.set_xlim(-scene.past, end)
-    origin(axes, scene)
-    times = scene.times
-    places = _landmarks(times[: scene.past + end]) - scene.past
+    end_step = window.ahead if end_step is None else end_step
+    axes.set_xlim(-window.past, end_step)
+    origin(axes, window)
+    times = window.times
+    places = _landmarks(times[: window.past + end_step]) - window.past
     if times.dtype.kind == "M" and times[-1] - times[0] >= np.timedelta64(60, "D"):
         times = times.astype("datetime64[D]")  # the hour does not matter
-    texts = [spoken(times[place + scene.past]) for place in places]
-    if back:
+    texts = [spoken(times[place + window.past]) for place in places]
+    if show_lags:
         texts = [
             f"{text}\n{-place:,} back" if place < 0 else f"{text}\n{place + 1:,} ahead"
             for text, place in zip(texts, places, strict=True)
@@ -120,12 +120,12 @@ def time_axis(axes: Axes, scene: Scene, *, end: int | None = None, back: bool = 
     axes.set_xticks(places + 0.5, texts)
 
 
-def _landmarks(times: np.ndarray) -> np.ndarray:
+def _landmarks(timestamps: np.ndarray) -> np.ndarray:
     """The places of a few of these stamps, or numbers of steps: the round ones of the calendar, if
     all of those are there; else far apart."""
-    most = 6 if max(len(spoken(stamp)) for stamp in times[[0, -1]]) <= 10 else 5
-    if times.dtype.kind == "M":
-        numbers = dates.date2num(times)
+    most = 6 if max(len(spoken(stamp)) for stamp in timestamps[[0, -1]]) <= 10 else 5
+    if timestamps.dtype.kind == "M":
+        numbers = dates.date2num(timestamps)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # it has no number of marks for each span
             marks = np.array(
@@ -136,10 +136,10 @@ def _landmarks(times: np.ndarray) -> np.ndarray:
         marks = marks[(marks >= numbers[0]) & (marks <= numbers[-1])]
         if 3 <= len(marks) <= most and np.isin(marks, numbers).all():
             return np.asarray(np.searchsorted(numbers, marks))
-    return np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
+    return np.unique(np.linspace(0, len(timestamps) - 1, min(most, len(timestamps))).round().astype(int))
 
 
-def origin(axes: Axes, scene: Scene) -> None:
+def origin(axes: Axes, window: Scene) -> None:
     """A line where the forecast begins."""
     if axes.get_xlim()[1] > 0:
         axes.axvline(0, color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)), zorder=5)
@@ -147,41 +147,41 @@ def origin(axes: Axes, scene: Scene) -> None:
 
 def heat(
     axes: Axes,
-    columns: Sequence[tuple[int, int]],
-    rows: Floats,
+    column_step_ranges: Sequence[tuple[int, int]],
+    values: Floats,
     *,
-    colours: str,
-    low: float,
-    high: float,
+    cmap: str,
+    vmin: float,
+    vmax: float,
 ) -> QuadMesh:
     """`rows [R, n]` as colours, the first row at the top; column i is the steps `columns[i]`."""
-    edges = [columns[0][0], *(end for _, end in columns)]
+    edges = [column_step_ranges[0][0], *(end for _, end in column_step_ranges)]
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return axes.pcolormesh(
-        edges, np.arange(rows.shape[0] + 1), rows, cmap=colours, vmin=low, vmax=high,
+        edges, np.arange(values.shape[0] + 1), values, cmap=cmap, vmin=vmin, vmax=vmax,
         rasterized=True,
     )  # fmt: skip
 
 
-def colour_bar(axes: Axes, mapped: ScalarMappable, says: str, *, x: float = 1.015) -> None:
+def colour_bar(axes: Axes, mappable: ScalarMappable, title: str, *, x: float = 1.015) -> None:
     """The scale of a heat map, right of it."""
     figure = axes.figure
     box = axes.get_position()
     width = box.width
     place = (box.x0 + x * width, box.y0, 0.011, box.height)
-    bar = figure.colorbar(mapped, cax=figure.add_axes(place))
+    bar = figure.colorbar(mappable, cax=figure.add_axes(place))
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7.5, length=2, colors=FAINT, labelcolor=INK)
-    bar.ax.set_title(says, fontsize=7.5, color=FAINT, loc="left", pad=4)
+    bar.ax.set_title(title, fontsize=7.5, color=FAINT, loc="left", pad=4)
     if bar.ax.get_yscale() == "linear":
         bar.ax.yaxis.set_major_locator(MaxNLocator(5))
         bar.ax.yaxis.set_major_formatter(FuncFormatter(_grouped))
 
 
-def numbered(axes: Axes, count: int, says: str) -> None:
+def numbered(axes: Axes, count: int, label: str) -> None:
     """Rows from 1 at the top."""
     axes.set_ylim(count, 0)
     shown = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
     axes.set_yticks(shown + 0.5, [f"{k + 1:,}" for k in shown])
-    axes.set_ylabel(says, fontsize=9, color=FAINT)
+    axes.set_ylabel(label, fontsize=9, color=FAINT)

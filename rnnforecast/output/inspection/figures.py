@@ -61,42 +61,42 @@ def by_similarity(rows: Floats) -> np.ndarray:
 
 
 @picture
-def hidden(figure: Figure, found: Inspected, title: str) -> None:
+def hidden(figure: Figure, inspection: Inspected, title: str) -> None:
     """The series, and below it the units of each layer, those of like course together."""
-    layers = found.units[-MOST_LAYERS:]
+    layers = inspection.units[-MOST_LAYERS:]
     each = 2.6 if len(layers) == 1 else 1.7
     axes = panels(figure, title, [1.25, *[each] * len(layers)])
-    series(axes[0], found.scene)
-    time_axis(axes[0], found.scene)
+    series(axes[0], inspection.scene)
+    time_axis(axes[0], inspection.scene)
     axes[0].set_xticklabels([])
     for place, layer in zip(axes[1:], layers, strict=True):
         rows = layer.hidden.T
         rows = rows[by_similarity(rows)]
         size = float(np.quantile(np.abs(rows), 0.995)) or 1.0
-        drawn = heat(place, found.segments(), rows, colours=DIVERGING, low=-size, high=size)
+        drawn = heat(place, inspection.segments(), rows, cmap=DIVERGING, vmin=-size, vmax=size)
         place.set_ylim(len(rows), 0)
         place.set_yticks([])
         place.set_ylabel(f"{len(rows):,} units", fontsize=9, color=FAINT)
-        caption(place, _says(found, layer))
-        time_axis(place, found.scene)
+        caption(place, _says(inspection, layer))
+        time_axis(place, inspection.scene)
         colour_bar(place, drawn, "value")
         if place is not axes[-1]:
             place.set_xticklabels([])
 
 
-def _says(found: Inspected, layer: Units) -> str:
-    what = "What each unit says after each segment" if found.scene.segment > 1 else "What units say"
-    return f"{what}, {layer.name}" if len(found.units) > 1 else what
+def _says(inspection: Inspected, layer: Units) -> str:
+    what = "What each unit says after each segment" if inspection.scene.segment > 1 else "What units say"
+    return f"{what}, {layer.name}" if len(inspection.units) > 1 else what
 
 
 @picture
-def gates(figure: Figure, found: Inspected, title: str) -> None:
+def gates(figure: Figure, inspection: Inspected, title: str) -> None:
     """The series, and below it each gate: its mean over the units, and where most of them are."""
-    layer = with_gates(found)[-1]
+    layer = with_gates(inspection)[-1]
     shown = list(layer.gates.items())[:MOST_GATES]
     axes = panels(figure, title, [1.25, *[0.95] * len(shown)], gap=0.4)
-    series(axes[0], found.scene)
-    segments = found.segments()
+    series(axes[0], inspection.scene)
+    segments = inspection.segments()
     edges = np.array([segments[0][0], *(end for _, end in segments)])
     for place, (name, gate) in zip(axes[1:], shown, strict=True):
         low, high = np.quantile(gate, [0.1, 0.9], axis=1)
@@ -111,41 +111,41 @@ def gates(figure: Figure, found: Inspected, title: str) -> None:
                    fontsize=8.5, borderaxespad=0.1, borderpad=0.1, handlelength=1.6,
                    labelcolor=INK)  # fmt: skip
     for place in axes:
-        time_axis(place, found.scene)
+        time_axis(place, inspection.scene)
         if place is not axes[-1]:
             place.set_xticklabels([])
 
 
 @picture
-def attention(figure: Figure, found: Inspected, title: str) -> None:
+def attention(figure: Figure, inspection: Inspected, title: str) -> None:
     """The series, and below it where the horizon, or each segment, looks in the past."""
     maps: list[tuple[str, Floats]] = []
-    if found.ahead is not None:
-        maps.append(("Where each piece of the horizon looks in the past", found.ahead))
-    within = list(enumerate(found.within, 1))[-MOST_MAPS:]
+    if inspection.ahead is not None:
+        maps.append(("Where each piece of the horizon looks in the past", inspection.ahead))
+    within = list(enumerate(inspection.within, 1))[-MOST_MAPS:]
     maps += [
-        (f"Where each segment of the past looks: layer {number} of {len(found.within)}", one)
+        (f"Where each segment of the past looks: layer {number} of {len(inspection.within)}", one)
         for number, one in within
     ]
     heights = [1.25, *(max(0.9, min(2.4, 0.16 * len(one))) for _, one in maps)]
     axes = panels(figure, title, heights)
-    series(axes[0], found.scene)
-    time_axis(axes[0], found.scene)
+    series(axes[0], inspection.scene)
+    time_axis(axes[0], inspection.scene)
     axes[0].set_xticklabels([])
     for place, (says, weights) in zip(axes[1:], maps, strict=True):
-        drawn = _weights(place, found, weights)
+        drawn = _weights(place, inspection, weights)
         caption(place, says)
-        time_axis(place, found.scene)
+        time_axis(place, inspection.scene)
         colour_bar(place, drawn, "weight")
         if place is not axes[-1]:
             place.set_xticklabels([])
 
 
-def _weights(axes: Axes, found: Inspected, weights: Floats) -> ScalarMappable:
-    ahead, high = weights is found.ahead, float(weights.max())
+def _weights(axes: Axes, inspection: Inspected, weights: Floats) -> ScalarMappable:
+    ahead, high = weights is inspection.ahead, float(weights.max())
     if not ahead:  # what comes later cannot be looked at, and the first has only itself
         high = float(weights[1:].max(initial=0.0)) or 1.0
         weights = np.where(np.tri(len(weights), dtype=bool), weights, np.nan)
-    drawn = heat(axes, found.segments(), weights, colours=SEQUENTIAL, low=0.0, high=high)
+    drawn = heat(axes, inspection.segments(), weights, cmap=SEQUENTIAL, vmin=0.0, vmax=high)
     numbered(axes, len(weights), "piece ahead" if ahead else "segment that looks")
     return drawn

@@ -26,9 +26,9 @@ FADED, GROWN = 0.05, 5.0
 """What the oldest segment's gradient is of the newest's, where it vanishes or explodes."""
 
 
-def of_units(found: Inspected) -> str:
+def of_units(inspection: Inspected) -> str:
     """How many units of the uppermost layer follow the series, and how many do nothing."""
-    hidden, level = found.units[-1].hidden, segment_means(found)
+    hidden, level = inspection.units[-1].hidden, segment_means(inspection)
     span = hidden.max(0) - hidden.min(0)
     still = span <= STILL * span.max() if span.max() > 0 else np.ones(len(span), dtype=bool)
     many, segments = hidden.shape[1], len(hidden)
@@ -36,18 +36,18 @@ def of_units(found: Inspected) -> str:
         few = f"{segments:,} segment{_s(segments)}"
         return f"{still.sum():,} of the {many:,} units hardly move while {few} are read"
     follows = (np.abs(correlations(hidden, level)) >= FOLLOWS) & ~still
-    layer = f" of {found.units[-1].name}" if len(found.units) > 1 else ""
+    layer = f" of {inspection.units[-1].name}" if len(inspection.units) > 1 else ""
     return (
         f"{follows.sum():,} of the {many:,} units{layer} follow the series up or down, "
         f"{still.sum():,} hardly move"
     )
 
 
-def of_gates(found: Inspected) -> str:
+def of_gates(inspection: Inspected) -> str:
     """How long a unit keeps what it holds; of other gates how open they are."""
-    shown = with_gates(found)[-1]
+    shown = with_gates(inspection)[-1]
     keeping = [gate for name, gate in shown.gates.items() if name.startswith(KEEPING)]
-    size = found.scene.segment
+    size = inspection.scene.segment
     step = "step" if size == 1 else f"segment of {size} steps"
     if not keeping:
         name, gate = next(iter(shown.gates.items()))
@@ -60,31 +60,31 @@ def of_gates(found: Inspected) -> str:
     return f"{says}: half of it is gone after {half} {'steps' if size == 1 else 'segments'}"
 
 
-def with_gates(found: Inspected) -> list[Units]:
+def with_gates(inspection: Inspected) -> list[Units]:
     """The layers that have gates."""
-    return [one for one in found.units if one.gates]
+    return [one for one in inspection.units if one.gates]
 
 
-def half_of(slope: Floats) -> int:
+def half_of(gradient_norm: Floats) -> int:
     """Steps before the origin that hold half of the gradient: `[H, L]`, summed over the horizon."""
-    size = np.abs(slope).sum(0)[::-1]
+    size = np.abs(gradient_norm).sum(0)[::-1]
     total = size.sum()
     return int(np.searchsorted(size.cumsum(), 0.5 * total) + 1) if total > 0 else 0
 
 
-def of_reach(found: Inspected) -> str:
+def of_reach(inspection: Inspected) -> str:
     """How far back half of the gradient lies, and whether it vanishes or explodes."""
-    steps, whole = half_of(found.slope), found.slope.shape[1]
+    steps, whole = half_of(inspection.slope), inspection.slope.shape[1]
     if not steps:
         return "The forecast does not hang on the past at all"
     recent = f"the last {steps:,}" if steps > 1 else "the last"
     says = f"Half of the gradient lies within {recent} of {whole:,} steps"
-    recurrent = found.slope if found.recurrent is None else found.recurrent
-    size, segment = np.abs(recurrent).sum(0), found.scene.segment
+    recurrent = inspection.slope if inspection.recurrent is None else inspection.recurrent
+    size, segment = np.abs(recurrent).sum(0), inspection.scene.segment
     new, old = size[-segment:].mean(), size[:segment].mean()
     if new <= 0 or whole <= segment:
         return says
-    part = "without its linear map the network" if found.recurrent is not None else "the network"
+    part = "without its linear map the network" if inspection.recurrent is not None else "the network"
     ratio = old / new
     if ratio < FADED:
         return f"{says}; {part} has all but forgotten the oldest ({_percent(ratio)} of newest)"
@@ -93,32 +93,32 @@ def of_reach(found: Inspected) -> str:
     return f"{says}; {part} still feels the oldest ({_percent(ratio)} of the newest)"
 
 
-def of_attention(found: Inspected) -> str:
+def of_attention(inspection: Inspected) -> str:
     """Where most of the attention goes, beside an even spread."""
-    whole = found.ahead if found.ahead is not None else found.within[-1][-1:]
+    whole = inspection.ahead if inspection.ahead is not None else inspection.within[-1][-1:]
     weight = whole.mean(0)
     best, even = int(weight.argmax()), 1 / len(weight)
-    begin, end = found.segments()[best]
-    who = "The horizon" if found.ahead is not None else "The last segment"
+    begin, end = inspection.segments()[best]
+    who = "The horizon" if inspection.ahead is not None else "The last segment"
     if weight[best] < 1.5 * even:
         return f"{who} looks at all of the past almost evenly"
     return (
-        f"{who} looks most at {_span(found.scene, begin, end)}: {_percent(weight[best])} of its "
+        f"{who} looks most at {_span(inspection.scene, begin, end)}: {_percent(weight[best])} of its "
         f"attention, evenly would be {_percent(even)}"
     )
 
 
-def of_importance(found: Inspected) -> str:
+def of_importance(inspection: Inspected) -> str:
     """What matters most, and which covariates do."""
-    assert found.importance is not None
-    bars = found.importance.bars
+    assert inspection.importance is not None
+    bars = inspection.importance.bars
     best = max(bars, key=lambda bar: bar.mean)
     if not matters(best):
         return "Nothing that was shuffled makes the forecast worse"
     name = f"the values {spoken_lags(best.stretch)}" if best.stretch else best.name
     says = (
         f"Most depends on {name}: shuffled between windows, the error grows from "
-        f"{_few(found.importance.error)} % to {_few(found.importance.error + best.mean)} %"
+        f"{_few(inspection.importance.error)} % to {_few(inspection.importance.error + best.mean)} %"
     )
     covariates = [bar for bar in bars if bar.stretch is None]
     if not covariates or not best.stretch:
@@ -129,18 +129,18 @@ def of_importance(found: Inspected) -> str:
     return f"{says}; of the covariates {useful[0].name} matters most"
 
 
-def matters(bar: Bar) -> bool:
+def matters(importance: Bar) -> bool:
     """Whether it is more than two standard errors above nothing."""
-    return bar.mean > 2 * bar.error and bar.mean > 1e-9
+    return importance.mean > 2 * importance.error and importance.mean > 1e-9
 
 
-def of_hiding(found: Inspected) -> str:
+def of_hiding(inspection: Inspected) -> str:
     """Which stretch moves the forecast most."""
-    size, scene = found.hiding.size, found.scene
+    size, scene = inspection.hiding.size, inspection.scene
     best = int(size.argmax())
     if size[best] <= 0:
         return "The forecast stays the same whatever stretch is hidden"
-    begin, end = found.hiding.stretches[best]
+    begin, end = inspection.hiding.stretches[best]
     share = size[best] / max(float(np.abs(scene.forecast).mean()), 1e-300)
     return (
         f"The forecast moves most without {_span(scene, begin, end)}: by {_few(size[best])} on "
@@ -148,47 +148,47 @@ def of_hiding(found: Inspected) -> str:
     )
 
 
-def _span(scene: Scene, begin: int, end: int) -> str:
+def _span(window: Scene, begin: int, end: int) -> str:
     """The steps `begin .. end - 1`, by their stamps."""
-    first, last = (spoken(scene.stamp(step)) for step in (begin, end - 1))
+    first, last = (spoken(window.stamp(step)) for step in (begin, end - 1))
     return first if first == last else f"{first} to {last}"
 
 
-def segment_means(found: Inspected) -> Floats:
+def segment_means(inspection: Inspected) -> Floats:
     """`[G]` the mean of the series in each segment, NaN where nothing was observed."""
-    past = found.scene.values[: found.scene.past]
+    past = inspection.scene.values[: inspection.scene.past]
     means = []
-    for begin, end in found.segments():
+    for begin, end in inspection.segments():
         own = past[max(len(past) + begin, 0) : max(len(past) + end, 0)]
         own = own[np.isfinite(own)]
         means.append(own.mean() if len(own) else np.nan)
     return np.array(means)
 
 
-def correlations(rows: Floats, with_: Floats) -> Floats:
+def correlations(rows: Floats, reference: Floats) -> Floats:
     """Of each column of `rows [G, K]` with `with_ [G]`, 0 where one of them never changes."""
-    known = np.isfinite(with_)
+    known = np.isfinite(reference)
     if known.sum() < 3:
         return np.zeros(rows.shape[1])
-    x, y = rows[known] - rows[known].mean(0), with_[known] - with_[known].mean()
+    x, y = rows[known] - rows[known].mean(0), reference[known] - reference[known].mean()
     size = np.sqrt((x**2).sum(0) * (y**2).sum())
     safe = np.where(size > 0, size, 1.0)
     found: Floats = np.where(size > 0, (x * y[:, None]).sum(0) / safe, 0.0)
     return found
 
 
-def spoken_lags(stretch: tuple[int, int]) -> str:
+def spoken_lags(step_range: tuple[int, int]) -> str:
     """``1–13 steps back`` of steps before the origin."""
-    begin, end = stretch
+    begin, end = step_range
     newest, oldest = -end + 1, -begin
     if newest == oldest:
         return f"{newest:,} step{_s(newest)} back"
     return f"{newest:,}–{oldest:,} steps back"
 
 
-def stamps_of(scene: Scene, stretch: tuple[int, int]) -> NDArray[np.generic]:
+def stamps_of(window: Scene, step_range: tuple[int, int]) -> NDArray[np.generic]:
     """First and last stamp of a stretch."""
-    return np.array([scene.stamp(stretch[0]), scene.stamp(stretch[1] - 1)])
+    return np.array([window.stamp(step_range[0]), window.stamp(step_range[1] - 1)])
 
 
 def _few(value: float) -> str:

@@ -40,7 +40,7 @@ def by_steps(
     values: Floats, observed: Bools, offsets: Ints, method: Method, **options: Any
 ) -> Filled:
     """`fill` where every step takes as long."""
-    return fill(values, observed, offsets, method, times=np.arange(float(len(values))), **options)
+    return fill(values, observed, offsets, method, timestamps=np.arange(float(len(values))), **options)
 
 
 def read_at(filled: Filled, observed: Bools, origin: int) -> list[npt.NDArray[Any]]:
@@ -173,10 +173,10 @@ def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
             ~np.isnan(cells),
             offsets,
             method,
-            times=times,
+            timestamps=times,
             season=season,
             fill_value=3.0,
-            longest_gap=longest_gap,
+            max_gap=longest_gap,
         )
         for cells in (values, other)
     )
@@ -236,7 +236,7 @@ def test_a_line_over_time_is_that_of_pandas() -> None:
     )
     values, observed = column(1, NAN, NAN, 5, 6)
     times = stamps.asi8.astype(np.float64)
-    found = fill(values, observed, bounds(0, 5), "time", times=times).inputs[:, 0]
+    found = fill(values, observed, bounds(0, 5), "time", timestamps=times).inputs[:, 0]
     expected = pd.Series(values[:, 0], stamps).interpolate("time").to_numpy()
     np.testing.assert_allclose(found, expected)
 
@@ -267,7 +267,7 @@ def test_a_line_over_time_needs_the_times() -> None:
 def test_splines_go_by_steps_whatever_the_times() -> None:
     values, observed = column(1, 2, NAN, 5, NAN, 7)
     one, two = (
-        fill(values, observed, bounds(0, 6), "spline", times=times).inputs
+        fill(values, observed, bounds(0, 6), "spline", timestamps=times).inputs
         for times in (None, np.cumsum(np.arange(6.0)) * 1e9)
     )
     np.testing.assert_array_equal(one, two)
@@ -275,7 +275,7 @@ def test_splines_go_by_steps_whatever_the_times() -> None:
 
 def test_a_gap_across_a_limit_is_shown_as_far_as_it_is_filled() -> None:
     values, observed = column(1, NAN, NAN, NAN, 5)
-    filled = fill(values, observed, bounds(0, 5), "linear", longest_gap=2)
+    filled = fill(values, observed, bounds(0, 5), "linear", max_gap=2)
     assert filled.inputs[:, 0].tolist() == [1, 2, 3, 1, 5]
     assert filled.visible[:, 0].tolist() == [True, True, True, False, True]
     assert filled.present.all()
@@ -304,7 +304,7 @@ def test_columns_filled_together_are_those_filled_alone(
     values, offsets = np.tile(panel[0], 2), panel[1]
     observed, times = ~np.isnan(values), np.arange(float(len(values)))
     numbers = [1.0, 1.0, 1.0, 2.0]
-    joined = fill_columns(values, observed, offsets, methods, times=times, fill_values=numbers)
+    joined = fill_columns(values, observed, offsets, methods, timestamps=times, fill_values=numbers)
     rows = np.arange(len(values))
     for c, (method, number) in enumerate(zip(methods, numbers, strict=True)):
         own = [c]
@@ -384,7 +384,7 @@ def test_what_is_drawn_between_measures_is_not_told_before_the_next_one(
 def test_a_drawn_value_is_the_last_measure_until_the_next_one_is_known() -> None:
     values, observed = column(1, 2, 3, 4, NAN)
     settled = np.array([[0], [3], [3], [3], [5]])
-    filled = fill(values, observed, bounds(0, 5), "mask", settled=settled)
+    filled = fill(values, observed, bounds(0, 5), "mask", known_from=settled)
     assert filled.known_from is not None
     assert filled.known_from[:, 0].tolist() == [0, 3, 3, 3, 5]
     assert filled.at(3)[:, 0].tolist() == [1, 1, 1]
@@ -396,7 +396,7 @@ def test_a_drawn_value_is_the_last_measure_until_the_next_one_is_known() -> None
 def test_before_a_first_value_that_is_known_at_once_nothing_stands() -> None:
     values, observed = column(1, 2, 3)  # drawn from a measure that lies before the first row
     settled = np.array([[1], [1], [2]])
-    filled = fill(values, observed, bounds(0, 3), "ffill", settled=settled)
+    filled = fill(values, observed, bounds(0, 3), "ffill", known_from=settled)
     assert filled.present[:, 0].tolist() == [False, True, True]
     assert filled.visible[:, 0].tolist() == [False, True, True]
     assert filled.at(1)[:, 0].tolist() == [0]
@@ -405,7 +405,7 @@ def test_before_a_first_value_that_is_known_at_once_nothing_stands() -> None:
 def test_what_is_never_known_in_one_series_holds_up_no_other() -> None:
     values, observed = column(1, NAN, 3, 4)
     settled = np.array([[0], [9], [2], [3]])
-    filled = fill(values, observed, bounds(0, 2, 4), "ffill", settled=settled)
+    filled = fill(values, observed, bounds(0, 2, 4), "ffill", known_from=settled)
     assert filled.known_from is not None
     assert filled.known_from[:, 0].tolist() == [0, 2, 2, 3]
     assert filled.visible[:, 0].tolist() == [True, False, True, True]
@@ -414,7 +414,7 @@ def test_what_is_never_known_in_one_series_holds_up_no_other() -> None:
 def test_a_mean_rests_on_drawn_values_only_once_they_are_known() -> None:
     values, observed = column(0, 3, 6, NAN, NAN)
     settled = np.array([[0], [2], [2], [3], [4]])
-    filled = fill(values, observed, bounds(0, 5), "mean", settled=settled)
+    filled = fill(values, observed, bounds(0, 5), "mean", known_from=settled)
     assert filled.inputs[3:, 0].tolist() == [3, 3]  # of 0, 3 and 6
     assert filled.at(2)[:, 0].tolist() == [0, 0]  # the 3 is not known yet
 
@@ -459,10 +459,10 @@ def test_filled_a_few_series_at_a_time_it_is_the_same(
     observed = ~np.isnan(values)
     settled = np.broadcast_to(np.arange(len(values))[:, None] + 1, values.shape) if drawn else None
     times = np.cumsum(np.arange(1.0, len(values) + 1))
-    whole = fill(values, observed, offsets, method, times=times, season=2, settled=settled)
+    whole = fill(values, observed, offsets, method, timestamps=times, season=2, known_from=settled)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grid, "ROWS_AT_ONCE", at_once)
-        parts = fill(values, observed, offsets, method, times=times, season=2, settled=settled)
+        parts = fill(values, observed, offsets, method, timestamps=times, season=2, known_from=settled)
     for field in fields(whole):
         one, two = getattr(whole, field.name), getattr(parts, field.name)
         assert (one is None) == (two is None)

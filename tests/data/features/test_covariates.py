@@ -46,7 +46,7 @@ def built(plan: FeaturePlan, given: Table, frequency: str = "D") -> tuple[Featur
     rules = Rules(frequency=frequency, ahead=bool(plan.future))
     panel, _ = regularize(given, rules)
     plan = features.learn(plan, given, panel, np.ones(len(panel.targets), dtype=np.bool_))
-    return plan, features.build(plan, given, panel, horizon=AHEAD, season=7, needed=AHEAD)
+    return plan, features.build(plan, given, panel, horizon=AHEAD, season=7, required_steps=AHEAD)
 
 
 def noise(size: int, seed: int = 0) -> NDArray[np.float64]:

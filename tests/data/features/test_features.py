@@ -69,7 +69,7 @@ def settled(
     panel, _ = regularize(given, Rules(frequency="D", ahead=bool(plan.future)))
     told = np.arange(len(panel.targets)) % DAYS < TOLD
     plan = features.learn(plan, given, panel, told)
-    found = features.build(plan, given, panel, horizon=horizon, season=season, needed=needed)
+    found = features.build(plan, given, panel, horizon=horizon, season=season, required_steps=needed)
     return plan, panel, found
 
 
@@ -252,7 +252,7 @@ def test_nothing_at_or_after_an_origin_changes_what_is_read_before_it(
             mixed[name] = Numbers(np.where(keep, column.numbers(), new.numbers()))
     changed = table(mixed)
     panel, _ = regularize(changed, Rules(frequency="D"))
-    again = features.build(plan, changed, panel, horizon=3, season=7, needed=0)
+    again = features.build(plan, changed, panel, horizon=3, season=7, required_steps=0)
     np.testing.assert_array_equal(found.past[keep], again.past[keep])
     np.testing.assert_array_equal(found.past_codes[keep], again.past_codes[keep])
 
@@ -262,7 +262,7 @@ def test_a_stored_plan_builds_the_same_to_the_last_bit() -> None:
     plan, panel, found = settled(EVERYTHING, given)
     stored = json.loads(json.dumps(plan.to_json()))
     again = FeaturePlan.from_json(stored, plan.arrays())
-    rebuilt = features.build(again, given, panel, horizon=3, season=7, needed=0)
+    rebuilt = features.build(again, given, panel, horizon=3, season=7, required_steps=0)
     for one, two in zip(found.tables(), rebuilt.tables(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert rebuilt.past_sizes == found.past_sizes

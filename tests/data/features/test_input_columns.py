@@ -18,7 +18,7 @@ def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
     plan = FeaturePlan(
         calendar=("day_of_week",), holidays="DE", age=True, covariates=CovariatePlan(covariates)
     )
-    found = columns(plan, parse("D"), gaps=True)
+    found = columns(plan, parse("D"), is_irregular=True)
     assert {name: [one["name"] for one in told] for name, told in found.items()} == {
         "past": ["rain", "rain known", "note, part 1", "note, part 2", "time since the row before"],
         "static_codes": ["shop"],
@@ -38,4 +38,4 @@ def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
 
 
 def test_without_covariates_there_is_nothing_to_tell() -> None:
-    assert columns(FeaturePlan(calendar=()), parse("MS"), gaps=False) == {}
+    assert columns(FeaturePlan(calendar=()), parse("MS"), is_irregular=False) == {}

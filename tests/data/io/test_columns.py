@@ -61,7 +61,7 @@ def test_a_file_of_what_is_known_ahead_has_no_targets(write: Any) -> None:
 
 def test_one_column_may_be_words_for_one_and_numbers_for_another(write: Any) -> None:
     path = write("ds,y,zip,code\n2024-01-01,1,10115,1\n2024-01-02,2,,\n2024-01-03,3,20095,2\n")
-    table = read([path], targets=["y"], covariates=["zip", "code"], words=["z*"], numbers=["code"])
+    table = read([path], targets=["y"], covariates=["zip", "code"], categorical=["z*"], numeric=["code"])
     assert words(table, "zip") == ["10115", None, "20095"]
     assert isinstance(table.covariates["code"], Numbers)
 
@@ -102,7 +102,7 @@ def test_parquet_holds_covariates_of_any_type(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     names = list(columns)[2:]
     path = str(tmp_path / "a.parquet")
-    table = read([path], time="t", targets=["y"], covariates=names, numbers=["switch"])
+    table = read([path], time="t", targets=["y"], covariates=names, numeric=["switch"])
     assert words(table, "flag") == ["true", None, "false"]
     assert words(table, "group") == ["b", None, "a"]
     numbers = {"whole": [1, 3], "exact": [1, 3], "switch": [1, 0], "text": [1.5, 2.25]}
@@ -154,7 +154,7 @@ def test_covariates_are_read_back_exactly(
         series=[],
         targets=["y"],
         covariates=["word", "number"],
-        words=["word"],
+        categorical=["word"],
         decimal=".",
         thousands=thousands,
     )
@@ -228,7 +228,7 @@ def test_words_below_thousands_of_blank_cells_are_told_as_well(write: Any) -> No
     path = write("t,y,price\n" + "".join(rows))
     (line,) = refused(path, targets=["y"], covariates=["price"])
     assert line.startswith("a.csv, line 3002, column 'price': 'high' is not a number")
-    table = read([path], targets=["y"], covariates=["price"], words=["price"])
+    table = read([path], targets=["y"], covariates=["price"], categorical=["price"])
     assert words(table, "price").count("high") == 1
 
 

@@ -667,7 +667,7 @@ def test_a_pattern_stands_for_its_columns_in_natural_order(write: Any) -> None:
 
 
 def test_numbers_that_are_names_are_read_as_words_when_told(write: Any) -> None:
-    table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["emb_1"], words=["emb_1"])
+    table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["emb_1"], categorical=["emb_1"])
     words = table.covariates["emb_1"]
     assert isinstance(words, Words)
     assert words.vocabulary == ("1", "3", "5")

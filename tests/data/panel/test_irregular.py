@@ -195,7 +195,7 @@ def test_an_observation_on_a_step_is_behind_the_value_only_when_that_step_has_pa
 def test_gaps_of_more_than_the_longest_number_of_steps_stay_open():
     time = [0, 10, 40, 45, 75, 80, 120]
     rows = rows_of(time, np.arange(7.0))
-    done = interpolate(rows, parse("10"), longest=2)
+    done = interpolate(rows, parse("10"), max_gap=2)
     observed = ~np.isnan(done.rows.values[:, 0])
     # 20 and 30 lie between two observations, 50 to 70 are three, 90 to 110 too
     assert (np.flatnonzero(observed) * 10).tolist() == [0, 10, 20, 30, 40, 80, 120]
@@ -204,10 +204,10 @@ def test_gaps_of_more_than_the_longest_number_of_steps_stay_open():
 
 def test_words_hold_their_last_value_instead_of_lying_between_two():
     rows = rows_of([0, 15, 40, 60], [[0, 1], [3, 2], [8, NAN], [0, NAN]])
-    done = interpolate(rows, parse("10"), lines=[True, False])
+    done = interpolate(rows, parse("10"), linear=[True, False])
     assert done.rows.values[:, 1].tolist() == [1, 1, 2, 2, 2, 2, 2]
     assert done.rows.settled[:, 1].tolist() == list(range(7))
-    done = interpolate(rows, parse("10"), lines=[True, False], longest=3)
+    done = interpolate(rows, parse("10"), linear=[True, False], max_gap=3)
     np.testing.assert_array_equal(done.rows.values[:, 1], [1, 1, 2, 2, 2, NAN, NAN])
 
 
@@ -287,7 +287,7 @@ def test_nothing_from_the_origin_on_changes_what_is_settled_before_it(seed, plac
     def told(values):
         """What a reader is given in the series, before the origin."""
         one = rows_of(rows.time, values, rows.codes, size=5)
-        done = interpolate(one, frequency, longest=longest, lines=[True, False]).rows
+        done = interpolate(one, frequency, max_gap=longest, linear=[True, False]).rows
         step = frequency.ordinals(done.time)
         mine = done.codes == rows.codes[row]
         if not (step[mine] == origin - 1).any():  # its steps end before, or begin after

@@ -216,7 +216,7 @@ def test_faulty_series_can_be_left_out_by_name():
     twice = hours[[0, 1, 1, 2]]
     far = hours[:3].append(pd.DatetimeIndex(["2204-01-01"]))
     rows = table(hours.append([slip, twice, far]), range(16), np.repeat(list("abcd"), 4))
-    panel, changes = regularize(rows, Rules(frequency="h"), skip_faulty=True)
+    panel, changes = regularize(rows, Rules(frequency="h"), skip_invalid_series=True)
     assert panel.labels().tolist() == ["a"]
     assert changes.skipped == {
         "b": "stamps off the grid", "c": "repeated stamps", "d": "a gap of very many steps"
@@ -227,7 +227,7 @@ def test_faulty_series_can_be_left_out_by_name():
 def test_a_table_of_faulty_series_only_is_refused_even_then():
     rows = table(np.repeat(days(3), 2), range(6))
     with pytest.raises(DataError, match="again, after"):
-        regularize(rows, skip_faulty=True)
+        regularize(rows, skip_invalid_series=True)
 
 
 def test_constant_targets_are_counted_for_each_series():

@@ -61,7 +61,7 @@ def pandas_says(rows: Rows, alias: str) -> pd.DataFrame:
 @pytest.mark.parametrize("alias", CALENDARS)
 def test_every_rule_on_every_calendar_gives_what_pandas_gives(alias):
     rows = ragged(3, alias)
-    done = resample(rows, parse(alias), rules=RULES, native=None, partial="keep").rows
+    done = resample(rows, parse(alias), aggregations=RULES, native_frequency=None, partial_periods="keep").rows
     expected = pandas_says(rows, alias)
     stamps = expected.index.get_level_values(1).to_numpy().astype("datetime64[us]")
     assert (done.codes == expected.index.get_level_values(0)).all()
@@ -75,7 +75,7 @@ def test_every_rule_on_every_calendar_gives_what_pandas_gives(alias):
 @given(seed=st.integers(0, 10_000), alias=st.sampled_from(CALENDARS))
 def test_ragged_series_of_any_kind_are_resampled_as_pandas_does(seed, alias):
     rows = ragged(seed, alias)
-    done = resample(rows, parse(alias), rules=RULES, native=None, partial="keep").rows
+    done = resample(rows, parse(alias), aggregations=RULES, native_frequency=None, partial_periods="keep").rows
     expected = pandas_says(rows, alias)
     stamps = expected.index.get_level_values(1).to_numpy().astype("datetime64[us]")
     assert (done.time == stamps).all()
@@ -84,40 +84,40 @@ def test_ragged_series_of_any_kind_are_resampled_as_pandas_does(seed, alias):
 
 def test_a_row_of_a_new_period_names_the_first_row_of_the_file_in_it():
     rows = rows_of(pd.date_range("2024-01-01", periods=5, freq="12h"), [1, 2, 3, 4, 5])
-    done = resample(rows, parse("D"), rules=["sum"], native=parse("12h"), partial="keep")
+    done = resample(rows, parse("D"), aggregations=["sum"], native_frequency=parse("12h"), partial_periods="keep")
     assert done.rows.file.tolist() == [0, 2, 4]
     assert done.rows.values[:, 0].tolist() == [3, 7, 5]
 
 
 def test_a_weekend_belongs_to_the_friday_before_it():
     rows = rows_of(pd.date_range("2024-01-05", periods=4, freq="D"), [1, 2, 3, 4])  # Fri to Mon
-    done = resample(rows, parse("B"), rules=["sum"], native=parse("D"), partial="keep").rows
+    done = resample(rows, parse("B"), aggregations=["sum"], native_frequency=parse("D"), partial_periods="keep").rows
     assert done.time.astype("datetime64[D]").astype(str).tolist() == ["2024-01-05", "2024-01-08"]
     assert done.values[:, 0].tolist() == [6, 4]
 
 
 def test_multiples_are_counted_from_1970_for_all_series_alike():
     rows = rows_of(["2024-02-01", "2024-03-01", "2024-04-01"], [1, 2, 3])
-    done = resample(rows, parse("2MS"), rules=["sum"], native=parse("MS"), partial="keep").rows
+    done = resample(rows, parse("2MS"), aggregations=["sum"], native_frequency=parse("MS"), partial_periods="keep").rows
     assert done.time.astype("datetime64[M]").astype(str).tolist() == ["2024-01", "2024-03"]
     assert done.values[:, 0].tolist() == [1, 5]
-    done = resample(rows, parse("2ME"), rules=["sum"], native=parse("MS"), partial="keep").rows
+    done = resample(rows, parse("2ME"), aggregations=["sum"], native_frequency=parse("MS"), partial_periods="keep").rows
     assert done.time.astype("datetime64[D]").astype(str).tolist() == ["2024-02-29", "2024-04-30"]
 
 
 def test_the_same_day_of_every_month_is_a_month_named_by_its_first_day():
     rows = rows_of(["2024-02-15", "2024-02-20", "2024-03-15"], [1, 2, 3])
-    done = resample(rows, parse("1mo"), rules=["sum"], native=None, partial="keep").rows
+    done = resample(rows, parse("1mo"), aggregations=["sum"], native_frequency=None, partial_periods="keep").rows
     assert done.time.astype("datetime64[D]").astype(str).tolist() == ["2024-02-01", "2024-03-01"]
 
 
 def test_whole_numbers_are_put_in_bins_of_so_many_units():
     rows = rows_of(np.arange(-3, 9), np.arange(12.0))
-    done = resample(rows, parse("5"), rules=["sum"], native=parse("1"), partial="keep")
+    done = resample(rows, parse("5"), aggregations=["sum"], native_frequency=parse("1"), partial_periods="keep")
     assert done.rows.time.tolist() == [-5, 0, 5]
     assert done.rows.values[:, 0].tolist() == [0 + 1 + 2, 3 + 4 + 5 + 6 + 7, 8 + 9 + 10 + 11]
     assert done.incomplete.tolist() == [2]
-    done = resample(rows, parse("5"), rules=["sum"], native=parse("1"), partial="drop")
+    done = resample(rows, parse("5"), aggregations=["sum"], native_frequency=parse("1"), partial_periods="drop")
     assert done.rows.time.tolist() == [0]
     assert done.partial_dropped.tolist() == [2]
 
@@ -140,8 +140,8 @@ def test_whole_numbers_are_put_in_bins_of_so_many_units():
 def test_periods_that_reach_beyond_the_rows_are_dropped(first, last, native, alias, left):
     time = pd.date_range(first, last, freq=native)
     rows = rows_of(time, np.ones(len(time)))
-    whole = resample(rows, parse(alias), rules=["sum"], native=parse(native), partial="keep")
-    done = resample(rows, parse(alias), rules=["sum"], native=parse(native), partial="drop")
+    whole = resample(rows, parse(alias), aggregations=["sum"], native_frequency=parse(native), partial_periods="keep")
+    done = resample(rows, parse(alias), aggregations=["sum"], native_frequency=parse(native), partial_periods="drop")
     assert (pd.DatetimeIndex(done.rows.time).month == left).all()
     assert len(done.rows.time) == len(left)
     assert done.partial_dropped.sum() == len(whole.rows.time) - len(left)
@@ -154,7 +154,7 @@ def test_partial_periods_are_counted_for_each_series():
     time = [*days, *days[1:], *days[:2], days[0]]
     codes = [0] * 14 + [1] * 13 + [2] * 2 + [4]
     rows = rows_of(time, np.ones(30), codes, size=6)
-    done = resample(rows, parse("W-SUN"), rules=["sum"], native=parse("D"), partial="drop")
+    done = resample(rows, parse("W-SUN"), aggregations=["sum"], native_frequency=parse("D"), partial_periods="drop")
     assert done.partial_dropped.tolist() == [0, 1, 1, 0, 1, 0]
     assert done.rows.offsets.tolist() == [0, 2, 3, 3, 3, 3, 3]
     assert done.rows.values[:, 0].tolist() == [7, 7, 7]
@@ -166,7 +166,7 @@ def test_a_period_with_a_gap_inside_is_incomplete_and_kept():
     values[9] = np.nan  # blank in the second week
     seen = np.arange(28) != 16  # no row in the third
     rows = rows_of(time[seen], values[seen])
-    done = resample(rows, parse("W-SUN"), rules=["sum"], native=parse("D"), partial="drop")
+    done = resample(rows, parse("W-SUN"), aggregations=["sum"], native_frequency=parse("D"), partial_periods="drop")
     assert done.rows.values[:, 0].tolist() == [7, 6, 6, 7]
     assert done.partial_dropped.tolist() == [0]
     assert done.incomplete.tolist() == [2]
@@ -175,18 +175,18 @@ def test_a_period_with_a_gap_inside_is_incomplete_and_kept():
 def test_without_a_step_a_row_lasts_as_long_as_the_unit_its_stamp_is_written_in():
     rules = ["sum"]
     days = rows_of(["2024-01-01", "2024-01-05", "2024-02-03", "2024-02-29"], np.ones(4))
-    done = resample(days, parse("MS"), rules=rules, native=None, partial="drop")
+    done = resample(days, parse("MS"), aggregations=rules, native_frequency=None, partial_periods="drop")
     assert done.rows.values[:, 0].tolist() == [2, 2]
     days = rows_of(["2024-01-02", "2024-01-05", "2024-02-03", "2024-02-28"], np.ones(4))
-    done = resample(days, parse("MS"), rules=rules, native=None, partial="drop")
+    done = resample(days, parse("MS"), aggregations=rules, native_frequency=None, partial_periods="drop")
     assert len(done.rows.time) == 0
     assert done.partial_dropped.tolist() == [2]
     minutes = rows_of(["2024-01-01 00:00", "2024-01-01 23:58", "2024-01-02 00:01"], np.ones(3))
-    done = resample(minutes, parse("D"), rules=rules, native=None, partial="drop")
+    done = resample(minutes, parse("D"), aggregations=rules, native_frequency=None, partial_periods="drop")
     assert done.rows.values[:, 0].tolist() == [2]
     minutes = rows_of(["2024-01-01 00:01", "2024-01-01 23:59", "2024-01-02 00:01"], np.ones(3))
     assert (
-        len(resample(minutes, parse("D"), rules=rules, native=None, partial="drop").rows.time) == 0
+        len(resample(minutes, parse("D"), aggregations=rules, native_frequency=None, partial_periods="drop").rows.time) == 0
     )
 
 
@@ -195,7 +195,7 @@ def test_covariates_known_ahead_stay_where_the_targets_end_inside_a_period():
     target = np.where(np.arange(31) < 17, 1.0, np.nan)  # the last on a Wednesday, too
     rows = rows_of(time, np.column_stack([target, np.ones(31)]))
     done = resample(
-        rows, parse("W-SUN"), rules=["sum", "sum"], native=parse("D"), partial="drop", targets=1
+        rows, parse("W-SUN"), aggregations=["sum", "sum"], native_frequency=parse("D"), partial_periods="drop", n_targets=1
     )
     np.testing.assert_array_equal(done.rows.values[:, 0], [7, 7, np.nan, np.nan])
     np.testing.assert_array_equal(done.rows.values[:, 1], [7, 7, 7, 7])
@@ -205,11 +205,11 @@ def test_covariates_known_ahead_stay_where_the_targets_end_inside_a_period():
 def test_a_series_without_a_value_keeps_its_whole_periods_and_no_rows_stay_none():
     rows = rows_of(pd.date_range("2024-01-01", periods=10, freq="D"), np.full(10, np.nan))
     for rule in RULES:
-        done = resample(rows, parse("W-SUN"), rules=[rule], native=parse("D"), partial="drop")
+        done = resample(rows, parse("W-SUN"), aggregations=[rule], native_frequency=parse("D"), partial_periods="drop")
         assert np.isnan(done.rows.values).all()
         assert len(done.rows.time) == 1
     empty = rows.take(np.zeros(10, dtype=bool))
-    done = resample(empty, parse("W-SUN"), rules=["sum"], native=parse("D"), partial="drop")
+    done = resample(empty, parse("W-SUN"), aggregations=["sum"], native_frequency=parse("D"), partial_periods="drop")
     assert len(done.rows.time) == 0
     assert done.partial_dropped.tolist() == done.incomplete.tolist() == [0]
 
@@ -232,4 +232,4 @@ def test_labels_lie_on_the_calendars_own_grid_one_step_apart_and_in_their_period
 def test_a_rule_that_is_none_is_refused():
     rows = rows_of(["2024-01-01"], [1.0])
     with pytest.raises(ValueError, match="'mode' is none of the rules sum, mean"):
-        resample(rows, parse("D"), rules=["mode"], native=None, partial="keep")
+        resample(rows, parse("D"), aggregations=["mode"], native_frequency=None, partial_periods="keep")

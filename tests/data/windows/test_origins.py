@@ -88,7 +88,7 @@ def test_items_are_targets_of_series_in_order() -> None:
 
 def test_validation_has_each_origin_of_each_target_of_each_validated_series_once() -> None:
     parts = split(np.array([40, 9, 40]), horizon=4, season=4, channels=2)
-    found = validation(parts, horizon=4, channels=2, most=1000)
+    found = validation(parts, horizon=4, channels=2, max_windows=1000)
     assert parts.origins_each == 3
     windows = set(zip(found.item.tolist(), found.origin.tolist(), strict=True))
     assert windows == {(item, origin) for item in (0, 1, 4, 5) for origin in (30, 31, 32)}
@@ -99,7 +99,7 @@ def test_validation_has_each_origin_of_each_target_of_each_validated_series_once
 @pytest.mark.parametrize("most", [1, 2, 5, 11])
 def test_too_many_validation_windows_are_thinned_evenly_and_none_comes_twice(most: int) -> None:
     parts = split(np.array([40, 40, 40, 40]), horizon=4, season=4, channels=1)
-    found = validation(parts, horizon=4, channels=1, most=most)
+    found = validation(parts, horizon=4, channels=1, max_windows=most)
     windows = list(zip(found.item.tolist(), found.origin.tolist(), strict=True))
     assert len(windows) == len(set(windows)) == most
     if most > 1:
@@ -141,7 +141,7 @@ def test_windows_stay_inside_and_the_parts_never_overlap_in_time(
     rest: dict[str, Any] = {"horizon": horizon, "season": season}
 
     learnt = training(observed, offsets, ends=parts.train_end, **rest)
-    validated = validation(parts, horizon=horizon, channels=channels, most=10_000)
+    validated = validation(parts, horizon=horizon, channels=channels, max_windows=10_000)
     tested = at(parts.test_origin, horizon=horizon, channels=channels)
     whole = training(observed, offsets, ends=lengths, **rest)
 

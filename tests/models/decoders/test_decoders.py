@@ -33,7 +33,7 @@ def parts(name: str, backbone: str, horizon: int, segment: int, **given: Any) ->
     net = Stack(Plan(backbone, layers=2), K)
     attention = given.get("attention", "additive")
     decoder = decoder_of(
-        name, K, horizon=horizon, segment=segment, dropout=0.0, attention=attention
+        name, K, horizon=horizon, patch_length=segment, dropout=0.0, attention=attention
     )
     return decoder.eval(), net.eval()
 

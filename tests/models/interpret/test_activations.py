@@ -101,7 +101,7 @@ def test_a_linear_map_alone_reaches_as_far_as_its_weights() -> None:
     assert found.first is not None
     slope = reach(found, history(found), 0)[..., 0]
     torch.testing.assert_close(slope, found.first.map.weight.detach())
-    assert not reach(found, history(found), 0, recurrent=True).any()
+    assert not reach(found, history(found), 0, recurrent_only=True).any()
     assert found.first is not None
 
 

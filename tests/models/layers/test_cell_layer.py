@@ -21,7 +21,7 @@ every_noisy_one = pytest.mark.parametrize(
 def layer(name: str, *, noise: Noise = NO_NOISE) -> Any:
     torch.manual_seed(3)
     options = registry.options(name, {})
-    return registry.load(name).build(K, options, depth=0, noise=noise, gaps=D).double()
+    return registry.load(name).build(K, options, depth=0, noise=noise, gap_size=D).double()
 
 
 def sequence(*, steps: int = G) -> Tensor:

@@ -139,7 +139,7 @@ def test_what_stands_in_for_a_value_fades_as_the_paper_says(segment: int) -> Non
 
 def test_the_embedding_reads_what_has_faded() -> None:
     torch.manual_seed(1)
-    net = SegmentEmbedding(1, 3, K, decay=True)
+    net = SegmentEmbedding(1, 3, K, use_input_decay=True)
     plain, (z, visible) = embedding(1, 3), window(7)
     plain.load_state_dict({k: v for k, v in net.state_dict().items() if "decay" not in k})
     history = faded(z, visible)
@@ -156,7 +156,7 @@ def test_a_window_without_gaps_does_not_fade() -> None:
 
 def test_the_fading_of_each_channel_learns_from_the_start() -> None:
     torch.manual_seed(1)
-    net, (z, visible) = SegmentEmbedding(2, 3, 32, decay=True), window(7, 2)
+    net, (z, visible) = SegmentEmbedding(2, 3, 32, use_input_decay=True), window(7, 2)
     net(z, faded(z, visible)).square().sum().backward()
     assert net.decay is not None
     for parameter in net.decay.parameters():
@@ -166,7 +166,7 @@ def test_the_fading_of_each_channel_learns_from_the_start() -> None:
 
 
 def test_fading_asks_for_the_time_since_the_last_value() -> None:
-    net = SegmentEmbedding(1, 3, K, decay=True)
+    net = SegmentEmbedding(1, 3, K, use_input_decay=True)
     with pytest.raises(ValueError, match="needs the time since the last observation"):
         net(*told(*window(7)))
 
