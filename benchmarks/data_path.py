@@ -52,22 +52,28 @@ def pandas_way(file: Path) -> dict[str, float]:
 
 def our_way(file: Path) -> dict[str, float]:
     """The file becomes a clean panel with filled gaps and an index of windows."""
-    from rnnforecast.data.cleaning_plan import CleaningPlan, finish, lay, learn, read_table
-    from rnnforecast.data.io.read_options import Reading
-    from rnnforecast.data.windows.origins import training
+    from rnnforecast.data.cleaning_plan import (
+        CleaningPlan,
+        align_table,
+        build_inputs,
+        fit_cleaning_plan,
+        read_table,
+    )
+    from rnnforecast.data.io.read_options import ReadOptions
+    from rnnforecast.data.windows.origins import training_origins
 
     global BEFORE
     BEFORE = memory()
-    plan = CleaningPlan(Reading(time="ds", series=("unique_id",), targets=("y",)))
+    plan = CleaningPlan(ReadOptions(time="ds", series=("unique_id",), targets=("y",)))
     started = time.perf_counter()
     table = read_table(plan, [str(file)])
     read = time.perf_counter()
-    laid = lay(plan, table)
+    laid = align_table(plan, table)
     del table
     panel = laid.panel
-    plan, treated = learn(plan, laid, season=7, train_end=panel.lengths - 28)
-    cleaned = finish(plan, laid, treated, horizon=14)
-    training(cleaned.counted, panel.offsets, ends=panel.lengths, horizon=14, season=7)
+    plan, treated = fit_cleaning_plan(plan, laid, season=7, train_end=panel.lengths - 28)
+    cleaned = build_inputs(plan, laid, treated, horizon=14)
+    training_origins(cleaned.target_mask, panel.offsets, ends=panel.lengths, horizon=14, season=7)
     return {"read": read - started, "rest": time.perf_counter() - read}
 
 

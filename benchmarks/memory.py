@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
 from rnnforecast.models import registry
-from rnnforecast.models.layers.stack import Plan, Stack
+from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
 
 WIDTH, BATCH, CLIP = 128, 64, 1.0
 RATES = (0.003, 0.01)
@@ -152,10 +152,10 @@ class Net(nn.Module):
 
     def __init__(self, name: str, cell: Cell, task: Task) -> None:
         super().__init__()
-        plan = Plan(name, cell.layers, orthogonal=cell.orthogonal, options=cell.options)
+        plan = BackboneConfig(name, cell.layers, orthogonal=cell.orthogonal, options=cell.options)
         self.answers = task.answers
         self.read = nn.Linear(task.channels, WIDTH)
-        self.stack = Stack(plan, WIDTH)
+        self.stack = RecurrentStack(plan, WIDTH)
         self.say = nn.Linear(WIDTH, task.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -256,7 +256,7 @@ def says(steps: Mapping[str, int], seed: int) -> str:
 
 def main() -> None:
     """Prints the table as Markdown, and writes it anew after each task."""
-    names = [*CELLS, *(name for name in registry.names() if name not in CELLS)]
+    names = [*CELLS, *(name for name in registry.backbone_names() if name not in CELLS)]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--steps", type=int, metavar="N", help="of each training, at most")

@@ -18,7 +18,7 @@ from measures import headings
 
 from rnnforecast.models import registry
 
-BACKBONES = {name: [f"model.backbone={name}"] for name in registry.names()} | {
+BACKBONES = {name: [f"model.backbone={name}"] for name in registry.backbone_names()} | {
     "gru, both ways": ["model.bidirectional=true"],
 }
 DECODERS = {
@@ -39,7 +39,7 @@ HEADS = {
 }  # fmt: skip
 HYBRIDS = {
     "linear map first": [],
-    "without the linear map": ["model.first_forecast=none"],
+    "without the linear map": ["model.base_forecast=none"],
     "exponential smoothing": ["model.normalize=exponential_smoothing"],
     "three networks": ["ensemble.members=3"],
 }

@@ -18,9 +18,9 @@ import torch
 from competition import command
 from measures import LEVELS
 
-from rnnforecast.data.cleaning_plan import finish, lay, read_table, treat
-from rnnforecast.data.windows.origins import Index
-from rnnforecast.pipeline.forecasting import answers, levels_asked, windows_of
+from rnnforecast.data.cleaning_plan import align_table, build_inputs, read_table, transform_targets
+from rnnforecast.data.windows.origins import WindowIndex
+from rnnforecast.pipeline.forecasting import build_window_dataset, computed_levels, member_quantiles
 from rnnforecast.pipeline.run_folder import load_run
 
 TRAIN, VALIDATION, TEST = 8640, 11520, 14400
@@ -50,11 +50,11 @@ def score(folder: Path, table: pd.DataFrame, horizon: int) -> dict[str, float]:
     """Standardised errors of the run in `folder`, and the share of values in its bands."""
     run = load_run(folder / "run")
     table.iloc[:TEST].to_csv(folder / "all.csv", index=False)
-    laid = lay(run.plan, read_table(run.plan, [str(folder / "all.csv")]))
-    cleaned = finish(run.plan, laid, treat(run.plan, laid.panel), horizon=horizon)
-    nets = [member.net.architecture for member in run.members]
-    windows = windows_of(cleaned, nets, torch.device("cpu"), run.items)
-    names = list(run.plan.reading.targets)
+    laid = align_table(run.plan, read_table(run.plan, [str(folder / "all.csv")]))
+    cleaned = build_inputs(run.plan, laid, transform_targets(run.plan, laid.panel), horizon=horizon)
+    nets = [member.net.config for member in run.members]
+    windows = build_window_dataset(cleaned, nets, torch.device("cpu"), run.smoothed_items)
+    names = list(run.plan.read_options.targets)
     values = table[names].to_numpy(np.float64)
     deviation = values[:TRAIN].std(0)  # the mean cancels in the errors
     origins = np.arange(VALIDATION, TEST - horizon + 1)
@@ -77,11 +77,11 @@ def _quantiles(run, windows, origins, targets, horizon):  # type: ignore[no-unty
     """The quantiles `[Q, W, C, H]` at `LEVELS` from `origins` of all targets."""
     item = np.tile(np.arange(targets), len(origins))
     origin = np.repeat(origins, targets)
-    index = Index(item, origin, origin + horizon)
+    index = WindowIndex(item, origin, origin + horizon)
     several = []
     for member in run.members:
-        levels = levels_asked(LEVELS, member.net.architecture.loss)
-        found = answers(member, windows, index, levels, steps=horizon)  # [W * C, H, 1, Q]
+        levels = computed_levels(LEVELS, member.net.architecture.loss)
+        found = member_quantiles(member, windows, index, levels, steps=horizon)  # [W * C, H, 1, Q]
         found = run.widening.of(found[:, :, 0], levels)
         several.append(found[..., [levels.index(level) for level in LEVELS]])
     together = run.combination.of(np.stack(several))  # [W * C, H, Q]

@@ -64,7 +64,7 @@ class Case:
 
 
 COMMON: Values = {
-    "window": {"horizon": 8, "lookback": 21, "segment": 7, "season": 7},
+    "window": {"horizon": 8, "lookback": 21, "patch_length": 7, "season": 7},
     "model": {"hidden_size": 8},
     "training": {
         "max_steps": 8, "batch_size": 16, "early_stopping": False, "seed": 7, "device": "cpu",
@@ -73,57 +73,57 @@ COMMON: Values = {
 }  # fmt: skip
 """What all cases set; None in a case takes a key out again."""
 
-HOURLY: Values = {"horizon": 24, "lookback": 48, "segment": 24, "season": 24}
+HOURLY: Values = {"horizon": 24, "lookback": 48, "patch_length": 24, "season": 24}
 ROLES: Values = {"time": "date", "series": ["store"], "targets": ["sales"]}
 
 BACKBONES: dict[str, Values] = {
     "gru": {"backbone": "gru"},
     "gru, noise on the recurrence": {
-        "backbone": "gru", "options": {"reset": "before"}, "recurrent_dropout": 0.2,
+        "backbone": "gru", "backbone_options": {"reset": "before"}, "recurrent_dropout": 0.2,
         "zoneout": 0.1,
     },
     "gru, bidirectional": {"backbone": "gru", "bidirectional": True, "layers": 2},
     "gru, stack": {
-        "backbone": "gru", "layers": 3, "residual": True, "layer_norm": True, "orthogonal": True,
+        "backbone": "gru", "layers": 3, "residual": True, "layer_norm": True, "orthogonal_init": True,
         "dropout": 0.3,
     },
     "gru, no dropout": {"backbone": "gru", "dropout": 0.0, "layers": 2},
     "lstm": {"backbone": "lstm"},
     "lstm, noise on the recurrence": {
-        "backbone": "lstm", "initial_state": "learnt", "zoneout": 0.1, "recurrent_dropout": 0.1,
+        "backbone": "lstm", "initial_state": "learned", "zoneout": 0.1, "recurrent_dropout": 0.1,
     },
     "lstm, bidirectional": {
-        "backbone": "lstm", "bidirectional": True, "initial_state": "learnt",
-        "options": {"forget_bias": 0.5},
+        "backbone": "lstm", "bidirectional": True, "initial_state": "learned",
+        "backbone_options": {"forget_bias": 0.5},
     },
     "peephole_lstm": {"backbone": "peephole_lstm"},
     "peephole_lstm, options": {
         "backbone": "peephole_lstm", "bidirectional": True,
-        "options": {"coupled": True, "candidate": "sigmoid", "forget_bias": 2.0},
+        "backbone_options": {"coupled": True, "candidate": "sigmoid", "forget_bias": 2.0},
     },
     "slstm": {"backbone": "slstm"},
     "slstm, options": {
-        "backbone": "slstm", "options": {"forget": "exp", "heads": 2}, "zoneout": 0.1,
+        "backbone": "slstm", "backbone_options": {"forget": "exp", "heads": 2}, "zoneout": 0.1,
         "layers": 2,
     },
     "dilated": {"backbone": "dilated", "layers": 2},
     "dilated, options": {
-        "backbone": "dilated", "layers": 2, "options": {"cell": "lstm", "base": 3},
+        "backbone": "dilated", "layers": 2, "backbone_options": {"cell": "lstm", "base": 3},
         "recurrent_dropout": 0.1,
     },
     "rrnn": {"backbone": "rrnn"},
     "rrnn, options": {
-        "backbone": "rrnn", "options": {"nonlinearity": "sigmoid", "gate": "tanh"},
-        "orthogonal": True,
+        "backbone": "rrnn", "backbone_options": {"nonlinearity": "sigmoid", "gate": "tanh"},
+        "orthogonal_init": True,
     },
-    "rnn": {"backbone": "rnn", "orthogonal": True},
-    "rnn, options": {"backbone": "rnn", "options": {"nonlinearity": "relu"}, "zoneout": 0.1},
+    "rnn": {"backbone": "rnn", "orthogonal_init": True},
+    "rnn, options": {"backbone": "rnn", "backbone_options": {"nonlinearity": "relu"}, "zoneout": 0.1},
     "min_gru": {"backbone": "min_gru"},
     "min_lstm": {"backbone": "min_lstm", "layers": 2, "layer_norm": True},
     "transformer": {"backbone": "transformer"},
     "transformer, options": {
         "backbone": "transformer", "layers": 2,
-        "options": {"heads": 2, "feedforward": 2, "dropout": 0.1, "norm_first": True},
+        "backbone_options": {"heads": 2, "feedforward": 2, "dropout": 0.1, "norm_first": True},
     },
 }  # fmt: skip
 
@@ -173,12 +173,12 @@ NORMALIZATIONS: dict[str, Values] = {
     "none": {"normalize": "none"},
     "exponential_smoothing": {"normalize": "exponential_smoothing"},
     "exponential_smoothing, two seasons": {
-        "normalize": "exponential_smoothing", "smoothed_seasons": [3, 7],
+        "normalize": "exponential_smoothing", "smoothing_seasons": [3, 7],
     },
 }  # fmt: skip
 
 MISSING = (
-    "mask", "special", "ffill", "bfill", "mean", "median", "mode", "constant", "zero", "linear",
+    "mask", "masked_constant", "ffill", "bfill", "mean", "median", "mode", "constant", "zero", "linear",
     "time", "spline", "seasonal", "knn", "random_forest", "svr", "rnn",
 )  # fmt: skip
 
@@ -206,16 +206,16 @@ TRAINING: dict[str, Values] = {
     "adam, cosine, l1": {"optimizer": "adam", "schedule": "cosine", "l1": 0.001},
     "rmsprop, step": {"optimizer": "rmsprop", "schedule": "step", "weight_decay": 0.1},
     "constant, accumulate, no clipping": {
-        "schedule": "constant", "accumulate": 3, "clip_norm": None, "clip_value": None,
+        "schedule": "constant", "gradient_accumulation": 3, "clip_norm": None, "clip_value": None,
     },
-    "average of the last weights": {"average_last": 0.5, "early_stopping": True},
-    "truncate": {"truncate": 2},
+    "average of the last weights": {"swa_fraction": 0.5, "early_stopping": True},
+    "tbptt": {"tbptt_steps": 2},
     "horizon_weight, decreasing": {"horizon_weight": "decreasing"},
     "horizon_weight, list; uniform samples": {
         "horizon_weight": [1, 0, 0, 2, 0, 0, 0, 6], "sample_series": "uniform",
         "sample_origins": "uniform",
     },
-    "series_weight, samples by scale": {"series_weight": "level", "sample_series": "scale"},
+    "series_weight, samples by scale": {"series_weight": "scale", "sample_series": "scale"},
     "early stopping": {"early_stopping": True, "patience": 2, "max_steps": 12},
     "no final fit": {"final_fit": False, "early_stopping": True},
     "bfloat16": {"precision": "bfloat16"},
@@ -227,7 +227,7 @@ def cases() -> Iterator[Case]:
     for name, model in BACKBONES.items():
         yield Case(f"backbone/{name}", "daily", {"model": model})
     yield Case("backbone/gru_d", "gaps", {"model": {"backbone": "gru_d"}})
-    small = {"segment": 1, "lookback": 14}
+    small = {"patch_length": 1, "lookback": 14}
     for backbone in ("gru_d", "slstm"):
         spec = {"window": small, "model": {"backbone": backbone, "zoneout": 0.1}}
         yield Case(f"backbone/{backbone}, step by step", "gaps", spec)
@@ -247,17 +247,17 @@ def cases() -> Iterator[Case]:
         "model": {"normalize": "standard"}, "training": {"window_weight": "equal"},
     })  # fmt: skip
     for first in ("linear", "theta", "none"):
-        yield Case(f"base forecast/{first}", "daily", {"model": {"first_forecast": first}})
+        yield Case(f"base forecast/{first}", "daily", {"model": {"base_forecast": first}})
     yield Case("base forecast/theta, months", "monthly", {
-        "window": {"season": 12, "segment": 6, "lookback": 24, "horizon": 6},
-        "model": {"first_forecast": "theta"},
+        "window": {"season": 12, "patch_length": 6, "lookback": 24, "horizon": 6},
+        "model": {"base_forecast": "theta"},
     })  # fmt: skip
     for method in MISSING:
         yield Case(f"missing/{method}", "gaps", {"clean": {"missing": method, "fill_value": 15}})
     for method in ("linear", "time"):  # days are all of one length, months are not
         yield Case(f"missing/{method}, months", "monthly", {"clean": {"missing": method}})
     yield Case("missing/by column, longest gap", "wide", {
-        "clean": {"missing": {"north": "linear", "south": "seasonal"}, "longest_gap": 2},
+        "clean": {"missing": {"north": "linear", "south": "seasonal"}, "max_gap": 2},
     })  # fmt: skip
     yield Case("missing/impute report", "gaps", {"clean": {"missing": "spline"}},
                check=("--impute-report",))  # fmt: skip
@@ -274,7 +274,7 @@ def cases() -> Iterator[Case]:
     for name, training in TRAINING.items():
         yield Case(f"training/{name}", "daily", {"training": training})
     yield Case("training/start_from, freeze", "daily", {
-        "window": {"lookback": None, "segment": None, "season": None},
+        "window": {"lookback": None, "patch_length": None, "season": None},
         "model": {"hidden_size": None},
         "training": {"start_from": "start", "freeze": ["backbone.*"]},
     }, start={"model": {"backbone": "lstm", "normalize": "exponential_smoothing"}})  # fmt: skip
@@ -308,9 +308,9 @@ def _covariates() -> Iterator[Case]:
         yield Case(f"covariates/all, {decoder}", "covariates", spec)
     yield Case("covariates/all, joint, special", "covariates", {
         "data": {"targets": ["sales", "visits"]}, "features": every,
-        "model": {"channels": "joint"}, "clean": {"missing": "special"},
+        "model": {"channels": "joint"}, "clean": {"missing": "masked_constant"},
     })  # fmt: skip
-    for rule in ("last", "season"):
+    for rule in ("last", "seasonal"):
         yield Case(f"covariates/missing_future, {rule}", "covariates_without_ahead", {
             "features": {"future": ["price", "promotion"], "missing_future": rule},
         })  # fmt: skip
@@ -338,7 +338,7 @@ def _ensembles() -> Iterator[Case]:
     })  # fmt: skip
     for preset in ("fast", "balanced", "best"):
         yield Case(f"preset/{preset}", "daily", {
-            "window": {"lookback": None, "segment": None, "season": None},
+            "window": {"lookback": None, "patch_length": None, "season": None},
             "training": {"preset": preset, "batch_size": None, "early_stopping": None},
         })  # fmt: skip
 
@@ -347,7 +347,7 @@ def _data() -> Iterator[Case]:
     """Layouts, calendars and rules of cleaning."""
     yield Case("data/all automatic", "daily", {
         "data": {"time": None, "series": None, "targets": None},
-        "window": {"lookback": None, "segment": None, "season": None},
+        "window": {"lookback": None, "patch_length": None, "season": None},
         "model": {"hidden_size": None}, "training": {"batch_size": None},
     })  # fmt: skip
     yield Case("data/wide", "wide")
@@ -363,11 +363,11 @@ def _data() -> Iterator[Case]:
     })  # fmt: skip
     yield Case("data/whole numbers as time", "integers", {"clean": {"frequency": "2"}})
     yield Case("data/months", "monthly", {
-        "window": {"season": 12, "segment": 6, "lookback": 24, "horizon": 6},
+        "window": {"season": 12, "patch_length": 6, "lookback": 24, "horizon": 6},
         "features": {"calendar": "auto"},
     })  # fmt: skip
     yield Case("data/business days", "business", {
-        "clean": {"frequency": "B"}, "window": {"segment": 5, "season": 5, "lookback": 20},
+        "clean": {"frequency": "B"}, "window": {"patch_length": 5, "season": 5, "lookback": 20},
     })  # fmt: skip
     for hour in ("infer", "earlier", "later"):
         yield Case(f"data/time zone, {hour}", "local", {
@@ -375,18 +375,18 @@ def _data() -> Iterator[Case]:
             "clean": {"ambiguous_hour": hour, "duplicates": "mean", "missing": "linear"},
             "features": {"calendar": ["hour_of_day", "day_of_week"]},
         })  # fmt: skip
-    for rule in ("forward", "drop"):
+    for rule in ("shift_forward", "drop"):
         yield Case(f"data/time zone, missing hour {rule}", "local_spring", {
             "data": {"timezone": "Europe/Berlin"}, "window": HOURLY,
-            "clean": {"missing_hour": rule, "duplicates": "first"},
+            "clean": {"nonexistent_hour": rule, "duplicates": "first"},
         })  # fmt: skip
     yield Case("data/offsets", "offsets", {
         "data": {"timezone": "Europe/Berlin"}, "window": HOURLY,
     })  # fmt: skip
     yield Case("data/time zone, days", "offsets", {
         "data": {"timezone": "Europe/Berlin"},
-        "clean": {"frequency": "D", "resample": "sum", "partial": "keep"},
-        "window": {"horizon": 3, "lookback": 5, "segment": 1, "season": 1},
+        "clean": {"frequency": "D", "resample": "sum", "partial_periods": "keep"},
+        "window": {"horizon": 3, "lookback": 5, "patch_length": 1, "season": 1},
     })  # fmt: skip
     for rule in ("sum", "median", "last"):
         yield Case(f"data/resample, {rule}", "six_hours", {
@@ -398,13 +398,13 @@ def _data() -> Iterator[Case]:
             "clean": {"frequency": "h", "irregular": rule, "tolerance": 0.3}, "window": HOURLY,
         })  # fmt: skip
     yield Case("data/irregular, keep, gru_d", "irregular", {
-        "clean": {"frequency": "h", "irregular": "keep"}, "window": HOURLY | {"segment": 6},
+        "clean": {"frequency": "h", "irregular": "keep"}, "window": HOURLY | {"patch_length": 6},
         "model": {"backbone": "gru_d"},
     })  # fmt: skip
     for rule in ("first", "sum"):
         yield Case(f"data/duplicates, {rule}", "duplicates", {"clean": {"duplicates": rule}})
     yield Case("data/lengths", "lengths", {
-        "clean": {"minimum_length": 50, "maximum_length": 70},
+        "clean": {"min_length": 50, "max_length": 70},
     })  # fmt: skip
 
 
@@ -416,12 +416,12 @@ def _forecasts() -> Iterator[Case]:
     }, predict=("--horizon", "13"))  # fmt: skip
     yield Case("forecast/shorter", "daily", predict=("--horizon", "3"))
     yield Case("forecast/totals, paths", "daily", {
-        "forecast": {"totals": [7, 3], "paths": 4},
+        "forecast": {"totals": [7, 3], "sample_paths": 4},
     }, predict=("--total", "5"))  # fmt: skip
     yield Case("forecast/paths, point loss", "signed", {"training": {"loss": "mse"}},
                predict=("--paths", "3", "--total", "8", "--horizon", "8"))  # fmt: skip
     yield Case("forecast/paths, joint", "wide", {
-        "model": {"channels": "joint"}, "forecast": {"totals": [8], "paths": 2},
+        "model": {"channels": "joint"}, "forecast": {"totals": [8], "sample_paths": 2},
     })  # fmt: skip
     yield Case("forecast/bounds, automatic", "counts", {"training": {"loss": "quantile"}})
     yield Case("forecast/bounds, set", "signed", {
@@ -826,8 +826,9 @@ def weights_digest(paths: Iterable[Path]) -> Values:
 
 def run(out: Path, wanted: Sequence[Case]) -> int:
     """Runs the cases and writes what they gave to `out`; 1 where one failed."""
-    import rnnforecast
     import torch
+
+    import rnnforecast
 
     print(f"{Path(rnnforecast.__file__).parent}", file=sys.stderr)
     torch.set_num_threads(1)

@@ -48,50 +48,54 @@ def loop(rounds: int) -> list[str]:
     """The training loop with real draws, without validation, against bare steps."""
     import torch
 
-    from rnnforecast.data.windows.origins import training
-    from rnnforecast.models.config import Architecture
+    from rnnforecast.data.windows.origins import training_origins
+    from rnnforecast.models.config import ForecasterConfig
     from rnnforecast.models.forecaster import Forecaster
-    from rnnforecast.models.layers.stack import Plan
-    from rnnforecast.training.dataset import Sampler, Tables, Windows
-    from rnnforecast.training.trainer import Fitter, Recipe
+    from rnnforecast.models.layers.stack import BackboneConfig
+    from rnnforecast.training.dataset import PanelArrays, WindowDataset, WindowSampler
+    from rnnforecast.training.trainer import Trainer, TrainerConfig
 
     values = hourly(np.random.default_rng(1)).reshape(-1, 1)
     everywhere = np.ones_like(values, dtype=bool)
     offsets = np.arange(SERIES + 1, dtype=np.int64) * LENGTH
     cpu = torch.device("cpu")
-    tables = Tables(
-        inputs=values, visible=everywhere, present=everywhere, observed=everywhere, offsets=offsets
+    tables = PanelArrays(
+        inputs=values,
+        value_mask=everywhere,
+        input_mask=everywhere,
+        target_mask=everywhere,
+        offsets=offsets,
     )
-    windows = Windows(tables, lookback=LOOKBACK, horizon=HORIZON, device=cpu)
+    windows = WindowDataset(tables, lookback=LOOKBACK, horizon=HORIZON, device=cpu)
     ends = np.full(SERIES, LENGTH, dtype=np.int64)
-    origins = training(everywhere, offsets, ends=ends, horizon=HORIZON, season=SEGMENT)
-    sampler = Sampler(
+    origins = training_origins(everywhere, offsets, ends=ends, horizon=HORIZON, season=SEGMENT)
+    sampler = WindowSampler(
         first_origin=origins.first,
         last_origin=origins.last,
-        target_end=origins.limit,
-        item_weight=origins.weight,
+        target_end=origins.target_end,
+        item_weight=origins.sampling_weight,
         batch_size=BATCH,
         seed=1,
         device=cpu,
     )
     torch.manual_seed(1)
     net = Forecaster(
-        Architecture(
+        ForecasterConfig(
             lookback=LOOKBACK,
             horizon=HORIZON,
-            segment=SEGMENT,
+            patch_length=SEGMENT,
             season=SEGMENT,
-            recurrent=Plan("gru", dropout=0.1),
+            backbone=BackboneConfig("gru", dropout=0.1),
             hidden_size=HIDDEN,
             dropout=0.1,
             decoder="direct",
             normalize="log_mean",
-            first="linear",
+            base_forecast="linear",
             loss="quantile",
             levels=(0.025, 0.1, 0.5, 0.9, 0.975),
         )
     )
-    recipe = Recipe(
+    recipe = TrainerConfig(
         max_steps=20 * STEPS,
         learning_rate=0.002,
         schedule="one_cycle",
@@ -103,24 +107,24 @@ def loop(rounds: int) -> list[str]:
     bare_net = deepcopy(net).train()
     parameters = list(bare_net.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=0.001, weight_decay=0.01, fused=True)
-    batch = windows.gather(*sampler.draw(0))
+    batch = windows.gather(*sampler.sample(0))
     target = 0
-    fitter = Fitter(
+    fitter = Trainer(
         net,
         recipe,
-        get_batch=lambda step: windows.gather(*sampler.draw(step)),
+        get_batch=lambda step: windows.gather(*sampler.sample(step)),
         should_stop=lambda: fitter.state.step >= target,
     )
 
     def ours() -> None:
         nonlocal target
         target += STEPS
-        fitter.run()
+        fitter.fit()
 
     def bare() -> None:
         for _ in range(STEPS):
             optimizer.zero_grad(set_to_none=True)
-            loss = bare_net.loss(batch.history, batch.future, batch.weight)
+            loss = bare_net.loss(batch.history, batch.targets, batch.weight)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_value_(parameters, 1.0)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -25,7 +25,7 @@ editors.
 
 def spec() -> str:
     """Return the page with every key of the spec."""
-    return SPEC_HEAD + explain.reference().strip() + "\n"
+    return SPEC_HEAD + explain.reference_markdown().strip() + "\n"
 
 
 def commands() -> str:

@@ -12,7 +12,7 @@ from rnnforecast.errors import LockHeld, OutputError, Problem
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
+def run_folder_lock(folder: Path) -> Iterator[None]:
     """Nobody else who asks holds `folder` during the block; LockHeld at once if somebody does.
 
     The lock is the operating system's, on a hidden file beside the folder: it is gone when the

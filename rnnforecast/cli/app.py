@@ -15,7 +15,7 @@ from rnnforecast.cli.commands.models import models
 from rnnforecast.cli.commands.predict import predict
 from rnnforecast.cli.commands.schema import schema
 from rnnforecast.cli.commands.train import train
-from rnnforecast.cli.garbage import search_later
+from rnnforecast.cli.garbage import defer_gc
 
 app = typer.Typer(
     name="rnnforecast",
@@ -26,13 +26,13 @@ app = typer.Typer(
 )
 
 
-def _version(value: bool) -> None:
+def _print_version(value: bool) -> None:
     if not value:
         return
     from rnnforecast import __version__
     from rnnforecast.training import device
 
-    typer.echo(f"rnnforecast {__version__}, {device.version()}")
+    typer.echo(f"rnnforecast {__version__}, {device.describe_torch()}")
     raise typer.Exit
 
 
@@ -42,7 +42,7 @@ def main_options(
         bool,
         typer.Option(
             "--version",
-            callback=_version,
+            callback=_print_version,
             is_eager=True,
             help="Print the versions and the device, and exit.",
         ),
@@ -62,5 +62,5 @@ app.info.epilog = (
 
 def main() -> None:
     """The console script."""
-    search_later()
+    defer_gc()
     app()

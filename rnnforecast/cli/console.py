@@ -15,15 +15,15 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from rnnforecast.pipeline.progress import Step
+    from rnnforecast.pipeline.progress import FitProgress
 
-LOGGED = (0.25, 0.5, 0.75, 1.0)
+LOG_FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 """Shares of a fit at which a line is written where there is no terminal."""
 
-WIDE = 200
+NON_TERMINAL_WIDTH = 200
 """Columns of a file or pipe: tables need not be squeezed into what a terminal would have."""
 
-MEASURES = {
+METRIC_LABELS = {
     "smape": "sMAPE %",
     "mase": "MASE",
     "mae": "MAE",
@@ -32,7 +32,7 @@ MEASURES = {
 }
 
 
-class Voice:
+class ConsoleListener:
     """Hears a workflow and tells a person: `quiet` only errors, `verbose` tracebacks too."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
@@ -40,43 +40,48 @@ class Voice:
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
         self.out = Console(highlight=False, soft_wrap=True)
         if not self.out.is_terminal:
-            self.out.width = WIDE
-        self._bar: Progress | None = None
+            self.out.width = NON_TERMINAL_WIDTH
+        self._progress_bar: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._logged: dict[str, float] = {}
+        self._logged_fractions: dict[str, float] = {}
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """A plain line on stderr."""
         if not self.quiet:
             self.err.print(Text(text))
 
-    def warn(self, text: str) -> None:
+    def warning(self, text: str) -> None:
         """A line that is not to be missed; the run's log has it too."""
         if self.quiet:
             return
         self.err.print(Text.assemble(("warning: ", "yellow"), text))
 
-    def progress(self, step: Step) -> None:
+    def progress(self, step: FitProgress) -> None:
         """The bar on a terminal, a line now and then in a log."""
         if self.quiet:
             return
         if self.err.is_terminal:
-            self._show(step)
+            self._show_progress_bar(step)
         else:
-            self._log(step)
+            self._log_progress(step)
 
     def close(self) -> None:
         """The bar is gone from the screen."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        if self._progress_bar is not None:
+            self._progress_bar.stop()
+            self._progress_bar = None
             self._tasks = {}
 
-    def json(self, value: object) -> None:
+    def print_json(self, value: object) -> None:
         """One JSON document on stdout, NaN as null."""
-        sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(_to_json_types(value), ensure_ascii=False, indent=2) + "\n")
 
-    def scores(self, model_scores: Mapping[str, float], baseline_scores: Mapping[str, float], baseline_name: str) -> None:
+    def print_scores(
+        self,
+        model_scores: Mapping[str, float],
+        baseline_scores: Mapping[str, float],
+        baseline_name: str,
+    ) -> None:
         """The small table of a training, on stdout; `baseline` is what `naive` is called."""
         self.close()
         if self.quiet:
@@ -85,21 +90,30 @@ class Voice:
         table.add_column("held-out horizon", no_wrap=True)
         for name in ("rnnforecast", baseline_name):
             table.add_column(name, justify="right", no_wrap=True)
-        for key, name in MEASURES.items():
+        for key, name in METRIC_LABELS.items():
             better = "green" if model_scores[key] < baseline_scores[key] else ""
-            table.add_row(name, Text(_number(model_scores[key]), better), _number(baseline_scores[key]))
-        bands = [key.removeprefix("coverage_") for key in model_scores if key.startswith("coverage_")]
+            table.add_row(
+                name,
+                Text(_format_number(model_scores[key]), better),
+                _format_number(baseline_scores[key]),
+            )
+        bands = [
+            key.removeprefix("coverage_") for key in model_scores if key.startswith("coverage_")
+        ]
         for wanted in sorted(bands, key=float, reverse=True):
-            shares = (f"{100 * scores[f'coverage_{wanted}']:.1f}" for scores in (model_scores, baseline_scores))
+            shares = (
+                f"{100 * scores[f'coverage_{wanted}']:.1f}"
+                for scores in (model_scores, baseline_scores)
+            )
             table.add_row(f"within the {wanted} % band, %", *shares)
         self.out.print(table)
 
-    def _show(self, step: Step) -> None:
+    def _show_progress_bar(self, step: FitProgress) -> None:
         # only where there is a terminal: a log needs none of this
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        if self._bar is None:
-            self._bar = Progress(
+        if self._progress_bar is None:
+            self._progress_bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.completed}/{task.total} steps"),
@@ -108,29 +122,31 @@ class Voice:
                 console=self.err,
                 transient=True,
             )
-            self._bar.start()
+            self._progress_bar.start()
         if step.phase not in self._tasks:
             for task in self._tasks.values():
-                self._bar.update(task, visible=False)
-            self._tasks[step.phase] = self._bar.add_task(step.phase, total=step.total, losses="")
+                self._progress_bar.update(task, visible=False)
+            self._tasks[step.phase] = self._progress_bar.add_task(
+                step.phase, total=step.total, losses=""
+            )
         task = self._tasks[step.phase]
-        self._bar.update(task, completed=step.step, losses=_losses(step))
+        self._progress_bar.update(task, completed=step.step, losses=_format_losses(step))
 
-    def _log(self, step: Step) -> None:
-        before, share = self._logged.get(step.phase, 0.0), step.step / step.total
-        if any(before < mark <= share for mark in LOGGED):
-            self._logged[step.phase] = share
-            self.say(f"{step.phase}: step {step.step:,} of {step.total:,}, {_losses(step)}")
+    def _log_progress(self, step: FitProgress) -> None:
+        before, share = self._logged_fractions.get(step.phase, 0.0), step.step / step.total
+        if any(before < mark <= share for mark in LOG_FRACTIONS):
+            self._logged_fractions[step.phase] = share
+            self.info(f"{step.phase}: step {step.step:,} of {step.total:,}, {_format_losses(step)}")
 
 
-def _losses(step: Step) -> str:
+def _format_losses(step: FitProgress) -> str:
     text = f"loss {step.train_loss:.4f}"
     if step.validation_loss is not None:
         text += f", validation {step.validation_loss:.4f}"
     return text
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     """Four digits that matter; a dash where there is no number."""
     if math.isnan(value):
         return "–"
@@ -140,11 +156,11 @@ def _number(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
-def _plain(value: Any) -> Any:
+def _to_json_types(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _to_json_types(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_to_json_types(item) for item in value]
     return value

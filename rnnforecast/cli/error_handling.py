@@ -14,69 +14,69 @@ from typing import NoReturn
 
 from rich.text import Text
 
-from rnnforecast.cli.console import Voice
+from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.errors import OutputError, Problem, RnnForecastError
 
-SHOWN = 20
+MAX_PROBLEMS_SHOWN = 20
 """Problems that are printed; a file with more is told how many."""
 
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 """The shell's code for a job that was ended by Ctrl-C."""
 
-UNEXPECTED = 1
+EXIT_UNEXPECTED = 1
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """A disk that takes no more."""
 
 
 @contextmanager
-def told(console: Voice) -> Iterator[None]:
+def handle_errors(console: ConsoleListener) -> Iterator[None]:
     """Whatever goes wrong inside the block is told by `voice`, and ends the program."""
     try:
         yield
     except RnnForecastError as error:
         console.close()
-        _print(console, error.problems)
+        _print_problems(console, error.problems)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         console.close()
         console.err.print("stopped: nothing was written")
-        sys.exit(INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         # the reader of our output (head, say) has left: what it wanted it got
-        _let_stdout_go()
-        sys.exit(UNEXPECTED)
+        _discard_stdout()
+        sys.exit(EXIT_UNEXPECTED)
     except OSError as error:
-        if error.errno not in FULL or error.filename is not None:
-            _unexpected(console, error)
+        if error.errno not in DISK_ERRNOS or error.filename is not None:
+            _exit_unexpected(console, error)
         # files name themselves; what has no name is where our output was sent to
-        _let_stdout_go()
+        _discard_stdout()
         found = f"could not be written: {error.strerror}"
         cure = "free some disk space, or send the output elsewhere"
-        _print(console, (Problem("standard output", found, cure),))
+        _print_problems(console, (Problem("standard output", found, cure),))
         sys.exit(OutputError.exit_code)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback for people
-        _unexpected(console, error)
+        _exit_unexpected(console, error)
     finally:
         console.close()
 
 
-def _let_stdout_go() -> None:
+def _discard_stdout() -> None:
     """Nothing is left to be written when Python ends, where it would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _print(console: Voice, problems: tuple[Problem, ...]) -> None:
-    for problem in problems[:SHOWN]:
+def _print_problems(console: ConsoleListener, problems: tuple[Problem, ...]) -> None:
+    for problem in problems[:MAX_PROBLEMS_SHOWN]:
         where = f"{problem.where}: " if problem.where else ""
         console.err.print(Text.assemble(("error: ", "red"), (where, "bold"), problem.found))
         if problem.cure:
             console.err.print(Text(f"       {problem.cure}", style="cyan"))
-    if len(problems) > SHOWN:
-        console.err.print(f"… and {len(problems) - SHOWN:,} more problems")
+    if len(problems) > MAX_PROBLEMS_SHOWN:
+        console.err.print(f"… and {len(problems) - MAX_PROBLEMS_SHOWN:,} more problems")
 
 
-def _unexpected(console: Voice, error: Exception) -> NoReturn:
+def _exit_unexpected(console: ConsoleListener, error: Exception) -> NoReturn:
     console.close()
     if console.verbose:
         console.err.print(Text("".join(traceback.format_exception(error))))
@@ -88,11 +88,11 @@ def _unexpected(console: Voice, error: Exception) -> NoReturn:
         console.err.print(
             "       this is a fault of the program; run again with -v and report what it prints"
         )
-    sys.exit(UNEXPECTED)
+    sys.exit(EXIT_UNEXPECTED)
 
 
 @contextmanager
-def stoppable(console: Voice) -> Iterator[Callable[[], bool]]:
+def stop_on_signal(console: ConsoleListener) -> Iterator[Callable[[], bool]]:
     """Ctrl-C or SIGTERM inside the block asks for an orderly stop; a second one stops at once.
 
     Yields the function that says whether a stop was asked for.
@@ -105,7 +105,9 @@ def stoppable(console: Voice) -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
         name = signal.Signals(number).name
-        console.warn(f"{name}: finishing with the best weights so far; once more to stop at once")
+        console.warning(
+            f"{name}: finishing with the best weights so far; once more to stop at once"
+        )
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import gc
 
-_put_off = False
+_gc_deferred = False
 
 
-def search_later() -> None:
+def defer_gc() -> None:
     """Nothing is searched until `imported` is called: for a process that runs one command."""
-    global _put_off
-    _put_off = gc.isenabled()
+    global _gc_deferred
+    _gc_deferred = gc.isenabled()
     gc.disable()
 
 
-def imported() -> None:
+def resume_gc() -> None:
     """From now on what is new is searched; nothing changes where the search was not put off."""
-    global _put_off
-    if _put_off:
+    global _gc_deferred
+    if _gc_deferred:
         gc.freeze()
         gc.enable()
-    _put_off = False
+    _gc_deferred = False

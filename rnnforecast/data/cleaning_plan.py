@@ -17,17 +17,17 @@ from pydantic import TypeAdapter
 
 from rnnforecast.data.cleaning import outliers as outliers_of
 from rnnforecast.data.cleaning import transforms as transform_of
-from rnnforecast.data.cleaning.imputation import Filled
-from rnnforecast.data.cleaning.imputation_plan import Estimate, FillPlan, per_target
+from rnnforecast.data.cleaning.imputation import FilledValues
+from rnnforecast.data.cleaning.imputation_plan import ImputationPlan, RnnImputerFunction, per_target
 from rnnforecast.data.cleaning.outliers import Outliers
 from rnnforecast.data.cleaning.transforms import Bounds, Transform
 from rnnforecast.data.features import features as features_of
-from rnnforecast.data.features.features import FeaturePlan, Features
-from rnnforecast.data.io.read_options import Reading
-from rnnforecast.data.io.table import Table, read
-from rnnforecast.data.panel.changes import Changes
+from rnnforecast.data.features.features import FeaturePlan, FeatureTables
+from rnnforecast.data.io.read_options import ReadOptions
+from rnnforecast.data.io.table import Table, read_files
+from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.regularize import Rules, regularize
+from rnnforecast.data.panel.regularize import PanelRules, regularize
 from rnnforecast.types import Bools, Floats, Ints
 
 
@@ -35,8 +35,8 @@ from rnnforecast.types import Bools, Floats, Ints
 class OutlierRules:
     """How outliers are found and what becomes of them, see `outliers`."""
 
-    method: outliers_of.Method = "none"
-    action: outliers_of.Action = "missing"
+    method: outliers_of.OutlierMethod = "none"
+    action: outliers_of.OutlierAction = "missing"
     threshold: float | None = None
 
 
@@ -44,12 +44,12 @@ class OutlierRules:
 class CleaningPlan:
     """Every decision between the file and what the network reads."""
 
-    reading: Reading
-    rules: Rules = field(default_factory=Rules)
+    read_options: ReadOptions
+    rules: PanelRules = field(default_factory=PanelRules)
     outliers: OutlierRules = field(default_factory=OutlierRules)
-    filling: FillPlan = field(default_factory=FillPlan)
+    imputation: ImputationPlan = field(default_factory=ImputationPlan)
     features: FeaturePlan = field(default_factory=FeaturePlan)
-    methods: Mapping[str, str] | str = "none"
+    transform_methods: Mapping[str, str] | str = "none"
     """The transform of the targets, as the spec names it."""
     season: int = 1
     transform: Transform = field(default_factory=lambda: Transform((), ()))
@@ -59,13 +59,13 @@ class CleaningPlan:
         """Plain values, as `from_json` reads them beside `arrays`."""
         stored = asdict(self)
         return stored | {
-            "filling": self.filling.to_json(),
+            "imputation": self.imputation.to_json(),
             "features": self.features.to_json(),
         }
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What is too large for plain values."""
-        parts = {"filling": self.filling.arrays(), "features": self.features.arrays()}
+        parts = {"imputation": self.imputation.arrays(), "features": self.features.arrays()}
         return {
             f"{part}.{name}": array for part, held in parts.items() for name, array in held.items()
         }
@@ -84,79 +84,79 @@ class CleaningPlan:
             }
 
         plain = {
-            "reading": TypeAdapter(Reading).validate_python(stored["reading"]),
-            "rules": TypeAdapter(Rules).validate_python(stored["rules"]),
+            "read_options": TypeAdapter(ReadOptions).validate_python(stored["read_options"]),
+            "rules": TypeAdapter(PanelRules).validate_python(stored["rules"]),
             "outliers": TypeAdapter(OutlierRules).validate_python(stored["outliers"]),
             "transform": Transform.from_json(stored["transform"]),
             "bounds": Bounds.from_json(stored["bounds"]),
-            "filling": FillPlan.from_json(stored["filling"], part("filling")),
+            "imputation": ImputationPlan.from_json(stored["imputation"], part("imputation")),
             "features": FeaturePlan.from_json(stored["features"], part("features")),
         }
         return cls(**{**stored, **plain})
 
 
 @dataclass(frozen=True)
-class Laid:
+class AlignedData:
     """A table on its calendar, in original units."""
 
     table: Table
     """What it says of its columns; the rows are in the panel."""
     panel: Panel
-    changes: Changes
+    changes: CleaningChanges
 
 
 @dataclass(frozen=True)
-class Treated:
+class TransformedTargets:
     """The targets of a panel on the way to the network; `[N, C]` each."""
 
     values: Floats
     """Without outliers and transformed; NaN if missing."""
-    counted: Bools
+    target_mask: Bools
     """The values that are learnt from."""
     outliers: Outliers
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class CleanedData:
     """All that the network and the scores need of the data."""
 
     panel: Panel
     """Targets in original units, as they were observed: what scores compare with."""
     values: Floats
     """[N, C] as the network is to forecast them: without outliers, transformed; NaN if missing."""
-    counted: Bools
+    target_mask: Bools
     """[N, C] the values that are learnt from."""
-    filled: Filled
+    filled: FilledValues
     """`values` without gaps."""
-    features: Features
-    changes: Changes
+    features: FeatureTables
+    changes: CleaningChanges
     outliers: Outliers
-    outside: Ints
+    outside_domain_count: Ints
     """[C] values that the transform has no place for; taken as missing."""
 
 
 def read_table(plan: CleaningPlan, source: Sequence[str]) -> Table:
     """The table that `source` (files, folders, patterns, or ``-``) holds, not yet cleaned."""
-    return read(list(source), **plan.reading.arguments())
+    return read_files(list(source), **plan.read_options.to_kwargs())
 
 
-def lay(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> Laid:
+def align_table(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> AlignedData:
     """The panel that the plan's rules make of `table`.
 
     With `skip_faulty` a series that the plan cannot repair is left out by name
     (`changes.skipped`) and the others go on. DataError where nothing is left.
     """
     panel, changes = regularize(table, plan.rules, skip_invalid_series=skip_faulty)
-    return Laid(table.without_rows(), panel, changes)
+    return AlignedData(table.without_rows(), panel, changes)
 
 
-def learn(
+def fit_cleaning_plan(
     plan: CleaningPlan,
-    aligned: Laid,
+    aligned: AlignedData,
     *,
     season: int,
     train_end: Ints,
-) -> tuple[CleaningPlan, Treated]:
+) -> tuple[CleaningPlan, TransformedTargets]:
     """Settles what is still open in `plan`; `finish` then cleans with it.
 
     Scales, powers, vocabularies and imputers are learnt from the steps before `train_end [S]`
@@ -164,53 +164,55 @@ def learn(
     imputer are left to others. DataError where the data do not fit what is asked for.
     """
     table, panel = aligned.table, aligned.panel
-    told = before(panel, train_end)  # [N]
-    known = panel.observed & told[:, None]
-    names = panel.targets_names
-    methods = per_target(plan.methods, names, "clean.transform", "none")
+    told = build_train_mask(panel, train_end)  # [N]
+    known = panel.observed_mask & told[:, None]
+    names = panel.target_names
+    methods = per_target(plan.transform_methods, names, "clean.transform", "none")
     elementwise = ["none" if m.endswith("difference") else m for m in methods]
-    transform = transform_of.learn(panel.targets, known, elementwise, names=names)  # type: ignore[arg-type]
-    filling = replace(plan.filling, season=season).for_targets(names)
+    transform = transform_of.fit_target_transform(panel.targets, known, elementwise, names=names)  # type: ignore[arg-type]
+    filling = replace(plan.imputation, season=season).for_targets(names)
     plan = replace(
         plan,
-        reading=plan.reading.settled(table),
+        read_options=plan.read_options.resolve(table),
         rules=replace(plan.rules, frequency=panel.frequency.alias),
         season=season,
         transform=transform,
-        bounds=transform_of.learn_bounds(panel.targets, known),
-        filling=filling.on_scale(transform, names),
+        bounds=transform_of.fit_bounds(panel.targets, known),
+        imputation=filling.to_transformed_scale(transform, names),
     )
-    treated = treat(plan, panel)
-    filling = plan.filling.learn(treated.values, treated.counted, panel, told)
-    features = features_of.learn(plan.features, table, panel, told)
-    return replace(plan, filling=filling, features=features), treated
+    treated = transform_targets(plan, panel)
+    filling = plan.imputation.fit(treated.values, treated.target_mask, panel, told)
+    features = features_of.fit_features(plan.features, table, panel, told)
+    return replace(plan, imputation=filling, features=features), treated
 
 
-def treat(plan: CleaningPlan, panel: Panel) -> Treated:
+def transform_targets(plan: CleaningPlan, panel: Panel) -> TransformedTargets:
     """The targets of a panel as a settled plan has them learnt, gaps and all."""
     rules = plan.outliers
-    found = outliers_of.find(
+    found = outliers_of.find_outliers(
         panel.targets,
-        panel.observed,
+        panel.observed_mask,
         panel.offsets,
         method=rules.method,
         threshold=rules.threshold,
         season=plan.season,
     )
-    values, observed = outliers_of.treat(panel.targets, panel.observed, found, rules.action)
+    values, observed = outliers_of.apply_outlier_action(
+        panel.targets, panel.observed_mask, found, rules.action
+    )
     values = plan.transform.apply(values)
-    return Treated(values, observed & ~np.isnan(values), found)
+    return TransformedTargets(values, observed & ~np.isnan(values), found)
 
 
-def finish(
+def build_inputs(
     plan: CleaningPlan,
-    aligned: Laid,
-    transformed: Treated,
+    aligned: AlignedData,
+    transformed: TransformedTargets,
     *,
     horizon: int,
-    rnn_imputer: Estimate | None = None,
+    rnn_imputer: RnnImputerFunction | None = None,
     required_steps: int = 0,
-) -> Cleaned:
+) -> CleanedData:
     """What a settled plan makes of a table that is laid and treated, with covariates for `horizon`
     steps ahead. `estimate` is the imputer of `missing: rnn`.
 
@@ -218,22 +220,29 @@ def finish(
     for it.
     """
     panel = aligned.panel
-    return Cleaned(
+    return CleanedData(
         panel=panel,
         values=transformed.values,
-        counted=transformed.counted,
-        filled=plan.filling.apply(transformed.values, transformed.counted, panel, rnn_imputer),
-        features=features_of.build(
-            plan.features, aligned.table, panel, horizon=horizon, season=plan.season, required_steps=required_steps
+        target_mask=transformed.target_mask,
+        filled=plan.imputation.apply(
+            transformed.values, transformed.target_mask, panel, rnn_imputer
+        ),
+        features=features_of.build_features(
+            plan.features,
+            aligned.table,
+            panel,
+            horizon=horizon,
+            season=plan.season,
+            required_steps=required_steps,
         ),
         changes=aligned.changes,
         outliers=transformed.outliers,
-        outside=plan.transform.outside(panel.targets),
+        outside_domain_count=plan.transform.count_outside_domain(panel.targets),
     )
 
 
-def before(panel: Panel, train_end: Ints) -> Bools:
+def build_train_mask(panel: Panel, train_end: Ints) -> Bools:
     """[N] the rows before `train_end [S]`; all where there would be none."""
     step = np.arange(len(panel.targets)) - np.repeat(panel.offsets[:-1], panel.lengths)
     told = step < np.repeat(train_end, panel.lengths)
-    return told if (panel.observed & told[:, None]).any() else np.ones_like(told)
+    return told if (panel.observed_mask & told[:, None]).any() else np.ones_like(told)

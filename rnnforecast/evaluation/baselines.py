@@ -18,7 +18,7 @@ from rnnforecast.evaluation.metrics import (
 from rnnforecast.types import Floats, Ints
 
 
-def naive_name(season: int) -> str:
+def baseline_name(season: int) -> str:
     """What `seasonal_naive` is called: without a season it repeats the last value."""
     return "seasonal naive" if season > 1 else "naive"
 

@@ -23,10 +23,10 @@ import numpy.typing as npt
 
 from rnnforecast.types import Floats
 
-HALF_TRUSTED = 100
+SHRINKAGE_WINDOWS = 100
 """With so many windows apart, what they say and no change at all count alike."""
 
-MOST = 2.0
+MAX_INTERVAL_SCALING = 2.0
 """Intervals are made at most so many times as wide, or as narrow."""
 
 
@@ -51,25 +51,25 @@ def residual_quantiles(errors: Floats, levels: Sequence[float]) -> Floats:
     inner, outer = np.floor(rank), np.ceil(rank)
     low = np.where(level > 0.5, outer, inner)
     high = np.where(level < 0.5, inner, outer)  # differs from `low` at the median only
-    return 0.5 * (_ranked(ordered, low, count) + _ranked(ordered, high, count))
+    return 0.5 * (_value_at_rank(ordered, low, count) + _value_at_rank(ordered, high, count))
 
 
-def _ranked(ordered: Floats, rank: Floats, count: npt.NDArray[np.int64]) -> Floats:
+def _value_at_rank(ordered: Floats, rank: Floats, count: npt.NDArray[np.int64]) -> Floats:
     """The error of each rank (1 for the smallest), `[H, Q]`, the nearest one beyond the ends."""
     index = np.clip(rank, 1, np.maximum(count, 1)).astype(np.int64) - 1
     return np.take_along_axis(np.moveaxis(ordered, 0, -1), index, axis=-1)
 
 
 @dataclass(frozen=True)
-class Widening:
+class IntervalScaling:
     """What the distances from the median are multiplied with, of the quantiles on either side."""
 
     below: float = 1.0
     above: float = 1.0
 
-    def of(self, quantiles: Floats, levels: Sequence[float]) -> Floats:
+    def apply(self, quantiles: Floats, levels: Sequence[float]) -> Floats:
         """`quantiles [..., Q]` at the Q `levels`, 0.5 among them, wider or narrower."""
-        if self == AS_IT_IS:
+        if self == IDENTITY_SCALING:
             return quantiles  # to the last bit
         level = np.asarray(levels)
         factor = np.where(level < 0.5, self.below, np.where(level > 0.5, self.above, 1.0))
@@ -77,10 +77,12 @@ class Widening:
         return np.asarray(median + factor * (quantiles - median))
 
 
-AS_IT_IS = Widening()
+IDENTITY_SCALING = IntervalScaling()
 
 
-def widening(actual: Floats, quantiles: Floats, levels: Sequence[float], independent_windows: int) -> Widening:
+def fit_interval_scaling(
+    actual: Floats, quantiles: Floats, levels: Sequence[float], independent_windows: int
+) -> IntervalScaling:
     """What it takes for as many values to lie beyond the quantiles as they say: on average over the
     levels of a side.
 
@@ -98,7 +100,7 @@ def widening(actual: Floats, quantiles: Floats, levels: Sequence[float], indepen
     known = ~np.isnan(actual) & np.isfinite(quantiles).all(-1)
     median = quantiles[known][:, level == 0.5]  # [N, 1]
     error = actual[known][:, None] - median
-    trust = independent_windows / (independent_windows + HALF_TRUSTED)
+    trust = independent_windows / (independent_windows + SHRINKAGE_WINDOWS)
 
     def factor(side: npt.NDArray[np.bool_]) -> float:
         distance = quantiles[known][:, side] - median
@@ -109,6 +111,6 @@ def widening(actual: Floats, quantiles: Floats, levels: Sequence[float], indepen
         with np.errstate(over="ignore"):
             ratio = np.broadcast_to(error, distance.shape)[wide] / distance[wide]
         found = np.quantile(ratio, 1 - beyond, method="higher")
-        return float(np.clip(found, 1 / MOST, MOST) ** trust)
+        return float(np.clip(found, 1 / MAX_INTERVAL_SCALING, MAX_INTERVAL_SCALING) ** trust)
 
-    return Widening(factor(level < 0.5), factor(level > 0.5))
+    return IntervalScaling(factor(level < 0.5), factor(level > 0.5))

@@ -13,18 +13,18 @@ import numpy as np
 
 from rnnforecast.types import Floats
 
-PICKS = 30
+SELECTION_ROUNDS = 30
 """Weights are multiples of one part in so many."""
 
 
 @dataclass(frozen=True)
-class Combination:
+class ForecastCombiner:
     """How M forecasts become one: their median, mean or, with `weights [M]`, weighted mean."""
 
     method: str = "median"
     weights: tuple[float, ...] = ()
 
-    def of(self, forecasts: Floats) -> Floats:
+    def combine(self, forecasts: Floats) -> Floats:
         """`[M, ...]` → `[...]`; one forecast stays as it is to the last bit."""
         if len(forecasts) == 1:
             return np.asarray(forecasts[0])
@@ -36,7 +36,9 @@ class Combination:
         return np.asarray(middle(forecasts, axis=0))
 
 
-def weigh(forecasts: Floats, actual: Floats, scale: Floats, levels: Sequence[float]) -> Floats:
+def fit_ensemble_weights(
+    forecasts: Floats, actual: Floats, scale: Floats, levels: Sequence[float]
+) -> Floats:
     """Weights `[M]`, adding up to 1, under which the mean forecast has the smallest pinball loss.
 
     Members are picked one by one, again and again, each time the one that helps the most; a
@@ -60,9 +62,9 @@ def weigh(forecasts: Floats, actual: Floats, scale: Floats, levels: Sequence[flo
         share = np.where(known, pinball / np.where(scale > 0, scale, 1.0)[:, None], 0.0)
         return float(share.sum())
 
-    for count in range(1, PICKS + 1):
+    for count in range(1, SELECTION_ROUNDS + 1):
         losses = [loss((total + member) / count) for member in forecasts]
         best = int(np.argmin(losses))
         total = total + forecasts[best]
         picked[best] += 1
-    return np.asarray(picked / PICKS)
+    return np.asarray(picked / SELECTION_ROUNDS)

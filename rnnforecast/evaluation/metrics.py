@@ -37,13 +37,13 @@ def mase(actual: Floats, forecast: Floats, scale: Floats) -> float:
 
 def mae(actual: Floats, forecast: Floats) -> float:
     """Mean absolute error, in original units."""
-    error = _mean(np.abs(actual - forecast), actual, axis=(0, 1))  # [C]
+    error = _mean_observed(np.abs(actual - forecast), actual, axis=(0, 1))  # [C]
     return _mean_of_defined(error, actual, forecast)
 
 
 def rmse(actual: Floats, forecast: Floats) -> float:
     """Root of the mean squared error, in original units."""
-    error = np.sqrt(_mean(np.square(actual - forecast), actual, axis=(0, 1)))  # [C]
+    error = np.sqrt(_mean_observed(np.square(actual - forecast), actual, axis=(0, 1)))  # [C]
     return _mean_of_defined(error, actual, forecast)
 
 
@@ -56,30 +56,30 @@ def weighted_quantile_loss(actual: Floats, quantiles: Floats, levels: Sequence[f
     error = actual[..., None] - quantiles  # [S, H, C, Q]
     level = np.asarray(levels, dtype=np.float64)
     pinball = np.maximum(level * error, (level - 1.0) * error).mean(axis=-1)  # [S, H, C]
-    size = _mean(np.abs(actual), actual, axis=(0, 1))  # [C]
-    loss = 2.0 * _mean(pinball, actual, axis=(0, 1)) / np.where(size > 0, size, np.nan)
+    size = _mean_observed(np.abs(actual), actual, axis=(0, 1))  # [C]
+    loss = 2.0 * _mean_observed(pinball, actual, axis=(0, 1)) / np.where(size > 0, size, np.nan)
     return _mean_of_defined(loss, actual, quantiles.sum(axis=-1))
 
 
 def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:
     """Share of the observed values from `lower` to `upper`, both included; all `[S, H, C]`."""
     inside = ((actual >= lower) & (actual <= upper)).astype(np.float64)
-    return _mean_of_defined(_mean(inside, actual, axis=(0, 1)), actual, lower + upper)
+    return _mean_of_defined(_mean_observed(inside, actual, axis=(0, 1)), actual, lower + upper)
 
 
 def smape_by_series(actual: Floats, forecast: Floats) -> Floats:
     """The sMAPE of each series, `[S, C]` in percent; NaN where nothing was observed."""
     size = np.abs(actual) + np.abs(forecast)
     ratio = np.abs(actual - forecast) / np.where(size == 0, 1.0, size)
-    return 200.0 * _mean(ratio, actual, axis=1)
+    return 200.0 * _mean_observed(ratio, actual, axis=1)
 
 
 def mase_by_series(actual: Floats, forecast: Floats, scale: Floats) -> Floats:
     """The MASE of each series, `[S, C]`; NaN where nothing was observed or there is no scale."""
-    return _mean(np.abs(actual - forecast), actual, axis=1) / scale
+    return _mean_observed(np.abs(actual - forecast), actual, axis=1) / scale
 
 
-def table(
+def compute_metrics(
     actual: Floats,
     forecast: Floats,
     *,
@@ -99,7 +99,7 @@ def table(
     }
     if quantiles is not None:
         measures["wql"] = weighted_quantile_loss(actual, quantiles, levels)
-        for low, high in _pairs(levels):
+        for low, high in _symmetric_level_pairs(levels):
             name = f"coverage_{100 * (levels[high] - levels[low]):.4g}"
             measures[name] = coverage(actual, quantiles[..., low], quantiles[..., high])
     return measures
@@ -150,7 +150,7 @@ def check_ends(offsets: Ints, ends: Ints) -> None:
         raise ValueError("`ends` are flat rows, each from the start to the end of its own series")
 
 
-def _mean(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -> Floats:
+def _mean_observed(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -> Floats:
     """Mean of `error` over the cells with an observed `actual`; NaN where there are none."""
     seen = ~np.isnan(actual)
     count = seen.sum(axis=axis)
@@ -165,7 +165,7 @@ def _mean_of_defined(measure: Floats, actual: Floats, forecast: Floats) -> float
     return float("nan") if incomplete or not defined.size else float(defined.mean())
 
 
-def _pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
+def _symmetric_level_pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
     """Where the levels q < 1/2 and 1 - q stand, for those that have both; widest first."""
     return [
         (low, high)

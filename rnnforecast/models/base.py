@@ -24,21 +24,21 @@ class Noise:
     """Share of the recurrent inputs set to zero, the same ones at all steps of a window."""
     zoneout: float = 0.0
     """Share of the units that keep their old value, anew at each step."""
-    learnt_start: bool = False
+    learned_initial_state: bool = False
     """Whether the state before the first step is learnt; else it is zero."""
 
 
 NO_NOISE = Noise()
 
 
-class Layer(Protocol):
+class RecurrentLayer(Protocol):
     """The call every layer answers. It may also have `gates`, called alike, for those who look into
     it: by name, `[B, G, K]` each, from 0, closed, to 1, open."""
 
-    parts: int
+    n_state_tensors: int
     """The number of tensors in its state."""
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """The weights that the state is multiplied with, `[n * K, K]` each, if there are any."""
         ...
 
@@ -53,7 +53,7 @@ class Layer(Protocol):
         ...
 
 
-class BackboneFile(Protocol):
+class BackboneModule(Protocol):
     """What a file in `backbones/` defines: traits, frozen options and a builder.
 
     `TRAITS`, a literal tuple, says what the layer can do:
@@ -68,7 +68,9 @@ class BackboneFile(Protocol):
     TRAITS: tuple[str, ...]
     Options: type[Any]
 
-    def build(self, hidden_size: int, options: Any, *, depth: int, noise: Noise, gap_size: int) -> nn.Module:
+    def build(
+        self, hidden_size: int, options: Any, *, depth: int, noise: Noise, gap_size: int
+    ) -> nn.Module:
         """A fresh layer of `width` K, the `depth`-th from below (0-based).
 
         `gaps` is D, the number of gaps a segment has.

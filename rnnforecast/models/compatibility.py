@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-COUNTS = ("negative_binomial", "poisson", "tweedie")
+NON_NEGATIVE_LOSSES = ("negative_binomial", "poisson", "tweedie")
 """Losses of counts and amounts: never below zero, and not to be read as logs."""
 
-MEANS = ("mse", "rmse")
+MEAN_LOSSES = ("mse", "rmse")
 """Losses whose forecast is the mean."""
 
-POSITIVE = (*COUNTS, "log_normal")
+POSITIVE_LOSSES = (*NON_NEGATIVE_LOSSES, "log_normal")
 LOSS_OPTIONS = {"tweedie": ("power",), "mixture": ("components",)}
 """Options of the losses that have any."""
 
-LOGS = ("log_mean", "exponential_smoothing")
+LOG_NORMALIZERS = ("log_mean", "exponential_smoothing")
 """Normalisations that read values as logs."""
 
-SPREAD = ("standard", "robust", "last")
+SPREAD_NORMALIZERS = ("standard", "robust", "last")
 """Normalisations that divide a window by how much its values differ."""
 
-RATIOS = ("mean", "none")
+RATIO_NORMALIZERS = ("mean", "none")
 """Normalisations that leave ratios to the level, or the values."""
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModelChoices:
     """The parts that were chosen; None for what is not settled yet."""
 
     backbone: str
@@ -38,25 +38,25 @@ class Choice:
     bidirectional: bool = False
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
-    learnt_start: bool = False
+    learned_initial_state: bool = False
     orthogonal: bool = False
-    truncate: int | None = None
+    tbptt_steps: int | None = None
     teacher_forcing: float = 1.0
-    joint: bool = False
+    joint_channels: bool = False
     loss_options: tuple[tuple[str, object], ...] = ()
-    difference: int = 0
-    first: str = "auto"
+    takes_differences: int = 0
+    base_forecast: str = "auto"
 
 
-def refusals(choices: Choice) -> Iterator[tuple[str, str, str]]:
+def incompatibilities(choices: ModelChoices) -> Iterator[tuple[str, str, str]]:
     """The key, what is wrong, and what to set instead, for each pair that does not go together."""
-    yield from _of_backbone(choices)
-    yield from _of_decoder(choices)
-    yield from _of_normalize(choices)
-    yield from _of_loss(choices)
+    yield from _backbone_problems(choices)
+    yield from _decoder_problems(choices)
+    yield from _normalizer_problems(choices)
+    yield from _loss_problems(choices)
 
 
-def _of_backbone(choices: Choice) -> Iterator[tuple[str, str, str]]:
+def _backbone_problems(choices: ModelChoices) -> Iterator[tuple[str, str, str]]:
     name = choices.backbone
     if choices.bidirectional and "bidirectional" not in choices.traits:
         why = f"'{name}' does not read backwards"
@@ -65,7 +65,7 @@ def _of_backbone(choices: Choice) -> Iterator[tuple[str, str, str]]:
         noise = {
             "recurrent_dropout": choices.recurrent_dropout,
             "zoneout": choices.zoneout,
-            "initial_state": choices.learnt_start,
+            "initial_state": choices.learned_initial_state,
         }
         for key in (key for key, value in noise.items() if value):
             why = f"'{name}' does not step from state to state, so there is nothing to act on"
@@ -73,10 +73,10 @@ def _of_backbone(choices: Choice) -> Iterator[tuple[str, str, str]]:
             yield f"model.{key}", why, f"set it to {cure}, or model.backbone to gru or lstm"
         if choices.orthogonal:
             why = f"'{name}' has no recurrent weights"
-            yield "model.orthogonal", why, "set it to false"
+            yield "model.orthogonal_init", why, "set it to false"
 
 
-def _of_decoder(choices: Choice) -> Iterator[tuple[str, str, str]]:
+def _decoder_problems(choices: ModelChoices) -> Iterator[tuple[str, str, str]]:
     decoder = choices.decoder
     if choices.bidirectional and decoder in ("parallel", "recursive"):
         why = f"'{decoder}' goes on with the network's state, and one that reads backwards has none"
@@ -84,9 +84,9 @@ def _of_decoder(choices: Choice) -> Iterator[tuple[str, str, str]]:
     if choices.bidirectional and decoder == "forking":
         why = "'forking' asks for forecasts inside the lookback, which the network would know of"
         yield "model.decoder", why, "set it to direct, or model.bidirectional to false"
-    if choices.bidirectional and choices.truncate:
+    if choices.bidirectional and choices.tbptt_steps:
         why = "a lookback that is read both ways cannot be cut"
-        yield "training.truncate", why, "set it to null, or model.bidirectional to false"
+        yield "training.tbptt_steps", why, "set it to null, or model.bidirectional to false"
     if (
         decoder is not None
         and decoder not in ("recursive", "seq2seq")
@@ -96,25 +96,31 @@ def _of_decoder(choices: Choice) -> Iterator[tuple[str, str, str]]:
         yield "model.teacher_forcing", why, "set it to 1, or model.decoder to recursive or seq2seq"
 
 
-def _of_normalize(choices: Choice) -> Iterator[tuple[str, str, str]]:
+def _normalizer_problems(choices: ModelChoices) -> Iterator[tuple[str, str, str]]:
     normalize, loss = choices.normalize, choices.loss
-    if choices.difference and normalize in ("log_mean", "mean", "exponential_smoothing"):
+    if choices.takes_differences and normalize in ("log_mean", "mean", "exponential_smoothing"):
         why = f"'{normalize}' needs values of one sign, and clean.transform makes differences"
         yield "model.normalize", why, "set it to standard, robust or auto"
-    if choices.difference and loss in POSITIVE:
+    if choices.takes_differences and loss in POSITIVE_LOSSES:
         why = f"'{loss}' needs values of at least 0, and clean.transform makes differences"
         yield "training.loss", why, "set it to quantile, normal or student_t"
-    if loss in COUNTS and normalize not in (*RATIOS, None):
+    if loss in NON_NEGATIVE_LOSSES and normalize not in (*RATIO_NORMALIZERS, None):
         why = f"'{normalize}' does not go with '{loss}', whose values are not below zero nor logs"
         yield "model.normalize", why, "set it to mean, none or auto"
-    if loss == "log_normal" and normalize not in (*RATIOS, "log_mean", None):
+    if loss == "log_normal" and normalize not in (*RATIO_NORMALIZERS, "log_mean", None):
         why = f"'log_normal' needs ratios to the level, which '{normalize}' does not leave"
         yield "model.normalize", why, "set it to mean, log_mean, none or auto"
-    if choices.first == "theta" and (choices.difference or normalize == "exponential_smoothing"):
-        what = "differences" if choices.difference else "values whose level and season are taken out"
+    if choices.base_forecast == "theta" and (
+        choices.takes_differences or normalize == "exponential_smoothing"
+    ):
+        what = (
+            "differences"
+            if choices.takes_differences
+            else "values whose level and season are taken out"
+        )
         why = f"'theta' forecasts values, and the network reads {what}"
-        yield "model.first_forecast", why, "set it to linear or auto"
-    if normalize == "exponential_smoothing" and choices.joint:
+        yield "model.base_forecast", why, "set it to linear or auto"
+    if normalize == "exponential_smoothing" and choices.joint_channels:
         why = "the smoothing is of each target on its own"
         yield "model.channels", why, "set it to independent, or model.normalize to auto"
     if normalize == "exponential_smoothing" and choices.decoder == "forking":
@@ -122,7 +128,7 @@ def _of_normalize(choices: Choice) -> Iterator[tuple[str, str, str]]:
         yield "model.decoder", why, "set it to direct, or model.normalize to auto"
 
 
-def _of_loss(choices: Choice) -> Iterator[tuple[str, str, str]]:
+def _loss_problems(choices: ModelChoices) -> Iterator[tuple[str, str, str]]:
     known = LOSS_OPTIONS.get(choices.loss, ())
     for key, value in choices.loss_options:
         place = f"training.loss_options.{key}"

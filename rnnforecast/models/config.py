@@ -7,27 +7,27 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.covariates import Sizes
-from rnnforecast.models.layers.stack import Plan
+from rnnforecast.models.layers.covariates import CovariateSizes
+from rnnforecast.models.layers.stack import BackboneConfig
 
-NOTHING = Sizes()
+NO_COVARIATES = CovariateSizes()
 
 
 @dataclass(frozen=True)
-class Architecture:
+class ForecasterConfig:
     """Plain values, stored with the run."""
 
     lookback: int
     horizon: int
-    segment: int
+    patch_length: int
     season: int
-    recurrent: Plan
+    backbone: BackboneConfig
     """The backbone."""
     hidden_size: int
     dropout: float
     decoder: str
     normalize: str
-    first: str
+    base_forecast: str
     """The first forecast: `linear`, `theta` or `none`."""
     loss: str
     levels: tuple[float, ...]
@@ -36,39 +36,39 @@ class Architecture:
     attention: str = "additive"
     teacher_forcing: float = 1.0
     """The share of true values a fed-back decoder is still taught with at the end of training."""
-    truncate: int | None = None
+    tbptt_steps: int | None = None
     """Segments that gradients reach back."""
     channels: int = 1
     """Targets that are read and forecast together."""
-    difference: int = 0
+    difference_lag: int = 0
     """The net reads and forecasts changes from so many steps before; 0: the values themselves."""
-    covariates: Sizes = NOTHING
-    items: int = 0
+    covariates: CovariateSizes = NO_COVARIATES
+    n_items: int = 0
     """Series (or targets of series) whose smoothing is learnt, where it is."""
-    seasons: tuple[int, ...] = ()
+    smoothing_seasons: tuple[int, ...] = ()
     """The seasons of that smoothing."""
 
     @property
-    def steps_read(self) -> int:
+    def input_length(self) -> int:
         """How many past steps a window needs: the lookback, and what is taken from its first."""
-        return self.lookback + self.difference
+        return self.lookback + self.difference_lag
 
     def to_json(self) -> dict[str, object]:
         """Plain values, as `from_json` reads them."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Architecture:
+    def from_json(cls, stored: Mapping[str, Any]) -> ForecasterConfig:
         """The architecture that `to_json` wrote."""
         sizes: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in stored["covariates"].items()
         }
-        recurrent = {**stored["recurrent"], "noise": Noise(**stored["recurrent"]["noise"])}
+        backbone = {**stored["backbone"], "noise": Noise(**stored["backbone"]["noise"])}
         plain = {
-            "recurrent": Plan(**recurrent),
+            "backbone": BackboneConfig(**backbone),
             "levels": tuple(stored["levels"]),
-            "seasons": tuple(stored["seasons"]),
-            "covariates": Sizes(**sizes),
+            "smoothing_seasons": tuple(stored["smoothing_seasons"]),
+            "covariates": CovariateSizes(**sizes),
         }
         return cls(**{**stored, **plain})

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-LIMIT = 16.0
+MAX_NORMALIZED_VALUE = 16.0
 """Normalised inputs are cut to this size: one wild value must not drown the others."""
 
-SHRINK = 2.0**-10
+DOWNSCALE = 2.0**-10
 """Values are this much smaller inside, so that sums and differences of huge ones stay finite."""
 
 
@@ -31,27 +31,27 @@ class Estimate:
     that nothing varies around the cell: the estimate is the guess itself.
     """
 
-    base: Tensor
+    baseline: Tensor
     scale: Tensor
     z: Tensor
 
-    def shrunk(self) -> Tensor:
+    def downscaled(self) -> Tensor:
         """The estimates in original units times `SHRINK`."""
         # rounded to single digits: those behind them depend on who shares the batch
-        return self.base + self.scale * self.z.float().to(self.scale.dtype)
+        return self.baseline + self.scale * self.z.float().to(self.scale.dtype)
 
-    def value(self) -> Tensor:
+    def values(self) -> Tensor:
         """The estimates in original units, finite."""
-        most = torch.finfo(self.base.dtype).max
-        return (self.shrunk() / SHRINK).clamp(-most, most)
+        most = torch.finfo(self.baseline.dtype).max
+        return (self.downscaled() / DOWNSCALE).clamp(-most, most)
 
     def error(self, truth: Tensor) -> Tensor:
         """Distance `[B]` of the estimate from `truth [B]` in units of `scale`; 0 where that is."""
-        wanted = _normalised(truth * SHRINK - self.base, self.scale)
+        wanted = _normalize(truth * DOWNSCALE - self.baseline, self.scale)
         return (wanted - self.z).abs() * (self.scale > 0)
 
 
-class Side(nn.Module):
+class DirectionalImputer(nn.Module):
     """Reads W rows towards a cell and estimates it from the last one observed.
 
     A GRU reads value, mask and distance to the last observation row by row. A linear map of the
@@ -60,9 +60,9 @@ class Side(nn.Module):
 
     def __init__(self, window_length: int, hidden_size: int) -> None:
         super().__init__()
-        self.net = nn.GRU(3, hidden_size, batch_first=True)
-        self.head = _silent(hidden_size)
-        self.window = _silent(window_length)
+        self.rnn = nn.GRU(3, hidden_size, batch_first=True)
+        self.output_layer = _zero_linear(hidden_size)
+        self.window_layer = _zero_linear(window_length)
 
     def forward(
         self, values: Tensor, observed_mask: Tensor, last_observed: Tensor, age: Tensor
@@ -78,32 +78,37 @@ class Side(nn.Module):
         width = values.shape[1]
         steps = torch.arange(width, device=values.device)
         last = torch.where(observed_mask, steps, -1).cummax(1).values  # [B, W]
-        level, spread = _level(values, observed_mask)
+        level, spread = _mean_and_deviation(values, observed_mask)
         carried = values.gather(1, last.clamp_min(0))
-        kind = self.head.weight.dtype
-        z = (_normalised(carried - level, spread) * (last >= 0)).to(kind)
+        kind = self.output_layer.weight.dtype
+        z = (_normalize(carried - level, spread) * (last >= 0)).to(kind)
         since = ((steps - last) / width).to(kind)
         mask = observed_mask.to(kind)
-        state = self.net(torch.stack([z * mask, mask, since], -1))[1][-1]  # [B, K]
+        state = self.rnn(torch.stack([z * mask, mask, since], -1))[1][-1]  # [B, K]
         found = last[:, -1] >= 0
         estimate = Estimate(
-            base=torch.where(found, carried[:, -1], last_observed),
+            baseline=torch.where(found, carried[:, -1], last_observed),
             scale=spread.squeeze(1),
-            z=(self.head(state) + self.window(z)).squeeze(1).clamp(-LIMIT, LIMIT),
+            z=(self.output_layer(state) + self.window_layer(z))
+            .squeeze(1)
+            .clamp(-MAX_NORMALIZED_VALUE, MAX_NORMALIZED_VALUE),
         )
         return estimate, state, torch.where(found, width - last[:, -1], age)
 
 
-class Imputer(nn.Module):
+class RnnImputer(nn.Module):
     """One missing cell and the W rows to either side of it → its value."""
 
     def __init__(self, window_length: int, hidden_size: int) -> None:
         """`width` is W in rows, `hidden_size` the states' size."""
         super().__init__()
-        self.width, self.hidden_size = window_length, hidden_size
-        self.before, self.after = Side(window_length, hidden_size), Side(window_length, hidden_size)
-        self.mix = nn.Linear(2 * hidden_size + 4, hidden_size)
-        self.head = _silent(hidden_size)
+        self.window_length, self.hidden_size = window_length, hidden_size
+        self.forward_imputer, self.backward_imputer = (
+            DirectionalImputer(window_length, hidden_size),
+            DirectionalImputer(window_length, hidden_size),
+        )
+        self.hidden_layer = nn.Linear(2 * hidden_size + 4, hidden_size)
+        self.output_layer = _zero_linear(hidden_size)
 
     def forward(
         self, values: Tensor, observed_mask: Tensor, last_observed: Tensor, age: Tensor
@@ -117,30 +122,40 @@ class Imputer(nn.Module):
             earlier: `[B]` the last observation before the window, 0 where there is none.
             age: `[B]` rows from that one to the cell, 0 where there is none.
         """
-        values, last_observed, width = values * SHRINK, last_observed * SHRINK, self.width
-        forward, ahead, near = self.before(values[:, :width], observed_mask[:, :width], last_observed, age)
+        values, last_observed, width = (
+            values * DOWNSCALE,
+            last_observed * DOWNSCALE,
+            self.window_length,
+        )
+        forward, ahead, near = self.forward_imputer(
+            values[:, :width], observed_mask[:, :width], last_observed, age
+        )
         behind = slice(width + 1, None)
         # nothing seen behind the cell: the line goes on as it came
-        backward, back, far = self.after(
-            values[:, behind].flip(1), observed_mask[:, behind].flip(1), forward.base, near
+        backward, back, far = self.backward_imputer(
+            values[:, behind].flip(1), observed_mask[:, behind].flip(1), forward.baseline, near
         )
         near, far = near.to(values.dtype), far.to(values.dtype)
         share = near / (near + far).clamp_min(1)
-        line = forward.base * (1 - share) + backward.base * share
+        line = forward.baseline * (1 - share) + backward.baseline * share
         scale = torch.maximum(forward.scale, backward.scale)
         hints = [
-            _normalised(forward.shrunk() - line, scale),
-            _normalised(backward.shrunk() - line, scale),
+            _normalize(forward.downscaled() - line, scale),
+            _normalize(backward.downscaled() - line, scale),
             (near / width).clamp_max(1.0),
             (far / width).clamp_max(1.0),
         ]
-        kind = self.head.weight.dtype
-        mixed = self.mix(torch.cat([ahead, back, torch.stack(hints, 1).to(kind)], 1))
-        z = self.head(nn.functional.gelu(mixed)).squeeze(1).clamp(-LIMIT, LIMIT)
+        kind = self.output_layer.weight.dtype
+        mixed = self.hidden_layer(torch.cat([ahead, back, torch.stack(hints, 1).to(kind)], 1))
+        z = (
+            self.output_layer(nn.functional.gelu(mixed))
+            .squeeze(1)
+            .clamp(-MAX_NORMALIZED_VALUE, MAX_NORMALIZED_VALUE)
+        )
         return forward, backward, Estimate(line, scale, z)
 
 
-def _silent(in_features: int) -> nn.Linear:
+def _zero_linear(in_features: int) -> nn.Linear:
     """A linear map to one number, which is 0 until it is trained."""
     layer = nn.Linear(in_features, 1)
     nn.init.zeros_(layer.weight)
@@ -148,7 +163,7 @@ def _silent(in_features: int) -> nn.Linear:
     return layer
 
 
-def _level(values: Tensor, observed_mask: Tensor) -> tuple[Tensor, Tensor]:
+def _mean_and_deviation(values: Tensor, observed_mask: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and mean absolute deviation of the seen values, `[B, 1]`; zeros where none is seen."""
     count = observed_mask.sum(1, keepdim=True).clamp_min(1)
     level = (values * observed_mask).sum(1, keepdim=True) / count
@@ -159,7 +174,7 @@ def _level(values: Tensor, observed_mask: Tensor) -> tuple[Tensor, Tensor]:
     return level, torch.where(spread > noise, spread, 0.0)
 
 
-def _normalised(distance: Tensor, scale: Tensor) -> Tensor:
+def _normalize(distance: Tensor, scale: Tensor) -> Tensor:
     """`distance / scale` within `LIMIT`; 0 where the scale is."""
     ratio = distance / torch.where(scale > 0, scale, 1.0)
-    return ratio.clamp(-LIMIT, LIMIT) * (scale > 0)
+    return ratio.clamp(-MAX_NORMALIZED_VALUE, MAX_NORMALIZED_VALUE) * (scale > 0)

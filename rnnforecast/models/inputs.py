@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-OF_STEPS = (
-    "values", "visible", "present", "elapsed", "past", "past_codes", "known", "known_codes",
-    "counted",
+STEP_FIELDS = (
+    "values", "value_mask", "input_mask", "elapsed", "past", "past_codes", "future", "future_codes",
+    "target_mask",
 )  # fmt: skip
 """What a history has for each of its steps."""
 
 
 @dataclass(frozen=True)
-class History:
+class ModelInputs:
     """B windows of L past steps, and what is known of the steps ahead; nothing else of them.
 
     Letters: C targets, P and F numbers that are known up to now and ahead, T steps ahead. What an
@@ -25,9 +25,9 @@ class History:
 
     values: Tensor
     """`[B, L, C]` original units, gaps filled."""
-    visible: Tensor
+    value_mask: Tensor
     """`[B, L, C]` bool: a value; else the net is told that it is missing."""
-    present: Tensor
+    input_mask: Tensor
     """`[B, L, C]` bool: the number may be read, if only as a stand-in for a missing one."""
     elapsed: Tensor | None = None
     """`[B, L, C]` steps since the last observation."""
@@ -35,9 +35,9 @@ class History:
     """`[B, L, P]` scaled."""
     past_codes: Tensor | None = None
     """`[B, L, Pc]` int64."""
-    known: Tensor | None = None
+    future: Tensor | None = None
     """`[B, L + T, F]` scaled."""
-    known_codes: Tensor | None = None
+    future_codes: Tensor | None = None
     """`[B, L + T, Fc]` int64."""
     static: Tensor | None = None
     """`[B, R]` scaled."""
@@ -47,7 +47,7 @@ class History:
     """`[B]` int64: which of the items of the training it is, their number for a new one."""
     phase: Tensor | None = None
     """`[B]` int64: the place of the first step on the calendar, in steps."""
-    counted: Tensor | None = None
+    target_mask: Tensor | None = None
     """`[B, L, C]` bool: what was observed, where the past is asked for too."""
 
     @property
@@ -55,7 +55,7 @@ class History:
         """L."""
         return self.values.shape[1]
 
-    def after(self, forecast: Tensor) -> History:
+    def append_forecast(self, forecast: Tensor) -> ModelInputs:
         """The windows moved on by the steps of `forecast [B, T, C]`, which become their history.
 
         What was known up to now only keeps its last value.
@@ -76,20 +76,20 @@ class History:
         return replace(
             self,
             values=append(self.values, forecast),
-            visible=append(self.visible, seen),
-            present=append(self.present, seen),
+            value_mask=append(self.value_mask, seen),
+            input_mask=append(self.input_mask, seen),
             elapsed=None
             if self.elapsed is None
             else append(self.elapsed, torch.zeros_like(forecast)),
             past=stretch(self.past),
             past_codes=stretch(self.past_codes),
-            known=ahead(self.known),
-            known_codes=ahead(self.known_codes),
+            future=ahead(self.future),
+            future_codes=ahead(self.future_codes),
             phase=None if self.phase is None else self.phase + moved,
-            counted=None,
+            target_mask=None,
         )
 
-    def ahead(self, value_mask: Tensor, begin: int) -> History:
+    def decoder_inputs(self, value_mask: Tensor, begin: int) -> ModelInputs:
         """The steps `begin .. begin + T` after the origin, of which `seen [B, T, C]` says what is
         known; for a net that is fed them. It holds no values."""
         moved = value_mask.shape[1]
@@ -109,27 +109,27 @@ class History:
         return replace(
             self,
             values=self.values[:, :0],
-            visible=value_mask,
-            present=value_mask,
+            value_mask=value_mask,
+            input_mask=value_mask,
             elapsed=elapsed,
             past=last(self.past),
             past_codes=last(self.past_codes),
-            known=cut(self.known),
-            known_codes=cut(self.known_codes),
-            counted=None,
+            future=cut(self.future),
+            future_codes=cut(self.future_codes),
+            target_mask=None,
         )
 
-    def last(self, count: int) -> History:
+    def last_steps(self, count: int) -> ModelInputs:
         """The last `steps` of the past alone."""
 
         def cut(old: Tensor | None) -> Tensor | None:
             return None if old is None else old[:, self.steps - count : self.steps]
 
-        cuts: dict[str, Any] = {name: cut(getattr(self, name)) for name in OF_STEPS}
+        cuts: dict[str, Any] = {name: cut(getattr(self, name)) for name in STEP_FIELDS}
         phase = None if self.phase is None else self.phase + self.steps - count
         return replace(self, **cuts, phase=phase)
 
-    def repeated(self, times: int) -> History:
+    def repeat_windows(self, times: int) -> ModelInputs:
         """Each window `times` times, one behind the other."""
         all_of: dict[str, Any] = {
             field.name: value.repeat_interleave(times, 0)
@@ -138,28 +138,35 @@ class History:
         }
         return replace(self, **all_of)
 
-    def differenced(self, lag: int) -> History:
+    def diff(self, lag: int) -> ModelInputs:
         """`y_t - y_{t - lag}` in place of the values, of all steps but the first `lag`."""
         later, earlier = slice(lag, None), slice(None, -lag)
 
         def cut(old: Tensor | None) -> Tensor | None:
             return None if old is None else old[:, lag:]
 
-        present = self.present[:, later] & self.present[:, earlier]
+        present = self.input_mask[:, later] & self.input_mask[:, earlier]
         change = self.values[:, later] - self.values[:, earlier]
         return replace(
             self,
             values=change * present,
-            visible=self.visible[:, later] & self.visible[:, earlier],
-            present=present,
+            value_mask=self.value_mask[:, later] & self.value_mask[:, earlier],
+            input_mask=present,
             **{
                 name: cut(getattr(self, name))
-                for name in ("elapsed", "past", "past_codes", "known", "known_codes", "counted")
+                for name in (
+                    "elapsed",
+                    "past",
+                    "past_codes",
+                    "future",
+                    "future_codes",
+                    "target_mask",
+                )
             },
             phase=None if self.phase is None else self.phase + lag,
         )
 
-    def base(self, lag: int, horizon: int) -> Tensor:
+    def difference_base(self, lag: int, horizon: int) -> Tensor:
         """`[B, H, C]` what differences of the future are taken from: the last `lag` values, again
         and again. They lie before the origin, however far ahead the step is."""
         repeats = -(-horizon // lag)

@@ -40,11 +40,11 @@ _CURES = {
     errno.EEXIST: "a part of the path is a file, not a folder; choose another path",
     errno.EISDIR: "the path is a folder; add a file name",
 }
-_ABANDONED_AFTER = 86_400.0  # seconds without a change and without a process of its number
+_STALE_AFTER_SECONDS = 86_400.0  # seconds without a change and without a process of its number
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """The file at `path` is complete and on disk after the block, or is what it was before.
 
     Yields the path to write to: an empty file in the same folder (missing folders are made). When
@@ -54,7 +54,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises OutputError where the system refuses (disk full, no permission, …).
     """
     path = Path(path)
-    with _told(path):
+    with _os_errors_as_output_error(path):
         if path.exists() and _is_stream(path):
             yield path
             return
@@ -62,22 +62,22 @@ def whole_file(path: Path) -> Iterator[Path]:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        partial = _beside(path, "partial")
+        _delete_stale_partials(path)
+        partial = _new_sibling_path(path, "partial")
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         try:
             yield partial
-            _sync(partial)
+            _fsync_file(partial)
             if path.exists():
                 shutil.copymode(path, partial)
             os.replace(partial, path)
-            _sync_folder(path.parent)
+            _fsync_folder(path.parent)
         finally:
             partial.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
     """The folder at `path` is complete and on disk after the block, or is what it was before.
 
     Yields an empty folder beside it to fill (missing parents are made). When the block ends well
@@ -89,29 +89,29 @@ def whole_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
     """
     given = Path(path)
     path = Path(os.path.realpath(given))
-    with _told(given):
+    with _os_errors_as_output_error(given):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path.parent):
-            _restore(path)
+        with _folder_lock(path.parent):
+            _restore_backup(path)
             _check_replaceable(path, replace_if_contains)
-            _sweep(path)
-        partial = _beside(path, "partial")
+            _delete_stale_partials(path)
+        partial = _new_sibling_path(path, "partial")
         partial.mkdir()
         try:
             yield partial
             for file in sorted(partial.rglob("*")):
-                (_sync_folder if file.is_dir() else _sync)(file)
-            _sync_folder(partial)
-            with _alone(path.parent):
-                _restore(path)
+                (_fsync_folder if file.is_dir() else _fsync_file)(file)
+            _fsync_folder(partial)
+            with _folder_lock(path.parent):
+                _restore_backup(path)
                 _check_replaceable(path, replace_if_contains)
-                _swap(partial, path)
-            _sync_folder(path.parent)
+                _replace_folder(partial, path)
+            _fsync_folder(path.parent)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def recover(path: Path) -> bool:
+def recover_folder(path: Path) -> bool:
     """The folder at `path` is back if a writer died while exchanging it; True if that was so.
 
     Where `path` is in place, only what such a writer left beside it is deleted.
@@ -121,13 +121,13 @@ def recover(path: Path) -> bool:
     path = Path(os.path.realpath(given))
     if not path.parent.is_dir():
         return False
-    with _told(given), _alone(path.parent):
-        return _restore(path)
+    with _os_errors_as_output_error(given), _folder_lock(path.parent):
+        return _restore_backup(path)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """The file at `path` holds exactly `data`; errors as in `whole_file`."""
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with atomic_file(path) as partial, partial.open("wb") as file:
         file.write(data)
 
 
@@ -144,11 +144,13 @@ def write_json(path: Path, obj: object) -> None:
 
     Raises TypeError for what has no JSON form, OutputError as `whole_file` does.
     """
-    text = json.dumps(_plain(obj), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        _to_json_types(obj), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
+    )
     write_text(path, text + "\n")
 
 
-def _plain(value: object) -> object:
+def _to_json_types(value: object) -> object:
     """`value` in the types that JSON knows."""
     if isinstance(value, np.floating):
         value = float(str(value))  # the shortest digits of its own precision, so 0.1 stays 0.1
@@ -161,11 +163,11 @@ def _plain(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+        return {str(_to_json_types(key)): _to_json_types(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value]
+        return [_to_json_types(item) for item in value]
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_to_json_types(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Path):
@@ -174,7 +176,7 @@ def _plain(value: object) -> object:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _os_errors_as_output_error(path: Path) -> Iterator[None]:
     """A refusal of the system to write at `path` leaves the block as an OutputError.
 
     Other errors pass: a failure to *read* some other file is not about `path`, and a broken pipe
@@ -185,7 +187,7 @@ def _told(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        if not _is_about(error, path):
+        if not _concerns_path(error, path):
             raise
         reason = error.strerror or str(error)
         cure = _CURES.get(error.errno or 0, "")
@@ -193,7 +195,7 @@ def _told(path: Path) -> Iterator[None]:
         raise OutputError(problem) from error
 
 
-def _is_about(error: OSError, path: Path) -> bool:
+def _concerns_path(error: OSError, path: Path) -> bool:
     """Whether `error` comes from writing at `path` or beside it."""
     if error.filename is None:
         return error.errno in _CURES
@@ -204,7 +206,7 @@ def _is_about(error: OSError, path: Path) -> bool:
     if not named.is_relative_to(path.parent):
         return False
     entry = named.relative_to(path.parent).parts[0]
-    return entry.startswith((_prefix(path, "partial"), _prefix(path, "old")))
+    return entry.startswith((_sibling_prefix(path, "partial"), _sibling_prefix(path, "old")))
 
 
 def _check_replaceable(path: Path, replace_if_contains: str) -> None:
@@ -224,7 +226,7 @@ def _check_replaceable(path: Path, replace_if_contains: str) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _folder_lock(folder: Path) -> Iterator[None]:
     """No other process exchanges anything in `folder` during the block, where locks exist."""
     if sys.platform == "win32":
         yield
@@ -240,44 +242,46 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _swap(partial: Path, path: Path) -> None:
+def _replace_folder(partial: Path, path: Path) -> None:
     """`partial` is now called `path`; what was there is deleted, or back if that failed."""
-    aside = _beside(path, "old")
+    aside = _new_sibling_path(path, "old")
     if path.exists():
         os.rename(path, aside)
     try:
         os.rename(partial, path)
     except OSError:
-        _restore(path)
+        _restore_backup(path)
         raise
     if aside.exists():
-        _discard(aside, path)
+        _delete_folder(aside, path)
 
 
-def _restore(path: Path) -> bool:
+def _restore_backup(path: Path) -> bool:
     """The newest version that stepped aside is back if `path` is missing; others are deleted."""
     back = False
-    for aside in sorted(_siblings(path, "old"), key=_changed, reverse=True):
+    for aside in sorted(_list_siblings(path, "old"), key=_modified_at, reverse=True):
         if path.exists():
-            _discard(aside, path)
+            _delete_folder(aside, path)
         else:
             os.rename(aside, path)
             back = True
     return back
 
 
-def _discard(folder: Path, path: Path) -> None:
+def _delete_folder(folder: Path, path: Path) -> None:
     """`folder` is deleted, and was never to be seen half deleted as a version of `path`."""
-    doomed = _beside(path, "partial")
+    doomed = _new_sibling_path(path, "partial")
     os.rename(folder, doomed)
     shutil.rmtree(doomed, ignore_errors=True)
 
 
-def _sweep(path: Path) -> None:
+def _delete_stale_partials(path: Path) -> None:
     """What killed writers of `path` left half-written, a day ago or more, is deleted."""
-    for partial in _siblings(path, "partial"):
+    for partial in _list_siblings(path, "partial"):
         writer = int(partial.name.rsplit("-", 2)[1])
-        if time.time() - _changed(partial) < _ABANDONED_AFTER or _runs(writer):
+        if time.time() - _modified_at(partial) < _STALE_AFTER_SECONDS or _is_process_running(
+            writer
+        ):
             continue
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
@@ -285,7 +289,7 @@ def _sweep(path: Path) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _runs(pid: int) -> bool:
+def _is_process_running(pid: int) -> bool:
     """Whether a process of this number is running; on Windows asking would end it."""
     if sys.platform == "win32":
         return False
@@ -298,19 +302,19 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def _beside(path: Path, role: str) -> Path:
+def _new_sibling_path(path: Path, role: str) -> Path:
     """A name beside `path` that no other writer has."""
-    return path.with_name(f"{_prefix(path, role)}{os.getpid()}-{secrets.token_hex(4)}")
+    return path.with_name(f"{_sibling_prefix(path, role)}{os.getpid()}-{secrets.token_hex(4)}")
 
 
-def _siblings(path: Path, role: str) -> list[Path]:
+def _list_siblings(path: Path, role: str) -> list[Path]:
     """All names beside `path` that `_beside` gave out, in this process or another."""
-    pattern = re.compile(re.escape(_prefix(path, role)) + r"\d+-[0-9a-f]{8}")
+    pattern = re.compile(re.escape(_sibling_prefix(path, role)) + r"\d+-[0-9a-f]{8}")
     with os.scandir(path.parent) as entries:
         return [Path(entry.path) for entry in entries if pattern.fullmatch(entry.name)]
 
 
-def _prefix(path: Path, role: str) -> str:
+def _sibling_prefix(path: Path, role: str) -> str:
     # A name may have 255 bytes; of a very long one the start is kept and the rest is a checksum.
     name = path.name
     if len(os.fsencode(name)) > 200:
@@ -319,7 +323,7 @@ def _prefix(path: Path, role: str) -> str:
     return f".{name}.{role}-"
 
 
-def _changed(path: Path) -> float:
+def _modified_at(path: Path) -> float:
     """When `path` last changed, in seconds since 1970; now if it is gone."""
     try:
         return path.stat().st_mtime
@@ -332,7 +336,7 @@ def _is_stream(path: Path) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _sync(path: Path) -> None:
+def _fsync_file(path: Path) -> None:
     """What was written to the file at `path` is on disk."""
     handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:
@@ -341,7 +345,7 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _sync_folder(path: Path) -> None:
+def _fsync_folder(path: Path) -> None:
     """The names in the folder are on disk, where the file system can promise that."""
     if sys.platform == "win32":
         return

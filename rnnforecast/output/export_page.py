@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-Facts = Mapping[str, Any]
+ExportMetadata = Mapping[str, Any]
 
-OUTPUTS = {
+OUTPUT_MEANINGS = {
     "quantiles": "the quantiles, a column a level",
     "point": "the point forecast",
     "shares": "equally likely values: see *From the file's scale to the data's*",
 }
-MEANINGS = {
+INPUT_MEANINGS = {
     "values": "the targets, oldest step first; a gap holds what *Missing values* says",
-    "visible": "true where the network is to take the value as one",
-    "present": "true where the number may be read, if only as a stand-in for a missing one",
+    "value_mask": "true where the network is to take the value as one",
+    "input_mask": "true where the number may be read, if only as a stand-in for a missing one",
     "elapsed": "steps since the last observation: 0 where observed; before the first one, steps "
     "since the series began, the step itself counted",
     "past": "columns known up to now",
     "past_codes": "the same, categories as codes",
-    "known": "columns known ahead: of the lookback, then of the steps to forecast",
-    "known_codes": "the same, categories as codes",
+    "future": "columns known ahead: of the lookback, then of the steps to forecast",
+    "future_codes": "the same, categories as codes",
     "static": "columns with one value a series",
     "static_codes": "the same, categories as codes",
     "item": "the place of the series and target in `items` of `export.json`, from 0; the number of "
@@ -29,10 +29,10 @@ MEANINGS = {
     "phase": "the place of the window's first step on the calendar, in steps: "
     "`rnnforecast.data.time.frequency.parse(FREQUENCY).ordinals(stamp)`",
 }
-SHOWN_AS = {"values": "np.full({shape}, 100.0)"}
+EXAMPLE_INPUTS = {"values": "np.full({shape}, 100.0)"}
 """How the example makes an input; the others are ones if bool, else zeros."""
 
-TRANSFORMS = {
+TRANSFORM_FORMULAS = {
     "none": ("z = y", "y = z"),
     "log": ("z = log(y)", "y = exp(z)"),
     "log1p": ("z = log(1 + y)", "y = exp(z) - 1"),
@@ -44,23 +44,23 @@ TRANSFORMS = {
 }
 
 
-def page(metadata: Facts, run_name: str) -> str:
+def render_export_readme(metadata: ExportMetadata, run_name: str) -> str:
     """`README.md` as Markdown; `facts` are those of `export.json`, `name` is the run's."""
     parts = [
         f"# {run_name} as ONNX",
-        _intro(metadata),
-        *(_model(model, metadata) for model in metadata["models"]),
-        _missing(metadata),
-        _columns(metadata["columns"]),
-        _scale(metadata),
-        _members(metadata),
-        _example(metadata),
-        _check(metadata),
+        _intro_section(metadata),
+        *(_model_section(model, metadata) for model in metadata["models"]),
+        _missing_values_section(metadata),
+        _covariates_section(metadata["columns"]),
+        _scale_section(metadata),
+        _members_section(metadata),
+        _example_section(metadata),
+        _verification_section(metadata),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _intro(metadata: Facts) -> str:
+def _intro_section(metadata: ExportMetadata) -> str:
     zone = f", in {metadata['timezone']}" if metadata["timezone"] else ""
     targets = ", ".join(f"`{name}`" for name in metadata["targets"])
     of = (
@@ -80,18 +80,20 @@ def _intro(metadata: Facts) -> str:
     )
 
 
-def _model(model: Facts, metadata: Facts) -> str:
+def _model_section(model: ExportMetadata, metadata: ExportMetadata) -> str:
     lookback = model["inputs"][0]["shape"][1]
     rows = [
         f"## {model['file']}",
         f"It reads L = {lookback} steps of history; operator set {model['opset']}.",
-        _table(model["inputs"], "input", MEANINGS),
-        _table(model["outputs"], "output", OUTPUTS),
+        _tensor_table(model["inputs"], "input", INPUT_MEANINGS),
+        _tensor_table(model["outputs"], "output", OUTPUT_MEANINGS),
     ]
     return "\n\n".join(rows)
 
 
-def _table(tensors: Sequence[Facts], header: str, meanings: Mapping[str, str]) -> str:
+def _tensor_table(
+    tensors: Sequence[ExportMetadata], header: str, meanings: Mapping[str, str]
+) -> str:
     lines = [f"| {header} | shape | type | what |", "| --- | --- | --- | --- |"]
     for port in tensors:
         shape = ", ".join(str(side) for side in port["shape"])
@@ -101,7 +103,7 @@ def _table(tensors: Sequence[Facts], header: str, meanings: Mapping[str, str]) -
     return "\n".join(lines)
 
 
-def _missing(metadata: Facts) -> str:
+def _missing_values_section(metadata: ExportMetadata) -> str:
     pairs = zip(metadata["targets"], metadata["missing"], strict=True)
     methods = ", ".join(f"`{method}` for `{name}`" for name, method in pairs)
     return (
@@ -111,12 +113,12 @@ def _missing(metadata: Facts) -> str:
         "- `mask`: the last observation again, `visible` false, `present` true from the first "
         "observation on\n"
         "- any other: the filled value, `visible` and `present` true; where nothing can be filled "
-        "in, 0 with both false; beyond `clean.longest_gap` as with `mask`\n\n"
+        "in, 0 with both false; beyond `clean.max_gap` as with `mask`\n\n"
         "Outliers and other repairs of the spec's section `clean` are the caller's to make."
     )
 
 
-def _columns(columns: Mapping[str, Sequence[Facts]]) -> str:
+def _covariates_section(columns: Mapping[str, Sequence[ExportMetadata]]) -> str:
     if not columns:
         return ""
     lines = [
@@ -132,12 +134,12 @@ def _columns(columns: Mapping[str, Sequence[Facts]]) -> str:
     return "\n".join([*lines, "", "Numbers are float32; all are 0 before a series begins."])
 
 
-def _scale(metadata: Facts) -> str:
+def _scale_section(metadata: ExportMetadata) -> str:
     methods, powers = metadata["transform"]["methods"], metadata["transform"]["powers"]
     lines = []
     for name, method, power in zip(metadata["targets"], methods, powers, strict=True):
         if method != "none":
-            forth, back = TRANSFORMS[method]
+            forth, back = TRANSFORM_FORMULAS[method]
             of = f" with p = {power!r}" if "p" in back.replace("exp", "") else ""
             lines.append(f"- `{name}` (`{method}`{of}): before, {forth}; after, {back}")
     if lines:
@@ -156,7 +158,7 @@ def _scale(metadata: Facts) -> str:
             f"part: its distance from `point` is multiplied with {below!r} below it, with "
             f"{above!r} above."
         )
-    bounds = list(_bounds(metadata))
+    bounds = list(_bounds_items(metadata))
     if bounds:
         lines += [
             "\n`predict` makes its forecasts obey what all data of the training did:\n",
@@ -165,9 +167,11 @@ def _scale(metadata: Facts) -> str:
     return "\n".join(["## From the file's scale to the data's\n", *lines])
 
 
-def _bounds(metadata: Facts) -> Iterator[str]:
+def _bounds_items(metadata: ExportMetadata) -> Iterator[str]:
     held = zip(
-        metadata["targets"], *(metadata["bounds"][k] for k in ("non_negative", "whole")), strict=True
+        metadata["targets"],
+        *(metadata["bounds"][k] for k in ("non_negative", "whole")),
+        strict=True,
     )
     for name, positive, whole in held:
         rules = ["raised to 0 where it is below"] * positive + ["rounded to whole numbers"] * whole
@@ -175,7 +179,7 @@ def _bounds(metadata: Facts) -> Iterator[str]:
             yield f"- `{name}` is {' and '.join(rules)}"
 
 
-def _members(metadata: Facts) -> str:
+def _members_section(metadata: ExportMetadata) -> str:
     weights, method = metadata["combination"]["weights"], metadata["combination"]["method"]
     count = metadata["members"]
     if count == 1:
@@ -190,7 +194,7 @@ def _members(metadata: Facts) -> str:
     )
 
 
-def _example(metadata: Facts) -> str:
+def _example_section(metadata: ExportMetadata) -> str:
     model = metadata["models"][0]
     lines = [
         "import numpy as np",
@@ -198,7 +202,7 @@ def _example(metadata: Facts) -> str:
         "",
         f'session = onnxruntime.InferenceSession("{model["file"]}")',
         "window = {",
-        *(f'    "{port["name"]}": {_shown(port)},' for port in model["inputs"]),
+        *(f'    "{port["name"]}": {_example_input(port)},' for port in model["inputs"]),
         "}",
         'quantiles, point = session.run(["quantiles", "point"], window)',
         "print(quantiles[0, :, 0])  # a row a step, a column a level",
@@ -206,16 +210,16 @@ def _example(metadata: Facts) -> str:
     return "## Asking it\n\nOne window of 100s:\n\n```python\n" + "\n".join(lines) + "\n```"
 
 
-def _shown(tensor: Facts) -> str:
+def _example_input(tensor: ExportMetadata) -> str:
     shape = "(" + ", ".join(str(side) for side in [1, *tensor["shape"][1:]]) + ",)"
     shape = shape.replace(",)", ")") if len(tensor["shape"]) > 1 else shape
-    if tensor["name"] in SHOWN_AS:
-        return SHOWN_AS[tensor["name"]].format(shape=shape)
+    if tensor["name"] in EXAMPLE_INPUTS:
+        return EXAMPLE_INPUTS[tensor["name"]].format(shape=shape)
     kind = "bool" if tensor["dtype"] == "bool" else f'"{tensor["dtype"]}"'
     return f"np.{'ones' if kind == 'bool' else 'zeros'}({shape}, dtype={kind})"
 
 
-def _check(metadata: Facts) -> str:
+def _verification_section(metadata: ExportMetadata) -> str:
     check, versions = metadata["check"], metadata["versions"]
     what = "windows of the run's data" if check["of_data"] else "windows that were made up"
     told = ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -22,24 +22,26 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from rnnforecast.output.atomic_files import whole_file
+from rnnforecast.output.atomic_files import atomic_file
 
-Band = tuple[float, np.ndarray, np.ndarray]
+PredictionInterval = tuple[float, np.ndarray, np.ndarray]
 """Coverage (0.8 = 80 %), lower and upper bound [H]."""
 
-_INK, _FAINT, _GRID = "#262626", "#6b6b6b", "#e6e6e6"
+_TEXT_COLOR, _MUTED_COLOR, _GRID_COLOR = "#262626", "#6b6b6b", "#e6e6e6"
 _BLUE, _ORANGE = "#0072b2", "#d55e00"  # Okabe & Ito: told apart by colour-blind readers
-_TINTS = ("#d6e6f2", "#a3c8e2", "#74abd3")  # widest band first
-_FEW = 60  # up to so many steps every one gets a marker
-_FEW_ACTUAL = 31  # markers on a line over another line clutter sooner
-_STEPS = [1, 2, 2.5, 5, 10]  # ticks at numbers that people count in
+_INTERVAL_COLORS = ("#d6e6f2", "#a3c8e2", "#74abd3")  # widest band first
+_MAX_STEPS_WITH_MARKERS = 60  # up to so many steps every one gets a marker
+_MAX_ACTUAL_WITH_MARKERS = 31  # markers on a line over another line clutter sooner
+_TICK_STEPS = [1, 2, 2.5, 5, 10]  # ticks at numbers that people count in
 # Fonts for scripts that the built-in one lacks, if the machine has them.
-_FONTS = (
+_FALLBACK_FONTS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Zen Hei",
     "Hiragino Sans", "PingFang SC", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic",
     "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS",
 )  # fmt: skip
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # on Windows
+_WINDOWS_RESERVED_NAMES = re.compile(
+    r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE
+)  # on Windows
 
 
 def plot_forecast(
@@ -47,12 +49,12 @@ def plot_forecast(
     *,
     label: str,
     target: str,
-    history_time: np.ndarray,
+    history_timestamps: np.ndarray,
     history: np.ndarray,
-    forecast_time: np.ndarray,
+    forecast_timestamps: np.ndarray,
     yhat: np.ndarray,
-    bands: Sequence[Band] = (),
-    naive: tuple[str, np.ndarray] | None = None,
+    intervals: Sequence[PredictionInterval] = (),
+    baseline: tuple[str, np.ndarray] | None = None,
     actual: np.ndarray | None = None,
     unit: str = "",
     note: str = "",
@@ -67,29 +69,45 @@ def plot_forecast(
 
     Raises OutputError as `whole_file` does.
     """
-    shown = slice(-max(4 * len(forecast_time), 50), None)
-    times, past = history_time[shown], history[shown]
-    name, beside = naive or ("", None)
-    with style():
-        figure, axes = _canvas(label)
-        bounds = [bound for band in bands for bound in band[1:]]
-        scale = _scale_values(axes, target, unit, [past, yhat, actual, beside, *bounds])
-        few = len(past) + len(yhat) <= _FEW
-        _draw_bands(axes, forecast_time, bands, scale)
+    shown = slice(-max(4 * len(forecast_timestamps), 50), None)
+    times, past = history_timestamps[shown], history[shown]
+    name, beside = baseline or ("", None)
+    with plot_style():
+        figure, axes = _new_figure(label)
+        bounds = [bound for band in intervals for bound in band[1:]]
+        scale = _set_value_axis(axes, target, unit, [past, yhat, actual, beside, *bounds])
+        few = len(past) + len(yhat) <= _MAX_STEPS_WITH_MARKERS
+        _plot_intervals(axes, forecast_timestamps, intervals, scale)
         if len(times):
-            _mark(axes, times[-1], "origin")
-        _draw(axes, times, past / scale, "history", color=_INK, few=few)
+            _mark_position(axes, times[-1], "origin")
+        _plot_line(axes, times, past / scale, "history", color=_TEXT_COLOR, with_markers=few)
         if actual is not None:
-            dots = len(actual) <= _FEW_ACTUAL
-            _draw(axes, forecast_time, actual / scale, "actual", color=_INK, few=dots, top=True)
+            dots = len(actual) <= _MAX_ACTUAL_WITH_MARKERS
+            _plot_line(
+                axes,
+                forecast_timestamps,
+                actual / scale,
+                "actual",
+                color=_TEXT_COLOR,
+                with_markers=dots,
+                on_top=True,
+            )
         if beside is not None:
-            _draw(axes, forecast_time, beside / scale, name, color=_ORANGE, dashed=True)
-        _draw(axes, forecast_time, yhat / scale, "forecast", color=_BLUE, few=few, width=1.8)
-        _set_time_axis(axes, forecast_time)
-        _widen_if_flat(axes)
-        sizes = f"last {_count(times)} of {_count(history)} steps, forecast of {_count(yhat)}"
-        _finish(figure, axes, f"{sizes} · {note}" if note else sizes)
-        return _save(figure, path_stem)
+            _plot_line(axes, forecast_timestamps, beside / scale, name, color=_ORANGE, dashed=True)
+        _plot_line(
+            axes,
+            forecast_timestamps,
+            yhat / scale,
+            "forecast",
+            color=_BLUE,
+            with_markers=few,
+            width=1.8,
+        )
+        _set_time_axis(axes, forecast_timestamps)
+        _widen_flat_ylim(axes)
+        sizes = f"last {_format_count(times)} of {_format_count(history)} steps, forecast of {_format_count(yhat)}"
+        _add_subtitle_and_legend(figure, axes, f"{sizes} · {note}" if note else sizes)
+        return _save_png_and_svg(figure, path_stem)
 
 
 def plot_loss(
@@ -105,34 +123,42 @@ def plot_loss(
     was taken. The step whose weights were kept, `best_step`, is marked. The loss has a log scale
     where it spans more than a factor of ten. Raises OutputError as `whole_file` does.
     """
-    with style():
-        figure, axes = _canvas("Training and validation loss")
-        _draw(axes, steps, train, "training", color=_BLUE, width=1.1)
+    with plot_style():
+        figure, axes = _new_figure("Training and validation loss")
+        _plot_line(axes, steps, train, "training", color=_BLUE, width=1.1)
         seen = np.isfinite(validation)
-        few = int(seen.sum()) <= _FEW
-        _draw(axes, steps[seen], validation[seen], "validation", color=_ORANGE, few=few, width=1.6)
+        few = int(seen.sum()) <= _MAX_STEPS_WITH_MARKERS
+        _plot_line(
+            axes,
+            steps[seen],
+            validation[seen],
+            "validation",
+            color=_ORANGE,
+            with_markers=few,
+            width=1.6,
+        )
         if best_step is not None:
-            _mark(axes, best_step, f"kept: step {best_step:,}")
+            _mark_position(axes, best_step, f"kept: step {best_step:,}")
         losses = np.concatenate([train, validation])
         losses = losses[np.isfinite(losses)]
         if len(losses) and losses.min() > 0 and losses.max() > 10 * losses.min():
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
+            axes.yaxis.set_major_formatter(FuncFormatter(_format_number))
             axes.yaxis.set_minor_formatter(NullFormatter())
             axes.tick_params(axis="y", which="minor", length=0)
         axes.set_xlabel("step")
         axes.set_ylabel("loss, normalised scale")
-        axes.xaxis.set_major_formatter(FuncFormatter(_grouped))
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=_STEPS))
+        axes.xaxis.set_major_formatter(FuncFormatter(_format_number))
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=_TICK_STEPS))
         axes.margins(x=0.01)
-        _widen_if_flat(axes)
+        _widen_flat_ylim(axes)
         last = f"{int(steps[-1]):,}" if len(steps) else "no"
-        _finish(figure, axes, f"{last} steps, {int(seen.sum()):,} validations")
-        return _save(figure, path_stem)
+        _add_subtitle_and_legend(figure, axes, f"{last} steps, {int(seen.sum()):,} validations")
+        return _save_png_and_svg(figure, path_stem)
 
 
-def safe_stem(label: str, taken: Collection[str] = ()) -> str:
+def safe_file_stem(label: str, taken: Collection[str] = ()) -> str:
     """A file name without suffix for the series `label`, unlike all in `taken`.
 
     Letters and digits of any script, ``.``, ``-`` and ``_`` stay, all else becomes ``_``; at most
@@ -141,7 +167,7 @@ def safe_stem(label: str, taken: Collection[str] = ()) -> str:
     text = unicodedata.normalize("NFC", label)
     stem = re.sub(r"[^\w.-]+", "_", text).strip("._-") or "series"
     stem = stem.encode("utf-8")[:100].decode("utf-8", "ignore")
-    if _RESERVED.match(stem):
+    if _WINDOWS_RESERVED_NAMES.match(stem):
         stem = f"series_{stem}"
     used = {name.casefold() for name in taken}
     number, unique = 1, stem
@@ -152,14 +178,18 @@ def safe_stem(label: str, taken: Collection[str] = ()) -> str:
 
 
 @contextmanager
-def style() -> Iterator[None]:
+def plot_style() -> Iterator[None]:
     """matplotlib's own defaults and ours, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A letter that no font has is drawn as a box in the PNG; the SVG and the table have it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         matplotlib.rcdefaults()
         installed = set(fontManager.get_font_names())
-        family = ["DejaVu Sans", *(name for name in _FONTS if name in installed), "sans-serif"]
+        family = [
+            "DejaVu Sans",
+            *(name for name in _FALLBACK_FONTS if name in installed),
+            "sans-serif",
+        ]
         matplotlib.rc("font", size=9.5, family=family)
         matplotlib.rc("date", converter="concise")  # what all dates share is written once
         # Without a salt the ids inside an SVG are random; text as text can be searched and read
@@ -168,73 +198,75 @@ def style() -> Iterator[None]:
         yield
 
 
-def _canvas(title: str) -> tuple[Figure, Axes]:
+def _new_figure(title: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(10, 4.5), dpi=120)
     axes = figure.add_axes((0.085, 0.135, 0.885, 0.645))
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(_FAINT)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.spines["bottom"].set_color(_MUTED_COLOR)
+    axes.grid(axis="y", color=_GRID_COLOR, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0, colors=_FAINT)
-    axes.tick_params(axis="x", color=_FAINT, labelcolor=_FAINT)
-    figure.text(0.02, 0.95, _shortened(title, 78), fontsize=13, fontweight="bold",
-                color=_INK, va="center", parse_math=False)  # fmt: skip
+    axes.tick_params(axis="y", length=0, colors=_MUTED_COLOR)
+    axes.tick_params(axis="x", color=_MUTED_COLOR, labelcolor=_MUTED_COLOR)
+    figure.text(0.02, 0.95, _shorten(title, 78), fontsize=13, fontweight="bold",
+                color=_TEXT_COLOR, va="center", parse_math=False)  # fmt: skip
     return figure, axes
 
 
-def _finish(figure: Figure, axes: Axes, subtitle: str) -> None:
+def _add_subtitle_and_legend(figure: Figure, axes: Axes, subtitle: str) -> None:
     """The line under the title and the legend, in the order of drawing, are in place."""
-    figure.text(0.02, 0.893, _shortened(subtitle, 130), color=_FAINT, va="center",
+    figure.text(0.02, 0.893, _shorten(subtitle, 130), color=_MUTED_COLOR, va="center",
                 parse_math=False)  # fmt: skip
-    axes.xaxis.label.set_color(_FAINT)
-    axes.yaxis.label.set_color(_FAINT)
+    axes.xaxis.label.set_color(_MUTED_COLOR)
+    axes.yaxis.label.set_color(_MUTED_COLOR)
     axes.yaxis.set_label_coords(-0.066, 0.5)  # the same place in every picture
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda i: "interval" in labels[i])
     figure.legend([handles[i] for i in order], [labels[i] for i in order], loc="center left",
                   bbox_to_anchor=(0.02, 0.838), ncols=len(labels), frameon=False, fontsize=9,
-                  handlelength=1.8, columnspacing=1.6, labelcolor=_INK, borderpad=0,
+                  handlelength=1.8, columnspacing=1.6, labelcolor=_TEXT_COLOR, borderpad=0,
                   borderaxespad=0)  # fmt: skip
 
 
-def _draw(
+def _plot_line(
     axes: Axes,
     x: np.ndarray,
     y: np.ndarray,
     label: str,
     *,
     color: str,
-    few: bool = False,
+    with_markers: bool = False,
     width: float = 1.3,
     dashed: bool = False,
-    top: bool = False,
+    on_top: bool = False,
 ) -> None:
     """`y` is a line that breaks where values are missing; a value on its own is a dot."""
     present = np.isfinite(y)
     padded = np.concatenate([[False], present, [False]])
     alone = present & ~padded[:-2] & ~padded[2:]
-    marked = present if few else alone
+    marked = present if with_markers else alone
     axes.plot(
-        x, y, label=label, color=color, zorder=4 if top else 3, solid_joinstyle="round",
-        linewidth=1.0 if dashed or top else width, linestyle=(0, (4, 2.5)) if dashed else "-",
+        x, y, label=label, color=color, zorder=4 if on_top else 3, solid_joinstyle="round",
+        linewidth=1.0 if dashed or on_top else width, linestyle=(0, (4, 2.5)) if dashed else "-",
         marker="o" if marked.any() else "", markevery=np.flatnonzero(marked).tolist(),
-        markersize=3.8 if top else 2.8, markerfacecolor="white" if top else color,
+        markersize=3.8 if on_top else 2.8, markerfacecolor="white" if on_top else color,
         markeredgewidth=0.9,
     )  # fmt: skip
 
 
-def _mark(axes: Axes, x: Any, text: str) -> None:
+def _mark_position(axes: Axes, x: Any, text: str) -> None:
     """A thin dotted line stands at `x`, with `text` on top."""
-    axes.axvline(x, color=_FAINT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=2)
+    axes.axvline(x, color=_MUTED_COLOR, linewidth=0.8, linestyle=(0, (1, 2)), zorder=2)
     axes.annotate(text, (x, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
-                  textcoords="offset points", ha="center", fontsize=8, color=_FAINT)  # fmt: skip
+                  textcoords="offset points", ha="center", fontsize=8, color=_MUTED_COLOR)  # fmt: skip
 
 
-def _draw_bands(axes: Axes, x: np.ndarray, bands: Sequence[Band], scale: float) -> None:
+def _plot_intervals(
+    axes: Axes, x: np.ndarray, intervals: Sequence[PredictionInterval], scale: float
+) -> None:
     """The bands lie behind everything, the widest first; a band of one step is a bar."""
-    widest_first = sorted(bands, key=lambda band: band[0], reverse=True)
+    widest_first = sorted(intervals, key=lambda band: band[0], reverse=True)
     for place, (coverage, lower, upper) in enumerate(widest_first):
-        tint = _TINTS[min(place, len(_TINTS) - 1)]
+        tint = _INTERVAL_COLORS[min(place, len(_INTERVAL_COLORS) - 1)]
         label = f"{100 * coverage:.4g} % interval"
         if len(x) == 1:
             axes.vlines(x, lower / scale, upper / scale, color=tint, linewidth=9, label=label,
@@ -244,20 +276,22 @@ def _draw_bands(axes: Axes, x: np.ndarray, bands: Sequence[Band], scale: float) 
                               label=label, zorder=1)  # fmt: skip
 
 
-def _scale_values(axes: Axes, target: str, unit: str, values: Sequence[np.ndarray | None]) -> float:
+def _set_value_axis(
+    axes: Axes, target: str, unit: str, values: Sequence[np.ndarray | None]
+) -> float:
     """The y axis says what it shows; returns what the values must be divided by."""
     given = np.concatenate([part for part in values if part is not None])
     largest = float(np.max(np.abs(given[np.isfinite(given)]), initial=0.0))
-    scale, word = _measure(largest)
+    scale, word = _axis_scale(largest)
     measure = " ".join(part for part in (word, unit) if part)
-    name = _shortened(target, 40)
-    axes.set_ylabel(f"{name} ({_shortened(measure, 24)})" if measure else name, parse_math=False)
-    axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
-    axes.yaxis.set_major_locator(MaxNLocator(7, steps=_STEPS))
+    name = _shorten(target, 40)
+    axes.set_ylabel(f"{name} ({_shorten(measure, 24)})" if measure else name, parse_math=False)
+    axes.yaxis.set_major_formatter(FuncFormatter(_format_number))
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=_TICK_STEPS))
     return scale
 
 
-def _measure(largest: float) -> tuple[float, str]:
+def _axis_scale(largest: float) -> tuple[float, str]:
     """What to divide values up to `largest` by so that ticks are short, and its name."""
     for scale, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
         if scale <= largest < 1e15:
@@ -269,25 +303,25 @@ def _measure(largest: float) -> tuple[float, str]:
     return 10.0**power, f"\N{MULTIPLICATION SIGN}10{digits}"
 
 
-def _grouped(value: float, _: int | None = None) -> str:
+def _format_number(value: float, _: int | None = None) -> str:
     """The number with thousands apart and no digit that says nothing: 12,500 or 0.25."""
     text = f"{round(value, 9):,.9f}".rstrip("0").rstrip(".")
     return "0" if text in ("", "-0") else text.replace("-", "\N{MINUS SIGN}")
 
 
-def _set_time_axis(axes: Axes, forecast_time: np.ndarray) -> None:
+def _set_time_axis(axes: Axes, forecast_timestamps: np.ndarray) -> None:
     """Dates have short labels; an integer index has whole numbers."""
     axes.margins(x=0.012)
-    if forecast_time.dtype.kind == "M":
-        axes.xaxis.get_offset_text().set_color(_FAINT)
+    if forecast_timestamps.dtype.kind == "M":
+        axes.xaxis.get_offset_text().set_color(_MUTED_COLOR)
         return
-    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=_STEPS))
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=_TICK_STEPS))
     # not grouped: they may be years
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     axes.set_xlabel("time")
 
 
-def _widen_if_flat(axes: Axes) -> None:
+def _widen_flat_ylim(axes: Axes) -> None:
     """A constant is drawn in the middle of an axis a tenth of its size to either side."""
     low, high = axes.dataLim.intervaly
     size = max(abs(low), abs(high))
@@ -296,34 +330,34 @@ def _widen_if_flat(axes: Axes) -> None:
         axes.set_ylim(low - room, high + room)
 
 
-def _shortened(text: str, most: int) -> str:
+def _shorten(text: str, max_width: int) -> str:
     """`text` on one line, its middle left out if it is wider than `most` Latin letters."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    if sum(map(_width, text)) <= most:
+    if sum(map(_character_width, text)) <= max_width:
         return text
-    half = (most - 1) // 2
-    return f"{_start(text, half).rstrip()}…{_start(text[::-1], half)[::-1].lstrip()}"
+    half = (max_width - 1) // 2
+    return f"{_truncate(text, half).rstrip()}…{_truncate(text[::-1], half)[::-1].lstrip()}"
 
 
-def _start(text: str, most: int) -> str:
-    widths = np.cumsum([_width(letter) for letter in text])
-    return text[: int(np.searchsorted(widths, most, side="right"))]
+def _truncate(text: str, max_width: int) -> str:
+    widths = np.cumsum([_character_width(letter) for letter in text])
+    return text[: int(np.searchsorted(widths, max_width, side="right"))]
 
 
-def _width(letter: str) -> int:
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+def _character_width(character: str) -> int:
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _count(values: np.ndarray) -> str:
+def _format_count(values: np.ndarray) -> str:
     return f"{len(values):,}"
 
 
-def _save(figure: Figure, path_stem: Path) -> tuple[Path, Path]:
+def _save_png_and_svg(figure: Figure, path_stem: Path) -> tuple[Path, Path]:
     """Both pictures are on disk, each whole, without a date inside."""
     paths = []
     for kind in ("png", "svg"):
         path = path_stem.with_name(f"{path_stem.name}.{kind}")
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             figure.savefig(partial, format=kind, metadata={"Date": None} if kind == "svg" else None)
         paths.append(path)
     return paths[0], paths[1]

@@ -13,17 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rnnforecast.data.time.timezones import offset_texts, to_local
+from rnnforecast.data.time.timezones import format_utc_offsets, to_local
 from rnnforecast.errors import DataError, OutputError, Problem, UsageError
-from rnnforecast.output.atomic_files import whole_file
+from rnnforecast.output.atomic_files import atomic_file
 
-_ROWS = 131_072  # rows turned into text at once: bounds the memory, whatever the table's length
-_Unit = Literal["D", "s", "us"]
+_CHUNK_ROWS = (
+    131_072  # rows turned into text at once: bounds the memory, whatever the table's length
+)
+_TimeUnit = Literal["D", "s", "us"]
 
-DIGITS, DIGITS_OF_THE_BAND, DIGITS_OF_A_DOUBLE = 7, 5, 15
+SIGNIFICANT_DIGITS, INTERVAL_DIGITS, FLOAT64_DIGITS = 7, 5, 15
 
 
-def round_significant(x: np.ndarray, digits: int | np.ndarray = DIGITS) -> np.ndarray:
+def round_significant(x: np.ndarray, digits: int | np.ndarray = SIGNIFICANT_DIGITS) -> np.ndarray:
     """`x` to `digits` significant digits, each the double that prints with no digit more.
 
     Any shape, `digits` one number or an array of that shape; NaN and infinity stay, minus zero
@@ -45,23 +47,23 @@ def round_significant(x: np.ndarray, digits: int | np.ndarray = DIGITS) -> np.nd
     return rounded
 
 
-def digits_worth_writing(yhat: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+def significant_digits(yhat: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """How many digits of each forecast `[M]` say something, given its quantiles `[Q, M]`.
 
     A forecast is computed in single precision, so it is seven as a rule; where the band is narrow
     beside the level (a meter that counts upwards) it is as many as show five digits of the band.
     """
     if len(quantiles) < 2:
-        return np.full(yhat.shape, DIGITS)
+        return np.full(yhat.shape, SIGNIFICANT_DIGITS)
     with np.errstate(divide="ignore", invalid="ignore"):
         width = np.floor(np.log10(quantiles.max(0) - quantiles.min(0)))
-        needed = np.floor(np.log10(np.abs(yhat))) - width + DIGITS_OF_THE_BAND
-    needed = np.where(np.isfinite(needed), needed, DIGITS)
-    return np.clip(needed, DIGITS, DIGITS_OF_A_DOUBLE).astype(np.int64)
+        needed = np.floor(np.log10(np.abs(yhat))) - width + INTERVAL_DIGITS
+    needed = np.where(np.isfinite(needed), needed, SIGNIFICANT_DIGITS)
+    return np.clip(needed, SIGNIFICANT_DIGITS, FLOAT64_DIGITS).astype(np.int64)
 
 
 def forecast_columns(
-    series: Sequence[str], targets: Sequence[str], *, time: str, levels: Sequence[float]
+    key_columns: Sequence[str], targets: Sequence[str], *, time_column: str, levels: Sequence[float]
 ) -> list[str]:
     """The columns of a forecast table, in order.
 
@@ -70,20 +72,20 @@ def forecast_columns(
     """
     fixed = ["target"] if len(targets) > 1 else []
     made = [*fixed, "yhat", *(f"q{float(level)!r}" for level in levels)]
-    given = [*series, time]
+    given = [*key_columns, time_column]
     clashes = [name for name in dict.fromkeys(given) if name in made or given.count(name) > 1]
     if clashes:
         cure = "rename the column in the input"
         found = "is also the name of another column of the forecast table"
         raise DataError(*(Problem(f"column {name!r}", found, cure) for name in clashes))
-    return [*series, *fixed, time, *made[len(fixed) :]]
+    return [*key_columns, *fixed, time_column, *made[len(fixed) :]]
 
 
 def forecast_frame(
     keys: pd.DataFrame,
-    stamps: np.ndarray,
+    timestamps: np.ndarray,
     *,
-    time: str,
+    time_column: str,
     targets: Sequence[str],
     yhat: np.ndarray,
     quantiles: np.ndarray,
@@ -97,16 +99,16 @@ def forecast_frame(
     names clash.
     """
     size, horizon, width = yhat.shape
-    names = forecast_columns(list(keys.columns), targets, time=time, levels=levels)
+    names = forecast_columns(list(keys.columns), targets, time_column=time_column, levels=levels)
     row = np.repeat(np.arange(size), width * horizon)  # [S*C*H]
     columns: list[object] = [keys[name].take(row).array for name in keys.columns]
     if width > 1:
         one_series = np.repeat(np.arange(width), horizon)  # [C*H]
         columns.append(pd.array(list(targets), dtype="str").take(np.tile(one_series, size)))
-    columns.append(np.repeat(stamps, width, axis=0).reshape(-1))  # [S, H] -> [S*C*H]
+    columns.append(np.repeat(timestamps, width, axis=0).reshape(-1))  # [S, H] -> [S*C*H]
     center = yhat.transpose(0, 2, 1).reshape(-1)
     flat = quantiles.transpose(3, 0, 2, 1).reshape(-1, row.size)  # [S, H, C, Q] -> [Q, S*C*H]
-    digits = digits_worth_writing(center, flat)
+    digits = significant_digits(center, flat)
     columns.append(round_significant(center, digits))
     columns.extend(round_significant(flat, np.broadcast_to(digits, flat.shape)))
     return pd.DataFrame(dict(zip(names, columns, strict=True)))
@@ -147,11 +149,11 @@ def write_forecast(
         _write_csv(sys.stdout.buffer, frame, daily=daily, timezone=timezone, zone=zone)
         sys.stdout.buffer.flush()
         return
-    with whole_file(Path(path)) as partial, partial.open("wb") as file:
+    with atomic_file(Path(path)) as partial, partial.open("wb") as file:
         if kind == "csv":
             _write_csv(file, frame, daily=daily, timezone=timezone, zone=zone)
         else:
-            pq.write_table(_typed(frame, timezone, zone), file)
+            pq.write_table(_to_arrow(frame, timezone, zone), file)
 
 
 def _write_csv(
@@ -162,32 +164,34 @@ def _write_csv(
     Arrow's own writer puts quotes around every text, so lines are joined here: each column as
     text, the columns as lines, and the lines' buffer as it lies in memory.
     """
-    header = _quoted(pa.array([str(name) for name in frame.columns], pa.string()))
+    header = _quote_csv(pa.array([str(name) for name in frame.columns], pa.string()))
     file.write((",".join(header.to_pylist()) + "\n").encode("utf-8"))
     units = {
-        name: _finest(frame[name].to_numpy(), daily=daily and not timezone and not zone)
+        name: _timestamp_unit(frame[name].to_numpy(), daily=daily and not timezone and not zone)
         for name in frame.columns
         if frame[name].dtype.kind == "M"
     }
-    for rows in _parts(frame):
+    for rows in _row_chunks(frame):
         cells = [
-            _stamp_text(rows[name].to_numpy(), unit=units[name], timezone=timezone, zone=zone)
+            _format_timestamps(
+                rows[name].to_numpy(), unit=units[name], timezone=timezone, zone=zone
+            )
             if name in units
-            else _cell_text(rows[name])
+            else _format_cells(rows[name])
             for name in rows.columns
         ]
         cells = [pc.coalesce(column, pa.scalar("")) for column in cells]
         cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
         lines = pc.binary_join_element_wise(*cells, ",") if len(cells) > 1 else cells[0]
-        file.write(_joined(lines))
+        file.write(_text_buffer(lines))
 
 
-def _parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for first in range(0, len(frame), _ROWS):
-        yield frame.iloc[first : first + _ROWS]
+def _row_chunks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for first in range(0, len(frame), _CHUNK_ROWS):
+        yield frame.iloc[first : first + _CHUNK_ROWS]
 
 
-def _joined(lines: pa.Array) -> memoryview:
+def _text_buffer(lines: pa.Array) -> memoryview:
     """All texts of `lines`, one behind the other, without a copy."""
     _, offsets, data = lines.buffers()
     if data is None:
@@ -196,7 +200,7 @@ def _joined(lines: pa.Array) -> memoryview:
     return memoryview(data)[ends[0] : ends[-1]]
 
 
-def _cell_text(column: pd.Series) -> pa.Array:
+def _format_cells(column: pd.Series) -> pa.Array:
     """`column` as CSV cells, null where it has no value."""
     array = pa.array(column, from_pandas=True)
     if isinstance(array, pa.ChunkedArray):
@@ -205,10 +209,10 @@ def _cell_text(column: pd.Series) -> pa.Array:
         array = array.dictionary_decode()
     if pa.types.is_floating(array.type) or pa.types.is_integer(array.type):
         return pc.cast(array, pa.string())
-    return _quoted(pc.cast(array, pa.string()))
+    return _quote_csv(pc.cast(array, pa.string()))
 
 
-def _quoted(text: pa.Array) -> pa.Array:
+def _quote_csv(text: pa.Array) -> pa.Array:
     """`text` with quotes where a reader would otherwise not get the same text back."""
     special = pc.match_substring_regex(text, '[,"\r\n]')
     if not pc.any(special).as_py():
@@ -217,26 +221,28 @@ def _quoted(text: pa.Array) -> pa.Array:
     return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), text)
 
 
-def _stamp_text(stamps: np.ndarray, *, unit: _Unit, timezone: str, zone: str) -> pa.Array:
+def _format_timestamps(
+    timestamps: np.ndarray, *, unit: _TimeUnit, timezone: str, zone: str
+) -> pa.Array:
     """`stamps` as text, null for NaT; each distinct stamp is put into words only once."""
-    codes, distinct = pd.factorize(stamps)
+    codes, distinct = pd.factorize(timestamps)
     shown = to_local(distinct, zone) if zone else distinct
     words = pa.array(np.datetime_as_string(shown.astype("M8[us]"), unit=unit), pa.string())
     words = pc.replace_substring(words, "T", " ")
-    offsets = pa.array(offset_texts(distinct, zone), pa.string()) if zone else timezone
+    offsets = pa.array(format_utc_offsets(distinct, zone), pa.string()) if zone else timezone
     words = pc.binary_join_element_wise(words, offsets, "")
     return words.take(pa.array(codes, mask=codes < 0))
 
 
-def _finest(stamps: np.ndarray, *, daily: bool) -> _Unit:
+def _timestamp_unit(timestamps: np.ndarray, *, daily: bool) -> _TimeUnit:
     """The coarsest unit of day (only if `daily`), second and microsecond that loses nothing."""
-    since = stamps[~np.isnat(stamps)].astype("M8[us]").astype(np.int64)  # microseconds
+    since = timestamps[~np.isnat(timestamps)].astype("M8[us]").astype(np.int64)  # microseconds
     if daily and not np.any(since % 86_400_000_000):
         return "D"
     return "us" if np.any(since % 1_000_000) else "s"
 
 
-def _typed(frame: pd.DataFrame, timezone: str, zone: str) -> pa.Table:
+def _to_arrow(frame: pd.DataFrame, timezone: str, zone: str) -> pa.Table:
     """`frame` as an Arrow table; with a `timezone` or `zone`, its stamps are instants in it."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     if not timezone and not zone:

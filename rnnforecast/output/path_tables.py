@@ -9,18 +9,18 @@ import pandas as pd
 
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.output.forecast_table import (
-    digits_worth_writing,
     forecast_columns,
     round_significant,
+    significant_digits,
 )
 
-OF_TOTALS = ("from", "to", "steps")
-OF_PATHS = ("path",)
+TOTALS_COLUMNS = ("from", "to", "steps")
+PATHS_COLUMNS = ("path",)
 
 
 def totals_frame(
     keys: pd.DataFrame,
-    stamps: np.ndarray,
+    timestamps: np.ndarray,
     *,
     steps: Sequence[int],
     targets: Sequence[str],
@@ -35,15 +35,15 @@ def totals_frame(
     `yhat [S, C, T]` and `quantiles [S, C, T, Q]` in original units. DataError where names clash.
     """
     size, width, count = yhat.shape
-    refuse_names(list(keys.columns), totals=True)
-    columns = _keys(keys, targets, size, count)
+    check_column_names(list(keys.columns), totals=True)
+    columns = _key_columns(keys, targets, size, count)
     ends = np.asarray(steps) - 1
-    columns["from"] = np.repeat(stamps[:, 0], width * count)
-    columns["to"] = np.repeat(stamps[:, ends], width, axis=0).reshape(-1)
+    columns["from"] = np.repeat(timestamps[:, 0], width * count)
+    columns["to"] = np.repeat(timestamps[:, ends], width, axis=0).reshape(-1)
     columns["steps"] = np.tile(np.asarray(steps), size * width)
     center = yhat.reshape(-1)
     flat = np.moveaxis(quantiles, -1, 0).reshape(len(levels), -1)
-    digits = digits_worth_writing(center, flat)
+    digits = significant_digits(center, flat)
     columns["yhat"] = round_significant(center, digits)
     for level, values in zip(levels, flat, strict=True):
         columns[f"q{float(level)!r}"] = round_significant(values, digits)
@@ -52,9 +52,9 @@ def totals_frame(
 
 def paths_frame(
     keys: pd.DataFrame,
-    stamps: np.ndarray,
+    timestamps: np.ndarray,
     *,
-    time: str,
+    time_column: str,
     targets: Sequence[str],
     values: np.ndarray,
 ) -> pd.DataFrame:
@@ -64,18 +64,18 @@ def paths_frame(
     `stamps [S, H]`, `values [S, C, count, H]` in original units. DataError where names clash.
     """
     size, width, count, horizon = values.shape
-    refuse_names([*keys.columns, time], paths=True)
-    forecast_columns(list(keys.columns), targets, time=time, levels=())
-    columns = _keys(keys, targets, size, count * horizon)
+    check_column_names([*keys.columns, time_column], paths=True)
+    forecast_columns(list(keys.columns), targets, time_column=time_column, levels=())
+    columns = _key_columns(keys, targets, size, count * horizon)
     columns["path"] = np.tile(np.repeat(np.arange(1, count + 1), horizon), size * width)
-    columns[time] = np.repeat(stamps, width * count, axis=0).reshape(-1)
+    columns[time_column] = np.repeat(timestamps, width * count, axis=0).reshape(-1)
     columns["yhat"] = round_significant(values.reshape(-1))
     return pd.DataFrame(columns)
 
 
-def refuse_names(names: Sequence[str], *, totals: bool = False, paths: bool = False) -> None:
+def check_column_names(names: Sequence[str], *, totals: bool = False, paths: bool = False) -> None:
     """DataError where columns of the input have names that these tables have for others."""
-    taken = (*(OF_TOTALS if totals else ()), *(OF_PATHS if paths else ()))
+    taken = (*(TOTALS_COLUMNS if totals else ()), *(PATHS_COLUMNS if paths else ()))
     clashes = [name for name in names if name in taken]
     if clashes:
         found = "is also the name of another column of the table of totals or paths"
@@ -83,7 +83,9 @@ def refuse_names(names: Sequence[str], *, totals: bool = False, paths: bool = Fa
         raise DataError(*(Problem(f"column {name!r}", found, cure) for name in clashes))
 
 
-def _keys(keys: pd.DataFrame, targets: Sequence[str], series_count: int, rows_per_target: int) -> dict[str, object]:
+def _key_columns(
+    keys: pd.DataFrame, targets: Sequence[str], series_count: int, rows_per_target: int
+) -> dict[str, object]:
     """The columns that say which series and target a row is of, `each` rows a target."""
     row = np.repeat(np.arange(series_count), len(targets) * rows_per_target)
     columns: dict[str, object] = {name: keys[name].take(row).array for name in keys.columns}

@@ -9,22 +9,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.cleaning.seasonality import Season, detect
-from rnnforecast.data.panel.problems import spoken
-from rnnforecast.data.profiling.cleaning_report import REPAIRS, Report, describe, percent
-from rnnforecast.data.profiling.profile import profile
+from rnnforecast.data.cleaning.seasonality import Seasonality, detect_seasonality
+from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.profiling.cleaning_report import (
+    REPAIR_COUNTS,
+    CleaningReport,
+    build_cleaning_report,
+    format_percent,
+)
+from rnnforecast.data.profiling.profile import profile_panel
 from rnnforecast.output.atomic_files import write_text
-from rnnforecast.output.data_report.page import page
-from rnnforecast.pipeline.prepare import Prepared
+from rnnforecast.output.data_report.page import render_data_report
+from rnnforecast.pipeline.prepare import PreparedData
 
-JSON, HTML = "data_report.json", "data_report.html"
-SHOWN = 10
+JSON_FILE, HTML_FILE = "data_report.json", "data_report.html"
+MAX_TABLE_SERIES = 10
 """Series in the page's table."""
 
-LISTED = 1000
+MAX_JSON_SERIES = 1000
 """Series listed one by one in the JSON, those with most to repair; `check --json` has all."""
 
-COLUMNS = {
+COLUMN_TITLES = {
     "label": "series",
     "rows": "rows",
     "start": "from",
@@ -32,7 +37,7 @@ COLUMNS = {
     "agreement": "steps agree",
     "out_of_order": "out of order",
     "ambiguous": "hours twice",
-    "skipped_hour": "hours skipped",
+    "nonexistent_hour": "hours skipped",
     "duplicates": "duplicates",
     "snapped": "moved",
     "interpolated": "drawn",
@@ -43,41 +48,43 @@ COLUMNS = {
     "missing": "missing",
     "leading": "dropped before",
     "trailing": "dropped after",
-    "cut": "cut off",
+    "truncated": "cut off",
     "constant": "constant",
     "skipped": "left out",
 }
 """What a table of series shows, if there is anything to show."""
 
-ALWAYS = ("label", "rows", "start", "end", "agreement")
+ALWAYS_SHOWN = ("label", "rows", "start", "end", "agreement")
 
 
-def most_to_repair(report: Report, count: int) -> pd.DataFrame:
+def series_by_repairs(report: CleaningReport, count: int) -> pd.DataFrame:
     """The rows of `report.series` of so many series, those with most to repair first."""
-    series = report.series
-    faults = series[[name for name in REPAIRS if name in series]].sum(axis=1)
+    series = report.per_series
+    faults = series[[name for name in REPAIR_COUNTS if name in series]].sum(axis=1)
     order = (faults + (series["skipped"] != "")).sort_values(ascending=False, kind="stable")
     return series.loc[order.index[:count]]
 
 
-def worst(report: Report, count: int) -> tuple[list[str], list[list[str]]]:
+def repair_table(report: CleaningReport, count: int) -> tuple[list[str], list[list[str]]]:
     """Header and rows, as text, of the `count` series with most to repair.
 
     Columns that are empty or zero for all series are left out.
     """
-    series = report.series
-    table = most_to_repair(report, count)
-    names = [name for name in COLUMNS if name in ALWAYS or series[name].any()]
-    columns = [[_cell(value) for value in table[name].to_numpy()] for name in names]
-    return [COLUMNS[name] for name in names], [list(row) for row in zip(*columns, strict=True)]
+    series = report.per_series
+    table = series_by_repairs(report, count)
+    names = [name for name in COLUMN_TITLES if name in ALWAYS_SHOWN or series[name].any()]
+    columns = [[_format_cell(value) for value in table[name].to_numpy()] for name in names]
+    return [COLUMN_TITLES[name] for name in names], [
+        list(row) for row in zip(*columns, strict=True)
+    ]
 
 
-def write(folder: Path, prepared: Prepared) -> None:
+def write_data_report(folder: Path, prepared: PreparedData) -> None:
     """Both files are in `folder`; raises OutputError."""
     cleaned, spec = prepared.cleaned, prepared.spec
-    report = describe(prepared.table, cleaned.changes)
-    season = _season(prepared)
-    found = profile(
+    report = build_cleaning_report(prepared.table, cleaned.changes)
+    season = _season_in_use(prepared)
+    found = profile_panel(
         cleaned.panel,
         cleaned.filled,
         cleaned.changes,
@@ -85,34 +92,38 @@ def write(folder: Path, prepared: Prepared) -> None:
         horizon=spec.window.horizon,
         outlier_mask=cleaned.outliers.flags,
     )
-    flagged = found.outliers
-    lines = report.sentences()
+    flagged = found.outlier_count
+    lines = report.summary_lines()
     if flagged:
         lines.append(f"{flagged:,} outliers by clean.outliers: {prepared.plan.outliers.method}")
-    few = replace(report, series=most_to_repair(report, LISTED))
+    few = replace(report, per_series=series_by_repairs(report, MAX_JSON_SERIES))
     whole = json.loads(few.to_json()) | {"profile": found.to_json(), "outliers": flagged}
-    write_text(folder / JSON, json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n")
-    names = ", ".join(prepared.given.data.path)
-    text = page(
+    write_text(folder / JSON_FILE, json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n")
+    names = ", ".join(prepared.given_spec.data.path)
+    text = render_data_report(
         f"The data of {names}",
         found,
         lines,
-        worst(report, SHOWN),
-        targets=cleaned.panel.targets_names,
+        repair_table(report, MAX_TABLE_SERIES),
+        targets=cleaned.panel.target_names,
     )
-    write_text(folder / HTML, text)
+    write_text(folder / HTML_FILE, text)
 
 
-def _season(prepared: Prepared) -> Season:
+def _season_in_use(prepared: PreparedData) -> Seasonality:
     """What was tried, with the season that is used."""
     panel, length = prepared.cleaned.panel, int(prepared.spec.window.season)
-    found = detect(panel.targets, panel.observed, panel.offsets, panel.frequency.seasons())
-    return Season(length, found.tried.get(length, 0.0), found.tried)
+    found = detect_seasonality(
+        panel.targets, panel.observed_mask, panel.offsets, panel.frequency.season_lengths()
+    )
+    return Seasonality(
+        length, found.candidate_strengths.get(length, 0.0), found.candidate_strengths
+    )
 
 
-def _cell(value: object) -> str:
+def _format_cell(value: object) -> str:
     if isinstance(value, np.datetime64):
-        return spoken(value)
+        return format_timestamp(value)
     if isinstance(value, float):
-        return "–" if np.isnan(value) else percent(value)
+        return "–" if np.isnan(value) else format_percent(value)
     return str(value)

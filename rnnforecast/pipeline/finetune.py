@@ -10,36 +10,39 @@ from typing import Any
 
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.pipeline.run_folder import MARK, WEIGHTS, Run, load_run
-from rnnforecast.spec.load import load
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, WEIGHTS_FILE, Run, load_run
+from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.model import Spec
-from rnnforecast.training.fit_state import Weights
+from rnnforecast.training.fit_state import StateDict
 
-KEY = "training.start_from"
-SHOWN = 5
+START_FROM_KEY = "training.start_from"
+MAX_NAMED_WEIGHTS = 5
 """Weights that are named in a message."""
 
-OF_ITEMS = ("smoothing.own_rates", "smoothing.own_factors.")
+PER_ITEM_WEIGHTS = ("exponential_smoothing.series_rates", "exponential_smoothing.series_factors.")
 """Weights with a row for each item."""
 
 
-def inherited(spec: Spec, spec_folder: Path) -> Spec:
+def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
     """The spec with every key of the network that it leaves open as the run has it whose weights it
     starts from; `base` is the folder of the spec. As it is where it starts from none."""
     if spec.training.start_from is None:
         return spec
     folder = spec_folder / spec.training.start_from
     load_run(folder)  # whole, and of this format: says so better than what follows would
-    run = load(folder / MARK, ())
+    run = read_spec(folder / RESOLVED_SPEC_FILE, ())
     if run.window.horizon != spec.window.horizon:
         problem = f"the run was trained for {run.window.horizon} steps, not {spec.window.horizon}"
         raise SpecError(Problem("window.horizon", problem, f"set it to {run.window.horizon}"))
     sections: dict[str, Any] = {
-        name: _filled(getattr(spec, name), getattr(run, name)) for name in ("window", "model")
+        name: _inherit_section(getattr(spec, name), getattr(run, name))
+        for name in ("window", "model")
     }
-    sections["training"] = _filled(spec.training, run.training, ("loss", "loss_options"))
+    sections["training"] = _inherit_section(spec.training, run.training, ("loss", "loss_options"))
     if sections["model"].backbone != run.model.backbone:  # options are of one network only
-        sections["model"] = sections["model"].model_copy(update={"options": spec.model.options})
+        sections["model"] = sections["model"].model_copy(
+            update={"backbone_options": spec.model.backbone_options}
+        )
     if sections["training"].loss != run.training.loss:
         own = {"loss_options": spec.training.loss_options}
         sections["training"] = sections["training"].model_copy(update=own)
@@ -49,7 +52,7 @@ def inherited(spec: Spec, spec_folder: Path) -> Spec:
     return spec.model_copy(update=sections)
 
 
-def _filled(section: Any, run_section: Any, keys: Sequence[str] = ()) -> Any:
+def _inherit_section(section: Any, run_section: Any, keys: Sequence[str] = ()) -> Any:
     """The section with the run's values, of these keys or of all, where it has none of its own."""
     wanted = set(keys or type(section).model_fields)
     given = {key for key in section.model_fields_set if getattr(section, key) != "auto"}
@@ -57,74 +60,80 @@ def _filled(section: Any, run_section: Any, keys: Sequence[str] = ()) -> Any:
     return section.model_copy(update={key: getattr(run_section, key) for key in open_})
 
 
-class Start:
+class PretrainedRun:
     """The run that weights are taken from, and those of them that stay as they are."""
 
-    def __init__(self, folder: Path, freeze_patterns: Sequence[str], smoothed_items: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, freeze_patterns: Sequence[str], smoothed_items: Sequence[str]
+    ) -> None:
         """`items` are the items of the new training, see `forecasting.item_names`."""
         self.run: Run = load_run(folder)
-        self.digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+        self.weights_sha256 = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
         """Of its weights: a run in the same place may be another one."""
-        self.freeze, self.items = freeze_patterns, smoothed_items
-        if any(self.run.architecture.covariates.codes):
+        self.freeze_patterns, self.smoothed_items = freeze_patterns, smoothed_items
+        if any(self.run.config.covariates.cardinalities):
             raise SpecError(
                 Problem(
-                    KEY,
+                    START_FROM_KEY,
                     "the run reads categories, and their codes would mean others here",
                     "train anew, or leave categories out of both",
                 )
             )
 
-    def give(self, net: Forecaster, member_index: int) -> None:
+    def initialize(self, net: Forecaster, member_index: int) -> None:
         """Sets the weights of the network `number`, and freezes those the spec says."""
         given = dict(self.run.members[member_index % len(self.run.members)].net.state_dict())
         wanted = net.state_dict()
         given |= {
-            name: self._rows(given[name], wanted[name])
+            name: self._align_item_rows(given[name], wanted[name])
             for name in wanted
-            if name.startswith(OF_ITEMS) and name in given
+            if name.startswith(PER_ITEM_WEIGHTS) and name in given
         }
-        _refuse_others(wanted, given)
+        _check_same_weights(wanted, given)
         net.load_state_dict(given)
-        self._freeze(net)
+        self._freeze_weights(net)
 
-    def _rows(self, pretrained: Any, expected: Any) -> Any:
+    def _align_item_rows(self, pretrained: Any, expected: Any) -> Any:
         """The rows of the items that both trainings have; zeros, which say nothing, for others."""
-        place = {name: row for row, name in enumerate(self.run.items)}
+        place = {name: row for row, name in enumerate(self.run.smoothed_items)}
         found = expected.new_zeros(expected.shape)
-        for row, name in enumerate(self.items):
+        for row, name in enumerate(self.smoothed_items):
             if name in place:
                 found[row] = pretrained[place[name]]
         return found
 
-    def _freeze(self, net: Forecaster) -> None:
+    def _freeze_weights(self, net: Forecaster) -> None:
         names = [name for name, _ in net.named_parameters()]
-        for pattern in self.freeze:
+        for pattern in self.freeze_patterns:
             if not any(fnmatchcase(name, pattern) for name in names):
                 parts = sorted({name.split(".")[0] for name in names})
                 cure = f"there are {', '.join(f'{part}*' for part in parts)}"
                 raise SpecError(Problem("training.freeze", f"'{pattern}' is no weight", cure))
         for name, parameter in net.named_parameters():
-            if any(fnmatchcase(name, pattern) for pattern in self.freeze):
+            if any(fnmatchcase(name, pattern) for pattern in self.freeze_patterns):
                 parameter.requires_grad_(False)
         if not any(parameter.requires_grad for parameter in net.parameters()):
             cure = "leave some of them out"
             raise SpecError(Problem("training.freeze", "nothing is left to learn", cure))
 
 
-def _refuse_others(expected: Weights, pretrained: Weights) -> None:
+def _check_same_weights(expected: StateDict, pretrained: StateDict) -> None:
     """SpecError where the two nets are not of the same parts and sizes."""
     other = [
         name
         for name in sorted({*expected, *pretrained})
-        if name not in expected or name not in pretrained or expected[name].shape != pretrained[name].shape
+        if name not in expected
+        or name not in pretrained
+        or expected[name].shape != pretrained[name].shape
     ]
     if other:
-        more = f" and {len(other) - SHOWN} more" if len(other) > SHOWN else ""
+        more = (
+            f" and {len(other) - MAX_NAMED_WEIGHTS} more" if len(other) > MAX_NAMED_WEIGHTS else ""
+        )
         raise SpecError(
             Problem(
-                KEY,
-                f"the run's network has other weights: {', '.join(other[:SHOWN])}{more}",
+                START_FROM_KEY,
+                f"the run's network has other weights: {', '.join(other[:MAX_NAMED_WEIGHTS])}{more}",
                 "leave the keys of window, model and features as the run's resolved.yaml has them",
             )
         )

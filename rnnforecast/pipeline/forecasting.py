@@ -12,28 +12,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnforecast.data.cleaning.transforms import Bounds, Transform, back_transformed_mean
-from rnnforecast.data.cleaning_plan import Cleaned
+from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.windows.origins import Index, at, first_observed
-from rnnforecast.evaluation.calibration import AS_IT_IS, Widening, residual_quantiles
-from rnnforecast.evaluation.ensembling import Combination
+from rnnforecast.data.windows.origins import WindowIndex, first_observed, windows_at_origins
+from rnnforecast.evaluation.calibration import IDENTITY_SCALING, IntervalScaling, residual_quantiles
+from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.inference import quantiles as inference
-from rnnforecast.models.compatibility import MEANS
-from rnnforecast.models.config import Architecture
+from rnnforecast.models.compatibility import MEAN_LOSSES
+from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training import device
-from rnnforecast.training.dataset import Tables, Windows
+from rnnforecast.training.dataset import PanelArrays, WindowDataset
 from rnnforecast.types import Floats, Ints
 
-FEW_ERRORS = 30
+MIN_ERRORS_PER_STEP = 30
 """With fewer windows than this the errors of all steps are pooled into one set of quantiles."""
 
 
-SHARES = tuple((k + 0.5) / 21 for k in range(21))
+MEAN_LEVELS = tuple((k + 0.5) / 21 for k in range(21))
 """Levels of equally likely values, which a mean is taken over when a scale is undone."""
 
 
-ALONE = Combination()
+DEFAULT_COMBINER = ForecastCombiner()
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Rules:
+class Postprocessing:
     """How what the networks say becomes a forecast in original units."""
 
     quantiles: tuple[float, ...]
     transform: Transform
     bounds: Bounds
-    combination: Combination = ALONE
-    widening: Widening = AS_IT_IS
-    items: tuple[str, ...] = ()
+    combiner: ForecastCombiner = DEFAULT_COMBINER
+    interval_scaling: IntervalScaling = IDENTITY_SCALING
+    smoothed_items: tuple[str, ...] = ()
     """Names of the items whose smoothing was learnt; see `item_names`."""
 
 
@@ -69,41 +69,41 @@ class Forecasts:
     quantiles: Floats
 
 
-def windows_of(
-    cleaned: Cleaned,
-    configs: Sequence[Architecture],
+def build_window_dataset(
+    cleaned: CleanedData,
+    configs: Sequence[ForecasterConfig],
     torch_device: device.Device,
     smoothed_items: Sequence[str] = (),
-) -> Windows:
+) -> WindowDataset:
     """The panel on the device `place`, ready to be cut into the windows of each net.
 
     `items` are the names of the training's items, where a net has learnt something of each.
     """
     filled, features, panel = cleaned.filled, cleaned.features, cleaned.panel
     smooth = any(a.normalize == "exponential_smoothing" for a in configs)
-    tables = Tables(
+    tables = PanelArrays(
         inputs=filled.inputs,
-        visible=filled.visible,
-        present=filled.present,
-        observed=cleaned.counted,
+        value_mask=filled.value_mask,
+        input_mask=filled.input_mask,
+        target_mask=cleaned.target_mask,
         offsets=panel.offsets,
-        causal=filled.causal,
+        causal_inputs=filled.causal_inputs,
         known_from=filled.known_from,
         elapsed=filled.elapsed if any(a.covariates.elapsed for a in configs) else None,
-        past=_or_none(features.past),
-        past_codes=_or_none(features.past_codes),
-        known=_or_none(features.future),
-        known_codes=_or_none(features.future_codes),
-        static=_or_none(features.static),
-        static_codes=_or_none(features.static_codes),
-        ahead=features.horizon,
-        items=_places(item_names(panel), smoothed_items) if smooth else None,
+        past=_none_if_empty(features.past),
+        past_codes=_none_if_empty(features.past_codes),
+        future=_none_if_empty(features.future),
+        future_codes=_none_if_empty(features.future_codes),
+        static=_none_if_empty(features.static),
+        static_codes=_none_if_empty(features.static_codes),
+        future_steps=features.horizon,
+        item_index=_positions(item_names(panel), smoothed_items) if smooth else None,
         phase=panel.start if smooth else None,
-        past_counts=any(a.decoder == "forking" for a in configs),
+        include_past_target_mask=any(a.decoder == "forking" for a in configs),
     )
-    return Windows(
+    return WindowDataset(
         tables,
-        lookback=max(a.steps_read for a in configs),
+        lookback=max(a.input_length for a in configs),
         horizon=configs[0].horizon,
         device=torch_device,
         joint=configs[0].channels > 1,
@@ -113,23 +113,23 @@ def windows_of(
 def item_names(panel: Panel) -> list[str]:
     """A name for each item `[S * C]`: keys and target, so written that no two are alike."""
     keys = panel.keys.astype(str).to_numpy().tolist()
-    return [json.dumps([*key, name]) for key in keys for name in panel.targets_names]
+    return [json.dumps([*key, name]) for key in keys for name in panel.target_names]
 
 
-def _places(names: Sequence[str], known: Sequence[str]) -> Ints:
+def _positions(names: Sequence[str], known: Sequence[str]) -> Ints:
     """Where each of `names` stands in `known`; beyond its end for a new one."""
     found = pd.Index(known).get_indexer(pd.Index(names))
     return np.where(found < 0, len(known), found).astype(np.int64)
 
 
-def _or_none(table: NDArray[np.generic]) -> NDArray[Any] | None:
+def _none_if_empty(table: NDArray[np.generic]) -> NDArray[Any] | None:
     return table if table.shape[1] else None
 
 
-def items_of(cleaned: Cleaned, *, joint: bool) -> NDArray[np.bool_]:
+def item_target_mask(cleaned: CleanedData, *, joint: bool) -> NDArray[np.bool_]:
     """What is learnt from, a column an item of a series: `[N, C]`, or `[N, 1]` where all targets
     of a series are one item."""
-    counted = cleaned.counted
+    counted = cleaned.target_mask
     return np.asarray(counted.any(axis=1, keepdims=True)) if joint else counted
 
 
@@ -138,28 +138,28 @@ def levels_with_median(quantiles: Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted({*quantiles, 0.5}))
 
 
-def levels_asked(quantiles: Sequence[float], loss: str) -> tuple[float, ...]:
+def computed_levels(quantiles: Sequence[float], loss: str) -> tuple[float, ...]:
     """The levels at which a point head's errors are kept, or a quantile head answers.
 
     A mean is undone as the mean of many equally likely values, so for `MEANS` those are kept too.
     """
-    shares = SHARES if loss in MEANS else ()
+    shares = MEAN_LEVELS if loss in MEAN_LOSSES else ()
     return tuple(sorted({*levels_with_median(quantiles), *shares}))
 
 
-def calibrate(
-    net: Forecaster, windows: Windows, index: Index, quantiles: Sequence[float]
+def calibrate_point_head(
+    net: Forecaster, windows: WindowDataset, index: WindowIndex, quantiles: Sequence[float]
 ) -> Floats:
     """What a point head's errors on these windows say of its quantiles: `[H, Q]`, normalised.
 
     `index` should hold windows that were not trained on; Q are those of `levels_asked`, of which
     the median is not moved. See `evaluation.conformal`.
     """
-    windows = windows.reaching(net.architecture.steps_read)
-    errors = inference.normalised_errors(net, windows, index.item, index.origin)  # [W, H, C]
+    windows = windows.with_lookback(net.config.input_length)
+    errors = inference.normalized_errors(net, windows, index.item, index.origin)  # [W, H, C]
     errors = errors.swapaxes(1, 2).reshape(-1, errors.shape[1])  # [W * C, H]
-    levels = levels_asked(quantiles, net.architecture.loss)
-    if len(errors) < FEW_ERRORS:
+    levels = computed_levels(quantiles, net.config.loss)
+    if len(errors) < MIN_ERRORS_PER_STEP:
         pooled = residual_quantiles(errors.reshape(-1, 1), levels)
         residuals = np.repeat(pooled, errors.shape[1], 0)
     else:
@@ -169,19 +169,19 @@ def calibrate(
     below = np.minimum(residuals, 0.0)
     above = np.maximum(residuals, 0.0)
     residuals = np.where(np.array(levels) < 0.5, below, above)
-    if net.architecture.loss in MEANS:  # the net's own answer is the mean: they say how it varies
-        moved = [levels.index(level) for level in SHARES if level not in (0.5, *quantiles)]
+    if net.config.loss in MEAN_LOSSES:  # the net's own answer is the mean: they say how it varies
+        moved = [levels.index(level) for level in MEAN_LEVELS if level not in (0.5, *quantiles)]
         residuals[:, moved] -= residuals[:, moved].mean(1, keepdims=True)
     return residuals
 
 
 def forecast(
     members: Sequence[Member],
-    cleaned: Cleaned,
+    cleaned: CleanedData,
     origins: Ints,
     *,
-    postprocessing: Rules,
-    windows: Windows | None = None,
+    postprocessing: Postprocessing,
+    windows: WindowDataset | None = None,
     horizon: int | None = None,
 ) -> Forecasts:
     """Forecasts each series from its origin `[S]` (steps from its start; below 0: no forecast).
@@ -191,46 +191,55 @@ def forecast(
     """
     panel = cleaned.panel
     nets = [member.net for member in members]
-    architectures = [net.architecture for net in nets]
-    windows = windows or windows_of(cleaned, architectures, device.of(nets[0]), postprocessing.items)
-    targets, channels = panel.observed.shape[1], windows.channels
-    steps = horizon or nets[0].architecture.horizon
-    index = at(origins, horizon=steps, channels=channels)
-    seen = items_of(cleaned, joint=channels < targets)
+    architectures = [net.config for net in nets]
+    windows = windows or build_window_dataset(
+        cleaned, architectures, device.device_of(nets[0]), postprocessing.smoothed_items
+    )
+    targets, channels = panel.observed_mask.shape[1], windows.items_per_series
+    steps = horizon or nets[0].config.horizon
+    index = windows_at_origins(origins, horizon=steps, channels=channels)
+    seen = item_target_mask(cleaned, joint=channels < targets)
     begun = index.origin > first_observed(seen, panel.offsets)[index.item]
-    index = Index(index.item[begun], index.origin[begun], index.limit[begun])
+    index = WindowIndex(index.item[begun], index.origin[begun], index.target_end[begun])
     several = [
-        _forecast_of(member, windows, index, postprocessing, (panel.size, channels, steps, targets))
+        _forecast_member(
+            member, windows, index, postprocessing, (panel.n_series, channels, steps, targets)
+        )
         for member in members
     ]
-    values = postprocessing.combination.of(np.stack(several))
+    values = postprocessing.combiner.combine(np.stack(several))
     return Forecasts(
-        postprocessing.bounds.respect(values[..., 0]), postprocessing.bounds.respect(values[..., 1:], axis=-2)
+        postprocessing.bounds.apply(values[..., 0]),
+        postprocessing.bounds.apply(values[..., 1:], axis=-2),
     )
 
 
-def _forecast_of(
-    member: Member, windows: Windows, index: Index, postprocessing: Rules, shape: tuple[int, int, int, int]
+def _forecast_member(
+    member: Member,
+    windows: WindowDataset,
+    index: WindowIndex,
+    postprocessing: Postprocessing,
+    shape: tuple[int, int, int, int],
 ) -> Floats:
     """One network's forecast, `[S, H, C, 1 + Q]` original units: its point, then the quantiles.
 
     `shape` is S, items a series, H and C.
     """
     size, channels, steps, targets = shape
-    loss = member.net.architecture.loss
-    asked = levels_asked(postprocessing.quantiles, loss)
+    loss = member.net.config.loss
+    asked = computed_levels(postprocessing.quantiles, loss)
     middle = asked.index(0.5)
     values = np.full((size * channels, steps, targets // channels, len(asked)), np.nan)
     if len(index.item):
-        values[index.item] = answers(member, windows, index, asked, steps=steps)
+        values[index.item] = member_quantiles(member, windows, index, asked, steps=steps)
     # [S * C, H, 1, Q] or [S, H, C, Q] -> [S, H, C, Q]
     values = values.reshape(size, channels, steps, -1, len(asked)).swapaxes(1, 2)
     values = values.reshape(size, steps, targets, len(asked))
-    wide = postprocessing.widening.of(values, asked)
-    original = postprocessing.transform.undo(wide, axis=-2)
+    wide = postprocessing.interval_scaling.apply(values, asked)
+    original = postprocessing.transform.inverse(wide, axis=-2)
     yhat = original[..., middle]
-    if loss in MEANS:
-        shares = [asked.index(level) for level in SHARES]
+    if loss in MEAN_LOSSES:
+        shares = [asked.index(level) for level in MEAN_LEVELS]
         center = values[..., middle]
         spread = values[..., shares] - center[..., None]
         yhat = back_transformed_mean(postprocessing.transform, center, spread)
@@ -238,14 +247,19 @@ def _forecast_of(
     return np.concatenate([yhat[..., None], original[..., wanted]], -1)
 
 
-def answers(
-    member: Member, windows: Windows, index: Index, levels: Sequence[float], *, steps: int
+def member_quantiles(
+    member: Member,
+    windows: WindowDataset,
+    index: WindowIndex,
+    levels: Sequence[float],
+    *,
+    steps: int,
 ) -> Floats:
     """What a network says of the windows of `index`: `[W, steps, C, Q]`, before any transform is
     undone."""
-    return inference.quantiles(
+    return inference.predict_quantiles(
         member.net,
-        windows.reaching(member.net.architecture.steps_read),
+        windows.with_lookback(member.net.config.input_length),
         index.item,
         index.origin,
         steps=steps,

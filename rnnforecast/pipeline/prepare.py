@@ -9,67 +9,67 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnforecast.data.cleaning.imputation_plan import FillPlan
+from rnnforecast.data.cleaning.imputation_plan import ImputationPlan
 from rnnforecast.data.cleaning.transforms import Bounds
 from rnnforecast.data.cleaning_plan import (
-    Cleaned,
+    AlignedData,
+    CleanedData,
     CleaningPlan,
-    Laid,
     OutlierRules,
-    before,
-    finish,
-    lay,
-    learn,
+    align_table,
+    build_inputs,
+    build_train_mask,
+    fit_cleaning_plan,
     read_table,
 )
 from rnnforecast.data.features.features import FeaturePlan
-from rnnforecast.data.io.read_options import AUTO, Reading
+from rnnforecast.data.io.read_options import AUTO_COLUMNS, ReadOptions
 from rnnforecast.data.io.table import Table
-from rnnforecast.data.panel.regularize import Rules
-from rnnforecast.data.windows.split import Split, split
+from rnnforecast.data.panel.regularize import PanelRules
+from rnnforecast.data.windows.split import Split, split_series
 from rnnforecast.errors import Problem, SpecError
-from rnnforecast.models.compatibility import MEANS
+from rnnforecast.models.compatibility import MEAN_LOSSES
 from rnnforecast.output.forecast_table import forecast_columns
-from rnnforecast.output.path_tables import refuse_names
-from rnnforecast.pipeline.auto import Choice, resolve, resolve_season
-from rnnforecast.pipeline.load_spec import load_spec, refused_among, source_of
-from rnnforecast.pipeline.members import members_of
-from rnnforecast.pipeline.rnn_imputation import estimate_of, fitted
+from rnnforecast.output.path_tables import check_column_names
+from rnnforecast.pipeline.auto import AutoChoice, resolve_auto, resolve_season
+from rnnforecast.pipeline.load_spec import find_incompatibilities_among, load_spec, source_paths
+from rnnforecast.pipeline.members import resolve_member_specs
+from rnnforecast.pipeline.rnn_imputation import fit_rnn_imputer, load_rnn_imputer
 from rnnforecast.spec.model import Spec
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedData:
     """All that is decided before the first step of training."""
 
-    given: Spec
+    given_spec: Spec
     """As the file and `--set` say it."""
-    opened: Spec
+    inherited_spec: Spec
     """The same, with what it takes over from the run that it starts from."""
     spec: Spec
     """With every `auto` settled."""
-    choices: list[Choice]
+    choices: list[AutoChoice]
     plan: CleaningPlan
     table: Table
     """As read."""
-    cleaned: Cleaned
+    cleaned: CleanedData
     split: Split
     source: tuple[str, ...]
     """The files of the spec, absolute."""
-    base: Path
+    spec_folder: Path
     """The folder of the spec."""
 
 
-def plan_of(spec: Spec) -> CleaningPlan:
+def build_cleaning_plan(spec: Spec) -> CleaningPlan:
     """The cleaning plan the spec asks for, with what it leaves open as `auto`."""
     data, clean, features = spec.data, spec.clean, spec.features
     return CleaningPlan(
-        reading=Reading(
+        read_options=ReadOptions(
             time=data.time,
-            series=AUTO if data.series == "auto" else data.series,
-            targets=AUTO if data.targets == "auto" else data.targets,
+            series=AUTO_COLUMNS if data.series == "auto" else data.series,
+            targets=AUTO_COLUMNS if data.targets == "auto" else data.targets,
             covariates=(*features.past, *features.future, *features.static),
-            words=(*features.categorical, *features.text),
+            categorical=(*features.categorical, *features.text),
             separator=data.separator,
             decimal=data.decimal,
             thousands=data.thousands,
@@ -78,31 +78,31 @@ def plan_of(spec: Spec) -> CleaningPlan:
             time_format=data.time_format,
             timezone=data.timezone or "",
         ),
-        rules=Rules(
+        rules=PanelRules(
             frequency=clean.frequency,
             irregular=clean.irregular,
             tolerance=clean.tolerance,
             resample=clean.resample if isinstance(clean.resample, str) else None,
             resample_columns=clean.resample if isinstance(clean.resample, dict) else {},
-            partial=clean.partial,
-            zone=data.timezone or "",
+            partial_periods=clean.partial_periods,
+            timezone=data.timezone or "",
             ambiguous_hour=clean.ambiguous_hour,
-            missing_hour=clean.missing_hour,
+            nonexistent_hour=clean.nonexistent_hour,
             duplicates=clean.duplicates,
-            minimum_length=1 if clean.minimum_length == "auto" else clean.minimum_length,
-            maximum_length=clean.maximum_length,
-            longest_gap=clean.longest_gap,
-            ahead=bool(features.future),
+            min_length=1 if clean.min_length == "auto" else clean.min_length,
+            max_length=clean.max_length,
+            max_gap=clean.max_gap,
+            keep_future_rows=bool(features.future),
         ),
         outliers=OutlierRules(
             clean.outliers,
             clean.outlier_action,
             None if clean.outlier_threshold == "auto" else clean.outlier_threshold,
         ),
-        filling=FillPlan(
+        imputation=ImputationPlan(
             methods=clean.missing,
-            values=clean.fill_value,
-            longest_gap=clean.longest_gap,
+            fill_values=clean.fill_value,
+            max_gap=clean.max_gap,
             seed=spec.training.seed,
         ),
         features=FeaturePlan(
@@ -118,113 +118,124 @@ def plan_of(spec: Spec) -> CleaningPlan:
             holiday_window=features.holiday_window,
             missing_future=features.missing_future,
         ),
-        methods=clean.transform,
+        transform_methods=clean.transform,
     )
 
 
-def prepare(path: Path, overrides: Sequence[str] = ()) -> Prepared:
+def prepare(path: Path, overrides: Sequence[str] = ()) -> PreparedData:
     """Reads the spec at `path` and its data, cleans them and settles every `auto`.
 
     SpecError or DataError with all problems of their kind.
     """
     spec = load_spec(path, overrides)
-    source = source_of(spec, path)
-    plan = plan_of(spec)
-    return settle(spec, lay(plan, read_table(plan, source)), plan, source, path.resolve().parent)
+    source = source_paths(spec, path)
+    plan = build_cleaning_plan(spec)
+    return prepare_aligned(
+        spec, align_table(plan, read_table(plan, source)), plan, source, path.resolve().parent
+    )
 
 
-def settle(
-    given_spec: Spec, aligned: Laid, plan: CleaningPlan, source: tuple[str, ...], spec_folder: Path
-) -> Prepared:
+def prepare_aligned(
+    given_spec: Spec,
+    aligned: AlignedData,
+    plan: CleaningPlan,
+    source: tuple[str, ...],
+    spec_folder: Path,
+) -> PreparedData:
     """Learns what is still open in `plan` and `given` from a table that is laid on its calendar;
     `base` is the folder of the spec."""
-    spec = _opened(given_spec, spec_folder)
+    spec = _inherit_spec(given_spec, spec_folder)
     panel, roles = aligned.panel, aligned.table.roles
     # names that would clash in the forecast are better known before training than after
     asked = spec.forecast
-    forecast_columns(roles.series, roles.targets, time=roles.time, levels=asked.quantiles)
-    refuse_names(roles.series, totals=bool(asked.totals))
-    refuse_names([*roles.series, roles.time], paths=bool(asked.paths))
+    forecast_columns(roles.series, roles.targets, time_column=roles.time, levels=asked.quantiles)
+    check_column_names(roles.series, totals=bool(asked.totals))
+    check_column_names([*roles.series, roles.time], paths=bool(asked.sample_paths))
     settled, choices = resolve_season(spec, panel)
     season, horizon = int(settled.window.season), spec.window.horizon
-    parts = split(
+    parts = split_series(
         panel.lengths,
         horizon=horizon,
         season=season,
-        channels=1 if spec.model.channels == "joint" else panel.observed.shape[1],
+        channels=1 if spec.model.channels == "joint" else panel.observed_mask.shape[1],
     )
-    plan, treated = learn(plan, aligned, season=season, train_end=parts.train_end)
+    plan, treated = fit_cleaning_plan(plan, aligned, season=season, train_end=parts.train_end)
     plan = replace(
-        fitted(plan, treated, panel, before(panel, parts.train_end)), bounds=_bounds(spec, plan)
+        fit_rnn_imputer(plan, treated, panel, build_train_mask(panel, parts.train_end)),
+        bounds=_forecast_bounds(spec, plan),
     )
-    cleaned = finish(plan, aligned, treated, horizon=horizon, rnn_imputer=estimate_of(plan))
-    settled, more = resolve(settled, cleaned)
-    _check_together(members_of(spec, settled, cleaned))
+    cleaned = build_inputs(
+        plan, aligned, treated, horizon=horizon, rnn_imputer=load_rnn_imputer(plan)
+    )
+    settled, more = resolve_auto(settled, cleaned)
+    _check_compatible(resolve_member_specs(spec, settled, cleaned))
     settled = settled.model_copy(
         update={
             "data": spec.data.model_copy(
                 update={
-                    "time": plan.reading.time,
-                    "series": plan.reading.series,
-                    "targets": plan.reading.targets,
+                    "time": plan.read_options.time,
+                    "series": plan.read_options.series,
+                    "targets": plan.read_options.targets,
                 }
             ),
             "clean": spec.clean.model_copy(
                 update={
                     "frequency": plan.rules.frequency,
-                    "minimum_length": plan.rules.minimum_length,
+                    "min_length": plan.rules.min_length,
                 }
             ),
         }
     )
-    choices = [*_columns_chosen(spec, plan), *choices, *more]
-    return Prepared(given_spec, spec, settled, choices, plan, aligned.table, cleaned, parts, source, spec_folder)
+    choices = [*_column_choices(spec, plan), *choices, *more]
+    return PreparedData(
+        given_spec, spec, settled, choices, plan, aligned.table, cleaned, parts, source, spec_folder
+    )
 
 
-def _opened(spec: Spec, spec_folder: Path) -> Spec:
+def _inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
     """The spec with what it takes over from another run; that loads the networks' library."""
     if spec.training.start_from is None:
         return spec
-    from rnnforecast.pipeline.finetune import inherited
+    from rnnforecast.pipeline.finetune import inherit_spec
 
-    return inherited(spec, spec_folder)
+    return inherit_spec(spec, spec_folder)
 
 
-def _bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
+def _forecast_bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
     """What forecasts are held to: what the spec says, or else what the training values obey."""
     forecast, found = spec.forecast, plan.bounds
-    count = len(found.whole)
+    count = len(found.integer_valued)
     non_negative, whole = forecast.non_negative, forecast.whole_numbers
     # the mean of whole numbers is no whole number
-    obeyed = (False,) * count if spec.training.loss in MEANS else found.whole
+    obeyed = (False,) * count if spec.training.loss in MEAN_LOSSES else found.integer_valued
     return Bounds(
         found.non_negative if non_negative == "auto" else (non_negative,) * count,
         obeyed if whole == "auto" else (whole,) * count,
     )
 
 
-def _check_together(member_specs: Sequence[Spec]) -> None:
-    problems = [Problem(*found) for found in refused_among(member_specs)]
+def _check_compatible(member_specs: Sequence[Spec]) -> None:
+    problems = [Problem(*found) for found in find_incompatibilities_among(member_specs)]
     if problems:
         raise SpecError(*problems)
 
 
-def hash_of(cleaned: Cleaned) -> str:
+def hash_data(cleaned: CleanedData) -> str:
     """SHA-256 of the values, their places in time, the covariates and the series' names."""
     panel, features = cleaned.panel, cleaned.features
-    found = hashlib.sha256(repr((panel.frequency.alias, panel.targets_names)).encode())
+    found = hashlib.sha256(repr((panel.frequency.alias, panel.target_names)).encode())
     for part in (panel.offsets, panel.start, panel.phase, panel.targets, *features.tables()):
         found.update(np.ascontiguousarray(part).data)
     found.update("\0".join(panel.labels()).encode())
     return found.hexdigest()
 
 
-def _columns_chosen(spec: Spec, plan: CleaningPlan) -> list[Choice]:
+def _column_choices(spec: Spec, plan: CleaningPlan) -> list[AutoChoice]:
     found = [
-        Choice("data.time", plan.reading.time, "recognised"),
-        Choice("data.series", list(plan.reading.series), "recognised"),
-        Choice("data.targets", list(plan.reading.targets), "recognised"),
-        Choice("clean.frequency", plan.rules.frequency, "by the vote of the series"),
+        AutoChoice("data.time", plan.read_options.time, "recognised"),
+        AutoChoice("data.series", list(plan.read_options.series), "recognised"),
+        AutoChoice("data.targets", list(plan.read_options.targets), "recognised"),
+        AutoChoice("clean.frequency", plan.rules.frequency, "by the vote of the series"),
     ]
     given = (spec.data.time, spec.data.series, spec.data.targets, spec.clean.frequency)
     return [choice for choice, value in zip(found, given, strict=True) if value == "auto"]

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from rnnforecast.models.compatibility import POSITIVE
+from rnnforecast.models.compatibility import POSITIVE_LOSSES
 
 
 @dataclass(frozen=True)
 class Preset:
     """What a preset changes of what would be chosen."""
 
-    steps: float = 1.0
+    steps_factor: float = 1.0
     """Factor of the number of weight updates."""
     batch_size: int | None = None
     """Windows in a batch, if other than usual."""
@@ -28,18 +28,25 @@ class Preset:
     reason: str = ""
 
 
-FAST = Preset(steps=0.25, batch_size=64, learning_rate=0.005, plots=4, reason="a first look")
+FAST = Preset(steps_factor=0.25, batch_size=64, learning_rate=0.005, plots=4, reason="a first look")
 """Half as many windows a step, learnt from in larger steps; pictures take time too."""
 
 BEST_MEMBERS = 6
 
-OTHERS = {"log_mean": "standard", "standard": "last"}
+ALTERNATIVE_NORMALIZE = {"log_mean": "standard", "standard": "last"}
 """A second way to take the level out. Logs serve relative errors and deviations absolute ones:
 together they do well by both."""
 
 
-def preset_of(
-    name: str, *, lookback: int, stride: int, patch_length: int, available_steps: int, normalize: str, loss: str
+def build_preset(
+    name: str,
+    *,
+    lookback: int,
+    stride: int,
+    patch_length: int,
+    available_steps: int,
+    normalize: str,
+    loss: str,
 ) -> Preset:
     """The preset `name` for data whose single network would read `lookback` steps in segments of
     `segment`, at most `room`, and have these parts; those of an ensemble read `stride` steps more
@@ -48,13 +55,17 @@ def preset_of(
         return FAST
     if name == "balanced":
         return Preset()
-    vary: dict[str, list[Any]] = {"window.lookback": _lookbacks(lookback, stride, patch_length, available_steps)}
-    if loss not in POSITIVE and normalize in OTHERS:
-        vary["model.normalize"] = [normalize, OTHERS[normalize]]
+    vary: dict[str, list[Any]] = {
+        "window.lookback": _varied_lookbacks(lookback, stride, patch_length, available_steps)
+    }
+    if loss not in POSITIVE_LOSSES and normalize in ALTERNATIVE_NORMALIZE:
+        vary["model.normalize"] = [normalize, ALTERNATIVE_NORMALIZE[normalize]]
     return Preset(members=BEST_MEMBERS, vary=vary, reason="networks that err differently")
 
 
-def _lookbacks(lookback: int, stride: int, patch_length: int, available_steps: int) -> list[int]:
+def _varied_lookbacks(
+    lookback: int, stride: int, patch_length: int, available_steps: int
+) -> list[int]:
     """Up to three: a network of its own lookback, and ones that look further or, where it has steps
     to spare, both less far and further."""
     further = (-1, 1) if lookback > stride else (1, 2)

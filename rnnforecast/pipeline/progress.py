@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Step:
+class FitProgress:
     """Where a fit stands; losses on the normalised scale."""
 
     phase: str
@@ -23,62 +23,62 @@ class Step:
     """True at the step that was just validated."""
 
 
-class Listener(Protocol):
+class ProgressListener(Protocol):
     """Hears what a workflow does. The base class of nothing: any object with these will do."""
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """A plain line: what was found or done."""
         ...
 
-    def warn(self, text: str) -> None:
+    def warning(self, text: str) -> None:
         """A line the reader should not miss."""
         ...
 
-    def progress(self, progress: Step) -> None:
+    def progress(self, progress: FitProgress) -> None:
         """The fit has come this far."""
         ...
 
 
-class Silent:
+class NullListener:
     """Hears everything and says nothing."""
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Says nothing."""
 
-    def warn(self, text: str) -> None:
+    def warning(self, text: str) -> None:
         """Says nothing."""
 
-    def progress(self, progress: Step) -> None:
+    def progress(self, progress: FitProgress) -> None:
         """Says nothing."""
 
 
-class Recorder:
+class RecordingListener:
     """Passes everything on to another listener and remembers it, with the time, for a log."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: ProgressListener) -> None:
         self._listener = listener
         self._lines: list[str] = []
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Passes the line on."""
-        self._write(event="said", text=text)
-        self._listener.say(text)
+        self._record(event="said", text=text)
+        self._listener.info(text)
 
-    def warn(self, text: str) -> None:
+    def warning(self, text: str) -> None:
         """Passes the warning on."""
-        self._write(event="warned", text=text)
-        self._listener.warn(text)
+        self._record(event="warned", text=text)
+        self._listener.warning(text)
 
-    def progress(self, progress: Step) -> None:
+    def progress(self, progress: FitProgress) -> None:
         """Passes the step on; remembers those that were validated."""
         if progress.validated:
-            self._write(event="validated", **asdict(progress))
+            self._record(event="validated", **asdict(progress))
         self._listener.progress(progress)
 
-    def lines(self) -> str:
+    def to_jsonl(self) -> str:
         """All that was heard, one JSON object a line."""
         return "".join(self._lines)
 
-    def _write(self, **entry: object) -> None:
+    def _record(self, **entry: object) -> None:
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._lines.append(json.dumps({"time": stamp, **entry}, ensure_ascii=False) + "\n")

@@ -30,32 +30,32 @@ import safetensors.numpy
 
 from rnnforecast.data.cleaning_plan import CleaningPlan
 from rnnforecast.errors import Problem, RunFolderError
-from rnnforecast.evaluation.calibration import Widening
-from rnnforecast.evaluation.ensembling import Combination
-from rnnforecast.models.config import Architecture
+from rnnforecast.evaluation.calibration import IntervalScaling
+from rnnforecast.evaluation.ensembling import ForecastCombiner
+from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.atomic_files import (
-    recover,
-    whole_folder,
+    atomic_folder,
+    recover_folder,
     write_bytes,
     write_json,
     write_text,
 )
-from rnnforecast.pipeline.forecasting import Member, Rules
+from rnnforecast.pipeline.forecasting import Member, Postprocessing
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
 
-FORMAT = 5
+FORMAT_VERSION = 6
 """Counts up when a run folder can no longer be read by an older version."""
 
-SUMS = "SHA256SUMS"
-WEIGHTS = "model.safetensors"
-MARK = "resolved.yaml"
+CHECKSUMS_FILE = "SHA256SUMS"
+WEIGHTS_FILE = "model.safetensors"
+RESOLVED_SPEC_FILE = "resolved.yaml"
 """A folder that holds this file is a run, and may be replaced by the next one."""
 
-DEPENDENCE = "dependence"
+CORRELATION_ARRAY = "dependence"
 """Its name among the arrays."""
 
-READ_BY_PREDICT = ("state.json", WEIGHTS, "cleaning.safetensors", "resolved.yaml")
+REQUIRED_FILES = ("state.json", WEIGHTS_FILE, "cleaning.safetensors", "resolved.yaml")
 
 
 @dataclass(frozen=True)
@@ -65,83 +65,89 @@ class Run:
     plan: CleaningPlan
     members: tuple[Member, ...]
     """The networks, one or more."""
-    combination: Combination
-    widening: Widening
+    combiner: ForecastCombiner
+    interval_scaling: IntervalScaling
     """See `evaluation.conformal`."""
-    dependence: np.ndarray
+    error_correlation: np.ndarray
     """`[H, H]` the correlation of errors over the steps, see `evaluation.dependence`."""
-    items: tuple[str, ...]
+    smoothed_items: tuple[str, ...]
     """See `workflow.forecasting.Rules`."""
     quantiles: tuple[float, ...]
     source: tuple[str, ...]
     """The files it was trained on, absolute."""
     totals: tuple[int, ...]
     """Numbers of steps whose totals are forecast too."""
-    paths: int
+    n_paths: int
     """Sample paths that are written."""
-    plots: int
-    plotted: tuple[str, ...]
+    n_plots: int
+    plotted_series: tuple[str, ...]
     """Labels of the series that `train` plotted."""
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     """Versions, seed, device and the hash of the data."""
 
     @property
-    def architecture(self) -> Architecture:
+    def config(self) -> ForecasterConfig:
         """That of the first network; all have its horizon, season and targets."""
-        return self.members[0].net.architecture
+        return self.members[0].net.config
 
     @property
-    def rules(self) -> Rules:
+    def postprocessing(self) -> Postprocessing:
         """How the networks' answers become a forecast."""
         plan = self.plan
-        return Rules(
-            self.quantiles, plan.transform, plan.bounds, self.combination, self.widening, self.items
+        return Postprocessing(
+            self.quantiles,
+            plan.transform,
+            plan.bounds,
+            self.combiner,
+            self.interval_scaling,
+            self.smoothed_items,
         )
 
 
 @contextmanager
-def new_run(path: Path) -> Iterator[Path]:
+def create_run_folder(path: Path) -> Iterator[Path]:
     """A folder to write a run into; it is at `path`, sums added, once the block ends well."""
-    with whole_folder(path, replace_if=MARK) as folder:
+    with atomic_folder(path, replace_if_contains=RESOLVED_SPEC_FILE) as folder:
         yield folder
         files = sorted(file for file in folder.rglob("*") if file.is_file())
         lines = [
-            f"{_sum(file.read_bytes())}  {file.relative_to(folder).as_posix()}\n" for file in files
+            f"{_sha256(file.read_bytes())}  {file.relative_to(folder).as_posix()}\n"
+            for file in files
         ]
-        write_text(folder / SUMS, "".join(lines))
+        write_text(folder / CHECKSUMS_FILE, "".join(lines))
 
 
 def write_model(folder: Path, run: Run) -> None:
     """Writes `model.safetensors`, `cleaning.safetensors` and `state.json`."""
     arrays = {name: np.ascontiguousarray(array) for name, array in run.plan.arrays().items()}
-    arrays[DEPENDENCE] = np.ascontiguousarray(run.dependence)
+    arrays[CORRELATION_ARRAY] = np.ascontiguousarray(run.error_correlation)
     write_bytes(folder / "cleaning.safetensors", safetensors.numpy.save(arrays))
     weights = {
         f"{number}.{name}": value
         for number, member in enumerate(run.members)
         for name, value in member.net.state_dict().items()
     }
-    write_bytes(folder / WEIGHTS, weights_to_bytes(weights))
+    write_bytes(folder / WEIGHTS_FILE, weights_to_bytes(weights))
     stored = {
-        "format": FORMAT,
+        "format": FORMAT_VERSION,
         "plan": run.plan.to_json(),
         "members": [
             {
-                "architecture": member.net.architecture.to_json(),
+                "config": member.net.config.to_json(),
                 "residuals": None if member.residuals is None else member.residuals.tolist(),
             }
             for member in run.members
         ],
-        "combination": asdict(run.combination),
-        "widening": asdict(run.widening),
-        "items": list(run.items),
+        "combiner": asdict(run.combiner),
+        "interval_scaling": asdict(run.interval_scaling),
+        "smoothed_items": list(run.smoothed_items),
         "quantiles": list(run.quantiles),
         "source": list(run.source),
         "totals": list(run.totals),
-        "paths": run.paths,
-        "plots": run.plots,
-        "plotted": list(run.plotted),
-        **run.facts,
+        "sample_paths": run.n_paths,
+        "plots": run.n_plots,
+        "plotted_series": list(run.plotted_series),
+        **run.metadata,
     }
     write_json(folder / "state.json", stored)
 
@@ -152,39 +158,39 @@ def load_run(path: Path) -> Run:
     RunFolderError where the folder is no run, a file is missing or damaged, or the format is
     newer than this program.
     """
-    recover(path)
-    data = {name: _checked(path, name) for name in READ_BY_PREDICT}
+    recover_folder(path)
+    data = {name: _read_verified(path, name) for name in REQUIRED_FILES}
     stored = json.loads(data["state.json"])
-    if stored.pop("format") != FORMAT:
+    if stored.pop("format") != FORMAT_VERSION:
         raise RunFolderError(
             Problem(
                 str(path), "the run was written by another version of rnnforecast", "train it again"
             )
         )
-    combination = stored.pop("combination")
+    combiner = stored.pop("combiner")
     arrays = safetensors.numpy.load(data["cleaning.safetensors"])
     return Run(
-        dependence=arrays.pop(DEPENDENCE),
+        error_correlation=arrays.pop(CORRELATION_ARRAY),
         plan=CleaningPlan.from_json(stored.pop("plan"), arrays),
-        members=_members(stored.pop("members"), path, data[WEIGHTS]),
-        combination=Combination(combination["method"], tuple(combination["weights"])),
-        widening=Widening(**stored.pop("widening")),
-        items=tuple(stored.pop("items")),
+        members=_load_members(stored.pop("members"), path, data[WEIGHTS_FILE]),
+        combiner=ForecastCombiner(combiner["method"], tuple(combiner["weights"])),
+        interval_scaling=IntervalScaling(**stored.pop("interval_scaling")),
+        smoothed_items=tuple(stored.pop("smoothed_items")),
         quantiles=tuple(stored.pop("quantiles")),
         source=tuple(stored.pop("source")),
         totals=tuple(stored.pop("totals")),
-        paths=stored.pop("paths"),
-        plots=stored.pop("plots"),
-        plotted=tuple(stored.pop("plotted")),
-        facts=stored,
+        n_paths=stored.pop("sample_paths"),
+        n_plots=stored.pop("plots"),
+        plotted_series=tuple(stored.pop("plotted_series")),
+        metadata=stored,
     )
 
 
-def _members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> tuple[Member, ...]:
-    values = weights_from_bytes(weights, name=str(path / WEIGHTS))
+def _load_members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> tuple[Member, ...]:
+    values = weights_from_bytes(weights, name=str(path / WEIGHTS_FILE))
     members = []
     for number, each in enumerate(stored):
-        net = Forecaster(Architecture.from_json(each["architecture"]))
+        net = Forecaster(ForecasterConfig.from_json(each["config"]))
         start = f"{number}."
         of_net = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
         net.load_state_dict(of_net)
@@ -193,20 +199,20 @@ def _members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> tuple[
     return tuple(members)
 
 
-def _checked(path: Path, name: str) -> bytes:
+def _read_verified(path: Path, name: str) -> bytes:
     """The file's bytes, if they are those whose sum was written when the run was."""
     try:
-        lines = (path / SUMS).read_text(encoding="utf-8").splitlines()
+        lines = (path / CHECKSUMS_FILE).read_text(encoding="utf-8").splitlines()
         sums = {name: total for total, name in (line.split("  ", 1) for line in lines)}
         data = (path / name).read_bytes()
     except (OSError, ValueError) as error:
         what = f"cannot be read: {error}"
-        if not (path / SUMS).is_file():
+        if not (path / CHECKSUMS_FILE).is_file():
             what = "is not a run folder" if path.exists() else "there is no such folder"
         raise RunFolderError(
             Problem(str(path), what, "give the folder that 'rnnforecast train' wrote")
         ) from error
-    if sums.get(name) != _sum(data):
+    if sums.get(name) != _sha256(data):
         raise RunFolderError(
             Problem(
                 str(path / name),
@@ -217,5 +223,5 @@ def _checked(path: Path, name: str) -> bytes:
     return data
 
 
-def _sum(data: bytes) -> str:
+def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()

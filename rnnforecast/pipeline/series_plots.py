@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.output.forecast_plots import plot_forecast, safe_stem
+from rnnforecast.output.forecast_plots import plot_forecast, safe_file_stem
 from rnnforecast.pipeline.forecasting import Forecasts
 from rnnforecast.types import Floats, Ints
 
 
-def draw(
+def plot_series_forecasts(
     folder: Path,
     panel: Panel,
     series: Ints,
@@ -33,37 +33,43 @@ def draw(
     and `actual`, `[len(series), H, C]`, those of the drawn series. The first target of each series
     is drawn, or the first `most` where only one series is.
     """
-    channels = range(min(panel.observed.shape[1], max_targets) if len(series) == 1 else 1)
+    channels = range(min(panel.observed_mask.shape[1], max_targets) if len(series) == 1 else 1)
     horizon = forecasts.yhat.shape[1]
-    ahead = panel.shown(panel.stamps(np.maximum(origins, 0), horizon))  # [S, H]
+    ahead = panel.to_display_timezone(
+        panel.window_timestamps(np.maximum(origins, 0), horizon)
+    )  # [S, H]
     labels = panel.labels()
     named = panel.keys.shape[1] > 0  # the only series has no name: it goes by its target's
     taken: set[str] = set()
     for place, one in enumerate(series):
-        chosen = panel.select(np.arange(panel.size) == one)
+        chosen = panel.filter_series(np.arange(panel.n_series) == one)
         past = int(origins[one])
         for channel in channels:
-            name = panel.targets_names[channel]
+            name = panel.target_names[channel]
             label = " ".join([labels[one]] * named + [name] * (len(channels) > 1 or not named))
-            stem = safe_stem(label, taken)
+            stem = safe_file_stem(label, taken)
             taken.add(stem)
             plot_forecast(
                 folder / stem,
                 label=label,
                 target=name,
-                history_time=chosen.shown(chosen.stamps(np.zeros(1, dtype=np.int64), past)[0]),
+                history_timestamps=chosen.to_display_timezone(
+                    chosen.window_timestamps(np.zeros(1, dtype=np.int64), past)[0]
+                ),
                 history=chosen.targets[:past, channel],
-                forecast_time=ahead[one],
+                forecast_timestamps=ahead[one],
                 yhat=forecasts.yhat[one, :, channel],
-                bands=_bands(forecasts.quantiles[one, :, channel], quantiles),
-                naive=(baseline_name, naive_forecast[place, :, channel]),
+                intervals=_interval_bands(forecasts.quantiles[one, :, channel], quantiles),
+                baseline=(baseline_name, naive_forecast[place, :, channel]),
                 actual=None if actual is None else actual[place, :, channel],
                 note=note,
             )
     return len(taken)
 
 
-def _bands(values: Floats, quantiles: Sequence[float]) -> list[tuple[float, Floats, Floats]]:
+def _interval_bands(
+    values: Floats, quantiles: Sequence[float]
+) -> list[tuple[float, Floats, Floats]]:
     """`[H, Q]` as (share covered, lower, upper), one for each pair of quantiles q and 1 - q."""
     bands = []
     for low, level in enumerate(quantiles):

@@ -11,73 +11,75 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from rnnforecast.spec.types import (
+    PER_COLUMN,
     Auto,
-    Columns,
-    Count,
-    Cycles,
-    Duplicates,
-    Files,
-    Flag,
-    HalfShare,
-    Missing,
-    Name,
-    Number,
-    PerColumn,
-    Positive,
-    Resample,
+    Bool,
+    CalendarCycles,
+    ColumnNames,
+    DuplicateMethod,
+    FilePatterns,
+    FiniteFloat,
+    HalfFraction,
+    ImputationMethod,
+    NonEmptyStr,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ResampleMethod,
     Separator,
-    Texts,
-    Thousands,
-    Transform,
-    Whole,
+    TextList,
+    ThousandsSeparator,
+    TransformMethod,
 )
 
 
-def _all_different(names: tuple[str, ...]) -> None:
+def _check_unique(names: tuple[str, ...]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"'{name}' is named twice")
 
 
-class Section(BaseModel):
+class SpecSection(BaseModel):
     """What all sections share: nothing can be changed later, nothing unknown is accepted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Data(Section):
+class DataSpec(SpecSection):
     """Where the data is and which column plays which role."""
 
-    path: Files = Field(
+    path: FilePatterns = Field(
         description="CSV or Parquet files, folders or patterns, relative to the folder of the"
         ' spec; a lone "-" reads standard input.',
         examples=["sales.csv"],
     )
-    time: Name = Field("auto", description="The column with the time stamps.")
-    series: Auto | Columns = Field(
+    time: NonEmptyStr = Field("auto", description="The column with the time stamps.")
+    series: Auto | ColumnNames = Field(
         "auto", description="The columns that name a series; [] means one series."
     )
-    targets: Auto | Columns = Field("auto", description="The columns to forecast.")
+    targets: Auto | ColumnNames = Field("auto", description="The columns to forecast.")
     separator: Separator = Field("auto", description="The character between two columns.")
     decimal: Literal["auto", ".", ","] = Field("auto", description="The decimal mark of numbers.")
-    thousands: Thousands = Field("auto", description="The mark between groups of three digits.")
-    missing_values: Texts = Field(
+    thousands: ThousandsSeparator = Field(
+        "auto", description="The mark between groups of three digits."
+    )
+    missing_values: TextList = Field(
         (),
         description="Texts in columns of numbers that say there is no value, besides blank, NA,"
         " N/A, NaN, null and None.",
         examples=[["closed", "-"]],
     )
-    encoding: Name = Field(
+    encoding: NonEmptyStr = Field(
         "auto",
         description="The encoding of text files, such as latin-1; auto is UTF-8, or UTF-16 with a"
         " byte-order mark.",
     )
-    time_format: Name | None = Field(
+    time_format: NonEmptyStr | None = Field(
         None,
         description="The format of the time stamps, such as %d/%m/%Y, or unix_s, unix_ms, unix_us"
         " or unix_ns for seconds or parts of them since 1970; null recognises it.",
     )
-    timezone: Name | None = Field(
+    timezone: NonEmptyStr | None = Field(
         None,
         description="The time zone that local stamps are in and forecasts are written in, such as"
         " Europe/Berlin; null takes stamps as they are.",
@@ -85,20 +87,20 @@ class Data(Section):
 
     @field_validator("path")
     @classmethod
-    def _paths_differ(cls, path: tuple[str, ...]) -> tuple[str, ...]:
-        _all_different(path)
+    def _check_paths(cls, path: tuple[str, ...]) -> tuple[str, ...]:
+        _check_unique(path)
         return path
 
     @field_validator("series", "targets")
     @classmethod
-    def _one_role_a_column(
+    def _check_column_roles(
         cls, columns: str | tuple[str, ...], info: ValidationInfo
     ) -> str | tuple[str, ...]:
         if isinstance(columns, str):
             return columns
         if info.field_name == "targets" and not columns:
             raise ValueError("expected at least one column, found an empty list")
-        _all_different(columns)
+        _check_unique(columns)
         for role in ("time", "series"):
             taken = info.data.get(role, ())
             for name in (taken,) if isinstance(taken, str) else taken:
@@ -108,14 +110,14 @@ class Data(Section):
 
     @field_validator("decimal")
     @classmethod
-    def _decimal_is_no_separator(cls, decimal: str, info: ValidationInfo) -> str:
+    def _check_decimal(cls, decimal: str, info: ValidationInfo) -> str:
         if decimal == info.data.get("separator") == ",":
             raise ValueError("a comma cannot be both data.separator and data.decimal")
         return decimal
 
     @field_validator("encoding")
     @classmethod
-    def _encoding_is_known(cls, encoding: str) -> str:
+    def _check_encoding(cls, encoding: str) -> str:
         try:
             codecs.lookup("utf-8" if encoding == "auto" else encoding)
         except LookupError:
@@ -126,7 +128,7 @@ class Data(Section):
 
     @field_validator("timezone")
     @classmethod
-    def _timezone_is_known(cls, timezone: str | None) -> str | None:
+    def _check_timezone(cls, timezone: str | None) -> str | None:
         if timezone is not None and timezone not in (known := zoneinfo.available_timezones()):
             near = difflib.get_close_matches(timezone, known, 1, 0.5)
             hint = f" — did you mean '{near[0]}'?" if near else ""
@@ -137,7 +139,7 @@ class Data(Section):
 
     @field_validator("time_format")
     @classmethod
-    def _format_has_a_field(cls, time_format: str | None) -> str | None:
+    def _check_time_format(cls, time_format: str | None) -> str | None:
         if time_format in ("unix_s", "unix_ms", "unix_us", "unix_ns"):
             return time_format
         if time_format is not None and "%" not in time_format:
@@ -147,10 +149,10 @@ class Data(Section):
         return time_format
 
 
-class Clean(Section):
+class CleanSpec(SpecSection):
     """How the raw rows become regular series."""
 
-    frequency: Name = Field(
+    frequency: NonEmptyStr = Field(
         "auto",
         description="The step between two rows of a series: h, 15min, D, B (business days),"
         " W-SUN, MS or ME (month starts or ends), QS, QE, YS, YE, or a whole number for an"
@@ -162,15 +164,17 @@ class Clean(Section):
         " step, draw lines on time between them, or keep the steps as they are and tell the"
         " network the time between two rows.",
     )
-    tolerance: HalfShare = Field(
+    tolerance: HalfFraction = Field(
         0.25, description="How far irregular: snap moves a row at most, as a share of a step."
     )
-    resample: Resample | Annotated[dict[Name, Resample], PerColumn] | None = Field(
-        None,
-        description="How the rows of one period become one, for data finer than the frequency;"
-        " null: they are not resampled.",
+    resample: ResampleMethod | Annotated[dict[NonEmptyStr, ResampleMethod], PER_COLUMN] | None = (
+        Field(
+            None,
+            description="How the rows of one period become one, for data finer than the frequency;"
+            " null: they are not resampled.",
+        )
     )
-    partial: Literal["drop", "keep"] = Field(
+    partial_periods: Literal["drop", "keep"] = Field(
         "drop",
         description="What to do with a first or last period that the rows do not fill, when"
         " resampling.",
@@ -180,22 +184,22 @@ class Clean(Section):
         description="Which one a local hour is that comes twice when clocks go back; infer tells"
         " by the order of the rows.",
     )
-    missing_hour: Literal["error", "forward", "drop"] = Field(
+    nonexistent_hour: Literal["error", "shift_forward", "drop"] = Field(
         "error",
         description="What to do with rows at a local hour that clocks going forward skip.",
     )
-    duplicates: Duplicates = Field(
+    duplicates: DuplicateMethod = Field(
         "error", description="What to do with several rows of one series at one time."
     )
-    missing: Missing | Annotated[dict[Name, Missing], PerColumn] = Field(
+    missing: ImputationMethod | Annotated[dict[NonEmptyStr, ImputationMethod], PER_COLUMN] = Field(
         "mask",
         description="How missing values of the targets enter the network, for all targets or by"
         " name; mask tells it that they are missing. They are never scored.",
     )
-    fill_value: Number | Annotated[dict[Name, Number], PerColumn] = Field(
+    fill_value: FiniteFloat | Annotated[dict[NonEmptyStr, FiniteFloat], PER_COLUMN] = Field(
         0.0, description="The value that missing: constant and special put in, in the data's unit."
     )
-    longest_gap: Count | None = Field(
+    max_gap: PositiveInt | None = Field(
         None,
         description="Only so many steps of a gap are filled, the rest stays masked; null: all.",
     )
@@ -209,25 +213,25 @@ class Clean(Section):
         description="What to do with an outlier: take it as missing, move it to the edge of the"
         " usual range, or only count it. Scores always use the value as it was.",
     )
-    outlier_threshold: Auto | Positive = Field(
+    outlier_threshold: Auto | PositiveFloat = Field(
         "auto", description="How many robust deviations (or quartile ranges) are too many."
     )
-    transform: Transform | Annotated[dict[Name, Transform], PerColumn] = Field(
+    transform: TransformMethod | Annotated[dict[NonEmptyStr, TransformMethod], PER_COLUMN] = Field(
         "none",
         description="What is done to the targets before the network sees them, and undone"
         " afterwards.",
     )
-    minimum_length: Auto | Count = Field(
+    min_length: Auto | PositiveInt = Field(
         "auto",
         description="Series with fewer observed values, in steps, are skipped and named.",
     )
-    maximum_length: Count | None = Field(
+    max_length: PositiveInt | None = Field(
         None, description="Only so many of the last steps of a series are used; null: all."
     )
 
     @field_validator("transform")
     @classmethod
-    def _differences_are_for_all(cls, transform: str | dict[str, str]) -> str | dict[str, str]:
+    def _check_transform(cls, transform: str | dict[str, str]) -> str | dict[str, str]:
         if isinstance(transform, dict) and len(set(transform.values())) > 1:
             for name, method in transform.items():
                 if method.endswith("difference"):
@@ -239,7 +243,7 @@ class Clean(Section):
 
     @field_validator("resample")
     @classmethod
-    def _kept_is_not_resampled(
+    def _check_resample(
         cls, resample: str | dict[str, str] | None, info: ValidationInfo
     ) -> str | dict[str, str] | None:
         if resample is not None and info.data.get("irregular") == "keep":
@@ -247,39 +251,43 @@ class Clean(Section):
         return resample
 
 
-class Features(Section):
+class FeaturesSpec(SpecSection):
     """What the network reads besides the past of the targets."""
 
-    past: Columns = Field(
+    past: ColumnNames = Field(
         (),
         description="Columns known up to now only; a pattern such as emb_* stands for all columns"
         " it fits.",
     )
-    future: Columns = Field((), description="Columns whose values are known ahead, such as prices.")
-    static: Columns = Field((), description="Columns with one value a series, such as its region.")
-    categorical: Columns = Field(
+    future: ColumnNames = Field(
+        (), description="Columns whose values are known ahead, such as prices."
+    )
+    static: ColumnNames = Field(
+        (), description="Columns with one value a series, such as its region."
+    )
+    categorical: ColumnNames = Field(
         (), description="Those of the columns above whose numbers are names, not amounts."
     )
-    text: Columns = Field((), description="Those of the columns above that hold free text.")
-    text_size: Count = Field(8, description="How many numbers a free text is reduced to.")
-    vector_size: Count = Field(
+    text: ColumnNames = Field((), description="Those of the columns above that hold free text.")
+    text_size: PositiveInt = Field(8, description="How many numbers a free text is reduced to.")
+    vector_size: PositiveInt = Field(
         16, description="A pattern that stands for more columns is reduced to so many numbers."
     )
-    calendar: Literal["none", "auto"] | Cycles = Field(
+    calendar: Literal["none", "auto"] | CalendarCycles = Field(
         "none",
         description="Cycles of the calendar that the network is told, such as day_of_week; auto"
         " chooses by the frequency.",
     )
-    age: Flag = Field(False, description="Tell the network how long a series has run.")
-    holidays: Name | None = Field(
+    age: Bool = Field(False, description="Tell the network how long a series has run.")
+    holidays: NonEmptyStr | None = Field(
         None,
         description="A country such as DE, or a region such as DE-BY, whose public holidays the"
         " network is told.",
     )
-    holiday_window: Whole = Field(
+    holiday_window: NonNegativeInt = Field(
         1, description="How many days before and after a holiday are told as well."
     )
-    missing_future: Literal["error", "last", "season"] = Field(
+    missing_future: Literal["error", "last", "seasonal"] = Field(
         "error",
         description="What stands in where a value ahead is missing at predict: nothing, the last"
         " value, or that of a season before.",
@@ -287,10 +295,10 @@ class Features(Section):
 
     @field_validator("past", "future", "static")
     @classmethod
-    def _one_role_a_covariate(
+    def _check_covariate_roles(
         cls, columns: tuple[str, ...], info: ValidationInfo
     ) -> tuple[str, ...]:
-        _all_different(columns)
+        _check_unique(columns)
         for role in ("past", "future"):
             for name in columns if role != info.field_name else ():
                 if name in info.data.get(role, ()):
@@ -299,7 +307,7 @@ class Features(Section):
 
     @field_validator("categorical", "text")
     @classmethod
-    def _is_among_the_columns(
+    def _check_listed_columns(
         cls, columns: tuple[str, ...], info: ValidationInfo
     ) -> tuple[str, ...]:
         given = [name for role in ("past", "future", "static") for name in info.data.get(role, ())]

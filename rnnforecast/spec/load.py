@@ -14,14 +14,14 @@ from pydantic import ValidationError
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.spec import yaml_source as source
 from rnnforecast.spec.model import SECTIONS, Spec
-from rnnforecast.spec.types import choices, expected
-from rnnforecast.spec.yaml_source import Keys
+from rnnforecast.spec.types import allowed_values, describe_field
+from rnnforecast.spec.yaml_source import KeyPath
 
-Values = dict[str, dict[str, Any]]
-Place = TypeVar("Place", int, str)
+SectionValues = dict[str, dict[str, Any]]
+Location = TypeVar("Location", int, str)
 
 
-def load(
+def read_spec(
     path: Path, overrides: Sequence[str] = (), *, backbones: Sequence[str] | None = None
 ) -> Spec:
     """Read the spec at `path`, with `overrides` such as ``model.layers=2`` put in.
@@ -33,7 +33,7 @@ def load(
         # PowerShell and Excel put a byte order mark in front.
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        cure = _did_you_mean(_near(path.name, _specs_in(path.parent)))
+        cure = _did_you_mean(_closest_match(path.name, _yaml_files_in(path.parent)))
         raise SpecError(Problem(str(path), "there is no such file", cure)) from None
     except UnicodeDecodeError:
         problem = Problem(str(path), "the file is not text in UTF-8", "save it as UTF-8")
@@ -42,10 +42,10 @@ def load(
         reason = (error.strerror or str(error)).lower()
         cure = "give the spec's own file, and the permission to read it"
         raise SpecError(Problem(str(path), f"the file cannot be read: {reason}", cure)) from None
-    return parse(text, name=str(path), overrides=overrides, backbones=backbones)
+    return parse_spec(text, name=str(path), overrides=overrides, backbones=backbones)
 
 
-def parse(
+def parse_spec(
     text: str,
     *,
     name: str,
@@ -53,90 +53,96 @@ def parse(
     backbones: Sequence[str] | None = None,
 ) -> Spec:
     """Read the spec in `text`; `name` stands for the file in messages. Raises `SpecError`."""
-    read = source.read(text, name=name)
-    if read.values is None and not read.faults:
+    read = source.parse_yaml(text, name=name)
+    if read.values is None and not read.problems:
         raise SpecError(Problem(name, "the file is empty", "write at least data and window"))
     if not isinstance(read.values, dict):
-        found = f"expected sections such as data and window, found {_shown(read.values)}"
+        found = f"expected sections such as data and window, found {_format_value(read.values)}"
         cure = "if these are the data, write a spec for them with rnnforecast init"
         raise SpecError(Problem(f"{name}, line {read.lines.get((), 1)}", found, cure))
-    report = _Report(name, read.lines)
-    for keys, line, found, cure in read.faults:
+    report = _ProblemCollector(name, read.lines)
+    for keys, line, found, cure in read.problems:
         report.add(keys, found, cure, line=line)
-        report.blamed.add(keys[:2])
+        report.unreadable_keys.add(keys[:2])
     given: dict[str, Any] = read.values
     for override in overrides:
-        _override(given, override, report)
-    values = _known(given, report)
+        _apply_override(given, override, report)
+    values = _select_known_keys(given, report)
     try:
         spec = Spec.model_validate(values, context={"backbones": backbones})
     except ValidationError as error:
-        _explain(error, values, report)
+        _collect_validation_errors(error, values, report)
         raise SpecError(*report.problems()) from None
-    if report.found:
+    if report.problems_by_line:
         raise SpecError(*report.problems())
     return spec
 
 
-def dump(spec: Spec) -> str:
+def dump_spec(spec: Spec) -> str:
     """The YAML text of `spec`, every key written out; `parse` gives an equal spec back."""
-    return source.write(spec.model_dump())
+    return source.dump_yaml(spec.model_dump())
 
 
 @dataclass
-class _Report:
+class _ProblemCollector:
     """Gathers problems, with the place of each."""
 
-    name: str
-    lines: Mapping[Keys, int]
-    overrides: dict[Keys, str] = field(default_factory=dict)
-    written: dict[Keys, Keys] = field(default_factory=dict)
+    source_name: str
+    lines: Mapping[KeyPath, int]
+    overrides: dict[KeyPath, str] = field(default_factory=dict)
+    original_keys: dict[KeyPath, KeyPath] = field(default_factory=dict)
     """Keys as they were meant -> keys as they were written."""
-    blamed: set[Keys] = field(default_factory=set)
+    unreadable_keys: set[KeyPath] = field(default_factory=set)
     """Keys, as written, whose value could not be read: one complaint is enough."""
-    found: list[tuple[float, Problem]] = field(default_factory=list)
+    problems_by_line: list[tuple[float, Problem]] = field(default_factory=list)
 
-    def add(self, keys: Keys, found: str, cure: str = "", *, line: int | None = None) -> None:
+    def add(self, keys: KeyPath, found: str, cure: str = "", *, line: int | None = None) -> None:
         """Note one problem; its line is that of the nearest key above it that has one."""
         written = keys
         for size in (1, 2):
-            if keys[:size] in self.written:
-                written = self.written[keys[:size]] + keys[size:]
-        override = _nearest(self.overrides, keys) or _nearest(self.overrides, written)
+            if keys[:size] in self.original_keys:
+                written = self.original_keys[keys[:size]] + keys[size:]
+        override = _find_nearest_parent(self.overrides, keys) or _find_nearest_parent(
+            self.overrides, written
+        )
         if override is not None:
-            self.found.append((math.inf, Problem(f"--set {override}", found, cure)))
+            self.problems_by_line.append((math.inf, Problem(f"--set {override}", found, cure)))
             return
         keys = written
         if line is None:
-            line = _nearest(self.lines, keys)
+            line = _find_nearest_parent(self.lines, keys)
         label = ".".join(str(key) for key in keys if isinstance(key, str))
-        places = [self.name, "" if line is None else f"line {line}", label]
+        places = [self.source_name, "" if line is None else f"line {line}", label]
         where = ", ".join(place for place in places if place)
-        self.found.append((math.inf if line is None else line, Problem(where, found, cure)))
+        self.problems_by_line.append(
+            (math.inf if line is None else line, Problem(where, found, cure))
+        )
 
-    def is_blamed(self, keys: Keys) -> bool:
+    def is_unreadable(self, keys: KeyPath) -> bool:
         """Whether a problem of these keys, as meant, has been noted before they were checked."""
-        return self.written.get(keys, keys) in self.blamed
+        return self.original_keys.get(keys, keys) in self.unreadable_keys
 
     def problems(self) -> list[Problem]:
         """All problems, by line, those of the command line last."""
-        return [problem for _, problem in sorted(self.found, key=lambda item: item[0])]
+        return [problem for _, problem in sorted(self.problems_by_line, key=lambda item: item[0])]
 
 
-def _nearest(locations: Mapping[Keys, Place], keys: Keys) -> Place | None:
+def _find_nearest_parent(locations: Mapping[KeyPath, Location], keys: KeyPath) -> Location | None:
     """The place of `keys`, or else of the nearest keys above that have one."""
     prefixes = (keys[:size] for size in range(len(keys), 0, -1))
     return next((locations[prefix] for prefix in prefixes if prefix in locations), None)
 
 
-def _override(raw_values: dict[str, Any], override: str, collector: _Report) -> None:
+def _apply_override(
+    raw_values: dict[str, Any], override: str, collector: _ProblemCollector
+) -> None:
     """Put ``section.key=value`` into `given`; a key of a group may follow the key."""
     path, equals, text = override.partition("=")
     words = path.strip().split(".")
-    keys: Keys = tuple(words)
+    keys: KeyPath = tuple(words)
     if not equals or len(keys) not in (2, 3) or not all(keys):
         found, cure = "expected section.key=value", "for example model.layers=2"
-        collector.found.append((math.inf, Problem(f"--set {override}", found, cure)))
+        collector.problems_by_line.append((math.inf, Problem(f"--set {override}", found, cure)))
         return
     # The last word counts: an override of a whole group replaces earlier ones of its keys.
     for key in [key for key in collector.overrides if key[: len(keys)] == keys]:
@@ -145,10 +151,10 @@ def _override(raw_values: dict[str, Any], override: str, collector: _Report) -> 
     if words[0] not in SECTIONS and keys[:1] not in collector.lines:
         collector.overrides.setdefault(keys[:1], override)
     try:
-        value = source.scalar(text)
+        value = source.parse_scalar(text)
     except SpecError as error:
         collector.add(keys, error.problems[0].found, error.problems[0].cure)
-        collector.blamed.add(keys[:2])
+        collector.unreadable_keys.add(keys[:2])
         return
     group = raw_values
     for word in words[:-1]:
@@ -158,16 +164,18 @@ def _override(raw_values: dict[str, Any], override: str, collector: _Report) -> 
     group[words[-1]] = value
 
 
-def _known(raw_values: Mapping[str, Any], collector: _Report) -> Values:
+def _select_known_keys(
+    raw_values: Mapping[str, Any], collector: _ProblemCollector
+) -> SectionValues:
     """The known keys of `given`; an unknown one is reported and read as the key it resembles.
 
     That way a slip of the pen does not hide a wrong value, nor show up again as a missing key.
     """
-    values: Values = {section: {} for section in SECTIONS}
-    strays: list[tuple[Keys, Keys | None, Any]] = []
+    values: SectionValues = {section: {} for section in SECTIONS}
+    strays: list[tuple[KeyPath, KeyPath | None, Any]] = []
     for section, content in raw_values.items():
-        meant = section if section in SECTIONS else _near(section, SECTIONS)
-        owner = _owner(section)
+        meant = section if section in SECTIONS else _closest_match(section, SECTIONS)
+        owner = _section_of(section)
         if meant != section and (owner or not meant):
             collector.add((section,), "unknown section", _cure_for_section(section, owner))
             strays.append(((section,), (owner, section) if owner else None, content))
@@ -175,27 +183,29 @@ def _known(raw_values: Mapping[str, Any], collector: _Report) -> Values:
         assert meant is not None
         if meant != section:
             collector.add((section,), "unknown section", _did_you_mean(meant))
-            collector.written[(meant,)] = (section,)
+            collector.original_keys[(meant,)] = (section,)
         if not isinstance(content, dict | None):
-            found = f"expected lines of the form 'key: value' below it, found {_shown(content)}"
+            found = (
+                f"expected lines of the form 'key: value' below it, found {_format_value(content)}"
+            )
             collector.add((section,), found)
-            collector.blamed.add((meant,))
+            collector.unreadable_keys.add((meant,))
             continue
         for key, value in (content or {}).items():
             if key in SECTIONS[meant].model_fields:
                 values[meant][key] = value
                 continue
-            target, cure = _intended(meant, key)
+            target, cure = _guess_intended_key(meant, key)
             collector.add((section, key), "unknown key", cure)
             strays.append(((section, key), target, value))
     for written, target, value in strays:
         if target and target[1] not in values[str(target[0])]:
             values[str(target[0])][str(target[1])] = value
-            collector.written[target] = written
+            collector.original_keys[target] = written
     return values
 
 
-def _owner(key: str) -> str | None:
+def _section_of(key: str) -> str | None:
     """The section that has `key`, if any."""
     return next((name for name, section in SECTIONS.items() if key in section.model_fields), None)
 
@@ -206,49 +216,57 @@ def _cure_for_section(section: str, owner: str | None) -> str:
     return "the sections are " + ", ".join(SECTIONS)
 
 
-def _intended(section: str, key: str) -> tuple[Keys | None, str]:
+def _guess_intended_key(section: str, key: str) -> tuple[KeyPath | None, str]:
     """What the unknown `key` of `section` was probably meant to be, and the advice to give."""
-    owner = _owner(key)
+    owner = _section_of(key)
     if owner:
         return (owner, key), f"'{key}' belongs to the section {owner}"
     fields = SECTIONS[section].model_fields
-    near = _near(key, fields)
+    near = _closest_match(key, fields)
     if near:
         return (section, near), _did_you_mean(near)
-    elsewhere = _near(key, [name for other in SECTIONS.values() for name in other.model_fields])
+    elsewhere = _closest_match(
+        key, [name for other in SECTIONS.values() for name in other.model_fields]
+    )
     if elsewhere:
-        owner = _owner(elsewhere)
+        owner = _section_of(elsewhere)
         return None, f"did you mean '{elsewhere}' of the section {owner}?"
     return None, f"the keys of {section} are " + ", ".join(fields)
 
 
-def _explain(error: ValidationError, values: Values, collector: _Report) -> None:
+def _collect_validation_errors(
+    error: ValidationError, values: SectionValues, collector: _ProblemCollector
+) -> None:
     """Say each of pydantic's errors in plain words, one a key or item."""
-    done: set[Keys] = set()
+    done: set[KeyPath] = set()
     for detail in error.errors(include_url=False):
         location = detail["loc"]
         section, key = str(location[0]), str(location[1])
         info = SECTIONS[section].model_fields[key]
         if detail["type"] == "missing":
-            if (section,) not in collector.blamed:
+            if (section,) not in collector.unreadable_keys:
                 example = (info.examples or [""])[0]
                 cure = f"add '{key}: {example}' to the section {section}"
                 collector.add((section, key), "this key is required", cure)
             continue
-        keys, value = _item((section, key), values[section][key], location[2:])
-        if keys in done or (value is None and collector.is_blamed(keys[:2])):
+        keys, value = _follow_location((section, key), values[section][key], location[2:])
+        if keys in done or (value is None and collector.is_unreadable(keys[:2])):
             continue
         done.add(keys)
         reason = detail.get("ctx", {}).get("error")
         if reason is not None:
             collector.add(keys, str(reason))
         else:
-            wanted = expected(info)
-            cure = _cure(value, wanted, choices(info.annotation), required=info.is_required())
-            collector.add(keys, f"expected {wanted}, found {_shown(value)}", cure)
+            wanted = describe_field(info)
+            cure = _suggest_cure(
+                value, wanted, allowed_values(info.annotation), required=info.is_required()
+            )
+            collector.add(keys, f"expected {wanted}, found {_format_value(value)}", cure)
 
 
-def _item(keys: Keys, value: Any, location: Iterable[str | int]) -> tuple[Keys, Any]:
+def _follow_location(
+    keys: KeyPath, value: Any, location: Iterable[str | int]
+) -> tuple[KeyPath, Any]:
     """Follow `rest` into lists and groups; parts that name only a branch of a type are skipped."""
     for part in location:
         if isinstance(value, list) and isinstance(part, int):
@@ -256,14 +274,16 @@ def _item(keys: Keys, value: Any, location: Iterable[str | int]) -> tuple[Keys, 
     return keys, value
 
 
-def _cure(value: object, expected_type: str, known_values: list[str], *, required: bool) -> str:
+def _suggest_cure(
+    value: object, expected_type: str, known_values: list[str], *, required: bool
+) -> str:
     if value is None:
         return "give a value" if required else "give a value, or delete the line for the default"
     if isinstance(value, str):
-        near = _near(value, known_values)
+        near = _closest_match(value, known_values)
         if near:
             return _did_you_mean(near)
-        if "number" in expected_type and type(source.scalar(value)) in (int, float):
+        if "number" in expected_type and type(source.parse_scalar(value)) in (int, float):
             return "remove the quotes"
         if "number" in expected_type and value.replace(",", "", 1).isdigit():
             return "write numbers with a decimal point"
@@ -272,7 +292,7 @@ def _cure(value: object, expected_type: str, known_values: list[str], *, require
     return ""
 
 
-def _near(word: str, candidates: Iterable[str]) -> str | None:
+def _closest_match(word: str, candidates: Iterable[str]) -> str | None:
     """The known word most like `word`; swapped letters are the likeliest slip."""
     lower = {name.lower(): name for name in candidates}
     near = difflib.get_close_matches(word.lower(), lower, n=5)
@@ -284,7 +304,7 @@ def _did_you_mean(name: str | None) -> str:
     return f"did you mean '{name}'?" if name else ""
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     """A value as the reader may have written it, cut short."""
     if value is None:
         return "nothing"
@@ -297,6 +317,6 @@ def _shown(value: object) -> str:
     return "a group of keys" if isinstance(value, dict) else str(value)
 
 
-def _specs_in(folder: Path) -> list[str]:
+def _yaml_files_in(folder: Path) -> list[str]:
     """The YAML files of `folder`, for a suggestion; none if there is no such folder."""
     return [path.name for path in folder.glob("*.y*ml")]

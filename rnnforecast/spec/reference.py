@@ -11,12 +11,12 @@ from pydantic.fields import FieldInfo
 
 from rnnforecast.spec import yaml_source as source
 from rnnforecast.spec.model import SECTIONS, Spec
-from rnnforecast.spec.types import expected
+from rnnforecast.spec.types import describe_field
 
-_WIDTH = 88
+_COMMENT_WIDTH = 88
 
 
-def commented(values: Mapping[str, Mapping[str, object]], notes: Mapping[str, str]) -> str:
+def commented_yaml(values: Mapping[str, Mapping[str, object]], notes: Mapping[str, str]) -> str:
     """The YAML text of `values`, ready to edit: above each key a comment says what it means.
 
     `notes` adds a sentence to a key's comment, such as why ``window.season`` is 24. Sections and
@@ -24,9 +24,9 @@ def commented(values: Mapping[str, Mapping[str, object]], notes: Mapping[str, st
     section, key or note that no spec has.
     """
     for dotted in [f"{section}.{key}" for section, keys in values.items() for key in keys]:
-        _field(dotted)
+        _field_info(dotted)
     for dotted in notes:
-        _field(dotted)
+        _field_info(dotted)
     blocks = []
     for section, model in SECTIONS.items():
         if section not in values:
@@ -35,23 +35,23 @@ def commented(values: Mapping[str, Mapping[str, object]], notes: Mapping[str, st
         for key, info in model.model_fields.items():
             if key in values[section]:
                 comment = f"{info.description} {notes.get(f'{section}.{key}', '')}".strip()
-                entry = source.write({key: values[section][key]})
+                entry = source.dump_yaml({key: values[section][key]})
                 lines += textwrap.wrap(
-                    comment, _WIDTH, initial_indent="  # ", subsequent_indent="  # "
+                    comment, _COMMENT_WIDTH, initial_indent="  # ", subsequent_indent="  # "
                 )
                 lines += textwrap.indent(entry, "  ").splitlines()
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
 
 
-def reference() -> str:
+def reference_markdown() -> str:
     """A Markdown reference of all sections and keys: what each accepts, its default, its use."""
     blocks = []
     for section, model in SECTIONS.items():
         rows = [f"## {section}", "", str(inspect.getdoc(model)), ""]
         rows += ["| key | expects | default | meaning |", "| --- | --- | --- | --- |"]
         for key, info in model.model_fields.items():
-            cells = (f"`{key}`", expected(info), _default(info), str(info.description))
+            cells = (f"`{key}`", describe_field(info), _format_default(info), str(info.description))
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         blocks.append("\n".join(rows) + "\n")
     return "\n".join(blocks)
@@ -65,16 +65,16 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _field(dotted_key: str) -> FieldInfo:
+def _field_info(dotted_key: str) -> FieldInfo:
     section, _, key = dotted_key.partition(".")
     if section not in SECTIONS or key not in SECTIONS[section].model_fields:
         raise KeyError(f"no spec has the key {dotted_key}")
     return SECTIONS[section].model_fields[key]
 
 
-def _default(info: FieldInfo) -> str:
+def _format_default(info: FieldInfo) -> str:
     """The default as YAML, in the form in which it would be written in a spec."""
     if info.is_required():
         return "required"
-    value = source.write({"": info.get_default(call_default_factory=True)})
+    value = source.dump_yaml({"": info.get_default(call_default_factory=True)})
     return f"`{value.partition(': ')[2].strip()}`"

@@ -21,22 +21,22 @@ try:  # Ten times faster; absent where PyYAML was built without libyaml.
 except ImportError:
     from yaml import SafeLoader as _Parser  # type: ignore[assignment]
 
-Keys = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
-_TAG = "tag:yaml.org,2002:"
-_FLOAT = re.compile(
+_TAG_PREFIX = "tag:yaml.org,2002:"
+_FLOAT_PATTERN = re.compile(
     r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"
     r"|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
 )
-_SCALARS = (  # tried in this order; whatever matches none is text
+_SCALAR_PATTERNS = (  # tried in this order; whatever matches none is text
     ("null", re.compile(r"(~|null|Null|NULL)?$")),
     ("bool", re.compile(r"(true|True|TRUE|false|False|FALSE)$")),
     ("int", re.compile(r"(0|-?[1-9][0-9]*)$")),
-    ("float", _FLOAT),
+    ("float", _FLOAT_PATTERN),
 )
-_DEEPEST = 20
+_MAX_DEPTH = 20
 
-_SYNTAX = (  # what the parser says, what it means, what to do
+_SYNTAX_MESSAGES = (  # what the parser says, what it means, what to do
     ("\t", "the line is indented with a tab", "indent with spaces"),
     (
         "unknown escape",
@@ -73,8 +73,8 @@ class _Loader(_Parser):  # type: ignore[misc, unused-ignore]
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - a hook of the base class
 
 
-for _kind, _pattern in _SCALARS:
-    _Loader.add_implicit_resolver(_TAG + _kind, _pattern, None)
+for _kind, _pattern in _SCALAR_PATTERNS:
+    _Loader.add_implicit_resolver(_TAG_PREFIX + _kind, _pattern, None)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -85,60 +85,62 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _flow_list(dumper: yaml.SafeDumper, values: Any) -> yaml.Node:
-    return dumper.represent_sequence(_TAG + "seq", values, flow_style=True)
+def _represent_list(dumper: yaml.SafeDumper, values: Any) -> yaml.Node:
+    return dumper.represent_sequence(_TAG_PREFIX + "seq", values, flow_style=True)
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+def _represent_str(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     # Writers and readers differ on which rare characters end a line; escapes leave no doubt.
-    return dumper.represent_scalar(_TAG + "str", text, style=None if text.isprintable() else '"')
+    return dumper.represent_scalar(
+        _TAG_PREFIX + "str", text, style=None if text.isprintable() else '"'
+    )
 
 
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(list, _flow_list)
-_Dumper.add_representer(tuple, _flow_list)
-_Dumper.add_implicit_resolver(_TAG + "float", _FLOAT, list("-+.0123456789"))
+_Dumper.add_representer(str, _represent_str)
+_Dumper.add_representer(list, _represent_list)
+_Dumper.add_representer(tuple, _represent_list)
+_Dumper.add_implicit_resolver(_TAG_PREFIX + "float", _FLOAT_PATTERN, list("-+.0123456789"))
 
 
 @dataclass
-class Source:
+class YamlSource:
     """The values of a YAML text, the line of each key and item, and what was wrong with them."""
 
     values: object = None
-    lines: dict[Keys, int] = field(default_factory=dict)
-    faults: list[tuple[Keys, int, str, str]] = field(default_factory=list)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    problems: list[tuple[KeyPath, int, str, str]] = field(default_factory=list)
     """Keys, line, what was found, cure."""
-    seen: set[int] = field(default_factory=set)
+    visited_ids: set[int] = field(default_factory=set)
     """Identities of the lists and maps met, to notice one that an alias repeats or nests."""
 
 
-def read(text: str, *, name: str) -> Source:
+def parse_yaml(text: str, *, name: str) -> YamlSource:
     """Read the one document in `text`; `SpecError` naming the line if it is not valid YAML."""
     try:
         node = yaml.compose(text, _Loader)
     except yaml.YAMLError as error:
         raise SpecError(_syntax_problem(error, text, name)) from None
-    source = Source()
+    source = YamlSource()
     if node is not None:
-        source.values = _value(node, (), source)
+        source.values = _convert_node(node, (), source)
     return source
 
 
-def scalar(text: str) -> object:
+def parse_scalar(text: str) -> object:
     """The value of `text` as if it stood after a key; only lists, groups and quotes are YAML.
 
     Text such as ``*.csv``, ``%d/%m/%Y`` or ``|`` is taken as it is, as a shell user expects.
     """
     text = text.strip()
     if text[:1] in tuple("[{\"'"):
-        return read(text, name="").values
-    for kind, pattern in _SCALARS:
+        return parse_yaml(text, name="").values
+    for kind, pattern in _SCALAR_PATTERNS:
         if pattern.match(text):
-            return _plain(text, kind)
+            return _convert_scalar(text, kind)
     return text
 
 
-def write(values: Mapping[str, object]) -> str:
+def dump_yaml(values: Mapping[str, object]) -> str:
     """The YAML text of `values`, keys in the given order; `read` gives the same values back."""
     # Folded lines would be valid, but a long path is easier to find and edit on one line.
     text: str = yaml.dump(
@@ -152,51 +154,53 @@ def write(values: Mapping[str, object]) -> str:
     return text
 
 
-def _value(node: yaml.Node, keys: Keys, source: Source) -> object:
+def _convert_node(node: yaml.Node, keys: KeyPath, source: YamlSource) -> object:
     """The plain value of `node`; notes its line, and its faults, in `source`."""
     line = node.start_mark.line + 1
     source.lines.setdefault(keys, line)
     if not isinstance(node, yaml.ScalarNode):
-        repeated = id(node) in source.seen
-        source.seen.add(id(node))
-        if repeated or len(keys) > _DEEPEST:
+        repeated = id(node) in source.visited_ids
+        source.visited_ids.add(id(node))
+        if repeated or len(keys) > _MAX_DEPTH:
             found = "an alias (*) repeats a list or group" if repeated else "nested too deeply"
-            source.faults.append((keys[:3], line, found, "write plain values only"))
+            source.problems.append((keys[:3], line, found, "write plain values only"))
             return None
-    if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
-        return _mapping(node, keys, source)
-    if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
-        return [_value(item, (*keys, i), source) for i, item in enumerate(node.value)]
-    kind = node.tag.removeprefix(_TAG)
+    if isinstance(node, yaml.MappingNode) and node.tag == _TAG_PREFIX + "map":
+        return _convert_mapping(node, keys, source)
+    if isinstance(node, yaml.SequenceNode) and node.tag == _TAG_PREFIX + "seq":
+        return [_convert_node(item, (*keys, i), source) for i, item in enumerate(node.value)]
+    kind = node.tag.removeprefix(_TAG_PREFIX)
     try:
         if isinstance(node, yaml.ScalarNode) and kind in ("null", "bool", "int", "float", "str"):
-            return _plain(node.value, kind)
-        found = f"the tag {node.tag.replace(_TAG, '!!')} is not allowed"
-        source.faults.append((keys, line, found, "write plain values only"))
+            return _convert_scalar(node.value, kind)
+        found = f"the tag {node.tag.replace(_TAG_PREFIX, '!!')} is not allowed"
+        source.problems.append((keys, line, found, "write plain values only"))
     except ValueError:
-        source.faults.append((keys, line, f"'{node.value[:40]}' is not a valid {kind}", ""))
+        source.problems.append((keys, line, f"'{node.value[:40]}' is not a valid {kind}", ""))
     return None
 
 
-def _mapping(node: yaml.MappingNode, keys: Keys, source: Source) -> dict[str, object]:
+def _convert_mapping(
+    node: yaml.MappingNode, keys: KeyPath, source: YamlSource
+) -> dict[str, object]:
     values: dict[str, object] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            source.faults.append((keys, line, "a key must be a word", "write 'key: value'"))
+            source.problems.append((keys, line, "a key must be a word", "write 'key: value'"))
             continue
         key = key_node.value
         here = (*keys, key)
         if key in values:
             found = f"the key is given twice, first on line {source.lines[here]}"
-            source.faults.append((here, line, found, "delete one of the two"))
+            source.problems.append((here, line, found, "delete one of the two"))
             continue
         source.lines[here] = line
-        values[key] = _value(value_node, here, source)
+        values[key] = _convert_node(value_node, here, source)
     return values
 
 
-def _plain(text: str, kind: str) -> object:
+def _convert_scalar(text: str, kind: str) -> object:
     if kind == "null":
         return None
     if kind == "bool":
@@ -219,7 +223,7 @@ def _syntax_problem(error: yaml.YAMLError, text: str, name: str) -> Problem:
     indent = row[: len(row) - len(row.lstrip())]
     said = f"{indent} {getattr(error, 'context', '')} {getattr(error, 'problem', '')}"
     opened = getattr(error, "context_mark", None) or mark
-    found, cure = next((found, cure) for part, found, cure in _SYNTAX if part in said)
+    found, cure = next((found, cure) for part, found, cure in _SYNTAX_MESSAGES if part in said)
     found = found.format(opened=opened.line + 1)
     shown = f": {row.strip()[:60]}" if row.strip() else ""
     return Problem(f"{name}, line {mark.line + 1}", found + shown, cure)

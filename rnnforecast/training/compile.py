@@ -7,7 +7,7 @@ import torch
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.dataset import Batch
 
-LONGEST_REASON = 200
+MAX_REASON_LENGTH = 200
 """Characters of a compiler's complaint that are passed on."""
 
 
@@ -20,7 +20,7 @@ def compile_forward(net: Forecaster, batch: Batch, precision: torch.dtype) -> st
     """
     if "forward" in vars(net):
         return None  # done before
-    device = batch.future.device
+    device = batch.targets.device
     devices = [device] if device.type == "cuda" else []
     mixed = torch.autocast(device.type, precision, enabled=precision != torch.float32)
     net.train()
@@ -28,12 +28,12 @@ def compile_forward(net: Forecaster, batch: Batch, precision: torch.dtype) -> st
         net.forward = torch.compile(net.forward)  # type: ignore[method-assign]
         with torch.random.fork_rng(devices):
             with mixed:
-                loss = net.loss(batch.history, batch.future, batch.weight)
+                loss = net.loss(batch.history, batch.targets, batch.weight)
             loss.backward()  # type: ignore[no-untyped-call]
     except (RuntimeError, ImportError, OSError) as error:  # the compilers' own are RuntimeErrors
         vars(net).pop("forward", None)
         text = f"{type(error).__name__}: {error}".split("\n", 1)[0]
-        return text[:LONGEST_REASON]
+        return text[:MAX_REASON_LENGTH]
     finally:
         net.zero_grad(set_to_none=True)
     return None

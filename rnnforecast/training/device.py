@@ -9,14 +9,14 @@ import torch
 
 Device = torch.device
 
-WORTH_SHARING = 2**16
+MULTITHREADING_THRESHOLD = 2**16
 """Numbers in a batch of states from which on several threads are worth their coordination."""
 
-TORCH = str(torch.__version__)
+TORCH_VERSION = str(torch.__version__)
 """Torch's version."""
 
 
-def choose(requested: str) -> torch.device:
+def select_device(requested: str) -> torch.device:
     """The device for `auto`, `cpu`, `cuda` or `mps`; ValueError where it is not there."""
     if requested == "auto":
         if torch.cuda.is_available():
@@ -29,7 +29,7 @@ def choose(requested: str) -> torch.device:
     return torch.device(requested)
 
 
-def precision(requested: str, device: torch.device) -> torch.dtype:
+def select_dtype(requested: str, device: torch.device) -> torch.dtype:
     """The type matrix products run in: bfloat16 on a CUDA device that has it, else float32."""
     if requested == "auto":
         mixed = device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -37,7 +37,7 @@ def precision(requested: str, device: torch.device) -> torch.dtype:
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[requested]
 
 
-def describe(device: torch.device) -> str:
+def describe_device(device: torch.device) -> str:
     """One phrase for people: ``cpu (2 threads)`` or the GPU's name."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
@@ -47,20 +47,20 @@ def describe(device: torch.device) -> str:
     return device.type
 
 
-def of(net: torch.nn.Module) -> torch.device:
+def device_of(net: torch.nn.Module) -> torch.device:
     """The device a net lies on."""
     return next(net.parameters()).device
 
 
 @contextmanager
-def threads_for(batch_size: int, hidden_size: int) -> Iterator[None]:
+def limit_threads(batch_size: int, hidden_size: int) -> Iterator[None]:
     """Inside the block a small net trains on one thread, whatever the machine has.
 
     Its matrices are too small to share: a second thread gains little on an idle machine and, where
     other jobs want the processors, the threads wait for each other most of the time.
     """
     before = torch.get_num_threads()
-    if batch_size * hidden_size < WORTH_SHARING:
+    if batch_size * hidden_size < MULTITHREADING_THRESHOLD:
         torch.set_num_threads(1)
     try:
         yield
@@ -68,11 +68,11 @@ def threads_for(batch_size: int, hidden_size: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def seed(number: int) -> None:
+def seed_torch(number: int) -> None:
     """Starts torch's random numbers (first weights, dropout) on every device."""
     torch.manual_seed(number)
 
 
-def version() -> str:
+def describe_torch() -> str:
     """Torch's version and the device that `auto` takes, for `--version`."""
-    return f"torch {TORCH} on {describe(choose('auto'))}"
+    return f"torch {TORCH_VERSION} on {describe_device(select_device('auto'))}"

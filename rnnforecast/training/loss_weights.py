@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnforecast.models.config import Architecture
-from rnnforecast.models.inputs import History
+from rnnforecast.models.config import ForecasterConfig
+from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.scaling.window_scaler import NORMALIZERS
 from rnnforecast.training.dataset import Batch
 from rnnforecast.types import Floats
 
-MOST = 4.0
+MAX_RELATIVE_SCALE = 4.0
 """A window never counts more than so many usual ones of its item: its spread may be an accident."""
 
 
-def step_weights(kind: str | Sequence[float], horizon: int) -> Floats | None:
+def compute_horizon_weights(kind: str | Sequence[float], horizon: int) -> Floats | None:
     """`[H]` with mean 1, or None where all count alike: `equal`, `decreasing`, or H numbers."""
     if kind == "equal":
         return None
@@ -31,70 +31,74 @@ def step_weights(kind: str | Sequence[float], horizon: int) -> Floats | None:
 
 
 @dataclass(frozen=True)
-class Spread:
+class WindowScaleWeights:
     """How much a window differs from what is usual for its item."""
 
-    architecture: Architecture
+    architecture: ForecasterConfig
     """Of the net, which divides each window by its own spread."""
-    usual: Tensor
+    typical_scale: Tensor
     """`[items, C]`; 0 where an item has no windows."""
 
     @staticmethod
-    def of(architecture: Architecture, typical_scale: Floats, device: torch.device) -> Spread:
+    def from_numpy(
+        architecture: ForecasterConfig, typical_scale: Floats, device: torch.device
+    ) -> WindowScaleWeights:
         """From an array to a tensor on the device of the batches."""
-        return Spread(architecture, torch.from_numpy(typical_scale).to(device, torch.float32))
+        return WindowScaleWeights(
+            architecture, torch.from_numpy(typical_scale).to(device, torch.float32)
+        )
 
-    def __call__(self, history: History, item: Tensor) -> Tensor:
+    def __call__(self, history: ModelInputs, item: Tensor) -> Tensor:
         """`[B, 1, C]` what windows of the items `[B]` count: errors on the normalised scale times
         this are in units that all windows of an item share."""
-        usual = self.usual[item].unsqueeze(1)
-        share = spread(self.architecture, history) / usual
-        share = torch.where(usual > 0, share, 1.0).clamp(max=MOST)
+        usual = self.typical_scale[item].unsqueeze(1)
+        share = window_scale(self.architecture, history) / usual
+        share = torch.where(usual > 0, share, 1.0).clamp(max=MAX_RELATIVE_SCALE)
         return share**2 if self.architecture.loss == "mse" else share
 
 
-def spread(architecture: Architecture, history: History) -> Tensor:
+def window_scale(architecture: ForecasterConfig, history: ModelInputs) -> Tensor:
     """`[B, 1, C]` what the net divides windows by, in original units."""
-    if architecture.difference:
-        history = history.differenced(architecture.difference)
+    if architecture.difference_lag:
+        history = history.diff(architecture.difference_lag)
     normalise = NORMALIZERS[architecture.normalize]
-    return normalise(history.values, history.visible, architecture.season).scale
+    return normalise(history.values, history.value_mask, architecture.season).scale
 
 
 @dataclass(frozen=True)
-class Weighing:
+class LossWeights:
     """Factors of a batch's weights; None where all count alike."""
 
-    steps: Tensor | None = None
+    horizon_weights: Tensor | None = None
     """`[H]`, mean 1."""
-    items: Tensor | None = None
+    item_weights: Tensor | None = None
     """`[items, C]`, mean 1; C as in the batches."""
-    spread: Spread | None = None
+    window_weights: WindowScaleWeights | None = None
 
     @staticmethod
-    def of(
+    def from_numpy(
         horizon_weights: Floats | None,
         item_weights: Floats | None,
         device: torch.device,
-        window_weights: Spread | None = None,
-    ) -> Weighing:
+        window_weights: WindowScaleWeights | None = None,
+    ) -> LossWeights:
         """From arrays to tensors on the device of the batches."""
 
         def there(weights: Floats | None) -> Tensor | None:
             return None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
 
-        return Weighing(there(horizon_weights), there(item_weights), window_weights)
+        return LossWeights(there(horizon_weights), there(item_weights), window_weights)
 
     def __call__(self, batch: Batch, item: Tensor) -> Batch:
         """The batch of the items `[B]`, its weights multiplied by the factors."""
         weight = batch.weight
-        if self.steps is not None:
-            weight = weight * self.steps[:, None]
-        if self.items is not None:
-            weight = weight * self.items[item].unsqueeze(1)
-        if self.spread is not None:
-            weight = weight * self.spread(batch.history, item).float()
+        if self.horizon_weights is not None:
+            weight = weight * self.horizon_weights[:, None]
+        if self.item_weights is not None:
+            weight = weight * self.item_weights[item].unsqueeze(1)
+        if self.window_weights is not None:
+            weight = weight * self.window_weights(batch.history, item).float()
         return batch if weight is batch.weight else replace(batch, weight=weight)
 
 
-EQUAL = Weighing()
+EQUAL_WEIGHTS = LossWeights()

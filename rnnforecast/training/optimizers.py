@@ -19,16 +19,16 @@ from torch.optim.sgd import sgd
 MOMENTUM = 0.9
 """Of `sgd`, in Nesterov's form (Sutskever et al. 2013)."""
 
-DECAYS = 0.9, 0.999
+BETAS = 0.9, 0.999
 """Of the first and second moments of `adam` and `adamw` (Kingma & Ba 2015, arXiv:1412.6980)."""
 
-SMOOTHING = 0.99
+RMSPROP_ALPHA = 0.99
 """Of the squares of `rmsprop`."""
 
 EPSILON = 1e-8
 """What keeps a division from one by zero."""
 
-State = dict[str, Tensor]
+ParameterState = dict[str, Tensor]
 
 
 class Optimizer:
@@ -42,11 +42,11 @@ class Optimizer:
         half of `weight_decay` times the sum of squares is part of the loss (L2), and its gradient
         is scaled by the optimizer as all others are. It is not clipped.
         """
-        if kind not in UPDATES:
+        if kind not in UPDATE_FUNCTIONS:
             raise ValueError(f"unknown optimizer {kind!r}")
         self.kind, self.parameters = kind, list(parameters)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.state: list[State] = [{} for _ in self.parameters]
+        self.states: list[ParameterState] = [{} for _ in self.parameters]
         """What is remembered of each parameter's gradients."""
 
     def zero_grad(self) -> None:
@@ -60,34 +60,34 @@ class Optimizer:
         some = [n for n, parameter in enumerate(self.parameters) if parameter.grad is not None]
         parameters = [self.parameters[n] for n in some]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        states = [self.state[n] for n in some]
-        given = Given(parameters, gradients, states, self.learning_rate, self.weight_decay)
-        UPDATES[self.kind](given)
+        states = [self.states[n] for n in some]
+        given = UpdateInputs(parameters, gradients, states, self.learning_rate, self.weight_decay)
+        UPDATE_FUNCTIONS[self.kind](given)
 
 
-def copies(states: Sequence[State]) -> list[State]:
+def clone_states(states: Sequence[ParameterState]) -> list[ParameterState]:
     """The states, which later updates do not change."""
     return [{name: value.clone() for name, value in state.items()} for state in states]
 
 
-class Given(NamedTuple):
+class UpdateInputs(NamedTuple):
     """What an update is made of."""
 
     parameters: list[Tensor]
     gradients: list[Tensor]
-    states: list[State]
-    rate: float
-    decay: float
+    states: list[ParameterState]
+    learning_rate: float
+    weight_decay: float
 
 
-Update = Callable[[Given], None]
+UpdateFunction = Callable[[UpdateInputs], None]
 
 
-def _adam(function: Callable[..., None]) -> Update:
-    def update(given: Given) -> None:
+def _adam(function: Callable[..., None]) -> UpdateFunction:
+    def update(given: UpdateInputs) -> None:
         parameters, gradients, states, rate, decay = given
         for parameter, state in zip(parameters, states, strict=True):
-            _begin(parameter, state, "exp_avg", "exp_avg_sq")
+            _init_state(parameter, state, "exp_avg", "exp_avg_sq")
         function(
             parameters,
             gradients,
@@ -96,8 +96,8 @@ def _adam(function: Callable[..., None]) -> Update:
             [state["step"] for state in states],
             fused=True,
             amsgrad=False,
-            beta1=DECAYS[0],
-            beta2=DECAYS[1],
+            beta1=BETAS[0],
+            beta2=BETAS[1],
             lr=rate,
             weight_decay=decay,
             eps=EPSILON,
@@ -107,7 +107,7 @@ def _adam(function: Callable[..., None]) -> Update:
     return update
 
 
-def _sgd(inputs: Given) -> None:
+def _sgd(inputs: UpdateInputs) -> None:
     parameters, gradients, states, rate, decay = inputs
     buffers = [state.get("momentum_buffer") for state in states]
     sgd(
@@ -126,10 +126,10 @@ def _sgd(inputs: Given) -> None:
         state["momentum_buffer"] = buffer
 
 
-def _rmsprop(inputs: Given) -> None:
+def _rmsprop(inputs: UpdateInputs) -> None:
     parameters, gradients, states, rate, decay = inputs
     for parameter, state in zip(parameters, states, strict=True):
-        _begin(parameter, state, "square_avg")
+        _init_state(parameter, state, "square_avg")
     rmsprop(
         parameters,
         gradients,
@@ -138,7 +138,7 @@ def _rmsprop(inputs: Given) -> None:
         [],
         [state["step"] for state in states],
         lr=rate,
-        alpha=SMOOTHING,
+        alpha=RMSPROP_ALPHA,
         eps=EPSILON,
         weight_decay=decay,
         momentum=0.0,
@@ -146,7 +146,7 @@ def _rmsprop(inputs: Given) -> None:
     )
 
 
-def _begin(parameter: Tensor, state: State, *names: str) -> None:
+def _init_state(parameter: Tensor, state: ParameterState, *names: str) -> None:
     """Zeros at a parameter's first update."""
     if not state:
         state["step"] = torch.zeros((), device=parameter.device)
@@ -154,7 +154,7 @@ def _begin(parameter: Tensor, state: State, *names: str) -> None:
             state[name] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
 
 
-UPDATES: dict[str, Update] = {
+UPDATE_FUNCTIONS: dict[str, UpdateFunction] = {
     "adamw": _adam(adamw),
     "adam": _adam(adam),
     "sgd": _sgd,
@@ -163,7 +163,7 @@ UPDATES: dict[str, Update] = {
 
 
 @torch.no_grad()
-def add_l1(parameters: Sequence[Tensor], strength: float) -> None:
+def add_l1_gradient(parameters: Sequence[Tensor], strength: float) -> None:
     """Adds the gradient of `strength` times the sum of all weights' sizes, biases left out.
 
     It is added by hand, so that the loss that is reported stays that of the forecasts.

@@ -18,30 +18,30 @@ from rnnforecast.errors import Problem, TrainingDiverged
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training import device
 from rnnforecast.training.dataset import Batch
-from rnnforecast.training.distributed import ALONE, Team
+from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.training.fit_state import FitState as FitState
-from rnnforecast.training.fit_state import Row as Row
-from rnnforecast.training.fit_state import Weights as Weights
-from rnnforecast.training.fit_state import copied
-from rnnforecast.training.optimizers import Optimizer, State, add_l1, copies
-from rnnforecast.training.schedules import fallen, rate
-from rnnforecast.training.weight_averaging import averaged_weights, first_averaged, take_in
+from rnnforecast.training.fit_state import HistoryRow as HistoryRow
+from rnnforecast.training.fit_state import StateDict as StateDict
+from rnnforecast.training.fit_state import clone_state_dict
+from rnnforecast.training.optimizers import Optimizer, ParameterState, add_l1_gradient, clone_states
+from rnnforecast.training.schedules import learning_rate_factor, update_plateau
+from rnnforecast.training.weight_averaging import averaged_weights, swa_start_step, update_average
 
-CHECK_EVERY = 10
+LOSS_CHECK_INTERVAL = 10
 """Steps between two looks at the loss: a look makes a GPU wait, so there are few."""
 
-VALIDATIONS = 20
+VALIDATION_COUNT = 20
 """How often a fit is validated from its first step to its last."""
 
-RATE_CUT = 0.3
+ROLLBACK_FACTOR = 0.3
 """What is left of the learning rate after a step was undone."""
 
-MOST_CUTS = 3
+MAX_ROLLBACKS = 3
 """After so many undone steps the fit is given up."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainerConfig:
     """How one fit goes. Losses and rates are on the normalised scale."""
 
     max_steps: int
@@ -56,56 +56,61 @@ class Recipe:
     optimizer: str = "adamw"
     l1: float = 0.0
     """What the sum of the sizes of all weights but biases is multiplied by in the loss."""
-    accumulate: int = 1
+    gradient_accumulation: int = 1
     """Batches in a step."""
-    average_last: float = 0.0
+    swa_fraction: float = 0.0
     """Share of the steps, the last ones, whose weights are averaged."""
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """What a watcher is told every few steps."""
 
     step: int
-    total: int
+    total_steps: int
     train_loss: float
-    rows: tuple[Row, ...]
+    history: tuple[HistoryRow, ...]
 
 
 @dataclass(frozen=True)
-class Good:
+class RollbackSnapshot:
     """What a fit goes back to when a step has to be undone."""
 
-    weights: Weights
-    optimizer: list[State]
-    average: Weights
-    averaged: int
+    weights: StateDict
+    optimizer_states: list[ParameterState]
+    average_weights: StateDict
+    averaged_steps: int
 
 
-class Fitter:
+class Trainer:
     """One fit of one net. `run()` returns when it is done, out of patience or asked to stop."""
 
     def __init__(
         self,
         net: Forecaster,
-        config: Recipe,
+        config: TrainerConfig,
         *,
         get_batch: Callable[[int], Batch],
         compute_validation_loss: Callable[[], float] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
+        on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
         save_state: Callable[[FitState], None] = lambda state: None,
         state: FitState | None = None,
-        distributed: Team = ALONE,
+        distributed: DistributedContext = SINGLE_PROCESS,
     ) -> None:
         """`draw(number)` gives a batch, `validate()` the loss on the validation origins.
 
         Batches are numbered from 0 over all steps. `state` is a saved one to go on from. Weights
         that need no gradient stay as they are.
         """
-        self.net, self.recipe, self.draw, self.validate = net, config, get_batch, compute_validation_loss
-        self.asked_to_stop, self.watch, self.save = should_stop, on_progress, save_state
-        self.team, self.device = distributed, device.of(net)
+        self.net, self.config, self.get_batch, self.compute_validation_loss = (
+            net,
+            config,
+            get_batch,
+            compute_validation_loss,
+        )
+        self.should_stop, self.on_progress, self.save_state = should_stop, on_progress, save_state
+        self.distributed, self.device = distributed, device.device_of(net)
         self.parameters = [weight for weight in net.parameters() if weight.requires_grad]
         self.optimizer = Optimizer(
             config.optimizer,
@@ -113,13 +118,13 @@ class Fitter:
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,
         )
-        self.between_validations = max(1, config.max_steps // VALIDATIONS)
-        self.averaged_from = first_averaged(config.max_steps, config.average_last)
+        self.validation_interval = max(1, config.max_steps // VALIDATION_COUNT)
+        self.swa_start_step = swa_start_step(config.max_steps, config.swa_fraction)
         self.state = state or FitState()
         if self.state.weights:
-            self._restore()
+            self._restore_state()
 
-    def run(self) -> FitState:
+    def fit(self) -> FitState:
         """Fits; afterwards the net holds the best weights; where `patience` is None or nothing
         validates, the last ones, or their average.
 
@@ -128,76 +133,78 @@ class Fitter:
         state = self.state
         state.stopped = False
         self.net.train()
-        good = self._snapshot()
-        while not self._over():
+        good = self._take_snapshot()
+        while not self._is_done():
             before = state.step
-            loss = self._advance()
-            due = self._validation_due()
-            validation = self._validation_loss() if due else 0.0
-            if not (math.isfinite(loss + validation) and self._weights_are_finite()):
+            loss = self._train_until_check()
+            due = self._is_validation_due()
+            validation = self._evaluate() if due else 0.0
+            if not (math.isfinite(loss + validation) and self._has_finite_weights()):
                 state.step = before
-                self._undo(good)
+                self._roll_back(good)
                 continue
             state.loss_sum += loss
             state.loss_count += state.step - before
             if due:
-                self._record(validation)
-            good = self._snapshot()
-            asked = self.team.any(self.asked_to_stop(), self.device)
+                self._record_validation(validation)
+            good = self._take_snapshot()
+            asked = self.distributed.any_process(self.should_stop(), self.device)
             # at the last look there is nothing left to stop
-            state.stopped = asked and state.step < self.recipe.max_steps
+            state.stopped = asked and state.step < self.config.max_steps
             mean = loss / (state.step - before)
-            self.watch(Progress(state.step, self.recipe.max_steps, mean, tuple(state.rows)))
+            self.on_progress(
+                TrainingProgress(state.step, self.config.max_steps, mean, tuple(state.history))
+            )
             if due or state.stopped:
-                self._capture()
-                self.save(state)
-        self._keep()
+                self._capture_state()
+                self.save_state(state)
+        self._load_final_weights()
         self.net.eval()
         return state
 
-    def _keep(self) -> None:
+    def _load_final_weights(self) -> None:
         """Leaves in the net the weights that are to be kept; the average competes for it."""
         state, net = self.state, self.net
-        choosing = self.recipe.patience is not None and self.validate is not None
-        if state.averaged and not state.stopped:
+        choosing = self.config.patience is not None and self.compute_validation_loss is not None
+        if state.averaged_steps and not state.stopped:
             net.load_state_dict(averaged_weights(state, net))
-            loss = self._validation_loss() if choosing else math.nan
+            loss = self._evaluate() if choosing else math.nan
             if loss < state.best_loss:
-                state.best_loss, state.best_step, state.since_best = loss, state.step, 0
-                state.best = copied(net)
-        if self.recipe.patience is not None and state.best:
-            net.load_state_dict(state.best)
+                state.best_loss, state.best_step, state.validations_since_best = loss, state.step, 0
+                state.best_weights = clone_state_dict(net)
+        if self.config.patience is not None and state.best_weights:
+            net.load_state_dict(state.best_weights)
 
-    def _over(self) -> bool:
-        state, patience = self.state, self.recipe.patience
-        tired = patience is not None and state.since_best >= patience
-        return state.stopped or tired or state.step >= self.recipe.max_steps
+    def _is_done(self) -> bool:
+        state, patience = self.state, self.config.patience
+        tired = patience is not None and state.validations_since_best >= patience
+        return state.stopped or tired or state.step >= self.config.max_steps
 
-    def _advance(self) -> float:
+    def _train_until_check(self) -> float:
         """Steps up to the next look at the loss; the sum of their losses."""
         state = self.state
-        stop = state.step + CHECK_EVERY - state.step % CHECK_EVERY
+        stop = state.step + LOSS_CHECK_INTERVAL - state.step % LOSS_CHECK_INTERVAL
         next_validation = (
-            state.step + self.between_validations - state.step % self.between_validations
+            state.step + self.validation_interval - state.step % self.validation_interval
         )
-        stop = min(stop, next_validation, self.recipe.max_steps)
+        stop = min(stop, next_validation, self.config.max_steps)
         total = torch.zeros((), device=self.device)
         while state.step < stop:
-            total += self._step()
+            total += self._train_step()
             state.step += 1
-            if state.step > self.averaged_from:
-                take_in(state, self.net)
+            if state.step > self.swa_start_step:
+                update_average(state, self.net)
         return float(total)
 
-    def _step(self) -> Tensor:
-        recipe, state = self.recipe, self.state
-        share = rate(recipe.schedule, state.step, recipe.max_steps)
-        scale = state.rate_scale * state.plateau_scale
+    def _train_step(self) -> Tensor:
+        recipe, state = self.config, self.state
+        share = learning_rate_factor(recipe.schedule, state.step, recipe.max_steps)
+        scale = state.rollback_factor * state.plateau_factor
         self.optimizer.learning_rate = recipe.learning_rate * share * scale
-        self.net.progress = state.step / recipe.max_steps
+        self.net.training_progress = state.step / recipe.max_steps
         self.optimizer.zero_grad()
-        loss = self._gradients()
-        add_l1(self.parameters, recipe.l1)
+        loss = self._backward()
+        add_l1_gradient(self.parameters, recipe.l1)
         if recipe.clip_value is not None:
             torch.nn.utils.clip_grad_value_(self.parameters, recipe.clip_value)
         if recipe.clip_norm is not None:
@@ -205,115 +212,131 @@ class Fitter:
         self.optimizer.step()
         return loss
 
-    def _gradients(self) -> Tensor:
+    def _backward(self) -> Tensor:
         """Leaves the gradients of the step's windows in the weights; their mean loss."""
-        batches = self.recipe.accumulate
+        batches = self.config.gradient_accumulation
         total = weights = torch.zeros((), device=self.device)
         for part in range(batches):
-            batch = self.draw(self.state.step * batches + part)
-            with self._precision():
-                loss = self.net.loss(batch.history, batch.future, batch.weight)
-            if batches == self.team.size == 1:
+            batch = self.get_batch(self.state.step * batches + part)
+            with self._autocast():
+                loss = self.net.loss(batch.history, batch.targets, batch.weight)
+            if batches == self.distributed.world_size == 1:
                 loss.backward()  # type: ignore[no-untyped-call]
                 return loss.detach()
             weight = batch.weight.sum()  # what the loss was divided by
             (loss * weight).backward()  # type: ignore[no-untyped-call]
             total, weights = total + loss.detach() * weight, weights + weight
-        return self.team.average(self.parameters, total, weights)
+        return self.distributed.average(self.parameters, total, weights)
 
-    def _precision(self) -> torch.autocast:
-        mixed = self.recipe.precision != torch.float32
-        return torch.autocast(self.device.type, self.recipe.precision, enabled=mixed)
+    def _autocast(self) -> torch.autocast:
+        mixed = self.config.precision != torch.float32
+        return torch.autocast(self.device.type, self.config.precision, enabled=mixed)
 
-    def _validation_due(self) -> bool:
+    def _is_validation_due(self) -> bool:
         step = self.state.step
-        return step % self.between_validations == 0 or step == self.recipe.max_steps
+        return step % self.validation_interval == 0 or step == self.config.max_steps
 
-    def _validation_loss(self) -> float:
-        if self.validate is None:
+    def _evaluate(self) -> float:
+        if self.compute_validation_loss is None:
             return 0.0
         self.net.eval()
-        with torch.no_grad(), self._precision():
-            loss = self.validate()
+        with torch.no_grad(), self._autocast():
+            loss = self.compute_validation_loss()
         self.net.train()
-        return self.team.agreed(loss, self.device)
+        return self.distributed.broadcast(loss, self.device)
 
-    def _record(self, validation_loss: float) -> None:
+    def _record_validation(self, validation_loss: float) -> None:
         """Writes a row of the history and keeps the weights if they are the best so far."""
         state = self.state
         train = state.loss_sum / max(state.loss_count, 1)
         state.loss_sum, state.loss_count = 0.0, 0
         used = self.optimizer.learning_rate
-        shown = math.nan if self.validate is None else validation_loss
-        state.rows.append(Row(state.step, train, shown, used))
-        if self.validate is None:
+        shown = math.nan if self.compute_validation_loss is None else validation_loss
+        state.history.append(HistoryRow(state.step, train, shown, used))
+        if self.compute_validation_loss is None:
             return
         better = validation_loss < state.best_loss
-        if self.recipe.schedule == "plateau":
-            state.plateau_scale, state.since_fall = fallen(
-                state.plateau_scale, state.since_fall, improved=better
+        if self.config.schedule == "plateau":
+            state.plateau_factor, state.validations_since_reduction = update_plateau(
+                state.plateau_factor, state.validations_since_reduction, improved=better
             )
         if better:
-            state.best_loss, state.best_step, state.since_best = validation_loss, state.step, 0
-            state.best = copied(self.net)
+            state.best_loss, state.best_step, state.validations_since_best = (
+                validation_loss,
+                state.step,
+                0,
+            )
+            state.best_weights = clone_state_dict(self.net)
         else:
-            state.since_best += 1
+            state.validations_since_best += 1
 
-    def _weights_are_finite(self) -> bool:
+    def _has_finite_weights(self) -> bool:
         # a finite loss can have a gradient that is not: such weights must not count as good ones
         return bool(torch.stack([weight.isfinite().all() for weight in self.parameters]).all())
 
-    def _snapshot(self) -> Good:
+    def _take_snapshot(self) -> RollbackSnapshot:
         state = self.state
-        average = {name: value.clone() for name, value in state.average.items()}
-        return Good(copied(self.net), copies(self.optimizer.state), average, state.averaged)
+        average = {name: value.clone() for name, value in state.average_weights.items()}
+        return RollbackSnapshot(
+            clone_state_dict(self.net),
+            clone_states(self.optimizer.states),
+            average,
+            state.averaged_steps,
+        )
 
-    def _undo(self, snapshot: Good) -> None:
+    def _roll_back(self, snapshot: RollbackSnapshot) -> None:
         """Back to the last good look, with a lower rate from now on."""
         state = self.state
-        state.cuts += 1
-        if state.cuts >= MOST_CUTS:
+        state.rollback_count += 1
+        if state.rollback_count >= MAX_ROLLBACKS:
             raise TrainingDiverged(
                 Problem(
                     f"training, near step {state.step}",
-                    f"the loss was not a finite number {MOST_CUTS} times, at ever lower rates",
-                    f"set training.learning_rate below {self.recipe.learning_rate:g}, or look for "
+                    f"the loss was not a finite number {MAX_ROLLBACKS} times, at ever lower rates",
+                    f"set training.learning_rate below {self.config.learning_rate:g}, or look for "
                     "extreme values with 'rnnforecast check'",
                 )
             )
-        state.rate_scale *= RATE_CUT
-        state.average, state.averaged = snapshot.average, snapshot.averaged
+        state.rollback_factor *= ROLLBACK_FACTOR
+        state.average_weights, state.averaged_steps = (
+            snapshot.average_weights,
+            snapshot.averaged_steps,
+        )
         self.net.load_state_dict(snapshot.weights)
-        self.optimizer.state = copies(snapshot.optimizer)
+        self.optimizer.states = clone_states(snapshot.optimizer_states)
 
-    def _capture(self) -> None:
+    def _capture_state(self) -> None:
         """Copies what lies outside the state (weights, moments, random numbers) into it."""
         state = self.state
-        state.weights = copied(self.net)
-        state.optimizer = {
+        state.weights = clone_state_dict(self.net)
+        state.optimizer_state = {
             f"{index}.{name}": value.clone()
-            for index, entry in enumerate(self.optimizer.state)
+            for index, entry in enumerate(self.optimizer.states)
             for name, value in entry.items()
         }
-        state.random = self._random("cpu", torch.get_rng_state())
+        state.rng_state = self._gather_rng_states("cpu", torch.get_rng_state())
         if self.device.type == "cuda":
-            state.random |= self._random("cuda", torch.cuda.get_rng_state(self.device))
+            state.rng_state |= self._gather_rng_states(
+                "cuda", torch.cuda.get_rng_state(self.device)
+            )
 
-    def _random(self, name: str, rng_state: Tensor) -> Weights:
+    def _gather_rng_states(self, name: str, rng_state: Tensor) -> StateDict:
         """The random numbers' states of all processes, the first one's under the plain name."""
-        found = self.team.gathered(rng_state, self.device)
+        found = self.distributed.all_gather(rng_state, self.device)
         return {f"{name}.{rank}" if rank else name: value for rank, value in enumerate(found)}
 
-    def _restore(self) -> None:
+    def _restore_state(self) -> None:
         state = self.state
         self.net.load_state_dict(state.weights)
-        for key, value in state.optimizer.items():
+        for key, value in state.optimizer_state.items():
             index, name = key.split(".", 1)
-            entry = self.optimizer.state[int(index)]
+            entry = self.optimizer.states[int(index)]
             entry[name] = value.to(self.device, copy=True)
-        state.average = {name: value.to(self.device) for name, value in state.average.items()}
-        own = f".{self.team.rank}" if self.team.rank else ""
-        if f"cpu{own}" in state.random:  # not where there were fewer processes
-            torch.set_rng_state(state.random[f"cpu{own}"])
-        if f"cuda{own}" in state.random and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state.random[f"cuda{own}"], self.device)
+        state.average_weights = {
+            name: value.to(self.device) for name, value in state.average_weights.items()
+        }
+        own = f".{self.distributed.rank}" if self.distributed.rank else ""
+        if f"cpu{own}" in state.rng_state:  # not where there were fewer processes
+            torch.set_rng_state(state.rng_state[f"cpu{own}"])
+        if f"cuda{own}" in state.rng_state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state.rng_state[f"cuda{own}"], self.device)

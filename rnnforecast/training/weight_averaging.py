@@ -11,22 +11,26 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.fit_state import FitState
 
 
-def first_averaged(max_steps: int, swa_fraction: float) -> int:
+def swa_start_step(max_steps: int, swa_fraction: float) -> int:
     """Steps done after which the averaging begins; `max_steps` where `share` is 0: never."""
     return max_steps - max(1, round(swa_fraction * max_steps)) if swa_fraction else max_steps
 
 
 @torch.no_grad()
-def take_in(state: FitState, net: Forecaster) -> None:
+def update_average(state: FitState, net: Forecaster) -> None:
     """The weights of `net` become part of the average in `state`."""
-    state.averaged += 1
-    if state.averaged == 1:
-        state.average = {name: value.detach().clone() for name, value in net.named_parameters()}
+    state.averaged_steps += 1
+    if state.averaged_steps == 1:
+        state.average_weights = {
+            name: value.detach().clone() for name, value in net.named_parameters()
+        }
         return
     for name, value in net.named_parameters():
-        state.average[name].lerp_(value, 1 / state.averaged)
+        state.average_weights[name].lerp_(value, 1 / state.averaged_steps)
 
 
 def averaged_weights(state: FitState, net: Forecaster) -> dict[str, torch.Tensor]:
     """The average as weights of `net`, whose buffers stay as they are."""
-    return {name: state.average.get(name, value) for name, value in net.state_dict().items()}
+    return {
+        name: state.average_weights.get(name, value) for name, value in net.state_dict().items()
+    }

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from rnnforecast.errors import OutputError, Problem
 
-SPEC = "co2.yaml"
+SPEC_FILE = "co2.yaml"
 
 
-def sample_data() -> Path:
+def sample_data_folder() -> Path:
     """The folder of the bundled data: inside an installed package, beside a checkout's."""
     package = Path(__file__).parents[1]
     for folder in (package / "sample_data", package.parent / "sample_data"):
-        if (folder / SPEC).is_file():
+        if (folder / SPEC_FILE).is_file():
             return folder
     raise OutputError(
         Problem(str(package), "the sample data are not installed", "install rnnforecast again")

@@ -11,37 +11,43 @@ from typing import Any
 import numpy as np
 
 from rnnforecast import __version__
-from rnnforecast.data.cleaning_plan import finish, lay, read_table, treat
-from rnnforecast.data.features.input_columns import columns
+from rnnforecast.data.cleaning_plan import align_table, build_inputs, read_table, transform_targets
+from rnnforecast.data.features.input_columns import describe_input_columns
 from rnnforecast.data.time import frequency
 from rnnforecast.data.windows.origins import first_observed
 from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.inference.onnx import export as exporting
-from rnnforecast.inference.onnx.example_windows import real, trial
-from rnnforecast.inference.onnx.portable import Wanted
-from rnnforecast.models.compatibility import MEANS
-from rnnforecast.output.atomic_files import whole_folder, write_json, write_text
-from rnnforecast.output.export_page import page
-from rnnforecast.pipeline.forecasting import SHARES, Member, items_of, levels_asked, windows_of
-from rnnforecast.pipeline.progress import Listener, Silent
-from rnnforecast.pipeline.rnn_imputation import estimate_of
+from rnnforecast.inference.onnx.example_windows import gather_histories, synthetic_histories
+from rnnforecast.inference.onnx.portable import ExportOutputs
+from rnnforecast.models.compatibility import MEAN_LOSSES
+from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
+from rnnforecast.output.export_page import render_export_readme
+from rnnforecast.pipeline.forecasting import (
+    MEAN_LEVELS,
+    Member,
+    build_window_dataset,
+    computed_levels,
+    item_target_mask,
+)
+from rnnforecast.pipeline.progress import NullListener, ProgressListener
+from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.training import device
-from rnnforecast.training.dataset import Windows
+from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Ints
 
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-FACTS, PAGE = "export.json", "README.md"
+REQUIRED_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+METADATA_FILE, README_FILE = "export.json", "README.md"
 
-TRIED = 64
+N_TEST_WINDOWS = 64
 """Windows that a file is tried on."""
 
-SEED = 1
+TEST_WINDOW_SEED = 1
 """Of the choice of these windows."""
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What `export` wrote."""
 
     out: str
@@ -55,43 +61,43 @@ class Exported:
 
 
 def export(
-    folder: Path, out: str, *, member: int | None = None, listener: Listener | None = None
-) -> Exported:
+    folder: Path, out: str, *, member: int | None = None, listener: ProgressListener | None = None
+) -> ExportResult:
     """Writes the networks of the run in `folder`, or its `member`-th alone, to the folder `out`.
 
     Raises UsageError where a package is missing, there is no such member, or a network cannot be
     written; RunFolderError; OutputError. Nothing is left behind then.
     """
-    listener = listener or Silent()
-    _need_packages()
+    listener = listener or NullListener()
+    _check_packages()
     run = load_run(folder)
-    chosen = _chosen(run, member)
-    windows = _windows(run, listener)
-    with whole_folder(Path(out), replace_if=FACTS) as partial:
-        models = [_write(partial, run, number, windows) for number in chosen]
+    chosen = _selected_members(run, member)
+    windows = _build_test_windows(run, listener)
+    with atomic_folder(Path(out), replace_if_contains=METADATA_FILE) as partial:
+        models = [_export_member(partial, run, number, windows) for number in chosen]
         off = max(model["difference"] for model in models)
-        facts = _facts(run, folder, models) | {
+        facts = _build_metadata(run, folder, models) | {
             "check": {
-                "windows": TRIED,
+                "windows": N_TEST_WINDOWS,
                 "of_data": windows is not None,
                 "largest_difference": off,
-                "limit": exporting.LIMIT,
+                "limit": exporting.MAX_RELATIVE_DIFFERENCE,
             }
         }
-        write_json(partial / FACTS, facts)
-        write_text(partial / PAGE, page(facts, folder.resolve().name))
+        write_json(partial / METADATA_FILE, facts)
+        write_text(partial / README_FILE, render_export_readme(facts, folder.resolve().name))
     files = tuple(model["file"] for model in models)
-    return Exported(out, files, off, TRIED, windows is not None)
+    return ExportResult(out, files, off, N_TEST_WINDOWS, windows is not None)
 
 
-def _need_packages() -> None:
-    missing = [name for name in PACKAGES if find_spec(name) is None]
+def _check_packages() -> None:
+    missing = [name for name in REQUIRED_PACKAGES if find_spec(name) is None]
     if missing:
         found = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
         raise UsageError(Problem("", found, "pip install 'rnnforecast[onnx]'"))
 
 
-def _chosen(run: Run, member: int | None) -> list[int]:
+def _selected_members(run: Run, member: int | None) -> list[int]:
     """The members to write, from 0."""
     count = len(run.members)
     if member is None:
@@ -103,48 +109,56 @@ def _chosen(run: Run, member: int | None) -> list[int]:
     return [member - 1]
 
 
-def _windows(run: Run, listener: Listener) -> tuple[Windows, Ints, Ints] | None:
+def _build_test_windows(
+    run: Run, listener: ProgressListener
+) -> tuple[WindowDataset, Ints, Ints] | None:
     """The run's data as windows, and items and origins `[TRIED]` of some; None without data."""
     try:
-        laid = lay(run.plan, read_table(run.plan, run.source), skip_faulty=True)
-        cleaned = finish(
+        laid = align_table(run.plan, read_table(run.plan, run.source), skip_faulty=True)
+        cleaned = build_inputs(
             run.plan,
             laid,
-            treat(run.plan, laid.panel),
-            horizon=run.architecture.horizon,
-            rnn_imputer=estimate_of(run.plan),
+            transform_targets(run.plan, laid.panel),
+            horizon=run.config.horizon,
+            rnn_imputer=load_rnn_imputer(run.plan),
         )
     except DataError as error:
-        listener.warn(
+        listener.warning(
             f"the run's data are not at hand ({error.problems[0]}): the networks are tried on "
             "windows that are made up"
         )
         return None
     nets = [member.net for member in run.members]
-    windows = windows_of(cleaned, [net.architecture for net in nets], device.of(nets[0]), run.items)
+    windows = build_window_dataset(
+        cleaned, [net.config for net in nets], device.device_of(nets[0]), run.smoothed_items
+    )
     panel = cleaned.panel
-    seen = items_of(cleaned, joint=windows.channels < panel.observed.shape[1])
-    ends = np.repeat(panel.lengths, windows.channels)
+    seen = item_target_mask(cleaned, joint=windows.items_per_series < panel.observed_mask.shape[1])
+    ends = np.repeat(panel.lengths, windows.items_per_series)
     begins = first_observed(seen, panel.offsets) + 1
     able = np.flatnonzero(begins <= ends)
     if not len(able):
         return None
-    random = np.random.default_rng(SEED)
-    item = able[random.integers(len(able), size=TRIED)]
+    random = np.random.default_rng(TEST_WINDOW_SEED)
+    item = able[random.integers(len(able), size=N_TEST_WINDOWS)]
     return windows, item, random.integers(begins[item], ends[item] + 1)
 
 
-def _write(
-    folder: Path, run: Run, member_index: int, test_windows: tuple[Windows, Ints, Ints] | None
+def _export_member(
+    folder: Path, run: Run, member_index: int, test_windows: tuple[WindowDataset, Ints, Ints] | None
 ) -> dict[str, Any]:
     """Writes one member, tries it, and says what there is to say of the file."""
     member = run.members[member_index]
     name = "model.onnx" if len(run.members) == 1 else f"model-{member_index + 1}.onnx"
-    a = member.net.architecture
-    history = trial(a, TRIED) if test_windows is None else real(*test_windows, a.steps_read)
+    a = member.net.config
+    history = (
+        synthetic_histories(a, N_TEST_WINDOWS)
+        if test_windows is None
+        else gather_histories(*test_windows, a.input_length)
+    )
     try:
-        found = exporting.export(
-            member.net, _wanted(run, member), member.residuals, history, folder / name
+        found = exporting.export_onnx(
+            member.net, _requested_outputs(run, member), member.residuals, history, folder / name
         )
     except exporting.NotExportable as error:
         which = "the network" if len(run.members) == 1 else f"network {member_index + 1}"
@@ -152,48 +166,48 @@ def _write(
     return {"file": name, "member": member_index + 1, **found}
 
 
-def _wanted(run: Run, member: Member) -> Wanted:
+def _requested_outputs(run: Run, member: Member) -> ExportOutputs:
     """What the file of a network tells: what `predict` tells before a transform is undone."""
-    loss = member.net.architecture.loss
-    levels = levels_asked(run.quantiles, loss)
-    means = loss in MEANS
-    places = [levels.index(level) for level in (SHARES if means else (0.5,))]
+    loss = member.net.config.loss
+    levels = computed_levels(run.quantiles, loss)
+    means = loss in MEAN_LOSSES
+    places = [levels.index(level) for level in (MEAN_LEVELS if means else (0.5,))]
     transformed = set(run.plan.transform.methods) != {"none"}
-    return Wanted(
+    return ExportOutputs(
         levels=levels,
-        told=tuple(levels.index(level) for level in run.quantiles),
-        point=tuple(places),
-        shares=means and transformed,
+        quantile_indices=tuple(levels.index(level) for level in run.quantiles),
+        point_indices=tuple(places),
+        include_equiprobable_values=means and transformed,
     )
 
 
-def _facts(run: Run, folder: Path, models: list[dict[str, Any]]) -> dict[str, Any]:
+def _build_metadata(run: Run, folder: Path, models: list[dict[str, Any]]) -> dict[str, Any]:
     """What `export.json` holds, and the page is written from."""
-    plan, a = run.plan, run.architecture
+    plan, a = run.plan, run.config
     return {
         "versions": {
             "rnnforecast": __version__,
-            "torch": device.TORCH,
-            **{name: metadata.version(name) for name in PACKAGES},
+            "torch": device.TORCH_VERSION,
+            **{name: metadata.version(name) for name in REQUIRED_PACKAGES},
         },
         "run": str(folder.resolve()),
         "frequency": plan.rules.frequency,
-        "timezone": plan.rules.zone,
+        "timezone": plan.rules.timezone,
         "horizon": a.horizon,
         "quantiles": list(run.quantiles),
-        "targets": list(plan.reading.targets),
+        "targets": list(plan.read_options.targets),
         "together": a.channels > 1,
         "transform": plan.transform.to_json(),
         "bounds": plan.bounds.to_json(),
-        "missing": list(plan.filling.methods),
-        "columns": columns(
+        "missing": list(plan.imputation.methods),
+        "columns": describe_input_columns(
             plan.features,
-            frequency.parse(plan.rules.frequency),
+            frequency.parse_frequency(plan.rules.frequency),
             is_irregular=plan.rules.irregular == "keep",
         ),
-        "items": list(run.items),
+        "items": list(run.smoothed_items),
         "members": len(run.members),
-        "combination": asdict(run.combination),
-        "widening": asdict(run.widening),
+        "combination": asdict(run.combiner),
+        "widening": asdict(run.interval_scaling),
         "models": models,
     }

@@ -10,24 +10,28 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnforecast.data.cleaning_plan import CleaningPlan, lay, read_table
+from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, read_table
 from rnnforecast.data.io.table import Table
-from rnnforecast.data.panel.changes import Changes
+from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.regularize import inspect
-from rnnforecast.data.profiling.cleaning_report import describe, percent
+from rnnforecast.data.panel.regularize import preview_changes
+from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_percent
 from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.atomic_files import write_text
-from rnnforecast.pipeline.auto import resolve_season, shortened
-from rnnforecast.pipeline.load_spec import source_of
-from rnnforecast.pipeline.prepare import plan_of
-from rnnforecast.spec.load import parse
+from rnnforecast.pipeline.auto import join_names, resolve_season
+from rnnforecast.pipeline.load_spec import source_paths
+from rnnforecast.pipeline.prepare import build_cleaning_plan
+from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.model import Spec
-from rnnforecast.spec.reference import commented
-from rnnforecast.workflow.init_candidates import REASONS, Candidates, covariates_of
+from rnnforecast.spec.reference import commented_yaml
+from rnnforecast.workflow.init_candidates import (
+    ROLE_REASONS,
+    CovariateCandidates,
+    find_covariate_candidates,
+)
 
-USUAL_HORIZONS = {
+DEFAULT_HORIZONS = {
     "h": 48,
     "D": 28,
     "B": 20,
@@ -41,11 +45,11 @@ USUAL_HORIZONS = {
 }
 """Steps ahead to start from: two days, four weeks, four weeks, a quarter, a year …"""
 
-USUALLY_CHANGED = (
+COMMON_KEYS = (
     "clean.duplicates",
     "clean.missing",
     "window.lookback",
-    "window.segment",
+    "window.patch_length",
     "model.backbone",
     "model.hidden_size",
     "training.loss",
@@ -58,14 +62,16 @@ USUALLY_CHANGED = (
 
 
 @dataclass(frozen=True)
-class Draft:
+class InitResult:
     """The spec's text and what it was inferred from, a line each."""
 
     text: str
     findings: list[str]
 
 
-def init(data: str, path: Path, *, overrides: Sequence[str] = (), overwrite: bool = False) -> Draft:
+def init(
+    data: str, path: Path, *, overrides: Sequence[str] = (), overwrite: bool = False
+) -> InitResult:
     """Writes a commented spec for the file `data` to `path`; returns it with the findings.
 
     `overrides` are keys already known (``data.time_format=%d/%m/%Y``). Raises DataError where the
@@ -82,22 +88,25 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), overwrite: boo
         raise OutputError(Problem(str(path), where, cure))
     relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
     # the horizon is not known yet; any whole number makes the rest a valid spec
-    seed = parse(
-        f"data: {{path: {_quoted(relative)}}}\nwindow: {{horizon: 1}}\n",
+    seed = parse_spec(
+        f"data: {{path: {_quote_yaml(relative)}}}\nwindow: {{horizon: 1}}\n",
         name="--set",
         overrides=overrides,
     )
-    plan = plan_of(seed)
-    table = read_table(plan, source_of(seed, path))
-    changes = inspect(table, plan.rules)
-    panel = _laid(plan, table)
+    plan = build_cleaning_plan(seed)
+    table = read_table(plan, source_paths(seed, path))
+    changes = preview_changes(table, plan.rules)
+    panel = _align(plan, table)
     settled, choices = resolve_season(seed, panel)
     reasons = {choice.key: choice.reason for choice in choices}
     given = {override.split("=", 1)[0].strip() for override in overrides}
-    horizon, why = _horizon(panel, int(settled.window.season))
-    more = covariates_of(plan, source_of(seed, path), table)
-    if more.future and more.ahead < horizon:
-        horizon, why = max(more.ahead, 1), f"to start from: {more.future[0]} is known so far ahead"
+    horizon, why = _suggest_horizon(panel, int(settled.window.season))
+    more = find_covariate_candidates(plan, source_paths(seed, path), table)
+    if more.future and more.known_steps_ahead < horizon:
+        horizon, why = (
+            max(more.known_steps_ahead, 1),
+            f"to start from: {more.future[0]} is known so far ahead",
+        )
     if "window.horizon" in given:
         horizon, why = seed.window.horizon, "given"
     roles = table.roles
@@ -110,25 +119,27 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), overwrite: boo
         "window.horizon": horizon,
         "window.season": settled.window.season,
     }
-    found |= {f"features.{role}": list(names) for role, names in more.found.items() if names}
+    found |= {f"features.{role}": list(names) for role, names in more.selected.items() if names}
     notes = {
-        "data.time": f"({_sentence(roles.reasons['time'])})",
-        "data.series": f"({_sentence(roles.reasons['series'])})",
-        "data.targets": f"({_sentence(roles.reasons['targets'])})",
-        "clean.frequency": f"({_agreement(changes)})",
+        "data.time": f"({_without_period(roles.reasons['time'])})",
+        "data.series": f"({_without_period(roles.reasons['series'])})",
+        "data.targets": f"({_without_period(roles.reasons['targets'])})",
+        "clean.frequency": f"({_agreement_note(changes)})",
         "window.horizon": f"({why})",
         "window.season": f"({reasons.get('window.season', 'given')})",
     }
     notes |= {f"features.{role}": f"({why})" for role, why in more.reasons().items()}
     if more.past:  # a key to fill in, with what could stand in it
         found["features.past"] = []
-    values = _values(seed, found, sorted({*found, *USUALLY_CHANGED, *given}))
+    values = _section_values(seed, found, sorted({*found, *COMMON_KEYS, *given}))
     if changes.duplicates and plan.rules.duplicates == "error":
         notes["clean.duplicates"] = (
             f"(stamps that come again: {changes.duplicates:,}; choose a rule)"
         )
-    text = f"# {_headline(len(changes.series), panel)}\n\n{commented(values, notes)}"
-    parse(text, name=str(path))  # a draft that does not load would be a bug: fail here, not there
+    text = f"# {_headline(len(changes.series), panel)}\n\n{commented_yaml(values, notes)}"
+    parse_spec(
+        text, name=str(path)
+    )  # a draft that does not load would be a bug: fail here, not there
     write_text(path, text)
     findings = _findings(
         table,
@@ -138,68 +149,72 @@ def init(data: str, path: Path, *, overrides: Sequence[str] = (), overwrite: boo
         season=f"{settled.window.season}: {reasons.get('window.season', 'given')}",
         horizon=f"{horizon}: {why}",
     )
-    return Draft(text, findings)
+    return InitResult(text, findings)
 
 
-def _laid(plan: CleaningPlan, table: Table) -> Panel:
+def _align(plan: CleaningPlan, table: Table) -> Panel:
     """The series that can be laid out. Stamps that come again are a finding, with a rule to be
     chosen in the draft, and not a reason to leave the series out here."""
     rules = plan.rules
     if rules.duplicates == "error":
         rules = dataclasses.replace(rules, duplicates="first")
-    return lay(dataclasses.replace(plan, rules=rules), table, skip_faulty=True).panel
+    return align_table(dataclasses.replace(plan, rules=rules), table, skip_faulty=True).panel
 
 
-def _values(base_spec: Spec, detected: dict[str, object], keys: list[str]) -> dict[str, dict[str, object]]:
+def _section_values(
+    base_spec: Spec, detected: dict[str, object], keys: list[str]
+) -> dict[str, dict[str, object]]:
     """The sections to write: `keys` with what was found, or else what the seed has."""
     values: dict[str, dict[str, object]] = {}
     for key in keys:
-        section, name = key.split(".")[:2]  # model.options.name is part of model.options
+        section, name = key.split(".")[
+            :2
+        ]  # model.backbone_options.name is part of model.backbone_options
         held = getattr(getattr(base_spec, section), name)
         plain = list(held) if isinstance(held, tuple) else held
         values.setdefault(section, {})[name] = detected.get(key, plain)
     return values
 
 
-def _quoted(text: str) -> str:
+def _quote_yaml(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _sentence(reason: str) -> str:
+def _without_period(reason: str) -> str:
     return reason.rstrip(".")
 
 
 def _headline(n_series: int, panel: Panel) -> str:
     series = "one series" if n_series == 1 else f"{n_series:,} series"
-    if len(panel.targets_names) > 1:
-        series += f" of {len(panel.targets_names):,} targets"
+    if len(panel.target_names) > 1:
+        series += f" of {len(panel.target_names):,} targets"
     return f"A spec for {series}; every key not written here is automatic."
 
 
-def _agreement(changes: Changes) -> str:
+def _agreement_note(changes: CleaningChanges) -> str:
     if np.isnan(changes.agreement):
         return "given"
-    return f"{percent(changes.agreement)} of the steps in the file agree"
+    return f"{format_percent(changes.agreement)} of the steps in the file agree"
 
 
-def _horizon(panel: Panel, season: int) -> tuple[int, str]:
+def _suggest_horizon(panel: Panel, season: int) -> tuple[int, str]:
     """A horizon to start from: the usual one of the calendar, or a season, if the data allow it."""
-    usual = _usual(panel.frequency) or (season if season > 1 else 12)
+    usual = _default_horizon(panel.frequency) or (season if season > 1 else 12)
     most = max(1, int(np.median(panel.lengths)) // 4)
     if usual > most:
         return most, "to start from: a quarter of the usual length of a series"
     return usual, "to start from: usual for this frequency"
 
 
-def _usual(frequency: Frequency) -> int | None:
-    return USUAL_HORIZONS.get(frequency.alias.split("-")[0])
+def _default_horizon(frequency: Frequency) -> int | None:
+    return DEFAULT_HORIZONS.get(frequency.alias.split("-")[0])
 
 
 def _findings(
     table: Table,
     panel: Panel,
-    changes: Changes,
-    candidates: Candidates,
+    changes: CleaningChanges,
+    candidates: CovariateCandidates,
     *,
     season: str,
     horizon: str,
@@ -213,20 +228,23 @@ def _findings(
     series = ", ".join(roles.series) or "none, the whole table is one series"
     lines = [
         f"layout     {layouts[roles.layout]}",
-        f"time       {roles.time}: {_sentence(roles.reasons['time'])}",
-        f"series     {series}: {_sentence(roles.reasons['series'])}",
-        f"targets    {shortened(roles.targets)}: {_sentence(roles.reasons['targets'])}",
+        f"time       {roles.time}: {_without_period(roles.reasons['time'])}",
+        f"series     {series}: {_without_period(roles.reasons['series'])}",
+        f"targets    {join_names(roles.targets)}: {_without_period(roles.reasons['targets'])}",
     ]
-    for role, names in candidates.found.items():
+    for role, names in candidates.selected.items():
         if names:
-            lines.append(f"{role:<10} {', '.join(names)}: {REASONS[role]}")
-    used = {name for names in candidates.found.values() for name in names}
-    if others := [name for name in roles.others if name not in used]:
+            lines.append(f"{role:<10} {', '.join(names)}: {ROLE_REASONS[role]}")
+    used = {name for names in candidates.selected.values() for name in names}
+    if others := [name for name in roles.unused if name not in used]:
         lines.append(f"not used   {', '.join(others)}")
     lines += [
-        f"frequency  {panel.frequency.alias}: {_agreement(changes)}",
+        f"frequency  {panel.frequency.alias}: {_agreement_note(changes)}",
         f"season     {season}",
         f"horizon    {horizon}",
     ]
-    lines += [f"data       {sentence}" for sentence in describe(table, changes).sentences()]
-    return lines + [f"problem    {fault}" for fault in changes.faults]
+    lines += [
+        f"data       {sentence}"
+        for sentence in build_cleaning_report(table, changes).summary_lines()
+    ]
+    return lines + [f"problem    {fault}" for fault in changes.problems]

@@ -8,65 +8,70 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnnforecast.data.cleaning_plan import CleaningPlan, read_table
-from rnnforecast.data.io.columns import Words
+from rnnforecast.data.io.columns import CategoricalColumn
 from rnnforecast.data.io.table import Table
-from rnnforecast.data.panel.sorted_rows import observed_span, sort
-from rnnforecast.data.time.grid import per_series
+from rnnforecast.data.panel.sorted_rows import observed_range, sort_table
+from rnnforecast.data.time.grid import reduce_per_series
 from rnnforecast.errors import DataError
 
-MOST_WORDS = 50
+MAX_CANDIDATE_CATEGORIES = 50
 """A column with more different words is free text, or names rows."""
 
-REASONS = {
+ROLE_REASONS = {
     "static": "one value a series",
     "future": "known beyond the last target",
 }
 
 
 @dataclass(frozen=True)
-class Candidates:
+class CovariateCandidates:
     """Columns by the role they could have."""
 
     static: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
-    ahead: int = 0
+    known_steps_ahead: int = 0
     """Steps beyond the last target for which most series have rows."""
 
     @property
-    def found(self) -> dict[str, tuple[str, ...]]:
+    def selected(self) -> dict[str, tuple[str, ...]]:
         """Those that a draft takes up: what they are can be seen in the file."""
         return {"static": self.static, "future": self.future}
 
     def reasons(self) -> dict[str, str]:
         """A note for each key that is written."""
-        notes = {role: REASONS[role] for role, names in self.found.items() if names}
+        notes = {role: ROLE_REASONS[role] for role, names in self.selected.items() if names}
         if self.past:
             notes["past"] = f"could be {', '.join(self.past)}; check if they help"
         return notes
 
 
-def covariates_of(plan: CleaningPlan, source: Sequence[str], table: Table) -> Candidates:
+def find_covariate_candidates(
+    plan: CleaningPlan, source: Sequence[str], table: Table
+) -> CovariateCandidates:
     """What the columns that have no role yet could be; none where they cannot be read."""
-    others = table.roles.others
+    others = table.roles.unused
     if not others or "-" in source:  # standard input can be read only once
-        return Candidates()
-    wanted = replace(plan.reading.settled(table), covariates=others)
+        return CovariateCandidates()
+    wanted = replace(plan.read_options.resolve(table), covariates=others)
     try:
-        wide = read_table(replace(plan, reading=wanted), source)
+        wide = read_table(replace(plan, read_options=wanted), source)
     except DataError:  # a column of broken cells that nobody asked for
-        return Candidates()
-    rows, _ = sort(wide)
+        return CovariateCandidates()
+    rows, _ = sort_table(wide)
     targets = len(wide.roles.targets)
-    _, stop = observed_span(rows, targets)
+    _, stop = observed_range(rows, targets)
     beyond = np.arange(len(rows.codes)) >= stop[rows.codes]
     values = rows.values[:, targets:]
-    low = per_series(np.fmin, values, rows.offsets, np.nan)
-    high = per_series(np.fmax, values, rows.offsets, np.nan)
+    low = reduce_per_series(np.fmin, values, rows.offsets, np.nan)
+    high = reduce_per_series(np.fmax, values, rows.offsets, np.nan)
     found: dict[str, list[str]] = {"static": [], "future": [], "past": []}
     for place, (name, column) in enumerate(wide.covariates.items()):
         known = ~np.isnan(values[:, place])
-        if not known.any() or (isinstance(column, Words) and len(column.vocabulary) > MOST_WORDS):
+        if not known.any() or (
+            isinstance(column, CategoricalColumn)
+            and len(column.vocabulary) > MAX_CANDIDATE_CATEGORIES
+        ):
             continue
         changes = bool((low[:, place] < high[:, place]).any())
         if not changes and len(wide.keys) > 1:
@@ -75,5 +80,7 @@ def covariates_of(plan: CleaningPlan, source: Sequence[str], table: Table) -> Ca
             found["future"].append(name)
         elif changes:
             found["past"].append(name)
-    ahead = int(np.median(np.bincount(rows.codes[beyond], minlength=rows.size)))
-    return Candidates(**{role: tuple(names) for role, names in found.items()}, ahead=ahead)
+    ahead = int(np.median(np.bincount(rows.codes[beyond], minlength=rows.n_series)))
+    return CovariateCandidates(
+        **{role: tuple(names) for role, names in found.items()}, known_steps_ahead=ahead
+    )

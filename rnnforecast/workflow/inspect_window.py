@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.cleaning_plan import Treated
+from rnnforecast.data.cleaning_plan import TransformedTargets
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import spoken
+from rnnforecast.data.panel.problems import format_timestamp
 from rnnforecast.data.windows.origins import first_observed
 from rnnforecast.errors import Problem, UsageError
-from rnnforecast.pipeline.auto import shortened
+from rnnforecast.pipeline.auto import join_names
 
 
 @dataclass(frozen=True)
-class Asked:
+class InspectRequest:
     """What the caller names; None for what is left to us."""
 
     series: str | None = None
@@ -28,7 +28,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Place:
+class WindowLocation:
     """One window of a panel, by numbers."""
 
     series: int
@@ -37,9 +37,14 @@ class Place:
     """Steps of the series that are known."""
 
 
-def find(
-    request: Asked, panel: Panel, transformed: Treated, *, horizon: int, plotted_series: Sequence[str]
-) -> Place:
+def select_window(
+    request: InspectRequest,
+    panel: Panel,
+    transformed: TransformedTargets,
+    *,
+    horizon: int,
+    plotted_series: Sequence[str],
+) -> WindowLocation:
     """The window that is asked for; UsageError, naming what there is, where there is none.
 
     Unless named: the first series that was plotted at the training, its first target, and the end
@@ -49,21 +54,23 @@ def find(
     default = next((label for label in plotted_series if label in labels), labels[0])
     if not panel.keys.shape[1] and request.series not in (None, *labels):
         found, cure = "the data are one series, which has no name", "leave it out"
-        if len(panel.targets_names) > 1:
-            cure += f"; --target takes one of {shortened(panel.targets_names)}"
+        if len(panel.target_names) > 1:
+            cure += f"; --target takes one of {join_names(panel.target_names)}"
         raise UsageError(Problem("--series", found, cure))
-    series = _among("--series", request.series or default, labels, "series")
-    targets = panel.targets_names
-    target = _among("--target", request.target or targets[0], targets, "target")
-    first = first_observed(transformed.counted, panel.offsets).reshape(panel.size, -1)[series, target]
+    series = _index_of_name("--series", request.series or default, labels, "series")
+    targets = panel.target_names
+    target = _index_of_name("--target", request.target or targets[0], targets, "target")
+    first = first_observed(transformed.target_mask, panel.offsets).reshape(panel.n_series, -1)[
+        series, target
+    ]
     length = int(panel.lengths[series])
     if first >= length:
         found = f"the series '{labels[series]}' has no value of '{targets[target]}'"
-        raise UsageError(Problem("--series", found, f"there are {shortened(labels)}"))
+        raise UsageError(Problem("--series", found, f"there are {join_names(labels)}"))
     if request.origin is None:
         before = length - horizon
-        return Place(series, target, before if before > first else length)
-    return Place(series, target, _origin(request.origin, panel, series, int(first)))
+        return WindowLocation(series, target, before if before > first else length)
+    return WindowLocation(series, target, _parse_origin(request.origin, panel, series, int(first)))
 
 
 def check_member(member: int, n_members: int) -> None:
@@ -74,22 +81,22 @@ def check_member(member: int, n_members: int) -> None:
         raise UsageError(Problem(f"--member {member}", has, cure))
 
 
-def _among(option: str, name: str, names: Sequence[str], kind: str) -> int:
+def _index_of_name(option: str, name: str, names: Sequence[str], kind: str) -> int:
     if name in names:
         return list(names).index(name)
     near = difflib.get_close_matches(name, names, 3, 0.5)
-    cure = f"did you mean {' or '.join(near)}?" if near else f"there are {shortened(names)}"
+    cure = f"did you mean {' or '.join(near)}?" if near else f"there are {join_names(names)}"
     raise UsageError(Problem(option, f"there is no {kind} '{name}'", cure))
 
 
-def _origin(text: str, panel: Panel, series: int, first_step: int) -> int:
+def _parse_origin(text: str, panel: Panel, series: int, first_step: int) -> int:
     """The number of steps up to the stamp that `text` writes; `first` is the first observed."""
     length = int(panel.lengths[series])
-    begin = np.zeros(panel.size, dtype=np.int64)
-    stamps = panel.shown(panel.stamps(begin, length))[series]  # [length]
-    ends = f"the series runs from {spoken(stamps[first_step])} to {spoken(stamps[-1])}"
+    begin = np.zeros(panel.n_series, dtype=np.int64)
+    stamps = panel.to_display_timezone(panel.window_timestamps(begin, length))[series]  # [length]
+    ends = f"the series runs from {format_timestamp(stamps[first_step])} to {format_timestamp(stamps[-1])}"
     try:
-        moment = _moment(text, panel) if stamps.dtype.kind == "M" else np.int64(int(text))
+        moment = _parse_timestamp(text, panel) if stamps.dtype.kind == "M" else np.int64(int(text))
     except ValueError as error:
         found = f"'{text}' is no stamp of these data"
         raise UsageError(Problem("--origin", found, ends)) from error
@@ -98,11 +105,11 @@ def _origin(text: str, panel: Panel, series: int, first_step: int) -> int:
     return int(np.searchsorted(stamps, moment, side="right"))
 
 
-def _moment(text: str, panel: Panel) -> np.datetime64:
+def _parse_timestamp(text: str, panel: Panel) -> np.datetime64:
     """The stamp as people see those of the panel; ValueError where it is none."""
     stamp = pd.Timestamp(text)
     if pd.isna(stamp):
         raise ValueError(text)
     if stamp.tzinfo is not None:
-        stamp = stamp.tz_convert(panel.zone or stamp.tzinfo).tz_localize(None)
+        stamp = stamp.tz_convert(panel.display_timezone or stamp.tzinfo).tz_localize(None)
     return np.datetime64(stamp.isoformat(), "us")

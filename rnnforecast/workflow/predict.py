@@ -9,42 +9,53 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.cleaning_plan import Cleaned, finish, lay, read_table, treat
+from rnnforecast.data.cleaning_plan import (
+    CleanedData,
+    align_table,
+    build_inputs,
+    read_table,
+    transform_targets,
+)
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import spoken
-from rnnforecast.data.profiling.cleaning_report import changed, percent
-from rnnforecast.data.profiling.coverage import behind
+from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.profiling.cleaning_report import describe_changes, format_percent
+from rnnforecast.data.profiling.coverage import steps_behind_latest
 from rnnforecast.errors import PartFailed, Problem
-from rnnforecast.evaluation.baselines import naive_name, seasonal_naive
-from rnnforecast.models.compatibility import LOGS
-from rnnforecast.output.atomic_files import whole_folder, write_json
+from rnnforecast.evaluation.baselines import baseline_name, seasonal_naive
+from rnnforecast.models.compatibility import LOG_NORMALIZERS
+from rnnforecast.output.atomic_files import atomic_folder, write_json
 from rnnforecast.output.forecast_table import forecast_frame, table_format, write_forecast
-from rnnforecast.pipeline.auto import shortened
+from rnnforecast.pipeline.auto import join_names
 from rnnforecast.pipeline.forecasting import (
     Forecasts,
     forecast,
     levels_with_median,
 )
-from rnnforecast.pipeline.progress import Listener, Silent
-from rnnforecast.pipeline.rnn_imputation import estimate_of
+from rnnforecast.pipeline.progress import NullListener, ProgressListener
+from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.training import device
 from rnnforecast.types import Ints
-from rnnforecast.workflow.predict_totals import Asked, beside, sample, totals
+from rnnforecast.workflow.predict_totals import (
+    ExtraTablesRequest,
+    paths_table,
+    sibling_path,
+    totals_table,
+)
 
-TABLE, SUMMARY = "forecast.csv", "run.json"
-SHOWN = 5
+TABLE_FILE, SUMMARY_FILE = "forecast.csv", "run.json"
+MAX_NAMED_SERIES = 5
 """Series that are named in a message; the summary names all."""
 
-MOST = 0.5
+MIN_FREQUENCY_AGREEMENT = 0.5
 """Data of which a smaller share of rows keep the run's frequency probably have another one."""
 
 
-AS_IN_THE_SPEC = Asked()
+DEFAULT_EXTRA_TABLES = ExtraTablesRequest()
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PredictResult:
     """What `predict` wrote."""
 
     out: str
@@ -70,9 +81,9 @@ def predict(
     data: Sequence[str] | None = None,
     horizon: int | None = None,
     plots: bool = True,
-    extra_tables: Asked = AS_IN_THE_SPEC,
-    listener: Listener | None = None,
-) -> Predicted:
+    extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
+    listener: ProgressListener | None = None,
+) -> PredictResult:
     """Forecasts every series of the data from its end and writes the result to `out`.
 
     `out` is a folder (surely if it ends in ``/``), a ``.csv`` or ``.parquet`` file, or ``-``.
@@ -80,74 +91,76 @@ def predict(
     Raises RunFolderError, DataError, OutputError; and, once the others are written, PartFailed
     where some series could not be forecast.
     """
-    listener = listener or Silent()
+    listener = listener or NullListener()
     into_folder = out != "-" and (out.endswith("/") or not Path(out).suffix)
     if not into_folder:
         table_format(out)
     run = load_run(folder)
     # a run trained on a GPU forecasts on whatever the machine at hand has
-    place = device.choose("cpu" if run.facts["device"] == "cpu" else "auto")
+    place = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
     for member in run.members:
         member.net.to(place)
-    steps = horizon or run.architecture.horizon
-    wanted_totals, wanted_paths = extra_tables.settled(run, steps, allow_files=out != "-")
+    steps = horizon or run.config.horizon
+    wanted_totals, wanted_paths = extra_tables.resolve(run, steps, allow_files=out != "-")
     table = read_table(run.plan, data or run.source)
-    laid = lay(run.plan, table, skip_faulty=True)
-    cleaned = finish(
+    laid = align_table(run.plan, table, skip_faulty=True)
+    cleaned = build_inputs(
         run.plan,
         laid,
-        treat(run.plan, laid.panel),
-        horizon=_in_blocks(steps, run),
-        rnn_imputer=estimate_of(run.plan),
+        transform_targets(run.plan, laid.panel),
+        horizon=_round_up_to_horizon(steps, run),
+        rnn_imputer=load_rnn_imputer(run.plan),
         required_steps=steps,
     )
     panel = cleaned.panel
     warnings = tuple(_warnings(run, cleaned, steps))
     for line in warnings:
-        listener.warn(line)
+        listener.warning(line)
     levels = levels_with_median(run.quantiles)
-    rules = replace(run.rules, quantiles=levels)
+    rules = replace(run.postprocessing, quantiles=levels)
     whole = forecast(run.members, cleaned, panel.lengths, postprocessing=rules, horizon=steps)
     wanted = [levels.index(level) for level in run.quantiles]
     found = Forecasts(whole.yhat, whole.quantiles[..., wanted])
-    more = _asked_tables(run, panel, whole, wanted_totals, wanted_paths)
+    more = _build_extra_tables(run, panel, whole, wanted_totals, wanted_paths)
     # whatever is wrong with them, nothing is written
-    drawn = _to_draw(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
-    predicted = _summary(out, cleaned, found, warnings)
+    drawn = _series_to_plot(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
+    predicted = _build_result(out, cleaned, found, warnings)
     if into_folder:
-        with whole_folder(Path(out), replace_if=SUMMARY) as partial:
-            _write_table(str(partial / TABLE), run, panel, found)
-            _write_asked(lambda name: partial / f"{name}.csv", panel, more)
-            drawn_now = _draw(partial / "plots", run, panel, found, drawn)
+        with atomic_folder(Path(out), replace_if_contains=SUMMARY_FILE) as partial:
+            _write_table(str(partial / TABLE_FILE), run, panel, found)
+            _write_extra_tables(lambda name: partial / f"{name}.csv", panel, more)
+            drawn_now = _plot_series(partial / "plots", run, panel, found, drawn)
             predicted = replace(predicted, plots=drawn_now)
-            versions = {"run": str(folder.resolve()), **run.facts["versions"]}
-            write_json(partial / SUMMARY, versions | asdict(predicted))
+            versions = {"run": str(folder.resolve()), **run.metadata["versions"]}
+            write_json(partial / SUMMARY_FILE, versions | asdict(predicted))
     else:
         _write_table(out, run, panel, found)
-        _write_asked(lambda name: beside(Path(out), name), panel, more)
+        _write_extra_tables(lambda name: sibling_path(Path(out), name), panel, more)
     if predicted.failed:
-        raise _part_failed(predicted)
+        raise _part_failed_error(predicted)
     return predicted
 
 
-def _in_blocks(steps: int, run: Run) -> int:
+def _round_up_to_horizon(steps: int, run: Run) -> int:
     """The steps ahead that are looked at: beyond the trained horizon they come in whole ones."""
-    trained = run.architecture.horizon
+    trained = run.config.horizon
     return -(-steps // trained) * trained
 
 
-def _summary(out: str, cleaned: Cleaned, forecasts: Forecasts, warnings: tuple[str, ...]) -> Predicted:
+def _build_result(
+    out: str, cleaned: CleanedData, forecasts: Forecasts, warnings: tuple[str, ...]
+) -> PredictResult:
     panel, skipped = cleaned.panel, cleaned.changes.skipped
-    failed = _failed(cleaned, forecasts)
-    stamps = panel.stamps(panel.lengths, forecasts.yhat.shape[1])
-    return Predicted(
+    failed = _failed_series(cleaned, forecasts)
+    stamps = panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1])
+    return PredictResult(
         out=str(Path(out)),
-        series=panel.size,
+        series=panel.n_series,
         horizon=forecasts.yhat.shape[1],
         failed=failed,
         skipped={label: why for label, why in skipped.items() if label not in failed},
-        first=spoken(stamps.min(), panel.zone),
-        last=spoken(stamps.max(), panel.zone),
+        first=format_timestamp(stamps.min(), panel.display_timezone),
+        last=format_timestamp(stamps.max(), panel.display_timezone),
         warnings=warnings,
     )
 
@@ -155,78 +168,80 @@ def _summary(out: str, cleaned: Cleaned, forecasts: Forecasts, warnings: tuple[s
 def _write_table(path: str, run: Run, panel: Panel, forecasts: Forecasts) -> None:
     frame = forecast_frame(
         panel.keys,
-        panel.stamps(panel.lengths, forecasts.yhat.shape[1]),
-        time=run.plan.reading.time,
-        targets=panel.targets_names,
+        panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1]),
+        time_column=run.plan.read_options.time,
+        targets=panel.target_names,
         yhat=forecasts.yhat,
         quantiles=forecasts.quantiles,
         levels=run.quantiles,
     )
-    daily = panel.frequency.coarser_than_a_day
+    daily = panel.frequency.is_daily_or_coarser
     write_forecast(
         path,
         frame.dropna(subset="yhat"),
         daily=daily,
-        timezone=panel.timezone,
-        zone=panel.zone,
+        timezone=panel.utc_offset,
+        zone=panel.display_timezone,
     )
 
 
-def _asked_tables(
+def _build_extra_tables(
     run: Run, panel: Panel, forecasts: Forecasts, total_steps: tuple[int, ...], n_paths: int
 ) -> dict[str, pd.DataFrame]:
     """Totals and paths, as far as they are asked for, by name."""
     frames = {}
     if total_steps:
-        frames["totals"] = totals(run, panel, forecasts, total_steps)
+        frames["totals"] = totals_table(run, panel, forecasts, total_steps)
     if n_paths:
-        frames["paths"] = sample(run, panel, forecasts, n_paths)
+        frames["paths"] = paths_table(run, panel, forecasts, n_paths)
     return frames
 
 
-def _write_asked(
+def _write_extra_tables(
     path_for: Callable[[str], Path], panel: Panel, frames: Mapping[str, pd.DataFrame]
 ) -> None:
     """The tables, each in the file that `place` has for its name."""
-    daily = panel.frequency.coarser_than_a_day
+    daily = panel.frequency.is_daily_or_coarser
     for name, frame in frames.items():
-        zones = {"timezone": panel.timezone, "zone": panel.zone}
+        zones = {"timezone": panel.utc_offset, "zone": panel.display_timezone}
         write_forecast(path_for(name), frame, daily=daily, **zones)
 
 
-def _draw(folder: Path, run: Run, panel: Panel, forecasts: Forecasts, series: Ints) -> int:
+def _plot_series(folder: Path, run: Run, panel: Panel, forecasts: Forecasts, series: Ints) -> int:
     """Plots of the series `drawn`, beside the seasonal naive; how many, no folder where none."""
     if not len(series):
         return 0
     # matplotlib takes half a second to load: not for those who want no plots
-    from rnnforecast.pipeline.series_plots import draw
+    from rnnforecast.pipeline.series_plots import plot_series_forecasts
 
-    chosen = panel.select(np.isin(np.arange(panel.size), series))
+    chosen = panel.filter_series(np.isin(np.arange(panel.n_series), series))
     naive = seasonal_naive(
         chosen.targets,
         chosen.offsets,
-        season=run.architecture.season,
+        season=run.config.season,
         horizon=forecasts.yhat.shape[1],
         ends=chosen.offsets[1:],
     )
     folder.mkdir()
-    return draw(
+    return plot_series_forecasts(
         folder,
         panel,
         series,
         panel.lengths,
         forecasts,
         quantiles=run.quantiles,
-        max_targets=run.plots,
+        max_targets=run.n_plots,
         naive_forecast=naive,
-        baseline_name=naive_name(run.architecture.season),
+        baseline_name=baseline_name(run.config.season),
     )
 
 
-def _part_failed(result: Predicted) -> PartFailed:
+def _part_failed_error(result: PredictResult) -> PartFailed:
     failed = result.failed
-    names = ", ".join(f"{label} ({why})" for label, why in list(failed.items())[:SHOWN])
-    more = f" … and {len(failed) - SHOWN:,} more" if len(failed) > SHOWN else ""
+    names = ", ".join(f"{label} ({why})" for label, why in list(failed.items())[:MAX_NAMED_SERIES])
+    more = (
+        f" … and {len(failed) - MAX_NAMED_SERIES:,} more" if len(failed) > MAX_NAMED_SERIES else ""
+    )
     return PartFailed(
         Problem(
             "",
@@ -237,7 +252,7 @@ def _part_failed(result: Predicted) -> PartFailed:
     )
 
 
-def _failed(cleaned: Cleaned, forecasts: Forecasts) -> dict[str, str]:
+def _failed_series(cleaned: CleanedData, forecasts: Forecasts) -> dict[str, str]:
     """The series that cannot be forecast; a series too short by the spec's own rule is none."""
     by_rule = cleaned.changes.series.loc[
         cleaned.changes.series["too_short"] & (cleaned.changes.series["observed"] > 0), "label"
@@ -246,58 +261,60 @@ def _failed(cleaned: Cleaned, forecasts: Forecasts) -> dict[str, str]:
     failed = {label: why for label, why in cleaned.changes.skipped.items() if label not in short}
     unknown = np.asarray(np.isnan(forecasts.yhat).any(axis=1))  # [S, C]
     partly = np.asarray(unknown.any(axis=1))
-    names = np.array(cleaned.panel.targets_names)
-    whys = (f"no value of {shortened(names[row])}" for row in unknown[partly])
+    names = np.array(cleaned.panel.target_names)
+    whys = (f"no value of {join_names(names[row])}" for row in unknown[partly])
     return failed | dict(zip(cleaned.panel.labels()[partly], whys, strict=True))
 
 
-def _to_draw(run: Run, panel: Panel) -> Ints:
+def _series_to_plot(run: Run, panel: Panel) -> Ints:
     """The series drawn at `train` that are still there, filled up with the first others."""
-    known = np.isin(panel.labels(), run.plotted)
+    known = np.isin(panel.labels(), run.plotted_series)
     order = np.argsort(~known, kind="stable")
-    return np.sort(order[: run.plots])
+    return np.sort(order[: run.n_plots])
 
 
-def _warnings(run: Run, cleaned: Cleaned, steps: int) -> Iterator[str]:
+def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
     """What cleaning changed, and what is unlike the training, a line each."""
     panel, changes = cleaned.panel, cleaned.changes
-    yield from changed(vars(changes))
-    if changes.agreement < MOST:
+    yield from describe_changes(vars(changes))
+    if changes.agreement < MIN_FREQUENCY_AGREEMENT:
         yield (
-            f"only {percent(changes.agreement)} of the rows follow one step of "
+            f"only {format_percent(changes.agreement)} of the rows follow one step of "
             f"{panel.frequency.alias} after another, which the run was trained for"
         )
-    if cleaned.outside.any():
+    if cleaned.outside_domain_count.any():
         yield (
-            f"{cleaned.outside.sum():,} values have no place on the scale of clean.transform and "
+            f"{cleaned.outside_domain_count.sum():,} values have no place on the scale of clean.transform and "
             "are taken as missing"
         )
-    unseen = cleaned.features.unseen
+    unseen = cleaned.features.unseen_count
     if unseen:
         yield f"{unseen:,} cells hold a category that there was none of at training"
-    low = cleaned.values[cleaned.counted] <= 0
-    if any(m.net.architecture.normalize in LOGS for m in run.members) and low.any():
+    low = cleaned.values[cleaned.target_mask] <= 0
+    if any(m.net.config.normalize in LOG_NORMALIZERS for m in run.members) and low.any():
         yield (
             f"{low.sum():,} values are zero or negative: the model takes logs and reads them as "
             "very small ones; train with model.normalize standard if they are real"
         )
-    late = behind(panel)
-    if late.any() and panel.times is None:  # rows without a step of their own end anywhere
+    late = steps_behind_latest(panel)
+    if (
+        late.any() and panel.irregular_timestamps is None
+    ):  # rows without a step of their own end anywhere
         first = int(np.argmax(late))
-        end = panel.stamps(panel.lengths - 1, 1)[first, 0]
+        end = panel.window_timestamps(panel.lengths - 1, 1)[first, 0]
         yield (
-            f"{np.count_nonzero(late):,} of {panel.size:,} series end before the latest does, "
-            f"{panel.labels()[first]} by {late[first]:,} steps, on {spoken(end, panel.zone)}: each "
+            f"{np.count_nonzero(late):,} of {panel.n_series:,} series end before the latest does, "
+            f"{panel.labels()[first]} by {late[first]:,} steps, on {format_timestamp(end, panel.display_timezone)}: each "
             "is forecast from its own end"
         )
-    read = min(member.net.architecture.steps_read for member in run.members)
+    read = min(member.net.config.input_length for member in run.members)
     short = int((2 * panel.lengths < read).sum())
-    if 2 * short > panel.size:
+    if 2 * short > panel.n_series:
         yield (
-            f"{short:,} of {panel.size:,} series have less than half of the {read} steps that the "
+            f"{short:,} of {panel.n_series:,} series have less than half of the {read} steps that the "
             "network reads: give it more of the past"
         )
-    trained = run.architecture.horizon
+    trained = run.config.horizon
     if steps > trained:
         yield (
             f"horizon {steps} is beyond the {trained} steps it was trained for: later steps are "

@@ -12,30 +12,36 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast import __version__
-from rnnforecast.data.profiling.cleaning_report import changed
-from rnnforecast.evaluation.baselines import naive_name
-from rnnforecast.models.compatibility import LOGS
+from rnnforecast.data.profiling.cleaning_report import describe_changes
+from rnnforecast.evaluation.baselines import baseline_name
+from rnnforecast.models.compatibility import LOG_NORMALIZERS
 from rnnforecast.output.atomic_files import write_json, write_text
 from rnnforecast.output.forecast_plots import plot_loss
 from rnnforecast.pipeline import data_report
-from rnnforecast.pipeline.auto import shortened
-from rnnforecast.pipeline.prepare import Prepared, prepare
-from rnnforecast.pipeline.progress import Listener, Recorder, Silent
-from rnnforecast.pipeline.run_folder import MARK, Run, load_run, new_run, write_model
-from rnnforecast.pipeline.series_plots import draw
-from rnnforecast.spec.load import dump
+from rnnforecast.pipeline.auto import join_names
+from rnnforecast.pipeline.prepare import PreparedData, prepare
+from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
+from rnnforecast.pipeline.run_folder import (
+    RESOLVED_SPEC_FILE,
+    Run,
+    create_run_folder,
+    load_run,
+    write_model,
+)
+from rnnforecast.pipeline.series_plots import plot_series_forecasts
+from rnnforecast.spec.load import dump_spec
 from rnnforecast.training import device
-from rnnforecast.training.distributed import ALONE, Team
-from rnnforecast.training.trainer import Row
-from rnnforecast.workflow.train_evaluation import spread_over
-from rnnforecast.workflow.train_session import Fitted, Session
+from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
+from rnnforecast.training.trainer import HistoryRow
+from rnnforecast.workflow.train_evaluation import evenly_spaced_by_score
+from rnnforecast.workflow.train_session import FitResult, TrainingSession
 
-NAMED = 5
+MAX_NAMED_SERIES = 5
 """Series left out that are named in a warning; the log and `check` name all."""
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainResult:
     """What `train` leaves behind, besides the run folder."""
 
     folder: Path
@@ -56,113 +62,123 @@ def train(
     *,
     overrides: Sequence[str] = (),
     resume: bool = False,
-    listener: Listener | None = None,
+    listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-    distributed: Team = ALONE,
-) -> Trained:
+    distributed: DistributedContext = SINGLE_PROCESS,
+) -> TrainResult:
     """Trains what the spec at `path` says and writes the run to `folder`.
 
     `overrides` are `section.key=value`. With `resume` an unfinished training of the same spec and
     data goes on where it stopped. Of a `team` only the first process writes. Raises SpecError,
     DataError, TrainingDiverged, OutputError.
     """
-    recorder = Recorder(listener or Silent())
+    recorder = RecordingListener(listener or NullListener())
     prepared = prepare(path, overrides)
-    session = Session(prepared, folder, recorder, should_stop, distributed)
-    unfinished = session.unfinished() if resume else None
+    session = TrainingSession(prepared, folder, recorder, should_stop, distributed)
+    unfinished = session.load_checkpoint() if resume else None
     if resume and unfinished is None:
-        finished = _finished(folder, session.identity)
+        finished = _load_finished(folder, session.fingerprint)
         if finished is not None:
-            recorder.say(f"{folder} is finished already: nothing to resume")
+            recorder.info(f"{folder} is finished already: nothing to resume")
             return finished
-        recorder.say("no unfinished training to resume: starting from the beginning")
-    for line in _facts(prepared, session):
-        recorder.say(line)
+        recorder.info("no unfinished training to resume: starting from the beginning")
+    for line in _summary_lines(prepared, session):
+        recorder.info(line)
     for line in _warnings(prepared, session):
-        recorder.warn(line)
+        recorder.warning(line)
     # first, so that a place that cannot be written fails now
-    with new_run(folder) if distributed.leads else nullcontext() as partial:
+    with create_run_folder(folder) if distributed.is_main else nullcontext() as partial:
         fitted = session.run(unfinished)
-        trained = Trained(
+        trained = TrainResult(
             folder=folder,
-            ours=fitted.scored.ours,
-            seasonal_naive=fitted.scored.seasonal_naive,
-            baseline=naive_name(session.season),
-            series_tested=len(fitted.scored.series),
-            series=session.panel.size,
+            ours=fitted.evaluation.model_metrics,
+            seasonal_naive=fitted.evaluation.naive_metrics,
+            baseline=baseline_name(session.season),
+            series_tested=len(fitted.evaluation.series),
+            series=session.panel.n_series,
             interrupted=fitted.interrupted,
         )
-        for line in _no_better(trained):
-            recorder.warn(line)
+        for line in _baseline_warning(trained):
+            recorder.warning(line)
         if partial is not None:
-            _write(partial, prepared, session, fitted, trained)
-            write_text(partial / "log.jsonl", recorder.lines())
-    if distributed.leads and not trained.interrupted:
+            _write_run(partial, prepared, session, fitted, trained)
+            write_text(partial / "log.jsonl", recorder.to_jsonl())
+    if distributed.is_main and not trained.interrupted:
         session.checkpoint_file.unlink(missing_ok=True)
     return trained
 
 
-def _write(
-    folder: Path, prepared: Prepared, session: Session, fit_result: Fitted, result: Trained
+def _write_run(
+    folder: Path,
+    prepared: PreparedData,
+    session: TrainingSession,
+    fit_result: FitResult,
+    result: TrainResult,
 ) -> None:
-    spec, panel, scored = session.spec, session.panel, fit_result.scored
-    shown = spread_over(scored.smape, int(spec.forecast.plots))
+    spec, panel, scored = session.spec, session.panel, fit_result.evaluation
+    shown = evenly_spaced_by_score(scored.smape, int(spec.forecast.plots))
     run = Run(
         plan=prepared.plan,
-        members=tuple(fit_result.joined.members),
-        combination=fit_result.joined.combination,
-        widening=fit_result.joined.widening,
-        dependence=fit_result.joined.dependence,
-        items=session.items,
+        members=tuple(fit_result.ensemble.members),
+        combiner=fit_result.ensemble.combiner,
+        interval_scaling=fit_result.ensemble.interval_scaling,
+        error_correlation=fit_result.ensemble.error_correlation,
+        smoothed_items=session.smoothed_items,
         quantiles=spec.forecast.quantiles,
         source=prepared.source,
         totals=spec.forecast.totals,
-        paths=spec.forecast.paths,
-        plots=int(spec.forecast.plots),
-        plotted=tuple(panel.labels()[scored.series[shown]]),
-        facts={
-            "versions": {"rnnforecast": __version__, "torch": device.TORCH},
+        n_paths=spec.forecast.sample_paths,
+        n_plots=int(spec.forecast.plots),
+        plotted_series=tuple(panel.labels()[scored.series[shown]]),
+        metadata={
+            "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},
             "seed": spec.training.seed,
             "device": spec.training.device,
-            "identity": session.identity,
+            "identity": session.fingerprint,
             "data_sha256": session.data_hash,
             "interrupted": fit_result.interrupted,
             "parameters": sum(
-                part.numel() for member in fit_result.joined.members for part in member.net.parameters()
+                part.numel()
+                for member in fit_result.ensemble.members
+                for part in member.net.parameters()
             ),
         },
     )
-    data_report.write(folder, prepared)
-    write_text(folder / "spec.yaml", dump(prepared.given))
-    write_text(folder / MARK, dump(spec))
+    data_report.write_data_report(folder, prepared)
+    write_text(folder / "spec.yaml", dump_spec(prepared.given_spec))
+    write_text(folder / RESOLVED_SPEC_FILE, dump_spec(spec))
     write_model(folder, run)
     scores = {field.name: getattr(result, field.name) for field in fields(result)}
     del scores["folder"]  # the same run has the same bytes wherever it lies
     write_json(folder / "metrics.json", scores)
     _write_history(folder, fit_result)
-    draw(
+    plot_series_forecasts(
         folder / "plots",
         panel,
         scored.series[shown],
         session.split.test_origin,
-        fit_result.held_out,
+        fit_result.held_out_forecasts,
         quantiles=run.quantiles,
-        max_targets=run.plots,
-        naive_forecast=scored.naive[shown],
+        max_targets=run.n_plots,
+        naive_forecast=scored.naive_forecast[shown],
         baseline_name=result.baseline,
         actual=scored.actual[shown],
         note="held-out horizon",
     )
 
 
-def _write_history(folder: Path, fit_result: Fitted) -> None:
+def _write_history(folder: Path, fit_result: FitResult) -> None:
     """`history.csv` and the plot of the (first network's) loss."""
     # of an ensemble also which network
-    names = list(fit_result.rows[0]) if fit_result.rows else [field.name for field in fields(Row)]
+    names = (
+        list(fit_result.history[0])
+        if fit_result.history
+        else [field.name for field in fields(HistoryRow)]
+    )
     lines = [",".join(names)]
-    lines += [",".join(f"{row[name]:.9g}" for name in names) for row in fit_result.rows]
+    lines += [",".join(f"{row[name]:.9g}" for name in names) for row in fit_result.history]
     write_text(folder / "history.csv", "\n".join(lines) + "\n")
-    shown = [row for row in fit_result.rows if row.get("member", 1) == 1]
+    shown = [row for row in fit_result.history if row.get("member", 1) == 1]
     steps, losses, validated = (
         np.array([row[name] for row in shown], dtype=np.float64)
         for name in ("step", "train_loss", "validation_loss")
@@ -171,7 +187,7 @@ def _write_history(folder: Path, fit_result: Fitted) -> None:
     plot_loss(folder / "plots" / "loss", steps, losses, validated, fit_result.best_step or None)
 
 
-def _no_better(result: Trained) -> Iterator[str]:
+def _baseline_warning(result: TrainResult) -> Iterator[str]:
     """That the simplest forecast was as good, if it was."""
     ours, naive = result.ours["mase"], result.seasonal_naive["mase"]
     if ours >= naive and not result.interrupted:
@@ -182,60 +198,60 @@ def _no_better(result: Trained) -> Iterator[str]:
         )
 
 
-def _finished(folder: Path, fingerprint: str) -> Trained | None:
+def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
     """The finished run at `folder`, if it is one of the same spec and data."""
     if not folder.exists():
         return None
     run = load_run(folder)
-    if run.facts["identity"] != fingerprint or run.facts["interrupted"]:
+    if run.metadata["identity"] != fingerprint or run.metadata["interrupted"]:
         return None
     stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     for name in ("ours", "seasonal_naive"):
         stored[name] = {k: math.nan if v is None else v for k, v in stored[name].items()}
     # a folder may have been written before its metrics held this
-    stored["baseline"] = naive_name(run.architecture.season)
-    return Trained(folder=folder, **stored)
+    stored["baseline"] = baseline_name(run.config.season)
+    return TrainResult(folder=folder, **stored)
 
 
-def _facts(prepared: Prepared, session: Session) -> Iterator[str]:
+def _summary_lines(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:
     """What was read and what was chosen, a line each."""
     panel = session.panel
     yield (
-        f"{panel.size:,} series, {len(panel.targets):,} steps at {panel.frequency.alias}, "
-        f"{shortened(panel.targets_names)}; on {device.describe(session.device)}"
+        f"{panel.n_series:,} series, {len(panel.targets):,} steps at {panel.frequency.alias}, "
+        f"{join_names(panel.target_names)}; on {device.describe_device(session.device)}"
     )
     for choice in prepared.choices:
         yield f"auto  {choice}"
 
 
-def _warnings(prepared: Prepared, session: Session) -> Iterator[str]:
+def _warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:
     """What cleaning changed and whom the scores leave out, a line each."""
     changes, panel = prepared.cleaned.changes, session.panel
-    for label, reason in list(changes.skipped.items())[:NAMED]:
+    for label, reason in list(changes.skipped.items())[:MAX_NAMED_SERIES]:
         yield f"left out: {label}: {reason}"
-    if len(changes.skipped) > NAMED:
-        yield f"left out: … and {len(changes.skipped) - NAMED:,} more series"
+    if len(changes.skipped) > MAX_NAMED_SERIES:
+        yield f"left out: … and {len(changes.skipped) - MAX_NAMED_SERIES:,} more series"
     short = int((session.split.test_origin < 0).sum())
     if short:
         yield (
-            f"{short:,} of {panel.size:,} series are too short to be scored; "
+            f"{short:,} of {panel.n_series:,} series are too short to be scored; "
             "they are learnt from in the last fit only"
         )
-    if not session.split.validated.any():
+    if not session.split.has_validation.any():
         yield (
             "no series is long enough for validation, so training cannot stop early; a shorter "
             "window.horizon or more history would allow it"
         )
-    yield from changed(vars(changes))
+    yield from describe_changes(vars(changes))
     found = int(prepared.cleaned.outliers.flags.sum())
     if found:
         done = {"missing": "taken as missing", "clip": "moved to the edge of the usual range"}
         how = done.get(prepared.plan.outliers.action, "kept as they are")
         yield f"{found:,} outliers: {how}"
-    normalize = {each.normalize for each in session.architectures}
-    low = int((prepared.cleaned.values[prepared.cleaned.counted] <= 0).sum())
-    if low and normalize.intersection(LOGS):
-        names = " and ".join(sorted(normalize.intersection(LOGS)))
+    normalize = {each.normalize for each in session.configs}
+    low = int((prepared.cleaned.values[prepared.cleaned.target_mask] <= 0).sum())
+    if low and normalize.intersection(LOG_NORMALIZERS):
+        names = " and ".join(sorted(normalize.intersection(LOG_NORMALIZERS)))
         yield (
             f"{low:,} values are zero or negative, and model.normalize: {names} reads them as very "
             "small ones: set it to auto"

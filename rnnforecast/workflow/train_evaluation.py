@@ -14,22 +14,22 @@ from rnnforecast.types import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Scored:
+class EvaluationResult:
     """What happened, what was forecast and how good that was, over the S series tested."""
 
     series: Ints
     """`[S]` their places in the panel."""
     actual: Floats
     """`[S, H, C]` original units, NaN where unobserved."""
-    naive: Floats
+    naive_forecast: Floats
     """`[S, H, C]` the seasonal naive."""
-    ours: dict[str, float]
-    seasonal_naive: dict[str, float]
+    model_metrics: dict[str, float]
+    naive_metrics: dict[str, float]
     smape: Floats
     """`[S]` ours, a series at a time, the mean over its targets."""
 
 
-def held_out(panel: Panel, origins: Ints, horizon: int) -> Floats:
+def held_out_values(panel: Panel, origins: Ints, horizon: int) -> Floats:
     """The last horizon of the series with an origin: `[S', H, C]`, NaN where unobserved."""
     series = np.flatnonzero(origins >= 0)
     rows = (panel.offsets[:-1] + origins)[series, None] + np.arange(horizon)  # [S', H]
@@ -37,13 +37,13 @@ def held_out(panel: Panel, origins: Ints, horizon: int) -> Floats:
     return values
 
 
-def score(
+def evaluate_holdout(
     panel: Panel, forecasts: Forecasts, origins: Ints, *, season: int, quantiles: Sequence[float]
-) -> Scored:
+) -> EvaluationResult:
     """Scores `forecasts` at `origins [S]` (below 0: not tested)."""
     horizon = forecasts.yhat.shape[1]
     series = np.flatnonzero(origins >= 0)
-    actual = held_out(panel, origins, horizon)
+    actual = held_out_values(panel, origins, horizon)
     ends = panel.offsets[:-1] + np.maximum(origins, 0)
     naive = baselines.seasonal_naive(
         panel.targets, panel.offsets, season=season, horizon=horizon, ends=ends
@@ -57,21 +57,23 @@ def score(
     actual = np.where(known, actual, np.nan)
 
     def table(yhat: Floats, values: Floats) -> dict[str, float]:
-        return metrics.table(actual, yhat, scale=scale, quantiles=values, levels=quantiles)
+        return metrics.compute_metrics(
+            actual, yhat, scale=scale, quantiles=values, levels=quantiles
+        )
 
     by_target = metrics.smape_by_series(actual, forecasts.yhat[series])  # [S', C]
     count = np.maximum((~np.isnan(by_target)).sum(1), 1)
-    return Scored(
+    return EvaluationResult(
         series=series,
         actual=actual,
-        naive=naive,
-        ours=table(forecasts.yhat[series], forecasts.quantiles[series]),
-        seasonal_naive=table(naive, naive_quantiles),
+        naive_forecast=naive,
+        model_metrics=table(forecasts.yhat[series], forecasts.quantiles[series]),
+        naive_metrics=table(naive, naive_quantiles),
         smape=np.nansum(by_target, 1) / count,
     )
 
 
-def spread_over(scores: Floats, count: int) -> Ints:
+def evenly_spaced_by_score(scores: Floats, count: int) -> Ints:
     """Places of up to `count` series from the best forecast to the worst, evenly between."""
     order = np.argsort(scores, kind="stable")
     if len(order) <= count:

@@ -337,12 +337,12 @@ def test_every_network_and_decoder_can_be_chosen(
 ) -> None:
     given()
     assert train(f"model.backbone={backbone}", f"model.decoder={decoder}").exit_code == 0
-    assert train("window.segment=1", f"model.decoder={decoder}").exit_code == 0
+    assert train("window.patch_length=1", f"model.decoder={decoder}").exit_code == 0
 
 
 def test_models_and_schema_tell_what_can_be_chosen(rnnforecast: Run) -> None:
     lines = rnnforecast("models").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == sorted(registry.names())
+    assert [line.split()[0] for line in lines] == sorted(registry.backbone_names())
     assert "horizon" in json.loads(rnnforecast("schema").stdout)["$defs"]["Window"]["properties"]
 
 

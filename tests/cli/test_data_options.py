@@ -97,7 +97,7 @@ def test_a_covariate_that_is_not_known_far_enough_is_an_error_with_series_and_da
 
 def test_or_a_rule_stands_in(given: Run, train: Run, rnnforecast: Run) -> None:
     given(shop(known=4), more=FEATURES)
-    assert train("features.missing_future=season").exit_code == 0
+    assert train("features.missing_future=seasonal").exit_code == 0
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
     assert len(pd.read_csv("f.csv")) == 14
 

@@ -80,7 +80,7 @@ def test_a_network_is_written_with_a_page_whose_example_runs(
     shapes = {port["name"]: port["shape"] for port in [*model["inputs"], *model["outputs"]]}
     for name, told in facts["columns"].items():
         assert shapes[name][-1] == len(told)
-    assert [one["name"] for one in facts["columns"]["known"]] == [
+    assert [one["name"] for one in facts["columns"]["future"]] == [
         "price", "day_of_week, sine", "day_of_week, cosine", "age",
     ]  # fmt: skip
     assert facts["columns"]["static_codes"][0]["codes"] == {"far": 1, "near": 2}
@@ -172,7 +172,7 @@ def test_the_point_of_a_median_is_the_median_and_of_a_mean_the_mean_of_equal_sha
     given()
     train()
     run = load_run(Path("run"))
-    wanted = workflow._wanted(run, run.members[0])
-    assert [wanted.levels[place] for place in wanted.told] == list(run.quantiles)
-    assert [wanted.levels[place] for place in wanted.point] == [0.5]
-    assert wanted.outputs == ("quantiles", "point")
+    wanted = workflow._requested_outputs(run, run.members[0])
+    assert [wanted.levels[place] for place in wanted.quantile_indices] == list(run.quantiles)
+    assert [wanted.levels[place] for place in wanted.point_indices] == [0.5]
+    assert wanted.output_names == ("quantiles", "point")

@@ -238,9 +238,9 @@ def test_a_loss_that_is_no_number_ends_with_code_5(given: Run, train: Run) -> No
 
 
 def test_two_trainings_of_one_run_do_not_meet(given: Run, train: Run) -> None:
-    from rnnforecast.batch.lock import only_writer
+    from rnnforecast.batch.lock import run_folder_lock
 
     given()
-    with only_writer(Path("run")):
+    with run_folder_lock(Path("run")):
         assert_refused(train(), 75, "another process is training this run")
     assert train().exit_code == 0

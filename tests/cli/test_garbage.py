@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rnnforecast.cli.garbage import imported, search_later
+from rnnforecast.cli.garbage import defer_gc, resume_gc
 
 
 @pytest.fixture(autouse=True)
@@ -20,20 +20,20 @@ def as_before() -> Iterator[None]:
 
 
 def test_imports_are_not_searched_and_what_comes_later_is() -> None:
-    search_later()
+    defer_gc()
     assert not gc.isenabled()
-    imported()
+    resume_gc()
     assert gc.isenabled()
     assert gc.get_freeze_count() > 10_000
 
 
 def test_a_program_that_calls_a_command_keeps_its_own_ways() -> None:
-    imported()
+    resume_gc()
     assert gc.get_freeze_count() == 0
     gc.disable()
-    imported()
-    search_later()
-    imported()
+    resume_gc()
+    defer_gc()
+    resume_gc()
     assert not gc.isenabled()
     assert gc.get_freeze_count() == 0
 
@@ -49,6 +49,6 @@ def test_commands_that_work_search_again(
         lambda: rnnforecast("predict", "run", "--no-plots"),
         lambda: rnnforecast("inspect", "run"),
     ):
-        search_later()
+        defer_gc()
         assert command().exit_code == 0
         assert gc.isenabled()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.features.named import named
+from rnnforecast.data.features.named import covariate_slices
 from rnnforecast.models import registry
 from rnnforecast.pipeline.prepare import prepare
 
@@ -95,7 +95,7 @@ def test_it_speaks_json_on_stdout(given: Run, train: Run, rnnforecast: Run) -> N
     assert Path("seen/inspect.html").is_file()
 
 
-@pytest.mark.parametrize("backbone", registry.names())
+@pytest.mark.parametrize("backbone", registry.backbone_names())
 def test_every_backbone_can_be_inspected(
     given: Run, table: Table, train: Run, rnnforecast: Run, backbone: str
 ) -> None:
@@ -117,8 +117,8 @@ def test_every_backbone_can_be_inspected(
         ("model.decoder=parallel", "training.loss=mse", "clean.transform=log1p"),
         ("model.decoder=forking", "clean.missing=linear"),
         ("model.channels=joint", "clean.transform=difference"),
-        ("model.bidirectional=true", "model.first_forecast=none"),
-        ("model.normalize=exponential_smoothing", "window.segment=1"),
+        ("model.bidirectional=true", "model.base_forecast=none"),
+        ("model.normalize=exponential_smoothing", "window.patch_length=1"),
     ],
     ids=lambda overrides: overrides[0],
 )
@@ -214,11 +214,11 @@ def test_covariates_are_named_column_by_column(given: Run, table: Table, rnnfore
     prepared = prepare(Path("spec.yaml"), ["data.targets=[y]"])
     features, panel = prepared.cleaned.features, prepared.cleaned.panel
     tables = {
-        "past": features.past, "past_codes": features.past_codes, "known": features.future,
-        "known_codes": features.future_codes, "static": features.static,
+        "past": features.past, "past_codes": features.past_codes, "future": features.future,
+        "future_codes": features.future_codes, "static": features.static,
         "static_codes": features.static_codes,
     }  # fmt: skip
-    found = named(prepared.plan.features, panel)
+    found = covariate_slices(prepared.plan.features, panel)
     for name, table_of in tables.items():
         own = [one.columns for one in found if one.table == name]
         ends = [0, *(columns.stop for columns in own)]

@@ -99,7 +99,7 @@ def test_columns_whose_names_are_taken_are_refused_and_nothing_is_written(
     assert "rename the column in the input" in said
     assert files() == set()
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
-    wanted = {"--total": "forecast.totals=3", "--paths": "forecast.paths=1"}[asked[0]]
+    wanted = {"--total": "forecast.totals=3", "--paths": "forecast.sample_paths=1"}[asked[0]]
     result = rnnforecast("check", "spec.yaml", "--no-report", "--set", role, "--set", wanted)
     assert result.exit_code == 4  # known before a training, where the spec asks for them
     assert "is also the name of another column" in " ".join(result.stderr.split())

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.time.frequency import parse
+from rnnforecast.data.time.frequency import parse_frequency
 
 
 def panel(
@@ -19,7 +19,7 @@ def panel(
 ) -> Panel:
     """Series s0, s1, … of one target, NaN where missing, each from its `start` on."""
     starts = [start] * len(series) if isinstance(start, str) else list(start)
-    calendar = parse(frequency)
+    calendar = parse_frequency(frequency)
     first = np.array(starts, dtype="datetime64[us]")
     ordinals = calendar.ordinals(first)
     targets = np.concatenate([np.asarray(one, dtype=np.float64) for one in series])[:, None]
@@ -29,8 +29,8 @@ def panel(
         start=ordinals,
         phase=calendar.phase(first, ordinals),
         frequency=calendar,
-        timezone="",
-        targets_names=("y",),
+        utc_offset="",
+        target_names=("y",),
         targets=targets,
-        observed=~np.isnan(targets),
+        observed_mask=~np.isnan(targets),
     )

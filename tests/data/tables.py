@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.io.column_roles import Roles
-from rnnforecast.data.io.dialect import Lines
+from rnnforecast.data.io.column_roles import ColumnRoles
+from rnnforecast.data.io.dialect import LineIndex
 from rnnforecast.data.io.table import Table
 
 
@@ -38,14 +38,14 @@ def table(time: Any, values: Any, series: Any = None) -> Table:
         names, codes = np.unique(np.asarray(series, dtype=str), return_inverse=True)
         keys = pd.DataFrame({"item": names})
     columns = tuple(f"y{number or ''}" for number in range(targets.shape[1]))  # y, y1, y2, …
-    roles = Roles("ds", tuple(keys.columns), columns, (), "long", {})
+    roles = ColumnRoles("ds", tuple(keys.columns), columns, (), "long", {})
     return Table(
         keys=keys,
         codes=codes.astype(np.int64),
         time=stamps,
-        timezone="",
+        utc_offset="",
         values=targets,
         roles=roles,
-        lines=cast(Lines, OneFile()),
-        infinite=0,
+        line_index=cast(LineIndex, OneFile()),
+        infinite_count=0,
     )

@@ -15,7 +15,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from rnnforecast.cli.app import app
-from rnnforecast.spec.load import parse
+from rnnforecast.spec.load import parse_spec
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "sample_data"
@@ -93,7 +93,7 @@ def test_the_demo_leaves_a_forecast_and_a_picture(
 @pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page, "yaml")], ids=_name)
 def test_every_spec_of_a_page_is_valid(page: Path) -> None:
     for block in _blocks(page, "yaml"):
-        parse(block, name=page.name)
+        parse_spec(block, name=page.name)
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DATA.glob("*.yaml")))

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnforecast.evaluation.calibration import (
-    AS_IT_IS,
-    HALF_TRUSTED,
-    Widening,
+    IDENTITY_SCALING,
+    SHRINKAGE_WINDOWS,
+    IntervalScaling,
+    fit_interval_scaling,
     residual_quantiles,
-    widening,
 )
 
 Drawn = tuple[np.ndarray, np.ndarray]
@@ -106,7 +106,7 @@ def of_normal(below: float, above: float, *, shape: tuple[int, int], seed: int =
 
 
 def factors(*asked: Any) -> tuple[float, float]:
-    found = widening(*asked)
+    found = fit_interval_scaling(*asked)
     return found.below, found.above
 
 
@@ -115,7 +115,7 @@ def test_quantiles_too_wide_or_narrow_on_either_side_are_put_right() -> None:
     below, above = factors(actual, quantiles, LEVELS, MANY)
     assert below == pytest.approx(1 / 1.8, rel=0.02)
     assert above == pytest.approx(1 / 0.8, rel=0.02)
-    put_right = Widening(1 / 1.8, 1 / 0.8).of(quantiles, LEVELS)
+    put_right = IntervalScaling(1 / 1.8, 1 / 0.8).apply(quantiles, LEVELS)
     np.testing.assert_allclose(put_right, np.broadcast_to(NORMAL, put_right.shape))
 
 
@@ -136,17 +136,20 @@ def test_units_and_what_is_not_known_change_nothing() -> None:
 
 def test_few_windows_that_do_not_overlap_are_hardly_trusted() -> None:
     actual, quantiles = of_normal(1.6, 1.6, shape=(1000, 10))
-    half, little = (factors(actual, quantiles, LEVELS, n) for n in (HALF_TRUSTED, 1))
+    half, little = (factors(actual, quantiles, LEVELS, n) for n in (SHRINKAGE_WINDOWS, 1))
     assert half == pytest.approx((1.6**-0.5, 1.6**-0.5), rel=0.02)
     assert little == pytest.approx((1, 1), abs=0.01)
-    assert widening(actual, quantiles, LEVELS, 0) == AS_IT_IS
-    assert widening(np.full_like(actual, np.nan), quantiles, LEVELS, MANY) == AS_IT_IS
+    assert fit_interval_scaling(actual, quantiles, LEVELS, 0) == IDENTITY_SCALING
+    assert (
+        fit_interval_scaling(np.full_like(actual, np.nan), quantiles, LEVELS, MANY)
+        == IDENTITY_SCALING
+    )
 
 
 def test_what_no_factor_could_mend_is_left() -> None:
     actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
-    assert widening(actual, quantiles[..., [2]], [0.5], MANY) == AS_IT_IS
-    assert widening(actual, 0 * quantiles, LEVELS, MANY) == AS_IT_IS
+    assert fit_interval_scaling(actual, quantiles[..., [2]], [0.5], MANY) == IDENTITY_SCALING
+    assert fit_interval_scaling(actual, 0 * quantiles, LEVELS, MANY) == IDENTITY_SCALING
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 1.0])
@@ -173,7 +176,7 @@ def test_as_many_values_lie_beyond_what_was_put_right_as_it_says(
     seed: int, below: float, above: float
 ) -> None:
     actual, quantiles = of_normal(below, above, shape=(1000, 2), seed=seed)
-    found = widening(actual, quantiles, LEVELS, MANY).of(quantiles, LEVELS)
+    found = fit_interval_scaling(actual, quantiles, LEVELS, MANY).apply(quantiles, LEVELS)
     outside = [actual < found[..., k] for k in (0, 1)]
     assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=2e-3)
     outside = [actual > found[..., k] for k in (3, 4)]

@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rnnforecast.evaluation.ensembling import PICKS, Combination, weigh
+from rnnforecast.evaluation.ensembling import (
+    SELECTION_ROUNDS,
+    ForecastCombiner,
+    fit_ensemble_weights,
+)
 
 LEVELS = (0.1, 0.5, 0.9)
 METHODS = ("median", "mean", "weights")
@@ -32,15 +36,15 @@ def pinball(found: np.ndarray, actual: np.ndarray) -> float:
 
 def test_median_mean_and_weighted_mean_are_what_a_hand_finds() -> None:
     three = np.array([[1.0, 10.0], [2.0, 40.0], [9.0, 100.0]])
-    assert Combination("median").of(three).tolist() == [2.0, 40.0]
-    assert Combination("mean").of(three).tolist() == [4.0, 50.0]
-    weighted = Combination("weights", (0.5, 0.5, 0.0)).of(three)
+    assert ForecastCombiner("median").combine(three).tolist() == [2.0, 40.0]
+    assert ForecastCombiner("mean").combine(three).tolist() == [4.0, 50.0]
+    weighted = ForecastCombiner("weights", (0.5, 0.5, 0.0)).combine(three)
     np.testing.assert_allclose(weighted, [1.5, 25.0], rtol=1e-15)
 
 
 def test_the_median_of_an_even_number_lies_between_the_middle_two() -> None:
     four = np.array([[1.0], [2.0], [4.0], [100.0]])
-    assert Combination("median").of(four).tolist() == [3.0]
+    assert ForecastCombiner("median").combine(four).tolist() == [3.0]
 
 
 @given(
@@ -54,7 +58,7 @@ def test_quantiles_that_rise_still_rise_when_they_are_one(
     shares[0] += 1.0
     weights = tuple(map(float, shares / shares.sum()))
     for method in METHODS:
-        found = Combination(method, weights).of(several)
+        found = ForecastCombiner(method, weights).combine(several)
         assert (np.diff(found, axis=-1) >= 0).all()
         slack = 1e-12 * np.abs(several).max()
         assert (found >= several.min(0) - slack).all()
@@ -67,7 +71,7 @@ def test_quantiles_that_are_alike_do_not_cross_by_their_last_bit(method: str) ->
     for width in range(2, 40):
         alike = np.repeat(random.normal(size=(7, 3, 1)), width, -1)
         weights = random.dirichlet(np.ones(7))
-        found = Combination(method, tuple(map(float, weights))).of(alike)
+        found = ForecastCombiner(method, tuple(map(float, weights))).combine(alike)
         assert (found == found[..., :1]).all()
 
 
@@ -75,14 +79,14 @@ def test_quantiles_that_are_alike_do_not_cross_by_their_last_bit(method: str) ->
 def test_one_forecast_alone_stays_as_it_is_to_the_last_bit(method: str) -> None:
     alone = np.random.default_rng(0).normal(size=(1, 6, 5)) / 3.0
     alone[0, 2] = np.nan
-    found = Combination(method, (1.0,)).of(alone)
+    found = ForecastCombiner(method, (1.0,)).combine(alone)
     assert found.tobytes() == alone[0].tobytes()
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_no_member_forecasts_stays_unknown_and_leaves_the_rest(method: str) -> None:
     two = np.array([[[1.0, 3.0], [np.nan, np.nan]], [[3.0, 5.0], [np.nan, np.nan]]])
-    found = Combination(method, (0.5, 0.5)).of(two)
+    found = ForecastCombiner(method, (0.5, 0.5)).combine(two)
     assert found[0].tolist() == [2.0, 4.0]
     assert np.isnan(found[1]).all()
 
@@ -90,24 +94,28 @@ def test_what_no_member_forecasts_stays_unknown_and_leaves_the_rest(method: str)
 def test_the_better_member_gets_all_the_weight_where_the_other_helps_nothing() -> None:
     actual = truth()
     far = np.stack([around(actual, 30.0), around(actual, 0.0)])
-    assert weigh(far, actual, np.ones(40), LEVELS).tolist() == [0.0, 1.0]
+    assert fit_ensemble_weights(far, actual, np.ones(40), LEVELS).tolist() == [0.0, 1.0]
 
 
 def test_weights_add_up_to_one_in_equal_parts() -> None:
     actual = truth()
     noise = np.random.default_rng(1).normal(0, 3, (4, *actual.shape))
-    found = weigh(np.stack([around(actual, each) for each in noise]), actual, np.ones(40), LEVELS)
+    found = fit_ensemble_weights(
+        np.stack([around(actual, each) for each in noise]), actual, np.ones(40), LEVELS
+    )
     assert found.sum() == pytest.approx(1.0, abs=1e-12)
     assert (found >= 0).all()
-    np.testing.assert_allclose(found * PICKS, np.round(found * PICKS), atol=1e-9)
+    np.testing.assert_allclose(
+        found * SELECTION_ROUNDS, np.round(found * SELECTION_ROUNDS), atol=1e-9
+    )
 
 
 def test_the_mean_of_two_opposite_errors_is_better_than_both() -> None:
     actual = truth()
     two = np.stack([around(actual, 5.0), around(actual, -5.0)])
-    found = weigh(two, actual, np.ones(40), LEVELS)
+    found = fit_ensemble_weights(two, actual, np.ones(40), LEVELS)
     np.testing.assert_allclose(found, [0.5, 0.5], atol=1e-12)
-    together = pinball(Combination("weights", tuple(map(float, found))).of(two), actual)
+    together = pinball(ForecastCombiner("weights", tuple(map(float, found))).combine(two), actual)
     assert together < 0.5 * min(pinball(each, actual) for each in two)
 
 
@@ -117,7 +125,7 @@ def test_steps_that_nobody_observed_have_no_say() -> None:
     good[:, 1] = 1e6
     two = np.stack([around(actual, good), around(actual, bad)])
     actual[:, 1] = np.nan
-    assert weigh(two, actual, np.ones(40), LEVELS).tolist() == [1.0, 0.0]
+    assert fit_ensemble_weights(two, actual, np.ones(40), LEVELS).tolist() == [1.0, 0.0]
 
 
 def test_windows_without_a_size_have_no_say_and_large_ones_no_more_than_small_ones() -> None:
@@ -126,7 +134,9 @@ def test_windows_without_a_size_have_no_say_and_large_ones_no_more_than_small_on
     one = np.array([0.0, 0.0, 1.0, 1.0])[:, None] * np.ones(3)
     other = np.array([1e9, 100.0, 0.0, 0.0])[:, None] * np.ones(3)
     two = np.stack([around(actual, one), around(actual, other)])
-    found = weigh(two, actual, size, LEVELS)  # by their sizes the errors are 2 of 1 and 1 of 0.1
+    found = fit_ensemble_weights(
+        two, actual, size, LEVELS
+    )  # by their sizes the errors are 2 of 1 and 1 of 0.1
     assert found[1] > found[0]
 
 
@@ -134,7 +144,7 @@ def test_weights_do_not_hang_on_the_unit_of_the_values() -> None:
     actual = truth()
     noise = np.random.default_rng(2).normal(0, 3, (3, *actual.shape))
     three = np.stack([around(actual, each) for each in noise])
-    once = weigh(three, actual, np.full(40, 50.0), LEVELS)
+    once = fit_ensemble_weights(three, actual, np.full(40, 50.0), LEVELS)
     np.testing.assert_array_equal(
-        once, weigh(1024 * three, 1024 * actual, np.full(40, 51200.0), LEVELS)
+        once, fit_ensemble_weights(1024 * three, 1024 * actual, np.full(40, 51200.0), LEVELS)
     )

@@ -81,27 +81,31 @@ def test_a_missing_forecast_is_never_skipped() -> None:
     holed[2, 1, 0] = NAN
     scale = np.ones((5, 2))
     quantiles = holed[..., None].repeat(3, axis=-1)
-    found = metrics.table(ACTUAL, holed, scale=scale, quantiles=quantiles, levels=(0.1, 0.5, 0.9))
+    found = metrics.compute_metrics(
+        ACTUAL, holed, scale=scale, quantiles=quantiles, levels=(0.1, 0.5, 0.9)
+    )
     assert all(math.isnan(value) for value in found.values())
     unseen = np.where(np.isnan(holed), NAN, ACTUAL)
-    assert not any(math.isnan(v) for v in metrics.table(unseen, holed, scale=scale).values())
+    assert not any(
+        math.isnan(v) for v in metrics.compute_metrics(unseen, holed, scale=scale).values()
+    )
 
 
 def test_nothing_observed_gives_no_measure_and_no_warning() -> None:
     nothing = np.full_like(ACTUAL, NAN)
-    found = metrics.table(nothing, FORECAST, scale=np.ones((5, 2)))
+    found = metrics.compute_metrics(nothing, FORECAST, scale=np.ones((5, 2)))
     assert all(math.isnan(value) for value in found.values())
 
 
 def test_the_table_names_each_coverage_by_what_it_should_be() -> None:
     levels = (0.025, 0.1, 0.5, 0.9, 0.975)
     quantiles = np.zeros((1, 2, 1, 5)) + np.array([0.0, 1.0, 2.0, 3.0, 4.0])
-    found = metrics.table(
+    found = metrics.compute_metrics(
         cube([3.5, 2]), cube([2, 2]), scale=np.ones((1, 1)), quantiles=quantiles, levels=levels
     )
     assert list(found) == ["smape", "mase", "mae", "rmse", "wql", "coverage_95", "coverage_80"]
     assert (found["coverage_95"], found["coverage_80"]) == (1.0, 0.5)
-    lopsided = metrics.table(
+    lopsided = metrics.compute_metrics(
         cube([3.5, 2]),
         cube([2, 2]),
         scale=np.ones((1, 1)),

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from rnnforecast.evaluation.sample_paths import correlation, draw, paths, scores, stretched
+from rnnforecast.evaluation.sample_paths import (
+    build_sample_paths,
+    draw_correlated_normals,
+    estimate_correlation,
+    extend_correlation,
+    normal_scores,
+)
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 
@@ -26,7 +32,7 @@ def test_the_score_of_a_normal_value_is_its_distance_in_deviations() -> None:
     score = random.uniform(-3, 3, (6, 4))
     actual = mean + score * deviation
     actual[2, 1] = np.nan
-    found = scores(actual, normal_quantiles(mean, deviation), LEVELS)
+    found = normal_scores(actual, normal_quantiles(mean, deviation), LEVELS)
     assert np.isnan(found[2, 1])
     known = ~np.isnan(actual)
     np.testing.assert_allclose(found[known], score[known], rtol=1e-9)
@@ -35,14 +41,14 @@ def test_the_score_of_a_normal_value_is_its_distance_in_deviations() -> None:
 def test_the_correlation_of_many_errors_is_found_again() -> None:
     truth = fading(5, 0.8)
     normal = np.random.default_rng(0).multivariate_normal(np.zeros(5), truth, 20_000)
-    np.testing.assert_allclose(correlation(normal), truth, atol=0.03)
+    np.testing.assert_allclose(estimate_correlation(normal), truth, atol=0.03)
 
 
 @pytest.mark.parametrize("windows", [1, 2, 5, 40])
 def test_of_few_errors_comes_a_correlation_that_can_be_drawn_from(windows: int) -> None:
     errors = np.random.default_rng(windows).normal(size=(windows, 12))
     errors[0, 3] = np.nan
-    found = correlation(errors)
+    found = estimate_correlation(errors)
     np.testing.assert_allclose(np.diag(found), 1.0)
     np.testing.assert_allclose(found, found.T)
     assert np.linalg.eigvalsh(found).min() > 0
@@ -51,7 +57,9 @@ def test_of_few_errors_comes_a_correlation_that_can_be_drawn_from(windows: int) 
 def test_paths_have_the_quantiles_that_are_forecast() -> None:
     random = np.random.default_rng(1)
     quantiles = np.sort(random.gamma(2.0, 10.0, (3, 6, 5)), axis=-1)
-    found = paths(draw(fading(6, 0.7), 20_000, seed=0), quantiles, LEVELS)
+    found = build_sample_paths(
+        draw_correlated_normals(fading(6, 0.7), 20_000, seed=0), quantiles, LEVELS
+    )
     assert found.shape == (3, 20_000, 6)
     got = np.moveaxis(np.quantile(found, LEVELS, axis=1), 0, -1)
     spread = (quantiles[..., -1] - quantiles[..., 0])[..., None]
@@ -61,7 +69,11 @@ def test_paths_have_the_quantiles_that_are_forecast() -> None:
 def test_the_total_of_a_path_varies_as_that_of_correlated_normal_values() -> None:
     correlated = fading(7, 0.6)
     mean, deviation = np.full((1, 7), 100.0), np.linspace(1, 3, 7)[None]
-    found = paths(draw(correlated, 40_000, seed=2), normal_quantiles(mean, deviation), LEVELS)
+    found = build_sample_paths(
+        draw_correlated_normals(correlated, 40_000, seed=2),
+        normal_quantiles(mean, deviation),
+        LEVELS,
+    )
     expected = np.sqrt(deviation[0] @ correlated @ deviation[0])
     totals = found.sum(-1)[0]
     assert totals.mean() == pytest.approx(700.0, abs=1e-6)
@@ -70,20 +82,24 @@ def test_the_total_of_a_path_varies_as_that_of_correlated_normal_values() -> Non
 
 def test_a_series_has_the_same_paths_whatever_others_there_are() -> None:
     quantiles = np.sort(np.random.default_rng(3).normal(size=(4, 6, 5)), axis=-1)
-    normal = draw(fading(6, 0.5), 10, seed=0)
-    alone = paths(normal, quantiles[2:3], LEVELS)
-    np.testing.assert_array_equal(paths(normal, quantiles, LEVELS)[2:3], alone)
+    normal = draw_correlated_normals(fading(6, 0.5), 10, seed=0)
+    alone = build_sample_paths(normal, quantiles[2:3], LEVELS)
+    np.testing.assert_array_equal(build_sample_paths(normal, quantiles, LEVELS)[2:3], alone)
 
 
 @pytest.mark.parametrize("steps", [1, 4, 9])
 def test_a_correlation_is_cut_or_goes_on_with_the_distance(steps: int) -> None:
-    found = stretched(fading(6, 0.6), steps)
+    found = extend_correlation(fading(6, 0.6), steps)
     assert found.shape == (steps, steps)
     np.testing.assert_allclose(found[:4, :4], fading(6, 0.6)[:steps, :steps][:4, :4], atol=0.02)
     assert np.linalg.eigvalsh(found).min() > 0
 
 
 def test_a_point_forecast_alone_has_paths_without_spread() -> None:
-    found = paths(draw(np.eye(3), 4, seed=0), np.full((2, 3, 1), 5.0), (0.5,))
+    found = build_sample_paths(
+        draw_correlated_normals(np.eye(3), 4, seed=0), np.full((2, 3, 1), 5.0), (0.5,)
+    )
     assert (found == 5).all()
-    assert np.isfinite(correlation(scores(np.ones((5, 3)), np.zeros((5, 3, 1)), (0.5,)))).all()
+    assert np.isfinite(
+        estimate_correlation(normal_scores(np.ones((5, 3)), np.zeros((5, 3, 1)), (0.5,)))
+    ).all()

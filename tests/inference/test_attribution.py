@@ -9,21 +9,26 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from rnnforecast.data.cleaning.imputation import fill
-from rnnforecast.inference.attribution import Part, insides, shuffled, without
+from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.inference.attribution import (
+    InputGroup,
+    inspect_window,
+    occluded_medians,
+    permutation_importance,
+)
 from rnnforecast.models import registry
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.inputs import History
+from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.interpret import activations as looking
-from rnnforecast.models.interpret.masking import exchanged
-from rnnforecast.models.layers.covariates import Sizes
-from rnnforecast.models.layers.stack import Plan
-from rnnforecast.training.dataset import Tables, Windows
+from rnnforecast.models.interpret.masking import exchange_targets
+from rnnforecast.models.layers.covariates import CovariateSizes
+from rnnforecast.models.layers.stack import BackboneConfig
+from rnnforecast.training.dataset import PanelArrays, WindowDataset
 from tests.training.fits import net as small
 
 L, H, SEGMENT, LENGTH = 12, 5, 3, 40
 OFFSETS = np.array([0, LENGTH, 2 * LENGTH])
-SIZES = Sizes(past=2, known=1, elapsed=True)
+SIZES = CovariateSizes(past=2, future=1, elapsed=True)
 BLOCKS = [slice(begin, begin + SEGMENT) for begin in range(0, L, SEGMENT)]
 DECODERS = ("direct", "parallel", "recursive", "seq2seq", "forking")
 
@@ -33,9 +38,9 @@ def net(backbone: str = "gru", **changes: Any) -> Forecaster:
     given: dict[str, Any] = {
         "lookback": L,
         "horizon": H,
-        "segment": SEGMENT,
+        "patch_length": SEGMENT,
         "season": 3,
-        "recurrent": Plan(backbone),
+        "recurrent": BackboneConfig(backbone),
         "hidden_size": 8,
         "covariates": SIZES,
     }
@@ -52,36 +57,36 @@ def values() -> NDArray[np.float64]:
     return np.where(rng.random(table.shape) < 0.2, np.nan, table)
 
 
-def windows(table: NDArray[np.float64], found: Forecaster) -> Windows:
+def windows(table: NDArray[np.float64], found: Forecaster) -> WindowDataset:
     """As `clean.missing: mask` fills the table."""
     observed = ~np.isnan(table)
-    filled = fill(np.nan_to_num(table), observed, OFFSETS, "mask")
+    filled = fill_missing(np.nan_to_num(table), observed, OFFSETS, "mask")
     rng = np.random.default_rng(2)
-    tables = Tables(
+    tables = PanelArrays(
         inputs=filled.inputs,
-        visible=filled.visible,
-        present=filled.present,
-        observed=observed,
+        value_mask=filled.value_mask,
+        input_mask=filled.input_mask,
+        target_mask=observed,
         offsets=OFFSETS,
         elapsed=filled.elapsed,
         past=rng.normal(size=(2 * LENGTH, 2)).astype(np.float32),
-        known=rng.normal(size=(2 * (LENGTH + H), 1)).astype(np.float32),
-        ahead=H,
-        past_counts=found.architecture.decoder == "forking",
+        future=rng.normal(size=(2 * (LENGTH + H), 1)).astype(np.float32),
+        future_steps=H,
+        include_past_target_mask=found.config.decoder == "forking",
     )
-    return Windows(
+    return WindowDataset(
         tables,
-        lookback=found.architecture.steps_read,
+        lookback=found.config.input_length,
         horizon=H,
         device=torch.device("cpu"),
-        joint=found.architecture.channels > 1,
+        joint=found.config.channels > 1,
     )
 
 
-def forecast(found: Forecaster, cut: Windows, item: int, origin: int) -> NDArray[np.float64]:
+def forecast(found: Forecaster, cut: WindowDataset, item: int, origin: int) -> NDArray[np.float64]:
     at = torch.tensor([origin])
     history = cut.gather(torch.tensor([item]), at, at).history
-    return looking.median(found, history)[0].double().numpy()
+    return looking.median_forecast(found, history)[0].double().numpy()
 
 
 def with_hole(
@@ -106,7 +111,7 @@ def test_hiding_a_stretch_is_as_if_it_had_never_been_measured(
     table, item = values(), 1
     cut = windows(table, found)
     stretches = [block for block in BLOCKS if block.stop > L - origin]
-    plain, hidden = without(found, cut, item, origin, stretches)
+    plain, hidden = occluded_medians(found, cut, item, origin, stretches)
     np.testing.assert_allclose(plain, forecast(found, cut, item, origin), rtol=1e-6)
     for stretch, answer in zip(stretches, hidden, strict=True):
         holed = with_hole(table, item, origin, stretch, joint)
@@ -118,24 +123,26 @@ def test_hiding_a_stretch_is_as_if_it_had_never_been_measured(
 
 def test_an_input_that_is_not_used_has_no_importance_and_one_that_is_has() -> None:
     found = net(channels=1)
-    width = found.embed.project.in_features // SEGMENT  # value, mask, elapsed, past, past, known
+    width = (
+        found.embedding.projection.in_features // SEGMENT
+    )  # value, mask, elapsed, past, past, known
     with torch.no_grad():
-        weight = found.embed.project.weight.view(8, SEGMENT, width)
+        weight = found.embedding.projection.weight.view(8, SEGMENT, width)
         weight[:, :, [4, 5]] = 0
-        assert found.ahead is not None
-        found.ahead.out.weight.zero_()
+        assert found.local_decoder is not None
+        found.local_decoder.output_layer.weight.zero_()
     cut = windows(values(), found)
     item, origin = np.arange(4).repeat(10), np.tile(np.arange(20, 30), 4)
     at = torch.from_numpy(origin)
     history = cut.gather(torch.from_numpy(item), at, at).history
-    right = looking.median(found, history).double().numpy()
+    right = looking.median_forecast(found, history).double().numpy()
     parts = [
-        Part("used", table="past", columns=slice(0, 1)),
-        Part("not used", table="past", columns=slice(1, 2)),
-        Part("known, not used", table="known", columns=slice(0, 1)),
+        InputGroup("used", table="past", columns=slice(0, 1)),
+        InputGroup("not used", table="past", columns=slice(1, 2)),
+        InputGroup("known, not used", table="future", columns=slice(0, 1)),
     ]
     size = np.abs(right).mean((1, 2), keepdims=True)
-    error, changes = shuffled(
+    error, changes = permutation_importance(
         found, cut, item, origin, parts, repeats=10, seed=1,
         score=lambda medians: float((np.abs(medians - right) / size).mean()),
     )  # fmt: skip
@@ -149,21 +156,25 @@ def test_only_the_stretch_that_a_forecast_is_made_of_matters() -> None:
     """The forecast is the value of three steps ago: the newest stretch, and no other."""
     found = net(normalize="none")
     with torch.no_grad():
-        assert found.ahead is not None
-        assert found.first is not None
-        for part in (found.unfold, found.ahead.out, found.first.map):
+        assert found.local_decoder is not None
+        assert found.base_forecast is not None
+        for part in (
+            found.output_layer,
+            found.local_decoder.output_layer,
+            found.base_forecast.linear,
+        ):
             part.weight.zero_()
             if part.bias is not None:
                 part.bias.zero_()
-        found.first.map.weight[:, L - 3] = 1
+        found.base_forecast.linear.weight[:, L - 3] = 1
     full = np.nan_to_num(values(), nan=10.0)
     cut = windows(full, found)
     item, origin = np.arange(4).repeat(8), np.tile(np.arange(20, 28), 4)
     right = np.repeat(
         [[[full[OFFSETS[i // 2] + o - 3, i % 2]]] for i, o in zip(item, origin, strict=True)], H, 1
     )
-    parts = [Part(str(k), stretch=block) for k, block in enumerate(BLOCKS)]
-    error, changes = shuffled(
+    parts = [InputGroup(str(k), steps=block) for k, block in enumerate(BLOCKS)]
+    error, changes = permutation_importance(
         found, cut, item, origin, parts, repeats=10, seed=1,
         score=lambda medians: float(np.abs(medians - np.minimum(right, 25)).mean()),
     )  # fmt: skip
@@ -175,9 +186,9 @@ def test_the_same_seed_shuffles_alike_and_another_one_does_not() -> None:
     found = net()
     cut = windows(values(), found)
     item, origin = np.arange(4).repeat(5), np.tile(np.arange(20, 25), 4)
-    parts = [Part("newest", stretch=BLOCKS[-1])]
+    parts = [InputGroup("newest", steps=BLOCKS[-1])]
     first, second, other = (
-        shuffled(
+        permutation_importance(
             found, cut, item, origin, parts, repeats=3, seed=seed,
             score=lambda medians: float(medians.mean()),
         )[1]
@@ -191,19 +202,19 @@ def test_the_same_seed_shuffles_alike_and_another_one_does_not() -> None:
 def test_a_stretch_of_a_large_series_comes_to_a_small_one_in_its_size(log: bool) -> None:
     small = torch.rand(L, 1, generator=torch.Generator().manual_seed(1)).double() + 1
     seen = torch.ones(2, L, 1, dtype=torch.bool)
-    history = History(torch.stack([small, 1000 * small]), seen, seen)
-    moved = exchanged(history, torch.tensor([1, 0]), BLOCKS[1], use_logs=log)
+    history = ModelInputs(torch.stack([small, 1000 * small]), seen, seen)
+    moved = exchange_targets(history, torch.tensor([1, 0]), BLOCKS[1], use_logs=log)
     torch.testing.assert_close(moved.values, history.values)
 
 
-@pytest.mark.parametrize("backbone", registry.names())
+@pytest.mark.parametrize("backbone", registry.backbone_names())
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_every_net_can_be_looked_into(backbone: str, decoder: str) -> None:
     found = net(backbone, decoder=decoder)
-    seen = insides(found, windows(values(), found), 2, 7, 0)
-    assert [name for name, _, _ in seen.tracks] == ["layer 1"]
-    assert seen.slope.shape == (H, L, 1)
-    assert seen.recurrent is not None
-    assert not np.allclose(seen.slope, seen.recurrent)
-    assert (seen.ahead is not None) == (decoder == "seq2seq")
-    assert len(seen.within) == (backbone == "transformer")
+    seen = inspect_window(found, windows(values(), found), 2, 7, 0)
+    assert [name for name, _, _ in seen.layers] == ["layer 1"]
+    assert seen.gradients.shape == (H, L, 1)
+    assert seen.recurrent_gradients is not None
+    assert not np.allclose(seen.gradients, seen.recurrent_gradients)
+    assert (seen.decoder_attention is not None) == (decoder == "seq2seq")
+    assert len(seen.self_attention) == (backbone == "transformer")

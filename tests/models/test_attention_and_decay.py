@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnnforecast.models import registry
-from rnnforecast.models.backbones.transformer import positions
+from rnnforecast.models.backbones.transformer import sinusoidal_positions
 from rnnforecast.models.base import NO_NOISE, Noise
-from rnnforecast.models.layers.stack import Plan, Stack
+from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
 
 Array = NDArray[np.float64]
 
@@ -33,8 +33,12 @@ def layer(
     **given: Any,
 ) -> Any:
     torch.manual_seed(3)
-    options = registry.options(name, given)
-    return registry.load(name).build(width, options, depth=depth, noise=noise, gap_size=gaps).double()
+    options = registry.parse_backbone_options(name, given)
+    return (
+        registry.load_backbone(name)
+        .build(width, options, depth=depth, noise=noise, gap_size=gaps)
+        .double()
+    )
 
 
 def sequence(*, width: int = K, batch: int = 2, seed: int = 0) -> Tensor:
@@ -137,7 +141,10 @@ def test_gru_d_reads_a_state_of_full_precision_with_products_of_less() -> None:
 
 def test_a_stack_hands_the_gaps_to_each_layer_of_gru_d() -> None:
     torch.manual_seed(3)
-    stack, x = Stack(Plan("gru_d", layers=2), K, gap_size=D).double(), sequence()
+    stack, x = (
+        RecurrentStack(BackboneConfig("gru_d", n_layers=2), K, gap_size=D).double(),
+        sequence(),
+    )
     out, state = stack(x, None, waits())
     out.square().sum().backward()
     for key, parameter in stack.named_parameters():
@@ -188,9 +195,9 @@ def test_it_is_torchs_encoder_with_a_causal_mask_and_the_papers_positions_below(
 @pytest.mark.parametrize("width", [1, 2, 5, 8])
 @pytest.mark.parametrize("first", [0, 1, 500])
 def test_positions_are_those_of_the_paper(width: int, first: int) -> None:
-    found = positions(first, sequence(width=width)).numpy()
+    found = sinusoidal_positions(first, sequence(width=width)).numpy()
     np.testing.assert_allclose(found, by_hand(first, G, width), atol=1e-12)
-    single = positions(first, sequence(width=width).float()).numpy()
+    single = sinusoidal_positions(first, sequence(width=width).float()).numpy()
     np.testing.assert_allclose(single, by_hand(first, G, width), atol=1e-4)
 
 
@@ -198,8 +205,8 @@ def test_positions_are_those_of_the_paper(width: int, first: int) -> None:
 @pytest.mark.parametrize("cuts", [[1], [4], [2, 3, 6], list(range(1, G))])
 def test_read_piece_by_piece_it_answers_as_at_once(norm_first: bool, cuts: list[int]) -> None:
     torch.manual_seed(3)
-    plan = Plan("transformer", layers=2, options={"norm_first": norm_first})
-    stack, x = Stack(plan, K).double(), sequence()
+    plan = BackboneConfig("transformer", n_layers=2, options={"norm_first": norm_first})
+    stack, x = RecurrentStack(plan, K).double(), sequence()
     whole, last = stack(x)
     state, outs = None, []
     for piece in x.tensor_split(cuts, 1):
@@ -264,7 +271,7 @@ def test_the_feedforward_net_is_so_many_widths_wide() -> None:
 )
 def test_an_option_out_of_range_is_refused(given: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        registry.options("transformer", given)
+        registry.parse_backbone_options("transformer", given)
 
 
 # both

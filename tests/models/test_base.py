@@ -16,12 +16,12 @@ from torch import Tensor
 
 from rnnforecast.models import registry
 from rnnforecast.models.base import NO_NOISE, Noise, State
-from rnnforecast.models.layers.stack import BothWays, Plan, Stack
+from rnnforecast.models.layers.stack import BackboneConfig, BidirectionalStack, RecurrentStack
 
 B, G, K, D = 3, 7, 8, 2
 
 CHOICES: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in registry.names()),
+    *((name, {}) for name in registry.backbone_names()),
     ("gru", {"reset": "before"}),
     ("rnn", {"nonlinearity": "sigmoid"}),
     ("peephole_lstm", {"coupled": True, "candidate": "sigmoid"}),
@@ -32,7 +32,7 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
 ]
 """Every backbone as it is by default, and options that change what is computed."""
 
-every_backbone = pytest.mark.parametrize("name", registry.names())
+every_backbone = pytest.mark.parametrize("name", registry.backbone_names())
 every_choice = pytest.mark.parametrize(
     ("name", "given"), CHOICES, ids=["-".join([n, *map(str, g.values())]) for n, g in CHOICES]
 )
@@ -41,8 +41,8 @@ every_depth = pytest.mark.parametrize("layers", [1, 2], ids=["layer", "stack"])
 
 def layer(name: str, given: dict[str, Any] | None = None, *, noise: Noise = NO_NOISE) -> Any:
     torch.manual_seed(3)
-    options = registry.options(name, given or {})
-    return registry.load(name).build(K, options, depth=0, noise=noise, gap_size=D).double()
+    options = registry.parse_backbone_options(name, given or {})
+    return registry.load_backbone(name).build(K, options, depth=0, noise=noise, gap_size=D).double()
 
 
 def build(
@@ -52,7 +52,9 @@ def build(
     if layers == 1 and not plan:
         return layer(name, given)
     torch.manual_seed(seed)
-    return Stack(Plan(name, layers=layers, options=given or {}, **plan), K, gap_size=D).double()
+    return RecurrentStack(
+        BackboneConfig(name, n_layers=layers, options=given or {}, **plan), K, gap_size=D
+    ).double()
 
 
 def sequence(*, steps: int = G, batch: int = B) -> Tensor:
@@ -202,28 +204,36 @@ def test_every_block_of_its_recurrent_weights_can_start_as_a_rotation(
 
 @every_backbone
 def test_its_traits_are_a_literal_of_known_words(name: str) -> None:
-    tree = ast.parse((registry.FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((registry.BACKBONES_DIR / f"{name}.py").read_text(encoding="utf-8"))
     told = [node for node in tree.body if ast.unparse(node).startswith("TRAITS = (")]
     assert len(told) == 1
-    assert registry.traits(name) == registry.load(name).TRAITS
-    assert set(registry.traits(name)) <= {"noise", "bidirectional", "gaps"}
+    assert registry.backbone_traits(name) == registry.load_backbone(name).TRAITS
+    assert set(registry.backbone_traits(name)) <= {"noise", "bidirectional", "gaps"}
 
 
 @every_backbone
 def test_only_with_the_trait_gaps_does_it_read_gaps(name: str) -> None:
     net, x, gaps = layer(name), sequence(), waits()
     same = torch.equal(net(x, None, gaps)[0], net(x, None, 2 * gaps)[0])
-    assert same == ("gaps" not in registry.traits(name))
+    assert same == ("gaps" not in registry.backbone_traits(name))
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in registry.names() if "bidirectional" in registry.traits(name)]
+    "name",
+    [
+        name
+        for name in registry.backbone_names()
+        if "bidirectional" in registry.backbone_traits(name)
+    ],
 )
 def test_with_the_trait_bidirectional_every_step_of_the_lookback_is_known_to_the_first(
     name: str,
 ) -> None:
     torch.manual_seed(3)
-    net, x = BothWays(Plan(name, layers=2), K).double(), sequence().requires_grad_()
+    net, x = (
+        BidirectionalStack(BackboneConfig(name, n_layers=2), K).double(),
+        sequence().requires_grad_(),
+    )
     out, last = net(x)
     assert (out.shape, last.shape) == ((B, G, K), (B, K))
     (seen,) = torch.autograd.grad(out[:, 0].sum(), x)
@@ -236,12 +246,12 @@ def test_with_the_trait_bidirectional_every_step_of_the_lookback_is_known_to_the
 @every_backbone
 def test_an_unknown_option_is_refused_and_the_known_ones_are_named(name: str) -> None:
     with pytest.raises(ValueError, match=f"colour: unknown option.*{name} has"):
-        registry.options(name, {"colour": 1})
+        registry.parse_backbone_options(name, {"colour": 1})
 
 
 @every_backbone
 def test_its_options_are_frozen(name: str) -> None:
-    assert registry.load(name).Options.__dataclass_params__.frozen
+    assert registry.load_backbone(name).Options.__dataclass_params__.frozen
 
 
 @pytest.mark.parametrize(
@@ -295,5 +305,5 @@ def test_options_of_the_wrong_type_or_value_are_refused_all_at_once(
     name: str, given: dict[str, object], lines: list[str]
 ) -> None:
     with pytest.raises(ValueError, match=lines[0].split(":")[0]) as caught:
-        registry.options(name, given)
+        registry.parse_backbone_options(name, given)
     assert str(caught.value).splitlines() == lines

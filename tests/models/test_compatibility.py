@@ -13,11 +13,16 @@ import torch
 
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models import registry
-from rnnforecast.models.compatibility import COUNTS, POSITIVE, Choice, refusals
-from rnnforecast.models.layers.covariates import Sizes
-from rnnforecast.models.layers.stack import Plan
-from rnnforecast.training.dataset import Tables, Windows
-from rnnforecast.training.trainer import Fitter
+from rnnforecast.models.compatibility import (
+    NON_NEGATIVE_LOSSES,
+    POSITIVE_LOSSES,
+    ModelChoices,
+    incompatibilities,
+)
+from rnnforecast.models.layers.covariates import CovariateSizes
+from rnnforecast.models.layers.stack import BackboneConfig
+from rnnforecast.training.dataset import PanelArrays, WindowDataset
+from rnnforecast.training.trainer import Trainer
 from tests.training.fits import CPU, RECIPE, net, same, weights_of
 
 GIVEN: dict[str, Any] = {
@@ -32,8 +37,8 @@ DECODERS = ("direct", "forking", "parallel", "recursive", "seq2seq")
 def refused(**changes: Any) -> list[str]:
     """The keys that are refused."""
     given = {**GIVEN, **changes}
-    given.setdefault("traits", registry.traits(given["backbone"]))
-    return [key for key, why, cure in refusals(Choice(**given)) if why and cure]
+    given.setdefault("traits", registry.backbone_traits(given["backbone"]))
+    return [key for key, why, cure in incompatibilities(ModelChoices(**given)) if why and cure]
 
 
 BIDIRECTIONAL = {"bidirectional": True}
@@ -63,11 +68,15 @@ RULES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"learnt_start": True, "backbone": "min_lstm"},
         {"backbone": "dilated"},
     ),
-    ("model.orthogonal", {"orthogonal": True, "backbone": "transformer"}, {"backbone": "rrnn"}),
+    (
+        "model.orthogonal_init",
+        {"orthogonal": True, "backbone": "transformer"},
+        {"backbone": "rrnn"},
+    ),
     ("model.decoder", {**BIDIRECTIONAL, "decoder": "parallel"}, {"decoder": "direct"}),
     ("model.decoder", {**BIDIRECTIONAL, "decoder": "recursive"}, {"decoder": "seq2seq"}),
     ("model.decoder", {**BIDIRECTIONAL, "decoder": "forking"}, {"bidirectional": False}),
-    ("training.truncate", {**BIDIRECTIONAL, "truncate": 2}, {"truncate": None}),
+    ("training.tbptt_steps", {**BIDIRECTIONAL, "truncate": 2}, {"truncate": None}),
     ("model.teacher_forcing", {"teacher_forcing": 0.5}, {"decoder": "recursive"}),
     (
         "model.teacher_forcing",
@@ -100,7 +109,7 @@ RULES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 RULES += [
     ("model.normalize", {"loss": loss, "normalize": normalize}, {"normalize": "mean"})
-    for loss in COUNTS
+    for loss in NON_NEGATIVE_LOSSES
     for normalize in ("standard", "log_mean", "robust", "last", "exponential_smoothing")
 ]
 
@@ -114,7 +123,7 @@ def test_a_pair_is_refused_by_its_key_and_its_neighbour_is_allowed(
 
 
 def test_what_is_still_open_goes_with_everything() -> None:
-    for loss in (*POSITIVE, "quantile", "mse"):
+    for loss in (*POSITIVE_LOSSES, "quantile", "mse"):
         assert refused(loss=loss, normalize=None, decoder=None) == []
     assert refused(**BIDIRECTIONAL, decoder=None) == []
     assert refused(**SMOOTH, decoder=None) == []
@@ -136,7 +145,7 @@ def test_all_that_is_wrong_is_found_at_once() -> None:
         "model.recurrent_dropout",
         "model.zoneout",
         "model.decoder",
-        "training.truncate",
+        "training.tbptt_steps",
         "model.normalize",
     ]
 
@@ -168,13 +177,13 @@ def test_what_is_chosen_automatically_goes_with_the_loss(
     rows = table()
     rows.loc[::7, "y"] = 1e-6  # too near zero for logs
     given(rows)
-    for loss in POSITIVE:
+    for loss in POSITIVE_LOSSES:
         result = rnnforecast("check", "spec.yaml", "--no-report", "--set", f"training.loss={loss}")
         assert result.exit_code == 0, result.stderr
         assert "model.normalize: mean" in " ".join((result.stdout + result.stderr).split())
 
 
-@pytest.mark.parametrize("loss", [*POSITIVE, "mse", "student_t", "quantile"])
+@pytest.mark.parametrize("loss", [*POSITIVE_LOSSES, "mse", "student_t", "quantile"])
 def test_what_the_preset_best_varies_goes_together(
     given: Callable[..., None], rnnforecast: Callable[..., Any], loss: str
 ) -> None:
@@ -184,20 +193,20 @@ def test_what_the_preset_best_varies_goes_together(
     assert result.exit_code == 0, result.stderr
 
 
-def counts(*, elapsed: bool) -> Windows:
+def counts(*, elapsed: bool) -> WindowDataset:
     """Two short series of counts."""
     values = np.random.default_rng(0).poisson(6.0, (80, 1)).astype(np.float64)
     seen = np.ones((80, 1), dtype=np.bool_)
-    tables = Tables(
+    tables = PanelArrays(
         inputs=values,
-        visible=seen,
-        present=seen,
-        observed=seen,
+        value_mask=seen,
+        input_mask=seen,
+        target_mask=seen,
         offsets=np.array([0, 40, 80]),
         elapsed=np.zeros((80, 1), dtype=np.float32) if elapsed else None,
-        past_counts=True,
+        include_past_target_mask=True,
     )
-    return Windows(tables, lookback=8, horizon=4, device=CPU)
+    return WindowDataset(tables, lookback=8, horizon=4, device=CPU)
 
 
 ITEM, ORIGIN = np.array([0, 1, 1]), np.array([20, 25, 36])
@@ -205,25 +214,25 @@ LEVELS = (0.1, 0.5, 0.9)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("backbone", registry.names())
+@pytest.mark.parametrize("backbone", registry.backbone_names())
 def test_every_pair_that_is_allowed_trains_and_forecasts(backbone: str, decoder: str) -> None:
-    elapsed = "gaps" in registry.traits(backbone)
+    elapsed = "gaps" in registry.backbone_traits(backbone)
     data = counts(elapsed=elapsed)
     batch = data.gather(*map(torch.from_numpy, (ITEM, ORIGIN, ORIGIN + 4)))
     for loss in ("quantile", "mae", "normal", "poisson"):
         assert refused(backbone=backbone, decoder=decoder, loss=loss, normalize="mean") == []
         changes: dict[str, Any] = {
-            "recurrent": Plan(backbone),
-            "covariates": Sizes(elapsed=elapsed),
+            "recurrent": BackboneConfig(backbone),
+            "covariates": CovariateSizes(elapsed=elapsed),
         }
         trained = net(decoder=decoder, normalize="mean", loss=loss, **changes)
-        trained.measure(batch.history, batch.future, batch.weight)
+        trained.initialize_scales(batch.history, batch.targets, batch.weight)
         before = weights_of(trained)
         recipe = replace(RECIPE, max_steps=2, weight_decay=0.0)
-        Fitter(trained, recipe, get_batch=lambda number: batch).run()
+        Trainer(trained, recipe, get_batch=lambda number: batch).fit()
         assert not same(before, weights_of(trained))
-        residuals = None if trained.head.samples else np.array([[-1.0, 0.0, 1.0]] * 4)
-        found = inference.quantiles(
+        residuals = None if trained.head.can_sample else np.array([[-1.0, 0.0, 1.0]] * 4)
+        found = inference.predict_quantiles(
             trained, data, ITEM, ORIGIN, steps=4, levels=LEVELS, residuals=residuals
         )
         assert found.shape == (3, 4, 1, 3)

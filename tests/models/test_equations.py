@@ -162,8 +162,12 @@ every_case = pytest.mark.parametrize(
 
 def layer(name: str, *, depth: int = 0, width: int = K, **given: Any) -> Any:
     torch.manual_seed(3)
-    options = registry.options(name, given)
-    return registry.load(name).build(width, options, depth=depth, noise=NO_NOISE, gap_size=0).double()
+    options = registry.parse_backbone_options(name, given)
+    return (
+        registry.load_backbone(name)
+        .build(width, options, depth=depth, noise=NO_NOISE, gap_size=0)
+        .double()
+    )
 
 
 def stirred(net: Any) -> Any:
@@ -189,7 +193,7 @@ def plain(name: str, state: tuple[Tensor, ...]) -> list[list[Array]]:
 
 
 def test_the_equations_of_every_backbone_are_written_out() -> None:
-    assert set(EQUATIONS) | ELSEWHERE == set(registry.names())
+    assert set(EQUATIONS) | ELSEWHERE == set(registry.backbone_names())
 
 
 @every_case

@@ -14,29 +14,29 @@ from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from rnnforecast.models import registry
-from rnnforecast.models.compatibility import Choice, refusals
-from rnnforecast.models.config import Architecture
-from rnnforecast.models.forecaster import PATHS, Forecaster
-from rnnforecast.models.heads.heads import LOSSES
-from rnnforecast.models.inputs import History
-from rnnforecast.models.layers.covariates import Sizes
-from rnnforecast.models.layers.stack import Plan
+from rnnforecast.models.compatibility import ModelChoices, incompatibilities
+from rnnforecast.models.config import ForecasterConfig
+from rnnforecast.models.forecaster import N_SAMPLE_PATHS, Forecaster
+from rnnforecast.models.heads.heads import HEAD_FACTORIES
+from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.models.layers.covariates import CovariateSizes
+from rnnforecast.models.layers.stack import BackboneConfig
 from rnnforecast.models.scaling.window_scaler import NORMALIZERS
 
 DECODERS = ("direct", "forking", "parallel", "recursive", "seq2seq")
 LEVELS = (0.1, 0.5, 0.8, 0.9)
 
-SMALL = Architecture(
+SMALL = ForecasterConfig(
     lookback=12,
     horizon=5,
-    segment=4,
+    patch_length=4,
     season=4,
-    recurrent=Plan("gru"),
+    backbone=BackboneConfig("gru"),
     hidden_size=8,
     dropout=0.0,
     decoder="direct",
     normalize="standard",
-    first="linear",
+    base_forecast="linear",
     loss="quantile",
     levels=LEVELS,
 )
@@ -46,31 +46,31 @@ def net(**changes: Any) -> Forecaster:
     """The small net with other parts; those of the backbone's plan go there."""
     torch.manual_seed(5)
     of_plan = {k: changes.pop(k) for k in ("backbone", "layers", "options") if k in changes}
-    plan = dataclasses.replace(SMALL.recurrent, **of_plan)
-    if "gaps" in registry.traits(plan.backbone):
-        changes.setdefault("covariates", Sizes(elapsed=True))
+    plan = dataclasses.replace(SMALL.backbone, **of_plan)
+    if "gaps" in registry.backbone_traits(plan.name):
+        changes.setdefault("covariates", CovariateSizes(elapsed=True))
     return Forecaster(dataclasses.replace(SMALL, recurrent=plan, **changes))
 
 
 def allowed(decoder: str, loss: str, normalize: str = "mean", **parts: Any) -> bool:
-    choice = Choice(
-        **{"backbone": "gru", "traits": registry.traits("gru"), **parts},
+    choice = ModelChoices(
+        **{"backbone": "gru", "traits": registry.backbone_traits("gru"), **parts},
         decoder=decoder,
         normalize=normalize,
         loss=loss,
     )
-    return not list(refusals(choice))
+    return not list(incompatibilities(choice))
 
 
-def history_of(values: Tensor, visible: Tensor) -> History:
+def history_of(values: Tensor, visible: Tensor) -> ModelInputs:
     steps = torch.arange(values.shape[1], dtype=torch.float32)[None, :, None]
     last = torch.where(visible, steps, -1.0).cummax(1).values
-    return History(values=values, visible=visible, present=visible, elapsed=steps - last)
+    return ModelInputs(values=values, value_mask=visible, input_mask=visible, elapsed=steps - last)
 
 
 def windows(
     batch: int = 3, channels: int = 1, *, seed: int = 0, steps: int = 12
-) -> tuple[History, Tensor, Tensor]:
+) -> tuple[ModelInputs, Tensor, Tensor]:
     """History, future and weight; positive, so that every method can read them."""
     generator = torch.Generator().manual_seed(seed)
     history = 5 + torch.rand((batch, steps, channels), generator=generator, dtype=torch.float64)
@@ -81,11 +81,11 @@ def windows(
     return history_of(history, visible), future, weight
 
 
-def changed(history: History, values: Tensor) -> History:
+def changed(history: ModelInputs, values: Tensor) -> ModelInputs:
     return dataclasses.replace(history, values=values)
 
 
-@pytest.mark.parametrize("backbone", registry.names())
+@pytest.mark.parametrize("backbone", registry.backbone_names())
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("segment", [1, 4, 5])
 @pytest.mark.parametrize("loss", ["quantile", "huber"])
@@ -98,10 +98,10 @@ def test_every_backbone_and_decoder_gives_a_forecast_for_each_step_and_target(
     assert z.shape == (3, 5, 2, 4 if loss == "quantile" else 1)
     assert z.isfinite().all()
     assert not z.requires_grad
-    assert level.undo(z).shape == z.shape
+    assert level.denormalize(z).shape == z.shape
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", HEAD_FACTORIES)
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_every_decoder_and_head_learns_and_forecasts_in_order(decoder: str, loss: str) -> None:
     assert allowed(decoder, loss)
@@ -117,7 +117,7 @@ def test_every_decoder_and_head_learns_and_forecasts_in_order(decoder: str, loss
     assert (z.diff(dim=-1) >= 0).all()
 
 
-@pytest.mark.parametrize("backbone", registry.names())
+@pytest.mark.parametrize("backbone", registry.backbone_names())
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("normalize", sorted(NORMALIZERS))
 def test_every_parameter_gets_a_finite_gradient(
@@ -142,9 +142,9 @@ def test_the_loss_does_not_read_futures_that_weigh_nothing() -> None:
 def test_hidden_values_do_not_change_the_forecast(normalize: str) -> None:
     found, (history, _, _) = net(normalize=normalize).eval(), windows()
     z, level = found.forecast(history, LEVELS)
-    hidden = changed(history, torch.where(history.visible, history.values, 77.0))
+    hidden = changed(history, torch.where(history.value_mask, history.values, 77.0))
     other, other_level = found.forecast(hidden, LEVELS)
-    assert torch.equal(level.undo(z), other_level.undo(other))
+    assert torch.equal(level.denormalize(z), other_level.denormalize(other))
 
 
 @pytest.mark.parametrize("normalize", ["log_mean", "mean", "standard", "robust", "last"])
@@ -152,7 +152,9 @@ def test_a_series_in_other_units_has_the_same_forecast_in_those_units(normalize:
     found, (history, _, _) = net(normalize=normalize).eval(), windows()
     z, level = found.forecast(history, LEVELS)
     other, other_level = found.forecast(changed(history, 1000 * history.values), LEVELS)
-    torch.testing.assert_close(other_level.undo(other), 1000 * level.undo(z), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        other_level.denormalize(other), 1000 * level.denormalize(z), rtol=1e-5, atol=0
+    )
 
 
 @pytest.mark.parametrize("normalize", ["standard", "robust", "last"])
@@ -160,19 +162,21 @@ def test_a_series_moved_up_has_the_same_forecast_moved_up(normalize: str) -> Non
     found, (history, _, _) = net(normalize=normalize).eval(), windows()
     z, level = found.forecast(history, LEVELS)
     other, other_level = found.forecast(changed(history, history.values + 64), LEVELS)
-    torch.testing.assert_close(other_level.undo(other), level.undo(z) + 64, rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        other_level.denormalize(other), level.denormalize(z) + 64, rtol=1e-5, atol=0
+    )
 
 
 @pytest.mark.parametrize("loss", ["quantile", "mae"])
 def test_the_linear_map_moves_all_quantiles_alike(loss: str) -> None:
     found, (history, _, _) = net(loss=loss).eval(), windows()
     z = history.values.float() - 5.5
-    _, frame = found.read(history)
-    assert found.first is not None
+    _, frame = found.prepare_inputs(history)
+    assert found.base_forecast is not None
     with torch.no_grad():
         whole = found.head.quantiles(found(z, history, frame), frame, LEVELS)
-        line = found.first(z * history.visible, history.present)  # [B, H, C]
-        found.first = None
+        line = found.base_forecast(z * history.value_mask, history.input_mask)  # [B, H, C]
+        found.base_forecast = None
         rest = found.head.quantiles(found(z, history, frame), frame, LEVELS)
     torch.testing.assert_close(whole, rest + line.unsqueeze(-1))
 
@@ -180,22 +184,22 @@ def test_the_linear_map_moves_all_quantiles_alike(loss: str) -> None:
 @pytest.mark.parametrize("season", [1, 2, 4, 7, 24])
 def test_the_linear_map_starts_as_the_seasonal_naive_forecast(season: int) -> None:
     found, z = net(season=season), torch.randn(12, generator=torch.Generator().manual_seed(0))
-    assert found.first is not None
+    assert found.base_forecast is not None
     known = z.tolist()
     for _ in range(5):  # a season longer than the lookback repeats the lookback
         known.append(known[-min(season, 12)])
-    line = found.first(z.reshape(1, 12, 1), torch.ones(1, 12, 1))
+    line = found.base_forecast(z.reshape(1, 12, 1), torch.ones(1, 12, 1))
     torch.testing.assert_close(line.flatten(), torch.tensor(known[12:]))
 
 
 def test_without_a_first_forecast_there_is_none() -> None:
-    assert net(first="none").first is None
+    assert net(first="none").base_forecast is None
 
 
 def test_the_forecast_is_the_same_in_a_batch_and_alone() -> None:
     found, (history, _, _) = net().eval(), windows()
     together, _ = found.forecast(history, LEVELS)
-    alone, _ = found.forecast(history_of(history.values[1:2], history.visible[1:2]), LEVELS)
+    alone, _ = found.forecast(history_of(history.values[1:2], history.value_mask[1:2]), LEVELS)
     torch.testing.assert_close(together[1:2], alone)
 
 
@@ -207,45 +211,45 @@ def test_the_same_seed_gives_the_same_net() -> None:
 
 def test_the_unit_is_the_mean_size_of_the_normalised_futures_that_were_observed() -> None:
     found, (history, future, weight) = net(), windows()
-    found.measure(history, future, weight)
-    z = found.read(history)[1].level.apply_ahead(future)
+    found.initialize_scales(history, future, weight)
+    z = found.prepare_inputs(history)[1].stats.normalize_future(future)
     expected = z[weight > 0].abs().mean()
-    torch.testing.assert_close(found.unit, expected)
+    torch.testing.assert_close(found.global_scale, expected)
 
 
 def test_without_an_observed_future_the_unit_stays() -> None:
     found, (history, future, weight) = net(), windows()
-    found.measure(history, future, torch.zeros_like(weight))
-    assert found.unit.item() == 1
+    found.initialize_scales(history, future, torch.zeros_like(weight))
+    assert found.global_scale.item() == 1
 
 
 def test_the_net_reads_and_answers_in_its_unit() -> None:
     found, (history, _, _) = net().eval(), windows()
-    found.unit.fill_(0.25)
+    found.global_scale.fill_(0.25)
     z, level = found.forecast(history, LEVELS)
-    _, frame = found.read(history)
+    _, frame = found.prepare_inputs(history)
     with torch.no_grad():
-        raw = found(level.apply(history.values) / 0.25, history, frame)
+        raw = found(level.normalize_past(history.values) / 0.25, history, frame)
     torch.testing.assert_close(z, found.head.quantiles(raw, frame, LEVELS) * 0.25)
 
 
 def test_the_loss_is_measured_in_the_unit_too() -> None:
     found, (history, future, weight) = net(loss="mae").eval(), windows()
-    found.unit.fill_(0.25)
+    found.global_scale.fill_(0.25)
     z, level = found.forecast(history, LEVELS)
-    errors = (level.apply(future) - z[..., 0]).abs()[weight > 0]
+    errors = (level.normalize_past(future) - z[..., 0]).abs()[weight > 0]
     torch.testing.assert_close(found.loss(history, future, weight), errors.mean() / 0.25)
 
 
-@pytest.mark.parametrize("backbone", registry.names())
+@pytest.mark.parametrize("backbone", registry.backbone_names())
 def test_built_again_from_its_stored_form_it_forecasts_the_same_to_the_last_bit(
     backbone: str,
 ) -> None:
     found = net(backbone=backbone, layers=2)
-    found.measure(*windows())
-    stored = json.dumps(found.architecture.to_json())
-    architecture = Architecture.from_json(json.loads(stored))
-    assert architecture == found.architecture
+    found.initialize_scales(*windows())
+    stored = json.dumps(found.config.to_json())
+    architecture = ForecasterConfig.from_json(json.loads(stored))
+    assert architecture == found.config
     torch.manual_seed(99)
     again = Forecaster(architecture)
     again.load_state_dict(load_bytes(save_bytes(found.state_dict())))
@@ -259,14 +263,20 @@ def test_an_unknown_option_of_the_backbone_is_refused() -> None:
         net(options={"gates": 7})
 
 
-WITH_COVARIATES = Sizes(
-    past=2, past_codes=(3,), known=1, known_codes=(4, 2), static=2, static_codes=(5,), elapsed=True
+WITH_COVARIATES = CovariateSizes(
+    past=2,
+    past_codes=(3,),
+    future=1,
+    future_codes=(4, 2),
+    static=2,
+    static_codes=(5,),
+    elapsed=True,
 )
 
 
 def with_covariates(
     *, seed: int = 0, steps: int = 12, ahead: int = 5
-) -> tuple[History, Tensor, Tensor]:
+) -> tuple[ModelInputs, Tensor, Tensor]:
     history, future, weight = windows(seed=seed, steps=steps)
     generator = torch.Generator().manual_seed(seed)
 
@@ -284,7 +294,7 @@ def with_covariates(
             past=numbers(steps, 2),
             past_codes=codes(steps, sizes=(3,)),
             known=numbers(steps + ahead, 1),
-            known_codes=codes(steps + ahead, sizes=(4, 2)),
+            future_codes=codes(steps + ahead, sizes=(4, 2)),
             static=numbers(2),
             static_codes=codes(sizes=(5,)),
         ),
@@ -294,7 +304,7 @@ def with_covariates(
 
 
 COVARIATES = (
-    "elapsed", "past", "past_codes", "known", "known_codes", "static", "static_codes"
+    "elapsed", "past", "past_codes", "future", "future_codes", "static", "static_codes"
 )  # fmt: skip
 
 
@@ -322,8 +332,8 @@ def test_each_kind_of_covariate_reaches_the_forecast(name: str, decoder: str) ->
 
 def test_a_step_ahead_hears_of_its_own_known_covariates_alone() -> None:
     found, (history, _, _) = trained(), with_covariates()
-    assert history.known is not None
-    known = history.known.clone()
+    assert history.future is not None
+    known = history.future.clone()
     known[:, 12 + 3] += 1
     z, _ = found.forecast(history, LEVELS)
     other, _ = found.forecast(dataclasses.replace(history, known=known), LEVELS)
@@ -339,8 +349,10 @@ def test_every_parameter_of_a_net_with_covariates_gets_a_finite_gradient() -> No
 
 
 def test_an_architecture_with_covariates_survives_its_stored_form() -> None:
-    architecture = net(covariates=WITH_COVARIATES, difference=4).architecture
-    assert Architecture.from_json(json.loads(json.dumps(architecture.to_json()))) == architecture
+    architecture = net(covariates=WITH_COVARIATES, difference=4).config
+    assert (
+        ForecasterConfig.from_json(json.loads(json.dumps(architecture.to_json()))) == architecture
+    )
 
 
 @pytest.mark.parametrize("lag", [1, 4, 7])
@@ -349,7 +361,7 @@ def test_a_net_of_differences_that_has_learnt_nothing_repeats_the_base(lag: int)
     history, _, _ = windows(steps=12 + lag)
     z, level = found.forecast(history, LEVELS)
     values = history.values[..., 0].tolist()
-    for known, forecast in zip(values, level.undo(z)[:, :, 0, 0].tolist(), strict=True):
+    for known, forecast in zip(values, level.denormalize(z)[:, :, 0, 0].tolist(), strict=True):
         for _ in range(5):
             known.append(known[-lag])
         assert forecast == pytest.approx(known[-5:])
@@ -361,12 +373,14 @@ def test_a_net_of_differences_is_asked_for_the_changes_from_the_base_and_gives_t
 ) -> None:
     found = net(difference=lag, normalize="standard").eval()
     history, future, _ = windows(steps=12 + lag)
-    read, frame = found.read(history)
+    read, frame = found.prepare_inputs(history)
     changes = history.values.numpy()[:, lag:] - history.values.numpy()[:, :-lag]
-    seen = read.present.numpy()
+    seen = read.input_mask.numpy()
     np.testing.assert_allclose(read.values.numpy()[seen], changes[seen])
-    level = frame.level
-    torch.testing.assert_close(level.undo(level.apply_ahead(future)), future, rtol=1e-5, atol=0)
+    level = frame.stats
+    torch.testing.assert_close(
+        level.denormalize(level.normalize_future(future)), future, rtol=1e-5, atol=0
+    )
 
 
 def shaken(found: Forecaster) -> Forecaster:
@@ -387,9 +401,9 @@ def test_a_fork_knows_nothing_behind_its_own_end(normalize: str, difference: int
     history, future, weight = windows(steps=12 + difference)
 
     def forked(values: Tensor) -> Tensor:
-        forks, _, _ = found._forks(changed(history, values), future, weight)
-        read, frame = found.read(forks)
-        raw = found._forked(frame.past(read.values), read, frame)
+        forks, _, _ = found._fork_windows(changed(history, values), future, weight)
+        read, frame = found.prepare_inputs(forks)
+        raw = found._forward_forks(frame.normalize_past(read.values), read, frame)
         return found.head.quantiles(raw, frame, LEVELS).reshape(3, 3, -1)  # [B, G, ...]
 
     other = history.values.clone()
@@ -402,9 +416,9 @@ def test_a_fork_knows_nothing_behind_its_own_end(normalize: str, difference: int
 def test_forks_are_asked_for_what_came_after_each_of_them() -> None:
     found = net(decoder="forking", season=4)
     history, future, weight = windows()
-    _, asked, weights = found._forks(history, future, weight)
+    _, asked, weights = found._fork_windows(history, future, weight)
     whole = torch.cat([history.values, future], 1)
-    told = torch.cat([history.visible.float(), weight], 1)
+    told = torch.cat([history.value_mask.float(), weight], 1)
     for fork, end in enumerate((4, 8, 12)):
         torch.testing.assert_close(asked.reshape(3, 3, 5, 1)[:, fork], whole[:, end : end + 5])
         torch.testing.assert_close(weights.reshape(3, 3, 5, 1)[:, fork], told[:, end : end + 5])
@@ -417,10 +431,10 @@ def test_a_net_that_is_fed_its_own_values_sees_no_more_than_one_that_is_told_the
 ) -> None:
     found = shaken(net(decoder=decoder, segment=segment, loss="mae", horizon=5)).eval()
     history, _, weight = windows()
-    read, frame = found.read(history)
+    read, frame = found.prepare_inputs(history)
     with torch.no_grad():
-        raw = found(frame.past(read.values), read, frame)
-        own = frame.original(raw[..., 0])
+        raw = found(frame.normalize_past(read.values), read, frame)
+        own = frame.denormalize(raw[..., 0])
         # told what it said itself, it says the same again
         loss = found.loss(history, own, torch.ones_like(weight))
     assert loss.item() < 1e-6
@@ -431,11 +445,11 @@ def test_true_values_are_fed_less_often_as_training_goes_on(decoder: str) -> Non
     found = shaken(net(decoder=decoder, loss="mae", teacher_forcing=0.0, segment=1)).eval()
     history, future, weight = windows()
     taught = found.loss(history, future, weight)
-    found.progress = 1.0
+    found.training_progress = 1.0
     alone = found.loss(history, future, weight)
-    read, frame = found.read(history)
+    read, frame = found.prepare_inputs(history)
     with torch.no_grad():
-        own = frame.past(read.values), read, frame
+        own = frame.normalize_past(read.values), read, frame
         free = found.head.loss(found(*own), future, weight, frame)
     assert not torch.equal(taught, alone)
     torch.testing.assert_close(alone, free)
@@ -446,16 +460,16 @@ def test_sample_paths_hang_together_over_the_steps() -> None:
     found = net(decoder="recursive", loss="normal", segment=1, normalize="none", horizon=5)
     history, _, _ = windows()
     with torch.no_grad():  # the forecast of a step is what was fed before it
-        found.first = None
+        found.base_forecast = None
         for parameter in found.parameters():
             parameter.zero_()
     torch.manual_seed(0)
-    paths, _ = found.eval().paths(history, 500)
+    paths, _ = found.eval().sample_paths(history, 500)
     assert paths.shape == (3, 500, 5, 1)
     torch.manual_seed(0)
     z, _ = found.forecast(history, (0.1, 0.5, 0.9))
     torch.manual_seed(0)
-    drawn, _ = found.paths(history, PATHS)
+    drawn, _ = found.sample_paths(history, N_SAMPLE_PATHS)
     expected = np.quantile(drawn.numpy(), (0.1, 0.5, 0.9), axis=1)
     np.testing.assert_allclose(z.numpy(), np.moveaxis(expected, 0, -1), rtol=1e-5, atol=1e-6)
 
@@ -478,9 +492,9 @@ def test_a_cut_gradient_leaves_the_forecast_and_reaches_no_further_back(reach: i
     history, _, _ = windows()
     z, _ = whole.forecast(history, LEVELS)
     torch.testing.assert_close(cut.forecast(history, LEVELS)[0], z)
-    cut.first = None
-    read, frame = cut.read(history)
-    values = frame.past(read.values).requires_grad_()
+    cut.base_forecast = None
+    read, frame = cut.prepare_inputs(history)
+    values = frame.normalize_past(read.values).requires_grad_()
     cut(values, read, frame).sum().backward()
     assert values.grad is not None
     told = values.grad.abs().sum((0, 2)) > 0
@@ -491,15 +505,15 @@ def test_a_cut_gradient_leaves_the_forecast_and_reaches_no_further_back(reach: i
 def test_moving_a_history_on_appends_the_forecast_and_what_is_known_ahead() -> None:
     history, _, _ = with_covariates(ahead=5)
     forecast = torch.full((3, 2, 1), 9.0)
-    moved = history.after(forecast)
-    assert history.known is not None
-    assert moved.known is not None
+    moved = history.append_forecast(forecast)
+    assert history.future is not None
+    assert moved.future is not None
     assert moved.past is not None
     assert history.past is not None
     assert torch.equal(moved.values[:, :-2], history.values[:, 2:])
     assert (moved.values[:, -2:] == 9).all()
-    assert moved.visible[:, -2:].all()
-    assert torch.equal(moved.known, history.known[:, 2:])
+    assert moved.value_mask[:, -2:].all()
+    assert torch.equal(moved.future, history.future[:, 2:])
     assert torch.equal(moved.past[:, -1], history.past[:, -1])
     assert torch.equal(moved.past[:, -2], history.past[:, -1])
     assert moved.past.shape == history.past.shape

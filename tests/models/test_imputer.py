@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rnnforecast.models.imputer import LIMIT, SHRINK, Estimate, Imputer
+from rnnforecast.models.imputer import DOWNSCALE, MAX_NORMALIZED_VALUE, Estimate, RnnImputer
 
 WIDTH = 4
 
 
-def trained_at_random(width: int = WIDTH) -> Imputer:
+def trained_at_random(width: int = WIDTH) -> RnnImputer:
     """A net of which no part is silent."""
     torch.manual_seed(0)
-    net = Imputer(width, 5)
+    net = RnnImputer(width, 5)
     for weight in net.parameters():
         torch.nn.init.normal_(weight, std=0.5)
     return net.eval()
@@ -28,7 +28,7 @@ def windows(count: int) -> tuple[Tensor, Tensor]:
     return values, seen
 
 
-def estimates(net: Imputer, values: Tensor, seen: Tensor, earlier: float = 5.0) -> list[Tensor]:
+def estimates(net: RnnImputer, values: Tensor, seen: Tensor, earlier: float = 5.0) -> list[Tensor]:
     """Forward, backward and both; the last observation before the window was six rows ago."""
     count = len(values)
     outside = torch.full((count,), earlier, dtype=torch.float64)
@@ -40,7 +40,7 @@ def estimates(net: Imputer, values: Tensor, seen: Tensor, earlier: float = 5.0) 
 def test_an_untrained_net_carries_forward_and_draws_lines() -> None:
     values = torch.tensor([[1.0, 2, 9, 9, 9, 9, 8, 7, 7]], dtype=torch.float64)
     seen = torch.tensor([[True, True, False, False, False, False, True, False, True]])
-    forward, backward, both = estimates(Imputer(WIDTH, 3), values, seen)
+    forward, backward, both = estimates(RnnImputer(WIDTH, 3), values, seen)
     assert forward.item() == 2  # three rows before the cell
     assert backward.item() == 8  # two rows behind it
     torch.testing.assert_close(both, torch.tensor([2 + 6 * 3 / 5], dtype=torch.float64))
@@ -49,7 +49,7 @@ def test_an_untrained_net_carries_forward_and_draws_lines() -> None:
 def test_where_one_side_is_empty_the_other_stands_in() -> None:
     values = torch.tensor([[1.0, 2, 3, 4, 9, 5, 6, 7, 8]], dtype=torch.float64)
     before, behind = torch.arange(9)[None] < WIDTH, torch.arange(9)[None] > WIDTH
-    untrained = Imputer(WIDTH, 3)
+    untrained = RnnImputer(WIDTH, 3)
     assert [x.item() for x in estimates(untrained, values, before)] == [4, 4, 4]
     forward, backward, both = (x.item() for x in estimates(untrained, values, behind, 12.0))
     assert (forward, backward, both) == (12, 5, 6)  # six rows to the 12, one to the 5
@@ -113,6 +113,9 @@ def test_every_weight_learns() -> None:
 
 
 def test_errors_are_counted_in_the_spread_and_not_at_all_without_one() -> None:
-    base, scale = torch.tensor([1.0, 1.0, 1.0]) * SHRINK, torch.tensor([2.0, 0.0, 1e-9]) * SHRINK
+    base, scale = (
+        torch.tensor([1.0, 1.0, 1.0]) * DOWNSCALE,
+        torch.tensor([2.0, 0.0, 1e-9]) * DOWNSCALE,
+    )
     error = Estimate(base, scale, torch.zeros(3)).error(torch.tensor([4.0, 4.0, 4.0]))
-    assert error.tolist() == [1.5, 0.0, LIMIT]
+    assert error.tolist() == [1.5, 0.0, MAX_NORMALIZED_VALUE]

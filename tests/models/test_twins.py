@@ -11,7 +11,7 @@ from torch.nn.functional import logsigmoid
 
 from rnnforecast.models import registry
 from rnnforecast.models.base import NO_NOISE, Noise
-from rnnforecast.models.layers.stack import Plan, Stack
+from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
 
 B, G, K = 3, 7, 6
 
@@ -20,8 +20,12 @@ def layer(
     name: str, *, depth: int = 0, width: int = K, noise: Noise = NO_NOISE, **given: Any
 ) -> Any:
     torch.manual_seed(3)
-    options = registry.options(name, given)
-    return registry.load(name).build(width, options, depth=depth, noise=noise, gap_size=0).double()
+    options = registry.parse_backbone_options(name, given)
+    return (
+        registry.load_backbone(name)
+        .build(width, options, depth=depth, noise=noise, gap_size=0)
+        .double()
+    )
 
 
 def sequence(*, steps: int = G, width: int = K) -> Tensor:
@@ -31,7 +35,10 @@ def sequence(*, steps: int = G, width: int = K) -> Tensor:
 
 @pytest.mark.parametrize(("name", "twin"), [("rnn", nn.RNN), ("gru", nn.GRU), ("lstm", nn.LSTM)])
 def test_a_stack_of_two_equals_torchs_net_of_two_layers(name: str, twin: Any) -> None:
-    net, other = Stack(Plan(name, layers=2), K).double(), twin(K, K, 2, batch_first=True).double()
+    net, other = (
+        RecurrentStack(BackboneConfig(name, n_layers=2), K).double(),
+        twin(K, K, 2, batch_first=True).double(),
+    )
     for number, one in enumerate(net.layers):
         for key, value in one.cell.net.state_dict().items():
             other.state_dict()[key.replace("l0", f"l{number}")].copy_(value)
@@ -178,7 +185,7 @@ def test_the_next_one_is_two_plain_runs_interleaved(cell: str, steps: int) -> No
 
 @pytest.mark.parametrize("steps", [3, 9])
 def test_a_learnt_start_serves_every_sequence_of_a_dilated_layer(steps: int) -> None:
-    net = layer("dilated", depth=2, noise=Noise(learnt_start=True))
+    net = layer("dilated", depth=2, noise=Noise(learned_initial_state=True))
     with torch.no_grad():
         net.inner.first[0].fill_(0.5)
     x = sequence(steps=steps)
@@ -188,8 +195,8 @@ def test_a_learnt_start_serves_every_sequence_of_a_dilated_layer(steps: int) -> 
 
 @pytest.mark.parametrize("size", [-1000.0, 1000.0])
 def test_an_slstm_whose_first_input_gate_is_far_out_stays_finite(size: float) -> None:
-    net = registry.load("slstm").build(
-        8, registry.options("slstm", {}), depth=0, noise=NO_NOISE, gap_size=0
+    net = registry.load_backbone("slstm").build(
+        8, registry.parse_backbone_options("slstm", {}), depth=0, noise=NO_NOISE, gap_size=0
     )
     x = torch.full((2, 3, 8), size, requires_grad=True)
     out, state = net(x)

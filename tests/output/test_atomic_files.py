@@ -20,9 +20,9 @@ import pytest
 
 from rnnforecast.errors import OutputError
 from rnnforecast.output.atomic_files import (
-    recover,
-    whole_file,
-    whole_folder,
+    atomic_file,
+    atomic_folder,
+    recover_folder,
     write_json,
     write_text,
 )
@@ -35,7 +35,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _fill(path: Path, text: str) -> None:
-    with whole_folder(path, replace_if="state.json") as folder:
+    with atomic_folder(path, replace_if="state.json") as folder:
         (folder / "state.json").write_text(text)
         (folder / "plots").mkdir()
         (folder / "plots" / "a.svg").write_text(text)
@@ -56,7 +56,7 @@ def test_a_file_is_written_and_nothing_else_is_left(tmp_path: Path) -> None:
 def test_a_failing_writer_leaves_the_old_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), whole_file(path) as partial:
+    with pytest.raises(ZeroDivisionError), atomic_file(path) as partial:
         partial.write_text("half of the ne")
         assert path.read_text() == "old"
         raise ZeroDivisionError
@@ -152,9 +152,9 @@ def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_a_failure_to_read_another_file_is_not_called_a_failure_to_write(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "out.csv"):
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "out.csv"):
         (tmp_path / "input.csv").read_text()
-    with pytest.raises(FileNotFoundError), whole_folder(tmp_path / "run", replace_if="x"):
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "run", replace_if="x"):
         (tmp_path / "input.csv").read_text()
 
 
@@ -211,7 +211,7 @@ def test_a_failing_writer_leaves_the_old_folder_as_it_was(tmp_path: Path) -> Non
     _fill(path, "old")
     with (
         pytest.raises(KeyboardInterrupt),
-        whole_folder(path, replace_if="state.json") as folder,
+        atomic_folder(path, replace_if="state.json") as folder,
     ):
         (folder / "state.json").write_text("new")
         raise KeyboardInterrupt
@@ -225,7 +225,7 @@ def test_a_folder_of_somebody_else_is_refused_before_any_work(tmp_path: Path) ->
     (path / "holiday.jpg").write_text("")
     with (
         pytest.raises(OutputError, match=r"holds no state.json, so it is not ours"),
-        whole_folder(path, replace_if="state.json"),
+        atomic_folder(path, replace_if="state.json"),
     ):
         pytest.fail("the block must not run")
     assert _names(path) == ["holiday.jpg"]
@@ -287,9 +287,9 @@ def test_a_writer_killed_between_the_renames_is_recovered_from(tmp_path: Path) -
     done = _run(_KILLED_WHILE_SWAPPING.format(path=str(path)))
     assert done.returncode == -signal.SIGKILL
     assert not path.exists()
-    assert recover(path)
+    assert recover_folder(path)
     assert (path / "state.json").read_text() == "old"
-    assert not recover(path)
+    assert not recover_folder(path)
 
 
 def test_the_next_writer_recovers_by_itself(tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_the_next_writer_recovers_by_itself(tmp_path: Path) -> None:
     _run(_KILLED_WHILE_SWAPPING.format(path=str(path)))
     with (
         pytest.raises(ZeroDivisionError),
-        whole_folder(path, replace_if="state.json"),
+        atomic_folder(path, replace_if="state.json"),
     ):
         raise ZeroDivisionError
     assert (path / "state.json").read_text() == "old"
@@ -310,14 +310,14 @@ def test_recover_deletes_what_was_set_aside_once_the_new_folder_is_there(tmp_pat
     (tmp_path / ".run.old-17-0123abcd").mkdir()
     (tmp_path / ".run.old-17-0123abcd" / "state.json").write_text("old")
     (tmp_path / ".run.old-mine").mkdir()
-    assert not recover(path)
+    assert not recover_folder(path)
     assert (path / "state.json").read_text() == "new"
     assert _names(tmp_path) == [".run.old-mine", "run"]
 
 
 def test_leftovers_of_the_dead_are_deleted_and_of_the_living_are_not(tmp_path: Path) -> None:
     path = tmp_path / "run"
-    with whole_folder(path, replace_if="state.json") as living:
+    with atomic_folder(path, replace_if="state.json") as living:
         (living / "state.json").write_text("living")
         dead = tmp_path / ".run.partial-99999999-0123abcd"
         fresh = tmp_path / ".run.partial-99999999-4567cdef"

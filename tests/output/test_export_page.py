@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnforecast.data.cleaning.transforms import Transform
-from rnnforecast.output.export_page import TRANSFORMS, page
+from rnnforecast.output.export_page import TRANSFORM_FORMULAS, render_export_readme
 
 INPUTS = [
     {"name": "values", "shape": ["B", 7, 2], "dtype": "float64"},
@@ -41,7 +41,7 @@ def facts(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_page_tells_of_shapes_scale_gaps_covariates_and_the_check() -> None:
-    text = page(facts(), "shop")
+    text = render_export_readme(facts(), "shop")
     for phrase in (
         "# shop as ONNX",
         "`D`, in Europe/Berlin",
@@ -60,7 +60,7 @@ def test_the_page_tells_of_shapes_scale_gaps_covariates_and_the_check() -> None:
 
 
 def test_how_intervals_are_made_wider_is_told() -> None:
-    text = page(facts(widening={"below": 0.75, "above": 1.25}), "shop")
+    text = render_export_readme(facts(widening={"below": 0.75, "above": 1.25}), "shop")
     assert "is multiplied with 0.75 below it, with 1.25 above" in text
 
 
@@ -71,15 +71,17 @@ def test_how_intervals_are_made_wider_is_told() -> None:
 def test_several_networks_are_combined_as_predict_does(
     method: str, weights: list[float], said: str
 ) -> None:
-    told = page(facts(members=2, combination={"method": method, "weights": weights}), "shop")
+    told = render_export_readme(
+        facts(members=2, combination={"method": method, "weights": weights}), "shop"
+    )
     assert said in told
 
 
 def test_every_transform_has_its_formulas() -> None:
-    assert set(TRANSFORMS) == {"none", "log", "log1p", "box_cox", "yeo_johnson"}
+    assert set(TRANSFORM_FORMULAS) == {"none", "log", "log1p", "box_cox", "yeo_johnson"}
     values = np.array([[0.5], [3.0]])
     for name, p in (("box_cox", 0.5), ("yeo_johnson", 0.5), ("log", 1.0), ("log1p", 1.0)):
-        forth, back = (text.split(" = ", 1)[1].split(",")[0] for text in TRANSFORMS[name])
+        forth, back = (text.split(" = ", 1)[1].split(",")[0] for text in TRANSFORM_FORMULAS[name])
         known = {"log": np.log, "exp": np.exp, "p": p, "y": values}
         z = eval(_python(forth), known)
         assert z == pytest.approx(Transform((name,), (p,)).apply(values))  # type: ignore[arg-type]

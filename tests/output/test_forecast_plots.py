@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnforecast.errors import OutputError
-from rnnforecast.output.forecast_plots import plot_forecast, plot_loss, safe_stem
+from rnnforecast.output.forecast_plots import plot_forecast, plot_loss, safe_file_stem
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -183,7 +183,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 def test_stems_are_readable_and_never_the_same() -> None:
     stems: list[str] = []
     for label in ["1/7", "1_7", "1 7", "ab", "AB", "Москва", "../../etc", "", "///", "nul", "v1.5"]:
-        stems.append(safe_stem(label, stems))
+        stems.append(safe_file_stem(label, stems))
     assert stems == [
         "1_7", "1_7-2", "1_7-3", "ab", "AB-2", "Москва", "etc", "series", "series-2",
         "series_nul", "v1.5",
@@ -194,7 +194,7 @@ def test_stems_are_readable_and_never_the_same() -> None:
 def test_any_labels_give_different_safe_names(labels: list[str]) -> None:
     stems: list[str] = []
     for label in labels:
-        stems.append(safe_stem(label, stems))
+        stems.append(safe_file_stem(label, stems))
     assert len({stem.casefold() for stem in stems}) == len(labels)
     for stem in stems:
         assert 0 < len(stem.encode()) <= 110

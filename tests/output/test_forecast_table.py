@@ -35,7 +35,7 @@ def _frame(*ids: str, stamps: np.ndarray, yhat: list[float], time: str = "ds") -
     return forecast_frame(
         _keys(*ids),
         np.repeat(stamps, size, axis=0),
-        time=time,
+        time_column=time,
         targets=["y"],
         yhat=np.array(yhat).reshape(size, horizon, 1),
         quantiles=np.zeros((size, horizon, 1, 0)),
@@ -54,7 +54,7 @@ def test_rows_are_in_the_order_of_series_target_and_step() -> None:
     frame = forecast_frame(
         _keys("a", "b"),
         np.array([[1, 2], [5, 6]]),
-        time="t",
+        time_column="t",
         targets=["u", "v"],
         yhat=yhat,
         quantiles=quantiles,
@@ -77,7 +77,7 @@ def test_one_series_without_key_columns_has_only_time_and_numbers(tmp_path: Path
     frame = forecast_frame(
         pd.DataFrame(index=range(1)),
         _stamps("2024-01-01", "2024-01-02"),
-        time="date",
+        time_column="date",
         targets=["y"],
         yhat=np.array([[[1.0], [2.5]]]),
         quantiles=np.array([[[[0.5]], [[2.0]]]]),
@@ -201,11 +201,15 @@ def test_an_unknown_suffix_is_a_wrong_use(tmp_path: Path) -> None:
 
 def test_names_that_clash_are_all_told() -> None:
     with pytest.raises(DataError) as caught:
-        forecast_columns(["yhat", "store", "target"], ["u", "v"], time="q0.5", levels=[0.5])
+        forecast_columns(["yhat", "store", "target"], ["u", "v"], time_column="q0.5", levels=[0.5])
     text = str(caught.value)
     assert len(caught.value.problems) == 3
     assert all(f"column {name!r}" in text for name in ("yhat", "target", "q0.5"))
-    assert forecast_columns(["target"], ["y"], time="t", levels=[]) == ["target", "t", "yhat"]
+    assert forecast_columns(["target"], ["y"], time_column="t", levels=[]) == [
+        "target",
+        "t",
+        "yhat",
+    ]
 
 
 def test_rounding_agrees_with_a_hand_calculation() -> None:

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from rnnforecast.evaluation import calibration as conformal
-from rnnforecast.evaluation.calibration import AS_IT_IS
+from rnnforecast.evaluation.calibration import IDENTITY_SCALING
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.pipeline import ensemble as combining
-from rnnforecast.pipeline.ensemble import Joined, _apart
-from rnnforecast.pipeline.forecasting import answers
+from rnnforecast.pipeline.ensemble import Ensemble, _count_non_overlapping
+from rnnforecast.pipeline.forecasting import member_quantiles
 from rnnforecast.workflow import train_session as fitting
 from tests.workflow.runs import trained
 
@@ -34,16 +34,16 @@ Given = Callable[..., None]
 )
 def test_windows_that_overlap_count_once(origins: list[list[int]], expected: int) -> None:
     item = np.repeat(np.arange(len(origins)), [len(each) for each in origins])
-    assert _apart(item, np.concatenate(origins), horizon=10) == expected
+    assert _count_non_overlapping(item, np.concatenate(origins), horizon=10) == expected
 
 
 @pytest.fixture
-def joined(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Joined, Any, Any]]:
+def joined(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Ensemble, Any, Any]]:
     """What trainings learn of their networks, and from which windows."""
     seen = []
 
-    def watched(nets: Any, windows: Any, index: Any, **asked: Any) -> Joined:
-        found = combining.join(nets, windows, index, **asked)
+    def watched(nets: Any, windows: Any, index: Any, **asked: Any) -> Ensemble:
+        found = combining.fit_ensemble(nets, windows, index, **asked)
         seen.append((found, windows, index))
         return found
 
@@ -56,7 +56,7 @@ def joined(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Joined, Any, Any]]:
 def test_intervals_as_they_are_forecast_would_have_held_what_they_say(
     combine: str,
     given: Given,
-    joined: list[tuple[Joined, Any, Any]],
+    joined: list[tuple[Ensemble, Any, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(conformal, "HALF_TRUSTED", 0)
@@ -64,13 +64,15 @@ def test_intervals_as_they_are_forecast_would_have_held_what_they_say(
     given(more=THREE)
     trained("run", f"ensemble.combine={combine}", "training.final_fit=false")
     ((found, windows, index),) = joined
-    assert found.widening != AS_IT_IS
+    assert found.interval_scaling != IDENTITY_SCALING
     several = [
-        found.widening.of(answers(member, windows, index, LEVELS, steps=windows.horizon), LEVELS)
+        found.interval_scaling.apply(
+            member_quantiles(member, windows, index, LEVELS, steps=windows.horizon), LEVELS
+        )
         for member in found.members
     ]
-    whole = found.combination.of(np.stack(several))  # [W, H, C, Q]
-    actual, _ = inference.futures(windows, index.item, index.origin)
+    whole = found.combiner.combine(np.stack(several))  # [W, H, C, Q]
+    actual, _ = inference.actuals_and_mean_abs(windows, index.item, index.origin)
     known = ~np.isnan(actual)
     below = [(actual < whole[..., k])[known].mean() for k in (0, 1)]
     above = [(actual > whole[..., k])[known].mean() for k in (3, 4)]
@@ -80,9 +82,9 @@ def test_intervals_as_they_are_forecast_would_have_held_what_they_say(
 
 @pytest.mark.usefixtures("without_pictures")
 def test_the_windows_that_scores_are_measured_on_do_not_set_intervals(
-    given: Given, table: Callable[..., pd.DataFrame], joined: list[tuple[Joined, Any, Any]]
+    given: Given, table: Callable[..., pd.DataFrame], joined: list[tuple[Ensemble, Any, Any]]
 ) -> None:
     given(table(), more=THREE)
     trained("run", "window.horizon=29")  # too long for a validation part
     ((found, _, _),) = joined
-    assert found.widening == AS_IT_IS
+    assert found.interval_scaling == IDENTITY_SCALING

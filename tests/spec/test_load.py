@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnforecast.errors import SpecError
-from rnnforecast.spec.load import dump, load, parse
+from rnnforecast.spec.load import dump_spec, parse_spec, read_spec
 from rnnforecast.spec.model import Spec
 
 MINIMAL = "data:\n  path: sales.csv\nwindow:\n  horizon: 24\n"
@@ -20,12 +20,12 @@ MINIMAL = "data:\n  path: sales.csv\nwindow:\n  horizon: 24\n"
 
 def faults(text: str, *overrides: str) -> list[str]:
     with pytest.raises(SpecError) as caught:
-        parse(text, name="spec.yaml", overrides=overrides)
+        parse_spec(text, name="spec.yaml", overrides=overrides)
     return [str(problem) for problem in caught.value.problems]
 
 
 def read(text: str, *overrides: str) -> Spec:
-    return parse(text, name="spec.yaml", overrides=overrides)
+    return parse_spec(text, name="spec.yaml", overrides=overrides)
 
 
 # What is accepted
@@ -101,8 +101,10 @@ def test_an_override_can_supply_a_required_key() -> None:
 
 
 def test_an_override_reaches_into_the_options() -> None:
-    spec = read(f"{MINIMAL}model: {{options: {{heads: 4}}}}", "model.options.scales=[1, 2]")
-    assert spec.model.options == {"heads": 4, "scales": [1, 2]}
+    spec = read(
+        f"{MINIMAL}model: {{options: {{heads: 4}}}}", "model.backbone_options.scales=[1, 2]"
+    )
+    assert spec.model.backbone_options == {"heads": 4, "scales": [1, 2]}
 
 
 @pytest.mark.parametrize("text", ["*.csv", "-", "a: b.csv", "@daily.csv", "a #1.csv", "a=b.csv"])
@@ -185,7 +187,7 @@ WRONG = {
     " found nan",
     "model: {hidden_size: large}": "line 5, model.hidden_size: expected auto or a whole number of"
     " at least 1, found 'large'",
-    "model: {options: [1]}": "line 5, model.options: expected a group of keys and values,"
+    "model: {options: [1]}": "line 5, model.backbone_options: expected a group of keys and values,"
     " found a list",
     "training: {learning_rate: .inf}": "line 5, training.learning_rate: expected auto or a number"
     " greater than 0, found inf",
@@ -223,10 +225,12 @@ WRONG = {
     "data: {path: b.csv}": "line 5, data: the key is given twice, first on line 1"
     " — delete one of the two",
     "model:\n  ? [a]\n  : 1": "line 6, model: a key must be a word — write 'key: value'",
-    "model: {options: &a {b: *a}}": "line 5, model.options.b: an alias (*) repeats a list or group"
+    "model: {options: &a {b: *a}}": "line 5, model.backbone_options.b: an alias (*) repeats a list or group"
     " — write plain values only",
-    "model: {options: {a: " + "[" * 30 + "]" * 30 + "}}": "line 5, model.options.a: nested too"
-    " deeply — write plain values only",
+    "model: {options: {a: "
+    + "[" * 30
+    + "]" * 30
+    + "}}": "line 5, model.backbone_options.a: nested too deeply — write plain values only",
 }
 
 
@@ -261,8 +265,8 @@ def test_roles_that_contradict_each_other_are_refused(lines: str) -> None:
 
 
 def test_a_segment_longer_than_the_lookback_is_refused_at_the_segment() -> None:
-    assert faults("data: {path: a}\nwindow:\n  horizon: 1\n  lookback: 10\n  segment: 24") == [
-        "spec.yaml, line 5, window.segment: expected at most the lookback of 10 steps, found 24"
+    assert faults("data: {path: a}\nwindow:\n  horizon: 1\n  lookback: 10\n  patch_length: 24") == [
+        "spec.yaml, line 5, window.patch_length: expected at most the lookback of 10 steps, found 24"
     ]
 
 
@@ -353,36 +357,36 @@ def test_all_problems_are_reported_at_once_by_line_with_the_command_line_last() 
 def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
-    assert load(path) == read(MINIMAL)
+    assert read_spec(path) == read(MINIMAL)
 
 
 def test_a_missing_file_is_named_with_the_file_that_was_probably_meant(tmp_path: Path) -> None:
     (tmp_path / "sales.yaml").write_text(MINIMAL)
     with pytest.raises(SpecError, match=r"sale\.yaml: there is no such .* mean 'sales\.yaml'\?"):
-        load(tmp_path / "sale.yaml")
+        read_spec(tmp_path / "sale.yaml")
     with pytest.raises(SpecError, match=r"there is no such file$"):
-        load(tmp_path / "nowhere" / "spec.yaml")
+        read_spec(tmp_path / "nowhere" / "spec.yaml")
 
 
 def test_a_folder_is_not_a_spec(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="the file cannot be read: is a directory"):
-        load(tmp_path)
+        read_spec(tmp_path)
 
 
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_bytes("data: {path: Verkäufe.csv}".encode("latin-1"))
     with pytest.raises(SpecError, match="not text in UTF-8 — save it as UTF-8"):
-        load(path)
+        read_spec(path)
 
 
 def test_problems_in_a_file_name_the_file_and_obey_overrides(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text("data: {path: a}\nwindow: {horizon: x}\n")
     with pytest.raises(SpecError) as caught:
-        load(path)
+        read_spec(path)
     assert caught.value.problems[0].where == f"{path}, line 2, window.horizon"
-    assert load(path, ["window.horizon=2"]).window.horizon == 2
+    assert read_spec(path, ["window.horizon=2"]).window.horizon == 2
 
 
 # Round trip
@@ -416,7 +420,7 @@ specs = st.fixed_dictionaries(
 @given(specs)
 def test_a_spec_that_is_dumped_is_parsed_as_an_equal_spec(values: dict[str, object]) -> None:
     spec = Spec.model_validate(values)
-    assert read(dump(spec)) == spec
+    assert read(dump_spec(spec)) == spec
 
 
 LOOKALIKES = ["1e3", "1e-3", "no", "007", "1:30", "null", "~", ".5", "2024", "", "\x85", "a\nb"]
@@ -427,7 +431,7 @@ def test_text_that_looks_like_something_else_stays_text(text: str) -> None:
     spec = Spec.model_validate(
         {"data": {"path": "a"}, "window": {"horizon": 1}, "model": {"options": {"x": text}}}
     )
-    assert read(dump(spec)).model.options == {"x": text}
+    assert read(dump_spec(spec)).model.backbone_options == {"x": text}
 
 
 @given(st.text(max_size=60))
@@ -441,7 +445,7 @@ def test_no_odd_value_is_answered_with_anything_but_a_spec_or_a_spec_error(text:
     for lines, override in (
         (text, "model.layers=1"),
         ("{}", text),
-        ("{}", f"model.options={text}"),
+        ("{}", f"model.backbone_options={text}"),
     ):
         with suppress(SpecError):
             read(f"{MINIMAL}model: {lines}", override)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from rnnforecast.spec.model import SECTIONS, Data, Forecast, Model, Spec, Training, Window
-from rnnforecast.spec.types import expected
+from rnnforecast.spec.model import (
+    SECTIONS,
+    DataSpec,
+    ForecastSpec,
+    ModelSpec,
+    Spec,
+    TrainingSpec,
+    WindowSpec,
+)
+from rnnforecast.spec.types import describe_field
 
 
 def spec() -> Spec:
-    return Spec(data=Data(path=("a.csv",)), window=Window(horizon=3))
+    return Spec(data=DataSpec(path=("a.csv",)), window=WindowSpec(horizon=3))
 
 
 def test_only_the_path_and_the_horizon_have_no_default() -> None:
@@ -51,27 +59,27 @@ def test_a_spec_cannot_be_changed() -> None:
 
 
 def test_quantiles_are_kept_in_increasing_order() -> None:
-    assert Forecast(quantiles=(0.9, 0.1, 0.5)).quantiles == (0.1, 0.5, 0.9)
+    assert ForecastSpec(quantiles=(0.9, 0.1, 0.5)).quantiles == (0.1, 0.5, 0.9)
 
 
 def test_a_segment_may_be_as_long_as_the_lookback_but_not_longer() -> None:
-    assert Window(horizon=1, lookback=24, segment=24).segment == 24
+    assert WindowSpec(horizon=1, lookback=24, patch_length=24).patch_length == 24
     with pytest.raises(ValidationError, match="at most the lookback of 24 steps, found 25"):
-        Window(horizon=1, lookback=24, segment=25)
+        WindowSpec(horizon=1, lookback=24, patch_length=25)
 
 
 def test_an_empty_list_of_series_columns_means_one_series() -> None:
-    assert Data(path=("a.csv",), series=()).series == ()
+    assert DataSpec(path=("a.csv",), series=()).series == ()
 
 
 def test_clipping_can_be_turned_off() -> None:
-    training = Training(clip_norm=None, clip_value=None)
+    training = TrainingSpec(clip_norm=None, clip_value=None)
     assert (training.clip_norm, training.clip_value) == (None, None)
 
 
 def test_options_keep_the_types_they_were_given() -> None:
     given = {"forget_bias": 1.0, "heads": 4, "scales": [1, 2], "tied": True, "kind": "a"}
-    options = Model.model_validate({"options": given}).options
+    options = ModelSpec.model_validate({"options": given}).backbone_options
     assert [type(value) for value in options.values()] == [float, int, list, bool, str]
 
 
@@ -89,4 +97,4 @@ def test_options_keep_the_types_they_were_given() -> None:
     ],
 )
 def test_what_a_key_expects_is_said_in_plain_words(section: str, key: str, words: str) -> None:
-    assert expected(SECTIONS[section].model_fields[key]) == words
+    assert describe_field(SECTIONS[section].model_fields[key]) == words

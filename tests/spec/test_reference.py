@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from rnnforecast.spec.load import parse
+from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.model import SECTIONS, Spec
-from rnnforecast.spec.reference import commented, json_schema, reference
+from rnnforecast.spec.reference import commented_yaml, json_schema, reference_markdown
 
 VALUES: dict[str, dict[str, object]] = {
     "window": {"season": 24, "horizon": 48},
@@ -17,12 +17,12 @@ VALUES: dict[str, dict[str, object]] = {
 
 
 def test_the_commented_spec_reads_back_as_the_values_it_was_made_of() -> None:
-    spec = parse(commented(VALUES, {}), name="spec.yaml")
+    spec = parse_spec(commented_yaml(VALUES, {}), name="spec.yaml")
     assert spec == Spec.model_validate(VALUES)
 
 
 def test_the_commented_spec_explains_each_key_above_it_and_adds_the_note() -> None:
-    text = commented(VALUES, {"window.season": "Found in 12 of 14 series."})
+    text = commented_yaml(VALUES, {"window.season": "Found in 12 of 14 series."})
     assert text.endswith(
         "# How far the network looks back and ahead, in steps of the frequency.\n"
         "window:\n"
@@ -43,18 +43,18 @@ def test_the_lines_of_a_commented_spec_fit_a_terminal() -> None:
     every = {
         section: dict.fromkeys(model.model_fields, "auto") for section, model in SECTIONS.items()
     }
-    assert max(map(len, commented(every, {}).splitlines())) <= 90
+    assert max(map(len, commented_yaml(every, {}).splitlines())) <= 90
 
 
 def test_a_value_or_a_note_for_an_unknown_key_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(KeyError, match=r"window\.sesaon"):
-        commented({"window": {"sesaon": 24}}, {})
+        commented_yaml({"window": {"sesaon": 24}}, {})
     with pytest.raises(KeyError, match=r"data\.season"):
-        commented({}, {"data.season": "why"})
+        commented_yaml({}, {"data.season": "why"})
 
 
 def test_the_reference_has_a_row_for_every_key_with_its_default_and_meaning() -> None:
-    rows = [line for line in reference().splitlines() if line.startswith("| `")]
+    rows = [line for line in reference_markdown().splitlines() if line.startswith("| `")]
     assert len(rows) == sum(len(model.model_fields) for model in SECTIONS.values())
     assert (
         "| `schedule` | one of one_cycle, cosine, constant, step, plateau | `one_cycle` |"
@@ -66,15 +66,15 @@ def test_the_reference_has_a_row_for_every_key_with_its_default_and_meaning() ->
 
 
 def test_every_row_of_the_reference_has_four_cells() -> None:
-    for line in reference().splitlines():
+    for line in reference_markdown().splitlines():
         if line.startswith("|"):
             assert line.replace("\\|", "").count("|") == 5
 
 
 def test_the_defaults_in_the_reference_are_yaml_that_gives_the_default() -> None:
-    given = parse("data: {path: a}\nwindow: {horizon: 1}", name="").model_dump()
+    given = parse_spec("data: {path: a}\nwindow: {horizon: 1}", name="").model_dump()
     keys = {key: value for section in given.values() for key, value in section.items()}
-    for line in reference().splitlines():
+    for line in reference_markdown().splitlines():
         cells = line.replace("\\|", "").split(" | ")
         if line.startswith("| `") and cells[2] != "required":
             value = yaml.safe_load(cells[2].strip("`"))

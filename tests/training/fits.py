@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnforecast.models.config import Architecture
+from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.layers.stack import Plan
-from rnnforecast.training.dataset import Batch, Sampler, Tables, Windows
+from rnnforecast.models.layers.stack import BackboneConfig
+from rnnforecast.training.dataset import Batch, PanelArrays, WindowDataset, WindowSampler
 from rnnforecast.training.fit_state import FitState
-from rnnforecast.training.trainer import Fitter, Recipe
+from rnnforecast.training.trainer import Trainer, TrainerConfig
 
-RECIPE = Recipe(
+RECIPE = TrainerConfig(
     max_steps=60,
     learning_rate=0.01,
     schedule="one_cycle",
@@ -38,33 +38,33 @@ def net(*, seed: int = 1, dropout: float = 0.3, **changes: Any) -> Forecaster:
     given: dict[str, Any] = {
         "lookback": 8,
         "horizon": 4,
-        "segment": 4,
+        "patch_length": 4,
         "season": 4,
-        "recurrent": Plan("gru", layers=2, dropout=dropout),
+        "recurrent": BackboneConfig("gru", n_layers=2, dropout=dropout),
         "hidden_size": 6,
         "dropout": dropout,
         "decoder": "direct",
         "normalize": "standard",
-        "first": "linear",
+        "base_forecast": "linear",
         "loss": "quantile",
         "levels": (0.1, 0.5, 0.9),
     }
-    return Forecaster(Architecture(**{**given, **changes}))
+    return Forecaster(ForecasterConfig(**{**given, **changes}))
 
 
-def windows() -> Windows:
+def windows() -> WindowDataset:
     """Two noisy waves with gaps."""
     rng = np.random.default_rng(0)
     values = 5 + np.sin(np.arange(80) * np.pi / 2) + rng.normal(0, 0.1, 80)
     seen = rng.random(80) < 0.9
-    tables = Tables(
+    tables = PanelArrays(
         inputs=values[:, None],
-        visible=seen[:, None],
-        present=seen[:, None],
-        observed=seen[:, None],
+        value_mask=seen[:, None],
+        input_mask=seen[:, None],
+        target_mask=seen[:, None],
         offsets=np.array([0, 30, 80]),
     )
-    return Windows(
+    return WindowDataset(
         tables,
         lookback=8,
         horizon=4,
@@ -74,7 +74,7 @@ def windows() -> Windows:
 
 def drawing(seed: int = 1) -> Draw:
     cut = windows()
-    sampler = Sampler(
+    sampler = WindowSampler(
         first_origin=np.array([4, 4]),
         last_origin=np.array([20, 40]),
         target_end=np.array([22, 42]),
@@ -83,18 +83,18 @@ def drawing(seed: int = 1) -> Draw:
         seed=seed,
         device=CPU,
     )
-    return lambda step: cut.gather(*sampler.draw(step))
+    return lambda step: cut.gather(*sampler.sample(step))
 
 
 def validating(found: Forecaster) -> Callable[[], float]:
     origin = torch.arange(42, 46)
     batch = windows().gather(torch.ones_like(origin), origin, origin + 4)
-    return lambda: float(found.loss(batch.history, batch.future, batch.weight))
+    return lambda: float(found.loss(batch.history, batch.targets, batch.weight))
 
 
-def fitter(found: Forecaster, recipe: Recipe = RECIPE, **changes: Any) -> Fitter:
+def fitter(found: Forecaster, recipe: TrainerConfig = RECIPE, **changes: Any) -> Trainer:
     given = {"draw": drawing(), "validate": validating(found)}
-    return Fitter(found, recipe, **{**given, **changes})
+    return Trainer(found, recipe, **{**given, **changes})
 
 
 def weights_of(found: Forecaster) -> Weights:
@@ -110,12 +110,12 @@ def keeping(states: list[FitState]) -> Callable[[FitState], None]:
     return lambda state: states.append(copy.deepcopy(state))
 
 
-def resumed(state: FitState, recipe: Recipe, **changes: Any) -> tuple[FitState, Weights]:
+def resumed(state: FitState, recipe: TrainerConfig, **changes: Any) -> tuple[FitState, Weights]:
     """The fit that goes on from `state` in a fresh net, among random numbers of its own."""
     found = net(seed=88)
     torch.manual_seed(12345)
     going_on = fitter(found, recipe, state=state, **changes)
-    return going_on.run(), weights_of(found)
+    return going_on.fit(), weights_of(found)
 
 
 def assert_same_fit(left: FitState, right: FitState) -> None:

@@ -12,32 +12,32 @@ from hypothesis import strategies as st
 
 from rnnforecast.errors import RunFolderError
 from rnnforecast.training.checkpoint import (
-    GROUPS,
+    TENSOR_GROUPS,
     Checkpoint,
-    from_file,
-    to_bytes,
+    checkpoint_to_bytes,
+    load_checkpoint,
     weights_from_bytes,
     weights_to_bytes,
 )
-from rnnforecast.training.trainer import FitState, Row
+from rnnforecast.training.trainer import FitState, HistoryRow
 
 
 def state(**changes: object) -> FitState:
     weights = {"a.weight": torch.tensor([[1.5, -2.25], [1e-40, 3.0]]), "b": torch.tensor(7.0)}
     found = FitState(
         step=12,
-        rate_scale=0.3,
-        cuts=1,
+        rollback_factor=0.3,
+        rollback_count=1,
         best_loss=0.1 + 0.2,  # no short decimal: it must come back to the last bit
         best_step=8,
-        since_best=2,
+        validations_since_best=2,
         loss_sum=1 / 3,
         loss_count=4,
-        rows=[Row(4, 0.7, 0.6, 1e-3), Row(8, 0.5, 0.1 + 0.2, 2e-3)],
-        best={name: value * 2 for name, value in weights.items()},
+        history=[HistoryRow(4, 0.7, 0.6, 1e-3), HistoryRow(8, 0.5, 0.1 + 0.2, 2e-3)],
+        best_weights={name: value * 2 for name, value in weights.items()},
         weights=weights,
-        optimizer={"0.step": torch.tensor(12.0), "0.exp_avg": torch.randn(2, 2)},
-        random={"cpu": torch.get_rng_state()},
+        optimizer_state={"0.step": torch.tensor(12.0), "0.exp_avg": torch.randn(2, 2)},
+        rng_state={"cpu": torch.get_rng_state()},
         stopped=True,
     )
     for name, value in changes.items():
@@ -47,8 +47,8 @@ def state(**changes: object) -> FitState:
 
 def through_a_file(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
     path = folder / "checkpoint"
-    path.write_bytes(to_bytes(checkpoint))
-    return from_file(path)
+    path.write_bytes(checkpoint_to_bytes(checkpoint))
+    return load_checkpoint(path)
 
 
 def test_a_checkpoint_comes_back_as_it_was_to_the_last_bit(tmp_path: Path) -> None:
@@ -56,13 +56,13 @@ def test_a_checkpoint_comes_back_as_it_was_to_the_last_bit(tmp_path: Path) -> No
     kept = {"fit/0/unfold.weight": torch.randn(2, 3), "fit/0/unit": torch.ones(())}
     given_ = Checkpoint("fit", 1, "hash\nof two lines", state(), before, kept)
     found = through_a_file(given_, tmp_path)
-    assert (found.phase, found.member) == ("fit", 1)
-    assert (found.identity, found.before) == (given_.identity, before)
-    assert found.kept.keys() == kept.keys()
-    assert all(torch.equal(found.kept[name], value) for name, value in kept.items())
+    assert (found.phase, found.member_index) == ("fit", 1)
+    assert (found.fingerprint, found.earlier_results) == (given_.fingerprint, before)
+    assert found.earlier_weights.keys() == kept.keys()
+    assert all(torch.equal(found.earlier_weights[name], value) for name, value in kept.items())
     for name, value in vars(given_.state).items():
         got = getattr(found.state, name)
-        if name not in GROUPS:
+        if name not in TENSOR_GROUPS:
             assert got == value, name
             continue
         assert got.keys() == value.keys()
@@ -72,19 +72,19 @@ def test_a_checkpoint_comes_back_as_it_was_to_the_last_bit(tmp_path: Path) -> No
 
 
 def test_a_fit_that_was_not_validated_yet_comes_back_too(tmp_path: Path) -> None:
-    given_ = state(best={}, best_loss=math.inf, rows=[Row(4, 0.7, math.nan, 1e-3)])
+    given_ = state(best={}, best_loss=math.inf, rows=[HistoryRow(4, 0.7, math.nan, 1e-3)])
     found = through_a_file(Checkpoint("fit", 0, "x", given_, {}), tmp_path).state
-    assert found.best == {}
+    assert found.best_weights == {}
     assert found.best_loss == math.inf
-    assert math.isnan(found.rows[0].validation_loss)
+    assert math.isnan(found.history[0].validation_loss)
 
 
 def test_the_same_checkpoint_is_the_same_bytes() -> None:
     given_ = Checkpoint("fit", 0, "x", state(), {})
-    assert to_bytes(given_) == to_bytes(given_)
+    assert checkpoint_to_bytes(given_) == checkpoint_to_bytes(given_)
 
 
-DATA = to_bytes(Checkpoint("fit", 0, "x", state(random={}), {}))
+DATA = checkpoint_to_bytes(Checkpoint("fit", 0, "x", state(random={}), {}))
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,7 +97,7 @@ def test_one_flipped_bit_anywhere_is_noticed(
     damaged[place] ^= 1 << bit
     path.write_bytes(damaged)
     with pytest.raises(RunFolderError, match="flipped: the file is damaged"):
-        from_file(path)
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 64, 65, 300, len(DATA) - 1])
@@ -105,7 +105,7 @@ def test_a_file_cut_short_is_noticed(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "short"
     path.write_bytes(DATA[:kept])
     with pytest.raises(RunFolderError, match="damaged"):
-        from_file(path)
+        load_checkpoint(path)
 
 
 def test_weights_come_back_to_the_last_bit_even_those_that_are_views() -> None:

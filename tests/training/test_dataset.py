@@ -12,12 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rnnforecast.data.cleaning.imputation import fill
-from rnnforecast.training.dataset import STEPS_DRAWN_AT_ONCE, Batch, Sampler, Tables, Windows
+from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.training.dataset import (
+    SAMPLING_BLOCK_STEPS,
+    Batch,
+    PanelArrays,
+    WindowDataset,
+    WindowSampler,
+)
 from rnnforecast.types import Floats, Ints
 
 CPU = torch.device("cpu")
-NAMES = ("values", "visible", "present", "elapsed", "future", "weight")
+NAMES = ("values", "value_mask", "input_mask", "elapsed", "future", "weight")
 
 
 @dataclass(frozen=True)
@@ -33,19 +39,19 @@ class Table:
 
     def windows(
         self, lookback: int, horizon: int, method: Any = "mask", *, joint: bool = False
-    ) -> Windows:
-        filled = fill(self.values, self.observed, self.offsets, method)
-        tables = Tables(
+    ) -> WindowDataset:
+        filled = fill_missing(self.values, self.observed, self.offsets, method)
+        tables = PanelArrays(
             inputs=filled.inputs,
-            visible=filled.visible,
-            present=filled.present,
-            observed=self.observed,
+            value_mask=filled.value_mask,
+            input_mask=filled.input_mask,
+            target_mask=self.observed,
             offsets=self.offsets,
-            causal=filled.causal,
+            causal_inputs=filled.causal_inputs,
             known_from=filled.known_from,
             elapsed=filled.elapsed,
         )
-        return Windows(tables, lookback=lookback, horizon=horizon, device=CPU, joint=joint)
+        return WindowDataset(tables, lookback=lookback, horizon=horizon, device=CPU, joint=joint)
 
 
 def table(lengths: list[int], channels: int, *, seed: int = 0, hidden: float = 0.3) -> Table:
@@ -55,7 +61,7 @@ def table(lengths: list[int], channels: int, *, seed: int = 0, hidden: float = 0
     return Table(values, np.cumsum([0, *lengths]))
 
 
-def gather(windows: Windows, item: list[int], origin: list[int], limit: list[int]) -> Batch:
+def gather(windows: WindowDataset, item: list[int], origin: list[int], limit: list[int]) -> Batch:
     return windows.gather(*(torch.tensor(part) for part in (item, origin, limit)))
 
 
@@ -76,8 +82,8 @@ def naive(
     values = found.values[begin:end]
     # all that may be read is filled from the steps before the origin alone
     past = values[:origin]
-    filled = fill(past, ~np.isnan(past), np.array([0, len(past)]), method)
-    tables = (filled.inputs, filled.visible, filled.present, filled.elapsed)
+    filled = fill_missing(past, ~np.isnan(past), np.array([0, len(past)]), method)
+    tables = (filled.inputs, filled.value_mask, filled.input_mask, filled.elapsed)
     read = [
         [
             float(table[step, channel]) if step >= 0 else 0.0
@@ -114,10 +120,10 @@ def test_every_window_of_a_panel_agrees_with_a_loop_that_saw_the_history_alone(
 
 def test_shapes_and_types_are_those_the_net_takes() -> None:
     batch = gather(table([9], 2).windows(4, 3), [0, 1], [5, 6], [9, 9])
-    assert batch.history.values.shape == batch.history.visible.shape == (2, 4, 1)
-    assert batch.future.shape == batch.weight.shape == (2, 3, 1)
-    assert batch.history.values.dtype == batch.future.dtype == torch.float64
-    assert batch.history.visible.dtype == torch.bool
+    assert batch.history.values.shape == batch.history.value_mask.shape == (2, 4, 1)
+    assert batch.targets.shape == batch.weight.shape == (2, 3, 1)
+    assert batch.history.values.dtype == batch.targets.dtype == torch.float64
+    assert batch.history.value_mask.dtype == torch.bool
     assert batch.weight.dtype == torch.float32
 
 
@@ -188,7 +194,7 @@ def test_the_future_is_that_of_the_item_before_the_limit_and_nothing_else(
         assert torch.equal(part_of(first, name), part_of(second, name)), name
 
 
-def sampler(**changes: Any) -> Sampler:
+def sampler(**changes: Any) -> WindowSampler:
     given: dict[str, Any] = {
         "first": np.array([2, 3, 5, 4]),
         "last": np.array([9, 3, 4, 40]),
@@ -198,12 +204,12 @@ def sampler(**changes: Any) -> Sampler:
         "seed": 1,
         "device": CPU,
     }
-    return Sampler(**{**given, **changes})
+    return WindowSampler(**{**given, **changes})
 
 
-def drawn(found: Sampler, steps: int) -> tuple[Ints, Ints, Ints]:
+def drawn(found: WindowSampler, steps: int) -> tuple[Ints, Ints, Ints]:
     """Items, origins and limits of the first `steps` steps, in one row each."""
-    parts = zip(*(found.draw(step) for step in range(steps)), strict=True)
+    parts = zip(*(found.sample(step) for step in range(steps)), strict=True)
     item, origin, limit = (torch.cat(part).numpy() for part in parts)
     return item, origin, limit
 
@@ -244,23 +250,23 @@ def test_items_are_drawn_in_proportion_to_their_weights() -> None:
     np.testing.assert_allclose(share, [1 / 6, 2 / 6, 0, 3 / 6], atol=0.015)
 
 
-@pytest.mark.parametrize("step", [0, 5, STEPS_DRAWN_AT_ONCE - 1, STEPS_DRAWN_AT_ONCE, 200])
+@pytest.mark.parametrize("step", [0, 5, SAMPLING_BLOCK_STEPS - 1, SAMPLING_BLOCK_STEPS, 200])
 def test_what_a_step_draws_does_not_depend_on_earlier_draws(step: int) -> None:
     used, fresh = sampler(), sampler()
     for earlier in (3, 500, 70, 1):
-        used.draw(earlier)
+        used.sample(earlier)
     torch.manual_seed(77)
     torch.rand(5)
-    for left, right in zip(used.draw(step), fresh.draw(step), strict=True):
+    for left, right in zip(used.sample(step), fresh.sample(step), strict=True):
         assert torch.equal(left, right)
 
 
 def test_steps_and_seeds_draw_different_windows() -> None:
     found = sampler()
     draws = [
-        tuple(found.draw(step)[1].tolist()) for step in (0, 1, STEPS_DRAWN_AT_ONCE, 10 * 64 + 1)
+        tuple(found.sample(step)[1].tolist()) for step in (0, 1, SAMPLING_BLOCK_STEPS, 10 * 64 + 1)
     ]
-    draws.append(tuple(sampler(seed=2).draw(0)[1].tolist()))
+    draws.append(tuple(sampler(seed=2).sample(0)[1].tolist()))
     assert len(set(draws)) == len(draws)
 
 
@@ -291,7 +297,7 @@ def test_many_windows_cut_some_at_a_time_are_those_cut_at_once(count: int) -> No
     whole = windows.gather(
         *(torch.from_numpy(part) for part in (item, origin, origin + 1)), steps=4
     )
-    found = list(windows.several(item, origin, origin + 1, steps=4, batch_size=2))
+    found = list(windows.iter_batches(item, origin, origin + 1, steps=4, batch_size=2))
     assert len(found) == max(-(-count // 2), 1)
     assert torch.cat([items for _, items, _ in found]).tolist() == item.tolist()
     assert np.concatenate([item[place] for _, _, place in found]).tolist() == item.tolist()

@@ -21,7 +21,7 @@ def test_auto_takes_the_fastest_device_there_is(
     monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, expected: str
 ) -> None:
     machine(monkeypatch, cuda=cuda, mps=mps)
-    assert device.choose("auto").type == expected
+    assert device.select_device("auto").type == expected
 
 
 @pytest.mark.parametrize("wanted", ["cpu", "cuda", "mps"])
@@ -29,7 +29,7 @@ def test_a_device_that_is_there_is_taken_as_asked(
     monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
     machine(monkeypatch, cuda=True, mps=True)
-    assert device.choose(wanted).type == wanted
+    assert device.select_device(wanted).type == wanted
 
 
 @pytest.mark.parametrize(("wanted", "text"), [("cuda", "no CUDA device"), ("mps", "no Apple GPU")])
@@ -38,7 +38,7 @@ def test_a_device_that_is_not_there_is_refused(
 ) -> None:
     machine(monkeypatch, cuda=False, mps=False)
     with pytest.raises(ValueError, match=text):
-        device.choose(wanted)
+        device.select_device(wanted)
 
 
 @pytest.mark.parametrize(
@@ -56,24 +56,24 @@ def test_bfloat16_is_for_a_cuda_device_that_has_it_or_where_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, wanted: str, kind: str, able: bool, expected: torch.dtype
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: able)
-    assert device.precision(wanted, torch.device(kind)) == expected
+    assert device.select_dtype(wanted, torch.device(kind)) == expected
 
 
 def test_people_are_told_how_many_threads_or_which_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda which: "Fast One")
-    assert device.describe(torch.device("cpu")) == "cpu (3 threads)"
-    assert device.describe(torch.device("cuda")) == "cuda (Fast One)"
-    assert device.describe(torch.device("mps")) == "mps"
+    assert device.describe_device(torch.device("cpu")) == "cpu (3 threads)"
+    assert device.describe_device(torch.device("cuda")) == "cuda (Fast One)"
+    assert device.describe_device(torch.device("mps")) == "mps"
 
 
 def test_a_net_tells_where_it_lies() -> None:
-    assert device.of(torch.nn.Linear(1, 1)) == torch.device("cpu")
+    assert device.device_of(torch.nn.Linear(1, 1)) == torch.device("cpu")
 
 
 def test_a_seed_starts_the_random_numbers_anew() -> None:
-    device.seed(7)
+    device.seed_torch(7)
     first = torch.rand(3)
     torch.rand(9)
-    device.seed(7)
+    device.seed_torch(7)
     assert torch.equal(torch.rand(3), first)

@@ -16,13 +16,19 @@ from torch import Tensor, nn
 from torch.optim import swa_utils
 from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau
 
-from rnnforecast.models.inputs import History
+from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.training.compile import compile_forward
 from rnnforecast.training.dataset import Batch
-from rnnforecast.training.optimizers import UPDATES, Optimizer, add_l1
-from rnnforecast.training.schedules import FALL, PLATEAU_FALL, PLATEAU_PATIENCE, fallen, rate
-from rnnforecast.training.trainer import Fitter, Recipe
-from rnnforecast.training.weight_averaging import first_averaged
+from rnnforecast.training.optimizers import UPDATE_FUNCTIONS, Optimizer, add_l1_gradient
+from rnnforecast.training.schedules import (
+    PLATEAU_FACTOR,
+    PLATEAU_PATIENCE,
+    STEP_FACTOR,
+    learning_rate_factor,
+    update_plateau,
+)
+from rnnforecast.training.trainer import Trainer, TrainerConfig
+from rnnforecast.training.weight_averaging import swa_start_step
 from tests.training.fits import (
     RECIPE,
     Weights,
@@ -35,7 +41,7 @@ from tests.training.fits import (
 )
 
 
-def recipe(**changes: Any) -> Recipe:
+def recipe(**changes: Any) -> TrainerConfig:
     return dataclasses.replace(RECIPE, **{"max_steps": 20, "patience": None, **changes})
 
 
@@ -44,19 +50,19 @@ def observed(step: int) -> Batch:
     rng = np.random.default_rng(step)
     values = torch.from_numpy(rng.normal(5, 1, (4, 12, 1)))
     seen = torch.ones(4, 8, 1, dtype=torch.bool)
-    history = History(values=values[:, :8], visible=seen, present=seen)
+    history = ModelInputs(values=values[:, :8], value_mask=seen, input_mask=seen)
     return Batch(history, values[:, 8:], torch.ones(4, 4, 1))
 
 
 def together(*batches: Batch) -> Batch:
     """The windows of all batches as one."""
     histories = [batch.history for batch in batches]
-    history = History(
+    history = ModelInputs(
         values=torch.cat([one.values for one in histories]),
-        visible=torch.cat([one.visible for one in histories]),
-        present=torch.cat([one.present for one in histories]),
+        value_mask=torch.cat([one.value_mask for one in histories]),
+        input_mask=torch.cat([one.input_mask for one in histories]),
     )
-    future = torch.cat([batch.future for batch in batches])
+    future = torch.cat([batch.targets for batch in batches])
     return Batch(history, future, torch.cat([batch.weight for batch in batches]))
 
 
@@ -73,7 +79,7 @@ def one_weight() -> nn.Parameter:
 # optimizers
 
 
-@pytest.mark.parametrize("kind", UPDATES)
+@pytest.mark.parametrize("kind", UPDATE_FUNCTIONS)
 def test_weights_shrink_by_themselves_only_where_decay_is_decoupled(kind: str) -> None:
     found = one_weight()
     found.grad = torch.tensor([0.5, 0.5])
@@ -89,7 +95,7 @@ def test_weights_shrink_by_themselves_only_where_decay_is_decoupled(kind: str) -
     torch.testing.assert_close(found.detach(), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", UPDATES)
+@pytest.mark.parametrize("kind", UPDATE_FUNCTIONS)
 def test_many_updates_are_those_of_torchs_own_optimizers(kind: str) -> None:
     given = {"lr": 0.03, "weight_decay": 0.1}
     twins: dict[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
@@ -120,14 +126,14 @@ def test_an_unknown_optimizer_is_refused() -> None:
         Optimizer("lion", [one_weight()], learning_rate=0.1, weight_decay=0.0)
 
 
-@pytest.mark.parametrize("kind", UPDATES)
+@pytest.mark.parametrize("kind", UPDATE_FUNCTIONS)
 def test_every_optimizer_learns(kind: str) -> None:
     found = net(dropout=0.0)
     loss = validating(found)
     with torch.no_grad():
         before = loss()
     rate = 0.1 if kind == "sgd" else 0.01
-    fitter(found, recipe(optimizer=kind, max_steps=150, learning_rate=rate, weight_decay=0.0)).run()
+    fitter(found, recipe(optimizer=kind, max_steps=150, learning_rate=rate, weight_decay=0.0)).fit()
     with torch.no_grad():
         assert loss() < 0.8 * before
 
@@ -141,7 +147,7 @@ def test_l1_pulls_weights_by_its_strength_in_the_direction_of_zero_and_biases_no
     wanted = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
     layer.zero_grad()
     layer(x).sum().backward()
-    add_l1(list(layer.parameters()), 0.3)
+    add_l1_gradient(list(layer.parameters()), 0.3)
     for parameter, gradient in zip(layer.parameters(), wanted, strict=True):
         assert parameter.grad is not None
         torch.testing.assert_close(parameter.grad, gradient)
@@ -150,12 +156,12 @@ def test_l1_pulls_weights_by_its_strength_in_the_direction_of_zero_and_biases_no
 def test_l1_makes_weights_smaller_and_leaves_the_recorded_loss_that_of_the_forecasts() -> None:
     plain, pulled = net(dropout=0.0), net(dropout=0.0)
     one = recipe(max_steps=1, weight_decay=0.0)
-    first = fitter(plain, one).run()
-    second = fitter(pulled, dataclasses.replace(one, l1=10.0)).run()
-    assert first.rows[0].train_loss == second.rows[0].train_loss
+    first = fitter(plain, one).fit()
+    second = fitter(pulled, dataclasses.replace(one, l1=10.0)).fit()
+    assert first.history[0].train_loss == second.history[0].train_loss
     assert not same(weights_of(plain), weights_of(pulled))
-    fitter(plain, recipe(max_steps=60)).run()
-    fitter(pulled, recipe(max_steps=60, l1=0.1)).run()
+    fitter(plain, recipe(max_steps=60)).fit()
+    fitter(pulled, recipe(max_steps=60, l1=0.1)).fit()
 
     def size(found: nn.Module) -> float:
         return sum(float(p.detach().abs().sum()) for p in found.parameters() if p.dim() > 1)
@@ -167,7 +173,7 @@ def test_weights_that_need_no_gradient_stay_as_they_are() -> None:
     found = net()
     found.backbone.requires_grad_(requires_grad=False)
     before = weights_of(found)
-    fitter(found, recipe(l1=0.1, weight_decay=0.5, average_last=0.5)).run()
+    fitter(found, recipe(l1=0.1, weight_decay=0.5, swa_fraction=0.5)).fit()
     after = weights_of(found)
     for name, value in before.items():
         assert torch.equal(value, after[name]) == name.startswith(("backbone.", "unit")), name
@@ -179,10 +185,12 @@ def test_weights_that_need_no_gradient_stay_as_they_are() -> None:
 def test_step_is_torchs_steps_at_half_and_three_quarters_after_the_climb() -> None:
     weight = one_weight()
     optimizer = torch.optim.SGD([weight], lr=1.0)
-    twin = MultiStepLR(optimizer, milestones=[50, 75], gamma=FALL)
+    twin = MultiStepLR(optimizer, milestones=[50, 75], gamma=STEP_FACTOR)
     for step in range(100):
         if step >= 10:
-            assert rate("step", step, 100) == pytest.approx(optimizer.param_groups[0]["lr"])
+            assert learning_rate_factor("step", step, 100) == pytest.approx(
+                optimizer.param_groups[0]["lr"]
+            )
         optimizer.step()
         twin.step()
 
@@ -190,25 +198,25 @@ def test_step_is_torchs_steps_at_half_and_three_quarters_after_the_climb() -> No
 def test_plateau_is_torchs_reduction_on_a_plateau() -> None:
     optimizer = torch.optim.SGD([one_weight()], lr=1.0)
     twin = ReduceLROnPlateau(
-        optimizer, factor=PLATEAU_FALL, patience=PLATEAU_PATIENCE - 1, threshold=0.0, eps=0.0
+        optimizer, factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE - 1, threshold=0.0, eps=0.0
     )
     scale, bad, best = 1.0, 0, math.inf
     for loss in [5, 4, 4, 6, 4, 3, 3.5, 3.5, 3.5, 3.5, 3.5, 3.5, 3.5, 1, 1, 0.5]:
-        scale, bad = fallen(scale, bad, improved=loss < best)
+        scale, bad = update_plateau(scale, bad, improved=loss < best)
         best = min(loss, best)
         twin.step(loss)
         assert scale == pytest.approx(optimizer.param_groups[0]["lr"])
-    assert scale == pytest.approx(PLATEAU_FALL**3)
+    assert scale == pytest.approx(PLATEAU_FACTOR**3)
 
 
 def test_on_a_plateau_the_rate_of_a_fit_falls_and_without_validation_it_stays() -> None:
     losses = iter([3.0, 1.0, *[2.0] * 18])
     found = recipe(schedule="plateau", max_steps=40, patience=100)
-    rows = fitter(net(), found, validate=lambda: next(losses)).run().rows
-    falls = [round(math.log(row.learning_rate / 0.01, PLATEAU_FALL), 6) for row in rows[2:]]
+    rows = fitter(net(), found, validate=lambda: next(losses)).fit().history
+    falls = [round(math.log(row.learning_rate / 0.01, PLATEAU_FACTOR), 6) for row in rows[2:]]
     # the row's own steps ran before its validation was known
     assert falls == [count // PLATEAU_PATIENCE for count in range(18)]
-    rows = fitter(net(), found, validate=None).run().rows
+    rows = fitter(net(), found, validate=None).fit().history
     assert {row.learning_rate for row in rows[2:]} == {0.01}
 
 
@@ -217,14 +225,14 @@ def test_on_a_plateau_the_rate_of_a_fit_falls_and_without_validation_it_stays() 
 
 def test_accumulated_batches_are_the_same_as_one_batch_of_all_their_windows() -> None:
     small, large = net(dropout=0.0), net(dropout=0.0)
-    first = fitter(small, recipe(accumulate=3, optimizer="sgd"), draw=observed).run()
+    first = fitter(small, recipe(accumulate=3, optimizer="sgd"), draw=observed).fit()
 
     def draw(step: int) -> Batch:
         return together(*(observed(3 * step + part) for part in range(3)))
 
-    second = fitter(large, recipe(optimizer="sgd"), draw=draw).run()
+    second = fitter(large, recipe(optimizer="sgd"), draw=draw).fit()
     close(weights_of(small), weights_of(large))
-    losses = [[row.train_loss for row in state.rows] for state in (first, second)]
+    losses = [[row.train_loss for row in state.history] for state in (first, second)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
@@ -235,8 +243,8 @@ def test_accumulated_batches_with_gaps_count_by_what_was_observed_in_them() -> N
         return together(given(2 * step), given(2 * step + 1))
 
     # sgd: the others make much of the last bit of a gradient near zero
-    fitter(small, recipe(accumulate=2, optimizer="sgd"), draw=given).run()
-    fitter(large, recipe(optimizer="sgd"), draw=draw).run()
+    fitter(small, recipe(accumulate=2, optimizer="sgd"), draw=given).fit()
+    fitter(large, recipe(optimizer="sgd"), draw=draw).fit()
     close(weights_of(small), weights_of(large))
 
 
@@ -245,7 +253,7 @@ def test_accumulated_batches_with_gaps_count_by_what_was_observed_in_them() -> N
 
 @pytest.mark.parametrize(("share", "first"), [(0.0, 20), (0.5, 10), (0.25, 15), (0.01, 19)])
 def test_the_average_is_that_of_torchs_averaged_model(share: float, first: int) -> None:
-    assert first_averaged(20, share) == first
+    assert swa_start_step(20, share) == first
     found, watched = net(), net()
     twin, seen = swa_utils.AveragedModel(watched), 0
     given = drawing()
@@ -258,14 +266,14 @@ def test_the_average_is_that_of_torchs_averaged_model(share: float, first: int) 
             seen += 1
         return given(step)
 
-    fit = fitter(found, recipe(average_last=share), draw=draw, validate=None)
-    state = fit.run()
+    fit = fitter(found, recipe(swa_fraction=share), draw=draw, validate=None)
+    state = fit.fit()
     if not share:
-        assert (state.averaged, state.average, seen) == (0, {}, 0)
+        assert (state.averaged_steps, state.average_weights, seen) == (0, {}, 0)
         return
     watched.load_state_dict(state.weights)
     twin.update_parameters(watched)
-    assert state.averaged == seen + 1 == 20 - first
+    assert state.averaged_steps == seen + 1 == 20 - first
     close(weights_of(found), twin.module.state_dict())
 
 
@@ -279,11 +287,11 @@ def test_where_it_validates_the_average_is_one_more_candidate(wins: bool) -> Non
             return 0.1 if wins else 3.0
         return 2.0 if len(told) == 7 else 2.5
 
-    state = fitter(found, recipe(average_last=0.5, patience=100), validate=validate).run()
+    state = fitter(found, recipe(swa_fraction=0.5, patience=100), validate=validate).fit()
     assert len(told) == 21
     assert same(weights_of(found), told[20 if wins else 6])
     assert (state.best_loss, state.best_step) == ((0.1, 20) if wins else (2.0, 7))
-    assert len(state.rows) == 20
+    assert len(state.history) == 20
 
 
 def test_an_interrupted_fit_keeps_its_best_weights_not_an_unfinished_average() -> None:
@@ -291,12 +299,12 @@ def test_an_interrupted_fit_keeps_its_best_weights_not_an_unfinished_average() -
     losses = iter([1.0, *[2.0] * 30])
     state = fitter(
         found,
-        recipe(max_steps=40, average_last=0.9, patience=100),
+        recipe(max_steps=40, swa_fraction=0.9, patience=100),
         validate=lambda: next(losses),
         asked_to_stop=lambda: True,
-    ).run()
+    ).fit()
     assert state.stopped
-    assert same(weights_of(found), state.best)
+    assert same(weights_of(found), state.best_weights)
 
 
 def test_an_undone_step_is_not_in_the_average() -> None:
@@ -307,13 +315,13 @@ def test_an_undone_step_is_not_in_the_average() -> None:
         batch = given(step)
         if step == 15 and left[0]:
             left[0] = 0
-            return dataclasses.replace(batch, future=batch.future * math.nan)
+            return dataclasses.replace(batch, future=batch.targets * math.nan)
         return batch
 
-    state = fitter(spoilt, recipe(average_last=0.5), draw=draw).run()
-    assert (state.cuts, state.averaged) == (1, 10)
-    assert all(value.isfinite().all() for value in state.average.values())
-    fitter(plain, recipe(average_last=0.5)).run()
+    state = fitter(spoilt, recipe(swa_fraction=0.5), draw=draw).fit()
+    assert (state.rollback_count, state.averaged_steps) == (1, 10)
+    assert all(value.isfinite().all() for value in state.average_weights.values())
+    fitter(plain, recipe(swa_fraction=0.5)).fit()
     assert not same(weights_of(plain), weights_of(spoilt))
 
 
@@ -339,9 +347,9 @@ def test_a_compiled_net_forecasts_the_same_and_its_weights_keep_their_names(
     assert all(parameter.grad is None for parameter in found.parameters())
     assert same(before, weights_of(found))
     torch.manual_seed(3)
-    fitter(found, recipe()).run()
+    fitter(found, recipe()).fit()
     torch.manual_seed(3)
-    fitter(plain, recipe()).run()
+    fitter(plain, recipe()).fit()
     assert same(weights_of(found), weights_of(plain))
 
 
@@ -359,8 +367,8 @@ def test_where_the_compiler_is_missing_the_net_is_as_it_was_and_the_reason_is_to
     reason = compile_forward(found, observed(0), torch.float32)
     assert reason == "RuntimeError: Failed to find C++ compiler."
     assert "forward" not in vars(found)
-    assert isinstance(fitter(found, recipe()), Fitter)
-    fitter(found, recipe()).run()
+    assert isinstance(fitter(found, recipe()), Trainer)
+    fitter(found, recipe()).fit()
 
 
 def test_a_training_does_not_wait_for_the_compiler() -> None:

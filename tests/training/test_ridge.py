@@ -12,30 +12,30 @@ import torch
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from rnnforecast.models.base_forecast.linear import starts
-from rnnforecast.training.dataset import Batch, Tables, Windows
-from rnnforecast.training.ridge import LONGEST, STRETCHES, fit_first
+from rnnforecast.models.base_forecast.linear import initial_weights
+from rnnforecast.training.dataset import Batch, PanelArrays, WindowDataset
+from rnnforecast.training.ridge import FOLD_COUNT, MAX_LOOKBACK, fit_base_forecast
 from tests.training.fits import CPU, net, weights_of
 
 L, H = 8, 4
 
 
-def cut(values: np.ndarray, seen: np.ndarray | None = None) -> Windows:
+def cut(values: np.ndarray, seen: np.ndarray | None = None) -> WindowDataset:
     column = values[:, None]
     there = np.ones_like(column, bool) if seen is None else seen[:, None]
-    tables = Tables(
+    tables = PanelArrays(
         inputs=column,
-        visible=there,
-        present=there,
-        observed=there,
+        value_mask=there,
+        input_mask=there,
+        target_mask=there,
         offsets=np.array([0, len(values)]),
     )
-    return Windows(tables, lookback=L, horizon=H, device=CPU)
+    return WindowDataset(tables, lookback=L, horizon=H, device=CPU)
 
 
-def evenly(windows: Windows, length: int) -> Iterator[tuple[Batch, Tensor]]:
+def evenly(windows: WindowDataset, length: int) -> Iterator[tuple[Batch, Tensor]]:
     origin = torch.arange(L, length - H + 1)
-    stretch = (origin - L) * STRETCHES // len(origin)
+    stretch = (origin - L) * FOLD_COUNT // len(origin)
     for some, numbers in zip(origin.split(64), stretch.split(64), strict=True):
         yield windows.gather(torch.zeros_like(some), some, some + H), numbers
 
@@ -51,17 +51,19 @@ def test_the_map_is_that_of_ridge_regression_around_a_simple_forecast() -> None:
     for step in range(4, 600):
         values[step] = 0.6 * values[step - 1] + 0.3 * values[step - 4] + rng.normal()
     model = net(first="linear", normalize="none", loss="mse")
-    found = fit_first(model, evenly(cut(values), 600))
+    found = fit_base_forecast(model, evenly(cut(values), 600))
     assert found is not None
-    assert 0 < found.strength < math.inf
+    assert 0 < found.penalty < math.inf
     x, y = rows(values)
     x = np.c_[x, np.ones(len(x))]
-    start = np.c_[starts(model.architecture)[found.towards].numpy(), np.zeros(H)]
-    ridge = Ridge(alpha=found.strength * (x**2).sum(0).mean(), fit_intercept=False)
+    start = np.c_[initial_weights(model.config)[found.prior].numpy(), np.zeros(H)]
+    ridge = Ridge(alpha=found.penalty * (x**2).sum(0).mean(), fit_intercept=False)
     expected = ridge.fit(x, y - x @ start.T).coef_ + start
-    assert model.first is not None
-    np.testing.assert_allclose(model.first.map.weight.detach(), expected[:, :-1], atol=1e-4)
-    np.testing.assert_allclose(model.first.map.bias.detach(), expected[:, -1], atol=1e-4)
+    assert model.base_forecast is not None
+    np.testing.assert_allclose(
+        model.base_forecast.linear.weight.detach(), expected[:, :-1], atol=1e-4
+    )
+    np.testing.assert_allclose(model.base_forecast.linear.bias.detach(), expected[:, -1], atol=1e-4)
 
 
 @pytest.mark.parametrize("first", ["linear", "theta"])
@@ -69,28 +71,28 @@ def test_what_a_line_can_say_is_found_out_whatever_it_starts_from(first: str) ->
     values = 10 + 3 * np.sin(np.arange(400) * 2 * np.pi / 7) + np.cos(np.arange(400) * 0.9)
     model = net(first=first, normalize="none", season=1).eval()
     windows = cut(values)
-    fit_first(model, evenly(windows, 400))
+    fit_base_forecast(model, evenly(windows, 400))
     some = torch.arange(300, 340)
     batch = windows.gather(torch.zeros_like(some), some, some + H)
     z, level = model.forecast(batch.history, (0.1, 0.5, 0.9))
     # theta leaves over what no line can say: a smoothing that fits itself to each window
     worst = {"linear": 0.1, "theta": 1.0}[first]
-    assert float((level.undo(z)[..., 1] - batch.future).abs().max()) < worst
+    assert float((level.denormalize(z)[..., 1] - batch.targets).abs().max()) < worst
 
 
 def test_noise_is_left_to_the_simple_forecast_of_the_mean() -> None:
     values = np.random.default_rng(1).normal(5, 1, 300)
     model = net(first="linear", normalize="standard", season=1)
-    found = fit_first(model, evenly(cut(values), 300))
+    found = fit_base_forecast(model, evenly(cut(values), 300))
     assert found is not None
-    assert found.towards == "seasonal mean"
-    assert found.strength >= 0.3
+    assert found.prior == "seasonal mean"
+    assert found.penalty >= 0.3
 
 
 def test_where_nothing_varies_the_map_stays_as_it_was() -> None:
     model = net(first="linear", normalize="standard")
     before = weights_of(model)
-    fit_first(model, evenly(cut(np.full(100, 3.0)), 100))
+    fit_base_forecast(model, evenly(cut(np.full(100, 3.0)), 100))
     assert all(torch.equal(before[name], value) for name, value in weights_of(model).items())
 
 
@@ -98,11 +100,11 @@ def test_what_was_not_observed_has_no_say() -> None:
     rng = np.random.default_rng(2)
     values, seen = rng.normal(0, 1, 300).cumsum(), rng.random(300) < 0.8
     one, other = net(first="linear"), net(first="linear")
-    fit_first(one, evenly(cut(values, seen), 300))
-    fit_first(other, evenly(cut(np.where(seen, values, 1e4), seen), 300))
-    assert one.first is not None
-    assert other.first is not None
-    assert torch.equal(one.first.map.weight, other.first.map.weight)
+    fit_base_forecast(one, evenly(cut(values, seen), 300))
+    fit_base_forecast(other, evenly(cut(np.where(seen, values, 1e4), seen), 300))
+    assert one.base_forecast is not None
+    assert other.base_forecast is not None
+    assert torch.equal(one.base_forecast.linear.weight, other.base_forecast.linear.weight)
 
 
 def test_half_of_the_targets_teach_nearly_what_all_of_them_do() -> None:
@@ -111,20 +113,22 @@ def test_half_of_the_targets_teach_nearly_what_all_of_them_do() -> None:
     for step in range(2, 4000):
         values[step] = 1.2 * values[step - 1] - 0.5 * values[step - 2] + rng.normal()
     whole, half = (net(first="linear", normalize="none", season=1) for _ in range(2))
-    fit_first(whole, evenly(cut(values), 4000))
+    fit_base_forecast(whole, evenly(cut(values), 4000))
 
     def gappy() -> Iterator[tuple[Batch, Tensor]]:
         for batch, stretch in evenly(cut(values), 4000):
             shown = torch.rand(batch.weight.shape, generator=generator) < 0.5
-            yield replace(batch, weight=batch.weight * shown, future=batch.future * shown), stretch
+            yield replace(batch, weight=batch.weight * shown, future=batch.targets * shown), stretch
 
     generator = torch.Generator().manual_seed(0)
-    fit_first(half, gappy())
-    assert whole.first is not None
-    assert half.first is not None
-    all_of_it = whole.first.map.weight.detach()
+    fit_base_forecast(half, gappy())
+    assert whole.base_forecast is not None
+    assert half.base_forecast is not None
+    all_of_it = whole.base_forecast.linear.weight.detach()
     assert float(all_of_it[0, -1]) == pytest.approx(1.2, abs=0.06)
-    torch.testing.assert_close(half.first.map.weight.detach(), all_of_it, atol=0.15, rtol=0)
+    torch.testing.assert_close(
+        half.base_forecast.linear.weight.detach(), all_of_it, atol=0.15, rtol=0
+    )
 
 
 def test_what_cannot_be_judged_is_not_learnt() -> None:
@@ -132,12 +136,14 @@ def test_what_cannot_be_judged_is_not_learnt() -> None:
     model = net(first="linear", normalize="none")
     windows = cut(np.random.default_rng(0).normal(0, 1, 200))
     one = ((batch, torch.zeros_like(stretch)) for batch, stretch in evenly(windows, 200))
-    found = fit_first(model, one)
+    found = fit_base_forecast(model, one)
     assert found is not None
-    assert found.strength == math.inf
-    assert model.first is not None
-    assert torch.equal(model.first.map.weight, starts(model.architecture)[found.towards])
-    assert not model.first.map.bias.any()
+    assert found.penalty == math.inf
+    assert model.base_forecast is not None
+    assert torch.equal(
+        model.base_forecast.linear.weight, initial_weights(model.config)[found.prior]
+    )
+    assert not model.base_forecast.linear.bias.any()
 
 
 def test_one_wild_value_does_not_decide() -> None:
@@ -149,7 +155,7 @@ def test_one_wild_value_does_not_decide() -> None:
     for spike in (0.0, 1e6):
         values[1500] += spike
         model = net(first="linear", normalize="standard", season=1)
-        found.append(fit_first(model, evenly(cut(values), 2000)))
+        found.append(fit_base_forecast(model, evenly(cut(values), 2000)))
     assert found[0] is not None
     assert found[1] is not None
     assert found[1].strength < math.inf
@@ -170,9 +176,9 @@ def test_windows_count_as_they_do_in_the_loss(loss: str) -> None:
     maps = []
     for weight, times in ((3.0, 1), (1.0, 3)):
         model = net(first="linear", normalize="none", loss=loss)
-        fit_first(model, some(weight, times))
-        assert model.first is not None
-        maps.append(model.first.map.weight.detach())
+        fit_base_forecast(model, some(weight, times))
+        assert model.base_forecast is not None
+        maps.append(model.base_forecast.linear.weight.detach())
     torch.testing.assert_close(*maps, atol=1e-4, rtol=1e-3)
 
 
@@ -189,16 +195,16 @@ def test_but_for_squares_few_wild_windows_do_not_decide() -> None:
     missed = {}
     for loss in ("quantile", "mse"):
         model = net(first="linear", normalize="none", loss=loss, season=1)
-        fit_first(model, evenly(cut(values), 1500))
-        assert model.first is not None
+        fit_base_forecast(model, evenly(cut(values), 1500))
+        assert model.base_forecast is not None
         with torch.no_grad():
-            said = model.first.map(torch.tensor(x, dtype=torch.float32)).numpy()
+            said = model.base_forecast.linear(torch.tensor(x, dtype=torch.float32)).numpy()
         missed[loss] = float(np.abs(said - y).mean())
     assert missed["quantile"] < 0.9 * missed["mse"]
 
 
 def test_a_lookback_that_would_take_too_long_is_left() -> None:
-    model = net(first="linear", lookback=LONGEST + 4, segment=4)
+    model = net(first="linear", lookback=MAX_LOOKBACK + 4, segment=4)
     before = weights_of(model)
-    assert fit_first(model, []) is None
+    assert fit_base_forecast(model, []) is None
     assert all(torch.equal(before[name], value) for name, value in weights_of(model).items())

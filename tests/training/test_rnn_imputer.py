@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.errors import RunFolderError
-from rnnforecast.models.imputer import Imputer
+from rnnforecast.models.imputer import RnnImputer
 from rnnforecast.training.rnn_imputer import (
     apply_imputer,
     fit_imputer,
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 WIDTH = 3
 
 
-def fit(values: Floats, offsets: Ints, told: Bools | None = None, *, seed: int = 0) -> Imputer:
+def fit(values: Floats, offsets: Ints, told: Bools | None = None, *, seed: int = 0) -> RnnImputer:
     """A small net after a few steps."""
     return fit_imputer(
         values,
@@ -40,7 +40,7 @@ def fit(values: Floats, offsets: Ints, told: Bools | None = None, *, seed: int =
     )
 
 
-def filled(net: Imputer, values: Floats, offsets: Ints) -> tuple[Floats, Floats, Ints]:
+def filled(net: RnnImputer, values: Floats, offsets: Ints) -> tuple[Floats, Floats, Ints]:
     return apply_imputer(net, values, ~np.isnan(values), offsets)
 
 
@@ -51,10 +51,10 @@ def at(found: tuple[Floats, Floats, Ints], origin: int) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def any_net() -> Imputer:
+def any_net() -> RnnImputer:
     """A net of which no part is silent."""
     torch.manual_seed(0)
-    net = Imputer(WIDTH, 4)
+    net = RnnImputer(WIDTH, 4)
     for weight in net.parameters():
         torch.nn.init.normal_(weight, std=0.5)
     return net.eval()
@@ -69,7 +69,7 @@ def gappy() -> tuple[Floats, Ints]:
     return values, np.array([0, 25, 30, 60])
 
 
-def weights_are_equal(one: Imputer, two: Imputer) -> bool:
+def weights_are_equal(one: RnnImputer, two: RnnImputer) -> bool:
     pairs = zip(one.state_dict().values(), two.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
 
@@ -111,7 +111,7 @@ def test_a_season_with_holes_and_runs_missing_is_filled_better_than_by_simple_me
 
 def test_an_untrained_net_gives_the_numbers_of_pandas(gappy: tuple[Floats, Ints]) -> None:
     values, offsets = gappy
-    inputs, causal, known_from = filled(Imputer(WIDTH, 4), values, offsets)
+    inputs, causal, known_from = filled(RnnImputer(WIDTH, 4), values, offsets)
     series = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     groups = [group for _, group in pd.DataFrame(values).groupby(series)]
     carried = pd.concat([g.ffill() for g in groups]).fillna(0.0).to_numpy()
@@ -123,7 +123,7 @@ def test_an_untrained_net_gives_the_numbers_of_pandas(gappy: tuple[Floats, Ints]
 
 
 def test_observed_cells_stay_and_nothing_stays_missing(
-    any_net: Imputer, gappy: tuple[Floats, Ints]
+    any_net: RnnImputer, gappy: tuple[Floats, Ints]
 ) -> None:
     values, offsets = gappy
     observed = ~np.isnan(values)
@@ -136,7 +136,7 @@ def test_observed_cells_stay_and_nothing_stays_missing(
     assert known_from.dtype == np.int64
 
 
-def test_cells_before_the_first_observation_of_their_series_are_zero(any_net: Imputer) -> None:
+def test_cells_before_the_first_observation_of_their_series_are_zero(any_net: RnnImputer) -> None:
     values = np.array([[1.0], [2], [4], [NAN], [NAN], [NAN], [5], [NAN], [3], [2], [1]])
     inputs, causal, known_from = filled(any_net, values, np.array([0, 4, 11]))
     assert inputs[4:6, 0].tolist() == causal[4:6, 0].tolist() == [0, 0]
@@ -144,7 +144,7 @@ def test_cells_before_the_first_observation_of_their_series_are_zero(any_net: Im
 
 
 def test_a_cell_whose_window_outlasts_its_series_is_filled_from_before_it(
-    any_net: Imputer,
+    any_net: RnnImputer,
 ) -> None:
     values = np.array([[3.0], [1], [NAN], [2], [4], [8], [1], [9]])
     short, long = np.array([0, 5, 8]), np.array([0, 6, 8])
@@ -170,7 +170,7 @@ def panels(draw: st.DrawFn) -> tuple[Floats, Ints]:
 @given(panels(), st.data())
 @settings(max_examples=60)
 def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
-    any_net: Imputer, panel: tuple[Floats, Ints], data: st.DataObject
+    any_net: RnnImputer, panel: tuple[Floats, Ints], data: st.DataObject
 ) -> None:
     values, offsets = panel
     origin = data.draw(st.integers(0, len(values)))
@@ -185,7 +185,7 @@ def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
 @given(panels())
 @settings(max_examples=40)
 def test_a_series_is_filled_as_if_it_were_alone(
-    any_net: Imputer, panel: tuple[Floats, Ints]
+    any_net: RnnImputer, panel: tuple[Floats, Ints]
 ) -> None:
     values, offsets = panel
     together = filled(any_net, values, offsets)
@@ -196,7 +196,7 @@ def test_a_series_is_filled_as_if_it_were_alone(
     np.testing.assert_array_equal(together[2][begin:] - begin, alone[2])
 
 
-def test_the_block_size_shows_in_no_digit(any_net: Imputer) -> None:
+def test_the_block_size_shows_in_no_digit(any_net: RnnImputer) -> None:
     values = np.random.default_rng(0).normal(size=(400, 1)).cumsum(0)
     values[1::2] = NAN
     tables = [
@@ -234,7 +234,7 @@ def test_weights_come_back_from_their_bytes(gappy: tuple[Floats, Ints]) -> None:
     net = fit(*gappy)
     data = imputer_to_bytes(net)
     again = imputer_from_bytes(data, name="imputer.safetensors", device=CPU)
-    assert (again.width, again.hidden_size) == (WIDTH, 4)
+    assert (again.window_length, again.hidden_size) == (WIDTH, 4)
     for one, two in zip(filled(net, *gappy), filled(again, *gappy), strict=True):
         np.testing.assert_array_equal(one, two)
     with pytest.raises(RunFolderError, match=r"imputer\.safetensors"):

@@ -17,14 +17,14 @@ from torch import Tensor
 from rnnforecast.errors import TrainingDiverged
 from rnnforecast.training import checkpoint
 from rnnforecast.training.dataset import Batch
-from rnnforecast.training.schedules import rate
+from rnnforecast.training.schedules import learning_rate_factor
 from rnnforecast.training.trainer import (
-    CHECK_EVERY,
-    MOST_CUTS,
-    RATE_CUT,
-    VALIDATIONS,
+    LOSS_CHECK_INTERVAL,
+    MAX_ROLLBACKS,
+    ROLLBACK_FACTOR,
+    VALIDATION_COUNT,
     FitState,
-    Progress,
+    TrainingProgress,
 )
 from tests.training.fits import (
     RECIPE,
@@ -47,7 +47,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"optimizer": "sgd", "accumulate": 3},
     {"optimizer": "rmsprop", "l1": 0.01},
     {"schedule": "plateau"},
-    {"average_last": 0.6},
+    {"swa_fraction": 0.6},
 ]
 
 
@@ -65,7 +65,7 @@ def spoilt(draw: Draw, at: int, times: int) -> Draw:
         batch = draw(step)
         if step == at and left[0]:
             left[0] -= 1
-            return dataclasses.replace(batch, future=batch.future * math.nan)
+            return dataclasses.replace(batch, future=batch.targets * math.nan)
         return batch
 
     return again
@@ -74,15 +74,15 @@ def spoilt(draw: Draw, at: int, times: int) -> Draw:
 def test_it_agrees_with_a_plain_loop() -> None:
     recipe = dataclasses.replace(RECIPE, max_steps=25, patience=None)
     found, plain, draw = net(dropout=0.0), net(dropout=0.0), drawing()
-    fitter(found, recipe, validate=None).run()
+    fitter(found, recipe, validate=None).fit()
 
     optimizer = torch.optim.AdamW(plain.parameters(), weight_decay=0.01)
     for step in range(25):
         for group in optimizer.param_groups:
-            group["lr"] = 0.01 * rate("one_cycle", step, 25)
+            group["lr"] = 0.01 * learning_rate_factor("one_cycle", step, 25)
         batch = draw(step)
         optimizer.zero_grad()
-        loss = plain.loss(batch.history, batch.future, batch.weight)
+        loss = plain.loss(batch.history, batch.targets, batch.weight)
         loss.backward()  # type: ignore[no-untyped-call]
         gradients = [parameter.grad for parameter in plain.parameters()]
         for gradient in gradients:
@@ -102,7 +102,7 @@ def test_it_learns() -> None:
     loss = validating(found)
     with torch.no_grad():
         before = loss()
-    fitter(found, dataclasses.replace(RECIPE, max_steps=150)).run()
+    fitter(found, dataclasses.replace(RECIPE, max_steps=150)).fit()
     with torch.no_grad():
         assert loss() < 0.7 * before
 
@@ -110,7 +110,7 @@ def test_it_learns() -> None:
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     def fit(seed: int, windows_seed: int) -> Weights:
         found = net(seed=seed)
-        fitter(found, draw=drawing(windows_seed)).run()
+        fitter(found, draw=drawing(windows_seed)).fit()
         return weights_of(found)
 
     assert same(fit(1, 1), fit(1, 1))
@@ -126,23 +126,23 @@ def test_a_fit_resumed_from_any_saved_state_ends_as_the_uninterrupted_one(
     changes: dict[str, Any] = {} if validated else {"validate": None}
     recipe = dataclasses.replace(RECIPE, **options, patience=100 if validated else None)
     whole, states = net(), list[FitState]()
-    end = fitter(whole, recipe, save=keeping(states), **changes).run()
-    assert len(states) == VALIDATIONS
+    end = fitter(whole, recipe, save=keeping(states), **changes).fit()
+    assert len(states) == VALIDATION_COUNT
     for state in states[:: 7 if options else 1]:
         path = tmp_path / "checkpoint"
         path.write_bytes(
-            checkpoint.to_bytes(checkpoint.Checkpoint("fit", 0, "identity", state, {}))
+            checkpoint.checkpoint_to_bytes(checkpoint.Checkpoint("fit", 0, "identity", state, {}))
         )
-        again, weights = resumed(checkpoint.from_file(path).state, recipe, **changes)
+        again, weights = resumed(checkpoint.load_checkpoint(path).state, recipe, **changes)
         assert_same_fit(end, again)
         assert same(weights, weights_of(whole))
 
 
 def test_a_fit_stopped_between_two_validations_and_resumed_ends_as_the_uninterrupted_one() -> None:
     whole = net()
-    end = fitter(whole).run()
+    end = fitter(whole).fit()
     looks = iter([False, False, False, True])  # after steps 3, 6, 9, 10
-    stopped = fitter(net(), asked_to_stop=lambda: next(looks)).run()
+    stopped = fitter(net(), asked_to_stop=lambda: next(looks)).fit()
     assert (stopped.step, stopped.loss_count) == (10, 1)
     again, weights = resumed(copy.deepcopy(stopped), RECIPE)
     assert_same_fit(end, again)
@@ -152,9 +152,9 @@ def test_a_fit_stopped_between_two_validations_and_resumed_ends_as_the_uninterru
 def test_a_fit_with_an_undone_step_resumes_at_its_lower_rate() -> None:
     draw = drawing()
     whole, states = net(), list[FitState]()
-    end = fitter(whole, draw=spoilt(draw, 4, 1), save=keeping(states)).run()
+    end = fitter(whole, draw=spoilt(draw, 4, 1), save=keeping(states)).fit()
     again, weights = resumed(states[5], RECIPE)
-    assert again.rate_scale == end.rate_scale == RATE_CUT
+    assert again.rollback_factor == end.rollback_factor == ROLLBACK_FACTOR
     assert_same_fit(end, again)
     assert same(weights, weights_of(whole))
 
@@ -167,11 +167,11 @@ def test_the_best_weights_are_restored() -> None:
         seen.append(weights_of(found))
         return losses[len(seen) - 1]
 
-    state = fitter(found, validate=validate).run()
-    assert len(seen) == VALIDATIONS
-    assert (state.best_loss, state.best_step, state.since_best) == (1.0, 9, 17)
+    state = fitter(found, validate=validate).fit()
+    assert len(seen) == VALIDATION_COUNT
+    assert (state.best_loss, state.best_step, state.validations_since_best) == (1.0, 9, 17)
     assert same(weights_of(found), seen[2])
-    assert same(state.best, seen[2])
+    assert same(state.best_weights, seen[2])
     assert same(state.weights, seen[-1])
 
 
@@ -182,7 +182,7 @@ def test_without_patience_the_last_weights_stay_and_nothing_ends_early() -> None
         seen.append(weights_of(found))
         return float(len(seen))
 
-    state = fitter(found, dataclasses.replace(RECIPE, patience=None), validate=validate).run()
+    state = fitter(found, dataclasses.replace(RECIPE, patience=None), validate=validate).fit()
     assert state.step == 60
     assert state.best_step == 3
     assert same(weights_of(found), seen[-1])
@@ -191,24 +191,26 @@ def test_without_patience_the_last_weights_stay_and_nothing_ends_early() -> None
 def test_after_so_many_validations_without_improvement_it_ends() -> None:
     losses = [3.0, 2.0, 2.5, 1.0, 1.0, 1.5, 1.2, *[0.0] * 20]
     recipe = dataclasses.replace(RECIPE, patience=3)
-    state = fitter(net(), recipe, validate=scripted(losses)).run()
+    state = fitter(net(), recipe, validate=scripted(losses)).fit()
     # the fourth validation, at step 12, is the best; the same loss again is no improvement
     assert (state.best_step, state.step) == (12, 21)
-    assert [row.validation_loss for row in state.rows] == losses[:7]
+    assert [row.validation_loss for row in state.history] == losses[:7]
 
 
 def test_there_are_rows_for_every_validation_with_mean_loss_and_rate() -> None:
     recipe = dataclasses.replace(RECIPE, learning_rate=1e-30, weight_decay=0.0, max_steps=40)
     found, draw = net(dropout=0.0), drawing()
     with torch.no_grad():  # at no rate to speak of the net stays as it is
-        losses = [found.loss(b.history, b.future, b.weight).item() for b in map(draw, range(40))]
+        losses = [found.loss(b.history, b.targets, b.weight).item() for b in map(draw, range(40))]
         validation = validating(found)()
-    rows = fitter(found, recipe).run().rows
+    rows = fitter(found, recipe).fit().history
     assert [row.step for row in rows] == list(range(2, 41, 2))
     for row in rows:
         assert row.train_loss == pytest.approx(np.mean(losses[row.step - 2 : row.step]), rel=1e-5)
         assert row.validation_loss == pytest.approx(validation, rel=1e-5)
-        assert row.learning_rate == pytest.approx(1e-30 * rate("one_cycle", row.step - 1, 40))
+        assert row.learning_rate == pytest.approx(
+            1e-30 * learning_rate_factor("one_cycle", row.step - 1, 40)
+        )
 
 
 def test_a_step_that_is_no_number_is_undone_and_taken_again_at_a_lower_rate() -> None:
@@ -218,24 +220,24 @@ def test_a_step_that_is_no_number_is_undone_and_taken_again_at_a_lower_rate() ->
         seen.append((step, weights_of(found)))
         return draw(step)
 
-    state = fitter(found, draw=drawn).run()
-    assert (state.step, state.cuts, state.rate_scale) == (60, 1, RATE_CUT)
+    state = fitter(found, draw=drawn).fit()
+    assert (state.step, state.rollback_count, state.rollback_factor) == (60, 1, ROLLBACK_FACTOR)
     steps = [step for step, _ in seen]
     assert steps == [*range(33), *range(30, 60)]  # looked at after 30 and 33
     assert same(seen[30][1], seen[33][1])
     assert all(value.isfinite().all() for value in weights_of(found).values())
-    assert all(math.isfinite(row.train_loss) for row in state.rows)
-    for row in state.rows:
-        scale = 1 if row.step <= 30 else RATE_CUT
-        expected = 0.01 * scale * rate("one_cycle", row.step - 1, 60)
+    assert all(math.isfinite(row.train_loss) for row in state.history)
+    for row in state.history:
+        scale = 1 if row.step <= 30 else ROLLBACK_FACTOR
+        expected = 0.01 * scale * learning_rate_factor("one_cycle", row.step - 1, 60)
         assert row.learning_rate == pytest.approx(expected)
 
 
 def test_a_validation_that_is_no_number_is_undone_too() -> None:
     losses = [2.0, math.nan, *[1.0] * 30]
-    state = fitter(net(), validate=scripted(losses)).run()
-    assert (state.step, state.cuts) == (60, 1)
-    assert [row.validation_loss for row in state.rows] == [2.0, *[1.0] * 19]
+    state = fitter(net(), validate=scripted(losses)).fit()
+    assert (state.step, state.rollback_count) == (60, 1)
+    assert [row.validation_loss for row in state.history] == [2.0, *[1.0] * 19]
 
 
 @pytest.mark.parametrize("at", [4, 5, 59])
@@ -249,63 +251,63 @@ def test_a_gradient_that_is_no_number_never_reaches_the_good_weights(
         backward[0] += 1
         return gradient * math.nan if backward[0] == at + 1 else gradient
 
-    found.unfold.weight.register_hook(spoil)  # type: ignore[no-untyped-call]
+    found.output_layer.weight.register_hook(spoil)  # type: ignore[no-untyped-call]
     changes: dict[str, Any] = {} if validated else {"validate": None}
-    state = fitter(found, **changes).run()
-    assert (state.step, state.cuts) == (60, 1)
+    state = fitter(found, **changes).fit()
+    assert (state.step, state.rollback_count) == (60, 1)
     assert all(value.isfinite().all() for value in weights_of(found).values())
 
 
 def test_after_three_cuts_the_fit_is_given_up_with_a_cure_and_exit_code_5() -> None:
     with pytest.raises(TrainingDiverged, match=r"near step 30: .* 3 times") as caught:
-        fitter(net(), draw=spoilt(drawing(), 31, MOST_CUTS)).run()
+        fitter(net(), draw=spoilt(drawing(), 31, MAX_ROLLBACKS)).fit()
     assert caught.value.exit_code == 5
     assert "training.learning_rate below 0.01" in str(caught.value)
 
 
 def test_one_cut_less_is_survived() -> None:
-    state = fitter(net(), draw=spoilt(drawing(), 31, MOST_CUTS - 1)).run()
-    assert (state.step, state.cuts) == (60, MOST_CUTS - 1)
-    assert state.rate_scale == pytest.approx(RATE_CUT ** (MOST_CUTS - 1))
+    state = fitter(net(), draw=spoilt(drawing(), 31, MAX_ROLLBACKS - 1)).fit()
+    assert (state.step, state.rollback_count) == (60, MAX_ROLLBACKS - 1)
+    assert state.rollback_factor == pytest.approx(ROLLBACK_FACTOR ** (MAX_ROLLBACKS - 1))
 
 
 def test_asked_to_stop_it_ends_at_the_next_look_saves_and_keeps_the_best_weights() -> None:
-    states, found, told = list[FitState](), net(), list[Progress]()
+    states, found, told = list[FitState](), net(), list[TrainingProgress]()
     state = fitter(
         found,
         validate=scripted([1.0, 2.0, 3.0, 4.0]),
         asked_to_stop=lambda: len(told) == 3,
         watch=told.append,
         save=keeping(states),
-    ).run()
+    ).fit()
     # told after steps 3, 6 and 9; asked after 10
     assert (state.step, state.stopped) == (10, True)
     assert_same_fit(state, states[-1])
-    assert same(weights_of(found), state.best)
+    assert same(weights_of(found), state.best_weights)
     assert not same(weights_of(found), state.weights)
 
 
 def test_a_watcher_is_told_of_every_look() -> None:
-    told: list[Progress] = []
+    told: list[TrainingProgress] = []
     recipe = dataclasses.replace(RECIPE, max_steps=300)
-    state = fitter(net(), recipe, watch=told.append).run()
-    expected = sorted({*range(CHECK_EVERY, 301, CHECK_EVERY), *range(15, 301, 15)})
+    state = fitter(net(), recipe, watch=told.append).fit()
+    expected = sorted({*range(LOSS_CHECK_INTERVAL, 301, LOSS_CHECK_INTERVAL), *range(15, 301, 15)})
     assert [progress.step for progress in told] == expected
-    assert {progress.total for progress in told} == {300}
+    assert {progress.total_steps for progress in told} == {300}
     assert all(math.isfinite(progress.train_loss) for progress in told)
-    assert told[-1].rows == tuple(state.rows)
+    assert told[-1].history == tuple(state.history)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 19, 41])
 def test_any_number_of_steps_ends_with_a_validation(steps: int) -> None:
-    state = fitter(net(), dataclasses.replace(RECIPE, max_steps=steps)).run()
-    assert state.step == state.rows[-1].step == steps
+    state = fitter(net(), dataclasses.replace(RECIPE, max_steps=steps)).fit()
+    assert state.step == state.history[-1].step == steps
 
 
 def test_without_a_validation_part_the_rows_say_so() -> None:
-    state = fitter(net(), validate=None).run()
-    assert all(math.isnan(row.validation_loss) for row in state.rows)
-    assert state.best == {}
+    state = fitter(net(), validate=None).fit()
+    assert all(math.isnan(row.validation_loss) for row in state.history)
+    assert state.best_weights == {}
 
 
 def test_dropout_is_on_while_fitting_and_off_while_validating_and_afterwards() -> None:
@@ -320,13 +322,13 @@ def test_dropout_is_on_while_fitting_and_off_while_validating_and_afterwards() -
         modes["validate"].add(found.training)
         return 1.0
 
-    fitter(found, draw=drawn, validate=validate).run()
+    fitter(found, draw=drawn, validate=validate).fit()
     assert modes == {"draw": {True}, "validate": {False}}
     assert not found.training
 
 
 def test_it_fits_in_bfloat16_with_weights_in_float32() -> None:
     found = net()
-    state = fitter(found, dataclasses.replace(RECIPE, precision=torch.bfloat16)).run()
-    assert all(math.isfinite(row.train_loss) for row in state.rows)
+    state = fitter(found, dataclasses.replace(RECIPE, precision=torch.bfloat16)).fit()
+    assert all(math.isfinite(row.train_loss) for row in state.history)
     assert {value.dtype for value in weights_of(found).values()} == {torch.float32}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from rnnforecast.workflow.train import Trained
+from rnnforecast.workflow.train import TrainResult
 from rnnforecast.workflow.train import train as train_run
 
 SETS = (
@@ -48,7 +48,7 @@ class StopAt:
 
 def trained(
     out: str, *sets: str, stop: StopAt | None = None, resume: bool = False, spec: str = "spec.yaml"
-) -> Trained:
+) -> TrainResult:
     """A training of `spec` into `out`, with `SETS` and more."""
     stop = stop or StopAt()
     return train_run(

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.cleaning_plan import lay, read_table
-from rnnforecast.data.panel.changes import Changes
+from rnnforecast.data.cleaning_plan import align_table, read_table
+from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.profiling.cleaning_report import REPAIRS
-from rnnforecast.pipeline.prepare import plan_of
-from rnnforecast.spec.load import parse
+from rnnforecast.data.profiling.cleaning_report import REPAIR_COUNTS
+from rnnforecast.pipeline.prepare import build_cleaning_plan
+from rnnforecast.spec.load import parse_spec
 
 RULES: dict[str, list[str]] = {
     "duplicates": ["clean.duplicates=mean", "clean.frequency=h", "clean.irregular=snap"],
@@ -24,8 +24,8 @@ RULES: dict[str, list[str]] = {
         "clean.frequency=2h",
         "clean.duplicates=last",
     ],
-    "cut": [
-        "clean.maximum_length=20",
+    "truncated": [
+        "clean.max_length=20",
         "clean.frequency=h",
         "clean.irregular=snap",
         "clean.duplicates=last",
@@ -37,7 +37,7 @@ RULES: dict[str, list[str]] = {
         "clean.resample=mean",
         "clean.duplicates=last",
         "clean.ambiguous_hour=earlier",
-        "clean.missing_hour=forward",
+        "clean.nonexistent_hour=forward",
     ],
 }
 
@@ -58,39 +58,39 @@ def messy() -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def cleaned(frame: pd.DataFrame, path: Path, rules: list[str]) -> tuple[Panel, Changes]:
+def cleaned(frame: pd.DataFrame, path: Path, rules: list[str]) -> tuple[Panel, CleaningChanges]:
     frame.to_csv(path, index=False)
-    spec = parse(
+    spec = parse_spec(
         f"data: {{path: {path.name}, time: ds, series: [id], targets: [y, z]}}\n"
         "window: {horizon: 1}\n",
         name="spec.yaml",
         overrides=rules,
     )
-    plan = plan_of(spec)
-    laid = lay(plan, read_table(plan, [str(path)]))
+    plan = build_cleaning_plan(spec)
+    laid = align_table(plan, read_table(plan, [str(path)]))
     return laid.panel, laid.changes
 
 
 def as_frame(panel: Panel) -> pd.DataFrame:
-    frame = pd.DataFrame({"ds": panel.flat_stamps()})
+    frame = pd.DataFrame({"ds": panel.flat_timestamps()})
     frame.insert(0, "id", np.repeat(panel.keys["id"].to_numpy(), panel.lengths))
-    frame[list(panel.targets_names)] = panel.targets
+    frame[list(panel.target_names)] = panel.targets
     return frame
 
 
 def same(one: Panel, two: Panel) -> None:
     pd.testing.assert_frame_equal(one.keys, two.keys)
-    np.testing.assert_array_equal(one.flat_stamps(), two.flat_stamps())
+    np.testing.assert_array_equal(one.flat_timestamps(), two.flat_timestamps())
     np.testing.assert_allclose(one.targets, two.targets, rtol=1e-12)
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
 def test_cleaning_twice_changes_nothing_more(rules: list[str], tmp_path: Path) -> None:
     panel, first = cleaned(messy(), tmp_path / "data.csv", rules)
-    assert sum(getattr(first, name) for name in REPAIRS) > 0
+    assert sum(getattr(first, name) for name in REPAIR_COUNTS) > 0
     again, second = cleaned(as_frame(panel), tmp_path / "again.csv", rules)
     same(panel, again)
-    mended = {name: getattr(second, name) for name in REPAIRS if name != "missing"}
+    mended = {name: getattr(second, name) for name in REPAIR_COUNTS if name != "missing"}
     assert not any(mended.values()), mended
 
 

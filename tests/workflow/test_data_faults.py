@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import yaml
 
-from rnnforecast.data.cleaning_plan import lay, read_table
+from rnnforecast.data.cleaning_plan import align_table, read_table
 from rnnforecast.errors import DataError, SpecError
-from rnnforecast.pipeline.load_spec import source_of
-from rnnforecast.pipeline.prepare import Prepared, plan_of, settle
-from rnnforecast.spec.load import parse
-from rnnforecast.workflow.check import REPAIRS
+from rnnforecast.pipeline.load_spec import source_paths
+from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_aligned
+from rnnforecast.spec.load import parse_spec
+from rnnforecast.workflow.check import REPAIR_COUNTS
 
 FOLDER = Path(__file__).parent.parent / "data_faults"
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(
@@ -29,14 +29,14 @@ REFUSED = [name for name, case in EXPECTED.items() if "refused" in case]
 REPAIRED = [name for name, case in EXPECTED.items() if "refused" not in case]
 
 
-def prepared(name: str) -> Prepared:
-    spec = parse(
+def prepared(name: str) -> PreparedData:
+    spec = parse_spec(
         f"data: {{path: {name}}}\nwindow: {{horizon: 1}}\n",
         name="spec.yaml",
         overrides=EXPECTED[name].get("set", []),
     )
-    plan, source = plan_of(spec), source_of(spec, FOLDER / "spec.yaml")
-    return settle(spec, lay(plan, read_table(plan, source)), plan, source, FOLDER)
+    plan, source = build_cleaning_plan(spec), source_paths(spec, FOLDER / "spec.yaml")
+    return prepare_aligned(spec, align_table(plan, read_table(plan, source)), plan, source, FOLDER)
 
 
 def test_every_file_is_expected_and_there_are_enough_of_them() -> None:
@@ -49,7 +49,7 @@ def test_every_file_is_expected_and_there_are_enough_of_them() -> None:
 def test_it_is_repaired_as_declared_and_all_repairs_are_counted(name: str) -> None:
     case, found = EXPECTED[name], prepared(name)
     panel, changes = found.cleaned.panel, found.cleaned.changes
-    counted = {key: getattr(changes, key) for key in (*REPAIRS, "resampled", "partial")}
+    counted = {key: getattr(changes, key) for key in (*REPAIR_COUNTS, "resampled", "partial")}
     wanted = dict.fromkeys(counted, 0) | case["repaired"]
     assert counted == wanted
     assert changes.skipped == case.get("skipped", {})
@@ -63,7 +63,7 @@ def test_it_is_repaired_as_declared_and_all_repairs_are_counted(name: str) -> No
     if "frequency" in case:
         assert panel.frequency.alias == case["frequency"]
     if "start" in case:
-        first = panel.stamps(np.zeros(panel.size, dtype=np.int64), 1)[0, 0]
+        first = panel.window_timestamps(np.zeros(panel.n_series, dtype=np.int64), 1)[0, 0]
         assert first == np.datetime64(case["start"])
 
 

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from rnnforecast.evaluation.calibration import AS_IT_IS, Widening
+from rnnforecast.evaluation.calibration import IDENTITY_SCALING, IntervalScaling
 from rnnforecast.pipeline import run_folder as artifact
-from rnnforecast.pipeline.load_spec import load_spec, variants
-from rnnforecast.pipeline.members import members_of
+from rnnforecast.pipeline.load_spec import expand_ensemble, load_spec
+from rnnforecast.pipeline.members import resolve_member_specs
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.spec.model import Spec
@@ -34,7 +34,7 @@ TWO = """ensemble:
 
 
 def specs(*overrides: str) -> list[Spec]:
-    return variants(load_spec(Path("spec.yaml"), overrides))
+    return expand_ensemble(load_spec(Path("spec.yaml"), overrides))
 
 
 def test_each_network_has_its_own_seed_and_goes_through_the_values_in_turn(given: Given) -> None:
@@ -63,7 +63,7 @@ def test_what_is_left_open_is_settled_for_each_network_on_its_own(given: Given) 
     vary = "{model.backbone: [gru, dilated], training.loss: [quantile, poisson]}"
     given(more=f"ensemble: {{members: 4, vary: {vary}}}\n")
     prepared = prepare(Path("spec.yaml"))
-    found = members_of(prepared.opened, prepared.spec, prepared.cleaned)
+    found = resolve_member_specs(prepared.inherited_spec, prepared.spec, prepared.cleaned)
     parts = [(one.model.layers, one.model.residual, one.model.normalize) for one in found]
     assert parts == [
         (1, False, "log_mean"),
@@ -90,8 +90,8 @@ def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combina
     given(more=TWO.replace("quantile", loss))
     trained("both", "ensemble.combine=mean")
     run = load_run(Path("both"))
-    assert [member.net.architecture.lookback for member in run.members] == [14, 28]
-    assert run.combination.method == "mean"
+    assert [member.net.config.lookback for member in run.members] == [14, 28]
+    assert run.combiner.method == "mean"
     stored = yaml.safe_load(Path("both/resolved.yaml").read_text())["ensemble"]
     assert stored["members"] == 2
     tables = []
@@ -111,10 +111,10 @@ def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combina
 def _as_learnt(file: str, run: artifact.Run) -> pd.DataFrame:
     """A forecast with intervals as they were before the validation part put them right."""
     table = pd.read_csv(file).set_index(["unique_id", "ds"])
-    assert (run.widening == AS_IT_IS) == (len(run.members) == 1)
-    back = Widening(1 / run.widening.below, 1 / run.widening.above)
+    assert (run.interval_scaling == IDENTITY_SCALING) == (len(run.members) == 1)
+    back = IntervalScaling(1 / run.interval_scaling.below, 1 / run.interval_scaling.above)
     names = [f"q{level}" for level in run.quantiles]
-    table[names] = back.of(table[names].to_numpy(), run.quantiles)
+    table[names] = back.apply(table[names].to_numpy(), run.quantiles)
     return table
 
 
@@ -225,10 +225,10 @@ def test_what_networks_cannot_differ_in_is_told_with_line_and_nearest_key(
 def test_values_of_every_kind_are_taken(given: Given) -> None:
     vary = {
         "training.horizon_weight": ["decreasing", [1, 1, 1, 1, 1, 1, 0.5]],
-        "model.smoothed_seasons": [[7], "auto"],
+        "model.smoothing_seasons": [[7], "auto"],
         "training.clip_norm": [None, 2],
-        "model.options": [{}],
-        "window.segment": [1, "auto", 7],
+        "model.backbone_options": [{}],
+        "window.patch_length": [1, "auto", 7],
     }
     given(more=f"ensemble: {{members: 6, vary: {json.dumps(vary)}}}\n")
     trained("run", "training.max_steps=1")
@@ -241,9 +241,9 @@ def test_a_segment_longer_than_the_lookback_of_one_network_is_refused(
     given: Given, rnnforecast: Run
 ) -> None:
     given(more="ensemble: {members: 2, vary: {window.lookback: [4, 28]}}\n")
-    result = rnnforecast("check", "spec.yaml", "--set", "window.segment=7")
+    result = rnnforecast("check", "spec.yaml", "--set", "window.patch_length=7")
     assert result.exit_code == 3
-    assert "window.segment: expected at most the lookback of 4 steps, found 7" in result.stderr
+    assert "window.patch_length: expected at most the lookback of 4 steps, found 7" in result.stderr
 
 
 def test_a_pair_that_one_network_may_not_have_is_refused_before_data_are_read(

@@ -67,8 +67,8 @@ def follows_the_week(found: pd.DataFrame, *, level: float = 1.0) -> None:
 def test_factors_are_learnt_by_the_place_of_a_day_in_the_week(given: Given) -> None:
     given(weekly(), more=SMOOTH)
     trained("run")
-    net = load_run(Path("run")).architecture
-    assert (net.normalize, net.seasons, net.items) == ("exponential_smoothing", (7,), 2)
+    net = load_run(Path("run")).config
+    assert (net.normalize, net.smoothing_seasons, net.n_items) == ("exponential_smoothing", (7,), 2)
     factors = np.exp(weights("run")["smoothing.factors.0"].numpy())
     # days are counted from 1970-01-01, a Thursday
     mondays_first = np.roll(factors, -4)
@@ -99,7 +99,7 @@ def test_three_days_of_a_new_series_are_enough_to_follow_the_week(
     given: Given, forecast: Run, start: str
 ) -> None:
     given(weekly(), more=SMOOTH)
-    trained("run", "model.first_forecast=none")
+    trained("run", "model.base_forecast=none")
     rows = pd.concat([weekly("a"), weekly("d", start=start, steps=3)])
     found = forecast(rows)
     follows_the_week(found[found["unique_id"] == "d"], level=1000.0)
@@ -122,7 +122,7 @@ def test_less_history_than_the_lookback_gives_nearly_the_same_forecast(
 ) -> None:
     rows = weekly()
     given(rows, more=SMOOTH)
-    trained("run", "window.lookback=56", "model.first_forecast=none")
+    trained("run", "window.lookback=56", "model.base_forecast=none")
     whole = forecast(rows)
     for steps in (45, 44, 30):
         later = rows[rows.groupby("unique_id").cumcount() >= 84 - steps]
@@ -139,10 +139,10 @@ def test_beyond_the_trained_horizon_the_week_goes_on(given: Given, forecast: Run
 
 def test_two_seasons_that_were_named_are_learnt(given: Given, forecast: Run) -> None:
     given(
-        weekly("a"), more="model: {normalize: exponential_smoothing, smoothed_seasons: [7, 14]}\n"
+        weekly("a"), more="model: {normalize: exponential_smoothing, smoothing_seasons: [7, 14]}\n"
     )
     trained("run")
-    assert load_run(Path("run")).architecture.seasons == (7, 14)
+    assert load_run(Path("run")).config.smoothing_seasons == (7, 14)
     follows_the_week(forecast())
 
 
@@ -175,7 +175,7 @@ def test_a_smoothed_network_among_others_is_the_one_it_would_be_alone(
     rows = weekly()
     vary = "{model.normalize: [exponential_smoothing, log_mean], window.lookback: [14, 35]}"
     given(rows, more=f"ensemble: {{members: 4, combine: mean, vary: {vary}}}\n")
-    alike = "model.first_forecast=linear"  # what is left open is settled once for all networks
+    alike = "model.base_forecast=linear"  # what is left open is settled once for all networks
     trained("both", alike)
     alone = ["ensemble.members=1", "ensemble.vary={}", alike]
     parts = [(name, back) for back in (14, 35) for name in ("exponential_smoothing", "log_mean")]

@@ -14,10 +14,10 @@ import torch
 import yaml
 
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.pipeline.finetune import Start
+from rnnforecast.pipeline.finetune import PretrainedRun
 from rnnforecast.pipeline.prepare import prepare
-from rnnforecast.pipeline.progress import Silent
-from rnnforecast.workflow.train_session import Session
+from rnnforecast.pipeline.progress import NullListener
+from rnnforecast.workflow.train_session import TrainingSession
 from tests.workflow.runs import SETS, StopAt, contents, same, trained, weights
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -47,14 +47,16 @@ def small(*sets: str) -> list[str]:
     return [*(each for each in SETS if not each.startswith("model.")), *sets]
 
 
-def session(*sets: str) -> Session:
-    return Session(prepare(Path("spec.yaml"), small(*sets)), Path("new"), Silent(), lambda: False)
+def session(*sets: str) -> TrainingSession:
+    return TrainingSession(
+        prepare(Path("spec.yaml"), small(*sets)), Path("new"), NullListener(), lambda: False
+    )
 
 
-def net_of(found: Session) -> Forecaster:
+def net_of(found: TrainingSession) -> Forecaster:
     """A net as the training has it, with weights of its own."""
     torch.manual_seed(99)
-    return Forecaster(found.architectures[0])
+    return Forecaster(found.configs[0])
 
 
 def test_keys_that_are_not_set_are_as_in_the_run(base: Run) -> None:
@@ -89,8 +91,8 @@ def test_another_loss_has_no_options_of_the_run_s(base: Run) -> None:
 
 
 def test_another_network_has_no_options_of_the_run_s(base: Run, rnnforecast: Run) -> None:
-    base("model.options={forget_bias: 0.5}")
-    assert prepare(Path("spec.yaml")).spec.model.options == {"forget_bias": 0.5}
+    base("model.backbone_options={forget_bias: 0.5}")
+    assert prepare(Path("spec.yaml")).spec.model.backbone_options == {"forget_bias": 0.5}
     assert "other weights: backbone." in refusal(rnnforecast, "model.backbone=gru")
 
 
@@ -108,9 +110,9 @@ def test_a_finished_training_from_a_run_that_is_another_now_is_done_again(base: 
 def test_a_training_begins_with_the_weights_of_the_run(base: Run) -> None:
     base()
     found = session()
-    assert found.start is not None
+    assert found.pretrained is not None
     net = net_of(found)
-    found.start.give(net, 0)
+    found.pretrained.initialize(net, 0)
     assert same(net.state_dict(), weights("base"))
 
 
@@ -133,7 +135,7 @@ def test_a_fine_tuned_run_forecasts_alone(base: Run, rnnforecast: Run) -> None:
 
 def test_frozen_weights_stay_to_the_last_bit_and_others_do_not(base: Run) -> None:
     base(more='training: {start_from: base, freeze: ["backbone.*", "*bias*"], l1: 0.01}\n')
-    trained("new", "training.average_last=0.3")
+    trained("new", "training.swa_fraction=0.3")
     before, after = weights("base"), weights("new")
     names = [name for name, _ in net_of(session()).named_parameters()]
     frozen = {name for name in names if name.startswith("backbone.") or "bias" in name}
@@ -243,7 +245,7 @@ def test_a_relative_place_is_relative_to_the_spec(base: Run) -> None:
     assert same(weights("new"), weights("same"))
 
 
-SMOOTH = "model: {normalize: exponential_smoothing, smoothed_seasons: [7, 2]}\n"
+SMOOTH = "model: {normalize: exponential_smoothing, smoothing_seasons: [7, 2]}\n"
 
 
 def test_what_was_smoothed_of_a_series_goes_with_its_name(
@@ -252,9 +254,9 @@ def test_what_was_smoothed_of_a_series_goes_with_its_name(
     base("training.learning_rate=0.05", parts=SMOOTH)
     given(table(("c", "new", "a"), steps=80), more=FROM)
     found = session()
-    assert found.start is not None
+    assert found.pretrained is not None
     net = net_of(found)
-    found.start.give(net, 0)
+    found.pretrained.initialize(net, 0)
     before, after = weights("base"), dict(net.state_dict())
     for name in ("own_rates.weight", "own_factors.0.weight", "own_factors.1.weight"):
         of_run, of_net = before[f"smoothing.{name}"], after[f"smoothing.{name}"]
@@ -264,4 +266,4 @@ def test_what_was_smoothed_of_a_series_goes_with_its_name(
         assert (of_run[:3] != 0).any(1).all()
     assert torch.equal(before["smoothing.rates"], after["smoothing.rates"])
     trained("new")
-    assert Start(Path("new"), (), ()).run.items == found.items
+    assert PretrainedRun(Path("new"), (), ()).run.smoothed_items == found.smoothed_items

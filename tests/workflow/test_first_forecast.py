@@ -11,11 +11,11 @@ import torch
 
 from rnnforecast.errors import SpecError
 from rnnforecast.pipeline.prepare import prepare
-from rnnforecast.pipeline.progress import Silent
+from rnnforecast.pipeline.progress import NullListener
 from rnnforecast.pipeline.run_folder import load_run
-from rnnforecast.spec.load import load
-from rnnforecast.training.ridge import STRETCHES
-from rnnforecast.workflow.train_session import Session
+from rnnforecast.spec.load import read_spec
+from rnnforecast.training.ridge import FOLD_COUNT
+from rnnforecast.workflow.train_session import TrainingSession
 from tests.workflow.runs import StopAt, trained
 
 FEW = ("training.max_steps=2", "model.hidden_size=4", "forecast.plots=0")
@@ -56,8 +56,8 @@ def alike(count: int = 12, steps: int = 240) -> np.ndarray:
 
 
 def taken(run: str = "run") -> str:
-    stored = load(Path(run) / "resolved.yaml", ()).model.first_forecast
-    assert stored == load_run(Path(run)).architecture.first
+    stored = read_spec(Path(run) / "resolved.yaml", ()).model.base_forecast
+    assert stored == load_run(Path(run)).config.base_forecast
     return stored
 
 
@@ -72,9 +72,9 @@ def test_theta_is_taken_of_series_with_nothing_in_common(here: Path) -> None:
     heard = StopAt()
     trained("run", *FEW, "window.season=1", stop=heard)
     assert taken() == "theta"
-    said = [line for line in heard.said if "model.first_forecast" in line]
+    said = [line for line in heard.said if "model.base_forecast" in line]
     why = "ahead of a map of all series on the validation windows"
-    assert said == [f"auto  model.first_forecast: theta  ({why})"]
+    assert said == [f"auto  model.base_forecast: theta  ({why})"]
 
 
 def test_a_map_is_taken_of_series_of_one_law(here: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_map_is_taken_of_series_of_one_law(here: Path) -> None:
 def test_what_is_asked_for_is_taken(here: Path) -> None:
     given(here, alike(), season=1)
     for kind in ("theta", "none"):
-        trained(kind, *FEW, f"model.first_forecast={kind}")
+        trained(kind, *FEW, f"model.base_forecast={kind}")
         assert taken(kind) == kind
 
 
@@ -108,8 +108,8 @@ def test_the_held_out_horizon_has_no_say(here: Path) -> None:
         run = f"run{change:g}"
         trained(run, *FEW, "training.final_fit=false", "model.normalize=standard")
         net = load_run(Path(run)).members[0].net
-        assert net.first is not None
-        found.append((taken(run), net.first.map.weight.detach().clone()))
+        assert net.base_forecast is not None
+        found.append((taken(run), net.base_forecast.linear.weight.detach().clone()))
     assert found[0][0] == found[1][0]
     assert torch.equal(found[0][1], found[1][1])
 
@@ -118,7 +118,7 @@ def test_one_choice_holds_for_all_networks_that_leave_it_open(here: Path) -> Non
     given(here, walks(), season=1)
     vary = "ensemble.vary={model.normalize: [log_mean, exponential_smoothing, standard]}"
     trained("run", *FEW, "ensemble.members=3", vary)
-    kinds = [member.net.architecture.first for member in load_run(Path("run")).members]
+    kinds = [member.net.config.base_forecast for member in load_run(Path("run")).members]
     assert kinds == ["theta", "linear", "theta"]
 
 
@@ -141,16 +141,16 @@ def test_a_run_that_is_gone_on_from_keeps_its_map(here: Path) -> None:
     trained("first", *FEW)
     frozen = "training.freeze=['*map*']"
     trained("second", *FEW, "training.start_from=first", frozen)
-    maps = [load_run(Path(run)).members[0].net.first for run in ("first", "second")]
+    maps = [load_run(Path(run)).members[0].net.base_forecast for run in ("first", "second")]
     assert maps[0] is not None
     assert maps[1] is not None
-    assert torch.equal(maps[0].map.weight, maps[1].map.weight)
+    assert torch.equal(maps[0].linear.weight, maps[1].linear.weight)
 
 
 @pytest.mark.parametrize(
     ("sets", "key"),
     [
-        (("clean.transform=difference", "model.first_forecast=theta"), "model.first_forecast"),
+        (("clean.transform=difference", "model.base_forecast=theta"), "model.base_forecast"),
         (("model.normalize=log_mean", "training.window_weight=spread"), "training.window_weight"),
         (
             ("model.decoder=forking", "model.normalize=standard", "training.window_weight=spread"),
@@ -185,15 +185,17 @@ def test_windows_spaced_evenly_end_before_what_is_held_out(here: Path) -> None:
     values = alike(6, 120)
     values[0, :70] = np.nan  # a shorter one, which is drawn less
     given(here, values, season=1)
-    session = Session(prepare(Path("spec.yaml"), FEW), Path("run"), Silent(), lambda: False)
-    emphasis = session._emphasis(0, session.split.train_end)
+    session = TrainingSession(
+        prepare(Path("spec.yaml"), FEW), Path("run"), NullListener(), lambda: False
+    )
+    emphasis = session._sampling_plan(0, session.split.train_end)
     for most in (60, 100_000):
-        found = [(batch, stretch) for batch, stretch in emphasis.evenly(most)]
+        found = [(batch, stretch) for batch, stretch in emphasis.evenly_spaced_batches(most)]
         stretches = np.concatenate([stretch for _, stretch in found])
-        count = sum(len(batch.future) for batch, _ in found)
-        assert abs(count - 60) <= 6 if most == 60 else count == int(emphasis._whole().sum())
-        assert set(stretches.tolist()) == set(range(STRETCHES))
+        count = sum(len(batch.targets) for batch, _ in found)
+        assert abs(count - 60) <= 6 if most == 60 else count == int(emphasis._window_counts().sum())
+        assert set(stretches.tolist()) == set(range(FOLD_COUNT))
         # every future lies before the end: none is cut
         assert all(bool((batch.weight > 0).all()) for batch, _ in found)
-    first, limit = emphasis.origins.first, emphasis.origins.limit
-    assert (emphasis._whole() == np.maximum(limit - 6 - first + 1, 0)).all()
+    first, limit = emphasis.origins.first, emphasis.origins.target_end
+    assert (emphasis._window_counts() == np.maximum(limit - 6 - first + 1, 0)).all()

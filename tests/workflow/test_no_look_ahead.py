@@ -16,14 +16,20 @@ import pandas as pd
 import pytest
 import torch
 
-from rnnforecast.data.cleaning_plan import Cleaned, finish, lay, read_table, treat
+from rnnforecast.data.cleaning_plan import (
+    CleanedData,
+    align_table,
+    build_inputs,
+    read_table,
+    transform_targets,
+)
 from rnnforecast.pipeline import rnn_imputation as imputing
-from rnnforecast.pipeline.forecasting import windows_of
-from rnnforecast.pipeline.members import architecture_of
-from rnnforecast.pipeline.prepare import Prepared, plan_of, settle
-from rnnforecast.pipeline.rnn_imputation import estimate_of
-from rnnforecast.spec.load import parse
-from rnnforecast.spec.types import Missing, Transform
+from rnnforecast.pipeline.forecasting import build_window_dataset
+from rnnforecast.pipeline.members import build_forecaster_config
+from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_aligned
+from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
+from rnnforecast.spec.load import parse_spec
+from rnnforecast.spec.types import ImputationMethod, TransformMethod
 
 STEPS, HORIZON, CHANGED = 90, 4, 66
 """Steps of a series, and the one from which on the second file differs."""
@@ -37,16 +43,16 @@ model: {{hidden_size: 4}}
 """
 
 RULES: dict[str, list[str]] = {
-    **{f"missing {method}": [f"clean.missing={method}"] for method in get_args(Missing)},
-    **{f"transform {name}": [f"clean.transform={name}"] for name in get_args(Transform)},
+    **{f"missing {method}": [f"clean.missing={method}"] for method in get_args(ImputationMethod)},
+    **{f"transform {name}": [f"clean.transform={name}"] for name in get_args(TransformMethod)},
     **{
         f"outliers {name} {action}": [f"clean.outliers={name}", f"clean.outlier_action={action}"]
         for name in ("hampel", "iqr", "seasonal")
         for action in ("missing", "clip")
     },
-    "a longest gap": ["clean.missing=linear", "clean.longest_gap=1"],
+    "a longest gap": ["clean.missing=linear", "clean.max_gap=1"],
     "joint channels": ["model.channels=joint"],
-    "gap and forest": ["clean.missing=random_forest", "clean.longest_gap=2"],
+    "gap and forest": ["clean.missing=random_forest", "clean.max_gap=2"],
 }
 
 
@@ -81,35 +87,37 @@ def mixed(seed: int) -> pd.DataFrame:
     return pd.concat([first[~later], second[later]]).sort_index()
 
 
-def prepared(folder: Path, overrides: list[str]) -> Prepared:
+def prepared(folder: Path, overrides: list[str]) -> PreparedData:
     rows(0).to_csv(folder / "first.csv", index=False)
-    spec = parse(SPEC.replace("FILE", "first.csv"), name="spec.yaml", overrides=overrides)
-    plan = plan_of(spec)
-    laid = lay(plan, read_table(plan, [str(folder / "first.csv")]))
-    return settle(spec, laid, plan, (), Path())
+    spec = parse_spec(SPEC.replace("FILE", "first.csv"), name="spec.yaml", overrides=overrides)
+    plan = build_cleaning_plan(spec)
+    laid = align_table(plan, read_table(plan, [str(folder / "first.csv")]))
+    return prepare_aligned(spec, laid, plan, (), Path())
 
 
-def cleaned_again(found: Prepared, path: Path) -> Cleaned:
-    laid = lay(found.plan, read_table(found.plan, [str(path)]))
-    return finish(
+def cleaned_again(found: PreparedData, path: Path) -> CleanedData:
+    laid = align_table(found.plan, read_table(found.plan, [str(path)]))
+    return build_inputs(
         found.plan,
         laid,
-        treat(found.plan, laid.panel),
+        transform_targets(found.plan, laid.panel),
         horizon=HORIZON,
-        rnn_imputer=estimate_of(found.plan),
+        rnn_imputer=load_rnn_imputer(found.plan),
     )
 
 
 def histories(
-    found: Prepared, cleaned: Cleaned, origin: np.datetime64
+    found: PreparedData, cleaned: CleanedData, origin: np.datetime64
 ) -> dict[str, torch.Tensor | None]:
     """All that is read at the step of that stamp, of every item."""
     panel = cleaned.panel
-    architecture = architecture_of(found.spec, found.cleaned)
-    windows = windows_of(cleaned, [architecture], torch.device("cpu"))
-    item = np.arange(panel.size * windows.channels)
-    stamps = panel.stamps(np.zeros(panel.size, dtype=np.int64), int(panel.lengths.max()))
-    step = (stamps < origin).sum(axis=1)[item // windows.channels]
+    architecture = build_forecaster_config(found.spec, found.cleaned)
+    windows = build_window_dataset(cleaned, [architecture], torch.device("cpu"))
+    item = np.arange(panel.n_series * windows.items_per_series)
+    stamps = panel.window_timestamps(
+        np.zeros(panel.n_series, dtype=np.int64), int(panel.lengths.max())
+    )
+    step = (stamps < origin).sum(axis=1)[item // windows.items_per_series]
     batch = windows.gather(*(torch.from_numpy(part) for part in (item, step, step)))
     return {field.name: getattr(batch.history, field.name) for field in fields(batch.history)}
 
@@ -153,7 +161,7 @@ def irregular(seed: int) -> pd.DataFrame:
         ["clean.irregular=interpolate", "clean.frequency=h"],
         ["clean.irregular=interpolate", "clean.frequency=h", "clean.missing=knn"],
         ["clean.irregular=interpolate", "clean.frequency=h", "clean.missing=rnn"],
-        ["clean.irregular=interpolate", "clean.frequency=h", "clean.longest_gap=1"],
+        ["clean.irregular=interpolate", "clean.frequency=h", "clean.max_gap=1"],
         ["clean.irregular=keep", "clean.frequency=h"],
         [
             "clean.irregular=snap",
@@ -173,7 +181,7 @@ def test_drawn_and_joined_rows_do_not_carry_the_future_back(
     # a line from before the change to behind it: steps in between are drawn from both
     first = first[(first["ds"] < cut - pd.Timedelta(minutes=150)) | (first["ds"] >= cut)]
     second = pd.concat([first[first["ds"] < cut], other[other["ds"] >= cut]])
-    spec = parse(
+    spec = parse_spec(
         "data: {path: first.csv, time: ds, series: [], targets: [y]}\n"
         "features: {past: [price]}\nmodel: {hidden_size: 4}\n"
         "window: {horizon: 4, lookback: 24, season: 24}\n",
@@ -182,12 +190,12 @@ def test_drawn_and_joined_rows_do_not_carry_the_future_back(
     )
     for name, frame in (("first", first), ("second", second)):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
-    plan = plan_of(spec)
-    laid = lay(plan, read_table(plan, [str(tmp_path / "first.csv")]))
-    found = settle(spec, laid, plan, (), Path())
+    plan = build_cleaning_plan(spec)
+    laid = align_table(plan, read_table(plan, [str(tmp_path / "first.csv")]))
+    found = prepare_aligned(spec, laid, plan, (), Path())
     again = cleaned_again(found, tmp_path / "second.csv")
     for hours in (0, 3, 9):
         origin = (cut - pd.Timedelta(hours=hours)).to_datetime64()
         if "keep" in overrides[0]:
-            assert found.cleaned.panel.times is not None
+            assert found.cleaned.panel.irregular_timestamps is not None
         same(histories(found, found.cleaned, origin), histories(found, again, origin))

@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 
 from rnnforecast.errors import SpecError
 from rnnforecast.pipeline.prepare import prepare
-from rnnforecast.pipeline.progress import Silent
-from rnnforecast.training.distributed import ALONE, Team, joined
-from rnnforecast.workflow.train_session import Session
+from rnnforecast.pipeline.progress import NullListener
+from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext, distributed_context
+from rnnforecast.workflow.train_session import TrainingSession
 
 Given = Callable[..., None]
 
@@ -61,8 +61,8 @@ def test_a_launcher_with_one_process_changes_nothing(
     train(out="plain")
     for name, value in (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0")):
         monkeypatch.setenv(name, value)
-    with joined() as team:
-        assert team is ALONE
+    with distributed_context() as team:
+        assert team is SINGLE_PROCESS
     assert train(out="launched").exit_code == 0
     files = [Path(out, "model.safetensors").read_bytes() for out in ("plain", "launched")]
     assert files[0] == files[1]
@@ -70,7 +70,7 @@ def test_a_launcher_with_one_process_changes_nothing(
 
 def test_every_window_of_a_batch_goes_to_one_process() -> None:
     column = torch.arange(7)
-    parts = [Team(rank, 3).part((column,))[0] for rank in range(3)]
+    parts = [DistributedContext(rank, 3).shard((column,))[0] for rank in range(3)]
     assert [part.tolist() for part in parts] == [[0, 3, 6], [1, 4], [2, 5]]
 
 
@@ -78,26 +78,28 @@ def test_fewer_windows_than_processes_are_refused(given: Given) -> None:
     given()
     prepared = prepare(Path("spec.yaml"), ("training.batch_size=1",))
     with pytest.raises(SpecError, match="1 windows cannot be shared by 2 processes"):
-        Session(prepared, Path("run"), Silent(), lambda: False, Team(1, 2, 1))
+        TrainingSession(
+            prepared, Path("run"), NullListener(), lambda: False, DistributedContext(1, 2, 1)
+        )
 
 
 def test_more_processes_than_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert Team(1, 2, 1).device(torch.device("cpu")).type == "cpu"
+    assert DistributedContext(1, 2, 1).device_for(torch.device("cpu")).type == "cpu"
     with pytest.raises(ValueError, match="there is no cuda device for process 2"):
-        Team(1, 2, 1).device(torch.device("cuda"))
+        DistributedContext(1, 2, 1).device_for(torch.device("cuda"))
 
 
 def test_alone_everything_is_as_it_was() -> None:
     weight = torch.nn.Parameter(torch.ones(2))
     weight.grad = torch.tensor([6.0, 9.0])
-    mean = ALONE.average([weight], torch.tensor(12.0), torch.tensor(3.0))
+    mean = SINGLE_PROCESS.average([weight], torch.tensor(12.0), torch.tensor(3.0))
     assert float(mean) == 4
     assert weight.grad.tolist() == [2, 3]
     weight.grad = torch.zeros(2)
-    assert float(ALONE.average([weight], torch.tensor(0.0), torch.tensor(0.0))) == 0
+    assert float(SINGLE_PROCESS.average([weight], torch.tensor(0.0), torch.tensor(0.0))) == 0
     assert weight.grad.tolist() == [0, 0]
     device = torch.device("cpu")
-    assert ALONE.any(True, device)
-    assert not ALONE.any(False, device)
-    assert ALONE.agreed(0.1, device) == 0.1
+    assert SINGLE_PROCESS.any_process(True, device)
+    assert not SINGLE_PROCESS.any_process(False, device)
+    assert SINGLE_PROCESS.broadcast(0.1, device) == 0.1

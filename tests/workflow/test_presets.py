@@ -10,9 +10,9 @@ import pytest
 
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.presets import BEST_MEMBERS
-from rnnforecast.pipeline.progress import Recorder, Silent
+from rnnforecast.pipeline.progress import NullListener, RecordingListener
 from rnnforecast.pipeline.run_folder import load_run
-from rnnforecast.spec.load import load
+from rnnforecast.spec.load import read_spec
 from rnnforecast.workflow.train import train
 
 SMALL = ("training.max_steps=2", "model.hidden_size=4", "forecast.plots=0")
@@ -59,12 +59,12 @@ def test_what_the_spec_sets_itself_is_not_varied(spec: Path) -> None:
 
 
 def test_no_network_begins_that_would_not_be_done_in_time(spec: Path, tmp_path: Path) -> None:
-    recorder = Recorder(Silent())
+    recorder = RecordingListener(NullListener())
     sets = (*SMALL, "ensemble.members=4", "training.time_budget=0.0001")
     train(spec, tmp_path / "run", overrides=sets, listener=recorder)
     assert len(load_run(tmp_path / "run").members) == 1
-    assert "time budget: 1 of 4 networks" in recorder.lines()
-    stored = load(tmp_path / "run" / "resolved.yaml", ())
+    assert "time budget: 1 of 4 networks" in recorder.to_jsonl()
+    stored = read_spec(tmp_path / "run" / "resolved.yaml", ())
     assert stored.ensemble.members == 4  # what was asked for
 
 
@@ -101,7 +101,7 @@ def test_without_a_season_short_series_are_read_less_far_back(
 ) -> None:
     frame = pd.DataFrame({"ds": np.arange(steps), "y": 50.0 + np.arange(steps)})
     frame.to_csv(spec.with_name("data.csv"), index=False)
-    sets = ["window.season=1", f"window.segment={segment}"]
+    sets = ["window.season=1", f"window.patch_length={segment}"]
     assert prepare(spec, sets).spec.window.lookback == lookback
     vary = prepare(spec, [*sets, "training.preset=best"]).spec.ensemble.vary
     assert isinstance(vary, dict)

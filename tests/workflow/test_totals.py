@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.errors import UsageError
-from rnnforecast.workflow.predict_totals import Asked, beside
+from rnnforecast.workflow.predict_totals import ExtraTablesRequest, sibling_path
 from tests.workflow.runs import trained
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -207,7 +207,7 @@ def test_an_ensemble_has_totals_of_its_one_forecast(given: Given, forecast: Run)
 @pytest.mark.parametrize("steps", [0, -1, 8])
 def test_a_total_of_more_steps_than_are_forecast_is_refused(steps: int) -> None:
     with pytest.raises(UsageError, match=f"a total of {steps} steps: 7 steps are forecast"):
-        Asked((steps,)).settled(cast("Any", None), 7, allow_files=True)
+        ExtraTablesRequest((steps,)).resolve(cast("Any", None), 7, allow_files=True)
 
 
 def test_totals_of_the_spec_that_do_not_fit_a_forecast_are_left_out(
@@ -227,8 +227,8 @@ def test_totals_of_the_spec_that_do_not_fit_a_forecast_are_left_out(
 
 
 def test_files_lie_beside_the_forecast_and_are_named_after_it() -> None:
-    assert beside(Path("x/f.csv"), "totals") == Path("x/f-totals.csv")
-    assert beside(Path("f.parquet"), "paths") == Path("f-paths.parquet")
+    assert sibling_path(Path("x/f.csv"), "totals") == Path("x/f-totals.csv")
+    assert sibling_path(Path("f.parquet"), "paths") == Path("f-paths.parquet")
 
 
 def test_a_forecast_may_have_a_name_with_braces(given: Given, rnnforecast: Run) -> None:

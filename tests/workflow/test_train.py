@@ -18,7 +18,7 @@ import yaml
 
 from rnnforecast.errors import UsageError
 from rnnforecast.workflow import train_session as fitting
-from rnnforecast.workflow.train import Trained
+from rnnforecast.workflow.train import TrainResult
 from rnnforecast.workflow.train import train as train_run
 from tests.workflow import runs
 from tests.workflow.runs import StopAt
@@ -37,7 +37,7 @@ SETS = [
 
 def run(
     folder: str, *, stop: StopAt | None = None, resume: bool = False, more: str = ""
-) -> Trained:
+) -> TrainResult:
     stop = stop or StopAt()
     return train_run(
         Path("spec.yaml"),

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from rnnforecast.pipeline.prepare import prepare
-from rnnforecast.pipeline.progress import Silent
-from rnnforecast.workflow.train_sampling import Emphasis
-from rnnforecast.workflow.train_session import Session
+from rnnforecast.pipeline.progress import NullListener
+from rnnforecast.workflow.train_sampling import SamplingPlan
+from rnnforecast.workflow.train_session import TrainingSession
 from tests.workflow.runs import StopAt, trained, weights
 from tests.workflow.test_train import contents, run
 
@@ -26,7 +26,7 @@ OPTIONS = """training:
   schedule: plateau
   l1: 0.001
   accumulate: 2
-  average_last: 0.5
+  swa_fraction: 0.5
   patience: 20
   horizon_weight: decreasing
   series_weight: level
@@ -35,13 +35,15 @@ OPTIONS = """training:
 """
 
 
-def session(*overrides: str) -> Session:
-    return Session(prepare(Path("spec.yaml"), overrides), Path("run"), Silent(), lambda: False)
+def session(*overrides: str) -> TrainingSession:
+    return TrainingSession(
+        prepare(Path("spec.yaml"), overrides), Path("run"), NullListener(), lambda: False
+    )
 
 
-def emphasis(*overrides: str) -> Emphasis:
+def emphasis(*overrides: str) -> SamplingPlan:
     found = session(*overrides)
-    return found._emphasis(0, found.split.train_end)
+    return found._sampling_plan(0, found.split.train_end)
 
 
 @pytest.mark.parametrize(("phase", "step"), [("fit", 50), ("last fit", 15)])
@@ -62,7 +64,7 @@ def test_a_training_with_every_option_goes_on_where_it_stopped_to_the_last_byte(
         "l1=0.01",
         "schedule=step",
         "accumulate=2",
-        "average_last=0.5",
+        "swa_fraction=0.5",
         "horizon_weight=decreasing",
         "horizon_weight=[1, 0, 0, 0, 0, 0, 6]",
         "series_weight=level",
@@ -101,10 +103,10 @@ def test_large_series_count_and_are_drawn_by_their_size(
     data["y"] = data["unique_id"].map({"a": 1.0, "b": -4.0, "c": 0.0})
     given(data)
     found = emphasis("training.series_weight=level", "training.sample_series=scale")
-    assert found.weighing.items is not None
-    np.testing.assert_allclose(found.weighing.items[:, 0], [0.4, 1.6, 0])
-    sampler = found.sampler(batch_size=256, seed=1)
-    item = torch.cat([sampler.draw(step)[0] for step in range(200)]).numpy()
+    assert found.loss_weights.item_weights is not None
+    np.testing.assert_allclose(found.loss_weights.item_weights[:, 0], [0.4, 1.6, 0])
+    sampler = found.make_sampler(batch_size=256, seed=1)
+    item = torch.cat([sampler.sample(step)[0] for step in range(200)]).numpy()
     share = np.bincount(item, minlength=3) / len(item)
     expected = np.sqrt([0.4, 1.6, 0.01])
     np.testing.assert_allclose(share, expected / expected.sum(), atol=0.01)
@@ -116,8 +118,8 @@ def test_origins_are_drawn_as_the_spec_says(
 ) -> None:
     given(table(("a",), steps=400))
     found = emphasis(f"training.sample_origins={kind}")
-    origins, drawn = found.origins, found.sampler(batch_size=256, seed=1)
-    origin = torch.cat([drawn.draw(step)[1] for step in range(64)]).numpy()
+    origins, drawn = found.origins, found.make_sampler(batch_size=256, seed=1)
+    origin = torch.cat([drawn.sample(step)[1] for step in range(64)]).numpy()
     age = (origins.last[0] - origin) / (origins.last[0] - origins.first[0])
     assert age.mean() == pytest.approx(mean, abs=0.01)
 
@@ -129,7 +131,9 @@ def test_targets_of_one_item_are_measured_each_by_its_own_mean(
     data["y"] = data["unique_id"].map({"a": 1.0, "b": 3.0})
     data["z"] = data["unique_id"].map({"a": 500.0, "b": 500.0})
     given(data, more="model: {channels: joint}")
-    found = emphasis("training.series_weight=level", "data.targets=[y, z]").weighing.items
+    found = emphasis(
+        "training.series_weight=level", "data.targets=[y, z]"
+    ).loss_weights.item_weights
     assert found is not None
     np.testing.assert_allclose(found, [[0.5, 1], [1.5, 1]])
 

@@ -9,15 +9,15 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from rnnforecast.cli.console import Voice
-from rnnforecast.cli.error_handling import told
-from rnnforecast.cli.garbage import imported
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.garbage import resume_gc
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
 
 if TYPE_CHECKING:
-    from rnnforecast.workflow.check import Checked
+    from rnnforecast.workflow.check import CheckResult
 
-ROWS = 20
+MAX_SERIES_ROWS = 20
 """Series in the table; those with most to repair come first."""
 
 
@@ -50,25 +50,25 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Read spec and data, train nothing, report what is there and what cleaning would change."""
-    voice = Voice(quiet=quiet, verbose=verbose)
-    with told(voice):
+    voice = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(voice):
         from rnnforecast.errors import DataError, Problem
         from rnnforecast.workflow.check import check as look
 
-        imported()
+        resume_gc()
 
         folder = None if no_report else report or Path("checks") / spec.stem
         found = look(spec, overrides=set_ or [], impute_report=impute_report, report_folder=folder)
         if json:
             voice.out.file.write(found.to_json() + "\n")
         elif not quiet:
-            _print(voice, found)
-        if found.report.faults:
+            _print_result(voice, found)
+        if found.report.problems:
             if folder is not None:
-                voice.say("no report with pictures: the data cannot be used as they are")
-            raise DataError(*found.report.faults)
+                voice.info("no report with pictures: the data cannot be used as they are")
+            raise DataError(*found.report.problems)
         if folder is not None:
-            voice.say(f"report with pictures: {folder / 'data_report.html'}")
+            voice.info(f"report with pictures: {folder / 'data_report.html'}")
         if strict and found.repairs:
             raise DataError(
                 Problem(
@@ -79,13 +79,13 @@ def check(
             )
 
 
-def _print_fillings(console: Voice, result: Checked) -> None:
+def _print_imputation_scores(console: ConsoleListener, result: CheckResult) -> None:
     console.out.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("clean.missing")
     for name in ("hidden one by one", "hidden in runs", "uses what comes after"):
         table.add_column(name, justify="right")
-    for one in result.fillings:
+    for one in result.imputation_scores:
         table.add_row(
             one.method,
             f"{one.single:.3f}",
@@ -99,16 +99,18 @@ def _print_fillings(console: Voice, result: Checked) -> None:
     )
 
 
-def _print(console: Voice, result: Checked) -> None:
-    for sentence in result.report.sentences():
+def _print_result(console: ConsoleListener, result: CheckResult) -> None:
+    for sentence in result.report.summary_lines():
         console.out.print(sentence, markup=False)
-    if result.short:
-        console.out.print(f"{result.short:,} series too short to be scored: used in the last fit only")
+    if result.n_too_short:
+        console.out.print(
+            f"{result.n_too_short:,} series too short to be scored: used in the last fit only"
+        )
     for choice in result.choices:
         console.out.print(f"auto  {choice}", markup=False)
-    from rnnforecast.pipeline.data_report import worst
+    from rnnforecast.pipeline.data_report import repair_table
 
-    header, rows = worst(result.report, ROWS)
+    header, rows = repair_table(result.report, MAX_SERIES_ROWS)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in header:
         table.add_column(name, no_wrap=True, justify="left" if name == "series" else "right")
@@ -116,8 +118,8 @@ def _print(console: Voice, result: Checked) -> None:
         table.add_row(*(Text(cell) for cell in row))
     console.out.print()
     console.out.print(table)
-    more = len(result.report.series) - len(rows)
+    more = len(result.report.per_series) - len(rows)
     if more:
         console.out.print(f"… and {more:,} more series; all of them with --json")
-    if result.fillings:
-        _print_fillings(console, result)
+    if result.imputation_scores:
+        _print_imputation_scores(console, result)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import Voice
-from rnnforecast.cli.error_handling import stoppable, told
-from rnnforecast.cli.garbage import imported
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors, stop_on_signal
+from rnnforecast.cli.garbage import resume_gc
 from rnnforecast.cli.options import Quiet, Verbose
 
 
@@ -21,23 +21,23 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Train and forecast bundled real data: weekly carbon dioxide at Mauna Loa."""
-    voice = Voice(quiet=quiet, verbose=verbose)
-    with told(voice):
-        from rnnforecast.batch.lock import only_writer
-        from rnnforecast.workflow.demo import SPEC, sample_data
+    voice = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(voice):
+        from rnnforecast.batch.lock import run_folder_lock
+        from rnnforecast.workflow.demo import SPEC_FILE, sample_data_folder
         from rnnforecast.workflow.predict import predict
         from rnnforecast.workflow.train import train
 
-        imported()
+        resume_gc()
 
-        spec = sample_data() / SPEC
+        spec = sample_data_folder() / SPEC_FILE
         run, forecast = out / "run", out / "forecast"
-        voice.say(f"rnnforecast train {spec} -o {run}")
-        with only_writer(run), stoppable(voice) as asked_to_stop:
+        voice.info(f"rnnforecast train {spec} -o {run}")
+        with run_folder_lock(run), stop_on_signal(voice) as asked_to_stop:
             trained = train(spec, run, listener=voice, should_stop=asked_to_stop)
-        voice.scores(trained.ours, trained.seasonal_naive, trained.baseline)
-        voice.say(f"rnnforecast predict {run} -o {forecast}")
+        voice.print_scores(trained.ours, trained.seasonal_naive, trained.baseline)
+        voice.info(f"rnnforecast predict {run} -o {forecast}")
         done = predict(run, str(forecast), listener=voice)
-        voice.say(f"forecast, {done.first} to {done.last}: {forecast / 'forecast.csv'}")
+        voice.info(f"forecast, {done.first} to {done.last}: {forecast / 'forecast.csv'}")
         for picture in sorted((forecast / "plots").glob("*.png")):
-            voice.say(f"plot: {picture}")
+            voice.info(f"plot: {picture}")

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import Voice
-from rnnforecast.cli.error_handling import told
-from rnnforecast.cli.garbage import imported
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.garbage import resume_gc
 from rnnforecast.cli.options import Json, Quiet
 
 
@@ -33,21 +33,21 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write the network to run without torch, checked against it, with a page on its inputs."""
-    voice = Voice(quiet=quiet)
-    with told(voice):
+    voice = ConsoleListener(quiet=quiet)
+    with handle_errors(voice):
         from rnnforecast.errors import Problem, UsageError
         from rnnforecast.workflow.export import export as write
 
-        imported()
+        resume_gc()
 
         if not onnx:
             raise UsageError(Problem("", "the form is not given", "add --onnx"))
         target = out or str(Path("exports") / run.resolve().name)
         done = write(run, target, member=member, listener=voice)
         if json:
-            voice.json(asdict(done))
+            voice.print_json(asdict(done))
         source = "of the data" if done.real else "made up"
-        voice.say(
+        voice.info(
             f"{', '.join(done.files)} written to {done.out}; on {done.windows} windows {source} "
             f"within {done.difference:.1e} of the network"
         )

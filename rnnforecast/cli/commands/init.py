@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import Voice
-from rnnforecast.cli.error_handling import told
-from rnnforecast.cli.garbage import imported
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.garbage import resume_gc
 from rnnforecast.cli.options import Overrides, Quiet, Verbose
 
 
@@ -26,12 +26,12 @@ def init(
     verbose: Verbose = False,
 ) -> None:
     """Look into a file and write a commented spec that trains as it stands."""
-    voice = Voice(quiet=quiet, verbose=verbose)
-    with told(voice):
+    voice = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(voice):
         from rnnforecast.workflow.init import init as draft
 
-        imported()
+        resume_gc()
 
         for line in draft(data, out, overrides=set_ or [], overwrite=force).findings:
-            voice.say(line)
-        voice.say(f"spec written to {out}; next: rnnforecast check {out}")
+            voice.info(line)
+        voice.info(f"spec written to {out}; next: rnnforecast check {out}")

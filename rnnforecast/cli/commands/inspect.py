@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import Voice
-from rnnforecast.cli.error_handling import told
-from rnnforecast.cli.garbage import imported
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.garbage import resume_gc
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
 
@@ -60,18 +60,18 @@ def inspect(
     verbose: Verbose = False,
 ) -> None:
     """Look inside a network: its units and gates, its memory, and what the forecast hangs on."""
-    voice = Voice(quiet=quiet, verbose=verbose)
-    with told(voice):
+    voice = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(voice):
         from rnnforecast.workflow.inspect import inspect as look
-        from rnnforecast.workflow.inspect_window import Asked
+        from rnnforecast.workflow.inspect_window import InspectRequest
 
-        imported()
+        resume_gc()
 
         target_folder = out or Path("inspections") / run.resolve().name
-        asked = Asked(series=series, target=target, origin=origin, member=member)
+        asked = InspectRequest(series=series, target=target, origin=origin, member=member)
         looked = look(run, target_folder, request=asked, data=data, listener=voice)
         if json:
-            voice.json(asdict(looked))
+            voice.print_json(asdict(looked))
         for finding in looked.findings.values():
-            voice.say(f"{finding}.")
-        voice.say(f"{looked.series}, known up to {looked.origin}: {looked.out}/inspect.html")
+            voice.info(f"{finding}.")
+        voice.info(f"{looked.series}, known up to {looked.origin}: {looked.out}/inspect.html")

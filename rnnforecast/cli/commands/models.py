@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from rnnforecast.cli.console import Voice
-from rnnforecast.cli.error_handling import told
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors
 from rnnforecast.cli.options import Json
 
 
 def models(json: Json = False) -> None:
     """List the networks that model.backbone can name, one line each."""
-    voice = Voice()
-    with told(voice):
+    voice = ConsoleListener()
+    with handle_errors(voice):
         from rnnforecast.models import registry
 
-        found = {name: registry.summary(name) for name in registry.names()}
+        found = {name: registry.backbone_summary(name) for name in registry.backbone_names()}
         if json:
-            voice.json(found)
+            voice.print_json(found)
             return
         width = max(len(name) for name in found)
         for name, summary in found.items():

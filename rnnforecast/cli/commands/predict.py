@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import Voice
-from rnnforecast.cli.error_handling import told
-from rnnforecast.cli.garbage import imported
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.garbage import resume_gc
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
 
@@ -58,13 +58,13 @@ def predict(
     verbose: Verbose = False,
 ) -> None:
     """Forecast every series from its end, with the run's own cleaning; write a table and plots."""
-    voice = Voice(quiet=quiet, verbose=verbose)
-    with told(voice):
+    voice = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(voice):
         from rnnforecast.errors import Problem, UsageError
         from rnnforecast.workflow.predict import predict as forecast
-        from rnnforecast.workflow.predict_totals import Asked
+        from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
-        imported()
+        resume_gc()
 
         target = out or f"forecasts/{run.resolve().name}/"
         if json and target == "-":
@@ -75,17 +75,17 @@ def predict(
                     "give -o a file",
                 )
             )
-        asked = Asked(None if total is None else tuple(total), paths)
+        asked = ExtraTablesRequest(None if total is None else tuple(total), paths)
         done = forecast(
             run, target, data=data, horizon=horizon, plots=plots, extra_tables=asked, listener=voice
         )
         if json:
-            voice.json(asdict(done))
+            voice.print_json(asdict(done))
         for label, why in list(done.skipped.items())[:5]:
-            voice.warn(f"left out: {label}: {why}")
+            voice.warning(f"left out: {label}: {why}")
         steps = f"{done.series:,} series × {done.horizon} steps, {done.first} to {done.last}"
         where = "" if target == "-" else f", written to {done.out}"
-        voice.say(
+        voice.info(
             f"{steps}{where}"
             + (f", with {done.plots} plot{'s' * (done.plots > 1)}" if done.plots else "")
         )

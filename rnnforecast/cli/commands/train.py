@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import Voice
-from rnnforecast.cli.error_handling import stoppable, told
-from rnnforecast.cli.garbage import imported
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors, stop_on_signal
+from rnnforecast.cli.garbage import resume_gc
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
 
 
@@ -38,22 +38,22 @@ def train(
 
     Ctrl-C or SIGTERM keeps the best weights so far; go on later with --resume.
     """
-    voice = Voice(quiet=quiet, verbose=verbose)
-    with told(voice):
+    voice = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(voice):
         from rnnforecast.pipeline.load_spec import load_spec
 
         load_spec(spec, set_ or [])  # a wrong spec is told before anything heavy is loaded
-        from rnnforecast.batch.lock import only_writer
-        from rnnforecast.training.distributed import joined
+        from rnnforecast.batch.lock import run_folder_lock
+        from rnnforecast.training.distributed import distributed_context
         from rnnforecast.workflow.train import train as run
 
-        imported()
+        resume_gc()
 
         folder = out or Path("runs") / spec.stem
-        with joined() as team:
-            voice.quiet |= not team.leads
-            alone = only_writer(folder) if team.leads else nullcontext()
-            with alone, stoppable(voice) as asked_to_stop:
+        with distributed_context() as team:
+            voice.quiet |= not team.is_main
+            alone = run_folder_lock(folder) if team.is_main else nullcontext()
+            with alone, stop_on_signal(voice) as asked_to_stop:
                 trained = run(
                     spec,
                     folder,
@@ -63,13 +63,15 @@ def train(
                     should_stop=asked_to_stop,
                     distributed=team,
                 )
-        if not team.leads:
+        if not team.is_main:
             return
         voice.close()
         if json:
-            voice.json({**asdict(trained), "folder": str(trained.folder)})
+            voice.print_json({**asdict(trained), "folder": str(trained.folder)})
         else:
-            voice.scores(trained.ours, trained.seasonal_naive, trained.baseline)
+            voice.print_scores(trained.ours, trained.seasonal_naive, trained.baseline)
         if trained.interrupted:
-            voice.warn(f"stopped early: the best weights so far are in {folder}; --resume goes on")
-        voice.say(f"run written to {folder}; next: rnnforecast predict {folder}")
+            voice.warning(
+                f"stopped early: the best weights so far are in {folder}; --resume goes on"
+            )
+        voice.info(f"run written to {folder}; next: rnnforecast predict {folder}")

@@ -11,88 +11,92 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.cleaning import imputation_sklearn as impute_learned
-from rnnforecast.data.cleaning.imputation import Filled, Method, fill_columns
-from rnnforecast.data.cleaning.imputation_sklearn import Learned
+from rnnforecast.data.cleaning.imputation import FilledValues, FillMethod, fill_missing_columns
+from rnnforecast.data.cleaning.imputation_sklearn import FittedImputer
 from rnnforecast.data.cleaning.transforms import Transform
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.types import Bools, Floats, Ints
 
-Value = TypeVar("Value")
+ValueT = TypeVar("ValueT")
 
-FITTED = impute_learned.METHODS
+FITTED_METHODS = impute_learned.SKLEARN_METHODS
 """Methods that are fitted to the training part and stored."""
 
-Estimate = Callable[[Floats, Bools, Ints], tuple[Floats, Floats, Ints]]
+RnnImputerFunction = Callable[[Floats, Bools, Ints], tuple[Floats, Floats, Ints]]
 """`(values [N, C], observed [N, C], offsets [S + 1])` to inputs, causal and known_from, all
 `[N, C]`, see `impute.Filled`: the recurrent imputer, which lives with the networks."""
 
 
 @dataclass(frozen=True)
-class FillPlan:
+class ImputationPlan:
     """How gaps are filled, settled once `methods` and `values` have an entry a target."""
 
     methods: Any = "mask"
     """One for all targets or a mapping by name; settled a tuple."""
-    values: Any = 0.0
+    fill_values: Any = 0.0
     """What `constant` and `special` put in, likewise; settled on the scale of the transform."""
-    longest_gap: int | None = None
+    max_gap: int | None = None
     season: int = 1
     seed: int = 1
-    learned: Mapping[str, Learned] = field(default_factory=dict)
-    weights: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    fitted_imputers: Mapping[str, FittedImputer] = field(default_factory=dict)
+    rnn_weights: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Of the recurrent imputer."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is too large for them is in `arrays`."""
         return {
             "methods": list(self.methods),
-            "values": list(self.values) if isinstance(self.values, tuple) else self.values,
-            "longest_gap": self.longest_gap,
+            "fill_values": list(self.fill_values)
+            if isinstance(self.fill_values, tuple)
+            else self.fill_values,
+            "max_gap": self.max_gap,
             "season": self.season,
             "seed": self.seed,
         }
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The samples of the fitted methods and the weights of the recurrent one."""
-        parts = {method: learned.arrays() for method, learned in self.learned.items()}
-        parts["rnn"] = dict(self.weights)
+        parts = {method: learned.arrays() for method, learned in self.fitted_imputers.items()}
+        parts["rnn"] = dict(self.rnn_weights)
         return {f"{part}.{name}": a for part, held in parts.items() for name, a in held.items()}
 
     @classmethod
     def from_json(
         cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
-    ) -> FillPlan:
+    ) -> ImputationPlan:
         """The plan that `to_json` and `arrays` wrote."""
         parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
         for name, array in arrays.items():
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = array
         weights = parts.pop("rnn", {})
-        settled = {name: tuple(stored[name]) for name in ("methods", "values")}
-        learned = {method: Learned.from_arrays(method, held) for method, held in parts.items()}
-        return cls(**{**stored, **settled}, learned=learned, weights=weights)
+        settled = {name: tuple(stored[name]) for name in ("methods", "fill_values")}
+        learned = {
+            method: FittedImputer.from_arrays(method, held) for method, held in parts.items()
+        }
+        return cls(**{**stored, **settled}, fitted_imputers=learned, rnn_weights=weights)
 
-    def for_targets(self, names: Sequence[str]) -> FillPlan:
+    def for_targets(self, names: Sequence[str]) -> ImputationPlan:
         """With one method and one value a target. SpecError for a name that is no target."""
         methods = per_target(self.methods, names, "clean.missing", "mask")
-        values = per_target(self.values, names, "clean.fill_value", 0.0)
+        values = per_target(self.fill_values, names, "clean.fill_value", 0.0)
         return replace(
             self,
             methods=tuple("constant" if method == "zero" else method for method in methods),
-            values=tuple(
+            fill_values=tuple(
                 0.0 if method == "zero" else float(value)
                 for method, value in zip(methods, values, strict=True)
             ),
         )
 
-    def on_scale(self, transform: Transform, names: Sequence[str]) -> FillPlan:
+    def to_transformed_scale(self, transform: Transform, names: Sequence[str]) -> ImputationPlan:
         """With the fill values on the scale of a transform. SpecError where one has no place there.
 
         A plan is put on its scale once, when it is learnt.
         """
-        values = transform.apply(np.array([self.values], dtype=np.float64))[0]
+        values = transform.apply(np.array([self.fill_values], dtype=np.float64))[0]
         problems = [
             Problem(
                 "clean.missing",
@@ -101,25 +105,27 @@ class FillPlan:
                 "set another clean.fill_value, or another transform such as log1p",
             )
             for name, method, given, value in zip(
-                names, self.methods, self.values, values, strict=True
+                names, self.methods, self.fill_values, values, strict=True
             )
-            if method in ("constant", "special") and np.isnan(value)
+            if method in ("constant", "masked_constant") and np.isnan(value)
         ]
         if problems:
             raise SpecError(*problems)
-        return replace(self, values=tuple(np.nan_to_num(values).tolist()))
+        return replace(self, fill_values=tuple(np.nan_to_num(values).tolist()))
 
-    def columns(self, method: str) -> list[int]:
+    def columns_of_method(self, method: str) -> list[int]:
         """The targets that ask for the method."""
         return [c for c, name in enumerate(self.methods) if name == method]
 
-    def learn(self, values: Floats, observed_mask: Bools, panel: Panel, train_mask: Bools) -> FillPlan:
+    def fit(
+        self, values: Floats, observed_mask: Bools, panel: Panel, train_mask: Bools
+    ) -> ImputationPlan:
         """The plan with the fitted methods fitted to the rows `told [N]`."""
-        if not set(FITTED) & set(self.methods):
+        if not set(FITTED_METHODS) & set(self.methods):
             return self
-        cycles = _cycles(panel)
-        learned: dict[str, Learned] = {
-            method: impute_learned.learn(
+        cycles = _calendar_cycles(panel)
+        learned: dict[str, FittedImputer] = {
+            method: impute_learned.fit_sklearn_imputer(
                 values[:, columns],
                 observed_mask[:, columns],
                 panel.offsets,
@@ -129,66 +135,76 @@ class FillPlan:
                 calendar=cycles,
                 seed=self.seed,
             )
-            for method in FITTED
-            if (columns := self.columns(method))
+            for method in FITTED_METHODS
+            if (columns := self.columns_of_method(method))
         }
-        return replace(self, learned=learned)
+        return replace(self, fitted_imputers=learned)
 
     def apply(
-        self, values: Floats, observed_mask: Bools, panel: Panel, rnn_imputer: Estimate | None
-    ) -> Filled:
+        self,
+        values: Floats,
+        observed_mask: Bools,
+        panel: Panel,
+        rnn_imputer: RnnImputerFunction | None,
+    ) -> FilledValues:
         """`values [N, C]` without gaps."""
-        simple: list[Method] = ["mask" if m in (*FITTED, "rnn") else m for m in self.methods]
-        filled = fill_columns(
+        simple: list[FillMethod] = [
+            "mask" if m in (*FITTED_METHODS, "rnn") else m for m in self.methods
+        ]
+        filled = fill_missing_columns(
             values,
             observed_mask,
             panel.offsets,
             simple,
-            timestamps=_times(panel) if "time" in self.methods else None,
+            timestamps=_timestamps_as_floats(panel) if "time" in self.methods else None,
             season=self.season,
-            fill_values=self.values,
-            max_gap=self.longest_gap,
-            known_from=panel.settled,
+            fill_values=self.fill_values,
+            max_gap=self.max_gap,
+            known_from=panel.available_after,
         )
-        sure, may_fill = observed_mask, ~observed_mask & filled.present
-        if panel.settled is not None:
+        sure, may_fill = observed_mask, ~observed_mask & filled.input_mask
+        if panel.available_after is not None:
             # what is drawn between two observations is not known yet, nor that nothing will be
-            known = panel.settled <= np.arange(len(observed_mask))[:, None]
+            known = panel.available_after <= np.arange(len(observed_mask))[:, None]
             sure, may_fill = observed_mask & known, may_fill & known
-        if self.longest_gap is not None:
-            may_fill &= filled.elapsed <= self.longest_gap
-        for method, learned in self.learned.items():
-            columns = self.columns(method)
-            inputs = impute_learned.apply(
+        if self.max_gap is not None:
+            may_fill &= filled.elapsed <= self.max_gap
+        for method, learned in self.fitted_imputers.items():
+            columns = self.columns_of_method(method)
+            inputs = impute_learned.apply_sklearn_imputer(
                 learned,
                 values[:, columns],
                 sure[:, columns],
                 panel.offsets,
-                calendar=_cycles(panel),
+                calendar=_calendar_cycles(panel),
             )
-            filled = self._put_in(filled, columns, may_fill, inputs, inputs, None)
-        if columns := self.columns("rnn"):
+            filled = self._insert_estimates(filled, columns, may_fill, inputs, inputs, None)
+        if columns := self.columns_of_method("rnn"):
             assert rnn_imputer is not None
             found = rnn_imputer(values[:, columns], sure[:, columns], panel.offsets)
-            filled = self._put_in(filled, columns, may_fill, *found)
+            filled = self._insert_estimates(filled, columns, may_fill, *found)
         return filled
 
-    def _put_in(
+    def _insert_estimates(
         self,
-        filled: Filled,
+        filled: FilledValues,
         columns: list[int],
         fillable_mask: Bools,
         inputs: Floats,
         causal_inputs: Floats,
         known_from: Ints | None,
-    ) -> Filled:
+    ) -> FilledValues:
         """The estimates `[N, len(columns)]` in place of the stand-ins of `mask`, in the cells that
         `may_fill [N, C]` names."""
         gap = fillable_mask[:, columns]
-        parts = {name: getattr(filled, name).copy() for name in ("inputs", "visible", "causal")}
+        parts = {
+            name: getattr(filled, name).copy() for name in ("inputs", "value_mask", "causal_inputs")
+        }
         parts["inputs"][:, columns] = np.where(gap, inputs, parts["inputs"][:, columns])
-        parts["causal"][:, columns] = np.where(gap, causal_inputs, parts["causal"][:, columns])
-        parts["visible"][:, columns] |= gap
+        parts["causal_inputs"][:, columns] = np.where(
+            gap, causal_inputs, parts["causal_inputs"][:, columns]
+        )
+        parts["value_mask"][:, columns] |= gap
         known = filled.known_from
         if known is not None or known_from is not None:
             own = np.broadcast_to(np.arange(len(gap))[:, None], fillable_mask.shape)
@@ -198,21 +214,21 @@ class FillPlan:
         return replace(filled, **parts, known_from=known)
 
 
-def _times(panel: Panel) -> Floats:
-    return panel.flat_stamps().astype(np.int64).astype(np.float64)
+def _timestamps_as_floats(panel: Panel) -> Floats:
+    return panel.flat_timestamps().astype(np.int64).astype(np.float64)
 
 
-def _cycles(panel: Panel) -> Floats:
+def _calendar_cycles(panel: Panel) -> Floats:
     """`[N, D]` sine and cosine of the calendar's cycles."""
     if panel.frequency.kind == "integer":
         return np.zeros((len(panel.targets), 0))
-    names = calendar.names(panel.frequency, "auto")
-    return np.asarray(calendar.build(panel.flat_stamps(), names), dtype=np.float64)
+    names = calendar.select_cycles(panel.frequency, "auto")
+    return np.asarray(calendar.cycle_features(panel.flat_timestamps(), names), dtype=np.float64)
 
 
 def per_target(
-    value: Mapping[str, Value] | Value, names: Sequence[str], key: str, default: Value
-) -> tuple[Value, ...]:
+    value: Mapping[str, ValueT] | ValueT, names: Sequence[str], key: str, default: ValueT
+) -> tuple[ValueT, ...]:
     """One value a target; a group names some of them. SpecError for a name that is no target."""
     if not isinstance(value, Mapping):
         return (value,) * len(names)

@@ -24,39 +24,39 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.cleaning.imputation import fill
-from rnnforecast.data.cleaning.observations import Span, so_far
+from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.data.cleaning.observations import RowWindowIndexer, expanding_statistic
 from rnnforecast.types import Bools, Floats, Ints
 
-Method = Literal["knn", "random_forest", "svr"]
-METHODS: tuple[Method, ...] = get_args(Method)
+SklearnMethod = Literal["knn", "random_forest", "svr"]
+SKLEARN_METHODS: tuple[SklearnMethod, ...] = get_args(SklearnMethod)
 
-SAMPLE = 2000
+MAX_SAMPLE_ROWS = 2000
 """The most rows that are kept."""
-NEIGHBOURS = 10
-DONORS = 10 * NEIGHBOURS
+N_NEIGHBORS = 10
+MIN_DONORS = 10 * N_NEIGHBORS
 """Neighbours are looked for among the rows of which the most is known, but in no fewer than this:
 a row of which little is known is near to all."""
-TREES = 30
-LEAF = 5
-ROUNDS = 2
-LEAST_WINDOW = 6
+N_ESTIMATORS = 30
+MIN_SAMPLES_LEAF = 5
+MAX_ITER = 2
+MIN_LEVEL_WINDOW = 6
 """Steps that the level is a mean of where the season is shorter."""
-LIMIT = 100.0
+CLIP_LIMIT = 100.0
 """Scaled values are cut to this size, so that one wild value does not decide all distances."""
-HAIR = 1e-4
+JITTER = 1e-4
 """Donors are moved apart by about this share of the usual distance. Many are equally near to a row
 of which little is known; rounding would choose among them, and that hangs on which rows are
 estimated together."""
-BLOCK = 4096
+BATCH_ROWS = 4096
 """Rows that are estimated at once."""
 
 
 @dataclass(frozen=True)
-class Learned:
+class FittedImputer:
     """An imputer, as the rows it is fitted to."""
 
-    method: Method
+    method: SklearnMethod
     sample: Floats
     """`[n, 1 + lags + D]` the value, earlier values (NaN if missing), the calendar."""
     season: int
@@ -68,71 +68,76 @@ class Learned:
         return {"sample": self.sample, "numbers": numbers}
 
     @classmethod
-    def from_arrays(cls, method: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Learned:
+    def from_arrays(cls, method: str, arrays: Mapping[str, npt.NDArray[Any]]) -> FittedImputer:
         """What `arrays` gave. ValueError for a method there is none of."""
-        for known in METHODS:
+        for known in SKLEARN_METHODS:
             if known == method:
                 season, seed = (int(number) for number in arrays["numbers"])
                 return cls(known, np.asarray(arrays["sample"]), season, seed)
         raise ValueError(f"there is no imputer '{method}'")
 
 
-def learn(
+def fit_sklearn_imputer(
     values: Floats,
     observed_mask: Bools,
     offsets: Ints,
     train_mask: Bools,
-    method: Method,
+    method: SklearnMethod,
     *,
     season: int,
     calendar: Floats,
     seed: int,
-) -> Learned:
+) -> FittedImputer:
     """An imputer of the values `[N, C]` (all targets alike), from the rows `told [N]` alone.
 
     `calendar [N, D]` are numbers of about 1 that tell where in its cycles a row lies.
     """
-    matrix = _Matrix(values, observed_mask & train_mask[:, None], offsets, season, calendar)
-    rows, columns = np.nonzero(matrix.observed & (matrix.unit > 0))
+    matrix = _LagMatrix(values, observed_mask & train_mask[:, None], offsets, season, calendar)
+    rows, columns = np.nonzero(matrix.observed_mask & (matrix.scale > 0))
     # one of each stretch; at equal distances all might be of one phase of the season
-    edges = np.linspace(0, len(rows), min(len(rows), SAMPLE) + 1).astype(np.int64)
+    edges = np.linspace(0, len(rows), min(len(rows), MAX_SAMPLE_ROWS) + 1).astype(np.int64)
     generator = np.random.default_rng(seed)
     kept = generator.integers(edges[:-1], edges[1:])
-    sample = matrix.at(rows[kept], columns[kept])
-    sample[:, 0] = matrix.scaled(values[rows[kept], columns[kept]], rows[kept], columns[kept])
+    sample = matrix.rows_at(rows[kept], columns[kept])
+    sample[:, 0] = matrix.standardize(values[rows[kept], columns[kept]], rows[kept], columns[kept])
     if method == "knn":
-        sample = _fullest(sample)
-        sample[:, 1:] += HAIR * generator.normal(size=sample[:, 1:].shape)
-    return Learned(method, sample, season, seed)
+        sample = _most_complete_rows(sample)
+        sample[:, 1:] += JITTER * generator.normal(size=sample[:, 1:].shape)
+    return FittedImputer(method, sample, season, seed)
 
 
-def apply(
-    fitted_imputer: Learned, values: Floats, observed_mask: Bools, offsets: Ints, *, calendar: Floats
+def apply_sklearn_imputer(
+    fitted_imputer: FittedImputer,
+    values: Floats,
+    observed_mask: Bools,
+    offsets: Ints,
+    *,
+    calendar: Floats,
 ) -> Floats:
     """`[N, C]` the values, and estimates where they are missing behind a series' first one; 0
     before it. `calendar [N, D]` as in `learn`."""
-    result = fill(values, observed_mask, offsets, "ffill").inputs
-    matrix = _Matrix(values, observed_mask, offsets, fitted_imputer.season, calendar)
+    result = fill_missing(values, observed_mask, offsets, "ffill").inputs
+    matrix = _LagMatrix(values, observed_mask, offsets, fitted_imputer.season, calendar)
     # a series that has not varied yet goes on as it is
-    rows, columns = np.nonzero(~observed_mask & (matrix.unit > 0))
+    rows, columns = np.nonzero(~observed_mask & (matrix.scale > 0))
     if not len(rows) or not len(fitted_imputer.sample):
         return result
-    estimate = fitted(fitted_imputer)
-    for begin in range(0, len(rows), BLOCK):
-        row, column = rows[begin : begin + BLOCK], columns[begin : begin + BLOCK]
-        found = estimate(matrix.at(row, column))
-        result[row, column] = matrix.level[row, column] + found * matrix.unit[row, column]
+    estimate = refit_estimator(fitted_imputer)
+    for begin in range(0, len(rows), BATCH_ROWS):
+        row, column = rows[begin : begin + BATCH_ROWS], columns[begin : begin + BATCH_ROWS]
+        found = estimate(matrix.rows_at(row, column))
+        result[row, column] = matrix.level[row, column] + found * matrix.scale[row, column]
     return result
 
 
-def _fullest(sample: Floats) -> Floats:
+def _most_complete_rows(sample: Floats) -> Floats:
     """The rows of which the most is known."""
     gaps = np.isnan(sample).sum(axis=1)
-    kept = np.flatnonzero(gaps <= np.sort(gaps)[:DONORS].max(initial=0))
+    kept = np.flatnonzero(gaps <= np.sort(gaps)[:MIN_DONORS].max(initial=0))
     return sample[kept]
 
 
-def fitted(fitted_imputer: Learned) -> Callable[[Floats], Floats]:
+def refit_estimator(fitted_imputer: FittedImputer) -> Callable[[Floats], Floats]:
     """From rows `[n, F]` without their value to the value `[n]`, one row not minding the others.
 
     Raises:
@@ -142,10 +147,10 @@ def fitted(fitted_imputer: Learned) -> Callable[[Floats], Floats]:
     some = np.flatnonzero(np.isfinite(fitted_imputer.sample).any(axis=0))
     sample, columns = fitted_imputer.sample[:, some], fitted_imputer.sample.shape[1]
     if fitted_imputer.method == "knn":
-        imputer = _nearest(sample)
+        imputer = _fit_knn(sample)
     else:
-        own = int(np.sum(some <= len(lags_of(fitted_imputer.season))))
-        imputer = _chained(sample, own, fitted_imputer.method, fitted_imputer.seed)
+        own = int(np.sum(some <= len(imputer_lags(fitted_imputer.season))))
+        imputer = _fit_iterative(sample, own, fitted_imputer.method, fitted_imputer.seed)
 
     def estimate(rows: Floats) -> Floats:
         if rows.shape[1] != columns:
@@ -157,14 +162,14 @@ def fitted(fitted_imputer: Learned) -> Callable[[Floats], Floats]:
     return estimate
 
 
-def _nearest(sample: Floats) -> Any:
+def _fit_knn(sample: Floats) -> Any:
     """The mean of the nearest rows."""
     from sklearn.impute import KNNImputer
 
-    return KNNImputer(n_neighbors=NEIGHBOURS).fit(sample)
+    return KNNImputer(n_neighbors=N_NEIGHBORS).fit(sample)
 
 
-def _chained(sample: Floats, n_value_columns: int, method: Method, seed: int) -> Any:
+def _fit_iterative(sample: Floats, n_value_columns: int, method: SklearnMethod, seed: int) -> Any:
     """Each of the `own` first columns from all others, again and again; the rest is the calendar,
     of which nothing is ever missing."""
     from sklearn.ensemble import RandomForestRegressor
@@ -179,10 +184,10 @@ def _chained(sample: Floats, n_value_columns: int, method: Method, seed: int) ->
         model = make_pipeline(StandardScaler(), SVR())
     else:
         model = RandomForestRegressor(
-            TREES, min_samples_leaf=LEAF, max_features=0.5, random_state=seed
+            N_ESTIMATORS, min_samples_leaf=MIN_SAMPLES_LEAF, max_features=0.5, random_state=seed
         )
     imputer = IterativeImputer(
-        model, max_iter=ROUNDS, tol=0.0, skip_complete=True, random_state=seed
+        model, max_iter=MAX_ITER, tol=0.0, skip_complete=True, random_state=seed
     )
     # columns without a gap get no model: here is a row with a gap in all that are to have one
     asking = sample[:1].copy()
@@ -192,57 +197,59 @@ def _chained(sample: Floats, n_value_columns: int, method: Method, seed: int) ->
         return imputer.fit(np.vstack([sample, asking]))
 
 
-def lags_of(season: int) -> tuple[int, ...]:
+def imputer_lags(season: int) -> tuple[int, ...]:
     """How many steps before a cell the values lie that it is estimated from."""
     more = (season, season + 1, 2 * season) if season > 1 else ()
     return tuple(dict.fromkeys((1, 2, 3, *more)))
 
 
-class _Matrix:
+class _LagMatrix:
     """Rows of the matrix, made where they are asked for."""
 
     def __init__(
         self, values: Floats, observed_mask: Bools, offsets: Ints, season: int, calendar: Floats
     ) -> None:
-        self.values, self.observed, self.calendar = values, observed_mask, calendar
-        self.lags = lags_of(season)
-        self.start = np.repeat(offsets[:-1], np.diff(offsets))
+        self.values, self.observed_mask, self.calendar = values, observed_mask, calendar
+        self.lags = imputer_lags(season)
+        self.series_start = np.repeat(offsets[:-1], np.diff(offsets))
         rows = np.arange(len(values), dtype=np.int64)
         above = np.maximum(rows - 1, 0)
-        inside = (rows > self.start)[:, None]
+        inside = (rows > self.series_start)[:, None]
         # [N, C] what is known just before each row
-        forward = fill(values, observed_mask, offsets, "ffill")
-        begun = forward.visible[above] & inside
-        self.level = _trailing(values, observed_mask, self.start, max(season, LEAST_WINDOW))
+        forward = fill_missing(values, observed_mask, offsets, "ffill")
+        begun = forward.value_mask[above] & inside
+        self.level = _trailing_mean(
+            values, observed_mask, self.series_start, max(season, MIN_LEVEL_WINDOW)
+        )
         # after a gap as long as the window: the last value
         self.level = np.where(np.isnan(self.level), forward.inputs[above], self.level)
         known = observed_mask & begun
         away = np.abs(np.where(known, values, 0.0) - np.where(known, self.level, 0.0))
-        usual = so_far(away, known, offsets, "mean")[above]
-        self.unit = np.where(inside & np.isfinite(usual), usual, 0.0)
+        usual = expanding_statistic(away, known, offsets, "mean")[above]
+        self.scale = np.where(inside & np.isfinite(usual), usual, 0.0)
 
-    def scaled(self, values: Floats, rows: Ints, columns: Ints) -> Floats:
+    def standardize(self, values: Floats, rows: Ints, columns: Ints) -> Floats:
         """`[n]` values as distances from the level of these cells."""
-        unit = self.unit[rows, columns]
+        unit = self.scale[rows, columns]
         away = (values - self.level[rows, columns]) / np.where(unit > 0, unit, 1.0)
-        return np.clip(away, -LIMIT, LIMIT)
+        return np.clip(away, -CLIP_LIMIT, CLIP_LIMIT)
 
-    def at(self, rows: Ints, columns: Ints) -> Floats:
+    def rows_at(self, rows: Ints, columns: Ints) -> Floats:
         """`[n, F]` what is known before these cells, in the first column NaN for their value."""
         parts = [np.full(len(rows), np.nan)]
         for lag in self.lags:
-            place = np.maximum(rows - lag, self.start[rows])
-            there = (rows - lag >= place) & self.observed[place, columns]
+            place = np.maximum(rows - lag, self.series_start[rows])
+            there = (rows - lag >= place) & self.observed_mask[place, columns]
             earlier = np.where(there, self.values[place, columns], np.nan)
-            parts.append(self.scaled(earlier, rows, columns))
+            parts.append(self.standardize(earlier, rows, columns))
         return np.column_stack([*parts, self.calendar[rows]])
 
 
-def _trailing(values: Floats, observed_mask: Bools, series_start: Ints, window: int) -> Floats:
+def _trailing_mean(values: Floats, observed_mask: Bools, series_start: Ints, window: int) -> Floats:
     """`[N, C]` the mean of what is observed in the `window` rows before each; NaN if nothing is."""
     if values.size == 0:
         return np.empty(values.shape)
     rows = np.arange(len(values), dtype=np.int64)
     known = pd.DataFrame(np.where(observed_mask, values, np.nan))
-    span = Span(np.maximum(series_start, rows - window), rows)
+    span = RowWindowIndexer(np.maximum(series_start, rows - window), rows)
     return known.rolling(span, min_periods=1).mean().to_numpy()

@@ -14,45 +14,51 @@ from rnnforecast.types import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
-class Ground:
+class ObservationIndex:
     """The values and where observations lie around each cell."""
 
     values: Floats  # [N, C] 0 where not observed
-    observed: Bools  # [N, C]
+    observed_mask: Bools  # [N, C]
     offsets: Ints  # [S + 1]
-    start: Ints  # [N] the first row of each row's series
-    end: Ints  # [N] the first row behind it
-    begun: Bools  # [N, C] observed here or before
-    last: Ints  # [N, C] the latest observed row, the row itself where there is none
+    series_start: Ints  # [N] the first row of each row's series
+    series_end: Ints  # [N] the first row behind it
+    has_observation: Bools  # [N, C] observed here or before
+    last_observed: Ints  # [N, C] the latest observed row, the row itself where there is none
 
     @classmethod
-    def of(cls, values: Floats, observed_mask: Bools, offsets: Ints) -> Ground:
+    def build(cls, values: Floats, observed_mask: Bools, offsets: Ints) -> ObservationIndex:
         lengths = np.diff(offsets)
         start, end = np.repeat(offsets[:-1], lengths), np.repeat(offsets[1:], lengths)
-        begun, last = latest(observed_mask, start)
-        return cls(np.where(observed_mask, values, 0.0), observed_mask, offsets, start, end, begun, last)
+        begun, last = latest_marked(observed_mask, start)
+        return cls(
+            np.where(observed_mask, values, 0.0), observed_mask, offsets, start, end, begun, last
+        )
 
-    def forward(self) -> Floats:
+    def forward_fill(self) -> Floats:
         """[N, C] the latest observed value, 0 before the first."""
-        return np.where(self.begun, np.take_along_axis(self.values, self.last, axis=0), 0.0)
+        return np.where(
+            self.has_observation, np.take_along_axis(self.values, self.last_observed, axis=0), 0.0
+        )
 
     def elapsed(self) -> npt.NDArray[np.float32]:
-        rows = np.arange(len(self.start))[:, None]
-        since = np.where(self.begun, rows - self.last, rows - self.start[:, None] + 1)
+        rows = np.arange(len(self.series_start))[:, None]
+        since = np.where(
+            self.has_observation, rows - self.last_observed, rows - self.series_start[:, None] + 1
+        )
         return since.astype(np.float32)
 
-    def following(self) -> tuple[Ints, Bools]:
+    def next_observed(self) -> tuple[Ints, Bools]:
         """The next observed row of the series, the row itself where none follows, and whether the
         cell lies in a gap between two observations; `[N, C]`."""
-        count = len(self.start)
+        count = len(self.series_start)
         rows = np.arange(count, dtype=np.int64)[:, None]
-        after = np.where(self.observed, rows, np.int64(count))
+        after = np.where(self.observed_mask, rows, np.int64(count))
         after = np.minimum.accumulate(after[::-1], axis=0)[::-1]
-        inside = self.begun & ~self.observed & (after < self.end[:, None])
+        inside = self.has_observation & ~self.observed_mask & (after < self.series_end[:, None])
         return np.where(inside, after, rows), inside
 
 
-def latest(mask: Bools, start: Ints) -> tuple[Bools, Ints]:
+def latest_marked(mask: Bools, start: Ints) -> tuple[Bools, Ints]:
     """Whether a row or one before it in its series is marked, and the latest such row (the row
     itself where there is none); `[N, C]`."""
     rows = np.arange(len(mask), dtype=np.int64)[:, None]
@@ -62,7 +68,7 @@ def latest(mask: Bools, start: Ints) -> tuple[Bools, Ints]:
     return begun, np.where(begun, last, rows)
 
 
-class Span(BaseIndexer):
+class RowWindowIndexer(BaseIndexer):
     """For pandas: the window of each row runs from the row `start [N]` to before the row
     `stop [N]`."""
 
@@ -81,7 +87,7 @@ class Span(BaseIndexer):
         return self.start, self.stop
 
 
-def so_far(
+def expanding_statistic(
     values: Floats, observed_mask: Bools, offsets: Ints, method: Literal["mean", "median"]
 ) -> Floats:
     """The mean or median of the observed values up to each row, `[N, C]`, NaN before the first.
@@ -93,6 +99,6 @@ def so_far(
         return values.copy()
     known = pd.DataFrame(np.where(observed_mask, values, np.nan))
     start = np.repeat(offsets[:-1], np.diff(offsets))
-    span = Span(start, np.arange(1, len(known) + 1, dtype=np.int64))
+    span = RowWindowIndexer(start, np.arange(1, len(known) + 1, dtype=np.int64))
     window = known.rolling(span, min_periods=1)
     return (window.mean() if method == "mean" else window.median()).to_numpy()

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnforecast.data.cleaning.imputation import fill
+from rnnforecast.data.cleaning.imputation import fill_missing
 from rnnforecast.types import Bools, Floats, Ints
 
-PERIODS = 3
+MIN_PERIODS = 3
 """Fewer full periods than this tell nothing (the rule of the M4 competition)."""
 MAX_SERIES = 500
 MAX_POINTS = 3000
@@ -29,16 +29,16 @@ MAX_CELLS = MAX_SERIES * MAX_POINTS
 """What is looked at: the last points of series picked evenly, so that the cost has a bound."""
 MAX_LAG = 366
 """The longest season searched for where the calendar proposes none."""
-SURROUNDINGS = 8
+NEIGHBOR_FREQUENCIES = 8
 """Frequencies to each side of a line that it is compared with."""
-FAINT = 0.05
+MIN_STRENGTH = 0.05
 """A season that explains no more than this share of the variance is not worth following."""
-FULL_SCORE = 5.0
+MAX_SCORE = 5.0
 """No series counts more than this, so that a few very regular ones do not decide for all."""
 
 
 @dataclass(frozen=True)
-class Season:
+class Seasonality:
     """What was found."""
 
     length: int
@@ -46,11 +46,13 @@ class Season:
     strength: float
     """Share of the variance around the trend that the season explains, 0 to 1, a mean over the
     series looked at; 0 if there is no season."""
-    tried: dict[int, float]
+    candidate_strengths: dict[int, float]
     """The strength of every length that was tested."""
 
 
-def detect(values: Floats, observed_mask: Bools, offsets: Ints, candidates: Sequence[int]) -> Season:
+def detect_seasonality(
+    values: Floats, observed_mask: Bools, offsets: Ints, candidates: Sequence[int]
+) -> Seasonality:
     """The first of the candidates that enough of the panel clearly follows, else no season
     (length 1).
 
@@ -66,25 +68,27 @@ def detect(values: Floats, observed_mask: Bools, offsets: Ints, candidates: Sequ
         offsets: `[S+1]` the flat row at which each series begins, and N.
         candidates: lengths in steps, each at least 2, the likeliest first.
     """
-    points = max(MAX_POINTS, (PERIODS + 2) * max(candidates, default=1))
-    levels, steps, count = _sample(values, observed_mask, offsets, points)
+    points = max(MAX_POINTS, (MIN_PERIODS + 2) * max(candidates, default=1))
+    levels, steps, count = _sample_series(values, observed_mask, offsets, points)
     if not count.size:
-        return Season(1, 0.0, {})
-    lengths = candidates or _peaks(levels, steps, count)
-    tests = {length: _test(steps, count, length) for length in lengths}
+        return Seasonality(1, 0.0, {})
+    lengths = candidates or _autocorrelation_peaks(levels, steps, count)
+    tests = {length: _test_period(steps, count, length) for length in lengths}
     # 3 for one series, close to twice what noise has for many; a search finds more that only looks
     # like a season
     enough = 0.8 + (2.2 if candidates else 3.2) / np.sqrt(count.size)
-    clear = [m for m, (score, strength) in tests.items() if score > enough and strength > FAINT]
+    clear = [
+        m for m, (score, strength) in tests.items() if score > enough and strength > MIN_STRENGTH
+    ]
     if not candidates:  # a multiple of the season repeats nearly as well as the season itself
         best = max((tests[m][1] for m in clear), default=0.0)
         clear = [m for m in clear if tests[m][1] > 0.7 * best]
     length = clear[0] if clear else 1
     tried = {m: strength for m, (_, strength) in tests.items()}
-    return Season(length, tried.get(length, 0.0), tried)
+    return Seasonality(length, tried.get(length, 0.0), tried)
 
 
-def _sample(
+def _sample_series(
     values: Floats, observed_mask: Bools, offsets: Ints, max_points: int
 ) -> tuple[Floats, Floats, Ints]:
     """Levels and steps `[P, T]` and the count `[P]` of the last values of P series and targets.
@@ -92,8 +96,8 @@ def _sample(
     The end of each series stands at the right; what is missing is 0, the mean of the others.
     """
     room = min(MAX_SERIES, max(1, MAX_CELLS // max_points))
-    targets = _evenly(values.shape[1], room)
-    series = _evenly(len(offsets) - 1, max(1, room // max(1, targets.size)))
+    targets = _evenly_spaced(values.shape[1], room)
+    series = _evenly_spaced(len(offsets) - 1, max(1, room // max(1, targets.size)))
     start = np.repeat(offsets[:-1][series], targets.size)  # [P]
     end = np.repeat(offsets[1:][series], targets.size)
     count = np.minimum(end - start, max_points)
@@ -103,55 +107,55 @@ def _sample(
     inside = rows >= (end - count)[:, None]
     rows = np.where(inside, rows, 0)
     # Lines across the gaps repeat nothing; leaving gaps out would tear a smooth season to pieces.
-    whole = fill(
+    whole = fill_missing(
         values[rows, column].reshape(-1, 1),
         (inside & observed_mask[rows, column]).reshape(-1, 1),
         np.arange(start.size + 1, dtype=np.int64) * width,
         "linear",
     )
-    level, known = whole.inputs.reshape(rows.shape), whole.visible.reshape(rows.shape)
+    level, known = whole.inputs.reshape(rows.shape), whole.value_mask.reshape(rows.shape)
     size = np.abs(level).max(axis=1, initial=0.0)
     level = level / np.where(size > 0, size, 1.0)[:, None]
     both = known.copy()
     both[:, 1:] &= known[:, :-1]
     both[:, :1] = False
-    step = _centred(np.diff(level, axis=1, prepend=0.0), both)
+    step = _center(np.diff(level, axis=1, prepend=0.0), both)
     moving = np.abs(step).max(axis=1, initial=0.0) > 1e-12  # else constant, or a straight line
-    return _centred(level, known)[moving], step[moving], count[moving]
+    return _center(level, known)[moving], step[moving], count[moving]
 
 
-def _evenly(size: int, max_count: int) -> Ints:
+def _evenly_spaced(size: int, max_count: int) -> Ints:
     """At most `most` of the numbers 0 to size - 1, evenly spaced."""
     return np.arange(min(size, max_count), dtype=np.int64) * size // max(1, min(size, max_count))
 
 
-def _centred(x: Floats, mask: Bools) -> Floats:
+def _center(x: Floats, mask: Bools) -> Floats:
     """`x` less its mean over what is known, 0 elsewhere; `[P, T]`."""
     total = np.where(mask, x, 0.0).sum(axis=1, keepdims=True)
     mean = total / np.maximum(mask.sum(axis=1, keepdims=True), 1)
     return np.where(mask, x - mean, 0.0)
 
 
-def _test(differences: Floats, counts: Ints, length: int) -> tuple[float, float]:
+def _test_period(differences: Floats, counts: Ints, length: int) -> tuple[float, float]:
     """How sure (a normal score, at least 0) and how strong (a share) a season is, means over the
     series; the scores of noise have a mean of 0.2 to 0.45."""
     score, strength = np.zeros(counts.size), np.zeros(counts.size)
     periods = counts // length
-    for k in np.unique(periods[periods >= PERIODS]):  # not over series, but over their lengths
+    for k in np.unique(periods[periods >= MIN_PERIODS]):  # not over series, but over their lengths
         group = periods == k
         tail = differences[group, differences.shape[1] - k * length :]
-        score[group], strength[group] = _lines(tail, int(k), length)
+        score[group], strength[group] = _score_spectral_lines(tail, int(k), length)
     # smooth series score far below 0, which says nothing against the season of others
-    return float(np.clip(score, 0.0, FULL_SCORE).mean()), float(strength.mean())
+    return float(np.clip(score, 0.0, MAX_SCORE).mean()), float(strength.mean())
 
 
-def _lines(differences: Floats, periods: int, length: int) -> tuple[Floats, Floats]:
+def _score_spectral_lines(differences: Floats, periods: int, length: int) -> tuple[Floats, Floats]:
     """Score and strength of a season of `length` in `[G, periods * length]` steps, both `[G]`."""
     size = periods * length
     power = np.square(np.abs(np.fft.rfft(differences, axis=1)))  # [G, size // 2 + 1]
     line = periods * np.arange(1, length // 2 + 1)  # [J] where the season's power lies
-    near = np.arange(1, 3 * SURROUNDINGS + 1)
-    near = near[near % periods != 0][:SURROUNDINGS]
+    near = np.arange(1, 3 * NEIGHBOR_FREQUENCIES + 1)
+    near = near[near % periods != 0][:NEIGHBOR_FREQUENCIES]
     around = np.abs(line[:, None] + np.concatenate([-near, near])) % size  # [J, 2 * SURROUNDINGS]
     around = np.minimum(around, size - around)  # the spectrum is a mirror at both its ends
     floor = 1e-12 * power.sum(axis=1)[:, None] + np.finfo(np.float64).tiny
@@ -159,7 +163,7 @@ def _lines(differences: Floats, periods: int, length: int) -> tuple[Floats, Floa
     weight = np.where(2 * line == size, 0.5, 1.0)  # the highest frequency has one part, not two
     # The tail of an F distribution: a line's power over the mean of `others` (a median of twice as
     # many is as sure as their mean; with few periods the surroundings of the lines overlap).
-    others = SURROUNDINGS * (1.0 - 1.0 / periods)
+    others = NEIGHBOR_FREQUENCIES * (1.0 - 1.0 / periods)
     surprise = others * np.log1p(weight * power[:, line] / noise / others)
     # Most patterns are smooth: the slow lines tell more. The weighted mean of exponentials is close
     # to that of `shape` equal ones, a gamma variable, and its cube root to a normal one.
@@ -176,9 +180,9 @@ def _lines(differences: Floats, periods: int, length: int) -> tuple[Floats, Floa
     return score, np.clip(season / np.where(total > 0, total, 1.0), 0.0, 1.0)
 
 
-def _peaks(values: Floats, differences: Floats, counts: Ints) -> list[int]:
+def _autocorrelation_peaks(values: Floats, differences: Floats, counts: Ints) -> list[int]:
     """Lags at which the series resemble themselves most, of the levels and of the steps."""
-    most = min(MAX_LAG, int(counts.max()) // PERIODS)
+    most = min(MAX_LAG, int(counts.max()) // MIN_PERIODS)
     found: set[int] = set()
     for x in (values, differences):
         width = 1 << int(2 * x.shape[1] - 1).bit_length()  # so that the ends do not meet

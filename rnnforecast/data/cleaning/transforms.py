@@ -22,13 +22,13 @@ import numpy as np
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Floats, Ints
 
-Method = Literal["none", "log", "log1p", "box_cox", "yeo_johnson"]
+TransformMethod = Literal["none", "log", "log1p", "box_cox", "yeo_johnson"]
 
-ABOVE: dict[Method, float] = {"log": 0.0, "box_cox": 0.0, "log1p": -1.0}
+LOWER_BOUNDS: dict[TransformMethod, float] = {"log": 0.0, "box_cox": 0.0, "log1p": -1.0}
 """What the values must be greater than; not named: any value will do."""
-SAMPLE = 100_000
+MAX_FIT_VALUES = 100_000
 """The most values of a target that its power is learnt from."""
-POWERS = (0.0, 2.0)
+POWER_RANGE = (0.0, 2.0)
 """The powers allowed, see above."""
 _EPSILON = float(np.finfo(np.float64).eps)
 _LOG_MAX = float(np.log(np.finfo(np.float64).max))
@@ -38,7 +38,7 @@ _LOG_MAX = float(np.log(np.finfo(np.float64).max))
 class Transform:
     """One method and one power a target, in the order of the targets."""
 
-    methods: tuple[Method, ...]
+    methods: tuple[TransformMethod, ...]
     """[C]"""
     powers: tuple[float, ...]
     """[C] the lambda of Box-Cox and Yeo-Johnson; 1 where the method has none."""
@@ -48,18 +48,18 @@ class Transform:
         values themselves where no target has a transform."""
         if set(self.methods) <= {"none"}:
             return values
-        scaled = self._each(_forth, values, 1)
+        scaled = self._apply_per_target(_forward, values, 1)
         return np.where(np.isfinite(scaled), scaled, np.nan)
 
-    def undo(self, values: Floats, axis: int = -1) -> Floats:
+    def inverse(self, values: Floats, axis: int = -1) -> Floats:
         """Original units, same shape; `axis` is that of the targets (-2 for `[..., C, Q]`).
 
         What lies beyond the end of a scale is the original value at that end, what is too large
         for a float the largest there is.
         """
-        return self._each(_back, values, axis)
+        return self._apply_per_target(_inverse, values, axis)
 
-    def outside(self, values: Floats) -> Ints:
+    def count_outside_domain(self, values: Floats) -> Ints:
         """How many values of each target, of `[N, C]`, have no place on its scale; `[C]`."""
         lost = np.isfinite(values) & np.isnan(self.apply(values))
         return np.asarray(lost.sum(axis=0), dtype=np.int64)
@@ -71,13 +71,16 @@ class Transform:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Transform:
         """What `to_json` gave. ValueError where it names an unknown method."""
-        unknown = set(stored["methods"]) - set(get_args(Method))
+        unknown = set(stored["methods"]) - set(get_args(TransformMethod))
         if unknown:
             raise ValueError(f"unknown transforms: {', '.join(sorted(unknown))}")
         return cls(tuple(stored["methods"]), tuple(float(power) for power in stored["powers"]))
 
-    def _each(
-        self, function: Callable[[Floats, Method, float], Floats], values: Floats, axis: int
+    def _apply_per_target(
+        self,
+        function: Callable[[Floats, TransformMethod, float], Floats],
+        values: Floats,
+        axis: int,
     ) -> Floats:
         """The function on each target's part of `values`, in a new array."""
         result = np.array(values, dtype=np.float64)
@@ -87,8 +90,8 @@ class Transform:
         return result
 
 
-def learn(
-    values: Floats, train_mask: Bools, methods: Sequence[Method], *, names: Sequence[str]
+def fit_target_transform(
+    values: Floats, train_mask: Bools, methods: Sequence[TransformMethod], *, names: Sequence[str]
 ) -> Transform:
     """The transform of these methods, its powers the likeliest for the told values.
 
@@ -107,10 +110,10 @@ def learn(
     powers: list[float] = []
     for c, (name, method) in enumerate(zip(names, methods, strict=True)):
         x = values[train_mask[:, c], c]
-        if x.size and not x.min() > ABOVE.get(method, -np.inf):
-            problems.append(_misfit(name, method, x))
+        if x.size and not x.min() > LOWER_BOUNDS.get(method, -np.inf):
+            problems.append(_domain_problem(name, method, x))
         elif method in ("box_cox", "yeo_johnson"):
-            powers.append(_power(x, method))
+            powers.append(_fit_power(x, method))
         else:
             powers.append(1.0)
     if problems:
@@ -118,48 +121,48 @@ def learn(
     return Transform(tuple(methods), tuple(powers))
 
 
-def _misfit(name: str, method: Method, x: Floats) -> Problem:
-    bad = np.count_nonzero(x <= ABOVE[method])
+def _domain_problem(name: str, method: TransformMethod, x: Floats) -> Problem:
+    bad = np.count_nonzero(x <= LOWER_BOUNDS[method])
     return Problem(
         f"target {name!r}",
-        f"the transform {method} needs values greater than {ABOVE[method]:g}, but {bad:,} of "
+        f"the transform {method} needs values greater than {LOWER_BOUNDS[method]:g}, but {bad:,} of "
         f"{x.size:,} are not; the smallest is {x.min():g}",
         "use the transform yeo_johnson, which takes any value",
     )
 
 
-def _power(x: Floats, method: Method) -> float:
+def _fit_power(x: Floats, method: TransformMethod) -> float:
     """scikit-learn's lambda of at most `SAMPLE` values, held within `POWERS`."""
     from sklearn.preprocessing import PowerTransformer  # a second to import
 
     x = np.sort(x)
-    if x.size > SAMPLE:  # evenly spaced quantiles: as random ones, but the same every time
-        x = x[np.linspace(0, x.size - 1, SAMPLE).round().astype(np.int64)]
+    if x.size > MAX_FIT_VALUES:  # evenly spaced quantiles: as random ones, but the same every time
+        x = x[np.linspace(0, x.size - 1, MAX_FIT_VALUES).round().astype(np.int64)]
     if x.size == 0 or x[0] == x[-1]:
         return 1.0
     learner = PowerTransformer(method=method.replace("_", "-"), standardize=False)
     with warnings.catch_warnings():  # of powers tried that are far outside those allowed
         warnings.simplefilter("ignore", (RuntimeWarning, UserWarning))
         power = float(learner.fit(x[:, None]).lambdas_[0])
-    return float(np.clip(power, *POWERS)) if np.isfinite(power) else 1.0
+    return float(np.clip(power, *POWER_RANGE)) if np.isfinite(power) else 1.0
 
 
-def _forth(y: Floats, method: Method, power: float) -> Floats:
+def _forward(y: Floats, method: TransformMethod, power: float) -> Floats:
     """One target on its new scale; NaN where `y` is missing or has no place there."""
     if method == "none":
         return y
-    y = np.where(y > ABOVE.get(method, -np.inf), y, np.nan)
+    y = np.where(y > LOWER_BOUNDS.get(method, -np.inf), y, np.nan)
     if method == "log":
         return np.log(y)
     if method == "log1p":
         return np.log1p(y)
     if method == "box_cox":
-        return _raise(np.log(y), power)
+        return _box_cox(np.log(y), power)
     size = np.log1p(np.abs(y))
-    return np.where(y < 0, -_raise(size, 2.0 - power), _raise(size, power))
+    return np.where(y < 0, -_box_cox(size, 2.0 - power), _box_cox(size, power))
 
 
-def _back(z: Floats, method: Method, power: float) -> Floats:
+def _inverse(z: Floats, method: TransformMethod, power: float) -> Floats:
     """One target in original units."""
     if method == "none":
         return z
@@ -168,12 +171,16 @@ def _back(z: Floats, method: Method, power: float) -> Floats:
     if method == "log1p":
         return np.expm1(np.minimum(z, _LOG_MAX))
     if method == "box_cox":
-        return np.exp(_lower(z, power))
+        return np.exp(_inverse_box_cox(z, power))
     size = np.abs(z)
-    return np.where(z < 0, -np.expm1(_lower(size, 2.0 - power)), np.expm1(_lower(size, power)))
+    return np.where(
+        z < 0,
+        -np.expm1(_inverse_box_cox(size, 2.0 - power)),
+        np.expm1(_inverse_box_cox(size, power)),
+    )
 
 
-def _raise(log_values: Floats, power: float) -> Floats:
+def _box_cox(log_values: Floats, power: float) -> Floats:
     """`(u^power - 1) / power` of u = exp(log), and its limit `log` for a power of 0."""
     if abs(power) < _EPSILON:
         return log_values
@@ -181,7 +188,7 @@ def _raise(log_values: Floats, power: float) -> Floats:
         return np.expm1(power * log_values) / power
 
 
-def _lower(z: Floats, power: float) -> Floats:
+def _inverse_box_cox(z: Floats, power: float) -> Floats:
     """The inverse of `_raise`, held within what `exp` can take."""
     if abs(power) >= _EPSILON:
         with np.errstate(divide="ignore", over="ignore"):  # at the ends of the scale, where u is 0
@@ -200,8 +207,10 @@ def back_transformed_mean(transform: Transform, center: Floats, deviations: Floa
         spread: `[..., C, K]` the distribution's distances from `center` at K levels that stand for
             equal shares of it: its quantiles at (k - 0.5) / K, or K draws.
     """
-    values = transform.undo(center[..., None] + deviations, axis=-2)
-    shares = values / deviations.shape[-1]  # divided before they are added: huge ones do not overflow
+    values = transform.inverse(center[..., None] + deviations, axis=-2)
+    shares = (
+        values / deviations.shape[-1]
+    )  # divided before they are added: huge ones do not overflow
     return np.asarray(shares.sum(axis=-1))
 
 
@@ -211,10 +220,10 @@ class Bounds:
 
     non_negative: tuple[bool, ...]
     """[C]"""
-    whole: tuple[bool, ...]
+    integer_valued: tuple[bool, ...]
     """[C] whole numbers only."""
 
-    def respect(self, values: Floats, axis: int = -1) -> Floats:
+    def apply(self, values: Floats, axis: int = -1) -> Floats:
         """Original units, same shape; `axis` is that of the targets (-2 for `[..., C, Q]`).
 
         Not below 0, and rounded to whole numbers, halves to the even one, where that is the rule.
@@ -224,7 +233,7 @@ class Bounds:
         columns = np.moveaxis(result, axis, 0)
         for c in np.flatnonzero(self.non_negative):
             columns[c] = np.maximum(columns[c], 0.0)
-        for c in np.flatnonzero(self.whole):
+        for c in np.flatnonzero(self.integer_valued):
             columns[c] = np.round(columns[c]) + 0.0  # no -0
         return result
 
@@ -235,10 +244,10 @@ class Bounds:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Bounds:
         """What `to_json` gave."""
-        return cls(tuple(stored["non_negative"]), tuple(stored["whole"]))
+        return cls(tuple(stored["non_negative"]), tuple(stored["integer_valued"]))
 
 
-def learn_bounds(values: Floats, observed_mask: Bools) -> Bounds:
+def fit_bounds(values: Floats, observed_mask: Bools) -> Bounds:
     """The rules that all observed values `[N, C]` of a target obey; none if there is no value."""
     known = np.where(observed_mask, values, 0.0)
     some = observed_mask.any(axis=0)

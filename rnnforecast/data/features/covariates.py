@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from rnnforecast.data.cleaning.imputation import fill
+from rnnforecast.data.cleaning.imputation import fill_missing
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.types import Bools, Floats, Ints
 
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
 
 
-Role = Literal["past", "future", "static"]
-Kind = Literal["number", "category", "text", "vector"]
+CovariateRole = Literal["past", "future", "static"]
+CovariateKind = Literal["number", "category", "text", "vector"]
 
-LARGEST = 10.0
+MAX_SCALED_VALUE = 10.0
 """Scaled numbers are clipped to this size."""
-MOST_WORDS = 1000
+MAX_CATEGORIES = 1000
 """The most frequent categories of a column have a code of their own; the others share 0."""
-HASHES = 4096
+HASH_BUCKETS = 4096
 """Slots for the n-grams of letters, and as many for words."""
-SAMPLE = 20_000
+MAX_FIT_ROWS = 20_000
 """The most rows that a reduction is learnt from, evenly spread."""
 
 
 @dataclass(frozen=True)
-class Group:
+class CovariateGroup:
     """Columns that the spec names together, and what for."""
 
     columns: tuple[str, ...]
-    role: Role
-    text: bool = False
+    role: CovariateRole
+    is_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class Covariate:
     """One group of columns and what was learnt of it; plain values."""
 
     columns: tuple[str, ...]
-    role: Role
-    kind: Kind
+    role: CovariateRole
+    kind: CovariateKind
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     """Of each number that the group becomes."""
-    indicator: bool = False
+    has_missing_indicator: bool = False
     """Whether the network is told if the number was known."""
     vocabulary: tuple[str, ...] = ()
     """Word i has code i + 1."""
@@ -103,19 +103,19 @@ class CovariatePlan:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedCovariate:
     """One covariate as the network reads it, row by row; one of the two is None."""
 
     numbers: npt.NDArray[np.float32] | None = None
     """`[X, k]`."""
     codes: npt.NDArray[np.int64] | None = None
     """`[X]`."""
-    unseen: int = 0
+    unseen_count: int = 0
     """Cells with a word that there was none of in training."""
 
 
-def learn(
-    groups: Sequence[Group],
+def fit_covariates(
+    groups: Sequence[CovariateGroup],
     table: Table,
     panel: Panel,
     train_mask: Bools,
@@ -124,31 +124,31 @@ def learn(
     vector_size: int,
 ) -> CovariatePlan:
     """What the covariates of `groups` become, learnt from the rows `told [N]` of the panel."""
-    wide = np.zeros(_wide(panel)[-1], dtype=np.bool_)
-    wide[_own_rows(panel)] = train_mask
+    wide = np.zeros(_wide_offsets(panel)[-1], dtype=np.bool_)
+    wide[_wide_rows(panel)] = train_mask
     covariates, reductions = [], {}
     for place, group in enumerate(groups):
-        raw = raw_of(panel, group.columns)  # [M, D]
-        words = words_of(table, group.columns[0])
+        raw = raw_covariates(panel, group.columns)  # [M, D]
+        words = column_categories(table, group.columns[0])
         if words is None and len(group.columns) > vector_size:
-            found, reductions[place] = _learn_vector(group, raw, wide, vector_size)
+            found, reductions[place] = _fit_vector(group, raw, wide, vector_size)
         elif words is None:
-            found = _learn_numbers(group, raw, wide)
-        elif group.text:
-            found, reductions[place] = _learn_text(group, raw[:, 0], words, wide, text_size)
+            found = _fit_numbers(group, raw, wide)
+        elif group.is_text:
+            found, reductions[place] = _fit_text(group, raw[:, 0], words, wide, text_size)
         else:
-            found = _learn_category(group, raw[:, 0], words, wide)
+            found = _fit_category(group, raw[:, 0], words, wide)
         covariates.append(found)
     return CovariatePlan(tuple(covariates), reductions)
 
 
-def encode(
+def encode_covariate(
     covariate: Covariate,
     reduction: Mapping[str, Floats],
     raw: Floats,
     offsets: Ints,
     categories: tuple[str, ...] | None,
-) -> Encoded:
+) -> EncodedCovariate:
     """Rows of series that begin at `offsets`, of which `raw [X, D]` was read, as the network reads
     them. Words that the training part did not have count as unseen."""
     if covariate.kind == "category":
@@ -156,52 +156,52 @@ def encode(
         code_of = np.array([0, *(slots.get(word, 0) for word in categories or ())], dtype=np.int64)
         place = np.where(np.isnan(raw[:, 0]), -1, raw[:, 0]).astype(np.int64) + 1
         codes = code_of[place]
-        return Encoded(codes=codes, unseen=int(((codes == 0) & (place > 0)).sum()))
+        return EncodedCovariate(codes=codes, unseen_count=int(((codes == 0) & (place > 0)).sum()))
     if covariate.kind == "text":
-        of_word = _texts(categories or ()) @ reduction["components"].T  # [W, k]
+        of_word = _hash_ngrams(categories or ()) @ reduction["components"].T  # [W, k]
         scaled = np.vstack([np.zeros(of_word.shape[1]), of_word / np.array(covariate.scale)])
         place = np.where(np.isnan(raw[:, 0]), -1, raw[:, 0]).astype(np.int64) + 1
-        return Encoded(numbers=scaled[place].astype(np.float32))
+        return EncodedCovariate(numbers=scaled[place].astype(np.float32))
     known = ~np.isnan(raw)
-    filled = fill(raw, known, offsets, "ffill")
+    filled = fill_missing(raw, known, offsets, "ffill")
     mean, scale = np.array(covariate.mean), np.array(covariate.scale)
-    values = np.where(filled.visible, filled.inputs, mean if covariate.kind == "number" else 0.0)
+    values = np.where(filled.value_mask, filled.inputs, mean if covariate.kind == "number" else 0.0)
     if covariate.kind == "vector":
         center, components = reduction["center"], reduction["components"]
-        values = np.where(filled.visible, filled.inputs, center) - center
+        values = np.where(filled.value_mask, filled.inputs, center) - center
         values = values @ components.T
-    scaled = np.clip((values - mean) / scale, -LARGEST, LARGEST)
-    if covariate.indicator:
+    scaled = np.clip((values - mean) / scale, -MAX_SCALED_VALUE, MAX_SCALED_VALUE)
+    if covariate.has_missing_indicator:
         scaled = np.hstack([scaled, known.astype(np.float64)])
-    return Encoded(numbers=scaled.astype(np.float32))
+    return EncodedCovariate(numbers=scaled.astype(np.float32))
 
 
-def raw_of(panel: Panel, columns: Sequence[str]) -> Floats:
+def raw_covariates(panel: Panel, columns: Sequence[str]) -> Floats:
     """`[M, D]` what was read of these columns."""
     assert panel.covariates is not None
     return panel.covariates[:, [panel.covariate_names.index(name) for name in columns]]
 
 
-def words_of(table: Table, column: str) -> tuple[str, ...] | None:
+def column_categories(table: Table, column: str) -> tuple[str, ...] | None:
     """What the codes of a column stand for; None for numbers."""
     return getattr(table.covariates[column], "vocabulary", None)
 
 
-def _wide(panel: Panel) -> Ints:
+def _wide_offsets(panel: Panel) -> Ints:
     """[S + 1] where each series begins in the table of covariates."""
-    ahead = 0 if panel.ahead is None else panel.ahead
+    ahead = 0 if panel.future_steps is None else panel.future_steps
     offsets: Ints = np.r_[0, np.cumsum(panel.lengths + ahead)]
     return offsets
 
 
-def _own_rows(panel: Panel) -> Ints:
+def _wide_rows(panel: Panel) -> Ints:
     """[N] the place of each row of the panel in the table of covariates."""
-    shift = _wide(panel)[:-1] - panel.offsets[:-1]
+    shift = _wide_offsets(panel)[:-1] - panel.offsets[:-1]
     rows: Ints = np.arange(panel.offsets[-1]) + np.repeat(shift, panel.lengths)
     return rows
 
 
-def _scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _mean_and_scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each column, blanks left out; 0 and 1 where there is nothing."""
     from sklearn.preprocessing import StandardScaler  # a second to import
 
@@ -217,19 +217,19 @@ def _scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(mean.tolist()), tuple(scale.tolist())
 
 
-def _learn_numbers(group: Group, raw: Floats, train_mask: Bools) -> Covariate:
-    mean, scale = _scale(raw[train_mask])
+def _fit_numbers(group: CovariateGroup, raw: Floats, train_mask: Bools) -> Covariate:
+    mean, scale = _mean_and_scale(raw[train_mask])
     blank = bool(np.isnan(raw[train_mask]).any()) and group.role != "static"
-    return Covariate(group.columns, group.role, "number", mean, scale, indicator=blank)
+    return Covariate(group.columns, group.role, "number", mean, scale, has_missing_indicator=blank)
 
 
-def _learn_vector(
-    group: Group, raw: Floats, train_mask: Bools, n_components: int
+def _fit_vector(
+    group: CovariateGroup, raw: Floats, train_mask: Bools, n_components: int
 ) -> tuple[Covariate, dict[str, Floats]]:
     from sklearn.decomposition import PCA
 
     rows = raw[train_mask & ~np.isnan(raw).all(axis=1)]
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)]
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MAX_FIT_ROWS)).astype(np.int64)]
     if len(rows) < 2:
         held = {"center": np.zeros(raw.shape[1]), "components": np.zeros((1, raw.shape[1]))}
         return Covariate(group.columns, group.role, "vector", (0.0,), (1.0,)), held
@@ -245,20 +245,26 @@ def _learn_vector(
     return found, {"center": pca.mean_, "components": pca.components_}
 
 
-def _learn_category(group: Group, codes: Floats, categories: tuple[str, ...], train_mask: Bools) -> Covariate:
+def _fit_category(
+    group: CovariateGroup, codes: Floats, categories: tuple[str, ...], train_mask: Bools
+) -> Covariate:
     counts = Counter(codes[train_mask & ~np.isnan(codes)].astype(np.int64).tolist())
     order = sorted(counts, key=lambda code: (-counts[code], categories[code]))
-    vocabulary = tuple(categories[code] for code in order[:MOST_WORDS])
+    vocabulary = tuple(categories[code] for code in order[:MAX_CATEGORIES])
     return Covariate(group.columns, group.role, "category", vocabulary=vocabulary)
 
 
-def _learn_text(
-    group: Group, codes: Floats, categories: tuple[str, ...], train_mask: Bools, n_components: int
+def _fit_text(
+    group: CovariateGroup,
+    codes: Floats,
+    categories: tuple[str, ...],
+    train_mask: Bools,
+    n_components: int,
 ) -> tuple[Covariate, dict[str, Floats]]:
     from sklearn.decomposition import TruncatedSVD
 
     known = np.unique(codes[train_mask & ~np.isnan(codes)].astype(np.int64))
-    texts = _texts([categories[code] for code in known])
+    texts = _hash_ngrams([categories[code] for code in known])
     if len(known) < 2:
         held = {"components": np.zeros((1, texts.shape[1]))}
         return Covariate(group.columns, group.role, "text", scale=(1.0,)), held
@@ -270,13 +276,13 @@ def _learn_text(
     return found, {"components": svd.components_}
 
 
-def _texts(texts: Sequence[str]) -> Any:
+def _hash_ngrams(texts: Sequence[str]) -> Any:
     """`[W, 2 * HASHES]` sparse: how often each n-gram of letters, and each word, comes."""
     from scipy.sparse import csr_matrix, hstack
     from sklearn.feature_extraction.text import HashingVectorizer
 
     if not texts:
-        return csr_matrix((0, 2 * HASHES))
-    letters = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 3), n_features=HASHES)
-    whole = HashingVectorizer(token_pattern=r"\w+", n_features=HASHES)
+        return csr_matrix((0, 2 * HASH_BUCKETS))
+    letters = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 3), n_features=HASH_BUCKETS)
+    whole = HashingVectorizer(token_pattern=r"\w+", n_features=HASH_BUCKETS)
     return hstack([letters.transform(texts), whole.transform(texts)]).tocsr()

@@ -5,62 +5,82 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rnnforecast.data.features.covariates import LARGEST, Covariate
+from rnnforecast.data.features.covariates import MAX_SCALED_VALUE, Covariate
 from rnnforecast.data.features.features import FeaturePlan
 from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.data.time.frequency import Frequency
 
-Columns = dict[str, list[dict[str, Any]]]
+ColumnDescriptions = dict[str, list[dict[str, Any]]]
 
-INPUTS = {"past": "past", "future": "known", "static": "static"}
+INPUT_TABLES = {"past": "past", "future": "future", "static": "static"}
 """What the network calls the covariates of each role."""
 
 
-def columns(plan: FeaturePlan, frequency: Frequency, *, is_irregular: bool) -> Columns:
+def describe_input_columns(
+    plan: FeaturePlan, frequency: Frequency, *, is_irregular: bool
+) -> ColumnDescriptions:
     """Of each input (``past``, ``past_codes``, ``known`` …) its columns in order: `name`, what it
     `is`, and of a category its `codes`. `gaps`: rows need not be regular."""
-    found: Columns = {f"{name}{kind}": [] for name in INPUTS.values() for kind in ("", "_codes")}
+    found: ColumnDescriptions = {
+        f"{name}{kind}": [] for name in INPUT_TABLES.values() for kind in ("", "_codes")
+    }
     for one in plan.covariates.covariates:
         kind = "_codes" if one.kind == "category" else ""
-        found[INPUTS[one.role] + kind] += _category(one) if kind else _numbers(one)
+        found[INPUT_TABLES[one.role] + kind] += (
+            _describe_category(one) if kind else _describe_numbers(one)
+        )
     if is_irregular:
-        found["past"].append(_told("time since the row before", "log(1 + x), x in steps"))
-    found["known"] += _of_time(plan, frequency)
+        found["past"].append(_description("time since the row before", "log(1 + x), x in steps"))
+    found["future"] += _describe_time_features(plan, frequency)
     return {name: told for name, told in found.items() if told}
 
 
-def _told(name: str, meaning: str) -> dict[str, Any]:
+def _description(name: str, meaning: str) -> dict[str, Any]:
     return {"name": name, "is": meaning}
 
 
-def _category(covariate: Covariate) -> list[dict[str, Any]]:
+def _describe_category(covariate: Covariate) -> list[dict[str, Any]]:
     codes = {word: code for code, word in enumerate(covariate.vocabulary, 1)}
-    return [_told(covariate.columns[0], "a code; 0 is blank or unseen in training") | {"codes": codes}]
+    return [
+        _description(covariate.columns[0], "a code; 0 is blank or unseen in training")
+        | {"codes": codes}
+    ]
 
 
-def _numbers(covariate: Covariate) -> Iterator[dict[str, Any]]:
+def _describe_numbers(covariate: Covariate) -> Iterator[dict[str, Any]]:
     if covariate.kind == "number":
-        for name, mean, scale in zip(covariate.columns, covariate.mean, covariate.scale, strict=True):
-            how = f"(x - {mean!r}) / {scale!r}, within ±{LARGEST:g}; a blank takes the last value"
-            yield _told(name, how)
+        for name, mean, scale in zip(
+            covariate.columns, covariate.mean, covariate.scale, strict=True
+        ):
+            how = f"(x - {mean!r}) / {scale!r}, within ±{MAX_SCALED_VALUE:g}; a blank takes the last value"
+            yield _description(name, how)
     else:
-        name = f"{covariate.columns[0]} … {covariate.columns[-1]}" if len(covariate.columns) > 1 else covariate.columns[0]
+        name = (
+            f"{covariate.columns[0]} … {covariate.columns[-1]}"
+            if len(covariate.columns) > 1
+            else covariate.columns[0]
+        )
         for part in range(1, len(covariate.scale) + 1):
-            yield _told(f"{name}, part {part}", f"of the run's own reduction of this {covariate.kind}")
-    if covariate.indicator:
+            yield _description(
+                f"{name}, part {part}", f"of the run's own reduction of this {covariate.kind}"
+            )
+    if covariate.has_missing_indicator:
         yield from (
-            _told(f"{name} known", "1 where it was not blank, else 0") for name in covariate.columns
+            _description(f"{name} known", "1 where it was not blank, else 0")
+            for name in covariate.columns
         )
 
 
-def _of_time(plan: FeaturePlan, frequency: Frequency) -> Iterator[dict[str, Any]]:
+def _describe_time_features(plan: FeaturePlan, frequency: Frequency) -> Iterator[dict[str, Any]]:
     for cycle in plan.calendar:
         for wave in ("sine", "cosine"):
-            yield _told(f"{cycle}, {wave}", f"{wave} of 2π times the share of the cycle gone by")
+            yield _description(
+                f"{cycle}, {wave}", f"{wave} of 2π times the share of the cycle gone by"
+            )
     if plan.holidays:
-        for name in calendar.holiday_names(frequency, plan.holiday_window):
-            yield _told(name, f"public holidays of {plan.holidays}; 1 for one, else 0")
+        for name in calendar.holiday_feature_names(frequency, plan.holiday_window):
+            yield _description(name, f"public holidays of {plan.holidays}; 1 for one, else 0")
     if plan.age:
-        yield _told(
-            "age", f"log(1 + n) / log(1 + {calendar.OLD:g}), n steps since the series began"
+        yield _description(
+            "age", f"log(1 + n) / log(1 + {calendar.AGE_SCALE:g}), n steps since the series began"
         )

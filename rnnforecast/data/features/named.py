@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from rnnforecast.data.features.covariates import Covariate
 from rnnforecast.data.features.features import FeaturePlan
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.time.calendar_features import holiday_names
+from rnnforecast.data.time.calendar_features import holiday_feature_names
 
 
 @dataclass(frozen=True)
-class Named:
+class CovariateSlice:
     """One covariate: a column, several that are read together, or a part of the calendar."""
 
     name: str
@@ -21,39 +21,43 @@ class Named:
     columns: slice
 
 
-def named(plan: FeaturePlan, panel: Panel) -> list[Named]:
+def covariate_slices(plan: FeaturePlan, panel: Panel) -> list[CovariateSlice]:
     """All covariates of a settled plan, in the order of the tables of `features.build`."""
-    tables = {"past": "past", "future": "known", "static": "static"}
+    tables = {"past": "past", "future": "future", "static": "static"}
     ends: dict[str, int] = {}
     found = []
     parts = [
-        (tables[one.role] + "_codes" * (one.kind == "category"), _name(one), _width(one))
+        (
+            tables[one.role] + "_codes" * (one.kind == "category"),
+            _covariate_name(one),
+            _covariate_width(one),
+        )
         for one in plan.covariates.covariates
     ]
-    for table, name, width in [*parts, *_of_time(plan, panel)]:
+    for table, name, width in [*parts, *_time_feature_slices(plan, panel)]:
         begin = ends.get(table, 0)
         ends[table] = begin + width
-        found.append(Named(name, table, slice(begin, begin + width)))
+        found.append(CovariateSlice(name, table, slice(begin, begin + width)))
     return found
 
 
-def _of_time(plan: FeaturePlan, panel: Panel) -> Iterator[tuple[str, str, int]]:
-    if panel.times is not None:
+def _time_feature_slices(plan: FeaturePlan, panel: Panel) -> Iterator[tuple[str, str, int]]:
+    if panel.irregular_timestamps is not None:
         yield "past", "time since the row before", 1
     for cycle in plan.calendar if isinstance(plan.calendar, tuple) else ():
-        yield "known", cycle.replace("_", " "), 2  # sine and cosine
+        yield "future", cycle.replace("_", " "), 2  # sine and cosine
     if plan.holidays:
-        yield "known", "holidays", len(holiday_names(panel.frequency, plan.holiday_window))
+        yield "future", "holidays", len(holiday_feature_names(panel.frequency, plan.holiday_window))
     if plan.age:
-        yield "known", "age", 1
+        yield "future", "age", 1
 
 
-def _name(covariate: Covariate) -> str:
+def _covariate_name(covariate: Covariate) -> str:
     first, *others = covariate.columns
     return first if not others else f"{first} … {others[-1]}"
 
 
-def _width(covariate: Covariate) -> int:
+def _covariate_width(covariate: Covariate) -> int:
     if covariate.kind == "category":
         return 1
-    return len(covariate.scale) + len(covariate.columns) * covariate.indicator
+    return len(covariate.scale) + len(covariate.columns) * covariate.has_missing_indicator

@@ -12,21 +12,21 @@ from typing import Literal
 
 import pandas as pd
 
-from rnnforecast.data.io.number_format import NUMBER, USUAL
+from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES, NUMBER_PATTERN
 from rnnforecast.data.time import format as stamps
 from rnnforecast.errors import DataError, Problem
 
 # In order of preference.
-_TIME = (
+_TIME_NAMES = (
     *("ds", "timestamp", "datetime", "date_time", "date", "time", "datum", "zeit", "period"),
     *("month", "quarter", "week", "day", "hour", "year"),
 )
-_COUNTER = (*_TIME, "t", "step", "time_idx", "time_index", "index", "idx", "tick")
-_TARGET = (
+_STEP_NAMES = (*_TIME_NAMES, "t", "step", "time_idx", "time_index", "index", "idx", "tick")
+_TARGET_NAMES = (
     *("y", "target", "value", "values", "sales", "demand", "quantity", "qty", "volume", "load"),
     *("consumption", "count", "cnt", "amount", "units", "price", "close", "traffic", "revenue"),
 )
-_SERIES = {"unique_id", "series_id", "series", "item_id", "ts_id", "time_series_id", "key"}
+_SERIES_NAMES = {"unique_id", "series_id", "series", "item_id", "ts_id", "time_series_id", "key"}
 _ID_WORDS = {
     *("id", "uid", "key", "code", "nbr", "number", "name", "series", "group", "category"),
     *("store", "shop", "item", "product", "sku", "article", "brand", "family", "dept"),
@@ -37,35 +37,35 @@ _ID_WORDS = {
 
 
 @dataclass(frozen=True)
-class Roles:
+class ColumnRoles:
     """What each column is for."""
 
     time: str
     series: tuple[str, ...]
     """Empty: the whole table is one series."""
     targets: tuple[str, ...]
-    others: tuple[str, ...]
+    unused: tuple[str, ...]
     """Columns that are not used."""
     layout: Literal["long", "wide", "single"]
     reasons: dict[str, str]
     """Why, for "time", "series" and "targets"."""
     covariates: tuple[str, ...] = ()
     """In the order they are asked for."""
-    words: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
     """The covariates that are read as text; the others are numbers."""
 
     @property
-    def texts(self) -> tuple[str, ...]:
+    def text_columns(self) -> tuple[str, ...]:
         """The columns of ids and words."""
-        return (*self.series, *self.words)
+        return (*self.series, *self.categorical)
 
     @property
-    def numbers(self) -> tuple[str, ...]:
+    def numeric_columns(self) -> tuple[str, ...]:
         """The columns of numbers: targets, then covariates."""
-        return (*self.targets, *(name for name in self.covariates if name not in self.words))
+        return (*self.targets, *(name for name in self.covariates if name not in self.categorical))
 
 
-def infer_roles(
+def infer_column_roles(
     head: pd.DataFrame,
     *,
     time: str = "auto",
@@ -76,7 +76,7 @@ def infer_roles(
     numeric_covariates: Sequence[str] = (),
     missing_values: Sequence[str] = (),
     source_name: str = "the data",
-) -> Roles:
+) -> ColumnRoles:
     """Every column has a role; names that are given are kept, "auto" is found from the rows.
 
     Of the `covariates` those in `words` are text and those in `numbers` numbers, the others what
@@ -89,13 +89,15 @@ def infer_roles(
     fixed = [] if time == "auto" else [time]
     fixed += [column for names in (series, targets) if names != "auto" for column in names]
     fixed += covariates
-    _check_given(fixed, head, source_name)
-    blank = {*USUAL, *missing_values}
+    _check_given_columns(fixed, head, source_name)
+    blank = {*DEFAULT_MISSING_VALUES, *missing_values}
 
     def filled(column: str) -> list[str]:
         return [cell for cell in head[column] if cell not in blank]
 
-    plain = [c for c in covariates if c not in categorical_covariates and c not in numeric_covariates]
+    plain = [
+        c for c in covariates if c not in categorical_covariates and c not in numeric_covariates
+    ]
     texts = {c for c in plain if not _looks_numeric(filled(c))} | {*categorical_covariates}
     reasons = dict.fromkeys(("time", "series", "targets"), "given")
     columns = [str(column) for column in head.columns if column]
@@ -116,7 +118,7 @@ def infer_roles(
         "long" if series else "wide" if len(targets) > 1 else "single"
     )
     others = tuple(column for column in columns if column not in used)
-    return Roles(
+    return ColumnRoles(
         time,
         tuple(series),
         tuple(targets),
@@ -124,11 +126,13 @@ def infer_roles(
         layout,
         reasons,
         covariates=tuple(covariates),
-        words=tuple(column for column in covariates if column in texts),
+        categorical=tuple(column for column in covariates if column in texts),
     )
 
 
-def missing_columns(names: Sequence[str], columns: Sequence[str], location: str) -> list[Problem]:
+def missing_column_problems(
+    names: Sequence[str], columns: Sequence[str], location: str
+) -> list[Problem]:
     """One problem for each name that is not a column, with the nearest one that is."""
     known = {column.lower(): column for column in columns}
     there = set(columns)
@@ -141,18 +145,18 @@ def missing_columns(names: Sequence[str], columns: Sequence[str], location: str)
     return problems
 
 
-def expand(patterns: Sequence[str], columns: Sequence[str], location: str) -> list[str]:
+def expand_patterns(patterns: Sequence[str], columns: Sequence[str], location: str) -> list[str]:
     """The columns that names and patterns such as ``emb_*`` stand for, patterns in natural order
     (``emb_2`` before ``emb_10``). DataError for those that stand for none."""
     found: list[str] = []
     problems: list[Problem] = []
     for pattern in patterns:
         if pattern in columns or not any(mark in pattern for mark in "*?["):
-            problems += missing_columns([pattern], columns, location)
+            problems += missing_column_problems([pattern], columns, location)
             fits = [pattern]
         else:
             fits = [column for column in columns if fnmatch.fnmatchcase(column, pattern)]
-            fits.sort(key=_natural)
+            fits.sort(key=_natural_sort_key)
             if not fits:
                 cure = f"the columns are {', '.join(map(repr, columns))}"
                 problems.append(Problem(location, f"no column fits the pattern {pattern!r}", cure))
@@ -162,13 +166,13 @@ def expand(patterns: Sequence[str], columns: Sequence[str], location: str) -> li
     return found
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def _natural_sort_key(name: str) -> list[tuple[int, str]]:
     """Runs of digits in a name count as numbers."""
     return [(int(run), "") if run.isdecimal() else (0, run) for run in re.split(r"(\d+)", name)]
 
 
-def _check_given(names: list[str], head: pd.DataFrame, location: str) -> None:
-    problems = missing_columns(names, [str(c) for c in head.columns], location)
+def _check_given_columns(names: list[str], head: pd.DataFrame, location: str) -> None:
+    problems = missing_column_problems(names, [str(c) for c in head.columns], location)
     for column, count in Counter(names).items():
         if count > 1:
             found = f"column {column!r} is given more than one role"
@@ -181,34 +185,37 @@ def _check_given(names: list[str], head: pd.DataFrame, location: str) -> None:
 def _is_numeric(column: str, cells: list[str]) -> bool:
     """Most cells are numbers and none looks like an id such as 007; a few that are not will be
     reported with their lines."""
-    share = _share_of_numbers(cells)
-    return share is not None and share >= (0.5 if column.lower() in _TARGET else 0.9)
+    share = _numeric_share(cells)
+    return share is not None and share >= (0.5 if column.lower() in _TARGET_NAMES else 0.9)
 
 
 def _looks_numeric(cells: list[str]) -> bool:
     """The same for a covariate. In doubt it is one of numbers: then text further down is told,
     whereas numbers would pass for words."""
-    share = _share_of_numbers(cells)
+    share = _numeric_share(cells)
     return share is None or share >= 0.5
 
 
-def _share_of_numbers(cells: list[str]) -> float | None:
+def _numeric_share(cells: list[str]) -> float | None:
     """Of cells that are not blank; none where one looks like an id, None without any cell."""
     if any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in cells):
         return 0.0
-    numbers = sum(bool(NUMBER.fullmatch(cell)) for cell in cells)
+    numbers = sum(bool(NUMBER_PATTERN.fullmatch(cell)) for cell in cells)
     return numbers / len(cells) if cells else None
 
 
 def _find_time(head: pd.DataFrame, candidates: list[str], source_name: str) -> tuple[str, str]:
-    forms = {column: _form(head[column]) for column in candidates}
+    forms = {column: _infer_time_format(head[column]) for column in candidates}
     dates = [column for column, form in forms.items() if form and form.kind != "integer"]
     steps = [column for column, form in forms.items() if form and form.kind == "integer"]
-    steps = [column for column in steps if column.lower() in _COUNTER]
+    steps = [column for column in steps if column.lower() in _STEP_NAMES]
     if len(dates) == 1:
         return dates[0], "the only column of dates"
-    for columns, known, what in ((dates, _TIME, "dates"), (steps, _COUNTER, "whole numbers")):
-        if named := sorted((c for c in columns if c.lower() in known), key=_rank(known)):
+    for columns, known, what in (
+        (dates, _TIME_NAMES, "dates"),
+        (steps, _STEP_NAMES, "whole numbers"),
+    ):
+        if named := sorted((c for c in columns if c.lower() in known), key=_preference_key(known)):
             return named[0], f"{what}, and named like a time"
     if dates:
         found = f"columns {', '.join(map(repr, dates))} all hold dates"
@@ -225,31 +232,35 @@ def _find_series(
     head: pd.DataFrame, time: str, candidates: list[str], numeric: set[str]
 ) -> tuple[tuple[str, ...], str]:
     """The fewest columns that, with the time, tell all rows apart; those named like ids first."""
-    filled = [column for column in candidates if not head[column].isin(USUAL).all()]
+    filled = [
+        column for column in candidates if not head[column].isin(DEFAULT_MISSING_VALUES).all()
+    ]
     ids = [column for column in filled if _is_id(column, head[column], column in numeric)]
     texts = [c for c in filled if c not in ids and c not in numeric and not _is_date(head[c])]
     if not head[time].duplicated().any():
         # A file sorted by series may show its first series only: the names are all there is.
-        sure = (c for c in ids if c.lower() in _SERIES or head[c].nunique() == 1)
+        sure = (c for c in ids if c.lower() in _SERIES_NAMES or head[c].nunique() == 1)
         chosen = tuple(column for column in candidates if column in set(sure))
         return chosen, "named like ids" if chosen else "no stamp comes twice: one series"
     busiest = int(head[time].value_counts().iloc[0])
     chosen_list: list[str] = []
     for column in ids + texts:
-        if _distinct(head, [time, *chosen_list]) == len(head):
+        if _count_distinct(head, [time, *chosen_list]) == len(head):
             break
-        more = _distinct(head, [time, *chosen_list, column]) > _distinct(head, [time, *chosen_list])
+        more = _count_distinct(head, [time, *chosen_list, column]) > _count_distinct(
+            head, [time, *chosen_list]
+        )
         # A note or a row number tells rows apart, too, but makes far more "series" than can be.
-        if more and _distinct(head, [*chosen_list, column]) <= 10 * busiest:
+        if more and _count_distinct(head, [*chosen_list, column]) <= 10 * busiest:
             chosen_list.append(column)
     for column in reversed(chosen_list.copy()):
         rest = [other for other in chosen_list if other != column]
-        if _distinct(head, [time, *rest]) == _distinct(head, [time, *chosen_list]):
+        if _count_distinct(head, [time, *rest]) == _count_distinct(head, [time, *chosen_list]):
             chosen_list = rest
     chosen = tuple(column for column in candidates if column in chosen_list)
     if not chosen:
         return (), "no column tells rows with the same stamp apart: one series"
-    alone = _distinct(head, [time, *chosen]) == len(head)
+    alone = _count_distinct(head, [time, *chosen]) == len(head)
     return chosen, "stamps come once for each" + ("" if alone else ", but for some repeated rows")
 
 
@@ -262,9 +273,11 @@ def _find_targets(
         raise DataError(Problem(source_name, "no column of numbers is left to forecast", cure))
     if len(numeric) == 1:
         return (numeric[0],), "the only other column of numbers"
-    if named := sorted((c for c in numeric if c.lower() in _TARGET), key=_rank(_TARGET)):
+    if named := sorted(
+        (c for c in numeric if c.lower() in _TARGET_NAMES), key=_preference_key(_TARGET_NAMES)
+    ):
         return (named[0],), "named like a target"
-    if ending := [column for column in numeric if _words(column)[-1] in _TARGET]:
+    if ending := [column for column in numeric if _split_name(column)[-1] in _TARGET_NAMES]:
         return (ending[0],), "named like a target"
     if not series:
         return tuple(numeric), "one series a column"
@@ -273,30 +286,30 @@ def _find_targets(
 
 
 def _is_id(column: str, cells: pd.Series[str], numeric: bool) -> bool:
-    named = column.lower() in _SERIES or _words(column)[-1] in _ID_WORDS
+    named = column.lower() in _SERIES_NAMES or _split_name(column)[-1] in _ID_WORDS
     return named and (not numeric or bool(cells.str.fullmatch(r"\d*").all()))
 
 
 def _is_date(cells: pd.Series[str]) -> bool:
-    form = _form(cells)
+    form = _infer_time_format(cells)
     return form is not None and form.kind != "integer"
 
 
-def _form(cells: pd.Series[str]) -> stamps.Form | None:
+def _infer_time_format(cells: pd.Series[str]) -> stamps.TimeFormat | None:
     """How a column would write time, as a hundred cells tell: a table may have many columns."""
     filled = cells[cells != ""]
-    return stamps.recognise(filled.iloc[:: len(filled) // 100 + 1].tolist())
+    return stamps.infer_time_format(filled.iloc[:: len(filled) // 100 + 1].tolist())
 
 
-def _words(column: str) -> list[str]:
+def _split_name(column: str) -> list[str]:
     """itemId, item_id and "item id" are the words item and id."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)
     return re.findall(r"[^\W_]+", spaced.lower()) or [""]
 
 
-def _distinct(head: pd.DataFrame, columns: list[str]) -> int:
+def _count_distinct(head: pd.DataFrame, columns: list[str]) -> int:
     return len(head) - int(head.duplicated(columns).sum())
 
 
-def _rank(preferred: Sequence[str]) -> Callable[[str], int]:
+def _preference_key(preferred: Sequence[str]) -> Callable[[str], int]:
     return lambda column: preferred.index(column.lower())

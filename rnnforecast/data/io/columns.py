@@ -17,54 +17,54 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rnnforecast.data.io.arrow_stream import Piece, encoded, pieces
-from rnnforecast.data.io.column_roles import Roles
-from rnnforecast.data.io.dialect import File, as_text, holds_numbers
-from rnnforecast.data.io.number_format import Marks, Writing
+from rnnforecast.data.io.arrow_stream import ColumnBatch, dictionary_encode, stream_batches
+from rnnforecast.data.io.column_roles import ColumnRoles
+from rnnforecast.data.io.dialect import InputFile, is_numeric_type, to_text
+from rnnforecast.data.io.number_format import CellFormat, NumberFormat
 from rnnforecast.data.time import format as stamps
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Floats, Ints32
 
-_STRETCH = 1 << 20  # rows whose codes are changed at a time: as an index they are twice as long
+_CHUNK_ROWS = 1 << 20  # rows whose codes are changed at a time: as an index they are twice as long
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumericColumn:
     """A covariate of numbers."""
 
     values: Floats
     """[R] NaN where blank."""
-    is_words = False
+    is_categorical = False
 
-    def numbers(self) -> Floats:
+    def to_floats(self) -> Floats:
         """[R] NaN where blank."""
         return self.values
 
-    def take(self, rows: npt.NDArray[np.int64]) -> Numbers:
+    def take(self, rows: npt.NDArray[np.int64]) -> NumericColumn:
         """Of the rows with these numbers alone."""
-        return Numbers(self.values[rows])
+        return NumericColumn(self.values[rows])
 
 
 @dataclass(frozen=True)
-class Words:
+class CategoricalColumn:
     """A covariate of categories or free text."""
 
     codes: Ints32
     """[R] -1 where blank."""
     vocabulary: tuple[str, ...]
     """What the codes stand for, sorted."""
-    is_words = True
+    is_categorical = True
 
-    def numbers(self) -> Floats:
+    def to_floats(self) -> Floats:
         """[R] the codes, NaN where blank."""
         return np.where(self.codes < 0, np.nan, self.codes)
 
-    def take(self, rows: npt.NDArray[np.int64]) -> Words:
+    def take(self, rows: npt.NDArray[np.int64]) -> CategoricalColumn:
         """Of the rows with these numbers alone."""
-        return Words(self.codes[rows], self.vocabulary)
+        return CategoricalColumn(self.codes[rows], self.vocabulary)
 
 
-class Columns(NamedTuple):
+class ParsedColumns(NamedTuple):
     """The columns in use, rows in the order of the files."""
 
     keys: pd.DataFrame
@@ -73,178 +73,194 @@ class Columns(NamedTuple):
     """[R] the row of `keys`."""
     time: npt.NDArray[Any]
     """[R] datetime64[us] or int64."""
-    timezone: str
+    utc_offset: str
     values: Floats
     """[R, C] NaN where missing or infinite."""
-    covariates: dict[str, Numbers | Words]
-    infinite: int
+    covariates: dict[str, NumericColumn | CategoricalColumn]
+    infinite_count: int
     """Infinite values in targets and covariates."""
-    counts: list[int]
+    row_counts: list[int]
     """Rows of each file."""
 
 
-class _Growing:
+class _ArrayBuilder:
     """An array [R, ...] that grows at the end, where it lies: never in memory twice."""
 
     def __init__(self, dtype: npt.DTypeLike, *width: int) -> None:
-        self._whole = np.empty((0, *width), dtype)
+        self._buffer = np.empty((0, *width), dtype)
         self._size = 0
 
-    def add(self, part: npt.NDArray[Any]) -> None:
+    def append(self, part: npt.NDArray[Any]) -> None:
         end = self._size + len(part)
-        if end > len(self._whole):
-            self._resize(max(end, len(self._whole) * 5 // 4))
-        self._whole[self._size : end] = part
+        if end > len(self._buffer):
+            self._resize(max(end, len(self._buffer) * 5 // 4))
+        self._buffer[self._size : end] = part
         self._size = end
 
-    def whole(self) -> npt.NDArray[Any]:
+    def to_array(self) -> npt.NDArray[Any]:
         """All of it, [R, ...]; nothing may be added afterwards."""
         self._resize(self._size)
-        return self._whole
+        return self._buffer
 
     def _resize(self, rows: int) -> None:
-        self._whole.resize((rows, *self._whole.shape[1:]), refcheck=False)
+        self._buffer.resize((rows, *self._buffer.shape[1:]), refcheck=False)
 
 
-class _Texts:
+class _TextColumnBuilder:
     """One column of ids or words as it grows: a vocabulary, and codes into it."""
 
     def __init__(self, *, allow_blank: bool) -> None:
-        self._may_be_blank = allow_blank
+        self._allow_blank = allow_blank
         self._vocabulary: Any = pa.array([], pa.string())
-        self._codes = _Growing(np.int32)
+        self._codes = _ArrayBuilder(np.int32)
 
-    def add(self, column: Any) -> None:
+    def append(self, column: Any) -> None:
         """Take in a dictionary-encoded piece [r]; ValueError at a blank id."""
         words = pc.utf8_trim_whitespace(column.dictionary)
         words = pc.if_else(pc.equal(words, ""), None, words)
-        if not self._may_be_blank and (column.null_count or words.null_count):
+        if not self._allow_blank and (column.null_count or words.null_count):
             raise ValueError("a blank id")
         new = pc.unique(words.filter(pc.invert(pc.is_in(words, value_set=self._vocabulary))))
         self._vocabulary = pa.concat_arrays([self._vocabulary, new.drop_null()])
         codes = pc.index_in(words, value_set=self._vocabulary).take(column.indices)
-        self._codes.add(codes.fill_null(-1).to_numpy())
+        self._codes.append(codes.fill_null(-1).to_numpy())
 
-    def sorted(self) -> tuple[Any, Ints32]:
+    def sorted_vocabulary(self) -> tuple[Any, Ints32]:
         """The vocabulary in order, and the codes [R] into it, -1 where blank."""
         order = pc.sort_indices(self._vocabulary)
         rank = np.full(len(order) + 1, -1, dtype=np.int32)  # the last is the one of blanks
         rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
-        codes = self._codes.whole()
-        for start in range(0, len(codes), _STRETCH):
-            codes[start : start + _STRETCH] = rank[codes[start : start + _STRETCH]]
+        codes = self._codes.to_array()
+        for start in range(0, len(codes), _CHUNK_ROWS):
+            codes[start : start + _CHUNK_ROWS] = rank[codes[start : start + _CHUNK_ROWS]]
         return self._vocabulary.take(order), codes
 
-    def words(self) -> Words:
+    def to_categorical(self) -> CategoricalColumn:
         """The column as a covariate."""
-        vocabulary, codes = self.sorted()
-        return Words(codes, tuple(vocabulary.to_pylist()))
+        vocabulary, codes = self.sorted_vocabulary()
+        return CategoricalColumn(codes, tuple(vocabulary.to_pylist()))
 
 
-class _Floats:
+class _FloatColumnsBuilder:
     """Columns of numbers side by side as they grow, infinite values as NaN and counted."""
 
-    def __init__(self, names: Sequence[str], number_format: Marks) -> None:
+    def __init__(self, names: Sequence[str], number_format: NumberFormat) -> None:
         self._names = names
-        self._marks = number_format
-        self._values = _Growing(np.float64, len(names))
-        self.infinite = 0
+        self._number_format = number_format
+        self._values = _ArrayBuilder(np.float64, len(names))
+        self.infinite_count = 0
 
-    def add(self, batch: Piece, n_rows: int) -> None:
+    def append(self, batch: ColumnBatch, n_rows: int) -> None:
         """Take in the columns of a piece [r]; NaN for one that its file does not have."""
         values = np.full((n_rows, len(self._names)), np.nan)
         for at, name in enumerate(self._names):
             if name in batch:
-                values[:, at] = _floats(batch[name], self._marks)
+                values[:, at] = _parse_floats(batch[name], self._number_format)
         wrong = np.isinf(values)
         values[wrong] = np.nan
-        self.infinite += int(wrong.sum())
-        self._values.add(values)
+        self.infinite_count += int(wrong.sum())
+        self._values.append(values)
 
-    def whole(self) -> Floats:
+    def to_array(self) -> Floats:
         """[R, number of columns]."""
-        return self._values.whole()
+        return self._values.to_array()
 
 
-class _Times:
+class _TimeColumnBuilder:
     """The time column as it grows, of one kind in all files."""
 
-    def __init__(self, column: str, time_format: stamps.Form) -> None:
+    def __init__(self, column: str, time_format: stamps.TimeFormat) -> None:
         self._column = column
-        self._form = time_format
-        self._ticks = _Growing(np.int64)
-        self._written: dict[tuple[str, str], str] = {}  # (zone, kind) -> the first such file
+        self._time_format = time_format
+        self._ticks = _ArrayBuilder(np.int64)
+        self._first_files: dict[tuple[str, str], str] = {}  # (zone, kind) -> the first such file
 
-    def add(self, batch: Piece, file: File) -> int:
+    def append(self, batch: ColumnBatch, file: InputFile) -> int:
         """Take in a piece; its number of rows."""
         where = f"{file.name}, column {self._column!r}"
-        time, zone = _times(batch[self._column], self._form, where)
-        self._written.setdefault((zone, time.dtype.kind), file.name)
-        self._ticks.add(time.view(np.int64))
+        time, zone = _parse_times(batch[self._column], self._time_format, where)
+        self._first_files.setdefault((zone, time.dtype.kind), file.name)
+        self._ticks.append(time.view(np.int64))
         return len(time)
 
-    def whole(self) -> tuple[npt.NDArray[Any], str]:
+    def to_array(self) -> tuple[npt.NDArray[Any], str]:
         """[R] and the offset; DataError where files differ in either."""
         names = {"i": "whole numbers", "M": "dates"}
-        if len(self._written) > 1:
+        if len(self._first_files) > 1:
             found = "; ".join(
                 f"{file} has {names[kind]}" + (f" with the offset {zone.strip()}" if zone else "")
-                for (zone, kind), file in self._written.items()
+                for (zone, kind), file in self._first_files.items()
             )
             cure = "write the time in one way and one time zone in all files"
             raise DataError(Problem("", f"the files differ in their times: {found}", cure))
-        ((zone, kind),) = self._written
-        ticks = self._ticks.whole()
+        ((zone, kind),) = self._first_files
+        ticks = self._ticks.to_array()
         return ticks.view("datetime64[us]") if kind == "M" else ticks, zone.strip()
 
 
-def load(files: Sequence[File], roles: Roles, cell_format: Writing) -> Columns:
+def load_columns(
+    files: Sequence[InputFile], roles: ColumnRoles, cell_format: CellFormat
+) -> ParsedColumns:
     """The columns that the roles name; targets are NaN where a file has none.
 
     Raises DataError where files differ in the kind of time, ArrowException or ValueError where a
     cell is not what it should be.
     """
-    marks = cell_format.marks
-    amounts = [name for name in roles.covariates if name not in roles.words]
-    texts = {name: _Texts(allow_blank=name in roles.words) for name in roles.texts}
-    floats = {name: _Floats([name], marks) for name in amounts}
-    time, targets = _Times(roles.time, cell_format.form), _Floats(roles.targets, marks)
+    marks = cell_format.number_format
+    amounts = [name for name in roles.covariates if name not in roles.categorical]
+    texts = {
+        name: _TextColumnBuilder(allow_blank=name in roles.categorical)
+        for name in roles.text_columns
+    }
+    floats = {name: _FloatColumnsBuilder([name], marks) for name in amounts}
+    time, targets = (
+        _TimeColumnBuilder(roles.time, cell_format.time_format),
+        _FloatColumnsBuilder(roles.targets, marks),
+    )
     counts = []
     for file in files:
         counts.append(0)
-        for piece in pieces(file, [roles.time, *texts], [*roles.targets, *amounts], marks):
-            rows = time.add(piece, file)
-            targets.add(piece, rows)
+        for piece in stream_batches(file, [roles.time, *texts], [*roles.targets, *amounts], marks):
+            rows = time.append(piece, file)
+            targets.append(piece, rows)
             for numbers in floats.values():
-                numbers.add(piece, rows)
+                numbers.append(piece, rows)
             for name, text in texts.items():
-                text.add(encoded(piece[name]) if name in piece else _blank(rows))
+                text.append(
+                    dictionary_encode(piece[name]) if name in piece else _blank_column(rows)
+                )
             counts[-1] += rows
-    ticks, timezone = time.whole()
-    keys, codes = _keys(roles.series, [texts[name] for name in roles.series], sum(counts))
-    covariates: dict[str, Numbers | Words] = {
-        name: texts[name].words() if name in texts else Numbers(floats[name].whole()[:, 0])
+    ticks, timezone = time.to_array()
+    keys, codes = _build_keys(roles.series, [texts[name] for name in roles.series], sum(counts))
+    covariates: dict[str, NumericColumn | CategoricalColumn] = {
+        name: texts[name].to_categorical()
+        if name in texts
+        else NumericColumn(floats[name].to_array()[:, 0])
         for name in roles.covariates
     }
-    infinite = targets.infinite + sum(numbers.infinite for numbers in floats.values())
-    values = targets.whole()
-    return Columns(keys, codes, ticks, timezone, values, covariates, infinite, counts)
+    infinite = targets.infinite_count + sum(numbers.infinite_count for numbers in floats.values())
+    values = targets.to_array()
+    return ParsedColumns(keys, codes, ticks, timezone, values, covariates, infinite, counts)
 
 
-def _blank(n_rows: int) -> Any:
+def _blank_column(n_rows: int) -> Any:
     """A column of words that a file does not have."""
     return pa.DictionaryArray.from_arrays(np.zeros(n_rows, dtype=np.int32), pa.array([""]))
 
 
-def _times(column: Any, time_format: stamps.Form, location: str) -> tuple[npt.NDArray[Any], str]:
+def _parse_times(
+    column: Any, time_format: stamps.TimeFormat, location: str
+) -> tuple[npt.NDArray[Any], str]:
     """Times [r] and the offset they are local to, as written; "Z" for instants."""
     if column.null_count:
         raise ValueError("a blank time")
     if not pa.types.is_temporal(column.type):
-        known = encoded(column)
-        return stamps.parse(known.dictionary, time_format)[known.indices.to_numpy()], time_format.timezone
+        known = dictionary_encode(column)
+        return stamps.parse_timestamps(known.dictionary, time_format)[
+            known.indices.to_numpy()
+        ], time_format.parsed_offset
     zone = getattr(column.type, "tz", None) or ""
-    if zone and zone.upper() not in ("UTC", "+00:00", "Z") and not time_format.offsets:
+    if zone and zone.upper() not in ("UTC", "+00:00", "Z") and not time_format.has_mixed_offsets:
         found = f"the times are in the zone {zone!r}"
         cure = "convert the column to UTC, or set data.timezone, such as Europe/Berlin"
         raise DataError(Problem(location, found, cure))
@@ -252,27 +268,29 @@ def _times(column: Any, time_format: stamps.Form, location: str) -> tuple[npt.ND
     return np.asarray(column.cast(pa.int64()).to_numpy()).view("datetime64[us]"), "Z" * bool(zone)
 
 
-def _floats(column: Any, number_format: Marks) -> Floats:
+def _parse_floats(column: Any, number_format: NumberFormat) -> Floats:
     """Numbers [r] float64, NaN where blank."""
-    if pa.types.is_primitive(column.type) or holds_numbers(column.type):
+    if pa.types.is_primitive(column.type) or is_numeric_type(column.type):
         # Not safe: beyond 2^53 whole numbers are rounded, as they are in a CSV.
         column = column.cast(pa.float64(), safe=False)
     else:
-        column = number_format.floats(as_text(column))
+        column = number_format.parse_floats(to_text(column))
     values = np.asarray(column.to_numpy(zero_copy_only=False))
-    if number_format.sentinels:
-        values = np.where(np.isin(values, number_format.sentinels), np.nan, values)
+    if number_format.missing_numbers:
+        values = np.where(np.isin(values, number_format.missing_numbers), np.nan, values)
     return values
 
 
-def _keys(names: Sequence[str], ids: Sequence[_Texts], n_rows: int) -> tuple[pd.DataFrame, Ints32]:
+def _build_keys(
+    names: Sequence[str], ids: Sequence[_TextColumnBuilder], n_rows: int
+) -> tuple[pd.DataFrame, Ints32]:
     """The distinct ids, sorted by the first column, then the second …, and the codes [R]."""
     if not names:
         return pd.DataFrame(index=range(1)), np.zeros(n_rows, dtype=np.int32)
-    words, codes = ids[0].sorted()
+    words, codes = ids[0].sorted_vocabulary()
     columns = [words]
     for column in ids[1:]:
-        words, more = column.sorted()
+        words, more = column.sorted_vocabulary()
         both = codes.astype(np.int64)
         both *= len(words)
         both += more

@@ -32,7 +32,7 @@ BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 
 
 @dataclass(frozen=True)
-class File:
+class InputFile:
     """One input file, opened once to see how it is written."""
 
     name: str
@@ -46,21 +46,23 @@ class File:
     """Column names as written."""
     codec: str = "utf-8"
     """The encoding of its text."""
-    above: Mapping[str, str] = field(default_factory=dict)
+    partition_values: Mapping[str, str] = field(default_factory=dict)
     """What the names of its folders say: ``store=1/part.parquet``."""
-    typed: frozenset[str] = frozenset()
+    numeric_columns: frozenset[str] = frozenset()
     """Columns of a parquet file that hold numbers, so that none is written wrongly."""
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Column names without the blanks around them, those of folders last; empty where a column
         has no name."""
-        return (*(name.strip() for name in self.header), *self.constant)
+        return (*(name.strip() for name in self.header), *self.partition_columns)
 
     @cached_property
-    def constant(self) -> dict[str, str]:
+    def partition_columns(self) -> dict[str, str]:
         """The columns of folders, each with its one value; a column in the file goes before."""
-        return {name: text for name, text in self.above.items() if name not in self.raw}
+        return {
+            name: text for name, text in self.partition_values.items() if name not in self.raw_names
+        }
 
     @property
     def is_parquet(self) -> bool:
@@ -71,30 +73,30 @@ class File:
         return _is_gzip(self.path, self.content)
 
     @cached_property
-    def raw(self) -> dict[str, str]:
+    def raw_names(self) -> dict[str, str]:
         """Each column of the file itself, with its name as the file writes it."""
         return {name.strip(): name for name in self.header}
 
     def open(self) -> BinaryIO:
         """The bytes, decompressed."""
-        return _open(self.path, self.content)
+        return _open_bytes(self.path, self.content)
 
-    def parquet(self) -> pq.ParquetFile:
+    def open_parquet(self) -> pq.ParquetFile:
         """The parquet file, open."""
-        return _parquet(self.path, self.content)
+        return _open_parquet(self.path, self.content)
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Line number (the first is 1) and cells of every row below the header that is not blank,
         without those of folders.
         Bytes that are no text come as lone surrogates. A parquet row counts as a line."""
         if not self.is_parquet:
-            yield from islice(_records(self), 1, None)
+            yield from islice(_read_records(self), 1, None)
             return
         line = 0
         try:
-            with self.parquet() as parquet:
+            with self.open_parquet() as parquet:
                 for batch in parquet.iter_batches(batch_size=4096):
-                    columns = (as_text(column).to_pylist() for column in batch.columns)
+                    columns = (to_text(column).to_pylist() for column in batch.columns)
                     for row in zip(*columns, strict=True):
                         line += 1
                         yield line, [cell or "" for cell in row]
@@ -103,54 +105,54 @@ class File:
             raise DataError(Problem(self.name, found, "copy or write it again")) from None
 
 
-class Lines:
+class LineIndex:
     """Where a row of the table stands in the files; looked up only when it is asked for."""
 
-    def __init__(self, files: Sequence[File], row_counts: Sequence[int]) -> None:
+    def __init__(self, files: Sequence[InputFile], row_counts: Sequence[int]) -> None:
         self._files = tuple(files)
-        self._ends = np.cumsum(row_counts)
-        self._numbers: dict[int, np.ndarray] = {}
+        self._row_ends = np.cumsum(row_counts)
+        self._line_numbers: dict[int, np.ndarray] = {}
         self._rows: np.ndarray | None = None
 
-    def take(self, rows: np.ndarray) -> Lines:
+    def take(self, rows: np.ndarray) -> LineIndex:
         """The lines of a table of these rows alone."""
-        fewer = Lines(self._files, np.diff(self._ends, prepend=0).tolist())
+        fewer = LineIndex(self._files, np.diff(self._row_ends, prepend=0).tolist())
         fewer._rows = rows if self._rows is None else self._rows[rows]
         return fewer
 
-    def where(self, row: int, column: str | None = None) -> str:
+    def location(self, row: int, column: str | None = None) -> str:
         """The place of a row (the first of the table is 0): ``sales.csv, line 7, column 'y'``."""
         row = row if self._rows is None else int(self._rows[row])
-        index = int(np.searchsorted(self._ends, row, side="right"))
+        index = int(np.searchsorted(self._row_ends, row, side="right"))
         file = self._files[index]
-        inside = int(row) - (int(self._ends[index - 1]) if index else 0)
+        inside = int(row) - (int(self._row_ends[index - 1]) if index else 0)
         if file.is_parquet:
-            return place(file, inside + 1, column)
-        if index not in self._numbers:
+            return format_location(file, inside + 1, column)
+        if index not in self._line_numbers:
             lines = (line for line, _ in file.records())
-            self._numbers[index] = np.fromiter(lines, dtype=np.int64)
-        return place(file, int(self._numbers[index][inside]), column)
+            self._line_numbers[index] = np.fromiter(lines, dtype=np.int64)
+        return format_location(file, int(self._line_numbers[index][inside]), column)
 
 
-def place(file: File, line: int, column: str | None = None) -> str:
+def format_location(file: InputFile, line: int, column: str | None = None) -> str:
     """``sales.csv, line 7, column 'y'``."""
     text = f"{file.name}, {'row' if file.is_parquet else 'line'} {line}"
     return text if column is None else f"{text}, column {column!r}"
 
 
-def find(
+def scan_files(
     source: Sequence[str], *, separator: str = "auto", encoding: str = "auto"
-) -> tuple[File, ...]:
+) -> tuple[InputFile, ...]:
     """All files that the source names (files, folders, globs, "-" for standard input), looked at.
 
     Raises DataError with everything that is wrong with any of them.
     """
-    encodings.check(encoding)
+    encodings.check_encoding(encoding)
     problems: list[Problem] = []
     paths: dict[Path | None, dict[str, str]] = {}  # each once
     for item in source:
         try:
-            paths |= folders.paths(item)
+            paths |= folders.find_paths(item)
         except DataError as error:
             problems += error.problems
     doubled = Counter(path.name for path in paths if path)
@@ -158,7 +160,9 @@ def find(
     for path, above in paths.items():
         name = "stdin" if path is None else path.name if doubled[path.name] == 1 else str(path)
         try:
-            files.append(replace(_look(name, path, separator, encoding), above=above))
+            files.append(
+                replace(_detect_dialect(name, path, separator, encoding), partition_values=above)
+            )
         except DataError as error:
             problems += error.problems
     if problems or not files:
@@ -166,37 +170,40 @@ def find(
     return tuple(files)
 
 
-def sample(file: File, max_rows: int) -> list[list[str]]:
+def sample_rows(file: InputFile, max_rows: int) -> list[list[str]]:
     """The first rows' cells, without rows that are cut short or too long, and with a mark in the
     place of bytes that are no text. Raises DataError where no row is as wide as the header."""
     first = list(islice(file.records(), max_rows))
     whole = [cells for _, cells in first if len(cells) == len(file.header)]
     if not whole:
-        raise DataError(*(ragged(file, line, cells) for line, cells in first[:1]))
-    more = file.constant.values()
-    return [[cell if cell.isascii() else _shown(cell) for cell in (*row, *more)] for row in whole]
+        raise DataError(*(ragged_row_problem(file, line, cells) for line, cells in first[:1]))
+    more = file.partition_columns.values()
+    return [
+        [cell if cell.isascii() else _replace_undecodable(cell) for cell in (*row, *more)]
+        for row in whole
+    ]
 
 
-def _shown(cell: str) -> str:
+def _replace_undecodable(cell: str) -> str:
     return cell.encode(errors="replace").decode()
 
 
-def ragged(file: File, line: int, cells: Sequence[str]) -> Problem:
+def ragged_row_problem(file: InputFile, line: int, cells: Sequence[str]) -> Problem:
     """The problem of a row that is not as wide as the header."""
     found = f"{len(cells)} cells, but the header has {len(file.header)}"
     cure = "add or take out separators, and quote cells that hold one"
     if any("\n" in cell for cell in cells):
         cure = "close the quote that is opened in this line"
-    return Problem(place(file, line), found, cure)
+    return Problem(format_location(file, line), found, cure)
 
 
-def holds_numbers(dtype: pa.DataType) -> bool:
+def is_numeric_type(dtype: pa.DataType) -> bool:
     """Whether an Arrow type is one of numbers."""
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
     return any(test(dtype) for test in tests)
 
 
-def as_text(column: pa.Array[Any]) -> pa.Array[Any]:
+def to_text(column: pa.Array[Any]) -> pa.Array[Any]:
     """The cells of a parquet column as a CSV would have them."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -210,22 +217,22 @@ def _is_gzip(path: Path | None, content: bytes) -> bool:
     return content[:2] == b"\x1f\x8b" if path is None else path.name.lower().endswith(".gz")
 
 
-def _open(path: Path | None, content: bytes) -> BinaryIO:
+def _open_bytes(path: Path | None, content: bytes) -> BinaryIO:
     if _is_gzip(path, content):
         return cast(BinaryIO, gzip.open(io.BytesIO(content) if path is None else path, "rb"))
     return io.BytesIO(content) if path is None else path.open("rb")
 
 
-def _parquet(path: Path | None, content: bytes) -> pq.ParquetFile:
+def _open_parquet(path: Path | None, content: bytes) -> pq.ParquetFile:
     return pq.ParquetFile(pa.BufferReader(content) if path is None else path)
 
 
-def _look(name: str, path: Path | None, separator: str, encoding: str) -> File:
+def _detect_dialect(name: str, path: Path | None, separator: str, encoding: str) -> InputFile:
     try:
         content = sys.stdin.buffer.read() if path is None else b""
         if content[:4] == b"PAR1" if path is None else path.suffix.lower() == ".parquet":
-            return _look_at_parquet(name, path, content)
-        with _open(path, content) as stream:
+            return _detect_parquet(name, path, content)
+        with _open_bytes(path, content) as stream:
             start = stream.read(1 << 16)
     except BROKEN_GZIP as error:
         found = f"not a whole gzip file ({error})"
@@ -233,42 +240,44 @@ def _look(name: str, path: Path | None, separator: str, encoding: str) -> File:
     except OSError as error:
         cure = "check that the file is there and that you may read it"
         raise DataError(Problem(name, f"cannot be read ({error.strerror})", cure)) from None
-    codec = encodings.recognise(start, encoding, name)
+    codec = encodings.detect_encoding(start, encoding, name)
     if not start.decode(codec, errors="replace").strip("\ufeff \t\r\n"):
         raise DataError(Problem(name, "the file is empty", "expected a header and rows"))
-    file = File(name, path, content, separator, (), codec)
+    file = InputFile(name, path, content, separator, (), codec)
     if separator == "auto":
-        file = max((replace(file, separator=mark) for mark in _SEPARATORS), key=_score)
-    (line, header), *rows = islice(_records(file), 2)
+        file = max((replace(file, separator=mark) for mark in _SEPARATORS), key=_separator_score)
+    (line, header), *rows = islice(_read_records(file), 2)
     file = replace(file, header=tuple(header))
     _check_header(file, f"{name}, line {line}", has_rows=bool(rows))
     return file
 
 
-def _look_at_parquet(name: str, path: Path | None, content: bytes) -> File:
+def _detect_parquet(name: str, path: Path | None, content: bytes) -> InputFile:
     try:
-        with _parquet(path, content) as parquet:
+        with _open_parquet(path, content) as parquet:
             columns, rows = list(parquet.schema_arrow), parquet.metadata.num_rows
     except pa.ArrowInvalid as error:
         text = str(error).splitlines()[0]
         raise DataError(Problem(name, f"not a parquet file ({text})", "write it again")) from None
-    file = File(
+    file = InputFile(
         name,
         path,
         content,
         separator="",
         header=tuple(column.name for column in columns),
-        typed=frozenset(column.name.strip() for column in columns if holds_numbers(column.type)),
+        numeric_columns=frozenset(
+            column.name.strip() for column in columns if is_numeric_type(column.type)
+        ),
     )
     _check_header(file, name, has_rows=rows > 0)
     return file
 
 
-def _score(file: File) -> tuple[float, int]:
+def _separator_score(file: InputFile) -> tuple[float, int]:
     """How well the separator fits: the share of the first rows that it cuts into as many cells as
     the header has, and how many that are."""
     try:
-        rows = islice(_records(file), 50)
+        rows = islice(_read_records(file), 50)
         widths = [len(cells) for _, cells in rows]
     except DataError:  # a wide row that it does not cut at all
         return 0.0, 0
@@ -277,10 +286,10 @@ def _score(file: File) -> tuple[float, int]:
     return sum(width == widths[0] for width in widths) / len(widths), widths[0]
 
 
-def _check_header(file: File, location: str, *, has_rows: bool) -> None:
+def _check_header(file: InputFile, location: str, *, has_rows: bool) -> None:
     problems = []
-    if encodings.undecodable("".join(file.header)):
-        problems.append(encodings.not_text(location, file.codec))
+    if encodings.has_undecodable_bytes("".join(file.header)):
+        problems.append(encodings.encoding_problem(location, file.codec))
     names = Counter(name.strip() for name in file.header if name.strip())
     if twice := [name for name, count in names.items() if count > 1]:
         found = f"the header names {', '.join(map(repr, twice))} more than once"
@@ -292,10 +301,10 @@ def _check_header(file: File, location: str, *, has_rows: bool) -> None:
         raise DataError(*problems)
 
 
-def _records(file: File) -> Iterator[tuple[int, list[str]]]:
+def _read_records(file: InputFile) -> Iterator[tuple[int, list[str]]]:
     """First line and cells of each record that is not blank, the header included."""
     line = 1
-    with encodings.reader(file.open(), file.codec) as text:
+    with encodings.open_text(file.open(), file.codec) as text:
         reader = csv.reader(text, delimiter=file.separator)
         try:
             for cells in reader:

@@ -10,17 +10,17 @@ import pyarrow as pa
 
 from rnnforecast.errors import DataError, Problem
 
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_UTF_8 = ("utf-8", "utf-8-sig")
+_UTF8_CODECS = ("utf-8", "utf-8-sig")
 
 
-def _keep(error: UnicodeError) -> tuple[str, int]:
+def _bytes_to_surrogates(error: UnicodeError) -> tuple[str, int]:
     """Bytes that are no text as lone surrogates, one each: Python's own way of doing so knows
     only those of UTF-8."""
     if not isinstance(error, UnicodeDecodeError):
@@ -29,10 +29,10 @@ def _keep(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(0xDC00 + byte) for byte in wrong), error.end
 
 
-codecs.register_error("rnnforecast.keep", _keep)
+codecs.register_error("rnnforecast.keep", _bytes_to_surrogates)
 
 
-def check(name: str) -> None:
+def check_encoding(name: str) -> None:
     """DataError unless `name` is "auto" or an encoding of text that Python knows."""
     try:
         "a".encode("utf-8" if name == "auto" else name)
@@ -42,49 +42,51 @@ def check(name: str) -> None:
         raise DataError(Problem("data.encoding", f"there is no encoding {name!r}", cure)) from None
 
 
-def recognise(start: bytes, requested: str, file_name: str) -> str:
+def detect_encoding(start: bytes, requested: str, file_name: str) -> str:
     """The codec of a file that begins with `start`: the one given, else what its byte-order mark
     says, else UTF-8. A mark that agrees with what is given is no part of the text.
 
     DataError naming the file where the bytes look like UTF-16 and nothing says which.
     """
-    marked = next((codec for mark, codec in _MARKS if start.startswith(mark)), "")
+    marked = next((codec for mark, codec in _BYTE_ORDER_MARKS if start.startswith(mark)), "")
     if requested != "auto":
         known = codecs.lookup(requested).name
         family = marked.removesuffix("-sig")
         return marked if marked and known.startswith(family) else known
     if not marked and start.count(0) > len(start) / 4:
         cure = "set data.encoding, such as utf-16-le"
-        raise DataError(Problem(file_name, "this looks like UTF-16 without a byte-order mark", cure))
+        raise DataError(
+            Problem(file_name, "this looks like UTF-16 without a byte-order mark", cure)
+        )
     return marked or "utf-8"
 
 
-def reader(stream: BinaryIO, codec: str) -> io.TextIOWrapper:
+def open_text(stream: BinaryIO, codec: str) -> io.TextIOWrapper:
     """The text, with line ends as they are and lone surrogates for bytes that are none."""
-    text = "utf-8-sig" if codec in _UTF_8 else codec
+    text = "utf-8-sig" if codec in _UTF8_CODECS else codec
     return io.TextIOWrapper(stream, text, errors="rnnforecast.keep", newline="")
 
 
-def as_utf_8(stream: Any, codec: str) -> Any:
+def transcode_to_utf8(stream: Any, codec: str) -> Any:
     """An Arrow stream of the same text in UTF-8; what is UTF-8 already is left alone, faults and
     all. Reading it is a UnicodeDecodeError where bytes are no text."""
-    return stream if codec in _UTF_8 else pa.transcoding_input_stream(stream, codec, "utf-8")
+    return stream if codec in _UTF8_CODECS else pa.transcoding_input_stream(stream, codec, "utf-8")
 
 
-def must_be_whole(codec: str) -> bool:
+def needs_transcoding(codec: str) -> bool:
     """Whether a byte at fault spoils the file for Arrow, even in a column not in use."""
-    return codec not in _UTF_8
+    return codec not in _UTF8_CODECS
 
 
-def undecodable(text: str) -> bool:
+def has_undecodable_bytes(text: str) -> bool:
     """Whether the text came from bytes that are not in the file's encoding."""
     return any("\udc00" <= letter <= "\udcff" for letter in text)
 
 
-def not_text(location: str, codec: str) -> Problem:
+def encoding_problem(location: str, codec: str) -> Problem:
     """The problem of bytes in another encoding, most often that of older spreadsheets."""
     cure = "set data.encoding, such as latin-1 or cp1252, or save the file as UTF-8"
-    if codec in _UTF_8:
+    if codec in _UTF8_CODECS:
         found = "bytes that are not UTF-8; this looks like latin-1 (Windows-1252)"
         return Problem(location, found, cure)
     cure = "set data.encoding to the one the file is written in"

@@ -9,11 +9,11 @@ from urllib.parse import unquote
 
 from rnnforecast.errors import DataError, Problem
 
-ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
-_BLANK = "__HIVE_DEFAULT_PARTITION__"
+EXTENSIONS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
-def paths(item: str) -> dict[Path | None, dict[str, str]]:
+def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
     """The files in order, all in a folder and below it or all that fit a pattern, each with the
     columns that its folders stand for. "-" is standard input: None.
 
@@ -23,25 +23,25 @@ def paths(item: str) -> dict[Path | None, dict[str, str]]:
     if item == "-":
         return {None: {}}
     path = Path(item).expanduser()
-    cure = f"give files that end in {', '.join(ENDINGS)}"
+    cure = f"give files that end in {', '.join(EXTENSIONS)}"
     if path.is_dir():
-        if found := [file for file in _inside(path, set()) if _is_table(file)]:
-            return {file: _columns(file, len(path.parts)) for file in found}
+        if found := [file for file in _walk_files(path, set()) if _has_table_extension(file)]:
+            return {file: _partition_values(file, len(path.parts)) for file in found}
         raise DataError(Problem(item, "no CSV or parquet file in this folder", cure))
     if path.is_file():
-        if _is_table(path):
-            return {path: _columns(path)}
+        if _has_table_extension(path):
+            return {path: _partition_values(path)}
         raise DataError(Problem(item, "not a kind of file that can be read", cure))
     if glob.has_magic(item):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
-        if found := [file for file in matches if _is_table(file) and file.is_file()]:
-            return {file: _columns(file) for file in found}
+        if found := [file for file in matches if _has_table_extension(file) and file.is_file()]:
+            return {file: _partition_values(file) for file in found}
         raise DataError(Problem(item, "no CSV or parquet file matches this pattern", cure))
     cure = "check the path; in a spec a relative one counts from the folder of the spec"
     raise DataError(Problem(item, "there is no such file or folder", cure))
 
 
-def _columns(file: Path, base_depth: int | None = None) -> dict[str, str]:
+def _partition_values(file: Path, base_depth: int | None = None) -> dict[str, str]:
     """What folders say: the file ``store=1/year=2024/a.parquet`` is of store 1 and the year 2024.
 
     Texts, "" where Hive says that there is no value. Folders from the part `top` on may have other
@@ -52,17 +52,17 @@ def _columns(file: Path, base_depth: int | None = None) -> dict[str, str]:
     for place in reversed(range(len(parts))):
         name, equals, value = parts[place].partition("=")
         if name.strip() and equals:
-            found.append((unquote(name).strip(), "" if value == _BLANK else unquote(value)))
+            found.append((unquote(name).strip(), "" if value == _HIVE_NULL else unquote(value)))
         elif base_depth is None or place < base_depth:
             break
     return dict(reversed(found))
 
 
-def _is_table(path: Path) -> bool:
-    return path.name.lower().endswith(ENDINGS)
+def _has_table_extension(path: Path) -> bool:
+    return path.name.lower().endswith(EXTENSIONS)
 
 
-def _inside(folder: Path, seen: set[Path]) -> Iterator[Path]:
+def _walk_files(folder: Path, seen: set[Path]) -> Iterator[Path]:
     """Files of the folder and below; each folder once, however links lead to it."""
     real = folder.resolve()
     if real in seen:
@@ -70,6 +70,6 @@ def _inside(folder: Path, seen: set[Path]) -> Iterator[Path]:
     seen.add(real)
     for path in sorted(path for path in folder.iterdir() if path.name[0] not in "._"):
         if path.is_dir():
-            yield from _inside(path, seen)
+            yield from _walk_files(path, seen)
         elif path.is_file():
             yield path

@@ -9,28 +9,28 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.time.frequency import Frequency
-from rnnforecast.data.time.grid import Vote
+from rnnforecast.data.time.grid import InferredFrequency
 from rnnforecast.errors import Problem
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
 
-COUNTS = (
-    "rows", "out_of_order", "ambiguous", "skipped_hour", "duplicates", "snapped", "interpolated",
+CHANGE_COUNTS = (
+    "rows", "out_of_order", "ambiguous", "nonexistent_hour", "duplicates", "snapped", "interpolated",
     "resampled", "partial", "incomplete", "off_grid", "gaps", "missing", "leading", "trailing",
-    "cut", "steps",
+    "truncated", "steps",
 )  # fmt: skip
 """What is counted for each series and in sum."""
 
 
 @dataclass(frozen=True)
-class Changes:
+class CleaningChanges:
     """What cleaning found and changed, in sum and for each series."""
 
     frequency: Frequency
-    vote: Vote | None
+    frequency_vote: InferredFrequency | None
     """How the frequency was inferred; None if it was given."""
-    faults: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
     """What has to be decided by the user first; empty for a panel that could be built."""
     agreement: float
     """Share [0, 1] of the steps between consecutive stamps that are one step long."""
@@ -44,7 +44,7 @@ class Changes:
     """Rows between two steps of the calendar; always a fault."""
     ambiguous: int
     """Rows at a local hour that comes twice; told apart by the rule."""
-    skipped_hour: int
+    nonexistent_hour: int
     """Rows at a local hour that clocks skip; moved or left out by the rule."""
     snapped: int
     """Rows moved to the nearest step."""
@@ -56,7 +56,7 @@ class Changes:
     """Periods that the rows do not fill; left out."""
     incomplete: int
     """Periods of which some values were missing; made of the others."""
-    cut: int
+    truncated: int
     """Rows before the last so many steps; left out."""
     gaps: int
     """Steps the file has no row for; filled with NaN."""
@@ -78,25 +78,27 @@ class Changes:
     skipped (the reason, or "")."""
 
 
-def counted(
+def summarize_changes(
     table: Table,
     frequency: Frequency,
-    frequency_vote: Vote | None,
+    frequency_vote: InferredFrequency | None,
     agreement: float,
     per_series: dict[str, Any],
     problems: list[Problem],
-) -> Changes:
+) -> CleaningChanges:
     """The findings `found`, `[S]` each, in sum and by series; 0 is what was not looked for."""
     left_out = per_series["skipped"] != ""
     none = np.zeros(len(left_out), dtype=np.int64)
-    per_series = dict.fromkeys(COUNTS, none) | per_series
-    return Changes(
+    per_series = dict.fromkeys(CHANGE_COUNTS, none) | per_series
+    return CleaningChanges(
         frequency=frequency,
-        vote=frequency_vote,
-        faults=tuple(problems),
+        frequency_vote=frequency_vote,
+        problems=tuple(problems),
         agreement=agreement,
-        infinite=table.infinite,
-        skipped=dict(zip(per_series["label"][left_out], per_series["skipped"][left_out], strict=True)),
+        infinite=table.infinite_count,
+        skipped=dict(
+            zip(per_series["label"][left_out], per_series["skipped"][left_out], strict=True)
+        ),
         series=pd.DataFrame(per_series),
-        **{name: int(per_series[name].sum()) for name in COUNTS},
+        **{name: int(per_series[name].sum()) for name in CHANGE_COUNTS},
     )

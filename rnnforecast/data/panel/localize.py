@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.time.frequency import DAY, ticks_of
-from rnnforecast.data.time.timezones import to_local, to_utc, zone_faults
+from rnnforecast.data.time.frequency import DAY, to_ticks
+from rnnforecast.data.time.timezones import timezone_problems, to_local, to_utc
 from rnnforecast.errors import Problem
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
 
 
-def unmistakable(
+def normalize_timezone(
     table: Table, timezone: str, *, ambiguous: str, nonexistent: str, labels: npt.NDArray[Any]
 ) -> tuple[Table, str, dict[str, Any], list[Problem]]:
     """The table with stamps of one meaning, the zone they are to be shown in ("" where they stand
@@ -30,31 +30,36 @@ def unmistakable(
     none (``unsettled``), and faults for the latter."""
     size = len(labels)
     none = np.zeros(size, dtype=np.int64)
-    counts: dict[str, Any] = {"ambiguous": none, "skipped_hour": none, "unsettled": none}
+    counts: dict[str, Any] = {"ambiguous": none, "nonexistent_hour": none, "unsettled": none}
     if not timezone or table.time.dtype.kind != "M":
         return table, "", counts, []
-    known = table.timezone != ""  # instants, or local to a fixed offset
-    instants = table.time - _offset(table.timezone) if known else table.time
+    known = table.utc_offset != ""  # instants, or local to a fixed offset
+    instants = table.time - _parse_utc_offset(table.utc_offset) if known else table.time
     local = to_local(instants, timezone) if known else table.time
-    if _one_clock_time(local):
-        return replace(table, time=local, timezone=""), "", counts, []
+    if _has_single_time_of_day(local):
+        return replace(table, time=local, utc_offset=""), "", counts, []
     if known:
-        return replace(table, time=instants, timezone=""), timezone, counts, []
+        return replace(table, time=instants, utc_offset=""), timezone, counts, []
     found = to_utc(local, timezone, ambiguous=ambiguous, nonexistent=nonexistent, codes=table.codes)
-    faults = zone_faults(table, found, timezone)
-    counts["ambiguous"] = np.bincount(table.codes[found.ambiguous_rows], minlength=size)
-    counts["unsettled"] = np.bincount(table.codes[found.unsettled], minlength=size)
-    counts["skipped_hour"] = np.bincount(table.codes[found.missing_rows], minlength=size)
-    table = replace(table, time=found.utc, timezone="")
-    return (table.take(~found.dropped) if found.dropped.any() else table), timezone, counts, faults
+    faults = timezone_problems(table, found, timezone)
+    counts["ambiguous"] = np.bincount(table.codes[found.ambiguous_mask], minlength=size)
+    counts["unsettled"] = np.bincount(table.codes[found.unresolved_mask], minlength=size)
+    counts["nonexistent_hour"] = np.bincount(table.codes[found.nonexistent_mask], minlength=size)
+    table = replace(table, time=found.utc, utc_offset="")
+    return (
+        (table.filter(~found.dropped_mask) if found.dropped_mask.any() else table),
+        timezone,
+        counts,
+        faults,
+    )
 
 
-def _one_clock_time(local: npt.NDArray[Any]) -> bool:
-    clock = ticks_of(local) % DAY
+def _has_single_time_of_day(local: npt.NDArray[Any]) -> bool:
+    clock = to_ticks(local) % DAY
     return bool((clock == clock[:1]).all())
 
 
-def _offset(text: str) -> np.timedelta64:
+def _parse_utc_offset(text: str) -> np.timedelta64:
     """What a stamp with this offset is ahead of UTC."""
     if text.strip().upper() in ("Z", "UTC"):
         return np.timedelta64(0, "us")

@@ -8,41 +8,52 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.panel.irregular import interpolate, jitter_frequency, snap
-from rnnforecast.data.panel.resample import resample
-from rnnforecast.data.panel.sorted_rows import Rows
+from rnnforecast.data.panel.irregular import (
+    infer_jittered_frequency,
+    interpolate_to_grid,
+    snap_to_grid,
+)
+from rnnforecast.data.panel.resample import resample_rows
+from rnnforecast.data.panel.sorted_rows import SortedRows
 from rnnforecast.data.time.frequency import (
     Frequency,
-    parse,
+    parse_frequency,
 )
-from rnnforecast.data.time.grid import Vote, infer, lay
+from rnnforecast.data.time.grid import InferredFrequency, fit_grid, infer_frequency
 from rnnforecast.data.time.timezones import to_local
 from rnnforecast.errors import DataError, Problem, SpecError
 from rnnforecast.types import Ints
 
 if TYPE_CHECKING:
-    from rnnforecast.data.panel.regularize import Rules
+    from rnnforecast.data.panel.regularize import PanelRules
 
-AGREED = 0.5
+MIN_AGREEMENT = 0.5
 """Rows of which fewer steps are alike have no step of their own."""
 
 
 @dataclass(frozen=True)
-class Placed:
+class AlignedRows:
     """Rows on their way to a grid."""
 
-    rows: Rows
+    rows: SortedRows
     frequency: Frequency
-    vote: Vote | None
-    zone: str
+    inferred: InferredFrequency | None
+    display_timezone: str
     """Where the stamps are instants of UTC: the time zone to show them in."""
-    moved: bool
+    may_have_duplicates: bool
     """Whether rows may share a stamp now."""
     counts: dict[str, Ints]
     """[S] what was done, by the names of `changes.COUNTS`."""
 
 
-def place(rows: Rows, rules: Rules, *, timezone: str, n_targets: int, aggregations: Sequence[str]) -> Placed:
+def align_to_grid(
+    rows: SortedRows,
+    rules: PanelRules,
+    *,
+    timezone: str,
+    n_targets: int,
+    aggregations: Sequence[str],
+) -> AlignedRows:
     """The rows with their frequency; resampled, moved or drawn where the rules say so.
 
     The first `targets` columns are targets, the others covariates; `how` says how the rows of a
@@ -51,56 +62,71 @@ def place(rows: Rows, rules: Rules, *, timezone: str, n_targets: int, aggregatio
     none and for resampling without a frequency to resample to.
     """
     if rules.resample or rules.resample_columns:
-        return _resampled(rows, rules, timezone, n_targets, aggregations)
-    frequency, vote = _frequency(rows, rules)
-    if timezone and frequency.coarser_than_a_day:
+        return _resample_to_grid(rows, rules, timezone, n_targets, aggregations)
+    frequency, vote = _choose_frequency(rows, rules)
+    if timezone and frequency.is_daily_or_coarser:
         rows, timezone = replace(rows, time=to_local(rows.time, timezone)), ""
-    plain = Placed(rows, frequency, vote, timezone, moved=False, counts={})
+    plain = AlignedRows(rows, frequency, vote, timezone, may_have_duplicates=False, counts={})
     if rules.irregular == "snap":
-        found = snap(rows, lay(frequency, rows.time, rows.offsets), frequency, rules.tolerance)
-        return replace(plain, rows=found.rows, moved=True, counts={"snapped": found.moved})
+        found = snap_to_grid(
+            rows, fit_grid(frequency, rows.time, rows.offsets), frequency, rules.tolerance
+        )
+        return replace(
+            plain, rows=found.rows, may_have_duplicates=True, counts={"snapped": found.moved_counts}
+        )
     if rules.irregular == "interpolate":
         # a covariate holds its last value: it may be a word, and is then known at once
         lines = [column < n_targets for column in range(rows.values.shape[1])]
-        drawn = interpolate(rows, frequency, max_gap=rules.longest_gap, linear=lines)
-        return replace(plain, rows=drawn.rows, counts={"interpolated": drawn.drawn})
+        drawn = interpolate_to_grid(rows, frequency, max_gap=rules.max_gap, linear=lines)
+        return replace(plain, rows=drawn.rows, counts={"interpolated": drawn.off_grid_counts})
     return plain
 
 
-def _resampled(rows: Rows, rules: Rules, timezone: str, n_targets: int, aggregations: Sequence[str]) -> Placed:
+def _resample_to_grid(
+    rows: SortedRows, rules: PanelRules, timezone: str, n_targets: int, aggregations: Sequence[str]
+) -> AlignedRows:
     if rules.frequency == "auto":
         found, cure = "resampling needs to know to which step", "set it to D, W-SUN, MS or the like"
         raise SpecError(Problem("clean.frequency", found, cure))
-    frequency = _given(rows, rules.frequency)
-    vote = infer(rows.codes, rows.time)
-    native = vote.frequency if vote.agreement >= AGREED else None
-    if timezone and frequency.coarser_than_a_day:
+    frequency = _parse_given_frequency(rows, rules.frequency)
+    vote = infer_frequency(rows.codes, rows.time)
+    native = vote.frequency if vote.agreement >= MIN_AGREEMENT else None
+    if timezone and frequency.is_daily_or_coarser:
         # a local day is one period, whether it has 23, 24 or 25 hours
         rows, timezone = replace(rows, time=to_local(rows.time, timezone)), ""
-    done = resample(
-        rows, frequency, aggregations=aggregations, native_frequency=native, partial_periods=rules.partial, n_targets=n_targets
+    done = resample_rows(
+        rows,
+        frequency,
+        aggregations=aggregations,
+        native_frequency=native,
+        partial_periods=rules.partial_periods,
+        n_targets=n_targets,
     )
     fewer = np.diff(rows.offsets) - np.diff(done.rows.offsets)
     counts = {
         "resampled": np.maximum(fewer, 0),
-        "partial": done.partial_dropped,
-        "incomplete": done.incomplete,
+        "partial": done.dropped_partial_periods,
+        "incomplete": done.incomplete_periods,
     }
-    return Placed(done.rows, frequency, None, timezone, moved=False, counts=counts)
+    return AlignedRows(
+        done.rows, frequency, None, timezone, may_have_duplicates=False, counts=counts
+    )
 
 
-def _frequency(rows: Rows, rules: Rules) -> tuple[Frequency, Vote | None]:
+def _choose_frequency(
+    rows: SortedRows, rules: PanelRules
+) -> tuple[Frequency, InferredFrequency | None]:
     if rules.frequency != "auto":
-        return _given(rows, rules.frequency), None
+        return _parse_given_frequency(rows, rules.frequency), None
     if rules.irregular == "error":
-        vote = infer(rows.codes, rows.time)
+        vote = infer_frequency(rows.codes, rows.time)
         return vote.frequency, vote
-    return jitter_frequency(rows.codes, rows.time), None
+    return infer_jittered_frequency(rows.codes, rows.time), None
 
 
-def _given(rows: Rows, alias: str) -> Frequency:
+def _parse_given_frequency(rows: SortedRows, alias: str) -> Frequency:
     try:
-        frequency = parse(alias)
+        frequency = parse_frequency(alias)
     except ValueError as error:
         raise SpecError(Problem("clean.frequency", str(error))) from error
     whole = rows.time.dtype.kind != "M"

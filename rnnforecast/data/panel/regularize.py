@@ -17,20 +17,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.panel.changes import Changes, counted
-from rnnforecast.data.panel.layout import Place, kept_times, spread_covariates
-from rnnforecast.data.panel.localize import unmistakable
-from rnnforecast.data.panel.panel import Panel, labels
-from rnnforecast.data.panel.placing import Placed, place
+from rnnforecast.data.panel.changes import CleaningChanges, summarize_changes
+from rnnforecast.data.panel.layout import RowPositions, panel_timestamps, scatter_covariates
+from rnnforecast.data.panel.localize import normalize_timezone
+from rnnforecast.data.panel.panel import Panel, series_labels
+from rnnforecast.data.panel.placing import AlignedRows, align_to_grid
 from rnnforecast.data.panel.problems import (
-    nearly_empty,
-    nothing_left,
-    off_grid,
-    refused_duplicates,
-    too_sparse,
+    duplicate_problems,
+    empty_panel_problems,
+    off_grid_problems,
+    sparse_grid_problems,
+    sparse_series_mask,
 )
-from rnnforecast.data.panel.sorted_rows import Rows, combine, observed_span, repeated, sort
-from rnnforecast.data.time.grid import Grid, lay, one_step, per_series
+from rnnforecast.data.panel.sorted_rows import (
+    SortedRows,
+    combine_duplicates,
+    find_duplicates,
+    observed_range,
+    sort_table,
+)
+from rnnforecast.data.time.grid import Grid, fit_grid, one_step_mask, reduce_per_series
 from rnnforecast.data.time.timezones import to_local
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Floats, Ints
@@ -40,7 +46,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rules:
+class PanelRules:
     """How rows become regular series; plain values, stored with a run."""
 
     frequency: str = "auto"
@@ -51,286 +57,324 @@ class Rules:
     """How the targets of a period become one; None: they do not."""
     resample_columns: Mapping[str, str] = field(default_factory=dict)
     """The same for single columns, covariates included."""
-    partial: str = "drop"
-    zone: str = ""
+    partial_periods: str = "drop"
+    timezone: str = ""
     ambiguous_hour: str = "error"
-    missing_hour: str = "error"
+    nonexistent_hour: str = "error"
     duplicates: str = "error"
-    minimum_length: int = 1
-    maximum_length: int | None = None
-    longest_gap: int | None = None
+    min_length: int = 1
+    max_length: int | None = None
+    max_gap: int | None = None
     """Between observations further apart, in steps, no line is drawn; None: always."""
-    ahead: bool = False
+    keep_future_rows: bool = False
     """Rows after the last value count: covariates are known ahead."""
 
-    def combining(self, table: Table) -> list[str]:
+    def duplicate_aggregations(self, table: Table) -> list[str]:
         """How rows of one time become one, a rule a column of `rows.Rows.values`."""
         rule = "first" if self.duplicates == "error" else self.duplicates
         of_number = "mean" if rule == "sum" else rule  # a price does not double with the sales
         of_word = "last" if rule == "last" else "first"
         return [rule] * len(table.roles.targets) + [
-            of_word if column.is_words else of_number for column in table.covariates.values()
+            of_word if column.is_categorical else of_number for column in table.covariates.values()
         ]
 
-    def aggregating(self, table: Table) -> list[str]:
+    def period_aggregations(self, table: Table) -> list[str]:
         """How the rows of a period become one, a rule a column of `rows.Rows.values`."""
         default = [self.resample or "mean"] * len(table.roles.targets) + [
-            "last" if column.is_words else "mean" for column in table.covariates.values()
+            "last" if column.is_categorical else "mean" for column in table.covariates.values()
         ]
         names = (*table.roles.targets, *table.covariates)
         return [self.resample_columns.get(n, r) for n, r in zip(names, default, strict=True)]
 
 
-PLAIN = Rules()
+DEFAULT_RULES = PanelRules()
 
 
 def regularize(
-    table: Table, rules: Rules = PLAIN, *, skip_invalid_series: bool = False
-) -> tuple[Panel, Changes]:
+    table: Table, rules: PanelRules = DEFAULT_RULES, *, skip_invalid_series: bool = False
+) -> tuple[Panel, CleaningChanges]:
     """The table as a regular panel, and what had to be changed for it.
 
     With ``skip_faulty`` a series with a fault (refused duplicates, stamps off the grid, a calendar
     that is nearly empty) is left out by name like one that is too short. Raises DataError with
     every fault at once, and SpecError for an alias that is none.
     """
-    found = _examine(table, rules, skip_invalid_series)
-    if found.changes.faults:
-        raise DataError(*found.changes.faults)
-    return _lay_out(rules, found), found.changes
+    found = _regularize_rows(table, rules, skip_invalid_series)
+    if found.changes.problems:
+        raise DataError(*found.changes.problems)
+    return _build_panel(rules, found), found.changes
 
 
-def inspect(table: Table, rules: Rules = PLAIN) -> Changes:
+def preview_changes(table: Table, rules: PanelRules = DEFAULT_RULES) -> CleaningChanges:
     """What :func:`regularize` would find and change, with its faults listed instead of raised.
 
     Refused duplicates are counted and the first of them used for the other numbers. Raises only
     where there is no frequency to count with: DataError if it cannot be inferred or does not fit
     the kind of time, SpecError for an alias that is none.
     """
-    return _examine(table, rules).changes
+    return _regularize_rows(table, rules).changes
 
 
 @dataclass(frozen=True)
-class _Examined:
+class _RegularizedRows:
     """The rows of the panel, and the counts."""
 
     table: Table  # with stamps of one meaning
-    rows: Rows
+    rows: SortedRows
     grid: Grid
-    last: Ints  # [S] the ordinal of the last row with a value of a target
-    placed: Placed
-    zone: str
-    changes: Changes
+    last_ordinals: Ints  # [S] the ordinal of the last row with a value of a target
+    aligned: AlignedRows
+    display_timezone: str
+    changes: CleaningChanges
 
 
-def _examine(table: Table, rules: Rules, skip_invalid_series: bool = False) -> _Examined:
-    names = labels(table.keys)
+def _regularize_rows(
+    table: Table, rules: PanelRules, skip_invalid_series: bool = False
+) -> _RegularizedRows:
+    names = series_labels(table.keys)
     targets = len(table.roles.targets)
-    table, zone, found, faults = unmistakable(
-        table, rules.zone, ambiguous=rules.ambiguous_hour, nonexistent=rules.missing_hour, labels=names
+    table, zone, found, faults = normalize_timezone(
+        table,
+        rules.timezone,
+        ambiguous=rules.ambiguous_hour,
+        nonexistent=rules.nonexistent_hour,
+        labels=names,
     )
     unsettled, hours = found.pop("unsettled") > 0, list(faults)
-    rows, found["out_of_order"] = sort(table)
+    rows, found["out_of_order"] = sort_table(table)
     found |= {"label": names, "rows": np.diff(rows.offsets)}
     zero = np.zeros((), dtype=rows.time.dtype)
     for name, extreme in (("start", np.minimum), ("end", np.maximum)):
-        stamp = per_series(extreme, rows.time, rows.offsets, zero)
+        stamp = reduce_per_series(extreme, rows.time, rows.offsets, zero)
         found[name] = to_local(stamp, zone) if zone else stamp
 
-    rows, twice = _once(table, rows, rules, names, found, faults, zone)
-    placed = place(rows, rules, timezone=zone, n_targets=targets, aggregations=rules.aggregating(table))
+    rows, twice = _merge_duplicates(table, rows, rules, names, found, faults, zone)
+    placed = align_to_grid(
+        rows, rules, timezone=zone, n_targets=targets, aggregations=rules.period_aggregations(table)
+    )
     found |= placed.counts
     rows = placed.rows
-    if placed.moved:  # rows that were close to one step are on it now
-        rows, again = _once(table, rows, rules, names, found, faults, zone)
+    if placed.may_have_duplicates:  # rows that were close to one step are on it now
+        rows, again = _merge_duplicates(table, rows, rules, names, found, faults, zone)
         twice |= again
     grid = (
-        _one_after_another(rows)
+        _sequential_grid(rows)
         if rules.irregular == "keep"
-        else lay(placed.frequency, rows.time, rows.offsets)
+        else fit_grid(placed.frequency, rows.time, rows.offsets)
     )
-    found["agreement"], agreement = _agreement(rows, grid)
-    rows, grid, last = _within_span(rows, grid, found, targets, keep_future_rows=rules.ahead)
-    rows, grid = _the_last(rows, grid, last, found, rules.maximum_length)
+    found["agreement"], agreement = _step_agreement(rows, grid)
+    rows, grid, last = _trim_to_observed(
+        rows, grid, found, targets, keep_future_rows=rules.keep_future_rows
+    )
+    rows, grid = _keep_last_steps(rows, grid, last, found, rules.max_length)
     _count_values(rows, found, targets)
     observed = found["observed"]
-    found["too_short"] = observed < max(rules.minimum_length, 1)
-    found["skipped"] = _reasons(observed, rules.minimum_length)
-    rows, grid = _leave_out(rows, grid, found["skipped"], found["too_short"], "")
+    found["too_short"] = observed < max(rules.min_length, 1)
+    found["skipped"] = _skip_reasons(observed, rules.min_length)
+    rows, grid = _drop_series(rows, grid, found["skipped"], found["too_short"], "")
 
-    found["off_grid"] = np.bincount(rows.codes[~grid.on], minlength=rows.size)
-    faults += off_grid(table, rows, grid, placed.frequency, names, placed.zone)
+    found["off_grid"] = np.bincount(rows.codes[~grid.on_grid], minlength=rows.n_series)
+    faults += off_grid_problems(table, rows, grid, placed.frequency, names, placed.display_timezone)
     if skip_invalid_series:
         reason = "local hours that come twice or not at all"
-        rows, grid = _leave_out(rows, grid, found["skipped"], unsettled, reason)
-        rows, grid = _leave_out(rows, grid, found["skipped"], twice, "repeated stamps")
+        rows, grid = _drop_series(rows, grid, found["skipped"], unsettled, reason)
+        rows, grid = _drop_series(rows, grid, found["skipped"], twice, "repeated stamps")
         off = found["off_grid"] > 0
-        rows, grid = _leave_out(rows, grid, found["skipped"], off, "stamps off the grid")
-        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names, placed.zone)
-        sparse = nearly_empty(rows, grid.ordinals)
-        rows, grid = _leave_out(rows, grid, found["skipped"], sparse, "a gap of very many steps")
+        rows, grid = _drop_series(rows, grid, found["skipped"], off, "stamps off the grid")
+        faults += sparse_grid_problems(
+            table, rows, grid.ordinals, placed.frequency, names, placed.display_timezone
+        )
+        sparse = sparse_series_mask(rows, grid.ordinals)
+        rows, grid = _drop_series(rows, grid, found["skipped"], sparse, "a gap of very many steps")
         faults = [] if len(rows.codes) else faults
-    if grid.on.all():
-        faults += too_sparse(table, rows, grid.ordinals, placed.frequency, names, placed.zone)
-    faults += nothing_left(observed, rules.minimum_length)
-    if hours and not skip_invalid_series:  # rows that are not told apart look like many other faults
+    if grid.on_grid.all():
+        faults += sparse_grid_problems(
+            table, rows, grid.ordinals, placed.frequency, names, placed.display_timezone
+        )
+    faults += empty_panel_problems(observed, rules.min_length)
+    if (
+        hours and not skip_invalid_series
+    ):  # rows that are not told apart look like many other faults
         faults = hours
-    first = per_series(np.minimum, grid.ordinals, rows.offsets, 0)
+    first = reduce_per_series(np.minimum, grid.ordinals, rows.offsets, 0)
     found["steps"] = np.where(np.diff(rows.offsets) > 0, last - first + 1, 0)
     of_targets = np.diff(rows.offsets)
-    if rules.ahead:
+    if rules.keep_future_rows:
         inside = rows.codes[grid.ordinals <= last[rows.codes]]
-        of_targets = np.bincount(inside, minlength=rows.size)
+        of_targets = np.bincount(inside, minlength=rows.n_series)
     found["gaps"] = np.maximum(found["steps"] - of_targets, 0)
-    changes = counted(table, placed.frequency, placed.vote, agreement, found, faults)
-    return _Examined(table, rows, grid, last, placed, placed.zone, changes)
+    changes = summarize_changes(table, placed.frequency, placed.inferred, agreement, found, faults)
+    return _RegularizedRows(table, rows, grid, last, placed, placed.display_timezone, changes)
 
 
-def _one_after_another(rows: Rows) -> Grid:
+def _sequential_grid(rows: SortedRows) -> Grid:
     """Every row is a step, whatever time has passed since the one before."""
     place = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
-    none = np.zeros(rows.size, dtype=np.int64)
+    none = np.zeros(rows.n_series, dtype=np.int64)
     return Grid(place, none, np.ones(len(place), dtype=np.bool_))
 
 
-def _once(
+def _merge_duplicates(
     table: Table,
-    rows: Rows,
-    rules: Rules,
+    rows: SortedRows,
+    rules: PanelRules,
     labels: npt.NDArray[Any],
     findings: dict[str, Any],
     problems: list[Problem],
     timezone: str,
-) -> tuple[Rows, Bools]:
+) -> tuple[SortedRows, Bools]:
     """One row a series and time, and the series `[S]` in which that is a fault; counted."""
-    again = repeated(rows)
-    repeats = np.bincount(rows.codes[again], minlength=rows.size)
+    again = find_duplicates(rows)
+    repeats = np.bincount(rows.codes[again], minlength=rows.n_series)
     findings["duplicates"] = findings.get("duplicates", 0) + repeats
     refuse = rules.duplicates == "error"
     if refuse:
-        problems += refused_duplicates(table, rows, again, labels, timezone)
-    return combine(rows, again, rules.combining(table)), (repeats > 0) & refuse
+        problems += duplicate_problems(table, rows, again, labels, timezone)
+    return combine_duplicates(rows, again, rules.duplicate_aggregations(table)), (
+        repeats > 0
+    ) & refuse
 
 
-def _lay_out(rules: Rules, regularized: _Examined) -> Panel:
+def _build_panel(rules: PanelRules, regularized: _RegularizedRows) -> Panel:
     """The panel of the kept series' rows, every step between the first and the last one there."""
-    table, rows, grid, changes = regularized.table, regularized.rows, regularized.grid, regularized.changes
+    table, rows, grid, changes = (
+        regularized.table,
+        regularized.rows,
+        regularized.grid,
+        regularized.changes,
+    )
     channels = len(table.roles.targets)
     keep = (changes.series["steps"] > 0).to_numpy()
     lengths = changes.series["steps"].to_numpy()[keep]
     offsets = np.r_[0, np.cumsum(lengths)]  # [S + 1] of the panel
-    start = per_series(np.minimum, grid.ordinals, rows.offsets, 0)[keep]
-    end = per_series(np.maximum, grid.ordinals, rows.offsets, 0)[keep]
-    ahead = end - start + 1 - lengths if rules.ahead else None
-    if int(offsets[-1]) == len(rows.codes) and rows.settled is None and not table.covariates:
+    start = reduce_per_series(np.minimum, grid.ordinals, rows.offsets, 0)[keep]
+    end = reduce_per_series(np.maximum, grid.ordinals, rows.offsets, 0)[keep]
+    ahead = end - start + 1 - lengths if rules.keep_future_rows else None
+    if (
+        int(offsets[-1]) == len(rows.codes)
+        and rows.available_after is None
+        and not table.covariates
+    ):
         targets, settled, covariates = rows.values, None, None  # the rows are the panel
     else:
-        place = Place.of(rows, grid, keep, offsets, start)
-        targets = place.spread(rows.values[:, :channels], np.nan)  # [N, C]
-        settled = place.settled(rows, channels, offsets[:-1] - start)
-        covariates = spread_covariates(rows, channels, place, offsets, ahead)
+        place = RowPositions.from_rows(rows, grid, keep, offsets, start)
+        targets = place.scatter(rows.values[:, :channels], np.nan)  # [N, C]
+        settled = place.available_after(rows, channels, offsets[:-1] - start)
+        covariates = scatter_covariates(rows, channels, place, offsets, ahead)
     return Panel(
         keys=table.keys.loc[keep].reset_index(drop=True),
         offsets=offsets,
         start=start,
         phase=grid.phase[keep],
         frequency=changes.frequency,
-        timezone=table.timezone,
-        targets_names=tuple(table.roles.targets),
+        utc_offset=table.utc_offset,
+        target_names=tuple(table.roles.targets),
         targets=targets,
-        observed=~np.isnan(targets),
-        zone=regularized.zone,
-        times=kept_times(rows, offsets) if rules.irregular == "keep" else None,
-        settled=settled,
-        ahead=ahead,
+        observed_mask=~np.isnan(targets),
+        display_timezone=regularized.display_timezone,
+        irregular_timestamps=panel_timestamps(rows, offsets) if rules.irregular == "keep" else None,
+        available_after=settled,
+        future_steps=ahead,
         covariates=covariates,
         covariate_names=tuple(table.covariates),
     )
 
 
-def _within_span(
-    rows: Rows, grid: Grid, findings: dict[str, Any], n_targets: int, *, keep_future_rows: bool
-) -> tuple[Rows, Grid, Ints]:
+def _trim_to_observed(
+    rows: SortedRows,
+    grid: Grid,
+    findings: dict[str, Any],
+    n_targets: int,
+    *,
+    keep_future_rows: bool,
+) -> tuple[SortedRows, Grid, Ints]:
     """Without the rows before a series' first and after its last value of a target; counts them.
 
     With `ahead` rows after the last value stay. The third result [S] is that value's ordinal.
     """
-    first, stop = observed_span(rows, n_targets)
+    first, stop = observed_range(rows, n_targets)
     if (first == rows.offsets[:-1]).all() and (stop == rows.offsets[1:]).all():  # the usual case
-        findings["leading"] = findings["trailing"] = np.zeros(rows.size, dtype=np.int64)
+        findings["leading"] = findings["trailing"] = np.zeros(rows.n_series, dtype=np.int64)
         ends = np.where(stop > first, grid.ordinals[np.maximum(stop, 1) - 1], -1)
         return rows, grid, ends
     row = np.arange(len(rows.codes))
     after = row >= stop[rows.codes]
-    dropped = np.zeros_like(after) if keep_future_rows else after  # a blank event ahead means "none"
+    dropped = (
+        np.zeros_like(after) if keep_future_rows else after
+    )  # a blank event ahead means "none"
     findings["leading"] = first - rows.offsets[:-1]
-    findings["trailing"] = np.bincount(rows.codes[dropped], minlength=rows.size)
-    last = np.full(rows.size, -1, dtype=np.int64)
+    findings["trailing"] = np.bincount(rows.codes[dropped], minlength=rows.n_series)
+    last = np.full(rows.n_series, -1, dtype=np.int64)
     some = stop > first
     last[some] = grid.ordinals[stop[some] - 1]
     kept = (row >= first[rows.codes]) & ~dropped & some[rows.codes]
-    return *_take(rows, grid, kept), last
+    return *_filter_rows(rows, grid, kept), last
 
 
-def _the_last(
-    rows: Rows, grid: Grid, last_ordinals: Ints, findings: dict[str, Any], max_steps: int | None
-) -> tuple[Rows, Grid]:
+def _keep_last_steps(
+    rows: SortedRows,
+    grid: Grid,
+    last_ordinals: Ints,
+    findings: dict[str, Any],
+    max_steps: int | None,
+) -> tuple[SortedRows, Grid]:
     """Without the rows before the last `most` steps of a series; counts them."""
     if max_steps is None:
         return rows, grid
     early = grid.ordinals <= last_ordinals[rows.codes] - max_steps
-    findings["cut"] = np.bincount(rows.codes[early], minlength=rows.size)
-    return _take(rows, grid, ~early)
+    findings["truncated"] = np.bincount(rows.codes[early], minlength=rows.n_series)
+    return _filter_rows(rows, grid, ~early)
 
 
-def _take(rows: Rows, grid: Grid, mask: Bools) -> tuple[Rows, Grid]:
+def _filter_rows(rows: SortedRows, grid: Grid, mask: Bools) -> tuple[SortedRows, Grid]:
     if mask.all():
         return rows, grid
-    return rows.take(mask), Grid(grid.ordinals[mask], grid.phase, grid.on[mask])
+    return rows.filter(mask), Grid(grid.ordinals[mask], grid.phase, grid.on_grid[mask])
 
 
-def _agreement(rows: Rows, grid: Grid) -> tuple[Floats, float]:
+def _step_agreement(rows: SortedRows, grid: Grid) -> tuple[Floats, float]:
     """[S] and in all: the share of steps between a series' stamps that are one step long."""
     inside = rows.codes[1:] == rows.codes[:-1]
-    right = np.bincount(rows.codes[1:][inside & one_step(grid)], minlength=rows.size)
-    every = np.bincount(rows.codes[1:][inside], minlength=rows.size)
+    right = np.bincount(rows.codes[1:][inside & one_step_mask(grid)], minlength=rows.n_series)
+    every = np.bincount(rows.codes[1:][inside], minlength=rows.n_series)
     share = np.where(every > 0, right / np.maximum(every, 1), np.nan)
     return share, float(right.sum() / every.sum()) if every.any() else float("nan")
 
 
-def _leave_out(
-    rows: Rows, grid: Grid, reasons: npt.NDArray[Any], drop_mask: Bools, reason: str
-) -> tuple[Rows, Grid]:
+def _drop_series(
+    rows: SortedRows, grid: Grid, reasons: npt.NDArray[Any], drop_mask: Bools, reason: str
+) -> tuple[SortedRows, Grid]:
     """Without the series ``out`` [S]; those that had no reason in ``reasons`` [S] get this one."""
     reasons[drop_mask & (reasons == "")] = reason
-    return _take(rows, grid, ~drop_mask[rows.codes])
+    return _filter_rows(rows, grid, ~drop_mask[rows.codes])
 
 
-def _count_values(rows: Rows, findings: dict[str, Any], n_targets: int) -> None:
+def _count_values(rows: SortedRows, findings: dict[str, Any], n_targets: int) -> None:
     values = rows.values[:, :n_targets]
     blank = np.isnan(values)
     if blank.any():
-        known_ahead = blank.all(axis=1) & _after_the_last(rows, blank)
-        findings["observed"] = np.bincount(rows.codes[~blank.all(axis=1)], minlength=rows.size)
+        known_ahead = blank.all(axis=1) & _after_last_value(rows, blank)
+        findings["observed"] = np.bincount(rows.codes[~blank.all(axis=1)], minlength=rows.n_series)
         inside = np.where(known_ahead, 0, blank.sum(axis=1))
-        findings["missing"] = per_series(np.add, inside, rows.offsets, 0)
+        findings["missing"] = reduce_per_series(np.add, inside, rows.offsets, 0)
     else:
         findings["observed"] = np.diff(rows.offsets)
-        findings["missing"] = np.zeros(rows.size, dtype=np.int64)
-    low = per_series(np.fmin, values, rows.offsets, np.nan)  # [S, C]
-    high = per_series(np.fmax, values, rows.offsets, np.nan)
+        findings["missing"] = np.zeros(rows.n_series, dtype=np.int64)
+    low = reduce_per_series(np.fmin, values, rows.offsets, np.nan)  # [S, C]
+    high = reduce_per_series(np.fmax, values, rows.offsets, np.nan)
     findings["constant"] = ((low == high) | np.isnan(low)).sum(axis=1)
 
 
-def _after_the_last(rows: Rows, blank: Bools) -> Bools:
+def _after_last_value(rows: SortedRows, blank: Bools) -> Bools:
     """[R] whether neither the row nor a later one of its series has a value of a target."""
     row = np.arange(len(blank))
-    last = per_series(np.maximum, np.where(blank.all(axis=1), -1, row), rows.offsets, -1)
+    last = reduce_per_series(np.maximum, np.where(blank.all(axis=1), -1, row), rows.offsets, -1)
     return np.asarray(row > last[rows.codes])
 
 
-def _reasons(observed: Ints, minimum_length: int) -> npt.NDArray[Any]:
+def _skip_reasons(observed: Ints, min_length: int) -> npt.NDArray[Any]:
     """[S] why a series is not in the panel, "" where it is."""
     reasons = np.full(len(observed), "", dtype=object)
-    reasons[observed < minimum_length] = f"fewer than {minimum_length:,} observed values"
+    reasons[observed < min_length] = f"fewer than {min_length:,} observed values"
     reasons[observed == 0] = "no observed value"
     return reasons

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnforecast.data.panel.sorted_rows import Rows, observed_span
+from rnnforecast.data.panel.sorted_rows import SortedRows, observed_range
 from rnnforecast.data.time.frequency import (
     DAY,
     HOUR,
@@ -25,35 +25,35 @@ from rnnforecast.data.time.frequency import (
     WEEKDAYS,
     Frequency,
     month_start,
-    ticks_of,
+    to_ticks,
 )
-from rnnforecast.data.time.grid import Grid, lay
+from rnnforecast.data.time.grid import Grid, fit_grid
 from rnnforecast.types import Bools, Floats, Ints, Timestamps
 
-RULES = ("sum", "mean", "median", "min", "max", "first", "last")
+AGGREGATIONS = ("sum", "mean", "median", "min", "max", "first", "last")
 
 
 @dataclass(frozen=True)
-class Resampled:
+class ResampledRows:
     """One row a series and period, and what that cost."""
 
-    rows: Rows
-    partial_dropped: Ints
+    rows: SortedRows
+    dropped_partial_periods: Ints
     """[S] partial periods whose targets, or whose whole row, were left out."""
-    incomplete: Ints
+    incomplete_periods: Ints
     """[S] periods in `rows` with some, but not all of the observed targets that the native step
     allows; 0 where there is no native step."""
 
 
-def resample(
-    rows: Rows,
+def resample_rows(
+    rows: SortedRows,
     frequency: Frequency,
     *,
     aggregations: Sequence[str],
     native_frequency: Frequency | None,
     partial_periods: str,
     n_targets: int | None = None,
-) -> Resampled:
+) -> ResampledRows:
     """One row for each period that has rows, each column [C] by its own rule of ``rules``.
 
     Only observed values count, and a value without any stays NaN. ``file`` is that of the period's
@@ -68,70 +68,74 @@ def resample(
     """
     count = rows.values.shape[1] if n_targets is None else n_targets
     if len(rows.codes) == 0:
-        none = np.zeros(rows.size, dtype=np.int64)
-        return Resampled(rows, none, none)
-    number = periods(frequency, rows.time)  # [R]
+        none = np.zeros(rows.n_series, dtype=np.int64)
+        return ResampledRows(rows, none, none)
+    number = period_numbers(frequency, rows.time)  # [R]
     head = np.r_[True, (rows.codes[1:] != rows.codes[:-1]) | (number[1:] != number[:-1])]
     heads = np.flatnonzero(head)
-    by_rule = [reduce(rows.values[:, c], heads, rule) for c, rule in enumerate(aggregations)]
+    by_rule = [
+        aggregate_groups(rows.values[:, c], heads, rule) for c, rule in enumerate(aggregations)
+    ]
     values = np.stack(by_rule, axis=1)  # [P, C]
-    kept = replace(rows.take(head), time=labels(frequency, number[heads]), values=values)
-    bins = _Bins(np.cumsum(head) - 1, *bounds(frequency, number[heads]))
-    step = native_frequency or _written_unit(rows.time)
-    grid = lay(step, rows.time, rows.offsets)
+    kept = replace(rows.filter(head), time=period_labels(frequency, number[heads]), values=values)
+    bins = _Periods(np.cumsum(head) - 1, *period_bounds(frequency, number[heads]))
+    step = native_frequency or _coarsest_common_unit(rows.time)
+    grid = fit_grid(step, rows.time, rows.offsets)
 
     out = blank = np.zeros(len(heads), dtype=np.bool_)  # [P] a whole row, its targets
     if partial_periods == "drop":
-        out = bins.partial(step, grid, rows.offsets[:-1], rows.offsets[1:])
-        blank = bins.partial(step, grid, *observed_span(rows, count))
+        out = bins.partial_mask(step, grid, rows.offsets[:-1], rows.offsets[1:])
+        blank = bins.partial_mask(step, grid, *observed_range(rows, count))
         values[blank, :count] = np.nan
     incomplete = np.zeros(len(heads), dtype=np.bool_)
     if native_frequency is not None:
         seen = np.add.reduceat(~np.isnan(rows.values[:, :count]), heads, axis=0, dtype=np.int64)
-        possible = bins.steps(native_frequency, grid.phase[kept.codes])[:, None]  # [P, 1]
+        possible = bins.steps_per_period(native_frequency, grid.phase[kept.codes])[
+            :, None
+        ]  # [P, 1]
         incomplete = ((seen > 0) & (seen < possible)).any(axis=1) & ~out & ~blank
-    return Resampled(
-        kept.take(~out),
-        np.bincount(kept.codes[out | blank], minlength=rows.size),
-        np.bincount(kept.codes[incomplete], minlength=rows.size),
+    return ResampledRows(
+        kept.filter(~out),
+        np.bincount(kept.codes[out | blank], minlength=rows.n_series),
+        np.bincount(kept.codes[incomplete], minlength=rows.n_series),
     )
 
 
-def periods(frequency: Frequency, time: Timestamps) -> Ints:
+def period_numbers(frequency: Frequency, time: Timestamps) -> Ints:
     """The number of the period each stamp lies in, shape as ``time``; the next period is ``+ 1``.
 
     They differ from ``frequency.ordinals`` in that they begin where the alias says: weeks on the
     day after their anchor, quarters and years in their month.
     """
-    ticks = ticks_of(time)
+    ticks = to_ticks(time)
     if frequency.kind == "business":
         week, day = np.divmod(ticks // DAY - 4, 7)
         return np.asarray((week * 5 + np.minimum(day, 4)) // frequency.step, dtype=np.int64)
     if frequency.kind == "month":
         ticks = ticks.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
-    return np.asarray((ticks - _shift(frequency)) // frequency.step, dtype=np.int64)
+    return np.asarray((ticks - _first_period_start(frequency)) // frequency.step, dtype=np.int64)
 
 
-def bounds(frequency: Frequency, period: Ints) -> tuple[Ints, Ints]:
+def period_bounds(frequency: Frequency, period: Ints) -> tuple[Ints, Ints]:
     """The first tick of each period and the first one after it [microseconds, or units]."""
-    return _begin(frequency, period), _begin(frequency, period + 1)
+    return _period_start_ticks(frequency, period), _period_start_ticks(frequency, period + 1)
 
 
-def labels(frequency: Frequency, period: Ints) -> Timestamps:
+def period_labels(frequency: Frequency, period: Ints) -> Timestamps:
     """The stamp that names each period: datetime64[us], or int64 for an integer index."""
-    begin, end = bounds(frequency, period)
-    by_end = frequency.anchor == "end" or _weekday(frequency) is not None
+    begin, end = period_bounds(frequency, period)
+    by_end = frequency.anchor == "end" or _week_end_day(frequency) is not None
     ticks = end - DAY if by_end else begin
-    return _stamps(frequency, ticks)
+    return _ticks_to_timestamps(frequency, ticks)
 
 
 def calendar_phase(frequency: Frequency) -> int:
     """The phase of the calendar's own grid, the one that :func:`labels` lie on."""
-    time = labels(frequency, np.zeros(1, dtype=np.int64))
+    time = period_labels(frequency, np.zeros(1, dtype=np.int64))
     return int(frequency.phase(time, frequency.ordinals(time))[0])
 
 
-def reduce(values: Floats, group_starts: Ints, aggregation: str) -> Floats:
+def aggregate_groups(values: Floats, group_starts: Ints, aggregation: str) -> Floats:
     """One number of the observed ones in each group, NaN where there is none.
 
     ``values`` [R], groups are consecutive and begin at ``heads`` [P]; the result is [P].
@@ -160,65 +164,65 @@ def reduce(values: Floats, group_starts: Ints, aggregation: str) -> Floats:
         )
         result = values[at]
     else:
-        raise ValueError(f"'{aggregation}' is none of the rules {', '.join(RULES)}")
+        raise ValueError(f"'{aggregation}' is none of the rules {', '.join(AGGREGATIONS)}")
     return np.where(count > 0, result, np.nan)
 
 
 @dataclass(frozen=True)
-class _Bins:
+class _Periods:
     """The P periods that have rows."""
 
-    of: Ints  # [R] the period of each row
-    begin: Ints  # [P] first tick
-    end: Ints  # [P] first tick after it
+    row_periods: Ints  # [R] the period of each row
+    start_ticks: Ints  # [P] first tick
+    end_ticks: Ints  # [P] first tick after it
 
-    def partial(self, step: Frequency, grid: Grid, first: Ints, stop: Ints) -> Bools:
+    def partial_mask(self, step: Frequency, grid: Grid, first: Ints, stop: Ints) -> Bools:
         """[P] whether one more step fits before row ``first`` [S] or after row ``stop - 1`` [S]."""
         series = np.flatnonzero(stop > first)
         head, tail = first[series], stop[series] - 1
-        before = step.stamps(grid.ordinals[head] - 1, grid.phase[series])
-        after = step.stamps(grid.ordinals[tail] + 1, grid.phase[series])
-        early, late = self.of[head], self.of[tail]
-        result = np.zeros(len(self.begin), dtype=np.bool_)
-        result[early[ticks_of(before) >= self.begin[early]]] = True
-        result[late[ticks_of(after) < self.end[late]]] = True
+        before = step.timestamps(grid.ordinals[head] - 1, grid.phase[series])
+        after = step.timestamps(grid.ordinals[tail] + 1, grid.phase[series])
+        early, late = self.row_periods[head], self.row_periods[tail]
+        result = np.zeros(len(self.start_ticks), dtype=np.bool_)
+        result[early[to_ticks(before) >= self.start_ticks[early]]] = True
+        result[late[to_ticks(after) < self.end_ticks[late]]] = True
         return result
 
-    def steps(self, native_frequency: Frequency, phase: Ints) -> Ints:
+    def steps_per_period(self, native_frequency: Frequency, phase: Ints) -> Ints:
         """[P] how many steps of ``native`` at ``phase`` [P] lie in each period."""
 
         def first_from(ticks: Ints) -> Ints:
-            ordinal = native_frequency.ordinals(_stamps(native_frequency, ticks))
-            return ordinal + (ticks_of(native_frequency.stamps(ordinal, phase)) < ticks)
+            ordinal = native_frequency.ordinals(_ticks_to_timestamps(native_frequency, ticks))
+            return ordinal + (to_ticks(native_frequency.timestamps(ordinal, phase)) < ticks)
 
-        return first_from(self.end) - first_from(self.begin)
+        return first_from(self.end_ticks) - first_from(self.start_ticks)
 
 
-def _written_unit(time: Timestamps) -> Frequency:
+def _coarsest_common_unit(time: Timestamps) -> Frequency:
     """The coarsest unit, a day at most, in which all stamps are whole numbers."""
     if time.dtype.kind != "M":
         return Frequency("1", "integer", 1)
-    common = int(np.gcd.reduce(ticks_of(time)))
+    common = int(np.gcd.reduce(to_ticks(time)))
     units = {"D": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
     alias = next(name for name, size in units.items() if common % size == 0)
     return Frequency(alias, "fixed", units[alias])
 
 
-def _stamps(frequency: Frequency, ticks: Ints) -> Timestamps:
+def _ticks_to_timestamps(frequency: Frequency, ticks: Ints) -> Timestamps:
     return ticks if frequency.kind == "integer" else ticks.view("datetime64[us]")
 
 
-def _begin(frequency: Frequency, period: Ints) -> Ints:
-    start = period * frequency.step + _shift(frequency)
+def _period_start_ticks(frequency: Frequency, period: Ints) -> Ints:
+    start = period * frequency.step + _first_period_start(frequency)
     if frequency.kind == "business":
         week, day = np.divmod(start, 5)
         return np.asarray((week * 7 + day + 4) * DAY, dtype=np.int64)
     return month_start(start) if frequency.kind == "month" else start
 
 
-def _shift(frequency: Frequency) -> int:
+def _first_period_start(frequency: Frequency) -> int:
     """Where period 0 begins, counted from 1970 [months, or ticks]."""
-    weekday = _weekday(frequency)
+    weekday = _week_end_day(frequency)
     if weekday is not None:
         return (weekday + 1 - 3) % 7 * DAY  # 1970 began on a Thursday
     name = frequency.alias.rpartition("-")[2]
@@ -228,7 +232,7 @@ def _shift(frequency: Frequency) -> int:
     return month % frequency.step
 
 
-def _weekday(frequency: Frequency) -> int | None:
+def _week_end_day(frequency: Frequency) -> int | None:
     """The day that ends the weeks of the calendar; None if it does not count weeks."""
     name = frequency.alias.rpartition("-")[2]
     return WEEKDAYS.index(name) if frequency.kind == "fixed" and name in WEEKDAYS else None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.time.frequency import (
-    ticks_of,
+    to_ticks,
 )
 from rnnforecast.types import Bools, Ints, Timestamps
 
@@ -19,65 +19,67 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rows:
+class SortedRows:
     """R rows sorted by series and time; S series of the table, C targets, K covariates."""
 
-    file: Ints  # [R] which row of the table this is (the first of several combined ones)
+    table_rows: Ints  # [R] which row of the table this is (the first of several combined ones)
     codes: Ints  # [R] the series
     time: Timestamps  # [R]
     values: npt.NDArray[np.float64]
     """[R, C + K] original units, NaN where missing; a covariate of words as codes."""
     offsets: Ints  # [S + 1] where each series begins
-    settled: Ints | None = None
+    available_after: Ints | None = None
     """[R, C + K] the ordinal of the step that must have passed before a value is known, see
     `irregular.Interpolated`; None where no value is drawn between two observations."""
 
     @property
-    def size(self) -> int:
+    def n_series(self) -> int:
         """The number of series, those without a row included."""
         return len(self.offsets) - 1
 
-    def take(self, mask: Bools) -> Rows:
+    def filter(self, mask: Bools) -> SortedRows:
         """Only the rows where ``mask`` [R] is true."""
         if mask.all():
             return self
         codes = self.codes[mask]
-        return Rows(
-            self.file[mask],
+        return SortedRows(
+            self.table_rows[mask],
             codes,
             self.time[mask],
             self.values[mask],
-            _offsets(codes, self.size),
-            None if self.settled is None else self.settled[mask],
+            _series_offsets(codes, self.n_series),
+            None if self.available_after is None else self.available_after[mask],
         )
 
 
-def sort(table: Table) -> tuple[Rows, Ints]:
+def sort_table(table: Table) -> tuple[SortedRows, Ints]:
     """The table's rows by series and time, equal stamps in file order.
 
     The second result [S] counts the rows that stand in the file before an earlier row of their
     series. Costs one pass where the rows are in order already.
     """
     codes, time, size = table.codes, table.time, len(table.keys)
-    values = _side_by_side(table)
+    values = _stack_columns(table)
     back = (codes[1:] == codes[:-1]) & (time[1:] < time[:-1])
     if not back.any() and not (codes[1:] < codes[:-1]).any():
         none = np.zeros(size, dtype=np.int64)
-        return Rows(np.arange(len(codes)), codes, time, values, _offsets(codes, size)), none
+        return SortedRows(
+            np.arange(len(codes)), codes, time, values, _series_offsets(codes, size)
+        ), none
     del back
-    order = _order(codes, time)
+    order = _sort_order(codes, time)
     codes = codes[order]
     late = (order[1:] < order[:-1]) & (codes[1:] == codes[:-1])
-    rows = Rows(order, codes, time[order], values[order], _offsets(codes, size))
+    rows = SortedRows(order, codes, time[order], values[order], _series_offsets(codes, size))
     return rows, np.bincount(codes[1:][late], minlength=size)
 
 
-def _order(codes: Ints, time: Timestamps) -> Ints:
+def _sort_order(codes: Ints, time: Timestamps) -> Ints:
     """The rows by series and time, equal ones in file order.
 
     One key of both sorts in half the time of two; where it would overflow there are two.
     """
-    ticks = ticks_of(time)
+    ticks = to_ticks(time)
     first = int(ticks.min())
     span = int(ticks.max()) - first + 1
     if (int(codes.max()) + 1) * span < 1 << 63:
@@ -91,22 +93,24 @@ def _order(codes: Ints, time: Timestamps) -> Ints:
     return order.astype(np.int32) if small else order
 
 
-def _side_by_side(table: Table) -> npt.NDArray[np.float64]:
+def _stack_columns(table: Table) -> npt.NDArray[np.float64]:
     """[R, C + K] the targets, then the covariates; the table's own array where it has none."""
     if not table.covariates:
         return table.values
-    columns = [column.numbers() for column in table.covariates.values()]
+    columns = [column.to_floats() for column in table.covariates.values()]
     return np.column_stack([table.values, *columns])
 
 
-def repeated(rows: Rows) -> Bools:
+def find_duplicates(rows: SortedRows) -> Bools:
     """[R] whether the row before is of the same series and has the same stamp."""
     again = np.zeros(len(rows.codes), dtype=np.bool_)
     again[1:] = (rows.codes[1:] == rows.codes[:-1]) & (rows.time[1:] == rows.time[:-1])
     return again
 
 
-def combine(rows: Rows, duplicate_mask: Bools, aggregations: Sequence[str]) -> Rows:
+def combine_duplicates(
+    rows: SortedRows, duplicate_mask: Bools, aggregations: Sequence[str]
+) -> SortedRows:
     """One row a series and stamp; the rules, one a column, are ``first`` or ``last`` in file order,
     ``mean`` or ``sum``.
 
@@ -116,15 +120,17 @@ def combine(rows: Rows, duplicate_mask: Bools, aggregations: Sequence[str]) -> R
     if not duplicate_mask.any():
         return rows
     heads = np.flatnonzero(~duplicate_mask)
-    kept = rows.take(~duplicate_mask)
+    kept = rows.filter(~duplicate_mask)
     values = kept.values.copy()
     for rule in set(aggregations) - {"first"}:
         column = [c for c, name in enumerate(aggregations) if name == rule]
-        values[:, column] = _combined(rows.values[:, column], heads, rule)
+        values[:, column] = _aggregate_duplicates(rows.values[:, column], heads, rule)
     return replace(kept, values=values)
 
 
-def _combined(values: npt.NDArray[np.float64], group_starts: Ints, aggregation: str) -> npt.NDArray[np.float64]:
+def _aggregate_duplicates(
+    values: npt.NDArray[np.float64], group_starts: Ints, aggregation: str
+) -> npt.NDArray[np.float64]:
     """The rows from each head to the next as one, `[heads, X]`."""
     if aggregation == "last":
         return np.asarray(values[np.r_[group_starts[1:], len(values)] - 1], dtype=np.float64)
@@ -137,7 +143,7 @@ def _combined(values: npt.NDArray[np.float64], group_starts: Ints, aggregation: 
     return np.asarray(total, dtype=np.float64)
 
 
-def observed_span(rows: Rows, n_targets: int) -> tuple[Ints, Ints]:
+def observed_range(rows: SortedRows, n_targets: int) -> tuple[Ints, Ints]:
     """[S], [S]: each series' first row with a value of one of the targets (the first columns), and
     the one after its last.
 
@@ -154,7 +160,7 @@ def observed_span(rows: Rows, n_targets: int) -> tuple[Ints, Ints]:
     return first, stop
 
 
-def _offsets(codes: Ints, n_series: int) -> Ints:
+def _series_offsets(codes: Ints, n_series: int) -> Ints:
     offsets = np.zeros(n_series + 1, dtype=np.int64)
     np.cumsum(np.bincount(codes, minlength=n_series), out=offsets[1:])
     return offsets

@@ -8,13 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from rnnforecast.data.panel.changes import Changes
+from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import spoken
-from rnnforecast.data.profiling.coverage import behind
+from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.profiling.coverage import steps_behind_latest
 
 Grade = Literal["good", "look", "bad"]
-LIMITS: dict[str, tuple[float, float]] = {
+GRADE_THRESHOLDS: dict[str, tuple[float, float]] = {
     "values": (0.95, 0.70),
     "length": (0.90, 0.50),
     "stamps": (0.99, 0.80),
@@ -22,56 +22,59 @@ LIMITS: dict[str, tuple[float, float]] = {
     "alive": (0.95, 0.50),
 }
 """The least share for "good" and for "look" of each verdict."""
-_CALLED = {
+_ASPECT_LABELS = {
     "values": "missing values",
     "length": "short series",
     "stamps": "time stamps",
     "fresh": "series that end early",
     "alive": "constant series",
 }
-_STAMPS = {
+_TIMESTAMP_CHANGES = {
     "duplicates": "repeat a stamp",
     "off_grid": "lie between two steps",
     "snapped": "were moved to a step",
     "interpolated": "were drawn on to steps",
     "ambiguous": "lie in an hour that comes twice",
-    "skipped_hour": "lie in an hour that clocks skip",
+    "nonexistent_hour": "lie in an hour that clocks skip",
 }
 
 
 @dataclass(frozen=True)
-class Verdict:
+class QualityGrade:
     """One thing that matters, how it stands, and why."""
 
-    about: str
+    aspect: str
     grade: Grade
-    says: str
+    message: str
 
 
-def judge(panel: Panel, changes: Changes, *, season: int, horizon: int) -> tuple[Verdict, ...]:
+def grade_data_quality(
+    panel: Panel, changes: CleaningChanges, *, season: int, horizon: int
+) -> tuple[QualityGrade, ...]:
     """The five verdicts, in the order of `LIMITS`; series that were left out count as too short."""
     found = {
-        "values": _values(panel),
-        "length": _length(panel, changes, season, horizon),
-        "stamps": _stamps(changes),
-        "fresh": _fresh(panel, max(horizon, season)),
-        "alive": _alive(changes),
+        "values": _measure_values(panel),
+        "length": _measure_length(panel, changes, season, horizon),
+        "stamps": _measure_timestamps(changes),
+        "fresh": _measure_freshness(panel, max(horizon, season)),
+        "alive": _measure_variation(changes),
     }
     return tuple(
-        Verdict(about, grade(about, share), says) for about, (share, says) in found.items()
+        QualityGrade(about, grade_share(about, share), says)
+        for about, (share, says) in found.items()
     )
 
 
-def grade(aspect: str, share: float) -> Grade:
+def grade_share(aspect: str, share: float) -> Grade:
     """What a share is worth, by `LIMITS`."""
-    good, look = LIMITS[aspect]
+    good, look = GRADE_THRESHOLDS[aspect]
     return "good" if share >= good else "look" if share >= look else "bad"
 
 
-def headline(grades: Sequence[Verdict]) -> tuple[Grade, str]:
+def headline(grades: Sequence[QualityGrade]) -> tuple[Grade, str]:
     """All verdicts in one sentence, and the worst grade among them."""
-    bad = [_CALLED[one.about] for one in grades if one.grade == "bad"]
-    look = [_CALLED[one.about] for one in grades if one.grade == "look"]
+    bad = [_ASPECT_LABELS[one.aspect] for one in grades if one.grade == "bad"]
+    look = [_ASPECT_LABELS[one.aspect] for one in grades if one.grade == "look"]
     if bad:
         return "bad", f"Not fit to use as it is: {', '.join(bad + look)}"
     if look:
@@ -79,16 +82,18 @@ def headline(grades: Sequence[Verdict]) -> tuple[Grade, str]:
     return "good", "Fit to use"
 
 
-def _values(panel: Panel) -> tuple[float, str]:
-    share = float(panel.observed.mean())
-    missing = int(panel.observed.size - panel.observed.sum())
-    more = f"; {missing:,} of {panel.observed.size:,} are missing" if missing else ""
-    return share, f"{_share(share)} of the values inside the series are there{more}"
+def _measure_values(panel: Panel) -> tuple[float, str]:
+    share = float(panel.observed_mask.mean())
+    missing = int(panel.observed_mask.size - panel.observed_mask.sum())
+    more = f"; {missing:,} of {panel.observed_mask.size:,} are missing" if missing else ""
+    return share, f"{_format_share(share)} of the values inside the series are there{more}"
 
 
-def _length(panel: Panel, changes: Changes, season: int, horizon: int) -> tuple[float, str]:
+def _measure_length(
+    panel: Panel, changes: CleaningChanges, season: int, horizon: int
+) -> tuple[float, str]:
     wanted = horizon + 2 * season
-    counts = np.add.reduceat(panel.observed.any(axis=1).astype(np.int64), panel.offsets[:-1])
+    counts = np.add.reduceat(panel.observed_mask.any(axis=1).astype(np.int64), panel.offsets[:-1])
     enough, of = int((counts >= wanted).sum()), len(changes.series)
     learnt = "two seasons" if season > 1 else "two values"
     need = f"{wanted:,} values or more ({learnt} to learn from, a horizon to test)"
@@ -97,44 +102,50 @@ def _length(panel: Panel, changes: Changes, season: int, horizon: int) -> tuple[
     if of == 1:
         has = f"{int(counts.max()):,} values"
         return float(enough), f"the series has {has}; wanted are {need}"
-    return enough / of, f"{_share(enough / of)} of the series have {need}{more}"
+    return enough / of, f"{_format_share(enough / of)} of the series have {need}{more}"
 
 
-def _stamps(changes: Changes) -> tuple[float, str]:
-    touched = {name: int(getattr(changes, name)) for name in _STAMPS}
+def _measure_timestamps(changes: CleaningChanges) -> tuple[float, str]:
+    touched = {name: int(getattr(changes, name)) for name in _TIMESTAMP_CHANGES}
     # a row can be touched twice, when it is moved to where another one stands
     share = max(0.0, 1.0 - sum(touched.values()) / max(changes.rows, 1))
-    told = [f"{count:,} {_STAMPS[name]}" for name, count in touched.items() if count]
+    told = [f"{count:,} {_TIMESTAMP_CHANGES[name]}" for name, count in touched.items() if count]
     more = f": {', '.join(told)}" if told else ""
-    return share, f"{_share(share)} of the rows have a stamp on the calendar of their own{more}"
+    return (
+        share,
+        f"{_format_share(share)} of the rows have a stamp on the calendar of their own{more}",
+    )
 
 
-def _fresh(panel: Panel, max_steps: int) -> tuple[float, str]:
-    steps = behind(panel)
+def _measure_freshness(panel: Panel, max_steps: int) -> tuple[float, str]:
+    steps = steps_behind_latest(panel)
     late = int((steps >= max_steps).sum())
-    share = 1.0 - late / panel.size
+    share = 1.0 - late / panel.n_series
     last = int(steps.argmin())
-    one = panel.select(np.arange(panel.size) == last)
-    end = spoken(one.shown(one.stamps(one.lengths - 1, 1))[0, 0])
-    if panel.size == 1:
+    one = panel.filter_series(np.arange(panel.n_series) == last)
+    end = format_timestamp(one.to_display_timezone(one.window_timestamps(one.lengths - 1, 1))[0, 0])
+    if panel.n_series == 1:
         return share, f"the series goes up to {end}"
     more = f"; {late:,} end {max_steps:,} steps or more before" if late else ""
     return (
         share,
-        f"{_share(share)} of the series go on to the end of the data, {end}, or nearly{more}",
+        f"{_format_share(share)} of the series go on to the end of the data, {end}, or nearly{more}",
     )
 
 
-def _alive(changes: Changes) -> tuple[float, str]:
+def _measure_variation(changes: CleaningChanges) -> tuple[float, str]:
     kept = changes.series[changes.series["skipped"] == ""]
     still, of = int((kept["constant"] > 0).sum()), max(len(kept), 1)
     if of == 1:
         return 1.0 - still, "the series " + ("never changes" if still else "changes over time")
     more = f"; {still:,} never {'changes' if still == 1 else 'change'}" if still else ""
-    return 1.0 - still / of, f"{_share(1.0 - still / of)} of the series change over time{more}"
+    return (
+        1.0 - still / of,
+        f"{_format_share(1.0 - still / of)} of the series change over time{more}",
+    )
 
 
-def _share(share: float) -> str:
+def _format_share(share: float) -> str:
     """Never 100 % where it is not all, never 0 % where it is some."""
     near = min(share, 0.999) if share < 1 else share
     near = max(near, 0.001) if share > 0 else near

@@ -13,14 +13,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.cleaning.imputation import Filled
-from rnnforecast.data.cleaning.seasonality import Season
-from rnnforecast.data.panel.changes import Changes
+from rnnforecast.data.cleaning.imputation import FilledValues
+from rnnforecast.data.cleaning.seasonality import Seasonality
+from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import spoken
-from rnnforecast.data.profiling.coverage import Coverage, Gaps, behind, by_doubling, coverage, gaps
-from rnnforecast.data.profiling.example_series import Example, examples, names_of, span
-from rnnforecast.data.profiling.grades import Verdict, headline, judge
+from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.profiling.coverage import (
+    Coverage,
+    GapStatistics,
+    compute_coverage,
+    count_by_power_of_two,
+    gap_statistics,
+    steps_behind_latest,
+)
+from rnnforecast.data.profiling.example_series import (
+    ExampleSeries,
+    format_duration,
+    season_phase_names,
+    select_examples,
+)
+from rnnforecast.data.profiling.grades import QualityGrade, grade_data_quality, headline
 from rnnforecast.types import Bools, Floats, Ints
 
 
@@ -28,110 +40,117 @@ from rnnforecast.types import Bools, Floats, Ints
 class Profile:
     """The numbers behind the pictures."""
 
-    verdicts: tuple[Verdict, ...]
+    quality_grades: tuple[QualityGrade, ...]
     coverage: Coverage
-    gaps: Gaps
-    behind: dict[str, int]
+    gaps: GapStatistics
+    behind_counts: dict[str, int]
     """Series that end before the last of all, by how many steps, such as "4-7 steps"."""
     lengths: Ints
     """[S] steps of each series."""
-    levels: Floats
+    medians: Floats
     """[S, C] the median of each series' values."""
-    spreads: Floats
+    relative_stds: Floats
     """[S, C] the standard deviation of each series' values as a share of its mean size."""
-    zeros: float
+    zero_share: float
     """Share of the observed values that are 0."""
-    negative: float
+    negative_share: float
     """Share of the observed values that are below 0."""
-    outliers: int
+    outlier_count: int
     """Values that are flagged as outliers."""
-    season: Season
-    seasons: dict[str, float]
+    seasonality: Seasonality
+    season_strengths: dict[str, float]
     """The strength of each season that was tried; the name says how long it is."""
-    chosen: str
+    season_name: str
     """The name of the season that is used; "" for none."""
-    phases: tuple[str, ...]
+    phase_names: tuple[str, ...]
     """What the steps of that season are called; () for no name."""
-    examples: tuple[Example, ...]
+    examples: tuple[ExampleSeries, ...]
 
     @property
-    def series(self) -> int:
+    def n_series(self) -> int:
         """S."""
         return len(self.lengths)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the pictures' numbers without the examples."""
         cover, gap = self.coverage, self.gaps
-        worst, says = headline(self.verdicts)
-        longest = {"steps": gap.longest, "series": gap.where, "since": _spoken(gap.since)}
+        worst, says = headline(self.quality_grades)
+        longest = {
+            "steps": gap.longest_steps,
+            "series": gap.longest_series,
+            "since": _format_timestamp(gap.longest_start),
+        }
         return {
             "headline": {"grade": worst, "says": says},
-            "verdicts": [vars(verdict) for verdict in self.verdicts],
-            "series": self.series,
+            "verdicts": [vars(verdict) for verdict in self.quality_grades],
+            "series": self.n_series,
             "season": {
-                "length": self.season.length,
-                "strength": self.season.strength,
-                "tried": {str(k): v for k, v in self.season.tried.items()},
+                "length": self.seasonality.length,
+                "strength": self.seasonality.strength,
+                "tried": {str(k): v for k, v in self.seasonality.candidate_strengths.items()},
             },
-            "gaps": gap.counts,
-            "longest_gap": longest if gap.longest else None,
-            "behind": self.behind,
+            "gaps": gap.counts_by_length,
+            "max_gap": longest if gap.longest_steps else None,
+            "behind": self.behind_counts,
             "lengths": _quartiles(self.lengths),
-            "levels": _quartiles(self.levels),
-            "spreads": _quartiles(self.spreads),
-            "zeros": self.zeros,
-            "negative": self.negative,
-            "outliers": self.outliers,
+            "levels": _quartiles(self.medians),
+            "spreads": _quartiles(self.relative_stds),
+            "zeros": self.zero_share,
+            "negative": self.negative_share,
+            "outliers": self.outlier_count,
             "coverage": {
-                "rows": list(cover.rows),
-                "series": cover.sizes.tolist(),
-                "edges": list(map(_spoken, cover.edges)),
-                "observed": _rounded(cover.observed),
-                "filled": _rounded(cover.filled),
-                "missing": _rounded(cover.missing),
+                "rows": list(cover.row_labels),
+                "series": cover.series_counts.tolist(),
+                "edges": list(map(_format_timestamp, cover.edges)),
+                "observed": _rounded(cover.observed_share),
+                "filled": _rounded(cover.filled_share),
+                "missing": _rounded(cover.missing_share),
             },
         }
 
 
-def profile(
+def profile_panel(
     panel: Panel,
-    filled: Filled,
-    changes: Changes,
-    seasonality: Season,
+    filled: FilledValues,
+    changes: CleaningChanges,
+    seasonality: Seasonality,
     *,
     horizon: int,
     outlier_mask: Bools | None = None,
 ) -> Profile:
     """What a cleaned panel looks like; `outliers` [N, C] are the values flagged as such."""
-    flags = np.zeros_like(panel.observed) if outlier_mask is None else outlier_mask
-    levels, spreads, alive = _sizes(panel)
-    known = panel.targets[panel.observed]
-    late = behind(panel)
+    flags = np.zeros_like(panel.observed_mask) if outlier_mask is None else outlier_mask
+    levels, spreads, alive = _series_statistics(panel)
+    known = panel.targets[panel.observed_mask]
+    late = steps_behind_latest(panel)
     length = seasonality.length
     return Profile(
-        verdicts=judge(panel, changes, season=length, horizon=horizon),
-        coverage=coverage(panel, filled.visible),
-        gaps=gaps(panel),
-        behind=by_doubling(late[late > 0]),
+        quality_grades=grade_data_quality(panel, changes, season=length, horizon=horizon),
+        coverage=compute_coverage(panel, filled.value_mask),
+        gaps=gap_statistics(panel),
+        behind_counts=count_by_power_of_two(late[late > 0]),
         lengths=panel.lengths,
-        levels=levels,
-        spreads=spreads,
-        zeros=float((known == 0).mean()) if len(known) else 0.0,
-        negative=float((known < 0).mean()) if len(known) else 0.0,
-        outliers=int(flags.sum()),
-        season=seasonality,
-        seasons={span(panel.frequency, size): value for size, value in seasonality.tried.items()},
-        chosen=span(panel.frequency, length) if length > 1 else "",
-        phases=names_of(panel.frequency, length, panel.zone),
-        examples=examples(panel, filled.visible, flags, levels, alive, season=length),
+        medians=levels,
+        relative_stds=spreads,
+        zero_share=float((known == 0).mean()) if len(known) else 0.0,
+        negative_share=float((known < 0).mean()) if len(known) else 0.0,
+        outlier_count=int(flags.sum()),
+        seasonality=seasonality,
+        season_strengths={
+            format_duration(panel.frequency, size): value
+            for size, value in seasonality.candidate_strengths.items()
+        },
+        season_name=format_duration(panel.frequency, length) if length > 1 else "",
+        phase_names=season_phase_names(panel.frequency, length, panel.display_timezone),
+        examples=select_examples(panel, filled.value_mask, flags, levels, alive, season=length),
     )
 
 
-def _sizes(panel: Panel) -> tuple[Floats, Floats, Bools]:
+def _series_statistics(panel: Panel) -> tuple[Floats, Floats, Bools]:
     """[S, C] medians and relative spreads, NaN where they mean nothing, and [S] whether the first
     target ever changes."""
-    values = pd.DataFrame(np.where(panel.observed, panel.targets, np.nan))
-    by = np.repeat(np.arange(panel.size), panel.lengths)
+    values = pd.DataFrame(np.where(panel.observed_mask, panel.targets, np.nan))
+    by = np.repeat(np.arange(panel.n_series), panel.lengths)
     grouped = values.groupby(by, sort=False)
     size = values.abs().groupby(by, sort=False).mean().to_numpy(dtype=np.float64)
     deviation = grouped.std(ddof=0).to_numpy(dtype=np.float64)
@@ -153,8 +172,8 @@ def _rounded(table: Floats) -> list[list[float]]:
     return [[round(value, 4) for value in row] for row in table.tolist()]
 
 
-def _spoken(timestamp: np.generic | None) -> Any:
+def _format_timestamp(timestamp: np.generic | None) -> Any:
     """A stamp as text, a step of an integer index as a number."""
     if timestamp is None or isinstance(timestamp, np.datetime64):
-        return None if timestamp is None else spoken(timestamp)
+        return None if timestamp is None else format_timestamp(timestamp)
     return timestamp.item()

@@ -16,15 +16,15 @@ from rnnforecast.data.time.frequency import (
     MINUTE,
     WEEK,
     Frequency,
-    ticks_of,
+    to_ticks,
 )
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Floats32, Ints, Timestamps
 
-MONTH = 28 * DAY
-YEAR = 12 * MONTH
+MIN_MONTH = 28 * DAY
+MIN_YEAR = 12 * MIN_MONTH
 """No longer than any month or year, for "longer than a step"."""
-OLD = 1000.0
+AGE_SCALE = 1000.0
 """Steps after which a series has age 1."""
 
 CYCLES = {
@@ -32,26 +32,26 @@ CYCLES = {
     "minute_of_hour": HOUR,
     "hour_of_day": DAY,
     "day_of_week": WEEK,
-    "day_of_month": MONTH,
-    "day_of_year": YEAR,
-    "week_of_year": YEAR,
-    "month_of_year": YEAR,
-    "quarter_of_year": YEAR,
+    "day_of_month": MIN_MONTH,
+    "day_of_year": MIN_YEAR,
+    "week_of_year": MIN_YEAR,
+    "month_of_year": MIN_YEAR,
+    "quarter_of_year": MIN_YEAR,
 }
 """Each cycle and its length [microseconds]; one that is no longer than a step says nothing."""
 
 
-def names(frequency: Frequency, requested: str | Sequence[str]) -> tuple[str, ...]:
+def select_cycles(frequency: Frequency, requested: str | Sequence[str]) -> tuple[str, ...]:
     """The cycles that are told: those wanted, or by ``auto`` those that suit the frequency.
 
     DataError for a cycle that is no longer than a step, and for any where time is no calendar.
     """
     if requested == "none" or (requested == "auto" and frequency.kind == "integer"):
         return ()
-    step = _length(frequency)
+    step = _step_length(frequency)
     possible = [name for name, cycle in CYCLES.items() if step and cycle > step]
     if isinstance(requested, str):
-        return _chosen(step)
+        return _default_cycles(step)
     lost = [name for name in requested if name not in possible]
     if lost:
         found = f"{', '.join(lost)} {'says' if len(lost) == 1 else 'say'} nothing at steps of "
@@ -60,7 +60,7 @@ def names(frequency: Frequency, requested: str | Sequence[str]) -> tuple[str, ..
     return tuple(dict.fromkeys(requested))
 
 
-def build(timestamps: Timestamps, cycles: Sequence[str]) -> Floats32:
+def cycle_features(timestamps: Timestamps, cycles: Sequence[str]) -> Floats32:
     """Sine and cosine of the place of local stamps `[X]` in each of the cycles, `[X, 2 * n]`.
 
     Hours count with their minutes, days of the year over the length of that year; all but weeks,
@@ -69,44 +69,46 @@ def build(timestamps: Timestamps, cycles: Sequence[str]) -> Floats32:
     if not cycles:
         return np.zeros((len(timestamps), 0), dtype=np.float32)
     # Series share their stamps, mostly: each is looked at once.
-    at, ticks = pd.factorize(ticks_of(timestamps).ravel())
+    at, ticks = pd.factorize(to_ticks(timestamps).ravel())
     distinct = np.asarray(ticks).view("datetime64[us]")
     parts = []
     for cycle in cycles:
-        angle = 2 * np.pi * _SHARE[cycle](distinct)
+        angle = 2 * np.pi * _CYCLE_FRACTIONS[cycle](distinct)
         parts += [np.sin(angle), np.cos(angle)]
     table: Floats32 = np.stack(parts, axis=-1).astype(np.float32)
     return table[at].reshape(*timestamps.shape, -1)
 
 
-def age(steps: Ints) -> Floats32:
+def age_feature(steps: Ints) -> Floats32:
     """How long a series has run at its step number `steps [X]`: 0 at the first, 1 after `OLD`."""
-    return np.asarray(np.log1p(steps) / np.log1p(OLD), dtype=np.float32)
+    return np.asarray(np.log1p(steps) / np.log1p(AGE_SCALE), dtype=np.float32)
 
 
-def place_of(text: str) -> tuple[str, str | None]:
+def parse_holiday_location(text: str) -> tuple[str, str | None]:
     """Country and region of ``DE`` or ``DE-BY``. ValueError, naming the nearest, for others."""
     import holidays  # a third of a second to import
 
     known = holidays.list_supported_countries()
     country, _, region = text.partition("-")
     if country not in known:
-        raise ValueError(f"'{text}' has no holidays here{_near(country, list(known))}")
+        raise ValueError(f"'{text}' has no holidays here{_did_you_mean(country, list(known))}")
     if region and region not in known[country]:
-        near = _near(region, known[country])
+        near = _did_you_mean(region, known[country])
         raise ValueError(f"'{country}' has no region '{region}'{near}")
     return country, region or None
 
 
-def holiday_names(frequency: Frequency, window: int) -> tuple[str, ...]:
+def holiday_feature_names(frequency: Frequency, window: int) -> tuple[str, ...]:
     """What the columns of `holidays_of` are."""
-    if _is_long(frequency):
+    if _is_longer_than_a_day(frequency):
         return ("holidays",)
     days = range(1, window + 1)
     return ("holiday", *(f"holiday_in_{d}" for d in days), *(f"holiday_{d}_ago" for d in days))
 
 
-def holidays_of(timestamps: Timestamps, frequency: Frequency, location: str, window: int) -> Floats32:
+def holiday_features(
+    timestamps: Timestamps, frequency: Frequency, location: str, window: int
+) -> Floats32:
     """Public holidays at local stamps `[X]`, `[X, n]` as `holiday_names` says.
 
     At steps of a day and finer whether the day is one, then whether one comes in 1 to `window`
@@ -118,32 +120,32 @@ def holidays_of(timestamps: Timestamps, frequency: Frequency, location: str, win
         raise DataError(Problem("features.holidays", found, "leave it out"))
     days = timestamps.astype("datetime64[D]")
     if len(days) == 0:
-        return np.zeros((0, len(holiday_names(frequency, window))), dtype=np.float32)
-    feasts = _feasts(days, location)
-    if _is_long(frequency):
-        first, stop = _period(days, timestamps, frequency)
+        return np.zeros((0, len(holiday_feature_names(frequency, window))), dtype=np.float32)
+    feasts = _holiday_dates(days, location)
+    if _is_longer_than_a_day(frequency):
+        first, stop = _period_bounds(days, timestamps, frequency)
         count = np.searchsorted(feasts, stop) - np.searchsorted(feasts, first)
         return np.asarray(count[:, None], dtype=np.float32)
     shifts = [0, *range(1, window + 1), *range(-1, -window - 1, -1)]
     return np.stack([np.isin(days + shift, feasts) for shift in shifts], axis=1).astype(np.float32)
 
 
-def _feasts(days: Timestamps, location: str) -> Timestamps:
+def _holiday_dates(days: Timestamps, location: str) -> Timestamps:
     """The holidays of all years of the days and of those next to them, in order."""
     import holidays
 
-    country, region = place_of(location)
+    country, region = parse_holiday_location(location)
     first, last = (int(str(day)[:4]) for day in (days.min(), days.max()))
     found = holidays.country_holidays(country, subdiv=region, years=range(first - 1, last + 2))
     return np.array(sorted(found), dtype="datetime64[D]")
 
 
-def _is_long(frequency: Frequency) -> bool:
+def _is_longer_than_a_day(frequency: Frequency) -> bool:
     """Whether a step is longer than a day; business days are told one by one."""
-    return _length(frequency) > DAY and frequency.kind != "business"
+    return _step_length(frequency) > DAY and frequency.kind != "business"
 
 
-def _period(
+def _period_bounds(
     days: Timestamps, timestamps: Timestamps, frequency: Frequency
 ) -> tuple[Timestamps, Timestamps]:
     """First day of the period that each stamp names, and the one after its last."""
@@ -165,67 +167,67 @@ def _period(
     return days, last
 
 
-def _chosen(step: int) -> tuple[str, ...]:
+def _default_cycles(step: int) -> tuple[str, ...]:
     """What suits steps of so many microseconds."""
     if step < DAY:
         fine = ["second_of_minute"] * (step < MINUTE) + ["minute_of_hour"] * (step < HOUR)
         return (*fine, "hour_of_day", "day_of_week", "day_of_year")
     if step < WEEK:
         return ("day_of_week", "day_of_year")
-    if step < MONTH:
+    if step < MIN_MONTH:
         return ("week_of_year",)
-    if step < 3 * MONTH:
+    if step < 3 * MIN_MONTH:
         return ("month_of_year",)
-    return ("quarter_of_year",) if step < YEAR else ()
+    return ("quarter_of_year",) if step < MIN_YEAR else ()
 
 
-def _length(frequency: Frequency) -> int:
+def _step_length(frequency: Frequency) -> int:
     """About how long a step is [microseconds]; 0 where time is no calendar."""
     if frequency.kind == "integer":
         return 0
-    unit = {"fixed": 1, "business": DAY, "month": MONTH}[frequency.kind]
+    unit = {"fixed": 1, "business": DAY, "month": MIN_MONTH}[frequency.kind]
     return frequency.step * unit
 
 
-def _near(word: str, known: Sequence[str]) -> str:
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(word.upper(), known, 3, 0.5)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def _of_day(timestamps: Timestamps) -> npt.NDArray[np.float64]:
-    return np.asarray((ticks_of(timestamps) % DAY) / DAY)
+def _day_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
+    return np.asarray((to_ticks(timestamps) % DAY) / DAY)
 
 
-def _of_week(timestamps: Timestamps) -> npt.NDArray[np.float64]:
+def _week_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
     """From Monday."""
-    return np.asarray(((ticks_of(timestamps) + 3 * DAY) % WEEK) / WEEK)
+    return np.asarray(((to_ticks(timestamps) + 3 * DAY) % WEEK) / WEEK)
 
 
-def _within(timestamps: Timestamps, unit: str) -> npt.NDArray[np.float64]:
+def _elapsed_fraction(timestamps: Timestamps, unit: str) -> npt.NDArray[np.float64]:
     """The share of the month or year of each stamp that has passed."""
     begins = timestamps.astype(f"datetime64[{unit}]")
-    first, stop = (ticks_of(edge.astype("datetime64[us]")) for edge in (begins, begins + 1))
-    return np.asarray((ticks_of(timestamps) - first) / (stop - first))
+    first, stop = (to_ticks(edge.astype("datetime64[us]")) for edge in (begins, begins + 1))
+    return np.asarray((to_ticks(timestamps) - first) / (stop - first))
 
 
-def _month(timestamps: Timestamps) -> Ints:
+def _month_of_year(timestamps: Timestamps) -> Ints:
     return np.asarray(timestamps.astype("datetime64[M]").astype(np.int64) % 12)
 
 
-def _week(timestamps: Timestamps) -> npt.NDArray[np.float64]:
+def _week_of_year_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
     """Whole weeks since the year began, over the 52.18 of a year."""
     years = timestamps.astype("datetime64[Y]").astype("datetime64[us]")
-    return np.asarray((ticks_of(timestamps) - ticks_of(years)) // WEEK / 52.18)
+    return np.asarray((to_ticks(timestamps) - to_ticks(years)) // WEEK / 52.18)
 
 
-_SHARE: dict[str, Callable[[Any], npt.NDArray[Any]]] = {
-    "second_of_minute": lambda stamps: (ticks_of(stamps) % MINUTE) / MINUTE,
-    "minute_of_hour": lambda stamps: (ticks_of(stamps) % HOUR) / HOUR,
-    "hour_of_day": _of_day,
-    "day_of_week": _of_week,
-    "day_of_month": lambda stamps: _within(stamps, "M"),
-    "day_of_year": lambda stamps: _within(stamps, "Y"),
-    "week_of_year": _week,
-    "month_of_year": lambda stamps: _month(stamps) / 12,
-    "quarter_of_year": lambda stamps: _month(stamps) // 3 / 4,
+_CYCLE_FRACTIONS: dict[str, Callable[[Any], npt.NDArray[Any]]] = {
+    "second_of_minute": lambda stamps: (to_ticks(stamps) % MINUTE) / MINUTE,
+    "minute_of_hour": lambda stamps: (to_ticks(stamps) % HOUR) / HOUR,
+    "hour_of_day": _day_fraction,
+    "day_of_week": _week_fraction,
+    "day_of_month": lambda stamps: _elapsed_fraction(stamps, "M"),
+    "day_of_year": lambda stamps: _elapsed_fraction(stamps, "Y"),
+    "week_of_year": _week_of_year_fraction,
+    "month_of_year": lambda stamps: _month_of_year(stamps) / 12,
+    "quarter_of_year": lambda stamps: _month_of_year(stamps) // 3 / 4,
 }

@@ -24,21 +24,21 @@ MINUTE, HOUR, DAY, WEEK = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND, 7 * 86_40
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
-_FIXED = {"W": WEEK, "D": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
-_MONTH: dict[str, tuple[int, Literal["start", "end"]]] = {
+_FIXED_UNITS = {"W": WEEK, "D": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
+_MONTH_UNITS: dict[str, tuple[int, Literal["start", "end"]]] = {
     "MS": (1, "start"), "ME": (1, "end"), "QS": (3, "start"), "QE": (3, "end"),
     "YS": (12, "start"), "YE": (12, "end"),
 }  # fmt: skip
-_DEFAULT = {"W": "SUN", "QS": "JAN", "QE": "DEC", "YS": "JAN", "YE": "DEC"}
-_OLD = {
+_DEFAULT_ANCHORS = {"W": "SUN", "QS": "JAN", "QE": "DEC", "YS": "JAN", "YE": "DEC"}
+_LEGACY_ALIASES = {
     "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "d": "D", "b": "B", "w": "W",
     "M": "ME", "Q": "QE", "A": "YE", "Y": "YE", "AS": "YS",
 }  # fmt: skip
-_KNOWN = (*_FIXED, "B", *_MONTH, "mo")
+_KNOWN_UNITS = (*_FIXED_UNITS, "B", *_MONTH_UNITS, "mo")
 
 # One unit (a month, a business day) never holds as much as this, so a phase can carry both the
 # unit inside the period and the (signed) offset inside the unit in one number.
-_UNIT = 64 * DAY
+_PHASE_UNIT = 64 * DAY
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Frequency:
 
         ``time`` [...] datetime64 or integers; the result has the same shape.
         """
-        return self._units(ticks_of(time)) // self.step
+        return self._unit_numbers(to_ticks(time)) // self.step
 
     def phase(self, time: Timestamps, ordinals: Ints) -> Ints:
         """What is left of each stamp: one value for all rows of a series that is on the grid.
@@ -67,13 +67,13 @@ class Frequency:
         The one exception are the 29th to 31st of a month, which are clipped where a month is
         shorter; ``grid.lay`` allows for that. Shapes as ``time`` [...].
         """
-        ticks = ticks_of(time)
+        ticks = to_ticks(time)
         if self.kind in ("fixed", "integer"):
             return ticks - ordinals * self.step
-        units = self._units(ticks)
-        return (units - ordinals * self.step) * _UNIT + ticks - self._origin(units)
+        units = self._unit_numbers(ticks)
+        return (units - ordinals * self.step) * _PHASE_UNIT + ticks - self._unit_start(units)
 
-    def stamps(self, ordinals: Ints, phase: Ints) -> Timestamps:
+    def timestamps(self, ordinals: Ints, phase: Ints) -> Timestamps:
         """The stamps of the given periods; ``stamps(ordinals(t), phase(t, ordinals(t))) == t``.
 
         The arguments broadcast; the result is datetime64[us], or int64 for an integer index.
@@ -82,15 +82,15 @@ class Frequency:
             return ordinals * self.step + phase
         if self.kind == "fixed":
             return (ordinals * self.step + phase).view("datetime64[us]")
-        inside = (phase + _UNIT // 2) // _UNIT
-        rest = phase - inside * _UNIT
+        inside = (phase + _PHASE_UNIT // 2) // _PHASE_UNIT
+        rest = phase - inside * _PHASE_UNIT
         units = ordinals * self.step + inside
         if self.kind == "month" and self.anchor != "end":
             last = month_start(units + 1) - month_start(units) - DAY
             rest = np.minimum(rest // DAY * DAY, last) + rest % DAY
-        return (self._origin(units) + rest).view("datetime64[us]")
+        return (self._unit_start(units) + rest).view("datetime64[us]")
 
-    def seasons(self) -> tuple[int, ...]:
+    def season_lengths(self) -> tuple[int, ...]:
         """Season lengths in steps that are worth a try, the likeliest first; may be empty."""
         if self.kind == "integer":
             return ()
@@ -112,18 +112,18 @@ class Frequency:
         return tuple(length for length in whole if length > 1)
 
     @property
-    def coarser_than_a_day(self) -> bool:
+    def is_daily_or_coarser(self) -> bool:
         """Whether a step is a day or longer, so that stamps may be written as dates."""
         return self.kind in ("business", "month") or (self.kind == "fixed" and self.step % DAY == 0)
 
-    def rank(self) -> int:
+    def approximate_length(self) -> int:
         """About how long a step is, for "the finer one" [microseconds, or units]."""
         return (
             self.step
             * {"fixed": 1, "integer": 1, "business": DAY + 1, "month": 30 * DAY}[self.kind]
         )
 
-    def _units(self, ticks: Ints) -> Ints:
+    def _unit_numbers(self, ticks: Ints) -> Ints:
         """The month or business day of each stamp; the stamp itself for the other kinds."""
         if self.kind == "month":
             return ticks.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
@@ -134,7 +134,7 @@ class Frequency:
             return np.asarray(week * 5 + np.minimum(day, 5), dtype=np.int64)
         return ticks
 
-    def _origin(self, units: Ints) -> Ints:
+    def _unit_start(self, units: Ints) -> Ints:
         """The instant each unit is measured from [microseconds]."""
         if self.kind == "business":
             week, day = np.divmod(units, 5)
@@ -144,7 +144,7 @@ class Frequency:
         return month_start(units)
 
 
-def parse(alias: str) -> Frequency:
+def parse_frequency(alias: str) -> Frequency:
     """The frequency of a pandas alias, of ``1mo`` (same day every month) or of a whole number.
 
     Old spellings (``H``, ``T``, ``M``, ``Q``, ``A``) are understood. The result's alias is the one
@@ -153,29 +153,29 @@ def parse(alias: str) -> Frequency:
     text = alias.strip()
     found = re.fullmatch(r"(\d*)([A-Za-z]*)(?:-([A-Za-z]{3}))?", text)
     if not text or found is None:
-        raise _unknown(alias)
+        raise _unknown_alias_error(alias)
     count, unit, suffix = int(found[1] or 1), found[2], (found[3] or "").upper()
-    unit = _OLD.get(unit, unit)
-    if count == 0 or (not unit and suffix) or (unit and unit not in _KNOWN):
-        raise _unknown(alias)
+    unit = _LEGACY_ALIASES.get(unit, unit)
+    if count == 0 or (not unit and suffix) or (unit and unit not in _KNOWN_UNITS):
+        raise _unknown_alias_error(alias)
     if not unit:
         return Frequency(str(count), "integer", count)
-    allowed = WEEKDAYS if unit == "W" else MONTHS if unit in _DEFAULT else ()
+    allowed = WEEKDAYS if unit == "W" else MONTHS if unit in _DEFAULT_ANCHORS else ()
     if suffix and suffix not in allowed:
-        raise _unknown(alias)
-    tail = f"-{suffix or _DEFAULT[unit]}" if unit in _DEFAULT else ""
+        raise _unknown_alias_error(alias)
+    tail = f"-{suffix or _DEFAULT_ANCHORS[unit]}" if unit in _DEFAULT_ANCHORS else ""
     if unit == "mo":
         return Frequency(f"{count}mo", "month", count, "day")
     name = f"{count if count > 1 else ''}{unit}{tail}"
     if unit == "B":
         return Frequency(name, "business", count)
-    if unit in _MONTH:
-        months, anchor = _MONTH[unit]
+    if unit in _MONTH_UNITS:
+        months, anchor = _MONTH_UNITS[unit]
         return Frequency(name, "month", months * count, anchor)
-    return Frequency(name, "fixed", _FIXED[unit] * count)
+    return Frequency(name, "fixed", _FIXED_UNITS[unit] * count)
 
 
-def _unknown(alias: str) -> ValueError:
+def _unknown_alias_error(alias: str) -> ValueError:
     anchored = [f"W-{day}" for day in WEEKDAYS]
     anchored += [f"{unit}-{month}" for unit in ("QS", "QE", "YS", "YE") for month in MONTHS]
     # Whole words are the likeliest slip of all, and no spelling distance leads from them.
@@ -183,7 +183,7 @@ def _unknown(alias: str) -> ValueError:
              "year": "YS", "annual": "YS", "sec": "s", "busi": "B", "mth": "MS"}  # fmt: skip
     unit = alias.strip().lstrip("0123456789")
     near = [known for word, known in words.items() if unit.lower().startswith(word)]
-    near += difflib.get_close_matches(unit, [*_KNOWN, *anchored], n=1, cutoff=0.5)
+    near += difflib.get_close_matches(unit, [*_KNOWN_UNITS, *anchored], n=1, cutoff=0.5)
     hint = f"; the nearest is '{near[0]}'" if near else ""
     return ValueError(
         f"'{alias}' is not a frequency{hint}; known are s, 15min, h, D, B, W-SUN, MS, ME, QS, QE, "
@@ -191,7 +191,7 @@ def _unknown(alias: str) -> ValueError:
     )
 
 
-def ticks_of(time: Timestamps) -> Ints:
+def to_ticks(time: Timestamps) -> Ints:
     """Stamps as int64: microseconds since 1970, or the integer index itself."""
     array = np.asarray(time)
     if array.dtype.kind == "M":

@@ -23,12 +23,12 @@ from rnnforecast.data.time.frequency import (
     WEEKDAYS,
     Frequency,
     month_start,
-    ticks_of,
+    to_ticks,
 )
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Ints, Timestamps
 
-ROWS_AT_ONCE = 1 << 20
+CHUNK_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Grid:
 
     ordinals: Ints  # [R]
     phase: Ints  # [S], 0 for a series without rows
-    on: Bools  # [R], False where a row is not on the grid of its series
+    on_grid: Bools  # [R], False where a row is not on the grid of its series
 
 
-def lay(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
+def fit_grid(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
     """Each series has the phase that most of its rows share, and ``on`` says which rows do.
 
     ``time`` [R] sorted within each series, ``offsets`` [S + 1] where each series begins.
@@ -48,15 +48,17 @@ def lay(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
     ordinals = np.empty(len(time), dtype=np.int64)
     low = np.zeros(len(offsets) - 1, dtype=np.int64)
     high = low.copy()
-    for first, stop in stretches(offsets):  # what is worked out on the way is several times this
+    for first, stop in series_chunks(
+        offsets
+    ):  # what is worked out on the way is several times this
         rows, part = (
             slice(offsets[first], offsets[stop]),
             offsets[first : stop + 1] - offsets[first],
         )
         ordinals[rows] = frequency.ordinals(time[rows])
         phases = frequency.phase(time[rows], ordinals[rows])
-        low[first:stop] = per_series(np.minimum, phases, part, 0)
-        high[first:stop] = per_series(np.maximum, phases, part, 0)
+        low[first:stop] = reduce_per_series(np.minimum, phases, part, 0)
+        high[first:stop] = reduce_per_series(np.maximum, phases, part, 0)
     uneven = low != high
     if not uneven.any():
         return Grid(ordinals, low, np.ones(len(time), dtype=np.bool_))
@@ -65,28 +67,30 @@ def lay(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
     doubtful = uneven[series]  # [R]
     if frequency.kind == "month" and frequency.anchor != "end":
         # The last day of a month may be a clipped 31st: it says only "this day or a later one".
-        clipped = doubtful & _is_month_end(time)
+        clipped = doubtful & _month_end_mask(time)
         sure = doubtful & ~clipped
     else:
         sure = doubtful
     phase = np.where(uneven, high, low)
-    groups, modes, _, _ = most_common(series[sure], phases[sure])
+    groups, modes, _, _ = mode_per_group(series[sure], phases[sure])
     phase[groups] = modes
     on = np.ones(len(time), dtype=np.bool_)
-    on[doubtful] = frequency.stamps(ordinals[doubtful], phase[series[doubtful]]) == time[doubtful]
+    on[doubtful] = (
+        frequency.timestamps(ordinals[doubtful], phase[series[doubtful]]) == time[doubtful]
+    )
     return Grid(ordinals, phase, on)
 
 
-def stretches(offsets: Ints) -> list[tuple[int, int]]:
+def series_chunks(offsets: Ints) -> list[tuple[int, int]]:
     """Series from one to before another, about `ROWS_AT_ONCE` rows in all."""
     edges = [0]
     while edges[-1] < len(offsets) - 1:
-        wanted = offsets[edges[-1]] + ROWS_AT_ONCE
+        wanted = offsets[edges[-1]] + CHUNK_ROWS
         edges.append(max(edges[-1] + 1, int(np.searchsorted(offsets, wanted, "right")) - 1))
     return list(itertools.pairwise(edges))
 
 
-def most_common(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+def mode_per_group(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     """Per group its most frequent value (the smallest of equals), that value's count, and the size.
 
     ``groups`` [R] and ``values`` [R] in any order; the four results are [number of groups], in
@@ -116,7 +120,9 @@ def most_common(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     return group[heads], levels[level[chosen]], most, np.add.reduceat(counts, heads)
 
 
-def per_series(ufunc: np.ufunc, values: npt.NDArray[Any], offsets: Ints, fill_value: Any) -> Any:
+def reduce_per_series(
+    ufunc: np.ufunc, values: npt.NDArray[Any], offsets: Ints, fill_value: Any
+) -> Any:
     """``ufunc`` over each series of a flat array [R, ...] -> [S, ...]; ``empty`` without a row."""
     filled = offsets[1:] > offsets[:-1]
     result = np.full((len(filled), *values.shape[1:]), fill_value, dtype=values.dtype)
@@ -126,7 +132,7 @@ def per_series(ufunc: np.ufunc, values: npt.NDArray[Any], offsets: Ints, fill_va
 
 
 @dataclass(frozen=True)
-class Vote:
+class InferredFrequency:
     """What the series say their frequency is."""
 
     frequency: Frequency
@@ -136,7 +142,7 @@ class Vote:
     """Alias -> number of series that voted for it, the winner first."""
 
 
-def infer(codes: Ints, time: Timestamps) -> Vote:
+def infer_frequency(codes: Ints, time: Timestamps) -> InferredFrequency:
     """The frequency that most series have; of equal numbers the finer one.
 
     Each series votes with its own most common step: ``codes`` [R] says which series a row is of,
@@ -145,8 +151,10 @@ def infer(codes: Ints, time: Timestamps) -> Vote:
     no series has two different stamps.
     """
     codes, time = sort_rows(codes, time)
-    parts = [_elect(codes[part].astype(np.int64), time[part]) for part in _parts(codes)]
-    ballots = _Ballots(*(np.concatenate(piece) for piece in zip(*parts, strict=True)))
+    parts = [
+        _vote_per_series(codes[part].astype(np.int64), time[part]) for part in _row_chunks(codes)
+    ]
+    ballots = _SeriesVotes(*(np.concatenate(piece) for piece in zip(*parts, strict=True)))
     if len(ballots.series) == 0:
         raise DataError(
             Problem(
@@ -161,45 +169,48 @@ def infer(codes: Ints, time: Timestamps) -> Vote:
     winner = winner.reshape(-1)
     tallied = []
     for row, count in enumerate(voters.tolist()):
-        frequency = _named(kinds[row], ballots.latest[winner == row])
-        tallied.append((-count, frequency.rank(), frequency.alias, frequency))
+        frequency = _frequency_of_class(kinds[row], ballots.last_timestamps[winner == row])
+        tallied.append((-count, frequency.approximate_length(), frequency.alias, frequency))
     tallied.sort(key=lambda entry: entry[:3])
     frequency = tallied[0][3]
     votes: dict[str, int] = {}
     for minus, _, alias, _ in tallied:
         votes[alias] = votes.get(alias, 0) - minus
-    agreed = [_agreed(frequency, *_different(codes[p], time[p])) for p in _parts(codes)]
+    agreed = [
+        _count_regular_steps(frequency, *_drop_repeated_timestamps(codes[p], time[p]))
+        for p in _row_chunks(codes)
+    ]
     right, steps = (sum(counts) for counts in zip(*agreed, strict=True))
-    return Vote(frequency, right / steps, votes)
+    return InferredFrequency(frequency, right / steps, votes)
 
 
-def _parts(codes: Ints) -> list[slice]:
+def _row_chunks(codes: Ints) -> list[slice]:
     """All rows, some series at a time: what is worked out on the way is several times as large."""
     edges = [0]
     while edges[-1] < len(codes):
-        wanted = min(edges[-1] + ROWS_AT_ONCE, len(codes))
+        wanted = min(edges[-1] + CHUNK_ROWS, len(codes))
         # whole series only: the next one begins where this one ends
         edges.append(int(np.searchsorted(codes, codes[wanted - 1], side="right")))
     return [slice(*edge) for edge in itertools.pairwise(edges)]
 
 
-def _different(codes: Ints, time: Timestamps) -> tuple[Ints, Timestamps]:
+def _drop_repeated_timestamps(codes: Ints, time: Timestamps) -> tuple[Ints, Timestamps]:
     """Without repeated stamps."""
     fresh = np.r_[True, (codes[1:] != codes[:-1]) | (time[1:] != time[:-1])]
     return (codes, time) if fresh.all() else (codes[fresh], time[fresh])
 
 
-def _agreed(frequency: Frequency, codes: Ints, time: Timestamps) -> tuple[int, int]:
+def _count_regular_steps(frequency: Frequency, codes: Ints, time: Timestamps) -> tuple[int, int]:
     """How many steps are one step long, and how many steps there are."""
     inside = codes[1:] == codes[:-1]
     offsets = np.r_[0, np.flatnonzero(~inside) + 1, len(codes)]
-    grid = lay(frequency, time, offsets)
-    return int((one_step(grid) & inside).sum()), int(inside.sum())
+    grid = fit_grid(frequency, time, offsets)
+    return int((one_step_mask(grid) & inside).sum()), int(inside.sum())
 
 
-def one_step(grid: Grid) -> Bools:
+def one_step_mask(grid: Grid) -> Bools:
     """[R - 1] whether the next row lies exactly one step later (across series: no meaning)."""
-    return np.asarray((np.diff(grid.ordinals) == 1) & grid.on[1:] & grid.on[:-1])
+    return np.asarray((np.diff(grid.ordinals) == 1) & grid.on_grid[1:] & grid.on_grid[:-1])
 
 
 def sort_rows(codes: Ints, time: Timestamps) -> tuple[Ints, Timestamps]:
@@ -215,28 +226,28 @@ _FIXED, _BUSINESS, _MONTH, _INTEGER = 0, 1, 2, 3
 _START, _END, _ANY_DAY = 0, 1, 2
 
 
-class _Ballots(NamedTuple):
+class _SeriesVotes(NamedTuple):
     series: Ints  # [V] the series that vote, ascending
     classes: Ints  # [V, 3] kind, step, anchor
-    latest: Timestamps  # [V]
+    last_timestamps: Timestamps  # [V]
 
 
-def _elect(codes: Ints, time: Timestamps) -> _Ballots:
+def _vote_per_series(codes: Ints, time: Timestamps) -> _SeriesVotes:
     """What each series with two stamps or more votes for."""
-    codes, time = _different(codes, time)
+    codes, time = _drop_repeated_timestamps(codes, time)
     at = np.flatnonzero(codes[1:] == codes[:-1])  # a step leads from row `at` to `at + 1`
     steps = (time[at + 1] - time[at]).astype(np.int64)
-    series, step, agree, total = most_common(codes[at], steps)
+    series, step, agree, total = mode_per_group(codes[at], steps)
     classes = np.zeros((len(series), 3), dtype=np.int64)
     classes[:, 1] = step
     latest = time[np.searchsorted(codes, series, side="right") - 1]
     if time.dtype.kind != "M":
         classes[:, 0] = _INTEGER
-        return _Ballots(series, classes, latest)
+        return _SeriesVotes(series, classes, latest)
     voter = np.repeat(np.arange(len(series)), total)  # [steps] its place among the voters
     _vote_business(classes, voter, time, at)
     _vote_months(classes, agree / np.maximum(total, 1), voter, time, at)
-    return _Ballots(series, classes, latest)
+    return _SeriesVotes(series, classes, latest)
 
 
 def _vote_business(classes: Ints, voter_index: Ints, time: Timestamps, step_rows: Ints) -> None:
@@ -247,13 +258,13 @@ def _vote_business(classes: Ints, voter_index: Ints, time: Timestamps, step_rows
     # most daily series show a weekend in their first week: only the others are looked through
     first = np.searchsorted(voter_index, np.arange(len(daily)))[:, None] + np.arange(7)
     own = first < np.r_[first[1:, 0], len(voter_index)][:, None]
-    day = _weekday(time[step_rows[np.where(own, first, 0)]])
+    day = _weekdays(time[step_rows[np.where(own, first, 0)]])
     daily &= ~((day > 4) & own).any(axis=1)
     if not daily.any():
         return
     mine = daily[voter_index]
     rows, group = step_rows[mine], voter_index[mine]
-    before, after = _weekday(time[rows]), _weekday(time[rows + 1])
+    before, after = _weekdays(time[rows]), _weekdays(time[rows + 1])
     weekend = np.bincount(group[(before > 4) | (after > 4)], minlength=len(daily)) > 0
     crossed = np.bincount(
         group[(time[rows + 1] - time[rows]).astype(np.int64) > DAY * (5 - before)],
@@ -262,15 +273,17 @@ def _vote_business(classes: Ints, voter_index: Ints, time: Timestamps, step_rows
     classes[daily & ~weekend & (crossed > 0)] = (_BUSINESS, 1, _START)
 
 
-def _vote_months(classes: Ints, agreement: Any, voter_index: Ints, time: Timestamps, step_rows: Ints) -> None:
+def _vote_months(
+    classes: Ints, agreement: Any, voter_index: Ints, time: Timestamps, step_rows: Ints
+) -> None:
     """Steps of four weeks and more are months where months explain as many steps or more."""
     long = classes[:, 1] >= 28 * DAY
     if not long.any():
         return
     mine = long[voter_index]
     rows, group = step_rows[mine], voter_index[mine]
-    days, clock = np.divmod(ticks_of(time), DAY)
-    month = _months(time)
+    days, clock = np.divmod(to_ticks(time), DAY)
+    month = _month_numbers(time)
     day_of_month = days - month_start(month) // DAY
     is_last = month_start(month + 1) // DAY - 1 == days
     day, next_day, ends, next_ends = day_of_month[:-1], day_of_month[1:], is_last[:-1], is_last[1:]
@@ -278,7 +291,7 @@ def _vote_months(classes: Ints, agreement: Any, voter_index: Ints, time: Timesta
     months = np.diff(month)
     same = (same & (clock[1:] == clock[:-1]) & (months > 0))[rows]
     months = months[rows]
-    series, step, agree, _ = most_common(group[same], months[same])
+    series, step, agree, _ = mode_per_group(group[same], months[same])
     total = np.bincount(group, minlength=len(long))
     better = agree / total[series] >= agreement[series]
     # A day that most rows share is the anchor; a 30th is often a month's end, but never so often.
@@ -291,7 +304,7 @@ def _vote_months(classes: Ints, agreement: Any, voter_index: Ints, time: Timesta
     classes[chosen, 2] = anchor[chosen]
 
 
-def _named(frequency_class: Ints, last_timestamps: Timestamps) -> Frequency:
+def _frequency_of_class(frequency_class: Ints, last_timestamps: Timestamps) -> Frequency:
     """The frequency of a class, its weekday or month taken from most of its series' ``latest``."""
     step = int(frequency_class[1])
     if frequency_class[0] == _INTEGER:
@@ -299,21 +312,21 @@ def _named(frequency_class: Ints, last_timestamps: Timestamps) -> Frequency:
     if frequency_class[0] == _BUSINESS:
         return Frequency("B", "business", step)
     if frequency_class[0] == _FIXED:
-        weekday = WEEKDAYS[_usual(_weekday(last_timestamps))]
+        weekday = WEEKDAYS[_mode(_weekdays(last_timestamps))]
         return Frequency(fixed_alias(step, weekday), "fixed", step)
     if frequency_class[2] == _ANY_DAY:
         return Frequency(f"{step}mo", "month", step, "day")
     anchor: Literal["start", "end"] = "start" if frequency_class[2] == _START else "end"
     letter = anchor[0].upper()
-    month = _months(last_timestamps) % 12
+    month = _month_numbers(last_timestamps) % 12
     if step % 12 == 0:
-        alias = f"{_times(step // 12)}Y{letter}-{MONTHS[_usual(month)]}"
+        alias = f"{_multiple(step // 12)}Y{letter}-{MONTHS[_mode(month)]}"
     elif step % 3 == 0:
         # Any of a quarter calendar's four months names it; QS-JAN and QE-DEC are the usual ones.
-        place = _usual(month % 3) + (9 if anchor == "end" else 0)
-        alias = f"{_times(step // 3)}Q{letter}-{MONTHS[place]}"
+        place = _mode(month % 3) + (9 if anchor == "end" else 0)
+        alias = f"{_multiple(step // 3)}Q{letter}-{MONTHS[place]}"
     else:
-        alias = f"{_times(step)}M{letter}"
+        alias = f"{_multiple(step)}M{letter}"
     return Frequency(alias, "month", step, anchor)
 
 
@@ -322,25 +335,25 @@ def fixed_alias(step: int, weekday: str = "SUN") -> str:
     units = ((WEEK, "W"), (DAY, "D"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1000, "ms"),
              (1, "us"))  # fmt: skip
     size, unit = next(entry for entry in units if step % entry[0] == 0)
-    return f"{_times(step // size)}{unit}" + (f"-{weekday}" if unit == "W" else "")
+    return f"{_multiple(step // size)}{unit}" + (f"-{weekday}" if unit == "W" else "")
 
 
-def _times(count: int) -> str:
+def _multiple(count: int) -> str:
     return str(count) if count > 1 else ""
 
 
-def _usual(values: Ints) -> int:
+def _mode(values: Ints) -> int:
     return int(np.bincount(values).argmax())
 
 
-def _weekday(time: Timestamps) -> Ints:
+def _weekdays(time: Timestamps) -> Ints:
     """Monday 0 to Sunday 6."""
-    return (ticks_of(time) // DAY + 3) % 7
+    return (to_ticks(time) // DAY + 3) % 7
 
 
-def _months(time: Timestamps) -> Ints:
+def _month_numbers(time: Timestamps) -> Ints:
     return time.astype("datetime64[M]").astype(np.int64)
 
 
-def _is_month_end(time: Timestamps) -> Bools:
-    return np.asarray(month_start(_months(time) + 1) - ticks_of(time) <= DAY)
+def _month_end_mask(time: Timestamps) -> Bools:
+    return np.asarray(month_start(_month_numbers(time) + 1) - to_ticks(time) <= DAY)

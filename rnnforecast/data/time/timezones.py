@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.panel.problems import SHOWN, spoken
+from rnnforecast.data.panel.problems import MAX_SHOWN_PROBLEMS, format_timestamp
 from rnnforecast.errors import Problem
 from rnnforecast.types import Bools, Timestamps
 
@@ -29,41 +29,43 @@ if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
 
 
-AMBIGUOUS = ("error", "earlier", "later", "infer")
-MISSING = ("error", "forward", "drop")
+AMBIGUOUS_RULES = ("error", "earlier", "later", "infer")
+NONEXISTENT_RULES = ("error", "shift_forward", "drop")
 
-_FOLD = np.timedelta64(1, "D")  # stamps of one change of the clock are less than this apart
+_MAX_TRANSITION_GAP = np.timedelta64(
+    1, "D"
+)  # stamps of one change of the clock are less than this apart
 
 
 @dataclass(frozen=True)
-class Localized:
+class LocalizedTimestamps:
     """Local stamps as instants, and what had to be decided on the way; masks are `[R]`."""
 
     utc: Timestamps
     """`[R]` datetime64[us]; a stand-in where a row is `dropped` or `unsettled`."""
-    dropped: Bools
+    dropped_mask: Bools
     """Rows that are to be left out, their hour being skipped."""
-    ambiguous_rows: Bools
+    ambiguous_mask: Bools
     """Rows whose hour comes twice."""
-    missing_rows: Bools
+    nonexistent_mask: Bools
     """Rows whose hour is skipped."""
-    unsettled: Bools
+    unresolved_mask: Bools
     """Those of both for which no rule says what they mean: `zone_faults` names them."""
-    by_order: bool
+    inferred_from_order: bool
     """Whether hours that come twice were to be told by the order of the rows."""
 
     @property
-    def ambiguous(self) -> int:
+    def ambiguous_count(self) -> int:
         """How many rows are at an hour that comes twice."""
-        return int(self.ambiguous_rows.sum())
+        return int(self.ambiguous_mask.sum())
 
     @property
-    def missing(self) -> int:
+    def nonexistent_count(self) -> int:
         """How many rows are at an hour that is skipped."""
-        return int(self.missing_rows.sum())
+        return int(self.nonexistent_mask.sum())
 
 
-def known_zone(name: str) -> None:
+def check_timezone(name: str) -> None:
     """Raises ValueError, naming the most similar ones, unless there is a time zone of this name."""
     known = zoneinfo.available_timezones()
     if name in known:
@@ -84,7 +86,7 @@ def to_utc(
     ambiguous: str,
     nonexistent: str,
     codes: npt.NDArray[np.integer[Any]],
-) -> Localized:
+) -> LocalizedTimestamps:
     """The instants of local stamps `[R]` of series `codes` `[R]`, in the order of the files.
 
     ``ambiguous`` is one of `AMBIGUOUS` and says what an hour that comes twice is taken for;
@@ -93,31 +95,31 @@ def to_utc(
     instant after it (``forward``, as pandas' ``shift_forward``: all rows of the hour meet there)
     or is `dropped`. Raises ValueError for an unknown zone or rule.
     """
-    for rule, rules in ((ambiguous, AMBIGUOUS), (nonexistent, MISSING)):
+    for rule, rules in ((ambiguous, AMBIGUOUS_RULES), (nonexistent, NONEXISTENT_RULES)):
         if rule not in rules:
             raise ValueError(f"{rule!r} is none of {', '.join(rules)}")
-    known_zone(timezone)
+    check_timezone(timezone)
     # Series share their stamps, mostly: each is converted once.
     at, distinct = pd.factorize(np.asarray(local, dtype="datetime64[us]"))
     index = pd.DatetimeIndex(distinct)
-    first, second = (_instants(index, timezone, daylight) for daylight in (True, False))
-    twice, skipped = (first != second)[at], _is_skipped(index, timezone)[at]
+    first, second = (_localize(index, timezone, daylight) for daylight in (True, False))
+    twice, skipped = (first != second)[at], _is_nonexistent(index, timezone)[at]
     by_order = ambiguous == "infer"
     later = np.full(len(at), ambiguous == "later")
     unsettled = np.zeros(len(at), dtype=np.bool_)
     if by_order and twice.any():
-        later, unsettled = _by_order(first[at], second[at], codes)
+        later, unsettled = _resolve_by_order(first[at], second[at], codes)
     elif ambiguous == "error":
         unsettled = twice.copy()
     if nonexistent == "error":
         unsettled |= skipped
-    return Localized(
+    return LocalizedTimestamps(
         utc=np.where(twice & later, second[at], first[at]),
-        dropped=skipped & (nonexistent == "drop"),
-        ambiguous_rows=twice,
-        missing_rows=skipped,
-        unsettled=unsettled,
-        by_order=by_order,
+        dropped_mask=skipped & (nonexistent == "drop"),
+        ambiguous_mask=twice,
+        nonexistent_mask=skipped,
+        unresolved_mask=unsettled,
+        inferred_from_order=by_order,
     )
 
 
@@ -133,58 +135,62 @@ def local_days(utc: Timestamps, timezone: str) -> Timestamps:
     return to_local(utc, timezone).astype("datetime64[D]").astype("datetime64[us]")
 
 
-def offset_texts(utc: Timestamps, timezone: str) -> npt.NDArray[np.str_]:
+def format_utc_offsets(utc: Timestamps, timezone: str) -> npt.NDArray[np.str_]:
     """How far the zone's clocks are ahead of each of the instants `[R]`: ``+02:00``; with seconds
     where local mean time had them."""
     instants = np.asarray(utc, dtype="datetime64[us]")
     ahead = (to_local(instants, timezone) - instants).astype("timedelta64[s]").astype(np.int64)
     at, distinct = pd.factorize(ahead)
-    return np.array([_offset_text(int(seconds)) for seconds in distinct], dtype=np.str_)[at]
+    return np.array([_format_utc_offset(int(seconds)) for seconds in distinct], dtype=np.str_)[at]
 
 
-def zone_faults(table: Table, localized: Localized, timezone: str) -> list[Problem]:
+def timezone_problems(table: Table, localized: LocalizedTimestamps, timezone: str) -> list[Problem]:
     """A problem each for the first of the `unsettled` rows, and how many more there are."""
     name = "an hour that comes twice"
     says = f"comes twice in {timezone}, as clocks go back"
     cure = "set clean.ambiguous_hour to earlier, later or infer (by the order of the rows)"
-    if localized.by_order:
+    if localized.inferred_from_order:
         says += ", and the order of its series' rows does not tell which one it is"
         cure = "put the rows in the order of time or set clean.ambiguous_hour to earlier or later"
-    problems = _named(table, localized.unsettled & localized.ambiguous_rows, says, cure, name)
+    problems = _row_problems(
+        table, localized.unresolved_mask & localized.ambiguous_mask, says, cure, name
+    )
     says = f"does not exist in {timezone}, as clocks go forward"
-    cure = "correct data.timezone or set clean.missing_hour to forward or drop"
+    cure = "correct data.timezone or set clean.nonexistent_hour to forward or drop"
     name = "an hour that does not exist"
-    return problems + _named(table, localized.unsettled & localized.missing_rows, says, cure, name)
+    return problems + _row_problems(
+        table, localized.unresolved_mask & localized.nonexistent_mask, says, cure, name
+    )
 
 
-def _named(table: Table, mask: Bools, finding: str, cure: str, kind: str) -> list[Problem]:
+def _row_problems(table: Table, mask: Bools, finding: str, cure: str, kind: str) -> list[Problem]:
     at = np.flatnonzero(mask)
     problems = [
         Problem(
-            table.lines.where(int(row), table.roles.time),
-            f"{spoken(table.time[row])} {finding}",
+            table.line_index.location(int(row), table.roles.time),
+            f"{format_timestamp(table.time[row])} {finding}",
             cure if number == 0 else "",
         )
-        for number, row in enumerate(at[:SHOWN])
+        for number, row in enumerate(at[:MAX_SHOWN_PROBLEMS])
     ]
-    if len(at) > SHOWN:
-        problems.append(Problem("", f"… and {len(at) - SHOWN:,} more rows at {kind}"))
+    if len(at) > MAX_SHOWN_PROBLEMS:
+        problems.append(Problem("", f"… and {len(at) - MAX_SHOWN_PROBLEMS:,} more rows at {kind}"))
     return problems
 
 
-def _instants(index: pd.DatetimeIndex, timezone: str, is_dst: bool) -> Timestamps:
+def _localize(index: pd.DatetimeIndex, timezone: str, is_dst: bool) -> Timestamps:
     """UTC of local stamps; of two instants the first with ``daylight``, else the second."""
     flags = np.full(len(index), is_dst)
     zoned = index.tz_localize(timezone, ambiguous=flags, nonexistent="shift_forward")
     return np.asarray(zoned.tz_convert("UTC").tz_localize(None), dtype="datetime64[us]")
 
 
-def _is_skipped(index: pd.DatetimeIndex, timezone: str) -> Bools:
+def _is_nonexistent(index: pd.DatetimeIndex, timezone: str) -> Bools:
     flags = np.ones(len(index), dtype=np.bool_)
     return np.asarray(index.tz_localize(timezone, ambiguous=flags, nonexistent="NaT").isna())
 
 
-def _by_order(
+def _resolve_by_order(
     first: Timestamps, second: Timestamps, codes: npt.NDArray[np.integer[Any]]
 ) -> tuple[Bools, Bools]:
     """Of rows `[R]` with two instants: which ones are the second, and which ones are unsettled.
@@ -196,7 +202,7 @@ def _by_order(
     first, second, codes = first[order], second[order], codes[order]
     at = np.flatnonzero(first != second)
     starts = codes[at[1:]] != codes[at[:-1]]
-    starts |= abs(first[at[1:]] - first[at[:-1]]) > _FOLD
+    starts |= abs(first[at[1:]] - first[at[:-1]]) > _MAX_TRANSITION_GAP
     group = np.concatenate([[0], np.cumsum(starts)])
     back = np.concatenate([[False], (first[at[1:]] <= first[at[:-1]]) & ~starts])
     turns = np.cumsum(back)
@@ -217,7 +223,7 @@ def _by_order(
     return out[0], out[1]
 
 
-def _offset_text(seconds: int) -> str:
+def _format_utc_offset(seconds: int) -> str:
     sign, size = "-" if seconds < 0 else "+", abs(seconds)
     text = f"{sign}{size // 3600:02d}:{size // 60 % 60:02d}"
     return f"{text}:{size % 60:02d}" if size % 60 else text

@@ -12,31 +12,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnforecast.data.windows.split import Split, shortest_history
+from rnnforecast.data.windows.split import Split, min_history
 from rnnforecast.types import Ints
 
 
 @dataclass(frozen=True)
-class Index:
+class WindowIndex:
     """Windows one by one, `[W]` each: futures at or after `limit` are not to be used."""
 
     item: Ints
     origin: Ints
-    limit: Ints
+    target_end: Ints
 
 
 @dataclass(frozen=True)
-class Origins:
+class OriginRanges:
     """Where windows may be drawn: origins `first .. last`, none if last < first; all `[S * C]`."""
 
     first: Ints
     last: Ints
-    limit: Ints
-    weight: NDArray[np.float64]
+    target_end: Ints
+    sampling_weight: NDArray[np.float64]
     """How often an item is drawn: the square root of the observed values it can be trained on."""
 
     @property
-    def windows(self) -> int:
+    def n_windows(self) -> int:
         """How many different windows there are."""
         return int(np.maximum(self.last - self.first + 1, 0).sum())
 
@@ -52,39 +52,41 @@ def first_observed(observed_mask: NDArray[np.bool_], offsets: Ints) -> Ints:
     return np.minimum(np.minimum.reduceat(step, offsets[:-1]), length[:, None]).reshape(-1)
 
 
-def training(
+def training_origins(
     observed_mask: NDArray[np.bool_], offsets: Ints, *, ends: Ints, horizon: int, season: int
-) -> Origins:
+) -> OriginRanges:
     """Origins whose targets lie before `ends [S]`; half a horizon may reach beyond and is cut.
 
     `observed [N, C]`. An item begins with its first observed value.
     """
     channels = observed_mask.shape[1]
     limit = np.repeat(ends, channels)
-    first = first_observed(observed_mask, offsets) + shortest_history(horizon, season)
+    first = first_observed(observed_mask, offsets) + min_history(horizon, season)
     # a window half beyond the end still teaches its first half: short series have few others
     last = np.where(first < limit, np.maximum(limit - -(-horizon // 2), first), -1)
     before = np.concatenate([np.zeros((1, channels)), np.cumsum(observed_mask, 0)])  # [N + 1, C]
     known = (before[offsets[:-1] + ends] - before[offsets[:-1]]).reshape(-1)
-    return Origins(first, last, limit, np.sqrt(known))
+    return OriginRanges(first, last, limit, np.sqrt(known))
 
 
-def validation(split: Split, *, horizon: int, channels: int, max_windows: int) -> Index:
+def validation_windows(
+    split: Split, *, horizon: int, channels: int, max_windows: int
+) -> WindowIndex:
     """The validation origins of all items, thinned evenly to `most` windows."""
-    series = np.flatnonzero(split.validated)
-    ahead = np.arange(split.origins_each) * split.stride
+    series = np.flatnonzero(split.has_validation)
+    ahead = np.arange(split.origins_per_series) * split.stride
     origin = (split.train_end[series, None] + ahead)[:, :, None]  # [S', origins, 1]
     item = (series[:, None] * channels + np.arange(channels))[:, None, :]  # [S', 1, C]
     shape = (len(series), len(ahead), channels)
     count = math.prod(shape)
     kept = np.linspace(0, count - 1, min(count, max_windows)).astype(np.int64)
     item, origin = (np.broadcast_to(part, shape).reshape(-1)[kept] for part in (item, origin))
-    return Index(item, origin, origin + horizon)
+    return WindowIndex(item, origin, origin + horizon)
 
 
-def at(origins: Ints, *, horizon: int, channels: int) -> Index:
+def windows_at_origins(origins: Ints, *, horizon: int, channels: int) -> WindowIndex:
     """One window an item, at the origin of its series: `origins [S]`, those below 0 left out."""
     series = np.flatnonzero(origins >= 0)
     item = (series[:, None] * channels + np.arange(channels)).reshape(-1)
     origin = np.repeat(origins[series], channels)
-    return Index(item, origin, origin + horizon)
+    return WindowIndex(item, origin, origin + horizon)

@@ -7,12 +7,14 @@ from numpy.typing import NDArray
 
 from rnnforecast.types import Floats, Ints
 
-LEAST = 0.01
+MIN_RELATIVE_SIZE = 0.01
 """Items smaller than this share of the mean are sampled as if they were so large: small ones are
 drawn seldom, but they are drawn."""
 
 
-def mean_sizes(values: Floats, target_mask: NDArray[np.bool_], offsets: Ints, ends: Ints) -> Floats:
+def mean_absolute_values(
+    values: Floats, target_mask: NDArray[np.bool_], offsets: Ints, ends: Ints
+) -> Floats:
     """`[S, C]` mean absolute value before step `ends [S]` of each series; 0 where there is none.
 
     `values [N, C]` in the units of the forecasts, `counted [N, C]` those that are learnt from,
@@ -26,7 +28,7 @@ def mean_sizes(values: Floats, target_mask: NDArray[np.bool_], offsets: Ints, en
     return np.asarray(total / np.maximum(count, 1.0))
 
 
-def relative(sizes: Floats, *, joint: bool) -> Floats:
+def relative_sizes(sizes: Floats, *, joint: bool) -> Floats:
     """Sizes `[S, C]` with mean 1 over those that are not 0; all 1 where all of them are 0.
 
     With `joint`, where the targets of a series are one item, each target is measured by its own
@@ -38,7 +40,7 @@ def relative(sizes: Floats, *, joint: bool) -> Floats:
     return np.where(mean > 0, sizes / np.where(mean > 0, mean, 1.0), 1.0)
 
 
-def draw_weights(kind: str, root_length: Floats, sizes: Floats) -> Floats:
+def sampling_weights(kind: str, root_length: Floats, sizes: Floats) -> Floats:
     """How often each item `[items]` is drawn.
 
     `length` is the root of the observed length (what it is for `kind` length too), `sizes` the
@@ -48,5 +50,9 @@ def draw_weights(kind: str, root_length: Floats, sizes: Floats) -> Floats:
     """
     if kind == "length":
         return root_length
-    found = np.ones_like(root_length) if kind == "uniform" else np.sqrt(np.maximum(sizes, LEAST))
+    found = (
+        np.ones_like(root_length)
+        if kind == "uniform"
+        else np.sqrt(np.maximum(sizes, MIN_RELATIVE_SIZE))
+    )
     return np.where(root_length > 0, found, 0.0)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Ints
 
-WANTED_VALIDATION_WINDOWS = 512
+TARGET_VALIDATION_WINDOWS = 512
 """Validation origins are added, where series are long enough, up to about so many windows."""
 
-WIDEST_VALIDATION = 0.15
+MAX_VALIDATION_SHARE = 0.15
 """Unless one horizon needs more, at most this share of a series is set aside for validation."""
 
 
@@ -32,38 +32,38 @@ class Split:
 
     train_end: Ints
     """Targets before this step are trained on; 0 where the series is too short to take part."""
-    validated: NDArray[np.bool_]
+    has_validation: NDArray[np.bool_]
     """Whether the series has a validation part: `train_end .. test_origin`."""
     test_origin: Ints
     """First step of the test part; -1 where the series is too short to have one."""
-    origins_each: int
+    origins_per_series: int
     """Validation origins in each validated series."""
     stride: int
     """Steps between two validation origins."""
 
 
-def shortest_history(horizon: int, season: int) -> int:
+def min_history(horizon: int, season: int) -> int:
     """Steps of history a window needs at least: a season if that is no longer than the horizon."""
     return max(2, min(season, horizon))
 
 
-def shortest_series(horizon: int, season: int) -> int:
+def min_series_length(horizon: int, season: int) -> int:
     """Steps a series needs at least to be tested: some history and a horizon."""
-    return horizon + shortest_history(horizon, season)
+    return horizon + min_history(horizon, season)
 
 
-def shorter(horizon: int, longest_series: int, season: int) -> str:
+def shorter_horizon_hint(horizon: int, longest_series: int, season: int) -> str:
     """How to mend that `horizon` is too long for the longest series: in words."""
     # long enough to be validated
-    fitting = (h for h in range(1, horizon) if longest_series - 2 * h > shortest_history(h, season))
+    fitting = (h for h in range(1, horizon) if longest_series - 2 * h > min_history(h, season))
     possible = max(fitting, default=0)
     less = f"set window.horizon to {possible} or less, or " if possible else ""
     return f"{less}bring more history"
 
 
-def split(lengths: Ints, *, horizon: int, season: int, channels: int) -> Split:
+def split_series(lengths: Ints, *, horizon: int, season: int, channels: int) -> Split:
     """Cuts series of `lengths [S]`. DataError if none is long enough to be tested."""
-    history = shortest_history(horizon, season)
+    history = min_history(horizon, season)
     test_origin = np.where(lengths - horizon >= history, lengths - horizon, -1)
     if not (test_origin >= 0).any():
         longest = int(lengths.max())
@@ -71,13 +71,13 @@ def split(lengths: Ints, *, horizon: int, season: int, channels: int) -> Split:
             Problem(
                 f"window.horizon: {horizon}",
                 f"no series is long enough: a horizon of {horizon} needs at least "
-                f"{shortest_series(horizon, season)} steps, the longest series has {longest}",
-                shorter(horizon, longest, season),
+                f"{min_series_length(horizon, season)} steps, the longest series has {longest}",
+                shorter_horizon_hint(horizon, longest, season),
             )
         )
     stride = max(1, horizon // 4)
-    wanted = -(-WANTED_VALIDATION_WINDOWS // (len(lengths) * channels))
-    room = WIDEST_VALIDATION * float(np.median(lengths)) - horizon
+    wanted = -(-TARGET_VALIDATION_WINDOWS // (len(lengths) * channels))
+    room = MAX_VALIDATION_SHARE * float(np.median(lengths)) - horizon
     origins_each = int(np.clip(min(wanted, room // stride + 1), 1, None))
     span = horizon + (origins_each - 1) * stride
     # more than the history a window needs: something must be left to train on

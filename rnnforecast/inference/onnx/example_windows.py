@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import torch
 
-from rnnforecast.models.config import Architecture
-from rnnforecast.models.inputs import History
-from rnnforecast.training.dataset import Windows
+from rnnforecast.models.config import ForecasterConfig
+from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Ints
 
 SEED = 1
-SEEN = 0.85
+OBSERVED_FRACTION = 0.85
 """The share of steps that are observed."""
 
-FARTHEST = 1_000_000
+MAX_PHASE = 1_000_000
 """Windows start at places on the calendar up to here, in steps."""
 
 
-def real(windows: Windows, item: Ints, origin: Ints, lookback: int) -> History:
+def gather_histories(
+    windows: WindowDataset, item: Ints, origin: Ints, lookback: int
+) -> ModelInputs:
     """The histories of the windows `item [W]` at `origin [W]`, of so many steps."""
     items, origins = (torch.from_numpy(part).to(windows.device) for part in (item, origin))
-    return windows.reaching(lookback).gather(items, origins, origins).history
+    return windows.with_lookback(lookback).gather(items, origins, origins).history
 
 
-def trial(architecture: Architecture, window_count: int) -> History:
+def synthetic_histories(architecture: ForecasterConfig, window_count: int) -> ModelInputs:
     """So many windows of positive numbers with gaps, of sizes that differ from one to the next.
 
     The first window has no gap. All that the architecture reads is there; categories have every
     code, and there are items that were not known in training.
     """
     random = torch.Generator().manual_seed(SEED)
-    steps, sizes = architecture.steps_read, architecture.covariates
+    steps, sizes = architecture.input_length, architecture.covariates
 
     def uniform(*shape: int) -> torch.Tensor:
         return torch.rand(window_count, *shape, generator=random, dtype=torch.float64)
@@ -42,22 +44,22 @@ def trial(architecture: Architecture, window_count: int) -> History:
         return torch.stack([(uniform(*shape) * n).long() for n in sizes], -1) if sizes else None
 
     level = torch.exp(8 * uniform(1, architecture.channels) - 2)
-    visible = uniform(steps, architecture.channels) < SEEN
+    visible = uniform(steps, architecture.channels) < OBSERVED_FRACTION
     visible[:1] = True
     smoothed = architecture.normalize == "exponential_smoothing"
-    return History(
+    return ModelInputs(
         values=level * (1 + uniform(steps, architecture.channels)),
-        visible=visible,
-        present=visible,
+        value_mask=visible,
+        input_mask=visible,
         elapsed=(uniform(steps, architecture.channels) * 5).floor().float() * ~visible
         if sizes.elapsed
         else None,
         past=numbers(steps, sizes.past),
         past_codes=codes(sizes.past_codes, steps),
-        known=numbers(steps + architecture.horizon, sizes.known),
-        known_codes=codes(sizes.known_codes, steps + architecture.horizon),
+        future=numbers(steps + architecture.horizon, sizes.future),
+        future_codes=codes(sizes.future_codes, steps + architecture.horizon),
         static=numbers(sizes.static),
         static_codes=codes(sizes.static_codes),
-        item=(uniform() * (architecture.items + 1)).long() if smoothed else None,
-        phase=(uniform() * FARTHEST).long() if smoothed else None,
+        item=(uniform() * (architecture.n_items + 1)).long() if smoothed else None,
+        phase=(uniform() * MAX_PHASE).long() if smoothed else None,
     )

@@ -12,42 +12,42 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnnforecast.inference.onnx.portable import Answer, Wanted, names_of
-from rnnforecast.inference.quantiles import in_blocks
-from rnnforecast.models.config import Architecture
-from rnnforecast.models.decoders.decoders import FED_BACK
+from rnnforecast.inference.onnx.portable import ExportModule, ExportOutputs, onnx_input_names
+from rnnforecast.inference.quantiles import quantiles_in_blocks
+from rnnforecast.models.config import ForecasterConfig
+from rnnforecast.models.decoders.decoders import AUTOREGRESSIVE_DECODERS
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.heads.point_losses import POINTS
-from rnnforecast.models.inputs import History
+from rnnforecast.models.heads.point_losses import POINT_LOSSES
+from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.types import Floats
 
-LIMIT = 1e-5
+MAX_RELATIVE_DIFFERENCE = 1e-5
 """The file may differ from the net by this share of a window's largest quantile."""
 
-TRACED = 3
+TRACE_BATCH_SIZE = 3
 """Windows of the example that the graph is traced with; not 1, which would be taken as fixed."""
 
-WRITTEN = ("quantile", "normal", "log_normal", *POINTS)
+EXPORTABLE_LOSSES = ("quantile", "normal", "log_normal", *POINT_LOSSES)
 """Losses whose heads can be written."""
 
-LONGEST_REASON = 200
+MAX_REASON_LENGTH = 200
 """Characters of another program's complaint that are passed on."""
 
-NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 class NotExportable(Exception):
     """The net cannot be written, or the file does not say what the net says; why, as a clause."""
 
 
-def refusal(architecture: Architecture, levels: Sequence[float]) -> str | None:
+def unsupported_reason(architecture: ForecasterConfig, levels: Sequence[float]) -> str | None:
     """Why a net of this architecture cannot be written, as a clause; None where it can."""
-    if architecture.loss not in WRITTEN:
+    if architecture.loss not in EXPORTABLE_LOSSES:
         return (
             f"the quantiles of training.loss '{architecture.loss}' are found by a numerical search, which ONNX"
             " has no operator for"
         )
-    if architecture.decoder in FED_BACK and architecture.loss not in POINTS:
+    if architecture.decoder in AUTOREGRESSIVE_DECODERS and architecture.loss not in POINT_LOSSES:
         return (
             f"the decoder '{architecture.decoder}' with training.loss '{architecture.loss}' draws sample paths, and a "
             "drawn number is another one in each runtime"
@@ -57,31 +57,35 @@ def refusal(architecture: Architecture, levels: Sequence[float]) -> str | None:
     return None
 
 
-def export(
-    net: Forecaster, outputs: Wanted, residuals: Floats | None, history: History, path: Path
+def export_onnx(
+    net: Forecaster,
+    outputs: ExportOutputs,
+    residuals: Floats | None,
+    history: ModelInputs,
+    path: Path,
 ) -> dict[str, Any]:
     """Writes the net to `path` and tries the file on the windows of `history`; see `facts`, with
     the `difference` besides. NotExportable, why, where it cannot be done or is not close enough."""
-    reason = refusal(net.architecture, outputs.levels)
+    reason = unsupported_reason(net.config, outputs.levels)
     if reason is not None:
         raise NotExportable(reason)
-    answer = Answer(net, outputs, names_of(net.architecture), residuals)
-    found = write(answer, history, path)
-    off = difference(path, net, outputs, residuals, history)
-    if not off <= LIMIT:
-        what = f"what onnxruntime and torch say differs by {off:.1e} of it, more than {LIMIT:.0e}"
+    answer = ExportModule(net, outputs, onnx_input_names(net.config), residuals)
+    found = write_onnx(answer, history, path)
+    off = max_relative_difference(path, net, outputs, residuals, history)
+    if not off <= MAX_RELATIVE_DIFFERENCE:
+        what = f"what onnxruntime and torch say differs by {off:.1e} of it, more than {MAX_RELATIVE_DIFFERENCE:.0e}"
         raise NotExportable(what)
     return found | {"difference": off}
 
 
-def write(module: Answer, history: History, path: Path) -> dict[str, Any]:
+def write_onnx(module: ExportModule, history: ModelInputs, path: Path) -> dict[str, Any]:
     """Writes the file at `path`, traced with the first windows of `history`; see `facts`.
 
     NotExportable with torch's reason where it cannot be done.
     """
-    example = tuple(getattr(history, name)[:TRACED] for name in module.names)
+    example = tuple(getattr(history, name)[:TRACE_BATCH_SIZE] for name in module.input_names)
     batch = torch.export.Dim("batch", min=1)
-    with _quiet(), torch.no_grad():
+    with _silence_loggers(), torch.no_grad():
         try:
             # cells that hold their weights in torch's own recurrent nets call none of their kernels
             with torch._dynamo.config.patch(allow_rnn=True):
@@ -93,14 +97,14 @@ def write(module: Answer, history: History, path: Path) -> dict[str, Any]:
                 dynamo=True,
                 verbose=False,
                 custom_translation_table={torch.ops.aten.softplus.default: _softplus},
-                input_names=list(module.names),
-                output_names=list(module.wanted.outputs),
+                input_names=list(module.input_names),
+                output_names=list(module.outputs.output_names),
             )
             assert program is not None
             program.save(str(path))
         except RuntimeError as error:  # the exporters' own errors are of this kind
             raise NotExportable(f"torch cannot write it as ONNX ({_first_line(error)})") from error
-    return facts(path)
+    return onnx_metadata(path)
 
 
 def _softplus(self: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
@@ -115,7 +119,7 @@ def _softplus(self: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     return op.Add(op.Relu(self), op.Log(op.Add(op.Exp(op.Neg(op.Abs(self))), one)))
 
 
-def facts(path: Path) -> dict[str, Any]:
+def onnx_metadata(path: Path) -> dict[str, Any]:
     """The operator set of a file, and of its inputs and outputs name, shape and type."""
     import onnx
 
@@ -123,12 +127,12 @@ def facts(path: Path) -> dict[str, Any]:
     (opset,) = (one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
     return {
         "opset": opset,
-        "inputs": [_port(one) for one in model.graph.input],
-        "outputs": [_port(one) for one in model.graph.output],
+        "inputs": [_tensor_metadata(one) for one in model.graph.input],
+        "outputs": [_tensor_metadata(one) for one in model.graph.output],
     }
 
 
-def _port(value: Any) -> dict[str, Any]:
+def _tensor_metadata(value: Any) -> dict[str, Any]:
     from onnx import helper
 
     kind = value.type.tensor_type
@@ -137,8 +141,12 @@ def _port(value: Any) -> dict[str, Any]:
     return {"name": value.name, "shape": ["B", *dims[1:]], "dtype": dtype}
 
 
-def difference(
-    path: Path, net: Forecaster, outputs: Wanted, residuals: Floats | None, history: History
+def max_relative_difference(
+    path: Path,
+    net: Forecaster,
+    outputs: ExportOutputs,
+    residuals: Floats | None,
+    history: ModelInputs,
 ) -> float:
     """How far the file is from what `inference` says of the windows of `history`, asked all at
     once and one by one: the largest difference, as a share of the largest quantile of its window
@@ -149,11 +157,11 @@ def difference(
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = 1
     extra = None if residuals is None else torch.from_numpy(residuals).float()
-    values = in_blocks(net, history, net.architecture.horizon, outputs.levels, extra)
+    values = quantiles_in_blocks(net, history, net.config.horizon, outputs.levels, extra)
     expected = values.double().numpy()  # [W, H, C, levels]
     size = np.abs(expected).max((1, 3), keepdims=True)
     size = np.where(size > 0, size, 1.0)
-    given = {name: getattr(history, name).numpy() for name in names_of(net.architecture)}
+    given = {name: getattr(history, name).numpy() for name in onnx_input_names(net.config)}
     parts = [slice(None), *(slice(row, row + 1) for row in range(len(expected)))]
     try:
         session = onnxruntime.InferenceSession(str(path), options)
@@ -161,19 +169,19 @@ def difference(
             session.run(None, {name: value[some] for name, value in given.items()})
             for some in parts
         ]
-    except _refusals() as error:
+    except _onnxruntime_errors() as error:
         raise NotExportable(f"onnxruntime cannot run it ({_first_line(error)})") from error
     worst = 0.0
     for some, found in zip(parts, told, strict=True):
-        shares = expected[some][..., list(outputs.point)]
-        theirs = (expected[some][..., list(outputs.told)], shares.mean(-1), shares)
+        shares = expected[some][..., list(outputs.point_indices)]
+        theirs = (expected[some][..., list(outputs.quantile_indices)], shares.mean(-1), shares)
         for ours, true in zip(found, theirs, strict=False):
             off = np.abs(ours - true) / size[some].reshape(len(ours), 1, -1, *[1] * (true.ndim - 3))
             worst = max(worst, float(np.where(np.isnan(off), np.inf, off).max()))
     return worst
 
 
-def _refusals() -> tuple[type[Exception], ...]:
+def _onnxruntime_errors() -> tuple[type[Exception], ...]:
     """What onnxruntime raises; its errors have no base of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -185,13 +193,13 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".split("\n", 1)[0][:LONGEST_REASON]
+    return f"{type(error).__name__}: {error}".split("\n", 1)[0][:MAX_REASON_LENGTH]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_loggers() -> Iterator[None]:
     """Without the exporters' words on what they look for and do not find."""
-    loggers = [logging.getLogger(name) for name in NOISY]
+    loggers = [logging.getLogger(name) for name in NOISY_LOGGERS]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

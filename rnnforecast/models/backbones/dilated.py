@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from rnnforecast.models import registry
 from rnnforecast.models.base import Noise, State
-from rnnforecast.models.layers.cell_layer import Steps
+from rnnforecast.models.layers.cell_layer import CellLayer
 
 TRAITS = ("noise",)
 
@@ -44,31 +44,35 @@ class Options:
             raise ValueError("\n".join(problems))
 
 
-class Dilated(nn.Module):
+class DilatedLayer(nn.Module):
     """A plain layer that reads its state of `skip` d steps ago; its state is `[d, B, X]` a part."""
 
-    def __init__(self, cell_layer: Steps, dilation: int) -> None:
+    def __init__(self, cell_layer: CellLayer, dilation: int) -> None:
         super().__init__()
-        self.inner, self.skip, self.parts = cell_layer, dilation, cell_layer.parts
+        self.cell_layer, self.dilation, self.n_state_tensors = (
+            cell_layer,
+            dilation,
+            cell_layer.n_state_tensors,
+        )
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """The plain layer's recurrent weights."""
-        return self.inner.recurrent()
+        return self.cell_layer.recurrent_weights()
 
     def forward(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """`[B, G, K]` → `[B, G, K]` and the states after the last d steps."""
         if state is None:
-            start = self.inner.start(x)
-            state = tuple(part.expand(self.skip, *part.shape) for part in start)
-        rest = x.shape[1] % self.skip
+            start = self.cell_layer.initial_state(x)
+            state = tuple(part.expand(self.dilation, *part.shape) for part in start)
+        rest = x.shape[1] % self.dilation
         outs, ring = [], state
-        if x.shape[1] >= self.skip:  # full rows: every sequence has as many steps
-            out, ring = self._rows(x[:, : x.shape[1] - rest], ring)
+        if x.shape[1] >= self.dilation:  # full rows: every sequence has as many steps
+            out, ring = self._run_interleaved(x[:, : x.shape[1] - rest], ring)
             outs.append(out)
         if rest:  # one step more of the first few sequences
-            out, fresh = self._rows(x[:, -rest:], tuple(part[:rest] for part in ring))
+            out, fresh = self._run_interleaved(x[:, -rest:], tuple(part[:rest] for part in ring))
             outs.append(out)
             ring = tuple(
                 torch.cat([part[rest:], new]) for part, new in zip(ring, fresh, strict=True)
@@ -80,14 +84,14 @@ class Dilated(nn.Module):
     ) -> dict[str, Tensor]:
         """Those of the plain layer, each of the d sequences by itself; see `recurrence.Steps`."""
         found: dict[str, Tensor] = {}
-        for first in range(min(self.skip, x.shape[1])):
+        for first in range(min(self.dilation, x.shape[1])):
             own = None if state is None else tuple(part[first : first + 1] for part in state)
-            for name, gate in self.inner.gates(x[:, first :: self.skip], own).items():
+            for name, gate in self.cell_layer.gates(x[:, first :: self.dilation], own).items():
                 whole = found.setdefault(name, torch.zeros_like(x))
-                whole[:, first :: self.skip] = gate
+                whole[:, first :: self.dilation] = gate
         return found
 
-    def _rows(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def _run_interleaved(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """`[B, n * d, K]` as n rows of d = len(state) sequences, those as windows `[B * d, n, K]`.
 
         It also serves for the first few sequences alone: then d is their number.
@@ -95,14 +99,16 @@ class Dilated(nn.Module):
         windows, skip = x.shape[0], state[0].shape[0]
         apart = x.reshape(windows, -1, skip, x.shape[-1]).transpose(1, 2).flatten(0, 1)
         joined = tuple(part.transpose(0, 1).flatten(0, 1).unsqueeze(0) for part in state)
-        out, after = self.inner(apart, joined)
+        out, after = self.cell_layer(apart, joined)
         out = out.view(windows, skip, -1, x.shape[-1]).transpose(1, 2).flatten(1, 2)
         return out, tuple(part[0].view(windows, skip, -1).transpose(0, 1) for part in after)
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Dilated:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> DilatedLayer:
     """A fresh layer of width `width` that reads `base ^ depth` steps back."""
-    file = registry.load(options.cell)
+    file = registry.load_backbone(options.cell)
     inner = file.build(hidden_size, file.Options(), depth=depth, noise=noise, gap_size=gap_size)
-    assert isinstance(inner, Steps)
-    return Dilated(inner, options.base**depth)
+    assert isinstance(inner, CellLayer)
+    return DilatedLayer(inner, options.base**depth)

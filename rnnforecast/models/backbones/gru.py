@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellState, Steps, weights_of
+from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
 
 TRAITS = ("noise", "bidirectional")
 
@@ -38,31 +38,31 @@ class Options:
 class GruCell(nn.Module):
     """One step, and all of them by torch's own kernels where the reset gate comes after."""
 
-    free = 1
+    n_zoneout_states = 1
 
     def __init__(self, hidden_size: int, *, reset: str) -> None:
         super().__init__()
         self.net = nn.GRU(hidden_size, hidden_size, batch_first=True)
-        self.widths, self.after = (hidden_size,), reset == "after"
-        self.fused = self.after
+        self.state_sizes, self.reset_after = (hidden_size,), reset == "after"
+        self.has_fused_kernel = self.reset_after
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """U_r, U_z and U_n."""
-        return [weights_of(self.net)[1]]
+        return [rnn_weights(self.net)[1]]
 
     def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
         """W x + b of the gates r, z and n."""
-        W, _, b, _ = weights_of(self.net)
+        W, _, b, _ = rnn_weights(self.net)
         return linear(x, W, b)
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """h."""
-        _, U, _, c = weights_of(self.net)
+        _, U, _, c = rnn_weights(self.net)
         width = hidden.shape[-1]
         both = 2 * width  # rows of the two gates
         gates = torch.sigmoid(projected[:, :both] + linear(hidden, U[:both], c[:both]))
         r, z = gates.chunk(2, -1)
-        if self.after:
+        if self.reset_after:
             fresh = r * linear(hidden, U[both:], c[both:])
         else:
             fresh = linear(r * hidden, U[both:], c[both:])
@@ -71,17 +71,19 @@ class GruCell(nn.Module):
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
         """r and z."""
-        _, U, _, c = weights_of(self.net)
+        _, U, _, c = rnn_weights(self.net)
         both = 2 * hidden.shape[-1]
         r, z = torch.sigmoid(projected[:, :both] + linear(hidden, U[:both], c[:both])).chunk(2, -1)
         return {"reset (r)": r, "keep (z)": z}
 
-    def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+    def forward_fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """All steps, `[B, G, K]`."""
         out, hidden = self.net(x, state[0].unsqueeze(0))
         return out, (hidden[0],)
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(GruCell(hidden_size, reset=options.reset), noise)
+    return CellLayer(GruCell(hidden_size, reset=options.reset), noise)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellState, Steps, weights_of
+from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
 
 TRAITS = ("gaps", "noise")
 
@@ -35,41 +35,45 @@ class Options:
 class GruDCell(nn.Module):
     """One step; there is no kernel for all, as the state fades in between."""
 
-    free, fused = 1, False
+    n_zoneout_states, has_fused_kernel = 1, False
 
     def __init__(self, hidden_size: int, *, gap_size: int) -> None:
         super().__init__()
         self.net = nn.GRU(hidden_size, hidden_size, batch_first=True)
-        self.widths = (hidden_size,)
+        self.state_sizes = (hidden_size,)
         # where a segment has no gaps nothing could ever be learnt of them
-        self.weight = nn.Parameter(torch.empty(hidden_size, gap_size)) if gap_size else None
-        self.bias = nn.Parameter(torch.zeros(hidden_size)) if gap_size else None
-        if self.weight is not None:
+        self.decay_weight = nn.Parameter(torch.empty(hidden_size, gap_size)) if gap_size else None
+        self.decay_bias = nn.Parameter(torch.zeros(hidden_size)) if gap_size else None
+        if self.decay_weight is not None:
             # Behind max(0, .) what is not positive has no gradient: zeros would never learn, and
             # as gaps are not negative, neither would negative weights. Small, so that a gap of one
             # segment leaves most of the state; not all alike, so that units forget differently.
-            nn.init.uniform_(self.weight, 0.01 / gap_size, 0.2 / gap_size)
+            nn.init.uniform_(self.decay_weight, 0.01 / gap_size, 0.2 / gap_size)
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """U_r, U_z and U_n."""
-        return [weights_of(self.net)[1]]
+        return [rnn_weights(self.net)[1]]
 
     def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
         """W x + b of the gates r, z and n, then g: `[B, G, K]` and `[B, G, D]` → `[B, G, 4K]`."""
-        W, _, b, _ = weights_of(self.net)
+        W, _, b, _ = rnn_weights(self.net)
         products = linear(x, W, b)
         return torch.cat([products, self.decay(x, gaps).to(products.dtype)], -1)
 
     def decay(self, x: Tensor, gaps: Tensor | None) -> Tensor:
         """g `[B, G, K]` for all steps."""
-        if self.weight is None or self.bias is None:
+        if self.decay_weight is None or self.decay_bias is None:
             return torch.ones_like(x)
-        told = x.new_zeros(*x.shape[:2], self.weight.shape[1]) if gaps is None else gaps.to(x.dtype)
-        return torch.exp(-torch.relu(linear(told, self.weight, self.bias)))
+        told = (
+            x.new_zeros(*x.shape[:2], self.decay_weight.shape[1])
+            if gaps is None
+            else gaps.to(x.dtype)
+        )
+        return torch.exp(-torch.relu(linear(told, self.decay_weight, self.decay_bias)))
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """h."""
-        _, U, _, c = weights_of(self.net)
+        _, U, _, c = rnn_weights(self.net)
         x_r, x_z, x_n, decay = projected.chunk(4, -1)
         u_r, u_z, u_n = linear(hidden * decay, U, c).chunk(3, -1)
         r, z = torch.sigmoid(x_r + u_r), torch.sigmoid(x_z + u_z)
@@ -79,13 +83,15 @@ class GruDCell(nn.Module):
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
         """r, z and g."""
-        _, U, _, c = weights_of(self.net)
+        _, U, _, c = rnn_weights(self.net)
         x_r, x_z, _, decay = projected.chunk(4, -1)
         u_r, u_z, _ = linear(hidden * decay, U, c).chunk(3, -1)
         r, z = torch.sigmoid(x_r + u_r), torch.sigmoid(x_z + u_z)
         return {"reset (r)": r, "keep (z)": z, "belief (g)": decay}
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike, and each fades by the same gaps."""
-    return Steps(GruDCell(hidden_size, gap_size=gap_size), noise)
+    return CellLayer(GruDCell(hidden_size, gap_size=gap_size), noise)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellState, Steps, weights_of
+from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
 
 TRAITS = ("noise", "bidirectional")
 
@@ -33,45 +33,47 @@ class Options:
 class LstmCell(nn.Module):
     """One step, and all of them by torch's own kernels; the state is hidden and cell."""
 
-    free, fused = 2, True
+    n_zoneout_states, has_fused_kernel = 2, True
 
     def __init__(self, hidden_size: int, *, forget_bias: float) -> None:
         super().__init__()
         self.net = nn.LSTM(hidden_size, hidden_size, batch_first=True)
-        self.widths = (hidden_size, hidden_size)
+        self.state_sizes = (hidden_size, hidden_size)
         with torch.no_grad():
             # torch adds two biases and orders the gates i, f, g, o: the second quarter forgets
-            for bias, start in zip(weights_of(self.net)[2:], (forget_bias, 0.0), strict=True):
+            for bias, start in zip(rnn_weights(self.net)[2:], (forget_bias, 0.0), strict=True):
                 bias[hidden_size : 2 * hidden_size] = start
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """U of the gates and U_g."""
-        return [weights_of(self.net)[1]]
+        return [rnn_weights(self.net)[1]]
 
     def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
         """W x + b of i, f, g and o."""
-        W, _, b, _ = weights_of(self.net)
+        W, _, b, _ = rnn_weights(self.net)
         return linear(x, W, b)
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """h and c."""
-        _, U, _, c = weights_of(self.net)
+        _, U, _, c = rnn_weights(self.net)
         i, f, g, o = (projected + linear(hidden, U, c)).chunk(4, -1)
         cell = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(cell), cell
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
         """i, f and o."""
-        _, U, _, c = weights_of(self.net)
+        _, U, _, c = rnn_weights(self.net)
         i, f, _, o = torch.sigmoid(projected + linear(hidden, U, c)).chunk(4, -1)
         return {"input (i)": i, "forget (f)": f, "output (o)": o}
 
-    def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+    def forward_fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """All steps, `[B, G, K]`."""
         out, (hidden, cell) = self.net(x, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
         return out, (hidden[0], cell[0])
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(LstmCell(hidden_size, forget_bias=options.forget_bias), noise)
+    return CellLayer(LstmCell(hidden_size, forget_bias=options.forget_bias), noise)

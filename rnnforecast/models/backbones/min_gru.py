@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, relu
 
 from rnnforecast.models.base import Noise, State
-from rnnforecast.models.layers.parallel_scan import scan
+from rnnforecast.models.layers.parallel_scan import parallel_scan
 
 TRAITS = ()
 
@@ -35,16 +35,16 @@ def log_candidate(a: Tensor) -> Tensor:
     return torch.where(a >= 0, torch.log(relu(a) + 0.5), logsigmoid(a))
 
 
-class MinGru(nn.Module):
+class MinGruLayer(nn.Module):
     """The layer; its state is h, `[1, B, K]`."""
 
-    parts = 1
+    n_state_tensors = 1
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.read = nn.Linear(hidden_size, 2 * hidden_size)  # z, n
+        self.input_projection = nn.Linear(hidden_size, 2 * hidden_size)  # z, n
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """None: no product reads the state."""
         return []
 
@@ -52,19 +52,21 @@ class MinGru(nn.Module):
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """`[B, G, K]` → `[B, G, K]` and the state after the last step."""
-        z, n = self.read(x).chunk(2, -1)
+        z, n = self.input_projection(x).chunk(2, -1)
         start = x.new_zeros(x.shape[0], x.shape[-1]) if state is None else state[0][0]
-        out = scan(logsigmoid(-z), logsigmoid(z) + log_candidate(n), start)
+        out = parallel_scan(logsigmoid(-z), logsigmoid(z) + log_candidate(n), start)
         return out, (out[:, -1].unsqueeze(0),)
 
     def gates(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> dict[str, Tensor]:
         """1 - z, which hangs on the input alone."""
-        z, _ = self.read(x).chunk(2, -1)
+        z, _ = self.input_projection(x).chunk(2, -1)
         return {"keep (1 − z)": torch.sigmoid(-z)}
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> MinGru:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> MinGruLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return MinGru(hidden_size)
+    return MinGruLayer(hidden_size)

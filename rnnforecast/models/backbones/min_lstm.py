@@ -22,7 +22,7 @@ from torch.nn.functional import logsigmoid
 
 from rnnforecast.models.backbones.min_gru import log_candidate
 from rnnforecast.models.base import Noise, State
-from rnnforecast.models.layers.parallel_scan import scan
+from rnnforecast.models.layers.parallel_scan import parallel_scan
 
 TRAITS = ()
 
@@ -32,16 +32,16 @@ class Options:
     """None."""
 
 
-class MinLstm(nn.Module):
+class MinLstmLayer(nn.Module):
     """The layer; its state is h, `[1, B, K]`."""
 
-    parts = 1
+    n_state_tensors = 1
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.read = nn.Linear(hidden_size, 3 * hidden_size)  # f, i, n
+        self.input_projection = nn.Linear(hidden_size, 3 * hidden_size)  # f, i, n
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """None: no product reads the state."""
         return []
 
@@ -49,20 +49,22 @@ class MinLstm(nn.Module):
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """`[B, G, K]` → `[B, G, K]` and the state after the last step."""
-        f, i, n = self.read(x).chunk(3, -1)
+        f, i, n = self.input_projection(x).chunk(3, -1)
         d = logsigmoid(f) - logsigmoid(i)
         start = x.new_zeros(x.shape[0], x.shape[-1]) if state is None else state[0][0]
-        out = scan(logsigmoid(d), logsigmoid(-d) + log_candidate(n), start)
+        out = parallel_scan(logsigmoid(d), logsigmoid(-d) + log_candidate(n), start)
         return out, (out[:, -1].unsqueeze(0),)
 
     def gates(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> dict[str, Tensor]:
         """f', which hangs on the input alone."""
-        f, i, _ = self.read(x).chunk(3, -1)
+        f, i, _ = self.input_projection(x).chunk(3, -1)
         return {"keep (f′)": torch.sigmoid(logsigmoid(f) - logsigmoid(i))}
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> MinLstm:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> MinLstmLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return MinLstm(hidden_size)
+    return MinLstmLayer(hidden_size)

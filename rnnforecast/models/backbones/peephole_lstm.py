@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellState, Steps
+from rnnforecast.models.layers.cell_layer import CellLayer, CellState
 
 TRAITS = ("noise", "bidirectional")
 
-CANDIDATES = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
+CANDIDATE_ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Options:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.candidate not in CANDIDATES:
+        if self.candidate not in CANDIDATE_ACTIVATIONS:
             problems.append(f"candidate: expected tanh or sigmoid, found {self.candidate!r}")
         if not math.isfinite(self.forget_bias):
             problems.append(f"forget_bias: expected a finite number, found {self.forget_bias!r}")
@@ -48,64 +48,66 @@ class Options:
             raise ValueError("\n".join(problems))
 
 
-class PeepholeCell(nn.Module):
+class PeepholeLstmCell(nn.Module):
     """One step; the state is hidden and cell. Rows of weights: f, (i unless coupled,) g, o."""
 
-    free, fused = 2, False
+    n_zoneout_states, has_fused_kernel = 2, False
 
     def __init__(self, hidden_size: int, options: Options) -> None:
         super().__init__()
-        self.widths = (hidden_size, hidden_size)
-        self.early = 1 if options.coupled else 2  # gates that read the old cell
-        self.candidate = CANDIDATES[options.candidate]
-        rows = (self.early + 2) * hidden_size
-        self.read = nn.Linear(hidden_size, rows)
+        self.state_sizes = (hidden_size, hidden_size)
+        self.n_cell_gates = 1 if options.coupled else 2  # gates that read the old cell
+        self.candidate = CANDIDATE_ACTIVATIONS[options.candidate]
+        rows = (self.n_cell_gates + 2) * hidden_size
+        self.input_projection = nn.Linear(hidden_size, rows)
         self.U = nn.Parameter(torch.empty(rows, hidden_size))
-        self.peep = nn.Parameter(torch.empty(self.early, hidden_size))
-        self.peep_out = nn.Parameter(torch.empty(hidden_size))
+        self.peephole = nn.Parameter(torch.empty(self.n_cell_gates, hidden_size))
+        self.output_peephole = nn.Parameter(torch.empty(hidden_size))
         for weight in self.parameters():  # as torch starts its own recurrent nets
             nn.init.uniform_(weight, -(hidden_size**-0.5), hidden_size**-0.5)
         with torch.no_grad():
-            self.read.bias[:hidden_size] = options.forget_bias
+            self.input_projection.bias[:hidden_size] = options.forget_bias
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """U of the gates and of the candidate."""
         return [self.U]
 
     def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
         """W x + b."""
-        out: Tensor = self.read(x)
+        out: Tensor = self.input_projection(x)
         return out
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """h and c."""
-        _, out, cell = self._all(projected, state, hidden)
+        _, out, cell = self._gates_and_cell(projected, state, hidden)
         return out * torch.tanh(cell), cell
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
         """f, i and o."""
-        early, out, _ = self._all(projected, state, hidden)
-        i = 1 - early[:, 0] if self.early == 1 else early[:, 1]
+        early, out, _ = self._gates_and_cell(projected, state, hidden)
+        i = 1 - early[:, 0] if self.n_cell_gates == 1 else early[:, 1]
         return {"input (i)": i, "forget (f)": early[:, 0], "output (o)": out}
 
-    def _all(
+    def _gates_and_cell(
         self, projected: Tensor, state: CellState, hidden: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The gates that read the old cell `[B, early, K]`, o and c."""
         cell, width = state[1], hidden.shape[-1]
         raw = projected + linear(hidden, self.U)
-        both = self.early * width  # rows of the gates that read the old cell
-        seen = raw[:, :both].view(-1, self.early, width)
-        gates = torch.sigmoid(torch.addcmul(seen, self.peep, cell.unsqueeze(1)))
+        both = self.n_cell_gates * width  # rows of the gates that read the old cell
+        seen = raw[:, :both].view(-1, self.n_cell_gates, width)
+        gates = torch.sigmoid(torch.addcmul(seen, self.peephole, cell.unsqueeze(1)))
         fresh = self.candidate(raw[:, both : both + width])
-        if self.early == 1:
+        if self.n_cell_gates == 1:
             cell = torch.lerp(fresh.to(cell.dtype), cell, gates[:, 0].to(cell.dtype))
         else:
             cell = gates[:, 0] * cell + gates[:, 1] * fresh
-        out = torch.sigmoid(torch.addcmul(raw[:, both + width :], self.peep_out, cell))
+        out = torch.sigmoid(torch.addcmul(raw[:, both + width :], self.output_peephole, cell))
         return gates, out, cell
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(PeepholeCell(hidden_size, options), noise)
+    return CellLayer(PeepholeLstmCell(hidden_size, options), noise)

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellState, Steps, weights_of
+from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
 
 TRAITS = ("noise",)
 
-FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Options:
     nonlinearity: str = "tanh"
 
     def __post_init__(self) -> None:
-        if self.nonlinearity not in FUNCTIONS:
+        if self.nonlinearity not in ACTIVATIONS:
             raise ValueError(
                 f"nonlinearity: expected tanh, relu or sigmoid, found {self.nonlinearity!r}"
             )
@@ -37,35 +37,37 @@ class Options:
 class RnnCell(nn.Module):
     """One step, and all of them by torch's own kernels."""
 
-    free = 1
+    n_zoneout_states = 1
 
     def __init__(self, hidden_size: int, nonlinearity: str) -> None:
         super().__init__()
         fused = "tanh" if nonlinearity == "sigmoid" else nonlinearity
         self.net = nn.RNN(hidden_size, hidden_size, nonlinearity=fused, batch_first=True)
-        self.widths, self.function = (hidden_size,), FUNCTIONS[nonlinearity]
-        self.fused = fused == nonlinearity
+        self.state_sizes, self.activation = (hidden_size,), ACTIVATIONS[nonlinearity]
+        self.has_fused_kernel = fused == nonlinearity
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """U."""
-        return [weights_of(self.net)[1]]
+        return [rnn_weights(self.net)[1]]
 
     def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
         """W x + b."""
-        W, _, b, _ = weights_of(self.net)
+        W, _, b, _ = rnn_weights(self.net)
         return linear(x, W, b)
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """h."""
-        _, U, _, c = weights_of(self.net)
-        return (self.function(projected + linear(hidden, U, c)),)
+        _, U, _, c = rnn_weights(self.net)
+        return (self.activation(projected + linear(hidden, U, c)),)
 
-    def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+    def forward_fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """All steps, `[B, G, K]`."""
         out, hidden = self.net(x, state[0].unsqueeze(0))
         return out, (hidden[0],)
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(RnnCell(hidden_size, options.nonlinearity), noise)
+    return CellLayer(RnnCell(hidden_size, options.nonlinearity), noise)

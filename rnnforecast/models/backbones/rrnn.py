@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellState, Steps, weights_of
+from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
 
 TRAITS = ("noise",)
 
-FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
-GATES = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+GATE_ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Options:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.nonlinearity not in FUNCTIONS:
+        if self.nonlinearity not in ACTIVATIONS:
             problems.append(
                 f"nonlinearity: expected tanh, relu or sigmoid, found {self.nonlinearity!r}"
             )
-        if self.gate not in GATES:
+        if self.gate not in GATE_ACTIVATIONS:
             problems.append(f"gate: expected sigmoid or tanh, found {self.gate!r}")
         if problems:
             raise ValueError("\n".join(problems))
@@ -50,57 +50,65 @@ class Options:
 class DoublyRecurrentCell(nn.Module):
     """One step, and all by torch's kernel for h where it knows f; the state is y and h."""
 
-    carried, free = 1, 1  # y is said and then forgotten
+    hidden_index, n_zoneout_states = 1, 1  # y is said and then forgotten
 
     def __init__(self, hidden_size: int, options: Options) -> None:
         super().__init__()
-        self.widths = (hidden_size, hidden_size)
-        self.f, self.g = FUNCTIONS[options.nonlinearity], GATES[options.gate]
-        self.fused = options.nonlinearity != "sigmoid"
-        known = options.nonlinearity if self.fused else "tanh"
-        self.net = nn.RNN(hidden_size, hidden_size, nonlinearity=known, batch_first=True)  # W_xh, W_hh, b_h
-        self.read = nn.Linear(hidden_size, 2 * hidden_size)  # W_xr, W_x'h
-        self.recall = nn.Linear(hidden_size, 2 * hidden_size, bias=False)  # W_rr, W_h'h
-        self.weigh = nn.Linear(hidden_size, hidden_size, bias=False)  # W_rh
-        self.say = nn.Linear(2 * hidden_size, hidden_size)  # W_ho, W_ho'
+        self.state_sizes = (hidden_size, hidden_size)
+        self.f, self.g = ACTIVATIONS[options.nonlinearity], GATE_ACTIVATIONS[options.gate]
+        self.has_fused_kernel = options.nonlinearity != "sigmoid"
+        known = options.nonlinearity if self.has_fused_kernel else "tanh"
+        self.net = nn.RNN(
+            hidden_size, hidden_size, nonlinearity=known, batch_first=True
+        )  # W_xh, W_hh, b_h
+        self.input_projection = nn.Linear(hidden_size, 2 * hidden_size)  # W_xr, W_x'h
+        self.recurrent_projection = nn.Linear(
+            hidden_size, 2 * hidden_size, bias=False
+        )  # W_rr, W_h'h
+        self.past_projection = nn.Linear(hidden_size, hidden_size, bias=False)  # W_rh
+        self.output_projection = nn.Linear(2 * hidden_size, hidden_size)  # W_ho, W_ho'
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """W_hh, W_rr and W_h'h."""
-        return [weights_of(self.net)[1], self.recall.weight]
+        return [rnn_weights(self.net)[1], self.recurrent_projection.weight]
 
     def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
         """What h, r and h' have of x."""
-        W, _, b, _ = weights_of(self.net)
-        return torch.cat([linear(x, W, b), self.read(x)], -1)
+        W, _, b, _ = rnn_weights(self.net)
+        return torch.cat([linear(x, W, b), self.input_projection(x)], -1)
 
-    def answer(self, projected: Tensor, previous: Tensor, current: Tensor) -> Tensor:
+    def output(self, projected: Tensor, previous: Tensor, current: Tensor) -> Tensor:
         """y from what r and h' have of x, `[..., 2 K]`, and h before and after the step."""
-        r, second = (projected + self.recall(previous)).chunk(2, -1)
-        second = self.f(second + self.weigh(self.g(r)) * previous)
-        out: Tensor = self.g(self.say(torch.cat([second, current.to(second.dtype)], -1)))
+        r, second = (projected + self.recurrent_projection(previous)).chunk(2, -1)
+        second = self.f(second + self.past_projection(self.g(r)) * previous)
+        out: Tensor = self.g(
+            self.output_projection(torch.cat([second, current.to(second.dtype)], -1))
+        )
         return out
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
         """r, where it is a gate."""
         width = hidden.shape[-1]
-        r, _ = (projected[:, width:] + self.recall(hidden)).chunk(2, -1)
+        r, _ = (projected[:, width:] + self.recurrent_projection(hidden)).chunk(2, -1)
         return {"reading (r)": torch.sigmoid(r)} if self.g is torch.sigmoid else {}
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """y and h."""
-        _, U, _, c = weights_of(self.net)
+        _, U, _, c = rnn_weights(self.net)
         width = hidden.shape[-1]
         now = self.f(projected[:, :width] + linear(hidden, U, c)).to(state[1].dtype)
-        return self.answer(projected[:, width:], hidden, now), now
+        return self.output(projected[:, width:], hidden, now), now
 
-    def whole(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+    def forward_fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """All steps, `[B, G, K]`."""
         states, last = self.net(x, state[1].unsqueeze(0))
         before = torch.cat([state[1].unsqueeze(1).to(states.dtype), states[:, :-1]], 1)
-        out = self.answer(self.read(x), before, states)
+        out = self.output(self.input_projection(x), before, states)
         return out, (out[:, -1], last[0])
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(DoublyRecurrentCell(hidden_size, options), noise)
+    return CellLayer(DoublyRecurrentCell(hidden_size, options), noise)

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellState, Steps
+from rnnforecast.models.layers.cell_layer import CellLayer, CellState
 
 TRAITS = ("noise",)
 
@@ -57,47 +57,51 @@ class Options:
 class SlstmCell(nn.Module):
     """One step; the state is h, c, n and m. Rows of W: i, f, z, o; of a block of U: the same."""
 
-    free, fused = 1, False  # c, n and m only make sense together
+    n_zoneout_states, has_fused_kernel = 1, False  # c, n and m only make sense together
 
     def __init__(self, hidden_size: int, options: Options) -> None:
         super().__init__()
-        self.widths = (hidden_size,) * 4
-        self.exponential = options.forget == "exp"
-        self.heads = max(n for n in range(1, min(options.heads, hidden_size) + 1) if hidden_size % n == 0)
+        self.state_sizes = (hidden_size,) * 4
+        self.has_exp_forget = options.forget == "exp"
+        self.heads = max(
+            n for n in range(1, min(options.heads, hidden_size) + 1) if hidden_size % n == 0
+        )
         size = hidden_size // self.heads
-        self.read = nn.Linear(hidden_size, 4 * hidden_size)
+        self.input_projection = nn.Linear(hidden_size, 4 * hidden_size)
         self.U = nn.Parameter(torch.empty(self.heads, 4 * size, size))
         nn.init.uniform_(self.U, -(hidden_size**-0.5), hidden_size**-0.5)
         with torch.no_grad():
-            self.read.bias.zero_()
-            self.read.bias[hidden_size : 2 * hidden_size] = self._forget_start(size).repeat(self.heads)
+            self.input_projection.bias.zero_()
+            self.input_projection.bias[hidden_size : 2 * hidden_size] = self._initial_forget_bias(
+                size
+            ).repeat(self.heads)
 
-    def _forget_start(self, size: int) -> Tensor:
+    def _initial_forget_bias(self, size: int) -> Tensor:
         """f~ of a head's units at first, `[size]`: for both gates, so that f starts the same."""
         start = 5 - 12 * torch.linspace(0, 1, size) ** 0.3
-        return logsigmoid(start) if self.exponential else start
+        return logsigmoid(start) if self.has_exp_forget else start
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """The blocks of U."""
         return [self.U.flatten(0, 1)]
 
     def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
         """W x + b."""
-        out: Tensor = self.read(x)
+        out: Tensor = self.input_projection(x)
         return out
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """h, c, n and m."""
-        c, n, m, _, o = self._next(projected, state, hidden)
+        c, n, m, _, o = self._update_state(projected, state, hidden)
         return o * (c / n), c, n, m
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
         """Exponential gates have no upper end, so of f and i what they come to: the share of the
         old in the mean c / n. And o."""
-        *_, kept, o = self._next(projected, state, hidden)
+        *_, kept, o = self._update_state(projected, state, hidden)
         return {"keep": kept, "output (o)": o}
 
-    def _next(
+    def _update_state(
         self, projected: Tensor, state: CellState, hidden: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """c, n, m, the share of the old in n, and o."""
@@ -106,7 +110,7 @@ class SlstmCell(nn.Module):
         inner = torch.bmm(blocks, self.U.transpose(1, 2))  # [heads, B, 4 size]
         inner = inner.view(*inner.shape[:2], 4, -1).permute(1, 2, 0, 3)  # [B, 4, heads, size]
         i, f, z, o = (projected.view(inner.shape) + inner).flatten(2).unbind(1)
-        kept = m + (f if self.exponential else logsigmoid(f))
+        kept = m + (f if self.has_exp_forget else logsigmoid(f))
         # before the first step there is nothing to keep, however small what is added may be
         kept = torch.where(n == 0, -torch.inf, kept)
         # h does not hang on m, so no gradient has to pass through it.
@@ -118,6 +122,8 @@ class SlstmCell(nn.Module):
         return c, n, m, keep * old / n, torch.sigmoid(o)
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Steps:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return Steps(SlstmCell(hidden_size, options), noise)
+    return CellLayer(SlstmCell(hidden_size, options), noise)

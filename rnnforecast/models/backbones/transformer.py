@@ -23,7 +23,7 @@ from rnnforecast.models.base import Noise, State
 
 TRAITS = ()
 
-LONGEST_WAVE = 10000.0
+MAX_WAVELENGTH = 10000.0
 """Of the positions, in steps and divided by 2 pi."""
 
 
@@ -45,14 +45,14 @@ class Options:
             raise ValueError(f"dropout: expected a share from 0 to below 1, found {self.dropout}")
 
 
-class Attention(nn.Module):
+class CausalSelfAttention(nn.Module):
     """One encoder layer that sees what came before, also in an earlier call."""
 
-    parts = 1
+    n_state_tensors = 1
 
     def __init__(self, hidden_size: int, options: Options, *, add_positions: bool) -> None:
         super().__init__()
-        self.positions = add_positions
+        self.adds_positions = add_positions
         self.block = nn.TransformerEncoderLayer(
             hidden_size,
             max(n for n in range(1, options.heads + 1) if hidden_size % n == 0),
@@ -62,7 +62,7 @@ class Attention(nn.Module):
             batch_first=True,
         )
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """None: no state is multiplied with weights again and again."""
         return []
 
@@ -71,8 +71,8 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, State]:
         """`[B, G, K]` → `[B, G, K]` and all inputs so far, `([G_past + G, B, K],)`."""
         past = x[:, :0] if state is None else state[0].transpose(0, 1)
-        if self.positions:
-            x = x + positions(past.shape[1], x)
+        if self.adds_positions:
+            x = x + sinusoidal_positions(past.shape[1], x)
         seen = torch.cat([past.to(x.dtype), x], 1)  # [B, G_past + G, K]
         return self._encode(x, seen), (seen.transpose(0, 1),)
 
@@ -81,9 +81,9 @@ class Attention(nn.Module):
         block = self.block
         if block.norm_first:
             y = x + block.dropout1(self._attend(block.norm1(x), block.norm1(context)))
-            return y + self._feed(block.norm2(y))  # type: ignore[no-any-return]
+            return y + self._feed_forward(block.norm2(y))  # type: ignore[no-any-return]
         y = block.norm1(x + block.dropout1(self._attend(x, context)))
-        return block.norm2(y + self._feed(y))  # type: ignore[no-any-return]
+        return block.norm2(y + self._feed_forward(y))  # type: ignore[no-any-return]
 
     def _attend(self, x: Tensor, context: Tensor) -> Tensor:
         """Each of the last G steps looks at itself and all before it."""
@@ -92,22 +92,24 @@ class Attention(nn.Module):
         found, _ = self.block.self_attn(x, context, context, attn_mask=ahead, need_weights=False)
         return found  # type: ignore[no-any-return]
 
-    def _feed(self, y: Tensor) -> Tensor:
+    def _feed_forward(self, y: Tensor) -> Tensor:
         block = self.block
         hidden = block.dropout(torch.relu(block.linear1(y)))
         return block.dropout2(block.linear2(hidden))  # type: ignore[no-any-return]
 
 
-def positions(offset: int, x: Tensor) -> Tensor:
+def sinusoidal_positions(offset: int, x: Tensor) -> Tensor:
     """p `[G, K]` of the steps of `x [B, G, K]`, which come after `before` others."""
     exact = torch.promote_types(x.dtype, torch.float32)
     step = torch.arange(offset, offset + x.shape[1], dtype=exact, device=x.device)
     unit = torch.arange(x.shape[2], device=x.device)
-    wave = torch.exp(-math.log(LONGEST_WAVE) * (unit - unit % 2).to(exact) / x.shape[2])
+    wave = torch.exp(-math.log(MAX_WAVELENGTH) * (unit - unit % 2).to(exact) / x.shape[2])
     angle = step.unsqueeze(1) * wave
     return torch.where(unit % 2 == 0, angle.sin(), angle.cos()).to(x.dtype)
 
 
-def build(hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int) -> Attention:
+def build(
+    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+) -> CausalSelfAttention:
     """A fresh layer of width `width`; the lowest one says where each step stands."""
-    return Attention(hidden_size, options, add_positions=depth == 0)
+    return CausalSelfAttention(hidden_size, options, add_positions=depth == 0)

@@ -21,24 +21,24 @@ from torch.nn import functional
 ALPHAS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Smoothing parameters. A finer choice forecasts no better."""
 
-SMALLEST = 1e-6
+MIN_DENOMINATOR = 1e-6
 """What is divided by is never taken smaller."""
 
 
-class Theta(nn.Module):
+class ThetaForecast(nn.Module):
     """Forecasts of windows; nothing in it is learnt."""
 
-    decay: Tensor
+    smoothing_weights: Tensor
 
     def __init__(self, lookback: int, horizon: int, season: int) -> None:
         """Windows of `steps`; `season` 1 means none."""
         super().__init__()
-        self.steps, self.horizon, self.season = lookback, horizon, season
+        self.lookback, self.horizon, self.season = lookback, horizon, season
         age = torch.arange(lookback)
         back = age[None, :] - age[:, None]  # [from, to]
         kept = (1 - torch.tensor(ALPHAS))[:, None, None] ** back.clamp_min(0)
         # made again from its sizes, so not stored with the weights
-        self.register_buffer("decay", torch.where(back >= 0, kept, 0.0), persistent=False)
+        self.register_buffer("smoothing_weights", torch.where(back >= 0, kept, 0.0), persistent=False)
 
     def forward(self, values: Tensor, input_mask: Tensor) -> Tensor:
         """`[B, H, C]` forecasts of windows `values [B, L, C]`, in the same units.
@@ -54,27 +54,33 @@ class Theta(nn.Module):
         y = values.transpose(1, 2).reshape(-1, steps)  # [N, L]
         seen = input_mask.expand_as(values).transpose(1, 2).reshape(-1, steps)
         if 1 < season <= steps // 2:
-            pattern = _pattern(y, seen, season)  # [N, season], the last that of the last step
+            pattern = _seasonal_pattern(
+                y, seen, season
+            )  # [N, season], the last that of the last step
             places = torch.arange(-steps, horizon, device=y.device) % season
             shape = pattern[:, places]
-            level, drift = self._smoothed((y - shape[:, :steps]) * seen, seen)
+            level, drift = self._level_and_drift((y - shape[:, :steps]) * seen, seen)
             found = level + drift + shape[:, steps:]  # [N, H]
         else:
-            level, drift = self._smoothed(y * seen, seen)
+            level, drift = self._level_and_drift(y * seen, seen)
             found = level + drift
         return found.reshape(windows, channels, horizon).transpose(1, 2)
 
-    def _smoothed(self, deseasonalized: Tensor, input_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _level_and_drift(self, deseasonalized: Tensor, input_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Of values without their season `d [N, L]`, zero where not seen: the last smoothed level
         `[N, 1]`, and the drift of each step ahead `[N, H]`."""
-        levels = torch.matmul(deseasonalized, self.decay)  # [A, N, L]
-        levels = levels / torch.matmul(input_mask, self.decay).clamp_min(SMALLEST)
+        levels = torch.matmul(deseasonalized, self.smoothing_weights)  # [A, N, L]
+        levels = levels / torch.matmul(input_mask, self.smoothing_weights).clamp_min(
+            MIN_DENOMINATOR
+        )
         judged = input_mask[:, 1:] * (input_mask.cumsum(1)[:, :-1] > 0)
         errors = ((levels[..., :-1] - deseasonalized[:, 1:]).square() * judged).sum(-1)  # [A, N]
-        evidence = -judged.sum(1) / 2 * torch.log(errors.clamp_min(SMALLEST**2))
+        evidence = -judged.sum(1) / 2 * torch.log(errors.clamp_min(MIN_DENOMINATOR**2))
         share = torch.softmax(evidence, 0)
         level = (share * levels[..., -1]).sum(0).unsqueeze(1)
-        time = torch.arange(1 - self.steps, 1, device=deseasonalized.device, dtype=deseasonalized.dtype)
+        time = torch.arange(
+            1 - self.lookback, 1, device=deseasonalized.device, dtype=deseasonalized.dtype
+        )
         count = input_mask.sum(1, keepdim=True).clamp_min(1)
         apart = (time - (input_mask * time).sum(1, keepdim=True) / count) * input_mask
         spread = apart.square().sum(1, keepdim=True).clamp_min(1.0)
@@ -86,7 +92,7 @@ class Theta(nn.Module):
         return level, slope / 2 * (step + late)
 
 
-def _pattern(values: Tensor, input_mask: Tensor, season: int) -> Tensor:
+def _seasonal_pattern(values: Tensor, input_mask: Tensor, season: int) -> Tensor:
     """The mean season `[N, season]` around a centred moving average, shrunk towards none."""
     size = season + 1 - season % 2
     kernel = values.new_ones(1, 1, size)

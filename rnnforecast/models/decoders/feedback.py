@@ -14,76 +14,85 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
-from rnnforecast.models.decoders.decoders import Encoded, FedBack
-from rnnforecast.models.heads.heads import Frame
-from rnnforecast.models.inputs import History
+from rnnforecast.models.decoders.decoders import AutoregressiveDecoder, EncoderOutput
+from rnnforecast.models.heads.heads import WindowScaler
+from rnnforecast.models.inputs import ModelInputs
 
 if TYPE_CHECKING:
     from rnnforecast.models.forecaster import Forecaster
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """The future: the net's values and whether they are known, both `[B, H, C]`."""
 
     values: Tensor
-    seen: Tensor
+    target_mask: Tensor
 
 
-def feed(
+def decode_autoregressively(
     net: Forecaster,
-    encoder_output: Encoded,
-    inputs: History,
-    scaler: Frame,
+    encoder_output: EncoderOutput,
+    inputs: ModelInputs,
+    scaler: WindowScaler,
     additive_terms: Tensor,
-    truth: Truth | None = None,
+    truth: GroundTruth | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Raw numbers `[B, H, C, P]`, and without `truth` the values that were picked `[B, H, C]`.
 
     `extra` broadcasts to the raw numbers and is added to them.
     """
-    a, decoder = net.architecture, cast("FedBack", net.decoder)
+    a, decoder = net.config, cast("AutoregressiveDecoder", net.decoder)
     additive_terms = additive_terms.expand(-1, a.horizon, -1, -1)
-    share = 1.0 - (1.0 - a.teacher_forcing) * net.progress
-    piece, carried = decoder.first(encoder_output)
+    share = 1.0 - (1.0 - a.teacher_forcing) * net.training_progress
+    piece, carried = decoder.first_patch(encoder_output)
     if truth is not None and share >= 1.0:
-        pieces = _all_true(net, piece, carried, encoder_output, inputs, truth)
-        return net.unfolded(pieces)[:, : a.horizon] + additive_terms, truth.values
+        pieces = _teacher_forced_patches(net, piece, carried, encoder_output, inputs, truth)
+        return net.project_output(pieces)[:, : a.horizon] + additive_terms, truth.values
     raws, picks = [], []
-    for begin in range(0, a.horizon, a.segment):
-        steps = slice(begin, min(begin + a.segment, a.horizon))
-        raw = net.unfolded(piece.unsqueeze(1))[:, : steps.stop - begin] + additive_terms[:, steps]
+    for begin in range(0, a.horizon, a.patch_length):
+        steps = slice(begin, min(begin + a.patch_length, a.horizon))
+        raw = (
+            net.project_output(piece.unsqueeze(1))[:, : steps.stop - begin]
+            + additive_terms[:, steps]
+        )
         raws.append(raw)
         with torch.no_grad():
-            picks.append(net.head.draw(raw.float(), scaler.at(steps)).to(raw.dtype))
+            picks.append(net.head.sample(raw.float(), scaler.select_steps(steps)).to(raw.dtype))
         if steps.stop == a.horizon:
             break
-        fed, seen = _next(picks[-1], truth, steps, share)
-        x = _embedded(net, fed, seen, inputs, begin)
-        rest, carried = decoder.next(x, carried, encoder_output, net.causal)
+        fed, seen = _next_decoder_values(picks[-1], truth, steps, share)
+        x = _embed_future(net, fed, seen, inputs, begin)
+        rest, carried = decoder.next_patches(x, carried, encoder_output, net.causal_backbone)
         piece = rest[:, 0]
     return torch.cat(raws, 1), torch.cat(picks, 1)
 
 
-def _all_true(
+def _teacher_forced_patches(
     net: Forecaster,
     first_patch: Tensor,
     carry: tuple[Tensor, ...],
-    encoder_output: Encoded,
-    inputs: History,
-    truth: Truth,
+    encoder_output: EncoderOutput,
+    inputs: ModelInputs,
+    truth: GroundTruth,
 ) -> Tensor:
     """All pieces `[B, J, K]` in one run: what is fed is known beforehand."""
-    a = net.architecture
-    fed = (-(-a.horizon // a.segment) - 1) * a.segment  # steps of all segments but the last
+    a = net.config
+    fed = (
+        -(-a.horizon // a.patch_length) - 1
+    ) * a.patch_length  # steps of all segments but the last
     if not fed:
         return first_patch.unsqueeze(1)
-    x = _embedded(net, truth.values[:, :fed], truth.seen[:, :fed], inputs, 0)
-    rest, _ = cast("FedBack", net.decoder).next(x, carry, encoder_output, net.causal)
+    x = _embed_future(net, truth.values[:, :fed], truth.target_mask[:, :fed], inputs, 0)
+    rest, _ = cast("AutoregressiveDecoder", net.decoder).next_patches(
+        x, carry, encoder_output, net.causal_backbone
+    )
     return torch.cat([first_patch.unsqueeze(1), rest], 1)
 
 
-def _next(forecast: Tensor, truth: Truth | None, steps: slice, truth_share: float) -> tuple[Tensor, Tensor]:
+def _next_decoder_values(
+    forecast: Tensor, truth: GroundTruth | None, steps: slice, truth_share: float
+) -> tuple[Tensor, Tensor]:
     """What is fed after `steps`, and which of it is known, `[B, T, C]`: in a `share` of the windows
     the truth."""
     if truth is None:
@@ -91,19 +100,19 @@ def _next(forecast: Tensor, truth: Truth | None, steps: slice, truth_share: floa
     taught = torch.rand(len(forecast), 1, 1, device=forecast.device) < truth_share
     return (
         torch.where(taught, truth.values[:, steps], forecast),
-        ~taught | truth.seen[:, steps],
+        ~taught | truth.target_mask[:, steps],
     )
 
 
-def _embedded(
-    net: Forecaster, values: Tensor, value_mask: Tensor, inputs: History, begin: int
+def _embed_future(
+    net: Forecaster, values: Tensor, value_mask: Tensor, inputs: ModelInputs, begin: int
 ) -> Tensor:
     """The net's values `[B, T, C]` of steps ahead as the lookback is embedded, `[B, J, K]`."""
-    fed: Tensor = net.embed(values, inputs.ahead(value_mask, begin))
+    fed: Tensor = net.embedding(values, inputs.decoder_inputs(value_mask, begin))
     return fed
 
 
-def of_paths(paths: Tensor, levels: Sequence[float]) -> Tensor:
+def path_quantiles(paths: Tensor, levels: Sequence[float]) -> Tensor:
     """Quantiles `[B, H, C, Q]` of `paths [B, count, H, C]`, between two on a straight line."""
     ordered = paths.sort(1).values
     place = torch.tensor(levels, dtype=paths.dtype, device=paths.device) * (paths.shape[1] - 1)

@@ -24,29 +24,29 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-SMALLEST_RATIO = 1e-4
+MIN_RATIO = 1e-4
 """Smaller shares of the level, zero and less, count as this one where a logarithm is taken."""
 
-LARGEST_LOG = 60.0
+MAX_LOG_VALUE = 60.0
 """The logarithm of a quantile or draw goes no further, so that float32 can hold it."""
 
-MANY = 1e8
+NORMAL_APPROXIMATION_MEAN = 1e8
 """A Poisson number with a larger mean is drawn as a normal one, which it is up to 1 in 10000."""
 
-MOST_HALVINGS = 80
+MAX_BISECTIONS = 80
 """A bracket halved so often is as narrow as float64 can make it."""
 
 
 class Distribution(Protocol):
     """What every distribution offers."""
 
-    def surprise(self, y: Tensor) -> Tensor:
+    def negative_log_likelihood(self, y: Tensor) -> Tensor:
         """Negative log-likelihood of `y [B, H, C]`, elementwise."""
 
     def quantile(self, levels: Tensor) -> Tensor:
         """`[B, H, C, Q]` at ascending `levels [Q]`."""
 
-    def draw(self) -> Tensor:
+    def sample(self) -> Tensor:
         """One random value each, `[B, H, C]`, with torch's global generator."""
 
 
@@ -57,7 +57,7 @@ class Normal:
     loc: Tensor
     scale: Tensor
 
-    def surprise(self, y: Tensor) -> Tensor:
+    def negative_log_likelihood(self, y: Tensor) -> Tensor:
         """Negative log density."""
         distance = (y - self.loc) / self.scale
         return distance.square() / 2 + self.scale.log() + math.log(2 * math.pi) / 2
@@ -67,7 +67,7 @@ class Normal:
         standard: Tensor = torch.special.ndtri(levels).to(self.loc)
         return self.loc[..., None] + self.scale[..., None] * standard
 
-    def draw(self) -> Tensor:
+    def sample(self) -> Tensor:
         """One random value each."""
         return self.loc + self.scale * torch.randn_like(self.loc)
 
@@ -80,20 +80,22 @@ class StudentT:
     scale: Tensor
     df: Tensor
 
-    def surprise(self, y: Tensor) -> Tensor:
+    def negative_log_likelihood(self, y: Tensor) -> Tensor:
         """Negative log density."""
         squared = ((y - self.loc) / self.scale).square()
-        size = self.scale.log() + (self.df * math.pi).log() / 2 - _lgamma_step(self.df / 2)
+        size = (
+            self.scale.log() + (self.df * math.pi).log() / 2 - _lgamma_half_difference(self.df / 2)
+        )
         return size + (self.df + 1) / 2 * torch.log1p(squared / self.df)
 
     def quantile(self, levels: Tensor) -> Tensor:
         """Location and so many scales."""
         from scipy.special import stdtrit  # slow to import
 
-        standard = _by_scipy(stdtrit, self.df[..., None], levels)
+        standard = _apply_scipy(stdtrit, self.df[..., None], levels)
         return self.loc[..., None] + self.scale[..., None] * standard.to(self.loc)
 
-    def draw(self) -> Tensor:
+    def sample(self) -> Tensor:
         """One random value each: a normal one over the root of a mean of squares."""
         square = torch.distributions.Chi2(self.df, validate_args=False).sample() / self.df
         return self.loc + self.scale * torch.randn_like(self.loc) / square.sqrt()
@@ -106,20 +108,20 @@ class LogNormal:
     median: Tensor
     sigma: Tensor
 
-    def surprise(self, y: Tensor) -> Tensor:
+    def negative_log_likelihood(self, y: Tensor) -> Tensor:
         """Negative log density of y itself, not of its logarithm."""
-        log = y.clamp_min(SMALLEST_RATIO).log()
-        return Normal(self.median.log(), self.sigma).surprise(log) + log
+        log = y.clamp_min(MIN_RATIO).log()
+        return Normal(self.median.log(), self.sigma).negative_log_likelihood(log) + log
 
     def quantile(self, levels: Tensor) -> Tensor:
         """The exponential of the logarithm's."""
         found = Normal(self.median.log(), self.sigma).quantile(levels)
-        return found.clamp(-LARGEST_LOG, LARGEST_LOG).exp()
+        return found.clamp(-MAX_LOG_VALUE, MAX_LOG_VALUE).exp()
 
-    def draw(self) -> Tensor:
+    def sample(self) -> Tensor:
         """One random value each."""
-        found = Normal(self.median.log(), self.sigma).draw()
-        return found.clamp(-LARGEST_LOG, LARGEST_LOG).exp()
+        found = Normal(self.median.log(), self.sigma).sample()
+        return found.clamp(-MAX_LOG_VALUE, MAX_LOG_VALUE).exp()
 
 
 @dataclass(frozen=True)
@@ -128,21 +130,21 @@ class Poisson:
 
     mean: Tensor
 
-    def surprise(self, y: Tensor) -> Tensor:
+    def negative_log_likelihood(self, y: Tensor) -> Tensor:
         """Negative log probability."""
         y = y.clamp_min(0)
         return self.mean - y * self.mean.log() + torch.lgamma(y + 1)
 
     def quantile(self, levels: Tensor) -> Tensor:
         """The smallest whole number that is reached with this probability."""
-        mean = precise(self.mean)[..., None]
-        return whole_quantile(
+        mean = to_float64(self.mean)[..., None]
+        return integer_quantile(
             lambda k: torch.special.gammaincc(k + 1, mean.expand_as(k)), mean, mean, levels
         ).to(self.mean)
 
-    def draw(self) -> Tensor:
+    def sample(self) -> Tensor:
         """One random value each."""
-        return poisson(self.mean.detach())
+        return sample_poisson(self.mean.detach())
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class NegativeBinomial:
     mean: Tensor
     dispersion: Tensor
 
-    def surprise(self, y: Tensor) -> Tensor:
+    def negative_log_likelihood(self, y: Tensor) -> Tensor:
         """Negative log probability."""
         y, r, scatter = y.clamp_min(0), 1 / self.dispersion, self.mean * self.dispersion
         ways = torch.lgamma(y + r) - torch.lgamma(r) - torch.lgamma(y + 1)
@@ -162,41 +164,45 @@ class NegativeBinomial:
         """The smallest whole number that is reached with this probability."""
         from scipy.special import betainc  # slow to import
 
-        mean, dispersion = (precise(x)[..., None] for x in (self.mean, self.dispersion))
+        mean, dispersion = (to_float64(x)[..., None] for x in (self.mean, self.dispersion))
         scatter = mean * dispersion
-        return whole_quantile(
-            lambda k: _by_scipy(betainc, 1 / dispersion, k + 1, 1 / (1 + scatter)),
+        return integer_quantile(
+            lambda k: _apply_scipy(betainc, 1 / dispersion, k + 1, 1 / (1 + scatter)),
             mean,
             mean * (1 + scatter),
             levels,
         ).to(self.mean)
 
-    def draw(self) -> Tensor:
+    def sample(self) -> Tensor:
         """One random value each: Poisson's, of a random mean."""
         shape, scale = 1 / self.dispersion.detach(), (self.mean * self.dispersion).detach()
         gamma = torch.distributions.Gamma(shape, 1.0, validate_args=False)
-        return poisson(gamma.sample() * scale)
+        return sample_poisson(gamma.sample() * scale)
 
 
-def precise(x: Tensor) -> Tensor:
+def to_float64(x: Tensor) -> Tensor:
     """`x` in float64 without a gradient, on the processor if its device has no float64."""
     x = x.detach()
     return (x.cpu() if x.device.type == "mps" else x).double()
 
 
-def poisson(mean: Tensor) -> Tensor:
+def sample_poisson(mean: Tensor) -> Tensor:
     """A draw of each `mean`; a large one's is normal, as graphics cards count to 2^32 only."""
     large = mean + mean.sqrt() * torch.randn_like(mean)
-    return torch.where(mean > MANY, large.round(), torch.poisson(mean.clamp_max(MANY)))
+    return torch.where(
+        mean > NORMAL_APPROXIMATION_MEAN,
+        large.round(),
+        torch.poisson(mean.clamp_max(NORMAL_APPROXIMATION_MEAN)),
+    )
 
 
-def bracket(mean: Tensor, variance: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+def quantile_bounds(mean: Tensor, variance: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
     """Between which bounds the quantiles lie whatever the distribution (Cantelli's inequality)."""
     deviation, odds = variance.sqrt(), (levels / (1 - levels)).sqrt()
     return mean - deviation / odds, mean + deviation * odds
 
 
-def whole_quantile(
+def integer_quantile(
     cdf: Callable[[Tensor], Tensor], mean: Tensor, variance: Tensor, levels: Tensor
 ) -> Tensor:
     """The smallest whole numbers from 0 whose `cdf` reaches the levels, float64.
@@ -204,9 +210,9 @@ def whole_quantile(
     `mean` and `variance` are `[B, H, C, 1]`, `levels` `[Q]`; `cdf` takes whole `[B, H, C, Q]`.
     """
     levels = levels.to(mean)
-    low, high = bracket(mean, variance, levels)
+    low, high = quantile_bounds(mean, variance, levels)
     low, high = low.floor().clamp_min(0) - 1, high.ceil()
-    for _ in range(MOST_HALVINGS):
+    for _ in range(MAX_BISECTIONS):
         if not bool((high - low > 1).any()):
             break
         middle = ((low + high) / 2).ceil()  # never below 0, and the upper end once they touch
@@ -215,7 +221,7 @@ def whole_quantile(
     return high
 
 
-def _lgamma_step(x: Tensor) -> Tensor:
+def _lgamma_half_difference(x: Tensor) -> Tensor:
     """``lgamma(x + 1/2) - lgamma(x)`` at `half`, by its series where the difference cancels."""
     large = x > 50
     small = torch.where(large, 1.0, x)
@@ -224,7 +230,7 @@ def _lgamma_step(x: Tensor) -> Tensor:
     return torch.where(large, series, torch.lgamma(small + 0.5) - torch.lgamma(small))
 
 
-def _by_scipy(function: Callable[..., object], *tensors: Tensor) -> Tensor:
+def _apply_scipy(function: Callable[..., object], *tensors: Tensor) -> Tensor:
     """`function` of numpy arrays, elementwise, on tensors: float64, on their device."""
-    arrays = [precise(argument).cpu().numpy() for argument in tensors]
-    return torch.as_tensor(function(*arrays)).to(precise(tensors[0]))
+    arrays = [to_float64(argument).cpu().numpy() for argument in tensors]
+    return torch.as_tensor(function(*arrays)).to(to_float64(tensors[0]))

@@ -17,66 +17,68 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnnforecast.models.heads.distributions import Distribution
-from rnnforecast.models.heads.families import FAMILIES, Family, positive_mean
-from rnnforecast.models.heads.point_losses import POINTS
-from rnnforecast.models.scaling.window_scaler import Level
+from rnnforecast.models.heads.families import FAMILIES, DistributionFamily, positive_mean
+from rnnforecast.models.heads.point_losses import POINT_LOSSES
+from rnnforecast.models.scaling.window_scaler import ScaleStats
 
-FIRST_GAP = -2.0
+INITIAL_GAP = -2.0
 """Before softplus: neighbouring quantiles start about 0.13 normalised units apart."""
 
-LARGEST_LOG = 30.0
+MAX_LOG_RATIO = 30.0
 """A logarithm is undone up to this: no forecast is 1e13 levels high, and none may overflow."""
 
-SMALLEST_LEVEL = 1e-6
+MIN_QUANTILE_LEVEL = 1e-6
 """Random values lie between the quantiles at this level and at 1 minus it."""
 
 
 @dataclass(frozen=True)
-class Frame:
+class WindowScaler:
     """How normalised values of a batch relate to original units."""
 
-    level: Level
-    unit: Tensor
+    stats: ScaleStats
+    global_scale: Tensor
     """Scalar: the size of normalised values the net calls 1."""
-    naive: Tensor | None = None
+    mase_scale: Tensor | None = None
     """`[B, 1, C]` original units: the mean absolute seasonal change of the history."""
 
-    def original(self, z: Tensor) -> Tensor:
+    def denormalize(self, z: Tensor) -> Tensor:
         """The net's values `[B, H, C]` or `[B, H, C, Q]` to original units."""
-        z = z * self.unit
-        return self.level.undo(z.clamp(-LARGEST_LOG, LARGEST_LOG) if self.level.log else z)
+        z = z * self.global_scale
+        return self.stats.denormalize(
+            z.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO) if self.stats.is_log else z
+        )
 
-    def normalised(self, y: Tensor) -> Tensor:
+    def normalize_future(self, y: Tensor) -> Tensor:
         """Original `[B, H, C]` or `[B, H, C, Q]` to the net's values, float32."""
-        level = self.level
+        level = self.stats
         if y.dim() == level.center.dim() + 1:
-            base, seasonal = level.base, level.seasonal_ahead
+            base, seasonal = level.difference_base, level.future_seasonal_factors
             level = replace(
                 level,
                 center=level.center.unsqueeze(-1),
                 scale=level.scale.unsqueeze(-1),
-                base=None if base is None else base.unsqueeze(-1),
-                seasonal_ahead=None if seasonal is None else seasonal.unsqueeze(-1),
+                difference_base=None if base is None else base.unsqueeze(-1),
+                future_seasonal_factors=None if seasonal is None else seasonal.unsqueeze(-1),
             )
-        return level.apply_ahead(y) / self.unit
+        return level.normalize_future(y) / self.global_scale
 
-    def past(self, y: Tensor) -> Tensor:
+    def normalize_past(self, y: Tensor) -> Tensor:
         """Original values of the lookback `[B, L, C]` to the net's values, float32."""
-        return self.level.apply(y) / self.unit
+        return self.stats.normalize_past(y) / self.global_scale
 
-    def repeated(self, times: int) -> Frame:
+    def repeat_windows(self, times: int) -> WindowScaler:
         """Each window `times` times, one behind the other."""
-        naive = None if self.naive is None else self.naive.repeat_interleave(times, 0)
-        return Frame(self.level.repeated(times), self.unit, naive)
+        naive = None if self.mase_scale is None else self.mase_scale.repeat_interleave(times, 0)
+        return WindowScaler(self.stats.repeat_windows(times), self.global_scale, naive)
 
-    def of(self, windows: slice) -> Frame:
+    def select_windows(self, windows: slice) -> WindowScaler:
         """The frame of some of the windows."""
-        naive = None if self.naive is None else self.naive[windows]
-        return Frame(self.level.of(windows), self.unit, naive)
+        naive = None if self.mase_scale is None else self.mase_scale[windows]
+        return WindowScaler(self.stats.select_windows(windows), self.global_scale, naive)
 
-    def at(self, steps: slice) -> Frame:
+    def select_steps(self, steps: slice) -> WindowScaler:
         """What holds for some of the steps ahead."""
-        return replace(self, level=self.level.at(steps))
+        return replace(self, stats=self.stats.select_steps(steps))
 
 
 def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
@@ -89,22 +91,22 @@ def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
 class Head(nn.Module):
     """What every head offers. `raw [B, H, C, P]` is float32, and all zeros at the start."""
 
-    width: int
+    n_params: int
     """Raw numbers for a step and target."""
-    middle: int = 0
+    location_index: int = 0
     """Which of them is the location, in the net's units."""
-    samples: bool = True
+    can_sample: bool = True
     """Whether random values make sense."""
 
-    def quantiles(self, raw: Tensor, scaler: Frame, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, raw: Tensor, scaler: WindowScaler, levels: Sequence[float]) -> Tensor:
         """The net's values `[B, H, C, Q]` at the ascending `levels`, never decreasing along Q."""
         raise NotImplementedError
 
-    def draw(self, raw: Tensor, scaler: Frame) -> Tensor:
+    def sample(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
         """One random value each, the net's `[B, H, C]`, with torch's global generator."""
         raise NotImplementedError
 
-    def losses(self, raw: Tensor, future: Tensor, scaler: Frame) -> Tensor:
+    def step_losses(self, raw: Tensor, future: Tensor, scaler: WindowScaler) -> Tensor:
         """The loss of each step, `[B, H, C]`; `future [B, H, C]` in original units."""
         raise NotImplementedError
 
@@ -112,37 +114,37 @@ class Head(nn.Module):
         """From the losses of the steps to one."""
         return weighted_mean(losses, weight)
 
-    def loss(self, raw: Tensor, future: Tensor, weight: Tensor, scaler: Frame) -> Tensor:
+    def loss(self, raw: Tensor, future: Tensor, weight: Tensor, scaler: WindowScaler) -> Tensor:
         """Scalar mean loss; `weight [B, H, C]` is zero where `future` was not observed."""
         # whatever fills the gaps, its loss must be finite to vanish under a weight of zero
-        filled = torch.where(weight > 0, future, scaler.level.scale.to(future.dtype))
-        return self.reduce(self.losses(raw, filled, scaler), weight).to(raw.dtype)
+        filled = torch.where(weight > 0, future, scaler.stats.scale.to(future.dtype))
+        return self.reduce(self.step_losses(raw, filled, scaler), weight).to(raw.dtype)
 
 
 class PointHead(Head):
     """One number a step. `scores` says on which scale its loss is taken."""
 
-    width, samples = 1, False
+    n_params, can_sample = 1, False
 
     def __init__(self, loss: str) -> None:
         super().__init__()
-        self.name, self.score = loss, POINTS[loss]
+        self.loss_name, self.loss_function = loss, POINT_LOSSES[loss]
 
-    def quantiles(self, raw: Tensor, scaler: Frame, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, raw: Tensor, scaler: WindowScaler, levels: Sequence[float]) -> Tensor:
         """`[B, H, C, 1]` → `[B, H, C, 1]`: the point forecast stands for every quantile."""
         return raw
 
-    def draw(self, raw: Tensor, scaler: Frame) -> Tensor:
+    def sample(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
         """`[B, H, C]`: the point itself."""
         return raw[..., 0]
 
-    def losses(self, raw: Tensor, future: Tensor, scaler: Frame) -> Tensor:
+    def step_losses(self, raw: Tensor, future: Tensor, scaler: WindowScaler) -> Tensor:
         """The loss of each step, `[B, H, C]`."""
-        return self.score(raw[..., 0], future, scaler)
+        return self.loss_function(raw[..., 0], future, scaler)
 
     def reduce(self, losses: Tensor, weight: Tensor) -> Tensor:
         """The mean; for `rmse` the mean root of what is the mean square of a window and target."""
-        if self.name != "rmse":
+        if self.loss_name != "rmse":
             return weighted_mean(losses, weight)
         weight = weight.to(losses.dtype)
         total = weight.sum(1)  # [B, C]
@@ -165,49 +167,58 @@ class QuantileHead(Head):
         super().__init__()
         if 0.5 not in levels or list(levels) != sorted(set(levels)):
             raise ValueError(f"levels must be sorted, different and hold 0.5, found {list(levels)}")
-        self.width = len(levels)
-        self.middle = list(levels).index(0.5)
+        self.n_params = len(levels)
+        self.location_index = list(levels).index(0.5)
         self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
 
-    def trained(self, raw: Tensor) -> Tensor:
+    def trained_quantiles(self, raw: Tensor) -> Tensor:
         """Raw `[B, H, C, P]` → the quantiles at the head's own levels, `[B, H, C, P]`."""
-        median = raw[..., self.middle : self.middle + 1]
+        median = raw[..., self.location_index : self.location_index + 1]
         below = (
-            functional.softplus(raw[..., : self.middle] + FIRST_GAP).flip(-1).cumsum(-1).flip(-1)
+            functional.softplus(raw[..., : self.location_index] + INITIAL_GAP)
+            .flip(-1)
+            .cumsum(-1)
+            .flip(-1)
         )
-        above = functional.softplus(raw[..., self.middle + 1 :] + FIRST_GAP).cumsum(-1)
+        above = functional.softplus(raw[..., self.location_index + 1 :] + INITIAL_GAP).cumsum(-1)
         return torch.cat([median - below, median, median + above], -1)
 
-    def quantiles(self, raw: Tensor, scaler: Frame, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, raw: Tensor, scaler: WindowScaler, levels: Sequence[float]) -> Tensor:
         """`[B, H, C, Q]` at ascending `levels`, also others than those trained: see `_at`."""
         asked = torch.tensor(levels, dtype=self.levels.dtype, device=raw.device)
         if torch.equal(asked, self.levels):
-            return self.trained(raw)
+            return self.trained_quantiles(raw)
         # rounding can make a line fall by its last digit
-        return self._at(self.trained(raw), asked.expand(*raw.shape[:-1], -1)).cummax(-1).values
+        return (
+            self._interpolate(self.trained_quantiles(raw), asked.expand(*raw.shape[:-1], -1))
+            .cummax(-1)
+            .values
+        )
 
-    def draw(self, raw: Tensor, scaler: Frame) -> Tensor:
+    def sample(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
         """`[B, H, C]`: the quantile at a random level."""
-        level = torch.rand_like(raw[..., :1]).clamp(SMALLEST_LEVEL, 1 - SMALLEST_LEVEL)
-        return self._at(self.trained(raw), level)[..., 0]
+        level = torch.rand_like(raw[..., :1]).clamp(MIN_QUANTILE_LEVEL, 1 - MIN_QUANTILE_LEVEL)
+        return self._interpolate(self.trained_quantiles(raw), level)[..., 0]
 
-    def losses(self, raw: Tensor, future: Tensor, scaler: Frame) -> Tensor:
+    def step_losses(self, raw: Tensor, future: Tensor, scaler: WindowScaler) -> Tensor:
         """The pinball loss of each step, `[B, H, C]`."""
-        error = scaler.normalised(future).unsqueeze(-1) - self.trained(raw)
+        error = scaler.normalize_future(future).unsqueeze(-1) - self.trained_quantiles(raw)
         return 2 * torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1)
 
-    def _at(self, quantiles: Tensor, level: Tensor) -> Tensor:
+    def _interpolate(self, quantiles: Tensor, level: Tensor) -> Tensor:
         """Quantiles at `level [B, H, C, N]` from those `found [B, H, C, P]`: on a straight line
         between two, and outside them on the exponential tail through the two outermost."""
-        if self.width == 1:
+        if self.n_params == 1:
             return quantiles.expand_as(level)
         own = self.levels
-        above = torch.searchsorted(own, level.contiguous()).clamp(1, self.width - 1)
+        above = torch.searchsorted(own, level.contiguous()).clamp(1, self.n_params - 1)
         low, high = own[above - 1], own[above]
         inside = ((level - low) / (high - low)).clamp(0, 1)
         value = torch.lerp(quantiles.gather(-1, above - 1), quantiles.gather(-1, above), inside)
         lower = (quantiles[..., 1:2] - quantiles[..., :1]) / torch.log(own[1] / own[0])
-        upper = (quantiles[..., -1:] - quantiles[..., -2:-1]) / torch.log((1 - own[-2]) / (1 - own[-1]))
+        upper = (quantiles[..., -1:] - quantiles[..., -2:-1]) / torch.log(
+            (1 - own[-2]) / (1 - own[-1])
+        )
         value = value + lower * torch.log(level / own[0]).clamp_max(0)
         return value - upper * torch.log((1 - level) / (1 - own[-1])).clamp_max(0)
 
@@ -219,76 +230,78 @@ class DistributionHead(Head):
     units, or these over the level's scale. The likelihood is that of the number on this scale.
     """
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: DistributionFamily) -> None:
         super().__init__()
-        self.family, self.width = family, family.width
+        self.family, self.n_params = family, family.n_params
 
-    def quantiles(self, raw: Tensor, scaler: Frame, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, raw: Tensor, scaler: WindowScaler, levels: Sequence[float]) -> Tensor:
         """`[B, H, C, Q]` at ascending `levels`; they carry no gradient."""
         with torch.no_grad():
             asked = torch.tensor(levels, dtype=torch.float64)
             found = self.distribution(raw, scaler).quantile(asked)
             # numerical inverses may fall by their last digit
-            return self.to_net(found, scaler).cummax(-1).values
+            return self.to_normalized(found, scaler).cummax(-1).values
 
-    def draw(self, raw: Tensor, scaler: Frame) -> Tensor:
+    def sample(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
         """`[B, H, C]`: one random value each."""
         with torch.no_grad():
-            return self.to_net(self.distribution(raw, scaler).draw(), scaler)
+            return self.to_normalized(self.distribution(raw, scaler).sample(), scaler)
 
-    def losses(self, raw: Tensor, future: Tensor, scaler: Frame) -> Tensor:
+    def step_losses(self, raw: Tensor, future: Tensor, scaler: WindowScaler) -> Tensor:
         """The negative log-likelihood of each step, `[B, H, C]`."""
-        scale = self.family.scale
-        y = scaler.normalised(future) if scale == "net" else future
-        return self.distribution(raw, scaler).surprise(
-            y / scaler.level.scale if scale == "ratio" else y
+        scale = self.family.domain
+        y = scaler.normalize_future(future) if scale == "net" else future
+        return self.distribution(raw, scaler).negative_log_likelihood(
+            y / scaler.stats.scale if scale == "ratio" else y
         )
 
-    def distribution(self, raw: Tensor, scaler: Frame) -> Distribution:
+    def distribution(self, raw: Tensor, scaler: WindowScaler) -> Distribution:
         """The distribution of each step, as precise as original values where it is of these."""
-        location, level = raw[..., 0], scaler.level
-        if self.family.scale != "net":
-            location = scaler.original(location) / level.scale
-            if not level.log or level.base is not None:
+        location, level = raw[..., 0], scaler.stats
+        if self.family.domain != "net":
+            location = scaler.denormalize(location) / level.scale
+            if not level.is_log or level.difference_base is not None:
                 location = positive_mean(location)
-        if self.family.scale == "original":
+        if self.family.domain == "original":
             location = location * level.scale
-        return self.family.make(
-            location, raw[..., 1:].to(location.dtype), scaler.unit.clamp(max=1.0)
+        return self.family.build_distribution(
+            location, raw[..., 1:].to(location.dtype), scaler.global_scale.clamp(max=1.0)
         )
 
-    def to_net(self, y: Tensor, scaler: Frame) -> Tensor:
+    def to_normalized(self, y: Tensor, scaler: WindowScaler) -> Tensor:
         """`[B, H, C]` or `[B, H, C, Q]` of the family's scale as the net's values."""
-        if self.family.scale == "net":
+        if self.family.domain == "net":
             return y
-        scale = scaler.level.scale
+        scale = scaler.stats.scale
         scale = scale.unsqueeze(-1) if y.dim() > scale.dim() else scale
-        return scaler.normalised(y * scale if self.family.scale == "ratio" else y)
+        return scaler.normalize_future(y * scale if self.family.domain == "ratio" else y)
 
 
-Factory = Callable[[Sequence[float], Mapping[str, object]], Head]
+HeadFactory = Callable[[Sequence[float], Mapping[str, object]], Head]
 
 
-def _point(loss: str) -> Factory:
+def _point_head_factory(loss: str) -> HeadFactory:
     return lambda levels, options: PointHead(loss)
 
 
-def _of_family(family: Callable[[Mapping[str, object]], Family]) -> Factory:
+def _distribution_head_factory(
+    family: Callable[[Mapping[str, object]], DistributionFamily],
+) -> HeadFactory:
     return lambda levels, options: DistributionHead(family(options))
 
 
-LOSSES: dict[str, Factory] = {
+HEAD_FACTORIES: dict[str, HeadFactory] = {
     "quantile": lambda levels, options: QuantileHead(levels),
-    **{loss: _point(loss) for loss in POINTS},
-    **{loss: _of_family(family) for loss, family in FAMILIES.items()},
+    **{loss: _point_head_factory(loss) for loss in POINT_LOSSES},
+    **{loss: _distribution_head_factory(family) for loss, family in FAMILIES.items()},
 }
 """How each loss of the spec makes its head."""
 
 
-def head_of(
+def build_head(
     loss: str, levels: Sequence[float], options: Mapping[str, object] | None = None
 ) -> Head:
     """The head that `loss` names; `levels` are those the quantile head is trained at."""
-    if loss not in LOSSES:
-        raise ValueError(f"unknown loss '{loss}'; there are {', '.join(LOSSES)}")
-    return LOSSES[loss](levels, options or {})
+    if loss not in HEAD_FACTORIES:
+        raise ValueError(f"unknown loss '{loss}'; there are {', '.join(HEAD_FACTORIES)}")
+    return HEAD_FACTORIES[loss](levels, options or {})

@@ -16,59 +16,62 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.models.backbones.transformer import Attention
-from rnnforecast.models.decoders.decoders import FED_BACK
-from rnnforecast.models.decoders.feedback import Truth, feed
+from rnnforecast.models.backbones.transformer import CausalSelfAttention
+from rnnforecast.models.decoders.decoders import AUTOREGRESSIVE_DECODERS
+from rnnforecast.models.decoders.feedback import GroundTruth, decode_autoregressively
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.heads.heads import Frame
-from rnnforecast.models.inputs import History
-from rnnforecast.models.layers.attention import Weights
-from rnnforecast.models.layers.stack import BothWays, Stack
+from rnnforecast.models.heads.heads import WindowScaler
+from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.models.layers.attention import AttentionPooling
+from rnnforecast.models.layers.stack import BidirectionalStack, RecurrentStack
 
-MEDIAN = (0.5,)
+MEDIAN_LEVEL = (0.5,)
 
 
 @dataclass(frozen=True)
-class Track:
+class LayerActivations:
     """What one layer does while it reads one window."""
 
     name: str
-    hidden: Tensor
+    outputs: Tensor
     """`[G, K]` what it says after each segment, the oldest first."""
     gates: dict[str, Tensor]
     """`[G, K]` each, from 0 to 1, where it has any."""
 
 
 @dataclass(frozen=True)
-class Looks:
+class AttentionMaps:
     """Attention of one window; the weights of a row add up to 1."""
 
-    ahead: Tensor | None
+    decoder_attention: Tensor | None
     """`[J, G]` where each piece of the horizon looks in the lookback."""
-    within: tuple[Tensor, ...]
+    self_attention: tuple[Tensor, ...]
     """`[G, G]` a layer: where each segment looks in what was read up to it, mean of its heads."""
 
 
 @torch.no_grad()
-def median(net: Forecaster, inputs: History) -> Tensor:
+def median_forecast(net: Forecaster, inputs: ModelInputs) -> Tensor:
     """The median (of a net of one number: its forecast) `[B, H, C]`, in the history's units."""
-    with _fed_medians(net):
-        raw, frame = net.answer(inputs)
-    z = net.head.quantiles(raw.float(), frame, MEDIAN)[..., 0]
-    return frame.level.undo(z * net.unit)
+    with _medians_fed_back(net):
+        raw, frame = net.predict_raw(inputs)
+    z = net.head.quantiles(raw.float(), frame, MEDIAN_LEVEL)[..., 0]
+    return frame.stats.denormalize(z * net.global_scale)
 
 
 @torch.no_grad()
-def tracks(net: Forecaster, inputs: History) -> list[Track]:
+def layer_activations(net: Forecaster, inputs: ModelInputs) -> list[LayerActivations]:
     """All layers of the backbone, from below, while they read the one window of `history`."""
-    both = isinstance(net.backbone, BothWays)
+    both = isinstance(net.backbone, BidirectionalStack)
     stacks = {"": net.backbone}
-    if isinstance(net.backbone, BothWays):
-        stacks = {" forwards": net.backbone.forwards, " backwards": net.backbone.backwards}
+    if isinstance(net.backbone, BidirectionalStack):
+        stacks = {
+            " forwards": net.backbone.forward_stack,
+            " backwards": net.backbone.backward_stack,
+        }
     layers = {
         f"layer {depth}{way}": layer
         for way, stack in stacks.items()
-        for depth, layer in enumerate(cast("Stack", stack).layers, 1)
+        for depth, layer in enumerate(cast("RecurrentStack", stack).layers, 1)
     }
     calls: dict[str, list[tuple[Any, Any]]] = {name: [] for name in layers}
 
@@ -78,23 +81,23 @@ def tracks(net: Forecaster, inputs: History) -> list[Track]:
     with ExitStack() as hooks:
         for name, layer in layers.items():
             hooks.callback(layer.register_forward_hook(keep(name)).remove)
-        with _fed_medians(net):
-            net.answer(inputs)
+        with _medians_fed_back(net):
+            net.predict_raw(inputs)
     found = []
     for name, layer in layers.items():
-        hidden, gates = _of_lookback(layer, calls[name], _segments(net))
+        hidden, gates = _lookback_activations(layer, calls[name], _n_patches(net))
         if both and name.endswith("backwards"):
             hidden, gates = hidden.flip(0), {key: gate.flip(0) for key, gate in gates.items()}
-        found.append(Track(name, hidden, gates))
+        found.append(LayerActivations(name, hidden, gates))
     return found
 
 
-def _segments(net: Forecaster) -> int:
-    a = net.architecture
-    return -(-a.lookback // a.segment)
+def _n_patches(net: Forecaster) -> int:
+    a = net.config
+    return -(-a.lookback // a.patch_length)
 
 
-def _of_lookback(
+def _lookback_activations(
     layer: nn.Module, calls: list[tuple[Any, Any]], n_patches: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What a layer said `[G, K]`, and its gates, while it read the lookback: the first calls; in
@@ -112,36 +115,38 @@ def _of_lookback(
 
 
 @torch.no_grad()
-def looks(net: Forecaster, inputs: History) -> Looks:
+def attention_maps(net: Forecaster, inputs: ModelInputs) -> AttentionMaps:
     """Where the net looks in the one window of `history`, if it has attention."""
     ahead: list[Tensor] = []
     layers: list[list[Tensor]] = []
     with ExitStack() as hooks:
         for part in net.modules():
-            if isinstance(part, Weights):
+            if isinstance(part, AttentionPooling):
                 hook = part.register_forward_hook(lambda _, __, out: ahead.append(out[1][0]))
                 hooks.callback(hook.remove)
-            elif isinstance(part, Attention):
+            elif isinstance(part, CausalSelfAttention):
                 seen: list[Tensor] = []
                 layers.append(seen)
                 inner = part.block.self_attn
-                asked = inner.register_forward_pre_hook(_asks_for_weights, with_kwargs=True)
+                asked = inner.register_forward_pre_hook(
+                    _request_attention_weights, with_kwargs=True
+                )
                 hook = inner.register_forward_hook(
                     lambda _, __, out, seen=seen: seen.append(out[1][0])
                 )
                 hooks.callback(asked.remove)
                 hooks.callback(hook.remove)
-        with _fed_medians(net):
-            net.answer(inputs)
-    within = tuple(_square(seen, _segments(net)) for seen in layers)
-    return Looks(torch.stack(ahead) if ahead else None, within)
+        with _medians_fed_back(net):
+            net.predict_raw(inputs)
+    within = tuple(_join_attention_maps(seen, _n_patches(net)) for seen in layers)
+    return AttentionMaps(torch.stack(ahead) if ahead else None, within)
 
 
-def _asks_for_weights(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, Any]:
+def _request_attention_weights(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, Any]:
     return args, {**kwargs, "need_weights": True}
 
 
-def _square(maps: list[Tensor], n_patches: int) -> Tensor:
+def _join_attention_maps(maps: list[Tensor], n_patches: int) -> Tensor:
     """Maps of the steps that were read one after the other, `[n, seen so far]`, as `[G, G]`."""
     whole = maps[0].new_zeros(n_patches, n_patches)
     begin = 0
@@ -153,7 +158,9 @@ def _square(maps: list[Tensor], n_patches: int) -> Tensor:
     return whole
 
 
-def reach(net: Forecaster, inputs: History, target: int, *, recurrent_only: bool = False) -> Tensor:
+def input_gradients(
+    net: Forecaster, inputs: ModelInputs, target: int, *, recurrent_only: bool = False
+) -> Tensor:
     """How each step ahead hangs on each step read: `[H, L, C]`, of one window.
 
     The slope of the forecast of `target` over the normalised input, both in the net's units; the
@@ -161,80 +168,86 @@ def reach(net: Forecaster, inputs: History, target: int, *, recurrent_only: bool
     series, or where nothing stands, has none. `recurrent`: without the linear map from lookback to
     horizon. Of a distribution its location is taken, of a difference the differences.
     """
-    horizon = net.architecture.horizon
-    many = inputs.repeated(horizon)  # a copy a step ahead: one pass for all
-    shape = (horizon, net.architecture.lookback, many.values.shape[2])
-    nudge = torch.zeros(shape, dtype=net.unit.dtype, device=net.unit.device, requires_grad=True)
-    first = net.first
+    horizon = net.config.horizon
+    many = inputs.repeat_windows(horizon)  # a copy a step ahead: one pass for all
+    shape = (horizon, net.config.lookback, many.values.shape[2])
+    nudge = torch.zeros(
+        shape, dtype=net.global_scale.dtype, device=net.global_scale.device, requires_grad=True
+    )
+    first = net.base_forecast
     if recurrent_only:
-        net.first = None
+        net.base_forecast = None
     try:
-        location = located(net, many, nudge)[..., target]  # [H, H]
+        location = forecast_location(net, many, nudge)[..., target]  # [H, H]
         (slope,) = torch.autograd.grad(location.diagonal().sum(), nudge)
     finally:
-        net.first = first
+        net.base_forecast = first
     return slope
 
 
-def located(net: Forecaster, inputs: History, input_delta: Tensor) -> Tensor:
+def forecast_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor) -> Tensor:
     """The location of the forecast `[B, H, C]`, the net's units, where `nudge [B, L, C]` is added
     to what it reads. What a decoder is fed stays what it is fed without."""
-    if net.change is not None:
-        return _forked(net, inputs, input_delta)
-    truth = _fed(net, inputs) if net.architecture.decoder in FED_BACK else None
-    inputs, frame = net.read(inputs)
-    with _all_taught(net):
-        raw = net(frame.past(inputs.values) + input_delta, inputs, frame, truth)
-    return cast("Tensor", raw[..., net.head.middle])
+    if net.scale_change is not None:
+        return _forked_location(net, inputs, input_delta)
+    truth = (
+        _median_ground_truth(net, inputs) if net.config.decoder in AUTOREGRESSIVE_DECODERS else None
+    )
+    inputs, frame = net.prepare_inputs(inputs)
+    with _full_teacher_forcing(net):
+        raw = net(frame.normalize_past(inputs.values) + input_delta, inputs, frame, truth)
+    return cast("Tensor", raw[..., net.head.location_index])
 
 
 @torch.no_grad()
-def _fed(net: Forecaster, inputs: History) -> Truth:
+def _median_ground_truth(net: Forecaster, inputs: ModelInputs) -> GroundTruth:
     """The medians that a decoder feeds back to itself."""
-    inputs, frame = net.read(inputs)
-    z = frame.past(inputs.values).to(net.unit.dtype)
+    inputs, frame = net.prepare_inputs(inputs)
+    z = frame.normalize_past(inputs.values).to(net.global_scale.dtype)
     encoded = net._encode(z, inputs)
-    with _fed_medians(net):
-        extra = net._extra(z, inputs, encoded.last)
-        _, picked = feed(net, encoded, inputs, frame, extra)
-    return Truth(picked, torch.ones_like(picked, dtype=torch.bool))
+    with _medians_fed_back(net):
+        extra = net._additive_terms(z, inputs, encoded.last_output)
+        _, picked = decode_autoregressively(net, encoded, inputs, frame, extra)
+    return GroundTruth(picked, torch.ones_like(picked, dtype=torch.bool))
 
 
-def _forked(net: Forecaster, inputs: History, input_delta: Tensor) -> Tensor:
+def _forked_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor) -> Tensor:
     """`located` for a net that forks: each segment is read by the level of its own fork, and what
     is added to it counts in that."""
-    a, windows = net.architecture, len(input_delta)
+    a, windows = net.config, len(input_delta)
     nothing = input_delta.new_zeros(windows, a.horizon, a.channels)
     spare = inputs.values.shape[1] - input_delta.shape[1]
     padded = nn.functional.pad(input_delta, (0, 0, spare, 0))
-    moved, _, _ = net._forks(replace(inputs, values=padded), nothing, nothing)
-    inputs, _, _ = net._forks(inputs, nothing, nothing)
-    inputs, frame = net.read(inputs)
+    moved, _, _ = net._fork_windows(replace(inputs, values=padded), nothing, nothing)
+    inputs, _, _ = net._fork_windows(inputs, nothing, nothing)
+    inputs, frame = net.prepare_inputs(inputs)
     forks = len(inputs.values) // windows
-    raw = net._forked(frame.past(inputs.values) + moved.values[:, spare:], inputs, frame)
-    return raw[forks - 1 :: forks][..., net.head.middle]
+    raw = net._forward_forks(
+        frame.normalize_past(inputs.values) + moved.values[:, spare:], inputs, frame
+    )
+    return raw[forks - 1 :: forks][..., net.head.location_index]
 
 
 @contextmanager
-def _fed_medians(net: Forecaster) -> Iterator[None]:
+def _medians_fed_back(net: Forecaster) -> Iterator[None]:
     """Where a forecast is fed back, its median is, and none of its random values."""
     head = net.head
 
-    def middle(raw: Tensor, frame: Frame) -> Tensor:
-        return head.quantiles(raw, frame, MEDIAN)[..., 0]
+    def median(raw: Tensor, scaler: WindowScaler) -> Tensor:
+        return head.quantiles(raw, scaler, MEDIAN_LEVEL)[..., 0]
 
-    head.draw = middle  # type: ignore[method-assign]
+    head.sample = median  # type: ignore[method-assign]
     try:
         yield
     finally:
-        del head.draw
+        del head.sample
 
 
 @contextmanager
-def _all_taught(net: Forecaster) -> Iterator[None]:
+def _full_teacher_forcing(net: Forecaster) -> Iterator[None]:
     """All that is fed is the truth given, however far the training had come."""
-    progress, net.progress = net.progress, 0.0
+    progress, net.training_progress = net.training_progress, 0.0
     try:
         yield
     finally:
-        net.progress = progress
+        net.training_progress = progress

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Weights(nn.Module):
+class AttentionPooling(nn.Module):
     """Softmax and context; a place to look at the weights, see `inspect`."""
 
     def forward(self, scores: Tensor, encoder_states: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,7 +19,7 @@ class Weights(nn.Module):
         return (weights.unsqueeze(1) @ encoder_states).squeeze(1), weights
 
 
-class Additive(nn.Module):
+class AdditiveAttention(nn.Module):
     """Bahdanau et al. 2015, arXiv:1409.0473: the state before the step asks, and the context is an
     input of the step.
 
@@ -28,21 +28,23 @@ class Additive(nn.Module):
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.of_state = nn.Linear(hidden_size, hidden_size)
-        self.of_encoded = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.query_projection = nn.Linear(hidden_size, hidden_size)
+        self.key_projection = nn.Linear(hidden_size, hidden_size, bias=False)
         self.score = nn.Linear(hidden_size, 1, bias=False)
-        self.weights = Weights()
+        self.pooling = AttentionPooling()
         self.cell = nn.GRUCell(2 * hidden_size, hidden_size)
 
     def forward(self, x: Tensor, state: Tensor, encoder_states: Tensor) -> tuple[Tensor, Tensor]:
         """Input and state `[B, K]`, encoder states `[B, G, K]` → piece and next state `[B, K]`."""
-        both = torch.tanh(self.of_state(state).unsqueeze(1) + self.of_encoded(encoder_states))
-        context, _ = self.weights(self.score(both).squeeze(-1), encoder_states)
+        both = torch.tanh(
+            self.query_projection(state).unsqueeze(1) + self.key_projection(encoder_states)
+        )
+        context, _ = self.pooling(self.score(both).squeeze(-1), encoder_states)
         state = self.cell(torch.cat([x, context], -1), state)
         return state, state
 
 
-class Multiplicative(nn.Module):
+class MultiplicativeAttention(nn.Module):
     """Luong et al. 2015, arXiv:1508.04025: the state after the step asks, and the context changes
     what is said ("general" score, equation 8).
 
@@ -51,20 +53,20 @@ class Multiplicative(nn.Module):
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.of_encoded = nn.Linear(hidden_size, hidden_size, bias=False)
-        self.weights = Weights()
+        self.key_projection = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.pooling = AttentionPooling()
         self.cell = nn.GRUCell(hidden_size, hidden_size)
-        self.join = nn.Linear(2 * hidden_size, hidden_size)
+        self.output_projection = nn.Linear(2 * hidden_size, hidden_size)
 
     def forward(self, x: Tensor, state: Tensor, encoder_states: Tensor) -> tuple[Tensor, Tensor]:
         """Input and state `[B, K]`, encoder states `[B, G, K]` → piece and next state `[B, K]`."""
         state = self.cell(x, state)
-        scores = (self.of_encoded(encoder_states) @ state.unsqueeze(-1)).squeeze(-1)  # [B, G]
-        context, _ = self.weights(scores, encoder_states)
-        return torch.tanh(self.join(torch.cat([context, state], -1))), state
+        scores = (self.key_projection(encoder_states) @ state.unsqueeze(-1)).squeeze(-1)  # [B, G]
+        context, _ = self.pooling(scores, encoder_states)
+        return torch.tanh(self.output_projection(torch.cat([context, state], -1))), state
 
 
-ATTENTIONS: dict[str, type[Additive] | type[Multiplicative]] = {
-    "additive": Additive,
-    "multiplicative": Multiplicative,
+ATTENTIONS: dict[str, type[AdditiveAttention] | type[MultiplicativeAttention]] = {
+    "additive": AdditiveAttention,
+    "multiplicative": MultiplicativeAttention,
 }

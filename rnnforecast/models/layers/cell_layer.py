@@ -20,22 +20,22 @@ CellState = tuple[Tensor, ...]
 """Tensors `[B, X]`; the first is the output."""
 
 
-class Cell(Protocol):
+class RecurrentCell(Protocol):
     """One step of a recurrent layer, and what of it can be done for all steps at once."""
 
-    widths: tuple[int, ...]
+    state_sizes: tuple[int, ...]
     """The widths X of the state's parts; the first is K."""
-    free: int
+    n_zoneout_states: int
     """How many parts, from the carried one on, zoneout may change and a learnt start may set."""
-    fused: bool
-    """Whether it also has `whole(x [B, G, K], state) -> (out [B, G, K], state)`, all steps by one
-    kernel. A cell may say too, by `carried`, which part the recurrent products read: 0, the output,
+    has_fused_kernel: bool
+    """Whether it also has `forward_fused(x [B, G, K], state) -> (out [B, G, K], state)`, all steps by one
+    kernel. A cell may say too, by `hidden_index`, which part the recurrent products read: 0, the output,
     unless said.
 
     To be looked into, a cell may have `gates(projected, state, hidden)`, of the step that `step`
     takes: by name, `[B, K]` each, from 0, closed, to 1, open."""
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """The weights the state is multiplied with, `[n * K, K]` each."""
         ...
 
@@ -49,28 +49,32 @@ class Cell(Protocol):
         ...
 
 
-class Steps(nn.Module):
+class CellLayer(nn.Module):
     """A cell as a layer, by its kernel for all steps at once where it has one that will do."""
 
-    def __init__(self, cell: nn.Module & Cell, noise: Noise = NO_NOISE) -> None:  # type: ignore[valid-type]
+    def __init__(self, cell: nn.Module & RecurrentCell, noise: Noise = NO_NOISE) -> None:  # type: ignore[valid-type]
         super().__init__()
         self.cell, self.noise = cell, noise
-        self.parts = len(cell.widths)
-        self.carried: int = getattr(cell, "carried", 0)
-        self.free = range(self.carried, self.carried + cell.free)
-        self.first = nn.ParameterList(
-            torch.zeros(cell.widths[part]) for part in self.free if noise.learnt_start
+        self.n_state_tensors = len(cell.state_sizes)
+        self.hidden_index: int = getattr(cell, "hidden_index", 0)
+        self.zoneout_states = range(self.hidden_index, self.hidden_index + cell.n_zoneout_states)
+        self.learned_initial_state = nn.ParameterList(
+            torch.zeros(cell.state_sizes[part])
+            for part in self.zoneout_states
+            if noise.learned_initial_state
         )
 
-    def recurrent(self) -> list[Tensor]:
+    def recurrent_weights(self) -> list[Tensor]:
         """The cell's recurrent weights."""
-        found: list[Tensor] = self.cell.recurrent()
+        found: list[Tensor] = self.cell.recurrent_weights()
         return found
 
-    def start(self, x: Tensor) -> CellState:
+    def initial_state(self, x: Tensor) -> CellState:
         """The state before the first step of `x [B, G, K]`."""
-        state = [x.new_zeros(x.shape[0], width) for width in self.cell.widths]
-        for part, learnt in zip(self.free, self.first, strict=False):  # none where not learnt
+        state = [x.new_zeros(x.shape[0], width) for width in self.cell.state_sizes]
+        for part, learnt in zip(
+            self.zoneout_states, self.learned_initial_state, strict=False
+        ):  # none where not learnt
             state[part] = learnt.to(x.dtype).expand(x.shape[0], -1)
         return tuple(state)
 
@@ -78,26 +82,26 @@ class Steps(nn.Module):
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """`[B, G, K]` → `[B, G, K]` and the state `([1, B, X], ...)`."""
-        now = self.start(x) if state is None else tuple(part[0] for part in state)
+        now = self.initial_state(x) if state is None else tuple(part[0] for part in state)
         disturbed = self.training and self.noise.dropout > 0
-        if self.cell.fused and not disturbed and not self.noise.zoneout:
-            out, now = self.cell.whole(x, now)
+        if self.cell.has_fused_kernel and not disturbed and not self.noise.zoneout:
+            out, now = self.cell.forward_fused(x, now)
         else:
-            out, now = self._one_by_one(x, now, gaps)
+            out, now = self._run_steps(x, now, gaps)
         return out, tuple(part.unsqueeze(0) for part in now)
 
-    def _one_by_one(
+    def _run_steps(
         self, x: Tensor, state: CellState, gaps: Tensor | None
     ) -> tuple[Tensor, CellState]:
         keep = None
         if self.training and self.noise.dropout:
             share = 1 - self.noise.dropout
-            keep = torch.empty_like(state[self.carried]).bernoulli_(share) / share
+            keep = torch.empty_like(state[self.hidden_index]).bernoulli_(share) / share
         outs = []
         for projected in self.cell.project(x, gaps).unbind(1):
-            hidden = state[self.carried] if keep is None else state[self.carried] * keep
+            hidden = state[self.hidden_index] if keep is None else state[self.hidden_index] * keep
             new = self.cell.step(projected, state, hidden)
-            state = self._zoned(state, new) if self.noise.zoneout else new
+            state = self._apply_zoneout(state, new) if self.noise.zoneout else new
             outs.append(state[0])
         return torch.stack(outs, 1), state
 
@@ -107,27 +111,27 @@ class Steps(nn.Module):
         """The cell's gates by name at all steps, `[B, G, K]` each; nothing where it tells none."""
         if not hasattr(self.cell, "gates"):
             return {}
-        now = self.start(x) if state is None else tuple(part[0] for part in state)
+        now = self.initial_state(x) if state is None else tuple(part[0] for part in state)
         found: dict[str, list[Tensor]] = {}
         for projected in self.cell.project(x, gaps).unbind(1):
-            hidden = now[self.carried]
+            hidden = now[self.hidden_index]
             for name, gate in self.cell.gates(projected, now, hidden).items():
                 found.setdefault(name, []).append(gate)
             new = self.cell.step(projected, now, hidden)
-            now = self._zoned(now, new) if self.noise.zoneout else new
+            now = self._apply_zoneout(now, new) if self.noise.zoneout else new
         return {name: torch.stack(steps, 1) for name, steps in found.items()}
 
-    def _zoned(self, old: CellState, new: CellState) -> CellState:
+    def _apply_zoneout(self, old: CellState, new: CellState) -> CellState:
         share = self.noise.zoneout
         parts = list(new)
-        for part in self.free:
+        for part in self.zoneout_states:
             kept = torch.full_like(old[part], share)
             kept = torch.bernoulli(kept) if self.training else kept
             parts[part] = new[part] + kept * (old[part] - new[part])
         return tuple(parts)
 
 
-def orthogonal(weights: Sequence[Tensor]) -> None:
+def init_orthogonal(weights: Sequence[Tensor]) -> None:
     """Starts every square block `[K, K]` of the recurrent `weights [n * K, K]` as a rotation, so
     that no direction of the state fades or grows (Saxe et al. 2014, arXiv:1312.6120)."""
     for weight in weights:
@@ -135,7 +139,7 @@ def orthogonal(weights: Sequence[Tensor]) -> None:
             nn.init.orthogonal_(block)
 
 
-def weights_of(net: nn.RNNBase) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def rnn_weights(net: nn.RNNBase) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """W, U, b and c of a torch net of one layer: input and recurrent weights, and their biases."""
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     W, U, b, c = (cast("Tensor", getattr(net, name)) for name in names)

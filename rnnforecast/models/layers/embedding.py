@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rnnforecast.models.inputs import History
-from rnnforecast.models.layers.covariates import Covariates, Sizes
+from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.models.layers.covariates import CovariateEmbedding, CovariateSizes
 
-LARGEST_INPUT = 25.0
+MAX_NORMALIZED_INPUT = 25.0
 """Normalised inputs are clipped to this size, so that one wild value cannot saturate the net."""
 
-NOTHING = Sizes()
+NO_COVARIATES = CovariateSizes()
 
 
 class InputDecay(nn.Module):
@@ -26,21 +26,21 @@ class InputDecay(nn.Module):
 
     def __init__(self, channels: int, patch_length: int) -> None:
         super().__init__()
-        self.segment = patch_length
+        self.patch_length = patch_length
         # behind max(0, .) zero has no gradient; this leaves 0.9 of the last value after a segment
         self.weight = nn.Parameter(torch.full((channels,), 0.1))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, values: Tensor, inputs: History) -> Tensor:
+    def forward(self, values: Tensor, inputs: ModelInputs) -> Tensor:
         """Values `[B, L, C]` that hold the last observation where they are missing → the same."""
         if inputs.elapsed is None:
             raise ValueError("the decay of the inputs needs the time since the last observation")
-        since = inputs.elapsed.to(self.weight.dtype) / self.segment
+        since = inputs.elapsed.to(self.weight.dtype) / self.patch_length
         share = torch.exp(-torch.relu(self.weight * since + self.bias))
-        return torch.where(inputs.visible, values, values * share.to(values.dtype))
+        return torch.where(inputs.value_mask, values, values * share.to(values.dtype))
 
 
-class SegmentEmbedding(nn.Module):
+class PatchEmbedding(nn.Module):
     """Reads `segment` steps at once: values, observed mask and covariates → `[B, G, K]`.
 
     G = ceil(L / segment); a lookback that is no multiple of the segment is padded at its old end
@@ -56,51 +56,59 @@ class SegmentEmbedding(nn.Module):
         patch_length: int,
         hidden_size: int,
         *,
-        covariate_sizes: Sizes = NOTHING,
+        covariate_sizes: CovariateSizes = NO_COVARIATES,
         dropout: float = 0.0,
         use_input_decay: bool = False,
     ) -> None:
         super().__init__()
-        self.segment, self.elapsed = patch_length, covariate_sizes.elapsed
-        self.decay = InputDecay(channels, patch_length) if use_input_decay else None
-        self.past = Covariates(covariate_sizes.past, covariate_sizes.past_codes)
-        self.known = Covariates(covariate_sizes.known, covariate_sizes.known_codes)
-        self.static = Covariates(covariate_sizes.static, covariate_sizes.static_codes)
-        width = (2 + covariate_sizes.elapsed) * channels + self.past.width + self.known.width
-        self.project = nn.Linear(width * patch_length, hidden_size)
-        once = self.static.width
-        self.project_static = nn.Linear(once, hidden_size, bias=False) if once else None
+        self.patch_length, self.uses_elapsed = patch_length, covariate_sizes.elapsed
+        self.input_decay = InputDecay(channels, patch_length) if use_input_decay else None
+        self.past_covariates = CovariateEmbedding(covariate_sizes.past, covariate_sizes.past_codes)
+        self.known_covariates = CovariateEmbedding(
+            covariate_sizes.future, covariate_sizes.future_codes
+        )
+        self.static_covariates = CovariateEmbedding(
+            covariate_sizes.static, covariate_sizes.static_codes
+        )
+        width = (
+            (2 + covariate_sizes.elapsed) * channels
+            + self.past_covariates.output_size
+            + self.known_covariates.output_size
+        )
+        self.projection = nn.Linear(width * patch_length, hidden_size)
+        once = self.static_covariates.output_size
+        self.static_projection = nn.Linear(once, hidden_size, bias=False) if once else None
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, z: Tensor, inputs: History) -> Tensor:
+    def forward(self, z: Tensor, inputs: ModelInputs) -> Tensor:
         """Normalised values `[B, L, C]` in place of those of the history → `[B, G, K]`."""
         # what stands nowhere is zero, the mask says so
-        read = z.clamp(-LARGEST_INPUT, LARGEST_INPUT) * inputs.present
-        read = read if self.decay is None else self.decay(read, inputs)
-        parts = [read, inputs.visible.to(z.dtype)]
-        if self.elapsed and inputs.elapsed is not None:
+        read = z.clamp(-MAX_NORMALIZED_INPUT, MAX_NORMALIZED_INPUT) * inputs.input_mask
+        read = read if self.input_decay is None else self.input_decay(read, inputs)
+        parts = [read, inputs.value_mask.to(z.dtype)]
+        if self.uses_elapsed and inputs.elapsed is not None:
             parts.append(torch.log1p(inputs.elapsed))
-        past = self.past(inputs.past, inputs.past_codes)
-        known = self.known(inputs.known, inputs.known_codes)
+        past = self.past_covariates(inputs.past, inputs.past_codes)
+        known = self.known_covariates(inputs.future, inputs.future_codes)
         parts += [] if past is None else [past]
         parts += [] if known is None else [known[:, : z.shape[1]]]
         steps = torch.cat([part.to(z.dtype) for part in parts], -1)  # [B, L, X]
-        hidden = self.project(self._segments(steps))
-        if self.project_static is not None:
-            static = self.static(inputs.static, inputs.static_codes)
-            hidden = hidden + self.project_static(static).unsqueeze(1)
+        hidden = self.projection(self._to_patches(steps))
+        if self.static_projection is not None:
+            static = self.static_covariates(inputs.static, inputs.static_codes)
+            hidden = hidden + self.static_projection(static).unsqueeze(1)
         return self.dropout(torch.relu(hidden))  # type: ignore[no-any-return]
 
-    def gaps(self, inputs: History) -> Tensor:
+    def gaps(self, inputs: ModelInputs) -> Tensor:
         """Time since the last observation at each step of each segment, in segments.
 
         `[B, G, segment * C]`, laid out like the values; zero where it is not told.
         """
         since = inputs.elapsed
-        since = torch.zeros_like(inputs.values) if since is None else since / self.segment
-        return self._segments(since)
+        since = torch.zeros_like(inputs.values) if since is None else since / self.patch_length
+        return self._to_patches(since)
 
-    def _segments(self, values: Tensor) -> Tensor:
+    def _to_patches(self, values: Tensor) -> Tensor:
         """`[B, L, X]` → `[B, G, segment * X]`, zeros before the first step."""
-        padded = functional.pad(values, (0, 0, -values.shape[1] % self.segment, 0))
-        return padded.reshape(values.shape[0], -1, self.segment * values.shape[-1])
+        padded = functional.pad(values, (0, 0, -values.shape[1] % self.patch_length, 0))
+        return padded.reshape(values.shape[0], -1, self.patch_length * values.shape[-1])

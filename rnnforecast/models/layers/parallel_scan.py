@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 
-def scan(log_a: Tensor, log_b: Tensor, initial_state: Tensor) -> Tensor:
+def parallel_scan(log_a: Tensor, log_b: Tensor, initial_state: Tensor) -> Tensor:
     """h of all steps, `[B, G, K]`, from log a and log b, `[B, G, K]`, and h_0, `[B, K]`.
 
     Half precision is widened: its steps between logarithms near 10 would be 6 % in h.
@@ -36,4 +36,6 @@ def scan(log_a: Tensor, log_b: Tensor, initial_state: Tensor) -> Tensor:
         log_b = torch.cat([log_b[:, :span], joined], 1)
         log_a = torch.cat([log_a[:, :span], log_a[:, span:] + log_a[:, :-span]], 1)
         span *= 2
-    return torch.addcmul(log_b.exp(), kept, initial_state.to(wide).unsqueeze(1)).to(initial_state.dtype)
+    return torch.addcmul(log_b.exp(), kept, initial_state.to(wide).unsqueeze(1)).to(
+        initial_state.dtype
+    )

@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from rnnforecast.models import registry
-from rnnforecast.models.base import NO_NOISE, Layer, Noise, State
-from rnnforecast.models.layers.cell_layer import orthogonal
+from rnnforecast.models.base import NO_NOISE, Noise, RecurrentLayer, State
+from rnnforecast.models.layers.cell_layer import init_orthogonal
 
 
 @dataclass(frozen=True)
-class Plan:
+class BackboneConfig:
     """What a stack is made of; `backbone` is the name of a file in `backbones/`."""
 
-    backbone: str
-    layers: int = 1
+    name: str
+    n_layers: int = 1
     dropout: float = 0.0
     """Between layers."""
     residual: bool = False
@@ -34,29 +34,29 @@ class Plan:
     """Of the backbone."""
 
 
-class Stack(nn.Module):
+class RecurrentStack(nn.Module):
     """`[B, G, K]` → `[B, G, K]` and the states of all layers, one behind the other."""
 
-    def __init__(self, config: Plan, hidden_size: int, *, gap_size: int = 0) -> None:
+    def __init__(self, config: BackboneConfig, hidden_size: int, *, gap_size: int = 0) -> None:
         super().__init__()
-        file = registry.load(config.backbone)
-        options = registry.options(config.backbone, config.options)
+        file = registry.load_backbone(config.name)
+        options = registry.parse_backbone_options(config.name, config.options)
         self.layers = nn.ModuleList(
             file.build(hidden_size, options, depth=depth, noise=config.noise, gap_size=gap_size)
-            for depth in range(config.layers)
+            for depth in range(config.n_layers)
         )
-        norms = config.layers if config.layer_norm else 0
+        norms = config.n_layers if config.layer_norm else 0
         self.norms = nn.ModuleList(nn.LayerNorm(hidden_size) for _ in range(norms))
         self.dropout, self.residual = nn.Dropout(config.dropout), config.residual
-        parts = (layer.parts for layer in cast("list[Layer]", list(self.layers)))
-        self.ends = [0, *accumulate(parts)]
+        parts = (layer.n_state_tensors for layer in cast("list[RecurrentLayer]", list(self.layers)))
+        self.state_offsets = [0, *accumulate(parts)]
         if config.orthogonal:
-            orthogonal(self.recurrent_weights())
+            init_orthogonal(self.recurrent_weights())
 
     def recurrent_weights(self) -> list[Tensor]:
         """The weights that the states are multiplied with, `[n * K, K]` each."""
-        layers = cast("list[Layer]", list(self.layers))
-        return [weight.data for layer in layers for weight in layer.recurrent()]
+        layers = cast("list[RecurrentLayer]", list(self.layers))
+        return [weight.data for layer in layers for weight in layer.recurrent_weights()]
 
     def forward(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
@@ -64,7 +64,7 @@ class Stack(nn.Module):
         """Runs over all G steps from `state`; see `contract.Layer`."""
         states: list[Tensor] = []
         for number, (layer, (begin, end)) in enumerate(
-            zip(self.layers, pairwise(self.ends), strict=True)
+            zip(self.layers, pairwise(self.state_offsets), strict=True)
         ):
             below = self.dropout(x) if number else x
             out, after = layer(below, None if state is None else state[begin:end], gaps)
@@ -74,22 +74,25 @@ class Stack(nn.Module):
         return x, tuple(states)
 
 
-class BothWays(nn.Module):
+class BidirectionalStack(nn.Module):
     """The lookback read forwards and backwards by two stacks, joined step by step.
 
     After Schuster & Paliwal 1997. Only what lies before the origin is read, so nothing of the
     future can enter; but an answer for an inner step knows the later ones of the lookback.
     """
 
-    def __init__(self, config: Plan, hidden_size: int) -> None:
+    def __init__(self, config: BackboneConfig, hidden_size: int) -> None:
         super().__init__()
-        self.forwards, self.backwards = Stack(config, hidden_size), Stack(config, hidden_size)
-        self.join = nn.Linear(2 * hidden_size, hidden_size)
+        self.forward_stack, self.backward_stack = (
+            RecurrentStack(config, hidden_size),
+            RecurrentStack(config, hidden_size),
+        )
+        self.output_projection = nn.Linear(2 * hidden_size, hidden_size)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`[B, G, K]` → `[B, G, K]` and what both know when they have read all, `[B, K]`."""
-        ahead, _ = self.forwards(x)
-        back, _ = self.backwards(x.flip(1))
-        out = self.join(torch.cat([ahead, back.flip(1)], -1))
-        last = self.join(torch.cat([ahead[:, -1], back[:, -1]], -1))
+        ahead, _ = self.forward_stack(x)
+        back, _ = self.backward_stack(x.flip(1))
+        out = self.output_projection(torch.cat([ahead, back.flip(1)], -1))
+        last = self.output_projection(torch.cat([ahead[:, -1], back[:, -1]], -1))
         return out, last

@@ -26,30 +26,34 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
-from rnnforecast.models.scaling.window_scaler import SMALLEST_RATIO
+from rnnforecast.models.scaling.window_scaler import MIN_RATIO
 
-LEVEL_RATE, SEASON_RATE = 0.25, 0.1
+INITIAL_LEVEL_RATE, INITIAL_SEASON_RATE = 0.25, 0.1
 """The rates before training: a season has been seen less often than the level, and moves less."""
 
-PRIOR = 1.0
+PRIOR_COUNT = 1.0
 """An index taken from data starts from that of all series (and theirs from 1) as if that had been
 observed this often: few observations say little."""
 
 
 @dataclass(frozen=True)
-class Smoothed:
+class SmoothedWindows:
     """A batch of windows, smoothed: y is about `level * shape`."""
 
     level: Tensor
     """`[B, L]` original units: the level after each step."""
-    shape: Tensor
+    seasonal_factors: Tensor
     """`[B, L]` the seasonal factor that applied at each step, the product over the seasons."""
-    ahead: Tensor
+    future_seasonal_factors: Tensor
     """`[B, H]` the seasonal factors of the steps ahead."""
 
 
-def smooth(
-    values: Tensor, value_mask: Tensor, initial_level: Tensor, factors: Sequence[Tensor], rates: Tensor
+def holt_winters(
+    values: Tensor,
+    value_mask: Tensor,
+    initial_level: Tensor,
+    factors: Sequence[Tensor],
+    rates: Tensor,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """The recursion of the module's docstring, from a given start.
 
@@ -75,7 +79,7 @@ def smooth(
     pieces = zip(torch.split(values, block, 1), torch.split(weights, block, 1), strict=True)
     for y, weight in pieces:
         size = y.shape[1]
-        shape = _product(coming, y)
+        shape = _combine_factors(coming, y)
         free = y / shape
         passed = []
         for now, rate in zip(free.unbind(1), weight[..., 0].unbind(1), strict=True):
@@ -88,27 +92,27 @@ def smooth(
         for k, factor in enumerate(coming):
             renewed = factor[:, :size] * (1 + weight[..., k + 1] * surprise)
             # beyond this, no value is told from another, and what is divided by it gets lost
-            renewed = renewed.clamp(SMALLEST_RATIO, 1 / SMALLEST_RATIO)
+            renewed = renewed.clamp(MIN_RATIO, 1 / MIN_RATIO)
             coming[k] = torch.cat([factor[:, size:], renewed], 1)
     return torch.cat(levels, 1), torch.cat(shapes, 1), coming
 
 
-class Smoothing(nn.Module):
+class ExponentialSmoothing(nn.Module):
     """Windows of single series → their level and seasons, by rates and factors that are learnt."""
 
     def __init__(self, n_series: int, seasons: tuple[int, ...]) -> None:
         """For `series` known series; `seasons` are none, one or two lengths in steps."""
         super().__init__()
-        self.series, self.seasons = n_series, seasons
-        rates = torch.tensor([LEVEL_RATE, *(SEASON_RATE for _ in seasons)])
+        self.n_series, self.seasons = n_series, seasons
+        rates = torch.tensor([INITIAL_LEVEL_RATE, *(INITIAL_SEASON_RATE for _ in seasons)])
         self.rates = nn.Parameter(rates.logit())
-        self.own_rates = _own(n_series, len(rates))
+        self.series_rates = _zero_embedding(n_series, len(rates))
         self.factors = nn.ParameterList(torch.zeros(season) for season in seasons)
-        self.own_factors = nn.ModuleList(_own(n_series, season) for season in seasons)
+        self.series_factors = nn.ModuleList(_zero_embedding(n_series, season) for season in seasons)
 
     def forward(
         self, values: Tensor, value_mask: Tensor, series_index: Tensor, phase: Tensor, horizon: int
-    ) -> Smoothed:
+    ) -> SmoothedWindows:
         """Level and seasons of each window, as precise as `values`.
 
         The level before a window is the mean of its first season, from the first visible step on,
@@ -121,76 +125,82 @@ class Smoothing(nn.Module):
             phase: `[B]` int64, the place of the first step on the calendar in steps.
             horizon: H, the steps ahead.
         """
-        values, unit = _relative(values, value_mask)
-        factors = self.starts(series_index, phase, values.dtype)
-        logits = self.rates + self.own_rates(self._row(series_index))
-        level = self._before(values, value_mask, factors)
-        level, shape, coming = smooth(
+        values, unit = _scale_to_mean(values, value_mask)
+        factors = self.initial_factors(series_index, phase, values.dtype)
+        logits = self.rates + self.series_rates(self._embedding_index(series_index))
+        level = self._initial_level(values, value_mask, factors)
+        level, shape, coming = holt_winters(
             values, value_mask, level, factors, logits.to(values.dtype).sigmoid()
         )
-        ahead = _product(coming, values.new_empty(values.shape[0], horizon))
+        ahead = _combine_factors(coming, values.new_empty(values.shape[0], horizon))
         limits = torch.finfo(values.dtype)
-        return Smoothed((level * unit).clamp(limits.tiny, limits.max), shape, ahead)
+        return SmoothedWindows((level * unit).clamp(limits.tiny, limits.max), shape, ahead)
 
-    def starts(self, series_index: Tensor, phase: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    def initial_factors(
+        self, series_index: Tensor, phase: Tensor, dtype: torch.dtype
+    ) -> list[Tensor]:
         """For each season of m steps the learnt factors `[B, m]` of the first m steps of windows
         that start at `phase [B]`; their geometric mean is 1, what is above is the level's."""
-        row, found = self._row(series_index), []
-        for m, shared, own in zip(self.seasons, self.factors, self.own_factors, strict=True):
-            logs = _centred((shared + own(row)).to(dtype))
-            found.append(logs.gather(1, _places(phase, m, m)).exp())
+        row, found = self._embedding_index(series_index), []
+        for m, shared, own in zip(self.seasons, self.factors, self.series_factors, strict=True):
+            logs = _centered((shared + own(row)).to(dtype))
+            found.append(logs.gather(1, _season_positions(phase, m, m)).exp())
         return found
 
     @torch.no_grad()
-    def initialise(self, values: Tensor, value_mask: Tensor, series_index: Tensor, phase: Tensor) -> None:
+    def initialize_factors(
+        self, values: Tensor, value_mask: Tensor, series_index: Tensor, phase: Tensor
+    ) -> None:
         """Sets the factors from windows of data, all arguments as for `forward`.
 
         Classical decomposition: the ratios of the values to their centred moving mean over a
         season, averaged by place in the season. A second season is taken from what the first
         leaves. A season that no window is longer than stays flat.
         """
-        values, _ = _relative(values, value_mask)
-        row = self._row(series_index)
-        for m, shared, own in zip(self.seasons, self.factors, self.own_factors, strict=True):
+        values, _ = _scale_to_mean(values, value_mask)
+        row = self._embedding_index(series_index)
+        for m, shared, own in zip(self.seasons, self.factors, self.series_factors, strict=True):
             assert isinstance(own, nn.Embedding)
-            ratio, known = _to_moving_mean(values, value_mask, m)
-            place = _places(phase, m, values.shape[1])
+            ratio, known = _ratio_to_moving_average(values, value_mask, m)
+            place = _season_positions(phase, m, values.shape[1])
             cell = (row.unsqueeze(1) * m + place).flatten()
-            empty = values.new_zeros((self.series + 1) * m)
+            empty = values.new_zeros((self.n_series + 1) * m)
             total = empty.index_add(0, cell, torch.where(known, ratio, 0.0).flatten()).view(-1, m)
             count = empty.index_add(0, cell, known.flatten().to(empty.dtype)).view(-1, m)
-            common = (total.sum(0) + PRIOR) / (count.sum(0) + PRIOR)
-            logs = _centred(((total + PRIOR * common) / (count + PRIOR)).log())
-            shared.copy_(_centred(common.log()))
+            common = (total.sum(0) + PRIOR_COUNT) / (count.sum(0) + PRIOR_COUNT)
+            logs = _centered(((total + PRIOR_COUNT * common) / (count + PRIOR_COUNT)).log())
+            shared.copy_(_centered(common.log()))
             own.weight.copy_(logs - shared)
-            own.weight[self.series] = 0.0
+            own.weight[self.n_series] = 0.0
             index = (shared + own(row)).to(values.dtype).exp()
             values = values / index.gather(1, place)
 
-    def _row(self, series_index: Tensor) -> Tensor:
+    def _embedding_index(self, series_index: Tensor) -> Tensor:
         """`[B]` the row of each series in the tables of what is its own; the last is nobody's."""
-        known = (series_index >= 0) & (series_index < self.series)
-        return torch.where(known, series_index, self.series)
+        known = (series_index >= 0) & (series_index < self.n_series)
+        return torch.where(known, series_index, self.n_series)
 
-    def _before(self, values: Tensor, value_mask: Tensor, factors: Sequence[Tensor]) -> Tensor:
+    def _initial_level(
+        self, values: Tensor, value_mask: Tensor, factors: Sequence[Tensor]
+    ) -> Tensor:
         """`[B]` the level before the first step; 1 where nothing is visible."""
         steps = torch.arange(values.shape[1], device=values.device)
         first = value_mask.int().argmax(1, keepdim=True)
         season = self.seasons[0] if self.seasons else 1
         counted = value_mask & (steps >= first) & (steps < first + season)
-        total = (values / _product(factors, values) * counted).sum(1)
+        total = (values / _combine_factors(factors, values) * counted).sum(1)
         count = counted.sum(1)
         return torch.where(count > 0, total / count.clamp_min(1), 1.0)
 
 
-def _own(n_series: int, size: int) -> nn.Embedding:
+def _zero_embedding(n_series: int, size: int) -> nn.Embedding:
     """A row of zeros for each series, and a last one that stays so."""
     rows = nn.Embedding(n_series + 1, size, padding_idx=n_series)
     nn.init.zeros_(rows.weight)
     return rows
 
 
-def _relative(values: Tensor, value_mask: Tensor) -> tuple[Tensor, Tensor]:
+def _scale_to_mean(values: Tensor, value_mask: Tensor) -> tuple[Tensor, Tensor]:
     """`[B, L]` ratios to the mean of what is visible, 1 where nothing is; and that mean `[B, 1]`.
 
     Where nothing is visible the mean is the last (filled) value, if that can be one.
@@ -200,15 +210,15 @@ def _relative(values: Tensor, value_mask: Tensor) -> tuple[Tensor, Tensor]:
     mean = (torch.where(value_mask, values, 0.0) / count.clamp_min(1)).sum(1, keepdim=True)
     unit = torch.where(count > 0, mean, values[:, -1:])
     unit = torch.where((unit > 0) & unit.isfinite(), unit, 1.0)
-    return torch.where(value_mask, values / unit, 1.0).clamp_min(SMALLEST_RATIO), unit
+    return torch.where(value_mask, values / unit, 1.0).clamp_min(MIN_RATIO), unit
 
 
-def _places(phase: Tensor, season: int, steps: int) -> Tensor:
+def _season_positions(phase: Tensor, season: int, steps: int) -> Tensor:
     """`[B, steps]` the place in the season of the steps from `phase [B]` on."""
     return (phase.unsqueeze(1) + torch.arange(steps, device=phase.device)) % season
 
 
-def _product(factors: Sequence[Tensor], like: Tensor) -> Tensor:
+def _combine_factors(factors: Sequence[Tensor], like: Tensor) -> Tensor:
     """`[B, T]` as `like` the factors `[B, m]` of each season, over and over, as one factor."""
     shape, steps = torch.ones_like(like), like.shape[1]
     for factor in factors:
@@ -218,7 +228,9 @@ def _product(factors: Sequence[Tensor], like: Tensor) -> Tensor:
     return shape
 
 
-def _to_moving_mean(values: Tensor, value_mask: Tensor, season: int) -> tuple[Tensor, Tensor]:
+def _ratio_to_moving_average(
+    values: Tensor, value_mask: Tensor, season: int
+) -> tuple[Tensor, Tensor]:
     """`[B, L]` values by their centred moving mean over a season, and where there is one: at
     visible steps with a whole season around them of which half is visible."""
     half = season // 2
@@ -236,5 +248,5 @@ def _to_moving_mean(values: Tensor, value_mask: Tensor, season: int) -> tuple[Te
     return ratio, known
 
 
-def _centred(logs: Tensor) -> Tensor:
+def _centered(logs: Tensor) -> Tensor:
     return logs - logs.mean(-1, keepdim=True)

@@ -24,15 +24,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-SMALLEST_RATIO = 1e-4
+MIN_RATIO = 1e-4
 """`log_mean` reads values below this share of the level as this share: a zero has no logarithm."""
 
-SMALLEST_SPREAD = 1e-4
+MIN_RELATIVE_SCALE = 1e-4
 """A window's spread is never taken smaller than this share of its mean absolute value."""
 
 
 @dataclass(frozen=True)
-class Level:
+class ScaleStats:
     """What was taken out of a batch of windows and how to put it back.
 
     `center` and `scale` are `[B, 1, C]` in original units; `log` says that z is a log ratio.
@@ -40,74 +40,85 @@ class Level:
 
     center: Tensor
     scale: Tensor
-    log: bool = False
-    base: Tensor | None = None
+    is_log: bool = False
+    difference_base: Tensor | None = None
     """`[B, H, C]` original units: what the steps ahead are differences from, if they are any."""
-    seasonal: Tensor | None = None
+    seasonal_factors: Tensor | None = None
     """`[B, L, C]` the seasonal factor of each past step, if they were told apart."""
-    seasonal_ahead: Tensor | None = None
+    future_seasonal_factors: Tensor | None = None
     """`[B, H, C]` the same of the steps ahead."""
 
-    def apply_ahead(self, values: Tensor) -> Tensor:
+    def normalize_future(self, values: Tensor) -> Tensor:
         """Original values of the steps ahead `[B, H, C]` to normalised float32 `[B, H, C]`."""
-        if self.base is not None:
-            values = values - self.base
-        return self._apply(values, self.seasonal_ahead)
+        if self.difference_base is not None:
+            values = values - self.difference_base
+        return self._normalize(values, self.future_seasonal_factors)
 
-    def apply(self, values: Tensor) -> Tensor:
+    def normalize_past(self, values: Tensor) -> Tensor:
         """Original past values `[B, L, C]` to normalised float32 `[B, L, C]`."""
-        return self._apply(values, self.seasonal)
+        return self._normalize(values, self.seasonal_factors)
 
-    def _apply(self, values: Tensor, factors: Tensor | None) -> Tensor:
+    def _normalize(self, values: Tensor, factors: Tensor | None) -> Tensor:
         if factors is not None:
             values = values / factors
-        if self.log:
-            return torch.log((values / self.scale).clamp_min(SMALLEST_RATIO)).float()
+        if self.is_log:
+            return torch.log((values / self.scale).clamp_min(MIN_RATIO)).float()
         return ((values - self.center) / self.scale).float()
 
-    def undo(self, z: Tensor) -> Tensor:
+    def denormalize(self, z: Tensor) -> Tensor:
         """Steps ahead, normalised `[B, H, C]` or `[B, H, C, Q]`, to original units, as precise as
         `scale`."""
-        center, scale, base, seasonal = self.center, self.scale, self.base, self.seasonal_ahead
+        center, scale, base, seasonal = (
+            self.center,
+            self.scale,
+            self.difference_base,
+            self.future_seasonal_factors,
+        )
         if z.dim() == center.dim() + 1:
             center, scale = center.unsqueeze(-1), scale.unsqueeze(-1)
             base = None if base is None else base.unsqueeze(-1)
             seasonal = None if seasonal is None else seasonal.unsqueeze(-1)
         z = z.to(scale.dtype)
-        values = torch.exp(z) * scale if self.log else z * scale + center
+        values = torch.exp(z) * scale if self.is_log else z * scale + center
         values = values if seasonal is None else values * seasonal
         return values if base is None else values + base
 
-    def repeated(self, times: int) -> Level:
+    def repeat_windows(self, times: int) -> ScaleStats:
         """Each window `times` times, one behind the other."""
-        return self._each(lambda part: part.repeat_interleave(times, 0))
+        return self._map_tensors(lambda part: part.repeat_interleave(times, 0))
 
-    def of(self, windows: slice) -> Level:
+    def select_windows(self, windows: slice) -> ScaleStats:
         """The levels of some of the windows."""
-        return self._each(lambda part: part[windows])
+        return self._map_tensors(lambda part: part[windows])
 
-    def at(self, steps: slice) -> Level:
+    def select_steps(self, steps: slice) -> ScaleStats:
         """What holds for some of the steps ahead."""
-        base, seasonal = self.base, self.seasonal_ahead
+        base, seasonal = self.difference_base, self.future_seasonal_factors
         return replace(
             self,
-            base=None if base is None else base[:, steps],
-            seasonal_ahead=None if seasonal is None else seasonal[:, steps],
+            difference_base=None if base is None else base[:, steps],
+            future_seasonal_factors=None if seasonal is None else seasonal[:, steps],
         )
 
-    def _each(self, function: Callable[[Tensor], Tensor]) -> Level:
-        parts = (self.center, self.scale, self.base, self.seasonal, self.seasonal_ahead)
+    def _map_tensors(self, function: Callable[[Tensor], Tensor]) -> ScaleStats:
+        parts = (
+            self.center,
+            self.scale,
+            self.difference_base,
+            self.seasonal_factors,
+            self.future_seasonal_factors,
+        )
         center, scale, *rest = (None if part is None else function(part) for part in parts)
         assert center is not None
         assert scale is not None
-        return Level(center, scale, self.log, *rest)
+        return ScaleStats(center, scale, self.is_log, *rest)
 
 
-Normalizer = Callable[[Tensor, Tensor, int], Level]
+Normalizer = Callable[[Tensor, Tensor, int], ScaleStats]
 """`(history [B, L, C], visible [B, L, C] bool, season) -> Level`."""
 
 
-def seasonal_change(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
+def seasonal_naive_error(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
     """Mean absolute change from one season to the next, `[B, 1, C]` original units, over the steps
     where both are visible; 0 where there are none. What MASE divides by."""
     lag = season if season < values.shape[1] else 1
@@ -123,47 +134,49 @@ def _masked_mean(values: Tensor, value_mask: Tensor) -> Tensor:
     return torch.where(count > 0, total / count.clamp_min(1), values[:, -1:])
 
 
-def _not_zero(scale: Tensor) -> Tensor:
+def _replace_zero_scale(scale: Tensor) -> Tensor:
     return torch.where(scale > torch.finfo(torch.float32).tiny, scale, torch.ones_like(scale))
 
 
-def _recent_level(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
+def _recent_mean_abs(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
     recent = slice(-max(season, 1), None)
     level = _masked_mean(values[:, recent].abs(), value_mask[:, recent])
     whole = _masked_mean(values.abs(), value_mask)
-    return _not_zero(torch.where(level > SMALLEST_SPREAD * whole, level, whole))
+    return _replace_zero_scale(torch.where(level > MIN_RELATIVE_SCALE * whole, level, whole))
 
 
-def log_mean(values: Tensor, value_mask: Tensor, season: int) -> Level:
+def log_mean_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
     """z = log(y / mean of the last season); for positive data."""
-    level = _recent_level(values, value_mask, season)
-    return Level(torch.zeros_like(level), level, log=True)
+    level = _recent_mean_abs(values, value_mask, season)
+    return ScaleStats(torch.zeros_like(level), level, is_log=True)
 
 
-def mean(values: Tensor, value_mask: Tensor, season: int) -> Level:
+def mean_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
     """z = y / mean absolute value of the last season - 1."""
-    level = _recent_level(values, value_mask, season)
-    return Level(level, level)
+    level = _recent_mean_abs(values, value_mask, season)
+    return ScaleStats(level, level)
 
 
-def standard(values: Tensor, value_mask: Tensor, season: int) -> Level:
+def standard_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
     """z = (y - mean) / standard deviation over the lookback."""
     center = _masked_mean(values, value_mask)
     spread = _masked_mean((values - center) ** 2, value_mask).sqrt()
-    return Level(center, _spread_floor(spread, values, value_mask))
+    return ScaleStats(center, _floor_scale(spread, values, value_mask))
 
 
-def robust(values: Tensor, value_mask: Tensor, season: int) -> Level:
+def robust_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
     """z = (y - median) / interquartile range over the lookback."""
     # torch's nanquantile, spelt out: not every runtime knows how to sort what is no number
     ordered = torch.where(value_mask, values, torch.inf).sort(1).values
     last_one = value_mask.sum(1, keepdim=True) - 1
-    low, center, high = (_between(ordered, share * last_one) for share in (0.25, 0.5, 0.75))
+    low, center, high = (
+        _interpolate_sorted(ordered, share * last_one) for share in (0.25, 0.5, 0.75)
+    )
     center = torch.where(center.isnan(), values[:, -1:], center)
-    return Level(center, _spread_floor((high - low).nan_to_num(0.0), values, value_mask))
+    return ScaleStats(center, _floor_scale((high - low).nan_to_num(0.0), values, value_mask))
 
 
-def _between(sorted_values: Tensor, position: Tensor) -> Tensor:
+def _interpolate_sorted(sorted_values: Tensor, position: Tensor) -> Tensor:
     """Of `ordered [B, L, C]` what stands at `place [B, 1, C]`, between two on a straight line; no
     number where there is none."""
     position = position.clamp_min(0).to(sorted_values.dtype)
@@ -172,29 +185,29 @@ def _between(sorted_values: Tensor, position: Tensor) -> Tensor:
     return torch.lerp(below, above, position - position.floor())
 
 
-def last(values: Tensor, value_mask: Tensor, season: int) -> Level:
+def last_value_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
     """z = (y - last value) / mean absolute distance from it over the lookback."""
     center = values[:, -1:]
     spread = _masked_mean((values - center).abs(), value_mask)
-    return Level(center, _spread_floor(spread, values, value_mask))
+    return ScaleStats(center, _floor_scale(spread, values, value_mask))
 
 
-def none(values: Tensor, value_mask: Tensor, season: int) -> Level:
+def identity_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
     """z = y."""
     center = torch.zeros_like(values[:, -1:])
-    return Level(center, torch.ones_like(center))
+    return ScaleStats(center, torch.ones_like(center))
 
 
-def _spread_floor(scale: Tensor, values: Tensor, value_mask: Tensor) -> Tensor:
-    floor = SMALLEST_SPREAD * _masked_mean(values.abs(), value_mask)
-    return _not_zero(torch.maximum(scale, floor))
+def _floor_scale(scale: Tensor, values: Tensor, value_mask: Tensor) -> Tensor:
+    floor = MIN_RELATIVE_SCALE * _masked_mean(values.abs(), value_mask)
+    return _replace_zero_scale(torch.maximum(scale, floor))
 
 
 NORMALIZERS: dict[str, Normalizer] = {
-    "log_mean": log_mean,
-    "mean": mean,
-    "standard": standard,
-    "robust": robust,
-    "last": last,
-    "none": none,
+    "log_mean": log_mean_stats,
+    "mean": mean_stats,
+    "standard": standard_stats,
+    "robust": robust_stats,
+    "last": last_value_stats,
+    "none": identity_stats,
 }

@@ -8,31 +8,31 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from rnnforecast.output.data_report.figures import FAINT, GRID, INK
+from rnnforecast.output.data_report.figures import GRID_COLOR, MUTED_COLOR, TEXT_COLOR
 from rnnforecast.output.inspection.canvas import (
     BLUE,
-    DIVERGING,
-    SEQUENTIAL,
-    caption,
-    colour_bar,
-    heat,
-    numbered,
-    panels,
-    picture,
-    series,
-    time_axis,
+    DIVERGING_CMAP,
+    SEQUENTIAL_CMAP,
+    add_colorbar,
+    as_png,
+    number_rows,
+    plot_heatmap,
+    plot_series,
+    set_caption,
+    set_time_axis,
+    stacked_axes,
 )
-from rnnforecast.output.inspection.findings import with_gates
+from rnnforecast.output.inspection.findings import layers_with_gates
 from rnnforecast.output.inspection.results import (
-    Inspected,
-    Units,
+    Inspection,
+    LayerActivations,
 )
 from rnnforecast.types import Floats
 
-MOST_LAYERS, MOST_GATES, MOST_MAPS = 4, 6, 3
+MAX_LAYERS, MAX_GATES, MAX_ATTENTION_MAPS = 4, 6, 3
 """Panels of a picture; of more layers the uppermost are shown."""
 
-MEANING = {
+GATE_MEANINGS = {
     "reset": "1: a candidate reads all of the old state, 0: none of it",
     "keep": "1: the old state stays, 0: it is replaced",
     "belief": "1: the old state is still believed, 0: too long without an observation",
@@ -44,7 +44,7 @@ MEANING = {
 """By the first word of a gate's name."""
 
 
-def by_similarity(rows: Floats) -> np.ndarray:
+def similarity_order(rows: Floats) -> np.ndarray:
     """The order of `rows [K, G]` in which those of like course stand together.
 
     Average linkage of the distances between standardised rows; rows that never change come last.
@@ -60,92 +60,105 @@ def by_similarity(rows: Floats) -> np.ndarray:
     return np.concatenate([moving, still])
 
 
-@picture
-def hidden(figure: Figure, inspection: Inspected, title: str) -> None:
+@as_png
+def plot_hidden_states(figure: Figure, inspection: Inspection, title: str) -> None:
     """The series, and below it the units of each layer, those of like course together."""
-    layers = inspection.units[-MOST_LAYERS:]
+    layers = inspection.layers[-MAX_LAYERS:]
     each = 2.6 if len(layers) == 1 else 1.7
-    axes = panels(figure, title, [1.25, *[each] * len(layers)])
-    series(axes[0], inspection.scene)
-    time_axis(axes[0], inspection.scene)
+    axes = stacked_axes(figure, title, [1.25, *[each] * len(layers)])
+    plot_series(axes[0], inspection.window)
+    set_time_axis(axes[0], inspection.window)
     axes[0].set_xticklabels([])
     for place, layer in zip(axes[1:], layers, strict=True):
         rows = layer.hidden.T
-        rows = rows[by_similarity(rows)]
+        rows = rows[similarity_order(rows)]
         size = float(np.quantile(np.abs(rows), 0.995)) or 1.0
-        drawn = heat(place, inspection.segments(), rows, cmap=DIVERGING, vmin=-size, vmax=size)
+        drawn = plot_heatmap(
+            place, inspection.patch_step_ranges(), rows, cmap=DIVERGING_CMAP, vmin=-size, vmax=size
+        )
         place.set_ylim(len(rows), 0)
         place.set_yticks([])
-        place.set_ylabel(f"{len(rows):,} units", fontsize=9, color=FAINT)
-        caption(place, _says(inspection, layer))
-        time_axis(place, inspection.scene)
-        colour_bar(place, drawn, "value")
+        place.set_ylabel(f"{len(rows):,} units", fontsize=9, color=MUTED_COLOR)
+        set_caption(place, _hidden_states_caption(inspection, layer))
+        set_time_axis(place, inspection.window)
+        add_colorbar(place, drawn, "value")
         if place is not axes[-1]:
             place.set_xticklabels([])
 
 
-def _says(inspection: Inspected, layer: Units) -> str:
-    what = "What each unit says after each segment" if inspection.scene.segment > 1 else "What units say"
-    return f"{what}, {layer.name}" if len(inspection.units) > 1 else what
+def _hidden_states_caption(inspection: Inspection, layer: LayerActivations) -> str:
+    what = (
+        "What each unit says after each segment"
+        if inspection.window.patch_length > 1
+        else "What units say"
+    )
+    return f"{what}, {layer.name}" if len(inspection.layers) > 1 else what
 
 
-@picture
-def gates(figure: Figure, inspection: Inspected, title: str) -> None:
+@as_png
+def plot_gates(figure: Figure, inspection: Inspection, title: str) -> None:
     """The series, and below it each gate: its mean over the units, and where most of them are."""
-    layer = with_gates(inspection)[-1]
-    shown = list(layer.gates.items())[:MOST_GATES]
-    axes = panels(figure, title, [1.25, *[0.95] * len(shown)], gap=0.4)
-    series(axes[0], inspection.scene)
-    segments = inspection.segments()
+    layer = layers_with_gates(inspection)[-1]
+    shown = list(layer.gates.items())[:MAX_GATES]
+    axes = stacked_axes(figure, title, [1.25, *[0.95] * len(shown)], gap=0.4)
+    plot_series(axes[0], inspection.window)
+    segments = inspection.patch_step_ranges()
     edges = np.array([segments[0][0], *(end for _, end in segments)])
     for place, (name, gate) in zip(axes[1:], shown, strict=True):
         low, high = np.quantile(gate, [0.1, 0.9], axis=1)
-        place.grid(axis="y", color=GRID, linewidth=0.8)
+        place.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
         place.stairs(high, edges, baseline=low, fill=True, color="#a3c8e2", label="8 of 10 units")
         place.stairs(gate.mean(1), edges, baseline=None, color=BLUE, linewidth=1.6,
                      label="mean of the units")  # fmt: skip
         place.set_ylim(-0.02, 1.02)
         place.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-        caption(place, f"{name} – {MEANING.get(name.partition(' ')[0], '')}")
+        set_caption(place, f"{name} – {GATE_MEANINGS.get(name.partition(' ')[0], '')}")
     axes[1].legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False,
                    fontsize=8.5, borderaxespad=0.1, borderpad=0.1, handlelength=1.6,
-                   labelcolor=INK)  # fmt: skip
+                   labelcolor=TEXT_COLOR)  # fmt: skip
     for place in axes:
-        time_axis(place, inspection.scene)
+        set_time_axis(place, inspection.window)
         if place is not axes[-1]:
             place.set_xticklabels([])
 
 
-@picture
-def attention(figure: Figure, inspection: Inspected, title: str) -> None:
+@as_png
+def plot_attention(figure: Figure, inspection: Inspection, title: str) -> None:
     """The series, and below it where the horizon, or each segment, looks in the past."""
     maps: list[tuple[str, Floats]] = []
-    if inspection.ahead is not None:
-        maps.append(("Where each piece of the horizon looks in the past", inspection.ahead))
-    within = list(enumerate(inspection.within, 1))[-MOST_MAPS:]
+    if inspection.horizon_attention is not None:
+        maps.append(
+            ("Where each piece of the horizon looks in the past", inspection.horizon_attention)
+        )
+    within = list(enumerate(inspection.self_attention, 1))[-MAX_ATTENTION_MAPS:]
     maps += [
-        (f"Where each segment of the past looks: layer {number} of {len(inspection.within)}", one)
+        (
+            f"Where each segment of the past looks: layer {number} of {len(inspection.self_attention)}",
+            one,
+        )
         for number, one in within
     ]
     heights = [1.25, *(max(0.9, min(2.4, 0.16 * len(one))) for _, one in maps)]
-    axes = panels(figure, title, heights)
-    series(axes[0], inspection.scene)
-    time_axis(axes[0], inspection.scene)
+    axes = stacked_axes(figure, title, heights)
+    plot_series(axes[0], inspection.window)
+    set_time_axis(axes[0], inspection.window)
     axes[0].set_xticklabels([])
     for place, (says, weights) in zip(axes[1:], maps, strict=True):
-        drawn = _weights(place, inspection, weights)
-        caption(place, says)
-        time_axis(place, inspection.scene)
-        colour_bar(place, drawn, "weight")
+        drawn = _plot_attention_weights(place, inspection, weights)
+        set_caption(place, says)
+        set_time_axis(place, inspection.window)
+        add_colorbar(place, drawn, "weight")
         if place is not axes[-1]:
             place.set_xticklabels([])
 
 
-def _weights(axes: Axes, inspection: Inspected, weights: Floats) -> ScalarMappable:
-    ahead, high = weights is inspection.ahead, float(weights.max())
+def _plot_attention_weights(axes: Axes, inspection: Inspection, weights: Floats) -> ScalarMappable:
+    ahead, high = weights is inspection.horizon_attention, float(weights.max())
     if not ahead:  # what comes later cannot be looked at, and the first has only itself
         high = float(weights[1:].max(initial=0.0)) or 1.0
         weights = np.where(np.tri(len(weights), dtype=bool), weights, np.nan)
-    drawn = heat(axes, inspection.segments(), weights, cmap=SEQUENTIAL, vmin=0.0, vmax=high)
-    numbered(axes, len(weights), "piece ahead" if ahead else "segment that looks")
+    drawn = plot_heatmap(
+        axes, inspection.patch_step_ranges(), weights, cmap=SEQUENTIAL_CMAP, vmin=0.0, vmax=high
+    )
+    number_rows(axes, len(weights), "piece ahead" if ahead else "segment that looks")
     return drawn

@@ -14,42 +14,42 @@ from numpy.typing import NDArray
 
 from rnnforecast.types import Floats
 
-KEEPING = ("keep", "forget")
+RETENTION_GATE_PREFIXES = ("keep", "forget")
 """How the names of gates begin that are open where a unit keeps its state."""
 
 
 @dataclass(frozen=True)
-class Scene:
+class InspectedWindow:
     """The window that was looked at; original units."""
 
     label: str
     target: str
-    times: NDArray[Any]
+    timestamps: NDArray[Any]
     """`[L + H]` stamps as people see them; L is shorter where the series begins later."""
     values: Floats
     """`[L + H]` what was observed, NaN elsewhere."""
     forecast: Floats
     """`[H]` the median."""
-    segment: int
+    patch_length: int
     """Steps that the net reads at once."""
 
     @property
-    def ahead(self) -> int:
+    def horizon(self) -> int:
         """H."""
         return len(self.forecast)
 
     @property
-    def past(self) -> int:
+    def lookback(self) -> int:
         """L."""
-        return len(self.times) - self.ahead
+        return len(self.timestamps) - self.horizon
 
-    def stamp(self, step: int) -> Any:
+    def timestamp_at(self, step: int) -> Any:
         """The stamp of a step, or of the nearest one that there is."""
-        return self.times[min(max(step + self.past, 0), len(self.times) - 1)]
+        return self.timestamps[min(max(step + self.lookback, 0), len(self.timestamps) - 1)]
 
 
 @dataclass(frozen=True)
-class Units:
+class LayerActivations:
     """One layer while it reads the window; `[G, K]` each."""
 
     name: str
@@ -58,101 +58,104 @@ class Units:
 
 
 @dataclass(frozen=True)
-class Bar:
+class InputImportance:
     """How much the error grows when something is shuffled, in percent of the series' size."""
 
     name: str
     mean: float
-    error: float
+    std_error: float
     """The standard error of the mean over the repeats."""
-    stretch: tuple[int, int] | None = None
+    step_range: tuple[int, int] | None = None
     """Steps, the last one not included, of a stretch of the past; None for a covariate."""
 
 
 @dataclass(frozen=True)
-class Importance:
+class PermutationImportance:
     """Permutation importance over many windows of all series."""
 
-    error: float
+    baseline_error: float
     """The mean absolute error of the median, in percent of the series' size, nothing shuffled."""
-    bars: tuple[Bar, ...]
+    inputs: tuple[InputImportance, ...]
     windows: int
     repeats: int
 
 
 @dataclass(frozen=True)
-class Hiding:
+class Occlusion:
     """How the forecast moves when a stretch of the past is hidden; original units."""
 
-    stretches: tuple[tuple[int, int], ...]
+    step_ranges: tuple[tuple[int, int], ...]
     """Steps, the last one not included."""
-    change: Floats
+    forecast_change: Floats
     """`[n, H]`."""
 
     @property
-    def size(self) -> Floats:
+    def mean_absolute_change(self) -> Floats:
         """`[n]` the mean absolute change."""
-        size: Floats = np.abs(self.change).mean(1)
+        size: Floats = np.abs(self.forecast_change).mean(1)
         return size
 
 
 @dataclass(frozen=True)
-class Inspected:
+class Inspection:
     """All of it."""
 
-    scene: Scene
-    units: tuple[Units, ...]
+    window: InspectedWindow
+    layers: tuple[LayerActivations, ...]
     """From the lowest layer up."""
-    slope: Floats
+    gradient_norm: Floats
     """`[H, L]` the norm of the gradient over all that is read at a step."""
-    recurrent: Floats | None
+    recurrent_gradient_norm: Floats | None
     """`[H, L]` the same without the linear map from lookback to horizon, where there is one."""
-    ahead: Floats | None
+    horizon_attention: Floats | None
     """`[J, G]` attention of the pieces of the horizon."""
-    within: tuple[Floats, ...]
+    self_attention: tuple[Floats, ...]
     """`[G, G]` self-attention of each layer."""
-    importance: Importance | None
+    importance: PermutationImportance | None
     """None where there is only one window."""
-    hiding: Hiding
+    occlusion: Occlusion
 
-    def segments(self) -> list[tuple[int, int]]:
+    def patch_step_ranges(self) -> list[tuple[int, int]]:
         """The steps of each of the G segments, the last one not included; the newest ends at 0."""
-        count, size = len(self.units[0].hidden), self.scene.segment
+        count, size = len(self.layers[0].hidden), self.window.patch_length
         return [(-(count - g) * size, -(count - g - 1) * size) for g in range(count)]
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, without those that only pictures need."""
-        scene, hiding = self.scene, self.hiding
+        scene, hiding = self.window, self.occlusion
         return {
             "series": scene.label,
             "target": scene.target,
-            "times": scene.times,
+            "times": scene.timestamps,
             "values": scene.values,
             "forecast": scene.forecast,
-            "segments": self.segments(),
+            "segments": self.patch_step_ranges(),
             "layers": [
-                {"name": one.name, "hidden": one.hidden, "gates": one.gates} for one in self.units
+                {"name": one.name, "hidden": one.hidden, "gates": one.gates} for one in self.layers
             ],
-            "gradient": {"whole": self.slope, "recurrent": self.recurrent},
-            "attention": {"ahead": self.ahead, "within": list(self.within)},
+            "gradient": {"whole": self.gradient_norm, "recurrent": self.recurrent_gradient_norm},
+            "attention": {"ahead": self.horizon_attention, "within": list(self.self_attention)},
             "importance": None
             if self.importance is None
             else {
-                "error": self.importance.error,
+                "error": self.importance.baseline_error,
                 "windows": self.importance.windows,
                 "repeats": self.importance.repeats,
-                "inputs": [vars(bar) for bar in self.importance.bars],
+                "inputs": [vars(bar) for bar in self.importance.inputs],
             },
             "hiding": [
                 {
-                    "first": scene.stamp(begin),
-                    "last": scene.stamp(end - 1),
+                    "first": scene.timestamp_at(begin),
+                    "last": scene.timestamp_at(end - 1),
                     "steps": [begin, end],
                     "mean_absolute_change": size,
                     "change": change,
                 }
                 for (begin, end), size, change in zip(
-                    hiding.stretches, hiding.size, hiding.change, strict=True
+                    hiding.step_ranges,
+                    hiding.mean_absolute_change,
+                    hiding.forecast_change,
+                    strict=True,
                 )
             ],
         }

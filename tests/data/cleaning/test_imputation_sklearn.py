@@ -19,14 +19,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from rnnforecast.data.cleaning import imputation_sklearn as impute_learned
-from rnnforecast.data.cleaning.imputation import fill
+from rnnforecast.data.cleaning.imputation import fill_missing
 from rnnforecast.data.cleaning.imputation_sklearn import (
-    METHODS,
-    SAMPLE,
-    Learned,
-    Method,
-    apply,
-    learn,
+    MAX_SAMPLE_ROWS,
+    SKLEARN_METHODS,
+    FittedImputer,
+    SklearnMethod,
+    apply_sklearn_imputer,
+    fit_sklearn_imputer,
 )
 from rnnforecast.types import Bools, Floats, Ints
 
@@ -49,20 +49,22 @@ def waves(*, size: int = 150, series: int = 2, hidden: float = 0.3, seed: int = 
 
 
 def learned(
-    method: Method, data: Waves, told: Bools | None = None, season: int = SEASON
-) -> Learned:
+    method: SklearnMethod, data: Waves, told: Bools | None = None, season: int = SEASON
+) -> FittedImputer:
     values, observed, offsets, cycles = data
     rows = np.ones(len(values), dtype=np.bool_) if told is None else told
-    return learn(values, observed, offsets, rows, method, season=season, calendar=cycles, seed=3)
+    return fit_sklearn_imputer(
+        values, observed, offsets, rows, method, season=season, calendar=cycles, seed=3
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
 def fitted_once() -> Iterator[None]:
     """Each imputer is fitted the first time only, for the tests' speed."""
-    kept: dict[int, tuple[Learned, Callable[[Floats], Floats]]] = {}
-    original = impute_learned.fitted
+    kept: dict[int, tuple[FittedImputer, Callable[[Floats], Floats]]] = {}
+    original = impute_learned.refit_estimator
 
-    def fitted(imputer: Learned) -> Callable[[Floats], Floats]:
+    def fitted(imputer: FittedImputer) -> Callable[[Floats], Floats]:
         if id(imputer) not in kept:
             kept[id(imputer)] = imputer, original(imputer)
         return kept[id(imputer)][1]
@@ -72,25 +74,27 @@ def fitted_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=METHODS)
-def usual(request: pytest.FixtureRequest) -> Learned:
+@pytest.fixture(scope="module", params=SKLEARN_METHODS)
+def usual(request: pytest.FixtureRequest) -> FittedImputer:
     return learned(request.param, waves())
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_estimates_are_far_better_than_the_mean_so_far(method: Method) -> None:
+@pytest.mark.parametrize("method", SKLEARN_METHODS)
+def test_estimates_are_far_better_than_the_mean_so_far(method: SklearnMethod) -> None:
     data = waves(size=240)
     values, observed, offsets, cycles = data
     late = np.arange(len(values)) % 240 >= 120  # learnt from the first half, asked for the second
-    found = apply(learned(method, data, ~late), values, observed, offsets, calendar=cycles)
+    found = apply_sklearn_imputer(
+        learned(method, data, ~late), values, observed, offsets, calendar=cycles
+    )
     scale = np.repeat([1.0, 10.0], 240)
 
     def error(estimate: Floats) -> float:
         away = np.abs(estimate - values)[:, 0] / scale
         return float(away[late & ~observed[:, 0]].mean())
 
-    assert error(found) < 0.25 * error(fill(values, observed, offsets, "mean").inputs)
-    assert error(found) < 0.6 * error(fill(values, observed, offsets, "ffill").inputs)
+    assert error(found) < 0.25 * error(fill_missing(values, observed, offsets, "mean").inputs)
+    assert error(found) < 0.6 * error(fill_missing(values, observed, offsets, "ffill").inputs)
 
 
 def matrix_by_pandas(data: Waves) -> tuple[Floats, Floats, Floats]:
@@ -106,7 +110,7 @@ def matrix_by_pandas(data: Waves) -> tuple[Floats, Floats, Floats]:
 
 
 @pytest.mark.parametrize("method", ["random_forest", "svr"])
-def test_the_chained_estimates_are_those_of_scikit_learn(method: Method) -> None:
+def test_the_chained_estimates_are_those_of_scikit_learn(method: SklearnMethod) -> None:
     data = waves(series=1)
     values, observed, offsets, cycles = data
     matrix, level, unit = matrix_by_pandas(data)
@@ -125,7 +129,9 @@ def test_the_chained_estimates_are_those_of_scikit_learn(method: Method) -> None
         imputer.fit(np.vstack([matrix[rows], asking]))
     missing = ~observed[:, 0] & (unit > 0)
     expected = level[missing] + unit[missing] * imputer.transform(matrix[missing])[:, 0]
-    imputed = apply(learned(method, data), values, observed, offsets, calendar=cycles)
+    imputed = apply_sklearn_imputer(
+        learned(method, data), values, observed, offsets, calendar=cycles
+    )
     np.testing.assert_allclose(imputed[missing, 0], expected, rtol=1e-9)
 
 
@@ -143,33 +149,33 @@ def test_the_nearest_neighbours_are_those_of_scikit_learn() -> None:
     missing = ~observed[:, 0] & (unit > 0)
     nearest = KNNImputer(n_neighbors=10).fit(imputer.sample)
     expected = level[missing] + unit[missing] * nearest.transform(matrix[missing])[:, 0]
-    imputed = apply(imputer, values, observed, offsets, calendar=cycles)
+    imputed = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=cycles)
     np.testing.assert_allclose(imputed[missing, 0], expected, rtol=1e-9)
 
 
 @settings(max_examples=8, deadline=None)
 @given(origin=st.integers(1, 299), seed=st.integers(0, 99))
 def test_nothing_at_or_after_an_origin_changes_an_estimate_before_it(
-    usual: Learned, origin: int, seed: int
+    usual: FittedImputer, origin: int, seed: int
 ) -> None:
     values, observed, offsets, cycles = waves()
     rng = np.random.default_rng(seed)
     other, seen = values.copy(), observed.copy()
     other[origin:] = rng.normal(size=other[origin:].shape) * 100
     seen[origin:] = rng.random(seen[origin:].shape) > rng.random()
-    one = apply(usual, values, observed, offsets, calendar=cycles)
-    two = apply(usual, other, seen, offsets, calendar=cycles)
+    one = apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles)
+    two = apply_sklearn_imputer(usual, other, seen, offsets, calendar=cycles)
     np.testing.assert_allclose(one[:origin], two[:origin], rtol=1e-12)
 
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 99), hidden=st.floats(0.1, 0.95), series=st.integers(1, 4))
 def test_observed_values_are_never_touched_and_nothing_stays_missing(
-    usual: Learned, seed: int, hidden: float, series: int
+    usual: FittedImputer, seed: int, hidden: float, series: int
 ) -> None:
     values, observed, offsets, cycles = waves(size=30, series=series, hidden=hidden, seed=seed)
     blank = np.where(observed, values, np.nan)
-    found = apply(usual, blank, observed, offsets, calendar=cycles)
+    found = apply_sklearn_imputer(usual, blank, observed, offsets, calendar=cycles)
     np.testing.assert_array_equal(found[observed], values[observed])
     assert np.isfinite(found).all()
 
@@ -177,18 +183,18 @@ def test_observed_values_are_never_touched_and_nothing_stays_missing(
 @settings(max_examples=6, deadline=None)
 @given(order=st.permutations(range(4)), seed=st.integers(0, 99))
 def test_the_order_of_the_series_does_not_matter(
-    usual: Learned, order: list[int], seed: int
+    usual: FittedImputer, order: list[int], seed: int
 ) -> None:
     values, observed, offsets, cycles = waves(size=40, series=4, seed=seed)
     rows = np.concatenate([np.arange(s * 40, s * 40 + 40) for s in order])
-    one = apply(usual, values, observed, offsets, calendar=cycles)
-    two = apply(usual, values[rows], observed[rows], offsets, calendar=cycles[rows])
+    one = apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles)
+    two = apply_sklearn_imputer(usual, values[rows], observed[rows], offsets, calendar=cycles[rows])
     np.testing.assert_allclose(one[rows], two, rtol=1e-9)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SKLEARN_METHODS)
 def test_an_estimate_does_not_hang_on_the_gaps_that_are_estimated_with_it(
-    method: Method, monkeypatch: pytest.MonkeyPatch
+    method: SklearnMethod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of many rows little is known, of some nothing at all."""
     values, observed, offsets, cycles = waves(hidden=0.5)
@@ -196,15 +202,15 @@ def test_an_estimate_does_not_hang_on_the_gaps_that_are_estimated_with_it(
     for calendar in (cycles, cycles[:, :0]):  # all rows of one phase are equally near
         data = values, observed, offsets, calendar
         imputer = learned(method, data, season=1)
-        together = apply(imputer, values, observed, offsets, calendar=calendar)
+        together = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=calendar)
         with monkeypatch.context() as patch:
             patch.setattr(impute_learned, "BLOCK", 1)
-            alone = apply(imputer, values, observed, offsets, calendar=calendar)
+            alone = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=calendar)
         np.testing.assert_allclose(together, alone, rtol=1e-9)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_only_the_told_rows_are_learnt_from(method: Method) -> None:
+@pytest.mark.parametrize("method", SKLEARN_METHODS)
+def test_only_the_told_rows_are_learnt_from(method: SklearnMethod) -> None:
     values, observed, offsets, cycles = waves()
     told = np.arange(len(values)) % 150 < 90
     other = np.where(told[:, None], values, -7.0)
@@ -214,28 +220,31 @@ def test_only_the_told_rows_are_learnt_from(method: Method) -> None:
     np.testing.assert_array_equal(one.sample, two.sample)
 
 
-def test_what_is_stored_estimates_the_same(usual: Learned) -> None:
+def test_what_is_stored_estimates_the_same(usual: FittedImputer) -> None:
     values, observed, offsets, cycles = waves(seed=1)
-    again = Learned.from_arrays(usual.method, usual.arrays())
-    one, two = (apply(held, values, observed, offsets, calendar=cycles) for held in (usual, again))
+    again = FittedImputer.from_arrays(usual.method, usual.arrays())
+    one, two = (
+        apply_sklearn_imputer(held, values, observed, offsets, calendar=cycles)
+        for held in (usual, again)
+    )
     np.testing.assert_array_equal(one, two)
 
 
 def test_a_method_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="no imputer 'magic'"):
-        Learned.from_arrays("magic", {})
+        FittedImputer.from_arrays("magic", {})
 
 
-def test_a_calendar_other_than_the_one_learnt_with_is_refused(usual: Learned) -> None:
+def test_a_calendar_other_than_the_one_learnt_with_is_refused(usual: FittedImputer) -> None:
     values, observed, offsets, cycles = waves()
     with pytest.raises(ValueError, match="8 columns for an imputer of 9"):
-        apply(usual, values, observed, offsets, calendar=cycles[:, :1])
+        apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles[:, :1])
 
 
 def test_a_sample_has_a_bound_and_rows_of_every_series_and_phase() -> None:
     data = waves(size=600, series=20, hidden=0.0)
     sample = learned("svr", data).sample
-    assert sample.shape == (SAMPLE, 1 + len(LAGS) + 2)
+    assert sample.shape == (MAX_SAMPLE_ROWS, 1 + len(LAGS) + 2)
     turns = np.arctan2(sample[:, -2], sample[:, -1]) / (2 * np.pi)
     counts = np.unique(np.rint(turns * SEASON) % SEASON, return_counts=True)[1]
     assert len(counts) == SEASON
@@ -257,51 +266,55 @@ def test_neighbours_are_looked_for_among_the_rows_of_which_most_is_known() -> No
     assert fewer.max() < gaps.max()
 
 
-def test_before_the_first_observation_nothing_is_estimated(usual: Learned) -> None:
+def test_before_the_first_observation_nothing_is_estimated(usual: FittedImputer) -> None:
     values, observed, offsets, cycles = waves()
     observed[:5] = observed[150:160] = False
-    found = apply(usual, values, observed, offsets, calendar=cycles)
+    found = apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles)
     assert (found[:5] == 0).all()
     assert (found[150:160] == 0).all()
 
 
-def test_a_constant_series_stays_constant(usual: Learned) -> None:
+def test_a_constant_series_stays_constant(usual: FittedImputer) -> None:
     _, observed, offsets, cycles = waves()
     same = np.full((300, 1), 4.0)
-    found = apply(usual, same, observed, offsets, calendar=cycles)
-    begun = fill(found, observed, offsets, "mask").present
+    found = apply_sklearn_imputer(usual, same, observed, offsets, calendar=cycles)
+    begun = fill_missing(found, observed, offsets, "mask").input_mask
     np.testing.assert_array_equal(found[begun], 4.0)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_without_a_row_to_learn_from_the_last_value_is_carried_on(method: Method) -> None:
+@pytest.mark.parametrize("method", SKLEARN_METHODS)
+def test_without_a_row_to_learn_from_the_last_value_is_carried_on(method: SklearnMethod) -> None:
     values, observed, offsets, cycles = waves()
     imputer = learned(method, waves(), np.zeros(len(values), dtype=np.bool_))
-    found = apply(imputer, values, observed, offsets, calendar=cycles)
-    np.testing.assert_array_equal(found, fill(values, observed, offsets, "ffill").inputs)
+    found = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=cycles)
+    np.testing.assert_array_equal(found, fill_missing(values, observed, offsets, "ffill").inputs)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_season_longer_than_the_training_part_and_no_calendar_do_no_harm(method: Method) -> None:
+@pytest.mark.parametrize("method", SKLEARN_METHODS)
+def test_a_season_longer_than_the_training_part_and_no_calendar_do_no_harm(
+    method: SklearnMethod,
+) -> None:
     values, observed, offsets, cycles = waves()
     told = np.arange(len(values)) % 150 < 40
     none = (values, observed, offsets, cycles[:, :0])
     imputer = learned(method, none, told, season=50)
     assert np.isnan(imputer.sample[:, -1]).all()
-    found = apply(imputer, values, observed, offsets, calendar=none[3])
+    found = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=none[3])
     assert np.isfinite(found).all()
 
 
-def test_several_targets_are_estimated_like_as_many_series(usual: Learned) -> None:
+def test_several_targets_are_estimated_like_as_many_series(usual: FittedImputer) -> None:
     values, observed, offsets, cycles = waves()
     wide = values.reshape(2, 150).T, observed.reshape(2, 150).T
-    found = apply(usual, *wide, np.array([0, 150]), calendar=cycles[:150])
-    alone = apply(usual, values, observed, offsets, calendar=cycles)
+    found = apply_sklearn_imputer(usual, *wide, np.array([0, 150]), calendar=cycles[:150])
+    alone = apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles)
     np.testing.assert_allclose(found.T.reshape(-1, 1), alone, rtol=1e-9)
 
 
 def test_an_empty_panel_stays_empty() -> None:
     none, flags = np.empty((0, 2)), np.empty((0, 2), dtype=np.bool_)
     offsets, cycles = np.zeros(1, dtype=np.int64), np.empty((0, 1))
-    imputer = learn(none, flags, offsets, flags[:, 0], "knn", season=7, calendar=cycles, seed=1)
-    assert apply(imputer, none, flags, offsets, calendar=cycles).shape == (0, 2)
+    imputer = fit_sklearn_imputer(
+        none, flags, offsets, flags[:, 0], "knn", season=7, calendar=cycles, seed=1
+    )
+    assert apply_sklearn_imputer(imputer, none, flags, offsets, calendar=cycles).shape == (0, 2)

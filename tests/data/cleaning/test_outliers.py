@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 from scipy.stats import median_abs_deviation
 
 from rnnforecast.data.cleaning.outliers import (
-    FRESH,
-    THRESHOLDS,
-    Action,
-    Method,
+    DEFAULT_THRESHOLDS,
+    UPDATES_PER_WINDOW,
+    OutlierAction,
+    OutlierMethod,
     Outliers,
-    counts,
-    find,
-    treat,
+    apply_outlier_action,
+    count_outliers,
+    find_outliers,
 )
 from rnnforecast.types import Bools, Floats, Ints
 
 NAN = np.nan
-METHODS: tuple[Method, ...] = get_args(Method)
+METHODS: tuple[OutlierMethod, ...] = get_args(OutlierMethod)
 JUDGES = tuple(method for method in METHODS if method != "none")
 
 
@@ -33,17 +33,17 @@ def bounds(*offsets: int) -> Ints:
 
 
 def judge(
-    values: Floats, method: Method, *, season: int = 12, threshold: float | None = None
+    values: Floats, method: OutlierMethod, *, season: int = 12, threshold: float | None = None
 ) -> Outliers:
     """One target, all one series; NaN is missing."""
     column = np.asarray(values, dtype=np.float64)[:, None]
     offsets = bounds(0, len(column))
-    return find(
+    return find_outliers(
         column, ~np.isnan(column), offsets, method=method, threshold=threshold, season=season
     )
 
 
-def flagged(values: Floats, method: Method, season: int = 12) -> list[int]:
+def flagged(values: Floats, method: OutlierMethod, season: int = 12) -> list[int]:
     return np.flatnonzero(judge(values, method, season=season).flags).tolist()
 
 
@@ -87,7 +87,7 @@ def test_seasonal_fences_follow_the_phase_of_the_two_seasons_before() -> None:
 @pytest.mark.parametrize("method", JUDGES)
 @pytest.mark.parametrize("size", [-200.0, 200.0])
 def test_a_spike_is_found_and_its_neighbours_and_the_next_season_are_not(
-    method: Method, size: float
+    method: OutlierMethod, size: float
 ) -> None:
     values = monthly(10)
     values[60] += size
@@ -102,7 +102,7 @@ def test_what_is_high_for_its_phase_but_not_for_the_series_is_found_by_season() 
 
 
 @pytest.mark.parametrize("method", JUDGES)
-def test_clean_series_have_nearly_none(method: Method) -> None:
+def test_clean_series_have_nearly_none(method: OutlierMethod) -> None:
     steps = np.arange(240)
     random = np.random.default_rng(4)
     clean = {
@@ -121,7 +121,7 @@ def test_clean_series_have_nearly_none(method: Method) -> None:
 
 
 @pytest.mark.parametrize("method", JUDGES)
-def test_a_series_that_stood_still_may_wiggle_but_not_jump(method: Method) -> None:
+def test_a_series_that_stood_still_may_wiggle_but_not_jump(method: OutlierMethod) -> None:
     values = np.full(60, 20.0)
     values[40:] += 0.02 * np.sin(np.arange(20))
     assert flagged(values, method) == []
@@ -137,7 +137,7 @@ def test_where_half_of_the_values_are_the_same_the_mean_deviation_counts() -> No
 
 
 @pytest.mark.parametrize("method", JUDGES)
-def test_a_new_level_is_not_an_outlier_for_ever(method: Method) -> None:
+def test_a_new_level_is_not_an_outlier_for_ever(method: OutlierMethod) -> None:
     values = np.random.default_rng(5).normal(size=200)
     values[100:] += 40
     found = flagged(values, method)
@@ -146,13 +146,13 @@ def test_a_new_level_is_not_an_outlier_for_ever(method: Method) -> None:
 
 
 @pytest.mark.parametrize("method", JUDGES)
-def test_little_history_flags_nothing(method: Method) -> None:
+def test_little_history_flags_nothing(method: OutlierMethod) -> None:
     short = np.array([1.0, 2, 3, 2, 1, 2, 3, 2, 1, 1e6])
     assert flagged(short, method, season=1) == []
     first_year = np.r_[np.linspace(1, 2, 11), 1e6]
     assert flagged(first_year, method, season=12) == []
     two_series = np.r_[np.linspace(1, 2, 50), 1e6, np.linspace(1, 2, 9)][:, None]
-    flags = find(
+    flags = find_outliers(
         two_series,
         np.ones_like(two_series, dtype=bool),
         bounds(0, 50, 60),  # the 1e6 is the first value of the second series
@@ -186,7 +186,7 @@ def test_junk_in_cells_that_are_not_observed_does_not_matter() -> None:
     observed[10:30:3] = False
     for method in METHODS:
         one, two = (
-            find(
+            find_outliers(
                 np.where(observed, values, junk),
                 observed,
                 bounds(0, 60),
@@ -201,11 +201,11 @@ def test_junk_in_cells_that_are_not_observed_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_each_series_and_target_is_judged_alone(method: Method) -> None:
+def test_each_series_and_target_is_judged_alone(method: OutlierMethod) -> None:
     parts = [np.c_[monthly(5, 1), 1e9 * monthly(5, 2)], np.c_[monthly(3, 3), monthly(3, 4)]]
     whole = np.concatenate(parts)
     whole[30, 0] = whole[80, 1] = 1e12
-    together = find(
+    together = find_outliers(
         whole, ~np.isnan(whole), bounds(0, 60, 96), method=method, threshold=None, season=12
     )
     for part in (slice(0, 60), slice(60, 96)):
@@ -216,10 +216,10 @@ def test_each_series_and_target_is_judged_alone(method: Method) -> None:
 
 
 @pytest.mark.parametrize("method", JUDGES)
-def test_a_higher_threshold_moves_the_fences_out(method: Method) -> None:
+def test_a_higher_threshold_moves_the_fences_out(method: OutlierMethod) -> None:
     values = monthly(5)
     near, far = (judge(values, method, threshold=t) for t in (1.0, 2.0))
-    usual = judge(values, method, threshold=THRESHOLDS[method])
+    usual = judge(values, method, threshold=DEFAULT_THRESHOLDS[method])
     assert (far.low <= near.low).all()
     assert (far.high >= near.high).all()
     np.testing.assert_array_equal(usual.low, judge(values, method).low)
@@ -228,7 +228,7 @@ def test_a_higher_threshold_moves_the_fences_out(method: Method) -> None:
 def test_a_long_window_is_renewed_now_and_then_and_still_looks_back_only() -> None:
     values = np.random.default_rng(6).normal(size=900)
     found = judge(values, "hampel", season=100, threshold=3.0)
-    pace = 201 // FRESH
+    pace = 201 // UPDATES_PER_WINDOW
     row = 700 - 700 % pace + pace - 1  # as far as can be from where the window was looked at
     past = values[row - pace + 1 - 201 : row - pace + 1]
     expected = np.median(past) + 3.0 * 1.4826 * median_abs_deviation(past)
@@ -243,7 +243,7 @@ def test_the_largest_numbers_raise_no_warning() -> None:
 
 def test_an_empty_panel_stays_empty() -> None:
     for method in METHODS:
-        found = find(
+        found = find_outliers(
             np.empty((0, 2)),
             np.empty((0, 2), dtype=bool),
             bounds(0),
@@ -252,7 +252,7 @@ def test_an_empty_panel_stays_empty() -> None:
             season=7,
         )
         assert found.flags.shape == (0, 2)
-        assert counts(found, bounds(0)).tolist() == []
+        assert count_outliers(found, bounds(0)).tolist() == []
 
 
 def test_nothing_is_judged_without_a_method_or_an_observation() -> None:
@@ -279,11 +279,11 @@ def three() -> tuple[Floats, Bools, Outliers]:
     ],
 )
 def test_each_action_does_what_it_says(
-    action: Action, expected: list[float], seen: list[bool]
+    action: OutlierAction, expected: list[float], seen: list[bool]
 ) -> None:
     values, observed, outliers = three()
     before = values.copy()
-    treated, left = treat(values, observed, outliers, action)
+    treated, left = apply_outlier_action(values, observed, outliers, action)
     np.testing.assert_array_equal(treated[:, 0], expected)
     assert left[:, 0].tolist() == seen
     np.testing.assert_array_equal(values, before)
@@ -292,9 +292,9 @@ def test_each_action_does_what_it_says(
 def test_outliers_are_counted_by_series_over_all_targets() -> None:
     flags = np.array([[1, 1], [0, 1], [0, 0], [0, 1]], dtype=bool)
     outliers = Outliers(flags, np.zeros((4, 2)), np.zeros((4, 2)))
-    assert counts(outliers, bounds(0, 2, 3, 4)).tolist() == [3, 0, 1]
+    assert count_outliers(outliers, bounds(0, 2, 3, 4)).tolist() == [3, 0, 1]
     series = pd.Series(flags.sum(axis=1)).groupby([0, 0, 1, 2]).sum()
-    assert counts(outliers, bounds(0, 2, 3, 4)).tolist() == series.tolist()
+    assert count_outliers(outliers, bounds(0, 2, 3, 4)).tolist() == series.tolist()
 
 
 cells = st.one_of(st.just(NAN), st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
@@ -310,12 +310,12 @@ cells = st.one_of(st.just(NAN), st.integers(-3, 3).map(float), st.floats(-1e6, 1
     st.sampled_from(METHODS),
 )
 def test_nothing_at_or_after_an_origin_changes_a_verdict_or_a_fence_before_it(
-    one: list[float], other: list[float], origin: int, cut: int, season: int, method: Method
+    one: list[float], other: list[float], origin: int, cut: int, season: int, method: OutlierMethod
 ) -> None:
     first = np.array(one)[:, None]
     second = np.concatenate([first[:origin], np.array(other)[origin:, None]])
     ours, theirs = (
-        find(
+        find_outliers(
             values,
             ~np.isnan(values),
             bounds(0, cut, 60),
@@ -333,12 +333,12 @@ def test_nothing_at_or_after_an_origin_changes_a_verdict_or_a_fence_before_it(
 @settings(max_examples=50)
 @given(st.lists(cells, min_size=40, max_size=40), st.sampled_from(METHODS))
 def test_clipped_values_lie_within_the_fences_and_others_stay(
-    flat: list[float], method: Method
+    flat: list[float], method: OutlierMethod
 ) -> None:
     values = np.array(flat)[:, None]
     observed = ~np.isnan(values)
     found = judge(np.array(flat), method, season=2, threshold=0.5)
-    clipped, seen = treat(values, observed, found, "clip")
+    clipped, seen = apply_outlier_action(values, observed, found, "clip")
     inside = (clipped >= found.low) & (clipped <= found.high)
     assert inside[observed].all()
     np.testing.assert_array_equal(clipped[~found.flags], values[~found.flags])

@@ -7,17 +7,17 @@ import pytest
 
 from rnnforecast.data.cleaning.seasonality import (
     MAX_SERIES,
-    Season,
-    detect,
+    Seasonality,
+    detect_seasonality,
 )
 from rnnforecast.types import Floats
 
 
-def season(series: Floats, *candidates: int) -> Season:
+def season(series: Floats, *candidates: int) -> Seasonality:
     """Of equally long series `[S, n]`."""
     flat = series.reshape(-1, 1)
     offsets = np.arange(0, flat.size + 1, series.shape[1], dtype=np.int64)
-    return detect(flat, ~np.isnan(flat), offsets, candidates)
+    return detect_seasonality(flat, ~np.isnan(flat), offsets, candidates)
 
 
 def noise(seed: int, series: int, steps: int) -> Floats:
@@ -57,8 +57,8 @@ def test_the_likelier_candidate_wins_and_all_are_reported() -> None:
     hourly = np.tile(weekdays, 6) * (2 + wave(24, 1008)) + 0.1 * noise(1, 1, 1008)
     found = season(hourly, 24, 168)
     assert found.length == 24
-    assert found.tried.keys() == {24, 168}
-    assert found.strength == found.tried[24]
+    assert found.candidate_strengths.keys() == {24, 168}
+    assert found.strength == found.candidate_strengths[24]
 
 
 def test_the_second_candidate_is_taken_where_the_first_fails() -> None:
@@ -112,7 +112,7 @@ def test_series_of_different_lengths_and_targets_are_judged_together() -> None:
     rows = np.concatenate([wave(12, n) for n in lengths])
     values = np.column_stack([rows, 3 * rows]) + 0.2 * noise(10, len(rows), 2)
     offsets = np.cumsum([0, *lengths], dtype=np.int64)
-    assert detect(values, np.ones_like(values, dtype=bool), offsets, (12,)).length == 12
+    assert detect_seasonality(values, np.ones_like(values, dtype=bool), offsets, (12,)).length == 12
 
 
 def test_many_series_are_sampled_from_all_of_the_panel() -> None:
@@ -126,12 +126,14 @@ def test_many_series_are_sampled_from_all_of_the_panel() -> None:
 def test_what_tells_nothing_has_no_season(steps: int, candidates: tuple[int, ...]) -> None:
     constant, line = np.full((2, steps), 0.1), np.arange(2.0 * steps).reshape(2, steps) * 0.1
     for series in (constant, line, np.full((2, steps), np.nan)):
-        assert season(series, *candidates) == Season(1, 0.0, {})
+        assert season(series, *candidates) == Seasonality(1, 0.0, {})
 
 
 def test_an_empty_panel_has_no_season() -> None:
     empty = np.empty((0, 1))
-    assert detect(empty, empty > 0, np.zeros(1, dtype=np.int64), (12,)) == Season(1, 0.0, {})
+    assert detect_seasonality(empty, empty > 0, np.zeros(1, dtype=np.int64), (12,)) == Seasonality(
+        1, 0.0, {}
+    )
 
 
 def test_the_answer_is_the_same_in_any_unit_and_at_any_level() -> None:

@@ -14,41 +14,41 @@ from scipy import special, stats
 from sklearn.preprocessing import PowerTransformer
 
 from rnnforecast.data.cleaning.transforms import (
-    SAMPLE,
+    MAX_FIT_VALUES,
     Bounds,
-    Method,
     Transform,
+    TransformMethod,
     back_transformed_mean,
-    learn,
-    learn_bounds,
+    fit_bounds,
+    fit_target_transform,
 )
 from rnnforecast.errors import DataError
 from rnnforecast.types import Floats
 
 NAN = np.nan
-METHODS: tuple[Method, ...] = get_args(Method)
+METHODS: tuple[TransformMethod, ...] = get_args(TransformMethod)
 LARGEST = np.finfo(np.float64).max
 
 
-def learnt(values: Floats, method: Method) -> Transform:
+def learnt(values: Floats, method: TransformMethod) -> Transform:
     column = values[:, None]
-    return learn(column, ~np.isnan(column), [method], names=["y"])
+    return fit_target_transform(column, ~np.isnan(column), [method], names=["y"])
 
 
 @pytest.mark.parametrize("method", ["box_cox", "yeo_johnson"])
-def test_power_transforms_are_those_of_scikit_learn(method: Method) -> None:
+def test_power_transforms_are_those_of_scikit_learn(method: TransformMethod) -> None:
     random = np.random.default_rng(0)
     values = random.gamma(2.0, 3.0, size=(500, 1))
     if method == "yeo_johnson":
         values -= 4.0
     theirs = PowerTransformer(method=method.replace("_", "-"), standardize=False).fit(values)
-    ours = learn(values, np.ones_like(values, dtype=bool), [method], names=["y"])
+    ours = fit_target_transform(values, np.ones_like(values, dtype=bool), [method], names=["y"])
     np.testing.assert_allclose(ours.powers, theirs.lambdas_, rtol=1e-6)
     scaled = theirs.transform(values)
     np.testing.assert_allclose(ours.apply(values), scaled, rtol=1e-6, atol=1e-6)
     same = Transform((method,), (float(theirs.lambdas_[0]),))
     np.testing.assert_allclose(same.apply(values), scaled, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(same.undo(scaled), theirs.inverse_transform(scaled), rtol=1e-9)
+    np.testing.assert_allclose(same.inverse(scaled), theirs.inverse_transform(scaled), rtol=1e-9)
 
 
 @pytest.mark.parametrize("power", [0.0, 1e-9, 0.3, 1.0, 2.0])
@@ -58,7 +58,7 @@ def test_each_formula_is_that_of_scipy(power: float) -> None:
     plus = np.abs(y) + 0.01
     box_cox, yeo_johnson = (Transform((m,), (power,)) for m in ("box_cox", "yeo_johnson"))
     np.testing.assert_allclose(box_cox.apply(plus), special.boxcox(plus, power), rtol=1e-12)
-    np.testing.assert_allclose(box_cox.undo(z), special.inv_boxcox(z, power), rtol=1e-12)
+    np.testing.assert_allclose(box_cox.inverse(z), special.inv_boxcox(z, power), rtol=1e-12)
     np.testing.assert_allclose(yeo_johnson.apply(y), stats.yeojohnson(y, power), rtol=1e-9)
     log, log1p = (Transform((m,), (1.0,)) for m in ("log", "log1p"))
     np.testing.assert_array_equal(log.apply(plus), np.log(plus))
@@ -78,13 +78,13 @@ def test_only_told_values_are_learnt_from() -> None:
     told[:200] = True
     other = values.copy()
     other[200:] = [-7.0, NAN]
-    methods: list[Method] = ["box_cox", "yeo_johnson"]
-    one, two = (learn(v, told, methods, names=["a", "b"]) for v in (values, other))
+    methods: list[TransformMethod] = ["box_cox", "yeo_johnson"]
+    one, two = (fit_target_transform(v, told, methods, names=["a", "b"]) for v in (values, other))
     assert one == two
 
 
 def test_a_sample_of_many_values_has_the_power_of_all() -> None:
-    values = np.random.default_rng(3).gamma(2.0, size=3 * SAMPLE)
+    values = np.random.default_rng(3).gamma(2.0, size=3 * MAX_FIT_VALUES)
     theirs = PowerTransformer(method="box-cox", standardize=False).fit(values[:, None])
     assert learnt(values, "box_cox").powers[0] == pytest.approx(theirs.lambdas_[0], abs=1e-3)
 
@@ -99,7 +99,7 @@ def test_powers_stay_between_0_and_2_so_that_every_forecast_is_finite() -> None:
     assert learnt(-heavy, "yeo_johnson").powers == (2.0,)
     for method in METHODS:
         for power in (0.0, 0.5, 2.0):
-            undone = Transform((method,), (power,)).undo(np.array([[-1e300], [1e300]]))
+            undone = Transform((method,), (power,)).inverse(np.array([[-1e300], [1e300]]))
             assert np.isfinite(undone).all()
 
 
@@ -118,15 +118,15 @@ def test_odd_targets_get_a_power_too(values: Floats) -> None:
     for method in ("box_cox", "yeo_johnson"):
         transform = learnt(values, method)
         assert 0.0 <= transform.powers[0] <= 2.0
-        back = transform.undo(transform.apply(values[:, None]))
+        back = transform.inverse(transform.apply(values[:, None]))
         np.testing.assert_allclose(back, values[:, None], rtol=1e-9)
 
 
 def test_all_targets_that_cannot_be_transformed_are_named_at_once() -> None:
     values = np.array([[3.0, 0.0, 0.0, -1.0], [1.0, 1.0, 4.0, 2.0], [2.0, -2.5, NAN, 5.0]])
-    methods: list[Method] = ["log", "log", "box_cox", "log1p"]
+    methods: list[TransformMethod] = ["log", "log", "box_cox", "log1p"]
     with pytest.raises(DataError) as caught:
-        learn(values, ~np.isnan(values), methods, names=["a", "b", "c", "d"])
+        fit_target_transform(values, ~np.isnan(values), methods, names=["a", "b", "c", "d"])
     text = [str(problem) for problem in caught.value.problems]
     assert len(text) == 3
     assert "'b'" in text[0]
@@ -143,28 +143,28 @@ def test_new_values_without_a_place_are_missing_and_counted() -> None:
     scaled = transform.apply(values)
     expected = [[True, True, False, False], [True, False, False, True], [False, True, False, False]]
     assert np.isnan(scaled).tolist() == expected
-    assert transform.outside(values).tolist() == [2, 1, 0, 0]
+    assert transform.count_outside_domain(values).tolist() == [2, 1, 0, 0]
     huge = np.array([[1e300]])
-    assert Transform(("box_cox",), (2.0,)).outside(huge).tolist() == [1]
+    assert Transform(("box_cox",), (2.0,)).count_outside_domain(huge).tolist() == [1]
 
 
 def test_beyond_the_end_of_a_scale_lies_the_value_at_its_end() -> None:
     z = np.array([[-2.0], [-2.1], [-1e308], [1e308]])
-    undone = Transform(("box_cox",), (0.5,)).undo(z)[:, 0]
+    undone = Transform(("box_cox",), (0.5,)).inverse(z)[:, 0]
     assert undone[:3].tolist() == [0.0, 0.0, 0.0]
     below, beyond = Transform(("yeo_johnson",), (-0.5,)), Transform(("yeo_johnson",), (2.5,))
-    assert below.undo(np.array([[2.0], [3.0]]))[:, 0] == pytest.approx([LARGEST] * 2)
-    assert beyond.undo(np.array([[-2.0], [-3.0]]))[:, 0] == pytest.approx([-LARGEST] * 2)
-    assert Transform(("log",), (1.0,)).undo(np.array([[800.0]])) == pytest.approx(LARGEST)
+    assert below.inverse(np.array([[2.0], [3.0]]))[:, 0] == pytest.approx([LARGEST] * 2)
+    assert beyond.inverse(np.array([[-2.0], [-3.0]]))[:, 0] == pytest.approx([-LARGEST] * 2)
+    assert Transform(("log",), (1.0,)).inverse(np.array([[800.0]])) == pytest.approx(LARGEST)
 
 
 def test_quantiles_are_undone_along_any_axis() -> None:
     transform = Transform(("log", "none"), (1.0, 1.0))
     z = np.random.default_rng(7).normal(size=(3, 4, 2, 5))  # [B, H, C, Q]
-    undone = transform.undo(z, axis=-2)
+    undone = transform.inverse(z, axis=-2)
     np.testing.assert_array_equal(undone[:, :, 0], np.exp(z[:, :, 0]))
     np.testing.assert_array_equal(undone[:, :, 1], z[:, :, 1])
-    np.testing.assert_array_equal(transform.undo(z[..., 0]), undone[..., 0])
+    np.testing.assert_array_equal(transform.inverse(z[..., 0]), undone[..., 0])
 
 
 def test_a_transform_survives_json_to_the_last_digit() -> None:
@@ -183,21 +183,21 @@ powers = st.one_of(st.sampled_from([0.0, 1.0, 2.0]), st.floats(0.0, 2.0))
 @settings(max_examples=100)
 @given(st.lists(positive, min_size=1, max_size=20), powers, st.sampled_from(METHODS), st.booleans())
 def test_undo_gives_back_what_was_applied(
-    flat: list[float], power: float, method: Method, below: bool
+    flat: list[float], power: float, method: TransformMethod, below: bool
 ) -> None:
     values = np.array(flat)[:, None]
     if below and method in ("none", "yeo_johnson"):
         values = -values
     transform = Transform((method,), (power,))
-    np.testing.assert_allclose(transform.undo(transform.apply(values)), values, rtol=1e-9)
+    np.testing.assert_allclose(transform.inverse(transform.apply(values)), values, rtol=1e-9)
 
 
 @settings(max_examples=100)
 @given(st.lists(st.floats(-60, 60), min_size=2, max_size=20), powers, st.sampled_from(METHODS))
 def test_what_is_undone_stays_in_order_and_finite(
-    flat: list[float], power: float, method: Method
+    flat: list[float], power: float, method: TransformMethod
 ) -> None:
-    undone = Transform((method,), (power,)).undo(np.sort(flat)[:, None])[:, 0]
+    undone = Transform((method,), (power,)).inverse(np.sort(flat)[:, None])[:, 0]
     assert np.isfinite(undone).all()
     assert (np.diff(undone) >= -1e-12 * np.abs(undone[1:])).all()
 
@@ -226,24 +226,24 @@ def test_bounds_are_the_rules_that_all_observed_values_obey() -> None:
     values = np.array([[0.0, 1.0, -1.0, 0.5, NAN], [3.0, 1.5, 4.0, -2.0, NAN], [NAN, 2, 2, 7, NAN]])
     observed = ~np.isnan(values)
     observed[1, 3] = False
-    rules = learn_bounds(values, observed)
+    rules = fit_bounds(values, observed)
     assert rules.non_negative == (True, True, False, True, False)
-    assert rules.whole == (True, False, True, False, False)
+    assert rules.integer_valued == (True, False, True, False, False)
 
 
 def test_forecasts_are_held_to_the_bounds() -> None:
     rules = Bounds((True, False, True, False), (True, True, False, False))
     values = np.array([[-3.2, -3.2, -3.2, -3.2], [0.5, 2.5, 0.25, 0.25], [1.5, -0.2, 1.5, 1.5]])
     expected = [[0.0, -3.0, 0.0, -3.2], [0.0, 2.0, 0.25, 0.25], [2.0, 0.0, 1.5, 1.5]]
-    held = rules.respect(values)
+    held = rules.apply(values)
     np.testing.assert_array_equal(held, expected)
     assert not np.signbit(held[held == 0]).any()
     quantiles = np.stack([values, values + 1], axis=-1)  # [3, C, Q]
-    np.testing.assert_array_equal(rules.respect(quantiles, axis=-2)[..., 0], expected)
+    np.testing.assert_array_equal(rules.apply(quantiles, axis=-2)[..., 0], expected)
     assert values[0, 0] == -3.2
 
 
 @given(st.lists(st.floats(-50, 50), min_size=2, max_size=9), st.booleans(), st.booleans())
 def test_bounds_keep_quantiles_in_order(flat: list[float], positive: bool, whole: bool) -> None:
-    held = Bounds((positive,), (whole,)).respect(np.sort(flat)[None, :], axis=0)[0]
+    held = Bounds((positive,), (whole,)).apply(np.sort(flat)[None, :], axis=0)[0]
     assert all(a <= b for a, b in pairwise(held))

@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from rnnforecast.data.features import features
-from rnnforecast.data.features.features import FeaturePlan, Features
-from rnnforecast.data.io.column_roles import Roles
-from rnnforecast.data.io.columns import Numbers, Words
+from rnnforecast.data.features.features import FeaturePlan, FeatureTables
+from rnnforecast.data.io.column_roles import ColumnRoles
+from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn
 from rnnforecast.data.io.table import Table
-from rnnforecast.data.panel.regularize import Rules, regularize
+from rnnforecast.data.panel.regularize import PanelRules, regularize
 from rnnforecast.data.time import calendar_features as calendar
-from rnnforecast.data.time.frequency import parse
+from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.errors import DataError
 from tests.data.tables import table as plain_table
 
@@ -23,30 +23,34 @@ NAN = np.nan
 DAYS, AHEAD = 20, 3
 
 
-def words(*texts: str | None) -> Words:
+def words(*texts: str | None) -> CategoricalColumn:
     vocabulary = tuple(sorted({text for text in texts if text is not None}))
     codes = [-1 if text is None else vocabulary.index(text) for text in texts]
-    return Words(np.array(codes, dtype=np.int32), vocabulary)
+    return CategoricalColumn(np.array(codes, dtype=np.int32), vocabulary)
 
 
-def daily(**columns: Numbers | Words) -> Table:
+def daily(**columns: NumericColumn | CategoricalColumn) -> Table:
     """One daily series of as many days as the columns have; the target ends after `DAYS`."""
-    size = len(next(iter(columns.values())).numbers())
+    size = len(next(iter(columns.values())).to_floats())
     days = np.datetime64("2024-01-01", "us") + np.arange(size) * np.timedelta64(1, "D")
     y = np.where(np.arange(size) < DAYS, np.arange(size, dtype=np.float64), NAN)
     return with_columns(plain_table(days.astype(str), y), columns)
 
 
-def with_columns(given: Table, columns: dict[str, Numbers | Words]) -> Table:
-    roles = Roles("ds", (), ("y",), (), "long", {}, tuple(columns))
+def with_columns(given: Table, columns: dict[str, NumericColumn | CategoricalColumn]) -> Table:
+    roles = ColumnRoles("ds", (), ("y",), (), "long", {}, tuple(columns))
     return replace(given, roles=roles, covariates=columns)
 
 
-def built(plan: FeaturePlan, given: Table, frequency: str = "D") -> tuple[FeaturePlan, Features]:
-    rules = Rules(frequency=frequency, ahead=bool(plan.future))
+def built(
+    plan: FeaturePlan, given: Table, frequency: str = "D"
+) -> tuple[FeaturePlan, FeatureTables]:
+    rules = PanelRules(frequency=frequency, keep_future_rows=bool(plan.future))
     panel, _ = regularize(given, rules)
-    plan = features.learn(plan, given, panel, np.ones(len(panel.targets), dtype=np.bool_))
-    return plan, features.build(plan, given, panel, horizon=AHEAD, season=7, required_steps=AHEAD)
+    plan = features.fit_features(plan, given, panel, np.ones(len(panel.targets), dtype=np.bool_))
+    return plan, features.build_features(
+        plan, given, panel, horizon=AHEAD, season=7, required_steps=AHEAD
+    )
 
 
 def noise(size: int, seed: int = 0) -> NDArray[np.float64]:
@@ -57,7 +61,7 @@ def noise(size: int, seed: int = 0) -> NDArray[np.float64]:
 def test_a_day_ahead_without_an_event_has_none(rule: str) -> None:
     event: list[str | None] = [None] * (DAYS + AHEAD)
     event[5] = event[DAYS + 1] = "Easter"
-    price = Numbers(noise(DAYS + AHEAD))
+    price = NumericColumn(noise(DAYS + AHEAD))
     plan = FeaturePlan(future=("price", "event"), missing_future=rule)
     _, found = built(plan, daily(price=price, event=words(*event)))
     assert np.flatnonzero(found.future_codes[:, 0]).tolist() == [5, DAYS + 1]
@@ -72,13 +76,15 @@ def test_a_row_that_is_not_there_lacks_its_event() -> None:
 def test_a_static_number_may_differ_in_its_last_digits() -> None:
     """A mean of three times 0.1 is not 0.1."""
     days = np.delete(np.datetime64("2024-01-01") + np.arange(DAYS), 5).astype(str)
-    columns: dict[str, Numbers | Words] = {"size": Numbers(np.full(len(days), 0.1))}
+    columns: dict[str, NumericColumn | CategoricalColumn] = {
+        "size": NumericColumn(np.full(len(days), 0.1))
+    }
     size = with_columns(plain_table(days, noise(len(days))), columns)
-    panel, _ = regularize(size, Rules(frequency="3D", resample="sum"))
+    panel, _ = regularize(size, PanelRules(frequency="3D", resample="sum"))
     assert panel.covariates is not None
     assert len(np.unique(panel.covariates)) > 1
     told = np.ones(len(panel.targets), dtype=np.bool_)
-    features.learn(FeaturePlan(static=("size",)), size, panel, told)
+    features.fit_features(FeaturePlan(static=("size",)), size, panel, told)
 
 
 def test_a_pattern_of_words_is_as_many_columns() -> None:
@@ -88,7 +94,9 @@ def test_a_pattern_of_words_is_as_many_columns() -> None:
 
 
 def test_a_pattern_of_numbers_and_words_is_a_vector_and_the_words() -> None:
-    columns: dict[str, Numbers | Words] = {f"x_{i}": Numbers(noise(DAYS, i)) for i in range(4)}
+    columns: dict[str, NumericColumn | CategoricalColumn] = {
+        f"x_{i}": NumericColumn(noise(DAYS, i)) for i in range(4)
+    }
     columns["x_tag"] = words(*"ab" * (DAYS // 2))
     plan, found = built(FeaturePlan(past=("x_*",), vector_size=2), daily(**columns))
     assert [one.kind for one in plan.covariates.covariates] == ["vector", "category"]
@@ -98,7 +106,8 @@ def test_a_pattern_of_numbers_and_words_is_a_vector_and_the_words() -> None:
 
 def test_a_vector_with_a_blank_in_every_row_is_still_told() -> None:
     columns = {
-        f"x_{i}": Numbers(np.where(np.arange(DAYS) % 4 == i, NAN, noise(DAYS, i))) for i in range(4)
+        f"x_{i}": NumericColumn(np.where(np.arange(DAYS) % 4 == i, NAN, noise(DAYS, i)))
+        for i in range(4)
     }
     _, found = built(FeaturePlan(past=("x_*",), vector_size=2), daily(**columns))
     assert found.past.std(axis=0).min() > 0.5
@@ -118,14 +127,14 @@ def test_a_plain_number_has_no_holidays() -> None:
 
 @pytest.mark.parametrize(("alias", "days"), [("36h", 1), ("36h", 2), ("3D", 3)])
 def test_no_holiday_is_lost_or_told_twice_at_odd_steps(alias: str, days: int) -> None:
-    step = parse(alias).step
+    step = parse_frequency(alias).step
     stamps = np.datetime64("2023-01-01", "us") + np.arange(120) * np.timedelta64(step, "us")
-    found = calendar.holidays_of(stamps, parse(alias), "DE", days)
+    found = calendar.holiday_features(stamps, parse_frequency(alias), "DE", days)
     begin, end = stamps[0], stamps[-1] + np.timedelta64(step, "us")
     each = np.arange(begin, end, np.timedelta64(1, "D")).astype("datetime64[us]")
-    assert found.sum() == calendar.holidays_of(each, parse("D"), "DE", 0).sum()
+    assert found.sum() == calendar.holiday_features(each, parse_frequency("D"), "DE", 0).sum()
 
 
 def test_business_days_are_told_one_by_one_whatever_the_window() -> None:
     christmas = np.array(["2023-12-25"], dtype="datetime64[us]")
-    assert calendar.holidays_of(christmas, parse("2B"), "DE", 0).tolist() == [[1.0]]
+    assert calendar.holiday_features(christmas, parse_frequency("2B"), "DE", 0).tolist() == [[1.0]]

@@ -15,12 +15,12 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from rnnforecast.data.features import features
-from rnnforecast.data.features.features import FeaturePlan, Features
-from rnnforecast.data.io.column_roles import Roles
-from rnnforecast.data.io.columns import Numbers, Words
+from rnnforecast.data.features.features import FeaturePlan, FeatureTables
+from rnnforecast.data.io.column_roles import ColumnRoles
+from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.regularize import Rules, regularize
+from rnnforecast.data.panel.regularize import PanelRules, regularize
 from rnnforecast.errors import DataError
 
 NAN = np.nan
@@ -38,10 +38,10 @@ class Nowhere:
         return self
 
 
-def words(texts: list[str | None]) -> Words:
+def words(texts: list[str | None]) -> CategoricalColumn:
     vocabulary = tuple(sorted({text for text in texts if text is not None}))
     codes = [-1 if text is None else vocabulary.index(text) for text in texts]
-    return Words(np.array(codes, dtype=np.int32), vocabulary)
+    return CategoricalColumn(np.array(codes, dtype=np.int32), vocabulary)
 
 
 def table(covariates: dict[str, Any], *, series: int = 2, ahead: int = 0) -> Table:
@@ -54,22 +54,24 @@ def table(covariates: dict[str, Any], *, series: int = 2, ahead: int = 0) -> Tab
         keys=pd.DataFrame({"id": [f"s{s}" for s in range(series)]}),
         codes=np.repeat(np.arange(series), each),
         time=np.tile(days, series),
-        timezone="",
+        utc_offset="",
         values=y.reshape(-1, 1),
-        roles=Roles("ds", ("id",), ("y",), (), "long", {}, tuple(covariates)),
-        lines=Nowhere(),  # type: ignore[arg-type]
-        infinite=0,
+        roles=ColumnRoles("ds", ("id",), ("y",), (), "long", {}, tuple(covariates)),
+        line_index=Nowhere(),  # type: ignore[arg-type]
+        infinite_count=0,
         covariates=covariates,
     )
 
 
 def settled(
     plan: FeaturePlan, given: Table, horizon: int = 3, *, needed: int = 0, season: int = 7
-) -> tuple[FeaturePlan, Panel, Features]:
-    panel, _ = regularize(given, Rules(frequency="D", ahead=bool(plan.future)))
+) -> tuple[FeaturePlan, Panel, FeatureTables]:
+    panel, _ = regularize(given, PanelRules(frequency="D", keep_future_rows=bool(plan.future)))
     told = np.arange(len(panel.targets)) % DAYS < TOLD
-    plan = features.learn(plan, given, panel, told)
-    found = features.build(plan, given, panel, horizon=horizon, season=season, required_steps=needed)
+    plan = features.fit_features(plan, given, panel, told)
+    found = features.build_features(
+        plan, given, panel, horizon=horizon, season=season, required_steps=needed
+    )
     return plan, panel, found
 
 
@@ -79,7 +81,7 @@ def noise(size: int, seed: int = 0) -> npt.NDArray[np.float64]:
 
 def test_numbers_are_scaled_as_scikit_learn_does_by_the_training_part() -> None:
     price = noise(2 * DAYS)
-    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price)}))
+    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": NumericColumn(price)}))
     told = np.arange(2 * DAYS) % DAYS < TOLD
     expected = StandardScaler().fit(price[told, None]).transform(price[:, None])
     np.testing.assert_allclose(found.past, expected, rtol=1e-5)
@@ -88,7 +90,7 @@ def test_numbers_are_scaled_as_scikit_learn_does_by_the_training_part() -> None:
 def test_a_blank_number_is_the_last_one_and_told_as_such() -> None:
     price = noise(2 * DAYS)
     price[[0, 3, 4]] = NAN
-    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price)}))
+    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": NumericColumn(price)}))
     assert found.past.shape == (2 * DAYS, 2)
     assert found.past[0].tolist() == [0.0, 0.0]  # the mean, before there is a value
     assert found.past[3, 0] == found.past[4, 0] == found.past[2, 0]
@@ -98,14 +100,16 @@ def test_a_blank_number_is_the_last_one_and_told_as_such() -> None:
 def test_wild_numbers_are_clipped() -> None:
     price = noise(2 * DAYS)
     price[-1] = 1e9
-    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price)}))
+    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": NumericColumn(price)}))
     assert found.past[-1, 0] == 10
 
 
 def test_huge_numbers_are_scaled_without_overflow() -> None:
     price = noise(2 * DAYS)
-    _, _, one = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price)}))
-    _, _, huge = settled(FeaturePlan(past=("price",)), table({"price": Numbers(price * 1e300)}))
+    _, _, one = settled(FeaturePlan(past=("price",)), table({"price": NumericColumn(price)}))
+    _, _, huge = settled(
+        FeaturePlan(past=("price",)), table({"price": NumericColumn(price * 1e300)})
+    )
     np.testing.assert_allclose(huge.past, one.past, rtol=1e-5)
 
 
@@ -115,8 +119,8 @@ def test_categories_have_codes_and_unseen_ones_share_a_slot() -> None:
     plan, _, found = settled(FeaturePlan(past=("kind",)), given)
     assert plan.covariates.covariates[0].vocabulary == ("b", "a", "c")  # the most frequent first
     assert found.past_codes[:DAYS, 0].tolist() == [1] * 8 + [2] * 4 + [0, 3] + [0] * 6
-    assert found.past_sizes == (4,)
-    assert found.unseen == 12
+    assert found.past_cardinalities == (4,)
+    assert found.unseen_count == 12
 
 
 def test_free_text_becomes_a_few_numbers_alike_for_texts_that_are_alike() -> None:
@@ -141,7 +145,7 @@ def test_a_wide_vector_is_reduced_as_scikit_learn_s_pca_does() -> None:
     rng = np.random.default_rng(3)
     hidden = rng.normal(size=(2 * DAYS, 2))
     wide = hidden @ rng.normal(size=(2, 6)) + 0.01 * rng.normal(size=(2 * DAYS, 6))
-    given = table({f"emb_{c}": Numbers(wide[:, c]) for c in range(6)})
+    given = table({f"emb_{c}": NumericColumn(wide[:, c]) for c in range(6)})
     _, _, found = settled(FeaturePlan(past=("emb_*",), vector_size=2), given)
     told = np.arange(2 * DAYS) % DAYS < TOLD
     pca = PCA(2, svd_solver="full", whiten=True).fit(wide[told])
@@ -149,14 +153,14 @@ def test_a_wide_vector_is_reduced_as_scikit_learn_s_pca_does() -> None:
 
 
 def test_a_narrow_vector_stays_numbers() -> None:
-    given = table({f"emb_{c}": Numbers(noise(2 * DAYS, c)) for c in range(3)})
+    given = table({f"emb_{c}": NumericColumn(noise(2 * DAYS, c)) for c in range(3)})
     _, _, found = settled(FeaturePlan(past=("emb_*",)), given)
     assert found.past.shape == (2 * DAYS, 3)
 
 
 def test_static_columns_have_one_row_a_series() -> None:
     region = words(["north"] * DAYS + ["south"] * DAYS)
-    size = Numbers(np.repeat([10.0, 30.0], DAYS))
+    size = NumericColumn(np.repeat([10.0, 30.0], DAYS))
     plan = FeaturePlan(static=("region", "size"))
     _, _, found = settled(plan, table({"region": region, "size": size}))
     assert found.static_codes[:, 0].tolist() == [1, 2]
@@ -172,11 +176,11 @@ def test_a_static_column_that_changes_is_refused_with_an_example() -> None:
 
 def test_what_is_known_ahead_goes_on_beyond_the_last_target() -> None:
     promo = np.arange(2.0 * (DAYS + 3))
-    given = table({"promo": Numbers(promo)}, ahead=3)
+    given = table({"promo": NumericColumn(promo)}, ahead=3)
     plan, panel, found = settled(FeaturePlan(future=("promo",)), given, needed=3)
     assert panel.lengths.tolist() == [DAYS, DAYS]
-    assert panel.ahead is not None
-    assert panel.ahead.tolist() == [3, 3]
+    assert panel.future_steps is not None
+    assert panel.future_steps.tolist() == [3, 3]
     mean, scale = (plan.covariates.covariates[0].mean[0], plan.covariates.covariates[0].scale[0])
     np.testing.assert_allclose(found.future[:, 0], (promo - mean) / scale, rtol=1e-5)
 
@@ -184,7 +188,7 @@ def test_what_is_known_ahead_goes_on_beyond_the_last_target() -> None:
 def test_what_is_not_known_far_enough_is_refused_with_series_and_dates() -> None:
     promo = np.arange(2.0 * (DAYS + 3))
     promo[[-1, DAYS + 1]] = NAN
-    given = table({"promo": Numbers(promo)}, ahead=3)
+    given = table({"promo": NumericColumn(promo)}, ahead=3)
     with pytest.raises(DataError) as caught:
         settled(FeaturePlan(future=("promo",)), given, needed=3)
     lines = [str(problem) for problem in caught.value.problems]
@@ -199,7 +203,7 @@ def test_what_is_not_known_far_enough_is_refused_with_series_and_dates() -> None
 def test_a_rule_may_stand_in_for_what_is_not_known(rule: str, expected: int) -> None:
     promo = np.tile(np.arange(float(DAYS)), 2)
     plan = FeaturePlan(future=("promo",), missing_future=rule)
-    plan, _, found = settled(plan, table({"promo": Numbers(promo)}), needed=3)
+    plan, _, found = settled(plan, table({"promo": NumericColumn(promo)}), needed=3)
     learned = plan.covariates.covariates[0]
     first_ahead = found.future[DAYS, 0] * learned.scale[0] + learned.mean[0]
     assert first_ahead == pytest.approx(expected)
@@ -221,10 +225,10 @@ def everything(seed: int = 0) -> Table:
     size = 2 * DAYS
     texts = ["wet", "dry", None, "sold out"]
     given = {
-        "price": Numbers(np.where(rng.random(size) < 0.2, NAN, rng.normal(size=size))),
+        "price": NumericColumn(np.where(rng.random(size) < 0.2, NAN, rng.normal(size=size))),
         "kind": words([texts[i] for i in rng.integers(4, size=size)]),
         "note": words([texts[i] for i in rng.integers(4, size=size)]),
-    } | {f"emb_{c}": Numbers(rng.normal(size=size)) for c in range(4)}
+    } | {f"emb_{c}": NumericColumn(rng.normal(size=size)) for c in range(4)}
     return table(given)
 
 
@@ -244,15 +248,15 @@ def test_nothing_at_or_after_an_origin_changes_what_is_read_before_it(
     keep = np.arange(2 * DAYS) % DAYS < origin
     for name, column in one.covariates.items():
         new = other.covariates[name]
-        if isinstance(column, Words) and isinstance(new, Words):
+        if isinstance(column, CategoricalColumn) and isinstance(new, CategoricalColumn):
             cells = [None if c < 0 else column.vocabulary[c] for c in column.codes]
             news = [None if c < 0 else new.vocabulary[c] for c in new.codes]
             mixed[name] = words([a if k else b for a, b, k in zip(cells, news, keep, strict=True)])
         else:
-            mixed[name] = Numbers(np.where(keep, column.numbers(), new.numbers()))
+            mixed[name] = NumericColumn(np.where(keep, column.to_floats(), new.to_floats()))
     changed = table(mixed)
-    panel, _ = regularize(changed, Rules(frequency="D"))
-    again = features.build(plan, changed, panel, horizon=3, season=7, required_steps=0)
+    panel, _ = regularize(changed, PanelRules(frequency="D"))
+    again = features.build_features(plan, changed, panel, horizon=3, season=7, required_steps=0)
     np.testing.assert_array_equal(found.past[keep], again.past[keep])
     np.testing.assert_array_equal(found.past_codes[keep], again.past_codes[keep])
 
@@ -262,10 +266,10 @@ def test_a_stored_plan_builds_the_same_to_the_last_bit() -> None:
     plan, panel, found = settled(EVERYTHING, given)
     stored = json.loads(json.dumps(plan.to_json()))
     again = FeaturePlan.from_json(stored, plan.arrays())
-    rebuilt = features.build(again, given, panel, horizon=3, season=7, required_steps=0)
+    rebuilt = features.build_features(again, given, panel, horizon=3, season=7, required_steps=0)
     for one, two in zip(found.tables(), rebuilt.tables(), strict=True):
         np.testing.assert_array_equal(one, two)
-    assert rebuilt.past_sizes == found.past_sizes
+    assert rebuilt.past_cardinalities == found.past_cardinalities
 
 
 def test_without_any_there_are_no_columns() -> None:

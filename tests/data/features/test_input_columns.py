@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rnnforecast.data.features.covariates import Covariate, CovariatePlan
 from rnnforecast.data.features.features import FeaturePlan
-from rnnforecast.data.features.input_columns import columns
-from rnnforecast.data.time.frequency import parse
+from rnnforecast.data.features.input_columns import describe_input_columns
+from rnnforecast.data.time.frequency import parse_frequency
 
 
 def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
     covariates = (
-        Covariate(("rain",), "past", "number", (2.0,), (0.5,), indicator=True),
+        Covariate(("rain",), "past", "number", (2.0,), (0.5,), has_missing_indicator=True),
         Covariate(("note",), "past", "text", (), (1.0, 2.0)),
         Covariate(("shop",), "static", "category", vocabulary=("b", "a")),
         Covariate(("v1", "v2", "v9"), "future", "vector", (0.0, 0.0), (1.0, 1.0)),
@@ -18,11 +18,11 @@ def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
     plan = FeaturePlan(
         calendar=("day_of_week",), holidays="DE", age=True, covariates=CovariatePlan(covariates)
     )
-    found = columns(plan, parse("D"), is_irregular=True)
+    found = describe_input_columns(plan, parse_frequency("D"), is_irregular=True)
     assert {name: [one["name"] for one in told] for name, told in found.items()} == {
         "past": ["rain", "rain known", "note, part 1", "note, part 2", "time since the row before"],
         "static_codes": ["shop"],
-        "known": [
+        "future": [
             "v1 … v9, part 1",
             "v1 … v9, part 2",
             "day_of_week, sine",
@@ -38,4 +38,7 @@ def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
 
 
 def test_without_covariates_there_is_nothing_to_tell() -> None:
-    assert columns(FeaturePlan(calendar=()), parse("MS"), is_irregular=False) == {}
+    assert (
+        describe_input_columns(FeaturePlan(calendar=()), parse_frequency("MS"), is_irregular=False)
+        == {}
+    )

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.io.columns import Words
-from rnnforecast.data.io.find_files import paths
-from rnnforecast.data.io.table import read
+from rnnforecast.data.io.columns import CategoricalColumn
+from rnnforecast.data.io.find_files import find_paths
+from rnnforecast.data.io.table import read_files
 from rnnforecast.errors import DataError
 
 FRAME = pd.DataFrame({"ds": ["2024-01-01", "2024-01-02"], "y": [1.0, 2.0]})
@@ -34,7 +34,7 @@ def test_folders_are_searched_to_the_bottom_but_for_what_is_hidden(tmp_path: Pat
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    found = [str(path.relative_to(tmp_path)) for path in paths(str(tmp_path))]
+    found = [str(path.relative_to(tmp_path)) for path in find_paths(str(tmp_path))]
     assert found == ["a/c/1.tsv.gz", "a/z.CSV", "b.csv", "d=1/2.parquet"]
 
 
@@ -43,13 +43,13 @@ def test_a_link_back_up_does_not_lead_round_in_circles(tmp_path: Path) -> None:
     (tmp_path / "in" / "a" / "up").symlink_to(tmp_path / "in", target_is_directory=True)
     written(tmp_path / "elsewhere", "2.csv")
     (tmp_path / "in" / "b").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    assert [path.name for path in paths(str(tmp_path / "in"))] == ["1.csv", "2.csv"]
+    assert [path.name for path in find_paths(str(tmp_path / "in"))] == ["1.csv", "2.csv"]
 
 
 def test_a_folder_of_folders_without_tables_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     with pytest.raises(DataError, match="no CSV or parquet file in this folder — give files"):
-        paths(str(tmp_path))
+        find_paths(str(tmp_path))
 
 
 def test_only_folders_right_above_a_file_are_columns_of_it(
@@ -59,11 +59,11 @@ def test_only_folders_right_above_a_file_are_columns_of_it(
     monkeypatch.chdir(tmp_path)
     expected = {"store": "1", "year": "2024"}
     for item in ("run=7/data/store=1/year=2024/a.csv", "run=7/data/*/*/a.csv", "run=7/data"):
-        assert list(paths(item).values()) == [expected]
-    assert list(paths("run=7/data/store=1").values()) == [expected]
+        assert list(find_paths(item).values()) == [expected]
+    assert list(find_paths("run=7/data/store=1").values()) == [expected]
     written(tmp_path, "deep/store=2/part/a.csv")
-    assert list(paths("deep").values()) == [{"store": "2"}]
-    assert list(paths("deep/store=2/part/a.csv").values()) == [{}]
+    assert list(find_paths("deep").values()) == [{"store": "2"}]
+    assert list(find_paths("deep/store=2/part/a.csv").values()) == [{}]
 
 
 def test_what_pandas_partitions_is_read_back(tmp_path: Path) -> None:
@@ -72,18 +72,20 @@ def test_what_pandas_partitions_is_read_back(tmp_path: Path) -> None:
         [FRAME.assign(store=store, price=number) for number, store in enumerate(stores)]
     )
     frame.to_parquet(tmp_path / "in", partition_cols=["store"])
-    table = read([str(tmp_path / "in")], series=["store"], targets=["y"], covariates=["price"])
+    table = read_files(
+        [str(tmp_path / "in")], series=["store"], targets=["y"], covariates=["price"]
+    )
     assert table.keys["store"].tolist() == sorted(stores)
     back = pd.DataFrame(
         {
             "store": table.keys["store"].to_numpy()[table.codes],
             "ds": np.datetime_as_string(table.time, "D"),
-            "price": table.covariates["price"].numbers(),
+            "price": table.covariates["price"].to_floats(),
         }
     )
     expected = frame.sort_values(["store", "ds"])[["store", "ds", "price"]].to_numpy().tolist()
     assert back.sort_values(["store", "ds"]).to_numpy().tolist() == expected
-    assert table.lines.where(0).endswith(".parquet, row 1")
+    assert table.line_index.location(0).endswith(".parquet, row 1")
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -93,35 +95,35 @@ def test_a_folder_may_be_the_time_a_number_or_a_word(tmp_path: Path, ending: str
             folder = tmp_path / "in" / f"date={day}" / f"region={region}" / "price=1.5"
             written(folder, f"part.{ending}", FRAME[["y"]].assign(shop=["a", "b"]))
     names = ["price", "region"]
-    table = read([str(tmp_path / "in")], series=["shop"], covariates=names)
+    table = read_files([str(tmp_path / "in")], series=["shop"], covariates=names)
     assert table.roles.time == "date"
     assert (
         table.time.astype("datetime64[D]").astype(str).tolist()
         == ["2024-01-01"] * 4 + ["2024-01-02"] * 4
     )
     region = table.covariates["region"]
-    assert isinstance(region, Words)
+    assert isinstance(region, CategoricalColumn)
     assert (region.vocabulary, region.codes.tolist()) == (("north",), [-1, -1, 0, 0] * 2)
-    assert table.covariates["price"].numbers().tolist() == [1.5] * 8
+    assert table.covariates["price"].to_floats().tolist() == [1.5] * 8
 
 
 def test_a_blank_folder_is_no_series(tmp_path: Path) -> None:
     written(tmp_path, "in/store=a/1.csv")
     written(tmp_path, "in/store=__HIVE_DEFAULT_PARTITION__/2.csv")
     with pytest.raises(DataError, match=r"2\.csv, line 2, column 'store': the name .* is blank"):
-        read([str(tmp_path / "in")], series=["store"], targets=["y"])
+        read_files([str(tmp_path / "in")], series=["store"], targets=["y"])
 
 
 def test_a_column_in_the_file_goes_before_its_folder(tmp_path: Path) -> None:
     written(tmp_path, "in/y=9/1.csv")
-    assert read([str(tmp_path / "in")]).values[:, 0].tolist() == [1, 2]
+    assert read_files([str(tmp_path / "in")]).values[:, 0].tolist() == [1, 2]
 
 
 def test_rows_of_another_width_are_counted_without_the_folders(tmp_path: Path) -> None:
     path = written(tmp_path, "in/store=1/1.csv")
     path.write_text("ds,y\n2024-01-01,1\n2024-01-02\n2024-01-03,1,2\n")
     with pytest.raises(DataError) as caught:
-        read([str(tmp_path / "in")])
+        read_files([str(tmp_path / "in")])
     assert [problem.found for problem in caught.value.problems] == [
         "1 cells, but the header has 2",
         "3 cells, but the header has 2",
@@ -132,7 +134,7 @@ def test_files_of_one_name_are_told_apart_in_messages(tmp_path: Path) -> None:
     for store in "ab":
         written(tmp_path, f"in/store={store}/part.csv", FRAME.assign(y=["x", "1"]))
     with pytest.raises(DataError) as caught:
-        read([str(tmp_path / "in")], series=["store"], targets=["y"])
+        read_files([str(tmp_path / "in")], series=["store"], targets=["y"])
     places = [problem.where for problem in caught.value.problems]
     start = str(tmp_path / "in") + os.sep
     expected = [f"store={store}/part.csv, line 2, column 'y'" for store in "ab"]

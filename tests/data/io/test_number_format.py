@@ -7,12 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.io.number_format import USUAL, Marks, marks_of
+from rnnforecast.data.io.number_format import (
+    DEFAULT_MISSING_VALUES,
+    NumberFormat,
+    infer_number_format,
+)
 from rnnforecast.errors import DataError
 
 
-def marks(cells: list[str], decimal: str = "auto", thousands: str = "auto") -> Marks:
-    return marks_of({"y": cells}, decimal, thousands, "here")
+def marks(cells: list[str], decimal: str = "auto", thousands: str = "auto") -> NumberFormat:
+    return infer_number_format({"y": cells}, decimal, thousands, "here")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,7 @@ def marks(cells: list[str], decimal: str = "auto", thousands: str = "auto") -> M
     ],
 )
 def test_the_decimal_mark_is_read_from_the_numbers(cells: list[str], mark: str) -> None:
-    assert marks(cells) == Marks(mark)
+    assert marks(cells) == NumberFormat(mark)
 
 
 @pytest.mark.parametrize(
@@ -55,30 +59,30 @@ def test_the_decimal_mark_is_read_from_the_numbers(cells: list[str], mark: str) 
 def test_digits_are_grouped_where_a_number_cannot_be_read_otherwise(
     cells: list[str], decimal: str, thousands: str
 ) -> None:
-    assert marks(cells) == Marks(decimal, thousands)
+    assert marks(cells) == NumberFormat(decimal, thousands)
     assert marks(cells, thousands="none").thousands == ""
 
 
 @pytest.mark.parametrize(
     ("decimal", "thousands", "expected"),
     [
-        ("auto", ",", Marks(".", ",")),
-        ("auto", ".", Marks(",", ".")),
-        ("auto", " ", Marks(",", " ")),
-        ("auto", "none", Marks(",", "")),
-        (",", "auto", Marks(",", "")),
-        (".", "auto", Marks(".", "")),
-        (".", ",", Marks(".", ",")),
+        ("auto", ",", NumberFormat(".", ",")),
+        ("auto", ".", NumberFormat(",", ".")),
+        ("auto", " ", NumberFormat(",", " ")),
+        ("auto", "none", NumberFormat(",", "")),
+        (",", "auto", NumberFormat(",", "")),
+        (".", "auto", NumberFormat(".", "")),
+        (".", ",", NumberFormat(".", ",")),
     ],
 )
-def test_what_is_said_settles_1_234(decimal: str, thousands: str, expected: Marks) -> None:
+def test_what_is_said_settles_1_234(decimal: str, thousands: str, expected: NumberFormat) -> None:
     assert marks(["1,234", "5,678"], decimal, thousands) == expected
 
 
 def test_a_comma_before_three_digits_is_never_guessed() -> None:
     message = r"here, column 'b': '1,234' can be read .* data\.decimal .* data\.thousands"
     with pytest.raises(DataError, match=message):
-        marks_of({"a": ["5"], "b": ["1,234", "-22,500", "3"]}, "auto", "auto", "here")
+        infer_number_format({"a": ["5"], "b": ["1,234", "-22,500", "3"]}, "auto", "auto", "here")
 
 
 def test_one_mark_cannot_mean_both() -> None:
@@ -104,12 +108,12 @@ def test_one_mark_cannot_mean_both() -> None:
     ],
 )
 def test_a_mark_only_stands_before_groups_of_three_digits(text: str, fits: bool) -> None:
-    assert Marks(".", ",").fit(text) is fits
-    if fits or text in USUAL:
-        Marks(".", ",").floats(pa.array([text]))
+    assert NumberFormat(".", ",").is_number(text) is fits
+    if fits or text in DEFAULT_MISSING_VALUES:
+        NumberFormat(".", ",").parse_floats(pa.array([text]))
     else:
         with pytest.raises(ValueError, match="not every cell is a number"):
-            Marks(".", ",").floats(pa.array([text]))
+            NumberFormat(".", ",").parse_floats(pa.array([text]))
 
 
 every_mark = st.sampled_from([(",", "."), (".", ","), ("'", "."), (" ", ","), ("\u202f", ".")])
@@ -122,19 +126,19 @@ def test_a_number_written_with_groups_reads_as_itself(
 ) -> None:
     group, point = written
     text = f"{value:,.3f}".replace(",", "g").replace(".", point).replace("g", group)
-    marks = Marks(point, " " if group == "\u202f" else group)
-    assert marks.fit(text)
-    assert marks.floats(pa.array([text, None, "NA"])).to_pylist() == [value, None, None]
+    marks = NumberFormat(point, " " if group == "\u202f" else group)
+    assert marks.is_number(text)
+    assert marks.parse_floats(pa.array([text, None, "NA"])).to_pylist() == [value, None, None]
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.text(st.sampled_from("10-+.,' e\u00a0infa\t\n"), max_size=7), every_mark)
 def test_the_quick_way_and_the_one_that_explains_agree(text: str, written: tuple[str, str]) -> None:
-    marks = Marks(written[1], " " if written[0] == "\u202f" else written[0])
+    marks = NumberFormat(written[1], " " if written[0] == "\u202f" else written[0])
     try:
-        marks.floats(pa.array([text]))
+        marks.parse_floats(pa.array([text]))
     except ValueError:
-        assert not marks.fit(text)
-        assert text not in USUAL
+        assert not marks.is_number(text)
+        assert text not in DEFAULT_MISSING_VALUES
     else:
-        assert marks.fit(text) or text in USUAL
+        assert marks.is_number(text) or text in DEFAULT_MISSING_VALUES

@@ -4,16 +4,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.panel.irregular import gaps, interpolate, jitter_frequency, snap
-from rnnforecast.data.panel.sorted_rows import Rows, repeated
-from rnnforecast.data.time.frequency import MINUTE, SECOND, parse
-from rnnforecast.data.time.grid import lay
+from rnnforecast.data.panel.irregular import (
+    infer_jittered_frequency,
+    interpolate_to_grid,
+    snap_to_grid,
+    time_since_previous,
+)
+from rnnforecast.data.panel.sorted_rows import SortedRows, find_duplicates
+from rnnforecast.data.time.frequency import MINUTE, SECOND, parse_frequency
+from rnnforecast.data.time.grid import fit_grid
 from rnnforecast.errors import DataError
 
 NAN = np.nan
 
 
-def rows_of(time, values=None, codes=None, size=None) -> Rows:
+def rows_of(time, values=None, codes=None, size=None) -> SortedRows:
     """Rows in the order given, which has to be that of series and time."""
     time = np.asarray(time)
     if time.dtype.kind not in "iu":
@@ -23,12 +28,12 @@ def rows_of(time, values=None, codes=None, size=None) -> Rows:
     size = (int(codes.max()) + 1 if len(codes) else 1) if size is None else size
     values = np.arange(float(len(time))) if values is None else np.asarray(values, dtype=float)
     offsets = np.searchsorted(codes, np.arange(size + 1))
-    return Rows(np.arange(len(time)), codes, time, values.reshape(len(time), -1), offsets)
+    return SortedRows(np.arange(len(time)), codes, time, values.reshape(len(time), -1), offsets)
 
 
-def snapped(rows: Rows, alias: str, tolerance: float = 0.25):
-    frequency = parse(alias)
-    return snap(rows, lay(frequency, rows.time, rows.offsets), frequency, tolerance)
+def snapped(rows: SortedRows, alias: str, tolerance: float = 0.25):
+    frequency = parse_frequency(alias)
+    return snap_to_grid(rows, fit_grid(frequency, rows.time, rows.offsets), frequency, tolerance)
 
 
 def clock(time: np.ndarray) -> list[str]:
@@ -48,9 +53,9 @@ def test_a_stamp_moves_to_the_nearest_step_within_the_tolerance():
         "2024-01-01 00:00:00", "2024-01-01 01:00:00", "2024-01-01 02:00:00", "2024-01-01 03:00:00",
         "2024-01-01 04:00:00", "2024-01-01 05:16:00", "2024-01-01 05:44:00",
     ]  # fmt: skip
-    assert done.far.tolist() == [False] * 5 + [True] * 2
-    assert done.moved.tolist() == [2]
-    assert done.distance.tolist() == [15 * MINUTE]
+    assert done.too_far_mask.tolist() == [False] * 5 + [True] * 2
+    assert done.moved_counts.tolist() == [2]
+    assert done.max_distances.tolist() == [15 * MINUTE]
     assert done.rows.values[:, 0].tolist() == list(range(7))
 
 
@@ -60,16 +65,16 @@ def test_the_tolerance_of_months_is_a_share_of_the_month_the_stamp_lies_in():
     done = snapped(rows, "MS")
     months = [f"2023-0{month}-01 00:00:00" for month in range(1, 6)]
     assert clock(done.rows.time) == months
-    assert not done.far.any()
+    assert not done.too_far_mask.any()
     rows = rows_of(["2023-01-01", "2023-02-08T01", "2023-03-08T19", "2023-04-01", "2023-05-01"])
-    assert snapped(rows, "MS").far.tolist() == [False, True, True, False, False]
+    assert snapped(rows, "MS").too_far_mask.tolist() == [False, True, True, False, False]
 
 
 def test_of_two_steps_equally_far_the_earlier_is_taken_so_that_order_is_kept():
     rows = rows_of([0, 10, 15, 20, 30], codes=[0] * 5)
     done = snapped(rows, "10", 0.5)
     assert done.rows.time.tolist() == [0, 10, 10, 20, 30]
-    assert repeated(done.rows).tolist() == [False, False, True, False, False]
+    assert find_duplicates(done.rows).tolist() == [False, False, True, False, False]
 
 
 def test_stamps_that_scatter_around_the_full_quarter_hour_go_there():
@@ -78,7 +83,7 @@ def test_stamps_that_scatter_around_the_full_quarter_hour_go_there():
     jitter = random.integers(-20 * SECOND, 20 * SECOND, 500)
     done = snapped(rows_of(np.sort(exact + jitter.astype("timedelta64[us]"))), "15min")
     assert (done.rows.time == exact).all()
-    assert done.distance[0] == np.abs(jitter).max()
+    assert done.max_distances[0] == np.abs(jitter).max()
 
 
 def test_each_series_scatters_around_its_own_phase():
@@ -94,8 +99,8 @@ def test_each_series_scatters_around_its_own_phase():
     done = snapped(rows_of(np.concatenate(time), codes=codes), "15min")
     expected = np.concatenate([*exact[:3], exact[3] + 10 * SECOND, exact[4]])
     assert (done.rows.time == expected).all()
-    assert done.moved[2] == 0
-    assert done.moved[4] == 67
+    assert done.moved_counts[2] == 0
+    assert done.moved_counts[4] == 67
 
 
 @pytest.mark.parametrize(
@@ -113,15 +118,15 @@ def test_moving_jittered_stamps_of_a_calendar_restores_it(alias, seed, tolerance
     time = exact + np.trunc(random.uniform(-1, 1, 39) * reach * 0.999).astype("timedelta64[us]")
     done = snapped(rows_of(time), alias, tolerance)
     assert (done.rows.time == exact).all()
-    assert not done.far.any()
+    assert not done.too_far_mask.any()
 
 
 def test_a_series_without_rows_and_no_rows_at_all_are_left_alone():
     rows = rows_of(["2024-01-01", "2024-01-02 01:00"], codes=[1, 1], size=3)
     done = snapped(rows, "D")
-    assert done.moved.tolist() == [0, 1, 0]
-    assert done.distance.tolist() == [0, 60 * MINUTE, 0]
-    none = snapped(rows.take(np.zeros(2, dtype=bool)), "D")
+    assert done.moved_counts.tolist() == [0, 1, 0]
+    assert done.max_distances.tolist() == [0, 60 * MINUTE, 0]
+    none = snapped(rows.filter(np.zeros(2, dtype=bool)), "D")
     assert len(none.rows.time) == 0
 
 
@@ -140,27 +145,27 @@ def test_the_frequency_of_jittered_stamps_is_the_nearest_round_step(alias):
     low = 0 if alias in ("B", "W-WED") else -width // 20  # else the day before is as likely
     high = 1 if alias[:2] in ("ME", "QE", "YE") else width // 20
     time = exact + random.integers(low, high, 60).astype("timedelta64[us]")
-    assert jitter_frequency(np.zeros(60, dtype=np.int64), time) == parse(alias)
+    assert infer_jittered_frequency(np.zeros(60, dtype=np.int64), time) == parse_frequency(alias)
 
 
 def test_the_series_vote_on_the_frequency_and_of_equal_numbers_the_finer_wins():
     steps = [[61, 58, 60], [3605, 3590], [3580, 3640], [], [0, 0]]
     time = np.concatenate([np.cumsum([0, *step]) for step in steps]) * SECOND
     codes = np.repeat(np.arange(5), [len(step) + 1 for step in steps])
-    assert jitter_frequency(codes, time.astype("datetime64[us]")).alias == "h"
+    assert infer_jittered_frequency(codes, time.astype("datetime64[us]")).alias == "h"
     few = codes != 2
-    assert jitter_frequency(codes[few], time[few].astype("datetime64[us]")).alias == "min"
+    assert infer_jittered_frequency(codes[few], time[few].astype("datetime64[us]")).alias == "min"
 
 
 def test_whole_numbers_have_the_whole_step_in_the_middle():
-    assert jitter_frequency(np.zeros(5, dtype=np.int64), np.array([0, 9, 20, 30, 41])) == parse(
-        "10"
-    )
+    assert infer_jittered_frequency(
+        np.zeros(5, dtype=np.int64), np.array([0, 9, 20, 30, 41])
+    ) == parse_frequency("10")
 
 
 def test_without_a_step_there_is_no_frequency():
     with pytest.raises(DataError, match="no series has two different stamps"):
-        jitter_frequency(np.array([0, 0, 1]), np.array([5, 5, 7]))
+        infer_jittered_frequency(np.array([0, 0, 1]), np.array([5, 5, 7]))
 
 
 # drawing ---------------------------------------------------------------------------------------
@@ -171,56 +176,56 @@ def test_values_are_drawn_on_to_the_steps_on_a_straight_line_over_time():
         ["2024-01-01 00:30", "2024-01-01 02:30", "2024-01-01 03:00", "2024-01-01 04:15"],
         [[1, 10], [5, NAN], [7, NAN], [12, 40]],
     )
-    done = interpolate(rows, parse("h"))
+    done = interpolate_to_grid(rows, parse_frequency("h"))
     assert clock(done.rows.time) == [f"2024-01-01 0{hour}:00:00" for hour in (1, 2, 3, 4)]
     np.testing.assert_allclose(done.rows.values[:, 0], [2, 4, 7, 7 + 5 * 4 / 5])
     np.testing.assert_allclose(
         done.rows.values[:, 1], 10 + 30 * np.array([0.5, 1.5, 2.5, 3.5]) / 3.75
     )
-    hour = parse("h").ordinals(done.rows.time)
+    hour = parse_frequency("h").ordinals(done.rows.time)
     # known after the observation at 2:30, an observation itself, known after the one at 4:15
-    assert (done.rows.settled[:, 0] - hour).tolist() == [1, 0, 0, 0]
-    assert (done.rows.settled[:, 1] - hour).tolist() == [3, 2, 1, 0]
-    assert done.rows.file.tolist() == [0, 0, 2, 2]
-    assert done.drawn.tolist() == [3]
+    assert (done.rows.available_after[:, 0] - hour).tolist() == [1, 0, 0, 0]
+    assert (done.rows.available_after[:, 1] - hour).tolist() == [3, 2, 1, 0]
+    assert done.rows.table_rows.tolist() == [0, 0, 2, 2]
+    assert done.off_grid_counts.tolist() == [3]
 
 
 def test_an_observation_on_a_step_is_behind_the_value_only_when_that_step_has_passed():
     rows = rows_of([0, 30, 35, 50], [0.0, 3.0, 9.0, 0.0])
-    done = interpolate(rows, parse("10"))
+    done = interpolate_to_grid(rows, parse_frequency("10"))
     np.testing.assert_allclose(done.rows.values[:, 0], [0, 1, 2, 3, 6, 0])
-    assert done.rows.settled[:, 0].tolist() == [0, 3, 3, 3, 5, 5]
+    assert done.rows.available_after[:, 0].tolist() == [0, 3, 3, 3, 5, 5]
 
 
 def test_gaps_of_more_than_the_longest_number_of_steps_stay_open():
     time = [0, 10, 40, 45, 75, 80, 120]
     rows = rows_of(time, np.arange(7.0))
-    done = interpolate(rows, parse("10"), max_gap=2)
+    done = interpolate_to_grid(rows, parse_frequency("10"), max_gap=2)
     observed = ~np.isnan(done.rows.values[:, 0])
     # 20 and 30 lie between two observations, 50 to 70 are three, 90 to 110 too
     assert (np.flatnonzero(observed) * 10).tolist() == [0, 10, 20, 30, 40, 80, 120]
-    assert done.rows.settled[:, 0].tolist() == [0, 1, 4, 4, 4, 7, 7, 7, 8, 12, 12, 12, 12]
+    assert done.rows.available_after[:, 0].tolist() == [0, 1, 4, 4, 4, 7, 7, 7, 8, 12, 12, 12, 12]
 
 
 def test_words_hold_their_last_value_instead_of_lying_between_two():
     rows = rows_of([0, 15, 40, 60], [[0, 1], [3, 2], [8, NAN], [0, NAN]])
-    done = interpolate(rows, parse("10"), linear=[True, False])
+    done = interpolate_to_grid(rows, parse_frequency("10"), linear=[True, False])
     assert done.rows.values[:, 1].tolist() == [1, 1, 2, 2, 2, 2, 2]
-    assert done.rows.settled[:, 1].tolist() == list(range(7))
-    done = interpolate(rows, parse("10"), linear=[True, False], max_gap=3)
+    assert done.rows.available_after[:, 1].tolist() == list(range(7))
+    done = interpolate_to_grid(rows, parse_frequency("10"), linear=[True, False], max_gap=3)
     np.testing.assert_array_equal(done.rows.values[:, 1], [1, 1, 2, 2, 2, NAN, NAN])
 
 
 def test_what_comes_after_the_last_observation_of_a_column_is_never_settled():
     rows = rows_of([0, 15, 40, 60], [[NAN, 1], [3, 2], [8, NAN], [0, NAN]])
-    done = interpolate(rows, parse("10"))
+    done = interpolate_to_grid(rows, parse_frequency("10"))
     np.testing.assert_array_equal(np.isnan(done.rows.values[:, 0]), [True, True, *[False] * 5])
     np.testing.assert_array_equal(np.isnan(done.rows.values[:, 1]), [*[False] * 2, *[True] * 5])
-    assert done.rows.settled[:, 0].tolist() == [0, 1, 4, 4, 4, 6, 6]
-    assert done.rows.settled[:, 1].tolist() == [0, 1, 7, 7, 7, 7, 7]
+    assert done.rows.available_after[:, 0].tolist() == [0, 1, 4, 4, 4, 6, 6]
+    assert done.rows.available_after[:, 1].tolist() == [0, 1, 7, 7, 7, 7, 7]
 
 
-def irregular(seed: int, alias: str = "h") -> Rows:
+def irregular(seed: int, alias: str = "h") -> SortedRows:
     """Ragged series, one of them empty, some rows on a step of the calendar by chance."""
     random = np.random.default_rng(seed)
     minutes = random.choice([7, 30, 60]) * (1 if alias in ("h", "2h") else 240)
@@ -240,8 +245,8 @@ def irregular(seed: int, alias: str = "h") -> Rows:
 @given(seed=st.integers(0, 100_000))
 def test_lines_agree_with_numpy_and_pandas_for_every_series_and_column(alias, seed):
     rows = irregular(seed, alias)
-    done = interpolate(rows, parse(alias))
-    for code in range(rows.size):
+    done = interpolate_to_grid(rows, parse_frequency(alias))
+    for code in range(rows.n_series):
         mine, new = rows.codes == code, done.rows.codes == code
         seen = mine & ~np.isnan(rows.values).all(axis=1)
         if not seen.any():
@@ -275,25 +280,25 @@ def test_lines_agree_with_numpy_and_pandas_for_every_series_and_column(alias, se
 )
 def test_nothing_from_the_origin_on_changes_what_is_settled_before_it(seed, place, longest, alias):
     """Columns that are lines and that are held, read at the first step after some observation."""
-    rows, frequency = irregular(seed, alias), parse(alias)
+    rows, frequency = irregular(seed, alias), parse_frequency(alias)
     row = int(place * len(rows.time))
     calendar = np.zeros(1, dtype=np.int64)
     origin = frequency.ordinals(rows.time[row : row + 1])
-    origin = origin + (frequency.stamps(origin, calendar) <= rows.time[row])
-    future = (rows.time >= frequency.stamps(origin, calendar))[:, None]
+    origin = origin + (frequency.timestamps(origin, calendar) <= rows.time[row])
+    future = (rows.time >= frequency.timestamps(origin, calendar))[:, None]
     random = np.random.default_rng(seed)
     other = np.where(random.random(rows.values.shape) < 0.5, NAN, rows.values + 1.0)
 
     def told(values):
         """What a reader is given in the series, before the origin."""
         one = rows_of(rows.time, values, rows.codes, size=5)
-        done = interpolate(one, frequency, max_gap=longest, linear=[True, False]).rows
+        done = interpolate_to_grid(one, frequency, max_gap=longest, linear=[True, False]).rows
         step = frequency.ordinals(done.time)
         mine = done.codes == rows.codes[row]
         if not (step[mine] == origin - 1).any():  # its steps end before, or begin after
             return None
         past = mine & (step < origin)
-        return step[past], np.where(done.settled[past] < origin, done.values[past], -99.0)
+        return step[past], np.where(done.available_after[past] < origin, done.values[past], -99.0)
 
     known = told(rows.values)
     for values in (np.where(future, other, rows.values), np.where(future, NAN, rows.values)):
@@ -304,8 +309,8 @@ def test_nothing_from_the_origin_on_changes_what_is_settled_before_it(seed, plac
 
 
 def test_a_value_may_be_used_exactly_if_the_observation_behind_it_is_before_the_origin():
-    rows, frequency = irregular(11), parse("h")
-    done, checked = interpolate(rows, frequency).rows, 0
+    rows, frequency = irregular(11), parse_frequency("h")
+    done, checked = interpolate_to_grid(rows, frequency).rows, 0
     hours = frequency.ordinals(done.time)
     for row, hour in enumerate(hours):
         known = (rows.codes == done.codes[row]) & ~np.isnan(rows.values[:, 0])
@@ -313,7 +318,7 @@ def test_a_value_may_be_used_exactly_if_the_observation_behind_it_is_before_the_
         if len(later) and (known & (rows.time <= done.time[row])).any():
             for origin in range(hour + 1, hour + 30):
                 before = later[0] < np.datetime64(int(origin), "h")
-                assert (done.settled[row, 0] < origin) == before
+                assert (done.available_after[row, 0] < origin) == before
                 checked += 1
     assert checked > 100
 
@@ -321,7 +326,7 @@ def test_a_value_may_be_used_exactly_if_the_observation_behind_it_is_before_the_
 def test_a_slip_in_a_year_is_told_before_a_grid_is_made_of_it():
     rows = rows_of(["2024-01-01 00:03", "2024-01-01 00:16", "2204-01-01 00:31"])
     with pytest.raises(DataError, match="from 2024-01-01 00:03 to 2204-01-01 00:31 a series has"):
-        interpolate(rows, parse("15min"))
+        interpolate_to_grid(rows, parse_frequency("15min"))
 
 
 # gaps ------------------------------------------------------------------------------------------
@@ -329,7 +334,7 @@ def test_a_slip_in_a_year_is_told_before_a_grid_is_made_of_it():
 
 def gap(time, alias, codes=None):
     rows = rows_of(time, codes=codes) if codes else rows_of(time)
-    return gaps(rows.time, rows.offsets, parse(alias))
+    return time_since_previous(rows.time, rows.offsets, parse_frequency(alias))
 
 
 def test_the_time_between_rows_is_told_in_usual_steps_and_begins_anew_with_each_series():

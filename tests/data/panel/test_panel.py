@@ -2,14 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.panel.panel import Panel, labels
-from rnnforecast.data.time.frequency import parse
+from rnnforecast.data.panel.panel import Panel, series_labels
+from rnnforecast.data.time.frequency import parse_frequency
 
 
 @pytest.fixture
 def panel() -> Panel:
     """Three monthly series of 3, 1 and 2 steps with two targets."""
-    frequency = parse("ME")
+    frequency = parse_frequency("ME")
     first = np.array(["2023-12-31", "2024-01-31", "2024-02-29"], dtype="datetime64[us]")
     start = frequency.ordinals(first)
     targets = np.arange(12.0).reshape(6, 2)
@@ -20,10 +20,10 @@ def panel() -> Panel:
         start=start,
         phase=frequency.phase(first, start),
         frequency=frequency,
-        timezone="+02:00",
-        targets_names=("y", "z"),
+        utc_offset="+02:00",
+        target_names=("y", "z"),
         targets=targets,
-        observed=~np.isnan(targets),
+        observed_mask=~np.isnan(targets),
     )
 
 
@@ -37,7 +37,7 @@ def test_labels_join_the_values_of_the_keys(panel):
 
 
 def test_the_only_series_is_called_series():
-    assert labels(pd.DataFrame(index=range(1))).tolist() == ["series"]
+    assert series_labels(pd.DataFrame(index=range(1))).tolist() == ["series"]
 
 
 def test_stamps_go_beyond_the_end_as_pandas_does(panel):

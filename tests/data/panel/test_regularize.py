@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.regularize import Rules, inspect, regularize
+from rnnforecast.data.panel.regularize import PanelRules, preview_changes, regularize
 from rnnforecast.errors import DataError, SpecError
 from tests.data.tables import table
 
@@ -18,8 +18,10 @@ def days(count: int, start: str = "2024-01-01") -> list[str]:
 
 def own_rows(panel: Panel):
     """The rows of a panel as a table again."""
-    codes = np.repeat(np.arange(panel.size), panel.lengths)
-    steps = panel.stamps(np.zeros(panel.size, dtype=np.int64), int(panel.lengths.max()))
+    codes = np.repeat(np.arange(panel.n_series), panel.lengths)
+    steps = panel.window_timestamps(
+        np.zeros(panel.n_series, dtype=np.int64), int(panel.lengths.max())
+    )
     inside = np.arange(steps.shape[1]) < panel.lengths[:, None]
     return table(steps[inside], panel.targets, panel.labels()[codes])
 
@@ -28,18 +30,18 @@ def test_sorted_regular_rows_become_a_panel_unchanged():
     panel, changes = regularize(table(days(6), range(6), list("aaabbb")))
     assert panel.offsets.tolist() == [0, 3, 6]
     assert panel.targets[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
-    assert panel.observed.all()
+    assert panel.observed_mask.all()
     assert panel.labels().tolist() == ["a", "b"]
     assert panel.frequency.alias == "D"
-    assert panel.targets_names == ("y",)
-    assert panel.stamps(np.array([0, 0]), 1)[:, 0].astype("datetime64[D]").astype(str).tolist() == [
+    assert panel.target_names == ("y",)
+    assert panel.window_timestamps(np.array([0, 0]), 1)[:, 0].astype("datetime64[D]").astype(str).tolist() == [
         "2024-01-01", "2024-01-04"
     ]  # fmt: skip
     assert changes.agreement == 1.0
     assert changes.steps == changes.rows == 6
     for name in ("out_of_order", "duplicates", "gaps", "missing", "leading", "trailing"):
         assert getattr(changes, name) == 0
-    assert not changes.faults
+    assert not changes.problems
     assert not changes.skipped
 
 
@@ -47,7 +49,7 @@ def test_gaps_become_missing_steps_and_are_counted():
     time = [*days(3), "2024-01-06", "2024-01-07"]
     panel, changes = regularize(table(time, [1, 2, 3, 6, 7]))
     np.testing.assert_array_equal(panel.targets[:, 0], [1, 2, 3, NAN, NAN, 6, 7])
-    assert panel.observed[:, 0].tolist() == [True, True, True, False, False, True, True]
+    assert panel.observed_mask[:, 0].tolist() == [True, True, True, False, False, True, True]
     assert changes.gaps == 2
     assert changes.agreement == 0.75
     assert changes.series["agreement"].tolist() == [0.75]
@@ -82,7 +84,7 @@ def test_many_duplicates_are_shown_up_to_five_and_counted():
         regularize(rows)
     assert len(raised.value.problems) == 6
     assert raised.value.problems[-1].found == "… and 15 more repeated stamps"
-    assert inspect(rows).duplicates == 20
+    assert preview_changes(rows).duplicates == 20
 
 
 @pytest.mark.parametrize(
@@ -91,14 +93,14 @@ def test_many_duplicates_are_shown_up_to_five_and_counted():
 )  # fmt: skip
 def test_duplicates_are_combined_by_the_rule(rule, expected):
     rows = table([*days(3), "2024-01-02", "2024-01-02"], [1, 2, 3, NAN, 8])
-    panel, changes = regularize(rows, Rules(duplicates=rule))
+    panel, changes = regularize(rows, PanelRules(duplicates=rule))
     assert panel.targets[:, 0].tolist() == expected
     assert changes.duplicates == 2
 
 
 def test_duplicates_without_any_value_stay_missing_in_a_sum():
     panel, _ = regularize(
-        table([*days(3), "2024-01-02"], [1, NAN, 3, NAN]), Rules(duplicates="sum")
+        table([*days(3), "2024-01-02"], [1, NAN, 3, NAN]), PanelRules(duplicates="sum")
     )
     np.testing.assert_array_equal(panel.targets[:, 0], [1, NAN, 3])
 
@@ -107,7 +109,7 @@ def test_rows_without_a_value_at_either_end_are_dropped_and_counted():
     panel, changes = regularize(table(days(7), [NAN, NAN, 1, NAN, 3, 4, NAN]))
     np.testing.assert_array_equal(panel.targets[:, 0], [1, NAN, 3, 4])
     assert (changes.leading, changes.missing, changes.trailing) == (2, 1, 1)
-    first = panel.stamps(np.zeros(1, dtype=np.int64), 1)[0, 0]
+    first = panel.window_timestamps(np.zeros(1, dtype=np.int64), 1)[0, 0]
     assert first == np.datetime64("2024-01-03")
 
 
@@ -121,7 +123,7 @@ def test_a_row_with_any_target_observed_is_kept():
 def test_empty_and_short_series_are_left_out_by_name():
     values = [1, 2, 3, NAN, NAN, NAN, 7, 8, NAN]
     rows = table(days(3) * 3, values, list("aaabbbccc"))
-    panel, changes = regularize(rows, Rules(minimum_length=3))
+    panel, changes = regularize(rows, PanelRules(min_length=3))
     assert panel.labels().tolist() == ["a"]
     assert changes.skipped == {"b": "no observed value", "c": "fewer than 3 observed values"}
     assert changes.series["steps"].tolist() == [3, 0, 0]
@@ -130,7 +132,7 @@ def test_empty_and_short_series_are_left_out_by_name():
 
 def test_a_table_of_which_nothing_is_left_is_refused():
     with pytest.raises(DataError, match="no series has 10 observed values; the longest has 3"):
-        regularize(table(days(3), [1, 2, 3]), Rules(minimum_length=10))
+        regularize(table(days(3), [1, 2, 3]), PanelRules(min_length=10))
     with pytest.raises(DataError, match="no row has a value of a target"):
         regularize(table(days(3), [NAN, NAN, NAN]))
 
@@ -139,13 +141,13 @@ def test_a_stamp_off_the_grid_is_refused_with_its_neighbours_and_a_cure():
     time = ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:15", "2024-01-01 03:00",
             "2024-01-01 04:00"]  # fmt: skip
     with pytest.raises(DataError) as raised:
-        regularize(table(time, range(5)), Rules(frequency="h"))
+        regularize(table(time, range(5)), PanelRules(frequency="h"))
     (problem,) = raised.value.problems
     assert problem.where == "sales.csv, line 4"
     between = "2024-01-01 02:15, which is between 2024-01-01 02:00 and 2024-01-01 03:00"
     assert between in problem.found
     assert problem.cure.endswith("set clean.frequency to 15min")
-    panel, _ = regularize(table(time, range(5)), Rules(frequency="15min"))
+    panel, _ = regularize(table(time, range(5)), PanelRules(frequency="15min"))
     assert panel.lengths.tolist() == [17]
 
 
@@ -154,13 +156,13 @@ def test_a_weekend_among_business_days_is_refused_with_days_as_the_cure():
         pd.DatetimeIndex(["2024-01-13"])
     )
     with pytest.raises(DataError, match=r"2024-01-13.*set clean.frequency to D"):
-        regularize(table(time, range(11)), Rules(frequency="B"))
+        regularize(table(time, range(11)), PanelRules(frequency="B"))
 
 
 def test_the_grids_of_two_series_may_lie_beside_each_other():
     time = ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 00:20", "2024-01-01 01:20"]
     panel, _ = regularize(table(time, range(4), list("aabb")))
-    ends = panel.stamps(panel.lengths, 1)[:, 0]
+    ends = panel.window_timestamps(panel.lengths, 1)[:, 0]
     assert ends.astype("datetime64[m]").astype(str).tolist() == [
         "2024-01-01T02:00", "2024-01-01T02:20"
     ]  # fmt: skip
@@ -171,7 +173,11 @@ def test_months_on_their_last_but_one_day_are_regular():
     panel, changes = regularize(table(time, range(5)))
     assert panel.frequency.alias == "1mo"
     assert changes.gaps == 1
-    stamps = panel.stamps(np.zeros(1, dtype=np.int64), 7)[0].astype("datetime64[D]").astype(str)
+    stamps = (
+        panel.window_timestamps(np.zeros(1, dtype=np.int64), 7)[0]
+        .astype("datetime64[D]")
+        .astype(str)
+    )
     assert stamps.tolist() == ["2023-12-30", "2024-01-30", "2024-02-29", "2024-03-30",
                                "2024-04-30", "2024-05-30", "2024-06-30"]  # fmt: skip
 
@@ -187,26 +193,26 @@ def test_a_slip_in_a_year_is_refused_with_the_lines_around_the_gap():
 
 def test_an_unknown_frequency_is_a_fault_of_the_spec():
     with pytest.raises(SpecError, match=r"clean\.frequency: 'dayly'"):
-        regularize(table(days(3), [1, 2, 3]), Rules(frequency="dayly"))
+        regularize(table(days(3), [1, 2, 3]), PanelRules(frequency="dayly"))
 
 
 @pytest.mark.parametrize(("time", "alias"), [([1, 2, 3], "D"), (days(3), "1")])
 def test_a_frequency_of_another_kind_than_the_time_is_refused(time, alias):
     with pytest.raises(DataError, match="does not fit a time column that holds"):
-        regularize(table(time, [1, 2, 3]), Rules(frequency=alias))
+        regularize(table(time, [1, 2, 3]), PanelRules(frequency=alias))
 
 
 def test_an_integer_index_is_a_calendar_too():
     panel, changes = regularize(table([10, 20, 40, 50], [1, 2, 4, 5]))
     assert panel.frequency.alias == "10"
     assert changes.gaps == 1
-    assert panel.stamps(panel.lengths, 2).tolist() == [[60, 70]]
+    assert panel.window_timestamps(panel.lengths, 2).tolist() == [[60, 70]]
 
 
 def test_inspect_lists_all_faults_and_counts_without_raising():
     time = [*days(4), "2024-01-02", "2024-01-02 11:00"]
-    changes = inspect(table(time, range(6)), Rules(frequency="D"))
-    assert [fault.where for fault in changes.faults] == ["sales.csv, line 6", "sales.csv, line 7"]
+    changes = preview_changes(table(time, range(6)), PanelRules(frequency="D"))
+    assert [fault.where for fault in changes.problems] == ["sales.csv, line 6", "sales.csv, line 7"]
     assert (changes.duplicates, changes.off_grid, changes.rows) == (1, 1, 6)
 
 
@@ -216,12 +222,12 @@ def test_faulty_series_can_be_left_out_by_name():
     twice = hours[[0, 1, 1, 2]]
     far = hours[:3].append(pd.DatetimeIndex(["2204-01-01"]))
     rows = table(hours.append([slip, twice, far]), range(16), np.repeat(list("abcd"), 4))
-    panel, changes = regularize(rows, Rules(frequency="h"), skip_invalid_series=True)
+    panel, changes = regularize(rows, PanelRules(frequency="h"), skip_invalid_series=True)
     assert panel.labels().tolist() == ["a"]
     assert changes.skipped == {
         "b": "stamps off the grid", "c": "repeated stamps", "d": "a gap of very many steps"
     }  # fmt: skip
-    assert not changes.faults
+    assert not changes.problems
 
 
 def test_a_table_of_faulty_series_only_is_refused_even_then():
@@ -232,7 +238,7 @@ def test_a_table_of_faulty_series_only_is_refused_even_then():
 
 def test_constant_targets_are_counted_for_each_series():
     values = [[1, 5], [1, 6], [1, 7], [2, NAN], [NAN, NAN], [3, 4]]
-    changes = inspect(table(days(3) * 2, values, list("aaabbb")))
+    changes = preview_changes(table(days(3) * 2, values, list("aaabbb")))
     assert changes.series["constant"].tolist() == [1, 1]
 
 
@@ -264,9 +270,9 @@ def same(one: Panel, other: Panel) -> None:
 def test_the_order_of_the_rows_does_not_matter(rows, seed):
     alias, time, values, series = rows
     order = np.random.default_rng(seed).permutation(len(time))
-    panel, changes = regularize(table(time, values, series), Rules(frequency=alias))
+    panel, changes = regularize(table(time, values, series), PanelRules(frequency=alias))
     other, others = regularize(
-        table(time[order], values[order], series[order]), Rules(frequency=alias)
+        table(time[order], values[order], series[order]), PanelRules(frequency=alias)
     )
     same(panel, other)
     pd.testing.assert_frame_equal(
@@ -279,11 +285,11 @@ def test_the_order_of_the_rows_does_not_matter(rows, seed):
 def test_the_order_of_the_series_does_not_matter(rows):
     alias, time, values, series = rows
     renamed = np.array([{"a": "z", "b": "y", "c": "x", "d": "w"}[name] for name in series])
-    panel, _ = regularize(table(time, values, series), Rules(frequency=alias))
-    mirrored, _ = regularize(table(time, values, renamed), Rules(frequency=alias))
-    for place in range(panel.size):
-        one = panel.select(np.arange(panel.size) == place)
-        other = mirrored.select(np.arange(panel.size) == panel.size - 1 - place)
+    panel, _ = regularize(table(time, values, series), PanelRules(frequency=alias))
+    mirrored, _ = regularize(table(time, values, renamed), PanelRules(frequency=alias))
+    for place in range(panel.n_series):
+        one = panel.filter_series(np.arange(panel.n_series) == place)
+        other = mirrored.filter_series(np.arange(panel.n_series) == panel.n_series - 1 - place)
         np.testing.assert_array_equal(one.targets, other.targets)
         assert one.start == other.start
         assert one.phase == other.phase
@@ -293,8 +299,8 @@ def test_the_order_of_the_series_does_not_matter(rows):
 @given(rows=messy_rows())
 def test_a_regular_panel_is_not_changed_again(rows):
     alias, time, values, series = rows
-    panel, _ = regularize(table(time, values, series), Rules(frequency=alias))
-    again, changes = regularize(own_rows(panel), Rules(frequency=alias))
+    panel, _ = regularize(table(time, values, series), PanelRules(frequency=alias))
+    again, changes = regularize(own_rows(panel), PanelRules(frequency=alias))
     same(panel, again)
     assert changes.gaps == changes.leading == changes.trailing == changes.out_of_order == 0
     assert changes.rows == changes.steps
@@ -304,12 +310,14 @@ def test_a_regular_panel_is_not_changed_again(rows):
 @given(rows=messy_rows())
 def test_each_series_is_what_pandas_asfreq_makes_of_it(rows):
     alias, time, values, series = rows
-    panel, _ = regularize(table(time, values, series), Rules(frequency=alias))
+    panel, _ = regularize(table(time, values, series), PanelRules(frequency=alias))
     for place, label in enumerate(panel.labels()):
         mine = pd.Series(values[series == label], index=pd.DatetimeIndex(time[series == label]))
         seen = mine[mine.first_valid_index() : mine.last_valid_index()]
         expected = seen.asfreq(alias)
         begin, end = panel.offsets[place : place + 2]
         np.testing.assert_array_equal(panel.targets[begin:end, 0], expected.to_numpy())
-        stamps = panel.stamps(np.zeros(panel.size, dtype=np.int64), end - begin)[place]
+        stamps = panel.window_timestamps(np.zeros(panel.n_series, dtype=np.int64), end - begin)[
+            place
+        ]
         assert (stamps == expected.index.to_numpy()).all()

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.panel.regularize import Rules, inspect, regularize
-from rnnforecast.data.profiling.cleaning_report import describe
+from rnnforecast.data.panel.regularize import PanelRules, preview_changes, regularize
+from rnnforecast.data.profiling.cleaning_report import build_cleaning_report
 from tests.data.tables import table
 
 NAN = float("nan")
@@ -20,8 +20,8 @@ def rows():
 
 
 def test_each_series_has_its_row_of_findings(rows):
-    report = describe(rows, inspect(rows, Rules(minimum_length=2)))
-    table_of = report.series.set_index("label")
+    report = build_cleaning_report(rows, preview_changes(rows, PanelRules(min_length=2)))
+    table_of = report.per_series.set_index("label")
     assert table_of["rows"].tolist() == [5, 3, 1]
     assert table_of["gaps"].tolist() == [1, 0, 0]
     assert table_of["missing"].tolist() == [1, 0, 0]
@@ -35,9 +35,9 @@ def test_each_series_has_its_row_of_findings(rows):
 
 
 def test_the_sums_agree_with_the_series(rows):
-    report = describe(rows, inspect(rows, Rules(minimum_length=2)))
+    report = build_cleaning_report(rows, preview_changes(rows, PanelRules(min_length=2)))
     for name in ("rows", "steps", "gaps", "duplicates", "out_of_order", "missing"):
-        assert report.totals[name] == report.series[name].sum()
+        assert report.totals[name] == report.per_series[name].sum()
     series = {"series": 3, "kept": 2, "constant": 2, "too_short": 1}
     assert {name: report.totals[name] for name in series} == series
     assert report.totals["agreement"] == 5 / 6
@@ -45,7 +45,9 @@ def test_the_sums_agree_with_the_series(rows):
 
 
 def test_the_report_is_strict_json_with_nothing_lost(rows):
-    found = json.loads(describe(rows, inspect(rows, Rules(minimum_length=2))).to_json())
+    found = json.loads(
+        build_cleaning_report(rows, preview_changes(rows, PanelRules(min_length=2))).to_json()
+    )
     assert [entry["label"] for entry in found["series"]] == ["a", "b", "c"]
     assert found["series"][0]["end"] == "2024-01-06"
     assert found["series"][2]["agreement"] is None
@@ -57,13 +59,15 @@ def test_the_report_is_strict_json_with_nothing_lost(rows):
 
 def test_faults_are_part_of_the_report():
     rows = table(["2024-01-01", "2024-01-02", "2024-01-02"], [1, 2, 3])
-    found = json.loads(describe(rows, inspect(rows)).to_json())
+    found = json.loads(build_cleaning_report(rows, preview_changes(rows)).to_json())
     assert found["totals"]["duplicates"] == 1
     assert found["faults"][0]["where"] == "sales.csv, line 4"
 
 
 def test_the_sentences_say_what_cleaning_changes_and_leave_out_zeros(rows):
-    assert describe(rows, inspect(rows, Rules(minimum_length=2))).sentences() == [
+    assert build_cleaning_report(
+        rows, preview_changes(rows, PanelRules(min_length=2))
+    ).summary_lines() == [
         "3 series, 9 rows from 2024-01-01 to 2024-01-06",
         "frequency D, 83.3% of the steps agree",
         "1 row out of order: sorted",
@@ -78,11 +82,14 @@ def test_the_sentences_say_what_cleaning_changes_and_leave_out_zeros(rows):
 def test_one_step_in_many_that_disagrees_is_not_rounded_away():
     time = np.delete(np.arange(5000), 2500)
     rows = table(time, np.ones(4999))
-    assert "99.9% of the steps agree" in describe(rows, inspect(rows)).sentences()[1]
+    assert (
+        "99.9% of the steps agree"
+        in build_cleaning_report(rows, preview_changes(rows)).summary_lines()[1]
+    )
 
 
 def test_an_integer_index_is_reported_in_whole_numbers():
     rows = table([1, 2, 3], [1, 2, 3])
-    found = json.loads(describe(rows, regularize(rows)[1]).to_json())
+    found = json.loads(build_cleaning_report(rows, regularize(rows)[1]).to_json())
     assert found["totals"]["start"] == 1
     assert found["series"][0]["end"] == 3

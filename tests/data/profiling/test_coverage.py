@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.panel.problems import spoken
-from rnnforecast.data.profiling.coverage import COLUMNS, ROWS, behind, by_doubling, coverage, gaps
+from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.profiling.coverage import (
+    MAX_COLUMNS,
+    MAX_ROWS,
+    compute_coverage,
+    count_by_power_of_two,
+    gap_statistics,
+    steps_behind_latest,
+)
 from tests.data.panels import panel
 
 NAN = float("nan")
@@ -19,30 +26,30 @@ NAN = float("nan")
 
 def test_observed_filled_and_missing_are_told_apart() -> None:
     two = panel([1, NAN, NAN, 4], [5, 6], start=["2024-01-01", "2024-01-03"])
-    visible = two.observed.copy()
+    visible = two.observed_mask.copy()
     visible[1] = True
-    found = coverage(two, visible)
-    assert found.rows == ("s0", "s1")
-    assert found.observed.tolist() == [[1, 0, 0, 1], [0, 0, 1, 1]]
-    assert found.filled.tolist() == [[0, 1, 0, 0], [0, 0, 0, 0]]
-    assert found.missing.tolist() == [[0, 0, 1, 0], [0, 0, 0, 0]]
+    found = compute_coverage(two, visible)
+    assert found.row_labels == ("s0", "s1")
+    assert found.observed_share.tolist() == [[1, 0, 0, 1], [0, 0, 1, 1]]
+    assert found.filled_share.tolist() == [[0, 1, 0, 0], [0, 0, 0, 0]]
+    assert found.missing_share.tolist() == [[0, 0, 1, 0], [0, 0, 0, 0]]
     stamps = ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05"]
-    assert [spoken(edge) for edge in found.edges] == stamps
+    assert [format_timestamp(edge) for edge in found.edges] == stamps
 
 
 def test_rows_stand_in_the_order_in_which_series_begin() -> None:
     three = panel([1, 1], [1], [1], start=["2024-01-03", "2024-01-01", "2024-01-02"])
-    assert coverage(three, three.observed).rows == ("s1", "s2", "s0")
+    assert compute_coverage(three, three.observed_mask).row_labels == ("s1", "s2", "s0")
 
 
 def test_in_a_group_series_that_do_not_run_count_too() -> None:
-    size = 2 * ROWS
+    size = 2 * MAX_ROWS
     starts = ["2024-01-01"] * size
     many = panel(*([[1.0, 1.0]] + [[1.0]] * (size - 1)), start=starts)
-    found = coverage(many, many.observed)
-    assert found.sizes.tolist() == [2] * ROWS
-    assert found.observed[0].tolist() == [1.0, 0.5]
-    assert found.observed[1].tolist() == [1.0, 0.0]
+    found = compute_coverage(many, many.observed_mask)
+    assert found.series_counts.tolist() == [2] * MAX_ROWS
+    assert found.observed_share[0].tolist() == [1.0, 0.5]
+    assert found.observed_share[1].tolist() == [1.0, 0.0]
 
 
 @settings(max_examples=25, deadline=None)
@@ -53,62 +60,66 @@ def test_nothing_is_lost_however_many_series_and_steps(size: int, most: int, see
     days = np.datetime64("2024-01-01") + rng.integers(0, most, size)
     values = [np.where(rng.random(n) < 0.2, NAN, 1.0) for n in lengths]
     many = panel(*values, start=days.astype(str).tolist())
-    visible = many.observed | (rng.random(many.observed.shape) < 0.5)
-    found = coverage(many, visible)
-    assert found.observed.shape <= (ROWS, COLUMNS)
-    assert (found.observed + found.filled + found.missing).max() <= 1 + 1e-12
-    steps = found.sizes[:, None] * np.diff(found.edges).astype("timedelta64[D]").astype(int)
-    assert (found.observed * steps).sum() == pytest.approx(many.observed.sum())
-    assert (found.missing * steps).sum() == pytest.approx((~visible).sum())
+    visible = many.observed_mask | (rng.random(many.observed_mask.shape) < 0.5)
+    found = compute_coverage(many, visible)
+    assert found.observed_share.shape <= (MAX_ROWS, MAX_COLUMNS)
+    assert (found.observed_share + found.filled_share + found.missing_share).max() <= 1 + 1e-12
+    steps = found.series_counts[:, None] * np.diff(found.edges).astype("timedelta64[D]").astype(int)
+    assert (found.observed_share * steps).sum() == pytest.approx(many.observed_mask.sum())
+    assert (found.missing_share * steps).sum() == pytest.approx((~visible).sum())
 
 
 def test_several_targets_share_a_step() -> None:
     one = panel([1, 2])
     two = replace(one, targets=np.ones((2, 2)), observed=np.array([[True, False], [True, True]]))
-    assert coverage(two, two.observed).observed.tolist() == [[0.5, 1.0]]
+    assert compute_coverage(two, two.observed_mask).observed_share.tolist() == [[0.5, 1.0]]
 
 
 def test_irregular_series_miss_nothing_between_their_rows() -> None:
     times = np.array(["2024-01-01", "2024-01-02", "2024-01-09"], dtype="datetime64[us]")
     one = replace(panel([1, NAN, 3]), times=times)
-    found = coverage(one, one.observed)
-    assert found.observed.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0, 1]]
-    assert found.missing.tolist() == [[0, 1, 0, 0, 0, 0, 0, 0, 0]]
-    assert spoken(found.edges[-1]) == "2024-01-10"
+    found = compute_coverage(one, one.observed_mask)
+    assert found.observed_share.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0, 1]]
+    assert found.missing_share.tolist() == [[0, 1, 0, 0, 0, 0, 0, 0, 0]]
+    assert format_timestamp(found.edges[-1]) == "2024-01-10"
 
 
 def test_gaps_are_counted_by_doubling_lengths_and_end_with_their_series() -> None:
-    found = gaps(panel([1, NAN, 3, NAN, NAN, NAN], [NAN, 3, 4, NAN, 6, 7]))
-    assert found.counts == {"1 step": 3, "2-3 steps": 1}
-    assert (found.longest, found.where, spoken(found.since)) == (3, "s0", "2024-01-04")
+    found = gap_statistics(panel([1, NAN, 3, NAN, NAN, NAN], [NAN, 3, 4, NAN, 6, 7]))
+    assert found.counts_by_length == {"1 step": 3, "2-3 steps": 1}
+    assert (found.longest_steps, found.longest_series, format_timestamp(found.longest_start)) == (
+        3,
+        "s0",
+        "2024-01-04",
+    )
 
 
 def test_without_a_gap_there_is_no_longest_one() -> None:
-    found = gaps(panel([1, 2, 3]))
-    assert (found.counts, found.longest, found.since) == ({}, 0, None)
+    found = gap_statistics(panel([1, 2, 3]))
+    assert (found.counts_by_length, found.longest_steps, found.longest_start) == ({}, 0, None)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.booleans(), min_size=1, max_size=20), min_size=1, max_size=4))
 def test_gaps_are_the_runs_of_each_series(series: list[list[bool]]) -> None:
     runs = [len(list(run)) for one in series for there, run in groupby(one) if not there]
-    found = gaps(panel(*[[1.0 if there else NAN for there in one] for one in series]))
-    assert sum(found.counts.values()) == len(runs)
-    assert found.longest == max(runs, default=0)
+    found = gap_statistics(panel(*[[1.0 if there else NAN for there in one] for one in series]))
+    assert sum(found.counts_by_length.values()) == len(runs)
+    assert found.longest_steps == max(runs, default=0)
 
 
 def test_stamps_are_those_that_people_see() -> None:
     one = replace(panel([1, NAN, 3], frequency="h"), zone="Europe/Berlin")
-    assert spoken(coverage(one, one.observed).edges[0]) == "2024-01-01 01:00"
-    assert spoken(gaps(one).since) == "2024-01-01 02:00"
+    assert format_timestamp(compute_coverage(one, one.observed_mask).edges[0]) == "2024-01-01 01:00"
+    assert format_timestamp(gap_statistics(one).longest_start) == "2024-01-01 02:00"
 
 
 def test_series_end_so_many_steps_before_the_last_one() -> None:
-    assert behind(panel([1, 2, 3], [1], [1, 2])).tolist() == [0, 2, 1]
+    assert steps_behind_latest(panel([1, 2, 3], [1], [1, 2])).tolist() == [0, 2, 1]
 
 
 def test_sizes_are_grouped_by_doubling() -> None:
-    found = by_doubling(np.array([1, 2, 3, 4, 7, 8, 1024]))
+    found = count_by_power_of_two(np.array([1, 2, 3, 4, 7, 8, 1024]))
     assert list(found)[:4] == ["1 step", "2-3 steps", "4-7 steps", "8-15 steps"]
     assert list(found.values()) == [1, 2, 2, 1, 0, 0, 0, 0, 0, 0, 1]
     assert list(found)[-1] == "1,024-2,047 steps"

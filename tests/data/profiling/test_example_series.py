@@ -8,25 +8,31 @@ import numpy as np
 import pytest
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import spoken
-from rnnforecast.data.profiling.example_series import STEPS, Example, examples, names_of, span
-from rnnforecast.data.time.frequency import parse
+from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.profiling.example_series import (
+    MAX_STEPS,
+    ExampleSeries,
+    format_duration,
+    season_phase_names,
+    select_examples,
+)
+from rnnforecast.data.time.frequency import parse_frequency
 from tests.data.panels import panel
 
 NAN = float("nan")
 
 
-def chosen(given: Panel, season: int = 1) -> tuple[Example, ...]:
+def chosen(given: Panel, season: int = 1) -> tuple[ExampleSeries, ...]:
     parts = np.split(given.targets[:, 0], given.offsets[1:-1])
     levels = np.array([[np.nanmedian(part)] for part in parts])
     alive = np.array([np.nanmin(part) < np.nanmax(part) for part in parts])
-    none = np.zeros_like(given.observed)
-    return examples(given, given.observed, none, levels, alive, season=season)
+    none = np.zeros_like(given.observed_mask)
+    return select_examples(given, given.observed_mask, none, levels, alive, season=season)
 
 
 def test_of_many_series_those_that_differ_are_shown_and_constant_ones_are_not() -> None:
     many = panel([7] * 9, [1, 2, 3, 4, 5], [4, NAN, NAN, 9], [6, 5, 6], [1, 3], [7] * 9)
-    assert {one.label: one.why for one in chosen(many)} == {
+    assert {one.label: one.reason for one in chosen(many)} == {
         "s1": "the longest", "s2": "most values missing", "s3": "of middling level",
         "s4": "the shortest",
     }  # fmt: skip
@@ -34,12 +40,12 @@ def test_of_many_series_those_that_differ_are_shown_and_constant_ones_are_not() 
 
 def test_a_series_can_be_an_example_of_two_things() -> None:
     found = chosen(panel([1, NAN, 3, 4, 4, 4], [1, 2], [5, 6], [7, 8], [8, 9]))
-    assert found[0].why == "the longest, most values missing"
+    assert found[0].reason == "the longest, most values missing"
 
 
 def test_few_series_are_all_shown() -> None:
     found = chosen(panel([1, 1], [2, 3]))
-    assert [(one.label, one.why) for one in found] == [("s0", ""), ("s1", "")]
+    assert [(one.label, one.reason) for one in found] == [("s0", ""), ("s1", "")]
 
 
 def test_constant_series_are_shown_where_there_is_nothing_else() -> None:
@@ -47,24 +53,24 @@ def test_constant_series_are_shown_where_there_is_nothing_else() -> None:
 
 
 def test_only_the_last_steps_are_shown_with_their_stamps_and_marks() -> None:
-    values = np.arange(STEPS + 10.0)
+    values = np.arange(MAX_STEPS + 10.0)
     values[-2] = NAN
     one = panel(values)
-    visible, outliers = np.ones_like(one.observed), np.zeros_like(one.observed)
+    visible, outliers = np.ones_like(one.observed_mask), np.zeros_like(one.observed_mask)
     outliers[-1] = True
-    (found,) = examples(one, visible, outliers, np.ones((1, 1)), np.array([True]), season=1)
-    np.testing.assert_array_equal(found.values, values[-STEPS:])
-    assert spoken(found.times[0]) == "2024-01-11"
-    assert np.flatnonzero(found.filled).tolist() == [STEPS - 2]
-    assert np.flatnonzero(found.outlier).tolist() == [STEPS - 1]
-    assert len(found.pattern) == 0
+    (found,) = select_examples(one, visible, outliers, np.ones((1, 1)), np.array([True]), season=1)
+    np.testing.assert_array_equal(found.values, values[-MAX_STEPS:])
+    assert format_timestamp(found.timestamps[0]) == "2024-01-11"
+    assert np.flatnonzero(found.filled_mask).tolist() == [MAX_STEPS - 2]
+    assert np.flatnonzero(found.outlier_mask).tolist() == [MAX_STEPS - 1]
+    assert len(found.seasonal_pattern) == 0
 
 
 def test_the_pattern_of_a_week_begins_on_monday_and_has_no_trend() -> None:
     week = np.array([3.0, 1, 0, 0, 0, -1, -3])  # Monday to Sunday
     values = np.tile(np.roll(week, -2), 8) + 10 * np.arange(56.0)  # 2024-01-03 is a Wednesday
     (found,) = chosen(panel(values, start="2024-01-03"), season=7)
-    np.testing.assert_allclose(found.pattern, week, atol=1e-9)
+    np.testing.assert_allclose(found.seasonal_pattern, week, atol=1e-9)
 
 
 @pytest.mark.parametrize("years", [2, 5])
@@ -72,7 +78,7 @@ def test_the_pattern_of_a_year_begins_in_january(years: int) -> None:
     year = np.arange(12.0) - 5.5
     values = np.tile(np.roll(year, -4), years) - 3 * np.arange(12.0 * years)
     (found,) = chosen(panel(values, start="2024-05-01", frequency="MS"), season=12)
-    np.testing.assert_allclose(found.pattern, year, atol=1e-9)
+    np.testing.assert_allclose(found.seasonal_pattern, year, atol=1e-9)
 
 
 def test_gaps_leave_the_pattern_of_a_level_series_nearly_as_it_is() -> None:
@@ -80,14 +86,14 @@ def test_gaps_leave_the_pattern_of_a_level_series_nearly_as_it_is() -> None:
     values = np.tile(week, 30)
     values[[20, 21, 90]] = NAN
     (found,) = chosen(panel(values), season=7)
-    np.testing.assert_allclose(found.pattern, week, atol=0.2)
+    np.testing.assert_allclose(found.seasonal_pattern, week, atol=0.2)
 
 
 def test_a_series_shorter_than_two_seasons_and_an_irregular_one_have_no_pattern() -> None:
-    assert len(chosen(panel([1, 2, 3]), season=2)[0].pattern) == 0
+    assert len(chosen(panel([1, 2, 3]), season=2)[0].seasonal_pattern) == 0
     times = np.array(["2024-01-01", "2024-01-02", "2024-01-04", "2024-01-09"], "datetime64[us]")
     irregular = replace(panel([1, 2, 1, 2]), times=times)
-    assert len(chosen(irregular, season=2)[0].pattern) == 0
+    assert len(chosen(irregular, season=2)[0].seasonal_pattern) == 0
 
 
 @pytest.mark.parametrize(
@@ -107,11 +113,11 @@ def test_a_series_shorter_than_two_seasons_and_an_irregular_one_have_no_pattern(
 def test_seasons_are_called_what_people_call_them(
     alias: str, season: int, first: str | None, said: str
 ) -> None:
-    names = names_of(parse(alias), season, "")
+    names = season_phase_names(parse_frequency(alias), season, "")
     assert (names[0] if names else None) == first
     assert len(names) in (0, season)
-    assert span(parse(alias), season) == said
+    assert format_duration(parse_frequency(alias), season) == said
 
 
 def test_hours_of_utc_are_not_called_hours_where_people_see_another_zone() -> None:
-    assert names_of(parse("h"), 24, "Europe/Berlin") == ()
+    assert season_phase_names(parse_frequency("h"), 24, "Europe/Berlin") == ()

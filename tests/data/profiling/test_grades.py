@@ -6,8 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.panel.regularize import Rules, regularize
-from rnnforecast.data.profiling.grades import LIMITS, Verdict, grade, headline, judge
+from rnnforecast.data.panel.regularize import PanelRules, regularize
+from rnnforecast.data.profiling.grades import (
+    GRADE_THRESHOLDS,
+    QualityGrade,
+    grade_data_quality,
+    grade_share,
+    headline,
+)
 from tests.data.tables import table
 
 NAN = float("nan")
@@ -15,25 +21,28 @@ NAMES = ["values", "length", "stamps", "fresh", "alive"]
 
 
 def verdicts(
-    *series: list[float], season: int = 1, horizon: int = 2, minimum_length: int = 1
-) -> dict[str, Verdict]:
+    *series: list[float], season: int = 1, horizon: int = 2, min_length: int = 1
+) -> dict[str, QualityGrade]:
     """Of daily series that begin on the same day."""
     days = pd.date_range("2024-01-01", periods=max(map(len, series))).to_numpy()
     time = np.concatenate([days[: len(one)] for one in series])
     names = np.repeat([f"s{i}" for i in range(len(series))], [len(one) for one in series])
     rows = table(time, np.concatenate(series), names)
-    rules = Rules(frequency="D", minimum_length=minimum_length)
+    rules = PanelRules(frequency="D", min_length=min_length)
     panel, changes = regularize(rows, rules)
-    return {one.about: one for one in judge(panel, changes, season=season, horizon=horizon)}
+    return {
+        one.aspect: one
+        for one in grade_data_quality(panel, changes, season=season, horizon=horizon)
+    }
 
 
-@pytest.mark.parametrize("about", LIMITS)
+@pytest.mark.parametrize("about", GRADE_THRESHOLDS)
 def test_a_grade_turns_at_its_limit(about: str) -> None:
-    good, look = LIMITS[about]
-    assert grade(about, good) == "good"
-    assert grade(about, np.nextafter(good, 0)) == "look"
-    assert grade(about, look) == "look"
-    assert grade(about, np.nextafter(look, 0)) == "bad"
+    good, look = GRADE_THRESHOLDS[about]
+    assert grade_share(about, good) == "good"
+    assert grade_share(about, np.nextafter(good, 0)) == "look"
+    assert grade_share(about, look) == "look"
+    assert grade_share(about, np.nextafter(look, 0)) == "bad"
 
 
 def test_clean_series_are_good_in_all() -> None:
@@ -45,11 +54,11 @@ def test_clean_series_are_good_in_all() -> None:
 def test_missing_values_are_counted_inside_series() -> None:
     found = verdicts([1.0, NAN] + [3.0] * 8)["values"]
     assert found.grade == "look"
-    assert found.says == "90% of the values inside the series are there; 1 of 10 are missing"
+    assert found.message == "90% of the values inside the series are there; 1 of 10 are missing"
 
 
 def test_one_missing_value_in_many_is_not_rounded_away() -> None:
-    assert verdicts([1.0] * 5000 + [NAN] + [2.0] * 5000)["values"].says.startswith("99.9%")
+    assert verdicts([1.0] * 5000 + [NAN] + [2.0] * 5000)["values"].message.startswith("99.9%")
 
 
 def test_a_series_needs_two_seasons_and_a_horizon() -> None:
@@ -60,44 +69,48 @@ def test_a_series_needs_two_seasons_and_a_horizon() -> None:
 
 
 def test_series_left_out_count_as_too_short() -> None:
-    found = verdicts([1, 2, 3, 4], [1, 2], minimum_length=3)["length"]
+    found = verdicts([1, 2, 3, 4], [1, 2], min_length=3)["length"]
     assert found.grade == "look"
-    assert found.says.startswith("50% of the series")
-    assert found.says.endswith("1 of 2 series left out")
+    assert found.message.startswith("50% of the series")
+    assert found.message.endswith("1 of 2 series left out")
 
 
 def test_a_series_ends_early_if_its_whole_horizon_has_passed() -> None:
     nearly = verdicts([1.0] * 9 + [2], [1.0] * 7 + [2], horizon=3)["fresh"]
     assert nearly.grade == "good"
-    assert nearly.says == "100% of the series go on to the end of the data, 2024-01-10, or nearly"
+    assert (
+        nearly.message == "100% of the series go on to the end of the data, 2024-01-10, or nearly"
+    )
     late = verdicts([1.0] * 9 + [2], [1.0] * 6 + [2], horizon=3)["fresh"]
     assert late.grade == "bad"
-    assert late.says.endswith("; 1 end 3 steps or more before")
+    assert late.message.endswith("; 1 end 3 steps or more before")
 
 
 def test_constant_series_are_told() -> None:
     found = verdicts([5, 5, 5, 5], [1, 2, 3, 4])["alive"]
-    assert (found.grade, found.says) == (
+    assert (found.grade, found.message) == (
         "look", "50% of the series change over time; 1 never changes"
     )  # fmt: skip
-    assert verdicts([5, 5, 5, 5])["alive"].says == "the series never changes"
+    assert verdicts([5, 5, 5, 5])["alive"].message == "the series never changes"
 
 
 def test_every_way_in_which_a_stamp_was_at_fault_counts() -> None:
     minutes = ["00:00", "00:10", "00:20", "00:31", "00:40", "00:40", "00:50"]
     rows = table([f"2024-01-01 {at}" for at in minutes], np.arange(7.0))
-    rules = Rules(frequency="10min", irregular="snap", duplicates="last")
+    rules = PanelRules(frequency="10min", irregular="snap", duplicates="last")
     panel, changes = regularize(rows, rules)
-    found = {one.about: one for one in judge(panel, changes, season=1, horizon=1)}["stamps"]
+    found = {one.aspect: one for one in grade_data_quality(panel, changes, season=1, horizon=1)}[
+        "stamps"
+    ]
     assert (changes.duplicates, changes.snapped) == (1, 1)
     assert found.grade == "bad"  # 5 of 7
-    assert found.says.startswith("71.4% of the rows")
-    assert found.says.endswith("1 repeat a stamp, 1 were moved to a step")
+    assert found.message.startswith("71.4% of the rows")
+    assert found.message.endswith("1 repeat a stamp, 1 were moved to a step")
 
 
 def test_the_headline_is_the_worst_of_all() -> None:
     def said(**grades: str) -> tuple[str, str]:
-        return headline([Verdict(name, grades.get(name, "good"), "") for name in NAMES])  # type: ignore[arg-type]
+        return headline([QualityGrade(name, grades.get(name, "good"), "") for name in NAMES])  # type: ignore[arg-type]
 
     assert said() == ("good", "Fit to use")
     assert said(alive="look") == ("look", "Usable, but look at: constant series")

@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.cleaning.imputation import fill
-from rnnforecast.data.cleaning.seasonality import Season
-from rnnforecast.data.io.column_roles import Roles
+from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.data.cleaning.seasonality import Seasonality
+from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.table import Table
-from rnnforecast.data.panel.regularize import Rules, regularize
-from rnnforecast.data.profiling.profile import Profile, profile
+from rnnforecast.data.panel.regularize import PanelRules, regularize
+from rnnforecast.data.profiling.profile import Profile, profile_panel
 
 NAN = np.nan
 
@@ -27,49 +27,49 @@ def found(*series: list[float], season: int = 1, horizon: int = 2, method: str =
         keys=pd.DataFrame({"id": [f"s{i}" for i in range(len(series))]}),
         codes=np.repeat(np.arange(len(series)), lengths),
         time=np.concatenate(days),
-        timezone="",
+        utc_offset="",
         values=values[:, None],
-        roles=Roles("ds", ("id",), ("y",), (), "long", {}),
-        lines=None,  # type: ignore[arg-type]
-        infinite=0,
+        roles=ColumnRoles("ds", ("id",), ("y",), (), "long", {}),
+        line_index=None,  # type: ignore[arg-type]
+        infinite_count=0,
     )
-    panel, changes = regularize(table, Rules(frequency="D"))
-    filled = fill(panel.targets, panel.observed, panel.offsets, method)  # type: ignore[arg-type]
-    tried = Season(season, 0.5 if season > 1 else 0.0, {7: 0.5})
-    return profile(panel, filled, changes, tried, horizon=horizon)
+    panel, changes = regularize(table, PanelRules(frequency="D"))
+    filled = fill_missing(panel.targets, panel.observed_mask, panel.offsets, method)  # type: ignore[arg-type]
+    tried = Seasonality(season, 0.5 if season > 1 else 0.0, {7: 0.5})
+    return profile_panel(panel, filled, changes, tried, horizon=horizon)
 
 
 def test_sizes_are_those_of_pandas() -> None:
     one = found([1, NAN, 9, 5], [2, 2, -8])
-    assert one.levels[:, 0].tolist() == [5, 2]
+    assert one.medians[:, 0].tolist() == [5, 2]
     expected = [pd.Series([1, 9, 5]).std(ddof=0) / 5, pd.Series([2, 2, -8]).std(ddof=0) / 4]
-    np.testing.assert_allclose(one.spreads[:, 0], expected)
+    np.testing.assert_allclose(one.relative_stds[:, 0], expected)
     assert one.lengths.tolist() == [4, 3]
 
 
 def test_zeros_and_negative_values_are_shares_of_the_observed_ones() -> None:
     one = found([0, NAN, -1, 2, 3])
-    assert (one.zeros, one.negative) == (0.25, 0.25)
+    assert (one.zero_share, one.negative_share) == (0.25, 0.25)
 
 
 def test_a_series_of_zeros_has_no_relative_spread() -> None:
-    assert np.isnan(found([0, 0, 0]).spreads).all()
+    assert np.isnan(found([0, 0, 0]).relative_stds).all()
 
 
 def test_seasons_are_named_by_the_calendar() -> None:
     one = found([1.0, 2, 3, 4, 5, 6, 7] * 3, season=7)
-    assert one.seasons == {"7 steps (a week)": 0.5}
-    assert one.chosen == "7 steps (a week)"
-    assert one.phases == ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-    assert found([1, 2, 3]).chosen == ""
+    assert one.season_strengths == {"7 steps (a week)": 0.5}
+    assert one.season_name == "7 steps (a week)"
+    assert one.phase_names == ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    assert found([1, 2, 3]).season_name == ""
 
 
 def test_it_can_be_stored_as_plain_values() -> None:
     stored = json.loads(json.dumps(found([1, NAN, 3, 4], [5, 6]).to_json(), allow_nan=False))
     assert stored["coverage"]["missing"] == [[0, 1, 0, 0], [0, 0, 0, 0]]
     assert stored["coverage"]["edges"][0] == "2024-03-28"
-    assert stored["longest_gap"] == {"steps": 1, "series": "s0", "since": "2024-03-29"}
-    assert found([1, 2]).to_json()["longest_gap"] is None
+    assert stored["max_gap"] == {"steps": 1, "series": "s0", "since": "2024-03-29"}
+    assert found([1, 2]).to_json()["max_gap"] is None
     assert stored["headline"]["grade"] == "bad"
 
 

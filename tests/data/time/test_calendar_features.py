@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data.time import calendar_features as calendar
-from rnnforecast.data.time.frequency import parse
+from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.errors import DataError
 
 SUITABLE = {
@@ -32,14 +32,14 @@ SUITABLE = {
 
 @pytest.mark.parametrize(("alias", "expected"), SUITABLE.items())
 def test_the_frequency_chooses_the_cycles(alias: str, expected: tuple[str, ...]) -> None:
-    assert calendar.names(parse(alias), "auto") == expected
-    assert calendar.names(parse(alias), "none") == ()
+    assert calendar.select_cycles(parse_frequency(alias), "auto") == expected
+    assert calendar.select_cycles(parse_frequency(alias), "none") == ()
 
 
 @pytest.mark.parametrize(("alias", "wanted"), [("MS", "hour_of_day"), ("1", "day_of_week")])
 def test_a_cycle_that_says_nothing_is_refused(alias: str, wanted: str) -> None:
     with pytest.raises(DataError, match=rf"features\.calendar: {wanted} says nothing at steps of"):
-        calendar.names(parse(alias), [wanted])
+        calendar.select_cycles(parse_frequency(alias), [wanted])
 
 
 stamps = st.datetimes(pd.Timestamp("1970-01-01"), pd.Timestamp("2100-01-01"))
@@ -61,7 +61,7 @@ def test_cycles_are_told_by_the_fields_that_pandas_has(times: list[pd.Timestamp]
         "minute_of_hour": (index.minute + index.second / 60 + index.microsecond / 6e7) / 60,
         "second_of_minute": (index.second + index.microsecond / 1e6) / 60,
     }
-    found = calendar.build(index.to_numpy().astype("datetime64[us]"), list(expected))
+    found = calendar.cycle_features(index.to_numpy().astype("datetime64[us]"), list(expected))
     for place, share in enumerate(expected.values()):
         angle = 2 * np.pi * np.asarray(share)
         np.testing.assert_allclose(found[:, 2 * place], np.sin(angle), atol=1e-5)
@@ -73,7 +73,9 @@ def test_holidays_are_those_of_the_package(place: str) -> None:
     country, _, region = place.partition("-")
     theirs = holidays.country_holidays(country, subdiv=region or None, years=range(2019, 2023))
     days = [date(2020, 1, 1) + timedelta(day) for day in range(731)]
-    found = calendar.holidays_of(np.array(days, dtype="datetime64[us]"), parse("D"), place, 2)
+    found = calendar.holiday_features(
+        np.array(days, dtype="datetime64[us]"), parse_frequency("D"), place, 2
+    )
     assert found.shape == (731, 5)
     for column, shift in enumerate([0, 1, 2, -1, -2]):
         expected = [day + timedelta(shift) in theirs for day in days]
@@ -82,7 +84,7 @@ def test_holidays_are_those_of_the_package(place: str) -> None:
 
 def test_hours_have_the_holiday_of_their_day() -> None:
     hours = np.arange("2023-12-24", "2023-12-27", dtype="datetime64[h]").astype("datetime64[us]")
-    found = calendar.holidays_of(hours, parse("h"), "DE", 0)[:, 0]
+    found = calendar.holiday_features(hours, parse_frequency("h"), "DE", 0)[:, 0]
     assert found.reshape(3, 24).tolist() == [[0.0] * 24, [1.0] * 24, [1.0] * 24]
 
 
@@ -100,9 +102,11 @@ def test_hours_have_the_holiday_of_their_day() -> None:
 def test_longer_steps_count_the_holidays_of_their_period(
     alias: str, stamp: str, count: int
 ) -> None:
-    found = calendar.holidays_of(np.array([stamp], dtype="datetime64[us]"), parse(alias), "DE", 1)
+    found = calendar.holiday_features(
+        np.array([stamp], dtype="datetime64[us]"), parse_frequency(alias), "DE", 1
+    )
     assert found.tolist() == [[count]]
-    assert calendar.holiday_names(parse(alias), 1) == ("holidays",)
+    assert calendar.holiday_feature_names(parse_frequency(alias), 1) == ("holidays",)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +114,9 @@ def test_longer_steps_count_the_holidays_of_their_period(
 )
 def test_a_place_that_is_none_is_told_with_the_nearest(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        calendar.place_of(text)
+        calendar.parse_holiday_location(text)
 
 
 def test_a_series_grows_old_slowly() -> None:
-    found = calendar.age(np.array([0, 9, 1000]))
+    found = calendar.age_feature(np.array([0, 9, 1000]))
     np.testing.assert_allclose(found, np.log([1, 10, 1001]) / np.log(1001), rtol=1e-6)

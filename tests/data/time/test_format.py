@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.io.table import read
+from rnnforecast.data.io.table import read_files
 from rnnforecast.data.time import format as stamps
-from rnnforecast.data.time.format import Form
+from rnnforecast.data.time.format import TimeFormat
 from rnnforecast.errors import DataError
 
-QUARTER = Form("quarter")
-WEEK = Form("week")
-POINTS = Form("format", ("%d.%m.%Y",))
-SECONDS = Form("integer", ("unix_s",))
+QUARTER = TimeFormat("quarter")
+WEEK = TimeFormat("week")
+POINTS = TimeFormat("format", ("%d.%m.%Y",))
+SECONDS = TimeFormat("integer", ("unix_s",))
 
 
-def parsed(texts: list[str], form: Form) -> list[str]:
-    return [str(stamp) for stamp in stamps.parse(pa.array(texts), form)]
+def parsed(texts: list[str], form: TimeFormat) -> list[str]:
+    return [str(stamp) for stamp in stamps.parse_timestamps(pa.array(texts), form)]
 
 
 @pytest.mark.parametrize(
@@ -41,40 +41,46 @@ def parsed(texts: list[str], form: Form) -> list[str]:
     ],
 )
 def test_an_offset_is_found_only_after_a_clock(text: str, zone: str) -> None:
-    assert stamps.zone_of(text) == zone
+    assert stamps.offset_suffix(text) == zone
 
 
 def test_the_form_is_that_of_most_samples() -> None:
-    assert stamps.recognise(["31.12.2024", "30.12.2024", "oops", ""]) == POINTS
-    assert stamps.recognise(["31.12.2024", "a", "b"]) is None
-    assert stamps.recognise(["", " "]) is None
-    assert stamps.recognise([]) is None
+    assert stamps.infer_time_format(["31.12.2024", "30.12.2024", "oops", ""]) == POINTS
+    assert stamps.infer_time_format(["31.12.2024", "a", "b"]) is None
+    assert stamps.infer_time_format(["", " "]) is None
+    assert stamps.infer_time_format([]) is None
 
 
 def test_may_is_taken_for_a_whole_name_where_others_are() -> None:
     texts = ["May 1, 2024", "May 2, 2024", "June 3, 2024"]
-    assert stamps.recognise(texts) == Form("format", ("%B %d, %Y",))
+    assert stamps.infer_time_format(texts) == TimeFormat("format", ("%B %d, %Y",))
 
 
 @pytest.mark.parametrize("text", ["1.5", "2012.25", "1e5", "12,5"])
 def test_decimal_numbers_are_no_dates(text: str) -> None:
-    assert stamps.recognise([text]) is None
+    assert stamps.infer_time_format([text]) is None
 
 
 def test_whole_numbers_are_dates_only_if_all_of_them_can_be() -> None:
-    assert stamps.recognise(["20240131", "20240201"]) == Form("format", ("%Y%m%d",))
-    assert stamps.recognise(["20240131", "20240299"]) == Form("integer")
-    assert stamps.recognise(["2023", "2024"]) == Form("integer")
-    assert stamps.recognise(["20240131", "20240130", "7"]) == Form("format", ("%Y%m%d",))
-    assert stamps.recognise(["202401310530"]) == Form("format", ("%Y%m%d%H%M",))
+    assert stamps.infer_time_format(["20240131", "20240201"]) == TimeFormat("format", ("%Y%m%d",))
+    assert stamps.infer_time_format(["20240131", "20240299"]) == TimeFormat("integer")
+    assert stamps.infer_time_format(["2023", "2024"]) == TimeFormat("integer")
+    assert stamps.infer_time_format(["20240131", "20240130", "7"]) == TimeFormat(
+        "format", ("%Y%m%d",)
+    )
+    assert stamps.infer_time_format(["202401310530"]) == TimeFormat("format", ("%Y%m%d%H%M",))
 
 
 def test_the_order_of_day_and_month_stays_open_until_a_date_settles_it() -> None:
-    form = stamps.recognise(["03/04/2021 05:00", "04/04/2021 05:00"])
-    assert form == Form("open", ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"))
-    assert stamps.settle(form, ["05/04/2021 05:00"]).kind == "open"
-    assert stamps.settle(form, ["13/04/2021 05:00"]) == Form("format", ("%d/%m/%Y %H:%M",))
-    assert stamps.settle(form, ["04/13/2021 05:00"]) == Form("format", ("%m/%d/%Y %H:%M",))
+    form = stamps.infer_time_format(["03/04/2021 05:00", "04/04/2021 05:00"])
+    assert form == TimeFormat("open", ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"))
+    assert stamps.disambiguate(form, ["05/04/2021 05:00"]).kind == "open"
+    assert stamps.disambiguate(form, ["13/04/2021 05:00"]) == TimeFormat(
+        "format", ("%d/%m/%Y %H:%M",)
+    )
+    assert stamps.disambiguate(form, ["04/13/2021 05:00"]) == TimeFormat(
+        "format", ("%m/%d/%Y %H:%M",)
+    )
 
 
 def test_quarters_are_their_first_months() -> None:
@@ -92,13 +98,13 @@ def test_quarters_are_their_first_months() -> None:
     ],
 )
 def test_quarters_may_come_before_the_year(texts: list[str]) -> None:
-    assert stamps.recognise(texts) == QUARTER
+    assert stamps.infer_time_format(texts) == QUARTER
     assert parsed(texts, QUARTER) == parsed([f"2024Q{n}" for n in range(1, 5)], QUARTER)
 
 
 @pytest.mark.parametrize("text", ["Q5 2024", "0Q2024", "2024Q", "Q12024", "Q1Q 2024", "Q1 24"])
 def test_what_is_nearly_a_quarter_is_refused(text: str) -> None:
-    assert stamps.unreadable([text], QUARTER).tolist() == [True]
+    assert stamps.unparsable_mask([text], QUARTER).tolist() == [True]
 
 
 @settings(max_examples=30, deadline=None)
@@ -108,19 +114,19 @@ def test_weeks_are_those_of_the_iso_calendar(days: list[date]) -> None:
     weeks = [day.isocalendar() for day in days]
     exact = [f"{year}-W{week:02d}-{day}" for year, week, day in weeks]
     bare = [f"{year}W{week:02d}" for year, week, _ in weeks]
-    assert stamps.recognise(exact) == stamps.recognise(bare) == WEEK
+    assert stamps.infer_time_format(exact) == stamps.infer_time_format(bare) == WEEK
     assert [text[:10] for text in parsed(exact, WEEK)] == [str(day) for day in days]
     mondays = [date.fromisocalendar(year, week, 1) for year, week, _ in weeks]
     assert [text[:10] for text in parsed(bare, WEEK)] == [str(day) for day in mondays]
-    assert not stamps.unreadable(exact + bare, WEEK).any()
+    assert not stamps.unparsable_mask(exact + bare, WEEK).any()
 
 
 def test_only_some_years_have_a_week_53() -> None:
     texts = ["2020-W53", "2021-W53", "2015W53-7", "2024-W53", "2024-W00", "2024-W54", "2024-W05-8"]
     wrong = [False, True, False, True, True, True, True]
-    assert stamps.unreadable(texts, WEEK).tolist() == wrong
+    assert stamps.unparsable_mask(texts, WEEK).tolist() == wrong
     with pytest.raises(ValueError, match="not every stamp"):
-        stamps.parse(pa.array(["2021-W53"]), WEEK)
+        stamps.parse_timestamps(pa.array(["2021-W53"]), WEEK)
 
 
 @pytest.mark.parametrize(
@@ -138,56 +144,56 @@ def test_only_some_years_have_a_week_53() -> None:
     ],
 )
 def test_counts_since_1970_are_instants(text: str, unit: str, expected: str) -> None:
-    form = stamps.recognise([text])
-    assert form == Form("integer", (unit,), years=(1990, 2100))
-    assert form.timezone == "Z"
-    assert parsed([text], form) == parsed([text], stamps.given(unit, [])) == [expected]
-    assert not stamps.unreadable([text], form).any()
+    form = stamps.infer_time_format([text])
+    assert form == TimeFormat("integer", (unit,), year_range=(1990, 2100))
+    assert form.parsed_offset == "Z"
+    assert parsed([text], form) == parsed([text], stamps.parse_time_format(unit, [])) == [expected]
+    assert not stamps.unparsable_mask([text], form).any()
 
 
 @pytest.mark.parametrize("text", ["631151999", "4102444800", "123456789", "99999999999", "1e3"])
 def test_other_large_numbers_are_not_taken_for_counts_since_1970(text: str) -> None:
-    form = stamps.recognise([text])
-    assert form is None or form == Form("integer")
+    form = stamps.infer_time_format([text])
+    assert form is None or form == TimeFormat("integer")
 
 
 @settings(max_examples=30, deadline=None)
 @given(times=st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2029, 1, 1)), min_size=1))
 def test_every_unit_is_recognised_and_read_back(times: list[datetime]) -> None:
     expected = np.array(times, dtype="datetime64[us]")
-    for unit, per_second in stamps.UNITS.items():
+    for unit, per_second in stamps.EPOCH_UNITS.items():
         counts = expected.astype(np.int64) * max(per_second // 10**6, 1)
         counts //= max(10**6 // per_second, 1)
         texts = counts.astype(str).tolist()
-        form = stamps.recognise(texts)
+        form = stamps.infer_time_format(texts)
         assert form is not None
         assert form.formats == (unit,)
         precision = {"unix_s": "s", "unix_ms": "ms"}.get(unit, "us")
         cut = expected.astype(f"datetime64[{precision}]")
-        np.testing.assert_array_equal(stamps.parse(pa.array(texts), form), cut)
+        np.testing.assert_array_equal(stamps.parse_timestamps(pa.array(texts), form), cut)
 
 
 def test_a_count_that_does_not_fit_the_others_is_named() -> None:
-    seconds = stamps.recognise(["1704067200", "1704070800"])
+    seconds = stamps.infer_time_format(["1704067200", "1704070800"])
     assert seconds is not None
     others = ["1704067200000", "600", "2024-01-01", "x", "0x10", "nan", "1e999", "9" * 30, ""]
-    assert stamps.unreadable(others, seconds).all()
+    assert stamps.unparsable_mask(others, seconds).all()
     for text in others:
         with pytest.raises(ValueError):  # noqa: PT011
-            stamps.parse(pa.array(["1704067200", text]), seconds)
-    given_unit = stamps.given("unix_s", [])
-    assert stamps.unreadable(others, given_unit).tolist() == [True, False, *[True] * 7]
+            stamps.parse_timestamps(pa.array(["1704067200", text]), seconds)
+    given_unit = stamps.parse_time_format("unix_s", [])
+    assert stamps.unparsable_mask(others, given_unit).tolist() == [True, False, *[True] * 7]
     assert parsed(["-1"], given_unit) == ["1969-12-31T23:59:59.000000"]
 
 
 def test_ten_digits_are_hours_if_most_are_and_never_both() -> None:
     hours = [f"20240101{hour:02d}" for hour in range(24)]
     seconds = [str(1704067200 + 3600 * hour) for hour in range(24)]
-    assert stamps.recognise([*hours, *seconds[:9]]) == Form("format", ("%Y%m%d%H",))
-    form = stamps.recognise([*hours[:9], *seconds])
-    assert form == Form("open", ("%Y%m%d%H", "unix_s"))
-    assert stamps.settle(form, hours) == form
-    one_slip = stamps.recognise([*seconds, hours[0]])
+    assert stamps.infer_time_format([*hours, *seconds[:9]]) == TimeFormat("format", ("%Y%m%d%H",))
+    form = stamps.infer_time_format([*hours[:9], *seconds])
+    assert form == TimeFormat("open", ("%Y%m%d%H", "unix_s"))
+    assert stamps.disambiguate(form, hours) == form
+    one_slip = stamps.infer_time_format([*seconds, hours[0]])
     assert one_slip is not None
     assert one_slip.formats == ("unix_s",)
 
@@ -202,15 +208,15 @@ def test_ten_digits_are_hours_if_most_are_and_never_both() -> None:
     ],
 )
 def test_stamps_with_an_offset_each_become_instants(texts: list[str]) -> None:
-    form = stamps.recognise(texts)
+    form = stamps.infer_time_format(texts)
     assert form is not None
-    assert (form.offsets, form.timezone) == (True, "Z")
+    assert (form.has_mixed_offsets, form.parsed_offset) == (True, "Z")
     assert parsed(texts, form) == ["2024-03-31T00:30:00.000000", "2024-03-31T01:30:00.000000"]
-    assert not stamps.unreadable(texts, form).any()
+    assert not stamps.unparsable_mask(texts, form).any()
     without = [texts[0], texts[1][:16]]
-    assert stamps.unreadable(without, form).tolist() == [False, True]
+    assert stamps.unparsable_mask(without, form).tolist() == [False, True]
     with pytest.raises(ValueError, match="has an offset"):
-        stamps.parse(pa.array(without), form)
+        stamps.parse_timestamps(pa.array(without), form)
 
 
 @settings(max_examples=40, deadline=None)
@@ -228,40 +234,52 @@ def test_offsets_are_applied_as_python_applies_them(
     texts = [time.isoformat(timespec="microseconds") for time in zoned]
     expected = [time.astimezone(UTC).replace(tzinfo=None) for time in zoned]
     np.testing.assert_array_equal(
-        stamps.parse(pa.array(texts), Form("iso", zone="+01:00", offsets=True)),
+        stamps.parse_timestamps(
+            pa.array(texts), TimeFormat("iso", offset="+01:00", has_mixed_offsets=True)
+        ),
         np.array(expected, dtype="datetime64[us]"),
     )
 
 
-@pytest.mark.parametrize("form", [Form("iso"), POINTS, QUARTER, WEEK, Form("integer"), SECONDS])
+@pytest.mark.parametrize(
+    "form", [TimeFormat("iso"), POINTS, QUARTER, WEEK, TimeFormat("integer"), SECONDS]
+)
 @pytest.mark.parametrize("text", ["", "NaT", "nan", "today", "now", "30.02.2024", "2024-02-30"])
-def test_what_is_no_time_is_never_parsed(form: Form, text: str) -> None:
+def test_what_is_no_time_is_never_parsed(form: TimeFormat, text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
-        stamps.parse(pa.array([text]), form)
-    assert stamps.unreadable([text], form).tolist() == [True]
+        stamps.parse_timestamps(pa.array([text]), form)
+    assert stamps.unparsable_mask([text], form).tolist() == [True]
 
 
 def test_decimals_of_a_second_beyond_the_sixth_are_cut() -> None:
-    assert parsed(["2024-01-01T00:00:00.123456789"], Form("iso")) == ["2024-01-01T00:00:00.123456"]
+    assert parsed(["2024-01-01T00:00:00.123456789"], TimeFormat("iso")) == [
+        "2024-01-01T00:00:00.123456"
+    ]
 
 
 def test_a_stamp_without_the_offset_of_the_others_is_refused() -> None:
-    form = Form("iso", zone="Z")
-    assert stamps.unreadable(["2024-01-01T05:00Z", "2024-01-01T05:00"], form).tolist() == [
+    form = TimeFormat("iso", offset="Z")
+    assert stamps.unparsable_mask(["2024-01-01T05:00Z", "2024-01-01T05:00"], form).tolist() == [
         False,
         True,
     ]
     with pytest.raises(ValueError, match="not every stamp ends in 'Z'"):
-        stamps.parse(pa.array(["2024-01-01T05:00Z", "2024-01-01T05:00"]), form)
+        stamps.parse_timestamps(pa.array(["2024-01-01T05:00Z", "2024-01-01T05:00"]), form)
 
 
 def test_a_given_format_takes_its_offset_from_the_samples() -> None:
-    assert stamps.given("%d.%m.%Y %H:%M%z", ["31.12.2024 05:00+02:00"]).zone == "+02:00"
-    assert stamps.given("%d.%m.%Y %H:%MZ", []) == Form("format", ("%d.%m.%Y %H:%M",), zone="Z")
-    many = stamps.given("%d.%m.%Y %H:%M%z", ["31.03.2024 01:30+01:00", "31.03.2024 03:30+02:00"])
-    assert many.offsets
+    assert (
+        stamps.parse_time_format("%d.%m.%Y %H:%M%z", ["31.12.2024 05:00+02:00"]).offset == "+02:00"
+    )
+    assert stamps.parse_time_format("%d.%m.%Y %H:%MZ", []) == TimeFormat(
+        "format", ("%d.%m.%Y %H:%M",), offset="Z"
+    )
+    many = stamps.parse_time_format(
+        "%d.%m.%Y %H:%M%z", ["31.03.2024 01:30+01:00", "31.03.2024 03:30+02:00"]
+    )
+    assert many.has_mixed_offsets
     with pytest.raises(DataError, match=r"data\.time_format: '%d %q' is not a format"):
-        stamps.given("%d %q", [])
+        stamps.parse_time_format("%d %q", [])
 
 
 @pytest.mark.parametrize(
@@ -279,13 +297,13 @@ def test_what_strftime_writes_is_recognised_and_read_back(
 ) -> None:
     """With a 13th to 28th among them, so that the order of day and month is settled."""
     texts = [time.replace(day=13 + time.day % 16).strftime(pattern) for time in times]
-    form = stamps.recognise(texts)
+    form = stamps.infer_time_format(texts)
     assert form is not None
     expected = [datetime.strptime(text, pattern) for text in texts]
     np.testing.assert_array_equal(
-        stamps.parse(pa.array(texts), form), np.array(expected, dtype="datetime64[us]")
+        stamps.parse_timestamps(pa.array(texts), form), np.array(expected, dtype="datetime64[us]")
     )
-    assert not stamps.unreadable(texts, form).any()
+    assert not stamps.unparsable_mask(texts, form).any()
 
 
 @pytest.mark.parametrize(
@@ -309,7 +327,7 @@ def test_a_cell_written_in_another_way_is_a_fault_with_its_line(
     path = tmp_path / "sales.csv"
     path.write_text("ds,y\n" + "".join(rows) + f"{one},1\n")
     with pytest.raises(DataError) as caught:
-        read([str(path)])
+        read_files([str(path)])
     (problem,) = caught.value.problems
     assert problem.where == "sales.csv, line 10, column 'ds'"
     assert problem.found.startswith(f"{one!r} is not a time; expected ")
@@ -320,21 +338,21 @@ def test_offsets_are_applied_only_where_they_may_differ(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_text("ds,y\n2024-03-31T01:30+01:00,1\n2024-03-31T03:30+02:00,2\n")
     with pytest.raises(DataError, match=r"set data\.timezone, such as Europe/Berlin"):
-        read([str(path)])
-    table = read([str(path)], offsets_may_differ=True)
+        read_files([str(path)])
+    table = read_files([str(path)], offsets_may_differ=True)
     expected = ["2024-03-31T00:30:00.000000", "2024-03-31T01:30:00.000000"]
-    assert (table.time.astype(str).tolist(), table.timezone) == (expected, "Z")
+    assert (table.time.astype(str).tolist(), table.utc_offset) == (expected, "Z")
     path.write_text("ds,y\n2024-03-31T01:30,1\n2024-03-31T03:30,2\n")
-    assert read([str(path)], offsets_may_differ=True).timezone == ""
+    assert read_files([str(path)], offsets_may_differ=True).utc_offset == ""
 
 
 def test_parquet_in_a_zone_is_read_where_offsets_may_differ(tmp_path: Path) -> None:
     utc = pa.array([datetime(2024, 1, 1), datetime(2024, 7, 1)], pa.timestamp("us", "UTC"))
     local = utc.cast(pa.timestamp("us", "Europe/Berlin"))
     pq.write_table(pa.table({"ds": local, "y": [1.0, 2.0]}), tmp_path / "a.parquet")
-    table = read([str(tmp_path / "a.parquet")], offsets_may_differ=True)
+    table = read_files([str(tmp_path / "a.parquet")], offsets_may_differ=True)
     np.testing.assert_array_equal(table.time, np.array(["2024-01-01", "2024-07-01"], "M8[us]"))
-    assert table.timezone == "Z"
+    assert table.utc_offset == "Z"
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string()])
@@ -342,6 +360,6 @@ def test_counts_since_1970_may_come_in_parquet(tmp_path: Path, kind: pa.DataType
     counts = pa.array([1704067200000, 1704067200500], pa.int64()).cast(kind)
     pq.write_table(pa.table({"ds": counts, "y": [1.0, 2.0]}), tmp_path / "a.parquet")
     for time_format in (None, "unix_ms"):
-        table = read([str(tmp_path / "a.parquet")], time_format=time_format)
+        table = read_files([str(tmp_path / "a.parquet")], time_format=time_format)
         assert np.diff(table.time).tolist() == [timedelta(milliseconds=500)]
-        assert (str(table.time[0])[:10], table.timezone) == ("2024-01-01", "Z")
+        assert (str(table.time[0])[:10], table.utc_offset) == ("2024-01-01", "Z")

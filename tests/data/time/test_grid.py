@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.data.time.frequency import parse
-from rnnforecast.data.time.grid import infer, lay, most_common
+from rnnforecast.data.time.frequency import parse_frequency
+from rnnforecast.data.time.grid import fit_grid, infer_frequency, mode_per_group
 from rnnforecast.errors import DataError
 
 
@@ -14,7 +14,7 @@ def stamps_of(index) -> np.ndarray:
 
 
 def one(time: np.ndarray):
-    return infer(np.zeros(len(time), dtype=np.int64), time)
+    return infer_frequency(np.zeros(len(time), dtype=np.int64), time)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def one(time: np.ndarray):
 def test_the_frequency_of_a_pandas_range_is_recognised(alias):
     time = stamps_of(pd.date_range("2018-05-07", periods=30, freq=alias))
     vote = one(time)
-    assert vote.frequency == parse(alias)
+    assert vote.frequency == parse_frequency(alias)
     assert vote.agreement == 1.0
     assert vote.votes == {alias: 1}
 
@@ -45,13 +45,13 @@ def test_a_fixed_day_of_the_month_is_recognised_where_months_are_shorter(day, mo
     assert vote.agreement == 1.0
     if day < 31:
         assert vote.frequency.alias == f"{months}mo"
-    grid = lay(vote.frequency, time, np.array([0, len(time)]))
-    assert grid.on.all()
+    grid = fit_grid(vote.frequency, time, np.array([0, len(time)]))
+    assert grid.on_grid.all()
 
 
 def test_whole_numbers_vote_with_their_most_common_step():
     vote = one(np.array([0, 5, 10, 20, 25]))
-    assert vote.frequency == parse("5")
+    assert vote.frequency == parse_frequency("5")
     assert vote.agreement == 0.75
 
 
@@ -67,7 +67,7 @@ def test_the_majority_of_the_series_wins_and_all_votes_are_told():
     hours = stamps_of(pd.date_range("2024-01-01", periods=4, freq="h"))
     days = stamps_of(pd.date_range("2024-01-01", periods=4, freq="D"))
     codes = np.repeat([0, 1, 2], 4)
-    vote = infer(codes, np.concatenate([days, hours, days]))
+    vote = infer_frequency(codes, np.concatenate([days, hours, days]))
     assert vote.frequency.alias == "D"
     assert list(vote.votes.items()) == [("D", 2), ("h", 1)]
     assert vote.agreement == 6 / 9
@@ -76,7 +76,9 @@ def test_the_majority_of_the_series_wins_and_all_votes_are_told():
 def test_of_equal_votes_the_finer_frequency_wins():
     hours = stamps_of(pd.date_range("2024-01-01", periods=4, freq="h"))
     days = stamps_of(pd.date_range("2024-01-01", periods=4, freq="D"))
-    assert infer(np.repeat([0, 1], 4), np.concatenate([days, hours])).frequency.alias == "h"
+    assert (
+        infer_frequency(np.repeat([0, 1], 4), np.concatenate([days, hours])).frequency.alias == "h"
+    )
 
 
 def test_gaps_and_repeated_stamps_do_not_change_the_vote():
@@ -90,7 +92,7 @@ def test_gaps_and_repeated_stamps_do_not_change_the_vote():
 def test_series_of_single_stamps_have_no_frequency():
     time = stamps_of(["2024-01-01", "2024-01-02", "2024-01-02"])
     with pytest.raises(DataError, match=r"set clean\.frequency"):
-        infer(np.array([0, 1, 1]), time)
+        infer_frequency(np.array([0, 1, 1]), time)
 
 
 @given(seed=st.integers(0, 10**6))
@@ -102,26 +104,32 @@ def test_the_order_of_the_rows_does_not_matter_for_the_vote(seed):
     )
     kept = np.sort(random.permutation(45)[:38])
     shuffled = random.permutation(kept)
-    assert infer(codes[shuffled], time[shuffled]) == infer(codes[kept], time[kept])
+    assert infer_frequency(codes[shuffled], time[shuffled]) == infer_frequency(
+        codes[kept], time[kept]
+    )
 
 
 def test_a_row_off_the_grid_is_told_from_the_others_of_its_series():
     clock = ["00:30", "01:30", "02:31", "03:30", "00:00", "05:00"]
     time = stamps_of([f"2024-01-01 {hour}" for hour in clock])
-    grid = lay(parse("h"), time, np.array([0, 4, 4, 6]))
-    assert grid.on.tolist() == [True, True, False, True, True, True]
+    grid = fit_grid(parse_frequency("h"), time, np.array([0, 4, 4, 6]))
+    assert grid.on_grid.tolist() == [True, True, False, True, True, True]
     assert grid.phase.tolist() == [30 * 60 * 10**6, 0, 0]
 
 
 def test_a_wrong_day_among_fixed_days_of_the_month_is_off_the_grid():
     time = stamps_of(["2024-01-30", "2024-02-29", "2024-03-30", "2024-04-29", "2024-05-30"])
-    grid = lay(parse("1mo"), time, np.array([0, 5]))
-    assert grid.on.tolist() == [True, True, True, False, True]
+    grid = fit_grid(parse_frequency("1mo"), time, np.array([0, 5]))
+    assert grid.on_grid.tolist() == [True, True, True, False, True]
 
 
 def test_a_weekend_is_off_the_grid_of_business_days():
     time = stamps_of(["2024-01-05", "2024-01-06", "2024-01-08"])  # Friday, Saturday, Monday
-    assert lay(parse("B"), time, np.array([0, 3])).on.tolist() == [True, False, True]
+    assert fit_grid(parse_frequency("B"), time, np.array([0, 3])).on_grid.tolist() == [
+        True,
+        False,
+        True,
+    ]
 
 
 @given(
@@ -131,7 +139,7 @@ def test_a_weekend_is_off_the_grid_of_business_days():
 def test_the_most_common_value_of_each_group_is_that_of_pandas(pairs, spread):
     # Widely spread groups take the way by sorting, close ones that by counting.
     frame = pd.DataFrame(pairs, columns=["group", "value"])
-    groups, values, counts, sizes = most_common(
+    groups, values, counts, sizes = mode_per_group(
         frame["group"].to_numpy() * spread, frame["value"].to_numpy()
     )
     by_group = frame.groupby("group")["value"]

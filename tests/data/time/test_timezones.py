@@ -24,7 +24,7 @@ def stamps(*texts: str) -> np.ndarray:
     return np.array(texts, dtype="datetime64[us]")
 
 
-def utc_of(local: np.ndarray, zone: str, **rules: Any) -> zones.Localized:
+def utc_of(local: np.ndarray, zone: str, **rules: Any) -> zones.LocalizedTimestamps:
     rules = {"ambiguous": "error", "missing": "error", "codes": np.zeros(len(local), int)} | rules
     return zones.to_utc(local, zone, **rules)
 
@@ -65,7 +65,7 @@ def test_every_step_of_a_day_becomes_its_own_instant(
     expected = whole.tz_convert("UTC").tz_localize(None).to_numpy()
     np.testing.assert_array_equal(found.utc, expected)
     assert found.utc.dtype == "datetime64[us]"
-    assert not found.unsettled.any()
+    assert not found.unresolved_mask.any()
     np.testing.assert_array_equal(zones.to_local(found.utc, zone), local)
     assert (zones.local_days(found.utc, zone) == np.datetime64(day)).all()
 
@@ -75,9 +75,13 @@ def test_an_hour_that_comes_twice_is_what_the_rule_says() -> None:
     earlier, later = (utc_of(local, "Europe/Berlin", ambiguous=how) for how in ("earlier", "later"))
     assert texts(earlier.utc) == ["2024-10-26T23:30", "2024-10-27T00:30", "2024-10-27T02:30"]
     assert texts(later.utc) == ["2024-10-26T23:30", "2024-10-27T01:30", "2024-10-27T02:30"]
-    assert (later.ambiguous, later.missing, later.unsettled.sum()) == (1, 0, 0)
+    assert (later.ambiguous_count, later.nonexistent_count, later.unresolved_mask.sum()) == (
+        1,
+        0,
+        0,
+    )
     refused = utc_of(local, "Europe/Berlin")
-    assert refused.unsettled.tolist() == [False, True, False]
+    assert refused.unresolved_mask.tolist() == [False, True, False]
     assert not np.isnat(refused.utc).any()
 
 
@@ -85,10 +89,14 @@ def test_a_skipped_hour_moves_to_its_end_or_is_dropped() -> None:
     local = stamps("2024-03-31T01:59", "2024-03-31T02:00", "2024-03-31T02:45", "2024-03-31T03:00")
     forward, drop = (utc_of(local, "Europe/Berlin", missing=how) for how in ("forward", "drop"))
     assert texts(forward.utc) == ["2024-03-31T00:59", *["2024-03-31T01:00"] * 3]
-    assert (forward.ambiguous, forward.missing, forward.dropped.sum()) == (0, 2, 0)
-    assert drop.dropped.tolist() == [False, True, True, False]
-    assert not (forward.unsettled | drop.unsettled).any()
-    assert utc_of(local, "Europe/Berlin").unsettled.tolist() == [False, True, True, False]
+    assert (forward.ambiguous_count, forward.nonexistent_count, forward.dropped_mask.sum()) == (
+        0,
+        2,
+        0,
+    )
+    assert drop.dropped_mask.tolist() == [False, True, True, False]
+    assert not (forward.unresolved_mask | drop.unresolved_mask).any()
+    assert utc_of(local, "Europe/Berlin").unresolved_mask.tolist() == [False, True, True, False]
 
 
 def test_the_order_of_the_rows_is_looked_at_in_each_series() -> None:
@@ -101,28 +109,28 @@ def test_the_order_of_the_rows_is_looked_at_in_each_series() -> None:
     assert texts(found.utc[codes == 0]) == [
         *("2024-10-26T23:00", "2024-10-27T00:00", "2024-10-27T01:00", "2024-10-27T02:00")
     ]
-    assert found.unsettled[codes == 0].tolist() == [False] * 4
-    assert found.unsettled[codes == 1].tolist() == [False, True, False]
-    assert found.unsettled[codes == 2].tolist() == [False, True, True, False]
+    assert found.unresolved_mask[codes == 0].tolist() == [False] * 4
+    assert found.unresolved_mask[codes == 1].tolist() == [False, True, False]
+    assert found.unresolved_mask[codes == 2].tolist() == [False, True, True, False]
 
 
 def test_each_autumn_is_settled_on_its_own() -> None:
     local = stamps(*("2023-10-29T02:30",) * 2, "2024-10-27T02:10", "2024-10-27T02:30")
     found = utc_of(local, "Europe/Berlin", ambiguous="infer")
     assert texts(found.utc)[:2] == ["2023-10-29T00:30", "2023-10-29T01:30"]
-    assert found.unsettled.tolist() == [False, False, True, True]
+    assert found.unresolved_mask.tolist() == [False, False, True, True]
 
 
 def test_an_hour_gone_through_three_times_is_a_faulty_order() -> None:
     local = stamps(*("2024-10-27T02:00", "2024-10-27T02:30") * 3)
-    assert utc_of(local, "Europe/Berlin", ambiguous="infer").unsettled.all()
+    assert utc_of(local, "Europe/Berlin", ambiguous="infer").unresolved_mask.all()
 
 
 def test_faults_name_lines_and_cures_and_are_counted() -> None:
     local = [f"2024-10-27 02:{minute:02d}:00" for minute in range(7)] + ["2024-03-31 02:30:00"]
     rows = table(local, np.zeros(8))
     found = utc_of(rows.time, "Europe/Berlin")
-    problems = [str(problem) for problem in zones.zone_faults(rows, found, "Europe/Berlin")]
+    problems = [str(problem) for problem in zones.timezone_problems(rows, found, "Europe/Berlin")]
     assert problems[0] == (
         "sales.csv, line 2, column 'ds': 2024-10-27 comes twice in Europe/Berlin, as clocks go"
         " back — set clean.ambiguous_hour to earlier, later or infer (by the order of the rows)"
@@ -132,18 +140,18 @@ def test_faults_name_lines_and_cures_and_are_counted() -> None:
     assert problems[6].startswith(
         "sales.csv, line 9, column 'ds': 2024-03-31 02:30 does not exist in Europe/Berlin"
     )
-    assert "clean.missing_hour to forward or drop" in problems[6]
+    assert "clean.nonexistent_hour to forward or drop" in problems[6]
     assert len(problems) == 7
 
 
 def test_an_order_that_does_not_tell_is_said_so() -> None:
     rows = table(["2024-10-27 02:00:00"], [1.0])
     found = utc_of(rows.time, "Europe/Berlin", ambiguous="infer")
-    (problem,) = zones.zone_faults(rows, found, "Europe/Berlin")
+    (problem,) = zones.timezone_problems(rows, found, "Europe/Berlin")
     assert "does not tell" in problem.found
     assert "clean.ambiguous_hour to earlier or later" in problem.cure
     settled = utc_of(rows.time, "Europe/Berlin", ambiguous="later")
-    assert zones.zone_faults(rows, settled, "Europe/Berlin") == []
+    assert zones.timezone_problems(rows, settled, "Europe/Berlin") == []
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -156,7 +164,7 @@ def test_what_is_local_is_instants_again(zone: str, times: list[datetime]) -> No
     np.testing.assert_array_equal(local, expected.tz_localize(None).to_numpy())
     either = [utc_of(local, zone, ambiguous=how) for how in ("earlier", "later")]
     assert ((either[0].utc == utc) | (either[1].utc == utc)).all()
-    assert either[0].missing == 0
+    assert either[0].nonexistent_count == 0
     reference = pd.DatetimeIndex(local).tz_localize(zone, ambiguous=np.ones(len(utc), bool))
     np.testing.assert_array_equal(
         either[0].utc, reference.tz_convert("UTC").tz_localize(None).to_numpy()
@@ -180,11 +188,15 @@ def test_hours_are_summed_into_the_days_that_pandas_groups_them_into(zone: str) 
 
 def test_offsets_are_those_of_the_day() -> None:
     utc = stamps("2024-01-01T00:00", "2024-07-01T00:00", "2024-01-02T00:00")
-    assert zones.offset_texts(utc, "Europe/Berlin").tolist() == ["+01:00", "+02:00", "+01:00"]
-    assert zones.offset_texts(utc, "America/St_Johns").tolist() == ["-03:30", "-02:30", "-03:30"]
-    assert zones.offset_texts(utc, "UTC").tolist() == ["+00:00"] * 3
-    assert zones.offset_texts(stamps("1880-01-01"), "Europe/Berlin").tolist() == ["+00:53:28"]
-    assert zones.offset_texts(utc[:0], "Europe/Berlin").tolist() == []
+    assert zones.format_utc_offsets(utc, "Europe/Berlin").tolist() == ["+01:00", "+02:00", "+01:00"]
+    assert zones.format_utc_offsets(utc, "America/St_Johns").tolist() == [
+        "-03:30",
+        "-02:30",
+        "-03:30",
+    ]
+    assert zones.format_utc_offsets(utc, "UTC").tolist() == ["+00:00"] * 3
+    assert zones.format_utc_offsets(stamps("1880-01-01"), "Europe/Berlin").tolist() == ["+00:53:28"]
+    assert zones.format_utc_offsets(utc[:0], "Europe/Berlin").tolist() == []
 
 
 @pytest.mark.parametrize(
@@ -199,11 +211,11 @@ def test_offsets_are_those_of_the_day() -> None:
 )
 def test_an_unknown_zone_is_refused_with_the_nearest_names(name: str, hint: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
-        zones.known_zone(name)
+        zones.check_timezone(name)
     assert hint in str(caught.value)
     with pytest.raises(ValueError, match="is not a time zone"):
         utc_of(stamps("2024-01-01"), name)
-    zones.known_zone("Europe/Berlin")
+    zones.check_timezone("Europe/Berlin")
 
 
 def test_an_unknown_rule_is_refused() -> None:

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.windows.origins import Origins, at, first_observed, training, validation
-from rnnforecast.data.windows.split import shortest_history, shortest_series, split
+from rnnforecast.data.windows.origins import (
+    OriginRanges,
+    first_observed,
+    training_origins,
+    validation_windows,
+    windows_at_origins,
+)
+from rnnforecast.data.windows.split import min_history, min_series_length, split_series
 from rnnforecast.types import Bools, Ints
 
 
@@ -51,21 +57,23 @@ def test_the_first_observed_step_agrees_with_a_loop(
 
 def test_training_origins_of_one_series_are_counted_by_hand() -> None:
     # first value at step 1, two steps of history, targets before step 9, horizon 4
-    found = training(
+    found = training_origins(
         column(0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1),
         np.array([0, 11]),
         ends=np.array([9]),
         horizon=4,
         season=1,
     )
-    assert (found.first.tolist(), found.last.tolist(), found.limit.tolist()) == ([3], [7], [9])
-    assert found.windows == 5
-    assert found.weight.tolist() == [np.sqrt(7)]  # steps 1, 2, 3, 5, 6, 7, 8
+    assert (found.first.tolist(), found.last.tolist(), found.target_end.tolist()) == ([3], [7], [9])
+    assert found.n_windows == 5
+    assert found.sampling_weight.tolist() == [np.sqrt(7)]  # steps 1, 2, 3, 5, 6, 7, 8
 
 
 def test_a_series_with_little_more_than_its_history_has_one_window() -> None:
-    found = training(column(*[1] * 6), np.array([0, 6]), ends=np.array([5]), horizon=4, season=4)
-    assert (found.first.tolist(), found.last.tolist(), found.windows) == ([4], [4], 1)
+    found = training_origins(
+        column(*[1] * 6), np.array([0, 6]), ends=np.array([5]), horizon=4, season=4
+    )
+    assert (found.first.tolist(), found.last.tolist(), found.n_windows) == ([4], [4], 1)
 
 
 @pytest.mark.parametrize(
@@ -74,32 +82,34 @@ def test_a_series_with_little_more_than_its_history_has_one_window() -> None:
 def test_a_series_without_a_target_after_its_history_has_no_window(
     seen: list[int], end: int
 ) -> None:
-    found = training(column(*seen), np.array([0, 6]), ends=np.array([end]), horizon=4, season=4)
-    assert found.windows == 0
+    found = training_origins(
+        column(*seen), np.array([0, 6]), ends=np.array([end]), horizon=4, season=4
+    )
+    assert found.n_windows == 0
     assert found.last[0] < found.first[0]
 
 
 def test_items_are_targets_of_series_in_order() -> None:
-    found = at(np.array([5, -1, 7]), horizon=3, channels=2)
+    found = windows_at_origins(np.array([5, -1, 7]), horizon=3, channels=2)
     assert found.item.tolist() == [0, 1, 4, 5]
     assert found.origin.tolist() == [5, 5, 7, 7]
-    assert found.limit.tolist() == [8, 8, 10, 10]
+    assert found.target_end.tolist() == [8, 8, 10, 10]
 
 
 def test_validation_has_each_origin_of_each_target_of_each_validated_series_once() -> None:
-    parts = split(np.array([40, 9, 40]), horizon=4, season=4, channels=2)
-    found = validation(parts, horizon=4, channels=2, max_windows=1000)
-    assert parts.origins_each == 3
+    parts = split_series(np.array([40, 9, 40]), horizon=4, season=4, channels=2)
+    found = validation_windows(parts, horizon=4, channels=2, max_windows=1000)
+    assert parts.origins_per_series == 3
     windows = set(zip(found.item.tolist(), found.origin.tolist(), strict=True))
     assert windows == {(item, origin) for item in (0, 1, 4, 5) for origin in (30, 31, 32)}
     assert len(found.item) == 12
-    assert (found.limit == found.origin + 4).all()
+    assert (found.target_end == found.origin + 4).all()
 
 
 @pytest.mark.parametrize("most", [1, 2, 5, 11])
 def test_too_many_validation_windows_are_thinned_evenly_and_none_comes_twice(most: int) -> None:
-    parts = split(np.array([40, 40, 40, 40]), horizon=4, season=4, channels=1)
-    found = validation(parts, horizon=4, channels=1, max_windows=most)
+    parts = split_series(np.array([40, 40, 40, 40]), horizon=4, season=4, channels=1)
+    found = validation_windows(parts, horizon=4, channels=1, max_windows=most)
     windows = list(zip(found.item.tolist(), found.origin.tolist(), strict=True))
     assert len(windows) == len(set(windows)) == most
     if most > 1:
@@ -119,11 +129,11 @@ def items(observed: Bools, offsets: Ints) -> Ints:
     return np.repeat(np.diff(offsets), observed.shape[1])
 
 
-def assert_inside(found: Origins, length: Ints, first: Ints, history: int) -> None:
+def assert_inside(found: OriginRanges, length: Ints, first: Ints, history: int) -> None:
     drawn = found.last >= found.first
     assert (found.first[drawn] - first[drawn] >= history).all()
-    assert (found.last[drawn] < found.limit[drawn]).all()  # at least one target each
-    assert (found.limit <= length).all()
+    assert (found.last[drawn] < found.target_end[drawn]).all()  # at least one target each
+    assert (found.target_end <= length).all()
 
 
 @settings(max_examples=200, deadline=None)
@@ -133,29 +143,29 @@ def test_windows_stay_inside_and_the_parts_never_overlap_in_time(
 ) -> None:
     observed, offsets = made
     channels, lengths = observed.shape[1], np.diff(offsets)
-    if lengths.max() < shortest_series(horizon, season):
+    if lengths.max() < min_series_length(horizon, season):
         return
-    parts = split(lengths, horizon=horizon, season=season, channels=channels)
-    history, length = shortest_history(horizon, season), items(observed, offsets)
+    parts = split_series(lengths, horizon=horizon, season=season, channels=channels)
+    history, length = min_history(horizon, season), items(observed, offsets)
     first = first_observed(observed, offsets)
     rest: dict[str, Any] = {"horizon": horizon, "season": season}
 
-    learnt = training(observed, offsets, ends=parts.train_end, **rest)
-    validated = validation(parts, horizon=horizon, channels=channels, max_windows=10_000)
-    tested = at(parts.test_origin, horizon=horizon, channels=channels)
-    whole = training(observed, offsets, ends=lengths, **rest)
+    learnt = training_origins(observed, offsets, ends=parts.train_end, **rest)
+    validated = validation_windows(parts, horizon=horizon, channels=channels, max_windows=10_000)
+    tested = windows_at_origins(parts.test_origin, horizon=horizon, channels=channels)
+    whole = training_origins(observed, offsets, ends=lengths, **rest)
 
     assert_inside(learnt, length, first, history)
     assert_inside(whole, length, first, history)
-    assert (whole.windows >= learnt.windows) or not learnt.windows
+    assert (whole.n_windows >= learnt.n_windows) or not learnt.n_windows
 
     # targets: training before `limit`, validation from there on, test from where that ends
     test_begin = np.full(len(length), np.iinfo(np.int64).max)
     test_begin[tested.item] = tested.origin
-    assert (learnt.limit <= test_begin).all()
-    assert (validated.origin >= learnt.limit[validated.item]).all()
-    assert (validated.limit <= test_begin[validated.item]).all()
-    assert (tested.limit == length[tested.item]).all()
+    assert (learnt.target_end <= test_begin).all()
+    assert (validated.origin >= learnt.target_end[validated.item]).all()
+    assert (validated.target_end <= test_begin[validated.item]).all()
+    assert (tested.target_end == length[tested.item]).all()
     assert (validated.origin >= history).all()
     assert (tested.origin >= history).all()
 
@@ -167,8 +177,8 @@ def test_the_weight_is_the_root_of_what_is_observed_before_the_end(
 ) -> None:
     observed, offsets = made
     ends = np.random.default_rng(1).integers(0, np.diff(offsets) + 1)
-    found = training(observed, offsets, ends=ends, horizon=horizon, season=season)
+    found = training_origins(observed, offsets, ends=ends, horizon=horizon, season=season)
     expected = [
         observed[begin : begin + end].sum(0) for begin, end in zip(offsets[:-1], ends, strict=True)
     ]
-    np.testing.assert_allclose(found.weight, np.sqrt(np.concatenate(expected)))
+    np.testing.assert_allclose(found.sampling_weight, np.sqrt(np.concatenate(expected)))

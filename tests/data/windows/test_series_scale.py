@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.data.windows.series_scale import LEAST, draw_weights, mean_sizes, relative
+from rnnforecast.data.windows.series_scale import (
+    MIN_RELATIVE_SIZE,
+    mean_absolute_values,
+    relative_sizes,
+    sampling_weights,
+)
 
 NAN = np.nan
 VALUES = np.array([[1.0, -4], [NAN, -8], [3, 100], [10, 0], [30, 0]])
@@ -14,32 +19,32 @@ OFFSETS = np.array([0, 3, 5])
 
 def test_sizes_are_means_of_what_is_learnt_from_before_the_end() -> None:
     counted = ~np.isnan(VALUES)
-    found = mean_sizes(VALUES, counted, OFFSETS, np.array([2, 2]))
+    found = mean_absolute_values(VALUES, counted, OFFSETS, np.array([2, 2]))
     np.testing.assert_allclose(found, [[1, 6], [20, 0]])
     counted[4, 0] = False
-    found = mean_sizes(VALUES, counted, OFFSETS, np.array([3, 2]))
+    found = mean_absolute_values(VALUES, counted, OFFSETS, np.array([3, 2]))
     np.testing.assert_allclose(found, [[2, 112 / 3], [10, 0]])
 
 
 def test_a_series_without_any_value_before_the_end_has_no_size() -> None:
-    found = mean_sizes(VALUES, ~np.isnan(VALUES), OFFSETS, np.array([0, 1]))
+    found = mean_absolute_values(VALUES, ~np.isnan(VALUES), OFFSETS, np.array([0, 1]))
     np.testing.assert_allclose(found, [[0, 0], [10, 0]])
 
 
 def test_relative_sizes_have_mean_one_over_all_items_or_over_the_series_of_each_target() -> None:
     sizes = np.array([[1.0, 6], [20, 0]])
-    np.testing.assert_allclose(relative(sizes, joint=False), sizes / 9)
-    np.testing.assert_allclose(relative(sizes, joint=True), sizes / [10.5, 6])
+    np.testing.assert_allclose(relative_sizes(sizes, joint=False), sizes / 9)
+    np.testing.assert_allclose(relative_sizes(sizes, joint=True), sizes / [10.5, 6])
 
 
 @pytest.mark.parametrize("joint", [True, False])
 def test_zeros_alone_are_all_alike(joint: bool) -> None:
-    np.testing.assert_allclose(relative(np.zeros((3, 2)), joint=joint), np.ones((3, 2)))
+    np.testing.assert_allclose(relative_sizes(np.zeros((3, 2)), joint=joint), np.ones((3, 2)))
 
 
 def test_items_are_drawn_by_length_all_alike_or_by_the_root_of_their_size() -> None:
     length, sizes = np.array([3.0, 5, 0, 2]), np.array([4.0, 0.25, 9, 0])
-    assert draw_weights("length", length, sizes) is length
-    np.testing.assert_allclose(draw_weights("uniform", length, sizes), [1, 1, 0, 1])
-    expected = [2, 0.5, 0, LEAST**0.5]
-    np.testing.assert_allclose(draw_weights("scale", length, sizes), expected)
+    assert sampling_weights("length", length, sizes) is length
+    np.testing.assert_allclose(sampling_weights("uniform", length, sizes), [1, 1, 0, 1])
+    expected = [2, 0.5, 0, MIN_RELATIVE_SIZE**0.5]
+    np.testing.assert_allclose(sampling_weights("scale", length, sizes), expected)

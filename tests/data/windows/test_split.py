@@ -8,64 +8,64 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data.windows.split import (
-    WANTED_VALIDATION_WINDOWS,
-    WIDEST_VALIDATION,
+    MAX_VALIDATION_SHARE,
+    TARGET_VALIDATION_WINDOWS,
     Split,
-    shorter,
-    shortest_history,
-    shortest_series,
-    split,
+    min_history,
+    min_series_length,
+    shorter_horizon_hint,
+    split_series,
 )
 from rnnforecast.errors import DataError
 
 
 def cut(*lengths: int, horizon: int = 4, season: int = 4, channels: int = 1) -> Split:
-    return split(np.array(lengths), horizon=horizon, season=season, channels=channels)
+    return split_series(np.array(lengths), horizon=horizon, season=season, channels=channels)
 
 
 def test_one_short_series_is_cut_by_hand() -> None:
     # 40 steps, horizon 4: 15 % of 40 is 6, so 3 validation origins a step apart: 6 steps
     found = cut(40)
-    assert (found.origins_each, found.stride) == (3, 1)
+    assert (found.origins_per_series, found.stride) == (3, 1)
     assert found.train_end.tolist() == [30]
     assert found.test_origin.tolist() == [36]
-    assert found.validated.tolist() == [True]
+    assert found.has_validation.tolist() == [True]
 
 
 def test_many_series_need_one_validation_origin_each() -> None:
     found = cut(*[400] * 600)
-    assert found.origins_each == 1
+    assert found.origins_per_series == 1
     assert set(found.train_end) == {400 - 4 - 4}
 
 
 def test_targets_count_as_windows_too() -> None:
-    assert cut(10_000, channels=1).origins_each == WANTED_VALIDATION_WINDOWS
-    assert cut(10_000, channels=8).origins_each == WANTED_VALIDATION_WINDOWS / 8
+    assert cut(10_000, channels=1).origins_per_series == TARGET_VALIDATION_WINDOWS
+    assert cut(10_000, channels=8).origins_per_series == TARGET_VALIDATION_WINDOWS / 8
 
 
 def test_origins_of_a_long_horizon_are_a_quarter_of_it_apart() -> None:
     found = cut(2000, horizon=40)
     assert found.stride == 10
-    assert found.origins_each == (0.15 * 2000 - 40) // 10 + 1
+    assert found.origins_per_series == (0.15 * 2000 - 40) // 10 + 1
 
 
 def test_a_series_too_short_to_be_tested_waits_for_the_last_fit() -> None:
     found = cut(40, 7)
     assert found.test_origin.tolist()[1] == -1
     assert found.train_end.tolist()[1] == 0
-    assert found.validated.tolist() == [True, False]
+    assert found.has_validation.tolist() == [True, False]
 
 
 def test_a_series_too_short_to_be_validated_is_trained_up_to_its_test_part() -> None:
     found = cut(40, 40, 11)
-    assert found.validated.tolist() == [True, True, False]
+    assert found.has_validation.tolist() == [True, True, False]
     assert found.test_origin[2] == found.train_end[2] == 7
 
 
 def test_validation_never_takes_the_last_training_window_of_a_series() -> None:
     # 4 of history, a target, 4 to validate, 4 to test; one step less, and training goes first
-    assert (cut(13).train_end[0], cut(13).validated[0]) == (5, True)
-    assert (cut(12).train_end[0], cut(12).validated[0]) == (8, False)
+    assert (cut(13).train_end[0], cut(13).has_validation[0]) == (5, True)
+    assert (cut(12).train_end[0], cut(12).has_validation[0]) == (8, False)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_validation_never_takes_the_last_training_window_of_a_series() -> None:
 def test_a_window_needs_a_season_of_history_if_that_is_no_longer_than_the_horizon(
     horizon: int, season: int, history: int
 ) -> None:
-    assert shortest_history(horizon, season) == history
-    assert shortest_series(horizon, season) == horizon + history
+    assert min_history(horizon, season) == history
+    assert min_series_length(horizon, season) == horizon + history
 
 
 @pytest.mark.parametrize(("longest", "possible"), [(7, 2), (4, 0), (1, 0)])
@@ -95,14 +95,14 @@ def test_no_series_long_enough_is_told_with_the_lengths_and_what_is_possible(
 def test_the_horizon_that_the_error_offers_can_be_validated_and_no_longer_one(
     longest: int, season: int
 ) -> None:
-    words = shorter(longest, longest, season)
+    words = shorter_horizon_hint(longest, longest, season)
     horizon = int(words.split()[3])
-    assert cut(longest, horizon=horizon, season=season).validated.all()
+    assert cut(longest, horizon=horizon, season=season).has_validation.all()
     try:
         longer = cut(longest, horizon=horizon + 1, season=season)
     except DataError:
         return
-    assert not longer.validated.any()
+    assert not longer.has_validation.any()
 
 
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=20)
@@ -119,23 +119,23 @@ def test_training_validation_and_test_follow_one_another_without_overlap(
     lengths: list[int], horizon: int, season: int, channels: int
 ) -> None:
     size = np.array(lengths)
-    if size.max() < shortest_series(horizon, season):
+    if size.max() < min_series_length(horizon, season):
         with pytest.raises(DataError):
             cut(*lengths, horizon=horizon, season=season, channels=channels)
         return
     found = cut(*lengths, horizon=horizon, season=season, channels=channels)
-    history = shortest_history(horizon, season)
+    history = min_history(horizon, season)
     tested = found.test_origin >= 0
 
-    assert (tested == (size >= shortest_series(horizon, season))).all()
+    assert (tested == (size >= min_series_length(horizon, season))).all()
     assert (found.test_origin[tested] == size[tested] - horizon).all()
     assert (found.train_end[~tested] == 0).all()
-    assert not found.validated[~tested].any()
+    assert not found.has_validation[~tested].any()
 
-    span = horizon + (found.origins_each - 1) * found.stride
+    span = horizon + (found.origins_per_series - 1) * found.stride
     left = found.test_origin - found.train_end
-    assert (left[found.validated] == span).all()
-    assert (left[tested & ~found.validated] == 0).all()
+    assert (left[found.has_validation] == span).all()
+    assert (left[tested & ~found.has_validation] == 0).all()
     assert (found.train_end[tested] >= history).all()
-    assert (found.train_end[found.validated] > history).all()
-    assert span == horizon or span <= WIDEST_VALIDATION * np.median(size)
+    assert (found.train_end[found.has_validation] > history).all()
+    assert span == horizon or span <= MAX_VALIDATION_SHARE * np.median(size)

@@ -10,36 +10,42 @@ import pytest
 import torch
 
 from rnnforecast.inference.onnx import export as exporting
-from rnnforecast.inference.onnx.example_windows import trial
-from rnnforecast.inference.onnx.export import LIMIT, NotExportable
-from rnnforecast.inference.onnx.portable import Wanted, names_of
+from rnnforecast.inference.onnx.example_windows import synthetic_histories
+from rnnforecast.inference.onnx.export import MAX_RELATIVE_DIFFERENCE, NotExportable
+from rnnforecast.inference.onnx.portable import ExportOutputs, onnx_input_names
 from rnnforecast.models import registry
 from rnnforecast.models.base import Noise
-from rnnforecast.models.compatibility import MEANS
+from rnnforecast.models.compatibility import MEAN_LOSSES
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.heads.heads import LOSSES
-from rnnforecast.models.heads.point_losses import POINTS
-from rnnforecast.models.layers.covariates import Sizes
-from rnnforecast.models.layers.stack import Plan
+from rnnforecast.models.heads.heads import HEAD_FACTORIES
+from rnnforecast.models.heads.point_losses import POINT_LOSSES
+from rnnforecast.models.layers.covariates import CovariateSizes
+from rnnforecast.models.layers.stack import BackboneConfig
 from tests.training.fits import net
 
 LEVELS = (0.1, 0.5, 0.9)
-GAPS = Sizes(elapsed=True)
-ALL = Sizes(
-    past=1, past_codes=(3,), known=2, known_codes=(4,), static=1, static_codes=(2, 3), elapsed=True
+GAPS = CovariateSizes(elapsed=True)
+ALL = CovariateSizes(
+    past=1,
+    past_codes=(3,),
+    future=2,
+    future_codes=(4,),
+    static=1,
+    static_codes=(2, 3),
+    elapsed=True,
 )
 
 # one net for each backbone, so that every other part has its turn too
-STEP_BY_STEP = {"segment": 1, "lookback": 5}
+STEP_BY_STEP = {"patch_length": 1, "lookback": 5}
 """More steps than are written one by one: a loop."""
 
 NETS: dict[str, dict[str, Any]] = {
     "dilated": {
-        "recurrent": Plan("dilated", layers=2, options={"cell": "gru"}),
+        "recurrent": BackboneConfig("dilated", n_layers=2, options={"cell": "gru"}),
         "decoder": "seq2seq",
         "normalize": "mean",
         "loss": "mae",
-        "segment": 2,
+        "patch_length": 2,
     },
     "gru": {"normalize": "log_mean", "covariates": ALL, "channels": 2},
     "gru_d": {
@@ -49,19 +55,24 @@ NETS: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "covariates": GAPS,
     },
-    "lstm": {"decoder": "parallel", "loss": "normal", "segment": 1},
-    "min_gru": {"normalize": "mean", "loss": "log_normal", "lookback": 5, "segment": 2},
-    "min_lstm": {"decoder": "parallel", "difference": 2, "loss": "huber", "segment": 2},
+    "lstm": {"decoder": "parallel", "loss": "normal", "patch_length": 1},
+    "min_gru": {"normalize": "mean", "loss": "log_normal", "lookback": 5, "patch_length": 2},
+    "min_lstm": {"decoder": "parallel", "difference": 2, "loss": "huber", "patch_length": 2},
     "peephole_lstm": {
         "normalize": "exponential_smoothing",
         "items": 3,
         "seasons": (2,),
         "bidirectional": True,
     },
-    "rnn": {"decoder": "forking", "normalize": "robust", "segment": 2, "first": "theta"},
+    "rnn": {
+        "decoder": "forking",
+        "normalize": "robust",
+        "patch_length": 2,
+        "base_forecast": "theta",
+    },
     "rrnn": {
         **STEP_BY_STEP,
-        "recurrent": Plan("rrnn", options={"nonlinearity": "sigmoid"}),
+        "recurrent": BackboneConfig("rrnn", options={"nonlinearity": "sigmoid"}),
         "decoder": "seq2seq",
         "attention": "multiplicative",
         "loss": "smape",
@@ -69,12 +80,12 @@ NETS: dict[str, dict[str, Any]] = {
     },
     "slstm": {
         **STEP_BY_STEP,
-        "recurrent": Plan("slstm", noise=Noise(zoneout=0.2, learnt_start=True)),
+        "recurrent": BackboneConfig("slstm", noise=Noise(zoneout=0.2, learned_initial_state=True)),
         "decoder": "forking",
         "normalize": "none",
         "loss": "log_normal",
     },
-    "transformer": {"decoder": "parallel", "loss": "mase", "segment": 2},
+    "transformer": {"decoder": "parallel", "loss": "mase", "patch_length": 2},
 }
 
 
@@ -87,44 +98,53 @@ def fitted(**changes: Any) -> Forecaster:
         for weight in found.parameters():
             if not weight.any():
                 weight.copy_(0.3 * torch.randn(weight.shape, generator=generator))
-        found.unit.fill_(0.4)
+        found.global_scale.fill_(0.4)
     return found.eval()
 
 
-def asked(loss: str) -> tuple[Wanted, np.ndarray | None]:
+def asked(loss: str) -> tuple[ExportOutputs, np.ndarray | None]:
     """What is wanted of a net with this loss, and stored quantiles where it is a point."""
-    wanted = Wanted(LEVELS, (0, 1, 2), (0, 1, 2) if loss in MEANS else (1,), shares=loss in MEANS)
-    return wanted, np.linspace(-1, 1, 6).reshape(2, 3) if loss in POINTS else None
+    wanted = ExportOutputs(
+        LEVELS,
+        (0, 1, 2),
+        (0, 1, 2) if loss in MEAN_LOSSES else (1,),
+        include_equiprobable_values=loss in MEAN_LOSSES,
+    )
+    return wanted, np.linspace(-1, 1, 6).reshape(2, 3) if loss in POINT_LOSSES else None
 
 
 def exported(found: Forecaster, path: Path) -> dict[str, Any]:
     """The facts of the file at `path`, and how far it is from the net."""
-    history = trial(found.architecture, 64)
-    wanted, residuals = asked(found.architecture.loss)
-    return exporting.export(found, wanted, residuals, history, path)
+    history = synthetic_histories(found.config, 64)
+    wanted, residuals = asked(found.config.loss)
+    return exporting.export_onnx(found, wanted, residuals, history, path)
 
 
 def test_every_backbone_is_tried() -> None:
-    assert sorted(NETS) == registry.names()
+    assert sorted(NETS) == registry.backbone_names()
 
 
 @pytest.mark.parametrize("backbone", NETS)
 def test_the_file_says_what_the_net_says_in_batches_of_one_and_of_many(
     backbone: str, tmp_path: Path
 ) -> None:
-    found = fitted(**{"recurrent": Plan(backbone), **NETS[backbone]})
+    found = fitted(**{"recurrent": BackboneConfig(backbone), **NETS[backbone]})
     facts = exported(found, tmp_path / "model.onnx")
-    assert facts["difference"] <= LIMIT
+    assert facts["difference"] <= MAX_RELATIVE_DIFFERENCE
     read = [port["name"] for port in facts["inputs"]]
-    assert read == list(names_of(found.architecture))
-    targets = found.architecture.channels
+    assert read == list(onnx_input_names(found.config))
+    targets = found.config.channels
     assert facts["outputs"][:2] == [
         {"name": "quantiles", "shape": ["B", 2, targets, 3], "dtype": "float64"},
         {"name": "point", "shape": ["B", 2, targets], "dtype": "float64"},
     ]
 
 
-CHEAP: dict[str, Any] = {"recurrent": Plan("lstm"), "normalize": "none", "first": "none"}
+CHEAP: dict[str, Any] = {
+    "recurrent": BackboneConfig("lstm"),
+    "normalize": "none",
+    "base_forecast": "none",
+}
 
 
 def test_a_file_that_says_something_else_is_refused(
@@ -133,30 +153,30 @@ def test_a_file_that_says_something_else_is_refused(
     found = fitted(**CHEAP)
     path = tmp_path / "model.onnx"
     exported(found, path)
-    history = trial(found.architecture, 8)
+    history = synthetic_histories(found.config, 8)
     wanted, residuals = asked("quantile")
-    found.unit *= 1 + 1e-3
-    off = exporting.difference(path, found, wanted, residuals, history)
+    found.global_scale *= 1 + 1e-3
+    off = exporting.max_relative_difference(path, found, wanted, residuals, history)
     assert 1e-5 < off < 1e-2
-    found.unit *= torch.nan
-    assert exporting.difference(path, found, wanted, residuals, history) == np.inf
+    found.global_scale *= torch.nan
+    assert exporting.max_relative_difference(path, found, wanted, residuals, history) == np.inf
     monkeypatch.setattr(exporting, "write", lambda *_: {})
     with pytest.raises(NotExportable, match="differs by inf"):
-        exporting.export(found, wanted, residuals, history, path)
+        exporting.export_onnx(found, wanted, residuals, history, path)
     path.write_bytes(b"this is no graph")
     with pytest.raises(NotExportable, match="onnxruntime cannot run it"):
-        exporting.export(found, wanted, residuals, history, path)
+        exporting.export_onnx(found, wanted, residuals, history, path)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", HEAD_FACTORIES)
 @pytest.mark.parametrize("decoder", ["direct", "parallel", "forking", "recursive", "seq2seq"])
 def test_what_cannot_be_written_is_refused_with_the_reason(loss: str, decoder: str) -> None:
-    a = fitted(loss=loss, decoder=decoder).architecture
-    reason = exporting.refusal(a, LEVELS)
+    a = fitted(loss=loss, decoder=decoder).config
+    reason = exporting.unsupported_reason(a, LEVELS)
     if loss in ("student_t", "negative_binomial", "poisson", "tweedie", "mixture"):
         assert reason is not None
         assert "numerical search" in reason
-    elif decoder in ("recursive", "seq2seq") and loss not in POINTS:
+    elif decoder in ("recursive", "seq2seq") and loss not in POINT_LOSSES:
         assert reason is not None
         assert "sample paths" in reason
     else:
@@ -165,9 +185,9 @@ def test_what_cannot_be_written_is_refused_with_the_reason(loss: str, decoder: s
 
 def test_a_refused_net_writes_nothing(tmp_path: Path) -> None:
     found = fitted(loss="poisson")
-    history, (wanted, _) = trial(found.architecture, 8), asked("poisson")
+    history, (wanted, _) = synthetic_histories(found.config, 8), asked("poisson")
     with pytest.raises(NotExportable, match="'poisson'"):
-        exporting.export(found, wanted, None, history, tmp_path / "model.onnx")
+        exporting.export_onnx(found, wanted, None, history, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -186,15 +206,15 @@ class _Unknown(torch.nn.Module):
 
 
 def test_quantiles_other_than_those_trained_are_refused() -> None:
-    reason = exporting.refusal(fitted().architecture, (0.2, 0.5, 0.8))
+    reason = exporting.unsupported_reason(fitted().config, (0.2, 0.5, 0.8))
     assert reason is not None
     assert "not those the network was trained at" in reason
 
 
 def test_windows_that_are_made_up_have_all_that_a_net_reads() -> None:
     found = fitted(covariates=ALL, channels=2)
-    history = trial(found.architecture, 5)
-    assert set(names_of(found.architecture)) == {
+    history = synthetic_histories(found.config, 5)
+    assert set(onnx_input_names(found.config)) == {
         name for name, value in vars(history).items() if value is not None
     }
     values = found.forecast(history, LEVELS)[0]

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.models.base_forecast.linear import First, starts
-from rnnforecast.models.base_forecast.theta import ALPHAS, Theta
+from rnnforecast.models.base_forecast.linear import BaseForecast, initial_weights
+from rnnforecast.models.base_forecast.theta import ALPHAS, ThetaForecast
 from tests.training.fits import net
 
 L, H = 48, 6
@@ -20,7 +20,7 @@ L, H = 48, 6
 def forecast(values: np.ndarray, season: int, present: np.ndarray | None = None) -> np.ndarray:
     """Of windows `[B, L]`, `[B, H]`."""
     seen = np.ones_like(values) if present is None else present
-    theta = Theta(values.shape[1], H, season)
+    theta = ThetaForecast(values.shape[1], H, season)
     found = theta(torch.from_numpy(values)[..., None], torch.from_numpy(seen)[..., None])
     return found[..., 0].numpy()
 
@@ -35,7 +35,9 @@ def textbook(y: np.ndarray) -> np.ndarray:
     holtwinters = pytest.importorskip("statsmodels.tsa.holtwinters")
     best, least = None, np.inf
     for alpha in ALPHAS:
-        model = holtwinters.SimpleExpSmoothing(y, initialization_method="known", initial_level=y[0])
+        model = holtwinters.SimpleExpSmoothing(
+            y, initialization_method="future", initial_level=y[0]
+        )
         found = model.fit(smoothing_level=alpha, optimized=False)
         if found.sse < least:
             best, least = (alpha, found.forecast(1)[0]), found.sse
@@ -110,7 +112,7 @@ def test_what_lies_before_a_series_does_not_matter_and_units_do_not_either(
 def test_a_window_is_forecast_alike_in_a_batch_and_alone_and_targets_apart() -> None:
     values = torch.from_numpy(np.stack([walk(1), walk(2), walk(3), walk(4)]).reshape(2, 2, L))
     values = values.transpose(1, 2)  # [B, L, C]
-    theta, present = Theta(L, H, 12), torch.ones(2, L, 2)
+    theta, present = ThetaForecast(L, H, 12), torch.ones(2, L, 2)
     whole = theta(values, present)
     assert whole.shape == (2, H, 2)
     for window in range(2):
@@ -120,17 +122,17 @@ def test_a_window_is_forecast_alike_in_a_batch_and_alone_and_targets_apart() -> 
 
 
 def test_nothing_of_the_theta_forecast_is_stored_and_its_map_starts_as_nothing() -> None:
-    a = net(first="theta").architecture
-    first = First(a)
+    a = net(first="theta").config
+    first = BaseForecast(a)
     assert set(first.state_dict()) == {"map.weight", "map.bias"}
     assert not any(weight.any() for weight in first.parameters())
-    assert list(starts(a)) == ["theta"]
+    assert list(initial_weights(a)) == ["theta"]
 
 
 def test_the_seasonal_mean_is_the_mean_of_all_whole_seasons() -> None:
-    a = net(first="linear").architecture
+    a = net(first="linear").config
     z = np.random.default_rng(0).normal(size=a.lookback)
     season, whole = a.season, a.lookback // a.season
     expected = z[-whole * season :].reshape(whole, season).mean(0)
-    found = starts(a)["seasonal mean"].double().numpy() @ z
+    found = initial_weights(a)["seasonal mean"].double().numpy() @ z
     np.testing.assert_allclose(found, np.resize(expected, a.horizon), atol=1e-6)

@@ -10,43 +10,54 @@ from torch import Tensor, nn
 
 from rnnforecast.models import registry
 from rnnforecast.models.decoders.decoders import (
-    FED_BACK,
-    AtOnce,
-    Encoded,
-    FedBack,
-    Parallel,
-    Recursive,
-    Seq2Seq,
-    decoder_of,
+    AUTOREGRESSIVE_DECODERS,
+    AutoregressiveDecoder,
+    EncoderOutput,
+    NonAutoregressiveDecoder,
+    ParallelDecoder,
+    RecursiveDecoder,
+    Seq2SeqDecoder,
+    build_decoder,
 )
-from rnnforecast.models.layers.attention import ATTENTIONS, Additive, Multiplicative
-from rnnforecast.models.layers.stack import Plan, Stack
+from rnnforecast.models.layers.attention import (
+    ATTENTIONS,
+    AdditiveAttention,
+    MultiplicativeAttention,
+)
+from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
 
 K = 8
 AT_ONCE = ("direct", "forking", "parallel")
 
-every_backbone = pytest.mark.parametrize("backbone", registry.names())
+every_backbone = pytest.mark.parametrize("backbone", registry.backbone_names())
 
 
-def parts(name: str, backbone: str, horizon: int, segment: int, **given: Any) -> tuple[Any, Stack]:
+def parts(
+    name: str, backbone: str, horizon: int, segment: int, **given: Any
+) -> tuple[Any, RecurrentStack]:
     torch.manual_seed(2)
-    net = Stack(Plan(backbone, layers=2), K)
+    net = RecurrentStack(BackboneConfig(backbone, n_layers=2), K)
     attention = given.get("attention", "additive")
-    decoder = decoder_of(
+    decoder = build_decoder(
         name, K, horizon=horizon, patch_length=segment, dropout=0.0, attention=attention
     )
     return decoder.eval(), net.eval()
 
 
-def read(net: Stack, batch: int = 3) -> Encoded:
+def read(net: RecurrentStack, batch: int = 3) -> EncoderOutput:
     x = torch.randn(batch, 5, K, generator=torch.Generator().manual_seed(0))
     out, state = net(x)
-    return Encoded(out, state, out[:, -1], x[:, -1])
+    return EncoderOutput(out, state, out[:, -1], x[:, -1])
 
 
-def one(encoded: Encoded, b: int) -> Encoded:
+def one(encoded: EncoderOutput, b: int) -> EncoderOutput:
     state = tuple(part[:, b : b + 1].contiguous() for part in encoded.state)
-    return Encoded(encoded.out[b : b + 1], state, encoded.last[b : b + 1], encoded.read[b : b + 1])
+    return EncoderOutput(
+        encoded.output[b : b + 1],
+        state,
+        encoded.last_output[b : b + 1],
+        encoded.last_input[b : b + 1],
+    )
 
 
 @pytest.mark.parametrize("name", AT_ONCE)
@@ -56,28 +67,30 @@ def test_the_pieces_cover_the_horizon_with_less_than_one_to_spare(
     name: str, backbone: str, horizon: int, segment: int
 ) -> None:
     decoder, net = parts(name, backbone, horizon, segment)
-    pieces = cast("AtOnce", decoder)(read(net), net)
+    pieces = cast("NonAutoregressiveDecoder", decoder)(read(net), net)
     assert pieces.shape[0] == 3
     assert pieces.shape[2] == K
     assert 0 <= pieces.shape[1] * decoder.steps - horizon < decoder.steps
 
 
-def all_pieces(decoder: FedBack, encoded: Encoded, net: Stack, fed: Tensor) -> Tensor:
+def all_pieces(
+    decoder: AutoregressiveDecoder, encoded: EncoderOutput, net: RecurrentStack, fed: Tensor
+) -> Tensor:
     """The first piece and those that follow `fed [B, T, K]`."""
-    piece, carried = decoder.first(encoded)
-    rest, _ = decoder.next(fed, carried, encoded, net)
+    piece, carried = decoder.first_patch(encoded)
+    rest, _ = decoder.next_patches(fed, carried, encoded, net)
     return torch.cat([piece.unsqueeze(1), rest], 1)
 
 
-@pytest.mark.parametrize("name", [*AT_ONCE, *FED_BACK])
+@pytest.mark.parametrize("name", [*AT_ONCE, *AUTOREGRESSIVE_DECODERS])
 @every_backbone
 def test_windows_of_a_batch_do_not_know_each_other(name: str, backbone: str) -> None:
     decoder, net = parts(name, backbone, 7, 3)
     encoded = read(net)
     fed = torch.randn(3, 2, K, generator=torch.Generator().manual_seed(1))
 
-    def answer(encoded: Encoded, fed: Tensor) -> Tensor:
-        if name in FED_BACK:
+    def answer(encoded: EncoderOutput, fed: Tensor) -> Tensor:
+        if name in AUTOREGRESSIVE_DECODERS:
             return all_pieces(decoder, encoded, net, fed)
         found: Tensor = decoder(encoded, net)
         return found
@@ -87,7 +100,7 @@ def test_windows_of_a_batch_do_not_know_each_other(name: str, backbone: str) -> 
         torch.testing.assert_close(answer(one(encoded, b), fed[b : b + 1]), together[b : b + 1])
 
 
-@pytest.mark.parametrize("name", FED_BACK)
+@pytest.mark.parametrize("name", AUTOREGRESSIVE_DECODERS)
 @every_backbone
 def test_segments_fed_at_once_or_one_by_one_give_the_same_pieces(name: str, backbone: str) -> None:
     decoder, net = parts(name, backbone, 7, 3)
@@ -106,7 +119,7 @@ def test_segments_fed_at_once_or_one_by_one_give_the_same_pieces(name: str, back
 def test_every_parameter_of_it_learns(name: str, attention: str) -> None:
     decoder, net = parts(name, "gru", 7, 3, attention=attention)
     encoded = read(net)
-    if name in FED_BACK:
+    if name in AUTOREGRESSIVE_DECODERS:
         all_pieces(decoder, encoded, net, torch.randn(3, 2, K)).square().sum().backward()
     else:
         decoder(encoded, net).square().sum().backward()
@@ -119,14 +132,16 @@ def test_every_parameter_of_it_learns(name: str, attention: str) -> None:
 def test_direct_reads_the_last_answer_alone(backbone: str) -> None:
     decoder, net = parts("direct", backbone, 7, 3)
     encoded = read(net)
-    other = Encoded(encoded.out + 1, encoded.state, encoded.last, encoded.read)
+    other = EncoderOutput(
+        encoded.output + 1, encoded.state, encoded.last_output, encoded.last_input
+    )
     assert torch.equal(decoder(encoded, net), decoder(other, net))
 
 
 @every_backbone
 def test_parallel_takes_one_step_from_the_last_state_for_each_segment(backbone: str) -> None:
     decoder, net = parts("parallel", backbone, 7, 3)
-    assert isinstance(decoder, Parallel)
+    assert isinstance(decoder, ParallelDecoder)
     encoded = read(net)
     pieces = decoder(encoded, net)
     for number in range(3):  # the same, a segment at a time
@@ -138,40 +153,42 @@ def test_parallel_takes_one_step_from_the_last_state_for_each_segment(backbone: 
 @every_backbone
 def test_recursive_is_the_backbone_reading_on(backbone: str) -> None:
     decoder, net = parts("recursive", backbone, 7, 3)
-    assert isinstance(decoder, Recursive)
+    assert isinstance(decoder, RecursiveDecoder)
     x = torch.randn(3, 7, K, generator=torch.Generator().manual_seed(0))
     whole, _ = net(x)
     out, state = net(x[:, :5])
-    encoded = Encoded(out, state, out[:, -1], x[:, 4])
+    encoded = EncoderOutput(out, state, out[:, -1], x[:, 4])
     torch.testing.assert_close(all_pieces(decoder, encoded, net, x[:, 5:]), whole[:, 4:])
 
 
 def test_attention_equals_a_calculation_by_hand() -> None:
     torch.manual_seed(0)
     x, state, encoded = torch.randn(2, K), torch.randn(2, K), torch.randn(2, 3, K)
-    additive, multiplicative = Additive(K), Multiplicative(K)
+    additive, multiplicative = AdditiveAttention(K), MultiplicativeAttention(K)
     for b in range(2):
-        W, U, v = additive.of_state, additive.of_encoded, additive.score
+        W, U, v = additive.query_projection, additive.key_projection, additive.score
         scores = torch.stack([v(torch.tanh(W(state[b]) + U(e))) for e in encoded[b]])
         weights = scores.exp() / scores.exp().sum()
         context = (weights * encoded[b]).sum(0)
         expected = additive.cell(torch.cat([x[b], context])[None], state[b : b + 1])
         torch.testing.assert_close(additive(x, state, encoded)[0][b : b + 1], expected)
         after = multiplicative.cell(x[b : b + 1], state[b : b + 1])[0]
-        scores = torch.stack([after @ multiplicative.of_encoded(e) for e in encoded[b]])
+        scores = torch.stack([after @ multiplicative.key_projection(e) for e in encoded[b]])
         weights = scores.exp() / scores.exp().sum()
         context = (weights[:, None] * encoded[b]).sum(0)
-        expected = torch.tanh(multiplicative.join(torch.cat([context, after])))
+        expected = torch.tanh(multiplicative.output_projection(torch.cat([context, after])))
         torch.testing.assert_close(multiplicative(x, state, encoded)[0][b], expected)
 
 
 def test_seq2seq_looks_at_all_that_was_read() -> None:
     decoder, net = parts("seq2seq", "gru", 7, 3)
-    assert isinstance(decoder, Seq2Seq)
+    assert isinstance(decoder, Seq2SeqDecoder)
     assert isinstance(decoder.attention, nn.Module)
     encoded = read(net)
-    out = encoded.out.detach().clone().requires_grad_()
-    piece, _ = decoder.first(Encoded(out, encoded.state, encoded.last, encoded.read))
+    out = encoded.output.detach().clone().requires_grad_()
+    piece, _ = decoder.first_patch(
+        EncoderOutput(out, encoded.state, encoded.last_output, encoded.last_input)
+    )
     piece.sum().backward()
     assert out.grad is not None
     assert (out.grad.abs().sum(-1) > 0).all()

@@ -20,8 +20,13 @@ from rnnforecast.models.heads.distributions import (
     Poisson,
     StudentT,
 )
-from rnnforecast.models.heads.families import BEND, FAMILIES, positive, positive_mean
-from rnnforecast.models.heads.mixtures import Mixture, Tweedie, tweedie_deviance
+from rnnforecast.models.heads.families import (
+    FAMILIES,
+    LINEAR_MEAN_THRESHOLD,
+    positive_mean,
+    shifted_softplus,
+)
+from rnnforecast.models.heads.mixtures import NormalMixture, Tweedie, tweedie_deviance
 from rnnforecast.types import Floats
 
 LEVELS = (0.001, 0.025, 0.1, 0.5, 0.9, 0.975, 0.999)
@@ -74,7 +79,7 @@ def test_the_likelihood_is_that_of_scipy(name: str) -> None:
             -(twin.logpmf if hasattr(twin.dist, "pmf") else twin.logpdf)(at)  # type: ignore[attr-defined]
             for twin, at in zip(twins, y, strict=True)
         ]
-        surprise = found.surprise(torch.from_numpy(y)[None, None])
+        surprise = found.negative_log_likelihood(torch.from_numpy(y)[None, None])
         np.testing.assert_allclose(surprise[0, 0], expected, rtol=1e-6, atol=1e-7)
 
 
@@ -90,7 +95,7 @@ def test_the_likelihood_of_a_mixture_is_the_sum_of_those_of_its_parts() -> None:
     found = mixture(share, loc, scale)
     for y in (-2.0, 0.4, 30.0):
         expected = -np.log(np.sum(share * stats.norm.pdf(y, loc, scale)))
-        assert found.surprise(cell(y)).item() == pytest.approx(expected, rel=1e-9)
+        assert found.negative_log_likelihood(cell(y)).item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_quantiles_of_a_mixture_undo_its_distribution_function() -> None:
@@ -100,10 +105,10 @@ def test_the_quantiles_of_a_mixture_undo_its_distribution_function() -> None:
     np.testing.assert_allclose(reached, LEVELS, rtol=1e-9)
 
 
-def mixture(share: Floats, loc: Floats, scale: Floats) -> Mixture:
+def mixture(share: Floats, loc: Floats, scale: Floats) -> NormalMixture:
     """One cell of parts."""
     parts = (np.log(share), loc, scale)
-    return Mixture(*(torch.from_numpy(part).double()[None, None, None] for part in parts))
+    return NormalMixture(*(torch.from_numpy(part).double()[None, None, None] for part in parts))
 
 
 def tweedie_cdf(y: Floats, mean: float, dispersion: float, power: float) -> Floats:
@@ -151,16 +156,16 @@ def test_a_tweedie_density_is_the_slope_of_the_distribution_function(
         if y > 0:
             near = np.array([y * (1 - 1e-4), y * (1 + 1e-4)])
             slope = np.diff(tweedie_cdf(near, mean, dispersion, power))[0] / np.diff(near)[0]
-            assert distribution.surprise(cell(y)).exp().reciprocal().item() == pytest.approx(
-                slope, rel=1e-5
-            )
+            assert distribution.negative_log_likelihood(
+                cell(y)
+            ).exp().reciprocal().item() == pytest.approx(slope, rel=1e-5)
 
 
 def test_a_tweedie_density_and_its_probability_of_zero_add_up_to_one() -> None:
     distribution = Tweedie(cell(1.3), cell(0.7), 1.4)
 
     def density(y: float) -> float:
-        return float(np.exp(-distribution.surprise(cell(y)).item()))
+        return float(np.exp(-distribution.negative_log_likelihood(cell(y)).item()))
 
     whole, _ = integrate.quad(density, 1e-12, 40.0, limit=400, epsabs=1e-8)
     assert whole + density(0.0) == pytest.approx(1.0, abs=1e-6)
@@ -177,7 +182,9 @@ def test_the_tweedie_deviance_is_that_of_scikit_learn() -> None:
         assert found.item() == pytest.approx(expected, rel=1e-10)
         loss = Tweedie(torch.from_numpy(mean), torch.full((200,), 0.5).double(), power)
         best = Tweedie(torch.from_numpy(np.maximum(y, 1e-9)), loss.dispersion, power)
-        lost = loss.surprise(torch.from_numpy(y)) - best.surprise(torch.from_numpy(y))
+        lost = loss.negative_log_likelihood(torch.from_numpy(y)) - best.negative_log_likelihood(
+            torch.from_numpy(y)
+        )
         assert lost[y > 0].mean() == pytest.approx(
             metrics.mean_tweedie_deviance(y[y > 0], mean[y > 0], power=power), rel=1e-9
         )
@@ -190,7 +197,7 @@ DRAWN: dict[str, Callable[[Tensor], Distribution]] = {
     "poisson": lambda one: Poisson(400.5 * one),
     "negative_binomial": lambda one: NegativeBinomial(400.5 * one, 0.5 * one),
     "tweedie": lambda one: Tweedie(2.0 * one, 1.5 * one, 1.5),
-    "mixture": lambda one: Mixture(
+    "mixture": lambda one: NormalMixture(
         (one[..., None] * torch.tensor([0.6, 0.3, 0.1])).log(),
         one[..., None] * torch.tensor([0.0, -3.0, 5.0]),
         one[..., None] * torch.tensor([1.0, 0.5, 2.0]),
@@ -208,7 +215,7 @@ REACHED: dict[str, Callable[[Floats], Floats]] = {
 def test_draws_lie_below_each_quantile_as_often_as_it_says(name: str) -> None:
     torch.manual_seed(0)
     count, levels = 40_000, (0.1, 0.3, 0.5, 0.7, 0.9)
-    drawn = DRAWN[name](torch.ones(count, 1, 1, dtype=torch.float64)).draw().numpy().ravel()
+    drawn = DRAWN[name](torch.ones(count, 1, 1, dtype=torch.float64)).sample().numpy().ravel()
     found = quantiles(DRAWN[name](cell(1.0)), levels)[0]
     below = (drawn[:, None] <= found).mean(0)
     expected = REACHED[name](found) if name in REACHED else np.array(levels)
@@ -225,19 +232,23 @@ def test_draws_have_the_mean_and_the_variance_of_their_distribution() -> None:
         (Poisson(1e12 * one), 1e12, 1e12),
     ]
     for distribution, mean, variance in cases:
-        drawn = distribution.draw()
+        drawn = distribution.sample()
         assert drawn.mean().item() == pytest.approx(mean, rel=0.02)
         assert drawn.var().item() == pytest.approx(variance, rel=0.04)
 
 
 def test_counts_between_whole_numbers_have_a_likelihood_between_theirs() -> None:
     for distribution in (Poisson(cell(9.0)), NegativeBinomial(cell(9.0), cell(0.3))):
-        low, between, high = (distribution.surprise(cell(y)).item() for y in (3.0, 3.5, 4.0))
+        low, between, high = (
+            distribution.negative_log_likelihood(cell(y)).item() for y in (3.0, 3.5, 4.0)
+        )
         assert low > between > high
 
 
 def test_a_positive_mean_is_the_location_itself_well_above_zero_and_never_zero() -> None:
-    location = torch.tensor([-1e6, -3.0, 0.0, BEND, 0.5, 40.0], dtype=torch.float64)
+    location = torch.tensor(
+        [-1e6, -3.0, 0.0, LINEAR_MEAN_THRESHOLD, 0.5, 40.0], dtype=torch.float64
+    )
     location.requires_grad_()
     mean = positive_mean(location)
     assert (mean > 0).all()
@@ -245,11 +256,11 @@ def test_a_positive_mean_is_the_location_itself_well_above_zero_and_never_zero()
     assert torch.equal(mean[-2:], location[-2:])
     slope = torch.autograd.grad(mean.log().sum(), location)[0]
     assert (slope > 0).all()
-    assert slope[3].item() == pytest.approx(1 / BEND)
+    assert slope[3].item() == pytest.approx(1 / LINEAR_MEAN_THRESHOLD)
 
 
 def test_positive_numbers_start_where_they_are_told() -> None:
-    assert positive(torch.zeros(()), 0.5).item() == pytest.approx(0.5)
+    assert shifted_softplus(torch.zeros(()), 0.5).item() == pytest.approx(0.5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -262,9 +273,9 @@ def test_quantiles_of_every_family_never_decrease(
     name: str, raw: list[float], rough: float
 ) -> None:
     family = FAMILIES[name]({})
-    numbers = torch.tensor(raw[: family.width], dtype=torch.float64)[None, None, None]
-    location = numbers[..., 0] if family.scale == "net" else positive_mean(numbers[..., 0])
-    found = quantiles(family.make(location, numbers[..., 1:], torch.tensor(rough)))[0]
+    numbers = torch.tensor(raw[: family.n_params], dtype=torch.float64)[None, None, None]
+    location = numbers[..., 0] if family.domain == "net" else positive_mean(numbers[..., 0])
+    found = quantiles(family.build_distribution(location, numbers[..., 1:], torch.tensor(rough)))[0]
     assert np.isfinite(found).all()
     assert (np.diff(found) >= -1e-9 * np.abs(found[1:])).all()
 

@@ -11,33 +11,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnnforecast.models.heads.heads import LOSSES, Frame, head_of
-from rnnforecast.models.scaling.window_scaler import Level
+from rnnforecast.models.heads.heads import HEAD_FACTORIES, WindowScaler, build_head
+from rnnforecast.models.scaling.window_scaler import ScaleStats
 
 TRAINED = (0.1, 0.5, 0.9)
 ASKED = (0.01, 0.1, 0.3, 0.5, 0.8, 0.995)
 B, H, C = 3, 4, 2
 
-every_loss = pytest.mark.parametrize("loss", LOSSES)
+every_loss = pytest.mark.parametrize("loss", HEAD_FACTORIES)
 
 
 def filled(number: float, steps: int = 1) -> Tensor:
     return torch.full((B, steps, C), number, dtype=torch.float64)
 
 
-LEVELS: dict[str, Level] = {
-    "log_mean": Level(filled(0.0), filled(20.0), log=True),
-    "mean": Level(filled(20.0), filled(20.0)),
-    "standard": Level(filled(20.0), filled(3.0)),
-    "none": Level(filled(0.0), filled(1.0)),
-    "differences": Level(filled(0.0), filled(2.0), base=filled(20.0, H)),
-    "seasons": Level(filled(0.0), filled(15.0), log=True, seasonal_ahead=filled(1.3, H)),
+LEVELS: dict[str, ScaleStats] = {
+    "log_mean": ScaleStats(filled(0.0), filled(20.0), is_log=True),
+    "mean": ScaleStats(filled(20.0), filled(20.0)),
+    "standard": ScaleStats(filled(20.0), filled(3.0)),
+    "none": ScaleStats(filled(0.0), filled(1.0)),
+    "differences": ScaleStats(filled(0.0), filled(2.0), difference_base=filled(20.0, H)),
+    "seasons": ScaleStats(
+        filled(0.0), filled(15.0), is_log=True, future_seasonal_factors=filled(1.3, H)
+    ),
 }
 every_level = pytest.mark.parametrize("level", LEVELS)
 
 
-def frame_of(level: str) -> Frame:
-    return Frame(LEVELS[level], torch.tensor(0.3), filled(2.5))
+def frame_of(level: str) -> WindowScaler:
+    return WindowScaler(LEVELS[level], torch.tensor(0.3), filled(2.5))
 
 
 def random_raw(width: int) -> Tensor:
@@ -52,7 +54,7 @@ def some_weight() -> Tensor:
 
 
 def test_the_losses_stand_in_the_order_of_the_spec() -> None:
-    assert " ".join(LOSSES) == (
+    assert " ".join(HEAD_FACTORIES) == (
         "quantile mae mse rmse huber smape mase normal student_t log_normal negative_binomial"
         " poisson tweedie mixture"
     )
@@ -62,8 +64,8 @@ def test_the_losses_stand_in_the_order_of_the_spec() -> None:
 @every_level
 @pytest.mark.parametrize("filler", [0.0, -1e30, 1e30, 1e300])
 def test_what_was_not_observed_has_no_say(loss: str, level: str, filler: float) -> None:
-    head, frame, weight = head_of(loss, TRAINED), frame_of(level), some_weight()
-    raw, future = random_raw(head.width), filled(23.0, H)
+    head, frame, weight = build_head(loss, TRAINED), frame_of(level), some_weight()
+    raw, future = random_raw(head.n_params), filled(23.0, H)
     expected = head.loss(raw, future, weight, frame)
     found = head.loss(raw, torch.where(weight > 0, future, filler), weight, frame)
     assert torch.equal(found, expected)
@@ -77,8 +79,8 @@ def test_what_was_not_observed_has_no_say(loss: str, level: str, filler: float) 
 def test_the_loss_is_the_weighted_mean_of_what_each_step_has_alone(loss: str) -> None:
     if loss == "rmse":
         pytest.skip("its steps hang together")
-    head, frame, weight = head_of(loss, TRAINED), frame_of("mean"), some_weight()
-    raw, future = random_raw(head.width), 20.0 + torch.randn(B, H, C).double()
+    head, frame, weight = build_head(loss, TRAINED), frame_of("mean"), some_weight()
+    raw, future = random_raw(head.n_params), 20.0 + torch.randn(B, H, C).double()
     total = 0.0
     for cell in (weight > 0).nonzero().tolist():
         alone = torch.zeros(B, H, C)
@@ -90,8 +92,8 @@ def test_the_loss_is_the_weighted_mean_of_what_each_step_has_alone(loss: str) ->
 
 @every_loss
 def test_a_batch_without_an_observed_step_has_no_loss_and_no_gradient(loss: str) -> None:
-    head = head_of(loss, TRAINED)
-    raw = random_raw(head.width)
+    head = build_head(loss, TRAINED)
+    raw = random_raw(head.n_params)
     found = head.loss(raw, filled(-1e30, H), torch.zeros(B, H, C), frame_of("log_mean"))
     (gradient,) = torch.autograd.grad(found, raw)
     assert found.item() == 0
@@ -104,24 +106,24 @@ def test_a_batch_without_an_observed_step_has_no_loss_and_no_gradient(loss: str)
 def test_loss_and_gradient_stay_finite_whatever_the_net_says(
     loss: str, level: str, extreme: float
 ) -> None:
-    head, frame = head_of(loss, TRAINED), frame_of(level)
+    head, frame = build_head(loss, TRAINED), frame_of(level)
     for location in (extreme, -extreme, 0.0):
-        raw = torch.full((B, H, C, head.width), extreme)
-        raw[..., head.middle] = location
+        raw = torch.full((B, H, C, head.n_params), extreme)
+        raw[..., head.location_index] = location
         raw.requires_grad_()
-        at_location = frame.original(raw[..., head.middle].detach())
+        at_location = frame.denormalize(raw[..., head.location_index].detach())
         for future in (at_location, filled(0.0, H), filled(-5.0, H), filled(1e6, H)):
             found = head.loss(raw, future, torch.ones(B, H, C), frame)
             (gradient,) = torch.autograd.grad(found, raw)
             assert found.isfinite()
             assert gradient.isfinite().all()
         assert head.quantiles(raw, frame, ASKED).isfinite().all()
-        assert head.draw(raw, frame).isfinite().all()
+        assert head.sample(raw, frame).isfinite().all()
 
 
 @settings(max_examples=100, deadline=None)
 @given(
-    loss=st.sampled_from([loss for loss in LOSSES if head_of(loss, TRAINED).samples]),
+    loss=st.sampled_from([loss for loss in HEAD_FACTORIES if build_head(loss, TRAINED).can_sample]),
     level=st.sampled_from(list(LEVELS)),
     raw=st.lists(st.floats(-20, 20, width=32), min_size=9, max_size=9),
     asked=st.lists(st.floats(0.001, 0.999), min_size=2, max_size=6, unique=True).map(sorted),
@@ -129,9 +131,9 @@ def test_loss_and_gradient_stay_finite_whatever_the_net_says(
 def test_quantiles_never_decrease(
     loss: str, level: str, raw: list[float], asked: list[float]
 ) -> None:
-    head = head_of(loss, TRAINED)
+    head = build_head(loss, TRAINED)
     found = head.quantiles(
-        torch.tensor(raw[: head.width]).expand(B, H, C, -1), frame_of(level), asked
+        torch.tensor(raw[: head.n_params]).expand(B, H, C, -1), frame_of(level), asked
     )
     assert found.shape == (B, H, C, len(asked))
     assert found.dtype == torch.float32
@@ -142,9 +144,9 @@ def test_quantiles_never_decrease(
 @every_level
 def test_draws_are_normalised_values_and_lie_around_the_median(loss: str, level: str) -> None:
     torch.manual_seed(0)
-    head, frame = head_of(loss, TRAINED), frame_of(level).repeated(400)
-    raw = torch.zeros(400 * B, H, C, head.width)
-    drawn = head.draw(raw, frame)
+    head, frame = build_head(loss, TRAINED), frame_of(level).repeat_windows(400)
+    raw = torch.zeros(400 * B, H, C, head.n_params)
+    drawn = head.sample(raw, frame)
     assert drawn.shape == (400 * B, H, C)
     assert drawn.dtype == torch.float32
     median = head.quantiles(raw, frame, (0.5,))[..., 0]
@@ -159,9 +161,9 @@ def test_draws_are_normalised_values_and_lie_around_the_median(loss: str, level:
 def test_the_median_is_the_location_where_the_distribution_is_symmetric(
     loss: str, level: str
 ) -> None:
-    head = head_of(loss, TRAINED)
-    raw = torch.zeros(B, H, C, head.width)
-    raw[..., head.middle] = 0.4
+    head = build_head(loss, TRAINED)
+    raw = torch.zeros(B, H, C, head.n_params)
+    raw[..., head.location_index] = 0.4
     median = head.quantiles(raw, frame_of(level), (0.5,))
     torch.testing.assert_close(median, torch.full_like(median, 0.4))
 
@@ -187,11 +189,11 @@ KNOWN: dict[str, Sample] = {
 def test_training_finds_the_quantiles_of_what_the_data_were_drawn_from(loss: str) -> None:
     torch.manual_seed(0)
     sample = KNOWN[loss](np.random.default_rng(0), 3000).astype(np.float64)
-    head = head_of(loss, TRAINED)
-    level = Level(*torch.full((2, 1, 1, 1), 20.0, dtype=torch.float64))
+    head = build_head(loss, TRAINED)
+    level = ScaleStats(*torch.full((2, 1, 1, 1), 20.0, dtype=torch.float64))
     future = torch.from_numpy(sample).view(1, -1, 1)
-    frame = Frame(level, level.apply_ahead(future).abs().mean())
-    raw = torch.zeros(1, 1, 1, head.width, requires_grad=True)
+    frame = WindowScaler(level, level.normalize_future(future).abs().mean())
+    raw = torch.zeros(1, 1, 1, head.n_params, requires_grad=True)
     optimizer = torch.optim.Adam([raw], lr=0.1)
     for _ in range(250):
         found = head.loss(
@@ -200,7 +202,7 @@ def test_training_finds_the_quantiles_of_what_the_data_were_drawn_from(loss: str
         (raw.grad,) = torch.autograd.grad(found, raw)
         optimizer.step()
     asked = (0.05, 0.25, 0.45, 0.55, 0.75, 0.95)
-    quantiles = frame.original(head.quantiles(raw, frame, asked))[0, 0, 0].detach().numpy()
+    quantiles = frame.denormalize(head.quantiles(raw, frame, asked))[0, 0, 0].detach().numpy()
     # counts have jumps of up to 1 / 9
     below, at_most = ((sample[:, None] < quantiles - 1e-3), (sample[:, None] <= quantiles + 1e-3))
     assert (below.mean(0) <= np.array(asked) + 0.03).all()

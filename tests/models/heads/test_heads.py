@@ -17,22 +17,22 @@ from torch import Tensor
 
 from rnnforecast.evaluation import metrics
 from rnnforecast.models.heads.heads import (
-    FIRST_GAP,
-    Frame,
+    INITIAL_GAP,
     PointHead,
     QuantileHead,
-    head_of,
+    WindowScaler,
+    build_head,
     weighted_mean,
 )
-from rnnforecast.models.scaling.window_scaler import Level
+from rnnforecast.models.scaling.window_scaler import ScaleStats
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 
 
-def plain(windows: int = 1, channels: int = 1) -> Frame:
+def plain(windows: int = 1, channels: int = 1) -> WindowScaler:
     """A frame in which the net's values are the original ones."""
     one = torch.ones(windows, 1, channels)
-    return Frame(Level(torch.zeros_like(one), one), torch.ones(()))
+    return WindowScaler(ScaleStats(torch.zeros_like(one), one), torch.ones(()))
 
 
 PLAIN = plain()
@@ -46,9 +46,9 @@ def cell(*values: float) -> Tensor:
 def raw_for(head: QuantileHead, quantiles: np.ndarray) -> Tensor:
     """The raw numbers that give these increasing `quantiles [..., Q]`."""
     gaps = np.diff(quantiles, axis=-1)
-    hidden = np.log(np.expm1(gaps)) - FIRST_GAP  # softplus undone
-    middle = quantiles[..., head.middle : head.middle + 1]
-    parts = [hidden[..., : head.middle], middle, hidden[..., head.middle :]]
+    hidden = np.log(np.expm1(gaps)) - INITIAL_GAP  # softplus undone
+    middle = quantiles[..., head.location_index : head.location_index + 1]
+    parts = [hidden[..., : head.location_index], middle, hidden[..., head.location_index :]]
     return torch.from_numpy(np.concatenate(parts, -1).astype(np.float32))
 
 
@@ -72,7 +72,7 @@ def test_quantiles_never_cross_whatever_the_net_says(
 
 def test_quantiles_are_the_median_and_the_sums_of_the_gaps_on_both_sides() -> None:
     def gap(x: float) -> float:
-        return math.log1p(math.exp(x + FIRST_GAP))
+        return math.log1p(math.exp(x + INITIAL_GAP))
 
     found = QuantileHead(LEVELS).quantiles(cell(0.3, -1.0, 7.0, 2.0, 0.5), PLAIN, LEVELS)
     expected = [
@@ -142,26 +142,26 @@ def test_point_losses_are_those_of_a_calculation_by_hand(loss: str, expected: fl
 
 def test_an_unknown_loss_is_refused_and_told_the_choices() -> None:
     with pytest.raises(ValueError, match="'mape'; there are quantile, mae, mse"):
-        head_of("mape", LEVELS)
+        build_head("mape", LEVELS)
 
 
 def test_the_root_mean_square_is_of_each_window_and_has_no_slope_at_zero() -> None:
     raw = torch.tensor([[3.0, 4.0, 9.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])[..., None, None]
     raw.requires_grad_()
     weight = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])[..., None]
-    loss = head_of("rmse", ()).loss(raw, torch.zeros(3, 3, 1), weight, plain(3))
+    loss = build_head("rmse", ()).loss(raw, torch.zeros(3, 3, 1), weight, plain(3))
     assert loss.item() == pytest.approx((math.sqrt(12.5) + 0) / 2)
     (gradient,) = torch.autograd.grad(loss, raw)
     assert gradient.isfinite().all()
     assert (gradient[1:] == 0).all()
 
 
-def scaled(windows: int, channels: int, seed: int = 0) -> Frame:
+def scaled(windows: int, channels: int, seed: int = 0) -> WindowScaler:
     """A frame of levels that differ, some of them without a seasonal change to divide by."""
     rng = np.random.default_rng(seed)
     center, scale, naive = rng.uniform(1, 9, (3, windows, 1, channels))
-    level = Level(torch.from_numpy(center), torch.from_numpy(scale))
-    return Frame(level, torch.tensor(0.3), torch.from_numpy(naive))
+    level = ScaleStats(torch.from_numpy(center), torch.from_numpy(scale))
+    return WindowScaler(level, torch.tensor(0.3), torch.from_numpy(naive))
 
 
 def test_smape_and_mase_are_those_of_the_measures() -> None:
@@ -170,31 +170,35 @@ def test_smape_and_mase_are_those_of_the_measures() -> None:
     future = rng.normal(3, 5, (5, 4, 2))
     future[0, :2] = np.nan
     weight = torch.from_numpy(~np.isnan(future)).float()
-    point = frame.original(raw[..., 0]).numpy()
-    assert frame.naive is not None
+    point = frame.denormalize(raw[..., 0]).numpy()
+    assert frame.mase_scale is not None
     expected = {
         "smape": metrics.smape_by_series(future, point) / 100,
-        "mase": metrics.mase_by_series(future, point, frame.naive[:, 0].numpy()),
+        "mase": metrics.mase_by_series(future, point, frame.mase_scale[:, 0].numpy()),
     }
     known = torch.from_numpy(future).nan_to_num(7.0)
     for loss, series in expected.items():
         for window in range(5):
             part = slice(window, window + 1)
-            found = head_of(loss, ()).loss(raw[part], known[part], weight[part], frame.of(part))
+            found = build_head(loss, ()).loss(
+                raw[part], known[part], weight[part], frame.select_windows(part)
+            )
             assert found.item() == pytest.approx(series[window].mean(), rel=1e-5)
 
 
 def test_smape_of_two_zeros_is_zero_and_has_a_finite_slope() -> None:
     raw = torch.zeros(1, 1, 1, 1, requires_grad=True)
-    loss = head_of("smape", ()).loss(raw, torch.zeros(1, 1, 1), torch.ones(1, 1, 1), PLAIN)
+    loss = build_head("smape", ()).loss(raw, torch.zeros(1, 1, 1), torch.ones(1, 1, 1), PLAIN)
     assert loss.item() == 0
     assert torch.autograd.grad(loss, raw)[0].isfinite().all()
 
 
 @pytest.mark.parametrize("naive", [None, torch.zeros(1, 1, 1)])
 def test_mase_without_a_seasonal_change_divides_by_the_scale(naive: Tensor | None) -> None:
-    frame = Frame(Level(torch.zeros(1, 1, 1), torch.full((1, 1, 1), 4.0)), torch.ones(()), naive)
-    loss = head_of("mase", ()).loss(
+    frame = WindowScaler(
+        ScaleStats(torch.zeros(1, 1, 1), torch.full((1, 1, 1), 4.0)), torch.ones(()), naive
+    )
+    loss = build_head("mase", ()).loss(
         cell(1.0), torch.full((1, 1, 1), 6.0), torch.ones(1, 1, 1), frame
     )
     assert loss.item() == pytest.approx(0.5)
@@ -227,8 +231,8 @@ def test_draws_of_a_quantile_head_lie_below_its_quantiles_as_often_as_they_say()
     torch.manual_seed(0)
     head = QuantileHead(LEVELS)
     raw = torch.tensor([0.3, -1.0, 7.0, 2.0, 0.5]).expand(20_000, 1, 1, -1)
-    drawn = head.draw(raw, plain(20_000))
-    below = (drawn.unsqueeze(-1) <= head.trained(raw)).float().mean((0, 1, 2))
+    drawn = head.sample(raw, plain(20_000))
+    below = (drawn.unsqueeze(-1) <= head.trained_quantiles(raw)).float().mean((0, 1, 2))
     np.testing.assert_allclose(below, LEVELS, atol=0.015)
 
 
@@ -250,11 +254,13 @@ def test_weights_below_one_make_a_mean_too() -> None:
 def test_a_point_stands_for_every_quantile_and_draw() -> None:
     raw = torch.ones(2, 3, 1, 1)
     assert torch.equal(PointHead("mse").quantiles(raw, plain(2), LEVELS), raw)
-    assert torch.equal(PointHead("mse").draw(raw, plain(2)), raw[..., 0])
+    assert torch.equal(PointHead("mse").sample(raw, plain(2)), raw[..., 0])
 
 
 def test_the_likelihood_is_taken_on_the_scale_of_the_family() -> None:
-    frame = Frame(Level(*torch.tensor([[4.0], [8.0]]).double().view(2, 1, 1, 1)), torch.tensor(0.5))
+    frame = WindowScaler(
+        ScaleStats(*torch.tensor([[4.0], [8.0]]).double().view(2, 1, 1, 1)), torch.tensor(0.5)
+    )
     y, one = torch.full((1, 1, 1), 6.0).double(), torch.ones(1, 1, 1)
     z = (6.0 - 4.0) / 8.0 / 0.5
     scale, median = 0.5 + 1e-3, 4.0 + 0.1 * 0.5 * 8.0  # of a location of 0.1
@@ -264,29 +270,31 @@ def test_the_likelihood_is_taken_on_the_scale_of_the_family() -> None:
         "poisson": -stats.poisson(median).logpmf(6),
     }
     for loss, number in expected.items():
-        head = head_of(loss, ())
-        raw = cell(0.1, *[0.0] * (head.width - 1))
+        head = build_head(loss, ())
+        raw = cell(0.1, *[0.0] * (head.n_params - 1))
         assert head.loss(raw, y, one, frame).item() == pytest.approx(number, rel=1e-5)
 
 
 def test_a_frame_goes_to_original_units_and_back() -> None:
     frame = scaled(3, 2)
     z = torch.randn(3, 4, 2, 5)
-    torch.testing.assert_close(frame.normalised(frame.original(z)), z)
-    torch.testing.assert_close(frame.normalised(frame.original(z[..., 0])), z[..., 0])
+    torch.testing.assert_close(frame.normalize_future(frame.denormalize(z)), z)
+    torch.testing.assert_close(frame.normalize_future(frame.denormalize(z[..., 0])), z[..., 0])
     based = torch.randn(3, 4, 2, dtype=torch.float64)
-    log = Level(frame.level.center, frame.level.scale, log=True, seasonal_ahead=based.exp())
-    for level in (log, Level(frame.level.center, frame.level.scale, base=based)):
-        frame = Frame(level, torch.tensor(0.3))
-        torch.testing.assert_close(frame.normalised(frame.original(z)), z)
+    log = ScaleStats(
+        frame.stats.center, frame.stats.scale, is_log=True, future_seasonal_factors=based.exp()
+    )
+    for level in (log, ScaleStats(frame.stats.center, frame.stats.scale, difference_base=based)):
+        frame = WindowScaler(level, torch.tensor(0.3))
+        torch.testing.assert_close(frame.normalize_future(frame.denormalize(z)), z)
 
 
 def test_parts_of_a_frame_are_the_frames_of_the_parts() -> None:
     frame, z = scaled(3, 2), torch.randn(3, 4, 2)
-    whole = frame.original(z)
-    assert torch.equal(frame.of(slice(1, 3)).original(z[1:]), whole[1:])
-    assert torch.equal(frame.at(slice(2, 4)).original(z[:, 2:]), whole[:, 2:])
-    twice = frame.repeated(2)
-    assert torch.equal(twice.original(z.repeat_interleave(2, 0)), whole.repeat_interleave(2, 0))
-    assert twice.naive is not None
-    assert twice.naive.shape == (6, 1, 2)
+    whole = frame.denormalize(z)
+    assert torch.equal(frame.select_windows(slice(1, 3)).denormalize(z[1:]), whole[1:])
+    assert torch.equal(frame.select_steps(slice(2, 4)).denormalize(z[:, 2:]), whole[:, 2:])
+    twice = frame.repeat_windows(2)
+    assert torch.equal(twice.denormalize(z.repeat_interleave(2, 0)), whole.repeat_interleave(2, 0))
+    assert twice.mase_scale is not None
+    assert twice.mase_scale.shape == (6, 1, 2)

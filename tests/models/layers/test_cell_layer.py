@@ -14,14 +14,15 @@ from rnnforecast.models.base import NO_NOISE, Noise, State
 B, G, K, D = 3, 7, 8, 2
 
 every_noisy_one = pytest.mark.parametrize(
-    "name", [name for name in registry.names() if "noise" in registry.traits(name)]
+    "name",
+    [name for name in registry.backbone_names() if "noise" in registry.backbone_traits(name)],
 )
 
 
 def layer(name: str, *, noise: Noise = NO_NOISE) -> Any:
     torch.manual_seed(3)
-    options = registry.options(name, {})
-    return registry.load(name).build(K, options, depth=0, noise=noise, gap_size=D).double()
+    options = registry.parse_backbone_options(name, {})
+    return registry.load_backbone(name).build(K, options, depth=0, noise=noise, gap_size=D).double()
 
 
 def sequence(*, steps: int = G) -> Tensor:
@@ -40,12 +41,12 @@ def ask(net: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]
     return out, after
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", registry.backbone_names())
 def test_only_with_the_trait_noise_does_noise_change_anything(name: str) -> None:
-    noise = Noise(dropout=0.5, zoneout=0.5, learnt_start=True)
+    noise = Noise(dropout=0.5, zoneout=0.5, learned_initial_state=True)
     plain, noisy = layer(name), layer(name, noise=noise)
     same = torch.equal(ask(plain, sequence())[0], ask(noisy, sequence())[0])
-    assert same == ("noise" not in registry.traits(name))
+    assert same == ("noise" not in registry.backbone_traits(name))
 
 
 @every_noisy_one
@@ -86,7 +87,7 @@ def test_in_use_zoneout_is_the_mean_of_what_it_is_in_training(name: str) -> None
 
 @every_noisy_one
 def test_a_learnt_start_is_zero_at_first_and_serves_where_no_state_is_given(name: str) -> None:
-    plain, net = layer(name), layer(name, noise=Noise(learnt_start=True))
+    plain, net = layer(name), layer(name, noise=Noise(learned_initial_state=True))
     starts = dict(net.named_parameters())
     for known, _ in plain.named_parameters():
         del starts[known]

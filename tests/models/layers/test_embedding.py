@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnforecast.models.inputs import History
-from rnnforecast.models.layers.embedding import LARGEST_INPUT, InputDecay, SegmentEmbedding
+from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.models.layers.embedding import MAX_NORMALIZED_INPUT, InputDecay, PatchEmbedding
 
 K = 4
 
 
-def embedding(channels: int, segment: int, *, dropout: float = 0.0) -> SegmentEmbedding:
+def embedding(channels: int, segment: int, *, dropout: float = 0.0) -> PatchEmbedding:
     torch.manual_seed(1)
-    return SegmentEmbedding(channels, segment, K, dropout=dropout)
+    return PatchEmbedding(channels, segment, K, dropout=dropout)
 
 
 def window(lookback: int, channels: int = 1, *, batch: int = 2) -> tuple[Tensor, Tensor]:
@@ -25,9 +25,9 @@ def window(lookback: int, channels: int = 1, *, batch: int = 2) -> tuple[Tensor,
     return z, torch.rand(z.shape, generator=generator) < 0.7
 
 
-def told(z: Tensor, visible: Tensor) -> tuple[Tensor, History]:
+def told(z: Tensor, visible: Tensor) -> tuple[Tensor, ModelInputs]:
     """What the net is given where a hidden value has no stand-in."""
-    return z, History(values=z, visible=visible, present=visible)
+    return z, ModelInputs(values=z, value_mask=visible, input_mask=visible)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -45,7 +45,7 @@ def test_there_are_as_many_segments_as_it_takes_to_cover_the_lookback(
 @pytest.mark.parametrize("segment", [1, 3, 4])
 def test_it_agrees_with_a_loop_over_segments(segment: int, channels: int) -> None:
     net, (z, visible) = embedding(channels, segment), window(7, channels)
-    weight, bias = (p.detach().numpy() for p in (net.project.weight, net.project.bias))
+    weight, bias = (p.detach().numpy() for p in (net.projection.weight, net.projection.bias))
     for b in range(2):
         rows = []  # each step: values, then what is seen of them
         for step in range(7):
@@ -63,7 +63,7 @@ def test_it_agrees_with_a_loop_over_segments(segment: int, channels: int) -> Non
 @pytest.mark.parametrize(("segment", "step"), [(1, 3), (3, 4), (3, 0)])
 def test_a_step_changes_its_own_segment_alone(segment: int, step: int) -> None:
     torch.manual_seed(1)
-    net, (z, _) = SegmentEmbedding(1, segment, 32), window(7)
+    net, (z, _) = PatchEmbedding(1, segment, 32), window(7)
     visible = torch.ones_like(z, dtype=torch.bool)
     other = z.clone()
     other[:, step] += 1
@@ -81,7 +81,7 @@ def test_a_hidden_value_is_not_read() -> None:
 def test_a_stand_in_for_a_hidden_value_is_read_and_told_from_a_value() -> None:
     net, (z, visible) = embedding(1, 3), window(6)
     everywhere = torch.ones_like(visible)
-    stand_in = net(z, History(values=z, visible=visible, present=everywhere))
+    stand_in = net(z, ModelInputs(values=z, value_mask=visible, input_mask=everywhere))
     assert not torch.equal(stand_in, net(*told(z, visible)))
     assert not torch.equal(stand_in, net(*told(z, everywhere)))
 
@@ -95,7 +95,7 @@ def test_hidden_and_zero_are_told_apart() -> None:
 def test_a_wild_value_is_clipped() -> None:
     net, seen = embedding(1, 1), torch.ones(1, 2, 1, dtype=torch.bool)
     wild = torch.tensor([1e9, -1e9])[None, :, None]
-    edge = torch.tensor([LARGEST_INPUT, -LARGEST_INPUT])[None, :, None]
+    edge = torch.tensor([MAX_NORMALIZED_INPUT, -MAX_NORMALIZED_INPUT])[None, :, None]
     assert torch.equal(net(*told(wild, seen)), net(*told(edge, seen)))
 
 
@@ -115,10 +115,10 @@ def since(visible: Tensor) -> Tensor:
     return steps
 
 
-def faded(z: Tensor, visible: Tensor) -> History:
+def faded(z: Tensor, visible: Tensor) -> ModelInputs:
     """A window with stand-ins for what is missing, told how old they are."""
     everywhere = torch.ones_like(visible)
-    return History(values=z, visible=visible, present=everywhere, elapsed=since(visible))
+    return ModelInputs(values=z, value_mask=visible, input_mask=everywhere, elapsed=since(visible))
 
 
 @pytest.mark.parametrize("segment", [1, 3])
@@ -139,7 +139,7 @@ def test_what_stands_in_for_a_value_fades_as_the_paper_says(segment: int) -> Non
 
 def test_the_embedding_reads_what_has_faded() -> None:
     torch.manual_seed(1)
-    net = SegmentEmbedding(1, 3, K, use_input_decay=True)
+    net = PatchEmbedding(1, 3, K, use_input_decay=True)
     plain, (z, visible) = embedding(1, 3), window(7)
     plain.load_state_dict({k: v for k, v in net.state_dict().items() if "decay" not in k})
     history = faded(z, visible)
@@ -156,23 +156,23 @@ def test_a_window_without_gaps_does_not_fade() -> None:
 
 def test_the_fading_of_each_channel_learns_from_the_start() -> None:
     torch.manual_seed(1)
-    net, (z, visible) = SegmentEmbedding(2, 3, 32, use_input_decay=True), window(7, 2)
+    net, (z, visible) = PatchEmbedding(2, 3, 32, use_input_decay=True), window(7, 2)
     net(z, faded(z, visible)).square().sum().backward()
-    assert net.decay is not None
-    for parameter in net.decay.parameters():
+    assert net.input_decay is not None
+    for parameter in net.input_decay.parameters():
         assert parameter.grad is not None
         assert parameter.grad.isfinite().all()
         assert (parameter.grad != 0).all()
 
 
 def test_fading_asks_for_the_time_since_the_last_value() -> None:
-    net = SegmentEmbedding(1, 3, K, use_input_decay=True)
+    net = PatchEmbedding(1, 3, K, use_input_decay=True)
     with pytest.raises(ValueError, match="needs the time since the last observation"):
         net(*told(*window(7)))
 
 
 def test_nothing_fades_unless_it_is_asked_for() -> None:
-    assert embedding(1, 3).decay is None
+    assert embedding(1, 3).input_decay is None
     assert not [key for key in embedding(1, 3).state_dict() if "decay" in key]
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from rnnforecast.models.layers.parallel_scan import scan
+from rnnforecast.models.layers.parallel_scan import parallel_scan
 
 B, K = 3, 4
 
@@ -34,29 +34,29 @@ def terms(steps: int, *, size: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
 
 @every_length
 def test_it_equals_the_loop(steps: int) -> None:
-    torch.testing.assert_close(scan(*terms(steps)), loop(*terms(steps)))
+    torch.testing.assert_close(parallel_scan(*terms(steps)), loop(*terms(steps)))
 
 
 @every_length
 def test_its_gradients_equal_those_of_the_loop_also_for_a_start_of_zero(steps: int) -> None:
     def gradients(solve: object) -> tuple[Tensor, ...]:
         parts = [part.requires_grad_() for part in terms(steps)]
-        out = scan(*parts) if solve is scan else loop(*parts)
+        out = parallel_scan(*parts) if solve is parallel_scan else loop(*parts)
         return torch.autograd.grad((out * torch.arange(1, steps + 1).view(1, -1, 1)).sum(), parts)
 
-    for found, expected in zip(gradients(scan), gradients(loop), strict=True):
+    for found, expected in zip(gradients(parallel_scan), gradients(loop), strict=True):
         torch.testing.assert_close(found, expected)
 
 
 def test_a_negative_start_is_carried_too() -> None:
     log_a, log_b, start = terms(7)
-    torch.testing.assert_close(scan(log_a, log_b, -start), loop(log_a, log_b, -start))
+    torch.testing.assert_close(parallel_scan(log_a, log_b, -start), loop(log_a, log_b, -start))
 
 
 @pytest.mark.parametrize("size", [1.0, 10.0])
 def test_in_single_precision_thousands_of_steps_are_as_exact_as_a_few(size: float) -> None:
     exact = loop(*terms(4000, size=size))
-    found = scan(*(part.float() for part in terms(4000, size=size)))
+    found = parallel_scan(*(part.float() for part in terms(4000, size=size)))
     assert ((found - exact) / exact).abs().max() < 2e-5
 
 
@@ -68,7 +68,7 @@ def test_gates_that_are_shut_or_wide_open_leave_values_and_gradients_finite(
     a = torch.full((B, 20, K), log_a).requires_grad_()
     b = torch.full((B, 20, K), log_b).requires_grad_()
     start = torch.zeros(B, K).requires_grad_()
-    out = scan(a, b, start)
+    out = parallel_scan(a, b, start)
     torch.testing.assert_close(out, loop(a, b, start), rtol=1e-4, atol=1e-40)
     for gradient in torch.autograd.grad(out.sum(), [a, b, start]):
         assert gradient.isfinite().all()
@@ -76,7 +76,7 @@ def test_gates_that_are_shut_or_wide_open_leave_values_and_gradients_finite(
 
 def test_half_precision_is_widened_within_and_returned() -> None:
     log_a, log_b, start = (part.bfloat16() for part in terms(64))
-    out = scan(log_a, log_b, start)
+    out = parallel_scan(log_a, log_b, start)
     assert out.dtype == torch.bfloat16
     exact = loop(log_a.double(), log_b.double(), start.double())
     torch.testing.assert_close(out.double(), exact, rtol=0.01, atol=0)

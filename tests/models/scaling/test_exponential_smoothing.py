@@ -7,7 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnforecast.models.scaling.exponential_smoothing import Smoothed, Smoothing, smooth
+from rnnforecast.models.scaling.exponential_smoothing import (
+    ExponentialSmoothing,
+    SmoothedWindows,
+    holt_winters,
+)
 
 B, L, H = 6, 40, 9
 COUNT = 4
@@ -25,23 +29,23 @@ def data(steps: int = L, windows: int = B) -> tuple[Tensor, Tensor, Tensor, Tens
     return values, visible, series, torch.randint(0, 99, (windows,), generator=random)
 
 
-def learnt(seasons: tuple[int, ...] = SEASONS, series: int = COUNT) -> Smoothing:
+def learnt(seasons: tuple[int, ...] = SEASONS, series: int = COUNT) -> ExponentialSmoothing:
     """A smoothing in which every series has its own rates and factors."""
     torch.manual_seed(0)
-    net = Smoothing(series, seasons)
+    net = ExponentialSmoothing(series, seasons)
     with torch.no_grad():
         for part in net.parameters():
             part.add_(0.5 * torch.randn(part.shape))
-        for rows in (net.own_rates, *net.own_factors):
+        for rows in (net.series_rates, *net.series_factors):
             rows.weight[series] = 0.0
     return net
 
 
-def state(smoothed: Smoothed) -> list[Tensor]:
-    return [smoothed.level, smoothed.shape, smoothed.ahead]
+def state(smoothed: SmoothedWindows) -> list[Tensor]:
+    return [smoothed.level, smoothed.seasonal_factors, smoothed.future_seasonal_factors]
 
 
-def assert_same(one: Smoothed, two: Smoothed) -> None:
+def assert_same(one: SmoothedWindows, two: SmoothedWindows) -> None:
     for left, right in zip(state(one), state(two), strict=True):
         torch.testing.assert_close(left, right, rtol=1e-12, atol=0)
 
@@ -56,7 +60,7 @@ def smoothed_alone(
     values: np.ndarray, visible: np.ndarray, level: float, factors: list[np.ndarray], rates: list
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """`smooth` on one window, as arrays."""
-    found, shape, coming = smooth(
+    found, shape, coming = holt_winters(
         torch.tensor(values)[None],
         torch.tensor(visible)[None],
         torch.tensor([level], dtype=torch.float64),
@@ -112,7 +116,7 @@ def test_where_one_of_the_two_stands_still_it_is_statsmodels(a: float, b: float)
         trend=None,
         seasonal="mul",
         seasonal_periods=m,
-        initialization_method="known",
+        initialization_method="future",
         initial_level=level,
         initial_seasonal=factors,
     ).fit(smoothing_level=a, smoothing_seasonal=b, optimized=False)
@@ -129,7 +133,7 @@ def test_where_one_of_the_two_stands_still_it_is_statsmodels(a: float, b: float)
 def test_without_a_season_it_is_statsmodels() -> None:
     holtwinters = pytest.importorskip("statsmodels.tsa.holtwinters")
     y = data()[0][0].numpy()
-    twin = holtwinters.SimpleExpSmoothing(y, "known", initial_level=5.0)
+    twin = holtwinters.SimpleExpSmoothing(y, "future", initial_level=5.0)
     fitted = twin.fit(smoothing_level=0.3, optimized=False)
     levels, shape, coming = smoothed_alone(y, np.full(L, True), 5.0, [], [0.3])
     np.testing.assert_allclose(levels, fitted.level, rtol=1e-6)
@@ -142,9 +146,9 @@ def test_a_window_is_the_recursion_from_what_was_learnt() -> None:
     found = net(values, torch.full((B, L), True), series, phase, H)
     for i in range(B):
         known = int(series[i]) < COUNT
-        own = net.own_rates.weight[series[i]] if known else torch.zeros(2)
+        own = net.series_rates.weight[series[i]] if known else torch.zeros(2)
         rates = (net.rates + own).double().sigmoid().tolist()
-        logs = net.factors[0] + (net.own_factors[0].weight[series[i]] if known else 0)
+        logs = net.factors[0] + (net.series_factors[0].weight[series[i]] if known else 0)
         logs = (logs - logs.mean()).detach().double().numpy()
         factors = np.exp(np.roll(logs, -int(phase[i])))
         y = values[i].numpy()
@@ -193,18 +197,20 @@ def test_padding_in_front_does_nothing(seasons: tuple[int, ...]) -> None:
             phase - width,
             H,
         )
-        assert_same(Smoothed(padded.level[:, width:], padded.shape[:, width:], padded.ahead), found)
+        assert_same(
+            SmoothedWindows(padded.level[:, width:], padded.shape[:, width:], padded.ahead), found
+        )
 
 
 def test_nothing_looks_ahead() -> None:
     values, visible, _, _ = data()
     level, factors = torch.ones(B).double(), [torch.ones(B, m).double() for m in SEASONS]
     rates = torch.full((B, 3), 0.4, dtype=torch.float64)
-    one = smooth(values, visible, level, factors, rates)
+    one = holt_winters(values, visible, level, factors, rates)
     for t in (0, 3, 4, 17, L - 1):
         other = values.clone()
         other[:, t] += 5
-        two = smooth(other, visible, level, factors, rates)
+        two = holt_winters(other, visible, level, factors, rates)
         assert torch.equal(one[0][:, :t], two[0][:, :t])
         assert torch.equal(one[1][:, : t + 1], two[1][:, : t + 1])
         seen = visible[:, t]
@@ -226,12 +232,12 @@ def test_windows_of_a_batch_do_not_know_each_other(seasons: tuple[int, ...]) -> 
     whole = net(*batch, H)
     for i in range(B):
         alone = net(*(part[i : i + 1] for part in batch), H)
-        assert_same(alone, Smoothed(*(part[i : i + 1] for part in state(whole))))
+        assert_same(alone, SmoothedWindows(*(part[i : i + 1] for part in state(whole))))
 
 
 def test_an_unknown_series_goes_by_what_all_share() -> None:
     net, (values, visible, _, phase) = learnt(), data()
-    shared = Smoothing(0, SEASONS)
+    shared = ExponentialSmoothing(0, SEASONS)
     with torch.no_grad():
         shared.rates.copy_(net.rates)
         for mine, theirs in zip(shared.factors, net.factors, strict=True):
@@ -246,10 +252,10 @@ def test_an_unknown_series_goes_by_what_all_share() -> None:
 def test_the_phase_rotates_the_factors_which_multiply_to_one() -> None:
     net, series = learnt(), torch.zeros(1, dtype=torch.long)
     for k, m in enumerate(SEASONS):
-        whole = net.starts(series, torch.tensor([0]), torch.float64)[k]
+        whole = net.initial_factors(series, torch.tensor([0]), torch.float64)[k]
         torch.testing.assert_close(whole.log().sum(), torch.zeros(()).double())
         for phase in (1, m - 1, m, 3 * m + 2, -1):
-            turned = net.starts(series, torch.tensor([phase]), torch.float64)[k]
+            turned = net.initial_factors(series, torch.tensor([phase]), torch.float64)[k]
             assert torch.equal(turned, whole.roll(-phase, 1))
 
 
@@ -275,7 +281,7 @@ def test_every_parameter_has_a_gradient_and_what_is_nobodys_has_none(
         assert part.grad is not None
         assert part.grad.isfinite().all()
         assert part.grad.abs().sum() > 0
-    for rows in (net.own_rates, *net.own_factors):
+    for rows in (net.series_rates, *net.series_factors):
         assert (rows.weight.grad[:COUNT].abs().sum(1) > 0).all()
         assert (rows.weight.grad[COUNT] == 0).all()
 
@@ -287,7 +293,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     rates = torch.tensor([[0.3, 0.2, 0.1], [0.8, 0.6, 0.4]], dtype=torch.float64)
 
     def flat(level: Tensor, one: Tensor, two: Tensor, rates: Tensor) -> tuple[Tensor, ...]:
-        levels, shape, coming = smooth(values, visible, level, [one, two], rates)
+        levels, shape, coming = holt_winters(values, visible, level, [one, two], rates)
         return levels, shape, *coming
 
     for part in (*factors, rates):
@@ -311,7 +317,7 @@ def test_the_unit_of_the_values_is_the_unit_of_the_level(dtype: torch.dtype, uni
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("rate", [-30.0, 0.0, 30.0])
 def test_wild_values_leave_everything_finite(dtype: torch.dtype, rate: float) -> None:
-    net, random = Smoothing(1, SEASONS), torch.Generator().manual_seed(3)
+    net, random = ExponentialSmoothing(1, SEASONS), torch.Generator().manual_seed(3)
     torch.nn.init.constant_(net.rates, rate)
     exponents = torch.rand(50, 400, generator=random, dtype=torch.float64) * 60 - 30
     values = (10**exponents).to(dtype)
@@ -352,12 +358,12 @@ def rising(count: int, m: int) -> Tensor:
 
 @pytest.mark.parametrize("m", [4, 7])
 def test_factors_from_data_are_the_pattern_each_series_repeats(m: int) -> None:
-    net, patterns = Smoothing(3, (m,)), rising(3, m)
-    net.initialise(*seasonal_windows(patterns, 6 * m, 900))
+    net, patterns = ExponentialSmoothing(3, (m,)), rising(3, m)
+    net.initialize_factors(*seasonal_windows(patterns, 6 * m, 900))
     each = torch.arange(3)
-    found = net.starts(each, torch.zeros_like(each), torch.float64)[0]
+    found = net.initial_factors(each, torch.zeros_like(each), torch.float64)[0]
     torch.testing.assert_close(found, patterns, rtol=2e-3, atol=0)
-    for part in (net.own_rates, *net.own_factors):
+    for part in (net.series_rates, *net.series_factors):
         assert (part.weight[3] == 0).all()
 
 
@@ -366,44 +372,44 @@ def test_factors_from_data_are_those_of_statsmodels() -> None:
     m, random = 6, np.random.default_rng(5)
     y = 50 * np.exp(np.sin(np.arange(3000) * np.pi / 3) * 0.4 + random.normal(0, 0.1, 3000))
     twin = seasonal.seasonal_decompose(y, model="multiplicative", period=m).seasonal[:m]
-    net, zero = Smoothing(1, (m,)), torch.zeros(1, dtype=torch.long)
-    net.initialise(torch.tensor(y)[None], torch.ones(1, 3000, dtype=torch.bool), zero, zero)
-    found = net.starts(zero, zero, torch.float64)[0][0].detach().numpy()
+    net, zero = ExponentialSmoothing(1, (m,)), torch.zeros(1, dtype=torch.long)
+    net.initialize_factors(torch.tensor(y)[None], torch.ones(1, 3000, dtype=torch.bool), zero, zero)
+    found = net.initial_factors(zero, zero, torch.float64)[0][0].detach().numpy()
     np.testing.assert_allclose(found, twin / np.exp(np.log(twin).mean()), rtol=2e-3)
 
 
 def test_a_second_season_is_taken_from_what_the_first_leaves() -> None:
-    net, short, long = Smoothing(1, (4, 12)), rising(1, 4), rising(1, 12)
+    net, short, long = ExponentialSmoothing(1, (4, 12)), rising(1, 4), rising(1, 12)
     # a pattern of 12 steps with nothing in it that repeats after 4
     inner = long.log().view(3, 4)
     long = (inner - inner.mean(0)).exp().view(1, 12)
     values, visible, series, phase = seasonal_windows(short.repeat(1, 3) * long, 60, 500)
-    net.initialise(values, visible, series, phase)
-    product = net.starts(series[:1], phase[:1], torch.float64)
+    net.initialize_factors(values, visible, series, phase)
+    product = net.initial_factors(series[:1], phase[:1], torch.float64)
     whole = product[0].repeat(1, 3) * product[1]
     torch.testing.assert_close(whole, short.repeat(1, 3) * long, rtol=5e-3, atol=0)
     assert product[1].log().view(3, 4).mean(0).abs().max() < 0.1
 
 
 def test_gaps_and_padding_leave_the_factors_from_data_near_the_pattern() -> None:
-    net, patterns = Smoothing(2, (5,)), rising(1, 5).expand(2, -1)
+    net, patterns = ExponentialSmoothing(2, (5,)), rising(1, 5).expand(2, -1)
     values, visible, series, phase = seasonal_windows(patterns, 40, 800)
     visible &= torch.rand(visible.shape, generator=torch.Generator().manual_seed(6)) < 0.95
     visible[:, :3] = False
-    net.initialise(torch.where(visible, values, torch.nan), visible, series, phase)
-    found = net.starts(series[:2], phase[:2] * 0, torch.float64)[0]
+    net.initialize_factors(torch.where(visible, values, torch.nan), visible, series, phase)
+    found = net.initial_factors(series[:2], phase[:2] * 0, torch.float64)[0]
     torch.testing.assert_close(found, patterns, rtol=0.03, atol=0)
 
 
 def test_a_series_of_which_little_is_known_starts_near_the_others() -> None:
-    net, patterns = Smoothing(3, (4,)), rising(2, 4)
+    net, patterns = ExponentialSmoothing(3, (4,)), rising(2, 4)
     values, visible, series, phase = seasonal_windows(patterns[:1], 40, 200)
     series = torch.where(torch.arange(200) < 199, 0, 1)
     visible[199, 5:] = False  # one ratio is known of series 1, none of series 2
     values[199, 2] *= 50
-    net.initialise(values, visible, series, phase)
+    net.initialize_factors(values, visible, series, phase)
     each = torch.arange(4)
-    found = net.starts(each, torch.zeros_like(each), torch.float64)[0]
+    found = net.initial_factors(each, torch.zeros_like(each), torch.float64)[0]
     torch.testing.assert_close(found[2], found[3])
     torch.testing.assert_close(found[2], patterns[0], rtol=0.02, atol=0)
     # fifty times too much on its only observation, and still within a factor of three
@@ -414,16 +420,16 @@ def test_flat_data_and_windows_shorter_than_a_season_leave_the_factors_flat() ->
     flat = torch.full((5, 30), 7.0), torch.ones(5, 30, dtype=torch.bool)
     short, zeros = data(8, 5), torch.zeros(5, dtype=torch.long)
     for values, visible in (flat, short[:2]):
-        net = Smoothing(2, (9,))
-        net.initialise(values, visible, zeros, zeros)
-        for part in (*net.factors, net.own_factors[0].weight):
+        net = ExponentialSmoothing(2, (9,))
+        net.initialize_factors(values, visible, zeros, zeros)
+        for part in (*net.factors, net.series_factors[0].weight):
             torch.testing.assert_close(part, torch.zeros_like(part), rtol=0, atol=1e-6)
 
 
 def test_with_known_factors_and_steady_data_level_and_steps_ahead_are_exact() -> None:
-    net, patterns = Smoothing(2, (4,)), rising(2, 4)
+    net, patterns = ExponentialSmoothing(2, (4,)), rising(2, 4)
     with torch.no_grad():
-        net.own_factors[0].weight[:2] = patterns.log()
+        net.series_factors[0].weight[:2] = patterns.log()
     values, visible, series, phase = seasonal_windows(patterns, L + H, 20)
     found = net(values[:, :L], visible[:, :L], series, phase, H)
     wanted = (100.0 * (series[:, None] + 1)).double().expand(-1, L)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rnnforecast.models.scaling.window_scaler import (
+    MIN_RATIO,
+    MIN_RELATIVE_SCALE,
     NORMALIZERS,
-    SMALLEST_RATIO,
-    SMALLEST_SPREAD,
-    Level,
+    ScaleStats,
 )
 
 METHODS = list(NORMALIZERS)
@@ -27,7 +27,9 @@ def column(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)[None, :, None]
 
 
-def level_of(method: str, history: Tensor, visible: Tensor | None = None, season: int = 2) -> Level:
+def level_of(
+    method: str, history: Tensor, visible: Tensor | None = None, season: int = 2
+) -> ScaleStats:
     seen = torch.ones_like(history, dtype=torch.bool) if visible is None else visible
     return NORMALIZERS[method](history, seen, season)
 
@@ -53,7 +55,7 @@ def test_every_method_has_a_calculation_by_hand() -> None:
 
 @every_method
 def test_the_numbers_are_those_of_a_calculation_by_hand(method: str) -> None:
-    z = level_of(method, HISTORY).apply(HISTORY)
+    z = level_of(method, HISTORY).normalize_past(HISTORY)
     assert z.dtype == torch.float32
     np.testing.assert_allclose(z[0, :, 0].numpy(), EXPECTED[method], rtol=1e-6, atol=1e-7)
 
@@ -78,8 +80,8 @@ def test_robust_agrees_with_numpys_quartiles() -> None:
 
 def test_a_zero_has_no_logarithm_and_is_read_as_the_smallest_share_of_the_level() -> None:
     history = column(0, 5, 5)
-    z = level_of("log_mean", history).apply(history)
-    assert z[0, 0, 0].item() == pytest.approx(math.log(SMALLEST_RATIO))
+    z = level_of("log_mean", history).normalize_past(history)
+    assert z[0, 0, 0].item() == pytest.approx(math.log(MIN_RATIO))
 
 
 numbers = st.floats(1e-3, 1e6).map(lambda x: round(x, 6))
@@ -93,29 +95,29 @@ def test_undoing_what_was_applied_gives_the_values_back(
     method: str, history: list[float], season: int, data: st.DataObject
 ) -> None:
     seen = data.draw(
-        st.lists(st.booleans(), min_size=len(history), max_size=len(history)), label="visible"
+        st.lists(st.booleans(), min_size=len(history), max_size=len(history)), label="value_mask"
     )
     values = column(*history)
     level = level_of(method, values, torch.tensor(seen)[None, :, None], season)
-    z = level.apply(values)
+    z = level.normalize_past(values)
     assert z.isfinite().all()
     if method == "log_mean":  # smaller ones are read as this share
-        values = values.clamp_min(SMALLEST_RATIO * level.scale.item())
+        values = values.clamp_min(MIN_RATIO * level.scale.item())
     # z is float32: exact up to its rounding, which the scale turns into original units
     rounding = 2e-7 * (z.abs().double().max() + 1) * level.scale.max()
     if method == "log_mean":
         rounding = rounding * values.max() / level.scale.max()
-    assert (level.undo(z) - values).abs().max() <= rounding * 4 + 1e-12
+    assert (level.denormalize(z) - values).abs().max() <= rounding * 4 + 1e-12
 
 
 @every_method
 def test_quantiles_are_undone_as_values_are(method: str) -> None:
     level = level_of(method, torch.cat([HISTORY, HISTORY * 7], 0))
     z = torch.randn(2, 3, 1, 5, generator=torch.Generator().manual_seed(0))
-    found = level.undo(z)
+    found = level.denormalize(z)
     assert found.shape == (2, 3, 1, 5)
     for q in range(5):
-        torch.testing.assert_close(found[..., q], level.undo(z[..., q]))
+        torch.testing.assert_close(found[..., q], level.denormalize(z[..., q]))
 
 
 @every_method
@@ -142,7 +144,7 @@ def test_a_window_with_nothing_to_see_is_read_as_its_last_value(method: str, val
     history = column(value, value, value)
     level = level_of(method, history, torch.zeros_like(history, dtype=torch.bool))
     assert level.scale.item() > 0
-    assert level.apply(history).isfinite().all()
+    assert level.normalize_past(history).isfinite().all()
     if method in ("standard", "robust", "last"):
         assert level.center.item() == value
 
@@ -152,18 +154,18 @@ def test_a_window_with_nothing_to_see_is_read_as_its_last_value(method: str, val
 def test_a_constant_window_stays_finite_and_comes_back(method: str, value: float) -> None:
     history = column(*[value] * 5)
     level = level_of(method, history)
-    z = level.apply(history)
+    z = level.normalize_past(history)
     assert z.isfinite().all()
     if method in ("standard", "robust", "last"):
         assert (z == 0).all()
     if method != "log_mean" or value > 0:
-        torch.testing.assert_close(level.undo(z), history, rtol=1e-6, atol=0)
+        torch.testing.assert_close(level.denormalize(z), history, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("method", ["standard", "robust", "last"])
 def test_a_step_after_a_constant_window_is_measured_by_its_size(method: str) -> None:
     level = level_of(method, column(3, 3, 3, 3))
-    assert level.scale.item() == pytest.approx(3 * SMALLEST_SPREAD)
+    assert level.scale.item() == pytest.approx(3 * MIN_RELATIVE_SCALE)
 
 
 @pytest.mark.parametrize("method", ["log_mean", "mean"])
@@ -187,14 +189,16 @@ def test_the_future_never_enters_because_a_method_is_given_the_history_alone(met
     whole = torch.cat([history, future], 1)
     level = level_of(method, whole[:, :4])
     whole[:, 4:] = 0.0  # the level is a copy: what happens later does not reach it
-    torch.testing.assert_close(level.apply(whole[:, :4]), level_of(method, history).apply(history))
+    torch.testing.assert_close(
+        level.normalize_past(whole[:, :4]), level_of(method, history).normalize_past(history)
+    )
 
 
 @every_method
 def test_large_counters_keep_their_last_digits(method: str) -> None:
     history = column(1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3)
     level = level_of(method, history)
-    z = level.apply(history)
+    z = level.normalize_past(history)
     assert level.scale.dtype == torch.float64
     if method in ("standard", "robust", "last"):  # 1e9 is no float32 apart from 1e9 + 1
         assert len(set(z.flatten().tolist())) == 4

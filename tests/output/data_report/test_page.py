@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rnnforecast.data.cleaning.seasonality import Season
-from rnnforecast.data.profiling.coverage import Coverage, Gaps
-from rnnforecast.data.profiling.example_series import Example
-from rnnforecast.data.profiling.grades import Verdict
+from rnnforecast.data.cleaning.seasonality import Seasonality
+from rnnforecast.data.profiling.coverage import Coverage, GapStatistics
+from rnnforecast.data.profiling.example_series import ExampleSeries
+from rnnforecast.data.profiling.grades import QualityGrade
 from rnnforecast.data.profiling.profile import Profile
 from rnnforecast.output.data_report import figures as pictures
-from rnnforecast.output.data_report.page import page
+from rnnforecast.output.data_report.page import render_data_report
 
 EVIL = '<script>alert("$x$")</script>'
 
@@ -28,25 +28,25 @@ def cover(*rows: list[list[float]], label: str = "a") -> Coverage:
     shares = np.array(rows, dtype=np.float64)  # [G, 3, T]
     size = len(shares)
     return Coverage(
-        observed=shares[:, 0],
-        filled=shares[:, 1],
-        missing=shares[:, 2],
-        sizes=np.ones(size, dtype=np.int64),
-        rows=tuple(f"{label} {row}" for row in range(size)),
+        observed_share=shares[:, 0],
+        filled_share=shares[:, 1],
+        missing_share=shares[:, 2],
+        series_counts=np.ones(size, dtype=np.int64),
+        row_labels=tuple(f"{label} {row}" for row in range(size)),
         edges=np.arange(shares.shape[2] + 1),
     )
 
 
-def example(*values: float, pattern: int = 0) -> Example:
+def example(*values: float, pattern: int = 0) -> ExampleSeries:
     size = len(values)
-    return Example(
+    return ExampleSeries(
         label=EVIL,
-        why="the longest",
-        times=np.datetime64("2024-01-01", "us") + np.arange(size) * np.timedelta64(1, "D"),
+        reason="the longest",
+        timestamps=np.datetime64("2024-01-01", "us") + np.arange(size) * np.timedelta64(1, "D"),
         values=np.array(values),
-        filled=np.zeros(size, dtype=np.bool_),
-        outlier=np.zeros(size, dtype=np.bool_),
-        pattern=np.arange(float(pattern)),
+        filled_mask=np.zeros(size, dtype=np.bool_),
+        outlier_mask=np.zeros(size, dtype=np.bool_),
+        seasonal_pattern=np.arange(float(pattern)),
     )
 
 
@@ -57,29 +57,31 @@ def profile(series: int = 8) -> Profile:
     coverage = cover(*rows, label=EVIL)
     each = np.full(len(rows), series // len(rows), dtype=np.int64)
     return Profile(
-        verdicts=(
-            Verdict("values", "good", "99% have a value"),
-            Verdict("alive", "bad", f"none changes {EVIL}"),
+        quality_grades=(
+            QualityGrade("values", "good", "99% have a value"),
+            QualityGrade("alive", "bad", f"none changes {EVIL}"),
         ),
         coverage=replace(coverage, sizes=each),
-        gaps=Gaps({"1 step": 5, "2-3 steps": 1}, 2, EVIL, np.datetime64("2024-01-05", "us")),
-        behind={"1 step": 4},
+        gaps=GapStatistics(
+            {"1 step": 5, "2-3 steps": 1}, 2, EVIL, np.datetime64("2024-01-05", "us")
+        ),
+        behind_counts={"1 step": 4},
         lengths=rng.integers(10, 90, series),
-        levels=rng.lognormal(size=(series, 1)),
-        spreads=np.ones((series, 1)),
-        zeros=0.25,
-        negative=0.0,
-        outliers=3,
-        season=Season(7, 0.4, {7: 0.4, 365: 0.01}),
-        seasons={"7 steps (a week)": 0.4, "365 steps (a year)": 0.01},
-        chosen="7 steps (a week)",
-        phases=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+        medians=rng.lognormal(size=(series, 1)),
+        relative_stds=np.ones((series, 1)),
+        zero_share=0.25,
+        negative_share=0.0,
+        outlier_count=3,
+        seasonality=Seasonality(7, 0.4, {7: 0.4, 365: 0.01}),
+        season_strengths={"7 steps (a week)": 0.4, "365 steps (a year)": 0.01},
+        season_name="7 steps (a week)",
+        phase_names=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
         examples=(example(1.0, np.nan, 3.0, np.nan, 5.0, pattern=7),),
     )
 
 
 def made(series: int = 8) -> str:
-    return page(
+    return render_data_report(
         f"Data {EVIL}", profile(series), ["3 series", EVIL], (["series"], [[EVIL]]), targets=["y"]
     )
 
@@ -144,7 +146,7 @@ def test_few_series_are_shown_themselves_not_how_they_spread() -> None:
 
 def test_where_all_series_are_of_one_length_there_is_no_picture_of_lengths() -> None:
     one = replace(profile(), lengths=np.full(8, 50))
-    assert "Lengths" not in page("x", one, [], ([], []), targets=["y"])
+    assert "Lengths" not in render_data_report("x", one, [], ([], []), targets=["y"])
 
 
 def test_the_same_data_give_the_same_bytes() -> None:
@@ -158,25 +160,27 @@ def test_the_settings_of_the_user_change_nothing() -> None:
 
 
 def test_letters_of_any_script_raise_no_warning() -> None:
-    one = replace(profile(), gaps=Gaps({"売上 𓀀": 1}, 1, "売上", np.datetime64("2024", "us")))
-    assert "売上" in page("売上", one, [], ([], []), targets=["売上 𓀀"])
+    one = replace(
+        profile(), gaps=GapStatistics({"売上 𓀀": 1}, 1, "売上", np.datetime64("2024", "us"))
+    )
+    assert "売上" in render_data_report("売上", one, [], ([], []), targets=["売上 𓀀"])
 
 
 @pytest.mark.parametrize(
     "png",
     [
-        pictures.coverage(cover([[0.0], [0.0], [0.0]])),
-        pictures.coverage(cover([[1.0], [0.0], [0.0]], [[0.0], [0.0], [1.0]])),
-        pictures.histogram(np.array([]), unit="y"),
-        pictures.histogram(np.array([5.0, 5.0]), unit="y"),
-        pictures.histogram(np.array([0.0, 0.0]), unit="y"),
-        pictures.histogram(np.array([0.1, 0.1]), unit="y"),
-        pictures.histogram(np.array([np.nan, 1e-9, 1e9]), unit="y"),
-        pictures.histogram(np.array([-1e300, 1e300]), unit="y"),
-        pictures.bars({"1 step": 3}, unit="gaps"),
-        pictures.bars({"7 steps": 0.0}, unit="share", shares=True, highlight=""),
-        pictures.examples([example(np.nan), example(1.0)]),
-        pictures.examples([example(1.0, 2.0, pattern=365)]),
+        pictures.plot_coverage(cover([[0.0], [0.0], [0.0]])),
+        pictures.plot_coverage(cover([[1.0], [0.0], [0.0]], [[0.0], [0.0], [1.0]])),
+        pictures.plot_histogram(np.array([]), unit="y"),
+        pictures.plot_histogram(np.array([5.0, 5.0]), unit="y"),
+        pictures.plot_histogram(np.array([0.0, 0.0]), unit="y"),
+        pictures.plot_histogram(np.array([0.1, 0.1]), unit="y"),
+        pictures.plot_histogram(np.array([np.nan, 1e-9, 1e9]), unit="y"),
+        pictures.plot_histogram(np.array([-1e300, 1e300]), unit="y"),
+        pictures.plot_bars({"1 step": 3}, unit="gaps"),
+        pictures.plot_bars({"7 steps": 0.0}, unit="share", shares=True, highlight=""),
+        pictures.plot_examples([example(np.nan), example(1.0)]),
+        pictures.plot_examples([example(1.0, 2.0, pattern=365)]),
     ],
     ids=[
         "nowhere", "two series", "nothing", "constant", "zero", "a tenth", "wide", "huge",
@@ -190,14 +194,19 @@ def test_odd_data_make_pictures_too(png: bytes) -> None:
 
 def test_coverage_has_the_colours_of_its_legend() -> None:
     shares = [[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0]]
-    image = Image.open(io.BytesIO(pictures.coverage(cover(shares))))
+    image = Image.open(io.BytesIO(pictures.plot_coverage(cover(shares))))
     found = {colour for _, colour in image.convert("RGB").getcolors(1 << 20) or []}
-    for colour in (pictures.OBSERVED, pictures.FILLED, pictures.MISSING, pictures.NOWHERE):
+    for colour in (
+        pictures.OBSERVED_COLOR,
+        pictures.FILLED_COLOR,
+        pictures.MISSING_COLOR,
+        pictures.OUTSIDE_COLOR,
+    ):
         assert tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) in found
 
 
 def test_bars_hold_whole_numbers_each() -> None:
-    edges, wide = pictures._edges(np.array([1.0, 2.0, 4.0]))
+    edges, wide = pictures._histogram_edges(np.array([1.0, 2.0, 4.0]))
     assert edges.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
     assert not wide
-    assert pictures._edges(np.array([1.0, 60.0]))[1]
+    assert pictures._histogram_edges(np.array([1.0, 60.0]))[1]

@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from rnnforecast.output.inspection.canvas import time_axis
-from rnnforecast.output.inspection.results import Scene
+from rnnforecast.output.inspection.canvas import set_time_axis
+from rnnforecast.output.inspection.results import InspectedWindow
 
 
 def labels(times: np.ndarray, *, past: int) -> list[str]:
     """What stands under a window of so many steps back, and the rest ahead."""
     values = np.zeros(len(times))
-    scene = Scene("a", "y", times, values, forecast=values[past:], segment=1)
+    scene = InspectedWindow("a", "y", times, values, forecast=values[past:], patch_length=1)
     axes = Figure().subplots()
-    time_axis(axes, scene)
+    set_time_axis(axes, scene)
     return [text.get_text() for text in axes.get_xticklabels()]
 
 
