@@ -12,7 +12,7 @@ from torch import Tensor
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.interpret import activations as looking
-from rnnforecast.models.interpret import masking as hiding
+from rnnforecast.models.interpret import occlusion as hiding
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
 

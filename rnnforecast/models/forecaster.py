@@ -20,16 +20,16 @@ from torch.nn import functional
 from rnnforecast.models import registry
 from rnnforecast.models.base_forecast.linear import BaseForecast
 from rnnforecast.models.config import ForecasterConfig
+from rnnforecast.models.decoders.autoregressive import (
+    GroundTruth,
+    decode_autoregressively,
+    path_quantiles,
+)
 from rnnforecast.models.decoders.decoders import (
     AUTOREGRESSIVE_DECODERS,
     EncoderOutput,
     NonAutoregressiveDecoder,
     build_decoder,
-)
-from rnnforecast.models.decoders.feedback import (
-    GroundTruth,
-    decode_autoregressively,
-    path_quantiles,
 )
 from rnnforecast.models.decoders.forking import ScaleChangeEmbedding, fork_windows
 from rnnforecast.models.heads.heads import WindowScaler, build_head, weighted_mean
@@ -81,7 +81,9 @@ class Forecaster(nn.Module):
             attention=a.attention,
         )
         outputs = a.channels * self.head.n_params
-        self.output_layer = nn.Linear(a.hidden_size, cast("int", self.decoder.steps_per_patch) * outputs)
+        self.output_layer = nn.Linear(
+            a.hidden_size, cast("int", self.decoder.steps_per_patch) * outputs
+        )
         # the recurrent part has nothing to say before it has learnt something
         nn.init.zeros_(self.output_layer.weight)
         nn.init.zeros_(self.output_layer.bias)

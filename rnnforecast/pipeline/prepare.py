@@ -33,7 +33,7 @@ from rnnforecast.output.forecast_table import forecast_columns
 from rnnforecast.output.path_tables import check_column_names
 from rnnforecast.pipeline.auto import AutoChoice, resolve_auto, resolve_season
 from rnnforecast.pipeline.load_spec import find_incompatibilities_among, load_spec, source_paths
-from rnnforecast.pipeline.members import resolve_member_specs
+from rnnforecast.pipeline.member_specs import resolve_member_specs
 from rnnforecast.pipeline.rnn_imputation import fit_rnn_imputer, load_rnn_imputer
 from rnnforecast.spec.model import Spec
 

@@ -57,7 +57,9 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
     tensors: dict[str, Tensor] = {}
     for group in TENSOR_GROUPS:
         tensors |= {f"{group}/{key}": value for key, value in getattr(state, group).items()}
-    tensors |= {f"earlier_weights/{key}": value for key, value in checkpoint.earlier_weights.items()}
+    tensors |= {
+        f"earlier_weights/{key}": value for key, value in checkpoint.earlier_weights.items()
+    }
     plain = {
         field.name: getattr(state, field.name)
         for field in dataclasses.fields(state)
@@ -91,7 +93,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         group, _, name = key.partition("/")
         (kept if group == "earlier_weights" else getattr(state, group))[name] = value
     return Checkpoint(
-        stored["phase"], stored["member_index"], stored["fingerprint"], state, stored["earlier_results"], kept
+        stored["phase"],
+        stored["member_index"],
+        stored["fingerprint"],
+        state,
+        stored["earlier_results"],
+        kept,
     )
 
 

@@ -210,8 +210,10 @@ def imputer_to_bytes(net: RnnImputer) -> bytes:
 def imputer_from_bytes(data: bytes, *, name: str, device: torch.device) -> RnnImputer:
     """The imputer again, ready to be applied. RunFolderError where the bytes are damaged."""
     weights = weights_from_bytes(data, name=name)
-    width, hidden_size = (weights[f"forward_imputer.{part}.weight"].shape[1]
-        for part in ("window_layer", "output_layer"))
+    width, hidden_size = (
+        weights[f"forward_imputer.{part}.weight"].shape[1]
+        for part in ("window_layer", "output_layer")
+    )
     net = RnnImputer(width, hidden_size)
     net.load_state_dict(weights)
     return net.to(device).eval()

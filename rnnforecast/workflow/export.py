@@ -18,10 +18,10 @@ from rnnforecast.data.windows.origins import first_observed
 from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.inference.onnx import export as exporting
 from rnnforecast.inference.onnx.example_windows import gather_histories, synthetic_histories
-from rnnforecast.inference.onnx.portable import ExportOutputs
+from rnnforecast.inference.onnx.export_module import ExportOutputs
 from rnnforecast.models.compatibility import MEAN_LOSSES
 from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
-from rnnforecast.output.export_page import render_export_readme
+from rnnforecast.output.export_readme import render_export_readme
 from rnnforecast.pipeline.forecasting import (
     MEAN_LEVELS,
     Member,

@@ -25,7 +25,7 @@ from rnnforecast.pipeline.prepare import build_cleaning_plan
 from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.model import Spec
 from rnnforecast.spec.reference import commented_yaml
-from rnnforecast.workflow.init_candidates import (
+from rnnforecast.workflow.init_covariates import (
     ROLE_REASONS,
     CovariateCandidates,
     find_covariate_candidates,

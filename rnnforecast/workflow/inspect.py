@@ -40,7 +40,7 @@ from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.training import device
 from rnnforecast.types import Floats, Ints
-from rnnforecast.workflow.inspect_window import (
+from rnnforecast.workflow.inspect_selection import (
     InspectRequest,
     WindowLocation,
     check_member,

@@ -33,7 +33,7 @@ from rnnforecast.spec.load import dump_spec
 from rnnforecast.training import device
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.training.trainer import HistoryRow
-from rnnforecast.workflow.train_evaluation import evenly_spaced_by_score
+from rnnforecast.workflow.train_holdout import evenly_spaced_by_score
 from rnnforecast.workflow.train_session import FitResult, TrainingSession
 
 MAX_NAMED_SERIES = 5

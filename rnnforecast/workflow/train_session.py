@@ -42,7 +42,7 @@ from rnnforecast.pipeline.forecasting import (
     item_names,
     item_target_mask,
 )
-from rnnforecast.pipeline.members import build_forecaster_config, resolve_member_specs
+from rnnforecast.pipeline.member_specs import build_forecaster_config, resolve_member_specs
 from rnnforecast.pipeline.prepare import PreparedData, hash_data
 from rnnforecast.pipeline.progress import FitProgress, ProgressListener
 from rnnforecast.spec.load import dump_spec
@@ -63,7 +63,7 @@ from rnnforecast.types import Ints
 from rnnforecast.workflow.train_base_forecast import BASE_FORECAST_KEY as FIRST_KEY
 from rnnforecast.workflow.train_base_forecast import choose_base_forecast, with_base_forecast
 from rnnforecast.workflow.train_config import FINAL_FIT_STEPS_SHARE, build_trainer_config
-from rnnforecast.workflow.train_evaluation import EvaluationResult, evaluate_holdout
+from rnnforecast.workflow.train_holdout import EvaluationResult, evaluate_holdout
 from rnnforecast.workflow.train_sampling import SamplingPlan
 
 MAX_VALIDATION_WINDOWS = 2048

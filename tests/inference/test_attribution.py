@@ -20,7 +20,7 @@ from rnnforecast.models import registry
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.interpret import activations as looking
-from rnnforecast.models.interpret.masking import exchange_targets
+from rnnforecast.models.interpret.occlusion import exchange_targets
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
 from rnnforecast.training.dataset import PanelArrays, WindowDataset

@@ -63,7 +63,7 @@ def inspect(
     voice = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(voice):
         from rnnforecast.workflow.inspect import inspect as look
-        from rnnforecast.workflow.inspect_window import InspectRequest
+        from rnnforecast.workflow.inspect_selection import InspectRequest
 
         resume_gc()
 

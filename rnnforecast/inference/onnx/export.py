@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnnforecast.inference.onnx.portable import ExportModule, ExportOutputs, onnx_input_names
+from rnnforecast.inference.onnx.export_module import ExportModule, ExportOutputs, onnx_input_names
 from rnnforecast.inference.quantiles import quantiles_in_blocks
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.decoders.decoders import AUTOREGRESSIVE_DECODERS

@@ -38,7 +38,9 @@ class ThetaForecast(nn.Module):
         back = age[None, :] - age[:, None]  # [from, to]
         kept = (1 - torch.tensor(ALPHAS))[:, None, None] ** back.clamp_min(0)
         # made again from its sizes, so not stored with the weights
-        self.register_buffer("smoothing_weights", torch.where(back >= 0, kept, 0.0), persistent=False)
+        self.register_buffer(
+            "smoothing_weights", torch.where(back >= 0, kept, 0.0), persistent=False
+        )
 
     def forward(self, values: Tensor, input_mask: Tensor) -> Tensor:
         """`[B, H, C]` forecasts of windows `values [B, L, C]`, in the same units.

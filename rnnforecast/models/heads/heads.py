@@ -16,8 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rnnforecast.models.heads.distribution_families import (
+    FAMILIES,
+    DistributionFamily,
+    positive_mean,
+)
 from rnnforecast.models.heads.distributions import Distribution
-from rnnforecast.models.heads.families import FAMILIES, DistributionFamily, positive_mean
 from rnnforecast.models.heads.point_losses import POINT_LOSSES
 from rnnforecast.models.scaling.window_scaler import ScaleStats
 

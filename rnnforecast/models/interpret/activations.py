@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from rnnforecast.models.backbones.transformer import CausalSelfAttention
+from rnnforecast.models.decoders.autoregressive import GroundTruth, decode_autoregressively
 from rnnforecast.models.decoders.decoders import AUTOREGRESSIVE_DECODERS
-from rnnforecast.models.decoders.feedback import GroundTruth, decode_autoregressively
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.heads.heads import WindowScaler
 from rnnforecast.models.inputs import ModelInputs

@@ -14,7 +14,7 @@ from rnnforecast.data.profiling.cleaning_report import format_percent
 from rnnforecast.data.profiling.example_series import MAX_EXAMPLES
 from rnnforecast.data.profiling.grades import headline
 from rnnforecast.data.profiling.profile import Profile
-from rnnforecast.output.data_report import figures as pictures
+from rnnforecast.output.data_report import plots as pictures
 
 GRADE_SYMBOLS = {"good": "✓", "look": "!", "bad": "✗"}
 """A sign beside the colour: not everybody sees the colour."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from html import escape
 
 from rnnforecast.output.data_report.page import _PAGE_CSS, _image_tag
-from rnnforecast.output.inspection import effects
-from rnnforecast.output.inspection import figures as pictures
+from rnnforecast.output.inspection import attribution_plots as effects
 from rnnforecast.output.inspection import findings as says
+from rnnforecast.output.inspection import network_plots as pictures
 from rnnforecast.output.inspection.results import Inspection
 
 

@@ -12,7 +12,7 @@ import torch
 from rnnforecast.inference.onnx import export as exporting
 from rnnforecast.inference.onnx.example_windows import synthetic_histories
 from rnnforecast.inference.onnx.export import MAX_RELATIVE_DIFFERENCE, NotExportable
-from rnnforecast.inference.onnx.portable import ExportOutputs, onnx_input_names
+from rnnforecast.inference.onnx.export_module import ExportOutputs, onnx_input_names
 from rnnforecast.models import registry
 from rnnforecast.models.base import Noise
 from rnnforecast.models.compatibility import MEAN_LOSSES

@@ -12,6 +12,12 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from torch import Tensor
 
+from rnnforecast.models.heads.distribution_families import (
+    FAMILIES,
+    LINEAR_MEAN_THRESHOLD,
+    positive_mean,
+    shifted_softplus,
+)
 from rnnforecast.models.heads.distributions import (
     Distribution,
     LogNormal,
@@ -19,12 +25,6 @@ from rnnforecast.models.heads.distributions import (
     Normal,
     Poisson,
     StudentT,
-)
-from rnnforecast.models.heads.families import (
-    FAMILIES,
-    LINEAR_MEAN_THRESHOLD,
-    positive_mean,
-    shifted_softplus,
 )
 from rnnforecast.models.heads.mixtures import NormalMixture, Tweedie, tweedie_deviance
 from rnnforecast.types import Floats

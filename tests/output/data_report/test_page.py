@@ -17,7 +17,7 @@ from rnnforecast.data.profiling.coverage import Coverage, GapStatistics
 from rnnforecast.data.profiling.example_series import ExampleSeries
 from rnnforecast.data.profiling.grades import QualityGrade
 from rnnforecast.data.profiling.profile import Profile
-from rnnforecast.output.data_report import figures as pictures
+from rnnforecast.output.data_report import plots as pictures
 from rnnforecast.output.data_report.page import render_data_report
 
 EVIL = '<script>alert("$x$")</script>'

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnforecast.data.cleaning.transforms import Transform
-from rnnforecast.output.export_page import TRANSFORM_FORMULAS, render_export_readme
+from rnnforecast.output.export_readme import TRANSFORM_FORMULAS, render_export_readme
 
 INPUTS = [
     {"name": "values", "shape": ["B", 7, 2], "dtype": "float64"},

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from rnnforecast.output.inspection.canvas import set_time_axis
+from rnnforecast.output.inspection.plot_layout import set_time_axis
 from rnnforecast.output.inspection.results import InspectedWindow
 
 

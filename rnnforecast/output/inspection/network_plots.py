@@ -8,8 +8,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from rnnforecast.output.data_report.figures import GRID_COLOR, MUTED_COLOR, TEXT_COLOR
-from rnnforecast.output.inspection.canvas import (
+from rnnforecast.output.data_report.plots import GRID_COLOR, MUTED_COLOR, TEXT_COLOR
+from rnnforecast.output.inspection.findings import layers_with_gates
+from rnnforecast.output.inspection.plot_layout import (
     BLUE,
     DIVERGING_CMAP,
     SEQUENTIAL_CMAP,
@@ -22,7 +23,6 @@ from rnnforecast.output.inspection.canvas import (
     set_time_axis,
     stacked_axes,
 )
-from rnnforecast.output.inspection.findings import layers_with_gates
 from rnnforecast.output.inspection.results import (
     Inspection,
     LayerActivations,

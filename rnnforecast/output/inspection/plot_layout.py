@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnforecast.data.panel.problems import format_timestamp
-from rnnforecast.output.data_report.figures import (
+from rnnforecast.output.data_report.plots import (
     GRID_COLOR,
     MUTED_COLOR,
     TEXT_COLOR,

@@ -10,9 +10,14 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from rnnforecast.output.data_report.figures import GRID_COLOR, MUTED_COLOR, TEXT_COLOR, _plot_text
+from rnnforecast.output.data_report.plots import GRID_COLOR, MUTED_COLOR, TEXT_COLOR, _plot_text
 from rnnforecast.output.forecast_plots import _format_number
-from rnnforecast.output.inspection.canvas import (
+from rnnforecast.output.inspection.findings import (
+    format_lag_range,
+    half_gradient_lookback,
+    is_significant,
+)
+from rnnforecast.output.inspection.plot_layout import (
     BLUE,
     DIVERGING_CMAP,
     ORANGE,
@@ -25,11 +30,6 @@ from rnnforecast.output.inspection.canvas import (
     set_caption,
     set_time_axis,
     stacked_axes,
-)
-from rnnforecast.output.inspection.findings import (
-    format_lag_range,
-    half_gradient_lookback,
-    is_significant,
 )
 from rnnforecast.output.inspection.results import (
     InputImportance,
