@@ -51,6 +51,15 @@ class Registry:
         return importlib.import_module(f"rnnforecast.{self.package}.{name}")
 
 
+BACKBONES = Registry("models.backbones")
+DECODERS = Registry("models.decoders")
+LOSSES = Registry("models.heads")
+WINDOW_SCALERS = Registry("models.scaling")
+IMPUTERS = Registry("data.cleaning.imputers")
+OUTLIER_RULES = Registry("data.cleaning.outlier_rules")
+FILE_FORMATS = Registry("data.io.formats")
+
+
 @cache
 def _names(package: str) -> tuple[str, ...]:
     files = ROOT.joinpath(*package.split(".")).glob("[!_]*.py")

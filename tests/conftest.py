@@ -81,3 +81,10 @@ def given(
         Path("spec.yaml").write_text(spec, encoding="utf-8")
 
     return write
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings draw nothing, which takes half of the time of a small one."""
+    monkeypatch.setattr("rnnforecast.workflow.train.data_report.write_data_report", lambda *_: None)
+    monkeypatch.setattr("rnnforecast.workflow.train.plot_loss_curves", lambda *_: None)
