@@ -1,11 +1,13 @@
-"""Write the reference pages that come from the code: `docs/spec.md` and `docs/commands.md`.
+"""Write what of the pages comes from the code: keys, commands, and the list of modules.
 
-`python docs/build.py` writes them; with `--check` it writes nothing, and exits with 1 if one of
-them is out of date.
+`python docs/build.py` writes `docs/spec.md`, `docs/commands.md` and the list in
+`docs/architecture.md`; with `--check` it writes nothing, and exits with 1 if one of them is out of
+date.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -14,6 +16,14 @@ from pathlib import Path
 from rnnforecast.spec import reference as explain
 
 HERE = Path(__file__).parent
+PACKAGE = HERE.parent / "rnnforecast"
+LAYERS = (
+    "cli", "batch", "workflow", "pipeline", "output", "evaluation", "inference", "training",
+    "models", "data", "spec",
+)  # fmt: skip
+"""Packages from top to bottom, as `lint-imports` has them."""
+
+MODULES_BEGIN = "<!-- written by docs/build.py from the first lines of the docstrings -->"
 SPEC_HEAD = """# The spec, key by key
 
 Only `data.path` and `window.horizon` must be given. What is `auto` is chosen from the data,
@@ -41,9 +51,46 @@ def commands() -> str:
     return page.stdout.strip() + "\n"
 
 
+def modules() -> str:
+    """Return the table of each package's modules with the first line of their docstrings."""
+    lines: list[str] = []
+    for package in sorted(PACKAGE.rglob("__init__.py"), key=_place):
+        name = package.parent.relative_to(PACKAGE.parent).as_posix()
+        lines += [f"### `{name}/`", "", _first_line(package), "", "| module | what it holds |"]
+        lines.append("| --- | --- |")
+        files = [file for file in sorted(package.parent.glob("*.py")) if file != package]
+        lines += [f"| `{file.name}` | {_first_line(file)} |" for file in files]
+        if not files:
+            lines = lines[:-2]
+        lines.append("")
+    return "\n".join(lines).strip() + "\n"
+
+
+def _place(package: Path) -> tuple[int, str]:
+    """Sorts packages as the layers lie, from the command line down."""
+    parts = package.parent.relative_to(PACKAGE).parts
+    return (LAYERS.index(parts[0]) if parts else -1, "/".join(parts))
+
+
+def _first_line(file: Path) -> str:
+    doc = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    return (doc or "").split("\n")[0]
+
+
+def architecture() -> str:
+    """Return the page about the code, its list of modules made anew."""
+    page = (HERE / "architecture.md").read_text(encoding="utf-8")
+    head, _, _ = page.partition(MODULES_BEGIN)
+    return f"{head}{MODULES_BEGIN}\n\n{modules()}"
+
+
 def main() -> int:
     """Write the pages, or compare them with what is there; return the exit code."""
-    pages = {HERE / "spec.md": spec(), HERE / "commands.md": commands()}
+    pages = {
+        HERE / "spec.md": spec(),
+        HERE / "commands.md": commands(),
+        HERE / "architecture.md": architecture(),
+    }
     if "--check" not in sys.argv[1:]:
         for path, text in pages.items():
             path.write_text(text, encoding="utf-8")
