@@ -32,13 +32,18 @@ from rnnforecast.models.decoders.decoders import (
     build_decoder,
 )
 from rnnforecast.models.decoders.forking import ScaleChangeEmbedding, fork_windows
-from rnnforecast.models.heads.heads import WindowScaler, build_head, weighted_mean
+from rnnforecast.models.heads.heads import build_head, weighted_mean
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.covariates import CovariateEmbedding, LocalDecoder
 from rnnforecast.models.layers.embedding import MAX_NORMALIZED_INPUT, PatchEmbedding
 from rnnforecast.models.layers.stack import BidirectionalStack, RecurrentStack
 from rnnforecast.models.scaling.exponential_smoothing import ExponentialSmoothing
-from rnnforecast.models.scaling.window_scaler import NORMALIZERS, ScaleStats, seasonal_naive_error
+from rnnforecast.models.scaling.window_scaler import (
+    NORMALIZERS,
+    ScaleStats,
+    WindowScaler,
+    seasonal_naive_error,
+)
 
 N_SAMPLE_PATHS = 200
 """Sample paths a window, where quantiles are those of drawn paths."""

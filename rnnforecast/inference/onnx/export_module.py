@@ -21,9 +21,10 @@ from rnnforecast.models.base import State
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.heads.distributions import MAX_LOG_VALUE, LogNormal, Normal
-from rnnforecast.models.heads.heads import DistributionHead, QuantileHead, WindowScaler
+from rnnforecast.models.heads.heads import DistributionHead, QuantileHead
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.cell_layer import CellLayer, CellState
+from rnnforecast.models.scaling.window_scaler import WindowScaler
 from rnnforecast.types import Floats
 
 MAX_UNROLLED_STEPS = 4

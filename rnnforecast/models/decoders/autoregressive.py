@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from rnnforecast.models.decoders.decoders import AutoregressiveDecoder, EncoderOutput
-from rnnforecast.models.heads.heads import WindowScaler
 from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.models.scaling.window_scaler import WindowScaler
 
 if TYPE_CHECKING:
     from rnnforecast.models.forecaster import Forecaster

@@ -10,7 +10,6 @@ Axes: B windows, H steps, C targets, P raw numbers, Q quantiles.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,66 +22,13 @@ from rnnforecast.models.heads.distribution_families import (
 )
 from rnnforecast.models.heads.distributions import Distribution
 from rnnforecast.models.heads.point_losses import POINT_LOSSES
-from rnnforecast.models.scaling.window_scaler import ScaleStats
+from rnnforecast.models.scaling.window_scaler import WindowScaler
 
 INITIAL_GAP = -2.0
 """Before softplus: neighbouring quantiles start about 0.13 normalised units apart."""
 
-MAX_LOG_RATIO = 30.0
-"""A logarithm is undone up to this: no forecast is 1e13 levels high, and none may overflow."""
-
 MIN_QUANTILE_LEVEL = 1e-6
 """Random values lie between the quantiles at this level and at 1 minus it."""
-
-
-@dataclass(frozen=True)
-class WindowScaler:
-    """How normalised values of a batch relate to original units."""
-
-    stats: ScaleStats
-    global_scale: Tensor
-    """Scalar: the size of normalised values the net calls 1."""
-    mase_scale: Tensor | None = None
-    """`[B, 1, C]` original units: the mean absolute seasonal change of the history."""
-
-    def denormalize(self, z: Tensor) -> Tensor:
-        """The net's values `[B, H, C]` or `[B, H, C, Q]` to original units."""
-        z = z * self.global_scale
-        return self.stats.denormalize(
-            z.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO) if self.stats.is_log else z
-        )
-
-    def normalize_future(self, y: Tensor) -> Tensor:
-        """Original `[B, H, C]` or `[B, H, C, Q]` to the net's values, float32."""
-        level = self.stats
-        if y.dim() == level.center.dim() + 1:
-            base, seasonal = level.difference_base, level.future_seasonal_factors
-            level = replace(
-                level,
-                center=level.center.unsqueeze(-1),
-                scale=level.scale.unsqueeze(-1),
-                difference_base=None if base is None else base.unsqueeze(-1),
-                future_seasonal_factors=None if seasonal is None else seasonal.unsqueeze(-1),
-            )
-        return level.normalize_future(y) / self.global_scale
-
-    def normalize_past(self, y: Tensor) -> Tensor:
-        """Original values of the lookback `[B, L, C]` to the net's values, float32."""
-        return self.stats.normalize_past(y) / self.global_scale
-
-    def repeat_windows(self, times: int) -> WindowScaler:
-        """Each window `times` times, one behind the other."""
-        naive = None if self.mase_scale is None else self.mase_scale.repeat_interleave(times, 0)
-        return WindowScaler(self.stats.repeat_windows(times), self.global_scale, naive)
-
-    def select_windows(self, windows: slice) -> WindowScaler:
-        """The frame of some of the windows."""
-        naive = None if self.mase_scale is None else self.mase_scale[windows]
-        return WindowScaler(self.stats.select_windows(windows), self.global_scale, naive)
-
-    def select_steps(self, steps: slice) -> WindowScaler:
-        """What holds for some of the steps ahead."""
-        return replace(self, stats=self.stats.select_steps(steps))
 
 
 def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:

@@ -6,21 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rnnforecast.models.scaling.window_scaler import MIN_RELATIVE_SCALE
-
-if TYPE_CHECKING:
-    from rnnforecast.models.heads.heads import WindowScaler
+from rnnforecast.models.scaling.window_scaler import MIN_RELATIVE_SCALE, WindowScaler
 
 MIN_DENOMINATOR = 1e-30
 """Original values of this size count as zero, lest the slope of a ratio overflows."""
 
-PointLoss = Callable[[Tensor, Tensor, "WindowScaler"], Tensor]
+PointLoss = Callable[[Tensor, Tensor, WindowScaler], Tensor]
 """`(forecast [B, H, C] of the net, future [B, H, C] original, frame) -> losses [B, H, C]`."""
 
 

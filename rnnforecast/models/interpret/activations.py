@@ -20,10 +20,10 @@ from rnnforecast.models.backbones.transformer import CausalSelfAttention
 from rnnforecast.models.decoders.autoregressive import GroundTruth, decode_autoregressively
 from rnnforecast.models.decoders.decoders import AUTOREGRESSIVE_DECODERS
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.heads.heads import WindowScaler
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.attention import AttentionPooling
 from rnnforecast.models.layers.stack import BidirectionalStack, RecurrentStack
+from rnnforecast.models.scaling.window_scaler import WindowScaler
 
 MEDIAN_LEVEL = (0.5,)
 

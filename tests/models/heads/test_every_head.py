@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnnforecast.models.heads.heads import HEAD_FACTORIES, WindowScaler, build_head
-from rnnforecast.models.scaling.window_scaler import ScaleStats
+from rnnforecast.models.heads.heads import HEAD_FACTORIES, build_head
+from rnnforecast.models.scaling.window_scaler import ScaleStats, WindowScaler
 
 TRAINED = (0.1, 0.5, 0.9)
 ASKED = (0.01, 0.1, 0.3, 0.5, 0.8, 0.995)

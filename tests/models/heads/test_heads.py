@@ -20,11 +20,10 @@ from rnnforecast.models.heads.heads import (
     INITIAL_GAP,
     PointHead,
     QuantileHead,
-    WindowScaler,
     build_head,
     weighted_mean,
 )
-from rnnforecast.models.scaling.window_scaler import ScaleStats
+from rnnforecast.models.scaling.window_scaler import ScaleStats, WindowScaler
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 
