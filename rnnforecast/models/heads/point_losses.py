@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-
 import torch
 from torch import Tensor
 from torch.nn import functional
