@@ -30,8 +30,8 @@ from machine import describe
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
-from rnnforecast.models import registry
 from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
+from rnnforecast.registry import BACKBONES
 
 WIDTH, BATCH, CLIP = 128, 64, 1.0
 RATES = (0.003, 0.01)
@@ -256,7 +256,7 @@ def says(steps: Mapping[str, int], seed: int) -> str:
 
 def main() -> None:
     """Prints the table as Markdown, and writes it anew after each task."""
-    names = [*CELLS, *(name for name in registry.backbone_names() if name not in CELLS)]
+    names = [*CELLS, *(name for name in BACKBONES.names() if name not in CELLS)]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--steps", type=int, metavar="N", help="of each training, at most")

@@ -16,9 +16,9 @@ from competition import BENCHMARKS, run
 from machine import describe
 from measures import headings
 
-from rnnforecast.models import registry
+from rnnforecast.registry import BACKBONES
 
-BACKBONES = {name: [f"model.backbone={name}"] for name in registry.backbone_names()} | {
+BACKBONES = {name: [f"model.backbone={name}"] for name in BACKBONES.names()} | {
     "gru, both ways": ["model.bidirectional=true"],
 }
 DECODERS = {

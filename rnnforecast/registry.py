@@ -3,12 +3,18 @@
 What the spec, its messages and the automatic choices need to know of a component is written in its
 file as literals, ``TRAITS`` and others, and is read from there without importing it: a wrong spec
 is reported before torch or pandas is loaded. To add a component is to add its file.
+
+``OPTIONS``, if there is one, maps each option of the component to a tuple that begins with its
+default. Words and booleans are followed by the other values allowed, ``("after", "before")``;
+numbers by the smallest and the largest one, None for no limit, ``(4, 1, None)``.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import math
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +50,27 @@ class Registry:
         """Names of the components with the trait, sorted."""
         return tuple(name for name in self.names() if trait in self.traits(name))
 
+    def options(self, name: str, values: Mapping[str, object]) -> dict[str, Any]:
+        """All options of the component: `values`, and the defaults of the others.
+
+        Raises ValueError, one line a problem, as `option_problems` finds them.
+        """
+        problems = list(self.option_problems(name, values))
+        if problems:
+            raise ValueError("\n".join(f"{option}: {found}" for option, found in problems))
+        known = self.literal(name, "OPTIONS", {})
+        return {option: values.get(option, spec[0]) for option, spec in known.items()}
+
+    def option_problems(self, name: str, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+        """Option and what is wrong with it: unknown, of a wrong type or out of range."""
+        known = self.literal(name, "OPTIONS", {})
+        for option, value in values.items():
+            if option not in known:
+                has = f"{name} has {', '.join(known) or 'no options'}"
+                yield option, f"unknown option ({has})"
+            elif not _is_allowed(value, known[option]):
+                yield option, f"expected {_describe_option(known[option])}, found {value!r}"
+
     def load(self, name: str) -> ModuleType:
         """The component's module. ValueError for an unknown name."""
         if name not in self.names():
@@ -58,6 +85,30 @@ WINDOW_SCALERS = Registry("models.scaling")
 IMPUTERS = Registry("data.cleaning.imputers")
 OUTLIER_RULES = Registry("data.cleaning.outlier_rules")
 FILE_FORMATS = Registry("data.io.formats")
+
+
+def _is_allowed(value: object, allowed: tuple[Any, ...]) -> bool:
+    default = allowed[0]
+    if isinstance(default, bool | str):
+        return type(value) is type(default) and value in allowed
+    types = int if isinstance(default, int) else (int, float)
+    if isinstance(value, bool) or not isinstance(value, types) or not math.isfinite(value):
+        return False
+    _, lowest, highest = allowed
+    return (lowest is None or value >= lowest) and (highest is None or value <= highest)
+
+
+def _describe_option(allowed: tuple[Any, ...]) -> str:
+    default = allowed[0]
+    if isinstance(default, bool):
+        return "true or false"
+    if isinstance(default, str):
+        return f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+    number = "a whole number" if isinstance(default, int) else "a number"
+    _, lowest, highest = allowed
+    if highest is not None:
+        return f"{number} from {lowest} to {highest}"
+    return number if lowest is None else f"{number} of at least {lowest}"
 
 
 @cache

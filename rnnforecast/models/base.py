@@ -7,6 +7,7 @@ continues exactly where it stopped. `stack` puts layers on top of each other.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,7 +55,7 @@ class RecurrentLayer(Protocol):
 
 
 class BackboneModule(Protocol):
-    """What a file in `backbones/` defines: traits, frozen options and a builder.
+    """What a file in `backbones/` defines: traits, options and a builder.
 
     `TRAITS`, a literal tuple, says what the layer can do:
 
@@ -66,10 +67,15 @@ class BackboneModule(Protocol):
     """
 
     TRAITS: tuple[str, ...]
-    Options: type[Any]
 
     def build(
-        self, hidden_size: int, options: Any, *, depth: int, noise: Noise, gap_size: int
+        self,
+        hidden_size: int,
+        options: Mapping[str, Any],
+        *,
+        depth: int,
+        noise: Noise,
+        gap_size: int,
     ) -> nn.Module:
         """A fresh layer of `width` K, the `depth`-th from below (0-based).
 

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rnnforecast.models import registry
 from rnnforecast.models.base_forecast.linear import BaseForecast
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.decoders.autoregressive import (
@@ -44,6 +43,7 @@ from rnnforecast.models.scaling.window_scaler import (
     WindowScaler,
     seasonal_naive_error,
 )
+from rnnforecast.registry import BACKBONES
 
 N_SAMPLE_PATHS = 200
 """Sample paths a window, where quantiles are those of drawn paths."""
@@ -62,7 +62,7 @@ class Forecaster(nn.Module):
         a = config
         self.config = a
         self.head = build_head(a.loss, a.levels, a.loss_options)
-        reads_gaps = "gaps" in registry.backbone_traits(a.backbone.name)
+        reads_gaps = "gaps" in BACKBONES.traits(a.backbone.name)
         self.embedding = PatchEmbedding(
             a.channels,
             a.patch_length,

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from rnnforecast.errors import Problem, SpecError
-from rnnforecast.models import registry
 from rnnforecast.models.compatibility import SPREAD_NORMALIZERS, ModelChoices, incompatibilities
+from rnnforecast.registry import BACKBONES
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.model import Spec
 
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
     """The spec at `path`. SpecError with every problem, unknown networks and options included."""
-    spec = read_spec(path, overrides, backbones=registry.backbone_names())
+    spec = read_spec(path, overrides, backbones=BACKBONES.names())
     problems = [Problem(f"{path}, model.backbone_options", line) for line in _option_errors(spec)]
     problems += [
         Problem(f"{path}, {key}", why, cure) for key, why, cure in find_incompatibilities(spec)
@@ -34,7 +34,7 @@ def _option_errors(spec: Spec) -> list[str]:
     for one in expand_ensemble(spec):
         if one.model.backbone_options:
             try:
-                registry.parse_backbone_options(one.model.backbone, one.model.backbone_options)
+                BACKBONES.options(one.model.backbone, one.model.backbone_options)
             except ValueError as error:
                 lines += str(error).splitlines()
     return list(dict.fromkeys(lines))
@@ -91,7 +91,7 @@ def _model_choices(spec: Spec) -> ModelChoices:
     model = spec.model
     return ModelChoices(
         backbone=model.backbone,
-        traits=registry.backbone_traits(model.backbone),
+        traits=BACKBONES.traits(model.backbone),
         decoder=None if model.decoder == "auto" else model.decoder,
         normalize=None if model.normalize == "auto" else model.normalize,
         loss=spec.training.loss,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rnnforecast.data.cleaning_plan import CleanedData
-from rnnforecast.models import registry
 from rnnforecast.models.base import Noise
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.layers.covariates import CovariateSizes
@@ -11,6 +10,7 @@ from rnnforecast.models.layers.stack import BackboneConfig
 from rnnforecast.pipeline.auto import difference_lag, resolve_auto
 from rnnforecast.pipeline.forecasting import item_names, levels_with_median
 from rnnforecast.pipeline.load_spec import expand_ensemble
+from rnnforecast.registry import BACKBONES
 from rnnforecast.spec.model import Spec
 
 
@@ -39,7 +39,7 @@ def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfi
         options=model.backbone_options,
     )
     smooth = model.normalize == "exponential_smoothing"
-    reads_gaps = "gaps" in registry.backbone_traits(model.backbone)
+    reads_gaps = "gaps" in BACKBONES.traits(model.backbone)
     return ForecasterConfig(
         lookback=int(window.lookback),
         horizon=window.horizon,

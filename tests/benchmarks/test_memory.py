@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from rnnforecast.models import registry
+from rnnforecast.registry import BACKBONES
 from tests.benchmarks.scripts import script
 
 
@@ -56,7 +56,7 @@ def test_a_guess_at_copying_costs_log_8_and_is_right_once_in_8(memory: ModuleTyp
 
 
 @pytest.mark.parametrize("task", ["adding", "copy"])
-@pytest.mark.parametrize("name", registry.backbone_names())
+@pytest.mark.parametrize("name", BACKBONES.names())
 def test_every_backbone_answers_what_each_task_asks(
     memory: ModuleType, name: str, task: str
 ) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from rnnforecast.models import registry
+from rnnforecast.registry import BACKBONES
 
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]
@@ -342,7 +342,7 @@ def test_every_network_and_decoder_can_be_chosen(
 
 def test_models_and_schema_tell_what_can_be_chosen(rnnforecast: Run) -> None:
     lines = rnnforecast("models").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == sorted(registry.backbone_names())
+    assert [line.split()[0] for line in lines] == sorted(BACKBONES.names())
     assert "horizon" in json.loads(rnnforecast("schema").stdout)["$defs"]["Window"]["properties"]
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from rnnforecast.data.features.named import covariate_slices
-from rnnforecast.models import registry
 from rnnforecast.pipeline.prepare import prepare
+from rnnforecast.registry import BACKBONES
 
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]
@@ -95,7 +95,7 @@ def test_it_speaks_json_on_stdout(given: Run, train: Run, rnnforecast: Run) -> N
     assert Path("seen/inspect.html").is_file()
 
 
-@pytest.mark.parametrize("backbone", registry.backbone_names())
+@pytest.mark.parametrize("backbone", BACKBONES.names())
 def test_every_backbone_can_be_inspected(
     given: Run, table: Table, train: Run, rnnforecast: Run, backbone: str
 ) -> None:

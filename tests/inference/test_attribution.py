@@ -16,13 +16,13 @@ from rnnforecast.inference.attribution import (
     occluded_medians,
     permutation_importance,
 )
-from rnnforecast.models import registry
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.interpret import activations as looking
 from rnnforecast.models.interpret.occlusion import exchange_targets
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
+from rnnforecast.registry import BACKBONES
 from rnnforecast.training.dataset import PanelArrays, WindowDataset
 from tests.training.fits import net as small
 
@@ -207,7 +207,7 @@ def test_a_stretch_of_a_large_series_comes_to_a_small_one_in_its_size(log: bool)
     torch.testing.assert_close(moved.values, history.values)
 
 
-@pytest.mark.parametrize("backbone", registry.backbone_names())
+@pytest.mark.parametrize("backbone", BACKBONES.names())
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_every_net_can_be_looked_into(backbone: str, decoder: str) -> None:
     found = net(backbone, decoder=decoder)

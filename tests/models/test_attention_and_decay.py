@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnnforecast.models import registry
 from rnnforecast.models.backbones.transformer import sinusoidal_positions
 from rnnforecast.models.base import NO_NOISE, Noise
 from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
+from rnnforecast.registry import BACKBONES
 
 Array = NDArray[np.float64]
 
@@ -33,11 +33,9 @@ def layer(
     **given: Any,
 ) -> Any:
     torch.manual_seed(3)
-    options = registry.parse_backbone_options(name, given)
+    options = BACKBONES.options(name, given)
     return (
-        registry.load_backbone(name)
-        .build(width, options, depth=depth, noise=noise, gap_size=gaps)
-        .double()
+        BACKBONES.load(name).build(width, options, depth=depth, noise=noise, gap_size=gaps).double()
     )
 
 
@@ -271,7 +269,7 @@ def test_the_feedforward_net_is_so_many_widths_wide() -> None:
 )
 def test_an_option_out_of_range_is_refused(given: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        registry.parse_backbone_options("transformer", given)
+        BACKBONES.options("transformer", given)
 
 
 # both

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from rnnforecast.inference import quantiles as inference
-from rnnforecast.models import registry
 from rnnforecast.models.compatibility import (
     NON_NEGATIVE_LOSSES,
     POSITIVE_LOSSES,
@@ -21,6 +20,7 @@ from rnnforecast.models.compatibility import (
 )
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
+from rnnforecast.registry import BACKBONES
 from rnnforecast.training.dataset import PanelArrays, WindowDataset
 from rnnforecast.training.trainer import Trainer
 from tests.training.fits import CPU, RECIPE, net, same, weights_of
@@ -37,7 +37,7 @@ DECODERS = ("direct", "forking", "parallel", "recursive", "seq2seq")
 def refused(**changes: Any) -> list[str]:
     """The keys that are refused."""
     given = {**GIVEN, **changes}
-    given.setdefault("traits", registry.backbone_traits(given["backbone"]))
+    given.setdefault("traits", BACKBONES.traits(given["backbone"]))
     return [key for key, why, cure in incompatibilities(ModelChoices(**given)) if why and cure]
 
 
@@ -214,9 +214,9 @@ LEVELS = (0.1, 0.5, 0.9)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("backbone", registry.backbone_names())
+@pytest.mark.parametrize("backbone", BACKBONES.names())
 def test_every_pair_that_is_allowed_trains_and_forecasts(backbone: str, decoder: str) -> None:
-    elapsed = "gaps" in registry.backbone_traits(backbone)
+    elapsed = "gaps" in BACKBONES.traits(backbone)
     data = counts(elapsed=elapsed)
     batch = data.gather(*map(torch.from_numpy, (ITEM, ORIGIN, ORIGIN + 4)))
     for loss in ("quantile", "mae", "normal", "poisson"):

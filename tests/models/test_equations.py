@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnnforecast.models import registry
 from rnnforecast.models.base import NO_NOISE
+from rnnforecast.registry import BACKBONES
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]
@@ -162,11 +162,9 @@ every_case = pytest.mark.parametrize(
 
 def layer(name: str, *, depth: int = 0, width: int = K, **given: Any) -> Any:
     torch.manual_seed(3)
-    options = registry.parse_backbone_options(name, given)
+    options = BACKBONES.options(name, given)
     return (
-        registry.load_backbone(name)
-        .build(width, options, depth=depth, noise=NO_NOISE, gap_size=0)
-        .double()
+        BACKBONES.load(name).build(width, options, depth=depth, noise=NO_NOISE, gap_size=0).double()
     )
 
 
@@ -193,7 +191,7 @@ def plain(name: str, state: tuple[Tensor, ...]) -> list[list[Array]]:
 
 
 def test_the_equations_of_every_backbone_are_written_out() -> None:
-    assert set(EQUATIONS) | ELSEWHERE == set(registry.backbone_names())
+    assert set(EQUATIONS) | ELSEWHERE == set(BACKBONES.names())
 
 
 @every_case

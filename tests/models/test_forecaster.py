@@ -13,7 +13,6 @@ from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
 from torch import Tensor
 
-from rnnforecast.models import registry
 from rnnforecast.models.compatibility import ModelChoices, incompatibilities
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import N_SAMPLE_PATHS, Forecaster
@@ -22,6 +21,7 @@ from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
 from rnnforecast.models.scaling.window_scaler import NORMALIZERS
+from rnnforecast.registry import BACKBONES
 
 DECODERS = ("direct", "forking", "parallel", "recursive", "seq2seq")
 LEVELS = (0.1, 0.5, 0.8, 0.9)
@@ -47,14 +47,14 @@ def net(**changes: Any) -> Forecaster:
     torch.manual_seed(5)
     of_plan = {k: changes.pop(k) for k in ("backbone", "layers", "options") if k in changes}
     plan = dataclasses.replace(SMALL.backbone, **of_plan)
-    if "gaps" in registry.backbone_traits(plan.name):
+    if "gaps" in BACKBONES.traits(plan.name):
         changes.setdefault("covariates", CovariateSizes(elapsed=True))
     return Forecaster(dataclasses.replace(SMALL, recurrent=plan, **changes))
 
 
 def allowed(decoder: str, loss: str, normalize: str = "mean", **parts: Any) -> bool:
     choice = ModelChoices(
-        **{"backbone": "gru", "traits": registry.backbone_traits("gru"), **parts},
+        **{"backbone": "gru", "traits": BACKBONES.traits("gru"), **parts},
         decoder=decoder,
         normalize=normalize,
         loss=loss,
@@ -85,7 +85,7 @@ def changed(history: ModelInputs, values: Tensor) -> ModelInputs:
     return dataclasses.replace(history, values=values)
 
 
-@pytest.mark.parametrize("backbone", registry.backbone_names())
+@pytest.mark.parametrize("backbone", BACKBONES.names())
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("segment", [1, 4, 5])
 @pytest.mark.parametrize("loss", ["quantile", "huber"])
@@ -117,7 +117,7 @@ def test_every_decoder_and_head_learns_and_forecasts_in_order(decoder: str, loss
     assert (z.diff(dim=-1) >= 0).all()
 
 
-@pytest.mark.parametrize("backbone", registry.backbone_names())
+@pytest.mark.parametrize("backbone", BACKBONES.names())
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("normalize", sorted(NORMALIZERS))
 def test_every_parameter_gets_a_finite_gradient(
@@ -241,7 +241,7 @@ def test_the_loss_is_measured_in_the_unit_too() -> None:
     torch.testing.assert_close(found.loss(history, future, weight), errors.mean() / 0.25)
 
 
-@pytest.mark.parametrize("backbone", registry.backbone_names())
+@pytest.mark.parametrize("backbone", BACKBONES.names())
 def test_built_again_from_its_stored_form_it_forecasts_the_same_to_the_last_bit(
     backbone: str,
 ) -> None:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from rnnforecast.models import registry
 from rnnforecast.models.base import NO_NOISE, Noise
 from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
+from rnnforecast.registry import BACKBONES
 
 B, G, K = 3, 7, 6
 
@@ -20,12 +20,8 @@ def layer(
     name: str, *, depth: int = 0, width: int = K, noise: Noise = NO_NOISE, **given: Any
 ) -> Any:
     torch.manual_seed(3)
-    options = registry.parse_backbone_options(name, given)
-    return (
-        registry.load_backbone(name)
-        .build(width, options, depth=depth, noise=noise, gap_size=0)
-        .double()
-    )
+    options = BACKBONES.options(name, given)
+    return BACKBONES.load(name).build(width, options, depth=depth, noise=noise, gap_size=0).double()
 
 
 def sequence(*, steps: int = G, width: int = K) -> Tensor:
@@ -195,8 +191,8 @@ def test_a_learnt_start_serves_every_sequence_of_a_dilated_layer(steps: int) -> 
 
 @pytest.mark.parametrize("size", [-1000.0, 1000.0])
 def test_an_slstm_whose_first_input_gate_is_far_out_stays_finite(size: float) -> None:
-    net = registry.load_backbone("slstm").build(
-        8, registry.parse_backbone_options("slstm", {}), depth=0, noise=NO_NOISE, gap_size=0
+    net = BACKBONES.load("slstm").build(
+        8, BACKBONES.options("slstm", {}), depth=0, noise=NO_NOISE, gap_size=0
     )
     x = torch.full((2, 3, 8), size, requires_grad=True)
     out, state = net(x)

@@ -11,9 +11,9 @@ def models(json: Json = False) -> None:
     """List the networks that model.backbone can name, one line each."""
     voice = ConsoleListener()
     with handle_errors(voice):
-        from rnnforecast.models import registry
+        from rnnforecast.registry import BACKBONES
 
-        found = {name: registry.backbone_summary(name) for name in registry.backbone_names()}
+        found = {name: BACKBONES.summary(name) for name in BACKBONES.names()}
         if json:
             voice.print_json(found)
             return

@@ -13,35 +13,21 @@ Chang et al. 2017, arXiv:1710.02224.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.models import registry
 from rnnforecast.models.base import Noise, State
 from rnnforecast.models.layers.cell_layer import CellLayer
+from rnnforecast.registry import BACKBONES
 
 TRAITS = ("noise",)
 
-CELLS = ("gru", "lstm", "rnn")
-
-
-@dataclass(frozen=True)
-class Options:
-    """`cell`: gru, lstm or rnn, as it is by default; `base`: the skip grows by it each layer."""
-
-    cell: str = "gru"
-    base: int = 2
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.cell not in CELLS:
-            problems.append(f"cell: expected gru, lstm or rnn, found {self.cell!r}")
-        if self.base < 2:
-            problems.append(f"base: expected at least 2, found {self.base}")
-        if problems:
-            raise ValueError("\n".join(problems))
+OPTIONS = {"cell": ("gru", "lstm", "rnn"), "base": (2, 2, None)}
+"""``cell``: the recurrent cell, with its default options; ``base``: factor of d from one layer to
+the next."""
 
 
 class DilatedLayer(nn.Module):
@@ -105,10 +91,16 @@ class DilatedLayer(nn.Module):
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> DilatedLayer:
     """A fresh layer of width `width` that reads `base ^ depth` steps back."""
-    file = registry.load_backbone(options.cell)
-    inner = file.build(hidden_size, file.Options(), depth=depth, noise=noise, gap_size=gap_size)
+    file = BACKBONES.load(options["cell"])
+    inner = file.build(
+        hidden_size,
+        BACKBONES.options(options["cell"], {}),
+        depth=depth,
+        noise=noise,
+        gap_size=gap_size,
+    )
     assert isinstance(inner, CellLayer)
-    return DilatedLayer(inner, options.base**depth)
+    return DilatedLayer(inner, options["base"] ** depth)

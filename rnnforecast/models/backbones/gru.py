@@ -12,7 +12,8 @@ computes it, in one kernel for all steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,16 +24,8 @@ from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weigh
 
 TRAITS = ("noise", "bidirectional")
 
-
-@dataclass(frozen=True)
-class Options:
-    """`reset`: whether the reset gate acts after the recurrent product, or before it."""
-
-    reset: str = "after"
-
-    def __post_init__(self) -> None:
-        if self.reset not in ("after", "before"):
-            raise ValueError(f"reset: expected after or before, found {self.reset!r}")
+OPTIONS = {"reset": ("after", "before")}
+"""``reset``: whether the reset gate acts after the recurrent product, or before it."""
 
 
 class GruCell(nn.Module):
@@ -83,7 +76,7 @@ class GruCell(nn.Module):
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return CellLayer(GruCell(hidden_size, reset=options.reset), noise)
+    return CellLayer(GruCell(hidden_size, reset=options["reset"]), noise)

@@ -15,7 +15,8 @@ other half, the fading of the inputs, is `embed.InputDecay`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +26,6 @@ from rnnforecast.models.base import Noise
 from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
 
 TRAITS = ("gaps", "noise")
-
-
-@dataclass(frozen=True)
-class Options:
-    """None."""
 
 
 class GruDCell(nn.Module):
@@ -91,7 +87,7 @@ class GruDCell(nn.Module):
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike, and each fades by the same gaps."""
     return CellLayer(GruDCell(hidden_size, gap_size=gap_size), noise)

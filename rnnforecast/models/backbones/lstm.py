@@ -11,7 +11,8 @@ cell remembers before it learns to forget (Jozefowicz et al. 2015).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +23,8 @@ from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weigh
 
 TRAITS = ("noise", "bidirectional")
 
-
-@dataclass(frozen=True)
-class Options:
-    """`forget_bias`: where the forget gate's bias starts."""
-
-    forget_bias: float = 1.0
+OPTIONS = {"forget_bias": (1.0, None, None)}
+"""``forget_bias``: initial bias of the forget gate."""
 
 
 class LstmCell(nn.Module):
@@ -73,7 +70,7 @@ class LstmCell(nn.Module):
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return CellLayer(LstmCell(hidden_size, forget_bias=options.forget_bias), noise)
+    return CellLayer(LstmCell(hidden_size, forget_bias=options["forget_bias"]), noise)

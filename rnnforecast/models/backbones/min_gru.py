@@ -13,7 +13,8 @@ Feng et al. 2024, arXiv:2410.01201, with the log-space form of its appendix B.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +24,6 @@ from rnnforecast.models.base import Noise, State
 from rnnforecast.models.layers.parallel_scan import parallel_scan
 
 TRAITS = ()
-
-
-@dataclass(frozen=True)
-class Options:
-    """None."""
 
 
 def log_candidate(a: Tensor) -> Tensor:
@@ -66,7 +62,7 @@ class MinGruLayer(nn.Module):
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> MinGruLayer:
     """A fresh layer of width `width`; all depths are alike."""
     return MinGruLayer(hidden_size)

@@ -14,8 +14,8 @@ Greff et al. 2017 (arXiv:1503.04069), which also has the coupled gates.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,26 +26,15 @@ from rnnforecast.models.layers.cell_layer import CellLayer, CellState
 
 TRAITS = ("noise", "bidirectional")
 
+OPTIONS = {
+    "candidate": ("tanh", "sigmoid"),
+    "coupled": (False, True),
+    "forget_bias": (1.0, None, None),
+}
+"""``candidate``: activation of g; ``coupled``: the input gate is 1 - f, without weights of its own;
+``forget_bias``: initial bias of the forget gate."""
+
 CANDIDATE_ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
-
-
-@dataclass(frozen=True)
-class Options:
-    """`candidate`: tanh or sigmoid; `coupled`: the input gate is what the forget gate leaves, with
-    no weights of its own; `forget_bias`: where the forget gate's bias starts."""
-
-    candidate: str = "tanh"
-    coupled: bool = False
-    forget_bias: float = 1.0
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.candidate not in CANDIDATE_ACTIVATIONS:
-            problems.append(f"candidate: expected tanh or sigmoid, found {self.candidate!r}")
-        if not math.isfinite(self.forget_bias):
-            problems.append(f"forget_bias: expected a finite number, found {self.forget_bias!r}")
-        if problems:
-            raise ValueError("\n".join(problems))
 
 
 class PeepholeLstmCell(nn.Module):
@@ -53,11 +42,11 @@ class PeepholeLstmCell(nn.Module):
 
     n_zoneout_states, has_fused_kernel = 2, False
 
-    def __init__(self, hidden_size: int, options: Options) -> None:
+    def __init__(self, hidden_size: int, options: Mapping[str, Any]) -> None:
         super().__init__()
         self.state_sizes = (hidden_size, hidden_size)
-        self.n_cell_gates = 1 if options.coupled else 2  # gates that read the old cell
-        self.candidate = CANDIDATE_ACTIVATIONS[options.candidate]
+        self.n_cell_gates = 1 if options["coupled"] else 2  # gates that read the old cell
+        self.candidate = CANDIDATE_ACTIVATIONS[options["candidate"]]
         rows = (self.n_cell_gates + 2) * hidden_size
         self.input_projection = nn.Linear(hidden_size, rows)
         self.U = nn.Parameter(torch.empty(rows, hidden_size))
@@ -66,7 +55,7 @@ class PeepholeLstmCell(nn.Module):
         for weight in self.parameters():  # as torch starts its own recurrent nets
             nn.init.uniform_(weight, -(hidden_size**-0.5), hidden_size**-0.5)
         with torch.no_grad():
-            self.input_projection.bias[:hidden_size] = options.forget_bias
+            self.input_projection.bias[:hidden_size] = options["forget_bias"]
 
     def recurrent_weights(self) -> list[Tensor]:
         """U of the gates and of the candidate."""
@@ -107,7 +96,7 @@ class PeepholeLstmCell(nn.Module):
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
     return CellLayer(PeepholeLstmCell(hidden_size, options), noise)

@@ -7,7 +7,8 @@ Elman 1990.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,20 +19,10 @@ from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weigh
 
 TRAITS = ("noise",)
 
+OPTIONS = {"nonlinearity": ("tanh", "relu", "sigmoid")}
+"""``nonlinearity``: f."""
+
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
-
-
-@dataclass(frozen=True)
-class Options:
-    """`nonlinearity`: tanh, relu or sigmoid."""
-
-    nonlinearity: str = "tanh"
-
-    def __post_init__(self) -> None:
-        if self.nonlinearity not in ACTIVATIONS:
-            raise ValueError(
-                f"nonlinearity: expected tanh, relu or sigmoid, found {self.nonlinearity!r}"
-            )
 
 
 class RnnCell(nn.Module):
@@ -67,7 +58,7 @@ class RnnCell(nn.Module):
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
-    return CellLayer(RnnCell(hidden_size, options.nonlinearity), noise)
+    return CellLayer(RnnCell(hidden_size, options["nonlinearity"]), noise)

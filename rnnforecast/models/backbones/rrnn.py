@@ -13,7 +13,8 @@ carried states alone, so that with those known they are computed for all steps a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,27 +25,11 @@ from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weigh
 
 TRAITS = ("noise",)
 
+OPTIONS = {"nonlinearity": ("tanh", "relu", "sigmoid"), "gate": ("sigmoid", "tanh")}
+"""``nonlinearity``: f; ``gate``: g."""
+
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
 GATE_ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
-
-
-@dataclass(frozen=True)
-class Options:
-    """`nonlinearity`: f, tanh, relu or sigmoid; `gate`: g, sigmoid or tanh."""
-
-    nonlinearity: str = "tanh"
-    gate: str = "sigmoid"
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.nonlinearity not in ACTIVATIONS:
-            problems.append(
-                f"nonlinearity: expected tanh, relu or sigmoid, found {self.nonlinearity!r}"
-            )
-        if self.gate not in GATE_ACTIVATIONS:
-            problems.append(f"gate: expected sigmoid or tanh, found {self.gate!r}")
-        if problems:
-            raise ValueError("\n".join(problems))
 
 
 class DoublyRecurrentCell(nn.Module):
@@ -52,12 +37,12 @@ class DoublyRecurrentCell(nn.Module):
 
     hidden_index, n_zoneout_states = 1, 1  # y is said and then forgotten
 
-    def __init__(self, hidden_size: int, options: Options) -> None:
+    def __init__(self, hidden_size: int, options: Mapping[str, Any]) -> None:
         super().__init__()
         self.state_sizes = (hidden_size, hidden_size)
-        self.f, self.g = ACTIVATIONS[options.nonlinearity], GATE_ACTIVATIONS[options.gate]
-        self.has_fused_kernel = options.nonlinearity != "sigmoid"
-        known = options.nonlinearity if self.has_fused_kernel else "tanh"
+        self.f, self.g = ACTIVATIONS[options["nonlinearity"]], GATE_ACTIVATIONS[options["gate"]]
+        self.has_fused_kernel = options["nonlinearity"] != "sigmoid"
+        known = options["nonlinearity"] if self.has_fused_kernel else "tanh"
         self.net = nn.RNN(
             hidden_size, hidden_size, nonlinearity=known, batch_first=True
         )  # W_xh, W_hh, b_h
@@ -108,7 +93,7 @@ class DoublyRecurrentCell(nn.Module):
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
     return CellLayer(DoublyRecurrentCell(hidden_size, options), noise)

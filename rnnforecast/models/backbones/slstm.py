@@ -24,7 +24,8 @@ lowest one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,23 +36,9 @@ from rnnforecast.models.layers.cell_layer import CellLayer, CellState
 
 TRAITS = ("noise",)
 
-
-@dataclass(frozen=True)
-class Options:
-    """`forget`: sigmoid or exp; `heads`: groups of units with a recurrence of their own; where it
-    does not divide the width, the largest divisor below it serves."""
-
-    forget: str = "sigmoid"
-    heads: int = 4
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.forget not in ("sigmoid", "exp"):
-            problems.append(f"forget: expected sigmoid or exp, found {self.forget!r}")
-        if self.heads < 1:
-            problems.append(f"heads: expected at least 1, found {self.heads}")
-        if problems:
-            raise ValueError("\n".join(problems))
+OPTIONS = {"forget": ("sigmoid", "exp"), "heads": (4, 1, None)}
+"""``forget``: the forget gate's activation; ``heads``: groups of units with a recurrence of their
+own; where it does not divide K, the largest divisor of K below it."""
 
 
 class SlstmCell(nn.Module):
@@ -59,12 +46,12 @@ class SlstmCell(nn.Module):
 
     n_zoneout_states, has_fused_kernel = 1, False  # c, n and m only make sense together
 
-    def __init__(self, hidden_size: int, options: Options) -> None:
+    def __init__(self, hidden_size: int, options: Mapping[str, Any]) -> None:
         super().__init__()
         self.state_sizes = (hidden_size,) * 4
-        self.has_exp_forget = options.forget == "exp"
+        self.has_exp_forget = options["forget"] == "exp"
         self.heads = max(
-            n for n in range(1, min(options.heads, hidden_size) + 1) if hidden_size % n == 0
+            n for n in range(1, min(options["heads"], hidden_size) + 1) if hidden_size % n == 0
         )
         size = hidden_size // self.heads
         self.input_projection = nn.Linear(hidden_size, 4 * hidden_size)
@@ -123,7 +110,7 @@ class SlstmCell(nn.Module):
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
     """A fresh layer of width `width`; all depths are alike."""
     return CellLayer(SlstmCell(hidden_size, options), noise)

@@ -14,7 +14,8 @@ arXiv:1706.03762. The state is all that was read, with its positions, so that st
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,26 +24,17 @@ from rnnforecast.models.base import Noise, State
 
 TRAITS = ()
 
+OPTIONS = {
+    "heads": (4, 1, None),
+    "feedforward": (4, 1, None),
+    "dropout": (0.0, 0.0, 0.999),
+    "norm_first": (False, True),
+}
+"""``heads``: of the attention, or the largest divisor of K below it; ``feedforward``: width of the
+hidden layer, in multiples of K; ``dropout``: of attention and sums; ``norm_first``: see above."""
+
 MAX_WAVELENGTH = 10000.0
 """Of the positions, in steps and divided by 2 pi."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """`heads`: of the attention, or the largest divisor of the width below it; `feedforward`: width
-    of the hidden layer, in widths; `dropout`: of attention and sums; `norm_first`: see above."""
-
-    heads: int = 4
-    feedforward: int = 4
-    dropout: float = 0.0
-    norm_first: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("heads", "feedforward"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: expected a share from 0 to below 1, found {self.dropout}")
 
 
 class CausalSelfAttention(nn.Module):
@@ -50,15 +42,17 @@ class CausalSelfAttention(nn.Module):
 
     n_state_tensors = 1
 
-    def __init__(self, hidden_size: int, options: Options, *, add_positions: bool) -> None:
+    def __init__(
+        self, hidden_size: int, options: Mapping[str, Any], *, add_positions: bool
+    ) -> None:
         super().__init__()
         self.adds_positions = add_positions
         self.block = nn.TransformerEncoderLayer(
             hidden_size,
-            max(n for n in range(1, options.heads + 1) if hidden_size % n == 0),
-            options.feedforward * hidden_size,
-            dropout=options.dropout,
-            norm_first=options.norm_first,
+            max(n for n in range(1, options["heads"] + 1) if hidden_size % n == 0),
+            options["feedforward"] * hidden_size,
+            dropout=options["dropout"],
+            norm_first=options["norm_first"],
             batch_first=True,
         )
 
@@ -109,7 +103,7 @@ def sinusoidal_positions(offset: int, x: Tensor) -> Tensor:
 
 
 def build(
-    hidden_size: int, options: Options, *, depth: int, noise: Noise, gap_size: int
+    hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CausalSelfAttention:
     """A fresh layer of width `width`; the lowest one says where each step stands."""
     return CausalSelfAttention(hidden_size, options, add_positions=depth == 0)

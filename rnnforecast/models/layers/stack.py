@@ -10,9 +10,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.models import registry
 from rnnforecast.models.base import NO_NOISE, Noise, RecurrentLayer, State
 from rnnforecast.models.layers.cell_layer import init_orthogonal
+from rnnforecast.registry import BACKBONES
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class RecurrentStack(nn.Module):
 
     def __init__(self, config: BackboneConfig, hidden_size: int, *, gap_size: int = 0) -> None:
         super().__init__()
-        file = registry.load_backbone(config.name)
-        options = registry.parse_backbone_options(config.name, config.options)
+        file = BACKBONES.load(config.name)
+        options = BACKBONES.options(config.name, config.options)
         self.layers = nn.ModuleList(
             file.build(hidden_size, options, depth=depth, noise=config.noise, gap_size=gap_size)
             for depth in range(config.n_layers)

@@ -13,7 +13,6 @@ from rnnforecast.inference.onnx import export as exporting
 from rnnforecast.inference.onnx.example_windows import synthetic_histories
 from rnnforecast.inference.onnx.export import MAX_RELATIVE_DIFFERENCE, NotExportable
 from rnnforecast.inference.onnx.export_module import ExportOutputs, onnx_input_names
-from rnnforecast.models import registry
 from rnnforecast.models.base import Noise
 from rnnforecast.models.compatibility import MEAN_LOSSES
 from rnnforecast.models.forecaster import Forecaster
@@ -21,6 +20,7 @@ from rnnforecast.models.heads.heads import HEAD_FACTORIES
 from rnnforecast.models.heads.point_losses import POINT_LOSSES
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
+from rnnforecast.registry import BACKBONES
 from tests.training.fits import net
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -121,7 +121,7 @@ def exported(found: Forecaster, path: Path) -> dict[str, Any]:
 
 
 def test_every_backbone_is_tried() -> None:
-    assert sorted(NETS) == registry.backbone_names()
+    assert sorted(NETS) == BACKBONES.names()
 
 
 @pytest.mark.parametrize("backbone", NETS)

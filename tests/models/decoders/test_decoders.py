@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.models import registry
 from rnnforecast.models.decoders.decoders import (
     AUTOREGRESSIVE_DECODERS,
     AutoregressiveDecoder,
@@ -25,11 +24,12 @@ from rnnforecast.models.layers.attention import (
     MultiplicativeAttention,
 )
 from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
+from rnnforecast.registry import BACKBONES
 
 K = 8
 AT_ONCE = ("direct", "forking", "parallel")
 
-every_backbone = pytest.mark.parametrize("backbone", registry.backbone_names())
+every_backbone = pytest.mark.parametrize("backbone", BACKBONES.names())
 
 
 def parts(

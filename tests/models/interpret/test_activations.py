@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnforecast.models import registry
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.heads.heads import HEAD_FACTORIES
 from rnnforecast.models.inputs import ModelInputs
@@ -21,6 +20,7 @@ from rnnforecast.models.interpret.activations import (
 )
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
+from rnnforecast.registry import BACKBONES
 from tests.training.fits import net as small
 
 B, L, H, C = 3, 13, 5, 2
@@ -30,7 +30,7 @@ GATED = {
 }  # fmt: skip
 DECODERS = ("direct", "parallel", "recursive", "seq2seq", "forking")
 
-every_backbone = pytest.mark.parametrize("backbone", registry.backbone_names())
+every_backbone = pytest.mark.parametrize("backbone", BACKBONES.names())
 every_decoder = pytest.mark.parametrize("decoder", DECODERS)
 
 
@@ -143,7 +143,7 @@ def test_units_and_gates_are_those_of_the_net(backbone: str, decoder: str) -> No
 
 
 def test_every_backbone_is_known_here() -> None:
-    assert set(GATED) == set(registry.backbone_names())
+    assert set(GATED) == set(BACKBONES.names())
 
 
 @pytest.mark.parametrize("backbone", ["gru", "lstm", "peephole_lstm", "min_gru", "gru_d"])

@@ -8,21 +8,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnforecast.models import registry
 from rnnforecast.models.base import NO_NOISE, Noise, State
+from rnnforecast.registry import BACKBONES
 
 B, G, K, D = 3, 7, 8, 2
 
 every_noisy_one = pytest.mark.parametrize(
     "name",
-    [name for name in registry.backbone_names() if "noise" in registry.backbone_traits(name)],
+    [name for name in BACKBONES.names() if "noise" in BACKBONES.traits(name)],
 )
 
 
 def layer(name: str, *, noise: Noise = NO_NOISE) -> Any:
     torch.manual_seed(3)
-    options = registry.parse_backbone_options(name, {})
-    return registry.load_backbone(name).build(K, options, depth=0, noise=noise, gap_size=D).double()
+    options = BACKBONES.options(name, {})
+    return BACKBONES.load(name).build(K, options, depth=0, noise=noise, gap_size=D).double()
 
 
 def sequence(*, steps: int = G) -> Tensor:
@@ -41,12 +41,12 @@ def ask(net: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]
     return out, after
 
 
-@pytest.mark.parametrize("name", registry.backbone_names())
+@pytest.mark.parametrize("name", BACKBONES.names())
 def test_only_with_the_trait_noise_does_noise_change_anything(name: str) -> None:
     noise = Noise(dropout=0.5, zoneout=0.5, learned_initial_state=True)
     plain, noisy = layer(name), layer(name, noise=noise)
     same = torch.equal(ask(plain, sequence())[0], ask(noisy, sequence())[0])
-    assert same == ("noise" not in registry.backbone_traits(name))
+    assert same == ("noise" not in BACKBONES.traits(name))
 
 
 @every_noisy_one
