@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-speed bench-data bench-memory bench-peers clean
+.PHONY: help demo test check docs bench bench-speed bench-data bench-memory bench-peers mutants clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench-memory: $(VENV)/.ready-dev ## which backbones carry something over many st
 bench-peers: $(VENV)/.ready-dev ## the tool beside other libraries, hours: make bench-peers DATA=folder
 	$(BIN)/python benchmarks/peers/run.py \
 	  $(or $(DATA),$(error name the folder: make bench-peers DATA=folder)) $(ARGS)
+
+mutants: $(VENV)/.ready-dev ## how many of 70 small faults the tests notice, an hour
+	$(BIN)/python benchmarks/mutants.py $(ARGS)
 
 clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
