@@ -40,7 +40,7 @@ def net(backbone: str = "gru", **changes: Any) -> Forecaster:
         "horizon": H,
         "patch_length": SEGMENT,
         "season": 3,
-        "recurrent": BackboneConfig(backbone),
+        "backbone": BackboneConfig(backbone),
         "hidden_size": 8,
         "covariates": SIZES,
     }

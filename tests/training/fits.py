@@ -40,7 +40,7 @@ def net(*, seed: int = 1, dropout: float = 0.3, **changes: Any) -> Forecaster:
         "horizon": 4,
         "patch_length": 4,
         "season": 4,
-        "recurrent": BackboneConfig("gru", n_layers=2, dropout=dropout),
+        "backbone": BackboneConfig("gru", n_layers=2, dropout=dropout),
         "hidden_size": 6,
         "dropout": dropout,
         "decoder": "direct",
@@ -93,7 +93,7 @@ def validating(found: Forecaster) -> Callable[[], float]:
 
 
 def fitter(found: Forecaster, recipe: TrainerConfig = RECIPE, **changes: Any) -> Trainer:
-    given = {"draw": drawing(), "validate": validating(found)}
+    given = {"get_batch": drawing(), "compute_validation_loss": validating(found)}
     return Trainer(found, recipe, **{**given, **changes})
 
 

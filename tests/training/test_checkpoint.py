@@ -72,7 +72,9 @@ def test_a_checkpoint_comes_back_as_it_was_to_the_last_bit(tmp_path: Path) -> No
 
 
 def test_a_fit_that_was_not_validated_yet_comes_back_too(tmp_path: Path) -> None:
-    given_ = state(best={}, best_loss=math.inf, rows=[HistoryRow(4, 0.7, math.nan, 1e-3)])
+    given_ = state(
+        best_weights={}, best_loss=math.inf, history=[HistoryRow(4, 0.7, math.nan, 1e-3)]
+    )
     found = through_a_file(Checkpoint("fit", 0, "x", given_, {}), tmp_path).state
     assert found.best_weights == {}
     assert found.best_loss == math.inf
@@ -84,7 +86,7 @@ def test_the_same_checkpoint_is_the_same_bytes() -> None:
     assert checkpoint_to_bytes(given_) == checkpoint_to_bytes(given_)
 
 
-DATA = checkpoint_to_bytes(Checkpoint("fit", 0, "x", state(random={}), {}))
+DATA = checkpoint_to_bytes(Checkpoint("fit", 0, "x", state(rng_state={}), {}))
 
 
 @settings(max_examples=60, deadline=None)

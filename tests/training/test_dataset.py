@@ -23,7 +23,7 @@ from rnnforecast.training.dataset import (
 from rnnforecast.types import Floats, Ints
 
 CPU = torch.device("cpu")
-NAMES = ("values", "value_mask", "input_mask", "elapsed", "future", "weight")
+NAMES = ("values", "value_mask", "input_mask", "elapsed", "targets", "weight")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def gather(windows: WindowDataset, item: list[int], origin: list[int], limit: li
 
 
 def part_of(batch: Batch, name: str) -> torch.Tensor:
-    found = getattr(batch if name in ("future", "weight") else batch.history, name)
+    found = getattr(batch if name in ("targets", "weight") else batch.history, name)
     assert isinstance(found, torch.Tensor)
     return found
 
@@ -181,7 +181,7 @@ def test_the_future_is_that_of_the_item_before_the_limit_and_nothing_else(
     item = data.draw(st.integers(0, (len(found.offsets) - 1) * channels - 1), label="item")
     series, channel = divmod(item, channels)
     begin, end = (int(place) for place in found.offsets[series : series + 2])
-    limit = data.draw(st.integers(1, end - begin), label="limit")
+    limit = data.draw(st.integers(1, end - begin), label="target_end")
     origin = data.draw(st.integers(1, limit), label="origin")
 
     other = np.random.default_rng(seed).choice([np.nan, 1e300], found.values.shape)
@@ -196,10 +196,10 @@ def test_the_future_is_that_of_the_item_before_the_limit_and_nothing_else(
 
 def sampler(**changes: Any) -> WindowSampler:
     given: dict[str, Any] = {
-        "first": np.array([2, 3, 5, 4]),
-        "last": np.array([9, 3, 4, 40]),
-        "limit": np.array([12, 5, 5, 43]),
-        "weight": np.array([1.0, 2.0, 50.0, 3.0]),
+        "first_origin": np.array([2, 3, 5, 4]),
+        "last_origin": np.array([9, 3, 4, 40]),
+        "target_end": np.array([12, 5, 5, 43]),
+        "item_weight": np.array([1.0, 2.0, 50.0, 3.0]),
         "batch_size": 8,
         "seed": 1,
         "device": CPU,
@@ -226,7 +226,12 @@ def test_origins_stay_between_first_and_last_and_items_without_windows_are_never
     first = np.array([begin for begin, _ in ranges])
     last = np.array([begin + width for begin, width in ranges])
     limit = last + 3
-    given_ = {"first": first, "last": last, "limit": limit, "weight": np.ones(len(first))}
+    given_ = {
+        "first_origin": first,
+        "last_origin": last,
+        "target_end": limit,
+        "item_weight": np.ones(len(first)),
+    }
     if (last < first).all():
         with pytest.raises(ValueError, match="no item has an origin"):
             sampler(**given_)
@@ -273,10 +278,10 @@ def test_steps_and_seeds_draw_different_windows() -> None:
 @pytest.mark.parametrize(("recency", "expected"), [(1.0, 1 / 2), (2.0, 1 / 3), (3.0, 1 / 4)])
 def test_recent_origins_come_more_often(recency: float, expected: float) -> None:
     one = {
-        "first": np.array([0]),
-        "last": np.array([99_999]),
-        "limit": np.array([100_000]),
-        "weight": np.ones(1),
+        "first_origin": np.array([0]),
+        "last_origin": np.array([99_999]),
+        "target_end": np.array([100_000]),
+        "item_weight": np.ones(1),
     }
     _, origin, _ = drawn(sampler(**one, recency=recency, batch_size=256), 64)
     age = (99_999 - origin) / 100_000
@@ -286,7 +291,7 @@ def test_recent_origins_come_more_often(recency: float, expected: float) -> None
 @pytest.mark.parametrize("weight", [np.zeros(4), np.array([0.0, 0, 9, 0])])
 def test_without_any_window_there_is_nothing_to_draw(weight: Floats) -> None:
     with pytest.raises(ValueError, match="no item has an origin to train on"):
-        sampler(weight=weight)
+        sampler(item_weight=weight)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6])
@@ -301,5 +306,5 @@ def test_many_windows_cut_some_at_a_time_are_those_cut_at_once(count: int) -> No
     assert len(found) == max(-(-count // 2), 1)
     assert torch.cat([items for _, items, _ in found]).tolist() == item.tolist()
     assert np.concatenate([item[place] for _, _, place in found]).tolist() == item.tolist()
-    for of in (lambda b: b.history.values, lambda b: b.future, lambda b: b.weight):
+    for of in (lambda b: b.history.values, lambda b: b.targets, lambda b: b.weight):
         assert torch.equal(torch.cat([of(batch) for batch, _, _ in found]), of(whole))

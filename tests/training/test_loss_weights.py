@@ -101,7 +101,7 @@ def test_a_window_counts_by_what_it_is_divided_by_as_a_share_of_its_items(
 def test_of_changes_the_spread_of_changes_counts() -> None:
     item, origin = torch.tensor([1]), torch.tensor([20])
     batch = windows().with_lookback(9).gather(item, origin, origin + 4)
-    found = spread(difference=1)(batch, item).weight[0, 0, 0]
+    found = spread(difference_lag=1)(batch, item).weight[0, 0, 0]
     values, visible = (
         batch.history.values[0, :, 0].numpy(),
         batch.history.value_mask[0, :, 0].numpy(),

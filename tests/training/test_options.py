@@ -176,7 +176,9 @@ def test_weights_that_need_no_gradient_stay_as_they_are() -> None:
     fitter(found, recipe(l1=0.1, weight_decay=0.5, swa_fraction=0.5)).fit()
     after = weights_of(found)
     for name, value in before.items():
-        assert torch.equal(value, after[name]) == name.startswith(("backbone.", "unit")), name
+        assert torch.equal(value, after[name]) == name.startswith(("backbone.", "global_scale")), (
+            name
+        )
 
 
 # schedules
@@ -212,11 +214,11 @@ def test_plateau_is_torchs_reduction_on_a_plateau() -> None:
 def test_on_a_plateau_the_rate_of_a_fit_falls_and_without_validation_it_stays() -> None:
     losses = iter([3.0, 1.0, *[2.0] * 18])
     found = recipe(schedule="plateau", max_steps=40, patience=100)
-    rows = fitter(net(), found, validate=lambda: next(losses)).fit().history
+    rows = fitter(net(), found, compute_validation_loss=lambda: next(losses)).fit().history
     falls = [round(math.log(row.learning_rate / 0.01, PLATEAU_FACTOR), 6) for row in rows[2:]]
     # the row's own steps ran before its validation was known
     assert falls == [count // PLATEAU_PATIENCE for count in range(18)]
-    rows = fitter(net(), found, validate=None).fit().history
+    rows = fitter(net(), found, compute_validation_loss=None).fit().history
     assert {row.learning_rate for row in rows[2:]} == {0.01}
 
 
@@ -225,12 +227,14 @@ def test_on_a_plateau_the_rate_of_a_fit_falls_and_without_validation_it_stays() 
 
 def test_accumulated_batches_are_the_same_as_one_batch_of_all_their_windows() -> None:
     small, large = net(dropout=0.0), net(dropout=0.0)
-    first = fitter(small, recipe(accumulate=3, optimizer="sgd"), draw=observed).fit()
+    first = fitter(
+        small, recipe(gradient_accumulation=3, optimizer="sgd"), get_batch=observed
+    ).fit()
 
     def draw(step: int) -> Batch:
         return together(*(observed(3 * step + part) for part in range(3)))
 
-    second = fitter(large, recipe(optimizer="sgd"), draw=draw).fit()
+    second = fitter(large, recipe(optimizer="sgd"), get_batch=draw).fit()
     close(weights_of(small), weights_of(large))
     losses = [[row.train_loss for row in state.history] for state in (first, second)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
@@ -243,8 +247,8 @@ def test_accumulated_batches_with_gaps_count_by_what_was_observed_in_them() -> N
         return together(given(2 * step), given(2 * step + 1))
 
     # sgd: the others make much of the last bit of a gradient near zero
-    fitter(small, recipe(accumulate=2, optimizer="sgd"), draw=given).fit()
-    fitter(large, recipe(optimizer="sgd"), draw=draw).fit()
+    fitter(small, recipe(gradient_accumulation=2, optimizer="sgd"), get_batch=given).fit()
+    fitter(large, recipe(optimizer="sgd"), get_batch=draw).fit()
     close(weights_of(small), weights_of(large))
 
 
@@ -266,7 +270,7 @@ def test_the_average_is_that_of_torchs_averaged_model(share: float, first: int) 
             seen += 1
         return given(step)
 
-    fit = fitter(found, recipe(swa_fraction=share), draw=draw, validate=None)
+    fit = fitter(found, recipe(swa_fraction=share), get_batch=draw, compute_validation_loss=None)
     state = fit.fit()
     if not share:
         assert (state.averaged_steps, state.average_weights, seen) == (0, {}, 0)
@@ -287,7 +291,9 @@ def test_where_it_validates_the_average_is_one_more_candidate(wins: bool) -> Non
             return 0.1 if wins else 3.0
         return 2.0 if len(told) == 7 else 2.5
 
-    state = fitter(found, recipe(swa_fraction=0.5, patience=100), validate=validate).fit()
+    state = fitter(
+        found, recipe(swa_fraction=0.5, patience=100), compute_validation_loss=validate
+    ).fit()
     assert len(told) == 21
     assert same(weights_of(found), told[20 if wins else 6])
     assert (state.best_loss, state.best_step) == ((0.1, 20) if wins else (2.0, 7))
@@ -300,8 +306,8 @@ def test_an_interrupted_fit_keeps_its_best_weights_not_an_unfinished_average() -
     state = fitter(
         found,
         recipe(max_steps=40, swa_fraction=0.9, patience=100),
-        validate=lambda: next(losses),
-        asked_to_stop=lambda: True,
+        compute_validation_loss=lambda: next(losses),
+        should_stop=lambda: True,
     ).fit()
     assert state.stopped
     assert same(weights_of(found), state.best_weights)
@@ -315,10 +321,10 @@ def test_an_undone_step_is_not_in_the_average() -> None:
         batch = given(step)
         if step == 15 and left[0]:
             left[0] = 0
-            return dataclasses.replace(batch, future=batch.targets * math.nan)
+            return dataclasses.replace(batch, targets=batch.targets * math.nan)
         return batch
 
-    state = fitter(spoilt, recipe(swa_fraction=0.5), draw=draw).fit()
+    state = fitter(spoilt, recipe(swa_fraction=0.5), get_batch=draw).fit()
     assert (state.rollback_count, state.averaged_steps) == (1, 10)
     assert all(value.isfinite().all() for value in state.average_weights.values())
     fitter(plain, recipe(swa_fraction=0.5)).fit()
@@ -375,11 +381,11 @@ def test_a_training_does_not_wait_for_the_compiler() -> None:
     """It takes two seconds to load, and is of use only to who asks for it."""
     code = (
         "import sys\n"
-        "from rnnforecast.training.loop import Fitter\n"
+        "from rnnforecast.training.trainer import Trainer\n"
         "from tests.training.fits import RECIPE, drawing, net\n"
-        "fitter = Fitter(net(), RECIPE, draw=drawing())\n"
-        "state = fitter.run()\n"
-        "fitter._restore()\n"
+        "trainer = Trainer(net(), RECIPE, get_batch=drawing())\n"
+        "state = trainer.fit()\n"
+        "trainer._restore_state()\n"
         "print(state.step, 'torch._dynamo' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

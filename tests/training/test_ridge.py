@@ -50,7 +50,7 @@ def test_the_map_is_that_of_ridge_regression_around_a_simple_forecast() -> None:
     values = np.zeros(600)
     for step in range(4, 600):
         values[step] = 0.6 * values[step - 1] + 0.3 * values[step - 4] + rng.normal()
-    model = net(first="linear", normalize="none", loss="mse")
+    model = net(base_forecast="linear", normalize="none", loss="mse")
     found = fit_base_forecast(model, evenly(cut(values), 600))
     assert found is not None
     assert 0 < found.penalty < math.inf
@@ -69,7 +69,7 @@ def test_the_map_is_that_of_ridge_regression_around_a_simple_forecast() -> None:
 @pytest.mark.parametrize("first", ["linear", "theta"])
 def test_what_a_line_can_say_is_found_out_whatever_it_starts_from(first: str) -> None:
     values = 10 + 3 * np.sin(np.arange(400) * 2 * np.pi / 7) + np.cos(np.arange(400) * 0.9)
-    model = net(first=first, normalize="none", season=1).eval()
+    model = net(base_forecast=first, normalize="none", season=1).eval()
     windows = cut(values)
     fit_base_forecast(model, evenly(windows, 400))
     some = torch.arange(300, 340)
@@ -82,7 +82,7 @@ def test_what_a_line_can_say_is_found_out_whatever_it_starts_from(first: str) ->
 
 def test_noise_is_left_to_the_simple_forecast_of_the_mean() -> None:
     values = np.random.default_rng(1).normal(5, 1, 300)
-    model = net(first="linear", normalize="standard", season=1)
+    model = net(base_forecast="linear", normalize="standard", season=1)
     found = fit_base_forecast(model, evenly(cut(values), 300))
     assert found is not None
     assert found.prior == "seasonal mean"
@@ -90,7 +90,7 @@ def test_noise_is_left_to_the_simple_forecast_of_the_mean() -> None:
 
 
 def test_where_nothing_varies_the_map_stays_as_it_was() -> None:
-    model = net(first="linear", normalize="standard")
+    model = net(base_forecast="linear", normalize="standard")
     before = weights_of(model)
     fit_base_forecast(model, evenly(cut(np.full(100, 3.0)), 100))
     assert all(torch.equal(before[name], value) for name, value in weights_of(model).items())
@@ -99,7 +99,7 @@ def test_where_nothing_varies_the_map_stays_as_it_was() -> None:
 def test_what_was_not_observed_has_no_say() -> None:
     rng = np.random.default_rng(2)
     values, seen = rng.normal(0, 1, 300).cumsum(), rng.random(300) < 0.8
-    one, other = net(first="linear"), net(first="linear")
+    one, other = net(base_forecast="linear"), net(base_forecast="linear")
     fit_base_forecast(one, evenly(cut(values, seen), 300))
     fit_base_forecast(other, evenly(cut(np.where(seen, values, 1e4), seen), 300))
     assert one.base_forecast is not None
@@ -112,13 +112,16 @@ def test_half_of_the_targets_teach_nearly_what_all_of_them_do() -> None:
     values = np.zeros(4000)
     for step in range(2, 4000):
         values[step] = 1.2 * values[step - 1] - 0.5 * values[step - 2] + rng.normal()
-    whole, half = (net(first="linear", normalize="none", season=1) for _ in range(2))
+    whole, half = (net(base_forecast="linear", normalize="none", season=1) for _ in range(2))
     fit_base_forecast(whole, evenly(cut(values), 4000))
 
     def gappy() -> Iterator[tuple[Batch, Tensor]]:
         for batch, stretch in evenly(cut(values), 4000):
             shown = torch.rand(batch.weight.shape, generator=generator) < 0.5
-            yield replace(batch, weight=batch.weight * shown, future=batch.targets * shown), stretch
+            yield (
+                replace(batch, weight=batch.weight * shown, targets=batch.targets * shown),
+                stretch,
+            )
 
     generator = torch.Generator().manual_seed(0)
     fit_base_forecast(half, gappy())
@@ -133,7 +136,7 @@ def test_half_of_the_targets_teach_nearly_what_all_of_them_do() -> None:
 
 def test_what_cannot_be_judged_is_not_learnt() -> None:
     """All windows in one stretch: none is left to say how far a map is to be trusted."""
-    model = net(first="linear", normalize="none")
+    model = net(base_forecast="linear", normalize="none")
     windows = cut(np.random.default_rng(0).normal(0, 1, 200))
     one = ((batch, torch.zeros_like(stretch)) for batch, stretch in evenly(windows, 200))
     found = fit_base_forecast(model, one)
@@ -154,11 +157,11 @@ def test_one_wild_value_does_not_decide() -> None:
     found = []
     for spike in (0.0, 1e6):
         values[1500] += spike
-        model = net(first="linear", normalize="standard", season=1)
+        model = net(base_forecast="linear", normalize="standard", season=1)
         found.append(fit_base_forecast(model, evenly(cut(values), 2000)))
     assert found[0] is not None
     assert found[1] is not None
-    assert found[1].strength < math.inf
+    assert found[1].penalty < math.inf
 
 
 @pytest.mark.parametrize("loss", ["quantile", "mse"])
@@ -175,7 +178,7 @@ def test_windows_count_as_they_do_in_the_loss(loss: str) -> None:
 
     maps = []
     for weight, times in ((3.0, 1), (1.0, 3)):
-        model = net(first="linear", normalize="none", loss=loss)
+        model = net(base_forecast="linear", normalize="none", loss=loss)
         fit_base_forecast(model, some(weight, times))
         assert model.base_forecast is not None
         maps.append(model.base_forecast.linear.weight.detach())
@@ -194,7 +197,7 @@ def test_but_for_squares_few_wild_windows_do_not_decide() -> None:
     x, y = rows(values[750:])  # the calm part after it
     missed = {}
     for loss in ("quantile", "mse"):
-        model = net(first="linear", normalize="none", loss=loss, season=1)
+        model = net(base_forecast="linear", normalize="none", loss=loss, season=1)
         fit_base_forecast(model, evenly(cut(values), 1500))
         assert model.base_forecast is not None
         with torch.no_grad():
@@ -204,7 +207,7 @@ def test_but_for_squares_few_wild_windows_do_not_decide() -> None:
 
 
 def test_a_lookback_that_would_take_too_long_is_left() -> None:
-    model = net(first="linear", lookback=MAX_LOOKBACK + 4, segment=4)
+    model = net(base_forecast="linear", lookback=MAX_LOOKBACK + 4, patch_length=4)
     before = weights_of(model)
     assert fit_base_forecast(model, []) is None
     assert all(torch.equal(before[name], value) for name, value in weights_of(model).items())

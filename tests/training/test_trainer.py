@@ -44,7 +44,7 @@ from tests.training.fits import (
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"optimizer": "adam", "schedule": "step"},
-    {"optimizer": "sgd", "accumulate": 3},
+    {"optimizer": "sgd", "gradient_accumulation": 3},
     {"optimizer": "rmsprop", "l1": 0.01},
     {"schedule": "plateau"},
     {"swa_fraction": 0.6},
@@ -65,7 +65,7 @@ def spoilt(draw: Draw, at: int, times: int) -> Draw:
         batch = draw(step)
         if step == at and left[0]:
             left[0] -= 1
-            return dataclasses.replace(batch, future=batch.targets * math.nan)
+            return dataclasses.replace(batch, targets=batch.targets * math.nan)
         return batch
 
     return again
@@ -74,7 +74,7 @@ def spoilt(draw: Draw, at: int, times: int) -> Draw:
 def test_it_agrees_with_a_plain_loop() -> None:
     recipe = dataclasses.replace(RECIPE, max_steps=25, patience=None)
     found, plain, draw = net(dropout=0.0), net(dropout=0.0), drawing()
-    fitter(found, recipe, validate=None).fit()
+    fitter(found, recipe, compute_validation_loss=None).fit()
 
     optimizer = torch.optim.AdamW(plain.parameters(), weight_decay=0.01)
     for step in range(25):
@@ -110,7 +110,7 @@ def test_it_learns() -> None:
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     def fit(seed: int, windows_seed: int) -> Weights:
         found = net(seed=seed)
-        fitter(found, draw=drawing(windows_seed)).fit()
+        fitter(found, get_batch=drawing(windows_seed)).fit()
         return weights_of(found)
 
     assert same(fit(1, 1), fit(1, 1))
@@ -123,10 +123,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
 def test_a_fit_resumed_from_any_saved_state_ends_as_the_uninterrupted_one(
     tmp_path: Path, options: dict[str, Any], validated: bool
 ) -> None:
-    changes: dict[str, Any] = {} if validated else {"validate": None}
+    changes: dict[str, Any] = {} if validated else {"compute_validation_loss": None}
     recipe = dataclasses.replace(RECIPE, **options, patience=100 if validated else None)
     whole, states = net(), list[FitState]()
-    end = fitter(whole, recipe, save=keeping(states), **changes).fit()
+    end = fitter(whole, recipe, save_state=keeping(states), **changes).fit()
     assert len(states) == VALIDATION_COUNT
     for state in states[:: 7 if options else 1]:
         path = tmp_path / "checkpoint"
@@ -142,7 +142,7 @@ def test_a_fit_stopped_between_two_validations_and_resumed_ends_as_the_uninterru
     whole = net()
     end = fitter(whole).fit()
     looks = iter([False, False, False, True])  # after steps 3, 6, 9, 10
-    stopped = fitter(net(), asked_to_stop=lambda: next(looks)).fit()
+    stopped = fitter(net(), should_stop=lambda: next(looks)).fit()
     assert (stopped.step, stopped.loss_count) == (10, 1)
     again, weights = resumed(copy.deepcopy(stopped), RECIPE)
     assert_same_fit(end, again)
@@ -152,7 +152,7 @@ def test_a_fit_stopped_between_two_validations_and_resumed_ends_as_the_uninterru
 def test_a_fit_with_an_undone_step_resumes_at_its_lower_rate() -> None:
     draw = drawing()
     whole, states = net(), list[FitState]()
-    end = fitter(whole, draw=spoilt(draw, 4, 1), save=keeping(states)).fit()
+    end = fitter(whole, get_batch=spoilt(draw, 4, 1), save_state=keeping(states)).fit()
     again, weights = resumed(states[5], RECIPE)
     assert again.rollback_factor == end.rollback_factor == ROLLBACK_FACTOR
     assert_same_fit(end, again)
@@ -167,7 +167,7 @@ def test_the_best_weights_are_restored() -> None:
         seen.append(weights_of(found))
         return losses[len(seen) - 1]
 
-    state = fitter(found, validate=validate).fit()
+    state = fitter(found, compute_validation_loss=validate).fit()
     assert len(seen) == VALIDATION_COUNT
     assert (state.best_loss, state.best_step, state.validations_since_best) == (1.0, 9, 17)
     assert same(weights_of(found), seen[2])
@@ -182,7 +182,9 @@ def test_without_patience_the_last_weights_stay_and_nothing_ends_early() -> None
         seen.append(weights_of(found))
         return float(len(seen))
 
-    state = fitter(found, dataclasses.replace(RECIPE, patience=None), validate=validate).fit()
+    state = fitter(
+        found, dataclasses.replace(RECIPE, patience=None), compute_validation_loss=validate
+    ).fit()
     assert state.step == 60
     assert state.best_step == 3
     assert same(weights_of(found), seen[-1])
@@ -191,7 +193,7 @@ def test_without_patience_the_last_weights_stay_and_nothing_ends_early() -> None
 def test_after_so_many_validations_without_improvement_it_ends() -> None:
     losses = [3.0, 2.0, 2.5, 1.0, 1.0, 1.5, 1.2, *[0.0] * 20]
     recipe = dataclasses.replace(RECIPE, patience=3)
-    state = fitter(net(), recipe, validate=scripted(losses)).fit()
+    state = fitter(net(), recipe, compute_validation_loss=scripted(losses)).fit()
     # the fourth validation, at step 12, is the best; the same loss again is no improvement
     assert (state.best_step, state.step) == (12, 21)
     assert [row.validation_loss for row in state.history] == losses[:7]
@@ -220,7 +222,7 @@ def test_a_step_that_is_no_number_is_undone_and_taken_again_at_a_lower_rate() ->
         seen.append((step, weights_of(found)))
         return draw(step)
 
-    state = fitter(found, draw=drawn).fit()
+    state = fitter(found, get_batch=drawn).fit()
     assert (state.step, state.rollback_count, state.rollback_factor) == (60, 1, ROLLBACK_FACTOR)
     steps = [step for step, _ in seen]
     assert steps == [*range(33), *range(30, 60)]  # looked at after 30 and 33
@@ -235,7 +237,7 @@ def test_a_step_that_is_no_number_is_undone_and_taken_again_at_a_lower_rate() ->
 
 def test_a_validation_that_is_no_number_is_undone_too() -> None:
     losses = [2.0, math.nan, *[1.0] * 30]
-    state = fitter(net(), validate=scripted(losses)).fit()
+    state = fitter(net(), compute_validation_loss=scripted(losses)).fit()
     assert (state.step, state.rollback_count) == (60, 1)
     assert [row.validation_loss for row in state.history] == [2.0, *[1.0] * 19]
 
@@ -252,7 +254,7 @@ def test_a_gradient_that_is_no_number_never_reaches_the_good_weights(
         return gradient * math.nan if backward[0] == at + 1 else gradient
 
     found.output_layer.weight.register_hook(spoil)  # type: ignore[no-untyped-call]
-    changes: dict[str, Any] = {} if validated else {"validate": None}
+    changes: dict[str, Any] = {} if validated else {"compute_validation_loss": None}
     state = fitter(found, **changes).fit()
     assert (state.step, state.rollback_count) == (60, 1)
     assert all(value.isfinite().all() for value in weights_of(found).values())
@@ -260,13 +262,13 @@ def test_a_gradient_that_is_no_number_never_reaches_the_good_weights(
 
 def test_after_three_cuts_the_fit_is_given_up_with_a_cure_and_exit_code_5() -> None:
     with pytest.raises(TrainingDiverged, match=r"near step 30: .* 3 times") as caught:
-        fitter(net(), draw=spoilt(drawing(), 31, MAX_ROLLBACKS)).fit()
+        fitter(net(), get_batch=spoilt(drawing(), 31, MAX_ROLLBACKS)).fit()
     assert caught.value.exit_code == 5
     assert "training.learning_rate below 0.01" in str(caught.value)
 
 
 def test_one_cut_less_is_survived() -> None:
-    state = fitter(net(), draw=spoilt(drawing(), 31, MAX_ROLLBACKS - 1)).fit()
+    state = fitter(net(), get_batch=spoilt(drawing(), 31, MAX_ROLLBACKS - 1)).fit()
     assert (state.step, state.rollback_count) == (60, MAX_ROLLBACKS - 1)
     assert state.rollback_factor == pytest.approx(ROLLBACK_FACTOR ** (MAX_ROLLBACKS - 1))
 
@@ -275,10 +277,10 @@ def test_asked_to_stop_it_ends_at_the_next_look_saves_and_keeps_the_best_weights
     states, found, told = list[FitState](), net(), list[TrainingProgress]()
     state = fitter(
         found,
-        validate=scripted([1.0, 2.0, 3.0, 4.0]),
-        asked_to_stop=lambda: len(told) == 3,
-        watch=told.append,
-        save=keeping(states),
+        compute_validation_loss=scripted([1.0, 2.0, 3.0, 4.0]),
+        should_stop=lambda: len(told) == 3,
+        on_progress=told.append,
+        save_state=keeping(states),
     ).fit()
     # told after steps 3, 6 and 9; asked after 10
     assert (state.step, state.stopped) == (10, True)
@@ -290,7 +292,7 @@ def test_asked_to_stop_it_ends_at_the_next_look_saves_and_keeps_the_best_weights
 def test_a_watcher_is_told_of_every_look() -> None:
     told: list[TrainingProgress] = []
     recipe = dataclasses.replace(RECIPE, max_steps=300)
-    state = fitter(net(), recipe, watch=told.append).fit()
+    state = fitter(net(), recipe, on_progress=told.append).fit()
     expected = sorted({*range(LOSS_CHECK_INTERVAL, 301, LOSS_CHECK_INTERVAL), *range(15, 301, 15)})
     assert [progress.step for progress in told] == expected
     assert {progress.total_steps for progress in told} == {300}
@@ -305,7 +307,7 @@ def test_any_number_of_steps_ends_with_a_validation(steps: int) -> None:
 
 
 def test_without_a_validation_part_the_rows_say_so() -> None:
-    state = fitter(net(), validate=None).fit()
+    state = fitter(net(), compute_validation_loss=None).fit()
     assert all(math.isnan(row.validation_loss) for row in state.history)
     assert state.best_weights == {}
 
@@ -322,7 +324,7 @@ def test_dropout_is_on_while_fitting_and_off_while_validating_and_afterwards() -
         modes["validate"].add(found.training)
         return 1.0
 
-    fitter(found, draw=drawn, validate=validate).fit()
+    fitter(found, get_batch=drawn, compute_validation_loss=validate).fit()
     assert modes == {"draw": {True}, "validate": {False}}
     assert not found.training
 

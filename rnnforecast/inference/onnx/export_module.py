@@ -56,13 +56,14 @@ class ExportOutputs:
 
 
 class ObservedHistory(ModelInputs):
-    """Windows of which all that is fed back is seen, as it is in use."""
+    """Windows whose fed-back forecasts all count as observed, as they do in inference."""
 
-    def ahead(self, seen: Tensor, begin: int) -> ModelInputs:
-        """As of any history, without looking for the last step that was seen."""
-        found = ModelInputs.decoder_inputs(replace(self, elapsed=None), seen, begin)
-        since = None if self.elapsed is None else torch.zeros_like(seen, dtype=self.elapsed.dtype)
-        return replace(found, elapsed=since)
+    def decoder_inputs(self, value_mask: Tensor, begin: int) -> ModelInputs:
+        """As of any history, without the search for the last observed step."""
+        inputs = ModelInputs.decoder_inputs(replace(self, elapsed=None), value_mask, begin)
+        if self.elapsed is None:
+            return inputs
+        return replace(inputs, elapsed=torch.zeros_like(value_mask, dtype=self.elapsed.dtype))
 
 
 class ExportModule(nn.Module):

@@ -41,7 +41,7 @@ STEP_BY_STEP = {"patch_length": 1, "lookback": 5}
 
 NETS: dict[str, dict[str, Any]] = {
     "dilated": {
-        "recurrent": BackboneConfig("dilated", n_layers=2, options={"cell": "gru"}),
+        "backbone": BackboneConfig("dilated", n_layers=2, options={"cell": "gru"}),
         "decoder": "seq2seq",
         "normalize": "mean",
         "loss": "mae",
@@ -57,11 +57,11 @@ NETS: dict[str, dict[str, Any]] = {
     },
     "lstm": {"decoder": "parallel", "loss": "normal", "patch_length": 1},
     "min_gru": {"normalize": "mean", "loss": "log_normal", "lookback": 5, "patch_length": 2},
-    "min_lstm": {"decoder": "parallel", "difference": 2, "loss": "huber", "patch_length": 2},
+    "min_lstm": {"decoder": "parallel", "difference_lag": 2, "loss": "huber", "patch_length": 2},
     "peephole_lstm": {
         "normalize": "exponential_smoothing",
-        "items": 3,
-        "seasons": (2,),
+        "n_items": 3,
+        "smoothing_seasons": (2,),
         "bidirectional": True,
     },
     "rnn": {
@@ -72,7 +72,7 @@ NETS: dict[str, dict[str, Any]] = {
     },
     "rrnn": {
         **STEP_BY_STEP,
-        "recurrent": BackboneConfig("rrnn", options={"nonlinearity": "sigmoid"}),
+        "backbone": BackboneConfig("rrnn", options={"nonlinearity": "sigmoid"}),
         "decoder": "seq2seq",
         "attention": "multiplicative",
         "loss": "smape",
@@ -80,7 +80,7 @@ NETS: dict[str, dict[str, Any]] = {
     },
     "slstm": {
         **STEP_BY_STEP,
-        "recurrent": BackboneConfig("slstm", noise=Noise(zoneout=0.2, learned_initial_state=True)),
+        "backbone": BackboneConfig("slstm", noise=Noise(zoneout=0.2, learned_initial_state=True)),
         "decoder": "forking",
         "normalize": "none",
         "loss": "log_normal",
@@ -128,7 +128,7 @@ def test_every_backbone_is_tried() -> None:
 def test_the_file_says_what_the_net_says_in_batches_of_one_and_of_many(
     backbone: str, tmp_path: Path
 ) -> None:
-    found = fitted(**{"recurrent": BackboneConfig(backbone), **NETS[backbone]})
+    found = fitted(**{"backbone": BackboneConfig(backbone), **NETS[backbone]})
     facts = exported(found, tmp_path / "model.onnx")
     assert facts["difference"] <= MAX_RELATIVE_DIFFERENCE
     read = [port["name"] for port in facts["inputs"]]
@@ -141,7 +141,7 @@ def test_the_file_says_what_the_net_says_in_batches_of_one_and_of_many(
 
 
 CHEAP: dict[str, Any] = {
-    "recurrent": BackboneConfig("lstm"),
+    "backbone": BackboneConfig("lstm"),
     "normalize": "none",
     "base_forecast": "none",
 }
@@ -160,7 +160,7 @@ def test_a_file_that_says_something_else_is_refused(
     assert 1e-5 < off < 1e-2
     found.global_scale *= torch.nan
     assert exporting.max_relative_difference(path, found, wanted, residuals, history) == np.inf
-    monkeypatch.setattr(exporting, "write", lambda *_: {})
+    monkeypatch.setattr(exporting, "write_onnx", lambda *_: {})
     with pytest.raises(NotExportable, match="differs by inf"):
         exporting.export_onnx(found, wanted, residuals, history, path)
     path.write_bytes(b"this is no graph")
