@@ -170,7 +170,7 @@ def _scale_section(metadata: ExportMetadata) -> str:
 def _bounds_items(metadata: ExportMetadata) -> Iterator[str]:
     held = zip(
         metadata["targets"],
-        *(metadata["bounds"][k] for k in ("non_negative", "whole")),
+        *(metadata["bounds"][k] for k in ("non_negative", "integer_valued")),
         strict=True,
     )
     for name, positive, whole in held:

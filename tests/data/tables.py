@@ -15,7 +15,7 @@ from rnnforecast.data.io.table import Table
 class OneFile:
     """The lines of a file with a header and one row a line."""
 
-    def where(self, row: int, column: str | None = None) -> str:
+    def location(self, row: int, column: str | None = None) -> str:
         return f"sales.csv, line {row + 2}" + (f", column {column!r}" if column else "")
 
 

@@ -35,7 +35,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _fill(path: Path, text: str) -> None:
-    with atomic_folder(path, replace_if="state.json") as folder:
+    with atomic_folder(path, replace_if_contains="state.json") as folder:
         (folder / "state.json").write_text(text)
         (folder / "plots").mkdir()
         (folder / "plots" / "a.svg").write_text(text)
@@ -104,7 +104,7 @@ def test_a_disk_that_fills_while_writing_leaves_the_old_file(tmp_path: Path) -> 
 import resource, signal
 from pathlib import Path
 from rnnforecast.errors import OutputError
-from rnnforecast.output.files import write_text
+from rnnforecast.output.atomic_files import write_text
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -154,7 +154,7 @@ def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
 def test_a_failure_to_read_another_file_is_not_called_a_failure_to_write(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "out.csv"):
         (tmp_path / "input.csv").read_text()
-    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "run", replace_if="x"):
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "run", replace_if_contains="x"):
         (tmp_path / "input.csv").read_text()
 
 
@@ -211,7 +211,7 @@ def test_a_failing_writer_leaves_the_old_folder_as_it_was(tmp_path: Path) -> Non
     _fill(path, "old")
     with (
         pytest.raises(KeyboardInterrupt),
-        atomic_folder(path, replace_if="state.json") as folder,
+        atomic_folder(path, replace_if_contains="state.json") as folder,
     ):
         (folder / "state.json").write_text("new")
         raise KeyboardInterrupt
@@ -225,7 +225,7 @@ def test_a_folder_of_somebody_else_is_refused_before_any_work(tmp_path: Path) ->
     (path / "holiday.jpg").write_text("")
     with (
         pytest.raises(OutputError, match=r"holds no state.json, so it is not ours"),
-        atomic_folder(path, replace_if="state.json"),
+        atomic_folder(path, replace_if_contains="state.json"),
     ):
         pytest.fail("the block must not run")
     assert _names(path) == ["holiday.jpg"]
@@ -268,15 +268,15 @@ def test_the_old_folder_is_back_if_the_new_one_cannot_take_its_place(
 _KILLED_WHILE_SWAPPING = """
 import os, signal
 from pathlib import Path
-from rnnforecast.output import files
+from rnnforecast.output import atomic_files
 path = Path({path!r})
 rename = os.rename
 def dying(source, goal):
     if ".partial-" in source.name and goal == path:
         os.kill(os.getpid(), signal.SIGKILL)
     rename(source, goal)
-files.os.rename = dying
-with files.whole_folder(path, replace_if="state.json") as folder:
+atomic_files.os.rename = dying
+with atomic_files.atomic_folder(path, replace_if_contains="state.json") as folder:
     (folder / "state.json").write_text("new")
 """
 
@@ -298,7 +298,7 @@ def test_the_next_writer_recovers_by_itself(tmp_path: Path) -> None:
     _run(_KILLED_WHILE_SWAPPING.format(path=str(path)))
     with (
         pytest.raises(ZeroDivisionError),
-        atomic_folder(path, replace_if="state.json"),
+        atomic_folder(path, replace_if_contains="state.json"),
     ):
         raise ZeroDivisionError
     assert (path / "state.json").read_text() == "old"
@@ -317,7 +317,7 @@ def test_recover_deletes_what_was_set_aside_once_the_new_folder_is_there(tmp_pat
 
 def test_leftovers_of_the_dead_are_deleted_and_of_the_living_are_not(tmp_path: Path) -> None:
     path = tmp_path / "run"
-    with atomic_folder(path, replace_if="state.json") as living:
+    with atomic_folder(path, replace_if_contains="state.json") as living:
         (living / "state.json").write_text("living")
         dead = tmp_path / ".run.partial-99999999-0123abcd"
         fresh = tmp_path / ".run.partial-99999999-4567cdef"

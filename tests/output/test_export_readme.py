@@ -12,7 +12,7 @@ from rnnforecast.output.export_readme import TRANSFORM_FORMULAS, render_export_r
 
 INPUTS = [
     {"name": "values", "shape": ["B", 7, 2], "dtype": "float64"},
-    {"name": "visible", "shape": ["B", 7, 2], "dtype": "bool"},
+    {"name": "value_mask", "shape": ["B", 7, 2], "dtype": "bool"},
     {"name": "item", "shape": ["B"], "dtype": "int64"},
 ]
 OUTPUTS = [{"name": "quantiles", "shape": ["B", 3, 2, 2], "dtype": "float64"}]
@@ -28,7 +28,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "targets": ["load", "price"],
         "together": True,
         "transform": {"methods": ["none", "box_cox"], "powers": [1.0, 0.5]},
-        "bounds": {"non_negative": [True, False], "whole": [True, False]},
+        "bounds": {"non_negative": [True, False], "integer_valued": [True, False]},
         "missing": ["mask", "linear"],
         "columns": {"static_codes": [{"name": "kind", "is": "a code", "codes": {"x": 1}}]},
         "members": 1,

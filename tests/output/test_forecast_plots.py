@@ -27,12 +27,12 @@ def _plot(stem: Path, *, steps: int = 80, horizon: int = 6, **changes: Any) -> t
     given: dict[str, Any] = {
         "label": "store 1",
         "target": "sales",
-        "history_time": time[:steps],
+        "history_timestamps": time[:steps],
         "history": values[:steps],
-        "forecast_time": time[steps:],
+        "forecast_timestamps": time[steps:],
         "yhat": ahead,
-        "bands": [(0.8, ahead - 5, ahead + 5), (0.95, ahead - 9, ahead + 9)],
-        "naive": ("seasonal naive", ahead + 3),
+        "intervals": [(0.8, ahead - 5, ahead + 5), (0.95, ahead - 9, ahead + 9)],
+        "baseline": ("seasonal naive", ahead + 3),
     }
     return plot_forecast(stem, **{**given, **changes})
 
@@ -51,21 +51,21 @@ def test_both_pictures_are_written_beside_nothing_else(tmp_path: Path) -> None:
 
 
 def test_the_picture_says_what_it_shows(tmp_path: Path) -> None:
-    _, svg = _plot(tmp_path / "a", unit="kg", note="sMAPE 4.2", actual=np.full(6, 100.0))
+    _, svg = _plot(tmp_path / "a", note="sMAPE 4.2", actual=np.full(6, 100.0))
     words = _words(svg)
-    assert {"store 1", "sales (kg)", "origin", "80 % interval", "95 % interval"} <= set(words)
+    assert {"store 1", "sales", "origin", "80 % interval", "95 % interval"} <= set(words)
     assert {"history", "forecast", "seasonal naive", "actual"} <= set(words)
     assert "last 50 of 80 steps, forecast of 6 · sMAPE 4.2" in words
 
 
 def test_the_actual_values_and_the_naive_forecast_are_there_only_if_given(tmp_path: Path) -> None:
-    _, svg = _plot(tmp_path / "a", naive=None, bands=[])
+    _, svg = _plot(tmp_path / "a", baseline=None, intervals=[])
     assert {"history", "forecast"} <= set(_words(svg))
     assert not {"actual", "seasonal naive", "80 % interval"} & set(_words(svg))
 
 
 def test_years_as_numbers_are_written_as_years(tmp_path: Path) -> None:
-    years = {"history_time": np.arange(1950, 2030), "forecast_time": np.arange(2030, 2036)}
+    years = {"history_timestamps": np.arange(1950, 2030), "forecast_timestamps": np.arange(2030, 2036)}
     _, svg = _plot(tmp_path / "a", **years)
     words = _words(svg)
     assert {"2000", "2020", "time"} <= set(words)
@@ -88,7 +88,7 @@ def test_huge_and_tiny_values_have_short_ticks_and_say_their_scale(
 ) -> None:
     history = np.full(80, 100.0) * factor
     ahead = np.full(6, 100.0) * factor
-    _, svg = _plot(tmp_path / "a", history=history, yhat=ahead, naive=("naive", ahead), bands=[])
+    _, svg = _plot(tmp_path / "a", history=history, yhat=ahead, baseline=("naive", ahead), intervals=[])
     words = _words(svg)
     assert label in words
     assert max(len(word) for word in words if word.replace(".", "").isdigit()) <= 4
@@ -97,7 +97,7 @@ def test_huge_and_tiny_values_have_short_ticks_and_say_their_scale(
 def test_the_same_numbers_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from rnnforecast.output.plots import plot_loss\n"
+        "from rnnforecast.output.forecast_plots import plot_loss\n"
         "plot_loss(Path(sys.argv[1]), np.arange(9), np.arange(9.0), np.arange(9.0) + 1, 3)\n"
     )
     here = plot_loss(tmp_path / "a", np.arange(9), np.arange(9.0), np.arange(9.0) + 1, 3)
@@ -116,14 +116,14 @@ def test_the_same_numbers_give_the_same_bytes_in_another_process(tmp_path: Path)
         {"steps": 1},
         {"steps": 0},
         {"history": np.full(80, np.nan)},
-        {"yhat": np.full(6, np.nan), "bands": []},
-        {"history": np.zeros(80), "yhat": np.zeros(6), "naive": None, "bands": []},
+        {"yhat": np.full(6, np.nan), "intervals": []},
+        {"history": np.zeros(80), "yhat": np.zeros(6), "baseline": None, "intervals": []},
         {"history": np.where(np.arange(80) % 2, 5.0, np.nan)},
         {"label": "$x_1$ is $ \\frac{ and {\n\t東京" * 9, "target": "$y", "unit": "$"},
         {"label": ""},
         {
-            "history_time": np.arange(80),
-            "forecast_time": np.arange(80, 86),
+            "history_timestamps": np.arange(80),
+            "forecast_timestamps": np.arange(80, 86),
         },
     ],
 )

@@ -148,7 +148,7 @@ def test_a_missing_stamp_is_an_empty_cell(tmp_path: Path) -> None:
 def test_a_table_longer_than_one_part_reads_back_in_pandas(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnnforecast.output.forecast_table._ROWS", 7)
+    monkeypatch.setattr("rnnforecast.output.forecast_table._CHUNK_ROWS", 7)
     rng = np.random.default_rng(3)
     ids = [f"{number:03d}" for number in range(10)]
     stamps = np.datetime64("2024-01-01", "us") + np.arange(5) * np.timedelta64(1, "h")

@@ -71,13 +71,13 @@ def test_nothing_is_lost_however_many_series_and_steps(size: int, most: int, see
 
 def test_several_targets_share_a_step() -> None:
     one = panel([1, 2])
-    two = replace(one, targets=np.ones((2, 2)), observed=np.array([[True, False], [True, True]]))
+    two = replace(one, targets=np.ones((2, 2)), observed_mask=np.array([[True, False], [True, True]]))
     assert compute_coverage(two, two.observed_mask).observed_share.tolist() == [[0.5, 1.0]]
 
 
 def test_irregular_series_miss_nothing_between_their_rows() -> None:
     times = np.array(["2024-01-01", "2024-01-02", "2024-01-09"], dtype="datetime64[us]")
-    one = replace(panel([1, NAN, 3]), times=times)
+    one = replace(panel([1, NAN, 3]), irregular_timestamps=times)
     found = compute_coverage(one, one.observed_mask)
     assert found.observed_share.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0, 1]]
     assert found.missing_share.tolist() == [[0, 1, 0, 0, 0, 0, 0, 0, 0]]
@@ -109,7 +109,7 @@ def test_gaps_are_the_runs_of_each_series(series: list[list[bool]]) -> None:
 
 
 def test_stamps_are_those_that_people_see() -> None:
-    one = replace(panel([1, NAN, 3], frequency="h"), zone="Europe/Berlin")
+    one = replace(panel([1, NAN, 3], frequency="h"), display_timezone="Europe/Berlin")
     assert format_timestamp(compute_coverage(one, one.observed_mask).edges[0]) == "2024-01-01 01:00"
     assert format_timestamp(gap_statistics(one).longest_start) == "2024-01-01 02:00"
 

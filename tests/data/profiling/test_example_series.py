@@ -92,7 +92,7 @@ def test_gaps_leave_the_pattern_of_a_level_series_nearly_as_it_is() -> None:
 def test_a_series_shorter_than_two_seasons_and_an_irregular_one_have_no_pattern() -> None:
     assert len(chosen(panel([1, 2, 3]), season=2)[0].seasonal_pattern) == 0
     times = np.array(["2024-01-01", "2024-01-02", "2024-01-04", "2024-01-09"], "datetime64[us]")
-    irregular = replace(panel([1, 2, 1, 2]), times=times)
+    irregular = replace(panel([1, 2, 1, 2]), irregular_timestamps=times)
     assert len(chosen(irregular, season=2)[0].seasonal_pattern) == 0
 
 

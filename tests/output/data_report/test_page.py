@@ -61,7 +61,7 @@ def profile(series: int = 8) -> Profile:
             QualityGrade("values", "good", "99% have a value"),
             QualityGrade("alive", "bad", f"none changes {EVIL}"),
         ),
-        coverage=replace(coverage, sizes=each),
+        coverage=replace(coverage, series_counts=each),
         gaps=GapStatistics(
             {"1 step": 5, "2-3 steps": 1}, 2, EVIL, np.datetime64("2024-01-05", "us")
         ),
