@@ -65,7 +65,10 @@ def test_the_actual_values_and_the_naive_forecast_are_there_only_if_given(tmp_pa
 
 
 def test_years_as_numbers_are_written_as_years(tmp_path: Path) -> None:
-    years = {"history_timestamps": np.arange(1950, 2030), "forecast_timestamps": np.arange(2030, 2036)}
+    years = {
+        "history_timestamps": np.arange(1950, 2030),
+        "forecast_timestamps": np.arange(2030, 2036),
+    }
     _, svg = _plot(tmp_path / "a", **years)
     words = _words(svg)
     assert {"2000", "2020", "time"} <= set(words)
@@ -88,7 +91,9 @@ def test_huge_and_tiny_values_have_short_ticks_and_say_their_scale(
 ) -> None:
     history = np.full(80, 100.0) * factor
     ahead = np.full(6, 100.0) * factor
-    _, svg = _plot(tmp_path / "a", history=history, yhat=ahead, baseline=("naive", ahead), intervals=[])
+    _, svg = _plot(
+        tmp_path / "a", history=history, yhat=ahead, baseline=("naive", ahead), intervals=[]
+    )
     words = _words(svg)
     assert label in words
     assert max(len(word) for word in words if word.replace(".", "").isdigit()) <= 4

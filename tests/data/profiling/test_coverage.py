@@ -71,7 +71,9 @@ def test_nothing_is_lost_however_many_series_and_steps(size: int, most: int, see
 
 def test_several_targets_share_a_step() -> None:
     one = panel([1, 2])
-    two = replace(one, targets=np.ones((2, 2)), observed_mask=np.array([[True, False], [True, True]]))
+    two = replace(
+        one, targets=np.ones((2, 2)), observed_mask=np.array([[True, False], [True, True]])
+    )
     assert compute_coverage(two, two.observed_mask).observed_share.tolist() == [[0.5, 1.0]]
 
 
