@@ -61,10 +61,12 @@ def our_way(file: Path) -> dict[str, float]:
     )
     from rnnforecast.data.io.read_options import ReadOptions
     from rnnforecast.data.windows.origins import training_origins
+    from rnnforecast.spec.data import DataSpec
 
     global BEFORE
     BEFORE = memory()
-    plan = CleaningPlan(ReadOptions(time="ds", series=("unique_id",), targets=("y",)))
+    data = DataSpec(path=(str(file),), time="ds", series=("unique_id",), targets=("y",))
+    plan = CleaningPlan(ReadOptions(data))
     started = time.perf_counter()
     table = read_table(plan, [str(file)])
     read = time.perf_counter()

@@ -54,7 +54,7 @@ def score(folder: Path, table: pd.DataFrame, horizon: int) -> dict[str, float]:
     cleaned = build_inputs(run.plan, laid, transform_targets(run.plan, laid.panel), horizon=horizon)
     nets = [member.net.config for member in run.members]
     windows = build_window_dataset(cleaned, nets, torch.device("cpu"), run.smoothed_items)
-    names = list(run.plan.read_options.targets)
+    names = list(run.plan.read_options.data.targets)
     values = table[names].to_numpy(np.float64)
     deviation = values[:TRAIN].std(0)  # the mean cancels in the errors
     origins = np.arange(VALIDATION, TEST - horizon + 1)

@@ -27,7 +27,8 @@ from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table, read_files
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.regularize import PanelRules, regularize
+from rnnforecast.data.panel.regularize import preview_changes, regularize
+from rnnforecast.spec.data import CleanSpec
 from rnnforecast.types import Bools, Floats, Ints
 
 
@@ -45,7 +46,7 @@ class CleaningPlan:
     """Every decision between the file and what the network reads."""
 
     read_options: ReadOptions
-    rules: PanelRules = field(default_factory=PanelRules)
+    clean: CleanSpec = field(default_factory=CleanSpec)
     outliers: OutlierRules = field(default_factory=OutlierRules)
     imputation: ImputationPlan = field(default_factory=ImputationPlan)
     features: FeaturePlan = field(default_factory=FeaturePlan)
@@ -57,8 +58,13 @@ class CleaningPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `from_json` reads them beside `arrays`."""
-        stored = asdict(self)
-        return stored | {
+        read_options = vars(self.read_options) | {"data": self.read_options.data.model_dump()}
+        return vars(self) | {
+            "read_options": read_options,
+            "clean": self.clean.model_dump(),
+            "outliers": asdict(self.outliers),
+            "transform": asdict(self.transform),
+            "bounds": asdict(self.bounds),
             "imputation": self.imputation.to_json(),
             "features": self.features.to_json(),
         }
@@ -85,7 +91,7 @@ class CleaningPlan:
 
         plain = {
             "read_options": TypeAdapter(ReadOptions).validate_python(stored["read_options"]),
-            "rules": TypeAdapter(PanelRules).validate_python(stored["rules"]),
+            "clean": CleanSpec.model_validate(stored["clean"]),
             "outliers": TypeAdapter(OutlierRules).validate_python(stored["outliers"]),
             "transform": Transform.from_json(stored["transform"]),
             "bounds": Bounds.from_json(stored["bounds"]),
@@ -137,7 +143,7 @@ class CleanedData:
 
 def read_table(plan: CleaningPlan, source: Sequence[str]) -> Table:
     """The table that `source` (files, folders, patterns, or ``-``) holds, not yet cleaned."""
-    return read_files(list(source), **plan.read_options.to_kwargs())
+    return read_files(source, plan.read_options)
 
 
 def align_table(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> AlignedData:
@@ -146,8 +152,24 @@ def align_table(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) 
     With `skip_faulty` a series that the plan cannot repair is left out by name
     (`changes.skipped`) and the others go on. DataError where nothing is left.
     """
-    panel, changes = regularize(table, plan.rules, skip_invalid_series=skip_faulty)
+    panel, changes = regularize(
+        table,
+        plan.clean,
+        timezone=plan.read_options.data.timezone,
+        keep_future_rows=bool(plan.features.future),
+        skip_invalid_series=skip_faulty,
+    )
     return AlignedData(table.without_rows(), panel, changes)
+
+
+def preview_table(plan: CleaningPlan, table: Table) -> CleaningChanges:
+    """What `align_table` would change, with the problems listed instead of raised."""
+    return preview_changes(
+        table,
+        plan.clean,
+        timezone=plan.read_options.data.timezone,
+        keep_future_rows=bool(plan.features.future),
+    )
 
 
 def fit_cleaning_plan(
@@ -173,8 +195,8 @@ def fit_cleaning_plan(
     filling = replace(plan.imputation, season=season).for_targets(names)
     plan = replace(
         plan,
-        read_options=plan.read_options.resolve(table),
-        rules=replace(plan.rules, frequency=panel.frequency.alias),
+        read_options=table.roles.resolve(plan.read_options),
+        clean=plan.clean.model_copy(update={"frequency": panel.frequency.alias}),
         season=season,
         transform=transform,
         bounds=transform_of.fit_bounds(panel.targets, known),

@@ -23,9 +23,8 @@ from rnnforecast.data.cleaning_plan import (
     read_table,
 )
 from rnnforecast.data.features.features import FeaturePlan
-from rnnforecast.data.io.read_options import AUTO_COLUMNS, ReadOptions
+from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table
-from rnnforecast.data.panel.regularize import PanelRules
 from rnnforecast.data.windows.split import Split, split_series
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.models.compatibility import MEAN_LOSSES
@@ -65,35 +64,11 @@ def build_cleaning_plan(spec: Spec) -> CleaningPlan:
     data, clean, features = spec.data, spec.clean, spec.features
     return CleaningPlan(
         read_options=ReadOptions(
-            time=data.time,
-            series=AUTO_COLUMNS if data.series == "auto" else data.series,
-            targets=AUTO_COLUMNS if data.targets == "auto" else data.targets,
+            data=data,
             covariates=(*features.past, *features.future, *features.static),
             categorical=(*features.categorical, *features.text),
-            separator=data.separator,
-            decimal=data.decimal,
-            thousands=data.thousands,
-            missing_values=data.missing_values,
-            encoding=data.encoding,
-            time_format=data.time_format,
-            timezone=data.timezone or "",
         ),
-        rules=PanelRules(
-            frequency=clean.frequency,
-            irregular=clean.irregular,
-            tolerance=clean.tolerance,
-            resample=clean.resample if isinstance(clean.resample, str) else None,
-            resample_columns=clean.resample if isinstance(clean.resample, dict) else {},
-            partial_periods=clean.partial_periods,
-            timezone=data.timezone or "",
-            ambiguous_hour=clean.ambiguous_hour,
-            nonexistent_hour=clean.nonexistent_hour,
-            duplicates=clean.duplicates,
-            min_length=1 if clean.min_length == "auto" else clean.min_length,
-            max_length=clean.max_length,
-            max_gap=clean.max_gap,
-            keep_future_rows=bool(features.future),
-        ),
+        clean=clean,
         outliers=OutlierRules(
             clean.outliers,
             clean.outlier_action,
@@ -173,15 +148,15 @@ def prepare_aligned(
         update={
             "data": spec.data.model_copy(
                 update={
-                    "time": plan.read_options.time,
-                    "series": plan.read_options.series,
-                    "targets": plan.read_options.targets,
+                    "time": plan.read_options.data.time,
+                    "series": plan.read_options.data.series,
+                    "targets": plan.read_options.data.targets,
                 }
             ),
             "clean": spec.clean.model_copy(
                 update={
-                    "frequency": plan.rules.frequency,
-                    "min_length": plan.rules.min_length,
+                    "frequency": plan.clean.frequency,
+                    "min_length": plan.clean.min_observed_values,
                 }
             ),
         }
@@ -232,10 +207,10 @@ def hash_data(cleaned: CleanedData) -> str:
 
 def _column_choices(spec: Spec, plan: CleaningPlan) -> list[AutoChoice]:
     found = [
-        AutoChoice("data.time", plan.read_options.time, "recognised"),
-        AutoChoice("data.series", list(plan.read_options.series), "recognised"),
-        AutoChoice("data.targets", list(plan.read_options.targets), "recognised"),
-        AutoChoice("clean.frequency", plan.rules.frequency, "by the vote of the series"),
+        AutoChoice("data.time", plan.read_options.data.time, "recognised"),
+        AutoChoice("data.series", list(plan.read_options.data.series), "recognised"),
+        AutoChoice("data.targets", list(plan.read_options.data.targets), "recognised"),
+        AutoChoice("clean.frequency", plan.clean.frequency, "by the vote of the series"),
     ]
     given = (spec.data.time, spec.data.series, spec.data.targets, spec.clean.frequency)
     return [choice for choice, value in zip(found, given, strict=True) if value == "auto"]

@@ -229,6 +229,11 @@ class CleanSpec(SpecSection):
         None, description="Only so many of the last steps of a series are used; null: all."
     )
 
+    @property
+    def min_observed_values(self) -> int:
+        """`min_length`, with 1 in place of auto."""
+        return 1 if self.min_length == "auto" else self.min_length
+
     @field_validator("transform")
     @classmethod
     def _check_transform(cls, transform: str | dict[str, str]) -> str | dict[str, str]:

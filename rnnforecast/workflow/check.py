@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rnnforecast.data.cleaning_plan import align_table, read_table
-from rnnforecast.data.panel.regularize import preview_changes
+from rnnforecast.data.cleaning_plan import align_table, preview_table, read_table
 from rnnforecast.data.profiling.cleaning_report import (
     REPAIR_COUNTS,
     CleaningReport,
@@ -67,7 +66,7 @@ def check(
     plan = build_cleaning_plan(spec)
     source = source_paths(spec, path)
     table = read_table(plan, source)
-    report = build_cleaning_report(table, preview_changes(table, plan.rules))
+    report = build_cleaning_report(table, preview_table(plan, table))
     if report.problems:
         return CheckResult(report, [])
     prepared = prepare_aligned(spec, align_table(plan, table), plan, source, path.resolve().parent)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, read_table
+from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, preview_table, read_table
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.regularize import preview_changes
 from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_percent
 from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.errors import OutputError, Problem
@@ -95,7 +94,7 @@ def init(
     )
     plan = build_cleaning_plan(seed)
     table = read_table(plan, source_paths(seed, path))
-    changes = preview_changes(table, plan.rules)
+    changes = preview_table(plan, table)
     panel = _align(plan, table)
     settled, choices = resolve_season(seed, panel)
     reasons = {choice.key: choice.reason for choice in choices}
@@ -132,7 +131,7 @@ def init(
     if more.past:  # a key to fill in, with what could stand in it
         found["features.past"] = []
     values = _section_values(seed, found, sorted({*found, *COMMON_KEYS, *given}))
-    if changes.duplicates and plan.rules.duplicates == "error":
+    if changes.duplicates and plan.clean.duplicates == "error":
         notes["clean.duplicates"] = (
             f"(stamps that come again: {changes.duplicates:,}; choose a rule)"
         )
@@ -155,10 +154,10 @@ def init(
 def _align(plan: CleaningPlan, table: Table) -> Panel:
     """The series that can be laid out. Stamps that come again are a finding, with a rule to be
     chosen in the draft, and not a reason to leave the series out here."""
-    rules = plan.rules
-    if rules.duplicates == "error":
-        rules = dataclasses.replace(rules, duplicates="first")
-    return align_table(dataclasses.replace(plan, rules=rules), table, skip_faulty=True).panel
+    clean = plan.clean
+    if clean.duplicates == "error":
+        clean = clean.model_copy(update={"duplicates": "first"})
+    return align_table(dataclasses.replace(plan, clean=clean), table, skip_faulty=True).panel
 
 
 def _section_values(

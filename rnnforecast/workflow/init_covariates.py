@@ -53,7 +53,7 @@ def find_covariate_candidates(
     others = table.roles.unused
     if not others or "-" in source:  # standard input can be read only once
         return CovariateCandidates()
-    wanted = replace(plan.read_options.resolve(table), covariates=others)
+    wanted = replace(table.roles.resolve(plan.read_options), covariates=others)
     try:
         wide = read_table(replace(plan, read_options=wanted), source)
     except DataError:  # a column of broken cells that nobody asked for

@@ -169,7 +169,7 @@ def _write_table(path: str, run: Run, panel: Panel, forecasts: Forecasts) -> Non
     frame = forecast_frame(
         panel.keys,
         panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1]),
-        time_column=run.plan.read_options.time,
+        time_column=run.plan.read_options.data.time,
         targets=panel.target_names,
         yhat=forecasts.yhat,
         quantiles=forecasts.quantiles,

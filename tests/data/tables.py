@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.io.column_roles import ColumnRoles
+from rnnforecast.data.io.column_roles import ColumnRoles, infer_column_roles
 from rnnforecast.data.io.dialect import LineIndex
-from rnnforecast.data.io.table import Table
+from rnnforecast.data.io.read_options import ReadOptions
+from rnnforecast.data.io.table import Table, read_files
+from rnnforecast.spec.data import DataSpec
+
+
+def read(source: Sequence[str], **options: Any) -> Table:
+    """`read_files` with the keys of the data section, and covariates by kind, as arguments."""
+    kinds = {
+        kind: tuple(options.pop(kind, ())) for kind in ("covariates", "categorical", "numeric")
+    }
+    return read_files(source, ReadOptions(DataSpec(path=tuple(source), **options), **kinds))
+
+
+def infer_roles(head: pd.DataFrame, **options: Any) -> ColumnRoles:
+    """`infer_column_roles` with the keys of the data section as arguments."""
+    return infer_column_roles(head, ReadOptions(DataSpec(path=("a.csv",), **options)))
 
 
 class OneFile:

@@ -13,6 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES, NUMBER_PATTERN
+from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.time import format as stamps
 from rnnforecast.errors import DataError, Problem
 
@@ -62,43 +63,48 @@ class ColumnRoles:
     @property
     def numeric_columns(self) -> tuple[str, ...]:
         """The columns of numbers: targets, then covariates."""
-        return (*self.targets, *(name for name in self.covariates if name not in self.categorical))
+        return (*self.targets, *self._numeric_covariates)
+
+    @property
+    def _numeric_covariates(self) -> tuple[str, ...]:
+        return tuple(name for name in self.covariates if name not in self.categorical)
+
+    def resolve(self, options: ReadOptions) -> ReadOptions:
+        """The options with these columns in place of "auto" and patterns."""
+        columns = {"time": self.time, "series": self.series, "targets": self.targets}
+        return ReadOptions(
+            options.data.model_copy(update=columns),
+            self.covariates,
+            self.categorical,
+            self._numeric_covariates,
+        )
 
 
 def infer_column_roles(
-    head: pd.DataFrame,
-    *,
-    time: str = "auto",
-    series: str | Sequence[str] = "auto",
-    targets: str | Sequence[str] = "auto",
-    covariates: Sequence[str] = (),
-    categorical_covariates: Sequence[str] = (),
-    numeric_covariates: Sequence[str] = (),
-    missing_values: Sequence[str] = (),
-    source_name: str = "the data",
+    head: pd.DataFrame, options: ReadOptions, source_name: str = "the data"
 ) -> ColumnRoles:
-    """Every column has a role; names that are given are kept, "auto" is found from the rows.
+    """The role of every column: names in the options are kept, "auto" is inferred from the rows.
 
-    Of the `covariates` those in `words` are text and those in `numbers` numbers, the others what
-    they look like. Texts in `missing` count as blank in columns of numbers.
-
-    `head` holds rows as text, blank cells as "". Raises DataError naming `name` where no column
-    or more than one could be the time, no column is numeric, or a given column does not exist.
+    Covariates in neither `categorical` nor `numeric` are what their cells look like.
+    `options.covariates` holds names, not patterns. `head` holds rows as text, blank cells as "".
+    Raises DataError naming `source_name` where no column or more than one could be the time, no
+    column is numeric, or a given column does not exist.
     """
+    data = options.data
+    time, series, targets = data.time, data.series, data.targets
     head = head.fillna("").astype(object).map(str.strip)
     fixed = [] if time == "auto" else [time]
     fixed += [column for names in (series, targets) if names != "auto" for column in names]
-    fixed += covariates
+    fixed += options.covariates
     _check_given_columns(fixed, head, source_name)
-    blank = {*DEFAULT_MISSING_VALUES, *missing_values}
+    blank = {*DEFAULT_MISSING_VALUES, *data.missing_values}
 
     def filled(column: str) -> list[str]:
         return [cell for cell in head[column] if cell not in blank]
 
-    plain = [
-        c for c in covariates if c not in categorical_covariates and c not in numeric_covariates
-    ]
-    texts = {c for c in plain if not _looks_numeric(filled(c))} | {*categorical_covariates}
+    listed = (*options.categorical, *options.numeric)
+    unlisted = [column for column in options.covariates if column not in listed]
+    categorical = {c for c in unlisted if not _looks_numeric(filled(c))} | {*options.categorical}
     reasons = dict.fromkeys(("time", "series", "targets"), "given")
     columns = [str(column) for column in head.columns if column]
     known = set(fixed)
@@ -113,7 +119,7 @@ def infer_column_roles(
     if targets == "auto":
         choice = [column for column in free if column in numeric]
         targets, reasons["targets"] = _find_targets(head, choice, list(series), source_name)
-    used = {time, *series, *targets, *covariates}
+    used = {time, *series, *targets, *options.covariates}
     layout: Literal["long", "wide", "single"] = (
         "long" if series else "wide" if len(targets) > 1 else "single"
     )
@@ -125,8 +131,8 @@ def infer_column_roles(
         others,
         layout,
         reasons,
-        covariates=tuple(covariates),
-        categorical=tuple(column for column in covariates if column in texts),
+        covariates=options.covariates,
+        categorical=tuple(column for column in options.covariates if column in categorical),
     )
 
 

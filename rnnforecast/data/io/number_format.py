@@ -47,23 +47,6 @@ _SEPARATED_NUMBER = re.compile(rf"[+-]?{_ANY_SEPARATOR}*[0-9](?:[0-9]|{_ANY_SEPA
 
 
 @dataclass(frozen=True)
-class FormatOptions:
-    """What is said of the way files are written; "auto" is to be recognised."""
-
-    separator: str = "auto"
-    decimal: str = "auto"
-    thousands: str = "auto"
-    """"none": digits are not grouped."""
-    missing_values: tuple[str, ...] = ()
-    """Further texts in place of numbers that say "no value"."""
-    encoding: str = "auto"
-    time_format: str | None = None
-    allow_mixed_offsets: bool = False
-    """Offsets after the stamps are applied, and times are instants of UTC; else they must be the
-    same everywhere."""
-
-
-@dataclass(frozen=True)
 class NumberFormat:
     """The marks inside numbers, and the texts in place of them."""
 

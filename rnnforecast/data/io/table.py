@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,12 +29,13 @@ from rnnforecast.data.io.dialect import InputFile, LineIndex, format_location, t
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
 from rnnforecast.data.io.number_format import (
     CellFormat,
-    FormatOptions,
     NumberFormat,
     infer_number_format,
 )
+from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.time import format as stamps
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.spec.data import DataSpec
 
 HEAD_ROWS = 2000
 _MAX_HEAD_CELLS = 200_000  # about so many cells of all columns of numbers are looked at for marks
@@ -80,67 +80,56 @@ class Table:
         )
 
 
-def read_files(
-    source: Sequence[str],
-    *,
-    time: str = "auto",
-    series: str | Sequence[str] = "auto",
-    targets: str | Sequence[str] = "auto",
-    covariates: Sequence[str] = (),
-    categorical: Sequence[str] = (),
-    numeric: Sequence[str] = (),
-    **format_options: Any,
-) -> Table:
+def read_files(source: Sequence[str], options: ReadOptions) -> Table:
     """All rows of all files (paths, folders, globs, "-" for standard input) in one table.
 
-    `covariates` are names or patterns of columns; those in `words` are read as text, those in
-    `numbers` as numbers, others as what they look like. Where there are covariates, a file without
-    targets says what is known ahead, if another one has them. `written` are fields of `Written`.
-
-    Raises DataError with every problem at once: file, line, column, what was found and the cure.
+    Where there are covariates, a file without targets holds what is known ahead, if another file
+    has targets. Raises DataError with every problem at once: file, line, column, what was found
+    and the cure.
     """
-    how = FormatOptions(**format_options)
-    files = sniff.scan_files(source, separator=how.separator, encoding=how.encoding)
-    names = expand_patterns(covariates, _all_columns(files), _source_name(files))
-    texts, amounts = (expand_patterns(kind, names, "features") for kind in (categorical, numeric))
-    _check_column_kinds(texts, amounts)
-    known = [] if time == "auto" else [time]
-    known += [] if series == "auto" else series
-    _check_columns(files, known, () if targets == "auto" else targets, names)
+    data = options.data
+    files = sniff.scan_files(source, separator=data.separator, encoding=data.encoding)
+    options = _expand_covariates(options, files)
+    known = [] if data.time == "auto" else [data.time]
+    known += [] if data.series == "auto" else data.series
+    targets = () if data.targets == "auto" else data.targets
+    _check_columns(files, known, targets, options.covariates)
 
     def roles_of(rows: pd.DataFrame) -> ColumnRoles:
-        return infer_column_roles(
-            rows,
-            time=time,
-            series=series,
-            targets=targets,
-            covariates=names,
-            categorical_covariates=texts,
-            numeric_covariates=amounts,
-            missing_values=how.missing_values,
-            source_name=_source_name(files),
-        )
+        return infer_column_roles(rows, options, _source_name(files))
 
     rows = _read_head(files)
-    table = _read_with_roles(files, rows, roles_of(rows), how)
-    if series == "auto" and len(table.time) > len(rows) and _has_repeated_timestamps(table):
+    table = _read_with_roles(files, rows, roles_of(rows), data)
+    if data.series == "auto" and len(table.time) > len(rows) and _has_repeated_timestamps(table):
         # A file sorted by series shows the first series only: look where its stamps come again.
         roles = roles_of(_rows_at_timestamps(files, rows, table.roles.time))
         if roles.series != table.roles.series:
             del table
-            table = _read_with_roles(files, rows, roles, how)
+            table = _read_with_roles(files, rows, roles, data)
     return table
 
 
+def _expand_covariates(options: ReadOptions, files: Sequence[InputFile]) -> ReadOptions:
+    """The options with names in place of patterns. DataError for a column of two kinds."""
+    names = expand_patterns(options.covariates, _all_columns(files), _source_name(files))
+    categorical, numeric = (
+        expand_patterns(kind, names, "features") for kind in (options.categorical, options.numeric)
+    )
+    if both := [name for name in categorical if name in numeric]:
+        found, cure = "cannot be categorical and numeric at once", "list it once"
+        raise DataError(*(Problem(f"column {name!r}", found, cure) for name in both))
+    return ReadOptions(options.data, tuple(names), tuple(categorical), tuple(numeric))
+
+
 def _read_with_roles(
-    files: tuple[InputFile, ...], head: pd.DataFrame, roles: ColumnRoles, options: FormatOptions
+    files: tuple[InputFile, ...], head: pd.DataFrame, roles: ColumnRoles, data: DataSpec
 ) -> Table:
     _check_columns(files, [roles.time, *roles.series], roles.targets, roles.covariates)
-    marks = _infer_number_format(files, head, roles, options)
+    marks = _infer_number_format(files, head, roles, data)
     form = _infer_time_format(
-        _source_name(files), roles.time, head[roles.time].tolist(), options.time_format
+        _source_name(files), roles.time, head[roles.time].tolist(), data.time_format
     )
-    form = replace(form, has_mixed_offsets=options.allow_mixed_offsets and form.offset != "")
+    form = replace(form, has_mixed_offsets=data.timezone is not None and form.offset != "")
     writing = CellFormat(form, marks)
     try:
         if form.kind == "open":
@@ -209,15 +198,8 @@ def _check_columns(
         raise DataError(*problems)
 
 
-def _check_column_kinds(categorical: Sequence[str], numeric: Sequence[str]) -> None:
-    cure = "list it once"
-    if both := [name for name in categorical if name in numeric]:
-        found = "cannot be words and numbers at once"
-        raise DataError(*(Problem(f"column {name!r}", found, cure) for name in both))
-
-
 def _infer_number_format(
-    files: Sequence[InputFile], head: pd.DataFrame, roles: ColumnRoles, options: FormatOptions
+    files: Sequence[InputFile], head: pd.DataFrame, roles: ColumnRoles, data: DataSpec
 ) -> NumberFormat:
     texts = [
         name
@@ -227,14 +209,12 @@ def _infer_number_format(
     step = max(1, -(-len(head) * len(texts) // _MAX_HEAD_CELLS))
     # a word for "no value", -999.9 say, tells nothing of the marks of the others
     cells = {
-        name: [
-            cell for cell in head[name].iloc[::step] if cell.strip() not in options.missing_values
-        ]
+        name: [cell for cell in head[name].iloc[::step] if cell.strip() not in data.missing_values]
         for name in texts
     }
     return replace(
-        infer_number_format(cells, options.decimal, options.thousands, _source_name(files)),
-        missing_values=options.missing_values,
+        infer_number_format(cells, data.decimal, data.thousands, _source_name(files)),
+        missing_values=data.missing_values,
     )
 
 

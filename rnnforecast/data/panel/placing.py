@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,10 +21,8 @@ from rnnforecast.data.time.frequency import (
 from rnnforecast.data.time.grid import InferredFrequency, fit_grid, infer_frequency
 from rnnforecast.data.time.timezones import to_local
 from rnnforecast.errors import DataError, Problem, SpecError
+from rnnforecast.spec.data import CleanSpec
 from rnnforecast.types import Ints
-
-if TYPE_CHECKING:
-    from rnnforecast.data.panel.regularize import PanelRules
 
 MIN_AGREEMENT = 0.5
 """Rows of which fewer steps are alike have no step of their own."""
@@ -48,7 +45,7 @@ class AlignedRows:
 
 def align_to_grid(
     rows: SortedRows,
-    rules: PanelRules,
+    clean: CleanSpec,
     *,
     timezone: str,
     n_targets: int,
@@ -61,34 +58,34 @@ def align_to_grid(
     frequency cannot be inferred or does not fit the kind of time, SpecError for an alias that is
     none and for resampling without a frequency to resample to.
     """
-    if rules.resample or rules.resample_columns:
-        return _resample_to_grid(rows, rules, timezone, n_targets, aggregations)
-    frequency, vote = _choose_frequency(rows, rules)
+    if clean.resample:
+        return _resample_to_grid(rows, clean, timezone, n_targets, aggregations)
+    frequency, vote = _choose_frequency(rows, clean)
     if timezone and frequency.is_daily_or_coarser:
         rows, timezone = replace(rows, time=to_local(rows.time, timezone)), ""
     plain = AlignedRows(rows, frequency, vote, timezone, may_have_duplicates=False, counts={})
-    if rules.irregular == "snap":
+    if clean.irregular == "snap":
         found = snap_to_grid(
-            rows, fit_grid(frequency, rows.time, rows.offsets), frequency, rules.tolerance
+            rows, fit_grid(frequency, rows.time, rows.offsets), frequency, clean.tolerance
         )
         return replace(
             plain, rows=found.rows, may_have_duplicates=True, counts={"snapped": found.moved_counts}
         )
-    if rules.irregular == "interpolate":
+    if clean.irregular == "interpolate":
         # a covariate holds its last value: it may be a word, and is then known at once
         lines = [column < n_targets for column in range(rows.values.shape[1])]
-        drawn = interpolate_to_grid(rows, frequency, max_gap=rules.max_gap, linear=lines)
+        drawn = interpolate_to_grid(rows, frequency, max_gap=clean.max_gap, linear=lines)
         return replace(plain, rows=drawn.rows, counts={"interpolated": drawn.off_grid_counts})
     return plain
 
 
 def _resample_to_grid(
-    rows: SortedRows, rules: PanelRules, timezone: str, n_targets: int, aggregations: Sequence[str]
+    rows: SortedRows, clean: CleanSpec, timezone: str, n_targets: int, aggregations: Sequence[str]
 ) -> AlignedRows:
-    if rules.frequency == "auto":
+    if clean.frequency == "auto":
         found, cure = "resampling needs to know to which step", "set it to D, W-SUN, MS or the like"
         raise SpecError(Problem("clean.frequency", found, cure))
-    frequency = _parse_given_frequency(rows, rules.frequency)
+    frequency = _parse_given_frequency(rows, clean.frequency)
     vote = infer_frequency(rows.codes, rows.time)
     native = vote.frequency if vote.agreement >= MIN_AGREEMENT else None
     if timezone and frequency.is_daily_or_coarser:
@@ -99,7 +96,7 @@ def _resample_to_grid(
         frequency,
         aggregations=aggregations,
         native_frequency=native,
-        partial_periods=rules.partial_periods,
+        partial_periods=clean.partial_periods,
         n_targets=n_targets,
     )
     fewer = np.diff(rows.offsets) - np.diff(done.rows.offsets)
@@ -114,11 +111,11 @@ def _resample_to_grid(
 
 
 def _choose_frequency(
-    rows: SortedRows, rules: PanelRules
+    rows: SortedRows, clean: CleanSpec
 ) -> tuple[Frequency, InferredFrequency | None]:
-    if rules.frequency != "auto":
-        return _parse_given_frequency(rows, rules.frequency), None
-    if rules.irregular == "error":
+    if clean.frequency != "auto":
+        return _parse_given_frequency(rows, clean.frequency), None
+    if clean.irregular == "error":
         vote = infer_frequency(rows.codes, rows.time)
         return vote.frequency, vote
     return infer_jittered_frequency(rows.codes, rows.time), None

@@ -10,8 +10,7 @@ come on to a grid (as they are, moved, drawn or resampled), ends without a value
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from rnnforecast.data.panel.problems import (
     sparse_grid_problems,
     sparse_series_mask,
 )
+from rnnforecast.data.panel.rules import duplicate_aggregations, period_aggregations
 from rnnforecast.data.panel.sorted_rows import (
     SortedRows,
     combine_duplicates,
@@ -39,59 +39,23 @@ from rnnforecast.data.panel.sorted_rows import (
 from rnnforecast.data.time.grid import Grid, fit_grid, one_step_mask, reduce_per_series
 from rnnforecast.data.time.timezones import to_local
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.spec.data import CleanSpec
 from rnnforecast.types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
 
 
-@dataclass(frozen=True)
-class PanelRules:
-    """How rows become regular series; plain values, stored with a run."""
-
-    frequency: str = "auto"
-    """An alias, or ``auto``: voted by the series."""
-    irregular: str = "error"
-    tolerance: float = 0.25
-    resample: str | None = None
-    """How the targets of a period become one; None: they do not."""
-    resample_columns: Mapping[str, str] = field(default_factory=dict)
-    """The same for single columns, covariates included."""
-    partial_periods: str = "drop"
-    timezone: str = ""
-    ambiguous_hour: str = "error"
-    nonexistent_hour: str = "error"
-    duplicates: str = "error"
-    min_length: int = 1
-    max_length: int | None = None
-    max_gap: int | None = None
-    """Between observations further apart, in steps, no line is drawn; None: always."""
-    keep_future_rows: bool = False
-    """Rows after the last value count: covariates are known ahead."""
-
-    def duplicate_aggregations(self, table: Table) -> list[str]:
-        """How rows of one time become one, a rule a column of `rows.Rows.values`."""
-        rule = "first" if self.duplicates == "error" else self.duplicates
-        of_number = "mean" if rule == "sum" else rule  # a price does not double with the sales
-        of_word = "last" if rule == "last" else "first"
-        return [rule] * len(table.roles.targets) + [
-            of_word if column.is_categorical else of_number for column in table.covariates.values()
-        ]
-
-    def period_aggregations(self, table: Table) -> list[str]:
-        """How the rows of a period become one, a rule a column of `rows.Rows.values`."""
-        default = [self.resample or "mean"] * len(table.roles.targets) + [
-            "last" if column.is_categorical else "mean" for column in table.covariates.values()
-        ]
-        names = (*table.roles.targets, *table.covariates)
-        return [self.resample_columns.get(n, r) for n, r in zip(names, default, strict=True)]
-
-
-DEFAULT_RULES = PanelRules()
+DEFAULT_CLEANING = CleanSpec()
 
 
 def regularize(
-    table: Table, rules: PanelRules = DEFAULT_RULES, *, skip_invalid_series: bool = False
+    table: Table,
+    clean: CleanSpec = DEFAULT_CLEANING,
+    *,
+    timezone: str | None = None,
+    keep_future_rows: bool = False,
+    skip_invalid_series: bool = False,
 ) -> tuple[Panel, CleaningChanges]:
     """The table as a regular panel, and what had to be changed for it.
 
@@ -99,20 +63,36 @@ def regularize(
     that is nearly empty) is left out by name like one that is too short. Raises DataError with
     every fault at once, and SpecError for an alias that is none.
     """
-    found = _regularize_rows(table, rules, skip_invalid_series)
+    options = _Options(clean, timezone or "", keep_future_rows, skip_invalid_series)
+    found = _regularize_rows(table, options)
     if found.changes.problems:
         raise DataError(*found.changes.problems)
-    return _build_panel(rules, found), found.changes
+    return _build_panel(options, found), found.changes
 
 
-def preview_changes(table: Table, rules: PanelRules = DEFAULT_RULES) -> CleaningChanges:
+def preview_changes(
+    table: Table,
+    clean: CleanSpec = DEFAULT_CLEANING,
+    *,
+    timezone: str | None = None,
+    keep_future_rows: bool = False,
+) -> CleaningChanges:
     """What :func:`regularize` would find and change, with its faults listed instead of raised.
 
     Refused duplicates are counted and the first of them used for the other numbers. Raises only
     where there is no frequency to count with: DataError if it cannot be inferred or does not fit
     the kind of time, SpecError for an alias that is none.
     """
-    return _regularize_rows(table, rules).changes
+    options = _Options(clean, timezone or "", keep_future_rows)
+    return _regularize_rows(table, options).changes
+
+
+@dataclass(frozen=True)
+class _Options:
+    clean: CleanSpec
+    timezone: str
+    keep_future_rows: bool
+    skip_invalid_series: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,16 +108,16 @@ class _RegularizedRows:
     changes: CleaningChanges
 
 
-def _regularize_rows(
-    table: Table, rules: PanelRules, skip_invalid_series: bool = False
-) -> _RegularizedRows:
+def _regularize_rows(table: Table, options: _Options) -> _RegularizedRows:
+    clean, skip_invalid_series = options.clean, options.skip_invalid_series
+    min_length = clean.min_observed_values
     names = series_labels(table.keys)
     targets = len(table.roles.targets)
     table, zone, found, faults = normalize_timezone(
         table,
-        rules.timezone,
-        ambiguous=rules.ambiguous_hour,
-        nonexistent=rules.nonexistent_hour,
+        options.timezone,
+        ambiguous=clean.ambiguous_hour,
+        nonexistent=clean.nonexistent_hour,
         labels=names,
     )
     unsettled, hours = found.pop("unsettled") > 0, list(faults)
@@ -148,29 +128,33 @@ def _regularize_rows(
         stamp = reduce_per_series(extreme, rows.time, rows.offsets, zero)
         found[name] = to_local(stamp, zone) if zone else stamp
 
-    rows, twice = _merge_duplicates(table, rows, rules, names, found, faults, zone)
+    rows, twice = _merge_duplicates(table, rows, clean, names, found, faults, zone)
     placed = align_to_grid(
-        rows, rules, timezone=zone, n_targets=targets, aggregations=rules.period_aggregations(table)
+        rows,
+        clean,
+        timezone=zone,
+        n_targets=targets,
+        aggregations=period_aggregations(clean, table),
     )
     found |= placed.counts
     rows = placed.rows
     if placed.may_have_duplicates:  # rows that were close to one step are on it now
-        rows, again = _merge_duplicates(table, rows, rules, names, found, faults, zone)
+        rows, again = _merge_duplicates(table, rows, clean, names, found, faults, zone)
         twice |= again
     grid = (
         _sequential_grid(rows)
-        if rules.irregular == "keep"
+        if clean.irregular == "keep"
         else fit_grid(placed.frequency, rows.time, rows.offsets)
     )
     found["agreement"], agreement = _step_agreement(rows, grid)
     rows, grid, last = _trim_to_observed(
-        rows, grid, found, targets, keep_future_rows=rules.keep_future_rows
+        rows, grid, found, targets, keep_future_rows=options.keep_future_rows
     )
-    rows, grid = _keep_last_steps(rows, grid, last, found, rules.max_length)
+    rows, grid = _keep_last_steps(rows, grid, last, found, clean.max_length)
     _count_values(rows, found, targets)
     observed = found["observed"]
-    found["too_short"] = observed < max(rules.min_length, 1)
-    found["skipped"] = _skip_reasons(observed, rules.min_length)
+    found["too_short"] = observed < max(min_length, 1)
+    found["skipped"] = _skip_reasons(observed, min_length)
     rows, grid = _drop_series(rows, grid, found["skipped"], found["too_short"], "")
 
     found["off_grid"] = np.bincount(rows.codes[~grid.on_grid], minlength=rows.n_series)
@@ -191,7 +175,7 @@ def _regularize_rows(
         faults += sparse_grid_problems(
             table, rows, grid.ordinals, placed.frequency, names, placed.display_timezone
         )
-    faults += empty_panel_problems(observed, rules.min_length)
+    faults += empty_panel_problems(observed, min_length)
     if (
         hours and not skip_invalid_series
     ):  # rows that are not told apart look like many other faults
@@ -199,7 +183,7 @@ def _regularize_rows(
     first = reduce_per_series(np.minimum, grid.ordinals, rows.offsets, 0)
     found["steps"] = np.where(np.diff(rows.offsets) > 0, last - first + 1, 0)
     of_targets = np.diff(rows.offsets)
-    if rules.keep_future_rows:
+    if options.keep_future_rows:
         inside = rows.codes[grid.ordinals <= last[rows.codes]]
         of_targets = np.bincount(inside, minlength=rows.n_series)
     found["gaps"] = np.maximum(found["steps"] - of_targets, 0)
@@ -217,7 +201,7 @@ def _sequential_grid(rows: SortedRows) -> Grid:
 def _merge_duplicates(
     table: Table,
     rows: SortedRows,
-    rules: PanelRules,
+    clean: CleanSpec,
     labels: npt.NDArray[Any],
     findings: dict[str, Any],
     problems: list[Problem],
@@ -227,15 +211,15 @@ def _merge_duplicates(
     again = find_duplicates(rows)
     repeats = np.bincount(rows.codes[again], minlength=rows.n_series)
     findings["duplicates"] = findings.get("duplicates", 0) + repeats
-    refuse = rules.duplicates == "error"
+    refuse = clean.duplicates == "error"
     if refuse:
         problems += duplicate_problems(table, rows, again, labels, timezone)
-    return combine_duplicates(rows, again, rules.duplicate_aggregations(table)), (
+    return combine_duplicates(rows, again, duplicate_aggregations(clean, table)), (
         repeats > 0
     ) & refuse
 
 
-def _build_panel(rules: PanelRules, regularized: _RegularizedRows) -> Panel:
+def _build_panel(options: _Options, regularized: _RegularizedRows) -> Panel:
     """The panel of the kept series' rows, every step between the first and the last one there."""
     table, rows, grid, changes = (
         regularized.table,
@@ -249,7 +233,7 @@ def _build_panel(rules: PanelRules, regularized: _RegularizedRows) -> Panel:
     offsets = np.r_[0, np.cumsum(lengths)]  # [S + 1] of the panel
     start = reduce_per_series(np.minimum, grid.ordinals, rows.offsets, 0)[keep]
     end = reduce_per_series(np.maximum, grid.ordinals, rows.offsets, 0)[keep]
-    ahead = end - start + 1 - lengths if rules.keep_future_rows else None
+    ahead = end - start + 1 - lengths if options.keep_future_rows else None
     if (
         int(offsets[-1]) == len(rows.codes)
         and rows.available_after is None
@@ -272,7 +256,9 @@ def _build_panel(rules: PanelRules, regularized: _RegularizedRows) -> Panel:
         targets=targets,
         observed_mask=~np.isnan(targets),
         display_timezone=regularized.display_timezone,
-        irregular_timestamps=panel_timestamps(rows, offsets) if rules.irregular == "keep" else None,
+        irregular_timestamps=panel_timestamps(rows, offsets)
+        if options.clean.irregular == "keep"
+        else None,
         available_after=settled,
         future_steps=ahead,
         covariates=covariates,

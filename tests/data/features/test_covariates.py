@@ -13,10 +13,11 @@ from rnnforecast.data.features.features import FeaturePlan, FeatureTables
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn
 from rnnforecast.data.io.table import Table
-from rnnforecast.data.panel.regularize import PanelRules, regularize
+from rnnforecast.data.panel.regularize import regularize
 from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.errors import DataError
+from rnnforecast.spec.data import CleanSpec
 from tests.data.tables import table as plain_table
 
 NAN = np.nan
@@ -45,8 +46,8 @@ def with_columns(given: Table, columns: dict[str, NumericColumn | CategoricalCol
 def built(
     plan: FeaturePlan, given: Table, frequency: str = "D"
 ) -> tuple[FeaturePlan, FeatureTables]:
-    rules = PanelRules(frequency=frequency, keep_future_rows=bool(plan.future))
-    panel, _ = regularize(given, rules)
+    rules = CleanSpec(frequency=frequency)
+    panel, _ = regularize(given, rules, keep_future_rows=bool(plan.future))
     plan = features.fit_features(plan, given, panel, np.ones(len(panel.targets), dtype=np.bool_))
     return plan, features.build_features(
         plan, given, panel, horizon=AHEAD, season=7, required_steps=AHEAD
@@ -80,7 +81,7 @@ def test_a_static_number_may_differ_in_its_last_digits() -> None:
         "size": NumericColumn(np.full(len(days), 0.1))
     }
     size = with_columns(plain_table(days, noise(len(days))), columns)
-    panel, _ = regularize(size, PanelRules(frequency="3D", resample="sum"))
+    panel, _ = regularize(size, CleanSpec(frequency="3D", resample="sum"))
     assert panel.covariates is not None
     assert len(np.unique(panel.covariates)) > 1
     told = np.ones(len(panel.targets), dtype=np.bool_)

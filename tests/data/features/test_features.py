@@ -20,8 +20,9 @@ from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.regularize import PanelRules, regularize
+from rnnforecast.data.panel.regularize import regularize
 from rnnforecast.errors import DataError
+from rnnforecast.spec.data import CleanSpec
 
 NAN = np.nan
 DAYS = 20
@@ -66,7 +67,7 @@ def table(covariates: dict[str, Any], *, series: int = 2, ahead: int = 0) -> Tab
 def settled(
     plan: FeaturePlan, given: Table, horizon: int = 3, *, needed: int = 0, season: int = 7
 ) -> tuple[FeaturePlan, Panel, FeatureTables]:
-    panel, _ = regularize(given, PanelRules(frequency="D", keep_future_rows=bool(plan.future)))
+    panel, _ = regularize(given, CleanSpec(frequency="D"), keep_future_rows=bool(plan.future))
     told = np.arange(len(panel.targets)) % DAYS < TOLD
     plan = features.fit_features(plan, given, panel, told)
     found = features.build_features(
@@ -255,7 +256,7 @@ def test_nothing_at_or_after_an_origin_changes_what_is_read_before_it(
         else:
             mixed[name] = NumericColumn(np.where(keep, column.to_floats(), new.to_floats()))
     changed = table(mixed)
-    panel, _ = regularize(changed, PanelRules(frequency="D"))
+    panel, _ = regularize(changed, CleanSpec(frequency="D"))
     again = features.build_features(plan, changed, panel, horizon=3, season=7, required_steps=0)
     np.testing.assert_array_equal(found.past[keep], again.past[keep])
     np.testing.assert_array_equal(found.past_codes[keep], again.past_codes[keep])

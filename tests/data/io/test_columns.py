@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn
-from rnnforecast.data.io.table import Table, read_files
+from rnnforecast.data.io.table import Table
 from rnnforecast.errors import DataError
+from tests.data.tables import read
 
 PLAN = "ds,y,price,kind\n2024-01-01,1,9.5,b\n2024-01-02,2,,a\n2024-01-03,3,8, b \n"
 AHEAD = "kind,ds,price\n,2024-01-04,7\nc,2024-01-05,6\n"
@@ -41,7 +42,7 @@ def words(table: Table, name: str) -> list[str | None]:
 
 def refused(*source: str, **options: Any) -> list[str]:
     with pytest.raises(DataError) as caught:
-        read_files(source, **options)
+        read(source, **options)
     assert all(problem.cure for problem in caught.value.problems if problem.where)
     return str(caught.value).splitlines()
 
@@ -51,7 +52,7 @@ def refused(*source: str, **options: Any) -> list[str]:
 
 def test_a_file_of_what_is_known_ahead_has_no_targets(write: Any) -> None:
     files = [write(PLAN), write(AHEAD, "b.csv")]
-    table = read_files(files, covariates=["price", "kind"])
+    table = read(files, covariates=["price", "kind"])
     assert table.roles.targets == ("y",)
     np.testing.assert_array_equal(table.values[:, 0], [1, 2, 3, np.nan, np.nan])
     np.testing.assert_array_equal(table.covariates["price"].to_floats(), [9.5, np.nan, 8, 7, 6])
@@ -61,7 +62,7 @@ def test_a_file_of_what_is_known_ahead_has_no_targets(write: Any) -> None:
 
 def test_one_column_may_be_words_for_one_and_numbers_for_another(write: Any) -> None:
     path = write("ds,y,zip,code\n2024-01-01,1,10115,1\n2024-01-02,2,,\n2024-01-03,3,20095,2\n")
-    table = read_files(
+    table = read(
         [path], targets=["y"], covariates=["zip", "code"], categorical=["z*"], numeric=["code"]
     )
     assert words(table, "zip") == ["10115", None, "20095"]
@@ -70,21 +71,21 @@ def test_one_column_may_be_words_for_one_and_numbers_for_another(write: Any) -> 
 
 def test_words_for_missing_are_words_but_no_numbers(write: Any) -> None:
     path = write("ds,y,a,b\n2024-01-01,1,NA,NA\n2024-01-02,2,,null\n2024-01-03,3,x,4\n")
-    table = read_files([path], targets=["y"], covariates=["a", "b"])
+    table = read([path], targets=["y"], covariates=["a", "b"])
     assert words(table, "a") == ["NA", None, "x"]
     np.testing.assert_array_equal(table.covariates["b"].to_floats(), [np.nan, np.nan, 4])
 
 
 def test_infinite_covariates_are_missing_and_counted(write: Any) -> None:
     path = write("ds,y,a\n2024-01-01,inf,1\n2024-01-02,2,-inf\n2024-01-03,3,inf\n")
-    table = read_files([path], targets=["y"], covariates=["a"])
+    table = read([path], targets=["y"], covariates=["a"])
     assert table.infinite_count == 3
     np.testing.assert_array_equal(table.covariates["a"].to_floats(), [1, np.nan, np.nan])
 
 
 def test_the_marks_of_numbers_are_those_of_targets_and_covariates_together(write: Any) -> None:
     path = write("ds;y;a\n2024-01-01;1,234;5\n2024-01-02;2,500;1.234,5\n")
-    table = read_files([path], targets=["y"], covariates=["a"])
+    table = read([path], targets=["y"], covariates=["a"])
     assert table.values[:, 0].tolist() == [1.234, 2.5]
     assert table.covariates["a"].to_floats().tolist() == [5, 1234.5]
 
@@ -104,7 +105,7 @@ def test_parquet_holds_covariates_of_any_type(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     names = list(columns)[2:]
     path = str(tmp_path / "a.parquet")
-    table = read_files([path], time="t", targets=["y"], covariates=names, numeric=["switch"])
+    table = read([path], time="t", targets=["y"], covariates=names, numeric=["switch"])
     assert words(table, "flag") == ["true", None, "false"]
     assert words(table, "group") == ["b", None, "a"]
     numbers = {"whole": [1, 3], "exact": [1, 3], "switch": [1, 0], "text": [1.5, 2.25]}
@@ -124,7 +125,7 @@ def test_only_columns_in_use_are_read(write: Any, monkeypatch: pytest.MonkeyPatc
     path = write(PLAN, "a.csv").replace(".csv", ".parquet")
     pd.read_csv(path.replace(".parquet", ".csv")).assign(note="x", more=1).to_parquet(path)
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", watched)
-    read_files([path], time="ds", series=[], targets=["y"], covariates=["price"])
+    read([path], time="ds", series=[], targets=["y"], covariates=["price"])
     assert asked == [None, ["ds", "y", "price"]]  # a sample of all, then the rows
 
 
@@ -150,7 +151,7 @@ def test_covariates_are_read_back_exactly(
     frame["y"] = 1.0
     path = tmp_path_factory.mktemp("back") / ("a.parquet" if parquet else "a.csv")
     frame.to_parquet(path) if parquet else frame.to_csv(path, index=False)
-    table = read_files(
+    table = read(
         [str(path)],
         time="t",
         series=[],
@@ -169,7 +170,7 @@ def test_covariates_are_read_back_exactly(
 
 def test_a_file_without_targets_needs_no_more_than_a_covariate(write: Any) -> None:
     files = [write(PLAN), write("ds,price\n2024-01-04,7\n", "b.csv")]
-    table = read_files(files, targets=["y"], covariates=["price", "kind"])
+    table = read(files, targets=["y"], covariates=["price", "kind"])
     price, kind = table.covariates.values()
     assert price.to_floats()[-1] == 7
     assert np.isnan(kind.to_floats()[-1])
@@ -200,10 +201,10 @@ def test_a_target_that_no_file_has_is_told_for_each(write: Any) -> None:
         ({"covariates": ["y"]}, "column 'y' is given more than one role — name it once"),
         ({"covariates": ["ds"], "time": "ds"}, "column 'ds' is given more than one role"),
         ({"covariates": ["k*"], "series": ["kind"]}, "column 'kind' is given more than one role"),
-        ({"covariates": ["price"], "words": ["kind"]}, "features: there is no column 'kind'"),
+        ({"covariates": ["price"], "categorical": ["kind"]}, "features: there is no column 'kind'"),
         (
-            {"covariates": ["price"], "words": ["price"], "numbers": ["pr*"]},
-            "column 'price': cannot be words and numbers at once — list it once",
+            {"covariates": ["price"], "categorical": ["price"], "numeric": ["pr*"]},
+            "column 'price': cannot be categorical and numeric at once — list it once",
         ),
     ],
 )
@@ -211,7 +212,7 @@ def test_covariates_that_cannot_be_are_refused(
     write: Any, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        read_files([write(PLAN)], targets=["y"], **options)
+        read([write(PLAN)], targets=["y"], **options)
 
 
 def test_text_among_numbers_further_down_is_told_with_its_line(write: Any) -> None:
@@ -230,12 +231,12 @@ def test_words_below_thousands_of_blank_cells_are_told_as_well(write: Any) -> No
     path = write("t,y,price\n" + "".join(rows))
     (line,) = refused(path, targets=["y"], covariates=["price"])
     assert line.startswith("a.csv, line 3002, column 'price': 'high' is not a number")
-    table = read_files([path], targets=["y"], covariates=["price"], categorical=["price"])
+    table = read([path], targets=["y"], covariates=["price"], categorical=["price"])
     assert words(table, "price").count("high") == 1
 
 
 def test_a_column_that_is_to_be_numbers_may_not_hold_words(write: Any) -> None:
-    lines = refused(write(PLAN), targets=["y"], covariates=["kind"], numbers=["kind"])
+    lines = refused(write(PLAN), targets=["y"], covariates=["kind"], numeric=["kind"])
     assert [line.split(" is")[0] for line in lines] == [
         "a.csv, line 2, column 'kind': 'b'",
         "a.csv, line 3, column 'kind': 'a'",
@@ -259,5 +260,5 @@ def test_blank_words_and_damaged_numbers_of_parquet_are_found_by_row(tmp_path: P
     path = tmp_path / "a.parquet"
     frame.to_parquet(path)
     names = ["a", "flag"]
-    (line,) = refused(str(path), targets=["y"], covariates=names, numbers=names)
+    (line,) = refused(str(path), targets=["y"], covariates=names, numeric=names)
     assert line.startswith("a.parquet, row 2, column 'a': 'x' is not a number")

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.io.table import read_files
 from rnnforecast.errors import DataError
+from tests.data.tables import read
 
 TEXT = 'city,ds,y\nZürich,2024-01-01,1\n"New\nYork",2024-01-01,2\nZürich,2024-01-02,3\n'
 
 
 def refused(path: Path, encoding: str) -> list[str]:
     with pytest.raises(DataError) as caught:
-        read_files([str(path)], time="ds", series=["city"], targets=["y"], encoding=encoding)
+        read([str(path)], time="ds", series=["city"], targets=["y"], encoding=encoding)
     return str(caught.value).splitlines()
 
 
@@ -49,7 +49,7 @@ def test_text_reads_alike_in_every_encoding(
     path = tmp_path / ("a.csv.gz" if packed else "a.csv")
     content = TEXT.encode(written)
     path.write_bytes(gzip.compress(content) if packed else content)
-    table = read_files([str(path)], encoding=given)
+    table = read([str(path)], encoding=given)
     assert table.roles.series == ("city",)
     assert table.keys["city"].tolist() == ["New\nYork", "Zürich"]
     assert table.codes.tolist() == [1, 0, 1]
@@ -63,7 +63,7 @@ def test_a_long_file_is_decoded_a_piece_at_a_time(tmp_path: Path) -> None:
     text = "id,t,y\n" + "".join(f"é{number % 7},{number},1\n" for number in range(rows))
     path = tmp_path / "a.csv"
     path.write_bytes(text.encode("utf-16"))
-    table = read_files([str(path)], time="t", series=["id"], targets=["y"])
+    table = read([str(path)], time="t", series=["id"], targets=["y"])
     assert table.keys["id"].tolist() == [f"é{number}" for number in range(7)]
     assert (table.time == range(rows)).all()
 
@@ -73,7 +73,7 @@ def test_standard_input_may_be_in_any_encoding_and_compressed(
 ) -> None:
     for content in (TEXT.encode("utf-16"), gzip.compress(TEXT.encode("utf-8-sig"))):
         monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
-        table = read_files(["-"])
+        table = read(["-"])
         assert table.keys["city"].tolist() == ["New\nYork", "Zürich"]
         assert table.line_index.location(2) == "stdin, line 5"
 
@@ -141,7 +141,7 @@ def test_any_bytes_are_read_or_refused(
     path.write_bytes(start + content)
     refused = None
     try:
-        table = read_files([str(path)], time="ds", series=["city"], targets=["y"], encoding=codec)
+        table = read([str(path)], time="ds", series=["city"], targets=["y"], encoding=codec)
     except DataError as error:
         refused = error
     if refused:

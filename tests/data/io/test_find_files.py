@@ -11,8 +11,8 @@ import pytest
 
 from rnnforecast.data.io.columns import CategoricalColumn
 from rnnforecast.data.io.find_files import find_paths
-from rnnforecast.data.io.table import read_files
 from rnnforecast.errors import DataError
+from tests.data.tables import read
 
 FRAME = pd.DataFrame({"ds": ["2024-01-01", "2024-01-02"], "y": [1.0, 2.0]})
 
@@ -72,9 +72,7 @@ def test_what_pandas_partitions_is_read_back(tmp_path: Path) -> None:
         [FRAME.assign(store=store, price=number) for number, store in enumerate(stores)]
     )
     frame.to_parquet(tmp_path / "in", partition_cols=["store"])
-    table = read_files(
-        [str(tmp_path / "in")], series=["store"], targets=["y"], covariates=["price"]
-    )
+    table = read([str(tmp_path / "in")], series=["store"], targets=["y"], covariates=["price"])
     assert table.keys["store"].tolist() == sorted(stores)
     back = pd.DataFrame(
         {
@@ -95,7 +93,7 @@ def test_a_folder_may_be_the_time_a_number_or_a_word(tmp_path: Path, ending: str
             folder = tmp_path / "in" / f"date={day}" / f"region={region}" / "price=1.5"
             written(folder, f"part.{ending}", FRAME[["y"]].assign(shop=["a", "b"]))
     names = ["price", "region"]
-    table = read_files([str(tmp_path / "in")], series=["shop"], covariates=names)
+    table = read([str(tmp_path / "in")], series=["shop"], covariates=names)
     assert table.roles.time == "date"
     assert (
         table.time.astype("datetime64[D]").astype(str).tolist()
@@ -111,19 +109,19 @@ def test_a_blank_folder_is_no_series(tmp_path: Path) -> None:
     written(tmp_path, "in/store=a/1.csv")
     written(tmp_path, "in/store=__HIVE_DEFAULT_PARTITION__/2.csv")
     with pytest.raises(DataError, match=r"2\.csv, line 2, column 'store': the name .* is blank"):
-        read_files([str(tmp_path / "in")], series=["store"], targets=["y"])
+        read([str(tmp_path / "in")], series=["store"], targets=["y"])
 
 
 def test_a_column_in_the_file_goes_before_its_folder(tmp_path: Path) -> None:
     written(tmp_path, "in/y=9/1.csv")
-    assert read_files([str(tmp_path / "in")]).values[:, 0].tolist() == [1, 2]
+    assert read([str(tmp_path / "in")]).values[:, 0].tolist() == [1, 2]
 
 
 def test_rows_of_another_width_are_counted_without_the_folders(tmp_path: Path) -> None:
     path = written(tmp_path, "in/store=1/1.csv")
     path.write_text("ds,y\n2024-01-01,1\n2024-01-02\n2024-01-03,1,2\n")
     with pytest.raises(DataError) as caught:
-        read_files([str(tmp_path / "in")])
+        read([str(tmp_path / "in")])
     assert [problem.found for problem in caught.value.problems] == [
         "1 cells, but the header has 2",
         "3 cells, but the header has 2",
@@ -134,7 +132,7 @@ def test_files_of_one_name_are_told_apart_in_messages(tmp_path: Path) -> None:
     for store in "ab":
         written(tmp_path, f"in/store={store}/part.csv", FRAME.assign(y=["x", "1"]))
     with pytest.raises(DataError) as caught:
-        read_files([str(tmp_path / "in")], series=["store"], targets=["y"])
+        read([str(tmp_path / "in")], series=["store"], targets=["y"])
     places = [problem.where for problem in caught.value.problems]
     start = str(tmp_path / "in") + os.sep
     expected = [f"store={store}/part.csv, line 2, column 'y'" for store in "ab"]

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from rnnforecast.data.io import table as read_module
 from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn
-from rnnforecast.data.io.table import Table, read_files
+from rnnforecast.data.io.table import Table
 from rnnforecast.errors import DataError
+from tests.data.tables import read
 
 PLAIN = "ds,y\n2024-01-01,1\n2024-01-02,\n2024-01-03,2.5\n"
 
@@ -43,7 +44,7 @@ def days(table: Table) -> list[str]:
 
 def problems(*source: str, **options: Any) -> list[str]:
     with pytest.raises(DataError) as caught:
-        read_files(list(source), **options)
+        read(list(source), **options)
     assert caught.value.exit_code == 4
     assert all(problem.cure for problem in caught.value.problems if problem.where)
     return str(caught.value).splitlines()
@@ -53,7 +54,7 @@ def problems(*source: str, **options: Any) -> list[str]:
 
 
 def test_a_plain_file_is_one_series_with_gaps_as_nan(write: Any) -> None:
-    table = read_files([write(PLAIN)])
+    table = read([write(PLAIN)])
     assert days(table) == ["2024-01-01", "2024-01-02", "2024-01-03"]
     assert table.time.dtype == "datetime64[us]"
     np.testing.assert_array_equal(table.values, [[1.0], [np.nan], [2.5]])
@@ -67,7 +68,7 @@ def test_keys_are_sorted_text_and_keep_leading_zeros(write: Any) -> None:
         "store,item,ds,y\n10,b,2024-01-01,1\n007,NA,2024-01-01,2\n10,a,2024-01-01,3\n"
         "007,NA,2024-01-02,4\n"
     )
-    table = read_files([path], series=["store", "item"])
+    table = read([path], series=["store", "item"])
     assert table.keys.to_numpy().tolist() == [["007", "NA"], ["10", "a"], ["10", "b"]]
     assert table.codes.tolist() == [2, 0, 1, 0]
     assert table.codes.dtype == np.int32
@@ -75,37 +76,35 @@ def test_keys_are_sorted_text_and_keep_leading_zeros(write: Any) -> None:
 
 def test_only_pairs_of_ids_that_occur_are_keys(write: Any) -> None:
     path = write("a,b,c,ds,y\nx,1,p,2024-01-01,1\ny,2,q,2024-01-01,2\nx,2,p,2024-01-01,3\n")
-    table = read_files([path], series=["a", "b", "c"])
+    table = read([path], series=["a", "b", "c"])
     assert table.keys.agg("".join, axis=1).tolist() == ["x1p", "x2p", "y2q"]
     assert table.codes.tolist() == [0, 2, 1]
 
 
 def test_semicolons_and_decimal_commas_are_recognised(write: Any) -> None:
-    table = read_files([write("ds;menge\n31.12.2024;1,5\n01.01.2025;-0,25\n02.01.2025;3\n")])
+    table = read([write("ds;menge\n31.12.2024;1,5\n01.01.2025;-0,25\n02.01.2025;3\n")])
     assert days(table) == ["2024-12-31", "2025-01-01", "2025-01-02"]
     assert table.values[:, 0].tolist() == [1.5, -0.25, 3.0]
 
 
 @pytest.mark.parametrize(("separator", "name"), [("\t", "a.tsv"), ("|", "a.txt"), (";", "a.csv")])
 def test_any_separator_is_recognised(write: Any, separator: str, name: str) -> None:
-    assert read_files([write(PLAIN.replace(",", separator), name)]).values[2, 0] == 2.5
+    assert read([write(PLAIN.replace(",", separator), name)]).values[2, 0] == 2.5
 
 
 def test_a_separator_can_be_set(write: Any) -> None:
-    assert read_files([write("ds;a,b\n2024-01-01;1\n")], separator=";").roles.targets == ("a,b",)
+    assert read([write("ds;a,b\n2024-01-01;1\n")], separator=";").roles.targets == ("a,b",)
 
 
 def test_gzip_byte_order_mark_and_windows_line_ends_are_read(write: Any) -> None:
     text = "\ufeff" + PLAIN.replace("\n", "\r\n")
-    table = read_files([write(gzip.compress(text.encode()), "sales.csv.gz")])
+    table = read([write(gzip.compress(text.encode()), "sales.csv.gz")])
     assert table.roles.time == "ds"
     assert table.values[2, 0] == 2.5
 
 
 def test_blanks_around_names_ids_and_times_do_not_matter(write: Any) -> None:
-    table = read_files(
-        [write("ds, shop, y\n2024-01-01 , b, 1\n2024-01-01, a, 2\n 2024-01-02, b, 3\n")]
-    )
+    table = read([write("ds, shop, y\n2024-01-01 , b, 1\n2024-01-01, a, 2\n 2024-01-02, b, 3\n")])
     assert table.roles.series == ("shop",)
     assert table.keys["shop"].tolist() == ["a", "b"]
     assert table.values[:, 0].tolist() == [1, 2, 3]
@@ -113,7 +112,7 @@ def test_blanks_around_names_ids_and_times_do_not_matter(write: Any) -> None:
 
 @pytest.mark.parametrize("cell", ["", '""', "NA", "NaN", "nan", "null", "None", "n/a", " "])
 def test_words_for_missing_are_missing(write: Any, cell: str) -> None:
-    assert np.isnan(read_files([write(f"ds,y\n2024-01-01,1\n2024-01-02,{cell}\n")]).values[1, 0])
+    assert np.isnan(read([write(f"ds,y\n2024-01-01,1\n2024-01-02,{cell}\n")]).values[1, 0])
 
 
 @pytest.mark.parametrize(("number", "value"), [("2.5", 2.5), ("1'234", 1234)])
@@ -121,23 +120,23 @@ def test_further_words_for_missing_can_be_named(write: Any, number: str, value: 
     cells = [number, "closed", "closed", "-"]
     rows = [f"2024-01-0{day},{cell},b\n" for day, cell in enumerate(cells, 1)]
     path = write("ds,y,kind\n" + "".join(rows))
-    table = read_files([path], missing=("closed", "-"))
+    table = read([path], missing_values=("closed", "-"))
     assert table.roles.targets == ("y",)
     np.testing.assert_array_equal(table.values[:, 0], [value, np.nan, np.nan, np.nan])
     with pytest.raises(DataError, match=r"line 5, column 'y': '-' .* data.missing_values"):
-        read_files([path], targets=["y"], missing=("closed",))
+        read([path], targets=["y"], missing_values=("closed",))
 
 
 @pytest.mark.parametrize("cell", ["-999.9", " -999.90", "-9.999e2"])
 def test_a_number_may_say_that_there_is_no_value(write: Any, cell: str) -> None:
     path = write(f"ds,y\n2024-01-01,1.5\n2024-01-02,{cell}\n2024-01-03,2\n")
-    values = read_files([path], missing=("-999.9",)).values[:, 0]
+    values = read([path], missing_values=("-999.9",)).values[:, 0]
     np.testing.assert_array_equal(values, [1.5, np.nan, 2])
 
 
 def test_what_says_that_there_is_no_value_does_not_tell_the_decimal_mark(write: Any) -> None:
     path = write("ds;y\n2024-01-01;1,5\n2024-01-02;-999.99\n2024-01-03; -999.99 \n")
-    values = read_files([path], missing=("-999.99",)).values[:, 0]
+    values = read([path], missing_values=("-999.99",)).values[:, 0]
     np.testing.assert_array_equal(values, [1.5, np.nan, np.nan])
 
 
@@ -147,16 +146,14 @@ def test_a_number_that_says_so_does_in_parquet_too(tmp_path: Path, kind: type) -
         {"ds": pd.date_range("2024-01-01", periods=3), "y": np.array([1, -999, 2]).astype(kind)}
     )
     frame.to_parquet(tmp_path / "a.parquet")
-    values = read_files([str(tmp_path / "a.parquet")], targets=["y"], missing=("-999",)).values[
+    values = read([str(tmp_path / "a.parquet")], targets=["y"], missing_values=("-999",)).values[
         :, 0
     ]
     np.testing.assert_array_equal(values, [1, np.nan, 2])
 
 
 def test_infinite_values_are_missing_and_counted(write: Any) -> None:
-    table = read_files(
-        [write("ds,y\n2024-01-01,1\n2024-01-02,inf\n2024-01-03,-inf\n2024-01-04,2\n")]
-    )
+    table = read([write("ds,y\n2024-01-01,1\n2024-01-02,inf\n2024-01-03,-inf\n2024-01-04,2\n")])
     assert table.infinite_count == 2
     assert np.isnan(table.values[:, 0]).tolist() == [False, True, True, False]
 
@@ -188,20 +185,20 @@ def test_infinite_values_are_missing_and_counted(write: Any) -> None:
 def test_stamps_stay_local_however_they_are_written(
     write: Any, texts: list[str], zone: str, expected: str
 ) -> None:
-    table = read_files([write("ds;y\n" + "".join(f"{text};1\n" for text in texts))])
+    table = read([write("ds;y\n" + "".join(f"{text};1\n" for text in texts))])
     assert table.time[0] == np.datetime64(expected)
     assert table.utc_offset == zone
 
 
 def test_a_time_format_settles_what_is_ambiguous(write: Any) -> None:
     path = write("ds,y\n03/04/2021,1\n04/04/2021,2\n")
-    assert days(read_files([path], time_format="%d/%m/%Y")) == ["2021-04-03", "2021-04-04"]
-    assert days(read_files([path], time_format="%m/%d/%Y")) == ["2021-03-04", "2021-04-04"]
+    assert days(read([path], time_format="%d/%m/%Y")) == ["2021-04-03", "2021-04-04"]
+    assert days(read([path], time_format="%m/%d/%Y")) == ["2021-03-04", "2021-04-04"]
 
 
 def test_a_time_format_may_end_in_an_offset(write: Any) -> None:
     path = write("ds,y\n3.4.2021 01h+02:00,1\n3.4.2021 02h+02:00,2\n")
-    table = read_files([path], time="ds", time_format="%d.%m.%Y %Hh%z")
+    table = read([path], time="ds", time_format="%d.%m.%Y %Hh%z")
     assert table.time[0] == np.datetime64("2021-04-03T01:00")
     assert table.utc_offset == "+02:00"
 
@@ -211,12 +208,12 @@ def test_one_date_far_down_settles_day_or_month_first(
 ) -> None:
     monkeypatch.setattr(read_module, "HEAD_ROWS", 3)
     rows = [f"{day:02}/02/2024,{day}\n" for day in range(1, 16)]
-    table = read_files([write("ds,y\n" + "".join(rows))])
+    table = read([write("ds,y\n" + "".join(rows))])
     assert days(table)[-1] == "2024-02-15"
 
 
 def test_an_integer_index_stays_integer(write: Any) -> None:
-    table = read_files([write("step,y\n1,5\n2,6\n4,7\n")])
+    table = read([write("step,y\n1,5\n2,6\n4,7\n")])
     assert table.time.tolist() == [1, 2, 4]
     assert table.time.dtype == np.int64
 
@@ -231,7 +228,7 @@ def test_a_file_sorted_by_series_is_understood_beyond_its_head(
         for kind in ("x", "y")
         for day in range(1, 29)
     ]
-    table = read_files([write("ds,region,kind,y\n" + "".join(rows))])
+    table = read([write("ds,region,kind,y\n" + "".join(rows))])
     assert table.roles.series == ("region", "kind")
     assert len(table.keys) == 4
 
@@ -244,7 +241,7 @@ def test_a_folder_is_one_table_whatever_the_order_of_the_columns(
     frame = pd.DataFrame({"ds": pd.to_datetime(["2024-01-03"]), "y": [4], "shop": ["c"]})
     frame.to_parquet(tmp_path / "in" / "3.parquet")
     write("not data", "in/readme.md")
-    table = read_files([str(tmp_path / "in")], decimal=",")
+    table = read([str(tmp_path / "in")], decimal=",")
     assert table.keys["shop"].tolist() == ["a", "b", "c"]
     assert table.codes.tolist() == [0, 1, 0, 2]
     assert table.values[:, 0].tolist() == [1, 2, 3.5, 4]
@@ -257,19 +254,19 @@ def test_a_folder_is_one_table_whatever_the_order_of_the_columns(
 def test_a_pattern_names_several_files_and_each_is_read_once(write: Any, tmp_path: Path) -> None:
     first = write(PLAIN, "a1.csv")
     write("ds,y\n2024-01-04,9\n", "a2.csv")
-    assert len(read_files([first, str(tmp_path / "a*.csv")]).time) == 4
+    assert len(read([first, str(tmp_path / "a*.csv")]).time) == 4
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(PLAIN.encode())))
-    table = read_files(["-"])
+    table = read(["-"])
     assert table.values[2, 0] == 2.5
     assert table.line_index.location(2) == "stdin, line 4"
 
 
 def test_lines_count_quoted_line_ends_and_blank_lines(write: Any) -> None:
     path = write('\nds,id,y\n2024-01-01,"a\nb",1\n\n\n2024-01-01,c,2\n2024-01-02,"a\nb",3\n')
-    table = read_files([path])
+    table = read([path])
     assert table.keys["id"].tolist() == ["a\nb", "c"]
     assert [table.line_index.location(row) for row in range(3)] == [
         "sales.csv, line 3",
@@ -294,7 +291,7 @@ def test_parquet_times_of_any_type_are_read(
     ids = pa.array(["b"]).dictionary_encode()
     columns = {"ds": times, "id": ids, "shop": pa.array([7]), "y": pa.array([3], pa.int32())}
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
-    table = read_files([str(tmp_path / "a.parquet")], series=["id", "shop"], targets=["y"])
+    table = read([str(tmp_path / "a.parquet")], series=["id", "shop"], targets=["y"])
     assert table.time[0] == np.datetime64(expected)
     assert table.utc_offset == zone
     assert table.keys.to_numpy().tolist() == [["b", "7"]]
@@ -305,7 +302,7 @@ def test_categories_that_no_row_uses_are_no_series(tmp_path: Path) -> None:
     ids = pd.Categorical(["x", "z"], categories=["", "x", "y", "z"])
     frame = pd.DataFrame({"t": [1, 1], "id": ids, "y": [1.0, None]})
     frame.to_parquet(tmp_path / "a.parquet")
-    table = read_files([str(tmp_path / "a.parquet")])
+    table = read([str(tmp_path / "a.parquet")])
     assert table.keys["id"].tolist() == ["x", "z"]
     assert table.time.tolist() == [1, 1]
     assert np.isnan(table.values[1, 0])
@@ -328,7 +325,7 @@ def test_what_pandas_writes_is_read_back_exactly(
     path = tmp_path_factory.mktemp("round") / ("a.csv.gz" if gz else "a.csv")
     text = frame.assign(ds=[stamp.isoformat() for stamp in frame["ds"]])
     text.to_csv(path, index=False)
-    table = read_files([str(path)], time="ds", series=["key"], targets=["y"], decimal=".")
+    table = read([str(path)], time="ds", series=["key"], targets=["y"], decimal=".")
     np.testing.assert_array_equal(table.values[:, 0], frame["y"])
     np.testing.assert_array_equal(table.time, frame["ds"].to_numpy("datetime64[us]"))
     assert table.keys["key"].iloc[table.codes].tolist() == frame["key"].tolist()
@@ -349,7 +346,7 @@ def test_parquet_is_read_back_exactly(
         frame["shop"] = frame["shop"].astype("category")
     path = tmp_path_factory.mktemp("round") / "a.parquet"
     frame.to_parquet(path)
-    table = read_files([str(path)], time="ds", series=["shop", "item"], targets=["y"])
+    table = read([str(path)], time="ds", series=["shop", "item"], targets=["y"])
     np.testing.assert_array_equal(table.values[:, 0], frame["y"])
     np.testing.assert_array_equal(table.time, frame["ds"].to_numpy("datetime64[us]"))
     pairs = list(map(tuple, table.keys.to_numpy()))
@@ -371,7 +368,7 @@ def test_any_cell_is_read_or_refused_with_its_line(
     pd.DataFrame(good + bad, columns=["ds", "id", "y"]).to_csv(path, index=False)
     refused = None
     try:
-        table = read_files([str(path)], time="ds", series=["id"], targets=["y"])
+        table = read([str(path)], time="ds", series=["id"], targets=["y"])
     except DataError as error:
         refused = error
     if refused:
@@ -441,7 +438,7 @@ def test_a_thousand_or_a_bit_more_than_one_is_refused(write: Any) -> None:
     path = write("ds;y\n2024-01-01;1,234\n2024-01-02;2,500\n")
     (line,) = problems(path)
     assert "'1,234' can be read with a decimal comma or a thousands separator" in line
-    assert read_files([path], decimal=",").values[0, 0] == 1.234
+    assert read([path], decimal=",").values[0, 0] == 1.234
 
 
 def test_bad_dates_and_blank_ones_are_told_apart(write: Any) -> None:
@@ -483,7 +480,7 @@ def test_a_column_of_dates_without_a_name_is_asked_to_have_one(write: Any) -> No
 
 
 def test_a_row_number_without_a_name_is_not_used(write: Any) -> None:
-    table = read_files([write(",ds,y,\n0,2024-01-01,5,\n1,2024-01-02,6,\n")])
+    table = read([write(",ds,y,\n0,2024-01-01,5,\n1,2024-01-02,6,\n")])
     assert (table.roles.time, table.roles.targets, table.roles.unused) == ("ds", ("y",), ())
 
 
@@ -500,7 +497,7 @@ def test_a_time_format_that_makes_no_sense_is_refused(write: Any, time_format: s
 
 
 def test_seconds_since_1970_are_instants(write: Any) -> None:
-    table = read_files([write("timestamp,y\n1704067200,1\n1704070800,2\n")])
+    table = read([write("timestamp,y\n1704067200,1\n1704070800,2\n")])
     assert np.diff(table.time).tolist() == [np.timedelta64(1, "h")]
     assert (days(table)[0], table.utc_offset) == ("2024-01-01", "Z")
 
@@ -531,7 +528,7 @@ def test_files_in_different_time_zones_are_refused(write: Any, tmp_path: Path) -
     with pytest.raises(
         DataError, match=r"1\.csv has dates with the offset Z; 2\.parquet has dates"
     ):
-        read_files([str(tmp_path / "in")])
+        read([str(tmp_path / "in")])
 
 
 def test_parquet_in_a_zone_with_summer_time_is_refused(tmp_path: Path) -> None:
@@ -590,7 +587,7 @@ def test_latin_1_in_an_unused_column_matters_only_where_it_is_looked_at(
         for day in range(1, 29)
     ]
     path = write(("ds,region,kind,note,y\n" + "".join(rows)).encode("latin-1"))
-    assert len(read_files([path], series=["region", "kind"]).keys) == 4
+    assert len(read([path], series=["region", "kind"]).keys) == 4
     (line,) = problems(path)
     assert line.startswith("sales.csv, line 58: bytes that are not UTF-8")
 
@@ -631,7 +628,7 @@ def test_whole_numbers_and_texts_of_any_width_in_parquet_are_numbers(tmp_path: P
         "large": pa.array(["1e3", ""], pa.large_string()),
     }
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
-    table = read_files([str(tmp_path / "a.parquet")], time="t", targets=["y", "view", "large"])
+    table = read([str(tmp_path / "a.parquet")], time="t", targets=["y", "view", "large"])
     np.testing.assert_array_equal(table.values, [[2.0**60, 1.5, 1000], [np.nan] * 3])
 
 
@@ -653,9 +650,7 @@ WITH_COVARIATES = (
 
 
 def test_covariates_are_read_as_numbers_or_words_by_what_they_look_like(write: Any) -> None:
-    table = read_files(
-        [write(WITH_COVARIATES)], targets=["y"], covariates=["price", "promo", "note"]
-    )
+    table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["price", "promo", "note"])
     assert list(table.covariates) == ["price", "promo", "note"]
     price, promo, note = table.covariates.values()
     assert isinstance(price, NumericColumn)
@@ -670,12 +665,12 @@ def test_covariates_are_read_as_numbers_or_words_by_what_they_look_like(write: A
 
 
 def test_a_pattern_stands_for_its_columns_in_natural_order(write: Any) -> None:
-    table = read_files([write(WITH_COVARIATES)], targets=["y"], covariates=["emb_*"])
+    table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["emb_*"])
     assert list(table.covariates) == ["emb_1", "emb_2", "emb_10"]
 
 
 def test_numbers_that_are_names_are_read_as_words_when_told(write: Any) -> None:
-    table = read_files(
+    table = read(
         [write(WITH_COVARIATES)], targets=["y"], covariates=["emb_1"], categorical=["emb_1"]
     )
     words = table.covariates["emb_1"]
@@ -685,7 +680,7 @@ def test_numbers_that_are_names_are_read_as_words_when_told(write: Any) -> None:
 
 def test_ids_with_leading_zeros_are_words(write: Any) -> None:
     path = write("ds,y,region\n2024-01-01,1,007\n2024-01-02,2,011\n")
-    words = read_files([path], targets=["y"], covariates=["region"]).covariates["region"]
+    words = read([path], targets=["y"], covariates=["region"]).covariates["region"]
     assert isinstance(words, CategoricalColumn)
     assert words.vocabulary == ("007", "011")
 
@@ -702,7 +697,7 @@ def test_a_covariate_that_is_none_is_refused(
     write: Any, covariates: list[str], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        read_files([write(WITH_COVARIATES)], targets=["y"], covariates=covariates)
+        read([write(WITH_COVARIATES)], targets=["y"], covariates=covariates)
 
 
 def test_text_in_a_covariate_of_numbers_is_told_with_its_line_and_a_cure(write: Any) -> None:
@@ -710,19 +705,19 @@ def test_text_in_a_covariate_of_numbers_is_told_with_its_line_and_a_cure(write: 
     path = write("ds,y,price\n" + rows + "2024-01-29,1,free\n")
     message = r"line 30, column 'price': 'free' is not a number .*features\.categorical"
     with pytest.raises(DataError, match=message):
-        read_files([path], targets=["y"], covariates=["price"])
+        read([path], targets=["y"], covariates=["price"])
 
 
 def test_a_file_of_what_is_known_ahead_needs_no_targets(write: Any) -> None:
     past = write("ds,y,price\n2024-01-01,1,9\n2024-01-02,2,8\n", name="past.csv")
     ahead = write("ds,price\n2024-01-03,7\n", name="ahead.csv")
-    table = read_files([past, ahead], targets=["y"], covariates=["price"])
+    table = read([past, ahead], targets=["y"], covariates=["price"])
     np.testing.assert_array_equal(table.values[:, 0], [1, 2, np.nan])
     np.testing.assert_array_equal(table.covariates["price"].to_floats(), [9, 8, 7])
 
 
 def test_rows_taken_out_keep_the_lines_of_the_others(write: Any) -> None:
-    table = read_files([write(WITH_COVARIATES)], targets=["y"], covariates=["promo"])
+    table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["promo"])
     fewer = table.filter(np.array([False, True, True])).filter(np.array([False, True]))
     assert fewer.values[:, 0].tolist() == [3]
     assert fewer.line_index.location(0) == "sales.csv, line 4"
@@ -736,21 +731,21 @@ def test_rows_taken_out_keep_the_lines_of_the_others(write: Any) -> None:
 def test_any_encoding_can_be_named(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "sales.csv"
     path.write_bytes("city,ds,y\nZürich,2024-01-01,1\nZürich,2024-01-02,2\n".encode(encoding))
-    table = read_files([str(path)], encoding=encoding, series=["city"])
+    table = read([str(path)], encoding=encoding, series=["city"])
     assert table.keys["city"].tolist() == ["Zürich"]
 
 
 def test_utf_16_with_a_mark_is_recognised(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_bytes("ds,y\n2024-01-01,1\n2024-01-02,2\n".encode("utf-16"))
-    assert read_files([str(path)]).values[:, 0].tolist() == [1, 2]
+    assert read([str(path)]).values[:, 0].tolist() == [1, 2]
 
 
 def test_bytes_of_another_encoding_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_bytes("ds,y\n2024-01-01,1\n".encode("utf-16-le") + b"\x00\xd8\x00")
     with pytest.raises(DataError, match=r"bytes that are not utf-16-le .*data\.encoding"):
-        read_files([str(path)], encoding="utf-16-le")
+        read([str(path)], encoding="utf-16-le")
 
 
 @pytest.mark.parametrize(
@@ -768,19 +763,19 @@ def test_thousands_separators_are_read_where_they_are_told_or_unmistakable(
     write: Any, cells: list[str], options: dict[str, str]
 ) -> None:
     rows = "".join(f"2024-01-0{day},{cell}\n" for day, cell in enumerate(cells, 1))
-    table = read_files([write("ds,y\n" + rows)], **options)
+    table = read([write("ds,y\n" + rows)], **options)
     np.testing.assert_allclose(table.values[:, 0], [1234.5, 2234567.25, 7])
 
 
 def test_a_mark_that_does_not_group_three_digits_is_refused(write: Any) -> None:
     path = write('ds,y\n2024-01-01,"1,234"\n2024-01-02,"1,23,4"\n')
     with pytest.raises(DataError, match=r"line 3, column 'y': '1,23,4' is not a number"):
-        read_files([path], thousands=",")
+        read([path], thousands=",")
 
 
 def test_one_mark_cannot_mean_two_things(write: Any) -> None:
     with pytest.raises(DataError, match=r"',' cannot be both data\.decimal and data\.thousands"):
-        read_files([write("ds,y\n2024-01-01,1\n")], thousands=",", decimal=",")
+        read([write("ds,y\n2024-01-01,1\n")], thousands=",", decimal=",")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -798,7 +793,7 @@ def test_folders_are_searched_to_the_bottom_and_their_names_are_columns(
     hidden = tmp_path / ".trash"
     hidden.mkdir()
     (hidden / "old.csv").write_text("nothing of use")
-    table = read_files([str(tmp_path)], series=["store"])
+    table = read([str(tmp_path)], series=["store"])
     assert table.keys["store"].tolist() == ["a b", "c"]
     assert table.codes.tolist() == [0, 0, 1, 1]
     assert table.values[:, 0].tolist() == [1, 2, 1, 2]

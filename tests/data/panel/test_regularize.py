@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.regularize import PanelRules, preview_changes, regularize
+from rnnforecast.data.panel.regularize import preview_changes, regularize
 from rnnforecast.errors import DataError, SpecError
+from rnnforecast.spec.data import CleanSpec
 from tests.data.tables import table
 
 NAN = float("nan")
@@ -93,14 +94,14 @@ def test_many_duplicates_are_shown_up_to_five_and_counted():
 )  # fmt: skip
 def test_duplicates_are_combined_by_the_rule(rule, expected):
     rows = table([*days(3), "2024-01-02", "2024-01-02"], [1, 2, 3, NAN, 8])
-    panel, changes = regularize(rows, PanelRules(duplicates=rule))
+    panel, changes = regularize(rows, CleanSpec(duplicates=rule))
     assert panel.targets[:, 0].tolist() == expected
     assert changes.duplicates == 2
 
 
 def test_duplicates_without_any_value_stay_missing_in_a_sum():
     panel, _ = regularize(
-        table([*days(3), "2024-01-02"], [1, NAN, 3, NAN]), PanelRules(duplicates="sum")
+        table([*days(3), "2024-01-02"], [1, NAN, 3, NAN]), CleanSpec(duplicates="sum")
     )
     np.testing.assert_array_equal(panel.targets[:, 0], [1, NAN, 3])
 
@@ -123,7 +124,7 @@ def test_a_row_with_any_target_observed_is_kept():
 def test_empty_and_short_series_are_left_out_by_name():
     values = [1, 2, 3, NAN, NAN, NAN, 7, 8, NAN]
     rows = table(days(3) * 3, values, list("aaabbbccc"))
-    panel, changes = regularize(rows, PanelRules(min_length=3))
+    panel, changes = regularize(rows, CleanSpec(min_length=3))
     assert panel.labels().tolist() == ["a"]
     assert changes.skipped == {"b": "no observed value", "c": "fewer than 3 observed values"}
     assert changes.series["steps"].tolist() == [3, 0, 0]
@@ -132,7 +133,7 @@ def test_empty_and_short_series_are_left_out_by_name():
 
 def test_a_table_of_which_nothing_is_left_is_refused():
     with pytest.raises(DataError, match="no series has 10 observed values; the longest has 3"):
-        regularize(table(days(3), [1, 2, 3]), PanelRules(min_length=10))
+        regularize(table(days(3), [1, 2, 3]), CleanSpec(min_length=10))
     with pytest.raises(DataError, match="no row has a value of a target"):
         regularize(table(days(3), [NAN, NAN, NAN]))
 
@@ -141,13 +142,13 @@ def test_a_stamp_off_the_grid_is_refused_with_its_neighbours_and_a_cure():
     time = ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:15", "2024-01-01 03:00",
             "2024-01-01 04:00"]  # fmt: skip
     with pytest.raises(DataError) as raised:
-        regularize(table(time, range(5)), PanelRules(frequency="h"))
+        regularize(table(time, range(5)), CleanSpec(frequency="h"))
     (problem,) = raised.value.problems
     assert problem.where == "sales.csv, line 4"
     between = "2024-01-01 02:15, which is between 2024-01-01 02:00 and 2024-01-01 03:00"
     assert between in problem.found
     assert problem.cure.endswith("set clean.frequency to 15min")
-    panel, _ = regularize(table(time, range(5)), PanelRules(frequency="15min"))
+    panel, _ = regularize(table(time, range(5)), CleanSpec(frequency="15min"))
     assert panel.lengths.tolist() == [17]
 
 
@@ -156,7 +157,7 @@ def test_a_weekend_among_business_days_is_refused_with_days_as_the_cure():
         pd.DatetimeIndex(["2024-01-13"])
     )
     with pytest.raises(DataError, match=r"2024-01-13.*set clean.frequency to D"):
-        regularize(table(time, range(11)), PanelRules(frequency="B"))
+        regularize(table(time, range(11)), CleanSpec(frequency="B"))
 
 
 def test_the_grids_of_two_series_may_lie_beside_each_other():
@@ -193,13 +194,13 @@ def test_a_slip_in_a_year_is_refused_with_the_lines_around_the_gap():
 
 def test_an_unknown_frequency_is_a_fault_of_the_spec():
     with pytest.raises(SpecError, match=r"clean\.frequency: 'dayly'"):
-        regularize(table(days(3), [1, 2, 3]), PanelRules(frequency="dayly"))
+        regularize(table(days(3), [1, 2, 3]), CleanSpec(frequency="dayly"))
 
 
 @pytest.mark.parametrize(("time", "alias"), [([1, 2, 3], "D"), (days(3), "1")])
 def test_a_frequency_of_another_kind_than_the_time_is_refused(time, alias):
     with pytest.raises(DataError, match="does not fit a time column that holds"):
-        regularize(table(time, [1, 2, 3]), PanelRules(frequency=alias))
+        regularize(table(time, [1, 2, 3]), CleanSpec(frequency=alias))
 
 
 def test_an_integer_index_is_a_calendar_too():
@@ -211,7 +212,7 @@ def test_an_integer_index_is_a_calendar_too():
 
 def test_inspect_lists_all_faults_and_counts_without_raising():
     time = [*days(4), "2024-01-02", "2024-01-02 11:00"]
-    changes = preview_changes(table(time, range(6)), PanelRules(frequency="D"))
+    changes = preview_changes(table(time, range(6)), CleanSpec(frequency="D"))
     assert [fault.where for fault in changes.problems] == ["sales.csv, line 6", "sales.csv, line 7"]
     assert (changes.duplicates, changes.off_grid, changes.rows) == (1, 1, 6)
 
@@ -222,7 +223,7 @@ def test_faulty_series_can_be_left_out_by_name():
     twice = hours[[0, 1, 1, 2]]
     far = hours[:3].append(pd.DatetimeIndex(["2204-01-01"]))
     rows = table(hours.append([slip, twice, far]), range(16), np.repeat(list("abcd"), 4))
-    panel, changes = regularize(rows, PanelRules(frequency="h"), skip_invalid_series=True)
+    panel, changes = regularize(rows, CleanSpec(frequency="h"), skip_invalid_series=True)
     assert panel.labels().tolist() == ["a"]
     assert changes.skipped == {
         "b": "stamps off the grid", "c": "repeated stamps", "d": "a gap of very many steps"
@@ -270,9 +271,9 @@ def same(one: Panel, other: Panel) -> None:
 def test_the_order_of_the_rows_does_not_matter(rows, seed):
     alias, time, values, series = rows
     order = np.random.default_rng(seed).permutation(len(time))
-    panel, changes = regularize(table(time, values, series), PanelRules(frequency=alias))
+    panel, changes = regularize(table(time, values, series), CleanSpec(frequency=alias))
     other, others = regularize(
-        table(time[order], values[order], series[order]), PanelRules(frequency=alias)
+        table(time[order], values[order], series[order]), CleanSpec(frequency=alias)
     )
     same(panel, other)
     pd.testing.assert_frame_equal(
@@ -285,8 +286,8 @@ def test_the_order_of_the_rows_does_not_matter(rows, seed):
 def test_the_order_of_the_series_does_not_matter(rows):
     alias, time, values, series = rows
     renamed = np.array([{"a": "z", "b": "y", "c": "x", "d": "w"}[name] for name in series])
-    panel, _ = regularize(table(time, values, series), PanelRules(frequency=alias))
-    mirrored, _ = regularize(table(time, values, renamed), PanelRules(frequency=alias))
+    panel, _ = regularize(table(time, values, series), CleanSpec(frequency=alias))
+    mirrored, _ = regularize(table(time, values, renamed), CleanSpec(frequency=alias))
     for place in range(panel.n_series):
         one = panel.filter_series(np.arange(panel.n_series) == place)
         other = mirrored.filter_series(np.arange(panel.n_series) == panel.n_series - 1 - place)
@@ -299,8 +300,8 @@ def test_the_order_of_the_series_does_not_matter(rows):
 @given(rows=messy_rows())
 def test_a_regular_panel_is_not_changed_again(rows):
     alias, time, values, series = rows
-    panel, _ = regularize(table(time, values, series), PanelRules(frequency=alias))
-    again, changes = regularize(own_rows(panel), PanelRules(frequency=alias))
+    panel, _ = regularize(table(time, values, series), CleanSpec(frequency=alias))
+    again, changes = regularize(own_rows(panel), CleanSpec(frequency=alias))
     same(panel, again)
     assert changes.gaps == changes.leading == changes.trailing == changes.out_of_order == 0
     assert changes.rows == changes.steps
@@ -310,7 +311,7 @@ def test_a_regular_panel_is_not_changed_again(rows):
 @given(rows=messy_rows())
 def test_each_series_is_what_pandas_asfreq_makes_of_it(rows):
     alias, time, values, series = rows
-    panel, _ = regularize(table(time, values, series), PanelRules(frequency=alias))
+    panel, _ = regularize(table(time, values, series), CleanSpec(frequency=alias))
     for place, label in enumerate(panel.labels()):
         mine = pd.Series(values[series == label], index=pd.DatetimeIndex(time[series == label]))
         seen = mine[mine.first_valid_index() : mine.last_valid_index()]

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.panel.regularize import PanelRules, preview_changes, regularize
+from rnnforecast.data.panel.regularize import preview_changes, regularize
 from rnnforecast.data.profiling.cleaning_report import build_cleaning_report
+from rnnforecast.spec.data import CleanSpec
 from tests.data.tables import table
 
 NAN = float("nan")
@@ -20,7 +21,7 @@ def rows():
 
 
 def test_each_series_has_its_row_of_findings(rows):
-    report = build_cleaning_report(rows, preview_changes(rows, PanelRules(min_length=2)))
+    report = build_cleaning_report(rows, preview_changes(rows, CleanSpec(min_length=2)))
     table_of = report.per_series.set_index("label")
     assert table_of["rows"].tolist() == [5, 3, 1]
     assert table_of["gaps"].tolist() == [1, 0, 0]
@@ -35,7 +36,7 @@ def test_each_series_has_its_row_of_findings(rows):
 
 
 def test_the_sums_agree_with_the_series(rows):
-    report = build_cleaning_report(rows, preview_changes(rows, PanelRules(min_length=2)))
+    report = build_cleaning_report(rows, preview_changes(rows, CleanSpec(min_length=2)))
     for name in ("rows", "steps", "gaps", "duplicates", "out_of_order", "missing"):
         assert report.totals[name] == report.per_series[name].sum()
     series = {"series": 3, "kept": 2, "constant": 2, "too_short": 1}
@@ -46,7 +47,7 @@ def test_the_sums_agree_with_the_series(rows):
 
 def test_the_report_is_strict_json_with_nothing_lost(rows):
     found = json.loads(
-        build_cleaning_report(rows, preview_changes(rows, PanelRules(min_length=2))).to_json()
+        build_cleaning_report(rows, preview_changes(rows, CleanSpec(min_length=2))).to_json()
     )
     assert [entry["label"] for entry in found["series"]] == ["a", "b", "c"]
     assert found["series"][0]["end"] == "2024-01-06"
@@ -66,7 +67,7 @@ def test_faults_are_part_of_the_report():
 
 def test_the_sentences_say_what_cleaning_changes_and_leave_out_zeros(rows):
     assert build_cleaning_report(
-        rows, preview_changes(rows, PanelRules(min_length=2))
+        rows, preview_changes(rows, CleanSpec(min_length=2))
     ).summary_lines() == [
         "3 series, 9 rows from 2024-01-01 to 2024-01-06",
         "frequency D, 83.3% of the steps agree",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.panel.regularize import PanelRules, regularize
+from rnnforecast.data.panel.regularize import regularize
 from rnnforecast.data.profiling.grades import (
     GRADE_THRESHOLDS,
     QualityGrade,
@@ -14,6 +14,7 @@ from rnnforecast.data.profiling.grades import (
     grade_share,
     headline,
 )
+from rnnforecast.spec.data import CleanSpec
 from tests.data.tables import table
 
 NAN = float("nan")
@@ -28,7 +29,7 @@ def verdicts(
     time = np.concatenate([days[: len(one)] for one in series])
     names = np.repeat([f"s{i}" for i in range(len(series))], [len(one) for one in series])
     rows = table(time, np.concatenate(series), names)
-    rules = PanelRules(frequency="D", min_length=min_length)
+    rules = CleanSpec(frequency="D", min_length=min_length)
     panel, changes = regularize(rows, rules)
     return {
         one.aspect: one
@@ -97,7 +98,7 @@ def test_constant_series_are_told() -> None:
 def test_every_way_in_which_a_stamp_was_at_fault_counts() -> None:
     minutes = ["00:00", "00:10", "00:20", "00:31", "00:40", "00:40", "00:50"]
     rows = table([f"2024-01-01 {at}" for at in minutes], np.arange(7.0))
-    rules = PanelRules(frequency="10min", irregular="snap", duplicates="last")
+    rules = CleanSpec(frequency="10min", irregular="snap", duplicates="last")
     panel, changes = regularize(rows, rules)
     found = {one.aspect: one for one in grade_data_quality(panel, changes, season=1, horizon=1)}[
         "stamps"

@@ -11,8 +11,9 @@ from rnnforecast.data.cleaning.imputation import fill_missing
 from rnnforecast.data.cleaning.seasonality import Seasonality
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.table import Table
-from rnnforecast.data.panel.regularize import PanelRules, regularize
+from rnnforecast.data.panel.regularize import regularize
 from rnnforecast.data.profiling.profile import Profile, profile_panel
+from rnnforecast.spec.data import CleanSpec
 
 NAN = np.nan
 
@@ -33,7 +34,7 @@ def found(*series: list[float], season: int = 1, horizon: int = 2, method: str =
         line_index=None,  # type: ignore[arg-type]
         infinite_count=0,
     )
-    panel, changes = regularize(table, PanelRules(frequency="D"))
+    panel, changes = regularize(table, CleanSpec(frequency="D"))
     filled = fill_missing(panel.targets, panel.observed_mask, panel.offsets, method)  # type: ignore[arg-type]
     tried = Seasonality(season, 0.5 if season > 1 else 0.0, {7: 0.5})
     return profile_panel(panel, filled, changes, tried, horizon=horizon)

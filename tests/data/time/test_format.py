@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.io.table import read_files
 from rnnforecast.data.time import format as stamps
 from rnnforecast.data.time.format import TimeFormat
 from rnnforecast.errors import DataError
+from tests.data.tables import read
 
 QUARTER = TimeFormat("quarter")
 WEEK = TimeFormat("week")
@@ -327,7 +327,7 @@ def test_a_cell_written_in_another_way_is_a_fault_with_its_line(
     path = tmp_path / "sales.csv"
     path.write_text("ds,y\n" + "".join(rows) + f"{one},1\n")
     with pytest.raises(DataError) as caught:
-        read_files([str(path)])
+        read([str(path)])
     (problem,) = caught.value.problems
     assert problem.where == "sales.csv, line 10, column 'ds'"
     assert problem.found.startswith(f"{one!r} is not a time; expected ")
@@ -338,19 +338,19 @@ def test_offsets_are_applied_only_where_they_may_differ(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_text("ds,y\n2024-03-31T01:30+01:00,1\n2024-03-31T03:30+02:00,2\n")
     with pytest.raises(DataError, match=r"set data\.timezone, such as Europe/Berlin"):
-        read_files([str(path)])
-    table = read_files([str(path)], offsets_may_differ=True)
+        read([str(path)])
+    table = read([str(path)], timezone="UTC")
     expected = ["2024-03-31T00:30:00.000000", "2024-03-31T01:30:00.000000"]
     assert (table.time.astype(str).tolist(), table.utc_offset) == (expected, "Z")
     path.write_text("ds,y\n2024-03-31T01:30,1\n2024-03-31T03:30,2\n")
-    assert read_files([str(path)], offsets_may_differ=True).utc_offset == ""
+    assert read([str(path)], timezone="UTC").utc_offset == ""
 
 
 def test_parquet_in_a_zone_is_read_where_offsets_may_differ(tmp_path: Path) -> None:
     utc = pa.array([datetime(2024, 1, 1), datetime(2024, 7, 1)], pa.timestamp("us", "UTC"))
     local = utc.cast(pa.timestamp("us", "Europe/Berlin"))
     pq.write_table(pa.table({"ds": local, "y": [1.0, 2.0]}), tmp_path / "a.parquet")
-    table = read_files([str(tmp_path / "a.parquet")], offsets_may_differ=True)
+    table = read([str(tmp_path / "a.parquet")], timezone="UTC")
     np.testing.assert_array_equal(table.time, np.array(["2024-01-01", "2024-07-01"], "M8[us]"))
     assert table.utc_offset == "Z"
 
@@ -360,6 +360,6 @@ def test_counts_since_1970_may_come_in_parquet(tmp_path: Path, kind: pa.DataType
     counts = pa.array([1704067200000, 1704067200500], pa.int64()).cast(kind)
     pq.write_table(pa.table({"ds": counts, "y": [1.0, 2.0]}), tmp_path / "a.parquet")
     for time_format in (None, "unix_ms"):
-        table = read_files([str(tmp_path / "a.parquet")], time_format=time_format)
+        table = read([str(tmp_path / "a.parquet")], time_format=time_format)
         assert np.diff(table.time).tolist() == [timedelta(milliseconds=500)]
         assert (str(table.time[0])[:10], table.utc_offset) == ("2024-01-01", "Z")

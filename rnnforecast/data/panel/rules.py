@@ -1,0 +1,30 @@
+"""Aggregation rules: how the rows of one timestamp or one period become one, column by column."""
+
+from __future__ import annotations
+
+from rnnforecast.data.io.table import Table
+from rnnforecast.spec.data import CleanSpec
+
+
+def duplicate_aggregations(clean: CleanSpec, table: Table) -> list[str]:
+    """The rule for rows of one timestamp, one for each column of `SortedRows.values`.
+
+    Covariates take the mean where targets are summed: a price does not double with the sales.
+    """
+    rule = "first" if clean.duplicates == "error" else clean.duplicates
+    numeric = "mean" if rule == "sum" else rule
+    categorical = "last" if rule == "last" else "first"
+    return [rule] * len(table.roles.targets) + [
+        categorical if column.is_categorical else numeric for column in table.covariates.values()
+    ]
+
+
+def period_aggregations(clean: CleanSpec, table: Table) -> list[str]:
+    """The rule for the rows of one period, one for each column of `SortedRows.values`."""
+    by_column = clean.resample if isinstance(clean.resample, dict) else {}
+    for_targets = clean.resample if isinstance(clean.resample, str) else "mean"
+    default = dict.fromkeys(table.roles.targets, for_targets) | {
+        name: "last" if column.is_categorical else "mean"
+        for name, column in table.covariates.items()
+    }
+    return [by_column.get(name, rule) for name, rule in default.items()]
