@@ -1,1 +1,12 @@
-"""Decoders: from the encoder states to one vector for each patch of the horizon."""
+"""Decoders: from the encoder output to one vector for each patch of the horizon.
+
+A decoder returns `[B, J, K]`: J patches of `steps_per_patch` forecast steps each, with
+J * steps_per_patch >= H; an output layer maps each patch to its steps. A file with ``TRAITS`` in
+this package is a value of ``model.decoder``:
+
+| trait | meaning |
+| --- | --- |
+| ``autoregressive`` | each patch reads the one before: true values in training, forecasts in use |
+| ``carries_state`` | it runs the backbone on from the state after the lookback |
+| ``forks_windows`` | it is trained on a window for each patch of the lookback |
+"""

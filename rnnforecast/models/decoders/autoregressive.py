@@ -1,121 +1,133 @@
-"""Runs a fed-back decoder: segment by segment, each fed the true values or the net's own.
+"""Autoregressive decoding: patch by patch, from true values or from the network's own forecasts.
 
-In training `Truth` is fed, all of it at once (teacher forcing), or for a share of the windows that
-falls as training goes on (scheduled sampling: Bengio et al. 2015, arXiv:1506.03099). In use a
-distribution's drawn values are fed back, which makes each run a sample path.
+In training the true values are fed, all at once (teacher forcing), or in a fraction of the windows
+that falls as training proceeds (scheduled sampling: Bengio et al. 2015, arXiv:1506.03099). In use
+random values of the forecast distribution are fed back, so each run is a sample path.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from rnnforecast.models.decoders.decoders import AutoregressiveDecoder, EncoderOutput
+from rnnforecast.models.config import ForecasterConfig
+from rnnforecast.models.decoders.encoder_output import AutoregressiveDecoder, EncoderOutput
 from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.models.layers.embedding import PatchEmbedding
+from rnnforecast.models.layers.stack import RecurrentStack
 from rnnforecast.models.scaling.window_scaler import WindowScaler
-
-if TYPE_CHECKING:
-    from rnnforecast.models.forecaster import Forecaster
 
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """The future: the net's values and whether they are known, both `[B, H, C]`."""
+    """The future: normalised values and the mask of known ones, both `[B, H, C]`."""
 
     values: Tensor
     target_mask: Tensor
 
 
+class AutoregressiveNetwork(Protocol):
+    """The parts of a forecaster that decoding uses."""
+
+    config: ForecasterConfig
+    decoder: nn.Module
+    embedding: PatchEmbedding
+    training_progress: float
+
+    @property
+    def causal_backbone(self) -> RecurrentStack | None:
+        """The backbone, None where it is bidirectional."""
+        ...
+
+    def project_output(self, patches: Tensor) -> Tensor:
+        """Patches `[B, J, K]` → raw outputs `[B, J * steps, C, P]`."""
+        ...
+
+    def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
+        """Raw outputs `[B, T, C, P]` → one random value each, `[B, T, C]` normalised."""
+        ...
+
+
 def decode_autoregressively(
-    net: Forecaster,
+    net: AutoregressiveNetwork,
     encoder_output: EncoderOutput,
     inputs: ModelInputs,
     scaler: WindowScaler,
     additive_terms: Tensor,
     truth: GroundTruth | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Raw numbers `[B, H, C, P]`, and without `truth` the values that were picked `[B, H, C]`.
+    """Raw outputs `[B, H, C, P]`, and the values that were fed back, `[B, H, C]` normalised.
 
-    `extra` broadcasts to the raw numbers and is added to them.
+    `additive_terms` broadcasts to the raw outputs and is added to them.
     """
     a, decoder = net.config, cast("AutoregressiveDecoder", net.decoder)
     additive_terms = additive_terms.expand(-1, a.horizon, -1, -1)
-    share = 1.0 - (1.0 - a.teacher_forcing) * net.training_progress
-    piece, carried = decoder.first_patch(encoder_output)
-    if truth is not None and share >= 1.0:
-        pieces = _teacher_forced_patches(net, piece, carried, encoder_output, inputs, truth)
-        return net.project_output(pieces)[:, : a.horizon] + additive_terms, truth.values
-    raws, picks = [], []
+    truth_fraction = 1.0 - (1.0 - a.teacher_forcing) * net.training_progress
+    patch, carry = decoder.first_patch(encoder_output)
+    if truth is not None and truth_fraction >= 1.0:
+        patches = _teacher_forced_patches(net, patch, carry, encoder_output, inputs, truth)
+        return net.project_output(patches)[:, : a.horizon] + additive_terms, truth.values
+    raws, samples = [], []
     for begin in range(0, a.horizon, a.patch_length):
         steps = slice(begin, min(begin + a.patch_length, a.horizon))
-        raw = (
-            net.project_output(piece.unsqueeze(1))[:, : steps.stop - begin]
-            + additive_terms[:, steps]
-        )
+        raw = net.project_output(patch.unsqueeze(1))[:, : steps.stop - begin]
+        raw = raw + additive_terms[:, steps]
         raws.append(raw)
         with torch.no_grad():
-            picks.append(net.head.sample(raw.float(), scaler.select_steps(steps)).to(raw.dtype))
+            samples.append(net.sample_steps(raw.float(), scaler.select_steps(steps)).to(raw.dtype))
         if steps.stop == a.horizon:
             break
-        fed, seen = _next_decoder_values(picks[-1], truth, steps, share)
-        x = _embed_future(net, fed, seen, inputs, begin)
-        rest, carried = decoder.next_patches(x, carried, encoder_output, net.causal_backbone)
-        piece = rest[:, 0]
-    return torch.cat(raws, 1), torch.cat(picks, 1)
+        values, mask = _next_decoder_values(samples[-1], truth, steps, truth_fraction)
+        x = net.embedding(values, inputs.decoder_inputs(mask, begin))
+        following, carry = decoder.next_patches(x, carry, encoder_output, net.causal_backbone)
+        patch = following[:, 0]
+    return torch.cat(raws, 1), torch.cat(samples, 1)
 
 
 def _teacher_forced_patches(
-    net: Forecaster,
+    net: AutoregressiveNetwork,
     first_patch: Tensor,
     carry: tuple[Tensor, ...],
     encoder_output: EncoderOutput,
     inputs: ModelInputs,
     truth: GroundTruth,
 ) -> Tensor:
-    """All pieces `[B, J, K]` in one run: what is fed is known beforehand."""
+    """All patches `[B, J, K]` in one run, from true values."""
     a = net.config
-    fed = (
-        -(-a.horizon // a.patch_length) - 1
-    ) * a.patch_length  # steps of all segments but the last
-    if not fed:
+    n_fed = (-(-a.horizon // a.patch_length) - 1) * a.patch_length  # steps before the last patch
+    if not n_fed:
         return first_patch.unsqueeze(1)
-    x = _embed_future(net, truth.values[:, :fed], truth.target_mask[:, :fed], inputs, 0)
-    rest, _ = cast("AutoregressiveDecoder", net.decoder).next_patches(
+    x = net.embedding(
+        truth.values[:, :n_fed], inputs.decoder_inputs(truth.target_mask[:, :n_fed], 0)
+    )
+    following, _ = cast("AutoregressiveDecoder", net.decoder).next_patches(
         x, carry, encoder_output, net.causal_backbone
     )
-    return torch.cat([first_patch.unsqueeze(1), rest], 1)
+    return torch.cat([first_patch.unsqueeze(1), following], 1)
 
 
 def _next_decoder_values(
-    forecast: Tensor, truth: GroundTruth | None, steps: slice, truth_share: float
+    forecast: Tensor, truth: GroundTruth | None, steps: slice, truth_fraction: float
 ) -> tuple[Tensor, Tensor]:
-    """What is fed after `steps`, and which of it is known, `[B, T, C]`: in a `share` of the windows
-    the truth."""
+    """Values and mask `[B, T, C]` to feed after `steps`: the truth in a fraction of the windows,
+    the forecast in the others."""
     if truth is None:
         return forecast, torch.ones_like(forecast, dtype=torch.bool)
-    taught = torch.rand(len(forecast), 1, 1, device=forecast.device) < truth_share
+    use_truth = torch.rand(len(forecast), 1, 1, device=forecast.device) < truth_fraction
     return (
-        torch.where(taught, truth.values[:, steps], forecast),
-        ~taught | truth.target_mask[:, steps],
+        torch.where(use_truth, truth.values[:, steps], forecast),
+        ~use_truth | truth.target_mask[:, steps],
     )
 
 
-def _embed_future(
-    net: Forecaster, values: Tensor, value_mask: Tensor, inputs: ModelInputs, begin: int
-) -> Tensor:
-    """The net's values `[B, T, C]` of steps ahead as the lookback is embedded, `[B, J, K]`."""
-    fed: Tensor = net.embedding(values, inputs.decoder_inputs(value_mask, begin))
-    return fed
-
-
 def path_quantiles(paths: Tensor, levels: Sequence[float]) -> Tensor:
-    """Quantiles `[B, H, C, Q]` of `paths [B, count, H, C]`, between two on a straight line."""
+    """Quantiles `[B, H, C, Q]` of `paths [B, n_paths, H, C]`, linear between two order statistics."""
     ordered = paths.sort(1).values
-    place = torch.tensor(levels, dtype=paths.dtype, device=paths.device) * (paths.shape[1] - 1)
-    low, high = ordered[:, place.floor().long()], ordered[:, place.ceil().long()]
-    share = (place - place.floor())[None, :, None, None]
-    return torch.lerp(low, high, share).movedim(1, -1)
+    position = torch.tensor(levels, dtype=paths.dtype, device=paths.device) * (paths.shape[1] - 1)
+    low, high = ordered[:, position.floor().long()], ordered[:, position.ceil().long()]
+    fraction = (position - position.floor())[None, :, None, None]
+    return torch.lerp(low, high, fraction).movedim(1, -1)

@@ -1,19 +1,19 @@
-"""Window normalisation: each window is freed of its own level before the net sees it.
+"""Scaling of input windows and its inverse.
 
-Every method reads the history alone, so nothing of the future can enter, and every method has an
-exact inverse. Statistics are taken in the precision of the input (float64 on CPU and CUDA); what
-the net gets is float32.
+A scaler reads the history of a window alone and has an exact inverse. Its statistics keep the
+precision of the input (float64 on a CPU and on CUDA); the network reads float32. A file with
+``TRAITS`` in this package is a value of ``model.normalize``:
 
-| name | z | level taken from |
-| --- | --- | --- |
-| `log_mean` | log(y / level) | mean of the last season (the last value where there is none) |
-| `mean` | y / level - 1 | the same mean, of absolute values |
-| `standard` | (y - mean) / deviation | the whole lookback |
-| `robust` | (y - median) / interquartile range | the whole lookback |
-| `last` | (y - last value) / mean distance from it | the whole lookback |
-| `none` | y | |
-
-`exponential_smoothing` is not here, since it is learnt: see `smoothing`.
+| trait | meaning |
+| --- | --- |
+| ``log`` | the network reads logarithms |
+| ``level_ratio`` | values are divided by their level, or by nothing |
+| ``divides_by_scale`` | values are divided by their variation around the center |
+| ``one_sign`` | it needs values of one sign |
+| ``learned`` | it has weights, among them some of each series |
+| ``removes_season`` | values are divided by seasonal factors |
+| ``per_target`` | it reads one target at a time |
+| ``single_origin`` | it knows the level at the end of the lookback only |
 """
 
 from __future__ import annotations
@@ -167,10 +167,6 @@ class WindowScaler:
         return replace(self, stats=self.stats.select_steps(steps))
 
 
-Normalizer = Callable[[Tensor, Tensor, int], ScaleStats]
-"""`(history [B, L, C], visible [B, L, C] bool, season) -> Level`."""
-
-
 def seasonal_naive_error(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
     """Mean absolute change from one season to the next, `[B, 1, C]` original units, over the steps
     where both are visible; 0 where there are none. What MASE divides by."""
@@ -178,89 +174,3 @@ def seasonal_naive_error(values: Tensor, value_mask: Tensor, season: int) -> Ten
     both = value_mask[:, lag:] & value_mask[:, :-lag]
     change = ((values[:, lag:] - values[:, :-lag]).abs() * both).sum(1, keepdim=True)
     return change / both.sum(1, keepdim=True).clamp_min(1)
-
-
-def _masked_mean(values: Tensor, value_mask: Tensor) -> Tensor:
-    """Mean over the visible steps, `[B, 1, C]`; the last (filled) value where none is visible."""
-    count = value_mask.sum(1, keepdim=True)
-    total = (values * value_mask).sum(1, keepdim=True)
-    return torch.where(count > 0, total / count.clamp_min(1), values[:, -1:])
-
-
-def _replace_zero_scale(scale: Tensor) -> Tensor:
-    return torch.where(scale > torch.finfo(torch.float32).tiny, scale, torch.ones_like(scale))
-
-
-def _recent_mean_abs(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
-    recent = slice(-max(season, 1), None)
-    level = _masked_mean(values[:, recent].abs(), value_mask[:, recent])
-    whole = _masked_mean(values.abs(), value_mask)
-    return _replace_zero_scale(torch.where(level > MIN_RELATIVE_SCALE * whole, level, whole))
-
-
-def log_mean_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
-    """z = log(y / mean of the last season); for positive data."""
-    level = _recent_mean_abs(values, value_mask, season)
-    return ScaleStats(torch.zeros_like(level), level, is_log=True)
-
-
-def mean_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
-    """z = y / mean absolute value of the last season - 1."""
-    level = _recent_mean_abs(values, value_mask, season)
-    return ScaleStats(level, level)
-
-
-def standard_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
-    """z = (y - mean) / standard deviation over the lookback."""
-    center = _masked_mean(values, value_mask)
-    spread = _masked_mean((values - center) ** 2, value_mask).sqrt()
-    return ScaleStats(center, _floor_scale(spread, values, value_mask))
-
-
-def robust_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
-    """z = (y - median) / interquartile range over the lookback."""
-    # torch's nanquantile, spelt out: not every runtime knows how to sort what is no number
-    ordered = torch.where(value_mask, values, torch.inf).sort(1).values
-    last_one = value_mask.sum(1, keepdim=True) - 1
-    low, center, high = (
-        _interpolate_sorted(ordered, share * last_one) for share in (0.25, 0.5, 0.75)
-    )
-    center = torch.where(center.isnan(), values[:, -1:], center)
-    return ScaleStats(center, _floor_scale((high - low).nan_to_num(0.0), values, value_mask))
-
-
-def _interpolate_sorted(sorted_values: Tensor, position: Tensor) -> Tensor:
-    """Of `ordered [B, L, C]` what stands at `place [B, 1, C]`, between two on a straight line; no
-    number where there is none."""
-    position = position.clamp_min(0).to(sorted_values.dtype)
-    below = sorted_values.gather(1, position.floor().long())
-    above = sorted_values.gather(1, position.ceil().long())
-    return torch.lerp(below, above, position - position.floor())
-
-
-def last_value_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
-    """z = (y - last value) / mean absolute distance from it over the lookback."""
-    center = values[:, -1:]
-    spread = _masked_mean((values - center).abs(), value_mask)
-    return ScaleStats(center, _floor_scale(spread, values, value_mask))
-
-
-def identity_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
-    """z = y."""
-    center = torch.zeros_like(values[:, -1:])
-    return ScaleStats(center, torch.ones_like(center))
-
-
-def _floor_scale(scale: Tensor, values: Tensor, value_mask: Tensor) -> Tensor:
-    floor = MIN_RELATIVE_SCALE * _masked_mean(values.abs(), value_mask)
-    return _replace_zero_scale(torch.maximum(scale, floor))
-
-
-NORMALIZERS: dict[str, Normalizer] = {
-    "log_mean": log_mean_stats,
-    "mean": mean_stats,
-    "standard": standard_stats,
-    "robust": robust_stats,
-    "last": last_value_stats,
-    "none": identity_stats,
-}

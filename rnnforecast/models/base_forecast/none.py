@@ -1,0 +1,12 @@
+"""No base forecast: the network forecasts the normalised values themselves."""
+
+from __future__ import annotations
+
+from rnnforecast.models.config import ForecasterConfig
+
+TRAITS = ()
+
+
+def build(config: ForecasterConfig) -> None:
+    """Nothing."""
+    return
