@@ -13,6 +13,7 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.interpret import activations as looking
 from rnnforecast.models.interpret import occlusion as hiding
+from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
 
@@ -114,7 +115,7 @@ def permutation_importance(
     random = torch.Generator().manual_seed(seed)
     orders = [torch.randperm(len(item), generator=random) for _ in range(repeats)]
     whole = score(_to_numpy(looking.median_forecast(net, history)))
-    log = net.config.normalize in ("log_mean", "exponential_smoothing")
+    log = "log" in WINDOW_SCALERS.traits(net.config.normalize)
     changes = [
         [
             score(

@@ -1,10 +1,10 @@
-"""The forecaster: five plain parts in a row, from a window of history to quantiles of the future.
+"""The forecaster: five modules in a row, from a window of history to quantiles of its future.
 
-    history [B, L, C] → difference → normalise → embed [B, G, K] → backbone → decode [B, J, K]
+    history [B, L, C] → difference → scale → embed [B, G, K] → backbone → decode [B, J, K]
         → head [B, H, C, Q]
 
-A first forecast, see `first`, is what the recurrent part adds to; it is made of all targets alike.
-Covariates are read with the history, and those known ahead once more for each forecast step.
+The output of the recurrent part is added to a base forecast of the same values. Covariates are read
+with the history; known-future covariates are read again at each step of the horizon.
 """
 
 from __future__ import annotations
@@ -17,45 +17,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rnnforecast.models.base_forecast.linear import BaseForecast
+from rnnforecast.models.base_forecast.base_forecast import BaseForecast
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.decoders.autoregressive import (
     GroundTruth,
     decode_autoregressively,
     path_quantiles,
 )
-from rnnforecast.models.decoders.decoders import (
-    AUTOREGRESSIVE_DECODERS,
-    EncoderOutput,
-    NonAutoregressiveDecoder,
-    build_decoder,
-)
-from rnnforecast.models.decoders.forking import ScaleChangeEmbedding, fork_windows
+from rnnforecast.models.decoders.encoder_output import EncoderOutput, NonAutoregressiveDecoder
+from rnnforecast.models.decoders.window_forks import ScaleChangeEmbedding, fork_windows
 from rnnforecast.models.heads.heads import build_head, weighted_mean
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.covariates import CovariateEmbedding, LocalDecoder
 from rnnforecast.models.layers.embedding import MAX_NORMALIZED_INPUT, PatchEmbedding
 from rnnforecast.models.layers.stack import BidirectionalStack, RecurrentStack
-from rnnforecast.models.scaling.exponential_smoothing import ExponentialSmoothing
 from rnnforecast.models.scaling.window_scaler import (
-    NORMALIZERS,
     ScaleStats,
     WindowScaler,
     seasonal_naive_error,
 )
-from rnnforecast.registry import BACKBONES
+from rnnforecast.registry import BACKBONES, BASE_FORECASTS, DECODERS, WINDOW_SCALERS
 
 N_SAMPLE_PATHS = 200
-"""Sample paths a window, where quantiles are those of drawn paths."""
+"""Sample paths of a window whose quantiles are taken over paths."""
 
 
 class Forecaster(nn.Module):
-    """Maps normalised history to the head's raw numbers; see `forward` and `forecast`."""
+    """A network from normalised history to the raw outputs of its head."""
 
     global_scale: Tensor
-    """The size of normalised values the net calls 1; set by `measure`, kept with the weights."""
+    """Scalar: normalised values are divided by it; set by `initialize_scales`, kept with the
+    weights."""
     training_progress: float = 0.0
-    """How much of the training is done, from 0 to 1; set by the training loop."""
+    """From 0 to 1; set by the training loop."""
 
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
@@ -71,111 +65,95 @@ class Forecaster(nn.Module):
             dropout=a.dropout,
             use_input_decay=reads_gaps,
         )
-        gaps = a.channels * a.patch_length if reads_gaps else 0
+        gap_size = a.channels * a.patch_length if reads_gaps else 0
         self.backbone = (
             BidirectionalStack(a.backbone, a.hidden_size)
             if a.bidirectional
-            else RecurrentStack(a.backbone, a.hidden_size, gap_size=gaps)
+            else RecurrentStack(a.backbone, a.hidden_size, gap_size=gap_size)
         )
-        self.decoder = build_decoder(
-            a.decoder,
+        decoder_traits = DECODERS.traits(a.decoder)
+        self.is_autoregressive = "autoregressive" in decoder_traits
+        self.decoder: nn.Module = DECODERS.load(a.decoder).build(
             a.hidden_size,
             horizon=a.horizon,
             patch_length=a.patch_length,
             dropout=a.dropout,
             attention=a.attention,
         )
-        outputs = a.channels * self.head.n_params
+        n_outputs = a.channels * self.head.n_params
         self.output_layer = nn.Linear(
-            a.hidden_size, cast("int", self.decoder.steps_per_patch) * outputs
+            a.hidden_size, cast("int", self.decoder.steps_per_patch) * n_outputs
         )
-        # the recurrent part has nothing to say before it has learnt something
+        # the first forecast of the network is the base forecast
         nn.init.zeros_(self.output_layer.weight)
         nn.init.zeros_(self.output_layer.bias)
-        self.base_forecast = BaseForecast(a) if a.base_forecast != "none" else None
+        self.base_forecast: BaseForecast | None = BASE_FORECASTS.load(a.base_forecast).build(a)
         self.known_covariates = CovariateEmbedding(a.covariates.future, a.covariates.future_codes)
+        n_known = self.known_covariates.output_size
         self.local_decoder = (
-            LocalDecoder(
-                self.known_covariates.output_size, a.hidden_size, outputs, dropout=a.dropout
-            )
-            if self.known_covariates.output_size
-            else None
+            LocalDecoder(n_known, a.hidden_size, n_outputs, dropout=a.dropout) if n_known else None
         )
         self.scale_change = (
-            ScaleChangeEmbedding(a.channels, a.hidden_size) if a.decoder == "forking" else None
+            ScaleChangeEmbedding(a.channels, a.hidden_size)
+            if "forks_windows" in decoder_traits
+            else None
         )
-        smooth = a.normalize == "exponential_smoothing"
-        self.exponential_smoothing = (
-            ExponentialSmoothing(a.n_items, a.smoothing_seasons) if smooth else None
+        self.scaling: nn.Module = WINDOW_SCALERS.load(a.normalize).build(
+            season=a.season, n_items=a.n_items, seasons=a.smoothing_seasons
         )
         self.register_buffer("global_scale", torch.ones(()))
 
+    @property
+    def causal_backbone(self) -> RecurrentStack | None:
+        """The backbone that a decoder may run on; None where it is bidirectional."""
+        return self.backbone if isinstance(self.backbone, RecurrentStack) else None
+
+    def per_item_weights(self) -> list[str]:
+        """Names of the weights with one row for each item of the training."""
+        return [f"scaling.{name}" for name in self.scaling.per_item_weights()]  # type: ignore[operator]
+
     def prepare_inputs(self, inputs: ModelInputs) -> tuple[ModelInputs, WindowScaler]:
-        """The history as the net reads it, differenced if it is to be, and how its values relate
-        to original units, from its history alone."""
+        """The history, differenced if the config says so, and its scaler."""
         a, base = self.config, None
         if a.difference_lag:
             base = inputs.difference_base(a.difference_lag, a.horizon)
             inputs = inputs.diff(a.difference_lag)
-        if self.exponential_smoothing is not None:
-            level = self._smoothing_stats(inputs)
-        else:
-            level = NORMALIZERS[a.normalize](inputs.values, inputs.value_mask, a.season)
-        naive = None
+        stats: ScaleStats = self.scaling(inputs, a.horizon)
+        mase_scale = None
         if a.loss == "mase":
-            naive = seasonal_naive_error(inputs.values, inputs.value_mask, a.season)
-        return inputs, WindowScaler(replace(level, difference_base=base), self.global_scale, naive)
-
-    def _smoothing_stats(self, inputs: ModelInputs) -> ScaleStats:
-        """The last smoothed level, and the seasonal factors, of windows of one target."""
-        assert self.exponential_smoothing is not None
-        assert inputs.item is not None
-        assert inputs.phase is not None
-        found = self.exponential_smoothing(
-            inputs.values[..., 0],
-            inputs.value_mask[..., 0],
-            inputs.item,
-            inputs.phase,
-            self.config.horizon,
-        )
-        scale = found.level[:, -1:, None]
-        return ScaleStats(
-            torch.zeros_like(scale),
-            scale,
-            is_log=True,
-            seasonal_factors=found.seasonal_factors.unsqueeze(-1),
-            future_seasonal_factors=found.future_seasonal_factors.unsqueeze(-1),
-        )
+            mase_scale = seasonal_naive_error(inputs.values, inputs.value_mask, a.season)
+        stats = replace(stats, difference_base=base)
+        return inputs, WindowScaler(stats, self.global_scale, mase_scale)
 
     def forward(
         self, z: Tensor, inputs: ModelInputs, scaler: WindowScaler, truth: GroundTruth | None = None
     ) -> Tensor:
-        """The net's values `[B, L, C]` of the history → raw head numbers `[B, H, C, P]`.
+        """Normalised history `[B, L, C]` → raw outputs `[B, H, C, P]`.
 
-        A fed-back decoder is taught by `truth`, and answers by its own forecasts without.
+        An autoregressive decoder reads `truth`, and its own forecasts without.
         """
-        encoded = self._encode(z, inputs)
-        extra = self._additive_terms(z, inputs, encoded.last_output)
-        if self.config.decoder in AUTOREGRESSIVE_DECODERS:
-            return decode_autoregressively(self, encoded, inputs, scaler, extra, truth)[0]
-        pieces = cast("NonAutoregressiveDecoder", self.decoder)(
+        encoded = self.encode(z, inputs)
+        terms = self.additive_terms(z, inputs, encoded.last_output)
+        if self.is_autoregressive:
+            return decode_autoregressively(self, encoded, inputs, scaler, terms, truth)[0]
+        patches = cast("NonAutoregressiveDecoder", self.decoder)(
             encoded, self.causal_backbone
         )  # [B, J, K]
-        return self.project_output(pieces)[:, : self.config.horizon] + extra
+        return self.project_output(patches)[:, : self.config.horizon] + terms
 
-    def _encode(self, z: Tensor, inputs: ModelInputs) -> EncoderOutput:
-        """What the backbone reads of the whole lookback."""
+    def encode(self, z: Tensor, inputs: ModelInputs) -> EncoderOutput:
+        """Output and state of the backbone for normalised history `[B, L, C]`."""
         x = self.embedding(z, inputs)  # [B, G, K]
         if isinstance(self.backbone, BidirectionalStack):
             out, last = self.backbone(x)
             return EncoderOutput(out, (), last, x[:, -1])
         gaps = self.embedding.gaps(inputs) if self.embedding.input_decay is not None else None
-        reach = self.config.tbptt_steps or x.shape[1]
+        length = self.config.tbptt_steps or x.shape[1]
         outs, state, begin = [], None, 0
-        # the newest part is a whole one; the state is carried on, what led to it is not learnt
-        for end in range(x.shape[1] % reach or reach, x.shape[1] + 1, reach):
-            some = None if gaps is None else gaps[:, begin:end]
-            out, state = self.backbone(x[:, begin:end], state, some)
+        # truncated backpropagation: the newest part has full length, the state is passed on detached
+        for end in range(x.shape[1] % length or length, x.shape[1] + 1, length):
+            part_gaps = None if gaps is None else gaps[:, begin:end]
+            out, state = self.backbone(x[:, begin:end], state, part_gaps)
             outs.append(out)
             if end < x.shape[1]:
                 state = tuple(part.detach() for part in state)
@@ -183,176 +161,159 @@ class Forecaster(nn.Module):
         out = torch.cat(outs, 1) if len(outs) > 1 else outs[0]
         return EncoderOutput(out, state or (), out[:, -1], x[:, -1])
 
-    @property
-    def causal_backbone(self) -> RecurrentStack | None:
-        """The backbone, unless it reads the lookback both ways: a decoder may go on with it."""
-        return self.backbone if isinstance(self.backbone, RecurrentStack) else None
-
     def project_output(self, patches: Tensor) -> Tensor:
         """`[B, J, K]` → `[B, J * steps, C, P]`."""
         raw: Tensor = self.output_layer(patches)
         return raw.reshape(patches.shape[0], -1, self.config.channels, self.head.n_params)
 
-    def _additive_terms(self, z: Tensor, inputs: ModelInputs, last_output: Tensor) -> Tensor:
-        """What the covariates ahead and the first forecast say, `[B, H, C, P]`, or zero for
-        neither."""
+    def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
+        """Raw outputs `[B, T, C, P]` → one random value each, `[B, T, C]` normalised."""
+        return self.head.sample(raw, scaler)
+
+    def additive_terms(self, z: Tensor, inputs: ModelInputs, last_output: Tensor) -> Tensor:
+        """Raw outputs `[B, H, C, P]` of the known covariates and of the base forecast."""
         a = self.config
-        extra = z.new_zeros(1, 1, 1, 1)
+        terms = z.new_zeros(1, 1, 1, 1)
         if self.local_decoder is not None:
             known = self.known_covariates(inputs.future, inputs.future_codes)
             ahead = known[:, z.shape[1] : z.shape[1] + a.horizon].to(z.dtype)  # [B, H, X]
-            told = self.local_decoder(ahead, last_output)
-            extra = extra + told.reshape(z.shape[0], -1, a.channels, self.head.n_params)
+            local = self.local_decoder(ahead, last_output)
+            terms = terms + local.reshape(z.shape[0], -1, a.channels, self.head.n_params)
         if self.base_forecast is not None:
-            seen = self._base_forecast_values(z, inputs)
-            line = self.base_forecast(seen, inputs.input_mask)  # [B, H, C]
-            # only the middle of the forecast: the gaps to the other quantiles hang on it
-            before, after = (
-                self.head.location_index,
-                self.head.n_params - 1 - self.head.location_index,
-            )
-            extra = extra + functional.pad(line.unsqueeze(-1), (before, after))
-        return extra.expand(-1, a.horizon, a.channels, self.head.n_params)
+            values = self._base_forecast_values(z, inputs)
+            base = self.base_forecast(values, inputs.input_mask)  # [B, H, C]
+            # added to the location; other parameters are relative to it
+            before = self.head.location_index
+            after = self.head.n_params - 1 - before
+            terms = terms + functional.pad(base.unsqueeze(-1), (before, after))
+        return terms.expand(-1, a.horizon, a.channels, self.head.n_params)
 
     @staticmethod
     def _base_forecast_values(z: Tensor, inputs: ModelInputs) -> Tensor:
-        """What the first forecast is made of, `[B, L, C]`."""
+        """Clipped values `[B, L, C]` that the base forecast reads."""
         return z.clamp(-MAX_NORMALIZED_INPUT, MAX_NORMALIZED_INPUT) * inputs.input_mask
 
     @torch.no_grad()
     def base_forecast_data(self, inputs: ModelInputs, future: Tensor) -> tuple[Tensor, Tensor]:
-        """What the map of the first forecast reads, `[B, L, C]`, and what it is to say,
-        `[B, H, C]`, in the net's values; arguments as for `loss`."""
+        """Regressors `[B, L, C]` and targets `[B, H, C]` of the linear map of the base forecast,
+        normalised; arguments as for `loss`."""
         assert self.base_forecast is not None
-        inputs, frame = self.prepare_inputs(inputs)
-        seen = self._base_forecast_values(frame.normalize_past(inputs.values), inputs)
-        # no further off than what is read may be, or sums of squares would hang on little else
-        truth = frame.normalize_future(future).clamp(-MAX_NORMALIZED_INPUT, MAX_NORMALIZED_INPUT)
-        return seen, truth - self.base_forecast.theta_forecast(seen, inputs.input_mask)
+        inputs, scaler = self.prepare_inputs(inputs)
+        values = self._base_forecast_values(scaler.normalize_past(inputs.values), inputs)
+        # clipped like the regressors, so that no few targets dominate the sum of squares
+        truth = scaler.normalize_future(future).clamp(-MAX_NORMALIZED_INPUT, MAX_NORMALIZED_INPUT)
+        return values, truth - self.base_forecast.forecast_windows(values, inputs.input_mask)
 
     def loss(self, inputs: ModelInputs, future: Tensor, weight: Tensor) -> Tensor:
-        """Scalar loss on the scale of the head.
+        """Scalar loss in the units of the head.
 
-        `future [B, H, C]` in original units, `weight [B, H, C]` zero where it was not observed.
+        `future [B, H, C]` in original units, `weight [B, H, C]` zero outside the target mask.
         """
         if self.scale_change is not None:
-            inputs, future, weight = self._fork_windows(inputs, future, weight)
-        inputs, frame = self.prepare_inputs(inputs)
-        z = frame.normalize_past(inputs.values)
+            inputs, future, weight = self.fork_windows(inputs, future, weight)
+        inputs, scaler = self.prepare_inputs(inputs)
+        z = scaler.normalize_past(inputs.values)
         if self.scale_change is not None:
-            raw = self._forward_forks(z, inputs, frame)
+            raw = self.forward_forks(z, inputs, scaler)
         else:
-            fed_back = self.config.decoder in AUTOREGRESSIVE_DECODERS
-            truth = GroundTruth(frame.normalize_future(future), weight > 0) if fed_back else None
-            raw = self(z, inputs, frame, truth)
-        return self.head.loss(raw.float(), future, weight, frame)
+            truth = (
+                GroundTruth(scaler.normalize_future(future), weight > 0)
+                if self.is_autoregressive
+                else None
+            )
+            raw = self(z, inputs, scaler, truth)
+        return self.head.loss(raw.float(), future, weight, scaler)
 
-    def _fork_windows(
+    def fork_windows(
         self, inputs: ModelInputs, future: Tensor, weight: Tensor
     ) -> tuple[ModelInputs, Tensor, Tensor]:
+        """Windows that end at each patch of the lookback, see `window_forks`."""
         a = self.config
-        shortest = max(a.season, a.patch_length)
         return fork_windows(
             inputs,
             future,
             weight,
             patch_length=a.patch_length,
             extra_steps=a.difference_lag,
-            min_history=shortest,
+            min_history=max(a.season, a.patch_length),
         )
 
-    def _forward_forks(self, z: Tensor, inputs: ModelInputs, scaler: WindowScaler) -> Tensor:
-        """Raw numbers `[B * G, H, C, P]` of all forks, whose recurrent part is one run each of B.
-
-        `z [B * G, L, C]`: of each fork only its last segment is new to that run.
-        """
+    def forward_forks(self, z: Tensor, inputs: ModelInputs, scaler: WindowScaler) -> Tensor:
+        """Raw outputs `[B * G, H, C, P]` of all forks; the backbone runs once for the G forks of a
+        window, on the last patch of each of `z [B * G, L, C]`."""
         a = self.config
         assert self.scale_change is not None
-        count = -(-a.lookback // a.patch_length)
+        n_forks = -(-a.lookback // a.patch_length)
         newest = inputs.last_steps(a.patch_length)
         x = self.embedding(z[:, -a.patch_length :], newest)  # [B * G, 1, K]
-        x = x.reshape(-1, count, a.hidden_size) + self.scale_change(
-            scaler.stats, self.global_scale, count
-        )
+        x = x.reshape(-1, n_forks, a.hidden_size)
+        x = x + self.scale_change(scaler.stats, self.global_scale, n_forks)
         gaps = None
         if self.embedding.input_decay is not None:
             gaps = self.embedding.gaps(newest).reshape(*x.shape[:2], -1)
         out, _ = cast("RecurrentStack", self.backbone)(x, None, gaps)
         last = out.flatten(0, 1)  # [B * G, K]
-        pieces = cast("NonAutoregressiveDecoder", self.decoder)(
+        patches = cast("NonAutoregressiveDecoder", self.decoder)(
             EncoderOutput(out, (), last, last), None
         )
-        return self.project_output(pieces)[:, : a.horizon] + self._additive_terms(z, inputs, last)
+        return self.project_output(patches)[:, : a.horizon] + self.additive_terms(z, inputs, last)
 
     @torch.no_grad()
     def initialize_scales(self, inputs: ModelInputs, future: Tensor, weight: Tensor) -> None:
-        """Sets the unit to the mean size of normalised futures in these windows.
-
-        However little a series moves around its level, what the net reads and what it is asked
-        for are then of the size its first weights are made for. Arguments as for `loss`.
-        """
-        if self.exponential_smoothing is not None:
-            assert inputs.item is not None
-            assert inputs.phase is not None
-            values, visible = inputs.values[..., 0], inputs.value_mask[..., 0]
-            self.exponential_smoothing.initialize_factors(
-                values, visible, inputs.item, inputs.phase
-            )
-        _, frame = self.prepare_inputs(inputs)
-        size = weighted_mean(frame.stats.normalize_future(future).abs(), weight)
+        """Sets `global_scale` to the mean absolute normalised future of these windows, and what
+        the window scaler learns; arguments as for `loss`."""
+        self.scaling.initialize(inputs)  # type: ignore[operator]
+        _, scaler = self.prepare_inputs(inputs)
+        size = weighted_mean(scaler.stats.normalize_future(future).abs(), weight)
         if size > 0:
             self.global_scale.copy_(size)
 
     @torch.no_grad()
     def forecast(self, inputs: ModelInputs, levels: Sequence[float]) -> tuple[Tensor, ScaleStats]:
-        """Normalised quantiles `[B, H, C, Q]` at `levels`, Q = 1 from a point head, and the level
-        to undo.
+        """Normalised quantiles `[B, H, C, Q]` at `levels`, and the scale to undo.
 
-        Where a distribution is fed back they are the quantiles of sample paths.
+        Q is 1 from a point head. Quantiles of an autoregressive distribution are those of sample
+        paths.
         """
         if self.n_sample_paths > 1:
-            paths, level = self.sample_paths(inputs, self.n_sample_paths)
-            return path_quantiles(paths, levels), level
-        raw, frame = self.predict_raw(inputs)
-        return self.head.quantiles(raw.float(), frame, levels) * self.global_scale, frame.stats
+            paths, stats = self.sample_paths(inputs, self.n_sample_paths)
+            return path_quantiles(paths, levels), stats
+        raw, scaler = self.predict_raw(inputs)
+        return self.head.quantiles(raw.float(), scaler, levels) * self.global_scale, scaler.stats
 
     @property
     def n_sample_paths(self) -> int:
-        """Futures the net goes through for each window: sample paths where it makes them, or 1."""
-        return (
-            N_SAMPLE_PATHS
-            if self.config.decoder in AUTOREGRESSIVE_DECODERS and self.head.can_sample
-            else 1
-        )
+        """Sample paths that a forecast computes for each window; 1 without sampling."""
+        return N_SAMPLE_PATHS if self.is_autoregressive and self.head.can_sample else 1
 
     def predict_raw(self, inputs: ModelInputs) -> tuple[Tensor, WindowScaler]:
-        """Raw head numbers `[B, H, C, P]`, and how the net's values relate to original units."""
+        """Raw outputs `[B, H, C, P]` and the scaler of the windows."""
         if self.scale_change is None:
-            inputs, frame = self.prepare_inputs(inputs)
-            return self(frame.normalize_past(inputs.values), inputs, frame), frame
-        windows, a = inputs.values.shape[0], self.config
-        nothing = inputs.values.new_zeros(windows, a.horizon, a.channels)
-        inputs, _, _ = self._fork_windows(inputs, nothing, nothing)
-        inputs, frame = self.prepare_inputs(inputs)
-        raw = self._forward_forks(frame.normalize_past(inputs.values), inputs, frame)
-        forks = -(-a.lookback // a.patch_length)
-        newest = slice(forks - 1, None, forks)
-        return raw[newest], frame.select_windows(newest)
+            inputs, scaler = self.prepare_inputs(inputs)
+            return self(scaler.normalize_past(inputs.values), inputs, scaler), scaler
+        a = self.config
+        zeros = inputs.values.new_zeros(inputs.values.shape[0], a.horizon, a.channels)
+        inputs, _, _ = self.fork_windows(inputs, zeros, zeros)
+        inputs, scaler = self.prepare_inputs(inputs)
+        raw = self.forward_forks(scaler.normalize_past(inputs.values), inputs, scaler)
+        n_forks = -(-a.lookback // a.patch_length)
+        newest = slice(n_forks - 1, None, n_forks)
+        return raw[newest], scaler.select_windows(newest)
 
     @torch.no_grad()
     def sample_paths(self, inputs: ModelInputs, n_paths: int) -> tuple[Tensor, ScaleStats]:
-        """`count` drawn futures of each window, normalised `[B, count, H, C]`, and the level to
-        undo. Only where a distribution is fed back: the steps of a path hang together."""
-        inputs, frame = self.prepare_inputs(inputs)
-        z = frame.normalize_past(inputs.values)
-        encoded = self._encode(z, inputs)
-        extra = self._additive_terms(z, inputs, encoded.last_output)
-        wide = extra.expand(len(z), -1, -1, -1).repeat_interleave(n_paths, 0)
-        _, drawn = decode_autoregressively(
+        """`n_paths` random futures of each window, `[B, n_paths, H, C]` normalised, and the scale
+        to undo; for autoregressive distributions."""
+        inputs, scaler = self.prepare_inputs(inputs)
+        z = scaler.normalize_past(inputs.values)
+        encoded = self.encode(z, inputs)
+        terms = self.additive_terms(z, inputs, encoded.last_output)
+        _, samples = decode_autoregressively(
             self,
             encoded.repeat_windows(n_paths),
             inputs.repeat_windows(n_paths),
-            frame.repeat_windows(n_paths),
-            wide,
+            scaler.repeat_windows(n_paths),
+            terms.expand(len(z), -1, -1, -1).repeat_interleave(n_paths, 0),
         )
-        return drawn.reshape(len(z), n_paths, *drawn.shape[1:]) * self.global_scale, frame.stats
+        paths = samples.reshape(len(z), n_paths, *samples.shape[1:])
+        return paths * self.global_scale, scaler.stats

@@ -19,9 +19,6 @@ START_FROM_KEY = "training.start_from"
 MAX_NAMED_WEIGHTS = 5
 """Weights that are named in a message."""
 
-PER_ITEM_WEIGHTS = ("exponential_smoothing.series_rates", "exponential_smoothing.series_factors.")
-"""Weights with a row for each item."""
-
 
 def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
     """The spec with every key of the network that it leaves open as the run has it whose weights it
@@ -86,8 +83,8 @@ class PretrainedRun:
         wanted = net.state_dict()
         given |= {
             name: self._align_item_rows(given[name], wanted[name])
-            for name in wanted
-            if name.startswith(PER_ITEM_WEIGHTS) and name in given
+            for name in net.per_item_weights()
+            if name in given
         }
         _check_same_weights(wanted, given)
         net.load_state_dict(given)

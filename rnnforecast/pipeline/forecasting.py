@@ -21,6 +21,7 @@ from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.compatibility import MEAN_LOSSES
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.registry import DECODERS, WINDOW_SCALERS
 from rnnforecast.training import device
 from rnnforecast.training.dataset import PanelArrays, WindowDataset
 from rnnforecast.types import Floats, Ints
@@ -80,7 +81,7 @@ def build_window_dataset(
     `items` are the names of the training's items, where a net has learnt something of each.
     """
     filled, features, panel = cleaned.filled, cleaned.features, cleaned.panel
-    smooth = any(a.normalize == "exponential_smoothing" for a in configs)
+    smooth = any("learned" in WINDOW_SCALERS.traits(a.normalize) for a in configs)
     tables = PanelArrays(
         inputs=filled.inputs,
         value_mask=filled.value_mask,
@@ -99,7 +100,9 @@ def build_window_dataset(
         future_steps=features.horizon,
         item_index=_positions(item_names(panel), smoothed_items) if smooth else None,
         phase=panel.start if smooth else None,
-        include_past_target_mask=any(a.decoder == "forking" for a in configs),
+        include_past_target_mask=any(
+            "forks_windows" in DECODERS.traits(a.decoder) for a in configs
+        ),
     )
     return WindowDataset(
         tables,

@@ -10,7 +10,7 @@ from rnnforecast.models.layers.stack import BackboneConfig
 from rnnforecast.pipeline.auto import difference_lag, resolve_auto
 from rnnforecast.pipeline.forecasting import item_names, levels_with_median
 from rnnforecast.pipeline.load_spec import expand_ensemble
-from rnnforecast.registry import BACKBONES
+from rnnforecast.registry import BACKBONES, WINDOW_SCALERS
 from rnnforecast.spec.model import Spec
 
 
@@ -38,7 +38,7 @@ def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfi
         noise=noise,
         options=model.backbone_options,
     )
-    smooth = model.normalize == "exponential_smoothing"
+    smooth = "learned" in WINDOW_SCALERS.traits(model.normalize)
     reads_gaps = "gaps" in BACKBONES.traits(model.backbone)
     return ForecasterConfig(
         lookback=int(window.lookback),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.inputs import ModelInputs
-from rnnforecast.models.scaling.window_scaler import NORMALIZERS
+from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.training.dataset import Batch
 from rnnforecast.types import Floats
 
@@ -61,8 +61,11 @@ def window_scale(architecture: ForecasterConfig, history: ModelInputs) -> Tensor
     """`[B, 1, C]` what the net divides windows by, in original units."""
     if architecture.difference_lag:
         history = history.diff(architecture.difference_lag)
-    normalise = NORMALIZERS[architecture.normalize]
-    return normalise(history.values, history.value_mask, architecture.season).scale
+    scaling = WINDOW_SCALERS.load(architecture.normalize).build(
+        season=architecture.season, n_items=0, seasons=()
+    )
+    scale: Tensor = scaling(history, architecture.horizon).scale
+    return scale
 
 
 @dataclass(frozen=True)

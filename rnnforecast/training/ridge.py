@@ -16,7 +16,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from rnnforecast.models.base_forecast.linear import initial_weights
+from rnnforecast.models.base_forecast.base_forecast import initial_weights
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.dataset import Batch
 from rnnforecast.types import Ints

@@ -12,7 +12,7 @@ import torch
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from rnnforecast.models.base_forecast.linear import initial_weights
+from rnnforecast.models.base_forecast.base_forecast import initial_weights
 from rnnforecast.training.dataset import Batch, PanelArrays, WindowDataset
 from rnnforecast.training.ridge import FOLD_COUNT, MAX_LOOKBACK, fit_base_forecast
 from tests.training.fits import CPU, net, weights_of

@@ -6,6 +6,7 @@ import torch
 
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Ints
 
@@ -46,7 +47,7 @@ def synthetic_histories(architecture: ForecasterConfig, window_count: int) -> Mo
     level = torch.exp(8 * uniform(1, architecture.channels) - 2)
     visible = uniform(steps, architecture.channels) < OBSERVED_FRACTION
     visible[:1] = True
-    smoothed = architecture.normalize == "exponential_smoothing"
+    smoothed = "learned" in WINDOW_SCALERS.traits(architecture.normalize)
     return ModelInputs(
         values=level * (1 + uniform(steps, architecture.channels)),
         value_mask=visible,

@@ -15,10 +15,10 @@ import torch
 from rnnforecast.inference.onnx.export_module import ExportModule, ExportOutputs, onnx_input_names
 from rnnforecast.inference.quantiles import quantiles_in_blocks
 from rnnforecast.models.config import ForecasterConfig
-from rnnforecast.models.decoders.decoders import AUTOREGRESSIVE_DECODERS
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.heads.point_losses import POINT_LOSSES
 from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.registry import DECODERS
 from rnnforecast.types import Floats
 
 MAX_RELATIVE_DIFFERENCE = 1e-5
@@ -47,7 +47,10 @@ def unsupported_reason(architecture: ForecasterConfig, levels: Sequence[float]) 
             f"the quantiles of training.loss '{architecture.loss}' are found by a numerical search, which ONNX"
             " has no operator for"
         )
-    if architecture.decoder in AUTOREGRESSIVE_DECODERS and architecture.loss not in POINT_LOSSES:
+    if (
+        "autoregressive" in DECODERS.traits(architecture.decoder)
+        and architecture.loss not in POINT_LOSSES
+    ):
         return (
             f"the decoder '{architecture.decoder}' with training.loss '{architecture.loss}' draws sample paths, and a "
             "drawn number is another one in each runtime"

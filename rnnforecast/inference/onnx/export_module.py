@@ -25,6 +25,7 @@ from rnnforecast.models.heads.heads import DistributionHead, QuantileHead
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.cell_layer import CellLayer, CellState
 from rnnforecast.models.scaling.window_scaler import WindowScaler
+from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.types import Floats
 
 MAX_UNROLLED_STEPS = 4
@@ -155,6 +156,6 @@ def _use_scan(layer: CellLayer) -> None:
 def onnx_input_names(architecture: ForecasterConfig) -> tuple[str, ...]:
     """The tensors of a history, in order, that a net reads."""
     told = {name: bool(getattr(architecture.covariates, name)) for name in COVARIATE_INPUTS}
-    smoothed = architecture.normalize == "exponential_smoothing"
+    smoothed = "learned" in WINDOW_SCALERS.traits(architecture.normalize)
     told |= {"item": smoothed, "phase": smoothed}
     return ("values", "value_mask", "input_mask", *(name for name, read in told.items() if read))

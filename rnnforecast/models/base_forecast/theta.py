@@ -78,7 +78,9 @@ class ThetaForecast(nn.Module):
             MIN_DENOMINATOR
         )
         error_mask = input_mask[:, 1:] * (input_mask.cumsum(1)[:, :-1] > 0)
-        errors = ((levels[..., :-1] - deseasonalized[:, 1:]).square() * error_mask).sum(-1)  # [A, N]
+        errors = ((levels[..., :-1] - deseasonalized[:, 1:]).square() * error_mask).sum(
+            -1
+        )  # [A, N]
         log_likelihood = -error_mask.sum(1) / 2 * torch.log(errors.clamp_min(MIN_DENOMINATOR**2))
         alpha_weights = torch.softmax(log_likelihood, 0)
         level = (alpha_weights * levels[..., -1]).sum(0).unsqueeze(1)

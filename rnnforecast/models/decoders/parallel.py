@@ -41,6 +41,4 @@ def build(
     hidden_size: int, *, horizon: int, patch_length: int, dropout: float, attention: str
 ) -> ParallelDecoder:
     """A new decoder of width K."""
-    return ParallelDecoder(
-        hidden_size, horizon=horizon, patch_length=patch_length, dropout=dropout
-    )
+    return ParallelDecoder(hidden_size, horizon=horizon, patch_length=patch_length, dropout=dropout)

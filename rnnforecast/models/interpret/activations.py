@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from rnnforecast.models.backbones.transformer import CausalSelfAttention
 from rnnforecast.models.decoders.autoregressive import GroundTruth, decode_autoregressively
-from rnnforecast.models.decoders.decoders import AUTOREGRESSIVE_DECODERS
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.attention import AttentionPooling
@@ -190,9 +189,7 @@ def forecast_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor)
     to what it reads. What a decoder is fed stays what it is fed without."""
     if net.scale_change is not None:
         return _forked_location(net, inputs, input_delta)
-    truth = (
-        _median_ground_truth(net, inputs) if net.config.decoder in AUTOREGRESSIVE_DECODERS else None
-    )
+    truth = _median_ground_truth(net, inputs) if net.is_autoregressive else None
     inputs, frame = net.prepare_inputs(inputs)
     with _full_teacher_forcing(net):
         raw = net(frame.normalize_past(inputs.values) + input_delta, inputs, frame, truth)
@@ -204,9 +201,9 @@ def _median_ground_truth(net: Forecaster, inputs: ModelInputs) -> GroundTruth:
     """The medians that a decoder feeds back to itself."""
     inputs, frame = net.prepare_inputs(inputs)
     z = frame.normalize_past(inputs.values).to(net.global_scale.dtype)
-    encoded = net._encode(z, inputs)
+    encoded = net.encode(z, inputs)
     with _medians_fed_back(net):
-        extra = net._additive_terms(z, inputs, encoded.last_output)
+        extra = net.additive_terms(z, inputs, encoded.last_output)
         _, picked = decode_autoregressively(net, encoded, inputs, frame, extra)
     return GroundTruth(picked, torch.ones_like(picked, dtype=torch.bool))
 
@@ -218,11 +215,11 @@ def _forked_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor) 
     nothing = input_delta.new_zeros(windows, a.horizon, a.channels)
     spare = inputs.values.shape[1] - input_delta.shape[1]
     padded = nn.functional.pad(input_delta, (0, 0, spare, 0))
-    moved, _, _ = net._fork_windows(replace(inputs, values=padded), nothing, nothing)
-    inputs, _, _ = net._fork_windows(inputs, nothing, nothing)
+    moved, _, _ = net.fork_windows(replace(inputs, values=padded), nothing, nothing)
+    inputs, _, _ = net.fork_windows(inputs, nothing, nothing)
     inputs, frame = net.prepare_inputs(inputs)
     forks = len(inputs.values) // windows
-    raw = net._forward_forks(
+    raw = net.forward_forks(
         frame.normalize_past(inputs.values) + moved.values[:, spare:], inputs, frame
     )
     return raw[forks - 1 :: forks][..., net.head.location_index]

@@ -16,9 +16,7 @@ def scale_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
     # torch.nanquantile written out: ONNX has no operator that sorts NaN
     ordered = torch.where(value_mask, values, torch.inf).sort(1).values
     last = value_mask.sum(1, keepdim=True) - 1
-    low, center, high = (
-        _interpolate_sorted(ordered, level * last) for level in (0.25, 0.5, 0.75)
-    )
+    low, center, high = (_interpolate_sorted(ordered, level * last) for level in (0.25, 0.5, 0.75))
     center = torch.where(center.isnan(), values[:, -1:], center)
     return ScaleStats(center, floor_scale((high - low).nan_to_num(0.0), values, value_mask))
 

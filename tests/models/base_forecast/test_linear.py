@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.models.base_forecast.linear import BaseForecast, initial_weights
+from rnnforecast.models.base_forecast.base_forecast import initial_weights
 from rnnforecast.models.base_forecast.theta import ALPHAS, ThetaForecast
+from rnnforecast.registry import BASE_FORECASTS
 from tests.training.fits import net
 
 L, H = 48, 6
@@ -35,9 +36,7 @@ def textbook(y: np.ndarray) -> np.ndarray:
     holtwinters = pytest.importorskip("statsmodels.tsa.holtwinters")
     best, least = None, np.inf
     for alpha in ALPHAS:
-        model = holtwinters.SimpleExpSmoothing(
-            y, initialization_method="future", initial_level=y[0]
-        )
+        model = holtwinters.SimpleExpSmoothing(y, initialization_method="known", initial_level=y[0])
         found = model.fit(smoothing_level=alpha, optimized=False)
         if found.sse < least:
             best, least = (alpha, found.forecast(1)[0]), found.sse
@@ -122,15 +121,15 @@ def test_a_window_is_forecast_alike_in_a_batch_and_alone_and_targets_apart() -> 
 
 
 def test_nothing_of_the_theta_forecast_is_stored_and_its_map_starts_as_nothing() -> None:
-    a = net(first="theta").config
-    first = BaseForecast(a)
-    assert set(first.state_dict()) == {"map.weight", "map.bias"}
+    a = net(base_forecast="theta").config
+    first = BASE_FORECASTS.load("theta").build(a)
+    assert set(first.state_dict()) == {"linear.weight", "linear.bias"}
     assert not any(weight.any() for weight in first.parameters())
     assert list(initial_weights(a)) == ["theta"]
 
 
 def test_the_seasonal_mean_is_the_mean_of_all_whole_seasons() -> None:
-    a = net(first="linear").config
+    a = net(base_forecast="linear").config
     z = np.random.default_rng(0).normal(size=a.lookback)
     season, whole = a.season, a.lookback // a.season
     expected = z[-whole * season :].reshape(whole, season).mean(0)

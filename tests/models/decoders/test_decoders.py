@@ -8,26 +8,25 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.models.decoders.decoders import (
-    AUTOREGRESSIVE_DECODERS,
+from rnnforecast.models.decoders.encoder_output import (
     AutoregressiveDecoder,
     EncoderOutput,
     NonAutoregressiveDecoder,
-    ParallelDecoder,
-    RecursiveDecoder,
-    Seq2SeqDecoder,
-    build_decoder,
 )
+from rnnforecast.models.decoders.parallel import ParallelDecoder
+from rnnforecast.models.decoders.recursive import RecursiveDecoder
+from rnnforecast.models.decoders.seq2seq import Seq2SeqDecoder
 from rnnforecast.models.layers.attention import (
     ATTENTIONS,
     AdditiveAttention,
     MultiplicativeAttention,
 )
 from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
-from rnnforecast.registry import BACKBONES
+from rnnforecast.registry import BACKBONES, DECODERS
 
 K = 8
-AT_ONCE = ("direct", "forking", "parallel")
+AUTOREGRESSIVE = DECODERS.having("autoregressive")
+AT_ONCE = tuple(sorted({*DECODERS.names()} - {*AUTOREGRESSIVE}))
 
 every_backbone = pytest.mark.parametrize("backbone", BACKBONES.names())
 
@@ -38,8 +37,8 @@ def parts(
     torch.manual_seed(2)
     net = RecurrentStack(BackboneConfig(backbone, n_layers=2), K)
     attention = given.get("attention", "additive")
-    decoder = build_decoder(
-        name, K, horizon=horizon, patch_length=segment, dropout=0.0, attention=attention
+    decoder = DECODERS.load(name).build(
+        K, horizon=horizon, patch_length=segment, dropout=0.0, attention=attention
     )
     return decoder.eval(), net.eval()
 
@@ -70,7 +69,7 @@ def test_the_pieces_cover_the_horizon_with_less_than_one_to_spare(
     pieces = cast("NonAutoregressiveDecoder", decoder)(read(net), net)
     assert pieces.shape[0] == 3
     assert pieces.shape[2] == K
-    assert 0 <= pieces.shape[1] * decoder.steps - horizon < decoder.steps
+    assert 0 <= pieces.shape[1] * decoder.steps_per_patch - horizon < decoder.steps_per_patch
 
 
 def all_pieces(
@@ -82,7 +81,7 @@ def all_pieces(
     return torch.cat([piece.unsqueeze(1), rest], 1)
 
 
-@pytest.mark.parametrize("name", [*AT_ONCE, *AUTOREGRESSIVE_DECODERS])
+@pytest.mark.parametrize("name", [*AT_ONCE, *AUTOREGRESSIVE])
 @every_backbone
 def test_windows_of_a_batch_do_not_know_each_other(name: str, backbone: str) -> None:
     decoder, net = parts(name, backbone, 7, 3)
@@ -90,7 +89,7 @@ def test_windows_of_a_batch_do_not_know_each_other(name: str, backbone: str) -> 
     fed = torch.randn(3, 2, K, generator=torch.Generator().manual_seed(1))
 
     def answer(encoded: EncoderOutput, fed: Tensor) -> Tensor:
-        if name in AUTOREGRESSIVE_DECODERS:
+        if name in AUTOREGRESSIVE:
             return all_pieces(decoder, encoded, net, fed)
         found: Tensor = decoder(encoded, net)
         return found
@@ -100,16 +99,16 @@ def test_windows_of_a_batch_do_not_know_each_other(name: str, backbone: str) -> 
         torch.testing.assert_close(answer(one(encoded, b), fed[b : b + 1]), together[b : b + 1])
 
 
-@pytest.mark.parametrize("name", AUTOREGRESSIVE_DECODERS)
+@pytest.mark.parametrize("name", AUTOREGRESSIVE)
 @every_backbone
 def test_segments_fed_at_once_or_one_by_one_give_the_same_pieces(name: str, backbone: str) -> None:
     decoder, net = parts(name, backbone, 7, 3)
     encoded = read(net)
     fed = torch.randn(3, 3, K, generator=torch.Generator().manual_seed(1))
-    piece, carried = decoder.first(encoded)
+    piece, carried = decoder.first_patch(encoded)
     pieces = [piece]
     for step in range(3):
-        rest, carried = decoder.next(fed[:, step : step + 1], carried, encoded, net)
+        rest, carried = decoder.next_patches(fed[:, step : step + 1], carried, encoded, net)
         pieces.append(rest[:, 0])
     torch.testing.assert_close(torch.stack(pieces, 1), all_pieces(decoder, encoded, net, fed))
 
@@ -119,7 +118,7 @@ def test_segments_fed_at_once_or_one_by_one_give_the_same_pieces(name: str, back
 def test_every_parameter_of_it_learns(name: str, attention: str) -> None:
     decoder, net = parts(name, "gru", 7, 3, attention=attention)
     encoded = read(net)
-    if name in AUTOREGRESSIVE_DECODERS:
+    if name in AUTOREGRESSIVE:
         all_pieces(decoder, encoded, net, torch.randn(3, 2, K)).square().sum().backward()
     else:
         decoder(encoded, net).square().sum().backward()

@@ -138,7 +138,7 @@ def test_units_and_gates_are_those_of_the_net(backbone: str, decoder: str) -> No
             assert ((gate >= 0) & (gate <= 1)).all()
     if decoder != "forking":
         read, frame = found.prepare_inputs(read)
-        encoded = found._encode(frame.normalize_past(read.values), read)
+        encoded = found.encode(frame.normalize_past(read.values), read)
         torch.testing.assert_close(seen[-1].outputs, encoded.output[0])
 
 
@@ -183,7 +183,7 @@ def test_both_ways_have_tracks_in_the_order_of_time() -> None:
         "layer 1 forwards", "layer 2 forwards", "layer 1 backwards", "layer 2 backwards",
     ]  # fmt: skip
     read, frame = found.prepare_inputs(history(found))
-    encoded = found._encode(frame.normalize_past(read.values), read)
+    encoded = found.encode(frame.normalize_past(read.values), read)
     backbone = found.backbone
     joined = torch.cat([seen["layer 2 forwards"].outputs, seen["layer 2 backwards"].outputs], -1)
     torch.testing.assert_close(backbone.output_projection(joined), encoded.output[0])  # type: ignore[operator]

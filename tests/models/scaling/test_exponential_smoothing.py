@@ -116,7 +116,7 @@ def test_where_one_of_the_two_stands_still_it_is_statsmodels(a: float, b: float)
         trend=None,
         seasonal="mul",
         seasonal_periods=m,
-        initialization_method="future",
+        initialization_method="known",
         initial_level=level,
         initial_seasonal=factors,
     ).fit(smoothing_level=a, smoothing_seasonal=b, optimized=False)
@@ -143,7 +143,7 @@ def test_without_a_season_it_is_statsmodels() -> None:
 
 def test_a_window_is_the_recursion_from_what_was_learnt() -> None:
     net, (values, _, series, phase) = learnt((4,)), data()
-    found = net(values, torch.full((B, L), True), series, phase, H)
+    found = net.smooth(values, torch.full((B, L), True), series, phase, H)
     for i in range(B):
         known = int(series[i]) < COUNT
         own = net.series_rates.weight[series[i]] if known else torch.zeros(2)
@@ -163,7 +163,7 @@ def test_without_a_season_the_level_starts_at_the_first_value() -> None:
     values, visible, series, phase = data()
     visible[:, :3] = False
     visible[:, 3] = True
-    level = learnt(())(values, visible, series, phase, H).level
+    level = learnt(()).smooth(values, visible, series, phase, H).level
     torch.testing.assert_close(level[:, :4], values[:, 3:4].expand(-1, 4), rtol=1e-12, atol=0)
 
 
@@ -172,12 +172,15 @@ def test_what_is_not_visible_is_not_read(seasons: tuple[int, ...]) -> None:
     net, (values, visible, series, phase) = learnt(seasons), data()
     for junk in (0.0, -1e9, torch.inf, torch.nan):
         other = torch.where(visible, values, junk)
-        assert_same(net(values, visible, series, phase, H), net(other, visible, series, phase, H))
+        assert_same(
+            net.smooth(values, visible, series, phase, H),
+            net.smooth(other, visible, series, phase, H),
+        )
 
 
 def test_a_step_that_is_not_visible_leaves_level_and_factors_as_they_are() -> None:
     net, (values, visible, series, phase) = learnt((4,)), data()
-    found = net(values, visible, series, phase, H)
+    found = net.smooth(values, visible, series, phase, H)
     unseen = ~visible[:, 1:]
     assert torch.equal(found.level[:, 1:][unseen], found.level[:, :-1][unseen])
     later = torch.cat([found.shape[:, 4:], found.ahead[:, :4]], 1)
@@ -187,10 +190,10 @@ def test_a_step_that_is_not_visible_leaves_level_and_factors_as_they_are() -> No
 @every_seasons
 def test_padding_in_front_does_nothing(seasons: tuple[int, ...]) -> None:
     net, (values, visible, series, phase) = learnt(seasons), data()
-    found = net(values, visible, series, phase, H)
+    found = net.smooth(values, visible, series, phase, H)
     for width in (1, 4, 7):
         padding = torch.full((B, width), 3.0, dtype=values.dtype)
-        padded = net(
+        padded = net.smooth(
             torch.cat([padding, values], 1),
             torch.cat([padding > 99, visible], 1),
             series,
@@ -221,7 +224,7 @@ def test_levels_after_the_first_season_do_not_look_ahead() -> None:
     net, (values, visible, series, phase) = learnt(), data()
     other = values.clone()
     other[:, 17:] += 5
-    one, two = (net(y, visible, series, phase, H) for y in (values, other))
+    one, two = (net.smooth(y, visible, series, phase, H) for y in (values, other))
     torch.testing.assert_close(one.level[:, :17], two.level[:, :17], rtol=1e-12, atol=0)
     torch.testing.assert_close(one.shape[:, :18], two.shape[:, :18], rtol=1e-12, atol=0)
 
@@ -229,9 +232,9 @@ def test_levels_after_the_first_season_do_not_look_ahead() -> None:
 @every_seasons
 def test_windows_of_a_batch_do_not_know_each_other(seasons: tuple[int, ...]) -> None:
     net, batch = learnt(seasons), data()
-    whole = net(*batch, H)
+    whole = net.smooth(*batch, H)
     for i in range(B):
-        alone = net(*(part[i : i + 1] for part in batch), H)
+        alone = net.smooth(*(part[i : i + 1] for part in batch), H)
         assert_same(alone, SmoothedWindows(*(part[i : i + 1] for part in state(whole))))
 
 
@@ -244,8 +247,8 @@ def test_an_unknown_series_goes_by_what_all_share() -> None:
             mine.copy_(theirs)
     wanted = shared(values, visible, torch.zeros(B, dtype=torch.long), phase, H)
     for number in (COUNT, COUNT + 1, 999, -1):
-        assert_same(net(values, visible, torch.full((B,), number), phase, H), wanted)
-    known = net(values, visible, torch.zeros(B, dtype=torch.long), phase, H)
+        assert_same(net.smooth(values, visible, torch.full((B,), number), phase, H), wanted)
+    known = net.smooth(values, visible, torch.zeros(B, dtype=torch.long), phase, H)
     assert not torch.isclose(known.ahead, wanted.ahead).any()
 
 
@@ -262,9 +265,9 @@ def test_the_phase_rotates_the_factors_which_multiply_to_one() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_precision_is_that_of_the_values(dtype: torch.dtype) -> None:
     net, (values, visible, series, phase) = learnt(), data()
-    exact = net(values, visible, series, phase, H)
+    exact = net.smooth(values, visible, series, phase, H)
     for part, wanted in zip(
-        state(net(values.to(dtype), visible, series, phase, H)), state(exact), strict=True
+        state(net.smooth(values.to(dtype), visible, series, phase, H)), state(exact), strict=True
     ):
         assert part.dtype == dtype
         torch.testing.assert_close(part, wanted.to(dtype), rtol=1e-4, atol=0)
@@ -275,7 +278,7 @@ def test_every_parameter_has_a_gradient_and_what_is_nobodys_has_none(
     seasons: tuple[int, ...],
 ) -> None:
     net, (values, visible, series, phase) = learnt(seasons), data()
-    found = net(values, visible, series, phase, 60)
+    found = net.smooth(values, visible, series, phase, 60)
     (found.level[:, -1].log().sum() + (found.ahead.log() ** 2).sum()).backward()
     for part in net.parameters():
         assert part.grad is not None
@@ -305,8 +308,8 @@ def test_gradients_are_those_of_finite_differences() -> None:
 @pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
 def test_the_unit_of_the_values_is_the_unit_of_the_level(dtype: torch.dtype, unit: float) -> None:
     net, (values, visible, series, phase) = learnt(), data()
-    plain = net(values, visible, series, phase, H)
-    found = net((values * unit).to(dtype), visible, series, phase, H)
+    plain = net.smooth(values, visible, series, phase, H)
+    found = net.smooth((values * unit).to(dtype), visible, series, phase, H)
     close = {"rtol": 1e-4, "atol": 0.0}
     torch.testing.assert_close((found.level / unit).double(), plain.level, **close)
     torch.testing.assert_close(found.ahead.double(), plain.ahead, **close)
@@ -323,7 +326,7 @@ def test_wild_values_leave_everything_finite(dtype: torch.dtype, rate: float) ->
     values = (10**exponents).to(dtype)
     zeros = torch.arange(50)
     values[:5] = 0.0  # not asked for, but no reason to fall over
-    found = net(values, torch.full(values.shape, True), zeros, zeros, H)
+    found = net.smooth(values, torch.full(values.shape, True), zeros, zeros, H)
     ratio = values / found.shape / found.level[:, -1:]
     for part in (*state(found), ratio):
         assert part.isfinite().all()
@@ -333,9 +336,9 @@ def test_wild_values_leave_everything_finite(dtype: torch.dtype, rate: float) ->
 def test_where_nothing_is_visible_the_last_value_is_the_level() -> None:
     net, (values, _, series, phase) = learnt(), data()
     unseen = torch.zeros(B, L, dtype=torch.bool)
-    found = net(values, unseen, series, phase, H)
+    found = net.smooth(values, unseen, series, phase, H)
     torch.testing.assert_close(found.level, values[:, -1:].expand(-1, L))
-    assert (net(values * torch.nan, unseen, series, phase, H).level == 1).all()
+    assert (net.smooth(values * torch.nan, unseen, series, phase, H).level == 1).all()
 
 
 def seasonal_windows(
@@ -431,7 +434,7 @@ def test_with_known_factors_and_steady_data_level_and_steps_ahead_are_exact() ->
     with torch.no_grad():
         net.series_factors[0].weight[:2] = patterns.log()
     values, visible, series, phase = seasonal_windows(patterns, L + H, 20)
-    found = net(values[:, :L], visible[:, :L], series, phase, H)
+    found = net.smooth(values[:, :L], visible[:, :L], series, phase, H)
     wanted = (100.0 * (series[:, None] + 1)).double().expand(-1, L)
     torch.testing.assert_close(found.level, wanted, rtol=1e-6, atol=0)
     ahead = found.level[:, -1:] * found.ahead

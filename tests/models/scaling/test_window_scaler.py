@@ -11,14 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnnforecast.models.scaling.window_scaler import (
-    MIN_RATIO,
-    MIN_RELATIVE_SCALE,
-    NORMALIZERS,
-    ScaleStats,
-)
+from rnnforecast.models.scaling.window_scaler import MIN_RATIO, MIN_RELATIVE_SCALE, ScaleStats
+from rnnforecast.registry import WINDOW_SCALERS
 
-METHODS = list(NORMALIZERS)
+METHODS = [name for name in WINDOW_SCALERS.names() if "learned" not in WINDOW_SCALERS.traits(name)]
 every_method = pytest.mark.parametrize("method", METHODS)
 
 
@@ -31,7 +27,8 @@ def level_of(
     method: str, history: Tensor, visible: Tensor | None = None, season: int = 2
 ) -> ScaleStats:
     seen = torch.ones_like(history, dtype=torch.bool) if visible is None else visible
-    return NORMALIZERS[method](history, seen, season)
+    stats: ScaleStats = WINDOW_SCALERS.load(method).scale_stats(history, seen, season)
+    return stats
 
 
 HISTORY = column(1, 2, 3, 6)
