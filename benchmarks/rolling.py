@@ -20,7 +20,8 @@ from measures import LEVELS
 
 from rnnforecast.data.cleaning_plan import align_table, build_inputs, read_table, transform_targets
 from rnnforecast.data.windows.origins import WindowIndex
-from rnnforecast.pipeline.forecasting import build_window_dataset, computed_levels, member_quantiles
+from rnnforecast.models.quantile_levels import QuantileLevels
+from rnnforecast.pipeline.forecasting import build_window_dataset, member_quantiles
 from rnnforecast.pipeline.run_folder import load_run
 
 TRAIN, VALIDATION, TEST = 8640, 11520, 14400
@@ -80,9 +81,9 @@ def _quantiles(run, windows, origins, targets, horizon):  # type: ignore[no-unty
     index = WindowIndex(item, origin, origin + horizon)
     several = []
     for member in run.members:
-        levels = computed_levels(LEVELS, member.net.architecture.loss)
-        found = member_quantiles(member, windows, index, levels, steps=horizon)  # [W * C, H, 1, Q]
-        found = run.widening.of(found[:, :, 0], levels)
-        several.append(found[..., [levels.index(level) for level in LEVELS]])
-    together = run.combination.of(np.stack(several))  # [W * C, H, Q]
+        levels = QuantileLevels.for_loss(LEVELS, member.net.config.loss)
+        found = member_quantiles(member, windows, index, levels.computed, steps=horizon)
+        found = run.interval_scaling.apply(found[:, :, 0], levels.computed)  # [W * C, H, Q]
+        several.append(levels.select(found))
+    together = run.combiner.combine(np.stack(several))
     return np.moveaxis(together.reshape(len(origins), targets, horizon, len(LEVELS)), -1, 0)

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-NON_NEGATIVE_LOSSES = ("negative_binomial", "poisson", "tweedie")
-"""Losses of counts and amounts: never below zero, and not to be read as logs."""
-
-MEAN_LOSSES = ("mse", "rmse")
-"""Losses whose forecast is the mean."""
-
-POSITIVE_LOSSES = (*NON_NEGATIVE_LOSSES, "log_normal")
-LOSS_OPTIONS = {"tweedie": ("power",), "mixture": ("components",)}
-"""Options of the losses that have any."""
+from rnnforecast.registry import LOSSES
 
 LOG_NORMALIZERS = ("log_mean", "exponential_smoothing")
 """Normalisations that read values as logs."""
@@ -98,17 +90,18 @@ def _decoder_problems(choices: ModelChoices) -> Iterator[tuple[str, str, str]]:
 
 def _normalizer_problems(choices: ModelChoices) -> Iterator[tuple[str, str, str]]:
     normalize, loss = choices.normalize, choices.loss
+    traits = LOSSES.traits(loss)
     if choices.takes_differences and normalize in ("log_mean", "mean", "exponential_smoothing"):
         why = f"'{normalize}' needs values of one sign, and clean.transform makes differences"
         yield "model.normalize", why, "set it to standard, robust or auto"
-    if choices.takes_differences and loss in POSITIVE_LOSSES:
+    if choices.takes_differences and "positive" in traits:
         why = f"'{loss}' needs values of at least 0, and clean.transform makes differences"
         yield "training.loss", why, "set it to quantile, normal or student_t"
-    if loss in NON_NEGATIVE_LOSSES and normalize not in (*RATIO_NORMALIZERS, None):
+    if "amounts" in traits and normalize not in (*RATIO_NORMALIZERS, None):
         why = f"'{normalize}' does not go with '{loss}', whose values are not below zero nor logs"
         yield "model.normalize", why, "set it to mean, none or auto"
-    if loss == "log_normal" and normalize not in (*RATIO_NORMALIZERS, "log_mean", None):
-        why = f"'log_normal' needs ratios to the level, which '{normalize}' does not leave"
+    elif "positive" in traits and normalize not in (*RATIO_NORMALIZERS, "log_mean", None):
+        why = f"'{loss}' needs ratios to the level, which '{normalize}' does not leave"
         yield "model.normalize", why, "set it to mean, log_mean, none or auto"
     if choices.base_forecast == "theta" and (
         choices.takes_differences or normalize == "exponential_smoothing"
@@ -129,13 +122,15 @@ def _normalizer_problems(choices: ModelChoices) -> Iterator[tuple[str, str, str]
 
 
 def _loss_problems(choices: ModelChoices) -> Iterator[tuple[str, str, str]]:
-    known = LOSS_OPTIONS.get(choices.loss, ())
+    options = LOSSES.literal(choices.loss, "OPTIONS", {})
     for key, value in choices.loss_options:
         place = f"training.loss_options.{key}"
-        if key not in known:
-            has = f"the loss {choices.loss} has " + (", ".join(known) or "no options")
+        if key not in options:
+            has = f"the loss {choices.loss} has " + (", ".join(options) or "no options")
             yield place, "unknown option", has
-        elif key == "power" and not (isinstance(value, float) and 1.01 <= value <= 1.99):
-            yield place, f"expected a number from 1.01 to 1.99, found {value}", "1.5 is usual"
-        elif key == "components" and not (type(value) is int and 2 <= value <= 20):
-            yield place, f"expected a whole number from 2 to 20, found {value}", "3 is usual"
+            continue
+        default, low, high = (options[key][name] for name in ("default", "min", "max"))
+        if type(value) is not type(default) or not low <= value <= high:
+            kind = "a whole number" if isinstance(default, int) else "a number"
+            found = f"expected {kind} from {low} to {high}, found {value}"
+            yield place, found, f"{default} is usual"

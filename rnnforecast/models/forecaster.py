@@ -26,7 +26,7 @@ from rnnforecast.models.decoders.autoregressive import (
 )
 from rnnforecast.models.decoders.encoder_output import EncoderOutput, NonAutoregressiveDecoder
 from rnnforecast.models.decoders.window_forks import ScaleChangeEmbedding, fork_windows
-from rnnforecast.models.heads.heads import build_head, weighted_mean
+from rnnforecast.models.heads.head import build_head, weighted_mean
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.covariates import CovariateEmbedding, LocalDecoder
 from rnnforecast.models.layers.embedding import MAX_NORMALIZED_INPUT, PatchEmbedding
@@ -120,7 +120,7 @@ class Forecaster(nn.Module):
             inputs = inputs.diff(a.difference_lag)
         stats: ScaleStats = self.scaling(inputs, a.horizon)
         mase_scale = None
-        if a.loss == "mase":
+        if self.head.uses_mase_scale:
             mase_scale = seasonal_naive_error(inputs.values, inputs.value_mask, a.season)
         stats = replace(stats, difference_base=base)
         return inputs, WindowScaler(stats, self.global_scale, mase_scale)

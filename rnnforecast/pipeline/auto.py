@@ -15,13 +15,11 @@ from rnnforecast.data.cleaning.seasonality import detect_seasonality
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.models.compatibility import (
-    MEAN_LOSSES,
-    NON_NEGATIVE_LOSSES,
-    POSITIVE_LOSSES,
     SPREAD_NORMALIZERS,
 )
-from rnnforecast.pipeline.load_spec import difference_transforms
+from rnnforecast.pipeline.load_spec import difference_transforms, expand_ensemble
 from rnnforecast.pipeline.presets import Preset, build_preset
+from rnnforecast.registry import LOSSES
 from rnnforecast.spec.model import Spec
 
 MAX_AUTO_LOOKBACK = 2048
@@ -36,9 +34,6 @@ twice or three times as many is read twice or three times as far back."""
 
 MAX_LOOKBACK_FACTOR = 3
 """The most of such times."""
-
-NORMALIZED_LOSSES = ("quantile", "mae", "huber", *MEAN_LOSSES)
-"""Losses that are taken of normalised values as they are."""
 
 SEASONS_IN_LOOKBACK = {4: 8, 5: 8, 7: 8, 12: 8, 24: 7, 52: 3}
 """Seasons of history that are read, by season length; others: as many as fit in about 168 steps."""
@@ -265,7 +260,8 @@ def _base_forecast_is_open(spec: Spec, normalize: str) -> bool:
 
 
 def _choose_window_weight(spec: Spec, normalize: str) -> tuple[str, str]:
-    counted = spec.training.loss in NORMALIZED_LOSSES and spec.model.decoder != "forking"
+    on_normalized = "on_normalized_values" in LOSSES.traits(spec.training.loss)
+    counted = on_normalized and spec.model.decoder != "forking"
     if normalize in SPREAD_NORMALIZERS and counted:
         return "scale", "errors count in the units of the series"
     return "equal", "errors count relative to the level"
@@ -273,12 +269,13 @@ def _choose_window_weight(spec: Spec, normalize: str) -> tuple[str, str]:
 
 def _choose_normalize(spec: Spec, cleaned: CleanedData) -> tuple[str, str]:
     offsets, counted = cleaned.panel.offsets, cleaned.target_mask
-    if spec.training.loss in NON_NEGATIVE_LOSSES:
+    traits = LOSSES.traits(spec.training.loss)
+    if "amounts" in traits:
         return "mean", f"{spec.training.loss} is of values, not of logs"
     if difference_lag(spec):
         return "standard", "changes rise and fall around zero"
     known = cleaned.values[counted]
-    positive = spec.training.loss in POSITIVE_LOSSES
+    positive = "positive" in traits
     ratios = "mean", f"{spec.training.loss} is of ratios to the level"
     if not len(known) or known.min() <= 0:
         return ratios if positive else ("standard", "some values are zero or negative")
@@ -298,3 +295,13 @@ def difference_lag(spec: Spec) -> int:
     they are none."""
     found = difference_transforms(spec)
     return int(spec.window.season) if "seasonal_difference" in found else int(bool(found))
+
+
+def resolve_member_specs(given: Spec, resolved: Spec, cleaned: CleanedData) -> list[Spec]:
+    """The resolved spec of each network: what `given` leaves open is chosen for each on its own."""
+    window = given.window.model_copy(update={"season": resolved.window.season})
+    sections = {"window": window, "model": given.model, "training": given.training}
+    return [
+        resolve_auto(member, cleaned)[0]
+        for member in expand_ensemble(resolved.model_copy(update=sections))
+    ]

@@ -1,5 +1,8 @@
-"""What is learnt from forecasts of windows that were not trained on: what each network counts for,
-how uncertain a forecast is, and how the errors of the steps hang together."""
+"""The networks of a run: their configurations, and their combination after training.
+
+Combination weights, interval widths and the correlation of errors over the horizon are estimated
+from forecasts of windows that were not trained on.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.evaluation.calibration import (
     IDENTITY_SCALING,
@@ -18,28 +22,92 @@ from rnnforecast.evaluation.calibration import (
 from rnnforecast.evaluation.ensembling import ForecastCombiner, fit_ensemble_weights
 from rnnforecast.evaluation.sample_paths import estimate_correlation, normal_scores
 from rnnforecast.inference import quantiles as inference
+from rnnforecast.models.base import Noise
+from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.models.layers.covariates import CovariateSizes
+from rnnforecast.models.layers.stack import BackboneConfig
+from rnnforecast.models.quantile_levels import QuantileLevels
+from rnnforecast.pipeline.auto import difference_lag
 from rnnforecast.pipeline.forecasting import (
     Member,
     calibrate_point_head,
-    computed_levels,
-    levels_with_median,
+    item_names,
     member_quantiles,
 )
+from rnnforecast.registry import BACKBONES, WINDOW_SCALERS
+from rnnforecast.spec.model import Spec
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
 
 
+def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfig:
+    """The architecture of a resolved spec, sized for the covariates of the data."""
+    window, model, features = spec.window, spec.model, cleaned.features
+    targets = cleaned.panel.observed_mask.shape[1]
+    noise = Noise(model.recurrent_dropout, model.zoneout, model.initial_state == "learned")
+    backbone = BackboneConfig(
+        name=model.backbone,
+        n_layers=int(model.layers),
+        dropout=model.dropout,
+        residual=bool(model.residual),
+        layer_norm=model.layer_norm,
+        orthogonal=model.orthogonal_init,
+        noise=noise,
+        options=model.backbone_options,
+    )
+    is_smoothed = "learned" in WINDOW_SCALERS.traits(model.normalize)
+    reads_gaps = "gaps" in BACKBONES.traits(model.backbone)
+    return ForecasterConfig(
+        lookback=int(window.lookback),
+        horizon=window.horizon,
+        patch_length=int(window.patch_length),
+        season=int(window.season),
+        backbone=backbone,
+        hidden_size=int(model.hidden_size),
+        dropout=model.dropout,
+        decoder=model.decoder,
+        normalize=model.normalize,
+        # auto is resolved when training begins, see `workflow.train_base_forecast`
+        base_forecast="linear" if model.base_forecast == "auto" else model.base_forecast,
+        loss=spec.training.loss,
+        loss_options=spec.training.loss_options,
+        levels=QuantileLevels.with_median(spec.forecast.quantiles).computed,
+        bidirectional=model.bidirectional,
+        attention=model.attention,
+        teacher_forcing=model.teacher_forcing,
+        tbptt_steps=spec.training.tbptt_steps,
+        channels=targets if model.channels == "joint" else 1,
+        difference_lag=difference_lag(spec),
+        covariates=CovariateSizes(
+            past=features.past.shape[1],
+            past_codes=features.past_cardinalities,
+            future=features.future.shape[1],
+            future_codes=features.future_cardinalities,
+            static=features.static.shape[1],
+            static_codes=features.static_cardinalities,
+            elapsed=reads_gaps or not cleaned.target_mask.all(),
+        ),
+        n_items=len(item_names(cleaned.panel)) if is_smoothed else 0,
+        smoothing_seasons=_smoothing_seasons(spec) if is_smoothed else (),
+    )
+
+
+def _smoothing_seasons(spec: Spec) -> tuple[int, ...]:
+    seasons = spec.model.smoothing_seasons
+    return () if isinstance(seasons, str) else tuple(season for season in seasons if season > 1)
+
+
 @dataclass(frozen=True)
 class Ensemble:
-    """Networks ready to forecast together."""
+    """Trained networks and what is needed to combine their forecasts."""
 
     members: list[Member]
     combiner: ForecastCombiner
     interval_scaling: IntervalScaling
-    """See `evaluation.conformal`."""
+    """See `evaluation.calibration`."""
     error_correlation: Floats
-    """`[H, H]` see `evaluation.dependence`."""
+    """`[H, H]`, see `evaluation.sample_paths`."""
 
 
 def fit_ensemble(
@@ -51,40 +119,45 @@ def fit_ensemble(
     method: str,
     is_validation: bool,
 ) -> Ensemble:
-    """The networks with what their errors on the windows of `index` say.
+    """The ensemble of the networks, estimated from their errors on the windows of `index`.
 
-    `method` is how they become one, see `evaluation.combine`; `unseen` says that no score is
-    measured on these windows later.
+    `method` is that of `evaluation.ensembling`; `is_validation` says that no accuracy is measured
+    on these windows later.
     """
-    members = [
-        Member(
-            net,
-            None if net.head.can_sample else calibrate_point_head(net, windows, index, quantiles),
-        )
-        for net in nets
-    ]
-    levels = levels_with_median(quantiles)
-    several = np.stack([_flat_quantiles(member, windows, index, levels) for member in members])
+    members = [_calibrate_member(net, windows, index, quantiles) for net in nets]
+    levels = QuantileLevels.with_median(quantiles).computed
+    forecasts = np.stack([_flat_quantiles(member, windows, index, levels) for member in members])
     actual, size = inference.actuals_and_mean_abs(windows, index.item, index.origin)  # [W, H, C]
     truth = actual.swapaxes(1, 2).reshape(-1, windows.horizon)  # [W * C, H]
-    combination = ForecastCombiner(method)
+    combiner = ForecastCombiner(method)
     if method == "weights" and len(members) > 1:
-        weights = fit_ensemble_weights(several, truth, np.repeat(size, actual.shape[2]), levels)
-        combination = replace(combination, weights=tuple(map(float, weights)))
-    whole = combination.combine(several)
-    found = IDENTITY_SCALING
-    # one network alone learns its intervals from far more windows, or has them of these very errors
+        weights = fit_ensemble_weights(forecasts, truth, np.repeat(size, actual.shape[2]), levels)
+        combiner = replace(combiner, weights=tuple(map(float, weights)))
+    combined = combiner.combine(forecasts)
+    scaling = IDENTITY_SCALING
+    # a single network learned its intervals from far more windows, or has them from these errors
     if is_validation and len(members) > 1:
         known = ~np.isnan(actual).all((1, 2))
-        apart = _count_non_overlapping(index.item[known], index.origin[known], windows.horizon)
-        found = fit_interval_scaling(truth, whole, levels, apart)
-    together = estimate_correlation(normal_scores(truth, found.apply(whole, levels), levels))
-    return Ensemble(members, combination, found, together)
+        independent = _count_non_overlapping(
+            index.item[known], index.origin[known], windows.horizon
+        )
+        scaling = fit_interval_scaling(truth, combined, levels, independent)
+    scores = normal_scores(truth, scaling.apply(combined, levels), levels)
+    return Ensemble(members, combiner, scaling, estimate_correlation(scores))
+
+
+def _calibrate_member(
+    net: Forecaster, windows: WindowDataset, index: WindowIndex, quantiles: Sequence[float]
+) -> Member:
+    """The network, with the quantiles of its errors if it has a point head."""
+    if net.head.can_sample:
+        return Member(net)
+    levels = QuantileLevels.for_loss(quantiles, net.config.loss)
+    return Member(net, calibrate_point_head(net, windows, index, levels))
 
 
 def _count_non_overlapping(item: Ints, origin: Ints, horizon: int) -> int:
-    """How many windows can be picked of these so that no two futures of an item overlap, if there
-    is one at each origin."""
+    """The number of windows with futures that do not overlap, if there is one at each origin."""
     spans = pd.Series(origin).groupby(item).agg(["min", "max"])
     return int(((spans["max"] - spans["min"]) // horizon + 1).sum())
 
@@ -92,9 +165,8 @@ def _count_non_overlapping(item: Ints, origin: Ints, horizon: int) -> int:
 def _flat_quantiles(
     member: Member, windows: WindowDataset, index: WindowIndex, levels: Sequence[float]
 ) -> Floats:
-    """What a network says of the windows of `index`, `[W * C, H, Q]`, before any transform is
-    undone."""
-    asked = computed_levels(levels, member.net.config.loss)
-    found = member_quantiles(member, windows, index, asked, steps=windows.horizon)
-    found = found[..., [asked.index(level) for level in levels]]  # [W, H, C, Q]
+    """A network's quantiles for the windows of `index`, `[W * C, H, Q]` in transformed units."""
+    needed = QuantileLevels.for_loss(levels, member.net.config.loss)
+    found = member_quantiles(member, windows, index, needed.computed, steps=windows.horizon)
+    found = needed.select(found)  # [W, H, C, Q]
     return found.swapaxes(1, 2).reshape(-1, windows.horizon, len(levels))

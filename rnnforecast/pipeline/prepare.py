@@ -27,13 +27,17 @@ from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.windows.split import Split, split_series
 from rnnforecast.errors import Problem, SpecError
-from rnnforecast.models.compatibility import MEAN_LOSSES
 from rnnforecast.output.forecast_table import forecast_columns
 from rnnforecast.output.path_tables import check_column_names
-from rnnforecast.pipeline.auto import AutoChoice, resolve_auto, resolve_season
+from rnnforecast.pipeline.auto import (
+    AutoChoice,
+    resolve_auto,
+    resolve_member_specs,
+    resolve_season,
+)
 from rnnforecast.pipeline.load_spec import find_incompatibilities_among, load_spec, source_paths
-from rnnforecast.pipeline.member_specs import resolve_member_specs
 from rnnforecast.pipeline.rnn_imputation import fit_rnn_imputer, load_rnn_imputer
+from rnnforecast.registry import LOSSES
 from rnnforecast.spec.model import Spec
 
 
@@ -182,7 +186,8 @@ def _forecast_bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
     count = len(found.integer_valued)
     non_negative, whole = forecast.non_negative, forecast.whole_numbers
     # the mean of whole numbers is no whole number
-    obeyed = (False,) * count if spec.training.loss in MEAN_LOSSES else found.integer_valued
+    means = "mean" in LOSSES.traits(spec.training.loss)
+    obeyed = (False,) * count if means else found.integer_valued
     return Bounds(
         found.non_negative if non_negative == "auto" else (non_negative,) * count,
         obeyed if whole == "auto" else (whole,) * count,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from rnnforecast.models.compatibility import POSITIVE_LOSSES
+from rnnforecast.registry import LOSSES
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def build_preset(
     vary: dict[str, list[Any]] = {
         "window.lookback": _varied_lookbacks(lookback, stride, patch_length, available_steps)
     }
-    if loss not in POSITIVE_LOSSES and normalize in ALTERNATIVE_NORMALIZE:
+    if "positive" not in LOSSES.traits(loss) and normalize in ALTERNATIVE_NORMALIZE:
         vary["model.normalize"] = [normalize, ALTERNATIVE_NORMALIZE[normalize]]
     return Preset(members=BEST_MEMBERS, vary=vary, reason="networks that err differently")
 

@@ -34,6 +34,7 @@ from rnnforecast.evaluation.calibration import IntervalScaling
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.output.atomic_files import (
     atomic_folder,
     recover_folder,
@@ -89,6 +90,11 @@ class Run:
     def config(self) -> ForecasterConfig:
         """That of the first network; all have its horizon, season and targets."""
         return self.members[0].net.config
+
+    @property
+    def levels(self) -> QuantileLevels:
+        """The quantiles of the run, and the median."""
+        return QuantileLevels.with_median(self.quantiles)
 
     @property
     def postprocessing(self) -> Postprocessing:

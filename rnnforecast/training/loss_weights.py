@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.inputs import ModelInputs
-from rnnforecast.registry import WINDOW_SCALERS
+from rnnforecast.registry import LOSSES, WINDOW_SCALERS
 from rnnforecast.training.dataset import Batch
 from rnnforecast.types import Floats
 
@@ -54,7 +54,8 @@ class WindowScaleWeights:
         usual = self.typical_scale[item].unsqueeze(1)
         share = window_scale(self.architecture, history) / usual
         share = torch.where(usual > 0, share, 1.0).clamp(max=MAX_RELATIVE_SCALE)
-        return share**2 if self.architecture.loss == "mse" else share
+        squared = "squared_error" in LOSSES.traits(self.architecture.loss)
+        return share**2 if squared else share
 
 
 def window_scale(architecture: ForecasterConfig, history: ModelInputs) -> Tensor:

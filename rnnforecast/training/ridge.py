@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rnnforecast.models.base_forecast.base_forecast import initial_weights
 from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.registry import LOSSES
 from rnnforecast.training.dataset import Batch
 from rnnforecast.types import Ints
 
@@ -129,7 +130,7 @@ def fit_base_forecast(
         NormalEquations.zeros(line.in_features + 1, len(bases), line.out_features)
         for _ in range(FOLD_COUNT)
     ]
-    squares = net.config.loss == "mse"
+    squares = "squared_error" in LOSSES.traits(net.config.loss)
     for batch, stretch in windows:
         rows = _regression_samples(net, batch)
         channels = len(rows[0]) // len(stretch)

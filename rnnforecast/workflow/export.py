@@ -19,14 +19,12 @@ from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.inference.onnx import export as exporting
 from rnnforecast.inference.onnx.example_windows import gather_histories, synthetic_histories
 from rnnforecast.inference.onnx.export_module import ExportOutputs
-from rnnforecast.models.compatibility import MEAN_LOSSES
+from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
 from rnnforecast.output.export_readme import render_export_readme
 from rnnforecast.pipeline.forecasting import (
-    MEAN_LEVELS,
     Member,
     build_window_dataset,
-    computed_levels,
     item_target_mask,
 )
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
@@ -168,17 +166,9 @@ def _export_member(
 
 def _requested_outputs(run: Run, member: Member) -> ExportOutputs:
     """What the file of a network tells: what `predict` tells before a transform is undone."""
-    loss = member.net.config.loss
-    levels = computed_levels(run.quantiles, loss)
-    means = loss in MEAN_LOSSES
-    places = [levels.index(level) for level in (MEAN_LEVELS if means else (0.5,))]
+    levels = QuantileLevels.for_loss(run.quantiles, member.net.config.loss)
     transformed = set(run.plan.transform.methods) != {"none"}
-    return ExportOutputs(
-        levels=levels,
-        quantile_indices=tuple(levels.index(level) for level in run.quantiles),
-        point_indices=tuple(places),
-        include_equiprobable_values=means and transformed,
-    )
+    return ExportOutputs(levels, include_equiprobable_values=levels.has_mean and transformed)
 
 
 def _build_metadata(run: Run, folder: Path, models: list[dict[str, Any]]) -> dict[str, Any]:

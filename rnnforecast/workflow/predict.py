@@ -29,7 +29,6 @@ from rnnforecast.pipeline.auto import join_names
 from rnnforecast.pipeline.forecasting import (
     Forecasts,
     forecast,
-    levels_with_median,
 )
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
@@ -116,11 +115,10 @@ def predict(
     warnings = tuple(_warnings(run, cleaned, steps))
     for line in warnings:
         listener.warning(line)
-    levels = levels_with_median(run.quantiles)
-    rules = replace(run.postprocessing, quantiles=levels)
+    levels = run.levels
+    rules = replace(run.postprocessing, quantiles=levels.computed)
     whole = forecast(run.members, cleaned, panel.lengths, postprocessing=rules, horizon=steps)
-    wanted = [levels.index(level) for level in run.quantiles]
-    found = Forecasts(whole.yhat, whole.quantiles[..., wanted])
+    found = Forecasts(whole.yhat, levels.select(whole.quantiles))
     more = _build_extra_tables(run, panel, whole, wanted_totals, wanted_paths)
     # whatever is wrong with them, nothing is written
     drawn = _series_to_plot(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)

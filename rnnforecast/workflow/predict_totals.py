@@ -1,4 +1,4 @@
-"""What `predict` writes besides the forecast: totals over several steps, and sample paths."""
+"""Tables that `predict` writes beside the forecast: totals over several steps, and sample paths."""
 
 from __future__ import annotations
 
@@ -16,28 +16,25 @@ from rnnforecast.evaluation.sample_paths import (
     draw_correlated_normals,
     extend_correlation,
 )
-from rnnforecast.models.compatibility import MEAN_LOSSES
 from rnnforecast.output.path_tables import paths_frame, totals_frame
-from rnnforecast.pipeline.forecasting import (
-    Forecasts,
-    levels_with_median,
-)
+from rnnforecast.pipeline.forecasting import Forecasts
 from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.registry import LOSSES
 from rnnforecast.types import Floats
 
 N_PATHS_FOR_TOTALS = 1000
-"""Paths that a total's quantiles are taken from."""
+"""Sample paths behind the quantiles of a total."""
 
 MAX_VALUES_AT_ONCE = 20_000_000
-"""Values of paths that are held at a time."""
+"""Values of sample paths in memory at a time."""
 
 PATH_SEED = 1
-"""Of the paths: the same data have the same paths at each call."""
+"""Seed of the sample paths: the same data have the same paths at each call."""
 
 
 @dataclass(frozen=True)
 class ExtraTablesRequest:
-    """What is to be written besides the forecast; None for what the run's spec says."""
+    """The tables to write beside the forecast; None for those of the run's spec."""
 
     totals: tuple[int, ...] | None = None
     """Numbers of steps to add up, from the first."""
@@ -47,10 +44,10 @@ class ExtraTablesRequest:
         return bool(self.totals or self.n_paths)
 
     def resolve(self, run: Run, steps: int, *, allow_files: bool) -> tuple[tuple[int, ...], int]:
-        """Totals and paths of a forecast of so many steps, the spec's as far as they fit.
+        """Totals and number of paths for a forecast of `steps`; the spec's where they fit.
 
-        `files` says that there can be files beside the forecast. UsageError where what is asked
-        for here does not fit.
+        Without `allow_files` there can be no files beside the forecast. UsageError where the
+        request does not fit.
         """
         if self and not allow_files:
             found = "the forecast goes to stdout, and totals and paths are files beside it"
@@ -80,35 +77,33 @@ def sibling_path(out: Path, name: str) -> Path:
 def totals_table(
     run: Run, panel: Panel, forecasts: Forecasts, total_steps: Sequence[int]
 ) -> pd.DataFrame:
-    """The table of totals; `found` has the quantiles of `levels_with_median`."""
-    levels = levels_with_median(run.quantiles)
+    """The table of totals; `forecasts` has the quantiles of `run.levels.computed`."""
+    levels = run.levels
     ends = np.asarray(total_steps) - 1
     shape = (panel.n_series, forecasts.yhat.shape[2], len(total_steps))
-    yhat, quantiles = np.empty(shape), np.empty((*shape, len(levels)))
-    for some, drawn in _sample_paths(run, forecasts, N_PATHS_FOR_TOTALS):
-        added = drawn.cumsum(-1)[..., ends]  # [s, C, count, T]
-        # between two sums of whole numbers lies what is none
-        between = np.moveaxis(np.quantile(added, levels, axis=2), 0, -1)  # [s, C, T, Q]
-        quantiles[some] = run.plan.bounds.apply(between, axis=1)
-        yhat[some] = quantiles[some][..., levels.index(0.5)]
-    if any(member.net.config.loss in MEAN_LOSSES for member in run.members):
+    yhat, quantiles = np.empty(shape), np.empty((*shape, len(levels.computed)))
+    for series, paths in _sample_paths(run, forecasts, N_PATHS_FOR_TOTALS):
+        totals = paths.cumsum(-1)[..., ends]  # [s, C, n_paths, T]
+        interpolated = np.moveaxis(np.quantile(totals, levels.computed, axis=2), 0, -1)
+        quantiles[series] = run.plan.bounds.apply(interpolated, axis=1)  # [s, C, T, Q]
+        yhat[series] = quantiles[series][..., levels.median_index]
+    if any("mean" in LOSSES.traits(member.net.config.loss) for member in run.members):
         yhat = forecasts.yhat.cumsum(1)[:, ends].swapaxes(1, 2)  # means add up
-    wanted = [levels.index(level) for level in run.quantiles]
     frame = totals_frame(
         panel.keys,
         panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1]),
         steps=total_steps,
         targets=panel.target_names,
         yhat=yhat,
-        quantiles=quantiles[..., wanted],
+        quantiles=levels.select(quantiles),
         levels=run.quantiles,
     )
     return frame.dropna(subset="yhat")
 
 
 def paths_table(run: Run, panel: Panel, forecasts: Forecasts, n_paths: int) -> pd.DataFrame:
-    """The table of `count` sample paths a series and target; `found` as for `totals`."""
-    parts = [drawn for _, drawn in _sample_paths(run, forecasts, n_paths)]
+    """The table of `n_paths` sample paths of each series; `forecasts` as for `totals_table`."""
+    parts = [paths for _, paths in _sample_paths(run, forecasts, n_paths)]
     frame = paths_frame(
         panel.keys,
         panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1]),
@@ -120,18 +115,17 @@ def paths_table(run: Run, panel: Panel, forecasts: Forecasts, n_paths: int) -> p
 
 
 def _sample_paths(run: Run, forecasts: Forecasts, n_paths: int) -> Iterator[tuple[slice, Floats]]:
-    """Some series at a time and their paths `[s, C, count, H]` in original units."""
-    size, horizon, targets = forecasts.yhat.shape
-    levels = levels_with_median(run.quantiles)
-    normal = draw_correlated_normals(
+    """Batches of series and their paths `[s, C, n_paths, H]` in original units."""
+    n_series, horizon, targets = forecasts.yhat.shape
+    normals = draw_correlated_normals(
         extend_correlation(run.error_correlation, horizon), n_paths, seed=PATH_SEED
     )
-    each = max(1, MAX_VALUES_AT_ONCE // (n_paths * horizon * targets))
-    for begin in range(0, size, each):
-        some = slice(begin, min(begin + each, size))
-        of_targets = [
-            build_sample_paths(normal, forecasts.quantiles[some, :, target], levels)
+    batch_size = max(1, MAX_VALUES_AT_ONCE // (n_paths * horizon * targets))
+    for begin in range(0, n_series, batch_size):
+        series = slice(begin, min(begin + batch_size, n_series))
+        by_target = [
+            build_sample_paths(normals, forecasts.quantiles[series, :, target], run.levels.computed)
             for target in range(targets)
         ]
-        drawn = np.stack(of_targets, -1)  # [s, count, H, C]
-        yield some, np.moveaxis(run.plan.bounds.apply(drawn), -1, 1)
+        paths = np.stack(by_target, -1)  # [s, n_paths, H, C]
+        yield series, np.moveaxis(run.plan.bounds.apply(paths), -1, 1)

@@ -13,14 +13,12 @@ import torch
 
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.compatibility import (
-    NON_NEGATIVE_LOSSES,
-    POSITIVE_LOSSES,
     ModelChoices,
     incompatibilities,
 )
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
-from rnnforecast.registry import BACKBONES
+from rnnforecast.registry import BACKBONES, LOSSES
 from rnnforecast.training.dataset import PanelArrays, WindowDataset
 from rnnforecast.training.trainer import Trainer
 from tests.training.fits import CPU, RECIPE, net, same, weights_of
@@ -109,7 +107,7 @@ RULES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 RULES += [
     ("model.normalize", {"loss": loss, "normalize": normalize}, {"normalize": "mean"})
-    for loss in NON_NEGATIVE_LOSSES
+    for loss in LOSSES.having("amounts")
     for normalize in ("standard", "log_mean", "robust", "last", "exponential_smoothing")
 ]
 
@@ -123,7 +121,7 @@ def test_a_pair_is_refused_by_its_key_and_its_neighbour_is_allowed(
 
 
 def test_what_is_still_open_goes_with_everything() -> None:
-    for loss in (*POSITIVE_LOSSES, "quantile", "mse"):
+    for loss in (*LOSSES.having("positive"), "quantile", "mse"):
         assert refused(loss=loss, normalize=None, decoder=None) == []
     assert refused(**BIDIRECTIONAL, decoder=None) == []
     assert refused(**SMOOTH, decoder=None) == []
@@ -177,13 +175,13 @@ def test_what_is_chosen_automatically_goes_with_the_loss(
     rows = table()
     rows.loc[::7, "y"] = 1e-6  # too near zero for logs
     given(rows)
-    for loss in POSITIVE_LOSSES:
+    for loss in LOSSES.having("positive"):
         result = rnnforecast("check", "spec.yaml", "--no-report", "--set", f"training.loss={loss}")
         assert result.exit_code == 0, result.stderr
         assert "model.normalize: mean" in " ".join((result.stdout + result.stderr).split())
 
 
-@pytest.mark.parametrize("loss", [*POSITIVE_LOSSES, "mse", "student_t", "quantile"])
+@pytest.mark.parametrize("loss", [*LOSSES.having("positive"), "mse", "student_t", "quantile"])
 def test_what_the_preset_best_varies_goes_together(
     given: Callable[..., None], rnnforecast: Callable[..., Any], loss: str
 ) -> None:

@@ -16,11 +16,10 @@ from torch import Tensor
 from rnnforecast.models.compatibility import ModelChoices, incompatibilities
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import N_SAMPLE_PATHS, Forecaster
-from rnnforecast.models.heads.heads import HEAD_FACTORIES
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
-from rnnforecast.registry import BACKBONES, WINDOW_SCALERS
+from rnnforecast.registry import BACKBONES, LOSSES, WINDOW_SCALERS
 
 DECODERS = ("direct", "forking", "parallel", "recursive", "seq2seq")
 LEVELS = (0.1, 0.5, 0.8, 0.9)
@@ -100,7 +99,7 @@ def test_every_backbone_and_decoder_gives_a_forecast_for_each_step_and_target(
     assert level.denormalize(z).shape == z.shape
 
 
-@pytest.mark.parametrize("loss", HEAD_FACTORIES)
+@pytest.mark.parametrize("loss", LOSSES.names())
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_every_decoder_and_head_learns_and_forecasts_in_order(decoder: str, loss: str) -> None:
     assert allowed(decoder, loss)

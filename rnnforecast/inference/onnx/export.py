@@ -16,9 +16,8 @@ from rnnforecast.inference.onnx.export_module import ExportModule, ExportOutputs
 from rnnforecast.inference.quantiles import quantiles_in_blocks
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.heads.point_losses import POINT_LOSSES
 from rnnforecast.models.inputs import ModelInputs
-from rnnforecast.registry import DECODERS
+from rnnforecast.registry import DECODERS, LOSSES
 from rnnforecast.types import Floats
 
 MAX_RELATIVE_DIFFERENCE = 1e-5
@@ -26,9 +25,6 @@ MAX_RELATIVE_DIFFERENCE = 1e-5
 
 TRACE_BATCH_SIZE = 3
 """Windows of the example that the graph is traced with; not 1, which would be taken as fixed."""
-
-EXPORTABLE_LOSSES = ("quantile", "normal", "log_normal", *POINT_LOSSES)
-"""Losses whose heads can be written."""
 
 MAX_REASON_LENGTH = 200
 """Characters of another program's complaint that are passed on."""
@@ -42,20 +38,18 @@ class NotExportable(Exception):
 
 def unsupported_reason(architecture: ForecasterConfig, levels: Sequence[float]) -> str | None:
     """Why a net of this architecture cannot be written, as a clause; None where it can."""
-    if architecture.loss not in EXPORTABLE_LOSSES:
+    traits = LOSSES.traits(architecture.loss)
+    if "exportable" not in traits:
         return (
             f"the quantiles of training.loss '{architecture.loss}' are found by a numerical search, which ONNX"
             " has no operator for"
         )
-    if (
-        "autoregressive" in DECODERS.traits(architecture.decoder)
-        and architecture.loss not in POINT_LOSSES
-    ):
+    if "autoregressive" in DECODERS.traits(architecture.decoder) and "point" not in traits:
         return (
             f"the decoder '{architecture.decoder}' with training.loss '{architecture.loss}' draws sample paths, and a "
             "drawn number is another one in each runtime"
         )
-    if architecture.loss == "quantile" and tuple(levels) != tuple(architecture.levels):
+    if "fixed_levels" in traits and tuple(levels) != tuple(architecture.levels):
         return "the run's quantiles are not those the network was trained at"
     return None
 
@@ -69,7 +63,7 @@ def export_onnx(
 ) -> dict[str, Any]:
     """Writes the net to `path` and tries the file on the windows of `history`; see `facts`, with
     the `difference` besides. NotExportable, why, where it cannot be done or is not close enough."""
-    reason = unsupported_reason(net.config, outputs.levels)
+    reason = unsupported_reason(net.config, outputs.levels.computed)
     if reason is not None:
         raise NotExportable(reason)
     answer = ExportModule(net, outputs, onnx_input_names(net.config), residuals)
@@ -160,7 +154,7 @@ def max_relative_difference(
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = 1
     extra = None if residuals is None else torch.from_numpy(residuals).float()
-    values = quantiles_in_blocks(net, history, net.config.horizon, outputs.levels, extra)
+    values = quantiles_in_blocks(net, history, net.config.horizon, outputs.levels.computed, extra)
     expected = values.double().numpy()  # [W, H, C, levels]
     size = np.abs(expected).max((1, 3), keepdims=True)
     size = np.where(size > 0, size, 1.0)
@@ -176,8 +170,8 @@ def max_relative_difference(
         raise NotExportable(f"onnxruntime cannot run it ({_first_line(error)})") from error
     worst = 0.0
     for some, found in zip(parts, told, strict=True):
-        shares = expected[some][..., list(outputs.point_indices)]
-        theirs = (expected[some][..., list(outputs.quantile_indices)], shares.mean(-1), shares)
+        shares = expected[some][..., outputs.levels.point_indices]
+        theirs = (expected[some][..., outputs.levels.requested_indices], shares.mean(-1), shares)
         for ours, true in zip(found, theirs, strict=False):
             off = np.abs(ours - true) / size[some].reshape(len(ours), 1, -1, *[1] * (true.ndim - 3))
             worst = max(worst, float(np.where(np.isnan(off), np.inf, off).max()))

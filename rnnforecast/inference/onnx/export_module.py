@@ -20,11 +20,9 @@ from torch import Tensor, nn
 from rnnforecast.models.base import State
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.heads.distributions import MAX_LOG_VALUE, LogNormal, Normal
-from rnnforecast.models.heads.heads import DistributionHead, QuantileHead
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.cell_layer import CellLayer, CellState
-from rnnforecast.models.scaling.window_scaler import WindowScaler
+from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.types import Floats
 
@@ -41,14 +39,9 @@ COVARIATE_INPUTS = (
 class ExportOutputs:
     """What a file tells; places are those of the levels."""
 
-    levels: tuple[float, ...]
-    """The levels at which the head is asked; they hold 0.5."""
-    quantile_indices: tuple[int, ...]
-    """The places of the quantiles."""
-    point_indices: tuple[int, ...]
-    """The places whose mean is the point forecast: the median, or equally likely values."""
+    levels: QuantileLevels
     include_equiprobable_values: bool = False
-    """Whether those equally likely values are told as well."""
+    """Whether the equally likely values, whose mean is the point forecast, are outputs too."""
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -91,41 +84,26 @@ class ExportModule(nn.Module):
             if isinstance(layer, CellLayer):
                 _use_scan(layer)
         self.input_names, self.outputs = tuple(input_names), outputs
-        normal = torch.special.ndtri(torch.tensor(outputs.levels, dtype=torch.float64))
+        normal = torch.special.ndtri(torch.tensor(outputs.levels.computed, dtype=torch.float64))
         moved = None if residuals is None else torch.from_numpy(residuals).float()
         for name, value in (("normal_quantiles", normal), ("residuals", moved)):
             self.register_buffer(name, value)
-        for name in ("quantile_indices", "point_indices"):
-            self.register_buffer(name, torch.tensor(getattr(outputs, name)))
+        levels = outputs.levels
+        self.register_buffer("quantile_indices", torch.tensor(levels.requested_indices))
+        self.register_buffer("point_indices", torch.tensor(levels.point_indices))
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Quantiles `[B, H, C, Q]`, point `[B, H, C]`, and shares `[B, H, C, K]` if wanted."""
         history = ObservedHistory(**dict(zip(self.input_names, inputs, strict=True)))
         raw, frame = self.net.predict_raw(history)
-        z = self._normalized_quantiles(raw.float(), frame) * self.net.global_scale
+        z = self.net.head.export_quantiles(raw.float(), frame, self.normal_quantiles)
+        z = z * self.net.global_scale
         if self.residuals is not None:
             z = z + self.residuals.unsqueeze(1)
         values = frame.stats.denormalize(z)  # [B, H, C, levels]
         shares = values.index_select(-1, self.point_indices)
         told = (values.index_select(-1, self.quantile_indices), shares.mean(-1))
         return (*told, shares) if self.outputs.include_equiprobable_values else told
-
-    def _normalized_quantiles(self, raw: Tensor, scale_stats: WindowScaler) -> Tensor:
-        """As `Head.quantiles`, by what ONNX has operators for."""
-        head = self.net.head
-        if isinstance(head, QuantileHead):
-            return head.trained_quantiles(raw)
-        if not isinstance(head, DistributionHead):
-            return raw
-        found = head.distribution(raw, scale_stats)
-        if isinstance(found, LogNormal):
-            log = (
-                found.median.log().unsqueeze(-1) + found.sigma.unsqueeze(-1) * self.normal_quantiles
-            )
-            return head.to_normalized(log.clamp(-MAX_LOG_VALUE, MAX_LOG_VALUE).exp(), scale_stats)
-        assert isinstance(found, Normal)
-        scaled = found.scale.unsqueeze(-1) * self.normal_quantiles.to(found.loc.dtype)
-        return head.to_normalized(found.loc.unsqueeze(-1) + scaled, scale_stats)
 
 
 def _use_scan(layer: CellLayer) -> None:

@@ -1,1 +1,1 @@
-"""Output heads and losses: quantiles, distributions, point forecasts."""
+"""Output heads with their losses: quantiles, point forecasts, distributions."""

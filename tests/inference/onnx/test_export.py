@@ -14,13 +14,11 @@ from rnnforecast.inference.onnx.example_windows import synthetic_histories
 from rnnforecast.inference.onnx.export import MAX_RELATIVE_DIFFERENCE, NotExportable
 from rnnforecast.inference.onnx.export_module import ExportOutputs, onnx_input_names
 from rnnforecast.models.base import Noise
-from rnnforecast.models.compatibility import MEAN_LOSSES
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.heads.heads import HEAD_FACTORIES
-from rnnforecast.models.heads.point_losses import POINT_LOSSES
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
-from rnnforecast.registry import BACKBONES
+from rnnforecast.models.quantile_levels import QuantileLevels
+from rnnforecast.registry import BACKBONES, LOSSES
 from tests.training.fits import net
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -104,13 +102,11 @@ def fitted(**changes: Any) -> Forecaster:
 
 def asked(loss: str) -> tuple[ExportOutputs, np.ndarray | None]:
     """What is wanted of a net with this loss, and stored quantiles where it is a point."""
-    wanted = ExportOutputs(
-        LEVELS,
-        (0, 1, 2),
-        (0, 1, 2) if loss in MEAN_LOSSES else (1,),
-        include_equiprobable_values=loss in MEAN_LOSSES,
-    )
-    return wanted, np.linspace(-1, 1, 6).reshape(2, 3) if loss in POINT_LOSSES else None
+    levels = QuantileLevels.for_loss(LEVELS, loss)
+    wanted = ExportOutputs(levels, include_equiprobable_values=levels.has_mean)
+    if "point" not in LOSSES.traits(loss):
+        return wanted, None
+    return wanted, np.linspace([-1.0, -2.0], [1.0, 2.0], len(levels.computed), axis=1)
 
 
 def exported(found: Forecaster, path: Path) -> dict[str, Any]:
@@ -168,7 +164,7 @@ def test_a_file_that_says_something_else_is_refused(
         exporting.export_onnx(found, wanted, residuals, history, path)
 
 
-@pytest.mark.parametrize("loss", HEAD_FACTORIES)
+@pytest.mark.parametrize("loss", LOSSES.names())
 @pytest.mark.parametrize("decoder", ["direct", "parallel", "forking", "recursive", "seq2seq"])
 def test_what_cannot_be_written_is_refused_with_the_reason(loss: str, decoder: str) -> None:
     a = fitted(loss=loss, decoder=decoder).config
@@ -176,7 +172,7 @@ def test_what_cannot_be_written_is_refused_with_the_reason(loss: str, decoder: s
     if loss in ("student_t", "negative_binomial", "poisson", "tweedie", "mixture"):
         assert reason is not None
         assert "numerical search" in reason
-    elif decoder in ("recursive", "seq2seq") and loss not in POINT_LOSSES:
+    elif decoder in ("recursive", "seq2seq") and "point" not in LOSSES.traits(loss):
         assert reason is not None
         assert "sample paths" in reason
     else:

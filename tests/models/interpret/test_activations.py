@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.heads.heads import HEAD_FACTORIES
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.interpret.activations import (
     attention_maps,
@@ -20,7 +19,7 @@ from rnnforecast.models.interpret.activations import (
 )
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
-from rnnforecast.registry import BACKBONES
+from rnnforecast.registry import BACKBONES, LOSSES
 from tests.training.fits import net as small
 
 B, L, H, C = 3, 13, 5, 2
@@ -217,7 +216,7 @@ def test_nets_without_attention_have_none() -> None:
     assert seen.self_attention == ()
 
 
-@pytest.mark.parametrize("loss", HEAD_FACTORIES)
+@pytest.mark.parametrize("loss", LOSSES.names())
 def test_the_median_is_that_of_the_forecast(loss: str) -> None:
     found = net(loss=loss, normalize="mean").float()
     read = history(found, 3)

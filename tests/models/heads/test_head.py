@@ -16,13 +16,8 @@ from scipy import stats
 from torch import Tensor
 
 from rnnforecast.evaluation import metrics
-from rnnforecast.models.heads.heads import (
-    INITIAL_GAP,
-    PointHead,
-    QuantileHead,
-    build_head,
-    weighted_mean,
-)
+from rnnforecast.models.heads.head import build_head, weighted_mean
+from rnnforecast.models.heads.quantile import INITIAL_GAP, QuantileHead
 from rnnforecast.models.scaling.window_scaler import ScaleStats, WindowScaler
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
@@ -101,7 +96,7 @@ def test_the_pinball_loss_is_that_of_a_calculation_by_hand() -> None:
 def test_the_median_alone_has_the_absolute_error_as_its_loss() -> None:
     raw, target, weight = cell(3.0), torch.tensor([[[5.5]]]), torch.ones(1, 1, 1)
     assert QuantileHead((0.5,)).loss(raw, target, weight, PLAIN).item() == 2.5
-    assert PointHead("mae").loss(raw, target, weight, PLAIN).item() == 2.5
+    assert build_head("mae", ()).loss(raw, target, weight, PLAIN).item() == 2.5
 
 
 def test_the_pinball_loss_agrees_with_scikit_learn() -> None:
@@ -134,13 +129,13 @@ def test_the_pinball_loss_agrees_with_scikit_learn() -> None:
 )
 def test_point_losses_are_those_of_a_calculation_by_hand(loss: str, expected: float) -> None:
     raw, target = torch.tensor([[[[1.0]], [[2.0]]]]), torch.tensor([[[1.5], [-1.0]]])
-    assert PointHead(loss).loss(raw, target, torch.ones(1, 2, 1), PLAIN).item() == pytest.approx(
-        expected
-    )
+    assert build_head(loss, ()).loss(
+        raw, target, torch.ones(1, 2, 1), PLAIN
+    ).item() == pytest.approx(expected)
 
 
 def test_an_unknown_loss_is_refused_and_told_the_choices() -> None:
-    with pytest.raises(ValueError, match="'mape'; there are quantile, mae, mse"):
+    with pytest.raises(ValueError, match=r"mape.*huber.*quantile"):
         build_head("mape", LEVELS)
 
 
@@ -252,8 +247,8 @@ def test_weights_below_one_make_a_mean_too() -> None:
 
 def test_a_point_stands_for_every_quantile_and_draw() -> None:
     raw = torch.ones(2, 3, 1, 1)
-    assert torch.equal(PointHead("mse").quantiles(raw, plain(2), LEVELS), raw)
-    assert torch.equal(PointHead("mse").sample(raw, plain(2)), raw[..., 0])
+    assert torch.equal(build_head("mse", ()).quantiles(raw, plain(2), LEVELS), raw)
+    assert torch.equal(build_head("mse", ()).sample(raw, plain(2)), raw[..., 0])
 
 
 def test_the_likelihood_is_taken_on_the_scale_of_the_family() -> None:

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from torch import Tensor
 
-from rnnforecast.models.heads.distribution_families import (
-    FAMILIES,
+from rnnforecast.models.heads.distribution import Distribution, shifted_softplus
+from rnnforecast.models.heads.distribution_head import (
     LINEAR_MEAN_THRESHOLD,
+    DistributionHead,
     positive_mean,
-    shifted_softplus,
 )
-from rnnforecast.models.heads.distributions import (
-    Distribution,
-    LogNormal,
-    NegativeBinomial,
-    Normal,
-    Poisson,
-    StudentT,
-)
-from rnnforecast.models.heads.mixtures import NormalMixture, Tweedie, tweedie_deviance
+from rnnforecast.models.heads.head import build_head
+from rnnforecast.models.heads.log_normal import LogNormal
+from rnnforecast.models.heads.mixture import NormalMixture
+from rnnforecast.models.heads.negative_binomial import NegativeBinomial
+from rnnforecast.models.heads.normal import Normal
+from rnnforecast.models.heads.poisson import Poisson
+from rnnforecast.models.heads.student_t import StudentT
+from rnnforecast.models.heads.tweedie import Tweedie, tweedie_deviance
+from rnnforecast.registry import LOSSES
 from rnnforecast.types import Floats
 
 LEVELS = (0.001, 0.025, 0.1, 0.5, 0.9, 0.975, 0.999)
@@ -263,27 +263,24 @@ def test_positive_numbers_start_where_they_are_told() -> None:
     assert shifted_softplus(torch.zeros(()), 0.5).item() == pytest.approx(0.5)
 
 
+DISTRIBUTIONS = [loss for loss in LOSSES.names() if "point" not in LOSSES.traits(loss)]
+DISTRIBUTIONS.remove("quantile")
+
+
 @settings(max_examples=40, deadline=None)
 @given(
-    name=st.sampled_from(sorted(FAMILIES)),
+    loss=st.sampled_from(DISTRIBUTIONS),
     raw=st.lists(st.floats(-30, 30), min_size=9, max_size=9),
-    rough=st.floats(0.01, 1),
+    relative_scale=st.floats(0.01, 1),
 )
-def test_quantiles_of_every_family_never_decrease(
-    name: str, raw: list[float], rough: float
+def test_quantiles_of_every_distribution_never_decrease(
+    loss: str, raw: list[float], relative_scale: float
 ) -> None:
-    family = FAMILIES[name]({})
-    numbers = torch.tensor(raw[: family.n_params], dtype=torch.float64)[None, None, None]
-    location = numbers[..., 0] if family.domain == "net" else positive_mean(numbers[..., 0])
-    found = quantiles(family.build_distribution(location, numbers[..., 1:], torch.tensor(rough)))[0]
+    head = build_head(loss, ())
+    assert isinstance(head, DistributionHead)
+    numbers = torch.tensor(raw[: head.n_params], dtype=torch.float64)[None, None, None]
+    location = numbers[..., 0] if head.domain == "normalized" else positive_mean(numbers[..., 0])
+    distribution = head.build_distribution(location, numbers[..., 1:], torch.tensor(relative_scale))
+    found = quantiles(distribution)[0]
     assert np.isfinite(found).all()
     assert (np.diff(found) >= -1e-9 * np.abs(found[1:])).all()
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [("tweedie", {"power": 2.0}), ("tweedie", {"power": "big"}), ("mixture", {"components": 0})],
-)
-def test_an_option_out_of_range_is_refused(name: str, options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="must be"):
-        FAMILIES[name](options)

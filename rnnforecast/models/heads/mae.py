@@ -1,0 +1,16 @@
+"""Mean absolute error of normalized values; the point forecast is a median."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch.nn import functional
+
+from rnnforecast.models.heads.point_head import PointHead, on_normalized_values
+
+TRAITS = ("point", "on_normalized_values", "exportable")
+
+
+def build(levels: Sequence[float], options: Mapping[str, object]) -> PointHead:
+    """A head with this loss; without options."""
+    return PointHead(on_normalized_values(functional.l1_loss))

@@ -1,0 +1,84 @@
+"""Mixture of normal distributions of normalized values (Bishop 1994)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rnnforecast.models.heads.distribution import (
+    INITIAL_SCALE,
+    Distribution,
+    positive_scale,
+    to_float64,
+)
+from rnnforecast.models.heads.distribution_head import DistributionHead
+from rnnforecast.models.heads.normal import Normal
+
+TRAITS = ()
+
+OPTIONS = {"components": {"default": 3, "min": 2, "max": 20}}
+
+N_BISECTIONS = 50
+"""They find a quantile to 1e-15 of the distance between those of the components."""
+
+
+def build(levels: Sequence[float], options: Mapping[str, Any]) -> DistributionHead:
+    """A head of K normals, with the option `components` K; the location is the first one's."""
+    n = options["components"]
+    # components that start equal would stay equal: they start on both sides of the first
+    offsets = [INITIAL_SCALE * (-1) ** k * ((k + 1) // 2) for k in range(n)]
+
+    def build_distribution(
+        location: Tensor, params: Tensor, relative_scale: Tensor
+    ) -> NormalMixture:
+        apart = functional.pad(params[..., : n - 1], (1, 0)) + params.new_tensor(offsets)
+        return NormalMixture(
+            params[..., -n:].log_softmax(-1),
+            location.unsqueeze(-1) + apart,
+            positive_scale(params[..., n - 1 : -n]),
+        )
+
+    return DistributionHead(3 * n, "normalized", build_distribution)
+
+
+@dataclass(frozen=True)
+class NormalMixture(Distribution):
+    """One of K normals at a time, each with its weight as probability; fields `[B, H, C, K]`."""
+
+    log_weights: Tensor
+    loc: Tensor
+    scale: Tensor
+
+    def negative_log_likelihood(self, y: Tensor) -> Tensor:
+        """Negative log density."""
+        components = Normal(self.loc, self.scale)
+        each = self.log_weights - components.negative_log_likelihood(y.unsqueeze(-1))
+        return -torch.logsumexp(each, -1)
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        """By bisection between the smallest and the largest quantile of the components."""
+        weights, loc, scale = (
+            to_float64(x).unsqueeze(-2) for x in (self.log_weights.exp(), self.loc, self.scale)
+        )  # [B, H, C, 1, K]
+        levels = levels.to(loc)
+        quantiles = loc + scale * torch.special.ndtri(levels).unsqueeze(-1)  # [B, H, C, Q, K]
+        low, high = quantiles.amin(-1), quantiles.amax(-1)
+        for _ in range(N_BISECTIONS):
+            middle = (low + high) / 2
+            component_cdf = torch.special.ndtr((middle.unsqueeze(-1) - loc) / scale)
+            below = (weights * component_cdf).sum(-1) < levels
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        found: Tensor = (low + high) / 2
+        return found.to(self.loc)
+
+    def sample(self) -> Tensor:
+        """One random value each, from a random component (by the Gumbel-max trick)."""
+        gumbel = -torch.empty_like(self.loc).exponential_().log()
+        component = (self.log_weights + gumbel).argmax(-1, keepdim=True)
+        loc, scale = self.loc.gather(-1, component), self.scale.gather(-1, component)
+        return Normal(loc, scale).sample()[..., 0]

@@ -1,0 +1,94 @@
+"""Pinball loss of several quantiles at once, which cannot cross (Koenker & Bassett 1978)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rnnforecast.models.heads.head import Head
+from rnnforecast.models.scaling.window_scaler import WindowScaler
+
+TRAITS = ("on_normalized_values", "fixed_levels", "exportable")
+
+INITIAL_GAP = -2.0
+"""Before softplus: neighboring quantiles start about 0.13 normalized units apart."""
+
+MIN_QUANTILE_LEVEL = 1e-6
+"""Random samples lie between the quantiles at this level and at 1 minus it."""
+
+
+def build(levels: Sequence[float], options: Mapping[str, object]) -> QuantileHead:
+    """A head trained at these levels; without options."""
+    return QuantileHead(levels)
+
+
+class QuantileHead(Head):
+    """The median, and positive gaps upwards and downwards from it to the other quantiles.
+
+    `levels [Q]` are sorted and hold 0.5. The loss is the mean pinball loss of the network's values,
+    doubled, so that the median's part is the absolute error.
+    """
+
+    levels: Tensor
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        super().__init__()
+        if 0.5 not in levels or list(levels) != sorted(set(levels)):
+            raise ValueError(f"levels must be sorted, different and hold 0.5, found {list(levels)}")
+        self.n_params = len(levels)
+        self.location_index = list(levels).index(0.5)
+        self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
+
+    def trained_quantiles(self, raw: Tensor) -> Tensor:
+        """Raw `[B, H, C, P]` → the quantiles at the trained levels, `[B, H, C, P]`."""
+        middle = self.location_index
+        median = raw[..., middle : middle + 1]
+        lower_gaps = functional.softplus(raw[..., :middle] + INITIAL_GAP)
+        below = lower_gaps.flip(-1).cumsum(-1).flip(-1)
+        above = functional.softplus(raw[..., middle + 1 :] + INITIAL_GAP).cumsum(-1)
+        return torch.cat([median - below, median, median + above], -1)
+
+    def quantiles(self, raw: Tensor, scaler: WindowScaler, levels: Sequence[float]) -> Tensor:
+        """`[B, H, C, Q]` at ascending `levels`, interpolated if not the trained ones."""
+        requested = torch.tensor(levels, dtype=self.levels.dtype, device=raw.device)
+        trained = self.trained_quantiles(raw)
+        if torch.equal(requested, self.levels):
+            return trained
+        interpolated = self._interpolate(trained, requested.expand(*raw.shape[:-1], -1))
+        return interpolated.cummax(-1).values  # rounding may make a line decrease
+
+    def export_quantiles(
+        self, raw: Tensor, scaler: WindowScaler, normal_quantiles: Tensor
+    ) -> Tensor:
+        """The trained quantiles, `[B, H, C, P]`."""
+        return self.trained_quantiles(raw)
+
+    def sample(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
+        """`[B, H, C]`: the quantile at a random level."""
+        level = torch.rand_like(raw[..., :1]).clamp(MIN_QUANTILE_LEVEL, 1 - MIN_QUANTILE_LEVEL)
+        return self._interpolate(self.trained_quantiles(raw), level)[..., 0]
+
+    def step_losses(self, raw: Tensor, future: Tensor, scaler: WindowScaler) -> Tensor:
+        """The pinball loss of each step, `[B, H, C]`."""
+        error = scaler.normalize_future(future).unsqueeze(-1) - self.trained_quantiles(raw)
+        return 2 * torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1)
+
+    def _interpolate(self, quantiles: Tensor, level: Tensor) -> Tensor:
+        """Quantiles at `level [B, H, C, N]` from the trained ones `[B, H, C, P]`: linear between
+        two, and on the exponential tail through the two outermost ones beyond them."""
+        if self.n_params == 1:
+            return quantiles.expand_as(level)
+        own = self.levels
+        above = torch.searchsorted(own, level.contiguous()).clamp(1, self.n_params - 1)
+        low, high = own[above - 1], own[above]
+        inside = ((level - low) / (high - low)).clamp(0, 1)
+        value = torch.lerp(quantiles.gather(-1, above - 1), quantiles.gather(-1, above), inside)
+        lower = (quantiles[..., 1:2] - quantiles[..., :1]) / torch.log(own[1] / own[0])
+        upper = (quantiles[..., -1:] - quantiles[..., -2:-1]) / torch.log(
+            (1 - own[-2]) / (1 - own[-1])
+        )
+        value = value + lower * torch.log(level / own[0]).clamp_max(0)
+        return value - upper * torch.log((1 - level) / (1 - own[-1])).clamp_max(0)

@@ -1,0 +1,67 @@
+"""The quantile levels that are requested, and those that are computed to serve them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rnnforecast.registry import LOSSES
+from rnnforecast.types import Floats
+
+MEDIAN = 0.5
+
+MEAN_LEVELS = tuple((k + 0.5) / 21 for k in range(21))
+"""Levels of equally likely values, whose mean is the mean forecast."""
+
+
+@dataclass(frozen=True)
+class QuantileLevels:
+    """Requested levels, and the ascending levels that are computed, which hold these and 0.5."""
+
+    requested: tuple[float, ...]
+    computed: tuple[float, ...]
+    has_mean: bool = False
+    """Whether `MEAN_LEVELS` are computed, since the point forecast is a mean."""
+
+    @classmethod
+    def with_median(cls, requested: Iterable[float]) -> QuantileLevels:
+        """The requested levels and the median."""
+        requested = tuple(requested)
+        return cls(requested, tuple(sorted({*requested, MEDIAN})))
+
+    @classmethod
+    def for_loss(cls, requested: Iterable[float], loss: str) -> QuantileLevels:
+        """The same, and `MEAN_LEVELS` if the loss forecasts a mean."""
+        levels = cls.with_median(requested)
+        if "mean" not in LOSSES.traits(loss):
+            return levels
+        computed = tuple(sorted({*levels.computed, *MEAN_LEVELS}))
+        return cls(levels.requested, computed, has_mean=True)
+
+    @property
+    def median_index(self) -> int:
+        """The index of the median among the computed levels."""
+        return self.computed.index(MEDIAN)
+
+    @property
+    def requested_indices(self) -> list[int]:
+        """The indices of the requested levels among the computed ones."""
+        return self._indices(self.requested)
+
+    @property
+    def point_indices(self) -> list[int]:
+        """The indices of the levels whose mean is the point forecast: `MEAN_LEVELS` or 0.5."""
+        return self._indices(MEAN_LEVELS) if self.has_mean else [self.median_index]
+
+    @property
+    def auxiliary_indices(self) -> list[int]:
+        """The indices of the levels that were added for the mean alone."""
+        added = set(self.computed) - {*self.requested, MEDIAN}
+        return self._indices(sorted(added))
+
+    def select(self, values: Floats) -> Floats:
+        """The requested quantiles of the computed ones, along the last axis."""
+        return values[..., self.requested_indices]
+
+    def _indices(self, levels: Iterable[float]) -> list[int]:
+        return [self.computed.index(level) for level in levels]
