@@ -31,8 +31,8 @@ from rnnforecast.errors import DataError, Problem, SpecError, UsageError
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.atomic_files import write_bytes
-from rnnforecast.pipeline.auto import AutoChoice
-from rnnforecast.pipeline.ensemble import Ensemble, fit_ensemble
+from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
+from rnnforecast.pipeline.ensemble import Ensemble, build_forecaster_config, fit_ensemble
 from rnnforecast.pipeline.finetune import PretrainedRun
 from rnnforecast.pipeline.forecasting import (
     Forecasts,
@@ -42,7 +42,6 @@ from rnnforecast.pipeline.forecasting import (
     item_names,
     item_target_mask,
 )
-from rnnforecast.pipeline.member_specs import build_forecaster_config, resolve_member_specs
 from rnnforecast.pipeline.prepare import PreparedData, hash_data
 from rnnforecast.pipeline.progress import FitProgress, ProgressListener
 from rnnforecast.spec.load import dump_spec

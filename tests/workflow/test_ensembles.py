@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from rnnforecast.pipeline.member_specs import resolve_member_specs
 
 from rnnforecast.evaluation.calibration import IDENTITY_SCALING, IntervalScaling
 from rnnforecast.pipeline import run_folder as artifact
+from rnnforecast.pipeline.auto import resolve_member_specs
 from rnnforecast.pipeline.load_spec import expand_ensemble, load_spec
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.run_folder import load_run

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rnnforecast.pipeline.member_specs import build_forecaster_config
 
 from rnnforecast.data.cleaning_plan import (
     CleanedData,
@@ -25,6 +24,7 @@ from rnnforecast.data.cleaning_plan import (
     transform_targets,
 )
 from rnnforecast.pipeline import rnn_imputation as imputing
+from rnnforecast.pipeline.ensemble import build_forecaster_config
 from rnnforecast.pipeline.forecasting import build_window_dataset
 from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_aligned
 from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
