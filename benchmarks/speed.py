@@ -48,25 +48,22 @@ def loop(rounds: int) -> list[str]:
     """The training loop with real draws, without validation, against bare steps."""
     import torch
 
+    from rnnforecast.data.cleaning.imputation import fill_missing
     from rnnforecast.data.windows.origins import training_origins
     from rnnforecast.models.config import ForecasterConfig
     from rnnforecast.models.forecaster import Forecaster
     from rnnforecast.models.layers.stack import BackboneConfig
-    from rnnforecast.training.dataset import PanelArrays, WindowDataset, WindowSampler
+    from rnnforecast.spec.training import TrainingSpec
+    from rnnforecast.training.dataset import PanelArrays, WindowDataset
+    from rnnforecast.training.sampler import WindowSampler
     from rnnforecast.training.trainer import Trainer, TrainerConfig
 
     values = hourly(np.random.default_rng(1)).reshape(-1, 1)
     everywhere = np.ones_like(values, dtype=bool)
     offsets = np.arange(SERIES + 1, dtype=np.int64) * LENGTH
     cpu = torch.device("cpu")
-    tables = PanelArrays(
-        inputs=values,
-        value_mask=everywhere,
-        input_mask=everywhere,
-        target_mask=everywhere,
-        offsets=offsets,
-    )
-    windows = WindowDataset(tables, lookback=LOOKBACK, horizon=HORIZON, device=cpu)
+    arrays = PanelArrays(fill_missing(values, everywhere, offsets, "mask"), everywhere, offsets)
+    windows = WindowDataset(arrays, lookback=LOOKBACK, horizon=HORIZON, device=cpu)
     ends = np.full(SERIES, LENGTH, dtype=np.int64)
     origins = training_origins(everywhere, offsets, ends=ends, horizon=HORIZON, season=SEGMENT)
     sampler = WindowSampler(
@@ -95,31 +92,23 @@ def loop(rounds: int) -> list[str]:
             levels=(0.025, 0.1, 0.5, 0.9, 0.975),
         )
     )
-    recipe = TrainerConfig(
-        max_steps=20 * STEPS,
-        learning_rate=0.002,
-        schedule="one_cycle",
-        weight_decay=0.01,
-        clip_norm=1.0,
-        clip_value=1.0,
-        patience=None,
-    )
+    spec = TrainingSpec(max_steps=20 * STEPS, learning_rate=0.002, early_stopping=False)
     bare_net = deepcopy(net).train()
     parameters = list(bare_net.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=0.001, weight_decay=0.01, fused=True)
     batch = windows.gather(*sampler.sample(0))
     target = 0
-    fitter = Trainer(
+    trainer = Trainer(
         net,
-        recipe,
+        TrainerConfig.first_fit(spec),
         get_batch=lambda step: windows.gather(*sampler.sample(step)),
-        should_stop=lambda: fitter.state.step >= target,
+        should_stop=lambda: trainer.state.step >= target,
     )
 
     def ours() -> None:
         nonlocal target
         target += STEPS
-        fitter.fit()
+        trainer.fit()
 
     def bare() -> None:
         for _ in range(STEPS):
@@ -130,7 +119,7 @@ def loop(rounds: int) -> list[str]:
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
 
-    turns = min(rounds, 19)  # the recipe's steps, less a round to warm up
+    turns = min(rounds, 19)  # the spec's steps, less a round to warm up
     ours()
     bare()
     a, b, ratio = paired(turns, lambda: clock(ours), lambda: clock(bare))

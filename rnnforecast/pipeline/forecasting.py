@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,26 +74,16 @@ def build_window_dataset(
 
     `smoothed_items` are the names of the training's items, for networks with learned smoothing.
     """
-    filled, features, panel = cleaned.filled, cleaned.features, cleaned.panel
+    panel = cleaned.panel
     is_smoothed = any("learned" in WINDOW_SCALERS.traits(a.normalize) for a in configs)
     arrays = PanelArrays(
-        inputs=filled.inputs,
-        value_mask=filled.value_mask,
-        input_mask=filled.input_mask,
+        filled=cleaned.filled,
         target_mask=cleaned.target_mask,
         offsets=panel.offsets,
-        causal_inputs=filled.causal_inputs,
-        known_from=filled.known_from,
-        elapsed=filled.elapsed if any(a.covariates.elapsed for a in configs) else None,
-        past=_none_if_empty(features.past),
-        past_codes=_none_if_empty(features.past_codes),
-        future=_none_if_empty(features.future),
-        future_codes=_none_if_empty(features.future_codes),
-        static=_none_if_empty(features.static),
-        static_codes=_none_if_empty(features.static_codes),
-        future_steps=features.horizon,
+        features=cleaned.features,
         item_index=_positions(item_names(panel), smoothed_items) if is_smoothed else None,
         phase=panel.start if is_smoothed else None,
+        include_elapsed=any(a.covariates.elapsed for a in configs),
         include_past_target_mask=any(
             "forks_windows" in DECODERS.traits(a.decoder) for a in configs
         ),
@@ -118,10 +107,6 @@ def _positions(names: Sequence[str], known: Sequence[str]) -> Ints:
     """The index of each of `names` in `known`; `len(known)` for a new one."""
     position = pd.Index(known).get_indexer(pd.Index(names))
     return np.where(position < 0, len(known), position).astype(np.int64)
-
-
-def _none_if_empty(table: NDArray[np.generic]) -> NDArray[Any] | None:
-    return table if table.shape[1] else None
 
 
 def item_target_mask(cleaned: CleanedData, *, joint: bool) -> NDArray[np.bool_]:

@@ -1,8 +1,9 @@
-"""The training loop: fits a forecaster to windows, keeps the best weights, undoes bad steps.
+"""The training loop: fits a forecaster to batches of windows and keeps its best weights.
 
-It knows nets and batches, not specs or tables. All that changes while it runs lies in one
-`FitState`, which `checkpoint` writes and reads, so that a resumed fit goes on as if it had never
-stopped. Several processes may fit one net together; they decide alike, see `parallel`.
+The loss is checked every few steps; if it or a weight is not finite, the steps since the last check
+are rolled back and repeated at a lower learning rate. All that changes during a fit is in one
+`FitState`, which `checkpoint` writes and reads, so that a resumed fit gives the same weights as an
+uninterrupted one. Several processes may fit one network together, see `distributed`.
 """
 
 from __future__ import annotations
@@ -16,65 +17,77 @@ from torch import Tensor
 
 from rnnforecast.errors import Problem, TrainingDiverged
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.training import device
+from rnnforecast.spec.training import TrainingSpec
 from rnnforecast.training.dataset import Batch
+from rnnforecast.training.device import device_of, select_dtype
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
-from rnnforecast.training.fit_state import FitState as FitState
-from rnnforecast.training.fit_state import HistoryRow as HistoryRow
-from rnnforecast.training.fit_state import StateDict as StateDict
-from rnnforecast.training.fit_state import clone_state_dict
+from rnnforecast.training.fit_state import FitState, HistoryRow, StateDict, clone_state_dict
 from rnnforecast.training.optimizers import Optimizer, ParameterState, add_l1_gradient, clone_states
 from rnnforecast.training.schedules import learning_rate_factor, update_plateau
 from rnnforecast.training.weight_averaging import averaged_weights, swa_start_step, update_average
 
 LOSS_CHECK_INTERVAL = 10
-"""Steps between two looks at the loss: a look makes a GPU wait, so there are few."""
+"""Steps between two checks of the loss; each makes a GPU wait, so there are few."""
 
 VALIDATION_COUNT = 20
-"""How often a fit is validated from its first step to its last."""
+"""Validations during a fit."""
 
 ROLLBACK_FACTOR = 0.3
-"""What is left of the learning rate after a step was undone."""
+"""Factor on the learning rate after each rollback."""
 
 MAX_ROLLBACKS = 3
-"""After so many undone steps the fit is given up."""
+"""Number of rollbacks at which the fit fails."""
+
+FINAL_FIT_STEP_FRACTION = 0.25
+"""Steps of the final fit, as a fraction of those of the first fit."""
+
+FINAL_FIT_LEARNING_RATE_FACTOR = 0.5
+"""Peak learning rate of the final fit, as a fraction of that of the first fit."""
 
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """How one fit goes. Losses and rates are on the normalised scale."""
+    """The section ``training`` of the spec, and the values that differ between the two fits."""
 
+    spec: TrainingSpec
     max_steps: int
     learning_rate: float
-    schedule: str
-    weight_decay: float
-    clip_norm: float | None
-    clip_value: float | None
+    """Peak of the schedule."""
     patience: int | None
-    """Validations without improvement before the fit ends; None: never early, last weights kept."""
-    precision: torch.dtype = torch.float32
-    optimizer: str = "adamw"
-    l1: float = 0.0
-    """What the sum of the sizes of all weights but biases is multiplied by in the loss."""
-    gradient_accumulation: int = 1
-    """Batches in a step."""
-    swa_fraction: float = 0.0
-    """Share of the steps, the last ones, whose weights are averaged."""
+    """Validations without improvement before the fit ends; None: no early stopping, and the last
+    weights are kept instead of the best."""
+
+    @staticmethod
+    def first_fit(spec: TrainingSpec) -> TrainerConfig:
+        """The fit on the training part; `spec` has numbers in place of ``auto``."""
+        patience = spec.patience if spec.early_stopping else None
+        return TrainerConfig(spec, int(spec.max_steps), float(spec.learning_rate), patience)
+
+    @staticmethod
+    def final_fit(spec: TrainingSpec) -> TrainerConfig:
+        """The fit on all data: fewer steps, a lower learning rate, no early stopping."""
+        return TrainerConfig(
+            spec,
+            max_steps=max(1, round(FINAL_FIT_STEP_FRACTION * int(spec.max_steps))),
+            learning_rate=FINAL_FIT_LEARNING_RATE_FACTOR * float(spec.learning_rate),
+            patience=None,
+        )
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """What a watcher is told every few steps."""
+    """The state of a fit at a check of the loss."""
 
     step: int
     total_steps: int
     train_loss: float
+    """Mean over the steps since the last check."""
     history: tuple[HistoryRow, ...]
 
 
 @dataclass(frozen=True)
 class RollbackSnapshot:
-    """What a fit goes back to when a step has to be undone."""
+    """Weights, optimizer state and weight average at a check where all were finite."""
 
     weights: StateDict
     optimizer_states: list[ParameterState]
@@ -83,7 +96,7 @@ class RollbackSnapshot:
 
 
 class Trainer:
-    """One fit of one net. `run()` returns when it is done, out of patience or asked to stop."""
+    """One fit of one network."""
 
     def __init__(
         self,
@@ -98,64 +111,65 @@ class Trainer:
         state: FitState | None = None,
         distributed: DistributedContext = SINGLE_PROCESS,
     ) -> None:
-        """`draw(number)` gives a batch, `validate()` the loss on the validation origins.
+        """Parameters of `net` with ``requires_grad=False`` are not updated.
 
-        Batches are numbered from 0 over all steps. `state` is a saved one to go on from. Weights
-        that need no gradient stay as they are.
+        Args:
+            get_batch: the batch of a number, counted from 0 over all steps of the fit.
+            compute_validation_loss: the loss of the validation windows, on the normalized scale.
+            should_stop: checked with the loss; the fit then ends, to be resumed later.
+            save_state: called after each validation, and when the fit is stopped.
+            state: a saved state to resume from.
         """
-        self.net, self.config, self.get_batch, self.compute_validation_loss = (
-            net,
-            config,
-            get_batch,
-            compute_validation_loss,
-        )
-        self.should_stop, self.on_progress, self.save_state = should_stop, on_progress, save_state
-        self.distributed, self.device = distributed, device.device_of(net)
+        self.net, self.config, self.get_batch = net, config, get_batch
+        self.compute_validation_loss, self.should_stop = compute_validation_loss, should_stop
+        self.on_progress, self.save_state = on_progress, save_state
+        self.distributed, self.device = distributed, device_of(net)
+        self.dtype = select_dtype(config.spec.precision, self.device)
         self.parameters = [weight for weight in net.parameters() if weight.requires_grad]
         self.optimizer = Optimizer(
-            config.optimizer,
+            config.spec.optimizer,
             self.parameters,
             learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
+            weight_decay=config.spec.weight_decay,
         )
         self.validation_interval = max(1, config.max_steps // VALIDATION_COUNT)
-        self.swa_start_step = swa_start_step(config.max_steps, config.swa_fraction)
+        self.swa_start_step = swa_start_step(config.max_steps, config.spec.swa_fraction)
         self.state = state or FitState()
         if self.state.weights:
             self._restore_state()
 
     def fit(self) -> FitState:
-        """Fits; afterwards the net holds the best weights; where `patience` is None or nothing
-        validates, the last ones, or their average.
+        """Fits the network and leaves it in evaluation mode with its best weights.
 
-        Raises TrainingDiverged after `MOST_CUTS` undone steps.
+        Without patience or validation these are the last weights, or their average. Raises
+        TrainingDiverged after `MAX_ROLLBACKS` rollbacks.
         """
         state = self.state
         state.stopped = False
         self.net.train()
-        good = self._take_snapshot()
+        snapshot = self._take_snapshot()
         while not self._is_done():
-            before = state.step
+            first_step = state.step
             loss = self._train_until_check()
-            due = self._is_validation_due()
-            validation = self._evaluate() if due else 0.0
-            if not (math.isfinite(loss + validation) and self._has_finite_weights()):
-                state.step = before
-                self._roll_back(good)
+            is_due = self._is_validation_due()
+            validation_loss = self._evaluate() if is_due else 0.0
+            if not (math.isfinite(loss + validation_loss) and self._has_finite_weights()):
+                state.step = first_step
+                self._roll_back(snapshot)
                 continue
             state.loss_sum += loss
-            state.loss_count += state.step - before
-            if due:
-                self._record_validation(validation)
-            good = self._take_snapshot()
-            asked = self.distributed.any_process(self.should_stop(), self.device)
-            # at the last look there is nothing left to stop
-            state.stopped = asked and state.step < self.config.max_steps
-            mean = loss / (state.step - before)
+            state.loss_count += state.step - first_step
+            if is_due:
+                self._record_validation(validation_loss)
+            snapshot = self._take_snapshot()
+            should_stop = self.distributed.any_process(self.should_stop(), self.device)
+            # at the last check there is nothing left to stop
+            state.stopped = should_stop and state.step < self.config.max_steps
+            mean = loss / (state.step - first_step)
             self.on_progress(
                 TrainingProgress(state.step, self.config.max_steps, mean, tuple(state.history))
             )
-            if due or state.stopped:
+            if is_due or state.stopped:
                 self._capture_state()
                 self.save_state(state)
         self._load_final_weights()
@@ -163,33 +177,38 @@ class Trainer:
         return state
 
     def _load_final_weights(self) -> None:
-        """Leaves in the net the weights that are to be kept; the average competes for it."""
+        """Loads the best weights; the average is validated as one more candidate."""
         state, net = self.state, self.net
-        choosing = self.config.patience is not None and self.compute_validation_loss is not None
+        selects_best = self.config.patience is not None
         if state.averaged_steps and not state.stopped:
             net.load_state_dict(averaged_weights(state, net))
-            loss = self._evaluate() if choosing else math.nan
-            if loss < state.best_loss:
-                state.best_loss, state.best_step, state.validations_since_best = loss, state.step, 0
-                state.best_weights = clone_state_dict(net)
-        if self.config.patience is not None and state.best_weights:
+            if selects_best and self.compute_validation_loss is not None:
+                self._keep_if_best(self._evaluate())
+        if selects_best and state.best_weights:
             net.load_state_dict(state.best_weights)
+
+    def _keep_if_best(self, validation_loss: float) -> bool:
+        """Copies the weights into the state if their loss is the lowest; whether it is."""
+        state = self.state
+        if not validation_loss < state.best_loss:
+            return False
+        state.best_loss, state.best_step = validation_loss, state.step
+        state.validations_since_best = 0
+        state.best_weights = clone_state_dict(self.net)
+        return True
 
     def _is_done(self) -> bool:
         state, patience = self.state, self.config.patience
-        tired = patience is not None and state.validations_since_best >= patience
-        return state.stopped or tired or state.step >= self.config.max_steps
+        is_exhausted = patience is not None and state.validations_since_best >= patience
+        return state.stopped or is_exhausted or state.step >= self.config.max_steps
 
     def _train_until_check(self) -> float:
-        """Steps up to the next look at the loss; the sum of their losses."""
+        """Takes the steps up to the next check; the sum of their losses."""
         state = self.state
-        stop = state.step + LOSS_CHECK_INTERVAL - state.step % LOSS_CHECK_INTERVAL
-        next_validation = (
-            state.step + self.validation_interval - state.step % self.validation_interval
-        )
-        stop = min(stop, next_validation, self.config.max_steps)
+        intervals = LOSS_CHECK_INTERVAL, self.validation_interval
+        end = min(*(state.step + n - state.step % n for n in intervals), self.config.max_steps)
         total = torch.zeros((), device=self.device)
-        while state.step < stop:
+        while state.step < end:
             total += self._train_step()
             state.step += 1
             if state.step > self.swa_start_step:
@@ -197,40 +216,40 @@ class Trainer:
         return float(total)
 
     def _train_step(self) -> Tensor:
-        recipe, state = self.config, self.state
-        share = learning_rate_factor(recipe.schedule, state.step, recipe.max_steps)
-        scale = state.rollback_factor * state.plateau_factor
-        self.optimizer.learning_rate = recipe.learning_rate * share * scale
-        self.net.training_progress = state.step / recipe.max_steps
+        config, spec, state = self.config, self.config.spec, self.state
+        factor = learning_rate_factor(spec.schedule, state.step, config.max_steps)
+        reduction = state.rollback_factor * state.plateau_factor
+        self.optimizer.learning_rate = config.learning_rate * factor * reduction
+        self.net.training_progress = state.step / config.max_steps
         self.optimizer.zero_grad()
         loss = self._backward()
-        add_l1_gradient(self.parameters, recipe.l1)
-        if recipe.clip_value is not None:
-            torch.nn.utils.clip_grad_value_(self.parameters, recipe.clip_value)
-        if recipe.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip_norm)
+        add_l1_gradient(self.parameters, spec.l1)
+        if spec.clip_value is not None:
+            torch.nn.utils.clip_grad_value_(self.parameters, spec.clip_value)
+        if spec.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, spec.clip_norm)
         self.optimizer.step()
         return loss
 
     def _backward(self) -> Tensor:
-        """Leaves the gradients of the step's windows in the weights; their mean loss."""
-        batches = self.config.gradient_accumulation
+        """Leaves the gradients of the step's batches in the parameters; their mean loss."""
+        n_batches = self.config.spec.gradient_accumulation
         total = weights = torch.zeros((), device=self.device)
-        for part in range(batches):
-            batch = self.get_batch(self.state.step * batches + part)
+        for index in range(n_batches):
+            batch = self.get_batch(self.state.step * n_batches + index)
             with self._autocast():
                 loss = self.net.loss(batch.history, batch.targets, batch.weight)
-            if batches == self.distributed.world_size == 1:
+            if n_batches == self.distributed.world_size == 1:
                 loss.backward()  # type: ignore[no-untyped-call]
                 return loss.detach()
-            weight = batch.weight.sum()  # what the loss was divided by
+            weight = batch.weight.sum()  # the denominator of the loss
             (loss * weight).backward()  # type: ignore[no-untyped-call]
             total, weights = total + loss.detach() * weight, weights + weight
         return self.distributed.average(self.parameters, total, weights)
 
     def _autocast(self) -> torch.autocast:
-        mixed = self.config.precision != torch.float32
-        return torch.autocast(self.device.type, self.config.precision, enabled=mixed)
+        is_mixed = self.dtype != torch.float32
+        return torch.autocast(self.device.type, self.dtype, enabled=is_mixed)
 
     def _is_validation_due(self) -> bool:
         step = self.state.step
@@ -246,46 +265,37 @@ class Trainer:
         return self.distributed.broadcast(loss, self.device)
 
     def _record_validation(self, validation_loss: float) -> None:
-        """Writes a row of the history and keeps the weights if they are the best so far."""
-        state = self.state
-        train = state.loss_sum / max(state.loss_count, 1)
+        """Appends a row to the history and keeps the weights if they are the best."""
+        state, is_validated = self.state, self.compute_validation_loss is not None
+        train_loss = state.loss_sum / max(state.loss_count, 1)
         state.loss_sum, state.loss_count = 0.0, 0
-        used = self.optimizer.learning_rate
-        shown = math.nan if self.compute_validation_loss is None else validation_loss
-        state.history.append(HistoryRow(state.step, train, shown, used))
-        if self.compute_validation_loss is None:
+        recorded = validation_loss if is_validated else math.nan
+        rate = self.optimizer.learning_rate
+        state.history.append(HistoryRow(state.step, train_loss, recorded, rate))
+        if not is_validated:
             return
-        better = validation_loss < state.best_loss
-        if self.config.schedule == "plateau":
+        is_best = self._keep_if_best(validation_loss)
+        state.validations_since_best += not is_best
+        if self.config.spec.schedule == "plateau":
             state.plateau_factor, state.validations_since_reduction = update_plateau(
-                state.plateau_factor, state.validations_since_reduction, improved=better
+                state.plateau_factor, state.validations_since_reduction, improved=is_best
             )
-        if better:
-            state.best_loss, state.best_step, state.validations_since_best = (
-                validation_loss,
-                state.step,
-                0,
-            )
-            state.best_weights = clone_state_dict(self.net)
-        else:
-            state.validations_since_best += 1
 
     def _has_finite_weights(self) -> bool:
-        # a finite loss can have a gradient that is not: such weights must not count as good ones
+        # a finite loss can have a gradient that is not: the snapshot must not hold such weights
         return bool(torch.stack([weight.isfinite().all() for weight in self.parameters]).all())
 
     def _take_snapshot(self) -> RollbackSnapshot:
         state = self.state
-        average = {name: value.clone() for name, value in state.average_weights.items()}
         return RollbackSnapshot(
             clone_state_dict(self.net),
             clone_states(self.optimizer.states),
-            average,
+            {name: value.clone() for name, value in state.average_weights.items()},
             state.averaged_steps,
         )
 
     def _roll_back(self, snapshot: RollbackSnapshot) -> None:
-        """Back to the last good look, with a lower rate from now on."""
+        """Restores the snapshot and lowers the learning rate for the rest of the fit."""
         state = self.state
         state.rollback_count += 1
         if state.rollback_count >= MAX_ROLLBACKS:
@@ -298,15 +308,13 @@ class Trainer:
                 )
             )
         state.rollback_factor *= ROLLBACK_FACTOR
-        state.average_weights, state.averaged_steps = (
-            snapshot.average_weights,
-            snapshot.averaged_steps,
-        )
+        state.average_weights = snapshot.average_weights
+        state.averaged_steps = snapshot.averaged_steps
         self.net.load_state_dict(snapshot.weights)
         self.optimizer.states = clone_states(snapshot.optimizer_states)
 
     def _capture_state(self) -> None:
-        """Copies what lies outside the state (weights, moments, random numbers) into it."""
+        """Copies weights, optimizer state and random number generators into the state."""
         state = self.state
         state.weights = clone_state_dict(self.net)
         state.optimizer_state = {
@@ -321,22 +329,21 @@ class Trainer:
             )
 
     def _gather_rng_states(self, name: str, rng_state: Tensor) -> StateDict:
-        """The random numbers' states of all processes, the first one's under the plain name."""
-        found = self.distributed.all_gather(rng_state, self.device)
-        return {f"{name}.{rank}" if rank else name: value for rank, value in enumerate(found)}
+        """The generator states of all processes, that of the first under the plain name."""
+        states = self.distributed.all_gather(rng_state, self.device)
+        return {f"{name}.{rank}" if rank else name: value for rank, value in enumerate(states)}
 
     def _restore_state(self) -> None:
         state = self.state
         self.net.load_state_dict(state.weights)
         for key, value in state.optimizer_state.items():
             index, name = key.split(".", 1)
-            entry = self.optimizer.states[int(index)]
-            entry[name] = value.to(self.device, copy=True)
+            self.optimizer.states[int(index)][name] = value.to(self.device, copy=True)
         state.average_weights = {
             name: value.to(self.device) for name, value in state.average_weights.items()
         }
-        own = f".{self.distributed.rank}" if self.distributed.rank else ""
-        if f"cpu{own}" in state.rng_state:  # not where there were fewer processes
-            torch.set_rng_state(state.rng_state[f"cpu{own}"])
-        if f"cuda{own}" in state.rng_state and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state.rng_state[f"cuda{own}"], self.device)
+        suffix = f".{self.distributed.rank}" if self.distributed.rank else ""
+        if f"cpu{suffix}" in state.rng_state:  # missing where there were fewer processes
+            torch.set_rng_state(state.rng_state[f"cpu{suffix}"])
+        if f"cuda{suffix}" in state.rng_state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state.rng_state[f"cuda{suffix}"], self.device)

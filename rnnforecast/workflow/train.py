@@ -32,7 +32,7 @@ from rnnforecast.pipeline.series_plots import plot_series_forecasts
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.training import device
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
-from rnnforecast.training.trainer import HistoryRow
+from rnnforecast.training.fit_state import HistoryRow
 from rnnforecast.workflow.train_holdout import evenly_spaced_by_score
 from rnnforecast.workflow.train_session import FitResult, TrainingSession
 

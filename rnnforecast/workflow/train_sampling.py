@@ -16,7 +16,7 @@ from rnnforecast.data.windows.series_scale import (
 from rnnforecast.inference.quantiles import window_scales
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.spec.training import TrainingSpec
-from rnnforecast.training.dataset import Batch, WindowDataset, WindowSampler
+from rnnforecast.training.dataset import Batch, WindowDataset
 from rnnforecast.training.loss_weights import (
     MAX_RELATIVE_SCALE,
     LossWeights,
@@ -24,6 +24,7 @@ from rnnforecast.training.loss_weights import (
     compute_horizon_weights,
 )
 from rnnforecast.training.ridge import FOLD_COUNT
+from rnnforecast.training.sampler import WindowSampler
 from rnnforecast.types import Floats, Ints
 
 RECENCY_POWER = {"recent": 2.0, "uniform": 1.0}

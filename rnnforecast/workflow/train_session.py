@@ -50,10 +50,10 @@ from rnnforecast.training.checkpoint import Checkpoint
 from rnnforecast.training.compile import compile_forward
 from rnnforecast.training.dataset import Batch
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
+from rnnforecast.training.fit_state import FitState, StateDict
 from rnnforecast.training.ridge import fit_base_forecast
 from rnnforecast.training.trainer import (
-    FitState,
-    StateDict,
+    FINAL_FIT_STEP_FRACTION,
     Trainer,
     TrainerConfig,
     TrainingProgress,
@@ -61,7 +61,6 @@ from rnnforecast.training.trainer import (
 from rnnforecast.types import Ints
 from rnnforecast.workflow.train_base_forecast import BASE_FORECAST_KEY as FIRST_KEY
 from rnnforecast.workflow.train_base_forecast import choose_base_forecast, with_base_forecast
-from rnnforecast.workflow.train_config import FINAL_FIT_STEPS_SHARE, build_trainer_config
 from rnnforecast.workflow.train_holdout import EvaluationResult, evaluate_holdout
 from rnnforecast.workflow.train_sampling import SamplingPlan
 
@@ -251,7 +250,7 @@ class TrainingSession:
         budget = self.spec.training.time_budget
         each = seconds / n_fitted
         last = (
-            FINAL_FIT_STEPS_SHARE * each * (n_fitted + 1) if self.spec.training.final_fit else 0.0
+            FINAL_FIT_STEP_FRACTION * each * (n_fitted + 1) if self.spec.training.final_fit else 0.0
         )
         return budget is None or seconds + each + last <= SECONDS_PER_MINUTE * budget
 
@@ -319,9 +318,9 @@ class TrainingSession:
             if net.base_forecast is not None:
                 windows = emphasis.evenly_spaced_batches(N_BASE_FORECAST_WINDOWS)
                 fit_base_forecast(net, windows, neighbors=emphasis.neighbor_folds)
-        recipe = build_trainer_config(spec, self.device, is_first_fit=first)
+        config = TrainerConfig.first_fit(spec) if first else TrainerConfig.final_fit(spec)
         if spec.compile and not self.compile_failed:
-            self._compile(net, draw(0), recipe)
+            self._compile(net, draw(0), spec.precision)
         self.distributed.broadcast_weights(net)
         self.distributed.seed_process(seed)
 
@@ -340,7 +339,7 @@ class TrainingSession:
         small = device.limit_threads(int(spec.batch_size), net.config.hidden_size)
         fitter = Trainer(
             net,
-            recipe,
+            config,
             get_batch=draw,
             compute_validation_loss=self._make_validation_fn(net, emphasis) if first else None,
             should_stop=self.should_stop,
@@ -351,9 +350,9 @@ class TrainingSession:
         )
         with small:
             found = fitter.fit()
-        if not found.stopped and found.step < recipe.max_steps:
+        if not found.stopped and found.step < config.max_steps:
             self.listener.info(
-                f"{name}: stopped at step {found.step:,}: training.patience is {recipe.patience}, "
+                f"{name}: stopped at step {found.step:,}: training.patience is {config.patience}, "
                 f"and as many validations were no better than that of step {found.best_step:,}, "
                 "which is kept"
             )
@@ -375,8 +374,8 @@ class TrainingSession:
 
         return draw
 
-    def _compile(self, net: Forecaster, batch: Batch, trainer_config: TrainerConfig) -> None:
-        reason = compile_forward(net, batch, trainer_config.precision)
+    def _compile(self, net: Forecaster, batch: Batch, precision: str) -> None:
+        reason = compile_forward(net, batch, device.select_dtype(precision, self.device))
         if reason is not None:
             self.compile_failed = True  # told once, and not tried again
             self.listener.warning(f"training.compile: the network is not compiled: {reason}")

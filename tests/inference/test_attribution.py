@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.data.features.features import FeatureTables
 from rnnforecast.inference.attribution import (
     InputGroup,
     inspect_window,
@@ -62,20 +63,26 @@ def windows(table: NDArray[np.float64], found: Forecaster) -> WindowDataset:
     observed = ~np.isnan(table)
     filled = fill_missing(np.nan_to_num(table), observed, OFFSETS, "mask")
     rng = np.random.default_rng(2)
-    tables = PanelArrays(
-        inputs=filled.inputs,
-        value_mask=filled.value_mask,
-        input_mask=filled.input_mask,
+    no_codes = np.zeros((2 * LENGTH, 0), dtype=np.int64)
+    features = FeatureTables(
+        past=rng.normal(size=(2 * LENGTH, 2)).astype(np.float32),
+        past_codes=no_codes,
+        future=rng.normal(size=(2 * (LENGTH + H), 1)).astype(np.float32),
+        future_codes=no_codes,
+        static=np.zeros((2, 0), dtype=np.float32),
+        static_codes=no_codes[:2],
+        horizon=H,
+    )
+    arrays = PanelArrays(
+        filled,
         target_mask=observed,
         offsets=OFFSETS,
-        elapsed=filled.elapsed,
-        past=rng.normal(size=(2 * LENGTH, 2)).astype(np.float32),
-        future=rng.normal(size=(2 * (LENGTH + H), 1)).astype(np.float32),
-        future_steps=H,
+        features=features,
+        include_elapsed=True,
         include_past_target_mask=found.config.decoder == "forking",
     )
     return WindowDataset(
-        tables,
+        arrays,
         lookback=found.config.input_length,
         horizon=H,
         device=torch.device("cpu"),

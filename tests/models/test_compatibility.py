@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from rnnforecast.models.compatibility import (
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
 from rnnforecast.registry import BACKBONES, LOSSES
-from rnnforecast.training.dataset import PanelArrays, WindowDataset
+from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.training.trainer import Trainer
-from tests.training.fits import CPU, RECIPE, net, same, weights_of
+from tests.training.fits import CPU, config, net, panel_arrays, same, weights_of
 
 GIVEN: dict[str, Any] = {
     "backbone": "gru",
@@ -195,16 +194,11 @@ def counts(*, elapsed: bool) -> WindowDataset:
     """Two short series of counts."""
     values = np.random.default_rng(0).poisson(6.0, (80, 1)).astype(np.float64)
     seen = np.ones((80, 1), dtype=np.bool_)
-    tables = PanelArrays(
-        inputs=values,
-        value_mask=seen,
-        input_mask=seen,
-        target_mask=seen,
-        offsets=np.array([0, 40, 80]),
-        elapsed=np.zeros((80, 1), dtype=np.float32) if elapsed else None,
-        include_past_target_mask=True,
+    offsets = np.array([0, 40, 80])
+    arrays = panel_arrays(
+        values, seen, offsets, include_elapsed=elapsed, include_past_target_mask=True
     )
-    return WindowDataset(tables, lookback=8, horizon=4, device=CPU)
+    return WindowDataset(arrays, lookback=8, horizon=4, device=CPU)
 
 
 ITEM, ORIGIN = np.array([0, 1, 1]), np.array([20, 25, 36])
@@ -220,13 +214,13 @@ def test_every_pair_that_is_allowed_trains_and_forecasts(backbone: str, decoder:
     for loss in ("quantile", "mae", "normal", "poisson"):
         assert refused(backbone=backbone, decoder=decoder, loss=loss, normalize="mean") == []
         changes: dict[str, Any] = {
-            "recurrent": BackboneConfig(backbone),
+            "backbone": BackboneConfig(backbone),
             "covariates": CovariateSizes(elapsed=elapsed),
         }
         trained = net(decoder=decoder, normalize="mean", loss=loss, **changes)
         trained.initialize_scales(batch.history, batch.targets, batch.weight)
         before = weights_of(trained)
-        recipe = replace(RECIPE, max_steps=2, weight_decay=0.0)
+        recipe = config(max_steps=2, weight_decay=0.0)
         Trainer(trained, recipe, get_batch=lambda number: batch).fit()
         assert not same(before, weights_of(trained))
         residuals = None if trained.head.can_sample else np.array([[-1.0, 0.0, 1.0]] * 4)

@@ -19,7 +19,7 @@ from rnnforecast.training.checkpoint import (
     weights_from_bytes,
     weights_to_bytes,
 )
-from rnnforecast.training.trainer import FitState, HistoryRow
+from rnnforecast.training.fit_state import FitState, HistoryRow
 
 
 def state(**changes: object) -> FitState:

@@ -30,19 +30,20 @@ from rnnforecast.training.schedules import (
 from rnnforecast.training.trainer import Trainer, TrainerConfig
 from rnnforecast.training.weight_averaging import swa_start_step
 from tests.training.fits import (
-    RECIPE,
     Weights,
-    drawing,
-    fitter,
+    config,
+    make_get_batch,
+    make_validation_loss,
     net,
     same,
-    validating,
+    trainer,
     weights_of,
 )
 
 
-def recipe(**changes: Any) -> TrainerConfig:
-    return dataclasses.replace(RECIPE, **{"max_steps": 20, "patience": None, **changes})
+def short(**changes: Any) -> TrainerConfig:
+    """A fit of 20 steps that keeps its last weights."""
+    return config(**{"max_steps": 20, "early_stopping": "patience" in changes, **changes})
 
 
 def observed(step: int) -> Batch:
@@ -129,11 +130,11 @@ def test_an_unknown_optimizer_is_refused() -> None:
 @pytest.mark.parametrize("kind", UPDATE_FUNCTIONS)
 def test_every_optimizer_learns(kind: str) -> None:
     found = net(dropout=0.0)
-    loss = validating(found)
+    loss = make_validation_loss(found)
     with torch.no_grad():
         before = loss()
     rate = 0.1 if kind == "sgd" else 0.01
-    fitter(found, recipe(optimizer=kind, max_steps=150, learning_rate=rate, weight_decay=0.0)).fit()
+    trainer(found, short(optimizer=kind, max_steps=150, learning_rate=rate, weight_decay=0.0)).fit()
     with torch.no_grad():
         assert loss() < 0.8 * before
 
@@ -155,13 +156,13 @@ def test_l1_pulls_weights_by_its_strength_in_the_direction_of_zero_and_biases_no
 
 def test_l1_makes_weights_smaller_and_leaves_the_recorded_loss_that_of_the_forecasts() -> None:
     plain, pulled = net(dropout=0.0), net(dropout=0.0)
-    one = recipe(max_steps=1, weight_decay=0.0)
-    first = fitter(plain, one).fit()
-    second = fitter(pulled, dataclasses.replace(one, l1=10.0)).fit()
+    one = short(max_steps=1, weight_decay=0.0)
+    first = trainer(plain, one).fit()
+    second = trainer(pulled, short(max_steps=1, weight_decay=0.0, l1=10.0)).fit()
     assert first.history[0].train_loss == second.history[0].train_loss
     assert not same(weights_of(plain), weights_of(pulled))
-    fitter(plain, recipe(max_steps=60)).fit()
-    fitter(pulled, recipe(max_steps=60, l1=0.1)).fit()
+    trainer(plain, short(max_steps=60)).fit()
+    trainer(pulled, short(max_steps=60, l1=0.1)).fit()
 
     def size(found: nn.Module) -> float:
         return sum(float(p.detach().abs().sum()) for p in found.parameters() if p.dim() > 1)
@@ -173,7 +174,7 @@ def test_weights_that_need_no_gradient_stay_as_they_are() -> None:
     found = net()
     found.backbone.requires_grad_(requires_grad=False)
     before = weights_of(found)
-    fitter(found, recipe(l1=0.1, weight_decay=0.5, swa_fraction=0.5)).fit()
+    trainer(found, short(l1=0.1, weight_decay=0.5, swa_fraction=0.5)).fit()
     after = weights_of(found)
     for name, value in before.items():
         assert torch.equal(value, after[name]) == name.startswith(("backbone.", "global_scale")), (
@@ -213,12 +214,12 @@ def test_plateau_is_torchs_reduction_on_a_plateau() -> None:
 
 def test_on_a_plateau_the_rate_of_a_fit_falls_and_without_validation_it_stays() -> None:
     losses = iter([3.0, 1.0, *[2.0] * 18])
-    found = recipe(schedule="plateau", max_steps=40, patience=100)
-    rows = fitter(net(), found, compute_validation_loss=lambda: next(losses)).fit().history
+    found = short(schedule="plateau", max_steps=40, patience=100)
+    rows = trainer(net(), found, compute_validation_loss=lambda: next(losses)).fit().history
     falls = [round(math.log(row.learning_rate / 0.01, PLATEAU_FACTOR), 6) for row in rows[2:]]
     # the row's own steps ran before its validation was known
     assert falls == [count // PLATEAU_PATIENCE for count in range(18)]
-    rows = fitter(net(), found, compute_validation_loss=None).fit().history
+    rows = trainer(net(), found, compute_validation_loss=None).fit().history
     assert {row.learning_rate for row in rows[2:]} == {0.01}
 
 
@@ -227,28 +228,28 @@ def test_on_a_plateau_the_rate_of_a_fit_falls_and_without_validation_it_stays() 
 
 def test_accumulated_batches_are_the_same_as_one_batch_of_all_their_windows() -> None:
     small, large = net(dropout=0.0), net(dropout=0.0)
-    first = fitter(
-        small, recipe(gradient_accumulation=3, optimizer="sgd"), get_batch=observed
+    first = trainer(
+        small, short(gradient_accumulation=3, optimizer="sgd"), get_batch=observed
     ).fit()
 
     def draw(step: int) -> Batch:
         return together(*(observed(3 * step + part) for part in range(3)))
 
-    second = fitter(large, recipe(optimizer="sgd"), get_batch=draw).fit()
+    second = trainer(large, short(optimizer="sgd"), get_batch=draw).fit()
     close(weights_of(small), weights_of(large))
     losses = [[row.train_loss for row in state.history] for state in (first, second)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_accumulated_batches_with_gaps_count_by_what_was_observed_in_them() -> None:
-    small, large, given = net(dropout=0.0), net(dropout=0.0), drawing()
+    small, large, given = net(dropout=0.0), net(dropout=0.0), make_get_batch()
 
     def draw(step: int) -> Batch:
         return together(given(2 * step), given(2 * step + 1))
 
     # sgd: the others make much of the last bit of a gradient near zero
-    fitter(small, recipe(gradient_accumulation=2, optimizer="sgd"), get_batch=given).fit()
-    fitter(large, recipe(optimizer="sgd"), get_batch=draw).fit()
+    trainer(small, short(gradient_accumulation=2, optimizer="sgd"), get_batch=given).fit()
+    trainer(large, short(optimizer="sgd"), get_batch=draw).fit()
     close(weights_of(small), weights_of(large))
 
 
@@ -260,7 +261,7 @@ def test_the_average_is_that_of_torchs_averaged_model(share: float, first: int) 
     assert swa_start_step(20, share) == first
     found, watched = net(), net()
     twin, seen = swa_utils.AveragedModel(watched), 0
-    given = drawing()
+    given = make_get_batch()
 
     def draw(step: int) -> Batch:
         nonlocal seen
@@ -270,7 +271,7 @@ def test_the_average_is_that_of_torchs_averaged_model(share: float, first: int) 
             seen += 1
         return given(step)
 
-    fit = fitter(found, recipe(swa_fraction=share), get_batch=draw, compute_validation_loss=None)
+    fit = trainer(found, short(swa_fraction=share), get_batch=draw, compute_validation_loss=None)
     state = fit.fit()
     if not share:
         assert (state.averaged_steps, state.average_weights, seen) == (0, {}, 0)
@@ -291,8 +292,8 @@ def test_where_it_validates_the_average_is_one_more_candidate(wins: bool) -> Non
             return 0.1 if wins else 3.0
         return 2.0 if len(told) == 7 else 2.5
 
-    state = fitter(
-        found, recipe(swa_fraction=0.5, patience=100), compute_validation_loss=validate
+    state = trainer(
+        found, short(swa_fraction=0.5, patience=100), compute_validation_loss=validate
     ).fit()
     assert len(told) == 21
     assert same(weights_of(found), told[20 if wins else 6])
@@ -303,9 +304,9 @@ def test_where_it_validates_the_average_is_one_more_candidate(wins: bool) -> Non
 def test_an_interrupted_fit_keeps_its_best_weights_not_an_unfinished_average() -> None:
     found = net()
     losses = iter([1.0, *[2.0] * 30])
-    state = fitter(
+    state = trainer(
         found,
-        recipe(max_steps=40, swa_fraction=0.9, patience=100),
+        short(max_steps=40, swa_fraction=0.9, patience=100),
         compute_validation_loss=lambda: next(losses),
         should_stop=lambda: True,
     ).fit()
@@ -315,7 +316,7 @@ def test_an_interrupted_fit_keeps_its_best_weights_not_an_unfinished_average() -
 
 def test_an_undone_step_is_not_in_the_average() -> None:
     plain, spoilt, left = net(dropout=0.0), net(dropout=0.0), [1]
-    given = drawing()
+    given = make_get_batch()
 
     def draw(step: int) -> Batch:
         batch = given(step)
@@ -324,10 +325,10 @@ def test_an_undone_step_is_not_in_the_average() -> None:
             return dataclasses.replace(batch, targets=batch.targets * math.nan)
         return batch
 
-    state = fitter(spoilt, recipe(swa_fraction=0.5), get_batch=draw).fit()
+    state = trainer(spoilt, short(swa_fraction=0.5), get_batch=draw).fit()
     assert (state.rollback_count, state.averaged_steps) == (1, 10)
     assert all(value.isfinite().all() for value in state.average_weights.values())
-    fitter(plain, recipe(swa_fraction=0.5)).fit()
+    trainer(plain, short(swa_fraction=0.5)).fit()
     assert not same(weights_of(plain), weights_of(spoilt))
 
 
@@ -353,9 +354,9 @@ def test_a_compiled_net_forecasts_the_same_and_its_weights_keep_their_names(
     assert all(parameter.grad is None for parameter in found.parameters())
     assert same(before, weights_of(found))
     torch.manual_seed(3)
-    fitter(found, recipe()).fit()
+    trainer(found, short()).fit()
     torch.manual_seed(3)
-    fitter(plain, recipe()).fit()
+    trainer(plain, short()).fit()
     assert same(weights_of(found), weights_of(plain))
 
 
@@ -373,8 +374,8 @@ def test_where_the_compiler_is_missing_the_net_is_as_it_was_and_the_reason_is_to
     reason = compile_forward(found, observed(0), torch.float32)
     assert reason == "RuntimeError: Failed to find C++ compiler."
     assert "forward" not in vars(found)
-    assert isinstance(fitter(found, recipe()), Trainer)
-    fitter(found, recipe()).fit()
+    assert isinstance(trainer(found, short()), Trainer)
+    trainer(found, short()).fit()
 
 
 def test_a_training_does_not_wait_for_the_compiler() -> None:
@@ -382,8 +383,8 @@ def test_a_training_does_not_wait_for_the_compiler() -> None:
     code = (
         "import sys\n"
         "from rnnforecast.training.trainer import Trainer\n"
-        "from tests.training.fits import RECIPE, drawing, net\n"
-        "trainer = Trainer(net(), RECIPE, get_batch=drawing())\n"
+        "from tests.training.fits import config, make_get_batch, net\n"
+        "trainer = Trainer(net(), config(), get_batch=make_get_batch())\n"
         "state = trainer.fit()\n"
         "trainer._restore_state()\n"
         "print(state.step, 'torch._dynamo' in sys.modules)\n"

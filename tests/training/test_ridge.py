@@ -13,24 +13,17 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from rnnforecast.models.base_forecast.base_forecast import initial_weights
-from rnnforecast.training.dataset import Batch, PanelArrays, WindowDataset
+from rnnforecast.training.dataset import Batch, WindowDataset
 from rnnforecast.training.ridge import FOLD_COUNT, MAX_LOOKBACK, fit_base_forecast
-from tests.training.fits import CPU, net, weights_of
+from tests.training.fits import CPU, net, panel_arrays, weights_of
 
 L, H = 8, 4
 
 
 def cut(values: np.ndarray, seen: np.ndarray | None = None) -> WindowDataset:
-    column = values[:, None]
-    there = np.ones_like(column, bool) if seen is None else seen[:, None]
-    tables = PanelArrays(
-        inputs=column,
-        value_mask=there,
-        input_mask=there,
-        target_mask=there,
-        offsets=np.array([0, len(values)]),
-    )
-    return WindowDataset(tables, lookback=L, horizon=H, device=CPU)
+    observed = np.ones(len(values), bool) if seen is None else seen
+    arrays = panel_arrays(values[:, None], observed[:, None], np.array([0, len(values)]))
+    return WindowDataset(arrays, lookback=L, horizon=H, device=CPU)
 
 
 def evenly(windows: WindowDataset, length: int) -> Iterator[tuple[Batch, Tensor]]:

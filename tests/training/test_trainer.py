@@ -17,27 +17,27 @@ from torch import Tensor
 from rnnforecast.errors import TrainingDiverged
 from rnnforecast.training import checkpoint
 from rnnforecast.training.dataset import Batch
+from rnnforecast.training.fit_state import FitState
 from rnnforecast.training.schedules import learning_rate_factor
 from rnnforecast.training.trainer import (
     LOSS_CHECK_INTERVAL,
     MAX_ROLLBACKS,
     ROLLBACK_FACTOR,
     VALIDATION_COUNT,
-    FitState,
     TrainingProgress,
 )
 from tests.training.fits import (
-    RECIPE,
-    Draw,
+    GetBatch,
     Weights,
+    append_to,
     assert_same_fit,
-    drawing,
-    fitter,
-    keeping,
+    config,
+    make_get_batch,
+    make_validation_loss,
     net,
-    resumed,
+    resume,
     same,
-    validating,
+    trainer,
     weights_of,
 )
 
@@ -57,7 +57,7 @@ def scripted(losses: Iterable[float]) -> Callable[[], float]:
     return lambda: next(said)
 
 
-def spoilt(draw: Draw, at: int, times: int) -> Draw:
+def spoilt(draw: GetBatch, at: int, times: int) -> GetBatch:
     """The draw with a future that is no number at this step, for the first so many times."""
     left = [times]
 
@@ -72,9 +72,9 @@ def spoilt(draw: Draw, at: int, times: int) -> Draw:
 
 
 def test_it_agrees_with_a_plain_loop() -> None:
-    recipe = dataclasses.replace(RECIPE, max_steps=25, patience=None)
-    found, plain, draw = net(dropout=0.0), net(dropout=0.0), drawing()
-    fitter(found, recipe, compute_validation_loss=None).fit()
+    recipe = config(max_steps=25, early_stopping=False)
+    found, plain, draw = net(dropout=0.0), net(dropout=0.0), make_get_batch()
+    trainer(found, recipe, compute_validation_loss=None).fit()
 
     optimizer = torch.optim.AdamW(plain.parameters(), weight_decay=0.01)
     for step in range(25):
@@ -99,10 +99,10 @@ def test_it_agrees_with_a_plain_loop() -> None:
 
 def test_it_learns() -> None:
     found = net(dropout=0.0)
-    loss = validating(found)
+    loss = make_validation_loss(found)
     with torch.no_grad():
         before = loss()
-    fitter(found, dataclasses.replace(RECIPE, max_steps=150)).fit()
+    trainer(found, config(max_steps=150)).fit()
     with torch.no_grad():
         assert loss() < 0.7 * before
 
@@ -110,7 +110,7 @@ def test_it_learns() -> None:
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     def fit(seed: int, windows_seed: int) -> Weights:
         found = net(seed=seed)
-        fitter(found, get_batch=drawing(windows_seed)).fit()
+        trainer(found, get_batch=make_get_batch(windows_seed)).fit()
         return weights_of(found)
 
     assert same(fit(1, 1), fit(1, 1))
@@ -124,36 +124,36 @@ def test_a_fit_resumed_from_any_saved_state_ends_as_the_uninterrupted_one(
     tmp_path: Path, options: dict[str, Any], validated: bool
 ) -> None:
     changes: dict[str, Any] = {} if validated else {"compute_validation_loss": None}
-    recipe = dataclasses.replace(RECIPE, **options, patience=100 if validated else None)
+    recipe = config(**options, early_stopping=validated)
     whole, states = net(), list[FitState]()
-    end = fitter(whole, recipe, save_state=keeping(states), **changes).fit()
+    end = trainer(whole, recipe, save_state=append_to(states), **changes).fit()
     assert len(states) == VALIDATION_COUNT
     for state in states[:: 7 if options else 1]:
         path = tmp_path / "checkpoint"
         path.write_bytes(
             checkpoint.checkpoint_to_bytes(checkpoint.Checkpoint("fit", 0, "identity", state, {}))
         )
-        again, weights = resumed(checkpoint.load_checkpoint(path).state, recipe, **changes)
+        again, weights = resume(checkpoint.load_checkpoint(path).state, recipe, **changes)
         assert_same_fit(end, again)
         assert same(weights, weights_of(whole))
 
 
 def test_a_fit_stopped_between_two_validations_and_resumed_ends_as_the_uninterrupted_one() -> None:
     whole = net()
-    end = fitter(whole).fit()
+    end = trainer(whole).fit()
     looks = iter([False, False, False, True])  # after steps 3, 6, 9, 10
-    stopped = fitter(net(), should_stop=lambda: next(looks)).fit()
+    stopped = trainer(net(), should_stop=lambda: next(looks)).fit()
     assert (stopped.step, stopped.loss_count) == (10, 1)
-    again, weights = resumed(copy.deepcopy(stopped), RECIPE)
+    again, weights = resume(copy.deepcopy(stopped), config())
     assert_same_fit(end, again)
     assert same(weights, weights_of(whole))
 
 
 def test_a_fit_with_an_undone_step_resumes_at_its_lower_rate() -> None:
-    draw = drawing()
+    draw = make_get_batch()
     whole, states = net(), list[FitState]()
-    end = fitter(whole, get_batch=spoilt(draw, 4, 1), save_state=keeping(states)).fit()
-    again, weights = resumed(states[5], RECIPE)
+    end = trainer(whole, get_batch=spoilt(draw, 4, 1), save_state=append_to(states)).fit()
+    again, weights = resume(states[5], config())
     assert again.rollback_factor == end.rollback_factor == ROLLBACK_FACTOR
     assert_same_fit(end, again)
     assert same(weights, weights_of(whole))
@@ -167,7 +167,7 @@ def test_the_best_weights_are_restored() -> None:
         seen.append(weights_of(found))
         return losses[len(seen) - 1]
 
-    state = fitter(found, compute_validation_loss=validate).fit()
+    state = trainer(found, compute_validation_loss=validate).fit()
     assert len(seen) == VALIDATION_COUNT
     assert (state.best_loss, state.best_step, state.validations_since_best) == (1.0, 9, 17)
     assert same(weights_of(found), seen[2])
@@ -182,9 +182,7 @@ def test_without_patience_the_last_weights_stay_and_nothing_ends_early() -> None
         seen.append(weights_of(found))
         return float(len(seen))
 
-    state = fitter(
-        found, dataclasses.replace(RECIPE, patience=None), compute_validation_loss=validate
-    ).fit()
+    state = trainer(found, config(early_stopping=False), compute_validation_loss=validate).fit()
     assert state.step == 60
     assert state.best_step == 3
     assert same(weights_of(found), seen[-1])
@@ -192,20 +190,20 @@ def test_without_patience_the_last_weights_stay_and_nothing_ends_early() -> None
 
 def test_after_so_many_validations_without_improvement_it_ends() -> None:
     losses = [3.0, 2.0, 2.5, 1.0, 1.0, 1.5, 1.2, *[0.0] * 20]
-    recipe = dataclasses.replace(RECIPE, patience=3)
-    state = fitter(net(), recipe, compute_validation_loss=scripted(losses)).fit()
+    recipe = config(patience=3)
+    state = trainer(net(), recipe, compute_validation_loss=scripted(losses)).fit()
     # the fourth validation, at step 12, is the best; the same loss again is no improvement
     assert (state.best_step, state.step) == (12, 21)
     assert [row.validation_loss for row in state.history] == losses[:7]
 
 
 def test_there_are_rows_for_every_validation_with_mean_loss_and_rate() -> None:
-    recipe = dataclasses.replace(RECIPE, learning_rate=1e-30, weight_decay=0.0, max_steps=40)
-    found, draw = net(dropout=0.0), drawing()
+    recipe = config(learning_rate=1e-30, weight_decay=0.0, max_steps=40)
+    found, draw = net(dropout=0.0), make_get_batch()
     with torch.no_grad():  # at no rate to speak of the net stays as it is
         losses = [found.loss(b.history, b.targets, b.weight).item() for b in map(draw, range(40))]
-        validation = validating(found)()
-    rows = fitter(found, recipe).fit().history
+        validation = make_validation_loss(found)()
+    rows = trainer(found, recipe).fit().history
     assert [row.step for row in rows] == list(range(2, 41, 2))
     for row in rows:
         assert row.train_loss == pytest.approx(np.mean(losses[row.step - 2 : row.step]), rel=1e-5)
@@ -216,13 +214,13 @@ def test_there_are_rows_for_every_validation_with_mean_loss_and_rate() -> None:
 
 
 def test_a_step_that_is_no_number_is_undone_and_taken_again_at_a_lower_rate() -> None:
-    found, draw, seen = net(), spoilt(drawing(), 31, 1), list[tuple[int, Weights]]()
+    found, draw, seen = net(), spoilt(make_get_batch(), 31, 1), list[tuple[int, Weights]]()
 
     def drawn(step: int) -> Batch:
         seen.append((step, weights_of(found)))
         return draw(step)
 
-    state = fitter(found, get_batch=drawn).fit()
+    state = trainer(found, get_batch=drawn).fit()
     assert (state.step, state.rollback_count, state.rollback_factor) == (60, 1, ROLLBACK_FACTOR)
     steps = [step for step, _ in seen]
     assert steps == [*range(33), *range(30, 60)]  # looked at after 30 and 33
@@ -237,7 +235,7 @@ def test_a_step_that_is_no_number_is_undone_and_taken_again_at_a_lower_rate() ->
 
 def test_a_validation_that_is_no_number_is_undone_too() -> None:
     losses = [2.0, math.nan, *[1.0] * 30]
-    state = fitter(net(), compute_validation_loss=scripted(losses)).fit()
+    state = trainer(net(), compute_validation_loss=scripted(losses)).fit()
     assert (state.step, state.rollback_count) == (60, 1)
     assert [row.validation_loss for row in state.history] == [2.0, *[1.0] * 19]
 
@@ -255,32 +253,32 @@ def test_a_gradient_that_is_no_number_never_reaches_the_good_weights(
 
     found.output_layer.weight.register_hook(spoil)  # type: ignore[no-untyped-call]
     changes: dict[str, Any] = {} if validated else {"compute_validation_loss": None}
-    state = fitter(found, **changes).fit()
+    state = trainer(found, **changes).fit()
     assert (state.step, state.rollback_count) == (60, 1)
     assert all(value.isfinite().all() for value in weights_of(found).values())
 
 
 def test_after_three_cuts_the_fit_is_given_up_with_a_cure_and_exit_code_5() -> None:
     with pytest.raises(TrainingDiverged, match=r"near step 30: .* 3 times") as caught:
-        fitter(net(), get_batch=spoilt(drawing(), 31, MAX_ROLLBACKS)).fit()
+        trainer(net(), get_batch=spoilt(make_get_batch(), 31, MAX_ROLLBACKS)).fit()
     assert caught.value.exit_code == 5
     assert "training.learning_rate below 0.01" in str(caught.value)
 
 
 def test_one_cut_less_is_survived() -> None:
-    state = fitter(net(), get_batch=spoilt(drawing(), 31, MAX_ROLLBACKS - 1)).fit()
+    state = trainer(net(), get_batch=spoilt(make_get_batch(), 31, MAX_ROLLBACKS - 1)).fit()
     assert (state.step, state.rollback_count) == (60, MAX_ROLLBACKS - 1)
     assert state.rollback_factor == pytest.approx(ROLLBACK_FACTOR ** (MAX_ROLLBACKS - 1))
 
 
 def test_asked_to_stop_it_ends_at_the_next_look_saves_and_keeps_the_best_weights() -> None:
     states, found, told = list[FitState](), net(), list[TrainingProgress]()
-    state = fitter(
+    state = trainer(
         found,
         compute_validation_loss=scripted([1.0, 2.0, 3.0, 4.0]),
         should_stop=lambda: len(told) == 3,
         on_progress=told.append,
-        save_state=keeping(states),
+        save_state=append_to(states),
     ).fit()
     # told after steps 3, 6 and 9; asked after 10
     assert (state.step, state.stopped) == (10, True)
@@ -291,8 +289,8 @@ def test_asked_to_stop_it_ends_at_the_next_look_saves_and_keeps_the_best_weights
 
 def test_a_watcher_is_told_of_every_look() -> None:
     told: list[TrainingProgress] = []
-    recipe = dataclasses.replace(RECIPE, max_steps=300)
-    state = fitter(net(), recipe, on_progress=told.append).fit()
+    recipe = config(max_steps=300)
+    state = trainer(net(), recipe, on_progress=told.append).fit()
     expected = sorted({*range(LOSS_CHECK_INTERVAL, 301, LOSS_CHECK_INTERVAL), *range(15, 301, 15)})
     assert [progress.step for progress in told] == expected
     assert {progress.total_steps for progress in told} == {300}
@@ -302,19 +300,19 @@ def test_a_watcher_is_told_of_every_look() -> None:
 
 @pytest.mark.parametrize("steps", [1, 7, 19, 41])
 def test_any_number_of_steps_ends_with_a_validation(steps: int) -> None:
-    state = fitter(net(), dataclasses.replace(RECIPE, max_steps=steps)).fit()
+    state = trainer(net(), config(max_steps=steps)).fit()
     assert state.step == state.history[-1].step == steps
 
 
 def test_without_a_validation_part_the_rows_say_so() -> None:
-    state = fitter(net(), compute_validation_loss=None).fit()
+    state = trainer(net(), compute_validation_loss=None).fit()
     assert all(math.isnan(row.validation_loss) for row in state.history)
     assert state.best_weights == {}
 
 
 def test_dropout_is_on_while_fitting_and_off_while_validating_and_afterwards() -> None:
     found, modes = net(), {"draw": set[bool](), "validate": set[bool]()}
-    draw = drawing()
+    draw = make_get_batch()
 
     def drawn(step: int) -> Batch:
         modes["draw"].add(found.training)
@@ -324,13 +322,13 @@ def test_dropout_is_on_while_fitting_and_off_while_validating_and_afterwards() -
         modes["validate"].add(found.training)
         return 1.0
 
-    fitter(found, get_batch=drawn, compute_validation_loss=validate).fit()
+    trainer(found, get_batch=drawn, compute_validation_loss=validate).fit()
     assert modes == {"draw": {True}, "validate": {False}}
     assert not found.training
 
 
 def test_it_fits_in_bfloat16_with_weights_in_float32() -> None:
     found = net()
-    state = fitter(found, dataclasses.replace(RECIPE, precision=torch.bfloat16)).fit()
+    state = trainer(found, config(precision="bfloat16")).fit()
     assert all(math.isfinite(row.train_loss) for row in state.history)
     assert {value.dtype for value in weights_of(found).values()} == {torch.float32}
