@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.cleaning.seasonality import Seasonality, detect_seasonality
-from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.panel.changes import CHANGE_COUNTS, REPAIR_COUNTS
 from rnnforecast.data.profiling.cleaning_report import (
-    REPAIR_COUNTS,
     CleaningReport,
     build_cleaning_report,
     format_percent,
 )
 from rnnforecast.data.profiling.profile import profile_panel
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.output.data_report.page import render_data_report
 from rnnforecast.pipeline.prepare import PreparedData
@@ -35,20 +35,7 @@ COLUMN_TITLES = {
     "start": "from",
     "end": "to",
     "agreement": "steps agree",
-    "out_of_order": "out of order",
-    "ambiguous": "hours twice",
-    "nonexistent_hour": "hours skipped",
-    "duplicates": "duplicates",
-    "snapped": "moved",
-    "interpolated": "drawn",
-    "resampled": "resampled",
-    "partial": "partial periods",
-    "off_grid": "off grid",
-    "gaps": "gaps",
-    "missing": "missing",
-    "leading": "dropped before",
-    "trailing": "dropped after",
-    "truncated": "cut off",
+    **{count.name: count.title for count in CHANGE_COUNTS if count.title},
     "constant": "constant",
     "skipped": "left out",
 }

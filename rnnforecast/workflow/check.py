@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rnnforecast.data.cleaning_plan import align_table, preview_table, read_table
+from rnnforecast.data.panel.changes import REPAIR_COUNTS
 from rnnforecast.data.profiling.cleaning_report import (
-    REPAIR_COUNTS,
     CleaningReport,
     build_cleaning_report,
 )

@@ -131,9 +131,9 @@ def init(
     if more.past:  # a key to fill in, with what could stand in it
         found["features.past"] = []
     values = _section_values(seed, found, sorted({*found, *COMMON_KEYS, *given}))
-    if changes.duplicates and plan.clean.duplicates == "error":
+    if changes.counts["duplicates"] and plan.clean.duplicates == "error":
         notes["clean.duplicates"] = (
-            f"(stamps that come again: {changes.duplicates:,}; choose a rule)"
+            f"(repeated timestamps: {changes.counts['duplicates']:,}; choose a rule)"
         )
     text = f"# {_headline(len(changes.series), panel)}\n\n{commented_yaml(values, notes)}"
     parse_spec(

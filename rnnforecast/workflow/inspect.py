@@ -17,7 +17,7 @@ from rnnforecast.data.cleaning_plan import (
     transform_targets,
 )
 from rnnforecast.data.features.named import covariate_slices
-from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.windows.origins import WindowIndex, first_observed, validation_windows
 from rnnforecast.data.windows.split import split_series
 from rnnforecast.errors import DataError

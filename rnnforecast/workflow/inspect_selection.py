@@ -11,7 +11,7 @@ import pandas as pd
 
 from rnnforecast.data.cleaning_plan import TransformedTargets
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.windows.origins import first_observed
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.pipeline.auto import join_names

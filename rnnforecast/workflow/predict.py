@@ -17,9 +17,9 @@ from rnnforecast.data.cleaning_plan import (
     transform_targets,
 )
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import format_timestamp
 from rnnforecast.data.profiling.cleaning_report import describe_changes, format_percent
 from rnnforecast.data.profiling.coverage import steps_behind_latest
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.evaluation.baselines import baseline_name, seasonal_naive
 from rnnforecast.models.compatibility import LOG_NORMALIZERS

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 from rnnforecast.data.cleaning_plan import align_table, read_table
-from rnnforecast.data.panel.changes import CleaningChanges
+from rnnforecast.data.panel.changes import REPAIR_COUNTS, CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.profiling.cleaning_report import REPAIR_COUNTS
 from rnnforecast.pipeline.prepare import build_cleaning_plan
 from rnnforecast.spec.load import parse_spec
 
@@ -37,7 +36,7 @@ RULES: dict[str, list[str]] = {
         "clean.resample=mean",
         "clean.duplicates=last",
         "clean.ambiguous_hour=earlier",
-        "clean.nonexistent_hour=forward",
+        "clean.nonexistent_hour=shift_forward",
     ],
 }
 
@@ -87,10 +86,10 @@ def same(one: Panel, two: Panel) -> None:
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
 def test_cleaning_twice_changes_nothing_more(rules: list[str], tmp_path: Path) -> None:
     panel, first = cleaned(messy(), tmp_path / "data.csv", rules)
-    assert sum(getattr(first, name) for name in REPAIR_COUNTS) > 0
+    assert sum(first.counts[name] for name in REPAIR_COUNTS) > 0
     again, second = cleaned(as_frame(panel), tmp_path / "again.csv", rules)
     same(panel, again)
-    mended = {name: getattr(second, name) for name in REPAIR_COUNTS if name != "missing"}
+    mended = {name: second.counts[name] for name in REPAIR_COUNTS if name != "missing"}
     assert not any(mended.values()), mended
 
 

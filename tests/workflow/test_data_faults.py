@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from rnnforecast.data.cleaning_plan import align_table, read_table
+from rnnforecast.data.panel.changes import REPAIR_COUNTS
 from rnnforecast.errors import DataError, SpecError
 from rnnforecast.pipeline.load_spec import source_paths
 from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_aligned
 from rnnforecast.spec.load import parse_spec
-from rnnforecast.workflow.check import REPAIR_COUNTS
 
 FOLDER = Path(__file__).parent.parent / "data_faults"
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(
@@ -49,7 +49,7 @@ def test_every_file_is_expected_and_there_are_enough_of_them() -> None:
 def test_it_is_repaired_as_declared_and_all_repairs_are_counted(name: str) -> None:
     case, found = EXPECTED[name], prepared(name)
     panel, changes = found.cleaned.panel, found.cleaned.changes
-    counted = {key: getattr(changes, key) for key in (*REPAIR_COUNTS, "resampled", "partial")}
+    counted = {key: changes.counts[key] for key in (*REPAIR_COUNTS, "resampled", "partial_periods")}
     wanted = dict.fromkeys(counted, 0) | case["repaired"]
     assert counted == wanted
     assert changes.skipped == case.get("skipped", {})

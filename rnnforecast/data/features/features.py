@@ -24,8 +24,9 @@ from rnnforecast.data.features.covariates import fit_covariates as learn_covaria
 from rnnforecast.data.io.column_roles import expand_patterns
 from rnnforecast.data.panel.irregular import time_since_previous
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import MAX_SHOWN_PROBLEMS, format_timestamp
+from rnnforecast.data.panel.problems import MAX_SHOWN_PROBLEMS
 from rnnforecast.data.time import calendar_features as calendar
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Floats, Floats32, Ints
 

@@ -1,31 +1,112 @@
-"""What cleaning found and changed, counted: for a report, for warnings, for `check --strict`."""
+"""Counts of what cleaning found and changed: in total, for each series, and their wording."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from rnnforecast.data.time.frequency import Frequency
-from rnnforecast.data.time.grid import InferredFrequency
+from rnnforecast.data.time.frequency_inference import InferredFrequency
 from rnnforecast.errors import Problem
+from rnnforecast.types import Ints
 
-if TYPE_CHECKING:
-    from rnnforecast.data.io.table import Table
+
+@dataclass(frozen=True)
+class ChangeCount:
+    """One count, and how reports word it. To add a count is to add it to `CHANGE_COUNTS`."""
+
+    name: str
+    noun: str
+    """What is counted, in the singular."""
+    phrase: str
+    """What is the matter with these, and what is done."""
+    title: str = ""
+    """The head of its column in a table of series; such a column is left out where it is empty."""
+    timestamp_fault: str = ""
+    """What such rows do that have no timestamp of their own on the grid; empty for other counts."""
+    is_repair: bool = True
+    """False for what the spec orders for all rows, such as resampling."""
+
+    def describe(self, count: int) -> str:
+        """A clause such as ``3 rows out of order: sorted``."""
+        return f"{count:,} {self.noun}{'s' if count != 1 else ''} {self.phrase}"
+
 
 CHANGE_COUNTS = (
-    "rows", "out_of_order", "ambiguous", "nonexistent_hour", "duplicates", "snapped", "interpolated",
-    "resampled", "partial", "incomplete", "off_grid", "gaps", "missing", "leading", "trailing",
-    "truncated", "steps",
-)  # fmt: skip
-"""What is counted for each series and in sum."""
+    ChangeCount("out_of_order", "row", "out of order: sorted", "out of order"),
+    ChangeCount(
+        "ambiguous_hour",
+        "row",
+        "at a local hour that comes twice: see clean.ambiguous_hour",
+        "hours twice",
+        "lie in an hour that comes twice",
+    ),
+    ChangeCount(
+        "nonexistent_hour",
+        "row",
+        "at a local hour that clocks skip: see clean.nonexistent_hour",
+        "hours skipped",
+        "lie in an hour that clocks skip",
+    ),
+    ChangeCount(
+        "duplicates",
+        "row",
+        "with the timestamp of an earlier row: see clean.duplicates",
+        "duplicates",
+        "repeat a timestamp",
+    ),
+    ChangeCount("snapped", "row", "moved to the nearest step", "moved", "were moved to a step"),
+    ChangeCount(
+        "interpolated",
+        "row",
+        "between two steps: interpolated to the steps",
+        "interpolated",
+        "were interpolated to steps",
+    ),
+    ChangeCount(
+        "resampled", "row", "combined with others of their period", "resampled", is_repair=False
+    ),
+    ChangeCount(
+        "partial_periods",
+        "period",
+        "that the rows do not fill: dropped",
+        "partial periods",
+        is_repair=False,
+    ),
+    ChangeCount(
+        "incomplete_periods",
+        "period",
+        "with some values missing: aggregated from the others",
+        is_repair=False,
+    ),
+    ChangeCount(
+        "off_grid", "row", "off the grid", "off grid", "lie between two steps", is_repair=False
+    ),
+    ChangeCount("gaps", "step", "without a row: added as missing", "gaps"),
+    ChangeCount("missing", "value", "blank", "missing"),
+    ChangeCount("infinite", "value", "infinite: taken as missing"),
+    ChangeCount("leading", "row", "before the first value of a series: dropped", "dropped before"),
+    ChangeCount("trailing", "row", "after the last value of a series: dropped", "dropped after"),
+    ChangeCount(
+        "truncated",
+        "row",
+        "before the last steps that are used: dropped",
+        "truncated",
+        is_repair=False,
+    ),
+)
+REPAIR_COUNTS = tuple(count.name for count in CHANGE_COUNTS if count.is_repair)
+"""Names of the counts of repairs."""
 
 
 @dataclass(frozen=True)
 class CleaningChanges:
-    """What cleaning found and changed, in sum and for each series."""
+    """What cleaning found and changed, in total and for each series."""
 
     frequency: Frequency
     frequency_vote: InferredFrequency | None
@@ -33,72 +114,50 @@ class CleaningChanges:
     problems: tuple[Problem, ...]
     """What has to be decided by the user first; empty for a panel that could be built."""
     agreement: float
-    """Share [0, 1] of the steps between consecutive stamps that are one step long."""
-    rows: int
-    """Rows in the file."""
-    out_of_order: int
-    """Rows earlier than the row of the same series before them; sorted."""
-    duplicates: int
-    """Rows whose series and stamp were there already; combined by the rule."""
-    off_grid: int
-    """Rows between two steps of the calendar; always a fault."""
-    ambiguous: int
-    """Rows at a local hour that comes twice; told apart by the rule."""
-    nonexistent_hour: int
-    """Rows at a local hour that clocks skip; moved or left out by the rule."""
-    snapped: int
-    """Rows moved to the nearest step."""
-    interpolated: int
-    """Rows between two steps whose values were drawn on to the steps."""
-    resampled: int
-    """Rows that became one with others of their period."""
-    partial: int
-    """Periods that the rows do not fill; left out."""
-    incomplete: int
-    """Periods of which some values were missing; made of the others."""
-    truncated: int
-    """Rows before the last so many steps; left out."""
-    gaps: int
-    """Steps the file has no row for; filled with NaN."""
-    missing: int
-    """Values that are blank in a row of the file, inside the observed span; kept as NaN."""
-    infinite: int
-    """Values that are infinite in the file; taken as missing."""
-    leading: int
-    """Rows before a series' first observed value; dropped."""
-    trailing: int
-    """Rows after a series' last observed value; dropped."""
+    """Share [0, 1] of the steps between consecutive timestamps that are one step long."""
+    n_rows: int
+    """Rows in the files."""
+    n_steps: int
+    """Steps of the panel, all series together."""
+    counts: Mapping[str, int]
+    """The number of each of `CHANGE_COUNTS`, all series together."""
     skipped: dict[str, str]
     """Label -> reason of each series that is not in the panel."""
-    steps: int
-    """Steps of the panel, all series together."""
     series: pd.DataFrame
-    """[S of the table] the same numbers for each series: `COUNTS`, and label, start, end,
-    agreement, constant (targets that never change), observed (steps with a value), too_short,
-    skipped (the reason, or "")."""
+    """[S of the table] label, rows, start, end, `CHANGE_COUNTS` (without `infinite`, which is known
+    for the table only), steps, agreement, observed (steps with a value), constant (targets that
+    never change), too_short, skipped (the reason, or "")."""
 
 
 def summarize_changes(
-    table: Table,
     frequency: Frequency,
     frequency_vote: InferredFrequency | None,
-    agreement: float,
-    per_series: dict[str, Any],
     problems: list[Problem],
+    *,
+    agreement: float,
+    infinite_count: int,
+    columns: Mapping[str, npt.NDArray[Any]],
+    counts: Mapping[str, Ints],
 ) -> CleaningChanges:
-    """The findings `found`, `[S]` each, in sum and by series; 0 is what was not looked for."""
-    left_out = per_series["skipped"] != ""
-    none = np.zeros(len(left_out), dtype=np.int64)
-    per_series = dict.fromkeys(CHANGE_COUNTS, none) | per_series
+    """The totals of `counts` [S]; a count that is not there is 0. `columns` [S] are the others of
+    `CleaningChanges.series`."""
+    none = np.zeros(len(columns["label"]), dtype=np.int64)
+    per_series = {
+        count.name: counts.get(count.name, none)
+        for count in CHANGE_COUNTS
+        if count.name != "infinite"
+    }
+    totals = {name: int(numbers.sum()) for name, numbers in per_series.items()}
+    label, reason = columns["label"], columns["skipped"]
+    left_out = reason != ""
     return CleaningChanges(
         frequency=frequency,
         frequency_vote=frequency_vote,
         problems=tuple(problems),
         agreement=agreement,
-        infinite=table.infinite_count,
-        skipped=dict(
-            zip(per_series["label"][left_out], per_series["skipped"][left_out], strict=True)
-        ),
-        series=pd.DataFrame(per_series),
-        **{name: int(per_series[name].sum()) for name in CHANGE_COUNTS},
+        n_rows=int(columns["rows"].sum()),
+        n_steps=int(columns["steps"].sum()),
+        counts={count.name: totals.get(count.name, infinite_count) for count in CHANGE_COUNTS},
+        skipped=dict(zip(label[left_out], reason[left_out], strict=True)),
+        series=pd.DataFrame({**columns, **per_series}),
     )

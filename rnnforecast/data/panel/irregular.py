@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnforecast.data.panel.problems import format_timestamp, sparse_series_mask
+from rnnforecast.data.panel.problems import sparse_series_mask
 from rnnforecast.data.panel.resample import aggregate_groups, calendar_phase
 from rnnforecast.data.panel.sorted_rows import SortedRows
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.time.frequency import (
     DAY,
     HOUR,
@@ -23,16 +24,12 @@ from rnnforecast.data.time.frequency import (
     WEEK,
     WEEKDAYS,
     Frequency,
+    fixed_alias,
     parse_frequency,
     to_ticks,
 )
-from rnnforecast.data.time.grid import (
-    Grid,
-    fixed_alias,
-    mode_per_group,
-    reduce_per_series,
-    sort_rows,
-)
+from rnnforecast.data.time.frequency_inference import sort_rows
+from rnnforecast.data.time.grid import Grid, mode_per_group, reduce_per_series
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Floats, Ints, Timestamps
 

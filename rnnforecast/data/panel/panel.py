@@ -1,57 +1,57 @@
-"""The panel: all series one behind the other in one flat table, each on a regular calendar."""
+"""The panel: all series in one flat table, each on a regular grid of timestamps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.time.frequency import (
-    Frequency,
-)
+from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.sorted_rows import SortedRows
+from rnnforecast.data.time.frequency import Frequency
+from rnnforecast.data.time.grid import Grid, reduce_per_series
 from rnnforecast.data.time.timezones import to_local
-from rnnforecast.types import Ints, Timestamps
+from rnnforecast.types import Bools, Floats, Ints, Timestamps
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Regular series, one behind the other; step ``i`` of series ``s`` is row ``offsets[s] + i``.
+    """Regular series, one after the other; step ``i`` of series ``s`` is row ``offsets[s] + i``.
 
     S series, N steps of all series together, C targets. Values are in original units.
     """
 
     keys: pd.DataFrame
-    """[S, series columns] what names each series; no column for a single series."""
+    """[S, series columns] the ids of each series; no column for a single series."""
     offsets: Ints
     """[S + 1] the flat row at which each series begins, and N."""
     start: Ints
     """[S] the calendar ordinal of each series' first step."""
     phase: Ints
-    """[S] what each series' stamps have besides the ordinal, see ``Frequency.phase``."""
+    """[S] the offset of each series' timestamps inside the period, see `Frequency.phase`."""
     frequency: Frequency
     utc_offset: str
-    """The fixed offset the stamps were written with, ``""`` if none."""
+    """The fixed UTC offset in the files; empty if there is none."""
     target_names: tuple[str, ...]
-    targets: npt.NDArray[np.float64]
+    targets: Floats
     """[N, C] original units, NaN where missing."""
-    observed_mask: npt.NDArray[np.bool_]
+    observed_mask: Bools
     """[N, C] False where missing."""
     display_timezone: str = ""
-    """Where stamps are instants of UTC: the time zone that people see them in. See `zones`."""
+    """Where timestamps are instants of UTC: the time zone in which they are shown."""
     irregular_timestamps: Timestamps | None = None
-    """[N] the stamps of an irregular panel, whose steps are its rows; None where the calendar
-    tells them."""
+    """[N] the timestamps of an irregular panel, whose steps are its rows; None for a regular one."""
     available_after: Ints | None = None
-    """[N, C] the flat row that must have passed before a value drawn between two observations is
-    known; None where all values are observed ones."""
+    """[N, C] the flat row that must have passed before an interpolated value is known; None where
+    all values are observed."""
     future_steps: Ints | None = None
-    """[S] steps beyond each series' end for which there are covariates; None for none."""
-    covariates: npt.NDArray[np.float64] | None = None
-    """[M, K] as read, NaN where blank, words as codes; series s has ``lengths[s] + ahead[s]`` rows
-    here."""
+    """[S] steps beyond each series' end with known covariates; None for none."""
+    covariates: Floats | None = None
+    """[M, K] as read, NaN where blank, categories as codes; series s has
+    ``lengths[s] + future_steps[s]`` rows."""
     covariate_names: tuple[str, ...] = ()
 
     @property
@@ -65,32 +65,32 @@ class Panel:
         return np.diff(self.offsets)
 
     def labels(self) -> npt.NDArray[Any]:
-        """[S] one name a series: its key values joined by ``/``, or ``series`` for the only one."""
+        """[S] a name for each series: its ids joined by ``/``, or ``series`` for the only one."""
         return series_labels(self.keys)
 
     def window_timestamps(self, first_steps: Ints, n_steps: int) -> Timestamps:
-        """[S, count] the stamps of steps ``first[s]`` to ``first[s] + count - 1`` of each series.
+        """[S, n_steps] the timestamps of `n_steps` steps of each series from ``first_steps[s]`` on.
 
-        ``first`` [S] counts from the series' first step and may lie beyond its end. There an
-        irregular panel goes on in steps of its frequency, the usual one.
+        `first_steps` [S] count from the series' first step and may lie beyond its end. There an
+        irregular panel continues in steps of its frequency.
         """
         if self.irregular_timestamps is not None:
-            step = first_steps[:, None] + np.arange(n_steps)  # [S, count]
+            step = first_steps[:, None] + np.arange(n_steps)  # [S, n_steps]
             last = self.lengths[:, None] - 1
             known = self.irregular_timestamps[self.offsets[:-1, None] + np.clip(step, 0, last)]
             found: Timestamps = known + np.maximum(step - last, 0) * self.frequency.step
             return found
-        ordinals = (self.start + first_steps)[:, None] + np.arange(n_steps)[None, :]  # [S, count]
+        ordinals = (self.start + first_steps)[:, None] + np.arange(n_steps)[None, :]  # [S, n_steps]
         return self.frequency.timestamps(ordinals, self.phase[:, None])
 
     def to_display_timezone(self, timestamps: Timestamps) -> Timestamps:
-        """Stamps of the panel as people see them: local, where they are instants of UTC."""
+        """Timestamps of the panel in local time, where they are instants of UTC."""
         if not self.display_timezone:
             return timestamps
         return to_local(timestamps.reshape(-1), self.display_timezone).reshape(timestamps.shape)
 
     def flat_timestamps(self, extra_steps: int = 0) -> Timestamps:
-        """[N + S * ahead] the stamps of all steps of each series, and `ahead` more behind each."""
+        """[N + S * extra_steps] the timestamps of all steps of each series and `extra_steps` more."""
         lengths = self.lengths + extra_steps
         offsets = np.r_[0, np.cumsum(lengths)]
         series = np.repeat(np.arange(self.n_series), lengths)
@@ -102,16 +102,16 @@ class Panel:
         found: Timestamps = known + np.maximum(step - last, 0) * self.frequency.step
         return found
 
-    def filter_series(self, mask: npt.NDArray[np.bool_]) -> Panel:
+    def filter_series(self, mask: Bools) -> Panel:
         """The panel of only those series where ``mask`` [S] is true, in the same order."""
         rows = np.repeat(mask, self.lengths)  # [N]
-        ahead = np.zeros_like(self.lengths) if self.future_steps is None else self.future_steps
-        wide = np.repeat(mask, self.lengths + ahead)  # [M]
+        extra = np.zeros_like(self.lengths) if self.future_steps is None else self.future_steps
+        wide = np.repeat(mask, self.lengths + extra)  # [M]
         offsets = np.r_[0, np.cumsum(self.lengths[mask])]
-        settled = self.available_after
-        if settled is not None:  # row numbers move with the series
+        available_after = self.available_after
+        if available_after is not None:  # row numbers move with the series
             moved = np.repeat(offsets[:-1] - self.offsets[:-1][mask], self.lengths[mask])
-            settled = settled[rows] + moved[:, None]
+            available_after = available_after[rows] + moved[:, None]
         return replace(
             self,
             keys=self.keys.loc[mask].reset_index(drop=True),
@@ -123,17 +123,125 @@ class Panel:
             irregular_timestamps=None
             if self.irregular_timestamps is None
             else self.irregular_timestamps[rows],
-            available_after=settled,
+            available_after=available_after,
             future_steps=None if self.future_steps is None else self.future_steps[mask],
             covariates=None if self.covariates is None else self.covariates[wide],
         )
 
 
 def series_labels(keys: pd.DataFrame) -> npt.NDArray[Any]:
-    """[S] one name a series: its key values joined by ``/``, or ``series`` for the only one."""
+    """[S] a name for each series: its ids joined by ``/``, or ``series`` for the only one."""
     if keys.shape[1] == 0:
         return np.full(len(keys), "series", dtype=object)
     names = keys.iloc[:, 0].astype(str)
     for column in range(1, keys.shape[1]):
         names = names + "/" + keys.iloc[:, column].astype(str)
     return names.to_numpy(dtype=object)
+
+
+def build_panel(
+    table: Table,
+    rows: SortedRows,
+    grid: Grid,
+    lengths: Ints,
+    *,
+    frequency: Frequency,
+    display_timezone: str,
+    is_irregular: bool,
+    keep_future_rows: bool,
+) -> Panel:
+    """The panel of the series with rows, with every step between the first and the last row.
+
+    `lengths` [S] steps of each series of the table, 0 where it is left out; with
+    `keep_future_rows` rows beyond them are known covariates.
+    """
+    n_targets = len(table.roles.targets)
+    keep = lengths > 0
+    lengths = lengths[keep]
+    offsets = np.r_[0, np.cumsum(lengths)]  # [S + 1] of the panel
+    start = reduce_per_series(np.minimum, grid.ordinals, rows.offsets, 0)[keep]
+    end = reduce_per_series(np.maximum, grid.ordinals, rows.offsets, 0)[keep]
+    future_steps = end - start + 1 - lengths if keep_future_rows else None
+    has_no_gaps = int(offsets[-1]) == len(rows.codes)
+    if has_no_gaps and rows.available_after is None and not table.covariates:
+        targets, available_after, covariates = rows.values, None, None  # the rows are the panel
+    else:
+        positions = _RowPositions.from_rows(rows, grid, keep, offsets, start)
+        targets = positions.scatter(rows.values[:, :n_targets], np.nan)  # [N, C]
+        available_after = positions.available_after(rows, n_targets, offsets[:-1] - start)
+        covariates = _scatter_covariates(rows, n_targets, positions, offsets, future_steps)
+    return Panel(
+        keys=table.keys.loc[keep].reset_index(drop=True),
+        offsets=offsets,
+        start=start,
+        phase=grid.phase[keep],
+        frequency=frequency,
+        utc_offset=table.utc_offset,
+        target_names=tuple(table.roles.targets),
+        targets=targets,
+        observed_mask=~np.isnan(targets),
+        display_timezone=display_timezone,
+        irregular_timestamps=_history_timestamps(rows, offsets) if is_irregular else None,
+        available_after=available_after,
+        future_steps=future_steps,
+        covariates=covariates,
+        covariate_names=tuple(table.covariates),
+    )
+
+
+class _RowPositions(NamedTuple):
+    """The places of R sorted rows in the flat tables of a panel."""
+
+    series: Ints  # [R] of the panel
+    step: Ints  # [R] of the series
+    panel_row: Ints  # [R]
+    in_history: Bools  # [R] False for rows with known covariates only
+    n_steps: int  # N
+
+    @classmethod
+    def from_rows(
+        cls, rows: SortedRows, grid: Grid, keep_mask: Bools, offsets: Ints, start: Ints
+    ) -> _RowPositions:
+        series = np.repeat(np.arange(len(start)), np.diff(rows.offsets)[keep_mask])
+        step = grid.ordinals - start[series]
+        own = step < np.diff(offsets)[series]
+        return cls(series, step, step + offsets[series], own, int(offsets[-1]))
+
+    def scatter(self, values: npt.NDArray[Any], fill_value: Any) -> npt.NDArray[Any]:
+        """[N, X] with the rows' values [R, X] in their places and `fill_value` in others."""
+        table = np.full((self.n_steps, *values.shape[1:]), fill_value, dtype=values.dtype)
+        table[self.panel_row[self.in_history]] = values[self.in_history]
+        return table
+
+    def available_after(self, rows: SortedRows, n_targets: int, row_shift: Ints) -> Ints | None:
+        """[N, C] the row of the panel that must have passed before a value is known."""
+        if rows.available_after is None:
+            return None
+        known = rows.available_after[:, :n_targets] + row_shift[self.series][:, None]
+        return np.asarray(np.maximum(self.scatter(known, -1), np.arange(self.n_steps)[:, None]))
+
+
+def _history_timestamps(rows: SortedRows, offsets: Ints) -> Timestamps:
+    """[N] the timestamps of the panel's rows, without those of known covariates only."""
+    step = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
+    lengths = np.zeros(rows.n_series, dtype=np.int64)
+    lengths[np.unique(rows.codes)] = np.diff(offsets)
+    return rows.time[step < lengths[rows.codes]]
+
+
+def _scatter_covariates(
+    rows: SortedRows,
+    n_targets: int,
+    positions: _RowPositions,
+    offsets: Ints,
+    future_steps: Ints | None,
+) -> Floats | None:
+    """[M, K] with `future_steps[s]` more steps for series s; None without covariates."""
+    values = rows.values[:, n_targets:]
+    if values.shape[1] == 0:
+        return None
+    extra = np.zeros(len(offsets) - 1, dtype=np.int64) if future_steps is None else future_steps
+    begins = offsets + np.r_[0, np.cumsum(extra)]
+    wide = np.full((int(begins[-1]), values.shape[1]), np.nan)
+    wide[positions.step + begins[positions.series]] = values
+    return wide

@@ -1,31 +1,31 @@
-"""What is wrong with a table that only its owner can decide, in words with line numbers."""
+"""Problems that only the user can decide, with the lines of the rows and a cure."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.sorted_rows import SortedRows
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.time.frequency import (
     DAY,
-    MINUTE,
-    SECOND,
     Frequency,
+    fixed_alias,
 )
-from rnnforecast.data.time.grid import Grid, fixed_alias, reduce_per_series
+from rnnforecast.data.time.grid import Grid, reduce_per_series
+from rnnforecast.data.time.timezones import LocalizedTimestamps
 from rnnforecast.errors import Problem
 from rnnforecast.types import Bools, Ints
 
-if TYPE_CHECKING:
-    from rnnforecast.data.io.table import Table
-
-MAX_SHOWN_PROBLEMS = 5  # problems of one kind that are spelt out; the others are a number
-MAX_STEPS_PER_ROW = 100  # steps a row; a calendar emptier than this comes from a typo in a year
-MIN_SPARSE_STEPS = 10_000  # steps; an empty calendar of up to this size does no harm
+MAX_SHOWN_PROBLEMS = 5
+"""Problems of one kind that are written out; the others are counted."""
+MAX_STEPS_PER_ROW = 100
+"""A grid with more steps per row comes from a wrong year."""
+MIN_SPARSE_STEPS = 10_000
+"""A nearly empty grid of up to so many steps is accepted."""
 
 Labels = npt.NDArray[Any]
 
@@ -33,7 +33,8 @@ Labels = npt.NDArray[Any]
 def duplicate_problems(
     table: Table, rows: SortedRows, duplicate_mask: Bools, labels: Labels, timezone: str = ""
 ) -> list[Problem]:
-    """One problem for each row whose series and stamp were there already (``again`` [R])."""
+    """A problem for each row of `duplicate_mask` [R]: its series and timestamp are those of the row
+    before."""
     at = np.flatnonzero(duplicate_mask)
     if len(at) == 0:
         return []
@@ -55,7 +56,41 @@ def duplicate_problems(
             zip(at[:MAX_SHOWN_PROBLEMS], first[:MAX_SHOWN_PROBLEMS], strict=True)
         )
     ]
-    return problems + _remaining_problems(len(at), "repeated stamps")
+    return problems + _remaining_problems(len(at), "repeated timestamps")
+
+
+def timezone_problems(
+    table: Table, localized: LocalizedTimestamps, timezone: str, *, inferred_from_order: bool
+) -> list[Problem]:
+    """A problem for each of the first rows whose instant no rule decides, and their number.
+
+    `inferred_from_order`: ambiguous hours were to be resolved by the order of the rows.
+    """
+    finding = f"comes twice in {timezone}, as clocks go back"
+    cure = "set clean.ambiguous_hour to earlier, later or infer (by the order of the rows)"
+    if inferred_from_order:
+        finding += ", and the order of its series' rows does not tell which one it is"
+        cure = "put the rows in the order of time or set clean.ambiguous_hour to earlier or later"
+    mask = localized.unresolved_mask & localized.ambiguous_mask
+    problems = _row_problems(table, mask, finding, cure, "rows at an hour that comes twice")
+    finding = f"does not exist in {timezone}, as clocks go forward"
+    cure = "correct data.timezone or set clean.nonexistent_hour to shift_forward or drop"
+    mask = localized.unresolved_mask & localized.nonexistent_mask
+    kind = "rows at an hour that does not exist"
+    return problems + _row_problems(table, mask, finding, cure, kind)
+
+
+def _row_problems(table: Table, mask: Bools, finding: str, cure: str, kind: str) -> list[Problem]:
+    rows = np.flatnonzero(mask)
+    problems = [
+        Problem(
+            table.line_index.location(int(row), table.roles.time),
+            f"{format_timestamp(table.time[row])} {finding}",
+            cure if number == 0 else "",
+        )
+        for number, row in enumerate(rows[:MAX_SHOWN_PROBLEMS])
+    ]
+    return problems + _remaining_problems(len(rows), kind)
 
 
 def off_grid_problems(
@@ -66,7 +101,7 @@ def off_grid_problems(
     labels: Labels,
     timezone: str = "",
 ) -> list[Problem]:
-    """One problem for each row whose stamp lies between two steps of its series' calendar."""
+    """A problem for each row whose timestamp lies between two steps of its series' grid."""
     at = np.flatnonzero(~grid.on_grid)
     if len(at) == 0:
         return []
@@ -83,11 +118,11 @@ def off_grid_problems(
             f"series '{labels[rows.codes[row]]}' has {format_timestamp(rows.time[row], timezone)}, which is "
             f"between {format_timestamp(low[number], timezone)} and {format_timestamp(high[number], timezone)} on its grid "
             f"'{frequency.alias}'",
-            f"correct the stamp or {other}" if number == 0 else "",
+            f"correct the timestamp or {other}" if number == 0 else "",
         )
         for number, row in enumerate(shown)
     ]
-    return problems + _remaining_problems(len(at), "stamps off the grid")
+    return problems + _remaining_problems(len(at), "timestamps off the grid")
 
 
 def sparse_grid_problems(
@@ -98,7 +133,7 @@ def sparse_grid_problems(
     labels: Labels,
     timezone: str = "",
 ) -> list[Problem]:
-    """A problem if the calendar is nearly empty, naming both sides of the widest gap."""
+    """A problem if the grid is nearly empty, with the rows on both sides of the widest gap."""
     steps = int(steps_per_series(rows, ordinals).sum())
     in_all = steps > max(MAX_STEPS_PER_ROW * len(rows.codes), MIN_SPARSE_STEPS)
     if not in_all and not sparse_series_mask(rows, ordinals).any():
@@ -115,17 +150,17 @@ def sparse_grid_problems(
     where = " and ".join(
         table.line_index.location(int(rows.table_rows[one])) for one in (row, row + 1)
     )
-    return [Problem(where, found, "correct the stamp or set a coarser clean.frequency")]
+    return [Problem(where, found, "correct the timestamp or set a coarser clean.frequency")]
 
 
 def sparse_series_mask(rows: SortedRows, ordinals: Ints) -> Bools:
-    """[S] whether a series' calendar is so empty that a stamp must be a slip."""
+    """[S] whether a series' grid is so empty that a timestamp must be wrong."""
     allowed = np.maximum(MAX_STEPS_PER_ROW * np.diff(rows.offsets), MIN_SPARSE_STEPS)
     return np.asarray(steps_per_series(rows, ordinals) > allowed)
 
 
 def steps_per_series(rows: SortedRows, ordinals: Ints) -> Ints:
-    """[S] steps from each series' first row to its last one; 0 for a series without rows."""
+    """[S] steps from each series' first row to its last; 0 for a series without rows."""
     first = reduce_per_series(np.minimum, ordinals, rows.offsets, 0)
     last = reduce_per_series(np.maximum, ordinals, rows.offsets, -1)
     return np.asarray(last - first + 1, dtype=np.int64)
@@ -141,27 +176,6 @@ def empty_panel_problems(observed: Ints, min_length: int) -> list[Problem]:
     return [Problem("", found, "set a smaller clean.min_length or give longer series")]
 
 
-def format_timestamp(timestamp: Any, timezone: str = "") -> str:
-    """A stamp as short as it can be written: ``2024-01-06``, ``2024-01-06 13:30``, ``17``.
-
-    With a `zone` it is an instant of UTC, and told in local time with its offset.
-    """
-    if not isinstance(timestamp, np.datetime64):
-        return str(timestamp)
-    if timezone:
-        instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
-            microseconds=int(timestamp.astype("datetime64[us]").astype(np.int64))
-        )
-        local = instant.astimezone(ZoneInfo(timezone))
-        bare = np.datetime64(local.replace(tzinfo=None), "us")
-        clock = "" if " " in format_timestamp(bare) else " 00:00"
-        return f"{format_timestamp(bare)}{clock}{local.isoformat()[-6:]}"
-    ticks = int(timestamp.astype("datetime64[us]").astype(np.int64))
-    shortest = ((DAY, "D"), (MINUTE, "m"), (SECOND, "s"), (1, "us"))
-    unit = next(unit for size, unit in shortest if ticks % size == 0)
-    return str(timestamp.astype(f"datetime64[{unit}]")).replace("T", " ")
-
-
 def _remaining_problems(count: int, kind: str) -> list[Problem]:
     return (
         [Problem("", f"… and {count - MAX_SHOWN_PROBLEMS:,} more {kind}")]
@@ -171,14 +185,14 @@ def _remaining_problems(count: int, kind: str) -> list[Problem]:
 
 
 def _finer_alias(rows: SortedRows, off_grid_rows: Ints, frequency: Frequency) -> str:
-    """The coarsest simple frequency on whose grid the rows ``at`` and their series lie, or ""."""
+    """The coarsest simple frequency on whose grid the series of the rows lie, or ""."""
     affected = np.zeros(rows.n_series, dtype=np.bool_)
     affected[rows.codes[off_grid_rows]] = True
     inside = (rows.codes[1:] == rows.codes[:-1]) & affected[rows.codes[1:]]
     common = int(np.gcd.reduce(np.diff(rows.time).astype(np.int64)[inside]))
     if frequency.kind == "business":
         return "D" if common % DAY == 0 else ""
-    # A step split into very many parts is a slip of one row, not the true frequency.
+    # A step split into very many parts comes from one wrong row.
     if frequency.kind == "month" or common * 60 < frequency.step:
         return ""
     return str(common) if frequency.kind == "integer" else fixed_alias(common)

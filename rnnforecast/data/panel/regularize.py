@@ -1,33 +1,35 @@
-"""From a table of rows in any order to a panel: each series on a regular calendar, gaps as NaN.
+"""From a table with rows in any order to a panel on a regular grid, with gaps as NaN.
 
-Nothing is repaired silently: `Changes` counts all that was done, a series at a time, and what
-cannot be decided without the user is a fault. :func:`inspect` lists the faults, :func:`regularize`
-raises them. The work grows with the rows, never with the series.
-
-The order: local time becomes unmistakable, rows are sorted, rows of one time become one, stamps
-come on to a grid (as they are, moved, drawn or resampled), ends without a value are cut off.
+Nothing is repaired silently: `CleaningChanges` counts every change for each series, and what only
+the user can decide is a problem. :func:`preview_changes` lists problems, :func:`regularize` raises
+them. The work grows with the rows, not with the series.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges, summarize_changes
-from rnnforecast.data.panel.layout import RowPositions, panel_timestamps, scatter_covariates
-from rnnforecast.data.panel.localize import normalize_timezone
-from rnnforecast.data.panel.panel import Panel, series_labels
-from rnnforecast.data.panel.placing import AlignedRows, align_to_grid
+from rnnforecast.data.panel.irregular import (
+    infer_jittered_frequency,
+    interpolate_to_grid,
+    snap_to_grid,
+)
+from rnnforecast.data.panel.panel import Panel, build_panel, series_labels
 from rnnforecast.data.panel.problems import (
     duplicate_problems,
     empty_panel_problems,
     off_grid_problems,
     sparse_grid_problems,
     sparse_series_mask,
+    timezone_problems,
 )
+from rnnforecast.data.panel.resample import resample_rows
 from rnnforecast.data.panel.rules import duplicate_aggregations, period_aggregations
 from rnnforecast.data.panel.sorted_rows import (
     SortedRows,
@@ -36,16 +38,16 @@ from rnnforecast.data.panel.sorted_rows import (
     observed_range,
     sort_table,
 )
+from rnnforecast.data.time.frequency import Frequency, parse_frequency
+from rnnforecast.data.time.frequency_inference import InferredFrequency, infer_frequency
 from rnnforecast.data.time.grid import Grid, fit_grid, one_step_mask, reduce_per_series
-from rnnforecast.data.time.timezones import to_local
-from rnnforecast.errors import DataError, Problem
+from rnnforecast.data.time.timezones import normalize_timezone, to_local
+from rnnforecast.errors import DataError, Problem, SpecError
 from rnnforecast.spec.data import CleanSpec
-from rnnforecast.types import Bools, Floats, Ints
+from rnnforecast.types import Bools, Ints
 
-if TYPE_CHECKING:
-    from rnnforecast.data.io.table import Table
-
-
+MIN_AGREEMENT = 0.5
+"""Rows of which a smaller share of steps agrees have no native frequency."""
 DEFAULT_CLEANING = CleanSpec()
 
 
@@ -59,15 +61,27 @@ def regularize(
 ) -> tuple[Panel, CleaningChanges]:
     """The table as a regular panel, and what had to be changed for it.
 
-    With ``skip_faulty`` a series with a fault (refused duplicates, stamps off the grid, a calendar
-    that is nearly empty) is left out by name like one that is too short. Raises DataError with
-    every fault at once, and SpecError for an alias that is none.
+    `timezone` is that of local timestamps. With `keep_future_rows`, rows after the last value of
+    the targets stay: their covariates are known ahead. With `skip_invalid_series` a series with a
+    problem (refused duplicates, timestamps off the grid, a nearly empty grid) is left out by name
+    like one that is too short. Raises DataError with every problem at once, and SpecError for an
+    unknown frequency alias.
     """
-    options = _Options(clean, timezone or "", keep_future_rows, skip_invalid_series)
-    found = _regularize_rows(table, options)
-    if found.changes.problems:
-        raise DataError(*found.changes.problems)
-    return _build_panel(options, found), found.changes
+    steps = _Regularizer(table, clean, timezone or "", keep_future_rows)
+    changes = steps.run(skip_invalid_series=skip_invalid_series)
+    if changes.problems:
+        raise DataError(*changes.problems)
+    panel = build_panel(
+        steps.table,
+        steps.rows,
+        steps.grid,
+        steps.columns["steps"],
+        frequency=steps.frequency,
+        display_timezone=steps.display_timezone,
+        is_irregular=clean.irregular == "keep",
+        keep_future_rows=keep_future_rows,
+    )
+    return panel, changes
 
 
 def preview_changes(
@@ -77,278 +91,334 @@ def preview_changes(
     timezone: str | None = None,
     keep_future_rows: bool = False,
 ) -> CleaningChanges:
-    """What :func:`regularize` would find and change, with its faults listed instead of raised.
+    """What :func:`regularize` would find and change, with problems listed instead of raised.
 
     Refused duplicates are counted and the first of them used for the other numbers. Raises only
     where there is no frequency to count with: DataError if it cannot be inferred or does not fit
-    the kind of time, SpecError for an alias that is none.
+    the kind of time, SpecError for an unknown alias.
     """
-    options = _Options(clean, timezone or "", keep_future_rows)
-    return _regularize_rows(table, options).changes
+    return _Regularizer(table, clean, timezone or "", keep_future_rows).run()
 
 
-@dataclass(frozen=True)
-class _Options:
-    clean: CleanSpec
-    timezone: str
-    keep_future_rows: bool
-    skip_invalid_series: bool = False
+class _Regularizer:
+    """The steps from a table to a regular panel; each changes the rows and counts what it did."""
 
-
-@dataclass(frozen=True)
-class _RegularizedRows:
-    """The rows of the panel, and the counts."""
-
-    table: Table  # with stamps of one meaning
+    table: Table
+    """With timestamps that can be sorted and subtracted."""
     rows: SortedRows
     grid: Grid
-    last_ordinals: Ints  # [S] the ordinal of the last row with a value of a target
-    aligned: AlignedRows
+    frequency: Frequency
     display_timezone: str
-    changes: CleaningChanges
+    columns: dict[str, npt.NDArray[Any]]
+    """[S] facts of each series besides the counts, see `CleaningChanges.series`."""
 
+    def __init__(
+        self, table: Table, clean: CleanSpec, timezone: str, keep_future_rows: bool
+    ) -> None:
+        self.table, self._clean, self._timezone = table, clean, timezone
+        self._keep_future_rows = keep_future_rows
+        self._n_series, self._n_targets = len(table.keys), len(table.roles.targets)
+        self.columns = {"label": series_labels(table.keys)}
+        self._counts: dict[str, Ints] = {}
+        self._problems: list[Problem] = []
+        self._frequency_vote: InferredFrequency | None = None
+        self._has_unresolved_hours = np.zeros(self._n_series, dtype=np.bool_)
+        self._has_refused_duplicates = self._has_unresolved_hours.copy()
 
-def _regularize_rows(table: Table, options: _Options) -> _RegularizedRows:
-    clean, skip_invalid_series = options.clean, options.skip_invalid_series
-    min_length = clean.min_observed_values
-    names = series_labels(table.keys)
-    targets = len(table.roles.targets)
-    table, zone, found, faults = normalize_timezone(
-        table,
-        options.timezone,
-        ambiguous=clean.ambiguous_hour,
-        nonexistent=clean.nonexistent_hour,
-        labels=names,
-    )
-    unsettled, hours = found.pop("unsettled") > 0, list(faults)
-    rows, found["out_of_order"] = sort_table(table)
-    found |= {"label": names, "rows": np.diff(rows.offsets)}
-    zero = np.zeros((), dtype=rows.time.dtype)
-    for name, extreme in (("start", np.minimum), ("end", np.maximum)):
-        stamp = reduce_per_series(extreme, rows.time, rows.offsets, zero)
-        found[name] = to_local(stamp, zone) if zone else stamp
-
-    rows, twice = _merge_duplicates(table, rows, clean, names, found, faults, zone)
-    placed = align_to_grid(
-        rows,
-        clean,
-        timezone=zone,
-        n_targets=targets,
-        aggregations=period_aggregations(clean, table),
-    )
-    found |= placed.counts
-    rows = placed.rows
-    if placed.may_have_duplicates:  # rows that were close to one step are on it now
-        rows, again = _merge_duplicates(table, rows, clean, names, found, faults, zone)
-        twice |= again
-    grid = (
-        _sequential_grid(rows)
-        if clean.irregular == "keep"
-        else fit_grid(placed.frequency, rows.time, rows.offsets)
-    )
-    found["agreement"], agreement = _step_agreement(rows, grid)
-    rows, grid, last = _trim_to_observed(
-        rows, grid, found, targets, keep_future_rows=options.keep_future_rows
-    )
-    rows, grid = _keep_last_steps(rows, grid, last, found, clean.max_length)
-    _count_values(rows, found, targets)
-    observed = found["observed"]
-    found["too_short"] = observed < max(min_length, 1)
-    found["skipped"] = _skip_reasons(observed, min_length)
-    rows, grid = _drop_series(rows, grid, found["skipped"], found["too_short"], "")
-
-    found["off_grid"] = np.bincount(rows.codes[~grid.on_grid], minlength=rows.n_series)
-    faults += off_grid_problems(table, rows, grid, placed.frequency, names, placed.display_timezone)
-    if skip_invalid_series:
-        reason = "local hours that come twice or not at all"
-        rows, grid = _drop_series(rows, grid, found["skipped"], unsettled, reason)
-        rows, grid = _drop_series(rows, grid, found["skipped"], twice, "repeated stamps")
-        off = found["off_grid"] > 0
-        rows, grid = _drop_series(rows, grid, found["skipped"], off, "stamps off the grid")
-        faults += sparse_grid_problems(
-            table, rows, grid.ordinals, placed.frequency, names, placed.display_timezone
+    def run(self, *, skip_invalid_series: bool = False) -> CleaningChanges:
+        """All steps in their order."""
+        infinite_count = self.table.infinite_count
+        self._resolve_timezone()
+        timezone_problems = list(self._problems)
+        self._sort()
+        self._combine_duplicates()
+        self._align()
+        agreement = self._measure_agreement()
+        last = self._drop_unobserved_ends()
+        self._keep_last_steps(last)
+        self._count_values()
+        self._skip_short_series()
+        self._find_off_grid_rows()
+        if skip_invalid_series:
+            self._skip_invalid_series()
+        if self.grid.on_grid.all():
+            self._add_sparse_grid_problems()
+        self._problems += empty_panel_problems(
+            self.columns["observed"], self._clean.min_observed_values
         )
-        sparse = sparse_series_mask(rows, grid.ordinals)
-        rows, grid = _drop_series(rows, grid, found["skipped"], sparse, "a gap of very many steps")
-        faults = [] if len(rows.codes) else faults
-    if grid.on_grid.all():
-        faults += sparse_grid_problems(
-            table, rows, grid.ordinals, placed.frequency, names, placed.display_timezone
+        if timezone_problems and not skip_invalid_series:
+            # rows whose hour is not known look like many other problems
+            self._problems = timezone_problems
+        self._count_steps(last)
+        return summarize_changes(
+            self.frequency,
+            self._frequency_vote,
+            self._problems,
+            agreement=agreement,
+            infinite_count=infinite_count,
+            columns=self.columns,
+            counts=self._counts,
         )
-    faults += empty_panel_problems(observed, min_length)
-    if (
-        hours and not skip_invalid_series
-    ):  # rows that are not told apart look like many other faults
-        faults = hours
-    first = reduce_per_series(np.minimum, grid.ordinals, rows.offsets, 0)
-    found["steps"] = np.where(np.diff(rows.offsets) > 0, last - first + 1, 0)
-    of_targets = np.diff(rows.offsets)
-    if options.keep_future_rows:
-        inside = rows.codes[grid.ordinals <= last[rows.codes]]
-        of_targets = np.bincount(inside, minlength=rows.n_series)
-    found["gaps"] = np.maximum(found["steps"] - of_targets, 0)
-    changes = summarize_changes(table, placed.frequency, placed.inferred, agreement, found, faults)
-    return _RegularizedRows(table, rows, grid, last, placed, placed.display_timezone, changes)
+
+    def _resolve_timezone(self) -> None:
+        """Timestamps become instants of UTC, or local days."""
+        table, clean = self.table, self._clean
+        found = normalize_timezone(
+            table.time,
+            table.utc_offset,
+            self._timezone,
+            ambiguous=clean.ambiguous_hour,
+            nonexistent=clean.nonexistent_hour,
+            codes=table.codes,
+        )
+        self.display_timezone = found.display_timezone
+        self.table = replace(table, time=found.time, utc_offset=found.utc_offset)
+        if (localized := found.localized) is None:
+            return
+        by_order = clean.ambiguous_hour == "infer"
+        self._problems += timezone_problems(
+            table, localized, self._timezone, inferred_from_order=by_order
+        )
+        self._counts["ambiguous_hour"] = self._count(table.codes, localized.ambiguous_mask)
+        self._counts["nonexistent_hour"] = self._count(table.codes, localized.nonexistent_mask)
+        self._has_unresolved_hours = self._count(table.codes, localized.unresolved_mask) > 0
+        if localized.dropped_mask.any():
+            self.table = self.table.filter(~localized.dropped_mask)
+
+    def _sort(self) -> None:
+        """Rows by series and time."""
+        rows, self._counts["out_of_order"] = sort_table(self.table)
+        self.rows = rows
+        self.columns["rows"] = np.diff(rows.offsets)
+        zero = np.zeros((), dtype=rows.time.dtype)
+        for name, extreme in (("start", np.minimum), ("end", np.maximum)):
+            time = reduce_per_series(extreme, rows.time, rows.offsets, zero)
+            self.columns[name] = (
+                to_local(time, self.display_timezone) if self.display_timezone else time
+            )
+
+    def _combine_duplicates(self) -> None:
+        """One row for each series and timestamp."""
+        mask = find_duplicates(self.rows)
+        repeats = self._count(self.rows.codes, mask)
+        self._counts["duplicates"] = self._counts.get("duplicates", 0) + repeats
+        if self._clean.duplicates == "error":
+            self._has_refused_duplicates |= repeats > 0
+            self._problems += duplicate_problems(
+                self.table, self.rows, mask, self.columns["label"], self.display_timezone
+            )
+        self.rows = combine_duplicates(
+            self.rows, mask, duplicate_aggregations(self._clean, self.table)
+        )
+
+    def _align(self) -> None:
+        """Timestamps come on to a grid: as they are, moved, interpolated or resampled."""
+        if self._clean.resample:
+            self._resample()
+        else:
+            self.frequency = self._choose_frequency()
+            self._use_local_days()
+            if self._clean.irregular == "snap":
+                self._snap()
+            elif self._clean.irregular == "interpolate":
+                self._interpolate()
+        self.grid = (
+            _sequential_grid(self.rows)
+            if self._clean.irregular == "keep"
+            else fit_grid(self.frequency, self.rows.time, self.rows.offsets)
+        )
+
+    def _use_local_days(self) -> None:
+        """Steps of a day and longer are local: a local day is one step of 23, 24 or 25 hours."""
+        if self.display_timezone and self.frequency.is_daily_or_coarser:
+            local = to_local(self.rows.time, self.display_timezone)
+            self.rows, self.display_timezone = replace(self.rows, time=local), ""
+
+    def _resample(self) -> None:
+        if self._clean.frequency == "auto":
+            found = "resampling needs to know to which step"
+            cure = "set it to D, W-SUN, MS or the like"
+            raise SpecError(Problem("clean.frequency", found, cure))
+        rows = self.rows
+        self.frequency = _parse_given_frequency(rows, self._clean.frequency)
+        vote = infer_frequency(rows.codes, rows.time)
+        self._use_local_days()
+        resampled = resample_rows(
+            self.rows,
+            self.frequency,
+            aggregations=period_aggregations(self._clean, self.table),
+            native_frequency=vote.frequency if vote.agreement >= MIN_AGREEMENT else None,
+            partial_periods=self._clean.partial_periods,
+            n_targets=self._n_targets,
+        )
+        self.rows = resampled.rows
+        fewer = np.diff(rows.offsets) - np.diff(resampled.rows.offsets)
+        self._counts["resampled"] = np.maximum(fewer, 0)
+        self._counts["partial_periods"] = resampled.dropped_partial_periods
+        self._counts["incomplete_periods"] = resampled.incomplete_periods
+
+    def _choose_frequency(self) -> Frequency:
+        rows, clean = self.rows, self._clean
+        if clean.frequency != "auto":
+            return _parse_given_frequency(rows, clean.frequency)
+        if clean.irregular != "error":
+            return infer_jittered_frequency(rows.codes, rows.time)
+        self._frequency_vote = infer_frequency(rows.codes, rows.time)
+        return self._frequency_vote.frequency
+
+    def _snap(self) -> None:
+        grid = fit_grid(self.frequency, self.rows.time, self.rows.offsets)
+        found = snap_to_grid(self.rows, grid, self.frequency, self._clean.tolerance)
+        self.rows, self._counts["snapped"] = found.rows, found.moved_counts
+        self._combine_duplicates()  # of rows that were close to one step
+
+    def _interpolate(self) -> None:
+        # a covariate holds its last value: it may be a category, and is known at once
+        linear = [column < self._n_targets for column in range(self.rows.values.shape[1])]
+        found = interpolate_to_grid(
+            self.rows, self.frequency, max_gap=self._clean.max_gap, linear=linear
+        )
+        self.rows, self._counts["interpolated"] = found.rows, found.off_grid_counts
+
+    def _measure_agreement(self) -> float:
+        """The share of steps between a series' timestamps that are one step long."""
+        codes = self.rows.codes
+        inside = codes[1:] == codes[:-1]
+        regular = self._count(codes[1:], inside & one_step_mask(self.grid))
+        every = self._count(codes[1:], inside)
+        self.columns["agreement"] = np.where(every > 0, regular / np.maximum(every, 1), np.nan)
+        return float(regular.sum() / every.sum()) if every.any() else float("nan")
+
+    def _drop_unobserved_ends(self) -> Ints:
+        """Rows before a series' first and after its last value of a target are dropped.
+
+        With `keep_future_rows` those after the last value stay. Returns the ordinals [S] of the
+        last values, -1 for a series without any.
+        """
+        rows = self.rows
+        first, stop = observed_range(rows, self._n_targets)
+        last = np.full(self._n_series, -1, dtype=np.int64)
+        observed = stop > first
+        last[observed] = self.grid.ordinals[stop[observed] - 1]
+        if (first == rows.offsets[:-1]).all() and (stop == rows.offsets[1:]).all():
+            return last  # the usual case
+        row = np.arange(len(rows.codes))
+        after = row >= stop[rows.codes]
+        if self._keep_future_rows:  # a blank event ahead means "none"
+            after = np.zeros_like(after)
+        self._counts["leading"] = first - rows.offsets[:-1]
+        self._counts["trailing"] = self._count(rows.codes, after)
+        self._filter((row >= first[rows.codes]) & ~after & observed[rows.codes])
+        return last
+
+    def _keep_last_steps(self, last_ordinals: Ints) -> None:
+        if self._clean.max_length is None:
+            return
+        early = self.grid.ordinals <= last_ordinals[self.rows.codes] - self._clean.max_length
+        self._counts["truncated"] = self._count(self.rows.codes, early)
+        self._filter(~early)
+
+    def _count_values(self) -> None:
+        rows = self.rows
+        values = rows.values[:, : self._n_targets]
+        blank = np.isnan(values)
+        if blank.any():
+            known_ahead = blank.all(axis=1) & _after_last_value(rows, blank)
+            self.columns["observed"] = self._count(rows.codes, np.asarray(~blank.all(axis=1)))
+            inside = np.where(known_ahead, 0, blank.sum(axis=1))
+            self._counts["missing"] = reduce_per_series(np.add, inside, rows.offsets, 0)
+        else:
+            self.columns["observed"] = np.diff(rows.offsets)
+        low = reduce_per_series(np.fmin, values, rows.offsets, np.nan)  # [S, C]
+        high = reduce_per_series(np.fmax, values, rows.offsets, np.nan)
+        self.columns["constant"] = ((low == high) | np.isnan(low)).sum(axis=1)
+
+    def _skip_short_series(self) -> None:
+        observed, min_length = self.columns["observed"], self._clean.min_observed_values
+        reasons = np.full(len(observed), "", dtype=object)
+        reasons[observed < min_length] = f"fewer than {min_length:,} observed values"
+        reasons[observed == 0] = "no observed value"
+        self.columns["too_short"] = observed < min_length
+        self.columns["skipped"] = reasons
+        self._skip(self.columns["too_short"], "")
+
+    def _find_off_grid_rows(self) -> None:
+        self._counts["off_grid"] = self._count(self.rows.codes, ~self.grid.on_grid)
+        self._problems += off_grid_problems(
+            self.table,
+            self.rows,
+            self.grid,
+            self.frequency,
+            self.columns["label"],
+            self.display_timezone,
+        )
+
+    def _add_sparse_grid_problems(self) -> None:
+        self._problems += sparse_grid_problems(
+            self.table,
+            self.rows,
+            self.grid.ordinals,
+            self.frequency,
+            self.columns["label"],
+            self.display_timezone,
+        )
+
+    def _skip_invalid_series(self) -> None:
+        """Series with a problem are left out; the problems stay only if no series is left."""
+        self._skip(self._has_unresolved_hours, "local hours that come twice or not at all")
+        self._skip(self._has_refused_duplicates, "repeated timestamps")
+        self._skip(self._counts["off_grid"] > 0, "timestamps off the grid")
+        self._add_sparse_grid_problems()
+        sparse = sparse_series_mask(self.rows, self.grid.ordinals)
+        self._skip(sparse, "a gap of very many steps")
+        if len(self.rows.codes):
+            self._problems = []
+
+    def _count_steps(self, last_ordinals: Ints) -> None:
+        rows, ordinals = self.rows, self.grid.ordinals
+        first = reduce_per_series(np.minimum, ordinals, rows.offsets, 0)
+        steps = np.where(np.diff(rows.offsets) > 0, last_ordinals - first + 1, 0)
+        with_row = np.diff(rows.offsets)
+        if self._keep_future_rows:
+            with_row = self._count(rows.codes, ordinals <= last_ordinals[rows.codes])
+        self.columns["steps"] = steps
+        self._counts["gaps"] = np.maximum(steps - with_row, 0)
+
+    def _count(self, codes: npt.NDArray[np.integer[Any]], mask: Bools) -> Ints:
+        """[S] the rows of each series where `mask` is true."""
+        return np.bincount(codes[mask], minlength=self._n_series)
+
+    def _skip(self, drop_mask: Bools, reason: str) -> None:
+        """Drop the series of `drop_mask` [S]; those without a reason yet get this one."""
+        reasons = self.columns["skipped"]
+        reasons[drop_mask & (reasons == "")] = reason
+        self._filter(~drop_mask[self.rows.codes])
+
+    def _filter(self, mask: Bools) -> None:
+        if not mask.all():
+            grid = self.grid
+            self.rows = self.rows.filter(mask)
+            self.grid = Grid(grid.ordinals[mask], grid.phase, grid.on_grid[mask])
+
+
+def _parse_given_frequency(rows: SortedRows, alias: str) -> Frequency:
+    try:
+        frequency = parse_frequency(alias)
+    except ValueError as error:
+        raise SpecError(Problem("clean.frequency", str(error))) from error
+    is_integer = rows.time.dtype.kind != "M"
+    if is_integer != (frequency.kind == "integer"):
+        held, cure = ("whole numbers", "1") if is_integer else ("dates", "h, D, W-SUN or MS")
+        found = f"'{alias}' does not fit a time column that holds {held}"
+        raise DataError(Problem("clean.frequency", found, f"set it to {cure}, or to auto"))
+    return frequency
 
 
 def _sequential_grid(rows: SortedRows) -> Grid:
     """Every row is a step, whatever time has passed since the one before."""
-    place = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
-    none = np.zeros(rows.n_series, dtype=np.int64)
-    return Grid(place, none, np.ones(len(place), dtype=np.bool_))
-
-
-def _merge_duplicates(
-    table: Table,
-    rows: SortedRows,
-    clean: CleanSpec,
-    labels: npt.NDArray[Any],
-    findings: dict[str, Any],
-    problems: list[Problem],
-    timezone: str,
-) -> tuple[SortedRows, Bools]:
-    """One row a series and time, and the series `[S]` in which that is a fault; counted."""
-    again = find_duplicates(rows)
-    repeats = np.bincount(rows.codes[again], minlength=rows.n_series)
-    findings["duplicates"] = findings.get("duplicates", 0) + repeats
-    refuse = clean.duplicates == "error"
-    if refuse:
-        problems += duplicate_problems(table, rows, again, labels, timezone)
-    return combine_duplicates(rows, again, duplicate_aggregations(clean, table)), (
-        repeats > 0
-    ) & refuse
-
-
-def _build_panel(options: _Options, regularized: _RegularizedRows) -> Panel:
-    """The panel of the kept series' rows, every step between the first and the last one there."""
-    table, rows, grid, changes = (
-        regularized.table,
-        regularized.rows,
-        regularized.grid,
-        regularized.changes,
-    )
-    channels = len(table.roles.targets)
-    keep = (changes.series["steps"] > 0).to_numpy()
-    lengths = changes.series["steps"].to_numpy()[keep]
-    offsets = np.r_[0, np.cumsum(lengths)]  # [S + 1] of the panel
-    start = reduce_per_series(np.minimum, grid.ordinals, rows.offsets, 0)[keep]
-    end = reduce_per_series(np.maximum, grid.ordinals, rows.offsets, 0)[keep]
-    ahead = end - start + 1 - lengths if options.keep_future_rows else None
-    if (
-        int(offsets[-1]) == len(rows.codes)
-        and rows.available_after is None
-        and not table.covariates
-    ):
-        targets, settled, covariates = rows.values, None, None  # the rows are the panel
-    else:
-        place = RowPositions.from_rows(rows, grid, keep, offsets, start)
-        targets = place.scatter(rows.values[:, :channels], np.nan)  # [N, C]
-        settled = place.available_after(rows, channels, offsets[:-1] - start)
-        covariates = scatter_covariates(rows, channels, place, offsets, ahead)
-    return Panel(
-        keys=table.keys.loc[keep].reset_index(drop=True),
-        offsets=offsets,
-        start=start,
-        phase=grid.phase[keep],
-        frequency=changes.frequency,
-        utc_offset=table.utc_offset,
-        target_names=tuple(table.roles.targets),
-        targets=targets,
-        observed_mask=~np.isnan(targets),
-        display_timezone=regularized.display_timezone,
-        irregular_timestamps=panel_timestamps(rows, offsets)
-        if options.clean.irregular == "keep"
-        else None,
-        available_after=settled,
-        future_steps=ahead,
-        covariates=covariates,
-        covariate_names=tuple(table.covariates),
-    )
-
-
-def _trim_to_observed(
-    rows: SortedRows,
-    grid: Grid,
-    findings: dict[str, Any],
-    n_targets: int,
-    *,
-    keep_future_rows: bool,
-) -> tuple[SortedRows, Grid, Ints]:
-    """Without the rows before a series' first and after its last value of a target; counts them.
-
-    With `ahead` rows after the last value stay. The third result [S] is that value's ordinal.
-    """
-    first, stop = observed_range(rows, n_targets)
-    if (first == rows.offsets[:-1]).all() and (stop == rows.offsets[1:]).all():  # the usual case
-        findings["leading"] = findings["trailing"] = np.zeros(rows.n_series, dtype=np.int64)
-        ends = np.where(stop > first, grid.ordinals[np.maximum(stop, 1) - 1], -1)
-        return rows, grid, ends
-    row = np.arange(len(rows.codes))
-    after = row >= stop[rows.codes]
-    dropped = (
-        np.zeros_like(after) if keep_future_rows else after
-    )  # a blank event ahead means "none"
-    findings["leading"] = first - rows.offsets[:-1]
-    findings["trailing"] = np.bincount(rows.codes[dropped], minlength=rows.n_series)
-    last = np.full(rows.n_series, -1, dtype=np.int64)
-    some = stop > first
-    last[some] = grid.ordinals[stop[some] - 1]
-    kept = (row >= first[rows.codes]) & ~dropped & some[rows.codes]
-    return *_filter_rows(rows, grid, kept), last
-
-
-def _keep_last_steps(
-    rows: SortedRows,
-    grid: Grid,
-    last_ordinals: Ints,
-    findings: dict[str, Any],
-    max_steps: int | None,
-) -> tuple[SortedRows, Grid]:
-    """Without the rows before the last `most` steps of a series; counts them."""
-    if max_steps is None:
-        return rows, grid
-    early = grid.ordinals <= last_ordinals[rows.codes] - max_steps
-    findings["truncated"] = np.bincount(rows.codes[early], minlength=rows.n_series)
-    return _filter_rows(rows, grid, ~early)
-
-
-def _filter_rows(rows: SortedRows, grid: Grid, mask: Bools) -> tuple[SortedRows, Grid]:
-    if mask.all():
-        return rows, grid
-    return rows.filter(mask), Grid(grid.ordinals[mask], grid.phase, grid.on_grid[mask])
-
-
-def _step_agreement(rows: SortedRows, grid: Grid) -> tuple[Floats, float]:
-    """[S] and in all: the share of steps between a series' stamps that are one step long."""
-    inside = rows.codes[1:] == rows.codes[:-1]
-    right = np.bincount(rows.codes[1:][inside & one_step_mask(grid)], minlength=rows.n_series)
-    every = np.bincount(rows.codes[1:][inside], minlength=rows.n_series)
-    share = np.where(every > 0, right / np.maximum(every, 1), np.nan)
-    return share, float(right.sum() / every.sum()) if every.any() else float("nan")
-
-
-def _drop_series(
-    rows: SortedRows, grid: Grid, reasons: npt.NDArray[Any], drop_mask: Bools, reason: str
-) -> tuple[SortedRows, Grid]:
-    """Without the series ``out`` [S]; those that had no reason in ``reasons`` [S] get this one."""
-    reasons[drop_mask & (reasons == "")] = reason
-    return _filter_rows(rows, grid, ~drop_mask[rows.codes])
-
-
-def _count_values(rows: SortedRows, findings: dict[str, Any], n_targets: int) -> None:
-    values = rows.values[:, :n_targets]
-    blank = np.isnan(values)
-    if blank.any():
-        known_ahead = blank.all(axis=1) & _after_last_value(rows, blank)
-        findings["observed"] = np.bincount(rows.codes[~blank.all(axis=1)], minlength=rows.n_series)
-        inside = np.where(known_ahead, 0, blank.sum(axis=1))
-        findings["missing"] = reduce_per_series(np.add, inside, rows.offsets, 0)
-    else:
-        findings["observed"] = np.diff(rows.offsets)
-        findings["missing"] = np.zeros(rows.n_series, dtype=np.int64)
-    low = reduce_per_series(np.fmin, values, rows.offsets, np.nan)  # [S, C]
-    high = reduce_per_series(np.fmax, values, rows.offsets, np.nan)
-    findings["constant"] = ((low == high) | np.isnan(low)).sum(axis=1)
+    ordinals = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
+    phase = np.zeros(rows.n_series, dtype=np.int64)
+    return Grid(ordinals, phase, np.ones(len(ordinals), dtype=np.bool_))
 
 
 def _after_last_value(rows: SortedRows, blank: Bools) -> Bools:
@@ -356,11 +426,3 @@ def _after_last_value(rows: SortedRows, blank: Bools) -> Bools:
     row = np.arange(len(blank))
     last = reduce_per_series(np.maximum, np.where(blank.all(axis=1), -1, row), rows.offsets, -1)
     return np.asarray(row > last[rows.codes])
-
-
-def _skip_reasons(observed: Ints, min_length: int) -> npt.NDArray[Any]:
-    """[S] why a series is not in the panel, "" where it is."""
-    reasons = np.full(len(observed), "", dtype=object)
-    reasons[observed < min_length] = f"fewer than {min_length:,} observed values"
-    reasons[observed == 0] = "no observed value"
-    return reasons

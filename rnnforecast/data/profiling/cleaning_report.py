@@ -10,38 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.panel.changes import CleaningChanges
-from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.panel.changes import CHANGE_COUNTS, CleaningChanges
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
-
-_CHANGE_PHRASES = {
-    "out_of_order": ("row", "out of order: sorted"),
-    "ambiguous": ("row", "at a local hour that comes twice: told apart by the rule"),
-    "nonexistent_hour": ("row", "at a local hour that clocks skip: treated by the rule"),
-    "duplicates": ("row", "with a stamp that was there already: see clean.duplicates"),
-    "snapped": ("row", "moved to the nearest step"),
-    "interpolated": ("row", "between two steps: drawn on to the steps"),
-    "resampled": ("row", "joined with others of their period"),
-    "partial": ("period", "that the rows do not fill: left out"),
-    "incomplete": ("period", "of which some values were missing: made of the others"),
-    "off_grid": ("row", "off the calendar's grid"),
-    "gaps": ("step", "without a row: added as missing"),
-    "missing": ("value", "blank"),
-    "infinite": ("value", "infinite: taken as missing"),
-    "leading": ("row", "before the first value of a series: dropped"),
-    "trailing": ("row", "after the last value of a series: dropped"),
-    "truncated": ("row", "before the last steps that are used: left out"),
-}
-"""What is counted, and how it is told."""
-
-REPAIR_COUNTS = (
-    "out_of_order", "ambiguous", "nonexistent_hour", "duplicates", "snapped", "interpolated", "gaps",
-    "missing", "infinite", "leading", "trailing",
-)  # fmt: skip
-"""What mends something: not what a spec orders for all rows, as resampling."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +71,8 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
     totals: dict[str, Any] = {
         "series": len(series),
         "kept": len(series) - len(changes.skipped),
-        "rows": changes.rows,
-        "steps": changes.steps,
+        "rows": changes.n_rows,
+        "steps": changes.n_steps,
         "time": table.roles.time,
         "targets": list(table.roles.targets),
         "start": _to_plain(some["start"].to_numpy().min()) if len(some) else None,
@@ -107,7 +81,7 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
         "frequency": changes.frequency.alias,
         "votes": dict(vote.votes) if vote else {},
         "agreement": None if np.isnan(changes.agreement) else changes.agreement,
-        **{name: getattr(changes, name) for name in _CHANGE_PHRASES},
+        **changes.counts,
         "constant": int((series["constant"] > 0).sum()),
         "too_short": int(series["too_short"].sum()),
         "skipped": dict(changes.skipped),
@@ -117,8 +91,7 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
 
 def describe_changes(counts: Mapping[str, Any]) -> list[str]:
     """What cleaning changed, a clause each, zeros left out; the names are those of ``Changes``."""
-    said = ((counts[name], noun, end) for name, (noun, end) in _CHANGE_PHRASES.items())
-    return [f"{_format_count(number, noun)} {end}" for number, noun, end in said if number]
+    return [count.describe(counts[count.name]) for count in CHANGE_COUNTS if counts[count.name]]
 
 
 def _describe_frequency(totals: dict[str, Any]) -> str:

@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from rnnforecast.data.panel.changes import CleaningChanges
+from rnnforecast.data.panel.changes import CHANGE_COUNTS, CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import format_timestamp
 from rnnforecast.data.profiling.coverage import steps_behind_latest
+from rnnforecast.data.time.format import format_timestamp
 
 Grade = Literal["good", "look", "bad"]
 GRADE_THRESHOLDS: dict[str, tuple[float, float]] = {
@@ -28,14 +28,6 @@ _ASPECT_LABELS = {
     "stamps": "time stamps",
     "fresh": "series that end early",
     "alive": "constant series",
-}
-_TIMESTAMP_CHANGES = {
-    "duplicates": "repeat a stamp",
-    "off_grid": "lie between two steps",
-    "snapped": "were moved to a step",
-    "interpolated": "were drawn on to steps",
-    "ambiguous": "lie in an hour that comes twice",
-    "nonexistent_hour": "lie in an hour that clocks skip",
 }
 
 
@@ -106,11 +98,15 @@ def _measure_length(
 
 
 def _measure_timestamps(changes: CleaningChanges) -> tuple[float, str]:
-    touched = {name: int(getattr(changes, name)) for name in _TIMESTAMP_CHANGES}
-    # a row can be touched twice, when it is moved to where another one stands
-    share = max(0.0, 1.0 - sum(touched.values()) / max(changes.rows, 1))
-    told = [f"{count:,} {_TIMESTAMP_CHANGES[name]}" for name, count in touched.items() if count]
-    more = f": {', '.join(told)}" if told else ""
+    found = [
+        (changes.counts[count.name], count.timestamp_fault)
+        for count in CHANGE_COUNTS
+        if count.timestamp_fault
+    ]
+    # a row can be counted twice, when it is moved to where another one is
+    share = max(0.0, 1.0 - sum(number for number, _ in found) / max(changes.n_rows, 1))
+    faults = ", ".join(f"{number:,} {fault}" for number, fault in found if number)
+    more = f": {faults}" if faults else ""
     return (
         share,
         f"{_format_share(share)} of the rows have a stamp on the calendar of their own{more}",

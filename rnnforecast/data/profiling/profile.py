@@ -17,7 +17,6 @@ from rnnforecast.data.cleaning.imputation import FilledValues
 from rnnforecast.data.cleaning.seasonality import Seasonality
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import format_timestamp
 from rnnforecast.data.profiling.coverage import (
     Coverage,
     GapStatistics,
@@ -33,6 +32,7 @@ from rnnforecast.data.profiling.example_series import (
     select_examples,
 )
 from rnnforecast.data.profiling.grades import QualityGrade, grade_data_quality, headline
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.types import Bools, Floats, Ints
 
 

@@ -12,13 +12,16 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rnnforecast.data.time.frequency import DAY, MINUTE, SECOND
 from rnnforecast.errors import DataError, Problem
 
 ISO_PATTERN = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}(?::\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?)?"
@@ -235,6 +238,27 @@ def unparsable_mask(texts: Sequence[str], time_format: TimeFormat) -> np.ndarray
         reading = replace(time_format, formats=(pattern,))
         bad &= np.asarray(_parse_with_pandas(column, reading).isna())
     return bad
+
+
+def format_timestamp(timestamp: Any, timezone: str = "") -> str:
+    """A timestamp in its shortest form: ``2024-01-06``, ``2024-01-06 13:30``, ``17``.
+
+    With a `timezone` it is an instant of UTC, written in local time with its offset.
+    """
+    if not isinstance(timestamp, np.datetime64):
+        return str(timestamp)
+    if timezone:
+        instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+            microseconds=int(timestamp.astype("datetime64[us]").astype(np.int64))
+        )
+        local = instant.astimezone(ZoneInfo(timezone))
+        bare = np.datetime64(local.replace(tzinfo=None), "us")
+        clock = "" if " " in format_timestamp(bare) else " 00:00"
+        return f"{format_timestamp(bare)}{clock}{local.isoformat()[-6:]}"
+    ticks = int(timestamp.astype("datetime64[us]").astype(np.int64))
+    shortest = ((DAY, "D"), (MINUTE, "m"), (SECOND, "s"), (1, "us"))
+    unit = next(unit for size, unit in shortest if ticks % size == 0)
+    return str(timestamp.astype(f"datetime64[{unit}]")).replace("T", " ")
 
 
 def _infer_numeric_format(texts: list[str]) -> TimeFormat | None:

@@ -17,8 +17,6 @@ import numpy as np
 
 from rnnforecast.types import Ints, Timestamps
 
-"""datetime64[us], or int64 where time is a plain whole number."""
-
 SECOND = 1_000_000
 MINUTE, HOUR, DAY, WEEK = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND, 7 * 86_400 * SECOND
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -191,12 +189,26 @@ def _unknown_alias_error(alias: str) -> ValueError:
     )
 
 
+def fixed_alias(step: int, weekday: str = "SUN") -> str:
+    """Pandas' alias of a step [microseconds] in its largest whole unit."""
+    units = ((WEEK, "W"), (DAY, "D"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1000, "ms"),
+             (1, "us"))  # fmt: skip
+    size, unit = next(entry for entry in units if step % entry[0] == 0)
+    count = step // size
+    return f"{count if count > 1 else ''}{unit}" + (f"-{weekday}" if unit == "W" else "")
+
+
 def to_ticks(time: Timestamps) -> Ints:
     """Stamps as int64: microseconds since 1970, or the integer index itself."""
     array = np.asarray(time)
     if array.dtype.kind == "M":
         return array.astype("datetime64[us]", copy=False).view(np.int64)
     return array.astype(np.int64, copy=False)
+
+
+def month_numbers(time: Timestamps) -> Ints:
+    """Months since January 1970."""
+    return time.astype("datetime64[M]").astype(np.int64)
 
 
 def month_start(months: Ints) -> Ints:

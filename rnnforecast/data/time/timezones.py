@@ -1,185 +1,154 @@
-"""Between local time and instants, where clocks are put forward and back.
+"""Conversion between local time and instants of UTC, across changes of the clock.
 
-Sub-daily series in a time zone live on a grid of UTC: there every step is equally long, an hour
-that a clock shows twice is two instants, and the days of 23 and 25 hours come out with as many
-steps. `to_utc` takes local stamps there once, on the way in; `to_local` and `offset_texts` show
-the results again. Series of days and coarser steps stay on the local calendar, where every day is
-one step however long it lasts; `local_days` says to which of them an instant belongs. Whatever
-has neither a clock nor a zone is left alone.
-
-pandas knows the zones and is what every conversion here is done by and held to.
+Series finer than a day are kept in UTC: there every step is equally long, an hour that a clock
+shows twice is two instants, and days of 23 and 25 hours have as many steps. Series of days and
+coarser steps stay in local time, where every day is one step.
 """
 
 from __future__ import annotations
 
-import difflib
-import zoneinfo
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.panel.problems import MAX_SHOWN_PROBLEMS, format_timestamp
-from rnnforecast.errors import Problem
+from rnnforecast.data.time.frequency import DAY, to_ticks
 from rnnforecast.types import Bools, Timestamps
 
-if TYPE_CHECKING:
-    from rnnforecast.data.io.table import Table
-
-
-AMBIGUOUS_RULES = ("error", "earlier", "later", "infer")
-NONEXISTENT_RULES = ("error", "shift_forward", "drop")
-
-_MAX_TRANSITION_GAP = np.timedelta64(
-    1, "D"
-)  # stamps of one change of the clock are less than this apart
+AmbiguousRule = Literal["error", "earlier", "later", "infer"]
+NonexistentRule = Literal["error", "shift_forward", "drop"]
+_MAX_TRANSITION_GAP = np.timedelta64(1, "D")
+"""Timestamps of one change of the clock are less than this apart."""
 
 
 @dataclass(frozen=True)
 class LocalizedTimestamps:
-    """Local stamps as instants, and what had to be decided on the way; masks are `[R]`."""
+    """Local timestamps as instants, and the rows that needed a rule; all `[R]`."""
 
     utc: Timestamps
-    """`[R]` datetime64[us]; a stand-in where a row is `dropped` or `unsettled`."""
+    """datetime64[us]; a placeholder where a row is dropped or unresolved."""
     dropped_mask: Bools
-    """Rows that are to be left out, their hour being skipped."""
+    """Rows at a nonexistent hour that are to be left out."""
     ambiguous_mask: Bools
-    """Rows whose hour comes twice."""
+    """Rows at an hour that comes twice."""
     nonexistent_mask: Bools
-    """Rows whose hour is skipped."""
+    """Rows at an hour that clocks skip."""
     unresolved_mask: Bools
-    """Those of both for which no rule says what they mean: `zone_faults` names them."""
-    inferred_from_order: bool
-    """Whether hours that come twice were to be told by the order of the rows."""
-
-    @property
-    def ambiguous_count(self) -> int:
-        """How many rows are at an hour that comes twice."""
-        return int(self.ambiguous_mask.sum())
-
-    @property
-    def nonexistent_count(self) -> int:
-        """How many rows are at an hour that is skipped."""
-        return int(self.nonexistent_mask.sum())
+    """Ambiguous and nonexistent rows that no rule decides."""
 
 
-def check_timezone(name: str) -> None:
-    """Raises ValueError, naming the most similar ones, unless there is a time zone of this name."""
-    known = zoneinfo.available_timezones()
-    if name in known:
-        return
-    folded = {zone.casefold(): zone for zone in sorted(known)}
-    folded |= {zone.rsplit("/", 1)[1]: folded[zone] for zone in sorted(folded) if "/" in zone}
-    asked = name.strip().casefold().replace(" ", "_")
-    alike = [asked] if asked in folded else difflib.get_close_matches(asked, folded, 3, 0.7)
-    near = " or ".join(dict.fromkeys(folded[one] for one in alike))
-    hint = f"; did you mean {near}?" if near else "; expected one such as Europe/Berlin"
-    raise ValueError(f"{name!r} is not a time zone{hint}")
+@dataclass(frozen=True)
+class NormalizedTime:
+    """Timestamps that can be sorted and subtracted."""
+
+    time: Timestamps
+    """[R] instants of UTC, or local time."""
+    utc_offset: str
+    """The fixed offset that `time` is local to; empty if there is none."""
+    display_timezone: str
+    """The time zone in which instants of UTC are shown; empty where `time` is local."""
+    localized: LocalizedTimestamps | None
+    """None where no row needed a rule."""
+
+
+def normalize_timezone(
+    time: Timestamps,
+    utc_offset: str,
+    timezone: str,
+    *,
+    ambiguous: AmbiguousRule,
+    nonexistent: NonexistentRule,
+    codes: npt.NDArray[np.integer[Any]],
+) -> NormalizedTime:
+    """Instants of UTC for rows finer than a day, local time for daily and coarser ones.
+
+    Without a `timezone`, and where `time` [R] is a whole number, timestamps stay as they are.
+    Daily rows are those that share one local time of the day.
+    """
+    if not timezone or time.dtype.kind != "M":
+        return NormalizedTime(time, utc_offset, "", None)
+    has_offset = utc_offset != ""  # instants, or local to a fixed offset
+    instants = time - _parse_utc_offset(utc_offset) if has_offset else time
+    local = to_local(instants, timezone) if has_offset else time
+    if _has_single_time_of_day(local):
+        return NormalizedTime(local, "", "", None)
+    if has_offset:
+        return NormalizedTime(instants, "", timezone, None)
+    found = to_utc(local, timezone, ambiguous=ambiguous, nonexistent=nonexistent, codes=codes)
+    return NormalizedTime(found.utc, "", timezone, found)
 
 
 def to_utc(
     local: Timestamps,
     timezone: str,
     *,
-    ambiguous: str,
-    nonexistent: str,
+    ambiguous: AmbiguousRule,
+    nonexistent: NonexistentRule,
     codes: npt.NDArray[np.integer[Any]],
 ) -> LocalizedTimestamps:
-    """The instants of local stamps `[R]` of series `codes` `[R]`, in the order of the files.
+    """The instants of local timestamps `[R]` of series `codes` `[R]`, in the order of the files.
 
-    ``ambiguous`` is one of `AMBIGUOUS` and says what an hour that comes twice is taken for;
-    ``infer`` goes through the rows of each series, which must go through the hour twice, one time
-    after the other. ``missing`` is one of `MISSING`: a stamp in a skipped hour becomes the first
-    instant after it (``forward``, as pandas' ``shift_forward``: all rows of the hour meet there)
-    or is `dropped`. Raises ValueError for an unknown zone or rule.
+    `ambiguous`: the ``earlier`` or ``later`` of the two instants, or ``infer``, by the order of the
+    rows: each series must pass through the hour twice, one time after the other. `nonexistent`:
+    ``shift_forward`` to the first instant after the skipped hour, as pandas does, or ``drop``.
     """
-    for rule, rules in ((ambiguous, AMBIGUOUS_RULES), (nonexistent, NONEXISTENT_RULES)):
-        if rule not in rules:
-            raise ValueError(f"{rule!r} is none of {', '.join(rules)}")
-    check_timezone(timezone)
-    # Series share their stamps, mostly: each is converted once.
-    at, distinct = pd.factorize(np.asarray(local, dtype="datetime64[us]"))
+    # Series share most timestamps: each is converted once.
+    position, distinct = pd.factorize(np.asarray(local, dtype="datetime64[us]"))
     index = pd.DatetimeIndex(distinct)
-    first, second = (_localize(index, timezone, daylight) for daylight in (True, False))
-    twice, skipped = (first != second)[at], _is_nonexistent(index, timezone)[at]
-    by_order = ambiguous == "infer"
-    later = np.full(len(at), ambiguous == "later")
-    unsettled = np.zeros(len(at), dtype=np.bool_)
-    if by_order and twice.any():
-        later, unsettled = _resolve_by_order(first[at], second[at], codes)
+    first, second = (_localize(index, timezone, is_dst) for is_dst in (True, False))
+    twice = (first != second)[position]
+    skipped = _is_nonexistent(index, timezone)[position]
+    later = np.full(len(position), ambiguous == "later")
+    unresolved = np.zeros(len(position), dtype=np.bool_)
+    if ambiguous == "infer" and twice.any():
+        later, unresolved = _resolve_by_order(first[position], second[position], codes)
     elif ambiguous == "error":
-        unsettled = twice.copy()
+        unresolved = twice.copy()
     if nonexistent == "error":
-        unsettled |= skipped
+        unresolved |= skipped
     return LocalizedTimestamps(
-        utc=np.where(twice & later, second[at], first[at]),
+        utc=np.where(twice & later, second[position], first[position]),
         dropped_mask=skipped & (nonexistent == "drop"),
         ambiguous_mask=twice,
         nonexistent_mask=skipped,
-        unresolved_mask=unsettled,
-        inferred_from_order=by_order,
+        unresolved_mask=unresolved,
     )
 
 
 def to_local(utc: Timestamps, timezone: str) -> Timestamps:
-    """What a clock in the zone shows at instants `[R]`: datetime64[us] without a zone."""
+    """Local time `[R]` in the zone at instants `[R]`: datetime64[us] without a zone."""
     instants = pd.DatetimeIndex(np.asarray(utc, dtype="datetime64[us]")).tz_localize("UTC")
     return np.asarray(instants.tz_convert(timezone).tz_localize(None), dtype="datetime64[us]")
 
 
-def local_days(utc: Timestamps, timezone: str) -> Timestamps:
-    """The day in the zone that each of the instants `[R]` is in, as its local midnight:
-    datetime64[us]. A day has 23, 24 or 25 hours, and all of them come here under one stamp."""
-    return to_local(utc, timezone).astype("datetime64[D]").astype("datetime64[us]")
-
-
 def format_utc_offsets(utc: Timestamps, timezone: str) -> npt.NDArray[np.str_]:
-    """How far the zone's clocks are ahead of each of the instants `[R]`: ``+02:00``; with seconds
-    where local mean time had them."""
+    """The zone's offset at instants `[R]`: ``+02:00``; with seconds where local mean time had them."""
     instants = np.asarray(utc, dtype="datetime64[us]")
     ahead = (to_local(instants, timezone) - instants).astype("timedelta64[s]").astype(np.int64)
-    at, distinct = pd.factorize(ahead)
-    return np.array([_format_utc_offset(int(seconds)) for seconds in distinct], dtype=np.str_)[at]
-
-
-def timezone_problems(table: Table, localized: LocalizedTimestamps, timezone: str) -> list[Problem]:
-    """A problem each for the first of the `unsettled` rows, and how many more there are."""
-    name = "an hour that comes twice"
-    says = f"comes twice in {timezone}, as clocks go back"
-    cure = "set clean.ambiguous_hour to earlier, later or infer (by the order of the rows)"
-    if localized.inferred_from_order:
-        says += ", and the order of its series' rows does not tell which one it is"
-        cure = "put the rows in the order of time or set clean.ambiguous_hour to earlier or later"
-    problems = _row_problems(
-        table, localized.unresolved_mask & localized.ambiguous_mask, says, cure, name
-    )
-    says = f"does not exist in {timezone}, as clocks go forward"
-    cure = "correct data.timezone or set clean.nonexistent_hour to forward or drop"
-    name = "an hour that does not exist"
-    return problems + _row_problems(
-        table, localized.unresolved_mask & localized.nonexistent_mask, says, cure, name
-    )
-
-
-def _row_problems(table: Table, mask: Bools, finding: str, cure: str, kind: str) -> list[Problem]:
-    at = np.flatnonzero(mask)
-    problems = [
-        Problem(
-            table.line_index.location(int(row), table.roles.time),
-            f"{format_timestamp(table.time[row])} {finding}",
-            cure if number == 0 else "",
-        )
-        for number, row in enumerate(at[:MAX_SHOWN_PROBLEMS])
+    position, distinct = pd.factorize(ahead)
+    return np.array([_format_utc_offset(int(seconds)) for seconds in distinct], dtype=np.str_)[
+        position
     ]
-    if len(at) > MAX_SHOWN_PROBLEMS:
-        problems.append(Problem("", f"… and {len(at) - MAX_SHOWN_PROBLEMS:,} more rows at {kind}"))
-    return problems
+
+
+def _has_single_time_of_day(local: Timestamps) -> bool:
+    clock = to_ticks(local) % DAY
+    return bool((clock == clock[:1]).all())
+
+
+def _parse_utc_offset(text: str) -> np.timedelta64:
+    """How far a clock with this offset is ahead of UTC."""
+    if text.strip().upper() in ("Z", "UTC"):
+        return np.timedelta64(0, "us")
+    digits = text.strip().replace(":", "")
+    minutes = int(digits[1:3]) * 60 + int(digits[3:5] or 0)
+    return np.timedelta64(minutes if digits[0] == "+" else -minutes, "m")
 
 
 def _localize(index: pd.DatetimeIndex, timezone: str, is_dst: bool) -> Timestamps:
-    """UTC of local stamps; of two instants the first with ``daylight``, else the second."""
+    """UTC of local timestamps; of two instants the first with `is_dst`, else the second."""
     flags = np.full(len(index), is_dst)
     zoned = index.tz_localize(timezone, ambiguous=flags, nonexistent="shift_forward")
     return np.asarray(zoned.tz_convert("UTC").tz_localize(None), dtype="datetime64[us]")
@@ -193,33 +162,33 @@ def _is_nonexistent(index: pd.DatetimeIndex, timezone: str) -> Bools:
 def _resolve_by_order(
     first: Timestamps, second: Timestamps, codes: npt.NDArray[np.integer[Any]]
 ) -> tuple[Bools, Bools]:
-    """Of rows `[R]` with two instants: which ones are the second, and which ones are unsettled.
+    """Which rows `[R]` with two instants are at the second one, and which are unresolved.
 
-    The rows of one series at one change of the clock are settled if in their order the clock
-    turns back exactly once and no instant comes before an earlier row's.
+    The rows of one series at one change of the clock are resolved if in their order the clock
+    turns back exactly once and no instant comes before that of an earlier row.
     """
     order = np.argsort(codes, kind="stable")
     first, second, codes = first[order], second[order], codes[order]
     at = np.flatnonzero(first != second)
-    starts = codes[at[1:]] != codes[at[:-1]]
+    starts = codes[at[1:]] != codes[at[:-1]]  # of a series' rows at one change of the clock
     starts |= abs(first[at[1:]] - first[at[:-1]]) > _MAX_TRANSITION_GAP
     group = np.concatenate([[0], np.cumsum(starts)])
-    back = np.concatenate([[False], (first[at[1:]] <= first[at[:-1]]) & ~starts])
-    turns = np.cumsum(back)
+    turns_back = np.concatenate([[False], (first[at[1:]] <= first[at[:-1]]) & ~starts])
+    turns = np.cumsum(turns_back)
     heads = np.flatnonzero(np.concatenate([[True], starts]))
-    since = turns - turns[heads][group]  # how often the clock was turned back so far
+    turns_so_far = turns - turns[heads][group]
     later = np.zeros(len(order), dtype=np.bool_)
-    later[at] = since > 0
+    later[at] = turns_so_far > 0
     utc = np.where(later, second, first)
-    wrong = np.zeros(len(order), dtype=np.bool_)  # between a row and the next one
-    wrong[:-1] = (utc[1:] <= utc[:-1]) & (codes[1:] == codes[:-1])
-    bad = wrong[at] | np.where(at > 0, wrong[at - 1], False)
+    decreasing = np.zeros(len(order), dtype=np.bool_)  # between a row and the next one
+    decreasing[:-1] = (utc[1:] <= utc[:-1]) & (codes[1:] == codes[:-1])
+    bad = decreasing[at] | np.where(at > 0, decreasing[at - 1], False)
     ends = np.append(heads[1:], len(at)) - 1
-    faulty = (since[ends] != 1) | (np.add.reduceat(bad.astype(np.int64), heads) > 0)
-    unsettled = np.zeros(len(order), dtype=np.bool_)
-    unsettled[at] = faulty[group]
+    faulty = (turns_so_far[ends] != 1) | (np.add.reduceat(bad.astype(np.int64), heads) > 0)
+    unresolved = np.zeros(len(order), dtype=np.bool_)
+    unresolved[at] = faulty[group]
     out = np.empty((2, len(order)), dtype=np.bool_)
-    out[:, order] = later & ~unsettled, unsettled
+    out[:, order] = later & ~unresolved, unresolved
     return out[0], out[1]
 
 

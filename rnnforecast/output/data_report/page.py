@@ -9,11 +9,11 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
-from rnnforecast.data.panel.problems import format_timestamp
 from rnnforecast.data.profiling.cleaning_report import format_percent
 from rnnforecast.data.profiling.example_series import MAX_EXAMPLES
 from rnnforecast.data.profiling.grades import headline
 from rnnforecast.data.profiling.profile import Profile
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.output.data_report import plots as pictures
 
 GRADE_SYMBOLS = {"good": "✓", "look": "!", "bad": "✗"}

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from rnnforecast.data.panel.problems import format_timestamp
 from rnnforecast.data.profiling.coverage import Coverage
 from rnnforecast.data.profiling.example_series import ExampleSeries
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.output.forecast_plots import _format_number, _shorten, plot_style
 
 OBSERVED_COLOR, FILLED_COLOR, MISSING_COLOR, OUTSIDE_COLOR = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.output.forecast_plots import _format_number
 from rnnforecast.output.inspection.results import (
     RETENTION_GATE_PREFIXES,

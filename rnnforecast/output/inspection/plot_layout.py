@@ -17,7 +17,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from rnnforecast.data.panel.problems import format_timestamp
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.output.data_report.plots import (
     GRID_COLOR,
     MUTED_COLOR,

@@ -28,7 +28,7 @@ def panel() -> Panel:
 
 
 def test_a_panel_knows_its_size_and_lengths(panel):
-    assert panel.size == 3
+    assert panel.n_series == 3
     assert panel.lengths.tolist() == [3, 1, 2]
 
 
@@ -40,23 +40,23 @@ def test_the_only_series_is_called_series():
     assert series_labels(pd.DataFrame(index=range(1))).tolist() == ["series"]
 
 
-def test_stamps_go_beyond_the_end_as_pandas_does(panel):
-    stamps = panel.stamps(panel.lengths, 4)
-    assert stamps.shape == (3, 4)
+def test_timestamps_go_beyond_the_end_as_pandas_does(panel):
+    timestamps = panel.window_timestamps(panel.lengths, 4)
+    assert timestamps.shape == (3, 4)
     for series, end in enumerate(["2024-02-29", "2024-01-31", "2024-03-31"]):
         expected = pd.date_range(end, periods=5, freq="ME")[1:]
-        assert (stamps[series] == expected.to_numpy().astype("datetime64[us]")).all()
+        assert (timestamps[series] == expected.to_numpy().astype("datetime64[us]")).all()
 
 
-def test_stamps_may_begin_at_another_step_in_each_series(panel):
-    first = panel.stamps(np.array([1, 0, -1]), 1)[:, 0]
+def test_timestamps_may_begin_at_another_step_in_each_series(panel):
+    first = panel.window_timestamps(np.array([1, 0, -1]), 1)[:, 0]
     assert first.astype(str).tolist() == [
         "2024-01-31T00:00:00.000000", "2024-01-31T00:00:00.000000", "2024-01-31T00:00:00.000000"
     ]  # fmt: skip
 
 
 def test_a_selection_keeps_the_rows_of_its_series_only(panel):
-    few = panel.select(np.array([True, False, True]))
+    few = panel.filter_series(np.array([True, False, True]))
     assert few.labels().tolist() == ["1/a", "2/a"]
     assert few.offsets.tolist() == [0, 3, 5]
     assert few.start.tolist() == panel.start[[0, 2]].tolist()
@@ -66,13 +66,13 @@ def test_a_selection_keeps_the_rows_of_its_series_only(panel):
 
 
 def test_a_selection_of_nothing_is_an_empty_panel(panel):
-    none = panel.select(np.zeros(3, dtype=bool))
-    assert none.size == 0
+    none = panel.filter_series(np.zeros(3, dtype=bool))
+    assert none.n_series == 0
     assert none.targets.shape == (0, 2)
     assert none.stamps(none.lengths, 2).shape == (0, 2)
 
 
 def test_a_selection_of_all_changes_nothing(panel):
-    same = panel.select(np.ones(3, dtype=bool))
+    same = panel.filter_series(np.ones(3, dtype=bool))
     np.testing.assert_array_equal(same.targets, panel.targets)
     assert same.keys.equals(panel.keys)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.panel.problems import format_timestamp
 from rnnforecast.data.profiling.coverage import (
     MAX_COLUMNS,
     MAX_ROWS,
@@ -19,6 +18,7 @@ from rnnforecast.data.profiling.coverage import (
     gap_statistics,
     steps_behind_latest,
 )
+from rnnforecast.data.time.format import format_timestamp
 from tests.data.panels import panel
 
 NAN = float("nan")

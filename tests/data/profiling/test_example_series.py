@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import format_timestamp
 from rnnforecast.data.profiling.example_series import (
     MAX_STEPS,
     ExampleSeries,
@@ -16,6 +15,7 @@ from rnnforecast.data.profiling.example_series import (
     season_phase_names,
     select_examples,
 )
+from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.time.frequency import parse_frequency
 from tests.data.panels import panel
 

@@ -103,10 +103,10 @@ def test_every_way_in_which_a_stamp_was_at_fault_counts() -> None:
     found = {one.aspect: one for one in grade_data_quality(panel, changes, season=1, horizon=1)}[
         "stamps"
     ]
-    assert (changes.duplicates, changes.snapped) == (1, 1)
+    assert (changes.counts["duplicates"], changes.counts["snapped"]) == (1, 1)
     assert found.grade == "bad"  # 5 of 7
     assert found.message.startswith("71.4% of the rows")
-    assert found.message.endswith("1 repeat a stamp, 1 were moved to a step")
+    assert found.message.endswith("1 repeat a timestamp, 1 were moved to a step")
 
 
 def test_the_headline_is_the_worst_of_all() -> None:

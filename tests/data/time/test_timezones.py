@@ -1,4 +1,4 @@
-"""Local stamps become the instants that pandas makes of them, and what is unclear is told."""
+"""Local timestamps become the instants that pandas makes of them, unless no rule decides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data.time import timezones as zones
-from tests.data.tables import table
 
 ZONES = (
     *("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Europe/Dublin"),
@@ -25,7 +24,11 @@ def stamps(*texts: str) -> np.ndarray:
 
 
 def utc_of(local: np.ndarray, zone: str, **rules: Any) -> zones.LocalizedTimestamps:
-    rules = {"ambiguous": "error", "missing": "error", "codes": np.zeros(len(local), int)} | rules
+    rules = {
+        "ambiguous": "error",
+        "nonexistent": "error",
+        "codes": np.zeros(len(local), int),
+    } | rules
     return zones.to_utc(local, zone, **rules)
 
 
@@ -67,7 +70,6 @@ def test_every_step_of_a_day_becomes_its_own_instant(
     assert found.utc.dtype == "datetime64[us]"
     assert not found.unresolved_mask.any()
     np.testing.assert_array_equal(zones.to_local(found.utc, zone), local)
-    assert (zones.local_days(found.utc, zone) == np.datetime64(day)).all()
 
 
 def test_an_hour_that_comes_twice_is_what_the_rule_says() -> None:
@@ -75,11 +77,8 @@ def test_an_hour_that_comes_twice_is_what_the_rule_says() -> None:
     earlier, later = (utc_of(local, "Europe/Berlin", ambiguous=how) for how in ("earlier", "later"))
     assert texts(earlier.utc) == ["2024-10-26T23:30", "2024-10-27T00:30", "2024-10-27T02:30"]
     assert texts(later.utc) == ["2024-10-26T23:30", "2024-10-27T01:30", "2024-10-27T02:30"]
-    assert (later.ambiguous_count, later.nonexistent_count, later.unresolved_mask.sum()) == (
-        1,
-        0,
-        0,
-    )
+    assert later.ambiguous_mask.tolist() == [False, True, False]
+    assert not (later.nonexistent_mask | later.unresolved_mask).any()
     refused = utc_of(local, "Europe/Berlin")
     assert refused.unresolved_mask.tolist() == [False, True, False]
     assert not np.isnat(refused.utc).any()
@@ -87,13 +86,12 @@ def test_an_hour_that_comes_twice_is_what_the_rule_says() -> None:
 
 def test_a_skipped_hour_moves_to_its_end_or_is_dropped() -> None:
     local = stamps("2024-03-31T01:59", "2024-03-31T02:00", "2024-03-31T02:45", "2024-03-31T03:00")
-    forward, drop = (utc_of(local, "Europe/Berlin", missing=how) for how in ("forward", "drop"))
-    assert texts(forward.utc) == ["2024-03-31T00:59", *["2024-03-31T01:00"] * 3]
-    assert (forward.ambiguous_count, forward.nonexistent_count, forward.dropped_mask.sum()) == (
-        0,
-        2,
-        0,
+    forward, drop = (
+        utc_of(local, "Europe/Berlin", nonexistent=how) for how in ("shift_forward", "drop")
     )
+    assert texts(forward.utc) == ["2024-03-31T00:59", *["2024-03-31T01:00"] * 3]
+    assert forward.nonexistent_mask.tolist() == [False, True, True, False]
+    assert not (forward.ambiguous_mask | forward.dropped_mask).any()
     assert drop.dropped_mask.tolist() == [False, True, True, False]
     assert not (forward.unresolved_mask | drop.unresolved_mask).any()
     assert utc_of(local, "Europe/Berlin").unresolved_mask.tolist() == [False, True, True, False]
@@ -126,34 +124,6 @@ def test_an_hour_gone_through_three_times_is_a_faulty_order() -> None:
     assert utc_of(local, "Europe/Berlin", ambiguous="infer").unresolved_mask.all()
 
 
-def test_faults_name_lines_and_cures_and_are_counted() -> None:
-    local = [f"2024-10-27 02:{minute:02d}:00" for minute in range(7)] + ["2024-03-31 02:30:00"]
-    rows = table(local, np.zeros(8))
-    found = utc_of(rows.time, "Europe/Berlin")
-    problems = [str(problem) for problem in zones.timezone_problems(rows, found, "Europe/Berlin")]
-    assert problems[0] == (
-        "sales.csv, line 2, column 'ds': 2024-10-27 comes twice in Europe/Berlin, as clocks go"
-        " back — set clean.ambiguous_hour to earlier, later or infer (by the order of the rows)"
-    ).replace("2024-10-27 comes", "2024-10-27 02:00 comes")
-    assert problems[4].startswith("sales.csv, line 6, column 'ds': 2024-10-27 02:04 comes twice")
-    assert problems[5] == "… and 2 more rows at an hour that comes twice"
-    assert problems[6].startswith(
-        "sales.csv, line 9, column 'ds': 2024-03-31 02:30 does not exist in Europe/Berlin"
-    )
-    assert "clean.nonexistent_hour to forward or drop" in problems[6]
-    assert len(problems) == 7
-
-
-def test_an_order_that_does_not_tell_is_said_so() -> None:
-    rows = table(["2024-10-27 02:00:00"], [1.0])
-    found = utc_of(rows.time, "Europe/Berlin", ambiguous="infer")
-    (problem,) = zones.timezone_problems(rows, found, "Europe/Berlin")
-    assert "does not tell" in problem.found
-    assert "clean.ambiguous_hour to earlier or later" in problem.cure
-    settled = utc_of(rows.time, "Europe/Berlin", ambiguous="later")
-    assert zones.timezone_problems(rows, settled, "Europe/Berlin") == []
-
-
 @pytest.mark.parametrize("zone", ZONES)
 @settings(max_examples=25, deadline=None)
 @given(times=st.lists(st.datetimes(datetime(1972, 1, 1), datetime(2090, 1, 1)), max_size=20))
@@ -164,26 +134,61 @@ def test_what_is_local_is_instants_again(zone: str, times: list[datetime]) -> No
     np.testing.assert_array_equal(local, expected.tz_localize(None).to_numpy())
     either = [utc_of(local, zone, ambiguous=how) for how in ("earlier", "later")]
     assert ((either[0].utc == utc) | (either[1].utc == utc)).all()
-    assert either[0].nonexistent_count == 0
+    assert not either[0].nonexistent_mask.any()
     reference = pd.DatetimeIndex(local).tz_localize(zone, ambiguous=np.ones(len(utc), bool))
     np.testing.assert_array_equal(
         either[0].utc, reference.tz_convert("UTC").tz_localize(None).to_numpy()
     )
 
 
-@pytest.mark.parametrize("zone", ZONES)
-def test_hours_are_summed_into_the_days_that_pandas_groups_them_into(zone: str) -> None:
-    start, end = "2024-01-01", "2025-01-01"
-    index = pd.date_range(start, end, freq="h", tz="UTC", inclusive="left").as_unit("us")
-    values = np.random.default_rng(1).normal(size=len(index))
-    local = index.tz_convert(zone)
-    expected = pd.Series(values, index=local).groupby(local.normalize()).sum()
-    days = zones.local_days(index.tz_localize(None).to_numpy(), zone)
-    found = pd.Series(values).groupby(days).sum()
-    np.testing.assert_array_equal(found.index, pd.DatetimeIndex(expected.index).tz_localize(None))
-    np.testing.assert_allclose(found, expected)
-    whole = pd.Series(days).value_counts().sort_index().iloc[1:-1]  # the first and last are cut
-    assert set(whole) <= {23, 24, 25}
+def normalized(local: np.ndarray, utc_offset: str, timezone: str) -> zones.NormalizedTime:
+    codes = np.zeros(len(local), dtype=np.int64)
+    return zones.normalize_timezone(
+        local, utc_offset, timezone, ambiguous="infer", nonexistent="shift_forward", codes=codes
+    )
+
+
+def test_local_hours_become_instants_of_utc_with_every_rule_counted() -> None:
+    local = stamps("2024-10-27T01:00", "2024-10-27T02:00", "2024-10-27T02:00", "2024-10-27T03:00")
+    found = normalized(local, "", "Europe/Berlin")
+    assert texts(found.time) == [
+        *("2024-10-26T23:00", "2024-10-27T00:00", "2024-10-27T01:00", "2024-10-27T02:00")
+    ]
+    assert (found.utc_offset, found.display_timezone) == ("", "Europe/Berlin")
+    assert found.localized is not None
+    assert found.localized.ambiguous_mask.tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("utc_offset", "hours"), [("Z", 0), (" UTC", 0), ("+02:00", 2), ("-0530", -5.5)]
+)
+def test_hours_with_an_offset_become_instants_of_utc_by_that_offset(
+    utc_offset: str, hours: float
+) -> None:
+    written = stamps("2024-03-31T01:30", "2024-03-31T02:30")  # the second is skipped in Berlin
+    found = normalized(written, utc_offset, "Europe/Berlin")
+    np.testing.assert_array_equal(found.time, written - np.timedelta64(int(hours * 60), "m"))
+    assert (found.utc_offset, found.display_timezone) == ("", "Europe/Berlin")
+    assert found.localized is None
+
+
+def test_days_stay_on_the_local_calendar_with_and_without_an_offset() -> None:
+    days = stamps("2024-03-30", "2024-03-31", "2024-04-01")
+    plain = normalized(days, "", "Europe/Berlin")
+    midnights = stamps("2024-03-29T23:00", "2024-03-30T23:00", "2024-03-31T22:00")
+    of_utc = normalized(midnights, "Z", "Europe/Berlin")
+    for found in (plain, of_utc):
+        np.testing.assert_array_equal(found.time, days)
+        assert (found.utc_offset, found.display_timezone, found.localized) == ("", "", None)
+
+
+def test_timestamps_stay_as_they_are_without_a_time_zone_or_a_calendar() -> None:
+    hours = stamps("2024-10-27T01:00", "2024-10-27T02:00")
+    kept = normalized(hours, "+02:00", "")
+    assert kept.time is hours
+    assert (kept.utc_offset, kept.display_timezone, kept.localized) == ("+02:00", "", None)
+    steps = np.arange(3)
+    assert normalized(steps, "", "Europe/Berlin").time is steps
 
 
 def test_offsets_are_those_of_the_day() -> None:
@@ -197,27 +202,3 @@ def test_offsets_are_those_of_the_day() -> None:
     assert zones.format_utc_offsets(utc, "UTC").tolist() == ["+00:00"] * 3
     assert zones.format_utc_offsets(stamps("1880-01-01"), "Europe/Berlin").tolist() == ["+00:53:28"]
     assert zones.format_utc_offsets(utc[:0], "Europe/Berlin").tolist() == []
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("Berlin", "did you mean Europe/Berlin?"),
-        ("europe/berlin", "did you mean Europe/Berlin?"),
-        ("New York", "did you mean America/New_York?"),
-        ("Europe/Berln", "did you mean Europe/Berlin"),
-        ("+02:00", "expected one such as Europe/Berlin"),
-    ],
-)
-def test_an_unknown_zone_is_refused_with_the_nearest_names(name: str, hint: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
-        zones.check_timezone(name)
-    assert hint in str(caught.value)
-    with pytest.raises(ValueError, match="is not a time zone"):
-        utc_of(stamps("2024-01-01"), name)
-    zones.check_timezone("Europe/Berlin")
-
-
-def test_an_unknown_rule_is_refused() -> None:
-    with pytest.raises(ValueError, match="'raise' is none of error, earlier, later, infer"):
-        utc_of(stamps("2024-01-01"), "UTC", ambiguous="raise")
