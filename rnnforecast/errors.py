@@ -1,43 +1,58 @@
-"""Every error the tool raises on purpose, with the exit code a script sees.
+"""The package's exceptions, each with its exit code.
 
-    RnnForecastError        1   could not go on
-    ├── UsageError          2   the command line was wrong
+    RnnForecastError        1   the command could not continue
+    ├── UsageError          2   the command line is wrong
     ├── SpecError           3   the YAML spec is not valid
     ├── DataError           4   the input cannot be used
     │   └── RunFolderError  4   a run folder is missing, damaged or of another version
-    ├── TrainingDiverged    5   the loss stopped being a number
+    ├── TrainingDiverged    5   the loss became infinite or NaN
     ├── PartFailed          6   some series have no forecast; the others were written
     ├── OutputError         1   the result could not be written (disk full, no permission)
     └── LockHeld           75   another process is writing the same run
 
-Each error carries *all* problems of its kind, not only the first, and each problem says where,
-what was found and expected, and how to mend it.
+An error carries *all* problems of its kind, not only the first. A problem has a place, what was
+found and expected, and a cure.
 """
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: a place, a sentence and a cure."""
+    """One thing that is wrong: a place, a finding and a cure."""
 
     where: str
-    """The place, as near as it is known: ``sales.csv, line 7, column 'y'``; may be empty."""
+    """The place, as exact as it is known: ``sales.csv, line 7, column 'y'``; may be empty."""
     found: str
-    """What was found and what was expected, as a clause without a full stop."""
+    """What was found and what was expected; a clause without a full stop."""
     cure: str = ""
-    """What the reader can do about it, as a clause without a full stop."""
+    """What the user can do about it; a clause without a full stop."""
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.found}" if self.where else self.found
         return f"{text} — {self.cure}" if self.cure else text
 
 
+def closest_match(word: str, candidates: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The candidate most similar to `word`, in any case; one with the same letters is preferred."""
+    lower = {name.lower(): name for name in candidates}
+    near = difflib.get_close_matches(word.lower(), lower, n=5, cutoff=cutoff)
+    near.sort(key=lambda name: sorted(name) != sorted(word.lower()))
+    return lower[near[0]] if near else None
+
+
+def did_you_mean(name: str | None) -> str:
+    """A question for the closest match, empty without one."""
+    return f"did you mean '{name}'?" if name else ""
+
+
 class RnnForecastError(Exception):
-    """Base of all errors raised on purpose; ``str()`` has one line a problem."""
+    """Base of the package's exceptions; ``str()`` has one line per problem."""
 
     exit_code: ClassVar[int] = 1
 
@@ -49,7 +64,7 @@ class RnnForecastError(Exception):
 
 
 class UsageError(RnnForecastError):
-    """The command line was wrong."""
+    """The command line is wrong."""
 
     exit_code = 2
 
@@ -71,7 +86,7 @@ class RunFolderError(DataError):
 
 
 class TrainingDiverged(RnnForecastError):
-    """The loss stopped being a number and cutting the learning rate did not help."""
+    """The loss became infinite or NaN, also at a lower learning rate."""
 
     exit_code = 5
 
@@ -83,7 +98,7 @@ class PartFailed(RnnForecastError):
 
 
 class OutputError(RnnForecastError):
-    """The result could not be written; nothing half-written was left."""
+    """The result could not be written; no partial output is left."""
 
 
 class LockHeld(RnnForecastError):

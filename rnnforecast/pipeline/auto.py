@@ -14,13 +14,9 @@ import numpy as np
 from rnnforecast.data.cleaning.seasonality import detect_seasonality
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.models.compatibility import (
-    SPREAD_NORMALIZERS,
-)
-from rnnforecast.pipeline.load_spec import difference_transforms, expand_ensemble
 from rnnforecast.pipeline.presets import Preset, build_preset
-from rnnforecast.registry import LOSSES
-from rnnforecast.spec.model import Spec
+from rnnforecast.registry import LOSSES, WINDOW_SCALERS
+from rnnforecast.spec.spec import Spec, expand_ensemble
 
 MAX_AUTO_LOOKBACK = 2048
 """Steps: an automatic lookback is never longer."""
@@ -262,7 +258,7 @@ def _base_forecast_is_open(spec: Spec, normalize: str) -> bool:
 def _choose_window_weight(spec: Spec, normalize: str) -> tuple[str, str]:
     on_normalized = "on_normalized_values" in LOSSES.traits(spec.training.loss)
     counted = on_normalized and spec.model.decoder != "forking"
-    if normalize in SPREAD_NORMALIZERS and counted:
+    if "divides_by_scale" in WINDOW_SCALERS.traits(normalize) and counted:
         return "scale", "errors count in the units of the series"
     return "equal", "errors count relative to the level"
 
@@ -293,7 +289,7 @@ def _choose_normalize(spec: Spec, cleaned: CleanedData) -> tuple[str, str]:
 def difference_lag(spec: Spec) -> int:
     """How many steps before the value lies that the network's values are differences from; 0:
     they are none."""
-    found = difference_transforms(spec)
+    found = spec.clean.difference_transforms
     return int(spec.window.season) if "seasonal_difference" in found else int(bool(found))
 
 

@@ -36,7 +36,7 @@ from rnnforecast.pipeline.forecasting import (
     member_quantiles,
 )
 from rnnforecast.registry import BACKBONES, WINDOW_SCALERS
-from rnnforecast.spec.model import Spec
+from rnnforecast.spec.spec import Spec
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
 

@@ -12,7 +12,7 @@ from rnnforecast.errors import Problem, SpecError
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, WEIGHTS_FILE, Run, load_run
 from rnnforecast.spec.load import read_spec
-from rnnforecast.spec.model import Spec
+from rnnforecast.spec.spec import Spec
 from rnnforecast.training.fit_state import StateDict
 
 START_FROM_KEY = "training.start_from"
@@ -27,7 +27,7 @@ def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
         return spec
     folder = spec_folder / spec.training.start_from
     load_run(folder)  # whole, and of this format: says so better than what follows would
-    run = read_spec(folder / RESOLVED_SPEC_FILE, ())
+    run = read_spec(folder / RESOLVED_SPEC_FILE, rules=())
     if run.window.horizon != spec.window.horizon:
         problem = f"the run was trained for {run.window.horizon} steps, not {spec.window.horizon}"
         raise SpecError(Problem("window.horizon", problem, f"set it to {run.window.horizon}"))

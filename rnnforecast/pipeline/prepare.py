@@ -35,10 +35,11 @@ from rnnforecast.pipeline.auto import (
     resolve_member_specs,
     resolve_season,
 )
-from rnnforecast.pipeline.load_spec import find_incompatibilities_among, load_spec, source_paths
 from rnnforecast.pipeline.rnn_imputation import fit_rnn_imputer, load_rnn_imputer
 from rnnforecast.registry import LOSSES
-from rnnforecast.spec.model import Spec
+from rnnforecast.spec.compatibility import find_incompatibilities
+from rnnforecast.spec.load import read_spec
+from rnnforecast.spec.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def prepare(path: Path, overrides: Sequence[str] = ()) -> PreparedData:
 
     SpecError or DataError with all problems of their kind.
     """
-    spec = load_spec(path, overrides)
-    source = source_paths(spec, path)
+    spec = read_spec(path, overrides)
+    source = spec.data.source_paths(path)
     plan = build_cleaning_plan(spec)
     return prepare_aligned(
         spec, align_table(plan, read_table(plan, source)), plan, source, path.resolve().parent
@@ -195,7 +196,7 @@ def _forecast_bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
 
 
 def _check_compatible(member_specs: Sequence[Spec]) -> None:
-    problems = [Problem(*found) for found in find_incompatibilities_among(member_specs)]
+    problems = [Problem(*found) for found in find_incompatibilities(member_specs)]
     if problems:
         raise SpecError(*problems)
 

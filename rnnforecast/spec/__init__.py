@@ -1,1 +1,1 @@
-"""The YAML spec: what it may say (`model`), how it is read (`source`, `load`) and explained."""
+"""The YAML spec: its keys and types, how it is read and checked, and its reference."""

@@ -1,8 +1,7 @@
-"""From a YAML file to a `Spec`, or to every problem in it at once, sorted by line."""
+"""Reading a spec: from YAML to a `Spec`, or to every problem in it at once, sorted by line."""
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +10,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from rnnforecast.errors import Problem, SpecError
+from rnnforecast.errors import Problem, SpecError, closest_match, did_you_mean
 from rnnforecast.spec import yaml_source as source
-from rnnforecast.spec.model import SECTIONS, Spec
+from rnnforecast.spec.compatibility import RULES, Rule, find_incompatibilities
+from rnnforecast.spec.spec import SECTIONS, Spec, expand_ensemble
 from rnnforecast.spec.types import allowed_values, describe_field
 from rnnforecast.spec.yaml_source import KeyPath
 
@@ -21,19 +21,16 @@ SectionValues = dict[str, dict[str, Any]]
 Location = TypeVar("Location", int, str)
 
 
-def read_spec(
-    path: Path, overrides: Sequence[str] = (), *, backbones: Sequence[str] | None = None
-) -> Spec:
-    """Read the spec at `path`, with `overrides` such as ``model.layers=2`` put in.
+def read_spec(path: Path, overrides: Sequence[str] = (), *, rules: Sequence[Rule] = RULES) -> Spec:
+    """Read the spec at `path`, with `overrides` such as ``model.layers=2`` applied.
 
-    Where `backbones` are given, another name is a problem too. Raises `SpecError` with all
-    problems, or with one if the file cannot be read.
+    Raises `SpecError` with all problems, those of `rules` included.
     """
     try:
-        # PowerShell and Excel put a byte order mark in front.
+        # PowerShell and Excel put a byte-order mark in front.
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        cure = _did_you_mean(_closest_match(path.name, _yaml_files_in(path.parent)))
+        cure = did_you_mean(closest_match(path.name, _yaml_files_in(path.parent)))
         raise SpecError(Problem(str(path), "there is no such file", cure)) from None
     except UnicodeDecodeError:
         problem = Problem(str(path), "the file is not text in UTF-8", "save it as UTF-8")
@@ -42,17 +39,13 @@ def read_spec(
         reason = (error.strerror or str(error)).lower()
         cure = "give the spec's own file, and the permission to read it"
         raise SpecError(Problem(str(path), f"the file cannot be read: {reason}", cure)) from None
-    return parse_spec(text, name=str(path), overrides=overrides, backbones=backbones)
+    return parse_spec(text, name=str(path), overrides=overrides, rules=rules)
 
 
 def parse_spec(
-    text: str,
-    *,
-    name: str,
-    overrides: Sequence[str] = (),
-    backbones: Sequence[str] | None = None,
+    text: str, *, name: str, overrides: Sequence[str] = (), rules: Sequence[Rule] = RULES
 ) -> Spec:
-    """Read the spec in `text`; `name` stands for the file in messages. Raises `SpecError`."""
+    """Parse the spec in `text`; `name` stands for the file in messages. Raises `SpecError`."""
     read = source.parse_yaml(text, name=name)
     if read.values is None and not read.problems:
         raise SpecError(Problem(name, "the file is empty", "write at least data and window"))
@@ -68,36 +61,35 @@ def parse_spec(
     for override in overrides:
         _apply_override(given, override, report)
     values = _select_known_keys(given, report)
-    try:
-        spec = Spec.model_validate(values, context={"backbones": backbones})
-    except ValidationError as error:
-        _collect_validation_errors(error, values, report)
-        raise SpecError(*report.problems()) from None
+    spec, invalid_keys = _validate(values, report)
+    usable = [rule for rule in rules if not report.is_affected(rule, invalid_keys)]
+    for key, found, cure in find_incompatibilities(expand_ensemble(spec), usable):
+        report.add(tuple(key.split(".")), found, cure)
     if report.problems_by_line:
         raise SpecError(*report.problems())
     return spec
 
 
 def dump_spec(spec: Spec) -> str:
-    """The YAML text of `spec`, every key written out; `parse` gives an equal spec back."""
+    """The YAML text of `spec`, every key written out; `parse_spec` returns an equal spec."""
     return source.dump_yaml(spec.model_dump())
 
 
 @dataclass
 class _ProblemCollector:
-    """Gathers problems, with the place of each."""
+    """Collects problems, each with its place."""
 
     source_name: str
     lines: Mapping[KeyPath, int]
     overrides: dict[KeyPath, str] = field(default_factory=dict)
     original_keys: dict[KeyPath, KeyPath] = field(default_factory=dict)
-    """Keys as they were meant -> keys as they were written."""
+    """Intended keys -> keys as written."""
     unreadable_keys: set[KeyPath] = field(default_factory=set)
-    """Keys, as written, whose value could not be read: one complaint is enough."""
+    """Keys, as written, whose value could not be read: reported once only."""
     problems_by_line: list[tuple[float, Problem]] = field(default_factory=list)
 
     def add(self, keys: KeyPath, found: str, cure: str = "", *, line: int | None = None) -> None:
-        """Note one problem; its line is that of the nearest key above it that has one."""
+        """Add a problem; its line is that of the nearest parent key that has one."""
         written = keys
         for size in (1, 2):
             if keys[:size] in self.original_keys:
@@ -119,16 +111,24 @@ class _ProblemCollector:
         )
 
     def is_unreadable(self, keys: KeyPath) -> bool:
-        """Whether a problem of these keys, as meant, has been noted before they were checked."""
+        """Whether the value of these intended keys could not be read."""
         return self.original_keys.get(keys, keys) in self.unreadable_keys
 
+    def is_affected(self, rule: Rule, invalid_keys: set[KeyPath]) -> bool:
+        """Whether the rule reads a key without a valid value."""
+        read = [tuple(key.split(".")) for key in rule.keys]
+        return any(
+            keys in invalid_keys or self.is_unreadable(keys) or self.is_unreadable(keys[:1])
+            for keys in read
+        )
+
     def problems(self) -> list[Problem]:
-        """All problems, by line, those of the command line last."""
+        """All problems by line; those of the command line last."""
         return [problem for _, problem in sorted(self.problems_by_line, key=lambda item: item[0])]
 
 
 def _find_nearest_parent(locations: Mapping[KeyPath, Location], keys: KeyPath) -> Location | None:
-    """The place of `keys`, or else of the nearest keys above that have one."""
+    """The location of `keys`, or else of the nearest parent that has one."""
     prefixes = (keys[:size] for size in range(len(keys), 0, -1))
     return next((locations[prefix] for prefix in prefixes if prefix in locations), None)
 
@@ -136,7 +136,7 @@ def _find_nearest_parent(locations: Mapping[KeyPath, Location], keys: KeyPath) -
 def _apply_override(
     raw_values: dict[str, Any], override: str, collector: _ProblemCollector
 ) -> None:
-    """Put ``section.key=value`` into `given`; a key of a group may follow the key."""
+    """Set ``section.key=value`` in `raw_values`; a key of a group may follow the key."""
     path, equals, text = override.partition("=")
     words = path.strip().split(".")
     keys: KeyPath = tuple(words)
@@ -144,7 +144,7 @@ def _apply_override(
         found, cure = "expected section.key=value", "for example model.layers=2"
         collector.problems_by_line.append((math.inf, Problem(f"--set {override}", found, cure)))
         return
-    # The last word counts: an override of a whole group replaces earlier ones of its keys.
+    # The last one counts: an override of a whole group replaces earlier ones of its keys.
     for key in [key for key in collector.overrides if key[: len(keys)] == keys]:
         del collector.overrides[key]
     collector.overrides[keys] = override
@@ -167,14 +167,14 @@ def _apply_override(
 def _select_known_keys(
     raw_values: Mapping[str, Any], collector: _ProblemCollector
 ) -> SectionValues:
-    """The known keys of `given`; an unknown one is reported and read as the key it resembles.
+    """The known keys of `raw_values`; an unknown one is reported and read as the closest match.
 
-    That way a slip of the pen does not hide a wrong value, nor show up again as a missing key.
+    So a misspelt key does not hide a wrong value, and is not reported again as a missing key.
     """
     values: SectionValues = {section: {} for section in SECTIONS}
     strays: list[tuple[KeyPath, KeyPath | None, Any]] = []
     for section, content in raw_values.items():
-        meant = section if section in SECTIONS else _closest_match(section, SECTIONS)
+        meant = section if section in SECTIONS else closest_match(section, SECTIONS)
         owner = _section_of(section)
         if meant != section and (owner or not meant):
             collector.add((section,), "unknown section", _cure_for_section(section, owner))
@@ -182,7 +182,7 @@ def _select_known_keys(
             continue
         assert meant is not None
         if meant != section:
-            collector.add((section,), "unknown section", _did_you_mean(meant))
+            collector.add((section,), "unknown section", did_you_mean(meant))
             collector.original_keys[(meant,)] = (section,)
         if not isinstance(content, dict | None):
             found = (
@@ -217,15 +217,15 @@ def _cure_for_section(section: str, owner: str | None) -> str:
 
 
 def _guess_intended_key(section: str, key: str) -> tuple[KeyPath | None, str]:
-    """What the unknown `key` of `section` was probably meant to be, and the advice to give."""
+    """The key that was probably intended by the unknown `key` of `section`, and the cure."""
     owner = _section_of(key)
     if owner:
         return (owner, key), f"'{key}' belongs to the section {owner}"
     fields = SECTIONS[section].model_fields
-    near = _closest_match(key, fields)
+    near = closest_match(key, fields)
     if near:
-        return (section, near), _did_you_mean(near)
-    elsewhere = _closest_match(
+        return (section, near), did_you_mean(near)
+    elsewhere = closest_match(
         key, [name for other in SECTIONS.values() for name in other.model_fields]
     )
     if elsewhere:
@@ -234,14 +234,33 @@ def _guess_intended_key(section: str, key: str) -> tuple[KeyPath | None, str]:
     return None, f"the keys of {section} are " + ", ".join(fields)
 
 
+def _validate(values: SectionValues, collector: _ProblemCollector) -> tuple[Spec, set[KeyPath]]:
+    """The spec of the valid keys, the others at their default or example, and those others."""
+    try:
+        return Spec.model_validate(values), set()
+    except ValidationError as error:
+        invalid = _collect_validation_errors(error, values, collector)
+    valid = {
+        section: {key: value for key, value in keys.items() if (section, key) not in invalid}
+        for section, keys in values.items()
+    }
+    for section, key in invalid:
+        info = SECTIONS[section].model_fields[key]
+        if info.is_required():
+            valid[section][key] = (info.examples or [None])[0]
+    return Spec.model_validate(valid), set(invalid)
+
+
 def _collect_validation_errors(
     error: ValidationError, values: SectionValues, collector: _ProblemCollector
-) -> None:
-    """Say each of pydantic's errors in plain words, one a key or item."""
+) -> set[tuple[str, str]]:
+    """Report pydantic's errors in plain words, one per key or item; returns the invalid keys."""
+    invalid: set[tuple[str, str]] = set()
     done: set[KeyPath] = set()
     for detail in error.errors(include_url=False):
         location = detail["loc"]
         section, key = str(location[0]), str(location[1])
+        invalid.add((section, key))
         info = SECTIONS[section].model_fields[key]
         if detail["type"] == "missing":
             if (section,) not in collector.unreadable_keys:
@@ -258,16 +277,15 @@ def _collect_validation_errors(
             collector.add(keys, str(reason))
         else:
             wanted = describe_field(info)
-            cure = _suggest_cure(
-                value, wanted, allowed_values(info.annotation), required=info.is_required()
-            )
+            cure = _suggest_cure(value, wanted, allowed_values(info), required=info.is_required())
             collector.add(keys, f"expected {wanted}, found {_format_value(value)}", cure)
+    return invalid
 
 
 def _follow_location(
     keys: KeyPath, value: Any, location: Iterable[str | int]
 ) -> tuple[KeyPath, Any]:
-    """Follow `rest` into lists and groups; parts that name only a branch of a type are skipped."""
+    """Follow `location` into lists; parts that name only a branch of a type are skipped."""
     for part in location:
         if isinstance(value, list) and isinstance(part, int):
             keys, value = (*keys, part), value[part]
@@ -280,9 +298,9 @@ def _suggest_cure(
     if value is None:
         return "give a value" if required else "give a value, or delete the line for the default"
     if isinstance(value, str):
-        near = _closest_match(value, known_values)
+        near = closest_match(value, known_values)
         if near:
-            return _did_you_mean(near)
+            return did_you_mean(near)
         if "number" in expected_type and type(source.parse_scalar(value)) in (int, float):
             return "remove the quotes"
         if "number" in expected_type and value.replace(",", "", 1).isdigit():
@@ -292,20 +310,8 @@ def _suggest_cure(
     return ""
 
 
-def _closest_match(word: str, candidates: Iterable[str]) -> str | None:
-    """The known word most like `word`; swapped letters are the likeliest slip."""
-    lower = {name.lower(): name for name in candidates}
-    near = difflib.get_close_matches(word.lower(), lower, n=5)
-    near.sort(key=lambda name: sorted(name) != sorted(word.lower()))
-    return lower[near[0]] if near else None
-
-
-def _did_you_mean(name: str | None) -> str:
-    return f"did you mean '{name}'?" if name else ""
-
-
 def _format_value(value: object) -> str:
-    """A value as the reader may have written it, cut short."""
+    """A value as it may have been written, truncated."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

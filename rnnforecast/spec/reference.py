@@ -1,4 +1,4 @@
-"""The spec explained: a commented YAML to start from, a reference table and a JSON schema."""
+"""Descriptions of the spec: a commented YAML file, reference tables and a JSON schema."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from rnnforecast.spec import yaml_source as source
-from rnnforecast.spec.model import SECTIONS, Spec
+from rnnforecast.spec.spec import SECTIONS, Spec
 from rnnforecast.spec.types import describe_field
 
 _COMMENT_WIDTH = 88
 
 
 def commented_yaml(values: Mapping[str, Mapping[str, object]], notes: Mapping[str, str]) -> str:
-    """The YAML text of `values`, ready to edit: above each key a comment says what it means.
+    """The YAML text of `values`, ready to edit, with a comment above each key.
 
-    `notes` adds a sentence to a key's comment, such as why ``window.season`` is 24. Sections and
-    keys come in the order of the spec, whatever order `values` has. Raises `KeyError` for a
-    section, key or note that no spec has.
+    `notes` adds a sentence to the comment of a key, such as why ``window.season`` is 24. Sections
+    and keys are in the order of the spec. Raises `KeyError` for an unknown section or key.
     """
     for dotted in [f"{section}.{key}" for section, keys in values.items() for key in keys]:
         _field_info(dotted)
@@ -45,7 +44,7 @@ def commented_yaml(values: Mapping[str, Mapping[str, object]], notes: Mapping[st
 
 
 def reference_markdown() -> str:
-    """A Markdown reference of all sections and keys: what each accepts, its default, its use."""
+    """Markdown tables of all sections: for each key the accepted values, default and meaning."""
     blocks = []
     for section, model in SECTIONS.items():
         rows = [f"## {section}", "", str(inspect.getdoc(model)), ""]
@@ -58,7 +57,7 @@ def reference_markdown() -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of a spec, with which editors complete keys and mark mistakes."""
+    """The JSON schema of a spec, for completion and validation in editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Spec.model_json_schema(),
@@ -73,7 +72,7 @@ def _field_info(dotted_key: str) -> FieldInfo:
 
 
 def _format_default(info: FieldInfo) -> str:
-    """The default as YAML, in the form in which it would be written in a spec."""
+    """The default as YAML, as it would be written in a spec."""
     if info.is_required():
         return "required"
     value = source.dump_yaml({"": info.get_default(call_default_factory=True)})

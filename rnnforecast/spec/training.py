@@ -1,162 +1,148 @@
-"""The section about fitting: steps and rates, what the loss counts, which windows are drawn."""
+"""The section training: optimizer, learning rate, loss and its weights, sampling of windows."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator
 
-from rnnforecast.spec.data import SpecSection
 from rnnforecast.spec.types import (
     Auto,
     Bool,
     Fraction,
+    HorizonWeights,
     LossName,
+    NamePatterns,
     NonEmptyStr,
     NonNegativeFloat,
     NonNegativeInt,
     Options,
     PositiveFloat,
     PositiveInt,
+    SpecSection,
 )
 
 
-def _to_list(value: object) -> object:
-    """Let one pattern stand for a list of one."""
-    return [value] if isinstance(value, str) else value
-
-
-HorizonWeights = Annotated[
-    tuple[NonNegativeFloat, ...], Field(min_length=1), "a list of numbers of at least 0"
-]
-NamePatterns = Annotated[
-    tuple[NonEmptyStr, ...],
-    BeforeValidator(_to_list, json_schema_input_type=str | list[str]),
-    "one or more patterns such as backbone.*",
-]
-
-
 class TrainingSpec(SpecSection):
-    """How the network is fitted."""
+    """How the network is trained."""
 
     preset: Literal["fast", "balanced", "best"] = Field(
         "balanced",
         description="How much time is spent: fast for a first look, balanced for one network, best"
-        " for an ensemble. It settles what is left automatic.",
+        " for an ensemble. It decides the keys that are auto.",
     )
     time_budget: PositiveFloat | None = Field(
         None,
-        description="Minutes that the training may take: an ensemble gets no further network that"
-        " would not be done in time.",
+        description="The minutes that an ensemble may take: no further network is trained that would"
+        " not be finished in time; null: no limit.",
     )
     max_steps: Auto | PositiveInt = Field(
-        "auto", description="The number of weight updates at most."
+        "auto", description="The largest number of optimizer steps."
     )
     batch_size: Auto | PositiveInt = Field(
         "auto",
-        description="The number of windows in a batch; several processes share them.",
+        description="The number of windows in a batch, over all processes.",
     )
     gradient_accumulation: PositiveInt = Field(
         1,
-        description="The number of batches in an update: the same as one batch of all their"
-        " windows, in less memory.",
+        description="The number of batches per optimizer step: equal to one batch of all their windows,"
+        " in less memory.",
     )
     optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = Field(
         "adamw",
-        description="How gradients become updates; sgd has Nesterov's momentum of 0.9 and wants a"
-        " higher learning rate.",
+        description="The optimizer; sgd has a Nesterov momentum of 0.9 and needs a higher learning"
+        " rate.",
     )
     learning_rate: Auto | PositiveFloat = Field("auto", description="The highest learning rate.")
     schedule: Literal["one_cycle", "cosine", "constant", "step", "plateau"] = Field(
         "one_cycle",
-        description="How the learning rate changes during training; step: to a tenth at half and"
-        " at three quarters of it; plateau: to three tenths after 3 validations without"
+        description="How the learning rate changes during training; step: times 0.1 at half and at"
+        " three quarters of the steps; plateau: times 0.3 after 3 validations without"
         " improvement.",
     )
     weight_decay: NonNegativeFloat = Field(
         0.01,
-        description="How strongly weights are drawn towards zero: by a share of the learning rate"
-        " for adamw, by the gradient of half their squares (L2) for the others.",
+        description="The weight decay: decoupled from the gradient for adamw, an L2 penalty for the"
+        " other optimizers.",
     )
     l1: NonNegativeFloat = Field(
-        0.0, description="How much the sizes of all weights but the biases add to the loss."
+        0.0, description="The factor of the L1 penalty on all weights except biases."
     )
     clip_norm: PositiveFloat | None = Field(
-        1.0, description="The gradient is scaled down to this norm; null leaves it."
+        1.0, description="The largest norm of the gradient; null: no limit."
     )
     clip_value: PositiveFloat | None = Field(
-        1.0, description="Each entry of the gradient is cut to this size; null leaves it."
+        1.0, description="The largest absolute value of an entry of the gradient; null: no limit."
     )
     swa_fraction: Fraction = Field(
         0.0,
-        description="The share of the steps, the last ones, whose weights are averaged; the average"
-        " is kept if it validates best, or if nothing validates.",
+        description="The share of the last steps whose weights are averaged (stochastic weight"
+        " averaging); the average is used if its validation loss is the best, or if there is no"
+        " validation.",
     )
     tbptt_steps: PositiveInt | None = Field(
         None,
-        description="Gradients reach back so many segments; earlier ones are read with the state"
-        " carried on, but nothing is learnt through them; null for all.",
+        description="Truncated backpropagation through time: the number of last patches with a"
+        " gradient; the state is carried over from earlier ones; null: all.",
     )
-    loss: LossName = Field(
-        "quantile", description="The loss that training makes small, on normalised values."
-    )
+    loss: LossName = Field("quantile", description="The training loss, on normalized values.")
     loss_options: Options = Field(
         default_factory=dict,
-        description="Further options of the loss, by name: power of tweedie, components of"
-        " mixture.",
+        description="Options of the loss, by name: power of tweedie, components of mixture.",
     )
     horizon_weight: Literal["equal", "decreasing"] | HorizonWeights = Field(
         "equal",
-        description="How much each step ahead counts in the loss; decreasing: less by the root of"
-        " its number; or a number for each step.",
+        description="The weight of each step of the horizon in the loss; decreasing: 1 over the"
+        " square root of its number; or a number for each step.",
     )
     series_weight: Literal["equal", "scale"] = Field(
         "equal",
-        description="How much each series counts in the loss; scale: in proportion to the mean"
-        " size of its values.",
+        description="The weight of each series in the loss; scale: in proportion to the mean absolute"
+        " value of the series.",
     )
     window_weight: Literal["auto", "equal", "scale"] = Field(
         "auto",
-        description="How much each window counts in the loss; scale: in proportion to what"
-        " model.normalize divides it by, so that errors count in the units of the series; auto:"
-        " scale where it divides by a spread, with a loss of normalised values.",
+        description="The weight of each window in the loss; scale: in proportion to the divisor of"
+        " model.normalize, so that errors count in the units of the series; auto: scale where the"
+        " divisor is a measure of spread, with a loss of normalized values.",
     )
     sample_series: Literal["length", "uniform", "scale"] = Field(
         "length",
-        description="How often windows are drawn from a series: by the root of its observed"
-        " length, all alike, or by the root of the mean size of its values.",
+        description="The probability of a series in a batch: in proportion to the square root of its"
+        " observed length, equal for all, or in proportion to the square root of its mean absolute"
+        " value.",
     )
     sample_origins: Literal["recent", "uniform"] = Field(
-        "recent", description="Whether recent windows are drawn more often, or all alike."
+        "recent", description="Whether recent windows are more probable, or all equally."
     )
     early_stopping: Bool = Field(
-        True, description="Stop when the validation loss no longer improves."
+        True, description="Whether to stop when the validation loss no longer improves."
     )
     patience: PositiveInt = Field(
         8, description="The number of validations without improvement before stopping."
     )
     final_fit: Bool = Field(
-        True, description="Train once more on all data, the held-out part included."
+        True, description="Whether to train once more on all data, the held-out part included."
     )
     start_from: NonEmptyStr | None = Field(
         None,
-        description="The run folder whose weights the training starts from, relative to the folder"
-        " of the spec; keys of window and model that are not set are then as in that run.",
+        description="The run folder whose weights training starts from, relative to the folder of the"
+        " spec; keys of window and model that are not set are then as in that run.",
     )
     freeze: NamePatterns = Field(
-        (), description="The weights that are left as they are, by patterns of their names."
+        (), description="The weights that are not trained, by patterns of their names."
     )
     seed: NonNegativeInt = Field(1, description="The seed of all random numbers.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="Where to train: processor (cpu) or graphics card (cuda, mps)."
+        "auto", description="The device for training: processor (cpu) or graphics card (cuda, mps)."
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="The number format of the network's arithmetic."
+        "auto", description="The floating-point type of the network's computations."
     )
     compile: Bool = Field(
         False,
-        description="Translate the network for the device first: takes a minute or more, pays for"
-        " long trainings on a graphics card.",
+        description="Whether to compile the network with torch.compile: takes a minute or more, pays"
+        " off in long trainings on a graphics card.",
     )
 
     @field_validator("horizon_weight")

@@ -1,22 +1,50 @@
-"""The types of the spec's keys, and what each accepts in plain words.
+"""Types of the spec's keys, each with a description of the values that it accepts.
 
-A string among the metadata of an ``Annotated`` type says in plain words what the type expects; the
-messages of `load` and the reference of `explain` are made of them.
+A string in the metadata of an ``Annotated`` type describes the accepted values. The messages of
+`load` and the tables of `reference` are built from these descriptions.
 """
 
 from __future__ import annotations
 
 import types
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
+
+from rnnforecast.registry import BACKBONES, Registry
 
 MAX_INT = 2**31 - 1
 
 
+class SpecSection(BaseModel):
+    """Base of all sections: frozen, unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Component:
+    """The type of a key that names a component of `registry`, or one of `others` such as auto."""
+
+    registry: Registry
+    others: tuple[str, ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        """All accepted values."""
+        return (*self.others, *self.registry.names())
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """The schema of a literal with these values; called by pydantic."""
+        return core_schema.literal_schema(list(self.names()))
+
+
 def _float_to_int(value: object) -> object:
-    """Let ``1e4`` and ``24.0`` be whole numbers; refuse numbers that no array could hold."""
+    """Convert ``1e4`` and ``24.0`` to int; refuse numbers that no array can hold."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and abs(value) > MAX_INT:
@@ -25,24 +53,24 @@ def _float_to_int(value: object) -> object:
 
 
 def _parse_bool(value: object) -> object:
-    """Let yes, no, on and off, which YAML 1.2 reads as text, mean what their writer meant."""
+    """Convert yes, no, on and off, which YAML 1.2 reads as text."""
     words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _int_to_str(value: object) -> object:
-    """Let a whole number be a name: columns called 2024 and series called 7 are common."""
+    """Convert a whole number to text: columns named 2024 and series named 7 are common."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _to_list(value: object) -> object:
-    """Let one item stand for a list of one."""
+    """Wrap a single item in a list."""
     single = isinstance(value, str | int | float) and value != "auto"
     return [value] if single else value
 
 
 def _unescape_tab(value: object) -> object:
-    r"""Read an unquoted ``\t`` as the tab it stands for."""
+    r"""Convert an unquoted ``\t`` to a tab."""
     return "\t" if value == "\\t" else value
 
 
@@ -101,6 +129,7 @@ Separator = Annotated[Literal["auto", ",", ";", "\t", "|"], BeforeValidator(_une
 FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False), "a number"]
 HalfFraction = Annotated[float, Field(strict=True, ge=0, le=0.5), "a number from 0 to 0.5"]
 
+Backbone = Annotated[str, Component(BACKBONES)]
 DuplicateMethod = Literal["error", "first", "last", "mean", "sum"]
 LossName = Literal[
     "quantile", "mae", "mse", "rmse", "huber", "smape", "mase", "normal", "student_t",
@@ -127,32 +156,57 @@ CalendarCycles = Annotated[
 ]
 
 
+HorizonWeights = Annotated[
+    tuple[NonNegativeFloat, ...], Field(min_length=1), "a list of numbers of at least 0"
+]
+NamePatterns = Annotated[
+    tuple[NonEmptyStr, ...],
+    BeforeValidator(_to_list, json_schema_input_type=str | list[str]),
+    "one or more patterns such as backbone.*",
+]
+
+
+def check_unique(names: tuple[str, ...]) -> None:
+    """Raises ValueError if a name occurs twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"'{name}' is named twice")
+
+
 def describe_field(field: FieldInfo) -> str:
-    """What `field` accepts, in plain words: ``auto or a whole number of at least 1``."""
-    for note in field.metadata:
-        if isinstance(note, str):
-            return note
-    return _describe_annotation(field.annotation)
+    """The values that `field` accepts: ``auto or a whole number of at least 1``."""
+    return _describe(field.annotation, field.metadata)
 
 
-def allowed_values(annotation: Any) -> list[str]:
-    """The words that a field of this type accepts, [] where it takes none by name."""
+def allowed_values(field: FieldInfo) -> list[str]:
+    """The words that `field` accepts by name; empty if there are none."""
+    return _words(field.annotation, field.metadata)
+
+
+def _words(annotation: Any, metadata: Any = ()) -> list[str]:
+    for note in metadata:
+        if isinstance(note, Component):
+            return list(note.names())
+    if get_origin(annotation) is Annotated:
+        return _words(annotation.__origin__, annotation.__metadata__)
     if get_origin(annotation) is Literal:
         return [str(choice) for choice in get_args(annotation)]
-    return [word for part in get_args(annotation) for word in allowed_values(part)]
+    return [word for part in get_args(annotation) for word in _words(part)]
 
 
-def _describe_annotation(annotation: Any) -> str:
+def _describe(annotation: Any, metadata: Any = ()) -> str:
+    notes = [note for note in metadata if isinstance(note, str)]
+    if notes:
+        return notes[0]
     if annotation is type(None):
         return "null"
     if get_origin(annotation) is Annotated:
-        notes = [note for note in annotation.__metadata__ if isinstance(note, str)]
-        return notes[0] if notes else _describe_annotation(annotation.__origin__)
+        return _describe(annotation.__origin__, annotation.__metadata__)
     if get_origin(annotation) is dict:
         return "a group of keys and values"
     if get_origin(annotation) in (types.UnionType, Union):
-        return " or ".join(_describe_annotation(part) for part in get_args(annotation))
-    words = [word.replace("\t", "\\t") for word in allowed_values(annotation)]
-    # A punctuation mark standing alone would be lost in a sentence.
+        return " or ".join(_describe(part) for part in get_args(annotation))
+    words = [word.replace("\t", "\\t") for word in _words(annotation, metadata)]
+    # Quoted, as a single punctuation mark is easily overlooked.
     words = [word if word[0].isalpha() else f'"{word}"' for word in words]
     return words[0] if len(words) == 1 else "one of " + ", ".join(words)

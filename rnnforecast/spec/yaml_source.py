@@ -1,8 +1,8 @@
-"""YAML text to plain values that remember their line, and back.
+"""Conversion of YAML text to plain values with their line numbers, and back.
 
 Scalars follow YAML 1.2, not 1.1: ``no`` and ``on`` are text, ``1e-3`` is a number, ``1:30`` and
 ``2024-01-31`` are text, and so is ``007``, which may name a series. Nothing but maps, lists,
-text, numbers, true, false and null can come out: tags that name Python objects are refused.
+text, numbers, true, false and null can result: tags that name Python objects are refused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SCALAR_PATTERNS = (  # tried in this order; whatever matches none is text
 )
 _MAX_DEPTH = 20
 
-_SYNTAX_MESSAGES = (  # what the parser says, what it means, what to do
+_SYNTAX_MESSAGES = (  # part of the parser's message, finding, cure
     ("\t", "the line is indented with a tab", "indent with spaces"),
     (
         "unknown escape",
@@ -90,7 +90,7 @@ def _represent_list(dumper: yaml.SafeDumper, values: Any) -> yaml.Node:
 
 
 def _represent_str(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # Writers and readers differ on which rare characters end a line; escapes leave no doubt.
+    # Writers and readers differ on which rare characters end a line; escapes are unambiguous.
     return dumper.represent_scalar(
         _TAG_PREFIX + "str", text, style=None if text.isprintable() else '"'
     )
@@ -104,18 +104,18 @@ _Dumper.add_implicit_resolver(_TAG_PREFIX + "float", _FLOAT_PATTERN, list("-+.01
 
 @dataclass
 class YamlSource:
-    """The values of a YAML text, the line of each key and item, and what was wrong with them."""
+    """The values of a YAML text, the line of each key and item, and the problems."""
 
     values: object = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: list[tuple[KeyPath, int, str, str]] = field(default_factory=list)
     """Keys, line, what was found, cure."""
     visited_ids: set[int] = field(default_factory=set)
-    """Identities of the lists and maps met, to notice one that an alias repeats or nests."""
+    """Ids of the nodes visited, to detect lists and maps that an alias repeats or nests."""
 
 
 def parse_yaml(text: str, *, name: str) -> YamlSource:
-    """Read the one document in `text`; `SpecError` naming the line if it is not valid YAML."""
+    """Parse the one document in `text`; `SpecError` with the line if it is not valid YAML."""
     try:
         node = yaml.compose(text, _Loader)
     except yaml.YAMLError as error:
@@ -129,7 +129,7 @@ def parse_yaml(text: str, *, name: str) -> YamlSource:
 def parse_scalar(text: str) -> object:
     """The value of `text` as if it stood after a key; only lists, groups and quotes are YAML.
 
-    Text such as ``*.csv``, ``%d/%m/%Y`` or ``|`` is taken as it is, as a shell user expects.
+    Text such as ``*.csv``, ``%d/%m/%Y`` or ``|`` stays as it is, as a shell user expects.
     """
     text = text.strip()
     if text[:1] in tuple("[{\"'"):
@@ -141,7 +141,7 @@ def parse_scalar(text: str) -> object:
 
 
 def dump_yaml(values: Mapping[str, object]) -> str:
-    """The YAML text of `values`, keys in the given order; `read` gives the same values back."""
+    """The YAML text of `values`, keys in the given order; `parse_yaml` returns the same values."""
     # Folded lines would be valid, but a long path is easier to find and edit on one line.
     text: str = yaml.dump(
         dict(values),
@@ -155,7 +155,7 @@ def dump_yaml(values: Mapping[str, object]) -> str:
 
 
 def _convert_node(node: yaml.Node, keys: KeyPath, source: YamlSource) -> object:
-    """The plain value of `node`; notes its line, and its faults, in `source`."""
+    """The plain value of `node`; adds its line and its problems to `source`."""
     line = node.start_mark.line + 1
     source.lines.setdefault(keys, line)
     if not isinstance(node, yaml.ScalarNode):
@@ -214,16 +214,16 @@ def _convert_scalar(text: str, kind: str) -> object:
 
 def _syntax_problem(error: yaml.YAMLError, text: str, name: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
-    if mark is None:  # a character that YAML forbids: the reader knows its position only
+    if mark is None:  # a character that YAML forbids: only its position is known
         position = getattr(error, "position", 0)
         line = text.count("\n", 0, position) + 1
         return Problem(f"{name}, line {line}", "a control character", "save the file as plain text")
     rows = text.splitlines()
     row = rows[mark.line] if mark.line < len(rows) else ""
     indent = row[: len(row) - len(row.lstrip())]
-    said = f"{indent} {getattr(error, 'context', '')} {getattr(error, 'problem', '')}"
+    message = f"{indent} {getattr(error, 'context', '')} {getattr(error, 'problem', '')}"
     opened = getattr(error, "context_mark", None) or mark
-    found, cure = next((found, cure) for part, found, cure in _SYNTAX_MESSAGES if part in said)
+    found, cure = next((found, cure) for part, found, cure in _SYNTAX_MESSAGES if part in message)
     found = found.format(opened=opened.line + 1)
     shown = f": {row.strip()[:60]}" if row.strip() else ""
     return Problem(f"{name}, line {mark.line + 1}", found + shown, cure)

@@ -16,8 +16,8 @@ from rnnforecast.data.profiling.cleaning_report import (
 from rnnforecast.output.atomic_files import atomic_folder
 from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.auto import AutoChoice
-from rnnforecast.pipeline.load_spec import load_spec, source_paths
 from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_aligned
+from rnnforecast.spec.load import read_spec
 from rnnforecast.workflow.check_imputation import ImputationScore, compare_imputation_methods
 
 
@@ -62,9 +62,9 @@ def check(
     Raises SpecError, and DataError where the file cannot be read or no series is long enough for
     the horizon; faults of single series are in the report.
     """
-    spec = load_spec(path, overrides)
+    spec = read_spec(path, overrides)
     plan = build_cleaning_plan(spec)
-    source = source_paths(spec, path)
+    source = spec.data.source_paths(path)
     table = read_table(plan, source)
     report = build_cleaning_report(table, preview_table(plan, table))
     if report.problems:

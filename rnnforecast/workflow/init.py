@@ -19,11 +19,11 @@ from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import join_names, resolve_season
-from rnnforecast.pipeline.load_spec import source_paths
 from rnnforecast.pipeline.prepare import build_cleaning_plan
+from rnnforecast.spec.compatibility import RULES
 from rnnforecast.spec.load import parse_spec
-from rnnforecast.spec.model import Spec
 from rnnforecast.spec.reference import commented_yaml
+from rnnforecast.spec.spec import Spec
 from rnnforecast.workflow.init_covariates import (
     ROLE_REASONS,
     CovariateCandidates,
@@ -91,16 +91,17 @@ def init(
         f"data: {{path: {_quote_yaml(relative)}}}\nwindow: {{horizon: 1}}\n",
         name="--set",
         overrides=overrides,
+        rules=[rule for rule in RULES if "window.horizon" not in rule.keys],
     )
     plan = build_cleaning_plan(seed)
-    table = read_table(plan, source_paths(seed, path))
+    table = read_table(plan, seed.data.source_paths(path))
     changes = preview_table(plan, table)
     panel = _align(plan, table)
     settled, choices = resolve_season(seed, panel)
     reasons = {choice.key: choice.reason for choice in choices}
     given = {override.split("=", 1)[0].strip() for override in overrides}
     horizon, why = _suggest_horizon(panel, int(settled.window.season))
-    more = find_covariate_candidates(plan, source_paths(seed, path), table)
+    more = find_covariate_candidates(plan, seed.data.source_paths(path), table)
     if more.future and more.known_steps_ahead < horizon:
         horizon, why = (
             max(more.known_steps_ahead, 1),

@@ -22,7 +22,6 @@ from rnnforecast.data.profiling.coverage import steps_behind_latest
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.evaluation.baselines import baseline_name, seasonal_naive
-from rnnforecast.models.compatibility import LOG_NORMALIZERS
 from rnnforecast.output.atomic_files import atomic_folder, write_json
 from rnnforecast.output.forecast_table import forecast_frame, table_format, write_forecast
 from rnnforecast.pipeline.auto import join_names
@@ -33,6 +32,7 @@ from rnnforecast.pipeline.forecasting import (
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
 from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.training import device
 from rnnforecast.types import Ints
 from rnnforecast.workflow.predict_totals import (
@@ -289,7 +289,10 @@ def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
     if unseen:
         yield f"{unseen:,} cells hold a category that there was none of at training"
     low = cleaned.values[cleaned.target_mask] <= 0
-    if any(m.net.config.normalize in LOG_NORMALIZERS for m in run.members) and low.any():
+    if (
+        any("log" in WINDOW_SCALERS.traits(m.net.config.normalize) for m in run.members)
+        and low.any()
+    ):
         yield (
             f"{low.sum():,} values are zero or negative: the model takes logs and reads them as "
             "very small ones; train with model.normalize standard if they are real"

@@ -14,7 +14,6 @@ import numpy as np
 from rnnforecast import __version__
 from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.evaluation.baselines import baseline_name
-from rnnforecast.models.compatibility import LOG_NORMALIZERS
 from rnnforecast.output.atomic_files import write_json, write_text
 from rnnforecast.output.forecast_plots import plot_loss
 from rnnforecast.pipeline import data_report
@@ -29,6 +28,7 @@ from rnnforecast.pipeline.run_folder import (
     write_model,
 )
 from rnnforecast.pipeline.series_plots import plot_series_forecasts
+from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.training import device
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
@@ -248,10 +248,12 @@ def _warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]
         done = {"missing": "taken as missing", "clip": "moved to the edge of the usual range"}
         how = done.get(prepared.plan.outliers.action, "kept as they are")
         yield f"{found:,} outliers: {how}"
-    normalize = {each.normalize for each in session.configs}
+    takes_logs = {each.normalize for each in session.configs}.intersection(
+        WINDOW_SCALERS.having("log")
+    )
     low = int((prepared.cleaned.values[prepared.cleaned.target_mask] <= 0).sum())
-    if low and normalize.intersection(LOG_NORMALIZERS):
-        names = " and ".join(sorted(normalize.intersection(LOG_NORMALIZERS)))
+    if low and takes_logs:
+        names = " and ".join(sorted(takes_logs))
         yield (
             f"{low:,} values are zero or negative, and model.normalize: {names} reads them as very "
             "small ones: set it to auto"

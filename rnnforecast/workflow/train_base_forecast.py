@@ -11,7 +11,7 @@ from rnnforecast.inference.quantiles import mean_loss
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.auto import AutoChoice
-from rnnforecast.spec.model import Spec
+from rnnforecast.spec.spec import Spec
 from rnnforecast.training.dataset import Batch
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.training.ridge import fit_base_forecast

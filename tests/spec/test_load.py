@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rnnforecast.errors import SpecError
 from rnnforecast.spec.load import dump_spec, parse_spec, read_spec
-from rnnforecast.spec.model import Spec
+from rnnforecast.spec.spec import Spec
 
 MINIMAL = "data:\n  path: sales.csv\nwindow:\n  horizon: 24\n"
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from rnnforecast.spec.load import parse_spec
-from rnnforecast.spec.model import SECTIONS, Spec
 from rnnforecast.spec.reference import commented_yaml, json_schema, reference_markdown
+from rnnforecast.spec.spec import SECTIONS, Spec
 
 VALUES: dict[str, dict[str, object]] = {
     "window": {"season": 24, "horizon": 48},

@@ -17,7 +17,6 @@ import yaml
 from rnnforecast.data.cleaning_plan import align_table, read_table
 from rnnforecast.data.panel.changes import REPAIR_COUNTS
 from rnnforecast.errors import DataError, SpecError
-from rnnforecast.pipeline.load_spec import source_paths
 from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_aligned
 from rnnforecast.spec.load import parse_spec
 
@@ -35,7 +34,7 @@ def prepared(name: str) -> PreparedData:
         name="spec.yaml",
         overrides=EXPECTED[name].get("set", []),
     )
-    plan, source = build_cleaning_plan(spec), source_paths(spec, FOLDER / "spec.yaml")
+    plan, source = build_cleaning_plan(spec), spec.data.source_paths(FOLDER / "spec.yaml")
     return prepare_aligned(spec, align_table(plan, read_table(plan, source)), plan, source, FOLDER)
 
 

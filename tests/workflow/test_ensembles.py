@@ -16,10 +16,10 @@ import yaml
 from rnnforecast.evaluation.calibration import IDENTITY_SCALING, IntervalScaling
 from rnnforecast.pipeline import run_folder as artifact
 from rnnforecast.pipeline.auto import resolve_member_specs
-from rnnforecast.pipeline.load_spec import expand_ensemble, load_spec
+from rnnforecast.spec.load import read_spec
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.run_folder import load_run
-from rnnforecast.spec.model import Spec
+from rnnforecast.spec.spec import Spec, expand_ensemble
 from tests.workflow.runs import StopAt, contents, same, trained, weights
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -34,7 +34,7 @@ TWO = """ensemble:
 
 
 def specs(*overrides: str) -> list[Spec]:
-    return expand_ensemble(load_spec(Path("spec.yaml"), overrides))
+    return expand_ensemble(read_spec(Path("spec.yaml"), overrides))
 
 
 def test_each_network_has_its_own_seed_and_goes_through_the_values_in_turn(given: Given) -> None:
@@ -56,7 +56,7 @@ def test_one_network_is_the_spec_itself(given: Given) -> None:
     given(more="model: {layers: 2}\n")
     found = specs()
     assert len(found) == 1
-    assert found[0] == load_spec(Path("spec.yaml"))
+    assert found[0] == read_spec(Path("spec.yaml"))
 
 
 def test_what_is_left_open_is_settled_for_each_network_on_its_own(given: Given) -> None:
@@ -233,8 +233,8 @@ def test_values_of_every_kind_are_taken(given: Given) -> None:
     given(more=f"ensemble: {{members: 6, vary: {json.dumps(vary)}}}\n")
     trained("run", "training.max_steps=1")
     assert len(load_run(Path("run")).members) == 6
-    stored = load_spec(Path("run/resolved.yaml"))
-    assert stored.ensemble == load_spec(Path("spec.yaml")).ensemble
+    stored = read_spec(Path("run/resolved.yaml"))
+    assert stored.ensemble == read_spec(Path("spec.yaml")).ensemble
 
 
 def test_a_segment_longer_than_the_lookback_of_one_network_is_refused(

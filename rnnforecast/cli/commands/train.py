@@ -40,9 +40,9 @@ def train(
     """
     voice = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(voice):
-        from rnnforecast.pipeline.load_spec import load_spec
+        from rnnforecast.spec.load import read_spec
 
-        load_spec(spec, set_ or [])  # a wrong spec is told before anything heavy is loaded
+        read_spec(spec, set_ or [])  # before anything heavy is imported
         from rnnforecast.batch.lock import run_folder_lock
         from rnnforecast.training.distributed import distributed_context
         from rnnforecast.workflow.train import train as run

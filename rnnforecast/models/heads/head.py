@@ -79,7 +79,7 @@ class HeadModule(Protocol):
     | ``fixed_levels`` | quantiles are exact at the trained levels only |
     | ``exportable`` | its quantiles can be written with ONNX operators |
 
-    `OPTIONS`, a literal and optional, has the ``default``, ``min`` and ``max`` of each option.
+    `OPTIONS`, a literal and optional, has the default and the limits of each option; see `registry`.
     """
 
     TRAITS: tuple[str, ...]
@@ -94,9 +94,7 @@ def build_head(
 ) -> Head:
     """The head of the loss, with defaults for missing options. ValueError for an unknown loss."""
     module = cast("HeadModule", LOSSES.load(loss))
-    known = LOSSES.literal(loss, "OPTIONS", {})
-    defaults = {name: option["default"] for name, option in known.items()}
-    return module.build(levels, {**defaults, **(options or {})})
+    return module.build(levels, LOSSES.options(loss, options or {}))
 
 
 def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from rnnforecast.models.heads.normal import Normal
 
 TRAITS = ()
 
-OPTIONS = {"components": {"default": 3, "min": 2, "max": 20}}
+OPTIONS = {"components": (3, 2, 20)}
 
 N_BISECTIONS = 50
 """They find a quantile to 1e-15 of the distance between those of the components."""

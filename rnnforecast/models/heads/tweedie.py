@@ -23,7 +23,7 @@ from rnnforecast.models.heads.distribution_head import DistributionHead
 
 TRAITS = ("positive", "amounts")
 
-OPTIONS = {"power": {"default": 1.5, "min": 1.01, "max": 1.99}}
+OPTIONS = {"power": (1.5, 1.01, 1.99)}
 
 CDF_TERMS, DENSITY_TERMS = 64, 32
 """Terms of the series of the distribution function and of the density, which is narrower: all of

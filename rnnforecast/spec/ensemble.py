@@ -1,0 +1,88 @@
+"""The section ensemble: the number of networks, and the keys in which they differ."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from rnnforecast.errors import closest_match, did_you_mean
+from rnnforecast.spec.model import ModelSpec, WindowSpec
+from rnnforecast.spec.training import TrainingSpec
+from rnnforecast.spec.types import Auto, ParameterGrid, PositiveInt, SpecSection, describe_field
+
+ENSEMBLE_SECTIONS: dict[str, type[SpecSection]] = {
+    "window": WindowSpec,
+    "model": ModelSpec,
+    "training": TrainingSpec,
+}
+"""Sections in which the networks of an ensemble may differ."""
+
+SHARED_KEYS = (
+    "window.horizon",
+    "window.season",
+    "model.channels",
+    "training.seed",
+    "training.device",
+    "training.final_fit",
+    "training.start_from",
+    "training.freeze",
+    "training.time_budget",
+)
+"""Keys of these sections that all networks share."""
+
+
+class EnsembleSpec(SpecSection):
+    """Several networks, trained one after the other, whose forecasts are combined."""
+
+    members: Auto | PositiveInt = Field(
+        "auto",
+        description="The number of networks; each has its own seed. auto: one, or as many as the"
+        " preset best has.",
+    )
+    vary: Auto | ParameterGrid = Field(
+        "auto",
+        description="The keys in which the networks differ: a key such as window.lookback and the"
+        " values that they take in turn; auto: none, or those of the preset best.",
+        examples=[{"window.lookback": [168, 336], "training.loss": ["quantile", "mae"]}],
+    )
+    combine: Literal["median", "mean", "weights"] = Field(
+        "median",
+        description="How forecasts are combined, quantile by quantile; weights: a mean with the"
+        " weights that are best on the validation part.",
+    )
+
+    @field_validator("vary")
+    @classmethod
+    def _check_vary(cls, vary: str | dict[str, list[Any]]) -> str | dict[str, list[Any]]:
+        if isinstance(vary, str):
+            return vary
+        allowed = [
+            f"{section}.{name}"
+            for section, keys in ENSEMBLE_SECTIONS.items()
+            for name in keys.model_fields
+            if f"{section}.{name}" not in SHARED_KEYS
+        ]
+        for key, values in vary.items():
+            if key not in allowed:
+                near = closest_match(key, allowed, cutoff=0.5)
+                hint = f" — {did_you_mean(near)}" if near else ""
+                raise ValueError(f"'{key}' is no key that networks can differ in{hint}")
+            vary[key] = [_validate_varied_value(key, value, values) for value in values]
+        return vary
+
+
+def _validate_varied_value(key: str, value: object, values: list[Any]) -> object:
+    """The value as the key takes it, in plain types; ValueError if it is not accepted."""
+    section, name = key.split(".")
+    others = {"horizon": 1} if section == "window" else {}
+    try:
+        found = ENSEMBLE_SECTIONS[section].model_validate({**others, name: value})
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "value_error":  # the message of the key's own validator
+            raise ValueError(f"{key}: {first['ctx']['error']}") from None
+        given = ", ".join(map(str, values))
+        field = ENSEMBLE_SECTIONS[section].model_fields[name]
+        raise ValueError(f"{key}: expected {describe_field(field)} each, found {given}") from None
+    return found.model_dump(mode="json")[name]

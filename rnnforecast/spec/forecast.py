@@ -1,0 +1,54 @@
+"""The section forecast: quantiles, totals, sample paths and plots."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from rnnforecast.spec.types import (
+    Auto,
+    Bool,
+    NonNegativeInt,
+    PositiveInts,
+    Quantiles,
+    SpecSection,
+)
+
+
+class ForecastSpec(SpecSection):
+    """What is forecast and written."""
+
+    quantiles: Quantiles = Field(
+        (0.025, 0.1, 0.5, 0.9, 0.975),
+        description="The quantiles to forecast, kept in increasing order.",
+    )
+    non_negative: Auto | Bool = Field(
+        "auto",
+        description="Whether forecasts are clipped at 0; auto: where no training value is"
+        " negative.",
+    )
+    whole_numbers: Auto | Bool = Field(
+        "auto",
+        description="Whether forecasts are rounded to whole numbers; auto: where all training"
+        " values are whole, except for losses whose forecast is a mean.",
+    )
+    totals: PositiveInts = Field(
+        (),
+        description="Numbers of steps whose totals are forecast too, with intervals: 7 for the"
+        " total of the first seven.",
+    )
+    sample_paths: NonNegativeInt = Field(
+        0, description="The number of sample paths that are written for each series."
+    )
+    plots: Auto | NonNegativeInt = Field(
+        "auto",
+        description="The largest number of plots, one per series; 0 for none; auto: 12, or 4 with"
+        " the preset fast.",
+    )
+
+    @field_validator("quantiles")
+    @classmethod
+    def _sort_quantiles(cls, quantiles: tuple[float, ...]) -> tuple[float, ...]:
+        for level in quantiles:
+            if quantiles.count(level) > 1:
+                raise ValueError(f"the quantile {level} is named twice")
+        return tuple(sorted(quantiles))
