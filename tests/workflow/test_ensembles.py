@@ -16,9 +16,9 @@ import yaml
 from rnnforecast.evaluation.calibration import IDENTITY_SCALING, IntervalScaling
 from rnnforecast.pipeline import run_folder as artifact
 from rnnforecast.pipeline.auto import resolve_member_specs
-from rnnforecast.spec.load import read_spec
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.run_folder import load_run
+from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec, expand_ensemble
 from tests.workflow.runs import StopAt, contents, same, trained, weights
 
