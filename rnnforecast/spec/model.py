@@ -8,14 +8,17 @@ from pydantic import Field
 
 from rnnforecast.spec.types import (
     Auto,
-    Backbone,
+    BackboneName,
+    BaseForecastName,
     Bool,
+    DecoderName,
     Fraction,
     Options,
     PositiveInt,
     SeasonLengths,
     SpecSection,
     UnitFloat,
+    WindowScalerName,
 )
 
 
@@ -39,7 +42,7 @@ class WindowSpec(SpecSection):
 class ModelSpec(SpecSection):
     """The network and its parts."""
 
-    backbone: Backbone = Field("gru", description="The recurrent network, by name.")
+    backbone: BackboneName = Field("gru", description="The recurrent network, by name.")
     hidden_size: Auto | PositiveInt = Field("auto", description="The size of the hidden state.")
     layers: Auto | PositiveInt = Field(
         "auto", description="The number of recurrent layers stacked on each other."
@@ -70,7 +73,7 @@ class ModelSpec(SpecSection):
     bidirectional: Bool = Field(
         False, description="Read the lookback backwards too, with a second network."
     )
-    decoder: Literal["auto", "direct", "forking", "parallel", "recursive", "seq2seq"] = Field(
+    decoder: DecoderName = Field(
         "auto", description="How the state becomes a forecast of all horizon steps."
     )
     attention: Literal["additive", "multiplicative"] = Field(
@@ -81,15 +84,15 @@ class ModelSpec(SpecSection):
         description="The share of windows in which the decoders recursive and seq2seq read true"
         " values at the end of training; it starts at 1.",
     )
-    normalize: Literal[
-        "auto", "log_mean", "mean", "standard", "robust", "last", "none", "exponential_smoothing"
-    ] = Field("auto", description="How each window is scaled; inverted for the forecast.")
+    normalize: WindowScalerName = Field(
+        "auto", description="How each window is scaled; inverted for the forecast."
+    )
     smoothing_seasons: Auto | SeasonLengths = Field(
         "auto",
         description="The one or two seasons that exponential_smoothing has for each series; auto:"
         " the season.",
     )
-    base_forecast: Literal["auto", "linear", "theta", "none"] = Field(
+    base_forecast: BaseForecastName = Field(
         "auto",
         description="The forecast that the network's output is added to: a linear map from"
         " lookback to horizon, fitted by least squares and trained further, or the theta forecast"

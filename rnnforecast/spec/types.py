@@ -14,7 +14,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchem
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
-from rnnforecast.registry import BACKBONES, Registry
+from rnnforecast.registry import (
+    BACKBONES,
+    BASE_FORECASTS,
+    DECODERS,
+    LOSSES,
+    WINDOW_SCALERS,
+    Registry,
+)
 
 MAX_INT = 2**31 - 1
 
@@ -129,12 +136,12 @@ Separator = Annotated[Literal["auto", ",", ";", "\t", "|"], BeforeValidator(_une
 FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False), "a number"]
 HalfFraction = Annotated[float, Field(strict=True, ge=0, le=0.5), "a number from 0 to 0.5"]
 
-Backbone = Annotated[str, Component(BACKBONES)]
+BackboneName = Annotated[str, Component(BACKBONES)]
 DuplicateMethod = Literal["error", "first", "last", "mean", "sum"]
-LossName = Literal[
-    "quantile", "mae", "mse", "rmse", "huber", "smape", "mase", "normal", "student_t",
-    "log_normal", "negative_binomial", "poisson", "tweedie", "mixture",
-]  # fmt: skip
+LossName = Annotated[str, Component(LOSSES)]
+DecoderName = Annotated[str, Component(DECODERS, ("auto",))]
+WindowScalerName = Annotated[str, Component(WINDOW_SCALERS, ("auto",))]
+BaseForecastName = Annotated[str, Component(BASE_FORECASTS, ("auto",))]
 ResampleMethod = Literal["sum", "mean", "median", "min", "max", "first", "last"]
 ImputationMethod = Literal[
     "mask", "masked_constant", "ffill", "bfill", "mean", "median", "mode", "constant", "zero", "linear",
