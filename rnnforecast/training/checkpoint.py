@@ -1,4 +1,4 @@
-"""Weights and unfinished trainings as safetensors: no pickle, and damage is noticed."""
+"""Weights and checkpoints of unfinished trainings: safetensors with a checksum, no pickle."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TENSOR_GROUPS = (
 
 
 def weights_to_bytes(weights: dict[str, Tensor]) -> bytes:
-    """The weights as one safetensors file."""
+    """The weights as the content of a safetensors file."""
     return save_bytes({name: value.cpu().contiguous() for name, value in weights.items()})
 
 
 def weights_from_bytes(data: bytes, *, name: str) -> dict[str, Tensor]:
-    """The weights again. RunFolderError where the bytes are no safetensors file."""
+    """The weights in the content of a safetensors file. RunFolderError if it is damaged."""
     try:
         return load_bytes(data)
     except SafetensorError as error:
@@ -37,22 +37,22 @@ def weights_from_bytes(data: bytes, *, name: str) -> dict[str, Tensor]:
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """An unfinished training: which fit it is in, what that one knows, and what came before."""
+    """An unfinished training: the fit it is in, the state of that fit, results of earlier fits."""
 
     phase: str
     member_index: int
-    """Which network of an ensemble."""
+    """Index of the network in the ensemble."""
     fingerprint: str
-    """Hash of the spec and data it belongs to."""
+    """Hash of the spec and the data."""
     state: FitState
     earlier_results: dict[str, Any]
-    """Plain values that earlier fits left behind."""
+    """Plain values of earlier fits."""
     earlier_weights: StateDict = dataclasses.field(default_factory=dict)
-    """Weights that earlier fits left behind."""
+    """Final weights of earlier fits."""
 
 
 def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
-    """The checkpoint as one file: a checksum, a line of JSON, the tensors."""
+    """The checkpoint as the content of a file: a checksum, a line of JSON, the tensors."""
     state = checkpoint.state
     tensors: dict[str, Tensor] = {}
     for group in TENSOR_GROUPS:
@@ -60,45 +60,46 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
     tensors |= {
         f"earlier_weights/{key}": value for key, value in checkpoint.earlier_weights.items()
     }
-    plain = {
+    state_values = {
         field.name: getattr(state, field.name)
         for field in dataclasses.fields(state)
         if field.name not in TENSOR_GROUPS
     }
-    plain["history"] = [dataclasses.astuple(row) for row in state.history]
-    plain["best_loss"] = state.best_loss if math.isfinite(state.best_loss) else None
-    head = {
+    state_values["history"] = [dataclasses.astuple(row) for row in state.history]
+    state_values["best_loss"] = state.best_loss if math.isfinite(state.best_loss) else None
+    header = {
         "phase": checkpoint.phase,
         "member_index": checkpoint.member_index,
         "fingerprint": checkpoint.fingerprint,
         "earlier_results": checkpoint.earlier_results,
-        "state": plain,
+        "state": state_values,
     }
-    rest = json.dumps(head).encode() + b"\n" + weights_to_bytes(tensors)
-    return hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+    content = json.dumps(header).encode() + b"\n" + weights_to_bytes(tensors)
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint at `path`. RunFolderError where the file is damaged."""
-    total, _, rest = path.read_bytes().partition(b"\n")
-    if hashlib.sha256(rest).hexdigest().encode() != total:
+    checksum, _, content = path.read_bytes().partition(b"\n")
+    if hashlib.sha256(content).hexdigest().encode() != checksum:
         raise _damaged_file_error(str(path))
-    text, _, body = rest.partition(b"\n")
-    stored: dict[str, Any] = json.loads(text)
-    plain = stored["state"]
-    plain["history"] = [HistoryRow(*row) for row in plain["history"]]
-    plain["best_loss"] = math.inf if plain["best_loss"] is None else plain["best_loss"]
-    state, kept = FitState(**plain), dict[str, Tensor]()
-    for key, value in weights_from_bytes(body, name=str(path)).items():
+    header, _, tensors = content.partition(b"\n")
+    stored: dict[str, Any] = json.loads(header)
+    values = stored["state"]
+    values["history"] = [HistoryRow(*row) for row in values["history"]]
+    values["best_loss"] = math.inf if values["best_loss"] is None else values["best_loss"]
+    state, earlier_weights = FitState(**values), dict[str, Tensor]()
+    for key, value in weights_from_bytes(tensors, name=str(path)).items():
         group, _, name = key.partition("/")
-        (kept if group == "earlier_weights" else getattr(state, group))[name] = value
+        is_earlier = group == "earlier_weights"
+        (earlier_weights if is_earlier else getattr(state, group))[name] = value
     return Checkpoint(
         stored["phase"],
         stored["member_index"],
         stored["fingerprint"],
         state,
         stored["earlier_results"],
-        kept,
+        earlier_weights,
     )
 
 

@@ -1,4 +1,4 @@
-"""The net's forward translated for the device it runs on, where there is a compiler for it."""
+"""Compilation of a forecaster by `torch.compile`, where a compiler is available."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.dataset import Batch
 
 MAX_REASON_LENGTH = 200
-"""Characters of a compiler's complaint that are passed on."""
+"""Characters of the compiler's error message that are reported."""
 
 
 def compile_forward(net: Forecaster, batch: Batch, precision: torch.dtype) -> str | None:
-    """Compiles the forward of `net` and tries it, backwards too, on `batch`.
+    """Compiles `net.forward` and runs it forward and backward on `batch`.
 
-    None where that went well, now or before; else why not, and the net is as it was. The method is
-    compiled, not the module: the weights keep their names. Neither random numbers nor gradients are
-    left behind.
+    Returns None on success or if it is compiled already, else the reason, with `net` as it was. The
+    method is compiled, not the module, so that parameters keep their names. Random number
+    generators and gradients are left unchanged.
     """
     if "forward" in vars(net):
-        return None  # done before
+        return None  # compiled before
     device = batch.targets.device
     devices = [device] if device.type == "cuda" else []
-    mixed = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+    autocast = torch.autocast(device.type, precision, enabled=precision != torch.float32)
     net.train()
     try:
         net.forward = torch.compile(net.forward)  # type: ignore[method-assign]
         with torch.random.fork_rng(devices):
-            with mixed:
+            with autocast:
                 loss = net.loss(batch.history, batch.targets, batch.weight)
             loss.backward()  # type: ignore[no-untyped-call]
-    except (RuntimeError, ImportError, OSError) as error:  # the compilers' own are RuntimeErrors
+    except (
+        RuntimeError,
+        ImportError,
+        OSError,
+    ) as error:  # compilers raise RuntimeErrors of their own
         vars(net).pop("forward", None)
         text = f"{type(error).__name__}: {error}".split("\n", 1)[0]
         return text[:MAX_REASON_LENGTH]

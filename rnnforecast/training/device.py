@@ -1,4 +1,4 @@
-"""Where the net runs, and in which precision."""
+"""The device a network runs on, its number format, threads and random numbers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 Device = torch.device
 
 MULTITHREADING_THRESHOLD = 2**16
-"""Numbers in a batch of states from which on several threads are worth their coordination."""
+"""Batch size times hidden size from which several threads are faster than one."""
 
 TORCH_VERSION = str(torch.__version__)
-"""Torch's version."""
+"""Torch's version, as a plain string."""
 
 
 def select_device(requested: str) -> torch.device:
-    """The device for `auto`, `cpu`, `cuda` or `mps`; ValueError where it is not there."""
+    """The device for ``auto``, ``cpu``, ``cuda`` or ``mps``; ValueError if it is missing."""
     if requested == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -30,15 +30,15 @@ def select_device(requested: str) -> torch.device:
 
 
 def select_dtype(requested: str, device: torch.device) -> torch.dtype:
-    """The type matrix products run in: bfloat16 on a CUDA device that has it, else float32."""
+    """The dtype of matrix products: for ``auto`` bfloat16 on a CUDA device with it, else float32."""
     if requested == "auto":
-        mixed = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if mixed else torch.float32
+        is_mixed = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if is_mixed else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[requested]
 
 
 def describe_device(device: torch.device) -> str:
-    """One phrase for people: ``cpu (2 threads)`` or the GPU's name."""
+    """A short description: ``cpu (2 threads)``, or the name of the GPU."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
@@ -48,31 +48,31 @@ def describe_device(device: torch.device) -> str:
 
 
 def device_of(net: torch.nn.Module) -> torch.device:
-    """The device a net lies on."""
+    """The device of the parameters of `net`."""
     return next(net.parameters()).device
 
 
 @contextmanager
 def limit_threads(batch_size: int, hidden_size: int) -> Iterator[None]:
-    """Inside the block a small net trains on one thread, whatever the machine has.
+    """Context in which a small network runs on one thread.
 
-    Its matrices are too small to share: a second thread gains little on an idle machine and, where
-    other jobs want the processors, the threads wait for each other most of the time.
+    Its matrices are too small to split: a second thread gains little on an idle machine and, beside
+    other jobs, the threads mostly wait for each other.
     """
-    before = torch.get_num_threads()
+    n_threads = torch.get_num_threads()
     if batch_size * hidden_size < MULTITHREADING_THRESHOLD:
         torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(n_threads)
 
 
-def seed_torch(number: int) -> None:
-    """Starts torch's random numbers (first weights, dropout) on every device."""
-    torch.manual_seed(number)
+def seed_torch(seed: int) -> None:
+    """Seeds torch's random number generators (initial weights, dropout) on every device."""
+    torch.manual_seed(seed)
 
 
 def describe_torch() -> str:
-    """Torch's version and the device that `auto` takes, for `--version`."""
+    """Torch's version and the device that ``auto`` selects, for ``--version``."""
     return f"torch {TORCH_VERSION} on {describe_device(select_device('auto'))}"

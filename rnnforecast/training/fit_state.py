@@ -1,4 +1,4 @@
-"""All that changes during a fit, in one object that `checkpoint` writes and reads."""
+"""The state of a fit: step, weights, optimizer state, history; what a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ StateDict = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One line of `history.csv`: mean training loss since the last one, and the validation loss."""
+    """One validation: a row of ``history.csv``. Losses are on the normalized scale."""
 
     step: int
     train_loss: float
+    """Mean over the steps since the last row."""
     validation_loss: float
+    """NaN where there is no validation part."""
     learning_rate: float
 
 
 @dataclass
 class FitState:
-    """All that changes during a fit; enough to go on later as if nothing had happened."""
+    """All that changes during a fit; resuming from it gives the same weights to the last bit."""
 
     step: int = 0
     rollback_factor: float = 1.0
-    """What undone steps have left of the learning rate."""
+    """Factor on the learning rate after rollbacks."""
     plateau_factor: float = 1.0
-    """What the schedule `plateau` has left of it."""
+    """Factor on the learning rate of the schedule ``plateau``."""
     validations_since_reduction: int = 0
-    """Validations without improvement since `plateau` lowered the rate."""
+    """Validations without improvement since ``plateau`` last lowered the rate."""
     rollback_count: int = 0
     best_loss: float = math.inf
     best_step: int = 0
     validations_since_best: int = 0
     loss_sum: float = 0.0
+    """Sum of the training losses since the last validation, and the number of their steps."""
     loss_count: int = 0
     averaged_steps: int = 0
-    """Steps whose weights are in `average`."""
+    """Steps whose weights are in `average_weights`."""
     history: list[HistoryRow] = field(default_factory=list)
     best_weights: StateDict = field(default_factory=dict)
     average_weights: StateDict = field(default_factory=dict)
@@ -51,5 +54,5 @@ class FitState:
 
 
 def clone_state_dict(net: Forecaster) -> StateDict:
-    """The weights and buffers of `net`, free of later steps."""
+    """Copies of the weights and buffers of `net`."""
     return {name: value.detach().clone() for name, value in net.state_dict().items()}

@@ -1,4 +1,4 @@
-"""How much each step ahead, item and window counts in the loss, in training as in validation."""
+"""Weights of forecast steps, items and windows in the training and the validation loss."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rnnforecast.training.dataset import Batch
 from rnnforecast.types import Floats
 
 MAX_RELATIVE_SCALE = 4.0
-"""A window never counts more than so many usual ones of its item: its spread may be an accident."""
+"""Upper bound of a window's scale relative to the typical one of its item, against outliers."""
 
 
 def compute_horizon_weights(kind: str | Sequence[float], horizon: int) -> Floats | None:
-    """`[H]` with mean 1, or None where all count alike: `equal`, `decreasing`, or H numbers."""
+    """Weights `[H]` with mean 1 for ``equal``, ``decreasing`` or H numbers; None if all are equal."""
     if kind == "equal":
         return None
     if kind == "decreasing":
@@ -32,46 +32,45 @@ def compute_horizon_weights(kind: str | Sequence[float], horizon: int) -> Floats
 
 @dataclass(frozen=True)
 class WindowScaleWeights:
-    """How much a window differs from what is usual for its item."""
+    """Weights of windows by their scale relative to the typical scale of their item."""
 
-    architecture: ForecasterConfig
-    """Of the net, which divides each window by its own spread."""
+    config: ForecasterConfig
+    """Of the network, which divides each window by its own scale."""
     typical_scale: Tensor
-    """`[items, C]`; 0 where an item has no windows."""
+    """`[items, C]` original units; 0 where an item has no windows."""
 
     @staticmethod
     def from_numpy(
-        architecture: ForecasterConfig, typical_scale: Floats, device: torch.device
+        config: ForecasterConfig, typical_scale: Floats, device: torch.device
     ) -> WindowScaleWeights:
-        """From an array to a tensor on the device of the batches."""
-        return WindowScaleWeights(
-            architecture, torch.from_numpy(typical_scale).to(device, torch.float32)
-        )
+        """From an array, with tensors on the device of the batches."""
+        return WindowScaleWeights(config, torch.from_numpy(typical_scale).to(device, torch.float32))
 
     def __call__(self, history: ModelInputs, item: Tensor) -> Tensor:
-        """`[B, 1, C]` what windows of the items `[B]` count: errors on the normalised scale times
-        this are in units that all windows of an item share."""
-        usual = self.typical_scale[item].unsqueeze(1)
-        share = window_scale(self.architecture, history) / usual
-        share = torch.where(usual > 0, share, 1.0).clamp(max=MAX_RELATIVE_SCALE)
-        squared = "squared_error" in LOSSES.traits(self.architecture.loss)
-        return share**2 if squared else share
+        """`[B, 1, C]` the weights of windows of the items `[B]`.
+
+        Errors on the normalized scale times these are in one unit for all windows of an item.
+        """
+        typical = self.typical_scale[item].unsqueeze(1)
+        ratio = window_scale(self.config, history) / typical
+        ratio = torch.where(typical > 0, ratio, 1.0).clamp(max=MAX_RELATIVE_SCALE)
+        return ratio**2 if "squared_error" in LOSSES.traits(self.config.loss) else ratio
 
 
-def window_scale(architecture: ForecasterConfig, history: ModelInputs) -> Tensor:
-    """`[B, 1, C]` what the net divides windows by, in original units."""
-    if architecture.difference_lag:
-        history = history.diff(architecture.difference_lag)
-    scaling = WINDOW_SCALERS.load(architecture.normalize).build(
-        season=architecture.season, n_items=0, seasons=()
+def window_scale(config: ForecasterConfig, history: ModelInputs) -> Tensor:
+    """`[B, 1, C]` the scale that the network divides windows by, in original units."""
+    if config.difference_lag:
+        history = history.diff(config.difference_lag)
+    scaling = WINDOW_SCALERS.load(config.normalize).build(
+        season=config.season, n_items=0, seasons=()
     )
-    scale: Tensor = scaling(history, architecture.horizon).scale
+    scale: Tensor = scaling(history, config.horizon).scale
     return scale
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factors of a batch's weights; None where all count alike."""
+    """Factors on the weights of a batch; None where all are equal."""
 
     horizon_weights: Tensor | None = None
     """`[H]`, mean 1."""
@@ -86,15 +85,15 @@ class LossWeights:
         device: torch.device,
         window_weights: WindowScaleWeights | None = None,
     ) -> LossWeights:
-        """From arrays to tensors on the device of the batches."""
+        """From arrays, with tensors on the device of the batches."""
 
-        def there(weights: Floats | None) -> Tensor | None:
+        def to_device(weights: Floats | None) -> Tensor | None:
             return None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
 
-        return LossWeights(there(horizon_weights), there(item_weights), window_weights)
+        return LossWeights(to_device(horizon_weights), to_device(item_weights), window_weights)
 
     def __call__(self, batch: Batch, item: Tensor) -> Batch:
-        """The batch of the items `[B]`, its weights multiplied by the factors."""
+        """The batch of windows of the items `[B]`, its weights multiplied by the factors."""
         weight = batch.weight
         if self.horizon_weights is not None:
             weight = weight * self.horizon_weights[:, None]

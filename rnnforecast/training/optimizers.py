@@ -1,7 +1,7 @@
-"""How gradients become updates: the optimizer by its name, and the pull of weights to zero.
+"""Optimizers by name, with weight decay, and the L1 penalty.
 
-The arithmetic is torch's own, as functions. Its `Optimizer` objects would load its compiler with
-the first of them, two seconds at the start of every training, for nothing.
+The arithmetic is torch's functional API. Objects of `torch.optim` would import the compiler, which
+takes two seconds at the start of every training.
 """
 
 from __future__ import annotations
@@ -17,61 +17,61 @@ from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
 MOMENTUM = 0.9
-"""Of `sgd`, in Nesterov's form (Sutskever et al. 2013)."""
+"""Momentum of ``sgd``, in Nesterov's form (Sutskever et al. 2013)."""
 
 BETAS = 0.9, 0.999
-"""Of the first and second moments of `adam` and `adamw` (Kingma & Ba 2015, arXiv:1412.6980)."""
+"""Decay of the moments in ``adam`` and ``adamw`` (Kingma & Ba 2015, arXiv:1412.6980)."""
 
 RMSPROP_ALPHA = 0.99
-"""Of the squares of `rmsprop`."""
+"""Decay of the mean square in ``rmsprop``."""
 
 EPSILON = 1e-8
-"""What keeps a division from one by zero."""
+"""Added to denominators."""
 
 ParameterState = dict[str, Tensor]
 
 
 class Optimizer:
-    """Updates of `parameters` by their gradients; those without a gradient stay."""
+    """Updates parameters by their gradients; those without a gradient are left unchanged."""
 
     def __init__(
         self, kind: str, parameters: Sequence[Tensor], *, learning_rate: float, weight_decay: float
     ) -> None:
-        """`adamw` takes the share `learning_rate * weight_decay` off each weight at each step
-        (decoupled, Loshchilov & Hutter 2019, arXiv:1711.05101); for `adam`, `sgd` and `rmsprop`
-        half of `weight_decay` times the sum of squares is part of the loss (L2), and its gradient
-        is scaled by the optimizer as all others are. It is not clipped.
+        """Weight decay is decoupled in ``adamw`` (Loshchilov & Hutter 2019, arXiv:1711.05101).
+
+        In ``adam``, ``sgd`` and ``rmsprop`` it is an L2 penalty of `weight_decay / 2` times the sum
+        of squares, whose gradient is not clipped.
         """
         if kind not in UPDATE_FUNCTIONS:
             raise ValueError(f"unknown optimizer {kind!r}")
         self.kind, self.parameters = kind, list(parameters)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.states: list[ParameterState] = [{} for _ in self.parameters]
-        """What is remembered of each parameter's gradients."""
+        """The state of each parameter: step and moments."""
 
     def zero_grad(self) -> None:
-        """Forgets the gradients."""
+        """Sets the gradients to None."""
         for parameter in self.parameters:
             parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
         """One update."""
-        some = [n for n, parameter in enumerate(self.parameters) if parameter.grad is not None]
-        parameters = [self.parameters[n] for n in some]
+        indices = [n for n, parameter in enumerate(self.parameters) if parameter.grad is not None]
+        parameters = [self.parameters[n] for n in indices]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        states = [self.states[n] for n in some]
-        given = UpdateInputs(parameters, gradients, states, self.learning_rate, self.weight_decay)
-        UPDATE_FUNCTIONS[self.kind](given)
+        states = [self.states[n] for n in indices]
+        inputs = UpdateInputs(parameters, gradients, states, self.learning_rate, self.weight_decay)
+        UPDATE_FUNCTIONS[self.kind](inputs)
 
 
 def clone_states(states: Sequence[ParameterState]) -> list[ParameterState]:
-    """The states, which later updates do not change."""
+    """Copies of the states."""
     return [{name: value.clone() for name, value in state.items()} for state in states]
 
 
 class UpdateInputs(NamedTuple):
-    """What an update is made of."""
+    """Arguments of an update function."""
 
     parameters: list[Tensor]
     gradients: list[Tensor]
@@ -84,8 +84,8 @@ UpdateFunction = Callable[[UpdateInputs], None]
 
 
 def _adam(function: Callable[..., None]) -> UpdateFunction:
-    def update(given: UpdateInputs) -> None:
-        parameters, gradients, states, rate, decay = given
+    def update(inputs: UpdateInputs) -> None:
+        parameters, gradients, states, rate, decay = inputs
         for parameter, state in zip(parameters, states, strict=True):
             _init_state(parameter, state, "exp_avg", "exp_avg_sq")
         function(
@@ -147,7 +147,7 @@ def _rmsprop(inputs: UpdateInputs) -> None:
 
 
 def _init_state(parameter: Tensor, state: ParameterState, *names: str) -> None:
-    """Zeros at a parameter's first update."""
+    """Fills the state with zeros at a parameter's first update."""
     if not state:
         state["step"] = torch.zeros((), device=parameter.device)
         for name in names:
@@ -164,14 +164,14 @@ UPDATE_FUNCTIONS: dict[str, UpdateFunction] = {
 
 @torch.no_grad()
 def add_l1_gradient(parameters: Sequence[Tensor], strength: float) -> None:
-    """Adds the gradient of `strength` times the sum of all weights' sizes, biases left out.
+    """Adds the gradient of `strength` times the sum of absolute weights, without biases.
 
-    It is added by hand, so that the loss that is reported stays that of the forecasts.
+    The penalty is not part of the reported loss, which stays that of the forecasts.
     """
     if not strength:
         return
     for parameter in parameters:
         if parameter.dim() < 2:  # biases, gains, decays
             continue
-        pull = strength * parameter.sign()
-        parameter.grad = pull if parameter.grad is None else parameter.grad + pull
+        gradient = strength * parameter.sign()
+        parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -1,6 +1,6 @@
 """Learning-rate schedules as pure functions of the step, so that resuming needs no state.
 
-What `plateau` makes of the validations so far is the one exception: it lies in the fit's state.
+The exception is ``plateau``, whose reductions depend on the validations and are part of `FitState`.
 """
 
 from __future__ import annotations
@@ -8,58 +8,58 @@ from __future__ import annotations
 import math
 
 WARMUP_FRACTION = 0.1
-"""Share of the steps in which one-cycle and cosine climb to the peak."""
+"""Fraction of the steps in which the rate rises to its peak."""
 
 WARMUP_START_FACTOR = 0.04
-"""Share of the peak at which the climb begins."""
+"""Fraction of the peak at which the warm-up starts."""
 
 STEP_FACTOR = 0.1
-"""What `step` leaves of the rate each time it falls."""
+"""Factor of each reduction by ``step``."""
 
 STEP_MILESTONES = (0.5, 0.75)
-"""Shares of the steps after which it falls (He et al. 2016, arXiv:1512.03385, on CIFAR-10)."""
+"""Fractions of the steps at its reductions (He et al. 2016, arXiv:1512.03385, on CIFAR-10)."""
 
 PLATEAU_FACTOR = 0.3
-"""What `plateau` leaves of the rate each time it falls."""
+"""Factor of each reduction by ``plateau``."""
 
 PLATEAU_PATIENCE = 3
-"""Validations without improvement after which it falls; fewer than end a fit early."""
+"""Validations without improvement before a reduction; fewer than the default of early stopping."""
 
 SCHEDULES = ("one_cycle", "cosine", "constant", "step", "plateau")
 
 
 def learning_rate_factor(schedule: str, step: int, total_steps: int) -> float:
-    """Share of the peak learning rate at `step` of `total` (0-based), in (0, 1].
+    """Learning rate at a step (0-based) as a fraction of its peak, in (0, 1].
 
-    `one_cycle` climbs and falls along a half cosine (Smith & Topin 2019, arXiv:1708.07120);
-    `cosine` climbs in a straight line, then falls along a half cosine (Loshchilov & Hutter 2017);
-    `constant` climbs in a straight line and stays; `step` then falls to a tenth, twice; `plateau`
-    stays too: its falls hang on the validations and are counted by the loop, see `fallen`.
+    ``one_cycle`` rises and falls along a half cosine (Smith & Topin 2019, arXiv:1708.07120);
+    ``cosine`` rises linearly and falls along a half cosine (Loshchilov & Hutter 2017); ``constant``
+    rises linearly and stays; ``step`` is then reduced to a tenth, twice; ``plateau`` stays too, as
+    its reductions depend on the validations, see `update_plateau`.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"unknown schedule {schedule!r}")
-    climb = max(1, round(WARMUP_FRACTION * total_steps))
-    if step < climb:
-        share = (step + 1) / climb
+    warmup_steps = max(1, round(WARMUP_FRACTION * total_steps))
+    if step < warmup_steps:
+        fraction = (step + 1) / warmup_steps
         if schedule == "one_cycle":
-            share = (1 - math.cos(math.pi * share)) / 2
-        return WARMUP_START_FACTOR + (1 - WARMUP_START_FACTOR) * share
+            fraction = (1 - math.cos(math.pi * fraction)) / 2
+        return WARMUP_START_FACTOR + (1 - WARMUP_START_FACTOR) * fraction
     if schedule in ("constant", "plateau"):
         return 1.0
     if schedule == "step":
         return STEP_FACTOR ** sum(
-            step >= math.ceil(share * total_steps) for share in STEP_MILESTONES
+            step >= math.ceil(fraction * total_steps) for fraction in STEP_MILESTONES
         )
-    # the last step still learns: the cosine would reach zero one step after it
-    done = (step + 1 - climb) / (total_steps - climb + 1)
-    return (1 + math.cos(math.pi * done)) / 2
+    # the cosine reaches zero one step after the last, which still has a positive rate
+    fraction = (step + 1 - warmup_steps) / (total_steps - warmup_steps + 1)
+    return (1 + math.cos(math.pi * fraction)) / 2
 
 
 def update_plateau(
     factor: float, validations_since_reduction: int, *, improved: bool
 ) -> tuple[float, int]:
-    """What `plateau` makes of one more validation: its share of the rate, and the validations
-    without improvement since it last fell, both as they were before and as they are now."""
+    """Factor of ``plateau`` and validations without improvement since its last reduction, after
+    one more validation."""
     if improved:
         return factor, 0
     if validations_since_reduction + 1 >= PLATEAU_PATIENCE:

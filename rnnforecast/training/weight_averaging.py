@@ -1,6 +1,6 @@
-"""The average of the last steps' weights, which lies in a wider valley than any one of them.
+"""Stochastic weight averaging: the mean of the weights of the last steps.
 
-Stochastic weight averaging (Izmailov et al. 2018, arXiv:1803.05407), over steps, all equal.
+Izmailov et al. 2018, arXiv:1803.05407; here over steps, with equal weights.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from rnnforecast.training.fit_state import FitState
 
 
 def swa_start_step(max_steps: int, swa_fraction: float) -> int:
-    """Steps done after which the averaging begins; `max_steps` where `share` is 0: never."""
+    """Number of steps before the first that is averaged; `max_steps` if `swa_fraction` is 0."""
     return max_steps - max(1, round(swa_fraction * max_steps)) if swa_fraction else max_steps
 
 
 @torch.no_grad()
 def update_average(state: FitState, net: Forecaster) -> None:
-    """The weights of `net` become part of the average in `state`."""
+    """Includes the weights of `net` in the average in `state`."""
     state.averaged_steps += 1
     if state.averaged_steps == 1:
         state.average_weights = {
@@ -30,7 +30,7 @@ def update_average(state: FitState, net: Forecaster) -> None:
 
 
 def averaged_weights(state: FitState, net: Forecaster) -> dict[str, torch.Tensor]:
-    """The average as weights of `net`, whose buffers stay as they are."""
+    """A state dict with the average in place of the parameters of `net`, and its buffers."""
     return {
         name: state.average_weights.get(name, value) for name, value in net.state_dict().items()
     }
