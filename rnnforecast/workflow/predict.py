@@ -274,7 +274,7 @@ def _series_to_plot(run: Run, panel: Panel) -> Ints:
 def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
     """What cleaning changed, and what is unlike the training, a line each."""
     panel, changes = cleaned.panel, cleaned.changes
-    yield from describe_changes(vars(changes))
+    yield from describe_changes(changes.counts)
     if changes.agreement < MIN_FREQUENCY_AGREEMENT:
         yield (
             f"only {format_percent(changes.agreement)} of the rows follow one step of "

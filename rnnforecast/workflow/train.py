@@ -242,7 +242,7 @@ def _warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]
             "no series is long enough for validation, so training cannot stop early; a shorter "
             "window.horizon or more history would allow it"
         )
-    yield from describe_changes(vars(changes))
+    yield from describe_changes(changes.counts)
     found = int(prepared.cleaned.outliers.flags.sum())
     if found:
         done = {"missing": "taken as missing", "clip": "moved to the edge of the usual range"}

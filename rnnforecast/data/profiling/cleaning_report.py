@@ -89,7 +89,7 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
     return CleaningReport(series, totals, changes.problems)
 
 
-def describe_changes(counts: Mapping[str, Any]) -> list[str]:
+def describe_changes(counts: Mapping[str, int]) -> list[str]:
     """What cleaning changed, a clause each, zeros left out; the names are those of ``Changes``."""
     return [count.describe(counts[count.name]) for count in CHANGE_COUNTS if counts[count.name]]
 

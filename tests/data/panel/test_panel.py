@@ -61,7 +61,7 @@ def test_a_selection_keeps_the_rows_of_its_series_only(panel):
     assert few.offsets.tolist() == [0, 3, 5]
     assert few.start.tolist() == panel.start[[0, 2]].tolist()
     np.testing.assert_array_equal(few.targets, panel.targets[[0, 1, 2, 4, 5]])
-    np.testing.assert_array_equal(few.observed, ~np.isnan(few.targets))
+    np.testing.assert_array_equal(few.observed_mask, ~np.isnan(few.targets))
     assert few.keys.index.tolist() == [0, 1]
 
 
@@ -69,7 +69,7 @@ def test_a_selection_of_nothing_is_an_empty_panel(panel):
     none = panel.filter_series(np.zeros(3, dtype=bool))
     assert none.n_series == 0
     assert none.targets.shape == (0, 2)
-    assert none.stamps(none.lengths, 2).shape == (0, 2)
+    assert none.window_timestamps(none.lengths, 2).shape == (0, 2)
 
 
 def test_a_selection_of_all_changes_nothing(panel):
