@@ -1,12 +1,15 @@
-"""`auto` in the spec becomes a number, from the calendar, the season, the horizon and the data.
+"""Automatic values: `auto` in the spec becomes a number or a name, by rules of thumb.
 
-Rules of thumb, each with its reason; what they chose is printed and stored in `resolved.yaml`.
+Each rule belongs to one key and gives a value and a reason; both are printed, and the value is
+stored in `resolved.yaml`. Rules run in the order of this file, and each reads what the earlier ones
+chose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,24 +18,26 @@ from rnnforecast.data.cleaning.seasonality import detect_seasonality
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.pipeline.presets import Preset, build_preset
-from rnnforecast.registry import LOSSES, WINDOW_SCALERS
+from rnnforecast.registry import DECODERS, LOSSES, WINDOW_SCALERS
 from rnnforecast.spec.spec import Spec, expand_ensemble
 
 MAX_AUTO_LOOKBACK = 2048
-"""Steps: an automatic lookback is never longer."""
+"""Steps; an automatic lookback is longer only where the horizon is."""
 
 MIN_LOG_RATIO = 1e-3
-"""Logs are taken where even the smallest value is at least this share of its series' median."""
+"""Logs are taken where the smallest value of a series is at least this share of its mean."""
 
 LONG_SERIES_LOOKBACKS = 20
-"""So many lookbacks make a series long: it has windows enough to learn a longer one. A series of
-twice or three times as many is read twice or three times as far back."""
+"""A series of this many usual lookbacks is read one, of twice as many two usual lookbacks back."""
 
 MAX_LOOKBACK_FACTOR = 3
-"""The most of such times."""
+"""Usual lookbacks that are read at most."""
 
 SEASONS_IN_LOOKBACK = {4: 8, 5: 8, 7: 8, 12: 8, 24: 7, 52: 3}
-"""Seasons of history that are read, by season length; others: as many as fit in about 168 steps."""
+"""Seasons in a usual lookback, by season length; others: as many as fit into about 168 steps."""
+
+SMALL_DATA = 5_000
+"""Observed values below which a smaller network and smaller batches are used."""
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -43,7 +48,7 @@ def join_names(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class AutoChoice:
-    """One resolved key and why it is so."""
+    """A resolved key with the reason for its value."""
 
     key: str
     value: object
@@ -55,242 +60,99 @@ class AutoChoice:
         return f"{self.key}: {value}  ({self.reason})"
 
 
-def resolve_season(spec: Spec, panel: Panel) -> tuple[Spec, list[AutoChoice]]:
-    """The spec with its season settled, which cleaning needs to know before all else.
+@dataclass(frozen=True)
+class AutoContext:
+    """What the rules read: the spec and the cleaned data."""
 
-    Looks only at rows before the held-out horizon.
+    given: Spec
+    """The spec before the first rule."""
+    spec: Spec
+    """The spec with the values of all earlier rules."""
+    cleaned: CleanedData
+
+    @property
+    def panel(self) -> Panel:
+        """The cleaned series."""
+        return self.cleaned.panel
+
+    @property
+    def horizon(self) -> int:
+        """Steps ahead."""
+        return self.spec.window.horizon
+
+    @property
+    def season(self) -> int:
+        """Steps; 1 without a season."""
+        return int(self.spec.window.season)
+
+    @cached_property
+    def n_values(self) -> int:
+        """Observed target values."""
+        return int(self.cleaned.target_mask.sum())
+
+    @property
+    def available_steps(self) -> int:
+        """Steps of the longest series before its held-out horizon."""
+        return int(self.panel.lengths.max()) - self.horizon
+
+    @cached_property
+    def preset(self) -> Preset:
+        """The preset of the spec; lookback, patch length and normalization have to be resolved."""
+        window = self.spec.window
+        return build_preset(
+            self.spec.training.preset,
+            lookback=int(window.lookback),
+            stride=_lookback_stride(self.season, int(window.patch_length), int(window.lookback)),
+            patch_length=int(window.patch_length),
+            available_steps=max(self.available_steps, 1),
+            normalize=self.spec.model.normalize,
+            loss=self.spec.training.loss,
+        )
+
+
+Rule = Callable[[AutoContext], tuple[object, str]]
+"""A value and its reason; with an empty reason the choice is not reported."""
+
+RULES: dict[str, Rule] = {}
+"""The rules by key, in the order in which they run."""
+
+
+def rule(key: str) -> Callable[[Rule], Rule]:
+    """Registers the decorated function as the rule of the key ``section.name``."""
+
+    def register(function: Rule) -> Rule:
+        RULES[key] = function
+        return function
+
+    return register
+
+
+def resolve_season(spec: Spec, panel: Panel) -> tuple[Spec, list[AutoChoice]]:
+    """The spec with its season resolved, which cleaning reads.
+
+    The held-out horizon is left out of the detection.
     """
     if spec.window.season != "auto":
         return spec, []
     length, reason = _choose_season(panel, spec.window.horizon)
-    window = spec.window.model_copy(update={"season": length})
-    return spec.model_copy(update={"window": window}), [AutoChoice("window.season", length, reason)]
+    choice = AutoChoice("window.season", length, reason)
+    return _with_value(spec, choice.key, length), [choice]
 
 
 def resolve_auto(spec: Spec, cleaned: CleanedData) -> tuple[Spec, list[AutoChoice]]:
-    """The spec with every `auto` of windows, model and training replaced, and the choices made.
+    """The spec with every `auto` that has a rule replaced, and the choices made.
 
-    The season is settled by `resolve_season`, the data section by the cleaning plan.
+    `resolve_season` comes first; the data section is resolved by the cleaning plan.
     """
-    choices: list[AutoChoice] = []
-    panel = cleaned.panel
-
-    def choose(section: str, key: str, value: object, reason: str) -> object:
-        given = getattr(getattr(spec, section), key)
-        if given != "auto":
-            return given
-        choices.append(AutoChoice(f"{section}.{key}", value, reason))
-        return value
-
-    horizon = spec.window.horizon
-    season = int(spec.window.season)
-    segment = int(
-        str(
-            choose(
-                "window",
-                "patch_length",
-                *_choose_patch_length(season, horizon, spec.window.lookback),
-            )
-        )
-    )
-    lookback = int(
-        str(choose("window", "lookback", *_choose_lookback(panel, season, segment, horizon)))
-    )
-    values = int(cleaned.target_mask.sum())
-    normalize = choose("model", "normalize", *_choose_normalize(spec, cleaned))
-    preset = build_preset(
-        spec.training.preset,
-        lookback=lookback,
-        stride=_lookback_stride(season, segment, lookback),
-        patch_length=segment,
-        available_steps=max(_available_steps(panel, horizon), 1),
-        normalize=str(normalize),
-        loss=spec.training.loss,
-    )
-    steps = int(
-        np.clip(round(1500 * (values / 100_000) ** 0.5, -2), 400, 3000) * preset.steps_factor
-    )
-    model = {
-        "layers": choose("model", "layers", *_choose_layers(spec.model.backbone)),
-        "smoothing_seasons": (season,)
-        if spec.model.smoothing_seasons == "auto"
-        else spec.model.smoothing_seasons,
-        "residual": spec.model.backbone == "dilated"
-        if spec.model.residual == "auto"
-        else spec.model.residual,
-        "hidden_size": choose("model", "hidden_size", *_choose_hidden_size(values)),
-        "decoder": choose(
-            "model", "decoder", "direct", "the whole horizon at once from the last state"
-        ),
-        "normalize": normalize,
-        "base_forecast": spec.model.base_forecast
-        if _base_forecast_is_open(spec, str(normalize))
-        else choose("model", "base_forecast", "linear", "theta is of values as they are"),
-    }
-    vary = spec.ensemble.vary
-    if vary == "auto":  # networks asked for by number differ in what was asked for
-        vary = _only_auto_keys(spec, preset.vary) if spec.ensemble.members == "auto" else {}
-        if vary:
-            choices.append(AutoChoice("ensemble.vary", vary, preset.reason))
-    members = choose("ensemble", "members", preset.members, preset.reason or "enough for most")
-    ensemble = {"members": members, "vary": vary}
-    training = {
-        "max_steps": choose("training", "max_steps", steps, f"for {values:,} observed values"),
-        "batch_size": choose("training", "batch_size", *_choose_batch_size(values, preset)),
-        "learning_rate": choose(
-            "training", "learning_rate", preset.learning_rate, preset.reason or "the usual one"
-        ),
-        "window_weight": choose(
-            "training", "window_weight", *_choose_window_weight(spec, str(normalize))
-        ),
-    }
-    window = {"season": season, "patch_length": segment, "lookback": lookback}
-    plots = spec.forecast.plots
-    sections = {
-        "window": window,
-        "model": model,
-        "training": training,
-        "ensemble": ensemble,
-        "forecast": {"plots": preset.plots if plots == "auto" else plots},
-    }
-    update = {name: getattr(spec, name).model_copy(update=keys) for name, keys in sections.items()}
-    return spec.model_copy(update=update), choices
-
-
-def _only_auto_keys(spec: Spec, vary: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """What a preset varies, but for keys that the spec sets itself."""
-    keys = {key: key.split(".") for key in vary}
-    return {
-        key: vary[key]
-        for key, (section, name) in keys.items()
-        if getattr(getattr(spec, section), name) == "auto"
-    }
-
-
-def _choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
-    steps = np.arange(len(panel.observed_mask)) - np.repeat(panel.offsets[:-1], panel.lengths)
-    told = steps < np.repeat(np.maximum(panel.lengths - horizon, panel.lengths // 2), panel.lengths)
-    candidates = panel.frequency.season_lengths()
-    found = detect_seasonality(
-        panel.targets, panel.observed_mask & told[:, None], panel.offsets, candidates
-    )
-    if found.length > 1:
-        return (
-            found.length,
-            f"found in the data, explains {found.strength:.0%} of the variance around the trend",
-        )
-    tried = ", ".join(str(length) for length in found.candidate_strengths)
-    return 1, f"no season found{f' (tried {tried})' if tried else ''}"
-
-
-def _choose_patch_length(season: int, horizon: int, lookback: int | str) -> tuple[int, str]:
-    length, reason = (
-        (season, "one season") if season > 1 else (horizon, "one horizon: there is no season")
-    )
-    if isinstance(lookback, int) and length > lookback:
-        return lookback, "the lookback"
-    return length, reason
-
-
-def _choose_lookback(panel: Panel, season: int, patch_length: int, horizon: int) -> tuple[int, str]:
-    if season > 1:
-        seasons = _seasons_in_lookback(season)
-        # many windows can teach a longer look back
-        seasons *= int(
-            np.clip(
-                np.median(panel.lengths) // (LONG_SERIES_LOOKBACKS * seasons * season),
-                1,
-                MAX_LOOKBACK_FACTOR,
-            )
-        )
-        wanted, reason = max(seasons * season, horizon), f"{seasons} seasons, at least a horizon"
-    else:
-        # what lies far back cannot be learnt from short series: few windows have it
-        third = int(np.median(panel.lengths)) // 3
-        wanted = int(np.clip(third, 2 * horizon, 8 * horizon))
-        reason = "a third of the median length, but two to eight horizons"
-    if wanted > max(MAX_AUTO_LOOKBACK, horizon):
-        wanted, reason = max(MAX_AUTO_LOOKBACK, horizon), "the most that is chosen automatically"
-    room = _available_steps(panel, horizon)
-    if wanted > room:
-        wanted, reason = max(room, 1), "all but the horizon of the longest series"
-    segments = max(1, round(wanted / patch_length))
-    return segments * patch_length, f"{reason}, in whole segments"
-
-
-def _seasons_in_lookback(season: int) -> int:
-    """How many seasons are read of series that are not very long."""
-    return SEASONS_IN_LOOKBACK.get(season, int(np.clip(168 // season, 2, 8)))
-
-
-def _lookback_stride(season: int, patch_length: int, lookback: int) -> int:
-    """By how much the lookbacks of an ensemble differ."""
-    if season > 1:
-        return _seasons_in_lookback(season) * season
-    return max(patch_length, lookback // 2 // patch_length * patch_length)
-
-
-def _choose_layers(backbone: str) -> tuple[int, str]:
-    usual = {"dilated": (3, "each one reads twice as far back"), "transformer": (2, "the usual")}
-    return usual.get(backbone, (1, "one is enough for most"))
-
-
-def _available_steps(panel: Panel, horizon: int) -> int:
-    """Steps of the longest series before its held-out horizon."""
-    return int(panel.lengths.max()) - horizon
-
-
-def _choose_hidden_size(n_values: int) -> tuple[int, str]:
-    return (128, "the usual width") if n_values >= 5_000 else (64, "few observed values")
-
-
-def _choose_batch_size(n_values: int, preset: Preset) -> tuple[int, str]:
-    if preset.batch_size:
-        return preset.batch_size, preset.reason
-    return (128, "the usual size") if n_values >= 5_000 else (64, "few observed values")
-
-
-def _base_forecast_is_open(spec: Spec, normalize: str) -> bool:
-    """Whether the data are to decide on the first forecast, see `workflow.first`."""
-    return normalize != "exponential_smoothing" and not difference_lag(spec)
-
-
-def _choose_window_weight(spec: Spec, normalize: str) -> tuple[str, str]:
-    on_normalized = "on_normalized_values" in LOSSES.traits(spec.training.loss)
-    counted = on_normalized and spec.model.decoder != "forking"
-    if "divides_by_scale" in WINDOW_SCALERS.traits(normalize) and counted:
-        return "scale", "errors count in the units of the series"
-    return "equal", "errors count relative to the level"
-
-
-def _choose_normalize(spec: Spec, cleaned: CleanedData) -> tuple[str, str]:
-    offsets, counted = cleaned.panel.offsets, cleaned.target_mask
-    traits = LOSSES.traits(spec.training.loss)
-    if "amounts" in traits:
-        return "mean", f"{spec.training.loss} is of values, not of logs"
-    if difference_lag(spec):
-        return "standard", "changes rise and fall around zero"
-    known = cleaned.values[counted]
-    positive = "positive" in traits
-    ratios = "mean", f"{spec.training.loss} is of ratios to the level"
-    if not len(known) or known.min() <= 0:
-        return ratios if positive else ("standard", "some values are zero or negative")
-    values = np.where(counted, cleaned.values, 0.0)
-    smallest = np.where(counted, values, np.inf)
-    total = np.add.reduceat(values, offsets[:-1])
-    count = np.add.reduceat(counted.astype(np.int64), offsets[:-1])
-    level = total / np.maximum(count, 1)  # [S, C]
-    share = np.minimum.reduceat(smallest, offsets[:-1]) / np.where(count > 0, level, 1.0)
-    if np.quantile(share, 0.05) < MIN_LOG_RATIO:
-        return ratios if positive else ("standard", "some values are very close to zero")
-    return "log_mean", "all values are positive"
-
-
-def difference_lag(spec: Spec) -> int:
-    """How many steps before the value lies that the network's values are differences from; 0:
-    they are none."""
-    found = spec.clean.difference_transforms
-    return int(spec.window.season) if "seasonal_difference" in found else int(bool(found))
+    context, choices = AutoContext(spec, spec, cleaned), []
+    for key, choose in RULES.items():
+        if _value_of(context.spec, key) != "auto":
+            continue
+        value, reason = choose(context)
+        if reason:
+            choices.append(AutoChoice(key, value, reason))
+        context = replace(context, spec=_with_value(context.spec, key, value))
+    return context.spec, choices
 
 
 def resolve_member_specs(given: Spec, resolved: Spec, cleaned: CleanedData) -> list[Spec]:
@@ -301,3 +163,223 @@ def resolve_member_specs(given: Spec, resolved: Spec, cleaned: CleanedData) -> l
         resolve_auto(member, cleaned)[0]
         for member in expand_ensemble(resolved.model_copy(update=sections))
     ]
+
+
+def _value_of(spec: Spec, key: str) -> Any:
+    section, name = key.split(".")
+    return getattr(getattr(spec, section), name)
+
+
+def _with_value(spec: Spec, key: str, value: object) -> Spec:
+    section, name = key.split(".")
+    changed = getattr(spec, section).model_copy(update={name: value})
+    return spec.model_copy(update={section: changed})
+
+
+def _choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
+    steps = np.arange(len(panel.observed_mask)) - np.repeat(panel.offsets[:-1], panel.lengths)
+    train_end = np.maximum(panel.lengths - horizon, panel.lengths // 2)  # [S]
+    train_mask = steps < np.repeat(train_end, panel.lengths)
+    found = detect_seasonality(
+        panel.targets,
+        panel.observed_mask & train_mask[:, None],
+        panel.offsets,
+        panel.frequency.season_lengths(),
+    )
+    if found.length > 1:
+        share = f"{found.strength:.0%}"
+        return found.length, f"found in the data, explains {share} of the variance around the trend"
+    tried = ", ".join(str(length) for length in found.candidate_strengths)
+    return 1, f"no season found{f' (tried {tried})' if tried else ''}"
+
+
+@rule("window.patch_length")
+def choose_patch_length(context: AutoContext) -> tuple[int, str]:
+    """One season, or one horizon without a season; at most the lookback, where that is given."""
+    length, reason = context.season, "one season"
+    if length == 1:
+        length, reason = context.horizon, "one horizon: there is no season"
+    lookback = context.spec.window.lookback
+    if isinstance(lookback, int) and length > lookback:
+        return lookback, "the lookback"
+    return length, reason
+
+
+@rule("window.lookback")
+def choose_lookback(context: AutoContext) -> tuple[int, str]:
+    """Several seasons, or a share of the median length, within what the data allow."""
+    horizon, available = context.horizon, context.available_steps
+    usual_lookback = _seasonal_lookback if context.season > 1 else _trend_lookback
+    lookback, reason = usual_lookback(context)
+    longest = max(MAX_AUTO_LOOKBACK, horizon)
+    if lookback > longest:
+        lookback, reason = longest, "the most that is chosen automatically"
+    if lookback > available:
+        lookback, reason = max(available, 1), "all but the horizon of the longest series"
+    patch_length = int(context.spec.window.patch_length)
+    patches = max(1, round(lookback / patch_length))
+    return patches * patch_length, f"{reason}, in whole patches"
+
+
+def _seasonal_lookback(context: AutoContext) -> tuple[int, str]:
+    """Series with many windows are read further back."""
+    season, seasons = context.season, _seasons_in_lookback(context.season)
+    factor = np.median(context.panel.lengths) // (LONG_SERIES_LOOKBACKS * seasons * season)
+    seasons *= int(np.clip(factor, 1, MAX_LOOKBACK_FACTOR))
+    return max(seasons * season, context.horizon), f"{seasons} seasons, at least a horizon"
+
+
+def _trend_lookback(context: AutoContext) -> tuple[int, str]:
+    """In short series few windows have steps from far back to be trained on."""
+    third, horizon = int(np.median(context.panel.lengths)) // 3, context.horizon
+    lookback = int(np.clip(third, 2 * horizon, 8 * horizon))
+    return lookback, "a third of the median length, but two to eight horizons"
+
+
+def _seasons_in_lookback(season: int) -> int:
+    """Seasons in a usual lookback."""
+    return SEASONS_IN_LOOKBACK.get(season, int(np.clip(168 // season, 2, 8)))
+
+
+def _lookback_stride(season: int, patch_length: int, lookback: int) -> int:
+    """The difference between the lookbacks of an ensemble, in steps."""
+    if season > 1:
+        return _seasons_in_lookback(season) * season
+    return max(patch_length, lookback // 2 // patch_length * patch_length)
+
+
+@rule("model.normalize")
+def choose_normalize(context: AutoContext) -> tuple[str, str]:
+    """Logs where all values are positive and the loss allows them, else the mean or a spread."""
+    loss = context.spec.training.loss
+    if "amounts" in LOSSES.traits(loss):
+        return "mean", f"{loss} is of values, not of logs"
+    if difference_lag(context.spec):
+        return "standard", "changes rise and fall around zero"
+    found = _obstacle_to_logs(context.cleaned)
+    if not found:
+        return "log_mean", "all values are positive"
+    if "positive" in LOSSES.traits(loss):
+        return "mean", f"{loss} is of ratios to the level"
+    return "standard", found
+
+
+def _obstacle_to_logs(cleaned: CleanedData) -> str:
+    """Why logs cannot be taken; empty where they can be."""
+    mask, starts = cleaned.target_mask, cleaned.panel.offsets[:-1]
+    known = cleaned.values[mask]
+    if not len(known) or known.min() <= 0:
+        return "some values are zero or negative"
+    count = np.add.reduceat(mask.astype(np.int64), starts)  # [S, C]
+    total = np.add.reduceat(np.where(mask, cleaned.values, 0.0), starts)
+    smallest = np.minimum.reduceat(np.where(mask, cleaned.values, np.inf), starts)
+    mean = total / np.maximum(count, 1)
+    ratio = smallest / np.where(count > 0, mean, 1.0)
+    return "some values are very close to zero" if np.quantile(ratio, 0.05) < MIN_LOG_RATIO else ""
+
+
+@rule("model.layers")
+def choose_layers(context: AutoContext) -> tuple[int, str]:
+    """What suits the backbone."""
+    usual = {"dilated": (3, "each one reads twice as far back"), "transformer": (2, "the usual")}
+    return usual.get(context.spec.model.backbone, (1, "one is enough for most"))
+
+
+@rule("model.residual")
+def choose_residual(context: AutoContext) -> tuple[bool, str]:
+    """What suits the backbone."""
+    return context.spec.model.backbone == "dilated", ""
+
+
+@rule("model.smoothing_seasons")
+def choose_smoothing_seasons(context: AutoContext) -> tuple[tuple[int, ...], str]:
+    """The season."""
+    return (context.season,), ""
+
+
+@rule("model.hidden_size")
+def choose_hidden_size(context: AutoContext) -> tuple[int, str]:
+    """Smaller for small data."""
+    if context.n_values >= SMALL_DATA:
+        return 128, "the usual width"
+    return 64, "few observed values"
+
+
+@rule("model.decoder")
+def choose_decoder(context: AutoContext) -> tuple[str, str]:
+    """The direct one."""
+    return "direct", "the whole horizon at once from the last state"
+
+
+@rule("model.base_forecast")
+def choose_base_forecast(context: AutoContext) -> tuple[str, str]:
+    """Stays `auto` where the validation windows decide, once training begins."""
+    removes_season = "removes_season" in WINDOW_SCALERS.traits(context.spec.model.normalize)
+    if removes_season or difference_lag(context.spec):
+        return "linear", "theta is of values as they are"
+    return "auto", ""
+
+
+@rule("ensemble.vary")
+def choose_vary(context: AutoContext) -> tuple[dict[str, list[Any]], str]:
+    """What the preset varies, but for keys that the spec sets, nor where it sets the members."""
+    given, preset = context.given, context.preset
+    if given.ensemble.members != "auto":
+        return {}, ""
+    vary = {key: values for key, values in preset.vary.items() if _value_of(given, key) == "auto"}
+    return vary, preset.reason if vary else ""
+
+
+@rule("ensemble.members")
+def choose_members(context: AutoContext) -> tuple[int, str]:
+    """As many as the preset has."""
+    return context.preset.members, context.preset.reason or "enough for most"
+
+
+@rule("training.max_steps")
+def choose_max_steps(context: AutoContext) -> tuple[int, str]:
+    """Grows with the root of the number of values: 1,500 for 100,000 of them, in hundreds."""
+    steps = np.clip(round(1500 * (context.n_values / 100_000) ** 0.5, -2), 400, 3000)
+    reason = f"for {context.n_values:,} observed values"
+    return int(steps * context.preset.steps_factor), reason
+
+
+@rule("training.batch_size")
+def choose_batch_size(context: AutoContext) -> tuple[int, str]:
+    """The preset's; else smaller for small data."""
+    if context.preset.batch_size:
+        return context.preset.batch_size, context.preset.reason
+    if context.n_values >= SMALL_DATA:
+        return 128, "the usual size"
+    return 64, "few observed values"
+
+
+@rule("training.learning_rate")
+def choose_learning_rate(context: AutoContext) -> tuple[float, str]:
+    """The preset's."""
+    return context.preset.learning_rate, context.preset.reason or "the usual one"
+
+
+@rule("training.window_weight")
+def choose_window_weight(context: AutoContext) -> tuple[str, str]:
+    """In units of the series where windows are divided by a spread."""
+    model = context.spec.model
+    if (
+        "on_normalized_values" in LOSSES.traits(context.spec.training.loss)
+        and "divides_by_scale" in WINDOW_SCALERS.traits(model.normalize)
+        and "forks_windows" not in DECODERS.traits(model.decoder)
+    ):
+        return "scale", "errors count in the units of the series"
+    return "equal", "errors count relative to the level"
+
+
+@rule("forecast.plots")
+def choose_plots(context: AutoContext) -> tuple[int, str]:
+    """The preset's."""
+    return context.preset.plots, ""
+
+
+def difference_lag(spec: Spec) -> int:
+    """The lag, in steps, of the differences the network reads; 0 where it reads values."""
+    transforms = spec.clean.difference_transforms
+    return int(spec.window.season) if "seasonal_difference" in transforms else int(bool(transforms))

@@ -1,4 +1,4 @@
-"""`data_report.json` and `data_report.html`: what `check` and `train` leave to be looked at."""
+"""The data report of `check` and `train`: `data_report.json` and `data_report.html`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from rnnforecast.pipeline.prepare import PreparedData
 
 JSON_FILE, HTML_FILE = "data_report.json", "data_report.html"
 MAX_TABLE_SERIES = 10
-"""Series in the page's table."""
+"""Series in the table of the page."""
 
 MAX_JSON_SERIES = 1000
-"""Series listed one by one in the JSON, those with most to repair; `check --json` has all."""
+"""Series in the JSON, those with the most repairs; `check --json` has all."""
 
 COLUMN_TITLES = {
     "label": "series",
@@ -39,21 +39,21 @@ COLUMN_TITLES = {
     "constant": "constant",
     "skipped": "left out",
 }
-"""What a table of series shows, if there is anything to show."""
+"""Titles of the columns, which are shown where any series has a value."""
 
 ALWAYS_SHOWN = ("label", "rows", "start", "end", "agreement")
 
 
 def series_by_repairs(report: CleaningReport, count: int) -> pd.DataFrame:
-    """The rows of `report.series` of so many series, those with most to repair first."""
+    """The rows of up to `count` series, those with the most repairs first."""
     series = report.per_series
-    faults = series[[name for name in REPAIR_COUNTS if name in series]].sum(axis=1)
-    order = (faults + (series["skipped"] != "")).sort_values(ascending=False, kind="stable")
+    repairs = series[[name for name in REPAIR_COUNTS if name in series]].sum(axis=1)
+    order = (repairs + (series["skipped"] != "")).sort_values(ascending=False, kind="stable")
     return series.loc[order.index[:count]]
 
 
 def repair_table(report: CleaningReport, count: int) -> tuple[list[str], list[list[str]]]:
-    """Header and rows, as text, of the `count` series with most to repair.
+    """Header and rows, as text, of the `count` series with the most repairs.
 
     Columns that are empty or zero for all series are left out.
     """
@@ -67,29 +67,28 @@ def repair_table(report: CleaningReport, count: int) -> tuple[list[str], list[li
 
 
 def write_data_report(folder: Path, prepared: PreparedData) -> None:
-    """Both files are in `folder`; raises OutputError."""
+    """Writes both files into `folder`. Raises OutputError."""
     cleaned, spec = prepared.cleaned, prepared.spec
     report = build_cleaning_report(prepared.table, cleaned.changes)
-    season = _season_in_use(prepared)
-    found = profile_panel(
+    profile = profile_panel(
         cleaned.panel,
         cleaned.filled,
         cleaned.changes,
-        season,
+        _seasonality(prepared),
         horizon=spec.window.horizon,
         outlier_mask=cleaned.outliers.flags,
     )
-    flagged = found.outlier_count
+    flagged = profile.outlier_count
     lines = report.summary_lines()
     if flagged:
         lines.append(f"{flagged:,} outliers by clean.outliers: {prepared.plan.outliers.method}")
-    few = replace(report, per_series=series_by_repairs(report, MAX_JSON_SERIES))
-    whole = json.loads(few.to_json()) | {"profile": found.to_json(), "outliers": flagged}
-    write_text(folder / JSON_FILE, json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n")
+    shortened = replace(report, per_series=series_by_repairs(report, MAX_JSON_SERIES))
+    values = json.loads(shortened.to_json()) | {"profile": profile.to_json(), "outliers": flagged}
+    write_text(folder / JSON_FILE, json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
     names = ", ".join(prepared.given_spec.data.path)
     text = render_data_report(
         f"The data of {names}",
-        found,
+        profile,
         lines,
         repair_table(report, MAX_TABLE_SERIES),
         targets=cleaned.panel.target_names,
@@ -97,8 +96,8 @@ def write_data_report(folder: Path, prepared: PreparedData) -> None:
     write_text(folder / HTML_FILE, text)
 
 
-def _season_in_use(prepared: PreparedData) -> Seasonality:
-    """What was tried, with the season that is used."""
+def _seasonality(prepared: PreparedData) -> Seasonality:
+    """The strengths of all candidates, with the season of the spec."""
     panel, length = prepared.cleaned.panel, int(prepared.spec.window.season)
     found = detect_seasonality(
         panel.targets, panel.observed_mask, panel.offsets, panel.frequency.season_lengths()

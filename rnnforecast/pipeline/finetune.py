@@ -17,16 +17,19 @@ from rnnforecast.training.fit_state import StateDict
 
 START_FROM_KEY = "training.start_from"
 MAX_NAMED_WEIGHTS = 5
-"""Weights that are named in a message."""
+"""Weights that a message names."""
 
 
 def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
-    """The spec with every key of the network that it leaves open as the run has it whose weights it
-    starts from; `base` is the folder of the spec. As it is where it starts from none."""
+    """The spec with the run's values for the keys it leaves open, if it starts from a run.
+
+    Those are all keys of `window` and `model`, the loss, and the quantiles. A relative
+    `training.start_from` is relative to `spec_folder`. Raises SpecError, RunFolderError.
+    """
     if spec.training.start_from is None:
         return spec
     folder = spec_folder / spec.training.start_from
-    load_run(folder)  # whole, and of this format: says so better than what follows would
+    load_run(folder)  # raises a better error than reading its spec would
     run = read_spec(folder / RESOLVED_SPEC_FILE, rules=())
     if run.window.horizon != spec.window.horizon:
         problem = f"the run was trained for {run.window.horizon} steps, not {spec.window.horizon}"
@@ -36,7 +39,7 @@ def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
         for name in ("window", "model")
     }
     sections["training"] = _inherit_section(spec.training, run.training, ("loss", "loss_options"))
-    if sections["model"].backbone != run.model.backbone:  # options are of one network only
+    if sections["model"].backbone != run.model.backbone:  # options belong to one backbone
         sections["model"] = sections["model"].model_copy(
             update={"backbone_options": spec.model.backbone_options}
         )
@@ -50,7 +53,7 @@ def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
 
 
 def _inherit_section(section: Any, run_section: Any, keys: Sequence[str] = ()) -> Any:
-    """The section with the run's values, of these keys or of all, where it has none of its own."""
+    """The section with the run's values of `keys`, of all without, where it sets none."""
     wanted = set(keys or type(section).model_fields)
     given = {key for key in section.model_fields_set if getattr(section, key) != "auto"}
     open_ = wanted - given
@@ -58,15 +61,15 @@ def _inherit_section(section: Any, run_section: Any, keys: Sequence[str] = ()) -
 
 
 class PretrainedRun:
-    """The run that weights are taken from, and those of them that stay as they are."""
+    """The run whose weights a training starts from, and which of them are frozen."""
 
     def __init__(
         self, folder: Path, freeze_patterns: Sequence[str], smoothed_items: Sequence[str]
     ) -> None:
-        """`items` are the items of the new training, see `forecasting.item_names`."""
+        """`smoothed_items` are those of the new training, see `item_names`."""
         self.run: Run = load_run(folder)
         self.weights_sha256 = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
-        """Of its weights: a run in the same place may be another one."""
+        """Of the weights file: a folder may hold another run than last time."""
         self.freeze_patterns, self.smoothed_items = freeze_patterns, smoothed_items
         if any(self.run.config.covariates.cardinalities):
             raise SpecError(
@@ -78,26 +81,26 @@ class PretrainedRun:
             )
 
     def initialize(self, net: Forecaster, member_index: int) -> None:
-        """Sets the weights of the network `number`, and freezes those the spec says."""
-        given = dict(self.run.members[member_index % len(self.run.members)].net.state_dict())
-        wanted = net.state_dict()
-        given |= {
-            name: self._align_item_rows(given[name], wanted[name])
+        """Copies the run's weights into a network, and freezes those that match a pattern."""
+        pretrained = dict(self.run.members[member_index % len(self.run.members)].net.state_dict())
+        expected = net.state_dict()
+        pretrained |= {
+            name: self._align_item_rows(pretrained[name], expected[name])
             for name in net.per_item_weights()
-            if name in given
+            if name in pretrained
         }
-        _check_same_weights(wanted, given)
-        net.load_state_dict(given)
+        _check_same_weights(expected, pretrained)
+        net.load_state_dict(pretrained)
         self._freeze_weights(net)
 
     def _align_item_rows(self, pretrained: Any, expected: Any) -> Any:
-        """The rows of the items that both trainings have; zeros, which say nothing, for others."""
-        place = {name: row for row, name in enumerate(self.run.smoothed_items)}
-        found = expected.new_zeros(expected.shape)
+        """The rows of items in both trainings; zeros, which have no effect, for new items."""
+        pretrained_row = {name: row for row, name in enumerate(self.run.smoothed_items)}
+        aligned = expected.new_zeros(expected.shape)
         for row, name in enumerate(self.smoothed_items):
-            if name in place:
-                found[row] = pretrained[place[name]]
-        return found
+            if name in pretrained_row:
+                aligned[row] = pretrained[pretrained_row[name]]
+        return aligned
 
     def _freeze_weights(self, net: Forecaster) -> None:
         names = [name for name, _ in net.named_parameters()]
@@ -111,26 +114,25 @@ class PretrainedRun:
                 parameter.requires_grad_(False)
         if not any(parameter.requires_grad for parameter in net.parameters()):
             cure = "leave some of them out"
-            raise SpecError(Problem("training.freeze", "nothing is left to learn", cure))
+            raise SpecError(Problem("training.freeze", "no weights are left to train", cure))
 
 
 def _check_same_weights(expected: StateDict, pretrained: StateDict) -> None:
-    """SpecError where the two nets are not of the same parts and sizes."""
-    other = [
+    """SpecError where the tensors differ in name or shape."""
+    different = [
         name
         for name in sorted({*expected, *pretrained})
         if name not in expected
         or name not in pretrained
         or expected[name].shape != pretrained[name].shape
     ]
-    if other:
-        more = (
-            f" and {len(other) - MAX_NAMED_WEIGHTS} more" if len(other) > MAX_NAMED_WEIGHTS else ""
-        )
+    if different:
+        names, hidden = ", ".join(different[:MAX_NAMED_WEIGHTS]), len(different) - MAX_NAMED_WEIGHTS
+        more = f" and {hidden} more" if hidden > 0 else ""
         raise SpecError(
             Problem(
                 START_FROM_KEY,
-                f"the run's network has other weights: {', '.join(other[:MAX_NAMED_WEIGHTS])}{more}",
+                f"the run's network has other weights: {names}{more}",
                 "leave the keys of window, model and features as the run's resolved.yaml has them",
             )
         )

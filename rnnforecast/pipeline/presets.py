@@ -1,6 +1,6 @@
-"""`training.preset`: how much time is spent, as plain keys of the spec.
+"""The presets `fast`, `balanced` and `best`: automatic values that trade time for accuracy.
 
-The choices were made on held-out horizons inside the training parts of several data sets; see
+They were chosen on held-out horizons inside the training parts of several data sets; see
 `benchmarks/NOTES.md`.
 """
 
@@ -14,28 +14,28 @@ from rnnforecast.registry import LOSSES
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset changes of what would be chosen."""
+    """The automatic values that depend on the preset."""
 
     steps_factor: float = 1.0
-    """Factor of the number of weight updates."""
+    """Factor on the automatic `max_steps`."""
     batch_size: int | None = None
-    """Windows in a batch, if other than usual."""
+    """None: by the number of values."""
     learning_rate: float = 0.002
     members: int = 1
     vary: dict[str, list[Any]] = field(default_factory=dict)
-    """Values that the networks of an ensemble take in turn."""
+    """See `ensemble.vary`."""
     plots: int = 12
     reason: str = ""
 
 
 FAST = Preset(steps_factor=0.25, batch_size=64, learning_rate=0.005, plots=4, reason="a first look")
-"""Half as many windows a step, learnt from in larger steps; pictures take time too."""
+"""Smaller batches and a higher learning rate; plots take time too."""
 
 BEST_MEMBERS = 6
 
 ALTERNATIVE_NORMALIZE = {"log_mean": "standard", "standard": "last"}
-"""A second way to take the level out. Logs serve relative errors and deviations absolute ones:
-together they do well by both."""
+"""The second normalization of an ensemble, by the first. Logs favor relative errors, differences
+absolute ones: together they do well in both."""
 
 
 def build_preset(
@@ -48,9 +48,17 @@ def build_preset(
     normalize: str,
     loss: str,
 ) -> Preset:
-    """The preset `name` for data whose single network would read `lookback` steps in segments of
-    `segment`, at most `room`, and have these parts; those of an ensemble read `stride` steps more
-    or less."""
+    """The preset for data whose single network has these values.
+
+    Args:
+        name: ``fast``, ``balanced`` or ``best``.
+        lookback: steps that the single network reads.
+        stride: difference between the lookbacks of an ensemble, in steps.
+        patch_length: lookbacks are multiples of it.
+        available_steps: the longest lookback.
+        normalize: the normalization of the single network.
+        loss: the loss of all networks.
+    """
     if name == "fast":
         return FAST
     if name == "balanced":
@@ -66,10 +74,8 @@ def build_preset(
 def _varied_lookbacks(
     lookback: int, stride: int, patch_length: int, available_steps: int
 ) -> list[int]:
-    """Up to three: a network of its own lookback, and ones that look further or, where it has steps
-    to spare, both less far and further."""
-    further = (-1, 1) if lookback > stride else (1, 2)
+    """Up to three: the lookback itself, a shorter and a longer one; or two longer ones."""
+    multiples = (0, -1, 1) if lookback > stride else (0, 1, 2)
     longest = max(lookback, available_steps // patch_length * patch_length)
-    wanted = [lookback, *(lookback + times * stride for times in further)]
-    whole = [max(each // patch_length, 1) * patch_length for each in wanted]
-    return list(dict.fromkeys(min(each, longest) for each in whole))
+    patches = [max((lookback + times * stride) // patch_length, 1) for times in multiples]
+    return list(dict.fromkeys(min(count * patch_length, longest) for count in patches))

@@ -1,4 +1,4 @@
-"""How a workflow tells its caller what goes on; it never prints."""
+"""Messages and progress of a workflow, for its caller; workflows never print."""
 
 from __future__ import annotations
 
@@ -10,75 +10,75 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class FitProgress:
-    """Where a fit stands; losses on the normalised scale."""
+    """The step a fit has reached; losses of normalized values."""
 
     phase: str
-    """``fit`` on the training part, or ``last fit`` on everything."""
+    """``fit`` on the training part, or ``final fit`` on all data."""
     step: int
     total: int
     train_loss: float
     validation_loss: float | None
     """The latest one; None before the first, or where nothing validates."""
     validated: bool
-    """True at the step that was just validated."""
+    """Whether the validation loss was computed at this step."""
 
 
 class ProgressListener(Protocol):
-    """Hears what a workflow does. The base class of nothing: any object with these will do."""
+    """Receives the messages of a workflow; any object with these methods."""
 
     def info(self, text: str) -> None:
-        """A plain line: what was found or done."""
+        """A line about what was found or done."""
         ...
 
     def warning(self, text: str) -> None:
-        """A line the reader should not miss."""
+        """A line the user has to see."""
         ...
 
     def progress(self, progress: FitProgress) -> None:
-        """The fit has come this far."""
+        """A step of a fit is done."""
         ...
 
 
 class NullListener:
-    """Hears everything and says nothing."""
+    """Ignores all messages."""
 
     def info(self, text: str) -> None:
-        """Says nothing."""
+        """Does nothing."""
 
     def warning(self, text: str) -> None:
-        """Says nothing."""
+        """Does nothing."""
 
     def progress(self, progress: FitProgress) -> None:
-        """Says nothing."""
+        """Does nothing."""
 
 
 class RecordingListener:
-    """Passes everything on to another listener and remembers it, with the time, for a log."""
+    """Records all messages with their time, for `log.jsonl`, and passes them on."""
 
     def __init__(self, listener: ProgressListener) -> None:
         self._listener = listener
         self._lines: list[str] = []
 
     def info(self, text: str) -> None:
-        """Passes the line on."""
-        self._record(event="said", text=text)
+        """Records the line and passes it on."""
+        self._record(event="info", text=text)
         self._listener.info(text)
 
     def warning(self, text: str) -> None:
-        """Passes the warning on."""
-        self._record(event="warned", text=text)
+        """Records the warning and passes it on."""
+        self._record(event="warning", text=text)
         self._listener.warning(text)
 
     def progress(self, progress: FitProgress) -> None:
-        """Passes the step on; remembers those that were validated."""
+        """Passes the step on; records it where the validation loss was computed."""
         if progress.validated:
-            self._record(event="validated", **asdict(progress))
+            self._record(event="validation", **asdict(progress))
         self._listener.progress(progress)
 
     def to_jsonl(self) -> str:
-        """All that was heard, one JSON object a line."""
+        """The messages so far, one JSON object a line."""
         return "".join(self._lines)
 
     def _record(self, **entry: object) -> None:
-        stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._lines.append(json.dumps({"time": stamp, **entry}, ensure_ascii=False) + "\n")
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._lines.append(json.dumps({"time": time, **entry}, ensure_ascii=False) + "\n")

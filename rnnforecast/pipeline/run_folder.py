@@ -1,17 +1,17 @@
-"""The run folder: everything a forecast needs, in plain formats, whole or not at all.
+"""The run folder: everything a forecast needs except the data, in plain formats.
 
 | file | what |
 | --- | --- |
 | `spec.yaml` | the spec as given, with what `--set` changed |
 | `resolved.yaml` | the same with every `auto` settled |
 | `model.safetensors` | the weights of each network, by its number |
-| `state.json` | cleaning plan, architectures, what makes intervals, version, data hash |
-| `cleaning.safetensors` | arrays: imputers, reductions, how errors hang together over the steps |
-| `data_report.json`, `data_report.html` | what the data are like, for programs and for people |
-| `metrics.json` | accuracy on the held-out horizon, ours and the seasonal naive's |
+| `state.json` | cleaning plan, network configs, interval scaling, versions, data hash |
+| `cleaning.safetensors` | arrays: imputers, reductions, correlation of errors over the horizon |
+| `data_report.json`, `data_report.html` | the data, for programs and for people |
+| `metrics.json` | accuracy on the held-out horizon, of the model and the baseline |
 | `history.csv` | training and validation loss |
 | `plots/` | the loss and held-out forecasts |
-| `log.jsonl` | what happened when |
+| `log.jsonl` | messages with their time |
 | `SHA256SUMS` | checksums of the above, as `sha256sum -c` reads them |
 """
 
@@ -46,45 +46,45 @@ from rnnforecast.pipeline.forecasting import Member, Postprocessing
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
 
 FORMAT_VERSION = 6
-"""Counts up when a run folder can no longer be read by an older version."""
+"""Of run folders; another number cannot be read."""
 
 CHECKSUMS_FILE = "SHA256SUMS"
 WEIGHTS_FILE = "model.safetensors"
 RESOLVED_SPEC_FILE = "resolved.yaml"
-"""A folder that holds this file is a run, and may be replaced by the next one."""
+"""Marks a folder as a run, which another run may replace."""
 
-CORRELATION_ARRAY = "dependence"
-"""Its name among the arrays."""
+CORRELATION_ARRAY = "error_correlation"
+"""Its name in `cleaning.safetensors`."""
 
 REQUIRED_FILES = ("state.json", WEIGHTS_FILE, "cleaning.safetensors", "resolved.yaml")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as `predict` needs it."""
+    """A trained run, as `predict` reads it."""
 
     plan: CleaningPlan
     members: tuple[Member, ...]
     """The networks, one or more."""
     combiner: ForecastCombiner
     interval_scaling: IntervalScaling
-    """See `evaluation.conformal`."""
+    """See `evaluation.calibration`."""
     error_correlation: np.ndarray
-    """`[H, H]` the correlation of errors over the steps, see `evaluation.dependence`."""
+    """`[H, H]` between the errors of the steps, see `evaluation.sample_paths`."""
     smoothed_items: tuple[str, ...]
-    """See `workflow.forecasting.Rules`."""
+    """See `Postprocessing`."""
     quantiles: tuple[float, ...]
     source: tuple[str, ...]
     """The files it was trained on, absolute."""
     totals: tuple[int, ...]
-    """Numbers of steps whose totals are forecast too."""
+    """See `forecast.totals`."""
     n_paths: int
-    """Sample paths that are written."""
+    """See `forecast.sample_paths`."""
     n_plots: int
     plotted_series: tuple[str, ...]
     """Labels of the series that `train` plotted."""
     metadata: Mapping[str, Any]
-    """Versions, seed, device and the hash of the data."""
+    """Versions, seed, device, and hashes of spec and data."""
 
     @property
     def config(self) -> ForecasterConfig:
@@ -98,7 +98,7 @@ class Run:
 
     @property
     def postprocessing(self) -> Postprocessing:
-        """How the networks' answers become a forecast."""
+        """How quantiles of the networks become a forecast."""
         plan = self.plan
         return Postprocessing(
             self.quantiles,
@@ -112,7 +112,7 @@ class Run:
 
 @contextmanager
 def create_run_folder(path: Path) -> Iterator[Path]:
-    """A folder to write a run into; it is at `path`, sums added, once the block ends well."""
+    """A temporary folder; it moves to `path`, with checksums, when the block ends without error."""
     with atomic_folder(path, replace_if_contains=RESOLVED_SPEC_FILE) as folder:
         yield folder
         files = sorted(file for file in folder.rglob("*") if file.is_file())
@@ -159,10 +159,10 @@ def write_model(folder: Path, run: Run) -> None:
 
 
 def load_run(path: Path) -> Run:
-    """The run at `path`, its nets with their weights on the CPU.
+    """The run at `path`, its networks on the CPU.
 
-    RunFolderError where the folder is no run, a file is missing or damaged, or the format is
-    newer than this program.
+    RunFolderError where the folder is no run, a file is missing or damaged, or the format is of
+    another version.
     """
     recover_folder(path)
     data = {name: _read_verified(path, name) for name in REQUIRED_FILES}
@@ -197,16 +197,17 @@ def _load_members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> t
     members = []
     for number, each in enumerate(stored):
         net = Forecaster(ForecasterConfig.from_json(each["config"]))
-        start = f"{number}."
-        of_net = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
-        net.load_state_dict(of_net)
+        prefix = f"{number}."
+        net.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+        )
         residuals = each["residuals"]
         members.append(Member(net.eval(), None if residuals is None else np.array(residuals)))
     return tuple(members)
 
 
 def _read_verified(path: Path, name: str) -> bytes:
-    """The file's bytes, if they are those whose sum was written when the run was."""
+    """The bytes of a file whose checksum matches; RunFolderError otherwise."""
     try:
         lines = (path / CHECKSUMS_FILE).read_text(encoding="utf-8").splitlines()
         sums = {name: total for total, name in (line.split("  ", 1) for line in lines)}

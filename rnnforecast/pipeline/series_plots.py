@@ -1,4 +1,4 @@
-"""Forecast plots of chosen series, for `train` (the held-out horizon) and `predict`."""
+"""Forecast plots of selected series, of the held-out horizon or of the future."""
 
 from __future__ import annotations
 
@@ -8,69 +8,79 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.evaluation.baselines import baseline_name, seasonal_naive
 from rnnforecast.output.forecast_plots import plot_forecast, safe_file_stem
 from rnnforecast.pipeline.forecasting import Forecasts
+from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.types import Floats, Ints
 
 
 def plot_series_forecasts(
     folder: Path,
+    run: Run,
     panel: Panel,
     series: Ints,
     origins: Ints,
     forecasts: Forecasts,
     *,
-    quantiles: Sequence[float],
-    max_targets: int,
-    naive_forecast: Floats,
-    baseline_name: str,
     actual: Floats | None = None,
     note: str = "",
 ) -> int:
-    """Draws `series` (places in the panel) into `folder`, PNG and SVG; returns how many plots.
+    """Writes a PNG and an SVG for each of the series into `folder`; returns the number of plots.
 
-    `origins [S]` and `forecasts` are those of the whole panel; `naive`, which is called `baseline`,
-    and `actual`, `[len(series), H, C]`, those of the drawn series. The first target of each series
-    is drawn, or the first `most` where only one series is.
+    Args:
+        series: indices `[P]` of the series in the panel.
+        origins: `[S]` of all series of the panel, like the forecasts.
+        actual: `[P, H, C]` values after the origins, if known; original units.
+        note: ends the line below each title.
+
+    One target of each series is plotted, or up to `run.n_plots` targets of a single series.
     """
-    channels = range(min(panel.observed_mask.shape[1], max_targets) if len(series) == 1 else 1)
-    horizon = forecasts.yhat.shape[1]
-    ahead = panel.to_display_timezone(
+    n_targets = min(panel.observed_mask.shape[1], run.n_plots) if len(series) == 1 else 1
+    season, horizon = run.config.season, forecasts.yhat.shape[1]
+    future = panel.to_display_timezone(
         panel.window_timestamps(np.maximum(origins, 0), horizon)
     )  # [S, H]
     labels = panel.labels()
-    named = panel.keys.shape[1] > 0  # the only series has no name: it goes by its target's
-    taken: set[str] = set()
-    for place, one in enumerate(series):
-        chosen = panel.filter_series(np.arange(panel.n_series) == one)
-        past = int(origins[one])
-        for channel in channels:
+    has_names = panel.keys.shape[1] > 0  # a single series without keys is named by its target
+    stems: set[str] = set()
+    for place, index in enumerate(series):
+        chosen = panel.filter_series(np.arange(panel.n_series) == index)
+        past = int(origins[index])
+        history_timestamps = chosen.to_display_timezone(
+            chosen.window_timestamps(np.zeros(1, dtype=np.int64), past)[0]
+        )
+        ends = np.array([past])
+        naive = seasonal_naive(
+            chosen.targets, chosen.offsets, season=season, horizon=horizon, ends=ends
+        )[0]  # [H, C]
+        for channel in range(n_targets):
             name = panel.target_names[channel]
-            label = " ".join([labels[one]] * named + [name] * (len(channels) > 1 or not named))
-            stem = safe_file_stem(label, taken)
-            taken.add(stem)
+            words = [labels[index]] * has_names + [name] * (n_targets > 1 or not has_names)
+            label = " ".join(words)
+            stem = safe_file_stem(label, stems)
+            stems.add(stem)
+            values = forecasts.quantiles[index, :, channel]
             plot_forecast(
                 folder / stem,
                 label=label,
                 target=name,
-                history_timestamps=chosen.to_display_timezone(
-                    chosen.window_timestamps(np.zeros(1, dtype=np.int64), past)[0]
-                ),
+                history_timestamps=history_timestamps,
                 history=chosen.targets[:past, channel],
-                forecast_timestamps=ahead[one],
-                yhat=forecasts.yhat[one, :, channel],
-                intervals=_interval_bands(forecasts.quantiles[one, :, channel], quantiles),
-                baseline=(baseline_name, naive_forecast[place, :, channel]),
+                forecast_timestamps=future[index],
+                yhat=forecasts.yhat[index, :, channel],
+                intervals=_interval_bands(values, run.quantiles),
+                baseline=(baseline_name(season), naive[:, channel]),
                 actual=None if actual is None else actual[place, :, channel],
                 note=note,
             )
-    return len(taken)
+    return len(stems)
 
 
 def _interval_bands(
     values: Floats, quantiles: Sequence[float]
 ) -> list[tuple[float, Floats, Floats]]:
-    """`[H, Q]` as (share covered, lower, upper), one for each pair of quantiles q and 1 - q."""
+    """`[H, Q]` as (coverage, lower, upper), one for each pair of levels q and 1 - q."""
     bands = []
     for low, level in enumerate(quantiles):
         opposite = [k for k, other in enumerate(quantiles) if abs(level + other - 1) < 1e-9]

@@ -1,4 +1,4 @@
-"""`demo`: the main job on bundled data."""
+"""`demo`: the bundled sample data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SPEC_FILE = "co2.yaml"
 
 
 def sample_data_folder() -> Path:
-    """The folder of the bundled data: inside an installed package, beside a checkout's."""
+    """The folder of the sample data: inside an installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     for folder in (package / "sample_data", package.parent / "sample_data"):
         if (folder / SPEC_FILE).is_file():

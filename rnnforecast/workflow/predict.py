@@ -1,4 +1,4 @@
-"""`predict`: from a run folder and the data as it is now to a table of forecasts, and plots."""
+"""`predict`: from a run folder and current data to a table of forecasts, and plots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from rnnforecast.data.profiling.cleaning_report import describe_changes, format_
 from rnnforecast.data.profiling.coverage import steps_behind_latest
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem
-from rnnforecast.evaluation.baselines import baseline_name, seasonal_naive
 from rnnforecast.output.atomic_files import atomic_folder, write_json
 from rnnforecast.output.forecast_table import forecast_frame, table_format, write_forecast
 from rnnforecast.pipeline.auto import join_names
@@ -42,13 +41,12 @@ from rnnforecast.workflow.predict_totals import (
     totals_table,
 )
 
-TABLE_FILE, SUMMARY_FILE = "forecast.csv", "run.json"
+SUMMARY_FILE = "run.json"
 MAX_NAMED_SERIES = 5
-"""Series that are named in a message; the summary names all."""
+"""Series that a message names; the summary names all."""
 
 MIN_FREQUENCY_AGREEMENT = 0.5
-"""Data of which a smaller share of rows keep the run's frequency probably have another one."""
-
+"""With a smaller share of rows in the run's frequency, the data probably have another one."""
 
 DEFAULT_EXTRA_TABLES = ExtraTablesRequest()
 
@@ -62,15 +60,14 @@ class PredictResult:
     """Series with a forecast, if only of some targets."""
     horizon: int
     failed: dict[str, str]
-    """Label -> reason of each series that lacks a forecast, or that of a target."""
+    """Label -> reason of each series without a forecast of all its targets."""
     skipped: dict[str, str]
     """Label -> reason of each series that the spec leaves out."""
-    first: str
-    last: str
-    """The earliest and latest stamp that was forecast."""
+    first_timestamp: str
+    last_timestamp: str
+    """The earliest and latest of the forecasts."""
     plots: int = 0
     warnings: tuple[str, ...] = ()
-    """What was said on the way."""
 
 
 def predict(
@@ -83,66 +80,108 @@ def predict(
     extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
     listener: ProgressListener | None = None,
 ) -> PredictResult:
-    """Forecasts every series of the data from its end and writes the result to `out`.
+    """Forecasts every series of the data from its end on and writes the result to `out`.
 
-    `out` is a folder (surely if it ends in ``/``), a ``.csv`` or ``.parquet`` file, or ``-``.
-    `data` are files to read instead of those of the spec. `asked` are totals and paths beside it.
-    Raises RunFolderError, DataError, OutputError; and, once the others are written, PartFailed
-    where some series could not be forecast.
+    Args:
+        folder: the run.
+        out: a folder (in any case if it ends in ``/``), a ``.csv`` or ``.parquet`` file, or ``-``.
+        data: files to read instead of those of the spec.
+        horizon: steps ahead; the run's by default.
+        extra_tables: totals and sample paths, written beside the forecast.
+
+    Raises:
+        RunFolderError, DataError, OutputError; and PartFailed, after the other forecasts are
+        written, where some series could not be forecast.
     """
     listener = listener or NullListener()
-    into_folder = out != "-" and (out.endswith("/") or not Path(out).suffix)
-    if not into_folder:
-        table_format(out)
+    is_folder = out != "-" and (out.endswith("/") or not Path(out).suffix)
+    if not is_folder:
+        table_format(out)  # raises for an unknown suffix
     run = load_run(folder)
-    # a run trained on a GPU forecasts on whatever the machine at hand has
-    place = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
+    # a run trained on a GPU may forecast on a machine without one
+    torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
     for member in run.members:
-        member.net.to(place)
+        member.net.to(torch_device)
     steps = horizon or run.config.horizon
-    wanted_totals, wanted_paths = extra_tables.resolve(run, steps, allow_files=out != "-")
-    table = read_table(run.plan, data or run.source)
-    laid = align_table(run.plan, table, skip_faulty=True)
-    cleaned = build_inputs(
-        run.plan,
-        laid,
-        transform_targets(run.plan, laid.panel),
-        horizon=_round_up_to_horizon(steps, run),
-        rnn_imputer=load_rnn_imputer(run.plan),
-        required_steps=steps,
-    )
-    panel = cleaned.panel
+    totals, n_paths = extra_tables.resolve(run, steps, allow_files=out != "-")
+    cleaned = _read_data(run, data or run.source, steps)
     warnings = tuple(_warnings(run, cleaned, steps))
     for line in warnings:
         listener.warning(line)
-    levels = run.levels
-    rules = replace(run.postprocessing, quantiles=levels.computed)
-    whole = forecast(run.members, cleaned, panel.lengths, postprocessing=rules, horizon=steps)
-    found = Forecasts(whole.yhat, levels.select(whole.quantiles))
-    more = _build_extra_tables(run, panel, whole, wanted_totals, wanted_paths)
-    # whatever is wrong with them, nothing is written
-    drawn = _series_to_plot(run, panel) if plots and into_folder else np.empty(0, dtype=np.int64)
-    predicted = _build_result(out, cleaned, found, warnings)
-    if into_folder:
+    forecasts, tables = _forecast_tables(run, cleaned, steps, totals, n_paths)
+    result = _build_result(out, cleaned, forecasts, warnings)
+    if is_folder:
+        plotted = _series_to_plot(run, cleaned.panel) if plots else np.empty(0, dtype=np.int64)
         with atomic_folder(Path(out), replace_if_contains=SUMMARY_FILE) as partial:
-            _write_table(str(partial / TABLE_FILE), run, panel, found)
-            _write_extra_tables(lambda name: partial / f"{name}.csv", panel, more)
-            drawn_now = _plot_series(partial / "plots", run, panel, found, drawn)
-            predicted = replace(predicted, plots=drawn_now)
+            _write_tables(tables, cleaned.panel, lambda name: str(partial / f"{name}.csv"))
+            count = _plot_series(partial / "plots", run, cleaned.panel, forecasts, plotted)
+            result = replace(result, plots=count)
             versions = {"run": str(folder.resolve()), **run.metadata["versions"]}
-            write_json(partial / SUMMARY_FILE, versions | asdict(predicted))
+            write_json(partial / SUMMARY_FILE, versions | asdict(result))
     else:
-        _write_table(out, run, panel, found)
-        _write_extra_tables(lambda name: sibling_path(Path(out), name), panel, more)
-    if predicted.failed:
-        raise _part_failed_error(predicted)
-    return predicted
+        _write_tables(tables, cleaned.panel, lambda name: _table_path(out, name))
+    if result.failed:
+        raise _part_failed_error(result)
+    return result
 
 
-def _round_up_to_horizon(steps: int, run: Run) -> int:
-    """The steps ahead that are looked at: beyond the trained horizon they come in whole ones."""
+def _read_data(run: Run, source: Sequence[str], steps: int) -> CleanedData:
+    """The data, cleaned as at training, with covariates for whole trained horizons ahead."""
     trained = run.config.horizon
-    return -(-steps // trained) * trained
+    aligned = align_table(run.plan, read_table(run.plan, source), skip_faulty=True)
+    return build_inputs(
+        run.plan,
+        aligned,
+        transform_targets(run.plan, aligned.panel),
+        horizon=-(-steps // trained) * trained,
+        rnn_imputer=load_rnn_imputer(run.plan),
+        required_steps=steps,
+    )
+
+
+def _forecast_tables(
+    run: Run, cleaned: CleanedData, steps: int, totals: tuple[int, ...], n_paths: int
+) -> tuple[Forecasts, dict[str, pd.DataFrame]]:
+    """The forecasts, and the tables to be written by name: forecast, totals and paths."""
+    panel, levels = cleaned.panel, run.levels
+    postprocessing = replace(run.postprocessing, quantiles=levels.computed)
+    all_levels = forecast(
+        run.members, cleaned, panel.lengths, postprocessing=postprocessing, horizon=steps
+    )
+    forecasts = Forecasts(all_levels.yhat, levels.select(all_levels.quantiles))
+    frame = forecast_frame(
+        panel.keys,
+        panel.window_timestamps(panel.lengths, steps),
+        time_column=run.plan.read_options.data.time,
+        targets=panel.target_names,
+        yhat=forecasts.yhat,
+        quantiles=forecasts.quantiles,
+        levels=run.quantiles,
+    )
+    tables = {"forecast": frame.dropna(subset="yhat")}
+    if totals:
+        tables["totals"] = totals_table(run, panel, all_levels, totals)
+    if n_paths:
+        tables["paths"] = paths_table(run, panel, all_levels, n_paths)
+    return forecasts, tables
+
+
+def _table_path(out: str, name: str) -> str:
+    """Totals and paths lie beside the forecast."""
+    return out if name == "forecast" else str(sibling_path(Path(out), name))
+
+
+def _write_tables(
+    tables: Mapping[str, pd.DataFrame], panel: Panel, path_of: Callable[[str], str]
+) -> None:
+    for name, frame in tables.items():
+        write_forecast(
+            path_of(name),
+            frame,
+            daily=panel.frequency.is_daily_or_coarser,
+            timezone=panel.utc_offset,
+            zone=panel.display_timezone,
+        )
 
 
 def _build_result(
@@ -150,96 +189,34 @@ def _build_result(
 ) -> PredictResult:
     panel, skipped = cleaned.panel, cleaned.changes.skipped
     failed = _failed_series(cleaned, forecasts)
-    stamps = panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1])
+    timestamps = panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1])
     return PredictResult(
         out=str(Path(out)),
         series=panel.n_series,
         horizon=forecasts.yhat.shape[1],
         failed=failed,
-        skipped={label: why for label, why in skipped.items() if label not in failed},
-        first=format_timestamp(stamps.min(), panel.display_timezone),
-        last=format_timestamp(stamps.max(), panel.display_timezone),
+        skipped={label: reason for label, reason in skipped.items() if label not in failed},
+        first_timestamp=format_timestamp(timestamps.min(), panel.display_timezone),
+        last_timestamp=format_timestamp(timestamps.max(), panel.display_timezone),
         warnings=warnings,
     )
 
 
-def _write_table(path: str, run: Run, panel: Panel, forecasts: Forecasts) -> None:
-    frame = forecast_frame(
-        panel.keys,
-        panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1]),
-        time_column=run.plan.read_options.data.time,
-        targets=panel.target_names,
-        yhat=forecasts.yhat,
-        quantiles=forecasts.quantiles,
-        levels=run.quantiles,
-    )
-    daily = panel.frequency.is_daily_or_coarser
-    write_forecast(
-        path,
-        frame.dropna(subset="yhat"),
-        daily=daily,
-        timezone=panel.utc_offset,
-        zone=panel.display_timezone,
-    )
-
-
-def _build_extra_tables(
-    run: Run, panel: Panel, forecasts: Forecasts, total_steps: tuple[int, ...], n_paths: int
-) -> dict[str, pd.DataFrame]:
-    """Totals and paths, as far as they are asked for, by name."""
-    frames = {}
-    if total_steps:
-        frames["totals"] = totals_table(run, panel, forecasts, total_steps)
-    if n_paths:
-        frames["paths"] = paths_table(run, panel, forecasts, n_paths)
-    return frames
-
-
-def _write_extra_tables(
-    path_for: Callable[[str], Path], panel: Panel, frames: Mapping[str, pd.DataFrame]
-) -> None:
-    """The tables, each in the file that `place` has for its name."""
-    daily = panel.frequency.is_daily_or_coarser
-    for name, frame in frames.items():
-        zones = {"timezone": panel.utc_offset, "zone": panel.display_timezone}
-        write_forecast(path_for(name), frame, daily=daily, **zones)
-
-
 def _plot_series(folder: Path, run: Run, panel: Panel, forecasts: Forecasts, series: Ints) -> int:
-    """Plots of the series `drawn`, beside the seasonal naive; how many, no folder where none."""
+    """The number of plots written; without series there is no folder."""
     if not len(series):
         return 0
-    # matplotlib takes half a second to load: not for those who want no plots
+    # matplotlib takes half a second to load
     from rnnforecast.pipeline.series_plots import plot_series_forecasts
 
-    chosen = panel.filter_series(np.isin(np.arange(panel.n_series), series))
-    naive = seasonal_naive(
-        chosen.targets,
-        chosen.offsets,
-        season=run.config.season,
-        horizon=forecasts.yhat.shape[1],
-        ends=chosen.offsets[1:],
-    )
     folder.mkdir()
-    return plot_series_forecasts(
-        folder,
-        panel,
-        series,
-        panel.lengths,
-        forecasts,
-        quantiles=run.quantiles,
-        max_targets=run.n_plots,
-        naive_forecast=naive,
-        baseline_name=baseline_name(run.config.season),
-    )
+    return plot_series_forecasts(folder, run, panel, series, panel.lengths, forecasts)
 
 
 def _part_failed_error(result: PredictResult) -> PartFailed:
-    failed = result.failed
-    names = ", ".join(f"{label} ({why})" for label, why in list(failed.items())[:MAX_NAMED_SERIES])
-    more = (
-        f" … and {len(failed) - MAX_NAMED_SERIES:,} more" if len(failed) > MAX_NAMED_SERIES else ""
-    )
+    failed, hidden = list(result.failed.items()), len(result.failed) - MAX_NAMED_SERIES
+    names = ", ".join(f"{label} ({reason})" for label, reason in failed[:MAX_NAMED_SERIES])
+    more = f" … and {hidden:,} more" if hidden > 0 else ""
     return PartFailed(
         Problem(
             "",
@@ -251,73 +228,78 @@ def _part_failed_error(result: PredictResult) -> PartFailed:
 
 
 def _failed_series(cleaned: CleanedData, forecasts: Forecasts) -> dict[str, str]:
-    """The series that cannot be forecast; a series too short by the spec's own rule is none."""
-    by_rule = cleaned.changes.series.loc[
-        cleaned.changes.series["too_short"] & (cleaned.changes.series["observed"] > 0), "label"
-    ]
-    short = set(by_rule)
-    failed = {label: why for label, why in cleaned.changes.skipped.items() if label not in short}
+    """Label -> reason of series without a forecast, but for those the spec leaves out as short."""
+    series = cleaned.changes.series
+    by_spec = set(series.loc[series["too_short"] & (series["observed"] > 0), "label"])
+    skipped = cleaned.changes.skipped
+    failed = {label: reason for label, reason in skipped.items() if label not in by_spec}
     unknown = np.asarray(np.isnan(forecasts.yhat).any(axis=1))  # [S, C]
-    partly = np.asarray(unknown.any(axis=1))
+    is_partial = np.asarray(unknown.any(axis=1))
     names = np.array(cleaned.panel.target_names)
-    whys = (f"no value of {join_names(names[row])}" for row in unknown[partly])
-    return failed | dict(zip(cleaned.panel.labels()[partly], whys, strict=True))
+    reasons = (f"no value of {join_names(names[row])}" for row in unknown[is_partial])
+    return failed | dict(zip(cleaned.panel.labels()[is_partial], reasons, strict=True))
 
 
 def _series_to_plot(run: Run, panel: Panel) -> Ints:
-    """The series drawn at `train` that are still there, filled up with the first others."""
-    known = np.isin(panel.labels(), run.plotted_series)
-    order = np.argsort(~known, kind="stable")
+    """Indices of the series that `train` plotted, filled up with the first others."""
+    is_new = ~np.isin(panel.labels(), run.plotted_series)
+    order = np.argsort(is_new, kind="stable")
     return np.sort(order[: run.n_plots])
 
 
 def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
-    """What cleaning changed, and what is unlike the training, a line each."""
-    panel, changes = cleaned.panel, cleaned.changes
+    """What cleaning changed, and what differs from the training data."""
+    panel, changes, trained = cleaned.panel, cleaned.changes, run.config.horizon
     yield from describe_changes(changes.counts)
     if changes.agreement < MIN_FREQUENCY_AGREEMENT:
         yield (
             f"only {format_percent(changes.agreement)} of the rows follow one step of "
             f"{panel.frequency.alias} after another, which the run was trained for"
         )
-    if cleaned.outside_domain_count.any():
-        yield (
-            f"{cleaned.outside_domain_count.sum():,} values have no place on the scale of clean.transform and "
-            "are taken as missing"
-        )
-    unseen = cleaned.features.unseen_count
-    if unseen:
-        yield f"{unseen:,} cells hold a category that there was none of at training"
-    low = cleaned.values[cleaned.target_mask] <= 0
-    if (
-        any("log" in WINDOW_SCALERS.traits(m.net.config.normalize) for m in run.members)
-        and low.any()
-    ):
-        yield (
-            f"{low.sum():,} values are zero or negative: the model takes logs and reads them as "
-            "very small ones; train with model.normalize standard if they are real"
-        )
-    late = steps_behind_latest(panel)
-    if (
-        late.any() and panel.irregular_timestamps is None
-    ):  # rows without a step of their own end anywhere
-        first = int(np.argmax(late))
-        end = panel.window_timestamps(panel.lengths - 1, 1)[first, 0]
-        yield (
-            f"{np.count_nonzero(late):,} of {panel.n_series:,} series end before the latest does, "
-            f"{panel.labels()[first]} by {late[first]:,} steps, on {format_timestamp(end, panel.display_timezone)}: each "
-            "is forecast from its own end"
-        )
-    read = min(member.net.config.input_length for member in run.members)
-    short = int((2 * panel.lengths < read).sum())
-    if 2 * short > panel.n_series:
-        yield (
-            f"{short:,} of {panel.n_series:,} series have less than half of the {read} steps that the "
-            "network reads: give it more of the past"
-        )
-    trained = run.config.horizon
+    yield from _value_warnings(run, cleaned)
+    yield from _length_warnings(run, panel)
     if steps > trained:
         yield (
             f"horizon {steps} is beyond the {trained} steps it was trained for: later steps are "
             "forecast from earlier forecasts, with wider intervals"
+        )
+
+
+def _value_warnings(run: Run, cleaned: CleanedData) -> Iterator[str]:
+    n_outside, n_unseen = cleaned.outside_domain_count.sum(), cleaned.features.unseen_count
+    if n_outside:
+        yield (
+            f"{n_outside:,} values are outside the domain of clean.transform and are taken as "
+            "missing"
+        )
+    if n_unseen:
+        yield f"{n_unseen:,} cells hold a category that there was none of at training"
+    n_low = int((cleaned.values[cleaned.target_mask] <= 0).sum())
+    normalizers = [member.net.config.normalize for member in run.members]
+    if n_low and any("log" in WINDOW_SCALERS.traits(name) for name in normalizers):
+        yield (
+            f"{n_low:,} values are zero or negative: the model takes logs and reads them as "
+            "very small ones; train with model.normalize standard if they are real"
+        )
+
+
+def _length_warnings(run: Run, panel: Panel) -> Iterator[str]:
+    """Series that end early, and series that are short."""
+    behind = steps_behind_latest(panel)
+    # in an irregular panel the ends of two series have nothing to do with each other
+    if behind.any() and panel.irregular_timestamps is None:
+        first = int(np.argmax(behind))
+        timestamp = panel.window_timestamps(panel.lengths - 1, 1)[first, 0]
+        end = format_timestamp(timestamp, panel.display_timezone)
+        yield (
+            f"{np.count_nonzero(behind):,} of {panel.n_series:,} series end before the latest "
+            f"does, {panel.labels()[first]} by {behind[first]:,} steps, on {end}: each is forecast "
+            "from its own end"
+        )
+    lookback = min(member.net.config.input_length for member in run.members)
+    n_short = int((2 * panel.lengths < lookback).sum())
+    if 2 * n_short > panel.n_series:
+        yield (
+            f"{n_short:,} of {panel.n_series:,} series have less than half of the {lookback} steps "
+            "that the network reads: give it more of the past"
         )

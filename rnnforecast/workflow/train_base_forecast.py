@@ -1,4 +1,4 @@
-"""Which first forecast a network adds to, where the spec leaves it open."""
+"""The base forecast where the spec leaves it `auto`: the better one on validation windows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.auto import AutoChoice
 from rnnforecast.spec.spec import Spec
-from rnnforecast.training.dataset import Batch
-from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
+from rnnforecast.training.distributed import DistributedContext
 from rnnforecast.training.ridge import fit_base_forecast
+from rnnforecast.workflow.train_fit import N_SCALE_WINDOWS
 from rnnforecast.workflow.train_sampling import SamplingPlan
 
 BASE_FORECAST_KEY = "model.base_forecast"
@@ -22,44 +22,41 @@ BASE_FORECAST_KEY = "model.base_forecast"
 BASE_FORECASTS = ("linear", "theta")
 
 N_FIT_WINDOWS = 8192
-"""So many tell how a linear map does."""
+"""Windows that the linear map is fitted to for the comparison."""
 
 
 def choose_base_forecast(
     config: ForecasterConfig,
     sampling: SamplingPlan,
-    index: WindowIndex,
-    scale_batch: Batch,
-    distributed: DistributedContext = SINGLE_PROCESS,
+    validation: WindowIndex,
+    *,
+    seed: int,
+    distributed: DistributedContext,
 ) -> AutoChoice:
-    """The better of `KINDS` on the windows of `index`, which are not trained on.
+    """The base forecast with the smaller validation loss.
 
-    A net that has learnt nothing yet says what its first forecast says. Theta, which needs no other
-    series, is taken where it is ahead of the map that was fitted to all of them: then the series
-    have little in common that a map could say. `some` windows tell the unit of the nets.
+    An untrained network forecasts what its base forecast does. Theta, which reads each window by
+    itself, wins where the series have too little in common for a map fitted to all of them.
     """
     windows, losses = sampling.windows, {}
+    batch = sampling.make_batch_fn(batch_size=N_SCALE_WINDOWS, seed=seed)(0)
     for kind in BASE_FORECASTS:
         net = Forecaster(replace(config, base_forecast=kind)).to(windows.device).eval()
-        net.initialize_scales(scale_batch.history, scale_batch.targets, scale_batch.weight)
+        net.initialize_scales(batch.history, batch.targets, batch.weight)
         if kind == "linear":
-            fit_base_forecast(
-                net,
-                sampling.evenly_spaced_batches(N_FIT_WINDOWS),
-                neighbors=sampling.neighbor_folds,
-            )
-        loss = mean_loss(net, windows, index.item, index.origin, sampling.loss_weights)
+            batches = sampling.evenly_spaced_batches(N_FIT_WINDOWS)
+            fit_base_forecast(net, batches, neighbors=sampling.neighbor_folds)
+        loss = mean_loss(net, windows, validation.item, validation.origin, sampling.loss_weights)
         loss = distributed.broadcast(loss, windows.device)
         losses[kind] = loss if math.isfinite(loss) else math.inf
     if losses["theta"] < losses["linear"]:
-        return AutoChoice(
-            BASE_FORECAST_KEY, "theta", "ahead of a map of all series on the validation windows"
-        )
+        reason = "ahead of a map of all series on the validation windows"
+        return AutoChoice(BASE_FORECAST_KEY, "theta", reason)
     return AutoChoice(BASE_FORECAST_KEY, "linear", "theta is not ahead on the validation windows")
 
 
-def with_base_forecast(specs: Sequence[Spec], kind: object) -> list[Spec]:
-    """The specs, those that leave their first forecast open with this one."""
+def with_base_forecast(specs: Sequence[Spec], kind: str) -> list[Spec]:
+    """The specs, with this base forecast where they leave it `auto`."""
     return [
         spec.model_copy(update={"model": spec.model.model_copy(update={"base_forecast": kind})})
         if spec.model.base_forecast == "auto"

@@ -1,4 +1,4 @@
-"""Accuracy on the held-out last horizon, ours beside the seasonal naive."""
+"""Accuracy on the held-out horizon, of the model and of the seasonal naive."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ from rnnforecast.types import Floats, Ints
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What happened, what was forecast and how good that was, over the S series tested."""
+    """Actual values and metrics of the S series that were scored."""
 
     series: Ints
-    """`[S]` their places in the panel."""
+    """`[S]` their indices in the panel."""
     actual: Floats
     """`[S, H, C]` original units, NaN where unobserved."""
-    naive_forecast: Floats
-    """`[S, H, C]` the seasonal naive."""
     model_metrics: dict[str, float]
     naive_metrics: dict[str, float]
     smape: Floats
-    """`[S]` ours, a series at a time, the mean over its targets."""
+    """`[S]` of the model, the mean over the targets of each series."""
 
 
 def held_out_values(panel: Panel, origins: Ints, horizon: int) -> Floats:
@@ -40,7 +38,7 @@ def held_out_values(panel: Panel, origins: Ints, horizon: int) -> Floats:
 def evaluate_holdout(
     panel: Panel, forecasts: Forecasts, origins: Ints, *, season: int, quantiles: Sequence[float]
 ) -> EvaluationResult:
-    """Scores `forecasts` at `origins [S]` (below 0: not tested)."""
+    """Scores forecasts from `origins [S]`; series with an origin below 0 are not scored."""
     horizon = forecasts.yhat.shape[1]
     series = np.flatnonzero(origins >= 0)
     actual = held_out_values(panel, origins, horizon)
@@ -52,11 +50,11 @@ def evaluate_holdout(
         panel.targets, panel.offsets, season=season, horizon=horizon, ends=ends, levels=quantiles
     )[series]
     scale = metrics.seasonal_scale(panel.targets, panel.offsets, season=season, ends=ends)[series]
-    # a target without any history has no forecast; it is named at `predict` and scored nowhere
+    # a target without history has no forecast: `predict` names it, and it is not scored
     known = ~np.isnan(forecasts.yhat[series]) & ~np.isnan(naive)
     actual = np.where(known, actual, np.nan)
 
-    def table(yhat: Floats, values: Floats) -> dict[str, float]:
+    def score(yhat: Floats, values: Floats) -> dict[str, float]:
         return metrics.compute_metrics(
             actual, yhat, scale=scale, quantiles=values, levels=quantiles
         )
@@ -66,15 +64,14 @@ def evaluate_holdout(
     return EvaluationResult(
         series=series,
         actual=actual,
-        naive_forecast=naive,
-        model_metrics=table(forecasts.yhat[series], forecasts.quantiles[series]),
-        naive_metrics=table(naive, naive_quantiles),
+        model_metrics=score(forecasts.yhat[series], forecasts.quantiles[series]),
+        naive_metrics=score(naive, naive_quantiles),
         smape=np.nansum(by_target, 1) / count,
     )
 
 
 def evenly_spaced_by_score(scores: Floats, count: int) -> Ints:
-    """Places of up to `count` series from the best forecast to the worst, evenly between."""
+    """Indices of up to `count` series, evenly spaced from the best forecast to the worst."""
     order = np.argsort(scores, kind="stable")
     if len(order) <= count:
         return order

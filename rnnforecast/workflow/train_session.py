@@ -1,23 +1,19 @@
-"""The two fits of a training, and the scores between them.
+"""The fits of a training and the evaluation between them.
 
-1. Fit on the training part, stop early on the validation origins, keep the best weights.
-2. Score the held-out last horizon with those.
-3. A short last fit on everything, so that the newest data are learnt; the scores of 2 stay.
+1. The first fit, on the training part: early stopping on the validation windows, best weights kept.
+2. The evaluation of those weights on the held-out horizon.
+3. The final fit, shorter, on all data, so that the newest are trained on; the metrics of 2 stay.
 
-Of an ensemble every network goes through 1, all are scored together, and each goes through 3.
+In an ensemble every network has a first fit, all are evaluated together, each has a final fit.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from rnnforecast.data.windows.origins import (
     OriginRanges,
@@ -28,9 +24,7 @@ from rnnforecast.data.windows.origins import (
 )
 from rnnforecast.data.windows.split import shorter_horizon_hint
 from rnnforecast.errors import DataError, Problem, SpecError, UsageError
-from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.output.atomic_files import write_bytes
 from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
 from rnnforecast.pipeline.ensemble import Ensemble, build_forecaster_config, fit_ensemble
 from rnnforecast.pipeline.finetune import PretrainedRun
@@ -43,63 +37,55 @@ from rnnforecast.pipeline.forecasting import (
     item_target_mask,
 )
 from rnnforecast.pipeline.prepare import PreparedData, hash_data
-from rnnforecast.pipeline.progress import FitProgress, ProgressListener
+from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.spec.load import dump_spec
-from rnnforecast.training import checkpoint, device
+from rnnforecast.spec.spec import Spec
+from rnnforecast.training import device
 from rnnforecast.training.checkpoint import Checkpoint
-from rnnforecast.training.compile import compile_forward
-from rnnforecast.training.dataset import Batch
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
-from rnnforecast.training.fit_state import FitState, StateDict
-from rnnforecast.training.ridge import fit_base_forecast
-from rnnforecast.training.trainer import (
-    FINAL_FIT_STEP_FRACTION,
-    Trainer,
-    TrainerConfig,
-    TrainingProgress,
-)
+from rnnforecast.training.fit_state import FitState
+from rnnforecast.training.trainer import FINAL_FIT_STEP_FRACTION
 from rnnforecast.types import Ints
-from rnnforecast.workflow.train_base_forecast import BASE_FORECAST_KEY as FIRST_KEY
-from rnnforecast.workflow.train_base_forecast import choose_base_forecast, with_base_forecast
+from rnnforecast.workflow.train_base_forecast import (
+    BASE_FORECAST_KEY,
+    choose_base_forecast,
+    with_base_forecast,
+)
+from rnnforecast.workflow.train_checkpoints import CheckpointFile, FinishedFits
+from rnnforecast.workflow.train_fit import (
+    FINAL_FIT,
+    FIRST_FIT,
+    FitTask,
+    NetworkFitter,
+)
 from rnnforecast.workflow.train_holdout import EvaluationResult, evaluate_holdout
 from rnnforecast.workflow.train_sampling import SamplingPlan
 
 MAX_VALIDATION_WINDOWS = 2048
-N_SCALE_WINDOWS = 1024
-"""Windows whose spread sets the unit the net works in."""
-
-N_BASE_FORECAST_WINDOWS = 32_768
-"""Windows that the first forecast is fitted to by least squares."""
 
 FINAL_FIT_SEED_OFFSET = 1_000_000
-"""What is added to the seed in the last fits."""
+"""Added to torch's seed in the final fits."""
 
 SECONDS_PER_MINUTE = 60
-"""Of a minute."""
-
-MIN_CHECKPOINT_SECONDS = 5.0
-"""A checkpoint that is no older is not written anew, unless training stops."""
-
-FIRST_FIT, FINAL_FIT = "fit", "last fit"
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What the fits leave behind; the nets hold their final weights."""
+    """The outcome of all fits; the networks hold their final weights."""
 
     ensemble: Ensemble
     evaluation: EvaluationResult
     held_out_forecasts: Forecasts
     """Forecasts of the held-out horizon, of all series."""
     history: list[dict[str, float]]
-    """The histories of the first fits, a row a validation."""
+    """Rows of the first fits, one a validation."""
     best_step: int
     """Of the first network."""
     interrupted: bool
 
 
 class TrainingSession:
-    """One training: the nets, their windows, and how it got where it is."""
+    """One training: the networks' specs, their windows, and the fits."""
 
     def __init__(
         self,
@@ -110,285 +96,214 @@ class TrainingSession:
         distributed: DistributedContext = SINGLE_PROCESS,
     ) -> None:
         """`folder` is where the run will be."""
-        self.listener, self.should_stop, self.distributed = listener, should_stop, distributed
+        self.listener, self.distributed, self.plan = listener, distributed, prepared.plan
         spec = self.spec = prepared.spec
         self.cleaned, self.split = prepared.cleaned, prepared.split
         self.panel = self.cleaned.panel
         self.horizon, self.season = spec.window.horizon, int(spec.window.season)
-        self.data_hash = hash_data(self.cleaned)
-        place = folder.resolve()
-        self.checkpoint_file = place.parent / f"{place.name}.checkpoint"
-        try:
-            self.device = distributed.device_for(device.select_device(spec.training.device))
-        except ValueError as error:
-            cure = "set training.device to auto or cpu"
-            raise UsageError(Problem("training.device", str(error), cure)) from None
+        self.device = _select_device(spec, distributed)
         self.member_specs = resolve_member_specs(prepared.inherited_spec, spec, self.cleaned)
-        least = min(int(each.training.batch_size) for each in self.member_specs)
-        if least < distributed.world_size:
-            found = f"{least} windows cannot be shared by {distributed.world_size} processes"
-            raise SpecError(
-                Problem("training.batch_size", found, f"set it to {distributed.world_size} or more")
-            )
+        _check_batch_sizes(self.member_specs, distributed)
         self.configs = [build_forecaster_config(each, self.cleaned) for each in self.member_specs]
-        smooth = any(each.n_items for each in self.configs)
-        self.smoothed_items = tuple(item_names(self.panel)) if smooth else ()
+        has_items = any(config.n_items for config in self.configs)
+        self.smoothed_items = tuple(item_names(self.panel)) if has_items else ()
         self.windows = build_window_dataset(
             self.cleaned, self.configs, self.device, self.smoothed_items
         )
-        together = self.windows.items_per_series < self.cleaned.target_mask.shape[1]
-        self.item_target_mask = item_target_mask(self.cleaned, joint=together)
-        self.plan = prepared.plan
-        start = spec.training.start_from
-        self.pretrained = (
-            None
-            if start is None
-            else PretrainedRun(
-                prepared.spec_folder / start, spec.training.freeze, self.smoothed_items
-            )
-        )
-        told = [
-            dump_spec(self.spec),
-            self.data_hash,
-            *([] if self.pretrained is None else [self.pretrained.weights_sha256]),
-        ]
-        self.fingerprint = hashlib.sha256("\n".join(told).encode()).hexdigest()
-        self.compile_failed = False
-        self.last_checkpoint_time = -math.inf
-        """When the checkpoint was, in seconds on a clock of its own."""
-        self.earlier_weights: StateDict = {}
-        """The weights of finished fits, ``phase/member/name``."""
-
-    def _resolve_base_forecast(self, earlier_results: dict[str, Any]) -> dict[str, Any]:
-        """Settles the first forecast of the networks that leave it open, the first of them for all;
-        what was found out before, and that."""
-        open_ = [
-            n for n, spec in enumerate(self.member_specs) if spec.model.base_forecast == "auto"
-        ]
-        kind = earlier_results.get("first")
-        if kind is None:
-            choice = self._choose_base_forecast(open_[0]) if open_ else None
-            if choice is not None:
-                self.listener.info(f"auto  {choice}")
-            kind = "linear" if choice is None else choice.value
-        self.spec, *self.member_specs = with_base_forecast([self.spec, *self.member_specs], kind)
-        self.configs = [build_forecaster_config(each, self.cleaned) for each in self.member_specs]
-        return earlier_results | {"first": kind}
-
-    def _choose_base_forecast(self, member_index: int) -> AutoChoice:
-        index = self._validation_index()
-        if index is None:
-            return AutoChoice(FIRST_KEY, "linear", "there are no validation windows to judge by")
-        emphasis = self._sampling_plan(member_index, self.split.train_end)
-        some = self._make_batch_fn(emphasis, N_SCALE_WINDOWS, self.spec.training.seed)(0)
-        return choose_base_forecast(
-            self.configs[member_index], emphasis, index, some, self.distributed
+        is_joint = self.windows.items_per_series < self.cleaned.target_mask.shape[1]
+        self.item_target_mask = item_target_mask(self.cleaned, joint=is_joint)
+        self.validation = self._validation_index()
+        self.pretrained: PretrainedRun | None = None
+        if spec.training.start_from is not None:
+            source = prepared.spec_folder / spec.training.start_from
+            self.pretrained = PretrainedRun(source, spec.training.freeze, self.smoothed_items)
+        self.data_hash = hash_data(self.cleaned)
+        self.fingerprint = self._compute_fingerprint()
+        self.checkpoint_file = CheckpointFile(folder, self.fingerprint)
+        self.finished = FinishedFits()
+        self.fitter = NetworkFitter(
+            self.device, distributed, listener, should_stop, self.validation
         )
 
-    def _sampling_plan(self, member_index: int, ends: Ints) -> SamplingPlan:
-        """What a fit of the network `number` on the steps before `ends [S]` dwells on."""
-        architecture, spec = self.configs[member_index], self.member_specs[member_index].training
-        windows = self.windows.with_lookback(architecture.input_length)
-        return SamplingPlan(
-            spec, architecture, self.cleaned, ends, windows, self._training_origins(ends)
-        )
+    def run(self, checkpoint: Checkpoint | None = None) -> FitResult:
+        """All fits and the evaluation between them, from the start or from a checkpoint on."""
+        self.finished = FinishedFits.from_checkpoint(checkpoint)
+        self._resolve_base_forecast()
+        nets, interrupted = self._first_fits(checkpoint)
+        ensemble, evaluation, held_out = self._evaluate(nets)
+        if self.spec.training.final_fit and not interrupted:
+            interrupted = self._final_fits(nets, checkpoint)
+        history, best_step = self.finished.history, self.finished.best_step
+        return FitResult(ensemble, evaluation, held_out, history, best_step, interrupted)
 
-    def load_checkpoint(self) -> Checkpoint | None:
-        """The checkpoint of a training of the same spec and data; None where there is none.
-
-        UsageError where there is one of another spec or other data.
-        """
-        if not self.checkpoint_file.is_file():
-            return None
-        found = checkpoint.load_checkpoint(self.checkpoint_file)
-        if found.fingerprint != self.fingerprint:
-            raise UsageError(
-                Problem(
-                    str(self.checkpoint_file),
-                    "the unfinished training had another spec or other data",
-                    "train without --resume to start again",
-                )
-            )
-        return found
-
-    def run(self, resume_from: Checkpoint | None = None) -> FitResult:
-        """All fits with the scores between them, from the start or from where it stopped."""
-        before: dict[str, Any] = {"rows": [], "best_step": 0}
-        if resume_from is not None:
-            before, self.earlier_weights = resume_from.earlier_results, resume_from.earlier_weights
-        before = self._resolve_base_forecast(before)
+    def _first_fits(self, checkpoint: Checkpoint | None) -> tuple[list[Forecaster], bool]:
+        """The networks that were fitted, and whether training was interrupted."""
         nets: list[Forecaster] = []
-        interrupted, begun = False, time.monotonic()
-        for number in range(len(self.member_specs)):
-            if number and not self._has_time_for_another(number, time.monotonic() - begun):
-                self.listener.info(f"time budget: {number} of {len(self.member_specs)} networks")
+        count, started = len(self.member_specs), time.monotonic()
+        for member_index in range(count):
+            if nets and not self._has_time_for_another(len(nets), time.monotonic() - started):
+                self.listener.info(f"time budget: {len(nets)} of {count} networks")
                 break
-            net, state = self._fit_member(FIRST_FIT, number, None, resume_from, before)
+            net, state = self._fit_member(FIRST_FIT, member_index, None, checkpoint)
             nets.append(net)
             if state is not None:
-                before = _with_history(
-                    before, number, state, is_ensemble=len(self.member_specs) > 1
-                )
-                interrupted = state.stopped
-            if interrupted:
-                break
-        joined, scored, held_out = self._evaluate(nets)
-        if self.spec.training.final_fit and not interrupted:
-            for number, net in enumerate(nets):
-                _, state = self._fit_member(FINAL_FIT, number, net, resume_from, before)
-                interrupted = state is not None and state.stopped
-                if interrupted:  # the weights that were scored are at hand
-                    for each, scored_net in enumerate(nets):
-                        scored_net.load_state_dict(self._earlier_weights_of(FIRST_FIT, each))
-                    break
-        rows, best = before["rows"], before["best_step"]
-        return FitResult(joined, scored, held_out, rows, best, interrupted=interrupted)
+                self.finished.add_history(member_index, state, is_ensemble=count > 1)
+                if state.stopped:
+                    return nets, True
+        return nets, False
 
-    def _has_time_for_another(self, n_fitted: int, seconds: float) -> bool:
-        """Whether one more network, as quick as the `count` before it, and all last fits would be
-        done within the budget."""
-        budget = self.spec.training.time_budget
-        each = seconds / n_fitted
-        last = (
-            FINAL_FIT_STEP_FRACTION * each * (n_fitted + 1) if self.spec.training.final_fit else 0.0
-        )
-        return budget is None or seconds + each + last <= SECONDS_PER_MINUTE * budget
+    def _final_fits(self, nets: Sequence[Forecaster], checkpoint: Checkpoint | None) -> bool:
+        """Whether training was interrupted; the weights are then those that were evaluated."""
+        for member_index, net in enumerate(nets):
+            _, state = self._fit_member(FINAL_FIT, member_index, net, checkpoint)
+            if state is not None and state.stopped:
+                for each, evaluated in enumerate(nets):
+                    evaluated.load_state_dict(self.finished.weights_of(FIRST_FIT, each))
+                return True
+        return False
 
     def _fit_member(
-        self,
-        phase: str,
-        member_index: int,
-        net: Forecaster | None,
-        resume_from: Checkpoint | None,
-        earlier_results: dict[str, Any],
+        self, phase: str, member_index: int, net: Forecaster | None, checkpoint: Checkpoint | None
     ) -> tuple[Forecaster, FitState | None]:
-        """The network `number` after its fit; no state where it was fitted before the stop."""
+        """The network after its fit; no state where the checkpoint has its weights already."""
+        spec, is_first_fit = self.member_specs[member_index].training, phase == FIRST_FIT
         # each fit has random numbers of its own, whatever was fitted before it
-        device.seed_torch(
-            self.member_specs[member_index].training.seed
-            + (0 if phase == FIRST_FIT else FINAL_FIT_SEED_OFFSET)
-        )
+        device.seed_torch(spec.seed + (0 if is_first_fit else FINAL_FIT_SEED_OFFSET))
         net = net or Forecaster(self.configs[member_index]).to(self.device)
-        if self.pretrained is not None and phase == FIRST_FIT:
+        if self.pretrained is not None and is_first_fit:
             self.pretrained.initialize(net, member_index)
-        done = self._earlier_weights_of(phase, member_index)
-        if done:
-            net.load_state_dict(done)
+        weights = self.finished.weights_of(phase, member_index)
+        if weights:
+            net.load_state_dict(weights)
             return net.eval(), None
         state = None
-        if resume_from is not None and (resume_from.phase, resume_from.member_index) == (
-            phase,
-            member_index,
-        ):
-            state = resume_from.state
-        found = self._run_fit(phase, member_index, net, state, earlier_results=earlier_results)
-        if not found.stopped or phase == FIRST_FIT:
-            weights = net.state_dict().items()
-            self.earlier_weights |= {
-                f"{phase}/{member_index}/{name}": v.clone() for name, v in weights
-            }
-        return net, found
+        if checkpoint is not None and _position(checkpoint) == (phase, member_index):
+            state = checkpoint.state
+        count = len(self.member_specs)
+        task = FitTask(
+            phase=phase,
+            spec=spec,
+            sampling=self.sampling_plan(
+                member_index, self.split.train_end if is_first_fit else self.panel.lengths
+            ),
+            title=f"{phase} {member_index + 1} of {count}" if count > 1 else phase,
+            initialize=is_first_fit and state is None and self.pretrained is None,
+        )
+        end = self.fitter.fit(net, task, state, self._checkpoint_writer(phase, member_index))
+        if not end.stopped or is_first_fit:
+            self.finished.add_weights(phase, member_index, net)
+        return net, end
 
-    def _earlier_weights_of(self, phase: str, member_index: int) -> StateDict:
-        start = f"{phase}/{member_index}/"
-        return {
-            name.removeprefix(start): value
-            for name, value in self.earlier_weights.items()
-            if name.startswith(start)
-        }
-
-    def _run_fit(
-        self,
-        phase: str,
-        member_index: int,
-        net: Forecaster,
-        state: FitState | None,
-        *,
-        earlier_results: dict[str, Any],
-    ) -> FitState:
-        spec, first = self.member_specs[member_index].training, phase == FIRST_FIT
-        ends = self.split.train_end if first else self.panel.lengths
-        emphasis = self._sampling_plan(member_index, ends)
-        # the last fit draws other windows than the first
-        seed = spec.seed if first else spec.seed + 1
-        draw = self._make_batch_fn(emphasis, int(spec.batch_size), seed, self.distributed)
-        if first and state is None and self.pretrained is None:
-            some = self._make_batch_fn(emphasis, N_SCALE_WINDOWS, spec.seed)(0)
-            net.initialize_scales(some.history, some.targets, some.weight)
-            if net.base_forecast is not None:
-                windows = emphasis.evenly_spaced_batches(N_BASE_FORECAST_WINDOWS)
-                fit_base_forecast(net, windows, neighbors=emphasis.neighbor_folds)
-        config = TrainerConfig.first_fit(spec) if first else TrainerConfig.final_fit(spec)
-        if spec.compile and not self.compile_failed:
-            self._compile(net, draw(0), spec.precision)
-        self.distributed.broadcast_weights(net)
-        self.distributed.seed_process(seed)
-
+    def _checkpoint_writer(self, phase: str, member_index: int) -> Callable[[FitState], None]:
         def write(state: FitState) -> None:
-            recent = time.monotonic() - self.last_checkpoint_time < MIN_CHECKPOINT_SECONDS
-            if not self.distributed.is_main or (recent and not state.stopped):
-                return
-            found = Checkpoint(
-                phase, member_index, self.fingerprint, state, earlier_results, self.earlier_weights
-            )
-            write_bytes(self.checkpoint_file, checkpoint.checkpoint_to_bytes(found))
-            self.last_checkpoint_time = time.monotonic()
+            if self.distributed.is_main:
+                self.checkpoint_file.save(
+                    Checkpoint(
+                        phase,
+                        member_index,
+                        self.fingerprint,
+                        state,
+                        self.finished.results(),
+                        self.finished.weights,
+                    )
+                )
 
-        several = len(self.member_specs)
-        name = f"{phase} {member_index + 1} of {several}" if several > 1 else phase
-        small = device.limit_threads(int(spec.batch_size), net.config.hidden_size)
-        fitter = Trainer(
-            net,
-            config,
-            get_batch=draw,
-            compute_validation_loss=self._make_validation_fn(net, emphasis) if first else None,
-            should_stop=self.should_stop,
-            on_progress=lambda progress: self.listener.progress(_to_fit_progress(name, progress)),
-            save_state=write,
-            state=state,
+        return write
+
+    def _has_time_for_another(self, n_fitted: int, seconds: float) -> bool:
+        """Whether another first fit and all final fits are likely to end within the budget."""
+        training = self.spec.training
+        if training.time_budget is None:
+            return True
+        per_network = seconds / n_fitted
+        final_share = FINAL_FIT_STEP_FRACTION if training.final_fit else 0.0
+        needed = seconds + per_network + final_share * per_network * (n_fitted + 1)
+        return needed <= SECONDS_PER_MINUTE * training.time_budget
+
+    def _evaluate(self, nets: list[Forecaster]) -> tuple[Ensemble, EvaluationResult, Forecasts]:
+        """The ensemble of the networks, its metrics and its forecasts of the held-out horizon."""
+        quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
+        index = self.validation
+        if index is None:  # the held-out horizon is all there is to calibrate on
+            index = windows_at_origins(
+                origins, horizon=self.horizon, channels=self.windows.items_per_series
+            )
+        ensemble = fit_ensemble(
+            nets,
+            self.windows,
+            index,
+            quantiles=quantiles,
+            method=self.spec.ensemble.combine,
+            is_validation=self.validation is not None,
+        )
+        postprocessing = Postprocessing(
+            quantiles,
+            self.plan.transform,
+            self.plan.bounds,
+            ensemble.combiner,
+            ensemble.interval_scaling,
+            self.smoothed_items,
+        )
+        forecasts = forecast(
+            ensemble.members,
+            self.cleaned,
+            origins,
+            postprocessing=postprocessing,
+            windows=self.windows,
+        )
+        evaluation = evaluate_holdout(
+            self.panel, forecasts, origins, season=self.season, quantiles=quantiles
+        )
+        return ensemble, evaluation, forecasts
+
+    def _resolve_base_forecast(self) -> None:
+        """Sets one base forecast in all networks that leave it open, chosen on the first."""
+        if self.finished.base_forecast is None:
+            is_open = [spec.model.base_forecast == "auto" for spec in self.member_specs]
+            if any(is_open):
+                choice = self._choose_base_forecast(is_open.index(True))
+                self.listener.info(f"auto  {choice}")
+                self.finished.base_forecast = str(choice.value)
+            else:
+                self.finished.base_forecast = "linear"
+        self.spec, *self.member_specs = with_base_forecast(
+            [self.spec, *self.member_specs], self.finished.base_forecast
+        )
+        self.configs = [build_forecaster_config(each, self.cleaned) for each in self.member_specs]
+
+    def _choose_base_forecast(self, member_index: int) -> AutoChoice:
+        if self.validation is None:
+            return AutoChoice(BASE_FORECAST_KEY, "linear", "there are no validation windows")
+        sampling = self.sampling_plan(member_index, self.split.train_end)
+        return choose_base_forecast(
+            self.configs[member_index],
+            sampling,
+            self.validation,
+            seed=self.spec.training.seed,
             distributed=self.distributed,
         )
-        with small:
-            found = fitter.fit()
-        if not found.stopped and found.step < config.max_steps:
-            self.listener.info(
-                f"{name}: stopped at step {found.step:,}: training.patience is {config.patience}, "
-                f"and as many validations were no better than that of step {found.best_step:,}, "
-                "which is kept"
-            )
-        return found
 
-    def _make_batch_fn(
-        self,
-        sampling: SamplingPlan,
-        batch_size: int,
-        seed: int,
-        distributed: DistributedContext = SINGLE_PROCESS,
-    ) -> Callable[[int], Batch]:
-        """The random windows of each batch: this process's part."""
-        sampler = sampling.make_sampler(batch_size=batch_size, seed=seed)
-
-        def draw(number: int) -> Batch:
-            item, origin, limit = distributed.shard(sampler.sample(number))
-            return sampling.loss_weights(sampling.windows.gather(item, origin, limit), item)
-
-        return draw
-
-    def _compile(self, net: Forecaster, batch: Batch, precision: str) -> None:
-        reason = compile_forward(net, batch, device.select_dtype(precision, self.device))
-        if reason is not None:
-            self.compile_failed = True  # told once, and not tried again
-            self.listener.warning(f"training.compile: the network is not compiled: {reason}")
+    def sampling_plan(self, member_index: int, ends: Ints) -> SamplingPlan:
+        """The training windows of a network that lie before the steps `ends [S]`."""
+        config = self.configs[member_index]
+        return SamplingPlan(
+            self.member_specs[member_index].training,
+            config,
+            self.cleaned,
+            ends,
+            self.windows.with_lookback(config.input_length),
+            self._training_origins(ends),
+        )
 
     def _training_origins(self, ends: Ints) -> OriginRanges:
-        found = training_origins(
+        origins = training_origins(
             self.item_target_mask,
             self.panel.offsets,
             ends=ends,
             horizon=self.horizon,
             season=self.season,
         )
-        if not found.n_windows:
+        if not origins.n_windows:
             raise DataError(
                 Problem(
                     f"window.horizon: {self.horizon}",
@@ -396,16 +311,7 @@ class TrainingSession:
                     shorter_horizon_hint(self.horizon, int(self.panel.lengths.max()), self.season),
                 )
             )
-        return found
-
-    def _make_validation_fn(
-        self, net: Forecaster, sampling: SamplingPlan
-    ) -> Callable[[], float] | None:
-        index = self._validation_index()
-        if index is None:
-            return None
-        windows, weighing = sampling.windows, sampling.loss_weights
-        return lambda: inference.mean_loss(net, windows, index.item, index.origin, weighing)
+        return origins
 
     def _validation_index(self) -> WindowIndex | None:
         if not self.split.has_validation.any():
@@ -417,61 +323,30 @@ class TrainingSession:
             max_windows=MAX_VALIDATION_WINDOWS,
         )
 
-    def _evaluate(self, nets: list[Forecaster]) -> tuple[Ensemble, EvaluationResult, Forecasts]:
-        """The networks made into one, and the scores of that on the held-out horizon, with its
-        forecasts."""
-        quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
-        # without a validation part the held-out horizon itself has to tell
-        validated = self._validation_index()
-        joined = fit_ensemble(
-            nets,
-            self.windows,
-            validated
-            or windows_at_origins(
-                origins, horizon=self.horizon, channels=self.windows.items_per_series
-            ),
-            quantiles=quantiles,
-            method=self.spec.ensemble.combine,
-            is_validation=validated is not None,
-        )
-        bounds, transform = self.plan.bounds, self.plan.transform
-        rules = Postprocessing(
-            quantiles,
-            transform,
-            bounds,
-            joined.combiner,
-            joined.interval_scaling,
-            self.smoothed_items,
-        )
-        found = forecast(
-            joined.members, self.cleaned, origins, postprocessing=rules, windows=self.windows
-        )
-        scored = evaluate_holdout(
-            self.panel, found, origins, season=self.season, quantiles=quantiles
-        )
-        return joined, scored, found
+    def _compute_fingerprint(self) -> str:
+        """SHA-256 of spec, data, and weights that the training starts from."""
+        parts = [dump_spec(self.spec), self.data_hash]
+        if self.pretrained is not None:
+            parts.append(self.pretrained.weights_sha256)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _with_history(
-    earlier_results: dict[str, Any], member_index: int, state: FitState, *, is_ensemble: bool
-) -> dict[str, Any]:
-    """What the fits before and this one leave to tell."""
-    rows = [
-        {"member": member_index + 1} | asdict(row) if is_ensemble else asdict(row)
-        for row in state.history
-    ]
-    best = state.best_step if member_index == 0 else earlier_results["best_step"]
-    return earlier_results | {"rows": [*earlier_results["rows"], *rows], "best_step": best}
+def _position(checkpoint: Checkpoint) -> tuple[str, int]:
+    return checkpoint.phase, checkpoint.member_index
 
 
-def _to_fit_progress(phase: str, progress: TrainingProgress) -> FitProgress:
-    rows = progress.history
-    latest = rows[-1].validation_loss if rows else np.nan
-    return FitProgress(
-        phase=phase,
-        step=progress.step,
-        total=progress.total_steps,
-        train_loss=progress.train_loss,
-        validation_loss=None if np.isnan(latest) else latest,
-        validated=bool(rows) and rows[-1].step == progress.step,
-    )
+def _select_device(spec: Spec, distributed: DistributedContext) -> device.Device:
+    try:
+        return distributed.device_for(device.select_device(spec.training.device))
+    except ValueError as error:
+        cure = "set training.device to auto or cpu"
+        raise UsageError(Problem("training.device", str(error), cure)) from None
+
+
+def _check_batch_sizes(member_specs: Sequence[Spec], distributed: DistributedContext) -> None:
+    """SpecError where a batch has fewer windows than there are processes."""
+    smallest = min(int(spec.training.batch_size) for spec in member_specs)
+    if smallest < distributed.world_size:
+        found = f"{smallest} windows cannot be shared by {distributed.world_size} processes"
+        cure = f"set it to {distributed.world_size} or more"
+        raise SpecError(Problem("training.batch_size", found, cure))

@@ -133,7 +133,7 @@ def test_data_go_to_stdout_and_words_to_stderr(given: Run, train: Run, rnnforeca
     given()
     result = rnnforecast("train", "spec.yaml", "-o", "run", "--json", *SMALL)
     scores = json.loads(result.stdout)
-    assert set(scores["ours"]) == set(scores["seasonal_naive"])
+    assert set(scores["model_metrics"]) == set(scores["baseline_metrics"])
     assert "run written to run" in result.stderr
     result = rnnforecast("predict", "run", "-o", "-")
     assert len(pd.read_csv(io.StringIO(result.stdout))) == 14

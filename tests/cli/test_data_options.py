@@ -64,7 +64,7 @@ def test_what_is_known_ahead_is_used(given: Run, train: Run, rnnforecast: Run) -
         given(shop(steps=200), more=more)
         learnt = ("training.max_steps=150", "training.learning_rate=0.01", "model.hidden_size=16")
         assert train(*learnt, "data.targets=[y]").exit_code == 0
-        scores[more] = json.loads(Path("run/metrics.json").read_text())["ours"]["mae"]
+        scores[more] = json.loads(Path("run/metrics.json").read_text())["model_metrics"]["mae"]
     assert scores[FEATURES] < 0.6 * scores[""]
 
 
@@ -373,5 +373,5 @@ def test_an_outlier_is_not_learnt_from_but_scored_as_it_was(
     result = train("clean.outliers=hampel")
     assert result.exit_code == 0
     assert "1 outliers: taken as missing" in result.stderr
-    ours = json.loads(Path("run/metrics.json").read_text())["ours"]
+    ours = json.loads(Path("run/metrics.json").read_text())["model_metrics"]
     assert ours["mae"] > 300  # 5,000 among 14 held-out values

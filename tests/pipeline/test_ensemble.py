@@ -15,7 +15,7 @@ from rnnforecast.inference import quantiles as inference
 from rnnforecast.pipeline import ensemble as combining
 from rnnforecast.pipeline.ensemble import Ensemble, _count_non_overlapping
 from rnnforecast.pipeline.forecasting import member_quantiles
-from rnnforecast.workflow import train_session as fitting
+from rnnforecast.workflow import train_session
 from tests.workflow.runs import trained
 
 LEVELS = [0.1, 0.25, 0.5, 0.75, 0.9]
@@ -47,7 +47,7 @@ def joined(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Ensemble, Any, Any]]:
         seen.append((found, windows, index))
         return found
 
-    monkeypatch.setattr(fitting, "join", watched)
+    monkeypatch.setattr(train_session, "fit_ensemble", watched)
     return seen
 
 
@@ -59,8 +59,10 @@ def test_intervals_as_they_are_forecast_would_have_held_what_they_say(
     joined: list[tuple[Ensemble, Any, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(conformal, "HALF_TRUSTED", 0)
-    monkeypatch.setattr(conformal, "MOST", 1e9)  # these networks have hardly learnt a thing
+    monkeypatch.setattr(conformal, "SHRINKAGE_WINDOWS", 0)
+    monkeypatch.setattr(
+        conformal, "MAX_INTERVAL_SCALING", 1e9
+    )  # these networks have hardly learnt a thing
     given(more=THREE)
     trained("run", f"ensemble.combine={combine}", "training.final_fit=false")
     ((found, windows, index),) = joined

@@ -20,7 +20,7 @@ SETS = (
     "model.dropout=0.2",
     "forecast.plots=0",
 )
-"""20 steps, and 5 of the last fit: so few are looked at one by one."""
+"""20 steps, and 5 of the final fit: so few are looked at one by one."""
 
 
 class StopAt:
@@ -29,14 +29,14 @@ class StopAt:
     def __init__(self, phase: str = "", step: int = 0) -> None:
         self.phase, self.step, self.reached = phase, step, False
         self.phases: list[str] = []
-        self.said: list[str] = []
-        self.warned: list[str] = []
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def info(self, text: str) -> None:
+        self.infos.append(text)
 
-    def warn(self, text: str) -> None:
-        self.warned.append(text)
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
 
     def progress(self, step: Any) -> None:
         self.phases += [step.phase] if step.phase not in self.phases else []

@@ -121,7 +121,7 @@ def _as_learnt(file: str, run: artifact.Run) -> pd.DataFrame:
 def test_weights_are_stored_and_add_up(given: Given, rnnforecast: Run) -> None:
     given(more=TWO)
     trained("run", "ensemble.combine=weights", "ensemble.members=3")
-    stored = json.loads(Path("run/state.json").read_text())["combination"]
+    stored = json.loads(Path("run/state.json").read_text())["combiner"]
     assert stored["method"] == "weights"
     assert len(stored["weights"]) == 3
     assert sum(stored["weights"]) == pytest.approx(1.0)
@@ -140,7 +140,7 @@ def test_the_same_seed_gives_the_same_bytes_and_networks_that_differ(given: Give
 
 @pytest.mark.parametrize(
     ("phase", "step"),
-    [("fit 2 of 2", 7), ("last fit 2 of 2", 2)],
+    [("fit 2 of 2", 7), ("final fit 2 of 2", 2)],
 )
 def test_an_ensemble_that_was_stopped_ends_like_an_uninterrupted_one(
     given: Given, phase: str, step: int
@@ -160,7 +160,7 @@ def test_an_ensemble_that_was_stopped_ends_like_an_uninterrupted_one(
 def test_a_stop_in_each_fit_changes_nothing_either(given: Given) -> None:
     given(more=TWO)
     trained("whole")
-    for phase in ("fit 1 of 2", "fit 2 of 2", "last fit 1 of 2", "last fit 2 of 2"):
+    for phase in ("fit 1 of 2", "fit 2 of 2", "final fit 1 of 2", "final fit 2 of 2"):
         assert trained("again", stop=StopAt(phase, 3), resume=True).interrupted
     trained("again", resume=True)
     assert contents("again") == contents("whole")
@@ -180,7 +180,7 @@ def test_a_stop_in_a_first_fit_leaves_a_run_of_the_networks_so_far(
 def test_a_stop_in_a_last_fit_leaves_the_networks_that_were_scored(given: Given) -> None:
     given(more=TWO)
     trained("scored", "training.final_fit=false")
-    assert trained("run", stop=StopAt("last fit 2 of 2", 2)).interrupted
+    assert trained("run", stop=StopAt("final fit 2 of 2", 2)).interrupted
     assert Path("run/model.safetensors").read_bytes() == contents("scored")["model.safetensors"]
 
 

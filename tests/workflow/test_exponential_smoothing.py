@@ -69,7 +69,7 @@ def test_factors_are_learnt_by_the_place_of_a_day_in_the_week(given: Given) -> N
     trained("run")
     net = load_run(Path("run")).config
     assert (net.normalize, net.smoothing_seasons, net.n_items) == ("exponential_smoothing", (7,), 2)
-    factors = np.exp(weights("run")["smoothing.factors.0"].numpy())
+    factors = np.exp(weights("run")["exponential_smoothing.factors.0"].numpy())
     # days are counted from 1970-01-01, a Thursday
     mondays_first = np.roll(factors, -4)
     expected = WEEK / np.exp(np.log(WEEK).mean())
@@ -155,7 +155,7 @@ def test_values_that_have_no_log_are_told(given: Given, normalize: str) -> None:
             rows.loc[[3, 90], "y"] = low
         given(rows)
         trained("run", f"model.normalize={normalize}", "training.max_steps=1", stop=heard)
-        told = [line.replace("model.normalize: ", "") for line in heard.warned]
+        told = [line.replace("model.normalize: ", "") for line in heard.warnings]
         told = [line for line in told if "was no worse" not in line]  # of one step that is so
         assert [line.split(" reads")[0] for line in told] == expected
 
@@ -164,7 +164,7 @@ def test_a_smoothed_training_that_was_stopped_ends_like_an_uninterrupted_one(giv
     given(weekly(), more=SMOOTH)
     trained("whole")
     assert trained("again", stop=StopAt("fit", 7)).interrupted
-    assert trained("again", resume=True, stop=StopAt("last fit", 2)).interrupted
+    assert trained("again", resume=True, stop=StopAt("final fit", 2)).interrupted
     trained("again", resume=True)
     assert contents("again") == contents("whole")
 

@@ -148,7 +148,7 @@ def test_a_fine_tuning_that_was_stopped_ends_like_an_uninterrupted_one(base: Run
     base(more='training: {start_from: base, freeze: "backbone.*"}\n')
     trained("whole")
     assert trained("again", stop=StopAt("fit", 7)).interrupted
-    assert trained("again", resume=True, stop=StopAt("last fit", 2)).interrupted
+    assert trained("again", resume=True, stop=StopAt("final fit", 2)).interrupted
     trained("again", resume=True)
     assert contents("again") == contents("whole")
 
@@ -197,8 +197,8 @@ def test_freezing_without_a_run_is_refused(given: Given, rnnforecast: Run) -> No
     [
         ("model.hidden_size=5", "backbone."),
         ("model.backbone=gru", "backbone."),
-        ("window.lookback=14", "first.map.weight"),
-        ("forecast.quantiles=[0.5]", "unfold.bias"),
+        ("window.lookback=14", "base_forecast."),
+        ("forecast.quantiles=[0.5]", "output_layer.bias"),
     ],
 )
 def test_a_network_of_other_sizes_is_refused_with_the_weights_that_differ(
@@ -258,12 +258,15 @@ def test_what_was_smoothed_of_a_series_goes_with_its_name(
     net = net_of(found)
     found.pretrained.initialize(net, 0)
     before, after = weights("base"), dict(net.state_dict())
-    for name in ("own_rates.weight", "own_factors.0.weight", "own_factors.1.weight"):
-        of_run, of_net = before[f"smoothing.{name}"], after[f"smoothing.{name}"]
+    for name in ("series_rates.weight", "series_factors.0.weight", "series_factors.1.weight"):
+        of_run, of_net = (
+            before[f"exponential_smoothing.{name}"],
+            after[f"exponential_smoothing.{name}"],
+        )
         # rows of a, b and c, sorted; then those of a, c and new; the last is nobody's
         torch.testing.assert_close(of_net[[0, 1]], of_run[[0, 2]], rtol=0, atol=0)
         assert (of_net[2:] == 0).all()
         assert (of_run[:3] != 0).any(1).all()
-    assert torch.equal(before["smoothing.rates"], after["smoothing.rates"])
+    assert torch.equal(before["exponential_smoothing.rates"], after["exponential_smoothing.rates"])
     trained("new")
     assert PretrainedRun(Path("new"), (), ()).run.smoothed_items == found.smoothed_items

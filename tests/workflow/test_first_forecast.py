@@ -72,7 +72,7 @@ def test_theta_is_taken_of_series_with_nothing_in_common(here: Path) -> None:
     heard = StopAt()
     trained("run", *FEW, "window.season=1", stop=heard)
     assert taken() == "theta"
-    said = [line for line in heard.said if "model.base_forecast" in line]
+    said = [line for line in heard.infos if "model.base_forecast" in line]
     why = "ahead of a map of all series on the validation windows"
     assert said == [f"auto  model.base_forecast: theta  ({why})"]
 
@@ -95,7 +95,7 @@ def test_without_validation_windows_nothing_is_judged_by_the_held_out_horizon(he
     heard = StopAt()
     trained("run", *FEW, stop=heard)
     assert taken() == "linear"
-    assert any("no validation windows" in line for line in heard.said)
+    assert any("no validation windows" in line for line in heard.infos)
 
 
 def test_the_held_out_horizon_has_no_say(here: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_training_that_goes_on_does_not_choose_again(
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("rnnforecast.workflow.train_session.first_choice", never)
+    monkeypatch.setattr("rnnforecast.workflow.train_session.choose_base_forecast", never)
     trained("run", *FEW, "training.max_steps=40", resume=True)
     assert taken() == "theta"
 
@@ -139,7 +139,7 @@ def test_a_training_that_goes_on_does_not_choose_again(
 def test_a_run_that_is_gone_on_from_keeps_its_map(here: Path) -> None:
     given(here, alike(), season=1)
     trained("first", *FEW)
-    frozen = "training.freeze=['*map*']"
+    frozen = "training.freeze=['base_forecast.*']"
     trained("second", *FEW, "training.start_from=first", frozen)
     maps = [load_run(Path(run)).members[0].net.base_forecast for run in ("first", "second")]
     assert maps[0] is not None
@@ -151,9 +151,9 @@ def test_a_run_that_is_gone_on_from_keeps_its_map(here: Path) -> None:
     ("sets", "key"),
     [
         (("clean.transform=difference", "model.base_forecast=theta"), "model.base_forecast"),
-        (("model.normalize=log_mean", "training.window_weight=spread"), "training.window_weight"),
+        (("model.normalize=log_mean", "training.window_weight=scale"), "training.window_weight"),
         (
-            ("model.decoder=forking", "model.normalize=standard", "training.window_weight=spread"),
+            ("model.decoder=forking", "model.normalize=standard", "training.window_weight=scale"),
             "training.window_weight",
         ),
     ],
@@ -168,10 +168,10 @@ def test_what_does_not_go_together_is_refused(here: Path, sets: tuple[str, ...],
     ("sets", "weight"),
     [
         ((), "equal"),  # logs
-        (("model.normalize=standard",), "spread"),
+        (("model.normalize=standard",), "scale"),
         (("model.normalize=standard", "training.loss=student_t"), "equal"),
         (("model.normalize=last", "model.decoder=forking"), "equal"),
-        (("clean.transform=difference",), "spread"),
+        (("clean.transform=difference",), "scale"),
     ],
 )
 def test_windows_count_by_their_spread_where_they_are_divided_by_it(
@@ -188,7 +188,7 @@ def test_windows_spaced_evenly_end_before_what_is_held_out(here: Path) -> None:
     session = TrainingSession(
         prepare(Path("spec.yaml"), FEW), Path("run"), NullListener(), lambda: False
     )
-    emphasis = session._sampling_plan(0, session.split.train_end)
+    emphasis = session.sampling_plan(0, session.split.train_end)
     for most in (60, 100_000):
         found = [(batch, stretch) for batch, stretch in emphasis.evenly_spaced_batches(most)]
         stretches = np.concatenate([stretch for _, stretch in found])

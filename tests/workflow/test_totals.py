@@ -91,7 +91,7 @@ def test_paths_have_a_row_a_step_and_the_forecast_s_own_quantiles(
 
 
 def test_the_same_call_gives_the_same_bytes(given: Given, forecast: Run) -> None:
-    given(more="forecast: {totals: 7, paths: 3}\n")
+    given(more="forecast: {totals: 7, sample_paths: 3}\n")
     trained("run")
     names = ("f.csv", "f-totals.csv", "f-paths.csv")
     forecast()
@@ -126,7 +126,7 @@ def counted(rows: pd.DataFrame) -> pd.DataFrame:
 def test_totals_and_paths_keep_to_whole_numbers_not_below_zero(
     given: Given, table: Table, forecast: Run
 ) -> None:
-    given(counted(table()), more="forecast: {totals: [1, 2, 5, 7], paths: 50}\n")
+    given(counted(table()), more="forecast: {totals: [1, 2, 5, 7], sample_paths: 50}\n")
     trained("run", "training.loss=normal")
     _, totals, paths = forecast()
     for numbers in (totals[["yhat", *LEVELS]].to_numpy(), paths["yhat"].to_numpy()):
@@ -213,7 +213,7 @@ def test_a_total_of_more_steps_than_are_forecast_is_refused(steps: int) -> None:
 def test_totals_of_the_spec_that_do_not_fit_a_forecast_are_left_out(
     given: Given, rnnforecast: Run
 ) -> None:
-    given(more="forecast: {totals: [2, 7], paths: 2}\n")
+    given(more="forecast: {totals: [2, 7], sample_paths: 2}\n")
     trained("run")
     assert rnnforecast("predict", "run", "-o", "f.csv", "--horizon", "3").exit_code == 0
     assert set(pd.read_csv("f-totals.csv")["steps"]) == {2}

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from rnnforecast.errors import UsageError
-from rnnforecast.workflow import train_session as fitting
+from rnnforecast.workflow import train_checkpoints
 from rnnforecast.workflow.train import TrainResult
 from rnnforecast.workflow.train import train as train_run
 from tests.workflow import runs
@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(given: Given
     assert contents("one")["model.safetensors"] != contents("three")["model.safetensors"]
 
 
-@pytest.mark.parametrize(("phase", "step"), [("fit", 10), ("fit", 33), ("last fit", 10)])
+@pytest.mark.parametrize(("phase", "step"), [("fit", 10), ("fit", 33), ("final fit", 10)])
 def test_a_resumed_training_ends_like_an_uninterrupted_one(
     given: Given, phase: str, step: int
 ) -> None:
@@ -90,11 +90,11 @@ class Crash(StopAt):
 
 
 @pytest.mark.parametrize("seconds", [0.0, np.inf])
-@pytest.mark.parametrize(("phase", "step"), [("fit 1", 33), ("fit 2", 33), ("last fit 2", 10)])
+@pytest.mark.parametrize(("phase", "step"), [("fit 1", 33), ("fit 2", 33), ("final fit 2", 10)])
 def test_a_crash_costs_what_came_after_the_last_checkpoint_and_nothing_else(
     given: Given, monkeypatch: pytest.MonkeyPatch, phase: str, step: int, seconds: float
 ) -> None:
-    monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", seconds)
+    monkeypatch.setattr(train_checkpoints, "MIN_CHECKPOINT_SECONDS", seconds)
     given()
     two = "ensemble.members=2"
     run("whole", more=two)

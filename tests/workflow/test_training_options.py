@@ -15,7 +15,7 @@ from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.progress import NullListener
 from rnnforecast.workflow.train_sampling import SamplingPlan
 from rnnforecast.workflow.train_session import TrainingSession
-from tests.workflow.runs import StopAt, trained, weights
+from tests.workflow.runs import StopAt, same, trained, weights
 from tests.workflow.test_train import contents, run
 
 Given = Callable[..., None]
@@ -25,11 +25,11 @@ OPTIONS = """training:
   optimizer: sgd
   schedule: plateau
   l1: 0.001
-  accumulate: 2
+  gradient_accumulation: 2
   swa_fraction: 0.5
   patience: 20
   horizon_weight: decreasing
-  series_weight: level
+  series_weight: scale
   sample_origins: uniform
   sample_series: scale
 """
@@ -43,10 +43,10 @@ def session(*overrides: str) -> TrainingSession:
 
 def emphasis(*overrides: str) -> SamplingPlan:
     found = session(*overrides)
-    return found._sampling_plan(0, found.split.train_end)
+    return found.sampling_plan(0, found.split.train_end)
 
 
-@pytest.mark.parametrize(("phase", "step"), [("fit", 50), ("last fit", 15)])
+@pytest.mark.parametrize(("phase", "step"), [("fit", 50), ("final fit", 15)])
 def test_a_training_with_every_option_goes_on_where_it_stopped_to_the_last_byte(
     given: Given, phase: str, step: int
 ) -> None:
@@ -63,11 +63,11 @@ def test_a_training_with_every_option_goes_on_where_it_stopped_to_the_last_byte(
         "optimizer=adam",
         "l1=0.01",
         "schedule=step",
-        "accumulate=2",
+        "gradient_accumulation=2",
         "swa_fraction=0.5",
         "horizon_weight=decreasing",
         "horizon_weight=[1, 0, 0, 0, 0, 0, 6]",
-        "series_weight=level",
+        "series_weight=scale",
         "sample_origins=uniform",
         "sample_series=uniform",
         "sample_series=scale",
@@ -91,9 +91,9 @@ def test_windows_that_count_by_their_spread_teach_something_else(
 ) -> None:
     given(table(("a", "b", "c")))
     sets = ("model.normalize=standard", "training.max_steps=8")
-    for weight in ("spread", "equal"):
+    for weight in ("scale", "equal"):
         trained(weight, *sets, f"training.window_weight={weight}")
-    assert not torch.equal(*(weights(weight)["unfold.weight"] for weight in ("spread", "equal")))
+    assert not same(weights("scale"), weights("equal"))
 
 
 def test_large_series_count_and_are_drawn_by_their_size(
@@ -102,7 +102,7 @@ def test_large_series_count_and_are_drawn_by_their_size(
     data = table(("a", "b", "c"))
     data["y"] = data["unique_id"].map({"a": 1.0, "b": -4.0, "c": 0.0})
     given(data)
-    found = emphasis("training.series_weight=level", "training.sample_series=scale")
+    found = emphasis("training.series_weight=scale", "training.sample_series=scale")
     assert found.loss_weights.item_weights is not None
     np.testing.assert_allclose(found.loss_weights.item_weights[:, 0], [0.4, 1.6, 0])
     sampler = found.make_sampler(batch_size=256, seed=1)
@@ -132,7 +132,7 @@ def test_targets_of_one_item_are_measured_each_by_its_own_mean(
     data["z"] = data["unique_id"].map({"a": 500.0, "b": 500.0})
     given(data, more="model: {channels: joint}")
     found = emphasis(
-        "training.series_weight=level", "data.targets=[y, z]"
+        "training.series_weight=scale", "data.targets=[y, z]"
     ).loss_weights.item_weights
     assert found is not None
     np.testing.assert_allclose(found, [[0.5, 1], [1.5, 1]])
@@ -157,7 +157,7 @@ def test_weights_that_do_not_fit_the_horizon_are_refused_by_name(
     assert words in found.stderr
 
 
-@pytest.mark.parametrize("key", ["horizon_weight=decreasing", "series_weight=level"])
+@pytest.mark.parametrize("key", ["horizon_weight=decreasing", "series_weight=scale"])
 def test_weights_and_the_decoder_that_forecasts_on_the_way_do_not_go_together(
     given: Given, train: Train, key: str
 ) -> None:

@@ -35,9 +35,10 @@ def demo(
         voice.info(f"rnnforecast train {spec} -o {run}")
         with run_folder_lock(run), stop_on_signal(voice) as asked_to_stop:
             trained = train(spec, run, listener=voice, should_stop=asked_to_stop)
-        voice.print_scores(trained.ours, trained.seasonal_naive, trained.baseline)
+        voice.print_scores(trained.model_metrics, trained.baseline_metrics, trained.baseline_name)
         voice.info(f"rnnforecast predict {run} -o {forecast}")
         done = predict(run, str(forecast), listener=voice)
-        voice.info(f"forecast, {done.first} to {done.last}: {forecast / 'forecast.csv'}")
+        span = f"{done.first_timestamp} to {done.last_timestamp}"
+        voice.info(f"forecast, {span}: {forecast / 'forecast.csv'}")
         for picture in sorted((forecast / "plots").glob("*.png")):
             voice.info(f"plot: {picture}")

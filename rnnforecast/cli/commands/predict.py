@@ -83,7 +83,8 @@ def predict(
             voice.print_json(asdict(done))
         for label, why in list(done.skipped.items())[:5]:
             voice.warning(f"left out: {label}: {why}")
-        steps = f"{done.series:,} series × {done.horizon} steps, {done.first} to {done.last}"
+        span = f"{done.first_timestamp} to {done.last_timestamp}"
+        steps = f"{done.series:,} series × {done.horizon} steps, {span}"
         where = "" if target == "-" else f", written to {done.out}"
         voice.info(
             f"{steps}{where}"

@@ -69,7 +69,9 @@ def train(
         if json:
             voice.print_json({**asdict(trained), "folder": str(trained.folder)})
         else:
-            voice.print_scores(trained.ours, trained.seasonal_naive, trained.baseline)
+            voice.print_scores(
+                trained.model_metrics, trained.baseline_metrics, trained.baseline_name
+            )
         if trained.interrupted:
             voice.warning(
                 f"stopped early: the best weights so far are in {folder}; --resume goes on"

@@ -1,0 +1,108 @@
+"""The checkpoint file beside a run folder, and what finished fits contribute to it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rnnforecast.errors import Problem, UsageError
+from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.output.atomic_files import write_bytes
+from rnnforecast.training.checkpoint import Checkpoint, checkpoint_to_bytes, load_checkpoint
+from rnnforecast.training.fit_state import FitState, StateDict
+
+MIN_CHECKPOINT_SECONDS = 5.0
+"""Time between two checkpoints at least, unless training stops."""
+
+
+class CheckpointFile:
+    """`RUN.checkpoint`, the state of a training that is not finished."""
+
+    def __init__(self, run_folder: Path, fingerprint: str) -> None:
+        """`fingerprint` is the hash of spec and data."""
+        folder = run_folder.resolve()
+        self.path = folder.parent / f"{folder.name}.checkpoint"
+        self.fingerprint = fingerprint
+        self._last_saved = -math.inf
+
+    def load(self) -> Checkpoint | None:
+        """The checkpoint; None without one. UsageError where it is of another spec or data."""
+        if not self.path.is_file():
+            return None
+        found = load_checkpoint(self.path)
+        if found.fingerprint != self.fingerprint:
+            raise UsageError(
+                Problem(
+                    str(self.path),
+                    "the unfinished training had another spec or other data",
+                    "train without --resume to start again",
+                )
+            )
+        return found
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Writes the checkpoint, unless the last one is recent and training goes on."""
+        is_recent = time.monotonic() - self._last_saved < MIN_CHECKPOINT_SECONDS
+        if is_recent and not checkpoint.state.stopped:
+            return
+        write_bytes(self.path, checkpoint_to_bytes(checkpoint))
+        self._last_saved = time.monotonic()
+
+    def remove(self) -> None:
+        """Removes the file, if there is one."""
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass
+class FinishedFits:
+    """Results of the fits that are over."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    """Rows of the first fits, one a validation."""
+    best_step: int = 0
+    """Of the first network."""
+    base_forecast: str | None = None
+    """The kind chosen for the networks that leave it `auto`."""
+    weights: StateDict = field(default_factory=dict)
+    """By ``phase/member index/tensor name``."""
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint | None) -> FinishedFits:
+        """Those of an interrupted training; nothing without a checkpoint."""
+        if checkpoint is None:
+            return cls()
+        return cls(**checkpoint.earlier_results, weights=checkpoint.earlier_weights)
+
+    def results(self) -> dict[str, Any]:
+        """The plain values, for the checkpoint."""
+        return {
+            "history": list(self.history),
+            "best_step": self.best_step,
+            "base_forecast": self.base_forecast,
+        }
+
+    def add_history(self, member_index: int, state: FitState, *, is_ensemble: bool) -> None:
+        """Adds the rows of a first fit; in an ensemble with the number of the network."""
+        number = {"member": member_index + 1} if is_ensemble else {}
+        self.history += [number | asdict(row) for row in state.history]
+        if member_index == 0:
+            self.best_step = state.best_step
+
+    def add_weights(self, phase: str, member_index: int, net: Forecaster) -> None:
+        """Adds a copy of the weights."""
+        self.weights = self.weights | {
+            f"{phase}/{member_index}/{name}": value.clone()
+            for name, value in net.state_dict().items()
+        }
+
+    def weights_of(self, phase: str, member_index: int) -> StateDict:
+        """The weights after a fit; empty where it is not over."""
+        prefix = f"{phase}/{member_index}/"
+        return {
+            name.removeprefix(prefix): value
+            for name, value in self.weights.items()
+            if name.startswith(prefix)
+        }
