@@ -64,7 +64,7 @@ def test_a_run_is_looked_into(given: Run, train: Run, rnnforecast: Run) -> None:
     given()
     assert train().exit_code == 0
     found = look(rnnforecast)
-    names = {"units", "gates", "gradient", "importance", "hiding"}
+    names = {"units", "gates", "gradient", "importance", "occlusion"}
     assert set(found["findings"]) == names
     folder = Path("inspections/run")
     assert {path.name for path in folder.iterdir()} == {
@@ -74,7 +74,7 @@ def test_a_run_is_looked_into(given: Run, train: Run, rnnforecast: Run) -> None:
     assert Pictures(page).inside == len(names)
     assert Pictures(page).outside == 0
     assert all(finding.split(":")[0] in page for finding in found["findings"].values())
-    assert found["hiding"][-1]["last"] == found["times"][-8]
+    assert found["occlusion"][-1]["last"] == found["timestamps"][-8]
     assert len(found["forecast"]) == 7
     assert all(value is not None for value in found["values"])  # the end less one horizon
 
@@ -194,7 +194,7 @@ def test_a_short_single_series_can_be_inspected(given: Run, train: Run, rnnforec
     assert rnnforecast("inspect", "run", "--series", "series").exit_code == 0
     found = look(rnnforecast, "--origin", "2024-01-05")
     assert found["origin"] == "2024-01-05"
-    assert len(found["gradient"]["whole"][0]) == 5
+    assert len(found["gradient"]["total"][0]) == 5
 
 
 def test_integer_time_has_integer_origins(

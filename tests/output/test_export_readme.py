@@ -49,7 +49,7 @@ def test_the_page_tells_of_shapes_scale_gaps_covariates_and_the_check() -> None:
         "| `item` | [B] | int64 |",
         "`mask` for `load`, `linear` for `price`",
         "- `price` (`box_cox` with p = 0.5): before, z = (y^p - 1) / p",
-        "- `load` is raised to 0 where it is below and rounded to whole numbers",
+        "- `load` is raised to 0 where it is below and rounded to integers",
         "| `static_codes` | 0 | kind | a code (the codes are in `export.json`) |",
         '"item": np.zeros((1,), dtype="int64"),',
         "at most 3.0e-08",
@@ -61,7 +61,7 @@ def test_the_page_tells_of_shapes_scale_gaps_covariates_and_the_check() -> None:
 
 def test_how_intervals_are_made_wider_is_told() -> None:
     text = render_export_readme(facts(widening={"below": 0.75, "above": 1.25}), "shop")
-    assert "is multiplied with 0.75 below it, with 1.25 above" in text
+    assert "is multiplied by 0.75 below it, by 1.25 above" in text
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_the_same_numbers_give_the_same_bytes_in_another_process(tmp_path: Path)
         {"yhat": np.full(6, np.nan), "intervals": []},
         {"history": np.zeros(80), "yhat": np.zeros(6), "baseline": None, "intervals": []},
         {"history": np.where(np.arange(80) % 2, 5.0, np.nan)},
-        {"label": "$x_1$ is $ \\frac{ and {\n\t東京" * 9, "target": "$y", "unit": "$"},
+        {"label": "$x_1$ is $ \\frac{ and {\n\t東京" * 9, "target": "$y"},
         {"label": ""},
         {
             "history_timestamps": np.arange(80),

@@ -1,24 +1,32 @@
-"""One HTML page about what a net does: findings first, then a picture of each. It stands alone."""
+"""HTML page of an inspection: the findings, then one plot each. The page is self-contained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from rnnforecast.output.data_report.page import _PAGE_CSS, _image_tag
-from rnnforecast.output.inspection import attribution_plots as effects
-from rnnforecast.output.inspection import findings as says
-from rnnforecast.output.inspection import network_plots as pictures
+from rnnforecast.output.inspection import findings
+from rnnforecast.output.inspection.attribution_plots import (
+    plot_gradient,
+    plot_importance,
+    plot_occlusion,
+)
+from rnnforecast.output.inspection.network_plots import (
+    plot_attention,
+    plot_gates,
+    plot_hidden_states,
+)
 from rnnforecast.output.inspection.results import Inspection
+from rnnforecast.output.rendering import render_template
+from rnnforecast.output.style import PAGE_CSS
 
 
 @dataclass(frozen=True)
 class InspectionSection:
-    """One picture, with what it is called, what it shows, and what it shows in this run."""
+    """One plot of the page with its title, its explanation, and the finding in this run."""
 
     name: str
-    """Also that of its file."""
+    """Stem of the plot's file, and key of the finding in the JSON."""
     title: str
     explanation: str
     finding: str
@@ -26,113 +34,97 @@ class InspectionSection:
 
 
 def build_sections(inspection: Inspection) -> list[InspectionSection]:
-    """All pictures that there is something to draw for."""
-    parts = [_units_section(inspection)]
-    if says.layers_with_gates(inspection):
-        parts.append(_gates_section(inspection))
-    parts.append(_gradient_section(inspection))
+    """The sections that the inspected network has results for."""
+    sections = [_units_section(inspection)]
+    if findings.layers_with_gates(inspection):
+        sections.append(_gates_section(inspection))
+    sections.append(_gradient_section(inspection))
     if inspection.horizon_attention is not None or inspection.self_attention:
-        parts.append(_attention_section(inspection))
+        sections.append(_attention_section(inspection))
     if inspection.importance is not None and inspection.importance.inputs:
-        parts.append(_importance_section(inspection))
-    parts.append(_occlusion_section(inspection))
-    return parts
+        sections.append(_importance_section(inspection))
+    sections.append(_occlusion_section(inspection))
+    return sections
 
 
 def render_inspection_page(
     title: str, subtitle_lines: Sequence[str], sections: Sequence[InspectionSection]
 ) -> str:
-    """The page as text; `lines` say what was looked at."""
-    findings = "".join(
-        f'<li><a href="#{part.name}">{escape(part.title)}</a>: {escape(part.finding)}.</li>'
-        for part in sections
-    )
-    body = "".join(
-        f'<h2 id="{part.name}">{escape(part.title)}</h2>{_image_tag(part.png, part.finding)}'
-        f'<p>{escape(part.finding)}.</p><p class="faint">{escape(part.explanation)}</p>'
-        for part in sections
-    )
-    told = "".join(f'<p class="faint">{escape(line)}</p>' for line in subtitle_lines)
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{_PAGE_CSS}</style>"
-    )
-    return (
-        f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{escape(title)}</h1>{told}'
-        f"<h2>What was found</h2><ul>{findings}</ul>{body}</body></html>\n"
+    """The page as HTML; `subtitle_lines` describe the window and the network."""
+    return render_template(
+        "inspection.html",
+        css=PAGE_CSS,
+        title=title,
+        subtitle_lines=subtitle_lines,
+        sections=sections,
     )
 
 
 def _units_section(inspection: Inspection) -> InspectionSection:
-    finding = says.describe_units(inspection)
-    how = (
-        "Each row is a unit of the network, each column what it says after one more piece of the "
-        "past was read; units of like course stand together. Stripes that change with the series "
-        "are what the network makes of it, rows of one colour do nothing."
+    finding = findings.describe_units(inspection)
+    explanation = (
+        "Each row is a hidden unit, each column its output after one more patch of the past; "
+        "similar units are neighbors. Stripes that change with the series are what the network "
+        "has learned of it; rows of one color do nothing."
     )
-    return InspectionSection(
-        "units", "Units", how, finding, pictures.plot_hidden_states(inspection, finding)
-    )
+    png = plot_hidden_states(inspection, finding)
+    return InspectionSection("units", "Hidden states", explanation, finding, png)
 
 
 def _gates_section(inspection: Inspection) -> InspectionSection:
-    finding = says.describe_gates(inspection)
-    how = (
-        "A gate is a tap for each unit, from 0, closed, to 1, open; the line is the mean of the "
-        "units, the band has eight in ten of them. Where a gate jumps the network reacts to "
-        "something in the series; one that is always open or always closed has no use."
+    finding = findings.describe_gates(inspection)
+    explanation = (
+        "The activation of a gate lies between 0, closed, and 1, open; the line is the mean over "
+        "the units, the band contains eight in ten of them. Where a gate jumps the network reacts "
+        "to something in the series; a gate that is always open or always closed is of no use."
     )
-    return InspectionSection(
-        "gates", "Gates", how, finding, pictures.plot_gates(inspection, finding)
-    )
+    png = plot_gates(inspection, finding)
+    return InspectionSection("gates", "Gate activations", explanation, finding, png)
 
 
 def _gradient_section(inspection: Inspection) -> InspectionSection:
-    finding = says.describe_gradient(inspection)
-    how = (
-        "The size of the gradient says how much the forecast moves when a past step is moved a "
-        "little, on a scale on which each tick is a multiple of the one below. A line that falls "
-        "towards the left means that old steps are forgotten (vanishing gradients), one that "
-        "rises to the left that they count ever more (exploding ones)."
+    finding = findings.describe_gradient(inspection)
+    explanation = (
+        "The norm of the gradient of the forecast with respect to each past step, on a log scale: "
+        "how much the forecast changes with a small change of the input. A line that falls towards "
+        "the left means that old steps are forgotten (vanishing gradients), one that rises to the "
+        "left that their influence grows (exploding gradients)."
     )
-    return InspectionSection(
-        "gradient", "Reach", how, finding, effects.plot_gradient(inspection, finding)
-    )
+    png = plot_gradient(inspection, finding)
+    return InspectionSection("gradient", "Input gradients", explanation, finding, png)
 
 
 def _attention_section(inspection: Inspection) -> InspectionSection:
-    finding = says.describe_attention(inspection)
-    how = (
-        "Each row is a piece that is forecast, or read, and bright is where it looks in the past; "
-        "the weights of a row add up to 1. Bright columns are stretches that matter to all, a "
-        "bright diagonal means that each piece looks at its own distance."
+    finding = findings.describe_attention(inspection)
+    explanation = (
+        "Each row is a query, a patch of the horizon or of the past, and bright columns are the "
+        "patches it attends to; the weights of a row sum to 1. A bright column matters to all "
+        "queries, a bright diagonal means that each query attends to a fixed distance."
     )
-    return InspectionSection(
-        "attention", "Attention", how, finding, pictures.plot_attention(inspection, finding)
-    )
+    png = plot_attention(inspection, finding)
+    return InspectionSection("attention", "Attention weights", explanation, finding, png)
 
 
 def _importance_section(inspection: Inspection) -> InspectionSection:
     assert inspection.importance is not None
-    finding = says.describe_importance(inspection)
-    how = (
-        f"Each bar is how much worse the forecasts of {inspection.importance.windows:,} windows of all "
-        "series become when this input comes from another window, the rest being right; the black "
-        f"line is two standard errors to either side, over {inspection.importance.repeats} shuffles. "
-        "Grey bars cannot be told from nothing: the network does as well without."
+    importance = inspection.importance
+    finding = findings.describe_importance(inspection)
+    explanation = (
+        f"Each bar is the increase of the error over {importance.windows:,} windows of all series "
+        "when this input is taken from another window and all else is unchanged; the black line "
+        f"is two standard errors to either side, over {importance.repeats} shuffles. Gray bars do "
+        "not differ significantly from zero: the network forecasts as well without the input."
     )
-    return InspectionSection(
-        "importance", "Importance", how, finding, effects.plot_importance(inspection, finding)
-    )
+    png = plot_importance(inspection, finding)
+    return InspectionSection("importance", "Permutation importance", explanation, finding, png)
 
 
 def _occlusion_section(inspection: Inspection) -> InspectionSection:
-    finding = says.describe_occlusion(inspection)
-    how = (
-        "Each stretch of the past is hidden in turn, as if it had never been measured, and the "
-        "forecast is made again. High bars and strong colours are stretches that it rests on; "
-        "each step ahead has a row of its own."
+    finding = findings.describe_occlusion(inspection)
+    explanation = (
+        "Each range of past steps is occluded in turn, as if it had never been observed, and the "
+        "forecast is computed again. High bars and strong colors mark the ranges that the forecast "
+        "depends on; each step of the horizon has a row."
     )
-    return InspectionSection(
-        "hiding", "Hidden stretches", how, finding, effects.plot_occlusion(inspection, finding)
-    )
+    png = plot_occlusion(inspection, finding)
+    return InspectionSection("occlusion", "Occlusion", explanation, finding, png)

@@ -1,13 +1,10 @@
-"""What the pictures of `inspect` share: the window's time axis, its series, heat maps below it."""
+"""Shared layout of the inspection plots: stacked axes, time axis, series, heat maps."""
 
 from __future__ import annotations
 
-import io
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Concatenate, ParamSpec
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import dates
@@ -18,146 +15,126 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.output.data_report.plots import (
+from rnnforecast.output.inspection.results import InspectedWindow
+from rnnforecast.output.style import (
+    BLUE,
     GRID_COLOR,
     MUTED_COLOR,
     TEXT_COLOR,
-    _plot_text,
-    _style_axes,
-)
-from rnnforecast.output.forecast_plots import _format_number, _widen_flat_ylim, plot_style
-from rnnforecast.output.inspection.results import (
-    InspectedWindow,
+    drop_time_of_day,
+    format_number,
+    format_ticks,
+    isolated_values,
+    plot_text,
+    style_axes,
+    widen_flat_ylim,
 )
 from rnnforecast.types import Floats
 
-BLUE, ORANGE = "#0072b2", "#d55e00"
-"""Okabe and Ito's: told apart by colour-blind readers."""
-DIVERGING_CMAP, SEQUENTIAL_CMAP = "RdBu_r", "cividis"
-"""Colours of what has a sign, and of what has none; both are read by colour-blind readers."""
+DPI = 120
 FIGURE_WIDTH, LEFT_MARGIN, RIGHT_MARGIN = 9.0, 1.05, 0.95
-"""Inches: a picture, and what is left beside its axes."""
-
-P = ParamSpec("P")
-
-
-def as_png(draw: Callable[Concatenate[Figure, P], None]) -> Callable[P, bytes]:
-    """`draw` on a new figure; the result is its PNG."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> bytes:
-        file = io.BytesIO()
-        with plot_style():
-            figure = Figure(dpi=120)
-            draw(figure, *args, **kwargs)
-            figure.savefig(file, format="png", metadata={"Software": ""})
-        return file.getvalue()
-
-    return drawn
+"""Inches: the width of a figure, and the margins beside its axes."""
 
 
 def stacked_axes(
     figure: Figure, title: str, heights: Sequence[float], *, gap: float = 0.42
 ) -> list[Axes]:
-    """Axes of these heights [inches] below each other, under a title that may have two lines."""
+    """Axes of these heights [inches] below each other, under a title of one or more lines."""
     lines = textwrap.wrap(title, 88) or [""]
     top, bottom = 0.22 + 0.24 * len(lines) + 0.22, 0.55
     height = top + sum(heights) + gap * (len(heights) - 1) + bottom
     figure.set_size_inches(FIGURE_WIDTH, height)
-    figure.text(0.12 / FIGURE_WIDTH, 1 - 0.14 / height, "\n".join(lines).replace("$", r"\$"), va="top",
-                fontsize=12, fontweight="bold", color=TEXT_COLOR, linespacing=1.25)  # fmt: skip
-    found, low = [], height - top
+    text = "\n".join(lines).replace("$", r"\$")
+    figure.text(0.12 / FIGURE_WIDTH, 1 - 0.14 / height, text, va="top", fontsize=12,
+                fontweight="bold", color=TEXT_COLOR, linespacing=1.25)  # fmt: skip
+    left = LEFT_MARGIN / FIGURE_WIDTH
+    width = (FIGURE_WIDTH - LEFT_MARGIN - RIGHT_MARGIN) / FIGURE_WIDTH
+    stack, low = [], height - top
     for each in heights:
         low -= each
-        axes = figure.add_axes(
-            (
-                LEFT_MARGIN / FIGURE_WIDTH,
-                low / height,
-                (FIGURE_WIDTH - LEFT_MARGIN - RIGHT_MARGIN) / FIGURE_WIDTH,
-                each / height,
-            )
-        )
-        _style_axes(axes)
-        found.append(axes)
+        stack.append(figure.add_axes((left, low / height, width, each / height)))
+        style_axes(stack[-1])
         low -= gap
-    return found
+    return stack
 
 
 def set_caption(axes: Axes, text: str) -> None:
-    """What a panel shows, above it on the left."""
-    axes.set_title(_plot_text(text, 110), loc="left", fontsize=9, color=TEXT_COLOR, pad=4)
+    """A caption above the axes, aligned to the left."""
+    axes.set_title(plot_text(text, 110), loc="left", fontsize=9, color=TEXT_COLOR, pad=4)
+
+
+def add_legend(axes: Axes, n_columns: int, *, handle_length: float = 1.6) -> None:
+    """A legend above the axes, aligned to the right."""
+    axes.legend(ncols=n_columns, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False,
+                fontsize=8.5, borderaxespad=0.1, borderpad=0.1, handlelength=handle_length,
+                labelcolor=TEXT_COLOR)  # fmt: skip
 
 
 def plot_series(axes: Axes, window: InspectedWindow) -> None:
-    """The series, what came after the origin, and the forecast; steps count from the origin."""
+    """The history, the actual values and the forecast; the x axis counts from the origin."""
     past, ahead = np.arange(-window.lookback, 0), np.arange(window.horizon)
-    known, actual = window.values[: window.lookback], window.values[window.lookback :]
+    history, actual = window.values[: window.lookback], window.values[window.lookback :]
     axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
-    axes.plot(past + 0.5, known, color=TEXT_COLOR, linewidth=1.2, label="history")
-    seen = np.r_[False, np.isfinite(known), False]  # a value between two gaps has no line
-    alone = seen[1:-1] & ~seen[:-2] & ~seen[2:]
-    axes.plot(past[alone] + 0.5, known[alone], ".", color=TEXT_COLOR, markersize=3)
+    axes.plot(past + 0.5, history, color=TEXT_COLOR, linewidth=1.2, label="history")
+    isolated = isolated_values(history)
+    axes.plot(past[isolated] + 0.5, history[isolated], ".", color=TEXT_COLOR, markersize=3)
     if np.isfinite(actual).any():
         axes.plot(ahead + 0.5, actual, color=TEXT_COLOR, linewidth=1.0, marker="o", markersize=2.6,
                   markerfacecolor="white", markeredgewidth=0.8, label="actual")  # fmt: skip
     axes.plot(ahead + 0.5, window.forecast, color=BLUE, linewidth=1.8, label="forecast")
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    numbers = np.abs(window.values[np.isfinite(window.values)])
-    if not len(numbers) or numbers.max() < 1e9:
-        axes.yaxis.set_major_formatter(FuncFormatter(_format_number))
-    axes.set_ylabel(_plot_text(window.target, 18), fontsize=9, color=MUTED_COLOR)
-    axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5,
-                borderaxespad=0.1, borderpad=0.1, handlelength=1.6, labelcolor=TEXT_COLOR)  # fmt: skip
-    set_caption(axes, window.label if window.label != window.target else window.target)
-    _widen_flat_ylim(axes)
+    format_ticks(axes.yaxis, window.values[np.isfinite(window.values)])
+    axes.set_ylabel(plot_text(window.target, 18), fontsize=9, color=MUTED_COLOR)
+    add_legend(axes, 3)
+    set_caption(axes, window.label)
+    widen_flat_ylim(axes)
 
 
 def set_time_axis(
     axes: Axes, window: InspectedWindow, *, end_step: int | None = None, show_lags: bool = False
 ) -> None:
-    """Steps are called by their stamps, a few of them, up to the step `end` (the last one ahead
-    if None); with `back` also by how many steps they lie before the origin."""
+    """An x axis up to `end_step` (None: the horizon) with a few timestamps and the origin.
+
+    With `show_lags` the labels contain the distance from the origin, too.
+    """
     end_step = window.horizon if end_step is None else end_step
     axes.set_xlim(-window.lookback, end_step)
-    mark_origin(axes, window)
+    if end_step > 0:
+        axes.axvline(0, color=MUTED_COLOR, linewidth=0.9, linestyle=(0, (1, 2)), zorder=5)
     times = window.timestamps
-    places = _tick_positions(times[: window.lookback + end_step]) - window.lookback
-    if times.dtype.kind == "M" and times[-1] - times[0] >= np.timedelta64(60, "D"):
-        times = times.astype("datetime64[D]")  # the hour does not matter
-    texts = [format_timestamp(times[place + window.lookback]) for place in places]
+    steps = _tick_positions(times[: window.lookback + end_step]) - window.lookback
+    times = drop_time_of_day(times)
+    labels = [format_timestamp(times[step + window.lookback]) for step in steps]
     if show_lags:
-        texts = [
-            f"{text}\n{-place:,} back" if place < 0 else f"{text}\n{place + 1:,} ahead"
-            for text, place in zip(texts, places, strict=True)
+        labels = [
+            f"{label}\n{-step:,} back" if step < 0 else f"{label}\n{step + 1:,} ahead"
+            for label, step in zip(labels, steps, strict=True)
         ]
-    axes.set_xticks(places + 0.5, texts)
+    axes.set_xticks(steps + 0.5, labels)
+
+
+def set_shared_time_axis(axes: Sequence[Axes], window: InspectedWindow) -> None:
+    """The same time axis on all axes of a stack, labeled at the bottom."""
+    for ax in axes:
+        set_time_axis(ax, window)
+    for ax in axes[:-1]:
+        ax.set_xticklabels([])
 
 
 def _tick_positions(timestamps: np.ndarray) -> np.ndarray:
-    """The places of a few of these stamps, or numbers of steps: the round ones of the calendar, if
-    all of those are there; else far apart."""
-    most = 6 if max(len(format_timestamp(stamp)) for stamp in timestamps[[0, -1]]) <= 10 else 5
+    """Indices of a few `timestamps` or integers: round dates if all of them are there."""
+    most = 6 if max(len(format_timestamp(end)) for end in timestamps[[0, -1]]) <= 10 else 5
     if timestamps.dtype.kind == "M":
         numbers = dates.date2num(timestamps)
+        locator = dates.AutoDateLocator(minticks=3, maxticks=most)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # it has no number of marks for each span
-            marks = np.array(
-                dates.AutoDateLocator(minticks=3, maxticks=most).tick_values(
-                    *dates.num2date(numbers[[0, -1]])
-                )
-            )
-        marks = marks[(marks >= numbers[0]) & (marks <= numbers[-1])]
-        if 3 <= len(marks) <= most and np.isin(marks, numbers).all():
-            return np.asarray(np.searchsorted(numbers, marks))
-    return np.unique(
-        np.linspace(0, len(timestamps) - 1, min(most, len(timestamps))).round().astype(int)
-    )
-
-
-def mark_origin(axes: Axes, window: InspectedWindow) -> None:
-    """A line where the forecast begins."""
-    if axes.get_xlim()[1] > 0:
-        axes.axvline(0, color=MUTED_COLOR, linewidth=0.9, linestyle=(0, (1, 2)), zorder=5)
+            warnings.simplefilter("ignore", UserWarning)  # some spans exceed `maxticks`
+            ticks = np.array(locator.tick_values(*dates.num2date(numbers[[0, -1]])))
+        ticks = ticks[(ticks >= numbers[0]) & (ticks <= numbers[-1])]
+        if 3 <= len(ticks) <= most and np.isin(ticks, numbers).all():
+            return np.asarray(np.searchsorted(numbers, ticks))
+    count = min(most, len(timestamps))
+    return np.unique(np.linspace(0, len(timestamps) - 1, count).round().astype(int))
 
 
 def plot_heatmap(
@@ -169,7 +146,7 @@ def plot_heatmap(
     vmin: float,
     vmax: float,
 ) -> QuadMesh:
-    """`rows [R, n]` as colours, the first row at the top; column i is the steps `columns[i]`."""
+    """A heat map of `values [R, n]`, row 0 at the top, column i over `column_step_ranges[i]`."""
     edges = [column_step_ranges[0][0], *(end for _, end in column_step_ranges)]
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -179,24 +156,22 @@ def plot_heatmap(
     )  # fmt: skip
 
 
-def add_colorbar(axes: Axes, mappable: ScalarMappable, title: str, *, x: float = 1.015) -> None:
-    """The scale of a heat map, right of it."""
-    figure = axes.figure
+def add_colorbar(axes: Axes, mappable: ScalarMappable, title: str) -> None:
+    """The color scale of a heat map, to the right of `axes`."""
     box = axes.get_position()
-    width = box.width
-    place = (box.x0 + x * width, box.y0, 0.011, box.height)
-    bar = figure.colorbar(mappable, cax=figure.add_axes(place))
+    position = (box.x0 + 1.015 * box.width, box.y0, 0.011, box.height)
+    bar = axes.figure.colorbar(mappable, cax=axes.figure.add_axes(position))
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7.5, length=2, colors=MUTED_COLOR, labelcolor=TEXT_COLOR)
     bar.ax.set_title(title, fontsize=7.5, color=MUTED_COLOR, loc="left", pad=4)
     if bar.ax.get_yscale() == "linear":
         bar.ax.yaxis.set_major_locator(MaxNLocator(5))
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(_format_number))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(format_number))
 
 
 def number_rows(axes: Axes, count: int, label: str) -> None:
-    """Rows from 1 at the top."""
+    """Number the rows of a heat map from 1 at the top."""
     axes.set_ylim(count, 0)
-    shown = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
-    axes.set_yticks(shown + 0.5, [f"{k + 1:,}" for k in shown])
+    rows = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
+    axes.set_yticks(rows + 0.5, [f"{row + 1:,}" for row in rows])
     axes.set_ylabel(label, fontsize=9, color=MUTED_COLOR)

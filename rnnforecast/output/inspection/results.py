@@ -1,7 +1,7 @@
-"""What `inspect` found in a run, as plain numbers; pictures, sentences and the JSON come from it.
+"""Results of an inspection as arrays, the source of its plots, sentences and JSON.
 
-Steps count from the origin: -1 is the last one known, 0 the first one forecast.
-Axes: L past steps, H steps ahead, G segments, K units, J pieces of the horizon.
+Steps count from the origin: -1 is the last known step, 0 the first step of the forecast.
+Axes: L lookback, H horizon, G patches of the lookback, J patches of the horizon, K hidden units.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 from rnnforecast.types import Floats
 
 RETENTION_GATE_PREFIXES = ("keep", "forget")
-"""How the names of gates begin that are open where a unit keeps its state."""
+"""Prefixes of the names of gates that are open where a unit retains its state."""
 
 
 @dataclass(frozen=True)
 class InspectedWindow:
-    """The window that was looked at; original units."""
+    """The inspected window, in original units."""
 
     label: str
     target: str
     timestamps: NDArray[Any]
-    """`[L + H]` stamps as people see them; L is shorter where the series begins later."""
+    """`[L + H]` in the display time zone; L is smaller where the series begins later."""
     values: Floats
-    """`[L + H]` what was observed, NaN elsewhere."""
+    """`[L + H]` observed values, NaN elsewhere."""
     forecast: Floats
-    """`[H]` the median."""
+    """`[H]` the median forecast."""
     patch_length: int
-    """Steps that the net reads at once."""
+    """Steps that the network reads at once."""
 
     @property
     def horizon(self) -> int:
@@ -44,13 +44,13 @@ class InspectedWindow:
         return len(self.timestamps) - self.horizon
 
     def timestamp_at(self, step: int) -> Any:
-        """The stamp of a step, or of the nearest one that there is."""
+        """The timestamp of `step`, limited to those of the window."""
         return self.timestamps[min(max(step + self.lookback, 0), len(self.timestamps) - 1)]
 
 
 @dataclass(frozen=True)
 class LayerActivations:
-    """One layer while it reads the window; `[G, K]` each."""
+    """Hidden states and gate activations of one layer, `[G, K]` each."""
 
     name: str
     hidden: Floats
@@ -59,14 +59,14 @@ class LayerActivations:
 
 @dataclass(frozen=True)
 class InputImportance:
-    """How much the error grows when something is shuffled, in percent of the series' size."""
+    """Increase of the error when one input is shuffled, in percent of the mean absolute value."""
 
     name: str
     mean: float
     std_error: float
     """The standard error of the mean over the repeats."""
     step_range: tuple[int, int] | None = None
-    """Steps, the last one not included, of a stretch of the past; None for a covariate."""
+    """First step and stop of a range of past target values; None for a covariate."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class PermutationImportance:
     """Permutation importance over many windows of all series."""
 
     baseline_error: float
-    """The mean absolute error of the median, in percent of the series' size, nothing shuffled."""
+    """Mean absolute error of the median with nothing shuffled, in percent of the mean absolute
+    value."""
     inputs: tuple[InputImportance, ...]
     windows: int
     repeats: int
@@ -82,79 +83,71 @@ class PermutationImportance:
 
 @dataclass(frozen=True)
 class Occlusion:
-    """How the forecast moves when a stretch of the past is hidden; original units."""
+    """Change of the forecast when ranges of past steps are occluded, in original units."""
 
     step_ranges: tuple[tuple[int, int], ...]
-    """Steps, the last one not included."""
+    """`[n]` first step and stop of each range."""
     forecast_change: Floats
-    """`[n, H]`."""
+    """`[n, H]`"""
 
     @property
     def mean_absolute_change(self) -> Floats:
-        """`[n]` the mean absolute change."""
+        """`[n]` means over the horizon."""
         size: Floats = np.abs(self.forecast_change).mean(1)
         return size
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """All of it."""
+    """All results for one network and one window."""
 
     window: InspectedWindow
     layers: tuple[LayerActivations, ...]
-    """From the lowest layer up."""
+    """From the lowest layer to the top one."""
     gradient_norm: Floats
-    """`[H, L]` the norm of the gradient over all that is read at a step."""
+    """`[H, L]` norm of the gradient over all inputs of a step."""
     recurrent_gradient_norm: Floats | None
-    """`[H, L]` the same without the linear map from lookback to horizon, where there is one."""
+    """`[H, L]` the same without the linear base forecast; None if there is none."""
     horizon_attention: Floats | None
-    """`[J, G]` attention of the pieces of the horizon."""
+    """`[J, G]` attention of the decoder, one row per patch of the horizon."""
     self_attention: tuple[Floats, ...]
-    """`[G, G]` self-attention of each layer."""
+    """`[G, G]` self-attention weights of each layer."""
     importance: PermutationImportance | None
-    """None where there is only one window."""
+    """None where there is only one window to shuffle."""
     occlusion: Occlusion
 
     def patch_step_ranges(self) -> list[tuple[int, int]]:
-        """The steps of each of the G segments, the last one not included; the newest ends at 0."""
+        """First step and stop of each of the G patches; the newest stops at 0."""
         count, size = len(self.layers[0].hidden), self.window.patch_length
         return [(-(count - g) * size, -(count - g - 1) * size) for g in range(count)]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers, without those that only pictures need."""
-        scene, hiding = self.window, self.occlusion
+        """The results without the intermediate arrays that only plots need."""
+        window, importance = self.window, self.importance
         return {
-            "series": scene.label,
-            "target": scene.target,
-            "times": scene.timestamps,
-            "values": scene.values,
-            "forecast": scene.forecast,
-            "segments": self.patch_step_ranges(),
-            "layers": [
-                {"name": one.name, "hidden": one.hidden, "gates": one.gates} for one in self.layers
-            ],
-            "gradient": {"whole": self.gradient_norm, "recurrent": self.recurrent_gradient_norm},
-            "attention": {"ahead": self.horizon_attention, "within": list(self.self_attention)},
-            "importance": None
-            if self.importance is None
-            else {
-                "error": self.importance.baseline_error,
-                "windows": self.importance.windows,
-                "repeats": self.importance.repeats,
-                "inputs": [vars(bar) for bar in self.importance.inputs],
-            },
-            "hiding": [
+            "series": window.label,
+            "target": window.target,
+            "timestamps": window.timestamps,
+            "values": window.values,
+            "forecast": window.forecast,
+            "patches": self.patch_step_ranges(),
+            "layers": [vars(layer) for layer in self.layers],
+            "gradient": {"total": self.gradient_norm, "recurrent": self.recurrent_gradient_norm},
+            "attention": {"horizon": self.horizon_attention, "self": list(self.self_attention)},
+            "importance": importance
+            and vars(importance) | {"inputs": [vars(one) for one in importance.inputs]},
+            "occlusion": [
                 {
-                    "first": scene.timestamp_at(begin),
-                    "last": scene.timestamp_at(end - 1),
+                    "first": window.timestamp_at(begin),
+                    "last": window.timestamp_at(end - 1),
                     "steps": [begin, end],
-                    "mean_absolute_change": size,
+                    "mean_absolute_change": mean_change,
                     "change": change,
                 }
-                for (begin, end), size, change in zip(
-                    hiding.step_ranges,
-                    hiding.mean_absolute_change,
-                    hiding.forecast_change,
+                for (begin, end), mean_change, change in zip(
+                    self.occlusion.step_ranges,
+                    self.occlusion.mean_absolute_change,
+                    self.occlusion.forecast_change,
                     strict=True,
                 )
             ],

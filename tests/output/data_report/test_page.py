@@ -1,4 +1,4 @@
-"""The page about a data set: it stands alone, escapes what it is given, and stays small."""
+"""The data report: self-contained, escaped, bounded in size."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rnnforecast.data.profiling.coverage import Coverage, GapStatistics
 from rnnforecast.data.profiling.example_series import ExampleSeries
 from rnnforecast.data.profiling.grades import QualityGrade
 from rnnforecast.data.profiling.profile import Profile
-from rnnforecast.output.data_report import plots as pictures
+from rnnforecast.output.data_report import plots
 from rnnforecast.output.data_report.page import render_data_report
 
 EVIL = '<script>alert("$x$")</script>'
 
 
-def cover(*rows: list[list[float]], label: str = "a") -> Coverage:
+def coverage(*rows: list[list[float]], label: str = "a") -> Coverage:
     """Rows [observed, filled, missing] of one series each, [3, T]."""
     shares = np.array(rows, dtype=np.float64)  # [G, 3, T]
     size = len(shares)
@@ -52,16 +52,15 @@ def example(*values: float, pattern: int = 0) -> ExampleSeries:
 
 def profile(series: int = 8) -> Profile:
     rng = np.random.default_rng(0)
-    there = rng.random((min(series, 40), 50))
-    rows = [[one, (1 - one) / 2, (1 - one) / 4] for one in there]
-    coverage = cover(*rows, label=EVIL)
+    observed = rng.random((min(series, 40), 50))
+    rows = [[share, (1 - share) / 2, (1 - share) / 4] for share in observed]
     each = np.full(len(rows), series // len(rows), dtype=np.int64)
     return Profile(
         quality_grades=(
             QualityGrade("values", "good", "99% have a value"),
             QualityGrade("alive", "bad", f"none changes {EVIL}"),
         ),
-        coverage=replace(coverage, series_counts=each),
+        coverage=replace(coverage(*rows, label=EVIL), series_counts=each),
         gaps=GapStatistics(
             {"1 step": 5, "2-3 steps": 1}, 2, EVIL, np.datetime64("2024-01-05", "us")
         ),
@@ -80,14 +79,14 @@ def profile(series: int = 8) -> Profile:
     )
 
 
-def made(series: int = 8) -> str:
+def page(series: int = 8) -> str:
     return render_data_report(
         f"Data {EVIL}", profile(series), ["3 series", EVIL], (["series"], [[EVIL]]), targets=["y"]
     )
 
 
 class Tags(HTMLParser):
-    """Which tags are opened and not closed, and all sources of pictures."""
+    """Which tags are opened and not closed, and all sources of plots."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -105,8 +104,8 @@ class Tags(HTMLParser):
         assert self.stack.pop() == tag
 
 
-def test_it_is_whole_and_needs_nothing_from_elsewhere() -> None:
-    text = made()
+def test_the_page_is_well_formed_and_loads_nothing() -> None:
+    text = page()
     tags = Tags(text)
     assert tags.stack == []
     assert len(tags.sources) == 7
@@ -114,49 +113,49 @@ def test_it_is_whole_and_needs_nothing_from_elsewhere() -> None:
     assert "http" not in re.sub(r"base64,[^\"]*", "", text)
 
 
-def test_names_of_any_kind_do_no_harm() -> None:
-    text = made()
+def test_names_are_escaped() -> None:
+    text = page()
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
 
 
-def test_the_headline_comes_first_then_verdicts_with_a_sign_beside_their_colour() -> None:
-    text = made()
+def test_the_headline_comes_first_then_the_grades_with_their_symbols() -> None:
+    text = page()
     places = ["✗ Not fit to use as it is: constant series.", "✓ good", "✗ bad", "<img"]
     assert sorted(places, key=text.index) == places
 
 
-def test_it_says_the_longest_gap_and_what_share_is_zero() -> None:
-    text = made()
+def test_the_page_names_the_longest_gap_and_the_share_of_zeros() -> None:
+    text = page()
     assert "The longest gap is 2 steps of &lt;script&gt;" in text
     assert "from 2024-01-05." in text
     assert "25% of the values are zero." in text
 
 
-def test_it_stays_small_with_many_series() -> None:
-    assert len(made(2000)) < 1_000_000
-    assert "a row stands for about 50 series" in made(2000)
+def test_the_page_stays_small_with_many_series() -> None:
+    assert len(page(2000)) < 1_000_000
+    assert "A row stands for about 50 series" in page(2000)
 
 
-def test_few_series_are_shown_themselves_not_how_they_spread() -> None:
-    text = made(4)
+def test_few_series_have_no_plots_of_their_differences() -> None:
+    text = page(4)
     assert len(Tags(text).sources) == 4
     assert "Levels" not in text
 
 
-def test_where_all_series_are_of_one_length_there_is_no_picture_of_lengths() -> None:
+def test_where_all_series_are_of_one_length_there_is_no_histogram_of_lengths() -> None:
     one = replace(profile(), lengths=np.full(8, 50))
     assert "Lengths" not in render_data_report("x", one, [], ([], []), targets=["y"])
 
 
 def test_the_same_data_give_the_same_bytes() -> None:
-    assert made() == made()
+    assert page() == page()
 
 
 def test_the_settings_of_the_user_change_nothing() -> None:
-    before = made()
+    before = page()
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "axes.grid": True}):
-        assert made() == before
+        assert page() == before
 
 
 def test_letters_of_any_script_raise_no_warning() -> None:
@@ -169,44 +168,39 @@ def test_letters_of_any_script_raise_no_warning() -> None:
 @pytest.mark.parametrize(
     "png",
     [
-        pictures.plot_coverage(cover([[0.0], [0.0], [0.0]])),
-        pictures.plot_coverage(cover([[1.0], [0.0], [0.0]], [[0.0], [0.0], [1.0]])),
-        pictures.plot_histogram(np.array([]), axis_label="y"),
-        pictures.plot_histogram(np.array([5.0, 5.0]), axis_label="y"),
-        pictures.plot_histogram(np.array([0.0, 0.0]), axis_label="y"),
-        pictures.plot_histogram(np.array([0.1, 0.1]), axis_label="y"),
-        pictures.plot_histogram(np.array([np.nan, 1e-9, 1e9]), axis_label="y"),
-        pictures.plot_histogram(np.array([-1e300, 1e300]), axis_label="y"),
-        pictures.plot_bars({"1 step": 3}, axis_label="gaps"),
-        pictures.plot_bars({"7 steps": 0.0}, axis_label="share", as_percent=True, highlight=""),
-        pictures.plot_examples([example(np.nan), example(1.0)]),
-        pictures.plot_examples([example(1.0, 2.0, pattern=365)]),
+        plots.plot_coverage(coverage([[0.0], [0.0], [0.0]])),
+        plots.plot_coverage(coverage([[1.0], [0.0], [0.0]], [[0.0], [0.0], [1.0]])),
+        plots.plot_histogram(np.array([]), axis_label="y"),
+        plots.plot_histogram(np.array([5.0, 5.0]), axis_label="y"),
+        plots.plot_histogram(np.array([0.0, 0.0]), axis_label="y"),
+        plots.plot_histogram(np.array([0.1, 0.1]), axis_label="y"),
+        plots.plot_histogram(np.array([np.nan, 1e-9, 1e9]), axis_label="y"),
+        plots.plot_histogram(np.array([-1e300, 1e300]), axis_label="y"),
+        plots.plot_bars({"1 step": 3}, axis_label="gaps"),
+        plots.plot_bars({"7 steps": 0.0}, axis_label="share", as_percent=True, highlight=""),
+        plots.plot_examples([example(np.nan), example(1.0)]),
+        plots.plot_examples([example(1.0, 2.0, pattern=365)]),
     ],
     ids=[
         "nowhere", "two series", "nothing", "constant", "zero", "a tenth", "wide", "huge",
         "one bar", "no season", "single values", "long season",
     ],
 )  # fmt: skip
-def test_odd_data_make_pictures_too(png: bytes) -> None:
+def test_extreme_data_can_be_plotted(png: bytes) -> None:
     image = Image.open(io.BytesIO(png))
     assert image.width > 100
 
 
-def test_coverage_has_the_colours_of_its_legend() -> None:
+def test_the_coverage_map_has_the_colors_of_its_legend() -> None:
     shares = [[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0]]
-    image = Image.open(io.BytesIO(pictures.plot_coverage(cover(shares))))
-    found = {colour for _, colour in image.convert("RGB").getcolors(1 << 20) or []}
-    for colour in (
-        pictures.OBSERVED_COLOR,
-        pictures.FILLED_COLOR,
-        pictures.MISSING_COLOR,
-        pictures.OUTSIDE_COLOR,
-    ):
-        assert tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) in found
+    image = Image.open(io.BytesIO(plots.plot_coverage(coverage(shares))))
+    found = {color for _, color in image.convert("RGB").getcolors(1 << 20) or []}
+    for color in plots.COVERAGE_COLORS.values():
+        assert tuple(int(color[i : i + 2], 16) for i in (1, 3, 5)) in found
 
 
-def test_bars_hold_whole_numbers_each() -> None:
-    edges, wide = pictures._histogram_edges(np.array([1.0, 2.0, 4.0]))
+def test_bins_of_integers_are_centered_on_them() -> None:
+    edges, is_log = plots._histogram_edges(np.array([1.0, 2.0, 4.0]))
     assert edges.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
-    assert not wide
-    assert pictures._histogram_edges(np.array([1.0, 60.0]))[1]
+    assert not is_log
+    assert plots._histogram_edges(np.array([1.0, 60.0]))[1]
