@@ -1,1 +1,1 @@
-"""Fitting a forecaster: batches gathered on the device, the loop, checkpoints."""
+"""Training: windows gathered on the device, the training loop, checkpoints."""
