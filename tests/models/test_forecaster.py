@@ -18,9 +18,9 @@ from rnnforecast.models.forecaster import N_SAMPLE_PATHS, Forecaster
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
-from rnnforecast.registry import BACKBONES, LOSSES, WINDOW_SCALERS
+from rnnforecast.registry import BACKBONES, DECODERS, LOSSES, WINDOW_SCALERS
 
-DECODERS = ("direct", "forking", "parallel", "recursive", "seq2seq")
+STATISTICS = [n for n in WINDOW_SCALERS.names() if "learned" not in WINDOW_SCALERS.traits(n)]
 LEVELS = (0.1, 0.5, 0.8, 0.9)
 
 SMALL = ForecasterConfig(
@@ -39,20 +39,20 @@ SMALL = ForecasterConfig(
 )
 
 
-def net(**changes: Any) -> Forecaster:
-    """The small net with other parts; those of the backbone's plan go there."""
+def net(backbone: str = "gru", *, layers: int = 1, **changes: Any) -> Forecaster:
+    """The small network with other parts."""
     torch.manual_seed(5)
-    of_plan = {k: changes.pop(k) for k in ("backbone", "layers", "options") if k in changes}
-    plan = dataclasses.replace(SMALL.backbone, **of_plan)
-    if "gaps" in BACKBONES.traits(plan.name):
+    options = changes.pop("options", {})
+    stack = BackboneConfig(backbone, n_layers=layers, options=options)
+    if "gaps" in BACKBONES.traits(backbone):
         changes.setdefault("covariates", CovariateSizes(elapsed=True))
-    return Forecaster(dataclasses.replace(SMALL, recurrent=plan, **changes))
+    return Forecaster(dataclasses.replace(SMALL, backbone=stack, **changes))
 
 
-def history_of(values: Tensor, visible: Tensor) -> ModelInputs:
+def history_of(values: Tensor, mask: Tensor) -> ModelInputs:
     steps = torch.arange(values.shape[1], dtype=torch.float32)[None, :, None]
-    last = torch.where(visible, steps, -1.0).cummax(1).values
-    return ModelInputs(values=values, value_mask=visible, input_mask=visible, elapsed=steps - last)
+    last = torch.where(mask, steps, -1.0).cummax(1).values
+    return ModelInputs(values=values, value_mask=mask, input_mask=mask, elapsed=steps - last)
 
 
 def windows(
@@ -61,36 +61,49 @@ def windows(
     """History, future and weight; positive, so that every method can read them."""
     generator = torch.Generator().manual_seed(seed)
     history = 5 + torch.rand((batch, steps, channels), generator=generator, dtype=torch.float64)
-    visible = torch.rand(history.shape, generator=generator) < 0.8
-    visible[:, -1] = True
+    mask = torch.rand(history.shape, generator=generator) < 0.8
+    mask[:, -1] = True
     future = 5 + torch.rand((batch, 5, channels), generator=generator, dtype=torch.float64)
     weight = (torch.rand(future.shape, generator=generator) < 0.7).float()
-    return history_of(history, visible), future, weight
+    return history_of(history, mask), future, weight
 
 
 def changed(history: ModelInputs, values: Tensor) -> ModelInputs:
     return dataclasses.replace(history, values=values)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES.names())
-@pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("segment", [1, 4, 5])
-@pytest.mark.parametrize("loss", ["quantile", "huber"])
-def test_every_backbone_and_decoder_gives_a_forecast_for_each_step_and_target(
-    backbone: str, decoder: str, segment: int, loss: str
-) -> None:
-    found = net(backbone=backbone, decoder=decoder, segment=segment, loss=loss, channels=2)
+def assert_forecast_shape(found: Forecaster, n_levels: int) -> None:
     history, _, _ = windows(channels=2)
-    z, level = found.eval().forecast(history, LEVELS)
-    assert z.shape == (3, 5, 2, 4 if loss == "quantile" else 1)
+    z, stats = found.eval().forecast(history, LEVELS)
+    assert z.shape == (3, 5, 2, n_levels)
     assert z.isfinite().all()
     assert not z.requires_grad
-    assert level.denormalize(z).shape == z.shape
+    assert stats.denormalize(z).shape == z.shape
+
+
+@pytest.mark.parametrize("backbone", BACKBONES.names())
+@pytest.mark.parametrize("decoder", DECODERS.names())
+def test_every_backbone_and_decoder_forecasts_each_step_and_target(
+    backbone: str, decoder: str
+) -> None:
+    assert_forecast_shape(net(backbone, decoder=decoder, channels=2), 4)
+
+
+@pytest.mark.parametrize("decoder", DECODERS.names())
+@pytest.mark.parametrize("patch_length", [1, 5])
+@pytest.mark.parametrize(("loss", "n_levels"), [("quantile", 4), ("huber", 1)])
+def test_every_decoder_and_patch_length_forecasts_each_step_and_target(
+    decoder: str, patch_length: int, loss: str, n_levels: int
+) -> None:
+    found = net(decoder=decoder, patch_length=patch_length, loss=loss, channels=2)
+    assert_forecast_shape(found, n_levels)
 
 
 @pytest.mark.parametrize("loss", LOSSES.names())
-@pytest.mark.parametrize("decoder", DECODERS)
-def test_every_decoder_and_head_learns_and_forecasts_in_order(decoder: str, loss: str) -> None:
+@pytest.mark.parametrize("decoder", DECODERS.names())
+def test_every_decoder_and_head_has_finite_gradients_and_ordered_quantiles(
+    decoder: str, loss: str
+) -> None:
     found = net(decoder=decoder, loss=loss, normalize="mean", channels=2)
     history, future, weight = windows(channels=2)
     before = found.loss(history, future, weight)
@@ -103,16 +116,8 @@ def test_every_decoder_and_head_learns_and_forecasts_in_order(decoder: str, loss
     assert (z.diff(dim=-1) >= 0).all()
 
 
-@pytest.mark.parametrize("backbone", BACKBONES.names())
-@pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize(
-    "normalize", [n for n in WINDOW_SCALERS.names() if n != "exponential_smoothing"]
-)
-def test_every_parameter_gets_a_finite_gradient(
-    backbone: str, decoder: str, normalize: str
-) -> None:
-    found = net(backbone=backbone, decoder=decoder, normalize=normalize)
-    loss = found.loss(*windows())
+def assert_finite_gradients(found: Forecaster, *batch: Any) -> None:
+    loss = found.loss(*batch)
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.isfinite()
     for name, parameter in found.named_parameters():
@@ -120,54 +125,65 @@ def test_every_parameter_gets_a_finite_gradient(
         assert parameter.grad.isfinite().all(), name
 
 
-def test_the_loss_does_not_read_futures_that_weigh_nothing() -> None:
+@pytest.mark.parametrize("backbone", BACKBONES.names())
+@pytest.mark.parametrize("decoder", DECODERS.names())
+def test_every_parameter_of_a_backbone_and_decoder_has_a_finite_gradient(
+    backbone: str, decoder: str
+) -> None:
+    assert_finite_gradients(net(backbone, decoder=decoder), *windows())
+
+
+@pytest.mark.parametrize("normalize", STATISTICS)
+def test_every_window_scaler_leaves_gradients_finite(normalize: str) -> None:
+    assert_finite_gradients(net(normalize=normalize), *windows())
+
+
+def test_the_loss_ignores_targets_of_weight_zero() -> None:
     found, (history, future, weight) = net(), windows()
     other = torch.where(weight > 0, future, 99.0)
     assert torch.equal(found.loss(history, future, weight), found.loss(history, other, weight))
 
 
-@pytest.mark.parametrize(
-    "normalize", [n for n in WINDOW_SCALERS.names() if n != "exponential_smoothing"]
-)
-def test_hidden_values_do_not_change_the_forecast(normalize: str) -> None:
+@pytest.mark.parametrize("normalize", STATISTICS)
+def test_masked_values_do_not_change_the_forecast(normalize: str) -> None:
     found, (history, _, _) = net(normalize=normalize).eval(), windows()
-    z, level = found.forecast(history, LEVELS)
-    hidden = changed(history, torch.where(history.value_mask, history.values, 77.0))
-    other, other_level = found.forecast(hidden, LEVELS)
-    assert torch.equal(level.denormalize(z), other_level.denormalize(other))
+    z, stats = found.forecast(history, LEVELS)
+    masked = changed(history, torch.where(history.value_mask, history.values, 77.0))
+    other, other_stats = found.forecast(masked, LEVELS)
+    assert torch.equal(stats.denormalize(z), other_stats.denormalize(other))
 
 
 @pytest.mark.parametrize("normalize", ["log_mean", "mean", "standard", "robust", "last"])
-def test_a_series_in_other_units_has_the_same_forecast_in_those_units(normalize: str) -> None:
+def test_a_rescaled_series_has_the_rescaled_forecast(normalize: str) -> None:
     found, (history, _, _) = net(normalize=normalize).eval(), windows()
-    z, level = found.forecast(history, LEVELS)
-    other, other_level = found.forecast(changed(history, 1000 * history.values), LEVELS)
+    z, stats = found.forecast(history, LEVELS)
+    other, other_stats = found.forecast(changed(history, 1000 * history.values), LEVELS)
     torch.testing.assert_close(
-        other_level.denormalize(other), 1000 * level.denormalize(z), rtol=1e-5, atol=0
+        other_stats.denormalize(other), 1000 * stats.denormalize(z), rtol=1e-5, atol=0
     )
 
 
 @pytest.mark.parametrize("normalize", ["standard", "robust", "last"])
-def test_a_series_moved_up_has_the_same_forecast_moved_up(normalize: str) -> None:
+def test_a_shifted_series_has_the_shifted_forecast(normalize: str) -> None:
     found, (history, _, _) = net(normalize=normalize).eval(), windows()
-    z, level = found.forecast(history, LEVELS)
-    other, other_level = found.forecast(changed(history, history.values + 64), LEVELS)
+    z, stats = found.forecast(history, LEVELS)
+    other, other_stats = found.forecast(changed(history, history.values + 64), LEVELS)
     torch.testing.assert_close(
-        other_level.denormalize(other), level.denormalize(z) + 64, rtol=1e-5, atol=0
+        other_stats.denormalize(other), stats.denormalize(z) + 64, rtol=1e-5, atol=0
     )
 
 
 @pytest.mark.parametrize("loss", ["quantile", "mae"])
-def test_the_linear_map_moves_all_quantiles_alike(loss: str) -> None:
+def test_the_base_forecast_shifts_all_quantiles_alike(loss: str) -> None:
     found, (history, _, _) = net(loss=loss).eval(), windows()
     z = history.values.float() - 5.5
-    _, frame = found.prepare_inputs(history)
+    _, scaler = found.prepare_inputs(history)
     assert found.base_forecast is not None
     with torch.no_grad():
-        whole = found.head.quantiles(found(z, history, frame), frame, LEVELS)
+        whole = found.head.quantiles(found(z, history, scaler), scaler, LEVELS)
         line = found.base_forecast(z * history.value_mask, history.input_mask)  # [B, H, C]
         found.base_forecast = None
-        rest = found.head.quantiles(found(z, history, frame), frame, LEVELS)
+        rest = found.head.quantiles(found(z, history, scaler), scaler, LEVELS)
     torch.testing.assert_close(whole, rest + line.unsqueeze(-1))
 
 
@@ -182,8 +198,8 @@ def test_the_linear_map_starts_as_the_seasonal_naive_forecast(season: int) -> No
     torch.testing.assert_close(line.flatten(), torch.tensor(known[12:]))
 
 
-def test_without_a_first_forecast_there_is_none() -> None:
-    assert net(first="none").base_forecast is None
+def test_base_forecast_none_builds_no_module() -> None:
+    assert net(base_forecast="none").base_forecast is None
 
 
 def test_the_forecast_is_the_same_in_a_batch_and_alone() -> None:
@@ -193,13 +209,13 @@ def test_the_forecast_is_the_same_in_a_batch_and_alone() -> None:
     torch.testing.assert_close(together[1:2], alone)
 
 
-def test_the_same_seed_gives_the_same_net() -> None:
+def test_equal_seeds_give_equal_weights() -> None:
     first, second = net().state_dict(), net().state_dict()
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_the_unit_is_the_mean_size_of_the_normalised_futures_that_were_observed() -> None:
+def test_the_global_scale_is_the_mean_absolute_normalised_target_within_the_mask() -> None:
     found, (history, future, weight) = net(), windows()
     found.initialize_scales(history, future, weight)
     z = found.prepare_inputs(history)[1].stats.normalize_future(future)
@@ -207,35 +223,35 @@ def test_the_unit_is_the_mean_size_of_the_normalised_futures_that_were_observed(
     torch.testing.assert_close(found.global_scale, expected)
 
 
-def test_without_an_observed_future_the_unit_stays() -> None:
+def test_without_targets_the_global_scale_stays_1() -> None:
     found, (history, future, weight) = net(), windows()
     found.initialize_scales(history, future, torch.zeros_like(weight))
     assert found.global_scale.item() == 1
 
 
-def test_the_net_reads_and_answers_in_its_unit() -> None:
+def test_inputs_and_outputs_of_the_network_are_divided_by_the_global_scale() -> None:
     found, (history, _, _) = net().eval(), windows()
     found.global_scale.fill_(0.25)
-    z, level = found.forecast(history, LEVELS)
-    _, frame = found.prepare_inputs(history)
+    z, stats = found.forecast(history, LEVELS)
+    _, scaler = found.prepare_inputs(history)
     with torch.no_grad():
-        raw = found(level.normalize_past(history.values) / 0.25, history, frame)
-    torch.testing.assert_close(z, found.head.quantiles(raw, frame, LEVELS) * 0.25)
+        raw = found(stats.normalize_past(history.values) / 0.25, history, scaler)
+    torch.testing.assert_close(z, found.head.quantiles(raw, scaler, LEVELS) * 0.25)
 
 
-def test_the_loss_is_measured_in_the_unit_too() -> None:
+def test_the_loss_is_in_units_of_the_global_scale() -> None:
     found, (history, future, weight) = net(loss="mae").eval(), windows()
     found.global_scale.fill_(0.25)
-    z, level = found.forecast(history, LEVELS)
-    errors = (level.normalize_past(future) - z[..., 0]).abs()[weight > 0]
+    z, stats = found.forecast(history, LEVELS)
+    errors = (stats.normalize_past(future) - z[..., 0]).abs()[weight > 0]
     torch.testing.assert_close(found.loss(history, future, weight), errors.mean() / 0.25)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES.names())
-def test_built_again_from_its_stored_form_it_forecasts_the_same_to_the_last_bit(
+def test_a_network_rebuilt_from_its_stored_config_and_weights_has_the_same_forecast(
     backbone: str,
 ) -> None:
-    found = net(backbone=backbone, layers=2)
+    found = net(backbone, layers=2)
     found.initialize_scales(*windows())
     stored = json.dumps(found.config.to_json())
     architecture = ForecasterConfig.from_json(json.loads(stored))
@@ -283,7 +299,7 @@ def with_covariates(
             elapsed=numbers(steps, 1).abs(),
             past=numbers(steps, 2),
             past_codes=codes(steps, sizes=(3,)),
-            known=numbers(steps + ahead, 1),
+            future=numbers(steps + ahead, 1),
             future_codes=codes(steps + ahead, sizes=(4, 2)),
             static=numbers(2),
             static_codes=codes(sizes=(5,)),
@@ -299,7 +315,7 @@ COVARIATES = (
 
 
 def trained(**changes: Any) -> Forecaster:
-    """A net whose output layers are no longer zero."""
+    """A network with covariates and random output layers."""
     found = net(covariates=WITH_COVARIATES, **changes)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -309,8 +325,8 @@ def trained(**changes: Any) -> Forecaster:
 
 
 @pytest.mark.parametrize("name", COVARIATES)
-@pytest.mark.parametrize("decoder", DECODERS)
-def test_each_kind_of_covariate_reaches_the_forecast(name: str, decoder: str) -> None:
+@pytest.mark.parametrize("decoder", DECODERS.names())
+def test_every_covariate_changes_the_forecast(name: str, decoder: str) -> None:
     found, (history, _, _) = trained(decoder=decoder), with_covariates()
     torch.manual_seed(0)
     z, _ = found.forecast(history, LEVELS)
@@ -320,61 +336,57 @@ def test_each_kind_of_covariate_reaches_the_forecast(name: str, decoder: str) ->
     assert not torch.equal(z, found.forecast(other, LEVELS)[0])
 
 
-def test_a_step_ahead_hears_of_its_own_known_covariates_alone() -> None:
+def test_a_known_covariate_changes_the_forecast_of_its_own_step_alone() -> None:
     found, (history, _, _) = trained(), with_covariates()
     assert history.future is not None
     known = history.future.clone()
     known[:, 12 + 3] += 1
     z, _ = found.forecast(history, LEVELS)
-    other, _ = found.forecast(dataclasses.replace(history, known=known), LEVELS)
+    other, _ = found.forecast(dataclasses.replace(history, future=known), LEVELS)
     assert (z != other).any(-1).any(-1).any(0).tolist() == [False, False, False, True, False]
 
 
-def test_every_parameter_of_a_net_with_covariates_gets_a_finite_gradient() -> None:
-    found = trained(loss="quantile").train()
-    found.loss(*with_covariates()).backward()  # type: ignore[no-untyped-call]
-    for name, parameter in found.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
+def test_every_parameter_of_a_network_with_covariates_has_a_finite_gradient() -> None:
+    assert_finite_gradients(trained().train(), *with_covariates())
 
 
-def test_an_architecture_with_covariates_survives_its_stored_form() -> None:
-    architecture = net(covariates=WITH_COVARIATES, difference=4).config
+def test_a_config_with_covariates_survives_json() -> None:
+    architecture = net(covariates=WITH_COVARIATES, difference_lag=4).config
     assert (
         ForecasterConfig.from_json(json.loads(json.dumps(architecture.to_json()))) == architecture
     )
 
 
 @pytest.mark.parametrize("lag", [1, 4, 7])
-def test_a_net_of_differences_that_has_learnt_nothing_repeats_the_base(lag: int) -> None:
-    found = net(difference=lag, normalize="none", loss="mae").eval()
+def test_an_untrained_network_of_differences_forecasts_the_last_values(lag: int) -> None:
+    found = net(difference_lag=lag, normalize="none", loss="mae").eval()
     history, _, _ = windows(steps=12 + lag)
-    z, level = found.forecast(history, LEVELS)
+    z, stats = found.forecast(history, LEVELS)
     values = history.values[..., 0].tolist()
-    for known, forecast in zip(values, level.denormalize(z)[:, :, 0, 0].tolist(), strict=True):
+    for known, forecast in zip(values, stats.denormalize(z)[:, :, 0, 0].tolist(), strict=True):
         for _ in range(5):
             known.append(known[-lag])
         assert forecast == pytest.approx(known[-5:])
 
 
 @pytest.mark.parametrize("lag", [1, 4])
-def test_a_net_of_differences_is_asked_for_the_changes_from_the_base_and_gives_them_back(
+def test_a_network_of_differences_reads_differences_and_its_scaler_adds_them_up(
     lag: int,
 ) -> None:
-    found = net(difference=lag, normalize="standard").eval()
+    found = net(difference_lag=lag, normalize="standard").eval()
     history, future, _ = windows(steps=12 + lag)
-    read, frame = found.prepare_inputs(history)
+    read, scaler = found.prepare_inputs(history)
     changes = history.values.numpy()[:, lag:] - history.values.numpy()[:, :-lag]
-    seen = read.input_mask.numpy()
-    np.testing.assert_allclose(read.values.numpy()[seen], changes[seen])
-    level = frame.stats
+    input_mask = read.input_mask.numpy()
+    np.testing.assert_allclose(read.values.numpy()[input_mask], changes[input_mask])
+    stats = scaler.stats
     torch.testing.assert_close(
-        level.denormalize(level.normalize_future(future)), future, rtol=1e-5, atol=0
+        stats.denormalize(stats.normalize_future(future)), future, rtol=1e-5, atol=0
     )
 
 
-def shaken(found: Forecaster) -> Forecaster:
-    """The net with output layers that are no longer zero."""
+def perturbed(found: Forecaster) -> Forecaster:
+    """The network with random output layers."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in found.parameters():
@@ -382,74 +394,72 @@ def shaken(found: Forecaster) -> Forecaster:
     return found
 
 
-@pytest.mark.parametrize(
-    "normalize", [n for n in WINDOW_SCALERS.names() if n != "exponential_smoothing"]
-)
+@pytest.mark.parametrize("normalize", STATISTICS)
 @pytest.mark.parametrize("difference", [0, 4])
-def test_a_fork_knows_nothing_behind_its_own_end(normalize: str, difference: int) -> None:
+def test_a_fork_does_not_depend_on_later_values(normalize: str, difference: int) -> None:
     if difference and normalize in ("log_mean", "mean"):
         return  # not to be combined
-    found = shaken(net(decoder="forking", normalize=normalize, difference=difference)).eval()
+    found = perturbed(net(decoder="forking", normalize=normalize, difference_lag=difference)).eval()
     history, future, weight = windows(steps=12 + difference)
 
     def forked(values: Tensor) -> Tensor:
         forks, _, _ = found.fork_windows(changed(history, values), future, weight)
-        read, frame = found.prepare_inputs(forks)
-        raw = found._forward_forks(frame.normalize_past(read.values), read, frame)
-        return found.head.quantiles(raw, frame, LEVELS).reshape(3, 3, -1)  # [B, G, ...]
+        read, scaler = found.prepare_inputs(forks)
+        raw = found.forward_forks(scaler.normalize_past(read.values), read, scaler)
+        return found.head.quantiles(raw, scaler, LEVELS).reshape(3, 3, -1)  # [B, G, ...]
 
     other = history.values.clone()
-    other[:, 8 + difference :] *= 1.3  # the last segment of three
+    other[:, 8 + difference :] *= 1.3
     before, after = forked(history.values), forked(other)
     torch.testing.assert_close(after[:, :2], before[:, :2], rtol=0, atol=0)
     assert not torch.equal(after[:, 2], before[:, 2])
 
 
-def test_forks_are_asked_for_what_came_after_each_of_them() -> None:
+def test_the_targets_of_a_fork_are_the_values_after_its_end() -> None:
     found = net(decoder="forking", season=4)
     history, future, weight = windows()
-    _, asked, weights = found.fork_windows(history, future, weight)
+    _, targets, weights = found.fork_windows(history, future, weight)
     whole = torch.cat([history.values, future], 1)
-    told = torch.cat([history.value_mask.float(), weight], 1)
+    expected_weights = torch.cat([history.value_mask.float(), weight], 1)
     for fork, end in enumerate((4, 8, 12)):
-        torch.testing.assert_close(asked.reshape(3, 3, 5, 1)[:, fork], whole[:, end : end + 5])
-        torch.testing.assert_close(weights.reshape(3, 3, 5, 1)[:, fork], told[:, end : end + 5])
+        torch.testing.assert_close(targets.reshape(3, 3, 5, 1)[:, fork], whole[:, end : end + 5])
+        torch.testing.assert_close(
+            weights.reshape(3, 3, 5, 1)[:, fork], expected_weights[:, end : end + 5]
+        )
 
 
 @pytest.mark.parametrize("decoder", ["recursive", "seq2seq"])
-@pytest.mark.parametrize("segment", [1, 2, 4])
-def test_a_net_that_is_fed_its_own_values_sees_no_more_than_one_that_is_told_them(
-    decoder: str, segment: int
+@pytest.mark.parametrize("patch_length", [1, 2, 4])
+def test_teacher_forcing_with_its_own_forecast_reproduces_the_forecast(
+    decoder: str, patch_length: int
 ) -> None:
-    found = shaken(net(decoder=decoder, segment=segment, loss="mae", horizon=5)).eval()
+    found = perturbed(net(decoder=decoder, patch_length=patch_length, loss="mae", horizon=5)).eval()
     history, _, weight = windows()
-    read, frame = found.prepare_inputs(history)
+    read, scaler = found.prepare_inputs(history)
     with torch.no_grad():
-        raw = found(frame.normalize_past(read.values), read, frame)
-        own = frame.denormalize(raw[..., 0])
-        # told what it said itself, it says the same again
+        raw = found(scaler.normalize_past(read.values), read, scaler)
+        own = scaler.denormalize(raw[..., 0])
         loss = found.loss(history, own, torch.ones_like(weight))
     assert loss.item() < 1e-6
 
 
 @pytest.mark.parametrize("decoder", ["recursive", "seq2seq"])
-def test_true_values_are_fed_less_often_as_training_goes_on(decoder: str) -> None:
-    found = shaken(net(decoder=decoder, loss="mae", teacher_forcing=0.0, segment=1)).eval()
+def test_at_the_end_of_training_forecasts_are_fed_instead_of_true_values(decoder: str) -> None:
+    found = perturbed(net(decoder=decoder, loss="mae", teacher_forcing=0.0, patch_length=1)).eval()
     history, future, weight = windows()
     taught = found.loss(history, future, weight)
     found.training_progress = 1.0
     alone = found.loss(history, future, weight)
-    read, frame = found.prepare_inputs(history)
+    read, scaler = found.prepare_inputs(history)
     with torch.no_grad():
-        own = frame.normalize_past(read.values), read, frame
-        free = found.head.loss(found(*own), future, weight, frame)
+        own = scaler.normalize_past(read.values), read, scaler
+        free = found.head.loss(found(*own), future, weight, scaler)
     assert not torch.equal(taught, alone)
     torch.testing.assert_close(alone, free)
 
 
-def test_sample_paths_hang_together_over_the_steps() -> None:
-    """A random walk: its steps' spread grows, and neighbours move together."""
-    found = net(decoder="recursive", loss="normal", segment=1, normalize="none", horizon=5)
+def test_forecast_quantiles_are_those_of_its_sample_paths() -> None:
+    found = net(decoder="recursive", loss="normal", patch_length=1, normalize="none", horizon=5)
     history, _, _ = windows()
     with torch.no_grad():  # the forecast of a step is what was fed before it
         found.base_forecast = None
@@ -461,15 +471,15 @@ def test_sample_paths_hang_together_over_the_steps() -> None:
     torch.manual_seed(0)
     z, _ = found.forecast(history, (0.1, 0.5, 0.9))
     torch.manual_seed(0)
-    drawn, _ = found.sample_paths(history, N_SAMPLE_PATHS)
-    expected = np.quantile(drawn.numpy(), (0.1, 0.5, 0.9), axis=1)
+    paths_again, _ = found.sample_paths(history, N_SAMPLE_PATHS)
+    expected = np.quantile(paths_again.numpy(), (0.1, 0.5, 0.9), axis=1)
     np.testing.assert_allclose(z.numpy(), np.moveaxis(expected, 0, -1), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("decoder", ["direct", "seq2seq"])
 @pytest.mark.parametrize("backbone", ["gru", "lstm"])
-def test_a_lookback_read_both_ways_gives_a_forecast_and_learns(backbone: str, decoder: str) -> None:
-    found = net(backbone=backbone, decoder=decoder, bidirectional=True)
+def test_a_bidirectional_encoder_forecasts_and_trains(backbone: str, decoder: str) -> None:
+    found = net(backbone, decoder=decoder, bidirectional=True)
     loss = found.loss(*windows())
     loss.backward()  # type: ignore[no-untyped-call]
     assert all(parameter.grad is not None for parameter in found.parameters())
@@ -477,24 +487,24 @@ def test_a_lookback_read_both_ways_gives_a_forecast_and_learns(backbone: str, de
     assert z.isfinite().all()
 
 
-@pytest.mark.parametrize("reach", [1, 2])
-def test_a_cut_gradient_leaves_the_forecast_and_reaches_no_further_back(reach: int) -> None:
-    whole, cut = shaken(net()).eval(), shaken(net(truncate=reach)).eval()
+@pytest.mark.parametrize("length", [1, 2])
+def test_truncated_backpropagation_keeps_the_forecast_and_stops_the_gradient(length: int) -> None:
+    whole, cut = perturbed(net()).eval(), perturbed(net(tbptt_steps=length)).eval()
     cut.load_state_dict(whole.state_dict())
     history, _, _ = windows()
     z, _ = whole.forecast(history, LEVELS)
     torch.testing.assert_close(cut.forecast(history, LEVELS)[0], z)
     cut.base_forecast = None
-    read, frame = cut.prepare_inputs(history)
-    values = frame.normalize_past(read.values).requires_grad_()
-    cut(values, read, frame).sum().backward()
+    read, scaler = cut.prepare_inputs(history)
+    values = scaler.normalize_past(read.values).requires_grad_()
+    cut(values, read, scaler).sum().backward()
     assert values.grad is not None
-    told = values.grad.abs().sum((0, 2)) > 0
-    assert not told[: 12 - 4 * reach].any()
-    assert told[12 - 4 * reach :].any()
+    reached = values.grad.abs().sum((0, 2)) > 0
+    assert not reached[: 12 - 4 * length].any()
+    assert reached[12 - 4 * length :].any()
 
 
-def test_moving_a_history_on_appends_the_forecast_and_what_is_known_ahead() -> None:
+def test_append_forecast_appends_values_and_shifts_known_covariates() -> None:
     history, _, _ = with_covariates(ahead=5)
     forecast = torch.full((3, 2, 1), 9.0)
     moved = history.append_forecast(forecast)

@@ -1,4 +1,4 @@
-"""Decoders: enough pieces for the horizon, made from what was read before the origin."""
+"""Decoders: the number of patches, and each of them against a calculation by hand."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ every_backbone = pytest.mark.parametrize("backbone", BACKBONES.names())
 
 
 def parts(
-    name: str, backbone: str, horizon: int, segment: int, **given: Any
+    name: str, backbone: str, horizon: int, patch_length: int, **given: Any
 ) -> tuple[Any, RecurrentStack]:
     torch.manual_seed(2)
     net = RecurrentStack(BackboneConfig(backbone, n_layers=2), K)
     attention = given.get("attention", "additive")
     decoder = DECODERS.load(name).build(
-        K, horizon=horizon, patch_length=segment, dropout=0.0, attention=attention
+        K, horizon=horizon, patch_length=patch_length, dropout=0.0, attention=attention
     )
     return decoder.eval(), net.eval()
 
@@ -60,37 +60,36 @@ def one(encoded: EncoderOutput, b: int) -> EncoderOutput:
 
 
 @pytest.mark.parametrize("name", AT_ONCE)
-@every_backbone
-@pytest.mark.parametrize(("horizon", "segment"), [(1, 1), (6, 3), (7, 3), (2, 5)])
-def test_the_pieces_cover_the_horizon_with_less_than_one_to_spare(
-    name: str, backbone: str, horizon: int, segment: int
+@pytest.mark.parametrize(("horizon", "patch_length"), [(1, 1), (6, 3), (7, 3), (2, 5)])
+def test_the_patches_cover_the_horizon_with_less_than_one_in_excess(
+    name: str, horizon: int, patch_length: int
 ) -> None:
-    decoder, net = parts(name, backbone, horizon, segment)
-    pieces = cast("NonAutoregressiveDecoder", decoder)(read(net), net)
-    assert pieces.shape[0] == 3
-    assert pieces.shape[2] == K
-    assert 0 <= pieces.shape[1] * decoder.steps_per_patch - horizon < decoder.steps_per_patch
+    decoder, net = parts(name, "gru", horizon, patch_length)
+    patches = cast("NonAutoregressiveDecoder", decoder)(read(net), net)
+    assert patches.shape[0] == 3
+    assert patches.shape[2] == K
+    assert 0 <= patches.shape[1] * decoder.steps_per_patch - horizon < decoder.steps_per_patch
 
 
-def all_pieces(
+def all_patches(
     decoder: AutoregressiveDecoder, encoded: EncoderOutput, net: RecurrentStack, fed: Tensor
 ) -> Tensor:
-    """The first piece and those that follow `fed [B, T, K]`."""
-    piece, carried = decoder.first_patch(encoded)
-    rest, _ = decoder.next_patches(fed, carried, encoded, net)
-    return torch.cat([piece.unsqueeze(1), rest], 1)
+    """The first patch and those that follow `fed [B, T, K]`."""
+    patch, carry = decoder.first_patch(encoded)
+    rest, _ = decoder.next_patches(fed, carry, encoded, net)
+    return torch.cat([patch.unsqueeze(1), rest], 1)
 
 
 @pytest.mark.parametrize("name", [*AT_ONCE, *AUTOREGRESSIVE])
 @every_backbone
-def test_windows_of_a_batch_do_not_know_each_other(name: str, backbone: str) -> None:
+def test_windows_of_a_batch_are_independent(name: str, backbone: str) -> None:
     decoder, net = parts(name, backbone, 7, 3)
     encoded = read(net)
     fed = torch.randn(3, 2, K, generator=torch.Generator().manual_seed(1))
 
     def answer(encoded: EncoderOutput, fed: Tensor) -> Tensor:
         if name in AUTOREGRESSIVE:
-            return all_pieces(decoder, encoded, net, fed)
+            return all_patches(decoder, encoded, net, fed)
         found: Tensor = decoder(encoded, net)
         return found
 
@@ -101,25 +100,25 @@ def test_windows_of_a_batch_do_not_know_each_other(name: str, backbone: str) -> 
 
 @pytest.mark.parametrize("name", AUTOREGRESSIVE)
 @every_backbone
-def test_segments_fed_at_once_or_one_by_one_give_the_same_pieces(name: str, backbone: str) -> None:
+def test_patches_fed_at_once_or_one_by_one_give_the_same_output(name: str, backbone: str) -> None:
     decoder, net = parts(name, backbone, 7, 3)
     encoded = read(net)
     fed = torch.randn(3, 3, K, generator=torch.Generator().manual_seed(1))
-    piece, carried = decoder.first_patch(encoded)
-    pieces = [piece]
+    patch, carry = decoder.first_patch(encoded)
+    patches = [patch]
     for step in range(3):
-        rest, carried = decoder.next_patches(fed[:, step : step + 1], carried, encoded, net)
-        pieces.append(rest[:, 0])
-    torch.testing.assert_close(torch.stack(pieces, 1), all_pieces(decoder, encoded, net, fed))
+        rest, carry = decoder.next_patches(fed[:, step : step + 1], carry, encoded, net)
+        patches.append(rest[:, 0])
+    torch.testing.assert_close(torch.stack(patches, 1), all_patches(decoder, encoded, net, fed))
 
 
 @pytest.mark.parametrize("name", [*AT_ONCE, "seq2seq"])
 @pytest.mark.parametrize("attention", sorted(ATTENTIONS))
-def test_every_parameter_of_it_learns(name: str, attention: str) -> None:
+def test_every_parameter_has_a_gradient(name: str, attention: str) -> None:
     decoder, net = parts(name, "gru", 7, 3, attention=attention)
     encoded = read(net)
     if name in AUTOREGRESSIVE:
-        all_pieces(decoder, encoded, net, torch.randn(3, 2, K)).square().sum().backward()
+        all_patches(decoder, encoded, net, torch.randn(3, 2, K)).square().sum().backward()
     else:
         decoder(encoded, net).square().sum().backward()
     for key, parameter in decoder.named_parameters():
@@ -128,7 +127,7 @@ def test_every_parameter_of_it_learns(name: str, attention: str) -> None:
 
 
 @every_backbone
-def test_direct_reads_the_last_answer_alone(backbone: str) -> None:
+def test_direct_reads_the_last_output_alone(backbone: str) -> None:
     decoder, net = parts("direct", backbone, 7, 3)
     encoded = read(net)
     other = EncoderOutput(
@@ -138,26 +137,26 @@ def test_direct_reads_the_last_answer_alone(backbone: str) -> None:
 
 
 @every_backbone
-def test_parallel_takes_one_step_from_the_last_state_for_each_segment(backbone: str) -> None:
+def test_parallel_takes_one_step_from_the_last_state_for_each_patch(backbone: str) -> None:
     decoder, net = parts("parallel", backbone, 7, 3)
     assert isinstance(decoder, ParallelDecoder)
     encoded = read(net)
-    pieces = decoder(encoded, net)
-    for number in range(3):  # the same, a segment at a time
-        asked = decoder.query[number].expand(3, 1, K)
-        alone, _ = net(asked, encoded.state)
-        torch.testing.assert_close(pieces[:, number : number + 1], alone)
+    patches = decoder(encoded, net)
+    for number in range(3):  # the same, one patch at a time
+        query = decoder.query[number].expand(3, 1, K)
+        alone, _ = net(query, encoded.state)
+        torch.testing.assert_close(patches[:, number : number + 1], alone)
 
 
 @every_backbone
-def test_recursive_is_the_backbone_reading_on(backbone: str) -> None:
+def test_recursive_continues_the_backbone(backbone: str) -> None:
     decoder, net = parts("recursive", backbone, 7, 3)
     assert isinstance(decoder, RecursiveDecoder)
     x = torch.randn(3, 7, K, generator=torch.Generator().manual_seed(0))
-    whole, _ = net(x)
+    full, _ = net(x)
     out, state = net(x[:, :5])
     encoded = EncoderOutput(out, state, out[:, -1], x[:, 4])
-    torch.testing.assert_close(all_pieces(decoder, encoded, net, x[:, 5:]), whole[:, 4:])
+    torch.testing.assert_close(all_patches(decoder, encoded, net, x[:, 5:]), full[:, 4:])
 
 
 def test_attention_equals_a_calculation_by_hand() -> None:
@@ -179,15 +178,15 @@ def test_attention_equals_a_calculation_by_hand() -> None:
         torch.testing.assert_close(multiplicative(x, state, encoded)[0][b], expected)
 
 
-def test_seq2seq_looks_at_all_that_was_read() -> None:
+def test_seq2seq_attends_to_all_encoder_states() -> None:
     decoder, net = parts("seq2seq", "gru", 7, 3)
     assert isinstance(decoder, Seq2SeqDecoder)
     assert isinstance(decoder.attention, nn.Module)
     encoded = read(net)
     out = encoded.output.detach().clone().requires_grad_()
-    piece, _ = decoder.first_patch(
+    patch, _ = decoder.first_patch(
         EncoderOutput(out, encoded.state, encoded.last_output, encoded.last_input)
     )
-    piece.sum().backward()
+    patch.sum().backward()
     assert out.grad is not None
     assert (out.grad.abs().sum(-1) > 0).all()

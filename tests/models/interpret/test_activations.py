@@ -34,19 +34,19 @@ every_decoder = pytest.mark.parametrize("decoder", DECODERS)
 
 
 def net(backbone: str = "gru", *, layers: int = 2, channels: int = C, **changes: Any) -> Forecaster:
-    """A small net with random weights everywhere, in double precision."""
+    """A small network with random weights in double precision."""
     given: dict[str, Any] = {
         "lookback": L,
         "horizon": H,
         "patch_length": 3,
         "season": 3,
-        "recurrent": BackboneConfig(backbone, n_layers=layers),
+        "backbone": BackboneConfig(backbone, n_layers=layers),
         "hidden_size": 8,
         "channels": channels,
         "covariates": CovariateSizes(future=1, elapsed=True),
     }
     found = small(seed=4, dropout=0.0, **{**given, **changes}).double().eval()
-    found.head.float()  # it reads float32 whatever the net is
+    found.head.float()  # heads read float32
     for weight in found.parameters():
         torch.nn.init.normal_(weight, 0.0, 0.3)
     return found
@@ -91,16 +91,18 @@ def test_gradients_are_those_of_finite_differences(backbone: str, decoder: str) 
     assert (slope != 0).any()
 
 
-@pytest.mark.parametrize("changes", [{"difference": 2}, {"normalize": "log_mean"}], ids=str)
+@pytest.mark.parametrize("changes", [{"difference_lag": 2}, {"normalize": "log_mean"}], ids=str)
 @pytest.mark.parametrize("decoder", ["direct", "forking"])
-def test_gradients_are_over_what_the_net_reads(decoder: str, changes: dict[str, Any]) -> None:
+def test_gradients_are_with_respect_to_normalised_inputs(
+    decoder: str, changes: dict[str, Any]
+) -> None:
     found = net(decoder=decoder, **changes)
     read = history(found)
     slope = input_gradients(found, read, 0)
     torch.testing.assert_close(slope, slope_by_differences(found, read, 0), rtol=1e-5, atol=1e-7)
 
 
-def test_a_linear_map_alone_reaches_as_far_as_its_weights() -> None:
+def test_the_gradient_of_a_base_forecast_alone_is_its_weight_matrix() -> None:
     found = net(channels=1)
     assert found.local_decoder is not None
     for part in (found.output_layer, found.local_decoder.output_layer):
@@ -112,7 +114,7 @@ def test_a_linear_map_alone_reaches_as_far_as_its_weights() -> None:
     assert found.base_forecast is not None
 
 
-def test_without_levels_a_net_that_forks_is_one_that_does_not() -> None:
+def test_without_scaling_forking_has_the_gradients_of_the_direct_decoder() -> None:
     found = net(channels=1, decoder="forking", normalize="none")
     plain = net(channels=1, decoder="direct", normalize="none")
     plain.load_state_dict(found.state_dict(), strict=False)
@@ -124,20 +126,22 @@ def test_without_levels_a_net_that_forks_is_one_that_does_not() -> None:
 
 @every_backbone
 @every_decoder
-def test_units_and_gates_are_those_of_the_net(backbone: str, decoder: str) -> None:
+def test_activations_are_those_of_the_network_and_gates_lie_between_0_and_1(
+    backbone: str, decoder: str
+) -> None:
     found = net(backbone, decoder=decoder).float()
     read = history(found)
     seen = layer_activations(found, read)
-    assert [track.name for track in seen] == ["layer 1", "layer 2"]
-    for track in seen:
-        assert track.outputs.shape == (5, 8)
-        assert len(track.gates) == GATED[backbone]
-        for gate in track.gates.values():
+    assert [activations.name for activations in seen] == ["layer 1", "layer 2"]
+    for activations in seen:
+        assert activations.outputs.shape == (5, 8)
+        assert len(activations.gates) == GATED[backbone]
+        for gate in activations.gates.values():
             assert gate.shape == (5, 8)
             assert ((gate >= 0) & (gate <= 1)).all()
     if decoder != "forking":
-        read, frame = found.prepare_inputs(read)
-        encoded = found.encode(frame.normalize_past(read.values), read)
+        read, scaler = found.prepare_inputs(read)
+        encoded = found.encode(scaler.normalize_past(read.values), read)
         torch.testing.assert_close(seen[-1].outputs, encoded.output[0])
 
 
@@ -148,23 +152,23 @@ def test_every_backbone_is_known_here() -> None:
 @pytest.mark.parametrize("backbone", ["gru", "lstm", "peephole_lstm", "min_gru", "gru_d"])
 def test_gates_are_those_of_the_equations(backbone: str) -> None:
     found = net(backbone, layers=1).float()
-    (track,) = layer_activations(found, history(found))
-    gates = {name.partition(" ")[0]: gate for name, gate in track.gates.items()}
-    before = torch.cat([torch.zeros(1, 8), track.outputs[:-1]])
+    (activations,) = layer_activations(found, history(found))
+    gates = {name.partition(" ")[0]: gate for name, gate in activations.gates.items()}
+    before = torch.cat([torch.zeros(1, 8), activations.outputs[:-1]])
     if backbone in ("lstm", "peephole_lstm"):  # |h| <= o, as h = o tanh(c)
-        assert (track.outputs.abs() <= gates["output"] + 1e-6).all()
+        assert (activations.outputs.abs() <= gates["output"] + 1e-6).all()
         return
     before = before * gates.get("belief", torch.ones(1))
-    new = (track.outputs - gates["keep"] * before) / (1 - gates["keep"])
+    new = (activations.outputs - gates["keep"] * before) / (1 - gates["keep"])
     if backbone == "min_gru":
         assert (new >= -1e-5).all()
     else:  # a candidate is a tanh
         assert (new.abs() <= 1 + 1e-4).all()
 
 
-@pytest.mark.parametrize("truncate", [None, 2])
-def test_reading_in_parts_shows_all_segments(truncate: int | None) -> None:
-    found = net("lstm", truncate=truncate).float()
+@pytest.mark.parametrize("tbptt_steps", [None, 2])
+def test_truncated_backpropagation_shows_all_patches(tbptt_steps: int | None) -> None:
+    found = net("lstm", tbptt_steps=tbptt_steps).float()
     whole = net("lstm").float()
     for part, expected in zip(
         layer_activations(found, history(found)),
@@ -175,21 +179,23 @@ def test_reading_in_parts_shows_all_segments(truncate: int | None) -> None:
         torch.testing.assert_close(part.gates, expected.gates)
 
 
-def test_both_ways_have_tracks_in_the_order_of_time() -> None:
+def test_both_directions_are_in_the_order_of_time() -> None:
     found = net("gru", bidirectional=True).float()
-    seen = {track.name: track for track in layer_activations(found, history(found))}
+    seen = {
+        activations.name: activations for activations in layer_activations(found, history(found))
+    }
     assert list(seen) == [
         "layer 1 forwards", "layer 2 forwards", "layer 1 backwards", "layer 2 backwards",
     ]  # fmt: skip
-    read, frame = found.prepare_inputs(history(found))
-    encoded = found.encode(frame.normalize_past(read.values), read)
+    read, scaler = found.prepare_inputs(history(found))
+    encoded = found.encode(scaler.normalize_past(read.values), read)
     backbone = found.backbone
     joined = torch.cat([seen["layer 2 forwards"].outputs, seen["layer 2 backwards"].outputs], -1)
     torch.testing.assert_close(backbone.output_projection(joined), encoded.output[0])  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("attention", ["additive", "multiplicative"])
-def test_attention_has_a_row_a_piece_of_the_horizon(attention: str) -> None:
+def test_decoder_attention_has_a_row_for_each_patch_of_the_horizon(attention: str) -> None:
     found = net(decoder="seq2seq", attention=attention).float()
     seen = attention_maps(found, history(found))
     assert seen.decoder_attention is not None
@@ -198,10 +204,10 @@ def test_attention_has_a_row_a_piece_of_the_horizon(attention: str) -> None:
     assert seen.self_attention == ()
 
 
-@pytest.mark.parametrize("truncate", [None, 2])
+@pytest.mark.parametrize("tbptt_steps", [None, 2])
 @pytest.mark.parametrize("decoder", ["direct", "parallel"])
-def test_self_attention_looks_at_what_came_before(decoder: str, truncate: int | None) -> None:
-    found = net("transformer", decoder=decoder, truncate=truncate).float()
+def test_self_attention_is_causal(decoder: str, tbptt_steps: int | None) -> None:
+    found = net("transformer", decoder=decoder, tbptt_steps=tbptt_steps).float()
     seen = attention_maps(found, history(found))
     assert seen.decoder_attention is None
     assert len(seen.self_attention) == 2
@@ -210,27 +216,27 @@ def test_self_attention_looks_at_what_came_before(decoder: str, truncate: int | 
         torch.testing.assert_close(map_.sum(-1), torch.ones(5))
 
 
-def test_nets_without_attention_have_none() -> None:
+def test_networks_without_attention_have_no_maps() -> None:
     seen = attention_maps(net().float(), history(net()))
     assert seen.decoder_attention is None
     assert seen.self_attention == ()
 
 
 @pytest.mark.parametrize("loss", LOSSES.names())
-def test_the_median_is_that_of_the_forecast(loss: str) -> None:
+def test_the_median_forecast_is_the_forecast_at_level_one_half(loss: str) -> None:
     found = net(loss=loss, normalize="mean").float()
     read = history(found, 3)
-    z, level = found.forecast(read, (0.5,))
-    torch.testing.assert_close(median_forecast(found, read), level.denormalize(z[..., 0]))
+    z, stats = found.forecast(read, (0.5,))
+    torch.testing.assert_close(median_forecast(found, read), stats.denormalize(z[..., 0]))
 
 
 @pytest.mark.parametrize("decoder", ["recursive", "seq2seq"])
 @pytest.mark.parametrize("loss", ["quantile", "student_t"])
-def test_what_is_fed_back_is_not_left_to_chance(decoder: str, loss: str) -> None:
+def test_medians_are_fed_back_instead_of_random_values(decoder: str, loss: str) -> None:
     found = net(decoder=decoder, loss=loss).float()
     read = history(found, 3)
     torch.manual_seed(1)
     first = median_forecast(found, read)
     torch.manual_seed(2)
     assert torch.equal(median_forecast(found, read), first)
-    assert "draw" not in vars(found.head)
+    assert "sample" not in vars(found.head)

@@ -1,4 +1,4 @@
-"""Each normalisation: right by hand, reversible, deaf to masked steps and to the future."""
+"""Window scalers against calculations by hand; inverses, masked steps and constant windows."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def column(*values: float) -> Tensor:
 
 
 def level_of(
-    method: str, history: Tensor, visible: Tensor | None = None, season: int = 2
+    method: str, history: Tensor, mask: Tensor | None = None, season: int = 2
 ) -> ScaleStats:
-    seen = torch.ones_like(history, dtype=torch.bool) if visible is None else visible
+    seen = torch.ones_like(history, dtype=torch.bool) if mask is None else mask
     stats: ScaleStats = WINDOW_SCALERS.load(method).scale_stats(history, seen, season)
     return stats
 
@@ -63,7 +63,7 @@ def test_without_a_season_the_last_value_is_the_level(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["log_mean", "mean"])
-def test_a_season_longer_than_the_lookback_takes_all_of_it(method: str) -> None:
+def test_a_season_longer_than_the_lookback_is_the_lookback(method: str) -> None:
     assert level_of(method, HISTORY, season=24).scale.item() == 3
 
 
@@ -75,7 +75,7 @@ def test_robust_agrees_with_numpys_quartiles() -> None:
     np.testing.assert_allclose(level.scale.numpy(), high - low)
 
 
-def test_a_zero_has_no_logarithm_and_is_read_as_the_smallest_share_of_the_level() -> None:
+def test_the_logarithm_of_zero_is_that_of_the_smallest_ratio() -> None:
     history = column(0, 5, 5)
     z = level_of("log_mean", history).normalize_past(history)
     assert z[0, 0, 0].item() == pytest.approx(math.log(MIN_RATIO))
@@ -88,7 +88,7 @@ windows = st.lists(numbers, min_size=1, max_size=12)
 @every_method
 @settings(max_examples=40, deadline=None)
 @given(history=windows, season=st.integers(1, 15), data=st.data())
-def test_undoing_what_was_applied_gives_the_values_back(
+def test_denormalize_is_the_inverse_of_normalize(
     method: str, history: list[float], season: int, data: st.DataObject
 ) -> None:
     seen = data.draw(
@@ -108,7 +108,7 @@ def test_undoing_what_was_applied_gives_the_values_back(
 
 
 @every_method
-def test_quantiles_are_undone_as_values_are(method: str) -> None:
+def test_quantiles_are_denormalized_like_values(method: str) -> None:
     level = level_of(method, torch.cat([HISTORY, HISTORY * 7], 0))
     z = torch.randn(2, 3, 1, 5, generator=torch.Generator().manual_seed(0))
     found = level.denormalize(z)
@@ -119,17 +119,17 @@ def test_quantiles_are_undone_as_values_are(method: str) -> None:
 
 @every_method
 def test_masked_steps_are_not_read(method: str) -> None:
-    visible = torch.tensor([False, True, True, False, True])[None, :, None]
-    first = level_of(method, column(9, 2, 3, 77, 6), visible, season=2)
-    other = level_of(method, column(-5, 2, 3, 1e6, 6), visible, season=2)
+    mask = torch.tensor([False, True, True, False, True])[None, :, None]
+    first = level_of(method, column(9, 2, 3, 77, 6), mask, season=2)
+    other = level_of(method, column(-5, 2, 3, 1e6, 6), mask, season=2)
     torch.testing.assert_close(first.center, other.center, rtol=0, atol=0)
     torch.testing.assert_close(first.scale, other.scale, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("method", ["standard", "robust"])
 def test_with_masked_steps_the_level_is_that_of_the_others(method: str) -> None:
-    visible = torch.tensor([False, True, True, False, True])[None, :, None]
-    found = level_of(method, column(9, 2, 3, 77, 6), visible)
+    mask = torch.tensor([False, True, True, False, True])[None, :, None]
+    found = level_of(method, column(9, 2, 3, 77, 6), mask)
     alone = level_of(method, column(2, 3, 6))
     torch.testing.assert_close(found.center, alone.center)
     torch.testing.assert_close(found.scale, alone.scale)
@@ -137,7 +137,9 @@ def test_with_masked_steps_the_level_is_that_of_the_others(method: str) -> None:
 
 @every_method
 @pytest.mark.parametrize("value", [0.0, 7.0, -7.0, 1e12])
-def test_a_window_with_nothing_to_see_is_read_as_its_last_value(method: str, value: float) -> None:
+def test_with_an_empty_mask_statistics_are_those_of_the_last_value(
+    method: str, value: float
+) -> None:
     history = column(value, value, value)
     level = level_of(method, history, torch.zeros_like(history, dtype=torch.bool))
     assert level.scale.item() > 0
@@ -148,7 +150,7 @@ def test_a_window_with_nothing_to_see_is_read_as_its_last_value(method: str, val
 
 @every_method
 @pytest.mark.parametrize("value", [0.0, 3.0, -3.0, 1e-9, 1e12])
-def test_a_constant_window_stays_finite_and_comes_back(method: str, value: float) -> None:
+def test_a_constant_window_is_finite_and_invertible(method: str, value: float) -> None:
     history = column(*[value] * 5)
     level = level_of(method, history)
     z = level.normalize_past(history)
@@ -160,7 +162,7 @@ def test_a_constant_window_stays_finite_and_comes_back(method: str, value: float
 
 
 @pytest.mark.parametrize("method", ["standard", "robust", "last"])
-def test_a_step_after_a_constant_window_is_measured_by_its_size(method: str) -> None:
+def test_a_change_after_a_constant_window_is_relative_to_its_size(method: str) -> None:
     level = level_of(method, column(3, 3, 3, 3))
     assert level.scale.item() == pytest.approx(3 * MIN_RELATIVE_SCALE)
 
@@ -171,7 +173,7 @@ def test_a_last_season_of_zeros_falls_back_to_the_whole_lookback(method: str) ->
 
 
 @every_method
-def test_windows_and_targets_have_levels_of_their_own(method: str) -> None:
+def test_windows_and_targets_have_statistics_of_their_own(method: str) -> None:
     values = torch.rand(3, 6, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     together = level_of(method, values)
     assert together.center.shape == together.scale.shape == (3, 1, 2)
@@ -192,7 +194,7 @@ def test_the_future_never_enters_because_a_method_is_given_the_history_alone(met
 
 
 @every_method
-def test_large_counters_keep_their_last_digits(method: str) -> None:
+def test_large_values_keep_their_last_digits(method: str) -> None:
     history = column(1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3)
     level = level_of(method, history)
     z = level.normalize_past(history)

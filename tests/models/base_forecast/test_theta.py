@@ -1,4 +1,4 @@
-"""The first forecast: the theta method against statsmodels, and what it does not look at."""
+"""Theta base forecast against statsmodels, and its invariances."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.training.fits import net
 L, H = 48, 6
 
 
-def forecast(values: np.ndarray, season: int, present: np.ndarray | None = None) -> np.ndarray:
+def forecast(values: np.ndarray, season: int, mask: np.ndarray | None = None) -> np.ndarray:
     """Of windows `[B, L]`, `[B, H]`."""
-    seen = np.ones_like(values) if present is None else present
+    seen = np.ones_like(values) if mask is None else mask
     theta = ThetaForecast(values.shape[1], H, season)
     found = theta(torch.from_numpy(values)[..., None], torch.from_numpy(seen)[..., None])
     return found[..., 0].numpy()
@@ -48,7 +48,7 @@ def textbook(y: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_without_a_season_it_is_the_textbook_s(seed: int) -> None:
+def test_without_a_season_it_is_the_textbook_forecast(seed: int) -> None:
     y = walk(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -57,7 +57,7 @@ def test_without_a_season_it_is_the_textbook_s(seed: int) -> None:
     np.testing.assert_allclose(forecast(y[None], 1)[0], expected, atol=0.25)
 
 
-def test_a_straight_line_of_a_season_and_no_noise_goes_on_with_half_its_slope() -> None:
+def test_a_linear_trend_with_a_season_continues_with_half_its_slope() -> None:
     season = np.array([5.0, -2, 1, -4])
     y = np.tile(season, L // 4) + 0.5 * np.arange(L)
     found = forecast(y[None], 4)[0]
@@ -66,8 +66,7 @@ def test_a_straight_line_of_a_season_and_no_noise_goes_on_with_half_its_slope() 
     np.testing.assert_allclose(found, line + season[(L + np.arange(H)) % 4], atol=0.15)
 
 
-def test_the_level_follows_a_walk_and_averages_noise() -> None:
-    """Smoothing parameters are weighed by their likelihood, window by window."""
+def test_the_level_follows_a_random_walk_and_averages_noise() -> None:
     rng = np.random.default_rng(4)
     noise = rng.normal(0, 1, (300, L))
     walks = np.cumsum(rng.normal(0, 1, (300, L)), 1)
@@ -95,32 +94,32 @@ def test_noise_is_not_taken_for_a_season() -> None:
     shift=st.floats(-50, 50),
     scale=st.floats(0.1, 10),
 )
-def test_what_lies_before_a_series_does_not_matter_and_units_do_not_either(
+def test_masked_values_are_not_read_and_the_forecast_is_equivariant_to_units(
     seed: int, before: int, season: int, shift: float, scale: float
 ) -> None:
-    y, present = walk(seed)[None].copy(), np.ones((1, L))
-    present[:, :before] = 0
-    one, other = np.where(present > 0, y, 0.0), np.where(present > 0, y, 1e3)
-    found = forecast(one, season, present)
+    y, mask = walk(seed)[None].copy(), np.ones((1, L))
+    mask[:, :before] = 0
+    one, other = np.where(mask > 0, y, 0.0), np.where(mask > 0, y, 1e3)
+    found = forecast(one, season, mask)
     assert np.isfinite(found).all()
-    np.testing.assert_array_equal(forecast(other * present, season, present), found)
-    moved = forecast(np.where(present > 0, shift + scale * y, 0.0), season, present)
+    np.testing.assert_array_equal(forecast(other * mask, season, mask), found)
+    moved = forecast(np.where(mask > 0, shift + scale * y, 0.0), season, mask)
     np.testing.assert_allclose(moved, shift + scale * found, rtol=1e-3, atol=1e-3 * scale + 5e-3)
 
 
-def test_a_window_is_forecast_alike_in_a_batch_and_alone_and_targets_apart() -> None:
+def test_windows_and_targets_are_independent() -> None:
     values = torch.from_numpy(np.stack([walk(1), walk(2), walk(3), walk(4)]).reshape(2, 2, L))
     values = values.transpose(1, 2)  # [B, L, C]
-    theta, present = ThetaForecast(L, H, 12), torch.ones(2, L, 2)
-    whole = theta(values, present)
+    theta, mask = ThetaForecast(L, H, 12), torch.ones(2, L, 2)
+    whole = theta(values, mask)
     assert whole.shape == (2, H, 2)
     for window in range(2):
         for target in range(2):
             some = slice(window, window + 1), slice(None), slice(target, target + 1)
-            torch.testing.assert_close(theta(values[some], present[some]), whole[some])
+            torch.testing.assert_close(theta(values[some], mask[some]), whole[some])
 
 
-def test_nothing_of_the_theta_forecast_is_stored_and_its_map_starts_as_nothing() -> None:
+def test_theta_stores_its_linear_map_alone_which_starts_at_zero() -> None:
     a = net(base_forecast="theta").config
     first = BASE_FORECASTS.load("theta").build(a)
     assert set(first.state_dict()) == {"linear.weight", "linear.bias"}
@@ -128,7 +127,7 @@ def test_nothing_of_the_theta_forecast_is_stored_and_its_map_starts_as_nothing()
     assert list(initial_weights(a)) == ["theta"]
 
 
-def test_the_seasonal_mean_is_the_mean_of_all_whole_seasons() -> None:
+def test_the_seasonal_mean_is_the_mean_of_all_complete_seasons() -> None:
     a = net(base_forecast="linear").config
     z = np.random.default_rng(0).normal(size=a.lookback)
     season, whole = a.season, a.lookback // a.season
