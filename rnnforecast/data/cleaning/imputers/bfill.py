@@ -1,0 +1,14 @@
+"""The next observed value carried backward."""
+
+from __future__ import annotations
+
+from rnnforecast.data.cleaning.imputation import ImputerOptions
+from rnnforecast.data.cleaning.observations import ObservationIndex
+from rnnforecast.types import Floats
+
+TRAITS = ("looks_ahead",)
+
+
+def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
+    """`[N, C]` values for missing cells."""
+    return index.gap_edges()[1]

@@ -1,0 +1,14 @@
+"""The last observed value as a stand-in; the network sees the cell as missing."""
+
+from __future__ import annotations
+
+from rnnforecast.data.cleaning.imputation import ImputerOptions
+from rnnforecast.data.cleaning.observations import ObservationIndex
+from rnnforecast.types import Floats
+
+TRAITS = ("masks",)
+
+
+def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
+    """`[N, C]` values for missing cells."""
+    return index.forward_filled

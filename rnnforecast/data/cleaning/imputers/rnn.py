@@ -1,0 +1,7 @@
+"""A small recurrent network that is trained on hidden observations and reads both sides of a gap.
+
+A network cannot be trained at this layer: its `ImputerMethod` is passed to `fit_cleaning_plan` and
+`CleaningPlan.from_json`.
+"""
+
+TRAITS = ("fitted", "looks_ahead", "needs_network")
