@@ -73,8 +73,10 @@ def our_way(file: Path) -> dict[str, float]:
     laid = align_table(plan, table)
     del table
     panel = laid.panel
-    plan, treated = fit_cleaning_plan(plan, laid, season=7, train_end=panel.lengths - 28)
-    cleaned = build_inputs(plan, laid, treated, horizon=14)
+    plan, treated = fit_cleaning_plan(
+        plan, laid, season=7, train_end=panel.lengths - 28, network_imputers={}
+    )
+    cleaned = build_inputs(plan, laid, horizon=14, transformed=treated)
     training_origins(cleaned.target_mask, panel.offsets, ends=panel.lengths, horizon=14, season=7)
     return {"read": read - started, "rest": time.perf_counter() - read}
 

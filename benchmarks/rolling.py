@@ -18,7 +18,7 @@ import torch
 from competition import command
 from measures import LEVELS
 
-from rnnforecast.data.cleaning_plan import align_table, build_inputs, read_table, transform_targets
+from rnnforecast.data.cleaning_plan import prepare_data
 from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.pipeline.forecasting import build_window_dataset, member_quantiles
@@ -51,8 +51,7 @@ def score(folder: Path, table: pd.DataFrame, horizon: int) -> dict[str, float]:
     """Standardised errors of the run in `folder`, and the share of values in its bands."""
     run = load_run(folder / "run")
     table.iloc[:TEST].to_csv(folder / "all.csv", index=False)
-    laid = align_table(run.plan, read_table(run.plan, [str(folder / "all.csv")]))
-    cleaned = build_inputs(run.plan, laid, transform_targets(run.plan, laid.panel), horizon=horizon)
+    cleaned = prepare_data(run.plan, [str(folder / "all.csv")], horizon=horizon)
     nets = [member.net.config for member in run.members]
     windows = build_window_dataset(cleaned, nets, torch.device("cpu"), run.smoothed_items)
     names = list(run.plan.read_options.data.targets)

@@ -1,8 +1,9 @@
-"""The cleaning plan: how a file becomes what the network reads, learnt once and then only applied.
+"""The cleaning plan: how a file becomes the inputs of the network, fitted once, then applied.
 
-`lay` brings the rows on to a calendar, `learn` settles on the training part all that is still
-open, and `clean` does to a new file exactly what was done then: the same columns, calendar, rules,
-scales, vocabularies and fills. The plan is stored with the run, as plain values and arrays.
+`fit_cleaning_plan` sets on the training part everything that is still open: columns, frequency,
+transform, vocabularies, imputers. `prepare_data` reads files, aligns the rows to the calendar,
+transforms the targets and builds the inputs exactly as the plan says. The plan is stored with the
+run, as plain values and arrays.
 """
 
 from __future__ import annotations
@@ -15,14 +16,22 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from rnnforecast.data.cleaning import outliers as outliers_of
-from rnnforecast.data.cleaning import transforms as transform_of
 from rnnforecast.data.cleaning.imputation import FilledValues
-from rnnforecast.data.cleaning.imputation_plan import ImputationPlan, RnnImputerFunction, per_target
-from rnnforecast.data.cleaning.outliers import Outliers
-from rnnforecast.data.cleaning.transforms import Bounds, Transform
-from rnnforecast.data.features import features as features_of
-from rnnforecast.data.features.features import FeaturePlan, FeatureTables
+from rnnforecast.data.cleaning.imputation_plan import ImputationPlan, NetworkImputers, per_target
+from rnnforecast.data.cleaning.outliers import Outliers, apply_outlier_action, find_outliers
+from rnnforecast.data.cleaning.transforms import (
+    Bounds,
+    Transform,
+    fit_bounds,
+    fit_target_transform,
+)
+from rnnforecast.data.features.features import (
+    FeaturePlan,
+    FeatureTables,
+    build_features,
+    check_future_known,
+    fit_features,
+)
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table, read_files
 from rnnforecast.data.panel.changes import CleaningChanges
@@ -33,40 +42,31 @@ from rnnforecast.types import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
-class OutlierRules:
-    """How outliers are found and what becomes of them, see `outliers`."""
-
-    method: outliers_of.OutlierMethod = "none"
-    action: outliers_of.OutlierAction = "missing"
-    threshold: float | None = None
-
-
-@dataclass(frozen=True)
 class CleaningPlan:
-    """Every decision between the file and what the network reads."""
+    """Every decision between the file and the inputs of the network."""
 
     read_options: ReadOptions
     clean: CleanSpec = field(default_factory=CleanSpec)
-    outliers: OutlierRules = field(default_factory=OutlierRules)
-    imputation: ImputationPlan = field(default_factory=ImputationPlan)
     features: FeaturePlan = field(default_factory=FeaturePlan)
-    transform_methods: Mapping[str, str] | str = "none"
-    """The transform of the targets, as the spec names it."""
+    seed: int = 1
+    """Of the imputers."""
     season: int = 1
     transform: Transform = field(default_factory=lambda: Transform((), ()))
     bounds: Bounds = field(default_factory=lambda: Bounds((), ()))
+    imputation: ImputationPlan = field(default_factory=ImputationPlan)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `from_json` reads them beside `arrays`."""
-        read_options = vars(self.read_options) | {"data": self.read_options.data.model_dump()}
-        return vars(self) | {
-            "read_options": read_options,
+        return {
+            "read_options": asdict(self.read_options)
+            | {"data": self.read_options.data.model_dump()},
             "clean": self.clean.model_dump(),
-            "outliers": asdict(self.outliers),
-            "transform": asdict(self.transform),
-            "bounds": asdict(self.bounds),
-            "imputation": self.imputation.to_json(),
             "features": self.features.to_json(),
+            "seed": self.seed,
+            "season": self.season,
+            "transform": self.transform.to_json(),
+            "bounds": self.bounds.to_json(),
+            "imputation": self.imputation.to_json(),
         }
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -78,7 +78,10 @@ class CleaningPlan:
 
     @classmethod
     def from_json(
-        cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+        cls,
+        stored: Mapping[str, Any],
+        arrays: Mapping[str, npt.NDArray[Any]],
+        network_imputers: NetworkImputers,
     ) -> CleaningPlan:
         """The plan that `to_json` and `arrays` wrote."""
 
@@ -89,56 +92,60 @@ class CleaningPlan:
                 if key.startswith(f"{name}.")
             }
 
-        plain = {
-            "read_options": TypeAdapter(ReadOptions).validate_python(stored["read_options"]),
-            "clean": CleanSpec.model_validate(stored["clean"]),
-            "outliers": TypeAdapter(OutlierRules).validate_python(stored["outliers"]),
-            "transform": Transform.from_json(stored["transform"]),
-            "bounds": Bounds.from_json(stored["bounds"]),
-            "imputation": ImputationPlan.from_json(stored["imputation"], part("imputation")),
-            "features": FeaturePlan.from_json(stored["features"], part("features")),
-        }
-        return cls(**{**stored, **plain})
+        return cls(
+            read_options=TypeAdapter(ReadOptions).validate_python(stored["read_options"]),
+            clean=CleanSpec.model_validate(stored["clean"]),
+            features=FeaturePlan.from_json(stored["features"], part("features")),
+            seed=stored["seed"],
+            season=stored["season"],
+            transform=Transform.from_json(stored["transform"]),
+            bounds=Bounds.from_json(stored["bounds"]),
+            imputation=ImputationPlan.from_json(
+                stored["imputation"], part("imputation"), network_imputers
+            ),
+        )
 
 
 @dataclass(frozen=True)
 class AlignedData:
-    """A table on its calendar, in original units."""
+    """A table aligned to its calendar, in original units."""
 
     table: Table
-    """What it says of its columns; the rows are in the panel."""
+    """Its columns; the rows are in the panel."""
     panel: Panel
     changes: CleaningChanges
 
 
 @dataclass(frozen=True)
 class TransformedTargets:
-    """The targets of a panel on the way to the network; `[N, C]` each."""
+    """The targets of a panel after outliers and transform; `[N, C]` each."""
 
     values: Floats
-    """Without outliers and transformed; NaN if missing."""
+    """NaN if missing."""
     target_mask: Bools
-    """The values that are learnt from."""
+    """The values that are trained on."""
     outliers: Outliers
 
 
 @dataclass(frozen=True)
 class CleanedData:
-    """All that the network and the scores need of the data."""
+    """Everything that the network and the scores need of the data."""
 
+    table: Table
+    """Its columns; the rows are in the panel."""
     panel: Panel
-    """Targets in original units, as they were observed: what scores compare with."""
+    """Targets in original units, as observed: what scores compare with."""
     values: Floats
     """[N, C] as the network is to forecast them: without outliers, transformed; NaN if missing."""
     target_mask: Bools
-    """[N, C] the values that are learnt from."""
+    """[N, C] the values that are trained on."""
     filled: FilledValues
     """`values` without gaps."""
     features: FeatureTables
     changes: CleaningChanges
     outliers: Outliers
     outside_domain_count: Ints
-    """[C] values that the transform has no place for; taken as missing."""
+    """[C] values outside the domain of the transform; taken as missing."""
 
 
 def read_table(plan: CleaningPlan, source: Sequence[str]) -> Table:
@@ -146,18 +153,20 @@ def read_table(plan: CleaningPlan, source: Sequence[str]) -> Table:
     return read_files(source, plan.read_options)
 
 
-def align_table(plan: CleaningPlan, table: Table, *, skip_faulty: bool = False) -> AlignedData:
-    """The panel that the plan's rules make of `table`.
+def align_table(
+    plan: CleaningPlan, table: Table, *, skip_invalid_series: bool = False
+) -> AlignedData:
+    """The panel of `table` by the rules of the plan.
 
-    With `skip_faulty` a series that the plan cannot repair is left out by name
+    With `skip_invalid_series` a series that the plan cannot repair is left out by name
     (`changes.skipped`) and the others go on. DataError where nothing is left.
     """
     panel, changes = regularize(
         table,
         plan.clean,
         timezone=plan.read_options.data.timezone,
-        keep_future_rows=bool(plan.features.future),
-        skip_invalid_series=skip_faulty,
+        keep_future_rows=bool(plan.features.spec.future),
+        skip_invalid_series=skip_invalid_series,
     )
     return AlignedData(table.without_rows(), panel, changes)
 
@@ -168,8 +177,19 @@ def preview_table(plan: CleaningPlan, table: Table) -> CleaningChanges:
         table,
         plan.clean,
         timezone=plan.read_options.data.timezone,
-        keep_future_rows=bool(plan.features.future),
+        keep_future_rows=bool(plan.features.spec.future),
     )
+
+
+def prepare_data(
+    plan: CleaningPlan, source: Sequence[str], *, horizon: int, required_steps: int = 0
+) -> CleanedData:
+    """The inputs that a fitted plan makes of the files `source`, see `build_inputs`.
+
+    Series that the plan cannot repair are left out by name. DataError where nothing is left.
+    """
+    aligned = align_table(plan, read_table(plan, source), skip_invalid_series=True)
+    return build_inputs(plan, aligned, horizon=horizon, required_steps=required_steps)
 
 
 def fit_cleaning_plan(
@@ -178,85 +198,83 @@ def fit_cleaning_plan(
     *,
     season: int,
     train_end: Ints,
+    network_imputers: NetworkImputers,
 ) -> tuple[CleaningPlan, TransformedTargets]:
-    """Settles what is still open in `plan`; `finish` then cleans with it.
+    """The plan with everything fitted, and the targets transformed by it.
 
-    Scales, powers, vocabularies and imputers are learnt from the steps before `train_end [S]`
-    alone; where that is none at all, from the whole series. Only the weights of the recurrent
-    imputer are left to others. DataError where the data do not fit what is asked for.
+    Transform, vocabularies, scales and imputers are fitted to the steps before `train_end [S]`
+    alone; where that is none at all, to all steps. DataError where the data do not fit the plan.
     """
     table, panel = aligned.table, aligned.panel
-    told = build_train_mask(panel, train_end)  # [N]
-    known = panel.observed_mask & told[:, None]
+    train_mask = build_train_mask(panel, train_end)  # [N]
+    known = panel.observed_mask & train_mask[:, None]
     names = panel.target_names
-    methods = per_target(plan.transform_methods, names, "clean.transform", "none")
+    methods = per_target(plan.clean.transform, names, "clean.transform", "none")
+    # differences are taken by the network
     elementwise = ["none" if m.endswith("difference") else m for m in methods]
-    transform = transform_of.fit_target_transform(panel.targets, known, elementwise, names=names)  # type: ignore[arg-type]
-    filling = replace(plan.imputation, season=season).for_targets(names)
+    transform = fit_target_transform(panel.targets, known, elementwise, names=names)
     plan = replace(
         plan,
         read_options=table.roles.resolve(plan.read_options),
         clean=plan.clean.model_copy(update={"frequency": panel.frequency.alias}),
         season=season,
         transform=transform,
-        bounds=transform_of.fit_bounds(panel.targets, known),
-        imputation=filling.to_transformed_scale(transform, names),
+        bounds=fit_bounds(panel.targets, known),
     )
-    treated = transform_targets(plan, panel)
-    filling = plan.imputation.fit(treated.values, treated.target_mask, panel, told)
-    features = features_of.fit_features(plan.features, table, panel, told)
-    return replace(plan, imputation=filling, features=features), treated
+    imputation = ImputationPlan.build(plan.clean, names, transform, season=season, seed=plan.seed)
+    transformed = transform_targets(plan, panel)
+    imputation = imputation.fit(
+        transformed.values, transformed.target_mask, panel, train_mask, network_imputers
+    )
+    features = fit_features(plan.features, table, panel, train_mask)
+    return replace(plan, imputation=imputation, features=features), transformed
 
 
 def transform_targets(plan: CleaningPlan, panel: Panel) -> TransformedTargets:
-    """The targets of a panel as a settled plan has them learnt, gaps and all."""
-    rules = plan.outliers
-    found = outliers_of.find_outliers(
+    """The targets of a panel without outliers and transformed, gaps left as they are."""
+    clean = plan.clean
+    threshold = clean.outlier_threshold
+    outliers = find_outliers(
         panel.targets,
         panel.observed_mask,
         panel.offsets,
-        method=rules.method,
-        threshold=rules.threshold,
+        method=clean.outliers,
+        threshold=None if threshold == "auto" else threshold,
         season=plan.season,
     )
-    values, observed = outliers_of.apply_outlier_action(
-        panel.targets, panel.observed_mask, found, rules.action
+    values, observed = apply_outlier_action(
+        panel.targets, panel.observed_mask, outliers, clean.outlier_action
     )
     values = plan.transform.apply(values)
-    return TransformedTargets(values, observed & ~np.isnan(values), found)
+    return TransformedTargets(values, observed & ~np.isnan(values), outliers)
 
 
 def build_inputs(
     plan: CleaningPlan,
     aligned: AlignedData,
-    transformed: TransformedTargets,
     *,
     horizon: int,
-    rnn_imputer: RnnImputerFunction | None = None,
     required_steps: int = 0,
+    transformed: TransformedTargets | None = None,
 ) -> CleanedData:
-    """What a settled plan makes of a table that is laid and treated, with covariates for `horizon`
-    steps ahead. `estimate` is the imputer of `missing: rnn`.
+    """The inputs that a fitted plan makes of aligned data, with covariates for `horizon` steps
+    ahead. `transformed`: the targets by the same plan, if they are at hand.
 
-    DataError where a covariate is not known for the `needed` first of them and nothing may stand in
-    for it.
+    DataError where a covariate is not known for the first `required_steps` of them and no rule
+    replaces it.
     """
-    panel = aligned.panel
+    table, panel = aligned.table, aligned.panel
+    if transformed is None:
+        transformed = transform_targets(plan, panel)
+    filled = plan.imputation.apply(transformed.values, transformed.target_mask, panel)
+    check_future_known(plan.features, table, panel, required_steps)
     return CleanedData(
+        table=table,
         panel=panel,
         values=transformed.values,
         target_mask=transformed.target_mask,
-        filled=plan.imputation.apply(
-            transformed.values, transformed.target_mask, panel, rnn_imputer
-        ),
-        features=features_of.build_features(
-            plan.features,
-            aligned.table,
-            panel,
-            horizon=horizon,
-            season=plan.season,
-            required_steps=required_steps,
-        ),
+        filled=filled,
+        features=build_features(plan.features, table, panel, horizon=horizon, season=plan.season),
         changes=aligned.changes,
         outliers=transformed.outliers,
         outside_domain_count=plan.transform.count_outside_domain(panel.targets),
@@ -265,6 +283,5 @@ def build_inputs(
 
 def build_train_mask(panel: Panel, train_end: Ints) -> Bools:
     """[N] the rows before `train_end [S]`; all where there would be none."""
-    step = np.arange(len(panel.targets)) - np.repeat(panel.offsets[:-1], panel.lengths)
-    told = step < np.repeat(train_end, panel.lengths)
-    return told if (panel.observed_mask & told[:, None]).any() else np.ones_like(told)
+    before: Bools = panel.step < train_end[panel.series]
+    return before if (panel.observed_mask & before[:, None]).any() else np.ones_like(before)

@@ -69,7 +69,7 @@ def repair_table(report: CleaningReport, count: int) -> tuple[list[str], list[li
 def write_data_report(folder: Path, prepared: PreparedData) -> None:
     """Writes both files into `folder`. Raises OutputError."""
     cleaned, spec = prepared.cleaned, prepared.spec
-    report = build_cleaning_report(prepared.table, cleaned.changes)
+    report = build_cleaning_report(cleaned.table, cleaned.changes)
     profile = profile_panel(
         cleaned.panel,
         cleaned.filled,
@@ -81,7 +81,7 @@ def write_data_report(folder: Path, prepared: PreparedData) -> None:
     flagged = profile.outlier_count
     lines = report.summary_lines()
     if flagged:
-        lines.append(f"{flagged:,} outliers by clean.outliers: {prepared.plan.outliers.method}")
+        lines.append(f"{flagged:,} outliers by clean.outliers: {prepared.plan.clean.outliers}")
     shortened = replace(report, per_series=series_by_repairs(report, MAX_JSON_SERIES))
     values = json.loads(shortened.to_json()) | {"profile": profile.to_json(), "outliers": flagged}
     write_text(folder / JSON_FILE, json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")

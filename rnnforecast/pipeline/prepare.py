@@ -9,20 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnforecast.data.cleaning.imputation_plan import ImputationPlan
 from rnnforecast.data.cleaning.transforms import Bounds
 from rnnforecast.data.cleaning_plan import (
-    AlignedData,
     CleanedData,
     CleaningPlan,
-    OutlierRules,
     align_table,
     build_inputs,
-    build_train_mask,
     fit_cleaning_plan,
     read_table,
 )
 from rnnforecast.data.features.features import FeaturePlan
+from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.windows.split import Split, split_series
@@ -35,7 +32,7 @@ from rnnforecast.pipeline.auto import (
     resolve_member_specs,
     resolve_season,
 )
-from rnnforecast.pipeline.rnn_imputation import fit_rnn_imputer, load_rnn_imputer
+from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.registry import LOSSES
 from rnnforecast.spec.compatibility import find_incompatibilities
 from rnnforecast.spec.load import read_spec
@@ -54,8 +51,6 @@ class PreparedData:
     """With every `auto` settled."""
     choices: list[AutoChoice]
     plan: CleaningPlan
-    table: Table
-    """As read."""
     cleaned: CleanedData
     split: Split
     source: tuple[str, ...]
@@ -65,110 +60,93 @@ class PreparedData:
 
 
 def build_cleaning_plan(spec: Spec) -> CleaningPlan:
-    """The cleaning plan the spec asks for, with what it leaves open as `auto`."""
-    data, clean, features = spec.data, spec.clean, spec.features
+    """The cleaning plan of a spec, not yet fitted."""
+    features = spec.features
     return CleaningPlan(
         read_options=ReadOptions(
-            data=data,
+            data=spec.data,
             covariates=(*features.past, *features.future, *features.static),
             categorical=(*features.categorical, *features.text),
         ),
-        clean=clean,
-        outliers=OutlierRules(
-            clean.outliers,
-            clean.outlier_action,
-            None if clean.outlier_threshold == "auto" else clean.outlier_threshold,
-        ),
-        imputation=ImputationPlan(
-            methods=clean.missing,
-            fill_values=clean.fill_value,
-            max_gap=clean.max_gap,
-            seed=spec.training.seed,
-        ),
-        features=FeaturePlan(
-            past=features.past,
-            future=features.future,
-            static=features.static,
-            text=features.text,
-            text_size=features.text_size,
-            vector_size=features.vector_size,
-            calendar=features.calendar,
-            age=features.age,
-            holidays=features.holidays or "",
-            holiday_window=features.holiday_window,
-            missing_future=features.missing_future,
-        ),
-        transform_methods=clean.transform,
+        clean=spec.clean,
+        features=FeaturePlan(features),
+        seed=spec.training.seed,
     )
 
 
 def prepare(path: Path, overrides: Sequence[str] = ()) -> PreparedData:
-    """Reads the spec at `path` and its data, cleans them and settles every `auto`.
+    """Read the spec at `path` and its data, fit the cleaning plan and resolve every `auto`.
 
     SpecError or DataError with all problems of their kind.
     """
     spec = read_spec(path, overrides)
     source = spec.data.source_paths(path)
-    plan = build_cleaning_plan(spec)
-    return prepare_aligned(
-        spec, align_table(plan, read_table(plan, source)), plan, source, path.resolve().parent
-    )
+    table = read_table(build_cleaning_plan(spec), source)
+    return prepare_table(spec, table, source, path.resolve().parent)
 
 
-def prepare_aligned(
-    given_spec: Spec,
-    aligned: AlignedData,
-    plan: CleaningPlan,
-    source: tuple[str, ...],
-    spec_folder: Path,
+def prepare_table(
+    given_spec: Spec, table: Table, source: tuple[str, ...], spec_folder: Path
 ) -> PreparedData:
-    """Learns what is still open in `plan` and `given` from a table that is laid on its calendar;
-    `base` is the folder of the spec."""
+    """As `prepare`, for a table that has been read."""
+    plan = build_cleaning_plan(given_spec)
+    aligned = align_table(plan, table)
+    panel = aligned.panel
     spec = _inherit_spec(given_spec, spec_folder)
-    panel, roles = aligned.panel, aligned.table.roles
-    # names that would clash in the forecast are better known before training than after
-    asked = spec.forecast
-    forecast_columns(roles.series, roles.targets, time_column=roles.time, levels=asked.quantiles)
-    check_column_names(roles.series, totals=bool(asked.totals))
-    check_column_names([*roles.series, roles.time], paths=bool(asked.sample_paths))
-    settled, choices = resolve_season(spec, panel)
-    season, horizon = int(settled.window.season), spec.window.horizon
-    parts = split_series(
+    _check_output_columns(spec, aligned.table.roles)
+    resolved, choices = resolve_season(spec, panel)
+    season, horizon = int(resolved.window.season), spec.window.horizon
+    split = split_series(
         panel.lengths,
         horizon=horizon,
         season=season,
         channels=1 if spec.model.channels == "joint" else panel.observed_mask.shape[1],
     )
-    plan, treated = fit_cleaning_plan(plan, aligned, season=season, train_end=parts.train_end)
-    plan = replace(
-        fit_rnn_imputer(plan, treated, panel, build_train_mask(panel, parts.train_end)),
-        bounds=_forecast_bounds(spec, plan),
+    plan, transformed = fit_cleaning_plan(
+        plan,
+        aligned,
+        season=season,
+        train_end=split.train_end,
+        network_imputers=NETWORK_IMPUTERS,
     )
-    cleaned = build_inputs(
-        plan, aligned, treated, horizon=horizon, rnn_imputer=load_rnn_imputer(plan)
-    )
-    settled, more = resolve_auto(settled, cleaned)
-    _check_compatible(resolve_member_specs(spec, settled, cleaned))
-    settled = settled.model_copy(
-        update={
-            "data": spec.data.model_copy(
-                update={
-                    "time": plan.read_options.data.time,
-                    "series": plan.read_options.data.series,
-                    "targets": plan.read_options.data.targets,
-                }
-            ),
-            "clean": spec.clean.model_copy(
-                update={
-                    "frequency": plan.clean.frequency,
-                    "min_length": plan.clean.min_observed_values,
-                }
-            ),
-        }
-    )
-    choices = [*_column_choices(spec, plan), *choices, *more]
+    plan = replace(plan, bounds=_forecast_bounds(spec, plan))
+    cleaned = build_inputs(plan, aligned, horizon=horizon, transformed=transformed)
+    resolved, more_choices = resolve_auto(resolved, cleaned)
+    _check_compatible(resolve_member_specs(spec, resolved, cleaned))
     return PreparedData(
-        given_spec, spec, settled, choices, plan, aligned.table, cleaned, parts, source, spec_folder
+        given_spec=given_spec,
+        inherited_spec=spec,
+        spec=_with_inferred_columns(resolved, plan),
+        choices=[*_column_choices(spec, plan), *choices, *more_choices],
+        plan=plan,
+        cleaned=cleaned,
+        split=split,
+        source=source,
+        spec_folder=spec_folder,
+    )
+
+
+def _check_output_columns(spec: Spec, roles: ColumnRoles) -> None:
+    """Raise where names would clash in the forecast: before training, not after."""
+    forecast = spec.forecast
+    forecast_columns(roles.series, roles.targets, time_column=roles.time, levels=forecast.quantiles)
+    check_column_names(roles.series, totals=bool(forecast.totals))
+    check_column_names([*roles.series, roles.time], paths=bool(forecast.sample_paths))
+
+
+def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
+    """The spec with the columns and the frequency of the fitted plan."""
+    data = plan.read_options.data
+    columns = {"time": data.time, "series": data.series, "targets": data.targets}
+    clean = {
+        "frequency": plan.clean.frequency,
+        "min_length": plan.clean.min_observed_values,
+    }
+    return spec.model_copy(
+        update={
+            "data": spec.data.model_copy(update=columns),
+            "clean": spec.clean.model_copy(update=clean),
+        }
     )
 
 

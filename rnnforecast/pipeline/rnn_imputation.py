@@ -1,65 +1,86 @@
-"""`missing: rnn`: the recurrent imputer, fitted when the plan is learnt and asked by it."""
+"""The recurrent imputer as a method of the imputation plan, trained on the CPU."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from rnnforecast.data.cleaning.imputation_plan import RnnImputerFunction
-from rnnforecast.data.cleaning_plan import CleaningPlan, TransformedTargets
-from rnnforecast.data.panel.panel import Panel
-from rnnforecast.training import device
-from rnnforecast.training.rnn_imputer import (
-    apply_imputer,
-    fit_imputer,
-    imputer_from_bytes,
-    imputer_to_bytes,
-)
-from rnnforecast.types import Bools
+from rnnforecast.data.cleaning.imputation import Estimates, ImputerOptions
+from rnnforecast.data.cleaning.imputation_plan import NetworkImputers
+from rnnforecast.types import Bools, Floats, Ints
 
-CPU = device.select_device("cpu")
-"""A small net, and the same weights on every machine."""
+if TYPE_CHECKING:
+    from rnnforecast.models.imputer import RnnImputer
 
 HIDDEN_SIZE = 32
 STEPS = 400
 BATCH_SIZE = 128
 MIN_WIDTH, MAX_WIDTH = 16, 64
-"""Rows to either side of a gap that are read: a season within these bounds."""
+"""Rows read to either side of a gap: a season within these bounds."""
 
 
-def fit_rnn_imputer(
-    plan: CleaningPlan, transformed: TransformedTargets, panel: Panel, train_mask: Bools
-) -> CleaningPlan:
-    """`plan` with a recurrent imputer, if a target asks for one, fitted to the rows `told [N]`."""
-    columns = plan.imputation.columns_of_method("rnn")
-    if not columns:
-        return plan
-    net = fit_imputer(
-        transformed.values[:, columns],
-        transformed.target_mask[:, columns],
-        panel.offsets,
-        train_mask,
-        width=imputer_width(plan),
-        hidden_size=HIDDEN_SIZE,
-        steps=STEPS,
-        batch_size=BATCH_SIZE,
-        seed=plan.imputation.seed,
-        device=CPU,
-    )
-    weights = {"bytes": np.frombuffer(imputer_to_bytes(net), dtype=np.uint8)}
-    return replace(plan, imputation=replace(plan.imputation, rnn_weights=weights))
+@dataclass(frozen=True)
+class RnnImputation:
+    """A fitted recurrent imputer; a small network, with the same weights on every machine.
+
+    torch is imported where it is needed: plans without this method load without it.
+    """
+
+    network: RnnImputer
+
+    @classmethod
+    def fit(
+        cls,
+        values: Floats,
+        observed_mask: Bools,
+        offsets: Ints,
+        train_mask: Bools,
+        options: ImputerOptions,
+    ) -> RnnImputation:
+        """Trained on the rows `train_mask [N]`."""
+        from rnnforecast.training import device, rnn_imputer
+
+        network = rnn_imputer.fit_imputer(
+            values,
+            observed_mask,
+            offsets,
+            train_mask,
+            width=int(np.clip(options.season, MIN_WIDTH, MAX_WIDTH)),
+            hidden_size=HIDDEN_SIZE,
+            steps=STEPS,
+            batch_size=BATCH_SIZE,
+            seed=options.seed,
+            device=device.select_device("cpu"),
+        )
+        return cls(network)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> RnnImputation:
+        """The imputer whose weights `arrays` holds."""
+        from rnnforecast.training import device, rnn_imputer
+
+        weights = arrays["bytes"].tobytes()
+        cpu = device.select_device("cpu")
+        return cls(rnn_imputer.imputer_from_bytes(weights, name="cleaning.safetensors", device=cpu))
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The weights, as the bytes of a safetensors file."""
+        from rnnforecast.training import rnn_imputer
+
+        weights = rnn_imputer.imputer_to_bytes(self.network)
+        return {"bytes": np.frombuffer(weights, dtype=np.uint8)}
+
+    def estimate(
+        self, values: Floats, observed_mask: Bools, offsets: Ints, options: ImputerOptions
+    ) -> Estimates:
+        """Estimates of missing cells after a series' first observation."""
+        from rnnforecast.training import rnn_imputer
+
+        return Estimates(*rnn_imputer.apply_imputer(self.network, values, observed_mask, offsets))
 
 
-def load_rnn_imputer(plan: CleaningPlan) -> RnnImputerFunction | None:
-    """The imputer of a plan that has one, as the plan asks it."""
-    if not plan.imputation.rnn_weights:
-        return None
-    data = plan.imputation.rnn_weights["bytes"].tobytes()
-    net = imputer_from_bytes(data, name="cleaning.safetensors", device=CPU)
-    return lambda values, observed, offsets: apply_imputer(net, values, observed, offsets)
-
-
-def imputer_width(plan: CleaningPlan) -> int:
-    """Rows to either side of a gap that the imputer reads."""
-    return int(np.clip(plan.season, MIN_WIDTH, MAX_WIDTH))
+NETWORK_IMPUTERS: NetworkImputers = {"rnn": RnnImputation}

@@ -43,6 +43,7 @@ from rnnforecast.output.atomic_files import (
     write_text,
 )
 from rnnforecast.pipeline.forecasting import Member, Postprocessing
+from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
 
 FORMAT_VERSION = 6
@@ -177,7 +178,7 @@ def load_run(path: Path) -> Run:
     arrays = safetensors.numpy.load(data["cleaning.safetensors"])
     return Run(
         error_correlation=arrays.pop(CORRELATION_ARRAY),
-        plan=CleaningPlan.from_json(stored.pop("plan"), arrays),
+        plan=CleaningPlan.from_json(stored.pop("plan"), arrays, NETWORK_IMPUTERS),
         members=_load_members(stored.pop("members"), path, data[WEIGHTS_FILE]),
         combiner=ForecastCombiner(combiner["method"], tuple(combiner["weights"])),
         interval_scaling=IntervalScaling(**stored.pop("interval_scaling")),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rnnforecast.data.cleaning_plan import align_table, preview_table, read_table
+from rnnforecast.data.cleaning_plan import preview_table, read_table
 from rnnforecast.data.panel.changes import REPAIR_COUNTS
 from rnnforecast.data.profiling.cleaning_report import (
     CleaningReport,
@@ -16,7 +16,7 @@ from rnnforecast.data.profiling.cleaning_report import (
 from rnnforecast.output.atomic_files import atomic_folder
 from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.auto import AutoChoice
-from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_aligned
+from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_table
 from rnnforecast.spec.load import read_spec
 from rnnforecast.workflow.check_imputation import ImputationScore, compare_imputation_methods
 
@@ -69,7 +69,7 @@ def check(
     report = build_cleaning_report(table, preview_table(plan, table))
     if report.problems:
         return CheckResult(report, [])
-    prepared = prepare_aligned(spec, align_table(plan, table), plan, source, path.resolve().parent)
+    prepared = prepare_table(spec, table, source, path.resolve().parent)
     if report_folder is not None:
         with atomic_folder(report_folder, replace_if_contains=data_report.JSON_FILE) as partial:
             data_report.write_data_report(partial, prepared)

@@ -1,35 +1,32 @@
-"""`check --impute-report`: how well each method fills gaps that were made on purpose.
+"""`check --impute-report`: the error of each imputation method at values hidden on purpose.
 
 Known values of the training part are hidden, some one by one and some in runs; every method fills
-them from the rest, and its error is compared with the value that was hidden.
+them from the rest, and its result is compared with the hidden value.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import get_args
 
 import numpy as np
+import pandas as pd
 
-from rnnforecast.data.cleaning.imputation import LOOK_AHEAD_METHODS
 from rnnforecast.data.cleaning_plan import CleaningPlan, TransformedTargets
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.pipeline.prepare import PreparedData
-from rnnforecast.pipeline.rnn_imputation import fit_rnn_imputer, load_rnn_imputer
-from rnnforecast.spec.types import ImputationMethod
+from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
+from rnnforecast.registry import IMPUTERS
 from rnnforecast.types import Bools, Floats
 
 HIDDEN_SHARE = 0.1
 """Share of the known values that is hidden, in each of the two ways."""
 MAX_CELLS = 100_000
-"""Values that are looked at: of larger data some series, evenly spread."""
-EXCLUDED_METHODS = ("mask", "masked_constant", "constant")
-"""They estimate nothing: `mask` and `special` say that a value is missing, `constant` is told."""
+"""Values that are used: of larger data some series, evenly spaced."""
 
 
 @dataclass(frozen=True)
 class ImputationScore:
-    """One method's errors, in usual distances from the series' mean (1: as good as its mean)."""
+    """Errors of one method, in mean distances from the mean of the series (1: as good as that)."""
 
     method: str
     single: float
@@ -37,74 +34,71 @@ class ImputationScore:
     runs: float
     """The same at values hidden in runs."""
     looks_ahead: bool
-    """Whether it uses the values behind a gap, once they are known."""
+    """Whether it uses the values after a gap, once they are known."""
 
 
 def compare_imputation_methods(prepared: PreparedData) -> list[ImputationScore]:
-    """Every method on the training part of prepared data, the best at runs and singles first."""
-    panel, treated, plan = _sample_series(prepared)
-    known = treated.target_mask
-    rng = np.random.default_rng(plan.imputation.seed)
-    length = float(np.clip(plan.season / 2, 3, 24))
+    """Every method that estimates a value, on the training part, the best one first."""
+    panel, transformed, plan = _sample_series(prepared)
+    known = transformed.target_mask
+    rng = np.random.default_rng(plan.seed)
+    run_length = float(np.clip(plan.season / 2, 3, 24))
     hidden = {
         "single": known & (rng.random(known.shape) < HIDDEN_SHARE),
-        "runs": known & _random_runs(panel, known.shape, length, rng),
+        "runs": known & _random_runs(panel, known.shape, run_length, rng),
     }
-    unit = _mean_deviation(treated.values, known, panel)
-    found = []
-    for method in get_args(ImputationMethod):
-        if method in EXCLUDED_METHODS:
+    scale = _mean_deviation(transformed.values, known, panel)
+    scores = []
+    for method in IMPUTERS.names():
+        traits = IMPUTERS.traits(method)
+        if "masks" in traits or "needs_value" in traits:  # these estimate nothing
             continue
         errors = {
-            kind: _imputation_error(method, panel, treated, mask, plan, unit)
+            kind: _imputation_error(method, panel, transformed, mask, plan, scale)
             for kind, mask in hidden.items()
         }
-        looks_ahead = method in (*LOOK_AHEAD_METHODS, "rnn")
-        found.append(ImputationScore(method, errors["single"], errors["runs"], looks_ahead))
-    return sorted(found, key=lambda one: np.nan_to_num(one.single + one.runs, nan=np.inf))
+        scores.append(
+            ImputationScore(method, errors["single"], errors["runs"], "looks_ahead" in traits)
+        )
+    return sorted(scores, key=lambda score: np.nan_to_num(score.single + score.runs, nan=np.inf))
 
 
 def _sample_series(prepared: PreparedData) -> tuple[Panel, TransformedTargets, CleaningPlan]:
-    """The series that are looked at, without the steps after the training part."""
-    cleaned, plan = prepared.cleaned, prepared.plan
-    panel, offsets = cleaned.panel, cleaned.panel.offsets
-    step = np.arange(offsets[-1]) - np.repeat(offsets[:-1], panel.lengths)
-    told = step < np.repeat(prepared.split.train_end, panel.lengths)
-    if not cleaned.target_mask[told].any():
-        told = np.ones_like(told)
-    each = max(1, int(np.ceil(cleaned.target_mask.sum() / MAX_CELLS)))
-    chosen = np.arange(panel.n_series) % each == 0
-    rows = np.repeat(chosen, panel.lengths)
-    values = np.where(told[:, None], cleaned.values, np.nan)[rows]
-    counted = (cleaned.target_mask & told[:, None])[rows]
-    return panel.filter_series(chosen), TransformedTargets(values, counted, cleaned.outliers), plan
+    """The series that are used, without the steps after the training part."""
+    cleaned, panel = prepared.cleaned, prepared.cleaned.panel
+    train_mask = panel.step < prepared.split.train_end[panel.series]
+    if not cleaned.target_mask[train_mask].any():
+        train_mask = np.ones_like(train_mask)
+    stride = max(1, int(np.ceil(cleaned.target_mask.sum() / MAX_CELLS)))
+    chosen = np.arange(panel.n_series) % stride == 0
+    rows = chosen[panel.series]
+    values = np.where(train_mask[:, None], cleaned.values, np.nan)[rows]
+    target_mask = (cleaned.target_mask & train_mask[:, None])[rows]
+    transformed = TransformedTargets(values, target_mask, cleaned.outliers)
+    return panel.filter_series(chosen), transformed, prepared.plan
 
 
 def _random_runs(
     panel: Panel, shape: tuple[int, ...], mean_length: float, rng: np.random.Generator
 ) -> Bools:
-    """Runs of about `length` steps, of geometric length, that cover about `HIDDEN` of all cells."""
-    marks = np.zeros(shape, dtype=np.bool_)
-    count = max(1, round(HIDDEN_SHARE * marks.size / mean_length))
+    """Runs of geometric length that cover about `HIDDEN_SHARE` of all cells."""
+    count = max(1, round(HIDDEN_SHARE * shape[0] * shape[1] / mean_length))
     row = rng.integers(shape[0], size=count)
     column = rng.integers(shape[1], size=count)
     size = rng.geometric(1 / mean_length, size=count)
-    end = np.minimum(row + size, np.repeat(panel.offsets[1:], panel.lengths)[row])
+    end = np.minimum(row + size, panel.offsets[1:][panel.series[row]])
     change = np.zeros((shape[0] + 1, shape[1]), dtype=np.int64)
     np.add.at(change, (row, column), 1)
     np.add.at(change, (end, column), -1)
-    marks |= np.cumsum(change, axis=0)[:-1] > 0
-    return marks
+    return np.cumsum(change, axis=0)[:-1] > 0
 
 
 def _mean_deviation(values: Floats, target_mask: Bools, panel: Panel) -> Floats:
-    """[N, C] the mean distance of a series' known values from their mean; 1 where that is 0."""
-    offsets, lengths = panel.offsets[:-1], panel.lengths
-    count = np.maximum(np.add.reduceat(target_mask.astype(np.int64), offsets), 1)
-    mean = np.add.reduceat(np.where(target_mask, values, 0.0), offsets) / count
-    distance = np.abs(np.where(target_mask, values - np.repeat(mean, lengths, axis=0), 0.0))
-    unit = np.add.reduceat(distance, offsets) / count
-    return np.repeat(np.where(unit > 0, unit, 1.0), lengths, axis=0)
+    """[N, C] mean distance of a series' known values from their mean; 1 where that is 0."""
+    known = pd.DataFrame(np.where(target_mask, values, np.nan))
+    distance = (known - known.groupby(panel.series).transform("mean")).abs()
+    unit = distance.groupby(panel.series).transform("mean").to_numpy()
+    return np.where(unit > 0, unit, 1.0)
 
 
 def _imputation_error(
@@ -115,26 +109,17 @@ def _imputation_error(
     plan: CleaningPlan,
     scale: Floats,
 ) -> float:
-    """Mean absolute error in units at the hidden cells that the method fills; NaN if there is
-    none."""
-    left = TransformedTargets(
-        np.where(hidden_mask, np.nan, transformed.values),
-        transformed.target_mask & ~hidden_mask,
-        transformed.outliers,
+    """Mean absolute error, in units of `scale`, at the hidden cells that the method fills; NaN if
+    there are none."""
+    values = np.where(hidden_mask, np.nan, transformed.values)
+    target_mask = transformed.target_mask & ~hidden_mask
+    methods = (method,) * hidden_mask.shape[1]
+    train_mask = np.asarray(target_mask.any(axis=1))
+    imputation = replace(plan.imputation, methods=methods, imputers={}, max_gap=None).fit(
+        values, target_mask, panel, train_mask, NETWORK_IMPUTERS
     )
-    targets = hidden_mask.shape[1]
-    told = np.asarray(left.target_mask.any(axis=1))
-    filling = replace(
-        plan.imputation,
-        methods=(method,) * targets,
-        fitted_imputers={},
-        rnn_weights={},
-        max_gap=None,
-    )
-    plan = replace(plan, imputation=filling.fit(left.values, left.target_mask, panel, told))
-    plan = fit_rnn_imputer(plan, left, panel, told)
-    filled = plan.imputation.apply(left.values, left.target_mask, panel, load_rnn_imputer(plan))
-    asked = hidden_mask & filled.value_mask
-    if not asked.any():
+    filled = imputation.apply(values, target_mask, panel)
+    estimated = hidden_mask & filled.value_mask
+    if not estimated.any():
         return float("nan")
-    return float((np.abs(filled.inputs - transformed.values) / scale)[asked].mean())
+    return float((np.abs(filled.inputs - transformed.values) / scale)[estimated].mean())

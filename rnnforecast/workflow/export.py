@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnnforecast import __version__
-from rnnforecast.data.cleaning_plan import align_table, build_inputs, read_table, transform_targets
+from rnnforecast.data.cleaning_plan import prepare_data
 from rnnforecast.data.features.input_columns import describe_input_columns
 from rnnforecast.data.time import frequency
 from rnnforecast.data.windows.origins import first_observed
@@ -28,7 +28,6 @@ from rnnforecast.pipeline.forecasting import (
     item_target_mask,
 )
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.training import device
 from rnnforecast.training.dataset import WindowDataset
@@ -112,14 +111,7 @@ def _build_test_windows(
 ) -> tuple[WindowDataset, Ints, Ints] | None:
     """The run's data as windows, and items and origins `[TRIED]` of some; None without data."""
     try:
-        laid = align_table(run.plan, read_table(run.plan, run.source), skip_faulty=True)
-        cleaned = build_inputs(
-            run.plan,
-            laid,
-            transform_targets(run.plan, laid.panel),
-            horizon=run.config.horizon,
-            rnn_imputer=load_rnn_imputer(run.plan),
-        )
+        cleaned = prepare_data(run.plan, run.source, horizon=run.config.horizon)
     except DataError as error:
         listener.warning(
             f"the run's data are not at hand ({error.problems[0]}): the networks are tried on "

@@ -158,7 +158,9 @@ def _align(plan: CleaningPlan, table: Table) -> Panel:
     clean = plan.clean
     if clean.duplicates == "error":
         clean = clean.model_copy(update={"duplicates": "first"})
-    return align_table(dataclasses.replace(plan, clean=clean), table, skip_faulty=True).panel
+    return align_table(
+        dataclasses.replace(plan, clean=clean), table, skip_invalid_series=True
+    ).panel
 
 
 def _section_values(

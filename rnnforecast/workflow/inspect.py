@@ -9,14 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast.data.cleaning.transforms import Transform
-from rnnforecast.data.cleaning_plan import (
-    CleanedData,
-    align_table,
-    build_inputs,
-    read_table,
-    transform_targets,
-)
-from rnnforecast.data.features.named import covariate_slices
+from rnnforecast.data.cleaning_plan import CleanedData, prepare_data
+from rnnforecast.data.features.features import check_future_known
+from rnnforecast.data.features.input_columns import input_columns
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.windows.origins import WindowIndex, first_observed, validation_windows
 from rnnforecast.data.windows.split import split_series
@@ -36,7 +31,6 @@ from rnnforecast.pipeline.forecasting import (
     item_target_mask,
 )
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.training import device
 from rnnforecast.types import Floats, Ints
@@ -115,22 +109,13 @@ def _prepare_window(
     run: Run, request: InspectRequest, data: Sequence[str] | None
 ) -> tuple[WindowLocation, CleanedData]:
     """The window to look at, and the data, cleaned as the run says."""
-    laid = align_table(run.plan, read_table(run.plan, data or run.source), skip_faulty=True)
-    treated = transform_targets(run.plan, laid.panel)
     horizon = run.config.horizon
-    place = select_window(
-        request, laid.panel, treated, horizon=horizon, plotted_series=run.plotted_series
-    )
-    beyond = place.origin + horizon - int(laid.panel.lengths[place.series])
-    cleaned = build_inputs(
-        run.plan,
-        laid,
-        treated,
-        horizon=horizon,
-        rnn_imputer=load_rnn_imputer(run.plan),
-        required_steps=max(beyond, 0),
-    )
-    return place, cleaned
+    cleaned = prepare_data(run.plan, data or run.source, horizon=horizon)
+    panel = cleaned.panel
+    location = select_window(request, cleaned, horizon=horizon, plotted_series=run.plotted_series)
+    steps_ahead = location.origin + horizon - int(panel.lengths[location.series])
+    check_future_known(run.plan.features, cleaned.table, panel, max(steps_ahead, 0))
+    return location, cleaned
 
 
 class WindowInspector:
@@ -233,7 +218,12 @@ class WindowInspector:
         )
 
     def _importance(self, lag_ranges: Sequence[tuple[int, int]]) -> PermutationImportance | None:
-        covariates = covariate_slices(self.run.plan.features, self.cleaned.panel)
+        panel = self.cleaned.panel
+        covariates = input_columns(
+            self.run.plan.features,
+            panel.frequency,
+            is_irregular=panel.irregular_timestamps is not None,
+        )
         index = self._sample_windows(len(lag_ranges) + len(covariates))
         if len(index.item) < 2:
             return None

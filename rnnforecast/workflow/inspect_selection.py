@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.cleaning_plan import TransformedTargets
+from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.windows.origins import first_observed
@@ -39,8 +39,7 @@ class WindowLocation:
 
 def select_window(
     request: InspectRequest,
-    panel: Panel,
-    transformed: TransformedTargets,
+    cleaned: CleanedData,
     *,
     horizon: int,
     plotted_series: Sequence[str],
@@ -50,6 +49,7 @@ def select_window(
     Unless named: the first series that was plotted at the training, its first target, and the end
     less one horizon, so that what happened then can be drawn.
     """
+    panel = cleaned.panel
     labels = panel.labels().tolist()
     default = next((label for label in plotted_series if label in labels), labels[0])
     if not panel.keys.shape[1] and request.series not in (None, *labels):
@@ -60,7 +60,7 @@ def select_window(
     series = _index_of_name("--series", request.series or default, labels, "series")
     targets = panel.target_names
     target = _index_of_name("--target", request.target or targets[0], targets, "target")
-    first = first_observed(transformed.target_mask, panel.offsets).reshape(panel.n_series, -1)[
+    first = first_observed(cleaned.target_mask, panel.offsets).reshape(panel.n_series, -1)[
         series, target
     ]
     length = int(panel.lengths[series])

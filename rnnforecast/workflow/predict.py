@@ -11,10 +11,7 @@ import pandas as pd
 
 from rnnforecast.data.cleaning_plan import (
     CleanedData,
-    align_table,
-    build_inputs,
-    read_table,
-    transform_targets,
+    prepare_data,
 )
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.cleaning_report import describe_changes, format_percent
@@ -29,7 +26,6 @@ from rnnforecast.pipeline.forecasting import (
     forecast,
 )
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.training import device
@@ -128,15 +124,8 @@ def predict(
 def _read_data(run: Run, source: Sequence[str], steps: int) -> CleanedData:
     """The data, cleaned as at training, with covariates for whole trained horizons ahead."""
     trained = run.config.horizon
-    aligned = align_table(run.plan, read_table(run.plan, source), skip_faulty=True)
-    return build_inputs(
-        run.plan,
-        aligned,
-        transform_targets(run.plan, aligned.panel),
-        horizon=-(-steps // trained) * trained,
-        rnn_imputer=load_rnn_imputer(run.plan),
-        required_steps=steps,
-    )
+    horizon = -(-steps // trained) * trained
+    return prepare_data(run.plan, source, horizon=horizon, required_steps=steps)
 
 
 def _forecast_tables(

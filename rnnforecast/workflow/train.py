@@ -259,7 +259,7 @@ def _value_warnings(prepared: PreparedData, session: TrainingSession) -> Iterato
     n_outliers = int(cleaned.outliers.flags.sum())
     if n_outliers:
         done = {"missing": "taken as missing", "clip": "moved to the edge of the usual range"}
-        how = done.get(prepared.plan.outliers.action, "kept as they are")
+        how = done.get(prepared.plan.clean.outlier_action, "kept as they are")
         yield f"{n_outliers:,} outliers: {how}"
     log_normalizers = {config.normalize for config in session.configs}.intersection(
         WINDOW_SCALERS.having("log")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.features.named import covariate_slices
+from rnnforecast.data.features.input_columns import input_columns
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.registry import BACKBONES
 
@@ -218,7 +218,7 @@ def test_covariates_are_named_column_by_column(given: Run, table: Table, rnnfore
         "future_codes": features.future_codes, "static": features.static,
         "static_codes": features.static_codes,
     }  # fmt: skip
-    found = covariate_slices(prepared.plan.features, panel)
+    found = input_columns(prepared.plan.features, panel.frequency, is_irregular=False)
     for name, table_of in tables.items():
         own = [one.columns for one in found if one.table == name]
         ends = [0, *(columns.stop for columns in own)]

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import yaml
 
-from rnnforecast.data.cleaning_plan import align_table, read_table
+from rnnforecast.data.cleaning_plan import read_table
 from rnnforecast.data.panel.changes import REPAIR_COUNTS
 from rnnforecast.errors import DataError, SpecError
-from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_aligned
+from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_table
 from rnnforecast.spec.load import parse_spec
 
 FOLDER = Path(__file__).parent.parent / "data_faults"
@@ -35,7 +35,7 @@ def prepared(name: str) -> PreparedData:
         overrides=EXPECTED[name].get("set", []),
     )
     plan, source = build_cleaning_plan(spec), spec.data.source_paths(FOLDER / "spec.yaml")
-    return prepare_aligned(spec, align_table(plan, read_table(plan, source)), plan, source, FOLDER)
+    return prepare_table(spec, read_table(plan, source), source, FOLDER)
 
 
 def test_every_file_is_expected_and_there_are_enough_of_them() -> None:

@@ -16,20 +16,14 @@ import pandas as pd
 import pytest
 import torch
 
-from rnnforecast.data.cleaning_plan import (
-    CleanedData,
-    align_table,
-    build_inputs,
-    read_table,
-    transform_targets,
-)
+from rnnforecast.data.cleaning_plan import CleanedData, prepare_data, read_table
 from rnnforecast.pipeline import rnn_imputation as imputing
 from rnnforecast.pipeline.ensemble import build_forecaster_config
 from rnnforecast.pipeline.forecasting import build_window_dataset
-from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_aligned
-from rnnforecast.pipeline.rnn_imputation import load_rnn_imputer
+from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_table
+from rnnforecast.registry import IMPUTERS, OUTLIER_RULES
 from rnnforecast.spec.load import parse_spec
-from rnnforecast.spec.types import ImputationMethod, TransformMethod
+from rnnforecast.spec.types import TransformMethod
 
 STEPS, HORIZON, CHANGED = 90, 4, 66
 """Steps of a series, and the one from which on the second file differs."""
@@ -43,11 +37,11 @@ model: {{hidden_size: 4}}
 """
 
 RULES: dict[str, list[str]] = {
-    **{f"missing {method}": [f"clean.missing={method}"] for method in get_args(ImputationMethod)},
+    **{f"missing {method}": [f"clean.missing={method}"] for method in IMPUTERS.names()},
     **{f"transform {name}": [f"clean.transform={name}"] for name in get_args(TransformMethod)},
     **{
         f"outliers {name} {action}": [f"clean.outliers={name}", f"clean.outlier_action={action}"]
-        for name in ("hampel", "iqr", "seasonal")
+        for name in OUTLIER_RULES.names()
         for action in ("missing", "clip")
     },
     "a longest gap": ["clean.missing=linear", "clean.max_gap=1"],
@@ -90,20 +84,12 @@ def mixed(seed: int) -> pd.DataFrame:
 def prepared(folder: Path, overrides: list[str]) -> PreparedData:
     rows(0).to_csv(folder / "first.csv", index=False)
     spec = parse_spec(SPEC.replace("FILE", "first.csv"), name="spec.yaml", overrides=overrides)
-    plan = build_cleaning_plan(spec)
-    laid = align_table(plan, read_table(plan, [str(folder / "first.csv")]))
-    return prepare_aligned(spec, laid, plan, (), Path())
+    table = read_table(build_cleaning_plan(spec), [str(folder / "first.csv")])
+    return prepare_table(spec, table, (), Path())
 
 
 def cleaned_again(found: PreparedData, path: Path) -> CleanedData:
-    laid = align_table(found.plan, read_table(found.plan, [str(path)]))
-    return build_inputs(
-        found.plan,
-        laid,
-        transform_targets(found.plan, laid.panel),
-        horizon=HORIZON,
-        rnn_imputer=load_rnn_imputer(found.plan),
-    )
+    return prepare_data(found.plan, [str(path)], horizon=HORIZON)
 
 
 def histories(
@@ -190,9 +176,8 @@ def test_drawn_and_joined_rows_do_not_carry_the_future_back(
     )
     for name, frame in (("first", first), ("second", second)):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
-    plan = build_cleaning_plan(spec)
-    laid = align_table(plan, read_table(plan, [str(tmp_path / "first.csv")]))
-    found = prepare_aligned(spec, laid, plan, (), Path())
+    table = read_table(build_cleaning_plan(spec), [str(tmp_path / "first.csv")])
+    found = prepare_table(spec, table, (), Path())
     again = cleaned_again(found, tmp_path / "second.csv")
     for hours in (0, 3, 9):
         origin = (cut - pd.Timedelta(hours=hours)).to_datetime64()

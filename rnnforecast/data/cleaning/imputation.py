@@ -17,7 +17,7 @@ value::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
@@ -45,6 +45,9 @@ class ImputerOptions:
     seed: int = 1
 
 
+DEFAULT_OPTIONS = ImputerOptions()
+
+
 @dataclass(frozen=True)
 class FilledValues:
     """Values without gaps; `[N, C]` each."""
@@ -66,7 +69,7 @@ class FilledValues:
     itself elsewhere. None: `inputs` are known at once."""
 
     def inputs_at(self, origin: int) -> Floats:
-        """The inputs of a forecast from the flat row `origin`: the rows before it, `[origin, C]`."""
+        """The inputs of a forecast from the flat row `origin`: the rows before, `[origin, C]`."""
         if self.known_from is None:
             return self.inputs[:origin]
         known = self.known_from[:origin] < origin
@@ -98,13 +101,18 @@ class FittedImputer(Protocol):
 class ImputerMethod(Protocol):
     """A fitted method: a module of the registry, or an object like it."""
 
-    @property
-    def fit(self) -> Callable[[Floats, Bools, Ints, Bools, ImputerOptions], FittedImputer]:
-        """From values `[N, C]`, observed mask, offsets `[S + 1]`, training rows `[N]`, options."""
+    def fit(
+        self,
+        values: Floats,
+        observed_mask: Bools,
+        offsets: Ints,
+        train_mask: Bools,
+        options: ImputerOptions,
+    ) -> FittedImputer:
+        """An imputer of all columns of `values [N, C]`, fitted to the rows `train_mask [N]`."""
 
-    @property
-    def from_arrays(self) -> Callable[[Mapping[str, npt.NDArray[Any]]], FittedImputer]:
-        """From the arrays of a fitted imputer."""
+    def from_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> FittedImputer:
+        """The imputer that `FittedImputer.arrays` were taken from."""
 
 
 def impute(
@@ -113,7 +121,7 @@ def impute(
     offsets: Ints,
     method: str,
     *,
-    options: ImputerOptions = ImputerOptions(),  # noqa: B008 - frozen
+    options: ImputerOptions = DEFAULT_OPTIONS,
     max_gap: int | None = None,
     known_from: Ints | None = None,
 ) -> FilledValues:
@@ -194,7 +202,7 @@ def impute_columns(
         )
 
     if len(groups) == 1:
-        ((method, _), columns), = groups.items()
+        (((method, _), columns),) = groups.items()
         return fill(method, columns, slice(None))
     return _concat_columns(
         [(columns, fill(method, columns, columns)) for (method, _), columns in groups.items()]
@@ -237,9 +245,8 @@ class _FilledBuilder:
 
     def build(self) -> FilledValues:
         """All rows."""
-        return FilledValues(
-            **{"causal_inputs": self.arrays["inputs"], "known_from": None, **self.arrays}
-        )
+        arrays: dict[str, Any] = {"causal_inputs": self.arrays["inputs"], "known_from": None}
+        return FilledValues(**{**arrays, **self.arrays})
 
 
 def _concat_columns(parts: Sequence[tuple[list[int], FilledValues]]) -> FilledValues:

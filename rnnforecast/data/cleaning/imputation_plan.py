@@ -67,8 +67,8 @@ class ImputationPlan:
         problems = [
             Problem(
                 "clean.missing",
-                f"{value:g} cannot stand in for missing values of '{name}': it is outside the domain"
-                " of clean.transform",
+                f"{value:g} cannot replace missing values of '{name}': it is outside the domain of"
+                " clean.transform",
                 "set another clean.fill_value, or another transform such as log1p",
             )
             for name, method, value, transformed in zip(names, methods, given, values, strict=True)
@@ -180,7 +180,8 @@ class ImputationPlan:
 def _imputer_method(method: str, network_imputers: NetworkImputers) -> ImputerMethod:
     if "needs_network" in IMPUTERS.traits(method):
         return network_imputers[method]
-    return IMPUTERS.load(method)  # type: ignore[return-value]
+    module: Any = IMPUTERS.load(method)
+    return module  # type: ignore[no-any-return]
 
 
 def _insert_estimates(

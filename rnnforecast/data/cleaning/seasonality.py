@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.data.cleaning.imputation import impute
 from rnnforecast.types import Bools, Floats, Ints
 
 MIN_PERIODS = 3
@@ -107,7 +107,7 @@ def _sample_series(
     inside = rows >= (end - count)[:, None]
     rows = np.where(inside, rows, 0)
     # Lines across the gaps repeat nothing; leaving gaps out would tear a smooth season to pieces.
-    whole = fill_missing(
+    whole = impute(
         values[rows, column].reshape(-1, 1),
         (inside & observed_mask[rows, column]).reshape(-1, 1),
         np.arange(start.size + 1, dtype=np.int64) * width,

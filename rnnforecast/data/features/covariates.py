@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.data.cleaning.imputation import impute
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.types import Bools, Floats, Ints
 
@@ -124,7 +124,7 @@ def fit_covariates(
     vector_size: int,
 ) -> CovariatePlan:
     """What the covariates of `groups` become, learnt from the rows `told [N]` of the panel."""
-    wide = np.zeros(_wide_offsets(panel)[-1], dtype=np.bool_)
+    wide = np.zeros(panel.wide_offsets[-1], dtype=np.bool_)
     wide[_wide_rows(panel)] = train_mask
     covariates, reductions = [], {}
     for place, group in enumerate(groups):
@@ -163,7 +163,7 @@ def encode_covariate(
         place = np.where(np.isnan(raw[:, 0]), -1, raw[:, 0]).astype(np.int64) + 1
         return EncodedCovariate(numbers=scaled[place].astype(np.float32))
     known = ~np.isnan(raw)
-    filled = fill_missing(raw, known, offsets, "ffill")
+    filled = impute(raw, known, offsets, "ffill")
     mean, scale = np.array(covariate.mean), np.array(covariate.scale)
     values = np.where(filled.value_mask, filled.inputs, mean if covariate.kind == "number" else 0.0)
     if covariate.kind == "vector":
@@ -187,17 +187,9 @@ def column_categories(table: Table, column: str) -> tuple[str, ...] | None:
     return getattr(table.covariates[column], "vocabulary", None)
 
 
-def _wide_offsets(panel: Panel) -> Ints:
-    """[S + 1] where each series begins in the table of covariates."""
-    ahead = 0 if panel.future_steps is None else panel.future_steps
-    offsets: Ints = np.r_[0, np.cumsum(panel.lengths + ahead)]
-    return offsets
-
-
 def _wide_rows(panel: Panel) -> Ints:
     """[N] the place of each row of the panel in the table of covariates."""
-    shift = _wide_offsets(panel)[:-1] - panel.offsets[:-1]
-    rows: Ints = np.arange(panel.offsets[-1]) + np.repeat(shift, panel.lengths)
+    rows: Ints = panel.wide_offsets[panel.series] + panel.step
     return rows
 
 

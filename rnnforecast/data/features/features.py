@@ -1,26 +1,27 @@
-"""What the network reads besides the targets: covariates from columns, and the calendar."""
+"""Features of the network besides the targets: covariates from columns, and the calendar."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.data.cleaning.imputation import ImputerOptions, impute
 from rnnforecast.data.features.covariates import (
     Covariate,
     CovariateGroup,
     CovariatePlan,
+    CovariateRole,
     EncodedCovariate,
     column_categories,
     encode_covariate,
+    fit_covariates,
     raw_covariates,
 )
-from rnnforecast.data.features.covariates import fit_covariates as learn_covariates
 from rnnforecast.data.io.column_roles import expand_patterns
 from rnnforecast.data.panel.irregular import time_since_previous
 from rnnforecast.data.panel.panel import Panel
@@ -28,6 +29,7 @@ from rnnforecast.data.panel.problems import MAX_SHOWN_PROBLEMS
 from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.spec.features import FeaturesSpec
 from rnnforecast.types import Bools, Floats, Floats32, Ints
 
 if TYPE_CHECKING:
@@ -35,31 +37,24 @@ if TYPE_CHECKING:
 
 
 RELATIVE_TOLERANCE = 1e-9
-"""Numbers that differ by no more than this share of them are the same value of a series."""
+"""Numbers of a static column that differ by no more than this share are equal."""
 
 
 @dataclass(frozen=True)
 class FeaturePlan:
-    """Which columns and which parts of the calendar; settled once `learn` has been there."""
+    """Columns and calendar features by spec, and what is fitted of them."""
 
-    past: tuple[str, ...] = ()
-    future: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-    """Column names and patterns."""
-    text: tuple[str, ...] = ()
-    text_size: int = 8
-    vector_size: int = 16
-    calendar: str | tuple[str, ...] = "none"
-    age: bool = False
-    holidays: str = ""
-    holiday_window: int = 1
-    missing_future: str = "error"
+    spec: FeaturesSpec = field(default_factory=FeaturesSpec)
+    calendar: tuple[str, ...] = ()
+    """Cycles; those of the frequency where the spec leaves it to us."""
     covariates: CovariatePlan = field(default_factory=CovariatePlan)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is too large for them is in `arrays`."""
-        return asdict(replace(self, covariates=CovariatePlan())) | {
-            "covariates": self.covariates.to_json()
+        return {
+            "spec": self.spec.model_dump(),
+            "calendar": list(self.calendar),
+            "covariates": self.covariates.to_json(),
         }
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -71,17 +66,19 @@ class FeaturePlan:
         cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
     ) -> FeaturePlan:
         """The plan that `to_json` and `arrays` wrote."""
-        plain: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in stored.items()
-        }
-        plain["covariates"] = CovariatePlan.from_json(stored["covariates"], arrays)
-        return cls(**plain)
+        return cls(
+            FeaturesSpec.model_validate(stored["spec"]),
+            tuple(stored["calendar"]),
+            CovariatePlan.from_json(stored["covariates"], arrays),
+        )
 
 
 @dataclass(frozen=True)
 class FeatureTables:
-    """All of it as flat tables; what there is none of has no column."""
+    """Covariates and calendar features as flat tables, numbers and category codes apart.
+
+    A table without features has no column.
+    """
 
     past: Floats32
     """[N, P] scaled."""
@@ -95,14 +92,14 @@ class FeatureTables:
     static_codes: Ints
     horizon: int
     past_cardinalities: tuple[int, ...] = ()
-    """Codes of each column of `past_codes`: 0 to size - 1."""
+    """Of each column of `past_codes`, the number of codes: 0 to cardinality - 1."""
     future_cardinalities: tuple[int, ...] = ()
     static_cardinalities: tuple[int, ...] = ()
     unseen_count: int = 0
-    """Cells with a category that there was none of in training."""
+    """Cells with a category that the training part does not have."""
 
     def tables(self) -> list[npt.NDArray[Any]]:
-        """All tables, for a hash of what was read."""
+        """All tables, for a hash of the data."""
         return [
             self.past,
             self.past_codes,
@@ -114,94 +111,95 @@ class FeatureTables:
 
 
 def fit_features(plan: FeaturePlan, table: Table, panel: Panel, train_mask: Bools) -> FeaturePlan:
-    """The plan with names for patterns, and with what the rows `told [N]` say of the columns.
+    """The plan with columns in place of patterns, fitted to the rows `train_mask [N]`.
 
-    DataError for a cycle that the frequency does not have, a place without holidays, and a static
+    DataError for a cycle that the frequency does not have, a region without holidays, and a static
     column that changes.
     """
-    names = list(table.covariates)
+    spec, names = plan.spec, list(table.covariates)
+    text = _expand_patterns(spec.text, names)
+    roles: dict[CovariateRole, tuple[str, ...]] = {
+        "past": spec.past,
+        "future": spec.future,
+        "static": spec.static,
+    }
     groups = [
-        CovariateGroup(
-            columns,
-            role,
-            is_text=any(name in columns for name in _expand_patterns(plan.text, names)),
-        )
-        for role, patterns in _patterns_by_role(plan)
-        for columns in _group_columns(patterns, table, plan.vector_size)
+        CovariateGroup(columns, role, is_text=any(name in columns for name in text))
+        for role, patterns in roles.items()
+        for columns in _group_columns(patterns, table, spec.vector_size)
     ]
     for group in groups:
         if group.role == "static":
             _check_static(group, table, panel)
-    if plan.holidays:
-        _check_holidays(plan.holidays, panel)
-    found = learn_covariates(
-        groups, table, panel, train_mask, text_size=plan.text_size, vector_size=plan.vector_size
+    if spec.holidays:
+        _check_holidays(spec.holidays, panel)
+    covariates = fit_covariates(
+        groups, table, panel, train_mask, text_size=spec.text_size, vector_size=spec.vector_size
     )
-    return replace(
-        plan, calendar=calendar.select_cycles(panel.frequency, plan.calendar), covariates=found
-    )
+    cycles = calendar.select_cycles(panel.frequency, spec.calendar)
+    return replace(plan, calendar=cycles, covariates=covariates)
 
 
 def build_features(
-    plan: FeaturePlan, table: Table, panel: Panel, *, horizon: int, season: int, required_steps: int
+    plan: FeaturePlan, table: Table, panel: Panel, *, horizon: int, season: int
 ) -> FeatureTables:
-    """The features of a panel with a settled plan, for `horizon` steps beyond each series' end.
-
-    DataError where a column is not known for the `needed` first of them and nothing may stand in.
-    """
-    parts: dict[str, list[EncodedCovariate]] = {"past": [], "future": [], "static": []}
-    sizes: dict[str, list[int]] = {"past": [], "future": [], "static": []}
+    """The features of a panel by a fitted plan, for `horizon` steps beyond each series' end."""
     rows = _CovariateRows.from_panel(panel, horizon)
-    if required_steps and plan.missing_future == "error":
-        _check_future_known(plan.covariates.covariates, table, panel, rows, required_steps)
+    encoded: dict[str, list[EncodedCovariate]] = {"past": [], "future": [], "static": []}
+    cardinalities: dict[str, list[int]] = {role: [] for role in encoded}
     for place, covariate in enumerate(plan.covariates.covariates):
-        words = column_categories(table, covariate.columns[0])
-        blank = words is not None
-        raw, offsets = rows.gather(covariate, panel, season, plan.missing_future, blank)
+        categories = column_categories(table, covariate.columns[0])
+        raw, offsets = rows.gather(
+            covariate, panel, season, plan.spec.missing_future, categories is not None
+        )
         reduction = plan.covariates.reductions.get(place, {})
-        parts[covariate.role].append(encode_covariate(covariate, reduction, raw, offsets, words))
+        encoded[covariate.role].append(
+            encode_covariate(covariate, reduction, raw, offsets, categories)
+        )
         if covariate.kind == "category":
-            sizes[covariate.role].append(len(covariate.vocabulary) + 1)
-    more = {
+            cardinalities[covariate.role].append(len(covariate.vocabulary) + 1)
+    n_rows = {"past": len(panel.targets), "future": rows.size, "static": panel.n_series}
+    calendar_features = {
         "past": _gap_features(panel),
-        "future": _time_features(plan, panel, horizon),
+        "future": _time_features(plan, panel, rows),
         "static": [],
     }
-    length = {"past": len(panel.targets), "future": rows.size, "static": panel.n_series}
-    tables = {
-        role: (
-            _hstack_columns(
-                [*(part.numbers for part in found), *more[role]], length[role], np.float32
-            ),
-            _hstack_columns([part.codes for part in found], length[role], np.int64),
-        )
-        for role, found in parts.items()
-    }
+
+    def numbers(role: str) -> Floats32:
+        columns = [*(part.numbers for part in encoded[role]), *calendar_features[role]]
+        return _hstack_columns(columns, n_rows[role], np.float32)
+
+    def codes(role: str) -> Ints:
+        return _hstack_columns([part.codes for part in encoded[role]], n_rows[role], np.int64)
+
     return FeatureTables(
-        *tables["past"],
-        *tables["future"],
-        *tables["static"],
+        past=numbers("past"),
+        past_codes=codes("past"),
+        future=numbers("future"),
+        future_codes=codes("future"),
+        static=numbers("static"),
+        static_codes=codes("static"),
         horizon=horizon,
-        past_cardinalities=tuple(sizes["past"]),
-        future_cardinalities=tuple(sizes["future"]),
-        static_cardinalities=tuple(sizes["static"]),
-        unseen_count=sum(part.unseen_count for found in parts.values() for part in found),
+        past_cardinalities=tuple(cardinalities["past"]),
+        future_cardinalities=tuple(cardinalities["future"]),
+        static_cardinalities=tuple(cardinalities["static"]),
+        unseen_count=sum(part.unseen_count for parts in encoded.values() for part in parts),
     )
 
 
 @dataclass(frozen=True)
 class _CovariateRows:
-    """Where the rows of covariates lie: as read, of the panel, and with `horizon` steps more."""
+    """Rows of covariates: as read, of the panel alone, and with `horizon` steps more."""
 
     wide_offsets: Ints  # [S + 1] as read
     horizon_offsets: Ints  # [S + 1] with the horizon
     lengths: Ints  # [S]
+    horizon: int
 
     @classmethod
     def from_panel(cls, panel: Panel, horizon: int) -> _CovariateRows:
-        known = np.zeros_like(panel.lengths) if panel.future_steps is None else panel.future_steps
-        wide = np.r_[0, np.cumsum(panel.lengths + known)]
-        return cls(wide, np.r_[0, np.cumsum(panel.lengths + horizon)], panel.lengths)
+        horizon_offsets = np.r_[0, np.cumsum(panel.lengths + horizon)]
+        return cls(panel.wide_offsets, horizon_offsets, panel.lengths, horizon)
 
     @cached_property
     def series(self) -> Ints:
@@ -220,16 +218,15 @@ class _CovariateRows:
 
     @property
     def has_row(self) -> Bools:
-        """[size] whether there was a row."""
-        found: Bools = (
-            self.wide_offsets[self.series] + self.step < self.wide_offsets[self.series + 1]
-        )
-        return found
+        """[size] whether the file has the row."""
+        stop = self.wide_offsets[self.series + 1]
+        result: Bools = self.wide_offsets[self.series] + self.step < stop
+        return result
 
     def expand_to_horizon(self, raw: Floats) -> Floats:
-        """What was read, `[M, D]`, at the rows with the horizon, NaN where nothing was."""
-        place, there = self.wide_offsets[self.series] + self.step, self.has_row
-        return np.where(there[:, None], raw[np.where(there, place, 0)], np.nan)
+        """`raw [M, D]` at the rows with the horizon, NaN where the file has no row."""
+        row, has_row = self.wide_offsets[self.series] + self.step, self.has_row
+        return np.where(has_row[:, None], raw[np.where(has_row, row, 0)], np.nan)
 
     def gather(
         self,
@@ -239,28 +236,30 @@ class _CovariateRows:
         missing_future: str,
         blank_is_value: bool,
     ) -> tuple[Floats, Ints]:
-        """The raw rows of a covariate and where each series begins in them.
+        """The raw rows of a covariate, and the row at which each series begins.
 
-        Where a `blank` says something (no event, no text), it is not filled but for whole rows.
+        Where a blank has a meaning (no event, no text), only missing rows are filled.
         """
         raw = raw_covariates(panel, covariate.columns)
         if covariate.role == "static":
-            last = fill_missing(raw, ~np.isnan(raw), self.wide_offsets, "ffill")
+            last = impute(raw, ~np.isnan(raw), self.wide_offsets, "ffill")
             end = self.wide_offsets[1:] - 1
             value = np.where(last.value_mask[end], last.inputs[end], np.nan)
             return value, np.arange(len(end) + 1)
         raw = self.expand_to_horizon(raw)
+        beyond = self.step >= self.lengths[self.series]
         if covariate.role == "past":
-            own = self.step < self.lengths[self.series]
-            return raw[own], panel.offsets
-        known = (
-            np.broadcast_to(self.has_row[:, None], raw.shape) if blank_is_value else ~np.isnan(raw)
-        )
-        beyond = (self.step >= self.lengths[self.series])[:, None] & ~known
-        if beyond.any():
-            how = "seasonal" if missing_future == "seasonal" and season > 1 else "ffill"
-            found = fill_missing(raw, known, self.horizon_offsets, how, season=season)  # type: ignore[arg-type]
-            raw = np.where(beyond & found.value_mask, found.inputs, raw)
+            return raw[~beyond], panel.offsets
+        known = ~np.isnan(raw)
+        if blank_is_value:
+            known = np.broadcast_to(self.has_row[:, None], raw.shape)
+        missing = beyond[:, None] & ~known
+        if missing.any():
+            method = "seasonal" if missing_future == "seasonal" and season > 1 else "ffill"
+            filled = impute(
+                raw, known, self.horizon_offsets, method, options=ImputerOptions(season=season)
+            )
+            raw = np.where(missing & filled.value_mask, filled.inputs, raw)
         return raw, self.horizon_offsets
 
 
@@ -280,25 +279,22 @@ def _gap_features(panel: Panel) -> list[Floats32]:
     return [np.log1p(np.maximum(gap, 0.0)).astype(np.float32)]
 
 
-def _time_features(plan: FeaturePlan, panel: Panel, horizon: int) -> list[Floats32]:
+def _time_features(plan: FeaturePlan, panel: Panel, rows: _CovariateRows) -> list[Floats32]:
     """Cycles of the calendar, holidays and age, `[N + S * horizon, X]` each."""
-    parts: list[Floats32] = []
-    if plan.calendar or plan.holidays:
-        stamps = panel.flat_timestamps(horizon)
-        local = panel.to_display_timezone(stamps)
+    spec, parts = plan.spec, []
+    if plan.calendar or spec.holidays:
+        local = panel.to_display_timezone(panel.flat_timestamps(rows.horizon))
         if plan.calendar:
             parts.append(calendar.cycle_features(local, plan.calendar))
-        if plan.holidays:
-            window = plan.holiday_window
-            parts.append(calendar.holiday_features(local, panel.frequency, plan.holidays, window))
-    if plan.age:
-        rows = _CovariateRows.from_panel(panel, horizon)
+        if spec.holidays:
+            parts.append(
+                calendar.holiday_features(
+                    local, panel.frequency, spec.holidays, spec.holiday_window
+                )
+            )
+    if spec.age:
         parts.append(calendar.age_feature(rows.step))
     return parts
-
-
-def _patterns_by_role(plan: FeaturePlan) -> list[tuple[Any, tuple[str, ...]]]:
-    return [("past", plan.past), ("future", plan.future), ("static", plan.static)]
 
 
 def _expand_patterns(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -354,46 +350,47 @@ def _check_static(group: CovariateGroup, table: Table, panel: Panel) -> None:
         raise DataError(*problems)
 
 
-def _check_future_known(
-    covariates: Sequence[Covariate],
-    table: Table,
-    panel: Panel,
-    rows: _CovariateRows,
-    required_steps: int,
-) -> None:
-    """DataError naming series and dates whose covariates are not known for the `needed` steps."""
-    problems: list[Problem] = []
-    names = [name for one in covariates if one.role == "future" for name in one.columns]
-    if not names:
+def check_future_known(plan: FeaturePlan, table: Table, panel: Panel, required_steps: int) -> None:
+    """DataError with series and dates for which a future covariate is not known at the first
+    `required_steps` steps ahead, unless the spec replaces missing ones."""
+    names = [
+        name
+        for covariate in plan.covariates.covariates
+        if covariate.role == "future"
+        for name in covariate.columns
+    ]
+    if not names or not required_steps or plan.spec.missing_future != "error":
         return
+    rows = _CovariateRows.from_panel(panel, required_steps)
     blank = np.isnan(rows.expand_to_horizon(raw_covariates(panel, names)))
-    words = np.array([column_categories(table, name) is not None for name in names])
-    blank &= ~(words & rows.has_row[:, None])  # a blank category or text says something
-    beyond = rows.step - rows.lengths[rows.series]
-    blank &= ((beyond >= 0) & (beyond < required_steps))[:, None]
+    is_categorical = np.array([column_categories(table, name) is not None for name in names])
+    blank &= ~(is_categorical & rows.has_row[:, None])  # there a blank is a category too
+    blank &= (rows.step >= rows.lengths[rows.series])[:, None]
     missing = blank.any(axis=1)
-    lacking = np.unique(rows.series[missing])
-    labels = panel.labels()
-    for series in lacking[:MAX_SHOWN_PROBLEMS]:
+    incomplete = np.unique(rows.series[missing])
+    problems: list[Problem] = []
+    for series in incomplete[:MAX_SHOWN_PROBLEMS]:
         own = missing & (rows.series == series)
-        at = np.array([rows.step[own].min(), rows.step[own].max()])
-        first = np.zeros(panel.n_series, dtype=np.int64)
-        days = []
-        for step in at:
-            first[series] = step
-            days.append(
-                format_timestamp(
-                    panel.window_timestamps(first, 1)[series, 0], panel.display_timezone
-                )
-            )
         columns = [name for name, some in zip(names, blank[own].any(axis=0), strict=True) if some]
+        first, last = (
+            _format_step(panel, series, step)
+            for step in (rows.step[own].min(), rows.step[own].max())
+        )
         found = (
             f"{', '.join(columns)} not known at {own.sum():,} of the steps to forecast, from "
-            f"{days[0]} to {days[1]}"
+            f"{first} to {last}"
         )
         cure = "add rows with these columns, or set features.missing_future to last or seasonal"
-        problems.append(Problem(f"series '{labels[series]}'", found, "" if problems else cure))
-    if len(lacking) > MAX_SHOWN_PROBLEMS:
-        problems.append(Problem("", f"… and {len(lacking) - MAX_SHOWN_PROBLEMS:,} more series"))
+        problems.append(
+            Problem(f"series '{panel.labels()[series]}'", found, "" if problems else cure)
+        )
+    if len(incomplete) > MAX_SHOWN_PROBLEMS:
+        problems.append(Problem("", f"… and {len(incomplete) - MAX_SHOWN_PROBLEMS:,} more series"))
     if problems:
         raise DataError(*problems)
+
+
+def _format_step(panel: Panel, series: int, step: int) -> str:
+    """The timestamp of a step of a series."""
+    steps = np.full(panel.n_series, step, dtype=np.int64)
+    return format_timestamp(panel.window_timestamps(steps, 1)[series, 0], panel.display_timezone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,6 +64,24 @@ class Panel:
     def lengths(self) -> Ints:
         """[S] steps of each series."""
         return np.diff(self.offsets)
+
+    @cached_property
+    def series(self) -> Ints:
+        """[N] the series of each row."""
+        return np.repeat(np.arange(self.n_series), self.lengths)
+
+    @cached_property
+    def step(self) -> Ints:
+        """[N] the step of each row in its series."""
+        steps: Ints = np.arange(self.offsets[-1]) - self.offsets[self.series]
+        return steps
+
+    @cached_property
+    def wide_offsets(self) -> Ints:
+        """[S + 1] the row of `covariates` at which each series begins, and their number."""
+        ahead = 0 if self.future_steps is None else self.future_steps
+        offsets: Ints = np.r_[0, np.cumsum(self.lengths + ahead)]
+        return offsets
 
     def labels(self) -> npt.NDArray[Any]:
         """[S] a name for each series: its ids joined by ``/``, or ``series`` for the only one."""

@@ -75,7 +75,7 @@ def fit_grid(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
 
 
 def series_chunks(offsets: Ints) -> list[tuple[int, int]]:
-    """Series from one to before another, about `ROWS_AT_ONCE` rows in all."""
+    """Series from one to before another, about `CHUNK_ROWS` rows in all."""
     edges = [0]
     while edges[-1] < len(offsets) - 1:
         wanted = offsets[edges[-1]] + CHUNK_ROWS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from itertools import pairwise
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,16 @@ from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from rnnforecast.data.cleaning.imputation import (
     FilledValues,
-    FillMethod,
-    fill_missing,
-    fill_missing_columns,
+    ImputerOptions,
+    impute,
+    impute_columns,
 )
 from rnnforecast.data.time import grid
+from rnnforecast.registry import IMPUTERS
 from rnnforecast.types import Bools, Floats, Ints
 
 NAN = np.nan
-METHODS: tuple[FillMethod, ...] = get_args(FillMethod)
+METHODS = tuple(name for name in IMPUTERS.names() if "fitted" not in IMPUTERS.traits(name))
 
 
 def column(*values: float) -> tuple[Floats, Bools]:
@@ -36,11 +37,33 @@ def bounds(*offsets: int) -> Ints:
     return np.array(offsets, dtype=np.int64)
 
 
-def by_steps(
-    values: Floats, observed: Bools, offsets: Ints, method: FillMethod, **options: Any
+def fill(
+    values: Floats,
+    observed: Bools,
+    offsets: Ints,
+    method: str,
+    *,
+    max_gap: int | None = None,
+    known_from: Ints | None = None,
+    **options: Any,
 ) -> FilledValues:
-    """`fill` where every step takes as long."""
-    return fill_missing(
+    """`impute` with its options as arguments."""
+    return impute(
+        values,
+        observed,
+        offsets,
+        method,
+        options=ImputerOptions(**options),
+        max_gap=max_gap,
+        known_from=known_from,
+    )
+
+
+def by_steps(
+    values: Floats, observed: Bools, offsets: Ints, method: str, **options: Any
+) -> FilledValues:
+    """`fill` with timestamps that are one step apart."""
+    return fill(
         values, observed, offsets, method, timestamps=np.arange(float(len(values))), **options
     )
 
@@ -72,44 +95,33 @@ def read_at(filled: FilledValues, observed: Bools, origin: int) -> list[npt.NDAr
     ],
 )
 def test_each_method_fills_a_gap_with_its_own_number_and_stays_in_its_series(
-    method: FillMethod, expected: list[float]
+    method: str, expected: list[float]
 ) -> None:
     values, observed = column(NAN, 2, NAN, NAN, 8, NAN, NAN, 5)
     filled = by_steps(values, observed, bounds(0, 6, 8), method, season=2, fill_value=7.0)
     np.testing.assert_allclose(filled.inputs[:, 0], expected, rtol=1e-12)
 
 
-def test_only_mask_tells_the_model_what_was_missing() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_masks_follow_from_the_traits_of_a_method(method: str) -> None:
     values, observed = column(NAN, 2, NAN, 8, NAN)
-    shown = {
-        m: by_steps(values, observed, bounds(0, 5), m).value_mask[:, 0].tolist() for m in METHODS
-    }
-    since_the_first = [False, True, True, True, True]
-    told = [False, True, False, True, False]
-    assert shown.pop("mask") == shown.pop("masked_constant") == told
-    assert shown.pop("zero") == shown.pop("constant") == [True] * 5
-    assert all(seen == since_the_first for seen in shown.values())
-
-
-def test_a_stand_in_may_be_read_wherever_a_number_stands() -> None:
-    values, observed = column(NAN, 2, NAN, 8, NAN)
-    there = {
-        m: by_steps(values, observed, bounds(0, 5), m).input_mask[:, 0].tolist() for m in METHODS
-    }
-    for method, present in there.items():
-        first = method in ("masked_constant", "constant", "zero")
-        assert present == [first, True, True, True, True], method
+    filled, traits = by_steps(values, observed, bounds(0, 5), method), IMPUTERS.traits(method)
+    readable = ["constant" in traits, True, True, True, True]
+    assert filled.input_mask[:, 0].tolist() == readable
+    as_value = [False, True, False, True, False] if "masks" in traits else readable
+    assert filled.value_mask[:, 0].tolist() == as_value
+    assert (filled.known_from is not None) == ("looks_ahead" in traits)
 
 
 def test_the_time_since_the_last_observation_begins_anew_with_each_series() -> None:
     values, observed = column(NAN, NAN, 2, NAN, NAN, 8, NAN, 5, NAN)
-    filled = fill_missing(values, observed, bounds(0, 6, 9), "mask")
+    filled = fill(values, observed, bounds(0, 6, 9), "mask")
     assert filled.elapsed[:, 0].tolist() == [1, 2, 0, 1, 2, 0, 1, 0, 1]
 
 
 def test_a_line_is_known_once_the_value_behind_the_gap_is() -> None:
     values, observed = column(NAN, 2, NAN, NAN, 8, NAN, NAN, 5)
-    filled = fill_missing(values, observed, bounds(0, 6, 8), "linear")
+    filled = fill(values, observed, bounds(0, 6, 8), "linear")
     assert filled.known_from is not None
     assert filled.known_from[:, 0].tolist() == [0, 1, 4, 4, 4, 5, 6, 7]
     assert filled.inputs_at(4)[:, 0].tolist() == [0, 2, 2, 2]  # row 4, the 8, is not known yet
@@ -145,7 +157,7 @@ def panels(draw: st.DrawFn) -> tuple[Floats, Ints]:
 
 @given(panels(), st.sampled_from(METHODS))
 def test_observed_values_are_never_touched_and_nothing_stays_missing(
-    panel: tuple[Floats, Ints], method: FillMethod
+    panel: tuple[Floats, Ints], method: str
 ) -> None:
     values, offsets = panel
     observed = ~np.isnan(values)
@@ -161,7 +173,7 @@ def test_observed_values_are_never_touched_and_nothing_stays_missing(
 )
 def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
     panel: tuple[Floats, Ints],
-    method: FillMethod,
+    method: str,
     max_gap: int | None,
     season: int,
     data: st.DataObject,
@@ -174,7 +186,7 @@ def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
     tail = data.draw(st.lists(cells, min_size=size, max_size=size))
     other[origin:] = np.array(tail).reshape(-1, 2)
     one, two = (
-        fill_missing(
+        fill(
             cells,
             ~np.isnan(cells),
             offsets,
@@ -194,13 +206,13 @@ def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
 
 @given(panels(), st.sampled_from(METHODS), st.integers(1, 3))
 def test_a_gap_is_filled_for_so_many_steps_and_masked_beyond(
-    panel: tuple[Floats, Ints], method: FillMethod, longest: int
+    panel: tuple[Floats, Ints], method: str, longest: int
 ) -> None:
     values, offsets = panel
     observed = ~np.isnan(values)
     whole = by_steps(values, observed, offsets, method)
     limited = by_steps(values, observed, offsets, method, max_gap=longest)
-    masked = fill_missing(values, observed, offsets, "mask")
+    masked = fill(values, observed, offsets, "mask")
     far = ~observed & (masked.elapsed > longest)
     for name in ("inputs", "value_mask", "input_mask"):
         expected = np.where(far, getattr(masked, name), getattr(whole, name))
@@ -209,7 +221,7 @@ def test_a_gap_is_filled_for_so_many_steps_and_masked_beyond(
 
 @given(panels(), st.sampled_from(METHODS), st.data())
 def test_the_order_of_the_series_does_not_matter(
-    panel: tuple[Floats, Ints], method: FillMethod, data: st.DataObject
+    panel: tuple[Floats, Ints], method: str, data: st.DataObject
 ) -> None:
     values, offsets = panel
     count = len(offsets) - 1
@@ -224,7 +236,7 @@ def test_the_order_of_the_series_does_not_matter(
 @given(st.lists(st.sampled_from([NAN, 1.0, 2.0, 3.0]), min_size=1, max_size=12))
 def test_the_mode_is_the_value_that_came_most_often_first(cells: list[float]) -> None:
     values, observed = column(*cells)
-    found = fill_missing(values, observed, bounds(0, len(cells)), "mode").inputs[:, 0]
+    found = fill(values, observed, bounds(0, len(cells)), "mode").inputs[:, 0]
     counts: dict[float, int] = {}
     best = 0.0
     for value, ours in zip(cells, found, strict=True):
@@ -242,14 +254,14 @@ def test_a_line_over_time_is_that_of_pandas() -> None:
     )
     values, observed = column(1, NAN, NAN, 5, 6)
     times = stamps.asi8.astype(np.float64)
-    found = fill_missing(values, observed, bounds(0, 5), "time", timestamps=times).inputs[:, 0]
+    found = fill(values, observed, bounds(0, 5), "time", timestamps=times).inputs[:, 0]
     expected = pd.Series(values[:, 0], stamps).interpolate("time").to_numpy()
     np.testing.assert_allclose(found, expected)
 
 
 def test_a_spline_is_scipy_s_hermite_cubic_with_the_slopes_known_at_the_gap() -> None:
     values, observed = column(1, 2, NAN, NAN, 8, 7, NAN, 3)
-    found = fill_missing(values, observed, bounds(0, 8), "spline").inputs[:, 0]
+    found = fill(values, observed, bounds(0, 8), "spline").inputs[:, 0]
     before = PchipInterpolator([0, 1, 4], [1, 2, 8]).derivative()(1)
     first = CubicHermiteSpline([1, 4], [2, 8], [before, (8 - 2) / 3])
     before = PchipInterpolator([4, 5, 7], [8, 7, 3]).derivative()(5)
@@ -259,21 +271,21 @@ def test_a_spline_is_scipy_s_hermite_cubic_with_the_slopes_known_at_the_gap() ->
 
 def test_a_spline_between_huge_values_stays_finite_and_turns_level_at_a_peak() -> None:
     values, observed = column(-1.7e308, 1.7e308, NAN, -1.7e308)
-    found = fill_missing(values, observed, bounds(0, 4), "spline").inputs[2, 0]
+    found = fill(values, observed, bounds(0, 4), "spline").inputs[2, 0]
     curve = CubicHermiteSpline([1, 3], [1.7, -1.7], [0, -1.7])  # level at the peak
     np.testing.assert_allclose(found / 1e308, curve(2))
 
 
 def test_a_line_over_time_needs_the_times() -> None:
     values, observed = column(1, NAN, 3)
-    with pytest.raises(ValueError, match="times"):
-        fill_missing(values, observed, bounds(0, 3), "time")
+    with pytest.raises(ValueError, match="timestamps"):
+        fill(values, observed, bounds(0, 3), "time")
 
 
 def test_splines_go_by_steps_whatever_the_times() -> None:
     values, observed = column(1, 2, NAN, 5, NAN, 7)
     one, two = (
-        fill_missing(values, observed, bounds(0, 6), "spline", timestamps=times).inputs
+        fill(values, observed, bounds(0, 6), "spline", timestamps=times).inputs
         for times in (None, np.cumsum(np.arange(6.0)) * 1e9)
     )
     np.testing.assert_array_equal(one, two)
@@ -281,7 +293,7 @@ def test_splines_go_by_steps_whatever_the_times() -> None:
 
 def test_a_gap_across_a_limit_is_shown_as_far_as_it_is_filled() -> None:
     values, observed = column(1, NAN, NAN, NAN, 5)
-    filled = fill_missing(values, observed, bounds(0, 5), "linear", max_gap=2)
+    filled = fill(values, observed, bounds(0, 5), "linear", max_gap=2)
     assert filled.inputs[:, 0].tolist() == [1, 2, 3, 1, 5]
     assert filled.value_mask[:, 0].tolist() == [True, True, True, False, True]
     assert filled.input_mask.all()
@@ -290,9 +302,7 @@ def test_a_gap_across_a_limit_is_shown_as_far_as_it_is_filled() -> None:
 @given(st.lists(cells, min_size=1, max_size=20), st.integers(1, 6))
 def test_a_seasonal_fill_goes_back_season_by_season(known: list[float], season: int) -> None:
     values, observed = column(*known)
-    found = fill_missing(values, observed, bounds(0, len(known)), "seasonal", season=season).inputs[
-        :, 0
-    ]
+    found = fill(values, observed, bounds(0, len(known)), "seasonal", season=season).inputs[:, 0]
     for row, ours in enumerate(found):
         phase = [known[k] for k in range(row, -1, -season) if observed[k, 0]]
         earlier = [known[k] for k in range(row, -1, -1) if observed[k, 0]]
@@ -301,20 +311,19 @@ def test_a_seasonal_fill_goes_back_season_by_season(known: list[float], season: 
 
 def test_a_seasonal_fill_takes_the_latest_value_of_the_same_phase() -> None:
     values, observed = column(1, 2, 3, NAN, 5, NAN, 7, NAN, NAN, NAN)
-    found = fill_missing(values, observed, bounds(0, 10), "seasonal", season=3).inputs[:, 0]
+    found = fill(values, observed, bounds(0, 10), "seasonal", season=3).inputs[:, 0]
     assert found.tolist() == [1, 2, 3, 1, 5, 3, 7, 5, 3, 7]
 
 
 @given(panels(), st.lists(st.sampled_from(METHODS), min_size=4, max_size=4))
 def test_columns_filled_together_are_those_filled_alone(
-    panel: tuple[Floats, Ints], methods: list[FillMethod]
+    panel: tuple[Floats, Ints], methods: list[str]
 ) -> None:
     values, offsets = np.tile(panel[0], 2), panel[1]
     observed, times = ~np.isnan(values), np.arange(float(len(values)))
     numbers = [1.0, 1.0, 1.0, 2.0]
-    joined = fill_missing_columns(
-        values, observed, offsets, methods, timestamps=times, fill_values=numbers
-    )
+    options = [ImputerOptions(fill_value=number, timestamps=times) for number in numbers]
+    joined = impute_columns(values, observed, offsets, methods, options=options)
     rows = np.arange(len(values))
     for c, (method, number) in enumerate(zip(methods, numbers, strict=True)):
         own = [c]
@@ -331,8 +340,9 @@ def test_columns_filled_together_are_those_filled_alone(
 def test_columns_may_have_methods_of_their_own() -> None:
     values = np.array([[1.0, 1.0], [NAN, NAN], [3.0, 3.0]])
     observed, offsets = ~np.isnan(values), bounds(0, 3)
-    found = fill_missing_columns(
-        values, observed, offsets, ["linear", "masked_constant"], fill_values=[0.0, -1.0]
+    options = [ImputerOptions(fill_value=value) for value in (0.0, -1.0)]
+    found = impute_columns(
+        values, observed, offsets, ["linear", "masked_constant"], options=options
     )
     assert found.inputs[1].tolist() == [2.0, -1.0]
     assert found.value_mask[1].tolist() == [True, False]
@@ -370,7 +380,7 @@ def drawn_between(measures: Floats, offsets: Ints, longest: int) -> tuple[Floats
 )
 def test_what_is_drawn_between_measures_is_not_told_before_the_next_one(
     panel: tuple[Floats, Ints],
-    method: FillMethod,
+    method: str,
     max_gap: int | None,
     longest: int,
     data: st.DataObject,
@@ -385,7 +395,7 @@ def test_what_is_drawn_between_measures_is_not_told_before_the_next_one(
         values, settled = drawn_between(known, offsets, longest)
         observed = ~np.isnan(values)
         options = {"season": 2, "fill_value": 3.0, "max_gap": max_gap}
-        filled = by_steps(values, observed, offsets, method, settled=settled, **options)
+        filled = by_steps(values, observed, offsets, method, known_from=settled, **options)
         np.testing.assert_array_equal(filled.inputs[observed], values[observed])
         assert not (filled.value_mask & ~filled.input_mask).any()
         found.append(read_at(filled, observed, origin))
@@ -396,7 +406,7 @@ def test_what_is_drawn_between_measures_is_not_told_before_the_next_one(
 def test_a_drawn_value_is_the_last_measure_until_the_next_one_is_known() -> None:
     values, observed = column(1, 2, 3, 4, NAN)
     settled = np.array([[0], [3], [3], [3], [5]])
-    filled = fill_missing(values, observed, bounds(0, 5), "mask", known_from=settled)
+    filled = fill(values, observed, bounds(0, 5), "mask", known_from=settled)
     assert filled.known_from is not None
     assert filled.known_from[:, 0].tolist() == [0, 3, 3, 3, 5]
     assert filled.inputs_at(3)[:, 0].tolist() == [1, 1, 1]
@@ -408,7 +418,7 @@ def test_a_drawn_value_is_the_last_measure_until_the_next_one_is_known() -> None
 def test_before_a_first_value_that_is_known_at_once_nothing_stands() -> None:
     values, observed = column(1, 2, 3)  # drawn from a measure that lies before the first row
     settled = np.array([[1], [1], [2]])
-    filled = fill_missing(values, observed, bounds(0, 3), "ffill", known_from=settled)
+    filled = fill(values, observed, bounds(0, 3), "ffill", known_from=settled)
     assert filled.input_mask[:, 0].tolist() == [False, True, True]
     assert filled.value_mask[:, 0].tolist() == [False, True, True]
     assert filled.inputs_at(1)[:, 0].tolist() == [0]
@@ -417,7 +427,7 @@ def test_before_a_first_value_that_is_known_at_once_nothing_stands() -> None:
 def test_what_is_never_known_in_one_series_holds_up_no_other() -> None:
     values, observed = column(1, NAN, 3, 4)
     settled = np.array([[0], [9], [2], [3]])
-    filled = fill_missing(values, observed, bounds(0, 2, 4), "ffill", known_from=settled)
+    filled = fill(values, observed, bounds(0, 2, 4), "ffill", known_from=settled)
     assert filled.known_from is not None
     assert filled.known_from[:, 0].tolist() == [0, 2, 2, 3]
     assert filled.value_mask[:, 0].tolist() == [True, False, True, True]
@@ -426,7 +436,7 @@ def test_what_is_never_known_in_one_series_holds_up_no_other() -> None:
 def test_a_mean_rests_on_drawn_values_only_once_they_are_known() -> None:
     values, observed = column(0, 3, 6, NAN, NAN)
     settled = np.array([[0], [2], [2], [3], [4]])
-    filled = fill_missing(values, observed, bounds(0, 5), "mean", known_from=settled)
+    filled = fill(values, observed, bounds(0, 5), "mean", known_from=settled)
     assert filled.inputs[3:, 0].tolist() == [3, 3]  # of 0, 3 and 6
     assert filled.inputs_at(2)[:, 0].tolist() == [0, 0]  # the 3 is not known yet
 
@@ -436,7 +446,7 @@ def test_the_arrays_give_a_gather_the_same_as_at(
     panel: tuple[Floats, Ints], data: st.DataObject
 ) -> None:
     values, offsets = panel
-    filled = fill_missing(values, ~np.isnan(values), offsets, "linear")
+    filled = fill(values, ~np.isnan(values), offsets, "linear")
     assert filled.known_from is not None
     origin = data.draw(st.integers(1, len(values)))
     row = np.array(data.draw(st.lists(st.integers(0, origin - 1), min_size=1, max_size=5)))
@@ -451,32 +461,30 @@ def test_the_numbers_are_those_of_pandas_series_by_series(panel: tuple[Floats, I
     observed = ~np.isnan(values)
     series = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     groups = [group for _, group in pd.DataFrame(values).groupby(series)]
-    theirs: dict[FillMethod, list[pd.DataFrame]] = {
+    theirs: dict[str, list[pd.DataFrame]] = {
         "ffill": [g.ffill() for g in groups],
         "mean": [g.fillna(g.expanding().mean()) for g in groups],
         "median": [g.fillna(g.expanding().median()) for g in groups],
         "linear": [g.interpolate(limit_direction="forward") for g in groups],
     }
     for method, frames in theirs.items():
-        ours = fill_missing(values, observed, offsets, method).inputs
+        ours = fill(values, observed, offsets, method).inputs
         expected = pd.concat(frames).fillna(0.0).to_numpy()
         np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-6)
 
 
 @given(panels(), st.sampled_from(METHODS), st.integers(1, 6), st.booleans())
 def test_filled_a_few_series_at_a_time_it_is_the_same(
-    panel: tuple[Floats, Ints], method: FillMethod, at_once: int, drawn: bool
+    panel: tuple[Floats, Ints], method: str, at_once: int, drawn: bool
 ) -> None:
     values, offsets = panel
     observed = ~np.isnan(values)
     settled = np.broadcast_to(np.arange(len(values))[:, None] + 1, values.shape) if drawn else None
     times = np.cumsum(np.arange(1.0, len(values) + 1))
-    whole = fill_missing(
-        values, observed, offsets, method, timestamps=times, season=2, known_from=settled
-    )
+    whole = fill(values, observed, offsets, method, timestamps=times, season=2, known_from=settled)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid, "ROWS_AT_ONCE", at_once)
-        parts = fill_missing(
+        patch.setattr(grid, "CHUNK_ROWS", at_once)
+        parts = fill(
             values, observed, offsets, method, timestamps=times, season=2, known_from=settled
         )
     for field in fields(whole):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -18,18 +17,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from rnnforecast.data.cleaning import imputation_sklearn as impute_learned
-from rnnforecast.data.cleaning.imputation import fill_missing
-from rnnforecast.data.cleaning.imputation_sklearn import (
-    MAX_SAMPLE_ROWS,
-    SKLEARN_METHODS,
-    FittedImputer,
-    SklearnMethod,
-    apply_sklearn_imputer,
-    fit_sklearn_imputer,
-)
+from rnnforecast.data.cleaning import imputation_sklearn
+from rnnforecast.data.cleaning.imputation import ImputerOptions, impute
+from rnnforecast.data.cleaning.imputation_sklearn import MAX_SAMPLE_ROWS, LagImputer
+from rnnforecast.registry import IMPUTERS
 from rnnforecast.types import Bools, Floats, Ints
 
+METHODS = IMPUTERS.having("needs_calendar")
 SEASON = 12
 LAGS = (1, 2, 3, SEASON, SEASON + 1, 2 * SEASON)
 
@@ -48,53 +42,42 @@ def waves(*, size: int = 150, series: int = 2, hidden: float = 0.3, seed: int = 
     return values[:, None], observed[:, None], np.arange(series + 1) * size, cycles
 
 
-def learned(
-    method: SklearnMethod, data: Waves, told: Bools | None = None, season: int = SEASON
-) -> FittedImputer:
+def fitted(
+    method: str, data: Waves, train_mask: Bools | None = None, season: int = SEASON
+) -> LagImputer:
     values, observed, offsets, cycles = data
-    rows = np.ones(len(values), dtype=np.bool_) if told is None else told
-    return fit_sklearn_imputer(
-        values, observed, offsets, rows, method, season=season, calendar=cycles, seed=3
-    )
+    rows = np.ones(len(values), dtype=np.bool_) if train_mask is None else train_mask
+    options = ImputerOptions(season=season, calendar=cycles, seed=3)
+    imputer: LagImputer = IMPUTERS.load(method).fit(values, observed, offsets, rows, options)
+    return imputer
 
 
-@pytest.fixture(scope="module", autouse=True)
-def fitted_once() -> Iterator[None]:
-    """Each imputer is fitted the first time only, for the tests' speed."""
-    kept: dict[int, tuple[FittedImputer, Callable[[Floats], Floats]]] = {}
-    original = impute_learned.refit_estimator
-
-    def fitted(imputer: FittedImputer) -> Callable[[Floats], Floats]:
-        if id(imputer) not in kept:
-            kept[id(imputer)] = imputer, original(imputer)
-        return kept[id(imputer)][1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(impute_learned, "fitted", fitted)
-        yield
+def estimate(
+    imputer: LagImputer, values: Floats, observed: Bools, offsets: Ints, calendar: Floats
+) -> Floats:
+    options = ImputerOptions(calendar=calendar)
+    return imputer.estimate(values, observed, offsets, options).inputs
 
 
-@pytest.fixture(scope="module", params=SKLEARN_METHODS)
-def usual(request: pytest.FixtureRequest) -> FittedImputer:
-    return learned(request.param, waves())
+@pytest.fixture(scope="module", params=METHODS)
+def usual(request: pytest.FixtureRequest) -> LagImputer:
+    return fitted(request.param, waves())
 
 
-@pytest.mark.parametrize("method", SKLEARN_METHODS)
-def test_estimates_are_far_better_than_the_mean_so_far(method: SklearnMethod) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_estimates_are_far_better_than_the_mean_so_far(method: str) -> None:
     data = waves(size=240)
     values, observed, offsets, cycles = data
     late = np.arange(len(values)) % 240 >= 120  # learnt from the first half, asked for the second
-    found = apply_sklearn_imputer(
-        learned(method, data, ~late), values, observed, offsets, calendar=cycles
-    )
+    found = estimate(fitted(method, data, ~late), values, observed, offsets, cycles)
     scale = np.repeat([1.0, 10.0], 240)
 
-    def error(estimate: Floats) -> float:
-        away = np.abs(estimate - values)[:, 0] / scale
+    def error(filled: Floats) -> float:
+        away = np.abs(filled - values)[:, 0] / scale
         return float(away[late & ~observed[:, 0]].mean())
 
-    assert error(found) < 0.25 * error(fill_missing(values, observed, offsets, "mean").inputs)
-    assert error(found) < 0.6 * error(fill_missing(values, observed, offsets, "ffill").inputs)
+    assert error(found) < 0.25 * error(impute(values, observed, offsets, "mean").inputs)
+    assert error(found) < 0.6 * error(impute(values, observed, offsets, "ffill").inputs)
 
 
 def matrix_by_pandas(data: Waves) -> tuple[Floats, Floats, Floats]:
@@ -110,7 +93,7 @@ def matrix_by_pandas(data: Waves) -> tuple[Floats, Floats, Floats]:
 
 
 @pytest.mark.parametrize("method", ["random_forest", "svr"])
-def test_the_chained_estimates_are_those_of_scikit_learn(method: SklearnMethod) -> None:
+def test_the_chained_estimates_are_those_of_scikit_learn(method: str) -> None:
     data = waves(series=1)
     values, observed, offsets, cycles = data
     matrix, level, unit = matrix_by_pandas(data)
@@ -129,9 +112,7 @@ def test_the_chained_estimates_are_those_of_scikit_learn(method: SklearnMethod) 
         imputer.fit(np.vstack([matrix[rows], asking]))
     missing = ~observed[:, 0] & (unit > 0)
     expected = level[missing] + unit[missing] * imputer.transform(matrix[missing])[:, 0]
-    imputed = apply_sklearn_imputer(
-        learned(method, data), values, observed, offsets, calendar=cycles
-    )
+    imputed = estimate(fitted(method, data), values, observed, offsets, cycles)
     np.testing.assert_allclose(imputed[missing, 0], expected, rtol=1e-9)
 
 
@@ -143,39 +124,39 @@ def test_the_nearest_neighbours_are_those_of_scikit_learn() -> None:
     gaps = np.isnan(rows).sum(axis=1)
     fullest = rows[gaps <= np.sort(gaps)[99]]
     assert 100 <= len(fullest) < len(rows)
-    imputer = learned("knn", data)
+    imputer = fitted("knn", data)
     np.testing.assert_array_equal(imputer.sample[:, 0].round(9), fullest[:, 0].round(9))
     np.testing.assert_allclose(imputer.sample, fullest, atol=1e-3)
     missing = ~observed[:, 0] & (unit > 0)
     nearest = KNNImputer(n_neighbors=10).fit(imputer.sample)
     expected = level[missing] + unit[missing] * nearest.transform(matrix[missing])[:, 0]
-    imputed = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=cycles)
+    imputed = estimate(imputer, values, observed, offsets, cycles)
     np.testing.assert_allclose(imputed[missing, 0], expected, rtol=1e-9)
 
 
 @settings(max_examples=8, deadline=None)
 @given(origin=st.integers(1, 299), seed=st.integers(0, 99))
 def test_nothing_at_or_after_an_origin_changes_an_estimate_before_it(
-    usual: FittedImputer, origin: int, seed: int
+    usual: LagImputer, origin: int, seed: int
 ) -> None:
     values, observed, offsets, cycles = waves()
     rng = np.random.default_rng(seed)
     other, seen = values.copy(), observed.copy()
     other[origin:] = rng.normal(size=other[origin:].shape) * 100
     seen[origin:] = rng.random(seen[origin:].shape) > rng.random()
-    one = apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles)
-    two = apply_sklearn_imputer(usual, other, seen, offsets, calendar=cycles)
+    one = estimate(usual, values, observed, offsets, cycles)
+    two = estimate(usual, other, seen, offsets, cycles)
     np.testing.assert_allclose(one[:origin], two[:origin], rtol=1e-12)
 
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 99), hidden=st.floats(0.1, 0.95), series=st.integers(1, 4))
 def test_observed_values_are_never_touched_and_nothing_stays_missing(
-    usual: FittedImputer, seed: int, hidden: float, series: int
+    usual: LagImputer, seed: int, hidden: float, series: int
 ) -> None:
     values, observed, offsets, cycles = waves(size=30, series=series, hidden=hidden, seed=seed)
     blank = np.where(observed, values, np.nan)
-    found = apply_sklearn_imputer(usual, blank, observed, offsets, calendar=cycles)
+    found = estimate(usual, blank, observed, offsets, cycles)
     np.testing.assert_array_equal(found[observed], values[observed])
     assert np.isfinite(found).all()
 
@@ -183,67 +164,59 @@ def test_observed_values_are_never_touched_and_nothing_stays_missing(
 @settings(max_examples=6, deadline=None)
 @given(order=st.permutations(range(4)), seed=st.integers(0, 99))
 def test_the_order_of_the_series_does_not_matter(
-    usual: FittedImputer, order: list[int], seed: int
+    usual: LagImputer, order: list[int], seed: int
 ) -> None:
     values, observed, offsets, cycles = waves(size=40, series=4, seed=seed)
     rows = np.concatenate([np.arange(s * 40, s * 40 + 40) for s in order])
-    one = apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles)
-    two = apply_sklearn_imputer(usual, values[rows], observed[rows], offsets, calendar=cycles[rows])
+    one = estimate(usual, values, observed, offsets, cycles)
+    two = estimate(usual, values[rows], observed[rows], offsets, cycles[rows])
     np.testing.assert_allclose(one[rows], two, rtol=1e-9)
 
 
-@pytest.mark.parametrize("method", SKLEARN_METHODS)
+@pytest.mark.parametrize("method", METHODS)
 def test_an_estimate_does_not_hang_on_the_gaps_that_are_estimated_with_it(
-    method: SklearnMethod, monkeypatch: pytest.MonkeyPatch
+    method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of many rows little is known, of some nothing at all."""
     values, observed, offsets, cycles = waves(hidden=0.5)
     observed[100:110] = observed[250:260] = False
     for calendar in (cycles, cycles[:, :0]):  # all rows of one phase are equally near
         data = values, observed, offsets, calendar
-        imputer = learned(method, data, season=1)
-        together = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=calendar)
+        imputer = fitted(method, data, season=1)
+        together = estimate(imputer, values, observed, offsets, calendar)
         with monkeypatch.context() as patch:
-            patch.setattr(impute_learned, "BLOCK", 1)
-            alone = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=calendar)
+            patch.setattr(imputation_sklearn, "BATCH_ROWS", 1)
+            alone = estimate(imputer, values, observed, offsets, calendar)
         np.testing.assert_allclose(together, alone, rtol=1e-9)
 
 
-@pytest.mark.parametrize("method", SKLEARN_METHODS)
-def test_only_the_told_rows_are_learnt_from(method: SklearnMethod) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_only_the_told_rows_are_learnt_from(method: str) -> None:
     values, observed, offsets, cycles = waves()
     told = np.arange(len(values)) % 150 < 90
     other = np.where(told[:, None], values, -7.0)
     seen = np.where(told[:, None], observed, True)
-    one = learned(method, (values, observed, offsets, cycles), told)
-    two = learned(method, (other, seen, offsets, cycles), told)
+    one = fitted(method, (values, observed, offsets, cycles), told)
+    two = fitted(method, (other, seen, offsets, cycles), told)
     np.testing.assert_array_equal(one.sample, two.sample)
 
 
-def test_what_is_stored_estimates_the_same(usual: FittedImputer) -> None:
+def test_what_is_stored_estimates_the_same(usual: LagImputer) -> None:
     values, observed, offsets, cycles = waves(seed=1)
-    again = FittedImputer.from_arrays(usual.method, usual.arrays())
-    one, two = (
-        apply_sklearn_imputer(held, values, observed, offsets, calendar=cycles)
-        for held in (usual, again)
-    )
+    again = LagImputer.from_arrays(usual.build, usual.arrays())
+    one, two = (estimate(held, values, observed, offsets, cycles) for held in (usual, again))
     np.testing.assert_array_equal(one, two)
 
 
-def test_a_method_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="no imputer 'magic'"):
-        FittedImputer.from_arrays("magic", {})
-
-
-def test_a_calendar_other_than_the_one_learnt_with_is_refused(usual: FittedImputer) -> None:
+def test_a_calendar_other_than_the_one_learnt_with_is_refused(usual: LagImputer) -> None:
     values, observed, offsets, cycles = waves()
     with pytest.raises(ValueError, match="8 columns for an imputer of 9"):
-        apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles[:, :1])
+        estimate(usual, values, observed, offsets, cycles[:, :1])
 
 
 def test_a_sample_has_a_bound_and_rows_of_every_series_and_phase() -> None:
     data = waves(size=600, series=20, hidden=0.0)
-    sample = learned("svr", data).sample
+    sample = fitted("svr", data).sample
     assert sample.shape == (MAX_SAMPLE_ROWS, 1 + len(LAGS) + 2)
     turns = np.arctan2(sample[:, -2], sample[:, -1]) / (2 * np.pi)
     counts = np.unique(np.rint(turns * SEASON) % SEASON, return_counts=True)[1]
@@ -253,7 +226,7 @@ def test_a_sample_has_a_bound_and_rows_of_every_series_and_phase() -> None:
 
 def test_no_two_neighbours_are_equally_near_to_a_row_of_which_the_calendar_is_known() -> None:
     data = waves(size=400)
-    places = learned("knn", data).sample[:, -2:]
+    places = fitted("knn", data).sample[:, -2:]
     away = np.hypot(*(places - data[3][7]).T)
     assert (np.diff(np.sort(away)) > 0).all()
     assert len(np.unique(away.round(2))) < SEASON
@@ -261,60 +234,58 @@ def test_no_two_neighbours_are_equally_near_to_a_row_of_which_the_calendar_is_kn
 
 def test_neighbours_are_looked_for_among_the_rows_of_which_most_is_known() -> None:
     data = waves(size=400)
-    gaps, fewer = (np.isnan(learned(m, data).sample).sum(axis=1) for m in ("svr", "knn"))
+    gaps, fewer = (np.isnan(fitted(m, data).sample).sum(axis=1) for m in ("svr", "knn"))
     assert 100 <= len(fewer) < len(gaps) // 2
     assert fewer.max() < gaps.max()
 
 
-def test_before_the_first_observation_nothing_is_estimated(usual: FittedImputer) -> None:
+def test_before_the_first_observation_nothing_is_estimated(usual: LagImputer) -> None:
     values, observed, offsets, cycles = waves()
     observed[:5] = observed[150:160] = False
-    found = apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles)
+    found = estimate(usual, values, observed, offsets, cycles)
     assert (found[:5] == 0).all()
     assert (found[150:160] == 0).all()
 
 
-def test_a_constant_series_stays_constant(usual: FittedImputer) -> None:
+def test_a_constant_series_stays_constant(usual: LagImputer) -> None:
     _, observed, offsets, cycles = waves()
     same = np.full((300, 1), 4.0)
-    found = apply_sklearn_imputer(usual, same, observed, offsets, calendar=cycles)
-    begun = fill_missing(found, observed, offsets, "mask").input_mask
+    found = estimate(usual, same, observed, offsets, cycles)
+    begun = impute(found, observed, offsets, "mask").input_mask
     np.testing.assert_array_equal(found[begun], 4.0)
 
 
-@pytest.mark.parametrize("method", SKLEARN_METHODS)
-def test_without_a_row_to_learn_from_the_last_value_is_carried_on(method: SklearnMethod) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_without_a_row_to_learn_from_the_last_value_is_carried_on(method: str) -> None:
     values, observed, offsets, cycles = waves()
-    imputer = learned(method, waves(), np.zeros(len(values), dtype=np.bool_))
-    found = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=cycles)
-    np.testing.assert_array_equal(found, fill_missing(values, observed, offsets, "ffill").inputs)
+    imputer = fitted(method, waves(), np.zeros(len(values), dtype=np.bool_))
+    found = estimate(imputer, values, observed, offsets, cycles)
+    np.testing.assert_array_equal(found, impute(values, observed, offsets, "ffill").inputs)
 
 
-@pytest.mark.parametrize("method", SKLEARN_METHODS)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_season_longer_than_the_training_part_and_no_calendar_do_no_harm(
-    method: SklearnMethod,
+    method: str,
 ) -> None:
     values, observed, offsets, cycles = waves()
     told = np.arange(len(values)) % 150 < 40
     none = (values, observed, offsets, cycles[:, :0])
-    imputer = learned(method, none, told, season=50)
+    imputer = fitted(method, none, told, season=50)
     assert np.isnan(imputer.sample[:, -1]).all()
-    found = apply_sklearn_imputer(imputer, values, observed, offsets, calendar=none[3])
+    found = estimate(imputer, values, observed, offsets, none[3])
     assert np.isfinite(found).all()
 
 
-def test_several_targets_are_estimated_like_as_many_series(usual: FittedImputer) -> None:
+def test_several_targets_are_estimated_like_as_many_series(usual: LagImputer) -> None:
     values, observed, offsets, cycles = waves()
     wide = values.reshape(2, 150).T, observed.reshape(2, 150).T
-    found = apply_sklearn_imputer(usual, *wide, np.array([0, 150]), calendar=cycles[:150])
-    alone = apply_sklearn_imputer(usual, values, observed, offsets, calendar=cycles)
+    found = estimate(usual, *wide, np.array([0, 150]), cycles[:150])
+    alone = estimate(usual, values, observed, offsets, cycles)
     np.testing.assert_allclose(found.T.reshape(-1, 1), alone, rtol=1e-9)
 
 
 def test_an_empty_panel_stays_empty() -> None:
     none, flags = np.empty((0, 2)), np.empty((0, 2), dtype=np.bool_)
     offsets, cycles = np.zeros(1, dtype=np.int64), np.empty((0, 1))
-    imputer = fit_sklearn_imputer(
-        none, flags, offsets, flags[:, 0], "knn", season=7, calendar=cycles, seed=1
-    )
-    assert apply_sklearn_imputer(imputer, none, flags, offsets, calendar=cycles).shape == (0, 2)
+    imputer = fitted("knn", (none, flags, offsets, cycles), season=7)
+    assert estimate(imputer, none, flags, offsets, cycles).shape == (0, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +19,15 @@ from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.errors import DataError
 from rnnforecast.spec.data import CleanSpec
+from rnnforecast.spec.features import FeaturesSpec
 from tests.data.tables import table as plain_table
 
 NAN = np.nan
 DAYS, AHEAD = 20, 3
+
+
+def feature_plan(**spec: Any) -> FeaturePlan:
+    return FeaturePlan(FeaturesSpec(**spec))
 
 
 def words(*texts: str | None) -> CategoricalColumn:
@@ -47,23 +53,22 @@ def built(
     plan: FeaturePlan, given: Table, frequency: str = "D"
 ) -> tuple[FeaturePlan, FeatureTables]:
     rules = CleanSpec(frequency=frequency)
-    panel, _ = regularize(given, rules, keep_future_rows=bool(plan.future))
+    panel, _ = regularize(given, rules, keep_future_rows=bool(plan.spec.future))
     plan = features.fit_features(plan, given, panel, np.ones(len(panel.targets), dtype=np.bool_))
-    return plan, features.build_features(
-        plan, given, panel, horizon=AHEAD, season=7, required_steps=AHEAD
-    )
+    features.check_future_known(plan, given, panel, AHEAD)
+    return plan, features.build_features(plan, given, panel, horizon=AHEAD, season=7)
 
 
 def noise(size: int, seed: int = 0) -> NDArray[np.float64]:
     return np.random.default_rng(seed).normal(size=size)
 
 
-@pytest.mark.parametrize("rule", ["error", "last", "season"])
+@pytest.mark.parametrize("rule", ["error", "last", "seasonal"])
 def test_a_day_ahead_without_an_event_has_none(rule: str) -> None:
     event: list[str | None] = [None] * (DAYS + AHEAD)
     event[5] = event[DAYS + 1] = "Easter"
     price = NumericColumn(noise(DAYS + AHEAD))
-    plan = FeaturePlan(future=("price", "event"), missing_future=rule)
+    plan = feature_plan(future=("price", "event"), missing_future=rule)
     _, found = built(plan, daily(price=price, event=words(*event)))
     assert np.flatnonzero(found.future_codes[:, 0]).tolist() == [5, DAYS + 1]
 
@@ -71,7 +76,7 @@ def test_a_day_ahead_without_an_event_has_none(rule: str) -> None:
 def test_a_row_that_is_not_there_lacks_its_event() -> None:
     event = words(*["Easter", None] * (DAYS // 2))
     with pytest.raises(DataError, match="event not known at 3 of the steps"):
-        built(FeaturePlan(future=("event",)), daily(event=event))
+        built(feature_plan(future=("event",)), daily(event=event))
 
 
 def test_a_static_number_may_differ_in_its_last_digits() -> None:
@@ -85,12 +90,12 @@ def test_a_static_number_may_differ_in_its_last_digits() -> None:
     assert panel.covariates is not None
     assert len(np.unique(panel.covariates)) > 1
     told = np.ones(len(panel.targets), dtype=np.bool_)
-    features.fit_features(FeaturePlan(static=("size",)), size, panel, told)
+    features.fit_features(feature_plan(static=("size",)), size, panel, told)
 
 
 def test_a_pattern_of_words_is_as_many_columns() -> None:
     tags = {f"tag_{i}": words(*"ab" * (DAYS // 2)) for i in range(4)}
-    _, found = built(FeaturePlan(past=("tag_*",), vector_size=2), daily(**tags))
+    _, found = built(feature_plan(past=("tag_*",), vector_size=2), daily(**tags))
     assert found.past_codes.shape == (DAYS, 4)
 
 
@@ -99,7 +104,7 @@ def test_a_pattern_of_numbers_and_words_is_a_vector_and_the_words() -> None:
         f"x_{i}": NumericColumn(noise(DAYS, i)) for i in range(4)
     }
     columns["x_tag"] = words(*"ab" * (DAYS // 2))
-    plan, found = built(FeaturePlan(past=("x_*",), vector_size=2), daily(**columns))
+    plan, found = built(feature_plan(past=("x_*",), vector_size=2), daily(**columns))
     assert [one.kind for one in plan.covariates.covariates] == ["vector", "category"]
     assert found.past.shape == (DAYS, 2)
     assert found.past_codes[:, 0].tolist() == [1, 2] * (DAYS // 2)
@@ -110,20 +115,20 @@ def test_a_vector_with_a_blank_in_every_row_is_still_told() -> None:
         f"x_{i}": NumericColumn(np.where(np.arange(DAYS) % 4 == i, NAN, noise(DAYS, i)))
         for i in range(4)
     }
-    _, found = built(FeaturePlan(past=("x_*",), vector_size=2), daily(**columns))
+    _, found = built(feature_plan(past=("x_*",), vector_size=2), daily(**columns))
     assert found.past.std(axis=0).min() > 0.5
 
 
 def test_texts_that_are_alike_to_the_hash_are_one_point() -> None:
     texts = words(*["Ab", "ab"] * (DAYS // 2))
-    _, found = built(FeaturePlan(past=("note",), text=("note",)), daily(note=texts))
+    _, found = built(feature_plan(past=("note",), text=("note",)), daily(note=texts))
     assert np.isfinite(found.past).all()
     np.testing.assert_allclose(found.past, np.broadcast_to(found.past[:1], found.past.shape))
 
 
 def test_a_plain_number_has_no_holidays() -> None:
     with pytest.raises(DataError, match="no dates to have holidays"):
-        built(FeaturePlan(holidays="DE"), plain_table(np.arange(DAYS), noise(DAYS)), "1")
+        built(feature_plan(holidays="DE"), plain_table(np.arange(DAYS), noise(DAYS)), "1")
 
 
 @pytest.mark.parametrize(("alias", "days"), [("36h", 1), ("36h", 2), ("3D", 3)])

@@ -23,10 +23,15 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.panel.regularize import regularize
 from rnnforecast.errors import DataError
 from rnnforecast.spec.data import CleanSpec
+from rnnforecast.spec.features import FeaturesSpec
 
 NAN = np.nan
 DAYS = 20
 TOLD = 14
+
+
+def feature_plan(**spec: Any) -> FeaturePlan:
+    return FeaturePlan(FeaturesSpec(**spec))
 
 
 class Nowhere:
@@ -67,12 +72,11 @@ def table(covariates: dict[str, Any], *, series: int = 2, ahead: int = 0) -> Tab
 def settled(
     plan: FeaturePlan, given: Table, horizon: int = 3, *, needed: int = 0, season: int = 7
 ) -> tuple[FeaturePlan, Panel, FeatureTables]:
-    panel, _ = regularize(given, CleanSpec(frequency="D"), keep_future_rows=bool(plan.future))
+    panel, _ = regularize(given, CleanSpec(frequency="D"), keep_future_rows=bool(plan.spec.future))
     told = np.arange(len(panel.targets)) % DAYS < TOLD
     plan = features.fit_features(plan, given, panel, told)
-    found = features.build_features(
-        plan, given, panel, horizon=horizon, season=season, required_steps=needed
-    )
+    features.check_future_known(plan, given, panel, needed)
+    found = features.build_features(plan, given, panel, horizon=horizon, season=season)
     return plan, panel, found
 
 
@@ -82,7 +86,7 @@ def noise(size: int, seed: int = 0) -> npt.NDArray[np.float64]:
 
 def test_numbers_are_scaled_as_scikit_learn_does_by_the_training_part() -> None:
     price = noise(2 * DAYS)
-    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": NumericColumn(price)}))
+    _, _, found = settled(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
     told = np.arange(2 * DAYS) % DAYS < TOLD
     expected = StandardScaler().fit(price[told, None]).transform(price[:, None])
     np.testing.assert_allclose(found.past, expected, rtol=1e-5)
@@ -91,7 +95,7 @@ def test_numbers_are_scaled_as_scikit_learn_does_by_the_training_part() -> None:
 def test_a_blank_number_is_the_last_one_and_told_as_such() -> None:
     price = noise(2 * DAYS)
     price[[0, 3, 4]] = NAN
-    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": NumericColumn(price)}))
+    _, _, found = settled(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
     assert found.past.shape == (2 * DAYS, 2)
     assert found.past[0].tolist() == [0.0, 0.0]  # the mean, before there is a value
     assert found.past[3, 0] == found.past[4, 0] == found.past[2, 0]
@@ -101,15 +105,15 @@ def test_a_blank_number_is_the_last_one_and_told_as_such() -> None:
 def test_wild_numbers_are_clipped() -> None:
     price = noise(2 * DAYS)
     price[-1] = 1e9
-    _, _, found = settled(FeaturePlan(past=("price",)), table({"price": NumericColumn(price)}))
+    _, _, found = settled(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
     assert found.past[-1, 0] == 10
 
 
 def test_huge_numbers_are_scaled_without_overflow() -> None:
     price = noise(2 * DAYS)
-    _, _, one = settled(FeaturePlan(past=("price",)), table({"price": NumericColumn(price)}))
+    _, _, one = settled(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
     _, _, huge = settled(
-        FeaturePlan(past=("price",)), table({"price": NumericColumn(price * 1e300)})
+        feature_plan(past=("price",)), table({"price": NumericColumn(price * 1e300)})
     )
     np.testing.assert_allclose(huge.past, one.past, rtol=1e-5)
 
@@ -117,7 +121,7 @@ def test_huge_numbers_are_scaled_without_overflow() -> None:
 def test_categories_have_codes_and_unseen_ones_share_a_slot() -> None:
     kind = ["b"] * 8 + ["a"] * 4 + [None, "c"] + ["late"] * 6
     given = table({"kind": words(kind * 2)})
-    plan, _, found = settled(FeaturePlan(past=("kind",)), given)
+    plan, _, found = settled(feature_plan(past=("kind",)), given)
     assert plan.covariates.covariates[0].vocabulary == ("b", "a", "c")  # the most frequent first
     assert found.past_codes[:DAYS, 0].tolist() == [1] * 8 + [2] * 4 + [0, 3] + [0] * 6
     assert found.past_cardinalities == (4,)
@@ -128,7 +132,7 @@ def test_free_text_becomes_a_few_numbers_alike_for_texts_that_are_alike() -> Non
     texts = ["heavy rain today", "heavy rain again", "sunshine", "sunny", "closed for stocktaking"]
     cells: list[str | None] = [texts[i % 5] if i % 3 else None for i in range(2 * DAYS)]
     given = table({"note": words(cells)})
-    plan = FeaturePlan(past=("note",), text=("note",), text_size=3)
+    plan = feature_plan(past=("note",), text=("note",), text_size=3)
     _, _, found = settled(plan, given)
     assert found.past.shape == (2 * DAYS, 3)
     vector = {text: found.past[cells.index(text)] for text in texts}
@@ -147,7 +151,7 @@ def test_a_wide_vector_is_reduced_as_scikit_learn_s_pca_does() -> None:
     hidden = rng.normal(size=(2 * DAYS, 2))
     wide = hidden @ rng.normal(size=(2, 6)) + 0.01 * rng.normal(size=(2 * DAYS, 6))
     given = table({f"emb_{c}": NumericColumn(wide[:, c]) for c in range(6)})
-    _, _, found = settled(FeaturePlan(past=("emb_*",), vector_size=2), given)
+    _, _, found = settled(feature_plan(past=("emb_*",), vector_size=2), given)
     told = np.arange(2 * DAYS) % DAYS < TOLD
     pca = PCA(2, svd_solver="full", whiten=True).fit(wide[told])
     np.testing.assert_allclose(found.past, pca.transform(wide), rtol=1e-4, atol=1e-4)
@@ -155,14 +159,14 @@ def test_a_wide_vector_is_reduced_as_scikit_learn_s_pca_does() -> None:
 
 def test_a_narrow_vector_stays_numbers() -> None:
     given = table({f"emb_{c}": NumericColumn(noise(2 * DAYS, c)) for c in range(3)})
-    _, _, found = settled(FeaturePlan(past=("emb_*",)), given)
+    _, _, found = settled(feature_plan(past=("emb_*",)), given)
     assert found.past.shape == (2 * DAYS, 3)
 
 
 def test_static_columns_have_one_row_a_series() -> None:
     region = words(["north"] * DAYS + ["south"] * DAYS)
     size = NumericColumn(np.repeat([10.0, 30.0], DAYS))
-    plan = FeaturePlan(static=("region", "size"))
+    plan = feature_plan(static=("region", "size"))
     _, _, found = settled(plan, table({"region": region, "size": size}))
     assert found.static_codes[:, 0].tolist() == [1, 2]
     np.testing.assert_allclose(found.static[:, 0], [-1, 1])
@@ -172,13 +176,13 @@ def test_a_static_column_that_changes_is_refused_with_an_example() -> None:
     region = words(["north"] * DAYS + ["south"] * (DAYS - 1) + ["north"])
     message = r"features\.static: region: the column changes .* 's1', which has 'north' and 'south'"
     with pytest.raises(DataError, match=message):
-        settled(FeaturePlan(static=("region",)), table({"region": region}))
+        settled(feature_plan(static=("region",)), table({"region": region}))
 
 
 def test_what_is_known_ahead_goes_on_beyond_the_last_target() -> None:
     promo = np.arange(2.0 * (DAYS + 3))
     given = table({"promo": NumericColumn(promo)}, ahead=3)
-    plan, panel, found = settled(FeaturePlan(future=("promo",)), given, needed=3)
+    plan, panel, found = settled(feature_plan(future=("promo",)), given, needed=3)
     assert panel.lengths.tolist() == [DAYS, DAYS]
     assert panel.future_steps is not None
     assert panel.future_steps.tolist() == [3, 3]
@@ -191,7 +195,7 @@ def test_what_is_not_known_far_enough_is_refused_with_series_and_dates() -> None
     promo[[-1, DAYS + 1]] = NAN
     given = table({"promo": NumericColumn(promo)}, ahead=3)
     with pytest.raises(DataError) as caught:
-        settled(FeaturePlan(future=("promo",)), given, needed=3)
+        settled(feature_plan(future=("promo",)), given, needed=3)
     lines = [str(problem) for problem in caught.value.problems]
     assert lines[0].startswith(
         "series 's0': promo not known at 1 of the steps to forecast, from 2024-01-22 to 2024-01-22"
@@ -200,10 +204,10 @@ def test_what_is_not_known_far_enough_is_refused_with_series_and_dates() -> None
     assert "from 2024-01-23 to 2024-01-23" in lines[1]
 
 
-@pytest.mark.parametrize(("rule", "expected"), [("last", 19), ("season", 13)])
+@pytest.mark.parametrize(("rule", "expected"), [("last", 19), ("seasonal", 13)])
 def test_a_rule_may_stand_in_for_what_is_not_known(rule: str, expected: int) -> None:
     promo = np.tile(np.arange(float(DAYS)), 2)
-    plan = FeaturePlan(future=("promo",), missing_future=rule)
+    plan = feature_plan(future=("promo",), missing_future=rule)
     plan, _, found = settled(plan, table({"promo": NumericColumn(promo)}), needed=3)
     learned = plan.covariates.covariates[0]
     first_ahead = found.future[DAYS, 0] * learned.scale[0] + learned.mean[0]
@@ -211,7 +215,7 @@ def test_a_rule_may_stand_in_for_what_is_not_known(rule: str, expected: int) -> 
 
 
 def test_the_calendar_holidays_and_age_go_on_too() -> None:
-    plan = FeaturePlan(calendar="auto", holidays="DE", holiday_window=1, age=True)
+    plan = feature_plan(calendar="auto", holidays="DE", holiday_window=1, age=True)
     plan, _, found = settled(plan, table({}), horizon=5)
     assert plan.calendar == ("day_of_week", "day_of_year")
     assert found.future.shape == (2 * (DAYS + 5), 4 + 3 + 1)
@@ -233,7 +237,7 @@ def everything(seed: int = 0) -> Table:
     return table(given)
 
 
-EVERYTHING = FeaturePlan(
+EVERYTHING = feature_plan(
     past=("price", "kind", "note", "emb_*"), text=("note",), vector_size=2, calendar="auto"
 )
 
@@ -257,7 +261,7 @@ def test_nothing_at_or_after_an_origin_changes_what_is_read_before_it(
             mixed[name] = NumericColumn(np.where(keep, column.to_floats(), new.to_floats()))
     changed = table(mixed)
     panel, _ = regularize(changed, CleanSpec(frequency="D"))
-    again = features.build_features(plan, changed, panel, horizon=3, season=7, required_steps=0)
+    again = features.build_features(plan, changed, panel, horizon=3, season=7)
     np.testing.assert_array_equal(found.past[keep], again.past[keep])
     np.testing.assert_array_equal(found.past_codes[keep], again.past_codes[keep])
 
@@ -267,7 +271,7 @@ def test_a_stored_plan_builds_the_same_to_the_last_bit() -> None:
     plan, panel, found = settled(EVERYTHING, given)
     stored = json.loads(json.dumps(plan.to_json()))
     again = FeaturePlan.from_json(stored, plan.arrays())
-    rebuilt = features.build_features(again, given, panel, horizon=3, season=7, required_steps=0)
+    rebuilt = features.build_features(again, given, panel, horizon=3, season=7)
     for one, two in zip(found.tables(), rebuilt.tables(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert rebuilt.past_cardinalities == found.past_cardinalities

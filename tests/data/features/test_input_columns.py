@@ -6,6 +6,7 @@ from rnnforecast.data.features.covariates import Covariate, CovariatePlan
 from rnnforecast.data.features.features import FeaturePlan
 from rnnforecast.data.features.input_columns import describe_input_columns
 from rnnforecast.data.time.frequency import parse_frequency
+from rnnforecast.spec.features import FeaturesSpec
 
 
 def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
@@ -15,9 +16,8 @@ def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
         Covariate(("shop",), "static", "category", vocabulary=("b", "a")),
         Covariate(("v1", "v2", "v9"), "future", "vector", (0.0, 0.0), (1.0, 1.0)),
     )
-    plan = FeaturePlan(
-        calendar=("day_of_week",), holidays="DE", age=True, covariates=CovariatePlan(covariates)
-    )
+    spec = FeaturesSpec(holidays="DE", age=True)
+    plan = FeaturePlan(spec, ("day_of_week",), CovariatePlan(covariates))
     found = describe_input_columns(plan, parse_frequency("D"), is_irregular=True)
     assert {name: [one["name"] for one in told] for name, told in found.items()} == {
         "past": ["rain", "rain known", "note, part 1", "note, part 2", "time since the row before"],
@@ -38,7 +38,4 @@ def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
 
 
 def test_without_covariates_there_is_nothing_to_tell() -> None:
-    assert (
-        describe_input_columns(FeaturePlan(calendar=()), parse_frequency("MS"), is_irregular=False)
-        == {}
-    )
+    assert describe_input_columns(FeaturePlan(), parse_frequency("MS"), is_irregular=False) == {}

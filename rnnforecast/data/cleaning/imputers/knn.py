@@ -31,7 +31,7 @@ def build_estimator(sample: Floats, n_value_columns: int, seed: int) -> Any:
 def select_donors(sample: Floats, generator: np.random.Generator) -> Floats:
     """The most complete rows of `sample [n, F]`, jittered."""
     gaps = np.isnan(sample).sum(axis=1)
-    donors = sample[gaps <= np.sort(gaps)[:MIN_DONORS].max(initial=0)]
+    donors: Floats = sample[gaps <= np.sort(gaps)[:MIN_DONORS].max(initial=0)]
     donors[:, 1:] += JITTER * generator.normal(size=donors[:, 1:].shape)
     return donors
 

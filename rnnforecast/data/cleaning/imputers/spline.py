@@ -36,9 +36,7 @@ def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
     same_sign = into * across > 0  # else the curve turns at the observation: slope 0
     w, v = 2 * width + gap, width + 2 * gap
     with np.errstate(over="ignore"):  # a line that is nearly level: so is the slope
-        mean = (w + v) / (
-            w / np.where(same_sign, into, 1.0) + v / np.where(same_sign, across, 1.0)
-        )
+        mean = (w + v) / (w / np.where(same_sign, into, 1.0) + v / np.where(same_sign, across, 1.0))
     slope = np.where(known, np.where(same_sign, mean, 0.0), across)
     left, right = (1 + 2 * t) * (1 - t) ** 2, t**2 * (3 - 2 * t)
     bend = t * (1 - t) ** 2 * slope + t**2 * (t - 1) * across

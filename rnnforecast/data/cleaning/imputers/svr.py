@@ -21,7 +21,9 @@ def build_estimator(sample: Floats, n_value_columns: int, seed: int) -> Any:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
 
-    return fit_chained_equations(make_pipeline(StandardScaler(), SVR()), sample, n_value_columns, seed)
+    return fit_chained_equations(
+        make_pipeline(StandardScaler(), SVR()), sample, n_value_columns, seed
+    )
 
 
 fit = partial(fit_lag_imputer, build_estimator, None)
