@@ -1,6 +1,6 @@
-"""What the simplest forecast would have said: the last season again.
+"""The seasonal naive forecast, which every network is compared with.
 
-Every forecaster is compared with it. Arrays: S series, N flat rows, H horizon steps, C targets,
+Arrays: S series, N flat rows, H horizon steps, C targets,
 Q quantiles, all in original units.
 """
 
@@ -11,15 +11,12 @@ from statistics import NormalDist
 
 import numpy as np
 
-from rnnforecast.evaluation.metrics import (
-    check_ends,
-    seasonal_moment,
-)
+from rnnforecast.evaluation.metrics import check_ends, seasonal_moment
 from rnnforecast.types import Floats, Ints
 
 
 def baseline_name(season: int) -> str:
-    """What `seasonal_naive` is called: without a season it repeats the last value."""
+    """The name of `seasonal_naive`, which repeats the last value without a season."""
     return "seasonal naive" if season > 1 else "naive"
 
 
@@ -28,31 +25,31 @@ def seasonal_naive(
 ) -> Floats:
     """The last season before `ends`, repeated over the horizon, `[S, H, C]`.
 
-    A missing value is taken from the latest season that has one at the same place; a place that
+    A missing value is taken from the latest season that has one in the same phase; a phase that
     was never observed gets the last observed value. NaN only where nothing was observed.
 
     Args:
         values: `[N, C]` flat, NaN where missing.
-        offsets: `[S+1]` the flat row at which each series begins, and N.
+        offsets: `[S+1]` the flat row of the start of each series, and N.
         season: steps; 1 repeats the last value.
         horizon: steps.
-        ends: `[S]` the flat row behind the history of each series: the first one forecast.
+        ends: `[S]` the flat row after the history of each series: the first one to forecast.
 
     Source: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., 5.2.
     """
     check_ends(offsets, ends)
-    size, targets = len(ends), values.shape[1]
-    series = np.repeat(np.arange(size), np.diff(offsets))  # [N]
+    n_series, targets = len(ends), values.shape[1]
+    series = np.repeat(np.arange(n_series), np.diff(offsets))  # [N]
     row, target = np.nonzero(~np.isnan(values))
     history = row < ends[series[row]]
     row, target = row[history], target[history]
-    place = (row - ends[series[row]]) % season  # 0 for the first step of the horizon
-    latest = np.full((size, season, targets), -1, dtype=np.int64)  # flat row, -1 for none
-    np.maximum.at(latest, (series[row], place, target), row)
+    phase = (row - ends[series[row]]) % season  # 0 for the first step of the horizon
+    latest = np.full((n_series, season, targets), -1, dtype=np.int64)  # flat row, -1 for none
+    np.maximum.at(latest, (series[row], phase, target), row)
     last = latest.max(axis=1, keepdims=True)  # [S, 1, C]
     latest = np.where(latest >= 0, latest, last)[:, np.arange(horizon) % season]  # [S, H, C]
-    found = values[np.maximum(latest, 0), np.arange(targets)] if len(values) else np.nan
-    return np.where(latest >= 0, found, np.nan)
+    forecast = values[np.maximum(latest, 0), np.arange(targets)] if len(values) else np.nan
+    return np.where(latest >= 0, forecast, np.nan)
 
 
 def seasonal_naive_quantiles(
@@ -66,21 +63,23 @@ def seasonal_naive_quantiles(
 ) -> Floats:
     """Quantiles around `seasonal_naive`, `[S, H, C, Q]`, from a normal distribution.
 
-    Its deviation is the root mean square of the differences a season apart before `ends`, times
-    the root of the number of seasons ahead. Where no two values lie a season apart it is that of a
-    random walk, from the differences one step apart; where there are none either, NaN.
+    Its standard deviation is the root mean square of the seasonal differences before `ends`, times
+    the root of the number of seasons ahead. Without any seasonal difference it is that of a random
+    walk, from the differences of one step; without these either, NaN.
 
     Source: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., 5.5.
     """
     naive = seasonal_naive(values, offsets, season=season, horizon=horizon, ends=ends)
-    ahead = np.arange(horizon)
+    step = np.arange(horizon)
     variance = seasonal_moment(values, offsets, season=season, ends=ends, power=2)  # [S, C]
-    walk = seasonal_moment(values, offsets, season=1, ends=ends, power=2)
-    spread = np.where(
+    random_walk = seasonal_moment(values, offsets, season=1, ends=ends, power=2)
+    horizon_variance = np.where(
         np.isnan(variance)[:, None, :],
-        walk[:, None, :] * (1 + ahead)[:, None],
-        variance[:, None, :] * (1 + ahead // season)[:, None],
+        random_walk[:, None, :] * (1 + step)[:, None],
+        variance[:, None, :] * (1 + step // season)[:, None],
     )  # [S, H, C]
     normal = np.array([NormalDist().inv_cdf(level) for level in levels], dtype=np.float64)
-    quantiles: Floats = naive[..., None] + np.sqrt(spread)[..., None] * normal  # [S, H, C, Q]
+    quantiles: Floats = (
+        naive[..., None] + np.sqrt(horizon_variance)[..., None] * normal
+    )  # [S, H, C, Q]
     return quantiles

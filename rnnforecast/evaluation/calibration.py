@@ -1,14 +1,14 @@
-"""Quantiles put right, or made where there are none, by the errors on data not fitted to.
+"""Conformal quantiles of point forecasts, and the scaling of prediction intervals.
 
-Made: if past errors and the coming one are exchangeable, the k-th smallest of M errors lies above
-the coming one with probability at least ``k / (M + 1)``. Taking k outwards (down below the median,
-up above it) makes every interval cover at least what it says. No distribution is assumed. Source:
-Lei et al. 2018, "Distribution-free predictive inference for regression", section 2.2, with the two
-tails taken apart as in Romano, Patterson and Candès 2019, "Conformalized quantile regression",
-theorem 2.
+Split conformal prediction: if past errors and the next one are exchangeable, the k-th smallest of M
+errors lies above the next one with probability at least ``k / (M + 1)``. Rounding k outwards (down
+below the median, up above it) makes every interval cover at least its nominal share. No
+distribution is assumed. Source: Lei et al. 2018, "Distribution-free predictive inference for
+regression", section 2.2, with separate tails as in Romano, Patterson and Candès 2019,
+"Conformalized quantile regression", theorem 2.
 
-Put right: intervals that a forecast has of its own are multiplied with a factor, so that they would
-have covered what they say. Nothing is promised of the coming ones. Source: Kivaranovic, Johnson and
+Interval scaling: the intervals of a probabilistic forecast are multiplied by a factor with which
+they would have had their nominal coverage on validation windows. Source: Kivaranovic, Johnson and
 Leeb 2020, "Adaptive, distribution-free prediction intervals for deep networks"; here with one
 factor a side for all levels.
 """
@@ -24,20 +24,20 @@ import numpy.typing as npt
 from rnnforecast.types import Floats
 
 SHRINKAGE_WINDOWS = 100
-"""With so many windows apart, what they say and no change at all count alike."""
+"""With this number of independent windows the estimated factor is shrunk halfway to 1."""
 
 MAX_INTERVAL_SCALING = 2.0
-"""Intervals are made at most so many times as wide, or as narrow."""
+"""The largest factor; the smallest is its inverse."""
 
 
 def residual_quantiles(errors: Floats, levels: Sequence[float]) -> Floats:
-    """What to add to a point forecast to get its quantiles; never crossing.
+    """What to add to a point forecast to get its quantiles, which do not cross.
 
     A level too far out for the number of errors (``q < 1 / (M + 1)`` or above ``M / (M + 1)``) gets
-    the smallest or largest error; its coverage is then that of M errors, not the one asked for.
+    the smallest or largest error; its coverage is then that of M errors, not the nominal one.
 
     Args:
-        errors: `[M, H]` actual less forecast of M origins at each step of the horizon, NaN where
+        errors: `[M, H]` actual minus forecast of M origins at each step of the horizon, NaN where
             unobserved; further axes are kept.
         levels: the Q levels, between 0 and 1.
 
@@ -62,15 +62,15 @@ def _value_at_rank(ordered: Floats, rank: Floats, count: npt.NDArray[np.int64]) 
 
 @dataclass(frozen=True)
 class IntervalScaling:
-    """What the distances from the median are multiplied with, of the quantiles on either side."""
+    """Factors of the distances of quantiles from the median, below and above it."""
 
     below: float = 1.0
     above: float = 1.0
 
     def apply(self, quantiles: Floats, levels: Sequence[float]) -> Floats:
-        """`quantiles [..., Q]` at the Q `levels`, 0.5 among them, wider or narrower."""
+        """The scaled `quantiles [..., Q]` at the Q `levels`, which include 0.5."""
         if self == IDENTITY_SCALING:
-            return quantiles  # to the last bit
+            return quantiles  # bit for bit
         level = np.asarray(levels)
         factor = np.where(level < 0.5, self.below, np.where(level > 0.5, self.above, 1.0))
         median = quantiles[..., list(levels).index(0.5), None]
@@ -83,34 +83,34 @@ IDENTITY_SCALING = IntervalScaling()
 def fit_interval_scaling(
     actual: Floats, quantiles: Floats, levels: Sequence[float], independent_windows: int
 ) -> IntervalScaling:
-    """What it takes for as many values to lie beyond the quantiles as they say: on average over the
-    levels of a side.
+    """The factors with which the quantiles have their nominal coverage, averaged over the levels of
+    a side.
 
-    A median of several forecasts errs less than each of them, but its quantiles stay as far apart
-    as theirs. One number a side, drawn towards 1 the less there is to learn it from, has little to
-    overfit with. Windows of several series count as if their errors had nothing in common.
+    A median of several forecasts has smaller errors than each of them, but its intervals are as
+    wide as theirs. One factor a side, shrunk towards 1 if there are few windows, hardly overfits.
+    Errors of different series are treated as independent.
 
     Args:
         actual: `[W, H]` of windows that were not trained on, NaN where unobserved.
         quantiles: `[W, H, Q]` in the same units.
-        levels: the Q levels, 0.5 among them; a side without any stays as it is.
-        apart: how many of the windows have futures that do not overlap; the others say little new.
+        levels: the Q levels, which include 0.5; a side without levels keeps the factor 1.
+        independent_windows: the number of windows with futures that do not overlap.
     """
     level = np.asarray(levels, dtype=np.float64)
     known = ~np.isnan(actual) & np.isfinite(quantiles).all(-1)
     median = quantiles[known][:, level == 0.5]  # [N, 1]
     error = actual[known][:, None] - median
-    trust = independent_windows / (independent_windows + SHRINKAGE_WINDOWS)
+    shrinkage = independent_windows / (independent_windows + SHRINKAGE_WINDOWS)
 
     def factor(side: npt.NDArray[np.bool_]) -> float:
         distance = quantiles[known][:, side] - median
-        wide = distance != 0  # no factor moves the others
-        if not wide.any():
+        nonzero = distance != 0  # no factor moves the others
+        if not nonzero.any():
             return 1.0
-        beyond = np.broadcast_to(np.minimum(level, 1 - level)[side], distance.shape)[wide].mean()
+        tail = np.broadcast_to(np.minimum(level, 1 - level)[side], distance.shape)[nonzero].mean()
         with np.errstate(over="ignore"):
-            ratio = np.broadcast_to(error, distance.shape)[wide] / distance[wide]
-        found = np.quantile(ratio, 1 - beyond, method="higher")
-        return float(np.clip(found, 1 / MAX_INTERVAL_SCALING, MAX_INTERVAL_SCALING) ** trust)
+            ratio = np.broadcast_to(error, distance.shape)[nonzero] / distance[nonzero]
+        estimate = np.quantile(ratio, 1 - tail, method="higher")
+        return float(np.clip(estimate, 1 / MAX_INTERVAL_SCALING, MAX_INTERVAL_SCALING) ** shrinkage)
 
     return IntervalScaling(factor(level < 0.5), factor(level > 0.5))

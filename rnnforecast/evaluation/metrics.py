@@ -1,12 +1,12 @@
-"""How far a forecast is from what happened.
+"""Accuracy metrics of point and quantile forecasts.
 
-Arrays: S series, H horizon steps, C targets, Q quantiles, all in original units. `actual` holds
-NaN where nothing was observed; such cells count nowhere. Where something was observed but the
-forecast is missing the measure is NaN: a gap in the forecast is never skipped.
+Arrays: S series, H horizon steps, C targets, Q quantiles, all in original units. `actual` is NaN
+where nothing was observed; such cells are ignored. A metric is NaN if the forecast of an observed
+cell is missing.
 
-sMAPE and MASE are taken over each series and target and then averaged, so that every series counts
-the same. MAE, RMSE, the weighted quantile loss and the coverage are taken over all series of a
-target and then averaged over the targets.
+sMAPE and MASE are computed for each series and target and then averaged, so that all series have
+the same weight. MAE, RMSE, the weighted quantile loss and the coverage are computed over all series
+of a target and then averaged over the targets.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def smape(actual: Floats, forecast: Floats) -> float:
 
 
 def mase(actual: Floats, forecast: Floats, scale: Floats) -> float:
-    """Mean over the series of ``mean |a - f| / scale``; below 1 is better than the scale's naive.
+    """Mean over the series of ``mean |a - f| / scale``; below 1 is better than the seasonal naive.
 
-    `scale` is `[S, C]`, from `seasonal_scale`; series without one (NaN) are left out.
+    `scale` is `[S, C]`, from `seasonal_scale`; series without a scale (NaN) are left out.
     Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy".
     """
     return _mean_of_defined(mase_by_series(actual, forecast, scale), actual, forecast)
@@ -87,28 +87,28 @@ def compute_metrics(
     quantiles: Floats | None = None,
     levels: Sequence[float] = (),
 ) -> dict[str, float]:
-    """All measures by name: smape, mase, mae, rmse and, with quantiles, wql and coverage_NN.
+    """All metrics by name: smape, mase, mae, rmse and, with quantiles, wql and coverage_NN.
 
-    coverage_NN is given for each pair of levels q and 1 - q; NN is what it should be, in percent.
+    There is a coverage_NN for each pair of levels q and 1 - q; NN is its nominal value in percent.
     """
-    measures = {
+    metrics = {
         "smape": smape(actual, forecast),
         "mase": mase(actual, forecast, scale),
         "mae": mae(actual, forecast),
         "rmse": rmse(actual, forecast),
     }
     if quantiles is not None:
-        measures["wql"] = weighted_quantile_loss(actual, quantiles, levels)
+        metrics["wql"] = weighted_quantile_loss(actual, quantiles, levels)
         for low, high in _symmetric_level_pairs(levels):
             name = f"coverage_{100 * (levels[high] - levels[low]):.4g}"
-            measures[name] = coverage(actual, quantiles[..., low], quantiles[..., high])
-    return measures
+            metrics[name] = coverage(actual, quantiles[..., low], quantiles[..., high])
+    return metrics
 
 
 def seasonal_scale(values: Floats, offsets: Ints, *, season: int, ends: Ints) -> Floats:
-    """Mean of ``|y_t - y_{t-season}|`` before `ends`, `[S, C]` in original units: MASE's scale.
+    """MASE's scale: mean of ``|y_t - y_{t-season}|`` before `ends`, `[S, C]` in original units.
 
-    NaN where it is not defined: no two observed values a season apart, or no change at all.
+    NaN where no two observed values are a season apart, or where there was no change.
     Arguments as for `seasonal_moment`.
     """
     scale = seasonal_moment(values, offsets, season=season, ends=ends, power=1)
@@ -122,51 +122,51 @@ def seasonal_moment(
 
     Args:
         values: `[N, C]` flat, NaN where missing; original units.
-        offsets: `[S+1]` the flat row at which each series begins, and N.
+        offsets: `[S+1]` the flat row of the start of each series, and N.
         season: steps; 1 for none.
-        ends: `[S]` the flat row behind the last one of each series that counts.
+        ends: `[S]` the flat row after the history of each series.
         power: 1 for the mean absolute, 2 for the mean squared difference.
     """
     check_ends(offsets, ends)
     start = np.repeat(offsets[:-1], np.diff(offsets))
     end = np.repeat(ends, np.diff(offsets))
     row = np.arange(len(values))
-    later = row[(row - season >= start) & (row < end)]  # [M] both rows lie in one history
+    later = row[(row - season >= start) & (row < end)]  # [M] both rows are of one history
     step = np.abs(values[later] - values[later - season]) ** power  # [M, C]
     known = ~np.isnan(step)
-    # A row of zeros behind the last makes the bounds of empty series valid for `reduceat`.
+    # A row of zeros after the last makes the bounds of empty series valid for `reduceat`.
     bounds = np.searchsorted(later, offsets)
     padded = np.vstack([np.where(known, step, 0.0), np.zeros((1, values.shape[1]))])
-    counted = np.vstack([known, np.zeros((1, values.shape[1]), dtype=bool)]).astype(np.int64)
+    padded_known = np.vstack([known, np.zeros((1, values.shape[1]), dtype=bool)]).astype(np.int64)
     total = np.add.reduceat(padded, bounds[:-1], axis=0)  # [S, C]
-    count = np.add.reduceat(counted, bounds[:-1], axis=0)
-    count[np.diff(bounds) == 0] = 0  # there `reduceat` gives the next row instead of nothing
+    count = np.add.reduceat(padded_known, bounds[:-1], axis=0)
+    count[np.diff(bounds) == 0] = 0  # there `reduceat` returns the next row
     return total / np.where(count > 0, count, np.nan)
 
 
 def check_ends(offsets: Ints, ends: Ints) -> None:
-    """ValueError if an end is not a flat row of its own series (or the row behind its last)."""
+    """ValueError if an end is not a flat row of its own series, or the row after its last."""
     if not ((offsets[:-1] <= ends) & (ends <= offsets[1:])).all():
         raise ValueError("`ends` are flat rows, each from the start to the end of its own series")
 
 
 def _mean_observed(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -> Floats:
     """Mean of `error` over the cells with an observed `actual`; NaN where there are none."""
-    seen = ~np.isnan(actual)
-    count = seen.sum(axis=axis)
-    total = np.where(seen, error, 0.0).sum(axis=axis)
+    observed = ~np.isnan(actual)
+    count = observed.sum(axis=axis)
+    total = np.where(observed, error, 0.0).sum(axis=axis)
     return np.asarray(total / np.where(count > 0, count, np.nan), dtype=np.float64)
 
 
-def _mean_of_defined(measure: Floats, actual: Floats, forecast: Floats) -> float:
-    """Mean of what is not NaN; NaN if nothing is, or if the forecast lacks an observed cell."""
-    defined = measure[~np.isnan(measure)]
+def _mean_of_defined(metric: Floats, actual: Floats, forecast: Floats) -> float:
+    """Mean of the defined values; NaN if there are none or the forecast lacks an observed cell."""
+    defined = metric[~np.isnan(metric)]
     incomplete = bool((np.isnan(forecast) & ~np.isnan(actual)).any())
     return float("nan") if incomplete or not defined.size else float(defined.mean())
 
 
 def _symmetric_level_pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
-    """Where the levels q < 1/2 and 1 - q stand, for those that have both; widest first."""
+    """The indices of each pair of levels q < 1/2 and 1 - q, widest first."""
     return [
         (low, high)
         for low, lower in enumerate(levels)

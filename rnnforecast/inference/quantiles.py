@@ -1,4 +1,4 @@
-"""Asking a fitted net: windows in, quantiles in original units out, as numpy arrays."""
+"""Inference: quantiles in original units, errors and losses of windows, as numpy arrays."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from rnnforecast.types import Floats, Ints
 WINDOW_BATCH_SIZE = 4096
 
 SAMPLE_PATH_SEED = 1
-"""Of the sample paths that a fed-back net draws."""
+"""Seed of the sample paths of an autoregressive decoder."""
 
 
 def normalized_errors(net: Forecaster, windows: WindowDataset, item: Ints, origin: Ints) -> Floats:
-    """Actual less forecast on the normalised scale, `[W, H, C]`, of a net with a point head.
+    """Actual minus forecast on the normalized scale, `[W, H, C]`, of a network with a point head.
 
     `item [W]` and `origin [W]`; NaN where the future was not observed.
     """
     errors = []
     for batch, _ in _iter_windows_with_targets(windows, item, origin):
-        z, level = net.forecast(batch.history, (0.5,))  # [B, H, C, 1]
-        error = level.normalize_future(batch.targets) - z[..., 0]
+        z, stats = net.forecast(batch.history, (0.5,))  # [B, H, C, 1]
+        error = stats.normalize_future(batch.targets) - z[..., 0]
         errors.append(torch.where(batch.weight > 0, error, torch.nan).cpu().numpy())
     return np.concatenate(errors).astype(np.float64)
 
@@ -43,7 +43,7 @@ def mean_loss(
     origin: Ints,
     loss_weights: LossWeights = EQUAL_WEIGHTS,
 ) -> float:
-    """The head's loss over these windows, every observed step by its weight."""
+    """The weighted mean of the loss over the observed steps of these windows."""
     total = weight = 0.0
     for gathered, items in _iter_windows_with_targets(windows, item, origin):
         batch = loss_weights(gathered, items)
@@ -54,8 +54,8 @@ def mean_loss(
 
 
 def actuals_and_mean_abs(windows: WindowDataset, item: Ints, origin: Ints) -> tuple[Floats, Floats]:
-    """What came after each window, `[W, H, C]` original units, NaN where unobserved, and the mean
-    size of its history, `[W]`."""
+    """The future of each window, `[W, H, C]` original units, NaN where unobserved, and the mean
+    absolute value of its history, `[W]`."""
     actual, size = [], []
     for batch, _ in _iter_windows_with_targets(windows, item, origin):
         actual.append(
@@ -70,13 +70,13 @@ def actuals_and_mean_abs(windows: WindowDataset, item: Ints, origin: Ints) -> tu
 def window_scales(
     architecture: ForecasterConfig, windows: WindowDataset, item: Ints, origin: Ints
 ) -> Floats:
-    """What a net of this kind would divide each window by, `[W, C]` original units."""
-    found = []
+    """The scale of each window under this normalization, `[W, C]` original units."""
+    scales = []
     for batch, _, _ in windows.iter_batches(
         item, origin, origin, steps=1, batch_size=WINDOW_BATCH_SIZE
     ):
-        found.append(window_scale(architecture, batch.history)[:, 0].cpu().numpy())
-    return np.concatenate(found).astype(np.float64)
+        scales.append(window_scale(architecture, batch.history)[:, 0].cpu().numpy())
+    return np.concatenate(scales).astype(np.float64)
 
 
 def predict_quantiles(
@@ -91,31 +91,31 @@ def predict_quantiles(
 ) -> Floats:
     """Quantiles `[W, steps, C, Q]` in original units of the windows `item [W]` at `origin [W]`.
 
-    `levels [Q]` hold 0.5. `residuals [H, Q]`, normalised, are added to the forecast of a point
-    head. Steps beyond the trained horizon are reached in blocks: the median
-    of each block is taken as history for the next, and the spread at its end is carried on, as
-    independent errors add up (in squares), so that intervals do not start afresh.
+    `levels [Q]` include 0.5. `residuals [H, Q]`, normalized, are added to the forecast of a point
+    head. Longer horizons than the trained one are forecast in blocks: the median of each block is
+    appended to the history of the next, and the squared spread at its end is added to that of the
+    next, as for independent errors, so that intervals do not shrink between blocks.
     """
-    extra = None if residuals is None else torch.from_numpy(residuals).float().to(windows.device)
+    offsets = None if residuals is None else torch.from_numpy(residuals).float().to(windows.device)
     blocks = []
-    # blocks end with the horizon, or beyond the last step
-    wanted = -(-steps // windows.horizon) * windows.horizon
+    # blocks have the length of the horizon; the last may end beyond the last step
+    rounded_steps = -(-steps // windows.horizon) * windows.horizon
     with _fixed_sampling_seed(windows.device):
-        at_once = max(WINDOW_BATCH_SIZE // net.n_sample_paths, 1)
+        batch_size = max(WINDOW_BATCH_SIZE // net.n_sample_paths, 1)
         for batch, _, _ in windows.iter_batches(
-            item, origin, origin, steps=wanted, batch_size=at_once
+            item, origin, origin, steps=rounded_steps, batch_size=batch_size
         ):
-            found = quantiles_in_blocks(net, batch.history, steps, levels, extra)
-            blocks.append(found.cpu().double().numpy())
+            quantiles = quantiles_in_blocks(net, batch.history, steps, levels, offsets)
+            blocks.append(quantiles.cpu().double().numpy())
     return np.concatenate(blocks)
 
 
 @contextmanager
 def _fixed_sampling_seed(device: torch.device) -> Iterator[None]:
-    """Inside the block what is drawn is the same at each call; what is drawn after it is as if the
-    block had not been."""
-    kind = device.type if device.type != "cpu" else "cuda"
-    with torch.random.fork_rng([] if device.type == "cpu" else None, device_type=kind):
+    """Random numbers inside the context are the same at each call; the generator's state outside is
+    unchanged."""
+    device_type = device.type if device.type != "cpu" else "cuda"
+    with torch.random.fork_rng([] if device.type == "cpu" else None, device_type=device_type):
         torch.manual_seed(SAMPLE_PATH_SEED)
         yield
 
@@ -127,29 +127,29 @@ def quantiles_in_blocks(
     levels: Sequence[float],
     residuals: Tensor | None,
 ) -> Tensor:
-    """Quantiles `[B, steps, C, Q]` in original units."""
+    """Quantiles `[B, steps, C, Q]` in original units, see `predict_quantiles`."""
     blocks: list[Tensor] = []
-    middle = levels.index(0.5)
-    carried: Tensor | float = 0.0
+    median = levels.index(0.5)
+    carried_variance: Tensor | float = 0.0
     while sum(block.shape[1] for block in blocks) < steps:
-        z, level = net.forecast(history, levels)
+        z, stats = net.forecast(history, levels)
         if residuals is not None:
             z = z + residuals[:, None, :]
-        center = z[..., middle : middle + 1]
-        unit = torch.ones_like(level.scale) if level.is_log else level.scale
-        # spreads in log ratios or original units, so that blocks of different level add up
+        center = z[..., median : median + 1]
+        unit = torch.ones_like(stats.scale) if stats.is_log else stats.scale
+        # in log ratios or original units, so that spreads of blocks with different scales add up
         spread = (z - center) * unit.unsqueeze(-1)
-        wider = torch.sign(spread) * torch.sqrt(spread**2 + carried)
-        blocks.append(level.denormalize(center + wider / unit.unsqueeze(-1)))
-        carried = carried + spread[:, -1:] ** 2
-        history = history.append_forecast(blocks[-1][..., middle])
+        widened = torch.sign(spread) * torch.sqrt(spread**2 + carried_variance)
+        blocks.append(stats.denormalize(center + widened / unit.unsqueeze(-1)))
+        carried_variance = carried_variance + spread[:, -1:] ** 2
+        history = history.append_forecast(blocks[-1][..., median])
     return torch.cat(blocks, 1)[:, :steps]
 
 
 def _iter_windows_with_targets(
     windows: WindowDataset, item: Ints, origin: Ints
 ) -> Iterator[tuple[Batch, Tensor]]:
-    """The windows with all of their futures, some at a time, and their items."""
+    """Batches of windows with their whole horizon, and their items."""
     end = origin + windows.horizon
     for batch, items, _ in windows.iter_batches(item, origin, end, batch_size=WINDOW_BATCH_SIZE):
         yield batch, items
