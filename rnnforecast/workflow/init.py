@@ -1,4 +1,4 @@
-"""`init`: looks into a file and drafts a spec that trains as it stands."""
+"""`init`: a commented spec for a data file, which trains as it stands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_percent
-from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import join_names, resolve_season
@@ -57,104 +56,143 @@ COMMON_KEYS = (
     "forecast.quantiles",
     "forecast.plots",
 )
-"""Keys that a draft shows besides what was found, since their readers come to change them."""
+"""Keys that a draft shows besides the detected ones, since users often change them."""
 
 
 @dataclass(frozen=True)
 class InitResult:
-    """The spec's text and what it was inferred from, a line each."""
+    """The text of the spec, and the findings it is based on, one a line."""
 
     text: str
     findings: list[str]
 
 
+@dataclass(frozen=True)
+class DetectedValue:
+    """A value for the draft and the reason for it."""
+
+    value: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.value}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What `init` reads from a file before it writes a spec."""
+
+    spec: Spec
+    """Path and overrides, with defaults for all else."""
+    table: Table
+    panel: Panel
+    changes: CleaningChanges
+    candidates: CovariateCandidates
+    season: DetectedValue
+    horizon: DetectedValue
+
+
 def init(
     data: str, path: Path, *, overrides: Sequence[str] = (), overwrite: bool = False
 ) -> InitResult:
-    """Writes a commented spec for the file `data` to `path`; returns it with the findings.
+    """Writes a commented spec for the data file to `path`.
 
-    `overrides` are keys already known (``data.time_format=%d/%m/%Y``). Raises DataError where the
-    file cannot be read and OutputError where `path` exists, unless it may be replaced.
+    Args:
+        data: the file, or ``-`` for standard input.
+        overrides: keys that are known, such as ``data.time_format=%d/%m/%Y``.
+        overwrite: replace an existing file.
+
+    Raises:
+        SpecError, DataError; OutputError where `path` cannot be written.
     """
-    if path.exists() and not overwrite:
-        raise OutputError(
-            Problem(
-                str(path), "the file exists already", "choose another name with -o, or add --force"
-            )
-        )
-    if not path.resolve().parent.is_dir():
-        where, cure = f"there is no folder '{path.parent}'", "make it, or choose another with -o"
-        raise OutputError(Problem(str(path), where, cure))
+    _check_target(path, overwrite=overwrite)
     relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
     # the horizon is not known yet; any whole number makes the rest a valid spec
-    seed = parse_spec(
+    spec = parse_spec(
         f"data: {{path: {_quote_yaml(relative)}}}\nwindow: {{horizon: 1}}\n",
         name="--set",
         overrides=overrides,
         rules=[rule for rule in RULES if "window.horizon" not in rule.keys],
     )
-    plan = build_cleaning_plan(seed)
-    table = read_table(plan, seed.data.source_paths(path))
-    changes = preview_table(plan, table)
-    panel = _align(plan, table)
-    settled, choices = resolve_season(seed, panel)
-    reasons = {choice.key: choice.reason for choice in choices}
     given = {override.split("=", 1)[0].strip() for override in overrides}
-    horizon, why = _suggest_horizon(panel, int(settled.window.season))
-    more = find_covariate_candidates(plan, seed.data.source_paths(path), table)
-    if more.future and more.known_steps_ahead < horizon:
-        horizon, why = (
-            max(more.known_steps_ahead, 1),
-            f"to start from: {more.future[0]} is known so far ahead",
-        )
-    if "window.horizon" in given:
-        horizon, why = seed.window.horizon, "given"
-    roles = table.roles
-    found: dict[str, object] = {
-        "data.path": relative,
+    summary = _summarize(spec, path, has_horizon="window.horizon" in given)
+    values = _draft_values(relative, summary)
+    sections = _section_values(spec, values, sorted({*values, *COMMON_KEYS, *given}))
+    text = f"# {_headline(summary)}\n\n{commented_yaml(sections, _draft_notes(summary))}"
+    parse_spec(text, name=str(path))  # fails here, not in `train`, should the draft be wrong
+    write_text(path, text)
+    return InitResult(text, _findings(summary))
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    """OutputError where the file exists or its folder does not."""
+    if path.exists() and not overwrite:
+        cure = "choose another name with -o, or add --force"
+        raise OutputError(Problem(str(path), "the file exists already", cure))
+    if not path.resolve().parent.is_dir():
+        found, cure = f"there is no folder '{path.parent}'", "make it, or choose another with -o"
+        raise OutputError(Problem(str(path), found, cure))
+
+
+def _summarize(spec: Spec, path: Path, *, has_horizon: bool) -> DataSummary:
+    """Reads the data of `spec`, which keeps its horizon if it `has_horizon`."""
+    plan, source = build_cleaning_plan(spec), spec.data.source_paths(path)
+    table = read_table(plan, source)
+    panel = _align(plan, table)
+    resolved, choices = resolve_season(spec, panel)
+    reason = choices[0].reason if choices else "given"
+    season = DetectedValue(int(resolved.window.season), reason)
+    candidates = find_covariate_candidates(plan, source, table)
+    return DataSummary(
+        spec=spec,
+        table=table,
+        panel=panel,
+        changes=preview_table(plan, table),
+        candidates=candidates,
+        season=season,
+        horizon=DetectedValue(spec.window.horizon, "given")
+        if has_horizon
+        else _suggest_horizon(panel, season.value, candidates),
+    )
+
+
+def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]:
+    """The values of the draft by key."""
+    roles, candidates = summary.table.roles, summary.candidates
+    values: dict[str, object] = {
+        "data.path": relative_path,
         "data.time": roles.time,
         "data.series": list(roles.series),
         "data.targets": list(roles.targets),
-        "clean.frequency": panel.frequency.alias,
-        "window.horizon": horizon,
-        "window.season": settled.window.season,
+        "clean.frequency": summary.panel.frequency.alias,
+        "window.horizon": summary.horizon.value,
+        "window.season": summary.season.value,
     }
-    found |= {f"features.{role}": list(names) for role, names in more.selected.items() if names}
-    notes = {
-        "data.time": f"({_without_period(roles.reasons['time'])})",
-        "data.series": f"({_without_period(roles.reasons['series'])})",
-        "data.targets": f"({_without_period(roles.reasons['targets'])})",
-        "clean.frequency": f"({_agreement_note(changes)})",
-        "window.horizon": f"({why})",
-        "window.season": f"({reasons.get('window.season', 'given')})",
-    }
-    notes |= {f"features.{role}": f"({why})" for role, why in more.reasons().items()}
-    if more.past:  # a key to fill in, with what could stand in it
-        found["features.past"] = []
-    values = _section_values(seed, found, sorted({*found, *COMMON_KEYS, *given}))
-    if changes.counts["duplicates"] and plan.clean.duplicates == "error":
-        notes["clean.duplicates"] = (
-            f"(repeated timestamps: {changes.counts['duplicates']:,}; choose a rule)"
-        )
-    text = f"# {_headline(len(changes.series), panel)}\n\n{commented_yaml(values, notes)}"
-    parse_spec(
-        text, name=str(path)
-    )  # a draft that does not load would be a bug: fail here, not there
-    write_text(path, text)
-    findings = _findings(
-        table,
-        panel,
-        changes,
-        more,
-        season=f"{settled.window.season}: {reasons.get('window.season', 'given')}",
-        horizon=f"{horizon}: {why}",
-    )
-    return InitResult(text, findings)
+    for role, names in candidates.selected.items():
+        if names:
+            values[f"features.{role}"] = list(names)
+    if candidates.past:  # left for the user to fill in
+        values["features.past"] = []
+    return values
+
+
+def _draft_notes(summary: DataSummary) -> dict[str, str]:
+    """The comments of the draft by key."""
+    reasons, changes = summary.table.roles.reasons, summary.changes
+    notes = {f"data.{key}": _without_period(reasons[key]) for key in ("time", "series", "targets")}
+    notes["clean.frequency"] = _agreement_note(changes)
+    notes["window.horizon"] = summary.horizon.reason
+    notes["window.season"] = summary.season.reason
+    for role, reason in summary.candidates.reasons().items():
+        notes[f"features.{role}"] = reason
+    n_duplicates = changes.counts["duplicates"]
+    if n_duplicates and summary.spec.clean.duplicates == "error":
+        notes["clean.duplicates"] = f"repeated timestamps: {n_duplicates:,}; choose a rule"
+    return {key: f"({note})" for key, note in notes.items()}
 
 
 def _align(plan: CleaningPlan, table: Table) -> Panel:
-    """The series that can be laid out. Stamps that come again are a finding, with a rule to be
-    chosen in the draft, and not a reason to leave the series out here."""
+    """The series without errors; repeated timestamps are no error, the draft asks for a rule."""
     clean = plan.clean
     if clean.duplicates == "error":
         clean = clean.model_copy(update={"duplicates": "first"})
@@ -164,18 +202,17 @@ def _align(plan: CleaningPlan, table: Table) -> Panel:
 
 
 def _section_values(
-    base_spec: Spec, detected: dict[str, object], keys: list[str]
+    spec: Spec, values: dict[str, object], keys: list[str]
 ) -> dict[str, dict[str, object]]:
-    """The sections to write: `keys` with what was found, or else what the seed has."""
-    values: dict[str, dict[str, object]] = {}
+    """The sections of the draft: each key with its value, or else that of `spec`."""
+    sections: dict[str, dict[str, object]] = {}
     for key in keys:
-        section, name = key.split(".")[
-            :2
-        ]  # model.backbone_options.name is part of model.backbone_options
-        held = getattr(getattr(base_spec, section), name)
-        plain = list(held) if isinstance(held, tuple) else held
-        values.setdefault(section, {})[name] = detected.get(key, plain)
-    return values
+        # model.backbone_options.name is part of model.backbone_options
+        section, name = key.split(".")[:2]
+        default = getattr(getattr(spec, section), name)
+        plain = list(default) if isinstance(default, tuple) else default
+        sections.setdefault(section, {})[name] = values.get(key, plain)
+    return sections
 
 
 def _quote_yaml(text: str) -> str:
@@ -186,10 +223,11 @@ def _without_period(reason: str) -> str:
     return reason.rstrip(".")
 
 
-def _headline(n_series: int, panel: Panel) -> str:
+def _headline(summary: DataSummary) -> str:
+    n_series, n_targets = len(summary.changes.series), len(summary.panel.target_names)
     series = "one series" if n_series == 1 else f"{n_series:,} series"
-    if len(panel.target_names) > 1:
-        series += f" of {len(panel.target_names):,} targets"
+    if n_targets > 1:
+        series += f" of {n_targets:,} targets"
     return f"A spec for {series}; every key not written here is automatic."
 
 
@@ -199,29 +237,21 @@ def _agreement_note(changes: CleaningChanges) -> str:
     return f"{format_percent(changes.agreement)} of the steps in the file agree"
 
 
-def _suggest_horizon(panel: Panel, season: int) -> tuple[int, str]:
-    """A horizon to start from: the usual one of the calendar, or a season, if the data allow it."""
-    usual = _default_horizon(panel.frequency) or (season if season > 1 else 12)
-    most = max(1, int(np.median(panel.lengths)) // 4)
-    if usual > most:
-        return most, "to start from: a quarter of the usual length of a series"
-    return usual, "to start from: usual for this frequency"
+def _suggest_horizon(panel: Panel, season: int, candidates: CovariateCandidates) -> DetectedValue:
+    """The usual horizon of the frequency, or a season, as far as the data allow it."""
+    usual = DEFAULT_HORIZONS.get(panel.frequency.alias.split("-")[0])
+    horizon, reason = usual or (season if season > 1 else 12), "usual for this frequency"
+    longest = max(1, int(np.median(panel.lengths)) // 4)
+    if horizon > longest:
+        horizon, reason = longest, "a quarter of the usual length of a series"
+    if candidates.future and candidates.known_steps_ahead < horizon:
+        horizon = max(candidates.known_steps_ahead, 1)
+        reason = f"{candidates.future[0]} is known so far ahead"
+    return DetectedValue(horizon, f"to start from: {reason}")
 
 
-def _default_horizon(frequency: Frequency) -> int | None:
-    return DEFAULT_HORIZONS.get(frequency.alias.split("-")[0])
-
-
-def _findings(
-    table: Table,
-    panel: Panel,
-    changes: CleaningChanges,
-    candidates: CovariateCandidates,
-    *,
-    season: str,
-    horizon: str,
-) -> list[str]:
-    roles = table.roles
+def _findings(summary: DataSummary) -> list[str]:
+    roles, selected = summary.table.roles, summary.candidates.selected
     layouts = {
         "long": "a long table: one row a series and time",
         "wide": "a wide table: one row a time, one column a target",
@@ -234,19 +264,19 @@ def _findings(
         f"series     {series}: {_without_period(roles.reasons['series'])}",
         f"targets    {join_names(roles.targets)}: {_without_period(roles.reasons['targets'])}",
     ]
-    for role, names in candidates.selected.items():
-        if names:
-            lines.append(f"{role:<10} {', '.join(names)}: {ROLE_REASONS[role]}")
-    used = {name for names in candidates.selected.values() for name in names}
+    lines += [
+        f"{role:<10} {', '.join(names)}: {ROLE_REASONS[role]}"
+        for role, names in selected.items()
+        if names
+    ]
+    used = {name for names in selected.values() for name in names}
     if others := [name for name in roles.unused if name not in used]:
         lines.append(f"not used   {', '.join(others)}")
     lines += [
-        f"frequency  {panel.frequency.alias}: {_agreement_note(changes)}",
-        f"season     {season}",
-        f"horizon    {horizon}",
+        f"frequency  {summary.panel.frequency.alias}: {_agreement_note(summary.changes)}",
+        f"season     {summary.season}",
+        f"horizon    {summary.horizon}",
     ]
-    lines += [
-        f"data       {sentence}"
-        for sentence in build_cleaning_report(table, changes).summary_lines()
-    ]
-    return lines + [f"problem    {fault}" for fault in changes.problems]
+    report = build_cleaning_report(summary.table, summary.changes)
+    lines += [f"data       {line}" for line in report.summary_lines()]
+    return lines + [f"problem    {problem}" for problem in summary.changes.problems]

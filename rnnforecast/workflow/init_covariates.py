@@ -1,4 +1,4 @@
-"""Which of the other columns of a file could help a forecast, for `init`."""
+"""Columns of a file that may serve as covariates, for the draft of `init`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rnnforecast.data.time.grid import reduce_per_series
 from rnnforecast.errors import DataError
 
 MAX_CANDIDATE_CATEGORIES = 50
-"""A column with more different words is free text, or names rows."""
+"""A column with more distinct words is free text, or names rows."""
 
 ROLE_REASONS = {
     "static": "one value a series",
@@ -25,21 +25,21 @@ ROLE_REASONS = {
 
 @dataclass(frozen=True)
 class CovariateCandidates:
-    """Columns by the role they could have."""
+    """Columns by the role they may have."""
 
     static: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     known_steps_ahead: int = 0
-    """Steps beyond the last target for which most series have rows."""
+    """Rows after the last target value, in the median series."""
 
     @property
     def selected(self) -> dict[str, tuple[str, ...]]:
-        """Those that a draft takes up: what they are can be seen in the file."""
+        """The columns that a draft uses: those whose role can be seen in the file."""
         return {"static": self.static, "future": self.future}
 
     def reasons(self) -> dict[str, str]:
-        """A note for each key that is written."""
+        """A comment for the key of each role in the draft."""
         notes = {role: ROLE_REASONS[role] for role, names in self.selected.items() if names}
         if self.past:
             notes["past"] = f"could be {', '.join(self.past)}; check if they help"
@@ -49,38 +49,39 @@ class CovariateCandidates:
 def find_covariate_candidates(
     plan: CleaningPlan, source: Sequence[str], table: Table
 ) -> CovariateCandidates:
-    """What the columns that have no role yet could be; none where they cannot be read."""
+    """The roles of columns that have none yet; nothing where those cannot be read."""
     others = table.roles.unused
     if not others or "-" in source:  # standard input can be read only once
         return CovariateCandidates()
-    wanted = replace(table.roles.resolve(plan.read_options), covariates=others)
+    read_options = replace(table.roles.resolve(plan.read_options), covariates=others)
     try:
-        wide = read_table(replace(plan, read_options=wanted), source)
-    except DataError:  # a column of broken cells that nobody asked for
+        table = read_table(replace(plan, read_options=read_options), source)
+    except DataError:  # a column with invalid cells
         return CovariateCandidates()
-    rows, _ = sort_table(wide)
-    targets = len(wide.roles.targets)
-    _, stop = observed_range(rows, targets)
-    beyond = np.arange(len(rows.codes)) >= stop[rows.codes]
-    values = rows.values[:, targets:]
-    low = reduce_per_series(np.fmin, values, rows.offsets, np.nan)
-    high = reduce_per_series(np.fmax, values, rows.offsets, np.nan)
-    found: dict[str, list[str]] = {"static": [], "future": [], "past": []}
-    for place, (name, column) in enumerate(wide.covariates.items()):
-        known = ~np.isnan(values[:, place])
-        if not known.any() or (
-            isinstance(column, CategoricalColumn)
-            and len(column.vocabulary) > MAX_CANDIDATE_CATEGORIES
-        ):
+    rows, _ = sort_table(table)
+    n_targets = len(table.roles.targets)
+    _, stop = observed_range(rows, n_targets)
+    is_ahead = np.arange(len(rows.codes)) >= stop[rows.codes]
+    values = rows.values[:, n_targets:]
+    lowest = reduce_per_series(np.fmin, values, rows.offsets, np.nan)
+    highest = reduce_per_series(np.fmax, values, rows.offsets, np.nan)
+    names_by_role: dict[str, list[str]] = {"static": [], "future": [], "past": []}
+    for index, (name, column) in enumerate(table.covariates.items()):
+        known = ~np.isnan(values[:, index])
+        if not known.any() or _is_free_text(column):
             continue
-        changes = bool((low[:, place] < high[:, place]).any())
-        if not changes and len(wide.keys) > 1:
-            found["static"].append(name)
-        elif changes and known[beyond].any():
-            found["future"].append(name)
-        elif changes:
-            found["past"].append(name)
-    ahead = int(np.median(np.bincount(rows.codes[beyond], minlength=rows.n_series)))
+        varies = bool((lowest[:, index] < highest[:, index]).any())
+        if varies:
+            names_by_role["future" if known[is_ahead].any() else "past"].append(name)
+        elif len(table.keys) > 1:
+            names_by_role["static"].append(name)
+    ahead = int(np.median(np.bincount(rows.codes[is_ahead], minlength=rows.n_series)))
     return CovariateCandidates(
-        **{role: tuple(names) for role, names in found.items()}, known_steps_ahead=ahead
+        **{role: tuple(names) for role, names in names_by_role.items()}, known_steps_ahead=ahead
+    )
+
+
+def _is_free_text(column: object) -> bool:
+    return (
+        isinstance(column, CategoricalColumn) and len(column.vocabulary) > MAX_CANDIDATE_CATEGORIES
     )

@@ -111,7 +111,7 @@ def test_a_draft_of_faulty_data_counts_all_series_and_says_what_to_choose(
     assert rnnforecast("init", "data.csv").exit_code == 0
     text = Path("spec.yaml").read_text()
     assert text.startswith(f"# A spec for {told};")
-    assert "come again: 2; choose a rule)" in " ".join(text.replace("#", "").split())
+    assert "timestamps: 2; choose a rule)" in " ".join(text.replace("#", "").split())
 
 
 def test_a_draft_in_a_folder_that_is_not_there_is_refused(given: Run, rnnforecast: Run) -> None:
