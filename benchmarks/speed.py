@@ -48,7 +48,7 @@ def loop(rounds: int) -> list[str]:
     """The training loop with real draws, without validation, against bare steps."""
     import torch
 
-    from rnnforecast.data.cleaning.imputation import fill_missing
+    from rnnforecast.data.cleaning.imputation import impute
     from rnnforecast.data.windows.origins import training_origins
     from rnnforecast.models.config import ForecasterConfig
     from rnnforecast.models.forecaster import Forecaster
@@ -62,7 +62,7 @@ def loop(rounds: int) -> list[str]:
     everywhere = np.ones_like(values, dtype=bool)
     offsets = np.arange(SERIES + 1, dtype=np.int64) * LENGTH
     cpu = torch.device("cpu")
-    arrays = PanelArrays(fill_missing(values, everywhere, offsets, "mask"), everywhere, offsets)
+    arrays = PanelArrays(impute(values, everywhere, offsets, "mask"), everywhere, offsets)
     windows = WindowDataset(arrays, lookback=LOOKBACK, horizon=HORIZON, device=cpu)
     ends = np.full(SERIES, LENGTH, dtype=np.int64)
     origins = training_origins(everywhere, offsets, ends=ends, horizon=HORIZON, season=SEGMENT)

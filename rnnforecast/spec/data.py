@@ -18,8 +18,9 @@ from rnnforecast.spec.types import (
     FilePatterns,
     FiniteFloat,
     HalfFraction,
-    ImputationMethod,
+    ImputerName,
     NonEmptyStr,
+    OutlierRuleName,
     PositiveFloat,
     PositiveInt,
     ResampleMethod,
@@ -164,7 +165,7 @@ class CleanSpec(SpecSection):
     duplicates: DuplicateMethod = Field(
         "error", description="What to do with several rows of one series at one time."
     )
-    missing: ImputationMethod | Annotated[dict[NonEmptyStr, ImputationMethod], PER_COLUMN] = Field(
+    missing: ImputerName | Annotated[dict[NonEmptyStr, ImputerName], PER_COLUMN] = Field(
         "mask",
         description="How missing values of the targets are imputed, for all targets or by name;"
         " mask leaves them missing and adds a mask as an input. They never count in a score.",
@@ -178,7 +179,7 @@ class CleanSpec(SpecSection):
         description="The largest number of steps of a gap that are filled, the others stay masked;"
         " null: all.",
     )
-    outliers: Literal["none", "hampel", "iqr", "seasonal"] = Field(
+    outliers: OutlierRuleName = Field(
         "none",
         description="How outliers are detected: by the distance from the median of the values"
         " before, from their quartiles, or from the value one season before.",

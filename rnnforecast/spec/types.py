@@ -18,7 +18,9 @@ from rnnforecast.registry import (
     BACKBONES,
     BASE_FORECASTS,
     DECODERS,
+    IMPUTERS,
     LOSSES,
+    OUTLIER_RULES,
     WINDOW_SCALERS,
     Registry,
 )
@@ -143,10 +145,8 @@ DecoderName = Annotated[str, Component(DECODERS, ("auto",))]
 WindowScalerName = Annotated[str, Component(WINDOW_SCALERS, ("auto",))]
 BaseForecastName = Annotated[str, Component(BASE_FORECASTS, ("auto",))]
 ResampleMethod = Literal["sum", "mean", "median", "min", "max", "first", "last"]
-ImputationMethod = Literal[
-    "mask", "masked_constant", "ffill", "bfill", "mean", "median", "mode", "constant", "zero", "linear",
-    "time", "spline", "seasonal", "knn", "random_forest", "svr", "rnn",
-]  # fmt: skip
+ImputerName = Annotated[str, Component(IMPUTERS)]
+OutlierRuleName = Annotated[str, Component(OUTLIER_RULES)]
 TransformMethod = Literal[
     "none", "log", "log1p", "box_cox", "yeo_johnson", "difference", "seasonal_difference"
 ]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.data.cleaning.imputation import impute
 from rnnforecast.data.features.features import FeatureTables
 from rnnforecast.inference.attribution import (
     InputGroup,
@@ -61,7 +61,7 @@ def values() -> NDArray[np.float64]:
 def windows(table: NDArray[np.float64], found: Forecaster) -> WindowDataset:
     """As `clean.missing: mask` fills the table."""
     observed = ~np.isnan(table)
-    filled = fill_missing(np.nan_to_num(table), observed, OFFSETS, "mask")
+    filled = impute(np.nan_to_num(table), observed, OFFSETS, "mask")
     rng = np.random.default_rng(2)
     no_codes = np.zeros((2 * LENGTH, 0), dtype=np.int64)
     features = FeatureTables(

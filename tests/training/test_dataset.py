@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.data.cleaning.imputation import impute
 from rnnforecast.training.dataset import Batch, PanelArrays, WindowDataset
 from rnnforecast.types import Floats, Ints
 
@@ -34,7 +34,7 @@ class Table:
     def windows(
         self, lookback: int, horizon: int, method: Any = "mask", *, joint: bool = False
     ) -> WindowDataset:
-        filled = fill_missing(self.values, self.observed, self.offsets, method)
+        filled = impute(self.values, self.observed, self.offsets, method)
         arrays = PanelArrays(filled, self.observed, self.offsets, include_elapsed=True)
         return WindowDataset(arrays, lookback=lookback, horizon=horizon, device=CPU, joint=joint)
 
@@ -67,7 +67,7 @@ def naive(
     values = found.values[begin:end]
     # all that may be read is filled from the steps before the origin alone
     past = values[:origin]
-    filled = fill_missing(past, ~np.isnan(past), np.array([0, len(past)]), method)
+    filled = impute(past, ~np.isnan(past), np.array([0, len(past)]), method)
     tables = (filled.inputs, filled.value_mask, filled.input_mask, filled.elapsed)
     read = [
         [

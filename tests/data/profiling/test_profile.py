@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.cleaning.imputation import fill_missing
+from rnnforecast.data.cleaning.imputation import impute
 from rnnforecast.data.cleaning.seasonality import Seasonality
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.table import Table
@@ -35,7 +35,7 @@ def found(*series: list[float], season: int = 1, horizon: int = 2, method: str =
         infinite_count=0,
     )
     panel, changes = regularize(table, CleanSpec(frequency="D"))
-    filled = fill_missing(panel.targets, panel.observed_mask, panel.offsets, method)  # type: ignore[arg-type]
+    filled = impute(panel.targets, panel.observed_mask, panel.offsets, method)
     tried = Seasonality(season, 0.5 if season > 1 else 0.0, {7: 0.5})
     return profile_panel(panel, filled, changes, tried, horizon=horizon)
 
