@@ -12,7 +12,7 @@ from rnnforecast.spec.spec import SECTIONS, Spec
 VALUES: dict[str, dict[str, object]] = {
     "window": {"season": 24, "horizon": 48},
     "data": {"path": ["no.csv"], "series": [], "separator": "\t"},
-    "model": {"options": {"heads": 4}},
+    "model": {"backbone": "slstm", "backbone_options": {"heads": 4}},
 }
 
 
@@ -24,17 +24,19 @@ def test_the_commented_spec_reads_back_as_the_values_it_was_made_of() -> None:
 def test_the_commented_spec_explains_each_key_above_it_and_adds_the_note() -> None:
     text = commented_yaml(VALUES, {"window.season": "Found in 12 of 14 series."})
     assert text.endswith(
-        "# How far the network looks back and ahead, in steps of the frequency.\n"
+        "# The lookback and the horizon, in steps of the frequency.\n"
         "window:\n"
-        "  # How many steps ahead to forecast.\n"
+        "  # The number of steps to forecast.\n"
         "  horizon: 48\n"
         "  # The length of the season, in steps; 1 means no season. Found in 12 of 14 series.\n"
         "  season: 24\n"
         "\n"
         "# The network and its parts.\n"
         "model:\n"
-        "  # Further options of the backbone, by name.\n"
-        "  options:\n"
+        "  # The recurrent network, by name.\n"
+        "  backbone: slstm\n"
+        "  # Options of the backbone, by name.\n"
+        "  backbone_options:\n"
         "    heads: 4\n"
     )
 
@@ -58,8 +60,8 @@ def test_the_reference_has_a_row_for_every_key_with_its_default_and_meaning() ->
     assert len(rows) == sum(len(model.model_fields) for model in SECTIONS.values())
     assert (
         "| `schedule` | one of one_cycle, cosine, constant, step, plateau | `one_cycle` |"
-        " How the learning rate changes during training; step: to a tenth at half and at three"
-        " quarters of it; plateau: to three tenths after 3 validations without improvement. |"
+        " How the learning rate changes during training; step: times 0.1 at half and at three"
+        " quarters of the steps; plateau: times 0.3 after 3 validations without improvement. |"
     ) in rows
     assert any(row.startswith("| `horizon` | a whole number of at least 1 | req") for row in rows)
     assert any("| `[0.025, 0.1, 0.5, 0.9, 0.975]` |" in row for row in rows)
@@ -86,10 +88,10 @@ def test_the_schema_knows_the_sections_and_refuses_unknown_keys() -> None:
     schema = json_schema()
     assert list(schema["properties"]) == list(SECTIONS)
     assert schema["required"] == ["data", "window"]
-    assert schema["$defs"]["Window"]["additionalProperties"] is False
-    assert schema["$defs"]["Window"]["properties"]["horizon"]["minimum"] == 1
+    assert schema["$defs"]["WindowSpec"]["additionalProperties"] is False
+    assert schema["$defs"]["WindowSpec"]["properties"]["horizon"]["minimum"] == 1
 
 
 def test_the_schema_lets_one_column_stand_for_a_list_of_one() -> None:
-    targets = json_schema()["$defs"]["Data"]["properties"]["targets"]["anyOf"]
+    targets = json_schema()["$defs"]["DataSpec"]["properties"]["targets"]["anyOf"]
     assert {"type": "string"} in targets

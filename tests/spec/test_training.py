@@ -19,7 +19,7 @@ SPEC = "data: {path: a.csv}\nwindow: {horizon: 3}\ntraining: {%s}"
         ("schedule", "one of one_cycle, cosine, constant, step, plateau"),
         ("horizon_weight", "one of equal, decreasing or a list of numbers of at least 0"),
         ("swa_fraction", "a number from 0 to below 1"),
-        ("truncate", "a whole number of at least 1 or null"),
+        ("tbptt_steps", "a whole number of at least 1 or null"),
         ("start_from", "text or null"),
         ("freeze", "one or more patterns such as backbone.*"),
     ],
@@ -47,8 +47,10 @@ def test_the_defaults_are_a_plain_training() -> None:
 
 
 def test_one_pattern_stands_for_a_list_of_one() -> None:
-    assert parse_spec(SPEC % "freeze: backbone.*", name="").training.freeze == ("backbone.*",)
-    many = parse_spec(SPEC % "freeze: [embed.*, backbone.*]", name="").training.freeze
+    start = "start_from: runs/a, freeze: "
+    one = parse_spec(SPEC % f"{start}backbone.*", name="").training.freeze
+    assert one == ("backbone.*",)
+    many = parse_spec(SPEC % f"{start}[embed.*, backbone.*]", name="").training.freeze
     assert many == ("embed.*", "backbone.*")
 
 
