@@ -94,8 +94,10 @@ class DataSpec(SpecSection):
     @classmethod
     def _check_encoding(cls, encoding: str) -> str:
         try:
-            codecs.lookup("utf-8" if encoding == "auto" else encoding)
-        except LookupError:
+            name = "utf-8" if encoding == "auto" else encoding
+            "a".encode(name)  # bz2 is a codec, but none of text
+            codecs.getincrementaldecoder(name)  # files are read in parts
+        except (LookupError, ValueError):
             raise ValueError(
                 f"expected an encoding such as utf-8, latin-1 or cp1252, found '{encoding}'"
             ) from None

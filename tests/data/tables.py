@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.io.column_roles import ColumnRoles, infer_column_roles
-from rnnforecast.data.io.dialect import LineIndex
+from rnnforecast.data.io.input_files import LineIndex
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table, read_files
 from rnnforecast.spec.data import DataSpec

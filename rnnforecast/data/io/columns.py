@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rnnforecast.data.io.arrow_stream import ColumnBatch, dictionary_encode, stream_batches
+from rnnforecast.data.io.arrow_types import dictionary_encode, is_numeric_type, to_text
 from rnnforecast.data.io.column_roles import ColumnRoles
-from rnnforecast.data.io.dialect import InputFile, is_numeric_type, to_text
+from rnnforecast.data.io.input_files import ColumnBatch, InputFile
 from rnnforecast.data.io.number_format import CellFormat, NumberFormat
 from rnnforecast.data.time import format as stamps
 from rnnforecast.errors import DataError, Problem
@@ -220,7 +220,7 @@ def load_columns(
     counts = []
     for file in files:
         counts.append(0)
-        for piece in stream_batches(file, [roles.time, *texts], [*roles.targets, *amounts], marks):
+        for piece in file.batches([roles.time, *texts], [*roles.targets, *amounts], marks):
             rows = time.append(piece, file)
             targets.append(piece, rows)
             for numbers in floats.values():

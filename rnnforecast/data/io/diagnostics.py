@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rnnforecast.data.io.column_roles import ColumnRoles
-from rnnforecast.data.io.dialect import InputFile, format_location, ragged_row_problem
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes, needs_transcoding
+from rnnforecast.data.io.input_files import InputFile, format_location, ragged_row_problem
 from rnnforecast.data.io.number_format import (
     DEFAULT_MISSING_VALUES,
     THOUSANDS_PATTERNS,
@@ -54,7 +54,7 @@ def diagnose(
     """All faults of all files; `reason` is what the fast reader said, in case none is found."""
     faults = _ProblemCollector()
     for file in files:
-        records = file.records()
+        records = file.reader.records()
         while rows := list(islice(records, 20_000)):
             _check_rows(file, rows, roles, cell_format, faults)
     problems = list(faults.problems())
@@ -90,7 +90,7 @@ def _check_rows(
                 problems.add("series without a name", problem)
     for name in roles.numeric_columns:
         # A file may lack targets; numbers that parquet holds as such cannot be written wrongly.
-        if name in cells and name not in file.numeric_columns:
+        if name in cells and name not in file.reader.numeric_columns:
             cure = "mend the cell, or list it under data.missing_values if there is no value"
             if name in roles.covariates:
                 cure += "; list the column under features.categorical if it holds names"
@@ -101,14 +101,14 @@ def _is_readable_row(
     file: InputFile, row: NumberedRow, used_columns: list[int], problems: _ProblemCollector
 ) -> bool:
     line, cells = row
-    whole = len(cells) == len(file.header)
+    whole = len(cells) == len(file.reader.header)
     looked_at = cells
-    if not needs_transcoding(file.codec):
+    if not needs_transcoding(file.reader.codec):
         looked_at = [cells[at] for at in used_columns if whole and at < len(cells)]
     if any(not cell.isascii() and has_undecodable_bytes(cell) for cell in looked_at):
         problems.add(
-            f"lines that are not {file.codec}",
-            encoding_problem(format_location(file, line), file.codec),
+            f"lines that are not {file.reader.codec}",
+            encoding_problem(format_location(file, line), file.reader.codec),
         )
     elif not whole:
         problems.add("rows of another width", ragged_row_problem(file, line, cells))

@@ -1,4 +1,4 @@
-"""In which encoding a text file is written, and its text whatever that is."""
+"""Text encodings: detection, decoding that keeps undecodable bytes, and transcoding to UTF-8."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ _UTF8_CODECS = ("utf-8", "utf-8-sig")
 
 
 def _bytes_to_surrogates(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that are no text as lone surrogates, one each: Python's own way of doing so knows
-    only those of UTF-8."""
+    """Undecodable bytes as lone surrogates, one each: Python's surrogateescape handles UTF-8 only."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     wrong = error.object[error.start : error.end]
@@ -32,21 +31,11 @@ def _bytes_to_surrogates(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("rnnforecast.keep", _bytes_to_surrogates)
 
 
-def check_encoding(name: str) -> None:
-    """DataError unless `name` is "auto" or an encoding of text that Python knows."""
-    try:
-        "a".encode("utf-8" if name == "auto" else name)
-        codecs.getincrementaldecoder("utf-8" if name == "auto" else name)
-    except (LookupError, ValueError):
-        cure = "name one that Python knows, such as utf-8, latin-1, cp1252 or utf-16"
-        raise DataError(Problem("data.encoding", f"there is no encoding {name!r}", cure)) from None
-
-
 def detect_encoding(start: bytes, requested: str, file_name: str) -> str:
-    """The codec of a file that begins with `start`: the one given, else what its byte-order mark
-    says, else UTF-8. A mark that agrees with what is given is no part of the text.
+    """The codec of a file that begins with `start`: the requested one, else that of its byte-order
+    mark, else UTF-8. A mark that agrees with the requested codec is not part of the text.
 
-    DataError naming the file where the bytes look like UTF-16 and nothing says which.
+    DataError naming the file where the bytes look like UTF-16 without a mark.
     """
     marked = next((codec for mark, codec in _BYTE_ORDER_MARKS if start.startswith(mark)), "")
     if requested != "auto":
@@ -62,19 +51,19 @@ def detect_encoding(start: bytes, requested: str, file_name: str) -> str:
 
 
 def open_text(stream: BinaryIO, codec: str) -> io.TextIOWrapper:
-    """The text, with line ends as they are and lone surrogates for bytes that are none."""
+    """The text, with line ends as they are and lone surrogates for undecodable bytes."""
     text = "utf-8-sig" if codec in _UTF8_CODECS else codec
     return io.TextIOWrapper(stream, text, errors="rnnforecast.keep", newline="")
 
 
 def transcode_to_utf8(stream: Any, codec: str) -> Any:
-    """An Arrow stream of the same text in UTF-8; what is UTF-8 already is left alone, faults and
-    all. Reading it is a UnicodeDecodeError where bytes are no text."""
+    """An Arrow stream of the text in UTF-8; UTF-8 is passed through unchecked. Reading the stream
+    raises UnicodeDecodeError at undecodable bytes."""
     return stream if codec in _UTF8_CODECS else pa.transcoding_input_stream(stream, codec, "utf-8")
 
 
 def needs_transcoding(codec: str) -> bool:
-    """Whether a byte at fault spoils the file for Arrow, even in a column not in use."""
+    """Whether undecodable bytes keep Arrow from reading the file, even in an unused column."""
     return codec not in _UTF8_CODECS
 
 

@@ -1,4 +1,4 @@
-"""Which files a path, a folder or a pattern names, and what the folders' names say."""
+"""The files of a path, a folder or a pattern, and the columns in the names of their folders."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.registry import FILE_FORMATS
 
-EXTENSIONS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
-    """The files in order, all in a folder and below it or all that fit a pattern, each with the
-    columns that its folders stand for. "-" is standard input: None.
+    """The files in order (a file, all in a folder and below it, or all that match a pattern), each
+    with the columns and values in the names of its folders. "-" is standard input: None.
 
     Files and folders that begin with a dot or an underscore are hidden. Raises DataError where
     there is none.
@@ -23,43 +23,49 @@ def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
     if item == "-":
         return {None: {}}
     path = Path(item).expanduser()
-    cure = f"give files that end in {', '.join(EXTENSIONS)}"
+    cure = f"give files that end in {', '.join(table_extensions())}"
     if path.is_dir():
         if found := [file for file in _walk_files(path, set()) if _has_table_extension(file)]:
             return {file: _partition_values(file, len(path.parts)) for file in found}
-        raise DataError(Problem(item, "no CSV or parquet file in this folder", cure))
+        raise DataError(Problem(item, "no file in this folder has a known extension", cure))
     if path.is_file():
         if _has_table_extension(path):
             return {path: _partition_values(path)}
-        raise DataError(Problem(item, "not a kind of file that can be read", cure))
+        raise DataError(Problem(item, "no known extension", cure))
     if glob.has_magic(item):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
         if found := [file for file in matches if _has_table_extension(file) and file.is_file()]:
             return {file: _partition_values(file) for file in found}
-        raise DataError(Problem(item, "no CSV or parquet file matches this pattern", cure))
+        raise DataError(Problem(item, "no file with a known extension matches this pattern", cure))
     cure = "check the path; in a spec a relative one counts from the folder of the spec"
     raise DataError(Problem(item, "there is no such file or folder", cure))
 
 
-def _partition_values(file: Path, base_depth: int | None = None) -> dict[str, str]:
-    """What folders say: the file ``store=1/year=2024/a.parquet`` is of store 1 and the year 2024.
+def table_extensions() -> tuple[str, ...]:
+    """The endings of files that can be read, of all formats."""
+    formats = FILE_FORMATS.names()
+    return tuple(end for name in formats for end in FILE_FORMATS.literal(name, "EXTENSIONS"))
 
-    Texts, "" where Hive says that there is no value. Folders from the part `top` on may have other
-    names as well; above, the first such name is where the columns end.
+
+def _partition_values(file: Path, base_depth: int | None = None) -> dict[str, str]:
+    """Columns of Hive partitions: ``store=1/year=2024/a.parquet`` has store 1 and year 2024.
+
+    Values are texts, "" for Hive's null. Folders from depth `base_depth` on may have other names as
+    well; above, the first other name ends the columns.
     """
     parts = file.parent.parts
     found: list[tuple[str, str]] = []
-    for place in reversed(range(len(parts))):
-        name, equals, value = parts[place].partition("=")
+    for depth in reversed(range(len(parts))):
+        name, equals, value = parts[depth].partition("=")
         if name.strip() and equals:
             found.append((unquote(name).strip(), "" if value == _HIVE_NULL else unquote(value)))
-        elif base_depth is None or place < base_depth:
+        elif base_depth is None or depth < base_depth:
             break
     return dict(reversed(found))
 
 
 def _has_table_extension(path: Path) -> bool:
-    return path.name.lower().endswith(EXTENSIONS)
+    return path.name.lower().endswith(table_extensions())
 
 
 def _walk_files(folder: Path, seen: set[Path]) -> Iterator[Path]:

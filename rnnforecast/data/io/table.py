@@ -15,8 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rnnforecast.data.io import dialect as sniff
-from rnnforecast.data.io.arrow_stream import stream_batches
+from rnnforecast.data.io.arrow_types import to_text
 from rnnforecast.data.io.column_roles import (
     ColumnRoles,
     expand_patterns,
@@ -25,8 +24,8 @@ from rnnforecast.data.io.column_roles import (
 )
 from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn, load_columns
 from rnnforecast.data.io.diagnostics import diagnose
-from rnnforecast.data.io.dialect import InputFile, LineIndex, format_location, to_text
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
+from rnnforecast.data.io.input_files import InputFile, LineIndex, format_location, scan_files
 from rnnforecast.data.io.number_format import (
     CellFormat,
     NumberFormat,
@@ -88,7 +87,7 @@ def read_files(source: Sequence[str], options: ReadOptions) -> Table:
     and the cure.
     """
     data = options.data
-    files = sniff.scan_files(source, separator=data.separator, encoding=data.encoding)
+    files = scan_files(source, separator=data.separator, encoding=data.encoding)
     options = _expand_covariates(options, files)
     known = [] if data.time == "auto" else [data.time]
     known += [] if data.series == "auto" else data.series
@@ -162,9 +161,7 @@ def _read_head(files: Sequence[InputFile]) -> pd.DataFrame:
     each = -(-HEAD_ROWS // len(seen))
     frames = []
     for file in seen:
-        frame = pd.DataFrame(
-            sniff.sample_rows(file, each), columns=range(len(file.columns)), dtype=str
-        )
+        frame = pd.DataFrame(file.sample_rows(each), columns=range(len(file.columns)), dtype=str)
         frame.columns = pd.Index(file.columns)
         frames.append(frame.loc[:, ~frame.columns.duplicated()])  # only "" can come twice
     rows: pd.DataFrame = pd.concat(frames, ignore_index=True).fillna("")
@@ -204,7 +201,7 @@ def _infer_number_format(
     texts = [
         name
         for name in roles.numeric_columns
-        if not all(name in file.numeric_columns for file in files)
+        if not all(name in file.reader.numeric_columns for file in files)
     ]
     step = max(1, -(-len(head) * len(texts) // _MAX_HEAD_CELLS))
     # a word for "no value", -999.9 say, tells nothing of the marks of the others
@@ -238,8 +235,8 @@ def _disambiguate_time_format(
 ) -> stamps.TimeFormat:
     """Day or month first, as the whole column tells; DataError if nothing in it does."""
     example = ""
-    for file in (file for file in files if not file.is_parquet):
-        for piece in stream_batches(file, [column]):
+    for file in (file for file in files if not file.reader.is_typed):
+        for piece in file.batches([column]):
             texts = piece[column].dictionary.to_pylist()
             example = example or texts[0]
             time_format = stamps.disambiguate(time_format, texts)
@@ -268,16 +265,18 @@ def _rows_at_timestamps(files: Sequence[InputFile], head: pd.DataFrame, time: st
     found = []
     for file in files:
         try:
-            for piece in stream_batches(file, [name for name in file.columns if name]):
+            for piece in file.batches([name for name in file.columns if name]):
                 at = pc.is_in(to_text(piece[time]), value_set=wanted)
                 texts = {name: to_text(column.filter(at)) for name, column in piece.items()}
                 found.append(pa.table(texts).to_pandas())
         except (pa.ArrowException, OSError):  # of a column that is not in use
             lines = (
-                line for line, cells in file.records() if has_undecodable_bytes("".join(cells))
+                line
+                for line, cells in file.reader.records()
+                if has_undecodable_bytes("".join(cells))
             )
             raise DataError(
-                encoding_problem(format_location(file, next(lines)), file.codec)
+                encoding_problem(format_location(file, next(lines)), file.reader.codec)
             ) from None
     sample: pd.DataFrame = pd.concat(found, ignore_index=True)
     return sample

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from rnnforecast.errors import DataError
+from rnnforecast.spec.data import DataSpec
 from tests.data.tables import read
 
 TEXT = 'city,ds,y\nZürich,2024-01-01,1\n"New\nYork",2024-01-01,2\nZürich,2024-01-02,3\n'
@@ -78,14 +80,6 @@ def test_standard_input_may_be_in_any_encoding_and_compressed(
         assert table.line_index.location(2) == "stdin, line 5"
 
 
-@pytest.mark.parametrize("name", ["latin-0", "hex", "rot13", "undefined", "", "utf-8\0"])
-def test_an_encoding_that_there_is_not_is_refused(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text(TEXT, encoding="utf-8")
-    (line,) = refused(path, name)
-    assert line.startswith(f"data.encoding: there is no encoding {name!r} — name one")
-
-
 def test_bytes_that_are_not_utf_8_are_found_in_their_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(TEXT.encode("latin-1"))
@@ -148,3 +142,9 @@ def test_any_bytes_are_read_or_refused(
         assert all(problem.where for problem in refused.problems)
     else:
         assert len(table.time) >= 1
+
+
+@pytest.mark.parametrize("name", ["latin-0", "hex", "rot13", "undefined", "", "utf-8\0"])
+def test_a_name_that_is_no_encoding_of_text_is_refused_by_the_spec(name: str) -> None:
+    with pytest.raises(ValidationError):
+        DataSpec(path=("a.csv",), encoding=name)

@@ -48,7 +48,9 @@ def test_a_link_back_up_does_not_lead_round_in_circles(tmp_path: Path) -> None:
 
 def test_a_folder_of_folders_without_tables_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
-    with pytest.raises(DataError, match="no CSV or parquet file in this folder — give files"):
+    with pytest.raises(
+        DataError, match="no file in this folder has a known extension — give files"
+    ):
         find_paths(str(tmp_path))
 
 

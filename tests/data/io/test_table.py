@@ -390,9 +390,9 @@ def test_a_missing_file_and_an_empty_one_are_reported_together(write: Any) -> No
 
 def test_folders_patterns_and_files_without_tables_are_refused(write: Any, tmp_path: Path) -> None:
     lines = problems(str(tmp_path), str(tmp_path / "*.csv"), write("x", "book.xlsx"))
-    assert "no CSV or parquet file in this folder" in lines[0]
-    assert "no CSV or parquet file matches this pattern" in lines[1]
-    assert "not a kind of file that can be read" in lines[2]
+    assert "no file in this folder has a known extension" in lines[0]
+    assert "no file with a known extension matches this pattern" in lines[1]
+    assert "no known extension" in lines[2]
 
 
 def test_a_missing_column_names_the_nearest_and_all_others(write: Any) -> None:
@@ -553,7 +553,7 @@ def test_rows_too_short_or_too_long_are_refused(write: Any) -> None:
 
 def test_a_header_that_fits_no_row_is_reported_as_such(write: Any) -> None:
     (line,) = problems(write("ds,y\n2024-01-01,1,\n2024-01-02,2,\n"))
-    assert line.startswith("sales.csv, line 2: 3 cells, but the header has 2 — add or take out")
+    assert line.startswith("sales.csv, line 2: 3 cells, but the header has 2 — add or remove")
 
 
 @pytest.mark.parametrize("cell", ["٣", "\u00a03", "0x1f", "1_000", "1.234.5", "$3", "5%"])
@@ -635,7 +635,7 @@ def test_whole_numbers_and_texts_of_any_width_in_parquet_are_numbers(tmp_path: P
 def test_half_a_gzip_file_and_half_a_parquet_file_are_refused(write: Any) -> None:
     whole = gzip.compress((PLAIN + "".join(f"2025-01-01,{i}\n" for i in range(2000))).encode())
     lines = problems(write(whole[:200], "a.csv.gz"), write(b"PAR1 nonsense", "b.parquet"))
-    assert lines[0].startswith("a.csv.gz: not a whole gzip file")
+    assert lines[0].startswith("a.csv.gz: not a complete gzip file")
     assert lines[1].startswith("b.parquet: not a parquet file")
 
 

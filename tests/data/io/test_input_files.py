@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.io import dialect as sniff
-from rnnforecast.data.io.dialect import LineIndex
+from rnnforecast.data.io.input_files import LineIndex, scan_files
 from rnnforecast.errors import DataError
 
 
@@ -40,19 +39,19 @@ def written(folder: Path, text: str, name: str = "sales.csv") -> str:
 def test_the_separator_is_the_one_that_cuts_the_rows_alike(
     tmp_path: Path, text: str, separator: str
 ) -> None:
-    assert sniff.scan_files([written(tmp_path, text)])[0].separator == separator
+    assert scan_files([written(tmp_path, text)])[0].reader.separator == separator
 
 
 def test_rows_longer_than_a_cell_may_be_are_cut_by_the_right_separator(tmp_path: Path) -> None:
     names = [f"series{number:05}" for number in range(20_000)]
     text = f"ds,{','.join(names)}\n2024-01-01{',1.5' * 20_000}\n"
-    (file,) = sniff.scan_files([written(tmp_path, text)])
+    (file,) = scan_files([written(tmp_path, text)])
     assert len(file.columns) == 20_001
     assert file.raw_names["series19999"] == "series19999"
 
 
 def test_names_are_stripped_but_the_file_keeps_its_own(tmp_path: Path) -> None:
-    (file,) = sniff.scan_files([written(tmp_path, "ds, shop ,,\n2024-01-01,a,,\n")])
+    (file,) = scan_files([written(tmp_path, "ds, shop ,,\n2024-01-01,a,,\n")])
     assert file.columns == ("ds", "shop", "", "")
     assert file.raw_names["shop"] == " shop "
 
@@ -60,29 +59,29 @@ def test_names_are_stripped_but_the_file_keeps_its_own(tmp_path: Path) -> None:
 def test_hidden_files_and_other_kinds_in_a_folder_are_left_alone(tmp_path: Path) -> None:
     for name in ("b.csv", "a.TSV", ".c.csv", "_d.csv", "notes.md"):
         written(tmp_path, "a,b\n1,2\n", name)
-    assert [file.name for file in sniff.scan_files([str(tmp_path)])] == ["a.TSV", "b.csv"]
+    assert [file.name for file in scan_files([str(tmp_path)])] == ["a.TSV", "b.csv"]
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     paths = [written(tmp_path, "a,b\n1,2\n", f"{folder}/x.csv") for folder in ("p", "q")]
-    assert [file.name for file in sniff.scan_files([str(tmp_path / "*" / "x.csv")])] == paths
+    assert [file.name for file in scan_files([str(tmp_path / "*" / "x.csv")])] == paths
 
 
 def test_no_file_at_all_is_refused() -> None:
     with pytest.raises(DataError, match=r"data\.path: names no file"):
-        sniff.scan_files([])
+        scan_files([])
 
 
 def test_a_header_below_blank_lines_is_reported_at_its_own_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"sales\.csv, line 3: the header names 'y' more than once"):
-        sniff.scan_files([written(tmp_path, "\n\nds,y,y\n1,2,3\n")])
+        scan_files([written(tmp_path, "\n\nds,y,y\n1,2,3\n")])
 
 
 def test_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     columns = [pa.array([1]), pa.array([2])]
     pq.write_table(pa.Table.from_arrays(columns, names=["y", "y"]), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"^a\.parquet: the header names 'y' more than once — give"):
-        sniff.scan_files([str(tmp_path / "a.parquet")])
+        scan_files([str(tmp_path / "a.parquet")])
 
 
 cells = st.text(st.sampled_from('ab1,;" \n\r'), max_size=4)
@@ -101,8 +100,8 @@ def test_every_row_is_found_at_the_line_where_it_begins(
         csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(row)
         text += out.getvalue()
     path = written(tmp_path_factory.mktemp("lines"), text)
-    files = sniff.scan_files([path], separator=",")
-    assert [tuple(cells) for _, cells in files[0].records()] == rows
+    files = scan_files([path], separator=",")
+    assert [tuple(cells) for _, cells in files[0].reader.records()] == rows
     lines = LineIndex(files, [len(rows)])
     where = [lines.location(row, "b") for row in range(len(rows))]
     assert where == [f"sales.csv, line {start}, column 'b'" for start in starts]

@@ -1,0 +1,37 @@
+"""Parquet files: columns have types, so that neither separator nor encoding matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rnnforecast.data.io.table_reader import FileSource, TypedTableReader
+from rnnforecast.errors import DataError, Problem
+
+TRAITS = ()
+EXTENSIONS = (".parquet",)
+SIGNATURE = b"PAR1"
+
+
+def open_table(source: FileSource, *, separator: str, encoding: str) -> TypedTableReader:
+    """The reader of a parquet file; DataError where it is damaged."""
+    try:
+        with _open(source) as parquet:
+            schema, n_rows = parquet.schema_arrow, parquet.metadata.num_rows
+    except pa.ArrowInvalid as error:
+        found = f"not a parquet file ({str(error).splitlines()[0]})"
+        raise DataError(Problem(source.name, found, "write it again")) from None
+
+    def open_batches(columns: Sequence[str] | None, batch_rows: int) -> Iterator[Any]:
+        with _open(source) as parquet:
+            for group in range(parquet.num_row_groups):  # at once, Arrow holds the entire file
+                yield from parquet.iter_batches(batch_rows, row_groups=[group], columns=columns)
+
+    return TypedTableReader(source, schema, n_rows, open_batches)
+
+
+def _open(source: FileSource) -> pq.ParquetFile:
+    return pq.ParquetFile(pa.BufferReader(source.content) if source.path is None else source.path)

@@ -1,0 +1,192 @@
+"""The input files: those that the spec names, their columns, and where a row of a table stands."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from rnnforecast.data.io.find_files import find_paths
+from rnnforecast.data.io.number_format import NumberFormat
+from rnnforecast.data.io.table_reader import FileSource, TableReader
+from rnnforecast.errors import DataError, Problem
+from rnnforecast.registry import FILE_FORMATS
+from rnnforecast.types import Ints
+
+DEFAULT_NUMBER_FORMAT = NumberFormat()
+ColumnBatch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input file, opened once to detect how it is written."""
+
+    reader: TableReader
+    partition_values: Mapping[str, str] = field(default_factory=dict)
+    """Columns and values in the names of its folders: ``store=1/part.parquet``."""
+
+    @property
+    def name(self) -> str:
+        """As it is called in messages."""
+        return self.reader.source.name
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Column names without the blanks around them, those of folders last; empty where a column
+        has no name."""
+        return (*(name.strip() for name in self.reader.header), *self.partition_columns)
+
+    @cached_property
+    def partition_columns(self) -> dict[str, str]:
+        """The columns of folders, each with its one value; a column in the file takes precedence."""
+        return {
+            name: text for name, text in self.partition_values.items() if name not in self.raw_names
+        }
+
+    @cached_property
+    def raw_names(self) -> dict[str, str]:
+        """Each column of the file itself, with its name as the file writes it."""
+        return {name.strip(): name for name in self.reader.header}
+
+    def sample_rows(self, max_rows: int) -> list[list[str]]:
+        """The cells of the first rows that are as wide as the header, undecodable bytes replaced.
+
+        Raises DataError where no row is as wide as the header.
+        """
+        first = list(islice(self.reader.records(), max_rows))
+        complete = [cells for _, cells in first if len(cells) == len(self.reader.header)]
+        if not complete:
+            raise DataError(*(ragged_row_problem(self, line, cells) for line, cells in first[:1]))
+        more = self.partition_columns.values()
+        return [
+            [cell if cell.isascii() else _replace_undecodable(cell) for cell in (*row, *more)]
+            for row in complete
+        ]
+
+    def batches(
+        self,
+        text_columns: Sequence[str],
+        numeric_columns: Sequence[str] = (),
+        number_format: NumberFormat = DEFAULT_NUMBER_FORMAT,
+    ) -> Iterator[ColumnBatch]:
+        """The named columns in batches of Arrow columns; those that the file lacks are left out.
+
+        Raises ArrowException or ValueError where a cell is not what it should be.
+        """
+        raw, names = self.raw_names, (*text_columns, *numeric_columns)
+        texts = [raw[name] for name in text_columns if name in raw]
+        numbers = [raw[name] for name in numeric_columns if name in raw]
+        for batch in self.reader.batches(texts, numbers, number_format):
+            columns = {name: batch.column(raw[name]) for name in names if name in raw}
+            for name in names:
+                if name in self.partition_columns:
+                    codes = pa.array(np.zeros(batch.num_rows, dtype=np.int32))
+                    value = [self.partition_columns[name]]
+                    columns[name] = pa.DictionaryArray.from_arrays(codes, value)
+            yield columns
+
+
+class LineIndex:
+    """Where the rows of a table stand in the files; lines are looked up on demand."""
+
+    def __init__(self, files: Sequence[InputFile], row_counts: Sequence[int]) -> None:
+        self._files = tuple(files)
+        self._row_ends = np.cumsum(row_counts)
+        self._line_numbers: dict[int, Sequence[int]] = {}
+        self._rows: Ints | None = None
+
+    def take(self, rows: Ints) -> LineIndex:
+        """The lines of a table of these rows only."""
+        fewer = LineIndex(self._files, np.diff(self._row_ends, prepend=0).tolist())
+        fewer._rows = rows if self._rows is None else self._rows[rows]
+        return fewer
+
+    def location(self, row: int, column: str | None = None) -> str:
+        """The place of a row (the first of the table is 0): ``sales.csv, line 7, column 'y'``."""
+        row = row if self._rows is None else int(self._rows[row])
+        index = int(np.searchsorted(self._row_ends, row, side="right"))
+        file = self._files[index]
+        row_in_file = int(row) - (int(self._row_ends[index - 1]) if index else 0)
+        if index not in self._line_numbers:
+            self._line_numbers[index] = file.reader.line_numbers()
+        return format_location(file, self._line_numbers[index][row_in_file], column)
+
+
+def scan_files(
+    source: Sequence[str], *, separator: str = "auto", encoding: str = "auto"
+) -> tuple[InputFile, ...]:
+    """All files that the source names (files, folders, globs, "-" for standard input), opened.
+
+    Raises DataError with everything that is wrong with any of them before their rows are read.
+    """
+    problems: list[Problem] = []
+    paths: dict[Path | None, dict[str, str]] = {}  # each once
+    for item in source:
+        try:
+            paths |= find_paths(item)
+        except DataError as error:
+            problems += error.problems
+    name_counts = Counter(path.name for path in paths if path)
+    files = []
+    for path, partition_values in paths.items():
+        name = "stdin" if path is None else path.name
+        name = str(path) if path and name_counts[name] > 1 else name
+        try:
+            reader = _open_table(name, path, separator=separator, encoding=encoding)
+            files.append(InputFile(reader, partition_values))
+        except DataError as error:
+            problems += error.problems
+    if problems or not files:
+        raise DataError(*problems or [Problem("data.path", "names no file", "name at least one")])
+    return tuple(files)
+
+
+def format_location(file: InputFile, line: int, column: str | None = None) -> str:
+    """``sales.csv, line 7, column 'y'``."""
+    text = f"{file.name}, {file.reader.row_noun} {line}"
+    return text if column is None else f"{text}, column {column!r}"
+
+
+def ragged_row_problem(file: InputFile, line: int, cells: Sequence[str]) -> Problem:
+    """The problem of a row that is not as wide as the header."""
+    found = f"{len(cells)} cells, but the header has {len(file.reader.header)}"
+    cure = "add or remove separators, and quote cells that hold one"
+    if any("\n" in cell for cell in cells):
+        cure = "close the quote that is opened in this line"
+    return Problem(format_location(file, line), found, cure)
+
+
+def _open_table(name: str, path: Path | None, *, separator: str, encoding: str) -> TableReader:
+    try:
+        source = FileSource(name, path, sys.stdin.buffer.read() if path is None else b"")
+        module = FILE_FORMATS.load(_format_name(source))
+        reader: TableReader = module.open_table(source, separator=separator, encoding=encoding)
+    except OSError as error:
+        cure = "check that the file is there and that you may read it"
+        raise DataError(Problem(name, f"cannot be read ({error.strerror})", cure)) from None
+    return reader
+
+
+def _format_name(source: FileSource) -> str:
+    """The format of a file by its extension, of standard input by its first bytes."""
+    for name in FILE_FORMATS.names():
+        signature = FILE_FORMATS.literal(name, "SIGNATURE")
+        if source.path is not None:
+            extensions = FILE_FORMATS.literal(name, "EXTENSIONS")
+            if source.path.name.lower().endswith(extensions):
+                return name
+        elif signature and source.content.startswith(signature):
+            return name
+    return FILE_FORMATS.having("text")[0]
+
+
+def _replace_undecodable(cell: str) -> str:
+    return cell.encode(errors="replace").decode()
