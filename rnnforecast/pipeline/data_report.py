@@ -14,7 +14,7 @@ from rnnforecast.data.panel.changes import CHANGE_COUNTS, REPAIR_COUNTS
 from rnnforecast.data.profiling.cleaning_report import (
     CleaningReport,
     build_cleaning_report,
-    format_percent,
+    format_share,
 )
 from rnnforecast.data.profiling.profile import profile_panel
 from rnnforecast.data.time.format import format_timestamp
@@ -111,5 +111,5 @@ def _format_cell(value: object) -> str:
     if isinstance(value, np.datetime64):
         return format_timestamp(value)
     if isinstance(value, float):
-        return "–" if np.isnan(value) else format_percent(value)
+        return "–" if np.isnan(value) else format_share(value)
     return str(value)

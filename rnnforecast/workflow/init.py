@@ -14,7 +14,7 @@ from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, preview_ta
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_percent
+from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_share
 from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import join_names, resolve_season
@@ -234,7 +234,7 @@ def _headline(summary: DataSummary) -> str:
 def _agreement_note(changes: CleaningChanges) -> str:
     if np.isnan(changes.agreement):
         return "given"
-    return f"{format_percent(changes.agreement)} of the steps in the file agree"
+    return f"{format_share(changes.agreement)} of the steps in the file agree"
 
 
 def _suggest_horizon(panel: Panel, season: int, candidates: CovariateCandidates) -> DetectedValue:

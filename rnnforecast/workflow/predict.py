@@ -14,7 +14,7 @@ from rnnforecast.data.cleaning_plan import (
     prepare_data,
 )
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.profiling.cleaning_report import describe_changes, format_percent
+from rnnforecast.data.profiling.cleaning_report import describe_changes, format_share
 from rnnforecast.data.profiling.coverage import steps_behind_latest
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem
@@ -242,7 +242,7 @@ def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
     yield from describe_changes(changes.counts)
     if changes.agreement < MIN_FREQUENCY_AGREEMENT:
         yield (
-            f"only {format_percent(changes.agreement)} of the rows follow one step of "
+            f"only {format_share(changes.agreement)} of the rows follow one step of "
             f"{panel.frequency.alias} after another, which the run was trained for"
         )
     yield from _value_warnings(run, cleaned)

@@ -360,7 +360,7 @@ def test_check_and_train_leave_a_report_that_people_can_look_at(
     for folder in ("look", "run"):
         stored = json.loads((Path(folder) / "data_report.json").read_text())
         assert stored["totals"]["series"] == 2
-        assert [verdict["grade"] for verdict in stored["profile"]["verdicts"]] == ["good"] * 5
+        assert [one["grade"] for one in stored["profile"]["quality_grades"]] == ["good"] * 5
         assert (Path(folder) / "data_report.html").read_text().startswith("<!doctype html>")
 
 

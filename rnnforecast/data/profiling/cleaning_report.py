@@ -1,72 +1,70 @@
-"""What a table is like and what cleaning changes in it, for people and for programs."""
+"""Report on what cleaning found and changed in a table, as sentences and as JSON."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CHANGE_COUNTS, CleaningChanges
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem
 
-if TYPE_CHECKING:
-    from rnnforecast.data.io.table import Table
+MAX_SHOWN_FREQUENCIES = 4
+"""Inferred frequencies of the series that the summary lists."""
 
 
 @dataclass(frozen=True)
 class CleaningReport:
-    """The findings for each series and in sum; see ``Changes`` for what the numbers count."""
+    """Counts of `CHANGE_COUNTS` and other properties of a table, per series and in total."""
 
     per_series: pd.DataFrame
-    """[S] what `Changes.series` holds."""
+    """[S] `CleaningChanges.series`."""
     totals: dict[str, Any]
-    """The same in sum, as plain values; ``constant`` and ``too_short`` count series."""
+    """The sums as plain values; ``constant`` and ``too_short`` count series."""
     problems: tuple[Problem, ...]
-    """What keeps the table from being used; empty if nothing does."""
+    """What prevents the table from being used."""
 
     def to_json(self) -> str:
-        """One JSON object: ``totals``, ``faults`` and a list ``series`` of one object each."""
+        """A JSON object: ``totals``, ``problems``, and ``series`` with one object each."""
         table = self.per_series.copy()
         for name in ("start", "end"):
-            table[name] = [_to_plain(stamp) for stamp in self.per_series[name].to_numpy()]
-        records = table.astype(object).where(table.notna(), None).to_dict("records")
-        faults = [
-            {"where": fault.where, "found": fault.found, "cure": fault.cure}
-            for fault in self.problems
-        ]
-        whole = {"totals": self.totals, "faults": faults, "series": records}
-        return json.dumps(whole, ensure_ascii=False, allow_nan=False, default=_to_plain)
+            table[name] = [to_plain(end) for end in self.per_series[name].to_numpy()]
+        values = {
+            "totals": self.totals,
+            "problems": [
+                {"where": one.where, "found": one.found, "cure": one.cure} for one in self.problems
+            ],
+            "series": table.astype(object).where(table.notna(), None).to_dict("records"),
+        }
+        return json.dumps(values, ensure_ascii=False, allow_nan=False, default=to_plain)
 
     def summary_lines(self) -> list[str]:
-        """What was found and what cleaning changes, one clause a line, zeros left out."""
+        """The size of the table, its frequency, and all nonzero counts, one clause each."""
         total = self.totals
-        size = f"{_format_count(total['series'], 'series', 'series')}, {_format_count(total['rows'], 'row')}"
+        size = f"{total['series']:,} series, {_format_count(total['rows'], 'row')}"
         lines = [f"{size} from {total['start']} to {total['end']}", _describe_frequency(total)]
         lines += describe_changes(total)
         if total["constant"]:
-            lines.append(
-                f"{_format_count(total['constant'], 'series', 'series')} with a constant target"
-            )
-        reasons: dict[str, int] = {}
-        for reason in total["skipped"].values():
-            reasons[reason] = reasons.get(reason, 0) + 1
+            lines.append(f"{total['constant']:,} series with a constant target")
         lines += [
-            f"{_format_count(number, 'series', 'series')} left out: {reason}"
-            for reason, number in reasons.items()
+            f"{count:,} series left out: {reason}"
+            for reason, count in Counter(total["skipped"].values()).items()
         ]
-        kept = _format_count(total["kept"], "series", "series")
-        return [*lines, f"after cleaning: {kept}, {_format_count(total['steps'], 'step')}"]
+        steps = _format_count(total["steps"], "step")
+        return [*lines, f"after cleaning: {total['kept']:,} series, {steps}"]
 
 
 def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningReport:
-    """The findings of ``inspect`` or ``regularize`` on ``table``, set out to be read."""
+    """The report on `changes`, which `regularize` or `preview_changes` found in `table`."""
     series = changes.series
-    some = series[series["rows"] > 0]
+    nonempty = series[series["rows"] > 0]
     vote = changes.frequency_vote
     totals: dict[str, Any] = {
         "series": len(series),
@@ -75,8 +73,8 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
         "steps": changes.n_steps,
         "time": table.roles.time,
         "targets": list(table.roles.targets),
-        "start": _to_plain(some["start"].to_numpy().min()) if len(some) else None,
-        "end": _to_plain(some["end"].to_numpy().max()) if len(some) else None,
+        "start": to_plain(nonempty["start"].to_numpy().min()) if len(nonempty) else None,
+        "end": to_plain(nonempty["end"].to_numpy().max()) if len(nonempty) else None,
         "timezone": table.utc_offset,
         "frequency": changes.frequency.alias,
         "votes": dict(vote.votes) if vote else {},
@@ -90,33 +88,34 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
 
 
 def describe_changes(counts: Mapping[str, int]) -> list[str]:
-    """What cleaning changed, a clause each, zeros left out; the names are those of ``Changes``."""
+    """A clause for each nonzero count of `CHANGE_COUNTS`."""
     return [count.describe(counts[count.name]) for count in CHANGE_COUNTS if counts[count.name]]
 
 
 def _describe_frequency(totals: dict[str, Any]) -> str:
     text = f"frequency {totals['frequency']}"
     if totals["agreement"] is not None:
-        text += f", {format_percent(totals['agreement'])} of the steps agree"
-    if len(totals["votes"]) > 1:
-        first = ", ".join(
-            f"{alias} {count:,}" for alias, count in list(totals["votes"].items())[:4]
-        )
-        text += f" (votes of the series: {first})"
+        text += f", {format_share(totals['agreement'])} of the steps agree"
+    votes = list(totals["votes"].items())
+    if len(votes) > 1:
+        shown = ", ".join(f"{alias} {count:,}" for alias, count in votes[:MAX_SHOWN_FREQUENCIES])
+        text += f" (votes of the series: {shown})"
     return text
 
 
-def format_percent(share: float) -> str:
-    """Never 100 % where not all agree."""
-    return f"{min(share, 0.999 if share < 1 else 1.0):.1%}".replace(".0%", "%")
+def format_share(share: float) -> str:
+    """`share` in percent: 100 % only for all of them, 0 % only for none."""
+    near = min(share, 0.999) if share < 1 else share
+    near = max(near, 0.001) if share > 0 else near
+    return f"{near:.1%}".replace(".0%", "%")
 
 
-def _format_count(number: int, singular: str, plural: str = "") -> str:
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
-
-
-def _to_plain(value: Any) -> Any:
-    """A stamp as text, a numpy number as Python's."""
+def to_plain(value: Any) -> Any:
+    """A timestamp as text, a NumPy scalar as Python's."""
     if isinstance(value, np.datetime64):
         return format_timestamp(value)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _format_count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"

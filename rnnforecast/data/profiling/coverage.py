@@ -1,6 +1,6 @@
-"""Where a panel has values: a map of series by time, the gaps, and how far behind series end.
+"""Coverage of a panel: a map of series by time, statistics of gaps, and ends of series.
 
-All results are bounded in size, however many series and steps there are.
+All results except one number per series are bounded in size.
 """
 
 from __future__ import annotations
@@ -14,44 +14,46 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.types import Bools, Floats, Ints
 
 MAX_ROWS, MAX_COLUMNS = 40, 160
-"""The most rows (series, or groups of them) and columns (stretches of time) of the map."""
+"""Size of the map at most: rows are groups of series, columns are periods of steps."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of all the steps that the series of a row could have in a stretch of time, the share that
-    is observed, filled and missing; the rest is where they do not run. G rows, T stretches."""
+    """Shares of observed, filled and missing steps by group of series and period.
+
+    The rest to 1 are steps before the start or after the end of a series. G groups, T periods.
+    """
 
     observed_share: Floats
     """[G, T] steps with a value."""
     filled_share: Floats
-    """[G, T] steps without one that a fill stands in for."""
+    """[G, T] steps whose value was imputed."""
     missing_share: Floats
-    """[G, T] steps that stay without one."""
+    """[G, T] steps without a value."""
     series_counts: Ints
-    """[G] series in each row, in the order in which they begin."""
+    """[G] sizes of the groups, which are ordered by the start of their series."""
     row_labels: tuple[str, ...]
-    """[G] the label of the first of them."""
+    """[G] label of the first series of each group."""
     edges: npt.NDArray[np.generic]
-    """[T + 1] the stamps where the stretches begin, and the end."""
+    """[T + 1] timestamps at which the periods begin, and the end."""
 
 
 @dataclass(frozen=True)
 class GapStatistics:
-    """Runs of steps without a value, each target counted by itself."""
+    """Statistics of gaps, runs of steps without a value; each target has its own."""
 
     counts_by_length: dict[str, int]
-    """How many there are by length, in doubling steps: "1 step", "2-3 steps", …"""
+    """Counts by length as of `count_by_power_of_two`."""
     longest_steps: int
-    """Steps; 0 if there is no gap."""
+    """Steps of the longest gap; 0 without one."""
     longest_series: str
-    """The series with the longest gap, the first of equals."""
+    """Label of its series, the first one of equals."""
     longest_start: np.generic | None
-    """The stamp of that gap's first step."""
+    """Its first timestamp."""
 
 
 def panel_ordinals(panel: Panel) -> Ints:
-    """[N] the place of each step on the calendar that all series share."""
+    """[N] ordinals of all steps on the calendar that the series share."""
     if panel.irregular_timestamps is not None:  # steps of irregular series are rows, not periods
         return panel.frequency.ordinals(panel.irregular_timestamps)
     return np.arange(len(panel.targets)) - np.repeat(
@@ -60,31 +62,29 @@ def panel_ordinals(panel: Panel) -> Ints:
 
 
 def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
-    """The map of a panel with at least one step; `visible` [N, C] is False where no value stands
-    after the fill."""
-    place = panel_ordinals(panel)
-    first, stop = int(place.min()), int(place.max()) + 1
-    columns, groups = min(MAX_COLUMNS, stop - first), min(MAX_ROWS, panel.n_series)
-    order = np.argsort(
-        panel.start if panel.irregular_timestamps is None else place[panel.offsets[:-1]],
-        kind="stable",
-    )
+    """The coverage of a nonempty panel; `value_mask` [N, C] marks observed and filled values."""
+    ordinals = panel_ordinals(panel)
+    is_irregular = panel.irregular_timestamps is not None
+    first, stop = int(ordinals.min()), int(ordinals.max()) + 1
+    n_columns, n_groups = min(MAX_COLUMNS, stop - first), min(MAX_ROWS, panel.n_series)
+    starts = ordinals[panel.offsets[:-1]] if is_irregular else panel.start
+    order = np.argsort(starts, kind="stable")
     group = np.empty(panel.n_series, dtype=np.int64)
-    group[order] = np.arange(panel.n_series) * groups // panel.n_series
-    cell = np.repeat(group, panel.lengths) * columns + (place - first) * columns // (stop - first)
-    size = groups * columns
-    edges = first + -(-np.arange(columns + 1) * (stop - first) // columns)
-    sizes = np.bincount(group, minlength=groups)
-    running = np.bincount(cell, minlength=size).reshape(groups, columns)
-    possible = np.maximum(sizes[:, None] * np.diff(edges), running)
-    if panel.irregular_timestamps is not None:  # between two rows nothing is missing
-        possible = np.maximum(running, 1)
+    group[order] = np.arange(panel.n_series) * n_groups // panel.n_series
+    column = (ordinals - first) * n_columns // (stop - first)
+    cell = np.repeat(group, panel.lengths) * n_columns + column  # [N]
+    edges = first + -(-np.arange(n_columns + 1) * (stop - first) // n_columns)
+    sizes = np.bincount(group, minlength=n_groups)
+    n_steps = np.bincount(cell, minlength=n_groups * n_columns).reshape(n_groups, n_columns)
+    possible = np.maximum(sizes[:, None] * np.diff(edges), n_steps)
+    if is_irregular:  # nothing is missing between two rows
+        possible = np.maximum(n_steps, 1)
 
     def share(mask: Bools) -> Floats:
-        found = np.bincount(cell, weights=mask.mean(axis=1), minlength=size)
-        return np.asarray(found.reshape(groups, columns) / possible, dtype=np.float64)
+        steps = np.bincount(cell, weights=mask.mean(axis=1), minlength=n_groups * n_columns)
+        return np.asarray(steps.reshape(n_groups, n_columns) / possible, dtype=np.float64)
 
-    phase = panel.phase[:1] if panel.irregular_timestamps is None else np.zeros(1, dtype=np.int64)
+    phase = np.zeros(1, dtype=np.int64) if is_irregular else panel.phase[:1]
     return Coverage(
         observed_share=share(panel.observed_mask),
         filled_share=share(value_mask & ~panel.observed_mask),
@@ -96,10 +96,10 @@ def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
 
 
 def gap_statistics(panel: Panel) -> GapStatistics:
-    """All gaps by length, and the longest."""
+    """Counts of all gaps by length, and the longest gap."""
     begins = np.zeros(len(panel.observed_mask), dtype=np.bool_)
-    begins[panel.offsets[:-1]] = True  # a gap ends with its series
-    ends = np.r_[begins[1:], True]
+    begins[panel.offsets[:-1]] = True
+    ends = np.r_[begins[1:], True]  # gaps do not extend to the next series
     lengths, firsts = [], []
     for column in panel.observed_mask.T:
         missing = ~column
@@ -114,24 +114,23 @@ def gap_statistics(panel: Panel) -> GapStatistics:
     series = int(np.searchsorted(panel.offsets, row, side="right")) - 1
     step = np.zeros(panel.n_series, dtype=np.int64)
     step[series] = row - panel.offsets[series]
-    one = panel.filter_series(np.arange(panel.n_series) == series)
-    since = one.to_display_timezone(one.window_timestamps(step[series : series + 1], 1))[0, 0]
-    return GapStatistics(
-        count_by_power_of_two(length), int(length.max()), str(one.labels()[0]), since
-    )
+    alone = panel.filter_series(np.arange(panel.n_series) == series)
+    start = alone.to_display_timezone(alone.window_timestamps(step[series : series + 1], 1))[0, 0]
+    label = str(alone.labels()[0])
+    return GapStatistics(count_by_power_of_two(length), int(length.max()), label, start)
 
 
 def steps_behind_latest(panel: Panel) -> Ints:
-    """[S] how many steps each series ends before the last of all."""
+    """[S] steps between the end of each series and the latest end."""
     last = panel_ordinals(panel)[panel.offsets[1:] - 1]
     return np.asarray(last.max() - last, dtype=np.int64)
 
 
 def count_by_power_of_two(lengths: Ints) -> dict[str, int]:
-    """How many of the positive `sizes` are 1, 2 to 3, 4 to 7, … steps."""
+    """Counts of the positive `lengths` in bins of doubling width: "1 step", "2-3 steps", …"""
     if not len(lengths):
         return {}
-    power = np.frexp(lengths.astype(np.float64))[1] - 1  # the whole part of the binary logarithm
+    power = np.frexp(lengths.astype(np.float64))[1] - 1  # floor of the binary logarithm
     counts = np.bincount(power)
     names = (
         "1 step" if k == 0 else f"{2**k:,}-{2 ** (k + 1) - 1:,} steps" for k in range(len(counts))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rnnforecast.data.profiling.cleaning_report import format_percent
+from rnnforecast.data.profiling.cleaning_report import format_share
 from rnnforecast.data.profiling.example_series import MAX_EXAMPLES
 from rnnforecast.data.profiling.grades import headline
 from rnnforecast.data.profiling.profile import Profile
@@ -109,7 +109,7 @@ def _comparison_plots(profile: Profile, targets: Sequence[str]) -> list[TitledPl
 def _sign_shares(profile: Profile) -> list[str]:
     shares = {"zero": profile.zero_share, "negative": profile.negative_share}
     return [
-        f"{format_percent(share)} of the values are {sign}"
+        f"{format_share(share)} of the values are {sign}"
         for sign, share in shares.items()
         if share
     ]

@@ -72,7 +72,7 @@ def plot_gradient(figure: Figure, inspection: Inspection, title: str) -> None:
     top.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
     top.set_ylabel("gradient norm", fontsize=9, color=MUTED_COLOR)
     add_legend(top, 2, handle_length=2.2)
-    set_caption(top, "Gradient of the forecast with respect to each past step")
+    set_caption(top, "Gradient of the forecast by past step")
     half = half_gradient_lookback(inspection.gradient_norm)
     top.axvspan(-half, 0, color=BLUE_TINTS[0], linewidth=0, zorder=0)
     top.text(-half + 0.004 * lookback, 0.04, "half of it ", transform=top.get_xaxis_transform(),

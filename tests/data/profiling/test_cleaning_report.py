@@ -55,14 +55,14 @@ def test_the_report_is_strict_json_with_nothing_lost(rows):
     assert found["series"][2]["skipped"] == "fewer than 2 observed values"
     assert found["totals"]["skipped"] == {"c": "fewer than 2 observed values"}
     assert found["totals"]["votes"] == {"D": 2}
-    assert found["faults"] == []
+    assert found["problems"] == []
 
 
-def test_faults_are_part_of_the_report():
+def test_problems_are_part_of_the_report():
     rows = table(["2024-01-01", "2024-01-02", "2024-01-02"], [1, 2, 3])
     found = json.loads(build_cleaning_report(rows, preview_changes(rows)).to_json())
     assert found["totals"]["duplicates"] == 1
-    assert found["faults"][0]["where"] == "sales.csv, line 4"
+    assert found["problems"][0]["where"] == "sales.csv, line 4"
 
 
 def test_the_sentences_say_what_cleaning_changes_and_leave_out_zeros(rows):

@@ -33,7 +33,7 @@ def chosen(given: Panel, season: int = 1) -> tuple[ExampleSeries, ...]:
 def test_of_many_series_those_that_differ_are_shown_and_constant_ones_are_not() -> None:
     many = panel([7] * 9, [1, 2, 3, 4, 5], [4, NAN, NAN, 9], [6, 5, 6], [1, 3], [7] * 9)
     assert {one.label: one.reason for one in chosen(many)} == {
-        "s1": "the longest", "s2": "most values missing", "s3": "of middling level",
+        "s1": "the longest", "s2": "most values missing", "s3": "of median level",
         "s4": "the shortest",
     }  # fmt: skip
 

@@ -18,7 +18,7 @@ from rnnforecast.spec.data import CleanSpec
 from tests.data.tables import table
 
 NAN = float("nan")
-NAMES = ["values", "length", "stamps", "fresh", "alive"]
+NAMES = ["values", "length", "timestamps", "freshness", "variation"]
 
 
 def verdicts(
@@ -55,7 +55,7 @@ def test_clean_series_are_good_in_all() -> None:
 def test_missing_values_are_counted_inside_series() -> None:
     found = verdicts([1.0, NAN] + [3.0] * 8)["values"]
     assert found.grade == "look"
-    assert found.message == "90% of the values inside the series are there; 1 of 10 are missing"
+    assert found.message == "90% of the values inside the series are observed; 1 of 10 are missing"
 
 
 def test_one_missing_value_in_many_is_not_rounded_away() -> None:
@@ -77,22 +77,20 @@ def test_series_left_out_count_as_too_short() -> None:
 
 
 def test_a_series_ends_early_if_its_whole_horizon_has_passed() -> None:
-    nearly = verdicts([1.0] * 9 + [2], [1.0] * 7 + [2], horizon=3)["fresh"]
+    nearly = verdicts([1.0] * 9 + [2], [1.0] * 7 + [2], horizon=3)["freshness"]
     assert nearly.grade == "good"
-    assert (
-        nearly.message == "100% of the series go on to the end of the data, 2024-01-10, or nearly"
-    )
-    late = verdicts([1.0] * 9 + [2], [1.0] * 6 + [2], horizon=3)["fresh"]
+    assert nearly.message == "100% of the series reach the end of the data, 2024-01-10, or nearly"
+    late = verdicts([1.0] * 9 + [2], [1.0] * 6 + [2], horizon=3)["freshness"]
     assert late.grade == "bad"
     assert late.message.endswith("; 1 end 3 steps or more before")
 
 
 def test_constant_series_are_told() -> None:
-    found = verdicts([5, 5, 5, 5], [1, 2, 3, 4])["alive"]
+    found = verdicts([5, 5, 5, 5], [1, 2, 3, 4])["variation"]
     assert (found.grade, found.message) == (
-        "look", "50% of the series change over time; 1 never changes"
+        "look", "50% of the series vary over time; 1 never changes"
     )  # fmt: skip
-    assert verdicts([5, 5, 5, 5])["alive"].message == "the series never changes"
+    assert verdicts([5, 5, 5, 5])["variation"].message == "the series never changes"
 
 
 def test_every_way_in_which_a_stamp_was_at_fault_counts() -> None:
@@ -101,7 +99,7 @@ def test_every_way_in_which_a_stamp_was_at_fault_counts() -> None:
     rules = CleanSpec(frequency="10min", irregular="snap", duplicates="last")
     panel, changes = regularize(rows, rules)
     found = {one.aspect: one for one in grade_data_quality(panel, changes, season=1, horizon=1)}[
-        "stamps"
+        "timestamps"
     ]
     assert (changes.counts["duplicates"], changes.counts["snapped"]) == (1, 1)
     assert found.grade == "bad"  # 5 of 7
@@ -114,7 +112,7 @@ def test_the_headline_is_the_worst_of_all() -> None:
         return headline([QualityGrade(name, grades.get(name, "good"), "") for name in NAMES])  # type: ignore[arg-type]
 
     assert said() == ("good", "Fit to use")
-    assert said(alive="look") == ("look", "Usable, but look at: constant series")
-    assert said(alive="look", length="bad") == (
+    assert said(variation="look") == ("look", "Usable, but look at: constant series")
+    assert said(variation="look", length="bad") == (
         "bad", "Not fit to use as it is: short series, constant series"
     )  # fmt: skip

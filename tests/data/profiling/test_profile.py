@@ -69,8 +69,8 @@ def test_it_can_be_stored_as_plain_values() -> None:
     stored = json.loads(json.dumps(found([1, NAN, 3, 4], [5, 6]).to_json(), allow_nan=False))
     assert stored["coverage"]["missing"] == [[0, 1, 0, 0], [0, 0, 0, 0]]
     assert stored["coverage"]["edges"][0] == "2024-03-28"
-    assert stored["max_gap"] == {"steps": 1, "series": "s0", "since": "2024-03-29"}
-    assert found([1, 2]).to_json()["max_gap"] is None
+    assert stored["longest_gap"] == {"steps": 1, "series": "s0", "start": "2024-03-29"}
+    assert found([1, 2]).to_json()["longest_gap"] is None
     assert stored["headline"]["grade"] == "bad"
 
 

@@ -58,7 +58,7 @@ def profile(series: int = 8) -> Profile:
     return Profile(
         quality_grades=(
             QualityGrade("values", "good", "99% have a value"),
-            QualityGrade("alive", "bad", f"none changes {EVIL}"),
+            QualityGrade("variation", "bad", f"none changes {EVIL}"),
         ),
         coverage=replace(coverage(*rows, label=EVIL), series_counts=each),
         gaps=GapStatistics(
