@@ -109,7 +109,5 @@ def _comparison_plots(profile: Profile, targets: Sequence[str]) -> list[TitledPl
 def _sign_shares(profile: Profile) -> list[str]:
     shares = {"zero": profile.zero_share, "negative": profile.negative_share}
     return [
-        f"{format_share(share)} of the values are {sign}"
-        for sign, share in shares.items()
-        if share
+        f"{format_share(share)} of the values are {sign}" for sign, share in shares.items() if share
     ]
