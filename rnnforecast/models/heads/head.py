@@ -79,7 +79,7 @@ class HeadModule(Protocol):
     | ``fixed_levels`` | quantiles are exact at the trained levels only |
     | ``exportable`` | its quantiles can be written with ONNX operators |
 
-    `OPTIONS`, a literal and optional, has the default and the limits of each option; see `registry`.
+    `OPTIONS`, an optional literal, has the default and the limits of each option; see `registry`.
     """
 
     TRAITS: tuple[str, ...]

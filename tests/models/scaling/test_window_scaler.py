@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnnforecast.models.scaling.window_scaler import MIN_RATIO, MIN_RELATIVE_SCALE, ScaleStats
+from rnnforecast.models.scaling.window_scaler import (
+    MIN_RATIO,
+    MIN_RELATIVE_SCALE,
+    ScaleStats,
+    WindowScaler,
+)
 from rnnforecast.registry import WINDOW_SCALERS
 
 METHODS = [name for name in WINDOW_SCALERS.names() if "learned" not in WINDOW_SCALERS.traits(name)]
@@ -201,3 +206,38 @@ def test_large_values_keep_their_last_digits(method: str) -> None:
     assert level.scale.dtype == torch.float64
     if method in ("standard", "robust", "last"):  # 1e9 is no float32 apart from 1e9 + 1
         assert len(set(z.flatten().tolist())) == 4
+
+
+def random_scaler(windows: int, channels: int) -> WindowScaler:
+    """A scaler of windows with random centers, scales and seasonal changes."""
+    rng = np.random.default_rng(0)
+    center, scale, mase_scale = rng.uniform(1, 9, (3, windows, 1, channels))
+    stats = ScaleStats(torch.from_numpy(center), torch.from_numpy(scale))
+    return WindowScaler(stats, torch.tensor(0.3), torch.from_numpy(mase_scale))
+
+
+def test_a_window_scaler_maps_to_original_units_and_back() -> None:
+    scaler = random_scaler(3, 2)
+    z = torch.randn(3, 4, 2, 5)
+    torch.testing.assert_close(scaler.normalize_future(scaler.denormalize(z)), z)
+    torch.testing.assert_close(scaler.normalize_future(scaler.denormalize(z[..., 0])), z[..., 0])
+    base = torch.randn(3, 4, 2, dtype=torch.float64)
+    center, scale = scaler.stats.center, scaler.stats.scale
+    for stats in (
+        ScaleStats(center, scale, is_log=True, future_seasonal_factors=base.exp()),
+        ScaleStats(center, scale, difference_base=base),
+    ):
+        scaler = WindowScaler(stats, torch.tensor(0.3))
+        torch.testing.assert_close(scaler.normalize_future(scaler.denormalize(z)), z)
+
+
+def test_selected_and_repeated_windows_keep_their_scales() -> None:
+    scaler, z = random_scaler(3, 2), torch.randn(3, 4, 2)
+    values = scaler.denormalize(z)
+    assert torch.equal(scaler.select_windows(slice(1, 3)).denormalize(z[1:]), values[1:])
+    assert torch.equal(scaler.select_steps(slice(2, 4)).denormalize(z[:, 2:]), values[:, 2:])
+    twice = scaler.repeat_windows(2)
+    repeated = values.repeat_interleave(2, 0)
+    assert torch.equal(twice.denormalize(z.repeat_interleave(2, 0)), repeated)
+    assert twice.mase_scale is not None
+    assert twice.mase_scale.shape == (6, 1, 2)
