@@ -1,8 +1,8 @@
-"""What every backbone must offer; one test runs it on every file in `backbones/`.
+"""The interface of a backbone, which tests check for every file in `backbones/`.
 
 A file in `backbones/` defines one recurrent *layer*, which maps `[B, G, K]` to `[B, G, K]` and
 returns its state, a tuple of tensors with the batch on axis 1. Run from a carried state it
-continues exactly where it stopped. `stack` puts layers on top of each other.
+continues exactly where it stopped. `RecurrentStack` stacks layers.
 """
 
 from __future__ import annotations
@@ -13,57 +13,68 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from rnnforecast.models.reference import Array, Weights
+
 State = tuple[Tensor, ...]
-"""Tensors `[n, B, X]`; n is 1 for most, the number of steps kept where a layer keeps several."""
+"""Tensors `[n, B, X]`; n is 1, or the number of steps that a layer stores."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What is disturbed on the recurrence in training, and how a layer starts."""
+    """Regularization of the recurrence in training, and the initial state."""
 
     dropout: float = 0.0
-    """Share of the recurrent inputs set to zero, the same ones at all steps of a window."""
+    """Fraction of recurrent inputs set to zero, the same ones at all steps of a window."""
     zoneout: float = 0.0
-    """Share of the units that keep their old value, anew at each step."""
+    """Fraction of units that keep their old value, drawn anew at each step."""
     learned_initial_state: bool = False
-    """Whether the state before the first step is learnt; else it is zero."""
+    """Whether the initial state is trained; else it is zero."""
 
 
 NO_NOISE = Noise()
 
 
 class RecurrentLayer(Protocol):
-    """The call every layer answers. It may also have `gates`, called alike, for those who look into
-    it: by name, `[B, G, K]` each, from 0, closed, to 1, open."""
+    """A recurrent layer.
+
+    It may have a method `gates` of the same arguments, which returns gate activations for the
+    inspection: by name, `[B, G, K]` each, from 0, closed, to 1, open.
+    """
 
     n_state_tensors: int
     """The number of tensors in its state."""
 
     def recurrent_weights(self) -> list[Tensor]:
-        """The weights that the state is multiplied with, `[n * K, K]` each, if there are any."""
+        """The weights that multiply the state, `[n * K, K]` each."""
         ...
 
     def __call__(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        """`[B, G, K]`, state or none → `[B, G, K]`, state after the last step.
+        """`[B, G, K]` and an optional state → `[B, G, K]` and the state after the last step.
 
-        `gaps [B, G, D]` is the time since the last observation, in segments; only layers with the
-        trait ``gaps`` read it.
+        `gaps [B, G, D]` is the time since the last observation, in patches; layers with the trait
+        ``gaps`` read it.
         """
         ...
 
 
 class BackboneModule(Protocol):
-    """What a file in `backbones/` defines: traits, options and a builder.
-
-    `TRAITS`, a literal tuple, says what the layer can do:
+    """A file in `backbones/`; its docstring states the equations of the layer.
 
     | trait | meaning |
     | --- | --- |
-    | ``noise`` | it steps from state to state, so dropout and zoneout may act on the recurrence |
+    | ``noise`` | it is recurrent from step to step, so dropout and zoneout apply |
     | ``bidirectional`` | it may also read the lookback backwards |
     | ``gaps`` | it reads the time since the last observation |
+
+    Further literals of the file, where they apply:
+
+    | literal | meaning |
+    | --- | --- |
+    | ``OPTIONS`` | ``model.backbone_options``, see `rnnforecast.registry` |
+    | ``DEFAULTS`` | automatic ``layers`` with their reason, and ``residual`` |
+    | ``GATES`` | captions of its gates; gates named keep or forget retain the state when open |
     """
 
     TRAITS: tuple[str, ...]
@@ -77,8 +88,20 @@ class BackboneModule(Protocol):
         noise: Noise,
         gap_size: int,
     ) -> nn.Module:
-        """A fresh layer of `width` K, the `depth`-th from below (0-based).
+        """A new layer of width K at `depth`, 0 at the bottom; `gap_size` is D, the gaps of a patch."""
+        ...
 
-        `gaps` is D, the number of gaps a segment has.
+    def reference_step(
+        self,
+        weights: Weights,
+        x: Array,
+        gaps: Array,
+        state: list[Array],
+        options: Mapping[str, Any],
+    ) -> list[Array]:
+        """One step of the equations in NumPy, which tests compare the layer with.
+
+        `x [B, K]`, `gaps [B, D]` and the state before the step → the state after it, the output
+        first. A backbone that has no such form has a test of its own instead.
         """
         ...

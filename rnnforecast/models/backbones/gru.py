@@ -6,8 +6,8 @@
     n_t = tanh(W_n x_t + b_n + U_n (r_t * h_{t-1}) + c_n)       reset: before
     h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
-Cho et al. 2014, arXiv:1406.1078, has the reset gate before the product; after it is how cuDNN
-computes it, in one kernel for all steps.
+Cho et al. 2014, arXiv:1406.1078, has the reset gate before the product; cuDNN has it after, in one
+kernel for all steps.
 """
 
 from __future__ import annotations
@@ -15,21 +15,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
 from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
+from rnnforecast.models.reference import Array, Weights, sigmoid, split_rnn_weights
 
 TRAITS = ("noise", "bidirectional")
 
 OPTIONS = {"reset": ("after", "before")}
 """``reset``: whether the reset gate acts after the recurrent product, or before it."""
 
+GATES = {
+    "reset (r)": "1: the candidate reads all of the old state, 0: none of it",
+    "keep (z)": "1: the old state stays, 0: it is replaced",
+}
+
 
 class GruCell(nn.Module):
-    """One step, and all of them by torch's own kernels where the reset gate comes after."""
+    """A GRU cell; torch has a fused kernel for a reset gate after the product."""
 
     n_zoneout_states = 1
 
@@ -51,15 +58,14 @@ class GruCell(nn.Module):
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
         """h."""
         _, U, _, c = rnn_weights(self.net)
-        width = hidden.shape[-1]
-        both = 2 * width  # rows of the two gates
+        both = 2 * hidden.shape[-1]  # rows of the two gates
         gates = torch.sigmoid(projected[:, :both] + linear(hidden, U[:both], c[:both]))
         r, z = gates.chunk(2, -1)
         if self.reset_after:
-            fresh = r * linear(hidden, U[both:], c[both:])
+            recurrent = r * linear(hidden, U[both:], c[both:])
         else:
-            fresh = linear(r * hidden, U[both:], c[both:])
-        new = torch.tanh(projected[:, both:] + fresh)
+            recurrent = linear(r * hidden, U[both:], c[both:])
+        new = torch.tanh(projected[:, both:] + recurrent)
         return (new + z * (state[0] - new),)
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
@@ -78,5 +84,21 @@ class GruCell(nn.Module):
 def build(
     hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
-    """A fresh layer of width `width`; all depths are alike."""
+    """A new layer of width K, the same at every depth."""
     return CellLayer(GruCell(hidden_size, reset=options["reset"]), noise)
+
+
+def reference_step(
+    weights: Weights, x: Array, gaps: Array, state: list[Array], options: Mapping[str, Any]
+) -> list[Array]:
+    """The equations above in NumPy; see `BackboneModule`."""
+    (W_r, W_z, W_n), (U_r, U_z, U_n), (b_r, b_z, b_n), (c_r, c_z, c_n) = split_rnn_weights(
+        weights, 3
+    )
+    (h,) = state
+    r = sigmoid(x @ W_r.T + b_r + h @ U_r.T + c_r)
+    z = sigmoid(x @ W_z.T + b_z + h @ U_z.T + c_z)
+    before = options["reset"] == "before"
+    past = (r * h) @ U_n.T + c_n if before else r * (h @ U_n.T + c_n)
+    n = np.tanh(x @ W_n.T + b_n + past)
+    return [(1 - z) * n + z * h]

@@ -1,12 +1,12 @@
-"""Long short-term memory: three gates and a cell that carries over long gaps.
+"""Long short-term memory: three gates and a cell state with a long memory.
 
     i, f, o = sigmoid(W x_t + U h_{t-1} + b)   one set of weights each
     g       = tanh(W_g x_t + U_g h_{t-1} + b_g)
     c_t     = f * c_{t-1} + i * g
     h_t     = o * tanh(c_t)
 
-Hochreiter & Schmidhuber 1997; forget gate by Gers et al. 2000, its bias started at 1 so that the
-cell remembers before it learns to forget (Jozefowicz et al. 2015).
+Hochreiter & Schmidhuber 1997; forget gate by Gers et al. 2000, with an initial bias of 1
+(Jozefowicz et al. 2015).
 """
 
 from __future__ import annotations
@@ -14,21 +14,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
 from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
+from rnnforecast.models.reference import Array, Weights, sigmoid, split_rnn_weights
 
 TRAITS = ("noise", "bidirectional")
 
 OPTIONS = {"forget_bias": (1.0, None, None)}
 """``forget_bias``: initial bias of the forget gate."""
 
+GATES = {
+    "input (i)": "1: the candidate enters the cell, 0: it does not",
+    "forget (f)": "1: the cell keeps its value, 0: it is reset",
+    "output (o)": "1: the network reads the cell, 0: it is hidden",
+}
+
 
 class LstmCell(nn.Module):
-    """One step, and all of them by torch's own kernels; the state is hidden and cell."""
+    """An LSTM cell with torch's fused kernel; the state is h and c."""
 
     n_zoneout_states, has_fused_kernel = 2, True
 
@@ -37,7 +45,7 @@ class LstmCell(nn.Module):
         self.net = nn.LSTM(hidden_size, hidden_size, batch_first=True)
         self.state_sizes = (hidden_size, hidden_size)
         with torch.no_grad():
-            # torch adds two biases and orders the gates i, f, g, o: the second quarter forgets
+            # torch adds two biases and orders the gates i, f, g, o
             for bias, start in zip(rnn_weights(self.net)[2:], (forget_bias, 0.0), strict=True):
                 bias[hidden_size : 2 * hidden_size] = start
 
@@ -72,5 +80,16 @@ class LstmCell(nn.Module):
 def build(
     hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
-    """A fresh layer of width `width`; all depths are alike."""
+    """A new layer of width K, the same at every depth."""
     return CellLayer(LstmCell(hidden_size, forget_bias=options["forget_bias"]), noise)
+
+
+def reference_step(
+    weights: Weights, x: Array, gaps: Array, state: list[Array], options: Mapping[str, Any]
+) -> list[Array]:
+    """The equations above in NumPy; see `BackboneModule`."""
+    gates = zip(*split_rnn_weights(weights, 4), strict=True)
+    h, c = state
+    i, f, g, o = (x @ W.T + h @ U.T + b + b_h for W, U, b, b_h in gates)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return [sigmoid(o) * np.tanh(c), c]

@@ -4,9 +4,8 @@
     n_t = g(W_n x_t + b_n),   g(a) = a + 0.5 for a >= 0, else sigmoid(a)
     h_t = (1 - z_t) * h_{t-1} + z_t * n_t
 
-Nothing on the right but h_{t-1} itself hangs on the past, which makes this a linear recurrence; it
-is solved by a parallel scan. g is positive, so that the scan may work with logarithms; what the
-layer says is therefore never below zero.
+z and n do not depend on h_{t-1}, so this is a linear recurrence, solved by a parallel scan. g is
+positive, so the scan works with logarithms and outputs are positive.
 
 Feng et al. 2024, arXiv:2410.01201, with the log-space form of its appendix B.
 """
@@ -16,14 +15,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, relu
 
 from rnnforecast.models.base import Noise, State
 from rnnforecast.models.layers.parallel_scan import parallel_scan
+from rnnforecast.models.reference import Array, Weights, sigmoid
 
 TRAITS = ()
+
+GATES = {
+    "keep (1 − z)": "1: the old state stays, 0: it is replaced",
+}
 
 
 def log_candidate(a: Tensor) -> Tensor:
@@ -56,7 +61,7 @@ class MinGruLayer(nn.Module):
     def gates(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """1 - z, which hangs on the input alone."""
+        """1 - z."""
         z, _ = self.input_projection(x).chunk(2, -1)
         return {"keep (1 − z)": torch.sigmoid(-z)}
 
@@ -64,5 +69,16 @@ class MinGruLayer(nn.Module):
 def build(
     hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> MinGruLayer:
-    """A fresh layer of width `width`; all depths are alike."""
+    """A new layer of width K, the same at every depth."""
     return MinGruLayer(hidden_size)
+
+
+def reference_step(
+    weights: Weights, x: Array, gaps: Array, state: list[Array], options: Mapping[str, Any]
+) -> list[Array]:
+    """The equations above in NumPy; see `BackboneModule`."""
+    z, n = np.split(
+        x @ weights["input_projection.weight"].T + weights["input_projection.bias"], 2, -1
+    )
+    z, n = sigmoid(z), np.where(n >= 0, n + 0.5, sigmoid(n))
+    return [(1 - z) * state[0] + z * n]

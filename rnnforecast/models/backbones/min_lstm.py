@@ -1,4 +1,4 @@
-"""Minimal LSTM: forget and input gate share one whole and read the input alone, all steps at once.
+"""Minimal LSTM: normalized gates that read the input alone, so all steps are computed at once.
 
     f_t, i_t = sigmoid(W x_t + b)              one set of weights each
     f'_t     = f_t / (f_t + i_t)
@@ -6,7 +6,7 @@
     n_t      = g(W_n x_t + b_n),   g(a) = a + 0.5 for a >= 0, else sigmoid(a)
     h_t      = f'_t * h_{t-1} + i'_t * n_t
 
-The two gates add up to 1, so that the state's size does not hang on the sequence's length. With
+The two gates add up to 1, so the size of the state does not depend on the sequence length. With
 d = log f - log i, f' = sigmoid(d) and i' = sigmoid(-d). See `min_gru` for the scan and for g.
 
 Feng et al. 2024, arXiv:2410.01201, with the log-space form of its appendix B.
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
@@ -24,8 +25,13 @@ from torch.nn.functional import logsigmoid
 from rnnforecast.models.backbones.min_gru import log_candidate
 from rnnforecast.models.base import Noise, State
 from rnnforecast.models.layers.parallel_scan import parallel_scan
+from rnnforecast.models.reference import Array, Weights, sigmoid
 
 TRAITS = ()
+
+GATES = {
+    "keep (f′)": "1: the old state stays, 0: it is replaced",
+}
 
 
 class MinLstmLayer(nn.Module):
@@ -54,7 +60,7 @@ class MinLstmLayer(nn.Module):
     def gates(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """f', which hangs on the input alone."""
+        """f'."""
         f, i, _ = self.input_projection(x).chunk(3, -1)
         return {"keep (f′)": torch.sigmoid(logsigmoid(f) - logsigmoid(i))}
 
@@ -62,5 +68,16 @@ class MinLstmLayer(nn.Module):
 def build(
     hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> MinLstmLayer:
-    """A fresh layer of width `width`; all depths are alike."""
+    """A new layer of width K, the same at every depth."""
     return MinLstmLayer(hidden_size)
+
+
+def reference_step(
+    weights: Weights, x: Array, gaps: Array, state: list[Array], options: Mapping[str, Any]
+) -> list[Array]:
+    """The equations above in NumPy; see `BackboneModule`."""
+    f, i, n = np.split(
+        x @ weights["input_projection.weight"].T + weights["input_projection.bias"], 3, -1
+    )
+    f, i, n = sigmoid(f), sigmoid(i), np.where(n >= 0, n + 0.5, sigmoid(n))
+    return [f / (f + i) * state[0] + i / (f + i) * n]

@@ -1,4 +1,4 @@
-"""LSTM whose gates also look at the cell: made for what has to be timed exactly.
+"""LSTM with peephole connections: its gates read the cell state; for precise timing.
 
     f_t = sigmoid(W_f x_t + U_f h_{t-1} + p_f * c_{t-1} + b_f)
     i_t = sigmoid(W_i x_t + U_i h_{t-1} + p_i * c_{t-1} + b_i)     coupled: i_t = 1 - f_t
@@ -7,9 +7,9 @@
     o_t = sigmoid(W_o x_t + U_o h_{t-1} + p_o * c_t + b_o)
     h_t = o_t * tanh(c_t)
 
-In a plain LSTM a closed output gate hides the cell from the very gates that rule it; here each
-reads its own cell through one weight. Gers & Schmidhuber 2000, with tanh on the way out as in
-Greff et al. 2017 (arXiv:1503.04069), which also has the coupled gates.
+In an LSTM a closed output gate hides the cell from its gates; here each reads its own cell through
+one weight. Gers & Schmidhuber 2000, with tanh before the output gate and coupled gates as in Greff
+et al. 2017 (arXiv:1503.04069).
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
 from rnnforecast.models.layers.cell_layer import CellLayer, CellState
+from rnnforecast.models.reference import ACTIVATIONS, Array, Weights, sigmoid
 
 TRAITS = ("noise", "bidirectional")
 
@@ -34,11 +36,17 @@ OPTIONS = {
 """``candidate``: activation of g; ``coupled``: the input gate is 1 - f, without weights of its own;
 ``forget_bias``: initial bias of the forget gate."""
 
+GATES = {
+    "input (i)": "1: the candidate enters the cell, 0: it does not",
+    "forget (f)": "1: the cell keeps its value, 0: it is reset",
+    "output (o)": "1: the network reads the cell, 0: it is hidden",
+}
+
 CANDIDATE_ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 
 class PeepholeLstmCell(nn.Module):
-    """One step; the state is hidden and cell. Rows of weights: f, (i unless coupled,) g, o."""
+    """A cell with state h and c. Rows of weights: f, (i unless coupled,) g, o."""
 
     n_zoneout_states, has_fused_kernel = 2, False
 
@@ -52,7 +60,7 @@ class PeepholeLstmCell(nn.Module):
         self.U = nn.Parameter(torch.empty(rows, hidden_size))
         self.peephole = nn.Parameter(torch.empty(self.n_cell_gates, hidden_size))
         self.output_peephole = nn.Parameter(torch.empty(hidden_size))
-        for weight in self.parameters():  # as torch starts its own recurrent nets
+        for weight in self.parameters():  # as in torch's recurrent networks
             nn.init.uniform_(weight, -(hidden_size**-0.5), hidden_size**-0.5)
         with torch.no_grad():
             self.input_projection.bias[:hidden_size] = options["forget_bias"]
@@ -80,7 +88,7 @@ class PeepholeLstmCell(nn.Module):
     def _gates_and_cell(
         self, projected: Tensor, state: CellState, hidden: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The gates that read the old cell `[B, early, K]`, o and c."""
+        """The gates that read the old cell `[B, n_cell_gates, K]`, o and c."""
         cell, width = state[1], hidden.shape[-1]
         raw = projected + linear(hidden, self.U)
         both = self.n_cell_gates * width  # rows of the gates that read the old cell
@@ -98,5 +106,20 @@ class PeepholeLstmCell(nn.Module):
 def build(
     hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
-    """A fresh layer of width `width`; all depths are alike."""
+    """A new layer of width K, the same at every depth."""
     return CellLayer(PeepholeLstmCell(hidden_size, options), noise)
+
+
+def reference_step(
+    weights: Weights, x: Array, gaps: Array, state: list[Array], options: Mapping[str, Any]
+) -> list[Array]:
+    """The equations above in NumPy; see `BackboneModule`."""
+    h, c = state
+    raw = x @ weights["input_projection.weight"].T + weights["input_projection.bias"]
+    raw = raw + h @ weights["U"].T
+    f, *i, g, o = np.split(raw, raw.shape[1] // h.shape[1], -1)
+    p = weights["peephole"]
+    f = sigmoid(f + p[0] * c)
+    i_t = 1 - f if options["coupled"] else sigmoid(i[0] + p[1] * c)
+    c = f * c + i_t * ACTIVATIONS[options["candidate"]](g)
+    return [sigmoid(o + weights["output_peephole"] * c) * np.tanh(c), c]

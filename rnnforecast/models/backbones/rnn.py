@@ -1,4 +1,4 @@
-"""Simple recurrent net: one state, no gate; quick, with a short memory.
+"""Simple recurrent network: one state, no gates; fast, with a short memory.
 
     h_t = f(W x_t + U h_{t-1} + b),  f = tanh, relu or sigmoid
 
@@ -16,17 +16,18 @@ from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
 from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
+from rnnforecast.models.reference import ACTIVATIONS, Array, Weights, split_rnn_weights
 
 TRAITS = ("noise",)
 
 OPTIONS = {"nonlinearity": ("tanh", "relu", "sigmoid")}
 """``nonlinearity``: f."""
 
-ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+TORCH_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
 class RnnCell(nn.Module):
-    """One step, and all of them by torch's own kernels."""
+    """An Elman cell; torch has a fused kernel for tanh and relu."""
 
     n_zoneout_states = 1
 
@@ -34,7 +35,7 @@ class RnnCell(nn.Module):
         super().__init__()
         fused = "tanh" if nonlinearity == "sigmoid" else nonlinearity
         self.net = nn.RNN(hidden_size, hidden_size, nonlinearity=fused, batch_first=True)
-        self.state_sizes, self.activation = (hidden_size,), ACTIVATIONS[nonlinearity]
+        self.state_sizes, self.activation = (hidden_size,), TORCH_ACTIVATIONS[nonlinearity]
         self.has_fused_kernel = fused == nonlinearity
 
     def recurrent_weights(self) -> list[Tensor]:
@@ -60,5 +61,13 @@ class RnnCell(nn.Module):
 def build(
     hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CellLayer:
-    """A fresh layer of width `width`; all depths are alike."""
+    """A new layer of width K, the same at every depth."""
     return CellLayer(RnnCell(hidden_size, options["nonlinearity"]), noise)
+
+
+def reference_step(
+    weights: Weights, x: Array, gaps: Array, state: list[Array], options: Mapping[str, Any]
+) -> list[Array]:
+    """The equations above in NumPy; see `BackboneModule`."""
+    (W,), (U,), (b,), (c,) = split_rnn_weights(weights, 1)
+    return [ACTIVATIONS[options["nonlinearity"]](x @ W.T + state[0] @ U.T + b + c)]

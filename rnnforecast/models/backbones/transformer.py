@@ -1,4 +1,4 @@
-"""Causal self-attention: looks at all it has read at once; the yardstick that is not recurrent.
+"""Transformer encoder with causal self-attention; the benchmark that is not recurrent.
 
     x_t <- x_t + p_t                                   in the lowest layer only
     a_t = sum over s <= t of softmax_s(q_t . k_s / sqrt(K / heads)) v_s      in each head
@@ -8,7 +8,7 @@
 
 q, k and v are linear in x. With `norm_first` (Xiong et al. 2020, arXiv:2002.04745) attention and
 W_1 read norm(x) and norm(y), and the sums are not normalised. Vaswani et al. 2017,
-arXiv:1706.03762. The state is all that was read, with its positions, so that steps can be added.
+arXiv:1706.03762. The state holds all inputs so far with their positions, so steps can be added.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from rnnforecast.models.base import Noise, State
 
 TRAITS = ()
 
+DEFAULTS = {"layers": (2, "the usual")}
+
 OPTIONS = {
     "heads": (4, 1, None),
     "feedforward": (4, 1, None),
@@ -34,11 +36,11 @@ OPTIONS = {
 hidden layer, in multiples of K; ``dropout``: of attention and sums; ``norm_first``: see above."""
 
 MAX_WAVELENGTH = 10000.0
-"""Of the positions, in steps and divided by 2 pi."""
+"""Longest wavelength of the positions, in steps divided by 2 pi."""
 
 
 class CausalSelfAttention(nn.Module):
-    """One encoder layer that sees what came before, also in an earlier call."""
+    """One encoder layer whose steps attend to themselves and all earlier ones."""
 
     n_state_tensors = 1
 
@@ -57,7 +59,7 @@ class CausalSelfAttention(nn.Module):
         )
 
     def recurrent_weights(self) -> list[Tensor]:
-        """None: no state is multiplied with weights again and again."""
+        """None."""
         return []
 
     def forward(
@@ -67,11 +69,11 @@ class CausalSelfAttention(nn.Module):
         past = x[:, :0] if state is None else state[0].transpose(0, 1)
         if self.adds_positions:
             x = x + sinusoidal_positions(past.shape[1], x)
-        seen = torch.cat([past.to(x.dtype), x], 1)  # [B, G_past + G, K]
-        return self._encode(x, seen), (seen.transpose(0, 1),)
+        inputs = torch.cat([past.to(x.dtype), x], 1)  # [B, G_past + G, K]
+        return self._encode(x, inputs), (inputs.transpose(0, 1),)
 
     def _encode(self, x: Tensor, context: Tensor) -> Tensor:
-        """The block's own parts one by one: called whole, it asks for all that was seen again."""
+        """The block of torch, part by part, as queries are the last steps alone."""
         block = self.block
         if block.norm_first:
             y = x + block.dropout1(self._attend(block.norm1(x), block.norm1(context)))
@@ -80,11 +82,15 @@ class CausalSelfAttention(nn.Module):
         return block.norm2(y + self._feed_forward(y))  # type: ignore[no-any-return]
 
     def _attend(self, x: Tensor, context: Tensor) -> Tensor:
-        """Each of the last G steps looks at itself and all before it."""
+        """Attention of the last G steps to themselves and all earlier ones."""
         shape = (x.shape[1], context.shape[1])
-        ahead = torch.ones(shape, dtype=torch.bool, device=x.device).triu(shape[1] - shape[0] + 1)
-        found, _ = self.block.self_attn(x, context, context, attn_mask=ahead, need_weights=False)
-        return found  # type: ignore[no-any-return]
+        future_mask = torch.ones(shape, dtype=torch.bool, device=x.device).triu(
+            shape[1] - shape[0] + 1
+        )
+        attended, _ = self.block.self_attn(
+            x, context, context, attn_mask=future_mask, need_weights=False
+        )
+        return attended  # type: ignore[no-any-return]
 
     def _feed_forward(self, y: Tensor) -> Tensor:
         block = self.block
@@ -93,11 +99,11 @@ class CausalSelfAttention(nn.Module):
 
 
 def sinusoidal_positions(offset: int, x: Tensor) -> Tensor:
-    """p `[G, K]` of the steps of `x [B, G, K]`, which come after `before` others."""
-    exact = torch.promote_types(x.dtype, torch.float32)
-    step = torch.arange(offset, offset + x.shape[1], dtype=exact, device=x.device)
+    """p `[G, K]` of the steps of `x [B, G, K]`, the first of which has position `offset`."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    step = torch.arange(offset, offset + x.shape[1], dtype=dtype, device=x.device)
     unit = torch.arange(x.shape[2], device=x.device)
-    wave = torch.exp(-math.log(MAX_WAVELENGTH) * (unit - unit % 2).to(exact) / x.shape[2])
+    wave = torch.exp(-math.log(MAX_WAVELENGTH) * (unit - unit % 2).to(dtype) / x.shape[2])
     angle = step.unsqueeze(1) * wave
     return torch.where(unit % 2 == 0, angle.sin(), angle.cos()).to(x.dtype)
 
@@ -105,5 +111,5 @@ def sinusoidal_positions(offset: int, x: Tensor) -> Tensor:
 def build(
     hidden_size: int, options: Mapping[str, Any], *, depth: int, noise: Noise, gap_size: int
 ) -> CausalSelfAttention:
-    """A fresh layer of width `width`; the lowest one says where each step stands."""
+    """A new layer of width K; the lowest one adds positions."""
     return CausalSelfAttention(hidden_size, options, add_positions=depth == 0)

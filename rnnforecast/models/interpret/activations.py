@@ -16,7 +16,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.models.backbones.transformer import CausalSelfAttention
 from rnnforecast.models.decoders.autoregressive import GroundTruth, decode_autoregressively
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.inputs import ModelInputs
@@ -123,17 +122,16 @@ def attention_maps(net: Forecaster, inputs: ModelInputs) -> AttentionMaps:
             if isinstance(part, AttentionPooling):
                 hook = part.register_forward_hook(lambda _, __, out: ahead.append(out[1][0]))
                 hooks.callback(hook.remove)
-            elif isinstance(part, CausalSelfAttention):
-                seen: list[Tensor] = []
-                layers.append(seen)
-                inner = part.block.self_attn
-                asked = inner.register_forward_pre_hook(
+            elif isinstance(part, nn.MultiheadAttention):
+                maps: list[Tensor] = []
+                layers.append(maps)
+                request = part.register_forward_pre_hook(
                     _request_attention_weights, with_kwargs=True
                 )
-                hook = inner.register_forward_hook(
-                    lambda _, __, out, seen=seen: seen.append(out[1][0])
+                hook = part.register_forward_hook(
+                    lambda _, __, out, maps=maps: maps.append(out[1][0])
                 )
-                hooks.callback(asked.remove)
+                hooks.callback(request.remove)
                 hooks.callback(hook.remove)
         with _medians_fed_back(net):
             net.predict_raw(inputs)
