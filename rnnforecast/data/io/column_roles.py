@@ -14,7 +14,8 @@ import pandas as pd
 
 from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES, NUMBER_PATTERN
 from rnnforecast.data.io.read_options import ReadOptions
-from rnnforecast.data.time import format as stamps
+from rnnforecast.data.time.format import TimeFormat
+from rnnforecast.data.time.format_inference import infer_time_format
 from rnnforecast.errors import DataError, Problem
 
 # In order of preference.
@@ -301,10 +302,10 @@ def _is_date(cells: pd.Series[str]) -> bool:
     return form is not None and form.kind != "integer"
 
 
-def _infer_time_format(cells: pd.Series[str]) -> stamps.TimeFormat | None:
+def _infer_time_format(cells: pd.Series[str]) -> TimeFormat | None:
     """How a column would write time, as a hundred cells tell: a table may have many columns."""
     filled = cells[cells != ""]
-    return stamps.infer_time_format(filled.iloc[:: len(filled) // 100 + 1].tolist())
+    return infer_time_format(filled.iloc[:: len(filled) // 100 + 1].tolist())
 
 
 def _split_name(column: str) -> list[str]:

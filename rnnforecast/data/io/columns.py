@@ -21,7 +21,7 @@ from rnnforecast.data.io.arrow_types import dictionary_encode, is_numeric_type, 
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.input_files import ColumnBatch, InputFile
 from rnnforecast.data.io.number_format import CellFormat, NumberFormat
-from rnnforecast.data.time import format as stamps
+from rnnforecast.data.time.format import TimeFormat, parse_timestamps
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Floats, Ints32
 
@@ -169,7 +169,7 @@ class _FloatColumnsBuilder:
 class _TimeColumnBuilder:
     """The time column as it grows, of one kind in all files."""
 
-    def __init__(self, column: str, time_format: stamps.TimeFormat) -> None:
+    def __init__(self, column: str, time_format: TimeFormat) -> None:
         self._column = column
         self._time_format = time_format
         self._ticks = _ArrayBuilder(np.int64)
@@ -249,14 +249,14 @@ def _blank_column(n_rows: int) -> Any:
 
 
 def _parse_times(
-    column: Any, time_format: stamps.TimeFormat, location: str
+    column: Any, time_format: TimeFormat, location: str
 ) -> tuple[npt.NDArray[Any], str]:
     """Times [r] and the offset they are local to, as written; "Z" for instants."""
     if column.null_count:
         raise ValueError("a blank time")
     if not pa.types.is_temporal(column.type):
         known = dictionary_encode(column)
-        return stamps.parse_timestamps(known.dictionary, time_format)[
+        return parse_timestamps(known.dictionary, time_format)[
             known.indices.to_numpy()
         ], time_format.parsed_offset
     zone = getattr(column.type, "tz", None) or ""

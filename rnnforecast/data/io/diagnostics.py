@@ -18,7 +18,7 @@ from rnnforecast.data.io.number_format import (
     CellFormat,
     NumberFormat,
 )
-from rnnforecast.data.time import format as stamps
+from rnnforecast.data.time.format import TimeFormat, offset_suffix, unparsable_mask
 from rnnforecast.errors import DataError, Problem
 
 MAX_SHOWN_PROBLEMS = 5
@@ -121,21 +121,20 @@ def _check_times(
     file: InputFile,
     column: str,
     cells: list[tuple[int, str]],
-    time_format: stamps.TimeFormat,
+    time_format: TimeFormat,
     problems: _ProblemCollector,
 ) -> None:
     texts = list({text for _, text in cells})
     bad = [
         text
-        for text, wrong in zip(texts, stamps.unparsable_mask(texts, time_format), strict=True)
+        for text, wrong in zip(texts, unparsable_mask(texts, time_format), strict=True)
         if wrong
     ]
     # Those that are readable once their offset is that of the others are in another time zone.
     moved = [
-        text.strip().removesuffix(stamps.offset_suffix(text.strip())) + time_format.offset
-        for text in bad
+        text.strip().removesuffix(offset_suffix(text.strip())) + time_format.offset for text in bad
     ]
-    strangers = dict(zip(bad, ~stamps.unparsable_mask(moved, time_format), strict=True))
+    strangers = dict(zip(bad, ~unparsable_mask(moved, time_format), strict=True))
     for line, text in cells:
         if text not in strangers:
             continue
@@ -143,7 +142,7 @@ def _check_times(
         if bare in (*DEFAULT_MISSING_VALUES, "NaT"):
             problems.add("blank times", Problem(where, "the time is blank", _FILL_CURE))
         elif strangers[text]:
-            zone = stamps.offset_suffix(bare).strip()
+            zone = offset_suffix(bare).strip()
             ours = f"the offset {zone}" if zone else "no offset"
             theirs = f"have {time_format.offset.strip()}" if time_format.offset else "have none"
             found = f"{bare!r} has {ours}, but other stamps {theirs}"

@@ -32,7 +32,8 @@ from rnnforecast.data.io.number_format import (
     infer_number_format,
 )
 from rnnforecast.data.io.read_options import ReadOptions
-from rnnforecast.data.time import format as stamps
+from rnnforecast.data.time.format import TimeFormat, parse_time_format
+from rnnforecast.data.time.format_inference import disambiguate, infer_time_format
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
 
@@ -217,11 +218,11 @@ def _infer_number_format(
 
 def _infer_time_format(
     name: str, column: str, cells: list[str], time_format: str | None
-) -> stamps.TimeFormat:
+) -> TimeFormat:
     where = f"{name}, column {column!r}"
     if time_format is not None:
-        return stamps.parse_time_format(time_format, cells)
-    form = stamps.infer_time_format(cells)
+        return parse_time_format(time_format, cells)
+    form = infer_time_format(cells)
     examples = ", ".join(map(repr, list(dict.fromkeys(filter(None, cells)))[:3]))
     if form is None:
         found = f"the times cannot be recognised: {examples}"
@@ -231,15 +232,15 @@ def _infer_time_format(
 
 
 def _disambiguate_time_format(
-    files: Sequence[InputFile], column: str, time_format: stamps.TimeFormat
-) -> stamps.TimeFormat:
+    files: Sequence[InputFile], column: str, time_format: TimeFormat
+) -> TimeFormat:
     """Day or month first, as the whole column tells; DataError if nothing in it does."""
     example = ""
     for file in (file for file in files if not file.reader.is_typed):
         for piece in file.batches([column]):
             texts = piece[column].dictionary.to_pylist()
             example = example or texts[0]
-            time_format = stamps.disambiguate(time_format, texts)
+            time_format = disambiguate(time_format, texts)
             if time_format.kind != "open":
                 return time_format
     readings = " or ".join(map(repr, time_format.formats))
