@@ -38,18 +38,18 @@ class OneFile:
 def table(time: Any, values: Any, series: Any = None) -> Table:
     """A table of rows in the given order.
 
-    ``time`` [R] stamps, date strings or integers, ``values`` [R] or [R, C] with NaN for missing,
+    ``time`` [R] timestamps, date strings or integers, ``values`` [R] or [R, C] with NaN for missing,
     ``series`` [R] names, or None for a single series.
     """
-    stamps = np.asarray(time)
-    if stamps.dtype.kind in "iu":
-        stamps = stamps.astype(np.int64)
+    timestamps = np.asarray(time)
+    if timestamps.dtype.kind in "iu":
+        timestamps = timestamps.astype(np.int64)
     else:
         parsed = pd.to_datetime(pd.Index(time), format="ISO8601")
-        stamps = parsed.to_numpy().astype("datetime64[us]")
-    targets = np.asarray(values, dtype=np.float64).reshape(len(stamps), -1)
+        timestamps = parsed.to_numpy().astype("datetime64[us]")
+    targets = np.asarray(values, dtype=np.float64).reshape(len(timestamps), -1)
     if series is None:
-        keys, codes = pd.DataFrame(index=range(1)), np.zeros(len(stamps), dtype=np.int64)
+        keys, codes = pd.DataFrame(index=range(1)), np.zeros(len(timestamps), dtype=np.int64)
     else:
         names, codes = np.unique(np.asarray(series, dtype=str), return_inverse=True)
         keys = pd.DataFrame({"item": names})
@@ -58,7 +58,7 @@ def table(time: Any, values: Any, series: Any = None) -> Table:
     return Table(
         keys=keys,
         codes=codes.astype(np.int64),
-        time=stamps,
+        time=timestamps,
         utc_offset="",
         values=targets,
         roles=roles,

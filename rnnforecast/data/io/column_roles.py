@@ -248,7 +248,7 @@ def _find_series(
         # A file sorted by series may show its first series only: the names are all there is.
         sure = (c for c in ids if c.lower() in _SERIES_NAMES or head[c].nunique() == 1)
         chosen = tuple(column for column in candidates if column in set(sure))
-        return chosen, "named like ids" if chosen else "no stamp comes twice: one series"
+        return chosen, "named like ids" if chosen else "no timestamp comes twice: one series"
     busiest = int(head[time].value_counts().iloc[0])
     chosen_list: list[str] = []
     for column in ids + texts:
@@ -266,9 +266,11 @@ def _find_series(
             chosen_list = rest
     chosen = tuple(column for column in candidates if column in chosen_list)
     if not chosen:
-        return (), "no column tells rows with the same stamp apart: one series"
+        return (), "no column tells rows with the same timestamp apart: one series"
     alone = _count_distinct(head, [time, *chosen]) == len(head)
-    return chosen, "stamps come once for each" + ("" if alone else ", but for some repeated rows")
+    return chosen, "timestamps come once for each" + (
+        "" if alone else ", but for some repeated rows"
+    )
 
 
 def _find_targets(

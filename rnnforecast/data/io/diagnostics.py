@@ -145,11 +145,11 @@ def _check_times(
             zone = offset_suffix(bare).strip()
             ours = f"the offset {zone}" if zone else "no offset"
             theirs = f"have {time_format.offset.strip()}" if time_format.offset else "have none"
-            found = f"{bare!r} has {ours}, but other stamps {theirs}"
-            cure = "write all stamps in one time zone, best in UTC"
+            found = f"{bare!r} has {ours}, but other timestamps {theirs}"
+            cure = "write all timestamps in one time zone, best in UTC"
             if zone and time_format.offset:
                 cure = f"set data.timezone, such as Europe/Berlin, or {cure}"
-            problems.add("stamps in another time zone", Problem(where, found, cure))
+            problems.add("timestamps in another time zone", Problem(where, found, cure))
         else:
             found = f"{_shorten(bare)} is not a time; expected {time_format}"
             cure = (

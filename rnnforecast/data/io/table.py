@@ -53,7 +53,7 @@ class Table:
     time: np.ndarray
     """[R] datetime64[us], local to `timezone`, or int64."""
     utc_offset: str
-    """The offset after every stamp as written ("+02:00", "Z"); empty if there is none."""
+    """The offset after every timestamp as written ("+02:00", "Z"); empty if there is none."""
     values: np.ndarray
     """[R, C] float64, original units; NaN where missing."""
     roles: ColumnRoles
@@ -101,7 +101,7 @@ def read_files(source: Sequence[str], options: ReadOptions) -> Table:
     rows = _read_head(files)
     table = _read_with_roles(files, rows, roles_of(rows), data)
     if data.series == "auto" and len(table.time) > len(rows) and _has_repeated_timestamps(table):
-        # A file sorted by series shows the first series only: look where its stamps come again.
+        # A file sorted by series shows the first series only: look where its timestamps come again.
         roles = roles_of(_rows_at_timestamps(files, rows, table.roles.time))
         if roles.series != table.roles.series:
             del table
@@ -250,17 +250,17 @@ def _disambiguate_time_format(
 
 
 def _has_repeated_timestamps(table: Table) -> bool:
-    """Whether a series has a stamp twice, looked at for a few stamps: an id column left out shows
+    """Whether a series has a timestamp twice, looked at for a few timestamps: an id column left out shows
     at nearly all of them."""
-    for stamp in np.unique(table.time[:: -(-len(table.time) // 20)]):
-        codes = table.codes[table.time == stamp]
+    for timestamp in np.unique(table.time[:: -(-len(table.time) // 20)]):
+        codes = table.codes[table.time == timestamp]
         if len(np.unique(codes)) < len(codes):
             return True
     return False
 
 
 def _rows_at_timestamps(files: Sequence[InputFile], head: pd.DataFrame, time: str) -> pd.DataFrame:
-    """All rows of the files at a few stamps of the head, as text."""
+    """All rows of the files at a few timestamps of the head, as text."""
     some = head[time].drop_duplicates()
     wanted = pa.array(some.iloc[:: -(-len(some) // 5)], pa.string())
     found = []

@@ -1,4 +1,4 @@
-"""Series whose stamps do not fall on a calendar: moved on to it, drawn on to it, or kept.
+"""Series whose timestamps do not fall on a calendar: moved on to it, drawn on to it, or kept.
 
 :func:`snap` is for a clock that jitters, :func:`interpolate` for measurements taken now and then,
 :func:`gaps` where the time between two observations is itself worth telling to a model.
@@ -46,12 +46,12 @@ _ROUND_STEPS = (
 
 @dataclass(frozen=True)
 class SnappedRows:
-    """The rows with the stamps of their grid; several may share one now."""
+    """The rows with the timestamps of their grid; several may share one now."""
 
     rows: SortedRows
-    moved_counts: Ints  # [S] rows that have another stamp now
+    moved_counts: Ints  # [S] rows that have another timestamp now
     max_distances: Ints  # [S] the longest way a row was moved [microseconds, or units]
-    too_far_mask: Bools  # [R] rows that are too far from every step; they keep their stamp
+    too_far_mask: Bools  # [R] rows that are too far from every step; they keep their timestamp
 
 
 def snap_to_grid(
@@ -62,7 +62,7 @@ def snap_to_grid(
     ``grid`` is what ``grid.lay`` makes of the rows; where less than half of a series is on it, its
     phase is chosen anew by :func:`usual_phase`. ``tolerance`` (0 to 0.5) is a share of the way from
     one step to the next, whatever that is (28 to 31 days between months). Of two steps equally far
-    the earlier is taken. Order is kept; nothing but stamps changes.
+    the earlier is taken. Order is kept; nothing but timestamps changes.
     """
     phase = typical_phase(rows, grid, frequency, tolerance)[rows.codes]
     place = _step_bounds(frequency, rows.time, phase)
@@ -82,7 +82,7 @@ def snap_to_grid(
 
 
 def typical_phase(rows: SortedRows, grid: Grid, frequency: Frequency, tolerance: float) -> Ints:
-    """[S] the phase that the stamps of each series scatter around.
+    """[S] the phase that the timestamps of each series scatter around.
 
     The phase of ``grid`` (the commonest) if half of the rows have it exactly. Else the calendar's
     own (full hours, the first of the month), unless more rows are within ``tolerance`` of the
@@ -107,17 +107,17 @@ def typical_phase(rows: SortedRows, grid: Grid, frequency: Frequency, tolerance:
 def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
     """The round step that most series come closest to in the middle; of equal numbers the finer.
 
-    ``codes`` [R] says which series a row is of, ``time`` [R] its stamp, in any order; repeated
-    stamps do not count. The median of a series' steps is compared on a logarithmic scale with
+    ``codes`` [R] says which series a row is of, ``time`` [R] its timestamp, in any order; repeated
+    timestamps do not count. The median of a series' steps is compared on a logarithmic scale with
     1, 2, 5, 10, 15, 20 and 30 seconds and minutes, the hours that divide a day, days, weeks,
     months, quarters and years. Weeks end on the weekday most rows have, months, quarters and years
-    begin or end where most rows are. Raises DataError if no series has two different stamps.
+    begin or end where most rows are. Raises DataError if no series has two different timestamps.
     """
     codes, time = sort_rows(codes, time)
     steps = np.diff(time).astype(np.int64)
     forward = (codes[1:] == codes[:-1]) & (steps > 0)
     if not forward.any():
-        found = "no series has two different stamps, so the frequency cannot be seen"
+        found = "no series has two different timestamps, so the frequency cannot be seen"
         raise DataError(Problem("", found, "set clean.frequency"))
     series, steps = codes[1:][forward], steps[forward]
     heads = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
@@ -163,7 +163,7 @@ def interpolate_to_grid(
     Columns for which ``lines`` [C] is false (words, switches) hold the last observation instead,
     for ``longest`` steps at most and after the last one, too; they are known at once. ``file`` is
     that of the last row at or before the step. Raises DataError if a series has so few rows for its
-    steps that a stamp must be a slip.
+    steps that a timestamp must be a slip.
     """
     rows = rows.filter(np.asarray(~np.isnan(rows.values).all(axis=1)))
     own = calendar_phase(frequency)
@@ -223,12 +223,14 @@ def _check_not_sparse(rows: SortedRows, ordinals: Ints, frequency: Frequency) ->
             f"{int(ordinals[high] - ordinals[low]):,} steps of '{frequency.alias}', but only "
             f"{int(high - low) + 1:,} rows"
         )
-        raise DataError(Problem("", found, "correct the stamp or set a coarser clean.frequency"))
+        raise DataError(
+            Problem("", found, "correct the timestamp or set a coarser clean.frequency")
+        )
 
 
 @dataclass(frozen=True)
 class _StepBounds:
-    """The step at or before each row and the next one: its ordinal, and both stamps; all [R]."""
+    """The step at or before each row and the next one: its ordinal, and both timestamps; all [R]."""
 
     floor: Ints
     floor_ticks: Ints
@@ -351,7 +353,7 @@ def _frequency_of_step(step: float, time: Timestamps) -> Frequency:
         return parse_frequency("B" if worked else "D")
     if step == WEEK:
         return parse_frequency(f"W-{WEEKDAYS[int(np.bincount(weekday).argmax())]}")
-    # stamps on either side of it mean the turn of a month, its end if most are clearly before it
+    # timestamps on either side of it mean the turn of a month, its end if most are clearly before it
     month, before, after = (
         (time + np.timedelta64(days, "D")).astype("datetime64[M]").astype(np.int64)
         for days in (0, -8, 8)

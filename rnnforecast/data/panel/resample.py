@@ -60,7 +60,7 @@ def resample_rows(
     first row. ``native`` is the step the rows have now.
 
     A period is partial if one more native step would fit into it before the first or after the
-    last row of its series. Rows without a native step last as long as the unit all stamps are
+    last row of its series. Rows without a native step last as long as the unit all timestamps are
     written in (a day if all are midnight, else an hour, a minute, ...), so that a period is whole
     only if the rows reach both its bounds. Partial periods are dropped: a row if the rows of its
     series end inside, and the first ``targets`` columns (all of them by default) become NaN if
@@ -102,7 +102,7 @@ def resample_rows(
 
 
 def period_numbers(frequency: Frequency, time: Timestamps) -> Ints:
-    """The number of the period each stamp lies in, shape as ``time``; the next period is ``+ 1``.
+    """The number of the period each timestamp lies in, shape as ``time``; the next period is ``+ 1``.
 
     They differ from ``frequency.ordinals`` in that they begin where the alias says: weeks on the
     day after their anchor, quarters and years in their month.
@@ -122,7 +122,7 @@ def period_bounds(frequency: Frequency, period: Ints) -> tuple[Ints, Ints]:
 
 
 def period_labels(frequency: Frequency, period: Ints) -> Timestamps:
-    """The stamp that names each period: datetime64[us], or int64 for an integer index."""
+    """The timestamp that names each period: datetime64[us], or int64 for an integer index."""
     begin, end = period_bounds(frequency, period)
     by_end = frequency.anchor == "end" or _week_end_day(frequency) is not None
     ticks = end - DAY if by_end else begin
@@ -199,7 +199,7 @@ class _Periods:
 
 
 def _coarsest_common_unit(time: Timestamps) -> Frequency:
-    """The coarsest unit, a day at most, in which all stamps are whole numbers."""
+    """The coarsest unit, a day at most, in which all timestamps are whole numbers."""
     if time.dtype.kind != "M":
         return Frequency("1", "integer", 1)
     common = int(np.gcd.reduce(to_ticks(time)))

@@ -1,4 +1,4 @@
-"""Rows of a table in the order everything after needs: by series, then by time, one a stamp."""
+"""Rows of a table in the order everything after needs: by series, then by time, one a timestamp."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SortedRows:
 
 
 def sort_table(table: Table) -> tuple[SortedRows, Ints]:
-    """The table's rows by series and time, equal stamps in file order.
+    """The table's rows by series and time, equal timestamps in file order.
 
     The second result [S] counts the rows that stand in the file before an earlier row of their
     series. Costs one pass where the rows are in order already.
@@ -102,7 +102,7 @@ def _stack_columns(table: Table) -> npt.NDArray[np.float64]:
 
 
 def find_duplicates(rows: SortedRows) -> Bools:
-    """[R] whether the row before is of the same series and has the same stamp."""
+    """[R] whether the row before is of the same series and has the same timestamp."""
     again = np.zeros(len(rows.codes), dtype=np.bool_)
     again[1:] = (rows.codes[1:] == rows.codes[:-1]) & (rows.time[1:] == rows.time[:-1])
     return again
@@ -111,7 +111,7 @@ def find_duplicates(rows: SortedRows) -> Bools:
 def combine_duplicates(
     rows: SortedRows, duplicate_mask: Bools, aggregations: Sequence[str]
 ) -> SortedRows:
-    """One row a series and stamp; the rules, one a column, are ``first`` or ``last`` in file order,
+    """One row a series and timestamp; the rules, one a column, are ``first`` or ``last`` in file order,
     ``mean`` or ``sum``.
 
     ``again`` [R] is :func:`repeated`. Mean and sum take the observed values only; a column that

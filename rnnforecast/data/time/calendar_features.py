@@ -61,14 +61,14 @@ def select_cycles(frequency: Frequency, requested: str | Sequence[str]) -> tuple
 
 
 def cycle_features(timestamps: Timestamps, cycles: Sequence[str]) -> Floats32:
-    """Sine and cosine of the place of local stamps `[X]` in each of the cycles, `[X, 2 * n]`.
+    """Sine and cosine of the place of local timestamps `[X]` in each of the cycles, `[X, 2 * n]`.
 
     Hours count with their minutes, days of the year over the length of that year; all but weeks,
     months and quarters are told to the microsecond.
     """
     if not cycles:
         return np.zeros((len(timestamps), 0), dtype=np.float32)
-    # Series share their stamps, mostly: each is looked at once.
+    # Series share their timestamps, mostly: each is looked at once.
     at, ticks = pd.factorize(to_ticks(timestamps).ravel())
     distinct = np.asarray(ticks).view("datetime64[us]")
     parts = []
@@ -109,10 +109,10 @@ def holiday_feature_names(frequency: Frequency, window: int) -> tuple[str, ...]:
 def holiday_features(
     timestamps: Timestamps, frequency: Frequency, location: str, window: int
 ) -> Floats32:
-    """Public holidays at local stamps `[X]`, `[X, n]` as `holiday_names` says.
+    """Public holidays at local timestamps `[X]`, `[X, n]` as `holiday_names` says.
 
     At steps of a day and finer whether the day is one, then whether one comes in 1 to `window`
-    days or was so many days ago. At longer steps how many the period has that the stamp names.
+    days or was so many days ago. At longer steps how many the period has that the timestamp names.
     DataError where time is no calendar.
     """
     if frequency.kind == "integer":
@@ -148,7 +148,7 @@ def _is_longer_than_a_day(frequency: Frequency) -> bool:
 def _period_bounds(
     days: Timestamps, timestamps: Timestamps, frequency: Frequency
 ) -> tuple[Timestamps, Timestamps]:
-    """First day of the period that each stamp names, and the one after its last."""
+    """First day of the period that each timestamp names, and the one after its last."""
     if frequency.kind != "month":
         length = np.timedelta64(frequency.step, "us")
         if frequency.step % WEEK == 0:  # a week is named by its last day
@@ -204,7 +204,7 @@ def _week_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
 
 
 def _elapsed_fraction(timestamps: Timestamps, unit: str) -> npt.NDArray[np.float64]:
-    """The share of the month or year of each stamp that has passed."""
+    """The share of the month or year of each timestamp that has passed."""
     begins = timestamps.astype(f"datetime64[{unit}]")
     first, stop = (to_ticks(edge.astype("datetime64[us]")) for edge in (begins, begins + 1))
     return np.asarray((to_ticks(timestamps) - first) / (stop - first))
@@ -221,13 +221,13 @@ def _week_of_year_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
 
 
 _CYCLE_FRACTIONS: dict[str, Callable[[Any], npt.NDArray[Any]]] = {
-    "second_of_minute": lambda stamps: (to_ticks(stamps) % MINUTE) / MINUTE,
-    "minute_of_hour": lambda stamps: (to_ticks(stamps) % HOUR) / HOUR,
+    "second_of_minute": lambda timestamps: (to_ticks(timestamps) % MINUTE) / MINUTE,
+    "minute_of_hour": lambda timestamps: (to_ticks(timestamps) % HOUR) / HOUR,
     "hour_of_day": _day_fraction,
     "day_of_week": _week_fraction,
-    "day_of_month": lambda stamps: _elapsed_fraction(stamps, "M"),
-    "day_of_year": lambda stamps: _elapsed_fraction(stamps, "Y"),
+    "day_of_month": lambda timestamps: _elapsed_fraction(timestamps, "M"),
+    "day_of_year": lambda timestamps: _elapsed_fraction(timestamps, "Y"),
     "week_of_year": _week_of_year_fraction,
-    "month_of_year": lambda stamps: _month_of_year(stamps) / 12,
-    "quarter_of_year": lambda stamps: _month_of_year(stamps) // 3 / 4,
+    "month_of_year": lambda timestamps: _month_of_year(timestamps) / 12,
+    "quarter_of_year": lambda timestamps: _month_of_year(timestamps) // 3 / 4,
 }

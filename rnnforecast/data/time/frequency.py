@@ -1,9 +1,9 @@
-"""Calendars as arithmetic: every stamp is a whole number of periods plus a phase.
+"""Calendars as arithmetic: every timestamp is a whole number of periods plus a phase.
 
-A :class:`Frequency` maps stamps to *ordinals* (the number of the calendar period, so that the next
+A :class:`Frequency` maps timestamps to *ordinals* (the number of the calendar period, so that the next
 step is always ``+ 1``) and to a *phase* (what is left over: the minute past the hour, the day of
 the month, the month of the quarter). A series lies on the grid when all its rows have one phase,
-and ``stamps(ordinals, phase)`` is the exact inverse. Nothing here loops over rows or series.
+and ``timestamps(ordinals, phase)`` is the exact inverse. Nothing here loops over rows or series.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ class Frequency:
     """Where a month is measured from; a day the month does not have becomes its last one."""
 
     def ordinals(self, time: Timestamps) -> Ints:
-        """The number of the period each stamp lies in; consecutive periods differ by one.
+        """The number of the period each timestamp lies in; consecutive periods differ by one.
 
         ``time`` [...] datetime64 or integers; the result has the same shape.
         """
         return self._unit_numbers(to_ticks(time)) // self.step
 
     def phase(self, time: Timestamps, ordinals: Ints) -> Ints:
-        """What is left of each stamp: one value for all rows of a series that is on the grid.
+        """What is left of each timestamp: one value for all rows of a series that is on the grid.
 
         The one exception are the 29th to 31st of a month, which are clipped where a month is
         shorter; ``grid.lay`` allows for that. Shapes as ``time`` [...].
@@ -72,7 +72,7 @@ class Frequency:
         return (units - ordinals * self.step) * _PHASE_UNIT + ticks - self._unit_start(units)
 
     def timestamps(self, ordinals: Ints, phase: Ints) -> Timestamps:
-        """The stamps of the given periods; ``stamps(ordinals(t), phase(t, ordinals(t))) == t``.
+        """The timestamps of the given periods; ``timestamps(ordinals(t), phase(t, ordinals(t))) == t``.
 
         The arguments broadcast; the result is datetime64[us], or int64 for an integer index.
         """
@@ -111,7 +111,7 @@ class Frequency:
 
     @property
     def is_daily_or_coarser(self) -> bool:
-        """Whether a step is a day or longer, so that stamps may be written as dates."""
+        """Whether a step is a day or longer, so that timestamps may be written as dates."""
         return self.kind in ("business", "month") or (self.kind == "fixed" and self.step % DAY == 0)
 
     def approximate_length(self) -> int:
@@ -122,7 +122,7 @@ class Frequency:
         )
 
     def _unit_numbers(self, ticks: Ints) -> Ints:
-        """The month or business day of each stamp; the stamp itself for the other kinds."""
+        """The month or business day of each timestamp; the timestamp itself for the other kinds."""
         if self.kind == "month":
             return ticks.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
         if self.kind == "business":
@@ -199,7 +199,7 @@ def fixed_alias(step: int, weekday: str = "SUN") -> str:
 
 
 def to_ticks(time: Timestamps) -> Ints:
-    """Stamps as int64: microseconds since 1970, or the integer index itself."""
+    """Timestamps as int64: microseconds since 1970, or the integer index itself."""
     array = np.asarray(time)
     if array.dtype.kind == "M":
         return array.astype("datetime64[us]", copy=False).view(np.int64)

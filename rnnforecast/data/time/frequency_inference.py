@@ -29,7 +29,7 @@ class InferredFrequency:
 
     frequency: Frequency
     agreement: float
-    """Share [0, 1] of the steps between a series' consecutive stamps that are one step long."""
+    """Share [0, 1] of the steps between a series' consecutive timestamps that are one step long."""
     votes: dict[str, int]
     """Alias -> number of series that voted for it, the winner first."""
 
@@ -38,9 +38,9 @@ def infer_frequency(codes: Ints, time: Timestamps) -> InferredFrequency:
     """The frequency that most series have; of equal numbers the finer one.
 
     Each series votes with its own most common step: ``codes`` [R] says which series a row is of,
-    ``time`` [R] its stamp, in any order; repeated stamps do not count. Weekdays, business days and
+    ``time`` [R] its timestamp, in any order; repeated timestamps do not count. Weekdays, business days and
     months (their first, last or a fixed day) are told apart by the calendar. Raises DataError if
-    no series has two different stamps.
+    no series has two different timestamps.
     """
     codes, time = sort_rows(codes, time)
     parts = [
@@ -51,7 +51,7 @@ def infer_frequency(codes: Ints, time: Timestamps) -> InferredFrequency:
         raise DataError(
             Problem(
                 "",
-                "no series has two different stamps, so the frequency cannot be seen",
+                "no series has two different timestamps, so the frequency cannot be seen",
                 "set clean.frequency",
             )
         )
@@ -87,7 +87,7 @@ def _row_chunks(codes: Ints) -> list[slice]:
 
 
 def _drop_repeated_timestamps(codes: Ints, time: Timestamps) -> tuple[Ints, Timestamps]:
-    """Without repeated stamps."""
+    """Without repeated timestamps."""
     fresh = np.r_[True, (codes[1:] != codes[:-1]) | (time[1:] != time[:-1])]
     return (codes, time) if fresh.all() else (codes[fresh], time[fresh])
 
@@ -120,7 +120,7 @@ class _SeriesVotes(NamedTuple):
 
 
 def _vote_per_series(codes: Ints, time: Timestamps) -> _SeriesVotes:
-    """What each series with two stamps or more votes for."""
+    """What each series with two timestamps or more votes for."""
     codes, time = _drop_repeated_timestamps(codes, time)
     at = np.flatnonzero(codes[1:] == codes[:-1])  # a step leads from row `at` to `at + 1`
     steps = (time[at + 1] - time[at]).astype(np.int64)

@@ -22,14 +22,14 @@ def test_one_date_column_and_one_number_column_are_a_single_series() -> None:
     assert set(roles.reasons) == {"time", "series", "targets"}
 
 
-def test_a_text_column_is_the_series_where_stamps_come_twice() -> None:
+def test_a_text_column_is_the_series_where_timestamps_come_twice() -> None:
     head = frame(shop=["a"] * 3 + ["b"] * 3, date=DAYS * 2, sales=list("123456"))
     roles = infer_roles(head)
     assert (roles.time, roles.series, roles.targets) == ("date", ("shop",), ("sales",))
     assert roles.layout == "long"
 
 
-def test_as_many_id_columns_are_taken_as_make_stamps_unique_and_no_more() -> None:
+def test_as_many_id_columns_are_taken_as_make_timestamps_unique_and_no_more() -> None:
     head = frame(
         store=["1"] * 6 + ["2"] * 6,
         city=["x"] * 12,

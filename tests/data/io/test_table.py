@@ -182,7 +182,7 @@ def test_infinite_values_are_missing_and_counted(write: Any) -> None:
         (["202401", "202402"], "", "2024-01-01T00:00"),
     ],
 )
-def test_stamps_stay_local_however_they_are_written(
+def test_timestamps_stay_local_however_they_are_written(
     write: Any, texts: list[str], zone: str, expected: str
 ) -> None:
     table = read([write("ds;y\n" + "".join(f"{text};1\n" for text in texts))])
@@ -312,18 +312,20 @@ names = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
     lambda name: name.strip() == name
 )
 values = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
-stamps = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))
+timestamps = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))
 
 
 @settings(max_examples=40, deadline=None)
-@given(rows=st.lists(st.tuples(names, stamps, values), min_size=1, max_size=30), gz=st.booleans())
+@given(
+    rows=st.lists(st.tuples(names, timestamps, values), min_size=1, max_size=30), gz=st.booleans()
+)
 def test_what_pandas_writes_is_read_back_exactly(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], gz: bool
 ) -> None:
     frame = pd.DataFrame(rows, columns=["key", "ds", "y"])
     frame["y"] = frame["y"].astype(float)
     path = tmp_path_factory.mktemp("round") / ("a.csv.gz" if gz else "a.csv")
-    text = frame.assign(ds=[stamp.isoformat() for stamp in frame["ds"]])
+    text = frame.assign(ds=[timestamp.isoformat() for timestamp in frame["ds"]])
     text.to_csv(path, index=False)
     table = read([str(path)], time="ds", series=["key"], targets=["y"], decimal=".")
     np.testing.assert_array_equal(table.values[:, 0], frame["y"])
@@ -334,7 +336,7 @@ def test_what_pandas_writes_is_read_back_exactly(
 
 @settings(max_examples=25, deadline=None)
 @given(
-    rows=st.lists(st.tuples(names, names, stamps, values), min_size=1, max_size=30),
+    rows=st.lists(st.tuples(names, names, timestamps, values), min_size=1, max_size=30),
     category=st.booleans(),
 )
 def test_parquet_is_read_back_exactly(
@@ -502,17 +504,17 @@ def test_seconds_since_1970_are_instants(write: Any) -> None:
     assert (days(table)[0], table.utc_offset) == ("2024-01-01", "Z")
 
 
-def test_a_stamp_with_another_offset_is_refused(write: Any) -> None:
+def test_a_timestamp_with_another_offset_is_refused(write: Any) -> None:
     path = write(
         "ds,y\n2024-10-27T01:00+02:00,1\n2024-10-27T02:00+02:00,2\n2024-10-27T02:00+01:00,3\n"
     )
     (line,) = problems(path)
     assert "line 4" in line
-    assert "has the offset +01:00, but other stamps have +02:00" in line
+    assert "has the offset +01:00, but other timestamps have +02:00" in line
 
 
 @pytest.mark.parametrize(("first", "last", "text"), [("Z", "", "no offset"), ("", "Z", "offset Z")])
-def test_offsets_on_some_stamps_only_are_refused(
+def test_offsets_on_some_timestamps_only_are_refused(
     write: Any, first: str, last: str, text: str
 ) -> None:
     rows = [f"2024-01-01T0{hour}:00{last if hour == 3 else first},1\n" for hour in range(4)]

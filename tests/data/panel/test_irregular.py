@@ -37,13 +37,13 @@ def snapped(rows: SortedRows, alias: str, tolerance: float = 0.25):
 
 
 def clock(time: np.ndarray) -> list[str]:
-    return [stamp.replace("T", " ") for stamp in time.astype("datetime64[s]").astype(str)]
+    return [timestamp.replace("T", " ") for timestamp in time.astype("datetime64[s]").astype(str)]
 
 
 # moving ----------------------------------------------------------------------------------------
 
 
-def test_a_stamp_moves_to_the_nearest_step_within_the_tolerance():
+def test_a_timestamp_moves_to_the_nearest_step_within_the_tolerance():
     rows = rows_of(
         ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:00", "2024-01-01 02:45",
          "2024-01-01 04:15", "2024-01-01 05:16", "2024-01-01 05:44"],
@@ -59,7 +59,7 @@ def test_a_stamp_moves_to_the_nearest_step_within_the_tolerance():
     assert done.rows.values[:, 0].tolist() == list(range(7))
 
 
-def test_the_tolerance_of_months_is_a_share_of_the_month_the_stamp_lies_in():
+def test_the_tolerance_of_months_is_a_share_of_the_month_the_timestamp_lies_in():
     # a quarter of February 2023 is 7 days, of March 7.75
     rows = rows_of(["2023-01-01", "2023-02-08", "2023-03-08T18", "2023-04-01", "2023-05-01"])
     done = snapped(rows, "MS")
@@ -77,7 +77,7 @@ def test_of_two_steps_equally_far_the_earlier_is_taken_so_that_order_is_kept():
     assert find_duplicates(done.rows).tolist() == [False, False, True, False, False]
 
 
-def test_stamps_that_scatter_around_the_full_quarter_hour_go_there():
+def test_timestamps_that_scatter_around_the_full_quarter_hour_go_there():
     random = np.random.default_rng(1)
     exact = np.datetime64("2024-03-01", "us") + np.arange(500) * np.timedelta64(15 * MINUTE, "us")
     jitter = random.integers(-20 * SECOND, 20 * SECOND, 500)
@@ -108,7 +108,7 @@ def test_each_series_scatters_around_its_own_phase():
 )
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1000), tolerance=st.floats(0.05, 0.45))
-def test_moving_jittered_stamps_of_a_calendar_restores_it(alias, seed, tolerance):
+def test_moving_jittered_timestamps_of_a_calendar_restores_it(alias, seed, tolerance):
     random = np.random.default_rng(seed)
     exact = pd.date_range("2018-02-03", periods=41, freq=alias).to_numpy().astype("datetime64[us]")
     width = np.diff(exact).astype(np.int64)
@@ -130,7 +130,7 @@ def test_a_series_without_rows_and_no_rows_at_all_are_left_alone():
     assert len(none.rows.time) == 0
 
 
-# the frequency of stamps that scatter -------------------------------------------------------------
+# the frequency of timestamps that scatter -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_series_without_rows_and_no_rows_at_all_are_left_alone():
     ["s", "5s", "30s", "min", "5min", "15min", "20min", "30min", "h", "2h", "6h", "12h", "D", "B",
      "W-WED", "MS", "ME", "QS-FEB", "QE-NOV", "YS-APR", "YE-JUN", "100ms"],
 )  # fmt: skip
-def test_the_frequency_of_jittered_stamps_is_the_nearest_round_step(alias):
+def test_the_frequency_of_jittered_timestamps_is_the_nearest_round_step(alias):
     random = np.random.default_rng(3)
     exact = pd.date_range("2018-02-03", periods=60, freq=alias).to_numpy().astype("datetime64[us]")
     width = int(np.diff(exact).min().astype(np.int64))
@@ -164,7 +164,7 @@ def test_whole_numbers_have_the_whole_step_in_the_middle():
 
 
 def test_without_a_step_there_is_no_frequency():
-    with pytest.raises(DataError, match="no series has two different stamps"):
+    with pytest.raises(DataError, match="no series has two different timestamps"):
         infer_jittered_frequency(np.array([0, 0, 1]), np.array([5, 5, 7]))
 
 
@@ -229,12 +229,12 @@ def irregular(seed: int, alias: str = "h") -> SortedRows:
     """Ragged series, one of them empty, some rows on a step of the calendar by chance."""
     random = np.random.default_rng(seed)
     minutes = random.choice([7, 30, 60]) * (1 if alias in ("h", "2h") else 240)
-    stamps, codes = [], []
+    timestamps, codes = [], []
     for code, most in enumerate((40, 3, 0, 1, 25)):
         number = int(random.integers(min(most, 1), most + 1))
-        stamps.append(np.unique(random.integers(-30, 30, number)) * minutes)
-        codes.append(np.full(len(stamps[-1]), code))
-    time = np.datetime64("1970-01-05", "us") + np.concatenate(stamps).astype("timedelta64[m]")
+        timestamps.append(np.unique(random.integers(-30, 30, number)) * minutes)
+        codes.append(np.full(len(timestamps[-1]), code))
+    time = np.datetime64("1970-01-05", "us") + np.concatenate(timestamps).astype("timedelta64[m]")
     values = random.normal(size=(len(time), 2))
     values[random.random(values.shape) < 0.3] = NAN
     return rows_of(time, values, np.concatenate(codes), size=5)

@@ -69,7 +69,7 @@ def test_rows_of_several_series_in_turn_are_not_out_of_order():
     assert changes.counts["out_of_order"] == 0
 
 
-def test_a_duplicate_stamp_is_refused_with_both_line_numbers():
+def test_a_duplicate_timestamp_is_refused_with_both_line_numbers():
     rows = table([*days(3), "2024-01-02"], [1, 2, 3, 4])
     with pytest.raises(DataError) as raised:
         regularize(rows)
@@ -142,7 +142,7 @@ def test_a_table_of_which_nothing_is_left_is_refused():
         regularize(table(days(3), [NAN, NAN, NAN]))
 
 
-def test_a_stamp_off_the_grid_is_refused_with_its_neighbours_and_a_cure():
+def test_a_timestamp_off_the_grid_is_refused_with_its_neighbours_and_a_cure():
     time = ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:15", "2024-01-01 03:00",
             "2024-01-01 04:00"]  # fmt: skip
     with pytest.raises(DataError) as raised:
@@ -178,12 +178,12 @@ def test_months_on_their_last_but_one_day_are_regular():
     panel, changes = regularize(table(time, range(5)))
     assert panel.frequency.alias == "1mo"
     assert changes.counts["gaps"] == 1
-    stamps = (
+    timestamps = (
         panel.window_timestamps(np.zeros(1, dtype=np.int64), 7)[0]
         .astype("datetime64[D]")
         .astype(str)
     )
-    assert stamps.tolist() == ["2023-12-30", "2024-01-30", "2024-02-29", "2024-03-30",
+    assert timestamps.tolist() == ["2023-12-30", "2024-01-30", "2024-02-29", "2024-03-30",
                                "2024-04-30", "2024-05-30", "2024-06-30"]  # fmt: skip
 
 
@@ -328,7 +328,7 @@ def test_each_series_is_what_pandas_asfreq_makes_of_it(rows):
         expected = seen.asfreq(alias)
         begin, end = panel.offsets[place : place + 2]
         np.testing.assert_array_equal(panel.targets[begin:end, 0], expected.to_numpy())
-        stamps = panel.window_timestamps(np.zeros(panel.n_series, dtype=np.int64), end - begin)[
+        timestamps = panel.window_timestamps(np.zeros(panel.n_series, dtype=np.int64), end - begin)[
             place
         ]
-        assert (stamps == expected.index.to_numpy()).all()
+        assert (timestamps == expected.index.to_numpy()).all()

@@ -40,13 +40,13 @@ def ragged(seed: int, alias: str, series: int = 3) -> SortedRows:
     random = np.random.default_rng(seed)
     # about five years, or as many steps as a short one needs to be seen
     spread = 2 if alias in SHORT else 2000  # minutes
-    stamps, codes = [], []
+    timestamps, codes = [], []
     for code in range(series):
         begin = np.datetime64("2019-11-20T10:01") + code * 40 * 1440
         minutes = np.unique(random.integers(0, 1300, size=random.integers(1, 300))) * spread
-        stamps.append(begin + minutes + random.integers(0, spread, size=len(minutes)))
+        timestamps.append(begin + minutes + random.integers(0, spread, size=len(minutes)))
         codes.append(np.full(len(minutes), code))
-    time = np.concatenate(stamps).astype("datetime64[us]")
+    time = np.concatenate(timestamps).astype("datetime64[us]")
     values = random.normal(100, 30, (len(time), len(AGGREGATIONS)))
     values[random.random(values.shape) < 0.2] = np.nan
     return rows_of(time, values, np.concatenate(codes))
@@ -75,9 +75,9 @@ def test_every_rule_on_every_calendar_gives_what_pandas_gives(alias):
         partial_periods="keep",
     ).rows
     expected = pandas_says(rows, alias)
-    stamps = expected.index.get_level_values(1).to_numpy().astype("datetime64[us]")
+    timestamps = expected.index.get_level_values(1).to_numpy().astype("datetime64[us]")
     assert (done.codes == expected.index.get_level_values(0)).all()
-    assert (done.time == stamps).all()
+    assert (done.time == timestamps).all()
     np.testing.assert_allclose(done.values, expected.to_numpy(), rtol=1e-12)
     assert (np.diff(done.offsets) == np.bincount(done.codes, minlength=3)).all()
     assert fit_grid(parse_frequency(alias), done.time, done.offsets).on_grid.all()
@@ -95,8 +95,8 @@ def test_ragged_series_of_any_kind_are_resampled_as_pandas_does(seed, alias):
         partial_periods="keep",
     ).rows
     expected = pandas_says(rows, alias)
-    stamps = expected.index.get_level_values(1).to_numpy().astype("datetime64[us]")
-    assert (done.time == stamps).all()
+    timestamps = expected.index.get_level_values(1).to_numpy().astype("datetime64[us]")
+    assert (done.time == timestamps).all()
     np.testing.assert_allclose(done.values, expected.to_numpy(), rtol=1e-12)
 
 
@@ -256,7 +256,7 @@ def test_a_period_with_a_gap_inside_is_incomplete_and_kept():
     assert done.incomplete_periods.tolist() == [2]
 
 
-def test_without_a_step_a_row_lasts_as_long_as_the_unit_its_stamp_is_written_in():
+def test_without_a_step_a_row_lasts_as_long_as_the_unit_its_timestamp_is_written_in():
     rules = ["sum"]
     days = rows_of(["2024-01-01", "2024-01-05", "2024-02-03", "2024-02-29"], np.ones(4))
     done = resample_rows(

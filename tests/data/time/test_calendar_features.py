@@ -42,11 +42,11 @@ def test_a_cycle_that_says_nothing_is_refused(alias: str, wanted: str) -> None:
         calendar.select_cycles(parse_frequency(alias), [wanted])
 
 
-stamps = st.datetimes(pd.Timestamp("1970-01-01"), pd.Timestamp("2100-01-01"))
+timestamps = st.datetimes(pd.Timestamp("1970-01-01"), pd.Timestamp("2100-01-01"))
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(stamps, min_size=1, max_size=5))
+@given(st.lists(timestamps, min_size=1, max_size=5))
 def test_cycles_are_told_by_the_fields_that_pandas_has(times: list[pd.Timestamp]) -> None:
     index = pd.DatetimeIndex(times)
     day = (index - index.normalize()) / pd.Timedelta("1D")
@@ -89,7 +89,7 @@ def test_hours_have_the_holiday_of_their_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alias", "stamp", "count"),
+    ("alias", "timestamp", "count"),
     [
         ("MS", "2023-12-01", 2),
         ("ME", "2023-12-31", 2),
@@ -100,10 +100,10 @@ def test_hours_have_the_holiday_of_their_day() -> None:
     ],
 )
 def test_longer_steps_count_the_holidays_of_their_period(
-    alias: str, stamp: str, count: int
+    alias: str, timestamp: str, count: int
 ) -> None:
     found = calendar.holiday_features(
-        np.array([stamp], dtype="datetime64[us]"), parse_frequency(alias), "DE", 1
+        np.array([timestamp], dtype="datetime64[us]"), parse_frequency(alias), "DE", 1
     )
     assert found.tolist() == [[count]]
     assert calendar.holiday_feature_names(parse_frequency(alias), 1) == ("holidays",)

@@ -14,14 +14,14 @@ ALIASES = [
 ]  # fmt: skip
 
 
-def stamps_of(index: pd.DatetimeIndex) -> np.ndarray:
+def timestamps_of(index: pd.DatetimeIndex) -> np.ndarray:
     return index.to_numpy().astype("datetime64[us]")
 
 
 @pytest.mark.parametrize("alias", ALIASES)
 @pytest.mark.parametrize("start", ["2019-11-28 00:00", "1968-02-29 07:30"])
-def test_the_stamps_of_pandas_are_consecutive_steps_of_one_phase(alias, start):
-    time = stamps_of(pd.date_range(start, periods=60, freq=alias))
+def test_the_timestamps_of_pandas_are_consecutive_steps_of_one_phase(alias, start):
+    time = timestamps_of(pd.date_range(start, periods=60, freq=alias))
     frequency = parse_frequency(alias)
     ordinals = frequency.ordinals(time)
     phase = frequency.phase(time, ordinals)
@@ -38,7 +38,7 @@ def test_the_canonical_alias_is_the_one_that_pandas_prints(alias):
 
 @pytest.mark.parametrize("alias", [*ALIASES, "1mo", "3mo", "12mo", "2B", "5B"])
 @given(ticks=st.lists(st.integers(-4 * 10**15, 8 * 10**15), min_size=1, max_size=20))
-def test_stamps_undo_ordinals_and_phase_for_any_instant(alias, ticks):
+def test_timestamps_undo_ordinals_and_phase_for_any_instant(alias, ticks):
     frequency = parse_frequency(alias)
     time = np.array(ticks, dtype=np.int64).view("datetime64[us]")
     ordinals = frequency.ordinals(time)
@@ -48,7 +48,7 @@ def test_stamps_undo_ordinals_and_phase_for_any_instant(alias, ticks):
 @given(
     step=st.integers(1, 50), index=st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=20)
 )
-def test_stamps_undo_ordinals_and_phase_for_an_integer_index(step, index):
+def test_timestamps_undo_ordinals_and_phase_for_an_integer_index(step, index):
     frequency = parse_frequency(str(step))
     time = np.array(index, dtype=np.int64)
     ordinals = frequency.ordinals(time)
@@ -70,7 +70,7 @@ def test_the_same_day_of_every_month_is_clipped_where_a_month_is_shorter():
     ordinal = frequency.ordinals(first)
     later = frequency.timestamps(ordinal + np.arange(5), frequency.phase(first, ordinal))
     expected = [pd.Timestamp("2023-12-31 06:00") + pd.DateOffset(months=k) for k in range(5)]
-    assert (later == stamps_of(pd.DatetimeIndex(expected))).all()
+    assert (later == timestamps_of(pd.DatetimeIndex(expected))).all()
 
 
 @pytest.mark.parametrize(

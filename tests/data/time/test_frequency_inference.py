@@ -84,7 +84,7 @@ def test_of_equal_votes_the_finer_frequency_wins():
     )
 
 
-def test_gaps_and_repeated_stamps_do_not_change_the_vote():
+def test_gaps_and_repeated_timestamps_do_not_change_the_vote():
     months = timestamps_of(pd.date_range("2024-01-01", periods=20, freq="MS"))
     time = months[[0, 1, 1, 2, 5, 6, 7, 7, 9]]
     vote = one(time)
@@ -92,7 +92,7 @@ def test_gaps_and_repeated_stamps_do_not_change_the_vote():
     assert vote.agreement == 4 / 6
 
 
-def test_series_of_single_stamps_have_no_frequency():
+def test_series_of_single_timestamps_have_no_frequency():
     time = timestamps_of(["2024-01-01", "2024-01-02", "2024-01-02"])
     with pytest.raises(DataError, match=r"set clean\.frequency"):
         infer_frequency(np.array([0, 1, 1]), time)

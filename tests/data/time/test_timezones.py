@@ -19,7 +19,7 @@ ZONES = (
 )
 
 
-def stamps(*texts: str) -> np.ndarray:
+def timestamps(*texts: str) -> np.ndarray:
     return np.array(texts, dtype="datetime64[us]")
 
 
@@ -73,7 +73,7 @@ def test_every_step_of_a_day_becomes_its_own_instant(
 
 
 def test_an_hour_that_comes_twice_is_what_the_rule_says() -> None:
-    local = stamps("2024-10-27T01:30", "2024-10-27T02:30", "2024-10-27T03:30")
+    local = timestamps("2024-10-27T01:30", "2024-10-27T02:30", "2024-10-27T03:30")
     earlier, later = (utc_of(local, "Europe/Berlin", ambiguous=how) for how in ("earlier", "later"))
     assert texts(earlier.utc) == ["2024-10-26T23:30", "2024-10-27T00:30", "2024-10-27T02:30"]
     assert texts(later.utc) == ["2024-10-26T23:30", "2024-10-27T01:30", "2024-10-27T02:30"]
@@ -85,7 +85,9 @@ def test_an_hour_that_comes_twice_is_what_the_rule_says() -> None:
 
 
 def test_a_skipped_hour_moves_to_its_end_or_is_dropped() -> None:
-    local = stamps("2024-03-31T01:59", "2024-03-31T02:00", "2024-03-31T02:45", "2024-03-31T03:00")
+    local = timestamps(
+        "2024-03-31T01:59", "2024-03-31T02:00", "2024-03-31T02:45", "2024-03-31T03:00"
+    )
     forward, drop = (
         utc_of(local, "Europe/Berlin", nonexistent=how) for how in ("shift_forward", "drop")
     )
@@ -101,7 +103,7 @@ def test_the_order_of_the_rows_is_looked_at_in_each_series() -> None:
     """Series b has the hour once only, c backwards; a is interleaved with both and settled."""
     hours = {"a": [1, 2, 2, 3], "b": [1, 2, 3], "c": [3, 2, 2, 1]}
     rows = sorted((at, name, hour) for name in hours for at, hour in enumerate(hours[name]))
-    local = stamps(*(f"2024-10-27T0{hour}:00" for _, _, hour in rows))
+    local = timestamps(*(f"2024-10-27T0{hour}:00" for _, _, hour in rows))
     codes = np.array(["abc".index(name) for _, name, _ in rows])
     found = utc_of(local, "Europe/Berlin", ambiguous="infer", codes=codes)
     assert texts(found.utc[codes == 0]) == [
@@ -113,14 +115,14 @@ def test_the_order_of_the_rows_is_looked_at_in_each_series() -> None:
 
 
 def test_each_autumn_is_settled_on_its_own() -> None:
-    local = stamps(*("2023-10-29T02:30",) * 2, "2024-10-27T02:10", "2024-10-27T02:30")
+    local = timestamps(*("2023-10-29T02:30",) * 2, "2024-10-27T02:10", "2024-10-27T02:30")
     found = utc_of(local, "Europe/Berlin", ambiguous="infer")
     assert texts(found.utc)[:2] == ["2023-10-29T00:30", "2023-10-29T01:30"]
     assert found.unresolved_mask.tolist() == [False, False, True, True]
 
 
 def test_an_hour_gone_through_three_times_is_a_faulty_order() -> None:
-    local = stamps(*("2024-10-27T02:00", "2024-10-27T02:30") * 3)
+    local = timestamps(*("2024-10-27T02:00", "2024-10-27T02:30") * 3)
     assert utc_of(local, "Europe/Berlin", ambiguous="infer").unresolved_mask.all()
 
 
@@ -149,7 +151,9 @@ def normalized(local: np.ndarray, utc_offset: str, timezone: str) -> zones.Norma
 
 
 def test_local_hours_become_instants_of_utc_with_every_rule_counted() -> None:
-    local = stamps("2024-10-27T01:00", "2024-10-27T02:00", "2024-10-27T02:00", "2024-10-27T03:00")
+    local = timestamps(
+        "2024-10-27T01:00", "2024-10-27T02:00", "2024-10-27T02:00", "2024-10-27T03:00"
+    )
     found = normalized(local, "", "Europe/Berlin")
     assert texts(found.time) == [
         *("2024-10-26T23:00", "2024-10-27T00:00", "2024-10-27T01:00", "2024-10-27T02:00")
@@ -165,7 +169,7 @@ def test_local_hours_become_instants_of_utc_with_every_rule_counted() -> None:
 def test_hours_with_an_offset_become_instants_of_utc_by_that_offset(
     utc_offset: str, hours: float
 ) -> None:
-    written = stamps("2024-03-31T01:30", "2024-03-31T02:30")  # the second is skipped in Berlin
+    written = timestamps("2024-03-31T01:30", "2024-03-31T02:30")  # the second is skipped in Berlin
     found = normalized(written, utc_offset, "Europe/Berlin")
     np.testing.assert_array_equal(found.time, written - np.timedelta64(int(hours * 60), "m"))
     assert (found.utc_offset, found.display_timezone) == ("", "Europe/Berlin")
@@ -173,9 +177,9 @@ def test_hours_with_an_offset_become_instants_of_utc_by_that_offset(
 
 
 def test_days_stay_on_the_local_calendar_with_and_without_an_offset() -> None:
-    days = stamps("2024-03-30", "2024-03-31", "2024-04-01")
+    days = timestamps("2024-03-30", "2024-03-31", "2024-04-01")
     plain = normalized(days, "", "Europe/Berlin")
-    midnights = stamps("2024-03-29T23:00", "2024-03-30T23:00", "2024-03-31T22:00")
+    midnights = timestamps("2024-03-29T23:00", "2024-03-30T23:00", "2024-03-31T22:00")
     of_utc = normalized(midnights, "Z", "Europe/Berlin")
     for found in (plain, of_utc):
         np.testing.assert_array_equal(found.time, days)
@@ -183,7 +187,7 @@ def test_days_stay_on_the_local_calendar_with_and_without_an_offset() -> None:
 
 
 def test_timestamps_stay_as_they_are_without_a_time_zone_or_a_calendar() -> None:
-    hours = stamps("2024-10-27T01:00", "2024-10-27T02:00")
+    hours = timestamps("2024-10-27T01:00", "2024-10-27T02:00")
     kept = normalized(hours, "+02:00", "")
     assert kept.time is hours
     assert (kept.utc_offset, kept.display_timezone, kept.localized) == ("+02:00", "", None)
@@ -192,7 +196,7 @@ def test_timestamps_stay_as_they_are_without_a_time_zone_or_a_calendar() -> None
 
 
 def test_offsets_are_those_of_the_day() -> None:
-    utc = stamps("2024-01-01T00:00", "2024-07-01T00:00", "2024-01-02T00:00")
+    utc = timestamps("2024-01-01T00:00", "2024-07-01T00:00", "2024-01-02T00:00")
     assert zones.format_utc_offsets(utc, "Europe/Berlin").tolist() == ["+01:00", "+02:00", "+01:00"]
     assert zones.format_utc_offsets(utc, "America/St_Johns").tolist() == [
         "-03:30",
@@ -200,5 +204,7 @@ def test_offsets_are_those_of_the_day() -> None:
         "-03:30",
     ]
     assert zones.format_utc_offsets(utc, "UTC").tolist() == ["+00:00"] * 3
-    assert zones.format_utc_offsets(stamps("1880-01-01"), "Europe/Berlin").tolist() == ["+00:53:28"]
+    assert zones.format_utc_offsets(timestamps("1880-01-01"), "Europe/Berlin").tolist() == [
+        "+00:53:28"
+    ]
     assert zones.format_utc_offsets(utc[:0], "Europe/Berlin").tolist() == []
