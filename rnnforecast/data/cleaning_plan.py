@@ -25,13 +25,9 @@ from rnnforecast.data.cleaning.transforms import (
     fit_bounds,
     fit_target_transform,
 )
-from rnnforecast.data.features.features import (
-    FeaturePlan,
-    FeatureTables,
-    build_features,
-    check_future_known,
-    fit_features,
-)
+from rnnforecast.data.features.checks import check_future_known
+from rnnforecast.data.features.feature_plan import FeaturePlan
+from rnnforecast.data.features.features import FeatureTables, build_features, fit_features
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table, read_files
 from rnnforecast.data.panel.changes import CleaningChanges

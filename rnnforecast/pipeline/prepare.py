@@ -18,7 +18,7 @@ from rnnforecast.data.cleaning_plan import (
     fit_cleaning_plan,
     read_table,
 )
-from rnnforecast.data.features.features import FeaturePlan
+from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table

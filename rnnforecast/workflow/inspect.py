@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnforecast.data.cleaning.transforms import Transform
 from rnnforecast.data.cleaning_plan import CleanedData, prepare_data
-from rnnforecast.data.features.features import check_future_known
+from rnnforecast.data.features.checks import check_future_known
 from rnnforecast.data.features.input_columns import input_columns
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.windows.origins import WindowIndex, first_observed, validation_windows

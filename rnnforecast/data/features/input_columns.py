@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnnforecast.data.features.covariates import MAX_SCALED_VALUE, Covariate
-from rnnforecast.data.features.features import FeaturePlan
+from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.data.time.frequency import Frequency
 

@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from rnnforecast.data.features import features
-from rnnforecast.data.features.features import FeaturePlan, FeatureTables
+from rnnforecast.data.features.checks import check_future_known
+from rnnforecast.data.features.feature_plan import FeaturePlan
+from rnnforecast.data.features.features import FeatureTables
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn
 from rnnforecast.data.io.table import Table
@@ -55,7 +57,7 @@ def built(
     rules = CleanSpec(frequency=frequency)
     panel, _ = regularize(given, rules, keep_future_rows=bool(plan.spec.future))
     plan = features.fit_features(plan, given, panel, np.ones(len(panel.targets), dtype=np.bool_))
-    features.check_future_known(plan, given, panel, AHEAD)
+    check_future_known(plan, given, panel, AHEAD)
     return plan, features.build_features(plan, given, panel, horizon=AHEAD, season=7)
 
 

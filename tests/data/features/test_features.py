@@ -15,7 +15,9 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from rnnforecast.data.features import features
-from rnnforecast.data.features.features import FeaturePlan, FeatureTables
+from rnnforecast.data.features.checks import check_future_known
+from rnnforecast.data.features.feature_plan import FeaturePlan
+from rnnforecast.data.features.features import FeatureTables
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn
 from rnnforecast.data.io.table import Table
@@ -75,7 +77,7 @@ def settled(
     panel, _ = regularize(given, CleanSpec(frequency="D"), keep_future_rows=bool(plan.spec.future))
     told = np.arange(len(panel.targets)) % DAYS < TOLD
     plan = features.fit_features(plan, given, panel, told)
-    features.check_future_known(plan, given, panel, needed)
+    check_future_known(plan, given, panel, needed)
     found = features.build_features(plan, given, panel, horizon=horizon, season=season)
     return plan, panel, found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnforecast.data.features.covariates import Covariate, CovariatePlan
-from rnnforecast.data.features.features import FeaturePlan
+from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.features.input_columns import describe_input_columns
 from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.spec.features import FeaturesSpec

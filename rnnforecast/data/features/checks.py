@@ -1,0 +1,104 @@
+"""Checks of feature columns against the data, each with all problems at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnforecast.data.features.covariate_rows import CovariateRows
+from rnnforecast.data.features.covariates import (
+    CovariateGroup,
+    column_categories,
+    raw_covariates,
+)
+from rnnforecast.data.features.feature_plan import FeaturePlan
+from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.panel.problems import MAX_SHOWN_PROBLEMS
+from rnnforecast.data.time import calendar_features as calendar
+from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.errors import DataError, Problem
+
+RELATIVE_TOLERANCE = 1e-9
+"""Numbers of a static column that differ by no more than this share are equal."""
+
+
+def check_holidays(region: str, panel: Panel) -> None:
+    """DataError where the panel has no dates, or there is no such country or region."""
+    if panel.frequency.kind == "integer":
+        found = "time is a whole number, so that there are no dates to have holidays"
+        raise DataError(Problem("features.holidays", found, "leave it out"))
+    try:
+        calendar.parse_holiday_location(region)
+    except ValueError as error:
+        cure = "name a country such as DE, or a region such as DE-BY"
+        raise DataError(Problem("features.holidays", str(error), cure)) from None
+
+
+def check_static(group: CovariateGroup, table: Table, panel: Panel) -> None:
+    """DataError where a series has several values of a static column."""
+    raw = raw_covariates(panel, group.columns)
+    offsets = panel.wide_offsets[:-1]
+    low, high = np.fmin.reduceat(raw, offsets), np.fmax.reduceat(raw, offsets)  # [S, D]
+    # a mean of equal numbers, as of resampled rows, differs from them in its last digits
+    tolerance = RELATIVE_TOLERANCE * np.maximum(np.abs(low), np.abs(high))
+    problems = []
+    for column, name in enumerate(group.columns):
+        changing = np.flatnonzero(high[:, column] - low[:, column] > tolerance[:, column])
+        if len(changing):
+            categories = column_categories(table, name)
+            two = (low[changing[0], column], high[changing[0], column])
+            shown = " and ".join(f"'{categories[int(v)]}'" if categories else f"{v:g}" for v in two)
+            found = (
+                f"the column changes within {len(changing):,} series, such as "
+                f"'{panel.labels()[changing[0]]}', which has {shown}"
+            )
+            cure = "list it under features.past, or under features.future if it is known ahead"
+            problems.append(Problem(f"features.static: {name}", found, cure))
+    if problems:
+        raise DataError(*problems)
+
+
+def check_future_known(plan: FeaturePlan, table: Table, panel: Panel, required_steps: int) -> None:
+    """DataError with series and dates for which a future covariate is not known at the first
+    `required_steps` steps ahead, unless the spec replaces missing ones."""
+    names = [
+        name
+        for covariate in plan.covariates.covariates
+        if covariate.role == "future"
+        for name in covariate.columns
+    ]
+    if not names or not required_steps or plan.spec.missing_future != "error":
+        return
+    rows = CovariateRows.from_panel(panel, required_steps)
+    blank = np.isnan(rows.expand_to_horizon(raw_covariates(panel, names)))
+    is_categorical = np.array([column_categories(table, name) is not None for name in names])
+    blank &= ~(is_categorical & rows.has_row[:, None])  # there a blank is a category too
+    blank &= (rows.step >= rows.lengths[rows.series])[:, None]
+    missing = blank.any(axis=1)
+    incomplete = np.unique(rows.series[missing])
+    problems: list[Problem] = []
+    for series in incomplete[:MAX_SHOWN_PROBLEMS]:
+        own = missing & (rows.series == series)
+        columns = [name for name, some in zip(names, blank[own].any(axis=0), strict=True) if some]
+        first, last = (
+            _format_step(panel, series, step)
+            for step in (rows.step[own].min(), rows.step[own].max())
+        )
+        found = (
+            f"{', '.join(columns)} not known at {own.sum():,} of the steps to forecast, from "
+            f"{first} to {last}"
+        )
+        cure = "add rows with these columns, or set features.missing_future to last or seasonal"
+        problems.append(
+            Problem(f"series '{panel.labels()[series]}'", found, "" if problems else cure)
+        )
+    if len(incomplete) > MAX_SHOWN_PROBLEMS:
+        problems.append(Problem("", f"… and {len(incomplete) - MAX_SHOWN_PROBLEMS:,} more series"))
+    if problems:
+        raise DataError(*problems)
+
+
+def _format_step(panel: Panel, series: int, step: int) -> str:
+    """The timestamp of a step of a series."""
+    steps = np.full(panel.n_series, step, dtype=np.int64)
+    return format_timestamp(panel.window_timestamps(steps, 1)[series, 0], panel.display_timezone)

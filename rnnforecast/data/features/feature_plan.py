@@ -1,0 +1,45 @@
+"""The feature plan: columns and calendar features by spec, and what is fitted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from rnnforecast.data.features.covariates import CovariatePlan
+from rnnforecast.spec.features import FeaturesSpec
+
+
+@dataclass(frozen=True)
+class FeaturePlan:
+    """Everything that `build_features` needs."""
+
+    spec: FeaturesSpec = field(default_factory=FeaturesSpec)
+    calendar: tuple[str, ...] = ()
+    """Cycles; those of the frequency where the spec leaves it to us."""
+    covariates: CovariatePlan = field(default_factory=CovariatePlan)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is too large for them is in `arrays`."""
+        return {
+            "spec": self.spec.model_dump(),
+            "calendar": list(self.calendar),
+            "covariates": self.covariates.to_json(),
+        }
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The reductions of texts and vectors."""
+        return dict(self.covariates.arrays())
+
+    @classmethod
+    def from_json(
+        cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> FeaturePlan:
+        """The plan that `to_json` and `arrays` wrote."""
+        return cls(
+            FeaturesSpec.model_validate(stored["spec"]),
+            tuple(stored["calendar"]),
+            CovariatePlan.from_json(stored["covariates"], arrays),
+        )
