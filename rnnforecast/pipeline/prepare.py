@@ -1,4 +1,4 @@
-"""What `train` and `check` do alike: spec and data become a clean panel and settled settings."""
+"""Preparation of a training: the cleaning plan fitted, the data cleaned, every `auto` resolved."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ from rnnforecast.spec.spec import Spec
 
 @dataclass(frozen=True)
 class PreparedData:
-    """All that is decided before the first step of training."""
+    """Everything that is decided before the first step of training."""
 
     given_spec: Spec
-    """As the file and `--set` say it."""
+    """The spec file with `--set`."""
     inherited_spec: Spec
-    """The same, with what it takes over from the run that it starts from."""
+    """The same, with the keys inherited from the run of `training.start_from`."""
     spec: Spec
-    """With every `auto` settled."""
+    """With every `auto` resolved."""
     choices: list[AutoChoice]
     plan: CleaningPlan
     cleaned: CleanedData
@@ -151,7 +151,7 @@ def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
 
 
 def _inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
-    """The spec with what it takes over from another run; that loads the networks' library."""
+    """The spec with the keys inherited from the run of `training.start_from`; loads torch."""
     if spec.training.start_from is None:
         return spec
     from rnnforecast.pipeline.finetune import inherit_spec
@@ -160,16 +160,16 @@ def _inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
 
 
 def _forecast_bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
-    """What forecasts are held to: what the spec says, or else what the training values obey."""
-    forecast, found = spec.forecast, plan.bounds
-    count = len(found.integer_valued)
+    """Bounds of the forecasts: those of the spec, or else those that the training values obey."""
+    forecast, observed = spec.forecast, plan.bounds
+    n_targets = len(observed.integer_valued)
     non_negative, whole = forecast.non_negative, forecast.whole_numbers
     # the mean of whole numbers is no whole number
-    means = "mean" in LOSSES.traits(spec.training.loss)
-    obeyed = (False,) * count if means else found.integer_valued
+    is_mean = "mean" in LOSSES.traits(spec.training.loss)
+    integer_valued = (False,) * n_targets if is_mean else observed.integer_valued
     return Bounds(
-        found.non_negative if non_negative == "auto" else (non_negative,) * count,
-        obeyed if whole == "auto" else (whole,) * count,
+        observed.non_negative if non_negative == "auto" else (non_negative,) * n_targets,
+        integer_valued if whole == "auto" else (whole,) * n_targets,
     )
 
 
@@ -180,13 +180,13 @@ def _check_compatible(member_specs: Sequence[Spec]) -> None:
 
 
 def hash_data(cleaned: CleanedData) -> str:
-    """SHA-256 of the values, their places in time, the covariates and the series' names."""
+    """SHA-256 of the values, their timestamps, the covariates and the names of the series."""
     panel, features = cleaned.panel, cleaned.features
-    found = hashlib.sha256(repr((panel.frequency.alias, panel.target_names)).encode())
+    digest = hashlib.sha256(repr((panel.frequency.alias, panel.target_names)).encode())
     for part in (panel.offsets, panel.start, panel.phase, panel.targets, *features.tables()):
-        found.update(np.ascontiguousarray(part).data)
-    found.update("\0".join(panel.labels()).encode())
-    return found.hexdigest()
+        digest.update(np.ascontiguousarray(part).data)
+    digest.update("\0".join(panel.labels()).encode())
+    return digest.hexdigest()
 
 
 def _column_choices(spec: Spec, plan: CleaningPlan) -> list[AutoChoice]:

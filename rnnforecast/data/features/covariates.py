@@ -1,15 +1,15 @@
-"""Columns besides the targets, as the network reads them: numbers, categories, text and vectors.
+"""Encoding of covariates: numbers, categories, text and vectors.
 
-What a column becomes is learnt on the training part alone (scales, vocabularies, reductions) and
-then only applied. Inside a series a blank number takes the last one before it, so nothing of a
-later row is ever read; a blank category or text stays blank.
+Scales, vocabularies and reductions are fitted on the training part alone. Within a series a blank
+number takes the last one before it, so that no later row is used; a blank category or text stays
+blank.
 
-| kind | becomes |
+| kind | encoding |
 | --- | --- |
-| number | itself, scaled, and whether it was known where the training part has blanks |
-| category | a code; 0 is blank, or was not seen in training |
+| number | standardized; a missing indicator where the training part has blanks |
+| category | a code; 0 is blank, or unseen in training |
 | text | hashed n-grams of letters and words, reduced by a truncated SVD |
-| vector | columns of one pattern, reduced by PCA where they are many |
+| vector | the columns of a pattern, reduced by PCA |
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ CovariateRole = Literal["past", "future", "static"]
 CovariateKind = Literal["number", "category", "text", "vector"]
 
 MAX_SCALED_VALUE = 10.0
-"""Scaled numbers are clipped to this size."""
+"""Scaled numbers are clipped to this absolute value."""
 MAX_CATEGORIES = 1000
 """The most frequent categories of a column have a code of their own; the others share 0."""
 HASH_BUCKETS = 4096
-"""Slots for the n-grams of letters, and as many for words."""
+"""Hash buckets for the n-grams of letters, and as many for words."""
 MAX_FIT_ROWS = 20_000
-"""The most rows that a reduction is learnt from, evenly spread."""
+"""The most rows that a PCA is fitted to, evenly spaced."""
 
 
 @dataclass(frozen=True)
 class CovariateGroup:
-    """Columns that the spec names together, and what for."""
+    """Columns that are encoded together."""
 
     columns: tuple[str, ...]
     role: CovariateRole
@@ -55,27 +55,27 @@ class CovariateGroup:
 
 @dataclass(frozen=True)
 class Covariate:
-    """One group of columns and what was learnt of it; plain values."""
+    """The encoding of one group of columns; plain values."""
 
     columns: tuple[str, ...]
     role: CovariateRole
     kind: CovariateKind
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
-    """Of each number that the group becomes."""
+    """Of each number of the encoding."""
     has_missing_indicator: bool = False
-    """Whether the network is told if the number was known."""
+    """Whether the network also reads if the number was known."""
     vocabulary: tuple[str, ...] = ()
     """Word i has code i + 1."""
 
 
 @dataclass(frozen=True)
 class CovariatePlan:
-    """All covariates in order, and their reductions."""
+    """The encodings of all covariates, in order."""
 
     covariates: tuple[Covariate, ...] = ()
     reductions: Mapping[int, Mapping[str, Floats]] = field(default_factory=dict)
-    """By place: ``center`` `[D]` and ``components`` `[k, D]`."""
+    """By position in `covariates`: ``center`` `[D]` and ``components`` `[k, D]`."""
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain values; the reductions are in `arrays`."""
@@ -84,9 +84,9 @@ class CovariatePlan:
     def arrays(self) -> dict[str, Floats]:
         """The reductions, by names such as ``3.components``."""
         return {
-            f"{place}.{name}": array
-            for place, held in self.reductions.items()
-            for name, array in held.items()
+            f"{position}.{name}": array
+            for position, arrays in self.reductions.items()
+            for name, array in arrays.items()
         }
 
     @classmethod
@@ -96,22 +96,22 @@ class CovariatePlan:
         """The plan that `to_json` and `arrays` wrote."""
         reductions: dict[int, dict[str, Floats]] = {}
         for key, array in arrays.items():
-            place, _, name = key.partition(".")
-            reductions.setdefault(int(place), {})[name] = array
-        found = tuple(TypeAdapter(Covariate).validate_python(dict(one)) for one in stored)
-        return cls(found, reductions)
+            position, _, name = key.partition(".")
+            reductions.setdefault(int(position), {})[name] = array
+        covariates = TypeAdapter(tuple[Covariate, ...]).validate_python(stored)
+        return cls(covariates, reductions)
 
 
 @dataclass(frozen=True)
 class EncodedCovariate:
-    """One covariate as the network reads it, row by row; one of the two is None."""
+    """The encoded rows of one covariate; one of the two arrays is None."""
 
     numbers: npt.NDArray[np.float32] | None = None
     """`[X, k]`."""
     codes: npt.NDArray[np.int64] | None = None
     """`[X]`."""
     unseen_count: int = 0
-    """Cells with a word that there was none of in training."""
+    """Cells with a category that the training part does not have."""
 
 
 def fit_covariates(
@@ -123,22 +123,24 @@ def fit_covariates(
     text_size: int,
     vector_size: int,
 ) -> CovariatePlan:
-    """What the covariates of `groups` become, learnt from the rows `told [N]` of the panel."""
-    wide = np.zeros(panel.wide_offsets[-1], dtype=np.bool_)
-    wide[_wide_rows(panel)] = train_mask
+    """The encodings of `groups`, fitted to the rows `train_mask [N]` of the panel."""
+    train_rows = np.zeros(panel.wide_offsets[-1], dtype=np.bool_)  # [M]
+    train_rows[panel.wide_offsets[panel.series] + panel.step] = train_mask
     covariates, reductions = [], {}
-    for place, group in enumerate(groups):
+    for i, group in enumerate(groups):
         raw = raw_covariates(panel, group.columns)  # [M, D]
-        words = column_categories(table, group.columns[0])
-        if words is None and len(group.columns) > vector_size:
-            found, reductions[place] = _fit_vector(group, raw, wide, vector_size)
-        elif words is None:
-            found = _fit_numbers(group, raw, wide)
+        categories = column_categories(table, group.columns[0])
+        if categories is None and len(group.columns) > vector_size:
+            covariate, reductions[i] = _fit_vector(group, raw, train_rows, vector_size)
+        elif categories is None:
+            covariate = _fit_numbers(group, raw, train_rows)
         elif group.is_text:
-            found, reductions[place] = _fit_text(group, raw[:, 0], words, wide, text_size)
+            covariate, reductions[i] = _fit_text(
+                group, raw[:, 0], categories, train_rows, text_size
+            )
         else:
-            found = _fit_category(group, raw[:, 0], words, wide)
-        covariates.append(found)
+            covariate = _fit_category(group, raw[:, 0], categories, train_rows)
+        covariates.append(covariate)
     return CovariatePlan(tuple(covariates), reductions)
 
 
@@ -149,19 +151,17 @@ def encode_covariate(
     offsets: Ints,
     categories: tuple[str, ...] | None,
 ) -> EncodedCovariate:
-    """Rows of series that begin at `offsets`, of which `raw [X, D]` was read, as the network reads
-    them. Words that the training part did not have count as unseen."""
+    """The encoding of `raw [X, D]`, rows of series that begin at `offsets`."""
     if covariate.kind == "category":
-        slots = {word: code for code, word in enumerate(covariate.vocabulary, 1)}
-        code_of = np.array([0, *(slots.get(word, 0) for word in categories or ())], dtype=np.int64)
-        place = np.where(np.isnan(raw[:, 0]), -1, raw[:, 0]).astype(np.int64) + 1
-        codes = code_of[place]
-        return EncodedCovariate(codes=codes, unseen_count=int(((codes == 0) & (place > 0)).sum()))
+        code = {word: code for code, word in enumerate(covariate.vocabulary, 1)}
+        table = np.array([0, *(code.get(word, 0) for word in categories or ())], dtype=np.int64)
+        index = _vocabulary_index(raw)
+        codes = table[index]
+        return EncodedCovariate(codes=codes, unseen_count=int(((codes == 0) & (index > 0)).sum()))
     if covariate.kind == "text":
-        of_word = _hash_ngrams(categories or ()) @ reduction["components"].T  # [W, k]
-        scaled = np.vstack([np.zeros(of_word.shape[1]), of_word / np.array(covariate.scale)])
-        place = np.where(np.isnan(raw[:, 0]), -1, raw[:, 0]).astype(np.int64) + 1
-        return EncodedCovariate(numbers=scaled[place].astype(np.float32))
+        reduced = _hash_ngrams(categories or ()) @ reduction["components"].T  # [W, k]
+        scaled = np.vstack([np.zeros(reduced.shape[1]), reduced / np.array(covariate.scale)])
+        return EncodedCovariate(numbers=scaled[_vocabulary_index(raw)].astype(np.float32))
     known = ~np.isnan(raw)
     filled = impute(raw, known, offsets, "ffill")
     mean, scale = np.array(covariate.mean), np.array(covariate.scale)
@@ -176,31 +176,30 @@ def encode_covariate(
     return EncodedCovariate(numbers=scaled.astype(np.float32))
 
 
+def _vocabulary_index(raw: Floats) -> Ints:
+    """`[X]` 1 + the position of each cell of `raw [X, 1]` in the vocabulary; 0 for a blank."""
+    return np.where(np.isnan(raw[:, 0]), -1, raw[:, 0]).astype(np.int64) + 1
+
+
 def raw_covariates(panel: Panel, columns: Sequence[str]) -> Floats:
-    """`[M, D]` what was read of these columns."""
+    """`[M, D]` these columns as read."""
     assert panel.covariates is not None
     return panel.covariates[:, [panel.covariate_names.index(name) for name in columns]]
 
 
 def column_categories(table: Table, column: str) -> tuple[str, ...] | None:
-    """What the codes of a column stand for; None for numbers."""
+    """The category of each code of a column; None for numbers."""
     return getattr(table.covariates[column], "vocabulary", None)
 
 
-def _wide_rows(panel: Panel) -> Ints:
-    """[N] the place of each row of the panel in the table of covariates."""
-    rows: Ints = panel.wide_offsets[panel.series] + panel.step
-    return rows
-
-
 def _mean_and_scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each column, blanks left out; 0 and 1 where there is nothing."""
+    """Mean and standard deviation of each column without blanks; 0 and 1 for an empty column."""
     from sklearn.preprocessing import StandardScaler  # a second to import
 
     some = ~np.isnan(values).all(axis=0)
     mean, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
     if some.any():
-        # in a unit of their own: the squares of huge numbers overflow
+        # in units of the largest: the squares of huge numbers overflow
         unit = np.nanmax(np.abs(values[:, some]), axis=0)
         unit = np.where(unit > 0, unit, 1.0)
         scaler = StandardScaler().fit(values[:, some] / unit)
@@ -211,8 +210,8 @@ def _mean_and_scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...
 
 def _fit_numbers(group: CovariateGroup, raw: Floats, train_mask: Bools) -> Covariate:
     mean, scale = _mean_and_scale(raw[train_mask])
-    blank = bool(np.isnan(raw[train_mask]).any()) and group.role != "static"
-    return Covariate(group.columns, group.role, "number", mean, scale, has_missing_indicator=blank)
+    has_blanks = bool(np.isnan(raw[train_mask]).any()) and group.role != "static"
+    return Covariate(group.columns, group.role, "number", mean, scale, has_blanks)
 
 
 def _fit_vector(
@@ -223,18 +222,18 @@ def _fit_vector(
     rows = raw[train_mask & ~np.isnan(raw).all(axis=1)]
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MAX_FIT_ROWS)).astype(np.int64)]
     if len(rows) < 2:
-        held = {"center": np.zeros(raw.shape[1]), "components": np.zeros((1, raw.shape[1]))}
-        return Covariate(group.columns, group.role, "vector", (0.0,), (1.0,)), held
-    known = ~np.isnan(rows)  # a blank stands in the middle
-    middle = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    rows = np.where(known, rows, middle)
+        empty = {"center": np.zeros(raw.shape[1]), "components": np.zeros((1, raw.shape[1]))}
+        return Covariate(group.columns, group.role, "vector", (0.0,), (1.0,)), empty
+    known = ~np.isnan(rows)  # a blank counts as the mean
+    mean = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    rows = np.where(known, rows, mean)
     pca = PCA(min(n_components, *rows.shape), svd_solver="full").fit(rows)
-    spread = np.sqrt(pca.explained_variance_)
-    scale = np.where(spread > 1e-12 * max(spread.max(), 1e-300), spread, 1.0)
-    found = Covariate(
+    std = np.sqrt(pca.explained_variance_)
+    scale = np.where(std > 1e-12 * max(std.max(), 1e-300), std, 1.0)
+    covariate = Covariate(
         group.columns, group.role, "vector", (0.0,) * len(scale), tuple(scale.tolist())
     )
-    return found, {"center": pca.mean_, "components": pca.components_}
+    return covariate, {"center": pca.mean_, "components": pca.components_}
 
 
 def _fit_category(
@@ -258,23 +257,23 @@ def _fit_text(
     known = np.unique(codes[train_mask & ~np.isnan(codes)].astype(np.int64))
     texts = _hash_ngrams([categories[code] for code in known])
     if len(known) < 2:
-        held = {"components": np.zeros((1, texts.shape[1]))}
-        return Covariate(group.columns, group.role, "text", scale=(1.0,)), held
+        empty = {"components": np.zeros((1, texts.shape[1]))}
+        return Covariate(group.columns, group.role, "text", scale=(1.0,)), empty
     svd = TruncatedSVD(min(n_components, len(known) - 1), algorithm="arpack", random_state=0)
-    with np.errstate(invalid="ignore"):  # shares of no variance, where all texts are alike
-        spread = svd.fit_transform(texts).std(axis=0)
-    scale = np.where(spread > 1e-9, spread, 1.0)
-    found = Covariate(group.columns, group.role, "text", scale=tuple(scale.tolist()))
-    return found, {"components": svd.components_}
+    with np.errstate(invalid="ignore"):  # 0 / 0 of no variance, where all texts are equal
+        std = svd.fit_transform(texts).std(axis=0)
+    scale = np.where(std > 1e-9, std, 1.0)
+    covariate = Covariate(group.columns, group.role, "text", scale=tuple(scale.tolist()))
+    return covariate, {"components": svd.components_}
 
 
 def _hash_ngrams(texts: Sequence[str]) -> Any:
-    """`[W, 2 * HASHES]` sparse: how often each n-gram of letters, and each word, comes."""
+    """`[W, 2 * HASH_BUCKETS]` sparse: weights of n-grams of letters, and of words."""
     from scipy.sparse import csr_matrix, hstack
     from sklearn.feature_extraction.text import HashingVectorizer
 
     if not texts:
         return csr_matrix((0, 2 * HASH_BUCKETS))
     letters = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 3), n_features=HASH_BUCKETS)
-    whole = HashingVectorizer(token_pattern=r"\w+", n_features=HASH_BUCKETS)
-    return hstack([letters.transform(texts), whole.transform(texts)]).tocsr()
+    words = HashingVectorizer(token_pattern=r"\w+", n_features=HASH_BUCKETS)
+    return hstack([letters.transform(texts), words.transform(texts)]).tocsr()

@@ -1,12 +1,12 @@
-"""Cuts each series by time into training, validation and test part.
+"""Split of each series by time into training, validation and test part.
 
                     train_end           test_origin
     |---- training ----|---- validation ----|---- test: H ----|
 
-The test part is the last horizon. The validation part lies before it and holds at least one
-horizon; with few, long series it is wider and holds several origins, so that early stopping does
-not hang on one window. A series too short for a test part waits for the last fit, which learns
-from everything: what happened at the same time must not be learnt from a neighbour either.
+The test part is the last horizon. The validation part is before it and has at least one horizon;
+with few, long series it is longer and has several origins, so that early stopping does not depend
+on one window. A series too short for a test part is used in the final fit on all data only: its
+values are from the test period of the other series.
 """
 
 from __future__ import annotations
@@ -14,28 +14,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnforecast.errors import DataError, Problem
-from rnnforecast.types import Ints
+from rnnforecast.types import Bools, Ints
 
 TARGET_VALIDATION_WINDOWS = 512
-"""Validation origins are added, where series are long enough, up to about so many windows."""
+"""Where series are long enough, they get validation origins up to about so many windows."""
 
 MAX_VALIDATION_SHARE = 0.15
-"""Unless one horizon needs more, at most this share of a series is set aside for validation."""
+"""The largest share of a series for validation, unless one horizon needs more."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Where the parts of each series begin, in steps from its start; all `[S]`."""
+    """The first step of each part of each series, from its start; all `[S]`."""
 
     train_end: Ints
-    """Targets before this step are trained on; 0 where the series is too short to take part."""
-    has_validation: NDArray[np.bool_]
-    """Whether the series has a validation part: `train_end .. test_origin`."""
+    """Targets before this step are trained on; 0 for a series too short for training."""
+    has_validation: Bools
+    """Whether the series has a validation part: `train_end` to `test_origin` - 1."""
     test_origin: Ints
-    """First step of the test part; -1 where the series is too short to have one."""
+    """First step of the test part; -1 for a series too short to have one."""
     origins_per_series: int
     """Validation origins in each validated series."""
     stride: int
@@ -43,26 +42,26 @@ class Split:
 
 
 def min_history(horizon: int, season: int) -> int:
-    """Steps of history a window needs at least: a season if that is no longer than the horizon."""
+    """The fewest steps of history of a window: a season if that is no longer than the horizon."""
     return max(2, min(season, horizon))
 
 
 def min_series_length(horizon: int, season: int) -> int:
-    """Steps a series needs at least to be tested: some history and a horizon."""
+    """The fewest steps of a series with a test part: some history and a horizon."""
     return horizon + min_history(horizon, season)
 
 
 def shorter_horizon_hint(horizon: int, longest_series: int, season: int) -> str:
-    """How to mend that `horizon` is too long for the longest series: in words."""
-    # long enough to be validated
-    fitting = (h for h in range(1, horizon) if longest_series - 2 * h > min_history(h, season))
-    possible = max(fitting, default=0)
-    less = f"set window.horizon to {possible} or less, or " if possible else ""
-    return f"{less}bring more history"
+    """The cure for a `horizon` that is too long for the longest series."""
+    # with a validation part
+    possible = (h for h in range(1, horizon) if longest_series - 2 * h > min_history(h, season))
+    longest = max(possible, default=0)
+    cure = f"set window.horizon to {longest} or less, or " if longest else ""
+    return f"{cure}bring more history"
 
 
 def split_series(lengths: Ints, *, horizon: int, season: int, channels: int) -> Split:
-    """Cuts series of `lengths [S]`. DataError if none is long enough to be tested."""
+    """The split of series of `lengths [S]`. DataError if none is long enough for a test part."""
     history = min_history(horizon, season)
     test_origin = np.where(lengths - horizon >= history, lengths - horizon, -1)
     if not (test_origin >= 0).any():
@@ -76,13 +75,13 @@ def split_series(lengths: Ints, *, horizon: int, season: int, channels: int) -> 
             )
         )
     stride = max(1, horizon // 4)
-    wanted = -(-TARGET_VALIDATION_WINDOWS // (len(lengths) * channels))
+    n_origins = -(-TARGET_VALIDATION_WINDOWS // (len(lengths) * channels))
     room = MAX_VALIDATION_SHARE * float(np.median(lengths)) - horizon
-    origins_each = int(np.clip(min(wanted, room // stride + 1), 1, None))
-    span = horizon + (origins_each - 1) * stride
-    # more than the history a window needs: something must be left to train on
-    validated = test_origin - span > history
-    train_end = np.where(validated, test_origin - span, np.maximum(test_origin, 0))
+    n_origins = int(np.clip(min(n_origins, room // stride + 1), 1, None))
+    span = horizon + (n_origins - 1) * stride
+    # longer than the history of a window: something must be left to train on
+    has_validation = test_origin - span > history
+    train_end = np.where(has_validation, test_origin - span, np.maximum(test_origin, 0))
     return Split(
-        train_end.astype(np.int64), validated, test_origin.astype(np.int64), origins_each, stride
+        train_end.astype(np.int64), has_validation, test_origin.astype(np.int64), n_origins, stride
     )
