@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -74,7 +74,10 @@ class ConsoleListener:
 
     def print_json(self, value: object) -> None:
         """One JSON document on stdout, NaN as null."""
-        sys.stdout.write(json.dumps(_to_json_types(value), ensure_ascii=False, indent=2) + "\n")
+        # here, because it loads numpy
+        from rnnforecast.output.atomic_files import to_json_types
+
+        sys.stdout.write(json.dumps(to_json_types(value), ensure_ascii=False, indent=2) + "\n")
 
     def print_scores(
         self,
@@ -154,13 +157,3 @@ def _format_number(value: float) -> str:
         return f"{value:.3e}"
     digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 1
     return f"{value:,.{digits}f}"
-
-
-def _to_json_types(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _to_json_types(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_to_json_types(item) for item in value]
-    return value

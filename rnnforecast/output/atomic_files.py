@@ -1,8 +1,8 @@
-"""Files and folders that are whole or not there: written under a hidden name, then renamed.
+"""Atomic writes of files and folders: under a temporary name, then renamed.
 
-Whoever reads while a job writes, and whenever the job is killed, sees the old result or the new
-one, never half of either. The hidden names are ``.NAME.partial-PID-TOKEN`` while one is written
-and ``.NAME.old-PID-TOKEN`` while a folder changes places; every writer has its own.
+A concurrent reader sees the old content or the new one, also if the writer is killed. Temporary
+names are ``.NAME.partial-PID-TOKEN``, and ``.NAME.old-PID-TOKEN`` for the old version of a folder
+while it is replaced; each writer has its own.
 """
 
 from __future__ import annotations
@@ -40,18 +40,19 @@ _CURES = {
     errno.EEXIST: "a part of the path is a file, not a folder; choose another path",
     errno.EISDIR: "the path is a folder; add a file name",
 }
-_STALE_AFTER_SECONDS = 86_400.0  # seconds without a change and without a process of its number
+_STALE_AFTER_SECONDS = 86_400.0  # age of leftovers whose process has ended
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """The file at `path` is complete and on disk after the block, or is what it was before.
+    """Replace the file at `path` atomically by the one written in the block.
 
-    Yields the path to write to: an empty file in the same folder (missing folders are made). When
-    the block ends well it takes the place, and the permissions, of the old file; otherwise it is
-    deleted. A link is followed. A device or a pipe, which cannot be replaced, is written directly.
+    Yields the path to write to: an empty file in the same folder (missing folders are created).
+    After the block it is synced and takes the name and the permissions of the old file; if the
+    block raises, it is deleted. Symbolic links are followed. Devices and pipes, which cannot be
+    replaced, are written directly.
 
-    Raises OutputError where the system refuses (disk full, no permission, …).
+    Raises OutputError if the operating system refuses (disk full, no permission, …).
     """
     path = Path(path)
     with _os_errors_as_output_error(path):
@@ -78,14 +79,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
-    """The folder at `path` is complete and on disk after the block, or is what it was before.
+    """Replace the folder at `path` atomically by the one filled in the block.
 
-    Yields an empty folder beside it to fill (missing parents are made). When the block ends well
-    the old folder steps aside, the new one takes its name and the old one is deleted; if the
-    block fails, the new one is deleted. An old folder is replaced only if it is empty or holds a
-    file named `replace_if`, so that a mistyped path never costs anybody's data.
+    Yields an empty folder beside it (missing parents are created). After the block the old folder
+    is renamed, the new one takes its name, and the old one is deleted; if the block raises, the new
+    one is deleted. An existing folder is replaced only if it is empty or contains a file named
+    `replace_if_contains`, which protects other data from a mistyped path.
 
-    Raises OutputError, before the block runs, where the place is taken or cannot be written.
+    Raises OutputError, before the block runs, if the folder cannot be replaced or written.
     """
     given = Path(path)
     path = Path(os.path.realpath(given))
@@ -112,10 +113,9 @@ def atomic_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
 
 
 def recover_folder(path: Path) -> bool:
-    """The folder at `path` is back if a writer died while exchanging it; True if that was so.
+    """Restore the folder at `path` if a writer was killed while replacing it; True if restored.
 
-    Where `path` is in place, only what such a writer left beside it is deleted.
-    Raises OutputError where the system refuses.
+    If `path` exists, old versions beside it are deleted. Raises OutputError as `atomic_folder`.
     """
     given = Path(path)
     path = Path(os.path.realpath(given))
@@ -126,32 +126,33 @@ def recover_folder(path: Path) -> bool:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """The file at `path` holds exactly `data`; errors as in `whole_file`."""
+    """Write `data` atomically; errors as in `atomic_file`."""
     with atomic_file(path) as partial, partial.open("wb") as file:
         file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """The file at `path` holds `text` as UTF-8, its line ends as they are; see `whole_file`."""
+    """Write `text` atomically as UTF-8 without changing line endings; see `atomic_file`."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, obj: object) -> None:
-    """The file at `path` holds `obj` as JSON: sorted keys, two spaces, a line end at the end.
+    """Write `obj` atomically as JSON with sorted keys, indented, values as of `to_json_types`.
 
-    NaN and infinity, which JSON does not know, become null; NumPy numbers and arrays become
-    plain ones (a float32 with the digits it has); dates become ISO text and paths text.
-
-    Raises TypeError for what has no JSON form, OutputError as `whole_file` does.
+    Raises TypeError for what has no JSON form, OutputError as `atomic_file` does.
     """
     text = json.dumps(
-        _to_json_types(obj), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
+        to_json_types(obj), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
     )
     write_text(path, text + "\n")
 
 
-def _to_json_types(value: object) -> object:
-    """`value` in the types that JSON knows."""
+def to_json_types(value: object) -> object:
+    """`value` in the types of JSON.
+
+    NaN and infinity become None; NumPy scalars and arrays become Python's numbers and lists (a
+    float32 with its own digits); dates become ISO text, paths text. Raises TypeError for others.
+    """
     if isinstance(value, np.floating):
         value = float(str(value))  # the shortest digits of its own precision, so 0.1 stays 0.1
     elif isinstance(value, np.datetime64):
@@ -163,11 +164,11 @@ def _to_json_types(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(_to_json_types(key)): _to_json_types(item) for key, item in value.items()}
+        return {str(to_json_types(key)): to_json_types(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return [_to_json_types(item) for item in value]
+        return [to_json_types(item) for item in value]
     if isinstance(value, list | tuple):
-        return [_to_json_types(item) for item in value]
+        return [to_json_types(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Path):
@@ -177,10 +178,10 @@ def _to_json_types(value: object) -> object:
 
 @contextmanager
 def _os_errors_as_output_error(path: Path) -> Iterator[None]:
-    """A refusal of the system to write at `path` leaves the block as an OutputError.
+    """Turn errors of the operating system when writing at `path` into OutputError.
 
-    Other errors pass: a failure to *read* some other file is not about `path`, and a broken pipe
-    means that the reader has seen enough.
+    Other errors pass: a failure to *read* another file does not concern `path`, and a broken pipe
+    means that the reader has ended.
     """
     try:
         yield
@@ -196,12 +197,12 @@ def _os_errors_as_output_error(path: Path) -> Iterator[None]:
 
 
 def _concerns_path(error: OSError, path: Path) -> bool:
-    """Whether `error` comes from writing at `path` or beside it."""
+    """Whether `error` comes from writing to `path` or to a temporary name beside it."""
     if error.filename is None:
         return error.errno in _CURES
     named = Path(os.path.realpath(os.fsdecode(error.filename)))
     path = Path(os.path.realpath(path))
-    if path.is_relative_to(named):  # itself, or a parent that could not be made
+    if path.is_relative_to(named):  # itself, or a parent that could not be created
         return True
     if not named.is_relative_to(path.parent):
         return False
@@ -210,7 +211,7 @@ def _concerns_path(error: OSError, path: Path) -> bool:
 
 
 def _check_replaceable(path: Path, replace_if_contains: str) -> None:
-    """Raise OutputError unless a new folder may take the place at `path`."""
+    """Raise OutputError unless a new folder may replace `path`."""
     if not os.path.lexists(path):
         return
     if not path.is_dir():
@@ -218,7 +219,7 @@ def _check_replaceable(path: Path, replace_if_contains: str) -> None:
     elif path.is_mount():
         found, cure = "is a mounted disk, which cannot be replaced", "choose a folder inside it"
     elif any(path.iterdir()) and not (path / replace_if_contains).is_file():
-        found = f"exists and holds no {replace_if_contains}, so it is not ours to replace"
+        found = f"exists and does not contain {replace_if_contains}, so it will not be replaced"
         cure = "choose another folder, or move this one away"
     else:
         return
@@ -227,7 +228,7 @@ def _check_replaceable(path: Path, replace_if_contains: str) -> None:
 
 @contextmanager
 def _folder_lock(folder: Path) -> Iterator[None]:
-    """No other process exchanges anything in `folder` during the block, where locks exist."""
+    """Lock `folder` against replacements by other processes, where file locks exist."""
     if sys.platform == "win32":
         yield
         return
@@ -235,7 +236,7 @@ def _folder_lock(folder: Path) -> Iterator[None]:
 
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # some network disks have no locks; a rename is whole even so
+        with suppress(OSError):  # some network disks have no locks; a rename is atomic without one
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
@@ -243,40 +244,40 @@ def _folder_lock(folder: Path) -> Iterator[None]:
 
 
 def _replace_folder(partial: Path, path: Path) -> None:
-    """`partial` is now called `path`; what was there is deleted, or back if that failed."""
-    aside = _new_sibling_path(path, "old")
+    """Rename `partial` to `path` and delete the old folder; restore it if that fails."""
+    backup = _new_sibling_path(path, "old")
     if path.exists():
-        os.rename(path, aside)
+        os.rename(path, backup)
     try:
         os.rename(partial, path)
     except OSError:
         _restore_backup(path)
         raise
-    if aside.exists():
-        _delete_folder(aside, path)
+    if backup.exists():
+        _delete_folder(backup, path)
 
 
 def _restore_backup(path: Path) -> bool:
-    """The newest version that stepped aside is back if `path` is missing; others are deleted."""
-    back = False
-    for aside in sorted(_list_siblings(path, "old"), key=_modified_at, reverse=True):
+    """Rename the newest old version to `path` if that is missing; delete all others."""
+    restored = False
+    for backup in sorted(_list_siblings(path, "old"), key=_modified_at, reverse=True):
         if path.exists():
-            _delete_folder(aside, path)
+            _delete_folder(backup, path)
         else:
-            os.rename(aside, path)
-            back = True
-    return back
+            os.rename(backup, path)
+            restored = True
+    return restored
 
 
 def _delete_folder(folder: Path, path: Path) -> None:
-    """`folder` is deleted, and was never to be seen half deleted as a version of `path`."""
-    doomed = _new_sibling_path(path, "partial")
-    os.rename(folder, doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    """Delete `folder` under a name that is not an old version of `path`."""
+    discarded = _new_sibling_path(path, "partial")
+    os.rename(folder, discarded)
+    shutil.rmtree(discarded, ignore_errors=True)
 
 
 def _delete_stale_partials(path: Path) -> None:
-    """What killed writers of `path` left half-written, a day ago or more, is deleted."""
+    """Delete incomplete versions of `path` that killed writers left a day ago or earlier."""
     for partial in _list_siblings(path, "partial"):
         writer = int(partial.name.rsplit("-", 2)[1])
         if time.time() - _modified_at(partial) < _STALE_AFTER_SECONDS or _is_process_running(
@@ -290,32 +291,32 @@ def _delete_stale_partials(path: Path) -> None:
 
 
 def _is_process_running(pid: int) -> bool:
-    """Whether a process of this number is running; on Windows asking would end it."""
+    """Whether the process `pid` is running; not tested on Windows, where a signal ends it."""
     if sys.platform == "win32":
         return False
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # it runs, for somebody else
+    except PermissionError:  # it runs as another user
         return True
     return True
 
 
 def _new_sibling_path(path: Path, role: str) -> Path:
-    """A name beside `path` that no other writer has."""
+    """A unique temporary name beside `path`."""
     return path.with_name(f"{_sibling_prefix(path, role)}{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def _list_siblings(path: Path, role: str) -> list[Path]:
-    """All names beside `path` that `_beside` gave out, in this process or another."""
+    """The temporary names beside `path`, of all processes."""
     pattern = re.compile(re.escape(_sibling_prefix(path, role)) + r"\d+-[0-9a-f]{8}")
     with os.scandir(path.parent) as entries:
         return [Path(entry.path) for entry in entries if pattern.fullmatch(entry.name)]
 
 
 def _sibling_prefix(path: Path, role: str) -> str:
-    # A name may have 255 bytes; of a very long one the start is kept and the rest is a checksum.
+    # A name may have 255 bytes; a very long one is cut and gets a checksum.
     name = path.name
     if len(os.fsencode(name)) > 200:
         digest = hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
@@ -324,7 +325,7 @@ def _sibling_prefix(path: Path, role: str) -> str:
 
 
 def _modified_at(path: Path) -> float:
-    """When `path` last changed, in seconds since 1970; now if it is gone."""
+    """Time of the last change in seconds since 1970; now if `path` is gone."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -337,7 +338,7 @@ def _is_stream(path: Path) -> bool:
 
 
 def _fsync_file(path: Path) -> None:
-    """What was written to the file at `path` is on disk."""
+    """Flush the file at `path` to disk."""
     handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -346,7 +347,7 @@ def _fsync_file(path: Path) -> None:
 
 
 def _fsync_folder(path: Path) -> None:
-    """The names in the folder are on disk, where the file system can promise that."""
+    """Flush the names in the folder to disk, where the file system supports it."""
     if sys.platform == "win32":
         return
     handle = os.open(path, os.O_RDONLY)

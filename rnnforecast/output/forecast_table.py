@@ -1,4 +1,4 @@
-"""Forecasts as one long table, and that table as CSV or Parquet."""
+"""Forecasts as one long table, written as CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from rnnforecast.data.time.timezones import format_utc_offsets, to_local
 from rnnforecast.errors import DataError, OutputError, Problem, UsageError
 from rnnforecast.output.atomic_files import atomic_file
 
-_CHUNK_ROWS = (
-    131_072  # rows turned into text at once: bounds the memory, whatever the table's length
-)
+_CHUNK_ROWS = 131_072  # rows formatted at once, which bounds the memory
 _TimeUnit = Literal["D", "s", "us"]
 
 SIGNIFICANT_DIGITS, INTERVAL_DIGITS, FLOAT64_DIGITS = 7, 5, 15
+"""Digits of a forecast, digits of the width of its interval, and the limit of float64."""
 
 
 def round_significant(x: np.ndarray, digits: int | np.ndarray = SIGNIFICANT_DIGITS) -> np.ndarray:
-    """`x` to `digits` significant digits, each the double that prints with no digit more.
+    """`x` rounded to `digits` significant digits: the float64 whose shortest text has no more.
 
-    Any shape, `digits` one number or an array of that shape; NaN and infinity stay, minus zero
+    Any shape; `digits` is a number or an array of that shape. NaN and infinity stay, minus zero
     becomes zero.
     """
     x = np.asarray(x, dtype=np.float64)
@@ -36,8 +35,8 @@ def round_significant(x: np.ndarray, digits: int | np.ndarray = SIGNIFICANT_DIGI
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         shift = np.floor(np.log10(np.abs(x)))
         shift = np.where(np.isfinite(shift), digits - 1 - shift, 0.0)
-        # Powers of ten are exact up to 10^22, and one division or product of exact numbers
-        # rounds once; that is why the sign of the shift decides which of the two is taken.
+        # Powers of ten are exact up to 10^22, and one product or quotient of exact numbers is
+        # rounded once: the sign of the shift decides between the two.
         power = 10.0 ** np.minimum(np.abs(shift), 22.0)
         rounded = np.where(shift >= 0, np.rint(x * power) / power, np.rint(x / power) * power)
     rounded = np.where(np.isfinite(x), rounded, x) + 0.0
@@ -48,10 +47,10 @@ def round_significant(x: np.ndarray, digits: int | np.ndarray = SIGNIFICANT_DIGI
 
 
 def significant_digits(yhat: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """How many digits of each forecast `[M]` say something, given its quantiles `[Q, M]`.
+    """`[M]` meaningful digits of the forecasts `[M]`, given their quantiles `[Q, M]`.
 
-    A forecast is computed in single precision, so it is seven as a rule; where the band is narrow
-    beside the level (a meter that counts upwards) it is as many as show five digits of the band.
+    Forecasts are computed in single precision, hence seven digits; where the interval is narrow
+    compared to the level (a meter that counts upwards), five digits of the interval's width.
     """
     if len(quantiles) < 2:
         return np.full(yhat.shape, SIGNIFICANT_DIGITS)
@@ -67,18 +66,18 @@ def forecast_columns(
 ) -> list[str]:
     """The columns of a forecast table, in order.
 
-    The series' columns, ``target`` if there are several, the time, ``yhat`` and one column a
-    quantile (``q0.025``). Raises DataError where a column of the input has a name taken here.
+    The key columns, ``target`` if there are several, the time column, ``yhat`` and one column per
+    quantile (``q0.025``). Raises DataError if columns of the input have such names, too.
     """
     fixed = ["target"] if len(targets) > 1 else []
-    made = [*fixed, "yhat", *(f"q{float(level)!r}" for level in levels)]
+    added = [*fixed, "yhat", *(f"q{float(level)!r}" for level in levels)]
     given = [*key_columns, time_column]
-    clashes = [name for name in dict.fromkeys(given) if name in made or given.count(name) > 1]
+    clashes = [name for name in dict.fromkeys(given) if name in added or given.count(name) > 1]
     if clashes:
         cure = "rename the column in the input"
         found = "is also the name of another column of the forecast table"
         raise DataError(*(Problem(f"column {name!r}", found, cure) for name in clashes))
-    return [*key_columns, *fixed, time_column, *made[len(fixed) :]]
+    return [*key_columns, *fixed, time_column, *added[len(fixed) :]]
 
 
 def forecast_frame(
@@ -91,20 +90,20 @@ def forecast_frame(
     quantiles: np.ndarray,
     levels: Sequence[float],
 ) -> pd.DataFrame:
-    """One row a series, target and step, in that order; columns as in `forecast_columns`.
+    """One row per series, target and step, in that order; columns as in `forecast_columns`.
 
-    `keys` has a row a series, `stamps` [S, H] is datetime64 or int64, `yhat` [S, H, C] and
-    `quantiles` [S, H, C, Q] are in original units, NaN where there is no forecast; Q = the number
-    of `levels`, and may be 0. Numbers are rounded to `digits_worth_writing`. Raises DataError where
-    names clash.
+    `keys` has one row per series, `timestamps` [S, H] is datetime64 or int64, `yhat` [S, H, C] and
+    `quantiles` [S, H, C, Q] are in original units, NaN without a forecast; Q, the number of
+    `levels`, may be 0. Values are rounded to `significant_digits`. Raises DataError as
+    `forecast_columns` does.
     """
     size, horizon, width = yhat.shape
     names = forecast_columns(list(keys.columns), targets, time_column=time_column, levels=levels)
     row = np.repeat(np.arange(size), width * horizon)  # [S*C*H]
     columns: list[object] = [keys[name].take(row).array for name in keys.columns]
     if width > 1:
-        one_series = np.repeat(np.arange(width), horizon)  # [C*H]
-        columns.append(pd.array(list(targets), dtype="str").take(np.tile(one_series, size)))
+        channel = np.repeat(np.arange(width), horizon)  # [C*H]
+        columns.append(pd.array(list(targets), dtype="str").take(np.tile(channel, size)))
     columns.append(np.repeat(timestamps, width, axis=0).reshape(-1))  # [S, H] -> [S*C*H]
     center = yhat.transpose(0, 2, 1).reshape(-1)
     flat = quantiles.transpose(3, 0, 2, 1).reshape(-1, row.size)  # [S, H, C, Q] -> [Q, S*C*H]
@@ -115,7 +114,7 @@ def forecast_frame(
 
 
 def table_format(path: str | Path) -> Literal["csv", "parquet"]:
-    """How `write_forecast` will write to `path`; UsageError for a suffix it does not know."""
+    """The format that `write_forecast` uses for `path`; UsageError for an unknown suffix."""
     suffix = "" if str(path) == "-" else Path(path).suffix.lower()
     if suffix in ("", ".csv"):
         return "csv"
@@ -130,51 +129,62 @@ def write_forecast(
     frame: pd.DataFrame,
     *,
     daily: bool = False,
-    timezone: str = "",
-    zone: str = "",
+    utc_offset: str = "",
+    display_timezone: str = "",
 ) -> None:
-    """`frame` is at `path`, whole, as CSV or by the suffix as Parquet; "-" is standard output.
+    """Write `frame` atomically to `path`, as CSV or Parquet by its suffix; "-" is stdout as CSV.
 
-    CSV: UTF-8, a header, quotes only around text that needs them, missing values as empty cells,
-    lines ending in a line feed. Stamps are written as dates if `daily` (the frequency is a day
-    or coarser) and all are midnights of no stated timezone, else as ``YYYY-MM-DD HH:MM:SS`` with
-    `timezone` behind ("+02:00" or "Z", as the input had it; stamps are local to it). With a
-    `zone` such as Europe/Berlin stamps are instants of UTC: each is written as its local time
-    there with the offset of that day.
+    CSV is UTF-8 with a header, line feeds, quotes only where needed, and empty cells for missing
+    values. Timestamps are written as dates if `daily` (the frequency is a day or coarser) and all
+    are midnights without a time zone, otherwise as ``YYYY-MM-DD HH:MM:SS``. They are local to
+    `utc_offset` ("+02:00" or "Z", as in the input), which is appended. With a `display_timezone`
+    such as Europe/Berlin they are in UTC, and written in local time with the offset of the date.
 
-    Raises OutputError where the system refuses, UsageError for an unknown suffix.
+    Raises OutputError as `atomic_file` does, UsageError for an unknown suffix.
     """
     kind = table_format(path)
     if str(path) == "-":
-        _write_csv(sys.stdout.buffer, frame, daily=daily, timezone=timezone, zone=zone)
+        _write_csv(
+            sys.stdout.buffer,
+            frame,
+            daily=daily,
+            utc_offset=utc_offset,
+            display_timezone=display_timezone,
+        )
         sys.stdout.buffer.flush()
         return
     with atomic_file(Path(path)) as partial, partial.open("wb") as file:
         if kind == "csv":
-            _write_csv(file, frame, daily=daily, timezone=timezone, zone=zone)
+            _write_csv(
+                file, frame, daily=daily, utc_offset=utc_offset, display_timezone=display_timezone
+            )
         else:
-            pq.write_table(_to_arrow(frame, timezone, zone), file)
+            pq.write_table(_to_arrow(frame, utc_offset, display_timezone), file)
 
 
 def _write_csv(
-    file: BinaryIO, frame: pd.DataFrame, *, daily: bool, timezone: str, zone: str
+    file: BinaryIO, frame: pd.DataFrame, *, daily: bool, utc_offset: str, display_timezone: str
 ) -> None:
-    """`frame` is in `file` as CSV.
+    """Write `frame` to `file` as CSV.
 
-    Arrow's own writer puts quotes around every text, so lines are joined here: each column as
-    text, the columns as lines, and the lines' buffer as it lies in memory.
+    Arrow's CSV writer quotes every text. Here each column is formatted as text, the columns are
+    joined to lines, and the buffer of the lines is written without a copy.
     """
     header = _quote_csv(pa.array([str(name) for name in frame.columns], pa.string()))
     file.write((",".join(header.to_pylist()) + "\n").encode("utf-8"))
+    dates_only = daily and not utc_offset and not display_timezone
     units = {
-        name: _timestamp_unit(frame[name].to_numpy(), daily=daily and not timezone and not zone)
+        name: _timestamp_unit(frame[name].to_numpy(), daily=dates_only)
         for name in frame.columns
         if frame[name].dtype.kind == "M"
     }
     for rows in _row_chunks(frame):
         cells = [
             _format_timestamps(
-                rows[name].to_numpy(), unit=units[name], timezone=timezone, zone=zone
+                rows[name].to_numpy(),
+                unit=units[name],
+                utc_offset=utc_offset,
+                display_timezone=display_timezone,
             )
             if name in units
             else _format_cells(rows[name])
@@ -192,7 +202,7 @@ def _row_chunks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 
 def _text_buffer(lines: pa.Array) -> memoryview:
-    """All texts of `lines`, one behind the other, without a copy."""
+    """The concatenated texts of `lines`, without a copy."""
     _, offsets, data = lines.buffers()
     if data is None:
         return memoryview(b"")
@@ -201,7 +211,7 @@ def _text_buffer(lines: pa.Array) -> memoryview:
 
 
 def _format_cells(column: pd.Series) -> pa.Array:
-    """`column` as CSV cells, null where it has no value."""
+    """`column` as CSV cells, null where a value is missing."""
     array = pa.array(column, from_pandas=True)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
@@ -213,7 +223,7 @@ def _format_cells(column: pd.Series) -> pa.Array:
 
 
 def _quote_csv(text: pa.Array) -> pa.Array:
-    """`text` with quotes where a reader would otherwise not get the same text back."""
+    """`text` with quotes where CSV requires them."""
     special = pc.match_substring_regex(text, '[,"\r\n]')
     if not pc.any(special).as_py():
         return text
@@ -222,41 +232,42 @@ def _quote_csv(text: pa.Array) -> pa.Array:
 
 
 def _format_timestamps(
-    timestamps: np.ndarray, *, unit: _TimeUnit, timezone: str, zone: str
+    timestamps: np.ndarray, *, unit: _TimeUnit, utc_offset: str, display_timezone: str
 ) -> pa.Array:
-    """`stamps` as text, null for NaT; each distinct stamp is put into words only once."""
+    """`timestamps` as text, null for NaT; each distinct one is formatted once."""
     codes, distinct = pd.factorize(timestamps)
-    shown = to_local(distinct, zone) if zone else distinct
-    words = pa.array(np.datetime_as_string(shown.astype("M8[us]"), unit=unit), pa.string())
-    words = pc.replace_substring(words, "T", " ")
-    offsets = pa.array(format_utc_offsets(distinct, zone), pa.string()) if zone else timezone
-    words = pc.binary_join_element_wise(words, offsets, "")
-    return words.take(pa.array(codes, mask=codes < 0))
+    local, offsets = distinct, utc_offset
+    if display_timezone:
+        local = to_local(distinct, display_timezone)
+        offsets = pa.array(format_utc_offsets(distinct, display_timezone), pa.string())
+    text = pa.array(np.datetime_as_string(local.astype("M8[us]"), unit=unit), pa.string())
+    text = pc.binary_join_element_wise(pc.replace_substring(text, "T", " "), offsets, "")
+    return text.take(pa.array(codes, mask=codes < 0))
 
 
 def _timestamp_unit(timestamps: np.ndarray, *, daily: bool) -> _TimeUnit:
-    """The coarsest unit of day (only if `daily`), second and microsecond that loses nothing."""
-    since = timestamps[~np.isnat(timestamps)].astype("M8[us]").astype(np.int64)  # microseconds
-    if daily and not np.any(since % 86_400_000_000):
+    """The coarsest exact unit of day (only if `daily`), second and microsecond."""
+    microseconds = timestamps[~np.isnat(timestamps)].astype("M8[us]").astype(np.int64)
+    if daily and not np.any(microseconds % 86_400_000_000):
         return "D"
-    return "us" if np.any(since % 1_000_000) else "s"
+    return "us" if np.any(microseconds % 1_000_000) else "s"
 
 
-def _to_arrow(frame: pd.DataFrame, timezone: str, zone: str) -> pa.Table:
-    """`frame` as an Arrow table; with a `timezone` or `zone`, its stamps are instants in it."""
+def _to_arrow(frame: pd.DataFrame, utc_offset: str, display_timezone: str) -> pa.Table:
+    """`frame` as an Arrow table; its timestamps have the time zone, if one is given."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    if not timezone and not zone:
+    if not utc_offset and not display_timezone:
         return table
-    local = "UTC" if zone or timezone.upper() == "Z" else timezone
+    local = "UTC" if display_timezone or utc_offset.upper() == "Z" else utc_offset
     for position, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             try:
                 instants = pc.assume_timezone(table.column(position), local)
-                if zone:
-                    instants = instants.cast(pa.timestamp(instants.type.unit, zone))
+                if display_timezone:
+                    instants = instants.cast(pa.timestamp(instants.type.unit, display_timezone))
             except pa.ArrowInvalid as error:
                 raise OutputError(
-                    Problem(f"timezone {timezone!r}", "is not one that Parquet can name")
+                    Problem(f"timezone {utc_offset!r}", "is not one that Parquet can name")
                 ) from error
             table = table.set_column(position, field.name, instants)
     return table

@@ -1,4 +1,4 @@
-"""Totals over several steps, and sample paths, as long tables."""
+"""Long tables of totals over several steps and of sample paths."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ def totals_frame(
     quantiles: np.ndarray,
     levels: Sequence[float],
 ) -> pd.DataFrame:
-    """One row a series, target and number of steps, in that order.
+    """One row per series, target and number of steps, in that order.
 
-    Columns: the series', ``target`` if there are several, ``from`` and ``to`` (the stamps of the
-    first and last step), ``steps``, ``yhat``, and one a quantile. `stamps [S, H]`, `steps [T]`,
-    `yhat [S, C, T]` and `quantiles [S, C, T, Q]` in original units. DataError where names clash.
+    Columns: the keys, ``target`` if there are several, ``from`` and ``to`` (the timestamps of the
+    first and the last step), ``steps``, ``yhat`` and one per quantile. `timestamps [S, H]`,
+    `steps [T]`, `yhat [S, C, T]` and `quantiles [S, C, T, Q]` in original units. Raises DataError
+    as `check_column_names` does.
     """
     size, width, count = yhat.shape
     check_column_names(list(keys.columns), totals=True)
@@ -58,10 +59,11 @@ def paths_frame(
     targets: Sequence[str],
     values: np.ndarray,
 ) -> pd.DataFrame:
-    """One row a series, target, path and step, in that order.
+    """One row per series, target, path and step, in that order.
 
-    Columns: the series', ``target`` if there are several, ``path`` (from 1), the time, ``yhat``.
-    `stamps [S, H]`, `values [S, C, count, H]` in original units. DataError where names clash.
+    Columns: the keys, ``target`` if there are several, ``path`` (from 1), the time, ``yhat``.
+    `timestamps [S, H]`, `values [S, C, count, H]` in original units. Raises DataError as
+    `check_column_names` does.
     """
     size, width, count, horizon = values.shape
     check_column_names([*keys.columns, time_column], paths=True)
@@ -74,7 +76,7 @@ def paths_frame(
 
 
 def check_column_names(names: Sequence[str], *, totals: bool = False, paths: bool = False) -> None:
-    """DataError where columns of the input have names that these tables have for others."""
+    """Raise DataError if columns of the input have the name of another column of these tables."""
     taken = (*(TOTALS_COLUMNS if totals else ()), *(PATHS_COLUMNS if paths else ()))
     clashes = [name for name in names if name in taken]
     if clashes:
@@ -86,10 +88,10 @@ def check_column_names(names: Sequence[str], *, totals: bool = False, paths: boo
 def _key_columns(
     keys: pd.DataFrame, targets: Sequence[str], series_count: int, rows_per_target: int
 ) -> dict[str, object]:
-    """The columns that say which series and target a row is of, `each` rows a target."""
-    row = np.repeat(np.arange(series_count), len(targets) * rows_per_target)
-    columns: dict[str, object] = {name: keys[name].take(row).array for name in keys.columns}
+    """The columns that name the series and the target of a row."""
+    series = np.repeat(np.arange(series_count), len(targets) * rows_per_target)
+    columns: dict[str, object] = {name: keys[name].take(series).array for name in keys.columns}
     if len(targets) > 1:
-        place = np.tile(np.repeat(np.arange(len(targets)), rows_per_target), series_count)
-        columns["target"] = pd.array(list(targets), dtype="str").take(place)
+        channel = np.tile(np.repeat(np.arange(len(targets)), rows_per_target), series_count)
+        columns["target"] = pd.array(list(targets), dtype="str").take(channel)
     return columns

@@ -168,8 +168,8 @@ def _write_tables(
             path_of(name),
             frame,
             daily=panel.frequency.is_daily_or_coarser,
-            timezone=panel.utc_offset,
-            zone=panel.display_timezone,
+            utc_offset=panel.utc_offset,
+            display_timezone=panel.display_timezone,
         )
 
 

@@ -195,7 +195,7 @@ def test_a_folder_of_somebody_else_is_never_replaced(given: Run, train: Run) -> 
     given()
     Path("run").mkdir()
     Path("run/thesis.txt").write_text("years of work")
-    assert_refused_after_facts(train(), 1, "not ours to replace")
+    assert_refused_after_facts(train(), 1, "will not be replaced")
     assert Path("run/thesis.txt").read_text() == "years of work"
 
 

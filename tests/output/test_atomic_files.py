@@ -1,4 +1,4 @@
-"""Whatever stops a writer, the old result stands whole; whoever finishes leaves a whole new one."""
+"""Readers see the old content or the new one, whatever stops the writer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from rnnforecast.output.atomic_files import (
     write_text,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="speaks of POSIX renames")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX renames")
 
 
 def _names(folder: Path) -> list[str]:
@@ -128,7 +128,7 @@ except OutputError as error:
         (errno.EIO, "fault"),
     ],
 )
-def test_a_refusal_of_the_system_is_told_with_its_cure(
+def test_a_refusal_of_the_system_is_reported_with_its_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, cure: str
 ) -> None:
     def refuse(handle: int) -> None:
@@ -143,7 +143,7 @@ def test_a_refusal_of_the_system_is_told_with_its_cure(
     assert _names(tmp_path) == []
 
 
-def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_way_of_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="could not be written"):
         write_text(tmp_path / "file" / "notes.txt", "text")
@@ -224,7 +224,7 @@ def test_a_folder_of_somebody_else_is_refused_before_any_work(tmp_path: Path) ->
     path.mkdir()
     (path / "holiday.jpg").write_text("")
     with (
-        pytest.raises(OutputError, match=r"holds no state.json, so it is not ours"),
+        pytest.raises(OutputError, match=r"does not contain state.json"),
         atomic_folder(path, replace_if_contains="state.json"),
     ):
         pytest.fail("the block must not run")
@@ -315,7 +315,22 @@ def test_recover_deletes_what_was_set_aside_once_the_new_folder_is_there(tmp_pat
     assert _names(tmp_path) == [".run.old-mine", "run"]
 
 
-def test_leftovers_of_the_dead_are_deleted_and_of_the_living_are_not(tmp_path: Path) -> None:
+def test_the_newest_old_version_is_restored_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    for name, text, changed_at in (
+        ("17-0000aaaa", "newer", 2_000),
+        ("18-ffffffff", "older", 1_000),
+    ):
+        backup = tmp_path / f".run.old-{name}"
+        backup.mkdir()
+        (backup / "state.json").write_text(text)
+        os.utime(backup, (changed_at, changed_at))
+    assert recover_folder(path)
+    assert (path / "state.json").read_text() == "newer"
+    assert _names(tmp_path) == ["run"]
+
+
+def test_leftovers_are_deleted_only_if_old_and_of_a_process_that_has_ended(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with atomic_folder(path, replace_if_contains="state.json") as living:
         (living / "state.json").write_text("living")

@@ -43,8 +43,8 @@ def _frame(*ids: str, stamps: np.ndarray, yhat: list[float], time: str = "ds") -
     )
 
 
-def _csv(path: Path, frame: pd.DataFrame, *, daily: bool = False, timezone: str = "") -> str:
-    write_forecast(path / "f.csv", frame, daily=daily, timezone=timezone)
+def _csv(path: Path, frame: pd.DataFrame, *, daily: bool = False, utc_offset: str = "") -> str:
+    write_forecast(path / "f.csv", frame, daily=daily, utc_offset=utc_offset)
     return (path / "f.csv").read_bytes().decode()
 
 
@@ -114,7 +114,7 @@ def test_categories_are_written_as_their_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stamp", "daily", "timezone", "written"),
+    ("stamp", "daily", "utc_offset", "written"),
     [
         ("2024-02-29", True, "", "2024-02-29"),
         ("2024-02-29", False, "", "2024-02-29 00:00:00"),
@@ -127,10 +127,12 @@ def test_categories_are_written_as_their_text(tmp_path: Path) -> None:
     ],
 )
 def test_stamps_are_as_short_as_the_frequency_allows(
-    tmp_path: Path, stamp: str, daily: bool, timezone: str, written: str
+    tmp_path: Path, stamp: str, daily: bool, utc_offset: str, written: str
 ) -> None:
     frame = _frame("a", stamps=_stamps(stamp), yhat=[1.0])
-    assert _csv(tmp_path, frame, daily=daily, timezone=timezone) == f"id,ds,yhat\na,{written},1\n"
+    assert (
+        _csv(tmp_path, frame, daily=daily, utc_offset=utc_offset) == f"id,ds,yhat\na,{written},1\n"
+    )
 
 
 def test_one_stamp_past_midnight_gives_all_of_them_a_time(tmp_path: Path) -> None:
@@ -168,10 +170,10 @@ def test_parquet_keeps_types_and_turns_local_stamps_into_instants(tmp_path: Path
     write_forecast(tmp_path / "f.parquet", frame)
     back = pd.read_parquet(tmp_path / "f.parquet")
     pd.testing.assert_frame_equal(back, frame)
-    write_forecast(tmp_path / "z.parquet", frame, timezone="+02:00")
+    write_forecast(tmp_path / "z.parquet", frame, utc_offset="+02:00")
     stamp = pd.read_parquet(tmp_path / "z.parquet")["ds"].iloc[0]
     assert stamp == pd.Timestamp("2024-01-01T11:00Z")
-    write_forecast(tmp_path / "u.parquet", frame, timezone="Z")
+    write_forecast(tmp_path / "u.parquet", frame, utc_offset="Z")
     stamp = pd.read_parquet(tmp_path / "u.parquet")["ds"].iloc[0]
     assert stamp == pd.Timestamp("2024-01-01T13:00Z")
 
@@ -179,7 +181,7 @@ def test_parquet_keeps_types_and_turns_local_stamps_into_instants(tmp_path: Path
 def test_a_timezone_that_parquet_cannot_name_is_told(tmp_path: Path) -> None:
     frame = _frame("a", stamps=_stamps("2024-01-01"), yhat=[1.0])
     with pytest.raises(OutputError, match="timezone 'Mars'"):
-        write_forecast(tmp_path / "f.parquet", frame, timezone="Mars")
+        write_forecast(tmp_path / "f.parquet", frame, utc_offset="Mars")
     assert list(tmp_path.iterdir()) == []
 
 

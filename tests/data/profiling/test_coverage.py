@@ -1,4 +1,4 @@
-"""Where values are: shares of a map, gaps and ends, by hand calculation."""
+"""Coverage, gaps and ends of series, by hand calculation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.data.panels import panel
 NAN = float("nan")
 
 
-def test_observed_filled_and_missing_are_told_apart() -> None:
+def test_observed_filled_and_missing_steps_have_their_own_shares() -> None:
     two = panel([1, NAN, NAN, 4], [5, 6], start=["2024-01-01", "2024-01-03"])
     visible = two.observed_mask.copy()
     visible[1] = True
@@ -37,7 +37,33 @@ def test_observed_filled_and_missing_are_told_apart() -> None:
     assert [format_timestamp(edge) for edge in found.edges] == stamps
 
 
-def test_rows_stand_in_the_order_in_which_series_begin() -> None:
+@pytest.mark.parametrize(
+    ("frequency", "start", "edges"),
+    [
+        ("6h", "2024-01-01T02:00", ["2024-01-01 02:00", "2024-01-01 08:00", "2024-01-01 14:00"]),
+        ("W-WED", "2024-01-03", ["2024-01-03", "2024-01-10", "2024-01-17"]),
+        ("2D", "2024-01-02", ["2024-01-02", "2024-01-04", "2024-01-06"]),
+    ],
+)
+def test_periods_have_the_phase_of_the_series(frequency: str, start: str, edges: list[str]) -> None:
+    one = panel([1, NAN], start=start, frequency=frequency)
+    found = compute_coverage(one, one.observed_mask)
+    assert [format_timestamp(edge) for edge in found.edges] == edges
+    assert found.observed_share.tolist() == [[1, 0]]
+    assert format_timestamp(gap_statistics(one).longest_start) == edges[1]
+
+
+def test_shares_are_floats_and_counts_are_integers() -> None:
+    one = panel([1, NAN, 3])
+    found = compute_coverage(one, one.observed_mask)
+    shares = (found.observed_share, found.filled_share, found.missing_share)
+    assert {share.dtype for share in shares} == {np.dtype(np.float64)}
+    assert found.series_counts.dtype == np.int64
+    assert steps_behind_latest(one).dtype == np.int64
+    assert {type(count) for count in gap_statistics(one).counts_by_length.values()} == {int}
+
+
+def test_rows_are_ordered_by_the_start_of_the_series() -> None:
     three = panel([1, 1], [1], [1], start=["2024-01-03", "2024-01-01", "2024-01-02"])
     assert compute_coverage(three, three.observed_mask).row_labels == ("s1", "s2", "s0")
 
@@ -110,13 +136,13 @@ def test_gaps_are_the_runs_of_each_series(series: list[list[bool]]) -> None:
     assert found.longest_steps == max(runs, default=0)
 
 
-def test_stamps_are_those_that_people_see() -> None:
+def test_timestamps_are_in_the_display_time_zone() -> None:
     one = replace(panel([1, NAN, 3], frequency="h"), display_timezone="Europe/Berlin")
     assert format_timestamp(compute_coverage(one, one.observed_mask).edges[0]) == "2024-01-01 01:00"
     assert format_timestamp(gap_statistics(one).longest_start) == "2024-01-01 02:00"
 
 
-def test_series_end_so_many_steps_before_the_last_one() -> None:
+def test_ends_are_compared_with_the_latest_one() -> None:
     assert steps_behind_latest(panel([1, 2, 3], [1], [1, 2])).tolist() == [0, 2, 1]
 
 
