@@ -18,7 +18,7 @@ from rnnforecast.data.cleaning.seasonality import detect_seasonality
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.pipeline.presets import Preset, build_preset
-from rnnforecast.registry import DECODERS, LOSSES, WINDOW_SCALERS
+from rnnforecast.registry import BACKBONES, DECODERS, LOSSES, WINDOW_SCALERS
 from rnnforecast.spec.spec import Spec, expand_ensemble
 
 MAX_AUTO_LOOKBACK = 2048
@@ -281,14 +281,21 @@ def _obstacle_to_logs(cleaned: CleanedData) -> str:
 @rule("model.layers")
 def choose_layers(context: AutoContext) -> tuple[int, str]:
     """What suits the backbone."""
-    usual = {"dilated": (3, "each one reads twice as far back"), "transformer": (2, "the usual")}
-    return usual.get(context.spec.model.backbone, (1, "one is enough for most"))
+    layers: tuple[int, str] = _backbone_defaults(context).get(
+        "layers", (1, "one is enough for most")
+    )
+    return layers
 
 
 @rule("model.residual")
 def choose_residual(context: AutoContext) -> tuple[bool, str]:
     """What suits the backbone."""
-    return context.spec.model.backbone == "dilated", ""
+    return _backbone_defaults(context).get("residual", False), ""
+
+
+def _backbone_defaults(context: AutoContext) -> dict[str, Any]:
+    defaults: dict[str, Any] = BACKBONES.literal(context.spec.model.backbone, "DEFAULTS", {})
+    return defaults
 
 
 @rule("model.smoothing_seasons")

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TypeAlias
 
-from rnnforecast.registry import BACKBONES, DECODERS, LOSSES, WINDOW_SCALERS, Registry
+from rnnforecast.registry import (
+    BACKBONES,
+    BASE_FORECASTS,
+    DECODERS,
+    LOSSES,
+    WINDOW_SCALERS,
+    Registry,
+)
 from rnnforecast.spec.spec import Spec
 
 Finding: TypeAlias = tuple[str, str, str]
@@ -245,14 +252,15 @@ def _scaling_and_loss(spec: Spec) -> Iterator[Finding]:
 
 
 @_rule("model.base_forecast", "clean.transform", "model.normalize")
-def _theta(spec: Spec) -> Iterator[Finding]:
+def _forecast_of_windows(spec: Spec) -> Iterator[Finding]:
+    name = spec.model.base_forecast
     removes_season = "removes_season" in _traits(WINDOW_SCALERS, spec.model.normalize)
-    if spec.model.base_forecast != "theta" or not (
+    if "window_forecast" not in _traits(BASE_FORECASTS, name) or not (
         spec.clean.difference_transforms or removes_season
     ):
         return
     reads = "values without level and season" if removes_season else "differences"
-    found = f"'theta' forecasts values, and the network reads {reads}"
+    found = f"'{name}' forecasts values, and the network reads {reads}"
     yield "model.base_forecast", found, "set it to linear or auto"
 
 

@@ -11,6 +11,7 @@ from rnnforecast.inference.quantiles import mean_loss
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.auto import AutoChoice
+from rnnforecast.registry import BASE_FORECASTS
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training.distributed import DistributedContext
 from rnnforecast.training.ridge import fit_base_forecast
@@ -18,8 +19,6 @@ from rnnforecast.workflow.train_fit import N_SCALE_WINDOWS
 from rnnforecast.workflow.train_sampling import SamplingPlan
 
 BASE_FORECAST_KEY = "model.base_forecast"
-
-BASE_FORECASTS = ("linear", "theta")
 
 N_FIT_WINDOWS = 8192
 """Windows that the linear map is fitted to for the comparison."""
@@ -40,10 +39,10 @@ def choose_base_forecast(
     """
     windows, losses = sampling.windows, {}
     batch = sampling.make_batch_fn(batch_size=N_SCALE_WINDOWS, seed=seed)(0)
-    for kind in BASE_FORECASTS:
+    for kind in BASE_FORECASTS.having("candidate"):
         net = Forecaster(replace(config, base_forecast=kind)).to(windows.device).eval()
         net.initialize_scales(batch.history, batch.targets, batch.weight)
-        if kind == "linear":
+        if "window_forecast" not in BASE_FORECASTS.traits(kind):
             batches = sampling.evenly_spaced_batches(N_FIT_WINDOWS)
             fit_base_forecast(net, batches, neighbors=sampling.neighbor_folds)
         loss = mean_loss(net, windows, validation.item, validation.origin, sampling.loss_weights)

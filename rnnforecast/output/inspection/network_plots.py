@@ -30,21 +30,11 @@ from rnnforecast.output.style import (
     SEQUENTIAL_CMAP,
     as_png,
 )
+from rnnforecast.registry import BACKBONES
 from rnnforecast.types import Floats
 
 MAX_LAYERS, MAX_GATES, MAX_ATTENTION_MAPS = 4, 6, 3
 """Axes per figure; of more layers the top ones are shown."""
-
-GATE_MEANINGS = {
-    "reset": "1: the candidate reads all of the old state, 0: none of it",
-    "keep": "1: the old state is kept, 0: it is replaced",
-    "belief": "1: the old state is trusted, 0: too many steps without an observation",
-    "input": "1: the new candidate enters the cell, 0: it does not",
-    "forget": "1: the cell keeps its content, 0: it is cleared",
-    "output": "1: the cell is passed on, 0: it is hidden",
-    "reading": "1: the past is read in full, 0: it is not",
-}
-"""Captions by the first word of a gate's name."""
 
 
 def similarity_order(rows: Floats) -> np.ndarray:
@@ -97,6 +87,11 @@ def plot_gates(figure: Figure, inspection: Inspection, title: str) -> None:
     """The series, and below it each gate: its mean and its 10 % to 90 % band over the units."""
     layer = layers_with_gates(inspection)[-1]
     shown = list(layer.gates.items())[:MAX_GATES]
+    captions = {
+        gate: caption
+        for backbone in BACKBONES.names()
+        for gate, caption in BACKBONES.literal(backbone, "GATES", {}).items()
+    }
     axes = stacked_axes(figure, title, [1.25, *[0.95] * len(shown)], gap=0.4)
     plot_series(axes[0], inspection.window)
     patches = inspection.patch_step_ranges()
@@ -109,7 +104,7 @@ def plot_gates(figure: Figure, inspection: Inspection, title: str) -> None:
                   label="mean of the units")  # fmt: skip
         ax.set_ylim(-0.02, 1.02)
         ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-        set_caption(ax, f"{name} – {GATE_MEANINGS.get(name.partition(' ')[0], '')}")
+        set_caption(ax, f"{name} – {captions.get(name, '')}")
     add_legend(axes[1], 2)
     set_shared_time_axis(axes, inspection.window)
 
