@@ -29,7 +29,7 @@ import numpy as np
 import safetensors.numpy
 
 from rnnforecast.data.cleaning_plan import CleaningPlan
-from rnnforecast.errors import Problem, RunFolderError
+from rnnforecast.errors import Problem, RunFolderError, UsageError
 from rnnforecast.evaluation.calibration import IntervalScaling
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.models.config import ForecasterConfig
@@ -96,6 +96,15 @@ class Run:
     def levels(self) -> QuantileLevels:
         """The quantiles of the run, and the median."""
         return QuantileLevels.with_median(self.quantiles)
+
+    def member_index(self, number: int) -> int:
+        """The index of a network, by its number from 1; UsageError where there is none."""
+        count = len(self.members)
+        if not 1 <= number <= count:
+            found = "the run has one network" if count == 1 else f"the run has {count:,} networks"
+            cure = "leave it out" if count == 1 else f"give a number from 1 to {count:,}"
+            raise UsageError(Problem(f"--member {number}", found, cure))
+        return number - 1
 
     @property
     def postprocessing(self) -> Postprocessing:

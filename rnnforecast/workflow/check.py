@@ -1,4 +1,4 @@
-"""`check`: what the data are like and what cleaning would change; trains nothing."""
+"""`check`: the state of the data, what cleaning would change, and automatic values."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from rnnforecast.workflow.check_imputation import ImputationScore, compare_imput
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The findings, and what training would choose; no choices where the data are not usable."""
+    """The cleaning report, and automatic values where the data are usable."""
 
     report: CleaningReport
     choices: list[AutoChoice]
     n_too_short: int = 0
-    """Series too short to be scored; they are learnt from in the last fit only."""
+    """Series too short to be scored; they are trained on in the final fit only."""
     prepared: PreparedData | None = None
-    """What training would start from."""
+    """The input of `train`."""
     imputation_scores: tuple[ImputationScore, ...] = ()
-    """How well each method fills gaps, the best first, if that was asked for."""
+    """The accuracy of each imputation method, the best first, if requested."""
 
     def to_json(self) -> str:
-        """One JSON object: that of the report, and ``imputation``, a method each, if there is."""
-        whole = json.loads(self.report.to_json())
+        """The report as a JSON object, with ``imputation``, one entry a method, if requested."""
+        values = json.loads(self.report.to_json())
         if self.imputation_scores:
-            whole["imputation"] = [asdict(filling) for filling in self.imputation_scores]
-        return json.dumps(whole, ensure_ascii=False)
+            values["imputation"] = [asdict(score) for score in self.imputation_scores]
+        return json.dumps(values, ensure_ascii=False)
 
     @property
     def repairs(self) -> int:
-        """How many rows, steps or values cleaning would change, and series it would leave out."""
+        """Rows, steps and values that cleaning would change, and series it would leave out."""
         totals = self.report.totals
         return sum(int(totals[name]) for name in REPAIR_COUNTS) + len(totals["skipped"])
 
@@ -55,12 +55,15 @@ def check(
     impute_report: bool = False,
     report_folder: Path | None = None,
 ) -> CheckResult:
-    """Looks through the data of the spec at `path`; with `impute_report` compares the methods of
-    `clean.missing` on gaps made on purpose. The report with pictures is in `folder`, if there is
-    one, unless the data cannot be used.
+    """Examines the data of the spec at `path`; errors of single series are in the report.
 
-    Raises SpecError, and DataError where the file cannot be read or no series is long enough for
-    the horizon; faults of single series are in the report.
+    Args:
+        overrides: ``section.key=value`` each.
+        impute_report: compare the methods of `clean.missing` on artificial gaps.
+        report_folder: where the data report is written, if the data are usable.
+
+    Raises:
+        SpecError; DataError where the file cannot be read or no series is long enough.
     """
     spec = read_spec(path, overrides)
     plan = build_cleaning_plan(spec)

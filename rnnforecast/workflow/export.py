@@ -1,4 +1,4 @@
-"""`export`: the networks of a run as ONNX files, each shown to say what the network says."""
+"""`export`: the networks of a run as ONNX files, each tested against its network."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ import numpy as np
 from rnnforecast import __version__
 from rnnforecast.data.cleaning_plan import prepare_data
 from rnnforecast.data.features.input_columns import describe_input_columns
-from rnnforecast.data.time import frequency
+from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.data.windows.origins import first_observed
 from rnnforecast.errors import DataError, Problem, UsageError
-from rnnforecast.inference.onnx import export as exporting
 from rnnforecast.inference.onnx.example_windows import gather_histories, synthetic_histories
+from rnnforecast.inference.onnx.export import (
+    MAX_RELATIVE_DIFFERENCE,
+    NotExportable,
+    export_onnx,
+)
 from rnnforecast.inference.onnx.export_module import ExportOutputs
 from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
 from rnnforecast.output.export_readme import render_export_readme
 from rnnforecast.pipeline.forecasting import (
-    Member,
     build_window_dataset,
     item_target_mask,
 )
@@ -37,10 +40,10 @@ REQUIRED_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 METADATA_FILE, README_FILE = "export.json", "README.md"
 
 N_TEST_WINDOWS = 64
-"""Windows that a file is tried on."""
+"""Windows that each file is tested on."""
 
 TEST_WINDOW_SEED = 1
-"""Of the choice of these windows."""
+"""Of the selection of these windows."""
 
 
 @dataclass(frozen=True)
@@ -49,42 +52,59 @@ class ExportResult:
 
     out: str
     files: tuple[str, ...]
-    difference: float
-    """The largest one between file and network, as a share of a window's largest quantile."""
+    max_difference: float
+    """Between file and network, as a fraction of the largest quantile of a window."""
     windows: int
-    """That each file was tried on."""
-    real: bool
-    """Whether they were cut from the run's data; else they were made up."""
+    """Windows that each file was tested on."""
+    from_data: bool
+    """Whether those are of the run's data, or random ones."""
+
+
+@dataclass(frozen=True)
+class TestWindows:
+    """Windows of the run's data, by item and origin."""
+
+    dataset: WindowDataset
+    item: Ints
+    origin: Ints
 
 
 def export(
     folder: Path, out: str, *, member: int | None = None, listener: ProgressListener | None = None
 ) -> ExportResult:
-    """Writes the networks of the run in `folder`, or its `member`-th alone, to the folder `out`.
+    """Writes the networks of a run, or one of them, to the folder `out`.
 
-    Raises UsageError where a package is missing, there is no such member, or a network cannot be
-    written; RunFolderError; OutputError. Nothing is left behind then.
+    Args:
+        folder: the run.
+        member: the number of the network, from 1; all by default.
+
+    Raises:
+        UsageError where a package is missing or a network does not exist or cannot be exported;
+        RunFolderError; OutputError. Nothing is written then.
     """
     listener = listener or NullListener()
     _check_packages()
     run = load_run(folder)
-    chosen = _selected_members(run, member)
+    selected = range(len(run.members)) if member is None else [run.member_index(member)]
     windows = _build_test_windows(run, listener)
     with atomic_folder(Path(out), replace_if_contains=METADATA_FILE) as partial:
-        models = [_export_member(partial, run, number, windows) for number in chosen]
-        off = max(model["difference"] for model in models)
-        facts = _build_metadata(run, folder, models) | {
-            "check": {
-                "windows": N_TEST_WINDOWS,
-                "of_data": windows is not None,
-                "largest_difference": off,
-                "limit": exporting.MAX_RELATIVE_DIFFERENCE,
-            }
+        models = [_export_member(partial, run, index, windows) for index in selected]
+        check = {
+            "windows": N_TEST_WINDOWS,
+            "from_data": windows is not None,
+            "max_difference": max(model["difference"] for model in models),
+            "limit": MAX_RELATIVE_DIFFERENCE,
         }
-        write_json(partial / METADATA_FILE, facts)
-        write_text(partial / README_FILE, render_export_readme(facts, folder.resolve().name))
-    files = tuple(model["file"] for model in models)
-    return ExportResult(out, files, off, N_TEST_WINDOWS, windows is not None)
+        stored = _build_metadata(run, folder) | {"models": models, "check": check}
+        write_json(partial / METADATA_FILE, stored)
+        write_text(partial / README_FILE, render_export_readme(stored, folder.resolve().name))
+    return ExportResult(
+        out,
+        files=tuple(model["file"] for model in models),
+        max_difference=check["max_difference"],
+        windows=N_TEST_WINDOWS,
+        from_data=windows is not None,
+    )
 
 
 def _check_packages() -> None:
@@ -94,78 +114,64 @@ def _check_packages() -> None:
         raise UsageError(Problem("", found, "pip install 'rnnforecast[onnx]'"))
 
 
-def _selected_members(run: Run, member: int | None) -> list[int]:
-    """The members to write, from 0."""
-    count = len(run.members)
-    if member is None:
-        return list(range(count))
-    if not 1 <= member <= count:
-        has = "one network" if count == 1 else f"{count} networks"
-        cure = "leave it out" if count == 1 else f"give a number from 1 to {count}"
-        raise UsageError(Problem(f"--member {member}", f"the run has {has}", cure))
-    return [member - 1]
-
-
-def _build_test_windows(
-    run: Run, listener: ProgressListener
-) -> tuple[WindowDataset, Ints, Ints] | None:
-    """The run's data as windows, and items and origins `[TRIED]` of some; None without data."""
+def _build_test_windows(run: Run, listener: ProgressListener) -> TestWindows | None:
+    """Random windows of the run's data with some history; None where there are none."""
     try:
         cleaned = prepare_data(run.plan, run.source, horizon=run.config.horizon)
     except DataError as error:
         listener.warning(
-            f"the run's data are not at hand ({error.problems[0]}): the networks are tried on "
-            "windows that are made up"
+            f"the run's data are not at hand ({error.problems[0]}): the networks are tested on "
+            "random windows"
         )
         return None
     nets = [member.net for member in run.members]
-    windows = build_window_dataset(
+    dataset = build_window_dataset(
         cleaned, [net.config for net in nets], device.device_of(nets[0]), run.smoothed_items
     )
     panel = cleaned.panel
-    seen = item_target_mask(cleaned, joint=windows.items_per_series < panel.observed_mask.shape[1])
-    ends = np.repeat(panel.lengths, windows.items_per_series)
-    begins = first_observed(seen, panel.offsets) + 1
-    able = np.flatnonzero(begins <= ends)
-    if not len(able):
+    is_joint = dataset.items_per_series < panel.observed_mask.shape[1]
+    first = first_observed(item_target_mask(cleaned, joint=is_joint), panel.offsets) + 1  # [items]
+    last = np.repeat(panel.lengths, dataset.items_per_series)
+    candidates = np.flatnonzero(first <= last)
+    if not len(candidates):
         return None
     random = np.random.default_rng(TEST_WINDOW_SEED)
-    item = able[random.integers(len(able), size=N_TEST_WINDOWS)]
-    return windows, item, random.integers(begins[item], ends[item] + 1)
+    item = candidates[random.integers(len(candidates), size=N_TEST_WINDOWS)]
+    return TestWindows(dataset, item, random.integers(first[item], last[item] + 1))
 
 
 def _export_member(
-    folder: Path, run: Run, member_index: int, test_windows: tuple[WindowDataset, Ints, Ints] | None
+    folder: Path, run: Run, index: int, windows: TestWindows | None
 ) -> dict[str, Any]:
-    """Writes one member, tries it, and says what there is to say of the file."""
-    member = run.members[member_index]
-    name = "model.onnx" if len(run.members) == 1 else f"model-{member_index + 1}.onnx"
-    a = member.net.config
-    history = (
-        synthetic_histories(a, N_TEST_WINDOWS)
-        if test_windows is None
-        else gather_histories(*test_windows, a.input_length)
-    )
-    try:
-        found = exporting.export_onnx(
-            member.net, _requested_outputs(run, member), member.residuals, history, folder / name
+    """Writes and tests the file of one network; returns its metadata."""
+    member, number, is_single = run.members[index], index + 1, len(run.members) == 1
+    name = "model.onnx" if is_single else f"model-{number}.onnx"
+    config = member.net.config
+    if windows is None:
+        history = synthetic_histories(config, N_TEST_WINDOWS)
+    else:
+        history = gather_histories(
+            windows.dataset, windows.item, windows.origin, config.input_length
         )
-    except exporting.NotExportable as error:
-        which = "the network" if len(run.members) == 1 else f"network {member_index + 1}"
+    outputs = _requested_outputs(run, config.loss)
+    try:
+        details = export_onnx(member.net, outputs, member.residuals, history, folder / name)
+    except NotExportable as error:
+        which = "the network" if is_single else f"network {number}"
         raise UsageError(Problem(which, f"cannot be exported: {error}")) from error
-    return {"file": name, "member": member_index + 1, **found}
+    return {"file": name, "member": number, **details}
 
 
-def _requested_outputs(run: Run, member: Member) -> ExportOutputs:
-    """What the file of a network tells: what `predict` tells before a transform is undone."""
-    levels = QuantileLevels.for_loss(run.quantiles, member.net.config.loss)
-    transformed = set(run.plan.transform.methods) != {"none"}
-    return ExportOutputs(levels, include_equiprobable_values=levels.has_mean and transformed)
+def _requested_outputs(run: Run, loss: str) -> ExportOutputs:
+    """The forecast as it is before a transform is inverted."""
+    levels = QuantileLevels.for_loss(run.quantiles, loss)
+    is_transformed = set(run.plan.transform.methods) != {"none"}
+    return ExportOutputs(levels, include_equiprobable_values=levels.has_mean and is_transformed)
 
 
-def _build_metadata(run: Run, folder: Path, models: list[dict[str, Any]]) -> dict[str, Any]:
-    """What `export.json` holds, and the page is written from."""
-    plan, a = run.plan, run.config
+def _build_metadata(run: Run, folder: Path) -> dict[str, Any]:
+    """The part of `export.json` about the run."""
+    plan, config = run.plan, run.config
     return {
         "versions": {
             "rnnforecast": __version__,
@@ -175,21 +181,20 @@ def _build_metadata(run: Run, folder: Path, models: list[dict[str, Any]]) -> dic
         "run": str(folder.resolve()),
         "frequency": plan.clean.frequency,
         "timezone": plan.read_options.data.timezone or "",
-        "horizon": a.horizon,
+        "horizon": config.horizon,
         "quantiles": list(run.quantiles),
         "targets": list(plan.read_options.data.targets),
-        "together": a.channels > 1,
+        "joint_channels": config.channels > 1,
         "transform": plan.transform.to_json(),
         "bounds": plan.bounds.to_json(),
         "missing": list(plan.imputation.methods),
         "columns": describe_input_columns(
             plan.features,
-            frequency.parse_frequency(plan.clean.frequency),
+            parse_frequency(plan.clean.frequency),
             is_irregular=plan.clean.irregular == "keep",
         ),
         "items": list(run.smoothed_items),
         "members": len(run.members),
-        "combination": asdict(run.combiner),
-        "widening": asdict(run.interval_scaling),
-        "models": models,
+        "combiner": asdict(run.combiner),
+        "interval_scaling": asdict(run.interval_scaling),
     }

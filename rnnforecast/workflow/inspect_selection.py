@@ -1,4 +1,4 @@
-"""Which network, series, target and origin `inspect` looks at: those named, or the obvious ones."""
+"""Network, series, target and origin for `inspect`: those requested, or defaults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rnnforecast.pipeline.auto import join_names
 
 @dataclass(frozen=True)
 class InspectRequest:
-    """What the caller names; None for what is left to us."""
+    """What the user names; None for the default."""
 
     series: str | None = None
     target: str | None = None
@@ -29,12 +29,12 @@ class InspectRequest:
 
 @dataclass(frozen=True)
 class WindowLocation:
-    """One window of a panel, by numbers."""
+    """One window of a panel: indices of series and target, and the origin."""
 
     series: int
     target: int
     origin: int
-    """Steps of the series that are known."""
+    """Steps of the series before the forecast."""
 
 
 def select_window(
@@ -44,10 +44,10 @@ def select_window(
     horizon: int,
     plotted_series: Sequence[str],
 ) -> WindowLocation:
-    """The window that is asked for; UsageError, naming what there is, where there is none.
+    """The requested window; UsageError, with the alternatives, where there is none.
 
-    Unless named: the first series that was plotted at the training, its first target, and the end
-    less one horizon, so that what happened then can be drawn.
+    By default it is of the first series that `train` plotted, its first target, one horizon before
+    its end, so that actual values are known.
     """
     panel = cleaned.panel
     labels = panel.labels().tolist()
@@ -73,14 +73,6 @@ def select_window(
     return WindowLocation(series, target, _parse_origin(request.origin, panel, series, int(first)))
 
 
-def check_member(member: int, n_members: int) -> None:
-    """UsageError where there is no such network."""
-    if not 1 <= member <= n_members:
-        has = "the run has one network" if n_members == 1 else f"the run has {n_members:,} networks"
-        cure = "leave it out" if n_members == 1 else f"give a number from 1 to {n_members:,}"
-        raise UsageError(Problem(f"--member {member}", has, cure))
-
-
 def _index_of_name(option: str, name: str, names: Sequence[str], kind: str) -> int:
     if name in names:
         return list(names).index(name)
@@ -90,26 +82,29 @@ def _index_of_name(option: str, name: str, names: Sequence[str], kind: str) -> i
 
 
 def _parse_origin(text: str, panel: Panel, series: int, first_step: int) -> int:
-    """The number of steps up to the stamp that `text` writes; `first` is the first observed."""
+    """The steps up to the timestamp `text`, of which `first_step` is the first observed one."""
     length = int(panel.lengths[series])
     begin = np.zeros(panel.n_series, dtype=np.int64)
-    stamps = panel.to_display_timezone(panel.window_timestamps(begin, length))[series]  # [length]
-    ends = f"the series runs from {format_timestamp(stamps[first_step])} to {format_timestamp(stamps[-1])}"
+    timestamps = panel.to_display_timezone(panel.window_timestamps(begin, length))[series]
+    first, last = timestamps[first_step], timestamps[-1]
+    span = f"the series runs from {format_timestamp(first)} to {format_timestamp(last)}"
+    is_datetime = timestamps.dtype.kind == "M"
     try:
-        moment = _parse_timestamp(text, panel) if stamps.dtype.kind == "M" else np.int64(int(text))
+        origin = _parse_timestamp(text, panel) if is_datetime else np.int64(int(text))
     except ValueError as error:
-        found = f"'{text}' is no stamp of these data"
-        raise UsageError(Problem("--origin", found, ends)) from error
-    if not stamps[first_step] <= moment <= stamps[-1]:
-        raise UsageError(Problem("--origin", f"there is nothing to forecast from at {text}", ends))
-    return int(np.searchsorted(stamps, moment, side="right"))
+        found = f"'{text}' is no timestamp of these data"
+        raise UsageError(Problem("--origin", found, span)) from error
+    if not first <= origin <= last:
+        raise UsageError(Problem("--origin", f"there is nothing to forecast from at {text}", span))
+    return int(np.searchsorted(timestamps, origin, side="right"))
 
 
 def _parse_timestamp(text: str, panel: Panel) -> np.datetime64:
-    """The stamp as people see those of the panel; ValueError where it is none."""
-    stamp = pd.Timestamp(text)
-    if pd.isna(stamp):
+    """The timestamp in the time zone of the output; ValueError where it is none."""
+    timestamp = pd.Timestamp(text)
+    if pd.isna(timestamp):
         raise ValueError(text)
-    if stamp.tzinfo is not None:
-        stamp = stamp.tz_convert(panel.display_timezone or stamp.tzinfo).tz_localize(None)
-    return np.datetime64(stamp.isoformat(), "us")
+    if timestamp.tzinfo is not None:
+        zone = panel.display_timezone or timestamp.tzinfo
+        timestamp = timestamp.tz_convert(zone).tz_localize(None)
+    return np.datetime64(timestamp.isoformat(), "us")

@@ -69,8 +69,8 @@ def test_a_network_is_written_with_a_page_whose_example_runs(
     assert result.exit_code == 0, result.stderr
     said = json.loads(result.stdout)
     assert said["files"] == ["model-2.onnx"]
-    assert said["real"]
-    assert said["difference"] <= 1e-5
+    assert said["from_data"]
+    assert said["max_difference"] <= 1e-5
     assert "model-2.onnx written to out; on 64 windows of the data within" in result.stderr
     assert {path.name for path in Path("out").iterdir()} == {
         "README.md", "export.json", "model-2.onnx",
@@ -172,7 +172,8 @@ def test_the_point_of_a_median_is_the_median_and_of_a_mean_the_mean_of_equal_sha
     given()
     train()
     run = load_run(Path("run"))
-    wanted = workflow._requested_outputs(run, run.members[0])
-    assert [wanted.levels[place] for place in wanted.quantile_indices] == list(run.quantiles)
-    assert [wanted.levels[place] for place in wanted.point_indices] == [0.5]
+    wanted = workflow._requested_outputs(run, run.config.loss)
+    levels = wanted.levels
+    assert [levels.computed[index] for index in levels.requested_indices] == list(run.quantiles)
+    assert [levels.computed[index] for index in levels.point_indices] == [0.5]
     assert wanted.output_names == ("quantiles", "point")

@@ -105,7 +105,7 @@ def test_every_backbone_can_be_inspected(
     found = look(rnnforecast)
     assert ("gates" in found["findings"]) == (backbone not in ("rnn", "transformer"))
     assert ("attention" in found["findings"]) == (backbone == "transformer")
-    bars = {bar["name"] for bar in found["importance"]["inputs"] if bar["stretch"] is None}
+    bars = {bar["name"] for bar in found["importance"]["inputs"] if bar["step_range"] is None}
     assert {"weight", "promo", "kind", "region"} < bars
 
 
@@ -159,7 +159,7 @@ def test_a_network_of_an_ensemble_can_be_chosen(given: Run, train: Run, rnnforec
         (("--target", "yy"), "did you mean y?"),
         (("--origin", "2031-01-01"), "the series runs from 2024-01-01 to 2024-02-29"),
         (("--origin", "2023-01-01"), "the series runs from 2024-01-01 to 2024-02-29"),
-        (("--origin", "spring"), "'spring' is no stamp of these data"),
+        (("--origin", "spring"), "'spring' is no timestamp of these data"),
         (("--member", "2"), "the run has one network"),
     ],
 )

@@ -26,16 +26,16 @@ def facts(**changes: Any) -> dict[str, Any]:
         "horizon": 3,
         "quantiles": [0.1, 0.9],
         "targets": ["load", "price"],
-        "together": True,
+        "joint_channels": True,
         "transform": {"methods": ["none", "box_cox"], "powers": [1.0, 0.5]},
         "bounds": {"non_negative": [True, False], "integer_valued": [True, False]},
         "missing": ["mask", "linear"],
         "columns": {"static_codes": [{"name": "kind", "is": "a code", "codes": {"x": 1}}]},
         "members": 1,
-        "combination": {"method": "median", "weights": []},
-        "widening": {"below": 1.0, "above": 1.0},
+        "combiner": {"method": "median", "weights": []},
+        "interval_scaling": {"below": 1.0, "above": 1.0},
         "models": [{"file": "model.onnx", "opset": 20, "inputs": INPUTS, "outputs": OUTPUTS}],
-        "check": {"windows": 64, "of_data": True, "largest_difference": 3e-8, "limit": 1e-5},
+        "check": {"windows": 64, "from_data": True, "max_difference": 3e-8, "limit": 1e-5},
     }
     return {**given, **changes}
 
@@ -60,7 +60,7 @@ def test_the_page_tells_of_shapes_scale_gaps_covariates_and_the_check() -> None:
 
 
 def test_how_intervals_are_made_wider_is_told() -> None:
-    text = render_export_readme(facts(widening={"below": 0.75, "above": 1.25}), "shop")
+    text = render_export_readme(facts(interval_scaling={"below": 0.75, "above": 1.25}), "shop")
     assert "is multiplied by 0.75 below it, by 1.25 above" in text
 
 
@@ -72,7 +72,7 @@ def test_several_networks_are_combined_as_predict_does(
     method: str, weights: list[float], said: str
 ) -> None:
     told = render_export_readme(
-        facts(members=2, combination={"method": method, "weights": weights}), "shop"
+        facts(members=2, combiner={"method": method, "weights": weights}), "shop"
     )
     assert said in told
 

@@ -46,8 +46,8 @@ def export(
         done = write(run, target, member=member, listener=voice)
         if json:
             voice.print_json(asdict(done))
-        source = "of the data" if done.real else "made up"
+        source = "of the data" if done.from_data else "made up"
         voice.info(
             f"{', '.join(done.files)} written to {done.out}; on {done.windows} windows {source} "
-            f"within {done.difference:.1e} of the network"
+            f"within {done.max_difference:.1e} of the network"
         )
