@@ -1,34 +1,57 @@
-"""What a net reads of a batch of windows: targets, their gaps, and covariates."""
+"""The inputs of a network for a batch of windows: targets, masks and covariates.
+
+Masks of targets, everywhere in the package; True means:
+
+| mask | the cell |
+| --- | --- |
+| `observed_mask` | has a value in the file |
+| `target_mask` | counts in the loss and in scores: observed, and not an outlier |
+| `train_mask` | is in the training part, which fits may read |
+| `value_mask` | is presented to the network as a value; else as missing |
+| `input_mask` | may be read by the network, if only as a substitute for a missing value |
+| `filled_mask` | was missing and has been filled |
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+PAST_COVARIATES = ("past", "past_codes")
+"""Fields of the L past steps."""
+
+FUTURE_COVARIATES = ("future", "future_codes")
+"""Fields of the past steps and of T steps ahead."""
+
+STATIC_COVARIATES = ("static", "static_codes")
+"""Fields of a series."""
+
+COVARIATES = (*PAST_COVARIATES, *FUTURE_COVARIATES, *STATIC_COVARIATES)
+
 STEP_FIELDS = (
-    "values", "value_mask", "input_mask", "elapsed", "past", "past_codes", "future", "future_codes",
-    "target_mask",
+    "values", "value_mask", "input_mask", "elapsed", "target_mask",
+    *PAST_COVARIATES, *FUTURE_COVARIATES,
 )  # fmt: skip
-"""What a history has for each of its steps."""
+"""Fields with an axis of steps."""
 
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """B windows of L past steps, and what is known of the steps ahead; nothing else of them.
+    """B windows of L past steps of C targets, and covariates of T steps ahead.
 
-    Letters: C targets, P and F numbers that are known up to now and ahead, T steps ahead. What an
-    architecture does not have is None.
+    Fields that the network does not read are None.
     """
 
     values: Tensor
     """`[B, L, C]` original units, gaps filled."""
     value_mask: Tensor
-    """`[B, L, C]` bool: a value; else the net is told that it is missing."""
+    """`[B, L, C]` bool."""
     input_mask: Tensor
-    """`[B, L, C]` bool: the number may be read, if only as a stand-in for a missing one."""
+    """`[B, L, C]` bool."""
     elapsed: Tensor | None = None
     """`[B, L, C]` steps since the last observation."""
     past: Tensor | None = None
@@ -44,11 +67,11 @@ class ModelInputs:
     static_codes: Tensor | None = None
     """`[B, Rc]` int64."""
     item: Tensor | None = None
-    """`[B]` int64: which of the items of the training it is, their number for a new one."""
+    """`[B]` int64: index among the items of the training, their number for a new one."""
     phase: Tensor | None = None
-    """`[B]` int64: the place of the first step on the calendar, in steps."""
+    """`[B]` int64: position of the first step on the calendar, in steps."""
     target_mask: Tensor | None = None
-    """`[B, L, C]` bool: what was observed, where the past is asked for too."""
+    """`[B, L, C]` bool, for decoders that are trained on forecasts from inside the lookback."""
 
     @property
     def steps(self) -> int:
@@ -56,118 +79,96 @@ class ModelInputs:
         return self.values.shape[1]
 
     def append_forecast(self, forecast: Tensor) -> ModelInputs:
-        """The windows moved on by the steps of `forecast [B, T, C]`, which become their history.
+        """The windows moved ahead by the steps of `forecast [B, T, C]`, which become observations.
 
-        What was known up to now only keeps its last value.
+        Past covariates keep their last value.
         """
-        moved = forecast.shape[1]
-        seen = torch.ones_like(forecast, dtype=torch.bool)
+        steps = forecast.shape[1]
+        is_observed = torch.ones_like(forecast, dtype=torch.bool)
 
-        def append(old: Tensor | None, new: Tensor) -> Tensor:
-            assert old is not None
+        def append(old: Tensor, new: Tensor) -> Tensor:
             return torch.cat([old, new.to(old.dtype)], 1)[:, -self.steps :]
-
-        def stretch(old: Tensor | None) -> Tensor | None:
-            return None if old is None else append(old, old[:, -1:].expand(-1, moved, -1))
-
-        def ahead(old: Tensor | None) -> Tensor | None:
-            return None if old is None else old[:, moved:]
 
         return replace(
             self,
             values=append(self.values, forecast),
-            value_mask=append(self.value_mask, seen),
-            input_mask=append(self.input_mask, seen),
-            elapsed=None
-            if self.elapsed is None
-            else append(self.elapsed, torch.zeros_like(forecast)),
-            past=stretch(self.past),
-            past_codes=stretch(self.past_codes),
-            future=ahead(self.future),
-            future_codes=ahead(self.future_codes),
-            phase=None if self.phase is None else self.phase + moved,
+            value_mask=append(self.value_mask, is_observed),
+            input_mask=append(self.input_mask, is_observed),
+            **self._map(["elapsed"], lambda old: append(old, torch.zeros_like(forecast))),
+            **self._map(PAST_COVARIATES, lambda old: append(old, _repeat_last(old, steps))),
+            **self._map(FUTURE_COVARIATES, lambda old: old[:, steps:]),
+            **self._moved_phase(steps),
             target_mask=None,
         )
 
     def decoder_inputs(self, value_mask: Tensor, begin: int) -> ModelInputs:
-        """The steps `begin .. begin + T` after the origin, of which `seen [B, T, C]` says what is
-        known; for a net that is fed them. It holds no values."""
-        moved = value_mask.shape[1]
-        begins = self.steps + begin
+        """The steps `begin .. begin + T` after the origin, for an autoregressive decoder.
 
-        def last(old: Tensor | None) -> Tensor | None:
-            return None if old is None else old[:, -1:].expand(-1, moved, -1)
-
-        def cut(old: Tensor | None) -> Tensor | None:
-            return None if old is None else old[:, begins : begins + moved]
-
+        `value_mask [B, T, C]` marks the steps whose values are fed; the values are not included.
+        """
+        steps = value_mask.shape[1]
+        first = self.steps + begin
         elapsed = self.elapsed
         if elapsed is not None:
-            count = torch.arange(1, moved + 1, device=value_mask.device)[:, None]
-            at = torch.where(value_mask, count, 0).cummax(1).values
-            elapsed = (count - at + torch.where(at == 0, elapsed[:, -1:], 0.0)).to(elapsed.dtype)
+            count = torch.arange(1, steps + 1, device=value_mask.device)[:, None]
+            last = torch.where(value_mask, count, 0).cummax(1).values
+            before = torch.where(last == 0, elapsed[:, -1:], 0.0)
+            elapsed = (count - last + before).to(elapsed.dtype)
         return replace(
             self,
             values=self.values[:, :0],
             value_mask=value_mask,
             input_mask=value_mask,
             elapsed=elapsed,
-            past=last(self.past),
-            past_codes=last(self.past_codes),
-            future=cut(self.future),
-            future_codes=cut(self.future_codes),
+            **self._map(PAST_COVARIATES, lambda old: _repeat_last(old, steps)),
+            **self._map(FUTURE_COVARIATES, lambda old: old[:, first : first + steps]),
             target_mask=None,
         )
 
     def last_steps(self, count: int) -> ModelInputs:
-        """The last `steps` of the past alone."""
-
-        def cut(old: Tensor | None) -> Tensor | None:
-            return None if old is None else old[:, self.steps - count : self.steps]
-
-        cuts: dict[str, Any] = {name: cut(getattr(self, name)) for name in STEP_FIELDS}
-        phase = None if self.phase is None else self.phase + self.steps - count
-        return replace(self, **cuts, phase=phase)
+        """The last `count` past steps, without steps ahead."""
+        first = self.steps - count
+        changes = self._map(STEP_FIELDS, lambda old: old[:, first : self.steps])
+        return replace(self, **changes, **self._moved_phase(first))
 
     def repeat_windows(self, times: int) -> ModelInputs:
-        """Each window `times` times, one behind the other."""
-        all_of: dict[str, Any] = {
-            field.name: value.repeat_interleave(times, 0)
-            for field in fields(self)
-            if (value := getattr(self, field.name)) is not None
-        }
-        return replace(self, **all_of)
+        """Each window `times` times, in a row."""
+        names = [field.name for field in fields(self)]
+        return replace(self, **self._map(names, lambda old: old.repeat_interleave(times, 0)))
 
     def diff(self, lag: int) -> ModelInputs:
-        """`y_t - y_{t - lag}` in place of the values, of all steps but the first `lag`."""
-        later, earlier = slice(lag, None), slice(None, -lag)
-
-        def cut(old: Tensor | None) -> Tensor | None:
-            return None if old is None else old[:, lag:]
-
-        present = self.input_mask[:, later] & self.input_mask[:, earlier]
-        change = self.values[:, later] - self.values[:, earlier]
-        return replace(
+        """`y_t - y_{t - lag}` in place of the values, without the first `lag` steps."""
+        shifted = replace(
             self,
-            values=change * present,
-            value_mask=self.value_mask[:, later] & self.value_mask[:, earlier],
-            input_mask=present,
-            **{
-                name: cut(getattr(self, name))
-                for name in (
-                    "elapsed",
-                    "past",
-                    "past_codes",
-                    "future",
-                    "future_codes",
-                    "target_mask",
-                )
-            },
-            phase=None if self.phase is None else self.phase + lag,
+            **self._map(STEP_FIELDS, lambda old: old[:, lag:]),
+            **self._moved_phase(lag),
+        )
+        input_mask = shifted.input_mask & self.input_mask[:, :-lag]
+        return replace(
+            shifted,
+            values=(shifted.values - self.values[:, :-lag]) * input_mask,
+            value_mask=shifted.value_mask & self.value_mask[:, :-lag],
+            input_mask=input_mask,
         )
 
     def difference_base(self, lag: int, horizon: int) -> Tensor:
-        """`[B, H, C]` what differences of the future are taken from: the last `lag` values, again
-        and again. They lie before the origin, however far ahead the step is."""
+        """`[B, H, C]` the values that future differences are added to: the last `lag`, repeated.
+
+        They are from before the origin, however far ahead the step is.
+        """
         repeats = -(-horizon // lag)
         return self.values[:, -lag:].repeat(1, repeats, 1)[:, :horizon]
+
+    def _map(self, names: Sequence[str], function: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+        """The named fields, those that are not None, changed by the function."""
+        return {
+            name: function(value) for name in names if (value := getattr(self, name)) is not None
+        }
+
+    def _moved_phase(self, steps: int) -> dict[str, Any]:
+        return self._map(["phase"], lambda phase: phase + steps)
+
+
+def _repeat_last(values: Tensor, steps: int) -> Tensor:
+    """The last step of `[B, L, X]`, `[B, steps, X]`."""
+    return values[:, -1:].expand(-1, steps, -1)

@@ -18,16 +18,16 @@ from torch import Tensor
 
 from rnnforecast.data.cleaning.imputation import FilledValues
 from rnnforecast.data.features.features import FeatureTables
-from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.models.inputs import (
+    COVARIATES,
+    FUTURE_COVARIATES,
+    STATIC_COVARIATES,
+    ModelInputs,
+)
 from rnnforecast.types import Bools, Ints
 
 GATHER_BATCH_SIZE = 2048
 """Windows a batch where many are gathered."""
-
-PAST_COVARIATES = ("past", "past_codes")
-FUTURE_COVARIATES = ("future", "future_codes")
-STATIC_COVARIATES = ("static", "static_codes")
-"""Tables of `FeatureTables`, and fields of `ModelInputs`, by the steps they cover."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class WindowDataset:
         features = arrays.features
         self.covariates = {
             name: torch.from_numpy(table).to(device)
-            for name in (*PAST_COVARIATES, *FUTURE_COVARIATES, *STATIC_COVARIATES)
+            for name in COVARIATES
             if features is not None and (table := getattr(features, name)).shape[1]
         }
         self.future_steps = 0 if features is None else features.horizon
