@@ -1,4 +1,4 @@
-"""Inference: quantiles in original units, errors and losses of windows, as numpy arrays."""
+"""Quantile forecasts, errors and losses of a trained network, as numpy arrays in original units."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from rnnforecast.training.loss_weights import EQUAL_WEIGHTS, LossWeights, window
 from rnnforecast.types import Floats, Ints
 
 WINDOW_BATCH_SIZE = 4096
+"""Windows that are evaluated at once; with sample paths, paths."""
 
 SAMPLE_PATH_SEED = 1
-"""Seed of the sample paths of an autoregressive decoder."""
+"""Seed of the sample paths of autoregressive decoders."""
 
 
 def normalized_errors(net: Forecaster, windows: WindowDataset, item: Ints, origin: Ints) -> Floats:
-    """Actual minus forecast on the normalized scale, `[W, H, C]`, of a network with a point head.
+    """Errors (actual minus forecast) of a point head on the normalized scale, `[W, H, C]`.
 
-    `item [W]` and `origin [W]`; NaN where the future was not observed.
+    Of the windows of `item [W]` at `origin [W]`; NaN where the actual value was not observed.
     """
     errors = []
     for batch, _ in _iter_windows_with_targets(windows, item, origin):
@@ -43,39 +44,40 @@ def mean_loss(
     origin: Ints,
     loss_weights: LossWeights = EQUAL_WEIGHTS,
 ) -> float:
-    """The weighted mean of the loss over the observed steps of these windows."""
-    total = weight = 0.0
+    """The mean loss over these windows, weighted as in training; 0 without an observed target."""
+    total = total_weight = 0.0
     for gathered, items in _iter_windows_with_targets(windows, item, origin):
         batch = loss_weights(gathered, items)
-        observed = float(batch.weight.sum())
+        weight = float(batch.weight.sum())
         loss = net.loss(batch.history, batch.targets, batch.weight)
-        total, weight = total + float(loss) * observed, weight + observed
-    return total / weight if weight else 0.0
+        total, total_weight = total + float(loss) * weight, total_weight + weight
+    return total / total_weight if total_weight else 0.0
 
 
 def actuals_and_mean_abs(windows: WindowDataset, item: Ints, origin: Ints) -> tuple[Floats, Floats]:
-    """The future of each window, `[W, H, C]` original units, NaN where unobserved, and the mean
-    absolute value of its history, `[W]`."""
-    actual, size = [], []
+    """The actual values of each window, `[W, H, C]` original units, NaN where not observed, and the
+    mean absolute value of its history, `[W]`."""
+    actuals, mean_abs = [], []
     for batch, _ in _iter_windows_with_targets(windows, item, origin):
-        actual.append(
+        actuals.append(
             torch.where(batch.weight > 0, batch.targets, torch.nan).cpu().double().numpy()
         )
         history = batch.history
         count = history.value_mask.sum((1, 2)).clamp_min(1)
-        size.append(((history.values.abs() * history.value_mask).sum((1, 2)) / count).cpu().numpy())
-    return np.concatenate(actual), np.concatenate(size).astype(np.float64)
+        total = (history.values.abs() * history.value_mask).sum((1, 2))
+        mean_abs.append((total / count).cpu().numpy())
+    return np.concatenate(actuals), np.concatenate(mean_abs).astype(np.float64)
 
 
 def window_scales(
-    architecture: ForecasterConfig, windows: WindowDataset, item: Ints, origin: Ints
+    config: ForecasterConfig, windows: WindowDataset, item: Ints, origin: Ints
 ) -> Floats:
-    """The scale of each window under this normalization, `[W, C]` original units."""
+    """The scale that a network divides each window by, `[W, C]` original units."""
     scales = []
     for batch, _, _ in windows.iter_batches(
         item, origin, origin, steps=1, batch_size=WINDOW_BATCH_SIZE
     ):
-        scales.append(window_scale(architecture, batch.history)[:, 0].cpu().numpy())
+        scales.append(window_scale(config, batch.history)[:, 0].cpu().numpy())
     return np.concatenate(scales).astype(np.float64)
 
 
@@ -91,29 +93,32 @@ def predict_quantiles(
 ) -> Floats:
     """Quantiles `[W, steps, C, Q]` in original units of the windows `item [W]` at `origin [W]`.
 
-    `levels [Q]` include 0.5. `residuals [H, Q]`, normalized, are added to the forecast of a point
-    head. Longer horizons than the trained one are forecast in blocks: the median of each block is
-    appended to the history of the next, and the squared spread at its end is added to that of the
-    next, as for independent errors, so that intervals do not shrink between blocks.
+    Steps beyond the trained horizon are forecast in blocks: the median of a block is the history
+    of the next. The squared width of the intervals at the end of a block is added to those of the
+    next, as for independent errors.
+
+    Args:
+        levels: `[Q]`, with 0.5.
+        residuals: `[H, Q]` normalized, added to the forecast of a point head.
     """
-    offsets = None if residuals is None else torch.from_numpy(residuals).float().to(windows.device)
-    blocks = []
-    # blocks have the length of the horizon; the last may end beyond the last step
-    rounded_steps = -(-steps // windows.horizon) * windows.horizon
+    residual_tensor = (
+        None if residuals is None else torch.from_numpy(residuals).float().to(windows.device)
+    )
+    forecasts = []
+    n_steps = -(-steps // windows.horizon) * windows.horizon  # of all blocks
     with _fixed_sampling_seed(windows.device):
         batch_size = max(WINDOW_BATCH_SIZE // net.n_sample_paths, 1)
         for batch, _, _ in windows.iter_batches(
-            item, origin, origin, steps=rounded_steps, batch_size=batch_size
+            item, origin, origin, steps=n_steps, batch_size=batch_size
         ):
-            quantiles = quantiles_in_blocks(net, batch.history, steps, levels, offsets)
-            blocks.append(quantiles.cpu().double().numpy())
-    return np.concatenate(blocks)
+            values = quantiles_in_blocks(net, batch.history, steps, levels, residual_tensor)
+            forecasts.append(values.cpu().double().numpy())
+    return np.concatenate(forecasts)
 
 
 @contextmanager
 def _fixed_sampling_seed(device: torch.device) -> Iterator[None]:
-    """Random numbers inside the context are the same at each call; the generator's state outside is
-    unchanged."""
+    """Context with random numbers of a fixed seed; the generators are restored after it."""
     device_type = device.type if device.type != "cpu" else "cuda"
     with torch.random.fork_rng([] if device.type == "cpu" else None, device_type=device_type):
         torch.manual_seed(SAMPLE_PATH_SEED)
@@ -137,11 +142,11 @@ def quantiles_in_blocks(
             z = z + residuals[:, None, :]
         center = z[..., median : median + 1]
         unit = torch.ones_like(stats.scale) if stats.is_log else stats.scale
-        # in log ratios or original units, so that spreads of blocks with different scales add up
-        spread = (z - center) * unit.unsqueeze(-1)
-        widened = torch.sign(spread) * torch.sqrt(spread**2 + carried_variance)
-        blocks.append(stats.denormalize(center + widened / unit.unsqueeze(-1)))
-        carried_variance = carried_variance + spread[:, -1:] ** 2
+        # deviations in log ratios or original units, so that blocks of different scales add up
+        deviation = (z - center) * unit.unsqueeze(-1)
+        total = torch.sign(deviation) * torch.sqrt(deviation**2 + carried_variance)
+        blocks.append(stats.denormalize(center + total / unit.unsqueeze(-1)))
+        carried_variance = carried_variance + deviation[:, -1:] ** 2
         history = history.append_forecast(blocks[-1][..., median])
     return torch.cat(blocks, 1)[:, :steps]
 
@@ -149,7 +154,7 @@ def quantiles_in_blocks(
 def _iter_windows_with_targets(
     windows: WindowDataset, item: Ints, origin: Ints
 ) -> Iterator[tuple[Batch, Tensor]]:
-    """Batches of windows with their whole horizon, and their items."""
+    """The windows with the targets of the horizon, in batches, and their items."""
     end = origin + windows.horizon
     for batch, items, _ in windows.iter_batches(item, origin, end, batch_size=WINDOW_BATCH_SIZE):
         yield batch, items

@@ -12,7 +12,7 @@ ExportMetadata = Mapping[str, Any]
 OUTPUT_MEANINGS = {
     "quantiles": "the quantiles, one column per level",
     "point": "the point forecast",
-    "shares": "equally likely values: see *Original values*",
+    "equiprobable_values": "equally likely values: see *Original values*",
 }
 INPUT_MEANINGS = {
     "values": "the targets, oldest step first; gaps as described in *Missing values*",
@@ -53,8 +53,8 @@ def render_export_readme(metadata: ExportMetadata, run_name: str) -> str:
         "input_meanings": INPUT_MEANINGS,
         "output_meanings": OUTPUT_MEANINGS,
         "transformed": list(_transform_rows(metadata)),
-        "has_shares": any(
-            output["name"] == "shares"
+        "has_equiprobable_values": any(
+            output["name"] == "equiprobable_values"
             for model in metadata["models"]
             for output in model["outputs"]
         ),

@@ -44,8 +44,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         tried.append(arguments[-1])
         return 1e-7
 
-    monkeypatch.setattr(exporting, "write", write)
-    monkeypatch.setattr(exporting, "difference", difference)
+    monkeypatch.setattr(exporting, "write_onnx", write)
+    monkeypatch.setattr(exporting, "max_relative_difference", difference)
     return tried
 
 
@@ -85,7 +85,7 @@ def test_a_network_is_written_with_a_page_whose_example_runs(
     ]  # fmt: skip
     assert facts["columns"]["static_codes"][0]["codes"] == {"far": 1, "near": 2}
     assert shapes["quantiles"] == ["B", 3, 1, 5]
-    assert shapes["shares"] == ["B", 3, 1, 21]
+    assert shapes["equiprobable_values"] == ["B", 3, 1, 21]
     page = Path("out/README.md").read_text(encoding="utf-8")
     (example,) = EXAMPLE.findall(page)
     asked = subprocess.run(
@@ -93,7 +93,12 @@ def test_a_network_is_written_with_a_page_whose_example_runs(
     )
     assert asked.returncode == 0, asked.stderr
     assert len(re.findall(r"\d\.\d+", asked.stdout)) == 3 * 5
-    for phrase in ("z = log(y)", "the mean of `shares`", "2 networks", "the median of them"):
+    for phrase in (
+        "z = log(y)",
+        "the mean of `equiprobable_values`",
+        "2 networks",
+        "the median of them",
+    ):
         assert phrase in page
 
 
@@ -138,11 +143,11 @@ def test_a_file_that_is_not_close_enough_leaves_what_was_there(
     train()
     assert rnnforecast("export", "run", "--onnx", "-o", "out").exit_code == 0
     before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
-    monkeypatch.setattr(exporting, "difference", lambda *_: 2e-5)
+    monkeypatch.setattr(exporting, "max_relative_difference", lambda *_: 2e-5)
     for out in ("out", "other"):
         result = rnnforecast("export", "run", "--onnx", "-o", out)
         assert result.exit_code == 2
-        assert "differs by 2.0e-05 of it, more than 1e-05" in result.stderr
+        assert "differ by 2.0e-05 relative, more than 1e-05" in result.stderr
     assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == before
     assert not any("other" in path.name or "partial" in path.name for path in Path().iterdir())
 
@@ -166,7 +171,7 @@ def test_what_cannot_be_exported_says_why(
     assert "pip install 'rnnforecast[onnx]'" in result.stderr
 
 
-def test_the_point_of_a_median_is_the_median_and_of_a_mean_the_mean_of_equal_shares(
+def test_the_point_of_a_median_is_the_median_and_of_a_mean_the_mean_of_equiprobable_values(
     given: Run, train: Run
 ) -> None:
     given()

@@ -1,1 +1,1 @@
-"""Export to ONNX: a portable forward pass, example windows, the check of the file."""
+"""ONNX export: an exportable forward pass, example windows, the comparison with torch."""

@@ -1,4 +1,4 @@
-"""Windows to try an exported net on: cut from data, or made up where these are not at hand."""
+"""Windows for the test of an exported network: from data, or synthetic."""
 
 from __future__ import annotations
 
@@ -11,56 +11,57 @@ from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Ints
 
 SEED = 1
+
 OBSERVED_FRACTION = 0.85
-"""The share of steps that are observed."""
+"""Fraction of the steps that are observed."""
 
 MAX_PHASE = 1_000_000
-"""Windows start at places on the calendar up to here, in steps."""
+"""Largest position of a window on the calendar, in steps."""
 
 
 def gather_histories(
     windows: WindowDataset, item: Ints, origin: Ints, lookback: int
 ) -> ModelInputs:
-    """The histories of the windows `item [W]` at `origin [W]`, of so many steps."""
-    items, origins = (torch.from_numpy(part).to(windows.device) for part in (item, origin))
+    """The histories of `lookback` steps of the windows of `item [W]` at `origin [W]`."""
+    items, origins = (torch.from_numpy(array).to(windows.device) for array in (item, origin))
     return windows.with_lookback(lookback).gather(items, origins, origins).history
 
 
-def synthetic_histories(architecture: ForecasterConfig, window_count: int) -> ModelInputs:
-    """So many windows of positive numbers with gaps, of sizes that differ from one to the next.
+def synthetic_histories(config: ForecasterConfig, window_count: int) -> ModelInputs:
+    """Windows of positive values of very different scales, with gaps in all but the first.
 
-    The first window has no gap. All that the architecture reads is there; categories have every
-    code, and there are items that were not known in training.
+    They have all inputs of the network, with all codes of the categories and with items that are
+    not in the training.
     """
-    random = torch.Generator().manual_seed(SEED)
-    steps, sizes = architecture.input_length, architecture.covariates
+    generator = torch.Generator().manual_seed(SEED)
+    steps, sizes = config.input_length, config.covariates
 
     def uniform(*shape: int) -> torch.Tensor:
-        return torch.rand(window_count, *shape, generator=random, dtype=torch.float64)
+        return torch.rand(window_count, *shape, generator=generator, dtype=torch.float64)
 
-    def numbers(*shape: int) -> torch.Tensor | None:
+    def real(*shape: int) -> torch.Tensor | None:
         return uniform(*shape).float() * 2 - 1 if shape[-1] else None
 
     def codes(sizes: tuple[int, ...], *shape: int) -> torch.Tensor | None:
         return torch.stack([(uniform(*shape) * n).long() for n in sizes], -1) if sizes else None
 
-    level = torch.exp(8 * uniform(1, architecture.channels) - 2)
-    visible = uniform(steps, architecture.channels) < OBSERVED_FRACTION
-    visible[:1] = True
-    smoothed = "learned" in WINDOW_SCALERS.traits(architecture.normalize)
+    level = torch.exp(8 * uniform(1, config.channels) - 2)
+    value_mask = uniform(steps, config.channels) < OBSERVED_FRACTION
+    value_mask[:1] = True
+    is_smoothed = "learned" in WINDOW_SCALERS.traits(config.normalize)
     return ModelInputs(
-        values=level * (1 + uniform(steps, architecture.channels)),
-        value_mask=visible,
-        input_mask=visible,
-        elapsed=(uniform(steps, architecture.channels) * 5).floor().float() * ~visible
+        values=level * (1 + uniform(steps, config.channels)),
+        value_mask=value_mask,
+        input_mask=value_mask,
+        elapsed=(uniform(steps, config.channels) * 5).floor().float() * ~value_mask
         if sizes.elapsed
         else None,
-        past=numbers(steps, sizes.past),
+        past=real(steps, sizes.past),
         past_codes=codes(sizes.past_codes, steps),
-        future=numbers(steps + architecture.horizon, sizes.future),
-        future_codes=codes(sizes.future_codes, steps + architecture.horizon),
-        static=numbers(sizes.static),
+        future=real(steps + config.horizon, sizes.future),
+        future_codes=codes(sizes.future_codes, steps + config.horizon),
+        static=real(sizes.static),
         static_codes=codes(sizes.static_codes),
-        item=(uniform() * (architecture.n_items + 1)).long() if smoothed else None,
-        phase=(uniform() * MAX_PHASE).long() if smoothed else None,
+        item=(uniform() * (config.n_items + 1)).long() if is_smoothed else None,
+        phase=(uniform() * MAX_PHASE).long() if is_smoothed else None,
     )

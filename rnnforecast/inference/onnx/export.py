@@ -1,4 +1,4 @@
-"""A fitted net as an ONNX file, and the proof that the file says what the net says."""
+"""ONNX export of a trained network, and the comparison of the file with the network."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from rnnforecast.registry import DECODERS, LOSSES
 from rnnforecast.types import Floats
 
 MAX_RELATIVE_DIFFERENCE = 1e-5
-"""The file may differ from the net by this share of a window's largest quantile."""
+"""Tolerance of a comparison, as a fraction of a window's largest absolute quantile."""
 
 TRACE_BATCH_SIZE = 3
-"""Windows of the example that the graph is traced with; not 1, which would be taken as fixed."""
+"""Windows the graph is traced with; not 1, which torch takes as a constant."""
 
 MAX_REASON_LENGTH = 200
-"""Characters of another program's complaint that are passed on."""
+"""Characters of another library's error message that are reported."""
 
 NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 class NotExportable(Exception):
-    """The net cannot be written, or the file does not say what the net says; why, as a clause."""
+    """The network cannot be exported, or the file does not agree with it; the reason, as a clause."""
 
 
-def unsupported_reason(architecture: ForecasterConfig, levels: Sequence[float]) -> str | None:
-    """Why a net of this architecture cannot be written, as a clause; None where it can."""
-    traits = LOSSES.traits(architecture.loss)
+def unsupported_reason(config: ForecasterConfig, levels: Sequence[float]) -> str | None:
+    """Why a network cannot be exported, as a clause; None if it can."""
+    traits = LOSSES.traits(config.loss)
     if "exportable" not in traits:
         return (
-            f"the quantiles of training.loss '{architecture.loss}' are found by a numerical search, which ONNX"
-            " has no operator for"
+            f"the quantiles of training.loss '{config.loss}' are found by a numerical search, which "
+            "ONNX has no operator for"
         )
-    if "autoregressive" in DECODERS.traits(architecture.decoder) and "point" not in traits:
+    if "autoregressive" in DECODERS.traits(config.decoder) and "point" not in traits:
         return (
-            f"the decoder '{architecture.decoder}' with training.loss '{architecture.loss}' draws sample paths, and a "
-            "drawn number is another one in each runtime"
+            f"the decoder '{config.decoder}' with training.loss '{config.loss}' samples paths, and "
+            "random numbers differ between runtimes"
         )
-    if "fixed_levels" in traits and tuple(levels) != tuple(architecture.levels):
+    if "fixed_levels" in traits and tuple(levels) != tuple(config.levels):
         return "the run's quantiles are not those the network was trained at"
     return None
 
@@ -61,36 +61,40 @@ def export_onnx(
     history: ModelInputs,
     path: Path,
 ) -> dict[str, Any]:
-    """Writes the net to `path` and tries the file on the windows of `history`; see `facts`, with
-    the `difference` besides. NotExportable, why, where it cannot be done or is not close enough."""
+    """Writes the network to `path` and compares the file with it on the windows of `history`.
+
+    Returns `onnx_metadata` and the largest relative ``difference``. NotExportable where this fails.
+    """
     reason = unsupported_reason(net.config, outputs.levels.computed)
     if reason is not None:
         raise NotExportable(reason)
-    answer = ExportModule(net, outputs, onnx_input_names(net.config), residuals)
-    found = write_onnx(answer, history, path)
-    off = max_relative_difference(path, net, outputs, residuals, history)
-    if not off <= MAX_RELATIVE_DIFFERENCE:
-        what = f"what onnxruntime and torch say differs by {off:.1e} of it, more than {MAX_RELATIVE_DIFFERENCE:.0e}"
-        raise NotExportable(what)
-    return found | {"difference": off}
+    module = ExportModule(net, outputs, onnx_input_names(net.config), residuals)
+    metadata = write_onnx(module, history, path)
+    difference = max_relative_difference(path, net, outputs, residuals, history)
+    if not difference <= MAX_RELATIVE_DIFFERENCE:
+        raise NotExportable(
+            f"the forecasts of onnxruntime and torch differ by {difference:.1e} relative, more than "
+            f"{MAX_RELATIVE_DIFFERENCE:.0e}"
+        )
+    return metadata | {"difference": difference}
 
 
 def write_onnx(module: ExportModule, history: ModelInputs, path: Path) -> dict[str, Any]:
-    """Writes the file at `path`, traced with the first windows of `history`; see `facts`.
+    """Writes the file at `path`, traced with the first windows of `history`; its `onnx_metadata`.
 
-    NotExportable with torch's reason where it cannot be done.
+    NotExportable with torch's reason where this fails.
     """
     example = tuple(getattr(history, name)[:TRACE_BATCH_SIZE] for name in module.input_names)
     batch = torch.export.Dim("batch", min=1)
     with _silence_loggers(), torch.no_grad():
         try:
-            # cells that hold their weights in torch's own recurrent nets call none of their kernels
+            # some cells hold their weights in an `nn.RNN`, but call none of its kernels
             with torch._dynamo.config.patch(allow_rnn=True):
-                found = torch.export.export(
+                exported = torch.export.export(
                     module, example, dynamic_shapes=(tuple({0: batch} for _ in example),)
                 )
             program = torch.onnx.export(
-                found,
+                exported,
                 dynamo=True,
                 verbose=False,
                 custom_translation_table={torch.ops.aten.softplus.default: _softplus},
@@ -99,42 +103,46 @@ def write_onnx(module: ExportModule, history: ModelInputs, path: Path) -> dict[s
             )
             assert program is not None
             program.save(str(path))
-        except RuntimeError as error:  # the exporters' own errors are of this kind
-            raise NotExportable(f"torch cannot write it as ONNX ({_first_line(error)})") from error
+        except RuntimeError as error:  # base of the exporters' own errors
+            raise NotExportable(f"torch cannot export it to ONNX ({_first_line(error)})") from error
     return onnx_metadata(path)
 
 
 def _softplus(self: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    """torch's own name for it and its arguments; the operator is there for float32 alone."""
+    """Translation of torch's softplus, by the argument names of torch; ONNX has it for float32."""
     import onnx_ir
     from onnxscript import opset18
 
     op: Any = opset18
+    scale = op.CastLike(op.Constant(value_float=float(beta)), self)
+    x = self if beta == 1 else op.Mul(self, scale)
     if self.dtype == onnx_ir.DataType.FLOAT:
-        return op.Softplus(self)
-    one = op.CastLike(op.Constant(value_float=1.0), self)
-    return op.Add(op.Relu(self), op.Log(op.Add(op.Exp(op.Neg(op.Abs(self))), one)))
+        result = op.Softplus(x)
+    else:
+        one = op.CastLike(op.Constant(value_float=1.0), self)
+        result = op.Add(op.Relu(x), op.Log(op.Add(op.Exp(op.Neg(op.Abs(x))), one)))
+    return result if beta == 1 else op.Div(result, scale)
 
 
 def onnx_metadata(path: Path) -> dict[str, Any]:
-    """The operator set of a file, and of its inputs and outputs name, shape and type."""
+    """The operator set of a file, and the name, shape and type of its inputs and outputs."""
     import onnx
 
     model = onnx.load(str(path))
-    (opset,) = (one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
+    (opset,) = (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     return {
         "opset": opset,
-        "inputs": [_tensor_metadata(one) for one in model.graph.input],
-        "outputs": [_tensor_metadata(one) for one in model.graph.output],
+        "inputs": [_tensor_metadata(tensor) for tensor in model.graph.input],
+        "outputs": [_tensor_metadata(tensor) for tensor in model.graph.output],
     }
 
 
 def _tensor_metadata(value: Any) -> dict[str, Any]:
     from onnx import helper
 
-    kind = value.type.tensor_type
-    dims = [side.dim_param or side.dim_value for side in kind.shape.dim]
-    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type)).name
+    tensor_type = value.type.tensor_type
+    dims = [dim.dim_param or dim.dim_value for dim in tensor_type.shape.dim]
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor_type.elem_type)).name
     return {"name": value.name, "shape": ["B", *dims[1:]], "dtype": dtype}
 
 
@@ -145,41 +153,46 @@ def max_relative_difference(
     residuals: Floats | None,
     history: ModelInputs,
 ) -> float:
-    """How far the file is from what `inference` says of the windows of `history`, asked all at
-    once and one by one: the largest difference, as a share of the largest quantile of its window
-    and target. Infinite where one of the two says what is no number."""
+    """Largest difference of the file from `quantiles_in_blocks` on the windows of `history`.
+
+    Relative to the largest absolute quantile of the window and target; infinite where a value is
+    NaN. The windows are evaluated in one batch and one by one.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = 1
-    extra = None if residuals is None else torch.from_numpy(residuals).float()
-    values = quantiles_in_blocks(net, history, net.config.horizon, outputs.levels.computed, extra)
-    expected = values.double().numpy()  # [W, H, C, levels]
+    levels = outputs.levels
+    residual_tensor = None if residuals is None else torch.from_numpy(residuals).float()
+    values = quantiles_in_blocks(net, history, net.config.horizon, levels.computed, residual_tensor)
+    expected = values.double().numpy()  # [W, H, C, Q]
     size = np.abs(expected).max((1, 3), keepdims=True)
     size = np.where(size > 0, size, 1.0)
-    given = {name: getattr(history, name).numpy() for name in onnx_input_names(net.config)}
-    parts = [slice(None), *(slice(row, row + 1) for row in range(len(expected)))]
+    inputs = {name: getattr(history, name).numpy() for name in onnx_input_names(net.config)}
+    batches = [slice(None), *(slice(row, row + 1) for row in range(len(expected)))]
     try:
         session = onnxruntime.InferenceSession(str(path), options)
-        told = [
-            session.run(None, {name: value[some] for name, value in given.items()})
-            for some in parts
+        results = [
+            session.run(None, {name: array[batch] for name, array in inputs.items()})
+            for batch in batches
         ]
     except _onnxruntime_errors() as error:
         raise NotExportable(f"onnxruntime cannot run it ({_first_line(error)})") from error
     worst = 0.0
-    for some, found in zip(parts, told, strict=True):
-        shares = expected[some][..., outputs.levels.point_indices]
-        theirs = (expected[some][..., outputs.levels.requested_indices], shares.mean(-1), shares)
-        for ours, true in zip(found, theirs, strict=False):
-            off = np.abs(ours - true) / size[some].reshape(len(ours), 1, -1, *[1] * (true.ndim - 3))
-            worst = max(worst, float(np.where(np.isnan(off), np.inf, off).max()))
+    for batch, arrays in zip(batches, results, strict=True):
+        equiprobable = expected[batch][..., levels.point_indices]
+        quantiles = expected[batch][..., levels.requested_indices]
+        references = quantiles, equiprobable.mean(-1), equiprobable
+        for array, reference in zip(arrays, references, strict=False):
+            scale = size[batch].reshape(len(array), 1, -1, *[1] * (reference.ndim - 3))
+            difference = np.abs(array - reference) / scale
+            worst = max(worst, float(np.where(np.isnan(difference), np.inf, difference).max()))
     return worst
 
 
 def _onnxruntime_errors() -> tuple[type[Exception], ...]:
-    """What onnxruntime raises; its errors have no base of their own."""
+    """The errors of onnxruntime, which have no common base."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     names = (
@@ -195,9 +208,9 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _silence_loggers() -> Iterator[None]:
-    """Without the exporters' words on what they look for and do not find."""
+    """Context without the log messages and warnings of the exporters."""
     loggers = [logging.getLogger(name) for name in NOISY_LOGGERS]
-    before = [logger.level for logger in loggers]
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
@@ -205,5 +218,5 @@ def _silence_loggers() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
+        for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

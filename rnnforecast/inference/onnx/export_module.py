@@ -1,18 +1,18 @@
-"""A fitted net as one function of tensors, spelt by what other runtimes have operators for.
+"""A trained network as a module of operations that ONNX has.
 
-It holds everything from a window's history in original units to quantiles in original units:
-differences, normalisation, net, head, the stored quantiles of a point head, and the way back.
-Values are float64 in and out, as `normalize` asks for; the net inside is float32.
+It maps the history of a window to quantiles, both in original units: differencing, normalization,
+network, head, the residual quantiles of a point head, and the inverse. Inputs and outputs are
+float64, as window scaling needs it; the network is float32.
 
-Steps of a recurrence that has no operator of its own become one loop, so that the size of a graph
-does not hang on the length of the lookback.
+Recurrent layers without an ONNX operator become one loop, so that the size of the graph does not
+depend on the lookback.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +27,15 @@ from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.types import Floats
 
 MAX_UNROLLED_STEPS = 4
-"""Up to so many steps of a recurrence are written one by one."""
+"""Longest sequence whose steps are unrolled; longer ones become a loop."""
 
-COVARIATE_INPUTS = (
-    "elapsed", "past", "past_codes", "future", "future_codes", "static", "static_codes",
-)  # fmt: skip
-"""What a net reads of a history where its architecture says so."""
+
+OUTPUT_NAMES = ("quantiles", "point", "equiprobable_values")
 
 
 @dataclass(frozen=True)
 class ExportOutputs:
-    """What a file tells; places are those of the levels."""
+    """The outputs of an exported network."""
 
     levels: QuantileLevels
     include_equiprobable_values: bool = False
@@ -45,15 +43,15 @@ class ExportOutputs:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Names of what is told."""
-        return ("quantiles", "point", "shares")[: 3 if self.include_equiprobable_values else 2]
+        """Their names, in order."""
+        return OUTPUT_NAMES if self.include_equiprobable_values else OUTPUT_NAMES[:2]
 
 
 class ObservedHistory(ModelInputs):
-    """Windows whose fed-back forecasts all count as observed, as they do in inference."""
+    """Windows whose fed-back forecasts all count as observed, as in inference."""
 
     def decoder_inputs(self, value_mask: Tensor, begin: int) -> ModelInputs:
-        """As of any history, without the search for the last observed step."""
+        """As of any inputs, without the search for the last observed step."""
         inputs = ModelInputs.decoder_inputs(replace(self, elapsed=None), value_mask, begin)
         if self.elapsed is None:
             return inputs
@@ -61,12 +59,12 @@ class ObservedHistory(ModelInputs):
 
 
 class ExportModule(nn.Module):
-    """What a file computes: tensors by the `names` of a history → quantiles and point."""
+    """Tensors of `onnx_input_names` → tensors of `ExportOutputs.output_names`."""
 
     normal_quantiles: Tensor
-    """`[levels]` the standard normal's quantiles: ONNX has no operator for them."""
+    """`[Q]` standard normal quantiles, for which ONNX has no operator."""
     residuals: Tensor | None
-    """`[H, levels]` what is added to a point."""
+    """`[H, Q]` normalized residual quantiles of a point head."""
     quantile_indices: Tensor
     point_indices: Tensor
 
@@ -77,7 +75,7 @@ class ExportModule(nn.Module):
         input_names: Sequence[str],
         residuals: Floats | None,
     ) -> None:
-        """`residuals [H, Q]` at all levels, normalised, of a point head."""
+        """`residuals [H, Q]` are normalized residual quantiles of a point head, at all levels."""
         super().__init__()
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
         for layer in self.net.modules():
@@ -85,55 +83,57 @@ class ExportModule(nn.Module):
                 _use_scan(layer)
         self.input_names, self.outputs = tuple(input_names), outputs
         normal = torch.special.ndtri(torch.tensor(outputs.levels.computed, dtype=torch.float64))
-        moved = None if residuals is None else torch.from_numpy(residuals).float()
-        for name, value in (("normal_quantiles", normal), ("residuals", moved)):
-            self.register_buffer(name, value)
+        self.register_buffer("normal_quantiles", normal)
+        self.register_buffer(
+            "residuals", None if residuals is None else torch.from_numpy(residuals).float()
+        )
         levels = outputs.levels
         self.register_buffer("quantile_indices", torch.tensor(levels.requested_indices))
         self.register_buffer("point_indices", torch.tensor(levels.point_indices))
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Quantiles `[B, H, C, Q]`, point `[B, H, C]`, and shares `[B, H, C, K]` if wanted."""
+        """Quantiles `[B, H, C, Q]`, point `[B, H, C]`, equiprobable values `[B, H, C, K]`."""
         history = ObservedHistory(**dict(zip(self.input_names, inputs, strict=True)))
-        raw, frame = self.net.predict_raw(history)
-        z = self.net.head.export_quantiles(raw.float(), frame, self.normal_quantiles)
+        raw, scaler = self.net.predict_raw(history)
+        z = self.net.head.export_quantiles(raw.float(), scaler, self.normal_quantiles)
         z = z * self.net.global_scale
         if self.residuals is not None:
             z = z + self.residuals.unsqueeze(1)
-        values = frame.stats.denormalize(z)  # [B, H, C, levels]
-        shares = values.index_select(-1, self.point_indices)
-        told = (values.index_select(-1, self.quantile_indices), shares.mean(-1))
-        return (*told, shares) if self.outputs.include_equiprobable_values else told
+        values = scaler.stats.denormalize(z)  # [B, H, C, Q]
+        equiprobable = values.index_select(-1, self.point_indices)
+        quantiles = values.index_select(-1, self.quantile_indices)
+        outputs = quantiles, equiprobable.mean(-1), equiprobable
+        return outputs[: len(self.outputs.output_names)]
 
 
 def _use_scan(layer: CellLayer) -> None:
-    """Has a layer run its steps as one loop, where it has no kernel for them."""
+    """Makes a layer run its steps as one loop, if it has no fused kernel."""
     from torch._higher_order_ops.scan import scan
 
-    one_by_one = layer._run_steps
+    unrolled = layer._run_steps
     if isinstance(getattr(layer.cell, "net", None), nn.RNN):
-        layer.cell.has_fused_kernel = False  # ONNX has an operator, but torch does not use it
+        layer.cell.has_fused_kernel = False  # torch does not use the ONNX operator
 
-    def looped(x: Tensor, state: CellState, gaps: Tensor | None) -> tuple[Tensor, CellState]:
+    def run_steps(x: Tensor, state: CellState, gaps: Tensor | None) -> tuple[Tensor, CellState]:
         if x.shape[1] <= MAX_UNROLLED_STEPS:
-            return one_by_one(x, state, gaps)
+            return unrolled(x, state, gaps)
 
-        def step(now: State, projected: Tensor) -> tuple[State, Tensor]:
-            new = layer.cell.step(projected, now, now[layer.hidden_index])
-            new = layer._apply_zoneout(now, new) if layer.noise.zoneout else new
-            # a loop may hand on nothing that it also tells, nor what it was given
+        def step(state: State, projected: Tensor) -> tuple[State, Tensor]:
+            new = layer.cell.step(projected, state, state[layer.hidden_index])
+            new = layer._apply_zoneout(state, new) if layer.noise.zoneout else new
+            # carried state, outputs and inputs of a scan must not share memory
             return tuple(part.clone() for part in new), new[0].clone()
 
-        start = tuple(part.clone() for part in state)
-        last, outs = scan(step, start, layer.cell.project(x, gaps).transpose(0, 1))
-        return outs.transpose(0, 1), tuple(last)
+        initial = tuple(part.clone() for part in state)
+        last, outputs = scan(step, initial, layer.cell.project(x, gaps).transpose(0, 1))
+        return outputs.transpose(0, 1), tuple(last)
 
-    layer._run_steps = looped  # type: ignore[method-assign]
+    layer._run_steps = run_steps  # type: ignore[method-assign]
 
 
-def onnx_input_names(architecture: ForecasterConfig) -> tuple[str, ...]:
-    """The tensors of a history, in order, that a net reads."""
-    told = {name: bool(getattr(architecture.covariates, name)) for name in COVARIATE_INPUTS}
-    smoothed = "learned" in WINDOW_SCALERS.traits(architecture.normalize)
-    told |= {"item": smoothed, "phase": smoothed}
-    return ("values", "value_mask", "input_mask", *(name for name, read in told.items() if read))
+def onnx_input_names(config: ForecasterConfig) -> tuple[str, ...]:
+    """The fields of `ModelInputs` that a network reads, in order."""
+    is_smoothed = "learned" in WINDOW_SCALERS.traits(config.normalize)
+    is_read = {"values": True, "value_mask": True, "input_mask": True}
+    is_read |= {"item": is_smoothed, "phase": is_smoothed, **vars(config.covariates)}
+    return tuple(field.name for field in fields(ModelInputs) if is_read.get(field.name))

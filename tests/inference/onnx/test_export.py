@@ -1,11 +1,13 @@
-"""The net as an ONNX file: onnxruntime says what torch says, for every part a net may have."""
+"""An exported network: onnxruntime agrees with torch, for every component."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -33,9 +35,9 @@ ALL = CovariateSizes(
     elapsed=True,
 )
 
-# one net for each backbone, so that every other part has its turn too
+# one network for each backbone, such that every other exportable component is covered too
 STEP_BY_STEP = {"patch_length": 1, "lookback": 5}
-"""More steps than are written one by one: a loop."""
+"""More steps than are unrolled: a loop."""
 
 NETS: dict[str, dict[str, Any]] = {
     "dilated": {
@@ -88,7 +90,7 @@ NETS: dict[str, dict[str, Any]] = {
 
 
 def fitted(**changes: Any) -> Forecaster:
-    """A net whose head says something: unfitted ones say zero."""
+    """A network without zero weights, whose forecasts depend on all of its inputs."""
     small = {"dropout": 0.0, "hidden_size": 4, "lookback": 4, "horizon": 2, "season": 2}
     found = net(**{**small, **changes})
     generator = torch.Generator().manual_seed(3)
@@ -100,28 +102,28 @@ def fitted(**changes: Any) -> Forecaster:
     return found.eval()
 
 
-def asked(loss: str) -> tuple[ExportOutputs, np.ndarray | None]:
-    """What is wanted of a net with this loss, and stored quantiles where it is a point."""
+def outputs_of(loss: str) -> tuple[ExportOutputs, np.ndarray | None]:
+    """The outputs of a network with this loss, and residual quantiles of a point head."""
     levels = QuantileLevels.for_loss(LEVELS, loss)
-    wanted = ExportOutputs(levels, include_equiprobable_values=levels.has_mean)
+    outputs = ExportOutputs(levels, include_equiprobable_values=levels.has_mean)
     if "point" not in LOSSES.traits(loss):
-        return wanted, None
-    return wanted, np.linspace([-1.0, -2.0], [1.0, 2.0], len(levels.computed), axis=1)
+        return outputs, None
+    return outputs, np.linspace([-1.0, -2.0], [1.0, 2.0], len(levels.computed), axis=1)
 
 
 def exported(found: Forecaster, path: Path) -> dict[str, Any]:
-    """The facts of the file at `path`, and how far it is from the net."""
+    """The metadata of the file at `path`, and its difference from the network."""
     history = synthetic_histories(found.config, 64)
-    wanted, residuals = asked(found.config.loss)
-    return exporting.export_onnx(found, wanted, residuals, history, path)
+    outputs, residuals = outputs_of(found.config.loss)
+    return exporting.export_onnx(found, outputs, residuals, history, path)
 
 
-def test_every_backbone_is_tried() -> None:
-    assert sorted(NETS) == BACKBONES.names()
+def test_every_backbone_is_covered() -> None:
+    assert tuple(sorted(NETS)) == BACKBONES.names()
 
 
 @pytest.mark.parametrize("backbone", NETS)
-def test_the_file_says_what_the_net_says_in_batches_of_one_and_of_many(
+def test_the_file_agrees_with_the_network_in_batches_of_one_and_of_many(
     backbone: str, tmp_path: Path
 ) -> None:
     found = fitted(**{"backbone": BackboneConfig(backbone), **NETS[backbone]})
@@ -143,59 +145,88 @@ CHEAP: dict[str, Any] = {
 }
 
 
-def test_a_file_that_says_something_else_is_refused(
+def test_a_file_that_differs_from_the_network_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = fitted(**CHEAP)
     path = tmp_path / "model.onnx"
     exported(found, path)
     history = synthetic_histories(found.config, 8)
-    wanted, residuals = asked("quantile")
+    outputs, residuals = outputs_of("quantile")
     found.global_scale *= 1 + 1e-3
-    off = exporting.max_relative_difference(path, found, wanted, residuals, history)
-    assert 1e-5 < off < 1e-2
+    difference = exporting.max_relative_difference(path, found, outputs, residuals, history)
+    assert 1e-5 < difference < 1e-2
     found.global_scale *= torch.nan
-    assert exporting.max_relative_difference(path, found, wanted, residuals, history) == np.inf
+    assert exporting.max_relative_difference(path, found, outputs, residuals, history) == np.inf
     monkeypatch.setattr(exporting, "write_onnx", lambda *_: {})
-    with pytest.raises(NotExportable, match="differs by inf"):
-        exporting.export_onnx(found, wanted, residuals, history, path)
-    path.write_bytes(b"this is no graph")
+    with pytest.raises(NotExportable, match="differ by inf"):
+        exporting.export_onnx(found, outputs, residuals, history, path)
+    path.write_bytes(b"not a graph")
     with pytest.raises(NotExportable, match="onnxruntime cannot run it"):
-        exporting.export_onnx(found, wanted, residuals, history, path)
+        exporting.export_onnx(found, outputs, residuals, history, path)
 
 
-@pytest.mark.parametrize("loss", LOSSES.names())
-@pytest.mark.parametrize("decoder", ["direct", "parallel", "forking", "recursive", "seq2seq"])
-def test_what_cannot_be_written_is_refused_with_the_reason(loss: str, decoder: str) -> None:
-    a = fitted(loss=loss, decoder=decoder).config
-    reason = exporting.unsupported_reason(a, LEVELS)
-    if loss in ("student_t", "negative_binomial", "poisson", "tweedie", "mixture"):
-        assert reason is not None
-        assert "numerical search" in reason
-    elif decoder in ("recursive", "seq2seq") and "point" not in LOSSES.traits(loss):
-        assert reason is not None
-        assert "sample paths" in reason
-    else:
-        assert reason is None
+@pytest.mark.parametrize(
+    "loss", ["student_t", "negative_binomial", "poisson", "tweedie", "mixture"]
+)
+def test_losses_whose_quantiles_need_a_search_are_refused(loss: str) -> None:
+    reason = exporting.unsupported_reason(fitted(loss=loss).config, LEVELS)
+    assert reason is not None
+    assert "numerical search" in reason
 
 
-def test_a_refused_net_writes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", ["quantile", "normal", "log_normal", "mae", "mse"])
+@pytest.mark.parametrize("decoder", ["direct", "recursive", "seq2seq"])
+def test_sampled_paths_are_refused_and_point_forecasts_are_not(loss: str, decoder: str) -> None:
+    reason = exporting.unsupported_reason(fitted(loss=loss, decoder=decoder).config, LEVELS)
+    is_sampled = decoder != "direct" and loss not in ("mae", "mse")
+    assert (reason is not None and "samples paths" in reason) == is_sampled
+
+
+class _Softplus(torch.nn.Module):
+    """A softplus of the kind that heads use, with another slope."""
+
+    input_names = ("values",)
+    outputs = SimpleNamespace(output_names=("result",))
+
+    def __init__(self, beta: float) -> None:
+        super().__init__()
+        self.beta = beta
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.softplus(inputs[0], beta=self.beta)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("beta", [1.0, 0.25, 3.0])
+def test_softplus_is_exported_with_its_beta(
+    beta: float, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    values = torch.linspace(-40, 40, 33, dtype=dtype).reshape(-1, 1)
+    path = tmp_path / "model.onnx"
+    exporting.write_onnx(_Softplus(beta), SimpleNamespace(values=values), path)  # type: ignore[arg-type]
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"values": values.numpy()})
+    expected = np.logaddexp(0, beta * values.double().numpy()) / beta
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_refused_network_writes_no_file(tmp_path: Path) -> None:
     found = fitted(loss="poisson")
-    history, (wanted, _) = synthetic_histories(found.config, 8), asked("poisson")
+    history, (outputs, _) = synthetic_histories(found.config, 8), outputs_of("poisson")
     with pytest.raises(NotExportable, match="'poisson'"):
-        exporting.export_onnx(found, wanted, None, history, tmp_path / "model.onnx")
+        exporting.export_onnx(found, outputs, None, history, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_torch_cannot_write_is_told_in_one_line(tmp_path: Path) -> None:
+def test_what_torch_cannot_export_is_reported_in_one_line(tmp_path: Path) -> None:
     found = fitted(**CHEAP)
     found.decoder.layer.append(_Unknown())  # type: ignore[operator, union-attr]
-    with pytest.raises(NotExportable, match=r"torch cannot write it as ONNX \(.*\)$"):
+    with pytest.raises(NotExportable, match=r"torch cannot export it to ONNX \(.*\)$"):
         exported(found, tmp_path / "model.onnx")
 
 
 class _Unknown(torch.nn.Module):
-    """Asks for a number of the data, which no graph can do."""
+    """Branches on a value, which a graph cannot."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x if float(x.sum()) > 0 else -x
@@ -207,7 +238,7 @@ def test_quantiles_other_than_those_trained_are_refused() -> None:
     assert "not those the network was trained at" in reason
 
 
-def test_windows_that_are_made_up_have_all_that_a_net_reads() -> None:
+def test_synthetic_windows_have_all_inputs_of_the_network() -> None:
     found = fitted(covariates=ALL, channels=2)
     history = synthetic_histories(found.config, 5)
     assert set(onnx_input_names(found.config)) == {
