@@ -1,1 +1,1 @@
-"""The command line: speaks to people and to cron, and holds no logic."""
+"""The command line: parses arguments, prints results, sets exit codes."""

@@ -1,4 +1,4 @@
-"""`rnnforecast`: the commands, gathered. Nothing heavy is imported before a command runs."""
+"""The typer application of `rnnforecast`; heavy imports are left to the commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rnnforecast.cli.commands.models import models
 from rnnforecast.cli.commands.predict import predict
 from rnnforecast.cli.commands.schema import schema
 from rnnforecast.cli.commands.train import train
-from rnnforecast.cli.garbage import defer_gc
+from rnnforecast.cli.error_handling import defer_gc
 
 app = typer.Typer(
     name="rnnforecast",

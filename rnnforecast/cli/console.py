@@ -1,4 +1,4 @@
-"""Words to stderr, data to stdout; colours and a progress bar on a terminal only."""
+"""Output on the console: messages to stderr, data to stdout, progress bars on a terminal only."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from rnnforecast.pipeline.progress import FitProgress
 
 LOG_FRACTIONS = (0.25, 0.5, 0.75, 1.0)
-"""Shares of a fit at which a line is written where there is no terminal."""
+"""Shares of the steps at which a line is logged without a terminal."""
 
 NON_TERMINAL_WIDTH = 200
-"""Columns of a file or pipe: tables need not be squeezed into what a terminal would have."""
+"""Width of tables in a file or pipe."""
 
 METRIC_LABELS = {
     "smape": "sMAPE %",
@@ -33,7 +33,7 @@ METRIC_LABELS = {
 
 
 class ConsoleListener:
-    """Hears a workflow and tells a person: `quiet` only errors, `verbose` tracebacks too."""
+    """Prints the progress of a workflow; with `quiet` errors only, with `verbose` tracebacks too."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
@@ -46,18 +46,18 @@ class ConsoleListener:
         self._logged_fractions: dict[str, float] = {}
 
     def info(self, text: str) -> None:
-        """A plain line on stderr."""
+        """Prints a line on stderr."""
         if not self.quiet:
             self.err.print(Text(text))
 
     def warning(self, text: str) -> None:
-        """A line that is not to be missed; the run's log has it too."""
+        """Prints a warning on stderr."""
         if self.quiet:
             return
         self.err.print(Text.assemble(("warning: ", "yellow"), text))
 
     def progress(self, step: FitProgress) -> None:
-        """The bar on a terminal, a line now and then in a log."""
+        """Updates the bar on a terminal, logs some lines without one."""
         if self.quiet:
             return
         if self.err.is_terminal:
@@ -66,15 +66,15 @@ class ConsoleListener:
             self._log_progress(step)
 
     def close(self) -> None:
-        """The bar is gone from the screen."""
+        """Removes the progress bar from the screen."""
         if self._progress_bar is not None:
             self._progress_bar.stop()
             self._progress_bar = None
             self._tasks = {}
 
     def print_json(self, value: object) -> None:
-        """One JSON document on stdout, NaN as null."""
-        # here, because it loads numpy
+        """Prints one JSON document on stdout, NaN as null."""
+        # imported here, as it imports numpy
         from rnnforecast.output.atomic_files import to_json_types
 
         sys.stdout.write(json.dumps(to_json_types(value), ensure_ascii=False, indent=2) + "\n")
@@ -85,7 +85,7 @@ class ConsoleListener:
         baseline_scores: Mapping[str, float],
         baseline_name: str,
     ) -> None:
-        """The small table of a training, on stdout; `baseline` is what `naive` is called."""
+        """Prints a table of the scores on the held-out horizon on stdout."""
         self.close()
         if self.quiet:
             return
@@ -100,19 +100,19 @@ class ConsoleListener:
                 Text(_format_number(model_scores[key]), better),
                 _format_number(baseline_scores[key]),
             )
-        bands = [
+        levels = [
             key.removeprefix("coverage_") for key in model_scores if key.startswith("coverage_")
         ]
-        for wanted in sorted(bands, key=float, reverse=True):
+        for level in sorted(levels, key=float, reverse=True):
             shares = (
-                f"{100 * scores[f'coverage_{wanted}']:.1f}"
+                f"{100 * scores[f'coverage_{level}']:.1f}"
                 for scores in (model_scores, baseline_scores)
             )
-            table.add_row(f"within the {wanted} % band, %", *shares)
+            table.add_row(f"within the {level} % band, %", *shares)
         self.out.print(table)
 
     def _show_progress_bar(self, step: FitProgress) -> None:
-        # only where there is a terminal: a log needs none of this
+        # imported on a terminal only
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         if self._progress_bar is None:
@@ -137,7 +137,7 @@ class ConsoleListener:
 
     def _log_progress(self, step: FitProgress) -> None:
         before, share = self._logged_fractions.get(step.phase, 0.0), step.step / step.total
-        if any(before < mark <= share for mark in LOG_FRACTIONS):
+        if any(before < fraction <= share for fraction in LOG_FRACTIONS):
             self._logged_fractions[step.phase] = share
             self.info(f"{step.phase}: step {step.step:,} of {step.total:,}, {_format_losses(step)}")
 
@@ -150,7 +150,7 @@ def _format_losses(step: FitProgress) -> str:
 
 
 def _format_number(value: float) -> str:
-    """Four digits that matter; a dash where there is no number."""
+    """Four significant digits; a dash for NaN."""
     if math.isnan(value):
         return "–"
     if value and not 1e-3 <= abs(value) < 1e7:

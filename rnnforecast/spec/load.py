@@ -70,6 +70,16 @@ def parse_spec(
     return spec
 
 
+def spec_for_data(path: str, overrides: Sequence[str] = ()) -> Spec:
+    """The spec of a data file and `overrides`, before its horizon is chosen.
+
+    The horizon is 1 unless it is given, so rules on it are left out. Raises `SpecError`.
+    """
+    text = source.dump_yaml({"data": {"path": path}, "window": {"horizon": 1}})
+    rules = [rule for rule in RULES if "window.horizon" not in rule.keys]
+    return parse_spec(text, name="--set", overrides=overrides, rules=rules)
+
+
 def dump_spec(spec: Spec) -> str:
     """The YAML text of `spec`, every key written out; `parse_spec` returns an equal spec."""
     return source.dump_yaml(spec.model_dump())

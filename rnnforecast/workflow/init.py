@@ -19,8 +19,7 @@ from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import join_names, resolve_season
 from rnnforecast.pipeline.prepare import build_cleaning_plan
-from rnnforecast.spec.compatibility import RULES
-from rnnforecast.spec.load import parse_spec
+from rnnforecast.spec.load import parse_spec, spec_for_data
 from rnnforecast.spec.reference import commented_yaml
 from rnnforecast.spec.spec import Spec
 from rnnforecast.workflow.init_covariates import (
@@ -107,13 +106,7 @@ def init(
     """
     _check_target(path, overwrite=overwrite)
     relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
-    # the horizon is not known yet; any whole number makes the rest a valid spec
-    spec = parse_spec(
-        f"data: {{path: {_quote_yaml(relative)}}}\nwindow: {{horizon: 1}}\n",
-        name="--set",
-        overrides=overrides,
-        rules=[rule for rule in RULES if "window.horizon" not in rule.keys],
-    )
+    spec = spec_for_data(relative, overrides)
     given = {override.split("=", 1)[0].strip() for override in overrides}
     summary = _summarize(spec, path, has_horizon="window.horizon" in given)
     values = _draft_values(relative, summary)
@@ -213,10 +206,6 @@ def _section_values(
         plain = list(default) if isinstance(default, tuple) else default
         sections.setdefault(section, {})[name] = values.get(key, plain)
     return sections
-
-
-def _quote_yaml(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _without_period(reason: str) -> str:

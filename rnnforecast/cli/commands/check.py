@@ -10,15 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
-from rnnforecast.cli.garbage import resume_gc
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
 
 if TYPE_CHECKING:
     from rnnforecast.workflow.check import CheckResult
 
 MAX_SERIES_ROWS = 20
-"""Series in the table; those with most to repair come first."""
+"""Series in the table; those with the most repairs come first."""
 
 
 def check(
@@ -31,7 +30,7 @@ def check(
         Path | None,
         typer.Option(
             "--report",
-            help="Folder for the report with pictures.",
+            help="Folder for the report with plots.",
             show_default="checks/NAME-OF-SPEC",
         ),
     ] = None,
@@ -42,60 +41,61 @@ def check(
         bool,
         typer.Option(
             "--impute-report",
-            help="Hide known values and show how well each method of clean.missing finds them.",
+            help="Hide known values and compare how well the methods of clean.missing impute them.",
         ),
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Read spec and data, train nothing, report what is there and what cleaning would change."""
-    voice = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(voice):
+    """Check spec and data, and report what cleaning would change."""
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(console):
         from rnnforecast.errors import DataError, Problem
-        from rnnforecast.workflow.check import check as look
+        from rnnforecast.spec.load import read_spec
+
+        read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported
+        from rnnforecast.workflow.check import check as run_check
 
         resume_gc()
 
         folder = None if no_report else report or Path("checks") / spec.stem
-        found = look(spec, overrides=set_ or [], impute_report=impute_report, report_folder=folder)
+        result = run_check(
+            spec, overrides=set_ or [], impute_report=impute_report, report_folder=folder
+        )
         if json:
-            voice.out.file.write(found.to_json() + "\n")
+            console.out.file.write(result.to_json() + "\n")
         elif not quiet:
-            _print_result(voice, found)
-        if found.report.problems:
+            _print_result(console, result)
+        if result.report.problems:
             if folder is not None:
-                voice.info("no report with pictures: the data cannot be used as they are")
-            raise DataError(*found.report.problems)
+                console.info("no report with plots: the data cannot be used as they are")
+            raise DataError(*result.report.problems)
         if folder is not None:
-            voice.info(f"report with pictures: {folder / 'data_report.html'}")
-        if strict and found.repairs:
-            raise DataError(
-                Problem(
-                    str(spec),
-                    f"cleaning would change {found.repairs:,} rows, values or series",
-                    "mend the data, or check without --strict",
-                )
-            )
+            console.info(f"report with plots: {folder / 'data_report.html'}")
+        if strict and result.repairs:
+            found = f"cleaning would change {result.repairs:,} rows, values or series"
+            cure = "correct the data, or check without --strict"
+            raise DataError(Problem(str(spec), found, cure))
 
 
 def _print_imputation_scores(console: ConsoleListener, result: CheckResult) -> None:
     console.out.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("clean.missing")
-    for name in ("hidden one by one", "hidden in runs", "uses what comes after"):
+    for name in ("hidden one by one", "hidden in runs", "uses later values"):
         table.add_column(name, justify="right")
-    for one in result.imputation_scores:
+    for score in result.imputation_scores:
         table.add_row(
-            one.method,
-            f"{one.single:.3f}",
-            f"{one.runs:.3f}",
-            "yes" if one.looks_ahead else "",
+            score.method,
+            f"{score.single:.3f}",
+            f"{score.runs:.3f}",
+            "yes" if score.looks_ahead else "",
         )
     console.out.print(table)
     console.out.print(
-        "Mean absolute error at hidden values of the training part; 1 is the usual distance of a"
-        " value from the mean of its series."
+        "Mean absolute error at hidden values of the training part; 1 is the mean absolute"
+        " deviation of the series."
     )
 
 

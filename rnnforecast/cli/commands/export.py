@@ -9,15 +9,14 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
-from rnnforecast.cli.garbage import resume_gc
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import Json, Quiet
 
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")],
     onnx: Annotated[
-        bool, typer.Option("--onnx", help="As ONNX; there is no other form yet.")
+        bool, typer.Option("--onnx", help="The format; there is no other yet.")
     ] = False,
     out: Annotated[
         str | None,
@@ -27,27 +26,27 @@ def export(
     ] = None,
     member: Annotated[
         int | None,
-        typer.Option("--member", metavar="N", help="Of several networks the N-th alone."),
+        typer.Option("--member", metavar="N", help="The N-th network of an ensemble only."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the network to run without torch, checked against it, with a page on its inputs."""
-    voice = ConsoleListener(quiet=quiet)
-    with handle_errors(voice):
+    """Write the network as ONNX, to run without torch."""
+    console = ConsoleListener(quiet=quiet)
+    with handle_errors(console):
         from rnnforecast.errors import Problem, UsageError
-        from rnnforecast.workflow.export import export as write
+        from rnnforecast.workflow.export import export as run_export
 
         resume_gc()
 
         if not onnx:
-            raise UsageError(Problem("", "the form is not given", "add --onnx"))
+            raise UsageError(Problem("", "the format is not given", "add --onnx"))
         target = out or str(Path("exports") / run.resolve().name)
-        done = write(run, target, member=member, listener=voice)
+        exported = run_export(run, target, member=member, listener=console)
         if json:
-            voice.print_json(asdict(done))
-        source = "of the data" if done.from_data else "made up"
-        voice.info(
-            f"{', '.join(done.files)} written to {done.out}; on {done.windows} windows {source} "
-            f"within {done.max_difference:.1e} of the network"
+            console.print_json(asdict(exported))
+        source = "of the data" if exported.from_data else "of random numbers"
+        console.info(
+            f"{', '.join(exported.files)} written to {exported.out}; on {exported.windows} windows"
+            f" {source} within {exported.max_difference:.1e} of the network"
         )

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
-from rnnforecast.cli.garbage import resume_gc
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import Overrides, Quiet, Verbose
 
 
@@ -25,13 +24,16 @@ def init(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Look into a file and write a commented spec that trains as it stands."""
-    voice = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(voice):
-        from rnnforecast.workflow.init import init as draft
+    """Write a commented spec for a data file."""
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(console):
+        from rnnforecast.spec.load import spec_for_data
+
+        spec_for_data(data, set_ or [])  # a wrong key is reported before anything heavy is imported
+        from rnnforecast.workflow.init import init as run_init
 
         resume_gc()
 
-        for line in draft(data, out, overrides=set_ or [], overwrite=force).findings:
-            voice.info(line)
-        voice.info(f"spec written to {out}; next: rnnforecast check {out}")
+        for line in run_init(data, out, overrides=set_ or [], overwrite=force).findings:
+            console.info(line)
+        console.info(f"spec written to {out}; next: rnnforecast check {out}")

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
-from rnnforecast.cli.garbage import resume_gc
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
 
@@ -21,7 +20,7 @@ def inspect(
         typer.Option(
             "--series",
             metavar="LABEL",
-            help="The series to look at; the first one plotted at training if not given.",
+            help="The series to inspect; the first one plotted at training if not given.",
         ),
     ] = None,
     target: Annotated[
@@ -32,8 +31,8 @@ def inspect(
         str | None,
         typer.Option(
             "--origin",
-            metavar="STAMP",
-            help="The last stamp the forecast knows; one horizon before the end if not given.",
+            metavar="TIMESTAMP",
+            help="The last timestamp the network reads; one horizon before the end if not given.",
         ),
     ] = None,
     member: Annotated[
@@ -59,19 +58,19 @@ def inspect(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Look inside a network: its units and gates, its memory, and what the forecast hangs on."""
-    voice = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(voice):
-        from rnnforecast.workflow.inspect import inspect as look
+    """Plot what a network does and what its forecast depends on."""
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(console):
+        from rnnforecast.workflow.inspect import inspect as run_inspect
         from rnnforecast.workflow.inspect_selection import InspectRequest
 
         resume_gc()
 
         target_folder = out or Path("inspections") / run.resolve().name
-        asked = InspectRequest(series=series, target=target, origin=origin, member=member)
-        looked = look(run, target_folder, request=asked, data=data, listener=voice)
+        request = InspectRequest(series=series, target=target, origin=origin, member=member)
+        result = run_inspect(run, target_folder, request=request, data=data, listener=console)
         if json:
-            voice.print_json(asdict(looked))
-        for finding in looked.findings.values():
-            voice.info(f"{finding}.")
-        voice.info(f"{looked.series}, known up to {looked.origin}: {looked.out}/inspect.html")
+            console.print_json(asdict(result))
+        for finding in result.findings.values():
+            console.info(f"{finding}.")
+        console.info(f"{result.series}, known up to {result.origin}: {result.out}/inspect.html")

@@ -8,15 +8,15 @@ from rnnforecast.cli.options import Json
 
 
 def models(json: Json = False) -> None:
-    """List the networks that model.backbone can name, one line each."""
-    voice = ConsoleListener()
-    with handle_errors(voice):
+    """List the backbones, one line each."""
+    console = ConsoleListener()
+    with handle_errors(console):
         from rnnforecast.registry import BACKBONES
 
         found = {name: BACKBONES.summary(name) for name in BACKBONES.names()}
         if json:
-            voice.print_json(found)
+            console.print_json(found)
             return
         width = max(len(name) for name in found)
         for name, summary in found.items():
-            voice.out.print(f"{name:{width}}  {summary}", markup=False)
+            console.out.print(f"{name:{width}}  {summary}", markup=False)

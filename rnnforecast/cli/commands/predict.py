@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
-from rnnforecast.cli.garbage import resume_gc
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
 
@@ -57,11 +56,11 @@ def predict(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Forecast every series from its end, with the run's own cleaning; write a table and plots."""
-    voice = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(voice):
+    """Forecast every series from its end."""
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(console):
         from rnnforecast.errors import Problem, UsageError
-        from rnnforecast.workflow.predict import predict as forecast
+        from rnnforecast.workflow.predict import predict as run_predict
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
         resume_gc()
@@ -75,18 +74,24 @@ def predict(
                     "give -o a file",
                 )
             )
-        asked = ExtraTablesRequest(None if total is None else tuple(total), paths)
-        done = forecast(
-            run, target, data=data, horizon=horizon, plots=plots, extra_tables=asked, listener=voice
+        tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
+        result = run_predict(
+            run,
+            target,
+            data=data,
+            horizon=horizon,
+            plots=plots,
+            extra_tables=tables,
+            listener=console,
         )
         if json:
-            voice.print_json(asdict(done))
-        for label, why in list(done.skipped.items())[:5]:
-            voice.warning(f"left out: {label}: {why}")
-        span = f"{done.first_timestamp} to {done.last_timestamp}"
-        steps = f"{done.series:,} series × {done.horizon} steps, {span}"
-        where = "" if target == "-" else f", written to {done.out}"
-        voice.info(
+            console.print_json(asdict(result))
+        for label, why in list(result.skipped.items())[:5]:
+            console.warning(f"left out: {label}: {why}")
+        span = f"{result.first_timestamp} to {result.last_timestamp}"
+        steps = f"{result.series:,} series × {result.horizon} steps, {span}"
+        where = "" if target == "-" else f", written to {result.out}"
+        console.info(
             f"{steps}{where}"
-            + (f", with {done.plots} plot{'s' * (done.plots > 1)}" if done.plots else "")
+            + (f", with {result.plots} plot{'s' * (result.plots > 1)}" if result.plots else "")
         )

@@ -7,9 +7,9 @@ from rnnforecast.cli.error_handling import handle_errors
 
 
 def schema() -> None:
-    """Print the JSON Schema of the spec, for editors that complete and check YAML."""
-    voice = ConsoleListener()
-    with handle_errors(voice):
+    """Print the JSON schema of the spec, for editors."""
+    console = ConsoleListener()
+    with handle_errors(console):
         from rnnforecast.spec.reference import json_schema
 
-        voice.print_json(json_schema())
+        console.print_json(json_schema())

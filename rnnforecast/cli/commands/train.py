@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, stop_on_signal
-from rnnforecast.cli.garbage import resume_gc
+from rnnforecast.cli.error_handling import handle_errors, resume_gc, stop_on_signal
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
 
 
@@ -28,52 +27,53 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the training that was stopped.")
+        bool, typer.Option("--resume", help="Continue a training that was stopped.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train what a spec describes, score it on the held-out last horizon, write a run folder.
+    """Train a forecaster and write a run folder.
 
-    Ctrl-C or SIGTERM keeps the best weights so far; go on later with --resume.
+    The forecaster is scored on the held-out last horizon. Ctrl-C or SIGTERM stops with the best
+    weights so far; continue later with --resume.
     """
-    voice = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(voice):
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(console):
         from rnnforecast.spec.load import read_spec
 
-        read_spec(spec, set_ or [])  # before anything heavy is imported
+        read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported
         from rnnforecast.batch.lock import run_folder_lock
         from rnnforecast.training.distributed import distributed_context
-        from rnnforecast.workflow.train import train as run
+        from rnnforecast.workflow.train import train as run_train
 
         resume_gc()
 
         folder = out or Path("runs") / spec.stem
-        with distributed_context() as team:
-            voice.quiet |= not team.is_main
-            alone = run_folder_lock(folder) if team.is_main else nullcontext()
-            with alone, stop_on_signal(voice) as asked_to_stop:
-                trained = run(
+        with distributed_context() as distributed:
+            console.quiet |= not distributed.is_main
+            lock = run_folder_lock(folder) if distributed.is_main else nullcontext()
+            with lock, stop_on_signal(console) as should_stop:
+                trained = run_train(
                     spec,
                     folder,
                     overrides=set_ or [],
                     resume=resume,
-                    listener=voice,
-                    should_stop=asked_to_stop,
-                    distributed=team,
+                    listener=console,
+                    should_stop=should_stop,
+                    distributed=distributed,
                 )
-        if not team.is_main:
+        if not distributed.is_main:
             return
-        voice.close()
+        console.close()
         if json:
-            voice.print_json({**asdict(trained), "folder": str(trained.folder)})
+            console.print_json({**asdict(trained), "folder": str(trained.folder)})
         else:
-            voice.print_scores(
+            console.print_scores(
                 trained.model_metrics, trained.baseline_metrics, trained.baseline_name
             )
         if trained.interrupted:
-            voice.warning(
-                f"stopped early: the best weights so far are in {folder}; --resume goes on"
+            console.warning(
+                f"stopped early: the best weights so far are in {folder}; --resume continues"
             )
-        voice.info(f"run written to {folder}; next: rnnforecast predict {folder}")
+        console.info(f"run written to {folder}; next: rnnforecast predict {folder}")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
 from rnnforecast.cli.garbage import defer_gc, resume_gc
 
 
