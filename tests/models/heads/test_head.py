@@ -134,6 +134,52 @@ def test_quantiles_never_decrease(
 
 
 @every_loss
+def test_the_traits_of_a_loss_are_those_of_its_head(loss: str) -> None:
+    traits, head, scaler = LOSSES.traits(loss), build_head(loss, TRAINED), scaler_of("mean")
+    raw = torch.zeros(B, H, C, head.n_params)
+    assert ("point" in traits) != head.can_sample
+    normal_quantiles = torch.special.ndtri(torch.tensor(TRAINED, dtype=torch.float64))
+    if "exportable" not in traits:
+        with pytest.raises(NotImplementedError):
+            head.export_quantiles(raw, scaler, normal_quantiles)
+        return
+    exported = head.export_quantiles(raw, scaler, normal_quantiles)
+    torch.testing.assert_close(exported, head.quantiles(raw, scaler, TRAINED))
+
+
+@pytest.mark.parametrize("loss", LOSSES.having("on_normalized_values"))
+def test_on_normalized_values_a_change_of_the_scale_changes_nothing(loss: str) -> None:
+    head, weight = build_head(loss, TRAINED), random_weight()
+    raw, z = random_raw(head.n_params), torch.randn(B, H, C, dtype=torch.float64)
+    losses = []
+    for scale in (1.0, 7.0):
+        scaler = WindowScaler(ScaleStats(filled(20.0), filled(scale)), torch.tensor(0.3))
+        future = 20 + scale * 0.3 * z
+        losses.append(head.loss(raw, future, weight, scaler).item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES.having("squared_error"))
+def test_twice_the_error_is_four_times_a_squared_error(loss: str) -> None:
+    head, scaler = build_head(loss, TRAINED), scaler_of("none")
+    one = torch.ones(B, H, C)
+    single, double = (head.loss(0.3 * k * one[..., None], 0 * one, one, scaler) for k in (1, 2))
+    assert double.item() == pytest.approx(4 * single.item())
+
+
+@pytest.mark.parametrize("loss", LOSSES.having("mean"))
+def test_of_two_values_a_mean_is_the_best_constant_forecast(loss: str) -> None:
+    head, scaler, weight = build_head(loss, TRAINED), scaler_of("none"), torch.ones(B, H, C)
+    future = filled(0.0, H)
+    future[:, 0] = 1.2  # one of four: the mean is 0.3, the median 0
+    losses = [
+        head.loss(torch.full((B, H, C, 1), y / 0.3), future, weight, scaler).item()
+        for y in (0.2, 0.3, 0.4)
+    ]
+    assert losses[1] < min(losses[0], losses[2])
+
+
+@every_loss
 def test_samples_are_normalized_values_around_the_median(loss: str) -> None:
     torch.manual_seed(0)
     head = build_head(loss, TRAINED)
