@@ -1,7 +1,7 @@
-"""Series whose timestamps do not fall on a calendar: moved on to it, drawn on to it, or kept.
+"""Irregular timestamps: snapped to a grid, interpolated to a grid, or kept with their time gaps.
 
-:func:`snap` is for a clock that jitters, :func:`interpolate` for measurements taken now and then,
-:func:`gaps` where the time between two observations is itself worth telling to a model.
+:func:`snap_to_grid` is for a clock with jitter, :func:`interpolate_to_grid` for measurements at
+irregular times, :func:`time_since_previous` for models that read the time between observations.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnnforecast.data.panel.problems import sparse_series_mask
-from rnnforecast.data.panel.resample import aggregate_groups, calendar_phase
-from rnnforecast.data.panel.sorted_rows import SortedRows
+from rnnforecast.data.panel.resample import calendar_phase
+from rnnforecast.data.panel.sorted_rows import SortedRows, aggregate_groups
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.time.frequency import (
     DAY,
@@ -41,7 +41,7 @@ _ROUND_STEPS = (
     *(count * HOUR for count in (1, 2, 3, 4, 6, 8, 12)),
     DAY, WEEK, _YEAR_LENGTH / 12, _YEAR_LENGTH / 4, _YEAR_LENGTH,
 )  # fmt: skip
-"""Steps that people choose [microseconds]."""
+"""Usual steps [microseconds]."""
 
 
 @dataclass(frozen=True)
@@ -50,83 +50,82 @@ class SnappedRows:
 
     rows: SortedRows
     moved_counts: Ints  # [S] rows that have another timestamp now
-    max_distances: Ints  # [S] the longest way a row was moved [microseconds, or units]
+    max_distances: Ints  # [S] the largest shift of a row [microseconds, or units]
     too_far_mask: Bools  # [R] rows that are too far from every step; they keep their timestamp
 
 
 def snap_to_grid(
     rows: SortedRows, grid: Grid, frequency: Frequency, tolerance: float
 ) -> SnappedRows:
-    """Each row goes to the nearest step of its series if that is close enough.
+    """Each row moves to the nearest step of its series if that is close enough.
 
-    ``grid`` is what ``grid.lay`` makes of the rows; where less than half of a series is on it, its
-    phase is chosen anew by :func:`usual_phase`. ``tolerance`` (0 to 0.5) is a share of the way from
-    one step to the next, whatever that is (28 to 31 days between months). Of two steps equally far
-    the earlier is taken. Order is kept; nothing but timestamps changes.
+    `grid` is that of :func:`fit_grid`; where less than half of a series is on it, its phase is that
+    of :func:`typical_phase`. `tolerance` (0 to 0.5) is a share of the time from one step to the
+    next (28 to 31 days between months). Of two steps equally far the earlier is taken. Only
+    timestamps change.
     """
     phase = typical_phase(rows, grid, frequency, tolerance)[rows.codes]
-    place = _step_bounds(frequency, rows.time, phase)
+    bounds = _step_bounds(frequency, rows.time, phase)
     ticks = to_ticks(rows.time)
-    up = ticks - place.floor_ticks > place.ceil_ticks - ticks
-    nearest = np.where(up, place.ceil_ticks, place.floor_ticks)
-    away = np.abs(ticks - nearest)
-    far = away > tolerance * (place.ceil_ticks - place.floor_ticks)
-    way = np.where(far, 0, away)
-    time = np.where(far, ticks, nearest)
+    is_ceil = ticks - bounds.floor_ticks > bounds.ceil_ticks - ticks
+    nearest = np.where(is_ceil, bounds.ceil_ticks, bounds.floor_ticks)
+    distance = np.abs(ticks - nearest)
+    too_far = distance > tolerance * (bounds.ceil_ticks - bounds.floor_ticks)
+    shift = np.where(too_far, 0, distance)
+    time = np.where(too_far, ticks, nearest)
     return SnappedRows(
         rows=replace(rows, time=time.view(rows.time.dtype)),
-        moved_counts=np.bincount(rows.codes[way > 0], minlength=rows.n_series),
-        max_distances=reduce_per_series(np.maximum, way, rows.offsets, 0),
-        too_far_mask=far,
+        moved_counts=np.bincount(rows.codes[shift > 0], minlength=rows.n_series),
+        max_distances=reduce_per_series(np.maximum, shift, rows.offsets, 0),
+        too_far_mask=too_far,
     )
 
 
 def typical_phase(rows: SortedRows, grid: Grid, frequency: Frequency, tolerance: float) -> Ints:
     """[S] the phase that the timestamps of each series scatter around.
 
-    The phase of ``grid`` (the commonest) if half of the rows have it exactly. Else the calendar's
-    own (full hours, the first of the month), unless more rows are within ``tolerance`` of the
-    median phase, which is rounded as far as the scatter around it hides.
+    The phase of `grid` (the commonest) if half of the rows have it exactly. Else that of the
+    calendar (full hours, the first of the month), unless more rows are within `tolerance` of the
+    median phase, which is rounded to a unit within its median absolute deviation.
     """
-    own = calendar_phase(frequency)
-    on = reduce_per_series(np.add, grid.on_grid.astype(np.int64), rows.offsets, 0)
-    doubtful = 2 * on < np.diff(rows.offsets)  # [S]
-    if not doubtful.any():
+    default = calendar_phase(frequency)
+    on_grid = reduce_per_series(np.add, grid.on_grid.astype(np.int64), rows.offsets, 0)
+    scattered = 2 * on_grid < np.diff(rows.offsets)  # [S]
+    if not scattered.any():
         return grid.phase
-    some = rows.filter(doubtful[rows.codes])
-    median = np.full(rows.n_series, own, dtype=np.int64)
-    median[doubtful] = _median_phase(frequency, some, own)
-    near_own = _count_within_tolerance(
-        frequency, some, np.full(rows.n_series, own, dtype=np.int64), tolerance
-    )
+    some = rows.filter(scattered[rows.codes])
+    median = np.full(rows.n_series, default, dtype=np.int64)
+    median[scattered] = _median_phase(frequency, some, default)
+    defaults = np.full(rows.n_series, default, dtype=np.int64)
+    near_default = _count_within_tolerance(frequency, some, defaults, tolerance)
     near_median = _count_within_tolerance(frequency, some, median, tolerance)
-    better = np.where(near_median > near_own, median, own)
-    return np.where(doubtful, better, grid.phase)
+    better = np.where(near_median > near_default, median, default)
+    return np.where(scattered, better, grid.phase)
 
 
 def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
-    """The round step that most series come closest to in the middle; of equal numbers the finer.
+    """The usual step that is nearest to the median step of most series; of equal votes the finer.
 
-    ``codes`` [R] says which series a row is of, ``time`` [R] its timestamp, in any order; repeated
-    timestamps do not count. The median of a series' steps is compared on a logarithmic scale with
-    1, 2, 5, 10, 15, 20 and 30 seconds and minutes, the hours that divide a day, days, weeks,
-    months, quarters and years. Weeks end on the weekday most rows have, months, quarters and years
-    begin or end where most rows are. Raises DataError if no series has two different timestamps.
+    `codes` [R] and `time` [R] in any order; repeated timestamps do not count. The median step of a
+    series is compared on a logarithmic scale with 1, 2, 5, 10, 15, 20 and 30 seconds and minutes,
+    the hours that divide a day, days, weeks, months, quarters and years. Weeks end on the weekday of
+    most rows; months, quarters and years begin or end where most rows are. Raises DataError if no
+    series has two different timestamps.
     """
     codes, time = sort_rows(codes, time)
     steps = np.diff(time).astype(np.int64)
     forward = (codes[1:] == codes[:-1]) & (steps > 0)
     if not forward.any():
-        found = "no series has two different timestamps, so the frequency cannot be seen"
+        found = "no series has two different timestamps, so that the frequency cannot be inferred"
         raise DataError(Problem("", found, "set clean.frequency"))
     series, steps = codes[1:][forward], steps[forward]
     heads = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
-    middle = aggregate_groups(steps.astype(np.float64), heads, "median")  # [V] series that vote
+    middle = _median_of_groups(steps, heads)  # [V] series that vote
     if time.dtype.kind != "M":
         whole = np.maximum(np.rint(middle), 1).astype(np.int64)
         return parse_frequency(str(mode_per_group(np.zeros_like(whole), whole)[1][0]))
-    nice = np.log(np.array(_ROUND_STEPS))
-    vote = np.abs(np.log(middle)[:, None] - nice).argmin(axis=1)
+    usual = np.log(np.array(_ROUND_STEPS))
+    vote = np.abs(np.log(middle)[:, None] - usual).argmin(axis=1)
     winner = int(np.bincount(vote).argmax())
     return _frequency_of_step(
         _ROUND_STEPS[winner], time[np.isin(codes, series[heads][vote == winner])]
@@ -135,17 +134,15 @@ def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
 
 @dataclass(frozen=True)
 class InterpolatedRows:
-    """The rows on the calendar's own grid."""
+    """The rows on the grid of the calendar."""
 
     rows: SortedRows
-    """One row a step, with ``settled``: the ordinal of the last step at or before the observation
-    behind a value. A reader that sees the steps before an origin may use the value if
-    ``settled < origin``, which is: if the observation behind it is earlier than the origin. Values
-    that are observations have their own step. A gap not bridged has the step of the observation
-    behind it, too, and cells after the last observation the step after the series, for what they
-    become is not known before that."""
+    """One row for each step. `available_after` is the ordinal of the last step at or before the next
+    observation that a value depends on: a forecast may use the value if it is less than its origin.
+    Observations have their own step; gaps that are too long have the step of the next observation,
+    and cells after the last observation the step after the series."""
     off_grid_counts: Ints
-    """[S] observations between two steps of the grid; what they say is in the lines only."""
+    """[S] observations between two steps of the grid."""
 
 
 def interpolate_to_grid(
@@ -155,15 +152,14 @@ def interpolate_to_grid(
     max_gap: int | None = None,
     linear: Sequence[bool] | None = None,
 ) -> InterpolatedRows:
-    """Every column's values at the steps of the calendar, on straight lines over time.
+    """Every column interpolated linearly over time at the steps of the calendar.
 
     A step at which there is an observation takes it. The steps of a series begin and end within its
-    rows that have a value, and nothing is drawn before the first or after the last observation of a
-    column. Where more than ``longest`` steps in a row lie between two observations they stay NaN.
-    Columns for which ``lines`` [C] is false (words, switches) hold the last observation instead,
-    for ``longest`` steps at most and after the last one, too; they are known at once. ``file`` is
-    that of the last row at or before the step. Raises DataError if a series has so few rows for its
-    steps that a timestamp must be a slip.
+    rows with a value, and a column is not extrapolated. More than `max_gap` consecutive steps
+    between two observations stay NaN. Columns for which `linear` [C] is false (categories,
+    switches) hold the last observation instead, for at most `max_gap` steps, also after the last
+    one; they are known at once. `table_rows` is that of the last row at or before the step. Raises
+    DataError if a series has so few rows for its steps that a timestamp must be wrong.
     """
     rows = rows.filter(np.asarray(~np.isnan(rows.values).all(axis=1)))
     own = calendar_phase(frequency)
@@ -177,31 +173,30 @@ def interpolate_to_grid(
     codes = np.repeat(np.arange(rows.n_series), np.diff(offsets))  # [G]
     step = np.arange(len(codes)) - offsets[codes] + first[codes]  # [G] ordinals
     time = frequency.timestamps(step, np.full(len(step), own))
-    lanes = _GridInterpolator(offsets, codes, step, to_ticks(time), first, max_gap)
-    drawn = [
-        lanes.interpolate_column(rows, place.floor, on, c, linear is None or linear[c])
+    interpolator = _GridInterpolator(offsets, codes, step, to_ticks(time), first, max_gap)
+    columns = [
+        interpolator.interpolate_column(rows, place.floor, on, c, linear is None or linear[c])
         for c in range(rows.values.shape[1])
     ]
-    source = lanes.last_observation(rows.codes, place.floor, on)
+    source = interpolator.last_observation(rows.codes, place.floor, on)
     return InterpolatedRows(
         SortedRows(
             table_rows=rows.table_rows[source],
             codes=codes,
             time=time,
-            values=np.stack([values for values, _ in drawn], axis=1),
+            values=np.stack([values for values, _ in columns], axis=1),
             offsets=offsets,
-            available_after=np.stack([settled for _, settled in drawn], axis=1),
+            available_after=np.stack([available_after for _, available_after in columns], axis=1),
         ),
         off_grid_counts=np.bincount(rows.codes[~on], minlength=rows.n_series),
     )
 
 
 def time_since_previous(time: Timestamps, offsets: Ints, frequency: Frequency) -> Floats:
-    """[R] the time since the row before, in usual steps; 1 at the first row of a series.
+    """[R] the time since the previous row, in steps of `frequency`; 1 at the first row of a series.
 
-    ``time`` [R] sorted within each series, ``offsets`` [S + 1]. ``frequency`` is the usual step
-    (:func:`jitter_frequency`); time within one is shared out evenly, so that from the first to the
-    first of a month is 1 whatever month it is, and from Friday to Monday is 1 business day.
+    `time` [R] sorted within each series, `offsets` [S + 1]. A step counts as 1 however long it is:
+    from the first to the first of any month, and from Friday to Monday for business days.
     """
     place = _step_bounds(frequency, time, np.full(len(time), calendar_phase(frequency)))
     share = (to_ticks(time) - place.floor_ticks) / (place.ceil_ticks - place.floor_ticks)
@@ -213,11 +208,10 @@ def time_since_previous(time: Timestamps, offsets: Ints, frequency: Frequency) -
 
 
 def _check_not_sparse(rows: SortedRows, ordinals: Ints, frequency: Frequency) -> None:
-    """Before a slip in a year makes a grid that no memory holds."""
-    empty = np.flatnonzero(sparse_series_mask(rows, ordinals))
-    if len(empty):
-        one = empty[0]
-        low, high = rows.offsets[one], rows.offsets[one + 1] - 1
+    """DataError before a wrong year makes a grid that does not fit into memory."""
+    sparse = np.flatnonzero(sparse_series_mask(rows, ordinals))
+    if len(sparse):
+        low, high = rows.offsets[sparse[0]], rows.offsets[sparse[0] + 1] - 1
         found = (
             f"from {format_timestamp(rows.time[low])} to {format_timestamp(rows.time[high])} a series has "
             f"{int(ordinals[high] - ordinals[low]):,} steps of '{frequency.alias}', but only "
@@ -230,7 +224,7 @@ def _check_not_sparse(rows: SortedRows, ordinals: Ints, frequency: Frequency) ->
 
 @dataclass(frozen=True)
 class _StepBounds:
-    """The step at or before each row and the next one: its ordinal, and both timestamps; all [R]."""
+    """The step at or before each row and the next step: ordinal and timestamps, all [R]."""
 
     floor: Ints
     floor_ticks: Ints
@@ -246,19 +240,19 @@ def _step_bounds(frequency: Frequency, time: Timestamps, phase: Ints) -> _StepBo
 
 @dataclass(frozen=True)
 class _GridInterpolator:
-    """The G steps of a grid on to which columns are drawn."""
+    """Interpolation of columns at G steps of a grid."""
 
     offsets: Ints  # [S + 1]
     codes: Ints  # [G] the series
-    ordinals: Ints  # [G] ordinals
+    ordinals: Ints
     ticks: Ints  # [G]
     first_ordinals: Ints  # [S] ordinal of each series' first step
     max_gap: int | None
 
     def last_observation(self, codes: Ints, floor: Ints, on_grid: Bools) -> Ints:
-        """[G] the last observation at or before each step; of an earlier series if it has none.
+        """[G] the last observation at or before each step; of an earlier series if there is none.
 
-        Of the observations [X], sorted: the series, the step at or before, whether that is exact.
+        Of the X observations, sorted: the series, the step at or before, whether that is exact.
         """
         at = (
             self.offsets[codes] + floor + ~on_grid - self.first_ordinals[codes]
@@ -268,40 +262,40 @@ class _GridInterpolator:
     def interpolate_column(
         self, rows: SortedRows, floor: Ints, on_grid: Bools, column: int, linear: bool
     ) -> tuple[Floats, Ints]:
-        """[G] the values of one column, and the ordinal by which each is settled."""
-        seen = np.flatnonzero(~np.isnan(rows.values[:, column]))
-        if len(seen) == 0:
+        """[G] the values of one column, and the ordinals of `InterpolatedRows.rows.available_after`."""
+        observed = np.flatnonzero(~np.isnan(rows.values[:, column]))
+        if len(observed) == 0:
             return np.full(len(self.ordinals), np.nan), self.ordinals
-        codes, floor, on_grid = rows.codes[seen], floor[seen], on_grid[seen]
-        ticks, known = to_ticks(rows.time[seen]), rows.values[seen, column]
+        codes, floor, on_grid = rows.codes[observed], floor[observed], on_grid[observed]
+        ticks, known = to_ticks(rows.time[observed]), rows.values[observed, column]
         past = self.last_observation(codes, floor, on_grid)
-        future = np.minimum(past + 1, len(seen) - 1)
-        begun = (past >= 0) & (codes[past] == self.codes)
-        ended = (past + 1 == len(seen)) | (codes[future] != self.codes)
-        exact = begun & (ticks[past] == self.ticks)
-        most = np.inf if self.max_gap is None else self.max_gap
+        future = np.minimum(past + 1, len(observed) - 1)
+        has_past = (past >= 0) & (codes[past] == self.codes)
+        is_last = (past + 1 == len(observed)) | (codes[future] != self.codes)
+        exact = has_past & (ticks[past] == self.ticks)
+        max_gap = np.inf if self.max_gap is None else self.max_gap
         if not linear:
-            held = begun & (self.ordinals - floor[past] <= most)
+            held = has_past & (self.ordinals - floor[past] <= max_gap)
             return np.where(held, known[past], np.nan), self.ordinals
-        between = begun & ~ended & ~exact
+        between = has_past & ~is_last & ~exact
         width = np.where(between, ticks[future] - ticks[past], 1)
         share = np.where(between, (self.ticks - ticks[past]) / width, 0.0)
         line = known[past] + share * (known[future] - known[past])
-        # the steps from one observation to the next, both left out
-        bridged = between & (floor[future] - on_grid[future] - floor[past] <= most)
-        settled = np.where(between, floor[future], self.ordinals)
-        after = begun & ended & ~exact
-        settled[after] = (self.first_ordinals + np.diff(self.offsets))[self.codes[after]]
-        return np.where(exact | bridged, line, np.nan), settled
+        # steps between one observation and the next, both excluded
+        is_short = between & (floor[future] - on_grid[future] - floor[past] <= max_gap)
+        available_after = np.where(between, floor[future], self.ordinals)
+        after = has_past & is_last & ~exact
+        available_after[after] = (self.first_ordinals + np.diff(self.offsets))[self.codes[after]]
+        return np.where(exact | is_short, line, np.nan), available_after
 
 
 def _median_phase(frequency: Frequency, rows: SortedRows, default_phase: int) -> Ints:
-    """[series with rows] the middle of the phases; on the circle where all steps are equal."""
+    """[series with rows] the median phase; on a circle where all steps are equally long."""
     heads = rows.offsets[:-1][np.diff(rows.offsets) > 0]
     number = np.repeat(np.arange(len(heads)), np.diff(np.r_[heads, len(rows.codes)]))
     phases = frequency.phase(rows.time, frequency.ordinals(rows.time))
     if frequency.kind in ("business", "month"):
-        # a phase is a day and an hour in one number, which has no circle; take one that occurs
+        # a phase holds a day and an hour, which is not a circle: take one that occurs
         ranked = phases[np.lexsort((phases, number))]
         return np.asarray(ranked[heads + (np.diff(np.r_[heads, len(phases)]) - 1) // 2])
     size = frequency.step
@@ -309,14 +303,11 @@ def _median_phase(frequency: Frequency, rows: SortedRows, default_phase: int) ->
     centre = np.arctan2(
         np.add.reduceat(np.sin(angle), heads), np.add.reduceat(np.cos(angle), heads)
     )
-    cut = np.rint(centre / (2 * np.pi) * size).astype(np.int64)  # opposite to it is the cut
+    cut = np.rint(centre / (2 * np.pi) * size).astype(np.int64)  # the circle is cut opposite to it
     around = _circular_difference(phases - cut[number], size)
-    middle = cut + np.rint(aggregate_groups(around.astype(np.float64), heads, "median")).astype(
-        np.int64
-    )
-    scatter = aggregate_groups(
-        np.abs(_circular_difference(phases - middle[number], size)).astype(float), heads, "median"
-    )
+    middle = cut + np.rint(_median_of_groups(around, heads)).astype(np.int64)
+    distance = np.abs(_circular_difference(phases - middle[number], size))
+    scatter = _median_of_groups(distance, heads)
     if frequency.kind == "integer":
         return np.asarray(middle % size)
     best = middle
@@ -326,34 +317,39 @@ def _median_phase(frequency: Frequency, rows: SortedRows, default_phase: int) ->
     return np.asarray(best % size)
 
 
+def _median_of_groups(values: Ints, group_starts: Ints) -> Floats:
+    """[P] the median of each group of consecutive values [R]."""
+    return aggregate_groups(values.astype(np.float64)[:, None], group_starts, "median")[:, 0]
+
+
 def _circular_difference(difference: Ints, size: int) -> Ints:
-    """The shorter way around a circle of ``size``."""
+    """The shorter way around a circle of `size`."""
     return (difference + size // 2) % size - size // 2
 
 
 def _count_within_tolerance(
     frequency: Frequency, rows: SortedRows, phase: Ints, tolerance: float
 ) -> Ints:
-    """[S] how many rows are within the tolerance of a step at ``phase`` [S]."""
-    place = _step_bounds(frequency, rows.time, phase[rows.codes])
+    """[S] how many rows are within the tolerance of a step at `phase` [S]."""
+    bounds = _step_bounds(frequency, rows.time, phase[rows.codes])
     ticks = to_ticks(rows.time)
-    away = np.minimum(ticks - place.floor_ticks, place.ceil_ticks - ticks)
-    near = away <= tolerance * (place.ceil_ticks - place.floor_ticks)
+    distance = np.minimum(ticks - bounds.floor_ticks, bounds.ceil_ticks - ticks)
+    near = distance <= tolerance * (bounds.ceil_ticks - bounds.floor_ticks)
     return np.bincount(rows.codes[near], minlength=rows.n_series)
 
 
 def _frequency_of_step(step: float, time: Timestamps) -> Frequency:
-    """The frequency of a nice step; its anchor from where most of ``time`` [R] are."""
+    """The frequency of a usual step, with the anchor of most of `time` [R]."""
     if step < DAY:
         return parse_frequency(fixed_alias(int(step)))
     day = to_ticks(time) // DAY
     weekday = (day + 3) % 7
     if step == DAY:
-        worked = not (weekday > 4).any() and np.ptp(day) >= 7
-        return parse_frequency("B" if worked else "D")
+        is_business = not (weekday > 4).any() and np.ptp(day) >= 7
+        return parse_frequency("B" if is_business else "D")
     if step == WEEK:
         return parse_frequency(f"W-{WEEKDAYS[int(np.bincount(weekday).argmax())]}")
-    # timestamps on either side of it mean the turn of a month, its end if most are clearly before it
+    # timestamps on both sides of the turn of a month; its end if most are clearly before it
     month, before, after = (
         (time + np.timedelta64(days, "D")).astype("datetime64[M]").astype(np.int64)
         for days in (0, -8, 8)

@@ -1,11 +1,11 @@
-"""Rows of one series in one period of a coarser calendar become one row.
+"""Resampling to a coarser frequency: the rows of a series in one period become one row.
 
 Periods and their labels are those of ``pandas`` ``groupby(...).resample(alias)`` with its defaults:
-hours, days, business days, month, quarter and year starts are named by their first instant, weeks
-and month, quarter and year ends by their last day. Weekend rows belong to the business day before
-them, the Friday. Two things differ from pandas, for every series has the same periods here:
-multiples (``5h``, ``3D``, ``2MS``) are counted from 1970, not from the first row, and ``1mo``,
-which pandas does not have, is the calendar month named by its first day.
+hours, days, business days, month, quarter and year starts have the label of their first instant,
+weeks and month, quarter and year ends that of their last day. Weekend rows belong to the Friday
+before them. Two things differ from pandas, as all series have the same periods here: multiples
+(``5h``, ``3D``, ``2MS``) count from 1970, not from the first row, and ``1mo``, which pandas does
+not have, is the calendar month with the label of its first day.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnforecast.data.panel.sorted_rows import SortedRows, observed_range
+from rnnforecast.data.panel.sorted_rows import SortedRows, aggregate_groups, observed_range
 from rnnforecast.data.time.frequency import (
     DAY,
     HOUR,
@@ -28,21 +28,19 @@ from rnnforecast.data.time.frequency import (
     to_ticks,
 )
 from rnnforecast.data.time.grid import Grid, fit_grid
-from rnnforecast.types import Bools, Floats, Ints, Timestamps
-
-AGGREGATIONS = ("sum", "mean", "median", "min", "max", "first", "last")
+from rnnforecast.types import Bools, Ints, Timestamps
 
 
 @dataclass(frozen=True)
 class ResampledRows:
-    """One row a series and period, and what that cost."""
+    """One row for each series and period, and the periods with missing rows."""
 
     rows: SortedRows
     dropped_partial_periods: Ints
-    """[S] partial periods whose targets, or whose whole row, were left out."""
+    """[S] partial periods of which the targets or the row were dropped."""
     incomplete_periods: Ints
-    """[S] periods in `rows` with some, but not all of the observed targets that the native step
-    allows; 0 where there is no native step."""
+    """[S] periods in `rows` with some, but not all of the observed targets that the native frequency
+    allows; 0 where there is none."""
 
 
 def resample_rows(
@@ -54,17 +52,17 @@ def resample_rows(
     partial_periods: str,
     n_targets: int | None = None,
 ) -> ResampledRows:
-    """One row for each period that has rows, each column [C] by its own rule of ``rules``.
+    """One row for each period that has rows, each column [C] by its own aggregation.
 
-    Only observed values count, and a value without any stays NaN. ``file`` is that of the period's
-    first row. ``native`` is the step the rows have now.
+    Only observed values count, and a value without any stays NaN. `table_rows` is that of the
+    period's first row. `native_frequency` is that of the rows.
 
-    A period is partial if one more native step would fit into it before the first or after the
-    last row of its series. Rows without a native step last as long as the unit all timestamps are
-    written in (a day if all are midnight, else an hour, a minute, ...), so that a period is whole
-    only if the rows reach both its bounds. Partial periods are dropped: a row if the rows of its
-    series end inside, and the first ``targets`` columns (all of them by default) become NaN if
-    their observed values do, which covariates known for the future outlast.
+    A period is partial if one more native step would fit into it before the first or after the last
+    row of its series. Rows without a native frequency last as long as the unit of all timestamps (a
+    day if all are midnight, else an hour, a minute, ...), so that a period is complete only if the
+    rows reach both its bounds. With `partial_periods` "drop" a row is dropped if the rows of its
+    series end inside, and the first `n_targets` columns (by default all) become NaN if their
+    observed values do, after which known covariates may continue.
     """
     count = rows.values.shape[1] if n_targets is None else n_targets
     if len(rows.codes) == 0:
@@ -72,40 +70,42 @@ def resample_rows(
         return ResampledRows(rows, none, none)
     number = period_numbers(frequency, rows.time)  # [R]
     head = np.r_[True, (rows.codes[1:] != rows.codes[:-1]) | (number[1:] != number[:-1])]
-    heads = np.flatnonzero(head)
-    by_rule = [
-        aggregate_groups(rows.values[:, c], heads, rule) for c, rule in enumerate(aggregations)
-    ]
-    values = np.stack(by_rule, axis=1)  # [P, C]
-    kept = replace(rows.filter(head), time=period_labels(frequency, number[heads]), values=values)
-    bins = _Periods(np.cumsum(head) - 1, *period_bounds(frequency, number[heads]))
+    starts = np.flatnonzero(head)
+    values = np.empty((len(starts), rows.values.shape[1]))  # [P, C]
+    for rule in set(aggregations):
+        columns = [c for c, name in enumerate(aggregations) if name == rule]
+        values[:, columns] = aggregate_groups(rows.values[:, columns], starts, rule)
+    kept = replace(rows.filter(head), time=period_labels(frequency, number[starts]), values=values)
+    periods = _Periods(np.cumsum(head) - 1, *period_bounds(frequency, number[starts]))
     step = native_frequency or _coarsest_common_unit(rows.time)
     grid = fit_grid(step, rows.time, rows.offsets)
 
-    out = blank = np.zeros(len(heads), dtype=np.bool_)  # [P] a whole row, its targets
+    drop_row = blank = np.zeros(len(starts), dtype=np.bool_)  # [P] the row, its targets
     if partial_periods == "drop":
-        out = bins.partial_mask(step, grid, rows.offsets[:-1], rows.offsets[1:])
-        blank = bins.partial_mask(step, grid, *observed_range(rows, count))
+        drop_row = periods.partial_mask(step, grid, rows.offsets[:-1], rows.offsets[1:])
+        blank = periods.partial_mask(step, grid, *observed_range(rows, count))
         values[blank, :count] = np.nan
-    incomplete = np.zeros(len(heads), dtype=np.bool_)
+    incomplete = np.zeros(len(starts), dtype=np.bool_)
     if native_frequency is not None:
-        seen = np.add.reduceat(~np.isnan(rows.values[:, :count]), heads, axis=0, dtype=np.int64)
-        possible = bins.steps_per_period(native_frequency, grid.phase[kept.codes])[
+        observed = np.add.reduceat(
+            ~np.isnan(rows.values[:, :count]), starts, axis=0, dtype=np.int64
+        )
+        possible = periods.steps_per_period(native_frequency, grid.phase[kept.codes])[
             :, None
         ]  # [P, 1]
-        incomplete = ((seen > 0) & (seen < possible)).any(axis=1) & ~out & ~blank
+        incomplete = ((observed > 0) & (observed < possible)).any(axis=1) & ~drop_row & ~blank
     return ResampledRows(
-        kept.filter(~out),
-        np.bincount(kept.codes[out | blank], minlength=rows.n_series),
+        kept.filter(~drop_row),
+        np.bincount(kept.codes[drop_row | blank], minlength=rows.n_series),
         np.bincount(kept.codes[incomplete], minlength=rows.n_series),
     )
 
 
 def period_numbers(frequency: Frequency, time: Timestamps) -> Ints:
-    """The number of the period each timestamp lies in, shape as ``time``; the next period is ``+ 1``.
+    """The number of the period of each timestamp, shape as `time`; the next period is ``+ 1``.
 
-    They differ from ``frequency.ordinals`` in that they begin where the alias says: weeks on the
-    day after their anchor, quarters and years in their month.
+    Unlike those of ``frequency.ordinals`` periods begin where the alias has it: weeks on the day
+    after their anchor, quarters and years in their month.
     """
     ticks = to_ticks(time)
     if frequency.kind == "business":
@@ -122,7 +122,7 @@ def period_bounds(frequency: Frequency, period: Ints) -> tuple[Ints, Ints]:
 
 
 def period_labels(frequency: Frequency, period: Ints) -> Timestamps:
-    """The timestamp that names each period: datetime64[us], or int64 for an integer index."""
+    """The timestamp of each period: datetime64[us], or int64 for an integer index."""
     begin, end = period_bounds(frequency, period)
     by_end = frequency.anchor == "end" or _week_end_day(frequency) is not None
     ticks = end - DAY if by_end else begin
@@ -130,54 +130,21 @@ def period_labels(frequency: Frequency, period: Ints) -> Timestamps:
 
 
 def calendar_phase(frequency: Frequency) -> int:
-    """The phase of the calendar's own grid, the one that :func:`labels` lie on."""
+    """The phase of :func:`period_labels`."""
     time = period_labels(frequency, np.zeros(1, dtype=np.int64))
     return int(frequency.phase(time, frequency.ordinals(time))[0])
 
 
-def aggregate_groups(values: Floats, group_starts: Ints, aggregation: str) -> Floats:
-    """One number of the observed ones in each group, NaN where there is none.
-
-    ``values`` [R], groups are consecutive and begin at ``heads`` [P]; the result is [P].
-    """
-    seen = ~np.isnan(values)
-    count = np.add.reduceat(seen, group_starts, dtype=np.int64)
-    if aggregation in ("min", "max"):
-        ufunc = np.fmin if aggregation == "min" else np.fmax
-        return np.asarray(ufunc.reduceat(values, group_starts), dtype=np.float64)
-    if aggregation in ("sum", "mean"):
-        result = np.add.reduceat(np.where(seen, values, 0.0), group_starts)
-        if aggregation == "mean":
-            result /= np.maximum(count, 1)
-    elif aggregation == "median":
-        group = np.repeat(np.arange(len(group_starts)), np.diff(np.r_[group_starts, len(values)]))
-        ranked = values[np.lexsort((values, group))]  # NaN last in each group
-        low = ranked[group_starts + np.maximum(count - 1, 0) // 2]
-        high = ranked[np.minimum(group_starts + count // 2, len(values) - 1)]
-        result = low + (high - low) / 2
-    elif aggregation in ("first", "last"):
-        row = np.arange(len(values))
-        at = (
-            np.minimum.reduceat(np.where(seen, row, len(values) - 1), group_starts)
-            if aggregation == "first"
-            else np.maximum.reduceat(np.where(seen, row, 0), group_starts)
-        )
-        result = values[at]
-    else:
-        raise ValueError(f"'{aggregation}' is none of the rules {', '.join(AGGREGATIONS)}")
-    return np.where(count > 0, result, np.nan)
-
-
 @dataclass(frozen=True)
 class _Periods:
-    """The P periods that have rows."""
+    """P periods with rows."""
 
     row_periods: Ints  # [R] the period of each row
     start_ticks: Ints  # [P] first tick
     end_ticks: Ints  # [P] first tick after it
 
     def partial_mask(self, step: Frequency, grid: Grid, first: Ints, stop: Ints) -> Bools:
-        """[P] whether one more step fits before row ``first`` [S] or after row ``stop - 1`` [S]."""
+        """[P] whether one more step fits before row `first` [S] or after row ``stop - 1`` [S]."""
         series = np.flatnonzero(stop > first)
         head, tail = first[series], stop[series] - 1
         before = step.timestamps(grid.ordinals[head] - 1, grid.phase[series])
@@ -189,7 +156,7 @@ class _Periods:
         return result
 
     def steps_per_period(self, native_frequency: Frequency, phase: Ints) -> Ints:
-        """[P] how many steps of ``native`` at ``phase`` [P] lie in each period."""
+        """[P] how many steps of the native frequency at `phase` [P] lie in each period."""
 
         def first_from(ticks: Ints) -> Ints:
             ordinal = native_frequency.ordinals(_ticks_to_timestamps(native_frequency, ticks))
@@ -221,7 +188,7 @@ def _period_start_ticks(frequency: Frequency, period: Ints) -> Ints:
 
 
 def _first_period_start(frequency: Frequency) -> int:
-    """Where period 0 begins, counted from 1970 [months, or ticks]."""
+    """The start of period 0, counted from 1970 [months, or ticks]."""
     weekday = _week_end_day(frequency)
     if weekday is not None:
         return (weekday + 1 - 3) % 7 * DAY  # 1970 began on a Thursday
@@ -233,6 +200,6 @@ def _first_period_start(frequency: Frequency) -> int:
 
 
 def _week_end_day(frequency: Frequency) -> int | None:
-    """The day that ends the weeks of the calendar; None if it does not count weeks."""
+    """The last day of the weeks; None for a frequency without weeks."""
     name = frequency.alias.rpartition("-")[2]
     return WEEKDAYS.index(name) if frequency.kind == "fixed" and name in WEEKDAYS else None

@@ -1,40 +1,35 @@
-"""Rows of a table in the order everything after needs: by series, then by time, one a timestamp."""
+"""Rows sorted by series and time, and rows of one timestamp combined into one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-from rnnforecast.data.time.frequency import (
-    to_ticks,
-)
-from rnnforecast.types import Bools, Ints, Timestamps
-
-if TYPE_CHECKING:
-    from rnnforecast.data.io.table import Table
+from rnnforecast.data.io.table import Table
+from rnnforecast.data.time.frequency import to_ticks
+from rnnforecast.types import Bools, Floats, Ints, Timestamps
 
 
 @dataclass(frozen=True)
 class SortedRows:
     """R rows sorted by series and time; S series of the table, C targets, K covariates."""
 
-    table_rows: Ints  # [R] which row of the table this is (the first of several combined ones)
+    table_rows: Ints  # [R] the row of the table (the first of several combined ones)
     codes: Ints  # [R] the series
     time: Timestamps  # [R]
-    values: npt.NDArray[np.float64]
-    """[R, C + K] original units, NaN where missing; a covariate of words as codes."""
+    values: Floats
+    """[R, C + K] original units, NaN where missing; categories as codes."""
     offsets: Ints  # [S + 1] where each series begins
     available_after: Ints | None = None
     """[R, C + K] the ordinal of the step that must have passed before a value is known, see
-    `irregular.Interpolated`; None where no value is drawn between two observations."""
+    `InterpolatedRows`; None where no value is interpolated."""
 
     @property
     def n_series(self) -> int:
-        """The number of series, those without a row included."""
+        """The number of series, including those without a row."""
         return len(self.offsets) - 1
 
     def filter(self, mask: Bools) -> SortedRows:
@@ -53,20 +48,20 @@ class SortedRows:
 
 
 def sort_table(table: Table) -> tuple[SortedRows, Ints]:
-    """The table's rows by series and time, equal timestamps in file order.
+    """The table's rows by series and time, equal timestamps in the order of the files.
 
-    The second result [S] counts the rows that stand in the file before an earlier row of their
-    series. Costs one pass where the rows are in order already.
+    The second result [S] counts the rows that come before an earlier row of their series. Takes one
+    pass where the rows are in order already.
     """
     codes, time, size = table.codes, table.time, len(table.keys)
     values = _stack_columns(table)
-    back = (codes[1:] == codes[:-1]) & (time[1:] < time[:-1])
-    if not back.any() and not (codes[1:] < codes[:-1]).any():
+    decreasing = (codes[1:] == codes[:-1]) & (time[1:] < time[:-1])
+    if not decreasing.any() and not (codes[1:] < codes[:-1]).any():
         none = np.zeros(size, dtype=np.int64)
         return SortedRows(
             np.arange(len(codes)), codes, time, values, _series_offsets(codes, size)
         ), none
-    del back
+    del decreasing
     order = _sort_order(codes, time)
     codes = codes[order]
     late = (order[1:] < order[:-1]) & (codes[1:] == codes[:-1])
@@ -75,9 +70,9 @@ def sort_table(table: Table) -> tuple[SortedRows, Ints]:
 
 
 def _sort_order(codes: Ints, time: Timestamps) -> Ints:
-    """The rows by series and time, equal ones in file order.
+    """[R] the permutation that sorts rows by series and time; stable.
 
-    One key of both sorts in half the time of two; where it would overflow there are two.
+    One key of both takes half the time of two keys; it is not used where it would overflow.
     """
     ticks = to_ticks(time)
     first = int(ticks.min())
@@ -89,11 +84,10 @@ def _sort_order(codes: Ints, time: Timestamps) -> Ints:
         order = np.argsort(key, kind="stable")
     else:
         order = np.lexsort((ticks, codes))
-    small = len(order) < 1 << 31
-    return order.astype(np.int32) if small else order
+    return order.astype(np.int32) if len(order) < 1 << 31 else order
 
 
-def _stack_columns(table: Table) -> npt.NDArray[np.float64]:
+def _stack_columns(table: Table) -> Floats:
     """[R, C + K] the targets, then the covariates; the table's own array where it has none."""
     if not table.covariates:
         return table.values
@@ -111,52 +105,53 @@ def find_duplicates(rows: SortedRows) -> Bools:
 def combine_duplicates(
     rows: SortedRows, duplicate_mask: Bools, aggregations: Sequence[str]
 ) -> SortedRows:
-    """One row a series and timestamp; the rules, one a column, are ``first`` or ``last`` in file order,
-    ``mean`` or ``sum``.
+    """One row for each series and timestamp, by one of `aggregations` for each column: ``first`` or
+    ``last`` in the order of the files, ``mean`` or ``sum``.
 
-    ``again`` [R] is :func:`repeated`. Mean and sum take the observed values only; a column that
-    none of the rows has a value of stays missing.
+    `duplicate_mask` [R] is that of `find_duplicates`. Mean and sum take the observed values only; a
+    column without any stays missing.
     """
     if not duplicate_mask.any():
         return rows
-    heads = np.flatnonzero(~duplicate_mask)
     kept = rows.filter(~duplicate_mask)
     values = kept.values.copy()
+    group = np.cumsum(~duplicate_mask) - 1  # [R] the row of `kept`
+    sizes = np.bincount(group)
+    repeated = sizes > 1
+    sizes, in_repeated = sizes[repeated], repeated[group]
+    ends = np.cumsum(sizes)
     for rule in set(aggregations) - {"first"}:
-        column = [c for c, name in enumerate(aggregations) if name == rule]
-        values[:, column] = _aggregate_duplicates(rows.values[:, column], heads, rule)
+        columns = np.flatnonzero([name == rule for name in aggregations])
+        raw = rows.values[np.ix_(in_repeated, columns)]
+        values[np.ix_(repeated, columns)] = (
+            raw[ends - 1] if rule == "last" else aggregate_groups(raw, ends - sizes, rule)
+        )
     return replace(kept, values=values)
 
 
-def _aggregate_duplicates(
-    values: npt.NDArray[np.float64], group_starts: Ints, aggregation: str
-) -> npt.NDArray[np.float64]:
-    """The rows from each head to the next as one, `[heads, X]`."""
-    if aggregation == "last":
-        return np.asarray(values[np.r_[group_starts[1:], len(values)] - 1], dtype=np.float64)
-    counted = ~np.isnan(values)
-    total = np.add.reduceat(np.where(counted, values, 0.0), group_starts, axis=0)
-    number = np.add.reduceat(counted, group_starts, axis=0, dtype=np.int64)
-    if aggregation == "mean":
-        total /= np.maximum(number, 1)
-    total[number == 0] = np.nan
-    return np.asarray(total, dtype=np.float64)
+def aggregate_groups(values: Floats, group_starts: Ints, aggregation: str) -> Floats:
+    """The aggregate of the observed values of each group, NaN where there is none.
+
+    `values` [R, X]; groups are consecutive rows and begin at `group_starts` [P]. `aggregation` is a
+    method of pandas' ``groupby``: sum, mean, median, min, max, first or last. Returns [P, X].
+    """
+    sizes = np.diff(group_starts, append=len(values))
+    groups = pd.DataFrame(values).groupby(np.repeat(np.arange(len(sizes)), sizes), sort=False)
+    frame = groups.sum(min_count=1) if aggregation == "sum" else getattr(groups, aggregation)()
+    return np.asarray(frame, dtype=np.float64)
 
 
 def observed_range(rows: SortedRows, n_targets: int) -> tuple[Ints, Ints]:
-    """[S], [S]: each series' first row with a value of one of the targets (the first columns), and
-    the one after its last.
-
-    A series without any observed value has an empty span at its end.
-    """
+    """Each series' first row with a value of a target (the first columns), and the row after its
+    last one, [S] each; both are the series' end where it has no observed value."""
     first, stop = rows.offsets[1:].copy(), rows.offsets[1:].copy()
     known = ~np.isnan(rows.values[:, :n_targets]).all(axis=1)
     if known.all():  # the usual case
         return rows.offsets[:-1].copy(), stop
-    seen = np.flatnonzero(known)
-    series, head = np.unique(rows.codes[seen], return_index=True)
-    first[series] = seen[head]
-    stop[series] = seen[np.r_[head[1:], len(seen)][: len(series)] - 1] + 1
+    observed = np.flatnonzero(known)
+    series, head = np.unique(rows.codes[observed], return_index=True)
+    first[series] = observed[head]
+    stop[series] = observed[np.r_[head[1:], len(observed)][: len(series)] - 1] + 1
     return first, stop
 
 

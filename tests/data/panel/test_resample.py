@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data.panel.resample import (
-    AGGREGATIONS,
     calendar_phase,
     period_labels,
     period_numbers,
@@ -14,7 +15,9 @@ from rnnforecast.data.panel.resample import (
 from rnnforecast.data.panel.sorted_rows import SortedRows
 from rnnforecast.data.time.frequency import MONTHS, WEEKDAYS, parse_frequency
 from rnnforecast.data.time.grid import fit_grid
+from rnnforecast.spec.types import ResampleMethod
 
+AGGREGATIONS = get_args(ResampleMethod)
 SHORT = ("min", "15min", "30min", "h")
 CALENDARS = [
     *SHORT, "6h", "12h", "D", "B", "MS", "ME",
@@ -357,15 +360,3 @@ def test_labels_lie_on_the_calendars_own_grid_one_step_apart_and_in_their_period
     assert np.diff(ordinals).tolist() == [1]
     assert frequency.phase(time, ordinals).tolist() == [calendar_phase(frequency)] * 2
     assert period_numbers(frequency, time).tolist() == [number, number + 1]
-
-
-def test_a_rule_that_is_none_is_refused():
-    rows = rows_of(["2024-01-01"], [1.0])
-    with pytest.raises(ValueError, match="'mode' is none of the rules sum, mean"):
-        resample_rows(
-            rows,
-            parse_frequency("D"),
-            aggregations=["mode"],
-            native_frequency=None,
-            partial_periods="keep",
-        )
