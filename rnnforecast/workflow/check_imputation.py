@@ -41,20 +41,15 @@ def compare_imputation_methods(prepared: PreparedData) -> list[ImputationScore]:
     """Every method that estimates a value, on the training part, the best one first."""
     panel, transformed, plan = _sample_series(prepared)
     known = transformed.target_mask
-    rng = np.random.default_rng(plan.seed)
-    run_length = float(np.clip(plan.season / 2, 3, 24))
-    hidden = {
-        "single": known & (rng.random(known.shape) < HIDDEN_SHARE),
-        "runs": known & _random_runs(panel, known.shape, run_length, rng),
-    }
-    scale = _mean_deviation(transformed.values, known, panel)
+    hidden = sample_hidden_masks(panel, known, plan.season, np.random.default_rng(plan.seed))
+    scale = mean_deviation(transformed.values, known, panel)
     scores = []
     for method in IMPUTERS.names():
         traits = IMPUTERS.traits(method)
         if "masks" in traits or "needs_value" in traits:  # these estimate nothing
             continue
         errors = {
-            kind: _imputation_error(method, panel, transformed, mask, plan, scale)
+            kind: imputation_error(method, panel, transformed, mask, plan, scale)
             for kind, mask in hidden.items()
         }
         scores.append(
@@ -78,6 +73,17 @@ def _sample_series(prepared: PreparedData) -> tuple[Panel, TransformedTargets, C
     return panel.filter_series(chosen), transformed, prepared.plan
 
 
+def sample_hidden_masks(
+    panel: Panel, known: Bools, season: int, rng: np.random.Generator
+) -> dict[str, Bools]:
+    """Cells to hide, about `HIDDEN_SHARE` of those `known [N, C]`, one by one and in runs."""
+    run_length = float(np.clip(season / 2, 3, 24))
+    return {
+        "single": known & (rng.random(known.shape) < HIDDEN_SHARE),
+        "runs": known & _random_runs(panel, known.shape, run_length, rng),
+    }
+
+
 def _random_runs(
     panel: Panel, shape: tuple[int, ...], mean_length: float, rng: np.random.Generator
 ) -> Bools:
@@ -93,7 +99,7 @@ def _random_runs(
     return np.cumsum(change, axis=0)[:-1] > 0
 
 
-def _mean_deviation(values: Floats, target_mask: Bools, panel: Panel) -> Floats:
+def mean_deviation(values: Floats, target_mask: Bools, panel: Panel) -> Floats:
     """[N, C] mean distance of a series' known values from their mean; 1 where that is 0."""
     known = pd.DataFrame(np.where(target_mask, values, np.nan))
     distance = (known - known.groupby(panel.series).transform("mean")).abs()
@@ -101,7 +107,7 @@ def _mean_deviation(values: Floats, target_mask: Bools, panel: Panel) -> Floats:
     return np.where(unit > 0, unit, 1.0)
 
 
-def _imputation_error(
+def imputation_error(
     method: str,
     panel: Panel,
     transformed: TransformedTargets,

@@ -136,6 +136,19 @@ def test_an_empty_panel_has_no_season() -> None:
     )
 
 
+@pytest.mark.parametrize("unit", [1e-14, 1e160, 1e300])
+@pytest.mark.parametrize("candidates", [(12,), ()])
+def test_tiny_and_huge_units_do_not_change_the_result(
+    unit: float, candidates: tuple[int, ...]
+) -> None:
+    series = wave(12, 120) + 0.5 * noise(12, 3, 120)
+    plain, scaled = season(series, *candidates), season(unit * series, *candidates)
+    assert plain.length == scaled.length == 12
+    assert scaled.candidate_strengths == pytest.approx(plain.candidate_strengths, rel=1e-9)
+    walk = noise(12, 1, 600).cumsum(axis=1)
+    assert season(unit * walk, *candidates).length == 1
+
+
 def test_the_answer_is_the_same_in_any_unit_and_at_any_level() -> None:
     series = wave(12, 120) + 0.5 * noise(12, 3, 120)
     plain, scaled = season(series, 12), season(1e-3 * series + 1e6, 12)
