@@ -169,7 +169,7 @@ def panels(draw: st.DrawFn) -> tuple[Floats, Ints]:
 
 @given(panels(), st.data())
 @settings(max_examples=60)
-def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
+def test_values_at_or_after_an_origin_change_no_input_before_it(
     any_net: RnnImputer, panel: tuple[Floats, Ints], data: st.DataObject
 ) -> None:
     values, offsets = panel

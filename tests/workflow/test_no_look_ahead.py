@@ -1,7 +1,7 @@
-"""No window reads anything at or after its origin, whatever fills, draws, joins or clips.
+"""No look-ahead: the inputs of a window do not depend on anything at or after its origin.
 
-A plan is learnt from one file; a second file has other values, gaps and covariates from some row
-on. With the same plan the windows whose origin lies at that row have to be the same to the bit.
+A plan is fitted to one file; a second file has other values, gaps and covariates from some row on.
+With the same plan the windows with an origin up to that row are equal to the bit.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_windows_before_a_change_do_not_know_of_it(rule: str, tmp_path: Path) -> None:
+def test_windows_before_a_change_are_equal(rule: str, tmp_path: Path) -> None:
     found = prepared(tmp_path, RULES[rule])
     for seed in (1, 2):
         mixed(seed).to_csv(tmp_path / "second.csv", index=False)
@@ -159,7 +159,7 @@ def irregular(seed: int) -> pd.DataFrame:
     ],
     ids=" ".join,
 )
-def test_drawn_and_joined_rows_do_not_carry_the_future_back(
+def test_interpolated_and_aggregated_rows_do_not_leak_the_future(
     overrides: list[str], tmp_path: Path
 ) -> None:
     first, other = irregular(0), irregular(5)

@@ -1,4 +1,4 @@
-"""Filling gaps: the right numbers, and never with a glance at the future."""
+"""Imputation: values against pandas and scipy, masks, and no look-ahead."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def by_steps(
     )
 
 
-def read_at(filled: FilledValues, observed: Bools, origin: int) -> list[npt.NDArray[Any]]:
-    """All that a reader at the flat row `origin` is given."""
+def inputs_before(filled: FilledValues, observed: Bools, origin: int) -> list[npt.NDArray[Any]]:
+    """All inputs of a forecast from the flat row `origin`."""
     visible = filled.value_mask[:origin]
     if filled.known_from is not None:
         visible = visible & ((filled.known_from[:origin] < origin) | ~observed[:origin])
@@ -94,7 +94,7 @@ def read_at(filled: FilledValues, observed: Bools, origin: int) -> list[npt.NDAr
         ("seasonal", [0, 2, 2, 2, 8, 2, 0, 5]),
     ],
 )
-def test_each_method_fills_a_gap_with_its_own_number_and_stays_in_its_series(
+def test_each_method_fills_gaps_within_a_series_by_its_rule(
     method: str, expected: list[float]
 ) -> None:
     values, observed = column(NAN, 2, NAN, NAN, 8, NAN, NAN, 5)
@@ -113,13 +113,13 @@ def test_masks_follow_from_the_traits_of_a_method(method: str) -> None:
     assert (filled.known_from is not None) == ("looks_ahead" in traits)
 
 
-def test_the_time_since_the_last_observation_begins_anew_with_each_series() -> None:
+def test_elapsed_steps_restart_with_each_series() -> None:
     values, observed = column(NAN, NAN, 2, NAN, NAN, 8, NAN, 5, NAN)
     filled = fill(values, observed, bounds(0, 6, 9), "mask")
     assert filled.elapsed[:, 0].tolist() == [1, 2, 0, 1, 2, 0, 1, 0, 1]
 
 
-def test_a_line_is_known_once_the_value_behind_the_gap_is() -> None:
+def test_an_interpolated_value_is_known_once_the_value_after_the_gap_is() -> None:
     values, observed = column(NAN, 2, NAN, NAN, 8, NAN, NAN, 5)
     filled = fill(values, observed, bounds(0, 6, 8), "linear")
     assert filled.known_from is not None
@@ -128,7 +128,7 @@ def test_a_line_is_known_once_the_value_behind_the_gap_is() -> None:
     np.testing.assert_allclose(filled.inputs_at(5)[:, 0], [0, 2, 4, 6, 8])
 
 
-def test_what_lies_in_cells_that_are_not_observed_does_not_matter() -> None:
+def test_values_of_unobserved_cells_are_ignored() -> None:
     observed = np.array([[False], [True], [False], [True], [False]])
     junk = np.array([[np.inf], [1.0], [NAN], [3.0], [-1e300]])
     clean = np.where(observed, junk, 0.0)
@@ -171,7 +171,7 @@ def test_observed_values_are_never_touched_and_nothing_stays_missing(
 @given(
     panels(), st.sampled_from(METHODS), st.sampled_from([None, 1, 3]), st.integers(1, 4), st.data()
 )
-def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
+def test_values_at_or_after_an_origin_change_no_input_before_it(
     panel: tuple[Floats, Ints],
     method: str,
     max_gap: int | None,
@@ -198,14 +198,14 @@ def test_nothing_at_or_after_an_origin_changes_what_its_reader_may_use(
         )
         for cells in (values, other)
     )
-    given_one = read_at(one, ~np.isnan(values), origin)
-    given_two = read_at(two, ~np.isnan(other), origin)
+    given_one = inputs_before(one, ~np.isnan(values), origin)
+    given_two = inputs_before(two, ~np.isnan(other), origin)
     for ours, theirs in zip(given_one, given_two, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 @given(panels(), st.sampled_from(METHODS), st.integers(1, 3))
-def test_a_gap_is_filled_for_so_many_steps_and_masked_beyond(
+def test_steps_of_a_gap_beyond_the_limit_are_masked(
     panel: tuple[Floats, Ints], method: str, longest: int
 ) -> None:
     values, offsets = panel
@@ -234,7 +234,7 @@ def test_the_order_of_the_series_does_not_matter(
 
 
 @given(st.lists(st.sampled_from([NAN, 1.0, 2.0, 3.0]), min_size=1, max_size=12))
-def test_the_mode_is_the_value_that_came_most_often_first(cells: list[float]) -> None:
+def test_the_mode_is_the_value_that_first_became_most_frequent(cells: list[float]) -> None:
     values, observed = column(*cells)
     found = fill(values, observed, bounds(0, len(cells)), "mode").inputs[:, 0]
     counts: dict[float, int] = {}
@@ -248,7 +248,7 @@ def test_the_mode_is_the_value_that_came_most_often_first(cells: list[float]) ->
             assert ours == best
 
 
-def test_a_line_over_time_is_that_of_pandas() -> None:
+def test_interpolation_over_time_is_that_of_pandas() -> None:
     stamps = pd.DatetimeIndex(
         ["2024-01-01", "2024-02-01", "2024-03-01", "2024-07-01", "2024-08-01"]
     )
@@ -259,7 +259,7 @@ def test_a_line_over_time_is_that_of_pandas() -> None:
     np.testing.assert_allclose(found, expected)
 
 
-def test_a_spline_is_scipy_s_hermite_cubic_with_the_slopes_known_at_the_gap() -> None:
+def test_a_spline_is_the_cubic_hermite_of_scipy_with_slopes_known_at_the_gap() -> None:
     values, observed = column(1, 2, NAN, NAN, 8, 7, NAN, 3)
     found = fill(values, observed, bounds(0, 8), "spline").inputs[:, 0]
     before = PchipInterpolator([0, 1, 4], [1, 2, 8]).derivative()(1)
@@ -276,13 +276,13 @@ def test_a_spline_between_huge_values_stays_finite_and_turns_level_at_a_peak() -
     np.testing.assert_allclose(found / 1e308, curve(2))
 
 
-def test_a_line_over_time_needs_the_times() -> None:
+def test_interpolation_over_time_needs_timestamps() -> None:
     values, observed = column(1, NAN, 3)
     with pytest.raises(ValueError, match="timestamps"):
         fill(values, observed, bounds(0, 3), "time")
 
 
-def test_splines_go_by_steps_whatever_the_times() -> None:
+def test_splines_go_by_steps() -> None:
     values, observed = column(1, 2, NAN, 5, NAN, 7)
     one, two = (
         fill(values, observed, bounds(0, 6), "spline", timestamps=times).inputs
@@ -291,7 +291,7 @@ def test_splines_go_by_steps_whatever_the_times() -> None:
     np.testing.assert_array_equal(one, two)
 
 
-def test_a_gap_across_a_limit_is_shown_as_far_as_it_is_filled() -> None:
+def test_a_gap_longer_than_the_limit_has_values_up_to_it() -> None:
     values, observed = column(1, NAN, NAN, NAN, 5)
     filled = fill(values, observed, bounds(0, 5), "linear", max_gap=2)
     assert filled.inputs[:, 0].tolist() == [1, 2, 3, 1, 5]
@@ -316,7 +316,7 @@ def test_a_seasonal_fill_takes_the_latest_value_of_the_same_phase() -> None:
 
 
 @given(panels(), st.lists(st.sampled_from(METHODS), min_size=4, max_size=4))
-def test_columns_filled_together_are_those_filled_alone(
+def test_columns_filled_together_equal_columns_filled_alone(
     panel: tuple[Floats, Ints], methods: list[str]
 ) -> None:
     values, offsets = np.tile(panel[0], 2), panel[1]
@@ -352,61 +352,65 @@ def test_columns_may_have_methods_of_their_own() -> None:
 
 
 @st.composite
-def measured(draw: st.DrawFn) -> tuple[Floats, Ints]:
-    """Up to three series of one target, measured now and then."""
+def sparse_panels(draw: st.DrawFn) -> tuple[Floats, Ints]:
+    """Up to three series of one target, observed now and then."""
     lengths = draw(st.lists(st.integers(1, 12), min_size=1, max_size=3))
     some = st.one_of(st.just(NAN), st.just(NAN), st.floats(-1e3, 1e3))
     flat = draw(st.lists(some, min_size=sum(lengths), max_size=sum(lengths)))
     return np.array(flat)[:, None], np.cumsum([0, *lengths], dtype=np.int64)
 
 
-def drawn_between(measures: Floats, offsets: Ints, longest: int) -> tuple[Floats, Ints]:
-    """Lines between measures up to so many steps apart, and when a cell is known: with the next
-    measure, or when the series ends without one."""
-    values, settled = measures.copy(), np.arange(len(measures))[:, None]
+def interpolate_between(observations: Floats, offsets: Ints, longest: int) -> tuple[Floats, Ints]:
+    """Linear interpolation across gaps up to `longest` steps, and the row from which a cell is
+    known: the next observation, or the end of the series."""
+    values, known_from = observations.copy(), np.arange(len(observations))[:, None]
     for begin, end in pairwise(offsets.tolist()):
-        at = begin + np.flatnonzero(~np.isnan(measures[begin:end, 0]))
+        at = begin + np.flatnonzero(~np.isnan(observations[begin:end, 0]))
         for low, high in pairwise([*at.tolist(), end]):
-            settled[low + 1 : high] = high
+            known_from[low + 1 : high] = high
             if high < end and high - low - 1 <= longest:
                 inner = np.arange(low, high + 1)
-                values[inner, 0] = np.interp(inner, [low, high], measures[[low, high], 0])
-    return values, settled
+                values[inner, 0] = np.interp(inner, [low, high], observations[[low, high], 0])
+    return values, known_from
 
 
 @settings(deadline=None)
 @given(
-    measured(), st.sampled_from(METHODS), st.sampled_from([None, 2]), st.integers(0, 5), st.data()
+    sparse_panels(),
+    st.sampled_from(METHODS),
+    st.sampled_from([None, 2]),
+    st.integers(0, 5),
+    st.data(),
 )
-def test_what_is_drawn_between_measures_is_not_told_before_the_next_one(
+def test_values_interpolated_by_regularization_are_unknown_before_the_next_observation(
     panel: tuple[Floats, Ints],
     method: str,
     max_gap: int | None,
     longest: int,
     data: st.DataObject,
 ) -> None:
-    measures, offsets = panel
-    origin = data.draw(st.integers(0, len(measures)))
-    tail = data.draw(st.lists(cells, min_size=len(measures), max_size=len(measures)))
-    other = measures.copy()
+    observations, offsets = panel
+    origin = data.draw(st.integers(0, len(observations)))
+    tail = data.draw(st.lists(cells, min_size=len(observations), max_size=len(observations)))
+    other = observations.copy()
     other[origin:, 0] = tail[origin:]
     found = []
-    for known in (measures, other):
-        values, settled = drawn_between(known, offsets, longest)
+    for known in (observations, other):
+        values, known_from = interpolate_between(known, offsets, longest)
         observed = ~np.isnan(values)
         options = {"season": 2, "fill_value": 3.0, "max_gap": max_gap}
-        filled = by_steps(values, observed, offsets, method, known_from=settled, **options)
+        filled = by_steps(values, observed, offsets, method, known_from=known_from, **options)
         np.testing.assert_array_equal(filled.inputs[observed], values[observed])
         assert not (filled.value_mask & ~filled.input_mask).any()
-        found.append(read_at(filled, observed, origin))
+        found.append(inputs_before(filled, observed, origin))
     for one, two in zip(*found, strict=True):
         np.testing.assert_array_equal(one, two)
 
 
-def test_a_drawn_value_is_the_last_measure_until_the_next_one_is_known() -> None:
+def test_an_interpolated_value_is_the_last_observation_until_the_next_one_is_known() -> None:
     values, observed = column(1, 2, 3, 4, NAN)
-    settled = np.array([[0], [3], [3], [3], [5]])
-    filled = fill(values, observed, bounds(0, 5), "mask", known_from=settled)
+    known_from = np.array([[0], [3], [3], [3], [5]])
+    filled = fill(values, observed, bounds(0, 5), "mask", known_from=known_from)
     assert filled.known_from is not None
     assert filled.known_from[:, 0].tolist() == [0, 3, 3, 3, 5]
     assert filled.inputs_at(3)[:, 0].tolist() == [1, 1, 1]
@@ -415,34 +419,34 @@ def test_a_drawn_value_is_the_last_measure_until_the_next_one_is_known() -> None
     assert filled.elapsed[:, 0].tolist() == [0, 1, 2, 0, 1]
 
 
-def test_before_a_first_value_that_is_known_at_once_nothing_stands() -> None:
+def test_nothing_is_an_input_before_the_first_value_that_is_known() -> None:
     values, observed = column(1, 2, 3)  # drawn from a measure that lies before the first row
-    settled = np.array([[1], [1], [2]])
-    filled = fill(values, observed, bounds(0, 3), "ffill", known_from=settled)
+    known_from = np.array([[1], [1], [2]])
+    filled = fill(values, observed, bounds(0, 3), "ffill", known_from=known_from)
     assert filled.input_mask[:, 0].tolist() == [False, True, True]
     assert filled.value_mask[:, 0].tolist() == [False, True, True]
     assert filled.inputs_at(1)[:, 0].tolist() == [0]
 
 
-def test_what_is_never_known_in_one_series_holds_up_no_other() -> None:
+def test_a_value_never_known_in_one_series_does_not_delay_another() -> None:
     values, observed = column(1, NAN, 3, 4)
-    settled = np.array([[0], [9], [2], [3]])
-    filled = fill(values, observed, bounds(0, 2, 4), "ffill", known_from=settled)
+    known_from = np.array([[0], [9], [2], [3]])
+    filled = fill(values, observed, bounds(0, 2, 4), "ffill", known_from=known_from)
     assert filled.known_from is not None
     assert filled.known_from[:, 0].tolist() == [0, 2, 2, 3]
     assert filled.value_mask[:, 0].tolist() == [True, False, True, True]
 
 
-def test_a_mean_rests_on_drawn_values_only_once_they_are_known() -> None:
+def test_a_mean_includes_interpolated_values_only_once_they_are_known() -> None:
     values, observed = column(0, 3, 6, NAN, NAN)
-    settled = np.array([[0], [2], [2], [3], [4]])
-    filled = fill(values, observed, bounds(0, 5), "mean", known_from=settled)
+    known_from = np.array([[0], [2], [2], [3], [4]])
+    filled = fill(values, observed, bounds(0, 5), "mean", known_from=known_from)
     assert filled.inputs[3:, 0].tolist() == [3, 3]  # of 0, 3 and 6
     assert filled.inputs_at(2)[:, 0].tolist() == [0, 0]  # the 3 is not known yet
 
 
 @given(panels(), st.data())
-def test_the_arrays_give_a_gather_the_same_as_at(
+def test_gathering_from_the_arrays_equals_inputs_at(
     panel: tuple[Floats, Ints], data: st.DataObject
 ) -> None:
     values, offsets = panel
@@ -474,18 +478,22 @@ def test_the_numbers_are_those_of_pandas_series_by_series(panel: tuple[Floats, I
 
 
 @given(panels(), st.sampled_from(METHODS), st.integers(1, 6), st.booleans())
-def test_filled_a_few_series_at_a_time_it_is_the_same(
+def test_filling_in_chunks_of_series_is_the_same(
     panel: tuple[Floats, Ints], method: str, at_once: int, drawn: bool
 ) -> None:
     values, offsets = panel
     observed = ~np.isnan(values)
-    settled = np.broadcast_to(np.arange(len(values))[:, None] + 1, values.shape) if drawn else None
+    known_from = (
+        np.broadcast_to(np.arange(len(values))[:, None] + 1, values.shape) if drawn else None
+    )
     times = np.cumsum(np.arange(1.0, len(values) + 1))
-    whole = fill(values, observed, offsets, method, timestamps=times, season=2, known_from=settled)
+    whole = fill(
+        values, observed, offsets, method, timestamps=times, season=2, known_from=known_from
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grid, "CHUNK_ROWS", at_once)
         parts = fill(
-            values, observed, offsets, method, timestamps=times, season=2, known_from=settled
+            values, observed, offsets, method, timestamps=times, season=2, known_from=known_from
         )
     for field in fields(whole):
         one, two = getattr(whole, field.name), getattr(parts, field.name)

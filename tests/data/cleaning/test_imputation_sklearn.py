@@ -1,4 +1,4 @@
-"""Imputers of scikit-learn on earlier values: the package's own numbers, and no look-ahead."""
+"""Imputers of scikit-learn on lagged values: its own estimates, and no look-ahead."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def usual(request: pytest.FixtureRequest) -> LagImputer:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_estimates_are_far_better_than_the_mean_so_far(method: str) -> None:
+def test_estimates_are_far_better_than_the_expanding_mean(method: str) -> None:
     data = waves(size=240)
     values, observed, offsets, cycles = data
     late = np.arange(len(values)) % 240 >= 120  # learnt from the first half, asked for the second
@@ -93,7 +93,7 @@ def matrix_by_pandas(data: Waves) -> tuple[Floats, Floats, Floats]:
 
 
 @pytest.mark.parametrize("method", ["random_forest", "svr"])
-def test_the_chained_estimates_are_those_of_scikit_learn(method: str) -> None:
+def test_chained_estimates_are_those_of_scikit_learn(method: str) -> None:
     data = waves(series=1)
     values, observed, offsets, cycles = data
     matrix, level, unit = matrix_by_pandas(data)
@@ -116,7 +116,7 @@ def test_the_chained_estimates_are_those_of_scikit_learn(method: str) -> None:
     np.testing.assert_allclose(imputed[missing, 0], expected, rtol=1e-9)
 
 
-def test_the_nearest_neighbours_are_those_of_scikit_learn() -> None:
+def test_nearest_neighbors_are_those_of_scikit_learn() -> None:
     data = waves(series=1)
     values, observed, offsets, cycles = data
     matrix, level, unit = matrix_by_pandas(data)
@@ -136,7 +136,7 @@ def test_the_nearest_neighbours_are_those_of_scikit_learn() -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(origin=st.integers(1, 299), seed=st.integers(0, 99))
-def test_nothing_at_or_after_an_origin_changes_an_estimate_before_it(
+def test_values_at_or_after_an_origin_change_no_estimate_before_it(
     usual: LagImputer, origin: int, seed: int
 ) -> None:
     values, observed, offsets, cycles = waves()
@@ -174,7 +174,7 @@ def test_the_order_of_the_series_does_not_matter(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_estimate_does_not_hang_on_the_gaps_that_are_estimated_with_it(
+def test_an_estimate_does_not_depend_on_its_batch(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of many rows little is known, of some nothing at all."""
@@ -191,7 +191,7 @@ def test_an_estimate_does_not_hang_on_the_gaps_that_are_estimated_with_it(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_only_the_told_rows_are_learnt_from(method: str) -> None:
+def test_the_sample_comes_from_training_rows_only(method: str) -> None:
     values, observed, offsets, cycles = waves()
     told = np.arange(len(values)) % 150 < 90
     other = np.where(told[:, None], values, -7.0)
@@ -201,14 +201,14 @@ def test_only_the_told_rows_are_learnt_from(method: str) -> None:
     np.testing.assert_array_equal(one.sample, two.sample)
 
 
-def test_what_is_stored_estimates_the_same(usual: LagImputer) -> None:
+def test_a_stored_imputer_gives_the_same_estimates(usual: LagImputer) -> None:
     values, observed, offsets, cycles = waves(seed=1)
     again = LagImputer.from_arrays(usual.build, usual.arrays())
     one, two = (estimate(held, values, observed, offsets, cycles) for held in (usual, again))
     np.testing.assert_array_equal(one, two)
 
 
-def test_a_calendar_other_than_the_one_learnt_with_is_refused(usual: LagImputer) -> None:
+def test_a_calendar_of_another_width_is_refused(usual: LagImputer) -> None:
     values, observed, offsets, cycles = waves()
     with pytest.raises(ValueError, match="8 columns for an imputer of 9"):
         estimate(usual, values, observed, offsets, cycles[:, :1])
@@ -224,7 +224,7 @@ def test_a_sample_has_a_bound_and_rows_of_every_series_and_phase() -> None:
     assert counts.min() > 0.7 * counts.max()
 
 
-def test_no_two_neighbours_are_equally_near_to_a_row_of_which_the_calendar_is_known() -> None:
+def test_no_two_donors_are_equally_near() -> None:
     data = waves(size=400)
     places = fitted("knn", data).sample[:, -2:]
     away = np.hypot(*(places - data[3][7]).T)
@@ -232,7 +232,7 @@ def test_no_two_neighbours_are_equally_near_to_a_row_of_which_the_calendar_is_kn
     assert len(np.unique(away.round(2))) < SEASON
 
 
-def test_neighbours_are_looked_for_among_the_rows_of_which_most_is_known() -> None:
+def test_donors_are_the_most_complete_rows() -> None:
     data = waves(size=400)
     gaps, fewer = (np.isnan(fitted(m, data).sample).sum(axis=1) for m in ("svr", "knn"))
     assert 100 <= len(fewer) < len(gaps) // 2
@@ -256,7 +256,7 @@ def test_a_constant_series_stays_constant(usual: LagImputer) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_without_a_row_to_learn_from_the_last_value_is_carried_on(method: str) -> None:
+def test_without_training_rows_the_last_value_is_carried_forward(method: str) -> None:
     values, observed, offsets, cycles = waves()
     imputer = fitted(method, waves(), np.zeros(len(values), dtype=np.bool_))
     found = estimate(imputer, values, observed, offsets, cycles)
@@ -264,7 +264,7 @@ def test_without_a_row_to_learn_from_the_last_value_is_carried_on(method: str) -
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_season_longer_than_the_training_part_and_no_calendar_do_no_harm(
+def test_a_season_longer_than_the_training_part_without_a_calendar_is_accepted(
     method: str,
 ) -> None:
     values, observed, offsets, cycles = waves()

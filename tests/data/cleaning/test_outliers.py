@@ -1,4 +1,4 @@
-"""Outliers: the fences of the books, and a verdict that nothing later can change."""
+"""Outliers: fences by numpy and scipy, and no look-ahead."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bounds(*offsets: int) -> Ints:
     return np.array(offsets, dtype=np.int64)
 
 
-def judge(
+def find(
     values: Floats, method: str, *, season: int = 12, threshold: float | None = None
 ) -> Outliers:
     """One target, all one series; NaN is missing."""
@@ -39,7 +39,7 @@ def judge(
 
 
 def flagged(values: Floats, method: str, season: int = 12) -> list[int]:
-    return np.flatnonzero(judge(values, method, season=season).flags).tolist()
+    return np.flatnonzero(find(values, method, season=season).flags).tolist()
 
 
 def monthly(years: int, seed: int = 0) -> Floats:
@@ -50,7 +50,7 @@ def monthly(years: int, seed: int = 0) -> Floats:
 
 def test_hampel_fences_are_median_and_mad_of_the_two_seasons_before() -> None:
     values = np.random.default_rng(1).normal(size=80)
-    found = judge(values, "hampel", season=14, threshold=3.0)
+    found = find(values, "hampel", season=14, threshold=3.0)
     for row in range(14, 80):
         past = values[max(0, row - 29) : row]
         reach = 3.0 * 1.4826 * median_abs_deviation(past)
@@ -58,9 +58,9 @@ def test_hampel_fences_are_median_and_mad_of_the_two_seasons_before() -> None:
         np.testing.assert_allclose(found.high[row, 0], np.median(past) + reach, rtol=1e-12)
 
 
-def test_iqr_fences_are_the_quartiles_of_all_before() -> None:
+def test_iqr_fences_are_the_quartiles_of_all_values_before() -> None:
     values = np.random.default_rng(2).normal(size=60)
-    found = judge(values, "iqr", season=1, threshold=1.5)
+    found = find(values, "iqr", season=1, threshold=1.5)
     for row in range(10, 60):
         q1, q3 = np.quantile(values[:row], [0.25, 0.75])
         np.testing.assert_allclose(found.low[row, 0], q1 - 1.5 * (q3 - q1), rtol=1e-12)
@@ -69,7 +69,7 @@ def test_iqr_fences_are_the_quartiles_of_all_before() -> None:
 
 def test_seasonal_fences_follow_the_phase_of_the_two_seasons_before() -> None:
     values = np.random.default_rng(3).normal(size=60)
-    found = judge(values, "seasonal", season=5, threshold=4.0)
+    found = find(values, "seasonal", season=5, threshold=4.0)
     changes = values[5:] - values[:-5]  # changes[i] belongs to row i + 5
     for row in range(15, 60):
         past = changes[max(0, row - 5 - 25) : row - 5]
@@ -89,7 +89,7 @@ def test_a_spike_is_found_and_its_neighbours_and_the_next_season_are_not(
     assert flagged(values, method) == [60]
 
 
-def test_what_is_high_for_its_phase_but_not_for_the_series_is_found_by_season() -> None:
+def test_a_value_high_for_its_phase_but_not_for_the_series_is_flagged_by_seasonal_only() -> None:
     values = monthly(10)
     values[63] += 19  # a trough as high as a peak
     assert flagged(values, "seasonal") == [63]
@@ -97,7 +97,7 @@ def test_what_is_high_for_its_phase_but_not_for_the_series_is_found_by_season() 
 
 
 @pytest.mark.parametrize("method", RULES)
-def test_clean_series_have_nearly_none(method: str) -> None:
+def test_clean_series_have_nearly_no_outliers(method: str) -> None:
     steps = np.arange(240)
     random = np.random.default_rng(4)
     clean = {
@@ -111,12 +111,12 @@ def test_clean_series_have_nearly_none(method: str) -> None:
         "constant": np.full(240, 7.0),
         "zero": np.zeros(240),
     }
-    share = {name: judge(values, method).flags.mean() for name, values in clean.items()}
+    share = {name: find(values, method).flags.mean() for name, values in clean.items()}
     assert max(share.values()) < 0.005, share
 
 
 @pytest.mark.parametrize("method", RULES)
-def test_a_series_that_stood_still_may_wiggle_but_not_jump(method: str) -> None:
+def test_a_constant_series_may_vary_a_little_but_not_jump(method: str) -> None:
     values = np.full(60, 20.0)
     values[40:] += 0.02 * np.sin(np.arange(20))
     assert flagged(values, method) == []
@@ -126,13 +126,13 @@ def test_a_series_that_stood_still_may_wiggle_but_not_jump(method: str) -> None:
 
 def test_where_half_of_the_values_are_the_same_the_mean_deviation_counts() -> None:
     values = np.r_[np.tile([1.0, 1.0, 1.0, 1.0, 3.0], 5), 1.0]
-    found = judge(values, "hampel", season=1, threshold=5.0)
+    found = find(values, "hampel", season=1, threshold=5.0)
     # five of the 25 values lie 2 above the median, their MAD is 0
     np.testing.assert_allclose(found.high[25, 0], 1.0 + 5.0 * 1.2533 * (5 * 2 / 25), rtol=1e-12)
 
 
 @pytest.mark.parametrize("method", RULES)
-def test_a_new_level_is_not_an_outlier_for_ever(method: str) -> None:
+def test_a_new_level_is_not_flagged_forever(method: str) -> None:
     values = np.random.default_rng(5).normal(size=200)
     values[100:] += 40
     found = flagged(values, method)
@@ -158,12 +158,12 @@ def test_little_history_flags_nothing(method: str) -> None:
     assert not flags.any()
 
 
-def test_missing_values_take_no_place_in_a_window() -> None:
+def test_missing_values_do_not_count_in_a_window() -> None:
     values = monthly(10)
     gaps = np.full(240, NAN)
     gaps[::2] = values
     for method in ("hampel", "iqr"):
-        dense, sparse = judge(values, method), judge(gaps, method)
+        dense, sparse = find(values, method), find(gaps, method)
         np.testing.assert_array_equal(sparse.low[::2], dense.low)
         assert np.isinf(sparse.low[1::2]).all()
 
@@ -175,7 +175,7 @@ def test_a_missing_season_is_replaced_by_the_one_before() -> None:
     assert flagged(values, "seasonal") == [63]
 
 
-def test_junk_in_cells_that_are_not_observed_does_not_matter() -> None:
+def test_values_of_unobserved_cells_are_ignored() -> None:
     values = monthly(5)[:, None]
     observed = np.ones_like(values, dtype=bool)
     observed[10:30:3] = False
@@ -196,7 +196,7 @@ def test_junk_in_cells_that_are_not_observed_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_each_series_and_target_is_judged_alone(method: str) -> None:
+def test_each_series_and_target_has_its_own_fences(method: str) -> None:
     parts = [np.c_[monthly(5, 1), 1e9 * monthly(5, 2)], np.c_[monthly(3, 3), monthly(3, 4)]]
     whole = np.concatenate(parts)
     whole[30, 0] = whole[80, 1] = 1e12
@@ -205,7 +205,7 @@ def test_each_series_and_target_is_judged_alone(method: str) -> None:
     )
     for part in (slice(0, 60), slice(60, 96)):
         for c in (0, 1):
-            alone = judge(whole[part, c], method)
+            alone = find(whole[part, c], method)
             np.testing.assert_array_equal(together.low[part, c], alone.low[:, 0])
             np.testing.assert_array_equal(together.flags[part, c], alone.flags[:, 0])
 
@@ -213,16 +213,16 @@ def test_each_series_and_target_is_judged_alone(method: str) -> None:
 @pytest.mark.parametrize("method", RULES)
 def test_a_higher_threshold_moves_the_fences_out(method: str) -> None:
     values = monthly(5)
-    near, far = (judge(values, method, threshold=t) for t in (1.0, 2.0))
-    usual = judge(values, method, threshold=OUTLIER_RULES.literal(method, "DEFAULT_THRESHOLD"))
+    near, far = (find(values, method, threshold=t) for t in (1.0, 2.0))
+    usual = find(values, method, threshold=OUTLIER_RULES.literal(method, "DEFAULT_THRESHOLD"))
     assert (far.low <= near.low).all()
     assert (far.high >= near.high).all()
-    np.testing.assert_array_equal(usual.low, judge(values, method).low)
+    np.testing.assert_array_equal(usual.low, find(values, method).low)
 
 
-def test_a_long_window_is_renewed_now_and_then_and_still_looks_back_only() -> None:
+def test_statistics_of_a_long_window_are_updated_at_intervals_from_the_past_only() -> None:
     values = np.random.default_rng(6).normal(size=900)
-    found = judge(values, "hampel", season=100, threshold=3.0)
+    found = find(values, "hampel", season=100, threshold=3.0)
     pace = 201 // UPDATES_PER_WINDOW
     row = 700 - 700 % pace + pace - 1  # as far as can be from where the window was looked at
     past = values[row - pace + 1 - 201 : row - pace + 1]
@@ -233,7 +233,7 @@ def test_a_long_window_is_renewed_now_and_then_and_still_looks_back_only() -> No
 def test_the_largest_numbers_raise_no_warning() -> None:
     values = np.tile([1e308, -1e308, 3.0], 20)
     for method in METHODS:
-        judge(values, method, season=3)
+        find(values, method, season=3)
 
 
 def test_an_empty_panel_stays_empty() -> None:
@@ -249,10 +249,10 @@ def test_an_empty_panel_stays_empty() -> None:
         assert found.flags.shape == (0, 2)
 
 
-def test_nothing_is_judged_without_a_method_or_an_observation() -> None:
-    assert not judge(np.r_[monthly(5), 1e9], "none").flags.any()
+def test_without_a_rule_or_an_observation_there_are_no_fences() -> None:
+    assert not find(np.r_[monthly(5), 1e9], "none").flags.any()
     for method in METHODS:
-        found = judge(np.full(30, NAN), method)
+        found = find(np.full(30, NAN), method)
         assert not found.flags.any()
         assert np.isinf(found.low).all()
 
@@ -272,7 +272,7 @@ def three() -> tuple[Floats, Bools, Outliers]:
         ("flag", [-9, 99, 5, NAN], [True, True, True, False]),
     ],
 )
-def test_each_action_does_what_it_says(
+def test_each_action_changes_values_and_mask_as_documented(
     action: OutlierAction, expected: list[float], seen: list[bool]
 ) -> None:
     values, observed, outliers = three()
@@ -295,7 +295,7 @@ cells = st.one_of(st.just(NAN), st.integers(-3, 3).map(float), st.floats(-1e6, 1
     st.integers(1, 8),
     st.sampled_from(METHODS),
 )
-def test_nothing_at_or_after_an_origin_changes_a_verdict_or_a_fence_before_it(
+def test_values_at_or_after_an_origin_change_no_flag_or_fence_before_it(
     one: list[float], other: list[float], origin: int, cut: int, season: int, method: str
 ) -> None:
     first = np.array(one)[:, None]
@@ -323,7 +323,7 @@ def test_clipped_values_lie_within_the_fences_and_others_stay(
 ) -> None:
     values = np.array(flat)[:, None]
     observed = ~np.isnan(values)
-    found = judge(np.array(flat), method, season=2, threshold=0.5)
+    found = find(np.array(flat), method, season=2, threshold=0.5)
     clipped, seen = apply_outlier_action(values, observed, found, "clip")
     inside = (clipped >= found.low) & (clipped <= found.high)
     assert inside[observed].all()

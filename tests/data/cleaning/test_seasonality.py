@@ -1,4 +1,4 @@
-"""Finding the season of a panel, and not finding one where there is none."""
+"""Seasonality detection: seasons are found, and noise has none."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_slow_wave_in_noise_is_found_from_three_periods_on(seed: int) -> None:
     assert season(year[:, 1:], 52).length == 1
 
 
-def test_the_likelier_candidate_wins_and_all_are_reported() -> None:
+def test_the_first_significant_candidate_wins_and_all_strengths_are_reported() -> None:
     weekdays = np.repeat([1.0, 1.0, 1.0, 1.0, 1.0, 0.3, 0.2], 24)
     hourly = np.tile(weekdays, 6) * (2 + wave(24, 1008)) + 0.1 * noise(1, 1, 1008)
     found = season(hourly, 24, 168)
@@ -65,7 +65,7 @@ def test_the_second_candidate_is_taken_where_the_first_fails() -> None:
     assert season(wave(365, 1200) + 0.3 * noise(2, 1, 1200), 7, 365).length == 365
 
 
-def test_half_a_season_is_no_season_although_its_multiple_is() -> None:
+def test_half_of_a_season_is_not_detected() -> None:
     assert season(wave(24, 960) + 0.1 * noise(3, 4, 960), 12).length == 1
 
 
@@ -91,7 +91,7 @@ def test_series_without_a_season_do_not_outvote_the_quarter_that_has_one() -> No
     assert season(series, 12).length == 12
 
 
-def test_gaps_do_not_hide_a_season_nor_make_one() -> None:
+def test_gaps_neither_hide_nor_create_a_season() -> None:
     gaps = np.random.default_rng(6).random((1, 960)) < 0.3
     seasonal = wave(24, 960) + 0.3 * noise(7, 1, 960)
     assert season(np.where(gaps, np.nan, seasonal), 24).length == 24
@@ -107,7 +107,7 @@ def test_without_candidates_the_season_is_searched(period: int) -> None:
     assert season(spikes[None] + 0.0).length == period
 
 
-def test_series_of_different_lengths_and_targets_are_judged_together() -> None:
+def test_series_of_different_lengths_and_targets_are_tested_together() -> None:
     lengths = [30, 100, 57, 200, 36]
     rows = np.concatenate([wave(12, n) for n in lengths])
     values = np.column_stack([rows, 3 * rows]) + 0.2 * noise(10, len(rows), 2)
@@ -123,7 +123,9 @@ def test_many_series_are_sampled_from_all_of_the_panel() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 60])
 @pytest.mark.parametrize("candidates", [(12,), ()])
-def test_what_tells_nothing_has_no_season(steps: int, candidates: tuple[int, ...]) -> None:
+def test_constant_linear_and_missing_series_have_no_season(
+    steps: int, candidates: tuple[int, ...]
+) -> None:
     constant, line = np.full((2, steps), 0.1), np.arange(2.0 * steps).reshape(2, steps) * 0.1
     for series in (constant, line, np.full((2, steps), np.nan)):
         assert season(series, *candidates) == Seasonality(1, 0.0, {})
@@ -149,7 +151,7 @@ def test_tiny_and_huge_units_do_not_change_the_result(
     assert season(unit * walk, *candidates).length == 1
 
 
-def test_the_answer_is_the_same_in_any_unit_and_at_any_level() -> None:
+def test_unit_and_level_do_not_change_the_result() -> None:
     series = wave(12, 120) + 0.5 * noise(12, 3, 120)
     plain, scaled = season(series, 12), season(1e-3 * series + 1e6, 12)
     assert plain.length == scaled.length == 12

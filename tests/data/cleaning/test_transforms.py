@@ -1,4 +1,4 @@
-"""Transforms: the numbers of scikit-learn, there and back, and what forecasts are held to."""
+"""Transforms against scikit-learn and scipy, their inverses, and the bounds of forecasts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAN = np.nan
 LARGEST = np.finfo(np.float64).max
 
 
-def learnt(values: Floats, method: str) -> Transform:
+def fitted(values: Floats, method: str) -> Transform:
     column = values[:, None]
     return fit_target_transform(column, ~np.isnan(column), [method], names=["y"])
 
@@ -65,40 +65,42 @@ def test_each_formula_is_that_of_scipy(power: float) -> None:
 
 def test_a_lognormal_target_gets_a_power_near_0_and_a_normal_one_near_1() -> None:
     normal = np.random.default_rng(1).normal(size=5000)
-    assert learnt(np.exp(normal), "box_cox").powers[0] == pytest.approx(0.0, abs=0.05)
-    assert learnt(normal, "yeo_johnson").powers[0] == pytest.approx(1.0, abs=0.05)
+    assert fitted(np.exp(normal), "box_cox").powers[0] == pytest.approx(0.0, abs=0.05)
+    assert fitted(normal, "yeo_johnson").powers[0] == pytest.approx(1.0, abs=0.05)
 
 
-def test_only_told_values_are_learnt_from() -> None:
+def test_powers_are_fitted_to_the_training_mask_only() -> None:
     random = np.random.default_rng(2)
     values = random.gamma(2.0, size=(300, 2))
-    told = np.zeros_like(values, dtype=bool)
-    told[:200] = True
+    train_mask = np.zeros_like(values, dtype=bool)
+    train_mask[:200] = True
     other = values.copy()
     other[200:] = [-7.0, NAN]
     methods: list[str] = ["box_cox", "yeo_johnson"]
-    one, two = (fit_target_transform(v, told, methods, names=["a", "b"]) for v in (values, other))
+    one, two = (
+        fit_target_transform(v, train_mask, methods, names=["a", "b"]) for v in (values, other)
+    )
     assert one == two
 
 
 def test_a_sample_of_many_values_has_the_power_of_all() -> None:
     values = np.random.default_rng(3).gamma(2.0, size=3 * MAX_FIT_VALUES)
     theirs = PowerTransformer(method="box-cox", standardize=False).fit(values[:, None])
-    assert learnt(values, "box_cox").powers[0] == pytest.approx(theirs.lambdas_[0], abs=1e-3)
+    assert fitted(values, "box_cox").powers[0] == pytest.approx(theirs.lambdas_[0], abs=1e-3)
 
 
 def test_powers_stay_between_0_and_2_so_that_every_forecast_is_finite() -> None:
     random = np.random.default_rng(4)
     heavy = 1.0 / random.gamma(1.0, size=2000)  # likeliest power well below 0
     left = random.beta(8.0, 1.0, size=2000)  # well above 2
-    assert learnt(heavy, "box_cox").powers == (0.0,)
-    assert learnt(heavy, "yeo_johnson").powers == (0.0,)
-    assert learnt(left, "box_cox").powers == (2.0,)
-    assert learnt(-heavy, "yeo_johnson").powers == (2.0,)
+    assert fitted(heavy, "box_cox").powers == (0.0,)
+    assert fitted(heavy, "yeo_johnson").powers == (0.0,)
+    assert fitted(left, "box_cox").powers == (2.0,)
+    assert fitted(-heavy, "yeo_johnson").powers == (2.0,)
     for method in METHODS:
         for power in (0.0, 0.5, 2.0):
-            undone = Transform((method,), (power,)).inverse(np.array([[-1e300], [1e300]]))
-            assert np.isfinite(undone).all()
+            inverse = Transform((method,), (power,)).inverse(np.array([[-1e300], [1e300]]))
+            assert np.isfinite(inverse).all()
 
 
 @pytest.mark.parametrize(
@@ -114,13 +116,13 @@ def test_powers_stay_between_0_and_2_so_that_every_forecast_is_finite() -> None:
 )
 def test_odd_targets_get_a_power_too(values: Floats) -> None:
     for method in ("box_cox", "yeo_johnson"):
-        transform = learnt(values, method)
+        transform = fitted(values, method)
         assert 0.0 <= transform.powers[0] <= 2.0
         back = transform.inverse(transform.apply(values[:, None]))
         np.testing.assert_allclose(back, values[:, None], rtol=1e-9)
 
 
-def test_all_targets_that_cannot_be_transformed_are_named_at_once() -> None:
+def test_all_targets_outside_the_domain_are_named_at_once() -> None:
     values = np.array([[3.0, 0.0, 0.0, -1.0], [1.0, 1.0, 4.0, 2.0], [2.0, -2.5, NAN, 5.0]])
     methods: list[str] = ["log", "log", "box_cox", "log1p"]
     with pytest.raises(DataError) as caught:
@@ -135,7 +137,7 @@ def test_all_targets_that_cannot_be_transformed_are_named_at_once() -> None:
     assert all("yeo_johnson" in line for line in text)
 
 
-def test_new_values_without_a_place_are_missing_and_counted() -> None:
+def test_new_values_outside_the_domain_are_missing_and_counted() -> None:
     transform = Transform(("log", "log1p", "yeo_johnson", "none"), (1.0, 1.0, 0.5, 1.0))
     values = np.array([[0.0, -1.0, -5.0, -5.0], [-3.0, -0.5, 0.0, NAN], [2.0, NAN, 1.0, 1.0]])
     scaled = transform.apply(values)
@@ -146,26 +148,26 @@ def test_new_values_without_a_place_are_missing_and_counted() -> None:
     assert Transform(("box_cox",), (2.0,)).count_outside_domain(huge).tolist() == [1]
 
 
-def test_beyond_the_end_of_a_scale_lies_the_value_at_its_end() -> None:
+def test_numbers_beyond_the_end_of_a_scale_give_the_value_at_its_end() -> None:
     z = np.array([[-2.0], [-2.1], [-1e308], [1e308]])
-    undone = Transform(("box_cox",), (0.5,)).inverse(z)[:, 0]
-    assert undone[:3].tolist() == [0.0, 0.0, 0.0]
+    inverse = Transform(("box_cox",), (0.5,)).inverse(z)[:, 0]
+    assert inverse[:3].tolist() == [0.0, 0.0, 0.0]
     below, beyond = Transform(("yeo_johnson",), (-0.5,)), Transform(("yeo_johnson",), (2.5,))
     assert below.inverse(np.array([[2.0], [3.0]]))[:, 0] == pytest.approx([LARGEST] * 2)
     assert beyond.inverse(np.array([[-2.0], [-3.0]]))[:, 0] == pytest.approx([-LARGEST] * 2)
     assert Transform(("log",), (1.0,)).inverse(np.array([[800.0]])) == pytest.approx(LARGEST)
 
 
-def test_quantiles_are_undone_along_any_axis() -> None:
+def test_the_inverse_takes_any_axis_of_targets() -> None:
     transform = Transform(("log", "none"), (1.0, 1.0))
     z = np.random.default_rng(7).normal(size=(3, 4, 2, 5))  # [B, H, C, Q]
-    undone = transform.inverse(z, axis=-2)
-    np.testing.assert_array_equal(undone[:, :, 0], np.exp(z[:, :, 0]))
-    np.testing.assert_array_equal(undone[:, :, 1], z[:, :, 1])
-    np.testing.assert_array_equal(transform.inverse(z[..., 0]), undone[..., 0])
+    inverse = transform.inverse(z, axis=-2)
+    np.testing.assert_array_equal(inverse[:, :, 0], np.exp(z[:, :, 0]))
+    np.testing.assert_array_equal(inverse[:, :, 1], z[:, :, 1])
+    np.testing.assert_array_equal(transform.inverse(z[..., 0]), inverse[..., 0])
 
 
-def test_a_transform_survives_json_to_the_last_digit() -> None:
+def test_transform_and_bounds_are_stored_without_loss() -> None:
     transform = Transform(("none", "box_cox", "yeo_johnson"), (1.0, 0.1 + 0.2, 1.0 / 3.0))
     assert Transform.from_json(json.loads(json.dumps(transform.to_json()))) == transform
     rules = Bounds((True, False), (False, True))
@@ -180,7 +182,7 @@ powers = st.one_of(st.sampled_from([0.0, 1.0, 2.0]), st.floats(0.0, 2.0))
 
 @settings(max_examples=100)
 @given(st.lists(positive, min_size=1, max_size=20), powers, st.sampled_from(METHODS), st.booleans())
-def test_undo_gives_back_what_was_applied(
+def test_the_inverse_restores_the_values(
     flat: list[float], power: float, method: str, below: bool
 ) -> None:
     values = np.array(flat)[:, None]
@@ -192,12 +194,10 @@ def test_undo_gives_back_what_was_applied(
 
 @settings(max_examples=100)
 @given(st.lists(st.floats(-60, 60), min_size=2, max_size=20), powers, st.sampled_from(METHODS))
-def test_what_is_undone_stays_in_order_and_finite(
-    flat: list[float], power: float, method: str
-) -> None:
-    undone = Transform((method,), (power,)).inverse(np.sort(flat)[:, None])[:, 0]
-    assert np.isfinite(undone).all()
-    assert (np.diff(undone) >= -1e-12 * np.abs(undone[1:])).all()
+def test_the_inverse_is_finite_and_monotonic(flat: list[float], power: float, method: str) -> None:
+    inverse = Transform((method,), (power,)).inverse(np.sort(flat)[:, None])[:, 0]
+    assert np.isfinite(inverse).all()
+    assert (np.diff(inverse) >= -1e-12 * np.abs(inverse[1:])).all()
 
 
 def test_the_mean_of_a_lognormal_is_not_the_median() -> None:
@@ -229,7 +229,7 @@ def test_bounds_are_the_rules_that_all_observed_values_obey() -> None:
     assert rules.integer_valued == (True, False, True, False, False)
 
 
-def test_forecasts_are_held_to_the_bounds() -> None:
+def test_forecasts_are_clipped_and_rounded_to_the_bounds() -> None:
     rules = Bounds((True, False, True, False), (True, True, False, False))
     values = np.array([[-3.2, -3.2, -3.2, -3.2], [0.5, 2.5, 0.25, 0.25], [1.5, -0.2, 1.5, 1.5]])
     expected = [[0.0, -3.0, 0.0, -3.2], [0.0, 2.0, 0.25, 0.25], [2.0, 0.0, 1.5, 1.5]]

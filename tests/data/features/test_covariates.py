@@ -1,4 +1,4 @@
-"""Columns of words ahead, of vectors with blanks, and static ones that were averaged."""
+"""Future categories, vectors with blanks, static columns that were averaged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def feature_plan(**spec: Any) -> FeaturePlan:
     return FeaturePlan(FeaturesSpec(**spec))
 
 
-def words(*texts: str | None) -> CategoricalColumn:
+def categorical(*texts: str | None) -> CategoricalColumn:
     vocabulary = tuple(sorted({text for text in texts if text is not None}))
     codes = [-1 if text is None else vocabulary.index(text) for text in texts]
     return CategoricalColumn(np.array(codes, dtype=np.int32), vocabulary)
@@ -51,7 +51,7 @@ def with_columns(given: Table, columns: dict[str, NumericColumn | CategoricalCol
     return replace(given, roles=roles, covariates=columns)
 
 
-def built(
+def build(
     plan: FeaturePlan, given: Table, frequency: str = "D"
 ) -> tuple[FeaturePlan, FeatureTables]:
     rules = CleanSpec(frequency=frequency)
@@ -66,19 +66,19 @@ def noise(size: int, seed: int = 0) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("rule", ["error", "last", "seasonal"])
-def test_a_day_ahead_without_an_event_has_none(rule: str) -> None:
+def test_a_blank_future_category_means_none(rule: str) -> None:
     event: list[str | None] = [None] * (DAYS + AHEAD)
     event[5] = event[DAYS + 1] = "Easter"
     price = NumericColumn(noise(DAYS + AHEAD))
     plan = feature_plan(future=("price", "event"), missing_future=rule)
-    _, found = built(plan, daily(price=price, event=words(*event)))
+    _, found = build(plan, daily(price=price, event=categorical(*event)))
     assert np.flatnonzero(found.future_codes[:, 0]).tolist() == [5, DAYS + 1]
 
 
-def test_a_row_that_is_not_there_lacks_its_event() -> None:
-    event = words(*["Easter", None] * (DAYS // 2))
+def test_a_missing_future_row_lacks_its_category() -> None:
+    event = categorical(*["Easter", None] * (DAYS // 2))
     with pytest.raises(DataError, match="event not known at 3 of the steps"):
-        built(feature_plan(future=("event",)), daily(event=event))
+        build(feature_plan(future=("event",)), daily(event=event))
 
 
 def test_a_static_number_may_differ_in_its_last_digits() -> None:
@@ -91,50 +91,50 @@ def test_a_static_number_may_differ_in_its_last_digits() -> None:
     panel, _ = regularize(size, CleanSpec(frequency="3D", resample="sum"))
     assert panel.covariates is not None
     assert len(np.unique(panel.covariates)) > 1
-    told = np.ones(len(panel.targets), dtype=np.bool_)
-    features.fit_features(feature_plan(static=("size",)), size, panel, told)
+    train_mask = np.ones(len(panel.targets), dtype=np.bool_)
+    features.fit_features(feature_plan(static=("size",)), size, panel, train_mask)
 
 
-def test_a_pattern_of_words_is_as_many_columns() -> None:
-    tags = {f"tag_{i}": words(*"ab" * (DAYS // 2)) for i in range(4)}
-    _, found = built(feature_plan(past=("tag_*",), vector_size=2), daily(**tags))
+def test_categories_of_a_pattern_are_columns_of_their_own() -> None:
+    tags = {f"tag_{i}": categorical(*"ab" * (DAYS // 2)) for i in range(4)}
+    _, found = build(feature_plan(past=("tag_*",), vector_size=2), daily(**tags))
     assert found.past_codes.shape == (DAYS, 4)
 
 
-def test_a_pattern_of_numbers_and_words_is_a_vector_and_the_words() -> None:
+def test_a_pattern_of_numbers_and_categories_is_a_vector_and_the_categories() -> None:
     columns: dict[str, NumericColumn | CategoricalColumn] = {
         f"x_{i}": NumericColumn(noise(DAYS, i)) for i in range(4)
     }
-    columns["x_tag"] = words(*"ab" * (DAYS // 2))
-    plan, found = built(feature_plan(past=("x_*",), vector_size=2), daily(**columns))
+    columns["x_tag"] = categorical(*"ab" * (DAYS // 2))
+    plan, found = build(feature_plan(past=("x_*",), vector_size=2), daily(**columns))
     assert [one.kind for one in plan.covariates.covariates] == ["vector", "category"]
     assert found.past.shape == (DAYS, 2)
     assert found.past_codes[:, 0].tolist() == [1, 2] * (DAYS // 2)
 
 
-def test_a_vector_with_a_blank_in_every_row_is_still_told() -> None:
+def test_a_vector_with_a_blank_in_every_row_is_still_fitted() -> None:
     columns = {
         f"x_{i}": NumericColumn(np.where(np.arange(DAYS) % 4 == i, NAN, noise(DAYS, i)))
         for i in range(4)
     }
-    _, found = built(feature_plan(past=("x_*",), vector_size=2), daily(**columns))
+    _, found = build(feature_plan(past=("x_*",), vector_size=2), daily(**columns))
     assert found.past.std(axis=0).min() > 0.5
 
 
-def test_texts_that_are_alike_to_the_hash_are_one_point() -> None:
-    texts = words(*["Ab", "ab"] * (DAYS // 2))
-    _, found = built(feature_plan(past=("note",), text=("note",)), daily(note=texts))
+def test_texts_of_equal_hash_are_encoded_equally() -> None:
+    texts = categorical(*["Ab", "ab"] * (DAYS // 2))
+    _, found = build(feature_plan(past=("note",), text=("note",)), daily(note=texts))
     assert np.isfinite(found.past).all()
     np.testing.assert_allclose(found.past, np.broadcast_to(found.past[:1], found.past.shape))
 
 
-def test_a_plain_number_has_no_holidays() -> None:
+def test_integer_time_has_no_holidays() -> None:
     with pytest.raises(DataError, match="no dates to have holidays"):
-        built(feature_plan(holidays="DE"), plain_table(np.arange(DAYS), noise(DAYS)), "1")
+        build(feature_plan(holidays="DE"), plain_table(np.arange(DAYS), noise(DAYS)), "1")
 
 
 @pytest.mark.parametrize(("alias", "days"), [("36h", 1), ("36h", 2), ("3D", 3)])
-def test_no_holiday_is_lost_or_told_twice_at_odd_steps(alias: str, days: int) -> None:
+def test_every_holiday_counts_once_at_steps_of_several_days(alias: str, days: int) -> None:
     step = parse_frequency(alias).step
     stamps = np.datetime64("2023-01-01", "us") + np.arange(120) * np.timedelta64(step, "us")
     found = calendar.holiday_features(stamps, parse_frequency(alias), "DE", days)
@@ -143,6 +143,6 @@ def test_no_holiday_is_lost_or_told_twice_at_odd_steps(alias: str, days: int) ->
     assert found.sum() == calendar.holiday_features(each, parse_frequency("D"), "DE", 0).sum()
 
 
-def test_business_days_are_told_one_by_one_whatever_the_window() -> None:
+def test_holidays_of_business_days_have_no_window() -> None:
     christmas = np.array(["2023-12-25"], dtype="datetime64[us]")
     assert calendar.holiday_features(christmas, parse_frequency("2B"), "DE", 0).tolist() == [[1.0]]

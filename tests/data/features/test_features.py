@@ -1,4 +1,4 @@
-"""Covariates as the network reads them: scikit-learn's own numbers, and nothing from the future."""
+"""Encoded covariates against scikit-learn, and no look-ahead."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rnnforecast.spec.features import FeaturesSpec
 
 NAN = np.nan
 DAYS = 20
-TOLD = 14
+N_TRAIN = 14
 
 
 def feature_plan(**spec: Any) -> FeaturePlan:
@@ -46,7 +46,7 @@ class Nowhere:
         return self
 
 
-def words(texts: list[str | None]) -> CategoricalColumn:
+def categorical(texts: list[str | None]) -> CategoricalColumn:
     vocabulary = tuple(sorted({text for text in texts if text is not None}))
     codes = [-1 if text is None else vocabulary.index(text) for text in texts]
     return CategoricalColumn(np.array(codes, dtype=np.int32), vocabulary)
@@ -71,13 +71,13 @@ def table(covariates: dict[str, Any], *, series: int = 2, ahead: int = 0) -> Tab
     )
 
 
-def settled(
-    plan: FeaturePlan, given: Table, horizon: int = 3, *, needed: int = 0, season: int = 7
+def build(
+    plan: FeaturePlan, given: Table, horizon: int = 3, *, required_steps: int = 0, season: int = 7
 ) -> tuple[FeaturePlan, Panel, FeatureTables]:
     panel, _ = regularize(given, CleanSpec(frequency="D"), keep_future_rows=bool(plan.spec.future))
-    told = np.arange(len(panel.targets)) % DAYS < TOLD
-    plan = features.fit_features(plan, given, panel, told)
-    check_future_known(plan, given, panel, needed)
+    train_mask = np.arange(len(panel.targets)) % DAYS < N_TRAIN
+    plan = features.fit_features(plan, given, panel, train_mask)
+    check_future_known(plan, given, panel, required_steps)
     found = features.build_features(plan, given, panel, horizon=horizon, season=season)
     return plan, panel, found
 
@@ -86,56 +86,56 @@ def noise(size: int, seed: int = 0) -> npt.NDArray[np.float64]:
     return np.random.default_rng(seed).normal(50, 9, size)
 
 
-def test_numbers_are_scaled_as_scikit_learn_does_by_the_training_part() -> None:
+def test_numbers_are_standardized_by_the_training_part_as_in_scikit_learn() -> None:
     price = noise(2 * DAYS)
-    _, _, found = settled(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
-    told = np.arange(2 * DAYS) % DAYS < TOLD
-    expected = StandardScaler().fit(price[told, None]).transform(price[:, None])
+    _, _, found = build(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
+    train_mask = np.arange(2 * DAYS) % DAYS < N_TRAIN
+    expected = StandardScaler().fit(price[train_mask, None]).transform(price[:, None])
     np.testing.assert_allclose(found.past, expected, rtol=1e-5)
 
 
-def test_a_blank_number_is_the_last_one_and_told_as_such() -> None:
+def test_a_blank_number_takes_the_last_value_and_a_missing_indicator() -> None:
     price = noise(2 * DAYS)
     price[[0, 3, 4]] = NAN
-    _, _, found = settled(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
+    _, _, found = build(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
     assert found.past.shape == (2 * DAYS, 2)
     assert found.past[0].tolist() == [0.0, 0.0]  # the mean, before there is a value
     assert found.past[3, 0] == found.past[4, 0] == found.past[2, 0]
     assert found.past[2:6, 1].tolist() == [1, 0, 0, 1]
 
 
-def test_wild_numbers_are_clipped() -> None:
+def test_extreme_numbers_are_clipped() -> None:
     price = noise(2 * DAYS)
     price[-1] = 1e9
-    _, _, found = settled(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
+    _, _, found = build(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
     assert found.past[-1, 0] == 10
 
 
 def test_huge_numbers_are_scaled_without_overflow() -> None:
     price = noise(2 * DAYS)
-    _, _, one = settled(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
-    _, _, huge = settled(
+    _, _, one = build(feature_plan(past=("price",)), table({"price": NumericColumn(price)}))
+    _, _, huge = build(
         feature_plan(past=("price",)), table({"price": NumericColumn(price * 1e300)})
     )
     np.testing.assert_allclose(huge.past, one.past, rtol=1e-5)
 
 
-def test_categories_have_codes_and_unseen_ones_share_a_slot() -> None:
+def test_unseen_categories_share_the_code_of_blanks() -> None:
     kind = ["b"] * 8 + ["a"] * 4 + [None, "c"] + ["late"] * 6
-    given = table({"kind": words(kind * 2)})
-    plan, _, found = settled(feature_plan(past=("kind",)), given)
+    given = table({"kind": categorical(kind * 2)})
+    plan, _, found = build(feature_plan(past=("kind",)), given)
     assert plan.covariates.covariates[0].vocabulary == ("b", "a", "c")  # the most frequent first
     assert found.past_codes[:DAYS, 0].tolist() == [1] * 8 + [2] * 4 + [0, 3] + [0] * 6
     assert found.past_cardinalities == (4,)
     assert found.unseen_count == 12
 
 
-def test_free_text_becomes_a_few_numbers_alike_for_texts_that_are_alike() -> None:
+def test_similar_texts_have_similar_numbers() -> None:
     texts = ["heavy rain today", "heavy rain again", "sunshine", "sunny", "closed for stocktaking"]
     cells: list[str | None] = [texts[i % 5] if i % 3 else None for i in range(2 * DAYS)]
-    given = table({"note": words(cells)})
+    given = table({"note": categorical(cells)})
     plan = feature_plan(past=("note",), text=("note",), text_size=3)
-    _, _, found = settled(plan, given)
+    _, _, found = build(plan, given)
     assert found.past.shape == (2 * DAYS, 3)
     vector = {text: found.past[cells.index(text)] for text in texts}
     assert (found.past[0] == 0).all()
@@ -148,43 +148,43 @@ def test_free_text_becomes_a_few_numbers_alike_for_texts_that_are_alike() -> Non
     assert rain < apart("heavy rain today", "closed for stocktaking")
 
 
-def test_a_wide_vector_is_reduced_as_scikit_learn_s_pca_does() -> None:
+def test_a_wide_vector_is_reduced_by_pca_as_in_scikit_learn() -> None:
     rng = np.random.default_rng(3)
     hidden = rng.normal(size=(2 * DAYS, 2))
     wide = hidden @ rng.normal(size=(2, 6)) + 0.01 * rng.normal(size=(2 * DAYS, 6))
     given = table({f"emb_{c}": NumericColumn(wide[:, c]) for c in range(6)})
-    _, _, found = settled(feature_plan(past=("emb_*",), vector_size=2), given)
-    told = np.arange(2 * DAYS) % DAYS < TOLD
-    pca = PCA(2, svd_solver="full", whiten=True).fit(wide[told])
+    _, _, found = build(feature_plan(past=("emb_*",), vector_size=2), given)
+    train_mask = np.arange(2 * DAYS) % DAYS < N_TRAIN
+    pca = PCA(2, svd_solver="full", whiten=True).fit(wide[train_mask])
     np.testing.assert_allclose(found.past, pca.transform(wide), rtol=1e-4, atol=1e-4)
 
 
 def test_a_narrow_vector_stays_numbers() -> None:
     given = table({f"emb_{c}": NumericColumn(noise(2 * DAYS, c)) for c in range(3)})
-    _, _, found = settled(feature_plan(past=("emb_*",)), given)
+    _, _, found = build(feature_plan(past=("emb_*",)), given)
     assert found.past.shape == (2 * DAYS, 3)
 
 
 def test_static_columns_have_one_row_a_series() -> None:
-    region = words(["north"] * DAYS + ["south"] * DAYS)
+    region = categorical(["north"] * DAYS + ["south"] * DAYS)
     size = NumericColumn(np.repeat([10.0, 30.0], DAYS))
     plan = feature_plan(static=("region", "size"))
-    _, _, found = settled(plan, table({"region": region, "size": size}))
+    _, _, found = build(plan, table({"region": region, "size": size}))
     assert found.static_codes[:, 0].tolist() == [1, 2]
     np.testing.assert_allclose(found.static[:, 0], [-1, 1])
 
 
 def test_a_static_column_that_changes_is_refused_with_an_example() -> None:
-    region = words(["north"] * DAYS + ["south"] * (DAYS - 1) + ["north"])
+    region = categorical(["north"] * DAYS + ["south"] * (DAYS - 1) + ["north"])
     message = r"features\.static: region: the column changes .* 's1', which has 'north' and 'south'"
     with pytest.raises(DataError, match=message):
-        settled(feature_plan(static=("region",)), table({"region": region}))
+        build(feature_plan(static=("region",)), table({"region": region}))
 
 
-def test_what_is_known_ahead_goes_on_beyond_the_last_target() -> None:
+def test_future_covariates_go_on_beyond_the_last_target() -> None:
     promo = np.arange(2.0 * (DAYS + 3))
     given = table({"promo": NumericColumn(promo)}, ahead=3)
-    plan, panel, found = settled(feature_plan(future=("promo",)), given, needed=3)
+    plan, panel, found = build(feature_plan(future=("promo",)), given, required_steps=3)
     assert panel.lengths.tolist() == [DAYS, DAYS]
     assert panel.future_steps is not None
     assert panel.future_steps.tolist() == [3, 3]
@@ -192,12 +192,12 @@ def test_what_is_known_ahead_goes_on_beyond_the_last_target() -> None:
     np.testing.assert_allclose(found.future[:, 0], (promo - mean) / scale, rtol=1e-5)
 
 
-def test_what_is_not_known_far_enough_is_refused_with_series_and_dates() -> None:
+def test_unknown_future_covariates_are_refused_with_series_and_dates() -> None:
     promo = np.arange(2.0 * (DAYS + 3))
     promo[[-1, DAYS + 1]] = NAN
     given = table({"promo": NumericColumn(promo)}, ahead=3)
     with pytest.raises(DataError) as caught:
-        settled(feature_plan(future=("promo",)), given, needed=3)
+        build(feature_plan(future=("promo",)), given, required_steps=3)
     lines = [str(problem) for problem in caught.value.problems]
     assert lines[0].startswith(
         "series 's0': promo not known at 1 of the steps to forecast, from 2024-01-22 to 2024-01-22"
@@ -207,18 +207,18 @@ def test_what_is_not_known_far_enough_is_refused_with_series_and_dates() -> None
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("last", 19), ("seasonal", 13)])
-def test_a_rule_may_stand_in_for_what_is_not_known(rule: str, expected: int) -> None:
+def test_missing_future_values_are_replaced_by_rule(rule: str, expected: int) -> None:
     promo = np.tile(np.arange(float(DAYS)), 2)
     plan = feature_plan(future=("promo",), missing_future=rule)
-    plan, _, found = settled(plan, table({"promo": NumericColumn(promo)}), needed=3)
+    plan, _, found = build(plan, table({"promo": NumericColumn(promo)}), required_steps=3)
     learned = plan.covariates.covariates[0]
     first_ahead = found.future[DAYS, 0] * learned.scale[0] + learned.mean[0]
     assert first_ahead == pytest.approx(expected)
 
 
-def test_the_calendar_holidays_and_age_go_on_too() -> None:
+def test_calendar_holidays_and_age_cover_the_horizon() -> None:
     plan = feature_plan(calendar="auto", holidays="DE", holiday_window=1, age=True)
-    plan, _, found = settled(plan, table({}), horizon=5)
+    plan, _, found = build(plan, table({}), horizon=5)
     assert plan.calendar == ("day_of_week", "day_of_year")
     assert found.future.shape == (2 * (DAYS + 5), 4 + 3 + 1)
     assert found.future[0, 4] == 1  # New Year
@@ -233,8 +233,8 @@ def everything(seed: int = 0) -> Table:
     texts = ["wet", "dry", None, "sold out"]
     given = {
         "price": NumericColumn(np.where(rng.random(size) < 0.2, NAN, rng.normal(size=size))),
-        "kind": words([texts[i] for i in rng.integers(4, size=size)]),
-        "note": words([texts[i] for i in rng.integers(4, size=size)]),
+        "kind": categorical([texts[i] for i in rng.integers(4, size=size)]),
+        "note": categorical([texts[i] for i in rng.integers(4, size=size)]),
     } | {f"emb_{c}": NumericColumn(rng.normal(size=size)) for c in range(4)}
     return table(given)
 
@@ -246,11 +246,9 @@ EVERYTHING = feature_plan(
 
 @settings(max_examples=20, deadline=None)
 @given(origin=st.integers(1, DAYS - 1), seed=st.integers(1, 99))
-def test_nothing_at_or_after_an_origin_changes_what_is_read_before_it(
-    origin: int, seed: int
-) -> None:
+def test_covariates_at_or_after_an_origin_change_no_input_before_it(origin: int, seed: int) -> None:
     one, other = everything(), everything(seed)
-    plan, panel, found = settled(EVERYTHING, one)
+    plan, panel, found = build(EVERYTHING, one)
     mixed = {}
     keep = np.arange(2 * DAYS) % DAYS < origin
     for name, column in one.covariates.items():
@@ -258,7 +256,9 @@ def test_nothing_at_or_after_an_origin_changes_what_is_read_before_it(
         if isinstance(column, CategoricalColumn) and isinstance(new, CategoricalColumn):
             cells = [None if c < 0 else column.vocabulary[c] for c in column.codes]
             news = [None if c < 0 else new.vocabulary[c] for c in new.codes]
-            mixed[name] = words([a if k else b for a, b, k in zip(cells, news, keep, strict=True)])
+            mixed[name] = categorical(
+                [a if k else b for a, b, k in zip(cells, news, keep, strict=True)]
+            )
         else:
             mixed[name] = NumericColumn(np.where(keep, column.to_floats(), new.to_floats()))
     changed = table(mixed)
@@ -268,9 +268,9 @@ def test_nothing_at_or_after_an_origin_changes_what_is_read_before_it(
     np.testing.assert_array_equal(found.past_codes[keep], again.past_codes[keep])
 
 
-def test_a_stored_plan_builds_the_same_to_the_last_bit() -> None:
+def test_a_stored_plan_builds_equal_tables() -> None:
     given = everything()
-    plan, panel, found = settled(EVERYTHING, given)
+    plan, panel, found = build(EVERYTHING, given)
     stored = json.loads(json.dumps(plan.to_json()))
     again = FeaturePlan.from_json(stored, plan.arrays())
     rebuilt = features.build_features(again, given, panel, horizon=3, season=7)
@@ -279,7 +279,7 @@ def test_a_stored_plan_builds_the_same_to_the_last_bit() -> None:
     assert rebuilt.past_cardinalities == found.past_cardinalities
 
 
-def test_without_any_there_are_no_columns() -> None:
-    _, _, found = settled(FeaturePlan(), table({}))
+def test_without_features_tables_have_no_columns() -> None:
+    _, _, found = build(FeaturePlan(), table({}))
     assert [part.shape[1] for part in found.tables()] == [0] * 6
     assert found.future.shape[0] == 2 * (DAYS + 3)

@@ -1,4 +1,4 @@
-"""The covariates of a network in words."""
+"""Descriptions of the input columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.spec.features import FeaturesSpec
 
 
-def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
+def test_columns_are_described_in_the_order_of_the_tables() -> None:
     covariates = (
         Covariate(("rain",), "past", "number", (2.0,), (0.5,), has_missing_indicator=True),
         Covariate(("note",), "past", "text", (), (1.0, 2.0)),
@@ -37,5 +37,5 @@ def test_columns_are_told_in_the_order_the_network_reads_them() -> None:
     assert found["static_codes"][0]["codes"] == {"b": 1, "a": 2}
 
 
-def test_without_covariates_there_is_nothing_to_tell() -> None:
+def test_without_covariates_nothing_is_described() -> None:
     assert describe_input_columns(FeaturePlan(), parse_frequency("MS"), is_irregular=False) == {}

@@ -1,4 +1,4 @@
-"""Windows stay inside their series, and no part of the split sees the targets of another."""
+"""Windows are inside their series, and parts of the split share no targets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_first_observed_step_agrees_with_a_loop(
     assert first_observed(observed, offsets).tolist() == expected
 
 
-def test_training_origins_of_one_series_are_counted_by_hand() -> None:
+def test_training_origins_of_one_series_by_hand() -> None:
     # first value at step 1, two steps of history, targets before step 9, horizon 4
     found = training_origins(
         column(0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1),
@@ -150,20 +150,20 @@ def test_windows_stay_inside_and_the_parts_never_overlap_in_time(
     first = first_observed(observed, offsets)
     rest: dict[str, Any] = {"horizon": horizon, "season": season}
 
-    learnt = training_origins(observed, offsets, ends=parts.train_end, **rest)
+    trained = training_origins(observed, offsets, ends=parts.train_end, **rest)
     validated = validation_windows(parts, horizon=horizon, channels=channels, max_windows=10_000)
     tested = windows_at_origins(parts.test_origin, horizon=horizon, channels=channels)
     whole = training_origins(observed, offsets, ends=lengths, **rest)
 
-    assert_inside(learnt, length, first, history)
+    assert_inside(trained, length, first, history)
     assert_inside(whole, length, first, history)
-    assert (whole.n_windows >= learnt.n_windows) or not learnt.n_windows
+    assert (whole.n_windows >= trained.n_windows) or not trained.n_windows
 
     # targets: training before `limit`, validation from there on, test from where that ends
     test_begin = np.full(len(length), np.iinfo(np.int64).max)
     test_begin[tested.item] = tested.origin
-    assert (learnt.target_end <= test_begin).all()
-    assert (validated.origin >= learnt.target_end[validated.item]).all()
+    assert (trained.target_end <= test_begin).all()
+    assert (validated.origin >= trained.target_end[validated.item]).all()
     assert (validated.target_end <= test_begin[validated.item]).all()
     assert (tested.target_end == length[tested.item]).all()
     assert (validated.origin >= history).all()
@@ -172,7 +172,7 @@ def test_windows_stay_inside_and_the_parts_never_overlap_in_time(
 
 @settings(max_examples=50, deadline=None)
 @given(made=panels, horizon=st.integers(1, 20), season=st.integers(1, 30))
-def test_the_weight_is_the_root_of_what_is_observed_before_the_end(
+def test_the_sampling_weight_is_the_root_of_the_observed_values_before_the_end(
     made: tuple[Bools, Ints], horizon: int, season: int
 ) -> None:
     observed, offsets = made

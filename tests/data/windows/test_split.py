@@ -1,4 +1,4 @@
-"""The cut by time: training, validation and test never overlap, and nothing is cut needlessly."""
+"""Training, validation and test parts never overlap, and are as long as possible."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from rnnforecast.data.windows.split import (
 from rnnforecast.errors import DataError
 
 
-def cut(*lengths: int, horizon: int = 4, season: int = 4, channels: int = 1) -> Split:
+def split(*lengths: int, horizon: int = 4, season: int = 4, channels: int = 1) -> Split:
     return split_series(np.array(lengths), horizon=horizon, season=season, channels=channels)
 
 
-def test_one_short_series_is_cut_by_hand() -> None:
+def test_split_of_one_short_series_by_hand() -> None:
     # 40 steps, horizon 4: 15 % of 40 is 6, so 3 validation origins a step apart: 6 steps
-    found = cut(40)
+    found = split(40)
     assert (found.origins_per_series, found.stride) == (3, 1)
     assert found.train_end.tolist() == [30]
     assert found.test_origin.tolist() == [36]
@@ -33,39 +33,39 @@ def test_one_short_series_is_cut_by_hand() -> None:
 
 
 def test_many_series_need_one_validation_origin_each() -> None:
-    found = cut(*[400] * 600)
+    found = split(*[400] * 600)
     assert found.origins_per_series == 1
     assert set(found.train_end) == {400 - 4 - 4}
 
 
-def test_targets_count_as_windows_too() -> None:
-    assert cut(10_000, channels=1).origins_per_series == TARGET_VALIDATION_WINDOWS
-    assert cut(10_000, channels=8).origins_per_series == TARGET_VALIDATION_WINDOWS / 8
+def test_each_target_is_a_window() -> None:
+    assert split(10_000, channels=1).origins_per_series == TARGET_VALIDATION_WINDOWS
+    assert split(10_000, channels=8).origins_per_series == TARGET_VALIDATION_WINDOWS / 8
 
 
 def test_origins_of_a_long_horizon_are_a_quarter_of_it_apart() -> None:
-    found = cut(2000, horizon=40)
+    found = split(2000, horizon=40)
     assert found.stride == 10
     assert found.origins_per_series == (0.15 * 2000 - 40) // 10 + 1
 
 
-def test_a_series_too_short_to_be_tested_waits_for_the_last_fit() -> None:
-    found = cut(40, 7)
+def test_a_series_too_short_for_a_test_part_is_not_trained_on() -> None:
+    found = split(40, 7)
     assert found.test_origin.tolist()[1] == -1
     assert found.train_end.tolist()[1] == 0
     assert found.has_validation.tolist() == [True, False]
 
 
-def test_a_series_too_short_to_be_validated_is_trained_up_to_its_test_part() -> None:
-    found = cut(40, 40, 11)
+def test_a_series_too_short_for_validation_is_trained_up_to_its_test_part() -> None:
+    found = split(40, 40, 11)
     assert found.has_validation.tolist() == [True, True, False]
     assert found.test_origin[2] == found.train_end[2] == 7
 
 
 def test_validation_never_takes_the_last_training_window_of_a_series() -> None:
     # 4 of history, a target, 4 to validate, 4 to test; one step less, and training goes first
-    assert (cut(13).train_end[0], cut(13).has_validation[0]) == (5, True)
-    assert (cut(12).train_end[0], cut(12).has_validation[0]) == (8, False)
+    assert (split(13).train_end[0], split(13).has_validation[0]) == (5, True)
+    assert (split(12).train_end[0], split(12).has_validation[0]) == (8, False)
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_a_window_needs_a_season_of_history_if_that_is_no_longer_than_the_horizo
 
 
 @pytest.mark.parametrize(("longest", "possible"), [(7, 2), (4, 0), (1, 0)])
-def test_no_series_long_enough_is_told_with_the_lengths_and_what_is_possible(
+def test_an_error_names_the_lengths_and_the_longest_possible_horizon(
     longest: int, possible: int
 ) -> None:
     with pytest.raises(DataError) as caught:
-        cut(2, longest, 1)
+        split(2, longest, 1)
     text = str(caught.value)
     assert "window.horizon: 4" in text
     assert f"needs at least 8 steps, the longest series has {max(longest, 2)}" in text
@@ -92,14 +92,12 @@ def test_no_series_long_enough_is_told_with_the_lengths_and_what_is_possible(
 
 
 @given(longest=st.integers(5, 200), season=st.integers(1, 60))
-def test_the_horizon_that_the_error_offers_can_be_validated_and_no_longer_one(
-    longest: int, season: int
-) -> None:
+def test_the_suggested_horizon_is_the_longest_with_validation(longest: int, season: int) -> None:
     words = shorter_horizon_hint(longest, longest, season)
     horizon = int(words.split()[3])
-    assert cut(longest, horizon=horizon, season=season).has_validation.all()
+    assert split(longest, horizon=horizon, season=season).has_validation.all()
     try:
-        longer = cut(longest, horizon=horizon + 1, season=season)
+        longer = split(longest, horizon=horizon + 1, season=season)
     except DataError:
         return
     assert not longer.has_validation.any()
@@ -121,9 +119,9 @@ def test_training_validation_and_test_follow_one_another_without_overlap(
     size = np.array(lengths)
     if size.max() < min_series_length(horizon, season):
         with pytest.raises(DataError):
-            cut(*lengths, horizon=horizon, season=season, channels=channels)
+            split(*lengths, horizon=horizon, season=season, channels=channels)
         return
-    found = cut(*lengths, horizon=horizon, season=season, channels=channels)
+    found = split(*lengths, horizon=horizon, season=season, channels=channels)
     history = min_history(horizon, season)
     tested = found.test_origin >= 0
 
