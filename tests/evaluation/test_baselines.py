@@ -31,7 +31,7 @@ def test_without_a_season_the_last_value_is_repeated() -> None:
     assert naive([1, 2, 3], season=1, horizon=3) == [3, 3, 3]
 
 
-def test_nothing_behind_the_end_is_used() -> None:
+def test_nothing_after_the_end_is_used() -> None:
     assert naive([1, 2, 3, 4, 99, 99], season=2, horizon=3, end=4) == [3, 4, 3]
 
 
@@ -39,7 +39,7 @@ def test_a_missing_value_comes_from_the_latest_season_that_has_it() -> None:
     assert naive([1, 2, 5, 3, NAN, 6, NAN, 4, 7], season=3, horizon=3) == [3, 4, 7]
 
 
-def test_a_place_never_observed_gets_the_last_observed_value() -> None:
+def test_a_phase_never_observed_gets_the_last_observed_value() -> None:
     assert naive([NAN, 2, NAN, 4], season=2, horizon=2) == [4, 4]
     assert naive([5, 6], season=4, horizon=4) == [6, 6, 5, 6]
     assert np.isnan(naive([NAN, NAN], season=2, horizon=2)).all()
@@ -56,7 +56,7 @@ def test_an_empty_history_has_no_forecast() -> None:
     st.integers(1, 6),
     st.integers(0, 2**31),
 )
-def test_every_series_and_target_gets_the_forecast_it_would_get_alone(
+def test_each_series_and_target_has_the_forecast_of_pandas(
     lengths: list[int], season: int, horizon: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -112,7 +112,7 @@ def test_one_value_alone_gives_no_quantiles() -> None:
     assert np.isnan(found).all()
 
 
-def test_an_end_counted_from_the_start_of_its_series_is_refused() -> None:
+def test_an_end_relative_to_the_start_of_its_series_is_refused() -> None:
     with pytest.raises(ValueError, match="flat rows"):
         seasonal_naive(
             np.ones((8, 1)), np.array([0, 4, 8]), season=1, horizon=1, ends=np.array([3, 3])

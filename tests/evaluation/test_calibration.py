@@ -1,5 +1,4 @@
-"""Quantiles from residuals, and widened ones: the right order statistic, and the coverage it
-promises."""
+"""Conformal quantiles and interval scaling: order statistics and their coverage."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ from rnnforecast.evaluation.calibration import (
     residual_quantiles,
 )
 
-Drawn = tuple[np.ndarray, np.ndarray]
+Sample = tuple[np.ndarray, np.ndarray]
 
 
 def test_the_order_statistics_are_those_of_the_paper() -> None:
@@ -37,7 +36,7 @@ def test_levels_beyond_the_errors_get_the_outermost_ones() -> None:
     assert residual_quantiles(np.array([[3.0], [-1.0]]), (0.025, 0.975))[0].tolist() == [-1, 3]
 
 
-def test_each_step_has_its_own_errors_and_missing_ones_do_not_count() -> None:
+def test_each_step_has_its_own_errors_and_missing_ones_are_ignored() -> None:
     errors = np.array([[1.0, 10, np.nan], [2, np.nan, np.nan], [3, 20, np.nan]])
     found = residual_quantiles(errors, (0.25, 0.5, 0.75))
     assert found[0].tolist() == [1, 2, 3]
@@ -60,10 +59,10 @@ def test_no_errors_at_all_give_no_quantiles() -> None:
     st.lists(st.integers(-1000, 1000), min_size=10, max_size=40, unique=True),
     st.sampled_from([Fraction(6, 10), Fraction(3, 4), Fraction(8, 10), Fraction(9, 10)]),
 )
-def test_an_error_left_out_is_covered_at_least_as_often_as_promised(
+def test_an_error_left_out_is_covered_with_at_least_the_nominal_probability(
     numbers: list[int], level: Fraction
 ) -> None:
-    # Exchangeable errors: each one is the coming one with equal probability.
+    # Exchangeable errors: each one is the next one with equal probability.
     errors = np.array(numbers, dtype=np.float64)
     above = below = 0
     for i in range(len(errors)):
@@ -72,8 +71,8 @@ def test_an_error_left_out_is_covered_at_least_as_often_as_promised(
         )[0]
         above += bool(errors[i] <= high)
         below += bool(errors[i] >= low)
-    promised = level * len(errors)
-    assert min(above, below) >= promised
+    nominal = level * len(errors)
+    assert min(above, below) >= nominal
 
 
 @given(
@@ -94,33 +93,33 @@ def test_many_errors_give_the_quantile_of_numpy(level: float) -> None:
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 MANY = 10**9
-"""Windows apart: what they say is taken as it is."""
+"""Independent windows, so many that nothing is shrunk."""
 NORMAL = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 
 
-def of_normal(below: float, above: float, *, shape: tuple[int, int], seed: int = 0) -> Drawn:
+def scaled_normals(below: float, above: float, *, shape: tuple[int, int], seed: int = 0) -> Sample:
     """Standard normal values, and their quantiles too wide by these factors."""
     actual = np.random.default_rng(seed).normal(size=shape)
     quantiles = NORMAL * np.where(np.array(LEVELS) < 0.5, below, above)
     return actual, np.broadcast_to(quantiles, (*shape, len(LEVELS)))
 
 
-def factors(*asked: Any) -> tuple[float, float]:
-    found = fit_interval_scaling(*asked)
+def factors(*arguments: Any) -> tuple[float, float]:
+    found = fit_interval_scaling(*arguments)
     return found.below, found.above
 
 
-def test_quantiles_too_wide_or_narrow_on_either_side_are_put_right() -> None:
-    actual, quantiles = of_normal(1.8, 0.8, shape=(20_000, 10))
+def test_intervals_too_wide_or_too_narrow_are_corrected_on_each_side() -> None:
+    actual, quantiles = scaled_normals(1.8, 0.8, shape=(20_000, 10))
     below, above = factors(actual, quantiles, LEVELS, MANY)
     assert below == pytest.approx(1 / 1.8, rel=0.02)
     assert above == pytest.approx(1 / 0.8, rel=0.02)
-    put_right = IntervalScaling(1 / 1.8, 1 / 0.8).apply(quantiles, LEVELS)
-    np.testing.assert_allclose(put_right, np.broadcast_to(NORMAL, put_right.shape))
+    corrected = IntervalScaling(1 / 1.8, 1 / 0.8).apply(quantiles, LEVELS)
+    np.testing.assert_allclose(corrected, np.broadcast_to(NORMAL, corrected.shape))
 
 
-def test_units_and_what_is_not_known_change_nothing() -> None:
-    actual, quantiles = of_normal(1.5, 0.8, shape=(500, 4))
+def test_units_and_missing_values_do_not_change_the_factors() -> None:
+    actual, quantiles = scaled_normals(1.5, 0.8, shape=(500, 4))
     expected = factors(actual, quantiles, LEVELS, MANY)
     moved = factors(7 + 1000 * actual, 7 + 1000 * quantiles, LEVELS, MANY)
     assert moved == pytest.approx(expected)
@@ -134,11 +133,11 @@ def test_units_and_what_is_not_known_change_nothing() -> None:
     assert factors(*more, LEVELS, MANY) == expected
 
 
-def test_few_windows_that_do_not_overlap_are_hardly_trusted() -> None:
-    actual, quantiles = of_normal(1.6, 1.6, shape=(1000, 10))
-    half, little = (factors(actual, quantiles, LEVELS, n) for n in (SHRINKAGE_WINDOWS, 1))
+def test_factors_of_few_independent_windows_are_shrunk_to_one() -> None:
+    actual, quantiles = scaled_normals(1.6, 1.6, shape=(1000, 10))
+    half, small = (factors(actual, quantiles, LEVELS, n) for n in (SHRINKAGE_WINDOWS, 1))
     assert half == pytest.approx((1.6**-0.5, 1.6**-0.5), rel=0.02)
-    assert little == pytest.approx((1, 1), abs=0.01)
+    assert small == pytest.approx((1, 1), abs=0.01)
     assert fit_interval_scaling(actual, quantiles, LEVELS, 0) == IDENTITY_SCALING
     assert (
         fit_interval_scaling(np.full_like(actual, np.nan), quantiles, LEVELS, MANY)
@@ -146,24 +145,24 @@ def test_few_windows_that_do_not_overlap_are_hardly_trusted() -> None:
     )
 
 
-def test_what_no_factor_could_mend_is_left() -> None:
-    actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
+def test_intervals_of_width_zero_are_not_scaled() -> None:
+    actual, quantiles = scaled_normals(1.0, 1.0, shape=(1000, 2))
     assert fit_interval_scaling(actual, quantiles[..., [2]], [0.5], MANY) == IDENTITY_SCALING
     assert fit_interval_scaling(actual, 0 * quantiles, LEVELS, MANY) == IDENTITY_SCALING
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 1.0])
-def test_quantiles_that_are_next_to_nothing_in_some_windows_do_not_blow_up_all(
+def test_tiny_intervals_in_some_windows_do_not_enlarge_all(
     share: float,
 ) -> None:
-    actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
+    actual, quantiles = scaled_normals(1.0, 1.0, shape=(1000, 2))
     tiny = np.arange(1000)[:, None, None] < 1000 * share
     assert max(factors(actual, np.where(tiny, 1e-300, 1) * quantiles, LEVELS, MANY)) <= 2
 
 
 @given(st.floats(-5, 5))
-def test_no_bias_makes_intervals_more_than_twice_as_wide_or_narrow(bias: float) -> None:
-    actual, quantiles = of_normal(1.0, 1.0, shape=(1000, 2))
+def test_a_bias_scales_intervals_by_at_most_two(bias: float) -> None:
+    actual, quantiles = scaled_normals(1.0, 1.0, shape=(1000, 2))
     below, above = factors(actual - bias, quantiles, LEVELS, MANY)
     assert 0.5 <= below <= 2
     assert 0.5 <= above <= 2
@@ -172,10 +171,10 @@ def test_no_bias_makes_intervals_more_than_twice_as_wide_or_narrow(bias: float) 
 
 
 @given(st.integers(0, 50), st.floats(0.6, 1.8), st.floats(0.6, 1.8))
-def test_as_many_values_lie_beyond_what_was_put_right_as_it_says(
+def test_scaled_intervals_have_their_nominal_coverage(
     seed: int, below: float, above: float
 ) -> None:
-    actual, quantiles = of_normal(below, above, shape=(1000, 2), seed=seed)
+    actual, quantiles = scaled_normals(below, above, shape=(1000, 2), seed=seed)
     found = fit_interval_scaling(actual, quantiles, LEVELS, MANY).apply(quantiles, LEVELS)
     outside = [actual < found[..., k] for k in (0, 1)]
     assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=2e-3)

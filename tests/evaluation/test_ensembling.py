@@ -1,4 +1,4 @@
-"""Several forecasts made into one, against hand calculations."""
+"""Combined forecasts and ensemble weights against calculations by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pinball(found: np.ndarray, actual: np.ndarray) -> float:
     return float(np.maximum(level * error, (level - 1) * error).mean())
 
 
-def test_median_mean_and_weighted_mean_are_what_a_hand_finds() -> None:
+def test_median_mean_and_weighted_mean_agree_with_a_calculation_by_hand() -> None:
     three = np.array([[1.0, 10.0], [2.0, 40.0], [9.0, 100.0]])
     assert ForecastCombiner("median").combine(three).tolist() == [2.0, 40.0]
     assert ForecastCombiner("mean").combine(three).tolist() == [4.0, 50.0]
@@ -51,53 +51,53 @@ def test_the_median_of_an_even_number_lies_between_the_middle_two() -> None:
     arrays(np.float64, (4, 3, 5), elements=VALUES),
     arrays(np.float64, 4, elements=st.floats(0, 1, width=32)),
 )
-def test_quantiles_that_rise_still_rise_when_they_are_one(
-    several: np.ndarray, shares: np.ndarray
+def test_combined_quantiles_do_not_cross_and_lie_between_the_members(
+    forecasts: np.ndarray, shares: np.ndarray
 ) -> None:
-    several = np.sort(several, axis=-1)
+    forecasts = np.sort(forecasts, axis=-1)
     shares[0] += 1.0
     weights = tuple(map(float, shares / shares.sum()))
     for method in METHODS:
-        found = ForecastCombiner(method, weights).combine(several)
+        found = ForecastCombiner(method, weights).combine(forecasts)
         assert (np.diff(found, axis=-1) >= 0).all()
-        slack = 1e-12 * np.abs(several).max()
-        assert (found >= several.min(0) - slack).all()
-        assert (found <= several.max(0) + slack).all()
+        slack = 1e-12 * np.abs(forecasts).max()
+        assert (found >= forecasts.min(0) - slack).all()
+        assert (found <= forecasts.max(0) + slack).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_quantiles_that_are_alike_do_not_cross_by_their_last_bit(method: str) -> None:
+def test_equal_quantiles_stay_equal_to_the_last_bit(method: str) -> None:
     random = np.random.default_rng(0)
     for width in range(2, 40):
-        alike = np.repeat(random.normal(size=(7, 3, 1)), width, -1)
+        equal = np.repeat(random.normal(size=(7, 3, 1)), width, -1)
         weights = random.dirichlet(np.ones(7))
-        found = ForecastCombiner(method, tuple(map(float, weights))).combine(alike)
+        found = ForecastCombiner(method, tuple(map(float, weights))).combine(equal)
         assert (found == found[..., :1]).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_one_forecast_alone_stays_as_it_is_to_the_last_bit(method: str) -> None:
-    alone = np.random.default_rng(0).normal(size=(1, 6, 5)) / 3.0
-    alone[0, 2] = np.nan
-    found = ForecastCombiner(method, (1.0,)).combine(alone)
-    assert found.tobytes() == alone[0].tobytes()
+def test_a_single_forecast_is_returned_bit_for_bit(method: str) -> None:
+    single = np.random.default_rng(0).normal(size=(1, 6, 5)) / 3.0
+    single[0, 2] = np.nan
+    found = ForecastCombiner(method, (1.0,)).combine(single)
+    assert found.tobytes() == single[0].tobytes()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_no_member_forecasts_stays_unknown_and_leaves_the_rest(method: str) -> None:
+def test_a_missing_forecast_stays_missing_and_leaves_the_others(method: str) -> None:
     two = np.array([[[1.0, 3.0], [np.nan, np.nan]], [[3.0, 5.0], [np.nan, np.nan]]])
     found = ForecastCombiner(method, (0.5, 0.5)).combine(two)
     assert found[0].tolist() == [2.0, 4.0]
     assert np.isnan(found[1]).all()
 
 
-def test_the_better_member_gets_all_the_weight_where_the_other_helps_nothing() -> None:
+def test_a_member_that_does_not_help_has_no_weight() -> None:
     actual = truth()
     far = np.stack([around(actual, 30.0), around(actual, 0.0)])
     assert fit_ensemble_weights(far, actual, np.ones(40), LEVELS).tolist() == [0.0, 1.0]
 
 
-def test_weights_add_up_to_one_in_equal_parts() -> None:
+def test_weights_are_multiples_of_one_round_and_sum_to_one() -> None:
     actual = truth()
     noise = np.random.default_rng(1).normal(0, 3, (4, *actual.shape))
     found = fit_ensemble_weights(
@@ -110,16 +110,16 @@ def test_weights_add_up_to_one_in_equal_parts() -> None:
     )
 
 
-def test_the_mean_of_two_opposite_errors_is_better_than_both() -> None:
+def test_members_with_opposite_errors_have_equal_weights() -> None:
     actual = truth()
     two = np.stack([around(actual, 5.0), around(actual, -5.0)])
     found = fit_ensemble_weights(two, actual, np.ones(40), LEVELS)
     np.testing.assert_allclose(found, [0.5, 0.5], atol=1e-12)
-    together = pinball(ForecastCombiner("weights", tuple(map(float, found))).combine(two), actual)
-    assert together < 0.5 * min(pinball(each, actual) for each in two)
+    combined = pinball(ForecastCombiner("weights", tuple(map(float, found))).combine(two), actual)
+    assert combined < 0.5 * min(pinball(each, actual) for each in two)
 
 
-def test_steps_that_nobody_observed_have_no_say() -> None:
+def test_unobserved_steps_do_not_change_the_weights() -> None:
     actual = truth()
     good, bad = np.full(actual.shape, 1.0), np.full(actual.shape, 8.0)
     good[:, 1] = 1e6
@@ -128,7 +128,7 @@ def test_steps_that_nobody_observed_have_no_say() -> None:
     assert fit_ensemble_weights(two, actual, np.ones(40), LEVELS).tolist() == [1.0, 0.0]
 
 
-def test_windows_without_a_size_have_no_say_and_large_ones_no_more_than_small_ones() -> None:
+def test_errors_are_relative_to_the_scale_of_the_window_and_ignored_without_one() -> None:
     actual = truth(4)
     size = np.array([0.0, 1000.0, 1.0, 1.0])
     one = np.array([0.0, 0.0, 1.0, 1.0])[:, None] * np.ones(3)
@@ -140,7 +140,7 @@ def test_windows_without_a_size_have_no_say_and_large_ones_no_more_than_small_on
     assert found[1] > found[0]
 
 
-def test_weights_do_not_hang_on_the_unit_of_the_values() -> None:
+def test_weights_do_not_depend_on_the_unit() -> None:
     actual = truth()
     noise = np.random.default_rng(2).normal(0, 3, (3, *actual.shape))
     three = np.stack([around(actual, each) for each in noise])

@@ -1,4 +1,4 @@
-"""Measures of error against hand calculations, pandas and scikit-learn."""
+"""Metrics against calculations by hand, pandas and scikit-learn."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_smape_is_a_mean_over_series_of_means_over_steps() -> None:
     assert metrics.smape(actual, forecast) == pytest.approx(50.0)
 
 
-def test_smape_counts_nothing_against_nothing_as_right() -> None:
+def test_smape_of_two_zeros_is_zero() -> None:
     assert metrics.smape(cube([0, 0]), cube([0, 1])) == pytest.approx(100.0)
 
 
@@ -43,8 +43,8 @@ def test_mase_leaves_out_series_without_a_scale() -> None:
 
 
 def test_mae_and_rmse_agree_with_scikit_learn_target_by_target() -> None:
-    seen = [~MISSING[..., c] for c in range(2)]
-    pairs = [(ACTUAL[..., c][seen[c]], FORECAST[..., c][seen[c]]) for c in range(2)]
+    observed = [~MISSING[..., c] for c in range(2)]
+    pairs = [(ACTUAL[..., c][observed[c]], FORECAST[..., c][observed[c]]) for c in range(2)]
     mae = np.mean([mean_absolute_error(a, f) for a, f in pairs])
     rmse = np.mean([root_mean_squared_error(a, f) for a, f in pairs])
     assert metrics.mae(GAPPY, FORECAST) == pytest.approx(mae)
@@ -56,11 +56,11 @@ def test_weighted_quantile_loss_agrees_with_scikit_learn() -> None:
     quantiles = FORECAST[..., None] + np.array([-1.0, 0.0, 2.0])
     expected = np.mean(
         [
-            2 * mean_pinball_loss(a, q[..., i][seen], alpha=level) / np.abs(a).mean()
+            2 * mean_pinball_loss(a, q[..., i][observed], alpha=level) / np.abs(a).mean()
             for i, level in enumerate(levels)
             for c in range(2)
-            for seen in [~MISSING[..., c]]
-            for a, q in [(ACTUAL[..., c][seen], quantiles[:, :, c])]
+            for observed in [~MISSING[..., c]]
+            for a, q in [(ACTUAL[..., c][observed], quantiles[:, :, c])]
         ]
     )
     assert metrics.weighted_quantile_loss(GAPPY, quantiles, levels) == pytest.approx(expected)
@@ -71,33 +71,33 @@ def test_weighted_quantile_loss_of_zeros_is_not_defined() -> None:
     assert math.isnan(metrics.weighted_quantile_loss(zeros, zeros[..., None] + 1, (0.5,)))
 
 
-def test_coverage_includes_both_ends_and_skips_what_was_not_observed() -> None:
+def test_coverage_includes_both_ends_and_ignores_unobserved_values() -> None:
     actual = cube([1, 2, 3, NAN, 4])
     assert metrics.coverage(actual, np.full_like(actual, 2), np.full_like(actual, 3)) == 0.5
 
 
-def test_a_missing_forecast_is_never_skipped() -> None:
-    holed = FORECAST.copy()
-    holed[2, 1, 0] = NAN
+def test_a_missing_forecast_of_an_observed_value_makes_metrics_undefined() -> None:
+    incomplete = FORECAST.copy()
+    incomplete[2, 1, 0] = NAN
     scale = np.ones((5, 2))
-    quantiles = holed[..., None].repeat(3, axis=-1)
+    quantiles = incomplete[..., None].repeat(3, axis=-1)
     found = metrics.compute_metrics(
-        ACTUAL, holed, scale=scale, quantiles=quantiles, levels=(0.1, 0.5, 0.9)
+        ACTUAL, incomplete, scale=scale, quantiles=quantiles, levels=(0.1, 0.5, 0.9)
     )
     assert all(math.isnan(value) for value in found.values())
-    unseen = np.where(np.isnan(holed), NAN, ACTUAL)
+    unobserved = np.where(np.isnan(incomplete), NAN, ACTUAL)
     assert not any(
-        math.isnan(v) for v in metrics.compute_metrics(unseen, holed, scale=scale).values()
+        math.isnan(v) for v in metrics.compute_metrics(unobserved, incomplete, scale=scale).values()
     )
 
 
-def test_nothing_observed_gives_no_measure_and_no_warning() -> None:
-    nothing = np.full_like(ACTUAL, NAN)
-    found = metrics.compute_metrics(nothing, FORECAST, scale=np.ones((5, 2)))
+def test_without_observations_metrics_are_undefined() -> None:
+    unobserved = np.full_like(ACTUAL, NAN)
+    found = metrics.compute_metrics(unobserved, FORECAST, scale=np.ones((5, 2)))
     assert all(math.isnan(value) for value in found.values())
 
 
-def test_the_table_names_each_coverage_by_what_it_should_be() -> None:
+def test_each_coverage_is_named_by_its_nominal_value() -> None:
     levels = (0.025, 0.1, 0.5, 0.9, 0.975)
     quantiles = np.zeros((1, 2, 1, 5)) + np.array([0.0, 1.0, 2.0, 3.0, 4.0])
     found = metrics.compute_metrics(
@@ -105,17 +105,17 @@ def test_the_table_names_each_coverage_by_what_it_should_be() -> None:
     )
     assert list(found) == ["smape", "mase", "mae", "rmse", "wql", "coverage_95", "coverage_80"]
     assert (found["coverage_95"], found["coverage_80"]) == (1.0, 0.5)
-    lopsided = metrics.compute_metrics(
+    asymmetric = metrics.compute_metrics(
         cube([3.5, 2]),
         cube([2, 2]),
         scale=np.ones((1, 1)),
         quantiles=quantiles[..., :2],
         levels=(0.2, 0.6),
     )
-    assert list(lopsided) == ["smape", "mase", "mae", "rmse", "wql"]
+    assert list(asymmetric) == ["smape", "mase", "mae", "rmse", "wql"]
 
 
-def test_a_measure_by_series_averages_to_the_measure() -> None:
+def test_metrics_by_series_average_to_the_metric() -> None:
     scale = np.arange(1.0, 11.0).reshape(5, 2)
     by_series = metrics.mase_by_series(GAPPY, FORECAST, scale)
     assert by_series.shape == (5, 2)
@@ -127,7 +127,7 @@ def test_a_measure_by_series_averages_to_the_measure() -> None:
 def test_the_scale_is_the_mean_seasonal_change_before_the_end() -> None:
     values = np.array([1.0, 2, 4, 7, 50, 5, 5, NAN, NAN])[:, None]
     scale = metrics.seasonal_scale(values, np.array([0, 5, 9]), season=2, ends=np.array([4, 9]))
-    # |4-1|, |7-2| (the 50 lies behind the end); then no two values two steps apart
+    # |4-1|, |7-2| (the 50 is after the end); then no two values two steps apart
     assert scale[0, 0] == 4.0
     assert math.isnan(scale[1, 0])
 

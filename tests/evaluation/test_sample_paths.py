@@ -1,4 +1,4 @@
-"""Sample paths: the forecast's own quantiles at each step, and the errors' dependence over them."""
+"""Sample paths have the quantiles of the forecast and the correlation of its errors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def normal_quantiles(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     return np.asarray(mean[..., None] + deviation[..., None] * norm.ppf(LEVELS))
 
 
-def fading(horizon: int, step: float) -> np.ndarray:
-    places = np.arange(horizon)
-    return np.asarray(step ** np.abs(np.subtract.outer(places, places)))
+def autoregressive(horizon: int, step: float) -> np.ndarray:
+    steps = np.arange(horizon)
+    return np.asarray(step ** np.abs(np.subtract.outer(steps, steps)))
 
 
-def test_the_score_of_a_normal_value_is_its_distance_in_deviations() -> None:
+def test_the_normal_score_of_a_normal_value_is_its_z_score() -> None:
     random = np.random.default_rng(0)
     mean, deviation = random.normal(size=(6, 4)), random.uniform(0.5, 2, (6, 4))
     score = random.uniform(-3, 3, (6, 4))
@@ -38,14 +38,14 @@ def test_the_score_of_a_normal_value_is_its_distance_in_deviations() -> None:
     np.testing.assert_allclose(found[known], score[known], rtol=1e-9)
 
 
-def test_the_correlation_of_many_errors_is_found_again() -> None:
-    truth = fading(5, 0.8)
+def test_the_correlation_of_many_errors_is_recovered() -> None:
+    truth = autoregressive(5, 0.8)
     normal = np.random.default_rng(0).multivariate_normal(np.zeros(5), truth, 20_000)
     np.testing.assert_allclose(estimate_correlation(normal), truth, atol=0.03)
 
 
 @pytest.mark.parametrize("windows", [1, 2, 5, 40])
-def test_of_few_errors_comes_a_correlation_that_can_be_drawn_from(windows: int) -> None:
+def test_few_errors_give_a_valid_correlation(windows: int) -> None:
     errors = np.random.default_rng(windows).normal(size=(windows, 12))
     errors[0, 3] = np.nan
     found = estimate_correlation(errors)
@@ -54,11 +54,11 @@ def test_of_few_errors_comes_a_correlation_that_can_be_drawn_from(windows: int) 
     assert np.linalg.eigvalsh(found).min() > 0
 
 
-def test_paths_have_the_quantiles_that_are_forecast() -> None:
+def test_paths_have_the_quantiles_of_the_forecast() -> None:
     random = np.random.default_rng(1)
     quantiles = np.sort(random.gamma(2.0, 10.0, (3, 6, 5)), axis=-1)
     found = build_sample_paths(
-        draw_correlated_normals(fading(6, 0.7), 20_000, seed=0), quantiles, LEVELS
+        draw_correlated_normals(autoregressive(6, 0.7), 20_000, seed=0), quantiles, LEVELS
     )
     assert found.shape == (3, 20_000, 6)
     got = np.moveaxis(np.quantile(found, LEVELS, axis=1), 0, -1)
@@ -66,8 +66,8 @@ def test_paths_have_the_quantiles_that_are_forecast() -> None:
     np.testing.assert_allclose((got - quantiles) / spread, 0.0, atol=0.05)
 
 
-def test_the_total_of_a_path_varies_as_that_of_correlated_normal_values() -> None:
-    correlated = fading(7, 0.6)
+def test_totals_of_paths_have_the_variance_of_correlated_steps() -> None:
+    correlated = autoregressive(7, 0.6)
     mean, deviation = np.full((1, 7), 100.0), np.linspace(1, 3, 7)[None]
     found = build_sample_paths(
         draw_correlated_normals(correlated, 40_000, seed=2),
@@ -80,22 +80,24 @@ def test_the_total_of_a_path_varies_as_that_of_correlated_normal_values() -> Non
     assert totals.std() == pytest.approx(expected, rel=0.02)
 
 
-def test_a_series_has_the_same_paths_whatever_others_there_are() -> None:
+def test_paths_of_a_series_do_not_depend_on_other_series() -> None:
     quantiles = np.sort(np.random.default_rng(3).normal(size=(4, 6, 5)), axis=-1)
-    normal = draw_correlated_normals(fading(6, 0.5), 10, seed=0)
+    normal = draw_correlated_normals(autoregressive(6, 0.5), 10, seed=0)
     alone = build_sample_paths(normal, quantiles[2:3], LEVELS)
     np.testing.assert_array_equal(build_sample_paths(normal, quantiles, LEVELS)[2:3], alone)
 
 
 @pytest.mark.parametrize("steps", [1, 4, 9])
-def test_a_correlation_is_cut_or_goes_on_with_the_distance(steps: int) -> None:
-    found = extend_correlation(fading(6, 0.6), steps)
+def test_a_correlation_is_cut_or_extended_by_its_lags(steps: int) -> None:
+    found = extend_correlation(autoregressive(6, 0.6), steps)
     assert found.shape == (steps, steps)
-    np.testing.assert_allclose(found[:4, :4], fading(6, 0.6)[:steps, :steps][:4, :4], atol=0.02)
+    np.testing.assert_allclose(
+        found[:4, :4], autoregressive(6, 0.6)[:steps, :steps][:4, :4], atol=0.02
+    )
     assert np.linalg.eigvalsh(found).min() > 0
 
 
-def test_a_point_forecast_alone_has_paths_without_spread() -> None:
+def test_a_single_quantile_gives_paths_without_spread() -> None:
     found = build_sample_paths(
         draw_correlated_normals(np.eye(3), 4, seed=0), np.full((2, 3, 1), 5.0), (0.5,)
     )

@@ -24,7 +24,7 @@ LEVELS = ["q0.025", "q0.1", "q0.5", "q0.9", "q0.975"]
 
 @pytest.fixture
 def forecast(rnnforecast: Run) -> Callable[..., tuple[pd.DataFrame, ...]]:
-    """Predicts to ``f.csv``; that, and the tables beside it that there are."""
+    """Predicts to ``f.csv``; returns it and the tables beside it."""
 
     def run(*arguments: str, code: int = 0) -> tuple[pd.DataFrame, ...]:
         result = rnnforecast("predict", "run", "-o", "f.csv", *arguments)
@@ -35,9 +35,7 @@ def forecast(rnnforecast: Run) -> Callable[..., tuple[pd.DataFrame, ...]]:
     return run
 
 
-def test_a_total_has_a_row_a_series_and_number_of_steps_with_its_first_and_last_stamp(
-    given: Given, forecast: Run
-) -> None:
+def test_totals_have_a_row_for_each_series_and_number_of_steps(given: Given, forecast: Run) -> None:
     given(more="forecast: {totals: [7, 3]}\n")
     trained("run")
     _, found = forecast()
@@ -54,39 +52,37 @@ def test_a_total_has_a_row_a_series_and_number_of_steps_with_its_first_and_last_
 def test_the_total_of_one_step_is_that_step(given: Given, forecast: Run) -> None:
     given()
     trained("run")
-    whole, found = forecast("--total", "1")
-    first = whole.groupby("unique_id", as_index=False).first()
+    full, found = forecast("--total", "1")
+    first = full.groupby("unique_id", as_index=False).first()
     spread = (first["q0.975"] - first["q0.025"]).to_numpy()[:, None]
     assert (np.abs(found[LEVELS].to_numpy() - first[LEVELS].to_numpy()) < 0.1 * spread).all()
     np.testing.assert_allclose(found["yhat"], first["yhat"], rtol=0.01)
 
 
-def test_a_total_lies_where_the_steps_together_lie_and_varies_less_than_they_would_alike(
+def test_the_interval_of_a_total_is_narrower_than_the_sum_of_the_intervals(
     given: Given, forecast: Run
 ) -> None:
     given()
     trained("run", "training.loss=normal")
-    whole, found = forecast("--total", "7")
-    sums = whole.groupby("unique_id")[LEVELS].sum().to_numpy()
+    full, found = forecast("--total", "7")
+    sums = full.groupby("unique_id")[LEVELS].sum().to_numpy()
     np.testing.assert_allclose(found["yhat"], sums[:, 2], rtol=0.02)
     assert (found["q0.025"] >= sums[:, 0]).all()
     assert (found["q0.975"] <= sums[:, -1]).all()
 
 
-def test_paths_have_a_row_a_step_and_the_forecast_s_own_quantiles(
-    given: Given, forecast: Run
-) -> None:
+def test_paths_have_the_quantiles_of_the_forecast(given: Given, forecast: Run) -> None:
     given()
     trained("run")
-    whole, found = forecast("--paths", "500")
+    full, found = forecast("--paths", "500")
     assert list(found.columns) == ["unique_id", "path", "ds", "yhat"]
     assert len(found) == 2 * 500 * 7
     assert found["path"].tolist()[:8] == [1] * 7 + [2]
-    assert found["ds"].tolist()[:7] == whole["ds"].tolist()[:7]
-    drawn = found["yhat"].to_numpy().reshape(2, 500, 7)
-    got = np.quantile(drawn, (0.1, 0.5, 0.9), axis=1)
-    wanted = whole[["q0.1", "q0.5", "q0.9"]].to_numpy().reshape(2, 7, 3)
-    spread = (whole["q0.9"] - whole["q0.1"]).to_numpy().reshape(2, 7)
+    assert found["ds"].tolist()[:7] == full["ds"].tolist()[:7]
+    samples = found["yhat"].to_numpy().reshape(2, 500, 7)
+    got = np.quantile(samples, (0.1, 0.5, 0.9), axis=1)
+    wanted = full[["q0.1", "q0.5", "q0.9"]].to_numpy().reshape(2, 7, 3)
+    spread = (full["q0.9"] - full["q0.1"]).to_numpy().reshape(2, 7)
     assert (np.abs(np.moveaxis(got, 0, -1) - wanted) < 0.2 * spread[..., None]).all()
 
 
@@ -100,7 +96,7 @@ def test_the_same_call_gives_the_same_bytes(given: Given, forecast: Run) -> None
     assert [Path(name).read_bytes() for name in names] == first
 
 
-def test_a_series_has_the_same_totals_whatever_others_there_are_and_in_any_order(
+def test_totals_and_paths_of_a_series_do_not_depend_on_other_series_or_the_order_of_rows(
     given: Given, table: Table, rnnforecast: Run, forecast: Run
 ) -> None:
     rows = table(("a", "b", "c"))
@@ -111,9 +107,9 @@ def test_a_series_has_the_same_totals_whatever_others_there_are_and_in_any_order
     mixed = rows.sample(frac=1.0, random_state=np.random.default_rng(0))
     for name, other in (("mixed", mixed), ("fewer", rows[rows["unique_id"] != "b"])):
         other.to_csv(f"{name}.csv", index=False)
-        _, again, drawn = forecast(*arguments, "--data", f"{name}.csv")
+        _, again, samples = forecast(*arguments, "--data", f"{name}.csv")
         kept = set(other["unique_id"])
-        for left, right in ((totals, again), (paths, drawn)):
+        for left, right in ((totals, again), (paths, samples)):
             left = left[left["unique_id"].isin(kept)].reset_index(drop=True)
             pd.testing.assert_frame_equal(left, right, rtol=1e-5)
 
@@ -123,7 +119,7 @@ def counted(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(y=np.random.default_rng(0).poisson(0.7, len(rows)))
 
 
-def test_totals_and_paths_keep_to_whole_numbers_not_below_zero(
+def test_totals_and_paths_of_counts_are_whole_numbers_of_at_least_zero(
     given: Given, table: Table, forecast: Run
 ) -> None:
     given(counted(table()), more="forecast: {totals: [1, 2, 5, 7], sample_paths: 50}\n")
@@ -135,14 +131,14 @@ def test_totals_and_paths_keep_to_whole_numbers_not_below_zero(
     assert (paths["yhat"] == 0).any()
 
 
-def test_each_target_has_totals_and_paths_of_its_own_with_its_own_bounds(
+def test_each_target_has_its_own_totals_paths_and_bounds(
     given: Given, table: Table, forecast: Run
 ) -> None:
     rows = counted(table()).rename(columns={"y": "sold"})
     rows["warmth"] = np.random.default_rng(1).normal(0, 5, len(rows))
     given(rows)
     trained("run", "data.targets=[sold, warmth]")
-    whole, totals, paths = forecast("--total", "7", "--paths", "20")
+    full, totals, paths = forecast("--total", "7", "--paths", "20")
     assert totals["target"].tolist() == ["sold", "warmth"] * 2
     assert list(totals.columns)[:3] == ["unique_id", "target", "from"]
     assert list(paths.columns) == ["unique_id", "target", "path", "ds", "yhat"]
@@ -151,33 +147,34 @@ def test_each_target_has_totals_and_paths_of_its_own_with_its_own_bounds(
     assert (of["sold"] >= 0).all()
     assert (of["sold"] == of["sold"].round()).all()
     assert (of["warmth"] < 0).any()
-    middle = whole.groupby(["unique_id", "target"], sort=False)["yhat"].sum()
+    middle = full.groupby(["unique_id", "target"], sort=False)["yhat"].sum()
     spread = (totals["q0.975"] - totals["q0.025"]).to_numpy()
-    # one of them can be so regular that nothing is open
     assert (np.abs(totals["yhat"].to_numpy() - middle.to_numpy()) <= spread).all()
 
 
 @pytest.mark.parametrize("loss", ["mse", "rmse"])
-def test_of_a_mean_the_total_is_the_sum(given: Given, forecast: Run, loss: str) -> None:
+def test_the_total_of_mean_forecasts_is_their_sum(given: Given, forecast: Run, loss: str) -> None:
     given()
     trained("run", f"training.loss={loss}")
-    whole, found = forecast("--total", "7", "--total", "2")
+    full, found = forecast("--total", "7", "--total", "2")
     for steps, group in found.groupby("steps"):
-        first = whole.groupby("unique_id").head(int(str(steps)))
+        first = full.groupby("unique_id").head(int(str(steps)))
         sums = first.groupby("unique_id")["yhat"].sum()
         np.testing.assert_allclose(group["yhat"], sums, rtol=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["mae", "poisson"])
-def test_totals_go_beyond_the_trained_horizon(given: Given, forecast: Run, loss: str) -> None:
+def test_totals_may_be_longer_than_the_trained_horizon(
+    given: Given, forecast: Run, loss: str
+) -> None:
     given()
     trained("run", f"training.loss={loss}")
-    whole, totals, paths = forecast(
+    full, totals, paths = forecast(
         "--horizon", "17", "--total", "7", "--total", "17", "--paths", "4"
     )
     assert totals.loc[totals["steps"] == 17, "to"].unique().tolist() == ["2024-03-17"]
     assert len(paths) == 2 * 4 * 17
-    sums = whole.groupby("unique_id")["q0.5"].sum().to_numpy()
+    sums = full.groupby("unique_id")["q0.5"].sum().to_numpy()
     np.testing.assert_allclose(totals.loc[totals["steps"] == 17, "yhat"], sums, rtol=0.05)
 
 
@@ -196,16 +193,16 @@ def test_a_series_without_a_value_has_no_totals_and_the_others_have(
     assert len(paths) == 3 * 2 * 7
 
 
-def test_an_ensemble_has_totals_of_its_one_forecast(given: Given, forecast: Run) -> None:
+def test_an_ensemble_has_totals_of_its_combined_forecast(given: Given, forecast: Run) -> None:
     given(more="ensemble: {members: 2, vary: {training.loss: [quantile, mae]}}\n")
     trained("run")
-    whole, totals = forecast("--total", "7")
-    sums = whole.groupby("unique_id")["q0.5"].sum().to_numpy()
+    full, totals = forecast("--total", "7")
+    sums = full.groupby("unique_id")["q0.5"].sum().to_numpy()
     np.testing.assert_allclose(totals["yhat"], sums, rtol=0.02)
 
 
 @pytest.mark.parametrize("steps", [0, -1, 8])
-def test_a_total_of_more_steps_than_are_forecast_is_refused(steps: int) -> None:
+def test_a_total_of_more_steps_than_the_forecast_is_refused(steps: int) -> None:
     with pytest.raises(UsageError, match=f"a total of {steps} steps: 7 steps are forecast"):
         ExtraTablesRequest((steps,)).resolve(cast("Any", None), 7, allow_files=True)
 
@@ -226,7 +223,7 @@ def test_totals_of_the_spec_that_do_not_fit_a_forecast_are_left_out(
     assert "totals and paths are files beside it" in result.stderr
 
 
-def test_files_lie_beside_the_forecast_and_are_named_after_it() -> None:
+def test_files_are_named_after_the_forecast() -> None:
     assert sibling_path(Path("x/f.csv"), "totals") == Path("x/f-totals.csv")
     assert sibling_path(Path("f.parquet"), "paths") == Path("f-paths.parquet")
 
