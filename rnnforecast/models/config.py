@@ -1,4 +1,4 @@
-"""The architecture of a forecaster: all that is needed to build the same net again."""
+"""Configuration of a forecaster, from which the same network is built again."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ class ForecasterConfig:
     patch_length: int
     season: int
     backbone: BackboneConfig
-    """The backbone."""
     hidden_size: int
     dropout: float
     decoder: str
     normalize: str
     base_forecast: str
-    """The first forecast: `linear`, `theta` or `none`."""
+    """Name of a file in `base_forecast/`."""
     loss: str
     levels: tuple[float, ...]
     loss_options: Mapping[str, object] = field(default_factory=dict)
     bidirectional: bool = False
     attention: str = "additive"
     teacher_forcing: float = 1.0
-    """The share of true values a fed-back decoder is still taught with at the end of training."""
+    """Fraction of windows in which an autoregressive decoder reads true values at the end of
+    training."""
     tbptt_steps: int | None = None
-    """Segments that gradients reach back."""
+    """Patches of truncated backpropagation; None for all."""
     channels: int = 1
-    """Targets that are read and forecast together."""
+    """C, the targets that are read and forecast together."""
     difference_lag: int = 0
-    """The net reads and forecasts changes from so many steps before; 0: the values themselves."""
+    """Lag of the differences that the network reads and forecasts, in steps; 0 for values."""
     covariates: CovariateSizes = NO_COVARIATES
     n_items: int = 0
-    """Series (or targets of series) whose smoothing is learnt, where it is."""
+    """Items with weights of their own in a learned window scaler, else 0."""
     smoothing_seasons: tuple[int, ...] = ()
-    """The seasons of that smoothing."""
+    """Season lengths of exponential smoothing, in steps."""
 
     @property
     def input_length(self) -> int:
-        """How many past steps a window needs: the lookback, and what is taken from its first."""
+        """Past steps of a window: the lookback and the lag of differences."""
         return self.lookback + self.difference_lag
 
     def to_json(self) -> dict[str, object]:
@@ -59,7 +59,7 @@ class ForecasterConfig:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ForecasterConfig:
-        """The architecture that `to_json` wrote."""
+        """The config that `to_json` wrote."""
         sizes: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in stored["covariates"].items()

@@ -1,4 +1,4 @@
-"""A decoder's step that looks back at all encoder states, by either of two kinds of attention.
+"""Decoder steps with additive or multiplicative attention over the encoder states.
 
 weights   a_g = softmax_g(score(s, e_g))            e_g encoder states, s a decoder state
 context   c = sum_g a_g e_g
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class AttentionPooling(nn.Module):
-    """Softmax and context; a place to look at the weights, see `inspect`."""
+    """Softmax weights and context; a module of its own, so that hooks can read the weights."""
 
     def forward(self, scores: Tensor, encoder_states: Tensor) -> tuple[Tensor, Tensor]:
         """Scores `[B, G]` and states `[B, G, K]` → context `[B, K]`, weights `[B, G]`."""
@@ -20,8 +20,8 @@ class AttentionPooling(nn.Module):
 
 
 class AdditiveAttention(nn.Module):
-    """Bahdanau et al. 2015, arXiv:1409.0473: the state before the step asks, and the context is an
-    input of the step.
+    """Bahdanau et al. 2015, arXiv:1409.0473: the query is the state before the step, and the
+    context is an input of the step.
 
     score(s_{j-1}, e_g) = v · tanh(W s_{j-1} + U e_g);  s_j = GRU([x_j; c_j], s_{j-1})
     """
@@ -35,20 +35,20 @@ class AdditiveAttention(nn.Module):
         self.cell = nn.GRUCell(2 * hidden_size, hidden_size)
 
     def forward(self, x: Tensor, state: Tensor, encoder_states: Tensor) -> tuple[Tensor, Tensor]:
-        """Input and state `[B, K]`, encoder states `[B, G, K]` → piece and next state `[B, K]`."""
-        both = torch.tanh(
+        """Input and state `[B, K]`, encoder states `[B, G, K]` → output and next state `[B, K]`."""
+        hidden = torch.tanh(
             self.query_projection(state).unsqueeze(1) + self.key_projection(encoder_states)
         )
-        context, _ = self.pooling(self.score(both).squeeze(-1), encoder_states)
+        context, _ = self.pooling(self.score(hidden).squeeze(-1), encoder_states)
         state = self.cell(torch.cat([x, context], -1), state)
         return state, state
 
 
 class MultiplicativeAttention(nn.Module):
-    """Luong et al. 2015, arXiv:1508.04025: the state after the step asks, and the context changes
-    what is said ("general" score, equation 8).
+    """Luong et al. 2015, arXiv:1508.04025: the query is the state after the step, and the context
+    changes its output ("general" score, equation 8).
 
-    s_j = GRU(x_j, s_{j-1});  score(s_j, e_g) = s_j · W e_g;  piece = tanh(V [c_j; s_j])
+    s_j = GRU(x_j, s_{j-1});  score(s_j, e_g) = s_j · W e_g;  output = tanh(V [c_j; s_j])
     """
 
     def __init__(self, hidden_size: int) -> None:
@@ -59,7 +59,7 @@ class MultiplicativeAttention(nn.Module):
         self.output_projection = nn.Linear(2 * hidden_size, hidden_size)
 
     def forward(self, x: Tensor, state: Tensor, encoder_states: Tensor) -> tuple[Tensor, Tensor]:
-        """Input and state `[B, K]`, encoder states `[B, G, K]` → piece and next state `[B, K]`."""
+        """Input and state `[B, K]`, encoder states `[B, G, K]` → output and next state `[B, K]`."""
         state = self.cell(x, state)
         scores = (self.key_projection(encoder_states) @ state.unsqueeze(-1)).squeeze(-1)  # [B, G]
         context, _ = self.pooling(scores, encoder_states)

@@ -1,4 +1,4 @@
-"""Covariates in the net: categories as learnt vectors, and what is known ahead at each step."""
+"""Covariates in the network: embeddings of categories, and the decoder of known covariates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 MAX_EMBEDDING_SIZE = 16
-"""A category's vector is as long as the root of the number of its values, and never longer."""
+"""Embeddings have about the square root of the number of categories, and at most this size."""
 
 
 @dataclass(frozen=True)
 class CovariateSizes:
-    """How many covariates a net reads; for categories the number of values of each, the slot for
-    unseen ones included."""
+    """Number of covariates by kind; of categorical ones the number of categories of each, with the
+    one for unseen values."""
 
     past: int = 0
     past_codes: tuple[int, ...] = ()
@@ -24,18 +24,18 @@ class CovariateSizes:
     static: int = 0
     static_codes: tuple[int, ...] = ()
     elapsed: bool = False
-    """Whether the net is told the time since the last observation."""
+    """Whether the network reads the time since the last observation."""
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
-        """The sizes of all categories."""
+        """Number of categories of all categorical covariates."""
         return (*self.past_codes, *self.future_codes, *self.static_codes)
 
 
 class CovariateEmbedding(nn.Module):
-    """Numbers as they are and categories as learnt vectors, one behind the other.
+    """Real covariates and embeddings of categorical ones, concatenated.
 
-    `[..., X]` numbers and `[..., Xc]` codes → `[..., width]`; `width` is 0 where there are none.
+    `[..., X]` numbers and `[..., Xc]` codes → `[..., output_size]`, 0 without any.
     """
 
     def __init__(self, n_real: int, cardinalities: Sequence[int]) -> None:
@@ -47,19 +47,18 @@ class CovariateEmbedding(nn.Module):
         self.output_size = n_real + sum(lengths)
 
     def forward(self, real_values: Tensor | None, codes: Tensor | None) -> Tensor | None:
-        """None where there is nothing to read."""
+        """None without covariates."""
         parts = [] if real_values is None else [real_values]
         if codes is not None:
-            parts += [vectors(codes[..., i]) for i, vectors in enumerate(self.embeddings)]
+            parts += [embedding(codes[..., i]) for i, embedding in enumerate(self.embeddings)]
         return torch.cat(parts, -1) if parts else None
 
 
 class LocalDecoder(nn.Module):
-    """What the covariates of each forecast step add to the forecast of that step.
+    """Contribution of the known covariates of a step to the forecast of that step.
 
-    One small net for all steps, which sees the step's covariates and the state of the history:
-    a price matters at its own day, whatever the day's place in the horizon is. It has nothing to
-    say before it has learnt something. After the local decoder of MQ-RNN (Wen et al. 2017,
+    One network for all steps, which reads the covariates of the step and the state of the history.
+    Its output is initially 0. After the local decoder of MQ-RNN (Wen et al. 2017,
     arXiv:1711.11053), section 3.2.
     """
 

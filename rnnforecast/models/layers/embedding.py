@@ -1,4 +1,4 @@
-"""Embedding: the lookback becomes a sequence of segments, each a vector of the net's width."""
+"""Patch embedding: the lookback as a sequence of patches, each a vector of size K."""
 
 from __future__ import annotations
 
@@ -10,44 +10,42 @@ from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.covariates import CovariateEmbedding, CovariateSizes
 
 MAX_NORMALIZED_INPUT = 25.0
-"""Normalised inputs are clipped to this size, so that one wild value cannot saturate the net."""
+"""Normalised inputs are clipped to this size, which limits the effect of outliers."""
 
 NO_COVARIATES = CovariateSizes()
 
 
 class InputDecay(nn.Module):
-    """What stands in for a missing value fades towards the mean, the longer it is missing.
+    """Decay of imputed values towards the mean with the time since the last observation.
 
         x_t = m_t x_t + (1 - m_t) g_t x_last,  g_t = exp(-max(0, w * d_t + b))  of each channel
 
-    d_t is the time since the last observation, in segments. GRU-D (Che et al. 2018,
-    arXiv:1606.01865), eqs. 10 and 11; the mean it fades to is 0 here, as values are normalised.
+    d_t is the time since the last observation, in patches. GRU-D (Che et al. 2018,
+    arXiv:1606.01865), eqs. 10 and 11; the mean is 0 here, as values are normalised.
     """
 
     def __init__(self, channels: int, patch_length: int) -> None:
         super().__init__()
         self.patch_length = patch_length
-        # behind max(0, .) zero has no gradient; this leaves 0.9 of the last value after a segment
+        # above 0, where max(0, .) has a gradient: a decay to 0.9 in one patch
         self.weight = nn.Parameter(torch.full((channels,), 0.1))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, values: Tensor, inputs: ModelInputs) -> Tensor:
-        """Values `[B, L, C]` that hold the last observation where they are missing → the same."""
+        """Values `[B, L, C]`, filled forward, → decayed values `[B, L, C]`."""
         if inputs.elapsed is None:
-            raise ValueError("the decay of the inputs needs the time since the last observation")
-        since = inputs.elapsed.to(self.weight.dtype) / self.patch_length
-        share = torch.exp(-torch.relu(self.weight * since + self.bias))
-        return torch.where(inputs.value_mask, values, values * share.to(values.dtype))
+            raise ValueError("input decay needs the time since the last observation")
+        elapsed = inputs.elapsed.to(self.weight.dtype) / self.patch_length
+        decay = torch.exp(-torch.relu(self.weight * elapsed + self.bias))
+        return torch.where(inputs.value_mask, values, values * decay.to(values.dtype))
 
 
 class PatchEmbedding(nn.Module):
-    """Reads `segment` steps at once: values, observed mask and covariates → `[B, G, K]`.
+    """Linear embedding of patches of values, value mask and covariates → `[B, G, K]`.
 
-    G = ceil(L / segment); a lookback that is no multiple of the segment is padded at its old end
-    with unobserved zeros, so that the last segment always ends at the origin. With `segment = 1`
-    the net reads step by step. What a series has once (static covariates) is added to each
-    segment. After SegRNN (Lin et al. 2023, arXiv:2308.11200), eq. 2. With `decay` missing values
-    fade, see `InputDecay`.
+    G = ceil(L / patch_length); the lookback is padded at its start with masked zeros, so the last
+    patch ends at the origin. Static covariates are added to each patch. After SegRNN (Lin et al.
+    2023, arXiv:2308.11200), eq. 2.
     """
 
     def __init__(
@@ -76,16 +74,15 @@ class PatchEmbedding(nn.Module):
             + self.known_covariates.output_size
         )
         self.projection = nn.Linear(width * patch_length, hidden_size)
-        once = self.static_covariates.output_size
-        self.static_projection = nn.Linear(once, hidden_size, bias=False) if once else None
+        n_static = self.static_covariates.output_size
+        self.static_projection = nn.Linear(n_static, hidden_size, bias=False) if n_static else None
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, z: Tensor, inputs: ModelInputs) -> Tensor:
-        """Normalised values `[B, L, C]` in place of those of the history → `[B, G, K]`."""
-        # what stands nowhere is zero, the mask says so
-        read = z.clamp(-MAX_NORMALIZED_INPUT, MAX_NORMALIZED_INPUT) * inputs.input_mask
-        read = read if self.input_decay is None else self.input_decay(read, inputs)
-        parts = [read, inputs.value_mask.to(z.dtype)]
+        """Normalised values `[B, L, C]` of the inputs → `[B, G, K]`."""
+        values = z.clamp(-MAX_NORMALIZED_INPUT, MAX_NORMALIZED_INPUT) * inputs.input_mask
+        values = values if self.input_decay is None else self.input_decay(values, inputs)
+        parts = [values, inputs.value_mask.to(z.dtype)]
         if self.uses_elapsed and inputs.elapsed is not None:
             parts.append(torch.log1p(inputs.elapsed))
         past = self.past_covariates(inputs.past, inputs.past_codes)
@@ -100,15 +97,16 @@ class PatchEmbedding(nn.Module):
         return self.dropout(torch.relu(hidden))  # type: ignore[no-any-return]
 
     def gaps(self, inputs: ModelInputs) -> Tensor:
-        """Time since the last observation at each step of each segment, in segments.
+        """Time since the last observation at each step of each patch, in patches.
 
-        `[B, G, segment * C]`, laid out like the values; zero where it is not told.
+        `[B, G, patch_length * C]`, ordered like the values; zero where it is not known.
         """
-        since = inputs.elapsed
-        since = torch.zeros_like(inputs.values) if since is None else since / self.patch_length
-        return self._to_patches(since)
+        elapsed = inputs.elapsed
+        if elapsed is None:
+            return self._to_patches(torch.zeros_like(inputs.values))
+        return self._to_patches(elapsed / self.patch_length)
 
     def _to_patches(self, values: Tensor) -> Tensor:
-        """`[B, L, X]` → `[B, G, segment * X]`, zeros before the first step."""
+        """`[B, L, X]` → `[B, G, patch_length * X]`, zeros before the first step."""
         padded = functional.pad(values, (0, 0, -values.shape[1] % self.patch_length, 0))
         return padded.reshape(values.shape[0], -1, self.patch_length * values.shape[-1])

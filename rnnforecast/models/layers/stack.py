@@ -1,4 +1,4 @@
-"""Layers on top of each other, and the lookback read in both directions."""
+"""Stacks of recurrent layers, in one or both directions."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from rnnforecast.registry import BACKBONES
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """What a stack is made of; `backbone` is the name of a file in `backbones/`."""
+    """A stack of layers; `name` is that of a file in `backbones/`."""
 
     name: str
     n_layers: int = 1
     dropout: float = 0.0
     """Between layers."""
     residual: bool = False
-    """Each layer adds to what the one below it says."""
+    """Whether the output of each layer is added to its input."""
     layer_norm: bool = False
-    """What a layer says is normalised over its units (Ba et al. 2016, arXiv:1607.06450)."""
+    """Layer normalization of the output of each layer (Ba et al. 2016, arXiv:1607.06450)."""
     orthogonal: bool = False
-    """Recurrent weights start as rotations."""
+    """Whether recurrent weights are initialized as orthogonal matrices."""
     noise: Noise = NO_NOISE
     options: Mapping[str, object] = field(default_factory=dict)
-    """Of the backbone."""
+    """``model.backbone_options``."""
 
 
 class RecurrentStack(nn.Module):
-    """`[B, G, K]` → `[B, G, K]` and the states of all layers, one behind the other."""
+    """`[B, G, K]` → `[B, G, K]` and the states of all layers, concatenated."""
 
     def __init__(self, config: BackboneConfig, hidden_size: int, *, gap_size: int = 0) -> None:
         super().__init__()
-        file = BACKBONES.load(config.name)
+        module = BACKBONES.load(config.name)
         options = BACKBONES.options(config.name, config.options)
         self.layers = nn.ModuleList(
-            file.build(hidden_size, options, depth=depth, noise=config.noise, gap_size=gap_size)
+            module.build(hidden_size, options, depth=depth, noise=config.noise, gap_size=gap_size)
             for depth in range(config.n_layers)
         )
         norms = config.n_layers if config.layer_norm else 0
@@ -54,31 +54,31 @@ class RecurrentStack(nn.Module):
             init_orthogonal(self.recurrent_weights())
 
     def recurrent_weights(self) -> list[Tensor]:
-        """The weights that the states are multiplied with, `[n * K, K]` each."""
+        """The weights that multiply the states, `[n * K, K]` each."""
         layers = cast("list[RecurrentLayer]", list(self.layers))
         return [weight.data for layer in layers for weight in layer.recurrent_weights()]
 
     def forward(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        """Runs over all G steps from `state`; see `contract.Layer`."""
+        """All G steps from `state`; see `RecurrentLayer`."""
         states: list[Tensor] = []
         for number, (layer, (begin, end)) in enumerate(
             zip(self.layers, pairwise(self.state_offsets), strict=True)
         ):
-            below = self.dropout(x) if number else x
-            out, after = layer(below, None if state is None else state[begin:end], gaps)
-            x = out + below if self.residual else out
+            layer_input = self.dropout(x) if number else x
+            out, after = layer(layer_input, None if state is None else state[begin:end], gaps)
+            x = out + layer_input if self.residual else out
             x = self.norms[number](x) if len(self.norms) else x
             states += after
         return x, tuple(states)
 
 
 class BidirectionalStack(nn.Module):
-    """The lookback read forwards and backwards by two stacks, joined step by step.
+    """Two stacks, one of which reads the lookback backwards, and a projection of both outputs.
 
-    After Schuster & Paliwal 1997. Only what lies before the origin is read, so nothing of the
-    future can enter; but an answer for an inner step knows the later ones of the lookback.
+    Schuster & Paliwal 1997. The output at a step depends on later steps of the lookback, and on
+    nothing after the origin.
     """
 
     def __init__(self, config: BackboneConfig, hidden_size: int) -> None:
@@ -90,9 +90,9 @@ class BidirectionalStack(nn.Module):
         self.output_projection = nn.Linear(2 * hidden_size, hidden_size)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """`[B, G, K]` → `[B, G, K]` and what both know when they have read all, `[B, K]`."""
-        ahead, _ = self.forward_stack(x)
-        back, _ = self.backward_stack(x.flip(1))
-        out = self.output_projection(torch.cat([ahead, back.flip(1)], -1))
-        last = self.output_projection(torch.cat([ahead[:, -1], back[:, -1]], -1))
+        """`[B, G, K]` → `[B, G, K]`, and the projection of both final outputs, `[B, K]`."""
+        forward, _ = self.forward_stack(x)
+        backward, _ = self.backward_stack(x.flip(1))
+        out = self.output_projection(torch.cat([forward, backward.flip(1)], -1))
+        last = self.output_projection(torch.cat([forward[:, -1], backward[:, -1]], -1))
         return out, last
