@@ -98,7 +98,7 @@ def test_check_reports_faults_and_ends_with_the_code_of_bad_data(
     assert result.exit_code == 4
     assert json.loads(result.stdout)["totals"]["duplicates"] == 2
     assert "clean.duplicates" in result.stderr
-    assert "no report with pictures" in result.stderr
+    assert "no report with plots" in result.stderr
     assert not Path("checks").exists()
 
 
@@ -343,7 +343,7 @@ def test_every_network_and_decoder_can_be_chosen(
 def test_models_and_schema_tell_what_can_be_chosen(rnnforecast: Run) -> None:
     lines = rnnforecast("models").stdout.splitlines()
     assert [line.split()[0] for line in lines] == sorted(BACKBONES.names())
-    assert "horizon" in json.loads(rnnforecast("schema").stdout)["$defs"]["Window"]["properties"]
+    assert "horizon" in json.loads(rnnforecast("schema").stdout)["$defs"]["WindowSpec"]["properties"]
 
 
 def test_version_names_torch_and_the_device(rnnforecast: Run) -> None:
@@ -354,23 +354,57 @@ def test_version_names_torch_and_the_device(rnnforecast: Run) -> None:
     assert f"torch {torch.__version__} on " in result.stdout
 
 
-HEAVY = ("torch", "pandas", "matplotlib", "numpy", "pyarrow", "sklearn")
+HEAVY = ("torch", "pandas", "matplotlib", "numpy", "pyarrow", "sklearn", "scipy")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["train", "bad.yaml"]])
-def test_help_and_a_wrong_spec_load_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
-    (tmp_path / "bad.yaml").write_text("window: {horizon: none}\nmodel: {backbone: gruu}\n")
+def imported_by(*arguments: str) -> tuple[int, list[str]]:
+    """Exit code of the command in a fresh process, and the heavy packages that it imported."""
     code = (
         "import sys\n"
         "from rnnforecast.cli.app import app\n"
-        f"try: app({arguments!r})\n"
-        f"finally: print(sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+        f"try: app({list(arguments)!r})\n"
+        f"finally: print([name for name in {HEAVY!r} if name in sys.modules])\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return result.returncode, yaml.safe_load(result.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("command", [(), ("train",), ("check",), ("init",), ("predict",)])
+def test_help_imports_nothing_heavy(command: tuple[str, ...]) -> None:
+    assert imported_by(*command, "--help") == (0, [])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "wrong.yaml"),
+        ("check", "wrong.yaml"),
+        ("train", "apart.yaml"),
+        ("check", "apart.yaml"),
+        ("init", "data.csv", "--set", "model.layers=none"),
+        ("init", "data.csv", "--set", "clean.outliers=sigma"),
+    ],
+)
+def test_a_wrong_spec_is_reported_before_anything_heavy_is_imported(
+    given: Run, arguments: tuple[str, ...]
+) -> None:
+    given()
+    Path("wrong.yaml").write_text("window: {horizon: none}\nmodel: {backbone: gruu}\n")
+    Path("apart.yaml").write_text(
+        "data: {path: data.csv}\nwindow: {horizon: 7}\n"
+        "model: {backbone: dilated, backbone_options: {base: 1}}\ntraining: {freeze: a}\n"
     )
-    assert result.returncode == (0 if "--help" in arguments else 3)
-    assert result.stdout.splitlines()[-1] == "[]"
+    assert imported_by(*arguments) == (3, [])
+
+
+def test_check_and_init_do_without_torch(given: Run) -> None:
+    given()
+    code, imported = imported_by("check", "spec.yaml", "--no-report")
+    assert code == 0
+    assert not {"torch", "matplotlib", "sklearn"} & set(imported)
+    code, imported = imported_by("init", "data.csv", "--force")
+    assert code == 0
+    assert not {"torch", "matplotlib", "sklearn"} & set(imported)
 
 
 def test_quiet_prints_errors_only(given: Run, rnnforecast: Run, table: Table) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from rnnforecast.cli.garbage import defer_gc, resume_gc
+from rnnforecast.cli.error_handling import defer_gc, resume_gc
 
 
 @pytest.fixture(autouse=True)

@@ -56,8 +56,8 @@ def test_an_unknown_key_and_a_wrong_type_are_told_together_with_lines(
 def test_an_unknown_network_and_option_are_refused(given: Run, train: Run) -> None:
     given(more="model: {backbone: gruu}\n")
     assert_refused(train(), 3, "line 3, model.backbone", "did you mean 'gru'?")
-    given(more="model: {backbone: rnn, options: {nonlinearity: sine}}\n")
-    assert_refused(train(), 3, "nonlinearity: expected tanh, relu or sigmoid, found 'sine'")
+    given(more="model: {backbone: rnn, backbone_options: {nonlinearity: sine}}\n")
+    assert_refused(train(), 3, "backbone_options.nonlinearity: expected tanh, relu or sigmoid, found 'sine'")
 
 
 STAMPS = pd.date_range("2024-01-01", periods=40).strftime("%Y-%m-%d").tolist()
