@@ -19,7 +19,6 @@ from rnnforecast.data.profiling.cleaning_report import (
 from rnnforecast.data.profiling.profile import profile_panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.output.atomic_files import write_text
-from rnnforecast.output.data_report.page import render_data_report
 from rnnforecast.pipeline.prepare import PreparedData
 
 JSON_FILE, HTML_FILE = "data_report.json", "data_report.html"
@@ -68,6 +67,9 @@ def repair_table(report: CleaningReport, count: int) -> tuple[list[str], list[li
 
 def write_data_report(folder: Path, prepared: PreparedData) -> None:
     """Writes both files into `folder`. Raises OutputError."""
+    # imported here, as it imports matplotlib: check --no-report does without
+    from rnnforecast.output.data_report.page import render_data_report
+
     cleaned, spec = prepared.cleaned, prepared.spec
     report = build_cleaning_report(cleaned.table, cleaned.changes)
     profile = profile_panel(
