@@ -343,7 +343,9 @@ def test_every_network_and_decoder_can_be_chosen(
 def test_models_and_schema_tell_what_can_be_chosen(rnnforecast: Run) -> None:
     lines = rnnforecast("models").stdout.splitlines()
     assert [line.split()[0] for line in lines] == sorted(BACKBONES.names())
-    assert "horizon" in json.loads(rnnforecast("schema").stdout)["$defs"]["WindowSpec"]["properties"]
+    assert (
+        "horizon" in json.loads(rnnforecast("schema").stdout)["$defs"]["WindowSpec"]["properties"]
+    )
 
 
 def test_version_names_torch_and_the_device(rnnforecast: Run) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from rnnforecast.cli.error_handling import defer_gc, resume_gc
 
 

@@ -57,7 +57,9 @@ def test_an_unknown_network_and_option_are_refused(given: Run, train: Run) -> No
     given(more="model: {backbone: gruu}\n")
     assert_refused(train(), 3, "line 3, model.backbone", "did you mean 'gru'?")
     given(more="model: {backbone: rnn, backbone_options: {nonlinearity: sine}}\n")
-    assert_refused(train(), 3, "backbone_options.nonlinearity: expected tanh, relu or sigmoid, found 'sine'")
+    assert_refused(
+        train(), 3, "backbone_options.nonlinearity: expected tanh, relu or sigmoid, found 'sine'"
+    )
 
 
 STAMPS = pd.date_range("2024-01-01", periods=40).strftime("%Y-%m-%d").tolist()
