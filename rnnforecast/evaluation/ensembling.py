@@ -36,7 +36,17 @@ class ForecastCombiner:
         return np.asarray(average(forecasts, axis=0))
 
 
-def fit_ensemble_weights(
+def fit_combiner(
+    method: str, forecasts: Floats, actual: Floats, scale: Floats, levels: Sequence[float]
+) -> ForecastCombiner:
+    """The combiner of this method, with fitted weights if it needs any; see `fit_weights`."""
+    if method != "weights" or len(forecasts) == 1:
+        return ForecastCombiner(method)
+    weights = fit_weights(forecasts, actual, scale, levels)
+    return ForecastCombiner(method, tuple(map(float, weights)))
+
+
+def fit_weights(
     forecasts: Floats, actual: Floats, scale: Floats, levels: Sequence[float]
 ) -> Floats:
     """Weights `[M]` with sum 1 that give the weighted mean a small pinball loss.

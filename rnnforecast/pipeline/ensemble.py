@@ -7,7 +7,7 @@ from forecasts of windows that were not trained on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from rnnforecast.evaluation.calibration import (
     IntervalScaling,
     fit_interval_scaling,
 )
-from rnnforecast.evaluation.ensembling import ForecastCombiner, fit_ensemble_weights
+from rnnforecast.evaluation.ensembling import ForecastCombiner, fit_combiner
 from rnnforecast.evaluation.sample_paths import estimate_correlation, normal_scores
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.base import Noise
@@ -36,6 +36,7 @@ from rnnforecast.pipeline.forecasting import (
     member_quantiles,
 )
 from rnnforecast.registry import BACKBONES, WINDOW_SCALERS
+from rnnforecast.spec.model import ModelSpec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
@@ -43,27 +44,15 @@ from rnnforecast.types import Floats, Ints
 
 def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfig:
     """The architecture of a resolved spec, sized for the covariates of the data."""
-    window, model, features = spec.window, spec.model, cleaned.features
+    window, model = spec.window, spec.model
     targets = cleaned.panel.observed_mask.shape[1]
-    noise = Noise(model.recurrent_dropout, model.zoneout, model.initial_state == "learned")
-    backbone = BackboneConfig(
-        name=model.backbone,
-        n_layers=int(model.layers),
-        dropout=model.dropout,
-        residual=bool(model.residual),
-        layer_norm=model.layer_norm,
-        orthogonal=model.orthogonal_init,
-        noise=noise,
-        options=model.backbone_options,
-    )
     is_smoothed = "learned" in WINDOW_SCALERS.traits(model.normalize)
-    reads_gaps = "gaps" in BACKBONES.traits(model.backbone)
     return ForecasterConfig(
         lookback=int(window.lookback),
         horizon=window.horizon,
         patch_length=int(window.patch_length),
         season=int(window.season),
-        backbone=backbone,
+        backbone=_backbone_config(model),
         hidden_size=int(model.hidden_size),
         dropout=model.dropout,
         decoder=model.decoder,
@@ -79,17 +68,36 @@ def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfi
         tbptt_steps=spec.training.tbptt_steps,
         channels=targets if model.channels == "joint" else 1,
         difference_lag=difference_lag(spec),
-        covariates=CovariateSizes(
-            past=features.past.shape[1],
-            past_codes=features.past_cardinalities,
-            future=features.future.shape[1],
-            future_codes=features.future_cardinalities,
-            static=features.static.shape[1],
-            static_codes=features.static_cardinalities,
-            elapsed=reads_gaps or not cleaned.target_mask.all(),
-        ),
+        covariates=_covariate_sizes(spec, cleaned),
         n_items=len(item_names(cleaned.panel)) if is_smoothed else 0,
         smoothing_seasons=_smoothing_seasons(spec) if is_smoothed else (),
+    )
+
+
+def _backbone_config(model: ModelSpec) -> BackboneConfig:
+    return BackboneConfig(
+        name=model.backbone,
+        n_layers=int(model.layers),
+        dropout=model.dropout,
+        residual=bool(model.residual),
+        layer_norm=model.layer_norm,
+        orthogonal=model.orthogonal_init,
+        noise=Noise(model.recurrent_dropout, model.zoneout, model.initial_state == "learned"),
+        options=model.backbone_options,
+    )
+
+
+def _covariate_sizes(spec: Spec, cleaned: CleanedData) -> CovariateSizes:
+    features = cleaned.features
+    reads_gaps = "gaps" in BACKBONES.traits(spec.model.backbone)
+    return CovariateSizes(
+        past=features.past.shape[1],
+        past_codes=features.past_cardinalities,
+        future=features.future.shape[1],
+        future_codes=features.future_cardinalities,
+        static=features.static.shape[1],
+        static_codes=features.static_cardinalities,
+        elapsed=reads_gaps or not cleaned.target_mask.all(),
     )
 
 
@@ -129,10 +137,7 @@ def fit_ensemble(
     forecasts = np.stack([_flat_quantiles(member, windows, index, levels) for member in members])
     actual, size = inference.actuals_and_mean_abs(windows, index.item, index.origin)  # [W, H, C]
     truth = actual.swapaxes(1, 2).reshape(-1, windows.horizon)  # [W * C, H]
-    combiner = ForecastCombiner(method)
-    if method == "weights" and len(members) > 1:
-        weights = fit_ensemble_weights(forecasts, truth, np.repeat(size, actual.shape[2]), levels)
-        combiner = replace(combiner, weights=tuple(map(float, weights)))
+    combiner = fit_combiner(method, forecasts, truth, np.repeat(size, actual.shape[2]), levels)
     combined = combiner.combine(forecasts)
     scaling = IDENTITY_SCALING
     # a single network learned its intervals from far more windows, or has them from these errors

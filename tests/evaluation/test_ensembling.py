@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from rnnforecast.evaluation.ensembling import (
     SELECTION_ROUNDS,
     ForecastCombiner,
-    fit_ensemble_weights,
+    fit_combiner,
+    fit_weights,
 )
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -94,13 +95,13 @@ def test_a_missing_forecast_stays_missing_and_leaves_the_others(method: str) -> 
 def test_a_member_that_does_not_help_has_no_weight() -> None:
     actual = truth()
     far = np.stack([around(actual, 30.0), around(actual, 0.0)])
-    assert fit_ensemble_weights(far, actual, np.ones(40), LEVELS).tolist() == [0.0, 1.0]
+    assert fit_weights(far, actual, np.ones(40), LEVELS).tolist() == [0.0, 1.0]
 
 
 def test_weights_are_multiples_of_one_round_and_sum_to_one() -> None:
     actual = truth()
     noise = np.random.default_rng(1).normal(0, 3, (4, *actual.shape))
-    found = fit_ensemble_weights(
+    found = fit_weights(
         np.stack([around(actual, each) for each in noise]), actual, np.ones(40), LEVELS
     )
     assert found.sum() == pytest.approx(1.0, abs=1e-12)
@@ -113,7 +114,7 @@ def test_weights_are_multiples_of_one_round_and_sum_to_one() -> None:
 def test_members_with_opposite_errors_have_equal_weights() -> None:
     actual = truth()
     two = np.stack([around(actual, 5.0), around(actual, -5.0)])
-    found = fit_ensemble_weights(two, actual, np.ones(40), LEVELS)
+    found = fit_weights(two, actual, np.ones(40), LEVELS)
     np.testing.assert_allclose(found, [0.5, 0.5], atol=1e-12)
     combined = pinball(ForecastCombiner("weights", tuple(map(float, found))).combine(two), actual)
     assert combined < 0.5 * min(pinball(each, actual) for each in two)
@@ -125,7 +126,7 @@ def test_unobserved_steps_do_not_change_the_weights() -> None:
     good[:, 1] = 1e6
     two = np.stack([around(actual, good), around(actual, bad)])
     actual[:, 1] = np.nan
-    assert fit_ensemble_weights(two, actual, np.ones(40), LEVELS).tolist() == [1.0, 0.0]
+    assert fit_weights(two, actual, np.ones(40), LEVELS).tolist() == [1.0, 0.0]
 
 
 def test_errors_are_relative_to_the_scale_of_the_window_and_ignored_without_one() -> None:
@@ -134,7 +135,7 @@ def test_errors_are_relative_to_the_scale_of_the_window_and_ignored_without_one(
     one = np.array([0.0, 0.0, 1.0, 1.0])[:, None] * np.ones(3)
     other = np.array([1e9, 100.0, 0.0, 0.0])[:, None] * np.ones(3)
     two = np.stack([around(actual, one), around(actual, other)])
-    found = fit_ensemble_weights(
+    found = fit_weights(
         two, actual, size, LEVELS
     )  # by their sizes the errors are 2 of 1 and 1 of 0.1
     assert found[1] > found[0]
@@ -144,7 +145,17 @@ def test_weights_do_not_depend_on_the_unit() -> None:
     actual = truth()
     noise = np.random.default_rng(2).normal(0, 3, (3, *actual.shape))
     three = np.stack([around(actual, each) for each in noise])
-    once = fit_ensemble_weights(three, actual, np.full(40, 50.0), LEVELS)
+    once = fit_weights(three, actual, np.full(40, 50.0), LEVELS)
     np.testing.assert_array_equal(
-        once, fit_ensemble_weights(1024 * three, 1024 * actual, np.full(40, 51200.0), LEVELS)
+        once, fit_weights(1024 * three, 1024 * actual, np.full(40, 51200.0), LEVELS)
     )
+
+
+def test_weights_are_fitted_only_for_the_method_that_needs_them() -> None:
+    actual = truth()
+    two = np.stack([around(actual, 30.0), around(actual, 0.0)])
+    fitted = [fit_combiner(method, two, actual, np.ones(40), LEVELS) for method in METHODS]
+    assert {each.method: each.weights for each in fitted} == {
+        "median": (), "mean": (), "weights": (0.0, 1.0),
+    }  # fmt: skip
+    assert fit_combiner("weights", two[:1], actual, np.ones(40), LEVELS).weights == ()
