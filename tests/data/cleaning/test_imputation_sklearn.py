@@ -178,8 +178,8 @@ def test_an_estimate_does_not_depend_on_its_batch(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of many rows little is known, of some nothing at all."""
-    values, observed, offsets, cycles = waves(hidden=0.5)
-    observed[100:110] = observed[250:260] = False
+    values, observed, offsets, cycles = waves(size=50, hidden=0.4)
+    observed[20:26] = observed[85:90] = False
     for calendar in (cycles, cycles[:, :0]):  # all rows of one phase are equally near
         data = values, observed, offsets, calendar
         imputer = fitted(method, data, season=1)
