@@ -1,4 +1,4 @@
-"""The tool on a competition's data, as a user would run it: `init`, `train` and `predict`."""
+"""The tool on the data of a competition, run from the command line with automatic settings."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from measures import score
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One public data set, and how its competition scored it."""
+    """A public data set with the horizon and the season of its competition."""
 
     name: str
     horizon: int
     season: int
 
     def files(self, data: Path) -> tuple[Path, Path]:
-        """What is trained on, and what is to be forecast."""
+        """The training table and the test table."""
         return data / f"{self.name}_train.csv.gz", data / f"{self.name}_test.csv.gz"
 
 
@@ -44,37 +44,37 @@ BENCHMARKS = (
 
 
 def run(benchmark: Benchmark, data: Path, seed: int, changes: Sequence[str]) -> dict[str, float]:
-    """One training as a user would do it, in a folder of its own; its times and scores."""
+    """`init`, `train` and `predict` in a temporary folder; times and scores."""
     source = (data / f"{benchmark.name}_train.csv.gz").resolve()
     sets = [part for change in (f"training.seed={seed}", *changes) for part in ("--set", change)]
-    with tempfile.TemporaryDirectory(prefix="rnnforecast-quality-") as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-quality-") as temporary:
+        folder = Path(temporary)
         command(folder, "init", str(source), "--set", f"window.horizon={benchmark.horizon}")
         trained = command(folder, "train", "spec.yaml", "-o", "run", *sets)
         predicted = command(folder, "predict", "run", "--no-plots", "-o", "forecast.csv")
         forecast = read(folder / "forecast.csv")
-        facts = json.loads((folder / "run" / "state.json").read_text(encoding="utf-8"))
+        state = json.loads((folder / "run" / "state.json").read_text(encoding="utf-8"))
     test = read(data / f"{benchmark.name}_test.csv.gz")
     scores = score(read(source), test, forecast, benchmark.season)
     times = {"train_s": trained, "predict_s": predicted}
-    return {**times, "parameters": float(facts["parameters"]), **scores}
+    return {**times, "parameters": float(state["parameters"]), **scores}
 
 
 def read(file: Path) -> pd.DataFrame:
-    """A long table, series by name."""
+    """A long table with the names of the series as text."""
     return pd.read_csv(file, parse_dates=["ds"], dtype={"unique_id": str})
 
 
-def command(folder: Path, *words: str) -> float:
-    """Seconds that the whole process took; stops here, with its words, where it failed."""
+def command(folder: Path, *arguments: str) -> float:
+    """Seconds of the process; exits with its messages if it failed."""
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "rnnforecast", *words, "--quiet"],
+        [sys.executable, "-m", "rnnforecast", *arguments, "--quiet"],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise SystemExit(f"rnnforecast {words[0]} ended with {done.returncode}:\n{done.stderr}")
+        raise SystemExit(f"rnnforecast {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
     return time.perf_counter() - started

@@ -1,7 +1,7 @@
-"""What reading, cleaning and windowing cost beside pandas' own read and sort of the same file.
+"""Cost of reading, cleaning and windowing, compared with pandas' read and sort of the same file.
 
-Each measurement is a process of its own, ours and pandas' in turns; times are taken after the
-imports, peak memory is that above the imports.
+Each measurement is a process, alternating between the two; times are taken after the imports, peak
+memory is the increase over the imports.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,25 @@ from machine import describe
 
 POINTS = 100
 COUNTS = (1_000, 10_000, 100_000)
-RATIO, TABLES = 3.0, 4.0
-"""Targets: ours over pandas' time, and peak memory in raw tables of three doubles a row."""
+MAX_RATIO, MAX_TABLES = 3.0, 4.0
+"""Targets: time as a multiple of pandas', peak memory in raw tables of three doubles per row."""
+
+
+class Cost(NamedTuple):
+    """Seconds, and peak memory in bytes above that of the imports."""
+
+    read: float
+    rest: float
+    peak: float
+
+    @property
+    def total(self) -> float:
+        """Seconds of reading and all else."""
+        return self.read + self.rest
 
 
 def write(file: Path, series: int) -> None:
-    """Daily series in no order at all."""
+    """Write daily series with the rows in random order."""
     random = np.random.default_rng(series)
     order = random.permutation(series * POINTS)
     names = np.repeat([f"s{number:06}" for number in range(series)], POINTS)
@@ -39,19 +53,21 @@ def write(file: Path, series: int) -> None:
         frame.to_parquet(file, index=False)
 
 
-def pandas_way(file: Path) -> dict[str, float]:
-    """pandas reads the file and sorts it by series and time."""
+def run_pandas(file: Path) -> Cost:
+    """The cost for pandas to read the file and to sort it by series and time."""
+    baseline = peak_memory()
     started = time.perf_counter()
     frame = (
         pd.read_csv(file, parse_dates=["ds"]) if file.suffix == ".csv" else pd.read_parquet(file)
     )
     read = time.perf_counter()
     frame.sort_values(["unique_id", "ds"])
-    return {"read": read - started, "rest": time.perf_counter() - read}
+    rest = time.perf_counter() - read
+    return Cost(read - started, rest, peak_memory() - baseline)
 
 
-def our_way(file: Path) -> dict[str, float]:
-    """The file becomes a clean panel with filled gaps and an index of windows."""
+def run_rnnforecast(file: Path) -> Cost:
+    """The cost to read the file and to build a clean panel, its inputs and an index of windows."""
     from rnnforecast.data.cleaning_plan import (
         CleaningPlan,
         align_table,
@@ -63,62 +79,57 @@ def our_way(file: Path) -> dict[str, float]:
     from rnnforecast.data.windows.origins import training_origins
     from rnnforecast.spec.data import DataSpec
 
-    global BEFORE
-    BEFORE = memory()
+    baseline = peak_memory()
     data = DataSpec(path=(str(file),), time="ds", series=("unique_id",), targets=("y",))
     plan = CleaningPlan(ReadOptions(data))
     started = time.perf_counter()
     table = read_table(plan, [str(file)])
     read = time.perf_counter()
-    laid = align_table(plan, table)
+    aligned = align_table(plan, table)
     del table
-    panel = laid.panel
-    plan, treated = fit_cleaning_plan(
-        plan, laid, season=7, train_end=panel.lengths - 28, network_imputers={}
+    panel = aligned.panel
+    plan, transformed = fit_cleaning_plan(
+        plan, aligned, season=7, train_end=panel.lengths - 28, network_imputers={}
     )
-    cleaned = build_inputs(plan, laid, horizon=14, transformed=treated)
+    cleaned = build_inputs(plan, aligned, horizon=14, transformed=transformed)
     training_origins(cleaned.target_mask, panel.offsets, ends=panel.lengths, horizon=14, season=7)
-    return {"read": read - started, "rest": time.perf_counter() - read}
+    rest = time.perf_counter() - read
+    return Cost(read - started, rest, peak_memory() - baseline)
 
 
-BEFORE = 0.0
-
-
-def memory() -> float:
-    """Peak memory of this process so far, in bytes."""
+def peak_memory() -> float:
+    """Peak memory of this process until now, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # what the system counts elsewhere takes in the parent before the start
+    if status.exists():  # ru_maxrss includes that of the parent before the start
         line = next(li for li in status.read_text().splitlines() if li.startswith("VmHWM"))
         return 1024.0 * int(line.split()[1])
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def measured(way: str, file: Path) -> dict[str, float]:
-    """One of the two ways in a process of its own: seconds, and bytes above the imports."""
-    words = (sys.executable, __file__, "--way", way, str(file))
-    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    read, rest, peak = map(float, said.split())
-    return {"read": read, "rest": rest, "all": read + rest, "peak": peak}
+def measure(tool: str, file: Path) -> Cost:
+    """The cost of one tool in a new process."""
+    command = (sys.executable, __file__, "--tool", tool, str(file))
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return Cost(*map(float, output.split()))
 
 
 def table(rounds: int, counts: tuple[int, ...], suffix: str) -> list[str]:
-    """Both ways in turns on files of so many series."""
+    """Markdown: medians over alternating runs of both tools, one row per number of series."""
     columns = f"series × {POINTS}, {suffix}", "pandas, s", "ours, s", "of that reading", "ratio"
     lines = [
         f"| {' | '.join(columns)} | peak, in raw tables |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    with tempfile.TemporaryDirectory(prefix="rnnforecast-data-") as place:
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-data-") as folder:
         for count in counts:
-            file = Path(place) / f"{count}.{suffix}"
+            file = Path(folder) / f"{count}.{suffix}"
             write(file, count)
-            pairs = [(measured("pandas", file), measured("ours", file)) for _ in range(rounds)]
-            theirs, ours = ([pair[k] for pair in pairs] for k in (0, 1))
-            ratio = statistics.median(b["all"] / a["all"] for a, b in pairs)
-            seconds = [statistics.median(one["all"] for one in way) for way in (theirs, ours)]
-            reading = statistics.median(one["read"] / one["all"] for one in ours)
-            raw = 3 * 8 * count * POINTS
-            peak = statistics.median(one["peak"] for one in ours) / raw
+            pairs = [(measure("pandas", file), measure("ours", file)) for _ in range(rounds)]
+            theirs, ours = zip(*pairs, strict=True)
+            ratio = statistics.median(b.total / a.total for a, b in pairs)
+            seconds = [statistics.median(cost.total for cost in costs) for costs in (theirs, ours)]
+            reading = statistics.median(cost.read / cost.total for cost in ours)
+            peak = statistics.median(cost.peak for cost in ours) / (3 * 8 * count * POINTS)
             lines.append(
                 f"| {count:,} | {seconds[0]:.2f} | {seconds[1]:.2f} | {reading:.0%} | {ratio:.2f} |"
                 f" {peak:.1f} |"
@@ -128,29 +139,27 @@ def table(rounds: int, counts: tuple[int, ...], suffix: str) -> list[str]:
 
 
 def main() -> None:
-    """Measures and prints Markdown."""
+    """Run the measurements and print them as Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="turns of each pair")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each pair")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")
-    parser.add_argument("--way", nargs=2, metavar=("WAY", "FILE"), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.way:
-        way, file = asked.way
-        before = memory()
-        found = (our_way if way == "ours" else pandas_way)(Path(file))
-        print(found["read"], found["rest"], memory() - max(before, BEFORE))
+    parser.add_argument("--tool", nargs=2, metavar=("TOOL", "FILE"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.tool:
+        tool, file = arguments.tool
+        print(*(run_rnnforecast if tool == "ours" else run_pandas)(Path(file)))
         return
     text = f"# The data path\n\n{describe()}\n\n`python benchmarks/data_path.py`\n"
     for counts, suffix in ((COUNTS, "parquet"), (COUNTS[1:2], "csv")):
-        part = "\n".join(table(asked.rounds, counts, suffix))
+        part = "\n".join(table(arguments.rounds, counts, suffix))
         print(part, flush=True)
         text += f"\n{part}\n"
     text += (
-        f"\nTargets at {COUNTS[-1]:,} series from Parquet: ratio ≤ {RATIO:g}, peak ≤ {TABLES:g} "
-        "raw tables (series, time and value as doubles, 24 bytes a row).\n"
+        f"\nTargets at {COUNTS[-1]:,} series from Parquet: ratio ≤ {MAX_RATIO:g}, peak ≤ "
+        f"{MAX_TABLES:g} raw tables (series, time and value as doubles, 24 bytes a row).\n"
     )
-    if asked.out:
-        asked.out.write_text(text, encoding="utf-8")
+    if arguments.out:
+        arguments.out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

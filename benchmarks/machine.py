@@ -1,4 +1,4 @@
-"""What a figure was measured on: a line for the head of a result file."""
+"""Description of the machine for the head of a result file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 
 def describe() -> str:
-    """Processor cores, memory and versions; imports nothing that takes time."""
+    """Cores, memory and versions, without importing torch."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (

@@ -1,4 +1,4 @@
-"""How forecasts are judged: the measures of the M4 competition, quantile loss and coverage."""
+"""Measures of forecasts: those of the M4 competition, quantile loss and coverage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from rnnforecast.types import Floats
 
 CRITICAL = 1.645
-"""The two-sided 90 % point of the normal distribution, of the M4 test for a season."""
+"""Two-sided 90 % point of the normal distribution, for the M4 test of seasonality."""
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 
@@ -26,12 +26,12 @@ HEADINGS = {
     "mae": ("MAE", 3),
     "cover_80": ("in 80 % band", 1),
     "cover_95": ("in 95 % band", 1),
-    "whole_s": ("whole, s", 0),
+    "total_s": ("total, s", 0),
     "import_s": ("import, s", 1),
     "peak_gb": ("peak GB", 2),
     "packages": ("packages", 0),
 }
-"""Measure, its heading and decimals."""
+"""Heading and decimals of each measure."""
 
 
 def headings(*measures: str) -> dict[str, tuple[str, int]]:
@@ -40,25 +40,25 @@ def headings(*measures: str) -> dict[str, tuple[str, int]]:
 
 
 def smape(actual: Floats, forecast: Floats) -> float:
-    """Symmetric mean absolute percentage error, 0 to 200; a step with both zero is no error."""
+    """Symmetric mean absolute percentage error, 0 to 200; 0 where both are zero."""
     size = np.abs(actual) + np.abs(forecast)
     error = np.abs(actual - forecast)
     return 200.0 * float(np.mean(np.divide(error, size, out=np.zeros_like(size), where=size > 0)))
 
 
 def mase(actual: Floats, forecast: Floats, history: Floats, season: int) -> float:
-    """Mean absolute error over that of the seasonal naive forecast one season ahead in history."""
+    """Mean absolute error, scaled by that of the seasonal naive forecast in the history."""
     scale = np.mean(np.abs(history[season:] - history[:-season]))
     return float(np.mean(np.abs(actual - forecast)) / scale)
 
 
 def owa(ours: tuple[float, float], naive: tuple[float, float]) -> float:
-    """Overall weighted average: sMAPE and MASE over those of Naive2, and their mean."""
+    """Overall weighted average: the mean of sMAPE and MASE relative to Naive2."""
     return (ours[0] / naive[0] + ours[1] / naive[1]) / 2
 
 
 def naive2(history: Floats, season: int, horizon: int) -> Floats:
-    """The last value without its season, repeated, with the season put back: `[horizon]`."""
+    """`[horizon]` the last seasonally adjusted value, reseasonalized."""
     if not has_season(history, season):
         return np.full(horizon, history[-1])
     factors = seasonal_factors(history, season)
@@ -68,22 +68,22 @@ def naive2(history: Floats, season: int, horizon: int) -> Floats:
 
 
 def has_season(history: Floats, season: int) -> bool:
-    """M4's test: the autocorrelation a season back is beyond Bartlett's band at 90 %."""
+    """The M4 test: the autocorrelation at lag `season` exceeds Bartlett's 90 % bound."""
     if season < 2 or len(history) < 3 * season:
         return False
-    centred = history - history.mean()
-    power = float(centred @ centred)
+    centered = history - history.mean()
+    power = float(centered @ centered)
     if power == 0:
         return False
-    correlation = np.array([centred[k:] @ centred[:-k] for k in range(1, season + 1)]) / power
-    band = CRITICAL * np.sqrt((1 + 2 * np.sum(correlation[:-1] ** 2)) / len(history))
-    return bool(abs(correlation[-1]) > band)
+    correlation = np.array([centered[k:] @ centered[:-k] for k in range(1, season + 1)]) / power
+    bound = CRITICAL * np.sqrt((1 + 2 * np.sum(correlation[:-1] ** 2)) / len(history))
+    return bool(abs(correlation[-1]) > bound)
 
 
 def seasonal_factors(history: Floats, season: int) -> Floats:
-    """Classical multiplicative decomposition: `[season]`, mean 1, first the phase of step 0."""
+    """`[season]` factors of classical multiplicative decomposition with mean 1, from step 0."""
     kernel = np.full(season, 1.0)
-    if season % 2 == 0:  # centred on a step: half a weight at either end
+    if season % 2 == 0:  # centered on a step: half the weight at either end
         kernel = np.concatenate([[0.5], np.full(season - 1, 1.0), [0.5]])
     trend = np.convolve(history, kernel / season, mode="valid")
     margin = len(kernel) // 2
@@ -100,17 +100,19 @@ def quantile_loss(actual: Floats, quantiles: Floats, levels: Sequence[float]) ->
 
     `actual [N]`, `quantiles [N, Q]`.
     """
-    missed = actual[:, None] - quantiles
+    errors = actual[:, None] - quantiles
     level = np.asarray(levels)
-    pinball = np.maximum(level * missed, (level - 1) * missed)
+    pinball = np.maximum(level * errors, (level - 1) * errors)
     return float(2 * pinball.sum(0).mean() / np.abs(actual).sum())
 
 
 def score(
     train: pd.DataFrame, test: pd.DataFrame, forecast: pd.DataFrame, season: int
 ) -> dict[str, float]:
-    """All measures of a forecast table, without those of quantiles where it has none; ValueError
-    where it does not cover the test table."""
+    """All measures of a forecast table, those of quantiles if it has any.
+
+    Raises ValueError if it does not cover the test table.
+    """
     joined = test.merge(forecast, on=["unique_id", "ds"], how="left", validate="1:1")
     if joined["yhat"].isna().any():
         raise ValueError(f"{int(joined['yhat'].isna().sum())} of {len(joined)} forecasts missing")

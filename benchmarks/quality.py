@@ -1,11 +1,11 @@
-"""How well automatic specs forecast public benchmark data, beside what is to be reached.
+"""Accuracy of automatic specs on public benchmark data, with the aims.
 
-usage: quality.py DATA [--only NAME ...] [--presets NAME ...] [--seeds N] [--kept FILE.jsonl]
+usage: quality.py DATA [--only NAME ...] [--presets NAME ...] [--seeds N] [--cache FILE.jsonl]
                   [--out FILE.md] [--set section.key=value ...]
 
 DATA is a folder with `NAME_train.csv.gz` and `NAME_test.csv.gz`, long tables unique_id, ds, y, and
-ETTh1.csv; what is not there is left out. Test values are read only to score. With `--kept` every
-run is noted in that file, and those that are noted there are not made again.
+ETTh1.csv; missing data sets are skipped. Test values are read only for the scores. With `--cache`
+every run is stored in that file, and stored runs are not repeated.
 """
 
 from __future__ import annotations
@@ -32,89 +32,91 @@ LONG = headings("train_s", "mse", "mae", "cover_80", "cover_95")
 
 AIMS = """Aims: m4_hourly OWA 0.52 in 15 s, 0.445 in 90 s, 0.405 (winner of M4 0.440, best entry
 0.410) and WQL 0.026, 0.022; m3_monthly sMAPE 14.6, 13.9 in 45 s, 13.3 (Theta 13.85, N-BEATS
-ensemble 13.11); ETTh1 mean MSE 0.420, 0.400 (SegRNN 0.417, DUET 0.398). Bands within 5 and 3 points
-of their names."""
+ensemble 13.11); ETTh1 mean MSE 0.420, 0.400 (SegRNN 0.417, DUET 0.398). Coverage within 5 and 3
+points of the nominal one."""
 
-Run = dict[str, float]
+Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something to forecast: a data set, or one horizon of it."""
+    """A data set, or one horizon of it."""
 
     name: str
-    rows: str
-    """The table that it stands in."""
-    run: Callable[[int, Sequence[str]], Run]
-    """Scores by seed and changes of the spec."""
+    table: str
+    """The table of its results."""
+    run: Callable[[int, Sequence[str]], Scores]
+    """From a seed and overrides of the spec to scores."""
 
 
 def tasks(data: Path) -> Iterator[Task]:
-    """All for which there are files."""
+    """All tasks whose files exist."""
     for benchmark in competition.BENCHMARKS:
         if all(file.is_file() for file in benchmark.files(data)):
 
             def compete(
                 seed: int, changes: Sequence[str], one: competition.Benchmark = benchmark
-            ) -> Run:
+            ) -> Scores:
                 return competition.run(one, data, seed, changes)
 
             yield Task(benchmark.name, "competition", compete)
     if (data / rolling.FILE).is_file():
         for horizon in rolling.HORIZONS:
 
-            def roll(seed: int, changes: Sequence[str], steps: int = horizon) -> Run:
+            def roll(seed: int, changes: Sequence[str], steps: int = horizon) -> Scores:
                 return rolling.run(data, steps, seed, changes)
 
             yield Task(f"ETTh1 {horizon}", "long", roll)
 
 
-class Kept:
-    """The runs that were made, in a file if one is named."""
+class ScoreCache:
+    """Scores of finished runs, stored in a file if one is given."""
 
     def __init__(self, file: Path | None) -> None:
         self.file = file
-        self.runs: dict[str, Run] = {}
+        self.runs: dict[str, Scores] = {}
         if file is not None and file.is_file():
             for line in file.read_text(encoding="utf-8").splitlines():
                 self.runs.update(json.loads(line))
 
-    def made(self, key: str, run: Callable[[], Run]) -> Run:
-        """The run of this name, which is made if it is not there."""
+    def get(self, key: str, run: Callable[[], Scores]) -> Scores:
+        """The scores of `key`, computed by `run` if they are not stored."""
         if key not in self.runs:
             self.runs[key] = run()
-            told = " ".join(f"{name}={value:.4g}" for name, value in self.runs[key].items())
-            print(f"{key}: {told}", file=sys.stderr, flush=True)
+            text = " ".join(f"{name}={value:.4g}" for name, value in self.runs[key].items())
+            print(f"{key}: {text}", file=sys.stderr, flush=True)
             if self.file is not None:
                 with self.file.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps({key: self.runs[key]}) + "\n")
         return self.runs[key]
 
 
-Found = dict[tuple[str, str, str], list[Run]]
-"""By table, task and preset; a run a seed."""
+Results = dict[tuple[str, str, str], list[Scores]]
+"""By table, task and preset; one entry per seed."""
 
 
-def shown(found: Found) -> str:
-    """Markdown: medians over seeds and, of several seeds, lowest to highest."""
+def format_results(results: Results) -> str:
+    """Markdown: medians over seeds and, with several seeds, the range."""
     parts = []
-    for rows, columns in (("competition", COMPETITION), ("long", LONG)):
-        some = {key[1:]: runs for key, runs in found.items() if key[0] == rows}
-        if not some:
+    for table, columns in (("competition", COMPETITION), ("long", LONG)):
+        rows = {key[1:]: runs for key, runs in results.items() if key[0] == table}
+        if not rows:
             continue
         heads = ["data", "preset", "seeds", *(title for title, _ in columns.values())]
         lines = ["| " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * (len(heads) - 2)]
-        lines += [line(*key, runs, columns) for key, runs in some.items()]
-        if rows == "long":
-            for preset in dict.fromkeys(preset for _, preset in some):
-                horizons = [runs for (_, one), runs in some.items() if one == preset]
-                mean = [mean_of(each) for each in zip(*horizons, strict=False)]
-                lines.append(line("ETTh1 mean", preset, mean, columns))
+        lines += [format_row(*key, runs, columns) for key, runs in rows.items()]
+        if table == "long":
+            for preset in dict.fromkeys(preset for _, preset in rows):
+                horizons = [runs for (_, one), runs in rows.items() if one == preset]
+                mean = [mean_scores(each) for each in zip(*horizons, strict=False)]
+                lines.append(format_row("ETTh1 mean", preset, mean, columns))
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
-def line(name: str, preset: str, runs: list[Run], columns: dict[str, tuple[str, int]]) -> str:
+def format_row(
+    name: str, preset: str, runs: list[Scores], columns: dict[str, tuple[str, int]]
+) -> str:
     """A row of a table."""
     cells = [name, preset, str(len(runs))]
     for measure, (_, digits) in columns.items():
@@ -126,50 +128,52 @@ def line(name: str, preset: str, runs: list[Run], columns: dict[str, tuple[str, 
     return "| " + " | ".join(cells) + " |"
 
 
-def mean_of(runs: Sequence[Run]) -> Run:
-    """The mean of every measure."""
+def mean_scores(runs: Sequence[Scores]) -> Scores:
+    """The mean of each measure."""
     return {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
 
 
 def main() -> None:
-    """Runs what the command line asks for; prints progress on stderr, the tables on stdout."""
+    """Run the benchmark; progress goes to stderr, the tables to stdout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data sets")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="m4_hourly, 'ETTh1 96', …")
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=PRESETS)
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each")
-    parser.add_argument("--kept", type=Path, metavar="FILE.jsonl", help="runs made before")
+    parser.add_argument("--cache", type=Path, metavar="FILE.jsonl", help="scores of finished runs")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="passed on to train"
     )
-    asked = parser.parse_args()
-    there = list(tasks(asked.data))
-    chosen = [task for task in there if asked.only is None or task.name in asked.only]
-    if not chosen or asked.seeds < 1:
-        names = ", ".join(task.name for task in there) or "none"
-        parser.error(f"nothing to run; there are these data sets: {names}")
-    kept, found = Kept(asked.kept), Found()
-    for seed in range(1, asked.seeds + 1):
-        for preset in asked.presets:
+    arguments = parser.parse_args()
+    available = list(tasks(arguments.data))
+    chosen = [task for task in available if arguments.only is None or task.name in arguments.only]
+    if not chosen or arguments.seeds < 1:
+        names = ", ".join(task.name for task in available) or "none"
+        parser.error(f"nothing to run; available data sets: {names}")
+    cache, results = ScoreCache(arguments.cache), Results()
+    for seed in range(1, arguments.seeds + 1):
+        for preset in arguments.presets:
             for task in chosen:
-                changes = (f"training.preset={preset}", *asked.set)
+                changes = (f"training.preset={preset}", *arguments.set)
                 key = " ".join([task.name, f"training.seed={seed}", *changes])
-                scores = kept.made(key, lambda t=task, s=seed, c=changes: t.run(s, c))  # type: ignore[misc]
-                found.setdefault((task.rows, task.name, preset), []).append(scores)
-                if asked.out:
-                    asked.out.write_text(page(asked, found), encoding="utf-8")
-    print(shown(found))
+                scores = cache.get(key, lambda t=task, s=seed, c=changes: t.run(s, c))  # type: ignore[misc]
+                results.setdefault((task.table, task.name, preset), []).append(scores)
+                if arguments.out:
+                    arguments.out.write_text(page(arguments, results), encoding="utf-8")
+    print(format_results(results))
 
 
-def page(asked: argparse.Namespace, found: Found) -> str:
-    """The tables with what they were measured on."""
-    words = ["python benchmarks/quality.py DATA", f"--seeds {asked.seeds}"]
-    words += ["--only", *(f"'{name}'" for name in asked.only)] if asked.only else []
-    words += ["--presets", *asked.presets] if asked.presets != PRESETS else []
-    words += [f"--set {change}" for change in asked.set]
-    # the folder's name says nothing to a reader, and may be private
-    return f"# Quality\n\n{describe()}\n\n`{' '.join(words)}`\n\n{shown(found)}\n\n{AIMS}\n"
+def page(arguments: argparse.Namespace, results: Results) -> str:
+    """The tables with the machine and the command."""
+    words = ["python benchmarks/quality.py DATA", f"--seeds {arguments.seeds}"]
+    words += ["--only", *(f"'{name}'" for name in arguments.only)] if arguments.only else []
+    words += ["--presets", *arguments.presets] if arguments.presets != PRESETS else []
+    words += [f"--set {change}" for change in arguments.set]
+    # without the name of the folder, which may be private
+    return (
+        f"# Quality\n\n{describe()}\n\n`{' '.join(words)}`\n\n{format_results(results)}\n\n{AIMS}\n"
+    )
 
 
 if __name__ == "__main__":

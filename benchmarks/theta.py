@@ -1,8 +1,8 @@
-"""The theta method of statsmodels on the sets of `quality.py`, with the same measures.
+"""The theta method of statsmodels on the data sets of `quality.py`, with the same measures.
 
 usage: theta.py DATA
 
-A season is taken where M4's test finds one; a series that the method cannot take has Naive2.
+Series are deseasonalized if the M4 test finds a season; Naive2 replaces forecasts that fail.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from competition import BENCHMARKS, Benchmark, read
-from measures import Floats, has_season, naive2, score
+from measures import has_season, naive2, score
 from statsmodels.tsa.forecasting.theta import ThetaModel
+
+from rnnforecast.types import Floats
 
 
 def forecast(history: Floats, season: int, horizon: int) -> Floats:
-    """`[horizon]` of one series."""
+    """`[horizon]` forecast of one series."""
     model = ThetaModel(
         pd.Series(history),
         period=season,
@@ -34,22 +36,22 @@ def forecast(history: Floats, season: int, horizon: int) -> Floats:
 
 
 def table(benchmark: Benchmark, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
-    """The forecasts of all series, by unique_id and ds."""
+    """Forecasts of all series, with unique_id and ds."""
     histories = {key: part["y"].to_numpy(float) for key, part in train.groupby("unique_id")}
     parts = []
     for key, part in test.groupby("unique_id"):
         history = histories[key]
         try:
-            found = forecast(history, benchmark.season, len(part))
+            values = forecast(history, benchmark.season, len(part))
         except (ValueError, np.linalg.LinAlgError) as error:
             print(f"{benchmark.name} {key}: {error}", file=sys.stderr)
-            found = naive2(history, benchmark.season, len(part))
-        parts.append(part[["unique_id", "ds"]].assign(yhat=found))
+            values = naive2(history, benchmark.season, len(part))
+        parts.append(part[["unique_id", "ds"]].assign(yhat=values))
     return pd.concat(parts)
 
 
 def main() -> None:
-    """Prints a line of Markdown for each set that is there."""
+    """Print a row of Markdown for each data set in the folder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data sets")
     data = parser.parse_args().data
@@ -57,8 +59,8 @@ def main() -> None:
     for benchmark in BENCHMARKS:
         if all(file.is_file() for file in benchmark.files(data)):
             train, test = (read(file) for file in benchmark.files(data))
-            found = score(train, test, table(benchmark, train, test), benchmark.season)
-            cells = f"{found['smape']:.2f} | {found['mase']:.3f} | {found['owa']:.3f}"
+            scores = score(train, test, table(benchmark, train, test), benchmark.season)
+            cells = f"{scores['smape']:.2f} | {scores['mase']:.3f} | {scores['owa']:.3f}"
             print(f"| {benchmark.name} | {cells} |", flush=True)
 
 

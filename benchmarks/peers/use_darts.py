@@ -1,20 +1,20 @@
-"""Darts' BlockRNNModel on a long table: the library's defaults, point forecasts.
+"""Darts' BlockRNNModel on a long table, with the library's defaults; point forecasts.
 
-Each series is scaled to 0..1 first, as in the library's own guides: the model does not do it.
-`BlockRNN` trains on every window, the default; `BlockRNN-10` on the last 10 of each series.
+Each series is scaled to 0..1 first, as in the guides of the library.
+`BlockRNN` trains on all windows, the default; `BlockRNN-10` on the last 10 of each series.
 """
 
 from __future__ import annotations
 
-from phases import Phases, arguments
+from phases import Phases, parse_arguments
 
 WINDOWS = {"BlockRNN": None, "BlockRNN-10": 10}
 
 
 def main() -> None:
-    """Reads, trains, predicts, writes."""
-    asked = arguments(list(WINDOWS))
-    phases = Phases(asked.phases)
+    """Read, train, predict, write."""
+    arguments = parse_arguments(list(WINDOWS))
+    phases = Phases(arguments.phases)
     with phases("import"):
         import pandas as pd
         from darts import TimeSeries
@@ -22,24 +22,24 @@ def main() -> None:
         from darts.models import BlockRNNModel
 
     with phases("read"):
-        table = pd.read_csv(asked.train, parse_dates=["ds"], dtype={"unique_id": str})
+        table = pd.read_csv(arguments.train, parse_dates=["ds"], dtype={"unique_id": str})
         several = TimeSeries.from_group_dataframe(
-            table, group_cols="unique_id", time_col="ds", value_cols="y", freq=asked.freq
+            table, group_cols="unique_id", time_col="ds", value_cols="y", freq=arguments.freq
         )
     with phases("train"):
         scaler = Scaler()
         scaled = [series.astype("float32") for series in scaler.fit_transform(several)]
-        told = {"pl_trainer_kwargs": {"max_steps": asked.steps}} if asked.steps else {}
+        options = {"pl_trainer_kwargs": {"max_steps": arguments.steps}} if arguments.steps else {}
         model = BlockRNNModel(
-            input_chunk_length=asked.lookback,
-            output_chunk_length=asked.horizon,
+            input_chunk_length=arguments.lookback,
+            output_chunk_length=arguments.horizon,
             random_state=1,
-            use_static_covariates=False,  # the table's own are the names, which it refuses
-            **told,
+            use_static_covariates=False,  # the names in the table are refused
+            **options,
         )
-        model.fit(scaled, max_samples_per_ts=WINDOWS[asked.model])
+        model.fit(scaled, max_samples_per_ts=WINDOWS[arguments.model])
     with phases("predict"):
-        found = scaler.inverse_transform(model.predict(asked.horizon, series=scaled))
+        found = scaler.inverse_transform(model.predict(arguments.horizon, series=scaled))
     with phases("write"):
         parts = [
             pd.DataFrame(
@@ -51,7 +51,7 @@ def main() -> None:
             )
             for series, forecast in zip(several, found, strict=True)
         ]
-        pd.concat(parts).to_csv(asked.out, index=False)
+        pd.concat(parts).to_csv(arguments.out, index=False)
 
 
 if __name__ == "__main__":

@@ -1,37 +1,37 @@
-"""neuralforecast's LSTM, GRU or NHITS on a long table: the library's defaults, point forecasts.
+"""neuralforecast's LSTM, GRU or NHITS on a long table, with its defaults; point forecasts.
 
-The recurrent models look back three horizons, their own default, and are told otherwise only where
-a series is shorter, which the library refuses; NHITS has no default and is told.
+The recurrent models read three horizons, their default, unless a series is shorter, which the
+library refuses; NHITS has no default.
 """
 
 from __future__ import annotations
 
-from phases import Phases, arguments
+from phases import Phases, parse_arguments
 
 
 def main() -> None:
-    """Reads, trains, predicts, writes."""
-    asked = arguments(["LSTM", "GRU", "NHITS"])
-    phases = Phases(asked.phases)
+    """Read, train, predict, write."""
+    arguments = parse_arguments(["LSTM", "GRU", "NHITS"])
+    phases = Phases(arguments.phases)
     with phases("import"):
         import pandas as pd
         from neuralforecast import NeuralForecast, models
 
     with phases("read"):
-        table = pd.read_csv(asked.train, parse_dates=["ds"], dtype={"unique_id": str})
+        table = pd.read_csv(arguments.train, parse_dates=["ds"], dtype={"unique_id": str})
     with phases("train"):
         shortest = table["unique_id"].value_counts().min()
-        own = asked.model != "NHITS" and 3 * asked.horizon <= shortest
-        told = {} if own else {"input_size": asked.lookback}
-        if asked.steps:
-            told["max_steps"] = asked.steps
-        model = getattr(models, asked.model)(h=asked.horizon, **told)
-        forecaster = NeuralForecast(models=[model], freq=asked.freq)
+        has_default = arguments.model != "NHITS" and 3 * arguments.horizon <= shortest
+        options = {} if has_default else {"input_size": arguments.lookback}
+        if arguments.steps:
+            options["max_steps"] = arguments.steps
+        model = getattr(models, arguments.model)(h=arguments.horizon, **options)
+        forecaster = NeuralForecast(models=[model], freq=arguments.freq)
         forecaster.fit(table)
     with phases("predict"):
-        found = forecaster.predict().rename(columns={asked.model: "yhat"})
+        forecast = forecaster.predict().rename(columns={arguments.model: "yhat"})
     with phases("write"):
-        found[["unique_id", "ds", "yhat"]].to_csv(asked.out, index=False)
+        forecast[["unique_id", "ds", "yhat"]].to_csv(arguments.out, index=False)
 
 
 if __name__ == "__main__":

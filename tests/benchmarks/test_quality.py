@@ -1,4 +1,4 @@
-"""What `benchmarks/quality.py` makes of runs: the tables, and which runs are not made again."""
+"""`benchmarks/quality.py`: its tables and its cache of scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def quality() -> ModuleType:
 
 def test_a_row_shows_median_and_spread(quality: ModuleType) -> None:
     runs = [dict.fromkeys(quality.COMPETITION, value) for value in (4.0, 1.0, 2.0)]
-    found = quality.shown({("competition", "made_up", "fast"): runs}).splitlines()
+    found = quality.format_results({("competition", "made_up", "fast"): runs}).splitlines()
     assert found[-1].startswith("| made_up | fast | 3 | 2 (1–4) | 2.0 (1.0–4.0) |")
     assert found[0].count("|") == found[-1].count("|")
 
@@ -27,27 +27,27 @@ def test_long_horizons_have_a_row_of_their_means_seed_by_seed(quality: ModuleTyp
         ("long", f"ETTh1 {horizon}", "best"): [dict.fromkeys(quality.LONG, at) for at in values]
         for horizon, values in ((96, (0.3, 0.2)), (192, (0.5, 0.6)))
     }
-    last = quality.shown(long).splitlines()[-1]
+    last = quality.format_results(long).splitlines()[-1]
     assert last.startswith("| ETTh1 mean | best | 2 | 0 (0–0) | 0.400 (0.400–0.400) |")
 
 
-def test_a_run_that_was_noted_is_not_made_again(quality: ModuleType, tmp_path: Path) -> None:
-    file, made = tmp_path / "kept.jsonl", []
+def test_a_stored_run_is_not_repeated(quality: ModuleType, tmp_path: Path) -> None:
+    file, made = tmp_path / "cache.jsonl", []
 
     def run() -> dict[str, float]:
         made.append(1)
         return {"owa": 0.5}
 
-    assert quality.Kept(file).made("a", run) == {"owa": 0.5}
-    kept = quality.Kept(file)
-    assert kept.made("a", run) == {"owa": 0.5}
+    assert quality.ScoreCache(file).get("a", run) == {"owa": 0.5}
+    cache = quality.ScoreCache(file)
+    assert cache.get("a", run) == {"owa": 0.5}
     assert made == [1]
-    kept.made("b", run)
+    cache.get("b", run)
     assert made == [1, 1]
-    assert set(quality.Kept(file).runs) == {"a", "b"}
+    assert set(quality.ScoreCache(file).runs) == {"a", "b"}
 
 
-def test_data_sets_that_are_not_there_are_left_out(quality: ModuleType, tmp_path: Path) -> None:
+def test_missing_data_sets_are_skipped(quality: ModuleType, tmp_path: Path) -> None:
     assert not list(quality.tasks(tmp_path))
     (tmp_path / "ETTh1.csv").touch()
     (tmp_path / "m3_monthly_train.csv.gz").touch()  # the other half is missing
