@@ -54,7 +54,7 @@ def table(time: Any, values: Any, series: Any = None) -> Table:
         names, codes = np.unique(np.asarray(series, dtype=str), return_inverse=True)
         keys = pd.DataFrame({"item": names})
     columns = tuple(f"y{number or ''}" for number in range(targets.shape[1]))  # y, y1, y2, …
-    roles = ColumnRoles("ds", tuple(keys.columns), columns, (), "long", {})
+    roles = ColumnRoles("ds", tuple(keys.columns), columns, (), {})
     return Table(
         keys=keys,
         codes=codes.astype(np.int64),

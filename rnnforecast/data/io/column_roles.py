@@ -1,4 +1,4 @@
-"""Which column is the time, which tell the series apart and which are forecast."""
+"""Inference of column roles: the time, the series ids and the targets."""
 
 from __future__ import annotations
 
@@ -40,30 +40,33 @@ _ID_WORDS = {
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """What each column is for."""
+    """The role of each column."""
 
     time: str
     series: tuple[str, ...]
-    """Empty: the whole table is one series."""
+    """Empty: the table is one series."""
     targets: tuple[str, ...]
     unused: tuple[str, ...]
-    """Columns that are not used."""
-    layout: Literal["long", "wide", "single"]
     reasons: dict[str, str]
-    """Why, for "time", "series" and "targets"."""
+    """How "time", "series" and "targets" were chosen."""
     covariates: tuple[str, ...] = ()
-    """In the order they are asked for."""
+    """In the order of the options."""
     categorical: tuple[str, ...] = ()
     """The covariates that are read as text; the others are numbers."""
 
     @property
+    def layout(self) -> Literal["long", "wide", "single"]:
+        """Series by ids, one series for each target, or one series with one target."""
+        return "long" if self.series else "wide" if len(self.targets) > 1 else "single"
+
+    @property
     def text_columns(self) -> tuple[str, ...]:
-        """The columns of ids and words."""
+        """The columns of ids and categories."""
         return (*self.series, *self.categorical)
 
     @property
     def numeric_columns(self) -> tuple[str, ...]:
-        """The columns of numbers: targets, then covariates."""
+        """The numeric columns: targets, then covariates."""
         return (*self.targets, *self._numeric_covariates)
 
     @property
@@ -99,18 +102,19 @@ def infer_column_roles(
     fixed += options.covariates
     _check_given_columns(fixed, head, source_name)
     blank = {*DEFAULT_MISSING_VALUES, *data.missing_values}
-
-    def filled(column: str) -> list[str]:
-        return [cell for cell in head[column] if cell not in blank]
-
+    cells = {
+        str(column): [cell for cell in head[column] if cell not in blank]
+        for column in head.columns
+        if column
+    }
     listed = (*options.categorical, *options.numeric)
     unlisted = [column for column in options.covariates if column not in listed]
-    categorical = {c for c in unlisted if not _looks_numeric(filled(c))} | {*options.categorical}
+    categorical = {c for c in unlisted if not _looks_numeric(cells[c])} | {*options.categorical}
     reasons = dict.fromkeys(("time", "series", "targets"), "given")
     columns = [str(column) for column in head.columns if column]
     known = set(fixed)
     free = [column for column in columns if column not in known]
-    numeric = {column for column in free if _is_numeric(column, filled(column))}
+    numeric = {column for column in free if _is_numeric(column, cells[column])}
     if time == "auto":
         time, reasons["time"] = _find_time(head, free, source_name)
     free = [column for column in free if column != time]
@@ -121,16 +125,11 @@ def infer_column_roles(
         choice = [column for column in free if column in numeric]
         targets, reasons["targets"] = _find_targets(head, choice, list(series), source_name)
     used = {time, *series, *targets, *options.covariates}
-    layout: Literal["long", "wide", "single"] = (
-        "long" if series else "wide" if len(targets) > 1 else "single"
-    )
-    others = tuple(column for column in columns if column not in used)
     return ColumnRoles(
         time,
         tuple(series),
         tuple(targets),
-        others,
-        layout,
+        tuple(column for column in columns if column not in used),
         reasons,
         covariates=options.covariates,
         categorical=tuple(column for column in options.covariates if column in categorical),
@@ -140,41 +139,43 @@ def infer_column_roles(
 def missing_column_problems(
     names: Sequence[str], columns: Sequence[str], location: str
 ) -> list[Problem]:
-    """One problem for each name that is not a column, with the nearest one that is."""
+    """A problem for each name that is not a column, with the nearest column."""
     known = {column.lower(): column for column in columns}
-    there = set(columns)
+    existing = set(columns)
     problems = []
-    for wanted in (name for name in dict.fromkeys(names) if name not in there):
-        near = difflib.get_close_matches(wanted.lower(), known, n=1, cutoff=0.6)
+    for missing in (name for name in dict.fromkeys(names) if name not in existing):
+        near = difflib.get_close_matches(missing.lower(), known, n=1, cutoff=0.6)
         hint = f"did you mean {known[near[0]]!r}? " if near else ""
         cure = f"{hint}the columns are {', '.join(map(repr, columns))}"
-        problems.append(Problem(location, f"there is no column {wanted!r}", cure))
+        problems.append(Problem(location, f"there is no column {missing!r}", cure))
     return problems
 
 
 def expand_patterns(patterns: Sequence[str], columns: Sequence[str], location: str) -> list[str]:
-    """The columns that names and patterns such as ``emb_*`` stand for, patterns in natural order
-    (``emb_2`` before ``emb_10``). DataError for those that stand for none."""
+    """The columns of names and patterns such as ``emb_*``, those of a pattern in natural order
+    (``emb_2`` before ``emb_10``). DataError for names and patterns without a column."""
     found: list[str] = []
     problems: list[Problem] = []
     for pattern in patterns:
         if pattern in columns or not any(mark in pattern for mark in "*?["):
             problems += missing_column_problems([pattern], columns, location)
-            fits = [pattern]
+            matches = [pattern]
         else:
-            fits = [column for column in columns if fnmatch.fnmatchcase(column, pattern)]
-            fits.sort(key=_natural_sort_key)
-            if not fits:
+            matches = [column for column in columns if fnmatch.fnmatchcase(column, pattern)]
+            matches.sort(key=_natural_sort_key)
+            if not matches:
                 cure = f"the columns are {', '.join(map(repr, columns))}"
-                problems.append(Problem(location, f"no column fits the pattern {pattern!r}", cure))
-        found += [column for column in fits if column not in found]
+                problems.append(
+                    Problem(location, f"no column matches the pattern {pattern!r}", cure)
+                )
+        found += [column for column in matches if column not in found]
     if problems:
         raise DataError(*problems)
     return found
 
 
 def _natural_sort_key(name: str) -> list[tuple[int, str]]:
-    """Runs of digits in a name count as numbers."""
+    """The parts of a name, with runs of digits as numbers."""
     return [(int(run), "") if run.isdecimal() else (0, run) for run in re.split(r"(\d+)", name)]
 
 
@@ -190,21 +191,21 @@ def _check_given_columns(names: list[str], head: pd.DataFrame, location: str) ->
 
 
 def _is_numeric(column: str, cells: list[str]) -> bool:
-    """Most cells are numbers and none looks like an id such as 007; a few that are not will be
+    """Whether most cells are numbers and none looks like an id such as 007; the others will be
     reported with their lines."""
     share = _numeric_share(cells)
     return share is not None and share >= (0.5 if column.lower() in _TARGET_NAMES else 0.9)
 
 
 def _looks_numeric(cells: list[str]) -> bool:
-    """The same for a covariate. In doubt it is one of numbers: then text further down is told,
-    whereas numbers would pass for words."""
+    """The same for a covariate, which is numeric in doubt: then text further down is reported,
+    whereas numbers would be accepted as categories."""
     share = _numeric_share(cells)
     return share is None or share >= 0.5
 
 
 def _numeric_share(cells: list[str]) -> float | None:
-    """Of cells that are not blank; none where one looks like an id, None without any cell."""
+    """The share of numbers; 0 where a cell looks like an id, None without any cell."""
     if any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in cells):
         return 0.0
     numbers = sum(bool(NUMBER_PATTERN.fullmatch(cell)) for cell in cells)
@@ -212,64 +213,64 @@ def _numeric_share(cells: list[str]) -> float | None:
 
 
 def _find_time(head: pd.DataFrame, candidates: list[str], source_name: str) -> tuple[str, str]:
-    forms = {column: _infer_time_format(head[column]) for column in candidates}
-    dates = [column for column, form in forms.items() if form and form.kind != "integer"]
-    steps = [column for column, form in forms.items() if form and form.kind == "integer"]
+    formats = {column: _infer_time_format(head[column]) for column in candidates}
+    dates = [column for column, found in formats.items() if found and found.kind != "integer"]
+    steps = [column for column, found in formats.items() if found and found.kind == "integer"]
     steps = [column for column in steps if column.lower() in _STEP_NAMES]
     if len(dates) == 1:
         return dates[0], "the only column of dates"
-    for columns, known, what in (
+    for columns, known, content in (
         (dates, _TIME_NAMES, "dates"),
         (steps, _STEP_NAMES, "whole numbers"),
     ):
         if named := sorted((c for c in columns if c.lower() in known), key=_preference_key(known)):
-            return named[0], f"{what}, and named like a time"
+            return named[0], f"{content}, and named like a time"
     if dates:
         found = f"columns {', '.join(map(repr, dates))} all hold dates"
-        raise DataError(Problem(source_name, found, "say which is the time with data.time"))
+        raise DataError(Problem(source_name, found, "set data.time to one of them"))
     if "" in head and _is_date(head[""]):
         cure = "give it a name in the header, such as ds"
         raise DataError(Problem(source_name, "the column of dates has no name", cure))
     listed = ", ".join(map(repr, candidates))
-    cure = f"name it with data.time, and data.time_format if needed; the columns are {listed}"
-    raise DataError(Problem(source_name, "no column holds dates that can be recognised", cure))
+    cure = f"set data.time, and data.time_format if needed; the columns are {listed}"
+    raise DataError(Problem(source_name, "no column holds dates that can be recognized", cure))
 
 
 def _find_series(
     head: pd.DataFrame, time: str, candidates: list[str], numeric: set[str]
 ) -> tuple[tuple[str, ...], str]:
-    """The fewest columns that, with the time, tell all rows apart; those named like ids first."""
+    """The fewest columns that, with the time, identify all rows; those named like ids first."""
     filled = [
         column for column in candidates if not head[column].isin(DEFAULT_MISSING_VALUES).all()
     ]
     ids = [column for column in filled if _is_id(column, head[column], column in numeric)]
     texts = [c for c in filled if c not in ids and c not in numeric and not _is_date(head[c])]
     if not head[time].duplicated().any():
-        # A file sorted by series may show its first series only: the names are all there is.
-        sure = (c for c in ids if c.lower() in _SERIES_NAMES or head[c].nunique() == 1)
-        chosen = tuple(column for column in candidates if column in set(sure))
-        return chosen, "named like ids" if chosen else "no timestamp comes twice: one series"
-    busiest = int(head[time].value_counts().iloc[0])
-    chosen_list: list[str] = []
+        # A file sorted by series may show its first series only: names decide.
+        named = (c for c in ids if c.lower() in _SERIES_NAMES or head[c].nunique() == 1)
+        chosen = tuple(column for column in candidates if column in set(named))
+        return chosen, "named like ids" if chosen else "no timestamp is repeated: one series"
+    max_rows = int(head[time].value_counts().iloc[0])
+    found: list[str] = []
     for column in ids + texts:
-        if _count_distinct(head, [time, *chosen_list]) == len(head):
+        if _count_distinct(head, [time, *found]) == len(head):
             break
-        more = _count_distinct(head, [time, *chosen_list, column]) > _count_distinct(
-            head, [time, *chosen_list]
+        is_finer = _count_distinct(head, [time, *found, column]) > _count_distinct(
+            head, [time, *found]
         )
-        # A note or a row number tells rows apart, too, but makes far more "series" than can be.
-        if more and _count_distinct(head, [*chosen_list, column]) <= 10 * busiest:
-            chosen_list.append(column)
-    for column in reversed(chosen_list.copy()):
-        rest = [other for other in chosen_list if other != column]
-        if _count_distinct(head, [time, *rest]) == _count_distinct(head, [time, *chosen_list]):
-            chosen_list = rest
-    chosen = tuple(column for column in candidates if column in chosen_list)
+        # A note or a row number identifies rows, too, but makes too many "series".
+        if is_finer and _count_distinct(head, [*found, column]) <= 10 * max_rows:
+            found.append(column)
+    for column in reversed(found.copy()):
+        others = [other for other in found if other != column]
+        if _count_distinct(head, [time, *others]) == _count_distinct(head, [time, *found]):
+            found = others
+    chosen = tuple(column for column in candidates if column in found)
     if not chosen:
-        return (), "no column tells rows with the same timestamp apart: one series"
-    alone = _count_distinct(head, [time, *chosen]) == len(head)
-    return chosen, "timestamps come once for each" + (
-        "" if alone else ", but for some repeated rows"
+        return (), "no column identifies rows of one timestamp: one series"
+    is_unique = _count_distinct(head, [time, *chosen]) == len(head)
+    return chosen, "timestamps are unique in each" + (
+        "" if is_unique else ", but for some repeated rows"
     )
 
 
@@ -278,10 +279,10 @@ def _find_targets(
 ) -> tuple[tuple[str, ...], str]:
     if not numeric:
         listed = ", ".join(repr(column) for column in head if column != "")
-        cure = f"name one with data.targets; the columns are {listed}"
-        raise DataError(Problem(source_name, "no column of numbers is left to forecast", cure))
+        cure = f"set data.targets; the columns are {listed}"
+        raise DataError(Problem(source_name, "no numeric column is left to forecast", cure))
     if len(numeric) == 1:
-        return (numeric[0],), "the only other column of numbers"
+        return (numeric[0],), "the only other numeric column"
     if named := sorted(
         (c for c in numeric if c.lower() in _TARGET_NAMES), key=_preference_key(_TARGET_NAMES)
     ):
@@ -289,9 +290,9 @@ def _find_targets(
     if ending := [column for column in numeric if _split_name(column)[-1] in _TARGET_NAMES]:
         return (ending[0],), "named like a target"
     if not series:
-        return tuple(numeric), "one series a column"
+        return tuple(numeric), "one series for each column"
     changing = (c for c in numeric if (head.groupby(series)[c].nunique() > 1).any())
-    return (next(changing, numeric[0]),), "the first column of numbers that changes with time"
+    return (next(changing, numeric[0]),), "the first numeric column that changes over time"
 
 
 def _is_id(column: str, cells: pd.Series[str], numeric: bool) -> bool:
@@ -300,18 +301,18 @@ def _is_id(column: str, cells: pd.Series[str], numeric: bool) -> bool:
 
 
 def _is_date(cells: pd.Series[str]) -> bool:
-    form = _infer_time_format(cells)
-    return form is not None and form.kind != "integer"
+    found = _infer_time_format(cells)
+    return found is not None and found.kind != "integer"
 
 
 def _infer_time_format(cells: pd.Series[str]) -> TimeFormat | None:
-    """How a column would write time, as a hundred cells tell: a table may have many columns."""
+    """The time format of about a hundred cells: a table may have many columns."""
     filled = cells[cells != ""]
     return infer_time_format(filled.iloc[:: len(filled) // 100 + 1].tolist())
 
 
 def _split_name(column: str) -> list[str]:
-    """itemId, item_id and "item id" are the words item and id."""
+    """The words of a name: item and id for itemId, item_id and "item id"."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)
     return re.findall(r"[^\W_]+", spaced.lower()) or [""]
 

@@ -1,8 +1,8 @@
-"""The fast path from files to arrays: ids as codes, times as integers, targets as floats.
+"""Columns of files as arrays: ids as codes, timestamps as integers, targets as floats.
 
-Every file is streamed a piece at a time and only numbers are kept, so that the memory needed is
-little more than the result. Nothing is explained here: a cell that does not fit is an
-ArrowException or a ValueError, and `diagnose` finds out which.
+Files are streamed in batches and only numbers are kept, so that little more memory is needed than
+for the result. A cell that cannot be parsed is an ArrowException or a ValueError; `diagnose` finds
+the cell.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from rnnforecast.data.time.format import TimeFormat, parse_timestamps
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Floats, Ints32
 
-_CHUNK_ROWS = 1 << 20  # rows whose codes are changed at a time: as an index they are twice as long
+_CHUNK_ROWS = 1 << 20  # codes are mapped in chunks: as an index they take twice the memory
 
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """A covariate of numbers."""
+    """A numeric covariate."""
 
     values: Floats
     """[R] NaN where blank."""
@@ -41,7 +41,7 @@ class NumericColumn:
         return self.values
 
     def take(self, rows: npt.NDArray[np.int64]) -> NumericColumn:
-        """Of the rows with these numbers alone."""
+        """The column of these rows only."""
         return NumericColumn(self.values[rows])
 
 
@@ -52,7 +52,7 @@ class CategoricalColumn:
     codes: Ints32
     """[R] -1 where blank."""
     vocabulary: tuple[str, ...]
-    """What the codes stand for, sorted."""
+    """The text of each code, sorted."""
     is_categorical = True
 
     def to_floats(self) -> Floats:
@@ -60,12 +60,12 @@ class CategoricalColumn:
         return np.where(self.codes < 0, np.nan, self.codes)
 
     def take(self, rows: npt.NDArray[np.int64]) -> CategoricalColumn:
-        """Of the rows with these numbers alone."""
+        """The column of these rows only."""
         return CategoricalColumn(self.codes[rows], self.vocabulary)
 
 
 class ParsedColumns(NamedTuple):
-    """The columns in use, rows in the order of the files."""
+    """The parsed columns, rows in the order of the files."""
 
     keys: pd.DataFrame
     """[S, number of series columns] text, sorted."""
@@ -84,21 +84,21 @@ class ParsedColumns(NamedTuple):
 
 
 class _ArrayBuilder:
-    """An array [R, ...] that grows at the end, where it lies: never in memory twice."""
+    """An array [R, ...] that grows in place, so that it is never in memory twice."""
 
     def __init__(self, dtype: npt.DTypeLike, *width: int) -> None:
         self._buffer = np.empty((0, *width), dtype)
         self._size = 0
 
-    def append(self, part: npt.NDArray[Any]) -> None:
-        end = self._size + len(part)
+    def append(self, values: npt.NDArray[Any]) -> None:
+        end = self._size + len(values)
         if end > len(self._buffer):
             self._resize(max(end, len(self._buffer) * 5 // 4))
-        self._buffer[self._size : end] = part
+        self._buffer[self._size : end] = values
         self._size = end
 
     def to_array(self) -> npt.NDArray[Any]:
-        """All of it, [R, ...]; nothing may be added afterwards."""
+        """[R, ...]; nothing may be appended afterwards."""
         self._resize(self._size)
         return self._buffer
 
@@ -107,7 +107,7 @@ class _ArrayBuilder:
 
 
 class _TextColumnBuilder:
-    """One column of ids or words as it grows: a vocabulary, and codes into it."""
+    """Builder of a text column: a vocabulary, and codes into it."""
 
     def __init__(self, *, allow_blank: bool) -> None:
         self._allow_blank = allow_blank
@@ -115,20 +115,20 @@ class _TextColumnBuilder:
         self._codes = _ArrayBuilder(np.int32)
 
     def append(self, column: Any) -> None:
-        """Take in a dictionary-encoded piece [r]; ValueError at a blank id."""
-        words = pc.utf8_trim_whitespace(column.dictionary)
-        words = pc.if_else(pc.equal(words, ""), None, words)
-        if not self._allow_blank and (column.null_count or words.null_count):
+        """Append a dictionary-encoded batch [r]; ValueError at a blank id."""
+        texts = pc.utf8_trim_whitespace(column.dictionary)
+        texts = pc.if_else(pc.equal(texts, ""), None, texts)
+        if not self._allow_blank and (column.null_count or texts.null_count):
             raise ValueError("a blank id")
-        new = pc.unique(words.filter(pc.invert(pc.is_in(words, value_set=self._vocabulary))))
+        new = pc.unique(texts.filter(pc.invert(pc.is_in(texts, value_set=self._vocabulary))))
         self._vocabulary = pa.concat_arrays([self._vocabulary, new.drop_null()])
-        codes = pc.index_in(words, value_set=self._vocabulary).take(column.indices)
+        codes = pc.index_in(texts, value_set=self._vocabulary).take(column.indices)
         self._codes.append(codes.fill_null(-1).to_numpy())
 
     def sorted_vocabulary(self) -> tuple[Any, Ints32]:
-        """The vocabulary in order, and the codes [R] into it, -1 where blank."""
+        """The sorted vocabulary, and the codes [R] into it, -1 where blank."""
         order = pc.sort_indices(self._vocabulary)
-        rank = np.full(len(order) + 1, -1, dtype=np.int32)  # the last is the one of blanks
+        rank = np.full(len(order) + 1, -1, dtype=np.int32)  # the last is that of blanks
         rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
         codes = self._codes.to_array()
         for start in range(0, len(codes), _CHUNK_ROWS):
@@ -142,7 +142,7 @@ class _TextColumnBuilder:
 
 
 class _FloatColumnsBuilder:
-    """Columns of numbers side by side as they grow, infinite values as NaN and counted."""
+    """Builder of numeric columns, with infinite values counted and replaced by NaN."""
 
     def __init__(self, names: Sequence[str], number_format: NumberFormat) -> None:
         self._names = names
@@ -151,14 +151,14 @@ class _FloatColumnsBuilder:
         self.infinite_count = 0
 
     def append(self, batch: ColumnBatch, n_rows: int) -> None:
-        """Take in the columns of a piece [r]; NaN for one that its file does not have."""
+        """Append the columns of a batch [r]; NaN for those that the file lacks."""
         values = np.full((n_rows, len(self._names)), np.nan)
-        for at, name in enumerate(self._names):
+        for position, name in enumerate(self._names):
             if name in batch:
-                values[:, at] = _parse_floats(batch[name], self._number_format)
-        wrong = np.isinf(values)
-        values[wrong] = np.nan
-        self.infinite_count += int(wrong.sum())
+                values[:, position] = _parse_floats(batch[name], self._number_format)
+        infinite = np.isinf(values)
+        values[infinite] = np.nan
+        self.infinite_count += int(infinite.sum())
         self._values.append(values)
 
     def to_array(self) -> Floats:
@@ -167,35 +167,36 @@ class _FloatColumnsBuilder:
 
 
 class _TimeColumnBuilder:
-    """The time column as it grows, of one kind in all files."""
+    """Builder of the time column, of one kind in all files."""
 
     def __init__(self, column: str, time_format: TimeFormat) -> None:
         self._column = column
         self._time_format = time_format
         self._ticks = _ArrayBuilder(np.int64)
-        self._first_files: dict[tuple[str, str], str] = {}  # (zone, kind) -> the first such file
+        self._first_files: dict[tuple[str, str], str] = {}  # (offset, kind) -> the first such file
 
     def append(self, batch: ColumnBatch, file: InputFile) -> int:
-        """Take in a piece; its number of rows."""
-        where = f"{file.name}, column {self._column!r}"
-        time, zone = _parse_times(batch[self._column], self._time_format, where)
-        self._first_files.setdefault((zone, time.dtype.kind), file.name)
+        """Append a batch; returns its number of rows."""
+        location = f"{file.name}, column {self._column!r}"
+        time, offset = _parse_times(batch[self._column], self._time_format, location)
+        self._first_files.setdefault((offset, time.dtype.kind), file.name)
         self._ticks.append(time.view(np.int64))
         return len(time)
 
     def to_array(self) -> tuple[npt.NDArray[Any], str]:
-        """[R] and the offset; DataError where files differ in either."""
+        """[R] and the offset; DataError where files differ in kind or offset."""
         names = {"i": "whole numbers", "M": "dates"}
         if len(self._first_files) > 1:
             found = "; ".join(
-                f"{file} has {names[kind]}" + (f" with the offset {zone.strip()}" if zone else "")
-                for (zone, kind), file in self._first_files.items()
+                f"{file} has {names[kind]}"
+                + (f" with the offset {offset.strip()}" if offset else "")
+                for (offset, kind), file in self._first_files.items()
             )
             cure = "write the time in one way and one time zone in all files"
             raise DataError(Problem("", f"the files differ in their times: {found}", cure))
-        ((zone, kind),) = self._first_files
+        ((offset, kind),) = self._first_files
         ticks = self._ticks.to_array()
-        return ticks.view("datetime64[us]") if kind == "M" else ticks, zone.strip()
+        return ticks.view("datetime64[us]") if kind == "M" else ticks, offset.strip()
 
 
 def load_columns(
@@ -204,33 +205,33 @@ def load_columns(
     """The columns that the roles name; targets are NaN where a file has none.
 
     Raises DataError where files differ in the kind of time, ArrowException or ValueError where a
-    cell is not what it should be.
+    cell cannot be parsed.
     """
-    marks = cell_format.number_format
-    amounts = [name for name in roles.covariates if name not in roles.categorical]
+    number_format = cell_format.number_format
+    numeric = [name for name in roles.covariates if name not in roles.categorical]
     texts = {
         name: _TextColumnBuilder(allow_blank=name in roles.categorical)
         for name in roles.text_columns
     }
-    floats = {name: _FloatColumnsBuilder([name], marks) for name in amounts}
+    floats = {name: _FloatColumnsBuilder([name], number_format) for name in numeric}
     time, targets = (
         _TimeColumnBuilder(roles.time, cell_format.time_format),
-        _FloatColumnsBuilder(roles.targets, marks),
+        _FloatColumnsBuilder(roles.targets, number_format),
     )
     counts = []
     for file in files:
         counts.append(0)
-        for piece in file.batches([roles.time, *texts], [*roles.targets, *amounts], marks):
-            rows = time.append(piece, file)
-            targets.append(piece, rows)
+        for batch in file.batches([roles.time, *texts], [*roles.targets, *numeric], number_format):
+            n_rows = time.append(batch, file)
+            targets.append(batch, n_rows)
             for numbers in floats.values():
-                numbers.append(piece, rows)
+                numbers.append(batch, n_rows)
             for name, text in texts.items():
                 text.append(
-                    dictionary_encode(piece[name]) if name in piece else _blank_column(rows)
+                    dictionary_encode(batch[name]) if name in batch else _blank_column(n_rows)
                 )
-            counts[-1] += rows
-    ticks, timezone = time.to_array()
+            counts[-1] += n_rows
+    ticks, offset = time.to_array()
     keys, codes = _build_keys(roles.series, [texts[name] for name in roles.series], sum(counts))
     covariates: dict[str, NumericColumn | CategoricalColumn] = {
         name: texts[name].to_categorical()
@@ -240,18 +241,18 @@ def load_columns(
     }
     infinite = targets.infinite_count + sum(numbers.infinite_count for numbers in floats.values())
     values = targets.to_array()
-    return ParsedColumns(keys, codes, ticks, timezone, values, covariates, infinite, counts)
+    return ParsedColumns(keys, codes, ticks, offset, values, covariates, infinite, counts)
 
 
 def _blank_column(n_rows: int) -> Any:
-    """A column of words that a file does not have."""
+    """A text column that a file lacks."""
     return pa.DictionaryArray.from_arrays(np.zeros(n_rows, dtype=np.int32), pa.array([""]))
 
 
 def _parse_times(
     column: Any, time_format: TimeFormat, location: str
 ) -> tuple[npt.NDArray[Any], str]:
-    """Times [r] and the offset they are local to, as written; "Z" for instants."""
+    """Timestamps [r] and the offset they are local to, as written; "Z" for instants."""
     if column.null_count:
         raise ValueError("a blank time")
     if not pa.types.is_temporal(column.type):
@@ -271,7 +272,7 @@ def _parse_times(
 def _parse_floats(column: Any, number_format: NumberFormat) -> Floats:
     """Numbers [r] float64, NaN where blank."""
     if pa.types.is_primitive(column.type) or is_numeric_type(column.type):
-        # Not safe: beyond 2^53 whole numbers are rounded, as they are in a CSV.
+        # Not safe: beyond 2^53 whole numbers are rounded, as in a CSV.
         column = column.cast(pa.float64(), safe=False)
     else:
         column = number_format.parse_floats(to_text(column))

@@ -1,7 +1,6 @@
-"""Why a file could not be read: every cell that is at fault, with its line and a cure.
+"""Diagnosis of files that cannot be parsed: every faulty cell, with its line and a cure.
 
-The fast reader only says that something is wrong. This one reads the same files again, slowly and
-as text, and holds every row to what the fast one expects.
+The files are read again as text, and every row is checked against what `load_columns` expects.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from rnnforecast.errors import DataError, Problem
 MAX_SHOWN_PROBLEMS = 5
 """Problems of one kind that are written out; the others are counted."""
 
-_FILL_CURE = "fill the cell or take the row out"
+_FILL_CURE = "fill the cell or remove the row"
 NumberedRow = tuple[int, list[str]]  # line number, cells
 
 
@@ -51,13 +50,13 @@ class _ProblemCollector:
 def diagnose(
     files: Sequence[InputFile], roles: ColumnRoles, cell_format: CellFormat, reason: str
 ) -> DataError:
-    """All faults of all files; `reason` is what the fast reader said, in case none is found."""
-    faults = _ProblemCollector()
+    """All faults of all files; `reason` is the parser's message, in case none is found."""
+    collector = _ProblemCollector()
     for file in files:
         records = file.reader.records()
         while rows := list(islice(records, 20_000)):
-            _check_rows(file, rows, roles, cell_format, faults)
-    problems = list(faults.problems())
+            _check_rows(file, rows, roles, cell_format, collector)
+    problems = list(collector.problems())
     names = ", ".join(file.name for file in files[:3])
     return DataError(*problems or [Problem(names, f"cannot be read: {reason.splitlines()[0]}")])
 
@@ -69,17 +68,19 @@ def _check_rows(
     cell_format: CellFormat,
     problems: _ProblemCollector,
 ) -> None:
-    places = {name: at for at, name in enumerate(file.columns)}
+    positions = {name: position for position, name in enumerate(file.columns)}
     names = (roles.time, *roles.text_columns, *roles.numeric_columns)
-    index = {name: places[name] for name in names if name in places}
+    index = {name: positions[name] for name in names if name in positions}
     text = [index[name] for name in (roles.time, *roles.text_columns) if name in index]
-    more = list(file.partition_columns.values())
+    partition_values = list(file.partition_columns.values())
     rows = [
-        (line, cells + more)
+        (line, cells + partition_values)
         for line, cells in rows
         if _is_readable_row(file, (line, cells), text, problems)
     ]
-    cells = {name: [(line, row[at]) for line, row in rows] for name, at in index.items()}
+    cells = {
+        name: [(line, row[position]) for line, row in rows] for name, position in index.items()
+    }
     _check_times(file, roles.time, cells[roles.time], cell_format.time_format, problems)
     for name in roles.series:
         for line, cell in cells[name]:
@@ -89,9 +90,9 @@ def _check_rows(
                 )
                 problems.add("series without a name", problem)
     for name in roles.numeric_columns:
-        # A file may lack targets; numbers that parquet holds as such cannot be written wrongly.
+        # A file may lack targets; numbers in typed columns cannot be written wrongly.
         if name in cells and name not in file.reader.numeric_columns:
-            cure = "mend the cell, or list it under data.missing_values if there is no value"
+            cure = "correct the cell, or list it under data.missing_values if there is no value"
             if name in roles.covariates:
                 cure += "; list the column under features.categorical if it holds names"
             _check_numbers(file, name, cells[name], cell_format.number_format, cure, problems)
@@ -101,16 +102,16 @@ def _is_readable_row(
     file: InputFile, row: NumberedRow, used_columns: list[int], problems: _ProblemCollector
 ) -> bool:
     line, cells = row
-    whole = len(cells) == len(file.reader.header)
-    looked_at = cells
+    is_complete = len(cells) == len(file.reader.header)
+    checked = cells
     if not needs_transcoding(file.reader.codec):
-        looked_at = [cells[at] for at in used_columns if whole and at < len(cells)]
-    if any(not cell.isascii() and has_undecodable_bytes(cell) for cell in looked_at):
+        checked = [cells[at] for at in used_columns if is_complete and at < len(cells)]
+    if any(not cell.isascii() and has_undecodable_bytes(cell) for cell in checked):
         problems.add(
             f"lines that are not {file.reader.codec}",
             encoding_problem(format_location(file, line), file.reader.codec),
         )
-    elif not whole:
+    elif not is_complete:
         problems.add("rows of another width", ragged_row_problem(file, line, cells))
     else:
         return True
@@ -130,33 +131,30 @@ def _check_times(
         for text, wrong in zip(texts, unparsable_mask(texts, time_format), strict=True)
         if wrong
     ]
-    # Those that are readable once their offset is that of the others are in another time zone.
-    moved = [
+    # Those that can be parsed with the offset of the others are in another time zone.
+    with_offset = [
         text.strip().removesuffix(offset_suffix(text.strip())) + time_format.offset for text in bad
     ]
-    strangers = dict(zip(bad, ~unparsable_mask(moved, time_format), strict=True))
+    other_offset = dict(zip(bad, ~unparsable_mask(with_offset, time_format), strict=True))
     for line, text in cells:
-        if text not in strangers:
+        if text not in other_offset:
             continue
-        where, bare = format_location(file, line, column), text.strip()
+        location, bare = format_location(file, line, column), text.strip()
         if bare in (*DEFAULT_MISSING_VALUES, "NaT"):
-            problems.add("blank times", Problem(where, "the time is blank", _FILL_CURE))
-        elif strangers[text]:
-            zone = offset_suffix(bare).strip()
-            ours = f"the offset {zone}" if zone else "no offset"
+            problems.add("blank times", Problem(location, "the time is blank", _FILL_CURE))
+        elif other_offset[text]:
+            offset = offset_suffix(bare).strip()
+            ours = f"the offset {offset}" if offset else "no offset"
             theirs = f"have {time_format.offset.strip()}" if time_format.offset else "have none"
             found = f"{bare!r} has {ours}, but other timestamps {theirs}"
             cure = "write all timestamps in one time zone, best in UTC"
-            if zone and time_format.offset:
+            if offset and time_format.offset:
                 cure = f"set data.timezone, such as Europe/Berlin, or {cure}"
-            problems.add("timestamps in another time zone", Problem(where, found, cure))
+            problems.add("timestamps in another time zone", Problem(location, found, cure))
         else:
             found = f"{_shorten(bare)} is not a time; expected {time_format}"
-            cure = (
-                "mend the cell, delete the line if it is none of the data, or say how times are "
-                "written with data.time_format"
-            )
-            problems.add("cells that are not a time", Problem(where, found, cure))
+            cure = "correct the cell, delete the line if it is not data, or set data.time_format"
+            problems.add("cells that are not a time", Problem(location, found, cure))
 
 
 def _check_numbers(
@@ -180,11 +178,11 @@ def _check_numbers(
 
 
 def _suggest_number_format(cell: str, number_format: NumberFormat) -> str:
-    """The cure for a number that is one with other marks; "" for none."""
+    """The cure for a number in another number format; "" for none."""
     cures = []
-    point = "." if number_format.decimal == "," else ","
-    if NumberFormat(point).is_number(cell):
-        cures.append(f"data.decimal to {point!r} if that is the decimal mark")
+    decimal = "." if number_format.decimal == "," else ","
+    if NumberFormat(decimal).is_number(cell):
+        cures.append(f"data.decimal to {decimal!r} if that is the decimal mark")
     groups = [
         group
         for group in THOUSANDS_PATTERNS

@@ -1,8 +1,7 @@
-"""Files become one long table: ids as codes, times as integers, targets as floats.
+"""Reading files into one long table.
 
-The fast path streams every file through Arrow's CSV or parquet reader and keeps numbers only, so
-that the memory needed is little more than the table itself. Whatever it cannot read is read again
-by `diagnose`, which says what is wrong and where.
+Files are streamed through Arrow; those that cannot be parsed are read again by `diagnose`, which
+finds the faulty cells.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
 
 HEAD_ROWS = 2000
-_MAX_HEAD_CELLS = 200_000  # about so many cells of all columns of numbers are looked at for marks
-_MAX_HEAD_FILES = 40  # of a folder with more, evenly spread ones are looked at
+_MAX_HEAD_CELLS = 200_000  # about so many cells show the number format
+_MAX_HEAD_FILES = 40  # of more files evenly spread ones are sampled
 
 
 @dataclass(frozen=True)
@@ -59,16 +58,16 @@ class Table:
     roles: ColumnRoles
     line_index: LineIndex
     infinite_count: int
-    """Infinite values, of targets and covariates, that were taken as missing."""
+    """Infinite values, of targets and covariates, that were replaced by NaN."""
     covariates: dict[str, NumericColumn | CategoricalColumn] = field(default_factory=dict)
-    """Columns besides the targets, in the order they were asked for."""
+    """In the order of the options."""
 
     def without_rows(self) -> Table:
-        """What the table says of its columns, without the memory that its rows need."""
+        """The table of the same columns without rows, to free their memory."""
         return self.filter(np.zeros(len(self.codes), dtype=np.bool_))
 
     def filter(self, mask: np.ndarray) -> Table:
-        """The table of only those rows where ``mask`` [R] is true; lines are found as before."""
+        """The table of the rows where `mask` [R] is true."""
         rows = np.flatnonzero(mask)
         return replace(
             self,
@@ -101,7 +100,7 @@ def read_files(source: Sequence[str], options: ReadOptions) -> Table:
     rows = _read_head(files)
     table = _read_with_roles(files, rows, roles_of(rows), data)
     if data.series == "auto" and len(table.time) > len(rows) and _has_repeated_timestamps(table):
-        # A file sorted by series shows the first series only: look where its timestamps come again.
+        # The head of a file sorted by series shows the first series only: sample other rows.
         roles = roles_of(_rows_at_timestamps(files, rows, table.roles.time))
         if roles.series != table.roles.series:
             del table
@@ -125,18 +124,20 @@ def _read_with_roles(
     files: tuple[InputFile, ...], head: pd.DataFrame, roles: ColumnRoles, data: DataSpec
 ) -> Table:
     _check_columns(files, [roles.time, *roles.series], roles.targets, roles.covariates)
-    marks = _infer_number_format(files, head, roles, data)
-    form = _infer_time_format(
+    number_format = _infer_number_format(files, head, roles, data)
+    time_format = _infer_time_format(
         _source_name(files), roles.time, head[roles.time].tolist(), data.time_format
     )
-    form = replace(form, has_mixed_offsets=data.timezone is not None and form.offset != "")
-    writing = CellFormat(form, marks)
+    has_mixed_offsets = data.timezone is not None and time_format.offset != ""
+    time_format = replace(time_format, has_mixed_offsets=has_mixed_offsets)
+    cell_format = CellFormat(time_format, number_format)
     try:
-        if form.kind == "open":
-            writing = CellFormat(_disambiguate_time_format(files, roles.time, form), marks)
-        columns = load_columns(files, roles, writing)
+        if time_format.kind == "open":
+            time_format = _disambiguate_time_format(files, roles.time, time_format)
+            cell_format = CellFormat(time_format, number_format)
+        columns = load_columns(files, roles, cell_format)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise diagnose(files, roles, writing, str(error)) from None
+        raise diagnose(files, roles, cell_format, str(error)) from None
     return Table(
         keys=columns.keys,
         codes=columns.codes,
@@ -158,13 +159,15 @@ def _all_columns(files: Sequence[InputFile]) -> list[str]:
 def _read_head(files: Sequence[InputFile]) -> pd.DataFrame:
     """The first rows of the files as text; "" also where a file lacks a column of another. Of the
     columns without a name the first is kept, as ""."""
-    seen = files[:: -(-len(files) // _MAX_HEAD_FILES)]
-    each = -(-HEAD_ROWS // len(seen))
+    sampled = files[:: -(-len(files) // _MAX_HEAD_FILES)]
+    rows_per_file = -(-HEAD_ROWS // len(sampled))
     frames = []
-    for file in seen:
-        frame = pd.DataFrame(file.sample_rows(each), columns=range(len(file.columns)), dtype=str)
+    for file in sampled:
+        frame = pd.DataFrame(
+            file.sample_rows(rows_per_file), columns=range(len(file.columns)), dtype=str
+        )
         frame.columns = pd.Index(file.columns)
-        frames.append(frame.loc[:, ~frame.columns.duplicated()])  # only "" can come twice
+        frames.append(frame.loc[:, ~frame.columns.duplicated()])  # only "" can be repeated
     rows: pd.DataFrame = pd.concat(frames, ignore_index=True).fillna("")
     return rows
 
@@ -181,16 +184,16 @@ def _check_columns(
 ) -> None:
     """DataError for columns that a file lacks.
 
-    One that has covariates but no target, which another file has, says what is known ahead: it
-    need not have those covariates that are not.
+    A file with covariates but without the targets that another file has holds what is known ahead:
+    it may lack the other covariates.
     """
-    some = any(name in file.columns for file in files for name in targets)
+    has_targets = any(name in file.columns for file in files for name in targets)
     problems = []
     for file in files:
         columns = [name for name in file.columns if name]
-        ahead = some and not any(name in columns for name in targets)
-        ahead = ahead and any(name in columns for name in covariates)
-        needed = names if ahead else [*names, *targets, *covariates]
+        is_ahead = has_targets and not any(name in columns for name in targets)
+        is_ahead = is_ahead and any(name in columns for name in covariates)
+        needed = names if is_ahead else [*names, *targets, *covariates]
         problems += missing_column_problems(needed, columns, file.name)
     if problems:
         raise DataError(*problems)
@@ -205,7 +208,7 @@ def _infer_number_format(
         if not all(name in file.reader.numeric_columns for file in files)
     ]
     step = max(1, -(-len(head) * len(texts) // _MAX_HEAD_CELLS))
-    # a word for "no value", -999.9 say, tells nothing of the marks of the others
+    # a missing value such as -999.9 does not show the format of the others
     cells = {
         name: [cell for cell in head[name].iloc[::step] if cell.strip() not in data.missing_values]
         for name in texts
@@ -219,39 +222,39 @@ def _infer_number_format(
 def _infer_time_format(
     name: str, column: str, cells: list[str], time_format: str | None
 ) -> TimeFormat:
-    where = f"{name}, column {column!r}"
+    location = f"{name}, column {column!r}"
     if time_format is not None:
         return parse_time_format(time_format, cells)
-    form = infer_time_format(cells)
+    inferred = infer_time_format(cells)
     examples = ", ".join(map(repr, list(dict.fromkeys(filter(None, cells)))[:3]))
-    if form is None:
-        found = f"the times cannot be recognised: {examples}"
-        cure = "say how they are written with data.time_format, such as '%d.%m.%Y %H:%M'"
-        raise DataError(Problem(where, found, cure))
-    return form
+    if inferred is None:
+        found = f"the times cannot be recognized: {examples}"
+        cure = "set data.time_format, such as '%d.%m.%Y %H:%M'"
+        raise DataError(Problem(location, found, cure))
+    return inferred
 
 
 def _disambiguate_time_format(
     files: Sequence[InputFile], column: str, time_format: TimeFormat
 ) -> TimeFormat:
-    """Day or month first, as the whole column tells; DataError if nothing in it does."""
+    """The format of the entire column, day or month first; DataError if it shows neither."""
     example = ""
     for file in (file for file in files if not file.reader.is_typed):
-        for piece in file.batches([column]):
-            texts = piece[column].dictionary.to_pylist()
+        for batch in file.batches([column]):
+            texts = batch[column].dictionary.to_pylist()
             example = example or texts[0]
             time_format = disambiguate(time_format, texts)
             if time_format.kind != "open":
                 return time_format
     readings = " or ".join(map(repr, time_format.formats))
-    found = f"{example!r} can be read as {readings}, and no other date in the column settles it"
-    cure = "say which with data.time_format"
+    found = f"{example!r} can be read as {readings}, and no other date in the column decides"
+    cure = "set data.time_format"
     raise DataError(Problem(f"{_source_name(files)}, column {column!r}", found, cure))
 
 
 def _has_repeated_timestamps(table: Table) -> bool:
-    """Whether a series has a timestamp twice, looked at for a few timestamps: an id column left out shows
-    at nearly all of them."""
+    """Whether a series has one of 20 timestamps twice: where an id column is not taken as one, it has
+    nearly all of them twice."""
     for timestamp in np.unique(table.time[:: -(-len(table.time) // 20)]):
         codes = table.codes[table.time == timestamp]
         if len(np.unique(codes)) < len(codes):
@@ -260,17 +263,17 @@ def _has_repeated_timestamps(table: Table) -> bool:
 
 
 def _rows_at_timestamps(files: Sequence[InputFile], head: pd.DataFrame, time: str) -> pd.DataFrame:
-    """All rows of the files at a few timestamps of the head, as text."""
-    some = head[time].drop_duplicates()
-    wanted = pa.array(some.iloc[:: -(-len(some) // 5)], pa.string())
+    """All rows of the files at about five timestamps of the head, as text."""
+    distinct = head[time].drop_duplicates()
+    wanted = pa.array(distinct.iloc[:: -(-len(distinct) // 5)], pa.string())
     found = []
     for file in files:
         try:
-            for piece in file.batches([name for name in file.columns if name]):
-                at = pc.is_in(to_text(piece[time]), value_set=wanted)
-                texts = {name: to_text(column.filter(at)) for name, column in piece.items()}
+            for batch in file.batches([name for name in file.columns if name]):
+                mask = pc.is_in(to_text(batch[time]), value_set=wanted)
+                texts = {name: to_text(column.filter(mask)) for name, column in batch.items()}
                 found.append(pa.table(texts).to_pandas())
-        except (pa.ArrowException, OSError):  # of a column that is not in use
+        except (pa.ArrowException, OSError):  # of an unused column
             lines = (
                 line
                 for line, cells in file.reader.records()

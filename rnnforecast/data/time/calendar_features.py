@@ -1,4 +1,4 @@
-"""What the calendar says of a step: where it lies in its cycles, holidays near it, and age."""
+"""Calendar features of timestamps: phases of cycles, holidays nearby, and age."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from rnnforecast.types import Floats32, Ints, Timestamps
 
 MIN_MONTH = 28 * DAY
 MIN_YEAR = 12 * MIN_MONTH
-"""No longer than any month or year, for "longer than a step"."""
+"""Lower bounds of the length of months and years [microseconds]."""
 AGE_SCALE = 1000.0
-"""Steps after which a series has age 1."""
+"""The number of steps after which a series has age 1."""
 
 CYCLES = {
     "second_of_minute": MINUTE,
@@ -38,13 +38,13 @@ CYCLES = {
     "month_of_year": MIN_YEAR,
     "quarter_of_year": MIN_YEAR,
 }
-"""Each cycle and its length [microseconds]; one that is no longer than a step says nothing."""
+"""Each cycle and its length [microseconds]."""
 
 
 def select_cycles(frequency: Frequency, requested: str | Sequence[str]) -> tuple[str, ...]:
-    """The cycles that are told: those wanted, or by ``auto`` those that suit the frequency.
+    """The requested cycles, or for ``auto`` those that suit the frequency.
 
-    DataError for a cycle that is no longer than a step, and for any where time is no calendar.
+    DataError for a cycle that is no longer than a step, and for any where time is an integer.
     """
     if requested == "none" or (requested == "auto" and frequency.kind == "integer"):
         return ()
@@ -52,40 +52,41 @@ def select_cycles(frequency: Frequency, requested: str | Sequence[str]) -> tuple
     possible = [name for name, cycle in CYCLES.items() if step and cycle > step]
     if isinstance(requested, str):
         return _default_cycles(step)
-    lost = [name for name in requested if name not in possible]
-    if lost:
-        found = f"{', '.join(lost)} {'says' if len(lost) == 1 else 'say'} nothing at steps of "
+    invalid = [name for name in requested if name not in possible]
+    if invalid:
+        verb = "is" if len(invalid) == 1 else "are"
+        found = f"{', '.join(invalid)} {verb} constant at steps of "
         cure = f"possible are {', '.join(possible)}" if possible else "leave it out"
         raise DataError(Problem("features.calendar", f"{found}'{frequency.alias}'", cure))
     return tuple(dict.fromkeys(requested))
 
 
 def cycle_features(timestamps: Timestamps, cycles: Sequence[str]) -> Floats32:
-    """Sine and cosine of the place of local timestamps `[X]` in each of the cycles, `[X, 2 * n]`.
+    """Sine and cosine of the phase of local timestamps `[X]` in n cycles, `[X, 2 * n]`.
 
-    Hours count with their minutes, days of the year over the length of that year; all but weeks,
-    months and quarters are told to the microsecond.
+    The phase of an hour includes its minutes, and that of a day of the year is relative to the
+    length of that year; all but weeks, months and quarters are exact to the microsecond.
     """
     if not cycles:
         return np.zeros((len(timestamps), 0), dtype=np.float32)
-    # Series share their timestamps, mostly: each is looked at once.
-    at, ticks = pd.factorize(to_ticks(timestamps).ravel())
+    # Series share most timestamps: each is computed once.
+    position, ticks = pd.factorize(to_ticks(timestamps).ravel())
     distinct = np.asarray(ticks).view("datetime64[us]")
     parts = []
     for cycle in cycles:
         angle = 2 * np.pi * _CYCLE_FRACTIONS[cycle](distinct)
         parts += [np.sin(angle), np.cos(angle)]
     table: Floats32 = np.stack(parts, axis=-1).astype(np.float32)
-    return table[at].reshape(*timestamps.shape, -1)
+    return table[position].reshape(*timestamps.shape, -1)
 
 
 def age_feature(steps: Ints) -> Floats32:
-    """How long a series has run at its step number `steps [X]`: 0 at the first, 1 after `OLD`."""
+    """The age of a series at step `steps [X]`: 0 at the first, 1 after `AGE_SCALE` steps."""
     return np.asarray(np.log1p(steps) / np.log1p(AGE_SCALE), dtype=np.float32)
 
 
 def parse_holiday_location(text: str) -> tuple[str, str | None]:
-    """Country and region of ``DE`` or ``DE-BY``. ValueError, naming the nearest, for others."""
+    """Country and region of ``DE`` or ``DE-BY``. ValueError with the nearest for unknown ones."""
     import holidays  # a third of a second to import
 
     known = holidays.list_supported_countries()
@@ -99,7 +100,7 @@ def parse_holiday_location(text: str) -> tuple[str, str | None]:
 
 
 def holiday_feature_names(frequency: Frequency, window: int) -> tuple[str, ...]:
-    """What the columns of `holidays_of` are."""
+    """The names of the columns of `holiday_features`."""
     if _is_longer_than_a_day(frequency):
         return ("holidays",)
     days = range(1, window + 1)
@@ -109,29 +110,32 @@ def holiday_feature_names(frequency: Frequency, window: int) -> tuple[str, ...]:
 def holiday_features(
     timestamps: Timestamps, frequency: Frequency, location: str, window: int
 ) -> Floats32:
-    """Public holidays at local timestamps `[X]`, `[X, n]` as `holiday_names` says.
+    """Public holidays at local timestamps `[X]`, `[X, n]` with the columns of
+    `holiday_feature_names`.
 
-    At steps of a day and finer whether the day is one, then whether one comes in 1 to `window`
-    days or was so many days ago. At longer steps how many the period has that the timestamp names.
-    DataError where time is no calendar.
+    At steps of a day and finer: whether the day is a holiday, then whether one is 1 to `window`
+    days ahead or ago. At longer steps: the number of holidays of the period. DataError where time
+    is an integer.
     """
     if frequency.kind == "integer":
-        found = "time is a whole number, so that there are no dates to have holidays"
+        found = "time is a whole number, which has no holidays"
         raise DataError(Problem("features.holidays", found, "leave it out"))
     days = timestamps.astype("datetime64[D]")
     if len(days) == 0:
         return np.zeros((0, len(holiday_feature_names(frequency, window))), dtype=np.float32)
-    feasts = _holiday_dates(days, location)
+    holiday_dates = _holiday_dates(days, location)
     if _is_longer_than_a_day(frequency):
         first, stop = _period_bounds(days, timestamps, frequency)
-        count = np.searchsorted(feasts, stop) - np.searchsorted(feasts, first)
+        count = np.searchsorted(holiday_dates, stop) - np.searchsorted(holiday_dates, first)
         return np.asarray(count[:, None], dtype=np.float32)
     shifts = [0, *range(1, window + 1), *range(-1, -window - 1, -1)]
-    return np.stack([np.isin(days + shift, feasts) for shift in shifts], axis=1).astype(np.float32)
+    return np.stack([np.isin(days + shift, holiday_dates) for shift in shifts], axis=1).astype(
+        np.float32
+    )
 
 
 def _holiday_dates(days: Timestamps, location: str) -> Timestamps:
-    """The holidays of all years of the days and of those next to them, in order."""
+    """The holidays of all years of the days and of the years next to them, sorted."""
     import holidays
 
     country, region = parse_holiday_location(location)
@@ -141,17 +145,17 @@ def _holiday_dates(days: Timestamps, location: str) -> Timestamps:
 
 
 def _is_longer_than_a_day(frequency: Frequency) -> bool:
-    """Whether a step is longer than a day; business days are told one by one."""
+    """Whether a step is longer than a day; business days count as days."""
     return _step_length(frequency) > DAY and frequency.kind != "business"
 
 
 def _period_bounds(
     days: Timestamps, timestamps: Timestamps, frequency: Frequency
 ) -> tuple[Timestamps, Timestamps]:
-    """First day of the period that each timestamp names, and the one after its last."""
+    """The first day of the period of each timestamp, and the day after its last."""
     if frequency.kind != "month":
         length = np.timedelta64(frequency.step, "us")
-        if frequency.step % WEEK == 0:  # a week is named by its last day
+        if frequency.step % WEEK == 0:  # a week has the timestamp of its last day
             return days - length.astype("timedelta64[D]") + 1, days + 1
         return days, (timestamps + length).astype("datetime64[D]")
     months = days.astype("datetime64[M]")
@@ -168,7 +172,7 @@ def _period_bounds(
 
 
 def _default_cycles(step: int) -> tuple[str, ...]:
-    """What suits steps of so many microseconds."""
+    """The cycles for steps of a length [microseconds]."""
     if step < DAY:
         fine = ["second_of_minute"] * (step < MINUTE) + ["minute_of_hour"] * (step < HOUR)
         return (*fine, "hour_of_day", "day_of_week", "day_of_year")
@@ -182,7 +186,7 @@ def _default_cycles(step: int) -> tuple[str, ...]:
 
 
 def _step_length(frequency: Frequency) -> int:
-    """About how long a step is [microseconds]; 0 where time is no calendar."""
+    """The approximate length of a step [microseconds]; 0 where time is an integer."""
     if frequency.kind == "integer":
         return 0
     unit = {"fixed": 1, "business": DAY, "month": MIN_MONTH}[frequency.kind]
@@ -204,7 +208,7 @@ def _week_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
 
 
 def _elapsed_fraction(timestamps: Timestamps, unit: str) -> npt.NDArray[np.float64]:
-    """The share of the month or year of each timestamp that has passed."""
+    """The elapsed share of the month or year of each timestamp."""
     begins = timestamps.astype(f"datetime64[{unit}]")
     first, stop = (to_ticks(edge.astype("datetime64[us]")) for edge in (begins, begins + 1))
     return np.asarray((to_ticks(timestamps) - first) / (stop - first))
@@ -215,19 +219,19 @@ def _month_of_year(timestamps: Timestamps) -> Ints:
 
 
 def _week_of_year_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
-    """Whole weeks since the year began, over the 52.18 of a year."""
+    """Complete weeks since the year began, over the 52.18 of a year."""
     years = timestamps.astype("datetime64[Y]").astype("datetime64[us]")
     return np.asarray((to_ticks(timestamps) - to_ticks(years)) // WEEK / 52.18)
 
 
 _CYCLE_FRACTIONS: dict[str, Callable[[Any], npt.NDArray[Any]]] = {
-    "second_of_minute": lambda timestamps: (to_ticks(timestamps) % MINUTE) / MINUTE,
-    "minute_of_hour": lambda timestamps: (to_ticks(timestamps) % HOUR) / HOUR,
+    "second_of_minute": lambda time: (to_ticks(time) % MINUTE) / MINUTE,
+    "minute_of_hour": lambda time: (to_ticks(time) % HOUR) / HOUR,
     "hour_of_day": _day_fraction,
     "day_of_week": _week_fraction,
-    "day_of_month": lambda timestamps: _elapsed_fraction(timestamps, "M"),
-    "day_of_year": lambda timestamps: _elapsed_fraction(timestamps, "Y"),
+    "day_of_month": lambda time: _elapsed_fraction(time, "M"),
+    "day_of_year": lambda time: _elapsed_fraction(time, "Y"),
     "week_of_year": _week_of_year_fraction,
-    "month_of_year": lambda timestamps: _month_of_year(timestamps) / 12,
-    "quarter_of_year": lambda timestamps: _month_of_year(timestamps) // 3 / 4,
+    "month_of_year": lambda time: _month_of_year(time) / 12,
+    "quarter_of_year": lambda time: _month_of_year(time) // 3 / 4,
 }

@@ -1,9 +1,9 @@
-"""Calendars as arithmetic: every timestamp is a whole number of periods plus a phase.
+"""Frequencies as arithmetic: every timestamp is the ordinal of a period plus a phase.
 
-A :class:`Frequency` maps timestamps to *ordinals* (the number of the calendar period, so that the next
-step is always ``+ 1``) and to a *phase* (what is left over: the minute past the hour, the day of
-the month, the month of the quarter). A series lies on the grid when all its rows have one phase,
-and ``timestamps(ordinals, phase)`` is the exact inverse. Nothing here loops over rows or series.
+A :class:`Frequency` maps timestamps to *ordinals* (the number of the period, so that the next step
+is always ``+ 1``) and to a *phase* (the remainder: the minute past the hour, the day of the month,
+the month of the quarter). A series is on the grid when all its rows have one phase, and
+``timestamps(ordinals, phase)`` is the exact inverse. Nothing here loops over rows or series.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _LEGACY_ALIASES = {
 }  # fmt: skip
 _KNOWN_UNITS = (*_FIXED_UNITS, "B", *_MONTH_UNITS, "mo")
 
-# One unit (a month, a business day) never holds as much as this, so a phase can carry both the
-# unit inside the period and the (signed) offset inside the unit in one number.
+# Longer than any unit (a month, a business day), so that a phase holds both the unit inside the
+# period and the (signed) offset inside the unit in one number.
 _PHASE_UNIT = 64 * DAY
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """The step from one row to the next, with the arithmetic of its calendar."""
+    """The step from one row to the next, with calendar arithmetic."""
 
     alias: str
     """Pandas' alias (``h``, ``15min``, ``B``, ``W-SAT``, ``QE-DEC``), ``1mo`` for the same day of
@@ -50,20 +50,20 @@ class Frequency:
     step: int
     """Microseconds (fixed), business days, months, or units of an integer index."""
     anchor: Literal["start", "end", "day"] = "start"
-    """Where a month is measured from; a day the month does not have becomes its last one."""
+    """The reference of days in a month; a day that the month does not have is its last one."""
 
     def ordinals(self, time: Timestamps) -> Ints:
-        """The number of the period each timestamp lies in; consecutive periods differ by one.
+        """The number of the period of each timestamp; consecutive periods differ by one.
 
-        ``time`` [...] datetime64 or integers; the result has the same shape.
+        `time` [...] datetime64 or integers; the result has the same shape.
         """
         return self._unit_numbers(to_ticks(time)) // self.step
 
     def phase(self, time: Timestamps, ordinals: Ints) -> Ints:
-        """What is left of each timestamp: one value for all rows of a series that is on the grid.
+        """The remainder of each timestamp: one value for all rows of a series that is on the grid.
 
-        The one exception are the 29th to 31st of a month, which are clipped where a month is
-        shorter; ``grid.lay`` allows for that. Shapes as ``time`` [...].
+        The exception are the 29th to 31st of a month, which are clipped where a month is shorter,
+        see `fit_grid`. Shapes as `time` [...].
         """
         ticks = to_ticks(time)
         if self.kind in ("fixed", "integer"):
@@ -72,7 +72,7 @@ class Frequency:
         return (units - ordinals * self.step) * _PHASE_UNIT + ticks - self._unit_start(units)
 
     def timestamps(self, ordinals: Ints, phase: Ints) -> Timestamps:
-        """The timestamps of the given periods; ``timestamps(ordinals(t), phase(t, ordinals(t))) == t``.
+        """The timestamps of periods; ``timestamps(ordinals(t), phase(t, ordinals(t))) == t``.
 
         The arguments broadcast; the result is datetime64[us], or int64 for an integer index.
         """
@@ -89,7 +89,7 @@ class Frequency:
         return (self._unit_start(units) + rest).view("datetime64[us]")
 
     def season_lengths(self) -> tuple[int, ...]:
-        """Season lengths in steps that are worth a try, the likeliest first; may be empty."""
+        """Candidate season lengths [steps], the likeliest first; may be empty."""
         if self.kind == "integer":
             return ()
         if self.kind == "business":
@@ -106,8 +106,8 @@ class Frequency:
             cycles = (WEEK, 365 * DAY)
         else:
             cycles = (52 * WEEK,)
-        whole = (cycle // self.step for cycle in cycles if cycle % self.step == 0)
-        return tuple(length for length in whole if length > 1)
+        lengths = (cycle // self.step for cycle in cycles if cycle % self.step == 0)
+        return tuple(length for length in lengths if length > 1)
 
     @property
     def is_daily_or_coarser(self) -> bool:
@@ -115,7 +115,7 @@ class Frequency:
         return self.kind in ("business", "month") or (self.kind == "fixed" and self.step % DAY == 0)
 
     def approximate_length(self) -> int:
-        """About how long a step is, for "the finer one" [microseconds, or units]."""
+        """The approximate length of a step, to compare frequencies [microseconds, or units]."""
         return (
             self.step
             * {"fixed": 1, "integer": 1, "business": DAY + 1, "month": 30 * DAY}[self.kind]
@@ -126,14 +126,14 @@ class Frequency:
         if self.kind == "month":
             return ticks.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
         if self.kind == "business":
-            # Counted from Monday 1970-01-05; a weekend belongs to the Monday after it, at a
-            # negative phase that no working day has.
+            # Counted from Monday 1970-01-05; a weekend belongs to the Monday after it, with a
+            # negative phase that no business day has.
             week, day = np.divmod(ticks // DAY - 4, 7)
             return np.asarray(week * 5 + np.minimum(day, 5), dtype=np.int64)
         return ticks
 
     def _unit_start(self, units: Ints) -> Ints:
-        """The instant each unit is measured from [microseconds]."""
+        """The start of each unit [microseconds]."""
         if self.kind == "business":
             week, day = np.divmod(units, 5)
             return np.asarray((week * 7 + day + 4) * DAY, dtype=np.int64)
@@ -145,8 +145,8 @@ class Frequency:
 def parse_frequency(alias: str) -> Frequency:
     """The frequency of a pandas alias, of ``1mo`` (same day every month) or of a whole number.
 
-    Old spellings (``H``, ``T``, ``M``, ``Q``, ``A``) are understood. The result's alias is the one
-    pandas itself would print, e.g. ``QE-DEC`` for ``Q``. Raises ValueError naming the nearest.
+    Legacy aliases (``H``, ``T``, ``M``, ``Q``, ``A``) are accepted. The result's alias is that of
+    pandas, e.g. ``QE-DEC`` for ``Q``. Raises ValueError with the nearest alias.
     """
     text = alias.strip()
     found = re.fullmatch(r"(\d*)([A-Za-z]*)(?:-([A-Za-z]{3}))?", text)
@@ -176,7 +176,7 @@ def parse_frequency(alias: str) -> Frequency:
 def _unknown_alias_error(alias: str) -> ValueError:
     anchored = [f"W-{day}" for day in WEEKDAYS]
     anchored += [f"{unit}-{month}" for unit in ("QS", "QE", "YS", "YE") for month in MONTHS]
-    # Whole words are the likeliest slip of all, and no spelling distance leads from them.
+    # Words are the likeliest mistake, and no edit distance leads from them to an alias.
     words = {"hour": "h", "dail": "D", "day": "D", "week": "W-SUN", "month": "MS", "quarter": "QS",
              "year": "YS", "annual": "YS", "sec": "s", "busi": "B", "mth": "MS"}  # fmt: skip
     unit = alias.strip().lstrip("0123456789")
@@ -199,7 +199,7 @@ def fixed_alias(step: int, weekday: str = "SUN") -> str:
 
 
 def to_ticks(time: Timestamps) -> Ints:
-    """Timestamps as int64: microseconds since 1970, or the integer index itself."""
+    """Timestamps as int64: microseconds since 1970, or the integer index."""
     array = np.asarray(time)
     if array.dtype.kind == "M":
         return array.astype("datetime64[us]", copy=False).view(np.int64)
@@ -212,6 +212,6 @@ def month_numbers(time: Timestamps) -> Ints:
 
 
 def month_start(months: Ints) -> Ints:
-    """The first instant of months counted from January 1970 [microseconds]."""
+    """The first instant of months since January 1970 [microseconds]."""
     starts = np.asarray(months, dtype=np.int64).view("datetime64[M]")
     return starts.astype("datetime64[us]").view(np.int64)

@@ -25,63 +25,62 @@ from rnnforecast.types import Ints, Timestamps
 
 @dataclass(frozen=True)
 class InferredFrequency:
-    """What the series say their frequency is."""
+    """The frequency of most series."""
 
     frequency: Frequency
     agreement: float
-    """Share [0, 1] of the steps between a series' consecutive timestamps that are one step long."""
+    """The share [0, 1] of steps between consecutive timestamps of a series that are one step long."""
     votes: dict[str, int]
     """Alias -> number of series that voted for it, the winner first."""
 
 
 def infer_frequency(codes: Ints, time: Timestamps) -> InferredFrequency:
-    """The frequency that most series have; of equal numbers the finer one.
+    """The frequency of most series; of equal votes the finer one.
 
-    Each series votes with its own most common step: ``codes`` [R] says which series a row is of,
-    ``time`` [R] its timestamp, in any order; repeated timestamps do not count. Weekdays, business days and
-    months (their first, last or a fixed day) are told apart by the calendar. Raises DataError if
-    no series has two different timestamps.
+    Each series votes with its own most common step. `codes` [R] are the series of rows, `time` [R]
+    their timestamps, in any order; repeated timestamps do not count. Days and business days, weeks
+    and months (their first, last or a fixed day) are distinguished by the calendar. Raises
+    DataError if no series has two different timestamps.
     """
     codes, time = sort_rows(codes, time)
     parts = [
         _vote_per_series(codes[part].astype(np.int64), time[part]) for part in _row_chunks(codes)
     ]
-    ballots = _SeriesVotes(*(np.concatenate(piece) for piece in zip(*parts, strict=True)))
-    if len(ballots.series) == 0:
+    votes_of_series = _SeriesVotes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    if len(votes_of_series.series) == 0:
         raise DataError(
             Problem(
                 "",
-                "no series has two different timestamps, so the frequency cannot be seen",
+                "no series has two different timestamps, so that the frequency cannot be inferred",
                 "set clean.frequency",
             )
         )
     kinds, winner, voters = np.unique(
-        ballots.classes, axis=0, return_inverse=True, return_counts=True
+        votes_of_series.classes, axis=0, return_inverse=True, return_counts=True
     )
     winner = winner.reshape(-1)
-    tallied = []
+    candidates = []
     for row, count in enumerate(voters.tolist()):
-        frequency = _frequency_of_class(kinds[row], ballots.last_timestamps[winner == row])
-        tallied.append((-count, frequency.approximate_length(), frequency.alias, frequency))
-    tallied.sort(key=lambda entry: entry[:3])
-    frequency = tallied[0][3]
+        frequency = _frequency_of_class(kinds[row], votes_of_series.last_timestamps[winner == row])
+        candidates.append((-count, frequency.approximate_length(), frequency.alias, frequency))
+    candidates.sort(key=lambda entry: entry[:3])
+    frequency = candidates[0][3]
     votes: dict[str, int] = {}
-    for minus, _, alias, _ in tallied:
-        votes[alias] = votes.get(alias, 0) - minus
-    agreed = [
+    for negative_count, _, alias, _ in candidates:
+        votes[alias] = votes.get(alias, 0) - negative_count
+    regular_counts = [
         _count_regular_steps(frequency, *_drop_repeated_timestamps(codes[p], time[p]))
         for p in _row_chunks(codes)
     ]
-    right, steps = (sum(counts) for counts in zip(*agreed, strict=True))
-    return InferredFrequency(frequency, right / steps, votes)
+    regular, steps = (sum(counts) for counts in zip(*regular_counts, strict=True))
+    return InferredFrequency(frequency, regular / steps, votes)
 
 
 def _row_chunks(codes: Ints) -> list[slice]:
-    """All rows, some series at a time: what is worked out on the way is several times as large."""
+    """Ranges of rows of complete series, as intermediate arrays are several times as large."""
     edges = [0]
     while edges[-1] < len(codes):
         wanted = min(edges[-1] + CHUNK_ROWS, len(codes))
-        # whole series only: the next one begins where this one ends
         edges.append(int(np.searchsorted(codes, codes[wanted - 1], side="right")))
     return [slice(*edge) for edge in itertools.pairwise(edges)]
 
@@ -93,7 +92,7 @@ def _drop_repeated_timestamps(codes: Ints, time: Timestamps) -> tuple[Ints, Time
 
 
 def _count_regular_steps(frequency: Frequency, codes: Ints, time: Timestamps) -> tuple[int, int]:
-    """How many steps are one step long, and how many steps there are."""
+    """The number of steps that are one step long, and of all steps."""
     inside = codes[1:] == codes[:-1]
     offsets = np.r_[0, np.flatnonzero(~inside) + 1, len(codes)]
     grid = fit_grid(frequency, time, offsets)
@@ -101,7 +100,7 @@ def _count_regular_steps(frequency: Frequency, codes: Ints, time: Timestamps) ->
 
 
 def sort_rows(codes: Ints, time: Timestamps) -> tuple[Ints, Timestamps]:
-    """Rows by series, then time; the arrays themselves if they already are in that order."""
+    """Rows by series, then time; the same arrays if they are in that order already."""
     later = (codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & (time[1:] >= time[:-1]))
     if later.all():
         return codes, time
@@ -120,7 +119,7 @@ class _SeriesVotes(NamedTuple):
 
 
 def _vote_per_series(codes: Ints, time: Timestamps) -> _SeriesVotes:
-    """What each series with two timestamps or more votes for."""
+    """The vote of each series with two timestamps or more."""
     codes, time = _drop_repeated_timestamps(codes, time)
     at = np.flatnonzero(codes[1:] == codes[:-1])  # a step leads from row `at` to `at + 1`
     steps = (time[at + 1] - time[at]).astype(np.int64)
@@ -131,18 +130,18 @@ def _vote_per_series(codes: Ints, time: Timestamps) -> _SeriesVotes:
     if time.dtype.kind != "M":
         classes[:, 0] = _INTEGER
         return _SeriesVotes(series, classes, latest)
-    voter = np.repeat(np.arange(len(series)), total)  # [steps] its place among the voters
+    voter = np.repeat(np.arange(len(series)), total)  # [steps] the voter's position
     _vote_business(classes, voter, time, at)
     _vote_months(classes, agree / np.maximum(total, 1), voter, time, at)
     return _SeriesVotes(series, classes, latest)
 
 
 def _vote_business(classes: Ints, voter_index: Ints, time: Timestamps, step_rows: Ints) -> None:
-    """Daily series that never touch a weekend but step over one vote for business days."""
+    """Daily series without a row on a weekend that step over one vote for business days."""
     daily = classes[:, 1] == DAY
     if not daily.any():
         return
-    # most daily series show a weekend in their first week: only the others are looked through
+    # most daily series have a weekend in their first week: only the others are searched
     first = np.searchsorted(voter_index, np.arange(len(daily)))[:, None] + np.arange(7)
     own = first < np.r_[first[1:, 0], len(voter_index)][:, None]
     day = _weekdays(time[step_rows[np.where(own, first, 0)]])
@@ -163,7 +162,7 @@ def _vote_business(classes: Ints, voter_index: Ints, time: Timestamps, step_rows
 def _vote_months(
     classes: Ints, agreement: Any, voter_index: Ints, time: Timestamps, step_rows: Ints
 ) -> None:
-    """Steps of four weeks and more are months where months explain as many steps or more."""
+    """Series with steps of four weeks and more vote for months where as many steps agree."""
     long = classes[:, 1] >= 28 * DAY
     if not long.any():
         return
@@ -181,7 +180,7 @@ def _vote_months(
     series, step, agree, _ = mode_per_group(group[same], months[same])
     total = np.bincount(group, minlength=len(long))
     better = agree / total[series] >= agreement[series]
-    # A day that most rows share is the anchor; a 30th is often a month's end, but never so often.
+    # A day of most rows is the anchor; a 30th is often the end of a month, but not so often.
     starts = np.bincount(group[day_of_month[rows] == 0], minlength=len(long)) > 0.75 * total
     lasts = np.bincount(group[is_last[rows]], minlength=len(long)) > 0.75 * total
     anchor = np.where(starts, _START, np.where(lasts, _END, _ANY_DAY))
@@ -192,7 +191,7 @@ def _vote_months(
 
 
 def _frequency_of_class(frequency_class: Ints, last_timestamps: Timestamps) -> Frequency:
-    """The frequency of a class, its weekday or month taken from most of its series' ``latest``."""
+    """The frequency of a class, with the weekday or month of most of its series' last timestamps."""
     step = int(frequency_class[1])
     if frequency_class[0] == _INTEGER:
         return Frequency(str(step), "integer", step)
@@ -209,7 +208,7 @@ def _frequency_of_class(frequency_class: Ints, last_timestamps: Timestamps) -> F
     if step % 12 == 0:
         alias = f"{_count_prefix(step // 12)}Y{letter}-{MONTHS[_mode(month)]}"
     elif step % 3 == 0:
-        # Any of a quarter calendar's four months names it; QS-JAN and QE-DEC are the usual ones.
+        # A quarterly frequency has four equal aliases; QS-JAN and QE-DEC are the usual ones.
         place = _mode(month % 3) + (9 if anchor == "end" else 0)
         alias = f"{_count_prefix(step // 3)}Q{letter}-{MONTHS[place]}"
     else:

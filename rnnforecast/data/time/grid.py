@@ -26,7 +26,7 @@ CHUNK_ROWS = 1 << 20
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the rows of sorted series lie on their calendar."""
+    """The position of R sorted rows of S series on the grid of a frequency."""
 
     ordinals: Ints  # [R]
     phase: Ints  # [S], 0 for a series without rows
@@ -34,16 +34,14 @@ class Grid:
 
 
 def fit_grid(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
-    """Each series has the phase that most of its rows share, and ``on`` says which rows do.
+    """The grid in which each series has the phase of most of its rows.
 
-    ``time`` [R] sorted within each series, ``offsets`` [S + 1] where each series begins.
+    `time` [R] sorted within each series, `offsets` [S + 1] where each series begins.
     """
     ordinals = np.empty(len(time), dtype=np.int64)
     low = np.zeros(len(offsets) - 1, dtype=np.int64)
     high = low.copy()
-    for first, stop in series_chunks(
-        offsets
-    ):  # what is worked out on the way is several times this
+    for first, stop in series_chunks(offsets):  # intermediate arrays are several times as large
         rows, part = (
             slice(offsets[first], offsets[stop]),
             offsets[first : stop + 1] - offsets[first],
@@ -57,25 +55,25 @@ def fit_grid(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
         return Grid(ordinals, low, np.ones(len(time), dtype=np.bool_))
     phases = frequency.phase(time, ordinals)
     series = np.repeat(np.arange(len(low)), np.diff(offsets))  # [R]
-    doubtful = uneven[series]  # [R]
+    uncertain = uneven[series]  # [R]
     if frequency.kind == "month" and frequency.anchor != "end":
-        # The last day of a month may be a clipped 31st: it says only "this day or a later one".
-        clipped = doubtful & _month_end_mask(time)
-        sure = doubtful & ~clipped
+        # The last day of a month may be a clipped 31st: its day of the month is not certain.
+        clipped = uncertain & _month_end_mask(time)
+        certain = uncertain & ~clipped
     else:
-        sure = doubtful
+        certain = uncertain
     phase = np.where(uneven, high, low)
-    groups, modes, _, _ = mode_per_group(series[sure], phases[sure])
+    groups, modes, _, _ = mode_per_group(series[certain], phases[certain])
     phase[groups] = modes
     on = np.ones(len(time), dtype=np.bool_)
-    on[doubtful] = (
-        frequency.timestamps(ordinals[doubtful], phase[series[doubtful]]) == time[doubtful]
+    on[uncertain] = (
+        frequency.timestamps(ordinals[uncertain], phase[series[uncertain]]) == time[uncertain]
     )
     return Grid(ordinals, phase, on)
 
 
 def series_chunks(offsets: Ints) -> list[tuple[int, int]]:
-    """Series from one to before another, about `CHUNK_ROWS` rows in all."""
+    """Ranges of series with about `CHUNK_ROWS` rows each."""
     edges = [0]
     while edges[-1] < len(offsets) - 1:
         wanted = offsets[edges[-1]] + CHUNK_ROWS
@@ -84,10 +82,9 @@ def series_chunks(offsets: Ints) -> list[tuple[int, int]]:
 
 
 def mode_per_group(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Per group its most frequent value (the smallest of equals), that value's count, and the size.
+    """The groups, their modes (the smallest of equals), the counts of these, and the group sizes.
 
-    ``groups`` [R] and ``values`` [R] in any order; the four results are [number of groups], in
-    ascending order of group.
+    `groups` [R] and `values` [R] in any order; the results are [number of groups], ascending.
     """
     if len(groups) == 0:
         none = np.empty(0, dtype=np.int64)
@@ -116,7 +113,7 @@ def mode_per_group(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 def reduce_per_series(
     ufunc: np.ufunc, values: npt.NDArray[Any], offsets: Ints, fill_value: Any
 ) -> Any:
-    """``ufunc`` over each series of a flat array [R, ...] -> [S, ...]; ``empty`` without a row."""
+    """`ufunc` over each series of a flat array [R, ...] -> [S, ...]; `fill_value` without a row."""
     filled = offsets[1:] > offsets[:-1]
     result = np.full((len(filled), *values.shape[1:]), fill_value, dtype=values.dtype)
     if filled.any():
@@ -125,7 +122,7 @@ def reduce_per_series(
 
 
 def one_step_mask(grid: Grid) -> Bools:
-    """[R - 1] whether the next row lies exactly one step later (across series: no meaning)."""
+    """[R - 1] whether the next row is exactly one step later; undefined between series."""
     return np.asarray((np.diff(grid.ordinals) == 1) & grid.on_grid[1:] & grid.on_grid[:-1])
 
 

@@ -139,7 +139,7 @@ def test_a_single_bad_cell_does_not_change_what_a_column_is() -> None:
 
 
 def test_text_only_leaves_nothing_to_forecast() -> None:
-    with pytest.raises(DataError, match=r"no column of numbers .* data\.targets"):
+    with pytest.raises(DataError, match=r"no numeric column .* data\.targets"):
         infer_roles(frame(ds=DAYS, note=["a", "b", "c"]))
 
 

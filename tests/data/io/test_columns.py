@@ -197,7 +197,10 @@ def test_a_target_that_no_file_has_is_told_for_each(write: Any) -> None:
     ("options", "message"),
     [
         ({"covariates": ["prise"]}, r"a\.csv: there is no column 'prise' — did you mean 'price'"),
-        ({"covariates": ["x_*"]}, r"a\.csv: no column fits the pattern 'x_\*' — the columns are"),
+        (
+            {"covariates": ["x_*"]},
+            r"a\.csv: no column matches the pattern 'x_\*' — the columns are",
+        ),
         ({"covariates": ["y"]}, "column 'y' is given more than one role — name it once"),
         ({"covariates": ["ds"], "time": "ds"}, "column 'ds' is given more than one role"),
         ({"covariates": ["k*"], "series": ["kind"]}, "column 'kind' is given more than one role"),
@@ -218,11 +221,9 @@ def test_covariates_that_cannot_be_are_refused(
 def test_text_among_numbers_further_down_is_told_with_its_line(write: Any) -> None:
     rows = [f"{number},1,{number if number < 3000 else 'high'}\n" for number in range(3002)]
     lines = refused(write("t,y,price\n" + "".join(rows)), targets=["y"], covariates=["price"])
-    assert lines[0] == (
-        "a.csv, line 3002, column 'price': 'high' is not a number with the decimal mark '.' — "
-        "mend the cell, or list it under data.missing_values if there is no value; list the column "
-        "under features.categorical if it holds names"
-    )
+    assert lines[0].startswith("a.csv, line 3002, column 'price': 'high' is not a number")
+    assert "data.missing_values" in lines[0]
+    assert "features.categorical" in lines[0]
     assert lines[1].startswith("a.csv, line 3003")
 
 

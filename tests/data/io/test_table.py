@@ -488,7 +488,7 @@ def test_a_row_number_without_a_name_is_not_used(write: Any) -> None:
 
 def test_times_that_nobody_can_read_ask_for_a_format(write: Any) -> None:
     (line,) = problems(write("ds,y\nmonday,1\ntuesday,2\n"), time="ds")
-    assert "column 'ds': the times cannot be recognised: 'monday', 'tuesday'" in line
+    assert "column 'ds': the times cannot be recognized: 'monday', 'tuesday'" in line
     assert "data.time_format" in line
 
 
@@ -691,7 +691,7 @@ def test_ids_with_leading_zeros_are_words(write: Any) -> None:
     ("covariates", "message"),
     [
         (["prise"], r"there is no column 'prise' — did you mean 'price'\?"),
-        (["zz_*"], r"no column fits the pattern 'zz_\*' — the columns are"),
+        (["zz_*"], r"no column matches the pattern 'zz_\*' — the columns are"),
         (["y"], "column 'y' is given more than one role"),
     ],
 )

@@ -37,8 +37,8 @@ def test_the_frequency_chooses_the_cycles(alias: str, expected: tuple[str, ...])
 
 
 @pytest.mark.parametrize(("alias", "wanted"), [("MS", "hour_of_day"), ("1", "day_of_week")])
-def test_a_cycle_that_says_nothing_is_refused(alias: str, wanted: str) -> None:
-    with pytest.raises(DataError, match=rf"features\.calendar: {wanted} says nothing at steps of"):
+def test_a_cycle_that_is_constant_is_refused(alias: str, wanted: str) -> None:
+    with pytest.raises(DataError, match=rf"features\.calendar: {wanted} is constant at steps of"):
         calendar.select_cycles(parse_frequency(alias), [wanted])
 
 
