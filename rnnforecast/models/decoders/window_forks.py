@@ -13,7 +13,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.models.inputs import (
+    FUTURE_COVARIATES,
+    PAST_COVARIATES,
+    STATIC_COVARIATES,
+    ModelInputs,
+)
 from rnnforecast.models.scaling.window_scaler import ScaleStats
 
 
@@ -64,12 +69,10 @@ def fork_windows(
     values = torch.cat([inputs.values, future], 1)
     weights = torch.cat([target_mask.to(weight.dtype), weight], 1)
     enough = (ends >= min(min_history + extra_steps, steps)).repeat(future.shape[0])[:, None, None]
-    past_fields = ("values", "value_mask", "input_mask", "elapsed", "past", "past_codes")
+    past_fields = ("values", "value_mask", "input_mask", "elapsed", *PAST_COVARIATES)
     forked = {name: masked(getattr(inputs, name), past_index) for name in past_fields}
-    forked |= {
-        name: masked(getattr(inputs, name), full_index) for name in ("future", "future_codes")
-    }
-    forked |= {name: repeated(getattr(inputs, name)) for name in ("static", "static_codes")}
+    forked |= {name: masked(getattr(inputs, name), full_index) for name in FUTURE_COVARIATES}
+    forked |= {name: repeated(getattr(inputs, name)) for name in STATIC_COVARIATES}
     return (
         replace(inputs, target_mask=None, **forked),  # type: ignore[arg-type]
         gather(values, future_index),

@@ -1,4 +1,4 @@
-"""Histories of which a stretch is hidden, or exchanged between windows: what a forecast hangs on.
+"""Occlusion and permutation of inputs, for the importance of steps and covariates.
 
 Axes: B windows, L past steps, C targets.
 """
@@ -13,12 +13,12 @@ from torch import Tensor
 from rnnforecast.models.inputs import ModelInputs
 
 MIN_RELATIVE_SCALE = 1e-9
-"""Relative to the window's size: no window is measured by a smaller spread than this."""
+"""Lower bound of the scale of a window, relative to its mean absolute value."""
 
 
 @dataclass(frozen=True)
 class PrecedingStep:
-    """What stands in the step before the lookback, `[B, C]`; nothing where a series begins."""
+    """The step before the lookback, `[B, C]`; masked where the series begins with the lookback."""
 
     values: Tensor
     input_mask: Tensor
@@ -33,30 +33,29 @@ def occlude_steps(
     series_start: Tensor,
     step_range: slice,
 ) -> ModelInputs:
-    """The history as if nothing had been observed in the steps of `stretch`.
+    """The inputs as if nothing had been observed in the steps of `step_range`.
 
-    As with `missing: mask` the last value before them stands in, up to the next observation.
-    `observed [B, L, C]`; `start [B]` is the first step that belongs to the series.
+    As with `missing: mask`, the last value before them fills up to the next observation.
+    `observed_mask [B, L, C]`; `series_start [B]` is the first step of the series.
     """
     step = torch.arange(inputs.steps, device=inputs.values.device)[None, :, None]
     begin = series_start.clamp_min(step_range.start)[:, None, None]
     later = torch.where(observed_mask & (step >= step_range.stop), step, inputs.steps)
     end = later.amin(1, keepdim=True)  # [B, 1, C] the next observation
-    gone = (step >= begin) & (step < end)
-    values, present, elapsed = (
-        _value_before(table, first, begin)
-        for table, first in _values_with_preceding(inputs, preceding)
+    is_occluded = (step >= begin) & (step < end)
+    values, input_mask, elapsed = (
+        _value_before(old, first, begin) for old, first in _values_with_preceding(inputs, preceding)
     )
-    since = elapsed + (step - begin + 1)
+    elapsed = elapsed + (step - begin + 1)
     return replace(
         inputs,
-        values=torch.where(gone, values, inputs.values),
-        value_mask=inputs.value_mask & ~gone,
-        input_mask=torch.where(gone, present, inputs.input_mask),
+        values=torch.where(is_occluded, values, inputs.values),
+        value_mask=inputs.value_mask & ~is_occluded,
+        input_mask=torch.where(is_occluded, input_mask, inputs.input_mask),
         elapsed=None
         if inputs.elapsed is None
-        else torch.where(gone, since.to(inputs.elapsed.dtype), inputs.elapsed),
-        target_mask=None if inputs.target_mask is None else inputs.target_mask & ~gone,
+        else torch.where(is_occluded, elapsed.to(inputs.elapsed.dtype), inputs.elapsed),
+        target_mask=None if inputs.target_mask is None else inputs.target_mask & ~is_occluded,
     )
 
 
@@ -73,28 +72,30 @@ def _values_with_preceding(
 
 
 def _value_before(values: Tensor, preceding: Tensor, begin: Tensor) -> Tensor:
-    """What stands in the step before `begin [B, 1, 1]`, `[B, 1, C]`."""
-    whole = torch.cat([preceding.unsqueeze(1), values], 1)
-    return whole.gather(1, begin.clamp_max(values.shape[1]).expand(-1, 1, values.shape[2]))
+    """`[B, 1, C]` at the step before `begin [B, 1, 1]`."""
+    extended = torch.cat([preceding.unsqueeze(1), values], 1)
+    return extended.gather(1, begin.clamp_max(values.shape[1]).expand(-1, 1, values.shape[2]))
 
 
 def exchange_targets(
     inputs: ModelInputs, other_window: Tensor, step_range: slice, *, use_logs: bool
 ) -> ModelInputs:
-    """The targets of the steps of `stretch` are those of the window `other [B]`, gaps and all.
+    """The inputs with the targets and masks of the window `other_window [B]` in `step_range`.
 
-    They are brought to the window's own level: by its mean where the net reads logs (`log`), else
-    by mean and deviation; else a large series would stand in for a small one.
+    Values are rescaled to the window: by its mean for a network of logarithms (`use_logs`), else by
+    mean and standard deviation.
     """
-    moved = _standardize(inputs, use_logs=use_logs)[other_window]
-    center, spread = _center_and_scale(inputs, use_logs=use_logs)
-    present = inputs.input_mask[other_window]
-    parts = {"values": (moved * spread + center) * present, "input_mask": present}
-    parts["value_mask"] = inputs.value_mask[other_window]
+    standardized = _standardize(inputs, use_logs=use_logs)[other_window]
+    center, scale = _center_and_scale(inputs, use_logs=use_logs)
+    input_mask = inputs.input_mask[other_window]
+    parts = {
+        "values": (standardized * scale + center) * input_mask,
+        "input_mask": input_mask,
+        "value_mask": inputs.value_mask[other_window],
+    }
     for name in ("elapsed", "target_mask"):
-        table = getattr(inputs, name)
-        if table is not None:
-            parts[name] = table[other_window]
+        if (values := getattr(inputs, name)) is not None:
+            parts[name] = values[other_window]
     changed = {
         name: _replace_steps(getattr(inputs, name), part, step_range)
         for name, part in parts.items()
@@ -105,10 +106,10 @@ def exchange_targets(
 def exchange_covariates(
     inputs: ModelInputs, other_window: Tensor, table: str, columns: slice
 ) -> ModelInputs:
-    """The columns of a table of covariates are those of the window `other [B]`, past and ahead."""
-    whole = getattr(inputs, table).clone()
-    whole[..., columns] = whole[other_window][..., columns]
-    return replace(inputs, **{table: whole})
+    """The inputs with columns of a covariate table, past and future, of the window `other_window`."""
+    values = getattr(inputs, table).clone()
+    values[..., columns] = values[other_window][..., columns]
+    return replace(inputs, **{table: values})
 
 
 def _replace_steps(values: Tensor, new_values: Tensor, step_range: slice) -> Tensor:
@@ -118,12 +119,12 @@ def _replace_steps(values: Tensor, new_values: Tensor, step_range: slice) -> Ten
 
 
 def _standardize(inputs: ModelInputs, *, use_logs: bool) -> Tensor:
-    center, spread = _center_and_scale(inputs, use_logs=use_logs)
-    return (inputs.values - center) / spread
+    center, scale = _center_and_scale(inputs, use_logs=use_logs)
+    return (inputs.values - center) / scale
 
 
 def _center_and_scale(inputs: ModelInputs, *, use_logs: bool) -> tuple[Tensor, Tensor]:
-    """Center and spread of each window and target, `[B, 1, C]`."""
+    """Center and scale of each window and target, `[B, 1, C]`."""
     count = inputs.value_mask.sum(1, keepdim=True).clamp_min(1)
 
     def mean(values: Tensor) -> Tensor:

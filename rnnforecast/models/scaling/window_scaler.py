@@ -19,46 +19,48 @@ precision of the input (float64 on a CPU and on CUDA); the network reads float32
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 MIN_RATIO = 1e-4
-"""`log_mean` reads values below this share of the level as this share: a zero has no logarithm."""
+"""Ratios to the level below this are read as this, so that logarithms are finite."""
 
 MAX_LOG_RATIO = 30.0
-"""A logarithm is undone up to this: no forecast is 1e13 levels high, and none may overflow."""
+"""Normalised logarithms are clipped to this size before `exp`, about 1e13 times the level."""
 
 MIN_RELATIVE_SCALE = 1e-4
-"""A window's spread is never taken smaller than this share of its mean absolute value."""
+"""Lower bound of a window's scale, relative to its mean absolute value."""
 
 
 @dataclass(frozen=True)
 class ScaleStats:
-    """What was taken out of a batch of windows and how to put it back.
+    """Statistics of B windows: normalised values are `(y - center) / scale`, or `log(y / scale)`.
 
-    `center` and `scale` are `[B, 1, C]` in original units; `log` says that z is a log ratio.
+    `center` and `scale` are `[B, 1, C]` in original units.
     """
 
     center: Tensor
     scale: Tensor
     is_log: bool = False
     difference_base: Tensor | None = None
-    """`[B, H, C]` original units: what the steps ahead are differences from, if they are any."""
+    """`[B, H, C]` original units: the values that future differences are added to."""
     seasonal_factors: Tensor | None = None
-    """`[B, L, C]` the seasonal factor of each past step, if they were told apart."""
+    """`[B, L, C]` past values are divided by them."""
     future_seasonal_factors: Tensor | None = None
-    """`[B, H, C]` the same of the steps ahead."""
+    """`[B, H, C]` future values are divided by them."""
 
     def normalize_future(self, values: Tensor) -> Tensor:
-        """Original values of the steps ahead `[B, H, C]` to normalised float32 `[B, H, C]`."""
-        if self.difference_base is not None:
-            values = values - self.difference_base
-        return self._normalize(values, self.future_seasonal_factors)
+        """Future values in original units, `[B, H, C]` or `[B, H, C, Q]` → float32."""
+        stats = self._like(values)
+        if stats.difference_base is not None:
+            values = values - stats.difference_base
+        return stats._normalize(values, stats.future_seasonal_factors)
 
     def normalize_past(self, values: Tensor) -> Tensor:
-        """Original past values `[B, L, C]` to normalised float32 `[B, L, C]`."""
+        """Past values `[B, L, C]` in original units → float32."""
         return self._normalize(values, self.seasonal_factors)
 
     def _normalize(self, values: Tensor, factors: Tensor | None) -> Tensor:
@@ -69,107 +71,89 @@ class ScaleStats:
         return ((values - self.center) / self.scale).float()
 
     def denormalize(self, z: Tensor) -> Tensor:
-        """Steps ahead, normalised `[B, H, C]` or `[B, H, C, Q]`, to original units, as precise as
-        `scale`."""
-        center, scale, base, seasonal = (
-            self.center,
-            self.scale,
-            self.difference_base,
-            self.future_seasonal_factors,
-        )
-        if z.dim() == center.dim() + 1:
-            center, scale = center.unsqueeze(-1), scale.unsqueeze(-1)
-            base = None if base is None else base.unsqueeze(-1)
-            seasonal = None if seasonal is None else seasonal.unsqueeze(-1)
-        z = z.to(scale.dtype)
-        values = torch.exp(z) * scale if self.is_log else z * scale + center
-        values = values if seasonal is None else values * seasonal
-        return values if base is None else values + base
+        """Normalised future values `[B, H, C]` or `[B, H, C, Q]` → original units, in the precision
+        of `scale`."""
+        stats, z = self._like(z), z.to(self.scale.dtype)
+        values = torch.exp(z) * stats.scale if self.is_log else z * stats.scale + stats.center
+        if stats.future_seasonal_factors is not None:
+            values = values * stats.future_seasonal_factors
+        return values if stats.difference_base is None else values + stats.difference_base
 
     def repeat_windows(self, times: int) -> ScaleStats:
-        """Each window `times` times, one behind the other."""
+        """Each window `times` times in a row."""
         return self._map_tensors(lambda part: part.repeat_interleave(times, 0))
 
     def select_windows(self, windows: slice) -> ScaleStats:
-        """The levels of some of the windows."""
+        """The statistics of some windows."""
         return self._map_tensors(lambda part: part[windows])
 
     def select_steps(self, steps: slice) -> ScaleStats:
-        """What holds for some of the steps ahead."""
-        base, seasonal = self.difference_base, self.future_seasonal_factors
+        """The statistics for some steps ahead."""
+        base, factors = self.difference_base, self.future_seasonal_factors
         return replace(
             self,
             difference_base=None if base is None else base[:, steps],
-            future_seasonal_factors=None if seasonal is None else seasonal[:, steps],
+            future_seasonal_factors=None if factors is None else factors[:, steps],
         )
 
+    def _like(self, values: Tensor) -> ScaleStats:
+        """The statistics with an axis of quantiles where the values have one."""
+        if values.dim() == self.center.dim():
+            return self
+        return self._map_tensors(lambda part: part.unsqueeze(-1))
+
     def _map_tensors(self, function: Callable[[Tensor], Tensor]) -> ScaleStats:
-        parts = (
-            self.center,
-            self.scale,
-            self.difference_base,
-            self.seasonal_factors,
-            self.future_seasonal_factors,
-        )
-        center, scale, *rest = (None if part is None else function(part) for part in parts)
-        assert center is not None
-        assert scale is not None
-        return ScaleStats(center, scale, self.is_log, *rest)
+        changes: dict[str, Any] = {
+            field.name: function(value)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True)
 class WindowScaler:
-    """How normalised values of a batch relate to original units."""
+    """Conversion of a batch between original units and normalised values."""
 
     stats: ScaleStats
     global_scale: Tensor
-    """Scalar: the size of normalised values the net calls 1."""
+    """Scalar that normalised values are divided by."""
     mase_scale: Tensor | None = None
-    """`[B, 1, C]` original units: the mean absolute seasonal change of the history."""
+    """`[B, 1, C]` original units: mean absolute seasonal change of the history."""
 
     def denormalize(self, z: Tensor) -> Tensor:
-        """The net's values `[B, H, C]` or `[B, H, C, Q]` to original units."""
+        """Normalised future values `[B, H, C]` or `[B, H, C, Q]` → original units."""
         z = z * self.global_scale
-        return self.stats.denormalize(
-            z.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO) if self.stats.is_log else z
-        )
+        if self.stats.is_log:
+            z = z.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
+        return self.stats.denormalize(z)
 
     def normalize_future(self, y: Tensor) -> Tensor:
-        """Original `[B, H, C]` or `[B, H, C, Q]` to the net's values, float32."""
-        level = self.stats
-        if y.dim() == level.center.dim() + 1:
-            base, seasonal = level.difference_base, level.future_seasonal_factors
-            level = replace(
-                level,
-                center=level.center.unsqueeze(-1),
-                scale=level.scale.unsqueeze(-1),
-                difference_base=None if base is None else base.unsqueeze(-1),
-                future_seasonal_factors=None if seasonal is None else seasonal.unsqueeze(-1),
-            )
-        return level.normalize_future(y) / self.global_scale
+        """Future values `[B, H, C]` or `[B, H, C, Q]` in original units → float32."""
+        return self.stats.normalize_future(y) / self.global_scale
 
     def normalize_past(self, y: Tensor) -> Tensor:
-        """Original values of the lookback `[B, L, C]` to the net's values, float32."""
+        """Past values `[B, L, C]` in original units → float32."""
         return self.stats.normalize_past(y) / self.global_scale
 
     def repeat_windows(self, times: int) -> WindowScaler:
-        """Each window `times` times, one behind the other."""
-        naive = None if self.mase_scale is None else self.mase_scale.repeat_interleave(times, 0)
-        return WindowScaler(self.stats.repeat_windows(times), self.global_scale, naive)
+        """Each window `times` times in a row."""
+        scale = None if self.mase_scale is None else self.mase_scale.repeat_interleave(times, 0)
+        return WindowScaler(self.stats.repeat_windows(times), self.global_scale, scale)
 
     def select_windows(self, windows: slice) -> WindowScaler:
-        """The frame of some of the windows."""
-        naive = None if self.mase_scale is None else self.mase_scale[windows]
-        return WindowScaler(self.stats.select_windows(windows), self.global_scale, naive)
+        """The scaler of some windows."""
+        scale = None if self.mase_scale is None else self.mase_scale[windows]
+        return WindowScaler(self.stats.select_windows(windows), self.global_scale, scale)
 
     def select_steps(self, steps: slice) -> WindowScaler:
-        """What holds for some of the steps ahead."""
+        """The scaler for some steps ahead."""
         return replace(self, stats=self.stats.select_steps(steps))
 
 
 def seasonal_naive_error(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
-    """Mean absolute change from one season to the next, `[B, 1, C]` original units, over the steps
-    where both are visible; 0 where there are none. What MASE divides by."""
+    """The divisor of MASE: mean absolute change from one season to the next, `[B, 1, C]` original
+    units, over steps that are both in the mask; 0 without any."""
     lag = season if season < values.shape[1] else 1
     both = value_mask[:, lag:] & value_mask[:, :-lag]
     change = ((values[:, lag:] - values[:, :-lag]).abs() * both).sum(1, keepdim=True)
