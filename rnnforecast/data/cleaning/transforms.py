@@ -30,6 +30,7 @@ MAX_FIT_VALUES = 100_000
 """The most values of a target that its power is fitted to."""
 POWER_RANGE = (0.0, 2.0)
 """The powers allowed, see above."""
+_EPSILON = float(np.finfo(np.float64).eps)
 _LOG_MAX = float(np.log(np.finfo(np.float64).max))
 _MAX = float(np.exp(_LOG_MAX))
 
@@ -188,6 +189,8 @@ def _inverse(z: Floats, method: str, power: float) -> Floats:
 
 def _within_scale(inverse: Any, z: Floats, power: float) -> Floats:
     """`inverse(z, power)`, and the value at the end of the scale for numbers beyond it."""
+    if abs(power) < _EPSILON:  # there scipy's formula has no correct digit
+        power = 0.0
     end = 0.0 if power > 0 else np.inf
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         return np.where(power * z <= -1.0, end, inverse(z, power))
