@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-speed bench-data bench-memory bench-peers mutants clean
+.PHONY: help demo test check docs bench bench-speed bench-data bench-memory bench-peers gpu mutants clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-data: $(VENV)/.ready-dev ## what reading and cleaning cost, and how well g
 
 bench-memory: $(VENV)/.ready-dev ## which backbones carry something over many steps
 	$(BIN)/python benchmarks/memory.py
+
+gpu: $(VENV)/.ready-test ## whether a graphics card computes what the CPU does, up to 8 minutes
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 bench-peers: $(VENV)/.ready-dev ## the tool beside other libraries, hours: make bench-peers DATA=folder
 	$(BIN)/python benchmarks/peers/run.py \

@@ -15,6 +15,16 @@ from hypothesis import settings
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips tests marked ``cuda`` on a machine without a card."""
+    if item.get_closest_marker("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a graphics card")
+
+
 TINY = ("training.max_steps=4", "model.hidden_size=8", "training.batch_size=8", "forecast.plots=1")
 
 

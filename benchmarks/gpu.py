@@ -1,0 +1,267 @@
+"""Whether a graphics card computes what the CPU computes, and how much faster.
+
+usage: gpu.py [--device cuda|mps|cpu] [--steps N] [--seconds S] [--only PART ...] [--out FILE.md]
+
+agreement  every backbone, decoder and loss is trained for a few steps on the card and on the CPU,
+           from the same weights and windows; losses and forecasts are compared
+precision  every backbone is trained in bfloat16 and compared with float32
+resume     a training is killed (SIGKILL) and resumed; its weights are compared with those of an
+           uninterrupted one
+predict    runs trained on the card and on the CPU forecast on both
+speed      windows per second of the training loop at two widths
+
+It runs from a checkout, takes at most eight minutes and prints a table and a line with the verdict.
+Exit codes: 0 all checks passed, 1 one failed or was not run, 2 there is no card, or a package is
+missing. `--device cpu` puts the CPU in the place of the card, as a test of the script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("agreement", "precision", "resume", "predict", "speed")
+
+TIME_LIMIT = 480.0
+"""Seconds after which no further check is started; the verdict is then negative."""
+
+MODULE_NAMES = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+UNUSED_PACKAGES = ("holidays",)
+
+AGREEMENT_TOLERANCES = 1e-4, 0.02, 0.05
+"""Of forecasts before the first step, losses of all steps and forecasts after the last; optimizers
+amplify rounding errors. TensorFloat-32 is off."""
+PRECISION_TOLERANCE = 0.1
+"""Losses in bfloat16 relative to those in float32."""
+RESUME_TOLERANCE = 1e-3
+"""Weights after a resume; on a CPU they are equal, on a card sums may be in another order."""
+PREDICT_TOLERANCE = 5e-3
+"""Forecasts of one run on two devices; the card's default is TensorFloat-32 in recurrent layers."""
+
+WIDTHS = (64, 512)
+
+SPEC = """data: {path: data.csv}
+window: {horizon: 7, lookback: 28}
+model: {backbone: gru, hidden_size: 32, dropout: 0.1}
+training: {batch_size: 32, early_stopping: false, precision: float32}
+forecast: {plots: 0}
+"""
+
+
+@dataclass
+class Report:
+    """The rows of the table, printed as they come."""
+
+    begin: float = field(default_factory=time.perf_counter)
+    rows: list[str] = field(default_factory=list)
+    n_passed: int = 0
+    n_failed: int = 0
+
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.begin
+
+    def add(self, name: str, result: str, limit: str = "") -> None:
+        """Prints a row."""
+        self.rows.append(f"| {name} | {result} | {limit} |")
+        print(self.rows[-1], flush=True)
+
+    def check(
+        self, name: str, tolerances: Sequence[float], measure: Callable[[], Sequence[float]]
+    ) -> None:
+        """A row that passes if no measured difference is above its tolerance; errors fail it."""
+        passed, result = False, "not run: out of time"
+        if self.seconds() < TIME_LIMIT:
+            try:
+                differences = measure()
+                # false for NaN
+                passed = all(d <= t for d, t in zip(differences, tolerances, strict=True))
+                result = ", ".join(f"{difference:.1e}" for difference in differences)
+            except (RuntimeError, ValueError, OSError, subprocess.SubprocessError) as error:
+                result = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
+        self.n_passed += passed
+        self.n_failed += not passed
+        limits = ", ".join(f"{tolerance:g}" for tolerance in tolerances)
+        self.add(name, result if passed else f"**{result}**", limits)
+
+
+def missing_packages() -> list[str]:
+    """Dependencies of the project that are not installed."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    names = [entry.split(">")[0] for entry in tomllib.loads(text)["project"]["dependencies"]]
+    modules = {name: MODULE_NAMES.get(name, name) for name in names if name not in UNUSED_PACKAGES}
+    return [name for name, module in modules.items() if find_spec(module) is None]
+
+
+def write_data(folder: Path) -> None:
+    """A table of daily series with weeks in them, and a spec."""
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    days = np.datetime64("2024-01-01") + np.arange(200)
+    with (folder / "data.csv").open("w", encoding="utf-8") as file:
+        file.write("unique_id,ds,y\n")
+        for series in range(20):
+            values = 50 + 10 * np.sin(2 * np.pi * np.arange(200) / 7) + rng.normal(0, 2, 200)
+            lines = zip(days, values, strict=True)
+            file.writelines(f"s{series},{day},{value:.3f}\n" for day, value in lines)
+    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+
+
+def train_command(folder: Path, out: str, device: Any, steps: int, *more: str) -> Any:
+    """A training in a process of its own, started."""
+    sets = [f"training.device={device.type}", f"training.max_steps={steps}"]
+    command = [sys.executable, "-m", "rnnforecast", "train", "spec.yaml", "-o", out, "-q", *more]
+    command += [part for override in sets for part in ("--set", override)]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE
+    )
+
+
+def finish(process: Any, report: Report) -> None:
+    """Waits for a command. RuntimeError with its last line if it fails or runs out of time."""
+    try:
+        _, error = process.communicate(timeout=max(TIME_LIMIT - report.seconds(), 1.0))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    if process.returncode:
+        last = error.decode(errors="replace").strip().splitlines()[-1:]
+        raise RuntimeError(f"exit code {process.returncode}: {' '.join(last)}")
+
+
+def check_resume(report: Report, folder: Path, device: Any, steps: int) -> None:
+    """A training that is killed once its first checkpoint is written, and resumed."""
+    import gpu_networks as networks
+    from safetensors.numpy import load_file
+
+    def difference() -> list[float]:
+        finish(train_command(folder, "whole", device, steps), report)
+        process = train_command(folder, "killed", device, steps)
+        checkpoint = folder / "killed.checkpoint"
+        while not checkpoint.exists() and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if (folder / "killed").exists() or not checkpoint.exists():
+            raise RuntimeError("the training ended before it could be killed")
+        finish(train_command(folder, "killed", device, steps, "--resume"), report)
+        whole, killed = (
+            load_file(folder / run / "model.safetensors") for run in ("whole", "killed")
+        )
+        return [
+            max(networks.relative_difference(value, killed[name]) for name, value in whole.items())
+        ]
+
+    report.check("weights after kill and resume", [RESUME_TOLERANCE], difference)
+
+
+def check_predict(report: Report, folder: Path, device: Any, steps: int) -> None:
+    """Runs trained on each of the devices, and their forecasts on both."""
+    import gpu_networks as networks
+    import numpy as np
+    import pandas as pd
+
+    from rnnforecast.training import device as devices
+    from rnnforecast.workflow.predict import predict
+
+    devices_by_name = {"cpu": networks.CPU, "card": device}
+
+    def forecast(run: str, on: str) -> Any:
+        out = folder / f"{run}-{on}.csv"
+        with mock.patch.object(devices, "select_device", return_value=devices_by_name[on]):
+            predict(folder / run, str(out), plots=False)
+        return pd.read_csv(out).select_dtypes(np.number).to_numpy()
+
+    def difference(trained_on: str) -> list[float]:
+        run = "whole" if trained_on == "card" else "on-cpu"
+        if not (folder / run).exists():  # else the one of the part `resume`
+            finish(train_command(folder, run, devices_by_name[trained_on], steps), report)
+        return [networks.relative_difference(*(forecast(run, on) for on in devices_by_name))]
+
+    for name in devices_by_name:
+        title = f"predict on both devices, trained on the {name}"
+        report.check(title, [PREDICT_TOLERANCE], lambda name=name: difference(name))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the checks; the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--device", choices=("cuda", "mps", "cpu"), default="cuda")
+    parser.add_argument("--steps", type=int, default=30, help="of each short training")
+    parser.add_argument("--run-steps", type=int, default=400, help="of trainings by command")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement of speed")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--out", type=Path, help="also write the table to this file")
+    given = parser.parse_args(arguments)
+    if missing := missing_packages():
+        print(f"not installed: {', '.join(missing)}", file=sys.stderr)
+        return 2
+    if find_spec("rnnforecast") is None:
+        sys.path.insert(0, str(ROOT))
+    from rnnforecast.training.device import describe_device, describe_torch, select_device
+
+    try:
+        device = select_device(given.device)
+    except ValueError as error:
+        print(f"{error}; --device cpu tests the script itself", file=sys.stderr)
+        return 2
+    report = Report()
+    head = [f"{describe_device(device)}; {describe_torch()}; {given.steps} steps a network.", ""]
+    head += ["| check | largest difference, relative | tolerance |", "| --- | --- | --- |"]
+    print("\n".join(head))
+    run_parts(report, device, given)
+    total = report.n_passed + report.n_failed
+    verdict = "FAILED" if report.n_failed else "PASSED"
+    closing = f"{verdict}: {report.n_passed} of {total} checks in {report.seconds():.0f} s"
+    print(f"\n{closing} on {describe_device(device)}")
+    if given.out:
+        given.out.write_text("\n".join([*head, *report.rows, "", closing, ""]), encoding="utf-8")
+    return int(report.n_failed > 0)
+
+
+def run_parts(report: Report, device: Any, given: argparse.Namespace) -> None:
+    """The selected parts, one after the other."""
+    import gpu_networks as networks
+
+    if "agreement" in given.only:
+        for name, case in networks.cases().items():
+            compare = partial(networks.compare_devices, case, device, given.steps)
+            report.check(name, AGREEMENT_TOLERANCES, compare)
+    if "precision" in given.only:
+        for name in networks.BACKBONES.names():
+            compare = partial(networks.compare_precisions, name, device, given.steps)
+            report.check(f"bfloat16, backbone {name}: losses", [PRECISION_TOLERANCE], compare)
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-gpu-") as name:
+        write_data(Path(name))
+        if "resume" in given.only:
+            check_resume(report, Path(name), device, given.run_steps)
+        if "predict" in given.only:
+            check_predict(report, Path(name), device, given.run_steps)
+    for width in WIDTHS if "speed" in given.only else ():
+        cpu, card = (
+            networks.windows_per_second(each, width, given.seconds)
+            for each in (networks.CPU, device)
+        )
+        rates = f"CPU {cpu:,.0f}, card {card:,.0f}: {card / cpu:.1f} ×"
+        report.add(f"windows per second, hidden_size {width}", rates)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
