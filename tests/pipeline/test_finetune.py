@@ -1,4 +1,4 @@
-"""A training that starts from an earlier run: what it takes over, what stays, what is refused."""
+"""A training that starts from an earlier run: inherited keys and weights, and refusals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rnnforecast.pipeline.finetune import PretrainedRun
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.progress import NullListener
 from rnnforecast.workflow.train_session import TrainingSession
-from tests.workflow.runs import SETS, StopAt, contents, same, trained, weights
+from tests.workflow.runs import SETS, StopAt, contents, same, shared, trained, weights
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -36,7 +36,7 @@ def base(given: Given, table: Table) -> Callable[..., None]:
 
     def make(*sets: str, more: str = FROM, parts: str = PARTS) -> None:
         given(table(("a", "b", "c")), more=parts)
-        trained("base", *sets)
+        shared("base", *sets)
         given(table(("x", "y"), steps=80), more=more)
 
     return make
@@ -116,7 +116,7 @@ def test_a_training_begins_with_the_weights_of_the_run(base: Run) -> None:
     assert same(net.state_dict(), weights("base"))
 
 
-def test_a_training_of_no_steps_that_matter_leaves_the_run_s_weights(base: Run) -> None:
+def test_a_training_at_a_tiny_learning_rate_leaves_the_run_s_weights(base: Run) -> None:
     base()
     sets = ("training.learning_rate=1e-12", "training.final_fit=false", "training.weight_decay=0")
     trained("new", *sets)
@@ -163,7 +163,7 @@ def test_each_network_of_an_ensemble_starts_from_one_of_the_run_s(base: Run) -> 
 
 
 def refusal(rnnforecast: Run, *sets: str, code: int = 3) -> str:
-    """What the refused training says, in one line."""
+    """The message of the refused training, in one line."""
     given = [part for each in small(*sets) for part in ("--set", each)]
     result = rnnforecast("train", "spec.yaml", "-o", "new", *given)
     assert result.exit_code == code, result.stderr
@@ -171,7 +171,7 @@ def refusal(rnnforecast: Run, *sets: str, code: int = 3) -> str:
     return " ".join(result.stderr.split())
 
 
-def test_a_pattern_that_is_of_no_weight_is_refused_with_the_parts_there_are(
+def test_a_pattern_without_a_match_is_refused_with_the_parts_there_are(
     base: Run, rnnforecast: Run
 ) -> None:
     base()
@@ -183,13 +183,13 @@ def test_a_pattern_that_is_of_no_weight_is_refused_with_the_parts_there_are(
 
 def test_freezing_all_is_refused(base: Run, rnnforecast: Run) -> None:
     base()
-    assert "nothing is left to learn" in refusal(rnnforecast, "training.freeze=['*']")
+    assert "no weights are left to train" in refusal(rnnforecast, "training.freeze=['*']")
 
 
 def test_freezing_without_a_run_is_refused(given: Given, rnnforecast: Run) -> None:
     given()
     said = refusal(rnnforecast, "training.freeze=['*']")
-    assert "training.freeze: weights that were never trained would stay as they are" in said
+    assert "weights that were never trained" in said
 
 
 @pytest.mark.parametrize(
@@ -227,14 +227,14 @@ def test_a_run_that_reads_categories_is_refused(
     assert "the run reads categories" in refusal(rnnforecast)
 
 
-def test_a_run_that_is_not_there_is_told_by_its_place(given: Given, rnnforecast: Run) -> None:
+def test_a_missing_run_is_named_by_its_path(given: Given, rnnforecast: Run) -> None:
     given(more="training: {start_from: nowhere}\n")
     said = refusal(rnnforecast, code=4)
     assert "nowhere: there is no such folder" in said.replace(" :", ":")
     assert "give the folder that 'rnnforecast train' wrote" in said
 
 
-def test_a_relative_place_is_relative_to_the_spec(base: Run) -> None:
+def test_a_relative_path_is_relative_to_the_spec(base: Run) -> None:
     base()
     Path("deep/er").mkdir(parents=True)
     text = Path("spec.yaml").read_text()
@@ -248,7 +248,7 @@ def test_a_relative_place_is_relative_to_the_spec(base: Run) -> None:
 SMOOTH = "model: {normalize: exponential_smoothing, smoothing_seasons: [7, 2]}\n"
 
 
-def test_what_was_smoothed_of_a_series_goes_with_its_name(
+def test_smoothing_weights_of_a_series_are_found_by_its_name(
     base: Run, given: Given, table: Table
 ) -> None:
     base("training.learning_rate=0.05", parts=SMOOTH)
@@ -258,15 +258,13 @@ def test_what_was_smoothed_of_a_series_goes_with_its_name(
     net = net_of(found)
     found.pretrained.initialize(net, 0)
     before, after = weights("base"), dict(net.state_dict())
-    for name in ("series_rates.weight", "series_factors.0.weight", "series_factors.1.weight"):
-        of_run, of_net = (
-            before[f"exponential_smoothing.{name}"],
-            after[f"exponential_smoothing.{name}"],
-        )
+    assert len(net.per_item_weights()) == 3  # rates, and factors of two seasons
+    for name in net.per_item_weights():
+        of_run, of_net = before[name], after[name]
         # rows of a, b and c, sorted; then those of a, c and new; the last is nobody's
         torch.testing.assert_close(of_net[[0, 1]], of_run[[0, 2]], rtol=0, atol=0)
         assert (of_net[2:] == 0).all()
         assert (of_run[:3] != 0).any(1).all()
-    assert torch.equal(before["exponential_smoothing.rates"], after["exponential_smoothing.rates"])
+    assert torch.equal(before["scaling.rates"], after["scaling.rates"])
     trained("new")
     assert PretrainedRun(Path("new"), (), ()).run.smoothed_items == found.smoothed_items

@@ -12,7 +12,7 @@ import pytest
 
 from rnnforecast.errors import UsageError
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest, sibling_path
-from tests.workflow.runs import trained
+from tests.workflow.runs import shared
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -37,7 +37,7 @@ def forecast(rnnforecast: Run) -> Callable[..., tuple[pd.DataFrame, ...]]:
 
 def test_totals_have_a_row_for_each_series_and_number_of_steps(given: Given, forecast: Run) -> None:
     given(more="forecast: {totals: [7, 3]}\n")
-    trained("run")
+    shared("run")
     _, found = forecast()
     assert list(found.columns) == ["unique_id", "from", "to", "steps", "yhat", *LEVELS]
     assert found["unique_id"].tolist() == ["a"] * 2 + ["b"] * 2
@@ -51,7 +51,7 @@ def test_totals_have_a_row_for_each_series_and_number_of_steps(given: Given, for
 
 def test_the_total_of_one_step_is_that_step(given: Given, forecast: Run) -> None:
     given()
-    trained("run")
+    shared("run")
     full, found = forecast("--total", "1")
     first = full.groupby("unique_id", as_index=False).first()
     spread = (first["q0.975"] - first["q0.025"]).to_numpy()[:, None]
@@ -63,7 +63,7 @@ def test_the_interval_of_a_total_is_narrower_than_the_sum_of_the_intervals(
     given: Given, forecast: Run
 ) -> None:
     given()
-    trained("run", "training.loss=normal")
+    shared("run", "training.loss=normal")
     full, found = forecast("--total", "7")
     sums = full.groupby("unique_id")[LEVELS].sum().to_numpy()
     np.testing.assert_allclose(found["yhat"], sums[:, 2], rtol=0.02)
@@ -73,7 +73,7 @@ def test_the_interval_of_a_total_is_narrower_than_the_sum_of_the_intervals(
 
 def test_paths_have_the_quantiles_of_the_forecast(given: Given, forecast: Run) -> None:
     given()
-    trained("run")
+    shared("run")
     full, found = forecast("--paths", "500")
     assert list(found.columns) == ["unique_id", "path", "ds", "yhat"]
     assert len(found) == 2 * 500 * 7
@@ -88,7 +88,7 @@ def test_paths_have_the_quantiles_of_the_forecast(given: Given, forecast: Run) -
 
 def test_the_same_call_gives_the_same_bytes(given: Given, forecast: Run) -> None:
     given(more="forecast: {totals: 7, sample_paths: 3}\n")
-    trained("run")
+    shared("run")
     names = ("f.csv", "f-totals.csv", "f-paths.csv")
     forecast()
     first = [Path(name).read_bytes() for name in names]
@@ -101,7 +101,7 @@ def test_totals_and_paths_of_a_series_do_not_depend_on_other_series_or_the_order
 ) -> None:
     rows = table(("a", "b", "c"))
     given(rows)
-    trained("run")
+    shared("run")
     arguments = ("--total", "3", "--total", "7", "--paths", "2")
     _, totals, paths = forecast(*arguments)
     mixed = rows.sample(frac=1.0, random_state=np.random.default_rng(0))
@@ -123,7 +123,7 @@ def test_totals_and_paths_of_counts_are_whole_numbers_of_at_least_zero(
     given: Given, table: Table, forecast: Run
 ) -> None:
     given(counted(table()), more="forecast: {totals: [1, 2, 5, 7], sample_paths: 50}\n")
-    trained("run", "training.loss=normal")
+    shared("run", "training.loss=normal")
     _, totals, paths = forecast()
     for numbers in (totals[["yhat", *LEVELS]].to_numpy(), paths["yhat"].to_numpy()):
         assert (numbers >= 0).all()
@@ -137,7 +137,7 @@ def test_each_target_has_its_own_totals_paths_and_bounds(
     rows = counted(table()).rename(columns={"y": "sold"})
     rows["warmth"] = np.random.default_rng(1).normal(0, 5, len(rows))
     given(rows)
-    trained("run", "data.targets=[sold, warmth]")
+    shared("run", "data.targets=[sold, warmth]")
     full, totals, paths = forecast("--total", "7", "--paths", "20")
     assert totals["target"].tolist() == ["sold", "warmth"] * 2
     assert list(totals.columns)[:3] == ["unique_id", "target", "from"]
@@ -155,7 +155,7 @@ def test_each_target_has_its_own_totals_paths_and_bounds(
 @pytest.mark.parametrize("loss", ["mse", "rmse"])
 def test_the_total_of_mean_forecasts_is_their_sum(given: Given, forecast: Run, loss: str) -> None:
     given()
-    trained("run", f"training.loss={loss}")
+    shared("run", f"training.loss={loss}")
     full, found = forecast("--total", "7", "--total", "2")
     for steps, group in found.groupby("steps"):
         first = full.groupby("unique_id").head(int(str(steps)))
@@ -168,7 +168,7 @@ def test_totals_may_be_longer_than_the_trained_horizon(
     given: Given, forecast: Run, loss: str
 ) -> None:
     given()
-    trained("run", f"training.loss={loss}")
+    shared("run", f"training.loss={loss}")
     full, totals, paths = forecast(
         "--horizon", "17", "--total", "7", "--total", "17", "--paths", "4"
     )
@@ -182,7 +182,7 @@ def test_a_series_without_a_value_has_no_totals_and_the_others_have(
     given: Given, table: Table, forecast: Run
 ) -> None:
     given(table(("a", "b")).assign(z=1.5))
-    trained("run", "data.targets=[y, z]")
+    shared("run", "data.targets=[y, z]")
     rows = table(("a", "b")).assign(z=1.5)
     rows.loc[rows["unique_id"] == "a", "z"] = np.nan
     rows.to_csv("data.csv", index=False)
@@ -195,7 +195,7 @@ def test_a_series_without_a_value_has_no_totals_and_the_others_have(
 
 def test_an_ensemble_has_totals_of_its_combined_forecast(given: Given, forecast: Run) -> None:
     given(more="ensemble: {members: 2, vary: {training.loss: [quantile, mae]}}\n")
-    trained("run")
+    shared("run")
     full, totals = forecast("--total", "7")
     sums = full.groupby("unique_id")["q0.5"].sum().to_numpy()
     np.testing.assert_allclose(totals["yhat"], sums, rtol=0.02)
@@ -211,7 +211,7 @@ def test_totals_of_the_spec_that_do_not_fit_a_forecast_are_left_out(
     given: Given, rnnforecast: Run
 ) -> None:
     given(more="forecast: {totals: [2, 7], sample_paths: 2}\n")
-    trained("run")
+    shared("run")
     assert rnnforecast("predict", "run", "-o", "f.csv", "--horizon", "3").exit_code == 0
     assert set(pd.read_csv("f-totals.csv")["steps"]) == {2}
     assert rnnforecast("predict", "run", "-o", "-").exit_code == 0
@@ -230,6 +230,6 @@ def test_files_are_named_after_the_forecast() -> None:
 
 def test_a_forecast_may_have_a_name_with_braces(given: Given, rnnforecast: Run) -> None:
     given()
-    trained("run")
+    shared("run")
     assert rnnforecast("predict", "run", "-o", "{x}.csv", "--total", "2").exit_code == 0
     assert Path("{x}-totals.csv").is_file()

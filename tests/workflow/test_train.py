@@ -1,4 +1,4 @@
-"""Training as a whole: the same bytes, stopping and going on, and no look ahead."""
+"""Training: the same bytes, interruption and resumption, no look ahead, and its metrics."""
 
 from __future__ import annotations
 
@@ -18,64 +18,36 @@ import yaml
 
 from rnnforecast.errors import UsageError
 from rnnforecast.workflow import train_checkpoints
-from rnnforecast.workflow.train import TrainResult
-from rnnforecast.workflow.train import train as train_run
-from tests.workflow import runs
-from tests.workflow.runs import StopAt
+from tests.workflow.runs import SETS, StopAt, all_files, contents, metrics, shared, trained
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 Given = Callable[..., None]
 Table = Callable[..., pd.DataFrame]
+Run = Callable[..., Any]
 
-SETS = [
-    "training.max_steps=80",
-    "training.batch_size=8",
-    "model.hidden_size=8",
-    "model.dropout=0.3",
-    "forecast.plots=1",
-]
-
-
-def run(
-    folder: str, *, stop: StopAt | None = None, resume: bool = False, more: str = ""
-) -> TrainResult:
-    stop = stop or StopAt()
-    return train_run(
-        Path("spec.yaml"),
-        Path(folder),
-        overrides=[*SETS, *([more] if more else [])],
-        resume=resume,
-        listener=stop,
-        should_stop=stop.asked,
-    )
-
-
-def contents(folder: str) -> dict[str, bytes]:
-    """All files of a run but those that tell the time of the day; the usual ones are there."""
-    found = runs.contents(folder)
-    assert {"model.safetensors", "metrics.json", "history.csv", "plots/loss.png"} <= set(found)
-    return found
+EVALUATED = "training.final_fit=false"
+"""The weights are those that the metrics are of."""
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(given: Given) -> None:
     given()
-    run("one")
-    run("two")
+    trained("one")
+    trained("two")
     assert contents("one") == contents("two")
-    run("three", more="training.seed=2")
+    trained("three", "training.seed=2")
     assert contents("one")["model.safetensors"] != contents("three")["model.safetensors"]
 
 
-@pytest.mark.parametrize(("phase", "step"), [("fit", 10), ("fit", 33), ("final fit", 10)])
+@pytest.mark.parametrize(("phase", "step"), [("fit", 7), ("fit", 13), ("final fit", 2)])
 def test_a_resumed_training_ends_like_an_uninterrupted_one(
     given: Given, phase: str, step: int
 ) -> None:
     given()
-    run("whole")
-    stopped = run("again", stop=StopAt(phase, step))
-    assert stopped.interrupted
+    shared("whole")
+    assert trained("again", stop=StopAt(phase, step)).interrupted
     assert contents("again")["model.safetensors"] != contents("whole")["model.safetensors"]
-    resumed = run("again", resume=True)
-    assert not resumed.interrupted
+    assert not trained("again", resume=True).interrupted
     assert contents("again") == contents("whole")
     assert not Path("again.checkpoint").exists()
 
@@ -83,35 +55,38 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(
 class Crash(StopAt):
     """Ends the process's work in the middle, as a power cut does."""
 
-    def progress(self, step: Any) -> None:
-        super().progress(step)
+    def progress(self, progress: Any) -> None:
+        super().progress(progress)
         if self.reached:
             raise MemoryError
 
 
-@pytest.mark.parametrize("seconds", [0.0, np.inf])
-@pytest.mark.parametrize(("phase", "step"), [("fit 1", 33), ("fit 2", 33), ("final fit 2", 10)])
-def test_a_crash_costs_what_came_after_the_last_checkpoint_and_nothing_else(
+@pytest.mark.parametrize(
+    ("phase", "step", "seconds"),
+    [("fit 1", 13, 0.0), ("fit 2", 13, np.inf), ("final fit 2", 2, 0.0)],
+)
+def test_a_crash_costs_what_came_after_the_last_checkpoint_only(
     given: Given, monkeypatch: pytest.MonkeyPatch, phase: str, step: int, seconds: float
 ) -> None:
     monkeypatch.setattr(train_checkpoints, "MIN_CHECKPOINT_SECONDS", seconds)
     given()
-    two = "ensemble.members=2"
-    run("whole", more=two)
+    shared("whole", "ensemble.members=2")
     with pytest.raises(MemoryError):
-        run("again", stop=Crash(f"{phase} of 2", step), more=two)
+        trained("again", "ensemble.members=2", stop=Crash(f"{phase} of 2", step))
     assert not Path("again").exists()
-    assert not run("again", resume=True, more=two).interrupted
+    assert not trained("again", "ensemble.members=2", resume=True).interrupted
     assert contents("again") == contents("whole")
 
 
-def test_an_early_end_is_told_with_what_is_kept(given: Given, train: Callable[..., Any]) -> None:
+def test_an_early_end_is_reported_with_what_is_kept(
+    given: Given, train: Callable[..., Any]
+) -> None:
     given()
     nothing_learnt = ("training.optimizer=sgd", "training.learning_rate=1e-12")
     result = train(*nothing_learnt, "training.patience=1", "training.max_steps=40")
-    told = " ".join(result.stderr.split())
-    assert "stopped at step 4: training.patience is 1" in told
-    assert "validations were no better than that of step 2, which is kept" in told
+    reported = " ".join(result.stderr.split())
+    assert "stopped at step 4: training.patience is 1" in reported
+    assert "validations were no better than that of step 2, which is kept" in reported
     assert len(Path("run/history.csv").read_text().splitlines()) == 3
 
 
@@ -119,25 +94,24 @@ def test_a_stopped_training_leaves_a_run_that_forecasts(
     given: Given, rnnforecast: Callable[..., Any]
 ) -> None:
     given()
-    run("run", stop=StopAt("fit", 10))
+    trained("run", stop=StopAt("fit", 10))
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
     assert pd.read_csv("f.csv").notna().all(axis=None)
 
 
 def test_a_finished_training_has_nothing_to_resume(given: Given) -> None:
     given()
-    first = run("run")
-    before = Path("run/SHA256SUMS").read_bytes()
-    again = run("run", resume=True)
-    assert again == first
-    assert Path("run/SHA256SUMS").read_bytes() == before
+    first = trained("run")
+    before = all_files("run")
+    assert trained("run", resume=True) == first
+    assert all_files("run") == before
 
 
 def test_a_training_of_another_spec_is_not_resumed(given: Given) -> None:
     given()
-    run("run", stop=StopAt("fit", 10))
+    trained("run", stop=StopAt("fit", 10))
     with pytest.raises(UsageError, match="another spec or other data"):
-        run("run", resume=True, more="model.layers=2")
+        trained("run", "model.layers=2", resume=True)
 
 
 STEPS = "training.max_steps=1500"
@@ -178,44 +152,94 @@ def test_a_killed_training_leaves_no_half_run_and_goes_on_later(given: Given) ->
     job.communicate(timeout=60)
     assert not Path("run").exists()
     assert Path("run.checkpoint").is_file()
-    assert not run("run", resume=True, more=STEPS).interrupted
+    assert not trained("run", STEPS, resume=True).interrupted
     assert contents("run")
 
 
-@pytest.mark.parametrize("missing", ["mask", "ffill", "mean", "median", "zero", "linear"])
-def test_the_held_out_values_change_nothing_that_is_learnt_before_they_are_scored(
+def scored_by_hand(horizon: int = 7) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows before the held-out horizon, and its rows with the forecast `f.csv` beside."""
+    rows = pd.read_csv("data.csv")
+    is_last = rows.groupby("unique_id").cumcount(ascending=False) < horizon
+    rows["naive"] = rows.groupby("unique_id")["y"].shift(7)
+    history, held_out = rows[~is_last], rows[is_last]
+    return history, held_out.merge(pd.read_csv("f.csv"), on=["unique_id", "ds"])
+
+
+def test_the_metrics_are_those_of_a_forecast_from_before_the_held_out_horizon(
+    given: Given, rnnforecast: Run
+) -> None:
+    given()
+    result = shared("run", EVALUATED)
+    rows = pd.read_csv("data.csv")
+    rows[rows.groupby("unique_id").cumcount(ascending=False) >= 7].to_csv("cut.csv", index=False)
+    assert rnnforecast("predict", "run", "--data", "cut.csv", "-o", "f.csv").exit_code == 0
+    history, both = scored_by_hand()
+    assert len(both) == 14
+    changes = (history["y"] - history["naive"]).abs().groupby(history["unique_id"]).mean()
+    for found, forecast in (
+        (result.model_metrics, both["yhat"]),
+        (result.baseline_metrics, both["naive"]),
+    ):
+        error = (both["y"] - forecast).abs()
+        by_series = error.groupby(both["unique_id"])
+        assert found["mae"] == pytest.approx(error.mean(), rel=1e-5)
+        assert found["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+        assert found["mase"] == pytest.approx((by_series.mean() / changes).mean(), rel=1e-5)
+        smape = 200 * error / (both["y"].abs() + forecast.abs())
+        assert found["smape"] == pytest.approx(smape.mean(), rel=1e-5)
+    inside = both["y"].between(both["q0.1"], both["q0.9"])
+    assert result.model_metrics["coverage_80"] == pytest.approx(inside.mean())
+    levels = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
+    error = both["y"].to_numpy()[:, None] - both[[f"q{level:g}" for level in levels]].to_numpy()
+    pinball = np.maximum(levels * error, (levels - 1) * error)
+    wql = 2 * pinball.sum(0) / both["y"].abs().sum()
+    assert result.model_metrics["wql"] == pytest.approx(wql.mean(), rel=1e-4)
+    assert metrics("run") == result.model_metrics
+    assert (result.baseline_name, result.series, result.series_tested) == ("seasonal naive", 2, 2)
+
+
+def test_a_learned_network_beats_the_naive_forecast_of_noise_around_a_week(given: Given) -> None:
+    given()
+    result = shared("run", EVALUATED)
+    # noise of a uniform distribution: 1/4 for its mean, 1/3 for another draw
+    assert result.baseline_metrics["mae"] == pytest.approx(1 / 3, rel=0.3)
+    assert result.model_metrics["mae"] < result.baseline_metrics["mae"]
+
+
+@pytest.mark.parametrize("missing", ["mask", "mean", "linear"])
+def test_held_out_values_change_the_metrics_and_nothing_that_is_learned_before(
     given: Given, table: Table, missing: str
 ) -> None:
     frame = table()
     frame.loc[::4, "y"] = np.nan
-    more = f"clean: {{missing: {missing}}}\ntraining: {{final_fit: false}}\n"
+    more = f"clean: {{missing: {missing}}}\n"
     given(frame, more=more)
-    run("one")
+    trained("one", EVALUATED)
     last = frame.groupby("unique_id").cumcount(ascending=False) < 7
     frame.loc[last, "y"] = frame.loc[last, "y"] * 3 + 1
     given(frame, more=more)
-    run("two")
+    trained("two", EVALUATED)
     for name in ("model.safetensors", "history.csv"):
         assert contents("one")[name] == contents("two")[name]
-    assert contents("one")["metrics.json"] != contents("two")["metrics.json"]
+    assert metrics("two")["mae"] > 2 * metrics("one")["mae"]
 
 
-def test_the_last_fit_learns_the_held_out_values_and_leaves_the_scores(given: Given) -> None:
+def test_the_final_fit_learns_the_held_out_values_and_leaves_the_metrics(given: Given) -> None:
     given()
-    run("with")
-    run("without", more="training.final_fit=false")
+    shared("with")
+    shared("without", EVALUATED)
     with_, without = contents("with"), contents("without")
     assert with_["metrics.json"] == without["metrics.json"]
     assert with_["model.safetensors"] != without["model.safetensors"]
 
 
-def test_series_too_short_to_be_scored_are_learnt_from_all_the_same(
+def test_series_too_short_to_be_scored_are_learned_from_all_the_same(
     given: Given, table: Table
 ) -> None:
     frame = pd.concat([table(("a",)), table(("short",), steps=10)])
     given(frame)
-    trained = run("run")
-    assert (trained.series, trained.series_tested) == (2, 1)
+    result = trained("run")
+    assert (result.series, result.series_tested) == (2, 1)
 
 
 def test_a_wide_table_forecasts_each_column_as_if_it_were_a_series(
@@ -225,7 +249,7 @@ def test_a_wide_table_forecasts_each_column_as_if_it_were_a_series(
     wide = frame.pivot(index="ds", columns="unique_id", values="y").reset_index()
     for name, data in (("long", frame), ("wide", wide)):
         given(data)
-        run(name)
+        trained(name)
         assert rnnforecast("predict", name, "-o", f"{name}.csv").exit_code == 0
     long = pd.read_csv("long.csv").rename(columns={"unique_id": "target"})
     pd.testing.assert_frame_equal(long, pd.read_csv("wide.csv"))
@@ -233,7 +257,7 @@ def test_a_wide_table_forecasts_each_column_as_if_it_were_a_series(
 
 def test_every_auto_is_settled_in_the_stored_spec(given: Given) -> None:
     given()
-    run("run")
+    shared("run")
     stored = yaml.safe_load(Path("run/resolved.yaml").read_text())
     found_anew = {  # by each file, each machine, each run
         "separator", "decimal", "thousands", "encoding", "outlier_threshold", "non_negative",

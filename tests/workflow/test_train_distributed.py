@@ -1,4 +1,4 @@
-"""Several processes train one run, and a launcher with one process changes nothing."""
+"""A training by several processes, and by a launcher with one."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_a_launcher_with_one_process_changes_nothing(
     train(out="plain")
     for name, value in (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0")):
         monkeypatch.setenv(name, value)
-    with distributed_context() as team:
-        assert team is SINGLE_PROCESS
+    with distributed_context() as context:
+        assert context is SINGLE_PROCESS
     assert train(out="launched").exit_code == 0
     files = [Path(out, "model.safetensors").read_bytes() for out in ("plain", "launched")]
     assert files[0] == files[1]
@@ -90,7 +90,17 @@ def test_more_processes_than_devices_are_refused(monkeypatch: pytest.MonkeyPatch
         DistributedContext(1, 2, 1).device_for(torch.device("cuda"))
 
 
-def test_alone_everything_is_as_it_was() -> None:
+def test_two_processes_draw_different_numbers() -> None:
+    drawn = []
+    for rank in (0, 1, 0):
+        torch.manual_seed(1)
+        DistributedContext(rank, 2).seed_process(5)
+        drawn.append(torch.rand(4))
+    assert not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[0], drawn[2])
+
+
+def test_a_single_process_changes_nothing() -> None:
     weight = torch.nn.Parameter(torch.ones(2))
     weight.grad = torch.tensor([6.0, 9.0])
     mean = SINGLE_PROCESS.average([weight], torch.tensor(12.0), torch.tensor(3.0))

@@ -1,4 +1,4 @@
-"""What `training` asks for takes effect in a training as a whole."""
+"""Options of `training`: which windows are drawn, their weights, and that each has an effect."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ import torch
 
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.progress import NullListener
+from rnnforecast.training.ridge import FOLD_COUNT
 from rnnforecast.workflow.train_sampling import SamplingPlan
 from rnnforecast.workflow.train_session import TrainingSession
-from tests.workflow.runs import StopAt, same, trained, weights
-from tests.workflow.test_train import contents, run
+from tests.workflow.runs import StopAt, contents, same, shared, trained, weights
 
 Given = Callable[..., None]
+Table = Callable[..., pd.DataFrame]
 Train = Callable[..., Any]
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 OPTIONS = """training:
   optimizer: sgd
@@ -35,25 +38,21 @@ OPTIONS = """training:
 """
 
 
-def session(*overrides: str) -> TrainingSession:
-    return TrainingSession(
-        prepare(Path("spec.yaml"), overrides), Path("run"), NullListener(), lambda: False
-    )
+def sampling_plan(*overrides: str) -> SamplingPlan:
+    """That of the first fit of the training of ``spec.yaml``."""
+    prepared = prepare(Path("spec.yaml"), overrides)
+    session = TrainingSession(prepared, Path("run"), NullListener(), lambda: False)
+    return session.sampling_plan(0, session.split.train_end)
 
 
-def emphasis(*overrides: str) -> SamplingPlan:
-    found = session(*overrides)
-    return found.sampling_plan(0, found.split.train_end)
-
-
-@pytest.mark.parametrize(("phase", "step"), [("fit", 50), ("final fit", 15)])
+@pytest.mark.parametrize(("phase", "step"), [("fit", 12), ("final fit", 3)])
 def test_a_training_with_every_option_goes_on_where_it_stopped_to_the_last_byte(
     given: Given, phase: str, step: int
 ) -> None:
     given(more=OPTIONS)
-    run("whole")
-    assert run("again", stop=StopAt(phase, step)).interrupted
-    run("again", resume=True)
+    shared("whole")
+    assert trained("again", stop=StopAt(phase, step)).interrupted
+    trained("again", resume=True)
     assert contents("again") == contents("whole")
 
 
@@ -73,22 +72,16 @@ def test_a_training_with_every_option_goes_on_where_it_stopped_to_the_last_byte(
         "sample_series=scale",
     ],
 )
-def test_every_option_changes_what_is_learnt(
-    given: Given, table: Callable[..., pd.DataFrame], train: Train, override: str
-) -> None:
+def test_every_option_changes_what_is_learned(given: Given, table: Table, override: str) -> None:
     data = table(("a", "b", "c"))
     given(data.drop(index=range(15)))  # one series is shorter
     few = ("training.max_steps=8", "training.final_fit=false", "training.early_stopping=false")
-    for out, more in (("plain", ()), ("other", (f"training.{override}",))):
-        found = train(*few, *more, out=out)
-        assert found.exit_code == 0, found.stderr
-    weights = [Path(out, "model.safetensors").read_bytes() for out in ("plain", "other")]
-    assert weights[0] != weights[1]
+    shared("plain", *few)
+    trained("other", *few, f"training.{override}")
+    assert not same(weights("plain"), weights("other"))
 
 
-def test_windows_that_count_by_their_spread_teach_something_else(
-    given: Given, table: Callable[..., pd.DataFrame]
-) -> None:
+def test_weights_of_windows_change_what_is_learned(given: Given, table: Table) -> None:
     given(table(("a", "b", "c")))
     sets = ("model.normalize=standard", "training.max_steps=8")
     for weight in ("scale", "equal"):
@@ -96,13 +89,11 @@ def test_windows_that_count_by_their_spread_teach_something_else(
     assert not same(weights("scale"), weights("equal"))
 
 
-def test_large_series_count_and_are_drawn_by_their_size(
-    given: Given, table: Callable[..., pd.DataFrame]
-) -> None:
+def test_large_series_have_weight_and_are_drawn_by_their_scale(given: Given, table: Table) -> None:
     data = table(("a", "b", "c"))
     data["y"] = data["unique_id"].map({"a": 1.0, "b": -4.0, "c": 0.0})
     given(data)
-    found = emphasis("training.series_weight=scale", "training.sample_series=scale")
+    found = sampling_plan("training.series_weight=scale", "training.sample_series=scale")
     assert found.loss_weights.item_weights is not None
     np.testing.assert_allclose(found.loss_weights.item_weights[:, 0], [0.4, 1.6, 0])
     sampler = found.make_sampler(batch_size=256, seed=1)
@@ -114,57 +105,44 @@ def test_large_series_count_and_are_drawn_by_their_size(
 
 @pytest.mark.parametrize(("kind", "mean"), [("recent", 1 / 3), ("uniform", 1 / 2)])
 def test_origins_are_drawn_as_the_spec_says(
-    given: Given, table: Callable[..., pd.DataFrame], kind: str, mean: float
+    given: Given, table: Table, kind: str, mean: float
 ) -> None:
     given(table(("a",), steps=400))
-    found = emphasis(f"training.sample_origins={kind}")
+    found = sampling_plan(f"training.sample_origins={kind}")
     origins, drawn = found.origins, found.make_sampler(batch_size=256, seed=1)
     origin = torch.cat([drawn.sample(step)[1] for step in range(64)]).numpy()
     age = (origins.last[0] - origin) / (origins.last[0] - origins.first[0])
     assert age.mean() == pytest.approx(mean, abs=0.01)
 
 
-def test_targets_of_one_item_are_measured_each_by_its_own_mean(
-    given: Given, table: Callable[..., pd.DataFrame]
-) -> None:
+def test_targets_of_one_item_are_scaled_each_by_its_own_mean(given: Given, table: Table) -> None:
     data = table(("a", "b"))
     data["y"] = data["unique_id"].map({"a": 1.0, "b": 3.0})
     data["z"] = data["unique_id"].map({"a": 500.0, "b": 500.0})
     given(data, more="model: {channels: joint}")
-    found = emphasis(
+    found = sampling_plan(
         "training.series_weight=scale", "data.targets=[y, z]"
     ).loss_weights.item_weights
     assert found is not None
     np.testing.assert_allclose(found, [[0.5, 1], [1.5, 1]])
 
 
-@pytest.mark.parametrize(
-    ("weights", "words"),
-    [
-        ("[1, 2, 3]", "expected 7 numbers, one a step of the horizon, found 3"),
-        ("[0, 0, 0, 0, 0, 0, 0]", "expected at least one number above 0"),
-        ("[1, 1, 1, 1, 1, 1, -1]", "a list of numbers of at least 0"),
-        ("falling", "equal, decreasing or a list of numbers"),
-    ],
-)
-def test_weights_that_do_not_fit_the_horizon_are_refused_by_name(
-    given: Given, train: Train, weights: str, words: str
-) -> None:
-    given()
-    found = train(f"training.horizon_weight={weights}")
-    assert found.exit_code == 3
-    assert "training.horizon_weight" in found.stderr
-    assert words in found.stderr
-
-
-@pytest.mark.parametrize("key", ["horizon_weight=decreasing", "series_weight=scale"])
-def test_weights_and_the_decoder_that_forecasts_on_the_way_do_not_go_together(
-    given: Given, train: Train, key: str
-) -> None:
-    given()
-    found = train(f"training.{key}", "model.decoder=forking")
-    assert found.exit_code == 3
-    assert f"training.{key.partition('=')[0]}" in found.stderr
+def test_windows_spaced_evenly_end_before_what_is_held_out(given: Given, table: Table) -> None:
+    rows = table(tuple("abcdef"), steps=120)
+    given(rows.drop(index=range(70)), horizon=6)  # the first series is shorter and drawn less
+    plan = sampling_plan("window.season=1")
+    for max_windows in (60, 100_000):
+        found = [(batch, fold) for batch, fold in plan.evenly_spaced_batches(max_windows)]
+        folds = np.concatenate([fold for _, fold in found])
+        count = sum(len(batch.targets) for batch, _ in found)
+        assert (
+            abs(count - 60) <= 6 if max_windows == 60 else count == int(plan._window_counts().sum())
+        )
+        assert set(folds.tolist()) == set(range(FOLD_COUNT))
+        # every future lies before the end: none is cut
+        assert all(bool((batch.weight > 0).all()) for batch, _ in found)
+    first, limit = plan.origins.first, plan.origins.target_end
+    assert (plan._window_counts() == np.maximum(limit - 6 - first + 1, 0)).all()
 
 
 def test_without_a_compiler_a_training_goes_on_and_says_so(

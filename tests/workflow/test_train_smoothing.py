@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.pipeline.run_folder import load_run
-from tests.workflow.runs import StopAt, contents, same, trained, weights
+from tests.workflow.runs import StopAt, contents, same, shared, trained, weights
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -66,10 +66,10 @@ def follows_the_week(found: pd.DataFrame, *, level: float = 1.0) -> None:
 
 def test_factors_are_learnt_by_the_place_of_a_day_in_the_week(given: Given) -> None:
     given(weekly(), more=SMOOTH)
-    trained("run")
+    shared("run")
     net = load_run(Path("run")).config
     assert (net.normalize, net.smoothing_seasons, net.n_items) == ("exponential_smoothing", (7,), 2)
-    factors = np.exp(weights("run")["exponential_smoothing.factors.0"].numpy())
+    factors = np.exp(weights("run")["scaling.factors.0"].numpy())
     # days are counted from 1970-01-01, a Thursday
     mondays_first = np.roll(factors, -4)
     expected = WEEK / np.exp(np.log(WEEK).mean())
@@ -80,7 +80,7 @@ def test_known_and_unseen_series_are_forecast_at_their_own_level(
     given: Given, forecast: Run
 ) -> None:
     given(weekly(), more=SMOOTH)
-    trained("run")
+    shared("run")
     for name in "abc":  # c was not there at training
         follows_the_week(forecast(weekly(name)), level=10.0 ** (ord(name) - ord("a")))
 
@@ -90,7 +90,7 @@ def test_the_week_is_that_of_the_calendar_wherever_data_begin(
     given: Given, forecast: Run, start: str
 ) -> None:
     given(weekly(), more=SMOOTH)
-    trained("run")
+    shared("run")
     follows_the_week(forecast(weekly("a", start=start, steps=61)))
 
 
@@ -99,7 +99,7 @@ def test_three_days_of_a_new_series_are_enough_to_follow_the_week(
     given: Given, forecast: Run, start: str
 ) -> None:
     given(weekly(), more=SMOOTH)
-    trained("run", "model.base_forecast=none")
+    shared("run", "model.base_forecast=none")
     rows = pd.concat([weekly("a"), weekly("d", start=start, steps=3)])
     found = forecast(rows)
     follows_the_week(found[found["unique_id"] == "d"], level=1000.0)
@@ -108,7 +108,7 @@ def test_three_days_of_a_new_series_are_enough_to_follow_the_week(
 def test_what_lies_before_the_lookback_changes_nothing(given: Given, forecast: Run) -> None:
     rows = weekly()
     given(rows, more=SMOOTH)
-    trained("run", "window.lookback=28")
+    shared("run", "window.lookback=28")
     whole = forecast(rows)
     for cut in (1, 3, 7, 50):
         later = rows[rows.groupby("unique_id").cumcount() >= cut]
@@ -122,7 +122,7 @@ def test_less_history_than_the_lookback_gives_nearly_the_same_forecast(
 ) -> None:
     rows = weekly()
     given(rows, more=SMOOTH)
-    trained("run", "window.lookback=56", "model.base_forecast=none")
+    shared("run", "window.lookback=56", "model.base_forecast=none")
     whole = forecast(rows)
     for steps in (45, 44, 30):
         later = rows[rows.groupby("unique_id").cumcount() >= 84 - steps]
@@ -131,7 +131,7 @@ def test_less_history_than_the_lookback_gives_nearly_the_same_forecast(
 
 def test_beyond_the_trained_horizon_the_week_goes_on(given: Given, forecast: Run) -> None:
     given(weekly("a"), more=SMOOTH, horizon=5)
-    trained("run")
+    shared("run")
     found = forecast(None, "--horizon", "19")
     assert len(found) == 19
     np.testing.assert_allclose(found["yhat"], WEEK[found["weekday"]], rtol=0.3)
@@ -141,7 +141,7 @@ def test_two_seasons_that_were_named_are_learnt(given: Given, forecast: Run) -> 
     given(
         weekly("a"), more="model: {normalize: exponential_smoothing, smoothing_seasons: [7, 14]}\n"
     )
-    trained("run")
+    shared("run")
     assert load_run(Path("run")).config.smoothing_seasons == (7, 14)
     follows_the_week(forecast())
 
@@ -162,7 +162,7 @@ def test_values_that_have_no_log_are_told(given: Given, normalize: str) -> None:
 
 def test_a_smoothed_training_that_was_stopped_ends_like_an_uninterrupted_one(given: Given) -> None:
     given(weekly(), more=SMOOTH)
-    trained("whole")
+    shared("whole")
     assert trained("again", stop=StopAt("fit", 7)).interrupted
     assert trained("again", resume=True, stop=StopAt("final fit", 2)).interrupted
     trained("again", resume=True)
@@ -176,13 +176,13 @@ def test_a_smoothed_network_among_others_is_the_one_it_would_be_alone(
     vary = "{model.normalize: [exponential_smoothing, log_mean], window.lookback: [14, 35]}"
     given(rows, more=f"ensemble: {{members: 4, combine: mean, vary: {vary}}}\n")
     alike = "model.base_forecast=linear"  # what is left open is settled once for all networks
-    trained("both", alike)
+    shared("both", alike)
     alone = ["ensemble.members=1", "ensemble.vary={}", alike]
     parts = [(name, back) for back in (14, 35) for name in ("exponential_smoothing", "log_mean")]
     found = []
     for number, (name, back) in enumerate(parts):
         sets = (f"model.normalize={name}", f"window.lookback={back}", f"training.seed={number + 1}")
-        trained("run", *sets, *alone)
+        shared("run", *sets, *alone)
         assert same(weights("both", number), weights("run"))
         found.append(forecast(rows)["yhat"].to_numpy())
     Path("run").rename("last")
