@@ -519,3 +519,33 @@ def test_append_forecast_appends_values_and_shifts_known_covariates() -> None:
     assert torch.equal(moved.past[:, -1], history.past[:, -1])
     assert torch.equal(moved.past[:, -2], history.past[:, -1])
     assert moved.past.shape == history.past.shape
+
+
+def test_forks_of_gru_d_read_the_gaps_of_their_own_patch() -> None:
+    found = perturbed(net("gru_d", decoder="forking")).eval()
+    history, future, weight = windows()
+    assert history.elapsed is not None
+    assert history.elapsed.max() > 1
+    forks, _, _ = found.fork_windows(history, future, weight)
+    read, scaler = found.prepare_inputs(forks)
+    z = scaler.normalize_past(read.values)
+    assert found.scale_change is not None
+    with torch.no_grad():
+        raw = found.forward_forks(z, read, scaler)
+        x = found.embedding(z[:, -4:], read.last_steps(4)).reshape(3, 3, 8)
+        x = x + found.scale_change(scaler.stats, found.global_scale, 3)
+        weights = {
+            name.removeprefix("backbone.layers.0.cell."): value.numpy()
+            for name, value in found.state_dict().items()
+        }
+        state, outputs = [np.zeros((3, 8))], []
+        for patch in range(3):  # the steps of a patch hold one gap each
+            gaps = history.elapsed[:, 4 * patch : 4 * patch + 4, 0].numpy() / 4
+            step = BACKBONES.load("gru_d").reference_step
+            state = step(weights, x[:, patch].numpy(), gaps, state, {})
+            outputs.append(state[0])
+        last = torch.from_numpy(np.stack(outputs, 1)).float().flatten(0, 1)  # [B * G, K]
+        hidden = torch.relu(found.decoder.layer[0](last))  # type: ignore[index]
+        expected = found.output_layer(hidden).reshape(9, 5, 1, 4)
+        expected = expected + found.additive_terms(z, read, last)
+    torch.testing.assert_close(raw, expected, rtol=1e-5, atol=1e-5)
