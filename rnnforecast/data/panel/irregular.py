@@ -122,8 +122,8 @@ def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
     heads = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
     middle = _median_of_groups(steps, heads)  # [V] series that vote
     if time.dtype.kind != "M":
-        whole = np.maximum(np.rint(middle), 1).astype(np.int64)
-        return parse_frequency(str(mode_per_group(np.zeros_like(whole), whole)[1][0]))
+        steps = np.maximum(np.rint(middle), 1).astype(np.int64)
+        return parse_frequency(str(mode_per_group(np.zeros_like(steps), steps)[1][0]))
     usual = np.log(np.array(_ROUND_STEPS))
     vote = np.abs(np.log(middle)[:, None] - usual).argmin(axis=1)
     winner = int(np.bincount(vote).argmax())
@@ -201,7 +201,7 @@ def time_since_previous(time: Timestamps, offsets: Ints, frequency: Frequency) -
     place = _step_bounds(frequency, time, np.full(len(time), calendar_phase(frequency)))
     share = (to_ticks(time) - place.floor_ticks) / (place.ceil_ticks - place.floor_ticks)
     gap = np.ones(len(time))
-    # whole steps apart from parts, for a difference of large numbers would lose digits
+    # integer and fractional steps are kept apart, for a difference of large numbers would lose digits
     gap[1:] = np.diff(place.floor) + np.diff(share)
     gap[offsets[:-1][np.diff(offsets) > 0]] = 1.0
     return gap

@@ -87,13 +87,11 @@ def resample_rows(
         values[blank, :count] = np.nan
     incomplete = np.zeros(len(starts), dtype=np.bool_)
     if native_frequency is not None:
-        observed = np.add.reduceat(
-            ~np.isnan(rows.values[:, :count]), starts, axis=0, dtype=np.int64
-        )
-        possible = periods.steps_per_period(native_frequency, grid.phase[kept.codes])[
-            :, None
-        ]  # [P, 1]
-        incomplete = ((observed > 0) & (observed < possible)).any(axis=1) & ~drop_row & ~blank
+        targets = rows.values[:, :count]
+        observed = np.add.reduceat(~np.isnan(targets), starts, axis=0, dtype=np.int64)
+        possible = periods.steps_per_period(native_frequency, grid.phase[kept.codes])
+        is_short = (observed > 0) & (observed < possible[:, None])
+        incomplete = is_short.any(axis=1) & ~drop_row & ~blank
     return ResampledRows(
         kept.filter(~drop_row),
         np.bincount(kept.codes[drop_row | blank], minlength=rows.n_series),

@@ -25,7 +25,7 @@ from rnnforecast.errors import DataError, Problem
 
 ISO_PATTERN = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}(?::\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?)?"
 _OFFSET_PATTERN = re.compile(r"(?<=\d)( ?(?:Z|UTC|[+-]\d{2}:?\d{2}))$")
-_GIVEN_OFFSET_PATTERN = re.compile(r" ?(?:Z|[+-]\d{2}:?\d{2})$")  # where a format says there is one
+_GIVEN_OFFSET_PATTERN = re.compile(r" ?(?:Z|[+-]\d{2}:?\d{2})$")  # where a format has one
 # An offset of hours alone ("+02") is only one after a clock: "2024-01-05" ends in "-05" as well.
 _HOUR_OFFSET_PATTERN = re.compile(r"(?:(?<=:\d{2})|(?<=\.\d{3})|(?<=\.\d{6}))( ?[+-]\d{2})$")
 
@@ -215,15 +215,15 @@ def _parse_epoch(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarray:
     decimal ones rounded."""
     if not pc.all(pc.match_substring_regex(texts, f"^{EPOCH_PATTERN}$")).as_py():
         raise ValueError("not every timestamp is a number")
-    whole = not pc.any(pc.match_substring_regex(texts, "[.,eE]")).as_py()
-    if not whole:
+    is_integer = not pc.any(pc.match_substring_regex(texts, "[.,eE]")).as_py()
+    if not is_integer:
         texts = pc.replace_substring(texts, ",", ".")
-    counts = _to_numpy(pc.cast(texts, pa.int64() if whole else pa.float64()))
+    counts = _to_numpy(pc.cast(texts, pa.int64() if is_integer else pa.float64()))
     first, end = epoch_limits(time_format)
     if not ((counts >= first) & (counts < end)).all():
         raise ValueError("not every timestamp is in the years expected")
     unit = EPOCH_UNITS[time_format.formats[0]]
-    if not whole:
+    if not is_integer:
         counts = np.rint(counts * (1_000_000 / unit)).astype(np.int64)
     else:
         counts = (

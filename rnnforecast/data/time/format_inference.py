@@ -118,8 +118,8 @@ def _infer_numeric_format(texts: list[str]) -> TimeFormat | None:
             return (
                 TimeFormat("open", (_COMPACT_DATE_FORMATS[10], unit)) if is_mixed else time_format
             )
-    whole = sum(bool(re.fullmatch(r"[+-]?\d{1,18}", text)) for text in texts)
-    return TimeFormat("integer") if whole > enough else None
+    integers = sum(bool(re.fullmatch(r"[+-]?\d{1,18}", text)) for text in texts)
+    return TimeFormat("integer") if integers > enough else None
 
 
 def _infer_strptime_format(texts: list[str]) -> TimeFormat | None:
@@ -133,7 +133,7 @@ def _infer_strptime_format(texts: list[str]) -> TimeFormat | None:
     ]
     counts = {item: count_parsable(texts, item) for item in likely}
     if (most := max(counts.values(), default=0)) > enough:
-        # Not the first that fits most: May is an abbreviation as well as a whole name.
+        # Not the first that matches most: May is an abbreviation as well as a name.
         return TimeFormat("format", (next(item for item in likely if counts[item] == most),))
     for readings in _AMBIGUOUS_DATE_FORMATS:
         time_format = disambiguate(

@@ -332,3 +332,22 @@ def test_each_series_is_what_pandas_asfreq_makes_of_it(rows):
             place
         ]
         assert (timestamps == expected.index.to_numpy()).all()
+
+
+def test_series_of_exactly_the_least_length_stay_and_shorter_ones_are_skipped():
+    rows = table([*days(3), *days(2)], [1, 2, 3, 4, 5], list("aaabb"))
+    panel, changes = regularize(rows, CleanSpec(min_length=3))
+    assert panel.labels().tolist() == ["a"]
+    assert list(changes.skipped) == ["b"]
+    assert regularize(rows, CleanSpec(min_length=2))[0].n_series == 2
+
+
+@pytest.mark.parametrize(("minute", "is_refused"), [(15, False), (16, True)])
+def test_a_row_is_snapped_up_to_the_tolerance_itself(minute, is_refused):
+    time = [*pd.date_range("2024-01-01", periods=5, freq="h"), pd.Timestamp(2024, 1, 1, 5, minute)]
+    clean = CleanSpec(frequency="h", irregular="snap", tolerance=0.25)
+    if is_refused:
+        with pytest.raises(DataError, match="which is between"):
+            regularize(table(time, range(6)), clean)
+    else:
+        assert regularize(table(time, range(6)), clean)[1].counts["snapped"] == 1
