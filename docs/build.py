@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rnnforecast.spec import reference as explain
+from rnnforecast.spec.reference import reference_markdown
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "rnnforecast"
@@ -26,8 +26,8 @@ LAYERS = (
 MODULES_BEGIN = "<!-- written by docs/build.py from the first lines of the docstrings -->"
 SPEC_HEAD = """# The spec, key by key
 
-Only `data.path` and `window.horizon` must be given. What is `auto` is chosen from the data,
-printed, and stored with the run. `rnnforecast schema` prints the same as a JSON Schema, for
+Only `data.path` and `window.horizon` must be given. Values of `auto` are chosen from the data,
+printed, and stored with the run. `rnnforecast schema` prints the same as a JSON schema, for
 editors.
 
 """
@@ -35,11 +35,11 @@ editors.
 
 def spec() -> str:
     """Return the page with every key of the spec."""
-    return SPEC_HEAD + explain.reference_markdown().strip() + "\n"
+    return SPEC_HEAD + reference_markdown().strip() + "\n"
 
 
 def commands() -> str:
-    """Return the page with every command, its arguments and options, as `--help` tells them."""
+    """Return the page with every command, its arguments and options, as `--help` prints them."""
     typer = [sys.executable, "-m", "typer", "rnnforecast.cli.app", "utils", "docs"]
     page = subprocess.run(
         [*typer, "--name", "rnnforecast"],

@@ -74,6 +74,15 @@ class Registry:
             elif not _is_allowed(value, known[option]):
                 yield option, f"expected {_describe_option(known[option])}, found {value!r}"
 
+    def describe_options(self) -> str:
+        """The options of all components with their defaults: ``gru: reset (after); …``."""
+        known = {name: self.literal(name, "OPTIONS", {}) for name in self.names()}
+        return "; ".join(
+            f"{name}: " + ", ".join(f"{key} ({_to_yaml(spec[0])})" for key, spec in options.items())
+            for name, options in known.items()
+            if options
+        )
+
     def load(self, name: str) -> ModuleType:
         """The component's module. ValueError for an unknown name."""
         if name not in self.names():
@@ -89,6 +98,10 @@ BASE_FORECASTS = Registry("models.base_forecast")
 IMPUTERS = Registry("data.cleaning.imputers")
 OUTLIER_RULES = Registry("data.cleaning.outlier_rules")
 FILE_FORMATS = Registry("data.io.formats")
+
+
+def _to_yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_allowed(value: object, allowed: tuple[Any, ...]) -> bool:

@@ -9,9 +9,13 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from rnnforecast.registry import BACKBONES, LOSSES
 from rnnforecast.spec import yaml_source as source
 from rnnforecast.spec.spec import SECTIONS, Spec
 from rnnforecast.spec.types import describe_field
+
+OPTION_KEYS = {"backbone_options": BACKBONES, "loss_options": LOSSES}
+"""Keys with the options of a component."""
 
 _COMMENT_WIDTH = 88
 
@@ -50,7 +54,10 @@ def reference_markdown() -> str:
         rows = [f"## {section}", "", str(inspect.getdoc(model)), ""]
         rows += ["| key | expects | default | meaning |", "| --- | --- | --- | --- |"]
         for key, info in model.model_fields.items():
-            cells = (f"`{key}`", describe_field(info), _format_default(info), str(info.description))
+            meaning = str(info.description)
+            if key in OPTION_KEYS:
+                meaning += f" Defaults: {OPTION_KEYS[key].describe_options()}."
+            cells = (f"`{key}`", describe_field(info), _format_default(info), meaning)
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         blocks.append("\n".join(rows) + "\n")
     return "\n".join(blocks)

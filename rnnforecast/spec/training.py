@@ -88,7 +88,7 @@ class TrainingSpec(SpecSection):
     loss: LossName = Field("quantile", description="The training loss, on normalized values.")
     loss_options: Options = Field(
         default_factory=dict,
-        description="Options of the loss, by name: power of tweedie, components of mixture.",
+        description="Options of the loss, by name.",
     )
     horizon_weight: Literal["equal", "decreasing"] | HorizonWeights = Field(
         "equal",
