@@ -151,5 +151,5 @@ def _source(package: str, name: str) -> tuple[str, dict[str, Any]]:
             try:
                 constants[target.id] = ast.literal_eval(node.value)
             except ValueError:
-                continue  # not a literal: of no use to who does not import the file
+                continue  # not a literal
     return (ast.get_docstring(tree) or "").split("\n")[0], constants

@@ -1,1 +1,1 @@
-"""What a nightly job needs around a workflow."""
+"""What a scheduled job needs around a workflow, such as a lock on its run folder."""

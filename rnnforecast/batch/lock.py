@@ -1,4 +1,4 @@
-"""One writer a run: two jobs that train the same folder at once would waste each other's work."""
+"""A lock on a run folder, so that two processes do not write it at once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rnnforecast.errors import LockHeld, OutputError, Problem
 
 @contextmanager
 def run_folder_lock(folder: Path) -> Iterator[None]:
-    """Nobody else who asks holds `folder` during the block; LockHeld at once if somebody does.
+    """Holds the lock of `folder` during the block; LockHeld at once if another process holds it.
 
-    The lock is the operating system's, on a hidden file beside the folder: it is gone when the
-    process is, however it ended. A link and the folder it leads to are one. OutputError where
-    there can be no such file.
+    The lock is the operating system's, on a hidden file beside the folder: it is released when the
+    process ends, however it ends. A link and its target have one lock. OutputError if the file
+    cannot be written.
     """
-    place = folder.resolve()
-    file = place.parent / f".{place.name}.lock"
+    target = folder.resolve()
+    file = target.parent / f".{target.name}.lock"
     lock = FileLock(file, timeout=0)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def run_folder_lock(folder: Path) -> Iterator[None]:
         raise LockHeld(
             Problem(
                 str(folder),
-                "another process is training this run right now",
+                "another process is training this run",
                 "wait for it, or write to another folder with -o",
             )
         ) from None
@@ -39,6 +39,6 @@ def run_folder_lock(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # before it is released: afterwards the file may be the lock of the next writer
+        # before the release: afterwards the file may be the lock of the next process
         file.unlink(missing_ok=True)
         lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -62,5 +63,7 @@ app.info.epilog = (
 
 def main() -> None:
     """The console script."""
+    # to look for plugins takes pydantic longer than to check a spec
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     defer_gc()
     app()
