@@ -1,19 +1,18 @@
-"""Which backbones remember: the adding problem and a copy task, each learnt from nothing.
+"""Memory of the backbones: the adding problem and a copy task, each trained from scratch.
 
 usage: memory.py [--only NAME ...] [--steps N] [--seed N] [--out FILE.md]
 
-adding  200 steps of two channels: values drawn evenly from 0 to 1, and marks at two of the steps,
-        one in each half. At the end the sum of the two marked values is asked for; who always says
-        1 has a squared error of 1/6. Hochreiter & Schmidhuber 1997, with values from 0 as in Le et
-        al. 2015 (arXiv:1504.00941)
-copy    8 symbols of 8, 44 blanks, then 8 times the sign to say the symbols in their order; a guess
-        is right once in 8. After Hochreiter & Schmidhuber 1997 and Arjovsky et al. 2016
+adding  200 steps of two channels: uniform values from 0 to 1, and marks at two of the steps, one in
+        each half. The target is the sum of the two marked values; a constant forecast of 1 has a
+        squared error of 1/6. Hochreiter & Schmidhuber 1997, with values from 0 as in Le et al. 2015
+        (arXiv:1504.00941)
+copy    8 symbols of 8, 44 blanks, then 8 delimiters, at which the symbols have to be output in
+        order; chance accuracy is 1/8. After Hochreiter & Schmidhuber 1997 and Arjovsky et al. 2016
         (arXiv:1511.06464)
 
-A linear layer reads a step in, and another reads the answer from what the stack says. Sequences to
-train on are as long as each other within a batch, and of a random length up to the full one: half a
-sequence of the first task has 1 to 100 steps, and the second has 0 to 44 blanks. What is measured
-is always of the full length.
+One linear layer reads the inputs of a step, another the outputs of the stack. Training sequences
+have one random length in each batch, up to the full one: half a sequence of the first task has 1 to
+100 steps, and the second has 0 to 44 blanks. Evaluation is on sequences of full length.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ from rnnforecast.registry import BACKBONES
 
 WIDTH, BATCH, CLIP = 128, 64, 1.0
 RATES = (0.003, 0.01)
-"""Tried one after the other until one learns the task."""
-LOOK = 50
-"""Steps between two looks at whether the task is learnt."""
+"""Learning rates, tried in turn until one solves the task."""
+VALIDATE_EVERY = 50
+"""Training steps between two validations."""
 HELD_OUT = 512
-"""Sequences that decide when to stop, and as many others for the figures of the table."""
+"""Validation sequences, and as many test sequences."""
 
 LENGTH = 200
 SYMBOLS, HELD, GAP = 8, 8, 44
@@ -49,237 +48,242 @@ def adding(count: int, random: torch.Generator, *, full: bool) -> tuple[Tensor, 
     """Values and marks `[B, L, 2]`, and the sum of the two marked values `[B, 1]`."""
     half = LENGTH // 2 if full else int(torch.randint(1, LENGTH // 2 + 1, (), generator=random))
     values = torch.rand(count, 2 * half, generator=random)
-    places = torch.randint(half, (count, 2), generator=random) + torch.tensor([0, half])
-    marks = torch.zeros_like(values).scatter_(1, places, 1.0)
-    return torch.stack([values, marks], -1), values.gather(1, places).sum(1, keepdim=True)
+    positions = torch.randint(half, (count, 2), generator=random) + torch.tensor([0, half])
+    marks = torch.zeros_like(values).scatter_(1, positions, 1.0)
+    return torch.stack([values, marks], -1), values.gather(1, positions).sum(1, keepdim=True)
 
 
 def copy(count: int, random: torch.Generator, *, full: bool) -> tuple[Tensor, Tensor]:
-    """Signs as units `[B, 8 + blanks + 8, 8 + 2]`, and the symbols for the last steps `[B, 8]`."""
+    """One-hot inputs `[B, 8 + blanks + 8, 8 + 2]`, and the symbols of the last steps `[B, 8]`."""
     symbols = torch.randint(SYMBOLS, (count, HELD), generator=random)
     gap = GAP if full else int(torch.randint(GAP + 1, (), generator=random))
-    blanks, asks = torch.full((count, gap), SYMBOLS), torch.full((count, HELD), SYMBOLS + 1)
-    signs = torch.cat([symbols, blanks, asks], 1)
-    return one_hot(signs, SYMBOLS + 2).float(), symbols
+    blanks, delimiters = torch.full((count, gap), SYMBOLS), torch.full((count, HELD), SYMBOLS + 1)
+    tokens = torch.cat([symbols, blanks, delimiters], 1)
+    return one_hot(tokens, SYMBOLS + 2).float(), symbols
 
 
-class Draw(Protocol):
-    """A source of sequences."""
+class SequenceSampler(Protocol):
+    """A generator of sequences."""
 
     def __call__(self, count: int, random: torch.Generator, *, full: bool) -> tuple[Tensor, Tensor]:
-        """`count` sequences `[B, L, channels]`, and what is asked for at the end, `[B, A]`."""
+        """`count` sequences `[B, L, channels]`, and the targets of the last steps, `[B, A]`."""
         ...
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learnt, and when it is."""
+    """A task, its loss and the threshold from which on it is solved."""
 
-    draw: Draw
+    sample: SequenceSampler
     channels: int
-    answers: int
-    """A, the steps at the end that are answered."""
+    n_targets: int
+    """A, the steps at the end that have targets."""
     outputs: int
-    """Numbers an answer has."""
+    """Outputs of a step."""
     steps: int
-    """Of training at most, each batch a step."""
+    """Training steps at most."""
     loss: Callable[[Tensor, Tensor], Tensor]
-    """Of answers `[B, A, outputs]` to what is asked for `[B, A]`."""
-    measure: Callable[[Tensor, Tensor], float]
-    learnt: float
-    """The measure from which on the task is learnt."""
+    """Of outputs `[B, A, outputs]` and targets `[B, A]`."""
+    metric: Callable[[Tensor, Tensor], float]
+    threshold: float
     sign: int
-    """1 where more is better, -1 where less is."""
+    """1 if larger is better, -1 if smaller is."""
 
-    def better(self, figure: float, other: float) -> bool:
-        """Whether `figure` is at least as good as `other`."""
-        return self.sign * figure >= self.sign * other
+    def is_as_good(self, value: float, other: float) -> bool:
+        """Whether `value` is at least as good as `other`."""
+        return self.sign * value >= self.sign * other
 
 
-def error(out: Tensor, asked: Tensor) -> Tensor:
+def squared_error(out: Tensor, target: Tensor) -> Tensor:
     """Mean squared error."""
-    return mse_loss(out.squeeze(-1), asked)
+    return mse_loss(out.squeeze(-1), target)
 
 
-def entropy(out: Tensor, asked: Tensor) -> Tensor:
+def entropy(out: Tensor, target: Tensor) -> Tensor:
     """Cross entropy."""
-    return cross_entropy(out.flatten(0, 1), asked.flatten())
+    return cross_entropy(out.flatten(0, 1), target.flatten())
 
 
-def right(out: Tensor, asked: Tensor) -> float:
-    """Share of the symbols that are right."""
-    return (out.argmax(-1) == asked).float().mean().item()
+def accuracy(out: Tensor, target: Tensor) -> float:
+    """Fraction of correct symbols."""
+    return (out.argmax(-1) == target).float().mean().item()
 
 
 TASKS = {
-    "adding": Task(adding, 2, 1, 1, 500, error, lambda o, y: error(o, y).item(), 0.01, -1),
-    "copy": Task(copy, SYMBOLS + 2, HELD, SYMBOLS, 1000, entropy, right, 0.95, 1),
+    "adding": Task(
+        adding, 2, 1, 1, 500, squared_error, lambda o, y: squared_error(o, y).item(), 0.01, -1
+    ),
+    "copy": Task(copy, SYMBOLS + 2, HELD, SYMBOLS, 1000, entropy, accuracy, 0.95, 1),
 }
 
 
 @dataclass(frozen=True)
-class Cell:
-    """How a backbone takes part."""
+class Setting:
+    """Settings of a backbone."""
 
     layers: int = 1
     orthogonal: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        said = [f"{self.layers} layers"] if self.layers > 1 else []
-        said += [f"{name} {value}" for name, value in self.options.items()]
-        return ", ".join([*said, "orthogonal"] if self.orthogonal else said)
+        words = [f"{self.layers} layers"] if self.layers > 1 else []
+        words += [f"{name} {value}" for name, value in self.options.items()]
+        return ", ".join([*words, "orthogonal"] if self.orthogonal else words)
 
 
-CELLS = {
-    "rnn": Cell(orthogonal=True),
-    "gru": Cell(orthogonal=True),
-    "lstm": Cell(orthogonal=True, options={"forget_bias": 3.0}),
-    "slstm": Cell(),
-    "peephole_lstm": Cell(orthogonal=True, options={"forget_bias": 3.0}),
-    "rrnn": Cell(orthogonal=True),
-    "gru_d": Cell(orthogonal=True),
-    "dilated": Cell(layers=4, orthogonal=True),
-    "transformer": Cell(layers=2),
-    "min_gru": Cell(layers=2),
-    "min_lstm": Cell(layers=2),
+SETTINGS = {
+    "rnn": Setting(orthogonal=True),
+    "gru": Setting(orthogonal=True),
+    "lstm": Setting(orthogonal=True, options={"forget_bias": 3.0}),
+    "slstm": Setting(),
+    "peephole_lstm": Setting(orthogonal=True, options={"forget_bias": 3.0}),
+    "rrnn": Setting(orthogonal=True),
+    "gru_d": Setting(orthogonal=True),
+    "dilated": Setting(layers=4, orthogonal=True),
+    "transformer": Setting(layers=2),
+    "min_gru": Setting(layers=2),
+    "min_lstm": Setting(layers=2),
 }
-"""A backbone that is not named here takes part as it is, with one layer."""
+"""Other backbones have one layer and their default options."""
 
 
-class Net(nn.Module):
-    """A linear layer, the stack, a linear layer."""
+class Network(nn.Module):
+    """A linear layer, a stack, a linear layer."""
 
-    def __init__(self, name: str, cell: Cell, task: Task) -> None:
+    def __init__(self, name: str, setting: Setting, task: Task) -> None:
         super().__init__()
-        plan = BackboneConfig(name, cell.layers, orthogonal=cell.orthogonal, options=cell.options)
-        self.answers = task.answers
-        self.read = nn.Linear(task.channels, WIDTH)
-        self.stack = RecurrentStack(plan, WIDTH)
-        self.say = nn.Linear(WIDTH, task.outputs)
+        config = BackboneConfig(
+            name, setting.layers, orthogonal=setting.orthogonal, options=setting.options
+        )
+        self.n_targets = task.n_targets
+        self.input_layer = nn.Linear(task.channels, WIDTH)
+        self.stack = RecurrentStack(config, WIDTH)
+        self.output_layer = nn.Linear(WIDTH, task.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, L, channels]` → `[B, A, outputs]`."""
-        out, _ = self.stack(self.read(x))
-        said: Tensor = self.say(out[:, -self.answers :])
-        return said
+        out, _ = self.stack(self.input_layer(x))
+        outputs: Tensor = self.output_layer(out[:, -self.n_targets :])
+        return outputs
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a training ended."""
+class TrainingResult:
+    """The end of a training."""
 
-    figure: float
-    learnt: bool
+    value: float
+    is_solved: bool
     steps: int
     rate: float
     parameters: int
     seconds: float
 
 
-def train(name: str, cell: Cell, task: Task, *, rate: float, steps: int, seed: int) -> Outcome:
-    """Trains from nothing until the task is learnt, or for `steps`."""
+def train(
+    name: str, setting: Setting, task: Task, *, rate: float, steps: int, seed: int
+) -> TrainingResult:
+    """Trains from scratch until the task is solved, or for `steps`."""
     torch.manual_seed(seed)
-    net = Net(name, cell, task)
+    net = Network(name, setting, task)
     adam = torch.optim.Adam(net.parameters(), rate)
-    random, other = (torch.Generator().manual_seed(seed + 10_000 * n) for n in range(2))
-    look, last = (task.draw(HELD_OUT, other, full=True) for _ in range(2))
-    begun = time.perf_counter()
-    learnt, step = False, 0
-    while step < steps and not learnt:
+    random, evaluation_random = (torch.Generator().manual_seed(seed + 10_000 * n) for n in range(2))
+    validation, test = (task.sample(HELD_OUT, evaluation_random, full=True) for _ in range(2))
+    start = time.perf_counter()
+    is_solved, step = False, 0
+    while step < steps and not is_solved:
         step += 1
-        x, asked = task.draw(BATCH, random, full=False)
-        loss = task.loss(net(x), asked)
+        x, target = task.sample(BATCH, random, full=False)
+        loss = task.loss(net(x), target)
         adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), CLIP)
         adam.step()
-        if step % LOOK == 0:
-            learnt = task.better(measured(net, task, look), task.learnt)
-    seconds = time.perf_counter() - begun
+        if step % VALIDATE_EVERY == 0:
+            is_solved = task.is_as_good(evaluate(net, task, validation), task.threshold)
+    seconds = time.perf_counter() - start
     parameters = sum(weight.numel() for weight in net.parameters())
-    return Outcome(measured(net, task, last), learnt, step, rate, parameters, seconds)
+    return TrainingResult(evaluate(net, task, test), is_solved, step, rate, parameters, seconds)
 
 
-def measured(net: Net, task: Task, sequences: tuple[Tensor, Tensor]) -> float:
-    """The task's measure on given sequences."""
+def evaluate(net: Network, task: Task, sequences: tuple[Tensor, Tensor]) -> float:
+    """The metric of the task on these sequences."""
     with torch.no_grad():
-        return task.measure(net(sequences[0]), sequences[1])
+        return task.metric(net(sequences[0]), sequences[1])
 
 
-def tried(name: str, task: Task, *, steps: int, seed: int) -> list[Outcome]:
-    """A training at each rate, up to the first that learns the task."""
-    outcomes: list[Outcome] = []
+def train_at_each_rate(name: str, task: Task, *, steps: int, seed: int) -> list[TrainingResult]:
+    """A training at each rate, up to the first that solves the task."""
+    results: list[TrainingResult] = []
     for rate in RATES:
-        cell = CELLS.get(name, Cell())
-        outcomes.append(train(name, cell, task, rate=rate, steps=steps, seed=seed))
-        if outcomes[-1].learnt:
+        setting = SETTINGS.get(name, Setting())
+        results.append(train(name, setting, task, rate=rate, steps=steps, seed=seed))
+        if results[-1].is_solved:
             break
-    return outcomes
+    return results
 
 
-def row(name: str, found: Mapping[str, Sequence[Outcome]]) -> str:
-    """A row of the table; tasks that are still to come are left blank."""
-    count = next(iter(found.values()))[0].parameters
-    seconds = sum(outcome.seconds for outcomes in found.values() for outcome in outcomes)
-    parts = [name, str(CELLS.get(name, Cell())), f"{count:,}", f"{seconds:.0f}"]
+def row(name: str, results_by_task: Mapping[str, Sequence[TrainingResult]]) -> str:
+    """A row of the table; tasks without a result are left blank."""
+    count = next(iter(results_by_task.values()))[0].parameters
+    seconds = sum(result.seconds for results in results_by_task.values() for result in results)
+    parts = [name, str(SETTINGS.get(name, Setting())), f"{count:,}", f"{seconds:.0f}"]
     for key, task in TASKS.items():
-        if key not in found:
+        if key not in results_by_task:
             parts += ["", ""]
             continue
-        best = found[key][0]
-        for outcome in found[key][1:]:
-            if outcome.learnt or not task.better(best.figure, outcome.figure):
-                best = outcome
-        figure = f"{best.figure:.4f}" if key == "adding" else f"{best.figure:.3f}"
-        parts += [figure, f"yes, {best.steps} steps at {best.rate}" if best.learnt else "no"]
+        best = results_by_task[key][0]
+        for result in results_by_task[key][1:]:
+            if result.is_solved or not task.is_as_good(best.value, result.value):
+                best = result
+        value = f"{best.value:.4f}" if key == "adding" else f"{best.value:.3f}"
+        parts += [value, f"yes, {best.steps} steps at {best.rate}" if best.is_solved else "no"]
     return f"| {' | '.join(parts)} |"
 
 
-def says(steps: Mapping[str, int], seed: int) -> str:
-    """What the table shows."""
-    rates = " and, where that does not learn, ".join(str(rate) for rate in RATES)
+def description(steps: Mapping[str, int], seed: int) -> str:
+    """What the table shows, as a paragraph."""
+    rates = " and, where that fails, ".join(str(rate) for rate in RATES)
     return (
         f"Width {WIDTH}, batches of {BATCH}, Adam with a rate of {rates}, gradients clipped at"
         f" {CLIP:g}, seed {seed}, one thread; at most {steps['adding']} steps of adding and"
         f" {steps['copy']} of copying at each rate. A training stops when, on {HELD_OUT} sequences"
-        f" looked at every {LOOK} steps, the squared error is at most {TASKS['adding'].learnt:g}"
-        f" (chance 0.167) or the share of right symbols at least {TASKS['copy'].learnt:g} (chance"
-        f" 0.125): the task is learnt. The figures are of {HELD_OUT} others, so that they may lie a"
-        " little beyond these bounds; of a task that was not learnt, the best of the rates. Seconds"
-        " are of all trainings of a row, on a machine that also did other work; parameters are"
-        " those of the net for adding.\n\n"
+        f" of validation every {VALIDATE_EVERY} steps, the squared error is at most {TASKS['adding'].threshold:g}"
+        f" (chance 0.167) or the accuracy at least {TASKS['copy'].threshold:g} (chance"
+        f" 0.125): the task is solved. The figures are of {HELD_OUT} test sequences, so they may lie a"
+        " little beyond these bounds; of an unsolved task, those of the best rate. Seconds are of"
+        " all trainings of a row, on a machine that also did other work; parameters are those of"
+        " the network for adding.\n\n"
         "The width, rates, forget biases and random lengths were chosen by short trials of gru,"
         " lstm and slstm with seed 1; no other backbone was tuned."
     )
 
 
 def main() -> None:
-    """Prints the table as Markdown, and writes it anew after each task."""
-    names = [*CELLS, *(name for name in BACKBONES.names() if name not in CELLS)]
+    """Prints the table as Markdown, and rewrites the file after each task."""
+    names = [*SETTINGS, *(name for name in BACKBONES.names() if name not in SETTINGS)]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--steps", type=int, metavar="N", help="of each training, at most")
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the table there")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     torch.set_num_threads(1)
-    steps = {key: asked.steps or task.steps for key, task in TASKS.items()}
+    steps = {key: args.steps or task.steps for key, task in TASKS.items()}
     lines = [
-        "| backbone | as | parameters | seconds | adding: error | learnt | copy: right | learnt |",
+        "| backbone | settings | parameters | seconds | adding: error | solved | copy: accuracy | solved |",
         "| --- | --- | ---: | ---: | ---: | --- | ---: | --- |",
     ]
     print("\n".join(lines), flush=True)
-    for name in asked.only:
-        found: dict[str, list[Outcome]] = {}
+    for name in args.only:
+        results_by_task: dict[str, list[TrainingResult]] = {}
         for key, task in TASKS.items():
-            found[key] = tried(name, task, steps=steps[key], seed=asked.seed)
-            if asked.out:
+            results_by_task[key] = train_at_each_rate(name, task, steps=steps[key], seed=args.seed)
+            if args.out:
                 head = f"# Memory\n\n{describe()}\n\n`python benchmarks/memory.py`\n\n"
-                text = "\n".join([*lines, row(name, found)])
-                whole = f"{head}{says(steps, asked.seed)}\n\n{text}\n"
-                asked.out.write_text(whole, encoding="utf-8")
-        lines.append(row(name, found))
+                text = "\n".join([*lines, row(name, results_by_task)])
+                page = f"{head}{description(steps, args.seed)}\n\n{text}\n"
+                args.out.write_text(page, encoding="utf-8")
+        lines.append(row(name, results_by_task))
         print(lines[-1], flush=True)
 
 

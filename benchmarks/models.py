@@ -1,9 +1,9 @@
-"""Every backbone, decoder and head on public benchmark data: what each costs and gives.
+"""Accuracy and cost of every backbone, decoder and head on public benchmark data.
 
 usage: models.py DATA [--part backbones|decoders|heads|hybrids] [--only NAME] [--out FILE.md]
 
-One training each through the command line, everything else as `init` writes it, seed 1. DATA is
-the folder that `quality.py` takes; so are the measures. The table is written after each row.
+One training each through the command line, other keys as `init` writes them, seed 1. DATA and the
+metrics are those of `quality.py`. The table is written after each row.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from measures import headings
 
 from rnnforecast.registry import BACKBONES
 
-BACKBONES = {name: [f"model.backbone={name}"] for name in BACKBONES.names()} | {
-    "gru, both ways": ["model.bidirectional=true"],
+BACKBONE_ROWS = {name: [f"model.backbone={name}"] for name in BACKBONES.names()} | {
+    "gru, bidirectional": ["model.bidirectional=true"],
 }
-DECODERS = {
+DECODER_ROWS = {
     "direct": ["model.decoder=direct"],
     "forking": ["model.decoder=forking"],
     "parallel": ["model.decoder=parallel"],
@@ -30,20 +30,25 @@ DECODERS = {
     "seq2seq, additive": ["model.decoder=seq2seq"],
     "seq2seq, multiplicative": ["model.decoder=seq2seq", "model.attention=multiplicative"],
 }
-HEADS = {
+HEAD_ROWS = {
     loss: [f"training.loss={loss}"]
     for loss in (
         "quantile", "normal", "student_t", "log_normal", "mixture", "negative_binomial", "mae",
         "mse", "rmse", "huber", "smape", "mase",
     )
 }  # fmt: skip
-HYBRIDS = {
-    "linear map first": [],
-    "without the linear map": ["model.base_forecast=none"],
+HYBRID_ROWS = {
+    "linear base forecast": ["model.base_forecast=linear"],
+    "without a base forecast": ["model.base_forecast=none"],
     "exponential smoothing": ["model.normalize=exponential_smoothing"],
     "three networks": ["ensemble.members=3"],
 }
-PARTS = {"backbones": BACKBONES, "decoders": DECODERS, "heads": HEADS, "hybrids": HYBRIDS}
+PARTS = {
+    "backbones": BACKBONE_ROWS,
+    "decoders": DECODER_ROWS,
+    "heads": HEAD_ROWS,
+    "hybrids": HYBRID_ROWS,
+}
 
 COLUMNS = headings(
     "train_s", "predict_s", "parameters", "owa", "smape", "wql", "cover_80", "cover_95"
@@ -57,7 +62,7 @@ def row(name: str, scores: dict[str, float]) -> str:
 
 
 def main() -> None:
-    """Trains and scores what the command line asks for."""
+    """Trains and scores the rows of a part."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of NAME_train.csv.gz …")
     parser.add_argument("--part", choices=list(PARTS), default="backbones")
@@ -65,22 +70,22 @@ def main() -> None:
     parser.add_argument("--only", choices=names, default=names[0], help="the data set")
     parser.add_argument("--rows", nargs="*", help="these rows only")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the table there")
-    asked = parser.parse_args()
-    benchmark = next(each for each in BENCHMARKS if each.name == asked.only)
+    args = parser.parse_args()
+    benchmark = next(each for each in BENCHMARKS if each.name == args.only)
     lines = [
-        f"| {asked.part} | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
+        f"| {args.part} | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
         "| --- |" + " ---: |" * len(COLUMNS),
     ]
-    command = f"python benchmarks/models.py DATA --part {asked.part} --only {asked.only}"
-    for name, changes in PARTS[asked.part].items():
-        if asked.rows and name not in asked.rows:
+    command = f"python benchmarks/models.py DATA --part {args.part} --only {args.only}"
+    for name, changes in PARTS[args.part].items():
+        if args.rows and name not in args.rows:
             continue
-        lines.append(row(name, run(benchmark, asked.data, 1, changes)))
+        lines.append(row(name, run(benchmark, args.data, 1, changes)))
         print(lines[-1], file=sys.stderr, flush=True)
-        if asked.out:
-            title = f"# {asked.part.capitalize()} on {asked.only}"
+        if args.out:
+            title = f"# {args.part.capitalize()} on {args.only}"
             text = "\n".join([title, "", describe(), "", f"`{command}`", "", *lines, ""])
-            asked.out.write_text(text, encoding="utf-8")
+            args.out.write_text(text, encoding="utf-8")
     print("\n".join(lines))
 
 
