@@ -99,7 +99,7 @@ def compute_metrics(
     }
     if quantiles is not None:
         metrics["wql"] = weighted_quantile_loss(actual, quantiles, levels)
-        for low, high in _symmetric_level_pairs(levels):
+        for low, high in symmetric_level_pairs(levels):
             name = f"coverage_{100 * (levels[high] - levels[low]):.4g}"
             metrics[name] = coverage(actual, quantiles[..., low], quantiles[..., high])
     return metrics
@@ -165,7 +165,7 @@ def _mean_of_defined(metric: Floats, actual: Floats, forecast: Floats) -> float:
     return float("nan") if incomplete or not defined.size else float(defined.mean())
 
 
-def _symmetric_level_pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
+def symmetric_level_pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
     """The indices of each pair of levels q < 1/2 and 1 - q, widest first."""
     return [
         (low, high)

@@ -172,6 +172,6 @@ def _flat_quantiles(
 ) -> Floats:
     """A network's quantiles for the windows of `index`, `[W * C, H, Q]` in transformed units."""
     needed = QuantileLevels.for_loss(levels, member.net.config.loss)
-    found = member_quantiles(member, windows, index, needed.computed, steps=windows.horizon)
-    found = needed.select(found)  # [W, H, C, Q]
-    return found.swapaxes(1, 2).reshape(-1, windows.horizon, len(levels))
+    computed = member_quantiles(member, windows, index, needed.computed, steps=windows.horizon)
+    selected = needed.select(computed)  # [W, H, C, Q]
+    return selected.swapaxes(1, 2).reshape(-1, windows.horizon, len(levels))

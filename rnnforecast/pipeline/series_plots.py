@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation.baselines import baseline_name, seasonal_naive
+from rnnforecast.evaluation.metrics import symmetric_level_pairs
 from rnnforecast.output.forecast_plots import plot_forecast, safe_file_stem
 from rnnforecast.pipeline.forecasting import Forecasts
 from rnnforecast.pipeline.run_folder import Run
@@ -41,6 +41,11 @@ def plot_series_forecasts(
     future = panel.to_display_timezone(
         panel.window_timestamps(np.maximum(origins, 0), horizon)
     )  # [S, H]
+    levels = run.quantiles
+    central_intervals = [
+        (round(levels[high] - levels[low], 6), low, high)
+        for low, high in symmetric_level_pairs(levels)
+    ]
     labels = panel.labels()
     has_names = panel.keys.shape[1] > 0  # a single series without keys is named by its target
     stems: set[str] = set()
@@ -69,22 +74,12 @@ def plot_series_forecasts(
                 history=chosen.targets[:past, channel],
                 forecast_timestamps=future[index],
                 yhat=forecasts.yhat[index, :, channel],
-                intervals=_interval_bands(values, run.quantiles),
+                intervals=[
+                    (coverage, values[:, low], values[:, high])
+                    for coverage, low, high in central_intervals
+                ],
                 baseline=(baseline_name(season), naive[:, channel]),
                 actual=None if actual is None else actual[place, :, channel],
                 note=note,
             )
     return len(stems)
-
-
-def _interval_bands(
-    values: Floats, quantiles: Sequence[float]
-) -> list[tuple[float, Floats, Floats]]:
-    """`[H, Q]` as (coverage, lower, upper), one for each pair of levels q and 1 - q."""
-    bands = []
-    for low, level in enumerate(quantiles):
-        opposite = [k for k, other in enumerate(quantiles) if abs(level + other - 1) < 1e-9]
-        if level < 0.5 and opposite:
-            high = opposite[0]
-            bands.append((round(quantiles[high] - level, 6), values[:, low], values[:, high]))
-    return bands

@@ -43,16 +43,16 @@ class DistributionHead(Head):
         """`[B, H, C, Q]` at ascending `levels`; they carry no gradient."""
         with torch.no_grad():
             requested = torch.tensor(levels, dtype=torch.float64)
-            found = self.distribution(raw, scaler).quantile(requested)
+            quantiles = self.distribution(raw, scaler).quantile(requested)
             # numerical inverses may decrease by their last digit
-            return self.to_normalized(found, scaler).cummax(-1).values
+            return self.to_normalized(quantiles, scaler).cummax(-1).values
 
     def export_quantiles(
         self, raw: Tensor, scaler: WindowScaler, normal_quantiles: Tensor
     ) -> Tensor:
         """As `quantiles`, where the distribution is a transformed normal."""
-        found = self.distribution(raw, scaler).quantile_of_normal(normal_quantiles)
-        return self.to_normalized(found, scaler)
+        quantiles = self.distribution(raw, scaler).quantile_of_normal(normal_quantiles)
+        return self.to_normalized(quantiles, scaler)
 
     def sample(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
         """`[B, H, C]`: one random value each."""

@@ -48,8 +48,8 @@ class LogNormal(Distribution):
 
     def quantile_of_normal(self, normal_quantiles: Tensor) -> Tensor:
         """The exponential of the quantiles of the logarithm."""
-        found = self._log_distribution.quantile_of_normal(normal_quantiles)
-        return found.clamp(-MAX_LOG_VALUE, MAX_LOG_VALUE).exp()
+        logarithms = self._log_distribution.quantile_of_normal(normal_quantiles)
+        return logarithms.clamp(-MAX_LOG_VALUE, MAX_LOG_VALUE).exp()
 
     def sample(self) -> Tensor:
         """One random value each."""

@@ -66,15 +66,15 @@ class NormalMixture(Distribution):
             to_float64(x).unsqueeze(-2) for x in (self.log_weights.exp(), self.loc, self.scale)
         )  # [B, H, C, 1, K]
         levels = levels.to(loc)
-        quantiles = loc + scale * torch.special.ndtri(levels).unsqueeze(-1)  # [B, H, C, Q, K]
-        low, high = quantiles.amin(-1), quantiles.amax(-1)
+        each = loc + scale * torch.special.ndtri(levels).unsqueeze(-1)  # [B, H, C, Q, K]
+        low, high = each.amin(-1), each.amax(-1)
         for _ in range(N_BISECTIONS):
             middle = (low + high) / 2
             component_cdf = torch.special.ndtr((middle.unsqueeze(-1) - loc) / scale)
             below = (weights * component_cdf).sum(-1) < levels
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-        found: Tensor = (low + high) / 2
-        return found.to(self.loc)
+        quantiles: Tensor = (low + high) / 2
+        return quantiles.to(self.loc)
 
     def sample(self) -> Tensor:
         """One random value each, from a random component (by the Gumbel-max trick)."""

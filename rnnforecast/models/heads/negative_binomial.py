@@ -20,7 +20,7 @@ from rnnforecast.models.heads.distribution_head import DistributionHead
 TRAITS = ("positive", "amounts")
 
 MIN_DISPERSION = 1e-6
-"""With a smaller dispersion the distribution cannot be told from a Poisson distribution."""
+"""With a smaller dispersion the distribution is practically a Poisson distribution."""
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> DistributionHead:
