@@ -91,6 +91,19 @@ def test_a_missing_forecast_of_an_observed_value_makes_metrics_undefined() -> No
     )
 
 
+def test_a_missing_forecast_of_an_unobserved_value_is_ignored() -> None:
+    actual, forecast = cube([1.0, NAN], [2.0, 3.0]), cube([2.0, NAN], [2.0, 5.0])
+    quantiles = forecast[..., None] + np.array([-0.5, 0.0, 0.5])
+    found = metrics.compute_metrics(
+        actual, forecast, scale=np.ones((2, 1)), quantiles=quantiles, levels=(0.1, 0.5, 0.9)
+    )
+    assert found["mae"] == 1.0
+    assert found["coverage_80"] == pytest.approx(1 / 3)
+    # twice the pinball losses of errors -1, 0, -2 from the three quantiles
+    pinball = [0.9 * 0.5 + 0.5 * 1 + 0.1 * 1.5, 0.1 * 0.5 + 0.1 * 0.5, 0.9 * 1.5 + 1 + 0.1 * 2.5]
+    assert found["wql"] == pytest.approx(2 * sum(pinball) / 3 / 6)
+
+
 def test_without_observations_metrics_are_undefined() -> None:
     unobserved = np.full_like(ACTUAL, NAN)
     found = metrics.compute_metrics(unobserved, FORECAST, scale=np.ones((5, 2)))

@@ -54,6 +54,22 @@ def test_few_errors_give_a_valid_correlation(windows: int) -> None:
     assert np.linalg.eigvalsh(found).min() > 0
 
 
+def test_the_correlation_of_few_errors_agrees_with_a_calculation_by_hand() -> None:
+    nan = np.nan
+    scores = np.array([[1.0, 0.5, -0.2, nan], [-1.0, nan, 0.3, 0.7], [0.2, 0.9, 0.1, nan]])
+    deviation = np.sqrt(np.nanmean(scores**2, axis=0))
+    products = scores[:, :, None] * scores[:, None]  # [W, H, H]
+    with np.errstate(invalid="ignore"):
+        sums, counts = np.nansum(products, 0), np.maximum((~np.isnan(products)).sum(0), 1)
+    sample = sums / counts / np.outer(deviation, deviation)
+    step = sample[[0, 1, 2], [1, 2, 3]].mean()
+    assert 0 < step < 0.99
+    weight = 3 / (3 + 2 * 4)
+    expected = weight * np.clip(sample, -1, 1) + (1 - weight) * autoregressive(4, step)
+    assert np.linalg.eigvalsh(expected).min() > 0
+    np.testing.assert_allclose(estimate_correlation(scores), expected, rtol=1e-9)
+
+
 def test_paths_have_the_quantiles_of_the_forecast() -> None:
     random = np.random.default_rng(1)
     quantiles = np.sort(random.gamma(2.0, 10.0, (3, 6, 5)), axis=-1)

@@ -118,6 +118,12 @@ def test_the_mean_loss_of_several_windows_is_weighted_by_observed_steps() -> Non
     single = [
         inference.mean_loss(model, dataset(), ITEM[:1], np.array([origin])) for origin in ORIGIN
     ]
+    quantiles = inference.predict_quantiles(
+        model, dataset(), ITEM[:1], ORIGIN[:1], steps=4, levels=LEVELS
+    )[0, :, 0]
+    error = (VALUES[8:12, None] - quantiles) / VALUES[:8].std() / float(model.global_scale)
+    pinball = np.maximum(np.array(LEVELS) * error, (np.array(LEVELS) - 1) * error)
+    assert single[0] == pytest.approx(2 * pinball.mean(), rel=1e-5)
     together = inference.mean_loss(model, dataset(), ITEM, ORIGIN, EQUAL_WEIGHTS)
     assert together == pytest.approx((4 * single[0] + 3 * single[1]) / 7, rel=1e-5)
 

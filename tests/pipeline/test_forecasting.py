@@ -54,7 +54,9 @@ def test_few_errors_are_pooled_over_the_steps(monkeypatch: pytest.MonkeyPatch) -
     by_step = residuals_of(monkeypatch, errors * [1, 2, 3, 4], "mae")
     np.testing.assert_allclose(by_step[:, 2] / by_step[0, 2], [1, 2, 3, 4])
     pooled = residuals_of(monkeypatch, errors[1:] * [1, 2, 3, 4], "mae")
+    assert pooled.shape == (4, 3)
     assert (pooled == pooled[0]).all()
+    assert pooled[0, 2] > by_step[0, 2]
 
 
 def test_equally_likely_errors_of_a_mean_average_to_zero(monkeypatch: pytest.MonkeyPatch) -> None:
