@@ -104,7 +104,7 @@ def _print_result(console: ConsoleListener, result: CheckResult) -> None:
         console.out.print(sentence, markup=False)
     if result.n_too_short:
         console.out.print(
-            f"{result.n_too_short:,} series too short to be scored: used in the last fit only"
+            f"{result.n_too_short:,} series too short to be scored: used in the final fit only"
         )
     for choice in result.choices:
         console.out.print(f"auto  {choice}", markup=False)
