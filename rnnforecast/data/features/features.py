@@ -20,7 +20,7 @@ from rnnforecast.data.features.covariates import (
     fit_covariates,
 )
 from rnnforecast.data.features.feature_plan import FeaturePlan
-from rnnforecast.data.io.column_roles import expand_patterns
+from rnnforecast.data.io.column_names import expand_patterns
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.irregular import time_since_previous
 from rnnforecast.data.panel.panel import Panel

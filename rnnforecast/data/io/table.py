@@ -15,12 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rnnforecast.data.io.arrow_types import to_text
-from rnnforecast.data.io.column_roles import (
-    ColumnRoles,
-    expand_patterns,
-    infer_column_roles,
-    missing_column_problems,
-)
+from rnnforecast.data.io.column_names import expand_patterns, missing_column_problems
+from rnnforecast.data.io.column_roles import ColumnRoles, infer_column_roles
 from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn, load_columns
 from rnnforecast.data.io.diagnostics import diagnose
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes

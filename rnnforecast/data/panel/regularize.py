@@ -15,11 +15,7 @@ import numpy.typing as npt
 
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges, summarize_changes
-from rnnforecast.data.panel.irregular import (
-    infer_jittered_frequency,
-    interpolate_to_grid,
-    snap_to_grid,
-)
+from rnnforecast.data.panel.irregular import interpolate_to_grid, snap_to_grid
 from rnnforecast.data.panel.panel import Panel, build_panel, series_labels
 from rnnforecast.data.panel.problems import (
     duplicate_problems,
@@ -41,6 +37,7 @@ from rnnforecast.data.panel.sorted_rows import (
 from rnnforecast.data.time.frequency import Frequency, parse_frequency
 from rnnforecast.data.time.frequency_inference import InferredFrequency, infer_frequency
 from rnnforecast.data.time.grid import Grid, fit_grid, one_step_mask, reduce_per_series
+from rnnforecast.data.time.jittered_frequency import infer_jittered_frequency
 from rnnforecast.data.time.timezones import normalize_timezone, to_local
 from rnnforecast.errors import DataError, Problem, SpecError
 from rnnforecast.spec.data import CleanSpec
