@@ -1,0 +1,85 @@
+"""`rnnforecast init`: the drafted spec, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+Run = Callable[..., Any]
+Table = Callable[..., pd.DataFrame]
+
+SMALL = ["--set", "training.max_steps=4", "--set", "model.hidden_size=8"]
+
+
+@pytest.mark.parametrize("layout", ["long", "wide", "single"])
+def test_a_first_csv_goes_from_init_to_a_forecast_without_an_edit(
+    rnnforecast: Run, table: Table, layout: str
+) -> None:
+    frame = table()
+    if layout == "wide":
+        frame = frame.pivot(index="ds", columns="unique_id", values="y").reset_index()
+    elif layout == "single":
+        frame = frame[frame["unique_id"] == "a"].drop(columns="unique_id")
+    frame.to_csv("data.csv", index=False)
+    init = rnnforecast("init", "data.csv")
+    assert init.exit_code == 0, init.stderr
+    assert f"a {layout}" in init.stderr
+    assert init.stdout == ""
+    assert rnnforecast("check", "spec.yaml").exit_code == 0
+    trained = rnnforecast("train", "spec.yaml", *SMALL)
+    assert trained.exit_code == 0, trained.stderr
+    assert "season     7: found in the data" in init.stderr
+    assert "seasonal naive" in trained.stdout
+    assert rnnforecast("predict", "runs/spec").exit_code == 0
+    found = pd.read_csv("forecasts/spec/forecast.csv")
+    names = {"long": ["unique_id"], "wide": ["target"], "single": []}[layout]
+    assert found.columns.tolist() == [
+        *names, "ds", "yhat", "q0.025", "q0.1", "q0.5", "q0.9", "q0.975",
+    ]  # fmt: skip
+    horizon = yaml.safe_load(Path("spec.yaml").read_text())["window"]["horizon"]
+    assert len(found) == horizon * (1 if layout == "single" else 2)
+    assert (Path("forecasts/spec/plots")).is_dir()
+
+
+def test_init_does_not_write_over_a_spec(given: Run, rnnforecast: Run) -> None:
+    given()
+    before = Path("spec.yaml").read_text()
+    result = rnnforecast("init", "data.csv")
+    assert result.exit_code == 1
+    assert "--force" in result.stderr
+    assert Path("spec.yaml").read_text() == before
+    assert rnnforecast("init", "data.csv", "--force").exit_code == 0
+
+
+def test_init_takes_a_key_that_it_cannot_guess(rnnforecast: Run) -> None:
+    days = [f"0{day}/0{month}/2024" for month in range(1, 7) for day in range(1, 10)]
+    Path("data.csv").write_text("ds,y\n" + "".join(f"{day},5.5\n" for day in days))
+    assert "data.time_format" in rnnforecast("init", "data.csv").stderr
+    sets = ["--set", "data.time_format=%d/%m/%Y", "--set", "clean.frequency=D"]
+    assert rnnforecast("init", "data.csv", *sets).exit_code == 0
+    assert yaml.safe_load(Path("spec.yaml").read_text())["data"]["time_format"] == "%d/%m/%Y"
+
+
+@pytest.mark.parametrize(("names", "told"), [("ab", "2 series"), ("a", "one series")])
+def test_a_draft_of_faulty_data_counts_all_series_and_names_the_key_to_set(
+    names: str, told: str, rnnforecast: Run, table: Table
+) -> None:
+    frame = table(tuple(names))
+    pd.concat([frame, frame.tail(2)]).to_csv("data.csv", index=False)
+    assert rnnforecast("init", "data.csv").exit_code == 0
+    text = Path("spec.yaml").read_text()
+    assert text.startswith(f"# A spec for {told};")
+    assert "timestamps: 2; choose a rule)" in " ".join(text.replace("#", "").split())
+
+
+def test_a_draft_in_a_missing_folder_is_refused(given: Run, rnnforecast: Run) -> None:
+    given()
+    result = rnnforecast("init", "data.csv", "-o", "sub/spec.yaml")
+    assert result.exit_code == 1
+    assert "there is no folder 'sub'" in result.stderr
+    assert not Path("sub").exists()

@@ -1,0 +1,121 @@
+"""`rnnforecast train`: its streams, warnings and refusals."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+Run = Callable[..., Any]
+Table = Callable[..., pd.DataFrame]
+
+SMALL = ["--set", "training.max_steps=4", "--set", "model.hidden_size=8"]
+
+
+def test_a_horizon_too_long_for_validation_is_warned_of(given: Run, train: Run) -> None:
+    given(horizon=29)
+    result = train()
+    assert result.exit_code == 0
+    assert "long enough for validation" in " ".join(result.stderr.split())
+
+
+def test_data_go_to_stdout_and_messages_to_stderr(given: Run, train: Run, rnnforecast: Run) -> None:
+    given()
+    result = rnnforecast("train", "spec.yaml", "-o", "run", "--json", *SMALL)
+    scores = json.loads(result.stdout)
+    assert set(scores["model_metrics"]) == set(scores["baseline_metrics"])
+    assert "run written to run" in result.stderr
+    result = rnnforecast("predict", "run", "-o", "-")
+    assert len(pd.read_csv(io.StringIO(result.stdout))) == 14
+    assert "2 series × 7 steps" in result.stderr
+    quiet = rnnforecast("predict", "run", "-q", "-o", "f.csv")
+    assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_a_log_has_no_colors_and_no_progress_bar(given: Run, train: Run) -> None:
+    given()
+    result = train()
+    assert "\x1b" not in result.stdout + result.stderr
+    assert "\r" not in result.stderr
+    assert "fit: step 4 of 4, loss" in result.stderr
+
+
+def test_a_run_keeps_the_texts_of_missing_values(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    frame = table().astype({"y": str})
+    frame.loc[[3, 70, 119], "y"] = "closed"
+    given(frame)
+    refused = train()
+    assert refused.exit_code == 4
+    assert "line 5, column 'y': 'closed' is not a number" in refused.stderr
+    assert train("data.missing_values=[closed]").exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    drafted = rnnforecast("init", "data.csv", "--force", "--set", "data.missing_values=closed")
+    assert drafted.exit_code == 0
+    assert yaml.safe_load(Path("spec.yaml").read_text())["data"]["missing_values"] == ["closed"]
+
+
+def test_without_a_season_the_baseline_is_called_naive(
+    given: Run, train: Run, rnnforecast: Run
+) -> None:
+    given()
+    trained = train("window.season=1")
+    assert trained.stdout.splitlines()[0].split() == ["held-out", "horizon", "rnnforecast", "naive"]
+    assert json.loads(Path("run/metrics.json").read_text())["baseline"] == "naive"
+    assert rnnforecast("predict", "run", "-o", "out").exit_code == 0
+    for folder in ("run", "out"):
+        (plot,) = set(Path(folder, "plots").glob("*.svg")) - {Path("run/plots/loss.svg")}
+        assert "naive" in plot.read_text()
+        assert "seasonal" not in plot.read_text()
+
+
+@pytest.mark.parametrize(("noisy", "warned"), [(70, True), (140, False)])
+def test_a_warning_says_that_the_naive_forecast_was_no_worse(
+    given: Run, train: Run, noisy: int, warned: bool
+) -> None:
+    steps = np.arange(140)
+    noise = np.random.default_rng(0).normal(size=140)
+    y = 50 + steps % 7 + 3 * np.where(steps < noisy, noise, 0.0)
+    timestamps = pd.date_range("2024-01-01", periods=140, freq="D")
+    given(pd.DataFrame({"ds": timestamps, "y": y}))
+    result = train("window.season=7", "training.max_steps=30")
+    assert ("the seasonal naive forecast was no worse on the held-out" in result.stderr) == warned
+    assert ("was no worse" in Path("run/log.jsonl").read_text()) == warned
+
+
+@pytest.mark.parametrize(("backbone", "decoder"), [("rnn", "direct"), ("lstm", "parallel")])
+def test_backbone_and_decoder_can_be_chosen_with_any_patch_length(
+    given: Run, train: Run, backbone: str, decoder: str
+) -> None:
+    given()
+    assert train(f"model.backbone={backbone}", f"model.decoder={decoder}").exit_code == 0
+    assert train("window.patch_length=1", f"model.decoder={decoder}").exit_code == 0
+
+
+def test_quiet_prints_errors_only(given: Run, rnnforecast: Run, table: Table) -> None:
+    frame = table()
+    frame.loc[::5, "y"] = float("nan")
+    given(frame)
+    result = rnnforecast("train", "spec.yaml", "-o", "run", "-q", *SMALL)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert "values blank" in Path("run/log.jsonl").read_text()
+
+
+def test_plots_are_counted_one_by_one(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    wide = table(("a", "b", "c", "d")).pivot(index="ds", columns="unique_id", values="y")
+    given(wide.reset_index())
+    assert train("forecast.plots=3").exit_code == 0
+    assert len(list(Path("run/plots").glob("*.png"))) == 4  # three forecasts and the loss
+    result = rnnforecast("predict", "run", "-o", "f", "--json")
+    assert json.loads(result.stdout)["plots"] == 3
+    assert len(list(Path("f/plots").glob("*.svg"))) == 3
