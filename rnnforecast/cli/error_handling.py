@@ -130,7 +130,7 @@ def defer_gc() -> None:
     """
     global _gc_deferred
     atexit.register(gc.freeze)
-    _gc_deferred = gc.isenabled()
+    _gc_deferred |= gc.isenabled()
     gc.disable()
 
 
