@@ -1,4 +1,4 @@
-"""Rebuild the sample sets from the packages that ship them.
+"""Builds the sample data from the packages that contain them.
 
     python sample_data/build.py
 
@@ -20,10 +20,10 @@ HERE = Path(__file__).parent
 
 
 def temperatures() -> pd.DataFrame:
-    """Hourly degrees Fahrenheit in two cities, long: one row a city and hour.
+    """Hourly temperatures [°F] of two cities, long: one row per city and hour.
 
-    The source has no row for 03:00 on 14 March (the night the clocks go forward) and one row for
-    every other hour of the year; the missing hour stays missing.
+    The source has no row for 03:00 on 14 March, when daylight saving time begins; that hour stays
+    missing.
     """
     cities = {"San Francisco": local_data.sf_temps(), "Seattle": local_data.seattle_temps()}
     table = pd.concat(
@@ -42,17 +42,16 @@ def temperatures() -> pd.DataFrame:
 
 
 def weekly_co2() -> pd.DataFrame:
-    """Weekly parts per million at Mauna Loa; a week without a measurement has an empty cell."""
+    """Weekly CO2 [ppm] at Mauna Loa; weeks without a measurement have an empty cell."""
     source: pd.DataFrame = co2.load_pandas().data
     week = pd.to_datetime(source.index).strftime("%Y-%m-%d")
     return pd.DataFrame({"week_ending": week, "co2": source["co2"].to_numpy()})
 
 
 def employment() -> pd.DataFrame:
-    """Monthly thousands of jobs, wide: one column a sector.
+    """Monthly jobs [thousands], wide: one column per sector.
 
-    The month-to-month change that the source appends is left out, and a misspelt column is put
-    right.
+    The month-to-month change in the source is dropped, and a misspelled column is renamed.
     """
     source: pd.DataFrame = local_data.us_employment()
     table = source.drop(columns="nonfarm_change").rename(
@@ -62,7 +61,7 @@ def employment() -> pd.DataFrame:
 
 
 def macro() -> pd.DataFrame:
-    """Quarterly indicators of the United States, named by the first day of the quarter."""
+    """Quarterly indicators of the United States, dated by the first day of the quarter."""
     source: pd.DataFrame = macrodata.load_pandas().data
     quarter = pd.to_datetime(
         {"year": source["year"], "month": 3 * source["quarter"] - 2, "day": 1}
@@ -72,7 +71,7 @@ def macro() -> pd.DataFrame:
 
 
 def main() -> None:
-    """Write every sample set beside this file."""
+    """Write all sample data beside this file."""
     tables = {
         "temperatures": temperatures(),
         "co2": weekly_co2(),

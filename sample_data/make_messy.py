@@ -1,18 +1,18 @@
-"""Make `messy.csv` from `employment.csv`: the same numbers, as an office might deliver them.
+"""Makes `messy.csv` from `employment.csv`: the same numbers with common faults of real data.
 
     python sample_data/make_messy.py
 
-What is done to it, in this order:
+The changes, in this order:
 
-1. long instead of wide, with the statistical office's codes for the sectors (`05`, not `5`);
-2. each sector begins and ends at a month of its own;
-3. 3 % of the inner rows are lost, and 2 % of the values of the others (`""`, `NA` or `n/a`);
-4. 4 % of the rows come twice: half of them as plain copies, half as a preliminary and a later
-   figure whose mean is the true one;
+1. long instead of wide, with the sector codes of the statistical office (`05`, not `5`);
+2. each sector begins and ends in its own month;
+3. 3 % of the inner rows are removed, and 2 % of the values of the others (`""`, `NA` or `n/a`);
+4. 4 % of the rows are duplicated: half of them as copies, half as a preliminary and a revised
+   value whose mean is the true one;
 5. rows shuffled; day-first dates, semicolons, decimal commas, byte-order mark and Windows line
-   ends, as spreadsheets write them.
+   endings, as written by spreadsheets.
 
-A fixed seed gives the same bytes every time. `messy.yaml` repairs all of it by declared rules.
+A fixed seed makes the bytes reproducible. `messy.yaml` repairs all faults by declared rules.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ CODES = {
 
 
 def long_table(wide: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a sector and month: `sector` (the office's code), `month`, `jobs`."""
+    """One row per sector and month: `sector` (code), `month`, `jobs`."""
     long = wide.melt(id_vars="month", var_name="sector", value_name="jobs")
     long["sector"] = long["sector"].map(CODES)
     return long[["sector", "month", "jobs"]].sort_values(["sector", "month"], ignore_index=True)
 
 
 def with_faults(long: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Return the table with ragged ends, lost rows, lost values and rows that come twice."""
+    """The table with ragged ends, missing rows, missing values and duplicates."""
     step = long.groupby("sector").cumcount()
     length = long.groupby("sector")["month"].transform("size")
     first = long["sector"].map(dict(zip(CODES.values(), random.integers(0, 25, 22), strict=True)))
@@ -65,20 +65,24 @@ def with_faults(long: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame
         dict(zip(CODES.values(), random.integers(1, 4, 22), strict=True))
     )
     inner = (step > first) & (step < last)
-    lost_row = inner & (random.random(len(long)) < 0.03)
-    lost_value = inner & (random.random(len(long)) < 0.02)
-    table = long.assign(jobs=long["jobs"].mask(lost_value))
-    table = table[(step >= first) & (step <= last) & ~lost_row]
+    is_removed = inner & (random.random(len(long)) < 0.03)
+    is_blank = inner & (random.random(len(long)) < 0.02)
+    table = long.assign(jobs=long["jobs"].mask(is_blank))
+    table = table[(step >= first) & (step <= last) & ~is_removed]
 
-    twice = table[table["jobs"].notna() & (random.random(len(table)) < 0.04)]
-    revision = np.where(random.random(len(twice)) < 0.5, 0.0, random.integers(1, 20, len(twice)))
+    duplicated = table[table["jobs"].notna() & (random.random(len(table)) < 0.04)]
+    revision = np.where(
+        random.random(len(duplicated)) < 0.5, 0.0, random.integers(1, 20, len(duplicated))
+    )
     table = table.copy()
-    table.loc[twice.index, "jobs"] = twice["jobs"] - revision
-    return pd.concat([table, twice.assign(jobs=twice["jobs"] + revision)], ignore_index=True)
+    table.loc[duplicated.index, "jobs"] = duplicated["jobs"] - revision
+    return pd.concat(
+        [table, duplicated.assign(jobs=duplicated["jobs"] + revision)], ignore_index=True
+    )
 
 
 def as_delivered(table: pd.DataFrame, random: np.random.Generator) -> str:
-    """Return the table as text: shuffled, day first, decimal commas, missing in three ways."""
+    """The table as text: shuffled, day first, decimal commas, three markers of missing values."""
     table = table.iloc[random.permutation(len(table))]
     blank = random.choice(["", "NA", "n/a"], len(table))
     number = table["jobs"].map(lambda jobs: f"{jobs:.1f}".replace(".", ","))

@@ -1,1 +1,1 @@
-"""Forecast tables, plots and the files they live in: whole on disk, or not there at all."""
+"""Output: tables, plots and pages, and the atomic writing of files and folders."""

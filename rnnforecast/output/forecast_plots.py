@@ -120,7 +120,7 @@ def plot_loss(
             axes.yaxis.set_minor_formatter(NullFormatter())
             axes.tick_params(axis="y", which="minor", length=0)
         axes.set_xlabel("step")
-        axes.set_ylabel("loss, normalised scale")
+        axes.set_ylabel("loss, normalized values")
         axes.xaxis.set_major_formatter(FuncFormatter(format_number))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=_TICK_STEPS))
         axes.margins(x=0.01)

@@ -78,17 +78,17 @@ def test_quantile_loss_by_hand(measures: ModuleType) -> None:
 
 def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """One series of 10, 30, 10, ... and a forecast of it that is 10 too high at each step."""
-    stamps = pd.date_range("2000-01-01", periods=23, freq="D")
+    timestamps = pd.date_range("2000-01-01", periods=23, freq="D")
     y = np.resize([10.0, 31.0, 10.0, 30.0], 23)
-    whole = pd.DataFrame({"unique_id": "a", "ds": stamps, "y": y})
-    train, test = whole[:21], whole[21:]
+    table = pd.DataFrame({"unique_id": "a", "ds": timestamps, "y": y})
+    train, test = table[:21], table[21:]
     forecast = test[["unique_id", "ds"]].assign(yhat=test["y"] + 10)
     for level, shift in {"0.025": -1, "0.1": 5, "0.5": 10, "0.9": 15, "0.975": 20}.items():
         forecast[f"q{level}"] = test["y"] + shift
     return train, test, forecast
 
 
-def test_score_of_a_whole_table(measures: ModuleType) -> None:
+def test_scores_of_a_table(measures: ModuleType) -> None:
     train, test, forecast = tables()
     found = measures.score(train, test, forecast, 2)
     actual = test["y"].to_numpy()

@@ -15,7 +15,7 @@ def quality() -> ModuleType:
     return script("quality")
 
 
-def test_a_row_shows_median_and_spread(quality: ModuleType) -> None:
+def test_a_row_shows_median_and_range(quality: ModuleType) -> None:
     runs = [dict.fromkeys(quality.COMPETITION, value) for value in (4.0, 1.0, 2.0)]
     found = quality.format_results({("competition", "made_up", "fast"): runs}).splitlines()
     assert found[-1].startswith("| made_up | fast | 3 | 2 (1–4) | 2.0 (1.0–4.0) |")

@@ -74,7 +74,7 @@ def test_the_permissions_of_a_replaced_file_stay(tmp_path: Path) -> None:
 
 def test_a_new_file_has_the_permissions_the_umask_grants(tmp_path: Path) -> None:
     (tmp_path / "plain.txt").write_text("")
-    write_text(tmp_path / "whole.txt", "")
+    write_text(tmp_path / "atomic.txt", "")
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in _names(tmp_path)}
     assert len(modes) == 1
 
@@ -196,7 +196,7 @@ def _at_once(write: Callable[[str], None], letters: str) -> None:
         list(pool.map(write, letters))  # raises what a writer raised
 
 
-def test_a_folder_replaces_its_older_version_as_a_whole(tmp_path: Path) -> None:
+def test_a_folder_replaces_all_of_its_older_version(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "run"
     _fill(path, "old")
     (path / "extra").write_text("")

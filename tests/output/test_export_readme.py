@@ -1,4 +1,4 @@
-"""The page beside an exported network."""
+"""The README of an export."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def facts(**changes: Any) -> dict[str, Any]:
     return {**given, **changes}
 
 
-def test_the_page_tells_of_shapes_scale_gaps_covariates_and_the_check() -> None:
+def test_shapes_scale_gaps_covariates_and_the_check_are_described() -> None:
     text = render_export_readme(facts(), "shop")
     for phrase in (
         "# shop as ONNX",
@@ -59,22 +59,22 @@ def test_the_page_tells_of_shapes_scale_gaps_covariates_and_the_check() -> None:
     assert "multiplied" not in text
 
 
-def test_how_intervals_are_made_wider_is_told() -> None:
+def test_interval_scaling_is_described() -> None:
     text = render_export_readme(facts(interval_scaling={"below": 0.75, "above": 1.25}), "shop")
     assert "is multiplied by 0.75 below it, by 1.25 above" in text
 
 
 @pytest.mark.parametrize(
-    ("method", "weights", "said"),
+    ("method", "weights", "text"),
     [("mean", [], "the mean of them"), ("weights", [0.25, 0.75], "weighted by 0.25, 0.75 of them")],
 )
 def test_several_networks_are_combined_as_predict_does(
-    method: str, weights: list[float], said: str
+    method: str, weights: list[float], text: str
 ) -> None:
-    told = render_export_readme(
+    readme = render_export_readme(
         facts(members=2, combiner={"method": method, "weights": weights}), "shop"
     )
-    assert said in told
+    assert text in readme
 
 
 def test_every_transform_has_its_formulas() -> None:

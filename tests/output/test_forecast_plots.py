@@ -1,4 +1,4 @@
-"""Pictures are whole, say what they show, and are the same for the same numbers."""
+"""Forecast and loss plots: their labels, extreme series, and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _words(svg: Path) -> list[str]:
     return ["".join(node.itertext()).strip() for node in tree.iter() if node.tag.endswith("}text")]
 
 
-def test_both_pictures_are_written_beside_nothing_else(tmp_path: Path) -> None:
+def test_only_both_files_are_written(tmp_path: Path) -> None:
     png, svg = _plot(tmp_path / "plots" / "v1.5")
     assert (png.name, svg.name) == ("v1.5.png", "v1.5.svg")
     assert png.read_bytes().startswith(_PNG)
@@ -50,7 +50,7 @@ def test_both_pictures_are_written_beside_nothing_else(tmp_path: Path) -> None:
     assert sorted(path.name for path in png.parent.iterdir()) == ["v1.5.png", "v1.5.svg"]
 
 
-def test_the_picture_says_what_it_shows(tmp_path: Path) -> None:
+def test_the_plot_labels_what_it_shows(tmp_path: Path) -> None:
     _, svg = _plot(tmp_path / "a", note="sMAPE 4.2", actual=np.full(6, 100.0))
     words = _words(svg)
     assert {"store 1", "sales", "origin", "80 % interval", "95 % interval"} <= set(words)
@@ -86,7 +86,7 @@ def test_years_as_numbers_are_written_as_years(tmp_path: Path) -> None:
         (1e-8, "sales (\N{MULTIPLICATION SIGN}10⁻⁶)"),
     ],
 )
-def test_huge_and_tiny_values_have_short_ticks_and_say_their_scale(
+def test_huge_and_tiny_values_have_short_ticks_and_a_scale(
     tmp_path: Path, factor: float, label: str
 ) -> None:
     history = np.full(80, 100.0) * factor
@@ -132,7 +132,9 @@ def test_the_same_numbers_give_the_same_bytes_in_another_process(tmp_path: Path)
         },
     ],
 )
-def test_odd_series_are_drawn_without_a_warning(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_extreme_series_are_plotted_without_a_warning(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         png, svg = _plot(tmp_path / "a", **changes)
@@ -148,7 +150,7 @@ def test_a_long_label_is_shortened_in_the_middle(tmp_path: Path) -> None:
     assert len(title) <= 78
 
 
-def test_the_loss_picture_marks_the_kept_step(tmp_path: Path) -> None:
+def test_the_loss_plot_marks_the_kept_step(tmp_path: Path) -> None:
     steps = np.arange(0, 2001, 100)
     train = np.exp(-steps / 300) + 0.01
     validation = np.where(steps % 500 == 0, train + 0.1, np.nan)
@@ -157,7 +159,7 @@ def test_the_loss_picture_marks_the_kept_step(tmp_path: Path) -> None:
     assert {"training", "validation", "kept: step 1,500", "2,000 steps, 5 validations"} <= shown
 
 
-def test_a_training_without_validation_has_a_picture(tmp_path: Path) -> None:
+def test_a_training_without_validation_has_a_plot(tmp_path: Path) -> None:
     missing = np.full(3, np.nan)
     png, _ = plot_loss(tmp_path / "loss", np.arange(3), np.ones(3), missing)
     assert png.read_bytes().startswith(_PNG)
@@ -179,7 +181,7 @@ def _pyplot_has_no_figure() -> bool:
     return plt.get_fignums() == []
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "plots").write_text("a file")
     with pytest.raises(OutputError, match="could not be written"):
         _plot(tmp_path / "plots" / "a")

@@ -1,4 +1,4 @@
-"""A forecast table says what the arrays say, and reads back the same."""
+"""Forecast tables: their rows, formats, and rounding."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def _keys(*ids: str) -> pd.DataFrame:
     return pd.DataFrame({"id": pd.array(list(ids), dtype="str")})
 
 
-def _stamps(*texts: str) -> np.ndarray:
+def _timestamps(*texts: str) -> np.ndarray:
     return np.array([texts], dtype="M8[us]")
 
 
-def _frame(*ids: str, stamps: np.ndarray, yhat: list[float], time: str = "ds") -> pd.DataFrame:
-    size, horizon = len(ids), stamps.shape[1]
+def _frame(*ids: str, timestamps: np.ndarray, yhat: list[float], time: str = "ds") -> pd.DataFrame:
+    size, horizon = len(ids), timestamps.shape[1]
     return forecast_frame(
         _keys(*ids),
-        np.repeat(stamps, size, axis=0),
+        np.repeat(timestamps, size, axis=0),
         time_column=time,
         targets=["y"],
         yhat=np.array(yhat).reshape(size, horizon, 1),
@@ -76,7 +76,7 @@ def test_rows_are_in_the_order_of_series_target_and_step() -> None:
 def test_one_series_without_key_columns_has_only_time_and_numbers(tmp_path: Path) -> None:
     frame = forecast_frame(
         pd.DataFrame(index=range(1)),
-        _stamps("2024-01-01", "2024-01-02"),
+        _timestamps("2024-01-01", "2024-01-02"),
         time_column="date",
         targets=["y"],
         yhat=np.array([[[1.0], [2.5]]]),
@@ -89,7 +89,7 @@ def test_one_series_without_key_columns_has_only_time_and_numbers(tmp_path: Path
 
 def test_ids_stay_as_they_are_and_only_what_needs_quotes_has_them(tmp_path: Path) -> None:
     ids = ["007", "1e5", "a,b", 'say "hi"', "two\nlines", "ordinary text", "北京"]
-    frame = _frame(*ids, stamps=np.array([[1]]), yhat=[1.0] * 7)
+    frame = _frame(*ids, timestamps=np.array([[1]]), yhat=[1.0] * 7)
     text = _csv(tmp_path, frame)
     assert text == (
         "id,ds,yhat\n007,1,1\n1e5,1,1\n"
@@ -99,12 +99,12 @@ def test_ids_stay_as_they_are_and_only_what_needs_quotes_has_them(tmp_path: Path
 
 
 def test_a_header_that_needs_quotes_has_them(tmp_path: Path) -> None:
-    frame = _frame("a", stamps=np.array([[1]]), yhat=[1.0], time="date, local")
+    frame = _frame("a", timestamps=np.array([[1]]), yhat=[1.0], time="date, local")
     assert _csv(tmp_path, frame).startswith('id,"date, local",yhat\n')
 
 
 def test_a_missing_forecast_is_an_empty_cell(tmp_path: Path) -> None:
-    frame = _frame("a", stamps=np.array([[1, 2]]), yhat=[np.nan, 3.0])
+    frame = _frame("a", timestamps=np.array([[1, 2]]), yhat=[np.nan, 3.0])
     assert _csv(tmp_path, frame) == "id,ds,yhat\na,1,\na,2,3\n"
 
 
@@ -114,7 +114,7 @@ def test_categories_are_written_as_their_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stamp", "daily", "utc_offset", "written"),
+    ("timestamp", "daily", "utc_offset", "written"),
     [
         ("2024-02-29", True, "", "2024-02-29"),
         ("2024-02-29", False, "", "2024-02-29 00:00:00"),
@@ -126,24 +126,24 @@ def test_categories_are_written_as_their_text(tmp_path: Path) -> None:
         ("1821-01-01", True, "", "1821-01-01"),
     ],
 )
-def test_stamps_are_as_short_as_the_frequency_allows(
-    tmp_path: Path, stamp: str, daily: bool, utc_offset: str, written: str
+def test_timestamps_are_as_short_as_the_frequency_allows(
+    tmp_path: Path, timestamp: str, daily: bool, utc_offset: str, written: str
 ) -> None:
-    frame = _frame("a", stamps=_stamps(stamp), yhat=[1.0])
+    frame = _frame("a", timestamps=_timestamps(timestamp), yhat=[1.0])
     assert (
         _csv(tmp_path, frame, daily=daily, utc_offset=utc_offset) == f"id,ds,yhat\na,{written},1\n"
     )
 
 
-def test_one_stamp_past_midnight_gives_all_of_them_a_time(tmp_path: Path) -> None:
-    frame = _frame("a", stamps=_stamps("2024-01-01", "2024-01-01T06:00"), yhat=[1.0, 2.0])
+def test_one_timestamp_past_midnight_gives_all_of_them_a_time(tmp_path: Path) -> None:
+    frame = _frame("a", timestamps=_timestamps("2024-01-01", "2024-01-01T06:00"), yhat=[1.0, 2.0])
     text = _csv(tmp_path, frame, daily=True)
     assert "2024-01-01 00:00:00" in text
     assert "2024-01-01 06:00:00" in text
 
 
-def test_a_missing_stamp_is_an_empty_cell(tmp_path: Path) -> None:
-    frame = _frame("a", stamps=_stamps("2024-01-01", "NaT"), yhat=[1.0, 2.0])
+def test_a_missing_timestamp_is_an_empty_cell(tmp_path: Path) -> None:
+    frame = _frame("a", timestamps=_timestamps("2024-01-01", "NaT"), yhat=[1.0, 2.0])
     assert _csv(tmp_path, frame, daily=True) == "id,ds,yhat\na,2024-01-01,1\na,,2\n"
 
 
@@ -153,40 +153,40 @@ def test_a_table_longer_than_one_part_reads_back_in_pandas(
     monkeypatch.setattr("rnnforecast.output.forecast_table._CHUNK_ROWS", 7)
     rng = np.random.default_rng(3)
     ids = [f"{number:03d}" for number in range(10)]
-    stamps = np.datetime64("2024-01-01", "us") + np.arange(5) * np.timedelta64(1, "h")
-    frame = _frame(*ids, stamps=stamps[None], yhat=rng.normal(0, 1e3, 50).tolist())
+    timestamps = np.datetime64("2024-01-01", "us") + np.arange(5) * np.timedelta64(1, "h")
+    frame = _frame(*ids, timestamps=timestamps[None], yhat=rng.normal(0, 1e3, 50).tolist())
     _csv(tmp_path, frame)
     back = pd.read_csv(tmp_path / "f.csv", dtype={"id": "str"}, parse_dates=["ds"])
     pd.testing.assert_frame_equal(back, frame, check_dtype=False, check_exact=True)
 
 
 def test_an_empty_table_has_a_header(tmp_path: Path) -> None:
-    frame = _frame("a", stamps=_stamps("2024-01-01"), yhat=[1.0]).iloc[:0]
+    frame = _frame("a", timestamps=_timestamps("2024-01-01"), yhat=[1.0]).iloc[:0]
     assert _csv(tmp_path, frame) == "id,ds,yhat\n"
 
 
-def test_parquet_keeps_types_and_turns_local_stamps_into_instants(tmp_path: Path) -> None:
-    frame = _frame("007", stamps=_stamps("2024-01-01T13:00"), yhat=[np.nan])
+def test_parquet_keeps_types_and_turns_local_timestamps_into_instants(tmp_path: Path) -> None:
+    frame = _frame("007", timestamps=_timestamps("2024-01-01T13:00"), yhat=[np.nan])
     write_forecast(tmp_path / "f.parquet", frame)
     back = pd.read_parquet(tmp_path / "f.parquet")
     pd.testing.assert_frame_equal(back, frame)
     write_forecast(tmp_path / "z.parquet", frame, utc_offset="+02:00")
-    stamp = pd.read_parquet(tmp_path / "z.parquet")["ds"].iloc[0]
-    assert stamp == pd.Timestamp("2024-01-01T11:00Z")
+    timestamp = pd.read_parquet(tmp_path / "z.parquet")["ds"].iloc[0]
+    assert timestamp == pd.Timestamp("2024-01-01T11:00Z")
     write_forecast(tmp_path / "u.parquet", frame, utc_offset="Z")
-    stamp = pd.read_parquet(tmp_path / "u.parquet")["ds"].iloc[0]
-    assert stamp == pd.Timestamp("2024-01-01T13:00Z")
+    timestamp = pd.read_parquet(tmp_path / "u.parquet")["ds"].iloc[0]
+    assert timestamp == pd.Timestamp("2024-01-01T13:00Z")
 
 
-def test_a_timezone_that_parquet_cannot_name_is_told(tmp_path: Path) -> None:
-    frame = _frame("a", stamps=_stamps("2024-01-01"), yhat=[1.0])
+def test_a_timezone_that_parquet_cannot_name_is_refused(tmp_path: Path) -> None:
+    frame = _frame("a", timestamps=_timestamps("2024-01-01"), yhat=[1.0])
     with pytest.raises(OutputError, match="timezone 'Mars'"):
         write_forecast(tmp_path / "f.parquet", frame, utc_offset="Mars")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dash_is_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    write_forecast("-", _frame("ü", stamps=np.array([[1]]), yhat=[1.0]))
+    write_forecast("-", _frame("ü", timestamps=np.array([[1]]), yhat=[1.0]))
     assert capfdbinary.readouterr().out == "id,ds,yhat\nü,1,1\n".encode()
 
 
@@ -201,7 +201,7 @@ def test_an_unknown_suffix_is_a_wrong_use(tmp_path: Path) -> None:
         table_format(tmp_path / "f.xlsx")
 
 
-def test_names_that_clash_are_all_told() -> None:
+def test_all_names_that_clash_are_reported() -> None:
     with pytest.raises(DataError) as caught:
         forecast_columns(["yhat", "store", "target"], ["u", "v"], time_column="q0.5", levels=[0.5])
     text = str(caught.value)
@@ -228,7 +228,9 @@ def test_rounding_agrees_with_a_hand_calculation() -> None:
 @example(5e-324, 7)
 @example(1e-16, 7)
 @example(1e23, 7)
-def test_a_rounded_number_prints_with_no_more_digits_than_asked(value: float, digits: int) -> None:
+def test_a_rounded_number_prints_with_no_more_digits_than_required(
+    value: float, digits: int
+) -> None:
     rounded = float(round_significant(np.array([value]), digits)[0])
     assert rounded == float(f"{rounded:.{digits - 1}e}")
     assert abs(rounded - value) <= 0.5000001 * 10.0 ** (1 - digits) * abs(value) or (

@@ -1,4 +1,4 @@
-"""The messy table is what its script makes, and its README says true things about it."""
+"""The messy table is reproducible and as its README describes it."""
 
 from __future__ import annotations
 

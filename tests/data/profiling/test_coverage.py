@@ -26,15 +26,15 @@ NAN = float("nan")
 
 def test_observed_filled_and_missing_steps_have_their_own_shares() -> None:
     two = panel([1, NAN, NAN, 4], [5, 6], start=["2024-01-01", "2024-01-03"])
-    visible = two.observed_mask.copy()
-    visible[1] = True
-    found = compute_coverage(two, visible)
+    value_mask = two.observed_mask.copy()
+    value_mask[1] = True
+    found = compute_coverage(two, value_mask)
     assert found.row_labels == ("s0", "s1")
     assert found.observed_share.tolist() == [[1, 0, 0, 1], [0, 0, 1, 1]]
     assert found.filled_share.tolist() == [[0, 1, 0, 0], [0, 0, 0, 0]]
     assert found.missing_share.tolist() == [[0, 0, 1, 0], [0, 0, 0, 0]]
-    stamps = ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05"]
-    assert [format_timestamp(edge) for edge in found.edges] == stamps
+    edges = ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05"]
+    assert [format_timestamp(edge) for edge in found.edges] == edges
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_nothing_is_lost_however_many_series_and_steps(size: int, most: int, see
     days = np.datetime64("2024-01-01") + rng.integers(0, most, size)
     values = [np.where(rng.random(n) < 0.2, NAN, 1.0) for n in lengths]
     many = panel(*values, start=days.astype(str).tolist())
-    visible = many.observed_mask | (rng.random(many.observed_mask.shape) < 0.5)
-    found = compute_coverage(many, visible)
+    value_mask = many.observed_mask | (rng.random(many.observed_mask.shape) < 0.5)
+    found = compute_coverage(many, value_mask)
     assert found.observed_share.shape <= (MAX_ROWS, MAX_COLUMNS)
     assert (found.observed_share + found.filled_share + found.missing_share).max() <= 1 + 1e-12
     steps = found.series_counts[:, None] * np.diff(found.edges).astype("timedelta64[D]").astype(int)
     assert (found.observed_share * steps).sum() == pytest.approx(many.observed_mask.sum())
-    assert (found.missing_share * steps).sum() == pytest.approx((~visible).sum())
+    assert (found.missing_share * steps).sum() == pytest.approx((~value_mask).sum())
 
 
 def test_several_targets_share_a_step() -> None:

@@ -1,4 +1,4 @@
-"""Examples differ, and their patterns are those of the season."""
+"""Example series and their seasonal patterns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_of_many_series_those_that_differ_are_shown_and_constant_ones_are_not() 
     }  # fmt: skip
 
 
-def test_a_series_can_be_an_example_of_two_things() -> None:
+def test_a_series_can_have_two_reasons() -> None:
     found = chosen(panel([1, NAN, 3, 4, 4, 4], [1, 2], [5, 6], [7, 8], [8, 9]))
     assert found[0].reason == "the longest, most values missing"
 
@@ -52,13 +52,15 @@ def test_constant_series_are_shown_where_there_is_nothing_else() -> None:
     assert len(chosen(panel(*[[1.0, 1.0]] * 6))) > 0
 
 
-def test_only_the_last_steps_are_shown_with_their_stamps_and_marks() -> None:
+def test_an_example_has_the_last_steps_with_timestamps_and_masks() -> None:
     values = np.arange(MAX_STEPS + 10.0)
     values[-2] = NAN
     one = panel(values)
-    visible, outliers = np.ones_like(one.observed_mask), np.zeros_like(one.observed_mask)
+    value_mask, outliers = np.ones_like(one.observed_mask), np.zeros_like(one.observed_mask)
     outliers[-1] = True
-    (found,) = select_examples(one, visible, outliers, np.ones((1, 1)), np.array([True]), season=1)
+    (found,) = select_examples(
+        one, value_mask, outliers, np.ones((1, 1)), np.array([True]), season=1
+    )
     np.testing.assert_array_equal(found.values, values[-MAX_STEPS:])
     assert format_timestamp(found.timestamps[0]) == "2024-01-11"
     assert np.flatnonzero(found.filled_mask).tolist() == [MAX_STEPS - 2]
@@ -97,7 +99,7 @@ def test_a_series_shorter_than_two_seasons_and_an_irregular_one_have_no_pattern(
 
 
 @pytest.mark.parametrize(
-    ("alias", "season", "first", "said"),
+    ("alias", "season", "first", "text"),
     [
         ("D", 7, "Mon", "7 steps (a week)"),
         ("MS", 12, "Jan", "12 steps (a year)"),
@@ -110,14 +112,14 @@ def test_a_series_shorter_than_two_seasons_and_an_irregular_one_have_no_pattern(
         ("D", 10, None, "10 steps"),
     ],
 )
-def test_seasons_are_called_what_people_call_them(
-    alias: str, season: int, first: str | None, said: str
+def test_seasons_have_their_usual_names(
+    alias: str, season: int, first: str | None, text: str
 ) -> None:
     names = season_phase_names(parse_frequency(alias), season, "")
     assert (names[0] if names else None) == first
     assert len(names) in (0, season)
-    assert format_duration(parse_frequency(alias), season) == said
+    assert format_duration(parse_frequency(alias), season) == text
 
 
-def test_hours_of_utc_are_not_called_hours_where_people_see_another_zone() -> None:
+def test_hours_have_no_names_in_another_display_time_zone() -> None:
     assert season_phase_names(parse_frequency("h"), 24, "Europe/Berlin") == ()

@@ -1,4 +1,4 @@
-"""Data at a glance: shares, gaps and verdicts, by hand calculation."""
+"""Profiles of small panels, by hand calculation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from rnnforecast.spec.data import CleanSpec
 NAN = np.nan
 
 
-def found(*series: list[float], season: int = 1, horizon: int = 2, method: str = "mask") -> Profile:
+def profiled(
+    *series: list[float], season: int = 1, horizon: int = 2, method: str = "mask"
+) -> Profile:
     """The profile of daily series that end on the same day."""
     lengths = [len(one) for one in series]
     last = np.datetime64("2024-03-31", "us")
@@ -40,8 +42,8 @@ def found(*series: list[float], season: int = 1, horizon: int = 2, method: str =
     return profile_panel(panel, filled, changes, tried, horizon=horizon)
 
 
-def test_sizes_are_those_of_pandas() -> None:
-    one = found([1, NAN, 9, 5], [2, 2, -8])
+def test_statistics_are_those_of_pandas() -> None:
+    one = profiled([1, NAN, 9, 5], [2, 2, -8])
     assert one.medians[:, 0].tolist() == [5, 2]
     expected = [pd.Series([1, 9, 5]).std(ddof=0) / 5, pd.Series([2, 2, -8]).std(ddof=0) / 4]
     np.testing.assert_allclose(one.relative_stds[:, 0], expected)
@@ -49,32 +51,32 @@ def test_sizes_are_those_of_pandas() -> None:
 
 
 def test_zeros_and_negative_values_are_shares_of_the_observed_ones() -> None:
-    one = found([0, NAN, -1, 2, 3])
+    one = profiled([0, NAN, -1, 2, 3])
     assert (one.zero_share, one.negative_share) == (0.25, 0.25)
 
 
-def test_a_series_of_zeros_has_no_relative_spread() -> None:
-    assert np.isnan(found([0, 0, 0]).relative_stds).all()
+def test_a_series_of_zeros_has_no_relative_standard_deviation() -> None:
+    assert np.isnan(profiled([0, 0, 0]).relative_stds).all()
 
 
 def test_seasons_are_named_by_the_calendar() -> None:
-    one = found([1.0, 2, 3, 4, 5, 6, 7] * 3, season=7)
+    one = profiled([1.0, 2, 3, 4, 5, 6, 7] * 3, season=7)
     assert one.season_strengths == {"7 steps (a week)": 0.5}
     assert one.season_name == "7 steps (a week)"
     assert one.phase_names == ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-    assert found([1, 2, 3]).season_name == ""
+    assert profiled([1, 2, 3]).season_name == ""
 
 
-def test_it_can_be_stored_as_plain_values() -> None:
-    stored = json.loads(json.dumps(found([1, NAN, 3, 4], [5, 6]).to_json(), allow_nan=False))
+def test_the_json_has_plain_values() -> None:
+    stored = json.loads(json.dumps(profiled([1, NAN, 3, 4], [5, 6]).to_json(), allow_nan=False))
     assert stored["coverage"]["missing"] == [[0, 1, 0, 0], [0, 0, 0, 0]]
     assert stored["coverage"]["edges"][0] == "2024-03-28"
     assert stored["longest_gap"] == {"steps": 1, "series": "s0", "start": "2024-03-29"}
-    assert found([1, 2]).to_json()["longest_gap"] is None
+    assert profiled([1, 2]).to_json()["longest_gap"] is None
     assert stored["headline"]["grade"] == "bad"
 
 
-def test_it_stays_small_however_many_series_there_are() -> None:
-    one = found(*np.arange(3000.0).reshape(1000, 3).tolist())
+def test_the_json_stays_small_with_many_series() -> None:
+    one = profiled(*np.arange(3000.0).reshape(1000, 3).tolist())
     assert len(json.dumps(one.to_json())) < 20_000
     assert len(one.examples) <= 4

@@ -1,4 +1,4 @@
-"""The time axis under the pictures of `inspect`."""
+"""The time axis of the inspection plots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnnforecast.output.inspection.results import InspectedWindow
 
 
 def labels(times: np.ndarray, *, past: int) -> list[str]:
-    """What stands under a window of so many steps back, and the rest ahead."""
+    """The tick labels of a window with a lookback of `past` steps."""
     values = np.zeros(len(times))
     scene = InspectedWindow("a", "y", times, values, forecast=values[past:], patch_length=1)
     axes = Figure().subplots()
@@ -34,12 +34,12 @@ def labels(times: np.ndarray, *, past: int) -> list[str]:
         ),
     ],
 )
-def test_marks_stand_at_round_times(begin: str, freq: str, steps: int, expected: list[str]) -> None:
+def test_ticks_are_at_round_dates(begin: str, freq: str, steps: int, expected: list[str]) -> None:
     times = pd.date_range(begin, periods=steps, freq=freq).to_numpy()
     assert labels(times, past=steps - 12) == expected
 
 
-def test_stamps_that_meet_no_round_time_are_named_as_they_are() -> None:
+def test_timestamps_that_are_never_round_are_labeled_as_they_are() -> None:
     times = pd.date_range("2007-01-31 07:13", periods=40, freq="97h").to_numpy()
     found = labels(times, past=30)
     assert 4 <= len(found) <= 6
@@ -47,7 +47,7 @@ def test_stamps_that_meet_no_round_time_are_named_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("freq", ["MS", "B", "h", "W", "min"])
-def test_a_window_of_any_size_has_a_few_marks_and_no_warning(freq: str) -> None:
+def test_a_window_of_any_size_has_a_few_ticks_and_no_warning(freq: str) -> None:
     for steps in range(20, 130):
         times = pd.date_range("2021-04-07", periods=steps, freq=freq).to_numpy()
         found = labels(times, past=steps - 9)
@@ -55,5 +55,5 @@ def test_a_window_of_any_size_has_a_few_marks_and_no_warning(freq: str) -> None:
         assert len(set(found)) == len(found), steps
 
 
-def test_numbers_of_steps_are_marked_too() -> None:
+def test_integer_timestamps_have_ticks() -> None:
     assert labels(np.arange(12), past=8)[::5] == ["0", "11"]
