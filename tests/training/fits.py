@@ -13,6 +13,7 @@ from torch import Tensor
 from rnnforecast.data.cleaning.imputation import FilledValues
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.stack import BackboneConfig
 from rnnforecast.spec.training import TrainingSpec
 from rnnforecast.training.dataset import Batch, PanelArrays, WindowDataset
@@ -30,6 +31,11 @@ def config(**changes: Any) -> TrainerConfig:
     """A first fit of 60 steps that is not stopped early."""
     spec = {"max_steps": 60, "learning_rate": 0.01, "patience": 100}
     return TrainerConfig.first_fit(TrainingSpec(**{**spec, **changes}))
+
+
+def short_config(**changes: Any) -> TrainerConfig:
+    """A fit of 20 steps that keeps its last weights, unless `patience` is given."""
+    return config(**{"max_steps": 20, "early_stopping": "patience" in changes, **changes})
 
 
 def net(*, seed: int = 1, dropout: float = 0.3, **changes: Any) -> Forecaster:
@@ -136,3 +142,19 @@ def assert_same_fit(left: FitState, right: FitState) -> None:
             assert same(value, other), name
         else:  # repr: the loss of a validation that did not take place is NaN
             assert repr(other) == repr(value), name
+
+
+def assert_close(left: Weights, right: Weights, *, tolerance: float = 2e-5) -> None:
+    """Equal but for rounding."""
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        torch.testing.assert_close(value, right[name], rtol=tolerance, atol=tolerance)
+
+
+def complete_batch(step: int) -> Batch:
+    """Four windows without a gap."""
+    rng = np.random.default_rng(step)
+    values = torch.from_numpy(rng.normal(5, 1, (4, 12, 1)))
+    mask = torch.ones(4, 8, 1, dtype=torch.bool)
+    history = ModelInputs(values=values[:, :8], value_mask=mask, input_mask=mask)
+    return Batch(history, values[:, 8:], torch.ones(4, 4, 1))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from rnnforecast.models.base_forecast.base_forecast import initial_weights
+from rnnforecast.training import ridge
 from rnnforecast.training.dataset import Batch, WindowDataset
 from rnnforecast.training.ridge import FOLD_COUNT, MAX_LOOKBACK, fit_base_forecast
 from tests.training.fits import CPU, net, panel_arrays, weights_of
@@ -204,3 +206,71 @@ def test_a_lookback_that_would_take_too_long_is_left() -> None:
     before = weights_of(model)
     assert fit_base_forecast(model, []) is None
     assert all(torch.equal(before[name], value) for name, value in weights_of(model).items())
+
+
+@pytest.mark.parametrize(
+    ("horizon", "expected"),
+    [
+        (1, [0]),
+        (5, range(5)),
+        (23, range(23)),
+        (24, range(24)),
+        (47, range(0, 47, 2)),
+        (70, range(0, 70, 3)),
+    ],
+)
+def test_at_most_24_evenly_spaced_steps_choose_the_penalty(
+    horizon: int, expected: Sequence[int]
+) -> None:
+    assert ridge._tuning_steps(horizon).tolist() == list(expected)
+
+
+@pytest.mark.parametrize("neighbors", [1, 3])
+@pytest.mark.parametrize("horizon", [3, 47])
+def test_each_fold_is_forecast_from_those_that_share_no_targets_with_it(
+    horizon: int, neighbors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All errors of the cross-validation against scikit-learn, fitted fold by fold."""
+    rng = np.random.default_rng(horizon)
+    x = np.concatenate([rng.normal(size=(10, 6, 3)), np.ones((10, 6, 1))], -1)
+    y = x[..., :3] @ rng.normal(size=(3, horizon)) + rng.normal(size=(10, 6, horizon))
+    priors = rng.normal(size=(2, horizon, 3))
+    errors: list[np.ndarray] = []
+    squared_errors = ridge.NormalEquations.squared_errors
+
+    def record(self: ridge.NormalEquations, coefficients: Tensor, steps: Tensor) -> Tensor:
+        result = squared_errors(self, coefficients, steps)
+        errors.append(result.numpy())
+        return result
+
+    monkeypatch.setattr(ridge.NormalEquations, "squared_errors", record)
+    folds = [
+        ridge._normal_equations(
+            [*map(torch.from_numpy, (x[k], y[k], np.ones((6, 1)), np.ones((6, horizon))))],
+            torch.from_numpy(priors),
+            squared_loss=True,
+        )
+        for k in range(10)
+    ]
+    total = reduce(ridge.NormalEquations.add, folds)
+    prior, penalty = ridge._select_prior_and_penalty(folds, total, neighbors)
+
+    steps = np.arange(horizon) if horizon == 3 else np.arange(0, horizon, 2)
+    expected = np.zeros((10, len(ridge.RIDGE_PENALTIES), 2))
+    for fold in range(10):
+        others = [k for k in range(10) if abs(k - fold) > neighbors]
+        train_x = x[others].reshape(-1, 4)
+        for row, share in enumerate(ridge.RIDGE_PENALTIES):
+            alpha = share * (train_x**2).sum(0).mean()
+            for column, weights in enumerate(priors):
+                residuals = y - x[..., :3] @ weights.T  # [10, 6, H]
+                fitted = np.zeros((6, horizon))
+                if np.isfinite(share):
+                    model = Ridge(alpha=alpha, fit_intercept=False)
+                    model.fit(train_x, residuals[others].reshape(-1, horizon))
+                    fitted = model.predict(x[fold])
+                missed = (residuals[fold] - fitted)[:, steps]
+                expected[fold, row, column] = (missed**2).sum()
+    np.testing.assert_allclose(np.reshape(errors, expected.shape), expected, rtol=1e-6)
+    best = np.unravel_index(expected.sum(0).argmin(), expected.shape[1:])
+    assert (ridge.RIDGE_PENALTIES.index(penalty), prior) == best

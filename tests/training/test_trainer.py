@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from rnnforecast.errors import TrainingDiverged
+from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.training import checkpoint
 from rnnforecast.training.dataset import Batch
 from rnnforecast.training.fit_state import FitState
@@ -30,13 +31,16 @@ from tests.training.fits import (
     GetBatch,
     Weights,
     append_to,
+    assert_close,
     assert_same_fit,
+    complete_batch,
     config,
     make_get_batch,
     make_validation_loss,
     net,
     resume,
     same,
+    short_config,
     trainer,
     weights_of,
 )
@@ -332,3 +336,44 @@ def test_it_fits_in_bfloat16_with_weights_in_float32() -> None:
     state = trainer(found, config(precision="bfloat16")).fit()
     assert all(math.isfinite(row.train_loss) for row in state.history)
     assert {value.dtype for value in weights_of(found).values()} == {torch.float32}
+
+
+def concatenate(*batches: Batch) -> Batch:
+    """The windows of all batches as one."""
+    histories = [batch.history for batch in batches]
+    history = ModelInputs(
+        values=torch.cat([one.values for one in histories]),
+        value_mask=torch.cat([one.value_mask for one in histories]),
+        input_mask=torch.cat([one.input_mask for one in histories]),
+    )
+    future = torch.cat([batch.targets for batch in batches])
+    return Batch(history, future, torch.cat([batch.weight for batch in batches]))
+
+
+def test_accumulated_batches_are_the_same_as_one_batch_of_all_their_windows() -> None:
+    small, large = net(dropout=0.0), net(dropout=0.0)
+    first = trainer(
+        small, short_config(gradient_accumulation=3, optimizer="sgd"), get_batch=complete_batch
+    ).fit()
+
+    def draw(step: int) -> Batch:
+        return concatenate(*(complete_batch(3 * step + part) for part in range(3)))
+
+    second = trainer(large, short_config(optimizer="sgd"), get_batch=draw).fit()
+    assert_close(weights_of(small), weights_of(large))
+    losses = [[row.train_loss for row in state.history] for state in (first, second)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_accumulated_batches_with_gaps_count_by_what_was_observed_in_them() -> None:
+    small, large, draw_batch = net(dropout=0.0), net(dropout=0.0), make_get_batch()
+
+    def draw(step: int) -> Batch:
+        return concatenate(draw_batch(2 * step), draw_batch(2 * step + 1))
+
+    # sgd: the others make much of the last bit of a gradient near zero
+    trainer(
+        small, short_config(gradient_accumulation=2, optimizer="sgd"), get_batch=draw_batch
+    ).fit()
+    trainer(large, short_config(optimizer="sgd"), get_batch=draw).fit()
+    assert_close(weights_of(small), weights_of(large))

@@ -68,12 +68,6 @@ def test_a_launcher_with_one_process_changes_nothing(
     assert files[0] == files[1]
 
 
-def test_every_window_of_a_batch_goes_to_one_process() -> None:
-    column = torch.arange(7)
-    parts = [DistributedContext(rank, 3).shard((column,))[0] for rank in range(3)]
-    assert [part.tolist() for part in parts] == [[0, 3, 6], [1, 4], [2, 5]]
-
-
 def test_fewer_windows_than_processes_are_refused(given: Given) -> None:
     given()
     prepared = prepare(Path("spec.yaml"), ("training.batch_size=1",))
@@ -81,35 +75,3 @@ def test_fewer_windows_than_processes_are_refused(given: Given) -> None:
         TrainingSession(
             prepared, Path("run"), NullListener(), lambda: False, DistributedContext(1, 2, 1)
         )
-
-
-def test_more_processes_than_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert DistributedContext(1, 2, 1).device_for(torch.device("cpu")).type == "cpu"
-    with pytest.raises(ValueError, match="there is no cuda device for process 2"):
-        DistributedContext(1, 2, 1).device_for(torch.device("cuda"))
-
-
-def test_two_processes_draw_different_numbers() -> None:
-    drawn = []
-    for rank in (0, 1, 0):
-        torch.manual_seed(1)
-        DistributedContext(rank, 2).seed_process(5)
-        drawn.append(torch.rand(4))
-    assert not torch.equal(drawn[0], drawn[1])
-    assert torch.equal(drawn[0], drawn[2])
-
-
-def test_a_single_process_changes_nothing() -> None:
-    weight = torch.nn.Parameter(torch.ones(2))
-    weight.grad = torch.tensor([6.0, 9.0])
-    mean = SINGLE_PROCESS.average([weight], torch.tensor(12.0), torch.tensor(3.0))
-    assert float(mean) == 4
-    assert weight.grad.tolist() == [2, 3]
-    weight.grad = torch.zeros(2)
-    assert float(SINGLE_PROCESS.average([weight], torch.tensor(0.0), torch.tensor(0.0))) == 0
-    assert weight.grad.tolist() == [0, 0]
-    device = torch.device("cpu")
-    assert SINGLE_PROCESS.any_process(True, device)
-    assert not SINGLE_PROCESS.any_process(False, device)
-    assert SINGLE_PROCESS.broadcast(0.1, device) == 0.1
