@@ -1,1 +1,1 @@
-"""The forecaster and its five parts: normalisation, embedding, backbone, decoder, head."""
+"""The forecaster and its five parts: normalization, embedding, backbone, decoder, head."""

@@ -43,10 +43,10 @@ N_SAMPLE_PATHS = 200
 
 
 class Forecaster(nn.Module):
-    """A network from normalised history to the raw outputs of its head."""
+    """A network from normalized history to the raw outputs of its head."""
 
     global_scale: Tensor
-    """Scalar: normalised values are divided by it; set by `initialize_scales`, kept with the
+    """Scalar: normalized values are divided by it; set by `initialize_scales`, kept with the
     weights."""
     training_progress: float = 0.0
     """From 0 to 1; set by the training loop."""
@@ -128,7 +128,7 @@ class Forecaster(nn.Module):
     def forward(
         self, z: Tensor, inputs: ModelInputs, scaler: WindowScaler, truth: GroundTruth | None = None
     ) -> Tensor:
-        """Normalised history `[B, L, C]` → raw outputs `[B, H, C, P]`.
+        """Normalized history `[B, L, C]` → raw outputs `[B, H, C, P]`.
 
         An autoregressive decoder reads `truth`, and its own forecasts without.
         """
@@ -142,7 +142,7 @@ class Forecaster(nn.Module):
         return self.project_output(patches)[:, : self.config.horizon] + terms
 
     def encode(self, z: Tensor, inputs: ModelInputs) -> EncoderOutput:
-        """Output and state of the backbone for normalised history `[B, L, C]`."""
+        """Output and state of the backbone for normalized history `[B, L, C]`."""
         x = self.embedding(z, inputs)  # [B, G, K]
         if isinstance(self.backbone, BidirectionalStack):
             out, last = self.backbone(x)
@@ -167,7 +167,7 @@ class Forecaster(nn.Module):
         return raw.reshape(patches.shape[0], -1, self.config.channels, self.head.n_params)
 
     def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
-        """Raw outputs `[B, T, C, P]` → one random value each, `[B, T, C]` normalised."""
+        """Raw outputs `[B, T, C, P]` → one random value each, `[B, T, C]` normalized."""
         return self.head.sample(raw, scaler)
 
     def additive_terms(self, z: Tensor, inputs: ModelInputs, last_output: Tensor) -> Tensor:
@@ -196,7 +196,7 @@ class Forecaster(nn.Module):
     @torch.no_grad()
     def base_forecast_data(self, inputs: ModelInputs, future: Tensor) -> tuple[Tensor, Tensor]:
         """Regressors `[B, L, C]` and targets `[B, H, C]` of the linear map of the base forecast,
-        normalised; arguments as for `loss`."""
+        normalized; arguments as for `loss`."""
         assert self.base_forecast is not None
         inputs, scaler = self.prepare_inputs(inputs)
         values = self._base_forecast_values(scaler.normalize_past(inputs.values), inputs)
@@ -260,7 +260,7 @@ class Forecaster(nn.Module):
 
     @torch.no_grad()
     def initialize_scales(self, inputs: ModelInputs, future: Tensor, weight: Tensor) -> None:
-        """Sets `global_scale` to the mean absolute normalised future of these windows, and what
+        """Sets `global_scale` to the mean absolute normalized future of these windows, and what
         the window scaler learns; arguments as for `loss`."""
         self.scaling.initialize(inputs)  # type: ignore[operator]
         _, scaler = self.prepare_inputs(inputs)
@@ -270,7 +270,7 @@ class Forecaster(nn.Module):
 
     @torch.no_grad()
     def forecast(self, inputs: ModelInputs, levels: Sequence[float]) -> tuple[Tensor, ScaleStats]:
-        """Normalised quantiles `[B, H, C, Q]` at `levels`, and the scale to undo.
+        """Normalized quantiles `[B, H, C, Q]` at `levels`, and the scale to undo.
 
         Q is 1 from a point head. Quantiles of an autoregressive distribution are those of sample
         paths.
@@ -302,7 +302,7 @@ class Forecaster(nn.Module):
 
     @torch.no_grad()
     def sample_paths(self, inputs: ModelInputs, n_paths: int) -> tuple[Tensor, ScaleStats]:
-        """`n_paths` random futures of each window, `[B, n_paths, H, C]` normalised, and the scale
+        """`n_paths` random futures of each window, `[B, n_paths, H, C]` normalized, and the scale
         to undo; for autoregressive distributions."""
         inputs, scaler = self.prepare_inputs(inputs)
         z = scaler.normalize_past(inputs.values)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 MAX_NORMALIZED_VALUE = 16.0
-"""Normalised values are clipped to this size, which limits the effect of outliers."""
+"""Normalized values are clipped to this size, which limits the effect of outliers."""
 
 DOWNSCALE = 2.0**-10
 """Factor of values inside the networks, so that sums and differences of huge ones are finite."""
@@ -27,7 +27,7 @@ DOWNSCALE = 2.0**-10
 class Estimate:
     """B estimates relative to a simple baseline; all fields `[B]`.
 
-    `baseline` and `scale` are in original units times `DOWNSCALE`, `z` is normalised. With a scale
+    `baseline` and `scale` are in original units times `DOWNSCALE`, `z` is normalized. With a scale
     of 0, where the window is constant, the estimate is the baseline.
     """
 

@@ -1,1 +1,1 @@
-"""Recurrent nets, one file each; the file's name is the name in the spec."""
+"""Recurrent networks, one a file: its name is a value of ``model.backbone``; see `models.base`."""

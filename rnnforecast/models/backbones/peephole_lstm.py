@@ -81,9 +81,9 @@ class PeepholeLstmCell(nn.Module):
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
         """f, i and o."""
-        early, out, _ = self._gates_and_cell(projected, state, hidden)
-        i = 1 - early[:, 0] if self.n_cell_gates == 1 else early[:, 1]
-        return {"input (i)": i, "forget (f)": early[:, 0], "output (o)": out}
+        gates, out, _ = self._gates_and_cell(projected, state, hidden)
+        i = 1 - gates[:, 0] if self.n_cell_gates == 1 else gates[:, 1]
+        return {"input (i)": i, "forget (f)": gates[:, 0], "output (o)": out}
 
     def _gates_and_cell(
         self, projected: Tensor, state: CellState, hidden: Tensor
@@ -92,13 +92,13 @@ class PeepholeLstmCell(nn.Module):
         cell, width = state[1], hidden.shape[-1]
         raw = projected + linear(hidden, self.U)
         both = self.n_cell_gates * width  # rows of the gates that read the old cell
-        seen = raw[:, :both].view(-1, self.n_cell_gates, width)
-        gates = torch.sigmoid(torch.addcmul(seen, self.peephole, cell.unsqueeze(1)))
-        fresh = self.candidate(raw[:, both : both + width])
+        cell_gates = raw[:, :both].view(-1, self.n_cell_gates, width)
+        gates = torch.sigmoid(torch.addcmul(cell_gates, self.peephole, cell.unsqueeze(1)))
+        candidate = self.candidate(raw[:, both : both + width])
         if self.n_cell_gates == 1:
-            cell = torch.lerp(fresh.to(cell.dtype), cell, gates[:, 0].to(cell.dtype))
+            cell = torch.lerp(candidate.to(cell.dtype), cell, gates[:, 0].to(cell.dtype))
         else:
-            cell = gates[:, 0] * cell + gates[:, 1] * fresh
+            cell = gates[:, 0] * cell + gates[:, 1] * candidate
         out = torch.sigmoid(torch.addcmul(raw[:, both + width :], self.output_peephole, cell))
         return gates, out, cell
 

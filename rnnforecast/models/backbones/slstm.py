@@ -1,4 +1,4 @@
-"""sLSTM of xLSTM: exponential gates, with which new input may outweigh the whole memory.
+"""Scalar LSTM of xLSTM: exponential gates, with which new input may outweigh the memory.
 
     z_t = tanh(z~_t)      o_t = sigmoid(o~_t)      i_t = exp(i~_t)
     f_t = sigmoid(f~_t)                            forget: sigmoid, or exp

@@ -7,7 +7,7 @@
     p_t[2i] = sin(t / 10000^(2i / K)),  p_t[2i + 1] = cos(t / 10000^(2i / K))
 
 q, k and v are linear in x. With `norm_first` (Xiong et al. 2020, arXiv:2002.04745) attention and
-W_1 read norm(x) and norm(y), and the sums are not normalised. Vaswani et al. 2017,
+W_1 read norm(x) and norm(y), and the sums are not normalized. Vaswani et al. 2017,
 arXiv:1706.03762. The state holds all inputs so far with their positions, so steps can be added.
 """
 

@@ -10,7 +10,7 @@ from rnnforecast.registry import BASE_FORECASTS, WINDOW_SCALERS
 
 
 class BaseForecast(nn.Module):
-    """`[B, L, C]` normalised → `[B, H, C]`, by the same map for each target."""
+    """`[B, L, C]` normalized → `[B, H, C]`, by the same map for each target."""
 
     def __init__(self, config: ForecasterConfig, window_forecast: nn.Module | None = None) -> None:
         """The map starts as the first of `initial_weights`."""

@@ -1,4 +1,4 @@
-"""No base forecast: the network forecasts the normalised values themselves."""
+"""No base forecast: the network forecasts the normalized values themselves."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from rnnforecast.models.scaling.window_scaler import WindowScaler
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """The future: normalised values and the mask of known ones, both `[B, H, C]`."""
+    """The future: normalized values and the mask of known ones, both `[B, H, C]`."""
 
     values: Tensor
     target_mask: Tensor
@@ -48,7 +48,7 @@ class AutoregressiveNetwork(Protocol):
         ...
 
     def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
-        """Raw outputs `[B, T, C, P]` → one random value each, `[B, T, C]` normalised."""
+        """Raw outputs `[B, T, C, P]` → one random value each, `[B, T, C]` normalized."""
         ...
 
 
@@ -60,7 +60,7 @@ def decode_autoregressively(
     additive_terms: Tensor,
     truth: GroundTruth | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Raw outputs `[B, H, C, P]`, and the values that were fed back, `[B, H, C]` normalised.
+    """Raw outputs `[B, H, C, P]`, and the values that were fed back, `[B, H, C]` normalized.
 
     `additive_terms` broadcasts to the raw outputs and is added to them.
     """

@@ -1,7 +1,7 @@
 """Forking sequences: training windows that end at every patch of the lookback, in one pass.
 
 A window of L steps becomes G windows (forks), one that ends at each of its patches; their recurrent
-part is one run over the patches. Each fork is normalised by its own history, as in use, so no
+part is one run over the patches. Each fork is normalized by its own history, as in use, so no
 fork knows later values. The scale therefore changes from patch to patch, and the network reads
 that change. MQ-RNN (Wen et al. 2017, arXiv:1711.11053), section 3.3.
 """

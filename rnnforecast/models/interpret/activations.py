@@ -1,7 +1,7 @@
 """Interpretation of a fitted network: hidden states, gates, attention and input gradients.
 
-Everything is deterministic: an autoregressive decoder is fed medians here, where forecasts feed
-random values of the distribution.
+Everything is deterministic: an autoregressive decoder reads medians here, where a forecast
+reads random values of the distribution.
 
 Axes: B windows, L past steps, H steps ahead, C targets, G patches, J patches ahead, K units.
 """
@@ -157,7 +157,7 @@ def input_gradients(
 ) -> Tensor:
     """Gradients `[H, L, C]` of the forecast of one window with respect to its past values.
 
-    Derivatives of the location of `target` by the normalised inputs, both normalised; window
+    Derivatives of the location of `target` by the normalized inputs, both normalized; window
     statistics and fed-back values are constants. Masked steps have none. `recurrent_only` leaves
     out the base forecast.
     """
@@ -179,8 +179,8 @@ def input_gradients(
 
 
 def forecast_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor) -> Tensor:
-    """The location of the forecast `[B, H, C]`, normalised, where `input_delta [B, L, C]` is added
-    to the normalised inputs; an autoregressive decoder is fed what it is fed without."""
+    """The location of the forecast `[B, H, C]`, normalized, where `input_delta [B, L, C]` is added
+    to the normalized inputs; an autoregressive decoder is fed what it is fed without."""
     if net.scale_change is not None:
         return _forked_location(net, inputs, input_delta)
     truth = _median_ground_truth(net, inputs) if net.is_autoregressive else None
@@ -203,7 +203,7 @@ def _median_ground_truth(net: Forecaster, inputs: ModelInputs) -> GroundTruth:
 
 
 def _forked_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor) -> Tensor:
-    """`forecast_location` with forks: each patch is normalised by the scaler of its own fork, and
+    """`forecast_location` with forks: each patch is normalized by the scaler of its own fork, and
     so is what is added to it."""
     a, windows = net.config, len(input_delta)
     zeros = input_delta.new_zeros(windows, a.horizon, a.channels)

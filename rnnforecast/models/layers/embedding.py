@@ -10,7 +10,7 @@ from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.covariates import CovariateEmbedding, CovariateSizes
 
 MAX_NORMALIZED_INPUT = 25.0
-"""Normalised inputs are clipped to this size, which limits the effect of outliers."""
+"""Normalized inputs are clipped to this size, which limits the effect of outliers."""
 
 NO_COVARIATES = CovariateSizes()
 
@@ -21,7 +21,7 @@ class InputDecay(nn.Module):
         x_t = m_t x_t + (1 - m_t) g_t x_last,  g_t = exp(-max(0, w * d_t + b))  of each channel
 
     d_t is the time since the last observation, in patches. GRU-D (Che et al. 2018,
-    arXiv:1606.01865), eqs. 10 and 11; the mean is 0 here, as values are normalised.
+    arXiv:1606.01865), eqs. 10 and 11; the mean is 0 here, as values are normalized.
     """
 
     def __init__(self, channels: int, patch_length: int) -> None:
@@ -79,7 +79,7 @@ class PatchEmbedding(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, z: Tensor, inputs: ModelInputs) -> Tensor:
-        """Normalised values `[B, L, C]` of the inputs → `[B, G, K]`."""
+        """Normalized values `[B, L, C]` of the inputs → `[B, G, K]`."""
         values = z.clamp(-MAX_NORMALIZED_INPUT, MAX_NORMALIZED_INPUT) * inputs.input_mask
         values = values if self.input_decay is None else self.input_decay(values, inputs)
         parts = [values, inputs.value_mask.to(z.dtype)]

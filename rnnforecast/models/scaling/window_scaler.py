@@ -29,7 +29,7 @@ MIN_RATIO = 1e-4
 """Ratios to the level below this are read as this, so that logarithms are finite."""
 
 MAX_LOG_RATIO = 30.0
-"""Normalised logarithms are clipped to this size before `exp`, about 1e13 times the level."""
+"""Normalized logarithms are clipped to this size before `exp`, about 1e13 times the level."""
 
 MIN_RELATIVE_SCALE = 1e-4
 """Lower bound of a window's scale, relative to its mean absolute value."""
@@ -37,7 +37,7 @@ MIN_RELATIVE_SCALE = 1e-4
 
 @dataclass(frozen=True)
 class ScaleStats:
-    """Statistics of B windows: normalised values are `(y - center) / scale`, or `log(y / scale)`.
+    """Statistics of B windows: normalized values are `(y - center) / scale`, or `log(y / scale)`.
 
     `center` and `scale` are `[B, 1, C]` in original units.
     """
@@ -71,7 +71,7 @@ class ScaleStats:
         return ((values - self.center) / self.scale).float()
 
     def denormalize(self, z: Tensor) -> Tensor:
-        """Normalised future values `[B, H, C]` or `[B, H, C, Q]` → original units, in the precision
+        """Normalized future values `[B, H, C]` or `[B, H, C, Q]` → original units, in the precision
         of `scale`."""
         stats, z = self._like(z), z.to(self.scale.dtype)
         values = torch.exp(z) * stats.scale if self.is_log else z * stats.scale + stats.center
@@ -113,16 +113,16 @@ class ScaleStats:
 
 @dataclass(frozen=True)
 class WindowScaler:
-    """Conversion of a batch between original units and normalised values."""
+    """Conversion of a batch between original units and normalized values."""
 
     stats: ScaleStats
     global_scale: Tensor
-    """Scalar that normalised values are divided by."""
+    """Scalar that normalized values are divided by."""
     mase_scale: Tensor | None = None
     """`[B, 1, C]` original units: mean absolute seasonal change of the history."""
 
     def denormalize(self, z: Tensor) -> Tensor:
-        """Normalised future values `[B, H, C]` or `[B, H, C, Q]` → original units."""
+        """Normalized future values `[B, H, C]` or `[B, H, C, Q]` → original units."""
         z = z * self.global_scale
         if self.stats.is_log:
             z = z.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)

@@ -1,4 +1,4 @@
-"""The scan against the loop it replaces, where numbers get out of hand, and at a zero start."""
+"""The parallel scan against a loop, at extreme gates and from an initial state of zero."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def loop(log_a: Tensor, log_b: Tensor, start: Tensor) -> Tensor:
 
 
 def terms(steps: int, *, size: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
-    """log a below 0, log b of either sign, and a start that is zero in places."""
+    """log a below 0, log b of either sign, and an initial state with zeros."""
     torch.manual_seed(steps)
     log_a = logsigmoid(size * torch.randn(B, steps, K, dtype=torch.float64))
     log_b = size * torch.randn(B, steps, K, dtype=torch.float64)
@@ -38,7 +38,7 @@ def test_it_equals_the_loop(steps: int) -> None:
 
 
 @every_length
-def test_its_gradients_equal_those_of_the_loop_also_for_a_start_of_zero(steps: int) -> None:
+def test_its_gradients_equal_those_of_the_loop_also_from_zero(steps: int) -> None:
     def gradients(solve: object) -> tuple[Tensor, ...]:
         parts = [part.requires_grad_() for part in terms(steps)]
         out = parallel_scan(*parts) if solve is parallel_scan else loop(*parts)
@@ -48,13 +48,13 @@ def test_its_gradients_equal_those_of_the_loop_also_for_a_start_of_zero(steps: i
         torch.testing.assert_close(found, expected)
 
 
-def test_a_negative_start_is_carried_too() -> None:
+def test_the_initial_state_may_be_negative() -> None:
     log_a, log_b, start = terms(7)
     torch.testing.assert_close(parallel_scan(log_a, log_b, -start), loop(log_a, log_b, -start))
 
 
 @pytest.mark.parametrize("size", [1.0, 10.0])
-def test_in_single_precision_thousands_of_steps_are_as_exact_as_a_few(size: float) -> None:
+def test_in_float32_the_relative_error_of_4000_steps_is_small(size: float) -> None:
     exact = loop(*terms(4000, size=size))
     found = parallel_scan(*(part.float() for part in terms(4000, size=size)))
     assert ((found - exact) / exact).abs().max() < 2e-5
@@ -62,7 +62,7 @@ def test_in_single_precision_thousands_of_steps_are_as_exact_as_a_few(size: floa
 
 @pytest.mark.parametrize("log_a", [-1e4, -100.0, -1e-9, 0.0])
 @pytest.mark.parametrize("log_b", [-1e4, -100.0, 0.0, 20.0])
-def test_gates_that_are_shut_or_wide_open_leave_values_and_gradients_finite(
+def test_closed_and_open_gates_leave_values_and_gradients_finite(
     log_a: float, log_b: float
 ) -> None:
     a = torch.full((B, 20, K), log_a).requires_grad_()
@@ -74,7 +74,7 @@ def test_gates_that_are_shut_or_wide_open_leave_values_and_gradients_finite(
         assert gradient.isfinite().all()
 
 
-def test_half_precision_is_widened_within_and_returned() -> None:
+def test_half_precision_is_computed_in_float32_and_returned() -> None:
     log_a, log_b, start = (part.bfloat16() for part in terms(64))
     out = parallel_scan(log_a, log_b, start)
     assert out.dtype == torch.bfloat16
