@@ -123,7 +123,7 @@ def test_no_date_at_all_lists_the_columns() -> None:
 
 
 @pytest.mark.parametrize("name", ["ds", "t", "time", "step", "index", "year", "Period"])
-def test_whole_numbers_are_the_time_where_the_name_says_so(name: str) -> None:
+def test_whole_numbers_are_the_time_where_the_name_suggests_it(name: str) -> None:
     roles = infer_roles(pd.DataFrame({name: list("123"), "flow": ["9", "8", "7"]}))
     assert (roles.time, roles.targets) == (name, ("flow",))
 

@@ -1,4 +1,4 @@
-"""Covariates become numbers or words, whatever the files hold; faults are told with a cure."""
+"""Covariates become numbers or categories; faults are reported with a cure."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_file_of_what_is_known_ahead_has_no_targets(write: Any) -> None:
     assert table.line_index.location(4) == "b.csv, line 3"
 
 
-def test_one_column_may_be_words_for_one_and_numbers_for_another(write: Any) -> None:
+def test_one_column_may_be_categorical_in_one_reading_and_numeric_in_another(write: Any) -> None:
     path = write("ds,y,zip,code\n2024-01-01,1,10115,1\n2024-01-02,2,,\n2024-01-03,3,20095,2\n")
     table = read(
         [path], targets=["y"], covariates=["zip", "code"], categorical=["z*"], numeric=["code"]
@@ -69,7 +69,7 @@ def test_one_column_may_be_words_for_one_and_numbers_for_another(write: Any) -> 
     assert isinstance(table.covariates["code"], NumericColumn)
 
 
-def test_words_for_missing_are_words_but_no_numbers(write: Any) -> None:
+def test_missing_values_are_texts_but_no_numbers(write: Any) -> None:
     path = write("ds,y,a,b\n2024-01-01,1,NA,NA\n2024-01-02,2,,null\n2024-01-03,3,x,4\n")
     table = read([path], targets=["y"], covariates=["a", "b"])
     assert words(table, "a") == ["NA", None, "x"]
@@ -187,7 +187,7 @@ def test_a_file_with_one_target_of_two_is_not_one_of_what_is_known_ahead(write: 
     assert line.startswith("b.csv: there is no column 'z'")
 
 
-def test_a_target_that_no_file_has_is_told_for_each(write: Any) -> None:
+def test_a_target_that_no_file_has_is_reported_for_each(write: Any) -> None:
     lines = refused(write(PLAN), write(AHEAD, "b.csv"), targets=["yy"], covariates=["price"])
     assert lines[0].startswith("a.csv: there is no column 'yy' — did you mean 'y'?")
     assert lines[1].startswith("b.csv: there is no column 'yy'")
@@ -218,7 +218,7 @@ def test_covariates_that_cannot_be_are_refused(
         read([write(PLAN)], targets=["y"], **options)
 
 
-def test_text_among_numbers_further_down_is_told_with_its_line(write: Any) -> None:
+def test_text_among_numbers_further_down_is_reported_with_its_line(write: Any) -> None:
     rows = [f"{number},1,{number if number < 3000 else 'high'}\n" for number in range(3002)]
     lines = refused(write("t,y,price\n" + "".join(rows)), targets=["y"], covariates=["price"])
     assert lines[0].startswith("a.csv, line 3002, column 'price': 'high' is not a number")
@@ -227,7 +227,7 @@ def test_text_among_numbers_further_down_is_told_with_its_line(write: Any) -> No
     assert lines[1].startswith("a.csv, line 3003")
 
 
-def test_words_below_thousands_of_blank_cells_are_told_as_well(write: Any) -> None:
+def test_texts_below_thousands_of_blank_cells_are_reported_as_well(write: Any) -> None:
     rows = [f"{number},1,{'high' if number == 3000 else ''}\n" for number in range(3002)]
     path = write("t,y,price\n" + "".join(rows))
     (line,) = refused(path, targets=["y"], covariates=["price"])
@@ -245,7 +245,7 @@ def test_a_column_that_is_to_be_numbers_may_not_hold_words(write: Any) -> None:
     ]
 
 
-def test_a_number_with_other_marks_says_which(write: Any) -> None:
+def test_a_number_in_another_format_has_that_format_as_its_cure(write: Any) -> None:
     path = write("ds;y\n2024-01-01;1.5\n2024-01-02;1,234\n2024-01-03;1 234\n2024-01-04;1,5\n")
     lines = [line.split(" — ")[1] for line in refused(path)]
     decimal = "set data.decimal to ',' if that is the decimal mark"
@@ -256,7 +256,7 @@ def test_a_number_with_other_marks_says_which(write: Any) -> None:
     ]
 
 
-def test_blank_words_and_damaged_numbers_of_parquet_are_found_by_row(tmp_path: Path) -> None:
+def test_blank_texts_and_damaged_numbers_of_parquet_are_found_by_row(tmp_path: Path) -> None:
     frame = pd.DataFrame({"t": [1, 2], "y": [1.0, 2.0], "a": ["1", "x"], "flag": [True, False]})
     path = tmp_path / "a.parquet"
     frame.to_parquet(path)

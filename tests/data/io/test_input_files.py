@@ -62,7 +62,7 @@ def test_hidden_files_and_other_kinds_in_a_folder_are_left_alone(tmp_path: Path)
     assert [file.name for file in scan_files([str(tmp_path)])] == ["a.TSV", "b.csv"]
 
 
-def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+def test_files_of_one_name_have_the_names_of_their_folders(tmp_path: Path) -> None:
     paths = [written(tmp_path, "a,b\n1,2\n", f"{folder}/x.csv") for folder in ("p", "q")]
     assert [file.name for file in scan_files([str(tmp_path / "*" / "x.csv")])] == paths
 

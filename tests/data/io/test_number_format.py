@@ -1,4 +1,4 @@
-"""The marks of numbers, told from a sample or refused, and numbers read with them."""
+"""Number formats are inferred from a sample or refused, and numbers are parsed by them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_digits_are_grouped_where_a_number_cannot_be_read_otherwise(
         (".", ",", NumberFormat(".", ",")),
     ],
 )
-def test_what_is_said_settles_1_234(decimal: str, thousands: str, expected: NumberFormat) -> None:
+def test_given_options_resolve_1_234(decimal: str, thousands: str, expected: NumberFormat) -> None:
     assert marks(["1,234", "5,678"], decimal, thousands) == expected
 
 

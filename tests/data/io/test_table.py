@@ -81,14 +81,14 @@ def test_only_pairs_of_ids_that_occur_are_keys(write: Any) -> None:
     assert table.codes.tolist() == [0, 2, 1]
 
 
-def test_semicolons_and_decimal_commas_are_recognised(write: Any) -> None:
+def test_semicolons_and_decimal_commas_are_recognized(write: Any) -> None:
     table = read([write("ds;menge\n31.12.2024;1,5\n01.01.2025;-0,25\n02.01.2025;3\n")])
     assert days(table) == ["2024-12-31", "2025-01-01", "2025-01-02"]
     assert table.values[:, 0].tolist() == [1.5, -0.25, 3.0]
 
 
 @pytest.mark.parametrize(("separator", "name"), [("\t", "a.tsv"), ("|", "a.txt"), (";", "a.csv")])
-def test_any_separator_is_recognised(write: Any, separator: str, name: str) -> None:
+def test_any_separator_is_recognized(write: Any, separator: str, name: str) -> None:
     assert read([write(PLAIN.replace(",", separator), name)]).values[2, 0] == 2.5
 
 
@@ -111,12 +111,12 @@ def test_blanks_around_names_ids_and_times_do_not_matter(write: Any) -> None:
 
 
 @pytest.mark.parametrize("cell", ["", '""', "NA", "NaN", "nan", "null", "None", "n/a", " "])
-def test_words_for_missing_are_missing(write: Any, cell: str) -> None:
+def test_usual_missing_values_are_missing(write: Any, cell: str) -> None:
     assert np.isnan(read([write(f"ds,y\n2024-01-01,1\n2024-01-02,{cell}\n")]).values[1, 0])
 
 
 @pytest.mark.parametrize(("number", "value"), [("2.5", 2.5), ("1'234", 1234)])
-def test_further_words_for_missing_can_be_named(write: Any, number: str, value: float) -> None:
+def test_further_missing_values_can_be_named(write: Any, number: str, value: float) -> None:
     cells = [number, "closed", "closed", "-"]
     rows = [f"2024-01-0{day},{cell},b\n" for day, cell in enumerate(cells, 1)]
     path = write("ds,y,kind\n" + "".join(rows))
@@ -134,14 +134,14 @@ def test_a_number_may_say_that_there_is_no_value(write: Any, cell: str) -> None:
     np.testing.assert_array_equal(values, [1.5, np.nan, 2])
 
 
-def test_what_says_that_there_is_no_value_does_not_tell_the_decimal_mark(write: Any) -> None:
+def test_missing_values_do_not_show_the_decimal_mark(write: Any) -> None:
     path = write("ds;y\n2024-01-01;1,5\n2024-01-02;-999.99\n2024-01-03; -999.99 \n")
     values = read([path], missing_values=("-999.99",)).values[:, 0]
     np.testing.assert_array_equal(values, [1.5, np.nan, np.nan])
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.int32, str])
-def test_a_number_that_says_so_does_in_parquet_too(tmp_path: Path, kind: type) -> None:
+def test_a_number_may_be_a_missing_value_in_parquet_too(tmp_path: Path, kind: type) -> None:
     frame = pd.DataFrame(
         {"ds": pd.date_range("2024-01-01", periods=3), "y": np.array([1, -999, 2]).astype(kind)}
     )
@@ -430,7 +430,7 @@ def test_text_among_numbers_is_shown_five_times_and_counted(write: Any) -> None:
     assert lines[5] == "… and 3 more: cells of column 'y' that are not a number"
 
 
-def test_a_number_with_the_other_decimal_mark_says_so(write: Any) -> None:
+def test_a_number_with_the_other_decimal_mark_is_reported_as_such(write: Any) -> None:
     (line,) = problems(write("ds;y\n2024-01-01;1.5\n2024-01-02;2,5\n"))
     assert "line 3, column 'y': '2,5' is not a number" in line
     assert "set data.decimal to ','" in line
@@ -443,7 +443,7 @@ def test_a_thousand_or_a_bit_more_than_one_is_refused(write: Any) -> None:
     assert read([path], decimal=",").values[0, 0] == 1.234
 
 
-def test_bad_dates_and_blank_ones_are_told_apart(write: Any) -> None:
+def test_invalid_dates_and_blank_ones_are_reported_apart(write: Any) -> None:
     path = write(
         "ds,y\n2024-02-28,1\n2024-02-29,2\n2024-02-30,3\n,4\nNaT,5\n2024-03-02,6\n2024-03-03,7\n"
     )
@@ -486,7 +486,7 @@ def test_a_row_number_without_a_name_is_not_used(write: Any) -> None:
     assert (table.roles.time, table.roles.targets, table.roles.unused) == ("ds", ("y",), ())
 
 
-def test_times_that_nobody_can_read_ask_for_a_format(write: Any) -> None:
+def test_timestamps_in_no_known_format_ask_for_one(write: Any) -> None:
     (line,) = problems(write("ds,y\nmonday,1\ntuesday,2\n"), time="ds")
     assert "column 'ds': the times cannot be recognized: 'monday', 'tuesday'" in line
     assert "data.time_format" in line
@@ -572,7 +572,7 @@ def test_a_quote_that_is_never_closed_is_found(write: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["ds,id,y\n2024-01-01,é,1\n", "ds,é,y\n2024-01-01,a,1\n"])
-def test_latin_1_is_recognised_and_the_cure_is_a_key(write: Any, text: str) -> None:
+def test_latin_1_is_recognized_and_the_cure_is_a_key(write: Any, text: str) -> None:
     (line,) = problems(write(text.encode("latin-1")), time="ds", targets=["y"])
     assert "looks like latin-1" in line
     assert "data.encoding" in line
@@ -651,7 +651,7 @@ WITH_COVARIATES = (
 )
 
 
-def test_covariates_are_read_as_numbers_or_words_by_what_they_look_like(write: Any) -> None:
+def test_covariates_are_numeric_or_categorical_by_their_cells(write: Any) -> None:
     table = read([write(WITH_COVARIATES)], targets=["y"], covariates=["price", "promo", "note"])
     assert list(table.covariates) == ["price", "promo", "note"]
     price, promo, note = table.covariates.values()
@@ -671,7 +671,7 @@ def test_a_pattern_stands_for_its_columns_in_natural_order(write: Any) -> None:
     assert list(table.covariates) == ["emb_1", "emb_2", "emb_10"]
 
 
-def test_numbers_that_are_names_are_read_as_words_when_told(write: Any) -> None:
+def test_numeric_ids_are_categorical_when_listed(write: Any) -> None:
     table = read(
         [write(WITH_COVARIATES)], targets=["y"], covariates=["emb_1"], categorical=["emb_1"]
     )
@@ -702,7 +702,7 @@ def test_a_covariate_that_is_none_is_refused(
         read([write(WITH_COVARIATES)], targets=["y"], covariates=covariates)
 
 
-def test_text_in_a_covariate_of_numbers_is_told_with_its_line_and_a_cure(write: Any) -> None:
+def test_text_in_a_covariate_of_numbers_is_reported_with_its_line_and_a_cure(write: Any) -> None:
     rows = "".join(f"2024-01-{day:02},1,{day}\n" for day in range(1, 29))
     path = write("ds,y,price\n" + rows + "2024-01-29,1,free\n")
     message = r"line 30, column 'price': 'free' is not a number .*features\.categorical"
@@ -737,7 +737,7 @@ def test_any_encoding_can_be_named(tmp_path: Path, encoding: str) -> None:
     assert table.keys["city"].tolist() == ["Zürich"]
 
 
-def test_utf_16_with_a_mark_is_recognised(tmp_path: Path) -> None:
+def test_utf_16_with_a_mark_is_recognized(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_bytes("ds,y\n2024-01-01,1\n2024-01-02,2\n".encode("utf-16"))
     assert read([str(path)]).values[:, 0].tolist() == [1, 2]
@@ -761,7 +761,7 @@ def test_bytes_of_another_encoding_are_refused(tmp_path: Path) -> None:
         (['"1,234.5"', '"2,234,567.25"', "7"], {"thousands": ",", "decimal": "."}),
     ],
 )
-def test_thousands_separators_are_read_where_they_are_told_or_unmistakable(
+def test_thousands_separators_are_read_where_they_are_given_or_unambiguous(
     write: Any, cells: list[str], options: dict[str, str]
 ) -> None:
     rows = "".join(f"2024-01-0{day},{cell}\n" for day, cell in enumerate(cells, 1))

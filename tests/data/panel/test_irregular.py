@@ -132,7 +132,7 @@ def test_a_series_without_rows_and_no_rows_at_all_are_left_alone():
 # interpolating ---------------------------------------------------------------------------------------
 
 
-def test_values_are_drawn_on_to_the_steps_on_a_straight_line_over_time():
+def test_values_are_interpolated_linearly_over_time():
     rows = rows_of(
         ["2024-01-01 00:30", "2024-01-01 02:30", "2024-01-01 03:00", "2024-01-01 04:15"],
         [[1, 10], [5, NAN], [7, NAN], [12, 40]],
@@ -168,7 +168,7 @@ def test_gaps_of_more_than_the_longest_number_of_steps_stay_open():
     assert done.rows.available_after[:, 0].tolist() == [0, 1, 4, 4, 4, 7, 7, 7, 8, 12, 12, 12, 12]
 
 
-def test_words_hold_their_last_value_instead_of_lying_between_two():
+def test_categories_hold_their_last_value_instead_of_an_interpolated_one():
     rows = rows_of([0, 15, 40, 60], [[0, 1], [3, 2], [8, NAN], [0, NAN]])
     done = interpolate_to_grid(rows, parse_frequency("10"), linear=[True, False])
     assert done.rows.values[:, 1].tolist() == [1, 1, 2, 2, 2, 2, 2]
@@ -177,7 +177,7 @@ def test_words_hold_their_last_value_instead_of_lying_between_two():
     np.testing.assert_array_equal(done.rows.values[:, 1], [1, 1, 2, 2, 2, NAN, NAN])
 
 
-def test_what_comes_after_the_last_observation_of_a_column_is_never_settled():
+def test_what_comes_after_the_last_observation_of_a_column_is_never_available():
     rows = rows_of([0, 15, 40, 60], [[NAN, 1], [3, 2], [8, NAN], [0, NAN]])
     done = interpolate_to_grid(rows, parse_frequency("10"))
     np.testing.assert_array_equal(np.isnan(done.rows.values[:, 0]), [True, True, *[False] * 5])
@@ -239,7 +239,9 @@ def test_lines_agree_with_numpy_and_pandas_for_every_series_and_column(alias, se
     longest=st.sampled_from([None, 2]),
     alias=st.sampled_from(["h", "2h", "B"]),
 )
-def test_nothing_from_the_origin_on_changes_what_is_settled_before_it(seed, place, longest, alias):
+def test_nothing_from_the_origin_on_changes_what_is_available_before_it(
+    seed, place, longest, alias
+):
     """Columns that are lines and that are held, read at the first step after some observation."""
     rows, frequency = irregular(seed, alias), parse_frequency(alias)
     row = int(place * len(rows.time))
@@ -250,7 +252,7 @@ def test_nothing_from_the_origin_on_changes_what_is_settled_before_it(seed, plac
     random = np.random.default_rng(seed)
     other = np.where(random.random(rows.values.shape) < 0.5, NAN, rows.values + 1.0)
 
-    def told(values):
+    def available(values):
         """What a reader is given in the series, before the origin."""
         one = rows_of(rows.time, values, rows.codes, size=5)
         done = interpolate_to_grid(one, frequency, max_gap=longest, linear=[True, False]).rows
@@ -261,9 +263,9 @@ def test_nothing_from_the_origin_on_changes_what_is_settled_before_it(seed, plac
         past = mine & (step < origin)
         return step[past], np.where(done.available_after[past] < origin, done.values[past], -99.0)
 
-    known = told(rows.values)
+    known = available(rows.values)
     for values in (np.where(future, other, rows.values), np.where(future, NAN, rows.values)):
-        changed = told(values)
+        changed = available(values)
         if known is not None and changed is not None:
             np.testing.assert_array_equal(known[0], changed[0])
             np.testing.assert_array_equal(known[1], changed[1])
@@ -284,7 +286,7 @@ def test_a_value_may_be_used_exactly_if_the_observation_behind_it_is_before_the_
     assert checked > 100
 
 
-def test_a_slip_in_a_year_is_told_before_a_grid_is_made_of_it():
+def test_a_wrong_year_is_refused_before_a_grid_is_made_of_it():
     rows = rows_of(["2024-01-01 00:03", "2024-01-01 00:16", "2204-01-01 00:31"])
     with pytest.raises(DataError, match="from 2024-01-01 00:03 to 2204-01-01 00:31 a series has"):
         interpolate_to_grid(rows, parse_frequency("15min"))
@@ -298,7 +300,7 @@ def gap(time, alias, codes=None):
     return time_since_previous(rows.time, rows.offsets, parse_frequency(alias))
 
 
-def test_the_time_between_rows_is_told_in_usual_steps_and_begins_anew_with_each_series():
+def test_the_time_between_rows_is_in_usual_steps_and_begins_anew_with_each_series():
     time = ["2024-01-01", "2024-01-01 00:30", "2024-01-01 03:00", "2024-01-05", "2024-01-05 01:00"]
     np.testing.assert_allclose(gap(time, "h", [0, 0, 0, 2, 2]), [1, 0.5, 2.5, 1, 1])
 

@@ -221,7 +221,7 @@ def test_inspect_lists_all_faults_and_counts_without_raising():
     assert (changes.counts["duplicates"], changes.counts["off_grid"], changes.n_rows) == (1, 1, 6)
 
 
-def test_faulty_series_can_be_left_out_by_name():
+def test_invalid_series_can_be_skipped_by_name():
     hours = pd.date_range("2024-01-01", periods=4, freq="h")
     slip = hours[:3].append(hours[2:3] + pd.Timedelta("1min"))
     twice = hours[[0, 1, 1, 2]]
@@ -235,7 +235,7 @@ def test_faulty_series_can_be_left_out_by_name():
     assert not changes.problems
 
 
-def test_a_table_of_faulty_series_only_is_refused_even_then():
+def test_a_table_of_invalid_series_only_is_refused_even_then():
     rows = table(np.repeat(days(3), 2), range(6))
     with pytest.raises(DataError, match="again, after"):
         regularize(rows, skip_invalid_series=True)

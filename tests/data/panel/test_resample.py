@@ -55,7 +55,7 @@ def ragged(seed: int, alias: str, series: int = 3) -> SortedRows:
     return rows_of(time, values, np.concatenate(codes))
 
 
-def pandas_says(rows: SortedRows, alias: str) -> pd.DataFrame:
+def by_pandas(rows: SortedRows, alias: str) -> pd.DataFrame:
     """Every rule on its column; periods without a row of the file left out."""
     names = [f"c{c}" for c in range(rows.values.shape[1])]
     frame = pd.DataFrame(rows.values, columns=names, index=pd.DatetimeIndex(rows.time))
@@ -77,7 +77,7 @@ def test_every_rule_on_every_calendar_gives_what_pandas_gives(alias):
         native_frequency=None,
         partial_periods="keep",
     ).rows
-    expected = pandas_says(rows, alias)
+    expected = by_pandas(rows, alias)
     timestamps = expected.index.get_level_values(1).to_numpy().astype("datetime64[us]")
     assert (done.codes == expected.index.get_level_values(0)).all()
     assert (done.time == timestamps).all()
@@ -97,7 +97,7 @@ def test_ragged_series_of_any_kind_are_resampled_as_pandas_does(seed, alias):
         native_frequency=None,
         partial_periods="keep",
     ).rows
-    expected = pandas_says(rows, alias)
+    expected = by_pandas(rows, alias)
     timestamps = expected.index.get_level_values(1).to_numpy().astype("datetime64[us]")
     assert (done.time == timestamps).all()
     np.testing.assert_allclose(done.values, expected.to_numpy(), rtol=1e-12)
@@ -162,7 +162,7 @@ def test_the_same_day_of_every_month_is_a_month_named_by_its_first_day():
     assert done.time.astype("datetime64[D]").astype(str).tolist() == ["2024-02-01", "2024-03-01"]
 
 
-def test_whole_numbers_are_put_in_bins_of_so_many_units():
+def test_whole_numbers_are_put_in_periods_of_so_many_units():
     rows = rows_of(np.arange(-3, 9), np.arange(12.0))
     done = resample_rows(
         rows,
@@ -323,7 +323,7 @@ def test_covariates_known_ahead_stay_where_the_targets_end_inside_a_period():
     ]  # the targets' last week, the rows' last week
 
 
-def test_a_series_without_a_value_keeps_its_whole_periods_and_no_rows_stay_none():
+def test_a_series_without_a_value_keeps_its_complete_periods_and_an_empty_table_stays_empty():
     rows = rows_of(pd.date_range("2024-01-01", periods=10, freq="D"), np.full(10, np.nan))
     for rule in AGGREGATIONS:
         done = resample_rows(

@@ -47,7 +47,7 @@ timestamps = st.datetimes(pd.Timestamp("1970-01-01"), pd.Timestamp("2100-01-01")
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(timestamps, min_size=1, max_size=5))
-def test_cycles_are_told_by_the_fields_that_pandas_has(times: list[pd.Timestamp]) -> None:
+def test_cycles_are_the_fields_that_pandas_has(times: list[pd.Timestamp]) -> None:
     index = pd.DatetimeIndex(times)
     day = (index - index.normalize()) / pd.Timedelta("1D")
     leap = np.asarray(index.is_leap_year)
@@ -112,7 +112,7 @@ def test_longer_steps_count_the_holidays_of_their_period(
 @pytest.mark.parametrize(
     ("text", "message"), [("XX", "'XX' has no holidays"), ("DE-XX", "'DE' has no region 'XX'")]
 )
-def test_a_place_that_is_none_is_told_with_the_nearest(text: str, message: str) -> None:
+def test_an_unknown_location_is_reported_with_the_nearest(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         calendar.parse_holiday_location(text)
 

@@ -1,4 +1,4 @@
-"""Every way of writing time is recognised by majority, parsed strictly and never guessed."""
+"""Every way of writing time is recognized by majority, parsed strictly and never guessed."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ POINTS = TimeFormat("format", ("%d.%m.%Y",))
 SECONDS = TimeFormat("integer", ("unix_s",))
 
 
-def parsed(texts: list[str], form: TimeFormat) -> list[str]:
-    return [str(timestamp) for timestamp in parse_timestamps(pa.array(texts), form)]
+def parsed(texts: list[str], time_format: TimeFormat) -> list[str]:
+    return [str(timestamp) for timestamp in parse_timestamps(pa.array(texts), time_format)]
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_offsets_are_applied_as_python_applies_them(
 
 
 @pytest.mark.parametrize(
-    "form", [TimeFormat("iso"), POINTS, QUARTER, WEEK, TimeFormat("integer"), SECONDS]
+    "time_format", [TimeFormat("iso"), POINTS, QUARTER, WEEK, TimeFormat("integer"), SECONDS]
 )
 @pytest.mark.parametrize("text", ["", "NaT", "nan", "today", "now", "30.02.2024", "2024-02-30"])
-def test_what_is_no_time_is_never_parsed(form: TimeFormat, text: str) -> None:
+def test_what_is_no_time_is_never_parsed(time_format: TimeFormat, text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
-        parse_timestamps(pa.array([text]), form)
-    assert unparsable_mask([text], form).tolist() == [True]
+        parse_timestamps(pa.array([text]), time_format)
+    assert unparsable_mask([text], time_format).tolist() == [True]
 
 
 def test_decimals_of_a_second_beyond_the_sixth_are_cut() -> None:
@@ -108,13 +108,13 @@ def test_decimals_of_a_second_beyond_the_sixth_are_cut() -> None:
 
 
 def test_a_timestamp_without_the_offset_of_the_others_is_refused() -> None:
-    form = TimeFormat("iso", offset="Z")
-    assert unparsable_mask(["2024-01-01T05:00Z", "2024-01-01T05:00"], form).tolist() == [
+    time_format = TimeFormat("iso", offset="Z")
+    assert unparsable_mask(["2024-01-01T05:00Z", "2024-01-01T05:00"], time_format).tolist() == [
         False,
         True,
     ]
     with pytest.raises(ValueError, match="not every timestamp ends in 'Z'"):
-        parse_timestamps(pa.array(["2024-01-01T05:00Z", "2024-01-01T05:00"]), form)
+        parse_timestamps(pa.array(["2024-01-01T05:00Z", "2024-01-01T05:00"]), time_format)
 
 
 def test_a_given_format_takes_its_offset_from_the_samples() -> None:

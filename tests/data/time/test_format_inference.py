@@ -25,8 +25,8 @@ POINTS = TimeFormat("format", ("%d.%m.%Y",))
 SECONDS = TimeFormat("integer", ("unix_s",))
 
 
-def parsed(texts: list[str], form: TimeFormat) -> list[str]:
-    return [str(timestamp) for timestamp in parse_timestamps(pa.array(texts), form)]
+def parsed(texts: list[str], time_format: TimeFormat) -> list[str]:
+    return [str(timestamp) for timestamp in parse_timestamps(pa.array(texts), time_format)]
 
 
 def test_the_form_is_that_of_most_samples() -> None:
@@ -36,7 +36,7 @@ def test_the_form_is_that_of_most_samples() -> None:
     assert infer_time_format([]) is None
 
 
-def test_may_is_taken_for_a_whole_name_where_others_are() -> None:
+def test_may_is_taken_for_a_full_name_where_others_are() -> None:
     texts = ["May 1, 2024", "May 2, 2024", "June 3, 2024"]
     assert infer_time_format(texts) == TimeFormat("format", ("%B %d, %Y",))
 
@@ -55,11 +55,15 @@ def test_whole_numbers_are_dates_only_if_all_of_them_can_be() -> None:
 
 
 def test_the_order_of_day_and_month_stays_open_until_a_date_settles_it() -> None:
-    form = infer_time_format(["03/04/2021 05:00", "04/04/2021 05:00"])
-    assert form == TimeFormat("open", ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"))
-    assert disambiguate(form, ["05/04/2021 05:00"]).kind == "open"
-    assert disambiguate(form, ["13/04/2021 05:00"]) == TimeFormat("format", ("%d/%m/%Y %H:%M",))
-    assert disambiguate(form, ["04/13/2021 05:00"]) == TimeFormat("format", ("%m/%d/%Y %H:%M",))
+    time_format = infer_time_format(["03/04/2021 05:00", "04/04/2021 05:00"])
+    assert time_format == TimeFormat("open", ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"))
+    assert disambiguate(time_format, ["05/04/2021 05:00"]).kind == "open"
+    assert disambiguate(time_format, ["13/04/2021 05:00"]) == TimeFormat(
+        "format", ("%d/%m/%Y %H:%M",)
+    )
+    assert disambiguate(time_format, ["04/13/2021 05:00"]) == TimeFormat(
+        "format", ("%m/%d/%Y %H:%M",)
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,33 +107,33 @@ def test_weeks_are_those_of_the_iso_calendar(days: list[date]) -> None:
     ],
 )
 def test_counts_since_1970_are_instants(text: str, unit: str, expected: str) -> None:
-    form = infer_time_format([text])
-    assert form == TimeFormat("integer", (unit,), year_range=(1990, 2100))
-    assert form.parsed_offset == "Z"
-    assert parsed([text], form) == parsed([text], parse_time_format(unit, [])) == [expected]
-    assert not unparsable_mask([text], form).any()
+    time_format = infer_time_format([text])
+    assert time_format == TimeFormat("integer", (unit,), year_range=(1990, 2100))
+    assert time_format.parsed_offset == "Z"
+    assert parsed([text], time_format) == parsed([text], parse_time_format(unit, [])) == [expected]
+    assert not unparsable_mask([text], time_format).any()
 
 
 @pytest.mark.parametrize("text", ["631151999", "4102444800", "123456789", "99999999999", "1e3"])
 def test_other_large_numbers_are_not_taken_for_counts_since_1970(text: str) -> None:
-    form = infer_time_format([text])
-    assert form is None or form == TimeFormat("integer")
+    time_format = infer_time_format([text])
+    assert time_format is None or time_format == TimeFormat("integer")
 
 
 @settings(max_examples=30, deadline=None)
 @given(times=st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2029, 1, 1)), min_size=1))
-def test_every_unit_is_recognised_and_read_back(times: list[datetime]) -> None:
+def test_every_unit_is_recognized_and_read_back(times: list[datetime]) -> None:
     expected = np.array(times, dtype="datetime64[us]")
     for unit, per_second in EPOCH_UNITS.items():
         counts = expected.astype(np.int64) * max(per_second // 10**6, 1)
         counts //= max(10**6 // per_second, 1)
         texts = counts.astype(str).tolist()
-        form = infer_time_format(texts)
-        assert form is not None
-        assert form.formats == (unit,)
+        time_format = infer_time_format(texts)
+        assert time_format is not None
+        assert time_format.formats == (unit,)
         precision = {"unix_s": "s", "unix_ms": "ms"}.get(unit, "us")
         cut = expected.astype(f"datetime64[{precision}]")
-        np.testing.assert_array_equal(parse_timestamps(pa.array(texts), form), cut)
+        np.testing.assert_array_equal(parse_timestamps(pa.array(texts), time_format), cut)
 
 
 def test_a_count_that_does_not_fit_the_others_is_named() -> None:
@@ -149,9 +153,9 @@ def test_ten_digits_are_hours_if_most_are_and_never_both() -> None:
     hours = [f"20240101{hour:02d}" for hour in range(24)]
     seconds = [str(1704067200 + 3600 * hour) for hour in range(24)]
     assert infer_time_format([*hours, *seconds[:9]]) == TimeFormat("format", ("%Y%m%d%H",))
-    form = infer_time_format([*hours[:9], *seconds])
-    assert form == TimeFormat("open", ("%Y%m%d%H", "unix_s"))
-    assert disambiguate(form, hours) == form
+    time_format = infer_time_format([*hours[:9], *seconds])
+    assert time_format == TimeFormat("open", ("%Y%m%d%H", "unix_s"))
+    assert disambiguate(time_format, hours) == time_format
     one_slip = infer_time_format([*seconds, hours[0]])
     assert one_slip is not None
     assert one_slip.formats == ("unix_s",)
@@ -167,15 +171,18 @@ def test_ten_digits_are_hours_if_most_are_and_never_both() -> None:
     ],
 )
 def test_timestamps_with_an_offset_each_become_instants(texts: list[str]) -> None:
-    form = infer_time_format(texts)
-    assert form is not None
-    assert (form.has_mixed_offsets, form.parsed_offset) == (True, "Z")
-    assert parsed(texts, form) == ["2024-03-31T00:30:00.000000", "2024-03-31T01:30:00.000000"]
-    assert not unparsable_mask(texts, form).any()
+    time_format = infer_time_format(texts)
+    assert time_format is not None
+    assert (time_format.has_mixed_offsets, time_format.parsed_offset) == (True, "Z")
+    assert parsed(texts, time_format) == [
+        "2024-03-31T00:30:00.000000",
+        "2024-03-31T01:30:00.000000",
+    ]
+    assert not unparsable_mask(texts, time_format).any()
     without = [texts[0], texts[1][:16]]
-    assert unparsable_mask(without, form).tolist() == [False, True]
+    assert unparsable_mask(without, time_format).tolist() == [False, True]
     with pytest.raises(ValueError, match="has an offset"):
-        parse_timestamps(pa.array(without), form)
+        parse_timestamps(pa.array(without), time_format)
 
 
 @pytest.mark.parametrize(
@@ -188,15 +195,15 @@ def test_timestamps_with_an_offset_each_become_instants(texts: list[str]) -> Non
 )
 @settings(max_examples=12, deadline=None)
 @given(times=st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2068, 1, 1)), min_size=1))
-def test_what_strftime_writes_is_recognised_and_read_back(
+def test_what_strftime_writes_is_recognized_and_read_back(
     pattern: str, times: list[datetime]
 ) -> None:
-    """With a 13th to 28th among them, so that the order of day and month is settled."""
+    """With a 13th to 28th among them, so that the order of day and month is certain."""
     texts = [time.replace(day=13 + time.day % 16).strftime(pattern) for time in times]
-    form = infer_time_format(texts)
-    assert form is not None
+    time_format = infer_time_format(texts)
+    assert time_format is not None
     expected = [datetime.strptime(text, pattern) for text in texts]
     np.testing.assert_array_equal(
-        parse_timestamps(pa.array(texts), form), np.array(expected, dtype="datetime64[us]")
+        parse_timestamps(pa.array(texts), time_format), np.array(expected, dtype="datetime64[us]")
     )
-    assert not unparsable_mask(texts, form).any()
+    assert not unparsable_mask(texts, time_format).any()

@@ -108,7 +108,7 @@ def test_what_is_no_step_is_refused(wrong):
      ("MS", (12,)), ("ME", (12,)), ("1mo", (12,)), ("QE-MAR", (4,)), ("YS", ()), ("1", ()),
      ("7h", (24,)), ("2D", ())],
 )  # fmt: skip
-def test_candidate_seasons_are_whole_cycles_of_the_calendar(alias, seasons):
+def test_candidate_seasons_are_complete_cycles_of_the_calendar(alias, seasons):
     assert parse_frequency(alias).season_lengths() == seasons
 
 

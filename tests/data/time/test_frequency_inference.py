@@ -25,7 +25,7 @@ def one(time: np.ndarray):
     ["h", "15min", "30s", "6h", "D", "B", "W-MON", "W-SAT", "2W-SUN", "MS", "ME", "2MS", "2ME",
      "QS-JAN", "QS-FEB", "QE-DEC", "QE-OCT", "YS-JAN", "YS-JUL", "YE-DEC", "YE-MAR", "YE-FEB"],
 )  # fmt: skip
-def test_the_frequency_of_a_pandas_range_is_recognised(alias):
+def test_the_frequency_of_a_pandas_range_is_recognized(alias):
     time = timestamps_of(pd.date_range("2018-05-07", periods=30, freq=alias))
     vote = one(time)
     assert vote.frequency == parse_frequency(alias)
@@ -41,7 +41,7 @@ def test_a_calendar_with_several_names_is_found_under_an_equal_one(alias):
 
 
 @pytest.mark.parametrize(("day", "months"), [(15, 1), (30, 1), (29, 3), (31, 6), (12, 12)])
-def test_a_fixed_day_of_the_month_is_recognised_where_months_are_shorter(day, months):
+def test_a_fixed_day_of_the_month_is_recognized_where_months_are_shorter(day, months):
     first = pd.Timestamp(2019, 1, day)
     time = timestamps_of([first + pd.DateOffset(months=months * k) for k in range(20)])
     vote = one(time)
@@ -66,7 +66,7 @@ def test_days_without_any_weekend_are_business_days_only_if_they_step_over_one()
     assert one(np.append(two, np.datetime64("2024-01-13"))).frequency.alias == "D"
 
 
-def test_the_majority_of_the_series_wins_and_all_votes_are_told():
+def test_the_majority_of_the_series_wins_and_all_votes_are_listed():
     hours = timestamps_of(pd.date_range("2024-01-01", periods=4, freq="h"))
     days = timestamps_of(pd.date_range("2024-01-01", periods=4, freq="D"))
     codes = np.repeat([0, 1, 2], 4)

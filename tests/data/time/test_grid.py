@@ -13,7 +13,7 @@ def timestamps_of(index) -> np.ndarray:
     return pd.DatetimeIndex(index).to_numpy().astype("datetime64[us]")
 
 
-def test_a_row_off_the_grid_is_told_from_the_others_of_its_series():
+def test_a_row_off_the_grid_is_distinguished_from_the_others_of_its_series():
     clock = ["00:30", "01:30", "02:31", "03:30", "00:00", "05:00"]
     time = timestamps_of([f"2024-01-01 {hour}" for hour in clock])
     grid = fit_grid(parse_frequency("h"), time, np.array([0, 4, 4, 6]))

@@ -33,7 +33,7 @@ def test_the_series_vote_on_the_frequency_and_of_equal_numbers_the_finer_wins():
     assert infer_jittered_frequency(codes[few], time[few].astype("datetime64[us]")).alias == "min"
 
 
-def test_whole_numbers_have_the_whole_step_in_the_middle():
+def test_whole_numbers_have_the_rounded_median_step():
     assert infer_jittered_frequency(
         np.zeros(5, dtype=np.int64), np.array([0, 9, 20, 30, 41])
     ) == parse_frequency("10")

@@ -72,7 +72,7 @@ def test_every_step_of_a_day_becomes_its_own_instant(
     np.testing.assert_array_equal(zones.to_local(found.utc, zone), local)
 
 
-def test_an_hour_that_comes_twice_is_what_the_rule_says() -> None:
+def test_an_hour_that_comes_twice_is_resolved_by_the_rule() -> None:
     local = timestamps("2024-10-27T01:30", "2024-10-27T02:30", "2024-10-27T03:30")
     earlier, later = (utc_of(local, "Europe/Berlin", ambiguous=how) for how in ("earlier", "later"))
     assert texts(earlier.utc) == ["2024-10-26T23:30", "2024-10-27T00:30", "2024-10-27T02:30"]
@@ -114,14 +114,14 @@ def test_the_order_of_the_rows_is_looked_at_in_each_series() -> None:
     assert found.unresolved_mask[codes == 2].tolist() == [False, True, True, False]
 
 
-def test_each_autumn_is_settled_on_its_own() -> None:
+def test_each_autumn_is_resolved_by_itself() -> None:
     local = timestamps(*("2023-10-29T02:30",) * 2, "2024-10-27T02:10", "2024-10-27T02:30")
     found = utc_of(local, "Europe/Berlin", ambiguous="infer")
     assert texts(found.utc)[:2] == ["2023-10-29T00:30", "2023-10-29T01:30"]
     assert found.unresolved_mask.tolist() == [False, False, True, True]
 
 
-def test_an_hour_gone_through_three_times_is_a_faulty_order() -> None:
+def test_an_hour_passed_three_times_is_unresolved() -> None:
     local = timestamps(*("2024-10-27T02:00", "2024-10-27T02:30") * 3)
     assert utc_of(local, "Europe/Berlin", ambiguous="infer").unresolved_mask.all()
 
