@@ -84,7 +84,7 @@ def test_the_demo_leaves_a_forecast_and_a_picture(
     spec = workplace / "sample_data" / "co2.yaml"
     short = spec.read_text(encoding="utf-8") + "\ntraining:\n  max_steps: 2\n"
     spec.write_text(short, encoding="utf-8")
-    monkeypatch.setattr("rnnforecast.workflow.demo.sample_data", lambda: spec.parent)
+    monkeypatch.setattr("rnnforecast.workflow.demo.sample_data_folder", lambda: spec.parent)
     _run("demo")
     assert (workplace / "demo" / "forecast" / "forecast.csv").is_file()
     assert (workplace / "demo" / "forecast" / "plots" / "co2.png").is_file()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.data.panel.regularize import preview_changes, regularize
-from rnnforecast.data.profiling.cleaning_report import build_cleaning_report
+from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_share
 from rnnforecast.spec.data import CleanSpec
 from tests.data.tables import table
 
@@ -94,3 +94,11 @@ def test_an_integer_index_is_reported_in_whole_numbers():
     found = json.loads(build_cleaning_report(rows, regularize(rows)[1]).to_json())
     assert found["totals"]["start"] == 1
     assert found["series"][0]["end"] == 3
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, "100%"), (0.9999, "99.9%"), (0.5, "50%"), (0.0001, "0.1%"), (0.0, "0%")],
+)
+def test_a_share_reads_as_all_or_none_only_where_it_is(share, text):
+    assert format_share(share) == text
