@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,11 @@ def train(rnnforecast: Callable[..., Any]) -> Callable[..., Any]:
 
     def run(*overrides: str, spec: str = "spec.yaml", out: str = "run") -> Any:
         given = [part for override in (*TINY, *overrides) for part in ("--set", override)]
-        return rnnforecast("train", spec, "-o", out, *given)
+        result = rnnforecast("train", spec, "-o", out, *given)
+        if result.exit_code == 0:
+            stored = json.loads(Path(out, "metrics.json").read_text(encoding="utf-8"))
+            assert all(stored["model_metrics"][name] is not None for name in ("mae", "rmse", "wql"))
+        return result
 
     return run
 
