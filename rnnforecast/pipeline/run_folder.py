@@ -3,7 +3,7 @@
 | file | what |
 | --- | --- |
 | `spec.yaml` | the spec as given, with what `--set` changed |
-| `resolved.yaml` | the same with every `auto` settled |
+| `resolved.yaml` | the same with every `auto` resolved |
 | `model.safetensors` | the weights of each network, by its number |
 | `state.json` | cleaning plan, network configs, interval scaling, versions, data hash |
 | `cleaning.safetensors` | arrays: imputers, reductions, correlation of errors over the horizon |

@@ -113,14 +113,14 @@ def test_all_members_are_written_and_tried_on_windows_of_the_data(
         "README.md", "export.json", "model-1.onnx", "model-2.onnx",
     }  # fmt: skip
     assert [len(history.values) for history in quick] == [64, 64]
-    assert 9 < quick[0].values[quick[0].visible].mean() < 28
+    assert 9 < quick[0].values[quick[0].value_mask].mean() < 28
     result = rnnforecast("export", "run", "--onnx", "--member", "3")
     assert result.exit_code == 2
     assert "the run has 2 networks" in result.stderr
     assert "give a number from 1 to 2" in result.stderr
 
 
-def test_without_the_data_the_windows_are_made_up(
+def test_without_the_data_the_windows_are_random(
     given: Run, train: Run, rnnforecast: Run, quick: list[Any]
 ) -> None:
     given()
@@ -129,10 +129,10 @@ def test_without_the_data_the_windows_are_made_up(
     result = rnnforecast("export", "run", "--onnx")
     assert result.exit_code == 0
     assert "the run's data are not at hand" in result.stderr
-    assert "64 windows made up" in result.stderr
+    assert "64 windows of random numbers" in result.stderr
     assert len(quick[0].values) == 64
     page = Path("exports/run/README.md").read_text(encoding="utf-8")
-    assert "64 windows that were made up" in page
+    assert "64 random windows" in page
     assert Path("exports/run/model.onnx").is_file()
 
 

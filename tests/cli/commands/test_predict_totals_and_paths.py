@@ -19,7 +19,7 @@ def files() -> set[str]:
 
 
 def test_a_folder_has_them_beside_the_forecast(given: Given, train: Run, rnnforecast: Run) -> None:
-    given(more="forecast: {totals: [7], paths: 2}\n")
+    given(more="forecast: {totals: [7], sample_paths: 2}\n")
     assert train("forecast.plots=0").exit_code == 0
     assert rnnforecast("predict", "run", "-o", "folder").exit_code == 0
     found = {path.name for path in Path("folder").iterdir()}
@@ -36,7 +36,7 @@ def test_a_folder_has_them_beside_the_forecast(given: Given, train: Run, rnnfore
 def test_what_is_asked_for_at_predict_stands_instead_of_the_spec_s(
     given: Given, train: Run, rnnforecast: Run
 ) -> None:
-    given(more="forecast: {totals: [7], paths: 2}\n")
+    given(more="forecast: {totals: [7], sample_paths: 2}\n")
     assert train("forecast.plots=0").exit_code == 0
     assert rnnforecast("predict", "run", "-o", "f.csv", "--total", "2").exit_code == 0
     assert files() == {"f.csv", "f-totals.csv", "f-paths.csv"}

@@ -69,7 +69,7 @@ def test_without_a_season_the_baseline_is_called_naive(
     given()
     trained = train("window.season=1")
     assert trained.stdout.splitlines()[0].split() == ["held-out", "horizon", "rnnforecast", "naive"]
-    assert json.loads(Path("run/metrics.json").read_text())["baseline"] == "naive"
+    assert json.loads(Path("run/metrics.json").read_text())["baseline_name"] == "naive"
     assert rnnforecast("predict", "run", "-o", "out").exit_code == 0
     for folder in ("run", "out"):
         (plot,) = set(Path(folder, "plots").glob("*.svg")) - {Path("run/plots/loss.svg")}
