@@ -1,4 +1,4 @@
-"""Reading a spec: what is accepted, and what is said about what is not."""
+"""Reading a spec: what is accepted, and the messages for what is not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rnnforecast.spec.spec import Spec
 MINIMAL = "data:\n  path: sales.csv\nwindow:\n  horizon: 24\n"
 
 
-def faults(text: str, *overrides: str) -> list[str]:
+def problems_of(text: str, *overrides: str) -> list[str]:
     with pytest.raises(SpecError) as caught:
         parse_spec(text, name="spec.yaml", overrides=overrides)
     return [str(problem) for problem in caught.value.problems]
@@ -36,7 +36,7 @@ def read_without_rules(text: str) -> Spec:
 # What is accepted
 
 
-def test_a_path_and_a_horizon_are_a_whole_spec() -> None:
+def test_a_path_and_a_horizon_are_a_complete_spec() -> None:
     spec = read(MINIMAL)
     assert spec.data.path == ("sales.csv",)
     assert (spec.window.horizon, spec.window.lookback) == (24, "auto")
@@ -45,7 +45,7 @@ def test_a_path_and_a_horizon_are_a_whole_spec() -> None:
 @pytest.mark.parametrize(
     ("written", "meant"), [("1e-3", 0.001), ("1", 1.0), (".5", 0.5), ("2.5E-4", 0.00025)]
 )
-def test_a_learning_rate_may_be_written_as_scientists_do(written: str, meant: float) -> None:
+def test_a_number_may_be_in_scientific_notation(written: str, meant: float) -> None:
     assert read(f"{MINIMAL}training: {{learning_rate: {written}}}").training.learning_rate == meant
 
 
@@ -75,7 +75,7 @@ def test_a_column_called_auto_can_be_given_as_a_list() -> None:
     assert spec.data.targets == ("auto",)
 
 
-def test_a_section_with_all_its_lines_commented_out_has_its_defaults() -> None:
+def test_a_section_with_all_its_lines_commented_out_has_its_deproblems_of() -> None:
     assert read(f"{MINIMAL}model:\n  # layers: 2\n") == read(MINIMAL)
 
 
@@ -121,13 +121,13 @@ def test_an_override_can_be_null() -> None:
 
 
 def test_a_wrong_override_is_located_on_the_command_line() -> None:
-    assert faults(MINIMAL, "model.layers=x") == [
+    assert problems_of(MINIMAL, "model.layers=x") == [
         "--set model.layers=x: expected auto or a whole number of at least 1, found 'x'"
     ]
 
 
 def test_an_override_of_an_unknown_key_or_section_is_refused_with_advice() -> None:
-    assert faults(MINIMAL, "model.layer=2", "modle.dropout=0", "zebra.x=1") == [
+    assert problems_of(MINIMAL, "model.layer=2", "modle.dropout=0", "zebra.x=1") == [
         "--set model.layer=2: unknown key — did you mean 'layers'?",
         "--set modle.dropout=0: unknown section — did you mean 'model'?",
         (
@@ -145,19 +145,19 @@ def test_an_override_of_an_unknown_key_or_section_is_refused_with_advice() -> No
     ],
 )
 def test_an_override_of_another_form_is_refused(override: str) -> None:
-    assert faults(MINIMAL, override) == [
+    assert problems_of(MINIMAL, override) == [
         f"--set {override}: expected section.key=value — for example model.layers=2"
     ]
 
 
 def test_an_override_with_an_open_bracket_is_refused() -> None:
-    assert faults(MINIMAL, "forecast.quantiles=[0.1") == [
+    assert problems_of(MINIMAL, "forecast.quantiles=[0.1") == [
         "--set forecast.quantiles=[0.1: a bracket that is opened on line 1 is not closed — close it"
     ]
 
 
 def test_an_override_is_not_blamed_for_another_key_that_is_missing() -> None:
-    assert faults("data: {path: a.csv}", "window.lookback=6") == [
+    assert problems_of("data: {path: a.csv}", "window.lookback=6") == [
         "spec.yaml, window.horizon: this key is required — add 'horizon: 24' to the section window"
     ]
 
@@ -244,7 +244,7 @@ WRONG = {
 
 @pytest.mark.parametrize("lines", WRONG)
 def test_a_wrong_line_is_named_and_explained(lines: str) -> None:
-    assert faults(f"{MINIMAL}{lines}\n") == [f"spec.yaml, {WRONG[lines]}"]
+    assert problems_of(f"{MINIMAL}{lines}\n") == [f"spec.yaml, {WRONG[lines]}"]
 
 
 DATA = {
@@ -269,11 +269,13 @@ DATA = {
 def test_roles_that_contradict_each_other_are_refused(lines: str) -> None:
     text = f"data:\n  {lines}\nwindow: {{horizon: 1}}\n"
     line = 2 + lines.count("\n")
-    assert faults(text) == [f"spec.yaml, line {line}, data.{DATA[lines]}"]
+    assert problems_of(text) == [f"spec.yaml, line {line}, data.{DATA[lines]}"]
 
 
 def test_a_patch_longer_than_the_lookback_is_refused_at_the_patch() -> None:
-    assert faults("data: {path: a}\nwindow:\n  horizon: 1\n  lookback: 10\n  patch_length: 24") == [
+    assert problems_of(
+        "data: {path: a}\nwindow:\n  horizon: 1\n  lookback: 10\n  patch_length: 24"
+    ) == [
         (
             "spec.yaml, line 5, window.patch_length: expected at most the lookback of 10 steps,"
             " found 24 — set it to less, or window.lookback to more"
@@ -287,14 +289,14 @@ def test_the_deepest_spec_is_accepted_and_the_next_deeper_one_refused() -> None:
     for _ in range(17):
         (value,) = value
     assert value == []
-    assert faults(deepest.replace("[]", "[[]]")) == [
+    assert problems_of(deepest.replace("[]", "[[]]")) == [
         "spec.yaml, line 5, model.backbone_options.a: nested too deeply — write plain values only"
     ]
 
 
 def test_a_column_that_is_both_categorical_and_text_is_refused_at_the_text() -> None:
     roles = "features:\n  past: [note, size]\n  categorical: [size, note]\n  text: note\n"
-    assert faults(MINIMAL + roles) == [
+    assert problems_of(MINIMAL + roles) == [
         "spec.yaml, line 8, features.text: 'note' is already given as features.categorical"
     ]
     assert read(MINIMAL + roles.replace("size, note]\n  t", "size]\n  t")).features.text == (
@@ -305,8 +307,8 @@ def test_a_column_that_is_both_categorical_and_text_is_refused_at_the_text() -> 
 # Missing keys
 
 
-def test_both_required_keys_are_asked_for_at_once() -> None:
-    assert faults("window:\n  lookback: 3\n") == [
+def test_both_missing_keys_are_reported_at_once() -> None:
+    assert problems_of("window:\n  lookback: 3\n") == [
         (
             "spec.yaml, line 1, window.horizon: this key is required"
             " — add 'horizon: 24' to the section window"
@@ -316,13 +318,13 @@ def test_both_required_keys_are_asked_for_at_once() -> None:
 
 
 def test_a_misspelt_required_key_is_not_called_missing_too() -> None:
-    assert faults("data: {path: a}\nwindow: {horizn: 3}") == [
+    assert problems_of("data: {path: a}\nwindow: {horizn: 3}") == [
         "spec.yaml, line 2, window.horizn: unknown key — did you mean 'horizon'?"
     ]
 
 
 def test_a_wrong_value_under_a_misspelt_section_is_found_too() -> None:
-    assert faults("data: {path: a}\nwidow:\n  horizon: abc") == [
+    assert problems_of("data: {path: a}\nwidow:\n  horizon: abc") == [
         "spec.yaml, line 2, widow: unknown section — did you mean 'window'?",
         "spec.yaml, line 3, widow.horizon: expected a whole number of at least 1, found 'abc'",
     ]
@@ -333,7 +335,7 @@ def test_a_wrong_value_under_a_misspelt_section_is_found_too() -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n"])
 def test_an_empty_file_is_called_empty(text: str) -> None:
-    assert faults(text) == ["spec.yaml: the file is empty — write at least data and window"]
+    assert problems_of(text) == ["spec.yaml: the file is empty — write at least data and window"]
 
 
 @pytest.mark.parametrize(("text", "found"), [("- a\n- b", "a list"), ("csv", "'csv'")])
@@ -342,7 +344,7 @@ def test_a_file_without_sections_is_refused(text: str, found: str) -> None:
         f"spec.yaml, line 1: expected sections such as data and window, found {found} — if these "
         "are the data, write a spec for them with rnnforecast init"
     )
-    assert faults(text) == [expected]
+    assert problems_of(text) == [expected]
 
 
 SYNTAX = {
@@ -365,15 +367,15 @@ SYNTAX = {
 
 
 @pytest.mark.parametrize("text", SYNTAX)
-def test_a_slip_of_yaml_is_explained_with_its_line(text: str) -> None:
-    (problem,) = faults(text)
+def test_a_yaml_error_is_explained_with_its_line(text: str) -> None:
+    (problem,) = problems_of(text)
     assert problem.startswith("spec.yaml, line ")
     assert SYNTAX[text] in problem
 
 
 def test_all_problems_are_reported_at_once_by_line_with_the_command_line_last() -> None:
     text = "model: {hiden_size: 8}\nwindow: {horizon: 0}\ndata:\n  tme: t\n  path: a\ntraning:\n"
-    places = [problem.split(": ")[0] for problem in faults(text, "model.layers=x")]
+    places = [problem.split(": ")[0] for problem in problems_of(text, "model.layers=x")]
     assert places == [
         "spec.yaml, line 1, model.hiden_size",
         "spec.yaml, line 2, window.horizon",
@@ -392,7 +394,7 @@ def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path: P
     assert read_spec(path) == read(MINIMAL)
 
 
-def test_a_missing_file_is_named_with_the_file_that_was_probably_meant(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_the_closest_name(tmp_path: Path) -> None:
     (tmp_path / "sales.yaml").write_text(MINIMAL)
     with pytest.raises(SpecError, match=r"sale\.yaml: there is no such .* mean 'sales\.yaml'\?"):
         read_spec(tmp_path / "sale.yaml")
@@ -475,13 +477,13 @@ def test_text_that_looks_like_something_else_stays_text(text: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_text_is_answered_with_anything_but_a_spec_or_a_spec_error(text: str) -> None:
+def test_any_text_gives_a_spec_or_a_spec_error(text: str) -> None:
     with suppress(SpecError):
         read(text)
 
 
 @given(st.text(alphabet="[]{}:,-*&!|>'\"%@`#?~ \n\tae1.", max_size=40))
-def test_no_odd_value_is_answered_with_anything_but_a_spec_or_a_spec_error(text: str) -> None:
+def test_any_odd_value_gives_a_spec_or_a_spec_error(text: str) -> None:
     for lines, override in (
         (text, "model.layers=1"),
         ("{}", text),

@@ -49,7 +49,7 @@ def test_every_default_is_itself_a_valid_value() -> None:
     assert Spec.model_validate(given.model_dump()) == given
 
 
-def test_a_spec_cannot_be_changed() -> None:
+def test_a_spec_is_frozen() -> None:
     with pytest.raises(ValidationError):
         spec().window.horizon = 5  # type: ignore[misc]
 
@@ -86,5 +86,5 @@ def test_options_keep_the_types_they_were_given() -> None:
         ("model", "dropout", "a number from 0 to below 1"),
     ],
 )
-def test_what_a_key_expects_is_said_in_plain_words(section: str, key: str, words: str) -> None:
+def test_a_key_describes_the_values_it_accepts(section: str, key: str, words: str) -> None:
     assert describe_field(SECTIONS[section].model_fields[key]) == words

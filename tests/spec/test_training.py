@@ -24,7 +24,7 @@ SPEC = "data: {path: a.csv}\nwindow: {horizon: 3}\ntraining: {%s}"
         ("freeze", "one or more patterns such as backbone.*"),
     ],
 )
-def test_what_a_key_expects_is_said_in_plain_words(key: str, words: str) -> None:
+def test_a_key_describes_the_values_it_accepts(key: str, words: str) -> None:
     assert describe_field(TrainingSpec.model_fields[key]) == words
 
 
