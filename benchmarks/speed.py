@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from machine import describe
 
-SERIES, LENGTH, LOOKBACK, SEGMENT, HORIZON, HIDDEN, BATCH = 400, 900, 168, 24, 48, 128, 128
+SERIES, LENGTH, LOOKBACK, PATCH_LENGTH, HORIZON, HIDDEN, BATCH = 400, 900, 168, 24, 48, 128, 128
 STEPS = 100
 """Steps a turn: as many as lie between two validations of a fit of 2,000."""
 
@@ -65,7 +65,7 @@ def loop(rounds: int) -> list[str]:
     arrays = PanelArrays(impute(values, everywhere, offsets, "mask"), everywhere, offsets)
     windows = WindowDataset(arrays, lookback=LOOKBACK, horizon=HORIZON, device=cpu)
     ends = np.full(SERIES, LENGTH, dtype=np.int64)
-    origins = training_origins(everywhere, offsets, ends=ends, horizon=HORIZON, season=SEGMENT)
+    origins = training_origins(everywhere, offsets, ends=ends, horizon=HORIZON, season=PATCH_LENGTH)
     sampler = WindowSampler(
         first_origin=origins.first,
         last_origin=origins.last,
@@ -80,8 +80,8 @@ def loop(rounds: int) -> list[str]:
         ForecasterConfig(
             lookback=LOOKBACK,
             horizon=HORIZON,
-            patch_length=SEGMENT,
-            season=SEGMENT,
+            patch_length=PATCH_LENGTH,
+            season=PATCH_LENGTH,
             backbone=BackboneConfig("gru", dropout=0.1),
             hidden_size=HIDDEN,
             dropout=0.1,
@@ -123,12 +123,12 @@ def loop(rounds: int) -> list[str]:
     ours()
     bare()
     a, b, ratio = paired(turns, lambda: clock(ours), lambda: clock(bare))
-    # a weight of the backbone is multiplied once a segment, any other once a window; and twice as
+    # a weight of the backbone is multiplied once a patch, any other once a window; and twice as
     # often again for the gradients
     once = sum(part.numel() for part in net.parameters())
     again = sum(part.numel() for part in net.backbone.parameters())
-    segments = LOOKBACK // SEGMENT
-    products = 3 * 2 * BATCH * (once + (segments - 1) * again)
+    n_patches = LOOKBACK // PATCH_LENGTH
+    products = 3 * 2 * BATCH * (once + (n_patches - 1) * again)
     left, right = torch.randn(BATCH, HIDDEN), torch.randn(HIDDEN, 3 * HIDDEN)
 
     def multiply() -> None:
@@ -140,7 +140,7 @@ def loop(rounds: int) -> list[str]:
     step = a / STEPS
     return [
         f"{turns} rounds of {STEPS} steps; threads: {torch.get_num_threads()}.",
-        f"{SERIES} series × {LENGTH}, lookback {LOOKBACK}, segment {SEGMENT}, horizon {HORIZON},",
+        f"{SERIES} series × {LENGTH}, lookback {LOOKBACK}, patch {PATCH_LENGTH}, horizon {HORIZON},",
         f"hidden {HIDDEN}, batch {BATCH}.",
         "",
         "| | figure | target |",

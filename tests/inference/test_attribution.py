@@ -1,4 +1,4 @@
-"""What a forecast hangs on: an input that is not used has no say, hidden is as never measured."""
+"""Attribution: unused inputs have no importance; an occluded step is as one never observed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rnnforecast.inference.attribution import (
 )
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.inputs import ModelInputs
-from rnnforecast.models.interpret import activations as looking
+from rnnforecast.models.interpret import activations as activations
 from rnnforecast.models.interpret.occlusion import exchange_targets
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
@@ -27,19 +27,19 @@ from rnnforecast.registry import BACKBONES
 from rnnforecast.training.dataset import PanelArrays, WindowDataset
 from tests.training.fits import net as small
 
-L, H, SEGMENT, LENGTH = 12, 5, 3, 40
+L, H, PATCH, LENGTH = 12, 5, 3, 40
 OFFSETS = np.array([0, LENGTH, 2 * LENGTH])
 SIZES = CovariateSizes(past=2, future=1, elapsed=True)
-BLOCKS = [slice(begin, begin + SEGMENT) for begin in range(0, L, SEGMENT)]
+BLOCKS = [slice(begin, begin + PATCH) for begin in range(0, L, PATCH)]
 DECODERS = ("direct", "parallel", "recursive", "seq2seq", "forking")
 
 
 def net(backbone: str = "gru", **changes: Any) -> Forecaster:
-    """A small net with random weights everywhere."""
+    """A small network without zero weights."""
     given: dict[str, Any] = {
         "lookback": L,
         "horizon": H,
-        "patch_length": SEGMENT,
+        "patch_length": PATCH,
         "season": 3,
         "backbone": BackboneConfig(backbone),
         "hidden_size": 8,
@@ -93,16 +93,16 @@ def windows(table: NDArray[np.float64], found: Forecaster) -> WindowDataset:
 def forecast(found: Forecaster, cut: WindowDataset, item: int, origin: int) -> NDArray[np.float64]:
     at = torch.tensor([origin])
     history = cut.gather(torch.tensor([item]), at, at).history
-    return looking.median_forecast(found, history)[0].double().numpy()
+    return activations.median_forecast(found, history)[0].double().numpy()
 
 
 def with_hole(
-    table: NDArray[np.float64], item: int, origin: int, stretch: slice, joint: bool
+    table: NDArray[np.float64], item: int, origin: int, step_range: slice, joint: bool
 ) -> Any:
-    """The table without the observations of a stretch of the lookback."""
+    """The table without the observations of a step_range of the lookback."""
     series, target = (item, slice(None)) if joint else divmod(item, 2)
     begin = OFFSETS[series] + origin - L
-    rows = slice(max(begin + stretch.start, OFFSETS[series]), begin + stretch.stop)
+    rows = slice(max(begin + step_range.start, OFFSETS[series]), begin + step_range.stop)
     holed = table.copy()
     holed[rows, target] = np.nan
     return holed
@@ -111,30 +111,30 @@ def with_hole(
 @pytest.mark.parametrize("origin", [8, 25, LENGTH])
 @pytest.mark.parametrize("joint", [False, True])
 @pytest.mark.parametrize("decoder", ["direct", "recursive", "forking"])
-def test_hiding_a_stretch_is_as_if_it_had_never_been_measured(
+def test_an_occluded_range_is_as_if_it_had_never_been_observed(
     decoder: str, joint: bool, origin: int
 ) -> None:
     found = net("gru_d", channels=2 if joint else 1, decoder=decoder)
     table, item = values(), 1
     cut = windows(table, found)
-    stretches = [block for block in BLOCKS if block.stop > L - origin]
-    plain, hidden = occluded_medians(found, cut, item, origin, stretches)
+    step_ranges = [block for block in BLOCKS if block.stop > L - origin]
+    plain, hidden = occluded_medians(found, cut, item, origin, step_ranges)
     np.testing.assert_allclose(plain, forecast(found, cut, item, origin), rtol=1e-6)
-    for stretch, answer in zip(stretches, hidden, strict=True):
-        holed = with_hole(table, item, origin, stretch, joint)
+    for step_range, answer in zip(step_ranges, hidden, strict=True):
+        holed = with_hole(table, item, origin, step_range, joint)
         expected = forecast(found, windows(holed, found), item, origin)
         np.testing.assert_allclose(answer, expected, rtol=1e-5)
-        nothing_there = np.array_equal(holed, table, equal_nan=True)
-        assert np.allclose(answer, plain) == nothing_there
+        is_unchanged = np.array_equal(holed, table, equal_nan=True)
+        assert np.allclose(answer, plain) == is_unchanged
 
 
 def test_an_input_that_is_not_used_has_no_importance_and_one_that_is_has() -> None:
     found = net(channels=1)
     width = (
-        found.embedding.projection.in_features // SEGMENT
+        found.embedding.projection.in_features // PATCH
     )  # value, mask, elapsed, past, past, known
     with torch.no_grad():
-        weight = found.embedding.projection.weight.view(8, SEGMENT, width)
+        weight = found.embedding.projection.weight.view(8, PATCH, width)
         weight[:, :, [4, 5]] = 0
         assert found.local_decoder is not None
         found.local_decoder.output_layer.weight.zero_()
@@ -142,7 +142,7 @@ def test_an_input_that_is_not_used_has_no_importance_and_one_that_is_has() -> No
     item, origin = np.arange(4).repeat(10), np.tile(np.arange(20, 30), 4)
     at = torch.from_numpy(origin)
     history = cut.gather(torch.from_numpy(item), at, at).history
-    right = looking.median_forecast(found, history).double().numpy()
+    right = activations.median_forecast(found, history).double().numpy()
     parts = [
         InputGroup("used", table="past", columns=slice(0, 1)),
         InputGroup("not used", table="past", columns=slice(1, 2)),
@@ -159,8 +159,8 @@ def test_an_input_that_is_not_used_has_no_importance_and_one_that_is_has() -> No
     np.testing.assert_allclose(mean[1:], 0, atol=1e-7)
 
 
-def test_only_the_stretch_that_a_forecast_is_made_of_matters() -> None:
-    """The forecast is the value of three steps ago: the newest stretch, and no other."""
+def test_only_the_steps_that_a_forecast_is_made_of_matter() -> None:
+    """The forecast is the value of three steps ago: the newest step_range, and no other."""
     found = net(normalize="none")
     with torch.no_grad():
         assert found.local_decoder is not None
@@ -189,7 +189,7 @@ def test_only_the_stretch_that_a_forecast_is_made_of_matters() -> None:
     assert changes[-1].mean() > 0
 
 
-def test_the_same_seed_shuffles_alike_and_another_one_does_not() -> None:
+def test_permutations_depend_on_the_seed() -> None:
     found = net()
     cut = windows(values(), found)
     item, origin = np.arange(4).repeat(5), np.tile(np.arange(20, 25), 4)
@@ -206,7 +206,7 @@ def test_the_same_seed_shuffles_alike_and_another_one_does_not() -> None:
 
 
 @pytest.mark.parametrize("log", [False, True])
-def test_a_stretch_of_a_large_series_comes_to_a_small_one_in_its_size(log: bool) -> None:
+def test_steps_of_a_large_series_are_rescaled_for_a_small_one(log: bool) -> None:
     small = torch.rand(L, 1, generator=torch.Generator().manual_seed(1)).double() + 1
     seen = torch.ones(2, L, 1, dtype=torch.bool)
     history = ModelInputs(torch.stack([small, 1000 * small]), seen, seen)
@@ -214,9 +214,11 @@ def test_a_stretch_of_a_large_series_comes_to_a_small_one_in_its_size(log: bool)
     torch.testing.assert_close(moved.values, history.values)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES.names())
-@pytest.mark.parametrize("decoder", DECODERS)
-def test_every_net_can_be_looked_into(backbone: str, decoder: str) -> None:
+@pytest.mark.parametrize(
+    ("backbone", "decoder"),
+    [*((name, "direct") for name in BACKBONES.names()), *(("gru", name) for name in DECODERS[1:])],
+)
+def test_every_backbone_and_decoder_can_be_inspected(backbone: str, decoder: str) -> None:
     found = net(backbone, decoder=decoder)
     seen = inspect_window(found, windows(values(), found), 2, 7, 0)
     assert [name for name, _, _ in seen.layers] == ["layer 1"]
