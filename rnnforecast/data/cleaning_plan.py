@@ -33,7 +33,7 @@ from rnnforecast.data.io.table import Table, read_files
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.panel.regularize import preview_changes, regularize
-from rnnforecast.spec.data import CleanSpec
+from rnnforecast.spec.data import DIFFERENCE_TRANSFORMS, CleanSpec
 from rnnforecast.types import Bools, Floats, Ints
 
 
@@ -207,7 +207,7 @@ def fit_cleaning_plan(
     names = panel.target_names
     methods = per_target(plan.clean.transform, names, "clean.transform", "none")
     # differences are taken by the network
-    elementwise = ["none" if m.endswith("difference") else m for m in methods]
+    elementwise = ["none" if m in DIFFERENCE_TRANSFORMS else m for m in methods]
     transform = fit_target_transform(panel.targets, known, elementwise, names=names)
     plan = replace(
         plan,

@@ -221,7 +221,7 @@ def test_hours_become_local_days(given: Run, train: Run, rnnforecast: Run) -> No
     assert train("data.timezone=Europe/Berlin", "model.normalize=none").exit_code == 0
     rnnforecast("check", "spec.yaml", "--set", "data.timezone=Europe/Berlin")
     levels = json.loads(Path("checks/spec/data_report.json").read_text())["profile"]["lengths"]
-    assert levels["median"] == 45
+    assert levels["50%"] == 45
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
     assert pd.read_csv("f.csv")["ds"].tolist() == ["2024-04-15", "2024-04-16", "2024-04-17"]
 
@@ -250,12 +250,12 @@ def test_a_fill_value_is_in_the_units_of_the_data(given: Run, train: Run, table:
     given(frame, more="clean: {missing: constant, fill_value: 3, transform: log1p}\n")
     assert train().exit_code == 0
     plan = json.loads(Path("run/state.json").read_text())["plan"]
-    assert plan["filling"]["values"] == [pytest.approx(np.log(4))]
+    assert plan["imputation"]["fill_values"] == [pytest.approx(np.log(4))]
     given(frame, more="clean: {missing: zero, transform: log1p}\n")
     assert train().exit_code == 0
     result = train("clean.transform=log")
     assert result.exit_code == 3
-    assert "0 cannot stand in for missing values of 'y'" in result.stderr
+    assert "0 cannot replace missing values of 'y'" in result.stderr
 
 
 TRANSFORMS = ("log", "log1p", "box_cox", "yeo_johnson", "difference", "seasonal_difference")
@@ -289,7 +289,7 @@ def test_targets_can_be_forecast_together(given: Run, train: Run, rnnforecast: R
     given(wide, more="model: {channels: joint}\n")
     assert train().exit_code == 0
     stored = json.loads(Path("run/state.json").read_text())
-    assert stored["members"][0]["architecture"]["channels"] == 2
+    assert stored["members"][0]["config"]["channels"] == 2
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
     found = pd.read_csv("f.csv")
     assert found["target"].tolist() == ["x"] * 7 + ["z"] * 7
@@ -323,7 +323,7 @@ def test_irregular_rows_kept_as_they_are_go_on_in_usual_steps(
     given(pd.DataFrame({"ds": stamps, "y": rng.normal(5, 1, 100)}), horizon=3)
     assert train("clean.irregular=keep").exit_code == 0
     stored = json.loads(Path("run/state.json").read_text())
-    assert stored["members"][0]["architecture"]["covariates"]["past"] == 1  # the time between rows
+    assert stored["members"][0]["config"]["covariates"]["past"] == 1  # the time between rows
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
     ahead = pd.to_datetime(pd.read_csv("f.csv")["ds"])
     assert (ahead - stamps[-1]).tolist() == [pd.Timedelta(hours=h) for h in (1, 2, 3)]
