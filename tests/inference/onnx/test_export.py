@@ -118,15 +118,11 @@ def exported(found: Forecaster, path: Path) -> dict[str, Any]:
     return exporting.export_onnx(found, outputs, residuals, history, path)
 
 
-def test_every_backbone_is_covered() -> None:
-    assert tuple(sorted(NETS)) == BACKBONES.names()
-
-
-@pytest.mark.parametrize("backbone", NETS)
+@pytest.mark.parametrize("backbone", BACKBONES.names())
 def test_the_file_agrees_with_the_network_in_batches_of_one_and_of_many(
     backbone: str, tmp_path: Path
 ) -> None:
-    found = fitted(**{"backbone": BackboneConfig(backbone), **NETS[backbone]})
+    found = fitted(**{"backbone": BackboneConfig(backbone), **NETS.get(backbone, {})})
     facts = exported(found, tmp_path / "model.onnx")
     assert facts["difference"] <= MAX_RELATIVE_DIFFERENCE
     read = [port["name"] for port in facts["inputs"]]
