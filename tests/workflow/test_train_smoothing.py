@@ -64,7 +64,7 @@ def follows_the_week(found: pd.DataFrame, *, level: float = 1.0) -> None:
     np.testing.assert_allclose(found["yhat"], expected, rtol=0.2)
 
 
-def test_factors_are_learnt_by_the_place_of_a_day_in_the_week(given: Given) -> None:
+def test_seasonal_factors_are_learned_by_weekday(given: Given) -> None:
     given(weekly(), more=SMOOTH)
     shared("run")
     net = load_run(Path("run")).config
@@ -105,7 +105,7 @@ def test_three_days_of_a_new_series_are_enough_to_follow_the_week(
     follows_the_week(found[found["unique_id"] == "d"], level=1000.0)
 
 
-def test_what_lies_before_the_lookback_changes_nothing(given: Given, forecast: Run) -> None:
+def test_values_before_the_lookback_change_nothing(given: Given, forecast: Run) -> None:
     rows = weekly()
     given(rows, more=SMOOTH)
     shared("run", "window.lookback=28")
@@ -137,7 +137,7 @@ def test_beyond_the_trained_horizon_the_week_goes_on(given: Given, forecast: Run
     np.testing.assert_allclose(found["yhat"], WEEK[found["weekday"]], rtol=0.3)
 
 
-def test_two_seasons_that_were_named_are_learnt(given: Given, forecast: Run) -> None:
+def test_two_seasons_are_learned(given: Given, forecast: Run) -> None:
     given(
         weekly("a"), more="model: {normalize: exponential_smoothing, smoothing_seasons: [7, 14]}\n"
     )
@@ -147,7 +147,7 @@ def test_two_seasons_that_were_named_are_learnt(given: Given, forecast: Run) -> 
 
 
 @pytest.mark.parametrize("normalize", ["exponential_smoothing", "log_mean"])
-def test_values_that_have_no_log_are_told(given: Given, normalize: str) -> None:
+def test_values_without_a_logarithm_are_reported(given: Given, normalize: str) -> None:
     rows = weekly()
     for low, expected in ((None, []), (-3.0, [f"2 values are zero or negative, and {normalize}"])):
         heard = StopAt()
