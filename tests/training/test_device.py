@@ -59,7 +59,7 @@ def test_bfloat16_is_for_a_cuda_device_that_has_it_or_where_it_is_asked_for(
     assert device.select_dtype(wanted, torch.device(kind)) == expected
 
 
-def test_people_are_told_how_many_threads_or_which_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_is_described_by_its_threads_or_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda which: "Fast One")
     assert device.describe_device(torch.device("cpu")) == "cpu (3 threads)"
@@ -67,7 +67,7 @@ def test_people_are_told_how_many_threads_or_which_gpu(monkeypatch: pytest.Monke
     assert device.describe_device(torch.device("mps")) == "mps"
 
 
-def test_a_net_tells_where_it_lies() -> None:
+def test_the_device_of_a_network_is_that_of_its_parameters() -> None:
     assert device.device_of(torch.nn.Linear(1, 1)) == torch.device("cpu")
 
 

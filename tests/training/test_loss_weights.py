@@ -1,4 +1,4 @@
-"""What counts how much in the loss, by hand."""
+"""Weights of steps, items and windows in the loss, against calculations by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.training.fits import net, windows
 CPU = torch.device("cpu")
 
 
-def test_steps_that_count_alike_have_no_weights() -> None:
+def test_equal_steps_have_no_weights() -> None:
     assert compute_horizon_weights("equal", 3) is None
 
 
@@ -32,7 +32,7 @@ def test_decreasing_weights_fall_by_the_root_and_have_mean_one() -> None:
     assert found.mean() == pytest.approx(1)
 
 
-def test_weights_of_ones_own_are_brought_to_mean_one() -> None:
+def test_given_weights_are_scaled_to_mean_one() -> None:
     np.testing.assert_allclose(compute_horizon_weights([1, 0, 5], 3), [0.5, 0, 2.5])
 
 
@@ -45,25 +45,25 @@ def test_without_weights_a_batch_is_the_batch_itself() -> None:
 def test_a_batchs_weights_are_those_of_its_steps_times_those_of_its_items() -> None:
     item, origin = torch.tensor([0, 1]), torch.tensor([9, 12])
     batch = windows().gather(item, origin, origin + 4)
-    weighing = LossWeights.from_numpy(np.array([2.0, 1, 1, 0]), np.array([[0.5], [1.5]]), CPU)
-    found = weighing(batch, item)
+    loss_weights = LossWeights.from_numpy(np.array([2.0, 1, 1, 0]), np.array([[0.5], [1.5]]), CPU)
+    found = loss_weights(batch, item)
     expected = batch.weight[..., 0] * torch.tensor([[1, 0.5, 0.5, 0], [3, 1.5, 1.5, 0]])
     assert torch.equal(found.weight[..., 0], expected)
     assert torch.equal(found.targets, batch.targets)
 
 
-def test_the_validation_loss_is_weighed_as_the_training_loss_is() -> None:
+def test_the_validation_loss_is_weighted_as_the_training_loss_is() -> None:
     found, cut = net().eval(), windows()
     item, origin = np.array([0, 1, 1]), np.array([9, 12, 30])
-    weighing = LossWeights.from_numpy(np.array([2.0, 1, 1, 0]), np.array([[0.5], [1.5]]), CPU)
+    loss_weights = LossWeights.from_numpy(np.array([2.0, 1, 1, 0]), np.array([[0.5], [1.5]]), CPU)
     batch = cut.gather(torch.from_numpy(item), torch.from_numpy(origin), torch.tensor([13, 16, 34]))
-    batch = weighing(batch, torch.from_numpy(item))
+    batch = loss_weights(batch, torch.from_numpy(item))
     with torch.no_grad():
         expected = float(found.loss(batch.history, batch.targets, batch.weight))
-        told = inference.mean_loss(found, cut, item, origin, weighing)
-    assert told == pytest.approx(expected, rel=1e-6)
+        loss = inference.mean_loss(found, cut, item, origin, loss_weights)
+    assert loss == pytest.approx(expected, rel=1e-6)
     with torch.no_grad():
-        assert told != pytest.approx(inference.mean_loss(found, cut, item, origin), rel=1e-3)
+        assert loss != pytest.approx(inference.mean_loss(found, cut, item, origin), rel=1e-3)
         tiny = LossWeights.from_numpy(np.array([2.0, 1, 1, 0]), np.array([[0.5], [1.5]]) / 1e6, CPU)
         again = inference.mean_loss(found, cut, item, origin, tiny)
     assert again == pytest.approx(expected, rel=1e-6)

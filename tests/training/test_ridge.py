@@ -1,4 +1,4 @@
-"""The map that least squares finds, against scikit-learn's ridge regression."""
+"""The linear base forecast by ridge regression, against scikit-learn."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def cut(values: np.ndarray, seen: np.ndarray | None = None) -> WindowDataset:
 
 def evenly(windows: WindowDataset, length: int) -> Iterator[tuple[Batch, Tensor]]:
     origin = torch.arange(L, length - H + 1)
-    stretch = (origin - L) * FOLD_COUNT // len(origin)
-    for some, numbers in zip(origin.split(64), stretch.split(64), strict=True):
+    fold = (origin - L) * FOLD_COUNT // len(origin)
+    for some, numbers in zip(origin.split(64), fold.split(64), strict=True):
         yield windows.gather(torch.zeros_like(some), some, some + H), numbers
 
 
@@ -62,7 +62,7 @@ def test_the_map_is_that_of_ridge_regression_around_a_simple_forecast() -> None:
 
 
 @pytest.mark.parametrize("first", ["linear", "theta"])
-def test_what_a_line_can_say_is_found_out_whatever_it_starts_from(first: str) -> None:
+def test_a_linear_law_is_found_from_any_initial_forecast(first: str) -> None:
     values = 10 + 3 * np.sin(np.arange(400) * 2 * np.pi / 7) + np.cos(np.arange(400) * 0.9)
     model = net(base_forecast=first, normalize="none", season=1).eval()
     windows = cut(values)
@@ -91,7 +91,7 @@ def test_where_nothing_varies_the_map_stays_as_it_was() -> None:
     assert all(torch.equal(before[name], value) for name, value in weights_of(model).items())
 
 
-def test_what_was_not_observed_has_no_say() -> None:
+def test_missing_targets_do_not_change_the_fit() -> None:
     rng = np.random.default_rng(2)
     values, seen = rng.normal(0, 1, 300).cumsum(), rng.random(300) < 0.8
     one, other = net(base_forecast="linear"), net(base_forecast="linear")
@@ -102,7 +102,7 @@ def test_what_was_not_observed_has_no_say() -> None:
     assert torch.equal(one.base_forecast.linear.weight, other.base_forecast.linear.weight)
 
 
-def test_half_of_the_targets_teach_nearly_what_all_of_them_do() -> None:
+def test_half_of_the_targets_give_nearly_the_weights_of_all() -> None:
     rng = np.random.default_rng(5)
     values = np.zeros(4000)
     for step in range(2, 4000):
@@ -111,11 +111,11 @@ def test_half_of_the_targets_teach_nearly_what_all_of_them_do() -> None:
     fit_base_forecast(whole, evenly(cut(values), 4000))
 
     def gappy() -> Iterator[tuple[Batch, Tensor]]:
-        for batch, stretch in evenly(cut(values), 4000):
+        for batch, fold in evenly(cut(values), 4000):
             shown = torch.rand(batch.weight.shape, generator=generator) < 0.5
             yield (
                 replace(batch, weight=batch.weight * shown, targets=batch.targets * shown),
-                stretch,
+                fold,
             )
 
     generator = torch.Generator().manual_seed(0)
@@ -129,11 +129,11 @@ def test_half_of_the_targets_teach_nearly_what_all_of_them_do() -> None:
     )
 
 
-def test_what_cannot_be_judged_is_not_learnt() -> None:
-    """All windows in one stretch: none is left to say how far a map is to be trusted."""
+def test_without_a_second_fold_the_prior_is_kept() -> None:
+    """All windows are in one fold: none is left for the cross-validation."""
     model = net(base_forecast="linear", normalize="none")
     windows = cut(np.random.default_rng(0).normal(0, 1, 200))
-    one = ((batch, torch.zeros_like(stretch)) for batch, stretch in evenly(windows, 200))
+    one = ((batch, torch.zeros_like(fold)) for batch, fold in evenly(windows, 200))
     found = fit_base_forecast(model, one)
     assert found is not None
     assert found.penalty == math.inf
@@ -144,7 +144,7 @@ def test_what_cannot_be_judged_is_not_learnt() -> None:
     assert not model.base_forecast.linear.bias.any()
 
 
-def test_one_wild_value_does_not_decide() -> None:
+def test_one_outlier_does_not_dominate() -> None:
     rng = np.random.default_rng(6)
     values = np.zeros(2000)
     for step in range(1, 2000):
@@ -165,11 +165,11 @@ def test_windows_count_as_they_do_in_the_loss(loss: str) -> None:
     values = np.random.default_rng(7).normal(0, 1, 120).cumsum()
 
     def some(weight: float, times: int) -> Iterator[tuple[Batch, Tensor]]:
-        for batch, stretch in evenly(cut(values), 120):
-            heavy = (stretch % 2 == 0).float()[:, None, None]
-            yield replace(batch, weight=batch.weight * (1 + heavy * (weight - 1))), stretch
+        for batch, fold in evenly(cut(values), 120):
+            heavy = (fold % 2 == 0).float()[:, None, None]
+            yield replace(batch, weight=batch.weight * (1 + heavy * (weight - 1))), fold
             for _ in range(times - 1):
-                yield replace(batch, weight=batch.weight * heavy), stretch
+                yield replace(batch, weight=batch.weight * heavy), fold
 
     maps = []
     for weight, times in ((3.0, 1), (1.0, 3)):
@@ -180,7 +180,7 @@ def test_windows_count_as_they_do_in_the_loss(loss: str) -> None:
     torch.testing.assert_close(*maps, atol=1e-4, rtol=1e-3)
 
 
-def test_but_for_squares_few_wild_windows_do_not_decide() -> None:
+def test_few_outlying_windows_dominate_a_squared_loss_only() -> None:
     """Two laws, one of them in a tenth of the time and on a scale six times as large."""
     rng = np.random.default_rng(8)
     values, wild = np.zeros(1500), np.zeros(150)
@@ -201,7 +201,7 @@ def test_but_for_squares_few_wild_windows_do_not_decide() -> None:
     assert missed["quantile"] < 0.9 * missed["mse"]
 
 
-def test_a_lookback_that_would_take_too_long_is_left() -> None:
+def test_a_lookback_above_the_limit_is_not_fitted() -> None:
     model = net(base_forecast="linear", lookback=MAX_LOOKBACK + 4, patch_length=4)
     before = weights_of(model)
     assert fit_base_forecast(model, []) is None

@@ -1,4 +1,4 @@
-"""Gaps filled by the net: well, the same every time, and never with a glance at the future."""
+"""The recurrent imputer fills gaps well, deterministically, and without looking ahead."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ CPU = torch.device("cpu")
 WIDTH = 3
 
 
-def fit(values: Floats, offsets: Ints, told: Bools | None = None, *, seed: int = 0) -> RnnImputer:
+def fit(
+    values: Floats, offsets: Ints, train_mask: Bools | None = None, *, seed: int = 0
+) -> RnnImputer:
     """A small net after a few steps."""
     return fit_imputer(
         values,
         ~np.isnan(values),
         offsets,
-        np.ones(len(values), dtype=bool) if told is None else told,
+        np.ones(len(values), dtype=bool) if train_mask is None else train_mask,
         width=WIDTH,
         hidden_size=4,
         steps=5,
@@ -45,14 +47,14 @@ def filled(net: RnnImputer, values: Floats, offsets: Ints) -> tuple[Floats, Floa
 
 
 def at(found: tuple[Floats, Floats, Ints], origin: int) -> Floats:
-    """What a reader at `origin` may use, by the rule of `data.impute`."""
+    """What a reader at `origin` may use, by the rule of `FilledValues`."""
     inputs, causal, known_from = found
     return np.where(known_from[:origin] < origin, inputs[:origin], causal[:origin])
 
 
 @pytest.fixture(scope="module")
 def any_net() -> RnnImputer:
-    """A net of which no part is silent."""
+    """A network without zero weights."""
     torch.manual_seed(0)
     net = RnnImputer(WIDTH, 4)
     for weight in net.parameters():
@@ -96,7 +98,7 @@ def test_a_season_with_holes_and_runs_missing_is_filled_better_than_by_simple_me
     )
     inputs, causal, _ = filled(net, values, offsets)
 
-    new = hidden & (np.arange(1500) >= 1000)  # nothing of these rows was told
+    new = hidden & (np.arange(1500) >= 1000)  # rows outside the training part
 
     def error(guess: Floats) -> float:
         return float(np.abs(guess.ravel() - truth)[new].mean())
@@ -196,7 +198,7 @@ def test_a_series_is_filled_as_if_it_were_alone(
     np.testing.assert_array_equal(together[2][begin:] - begin, alone[2])
 
 
-def test_the_block_size_shows_in_no_digit(any_net: RnnImputer) -> None:
+def test_the_batch_size_changes_no_digit(any_net: RnnImputer) -> None:
     values = np.random.default_rng(0).normal(size=(400, 1)).cumsum(0)
     values[1::2] = NAN
     tables = [
@@ -208,7 +210,7 @@ def test_the_block_size_shows_in_no_digit(any_net: RnnImputer) -> None:
             np.testing.assert_array_equal(one, two)
 
 
-def test_same_seed_same_net_and_the_callers_random_numbers_are_left_alone(
+def test_a_seed_gives_one_network_and_leaves_the_callers_random_numbers_unchanged(
     gappy: tuple[Floats, Ints],
 ) -> None:
     torch.manual_seed(1)
@@ -220,13 +222,13 @@ def test_same_seed_same_net_and_the_callers_random_numbers_are_left_alone(
     assert not weights_are_equal(one, fit(*gappy, seed=1))
 
 
-def test_rows_that_are_not_told_do_not_matter_to_the_fit(gappy: tuple[Floats, Ints]) -> None:
+def test_rows_outside_the_training_part_do_not_change_the_fit(gappy: tuple[Floats, Ints]) -> None:
     values, offsets = gappy
-    told = np.ones(60, dtype=bool)
-    told[[*range(20, 25), *range(50, 60)]] = False
+    train_mask = np.ones(60, dtype=bool)
+    train_mask[[*range(20, 25), *range(50, 60)]] = False
     other = values.copy()
-    other[~told] = np.where(np.isnan(values[~told]), 7.0, NAN)
-    assert weights_are_equal(fit(values, offsets, told), fit(other, offsets, told))
+    other[~train_mask] = np.where(np.isnan(values[~train_mask]), 7.0, NAN)
+    assert weights_are_equal(fit(values, offsets, train_mask), fit(other, offsets, train_mask))
     assert not weights_are_equal(fit(values, offsets), fit(other, offsets))
 
 
@@ -257,7 +259,7 @@ def test_wild_and_constant_series_are_fitted_and_filled_with_finite_numbers(scal
     np.testing.assert_allclose(inputs[:, 1], scale)
 
 
-def test_a_table_with_nothing_to_learn_from_leaves_the_net_untrained() -> None:
+def test_a_table_without_training_cells_leaves_the_network_untrained() -> None:
     lone = np.array([[NAN], [4.0], [NAN], [NAN]])
     for values, offsets in ((lone, [0, 4]), (np.full((3, 2), NAN), [0, 3]), (lone[:0], [0])):
         net = fit(values, np.array(offsets))
