@@ -1,4 +1,4 @@
-"""What a spec can ask of the data, through the command line: what is written is right."""
+"""Keys of data, clean and features from the file to the forecast, on the command line."""
 
 from __future__ import annotations
 
@@ -169,8 +169,8 @@ def test_init_finds_what_is_static_and_what_is_known_ahead(given: Run, rnnforeca
 def test_days_of_23_and_25_hours_come_out_right(
     given: Run, train: Run, rnnforecast: Run, start: str, hours: int, offsets: list[str]
 ) -> None:
-    stamps = pd.date_range(start, periods=hours + 24, freq="h", tz="Europe/Berlin")
-    local = stamps[:hours].strftime("%Y-%m-%d %H:%M")
+    timestamps = pd.date_range(start, periods=hours + 24, freq="h", tz="Europe/Berlin")
+    local = timestamps[:hours].strftime("%Y-%m-%d %H:%M")
     y = 10 + np.sin(np.arange(hours) * np.pi / 12)
     given(pd.DataFrame({"ds": local, "y": y}), more="clean: {ambiguous_hour: infer}\n", horizon=24)
     zone = "data.timezone=Europe/Berlin"
@@ -181,19 +181,19 @@ def test_days_of_23_and_25_hours_come_out_right(
     assert f"{local[0].removesuffix(' 00:00')} to {local[-1]}" in checked.stdout
     result = rnnforecast("predict", "run", "-o", "f.csv")
     assert result.exit_code == 0
-    said = stamps[hours].isoformat(sep=" ").replace(":00:00+", ":00+")
+    said = timestamps[hours].isoformat(sep=" ").replace(":00:00+", ":00+")
     assert f"{said} to " in result.stderr
     written = pd.read_csv("f.csv")["ds"]
-    expected = [stamp.isoformat(sep=" ") for stamp in stamps[hours:]]
+    expected = [time.isoformat(sep=" ") for time in timestamps[hours:]]
     assert written.tolist() == expected
     assert list(dict.fromkeys(text[-6:] for text in written)) == offsets
     rnnforecast("predict", "run", "-o", "f.parquet")
     parquet = pd.read_parquet("f.parquet")["ds"]
     assert str(parquet.dt.tz) == "Europe/Berlin"
-    assert (parquet.to_numpy() == stamps[hours:].to_numpy()).all()
+    assert (parquet.to_numpy() == timestamps[hours:].to_numpy()).all()
 
 
-def test_an_hour_that_comes_twice_is_told_once_and_costs_its_series_alone(
+def test_an_ambiguous_hour_is_reported_once_and_its_series_alone_left_out(
     given: Run, train: Run, rnnforecast: Run
 ) -> None:
     local = pd.date_range("2024-10-21", periods=24 * 7 - 1, freq="h").strftime("%Y-%m-%d %H:%M")
@@ -215,13 +215,13 @@ def test_an_hour_that_comes_twice_is_told_once_and_costs_its_series_alone(
 
 
 def test_hours_become_local_days(given: Run, train: Run, rnnforecast: Run) -> None:
-    stamps = pd.date_range("2024-03-01", "2024-04-15", freq="h", tz="Europe/Berlin")[:-1]
-    frame = pd.DataFrame({"ds": stamps.strftime("%Y-%m-%dT%H:%M:%S%z"), "y": 1.0})
+    timestamps = pd.date_range("2024-03-01", "2024-04-15", freq="h", tz="Europe/Berlin")[:-1]
+    frame = pd.DataFrame({"ds": timestamps.strftime("%Y-%m-%dT%H:%M:%S%z"), "y": 1.0})
     given(frame, more="clean: {frequency: D, resample: sum}\n", horizon=3)
     assert train("data.timezone=Europe/Berlin", "model.normalize=none").exit_code == 0
     rnnforecast("check", "spec.yaml", "--set", "data.timezone=Europe/Berlin")
-    levels = json.loads(Path("checks/spec/data_report.json").read_text())["profile"]["lengths"]
-    assert levels["50%"] == 45
+    lengths = json.loads(Path("checks/spec/data_report.json").read_text())["profile"]["lengths"]
+    assert lengths["50%"] == 45
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
     assert pd.read_csv("f.csv")["ds"].tolist() == ["2024-04-15", "2024-04-16", "2024-04-17"]
 
@@ -255,7 +255,7 @@ def test_a_fill_value_is_in_the_units_of_the_data(given: Run, train: Run, table:
     assert train().exit_code == 0
     result = train("clean.transform=log")
     assert result.exit_code == 3
-    assert "0 cannot replace missing values of 'y'" in result.stderr
+    assert "clean.missing: 0 cannot replace missing values of 'y'" in result.stderr
 
 
 TRANSFORMS = ("log", "log1p", "box_cox", "yeo_johnson", "difference", "seasonal_difference")
@@ -319,17 +319,17 @@ def test_irregular_rows_kept_as_they_are_go_on_in_usual_steps(
 ) -> None:
     rng = np.random.default_rng(0)
     minutes = np.cumsum(rng.integers(30, 90, 100))
-    stamps = pd.Timestamp("2024-01-01") + pd.to_timedelta(minutes, unit="min")
-    given(pd.DataFrame({"ds": stamps, "y": rng.normal(5, 1, 100)}), horizon=3)
+    timestamps = pd.Timestamp("2024-01-01") + pd.to_timedelta(minutes, unit="min")
+    given(pd.DataFrame({"ds": timestamps, "y": rng.normal(5, 1, 100)}), horizon=3)
     assert train("clean.irregular=keep").exit_code == 0
     stored = json.loads(Path("run/state.json").read_text())
     assert stored["members"][0]["config"]["covariates"]["past"] == 1  # the time between rows
     assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
     ahead = pd.to_datetime(pd.read_csv("f.csv")["ds"])
-    assert (ahead - stamps[-1]).tolist() == [pd.Timedelta(hours=h) for h in (1, 2, 3)]
+    assert (ahead - timestamps[-1]).tolist() == [pd.Timedelta(hours=h) for h in (1, 2, 3)]
 
 
-def test_a_name_that_is_no_target_is_told_with_the_nearest(given: Run, train: Run) -> None:
+def test_a_name_that_is_no_target_is_refused_with_the_closest(given: Run, train: Run) -> None:
     given(more="clean: {missing: {yy: linear}}\n")
     result = train()
     assert result.exit_code == 3
