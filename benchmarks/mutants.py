@@ -1,8 +1,8 @@
 """Mutation test: how many small faults, put in one at a time, the tests notice.
 
-`python benchmarks/mutants.py` runs the suite once with coverage, draws faults at random (seeded) over
-all of the package, and for each runs the tests that execute its line until one fails. The tree is
-not touched: every fault is put into a copy.
+`python benchmarks/mutants.py` runs the suite once with coverage, draws faults at random (seeded)
+over all of the package, and for each runs the tests that execute its line until one fails. The tree
+is not touched: every fault is put into a copy.
 """
 
 from __future__ import annotations

@@ -79,53 +79,75 @@ ROLES: Values = {"time": "date", "series": ["store"], "targets": ["sales"]}
 BACKBONES: dict[str, Values] = {
     "gru": {"backbone": "gru"},
     "gru, noise on the recurrence": {
-        "backbone": "gru", "backbone_options": {"reset": "before"}, "recurrent_dropout": 0.2,
+        "backbone": "gru",
+        "backbone_options": {"reset": "before"},
+        "recurrent_dropout": 0.2,
         "zoneout": 0.1,
     },
     "gru, bidirectional": {"backbone": "gru", "bidirectional": True, "layers": 2},
     "gru, stack": {
-        "backbone": "gru", "layers": 3, "residual": True, "layer_norm": True, "orthogonal_init": True,
+        "backbone": "gru",
+        "layers": 3,
+        "residual": True,
+        "layer_norm": True,
+        "orthogonal_init": True,
         "dropout": 0.3,
     },
     "gru, no dropout": {"backbone": "gru", "dropout": 0.0, "layers": 2},
     "lstm": {"backbone": "lstm"},
     "lstm, noise on the recurrence": {
-        "backbone": "lstm", "initial_state": "learned", "zoneout": 0.1, "recurrent_dropout": 0.1,
+        "backbone": "lstm",
+        "initial_state": "learned",
+        "zoneout": 0.1,
+        "recurrent_dropout": 0.1,
     },
     "lstm, bidirectional": {
-        "backbone": "lstm", "bidirectional": True, "initial_state": "learned",
+        "backbone": "lstm",
+        "bidirectional": True,
+        "initial_state": "learned",
         "backbone_options": {"forget_bias": 0.5},
     },
     "peephole_lstm": {"backbone": "peephole_lstm"},
     "peephole_lstm, options": {
-        "backbone": "peephole_lstm", "bidirectional": True,
+        "backbone": "peephole_lstm",
+        "bidirectional": True,
         "backbone_options": {"coupled": True, "candidate": "sigmoid", "forget_bias": 2.0},
     },
     "slstm": {"backbone": "slstm"},
     "slstm, options": {
-        "backbone": "slstm", "backbone_options": {"forget": "exp", "heads": 2}, "zoneout": 0.1,
+        "backbone": "slstm",
+        "backbone_options": {"forget": "exp", "heads": 2},
+        "zoneout": 0.1,
         "layers": 2,
     },
     "dilated": {"backbone": "dilated", "layers": 2},
     "dilated, options": {
-        "backbone": "dilated", "layers": 2, "backbone_options": {"cell": "lstm", "base": 3},
+        "backbone": "dilated",
+        "layers": 2,
+        "backbone_options": {"cell": "lstm", "base": 3},
         "recurrent_dropout": 0.1,
     },
     "rrnn": {"backbone": "rrnn"},
     "rrnn, options": {
-        "backbone": "rrnn", "backbone_options": {"nonlinearity": "sigmoid", "gate": "tanh"},
+        "backbone": "rrnn",
+        "backbone_options": {"nonlinearity": "sigmoid", "gate": "tanh"},
         "orthogonal_init": True,
     },
     "rnn": {"backbone": "rnn", "orthogonal_init": True},
-    "rnn, options": {"backbone": "rnn", "backbone_options": {"nonlinearity": "relu"}, "zoneout": 0.1},
+    "rnn, options": {
+        "backbone": "rnn",
+        "backbone_options": {"nonlinearity": "relu"},
+        "zoneout": 0.1,
+    },
     "min_gru": {"backbone": "min_gru"},
     "min_lstm": {"backbone": "min_lstm", "layers": 2, "layer_norm": True},
     "transformer": {"backbone": "transformer"},
     "transformer, options": {
-        "backbone": "transformer", "layers": 2,
+        "backbone": "transformer",
+        "layers": 2,
         "backbone_options": {"heads": 2, "feedforward": 2, "dropout": 0.1, "norm_first": True},
     },
-}  # fmt: skip
+}
 
 DECODERS: dict[str, Values] = {
     "direct": {"model": {"decoder": "direct"}, "window": {"horizon": 17}},
@@ -178,9 +200,24 @@ NORMALIZATIONS: dict[str, Values] = {
 }  # fmt: skip
 
 MISSING = (
-    "mask", "masked_constant", "ffill", "bfill", "mean", "median", "mode", "constant", "zero", "linear",
-    "time", "spline", "seasonal", "knn", "random_forest", "svr", "rnn",
-)  # fmt: skip
+    "mask",
+    "masked_constant",
+    "ffill",
+    "bfill",
+    "mean",
+    "median",
+    "mode",
+    "constant",
+    "zero",
+    "linear",
+    "time",
+    "spline",
+    "seasonal",
+    "knn",
+    "random_forest",
+    "svr",
+    "rnn",
+)
 
 OUTLIERS: dict[str, Values] = {
     "hampel": {"outliers": "hampel"},

@@ -140,7 +140,10 @@ def loop(rounds: int) -> list[str]:
     step = a / STEPS
     return [
         f"{turns} rounds of {STEPS} steps; threads: {torch.get_num_threads()}.",
-        f"{SERIES} series × {LENGTH}, lookback {LOOKBACK}, patch {PATCH_LENGTH}, horizon {HORIZON},",
+        (
+            f"{SERIES} series × {LENGTH}, lookback {LOOKBACK}, patch {PATCH_LENGTH},"
+            f" horizon {HORIZON},"
+        ),
         f"hidden {HIDDEN}, batch {BATCH}.",
         "",
         "| | figure | target |",

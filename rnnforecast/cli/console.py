@@ -33,7 +33,7 @@ METRIC_LABELS = {
 
 
 class ConsoleListener:
-    """Prints the progress of a workflow; with `quiet` errors only, with `verbose` tracebacks too."""
+    """Prints a workflow's progress; with `quiet` errors only, with `verbose` tracebacks too."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose

@@ -95,7 +95,7 @@ def _exit_unexpected(console: ConsoleListener, error: Exception) -> NoReturn:
 
 @contextmanager
 def stop_on_signal(console: ConsoleListener) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C or SIGTERM in the block requests an orderly stop, a second one stops at once.
+    """The first Ctrl-C or SIGTERM in the block requests an orderly stop; a second stops at once.
 
     Yields a function that is true after the first.
     """

@@ -88,7 +88,7 @@ class BackboneModule(Protocol):
         noise: Noise,
         gap_size: int,
     ) -> nn.Module:
-        """A new layer of width K at `depth`, 0 at the bottom; `gap_size` is D, the gaps of a patch."""
+        """A new layer of width K at `depth`, 0 the lowest; `gap_size` is D, the gaps of a patch."""
         ...
 
     def reference_step(

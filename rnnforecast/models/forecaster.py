@@ -150,7 +150,7 @@ class Forecaster(nn.Module):
         gaps = self.embedding.gaps(inputs) if self.embedding.input_decay is not None else None
         length = self.config.tbptt_steps or x.shape[1]
         outs, state, begin = [], None, 0
-        # truncated backpropagation: the newest part has full length, the state is passed on detached
+        # truncated backpropagation: the newest part has full length; the state is passed detached
         for end in range(x.shape[1] % length or length, x.shape[1] + 1, length):
             part_gaps = None if gaps is None else gaps[:, begin:end]
             out, state = self.backbone(x[:, begin:end], state, part_gaps)

@@ -202,7 +202,8 @@ class CleanSpec(SpecSection):
     )
     min_length: Auto | PositiveInt = Field(
         "auto",
-        description="Series with fewer observed values, counted in steps, are skipped and reported.",
+        description="Series with fewer observed values, counted in steps, are skipped and"
+        " reported.",
     )
     max_length: PositiveInt | None = Field(
         None, description="The number of last steps of a series that are used; null: all."

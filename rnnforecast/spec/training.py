@@ -33,8 +33,8 @@ class TrainingSpec(SpecSection):
     )
     time_budget: PositiveFloat | None = Field(
         None,
-        description="The minutes that an ensemble may take: no further network is trained that would"
-        " not be finished in time; null: no limit.",
+        description="The minutes that an ensemble may take: no further network is trained that"
+        " would not be finished in time; null: no limit.",
     )
     max_steps: Auto | PositiveInt = Field(
         "auto", description="The largest number of optimizer steps."
@@ -45,8 +45,8 @@ class TrainingSpec(SpecSection):
     )
     gradient_accumulation: PositiveInt = Field(
         1,
-        description="The number of batches per optimizer step: equal to one batch of all their windows,"
-        " in less memory.",
+        description="The number of batches per optimizer step: equal to one batch of all their"
+        " windows, in less memory.",
     )
     optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = Field(
         "adamw",
@@ -97,8 +97,8 @@ class TrainingSpec(SpecSection):
     )
     series_weight: Literal["equal", "scale"] = Field(
         "equal",
-        description="The weight of each series in the loss; scale: in proportion to the mean absolute"
-        " value of the series.",
+        description="The weight of each series in the loss; scale: in proportion to the mean"
+        " absolute value of the series.",
     )
     window_weight: Literal["auto", "equal", "scale"] = Field(
         "auto",
@@ -108,9 +108,9 @@ class TrainingSpec(SpecSection):
     )
     sample_series: Literal["length", "uniform", "scale"] = Field(
         "length",
-        description="The probability of a series in a batch: in proportion to the square root of its"
-        " observed length, equal for all, or in proportion to the square root of its mean absolute"
-        " value.",
+        description="The probability of a series in a batch: in proportion to the square root of"
+        " its observed length, equal for all, or in proportion to the square root of its mean"
+        " absolute value.",
     )
     sample_origins: Literal["recent", "uniform"] = Field(
         "recent", description="Whether recent windows are more probable, or all equally."
@@ -126,8 +126,8 @@ class TrainingSpec(SpecSection):
     )
     start_from: NonEmptyStr | None = Field(
         None,
-        description="The run folder whose weights training starts from, relative to the folder of the"
-        " spec; keys of window and model that are not set are then as in that run.",
+        description="The run folder whose weights training starts from, relative to the folder of"
+        " the spec; keys of window and model that are not set are then as in that run.",
     )
     freeze: NamePatterns = Field(
         (), description="The weights that are not trained, by patterns of their names."
@@ -141,8 +141,8 @@ class TrainingSpec(SpecSection):
     )
     compile: Bool = Field(
         False,
-        description="Whether to compile the network with torch.compile: takes a minute or more, pays"
-        " off in long trainings on a graphics card.",
+        description="Whether to compile the network with torch.compile: takes a minute or more,"
+        " pays off in long trainings on a graphics card.",
     )
 
     @field_validator("horizon_weight")

@@ -30,7 +30,7 @@ def select_device(requested: str) -> torch.device:
 
 
 def select_dtype(requested: str, device: torch.device) -> torch.dtype:
-    """The dtype of matrix products: for ``auto`` bfloat16 on a CUDA device with it, else float32."""
+    """The dtype of matrix products; ``auto``: bfloat16 on a CUDA device with it, else float32."""
     if requested == "auto":
         is_mixed = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if is_mixed else torch.float32

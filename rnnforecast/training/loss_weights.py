@@ -20,7 +20,7 @@ MAX_RELATIVE_SCALE = 4.0
 
 
 def compute_horizon_weights(kind: str | Sequence[float], horizon: int) -> Floats | None:
-    """Weights `[H]` with mean 1 for ``equal``, ``decreasing`` or H numbers; None if all are equal."""
+    """Weights `[H]` with mean 1 for ``equal``, ``decreasing`` or H numbers; None if all equal."""
     if kind == "equal":
         return None
     if kind == "decreasing":

@@ -38,8 +38,8 @@ class OneFile:
 def table(time: Any, values: Any, series: Any = None) -> Table:
     """A table of rows in the given order.
 
-    ``time`` [R] timestamps, date strings or integers, ``values`` [R] or [R, C] with NaN for missing,
-    ``series`` [R] names, or None for a single series.
+    ``time`` [R] timestamps, date strings or integers, ``values`` [R] or [R, C] with NaN for
+    missing, ``series`` [R] names, or None for a single series.
     """
     timestamps = np.asarray(time)
     if timestamps.dtype.kind in "iu":

@@ -195,8 +195,8 @@ WRONG = {
     " found nan",
     "model: {hidden_size: large}": "line 5, model.hidden_size: expected auto or a whole number of"
     " at least 1, found 'large'",
-    "model: {backbone_options: [1]}": "line 5, model.backbone_options: expected a group of keys and values,"
-    " found a list",
+    "model: {backbone_options: [1]}": "line 5, model.backbone_options: expected a group of keys"
+    " and values, found a list",
     "training: {learning_rate: .inf}": "line 5, training.learning_rate: expected auto or a number"
     " greater than 0, found inf",
     "training: {final_fit: maybe}": "line 5, training.final_fit: expected true or false,"
@@ -227,14 +227,15 @@ WRONG = {
     "model: {batchsize: 3}": "line 5, model.batchsize: unknown key"
     " — did you mean 'batch_size' of the section training?",
     "forecast: {zebra: 3}": "line 5, forecast.zebra: unknown key"
-    " — the keys of forecast are quantiles, non_negative, whole_numbers, totals, sample_paths, plots",
+    " — the keys of forecast are quantiles, non_negative, whole_numbers, totals, sample_paths,"
+    " plots",
     "model: {layers: 1, layers: 2}": "line 5, model.layers: the key is given twice,"
     " first on line 5 — delete one of the two",
     "data: {path: b.csv}": "line 5, data: the key is given twice, first on line 1"
     " — delete one of the two",
     "model:\n  ? [a]\n  : 1": "line 6, model: a key must be a word — write 'key: value'",
-    "model: {backbone_options: &a {b: *a}}": "line 5, model.backbone_options.b: an alias (*) repeats a list or group"
-    " — write plain values only",
+    "model: {backbone_options: &a {b: *a}}": "line 5, model.backbone_options.b: an alias (*)"
+    " repeats a list or group — write plain values only",
     "model: {backbone_options: {a: "
     + "[" * 30
     + "]" * 30

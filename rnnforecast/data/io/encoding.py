@@ -21,7 +21,7 @@ _UTF8_CODECS = ("utf-8", "utf-8-sig")
 
 
 def _bytes_to_surrogates(error: UnicodeError) -> tuple[str, int]:
-    """Undecodable bytes as lone surrogates, one each: Python's surrogateescape handles UTF-8 only."""
+    """One lone surrogate per undecodable byte: Python's surrogateescape handles UTF-8 only."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     wrong = error.object[error.start : error.end]

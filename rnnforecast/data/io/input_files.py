@@ -46,7 +46,7 @@ class InputFile:
 
     @cached_property
     def partition_columns(self) -> dict[str, str]:
-        """The columns of folders, each with its one value; a column in the file takes precedence."""
+        """Columns of folders, each with its one value; a column in the file takes precedence."""
         return {
             name: text for name, text in self.partition_values.items() if name not in self.raw_names
         }

@@ -32,7 +32,7 @@ DEFAULT_MISSING_VALUES = (
 """Missing values in numeric columns (in text columns, a series may be called NA)."""
 
 THOUSANDS_PATTERNS = {",": ",", ".": r"\.", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
-"""Thousands separators, and the pattern of each: typography has blanks and apostrophes of its own."""
+"""Thousands separators, and the pattern of each, with the blanks and apostrophes of typography."""
 _ANY_SEPARATOR = "(?:" + "|".join(THOUSANDS_PATTERNS.values()) + ")"
 _EXPONENT = "(?:e[+-]?[0-9]+)?"
 

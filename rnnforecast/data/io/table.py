@@ -249,8 +249,8 @@ def _disambiguate_time_format(
 
 
 def _has_repeated_timestamps(table: Table) -> bool:
-    """Whether a series has one of 20 timestamps twice: where an id column is not taken as one, it has
-    nearly all of them twice."""
+    """Whether a series has one of 20 timestamps twice: where an id column is not taken as one, it
+    has nearly all of them twice."""
     for timestamp in np.unique(table.time[:: -(-len(table.time) // 20)]):
         codes = table.codes[table.time == timestamp]
         if len(np.unique(codes)) < len(codes):

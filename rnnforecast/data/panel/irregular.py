@@ -92,10 +92,10 @@ class InterpolatedRows:
     """The rows on the grid of the calendar."""
 
     rows: SortedRows
-    """One row for each step. `available_after` is the ordinal of the last step at or before the next
-    observation that a value depends on: a forecast may use the value if it is less than its origin.
-    Observations have their own step; gaps that are too long have the step of the next observation,
-    and cells after the last observation the step after the series."""
+    """One row for each step. `available_after` is the ordinal of the last step at or before the
+    next observation that a value depends on: a forecast may use the value if it is less than its
+    origin. Observations have their own step; gaps that are too long have the step of the next
+    observation, and cells after the last observation the step after the series."""
     off_grid_counts: Ints
     """[S] observations between two steps of the grid."""
 
@@ -156,7 +156,7 @@ def time_since_previous(time: Timestamps, offsets: Ints, frequency: Frequency) -
     place = _step_bounds(frequency, time, np.full(len(time), calendar_phase(frequency)))
     share = (to_ticks(time) - place.floor_ticks) / (place.ceil_ticks - place.floor_ticks)
     gap = np.ones(len(time))
-    # integer and fractional steps are kept apart, for a difference of large numbers would lose digits
+    # integer and fractional steps are kept apart: a difference of large numbers would lose digits
     gap[1:] = np.diff(place.floor) + np.diff(share)
     gap[offsets[:-1][np.diff(offsets) > 0]] = 1.0
     return gap
@@ -167,10 +167,10 @@ def _check_not_sparse(rows: SortedRows, ordinals: Ints, frequency: Frequency) ->
     sparse = np.flatnonzero(sparse_series_mask(rows, ordinals))
     if len(sparse):
         low, high = rows.offsets[sparse[0]], rows.offsets[sparse[0] + 1] - 1
+        first, last = format_timestamp(rows.time[low]), format_timestamp(rows.time[high])
         found = (
-            f"from {format_timestamp(rows.time[low])} to {format_timestamp(rows.time[high])} a series has "
-            f"{int(ordinals[high] - ordinals[low]):,} steps of '{frequency.alias}', but only "
-            f"{int(high - low) + 1:,} rows"
+            f"from {first} to {last} a series has {int(ordinals[high] - ordinals[low]):,} steps of"
+            f" '{frequency.alias}', but only {int(high - low) + 1:,} rows"
         )
         raise DataError(
             Problem("", found, "correct the timestamp or set a coarser clean.frequency")
@@ -217,7 +217,7 @@ class _GridInterpolator:
     def interpolate_column(
         self, rows: SortedRows, floor: Ints, on_grid: Bools, column: int, linear: bool
     ) -> tuple[Floats, Ints]:
-        """[G] the values of one column, and the ordinals of `InterpolatedRows.rows.available_after`."""
+        """[G] the values of one column, and the ordinals for `SortedRows.available_after`."""
         observed = np.flatnonzero(~np.isnan(rows.values[:, column]))
         if len(observed) == 0:
             return np.full(len(self.ordinals), np.nan), self.ordinals

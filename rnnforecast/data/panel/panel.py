@@ -44,7 +44,7 @@ class Panel:
     display_timezone: str = ""
     """Where timestamps are instants of UTC: the time zone in which they are shown."""
     irregular_timestamps: Timestamps | None = None
-    """[N] the timestamps of an irregular panel, whose steps are its rows; None for a regular one."""
+    """[N] timestamps of an irregular panel, whose steps are its rows; None for a regular one."""
     available_after: Ints | None = None
     """[N, C] the flat row that must have passed before an interpolated value is known; None where
     all values are observed."""
@@ -109,7 +109,7 @@ class Panel:
         return to_local(timestamps.reshape(-1), self.display_timezone).reshape(timestamps.shape)
 
     def flat_timestamps(self, extra_steps: int = 0) -> Timestamps:
-        """[N + S * extra_steps] the timestamps of all steps of each series and `extra_steps` more."""
+        """[N + S * extra_steps] timestamps of all steps of each series and `extra_steps` more."""
         lengths = self.lengths + extra_steps
         offsets = np.r_[0, np.cumsum(lengths)]
         series = np.repeat(np.arange(self.n_series), lengths)

@@ -48,8 +48,8 @@ def duplicate_problems(
     problems = [
         Problem(
             table.line_index.location(int(rows.table_rows[row])),
-            f"series '{labels[rows.codes[row]]}' has {format_timestamp(rows.time[row], timezone)} again, after "
-            f"{table.line_index.location(int(rows.table_rows[one]))}",
+            f"series '{labels[rows.codes[row]]}' has {format_timestamp(rows.time[row], timezone)}"
+            f" again, after {table.line_index.location(int(rows.table_rows[one]))}",
             cure if number == 0 else "",
         )
         for number, (row, one) in enumerate(
@@ -115,9 +115,9 @@ def off_grid_problems(
     problems = [
         Problem(
             table.line_index.location(int(rows.table_rows[row])),
-            f"series '{labels[rows.codes[row]]}' has {format_timestamp(rows.time[row], timezone)}, which is "
-            f"between {format_timestamp(low[number], timezone)} and {format_timestamp(high[number], timezone)} on its grid "
-            f"'{frequency.alias}'",
+            f"series '{labels[rows.codes[row]]}' has {format_timestamp(rows.time[row], timezone)},"
+            f" which is between {format_timestamp(low[number], timezone)} and"
+            f" {format_timestamp(high[number], timezone)} on its grid '{frequency.alias}'",
             f"correct the timestamp or {other}" if number == 0 else "",
         )
         for number, row in enumerate(shown)
@@ -142,10 +142,10 @@ def sparse_grid_problems(
     wide[rows.codes[1:] != rows.codes[:-1]] = 0
     row = int(wide.argmax())
     found = (
-        f"between {format_timestamp(rows.time[row], timezone)} and {format_timestamp(rows.time[row + 1], timezone)} series "
-        f"'{labels[rows.codes[row]]}' has no row for {int(wide[row]) - 1:,} steps of "
-        f"'{frequency.alias}'; the panel would have {steps:,} steps for "
-        f"{len(rows.codes):,} rows"
+        f"between {format_timestamp(rows.time[row], timezone)} and"
+        f" {format_timestamp(rows.time[row + 1], timezone)} series '{labels[rows.codes[row]]}' has"
+        f" no row for {int(wide[row]) - 1:,} steps of '{frequency.alias}'; the panel would have"
+        f" {steps:,} steps for {len(rows.codes):,} rows"
     )
     where = " and ".join(
         table.line_index.location(int(rows.table_rows[one])) for one in (row, row + 1)

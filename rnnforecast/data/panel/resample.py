@@ -39,8 +39,8 @@ class ResampledRows:
     dropped_partial_periods: Ints
     """[S] partial periods of which the targets or the row were dropped."""
     incomplete_periods: Ints
-    """[S] periods in `rows` with some, but not all of the observed targets that the native frequency
-    allows; 0 where there is none."""
+    """[S] periods in `rows` with some, but not all of the observed targets that the native
+    frequency allows; 0 where there is none."""
 
 
 def resample_rows(

@@ -53,12 +53,12 @@ class TimeFormat:
 
     kind: Literal["iso", "format", "quarter", "week", "integer", "open"]
     formats: tuple[str, ...] = ()
-    """One strptime format for kind "format", the candidates for "open", and one of `EPOCH_UNITS` for
-    an "integer" that counts since 1970."""
+    """One strptime format for kind "format", the candidates for "open", and one of `EPOCH_UNITS`
+    for an "integer" that counts since 1970."""
     offset: str = ""
     """The offset after every timestamp, as written; empty if there is none."""
     has_mixed_offsets: bool = False
-    """Timestamps have different offsets, of which `offset` is the commonest, and are parsed to UTC."""
+    """Whether offsets differ (`offset` is the most common) and timestamps are parsed to UTC."""
     year_range: tuple[int, int] = _ALLOWED_YEARS
     """The years of counts since 1970, the last one excluded."""
 
@@ -119,8 +119,8 @@ def offset_suffix(text: str) -> str:
 
 
 def parse_timestamps(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarray:
-    """Timestamps [R] of texts [R]: datetime64[us], local to `parsed_offset`, or int64. ValueError if
-    any text is not in this format, see `unparsable_mask`."""
+    """Timestamps [R] of texts [R]: datetime64[us], local to `parsed_offset`, or int64. ValueError
+    if any text is not in this format, see `unparsable_mask`."""
     texts = pc.utf8_trim_whitespace(texts)
     if time_format.has_mixed_offsets:
         bare, ahead = _split_offsets(texts)

@@ -29,7 +29,7 @@ class InferredFrequency:
 
     frequency: Frequency
     agreement: float
-    """The share [0, 1] of steps between consecutive timestamps of a series that are one step long."""
+    """The share [0, 1] of differences of consecutive timestamps of a series that are one step."""
     votes: dict[str, int]
     """Alias -> number of series that voted for it, the winner first."""
 
@@ -191,7 +191,7 @@ def _vote_months(
 
 
 def _frequency_of_class(frequency_class: Ints, last_timestamps: Timestamps) -> Frequency:
-    """The frequency of a class, with the weekday or month of most of its series' last timestamps."""
+    """The frequency of a class, with the weekday or month of most of the last timestamps."""
     step = int(frequency_class[1])
     if frequency_class[0] == _INTEGER:
         return Frequency(str(step), "integer", step)

@@ -1,4 +1,4 @@
-"""The frequency of timestamps that scatter around a grid: the usual step nearest to their median."""
+"""Frequency of timestamps that scatter around a grid: the usual step nearest to the median step."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
 
     `codes` [R] and `time` [R] in any order; repeated timestamps do not count. The median step of a
     series is compared on a logarithmic scale with 1, 2, 5, 10, 15, 20 and 30 seconds and minutes,
-    the hours that divide a day, days, weeks, months, quarters and years. Weeks end on the weekday of
-    most rows; months, quarters and years begin or end where most rows are. Raises DataError if no
-    series has two different timestamps.
+    the hours that divide a day, days, weeks, months, quarters and years. Weeks end on the weekday
+    of most rows; months, quarters and years begin or end where most rows are. Raises DataError if
+    no series has two different timestamps.
     """
     codes, time = sort_rows(codes, time)
     steps = np.diff(time).astype(np.int64)

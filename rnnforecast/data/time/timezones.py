@@ -124,7 +124,7 @@ def to_local(utc: Timestamps, timezone: str) -> Timestamps:
 
 
 def format_utc_offsets(utc: Timestamps, timezone: str) -> npt.NDArray[np.str_]:
-    """The zone's offset at instants `[R]`: ``+02:00``; with seconds where local mean time had them."""
+    """The zone's offset at instants `[R]`: ``+02:00``, or with seconds for local mean time."""
     instants = np.asarray(utc, dtype="datetime64[us]")
     ahead = (to_local(instants, timezone) - instants).astype("timedelta64[s]").astype(np.int64)
     position, distinct = pd.factorize(ahead)

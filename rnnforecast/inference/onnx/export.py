@@ -33,7 +33,7 @@ NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 class NotExportable(Exception):
-    """The network cannot be exported, or the file does not agree with it; the reason, as a clause."""
+    """The network cannot be exported, or the file disagrees with it; the reason, as a clause."""
 
 
 def unsupported_reason(config: ForecasterConfig, levels: Sequence[float]) -> str | None:
@@ -41,8 +41,8 @@ def unsupported_reason(config: ForecasterConfig, levels: Sequence[float]) -> str
     traits = LOSSES.traits(config.loss)
     if "exportable" not in traits:
         return (
-            f"the quantiles of training.loss '{config.loss}' are found by a numerical search, which "
-            "ONNX has no operator for"
+            f"the quantiles of training.loss '{config.loss}' are found by a numerical search, "
+            "which ONNX has no operator for"
         )
     if "autoregressive" in DECODERS.traits(config.decoder) and "point" not in traits:
         return (
@@ -73,8 +73,8 @@ def export_onnx(
     difference = max_relative_difference(path, net, outputs, residuals, history)
     if not difference <= MAX_RELATIVE_DIFFERENCE:
         raise NotExportable(
-            f"the forecasts of onnxruntime and torch differ by {difference:.1e} relative, more than "
-            f"{MAX_RELATIVE_DIFFERENCE:.0e}"
+            f"the forecasts of onnxruntime and torch differ by {difference:.1e} relative, more "
+            f"than {MAX_RELATIVE_DIFFERENCE:.0e}"
         )
     return metadata | {"difference": difference}
 

@@ -81,7 +81,7 @@ class DilatedLayer(nn.Module):
         return gates
 
     def _run_interleaved(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """`[B, n * d, K]` as n steps of d = len(state) sequences, those as windows `[B * d, n, K]`."""
+        """`[B, n * d, K]`: n steps of d = len(state) sequences, run as windows `[B * d, n, K]`."""
         windows, d = x.shape[0], state[0].shape[0]
         sequences = x.reshape(windows, -1, d, x.shape[-1]).transpose(1, 2).flatten(0, 1)
         flat_state = tuple(part.transpose(0, 1).flatten(0, 1).unsqueeze(0) for part in state)

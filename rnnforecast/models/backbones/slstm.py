@@ -13,8 +13,9 @@ cancels in h:
     m_t = max(log f_t + m_{t-1}, i~_t)
     c_t = exp(log f_t + m_{t-1} - m_t) * c_{t-1} + exp(i~_t - m_t) * z_t,   and n_t likewise
 
-m_1 = i~_1, so n_t >= 1 and the quotient is finite for any input. The initial bias of the forget gate
-falls from 5 at the first unit of a head to -7 at its last, by a power law; other biases start at 0.
+m_1 = i~_1, so n_t >= 1 and the quotient is finite for any input. The initial bias of the forget
+gate falls from 5 at the first unit of a head to -7 at its last, by a power law; other biases start
+at 0.
 
 Beck et al. 2024, arXiv:2405.04517. The paper allows both forget gates; its code has sigmoid, the
 default here. Its initial bias depends on the depth of the block; here it is that of the lowest.

@@ -1,4 +1,4 @@
-"""A trained linear map from lookback to horizon, on its own or added to a forecast of the window."""
+"""Trained linear map from lookback to horizon, alone or added to a forecast of the window."""
 
 from __future__ import annotations
 

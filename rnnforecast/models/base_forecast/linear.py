@@ -1,4 +1,4 @@
-"""Linear base forecast: a map from lookback to horizon, fitted by least squares and then trained."""
+"""Linear base forecast: a map from lookback to horizon, fitted by least squares, then trained."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def _next_decoder_values(
 
 
 def path_quantiles(paths: Tensor, levels: Sequence[float]) -> Tensor:
-    """Quantiles `[B, H, C, Q]` of `paths [B, n_paths, H, C]`, linear between two order statistics."""
+    """Quantiles `[B, H, C, Q]` of `paths [B, n_paths, H, C]`, linear between order statistics."""
     ordered = paths.sort(1).values
     position = torch.tensor(levels, dtype=paths.dtype, device=paths.device) * (paths.shape[1] - 1)
     low, high = ordered[:, position.floor().long()], ordered[:, position.ceil().long()]

@@ -106,7 +106,7 @@ def exchange_targets(
 def exchange_covariates(
     inputs: ModelInputs, other_window: Tensor, table: str, columns: slice
 ) -> ModelInputs:
-    """The inputs with columns of a covariate table, past and future, of the window `other_window`."""
+    """The inputs with columns of a covariate table, past and future, of `other_window`."""
     values = getattr(inputs, table).clone()
     values[..., columns] = values[other_window][..., columns]
     return replace(inputs, **{table: values})

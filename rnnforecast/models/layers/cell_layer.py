@@ -26,7 +26,7 @@ class RecurrentCell(Protocol):
     state_sizes: tuple[int, ...]
     """Widths X of the state tensors; the first is K."""
     n_zoneout_states: int
-    """Number of state tensors, from `hidden_index` on, that zoneout and a learned initial state set."""
+    """Number of states, from `hidden_index` on, that zoneout and a learned initial state set."""
     has_fused_kernel: bool
     """Whether it has `forward_fused(x [B, G, K], state) -> (out [B, G, K], state)`, one kernel for
     all steps.
@@ -44,8 +44,8 @@ class RecurrentCell(Protocol):
         ...
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
-        """`[B, M]` and state → next state; `hidden [B, K]` is the state with recurrent dropout, which
-        the recurrent products read."""
+        """`[B, M]` and state → next state; `hidden [B, K]` is the state with recurrent dropout,
+        which the recurrent products read."""
         ...
 
 
@@ -106,7 +106,7 @@ class CellLayer(nn.Module):
     def gates(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Gate activations by name at all steps, `[B, G, K]` each; empty for a cell without gates."""
+        """Gate activations by name, `[B, G, K]` each; empty for a cell without gates."""
         if not hasattr(self.cell, "gates"):
             return {}
         current = self.initial_state(x) if state is None else tuple(part[0] for part in state)

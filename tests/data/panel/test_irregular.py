@@ -129,7 +129,7 @@ def test_a_series_without_rows_and_no_rows_at_all_are_left_alone():
     assert len(none.rows.time) == 0
 
 
-# interpolating ---------------------------------------------------------------------------------------
+# interpolating ----------------------------------------------------------------------------------
 
 
 def test_values_are_interpolated_linearly_over_time():

@@ -13,9 +13,9 @@ A file's ``TRAITS`` are any of
 ``needs_network``    is fitted by training a network: its implementation is passed in
 ===================  ==============================================================================
 
-A method that is not fitted is a function ``fill(index, options)`` that returns values ``[N, C]`` for
-missing cells. What it returns elsewhere is ignored, and so are, unless it is ``constant``, cells
-before the first observation. A method that ``looks_ahead`` fills gaps between two observations;
-after the last one the last value is kept. A fitted method has ``fit`` and ``from_arrays`` instead,
-see `ImputerMethod`.
+A method that is not fitted is a function ``fill(index, options)`` that returns values ``[N, C]``
+for missing cells. What it returns elsewhere is ignored, and so are, unless it is ``constant``,
+cells before the first observation. A method that ``looks_ahead`` fills gaps between two
+observations; after the last one the last value is kept. A fitted method has ``fit`` and
+``from_arrays`` instead, see `ImputerMethod`.
 """
