@@ -1,4 +1,4 @@
-"""The tool on the data of a competition, run from the command line with automatic settings."""
+"""Benchmark of the command line with automatic settings on the data of a competition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a graphics card computes what the CPU computes, and how much faster.
+"""Comparison of a graphics card with the CPU: agreement of results, and speed.
 
 usage: gpu.py [--device cuda|mps|cpu] [--steps N] [--seconds S] [--only PART ...] [--out FILE.md]
 

@@ -1,4 +1,4 @@
-"""Mutation test: how many small faults, put in one at a time, the tests notice.
+"""Mutation test: the share of small faults, put in one at a time, that the tests detect.
 
 `python benchmarks/mutants.py` runs the suite once with coverage, draws faults at random (seeded)
 over all of the package, and for each runs the tests that execute its line until one fails. The tree

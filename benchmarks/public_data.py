@@ -1,4 +1,4 @@
-"""Writes the data of the competitions M1, M3 and tourism as `quality.py` reads them.
+"""Conversion of the data of the competitions M1, M3 and tourism to the input of `quality.py`.
 
 usage: public_data.py FOLDER
 

@@ -1,4 +1,4 @@
-"""Small trainings over the breadth of the tool, and whether two versions compute the same.
+"""Small trainings with all options, and the comparison of the results of two versions.
 
 usage: same_bytes.py run FILE [--only REGEX]
        same_bytes.py compare A B [--tolerance 1e-6] [--only REGEX]

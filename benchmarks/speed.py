@@ -1,4 +1,4 @@
-"""What the training loop, the start of a command and many series cost.
+"""Cost of the training loop, of the start of a command and of many series.
 
 usage: speed.py [--only loop|start|many|growth] [--rounds N] [--out FILE.md]
 

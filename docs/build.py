@@ -1,4 +1,4 @@
-"""Write what of the pages comes from the code: keys, commands, and the list of modules.
+"""Generation of the pages that come from the code: keys, commands, and the list of modules.
 
 `python docs/build.py` writes `docs/spec.md`, `docs/commands.md` and the list in
 `docs/architecture.md`; with `--check` it writes nothing, and exits with 1 if one of them is out of

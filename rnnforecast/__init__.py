@@ -1,4 +1,4 @@
-"""Forecast time series with recurrent neural networks, from a CSV file and a short YAML spec."""
+"""Time series forecasting with recurrent neural networks, from a CSV file and a YAML spec."""
 
 from __future__ import annotations
 

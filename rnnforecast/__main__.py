@@ -1,4 +1,4 @@
-"""`python -m rnnforecast` is the command `rnnforecast`."""
+"""Entry point of `python -m rnnforecast`."""
 
 from rnnforecast.cli.app import main
 

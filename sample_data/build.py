@@ -1,4 +1,4 @@
-"""Builds the sample data from the packages that contain them.
+"""Generation of the sample data from the packages that contain them.
 
     python sample_data/build.py
 

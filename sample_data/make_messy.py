@@ -1,4 +1,4 @@
-"""Makes `messy.csv` from `employment.csv`: the same numbers with common faults of real data.
+"""Generation of `messy.csv`: the numbers of `employment.csv` with common faults of real data.
 
     python sample_data/make_messy.py
 

@@ -1,4 +1,4 @@
-"""What a script and a reader see of an error."""
+"""Errors: exit codes and messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Components are found by their files, and described without importing them."""
+"""Registries: components found by their files, and described without import."""
 
 from __future__ import annotations
 

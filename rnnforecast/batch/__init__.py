@@ -1,1 +1,1 @@
-"""What a scheduled job needs around a workflow, such as a lock on its run folder."""
+"""Support for scheduled jobs: the lock on a run folder."""

@@ -1,1 +1,1 @@
-"""The command line: parses arguments, prints results, sets exit codes."""
+"""The command line: arguments, output and exit codes."""

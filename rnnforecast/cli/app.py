@@ -1,4 +1,4 @@
-"""The typer application of `rnnforecast`; heavy imports are left to the commands."""
+"""The typer application of `rnnforecast`, without heavy imports."""
 
 from __future__ import annotations
 

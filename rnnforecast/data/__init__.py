@@ -1,1 +1,1 @@
-"""From files to a clean, regular panel, and from the panel to windows (no torch here)."""
+"""Data preparation: reading, cleaning, the regular panel, features and windows; without torch."""

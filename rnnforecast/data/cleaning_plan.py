@@ -1,4 +1,4 @@
-"""The cleaning plan: how a file becomes the inputs of the network, fitted once, then applied.
+"""The cleaning plan: the fitted steps from an input file to the inputs of the network.
 
 `fit_cleaning_plan` sets on the training part everything that is still open: columns, frequency,
 transform, vocabularies, imputers. `prepare_data` reads files, aligns the rows to the calendar,

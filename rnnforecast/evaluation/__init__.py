@@ -1,1 +1,1 @@
-"""Measures of a forecast, the simplest forecast to beat, and quantiles from errors; numpy."""
+"""Evaluation of forecasts in NumPy: metrics, baseline, calibration, ensembling, sample paths."""

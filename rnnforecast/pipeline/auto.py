@@ -1,4 +1,4 @@
-"""Automatic values: `auto` in the spec becomes a number or a name, by rules of thumb.
+"""Automatic values: rules of thumb for the keys of the spec that are `auto`.
 
 Each rule belongs to one key and gives a value and a reason; both are printed, and the value is
 stored in `resolved.yaml`. Rules run in the order of this file, and each reads what the earlier ones

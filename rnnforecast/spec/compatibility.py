@@ -1,4 +1,4 @@
-"""All rules on two or more keys of a spec: what does not go together, and what to set instead.
+"""Rules on two or more keys of a spec: incompatible values, and what to set instead.
 
 A rule names the keys that it reads, so that it is skipped where one of them has no valid value.
 What a component needs and can do comes from its ``TRAITS``; a key that is still auto goes with

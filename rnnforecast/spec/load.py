@@ -1,4 +1,4 @@
-"""Reading a spec: from YAML to a `Spec`, or to every problem in it at once, sorted by line."""
+"""Loading of a spec from YAML, or of all problems in it, sorted by line."""
 
 from __future__ import annotations
 

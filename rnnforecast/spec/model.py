@@ -1,4 +1,4 @@
-"""The sections window and model: how far the network looks, and its parts."""
+"""The sections window and model: the sizes of windows, and the parts of the network."""
 
 from __future__ import annotations
 

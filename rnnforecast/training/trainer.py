@@ -1,4 +1,4 @@
-"""The training loop: fits a forecaster to batches of windows and keeps its best weights.
+"""The training loop: the fit of a forecaster to batches of windows, and its best weights.
 
 The loss is checked every few steps; if it or a weight is not finite, the steps since the last check
 are rolled back and repeated at a lower learning rate. All that changes during a fit is in one

@@ -1,1 +1,1 @@
-"""One verb a file: what the commands do, without a word to the screen."""
+"""Workflows: the work of each command, one a file, without console output."""

@@ -1,4 +1,4 @@
-"""`predict`: from a run folder and current data to a table of forecasts, and plots."""
+"""`predict`: a table of forecasts, and plots, from a run folder and current data."""
 
 from __future__ import annotations
 

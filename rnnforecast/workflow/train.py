@@ -1,4 +1,4 @@
-"""`train`: from a spec to a run folder."""
+"""`train`: a run folder from a spec."""
 
 from __future__ import annotations
 

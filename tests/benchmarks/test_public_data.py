@@ -1,4 +1,4 @@
-"""What `benchmarks/public_data.py` writes, read as `quality.py` reads it."""
+"""Tables of `benchmarks/public_data.py`, as `quality.py` reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys of data, clean and features from the file to the forecast, on the command line."""
+"""Options of the section data, through the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small panels for tests, as regularising gives them, without a table."""
+"""Small panels for tests, without a table."""
 
 from __future__ import annotations
 

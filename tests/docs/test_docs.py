@@ -1,4 +1,4 @@
-"""The documentation says what is so: commands run, specs parse, links lead somewhere."""
+"""The documentation: its commands, specs and links."""
 
 from __future__ import annotations
 

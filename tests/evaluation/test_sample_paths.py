@@ -1,4 +1,4 @@
-"""Sample paths have the quantiles of the forecast and the correlation of its errors."""
+"""Sample paths: their quantiles, and the correlation of their errors."""
 
 from __future__ import annotations
 

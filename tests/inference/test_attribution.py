@@ -1,4 +1,4 @@
-"""Attribution: unused inputs have no importance; an occluded step is as one never observed."""
+"""Attribution: the importance of unused inputs, and occluded steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers see the old content or the new one, whatever stops the writer."""
+"""Atomic writes: the content after interrupted and failed writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Templates: escaping, and what is part of the package."""
+"""Templates: escaping, and the templates of the package."""
 
 from __future__ import annotations
 

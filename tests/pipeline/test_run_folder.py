@@ -1,4 +1,4 @@
-"""The run folder: what is written is read back, and what is damaged or missing is named."""
+"""The run folder: round trips, and messages on damaged or missing files."""
 
 from __future__ import annotations
 

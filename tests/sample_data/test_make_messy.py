@@ -1,4 +1,4 @@
-"""The messy table is reproducible and as its README describes it."""
+"""The messy table: its reproducibility, and agreement with its README."""
 
 from __future__ import annotations
 

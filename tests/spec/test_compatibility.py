@@ -1,4 +1,4 @@
-"""Each rule across keys refuses at its edge, and accepts just beside it."""
+"""Rules across keys: refused values, and the accepted values next to them."""
 
 from __future__ import annotations
 

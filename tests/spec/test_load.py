@@ -1,4 +1,4 @@
-"""Reading a spec: what is accepted, and the messages for what is not."""
+"""Loading of specs: accepted texts, and messages on refused ones."""
 
 from __future__ import annotations
 

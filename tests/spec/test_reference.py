@@ -1,4 +1,4 @@
-"""The commented YAML, the reference and the schema say what the model says."""
+"""The commented YAML, the reference and the schema, against the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sections accept, what they default to, and that nothing changes them later."""
+"""Sections of the spec: accepted values, defaults and immutability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of the section training: what they take, and that the defaults ask for nothing new."""
+"""The section training: accepted values and defaults."""
 
 from __future__ import annotations
 

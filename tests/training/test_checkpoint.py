@@ -1,4 +1,4 @@
-"""Checkpoints come back as they were, and a damaged one is refused."""
+"""Checkpoints: round trips, and the refusal of damaged ones."""
 
 from __future__ import annotations
 

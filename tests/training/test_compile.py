@@ -1,4 +1,4 @@
-"""A compiled network computes the same; without a compiler it is left as it was."""
+"""Compiled networks: equal results, and networks without a compiler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows agree with a naive loop, know nothing of the future, and are drawn as promised."""
+"""Windows against a naive loop, without look-ahead, and their random draws."""
 
 from __future__ import annotations
 

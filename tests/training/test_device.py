@@ -1,4 +1,4 @@
-"""The device: the best there is on `auto`, and a plain sentence where the wanted one is missing."""
+"""The device: the choice of `auto`, and messages on a missing one."""
 
 from __future__ import annotations
 

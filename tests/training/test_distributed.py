@@ -1,4 +1,4 @@
-"""Several processes share a batch, average what they computed, and differ in random numbers."""
+"""Training by several processes: shared batches, averages and random numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimizers and penalties agree with those of torch, and with calculations by hand."""
+"""Optimizers and penalties against torch and calculations by hand."""
 
 from __future__ import annotations
 

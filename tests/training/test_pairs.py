@@ -1,4 +1,4 @@
-"""Each backbone with each decoder trains and forecasts."""
+"""Training and forecasts of each backbone with each decoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recurrent imputer fills gaps well, deterministically, and without looking ahead."""
+"""The recurrent imputer: accuracy, determinism, and no look-ahead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows are drawn as promised: between bounds, by weight, recent ones more often."""
+"""Random windows: their bounds, weights and recency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning-rate schedules rise to their peak, fall, and never reach zero."""
+"""Learning-rate schedules: rise, decay, and positive rates."""
 
 from __future__ import annotations
 

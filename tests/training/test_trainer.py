@@ -1,4 +1,4 @@
-"""The training loop agrees with a plain one, resumes to the last bit, and undoes bad steps."""
+"""The training loop: agreement with a plain loop, resumption, and undone steps."""
 
 from __future__ import annotations
 

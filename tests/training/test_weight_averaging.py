@@ -1,4 +1,4 @@
-"""The average of the last weights is that of torch, and a candidate among the validated ones."""
+"""Weight averaging against torch, and its validation as a candidate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small trainings for tests: each validates at every step, and can be stopped at any."""
+"""Small trainings for tests, with validation and a possible stop at every step."""
 
 from __future__ import annotations
 

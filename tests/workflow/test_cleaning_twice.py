@@ -1,4 +1,4 @@
-"""Cleaning what is clean changes nothing, and neither does the order of rows or series."""
+"""Invariances of cleaning: repetition, and the order of rows and series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A corpus of faulty files: each is repaired as declared and counted, or refused with a cure.
+"""A corpus of faulty files: repairs with their counts, and refusals with their cures.
 
 One fault a file in `tests/data_faults`, named by it; `expected.yaml` beside them says what becomes
 of each: under `repaired` what is counted (all other repairs are none), under `y` the first series

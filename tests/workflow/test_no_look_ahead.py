@@ -1,4 +1,4 @@
-"""No look-ahead: the inputs of a window do not depend on anything at or after its origin.
+"""No look-ahead: inputs of a window against changes at or after its origin.
 
 A plan is fitted to one file; a second file has other values, gaps and covariates from some row on.
 With the same plan the windows with an origin up to that row are equal to the bit.

@@ -1,4 +1,4 @@
-"""`rnnforecast check`."""
+"""The command `rnnforecast check`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rnnforecast demo`."""
+"""The command `rnnforecast demo`."""
 
 from __future__ import annotations
 

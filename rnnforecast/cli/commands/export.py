@@ -1,4 +1,4 @@
-"""`rnnforecast export`."""
+"""The command `rnnforecast export`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rnnforecast init`."""
+"""The command `rnnforecast init`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rnnforecast inspect`."""
+"""The command `rnnforecast inspect`."""
 
 from __future__ import annotations
 

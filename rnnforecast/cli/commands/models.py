@@ -1,4 +1,4 @@
-"""`rnnforecast models`."""
+"""The command `rnnforecast models`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rnnforecast predict`."""
+"""The command `rnnforecast predict`."""
 
 from __future__ import annotations
 

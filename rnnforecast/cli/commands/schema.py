@@ -1,4 +1,4 @@
-"""`rnnforecast schema`."""
+"""The command `rnnforecast schema`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rnnforecast train`."""
+"""The command `rnnforecast train`."""
 
 from __future__ import annotations
 

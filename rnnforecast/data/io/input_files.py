@@ -1,4 +1,4 @@
-"""The input files: those that the spec names, their columns, and where a row of a table stands."""
+"""The input files of a spec: their columns, and the file and line of each row of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from the files: the spec's data section and the covariates by kind."""
+"""Options of reading: the spec's data section, and the covariates by kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a table with rows in any order to a panel on a regular grid, with gaps as NaN.
+"""Conversion of a table with rows in any order to a panel on a regular grid, with gaps as NaN.
 
 Nothing is repaired silently: `CleaningChanges` counts every change for each series, and what only
 the user can decide is a problem. :func:`preview_changes` lists problems, :func:`regularize` raises

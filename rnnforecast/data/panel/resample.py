@@ -1,4 +1,4 @@
-"""Resampling to a coarser frequency: the rows of a series in one period become one row.
+"""Resampling to a coarser frequency: one row for all rows of a series in a period.
 
 Periods and their labels are those of ``pandas`` ``groupby(...).resample(alias)`` with its defaults:
 hours, days, business days, month, quarter and year starts have the label of their first instant,

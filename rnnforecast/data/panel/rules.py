@@ -1,4 +1,4 @@
-"""Aggregation rules: how the rows of one timestamp or one period become one, column by column."""
+"""Aggregation rules: the combination of rows of one timestamp or period, column by column."""
 
 from __future__ import annotations
 

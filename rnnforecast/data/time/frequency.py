@@ -1,4 +1,4 @@
-"""Frequencies as arithmetic: every timestamp is the ordinal of a period plus a phase.
+"""Frequency arithmetic: every timestamp as the ordinal of a period plus a phase.
 
 A :class:`Frequency` maps timestamps to *ordinals* (the number of the period, so that the next step
 is always ``+ 1``) and to a *phase* (the remainder: the minute past the hour, the day of the month,

@@ -1,4 +1,4 @@
-"""Inference of a panel's frequency: every series votes with its own most common step."""
+"""Inference of a panel's frequency: the most common step of most series."""
 
 from __future__ import annotations
 

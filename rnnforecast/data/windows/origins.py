@@ -1,4 +1,4 @@
-"""Windows as pairs of item and origin; values are gathered elsewhere.
+"""Windows as pairs of item and origin, without their values.
 
 An item is one target of one series; item `s * C + c` is target c of series s. An origin is a step
 of the series: steps before it are history, steps from it on are the future.

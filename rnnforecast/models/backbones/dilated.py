@@ -1,4 +1,4 @@
-"""Dilated recurrent network: each layer skips further back, so a stack spans many time scales.
+"""Dilated recurrent network: layers with growing skip lengths, for several time scales.
 
     h_t = cell(x_t, h_{t-d}),   d = base ^ depth
 

@@ -1,4 +1,4 @@
-"""Decoders: from the encoder output to one vector for each patch of the horizon.
+"""Decoders: maps from the encoder output to one vector for each patch of the horizon.
 
 A decoder returns `[B, J, K]`: J patches of `steps_per_patch` forecast steps each, with
 J * steps_per_patch >= H; an output layer maps each patch to its steps. A file with ``TRAITS`` in

@@ -1,4 +1,4 @@
-"""Recursive decoder: the backbone runs on, and each forecast patch is its next input.
+"""Recursive decoder: further steps of the backbone, each with the last forecast patch as input.
 
 With a distribution, random values are fed back, so each run is a sample path: DeepAR (Salinas et
 al. 2020, arXiv:1704.04110).

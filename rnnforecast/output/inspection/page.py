@@ -1,4 +1,4 @@
-"""HTML page of an inspection: the findings, then one plot each. The page is self-contained."""
+"""Self-contained HTML page of an inspection: the findings, then one plot each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rnnforecast export`: what is written, what is refused, and that nothing is left half done."""
+"""`rnnforecast export`: its files, refusals, and interrupted exports."""
 
 from __future__ import annotations
 

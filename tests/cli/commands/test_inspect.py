@@ -1,4 +1,4 @@
-"""`inspect` as its users meet it: a page with pictures and numbers, and clear words where not."""
+"""`rnnforecast inspect`: its page, plots, numbers and refusals."""
 
 from __future__ import annotations
 

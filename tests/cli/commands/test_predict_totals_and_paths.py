@@ -1,4 +1,4 @@
-"""Totals and sample paths on the command line: where they are written, and what is refused."""
+"""Totals and sample paths on the command line: their files and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seasonality detection: seasons are found, and noise has none."""
+"""Seasonality detection on seasonal series and on noise."""
 
 from __future__ import annotations
 

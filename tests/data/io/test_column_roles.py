@@ -1,4 +1,4 @@
-"""Which column is the time, which are ids, which are forecast."""
+"""Inference of column roles: time, ids and targets."""
 
 from __future__ import annotations
 

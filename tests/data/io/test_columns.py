@@ -1,4 +1,4 @@
-"""Covariates become numbers or categories; faults are reported with a cure."""
+"""Columns as numbers or categories, and the reports of their faults."""
 
 from __future__ import annotations
 

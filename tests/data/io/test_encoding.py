@@ -1,4 +1,4 @@
-"""Text in any encoding is read, and bytes that are none of it are found."""
+"""Text encodings: detection, decoding, and undecodable bytes."""
 
 from __future__ import annotations
 

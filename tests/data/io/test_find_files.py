@@ -1,4 +1,4 @@
-"""Which files a folder holds, and the columns that folders' names stand for."""
+"""Files of a folder, and the columns in the names of folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file format is one file: found by its extension or by the first bytes of standard input."""
+"""File formats: their detection by extension or by the first bytes of standard input."""
 
 from __future__ import annotations
 

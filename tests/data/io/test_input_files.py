@@ -1,4 +1,4 @@
-"""Files are found, and how each is written: separator, header, decimal mark, lines."""
+"""Input files: their separator, header, decimal mark and lines."""
 
 from __future__ import annotations
 

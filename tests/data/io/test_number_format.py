@@ -1,4 +1,4 @@
-"""Number formats are inferred from a sample or refused, and numbers are parsed by them."""
+"""Number formats: inference from a sample, refusals, and parsing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files become one table, and every fault of a file is named with its place and a cure."""
+"""Reading of files into one table, and messages on their faults with place and cure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts of changes: each has one definition, from which totals and columns follow."""
+"""Counts of changes, and the totals and columns that follow from them."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Irregular timestamps: snapping, interpolation and time gaps."""
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,3 +1,5 @@
+"""The panel: its sizes, timestamps and labels."""
+
 import numpy as np
 import pandas as pd
 import pytest

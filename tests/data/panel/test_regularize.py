@@ -1,3 +1,5 @@
+"""Conversion of tables to panels: grids, gaps, duplicates and refusals."""
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,3 +1,5 @@
+"""Resampling to coarser frequencies, against pandas."""
+
 from typing import get_args
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The cleaning report, by hand calculation."""
+
 import json
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Grades change at their thresholds, and messages contain the measured number."""
+"""Quality grades: their thresholds and messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way of writing time is recognized by majority, parsed strictly and never guessed."""
+"""Time formats: recognition and strict parsing of every way of writing time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every time format is inferred by majority and never guessed."""
+"""Inference of time formats by majority."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Frequency arithmetic, against pandas."""
+
 import numpy as np
 import pandas as pd
 import pytest

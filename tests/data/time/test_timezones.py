@@ -1,4 +1,4 @@
-"""Local timestamps become the instants that pandas makes of them, unless no rule decides."""
+"""Conversion between local time and UTC, against pandas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows are inside their series, and parts of the split share no targets."""
+"""Origins of windows: bounds of series, and separate targets of the parts."""
 
 from __future__ import annotations
 

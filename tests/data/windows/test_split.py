@@ -1,4 +1,4 @@
-"""Training, validation and test parts never overlap, and are as long as possible."""
+"""Training, validation and test parts: their order and lengths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exported network: onnxruntime agrees with torch, for every component."""
+"""Exported networks: agreement of onnxruntime with torch, for every component."""
 
 from __future__ import annotations
 

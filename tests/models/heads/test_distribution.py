@@ -1,4 +1,4 @@
-"""Distributions: likelihoods, quantiles and samples agree with scipy."""
+"""Distributions: likelihoods, quantiles and samples against scipy."""
 
 from __future__ import annotations
 

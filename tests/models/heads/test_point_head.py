@@ -1,4 +1,4 @@
-"""Point losses agree with calculations by hand and with the metrics."""
+"""Point losses against calculations by hand and the metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen of a net is what it does: units, gates, attention, and how far gradients reach."""
+"""Activations of a network: units, gates, attention, and the reach of gradients."""
 
 from __future__ import annotations
 

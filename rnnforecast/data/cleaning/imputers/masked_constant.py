@@ -1,4 +1,4 @@
-"""`clean.fill_value` as a stand-in; the network sees the cell as missing."""
+"""`clean.fill_value` as a placeholder; the cell is marked as missing for the network."""
 
 from __future__ import annotations
 

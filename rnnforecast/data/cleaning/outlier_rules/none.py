@@ -1,4 +1,4 @@
-"""No outlier is looked for."""
+"""No detection of outliers."""
 
 TRAITS = ("no_fences",)
 DEFAULT_THRESHOLD = 0.0
