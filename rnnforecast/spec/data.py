@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from rnnforecast.errors import closest_match, did_you_mean
+from rnnforecast.registry import FILE_FORMATS
 from rnnforecast.spec.types import (
     PER_COLUMN,
     Auto,
@@ -36,11 +37,14 @@ UNIX_TIME_FORMATS = ("unix_s", "unix_ms", "unix_us", "unix_ns")
 DIFFERENCE_TRANSFORMS = ("difference", "seasonal_difference")
 
 
+_FORMATS = " or ".join(FILE_FORMATS.literal(name, "LABEL") for name in FILE_FORMATS.names())
+
+
 class DataSpec(SpecSection):
     """The data files and the role of each column."""
 
     path: FilePatterns = Field(
-        description="CSV or Parquet files, folders or patterns, relative to the folder of the"
+        description=f"{_FORMATS} files, folders or patterns, relative to the folder of the"
         ' spec; a lone "-" reads standard input.',
         examples=["sales.csv"],
     )

@@ -338,7 +338,7 @@ def test_a_name_that_is_no_target_is_refused_with_the_closest(given: Run, train:
 
 
 def test_the_impute_report_ranks_the_methods(given: Run, rnnforecast: Run, table: Run) -> None:
-    given(table(steps=120))
+    given(table(steps=60))
     result = rnnforecast("check", "spec.yaml", "--impute-report", "--json", "--no-report")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)["imputation"]

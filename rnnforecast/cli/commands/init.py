@@ -14,7 +14,7 @@ from rnnforecast.cli.options import Overrides, Quiet, Verbose
 
 def init(
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A CSV or Parquet file, a folder or a pattern.")
+        str, typer.Argument(metavar="DATA", help="A data file, a folder or a pattern.")
     ],
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="SPEC", help="The spec to write.")

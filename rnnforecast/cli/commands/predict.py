@@ -20,7 +20,7 @@ def predict(
         typer.Option(
             "--data",
             metavar="FILE",
-            help="New data to forecast from (CSV, Parquet, folder, pattern, or - for stdin); "
+            help="New data to forecast from (file, folder, pattern, or - for stdin); "
             "the spec's own files, as they are now, if not given.",
         ),
     ] = None,

@@ -18,22 +18,17 @@ from tests.data.tables import read
 FRAME = pd.DataFrame({"id": ["b", "a", "b"], "t": [1, 1, 2], "y": [1.5, np.nan, 3.0]})
 
 
-WRITERS = {
-    "csv": lambda file: FRAME.to_csv(file, index=False),
-    "parquet": lambda file: FRAME.to_parquet(file),
-}
-"""How pandas writes each format."""
-
-
 def as_bytes(name: str) -> bytes:
+    """The frame as pandas writes it in the format."""
     content = io.BytesIO()
-    WRITERS[name](content)
+    options = {"index": False} if "text" in FILE_FORMATS.traits(name) else {}
+    getattr(FRAME, f"to_{name}")(content, **options)
     return content.getvalue()
 
 
 def test_the_formats_and_their_extensions_are_those_of_the_registry() -> None:
-    assert set(FILE_FORMATS.names()) == set(WRITERS)
-    assert FILE_FORMATS.having("text") == ("csv",)
+    assert {"csv", "parquet"} <= set(FILE_FORMATS.names())
+    assert "csv" in FILE_FORMATS.having("text")
     assert set(table_extensions()) >= {".csv", ".tsv.gz", ".parquet"}
 
 

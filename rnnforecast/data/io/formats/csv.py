@@ -21,6 +21,7 @@ from rnnforecast.data.io.table_reader import FileSource, check_header
 from rnnforecast.errors import DataError, Problem
 
 TRAITS = ("text",)
+LABEL = "CSV"
 EXTENSIONS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 
 _SEPARATORS = ("\t", ";", "|", ",")  # of two that fit alike, the comma may be a decimal comma

@@ -12,6 +12,7 @@ from rnnforecast.data.io.table_reader import FileSource, TypedTableReader
 from rnnforecast.errors import DataError, Problem
 
 TRAITS = ()
+LABEL = "Parquet"
 EXTENSIONS = (".parquet",)
 SIGNATURE = b"PAR1"
 
