@@ -1,4 +1,8 @@
-"""Attribution: gradients, occlusion and permutation importance of the inputs of a network."""
+"""Attribution of forecasts to inputs: gradients, occlusion, permutation importance.
+
+Axes: W windows, L steps of the lookback, H steps of the horizon, C targets, G patches of the
+lookback, J patches of the horizon, K hidden units.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +23,18 @@ from rnnforecast.types import Floats, Ints
 
 @dataclass(frozen=True)
 class InputGroup:
-    """A group of inputs: past steps of the targets, or columns of covariates."""
+    """Past steps of the targets, or columns of covariates.
+
+    Exactly one of `steps` and `covariate_field` is set.
+    """
 
     name: str
     steps: slice | None = None
-    """Steps of the lookback, from the oldest."""
-    table: str = ""
+    """Steps of the lookback; 0 is the oldest."""
+    covariate_field: str = ""
+    """Name of a field of `ModelInputs`."""
     columns: slice = field(default_factory=lambda: slice(None))
-    """Columns of the field `table` of `ModelInputs`."""
+    """Columns of that field."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +44,19 @@ class WindowInspection:
     layers: list[tuple[str, Floats, dict[str, Floats]]]
     """Name, outputs `[G, K]` and gates `[G, K]` of each layer."""
     decoder_attention: Floats | None
-    """`[J, G]`."""
+    """`[J, G]`; None without decoder attention."""
     self_attention: list[Floats]
-    """`[G, G]` for each layer."""
+    """`[G, G]` for each self-attention layer."""
     gradients: Floats
     """`[H, L, C]`."""
     recurrent_gradients: Floats | None
-    """`[H, L, C]` without the base forecast, if there is one."""
+    """`[H, L, C]` gradients of the recurrent part alone; None without a base forecast."""
 
 
 def inspect_window(
     net: Forecaster, windows: WindowDataset, item: int, origin: int, target: int
 ) -> WindowInspection:
-    """Activations, attention and the gradients of the forecast of `target` of one window."""
+    """Activations and attention in one window, and the gradients of its forecast of `target`."""
     history = _gather_histories(net, windows, _as_index(item), _as_index(origin))
     attention = activations.attention_maps(net, history)
     recurrent_gradients = None
@@ -77,19 +85,20 @@ def inspect_window(
 def occluded_medians(
     net: Forecaster, windows: WindowDataset, item: int, origin: int, step_ranges: Sequence[slice]
 ) -> tuple[Floats, Floats]:
-    """Medians of one window: `[H, C]`, and with each range of steps occluded, `[n, H, C]`.
+    """Median forecast of one window, `[H, C]`, and with each range of steps occluded, `[n, H, C]`.
 
-    Forecasts are in transformed units. Ranges are of steps of the lookback, from the oldest.
+    Values are as before the target transform is inverted. `step_ranges` are slices of the lookback;
+    0 is its oldest step.
     """
     history = _gather_histories(net, windows, _as_index(item), _as_index(origin))
-    observed_mask, preceding = _observed_and_preceding(
+    target_mask, preceding = _target_mask_and_preceding(
         net, windows, _as_index(item), _as_index(origin)
     )
     start = torch.tensor([max(history.steps - origin, 0)])
     medians = [activations.median_forecast(net, history)]
     medians += [
         activations.median_forecast(
-            net, occlusion.occlude_steps(history, observed_mask, preceding, start, step_range)
+            net, occlusion.occlude_steps(history, target_mask, preceding, start, step_range)
         )
         for step_range in step_ranges
     ]
@@ -108,10 +117,10 @@ def permutation_importance(
     repeats: int,
     seed: int,
 ) -> tuple[float, Floats]:
-    """The score of the medians `[W, H, C]` of these windows, and its changes `[groups, repeats]`.
+    """The score of the median forecasts `[W, H, C]`, and its changes `[groups, repeats]`.
 
-    Each change is that of permuting a group of inputs between the windows. All groups are permuted
-    in the same orders, which depend on the seed alone.
+    Each change is the score after permuting one group between windows, minus the baseline. All
+    groups are permuted in the same orders, which depend on the seed alone.
     """
     history = _gather_histories(net, windows, item, origin)
     generator = torch.Generator().manual_seed(seed)
@@ -140,7 +149,7 @@ def _permute_group(
 ) -> ModelInputs:
     if group.steps is not None:
         return occlusion.exchange_targets(history, order, group.steps, use_logs=use_logs)
-    return occlusion.exchange_covariates(history, order, group.table, group.columns)
+    return occlusion.exchange_covariates(history, order, group.covariate_field, group.columns)
 
 
 def _gather_histories(
@@ -151,10 +160,10 @@ def _gather_histories(
     return windows.gather(torch.from_numpy(item), origins, origins).history
 
 
-def _observed_and_preceding(
+def _target_mask_and_preceding(
     net: Forecaster, windows: WindowDataset, item: Ints, origin: Ints
 ) -> tuple[Tensor, occlusion.PrecedingStep]:
-    """The target mask of the lookback, `[B, L, C]`, and the step before it."""
+    """The target mask of the lookback, `[W, L, C]`, and the step before the lookback."""
     wide = windows.with_lookback(net.config.input_length + 1)
     wide.include_past_target_mask = True  # of the copy alone
     origins = torch.from_numpy(origin)

@@ -1,4 +1,7 @@
-"""Quantile forecasts, errors and losses of a trained network, as numpy arrays in original units."""
+"""Quantile forecasts, errors and losses of a trained network.
+
+Values are as before the target transform is inverted. `item [W]` and `origin [W]` select windows.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,16 @@ from rnnforecast.training.loss_weights import EQUAL_WEIGHTS, LossWeights, window
 from rnnforecast.types import Floats, Ints
 
 WINDOW_BATCH_SIZE = 4096
-"""Windows that are evaluated at once; with sample paths, paths."""
+"""Windows evaluated at once; for autoregressive decoders, windows times sample paths."""
 
 SAMPLE_PATH_SEED = 1
 """Seed of the sample paths of autoregressive decoders."""
 
 
 def normalized_errors(net: Forecaster, windows: WindowDataset, item: Ints, origin: Ints) -> Floats:
-    """Errors (actual minus forecast) of a point head on the normalized scale, `[W, H, C]`.
+    """Errors of a point head, actual minus forecast, in normalized units, `[W, H, C]`.
 
-    Of the windows of `item [W]` at `origin [W]`; NaN where the actual value was not observed.
+    NaN where the actual value was not observed.
     """
     errors = []
     for batch, _ in _iter_windows_with_targets(windows, item, origin):
@@ -44,7 +47,7 @@ def mean_loss(
     origin: Ints,
     loss_weights: LossWeights = EQUAL_WEIGHTS,
 ) -> float:
-    """The mean loss over these windows, weighted as in training; 0 without an observed target."""
+    """The mean loss over the windows, weighted as in training; 0 without an observed target."""
     total = total_weight = 0.0
     for gathered, items in _iter_windows_with_targets(windows, item, origin):
         batch = loss_weights(gathered, items)
@@ -55,8 +58,8 @@ def mean_loss(
 
 
 def actuals_and_mean_abs(windows: WindowDataset, item: Ints, origin: Ints) -> tuple[Floats, Floats]:
-    """The actual values of each window, `[W, H, C]` original units, NaN where not observed, and the
-    mean absolute value of its history, `[W]`."""
+    """The actual values of each window, `[W, H, C]`, NaN where not observed, and the mean absolute
+    value of its history, `[W]`."""
     actuals, mean_abs = [], []
     for batch, _ in _iter_windows_with_targets(windows, item, origin):
         actuals.append(
@@ -72,7 +75,7 @@ def actuals_and_mean_abs(windows: WindowDataset, item: Ints, origin: Ints) -> tu
 def window_scales(
     config: ForecasterConfig, windows: WindowDataset, item: Ints, origin: Ints
 ) -> Floats:
-    """The scale that a network divides each window by, `[W, C]` original units."""
+    """The scale that a network divides each window by, `[W, C]`."""
     scales = []
     for batch, _, _ in windows.iter_batches(
         item, origin, origin, steps=1, batch_size=WINDOW_BATCH_SIZE
@@ -91,15 +94,15 @@ def predict_quantiles(
     levels: Sequence[float],
     residuals: Floats | None = None,
 ) -> Floats:
-    """Quantiles `[W, steps, C, Q]` in original units of the windows `item [W]` at `origin [W]`.
+    """Quantiles `[W, steps, C, Q]` of the windows.
 
-    Steps beyond the trained horizon are forecast in blocks: the median of a block is the history
-    of the next. The squared width of the intervals at the end of a block is added to those of the
-    next, as for independent errors.
+    Steps beyond the trained horizon are forecast in blocks: the median of a block is appended to
+    the history of the next. Squared deviations from the median at the end of a block are added to
+    those of the next, as if errors of blocks were independent.
 
     Args:
-        levels: `[Q]`, with 0.5.
-        residuals: `[H, Q]` normalized, added to the forecast of a point head.
+        levels: `[Q]`, 0.5 among them.
+        residuals: `[H, Q]` in normalized units, added to the forecast of a point head.
     """
     residual_tensor = (
         None if residuals is None else torch.from_numpy(residuals).float().to(windows.device)
@@ -118,7 +121,7 @@ def predict_quantiles(
 
 @contextmanager
 def _fixed_sampling_seed(device: torch.device) -> Iterator[None]:
-    """Context with random numbers of a fixed seed; the generators are restored after it."""
+    """Context with a fixed random seed; the states of the generators are restored after it."""
     device_type = device.type if device.type != "cpu" else "cuda"
     with torch.random.fork_rng([] if device.type == "cpu" else None, device_type=device_type):
         torch.manual_seed(SAMPLE_PATH_SEED)
@@ -132,7 +135,7 @@ def quantiles_in_blocks(
     levels: Sequence[float],
     residuals: Tensor | None,
 ) -> Tensor:
-    """Quantiles `[B, steps, C, Q]` in original units, see `predict_quantiles`."""
+    """Quantiles `[B, steps, C, Q]`; see `predict_quantiles`."""
     blocks: list[Tensor] = []
     median = levels.index(0.5)
     carried_variance: Tensor | float = 0.0
@@ -154,7 +157,7 @@ def quantiles_in_blocks(
 def _iter_windows_with_targets(
     windows: WindowDataset, item: Ints, origin: Ints
 ) -> Iterator[tuple[Batch, Tensor]]:
-    """The windows with the targets of the horizon, in batches, and their items."""
+    """Batches of the windows with the targets of the horizon, and the items of each batch."""
     end = origin + windows.horizon
     for batch, items, _ in windows.iter_batches(item, origin, end, batch_size=WINDOW_BATCH_SIZE):
         yield batch, items

@@ -155,7 +155,7 @@ class WindowInspector:
             for (begin, _), steps in zip(lag_ranges, self._slices(lag_ranges), strict=True)
         ]
         groups += [
-            attribution.InputGroup(each.name, table=each.table, columns=each.columns)
+            attribution.InputGroup(each.name, covariate_field=each.table, columns=each.columns)
             for each in covariates
         ]
         error, changes = attribution.permutation_importance(

@@ -144,9 +144,9 @@ def test_an_input_that_is_not_used_has_no_importance_and_one_that_is_has() -> No
     history = cut.gather(torch.from_numpy(item), at, at).history
     right = activations.median_forecast(found, history).double().numpy()
     parts = [
-        InputGroup("used", table="past", columns=slice(0, 1)),
-        InputGroup("not used", table="past", columns=slice(1, 2)),
-        InputGroup("known, not used", table="future", columns=slice(0, 1)),
+        InputGroup("used", covariate_field="past", columns=slice(0, 1)),
+        InputGroup("not used", covariate_field="past", columns=slice(1, 2)),
+        InputGroup("known, not used", covariate_field="future", columns=slice(0, 1)),
     ]
     size = np.abs(right).mean((1, 2), keepdims=True)
     error, changes = permutation_importance(

@@ -30,7 +30,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "transform": {"methods": ["none", "box_cox"], "powers": [1.0, 0.5]},
         "bounds": {"non_negative": [True, False], "integer_valued": [True, False]},
         "missing": ["mask", "linear"],
-        "columns": {"static_codes": [{"name": "kind", "is": "a code", "codes": {"x": 1}}]},
+        "columns": {"static_codes": [{"name": "kind", "meaning": "a code", "codes": {"x": 1}}]},
         "members": 1,
         "combiner": {"method": "median", "weights": []},
         "interval_scaling": {"below": 1.0, "above": 1.0},

@@ -24,7 +24,7 @@ class InputColumns:
     """One of `TABLES`."""
     columns: slice
     descriptions: tuple[dict[str, Any], ...]
-    """A column each: its ``name``, what it ``is``, and the ``codes`` of a category."""
+    """A column each: its ``name``, its ``meaning``, and the ``codes`` of a category."""
 
 
 def input_columns(
@@ -79,7 +79,7 @@ def _groups(
 
 
 def _description(name: str, meaning: str) -> dict[str, Any]:
-    return {"name": name, "is": meaning}
+    return {"name": name, "meaning": meaning}
 
 
 def _group_name(covariate: Covariate) -> str:

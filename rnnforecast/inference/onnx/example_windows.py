@@ -1,4 +1,4 @@
-"""Windows for the test of an exported network: from data, or synthetic."""
+"""Windows that an exported network is tested on: from data, or synthetic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OBSERVED_FRACTION = 0.85
 """Fraction of the steps that are observed."""
 
 MAX_PHASE = 1_000_000
-"""Largest position of a window on the calendar, in steps."""
+"""Bound of a window's position on the calendar, in steps."""
 
 
 def gather_histories(
@@ -30,8 +30,7 @@ def gather_histories(
 def synthetic_histories(config: ForecasterConfig, window_count: int) -> ModelInputs:
     """Windows of positive values of very different scales, with gaps in all but the first.
 
-    They have all inputs of the network, with all codes of the categories and with items that are
-    not in the training.
+    They have all inputs of the network; codes and items are random, unseen items included.
     """
     generator = torch.Generator().manual_seed(SEED)
     steps, sizes = config.input_length, config.covariates

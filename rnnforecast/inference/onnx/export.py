@@ -21,10 +21,10 @@ from rnnforecast.registry import DECODERS, LOSSES
 from rnnforecast.types import Floats
 
 MAX_RELATIVE_DIFFERENCE = 1e-5
-"""Tolerance of a comparison, as a fraction of a window's largest absolute quantile."""
+"""Tolerated difference, relative to the largest absolute quantile of a window and target."""
 
 TRACE_BATCH_SIZE = 3
-"""Windows the graph is traced with; not 1, which torch takes as a constant."""
+"""Windows the graph is traced with; not 1, which torch.export would specialize on."""
 
 MAX_REASON_LENGTH = 200
 """Characters of another library's error message that are reported."""
@@ -33,11 +33,12 @@ NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 class NotExportable(Exception):
-    """The network cannot be exported, or the file disagrees with it; the reason, as a clause."""
+    """The network cannot be exported, or its output differs; the message is a clause that completes
+    'cannot be exported:'."""
 
 
 def unsupported_reason(config: ForecasterConfig, levels: Sequence[float]) -> str | None:
-    """Why a network cannot be exported, as a clause; None if it can."""
+    """Why a network cannot be exported; None if it can."""
     traits = LOSSES.traits(config.loss)
     if "exportable" not in traits:
         return (
@@ -50,7 +51,7 @@ def unsupported_reason(config: ForecasterConfig, levels: Sequence[float]) -> str
             "random numbers differ between runtimes"
         )
     if "fixed_levels" in traits and tuple(levels) != tuple(config.levels):
-        return "the run's quantiles are not those the network was trained at"
+        return "forecast.quantiles differ from the levels the network was trained on"
     return None
 
 
@@ -61,9 +62,9 @@ def export_onnx(
     history: ModelInputs,
     path: Path,
 ) -> dict[str, Any]:
-    """Writes the network to `path` and compares the file with it on the windows of `history`.
+    """Writes the network to `path` and compares both on the windows of `history`.
 
-    Returns `onnx_metadata` and the largest relative ``difference``. NotExportable where this fails.
+    Returns `onnx_metadata` and the largest relative ``difference``. Raises NotExportable.
     """
     reason = unsupported_reason(net.config, outputs.levels.computed)
     if reason is not None:
@@ -80,9 +81,9 @@ def export_onnx(
 
 
 def write_onnx(module: ExportModule, history: ModelInputs, path: Path) -> dict[str, Any]:
-    """Writes the file at `path`, traced with the first windows of `history`; its `onnx_metadata`.
+    """Writes the file at `path`, traced with the first windows of `history`.
 
-    NotExportable with torch's reason where this fails.
+    Returns its `onnx_metadata`. Raises NotExportable with torch's reason.
     """
     example = tuple(getattr(history, name)[:TRACE_BATCH_SIZE] for name in module.input_names)
     batch = torch.export.Dim("batch", min=1)
@@ -103,13 +104,16 @@ def write_onnx(module: ExportModule, history: ModelInputs, path: Path) -> dict[s
             )
             assert program is not None
             program.save(str(path))
-        except RuntimeError as error:  # base of the exporters' own errors
+        except RuntimeError as error:  # torch's export errors derive from it
             raise NotExportable(f"torch cannot export it to ONNX ({_first_line(error)})") from error
     return onnx_metadata(path)
 
 
 def _softplus(self: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    """Translation of torch's softplus, by the argument names of torch; ONNX has it for float32."""
+    """Translation of torch's softplus; onnxruntime has the operator for float32 only.
+
+    Arguments have the names of torch's.
+    """
     import onnx_ir
     from onnxscript import opset18
 
@@ -125,7 +129,7 @@ def _softplus(self: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
 
 
 def onnx_metadata(path: Path) -> dict[str, Any]:
-    """The operator set of a file, and the name, shape and type of its inputs and outputs."""
+    """The opset version of a file, and the name, shape and type of its inputs and outputs."""
     import onnx
 
     model = onnx.load(str(path))
@@ -153,9 +157,9 @@ def max_relative_difference(
     residuals: Floats | None,
     history: ModelInputs,
 ) -> float:
-    """Largest difference of the file from `quantiles_in_blocks` on the windows of `history`.
+    """Largest difference between the file and `quantiles_in_blocks` on the windows of `history`.
 
-    Relative to the largest absolute quantile of the window and target; infinite where a value is
+    Relative to the largest absolute quantile of the window and target; infinite if a value is
     NaN. The windows are evaluated in one batch and one by one.
     """
     import onnxruntime
@@ -181,9 +185,9 @@ def max_relative_difference(
         raise NotExportable(f"onnxruntime cannot run it ({_first_line(error)})") from error
     worst = 0.0
     for batch, arrays in zip(batches, results, strict=True):
-        equiprobable = expected[batch][..., levels.point_indices]
+        mean_level_quantiles = expected[batch][..., levels.point_indices]
         quantiles = expected[batch][..., levels.requested_indices]
-        references = quantiles, equiprobable.mean(-1), equiprobable
+        references = quantiles, mean_level_quantiles.mean(-1), mean_level_quantiles
         for array, reference in zip(arrays, references, strict=False):
             scale = size[batch].reshape(len(array), 1, -1, *[1] * (reference.ndim - 3))
             difference = np.abs(array - reference) / scale
@@ -192,7 +196,7 @@ def max_relative_difference(
 
 
 def _onnxruntime_errors() -> tuple[type[Exception], ...]:
-    """The errors of onnxruntime, which have no common base."""
+    """The errors of onnxruntime; they have no common base class."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     names = (

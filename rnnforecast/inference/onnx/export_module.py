@@ -1,8 +1,8 @@
 """A trained network as a module of operations that ONNX has.
 
-It maps the history of a window to quantiles, both in original units: differencing, normalization,
-network, head, the residual quantiles of a point head, and the inverse. Inputs and outputs are
-float64, as window scaling needs it; the network is float32.
+It maps the history of a window to quantiles: differencing, normalization, network, head, the
+residual quantiles of a point head, and the inverse of differencing and normalization. Values and
+quantiles are float64, which window scaling needs; the network is float32.
 
 Recurrent layers without an ONNX operator become one loop, so that the size of the graph does not
 depend on the lookback.
@@ -29,7 +29,6 @@ from rnnforecast.types import Floats
 MAX_UNROLLED_STEPS = 4
 """Longest sequence whose steps are unrolled; longer ones become a loop."""
 
-
 OUTPUT_NAMES = ("quantiles", "point", "equiprobable_values")
 
 
@@ -39,19 +38,19 @@ class ExportOutputs:
 
     levels: QuantileLevels
     include_equiprobable_values: bool = False
-    """Whether the equally likely values, whose mean is the point forecast, are outputs too."""
+    """Whether the quantiles whose mean is the point forecast are an output too."""
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Their names, in order."""
+        """Names of the outputs, in order."""
         return OUTPUT_NAMES if self.include_equiprobable_values else OUTPUT_NAMES[:2]
 
 
 class ObservedHistory(ModelInputs):
-    """Windows whose fed-back forecasts all count as observed, as in inference."""
+    """Windows whose decoder treats its own earlier forecasts as observed, as in inference."""
 
     def decoder_inputs(self, value_mask: Tensor, begin: int) -> ModelInputs:
-        """As of any inputs, without the search for the last observed step."""
+        """As in the base class, with zero `elapsed`: no search for the last observation."""
         inputs = ModelInputs.decoder_inputs(replace(self, elapsed=None), value_mask, begin)
         if self.elapsed is None:
             return inputs
@@ -59,12 +58,12 @@ class ObservedHistory(ModelInputs):
 
 
 class ExportModule(nn.Module):
-    """Tensors of `onnx_input_names` → tensors of `ExportOutputs.output_names`."""
+    """Maps tensors of `onnx_input_names` to tensors of `ExportOutputs.output_names`."""
 
     normal_quantiles: Tensor
-    """`[Q]` standard normal quantiles, for which ONNX has no operator."""
+    """`[Q]` standard normal quantiles; ONNX has no operator for them."""
     residuals: Tensor | None
-    """`[H, Q]` normalized residual quantiles of a point head."""
+    """`[H, Q]` residual quantiles of a point head in normalized units."""
     quantile_indices: Tensor
     point_indices: Tensor
 
@@ -75,7 +74,7 @@ class ExportModule(nn.Module):
         input_names: Sequence[str],
         residuals: Floats | None,
     ) -> None:
-        """`residuals [H, Q]` are normalized residual quantiles of a point head, at all levels."""
+        """`residuals [H, Q]` are for the computed levels, in normalized units."""
         super().__init__()
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
         for layer in self.net.modules():
@@ -92,7 +91,7 @@ class ExportModule(nn.Module):
         self.register_buffer("point_indices", torch.tensor(levels.point_indices))
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Quantiles `[B, H, C, Q]`, point `[B, H, C]`, equiprobable values `[B, H, C, K]`."""
+        """Quantiles `[B, H, C, Q]`, point `[B, H, C]`, and the values that the point is the mean of."""
         history = ObservedHistory(**dict(zip(self.input_names, inputs, strict=True)))
         raw, scaler = self.net.predict_raw(history)
         z = self.net.head.export_quantiles(raw.float(), scaler, self.normal_quantiles)
@@ -100,14 +99,14 @@ class ExportModule(nn.Module):
         if self.residuals is not None:
             z = z + self.residuals.unsqueeze(1)
         values = scaler.stats.denormalize(z)  # [B, H, C, Q]
-        equiprobable = values.index_select(-1, self.point_indices)
+        mean_level_quantiles = values.index_select(-1, self.point_indices)
         quantiles = values.index_select(-1, self.quantile_indices)
-        outputs = quantiles, equiprobable.mean(-1), equiprobable
+        outputs = quantiles, mean_level_quantiles.mean(-1), mean_level_quantiles
         return outputs[: len(self.outputs.output_names)]
 
 
 def _use_scan(layer: CellLayer) -> None:
-    """Makes a layer run its steps as one loop, if it has no fused kernel."""
+    """Makes a layer without a fused kernel run its steps as one loop."""
     from torch._higher_order_ops.scan import scan
 
     unrolled = layer._run_steps

@@ -28,7 +28,7 @@ class PrecedingStep:
 
 def occlude_steps(
     inputs: ModelInputs,
-    observed_mask: Tensor,
+    target_mask: Tensor,
     preceding: PrecedingStep,
     series_start: Tensor,
     step_range: slice,
@@ -36,11 +36,11 @@ def occlude_steps(
     """The inputs as if nothing had been observed in the steps of `step_range`.
 
     As with `missing: mask`, the last value before them fills up to the next observation.
-    `observed_mask [B, L, C]`; `series_start [B]` is the first step of the series.
+    `target_mask [B, L, C]`; `series_start [B]` is the first step of the series.
     """
     step = torch.arange(inputs.steps, device=inputs.values.device)[None, :, None]
     begin = series_start.clamp_min(step_range.start)[:, None, None]
-    later = torch.where(observed_mask & (step >= step_range.stop), step, inputs.steps)
+    later = torch.where(target_mask & (step >= step_range.stop), step, inputs.steps)
     end = later.amin(1, keepdim=True)  # [B, 1, C] the next observation
     is_occluded = (step >= begin) & (step < end)
     values, input_mask, elapsed = (
@@ -104,12 +104,12 @@ def exchange_targets(
 
 
 def exchange_covariates(
-    inputs: ModelInputs, other_window: Tensor, table: str, columns: slice
+    inputs: ModelInputs, other_window: Tensor, covariate_field: str, columns: slice
 ) -> ModelInputs:
-    """The inputs with columns of a covariate table, past and future, of `other_window`."""
-    values = getattr(inputs, table).clone()
+    """The inputs with columns of a covariate field, past and future, of `other_window [B]`."""
+    values = getattr(inputs, covariate_field).clone()
     values[..., columns] = values[other_window][..., columns]
-    return replace(inputs, **{table: values})
+    return replace(inputs, **{covariate_field: values})
 
 
 def _replace_steps(values: Tensor, new_values: Tensor, step_range: slice) -> Tensor:

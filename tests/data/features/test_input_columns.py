@@ -33,7 +33,7 @@ def test_columns_are_described_in_the_order_of_the_tables() -> None:
             "age",
         ],
     }
-    assert found["past"][0]["is"].startswith("(x - 2.0) / 0.5, within ±10")
+    assert found["past"][0]["meaning"].startswith("(x - 2.0) / 0.5, within ±10")
     assert found["static_codes"][0]["codes"] == {"b": 1, "a": 2}
 
 

@@ -231,7 +231,7 @@ class _Unknown(torch.nn.Module):
 def test_quantiles_other_than_those_trained_are_refused() -> None:
     reason = exporting.unsupported_reason(fitted().config, (0.2, 0.5, 0.8))
     assert reason is not None
-    assert "not those the network was trained at" in reason
+    assert "differ from the levels the network was trained on" in reason
 
 
 def test_synthetic_windows_have_all_inputs_of_the_network() -> None:
