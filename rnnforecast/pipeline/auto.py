@@ -364,7 +364,9 @@ def choose_batch_size(context: AutoContext) -> tuple[int, str]:
 @rule("training.learning_rate")
 def choose_learning_rate(context: AutoContext) -> tuple[float, str]:
     """The preset's."""
-    return context.preset.learning_rate, context.preset.reason or "the usual one"
+    rate = context.preset.learning_rate
+    usual = rate == Preset.learning_rate
+    return rate, "the usual one" if usual else context.preset.reason
 
 
 @rule("training.window_weight")
