@@ -1,16 +1,15 @@
-"""Imputation of missing values for the inputs of a model, without look-ahead.
+"""Imputation of missing values for the inputs of the network, without look-ahead.
 
-A forecast from an origin (the flat row of the first step that is forecast) may use rows before it
-only: whatever that row and later ones hold, its inputs must not change. Most methods look back, so
-that their result holds for every origin at once. Interpolation needs the value after a gap; for
-origins before that row the last value before the gap is the input instead. `known_from` decides
-cell by cell::
+A forecast from an origin (the flat row of the first step that is forecast) may use earlier rows
+only. Most methods look back, so their result holds for every origin. Interpolation needs the value
+after a gap; for origins up to that row the input is the last value before the gap. `known_from`
+decides cell by cell::
 
     value = where(known_from[row] < origin, inputs[row], causal_inputs[row])
 
-Values that regularization interpolated between two observations are themselves known only later
-(`known_from` of `impute`). An earlier origin gets what the cells known by then give, as a missing
-value::
+Values that regularization interpolated between two observations are themselves known later than
+their row (`known_from` of `impute`). For earlier origins the input is imputed from the cells known
+by then, and the cell is marked as missing::
 
     value_mask = value_mask[row] & (known_from[row] < origin or not observed_mask[row])
 """
@@ -39,9 +38,9 @@ class ImputerOptions:
     season: int = 1
     """In steps."""
     timestamps: Floats | None = None
-    """`[N]` in any unit, for methods that need them."""
+    """`[N]` in any unit, for methods with the trait ``needs_timestamps``."""
     calendar: Floats | None = None
-    """`[N, D]` cycles of the calendar, numbers of about 1, for methods that need them."""
+    """`[N, D]` sines and cosines of cycles, for methods with the trait ``needs_calendar``."""
     seed: int = 1
 
 
@@ -50,23 +49,24 @@ DEFAULT_OPTIONS = ImputerOptions()
 
 @dataclass(frozen=True)
 class FilledValues:
-    """Values without gaps; `[N, C]` each."""
+    """Values with their gaps filled, and what is known of them; `[N, C]` each."""
 
     inputs: Floats
-    """Observed values as they are, the others imputed; 0 where nothing is known."""
+    """Observed and imputed values; 0 where there is neither."""
     value_mask: Bools
-    """Whether the model takes the number as a value; else the model sees that it is missing."""
+    """Whether the network takes the number as a value, observed or imputed; otherwise the network
+    sees that it is missing."""
     input_mask: Bools
-    """Whether the model may read the number, if only as a stand-in for a missing value."""
+    """Whether the network may read the number, as a value or as a placeholder."""
     elapsed: Floats32
-    """Steps since the last observation, 0 where observed; before the first one, steps since the
-    series began, the step itself included."""
+    """Steps since the last observation; before the first one, the number of rows since the series
+    began, this one included."""
     causal_inputs: Floats
-    """Takes the place of `inputs` while these are not known yet; the same array as `inputs` for
+    """Used instead of `inputs` as long as these are not known; the same array as `inputs` for
     methods that look back only."""
     known_from: Ints | None
-    """The flat row that makes `inputs` known: the next observation for a row in a gap, the row
-    itself elsewhere. None: `inputs` are known at once."""
+    """The flat row whose value makes `inputs` known: the next observation for a row in a gap, the
+    row itself elsewhere. None: `inputs` are known at their own row everywhere."""
 
     def inputs_at(self, origin: int) -> Floats:
         """The inputs of a forecast from the flat row `origin`: the rows before, `[origin, C]`."""
@@ -78,7 +78,7 @@ class FilledValues:
 
 @dataclass(frozen=True)
 class Estimates:
-    """Values of a fitted imputer; `[N, C]` each, of use in missing cells only."""
+    """Values of a fitted imputer, `[N, C]` each; used in missing cells only."""
 
     inputs: Floats
     causal_inputs: Floats
@@ -95,11 +95,11 @@ class FittedImputer(Protocol):
     def estimate(
         self, values: Floats, observed_mask: Bools, offsets: Ints, options: ImputerOptions
     ) -> Estimates:
-        """Estimates of missing cells behind a series' first observation."""
+        """Estimates of missing cells after a series' first observation."""
 
 
 class ImputerMethod(Protocol):
-    """A fitted method: a module of the registry, or an object like it."""
+    """A method that is fitted: a module of the registry, or an object with these functions."""
 
     def fit(
         self,
@@ -112,7 +112,7 @@ class ImputerMethod(Protocol):
         """An imputer of all columns of `values [N, C]`, fitted to the rows `train_mask [N]`."""
 
     def from_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> FittedImputer:
-        """The imputer that `FittedImputer.arrays` were taken from."""
+        """The imputer whose `FittedImputer.arrays` these are."""
 
 
 def impute(
@@ -125,16 +125,17 @@ def impute(
     max_gap: int | None = None,
     known_from: Ints | None = None,
 ) -> FilledValues:
-    """Fill the cells that are not observed; observed ones are never changed.
+    """Fills the cells that are not observed; observed values stay as they are.
 
     Args:
         values: `[N, C]`; cells that are not observed may hold anything.
         observed_mask: `[N, C]`.
         offsets: `[S+1]` the flat row at which each series begins, and N.
         method: a name in `IMPUTERS` that is not ``fitted``.
-        max_gap: only so many steps of a gap are filled; the rest is as with ``mask``.
-        known_from: `[N, C]` the row from which a cell's value, or that it has none, is known, where
-            that is later than its own (it lies between two observations that may be joined).
+        options: what the method may use besides the values.
+        max_gap: the number of steps of a gap that are filled; the rest is as with ``mask``.
+        known_from: `[N, C]` the row from which a cell is known (its value, or that it is missing),
+            for cells that may have been interpolated from a later observation.
 
     Raises:
         ValueError: an unknown method, or one that needs timestamps without them.
@@ -166,7 +167,7 @@ def impute(
 
     if known_from is None:
         return fill(observed_mask)
-    # nothing is known before earlier rows of its series are, nor later than at the series' end
+    # a cell is known once all earlier rows of its series are, at the latest at the series' end
     end = np.repeat(offsets[1:], np.diff(offsets))[:, None]
     known = np.maximum.accumulate(np.minimum(known_from, end), axis=0)
     is_final = known <= np.arange(len(known))[:, None]
@@ -210,17 +211,17 @@ def impute_columns(
 
 
 def _fill(index: ObservationIndex, method: str, options: ImputerOptions) -> FilledValues:
-    """The result of a method's ``fill``, with the masks that its traits call for."""
+    """The result of a method's ``fill``, with masks according to the method's traits."""
     traits, observed = IMPUTERS.traits(method), index.observed_mask
     fill = IMPUTERS.load(method).fill(index, options)
     if "looks_ahead" in traits:
         causal = index.forward_filled
         inputs, known_from = np.where(index.in_gap, fill, causal), index.next_observed
     else:
-        blank = fill if "constant" in traits else np.where(index.has_observation, fill, 0.0)
+        blank = fill if "constant" in traits else np.where(index.observed_so_far, fill, 0.0)
         inputs, known_from = np.where(observed, index.values, blank), None
         causal = inputs
-    input_mask = np.ones_like(observed) if "constant" in traits else index.has_observation
+    input_mask = np.ones_like(observed) if "constant" in traits else index.observed_so_far
     value_mask = observed if "masks" in traits else input_mask
     return FilledValues(inputs, value_mask, input_mask, index.elapsed, causal, known_from)
 
@@ -233,7 +234,7 @@ class _FilledBuilder:
         self.arrays: dict[str, npt.NDArray[Any]] = {}
 
     def insert(self, rows: slice, chunk: FilledValues) -> None:
-        """Add the rows of some series."""
+        """Adds the rows of some series."""
         for name in (field.name for field in fields(chunk)):
             values = getattr(chunk, name)
             if values is None or (name == "causal_inputs" and values is chunk.inputs):
@@ -270,7 +271,7 @@ def _concat_columns(parts: Sequence[tuple[list[int], FilledValues]]) -> FilledVa
 
 
 def _limit_gap_length(filled: FilledValues, index: ObservationIndex, max_gap: int) -> FilledValues:
-    """As ``mask`` beyond the first `max_gap` steps of each gap, which an origin in it knows too."""
+    """`filled`, but as with ``mask`` after the first `max_gap` steps of each gap."""
     beyond = ~index.observed_mask & (filled.elapsed > max_gap)
     causal = np.where(beyond, index.forward_filled, filled.causal_inputs)
     same = filled.causal_inputs is filled.inputs
@@ -278,7 +279,7 @@ def _limit_gap_length(filled: FilledValues, index: ObservationIndex, max_gap: in
         filled,
         inputs=causal if same else np.where(beyond, index.forward_filled, filled.inputs),
         value_mask=filled.value_mask & ~beyond,
-        input_mask=np.where(beyond, index.has_observation, filled.input_mask),
+        input_mask=np.where(beyond, index.observed_so_far, filled.input_mask),
         causal_inputs=causal,
     )
 
@@ -286,11 +287,11 @@ def _limit_gap_length(filled: FilledValues, index: ObservationIndex, max_gap: in
 def _mask_until_known(
     full_fill: FilledValues, early_fill: FilledValues, known_from: Ints, is_final: Bools
 ) -> FilledValues:
-    """`full_fill` once the cells around are known, until then `early_fill` of final cells only.
+    """`full_fill` once the cells it uses are known; until then `early_fill`, from final cells only.
 
-    `known_from [N, C]` is the row from which a cell and all before it are known. A missing cell
-    that could still have got a value (not `is_final`) never counts as a value: otherwise those
-    that did get one would stand out.
+    `known_from [N, C]` is the row from which a cell and all earlier ones are known. A missing cell
+    that could still have been interpolated (not `is_final`) is never marked as a value: otherwise
+    the mask would tell which cells were interpolated later.
     """
     rows = np.arange(len(known_from), dtype=np.int64)[:, None]
     last_used = full_fill.known_from

@@ -1,4 +1,4 @@
-"""The imputation plan: one method a target, and the fitted imputers."""
+"""The imputation plan: the method of each target, and the fitted imputers."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from rnnforecast.types import Bools, Floats
 
 ValueT = TypeVar("ValueT")
 NetworkImputers = Mapping[str, ImputerMethod]
-"""The methods that train a network, by name; they live above this package."""
+"""The methods that train a network, by name; they are passed in from a higher layer."""
 
 
 @dataclass(frozen=True)
 class ImputationPlan:
-    """How gaps are filled; one entry a target."""
+    """How gaps are filled."""
 
     methods: tuple[str, ...] = ()
     """`[C]` names in `IMPUTERS`."""
     fill_values: tuple[float, ...] = ()
-    """`[C]` for methods that fill a constant, on the scale of the transform."""
+    """`[C]` transformed, for methods that fill a constant."""
     max_gap: int | None = None
     season: int = 1
     seed: int = 1
@@ -55,8 +55,8 @@ class ImputationPlan:
         season: int,
         seed: int,
     ) -> ImputationPlan:
-        """The plan for the targets `names`, not yet fitted. SpecError for a name that is no target,
-        and for a fill value outside the domain of the transform."""
+        """The plan for the targets `names`, not yet fitted. SpecError for an unknown target, and
+        for a fill value outside the domain of the transform."""
         methods = per_target(clean.missing, names, "clean.missing", "mask")
         given = per_target(clean.fill_value, names, "clean.fill_value", 0.0)
         given = tuple(
@@ -134,7 +134,7 @@ class ImputationPlan:
         return replace(self, imputers=imputers)
 
     def apply(self, values: Floats, observed_mask: Bools, panel: Panel) -> FilledValues:
-        """`values [N, C]` without gaps."""
+        """`values [N, C]` with their gaps filled."""
         options, fitted = self._options(panel), self._fitted_columns()
         filled = impute_columns(
             values,
@@ -147,7 +147,7 @@ class ImputationPlan:
         )
         final_mask, fillable = observed_mask, ~observed_mask & filled.input_mask
         if panel.available_after is not None:
-            # of an interpolated cell neither the value nor that there will be none is known yet
+            # whether these cells get an interpolated value is known later only
             known = panel.available_after <= np.arange(len(observed_mask))[:, None]
             final_mask, fillable = observed_mask & known, fillable & known
         if self.max_gap is not None:
@@ -187,7 +187,7 @@ def _imputer_method(method: str, network_imputers: NetworkImputers) -> ImputerMe
 def _insert_estimates(
     filled: FilledValues, columns: list[int], fillable: Bools, estimates: Estimates
 ) -> FilledValues:
-    """The estimates `[N, len(columns)]` in the cells `fillable [N, C]`."""
+    """`filled` with the estimates `[N, len(columns)]` in the cells `fillable [N, C]`."""
     gap = fillable[:, columns]
     inputs, causal = filled.inputs.copy(), filled.causal_inputs.copy()
     inputs[:, columns] = np.where(gap, estimates.inputs, inputs[:, columns])
@@ -220,7 +220,8 @@ def _calendar_cycles(panel: Panel) -> Floats:
 def per_target(
     value: Mapping[str, ValueT] | ValueT, names: Sequence[str], key: str, default: ValueT
 ) -> tuple[ValueT, ...]:
-    """One value a target; a mapping names some of them. SpecError for a name that is no target."""
+    """One value per target; targets that a mapping does not name get `default`. SpecError for an
+    unknown target."""
     if not isinstance(value, Mapping):
         return (value,) * len(names)
     problems = []

@@ -1,13 +1,13 @@
 """Shared code of the imputation methods that use scikit-learn's imputers.
 
 Each cell becomes a row of a matrix: the value itself, the values some steps and one and two seasons
-earlier, and the cycles of the calendar. Values are differences from the mean of the last season, in
-units of their usual size, so that series of any level share one imputer. Only earlier values are
-used: an estimate holds for every origin. Earlier values that are missing themselves stay missing;
-the imputer handles them.
+earlier, and the cycles of the calendar. Values are differences from the mean of the last season,
+divided by the mean absolute difference, so that series of any level share one imputer. Only earlier
+values are used, so an estimate holds for every origin. Missing earlier values are left to the
+imputer.
 
-Pickle files are not stored, so a sample of rows of the training part is kept; the imputer is fitted
-to it again where it is needed, with the same result for the same seed.
+No pickle is stored: a run keeps a sample of the matrix of the training part, and the imputer is
+refitted to it when needed, with the same result for the same seed.
 
 Source: van Buuren and Groothuis-Oudshoorn 2011 (chained equations).
 """
@@ -29,24 +29,24 @@ from rnnforecast.data.cleaning.observations import RowWindowIndexer, expanding_s
 from rnnforecast.types import Bools, Floats, Ints
 
 MAX_SAMPLE_ROWS = 2000
-"""The most rows that are kept."""
+"""The largest number of rows in the sample."""
 MAX_ITER = 2
 MIN_LEVEL_WINDOW = 6
-"""Steps that the level is a mean of where the season is shorter."""
+"""The steps that the level is the mean of, unless the season is longer."""
 CLIP_LIMIT = 100.0
-"""Scaled values are clipped to this size, so that one extreme value does not decide all
-distances."""
+"""Scaled values are clipped to this absolute value, so that one extreme value does not dominate
+the distances."""
 BATCH_ROWS = 4096
 """Rows that are estimated at once."""
 
 EstimatorBuilder = Callable[[Floats, int, int], Any]
-"""From the sample `[n, F]`, the number of its first columns that hold values, and a seed, to a
-fitted imputer of scikit-learn."""
+"""(sample `[n, F]`, the number of its leading columns that hold values, seed) -> a fitted imputer
+of scikit-learn."""
 
 
 @dataclass(frozen=True)
 class LagImputer:
-    """A fitted imputer, as the rows it is fitted to."""
+    """A fitted imputer, stored as the rows that it is fitted to."""
 
     build: EstimatorBuilder
     sample: Floats
@@ -63,14 +63,14 @@ class LagImputer:
     def from_arrays(
         cls, build: EstimatorBuilder, arrays: Mapping[str, npt.NDArray[Any]]
     ) -> LagImputer:
-        """The imputer that `arrays` were taken from."""
+        """The imputer whose `arrays` these are."""
         season, seed = (int(number) for number in arrays["numbers"])
         return cls(build, np.asarray(arrays["sample"]), season, seed)
 
     def estimate(
         self, values: Floats, observed_mask: Bools, offsets: Ints, options: ImputerOptions
     ) -> Estimates:
-        """Values with estimates where they are missing after a series' first one; 0 before it."""
+        """Observed values, and estimates of cells after a series' first observation; 0 before."""
         result = impute(values, observed_mask, offsets, "ffill").inputs
         matrix = _LagMatrix(values, observed_mask, offsets, self.season, options.calendar)
         # a series that has not varied yet keeps its last value
@@ -83,17 +83,16 @@ class LagImputer:
         return Estimates(result, result)
 
     def predict(self, rows: Floats) -> Floats:
-        """The scaled values `[n]` of rows `[n, F]` without them, each row by itself.
+        """The scaled values `[n]` of rows `[n, F]` whose first column is NaN, each row by itself.
 
         Raises:
             ValueError: if the rows have another number of columns than the sample.
         """
         if rows.shape[1] != self.sample.shape[1]:
             raise ValueError(f"{rows.shape[1]} columns for an imputer of {self.sample.shape[1]}")
-        some = self._known_columns
-        # where all cells of a table are missing scikit-learn skips its models: the first row is
-        # complete
-        table = np.vstack([self.sample[:1, some], rows[:, some]])
+        known = self._known_columns
+        # scikit-learn skips its models if all cells are missing, so the first row has a value
+        table = np.vstack([self.sample[:1, known], rows[:, known]])
         estimates: Floats = self._estimator.transform(table)[1:, 0]
         return estimates
 
@@ -104,9 +103,9 @@ class LagImputer:
 
     @cached_property
     def _estimator(self) -> Any:
-        some = self._known_columns
-        n_value_columns = int(np.sum(some <= len(imputer_lags(self.season))))
-        return self.build(self.sample[:, some], n_value_columns, self.seed)
+        known = self._known_columns
+        n_value_columns = int(np.sum(known <= len(imputer_lags(self.season))))
+        return self.build(self.sample[:, known], n_value_columns, self.seed)
 
 
 def fit_lag_imputer(
@@ -118,15 +117,15 @@ def fit_lag_imputer(
     train_mask: Bools,
     options: ImputerOptions,
 ) -> LagImputer:
-    """An imputer of the values `[N, C]` (all columns alike), from the rows `train_mask [N]` alone.
+    """One imputer for all columns of `values [N, C]`, fitted to the rows `train_mask [N]`.
 
-    `select` chooses among the rows of the sample, all of them if None.
+    `select` returns the rows of the sample that are kept; None keeps all.
     """
     matrix = _LagMatrix(
         values, observed_mask & train_mask[:, None], offsets, options.season, options.calendar
     )
     rows, columns = np.nonzero(matrix.observed_mask & (matrix.scale > 0))
-    # one of each interval; at equal distances all could be of one phase of the season
+    # a random row of each interval: evenly spaced rows could all have the same seasonal phase
     edges = np.linspace(0, len(rows), min(len(rows), MAX_SAMPLE_ROWS) + 1).astype(np.int64)
     generator = np.random.default_rng(options.seed)
     kept = generator.integers(edges[:-1], edges[1:])
@@ -138,8 +137,8 @@ def fit_lag_imputer(
 
 
 def fit_chained_equations(estimator: Any, sample: Floats, n_value_columns: int, seed: int) -> Any:
-    """Scikit-learn's IterativeImputer: each of the first columns is regressed on all others, in
-    rounds; the others are the calendar, which is never missing."""
+    """An IterativeImputer: each of the first `n_value_columns` is regressed on all other columns,
+    in rounds. The remaining columns are the calendar, which is never missing."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401
     from sklearn.impute import IterativeImputer
@@ -147,7 +146,7 @@ def fit_chained_equations(estimator: Any, sample: Floats, n_value_columns: int, 
     imputer = IterativeImputer(
         estimator, max_iter=MAX_ITER, tol=0.0, skip_complete=True, random_state=seed
     )
-    # columns without a gap get no model: this row has a gap in all that need one
+    # columns without missing cells get no model, so a row without values is added
     incomplete = sample[:1].copy()
     incomplete[:, :n_value_columns] = np.nan
     with warnings.catch_warnings():  # few rounds are intended
@@ -156,7 +155,7 @@ def fit_chained_equations(estimator: Any, sample: Floats, n_value_columns: int, 
 
 
 def imputer_lags(season: int) -> tuple[int, ...]:
-    """Lags, in steps, of the values that a cell is estimated from."""
+    """The lags, in steps, of the earlier values in a row of the matrix."""
     seasonal = (season, season + 1, 2 * season) if season > 1 else ()
     return tuple(dict.fromkeys((1, 2, 3, *seasonal)))
 
@@ -179,13 +178,13 @@ class _LagMatrix:
         rows = np.arange(len(values), dtype=np.int64)
         previous = np.maximum(rows - 1, 0)
         inside = (rows > self.series_start)[:, None]
-        # [N, C] what is known just before each row
+        # [N, C] whether the series has a value before each row
         forward = impute(values, observed_mask, offsets, "ffill")
         known = forward.value_mask[previous] & inside
         self.level = _trailing_mean(
             values, observed_mask, self.series_start, max(season, MIN_LEVEL_WINDOW)
         )
-        # after a gap as long as the window: the last value
+        # after a gap as long as the window, the last value
         self.level = np.where(np.isnan(self.level), forward.inputs[previous], self.level)
         known = observed_mask & known
         distance = np.abs(np.where(known, values, 0.0) - np.where(known, self.level, 0.0))
@@ -193,13 +192,13 @@ class _LagMatrix:
         self.scale = np.where(inside & np.isfinite(mean), mean, 0.0)
 
     def standardize(self, values: Floats, rows: Ints, columns: Ints) -> Floats:
-        """`[n]` values as scaled distances from the level of these cells."""
+        """`[n]` scaled differences of `values` from the level of these cells."""
         scale = self.scale[rows, columns]
         distance = (values - self.level[rows, columns]) / np.where(scale > 0, scale, 1.0)
         return np.clip(distance, -CLIP_LIMIT, CLIP_LIMIT)
 
     def rows_at(self, rows: Ints, columns: Ints) -> Floats:
-        """`[n, F]` what is known before these cells; the first column, their value, is NaN."""
+        """`[n, F]` the matrix rows of these cells; the first column, their value, is NaN."""
         parts = [np.full(len(rows), np.nan)]
         for lag in self.lags:
             row = np.maximum(rows - lag, self.series_start[rows])
@@ -210,7 +209,7 @@ class _LagMatrix:
 
 
 def _trailing_mean(values: Floats, observed_mask: Bools, series_start: Ints, window: int) -> Floats:
-    """`[N, C]` mean of the observed values in the `window` rows before each; NaN if there is
+    """`[N, C]` mean of the observed values in the `window` rows before each row; NaN if there are
     none."""
     if values.size == 0:
         return np.empty(values.shape)

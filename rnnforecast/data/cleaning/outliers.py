@@ -1,11 +1,11 @@
-"""Outliers: values outside fences that earlier values of their series and target set.
+"""Outliers: values outside limits computed from earlier values of the same series and target.
 
-Nothing later changes a verdict, so that all flags before an origin are known there. Flagged values
-stay in the windows of later fences; medians and quartiles are robust to them. Any other choice
-would flag a new level forever.
+Later values never change a flag, so all flags before an origin are known at the origin. Flagged
+values stay in the windows of later limits: medians and quartiles are robust to them, and without
+them a shift of the level would be flagged forever.
 
 Source: Iglewicz and Hoaglin 1993, How to detect and handle outliers (the mean deviation where the
-median one is zero). Those of the rules are in `outlier_rules`.
+median deviation is zero). Each rule in `outlier_rules` names its own sources.
 """
 
 from __future__ import annotations
@@ -19,35 +19,36 @@ from numpy.lib.stride_tricks import sliding_window_view
 from rnnforecast.registry import OUTLIER_RULES
 from rnnforecast.types import Bools, Floats, Ints
 
-Fences = tuple[Floats, Floats]
+Limits = tuple[Floats, Floats]
 OutlierAction = Literal["missing", "clip", "flag"]
 
 MIN_HISTORY = 10
-"""With fewer earlier values than this, or than a season has, nothing is flagged."""
+"""The fewest earlier values (`seasonal`: changes) for limits; `hampel` and `iqr` also need as many
+as a season has."""
 MIN_WINDOW = 25
-"""The fewest observed values of a trailing window; it holds two seasons too."""
+"""The length of a trailing window in observed values, unless two seasons are longer."""
 UPDATES_PER_WINDOW = 50
-"""The statistics of a longer window are updated so often in its length, not at every row."""
+"""The statistics of a long window are updated this often per window length, not at every row."""
 MIN_RELATIVE_SCALE = 0.02
-"""No spread counts as less than this share of the level, so that a series that was constant may
-vary a little."""
+"""The smallest scale, as a share of the level, so that a series that was constant may vary a
+little."""
 MAD_TO_STD = 1.4826
-"""Standard deviation of a normal variable in units of its median absolute deviation (MAD)."""
+"""Standard deviation of a normal variable divided by its median absolute deviation (MAD)."""
 MEAN_DEVIATION_TO_STD = 1.2533
-"""The same in units of its mean absolute deviation."""
-_MAX_WINDOW_CELLS = 1 << 20  # of windows in memory at a time
+"""Standard deviation of a normal variable divided by its mean absolute deviation."""
+_MAX_WINDOW_CELLS = 1 << 20  # cells of all windows in memory at a time
 
 
 @dataclass(frozen=True)
 class Outliers:
-    """Flags and fences."""
+    """Flags and limits; `[N, C]` each."""
 
     flags: Bools
-    """[N, C] observed and outside the fences."""
+    """Observed and outside the limits."""
     low: Floats
-    """[N, C] original units; -inf where there is no fence: too little history, no spread."""
+    """Original units; -inf where there is no limit (too little history, or a scale of 0)."""
     high: Floats
-    """[N, C] the same, inf."""
+    """Original units; inf where there is no limit."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ class ObservedHistory:
 
     values: Floats
     series_start: Ints
-    """The position in `values` of the series' first value."""
+    """The position in `values` of the first value of each value's series."""
     phase: Ints
-    """The phase of the season; no two series share one."""
+    """A number for each phase of the season in each series."""
     season: int
 
 
@@ -71,24 +72,24 @@ def find_outliers(
     threshold: float | None,
     season: int,
 ) -> Outliers:
-    """Flag observed values that lie outside the fences of a rule.
+    """Flags observed values outside the limits of a rule.
 
-    No spread counts as less than `MIN_RELATIVE_SCALE` of the level; where the MAD is below that
-    (half of the values are equal: whole numbers, prices) the mean deviation may be larger. Where
-    both spread and level are 0 (mostly zeros, intermittent sales) there is no fence.
+    The scale is at least `MIN_RELATIVE_SCALE` of the level. Where the MAD is below that (half of
+    the values are equal, as with whole numbers or prices), the mean deviation is used if larger.
+    Where scale and level are both 0 (mostly zeros, as in intermittent sales) there is no limit.
 
     Args:
         values: `[N, C]` original units; cells that are not observed may hold anything.
         observed_mask: `[N, C]`.
         offsets: `[S+1]` the flat row at which each series begins, and N.
         method: a name in `OUTLIER_RULES`.
-        threshold: in spreads, positive; None for the rule's own.
+        threshold: in units of the rule's scale, positive; None for the rule's default.
         season: steps, 1 for none.
     """
-    if "no_fences" in OUTLIER_RULES.traits(method):  # one number in place of arrays
+    if "flags_nothing" in OUTLIER_RULES.traits(method):  # arrays without memory of their own
         flags = np.broadcast_to(np.False_, values.shape)
-        ends = (np.broadcast_to(np.float64(end), values.shape) for end in (-np.inf, np.inf))
-        return Outliers(flags, *ends)
+        limits = (np.broadcast_to(np.float64(limit), values.shape) for limit in (-np.inf, np.inf))
+        return Outliers(flags, *limits)
     low, high = np.full(values.shape, -np.inf), np.full(values.shape, np.inf)
     if threshold is None:
         threshold = OUTLIER_RULES.literal(method, "DEFAULT_THRESHOLD")
@@ -99,11 +100,11 @@ def find_outliers(
         first = start[rows]
         phase = first + (rows - first) % season
         history = ObservedHistory(values[rows, c], np.searchsorted(rows, first), phase, season)
-        with np.errstate(over="ignore", invalid="ignore"):  # an infinite fence is none
-            lower, upper = rule.fences(history, threshold)
-        has_fences = ~np.isnan(lower) & ~np.isnan(upper)
-        low[rows[has_fences], c] = lower[has_fences]
-        high[rows[has_fences], c] = upper[has_fences]
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow gives infinite limits
+            lower, upper = rule.limits(history, threshold)
+        has_limits = ~np.isnan(lower) & ~np.isnan(upper)
+        low[rows[has_limits], c] = lower[has_limits]
+        high[rows[has_limits], c] = upper[has_limits]
     return Outliers(observed_mask & ((values < low) | (values > high)), low, high)
 
 
@@ -113,15 +114,15 @@ def apply_outlier_action(
     """Values and observed mask, both `[N, C]`, after `clean.outlier_action`.
 
     missing  an outlier becomes NaN and not observed
-    clip     an outlier is moved to the nearer fence
+    clip     an outlier is replaced by the limit that it exceeds
     flag     nothing changes
     """
     flags = outliers.flags
     if action == "missing":
         return np.where(flags, np.nan, values), observed_mask & ~flags
     if action == "clip":
-        fence = np.where(values < outliers.low, outliers.low, outliers.high)
-        return np.where(flags, fence, values), observed_mask
+        limit = np.where(values < outliers.low, outliers.low, outliers.high)
+        return np.where(flags, limit, values), observed_mask
     return values, observed_mask
 
 
@@ -130,26 +131,27 @@ class TrailingStats(NamedTuple):
 
     median: Floats
     mad: Floats
-    """The median absolute deviation from the median (MAD)."""
+    """Median absolute deviation from the median."""
     mean_deviation: Floats
-    """The mean absolute deviation from the median."""
+    """Mean absolute deviation from the median."""
 
 
 def robust_std(stats: TrailingStats, level: Floats) -> Floats:
-    """A robust standard deviation `[n]`; NaN where both spread and level are 0."""
+    """A robust standard deviation `[n]`, at least `MIN_RELATIVE_SCALE * level`; NaN if 0."""
     floor = MIN_RELATIVE_SCALE * level
-    spread = MAD_TO_STD * stats.mad
-    spread = np.where(
-        spread < floor, np.maximum(MEAN_DEVIATION_TO_STD * stats.mean_deviation, floor), spread
+    std = MAD_TO_STD * stats.mad
+    std = np.where(
+        std < floor, np.maximum(MEAN_DEVIATION_TO_STD * stats.mean_deviation, floor), std
     )
-    return np.where(spread > 0, spread, np.nan)
+    return np.where(std > 0, std, np.nan)
 
 
 def trailing_stats(x: Floats, series_start: Ints, season: int, min_history: int) -> TrailingStats:
-    """Statistics of the two seasons, or `MIN_WINDOW`, of values of the series before each one.
+    """Statistics of the values before each one in its series: those of two seasons, or
+    `MIN_WINDOW` if that is more.
 
-    NaN with fewer than `min_history`. Of a long window the newest values, at most one part in
-    `UPDATES_PER_WINDOW`, are left out, so that not every row needs a window of its own.
+    NaN with fewer than `min_history`. Several values share a long window: its newest values, fewer
+    than one in `UPDATES_PER_WINDOW`, are left out.
     """
     window = max(2 * season + 1, MIN_WINDOW)
     age = np.arange(x.size) - series_start  # values before this one
@@ -172,7 +174,8 @@ def trailing_stats(x: Floats, series_start: Ints, season: int, min_history: int)
 
 
 def _median_of_smallest(cells: Floats, count: Ints) -> Floats:
-    """The median of the `count` smallest of each row, `[rows, 1]`; infinite where it is 0."""
+    """The median of the `count` smallest cells of each row, `[rows, 1]`; infinite if `count` is
+    0."""
     cells = np.sort(cells, axis=1)
     lower = np.take_along_axis(cells, np.maximum(count - 1, 0) // 2, axis=1)
     upper = np.take_along_axis(cells, count // 2, axis=1)

@@ -1,10 +1,10 @@
-"""Detection of the season length of a panel by tests of spectral lines.
+"""Detection of the season length of a panel by tests for spectral lines.
 
-The first differences of a series have no trend. Over an integer number of periods, a pattern with
-period m is a set of lines in their spectrum, at the multiples of 1/m, whatever its shape. The power
-of each line is compared with that of its neighboring frequencies, so that colored noise (white, a
-random walk, autoregressive) has no significant lines. The p-values of the lines of a series are
-combined to a normal score, and the scores of the series to a decision for the panel.
+First differences remove the trend of a series. Over an integer number of periods, a pattern with
+period m, of any shape, is a set of lines in their spectrum at the multiples of 1/m. The power of
+each line is compared with that of its neighboring frequencies, so that noise (white, a random walk,
+autoregressive) has no significant lines. The p-values of the lines of a series are combined to a
+normal score, and the scores of the series to a decision for the panel.
 
 Sources: Percival and Walden 1993, "Spectral Analysis for Physical Applications", chapter 10 (tests
 of lines); Fisher's combination of p-values; Wilson and Hilferty 1931 (chi-squared to normal); Wang,
@@ -22,19 +22,19 @@ from rnnforecast.data.cleaning.imputation import impute
 from rnnforecast.types import Bools, Floats, Ints
 
 MIN_PERIODS = 3
-"""The fewest full periods of a test (the rule of the M4 competition)."""
+"""The fewest full periods that a test needs (the rule of the M4 competition)."""
 MAX_SERIES = 500
 MAX_POINTS = 3000
 MAX_CELLS = MAX_SERIES * MAX_POINTS
-"""The sample is the last points of evenly spaced series, so that its size is bounded."""
+"""The size of the sample: the last points of evenly spaced series."""
 MAX_LAG = 366
 """The longest season searched for without candidates."""
 NEIGHBOR_FREQUENCIES = 8
-"""Neighboring frequencies to each side of a line that it is compared with."""
+"""The number of frequencies on each side that a line is compared with."""
 MIN_STRENGTH = 0.05
 """A season that explains no more than this share of the variance is ignored."""
 MAX_SCORE = 5.0
-"""The largest score of a series, so that a few very regular ones do not decide for all."""
+"""The largest score of a series, so that a few very regular series do not decide for all."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Seasonality:
     length: int
     """Steps; 1 for none."""
     strength: float
-    """Share of the variance around the trend that the season explains, 0 to 1, the mean over the
-    sampled series; 0 if there is no season."""
+    """Share of the variance around the trend that the season explains, 0 to 1, averaged over the
+    sampled series; 0 without a season."""
     candidate_strengths: dict[int, float]
     """The strength of every tested length."""
 
@@ -55,10 +55,10 @@ def detect_seasonality(
 ) -> Seasonality:
     """The first candidate that is significant for the panel, else no season (length 1).
 
-    One strongly seasonal series in about six is enough: a series without a season usually loses
-    little by a seasonal model, one with a season loses much without it. Series too short for a
-    candidate count as not seasonal; constant ones do not count.
-    Without candidates (time is an integer) all lengths up to `MAX_LAG` and a third of the longest
+    One strongly seasonal series in about six is enough: a seasonal model usually costs a series
+    without a season little, and a model without a season costs a seasonal series much. Series too
+    short for a candidate are taken as not seasonal; constant series are left out.
+    Without candidates (time is an integer), all lengths up to `MAX_LAG` and a third of the longest
     series are searched, with a higher threshold.
 
     Args:
@@ -73,8 +73,8 @@ def detect_seasonality(
         return Seasonality(1, 0.0, {})
     lengths = candidates or _autocorrelation_peaks(levels, differences, count)
     tests = {length: _test_period(differences, count, length) for length in lengths}
-    # 3 for one series, nearly twice the mean score of noise for many; a search has more false
-    # positives
+    # 3 for one series, nearly twice the mean score of noise for many; higher in a search, which
+    # has more false positives
     threshold = 0.8 + (2.2 if candidates else 3.2) / np.sqrt(count.size)
     significant = [
         m for m, (score, strength) in tests.items() if score > threshold and strength > MIN_STRENGTH
@@ -90,9 +90,9 @@ def detect_seasonality(
 def _sample_series(
     values: Floats, observed_mask: Bools, offsets: Ints, max_points: int
 ) -> tuple[Floats, Floats, Ints]:
-    """Levels and differences `[P, T]` of the last `[P]` values of P series and targets.
+    """Levels and differences `[P, T]` of P pairs of series and target, and their lengths `[P]`.
 
-    Series are aligned at their ends, centered, and 0 where missing.
+    The last values of the series, aligned at their ends, centered, and 0 where missing.
     """
     room = min(MAX_SERIES, max(1, MAX_CELLS // max_points))
     targets = _evenly_spaced(values.shape[1], room)
@@ -119,13 +119,13 @@ def _sample_series(
     both[:, 1:] &= known[:, :-1]
     both[:, :1] = False
     difference = _center(np.diff(level, axis=1, prepend=0.0), both)
-    # else constant, or a straight line
+    # otherwise constant or a straight line
     varies = np.abs(difference).max(axis=1, initial=0.0) > 1e-12
     return _center(level, known)[varies], difference[varies], count[varies]
 
 
 def _evenly_spaced(size: int, max_count: int) -> Ints:
-    """At most `max_count` of the numbers 0 to size - 1, evenly spaced."""
+    """At most `max_count` numbers from 0 to size - 1, evenly spaced."""
     return np.arange(min(size, max_count), dtype=np.int64) * size // max(1, min(size, max_count))
 
 
@@ -137,15 +137,15 @@ def _center(x: Floats, mask: Bools) -> Floats:
 
 
 def _test_period(differences: Floats, counts: Ints, length: int) -> tuple[float, float]:
-    """Score (normal, at least 0) and strength (a share) of a season, means over the series; the
-    scores of noise have a mean of 0.2 to 0.45."""
+    """Score (normal, clipped to 0 … `MAX_SCORE`) and strength (a share) of a season, averaged over
+    the series; the mean score of noise is 0.2 to 0.45."""
     score, strength = np.zeros(counts.size), np.zeros(counts.size)
     periods = counts // length
-    for k in np.unique(periods[periods >= MIN_PERIODS]):  # series of one length together
+    for k in np.unique(periods[periods >= MIN_PERIODS]):  # series with k periods
         group = periods == k
         tail = differences[group, differences.shape[1] - k * length :]
         score[group], strength[group] = _score_spectral_lines(tail, int(k), length)
-    # smooth series score far below 0, which is no evidence against the season of others
+    # smooth series score far below 0, which is no evidence against the season of other series
     return float(np.clip(score, 0.0, MAX_SCORE).mean()), float(strength.mean())
 
 
@@ -163,8 +163,8 @@ def _score_spectral_lines(differences: Floats, periods: int, length: int) -> tup
     floor = 1e-12 * power.sum(axis=1)[:, None] + np.finfo(np.float64).tiny
     noise = np.maximum(np.median(power[:, around], axis=2) / np.log(2.0), floor)  # [G, J]
     weight = np.where(2 * line == size, 0.5, 1.0)  # the highest frequency has one part, not two
-    # minus the log of the tail of an F distribution: the power of a line over the mean of `others`
-    # (a median of twice as many has the same variance; with few periods the neighbors overlap)
+    # minus the log p-value of an F distribution: the power of a line over the mean of `others`
+    # neighbors (a median of twice as many has the same variance; with few periods they overlap)
     others = NEIGHBOR_FREQUENCIES * (1.0 - 1.0 / periods)
     surprise = others * np.log1p(weight * power[:, line] / noise / others)
     # Most patterns are smooth: low frequencies have more weight. The weighted mean of exponentials

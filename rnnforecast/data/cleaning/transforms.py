@@ -1,9 +1,9 @@
-"""Transforms of the targets with their exact inverse, and the bounds that forecasts obey.
+"""Transforms of the targets with their inverse, and the bounds of forecasts.
 
 The transforms are elementwise and monotonic, so quantiles are inverted one by one; a mean is not
-(see `back_transformed_mean`). The power of Box-Cox and Yeo-Johnson is fitted on the training part
-and kept between 0 and 2. Below 0 a Box-Cox scale ends at a finite number, and every forecast beyond
-it would be infinite; between 0 and 2 both can invert any number.
+(see `back_transformed_mean`). The power of Box-Cox and Yeo-Johnson is fitted to the training part
+and kept between 0 and 2: with a negative power, transformed values have a finite upper end, and any
+forecast beyond it would be infinite in original units.
 
 Sources: Box and Cox 1964, An analysis of transformations; Yeo and Johnson 2000, A new family of
 power transformations; Hyndman and Athanasopoulos, Forecasting: principles and practice, 3rd ed.,
@@ -25,11 +25,11 @@ from rnnforecast.types import Bools, Floats, Ints
 
 METHODS = ("none", "log", "log1p", "box_cox", "yeo_johnson")
 LOWER_BOUNDS = {"log": 0.0, "box_cox": 0.0, "log1p": -1.0}
-"""What values must be greater than; the other methods take any value."""
+"""Values must be greater than this; other methods take any value."""
 MAX_FIT_VALUES = 100_000
-"""The most values of a target that its power is fitted to."""
+"""The largest number of values that the power of a target is fitted to."""
 POWER_RANGE = (0.0, 2.0)
-"""The powers allowed, see above."""
+"""The range of fitted powers."""
 _EPSILON = float(np.finfo(np.float64).eps)
 _LOG_MAX = float(np.log(np.finfo(np.float64).max))
 _MAX = float(np.exp(_LOG_MAX))
@@ -37,7 +37,7 @@ _MAX = float(np.exp(_LOG_MAX))
 
 @dataclass(frozen=True)
 class Transform:
-    """One method and one power a target, in the order of the targets."""
+    """The method and the power of each target."""
 
     methods: tuple[str, ...]
     """[C]"""
@@ -45,18 +45,19 @@ class Transform:
     """[C] the lambda of Box-Cox and Yeo-Johnson; 1 where the method has none."""
 
     def apply(self, values: Floats) -> Floats:
-        """`[N, C]` transformed; NaN where the value is missing or outside the domain. The same
-        array where no target has a transform."""
+        """`[N, C]` transformed values; NaN where the value is missing or outside the domain.
+        Without any transform, the same array."""
         if set(self.methods) <= {"none"}:
             return values
         scaled = self._apply_per_target(_forward, values, 1)
         return np.where(np.isfinite(scaled), scaled, np.nan)
 
     def inverse(self, values: Floats, axis: int = -1) -> Floats:
-        """Original units, same shape; `axis` is that of the targets (-2 for `[..., C, Q]`).
+        """`values` in original units, same shape; `axis` is the axis of the targets (-2 for
+        `[..., C, Q]`).
 
-        Numbers beyond the end of a scale give the original value at that end, numbers too large
-        for a float the largest float.
+        A number outside the range of the transform gives the original value at the end of the
+        range, an overflow the largest float.
         """
         return self._apply_per_target(_inverse, values, axis)
 
@@ -83,7 +84,7 @@ class Transform:
         values: Floats,
         axis: int,
     ) -> Floats:
-        """The function on each target's part of `values`, in a new array."""
+        """`function` applied to the values of each target, in a new array."""
         result = np.array(values, dtype=np.float64)
         columns = np.moveaxis(result, axis, 0)
         for c, (method, power) in enumerate(zip(self.methods, self.powers, strict=True)):
@@ -94,10 +95,10 @@ class Transform:
 def fit_target_transform(
     values: Floats, train_mask: Bools, methods: Sequence[str], *, names: Sequence[str]
 ) -> Transform:
-    """The transform of these methods, its powers fitted by maximum likelihood.
+    """The transform with `methods`, its powers fitted by maximum likelihood.
 
-    A power is scikit-learn's, all series together, clipped to `POWER_RANGE`; 1 with fewer than two
-    different values.
+    scikit-learn fits one power to all series of a target; it is clipped to `POWER_RANGE`, and 1
+    with fewer than two different values.
 
     Args:
         values: `[N, C]` original units; cells outside `train_mask` may hold anything.
@@ -106,7 +107,7 @@ def fit_target_transform(
         names: `[C]` of the targets, for the errors.
 
     Raises:
-        DataError: naming every target with values outside the domain of its method.
+        DataError: for all targets with values outside the domain of their method.
     """
     problems: list[Problem] = []
     powers: list[float] = []
@@ -136,7 +137,7 @@ def _domain_problem(name: str, method: str, x: Floats) -> Problem:
 
 def _fit_power(x: Floats, method: str) -> float:
     """scikit-learn's power of at most `MAX_FIT_VALUES` values, clipped to `POWER_RANGE`."""
-    from sklearn.preprocessing import PowerTransformer  # a second to import
+    from sklearn.preprocessing import PowerTransformer  # slow to import (about a second)
 
     x = np.sort(x)
     if x.size > MAX_FIT_VALUES:  # evenly spaced quantiles: like a random sample, but reproducible
@@ -144,14 +145,14 @@ def _fit_power(x: Floats, method: str) -> float:
     if x.size == 0 or x[0] == x[-1]:
         return 1.0
     transformer = PowerTransformer(method=method.replace("_", "-"), standardize=False)
-    with warnings.catch_warnings():  # of powers tried that are far outside the range
+    with warnings.catch_warnings():  # the search tries powers far outside the range
         warnings.simplefilter("ignore", (RuntimeWarning, UserWarning))
         power = float(transformer.fit(x[:, None]).lambdas_[0])
     return float(np.clip(power, *POWER_RANGE)) if np.isfinite(power) else 1.0
 
 
 def _forward(y: Floats, method: str, power: float) -> Floats:
-    """One target on its new scale; NaN where `y` is missing or outside the domain."""
+    """Transformed values of one target; NaN where `y` is missing or outside the domain."""
     if method == "none":
         return y
     y = np.where(y > LOWER_BOUNDS.get(method, -np.inf), y, np.nan)
@@ -159,7 +160,7 @@ def _forward(y: Floats, method: str, power: float) -> Floats:
         return np.log(y)
     if method == "log1p":
         return np.log1p(y)
-    with np.errstate(over="ignore"):  # infinite: outside the domain too
+    with np.errstate(over="ignore"):  # `Transform.apply` replaces infinite values by NaN
         if method == "box_cox":
             return np.asarray(boxcox(y, power))
         size = np.abs(y)
@@ -168,7 +169,7 @@ def _forward(y: Floats, method: str, power: float) -> Floats:
 
 
 def _inverse(z: Floats, method: str, power: float) -> Floats:
-    """One target in original units."""
+    """Values of one target in original units."""
     if method == "none":
         return z
     if method == "log":
@@ -188,8 +189,9 @@ def _inverse(z: Floats, method: str, power: float) -> Floats:
 
 
 def _within_scale(inverse: Any, z: Floats, power: float) -> Floats:
-    """`inverse(z, power)`, and the value at the end of the scale for numbers beyond it."""
-    if abs(power) < _EPSILON:  # there scipy's formula has no correct digit
+    """`inverse(z, power)`; outside the range of the transform, the value at the end of the
+    range."""
+    if abs(power) < _EPSILON:  # scipy's formula has no correct digit there
         power = 0.0
     end = 0.0 if power > 0 else np.inf
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -197,15 +199,15 @@ def _within_scale(inverse: Any, z: Floats, power: float) -> Floats:
 
 
 def back_transformed_mean(transform: Transform, center: Floats, deviations: Floats) -> Floats:
-    """The mean in original units of a distribution on the transformed scale, `[..., C]`.
+    """The mean in original units of a distribution of transformed values, `[..., C]`.
 
-    The mean of inverted values, not the inverse of the mean: that is the median if the distribution
-    is symmetric, and too low for a log (Jensen's inequality).
+    It is the mean of inverted values. The inverse of the mean would be the median if the
+    distribution is symmetric, and too low for a log (Jensen's inequality).
 
     Args:
         center: `[..., C]` transformed.
-        deviations: `[..., C, K]` the distribution's distances from `center` at K equiprobable
-            points: its quantiles at (k - 0.5) / K, or K samples.
+        deviations: `[..., C, n]` distances from `center` of n equiprobable points of the
+            distribution: its quantiles at (i - 0.5) / n, or n samples.
     """
     values = transform.inverse(center[..., None] + deviations, axis=-2)
     values = values / deviations.shape[-1]  # before the sum: huge values do not overflow
@@ -214,18 +216,16 @@ def back_transformed_mean(transform: Transform, center: Floats, deviations: Floa
 
 @dataclass(frozen=True)
 class Bounds:
-    """Rules that all values of a target obey, for its forecasts."""
+    """Whether the forecasts of each target are clipped at 0, and rounded; `[C]` each."""
 
     non_negative: tuple[bool, ...]
-    """[C]"""
     integer_valued: tuple[bool, ...]
-    """[C] whole numbers only."""
 
     def apply(self, values: Floats, axis: int = -1) -> Floats:
-        """Original units, same shape; `axis` is that of the targets (-2 for `[..., C, Q]`).
+        """`values` in original units within the bounds, same shape; `axis` is the axis of the
+        targets (-2 for `[..., C, Q]`).
 
-        Not below 0, and rounded to whole numbers, halves to the even one, where that is the rule.
-        Quantiles stay in order.
+        Rounding is to whole numbers, halves to even. Quantiles stay in order.
         """
         result = np.array(values, dtype=np.float64)
         columns = np.moveaxis(result, axis, 0)
@@ -246,9 +246,9 @@ class Bounds:
 
 
 def fit_bounds(values: Floats, observed_mask: Bools) -> Bounds:
-    """The rules that all observed values `[N, C]` of each target obey; none without a value."""
+    """The bounds that all observed values `[N, C]` of each target keep; none without a value."""
     known = np.where(observed_mask, values, 0.0)
-    some = observed_mask.any(axis=0)
-    non_negative = some & np.all(known >= 0, axis=0)
-    whole = some & np.all(known == np.round(known), axis=0)
+    has_values = observed_mask.any(axis=0)
+    non_negative = has_values & np.all(known >= 0, axis=0)
+    whole = has_values & np.all(known == np.round(known), axis=0)
     return Bounds(tuple(map(bool, non_negative)), tuple(map(bool, whole)))

@@ -194,7 +194,7 @@ def column_categories(table: Table, column: str) -> tuple[str, ...] | None:
 
 def _mean_and_scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each column without blanks; 0 and 1 for an empty column."""
-    from sklearn.preprocessing import StandardScaler  # a second to import
+    from sklearn.preprocessing import StandardScaler  # slow to import (about a second)
 
     some = ~np.isnan(values).all(axis=0)
     mean, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])

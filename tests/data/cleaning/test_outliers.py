@@ -1,4 +1,4 @@
-"""Outliers: fences by numpy and scipy, and no look-ahead."""
+"""Outliers: limits by numpy and scipy, and no look-ahead."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rnnforecast.types import Bools, Floats, Ints
 
 NAN = np.nan
 METHODS = OUTLIER_RULES.names()
-RULES = tuple(name for name in METHODS if "no_fences" not in OUTLIER_RULES.traits(name))
+RULES = tuple(name for name in METHODS if "flags_nothing" not in OUTLIER_RULES.traits(name))
 
 
 def bounds(*offsets: int) -> Ints:
@@ -249,7 +249,7 @@ def test_an_empty_panel_stays_empty() -> None:
         assert found.flags.shape == (0, 2)
 
 
-def test_without_a_rule_or_an_observation_there_are_no_fences() -> None:
+def test_without_a_rule_or_an_observation_there_are_flags_nothing() -> None:
     assert not find(np.r_[monthly(5), 1e9], "none").flags.any()
     for method in METHODS:
         found = find(np.full(30, NAN), method)
@@ -258,7 +258,7 @@ def test_without_a_rule_or_an_observation_there_are_no_fences() -> None:
 
 
 def three() -> tuple[Floats, Bools, Outliers]:
-    """A value below its fences, one above, one between, one missing."""
+    """A value below its limits, one above, one between, one missing."""
     values = np.array([[-9.0], [99.0], [5.0], [NAN]])
     flags = np.array([[True], [True], [False], [False]])
     return values, ~np.isnan(values), Outliers(flags, np.full((4, 1), 0.0), np.full((4, 1), 10.0))

@@ -1,4 +1,4 @@
-"""The next observed value carried backward."""
+"""The next observed value carried backward; after the last observation, the last value."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ TRAITS = ("looks_ahead",)
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     return index.gap_edges()[1]

@@ -12,5 +12,5 @@ TRAITS = ("constant", "needs_value")
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     return np.full_like(index.values, options.fill_value)

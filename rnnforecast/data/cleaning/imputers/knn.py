@@ -14,22 +14,23 @@ TRAITS = ("fitted", "needs_calendar")
 
 N_NEIGHBORS = 10
 MIN_DONORS = 10 * N_NEIGHBORS
-"""Neighbors come from the most complete rows, at least this many: a row with few known values is
-near to all."""
+"""The neighbors are chosen among the most complete rows, at least this many: rows with few values
+are close to every row."""
 JITTER = 1e-4
-"""Noise added to the donors, as a share of the usual distance. Many are equally near to a row with
-few known values; otherwise rounding, which depends on the batch, would choose among them."""
+"""Standard deviation of the noise added to the donors, in scaled units. Many donors are equally
+close to a row with few values; without noise, rounding, which depends on the batch, would choose
+among them."""
 
 
 def build_estimator(sample: Floats, n_value_columns: int, seed: int) -> Any:
-    """scikit-learn's imputer, fitted to `sample [n, F]`."""
-    from sklearn.impute import KNNImputer  # a second to import
+    """A KNNImputer fitted to `sample [n, F]`."""
+    from sklearn.impute import KNNImputer  # slow to import (about a second)
 
     return KNNImputer(n_neighbors=N_NEIGHBORS).fit(sample)
 
 
 def select_donors(sample: Floats, generator: np.random.Generator) -> Floats:
-    """The most complete rows of `sample [n, F]`, jittered."""
+    """The most complete rows of `sample [n, F]`, with noise added to all columns but the value."""
     gaps = np.isnan(sample).sum(axis=1)
     donors: Floats = sample[gaps <= np.sort(gaps)[:MIN_DONORS].max(initial=0)]
     donors[:, 1:] += JITTER * generator.normal(size=donors[:, 1:].shape)

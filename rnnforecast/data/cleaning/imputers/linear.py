@@ -12,5 +12,5 @@ TRAITS = ("looks_ahead",)
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     return index.interpolate(np.arange(len(index.values), dtype=np.float64))

@@ -1,4 +1,4 @@
-"""The last observed value as a placeholder; the cell is marked as missing for the network."""
+"""The last observed value as a placeholder; the value mask still marks the cell as missing."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ TRAITS = ("masks",)
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     return index.forward_filled

@@ -1,4 +1,4 @@
-"""`clean.fill_value` as a placeholder; the cell is marked as missing for the network."""
+"""`clean.fill_value` as a placeholder; the value mask still marks the cell as missing."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ TRAITS = ("masks", "constant", "needs_value")
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     return np.full_like(index.values, options.fill_value)

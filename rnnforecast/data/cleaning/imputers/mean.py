@@ -10,5 +10,5 @@ TRAITS = ()
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     return expanding_statistic(index.values, index.observed_mask, index.offsets, "mean")

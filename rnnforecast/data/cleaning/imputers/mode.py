@@ -1,4 +1,4 @@
-"""The most frequent earlier value of the series; of equally frequent ones the first to be so."""
+"""The most frequent earlier value of the series; of equally frequent values, the first to be so."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRAITS = ()
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     rows, start = np.arange(len(index.series_start), dtype=np.int64), index.series_start
     result = np.zeros_like(index.values)
     for c in range(index.values.shape[1]):
@@ -24,7 +24,7 @@ def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
         count = np.empty_like(rows)  # occurrences of the row's own value up to the row
         count[order] = rows - first + 1
         count[~observed] = 0
-        # a growing offset keeps the running maximum within each series
+        # an offset that grows from series to series keeps the running maximum within each
         base = start * 2
         highest = np.maximum.accumulate(count + base)
         is_new_mode = observed & (count + base > np.maximum(np.r_[-1, highest[:-1]], base))

@@ -19,8 +19,8 @@ MIN_SAMPLES_LEAF = 5
 
 
 def build_estimator(sample: Floats, n_value_columns: int, seed: int) -> Any:
-    """scikit-learn's imputer, fitted to `sample [n, F]`."""
-    from sklearn.ensemble import RandomForestRegressor  # a second to import
+    """An IterativeImputer fitted to `sample [n, F]`."""
+    from sklearn.ensemble import RandomForestRegressor  # slow to import (about a second)
 
     forest = RandomForestRegressor(
         N_ESTIMATORS, min_samples_leaf=MIN_SAMPLES_LEAF, max_features=0.5, random_state=seed

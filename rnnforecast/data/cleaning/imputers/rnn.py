@@ -1,6 +1,6 @@
 """A small recurrent network that is trained on hidden observations and reads both sides of a gap.
 
-A network cannot be trained at this layer: its `ImputerMethod` is passed to `fit_cleaning_plan` and
+The data layer trains no networks: the `ImputerMethod` is passed to `fit_cleaning_plan` and
 `CleaningPlan.from_json`.
 """
 

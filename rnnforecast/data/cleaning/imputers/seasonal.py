@@ -12,7 +12,7 @@ TRAITS = ()
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     season, start = options.season, index.series_start
     step = np.arange(len(start)) - start
     # rows of one series and phase next to each other, in order of time

@@ -16,8 +16,8 @@ TRAITS = ("fitted", "needs_calendar")
 
 
 def build_estimator(sample: Floats, n_value_columns: int, seed: int) -> Any:
-    """scikit-learn's imputer, fitted to `sample [n, F]`."""
-    from sklearn.pipeline import make_pipeline  # a second to import
+    """An IterativeImputer fitted to `sample [n, F]`."""
+    from sklearn.pipeline import make_pipeline  # slow to import (about a second)
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
 

@@ -10,7 +10,7 @@ TRAITS = ("looks_ahead", "needs_timestamps")
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     if options.timestamps is None:
         raise ValueError("the method needs the timestamps of the rows")
     return index.interpolate(options.timestamps)

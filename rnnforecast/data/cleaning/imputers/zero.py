@@ -12,5 +12,5 @@ TRAITS = ("constant",)
 
 
 def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values for missing cells."""
+    """`[N, C]` values of missing cells; ignored elsewhere."""
     return np.zeros_like(index.values)

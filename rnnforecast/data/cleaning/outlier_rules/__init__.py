@@ -1,6 +1,6 @@
 """Outlier rules, one file each.
 
-A file has its ``DEFAULT_THRESHOLD`` in spreads, and a function ``fences(history, threshold)`` that
-returns the lowest and highest usual value `[n]`, NaN with too little history. With the trait
-``no_fences`` a rule flags nothing.
+A file defines ``DEFAULT_THRESHOLD``, in units of the rule's scale, and a function
+``limits(history, threshold)`` that returns the lowest and the highest value that is not an outlier,
+`[n]` each; NaN with too little history. A rule with the trait ``flags_nothing`` has no ``limits``.
 """

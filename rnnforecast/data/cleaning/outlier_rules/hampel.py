@@ -1,8 +1,7 @@
-"""Median ± threshold · 1.4826 · MAD of the values before, two seasons or 25 of them.
+"""Median ± threshold · 1.4826 · MAD of the last two seasons of values, at least 25.
 
 Sources: Hampel 1974, The influence curve and its role in robust estimation (median and MAD);
-Pearson 2002, Outliers in process modeling and identification (the moving window, here a trailing
-one).
+Pearson 2002, Outliers in process modeling and identification (the moving window; here it trails).
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import numpy as np
 
 from rnnforecast.data.cleaning.outliers import (
     MIN_HISTORY,
-    Fences,
+    Limits,
     ObservedHistory,
     robust_std,
     trailing_stats,
@@ -21,8 +20,8 @@ TRAITS = ()
 DEFAULT_THRESHOLD = 6.0
 
 
-def fences(history: ObservedHistory, threshold: float) -> Fences:
-    """Fences `[n]` around the trailing median."""
+def limits(history: ObservedHistory, threshold: float) -> Limits:
+    """Limits `[n]` around the trailing median."""
     stats = trailing_stats(
         history.values, history.series_start, history.season, max(history.season, MIN_HISTORY)
     )

@@ -1,4 +1,4 @@
-"""Q1 - threshold · IQR to Q3 + threshold · IQR of all the values before.
+"""Q1 - threshold · IQR to Q3 + threshold · IQR of all earlier values.
 
 Source: Tukey 1977, Exploratory Data Analysis, ch. 2 (quartiles and "far out").
 """
@@ -12,7 +12,7 @@ from rnnforecast.data.cleaning.observations import RowWindowIndexer
 from rnnforecast.data.cleaning.outliers import (
     MIN_HISTORY,
     MIN_RELATIVE_SCALE,
-    Fences,
+    Limits,
     ObservedHistory,
 )
 
@@ -20,8 +20,8 @@ TRAITS = ()
 DEFAULT_THRESHOLD = 3.0
 
 
-def fences(history: ObservedHistory, threshold: float) -> Fences:
-    """Fences `[n]` around the quartiles of all that came before."""
+def limits(history: ObservedHistory, threshold: float) -> Limits:
+    """Limits `[n]` around the quartiles of all earlier values of the series."""
     x = history.values
     indexer = RowWindowIndexer(history.series_start, np.arange(x.size, dtype=np.int64))
     before = pd.Series(x).rolling(indexer, min_periods=max(history.season, MIN_HISTORY))

@@ -1,4 +1,4 @@
-"""No detection of outliers."""
+"""No outlier detection."""
 
-TRAITS = ("no_fences",)
+TRAITS = ("flags_nothing",)
 DEFAULT_THRESHOLD = 0.0

@@ -1,7 +1,7 @@
 """Change since the same phase a season ago: its median ± threshold · 1.4826 · MAD.
 
-Median and MAD are over two seasons or 25 changes; a value is compared with that phase two seasons
-ago as well.
+Median and MAD are over the last two seasons of changes, at least 25. A value is also compared with
+the same phase two seasons ago.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnforecast.data.cleaning.outliers import (
     MIN_HISTORY,
-    Fences,
+    Limits,
     ObservedHistory,
     robust_std,
     trailing_stats,
@@ -20,11 +20,11 @@ TRAITS = ()
 DEFAULT_THRESHOLD = 8.0
 
 
-def fences(history: ObservedHistory, threshold: float) -> Fences:
-    """Fences `[n]` around the last two values of the same phase, moved by the usual change.
+def limits(history: ObservedHistory, threshold: float) -> Limits:
+    """Limits `[n]` around the last two observed values of the same phase, shifted by the median
+    change.
 
-    One of the two alone would flag the good value a season after a bad one. Where a value of the
-    phase is missing, the latest observed ones before it are taken.
+    With one value only, a normal value would be flagged a season after an outlier.
     """
     x, series_start, season = history.values, history.series_start, history.season
     order = np.argsort(history.phase, kind="stable")
