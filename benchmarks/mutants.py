@@ -171,7 +171,7 @@ def measure(folder: Path, out: Path) -> dict[str, dict[int, list[str]]]:
     tree = copy_tree(folder)
     report = folder / "durations.json"
     (tree / "conftest.py").write_text(DURATIONS.format(report=str(report)), encoding="utf-8")
-    code = run_tests(copy, "-n", "auto", "--cov=rnnforecast", "--cov-context=test", "--cov-report=")
+    code = run_tests(tree, "-n", "auto", "--cov=rnnforecast", "--cov-context=test", "--cov-report=")
     if code != 0:
         sys.exit(f"the tests do not pass as they are (pytest ended with {code})")
     seconds: dict[str, float] = {}
