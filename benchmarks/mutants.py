@@ -171,12 +171,11 @@ def measure(folder: Path, out: Path) -> dict[str, dict[int, list[str]]]:
     tree = copy_tree(folder)
     report = folder / "durations.json"
     (tree / "conftest.py").write_text(DURATIONS.format(report=str(report)), encoding="utf-8")
-    code = run_tests(tree, "-n", "auto", "--cov=rnnforecast", "--cov-context=test", "--cov-report=")
-    if code != 0:
-        sys.exit(f"the tests do not pass as they are (pytest ended with {code})")
+    run_tests(tree, "-n", "auto", "--cov=rnnforecast", "--cov-context=test", "--cov-report=")
     seconds: dict[str, float] = {}
     for part in sorted(folder.glob("durations*.json")):
         seconds |= json.loads(part.read_text(encoding="utf-8"))
+    print(f"{len(seconds):,} tests pass as they are; the others are left out", flush=True)
     # a line outside of functions runs on import, before any test: all tests of its file will do
     found: dict[str, dict[int, list[str]]] = {}
     base = sqlite3.connect(tree / ".coverage")
@@ -193,24 +192,30 @@ def measure(folder: Path, out: Path) -> dict[str, dict[int, list[str]]]:
                     lines.setdefault(byte * 8 + bit, []).append(test)
     for lines in found.values():
         for line, tests in lines.items():
-            lines[line] = sorted(set(tests), key=lambda test: (seconds.get(test, 99.0), test))
+            passing = set(tests) & seconds.keys()
+            lines[line] = sorted(passing, key=lambda test: (seconds[test], test))
     out.write_text(json.dumps(found), encoding="utf-8")
     return found
 
 
 DURATIONS = """
+# the seconds of each test that passes
 import json, os
 from pathlib import Path
 
-spent = {{}}
+spent, failed = {{}}, set()
 
 def pytest_runtest_logreport(report):
     spent[report.nodeid] = spent.get(report.nodeid, 0.0) + report.duration
+    if report.failed:
+        failed.add(report.nodeid)
 
 def pytest_sessionfinish(session):
     name = os.environ.get("PYTEST_XDIST_WORKER", "")
     file = Path({report!r})
-    file.with_name(file.stem + name + ".json").write_text(json.dumps(spent))
+    file.with_name(file.stem + name + ".json").write_text(
+        json.dumps({{test: s for test, s in spent.items() if test not in failed}})
+    )
 """
 
 
