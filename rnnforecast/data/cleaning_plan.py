@@ -1,9 +1,8 @@
 """The cleaning plan: the fitted steps from an input file to the inputs of the network.
 
-`fit_cleaning_plan` sets on the training part everything that is still open: columns, frequency,
-transform, vocabularies, imputers. `prepare_data` reads files, aligns the rows to the calendar,
-transforms the targets and builds the inputs exactly as the plan says. The plan is stored with the
-run, as plain values and arrays.
+`fit_cleaning_plan` decides columns and frequency, and fits transform, vocabularies and imputers to
+the training part. `prepare_data` reads files, aligns the rows to the time grid, transforms the
+targets and builds the inputs as the plan says. The plan is stored with the run.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class CleaningPlan:
     clean: CleanSpec = field(default_factory=CleanSpec)
     features: FeaturePlan = field(default_factory=FeaturePlan)
     seed: int = 1
-    """Of the imputers."""
+    """The seed of the imputers."""
     season: int = 1
     transform: Transform = field(default_factory=lambda: Transform((), ()))
     bounds: Bounds = field(default_factory=lambda: Bounds((), ()))
@@ -66,7 +65,7 @@ class CleaningPlan:
         }
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What is too large for plain values."""
+        """The arrays of the fitted imputers and covariates, by name."""
         parts = {"imputation": self.imputation.arrays(), "features": self.features.arrays()}
         return {
             f"{part}.{name}": array for part, held in parts.items() for name, array in held.items()
@@ -79,7 +78,7 @@ class CleaningPlan:
         arrays: Mapping[str, npt.NDArray[Any]],
         network_imputers: NetworkImputers,
     ) -> CleaningPlan:
-        """The plan that `to_json` and `arrays` wrote."""
+        """The plan whose `to_json` and `arrays` these are."""
 
         def part(name: str) -> dict[str, npt.NDArray[Any]]:
             return {
@@ -104,7 +103,7 @@ class CleaningPlan:
 
 @dataclass(frozen=True)
 class AlignedData:
-    """A table aligned to its calendar, in original units."""
+    """A table aligned to regular time grids, in original units."""
 
     table: Table
     """Its columns; the rows are in the panel."""
@@ -114,48 +113,49 @@ class AlignedData:
 
 @dataclass(frozen=True)
 class TransformedTargets:
-    """The targets of a panel after outliers and transform; `[N, C]` each."""
+    """The targets of a panel after outlier action and transform; `[N, C]` each."""
 
     values: Floats
     """NaN if missing."""
     target_mask: Bools
-    """The values that are trained on."""
+    """Values that count in the loss."""
     outliers: Outliers
 
 
 @dataclass(frozen=True)
 class CleanedData:
-    """Everything that the network and the scores need of the data."""
+    """Everything that the network and its evaluation need of the data."""
 
     table: Table
     """Its columns; the rows are in the panel."""
     panel: Panel
-    """Targets in original units, as observed: what scores compare with."""
+    """The targets are in original units, outliers included; scores compare with these."""
     values: Floats
-    """[N, C] as the network is to forecast them: without outliers, transformed; NaN if missing."""
+    """[N, C] targets after outlier action and transform; NaN if missing."""
     target_mask: Bools
-    """[N, C] the values that are trained on."""
+    """[N, C] values that count in the loss."""
     filled: FilledValues
-    """`values` without gaps."""
+    """`values` with their gaps filled."""
     features: FeatureTables
     changes: CleaningChanges
     outliers: Outliers
     outside_domain_count: Ints
-    """[C] values outside the domain of the transform; taken as missing."""
+    """[C] the number of values outside the domain of the transform, taken as missing."""
 
 
 def read_table(plan: CleaningPlan, source: Sequence[str]) -> Table:
-    """The table that `source` (files, folders, patterns, or ``-``) holds, not yet cleaned."""
+    """The rows of `source` (files, folders, patterns, or ``-`` for standard input), not yet
+    cleaned."""
     return read_files(source, plan.read_options)
 
 
 def align_table(
     plan: CleaningPlan, table: Table, *, skip_invalid_series: bool = False
 ) -> AlignedData:
-    """The panel of `table` by the rules of the plan.
+    """`table` as a panel, aligned as the plan says.
 
-    With `skip_invalid_series` a series that the plan cannot repair is left out by name
-    (`changes.skipped`) and the others go on. DataError where nothing is left.
+    With `skip_invalid_series`, a series that the plan cannot repair is left out and named in
+    `changes.skipped`; otherwise it raises DataError. DataError if no series is left.
     """
     panel, changes = regularize(
         table,
@@ -180,9 +180,9 @@ def preview_table(plan: CleaningPlan, table: Table) -> CleaningChanges:
 def prepare_data(
     plan: CleaningPlan, source: Sequence[str], *, horizon: int, required_steps: int = 0
 ) -> CleanedData:
-    """The inputs that a fitted plan makes of the files `source`, see `build_inputs`.
+    """The inputs from the files `source` by a fitted plan, see `align_table` and `build_inputs`.
 
-    Series that the plan cannot repair are left out by name. DataError where nothing is left.
+    Series that the plan cannot repair are left out.
     """
     aligned = align_table(plan, read_table(plan, source), skip_invalid_series=True)
     return build_inputs(plan, aligned, horizon=horizon, required_steps=required_steps)
@@ -196,17 +196,17 @@ def fit_cleaning_plan(
     train_end: Ints,
     network_imputers: NetworkImputers,
 ) -> tuple[CleaningPlan, TransformedTargets]:
-    """The plan with everything fitted, and the targets transformed by it.
+    """The fitted plan, and the targets transformed by it.
 
     Transform, vocabularies, scales and imputers are fitted to the steps before `train_end [S]`
-    alone; where that is none at all, to all steps. DataError where the data do not fit the plan.
+    alone, or to all steps if none of these has a value. DataError if the data do not fit the plan.
     """
     table, panel = aligned.table, aligned.panel
     train_mask = build_train_mask(panel, train_end)  # [N]
     known = panel.observed_mask & train_mask[:, None]
     names = panel.target_names
     methods = per_target(plan.clean.transform, names, "clean.transform", "none")
-    # differences are taken by the network
+    # the network takes differences itself
     elementwise = ["none" if m in DIFFERENCE_TRANSFORMS else m for m in methods]
     transform = fit_target_transform(panel.targets, known, elementwise, names=names)
     plan = replace(
@@ -227,7 +227,7 @@ def fit_cleaning_plan(
 
 
 def transform_targets(plan: CleaningPlan, panel: Panel) -> TransformedTargets:
-    """The targets of a panel without outliers and transformed, gaps left as they are."""
+    """The targets of a panel after outlier action and transform, gaps not filled."""
     clean = plan.clean
     threshold = clean.outlier_threshold
     outliers = find_outliers(
@@ -253,11 +253,10 @@ def build_inputs(
     required_steps: int = 0,
     transformed: TransformedTargets | None = None,
 ) -> CleanedData:
-    """The inputs that a fitted plan makes of aligned data, with covariates for `horizon` steps
-    ahead. `transformed`: the targets by the same plan, if they are at hand.
+    """The inputs from aligned data by a fitted plan, with covariates for `horizon` steps ahead.
 
-    DataError where a covariate is not known for the first `required_steps` of them and no rule
-    replaces it.
+    `transformed` are the targets transformed by the same plan, if already computed. DataError if a
+    future covariate is missing in the first `required_steps` steps ahead and not to be replaced.
     """
     table, panel = aligned.table, aligned.panel
     if transformed is None:
@@ -278,6 +277,6 @@ def build_inputs(
 
 
 def build_train_mask(panel: Panel, train_end: Ints) -> Bools:
-    """[N] the rows before `train_end [S]`; all where there would be none."""
+    """[N] the rows before `train_end [S]`; all rows if none of these has an observed target."""
     before: Bools = panel.step < train_end[panel.series]
     return before if (panel.observed_mask & before[:, None]).any() else np.ones_like(before)

@@ -19,11 +19,11 @@ from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem
 
 RELATIVE_TOLERANCE = 1e-9
-"""Numbers of a static column that differ by no more than this share are equal."""
+"""Numbers of a static column whose relative difference is no larger are taken as equal."""
 
 
 def check_holidays(region: str, panel: Panel) -> None:
-    """DataError where the panel has no dates, or there is no such country or region."""
+    """DataError if the panel has no dates, or if there is no such country or region."""
     if panel.frequency.kind == "integer":
         found = "time is a whole number, so that there are no dates to have holidays"
         raise DataError(Problem("features.holidays", found, "leave it out"))
@@ -35,11 +35,11 @@ def check_holidays(region: str, panel: Panel) -> None:
 
 
 def check_static(group: CovariateGroup, table: Table, panel: Panel) -> None:
-    """DataError where a series has several values of a static column."""
+    """DataError if a series has several values of a static column."""
     raw = raw_covariates(panel, group.columns)
     offsets = panel.wide_offsets[:-1]
     low, high = np.fmin.reduceat(raw, offsets), np.fmax.reduceat(raw, offsets)  # [S, D]
-    # a mean of equal numbers, as of resampled rows, differs from them in its last digits
+    # the mean of equal numbers, such as resampled rows, may differ from them in its last digits
     tolerance = RELATIVE_TOLERANCE * np.maximum(np.abs(low), np.abs(high))
     problems = []
     for column, name in enumerate(group.columns):
@@ -59,8 +59,8 @@ def check_static(group: CovariateGroup, table: Table, panel: Panel) -> None:
 
 
 def check_future_known(plan: FeaturePlan, table: Table, panel: Panel, required_steps: int) -> None:
-    """DataError with series and dates for which a future covariate is not known at the first
-    `required_steps` steps ahead, unless the spec replaces missing ones."""
+    """DataError for series without a future covariate at some of the first `required_steps` steps
+    ahead, unless the spec replaces missing values."""
     names = [
         name
         for covariate in plan.covariates.covariates
@@ -72,7 +72,7 @@ def check_future_known(plan: FeaturePlan, table: Table, panel: Panel, required_s
     rows = CovariateRows.from_panel(panel, required_steps)
     blank = np.isnan(rows.expand_to_horizon(raw_covariates(panel, names)))
     is_categorical = np.array([column_categories(table, name) is not None for name in names])
-    blank &= ~(is_categorical & rows.has_row[:, None])  # there a blank is a category too
+    blank &= ~(is_categorical & rows.has_row[:, None])  # a blank category in the file is valid
     blank &= (rows.step >= rows.lengths[rows.series])[:, None]
     missing = blank.any(axis=1)
     incomplete = np.unique(rows.series[missing])

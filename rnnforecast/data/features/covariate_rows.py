@@ -1,4 +1,4 @@
-"""Rows of covariates: the panel's own, and those of the horizon after each series."""
+"""Rows of covariates: those of the panel, and those of the horizon after each series."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from rnnforecast.types import Bools, Floats, Ints
 
 @dataclass(frozen=True)
 class CovariateRows:
-    """Rows of covariates: as read, of the panel alone, and with `horizon` steps more."""
+    """Row numbers of covariates in three tables: as read (M rows), of the panel alone (N), and of
+    the panel with `horizon` more steps per series (`size`)."""
 
     wide_offsets: Ints  # [S + 1] as read
     horizon_offsets: Ints  # [S + 1] with the horizon
@@ -66,7 +67,8 @@ class CovariateRows:
     ) -> tuple[Floats, Ints]:
         """The raw rows of a covariate, and the row at which each series begins.
 
-        Where a blank has a meaning (no event, no text), only missing rows are filled.
+        Missing values beyond the series' end are filled by `missing_future`; if a blank is a value
+        (no event, no text), only missing rows are.
         """
         raw = raw_covariates(panel, covariate.columns)
         if covariate.role == "static":

@@ -1,7 +1,7 @@
 """Encoding of covariates: numbers, categories, text and vectors.
 
-Scales, vocabularies and reductions are fitted on the training part alone. Within a series a blank
-number takes the last one before it, so that no later row is used; a blank category or text stays
+Scales, vocabularies and reductions are fitted to the training part alone. A blank number takes the
+last number before it in the series, so that no later row is used; a blank category or text stays
 blank.
 
 | kind | encoding |
@@ -9,7 +9,7 @@ blank.
 | number | standardized; a missing indicator where the training part has blanks |
 | category | a code; 0 is blank, or unseen in training |
 | text | hashed n-grams of letters and words, reduced by a truncated SVD |
-| vector | the columns of a pattern, reduced by PCA |
+| vector | the columns that match a pattern, reduced by PCA |
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ CovariateKind = Literal["number", "category", "text", "vector"]
 MAX_SCALED_VALUE = 10.0
 """Scaled numbers are clipped to this absolute value."""
 MAX_CATEGORIES = 1000
-"""The most frequent categories of a column have a code of their own; the others share 0."""
+"""Only this many of the most frequent categories of a column get a code; the others share 0."""
 HASH_BUCKETS = 4096
-"""Hash buckets for the n-grams of letters, and as many for words."""
+"""Hash buckets for the n-grams of letters, and the same number for words."""
 MAX_FIT_ROWS = 20_000
-"""The most rows that a PCA is fitted to, evenly spaced."""
+"""The largest number of rows, evenly spaced, that a PCA is fitted to."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ class CovariateGroup:
 
 @dataclass(frozen=True)
 class Covariate:
-    """The encoding of one group of columns; plain values."""
+    """The encoding of one group of columns."""
 
     columns: tuple[str, ...]
     role: CovariateRole
     kind: CovariateKind
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
-    """Of each number of the encoding."""
+    """One value per number of the encoding; for `text` divisors only."""
     has_missing_indicator: bool = False
-    """Whether the network also reads if the number was known."""
+    """Whether the network also reads whether each number was known."""
     vocabulary: tuple[str, ...] = ()
     """Word i has code i + 1."""
 
@@ -93,7 +93,7 @@ class CovariatePlan:
     def from_json(
         cls, stored: Sequence[Mapping[str, Any]], arrays: Mapping[str, Floats]
     ) -> CovariatePlan:
-        """The plan that `to_json` and `arrays` wrote."""
+        """The plan whose `to_json` and `arrays` these are."""
         reductions: dict[int, dict[str, Floats]] = {}
         for key, array in arrays.items():
             position, _, name = key.partition(".")
@@ -104,14 +104,14 @@ class CovariatePlan:
 
 @dataclass(frozen=True)
 class EncodedCovariate:
-    """The encoded rows of one covariate; one of the two arrays is None."""
+    """The X encoded rows of one covariate; one of the two arrays is None."""
 
     numbers: npt.NDArray[np.float32] | None = None
-    """`[X, k]`."""
+    """`[X, k]`"""
     codes: npt.NDArray[np.int64] | None = None
-    """`[X]`."""
+    """`[X]`"""
     unseen_count: int = 0
-    """Cells with a category that the training part does not have."""
+    """Cells whose category has no code."""
 
 
 def fit_covariates(
@@ -151,7 +151,7 @@ def encode_covariate(
     offsets: Ints,
     categories: tuple[str, ...] | None,
 ) -> EncodedCovariate:
-    """The encoding of `raw [X, D]`, rows of series that begin at `offsets`."""
+    """The encoding of the X rows `raw [X, D]` of series that begin at `offsets`."""
     if covariate.kind == "category":
         code = {word: code for code, word in enumerate(covariate.vocabulary, 1)}
         table = np.array([0, *(code.get(word, 0) for word in categories or ())], dtype=np.int64)
@@ -177,7 +177,7 @@ def encode_covariate(
 
 
 def _vocabulary_index(raw: Floats) -> Ints:
-    """`[X]` 1 + the position of each cell of `raw [X, 1]` in the vocabulary; 0 for a blank."""
+    """`[X]` 1 + the table's category code in each cell of `raw [X, 1]`; 0 for a blank."""
     return np.where(np.isnan(raw[:, 0]), -1, raw[:, 0]).astype(np.int64) + 1
 
 
@@ -188,23 +188,23 @@ def raw_covariates(panel: Panel, columns: Sequence[str]) -> Floats:
 
 
 def column_categories(table: Table, column: str) -> tuple[str, ...] | None:
-    """The category of each code of a column; None for numbers."""
+    """The category of each code of a column of `table`; None for a column of numbers."""
     return getattr(table.covariates[column], "vocabulary", None)
 
 
 def _mean_and_scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each column without blanks; 0 and 1 for an empty column."""
+    """Mean and standard deviation of the values of each column; 0 and 1 for an empty column."""
     from sklearn.preprocessing import StandardScaler  # slow to import (about a second)
 
-    some = ~np.isnan(values).all(axis=0)
+    known = ~np.isnan(values).all(axis=0)  # [D]
     mean, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
-    if some.any():
-        # in units of the largest: the squares of huge numbers overflow
-        unit = np.nanmax(np.abs(values[:, some]), axis=0)
+    if known.any():
+        # in units of the largest value: the squares of huge numbers overflow
+        unit = np.nanmax(np.abs(values[:, known]), axis=0)
         unit = np.where(unit > 0, unit, 1.0)
-        scaler = StandardScaler().fit(values[:, some] / unit)
-        mean[some], scale[some] = scaler.mean_ * unit, scaler.scale_ * unit
-        scale[some] = np.where(scaler.var_ > 0, scale[some], 1.0)
+        scaler = StandardScaler().fit(values[:, known] / unit)
+        mean[known], scale[known] = scaler.mean_ * unit, scaler.scale_ * unit
+        scale[known] = np.where(scaler.var_ > 0, scale[known], 1.0)
     return tuple(mean.tolist()), tuple(scale.tolist())
 
 
@@ -224,7 +224,7 @@ def _fit_vector(
     if len(rows) < 2:
         empty = {"center": np.zeros(raw.shape[1]), "components": np.zeros((1, raw.shape[1]))}
         return Covariate(group.columns, group.role, "vector", (0.0,), (1.0,)), empty
-    known = ~np.isnan(rows)  # a blank counts as the mean
+    known = ~np.isnan(rows)  # blanks are replaced by the mean
     mean = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     rows = np.where(known, rows, mean)
     pca = PCA(min(n_components, *rows.shape), svd_solver="full").fit(rows)
@@ -260,7 +260,7 @@ def _fit_text(
         empty = {"components": np.zeros((1, texts.shape[1]))}
         return Covariate(group.columns, group.role, "text", scale=(1.0,)), empty
     svd = TruncatedSVD(min(n_components, len(known) - 1), algorithm="arpack", random_state=0)
-    with np.errstate(invalid="ignore"):  # 0 / 0 of no variance, where all texts are equal
+    with np.errstate(invalid="ignore"):  # 0 / 0 if all texts are equal
         std = svd.fit_transform(texts).std(axis=0)
     scale = np.where(std > 1e-9, std, 1.0)
     covariate = Covariate(group.columns, group.role, "text", scale=tuple(scale.tolist()))
@@ -268,7 +268,7 @@ def _fit_text(
 
 
 def _hash_ngrams(texts: Sequence[str]) -> Any:
-    """`[W, 2 * HASH_BUCKETS]` sparse: weights of n-grams of letters, and of words."""
+    """`[len(texts), 2 * HASH_BUCKETS]` sparse: weights of n-grams of letters, and of words."""
     from scipy.sparse import csr_matrix, hstack
     from sklearn.feature_extraction.text import HashingVectorizer
 

@@ -1,4 +1,4 @@
-"""The feature plan: columns and calendar features by spec, and what is fitted of them."""
+"""The feature plan: the section features of the spec, and the fitted encodings."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rnnforecast.spec.features import FeaturesSpec
 
 @dataclass(frozen=True)
 class FeaturePlan:
-    """Everything that `build_features` needs."""
+    """Everything that `build_features` needs besides the data."""
 
     spec: FeaturesSpec = field(default_factory=FeaturesSpec)
     calendar: tuple[str, ...] = ()
-    """Cycles; those of the frequency where the spec leaves it to us."""
+    """Cycles as in `CYCLES`; chosen by the frequency if the spec says auto."""
     covariates: CovariatePlan = field(default_factory=CovariatePlan)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; what is too large for them is in `arrays`."""
+        """Plain values; the reductions are in `arrays`."""
         return {
             "spec": self.spec.model_dump(),
             "calendar": list(self.calendar),
@@ -37,7 +37,7 @@ class FeaturePlan:
     def from_json(
         cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
     ) -> FeaturePlan:
-        """The plan that `to_json` and `arrays` wrote."""
+        """The plan whose `to_json` and `arrays` these are."""
         return cls(
             FeaturesSpec.model_validate(stored["spec"]),
             tuple(stored["calendar"]),

@@ -30,31 +30,31 @@ from rnnforecast.types import Bools, Floats32, Ints
 
 @dataclass(frozen=True)
 class FeatureTables:
-    """Covariates and calendar features as flat tables, numbers and category codes apart.
+    """Covariates and calendar features as flat tables: numbers and category codes.
 
-    A table without features has no column.
+    A table without features has no columns.
     """
 
     past: Floats32
     """[N, P] scaled."""
     past_codes: Ints
-    """[N, Pc]."""
+    """[N, number of past categories]."""
     future: Floats32
-    """[N + S * horizon, F]: each series goes on for `horizon` steps."""
+    """[N + S * horizon, F]: each series continues for `horizon` steps."""
     future_codes: Ints
     static: Floats32
     """[S, R]."""
     static_codes: Ints
     horizon: int
     past_cardinalities: tuple[int, ...] = ()
-    """Of each column of `past_codes`, the number of codes: 0 to cardinality - 1."""
+    """The number of codes in each column of `past_codes`: 0 to cardinality - 1."""
     future_cardinalities: tuple[int, ...] = ()
     static_cardinalities: tuple[int, ...] = ()
     unseen_count: int = 0
-    """Cells with a category that the training part does not have."""
+    """Cells whose category has no code."""
 
     def tables(self) -> list[npt.NDArray[Any]]:
-        """All tables, for a hash of the data."""
+        """All tables, in the order of `input_columns.TABLES`."""
         return [
             self.past,
             self.past_codes,
@@ -66,10 +66,10 @@ class FeatureTables:
 
 
 def fit_features(plan: FeaturePlan, table: Table, panel: Panel, train_mask: Bools) -> FeaturePlan:
-    """The plan with columns in place of patterns, fitted to the rows `train_mask [N]`.
+    """The plan fitted to the rows `train_mask [N]`.
 
-    DataError for a cycle that the frequency does not have, a region without holidays, and a static
-    column that changes.
+    DataError for a cycle that is no longer than a step, a region without holidays, and a static
+    column that changes within a series.
     """
     spec, names = plan.spec, list(table.covariates)
     text = _expand_patterns(spec.text, names)
@@ -102,12 +102,12 @@ def build_features(
     rows = CovariateRows.from_panel(panel, horizon)
     encoded: dict[str, list[EncodedCovariate]] = {"past": [], "future": [], "static": []}
     cardinalities: dict[str, list[int]] = {role: [] for role in encoded}
-    for place, covariate in enumerate(plan.covariates.covariates):
+    for position, covariate in enumerate(plan.covariates.covariates):
         categories = column_categories(table, covariate.columns[0])
         raw, offsets = rows.gather(
             covariate, panel, season, plan.spec.missing_future, categories is not None
         )
-        reduction = plan.covariates.reductions.get(place, {})
+        reduction = plan.covariates.reductions.get(position, {})
         encoded[covariate.role].append(
             encode_covariate(covariate, reduction, raw, offsets, categories)
         )
@@ -145,13 +145,13 @@ def build_features(
 def _hstack_columns(
     parts: Sequence[npt.NDArray[Any] | None], n_rows: int, dtype: type[np.generic]
 ) -> npt.NDArray[Any]:
-    """The columns side by side, `[rows, X]`."""
+    """The parts side by side, `[n_rows, columns]`."""
     columns = [part.reshape(n_rows, -1) for part in parts if part is not None]
     return np.hstack([np.zeros((n_rows, 0)), *columns]).astype(dtype)
 
 
 def _gap_features(panel: Panel) -> list[Floats32]:
-    """The time since the row before, where rows are not regular."""
+    """The log of the time since the previous row, if the rows are irregular; `[N]`."""
     if panel.irregular_timestamps is None:
         return []
     gap = time_since_previous(panel.irregular_timestamps, panel.offsets, panel.frequency)
@@ -159,7 +159,7 @@ def _gap_features(panel: Panel) -> list[Floats32]:
 
 
 def _time_features(plan: FeaturePlan, panel: Panel, rows: CovariateRows) -> list[Floats32]:
-    """Cycles of the calendar, holidays and age, `[N + S * horizon, X]` each."""
+    """Cycles of the calendar, holidays and age, each with N + S * horizon rows."""
     spec, parts = plan.spec, []
     if plan.calendar or spec.holidays:
         local = panel.to_display_timezone(panel.flat_timestamps(rows.horizon))
@@ -183,7 +183,8 @@ def _expand_patterns(patterns: Sequence[str], names: Sequence[str]) -> list[str]
 def _group_columns(
     patterns: Sequence[str], table: Table, vector_size: int
 ) -> list[tuple[str, ...]]:
-    """The numbers of a pattern that is a vector together, other columns one by one."""
+    """Groups of columns that are encoded together: the columns of numbers of a pattern if they are
+    more than `vector_size`, and every other column by itself."""
     groups: list[tuple[str, ...]] = []
     for pattern in patterns:
         columns = _expand_patterns([pattern], list(table.covariates))

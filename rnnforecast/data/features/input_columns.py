@@ -12,25 +12,25 @@ from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.data.time.frequency import Frequency
 
 TABLES = ("past", "past_codes", "future", "future_codes", "static", "static_codes")
-"""Fields of `FeatureTables`."""
+"""Names of the array fields of `FeatureTables`."""
 
 
 @dataclass(frozen=True)
 class InputColumns:
-    """The columns of one covariate, of several that are read together, or of a calendar feature."""
+    """The columns of one covariate, of a group encoded together, or of a calendar feature."""
 
     name: str
     table: str
     """One of `TABLES`."""
     columns: slice
     descriptions: tuple[dict[str, Any], ...]
-    """A column each: its ``name``, its ``meaning``, and the ``codes`` of a category."""
+    """For each column its ``name``, its ``meaning``, and the ``codes`` of a category."""
 
 
 def input_columns(
     plan: FeaturePlan, frequency: Frequency, *, is_irregular: bool
 ) -> list[InputColumns]:
-    """All input columns of a fitted plan, in the order of the tables of `build_features`."""
+    """All input columns of a fitted plan, in the order in which `build_features` stacks them."""
     ends = dict.fromkeys(TABLES, 0)
     result = []
     for table, name, columns in _groups(plan, frequency, is_irregular):
@@ -45,7 +45,7 @@ def describe_input_columns(
     """The descriptions of the columns of each table that has any."""
     groups = input_columns(plan, frequency, is_irregular=is_irregular)
     tables = {
-        table: [one for group in groups if group.table == table for one in group.descriptions]
+        table: [text for group in groups if group.table == table for text in group.descriptions]
         for table in TABLES
     }
     return {table: columns for table, columns in tables.items() if columns}
@@ -55,13 +55,14 @@ def _groups(
     plan: FeaturePlan, frequency: Frequency, is_irregular: bool
 ) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
     """Table, name and descriptions of each group of columns."""
-    for one in plan.covariates.covariates:
-        if one.kind == "category":
-            yield f"{one.role}_codes", _group_name(one), [_describe_category(one)]
+    for covariate in plan.covariates.covariates:
+        name = _group_name(covariate)
+        if covariate.kind == "category":
+            yield f"{covariate.role}_codes", name, [_describe_category(covariate)]
         else:
-            yield one.role, _group_name(one), list(_describe_numbers(one))
+            yield covariate.role, name, list(_describe_numbers(covariate))
     if is_irregular:
-        name = "time since the row before"
+        name = "time since the previous row"
         yield "past", name, [_description(name, "log(1 + x), x in steps")]
     for cycle in plan.calendar:
         waves = [
@@ -70,8 +71,12 @@ def _groups(
         ]
         yield "future", cycle.replace("_", " "), waves
     if plan.spec.holidays:
-        meaning = f"public holidays of {plan.spec.holidays}; 1 for one, else 0"
         names = calendar.holiday_feature_names(frequency, plan.spec.holiday_window)
+        if names == ("holidays",):
+            meaning = "the number of public holidays in the step"
+        else:
+            meaning = "1 if the day (or the day N days ahead or ago) is a public holiday, else 0"
+        meaning += f"; holidays of {plan.spec.holidays}"
         yield "future", "holidays", [_description(name, meaning) for name in names]
     if plan.spec.age:
         meaning = f"log(1 + n) / log(1 + {calendar.AGE_SCALE:g}), n steps since the series began"
@@ -95,15 +100,19 @@ def _describe_category(covariate: Covariate) -> dict[str, Any]:
 
 def _describe_numbers(covariate: Covariate) -> Iterator[dict[str, Any]]:
     if covariate.kind == "number":
-        limit = f"within ±{MAX_SCALED_VALUE:g}; a blank takes the last value"
+        limit = (
+            f"clipped to ±{MAX_SCALED_VALUE:g}; a blank takes the last value, or the mean if there"
+            " is none"
+        )
         for name, mean, scale in zip(
             covariate.columns, covariate.mean, covariate.scale, strict=True
         ):
             yield _description(name, f"(x - {mean!r}) / {scale!r}, {limit}")
     else:
-        meaning = f"of the run's own reduction of this {covariate.kind}"
+        reduction = "PCA" if covariate.kind == "vector" else "truncated SVD"
+        meaning = f"scaled component of the {reduction} fitted in this run"
         for part in range(1, len(covariate.scale) + 1):
             yield _description(f"{_group_name(covariate)}, part {part}", meaning)
     if covariate.has_missing_indicator:
         for name in covariate.columns:
-            yield _description(f"{name} known", "1 where it was not blank, else 0")
+            yield _description(f"{name} known", "1 if the value was not blank, else 0")

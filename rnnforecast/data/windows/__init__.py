@@ -1,1 +1,1 @@
-"""Train, validation and test split, and the forecast origins of training windows."""
+"""Training, validation and test split, and the origins of windows."""

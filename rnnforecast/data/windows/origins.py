@@ -1,7 +1,7 @@
 """Windows as pairs of item and origin, without their values.
 
-An item is one target of one series; item `s * C + c` is target c of series s. An origin is a step
-of the series: steps before it are history, steps from it on are the future.
+An item is one target of one series; item `s * C + c` is target c of series s. An origin is the
+first step of a window's future, counted from the start of its series; all steps before are history.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rnnforecast.types import Bools, Floats, Ints
 
 @dataclass(frozen=True)
 class WindowIndex:
-    """A list of windows, `[W]` each; targets at or after `target_end` are not used."""
+    """A list of windows, `[W]` each; targets at step `target_end` or later are not used."""
 
     item: Ints
     origin: Ints
@@ -26,13 +26,13 @@ class WindowIndex:
 
 @dataclass(frozen=True)
 class OriginRanges:
-    """Ranges of origins of each item, `first` to `last`, none if last < first; all `[S * C]`."""
+    """The origins of each item, `first` to `last`, none if last < first; all `[S * C]`."""
 
     first: Ints
     last: Ints
     target_end: Ints
     sampling_weight: Floats
-    """Square root of the number of observed values that the item can be trained on."""
+    """Square root of the item's number of observed values before `target_end`."""
 
     @property
     def n_windows(self) -> int:
@@ -41,7 +41,7 @@ class OriginRanges:
 
 
 def first_observed(observed_mask: Bools, offsets: Ints) -> Ints:
-    """The first observed step of each item `[S * C]`; the series' length where there is none.
+    """The first observed step of each item `[S * C]`; the series' length if there is none.
 
     `observed_mask [N, C]`, `offsets [S + 1]`.
     """
@@ -54,14 +54,14 @@ def first_observed(observed_mask: Bools, offsets: Ints) -> Ints:
 def training_origins(
     observed_mask: Bools, offsets: Ints, *, ends: Ints, horizon: int, season: int
 ) -> OriginRanges:
-    """Origins with targets before `ends [S]`; up to half a horizon beyond is cut off.
+    """Origins with targets before `ends [S]`; up to half a horizon may lie beyond and is not used.
 
-    `observed_mask [N, C]`. An item begins with its first observed value.
+    `observed_mask [N, C]`. The history of an item starts with its first observed value.
     """
     channels = observed_mask.shape[1]
     end = np.repeat(ends, channels)
     first = first_observed(observed_mask, offsets) + min_history(horizon, season)
-    # the first half of a window that ends later is still trained on: short series have few others
+    # windows whose first half lies before the end are used: short series have few others
     last = np.where(first < end, np.maximum(end - -(-horizon // 2), first), -1)
     counts = np.concatenate([np.zeros((1, channels)), np.cumsum(observed_mask, 0)])  # [N + 1, C]
     n_observed = (counts[offsets[:-1] + ends] - counts[offsets[:-1]]).reshape(-1)
@@ -84,7 +84,8 @@ def validation_windows(
 
 
 def windows_at_origins(origins: Ints, *, horizon: int, channels: int) -> WindowIndex:
-    """One window an item, at the origin of its series: `origins [S]`, without those below 0."""
+    """One window per item, at the origin of its series; `origins [S]`, negative ones are left
+    out."""
     series = np.flatnonzero(origins >= 0)
     item = (series[:, None] * channels + np.arange(channels)).reshape(-1)
     origin = np.repeat(origins[series], channels)

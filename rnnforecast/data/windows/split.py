@@ -3,10 +3,10 @@
                     train_end           test_origin
     |---- training ----|---- validation ----|---- test: H ----|
 
-The test part is the last horizon. The validation part is before it and has at least one horizon;
-with few, long series it is longer and has several origins, so that early stopping does not depend
-on one window. A series too short for a test part is used in the final fit on all data only: its
-values are from the test period of the other series.
+The test part is the last horizon. The validation part before it has at least one horizon; with few
+long series it has several origins, so that early stopping does not depend on a few windows. A
+series too short for a test part is used in the final fit only, since its values lie in the test
+period of the other series.
 """
 
 from __future__ import annotations
@@ -19,30 +19,33 @@ from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Ints
 
 TARGET_VALIDATION_WINDOWS = 512
-"""Where series are long enough, they get validation origins up to about so many windows."""
+"""The number of validation origins is chosen for about this many windows in all, if the series are
+long enough."""
 
 MAX_VALIDATION_SHARE = 0.15
-"""The largest share of a series for validation, unless one horizon needs more."""
+"""The largest share of a series of median length for validation, unless one horizon is more."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The first step of each part of each series, from its start; all `[S]`."""
+    """The first step of each part of each series, counted from the start of the series; arrays are
+    `[S]`."""
 
     train_end: Ints
-    """Targets before this step are trained on; 0 for a series too short for training."""
+    """Training uses targets before this step; 0 for a series too short for a test part."""
     has_validation: Bools
-    """Whether the series has a validation part: `train_end` to `test_origin` - 1."""
+    """Whether the series has a validation part: steps `train_end` to `test_origin` - 1."""
     test_origin: Ints
     """First step of the test part; -1 for a series too short to have one."""
     origins_per_series: int
-    """Validation origins in each validated series."""
+    """Validation origins of each series with a validation part."""
     stride: int
     """Steps between two validation origins."""
 
 
 def min_history(horizon: int, season: int) -> int:
-    """The fewest steps of history of a window: a season if that is no longer than the horizon."""
+    """The fewest steps of history of a window: a season or the horizon, whichever is shorter, but
+    at least 2."""
     return max(2, min(season, horizon))
 
 
@@ -79,7 +82,7 @@ def split_series(lengths: Ints, *, horizon: int, season: int, channels: int) -> 
     room = MAX_VALIDATION_SHARE * float(np.median(lengths)) - horizon
     n_origins = int(np.clip(min(n_origins, room // stride + 1), 1, None))
     span = horizon + (n_origins - 1) * stride
-    # longer than the history of a window: something must be left to train on
+    # more than the history of a window, so that training has at least one target
     has_validation = test_origin - span > history
     train_end = np.where(has_validation, test_origin - span, np.maximum(test_origin, 0))
     return Split(

@@ -20,7 +20,13 @@ def test_columns_are_described_in_the_order_of_the_tables() -> None:
     plan = FeaturePlan(spec, ("day_of_week",), CovariatePlan(covariates))
     found = describe_input_columns(plan, parse_frequency("D"), is_irregular=True)
     assert {name: [one["name"] for one in told] for name, told in found.items()} == {
-        "past": ["rain", "rain known", "note, part 1", "note, part 2", "time since the row before"],
+        "past": [
+            "rain",
+            "rain known",
+            "note, part 1",
+            "note, part 2",
+            "time since the previous row",
+        ],
         "static_codes": ["shop"],
         "future": [
             "v1 … v9, part 1",
@@ -33,7 +39,7 @@ def test_columns_are_described_in_the_order_of_the_tables() -> None:
             "age",
         ],
     }
-    assert found["past"][0]["meaning"].startswith("(x - 2.0) / 0.5, within ±10")
+    assert found["past"][0]["meaning"].startswith("(x - 2.0) / 0.5, clipped to ±10")
     assert found["static_codes"][0]["codes"] == {"b": 1, "a": 2}
 
 
