@@ -18,19 +18,19 @@ from rnnforecast.types import Ints
 
 @dataclass(frozen=True)
 class ChangeCount:
-    """One count, and how reports word it. To add a count is to add it to `CHANGE_COUNTS`."""
+    """One count, and its wording in reports."""
 
     name: str
     noun: str
     """What is counted, in the singular."""
     phrase: str
-    """What is the matter with these, and what is done."""
+    """What is wrong with them and what is done, after the number and noun."""
     title: str = ""
-    """The head of its column in a table of series; such a column is left out where it is empty."""
+    """The head of its column in a table of series; empty: the table has no such column."""
     timestamp_fault: str = ""
-    """What such rows do that have no timestamp of their own on the grid; empty for other counts."""
+    """The fault in the grade of timestamps, after the number of rows; empty: not a fault there."""
     is_repair: bool = True
-    """False for what the spec orders for all rows, such as resampling."""
+    """Whether the change is a repair; False for what the spec requests, such as resampling."""
 
     def describe(self, count: int) -> str:
         """A clause such as ``3 rows out of order: sorted``."""
@@ -112,21 +112,22 @@ class CleaningChanges:
     frequency_vote: InferredFrequency | None
     """How the frequency was inferred; None if it was given."""
     problems: tuple[Problem, ...]
-    """What has to be decided by the user first; empty for a panel that could be built."""
+    """What the user must decide; empty if the panel can be built."""
     agreement: float
-    """Share [0, 1] of the steps between consecutive timestamps that are one step long."""
+    """Share [0, 1] of the differences between consecutive timestamps that are one step; NaN if no
+    series has two rows."""
     n_rows: int
     """Rows in the files."""
     n_steps: int
     """Steps of the panel, all series together."""
     counts: Mapping[str, int]
-    """The number of each of `CHANGE_COUNTS`, all series together."""
+    """Each of `CHANGE_COUNTS`, all series together."""
     skipped: dict[str, str]
-    """Label -> reason of each series that is not in the panel."""
+    """Label -> reason, for each series that is left out of the panel."""
     series: pd.DataFrame
-    """[S of the table] label, rows, start, end, `CHANGE_COUNTS` (without `infinite`, which is known
-    for the table only), steps, agreement, observed (steps with a value), constant (targets that
-    never change), too_short, skipped (the reason, or "")."""
+    """[S of the table] label, rows, start, end, `CHANGE_COUNTS` (without `infinite`, which is
+    counted for the whole table only), steps, agreement, observed (steps with a value), constant
+    (number of targets that never change), too_short, skipped (the reason, or "")."""
 
 
 def summarize_changes(
@@ -139,8 +140,8 @@ def summarize_changes(
     columns: Mapping[str, npt.NDArray[Any]],
     counts: Mapping[str, Ints],
 ) -> CleaningChanges:
-    """The totals of `counts` [S]; a count that is not there is 0. `columns` [S] are the others of
-    `CleaningChanges.series`."""
+    """The changes with totals of `counts` [S]; missing counts are 0. `columns` [S] are the other
+    columns of `CleaningChanges.series`."""
     none = np.zeros(len(columns["label"]), dtype=np.int64)
     per_series = {
         count.name: counts.get(count.name, none)

@@ -1,7 +1,7 @@
 """Irregular timestamps: snapped to a grid, interpolated to a grid, or kept with their time gaps.
 
-:func:`snap_to_grid` is for a clock with jitter, :func:`interpolate_to_grid` for measurements at
-irregular times, :func:`time_since_previous` for models that read the time between observations.
+:func:`snap_to_grid` is for timestamps with jitter, :func:`interpolate_to_grid` for measurements at
+irregular times, :func:`time_since_previous` for networks that read the time between observations.
 """
 
 from __future__ import annotations
@@ -15,14 +15,7 @@ from rnnforecast.data.panel.problems import sparse_series_mask
 from rnnforecast.data.panel.resample import calendar_phase
 from rnnforecast.data.panel.sorted_rows import SortedRows, aggregate_groups
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.data.time.frequency import (
-    DAY,
-    HOUR,
-    MINUTE,
-    SECOND,
-    Frequency,
-    to_ticks,
-)
+from rnnforecast.data.time.frequency import DAY, HOUR, MINUTE, SECOND, Frequency, to_ticks
 from rnnforecast.data.time.grid import Grid, reduce_per_series
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Floats, Ints, Timestamps
@@ -30,23 +23,22 @@ from rnnforecast.types import Bools, Floats, Ints, Timestamps
 
 @dataclass(frozen=True)
 class SnappedRows:
-    """The rows with the timestamps of their grid; several may share one now."""
+    """Rows moved to the steps of a grid; several rows of a series may have the same timestamp."""
 
     rows: SortedRows
-    moved_counts: Ints  # [S] rows that have another timestamp now
+    moved_counts: Ints  # [S] rows with a changed timestamp
     max_distances: Ints  # [S] the largest shift of a row [microseconds, or units]
-    too_far_mask: Bools  # [R] rows that are too far from every step; they keep their timestamp
+    too_far_mask: Bools  # [R] rows beyond the tolerance, which keep their timestamp
 
 
 def snap_to_grid(
     rows: SortedRows, grid: Grid, frequency: Frequency, tolerance: float
 ) -> SnappedRows:
-    """Each row moves to the nearest step of its series if that is close enough.
+    """The rows with timestamps moved to the nearest step of their series, within `tolerance`.
 
-    `grid` is that of :func:`fit_grid`; where less than half of a series is on it, its phase is that
-    of :func:`typical_phase`. `tolerance` (0 to 0.5) is a share of the time from one step to the
-    next (28 to 31 days between months). Of two steps equally far the earlier is taken. Only
-    timestamps change.
+    `grid` is that of :func:`fit_grid`; series with less than half of their rows on it get the phase
+    of :func:`typical_phase`. `tolerance` (0 to 0.5) is a share of the time between the two steps
+    around the row (28 to 31 days between months). Of two equally near steps the earlier is taken.
     """
     phase = typical_phase(rows, grid, frequency, tolerance)[rows.codes]
     bounds = _step_bounds(frequency, rows.time, phase)
@@ -68,9 +60,10 @@ def snap_to_grid(
 def typical_phase(rows: SortedRows, grid: Grid, frequency: Frequency, tolerance: float) -> Ints:
     """[S] the phase that the timestamps of each series scatter around.
 
-    The phase of `grid` (the commonest) if half of the rows have it exactly. Else that of the
-    calendar (full hours, the first of the month), unless more rows are within `tolerance` of the
-    median phase, which is rounded to a unit within its median absolute deviation.
+    If at least half of the rows have the phase of `grid` (the most frequent) exactly, that phase.
+    Else the calendar's (full hours, the first of the month), unless more rows are within
+    `tolerance` of the median phase. Where steps have a fixed length, the median is rounded to the
+    largest unit (a second to a day) that moves it by at most the median absolute deviation.
     """
     default = calendar_phase(frequency)
     on_grid = reduce_per_series(np.add, grid.on_grid.astype(np.int64), rows.offsets, 0)
@@ -89,13 +82,14 @@ def typical_phase(rows: SortedRows, grid: Grid, frequency: Frequency, tolerance:
 
 @dataclass(frozen=True)
 class InterpolatedRows:
-    """The rows on the grid of the calendar."""
+    """Rows interpolated to the steps of the calendar."""
 
     rows: SortedRows
-    """One row for each step. `available_after` is the ordinal of the last step at or before the
-    next observation that a value depends on: a forecast may use the value if it is less than its
-    origin. Observations have their own step; gaps that are too long have the step of the next
-    observation, and cells after the last observation the step after the series."""
+    """One row for each step. `available_after` is the ordinal of the step that must have passed
+    before a value is known: a forecast may use values whose `available_after` is less than its
+    origin. It is the step itself for observations and held values; for interpolated values and long
+    gaps the last step at or before the next observation; after the last observation the step after
+    the end of the series."""
     off_grid_counts: Ints
     """[S] observations between two steps of the grid."""
 
@@ -109,19 +103,19 @@ def interpolate_to_grid(
 ) -> InterpolatedRows:
     """Every column interpolated linearly over time at the steps of the calendar.
 
-    A step at which there is an observation takes it. The steps of a series begin and end within its
-    rows with a value, and a column is not extrapolated. More than `max_gap` consecutive steps
-    between two observations stay NaN. Columns for which `linear` [C] is false (categories,
-    switches) hold the last observation instead, for at most `max_gap` steps, also after the last
-    one; they are known at once. `table_rows` is that of the last row at or before the step. Raises
-    DataError if a series has so few rows for its steps that a timestamp must be wrong.
+    A series has the steps between its first and last row with a value; columns are not
+    extrapolated. Gaps of more than `max_gap` steps between two observations stay NaN. Columns for
+    which `linear` [C] is false (categories, switches) hold the last observation instead, for at
+    most `max_gap` steps, also after the last one. `table_rows` of a step is that of the last row at
+    or before it. Raises DataError if a series has so few rows for its steps that a timestamp must
+    be wrong.
     """
     rows = rows.filter(np.asarray(~np.isnan(rows.values).all(axis=1)))
     own = calendar_phase(frequency)
     place = _step_bounds(frequency, rows.time, np.full(len(rows.codes), own))
     _check_not_sparse(rows, place.floor, frequency)
     on = place.floor_ticks == to_ticks(rows.time)
-    # the steps from the first one at or after a series' first row to the last before its last
+    # from the first step at or after a series' first row to the last step at or before its last row
     first = reduce_per_series(np.minimum, place.floor + ~on, rows.offsets, 0)  # [S]
     last = reduce_per_series(np.maximum, place.floor, rows.offsets, -1)
     offsets = np.r_[0, np.cumsum(np.maximum(last - first + 1, 0))]
@@ -150,20 +144,20 @@ def interpolate_to_grid(
 def time_since_previous(time: Timestamps, offsets: Ints, frequency: Frequency) -> Floats:
     """[R] the time since the previous row, in steps of `frequency`; 1 at the first row of a series.
 
-    `time` [R] sorted within each series, `offsets` [S + 1]. A step counts as 1 however long it is:
-    from the first to the first of any month, and from Friday to Monday for business days.
+    `time` [R] is sorted within each series, which begin at `offsets` [S + 1]. Months count as 1
+    each, and so does the time from Friday to Monday for business days.
     """
     place = _step_bounds(frequency, time, np.full(len(time), calendar_phase(frequency)))
     share = (to_ticks(time) - place.floor_ticks) / (place.ceil_ticks - place.floor_ticks)
     gap = np.ones(len(time))
-    # integer and fractional steps are kept apart: a difference of large numbers would lose digits
+    # whole and fractional steps are subtracted separately: their sum would lose digits
     gap[1:] = np.diff(place.floor) + np.diff(share)
     gap[offsets[:-1][np.diff(offsets) > 0]] = 1.0
     return gap
 
 
 def _check_not_sparse(rows: SortedRows, ordinals: Ints, frequency: Frequency) -> None:
-    """DataError before a wrong year makes a grid that does not fit into memory."""
+    """DataError for a nearly empty grid: with a wrong year it would not fit into memory."""
     sparse = np.flatnonzero(sparse_series_mask(rows, ordinals))
     if len(sparse):
         low, high = rows.offsets[sparse[0]], rows.offsets[sparse[0] + 1] - 1
@@ -179,7 +173,7 @@ def _check_not_sparse(rows: SortedRows, ordinals: Ints, frequency: Frequency) ->
 
 @dataclass(frozen=True)
 class _StepBounds:
-    """The step at or before each row and the next step: ordinal and timestamps, all [R]."""
+    """Ordinal and ticks of the step at or before each row, and ticks of the next step; all [R]."""
 
     floor: Ints
     floor_ticks: Ints
@@ -199,25 +193,26 @@ class _GridInterpolator:
 
     offsets: Ints  # [S + 1]
     codes: Ints  # [G] the series
-    ordinals: Ints
+    ordinals: Ints  # [G]
     ticks: Ints  # [G]
     first_ordinals: Ints  # [S] ordinal of each series' first step
     max_gap: int | None
 
     def last_observation(self, codes: Ints, floor: Ints, on_grid: Bools) -> Ints:
-        """[G] the last observation at or before each step; of an earlier series if there is none.
+        """[G] the index of the last observation at or before each step, without one that of an
+        earlier series, or -1.
 
-        Of the X observations, sorted: the series, the step at or before, whether that is exact.
+        The X sorted observations: their series `codes`, the ordinal `floor` of the step at or
+        before them, and whether they are `on_grid`; all [X].
         """
-        at = (
-            self.offsets[codes] + floor + ~on_grid - self.first_ordinals[codes]
-        )  # the first step not before it
+        # [X] the first step at or after each observation
+        at = self.offsets[codes] + floor + ~on_grid - self.first_ordinals[codes]
         return np.searchsorted(at, np.arange(len(self.ordinals)), side="right") - 1
 
     def interpolate_column(
         self, rows: SortedRows, floor: Ints, on_grid: Bools, column: int, linear: bool
     ) -> tuple[Floats, Ints]:
-        """[G] the values of one column, and the ordinals for `SortedRows.available_after`."""
+        """[G] the values of one column, and [G] its `available_after`, see `InterpolatedRows`."""
         observed = np.flatnonzero(~np.isnan(rows.values[:, column]))
         if len(observed) == 0:
             return np.full(len(self.ordinals), np.nan), self.ordinals
@@ -236,7 +231,7 @@ class _GridInterpolator:
         width = np.where(between, ticks[future] - ticks[past], 1)
         share = np.where(between, (self.ticks - ticks[past]) / width, 0.0)
         line = known[past] + share * (known[future] - known[past])
-        # steps between one observation and the next, both excluded
+        # the number of steps between two observations
         is_short = between & (floor[future] - on_grid[future] - floor[past] <= max_gap)
         available_after = np.where(between, floor[future], self.ordinals)
         after = has_past & is_last & ~exact
@@ -245,12 +240,12 @@ class _GridInterpolator:
 
 
 def _median_phase(frequency: Frequency, rows: SortedRows, default_phase: int) -> Ints:
-    """[series with rows] the median phase; on a circle where all steps are equally long."""
+    """[series with rows] the median phase: on a circle where all steps have the same length."""
     heads = rows.offsets[:-1][np.diff(rows.offsets) > 0]
     number = np.repeat(np.arange(len(heads)), np.diff(np.r_[heads, len(rows.codes)]))
     phases = frequency.phase(rows.time, frequency.ordinals(rows.time))
     if frequency.kind in ("business", "month"):
-        # a phase holds a day and an hour, which is not a circle: take one that occurs
+        # phases combine day and hour and lie on no circle: the lower of two middle phases
         ranked = phases[np.lexsort((phases, number))]
         return np.asarray(ranked[heads + (np.diff(np.r_[heads, len(phases)]) - 1) // 2])
     size = frequency.step
@@ -258,7 +253,7 @@ def _median_phase(frequency: Frequency, rows: SortedRows, default_phase: int) ->
     centre = np.arctan2(
         np.add.reduceat(np.sin(angle), heads), np.add.reduceat(np.cos(angle), heads)
     )
-    cut = np.rint(centre / (2 * np.pi) * size).astype(np.int64)  # the circle is cut opposite to it
+    cut = np.rint(centre / (2 * np.pi) * size).astype(np.int64)
     around = _circular_difference(phases - cut[number], size)
     middle = cut + np.rint(_median_of_groups(around, heads)).astype(np.int64)
     distance = np.abs(_circular_difference(phases - middle[number], size))
@@ -278,14 +273,14 @@ def _median_of_groups(values: Ints, group_starts: Ints) -> Floats:
 
 
 def _circular_difference(difference: Ints, size: int) -> Ints:
-    """The shorter way around a circle of `size`."""
+    """The signed difference along the shorter way around a circle of `size`."""
     return (difference + size // 2) % size - size // 2
 
 
 def _count_within_tolerance(
     frequency: Frequency, rows: SortedRows, phase: Ints, tolerance: float
 ) -> Ints:
-    """[S] how many rows are within the tolerance of a step at `phase` [S]."""
+    """[S] how many rows of each series are within the tolerance of a step at `phase` [S]."""
     bounds = _step_bounds(frequency, rows.time, phase[rows.codes])
     ticks = to_ticks(rows.time)
     distance = np.minimum(ticks - bounds.floor_ticks, bounds.ceil_ticks - ticks)

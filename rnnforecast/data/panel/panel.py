@@ -26,38 +26,38 @@ class Panel:
     """
 
     keys: pd.DataFrame
-    """[S, series columns] the ids of each series; no column for a single series."""
+    """[S, series columns] the ids of each series; no column for a single series without ids."""
     offsets: Ints
     """[S + 1] the flat row at which each series begins, and N."""
     start: Ints
     """[S] the calendar ordinal of each series' first step."""
     phase: Ints
-    """[S] the offset of each series' timestamps inside the period, see `Frequency.phase`."""
+    """[S] the offset of timestamps inside their period, see `Frequency.phase`."""
     frequency: Frequency
     utc_offset: str
-    """The fixed UTC offset in the files; empty if there is none."""
+    """The fixed UTC offset in the files, which timestamps are local to; empty if there is none."""
     target_names: tuple[str, ...]
     targets: Floats
     """[N, C] original units, NaN where missing."""
     observed_mask: Bools
     """[N, C] False where missing."""
     display_timezone: str = ""
-    """Where timestamps are instants of UTC: the time zone in which they are shown."""
+    """The time zone in which timestamps of UTC are shown; empty where they are local."""
     irregular_timestamps: Timestamps | None = None
     """[N] timestamps of an irregular panel, whose steps are its rows; None for a regular one."""
     available_after: Ints | None = None
-    """[N, C] the flat row that must have passed before an interpolated value is known; None where
-    all values are observed."""
+    """[N, C] the flat row that must have passed before a value is known, later than its own if it
+    was interpolated; None if rows were not interpolated."""
     future_steps: Ints | None = None
-    """[S] steps beyond each series' end with known covariates; None for none."""
+    """[S] steps with known covariates beyond each series' end; None if they were not kept."""
     covariates: Floats | None = None
-    """[M, K] as read, NaN where blank, categories as codes; series s has
-    ``lengths[s] + future_steps[s]`` rows."""
+    """[M, number of covariates] in original units, NaN where blank, categories as codes; series s
+    has ``lengths[s] + future_steps[s]`` rows."""
     covariate_names: tuple[str, ...] = ()
 
     @property
     def n_series(self) -> int:
-        """The number of series."""
+        """S."""
         return len(self.offsets) - 1
 
     @property
@@ -78,7 +78,7 @@ class Panel:
 
     @cached_property
     def wide_offsets(self) -> Ints:
-        """[S + 1] the row of `covariates` at which each series begins, and their number."""
+        """[S + 1] the row of `covariates` at which each series begins, and M."""
         ahead = 0 if self.future_steps is None else self.future_steps
         offsets: Ints = np.r_[0, np.cumsum(self.lengths + ahead)]
         return offsets
@@ -103,13 +103,13 @@ class Panel:
         return self.frequency.timestamps(ordinals, self.phase[:, None])
 
     def to_display_timezone(self, timestamps: Timestamps) -> Timestamps:
-        """Timestamps of the panel in local time, where they are instants of UTC."""
+        """Timestamps of the panel [...] in local time of `display_timezone`, if it has one."""
         if not self.display_timezone:
             return timestamps
         return to_local(timestamps.reshape(-1), self.display_timezone).reshape(timestamps.shape)
 
     def flat_timestamps(self, extra_steps: int = 0) -> Timestamps:
-        """[N + S * extra_steps] timestamps of all steps of each series and `extra_steps` more."""
+        """[N + S * extra_steps] timestamps of all steps and of `extra_steps` after each series."""
         lengths = self.lengths + extra_steps
         offsets = np.r_[0, np.cumsum(lengths)]
         series = np.repeat(np.arange(self.n_series), lengths)
@@ -122,7 +122,7 @@ class Panel:
         return found
 
     def filter_series(self, mask: Bools) -> Panel:
-        """The panel of only those series where ``mask`` [S] is true, in the same order."""
+        """The panel of the series where ``mask`` [S] is true."""
         rows = np.repeat(mask, self.lengths)  # [N]
         extra = np.zeros_like(self.lengths) if self.future_steps is None else self.future_steps
         wide = np.repeat(mask, self.lengths + extra)  # [M]
@@ -169,10 +169,10 @@ def build_panel(
     is_irregular: bool,
     keep_future_rows: bool,
 ) -> Panel:
-    """The panel of the series with rows, with every step between the first and the last row.
+    """The panel of the series with rows, with every step between their first and last row.
 
-    `lengths` [S] steps of each series of the table, 0 where it is left out; with
-    `keep_future_rows` rows beyond them are known covariates.
+    `lengths` [S] are the steps of each series of the table, 0 where it is left out. With
+    `keep_future_rows`, later rows are known covariates.
     """
     n_targets = len(table.roles.targets)
     keep = lengths > 0
@@ -209,12 +209,12 @@ def build_panel(
 
 
 class _RowPositions(NamedTuple):
-    """The places of R sorted rows in the flat tables of a panel."""
+    """The positions of R sorted rows in the flat arrays of a panel."""
 
-    series: Ints  # [R] of the panel
-    step: Ints  # [R] of the series
+    series: Ints  # [R] the series of the panel
+    step: Ints  # [R] the step in the series
     panel_row: Ints  # [R]
-    in_history: Bools  # [R] False for rows with known covariates only
+    in_history: Bools  # [R] False for rows of known covariates only
     n_steps: int  # N
 
     @classmethod
@@ -227,13 +227,13 @@ class _RowPositions(NamedTuple):
         return cls(series, step, step + offsets[series], own, int(offsets[-1]))
 
     def scatter(self, values: npt.NDArray[Any], fill_value: Any) -> npt.NDArray[Any]:
-        """[N, X] with the rows' values [R, X] in their places and `fill_value` in others."""
+        """[N, X] the rows' values [R, X] at their positions, and `fill_value` elsewhere."""
         table = np.full((self.n_steps, *values.shape[1:]), fill_value, dtype=values.dtype)
         table[self.panel_row[self.in_history]] = values[self.in_history]
         return table
 
     def available_after(self, rows: SortedRows, n_targets: int, row_shift: Ints) -> Ints | None:
-        """[N, C] the row of the panel that must have passed before a value is known."""
+        """[N, C] `Panel.available_after`; `row_shift` [S] is the row of a series' ordinal 0."""
         if rows.available_after is None:
             return None
         known = rows.available_after[:, :n_targets] + row_shift[self.series][:, None]
@@ -241,7 +241,7 @@ class _RowPositions(NamedTuple):
 
 
 def _history_timestamps(rows: SortedRows, offsets: Ints) -> Timestamps:
-    """[N] the timestamps of the panel's rows, without those of known covariates only."""
+    """[N] the timestamps of the rows, without rows of known covariates only."""
     step = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
     lengths = np.zeros(rows.n_series, dtype=np.int64)
     lengths[np.unique(rows.codes)] = np.diff(offsets)
@@ -255,7 +255,7 @@ def _scatter_covariates(
     offsets: Ints,
     future_steps: Ints | None,
 ) -> Floats | None:
-    """[M, K] with `future_steps[s]` more steps for series s; None without covariates."""
+    """`Panel.covariates`; None without covariates."""
     values = rows.values[:, n_targets:]
     if values.shape[1] == 0:
         return None

@@ -1,4 +1,4 @@
-"""Problems that only the user can decide, with the lines of the rows and a cure."""
+"""Problems of rows that only the user can resolve, with their lines and a cure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ import numpy.typing as npt
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.sorted_rows import SortedRows
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.data.time.frequency import (
-    DAY,
-    Frequency,
-    fixed_alias,
-)
+from rnnforecast.data.time.frequency import DAY, Frequency, fixed_alias
 from rnnforecast.data.time.grid import Grid, reduce_per_series
 from rnnforecast.data.time.timezones import LocalizedTimestamps
 from rnnforecast.errors import Problem
@@ -23,9 +19,9 @@ from rnnforecast.types import Bools, Ints
 MAX_SHOWN_PROBLEMS = 5
 """Problems of one kind that are written out; the others are counted."""
 MAX_STEPS_PER_ROW = 100
-"""A grid with more steps per row comes from a wrong year."""
+"""More steps per row than this are taken as the result of a wrong year."""
 MIN_SPARSE_STEPS = 10_000
-"""A nearly empty grid of up to so many steps is accepted."""
+"""Grids of up to this many steps are accepted however empty they are."""
 
 Labels = npt.NDArray[Any]
 
@@ -33,8 +29,10 @@ Labels = npt.NDArray[Any]
 def duplicate_problems(
     table: Table, rows: SortedRows, duplicate_mask: Bools, labels: Labels, timezone: str = ""
 ) -> list[Problem]:
-    """A problem for each row of `duplicate_mask` [R]: its series and timestamp are those of the row
-    before."""
+    """Problems of the rows of `duplicate_mask` [R], which repeat the timestamp of the row before.
+
+    As in all functions here, the first are written out and the others counted.
+    """
     at = np.flatnonzero(duplicate_mask)
     if len(at) == 0:
         return []
@@ -62,9 +60,9 @@ def duplicate_problems(
 def timezone_problems(
     table: Table, localized: LocalizedTimestamps, timezone: str, *, inferred_from_order: bool
 ) -> list[Problem]:
-    """A problem for each of the first rows whose instant no rule decides, and their number.
+    """Problems of the rows whose hour is ambiguous or nonexistent and not resolved.
 
-    `inferred_from_order`: ambiguous hours were to be resolved by the order of the rows.
+    `inferred_from_order`: the spec resolves ambiguous hours by the order of the rows.
     """
     finding = f"comes twice in {timezone}, as clocks go back"
     cure = "set clean.ambiguous_hour to earlier, later or infer (by the order of the rows)"
@@ -101,7 +99,7 @@ def off_grid_problems(
     labels: Labels,
     timezone: str = "",
 ) -> list[Problem]:
-    """A problem for each row whose timestamp lies between two steps of its series' grid."""
+    """Problems of the rows whose timestamp lies between two steps of their series' grid."""
     at = np.flatnonzero(~grid.on_grid)
     if len(at) == 0:
         return []
@@ -133,7 +131,7 @@ def sparse_grid_problems(
     labels: Labels,
     timezone: str = "",
 ) -> list[Problem]:
-    """A problem if the grid is nearly empty, with the rows on both sides of the widest gap."""
+    """A problem if the grid of all series or of one is nearly empty; it names the widest gap."""
     steps = int(steps_per_series(rows, ordinals).sum())
     in_all = steps > max(MAX_STEPS_PER_ROW * len(rows.codes), MIN_SPARSE_STEPS)
     if not in_all and not sparse_series_mask(rows, ordinals).any():
@@ -154,7 +152,7 @@ def sparse_grid_problems(
 
 
 def sparse_series_mask(rows: SortedRows, ordinals: Ints) -> Bools:
-    """[S] whether a series' grid is so empty that a timestamp must be wrong."""
+    """[S] whether a series' grid is so empty that a timestamp is likely wrong."""
     allowed = np.maximum(MAX_STEPS_PER_ROW * np.diff(rows.offsets), MIN_SPARSE_STEPS)
     return np.asarray(steps_per_series(rows, ordinals) > allowed)
 
@@ -167,7 +165,7 @@ def steps_per_series(rows: SortedRows, ordinals: Ints) -> Ints:
 
 
 def empty_panel_problems(observed: Ints, min_length: int) -> list[Problem]:
-    """A problem if no series has ``min_length`` observed steps; ``observed`` [S]."""
+    """A problem if no series has `min_length` observed steps, of `observed` [S]."""
     if (observed >= max(min_length, 1)).any():
         return []
     if not observed.any():
@@ -185,14 +183,14 @@ def _remaining_problems(count: int, kind: str) -> list[Problem]:
 
 
 def _finer_alias(rows: SortedRows, off_grid_rows: Ints, frequency: Frequency) -> str:
-    """The coarsest simple frequency on whose grid the series of the rows lie, or ""."""
+    """The coarsest frequency whose grid has all rows of the series with off-grid rows, or ""."""
     affected = np.zeros(rows.n_series, dtype=np.bool_)
     affected[rows.codes[off_grid_rows]] = True
     inside = (rows.codes[1:] == rows.codes[:-1]) & affected[rows.codes[1:]]
     common = int(np.gcd.reduce(np.diff(rows.time).astype(np.int64)[inside]))
     if frequency.kind == "business":
         return "D" if common % DAY == 0 else ""
-    # A step split into very many parts comes from one wrong row.
+    # A step split into more than 60 parts more likely comes from a wrong timestamp.
     if frequency.kind == "month" or common * 60 < frequency.step:
         return ""
     return str(common) if frequency.kind == "integer" else fixed_alias(common)

@@ -1,8 +1,8 @@
 """Conversion of a table with rows in any order to a panel on a regular grid, with gaps as NaN.
 
-Nothing is repaired silently: `CleaningChanges` counts every change for each series, and what only
-the user can decide is a problem. :func:`preview_changes` lists problems, :func:`regularize` raises
-them. The work grows with the rows, not with the series.
+Nothing is repaired silently: `CleaningChanges` counts the changes of each series, and what only the
+user can decide is a problem. :func:`preview_changes` lists problems, :func:`regularize` raises
+them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from rnnforecast.spec.data import CleanSpec
 from rnnforecast.types import Bools, Ints
 
 MIN_AGREEMENT = 0.5
-"""Rows of which a smaller share of steps agrees have no native frequency."""
+"""Rows have a native frequency if at least this share of their steps agrees with it."""
 DEFAULT_CLEANING = CleanSpec()
 
 
@@ -56,13 +56,13 @@ def regularize(
     keep_future_rows: bool = False,
     skip_invalid_series: bool = False,
 ) -> tuple[Panel, CleaningChanges]:
-    """The table as a regular panel, and what had to be changed for it.
+    """The table as a regular panel, and what was changed.
 
     `timezone` is that of local timestamps. With `keep_future_rows`, rows after the last value of
-    the targets stay: their covariates are known ahead. With `skip_invalid_series` a series with a
-    problem (refused duplicates, timestamps off the grid, a nearly empty grid) is left out by name
-    like one that is too short. Raises DataError with every problem at once, and SpecError for an
-    unknown frequency alias.
+    the targets stay: their covariates are known ahead. With `skip_invalid_series`, series with a
+    problem (repeated timestamps, timestamps off the grid, unresolved hours, a nearly empty grid)
+    are left out, like those that are too short. Raises DataError with every problem at once, and
+    SpecError for an unknown frequency alias.
     """
     steps = _Regularizer(table, clean, timezone or "", keep_future_rows)
     changes = steps.run(skip_invalid_series=skip_invalid_series)
@@ -90,24 +90,24 @@ def preview_changes(
 ) -> CleaningChanges:
     """What :func:`regularize` would find and change, with problems listed instead of raised.
 
-    Refused duplicates are counted and the first of them used for the other numbers. Raises only
-    where there is no frequency to count with: DataError if it cannot be inferred or does not fit
-    the kind of time, SpecError for an unknown alias.
+    Of refused duplicates the first row is used for the other counts. Raises only without a usable
+    frequency: DataError if it cannot be inferred or does not fit the kind of time, SpecError for an
+    unknown alias, or if there is none to resample to.
     """
     return _Regularizer(table, clean, timezone or "", keep_future_rows).run()
 
 
 class _Regularizer:
-    """The steps from a table to a regular panel; each changes the rows and counts what it did."""
+    """The steps from a table to a regular panel; each changes `rows` and counts its changes."""
 
     table: Table
-    """With timestamps that can be sorted and subtracted."""
+    """The table with normalized time, see `NormalizedTime`."""
     rows: SortedRows
     grid: Grid
     frequency: Frequency
     display_timezone: str
     columns: dict[str, npt.NDArray[Any]]
-    """[S] facts of each series besides the counts, see `CleaningChanges.series`."""
+    """[S] the columns of `CleaningChanges.series` that are not in `CHANGE_COUNTS`."""
 
     def __init__(
         self, table: Table, clean: CleanSpec, timezone: str, keep_future_rows: bool
@@ -123,7 +123,7 @@ class _Regularizer:
         self._has_refused_duplicates = self._has_unresolved_hours.copy()
 
     def run(self, *, skip_invalid_series: bool = False) -> CleaningChanges:
-        """All steps in their order."""
+        """Runs all steps and returns their changes."""
         infinite_count = self.table.infinite_count
         self._resolve_timezone()
         timezone_problems = list(self._problems)
@@ -144,7 +144,7 @@ class _Regularizer:
             self.columns["observed"], self._clean.min_observed_values
         )
         if timezone_problems and not skip_invalid_series:
-            # rows whose hour is not known look like many other problems
+            # rows at an unresolved hour cause many other problems
             self._problems = timezone_problems
         self._count_steps(last)
         return summarize_changes(
@@ -158,7 +158,7 @@ class _Regularizer:
         )
 
     def _resolve_timezone(self) -> None:
-        """Timestamps become instants of UTC, or local days."""
+        """Timestamps become UTC, or stay local if they are daily or coarser."""
         table, clean = self.table, self._clean
         found = normalize_timezone(
             table.time,
@@ -183,7 +183,7 @@ class _Regularizer:
             self.table = self.table.filter(~localized.dropped_mask)
 
     def _sort(self) -> None:
-        """Rows by series and time."""
+        """Sorts the rows by series and time."""
         rows, self._counts["out_of_order"] = sort_table(self.table)
         self.rows = rows
         self.columns["rows"] = np.diff(rows.offsets)
@@ -195,7 +195,7 @@ class _Regularizer:
             )
 
     def _combine_duplicates(self) -> None:
-        """One row for each series and timestamp."""
+        """Combines rows of the same series and timestamp."""
         mask = find_duplicates(self.rows)
         repeats = self._count(self.rows.codes, mask)
         self._counts["duplicates"] = self._counts.get("duplicates", 0) + repeats
@@ -209,7 +209,7 @@ class _Regularizer:
         )
 
     def _align(self) -> None:
-        """Timestamps come on to a grid: as they are, moved, interpolated or resampled."""
+        """Fits the grid, after rows are snapped, interpolated or resampled to it if requested."""
         if self._clean.resample:
             self._resample()
         else:
@@ -226,7 +226,8 @@ class _Regularizer:
         )
 
     def _use_local_days(self) -> None:
-        """Steps of a day and longer are local: a local day is one step of 23, 24 or 25 hours."""
+        """Converts UTC to local time if steps are days or longer: a local day is one step, whether
+        of 23, 24 or 25 hours."""
         if self.display_timezone and self.frequency.is_daily_or_coarser:
             local = to_local(self.rows.time, self.display_timezone)
             self.rows, self.display_timezone = replace(self.rows, time=local), ""
@@ -267,10 +268,10 @@ class _Regularizer:
         grid = fit_grid(self.frequency, self.rows.time, self.rows.offsets)
         found = snap_to_grid(self.rows, grid, self.frequency, self._clean.tolerance)
         self.rows, self._counts["snapped"] = found.rows, found.moved_counts
-        self._combine_duplicates()  # of rows that were close to one step
+        self._combine_duplicates()  # rows snapped to the same step
 
     def _interpolate(self) -> None:
-        # a covariate holds its last value: it may be a category, and is known at once
+        # covariates hold their last value: they may be categories
         linear = [column < self._n_targets for column in range(self.rows.values.shape[1])]
         found = interpolate_to_grid(
             self.rows, self.frequency, max_gap=self._clean.max_gap, linear=linear
@@ -278,7 +279,7 @@ class _Regularizer:
         self.rows, self._counts["interpolated"] = found.rows, found.off_grid_counts
 
     def _measure_agreement(self) -> float:
-        """The share of steps between a series' timestamps that are one step long."""
+        """The share of differences between a series' timestamps that are one step."""
         codes = self.rows.codes
         inside = codes[1:] == codes[:-1]
         regular = self._count(codes[1:], inside & one_step_mask(self.grid))
@@ -287,10 +288,10 @@ class _Regularizer:
         return float(regular.sum() / every.sum()) if every.any() else float("nan")
 
     def _drop_unobserved_ends(self) -> Ints:
-        """Rows before a series' first and after its last value of a target are dropped.
+        """Drops rows before the first and after the last value of a series' targets.
 
         With `keep_future_rows` those after the last value stay. Returns the ordinals [S] of the
-        last values, -1 for a series without any.
+        last values, -1 for a series without values.
         """
         rows = self.rows
         first, stop = observed_range(rows, self._n_targets)
@@ -301,7 +302,7 @@ class _Regularizer:
             return last  # the usual case
         row = np.arange(len(rows.codes))
         after = row >= stop[rows.codes]
-        if self._keep_future_rows:  # a blank event ahead means "none"
+        if self._keep_future_rows:  # also rows with blank covariates: blank may mean "no event"
             after = np.zeros_like(after)
         self._counts["leading"] = first - rows.offsets[:-1]
         self._counts["trailing"] = self._count(rows.codes, after)
@@ -361,7 +362,7 @@ class _Regularizer:
         )
 
     def _skip_invalid_series(self) -> None:
-        """Series with a problem are left out; the problems stay only if no series is left."""
+        """Leaves out series with a problem; the problems are kept only if no series is left."""
         self._skip(self._has_unresolved_hours, "local hours that come twice or not at all")
         self._skip(self._has_refused_duplicates, "repeated timestamps")
         self._skip(self._counts["off_grid"] > 0, "timestamps off the grid")
@@ -382,11 +383,11 @@ class _Regularizer:
         self._counts["gaps"] = np.maximum(steps - with_row, 0)
 
     def _count(self, codes: npt.NDArray[np.integer[Any]], mask: Bools) -> Ints:
-        """[S] the rows of each series where `mask` is true."""
+        """[S] the number of rows of each series where `mask` is true."""
         return np.bincount(codes[mask], minlength=self._n_series)
 
     def _skip(self, drop_mask: Bools, reason: str) -> None:
-        """Drop the series of `drop_mask` [S]; those without a reason yet get this one."""
+        """Drops the series of `drop_mask` [S], with this reason unless they have one already."""
         reasons = self.columns["skipped"]
         reasons[drop_mask & (reasons == "")] = reason
         self._filter(~drop_mask[self.rows.codes])
@@ -412,14 +413,14 @@ def _parse_given_frequency(rows: SortedRows, alias: str) -> Frequency:
 
 
 def _sequential_grid(rows: SortedRows) -> Grid:
-    """Every row is a step, whatever time has passed since the one before."""
+    """A grid in which every row is one step, whatever the time since the row before."""
     ordinals = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
     phase = np.zeros(rows.n_series, dtype=np.int64)
     return Grid(ordinals, phase, np.ones(len(ordinals), dtype=np.bool_))
 
 
 def _after_last_value(rows: SortedRows, blank: Bools) -> Bools:
-    """[R] whether neither the row nor a later one of its series has a value of a target."""
+    """[R] whether the row lies after the last row of its series with a value of a target."""
     row = np.arange(len(blank))
     last = reduce_per_series(np.maximum, np.where(blank.all(axis=1), -1, row), rows.offsets, -1)
     return np.asarray(row > last[rows.codes])

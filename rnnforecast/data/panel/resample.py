@@ -1,11 +1,10 @@
 """Resampling to a coarser frequency: one row for all rows of a series in a period.
 
-Periods and their labels are those of ``pandas`` ``groupby(...).resample(alias)`` with its defaults:
-hours, days, business days, month, quarter and year starts have the label of their first instant,
-weeks and month, quarter and year ends that of their last day. Weekend rows belong to the Friday
-before them. Two things differ from pandas, as all series have the same periods here: multiples
-(``5h``, ``3D``, ``2MS``) count from 1970, not from the first row, and ``1mo``, which pandas does
-not have, is the calendar month with the label of its first day.
+Periods and labels are those of pandas' ``groupby(...).resample(alias)``: periods are labeled by
+their first instant, but weeks and the month, quarter and year ends (``ME``, ``QE``, ``YE``) by
+their last day. For business days, weekend rows belong to the Friday before. Unlike in pandas, all
+series have the same periods: multiples (``5h``, ``3D``, ``2MS``) count from 1970, not from the
+first row. ``1mo`` is the calendar month, labeled by its first day.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ from rnnforecast.types import Bools, Ints, Timestamps
 
 @dataclass(frozen=True)
 class ResampledRows:
-    """One row for each series and period, and the periods with missing rows."""
+    """One row for each series and period with rows; counts of partial and incomplete periods."""
 
     rows: SortedRows
     dropped_partial_periods: Ints
-    """[S] partial periods of which the targets or the row were dropped."""
+    """[S] partial periods whose targets or whole row were dropped."""
     incomplete_periods: Ints
-    """[S] periods in `rows` with some, but not all of the observed targets that the native
-    frequency allows; 0 where there is none."""
+    """[S] periods in `rows` in which a target is observed at some, but not all steps of the native
+    frequency; 0 without a native frequency."""
 
 
 def resample_rows(
@@ -52,17 +51,16 @@ def resample_rows(
     partial_periods: str,
     n_targets: int | None = None,
 ) -> ResampledRows:
-    """One row for each period that has rows, each column [C] by its own aggregation.
+    """One row for each period that has rows, each column by its own of `aggregations`.
 
-    Only observed values count, and a value without any stays NaN. `table_rows` is that of the
-    period's first row. `native_frequency` is that of the rows.
+    The observed values are aggregated; without any the result is NaN. `table_rows` is that of the
+    period's first row. `native_frequency` is that of the rows, None if they have none.
 
     A period is partial if one more native step would fit into it before the first or after the last
-    row of its series. Rows without a native frequency last as long as the unit of all timestamps (a
-    day if all are midnight, else an hour, a minute, ...), so that a period is complete only if the
-    rows reach both its bounds. With `partial_periods` "drop" a row is dropped if the rows of its
-    series end inside, and the first `n_targets` columns (by default all) become NaN if their
-    observed values do, after which known covariates may continue.
+    row of its series. Without a native frequency that step is the coarsest unit of all timestamps
+    (a day if all are midnight, else an hour, a minute, …). With `partial_periods` "drop", the row
+    of a partial period is dropped. If only the observed targets (the first `n_targets` columns, by
+    default all) begin or end inside the period, they become NaN, and the covariates stay.
     """
     count = rows.values.shape[1] if n_targets is None else n_targets
     if len(rows.codes) == 0:
@@ -80,7 +78,7 @@ def resample_rows(
     step = native_frequency or _coarsest_common_unit(rows.time)
     grid = fit_grid(step, rows.time, rows.offsets)
 
-    drop_row = blank = np.zeros(len(starts), dtype=np.bool_)  # [P] the row, its targets
+    drop_row = blank = np.zeros(len(starts), dtype=np.bool_)  # [P] drop the row; blank its targets
     if partial_periods == "drop":
         drop_row = periods.partial_mask(step, grid, rows.offsets[:-1], rows.offsets[1:])
         blank = periods.partial_mask(step, grid, *observed_range(rows, count))
@@ -100,10 +98,10 @@ def resample_rows(
 
 
 def period_numbers(frequency: Frequency, time: Timestamps) -> Ints:
-    """The number of the period of each timestamp, shape as `time`; the next period is ``+ 1``.
+    """[...] the number of the period of each timestamp [...]; the next period is ``+ 1``.
 
-    Unlike those of ``frequency.ordinals`` periods begin where the alias has it: weeks on the day
-    after their anchor, quarters and years in their month.
+    Unlike in ``frequency.ordinals``, periods begin where the alias says: weeks on the day after
+    their anchor, quarters and years in the month of their anchor or after it.
     """
     ticks = to_ticks(time)
     if frequency.kind == "business":
@@ -128,7 +126,7 @@ def period_labels(frequency: Frequency, period: Ints) -> Timestamps:
 
 
 def calendar_phase(frequency: Frequency) -> int:
-    """The phase of :func:`period_labels`."""
+    """The phase of the timestamps of :func:`period_labels`."""
     time = period_labels(frequency, np.zeros(1, dtype=np.int64))
     return int(frequency.phase(time, frequency.ordinals(time))[0])
 
@@ -137,7 +135,7 @@ def calendar_phase(frequency: Frequency) -> int:
 class _Periods:
     """P periods with rows."""
 
-    row_periods: Ints  # [R] the period of each row
+    row_periods: Ints  # [R] the index of each row's period
     start_ticks: Ints  # [P] first tick
     end_ticks: Ints  # [P] first tick after it
 
@@ -164,7 +162,7 @@ class _Periods:
 
 
 def _coarsest_common_unit(time: Timestamps) -> Frequency:
-    """The coarsest unit, a day at most, in which all timestamps are whole numbers."""
+    """The coarsest unit, at most a day, of which all timestamps are multiples."""
     if time.dtype.kind != "M":
         return Frequency("1", "integer", 1)
     common = int(np.gcd.reduce(to_ticks(time)))
@@ -198,6 +196,6 @@ def _first_period_start(frequency: Frequency) -> int:
 
 
 def _week_end_day(frequency: Frequency) -> int | None:
-    """The last day of the weeks; None for a frequency without weeks."""
+    """The weekday on which weeks end, Monday 0; None for frequencies other than weeks."""
     name = frequency.alias.rpartition("-")[2]
     return WEEKDAYS.index(name) if frequency.kind == "fixed" and name in WEEKDAYS else None

@@ -1,4 +1,4 @@
-"""Aggregation rules: the combination of rows of one timestamp or period, column by column."""
+"""Aggregation rules of each column for rows of the same timestamp or period."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from rnnforecast.spec.data import CleanSpec
 
 
 def duplicate_aggregations(clean: CleanSpec, table: Table) -> list[str]:
-    """The rule for rows of one timestamp, one for each column of `SortedRows.values`.
+    """The rules for repeated timestamps, one for each column of `SortedRows.values`.
 
-    Covariates take the mean where targets are summed: a price does not double with the sales.
+    Where targets are summed, numeric covariates take the mean: a price does not double with sales.
     """
     rule = "first" if clean.duplicates == "error" else clean.duplicates
     numeric = "mean" if rule == "sum" else rule
@@ -20,7 +20,7 @@ def duplicate_aggregations(clean: CleanSpec, table: Table) -> list[str]:
 
 
 def period_aggregations(clean: CleanSpec, table: Table) -> list[str]:
-    """The rule for the rows of one period, one for each column of `SortedRows.values`."""
+    """The rules for the rows of one period, one for each column of `SortedRows.values`."""
     by_column = clean.resample if isinstance(clean.resample, dict) else {}
     for_targets = clean.resample if isinstance(clean.resample, str) else "mean"
     default = dict.fromkeys(table.roles.targets, for_targets) | {

@@ -1,4 +1,4 @@
-"""Rows sorted by series and time, and rows of one timestamp combined into one."""
+"""Rows sorted by series and time, with repeated timestamps combined."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from rnnforecast.types import Bools, Floats, Ints, Timestamps
 
 @dataclass(frozen=True)
 class SortedRows:
-    """R rows sorted by series and time; S series of the table, C targets, K covariates."""
+    """R rows sorted by series and time; S series of the table, X columns (targets, covariates)."""
 
-    table_rows: Ints  # [R] the row of the table (the first of several combined ones)
+    table_rows: Ints  # [R] the row of the table, of combined rows the first
     codes: Ints  # [R] the series
     time: Timestamps  # [R]
     values: Floats
-    """[R, C + K] original units, NaN where missing; categories as codes."""
-    offsets: Ints  # [S + 1] where each series begins
+    """[R, X] original units, NaN where missing; categories as codes."""
+    offsets: Ints  # [S + 1] the row at which each series begins, and R
     available_after: Ints | None = None
-    """[R, C + K] the ordinal of the step that must have passed before a value is known, see
+    """[R, X] the ordinal of the step that must have passed before a value is known, see
     `InterpolatedRows`; None where no value is interpolated."""
 
     @property
     def n_series(self) -> int:
-        """The number of series, including those without a row."""
+        """S, including series without rows."""
         return len(self.offsets) - 1
 
     def filter(self, mask: Bools) -> SortedRows:
@@ -48,10 +48,9 @@ class SortedRows:
 
 
 def sort_table(table: Table) -> tuple[SortedRows, Ints]:
-    """The table's rows by series and time, equal timestamps in the order of the files.
+    """The table's rows sorted by series and time, equal timestamps in the order of the files.
 
-    The second result [S] counts the rows that come before an earlier row of their series. Takes one
-    pass where the rows are in order already.
+    The second result [S] counts the rows that come before an earlier row of their series.
     """
     codes, time, size = table.codes, table.time, len(table.keys)
     values = _stack_columns(table)
@@ -72,7 +71,7 @@ def sort_table(table: Table) -> tuple[SortedRows, Ints]:
 def _sort_order(codes: Ints, time: Timestamps) -> Ints:
     """[R] the permutation that sorts rows by series and time; stable.
 
-    One key of both takes half the time of two keys; it is not used where it would overflow.
+    Sorting by one combined key takes half the time, but large keys would overflow.
     """
     ticks = to_ticks(time)
     first = int(ticks.min())
@@ -88,7 +87,7 @@ def _sort_order(codes: Ints, time: Timestamps) -> Ints:
 
 
 def _stack_columns(table: Table) -> Floats:
-    """[R, C + K] the targets, then the covariates; the table's own array where it has none."""
+    """[R, X] the targets, then the covariates; the table's own array if it has no covariates."""
     if not table.covariates:
         return table.values
     columns = [column.to_floats() for column in table.covariates.values()]
@@ -96,7 +95,7 @@ def _stack_columns(table: Table) -> Floats:
 
 
 def find_duplicates(rows: SortedRows) -> Bools:
-    """[R] whether the row before is of the same series and has the same timestamp."""
+    """[R] whether the row before has the same series and timestamp."""
     again = np.zeros(len(rows.codes), dtype=np.bool_)
     again[1:] = (rows.codes[1:] == rows.codes[:-1]) & (rows.time[1:] == rows.time[:-1])
     return again
@@ -105,11 +104,11 @@ def find_duplicates(rows: SortedRows) -> Bools:
 def combine_duplicates(
     rows: SortedRows, duplicate_mask: Bools, aggregations: Sequence[str]
 ) -> SortedRows:
-    """One row for each series and timestamp, by one of `aggregations` for each column: ``first`` or
+    """One row for each series and timestamp, each column by its own of `aggregations`: ``first`` or
     ``last`` in the order of the files, ``mean`` or ``sum``.
 
-    `duplicate_mask` [R] is that of `find_duplicates`. Mean and sum take the observed values only; a
-    column without any stays missing.
+    `duplicate_mask` [R] is that of `find_duplicates`. Mean and sum are of the observed values, NaN
+    without any.
     """
     if not duplicate_mask.any():
         return rows
@@ -130,10 +129,10 @@ def combine_duplicates(
 
 
 def aggregate_groups(values: Floats, group_starts: Ints, aggregation: str) -> Floats:
-    """The aggregate of the observed values of each group, NaN where there is none.
+    """[P, X] the aggregate of the observed values of each group, NaN without any.
 
-    `values` [R, X]; groups are consecutive rows and begin at `group_starts` [P]. `aggregation` is a
-    method of pandas' ``groupby``: sum, mean, median, min, max, first or last. Returns [P, X].
+    Groups are consecutive rows of `values` [R, X] and begin at `group_starts` [P]. `aggregation` is
+    a method of pandas' ``groupby``: sum, mean, median, min, max, first or last.
     """
     sizes = np.diff(group_starts, append=len(values))
     groups = pd.DataFrame(values).groupby(np.repeat(np.arange(len(sizes)), sizes), sort=False)
@@ -142,8 +141,8 @@ def aggregate_groups(values: Floats, group_starts: Ints, aggregation: str) -> Fl
 
 
 def observed_range(rows: SortedRows, n_targets: int) -> tuple[Ints, Ints]:
-    """Each series' first row with a value of a target (the first columns), and the row after its
-    last one, [S] each; both are the series' end where it has no observed value."""
+    """[S] the first row of each series with a value in the first `n_targets` columns, and [S] the
+    row after its last; both are the end of the series if it has no value."""
     first, stop = rows.offsets[1:].copy(), rows.offsets[1:].copy()
     known = ~np.isnan(rows.values[:, :n_targets]).all(axis=1)
     if known.all():  # the usual case

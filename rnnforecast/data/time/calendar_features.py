@@ -1,4 +1,4 @@
-"""Calendar features of timestamps: phases of cycles, holidays nearby, and age."""
+"""Calendar features: sine and cosine of cycles such as the day of the week, holidays, and age."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.time.frequency import (
-    DAY,
-    HOUR,
-    MINUTE,
-    WEEK,
-    Frequency,
-    to_ticks,
-)
+from rnnforecast.data.time.frequency import DAY, HOUR, MINUTE, WEEK, Frequency, to_ticks
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Floats32, Ints, Timestamps
 
 MIN_MONTH = 28 * DAY
 MIN_YEAR = 12 * MIN_MONTH
-"""Lower bounds of the length of months and years [microseconds]."""
+"""Lower bound of the length of a year [microseconds]; `MIN_MONTH` is that of a month."""
 AGE_SCALE = 1000.0
-"""The number of steps after which a series has age 1."""
+"""The number of steps after which the age feature is 1."""
 
 CYCLES = {
     "second_of_minute": MINUTE,
@@ -38,13 +31,13 @@ CYCLES = {
     "month_of_year": MIN_YEAR,
     "quarter_of_year": MIN_YEAR,
 }
-"""Each cycle and its length [microseconds]."""
+"""Each cycle and its length [microseconds], for months and years a lower bound."""
 
 
 def select_cycles(frequency: Frequency, requested: str | Sequence[str]) -> tuple[str, ...]:
-    """The requested cycles, or for ``auto`` those that suit the frequency.
+    """The requested cycles; ``auto`` selects those that suit the frequency.
 
-    DataError for a cycle that is no longer than a step, and for any where time is an integer.
+    DataError for cycles not longer than a step, and for all cycles where time is an integer.
     """
     if requested == "none" or (requested == "auto" and frequency.kind == "integer"):
         return ()
@@ -64,8 +57,9 @@ def select_cycles(frequency: Frequency, requested: str | Sequence[str]) -> tuple
 def cycle_features(timestamps: Timestamps, cycles: Sequence[str]) -> Floats32:
     """Sine and cosine of the phase of local timestamps `[X]` in n cycles, `[X, 2 * n]`.
 
-    The phase of an hour includes its minutes, and that of a day of the year is relative to the
-    length of that year; all but weeks, months and quarters are exact to the microsecond.
+    Phases are exact to the microsecond, but that of the week, month and quarter of the year is
+    constant within the week, month or quarter. The day of the year is relative to the length of
+    that year.
     """
     if not cycles:
         return np.zeros((len(timestamps), 0), dtype=np.float32)
@@ -81,12 +75,12 @@ def cycle_features(timestamps: Timestamps, cycles: Sequence[str]) -> Floats32:
 
 
 def age_feature(steps: Ints) -> Floats32:
-    """The age of a series at step `steps [X]`: 0 at the first, 1 after `AGE_SCALE` steps."""
+    """`[X]` the age at steps `[X]` of a series, logarithmic: 0 at step 0, 1 at `AGE_SCALE`."""
     return np.asarray(np.log1p(steps) / np.log1p(AGE_SCALE), dtype=np.float32)
 
 
 def parse_holiday_location(text: str) -> tuple[str, str | None]:
-    """Country and region of ``DE`` or ``DE-BY``. ValueError with the nearest for unknown ones."""
+    """Country and region of ``DE`` or ``DE-BY``. ValueError with similar codes if unknown."""
     import holidays  # a third of a second to import
 
     known = holidays.list_supported_countries()
@@ -100,7 +94,7 @@ def parse_holiday_location(text: str) -> tuple[str, str | None]:
 
 
 def holiday_feature_names(frequency: Frequency, window: int) -> tuple[str, ...]:
-    """The names of the columns of `holiday_features`."""
+    """Names of the columns of `holiday_features`."""
     if _is_longer_than_a_day(frequency):
         return ("holidays",)
     days = range(1, window + 1)
@@ -110,12 +104,11 @@ def holiday_feature_names(frequency: Frequency, window: int) -> tuple[str, ...]:
 def holiday_features(
     timestamps: Timestamps, frequency: Frequency, location: str, window: int
 ) -> Floats32:
-    """Public holidays at local timestamps `[X]`, `[X, n]` with the columns of
-    `holiday_feature_names`.
+    """`[X, n]` public holidays at local timestamps `[X]`, columns as in `holiday_feature_names`.
 
-    At steps of a day and finer: whether the day is a holiday, then whether one is 1 to `window`
-    days ahead or ago. At longer steps: the number of holidays of the period. DataError where time
-    is an integer.
+    For steps of up to a day: 1 if the day (or the day 1 to `window` days ahead or ago) is a
+    holiday, else 0. For longer steps: the number of holidays in the period. DataError where time is
+    an integer.
     """
     if frequency.kind == "integer":
         found = "time is a whole number, which has no holidays"
@@ -135,7 +128,7 @@ def holiday_features(
 
 
 def _holiday_dates(days: Timestamps, location: str) -> Timestamps:
-    """The holidays of all years of the days and of the years next to them, sorted."""
+    """The holidays from the year before the days to the year after them, sorted."""
     import holidays
 
     country, region = parse_holiday_location(location)
@@ -155,7 +148,7 @@ def _period_bounds(
     """The first day of the period of each timestamp, and the day after its last."""
     if frequency.kind != "month":
         length = np.timedelta64(frequency.step, "us")
-        if frequency.step % WEEK == 0:  # a week has the timestamp of its last day
+        if frequency.step % WEEK == 0:  # weeks are labeled by their last day
             return days - length.astype("timedelta64[D]") + 1, days + 1
         return days, (timestamps + length).astype("datetime64[D]")
     months = days.astype("datetime64[M]")
@@ -165,14 +158,14 @@ def _period_bounds(
         )
     if frequency.anchor == "start":
         return months.astype("datetime64[D]"), (months + frequency.step).astype("datetime64[D]")
-    # the same day of every month: up to that day
+    # the same day of every month: until that day `step` months later
     inside = days - months.astype("datetime64[D]")
     last = (months + frequency.step).astype("datetime64[D]") + inside
     return days, last
 
 
 def _default_cycles(step: int) -> tuple[str, ...]:
-    """The cycles for steps of a length [microseconds]."""
+    """The cycles that suit a step [microseconds]."""
     if step < DAY:
         fine = ["second_of_minute"] * (step < MINUTE) + ["minute_of_hour"] * (step < HOUR)
         return (*fine, "hour_of_day", "day_of_week", "day_of_year")
@@ -203,7 +196,7 @@ def _day_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
 
 
 def _week_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
-    """From Monday."""
+    """The elapsed share of the week, which begins on Monday."""
     return np.asarray(((to_ticks(timestamps) + 3 * DAY) % WEEK) / WEEK)
 
 
@@ -219,7 +212,7 @@ def _month_of_year(timestamps: Timestamps) -> Ints:
 
 
 def _week_of_year_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
-    """Complete weeks since the year began, over the 52.18 of a year."""
+    """Complete weeks since the year began, divided by 52.18, the mean number in a year."""
     years = timestamps.astype("datetime64[Y]").astype("datetime64[us]")
     return np.asarray((to_ticks(timestamps) - to_ticks(years)) // WEEK / 52.18)
 

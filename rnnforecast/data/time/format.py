@@ -1,8 +1,8 @@
 """The time format of a text column: parsing its timestamps, and writing timestamps in messages.
 
-All cells of a column are held to one format. Timestamps stay local: an offset such as ``+02:00``
-must be the same everywhere and is kept aside. Only where offsets may differ, and for counts since
-1970, are they instants of UTC.
+All cells of a column must have one format. Timestamps stay local, and their UTC offset, such as
+``+02:00``, must be the same in all. They are parsed to UTC only where offsets may differ, and for
+counts since 1970.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from rnnforecast.errors import DataError, Problem
 
 ISO_PATTERN = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}(?::\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?)?"
 _OFFSET_PATTERN = re.compile(r"(?<=\d)( ?(?:Z|UTC|[+-]\d{2}:?\d{2}))$")
-_GIVEN_OFFSET_PATTERN = re.compile(r" ?(?:Z|[+-]\d{2}:?\d{2})$")  # where a format has one
-# An offset of hours alone ("+02") is only one after a clock: "2024-01-05" ends in "-05" as well.
+_GIVEN_OFFSET_PATTERN = re.compile(r" ?(?:Z|[+-]\d{2}:?\d{2})$")  # at the %z of a given format
+# Hours alone ("+02") are an offset only after a time of day: "2024-01-05" ends in "-05", too.
 _HOUR_OFFSET_PATTERN = re.compile(r"(?:(?<=:\d{2})|(?<=\.\d{3})|(?<=\.\d{6}))( ?[+-]\d{2})$")
 
 EPOCH_PATTERN = (
@@ -36,14 +36,14 @@ WEEK_PATTERN = r"(\d{4})-?W(\d{2})(?:-?([1-7]))?"
 YEAR_QUARTER_PATTERN = r"(\d{4})[- ]?Q([1-4])"
 QUARTER_YEAR_PATTERN = r"(?:Q([1-4])[- ]|([1-4])Q[- ]?)(\d{4})"
 _QUARTER_FIRST_MONTH = {"1": "01", "2": "04", "3": "07", "4": "10"}
-# A timestamp with its own offset, in a syntax that both regex engines in use have.
+# A timestamp with its own offset, in a syntax that both pandas and Arrow accept.
 _MIXED_OFFSET_PATTERN = (
     r"^(?P<bare>.*:\d{2}(?:\.\d+)?) ?"
     r"(?:Z|UTC|(?P<sign>[+-])(?P<hours>0\d|1[0-5]):?(?P<minutes>[0-5]\d)?)$"
 )
 
 EPOCH_UNITS = {"unix_s": 1, "unix_ms": 1000, "unix_us": 1_000_000, "unix_ns": 1_000_000_000}
-"""Counts since 1970-01-01 UTC, and how many of them are a second."""
+"""Units of counts since 1970-01-01 UTC, and how many are a second."""
 _ALLOWED_YEARS = (1800, 2200)
 
 
@@ -53,18 +53,18 @@ class TimeFormat:
 
     kind: Literal["iso", "format", "quarter", "week", "integer", "open"]
     formats: tuple[str, ...] = ()
-    """One strptime format for kind "format", the candidates for "open", and one of `EPOCH_UNITS`
-    for an "integer" that counts since 1970."""
+    """The strptime format for kind "format", the candidates for "open", one of `EPOCH_UNITS` for
+    an "integer" that counts since 1970; else empty."""
     offset: str = ""
     """The offset after every timestamp, as written; empty if there is none."""
     has_mixed_offsets: bool = False
     """Whether offsets differ (`offset` is the most common) and timestamps are parsed to UTC."""
     year_range: tuple[int, int] = _ALLOWED_YEARS
-    """The years of counts since 1970, the last one excluded."""
+    """Years that counts since 1970 may lie in, the last one excluded."""
 
     @property
     def parsed_offset(self) -> str:
-        """The offset of parsed timestamps: "Z" for instants, else `offset`."""
+        """The offset of parsed timestamps: "Z" if they are parsed to UTC, else `offset`."""
         return (
             "Z"
             if self.has_mixed_offsets or (self.kind == "integer" and self.formats)
@@ -87,8 +87,8 @@ class TimeFormat:
 
 
 def parse_time_format(time_format: str, samples: Sequence[str]) -> TimeFormat:
-    """The format of a strptime pattern or one of `EPOCH_UNITS`; a final ``%z`` is the offset of the
-    samples, or offsets."""
+    """The format of a strptime pattern or one of `EPOCH_UNITS`; a final ``%z`` stands for the
+    offsets that the samples have."""
     if time_format in EPOCH_UNITS:
         return TimeFormat("integer", (time_format,))
     where, zone, bare, offsets = "data.time_format", "", time_format, False
@@ -111,7 +111,7 @@ def parse_time_format(time_format: str, samples: Sequence[str]) -> TimeFormat:
 
 
 def offset_suffix(text: str) -> str:
-    """The offset at the end of a timestamp, as written ("+02:00", "Z", " UTC"), or ""."""
+    """The UTC offset at the end of a timestamp, as written ("+02:00", "Z", " UTC"), or ""."""
     found = (_OFFSET_PATTERN.search(text) if ":" in text else None) or _HOUR_OFFSET_PATTERN.search(
         text
     )
@@ -119,8 +119,8 @@ def offset_suffix(text: str) -> str:
 
 
 def parse_timestamps(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarray:
-    """Timestamps [R] of texts [R]: datetime64[us], local to `parsed_offset`, or int64. ValueError
-    if any text is not in this format, see `unparsable_mask`."""
+    """Timestamps [R] of texts [R]: datetime64[us] at the offset `parsed_offset`, or int64.
+    ValueError if any text is not in this format, see `unparsable_mask`."""
     texts = pc.utf8_trim_whitespace(texts)
     if time_format.has_mixed_offsets:
         bare, ahead = _split_offsets(texts)
@@ -143,7 +143,7 @@ def parse_timestamps(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarra
 
 
 def unparsable_mask(texts: Sequence[str], time_format: TimeFormat) -> np.ndarray:
-    """[R] which of the texts are not in this format."""
+    """[R] whether each text is not in this format."""
     column = pd.Series(list(texts), dtype=object).str.strip()
     column = strip_offsets(column, time_format)
     if time_format.kind == "integer" and time_format.formats:
@@ -165,12 +165,14 @@ def unparsable_mask(texts: Sequence[str], time_format: TimeFormat) -> np.ndarray
 
 
 def format_timestamp(timestamp: Any, timezone: str = "") -> str:
-    """A timestamp in its shortest form: ``2024-01-06``, ``2024-01-06 13:30``, ``17``.
+    """A timestamp in its shortest form: ``2024-01-06``, ``2024-01-06 13:30``, ``17``; "" for NaT.
 
-    With a `timezone` it is an instant of UTC, written in local time with its offset.
+    With a `timezone` the timestamp is UTC, and is written in local time with its offset.
     """
     if not isinstance(timestamp, np.datetime64):
         return str(timestamp)
+    if np.isnat(timestamp):
+        return ""
     if timezone:
         instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
             microseconds=int(timestamp.astype("datetime64[us]").astype(np.int64))
@@ -194,7 +196,7 @@ def count_parsable(texts: Sequence[str], pattern: str) -> int:
 
 
 def _parse_with_pandas(column: pd.Series[Any], time_format: TimeFormat) -> pd.Series[Any]:
-    """Timestamps by pandas, which is strict about the format; NaT where a text does not match."""
+    """Timestamps of texts, NaT where a text does not match the format."""
     if time_format.kind == "quarter":
         column = column.str.replace(f"^{QUARTER_YEAR_PATTERN}$", r"\3Q\1\2", regex=True)
         parts = column.str.extract(f"^{YEAR_QUARTER_PATTERN}$")
@@ -211,8 +213,8 @@ def _parse_with_pandas(column: pd.Series[Any], time_format: TimeFormat) -> pd.Se
 
 
 def _parse_epoch(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarray:
-    """Instants of whole or decimal counts since 1970, in microseconds: whole counts are floored,
-    decimal ones rounded."""
+    """UTC timestamps [us] of counts since 1970: whole nanoseconds are floored, decimal counts
+    rounded."""
     if not pc.all(pc.match_substring_regex(texts, f"^{EPOCH_PATTERN}$")).as_py():
         raise ValueError("not every timestamp is a number")
     is_integer = not pc.any(pc.match_substring_regex(texts, "[.,eE]")).as_py()
@@ -233,7 +235,7 @@ def _parse_epoch(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarray:
 
 
 def epoch_limits(time_format: TimeFormat) -> tuple[int, int]:
-    """The first count since 1970 in the years of the format, and the first one after them."""
+    """The first count since 1970 in the years of the format, and the first count after them."""
     first, end = (
         int(np.datetime64(str(year), "s").astype(np.int64)) * EPOCH_UNITS[time_format.formats[0]]
         for year in time_format.year_range
@@ -242,7 +244,7 @@ def epoch_limits(time_format: TimeFormat) -> tuple[int, int]:
 
 
 def strip_offsets(column: pd.Series[Any], time_format: TimeFormat) -> pd.Series[Any]:
-    """The texts without their offset; empty where it is not the offset of the format."""
+    """The texts without their offset; "" where it is not an offset of the format."""
     if time_format.has_mixed_offsets:
         return column.str.extract(_MIXED_OFFSET_PATTERN)["bare"].fillna("")
     right = column.str.endswith(time_format.offset).astype(bool)
@@ -250,7 +252,7 @@ def strip_offsets(column: pd.Series[Any], time_format: TimeFormat) -> pd.Series[
 
 
 def _split_offsets(texts: pa.Array[Any]) -> tuple[pa.Array[Any], np.ndarray]:
-    """The texts [R] without their offsets, and these: timedelta64[m]."""
+    """The texts [R] without their offsets, and the offsets [R], timedelta64[m]."""
     parts = pc.extract_regex(texts, _MIXED_OFFSET_PATTERN)
     if parts.null_count:
         raise ValueError("not every timestamp has an offset")
@@ -268,7 +270,7 @@ def _parse_iso(texts: pa.Array[Any]) -> pa.Array[Any]:
     try:
         return pc.cast(texts, pa.timestamp("us"))
     except pa.ArrowInvalid:
-        # Seven to nine decimals of a second are only read at a resolution of nanoseconds.
+        # Arrow parses seven to nine decimals of a second only as nanoseconds.
         return pc.cast(pc.cast(texts, pa.timestamp("ns")), pa.timestamp("us"), safe=False)
 
 

@@ -1,4 +1,4 @@
-"""Inference of the time format of a text column from a sample, by majority."""
+"""Inference of the time format of a text column: the format of most cells of a sample."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rnnforecast.data.time.format import (
 )
 
 _CLOCK_PATTERN = re.compile(r"([ T])(\d{1,2}:\d{2})(:\d{2})?(\.\d{1,6})?( ?[AaPp][Mm])?$")
-# Dates of one meaning, then those where the column itself has to show the order of day and month.
+# In the ambiguous formats, only other cells of the column tell day from month.
 _UNAMBIGUOUS_DATE_FORMATS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d.%m.%y", "%Y-%m", "%Y/%m", "%m/%Y"),
     *("%m-%Y", "%b %Y", "%B %Y", "%b-%Y", "%Y-%b", "%d %b %Y", "%d %B %Y", "%d-%b-%Y"),
@@ -45,7 +45,7 @@ _COMPACT_DATE_FORMATS = {
 }
 _DECIMAL_PATTERN = re.compile(r"[+-]?\d*[.,]?\d*(?:[eE][+-]?\d+)?")
 _PLAUSIBLE_YEARS = (1990, 2100)
-"""The years of numbers that are taken as counts since 1970."""
+"""Years of numbers that are parsed as counts since 1970, the last one excluded."""
 _MAX_CHANCE_SHARE = 0.1
 """Of seconds since 1970 hardly more can be read as %Y%m%d%H, and only from 2033 on."""
 
@@ -53,7 +53,7 @@ _MAX_CHANCE_SHARE = 0.1
 def infer_time_format(samples: Sequence[str]) -> TimeFormat | None:
     """The format of most samples; None if half of them or fewer agree on one.
 
-    The kind is "open" where day and month could change places, see `disambiguate`.
+    The kind is "open" where several formats match the samples, see `disambiguate`.
     """
     texts = list(dict.fromkeys(text.strip() for text in samples if text.strip()))
     if not texts:
@@ -85,9 +85,9 @@ def infer_time_format(samples: Sequence[str]) -> TimeFormat | None:
 
 
 def disambiguate(time_format: TimeFormat, texts: Sequence[str]) -> TimeFormat:
-    """An open format narrowed to the candidates that match most of the texts."""
+    """An open format narrowed to the candidates that match the largest number of texts."""
     if time_format.formats[-1] in EPOCH_UNITS:
-        return time_format  # every such date is a count since 1970, too
+        return time_format  # dates written as numbers can be counts since 1970, too
     column = pd.Series(list(dict.fromkeys(texts)), dtype=object).str.strip()
     texts = strip_offsets(column, time_format).tolist()
     counts = {item: count_parsable(texts, item) for item in time_format.formats}
@@ -96,8 +96,8 @@ def disambiguate(time_format: TimeFormat, texts: Sequence[str]) -> TimeFormat:
 
 
 def _infer_numeric_format(texts: list[str]) -> TimeFormat | None:
-    """The format of most texts among numbers: 20240131 and 202401 are dates, 1704067200 and
-    1704067200.5 count since 1970, other whole numbers count steps. None if most are no numbers."""
+    """The format of most texts if they are numbers: 20240131 and 202401 are dates, 1704067200 and
+    1704067200.5 count since 1970, other whole numbers count steps. Else None."""
     enough = len(texts) / 2
     numbers = [text for text in texts if re.fullmatch(EPOCH_PATTERN, text)]
     for length, pattern in _COMPACT_DATE_FORMATS.items():
@@ -111,7 +111,7 @@ def _infer_numeric_format(texts: list[str]) -> TimeFormat | None:
         first, end = epoch_limits(time_format)
         if sum(first <= value < end for value in values) > enough:
             hours = [text for text in numbers if len(text) == 10 and "1990" <= text < "2100"]
-            # Too many dates for chance, too few for a column of dates: two formats.
+            # More dates than by chance, but not a majority: the column is ambiguous.
             is_mixed = unit == "unix_s" and count_parsable(
                 hours, _COMPACT_DATE_FORMATS[10]
             ) > _MAX_CHANCE_SHARE * len(texts)
@@ -125,7 +125,7 @@ def _infer_numeric_format(texts: list[str]) -> TimeFormat | None:
 def _infer_strptime_format(texts: list[str]) -> TimeFormat | None:
     clock = _clock_format(texts[len(texts) // 2])
     enough = len(texts) / 2
-    # A few cells rule out most formats before all of them are tried.
+    # Nine cells rule out most formats cheaply.
     likely = [
         item + clock
         for item in _UNAMBIGUOUS_DATE_FORMATS
@@ -133,7 +133,7 @@ def _infer_strptime_format(texts: list[str]) -> TimeFormat | None:
     ]
     counts = {item: count_parsable(texts, item) for item in likely}
     if (most := max(counts.values(), default=0)) > enough:
-        # Not the first that matches most: May is an abbreviation as well as a name.
+        # Not the first format with a majority: "May" matches %b as well as %B.
         return TimeFormat("format", (next(item for item in likely if counts[item] == most),))
     for readings in _AMBIGUOUS_DATE_FORMATS:
         time_format = disambiguate(

@@ -1,9 +1,9 @@
 """Frequency arithmetic: every timestamp as the ordinal of a period plus a phase.
 
-A :class:`Frequency` maps timestamps to *ordinals* (the number of the period, so that the next step
-is always ``+ 1``) and to a *phase* (the remainder: the minute past the hour, the day of the month,
-the month of the quarter). A series is on the grid when all its rows have one phase, and
-``timestamps(ordinals, phase)`` is the exact inverse. Nothing here loops over rows or series.
+A :class:`Frequency` maps timestamps to *ordinals* (the number of the period; the next step is
+``+ 1``) and a *phase* (the offset inside the period: the minute past the hour, the day of the
+month, the month of the quarter). A series is on the grid when all its rows have one phase.
+``timestamps(ordinals, phase)`` is the exact inverse. All of it is vectorized.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _LEGACY_ALIASES = {
 }  # fmt: skip
 _KNOWN_UNITS = (*_FIXED_UNITS, "B", *_MONTH_UNITS, "mo")
 
-# Longer than any unit (a month, a business day), so that a phase holds both the unit inside the
-# period and the (signed) offset inside the unit in one number.
+# Longer than a month: one number holds the unit (month, business day) inside the period and the
+# signed offset inside the unit.
 _PHASE_UNIT = 64 * DAY
 
 
@@ -50,20 +50,18 @@ class Frequency:
     step: int
     """Microseconds (fixed), business days, months, or units of an integer index."""
     anchor: Literal["start", "end", "day"] = "start"
-    """The reference of days in a month; a day that the month does not have is its last one."""
+    """Whether days of a month count from its last ("end") or its first day; "day" is the same day
+    of every month."""
 
     def ordinals(self, time: Timestamps) -> Ints:
-        """The number of the period of each timestamp; consecutive periods differ by one.
-
-        `time` [...] datetime64 or integers; the result has the same shape.
-        """
+        """[...] the number of the period of each timestamp [...]; the next period is ``+ 1``."""
         return self._unit_numbers(to_ticks(time)) // self.step
 
     def phase(self, time: Timestamps, ordinals: Ints) -> Ints:
-        """The remainder of each timestamp: one value for all rows of a series that is on the grid.
+        """[...] the offset of each timestamp [...] inside its period.
 
-        The exception are the 29th to 31st of a month, which are clipped where a month is shorter,
-        see `fit_grid`. Shapes as `time` [...].
+        It is the same for all rows of a series on the grid, except that days 29 to 31 are clipped
+        in shorter months.
         """
         ticks = to_ticks(time)
         if self.kind in ("fixed", "integer"):
@@ -72,9 +70,9 @@ class Frequency:
         return (units - ordinals * self.step) * _PHASE_UNIT + ticks - self._unit_start(units)
 
     def timestamps(self, ordinals: Ints, phase: Ints) -> Timestamps:
-        """The timestamps of periods; ``timestamps(ordinals(t), phase(t, ordinals(t))) == t``.
+        """The timestamps of periods: datetime64[us], or int64 for an integer index.
 
-        The arguments broadcast; the result is datetime64[us], or int64 for an integer index.
+        The arguments broadcast; ``timestamps(ordinals(t), phase(t, ordinals(t))) == t``.
         """
         if self.kind == "integer":
             return ordinals * self.step + phase
@@ -115,19 +113,17 @@ class Frequency:
         return self.kind in ("business", "month") or (self.kind == "fixed" and self.step % DAY == 0)
 
     def approximate_length(self) -> int:
-        """The approximate length of a step, to compare frequencies [microseconds, or units]."""
-        return (
-            self.step
-            * {"fixed": 1, "integer": 1, "business": DAY + 1, "month": 30 * DAY}[self.kind]
-        )
+        """The approximate length of a step [microseconds, or units], to compare frequencies."""
+        unit = {"fixed": 1, "integer": 1, "business": DAY + 1, "month": 30 * DAY}[self.kind]
+        return self.step * unit
 
     def _unit_numbers(self, ticks: Ints) -> Ints:
-        """The month or business day of each timestamp; the timestamp itself for the other kinds."""
+        """The number of the month or business day of each timestamp; other kinds: the timestamp."""
         if self.kind == "month":
             return ticks.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
         if self.kind == "business":
-            # Counted from Monday 1970-01-05; a weekend belongs to the Monday after it, with a
-            # negative phase that no business day has.
+            # Counted from Monday 1970-01-05. A weekend belongs to the Monday after it, with a
+            # negative phase, which no business day has.
             week, day = np.divmod(ticks // DAY - 4, 7)
             return np.asarray(week * 5 + np.minimum(day, 5), dtype=np.int64)
         return ticks
@@ -145,8 +141,8 @@ class Frequency:
 def parse_frequency(alias: str) -> Frequency:
     """The frequency of a pandas alias, of ``1mo`` (same day every month) or of a whole number.
 
-    Legacy aliases (``H``, ``T``, ``M``, ``Q``, ``A``) are accepted. The result's alias is that of
-    pandas, e.g. ``QE-DEC`` for ``Q``. Raises ValueError with the nearest alias.
+    Legacy aliases (``H``, ``T``, ``M``, ``Q``, ``A``) become today's: ``Q`` is ``QE-DEC``. Raises
+    ValueError with the nearest alias for an unknown one.
     """
     text = alias.strip()
     found = re.fullmatch(r"(\d*)([A-Za-z]*)(?:-([A-Za-z]{3}))?", text)
@@ -176,7 +172,7 @@ def parse_frequency(alias: str) -> Frequency:
 def _unknown_alias_error(alias: str) -> ValueError:
     anchored = [f"W-{day}" for day in WEEKDAYS]
     anchored += [f"{unit}-{month}" for unit in ("QS", "QE", "YS", "YE") for month in MONTHS]
-    # Words are the likeliest mistake, and no edit distance leads from them to an alias.
+    # Words are the likeliest mistake; difflib would not find their aliases.
     words = {"hour": "h", "dail": "D", "day": "D", "week": "W-SUN", "month": "MS", "quarter": "QS",
              "year": "YS", "annual": "YS", "sec": "s", "busi": "B", "mth": "MS"}  # fmt: skip
     unit = alias.strip().lstrip("0123456789")
@@ -190,7 +186,7 @@ def _unknown_alias_error(alias: str) -> ValueError:
 
 
 def fixed_alias(step: int, weekday: str = "SUN") -> str:
-    """Pandas' alias of a step [microseconds] in its largest whole unit."""
+    """Pandas' alias of a step [microseconds], in the largest unit that divides it."""
     units = ((WEEK, "W"), (DAY, "D"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1000, "ms"),
              (1, "us"))  # fmt: skip
     size, unit = next(entry for entry in units if step % entry[0] == 0)

@@ -1,4 +1,4 @@
-"""Inference of a panel's frequency: the most common step of most series."""
+"""Inference of the frequency: a vote in which each series votes for its most common step."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from rnnforecast.types import Ints, Timestamps
 
 @dataclass(frozen=True)
 class InferredFrequency:
-    """The frequency of most series."""
+    """The frequency that most series voted for."""
 
     frequency: Frequency
     agreement: float
-    """The share [0, 1] of differences of consecutive timestamps of a series that are one step."""
+    """Share [0, 1] of the differences between consecutive timestamps of a series that are one
+    step."""
     votes: dict[str, int]
     """Alias -> number of series that voted for it, the winner first."""
 
 
 def infer_frequency(codes: Ints, time: Timestamps) -> InferredFrequency:
-    """The frequency of most series; of equal votes the finer one.
+    """The frequency that most series vote for; of equal votes the finer one.
 
-    Each series votes with its own most common step. `codes` [R] are the series of rows, `time` [R]
-    their timestamps, in any order; repeated timestamps do not count. Days and business days, weeks
-    and months (their first, last or a fixed day) are distinguished by the calendar. Raises
-    DataError if no series has two different timestamps.
+    Each series votes for its most common step. `codes` [R] are the series of the rows, `time` [R]
+    their timestamps, in any order; repeated timestamps are ignored. The calendar tells business
+    days from days, and months (by their first, last or a fixed day) from weeks. Raises DataError if
+    no series has two different timestamps.
     """
     codes, time = sort_rows(codes, time)
     parts = [
@@ -77,7 +78,7 @@ def infer_frequency(codes: Ints, time: Timestamps) -> InferredFrequency:
 
 
 def _row_chunks(codes: Ints) -> list[slice]:
-    """Ranges of rows of complete series, as intermediate arrays are several times as large."""
+    """Ranges of about `CHUNK_ROWS` rows without splitting a series, to bound temporary arrays."""
     edges = [0]
     while edges[-1] < len(codes):
         wanted = min(edges[-1] + CHUNK_ROWS, len(codes))
@@ -86,13 +87,13 @@ def _row_chunks(codes: Ints) -> list[slice]:
 
 
 def _drop_repeated_timestamps(codes: Ints, time: Timestamps) -> tuple[Ints, Timestamps]:
-    """Without repeated timestamps."""
+    """The sorted rows without repeated timestamps."""
     fresh = np.r_[True, (codes[1:] != codes[:-1]) | (time[1:] != time[:-1])]
     return (codes, time) if fresh.all() else (codes[fresh], time[fresh])
 
 
 def _count_regular_steps(frequency: Frequency, codes: Ints, time: Timestamps) -> tuple[int, int]:
-    """The number of steps that are one step long, and of all steps."""
+    """How many differences between timestamps of a series are one step, and how many there are."""
     inside = codes[1:] == codes[:-1]
     offsets = np.r_[0, np.flatnonzero(~inside) + 1, len(codes)]
     grid = fit_grid(frequency, time, offsets)
@@ -100,7 +101,7 @@ def _count_regular_steps(frequency: Frequency, codes: Ints, time: Timestamps) ->
 
 
 def sort_rows(codes: Ints, time: Timestamps) -> tuple[Ints, Timestamps]:
-    """Rows by series, then time; the same arrays if they are in that order already."""
+    """The rows sorted by series, then time; the arrays themselves if they are sorted already."""
     later = (codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & (time[1:] >= time[:-1]))
     if later.all():
         return codes, time
@@ -121,7 +122,7 @@ class _SeriesVotes(NamedTuple):
 def _vote_per_series(codes: Ints, time: Timestamps) -> _SeriesVotes:
     """The vote of each series with two timestamps or more."""
     codes, time = _drop_repeated_timestamps(codes, time)
-    at = np.flatnonzero(codes[1:] == codes[:-1])  # a step leads from row `at` to `at + 1`
+    at = np.flatnonzero(codes[1:] == codes[:-1])  # a step goes from row `at` to `at + 1`
     steps = (time[at + 1] - time[at]).astype(np.int64)
     series, step, agree, total = mode_per_group(codes[at], steps)
     classes = np.zeros((len(series), 3), dtype=np.int64)
@@ -130,18 +131,18 @@ def _vote_per_series(codes: Ints, time: Timestamps) -> _SeriesVotes:
     if time.dtype.kind != "M":
         classes[:, 0] = _INTEGER
         return _SeriesVotes(series, classes, latest)
-    voter = np.repeat(np.arange(len(series)), total)  # [steps] the voter's position
+    voter = np.repeat(np.arange(len(series)), total)  # [steps] the position in `series`
     _vote_business(classes, voter, time, at)
     _vote_months(classes, agree / np.maximum(total, 1), voter, time, at)
     return _SeriesVotes(series, classes, latest)
 
 
 def _vote_business(classes: Ints, voter_index: Ints, time: Timestamps, step_rows: Ints) -> None:
-    """Daily series without a row on a weekend that step over one vote for business days."""
+    """Daily series that skip weekends and have no row on one vote for business days."""
     daily = classes[:, 1] == DAY
     if not daily.any():
         return
-    # most daily series have a weekend in their first week: only the others are searched
+    # most daily series have a weekend row among their first seven: search only the others
     first = np.searchsorted(voter_index, np.arange(len(daily)))[:, None] + np.arange(7)
     own = first < np.r_[first[1:, 0], len(voter_index)][:, None]
     day = _weekdays(time[step_rows[np.where(own, first, 0)]])
@@ -162,7 +163,7 @@ def _vote_business(classes: Ints, voter_index: Ints, time: Timestamps, step_rows
 def _vote_months(
     classes: Ints, agreement: Any, voter_index: Ints, time: Timestamps, step_rows: Ints
 ) -> None:
-    """Series with steps of four weeks and more vote for months where as many steps agree."""
+    """Series with steps of 28 days or more vote for months if at least as many steps agree."""
     long = classes[:, 1] >= 28 * DAY
     if not long.any():
         return
@@ -180,7 +181,7 @@ def _vote_months(
     series, step, agree, _ = mode_per_group(group[same], months[same])
     total = np.bincount(group, minlength=len(long))
     better = agree / total[series] >= agreement[series]
-    # A day of most rows is the anchor; a 30th is often the end of a month, but not so often.
+    # The anchor is the first or last day if over 75 % of rows have it: a 30th often is the last.
     starts = np.bincount(group[day_of_month[rows] == 0], minlength=len(long)) > 0.75 * total
     lasts = np.bincount(group[is_last[rows]], minlength=len(long)) > 0.75 * total
     anchor = np.where(starts, _START, np.where(lasts, _END, _ANY_DAY))
@@ -191,7 +192,8 @@ def _vote_months(
 
 
 def _frequency_of_class(frequency_class: Ints, last_timestamps: Timestamps) -> Frequency:
-    """The frequency of a class, with the weekday or month of most of the last timestamps."""
+    """The frequency of a row of `_SeriesVotes.classes`; weekday and month of its alias are those of
+    most series' last timestamps."""
     step = int(frequency_class[1])
     if frequency_class[0] == _INTEGER:
         return Frequency(str(step), "integer", step)
@@ -208,7 +210,7 @@ def _frequency_of_class(frequency_class: Ints, last_timestamps: Timestamps) -> F
     if step % 12 == 0:
         alias = f"{_count_prefix(step // 12)}Y{letter}-{MONTHS[_mode(month)]}"
     elif step % 3 == 0:
-        # A quarterly frequency has four equal aliases; QS-JAN and QE-DEC are the usual ones.
+        # A quarterly frequency has four equivalent aliases; QS-JAN and QE-DEC are the usual ones.
         place = _mode(month % 3) + (9 if anchor == "end" else 0)
         alias = f"{_count_prefix(step // 3)}Q{letter}-{MONTHS[place]}"
     else:

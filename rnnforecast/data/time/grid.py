@@ -1,6 +1,7 @@
-"""The grid of a frequency: period and phase of each row of sorted series, and rows off the grid.
+"""Grid of a frequency: the period of each row, the phase of each series, and rows off the grid.
 
-Nothing here loops over rows or series.
+The phase is the offset of timestamps inside their period, such as 30 minutes past the hour.
+Vectorized; loops only over chunks of series.
 """
 
 from __future__ import annotations
@@ -22,30 +23,30 @@ from rnnforecast.data.time.frequency import (
 from rnnforecast.types import Bools, Ints, Timestamps
 
 CHUNK_ROWS = 1 << 20
+"""Rows that are processed at once."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The position of R sorted rows of S series on the grid of a frequency."""
+    """Periods and phases of R sorted rows of S series."""
 
-    ordinals: Ints  # [R]
-    phase: Ints  # [S], 0 for a series without rows
-    on_grid: Bools  # [R], False where a row is not on the grid of its series
+    ordinals: Ints  # [R] the number of the period
+    phase: Ints  # [S] 0 for a series without rows
+    on_grid: Bools  # [R] False where a row does not have the phase of its series
 
 
 def fit_grid(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
-    """The grid in which each series has the phase of most of its rows.
+    """The grid, with the most frequent phase of each series.
 
-    `time` [R] sorted within each series, `offsets` [S + 1] where each series begins.
+    `time` [R] is sorted within each series; `offsets` [S + 1] are the rows where series begin.
     """
     ordinals = np.empty(len(time), dtype=np.int64)
     low = np.zeros(len(offsets) - 1, dtype=np.int64)
     high = low.copy()
-    for first, stop in series_chunks(offsets):  # intermediate arrays are several times as large
-        rows, part = (
-            slice(offsets[first], offsets[stop]),
-            offsets[first : stop + 1] - offsets[first],
-        )
+    # in chunks, since temporary arrays take several times the memory of the result
+    for first, stop in series_chunks(offsets):
+        rows = slice(offsets[first], offsets[stop])
+        part = offsets[first : stop + 1] - offsets[first]
         ordinals[rows] = frequency.ordinals(time[rows])
         phases = frequency.phase(time[rows], ordinals[rows])
         low[first:stop] = reduce_per_series(np.minimum, phases, part, 0)
@@ -57,7 +58,7 @@ def fit_grid(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
     series = np.repeat(np.arange(len(low)), np.diff(offsets))  # [R]
     uncertain = uneven[series]  # [R]
     if frequency.kind == "month" and frequency.anchor != "end":
-        # The last day of a month may be a clipped 31st: its day of the month is not certain.
+        # The last day of a month may be a clipped 29th to 31st: its phase is not certain.
         clipped = uncertain & _month_end_mask(time)
         certain = uncertain & ~clipped
     else:
@@ -73,7 +74,7 @@ def fit_grid(frequency: Frequency, time: Timestamps, offsets: Ints) -> Grid:
 
 
 def series_chunks(offsets: Ints) -> list[tuple[int, int]]:
-    """Ranges of series with about `CHUNK_ROWS` rows each."""
+    """Ranges of series with at most `CHUNK_ROWS` rows each, or one longer series."""
     edges = [0]
     while edges[-1] < len(offsets) - 1:
         wanted = offsets[edges[-1]] + CHUNK_ROWS
@@ -82,9 +83,9 @@ def series_chunks(offsets: Ints) -> list[tuple[int, int]]:
 
 
 def mode_per_group(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """The groups, their modes (the smallest of equals), the counts of these, and the group sizes.
+    """The groups, the most frequent value of each (of ties the smallest), its count, and the sizes.
 
-    `groups` [R] and `values` [R] in any order; the results are [number of groups], ascending.
+    `groups` [R] and `values` [R] are in any order; the results are [number of groups], by group.
     """
     if len(groups) == 0:
         none = np.empty(0, dtype=np.int64)
@@ -92,7 +93,7 @@ def mode_per_group(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     levels = np.unique(values)
     size = int(groups.max()) + 1
     key = groups * len(levels) + np.searchsorted(levels, values)
-    if size * len(levels) <= 4 * len(key):  # a table of all counts is small and needs no sort
+    if size * len(levels) <= 4 * len(key):  # a small table of counts, without sorting
         table = np.bincount(key, minlength=size * len(levels)).reshape(size, len(levels))
         total = table.sum(axis=1)
         present = np.flatnonzero(total)
@@ -113,7 +114,7 @@ def mode_per_group(groups: Ints, values: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 def reduce_per_series(
     ufunc: np.ufunc, values: npt.NDArray[Any], offsets: Ints, fill_value: Any
 ) -> Any:
-    """`ufunc` over each series of a flat array [R, ...] -> [S, ...]; `fill_value` without a row."""
+    """[S, ...] `ufunc` reduced over the rows [R, ...] of each series; `fill_value` without rows."""
     filled = offsets[1:] > offsets[:-1]
     result = np.full((len(filled), *values.shape[1:]), fill_value, dtype=values.dtype)
     if filled.any():
@@ -122,7 +123,7 @@ def reduce_per_series(
 
 
 def one_step_mask(grid: Grid) -> Bools:
-    """[R - 1] whether the next row is exactly one step later; undefined between series."""
+    """[R - 1] whether the next row is exactly one step later; meaningless between two series."""
     return np.asarray((np.diff(grid.ordinals) == 1) & grid.on_grid[1:] & grid.on_grid[:-1])
 
 

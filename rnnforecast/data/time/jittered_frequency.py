@@ -1,4 +1,4 @@
-"""Frequency of timestamps that scatter around a grid: the usual step nearest to the median step."""
+"""Frequency of timestamps with jitter: the usual step nearest to the median step."""
 
 from __future__ import annotations
 
@@ -35,13 +35,16 @@ _ROUND_STEPS = (
 
 
 def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
-    """The usual step that is nearest to the median step of most series; of equal votes the finer.
+    """The usual step that most series vote for; of equal votes the finer one.
 
-    `codes` [R] and `time` [R] in any order; repeated timestamps do not count. The median step of a
-    series is compared on a logarithmic scale with 1, 2, 5, 10, 15, 20 and 30 seconds and minutes,
-    the hours that divide a day, days, weeks, months, quarters and years. Weeks end on the weekday
-    of most rows; months, quarters and years begin or end where most rows are. Raises DataError if
-    no series has two different timestamps.
+    Each series votes for the usual step nearest to its median step, on a logarithmic scale: 1, 2,
+    5, 10, 15, 20 and 30 seconds and minutes, the hours that divide a day, days, weeks, months,
+    quarters, years, and 1, 2, 5, 10, … microseconds below a second. Where time is a whole number,
+    the median step is rounded instead. Weeks end on the weekday of most rows; months, quarters and
+    years start or end where most rows are.
+
+    `codes` [R] and `time` [R] are in any order; repeated timestamps are ignored. Raises DataError
+    if no series has two different timestamps.
     """
     codes, time = sort_rows(codes, time)
     steps = np.diff(time).astype(np.int64)
@@ -50,7 +53,7 @@ def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
         found = "no series has two different timestamps, so that the frequency cannot be inferred"
         raise DataError(Problem("", found, "set clean.frequency"))
     series, steps = codes[1:][forward], steps[forward]
-    medians = pd.Series(steps.astype(np.float64)).groupby(series).median()  # [V] series that vote
+    medians = pd.Series(steps.astype(np.float64)).groupby(series).median()  # [V] voting series
     voters, middle = medians.index.to_numpy(), medians.to_numpy()
     if time.dtype.kind != "M":
         steps = np.maximum(np.rint(middle), 1).astype(np.int64)
@@ -62,7 +65,7 @@ def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
 
 
 def _frequency_of_step(step: float, time: Timestamps) -> Frequency:
-    """The frequency of a usual step, with the anchor of most of `time` [R]."""
+    """The frequency of a usual step; weekday or month of its alias are those of most of `time`."""
     if step < DAY:
         return parse_frequency(fixed_alias(int(step)))
     day = to_ticks(time) // DAY
@@ -72,7 +75,7 @@ def _frequency_of_step(step: float, time: Timestamps) -> Frequency:
         return parse_frequency("B" if is_business else "D")
     if step == WEEK:
         return parse_frequency(f"W-{WEEKDAYS[int(np.bincount(weekday).argmax())]}")
-    # timestamps on both sides of the turn of a month; its end if most are clearly before it
+    # with jitter, timestamps lie on both sides of the turn of a month: "end" if most are before it
     month, before, after = (
         (time + np.timedelta64(days, "D")).astype("datetime64[M]").astype(np.int64)
         for days in (0, -8, 8)

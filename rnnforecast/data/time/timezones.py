@@ -1,8 +1,8 @@
-"""Conversion between local time and instants of UTC, across changes of the clock.
+"""Conversion between local time and UTC, across changes of the clock.
 
-Series finer than a day are kept in UTC: there every step is equally long, an hour that a clock
-shows twice is two instants, and days of 23 and 25 hours have as many steps. Series of days and
-coarser steps stay in local time, where every day is one step.
+Series finer than a day are kept in UTC, where every step has the same length and an ambiguous local
+hour is two instants. Series of days and coarser steps stay in local time, where every day is one
+step, also those of 23 and 25 hours.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _MAX_TRANSITION_GAP = np.timedelta64(1, "D")
 
 @dataclass(frozen=True)
 class LocalizedTimestamps:
-    """Local timestamps as instants, and the rows that needed a rule; all `[R]`."""
+    """Local timestamps converted to UTC, and the rows that needed a rule; all `[R]`."""
 
     utc: Timestamps
     """datetime64[us]; a placeholder where a row is dropped or unresolved."""
     dropped_mask: Bools
-    """Rows at a nonexistent hour that are to be left out."""
+    """Rows at a nonexistent hour that the rule drops."""
     ambiguous_mask: Bools
     """Rows at an hour that comes twice."""
     nonexistent_mask: Bools
     """Rows at an hour that clocks skip."""
     unresolved_mask: Bools
-    """Ambiguous and nonexistent rows that no rule decides."""
+    """Ambiguous and nonexistent rows that the rules do not resolve."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class NormalizedTime:
     display_timezone: str
     """The time zone in which instants of UTC are shown; empty where `time` is local."""
     localized: LocalizedTimestamps | None
-    """None where no row needed a rule."""
+    """None where `time` was not converted from local time to UTC."""
 
 
 def normalize_timezone(
@@ -62,10 +62,10 @@ def normalize_timezone(
     nonexistent: NonexistentRule,
     codes: npt.NDArray[np.integer[Any]],
 ) -> NormalizedTime:
-    """Instants of UTC for rows finer than a day, local time for daily and coarser ones.
+    """UTC for rows finer than a day, local time for daily and coarser ones.
 
-    Without a `timezone`, and where `time` [R] is a whole number, timestamps stay as they are.
-    Daily rows are those that share one local time of the day.
+    Rows are daily or coarser if all have the same local time of day. Without a `timezone`, and
+    where `time` [R] is a whole number, timestamps stay as they are.
     """
     if not timezone or time.dtype.kind != "M":
         return NormalizedTime(time, utc_offset, "", None)
@@ -88,11 +88,12 @@ def to_utc(
     nonexistent: NonexistentRule,
     codes: npt.NDArray[np.integer[Any]],
 ) -> LocalizedTimestamps:
-    """The instants of local timestamps `[R]` of series `codes` `[R]`, in the order of the files.
+    """Local timestamps `[R]` of series `codes` `[R]`, in the order of the files, as UTC.
 
-    `ambiguous`: the ``earlier`` or ``later`` of the two instants, or ``infer``, by the order of the
-    rows: each series must pass through the hour twice, one time after the other. `nonexistent`:
-    ``shift_forward`` to the first instant after the skipped hour, as pandas does, or ``drop``.
+    `ambiguous`: ``earlier`` or ``later`` takes that of the two instants; ``infer`` goes by the
+    order of the rows, in which each series must pass through the hour twice. `nonexistent`:
+    ``shift_forward`` to the first instant after the skipped hour, as pandas does, or ``drop``. With
+    ``error`` such rows are unresolved.
     """
     # Series share most timestamps: each is converted once.
     position, distinct = pd.factorize(np.asarray(local, dtype="datetime64[us]"))
@@ -118,13 +119,13 @@ def to_utc(
 
 
 def to_local(utc: Timestamps, timezone: str) -> Timestamps:
-    """Local time `[R]` in the zone at instants `[R]`: datetime64[us] without a zone."""
+    """Timestamps `[R]` of UTC as local time in the zone: datetime64[us] without a zone."""
     instants = pd.DatetimeIndex(np.asarray(utc, dtype="datetime64[us]")).tz_localize("UTC")
     return np.asarray(instants.tz_convert(timezone).tz_localize(None), dtype="datetime64[us]")
 
 
 def format_utc_offsets(utc: Timestamps, timezone: str) -> npt.NDArray[np.str_]:
-    """The zone's offset at instants `[R]`: ``+02:00``, or with seconds for local mean time."""
+    """The zone's offset at timestamps `[R]` of UTC: ``+02:00``; with seconds if it has some."""
     instants = np.asarray(utc, dtype="datetime64[us]")
     ahead = (to_local(instants, timezone) - instants).astype("timedelta64[s]").astype(np.int64)
     position, distinct = pd.factorize(ahead)
@@ -148,7 +149,7 @@ def _parse_utc_offset(text: str) -> np.timedelta64:
 
 
 def _localize(index: pd.DatetimeIndex, timezone: str, is_dst: bool) -> Timestamps:
-    """UTC of local timestamps; of two instants the first with `is_dst`, else the second."""
+    """Local timestamps as UTC; ambiguous ones as the earlier instant if `is_dst`, else later."""
     flags = np.full(len(index), is_dst)
     zoned = index.tz_localize(timezone, ambiguous=flags, nonexistent="shift_forward")
     return np.asarray(zoned.tz_convert("UTC").tz_localize(None), dtype="datetime64[us]")
@@ -162,15 +163,15 @@ def _is_nonexistent(index: pd.DatetimeIndex, timezone: str) -> Bools:
 def _resolve_by_order(
     first: Timestamps, second: Timestamps, codes: npt.NDArray[np.integer[Any]]
 ) -> tuple[Bools, Bools]:
-    """Which rows `[R]` with two instants are at the second one, and which are unresolved.
+    """Which ambiguous rows `[R]` are at the second instant, and which are unresolved.
 
     The rows of one series at one change of the clock are resolved if in their order the clock
-    turns back exactly once and no instant comes before that of an earlier row.
+    turns back exactly once and the instants increase.
     """
     order = np.argsort(codes, kind="stable")
     first, second, codes = first[order], second[order], codes[order]
     at = np.flatnonzero(first != second)
-    starts = codes[at[1:]] != codes[at[:-1]]  # of a series' rows at one change of the clock
+    starts = codes[at[1:]] != codes[at[:-1]]  # of the rows of one series at one change of the clock
     starts |= abs(first[at[1:]] - first[at[:-1]]) > _MAX_TRANSITION_GAP
     group = np.concatenate([[0], np.cumsum(starts)])
     turns_back = np.concatenate([[False], (first[at[1:]] <= first[at[:-1]]) & ~starts])
@@ -180,7 +181,7 @@ def _resolve_by_order(
     later = np.zeros(len(order), dtype=np.bool_)
     later[at] = turns_so_far > 0
     utc = np.where(later, second, first)
-    decreasing = np.zeros(len(order), dtype=np.bool_)  # between a row and the next one
+    decreasing = np.zeros(len(order), dtype=np.bool_)  # from a row to the next one
     decreasing[:-1] = (utc[1:] <= utc[:-1]) & (codes[1:] == codes[:-1])
     bad = decreasing[at] | np.where(at > 0, decreasing[at - 1], False)
     ends = np.append(heads[1:], len(at)) - 1

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from rnnforecast.data.time.format import (
     TimeFormat,
+    format_timestamp,
     offset_suffix,
     parse_time_format,
     parse_timestamps,
@@ -187,3 +188,8 @@ def test_counts_since_1970_may_come_in_parquet(tmp_path: Path, kind: pa.DataType
         table = read([str(tmp_path / "a.parquet")], time_format=time_format)
         assert np.diff(table.time).tolist() == [timedelta(milliseconds=500)]
         assert (str(table.time[0])[:10], table.utc_offset) == ("2024-01-01", "Z")
+
+
+def test_a_missing_timestamp_is_written_as_nothing() -> None:
+    assert format_timestamp(np.datetime64("NaT", "us")) == ""
+    assert format_timestamp(np.datetime64("NaT"), "Europe/Berlin") == ""
