@@ -11,9 +11,9 @@ from rnnforecast.data.features.covariates import (
     raw_covariates,
 )
 from rnnforecast.data.features.feature_plan import FeaturePlan
+from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.problems import MAX_SHOWN_PROBLEMS
 from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem

@@ -10,19 +10,19 @@ TEXT_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 
 def is_numeric_type(dtype: pa.DataType) -> bool:
-    """Whether an Arrow type holds numbers; booleans do."""
+    """Whether an Arrow type is numeric or boolean."""
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
     return any(test(dtype) for test in tests)
 
 
 def to_text(column: Any) -> Any:
-    """The cells of a typed column as a CSV would have them."""
+    """The cells of a typed column as text."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array(map(str, column.to_pylist()), pa.string())  # lists and the like: not used
+        return pa.array(map(str, column.to_pylist()), pa.string())  # such as lists
 
 
 def dictionary_encode(column: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Column names: patterns such as ``emb_*``, and names that are no column."""
+"""Column names: expansion of patterns such as ``emb_*``, and problems of missing columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rnnforecast.errors import DataError, Problem
 def missing_column_problems(
     names: Sequence[str], columns: Sequence[str], location: str
 ) -> list[Problem]:
-    """A problem for each name that is not a column, with the nearest column."""
+    """A problem for each name that is not a column, with the most similar column."""
     known = {column.lower(): column for column in columns}
     existing = set(columns)
     problems = []
@@ -26,8 +26,8 @@ def missing_column_problems(
 
 
 def expand_patterns(patterns: Sequence[str], columns: Sequence[str], location: str) -> list[str]:
-    """The columns of names and patterns such as ``emb_*``, those of a pattern in natural order
-    (``emb_2`` before ``emb_10``). DataError for names and patterns without a column."""
+    """The columns of names and of patterns such as ``emb_*``, those of a pattern in natural order
+    (``emb_2`` before ``emb_10``). DataError for names and patterns that match no column."""
     found: list[str] = []
     problems: list[Problem] = []
     for pattern in patterns:

@@ -43,11 +43,11 @@ class ColumnRoles:
 
     time: str
     series: tuple[str, ...]
-    """Empty: the table is one series."""
+    """Columns of ids; empty if the table is one series."""
     targets: tuple[str, ...]
     unused: tuple[str, ...]
     reasons: dict[str, str]
-    """How "time", "series" and "targets" were chosen."""
+    """Why the columns of "time", "series" and "targets" were chosen."""
     covariates: tuple[str, ...] = ()
     """In the order of the options."""
     categorical: tuple[str, ...] = ()
@@ -55,12 +55,12 @@ class ColumnRoles:
 
     @property
     def layout(self) -> Literal["long", "wide", "single"]:
-        """Series by ids, one series for each target, or one series with one target."""
+        """Series told apart by ids, several targets without ids, or one target without ids."""
         return "long" if self.series else "wide" if len(self.targets) > 1 else "single"
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        """The columns of ids and categories."""
+        """The columns that are read as text: ids, then categories."""
         return (*self.series, *self.categorical)
 
     @property
@@ -73,7 +73,7 @@ class ColumnRoles:
         return tuple(name for name in self.covariates if name not in self.categorical)
 
     def resolve(self, options: ReadOptions) -> ReadOptions:
-        """The options with these columns in place of "auto" and patterns."""
+        """The options with these columns instead of "auto" and patterns."""
         columns = {"time": self.time, "series": self.series, "targets": self.targets}
         return ReadOptions(
             options.data.model_copy(update=columns),
@@ -88,10 +88,10 @@ def infer_column_roles(
 ) -> ColumnRoles:
     """The role of every column: names in the options are kept, "auto" is inferred from the rows.
 
-    Covariates in neither `categorical` nor `numeric` are what their cells look like.
-    `options.covariates` holds names, not patterns. `head` holds rows as text, blank cells as "".
-    Raises DataError naming `source_name` where no column or more than one could be the time, no
-    column is numeric, or a given column does not exist.
+    `options.covariates` holds names, not patterns; whether they are categorical is inferred if
+    they are in neither `categorical` nor `numeric`. `head` holds rows as text, blank cells as "".
+    Raises DataError if no column or more than one could be the time, no column is numeric, or a
+    given column does not exist or is given two roles.
     """
     data = options.data
     time, series, targets = data.time, data.series, data.targets
@@ -147,21 +147,21 @@ def _check_given_columns(names: list[str], head: pd.DataFrame, location: str) ->
 
 
 def _is_numeric(column: str, cells: list[str]) -> bool:
-    """Whether most cells are numbers and none looks like an id such as 007; the others will be
-    reported with their lines."""
+    """Whether most cells are numbers and none looks like an id such as 007; the other cells are
+    reported with their lines when the file is read."""
     share = _numeric_share(cells)
     return share is not None and share >= (0.5 if column.lower() in _TARGET_NAMES else 0.9)
 
 
 def _looks_numeric(cells: list[str]) -> bool:
-    """The same for a covariate, which is numeric in doubt: then text further down is reported,
-    whereas numbers would be accepted as categories."""
+    """The same for a covariate, which is numeric in doubt: text further down is then reported,
+    whereas numbers in a categorical column would go unnoticed."""
     share = _numeric_share(cells)
     return share is None or share >= 0.5
 
 
 def _numeric_share(cells: list[str]) -> float | None:
-    """The share of numbers; 0 where a cell looks like an id, None without any cell."""
+    """The share of cells that are numbers; 0 if any looks like an id, None without cells."""
     if any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in cells):
         return 0.0
     numbers = sum(bool(NUMBER_PATTERN.fullmatch(cell)) for cell in cells)
@@ -195,14 +195,15 @@ def _find_time(head: pd.DataFrame, candidates: list[str], source_name: str) -> t
 def _find_series(
     head: pd.DataFrame, time: str, candidates: list[str], numeric: set[str]
 ) -> tuple[tuple[str, ...], str]:
-    """The fewest columns that, with the time, identify all rows; those named like ids first."""
+    """The columns that, with the time, identify rows, without unneeded ones; those named like ids
+    are tried first."""
     filled = [
         column for column in candidates if not head[column].isin(DEFAULT_MISSING_VALUES).all()
     ]
     ids = [column for column in filled if _is_id(column, head[column], column in numeric)]
     texts = [c for c in filled if c not in ids and c not in numeric and not _is_date(head[c])]
     if not head[time].duplicated().any():
-        # A file sorted by series may show its first series only: names decide.
+        # The head of a file sorted by series may hold one series only: names decide.
         named = (c for c in ids if c.lower() in _SERIES_NAMES or head[c].nunique() == 1)
         chosen = tuple(column for column in candidates if column in set(named))
         return chosen, "named like ids" if chosen else "no timestamp is repeated: one series"
@@ -214,7 +215,7 @@ def _find_series(
         is_finer = _count_distinct(head, [time, *found, column]) > _count_distinct(
             head, [time, *found]
         )
-        # A note or a row number identifies rows, too, but makes too many "series".
+        # A comment or row number identifies rows, too, but makes too many "series".
         if is_finer and _count_distinct(head, [*found, column]) <= 10 * max_rows:
             found.append(column)
     for column in reversed(found.copy()):
@@ -262,13 +263,13 @@ def _is_date(cells: pd.Series[str]) -> bool:
 
 
 def _infer_time_format(cells: pd.Series[str]) -> TimeFormat | None:
-    """The time format of about a hundred cells: a table may have many columns."""
+    """The time format of about a hundred cells, to save time in tables with many columns."""
     filled = cells[cells != ""]
     return infer_time_format(filled.iloc[:: len(filled) // 100 + 1].tolist())
 
 
 def _split_name(column: str) -> list[str]:
-    """The words of a name: item and id for itemId, item_id and "item id"."""
+    """The words of a name in lower case: item and id for itemId, item_id and "item id"."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)
     return re.findall(r"[^\W_]+", spaced.lower()) or [""]
 

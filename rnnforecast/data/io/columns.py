@@ -1,8 +1,7 @@
 """Columns of files as arrays: ids as codes, timestamps as integers, targets as floats.
 
-Files are streamed in batches and only numbers are kept, so that little more memory is needed than
-for the result. A cell that cannot be parsed is an ArrowException or a ValueError; `diagnose` finds
-the cell.
+Files are streamed in batches, so that little more memory is needed than for the result. A cell that
+cannot be parsed raises ArrowException or ValueError; `diagnose` finds the cell.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from rnnforecast.data.time.format import TimeFormat, parse_timestamps
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Floats, Ints32
 
-_CHUNK_ROWS = 1 << 20  # codes are mapped in chunks: as an index they take twice the memory
+_CHUNK_ROWS = 1 << 20  # codes are mapped in chunks: as an index they become int64
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,13 @@ class NumericColumn:
         return self.values
 
     def take(self, rows: npt.NDArray[np.int64]) -> NumericColumn:
-        """The column of these rows only."""
+        """The column of `rows` only."""
         return NumericColumn(self.values[rows])
 
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """A covariate of categories or free text."""
+    """A categorical covariate."""
 
     codes: Ints32
     """[R] -1 where blank."""
@@ -60,7 +59,7 @@ class CategoricalColumn:
         return np.where(self.codes < 0, np.nan, self.codes)
 
     def take(self, rows: npt.NDArray[np.int64]) -> CategoricalColumn:
-        """The column of these rows only."""
+        """The column of `rows` only."""
         return CategoricalColumn(self.codes[rows], self.vocabulary)
 
 
@@ -70,21 +69,22 @@ class ParsedColumns(NamedTuple):
     keys: pd.DataFrame
     """[S, number of series columns] text, sorted."""
     codes: Ints32
-    """[R] the row of `keys`."""
+    """[R] the row of `keys` for each row."""
     time: npt.NDArray[Any]
     """[R] datetime64[us] or int64."""
     utc_offset: str
+    """The offset of `time`, as written; "Z" if it was parsed to UTC, empty if there is none."""
     values: Floats
     """[R, C] NaN where missing or infinite."""
     covariates: dict[str, NumericColumn | CategoricalColumn]
     infinite_count: int
-    """Infinite values in targets and covariates."""
+    """Infinite values in targets and covariates, replaced by NaN."""
     row_counts: list[int]
     """Rows of each file."""
 
 
 class _ArrayBuilder:
-    """An array [R, ...] that grows in place, so that it is never in memory twice."""
+    """An array [R, ...] that is resized in place rather than concatenated, to save memory."""
 
     def __init__(self, dtype: npt.DTypeLike, *width: int) -> None:
         self._buffer = np.empty((0, *width), dtype)
@@ -115,7 +115,7 @@ class _TextColumnBuilder:
         self._codes = _ArrayBuilder(np.int32)
 
     def append(self, column: Any) -> None:
-        """Append a dictionary-encoded batch [r]; ValueError at a blank id."""
+        """Appends a dictionary-encoded batch [r]; ValueError at a blank id."""
         texts = pc.utf8_trim_whitespace(column.dictionary)
         texts = pc.if_else(pc.equal(texts, ""), None, texts)
         if not self._allow_blank and (column.null_count or texts.null_count):
@@ -128,7 +128,7 @@ class _TextColumnBuilder:
     def sorted_vocabulary(self) -> tuple[Any, Ints32]:
         """The sorted vocabulary, and the codes [R] into it, -1 where blank."""
         order = pc.sort_indices(self._vocabulary)
-        rank = np.full(len(order) + 1, -1, dtype=np.int32)  # the last is that of blanks
+        rank = np.full(len(order) + 1, -1, dtype=np.int32)  # code -1 of blanks stays -1
         rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
         codes = self._codes.to_array()
         for start in range(0, len(codes), _CHUNK_ROWS):
@@ -151,7 +151,7 @@ class _FloatColumnsBuilder:
         self.infinite_count = 0
 
     def append(self, batch: ColumnBatch, n_rows: int) -> None:
-        """Append the columns of a batch [r]; NaN for those that the file lacks."""
+        """Appends the columns of a batch [r]; NaN for those that the file lacks."""
         values = np.full((n_rows, len(self._names)), np.nan)
         for position, name in enumerate(self._names):
             if name in batch:
@@ -167,16 +167,16 @@ class _FloatColumnsBuilder:
 
 
 class _TimeColumnBuilder:
-    """Builder of the time column, of one kind in all files."""
+    """Builder of the time column, which must have the same kind and UTC offset in all files."""
 
     def __init__(self, column: str, time_format: TimeFormat) -> None:
         self._column = column
         self._time_format = time_format
         self._ticks = _ArrayBuilder(np.int64)
-        self._first_files: dict[tuple[str, str], str] = {}  # (offset, kind) -> the first such file
+        self._first_files: dict[tuple[str, str], str] = {}  # (offset, dtype kind) -> first file
 
     def append(self, batch: ColumnBatch, file: InputFile) -> int:
-        """Append a batch; returns its number of rows."""
+        """Appends a batch and returns its number of rows."""
         location = f"{file.name}, column {self._column!r}"
         time, offset = _parse_times(batch[self._column], self._time_format, location)
         self._first_files.setdefault((offset, time.dtype.kind), file.name)
@@ -184,7 +184,7 @@ class _TimeColumnBuilder:
         return len(time)
 
     def to_array(self) -> tuple[npt.NDArray[Any], str]:
-        """[R] and the offset; DataError where files differ in kind or offset."""
+        """[R] the time, and its UTC offset; DataError if files differ in kind or offset."""
         names = {"i": "whole numbers", "M": "dates"}
         if len(self._first_files) > 1:
             found = "; ".join(
@@ -202,10 +202,10 @@ class _TimeColumnBuilder:
 def load_columns(
     files: Sequence[InputFile], roles: ColumnRoles, cell_format: CellFormat
 ) -> ParsedColumns:
-    """The columns that the roles name; targets are NaN where a file has none.
+    """The columns of the roles; blank for files that lack them.
 
-    Raises DataError where files differ in the kind of time, ArrowException or ValueError where a
-    cell cannot be parsed.
+    Raises DataError if files differ in the kind of time, ArrowException or ValueError if a cell
+    cannot be parsed.
     """
     number_format = cell_format.number_format
     numeric = [name for name in roles.covariates if name not in roles.categorical]
@@ -214,10 +214,8 @@ def load_columns(
         for name in roles.text_columns
     }
     floats = {name: _FloatColumnsBuilder([name], number_format) for name in numeric}
-    time, targets = (
-        _TimeColumnBuilder(roles.time, cell_format.time_format),
-        _FloatColumnsBuilder(roles.targets, number_format),
-    )
+    time = _TimeColumnBuilder(roles.time, cell_format.time_format)
+    targets = _FloatColumnsBuilder(roles.targets, number_format)
     counts = []
     for file in files:
         counts.append(0)
@@ -245,14 +243,14 @@ def load_columns(
 
 
 def _blank_column(n_rows: int) -> Any:
-    """A text column that a file lacks."""
+    """A text column of blank cells."""
     return pa.DictionaryArray.from_arrays(np.zeros(n_rows, dtype=np.int32), pa.array([""]))
 
 
 def _parse_times(
     column: Any, time_format: TimeFormat, location: str
 ) -> tuple[npt.NDArray[Any], str]:
-    """Timestamps [r] and the offset they are local to, as written; "Z" for instants."""
+    """Timestamps [r] and their UTC offset as written; "Z" if they were parsed to UTC."""
     if column.null_count:
         raise ValueError("a blank time")
     if not pa.types.is_temporal(column.type):
@@ -270,9 +268,9 @@ def _parse_times(
 
 
 def _parse_floats(column: Any, number_format: NumberFormat) -> Floats:
-    """Numbers [r] float64, NaN where blank."""
+    """[r] the numbers of a column, NaN where blank."""
     if pa.types.is_primitive(column.type) or is_numeric_type(column.type):
-        # Not safe: beyond 2^53 whole numbers are rounded, as in a CSV.
+        # safe=False rounds whole numbers beyond 2^53, as parsing a CSV does
         column = column.cast(pa.float64(), safe=False)
     else:
         column = number_format.parse_floats(to_text(column))

@@ -28,7 +28,7 @@ NumberedRow = tuple[int, list[str]]  # line number, cells
 
 
 class _ProblemCollector:
-    """Problems by kind: the first few of each and how many there are."""
+    """Problems by kind: the first few of each kind, and a count of the others."""
 
     def __init__(self) -> None:
         self._shown: dict[str, list[Problem]] = {}
@@ -50,7 +50,7 @@ class _ProblemCollector:
 def diagnose(
     files: Sequence[InputFile], roles: ColumnRoles, cell_format: CellFormat, reason: str
 ) -> DataError:
-    """All faults of all files; `reason` is the parser's message, in case none is found."""
+    """The error of all faults of all files; of `reason`, the parser's message, if none is found."""
     collector = _ProblemCollector()
     for file in files:
         records = file.reader.records()
@@ -90,7 +90,7 @@ def _check_rows(
                 )
                 problems.add("series without a name", problem)
     for name in roles.numeric_columns:
-        # A file may lack targets; numbers in typed columns cannot be written wrongly.
+        # A file may lack targets; columns of a numeric type hold numbers only.
         if name in cells and name not in file.reader.numeric_columns:
             cure = "correct the cell, or list it under data.missing_values if there is no value"
             if name in roles.covariates:
@@ -104,12 +104,12 @@ def _is_readable_row(
     line, cells = row
     is_complete = len(cells) == len(file.reader.header)
     checked = cells
-    if not needs_transcoding(file.reader.codec):
+    if not needs_transcoding(file.reader.encoding):
         checked = [cells[at] for at in used_columns if is_complete and at < len(cells)]
     if any(not cell.isascii() and has_undecodable_bytes(cell) for cell in checked):
         problems.add(
-            f"lines that are not {file.reader.codec}",
-            encoding_problem(format_location(file, line), file.reader.codec),
+            f"lines that are not {file.reader.encoding}",
+            encoding_problem(format_location(file, line), file.reader.encoding),
         )
     elif not is_complete:
         problems.add("rows of another width", ragged_row_problem(file, line, cells))
@@ -131,7 +131,7 @@ def _check_times(
         for text, wrong in zip(texts, unparsable_mask(texts, time_format), strict=True)
         if wrong
     ]
-    # Those that can be parsed with the offset of the others are in another time zone.
+    # Texts that can be parsed once they have the offset of the others are in another time zone.
     with_offset = [
         text.strip().removesuffix(offset_suffix(text.strip())) + time_format.offset for text in bad
     ]
@@ -178,7 +178,7 @@ def _check_numbers(
 
 
 def _suggest_number_format(cell: str, number_format: NumberFormat) -> str:
-    """The cure for a number in another number format; "" for none."""
+    """The cure for a number in another number format, "" for other cells."""
     cures = []
     decimal = "." if number_format.decimal == "," else ","
     if NumberFormat(decimal).is_number(cell):
@@ -197,6 +197,6 @@ def _suggest_number_format(cell: str, number_format: NumberFormat) -> str:
 
 
 def _shorten(cell: str) -> str:
-    """The cell in quotes, cut where it is long."""
+    """The cell in quotes, at most 40 characters of it."""
     text = cell.encode(errors="replace").decode()
     return repr(text if len(text) <= 40 else f"{text[:40]}…")

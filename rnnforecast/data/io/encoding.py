@@ -12,12 +12,12 @@ from rnnforecast.errors import DataError, Problem
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # tested first: it begins with the mark of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_UTF8_CODECS = ("utf-8", "utf-8-sig")
+_UTF8_ENCODINGS = ("utf-8", "utf-8-sig")
 
 
 def _bytes_to_surrogates(error: UnicodeError) -> tuple[str, int]:
@@ -32,12 +32,12 @@ codecs.register_error("rnnforecast.keep", _bytes_to_surrogates)
 
 
 def detect_encoding(start: bytes, requested: str, file_name: str) -> str:
-    """The codec of a file that begins with `start`: the requested one, else that of its byte-order
-    mark, else UTF-8. A mark that agrees with the requested codec is not part of the text.
+    """The encoding of a file that begins with `start`: the requested one; for "auto" that of its
+    byte-order mark, or UTF-8. A mark of the requested encoding is not part of the text.
 
-    DataError naming the file where the bytes look like UTF-16 without a mark.
+    DataError if the bytes look like UTF-16 without a mark.
     """
-    marked = next((codec for mark, codec in _BYTE_ORDER_MARKS if start.startswith(mark)), "")
+    marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if start.startswith(mark)), "")
     if requested != "auto":
         known = codecs.lookup(requested).name
         family = marked.removesuffix("-sig")
@@ -50,33 +50,37 @@ def detect_encoding(start: bytes, requested: str, file_name: str) -> str:
     return marked or "utf-8"
 
 
-def open_text(stream: BinaryIO, codec: str) -> io.TextIOWrapper:
-    """The text, with line ends as they are and lone surrogates for undecodable bytes."""
-    text = "utf-8-sig" if codec in _UTF8_CODECS else codec
+def open_text(stream: BinaryIO, encoding: str) -> io.TextIOWrapper:
+    """The text, with line ends unchanged and lone surrogates for undecodable bytes."""
+    text = "utf-8-sig" if encoding in _UTF8_ENCODINGS else encoding
     return io.TextIOWrapper(stream, text, errors="rnnforecast.keep", newline="")
 
 
-def transcode_to_utf8(stream: Any, codec: str) -> Any:
-    """An Arrow stream of the text in UTF-8; UTF-8 is passed through unchecked. Reading the stream
-    raises UnicodeDecodeError at undecodable bytes."""
-    return stream if codec in _UTF8_CODECS else pa.transcoding_input_stream(stream, codec, "utf-8")
+def transcode_to_utf8(stream: Any, encoding: str) -> Any:
+    """An Arrow stream of the text in UTF-8. UTF-8 itself is passed through unchecked; for other
+    encodings, reading raises UnicodeDecodeError at undecodable bytes."""
+    return (
+        stream
+        if encoding in _UTF8_ENCODINGS
+        else pa.transcoding_input_stream(stream, encoding, "utf-8")
+    )
 
 
-def needs_transcoding(codec: str) -> bool:
-    """Whether undecodable bytes keep Arrow from reading the file, even in an unused column."""
-    return codec not in _UTF8_CODECS
+def needs_transcoding(encoding: str) -> bool:
+    """Whether the text is transcoded, so that undecodable bytes fail even in an unused column."""
+    return encoding not in _UTF8_ENCODINGS
 
 
 def has_undecodable_bytes(text: str) -> bool:
-    """Whether the text came from bytes that are not in the file's encoding."""
+    """Whether the text holds lone surrogates, which `open_text` puts for undecodable bytes."""
     return any("\udc00" <= letter <= "\udcff" for letter in text)
 
 
-def encoding_problem(location: str, codec: str) -> Problem:
-    """The problem of bytes in another encoding, most often that of older spreadsheets."""
+def encoding_problem(location: str, encoding: str) -> Problem:
+    """The problem of bytes that are not in the file's encoding."""
     cure = "set data.encoding, such as latin-1 or cp1252, or save the file as UTF-8"
-    if codec in _UTF8_CODECS:
+    if encoding in _UTF8_ENCODINGS:
         found = "bytes that are not UTF-8; this looks like latin-1 (Windows-1252)"
         return Problem(location, found, cure)
     cure = "set data.encoding to the one the file is written in"
-    return Problem(location, f"bytes that are not {codec}", cure)
+    return Problem(location, f"bytes that are not {encoding}", cure)

@@ -14,11 +14,11 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
-    """The files in order (a file, all in a folder and below it, or all that match a pattern), each
-    with the columns and values in the names of its folders. "-" is standard input: None.
+    """The sorted files of a path, a folder and its subfolders, or a pattern; each with its Hive
+    partitions, a dict of column names and values. "-" is standard input, whose path is None.
 
-    Files and folders that begin with a dot or an underscore are hidden. Raises DataError where
-    there is none.
+    In folders, names that begin with a dot or an underscore are ignored. Raises DataError if no
+    file is found.
     """
     if item == "-":
         return {None: {}}
@@ -42,7 +42,7 @@ def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
 
 
 def table_extensions() -> tuple[str, ...]:
-    """The endings of files that can be read, of all formats."""
+    """File name extensions of all formats."""
     formats = FILE_FORMATS.names()
     return tuple(end for name in formats for end in FILE_FORMATS.literal(name, "EXTENSIONS"))
 
@@ -50,8 +50,8 @@ def table_extensions() -> tuple[str, ...]:
 def _partition_values(file: Path, base_depth: int | None = None) -> dict[str, str]:
     """Columns of Hive partitions: ``store=1/year=2024/a.parquet`` has store 1 and year 2024.
 
-    Values are texts, "" for Hive's null. Folders from depth `base_depth` on may have other names as
-    well; above, the first other name ends the columns.
+    Values are text, "" for Hive's null. Folders are searched upwards to the first without "=" in
+    its name; those at depth `base_depth` or deeper may have other names, too.
     """
     parts = file.parent.parts
     found: list[tuple[str, str]] = []
@@ -69,7 +69,7 @@ def _has_table_extension(path: Path) -> bool:
 
 
 def _walk_files(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Files of the folder and below; each folder once, however links lead to it."""
+    """Files of the folder and its subfolders, each folder once even if links form a cycle."""
     real = folder.resolve()
     if real in seen:
         return

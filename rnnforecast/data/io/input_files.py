@@ -27,39 +27,38 @@ ColumnBatch = dict[str, Any]
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input file, opened once to detect how it is written."""
+    """One input file with its reader."""
 
     reader: TableReader
     partition_values: Mapping[str, str] = field(default_factory=dict)
-    """Columns and values in the names of its folders: ``store=1/part.parquet``."""
+    """Columns and values of Hive partitions, from folder names: ``store=1/part.parquet``."""
 
     @property
     def name(self) -> str:
-        """As it is called in messages."""
+        """The name in messages."""
         return self.reader.source.name
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Column names without the blanks around them, those of folders last; empty where a column
-        has no name."""
+        """Stripped column names, those of partitions last; "" for a column without a name."""
         return (*(name.strip() for name in self.reader.header), *self.partition_columns)
 
     @cached_property
     def partition_columns(self) -> dict[str, str]:
-        """Columns of folders, each with its one value; a column in the file takes precedence."""
+        """Columns of partitions, each with its value; columns of the file take precedence."""
         return {
             name: text for name, text in self.partition_values.items() if name not in self.raw_names
         }
 
     @cached_property
     def raw_names(self) -> dict[str, str]:
-        """Each column of the file itself, with its name as the file writes it."""
+        """Stripped name -> name in the file, for each column of the file itself."""
         return {name.strip(): name for name in self.reader.header}
 
     def sample_rows(self, max_rows: int) -> list[list[str]]:
-        """The cells of the first rows that are as wide as the header, undecodable bytes replaced.
+        """The cells of those of the first rows that are as wide as the header.
 
-        Raises DataError where no row is as wide as the header.
+        Undecodable bytes are replaced. Raises DataError if no row is as wide as the header.
         """
         first = list(islice(self.reader.records(), max_rows))
         complete = [cells for _, cells in first if len(cells) == len(self.reader.header)]
@@ -79,7 +78,7 @@ class InputFile:
     ) -> Iterator[ColumnBatch]:
         """The named columns in batches of Arrow columns; those that the file lacks are left out.
 
-        Raises ArrowException or ValueError where a cell is not what it should be.
+        Raises ArrowException or ValueError if a cell cannot be parsed.
         """
         raw, names = self.raw_names, (*text_columns, *numeric_columns)
         texts = [raw[name] for name in text_columns if name in raw]
@@ -95,7 +94,7 @@ class InputFile:
 
 
 class LineIndex:
-    """Where the rows of a table stand in the files; lines are looked up on demand."""
+    """The file and line of each row of a table; a file is read for its lines on demand."""
 
     def __init__(self, files: Sequence[InputFile], row_counts: Sequence[int]) -> None:
         self._files = tuple(files)
@@ -104,13 +103,13 @@ class LineIndex:
         self._rows: Ints | None = None
 
     def take(self, rows: Ints) -> LineIndex:
-        """The lines of a table of these rows only."""
+        """The index of a table of `rows` only."""
         fewer = LineIndex(self._files, np.diff(self._row_ends, prepend=0).tolist())
         fewer._rows = rows if self._rows is None else self._rows[rows]
         return fewer
 
     def location(self, row: int, column: str | None = None) -> str:
-        """The place of a row (the first of the table is 0): ``sales.csv, line 7, column 'y'``."""
+        """The location of a row, counted from 0: ``sales.csv, line 7, column 'y'``."""
         row = row if self._rows is None else int(self._rows[row])
         index = int(np.searchsorted(self._row_ends, row, side="right"))
         file = self._files[index]
@@ -123,12 +122,12 @@ class LineIndex:
 def scan_files(
     source: Sequence[str], *, separator: str = "auto", encoding: str = "auto"
 ) -> tuple[InputFile, ...]:
-    """All files that the source names (files, folders, globs, "-" for standard input), opened.
+    """All files of the source (files, folders, globs, "-" for standard input), each once.
 
-    Raises DataError with everything that is wrong with any of them before their rows are read.
+    Raises DataError with the problems of all of them; most rows are not read yet.
     """
     problems: list[Problem] = []
-    paths: dict[Path | None, dict[str, str]] = {}  # each once
+    paths: dict[Path | None, dict[str, str]] = {}
     for item in source:
         try:
             paths |= find_paths(item)
@@ -150,7 +149,7 @@ def scan_files(
 
 
 def format_location(file: InputFile, line: int, column: str | None = None) -> str:
-    """``sales.csv, line 7, column 'y'``."""
+    """A location in messages: ``sales.csv, line 7, column 'y'``."""
     text = f"{file.name}, {file.reader.row_noun} {line}"
     return text if column is None else f"{text}, column {column!r}"
 

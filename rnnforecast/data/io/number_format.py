@@ -1,4 +1,4 @@
-"""The format of numbers: decimal mark, thousands separator, missing values; and its inference."""
+"""The format of numbers and its inference: decimal mark, thousands separator, missing values."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ DEFAULT_MISSING_VALUES = (
     "NULL",
     "None",
 )
-"""Missing values in numeric columns (in text columns, a series may be called NA)."""
+"""Missing values in numeric columns; in text columns, NA may be the name of a series."""
 
 THOUSANDS_PATTERNS = {",": ",", ".": r"\.", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
-"""Thousands separators, and the pattern of each, with the blanks and apostrophes of typography."""
+"""Thousands separators and their patterns, which include typographic blanks and apostrophes."""
 _ANY_SEPARATOR = "(?:" + "|".join(THOUSANDS_PATTERNS.values()) + ")"
 _EXPONENT = "(?:e[+-]?[0-9]+)?"
 
@@ -53,7 +53,7 @@ class NumberFormat:
     thousands: str = ""
     """One of `THOUSANDS_PATTERNS`; "" for none."""
     missing_values: tuple[str, ...] = ()
-    """Missing values besides `DEFAULT_MISSING_VALUES`, without blanks around them."""
+    """Missing values besides `DEFAULT_MISSING_VALUES`, stripped."""
 
     def __str__(self) -> str:
         groups = f" and {self.thousands!r} between thousands" if self.thousands else ""
@@ -61,7 +61,7 @@ class NumberFormat:
 
     @property
     def needs_text_parsing(self) -> bool:
-        """Whether Arrow's CSV reader cannot parse such numbers."""
+        """Whether Arrow's CSV reader cannot parse this format."""
         return bool(self.thousands or self.missing_values)
 
     @cached_property
@@ -80,7 +80,7 @@ class NumberFormat:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        """A number without blanks around it, in a syntax that Python and Arrow have."""
+        """A stripped number, in a syntax that both Python and Arrow accept."""
         decimal, integer = re.escape(self.decimal), "[0-9]+"
         if self.thousands:
             integer = rf"(?:[0-9]{{1,3}}(?:{THOUSANDS_PATTERNS[self.thousands]}[0-9]{{3}})+|[0-9]+)"
@@ -88,14 +88,14 @@ class NumberFormat:
         return re.compile(rf"[+-]?(?:{digits}|inf|infinity|nan)", re.IGNORECASE | re.ASCII)
 
     def is_number(self, cell: str) -> bool:
-        """Whether the cell is a number.
+        """Whether the cell is a number, with or without spaces and tabs around it.
 
-        Only plain blanks may stand around it: a number copied from a web page has others.
+        Other blanks, as in numbers copied from a web page, are not accepted.
         """
         return self._pattern.fullmatch(cell.strip(" \t")) is not None
 
     def parse_floats(self, texts: pa.Array[Any]) -> pa.Array[Any]:
-        """Floats [r] of texts [r], null where missing; ValueError where a text is no number."""
+        """Floats [r] of texts [r], null where missing; ValueError if a text is not a number."""
         texts = pc.if_else(pc.is_in(texts, value_set=pa.array(DEFAULT_MISSING_VALUES)), None, texts)
         texts = pc.utf8_trim(texts, " \t")
         if self.missing_values:
@@ -116,7 +116,7 @@ class NumberFormat:
 
 @dataclass(frozen=True)
 class CellFormat:
-    """The formats of the cells of a table."""
+    """The time and number formats of a table."""
 
     time_format: TimeFormat
     number_format: NumberFormat = NumberFormat()
@@ -128,9 +128,9 @@ def infer_number_format(
     """The number format of a sample of cells of each column; `decimal` and `thousands` other than
     "auto" are kept.
 
-    Digits are taken to be grouped only where a number cannot be parsed otherwise and all numbers
-    agree. Raises DataError where 1,234 could be a thousand as well as a little more than one, and
-    where both marks are equal.
+    A thousands separator is inferred only if some number has no other reading and all numbers fit.
+    Raises DataError if the numbers could have a decimal comma or a thousands separator, such as
+    1,234, and if both marks are equal.
     """
     if decimal == thousands != "auto":
         found = f"{decimal!r} cannot be both data.decimal and data.thousands"
@@ -158,7 +158,7 @@ def infer_number_format(
 
 
 def _separated_numbers(cells: Sequence[str]) -> Iterator[str]:
-    """The cells of digits and marks; the others do not show the format."""
+    """The stripped cells of digits and marks: only these show the format."""
     for cell in cells:
         bare = cell.strip(" \t")
         if not bare.isdecimal() and _SEPARATED_NUMBER.fullmatch(bare):
@@ -170,7 +170,7 @@ def _is_ambiguous_thousands(cell: str) -> bool:
 
 
 def _infer_grouped_format(cells: Sequence[str], decimal: str) -> NumberFormat | None:
-    """The number format of all cells, if one of them shows that digits are grouped."""
+    """The number format with a thousands separator that all cells fit and one cell proves."""
     for mark, group in THOUSANDS_PATTERNS.items():
         for point in (".", ",") if decimal == "auto" else (decimal,):
             if point == mark:

@@ -1,4 +1,4 @@
-"""Options of reading: the spec's data section, and the covariates by kind."""
+"""Options of reading: the spec's data section, and the covariates."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from rnnforecast.spec.data import DataSpec
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How files are read and which columns besides the time, series and targets."""
+    """How files are read, and which covariates."""
 
     data: DataSpec
     covariates: tuple[str, ...] = ()
-    """Names and patterns; once resolved, names in the order of the network's inputs."""
+    """Names and patterns; once resolved, names only."""
     categorical: tuple[str, ...] = ()
-    """Covariates read as text; those in neither list are inferred from their cells."""
+    """Covariates that are read as text."""
     numeric: tuple[str, ...] = ()
+    """Covariates that are read as numbers; for those in neither list it is inferred."""

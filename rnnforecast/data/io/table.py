@@ -1,7 +1,7 @@
-"""Reading files into one long table.
+"""One long table, read from all files.
 
-Files are streamed through Arrow; those that cannot be parsed are read again by `diagnose`, which
-finds the faulty cells.
+Files are streamed through Arrow. If one cannot be parsed, `diagnose` reads all again to find the
+faulty cells.
 """
 
 from __future__ import annotations
@@ -21,11 +21,7 @@ from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn, load_c
 from rnnforecast.data.io.diagnostics import diagnose
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
 from rnnforecast.data.io.input_files import InputFile, LineIndex, format_location, scan_files
-from rnnforecast.data.io.number_format import (
-    CellFormat,
-    NumberFormat,
-    infer_number_format,
-)
+from rnnforecast.data.io.number_format import CellFormat, NumberFormat, infer_number_format
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.time.format import TimeFormat, parse_time_format
 from rnnforecast.data.time.format_inference import disambiguate, infer_time_format
@@ -33,8 +29,9 @@ from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
 
 HEAD_ROWS = 2000
-_MAX_HEAD_CELLS = 200_000  # about so many cells show the number format
-_MAX_HEAD_FILES = 40  # of more files evenly spread ones are sampled
+"""Rows from which roles and formats are inferred, of all files together."""
+_MAX_HEAD_CELLS = 200_000  # of about this many the number format is inferred
+_MAX_HEAD_FILES = 40  # evenly spread among all files
 
 
 @dataclass(frozen=True)
@@ -44,22 +41,22 @@ class Table:
     keys: pd.DataFrame
     """[S, number of series columns] text, sorted; one row and no column for a single series."""
     codes: np.ndarray
-    """[R] int32, the row of `keys`."""
+    """[R] int32, the row of `keys` for each row."""
     time: np.ndarray
-    """[R] datetime64[us], local to `timezone`, or int64."""
+    """[R] datetime64[us] at `utc_offset`, or int64."""
     utc_offset: str
-    """The offset after every timestamp as written ("+02:00", "Z"); empty if there is none."""
+    """The offset of all timestamps as written ("+02:00", "Z"); empty if there is none."""
     values: np.ndarray
     """[R, C] float64, original units; NaN where missing."""
     roles: ColumnRoles
     line_index: LineIndex
     infinite_count: int
-    """Infinite values, of targets and covariates, that were replaced by NaN."""
+    """Infinite values of targets and covariates, which were replaced by NaN."""
     covariates: dict[str, NumericColumn | CategoricalColumn] = field(default_factory=dict)
     """In the order of the options."""
 
     def without_rows(self) -> Table:
-        """The table of the same columns without rows, to free their memory."""
+        """The table without its rows, to free their memory."""
         return self.filter(np.zeros(len(self.codes), dtype=np.bool_))
 
     def filter(self, mask: np.ndarray) -> Table:
@@ -78,9 +75,8 @@ class Table:
 def read_files(source: Sequence[str], options: ReadOptions) -> Table:
     """All rows of all files (paths, folders, globs, "-" for standard input) in one table.
 
-    Where there are covariates, a file without targets holds what is known ahead, if another file
-    has targets. Raises DataError with every problem at once: file, line, column, what was found
-    and the cure.
+    If another file has targets, a file may have covariates without targets: those known ahead.
+    Raises DataError with all problems at once: file, line, column, what was found and the cure.
     """
     data = options.data
     files = scan_files(source, separator=data.separator, encoding=data.encoding)
@@ -96,7 +92,7 @@ def read_files(source: Sequence[str], options: ReadOptions) -> Table:
     rows = _read_head(files)
     table = _read_with_roles(files, rows, roles_of(rows), data)
     if data.series == "auto" and len(table.time) > len(rows) and _has_repeated_timestamps(table):
-        # The head of a file sorted by series shows the first series only: sample other rows.
+        # The head of a file sorted by series holds one series only: infer from other rows.
         roles = roles_of(_rows_at_timestamps(files, rows, table.roles.time))
         if roles.series != table.roles.series:
             del table
@@ -105,7 +101,8 @@ def read_files(source: Sequence[str], options: ReadOptions) -> Table:
 
 
 def _expand_covariates(options: ReadOptions, files: Sequence[InputFile]) -> ReadOptions:
-    """The options with names in place of patterns. DataError for a column of two kinds."""
+    """The options with names instead of patterns. DataError for columns both categorical and
+    numeric."""
     names = expand_patterns(options.covariates, _all_columns(files), _source_name(files))
     categorical, numeric = (
         expand_patterns(kind, names, "features") for kind in (options.categorical, options.numeric)
@@ -148,13 +145,13 @@ def _read_with_roles(
 
 
 def _all_columns(files: Sequence[InputFile]) -> list[str]:
-    """The columns of all files, in the order of the first that has them."""
+    """The columns of all files, in order of first appearance."""
     return list(dict.fromkeys(name for file in files for name in file.columns if name))
 
 
 def _read_head(files: Sequence[InputFile]) -> pd.DataFrame:
-    """The first rows of the files as text; "" also where a file lacks a column of another. Of the
-    columns without a name the first is kept, as ""."""
+    """The first rows of the files as text, "" where a file lacks a column. Of several columns
+    without a name the first is kept, as ""."""
     sampled = files[:: -(-len(files) // _MAX_HEAD_FILES)]
     rows_per_file = -(-HEAD_ROWS // len(sampled))
     frames = []
@@ -180,8 +177,8 @@ def _check_columns(
 ) -> None:
     """DataError for columns that a file lacks.
 
-    A file with covariates but without the targets that another file has holds what is known ahead:
-    it may lack the other covariates.
+    A file with covariates, but without the targets that another file has, holds covariates known
+    ahead: it may lack the targets and other covariates.
     """
     has_targets = any(name in file.columns for file in files for name in targets)
     problems = []
@@ -204,7 +201,7 @@ def _infer_number_format(
         if not all(name in file.reader.numeric_columns for file in files)
     ]
     step = max(1, -(-len(head) * len(texts) // _MAX_HEAD_CELLS))
-    # a missing value such as -999.9 does not show the format of the others
+    # a missing value such as -999.9 may be written in another format
     cells = {
         name: [cell for cell in head[name].iloc[::step] if cell.strip() not in data.missing_values]
         for name in texts
@@ -233,7 +230,7 @@ def _infer_time_format(
 def _disambiguate_time_format(
     files: Sequence[InputFile], column: str, time_format: TimeFormat
 ) -> TimeFormat:
-    """The format of the entire column, day or month first; DataError if it shows neither."""
+    """The format that fits the entire column; DataError if several do."""
     example = ""
     for file in (file for file in files if not file.reader.is_typed):
         for batch in file.batches([column]):
@@ -249,8 +246,8 @@ def _disambiguate_time_format(
 
 
 def _has_repeated_timestamps(table: Table) -> bool:
-    """Whether a series has one of 20 timestamps twice: where an id column is not taken as one, it
-    has nearly all of them twice."""
+    """Whether a series has one of about 20 sampled timestamps twice: if an id column was missed,
+    nearly all timestamps are repeated."""
     for timestamp in np.unique(table.time[:: -(-len(table.time) // 20)]):
         codes = table.codes[table.time == timestamp]
         if len(np.unique(codes)) < len(codes):
@@ -269,14 +266,14 @@ def _rows_at_timestamps(files: Sequence[InputFile], head: pd.DataFrame, time: st
                 mask = pc.is_in(to_text(batch[time]), value_set=wanted)
                 texts = {name: to_text(column.filter(mask)) for name, column in batch.items()}
                 found.append(pa.table(texts).to_pandas())
-        except (pa.ArrowException, OSError):  # of an unused column
+        except (pa.ArrowException, OSError):  # undecodable bytes in an unused column
             lines = (
                 line
                 for line, cells in file.reader.records()
                 if has_undecodable_bytes("".join(cells))
             )
             raise DataError(
-                encoding_problem(format_location(file, next(lines)), file.reader.codec)
+                encoding_problem(format_location(file, next(lines)), file.reader.encoding)
             ) from None
     sample: pd.DataFrame = pd.concat(found, ignore_index=True)
     return sample

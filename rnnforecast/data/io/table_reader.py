@@ -1,4 +1,4 @@
-"""The interface of a file format: where bytes come from, and what reading a file offers."""
+"""The interface of a file format: the source of the bytes, and the reader of a file."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class FileSource:
     """A file, or standard input."""
 
     name: str
-    """As it is called in messages."""
+    """The name in messages."""
     path: Path | None
-    """None: standard input, kept in `content`."""
+    """None for standard input, whose bytes are in `content`."""
     content: bytes = field(default=b"", repr=False)
 
     @property
     def is_gzip(self) -> bool:
-        """Whether the bytes are compressed."""
+        """Whether the bytes are compressed: by file name for a path, by content for stdin."""
         if self.path is None:
             return self.content[:2] == b"\x1f\x8b"
         return self.path.name.lower().endswith(".gz")
 
     def open(self) -> BinaryIO:
-        """The bytes, decompressed."""
+        """A stream of the decompressed bytes."""
         if self.is_gzip:
             raw = io.BytesIO(self.content) if self.path is None else self.path
             return cast(BinaryIO, gzip.open(raw, "rb"))
@@ -48,7 +48,7 @@ class FileSource:
 
 
 class TableReader(Protocol):
-    """How the rows of one file are read."""
+    """The reader of one file."""
 
     @property
     def source(self) -> FileSource: ...
@@ -58,16 +58,16 @@ class TableReader(Protocol):
         """Column names as the file has them."""
 
     @property
-    def codec(self) -> str:
-        """The encoding of its text."""
+    def encoding(self) -> str:
+        """The encoding of the text."""
 
     @property
     def numeric_columns(self) -> frozenset[str]:
-        """Columns, blanks around their names removed, that hold numbers by their type."""
+        """Stripped names of the columns with a numeric type."""
 
     @property
     def is_typed(self) -> bool:
-        """Whether columns have types, so that timestamps and numbers need no parsing."""
+        """Whether columns have types."""
 
     @property
     def row_noun(self) -> str:
@@ -96,8 +96,8 @@ class TypedTableReader:
     schema: pa.Schema
     n_rows: int
     open_batches: Callable[[Sequence[str] | None, int], Iterator[Any]]
-    """Batches of at most so many rows of the columns, None for all."""
-    codec: str = "utf-8"
+    """(columns, max_rows) -> batches; columns None means all."""
+    encoding: str = "utf-8"
     is_typed: bool = True
     row_noun: str = "row"
 
@@ -111,13 +111,13 @@ class TypedTableReader:
 
     @cached_property
     def numeric_columns(self) -> frozenset[str]:
-        """Columns that hold numbers by their type."""
+        """Stripped names of the columns with a numeric type."""
         return frozenset(
             column.name.strip() for column in self.schema if is_numeric_type(column.type)
         )
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
-        """Number (the first is 1) and cells, as text, of every row."""
+        """Row number (the first is 1) and cells, as text, of every row."""
         row = 0
         try:
             for batch in self.open_batches(None, _RECORD_BATCH_ROWS):
@@ -140,22 +140,22 @@ class TypedTableReader:
         numeric_columns: Sequence[str],
         number_format: NumberFormat,
     ) -> Iterator[Any]:
-        """The columns in Arrow batches, of the types that the file has."""
+        """Arrow record batches of the columns, with the types of the file."""
         yield from self.open_batches([*text_columns, *numeric_columns], _COLUMN_BATCH_ROWS)
 
 
 def check_header(reader: TableReader, location: str, *, has_rows: bool) -> None:
-    """DataError for repeated names, names in another encoding, and a file without rows."""
+    """DataError for repeated names, undecodable names, and a file without rows."""
     problems = []
     if has_undecodable_bytes("".join(reader.header)):
-        problems.append(encoding_problem(location, reader.codec))
+        problems.append(encoding_problem(location, reader.encoding))
     names = Counter(name.strip() for name in reader.header if name.strip())
     if repeated := [name for name, count in names.items() if count > 1]:
         found = f"the header names {', '.join(map(repr, repeated))} more than once"
         problems.append(Problem(location, found, "give every column its own name"))
     if not has_rows:
-        found = "the file has a header but no rows"
-        cure = "expected at least one row below the header"
+        found = "the file has no rows; expected at least one"
+        cure = "add rows, or leave the file out"
         problems.append(Problem(reader.source.name, found, cure))
     if problems:
         raise DataError(*problems)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.sorted_rows import SortedRows
 from rnnforecast.data.time.format import format_timestamp
@@ -16,8 +17,6 @@ from rnnforecast.data.time.timezones import LocalizedTimestamps
 from rnnforecast.errors import Problem
 from rnnforecast.types import Bools, Ints
 
-MAX_SHOWN_PROBLEMS = 5
-"""Problems of one kind that are written out; the others are counted."""
 MAX_STEPS_PER_ROW = 100
 """More steps per row than this are taken as the result of a wrong year."""
 MIN_SPARSE_STEPS = 10_000

@@ -387,7 +387,7 @@ def test_a_missing_file_and_an_empty_one_are_reported_together(write: Any) -> No
     lines = problems("nowhere.csv", write("", "empty.csv"), write("ds,y\n", "bare.csv"))
     assert lines[0].startswith("nowhere.csv: there is no such file")
     assert lines[1].startswith("empty.csv: the file is empty")
-    assert lines[2].startswith("bare.csv: the file has a header but no rows")
+    assert lines[2].startswith("bare.csv: the file has no rows")
 
 
 def test_folders_patterns_and_files_without_tables_are_refused(write: Any, tmp_path: Path) -> None:
@@ -638,7 +638,17 @@ def test_half_a_gzip_file_and_half_a_parquet_file_are_refused(write: Any) -> Non
     whole = gzip.compress((PLAIN + "".join(f"2025-01-01,{i}\n" for i in range(2000))).encode())
     lines = problems(write(whole[:200], "a.csv.gz"), write(b"PAR1 nonsense", "b.parquet"))
     assert lines[0].startswith("a.csv.gz: not a complete gzip file")
-    assert lines[1].startswith("b.parquet: not a parquet file")
+    assert lines[1].startswith("b.parquet: the file is damaged, or not a Parquet file")
+
+
+def test_a_parquet_file_with_a_damaged_footer_is_refused(write: Any, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"ds": ["2024-01-01"], "y": [1.0]}), tmp_path / "whole.parquet")
+    content = (tmp_path / "whole.parquet").read_bytes()
+    size = int.from_bytes(content[-8:-4], "little")
+    footer = b"\xff" * size + content[-8:]
+    (line,) = problems(write(content[: -size - 8] + footer, "damaged.parquet"))
+    assert line.startswith("damaged.parquet: the file is damaged")
+    assert "check the file, or write it again" in line
 
 
 # covariates --------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ TRAITS = ("text",)
 LABEL = "CSV"
 EXTENSIONS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 
-_SEPARATORS = ("\t", ";", "|", ",")  # of two that fit alike, the comma may be a decimal comma
+_SEPARATORS = ("\t", ";", "|", ",")  # of two that fit equally well, the comma may be a decimal mark
 _BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 _BLOCK_BYTES = 1 << 22
 
@@ -34,7 +34,7 @@ class CsvReader:
     """Reader of a delimited text file."""
 
     source: FileSource
-    codec: str
+    encoding: str
     separator: str
     header: tuple[str, ...] = ()
     numeric_columns: frozenset[str] = frozenset()
@@ -44,12 +44,12 @@ class CsvReader:
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Line number (the first is 1) and cells of every row below the header that is not blank.
 
-        Bytes that are not in the file's encoding come as lone surrogates.
+        Undecodable bytes become lone surrogates.
         """
         yield from islice(_read_records(self), 1, None)
 
     def line_numbers(self) -> Sequence[int]:
-        """The line of every row; one pass through the file."""
+        """The line number of every row; reads the whole file."""
         return array("q", (line for line, _ in self.records()))
 
     def batches(
@@ -58,8 +58,8 @@ class CsvReader:
         numeric_columns: Sequence[str],
         number_format: NumberFormat,
     ) -> Iterator[Any]:
-        """The columns in Arrow batches: texts as dictionaries, numbers as floats, or as text where
-        Arrow cannot parse them."""
+        """Arrow record batches of the columns: texts as dictionaries, numbers as floats, or as text
+        if Arrow cannot parse the number format."""
         number = pa.string() if number_format.needs_text_parsing else pa.float64()
         types = dict.fromkeys(text_columns, TEXT_DICTIONARY) | dict.fromkeys(
             numeric_columns, number
@@ -78,25 +78,26 @@ class CsvReader:
         )
 
     def _arrow_stream(self) -> Any:
-        source, compression = self.source, "gzip" if self.source.is_gzip else None
+        source = self.source
         file = pa.BufferReader(source.content) if source.path is None else str(source.path)
-        return transcode_to_utf8(pa.input_stream(file, compression=compression), self.codec)
+        stream = pa.input_stream(file, compression="gzip" if source.is_gzip else None)
+        return transcode_to_utf8(stream, self.encoding)
 
 
 def open_table(source: FileSource, *, separator: str, encoding: str) -> CsvReader:
-    """The reader of a file, its separator and encoding detected where they are "auto".
+    """The reader of a file; separator and encoding are detected if "auto".
 
-    DataError where the file is empty, its header is faulty or its compression is broken.
+    DataError if the file is empty, its header is faulty or its compression is broken.
     """
     try:
         with source.open() as stream:
             start = stream.read(1 << 16)
     except _BROKEN_GZIP as error:
         raise _broken_gzip_error(source, error) from None
-    codec = detect_encoding(start, encoding, source.name)
-    if not start.decode(codec, errors="replace").strip("\ufeff \t\r\n"):
+    encoding = detect_encoding(start, encoding, source.name)
+    if not start.decode(encoding, errors="replace").strip("\ufeff \t\r\n"):
         raise DataError(Problem(source.name, "the file is empty", "expected a header and rows"))
-    reader = CsvReader(source, codec, separator)
+    reader = CsvReader(source, encoding, separator)
     if separator == "auto":
         candidates = (replace(reader, separator=mark) for mark in _SEPARATORS)
         reader = max(candidates, key=_separator_score)
@@ -107,11 +108,10 @@ def open_table(source: FileSource, *, separator: str, encoding: str) -> CsvReade
 
 
 def _separator_score(reader: CsvReader) -> tuple[float, int]:
-    """How well the separator fits: the share of the first rows with as many cells as the header,
-    and how many cells that are."""
+    """The share of the first rows with as many cells as the header, and that number of cells."""
     try:
         widths = [len(cells) for _, cells in islice(_read_records(reader), 50)]
-    except DataError:  # a wide row that it does not split at all
+    except DataError:  # a cell is too long: this separator does not split the row
         return 0.0, 0
     if widths[0] == 1:
         return 0.0, int(reader.separator == ",")
@@ -119,9 +119,9 @@ def _separator_score(reader: CsvReader) -> tuple[float, int]:
 
 
 def _read_records(reader: CsvReader) -> Iterator[tuple[int, list[str]]]:
-    """First line and cells of each record that is not blank, the header included."""
+    """First line and cells of each record that is not blank, including the header."""
     name, line = reader.source.name, 1
-    with open_text(reader.source.open(), reader.codec) as text:
+    with open_text(reader.source.open(), reader.encoding) as text:
         rows = csv.reader(text, delimiter=reader.separator)
         try:
             for cells in rows:

@@ -1,4 +1,4 @@
-"""Parquet files: columns have types, so that neither separator nor encoding matter."""
+"""Parquet files: columns have types, so that neither separator nor encoding matters."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ SIGNATURE = b"PAR1"
 
 
 def open_table(source: FileSource, *, separator: str, encoding: str) -> TypedTableReader:
-    """The reader of a parquet file; DataError where it is damaged."""
+    """The reader of a Parquet file; DataError if it is damaged."""
     try:
         with _open(source) as parquet:
             schema, n_rows = parquet.schema_arrow, parquet.metadata.num_rows
-    except pa.ArrowInvalid as error:
-        found = f"not a parquet file ({str(error).splitlines()[0]})"
-        raise DataError(Problem(source.name, found, "write it again")) from None
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the operating system's, not the parser's
+        found = f"the file is damaged, or not a Parquet file ({str(error).splitlines()[0]})"
+        cure = "check the file, or write it again"
+        raise DataError(Problem(source.name, found, cure)) from None
 
     def open_batches(columns: Sequence[str] | None, batch_rows: int) -> Iterator[Any]:
         with _open(source) as parquet:
-            for group in range(parquet.num_row_groups):  # at once, Arrow holds the entire file
+            # one row group at a time: otherwise Arrow keeps the whole file in memory
+            for group in range(parquet.num_row_groups):
                 yield from parquet.iter_batches(batch_rows, row_groups=[group], columns=columns)
 
     return TypedTableReader(source, schema, n_rows, open_batches)
