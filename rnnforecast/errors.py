@@ -10,8 +10,7 @@
     ├── OutputError         1   the result could not be written (disk full, no permission)
     └── LockHeld           75   another process is writing the same run
 
-An error carries *all* problems of its kind, not only the first. A problem has a place, what was
-found and expected, and a cure.
+An error carries *all* problems of its kind, not only the first.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: a place, a finding and a cure."""
+    """One thing that is wrong: its location, what was found, and a cure."""
 
     where: str
-    """The place, as exact as it is known: ``sales.csv, line 7, column 'y'``; may be empty."""
+    """The location, as exact as known: ``sales.csv, line 7, column 'y'``; may be empty."""
     found: str
     """What was found and what was expected; a clause without a full stop."""
     cure: str = ""
@@ -39,7 +38,7 @@ class Problem:
 
 
 def closest_match(word: str, candidates: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The candidate most similar to `word`, in any case; one with the same letters is preferred."""
+    """The candidate most similar to `word`, ignoring case; an anagram of it is preferred."""
     lower = {name.lower(): name for name in candidates}
     near = difflib.get_close_matches(word.lower(), lower, n=5, cutoff=cutoff)
     near.sort(key=lambda name: sorted(name) != sorted(word.lower()))
@@ -47,7 +46,7 @@ def closest_match(word: str, candidates: Iterable[str], *, cutoff: float = 0.6) 
 
 
 def did_you_mean(name: str | None) -> str:
-    """A question for the closest match, empty without one."""
+    """The question "did you mean …?" for the closest match, "" without one."""
     return f"did you mean '{name}'?" if name else ""
 
 
@@ -86,7 +85,7 @@ class RunFolderError(DataError):
 
 
 class TrainingDiverged(RnnForecastError):
-    """The loss became infinite or NaN, also at a lower learning rate."""
+    """The loss became infinite or NaN."""
 
     exit_code = 5
 

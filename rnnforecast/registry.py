@@ -1,12 +1,12 @@
-"""Registries of components: a file of a package with a ``TRAITS`` line is a choice in the spec.
+"""Registries of components: each module with a ``TRAITS`` line is a choice in the spec.
 
-What the spec, its messages and the automatic choices need to know of a component is written in its
-file as literals, ``TRAITS`` and others, and is read from there without importing it: a wrong spec
-is reported before torch or pandas is loaded. To add a component is to add its file.
+What the spec, its messages and the automatic choices need to know about a component stands in its
+module as literals, such as ``TRAITS``. They are parsed without an import, so that a wrong spec is
+reported before torch or pandas is loaded. Adding a component takes only its module.
 
-``OPTIONS``, if there is one, maps each option of the component to a tuple that begins with its
-default. Words and booleans are followed by the other values allowed, ``("after", "before")``;
-numbers by the smallest and the largest one, None for no limit, ``(4, 1, None)``.
+``OPTIONS`` maps each option of a component to a tuple that begins with its default. For text and
+booleans the other allowed values follow, ``("after", "before")``; for numbers the smallest and the
+largest allowed value, None for no limit, ``(4, 1, None)``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Registry:
         return _source(self.package, name)[0]
 
     def literal(self, name: str, constant: str, default: Any = None) -> Any:
-        """The value of a top-level constant of the component's file, `default` without it."""
+        """The value of a top-level constant of the component, `default` if it has none."""
         return _source(self.package, name)[1].get(constant, default)
 
     def traits(self, name: str) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ class Registry:
     def options(self, name: str, values: Mapping[str, object]) -> dict[str, Any]:
         """All options of the component: `values`, and the defaults of the others.
 
-        Raises ValueError, one line a problem, as `option_problems` finds them.
+        Raises ValueError with one line for each of `option_problems`.
         """
         problems = list(self.option_problems(name, values))
         if problems:
@@ -65,7 +65,7 @@ class Registry:
         return {option: values.get(option, spec[0]) for option, spec in known.items()}
 
     def option_problems(self, name: str, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-        """Option and what is wrong with it: unknown, of a wrong type or out of range."""
+        """(option, problem) for each option that is unknown, of a wrong type or out of range."""
         known = self.literal(name, "OPTIONS", {})
         for option, value in values.items():
             if option not in known:
@@ -84,7 +84,7 @@ class Registry:
         )
 
     def load(self, name: str) -> ModuleType:
-        """The component's module. ValueError for an unknown name."""
+        """The component's module; ValueError for an unknown name."""
         if name not in self.names():
             raise ValueError(f"'{name}' is none of {', '.join(self.names())}")
         return importlib.import_module(f"rnnforecast.{self.package}.{name}")
@@ -132,14 +132,14 @@ def _describe_option(allowed: tuple[Any, ...]) -> str:
 
 @cache
 def _names(package: str) -> tuple[str, ...]:
-    """Found by the text alone: to parse all files would take longer than all else of a command."""
+    """Names of the modules with a ``TRAITS`` line, found by regex: parsing all would be slow."""
     files = ROOT.joinpath(*package.split(".")).glob("[!_]*.py")
     return tuple(sorted(file.stem for file in files if _TRAITS_LINE.search(file.read_bytes())))
 
 
 @cache
 def _source(package: str, name: str) -> tuple[str, dict[str, Any]]:
-    """The first line of a file's docstring, and its literal top-level constants."""
+    """The first line of a module's docstring, and its literal top-level constants."""
     text = ROOT.joinpath(*package.split("."), f"{name}.py").read_text(encoding="utf-8")
     tree = ast.parse(text)
     constants = {}

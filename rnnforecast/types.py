@@ -1,4 +1,4 @@
-"""Array types by element: floats, integers, booleans, timestamps."""
+"""Types of NumPy arrays by element: floats, integers, booleans, timestamps."""
 
 from __future__ import annotations
 

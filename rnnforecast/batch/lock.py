@@ -1,4 +1,4 @@
-"""A lock on a run folder, so that two processes do not write it at once."""
+"""A lock on a run folder, so that two processes do not write to it at once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rnnforecast.errors import LockHeld, OutputError, Problem
 
 @contextmanager
 def run_folder_lock(folder: Path) -> Iterator[None]:
-    """Holds the lock of `folder` during the block; LockHeld at once if another process holds it.
+    """Holds the lock of `folder` inside the ``with`` block.
 
-    The lock is the operating system's, on a hidden file beside the folder: it is released when the
-    process ends, however it ends. A link and its target have one lock. OutputError if the file
-    cannot be written.
+    Raises LockHeld at once if another process holds it, OutputError if the lock file cannot be
+    written. The operating system locks a hidden file next to the folder and releases it when the
+    process ends, however it ends. A symbolic link and its target share one lock.
     """
     target = folder.resolve()
     file = target.parent / f".{target.name}.lock"
@@ -39,6 +39,6 @@ def run_folder_lock(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # before the release: afterwards the file may be the lock of the next process
+        # before the release: after it, the file may already be locked by another process
         file.unlink(missing_ok=True)
         lock.release()

@@ -1,4 +1,4 @@
-"""Report on what cleaning found and changed in a table, as sentences and as JSON."""
+"""The cleaning report: what cleaning found and changed in a table, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem
 
 MAX_SHOWN_FREQUENCIES = 4
-"""Inferred frequencies of the series that the summary lists."""
+"""Frequencies that the summary lists with their votes."""
 
 
 @dataclass(frozen=True)
 class CleaningReport:
-    """Counts of `CHANGE_COUNTS` and other properties of a table, per series and in total."""
+    """Changes and other properties of a table, per series and in total."""
 
     per_series: pd.DataFrame
-    """[S] `CleaningChanges.series`."""
+    """`CleaningChanges.series`."""
     totals: dict[str, Any]
-    """The sums as plain values; ``constant`` and ``too_short`` count series."""
+    """Totals as plain values; ``constant`` and ``too_short`` count series."""
     problems: tuple[Problem, ...]
-    """What prevents the table from being used."""
+    """Problems that must be resolved before the table can be used."""
 
     def to_json(self) -> str:
-        """A JSON object: ``totals``, ``problems``, and ``series`` with one object each."""
+        """A JSON object: ``totals``, ``problems``, and ``series``, a list with one object a series."""
         table = self.per_series.copy()
         for name in ("start", "end"):
             table[name] = [to_plain(end) for end in self.per_series[name].to_numpy()]
@@ -46,7 +46,7 @@ class CleaningReport:
         return json.dumps(values, ensure_ascii=False, allow_nan=False, default=to_plain)
 
     def summary_lines(self) -> list[str]:
-        """The size of the table, its frequency, and all nonzero counts, one clause each."""
+        """The size of the table, its frequency, nonzero counts, and what is left; a clause each."""
         total = self.totals
         size = f"{total['series']:,} series, {_format_count(total['rows'], 'row')}"
         lines = [f"{size} from {total['start']} to {total['end']}", _describe_frequency(total)]
@@ -62,7 +62,7 @@ class CleaningReport:
 
 
 def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningReport:
-    """The report on `changes`, which `regularize` or `preview_changes` found in `table`."""
+    """The report of the `changes` that `regularize` or `preview_changes` returned for `table`."""
     series = changes.series
     nonempty = series[series["rows"] > 0]
     vote = changes.frequency_vote
@@ -104,14 +104,14 @@ def _describe_frequency(totals: dict[str, Any]) -> str:
 
 
 def format_share(share: float) -> str:
-    """`share` in percent: 100 % only for all of them, 0 % only for none."""
+    """`share` in percent with one decimal; 100 % only if it is 1, 0 % only if it is 0."""
     near = min(share, 0.999) if share < 1 else share
     near = max(near, 0.001) if share > 0 else near
     return f"{near:.1%}".replace(".0%", "%")
 
 
 def to_plain(value: Any) -> Any:
-    """A timestamp as text, a NumPy scalar as Python's."""
+    """A timestamp as text, another NumPy scalar as a Python number."""
     if isinstance(value, np.datetime64):
         return format_timestamp(value)
     return value.item() if isinstance(value, np.generic) else value

@@ -1,7 +1,4 @@
-"""Coverage of a panel: a map of series by time, statistics of gaps, and ends of series.
-
-All results except one number per series are bounded in size.
-"""
+"""Coverage of a panel: shares of observed steps by series and period, gaps, and ends of series."""
 
 from __future__ import annotations
 
@@ -14,14 +11,14 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.types import Bools, Floats, Ints
 
 MAX_ROWS, MAX_COLUMNS = 40, 160
-"""Size of the map at most: rows are groups of series, columns are periods of steps."""
+"""Largest numbers of groups of series and of periods in a `Coverage`."""
 
 
 @dataclass(frozen=True)
 class Coverage:
     """Shares of observed, filled and missing steps by group of series and period.
 
-    The rest to 1 are steps before the start or after the end of a series. G groups, T periods.
+    The remainder to 1 lies before the start or after the end of series. G groups, T periods.
     """
 
     observed_share: Floats
@@ -31,29 +28,29 @@ class Coverage:
     missing_share: Floats
     """[G, T] steps without a value."""
     series_counts: Ints
-    """[G] sizes of the groups, which are ordered by the start of their series."""
+    """[G] number of series of each group; groups are ordered by the start of their series."""
     row_labels: tuple[str, ...]
     """[G] label of the first series of each group."""
     edges: npt.NDArray[np.generic]
-    """[T + 1] timestamps at which the periods begin, and the end."""
+    """[T + 1] timestamps at which the periods begin, and the end of the last."""
 
 
 @dataclass(frozen=True)
 class GapStatistics:
-    """Statistics of gaps, runs of steps without a value; each target has its own."""
+    """Statistics of gaps, runs of steps without a value of a target."""
 
     counts_by_length: dict[str, int]
-    """Counts by length as of `count_by_power_of_two`."""
+    """Number of gaps by length, see `count_by_power_of_two`."""
     longest_steps: int
-    """Steps of the longest gap; 0 without one."""
+    """Steps of the longest gap; 0 without gaps."""
     longest_series: str
-    """Label of its series, the first one of equals."""
+    """Label of the series with the longest gap, "" without gaps; of ties the first one."""
     longest_start: np.generic | None
-    """Its first timestamp."""
+    """First timestamp of the longest gap."""
 
 
 def panel_ordinals(panel: Panel) -> Ints:
-    """[N] ordinals of all steps on the calendar that the series share."""
+    """[N] the calendar ordinals of all steps, comparable between series."""
     if panel.irregular_timestamps is not None:  # steps of irregular series are rows, not periods
         return panel.frequency.ordinals(panel.irregular_timestamps)
     return np.arange(len(panel.targets)) - np.repeat(
@@ -62,7 +59,7 @@ def panel_ordinals(panel: Panel) -> Ints:
 
 
 def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
-    """The coverage of a nonempty panel; `value_mask` [N, C] marks observed and filled values."""
+    """The coverage of a nonempty panel; `value_mask` [N, C]: observed and filled values."""
     ordinals = panel_ordinals(panel)
     is_irregular = panel.irregular_timestamps is not None
     first, stop = int(ordinals.min()), int(ordinals.max()) + 1
@@ -77,7 +74,7 @@ def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
     sizes = np.bincount(group, minlength=n_groups)
     n_steps = np.bincount(cell, minlength=n_groups * n_columns).reshape(n_groups, n_columns)
     possible = np.maximum(sizes[:, None] * np.diff(edges), n_steps)
-    if is_irregular:  # nothing is missing between two rows
+    if is_irregular:  # between two rows no step is missing
         possible = np.maximum(n_steps, 1)
 
     def share(mask: Bools) -> Floats:
@@ -96,7 +93,7 @@ def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
 
 
 def gap_statistics(panel: Panel) -> GapStatistics:
-    """Counts of all gaps by length, and the longest gap."""
+    """Statistics of the gaps of all series and targets."""
     begins = np.zeros(len(panel.observed_mask), dtype=np.bool_)
     begins[panel.offsets[:-1]] = True
     ends = np.r_[begins[1:], True]  # gaps do not extend to the next series
@@ -121,13 +118,13 @@ def gap_statistics(panel: Panel) -> GapStatistics:
 
 
 def steps_behind_latest(panel: Panel) -> Ints:
-    """[S] steps between the end of each series and the latest end."""
+    """[S] steps between the end of each series and the latest end of all."""
     last = panel_ordinals(panel)[panel.offsets[1:] - 1]
     return np.asarray(last.max() - last, dtype=np.int64)
 
 
 def count_by_power_of_two(lengths: Ints) -> dict[str, int]:
-    """Counts of the positive `lengths` in bins of doubling width: "1 step", "2-3 steps", …"""
+    """Counts of positive `lengths` in bins of doubling width: "1 step", "2-3 steps", …"""
     if not len(lengths):
         return {}
     power = np.frexp(lengths.astype(np.float64))[1] - 1  # floor of the binary logarithm

@@ -1,4 +1,4 @@
-"""Example series of a panel, chosen for their differences, with their seasonal patterns."""
+"""Example series of a panel, with their seasonal patterns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rnnforecast.data.time.frequency import DAY, HOUR, WEEK, Frequency
 from rnnforecast.types import Bools, Floats, Ints
 
 MAX_STEPS = 400
-"""Last steps of a series that an example contains."""
+"""An example has the last steps of its series, at most this many."""
 MAX_EXAMPLES = 4
 """Panels with at most this many series have all of them as examples."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -23,22 +23,22 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 @dataclass(frozen=True)
 class ExampleSeries:
-    """The last E steps of the first target of a series."""
+    """The last E steps of a series; all values are of its first target."""
 
     label: str
     reason: str
-    """Why it was chosen; "" where all series are examples."""
+    """Why it was chosen; "" if all series are examples."""
     timestamps: npt.NDArray[np.generic]
     """[E]"""
     values: Floats
     """[E] original units, NaN where missing."""
     filled_mask: Bools
-    """[E] missing and imputed."""
+    """[E] imputed."""
     outlier_mask: Bools
     """[E] flagged as an outlier."""
     seasonal_pattern: Floats
-    """[season] mean deviation of each phase from the local level; empty without a season or with
-    less than two of them."""
+    """[season] mean deviation of each step of the season from the moving average; empty without a
+    season, for irregular panels and for series shorter than two seasons."""
 
 
 def select_examples(
@@ -50,8 +50,8 @@ def select_examples(
     *,
     season: int,
 ) -> tuple[ExampleSeries, ...]:
-    """Up to four examples: the longest series, the one with most missing values, the one of
-    median level, the shortest. Constant series only if there is no other.
+    """Up to four examples: the longest series, that with most missing values, that of median level,
+    and the shortest. Of more than four series, constant ones are chosen only if all are.
 
     `value_mask` and `outlier_mask` [N, C], `medians` [S, C], `is_varying` [S].
     """
@@ -62,7 +62,7 @@ def select_examples(
 
 
 def season_phase_names(frequency: Frequency, season: int, zone: str) -> tuple[str, ...]:
-    """[season] names of the steps of a season, such as Mon or Jan; () without names."""
+    """[season] names of the steps of a season, such as Mon or Jan; () if they have none."""
     if frequency.kind == "month" and frequency.step == 1 and season == 12:
         return _MONTHS
     if frequency.kind == "business" and frequency.step == 1 and season == 5:
@@ -78,7 +78,7 @@ def season_phase_names(frequency: Frequency, season: int, zone: str) -> tuple[st
 
 
 def format_duration(frequency: Frequency, steps: int) -> str:
-    """A number of steps and its length on the calendar: ``12 steps (a year)``."""
+    """A number of steps with its calendar length, if that has a name: ``12 steps (a year)``."""
     kind, length = frequency.kind, steps * frequency.step
     named = {
         ("month", 12): "a year", ("business", 5): "a week", ("fixed", DAY): "a day",
@@ -131,7 +131,7 @@ def _build_example(
 
 
 def _season_phase(panel: Panel, season: int) -> Ints:
-    """[N] positions of the steps in their season; weeks begin on Monday."""
+    """[N] the position of each step in its season; weeks begin on Monday."""
     frequency = panel.frequency
     week = frequency.kind == "fixed" and frequency.step * season == WEEK
     first = 4 * DAY // frequency.step if week else 0  # 1970-01-01 was a Thursday
@@ -141,7 +141,8 @@ def _season_phase(panel: Panel, season: int) -> Ints:
 def _seasonal_pattern(values: Floats, phase: Ints, season: int) -> Floats:
     """[season] mean deviation of each phase from the centered moving average over a season.
 
-    The pattern has mean 0 and is free of a linear trend. `values` cover at least two seasons.
+    The pattern has mean 0; a linear trend does not change it. `values` [N] cover at least two
+    seasons.
     """
     series = pd.Series(values)
     level = series.rolling(season, center=True, min_periods=season // 2 + 1).mean()

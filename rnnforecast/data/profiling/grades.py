@@ -1,4 +1,4 @@
-"""Quality grades of a panel: five aspects, each graded by a share with stated thresholds."""
+"""Quality grades of a panel: five aspects, each graded by a share and two thresholds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ASPECT_FAULTS = {
 
 @dataclass(frozen=True)
 class QualityGrade:
-    """The grade of one aspect, with the number behind it."""
+    """The grade of one aspect, and a message with the share."""
 
     aspect: str
     grade: Grade
@@ -44,7 +44,8 @@ class QualityGrade:
 def grade_data_quality(
     panel: Panel, changes: CleaningChanges, *, season: int, horizon: int
 ) -> tuple[QualityGrade, ...]:
-    """The grades in the order of `GRADE_THRESHOLDS`; series left out count as too short."""
+    """The grades in the order of `GRADE_THRESHOLDS`; for the length, series left out count as too
+    short."""
     measured = {
         "values": _measure_values(panel),
         "length": _measure_length(panel, changes, season, horizon),
@@ -65,7 +66,7 @@ def grade_share(aspect: str, share: float) -> Grade:
 
 
 def headline(grades: Sequence[QualityGrade]) -> tuple[Grade, str]:
-    """The worst grade, and one sentence on all that are not good."""
+    """The worst grade, and a sentence that names all aspects that are not good."""
     bad = [_ASPECT_FAULTS[one.aspect] for one in grades if one.grade == "bad"]
     look = [_ASPECT_FAULTS[one.aspect] for one in grades if one.grade == "look"]
     if bad:
@@ -85,7 +86,7 @@ def _measure_values(panel: Panel) -> tuple[float, str]:
 def _measure_length(
     panel: Panel, changes: CleaningChanges, season: int, horizon: int
 ) -> tuple[float, str]:
-    """The share of series with two seasons for training and a horizon for testing."""
+    """The share of series with at least two seasons to train on and a horizon to test."""
     required = horizon + 2 * season
     counts = np.add.reduceat(panel.observed_mask.any(axis=1).astype(np.int64), panel.offsets[:-1])
     enough, n_series = int((counts >= required).sum()), len(changes.series)
@@ -100,13 +101,13 @@ def _measure_length(
 
 
 def _measure_timestamps(changes: CleaningChanges) -> tuple[float, str]:
-    """The share of rows that are the only one at their step of the grid."""
+    """The share of rows with a timestamp of their own on the grid."""
     counts = [
         (changes.counts[count.name], count.timestamp_fault)
         for count in CHANGE_COUNTS
         if count.timestamp_fault
     ]
-    # a row can be counted twice, when it is moved to where another one is
+    # a row can have two faults: moved to a step, and repeating a timestamp there
     share = max(0.0, 1.0 - sum(count for count, _ in counts) / max(changes.n_rows, 1))
     faults = ", ".join(f"{count:,} {fault}" for count, fault in counts if count)
     more = f": {faults}" if faults else ""
@@ -117,7 +118,7 @@ def _measure_timestamps(changes: CleaningChanges) -> tuple[float, str]:
 
 
 def _measure_freshness(panel: Panel, max_steps: int) -> tuple[float, str]:
-    """The share of series that end less than `max_steps` before the latest one."""
+    """The share of series that end less than `max_steps` before the latest end."""
     behind = steps_behind_latest(panel)
     late = int((behind >= max_steps).sum())
     share = 1.0 - late / panel.n_series

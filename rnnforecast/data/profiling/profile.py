@@ -1,7 +1,4 @@
-"""Profile of a panel: quality grades, coverage, gaps, seasonality, and statistics of its series.
-
-Its size is bounded, except for one number per series in `lengths` and `medians`.
-"""
+"""Profile of a panel: quality grades, coverage, gaps, seasonality, and statistics of its series."""
 
 from __future__ import annotations
 
@@ -43,13 +40,13 @@ class Profile:
     coverage: Coverage
     gaps: GapStatistics
     behind_counts: dict[str, int]
-    """Counts of series that end before the latest one, by steps such as "4-7 steps"."""
+    """Number of series that end before the latest end, by distance such as "4-7 steps"."""
     lengths: Ints
     """[S] steps of each series."""
     medians: Floats
-    """[S, C] medians of the observed values."""
+    """[S, C] medians of the observed values, in original units."""
     relative_stds: Floats
-    """[S, C] standard deviations divided by the mean absolute value."""
+    """[S, C] standard deviation divided by mean absolute value; NaN if that is 0."""
     zero_share: float
     """Share of the observed values that are 0."""
     negative_share: float
@@ -58,11 +55,11 @@ class Profile:
     """Values flagged as outliers."""
     seasonality: Seasonality
     season_strengths: dict[str, float]
-    """Strengths of all tested seasons, by their length in words."""
+    """Strength of each tested season, by its length in words."""
     season_name: str
-    """The length of the season in use, in words; "" without one."""
+    """Length of the season in use, in words; "" without a season."""
     phase_names: tuple[str, ...]
-    """Names of the steps of that season, such as Mon; () without names."""
+    """Names of the steps of that season, such as Mon; () if they have none."""
     examples: tuple[ExampleSeries, ...]
 
     @property
@@ -71,7 +68,7 @@ class Profile:
         return len(self.lengths)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values of all but the example series."""
+        """The profile as plain values, without the example series."""
         coverage, gaps = self.coverage, self.gaps
         grade, message = headline(self.quality_grades)
         longest = {
@@ -117,7 +114,7 @@ def profile_panel(
     horizon: int,
     outlier_mask: Bools | None = None,
 ) -> Profile:
-    """The profile of a regular panel; `outlier_mask` [N, C] flags outliers."""
+    """The profile of a panel; `outlier_mask` [N, C] is true for outliers."""
     outliers = np.zeros_like(panel.observed_mask) if outlier_mask is None else outlier_mask
     medians, relative_stds, is_varying = _series_statistics(panel)
     observed = panel.targets[panel.observed_mask]
@@ -148,12 +145,10 @@ def profile_panel(
 
 
 def _series_statistics(panel: Panel) -> tuple[Floats, Floats, Bools]:
-    """[S, C] medians, [S, C] relative standard deviations (NaN where undefined), and [S] whether
-    the first target varies."""
+    """[S, C] medians, [S, C] relative standard deviations, [S] whether the first target varies."""
     values = pd.DataFrame(np.where(panel.observed_mask, panel.targets, np.nan))
-    series = np.repeat(np.arange(panel.n_series), panel.lengths)
-    grouped = values.groupby(series, sort=False)
-    size = values.abs().groupby(series, sort=False).mean().to_numpy(dtype=np.float64)
+    grouped = values.groupby(panel.series, sort=False)
+    size = values.abs().groupby(panel.series, sort=False).mean().to_numpy(dtype=np.float64)
     std = grouped.std(ddof=0).to_numpy(dtype=np.float64)
     relative = np.where(size > 0, std / np.where(size > 0, size, 1.0), np.nan)
     low, high = grouped[0].min().to_numpy(), grouped[0].max().to_numpy()
