@@ -32,7 +32,7 @@ class CleaningReport:
     """Problems that must be resolved before the table can be used."""
 
     def to_json(self) -> str:
-        """A JSON object: ``totals``, ``problems``, and ``series``, a list with one object a series."""
+        """A JSON object with ``totals``, ``problems`` and ``series``, a list of all series."""
         table = self.per_series.copy()
         for name in ("start", "end"):
             table[name] = [to_plain(end) for end in self.per_series[name].to_numpy()]
