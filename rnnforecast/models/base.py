@@ -74,7 +74,7 @@ class BackboneModule(Protocol):
     | --- | --- |
     | ``OPTIONS`` | ``model.backbone_options``, see `rnnforecast.registry` |
     | ``DEFAULTS`` | automatic ``layers`` with their reason, and ``residual`` |
-    | ``GATES`` | captions of its gates; gates named keep or forget retain the state when open |
+    | ``GATES`` | captions of its gates; gates named keep, update or forget retain the state at 1 |
     """
 
     TRAITS: tuple[str, ...]

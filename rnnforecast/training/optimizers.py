@@ -1,7 +1,7 @@
 """Optimizers by name, with weight decay, and the L1 penalty.
 
-The arithmetic is torch's functional API. Objects of `torch.optim` would import the compiler, which
-takes two seconds at the start of every training.
+The updates are torch's functional ones. Using an optimizer class of `torch.optim` imports
+`torch._dynamo`, which takes two seconds at the start of every training.
 """
 
 from __future__ import annotations
@@ -35,19 +35,20 @@ class Optimizer:
     """Updates parameters by their gradients; those without a gradient are left unchanged."""
 
     def __init__(
-        self, kind: str, parameters: Sequence[Tensor], *, learning_rate: float, weight_decay: float
+        self, name: str, parameters: Sequence[Tensor], *, learning_rate: float, weight_decay: float
     ) -> None:
         """Weight decay is decoupled in ``adamw`` (Loshchilov & Hutter 2019, arXiv:1711.05101).
 
         In ``adam``, ``sgd`` and ``rmsprop`` it is an L2 penalty of `weight_decay / 2` times the sum
         of squares, whose gradient is not clipped.
         """
-        if kind not in UPDATE_FUNCTIONS:
-            raise ValueError(f"unknown optimizer {kind!r}")
-        self.kind, self.parameters = kind, list(parameters)
+        if name not in UPDATE_FUNCTIONS:
+            raise ValueError(f"unknown optimizer {name!r}")
+        self.name, self.parameters = name, list(parameters)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.states: list[ParameterState] = [{} for _ in self.parameters]
-        """The state of each parameter: step and moments."""
+        """Step and moments of each parameter, filled at the first update; `sgd` has only its
+        momentum buffer."""
 
     def zero_grad(self) -> None:
         """Sets the gradients to None."""
@@ -56,13 +57,13 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self) -> None:
-        """One update."""
+        """Updates the parameters once."""
         indices = [n for n, parameter in enumerate(self.parameters) if parameter.grad is not None]
         parameters = [self.parameters[n] for n in indices]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         states = [self.states[n] for n in indices]
         inputs = UpdateInputs(parameters, gradients, states, self.learning_rate, self.weight_decay)
-        UPDATE_FUNCTIONS[self.kind](inputs)
+        UPDATE_FUNCTIONS[self.name](inputs)
 
 
 def clone_states(states: Sequence[ParameterState]) -> list[ParameterState]:
@@ -164,14 +165,14 @@ UPDATE_FUNCTIONS: dict[str, UpdateFunction] = {
 
 @torch.no_grad()
 def add_l1_gradient(parameters: Sequence[Tensor], strength: float) -> None:
-    """Adds the gradient of `strength` times the sum of absolute weights, without biases.
+    """Adds the gradient of `strength` times the sum of absolute weights, without vectors (biases).
 
-    The penalty is not part of the reported loss, which stays that of the forecasts.
+    The reported loss does not include it; the gradient is added before clipping.
     """
     if not strength:
         return
     for parameter in parameters:
-        if parameter.dim() < 2:  # biases, gains, decays
+        if parameter.dim() < 2:  # biases and other vectors
             continue
         gradient = strength * parameter.sign()
         parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -31,7 +31,7 @@ OPTIONS = {"reset": ("after", "before")}
 
 GATES = {
     "reset (r)": "1: the candidate reads all of the old state, 0: none of it",
-    "keep (z)": "1: the old state stays, 0: it is replaced",
+    "update (z)": "1: the old state stays, 0: it is replaced",
 }
 
 
@@ -56,7 +56,7 @@ class GruCell(nn.Module):
         return linear(x, W, b)
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
-        """h."""
+        """The next state, h."""
         _, U, _, c = rnn_weights(self.net)
         both = 2 * hidden.shape[-1]  # rows of the two gates
         gates = torch.sigmoid(projected[:, :both] + linear(hidden, U[:both], c[:both]))
@@ -69,14 +69,14 @@ class GruCell(nn.Module):
         return (new + z * (state[0] - new),)
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
-        """r and z."""
+        """Activations of r and z."""
         _, U, _, c = rnn_weights(self.net)
         both = 2 * hidden.shape[-1]
         r, z = torch.sigmoid(projected[:, :both] + linear(hidden, U[:both], c[:both])).chunk(2, -1)
-        return {"reset (r)": r, "keep (z)": z}
+        return {"reset (r)": r, "update (z)": z}
 
     def forward_fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        """All steps, `[B, G, K]`."""
+        """Outputs `[B, G, K]` of all steps, and the last state."""
         out, hidden = self.net(x, state[0].unsqueeze(0))
         return out, (hidden[0],)
 

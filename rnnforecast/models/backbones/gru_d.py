@@ -8,8 +8,9 @@
     h_t = (1 - z_t) * n_t + z_t * s_t
 
 d_t [D] is the time since the last observation at each step of the patch, in patches: zero at an
-observation (the paper counts from the step before), and zero where it is not given. Che et al.
-2018, "Recurrent neural networks for multivariate time series with missing values",
+observation (the paper counts from the step before), and zero if the inputs have no `elapsed`.
+
+Che et al. 2018, "Recurrent neural networks for multivariate time series with missing values",
 arXiv:1606.01865; its input decay is `InputDecay`.
 """
 
@@ -31,7 +32,7 @@ TRAITS = ("gaps", "noise")
 
 GATES = {
     "reset (r)": "1: the candidate reads all of the old state, 0: none of it",
-    "keep (z)": "1: the old state stays, 0: it is replaced",
+    "update (z)": "1: the old state stays, 0: it is replaced",
     "decay (g)": "1: the old state is kept, 0: it has decayed",
 }
 
@@ -49,7 +50,7 @@ class GruDCell(nn.Module):
         self.decay_bias = nn.Parameter(torch.zeros(hidden_size)) if gap_size else None
         if self.decay_weight is not None:
             # positive, as max(0, .) has no gradient at or below 0; small, so that most of the
-            # state remains after a gap of one patch; different, so that units decay differently
+            # state remains after a gap of one patch; random, so that units differ
             nn.init.uniform_(self.decay_weight, 0.01 / gap_size, 0.2 / gap_size)
 
     def recurrent_weights(self) -> list[Tensor]:
@@ -63,7 +64,7 @@ class GruDCell(nn.Module):
         return torch.cat([products, self.decay(x, gaps).to(products.dtype)], -1)
 
     def decay(self, x: Tensor, gaps: Tensor | None) -> Tensor:
-        """g `[B, G, K]` for all steps."""
+        """The decay g of each unit at all steps, `[B, G, K]`."""
         if self.decay_weight is None or self.decay_bias is None:
             return torch.ones_like(x)
         gaps = (
@@ -74,22 +75,22 @@ class GruDCell(nn.Module):
         return torch.exp(-torch.relu(linear(gaps, self.decay_weight, self.decay_bias)))
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
-        """h."""
+        """The next state, h."""
         _, U, _, c = rnn_weights(self.net)
         x_r, x_z, x_n, decay = projected.chunk(4, -1)
         u_r, u_z, u_n = linear(hidden * decay, U, c).chunk(3, -1)
         r, z = torch.sigmoid(x_r + u_r), torch.sigmoid(x_z + u_z)
         new = torch.tanh(x_n + r * u_n)
-        # no lerp: with products of reduced precision the state may be of the full one
+        # not torch.lerp: under autocast `new` may be bfloat16 while the state is float32
         return (new + z * (state[0] * decay - new),)
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
-        """r, z and g."""
+        """Activations of r, z and g."""
         _, U, _, c = rnn_weights(self.net)
         x_r, x_z, _, decay = projected.chunk(4, -1)
         u_r, u_z, _ = linear(hidden * decay, U, c).chunk(3, -1)
         r, z = torch.sigmoid(x_r + u_r), torch.sigmoid(x_z + u_z)
-        return {"reset (r)": r, "keep (z)": z, "decay (g)": decay}
+        return {"reset (r)": r, "update (z)": z, "decay (g)": decay}
 
 
 def build(

@@ -19,11 +19,11 @@ from rnnforecast.models.heads.distribution_head import DistributionHead
 TRAITS = ("positive", "amounts")
 
 MAX_BISECTIONS = 80
-"""A bracket halved so often is as narrow as float64 can make it."""
+"""Enough halvings for any float64 bracket."""
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> DistributionHead:
-    """A head of the mean; without options."""
+    """A head with one parameter, the mean; it has no options."""
     return DistributionHead(1, "original", lambda mean, params, _: Poisson(mean))
 
 
@@ -39,7 +39,7 @@ class Poisson(Distribution):
         return self.mean - y * self.mean.log() + torch.lgamma(y + 1)
 
     def quantile(self, levels: Tensor) -> Tensor:
-        """The smallest whole numbers that are reached with these probabilities, by bisection.
+        """The smallest k with P(X <= k) >= level, by bisection.
 
         `scipy.stats.poisson.ppf` agrees up to a mean of a million, and takes minutes beyond.
         """
@@ -50,11 +50,11 @@ class Poisson(Distribution):
         for _ in range(MAX_BISECTIONS):
             if not bool((high - low > 1).any()):
                 break
-            middle = ((low + high) / 2).ceil()  # never below 0, and the upper end at the last
+            middle = ((low + high) / 2).ceil()  # >= 0; equals `high` once the bracket is 1 wide
             reached = torch.special.gammaincc(middle + 1, mean.expand_as(middle)) >= levels
             low, high = torch.where(reached, low, middle), torch.where(reached, middle, high)
         return high.to(self.mean)
 
     def sample(self) -> Tensor:
-        """One random value each."""
+        """One random value per element."""
         return sample_poisson(self.mean.detach())

@@ -35,8 +35,8 @@ def occlude_steps(
 ) -> ModelInputs:
     """The inputs as if nothing had been observed in the steps of `step_range`.
 
-    As with `missing: mask`, the last value before them fills up to the next observation.
-    `target_mask [B, L, C]`; `series_start [B]` is the first step of the series.
+    As with `missing: mask`, the last value before them is carried forward to the next observation
+    in `target_mask [B, L, C]`. `series_start [B]` is the first step of the series.
     """
     step = torch.arange(inputs.steps, device=inputs.values.device)[None, :, None]
     begin = series_start.clamp_min(step_range.start)[:, None, None]
@@ -80,10 +80,10 @@ def _value_before(values: Tensor, preceding: Tensor, begin: Tensor) -> Tensor:
 def exchange_targets(
     inputs: ModelInputs, other_window: Tensor, step_range: slice, *, use_logs: bool
 ) -> ModelInputs:
-    """The inputs with the targets and masks of the window `other_window [B]` in `step_range`.
+    """The inputs with targets and masks in `step_range` taken from the windows `other_window [B]`.
 
-    Values are rescaled to the window: by its mean for a network of logarithms (`use_logs`), else by
-    mean and standard deviation.
+    Values are rescaled to the receiving window: by the mean if the network reads logarithms
+    (`use_logs`), else by mean and standard deviation.
     """
     standardized = _standardize(inputs, use_logs=use_logs)[other_window]
     center, scale = _center_and_scale(inputs, use_logs=use_logs)
@@ -106,7 +106,7 @@ def exchange_targets(
 def exchange_covariates(
     inputs: ModelInputs, other_window: Tensor, covariate_field: str, columns: slice
 ) -> ModelInputs:
-    """The inputs with columns of a covariate field, past and future, of `other_window [B]`."""
+    """The inputs with columns of a covariate field, at all steps, taken from `other_window [B]`."""
     values = getattr(inputs, covariate_field).clone()
     values[..., columns] = values[other_window][..., columns]
     return replace(inputs, **{covariate_field: values})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rnnforecast.types import Floats
 
-RETENTION_GATE_PREFIXES = ("keep", "forget")
+RETENTION_GATE_PREFIXES = ("keep", "update", "forget")
 """Prefixes of the names of gates that are open where a unit retains its state."""
 
 

@@ -153,7 +153,8 @@ def test_gates_are_those_of_the_equations(backbone: str) -> None:
         assert (activations.outputs.abs() <= gates["output"] + 1e-6).all()
         return
     before = before * gates.get("decay", torch.ones(1))
-    new = (activations.outputs - gates["keep"] * before) / (1 - gates["keep"])
+    retention = gates["keep" if backbone == "min_gru" else "update"]
+    new = (activations.outputs - retention * before) / (1 - retention)
     if backbone == "min_gru":
         assert (new >= -1e-5).all()
     else:  # a candidate is a tanh

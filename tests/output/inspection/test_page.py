@@ -27,7 +27,7 @@ def inspection() -> Inspection:
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(4, 5))
     hidden[:, 0] = 1.0
-    layer = LayerActivations("layer 1", hidden, {"keep (z)": rng.random((4, 5))})
+    layer = LayerActivations("layer 1", hidden, {"update (z)": rng.random((4, 5))})
     window = InspectedWindow(
         "a <b>", "y", np.arange(10), np.r_[np.nan, np.arange(9.0)], np.ones(2), patch_length=2
     )
