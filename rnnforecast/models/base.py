@@ -1,7 +1,7 @@
-"""The interface of a backbone, which tests check for every file in `backbones/`.
+"""Interface of backbones.
 
 A file in `backbones/` defines one recurrent *layer*, which maps `[B, G, K]` to `[B, G, K]` and
-returns its state, a tuple of tensors with the batch on axis 1. Run from a carried state it
+returns its state, a tuple of tensors with the batch on axis 1. Called with that state, the layer
 continues exactly where it stopped. `RecurrentStack` stacks layers.
 """
 
@@ -21,7 +21,7 @@ State = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Noise:
-    """Regularization of the recurrence in training, and the initial state."""
+    """Regularization of the recurrence in training, and the kind of initial state."""
 
     dropout: float = 0.0
     """Fraction of recurrent inputs set to zero, the same ones at all steps of a window."""
@@ -37,8 +37,8 @@ NO_NOISE = Noise()
 class RecurrentLayer(Protocol):
     """A recurrent layer.
 
-    It may have a method `gates` of the same arguments, which returns gate activations for the
-    inspection: by name, `[B, G, K]` each, from 0, closed, to 1, open.
+    An optional method `gates` takes the same arguments as a call and returns gate activations by
+    name, `[B, G, K]` each, from 0 (closed) to 1 (open).
     """
 
     n_state_tensors: int
@@ -53,8 +53,8 @@ class RecurrentLayer(Protocol):
     ) -> tuple[Tensor, State]:
         """`[B, G, K]` and an optional state → `[B, G, K]` and the state after the last step.
 
-        `gaps [B, G, D]` is the time since the last observation, in patches; layers with the trait
-        ``gaps`` read it.
+        `gaps [B, G, D]` is the time since the last observation at each cell of a patch, in patches;
+        only layers with the trait ``gaps`` read it.
         """
         ...
 
@@ -68,9 +68,7 @@ class BackboneModule(Protocol):
     | ``bidirectional`` | it may also read the lookback backwards |
     | ``gaps`` | it reads the time since the last observation |
 
-    Further literals of the file, where they apply:
-
-    | literal | meaning |
+    | optional literal | meaning |
     | --- | --- |
     | ``OPTIONS`` | ``model.backbone_options``, see `rnnforecast.registry` |
     | ``DEFAULTS`` | automatic ``layers`` with their reason, and ``residual`` |
@@ -88,7 +86,7 @@ class BackboneModule(Protocol):
         noise: Noise,
         gap_size: int,
     ) -> nn.Module:
-        """A new layer of width K at `depth`, 0 the lowest; `gap_size` is D, the gaps of a patch."""
+        """A new layer of width K at `depth`, 0 at the bottom; `gap_size` is D, 0 without gaps."""
         ...
 
     def reference_step(
@@ -99,9 +97,9 @@ class BackboneModule(Protocol):
         state: list[Array],
         options: Mapping[str, Any],
     ) -> list[Array]:
-        """One step of the equations in NumPy, which tests compare the layer with.
+        """One step of the equations in NumPy, which tests compare the layer with; optional.
 
         `x [B, K]`, `gaps [B, D]` and the state before the step → the state after it, the output
-        first. A backbone that has no such form has a test of its own instead.
+        first.
         """
         ...

@@ -1,4 +1,4 @@
-"""Configuration of a forecaster, from which the same network is built again."""
+"""Configuration of a forecaster, stored with its weights."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.covariates import CovariateSizes
+from rnnforecast.models.layers.covariates import NO_COVARIATES, CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
-
-NO_COVARIATES = CovariateSizes()
 
 
 @dataclass(frozen=True)
 class ForecasterConfig:
-    """Plain values, stored with the run."""
+    """Sizes and choices of components; lengths are in steps."""
 
     lookback: int
     horizon: int
@@ -37,16 +35,16 @@ class ForecasterConfig:
     """Fraction of windows in which an autoregressive decoder reads true values at the end of
     training."""
     tbptt_steps: int | None = None
-    """Patches of truncated backpropagation; None for all."""
+    """Patches that gradients flow back through; None for all."""
     channels: int = 1
-    """C, the targets that are read and forecast together."""
+    """C, the number of targets that are read and forecast together."""
     difference_lag: int = 0
-    """Lag of the differences that the network reads and forecasts, in steps; 0 for values."""
+    """Lag of the differences that the network reads and forecasts; 0 without differencing."""
     covariates: CovariateSizes = NO_COVARIATES
     n_items: int = 0
-    """Items with weights of their own in a learned window scaler, else 0."""
+    """Number of items with their own weights in a learned window scaler; 0 for other scalers."""
     smoothing_seasons: tuple[int, ...] = ()
-    """Season lengths of exponential smoothing, in steps."""
+    """Season lengths of exponential smoothing."""
 
     @property
     def input_length(self) -> int:

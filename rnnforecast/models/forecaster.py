@@ -1,10 +1,12 @@
-"""The forecaster: five modules in a row, from a window of history to quantiles of its future.
+"""The forecaster, a chain of modules that maps a window of history to quantiles of its future.
 
     history [B, L, C] → difference → scale → embed [B, G, K] → backbone → decode [B, J, K]
         → head [B, H, C, Q]
 
 The output of the recurrent part is added to a base forecast of the same values. Covariates are read
 with the history; known-future covariates are read again at each step of the horizon.
+
+Axes besides those of the glossary: J patches of the horizon, P raw outputs of the head.
 """
 
 from __future__ import annotations
@@ -39,17 +41,17 @@ from rnnforecast.models.scaling.window_scaler import (
 from rnnforecast.registry import BACKBONES, BASE_FORECASTS, DECODERS, WINDOW_SCALERS
 
 N_SAMPLE_PATHS = 200
-"""Sample paths of a window whose quantiles are taken over paths."""
+"""Number of sample paths from which quantiles of a window are estimated."""
 
 
 class Forecaster(nn.Module):
-    """A network from normalized history to the raw outputs of its head."""
+    """A network of embedding, backbone, decoder and head, with window scaling and base forecast."""
 
     global_scale: Tensor
-    """Scalar: normalized values are divided by it; set by `initialize_scales`, kept with the
+    """Scalar that normalized values are divided by; set by `initialize_scales`, stored with the
     weights."""
     training_progress: float = 0.0
-    """From 0 to 1; set by the training loop."""
+    """Fraction of the training steps that are done; set by the training loop."""
 
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
@@ -84,7 +86,7 @@ class Forecaster(nn.Module):
         self.output_layer = nn.Linear(
             a.hidden_size, cast("int", self.decoder.steps_per_patch) * n_outputs
         )
-        # the first forecast of the network is the base forecast
+        # training starts from the base forecast
         nn.init.zeros_(self.output_layer.weight)
         nn.init.zeros_(self.output_layer.bias)
         self.base_forecast: BaseForecast | None = BASE_FORECASTS.load(a.base_forecast).build(a)
@@ -105,15 +107,15 @@ class Forecaster(nn.Module):
 
     @property
     def causal_backbone(self) -> RecurrentStack | None:
-        """The backbone that a decoder may run on; None where it is bidirectional."""
+        """The backbone, for decoders that continue it beyond the origin; None if bidirectional."""
         return self.backbone if isinstance(self.backbone, RecurrentStack) else None
 
     def per_item_weights(self) -> list[str]:
-        """Names of the weights with one row for each item of the training."""
+        """Names of the weights with one row for each training item."""
         return [f"scaling.{name}" for name in self.scaling.per_item_weights()]  # type: ignore[operator]
 
     def prepare_inputs(self, inputs: ModelInputs) -> tuple[ModelInputs, WindowScaler]:
-        """The history, differenced if the config says so, and its scaler."""
+        """The history, differenced if there is a `difference_lag`, and its scaler."""
         a, base = self.config, None
         if a.difference_lag:
             base = inputs.difference_base(a.difference_lag, a.horizon)
@@ -130,7 +132,7 @@ class Forecaster(nn.Module):
     ) -> Tensor:
         """Normalized history `[B, L, C]` → raw outputs `[B, H, C, P]`.
 
-        An autoregressive decoder reads `truth`, and its own forecasts without.
+        An autoregressive decoder reads `truth` if given, else its own forecasts.
         """
         encoded = self.encode(z, inputs)
         terms = self.additive_terms(z, inputs, encoded.last_output)
@@ -150,7 +152,7 @@ class Forecaster(nn.Module):
         gaps = self.embedding.gaps(inputs) if self.embedding.input_decay is not None else None
         length = self.config.tbptt_steps or x.shape[1]
         outs, state, begin = [], None, 0
-        # truncated backpropagation: the newest part has full length; the state is passed detached
+        # truncated backpropagation: the state is detached between parts; the first may be shorter
         for end in range(x.shape[1] % length or length, x.shape[1] + 1, length):
             part_gaps = None if gaps is None else gaps[:, begin:end]
             out, state = self.backbone(x[:, begin:end], state, part_gaps)
@@ -162,7 +164,7 @@ class Forecaster(nn.Module):
         return EncoderOutput(out, state or (), out[:, -1], x[:, -1])
 
     def project_output(self, patches: Tensor) -> Tensor:
-        """`[B, J, K]` → `[B, J * steps, C, P]`."""
+        """`[B, J, K]` → raw outputs `[B, J * steps_per_patch, C, P]`."""
         raw: Tensor = self.output_layer(patches)
         return raw.reshape(patches.shape[0], -1, self.config.channels, self.head.n_params)
 
@@ -200,12 +202,12 @@ class Forecaster(nn.Module):
         assert self.base_forecast is not None
         inputs, scaler = self.prepare_inputs(inputs)
         values = self._base_forecast_values(scaler.normalize_past(inputs.values), inputs)
-        # clipped like the regressors, so that no few targets dominate the sum of squares
+        # clipped like the regressors, so that a few targets cannot dominate the sum of squares
         truth = scaler.normalize_future(future).clamp(-MAX_NORMALIZED_INPUT, MAX_NORMALIZED_INPUT)
         return values, truth - self.base_forecast.forecast_windows(values, inputs.input_mask)
 
     def loss(self, inputs: ModelInputs, future: Tensor, weight: Tensor) -> Tensor:
-        """Scalar loss in the units of the head.
+        """The scalar loss of the head.
 
         `future [B, H, C]` in original units, `weight [B, H, C]` zero outside the target mask.
         """
@@ -260,8 +262,8 @@ class Forecaster(nn.Module):
 
     @torch.no_grad()
     def initialize_scales(self, inputs: ModelInputs, future: Tensor, weight: Tensor) -> None:
-        """Sets `global_scale` to the mean absolute normalized future of these windows, and what
-        the window scaler learns; arguments as for `loss`."""
+        """Initializes the window scaler from these windows, and sets `global_scale` to their mean
+        absolute normalized future; arguments as for `loss`."""
         self.scaling.initialize(inputs)  # type: ignore[operator]
         _, scaler = self.prepare_inputs(inputs)
         size = weighted_mean(scaler.stats.normalize_future(future).abs(), weight)
@@ -270,10 +272,10 @@ class Forecaster(nn.Module):
 
     @torch.no_grad()
     def forecast(self, inputs: ModelInputs, levels: Sequence[float]) -> tuple[Tensor, ScaleStats]:
-        """Normalized quantiles `[B, H, C, Q]` at `levels`, and the scale to undo.
+        """Quantiles `[B, H, C, Q]` at `levels`, and the statistics that denormalize them.
 
-        Q is 1 from a point head. Quantiles of an autoregressive distribution are those of sample
-        paths.
+        Q is 1 for a point head. Quantiles of an autoregressive distribution are estimated from
+        sample paths.
         """
         if self.n_sample_paths > 1:
             paths, stats = self.sample_paths(inputs, self.n_sample_paths)
@@ -283,7 +285,7 @@ class Forecaster(nn.Module):
 
     @property
     def n_sample_paths(self) -> int:
-        """Sample paths that a forecast computes for each window; 1 without sampling."""
+        """Number of sample paths that a forecast draws for each window; 1 without sampling."""
         return N_SAMPLE_PATHS if self.is_autoregressive and self.head.can_sample else 1
 
     def predict_raw(self, inputs: ModelInputs) -> tuple[Tensor, WindowScaler]:
@@ -302,8 +304,8 @@ class Forecaster(nn.Module):
 
     @torch.no_grad()
     def sample_paths(self, inputs: ModelInputs, n_paths: int) -> tuple[Tensor, ScaleStats]:
-        """`n_paths` random futures of each window, `[B, n_paths, H, C]` normalized, and the scale
-        to undo; for autoregressive distributions."""
+        """Random futures `[B, n_paths, H, C]` of an autoregressive distribution, and the statistics
+        that denormalize them."""
         inputs, scaler = self.prepare_inputs(inputs)
         z = scaler.normalize_past(inputs.values)
         encoded = self.encode(z, inputs)

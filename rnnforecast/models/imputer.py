@@ -1,12 +1,13 @@
-"""Recurrent imputer: a missing value estimated from the rows before and after it.
+"""Recurrent imputer, which estimates a missing value from the rows before and after it.
 
-After BRITS (Cao et al. 2018, arXiv:1805.10572): one network reads towards the missing value from
-before, a second one from behind; each gives an estimate, and a third one combines them. Unlike
-BRITS, a network reads a window of W rows of one target, so the rows that an estimate depends on are
-known: the forward estimate on the W rows before (and the last observation, which may be earlier),
-the combined one on W rows after as well.
+After BRITS (Cao et al. 2018, arXiv:1805.10572): one network reads the W rows before the missing
+value forwards, a second one the W rows after it backwards, and a third one combines both estimates.
+Unlike in BRITS, the window is fixed and of one target. The forward estimate depends only on the W
+rows before and on the last observation, which may be earlier; the combined one also on the W rows
+after.
 
-Untrained, it fills forward, or interpolates linearly between two observations.
+Without training, the forward estimate is the last observation, and the combined one interpolates
+linearly.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ import torch
 from torch import Tensor, nn
 
 MAX_NORMALIZED_VALUE = 16.0
-"""Normalized values are clipped to this size, which limits the effect of outliers."""
+"""Bound of absolute normalized values, which limits the effect of outliers."""
 
 DOWNSCALE = 2.0**-10
-"""Factor of values inside the networks, so that sums and differences of huge ones are finite."""
+"""Factor on values inside the networks, so that sums and differences of huge values are finite."""
 
 
 @dataclass(frozen=True)
 class Estimate:
     """B estimates relative to a simple baseline; all fields `[B]`.
 
-    `baseline` and `scale` are in original units times `DOWNSCALE`, `z` is normalized. With a scale
-    of 0, where the window is constant, the estimate is the baseline.
+    `baseline` and `scale` are in original units times `DOWNSCALE`, `z` is normalized. If the window
+    is constant, `scale` is 0 and the estimate is the baseline.
     """
 
     baseline: Tensor
@@ -46,8 +47,8 @@ class Estimate:
         return (self.downscaled() / DOWNSCALE).clamp(-limit, limit)
 
     def error(self, truth: Tensor) -> Tensor:
-        """Absolute error `[B]` in units of `scale`, with `truth [B]` in original units; 0 where the
-        scale is."""
+        """Absolute error `[B]` in units of `scale`, given `truth [B]` in original units; 0 where
+        the scale is 0."""
         expected = _normalize(truth * DOWNSCALE - self.baseline, self.scale)
         return (expected - self.z).abs() * (self.scale > 0)
 
@@ -55,8 +56,8 @@ class Estimate:
 class DirectionalImputer(nn.Module):
     """Estimate of a missing value from W rows on one side.
 
-    A GRU reads value, mask and distance to the last observation. A linear map of the window is
-    added to its output, which learns a season in a few steps.
+    A GRU reads value, mask and distance to the last observation. A linear map of the window, which
+    learns a seasonal pattern in few training steps, is added to its output.
     """
 
     def __init__(self, window_length: int, hidden_size: int) -> None:
@@ -68,14 +69,14 @@ class DirectionalImputer(nn.Module):
     def forward(
         self, values: Tensor, observed_mask: Tensor, last_observed: Tensor, age: Tensor
     ) -> tuple[Estimate, Tensor, Tensor]:
-        """Estimates, hidden states `[B, K]`, and rows `[B]` from the last observation.
+        """Estimates, hidden states `[B, K]`, and distances `[B]` of the last observation, in rows.
 
         Args:
-            values: `[B, W]` times `DOWNSCALE`, in reading order: the last column is next to the
-                missing value. Masked values may be any finite number.
+            values: `[B, W]` times `DOWNSCALE`; the last column is next to the missing value. Masked
+                values may be any finite number.
             observed_mask: `[B, W]` bool.
-            last_observed: `[B]` the last observation where the window has none.
-            age: `[B]` rows from that one to the missing value.
+            last_observed: `[B]` times `DOWNSCALE`: the baseline if the window has no observation.
+            age: `[B]` rows from `last_observed` to the missing value.
         """
         width = values.shape[1]
         steps = torch.arange(width, device=values.device)
@@ -105,10 +106,8 @@ class RnnImputer(nn.Module):
         """`window_length` is W in rows, `hidden_size` is K."""
         super().__init__()
         self.window_length, self.hidden_size = window_length, hidden_size
-        self.forward_imputer, self.backward_imputer = (
-            DirectionalImputer(window_length, hidden_size),
-            DirectionalImputer(window_length, hidden_size),
-        )
+        self.forward_imputer = DirectionalImputer(window_length, hidden_size)
+        self.backward_imputer = DirectionalImputer(window_length, hidden_size)
         self.hidden_layer = nn.Linear(2 * hidden_size + 4, hidden_size)
         self.output_layer = _zero_linear(hidden_size)
 
@@ -121,8 +120,8 @@ class RnnImputer(nn.Module):
             values: `[B, 2W + 1]` original units, the missing value in the middle; it and masked
                 values may be any finite number.
             observed_mask: `[B, 2W + 1]` bool.
-            last_observed: `[B]` the last observation before the window, 0 without one.
-            age: `[B]` rows from that one to the missing value, 0 without one.
+            last_observed: `[B]` the last observation before the window, 0 if there is none.
+            age: `[B]` rows from `last_observed` to the missing value, 0 if there is none.
         """
         values, last_observed = values * DOWNSCALE, last_observed * DOWNSCALE
         width = self.window_length
@@ -130,7 +129,7 @@ class RnnImputer(nn.Module):
             values[:, :width], observed_mask[:, :width], last_observed, age
         )
         after = slice(width + 1, None)
-        # without an observation after the missing value, the last one before serves
+        # without an observation after the missing value, the last one before it is the baseline
         backward, backward_state, rows_after = self.backward_imputer(
             values[:, after].flip(1), observed_mask[:, after].flip(1), forward.baseline, rows_before
         )
@@ -176,6 +175,6 @@ def _mean_and_deviation(values: Tensor, observed_mask: Tensor) -> tuple[Tensor, 
 
 
 def _normalize(distance: Tensor, scale: Tensor) -> Tensor:
-    """`distance / scale`, clipped to `MAX_NORMALIZED_VALUE`; 0 where the scale is."""
+    """`distance / scale`, clipped to ±`MAX_NORMALIZED_VALUE`; 0 where the scale is 0."""
     ratio = distance / torch.where(scale > 0, scale, 1.0)
     return ratio.clamp(-MAX_NORMALIZED_VALUE, MAX_NORMALIZED_VALUE) * (scale > 0)

@@ -1,10 +1,10 @@
-"""The inputs of a network for a batch of windows: targets, masks and covariates.
+"""Inputs of a network for a batch of windows: targets, masks and covariates.
 
 Masks of targets, everywhere in the package; True means:
 
 | mask | the cell |
 | --- | --- |
-| `observed_mask` | has a value in the file |
+| `observed_mask` | has a value in the data |
 | `target_mask` | counts in the loss and in scores: observed, and not an outlier |
 | `train_mask` | is in the training part, which fits may read |
 | `value_mask` | is presented to the network as a value; else as missing |
@@ -67,9 +67,9 @@ class ModelInputs:
     static_codes: Tensor | None = None
     """`[B, Rc]` int64."""
     item: Tensor | None = None
-    """`[B]` int64: index among the items of the training, their number for a new one."""
+    """`[B]` int64: index among the training items; their number for a new item."""
     phase: Tensor | None = None
-    """`[B]` int64: position of the first step on the calendar, in steps."""
+    """`[B]` int64: calendar position of the first step, in steps."""
     target_mask: Tensor | None = None
     """`[B, L, C]` bool, for decoders that are trained on forecasts from inside the lookback."""
 
@@ -79,7 +79,7 @@ class ModelInputs:
         return self.values.shape[1]
 
     def append_forecast(self, forecast: Tensor) -> ModelInputs:
-        """The windows moved ahead by the steps of `forecast [B, T, C]`, which become observations.
+        """Windows moved ahead by T steps, with `forecast [B, T, C]` as their observations.
 
         Past covariates keep their last value.
         """
@@ -132,7 +132,7 @@ class ModelInputs:
         return replace(self, **changes, **self._moved_phase(first))
 
     def repeat_windows(self, times: int) -> ModelInputs:
-        """Each window `times` times, in a row."""
+        """Each window repeated `times` times, one copy after the other."""
         names = [field.name for field in fields(self)]
         return replace(self, **self._map(names, lambda old: old.repeat_interleave(times, 0)))
 
@@ -154,13 +154,13 @@ class ModelInputs:
     def difference_base(self, lag: int, horizon: int) -> Tensor:
         """`[B, H, C]` the values that future differences are added to: the last `lag`, repeated.
 
-        They are from before the origin, however far ahead the step is.
+        All of them lie before the origin.
         """
         repeats = -(-horizon // lag)
         return self.values[:, -lag:].repeat(1, repeats, 1)[:, :horizon]
 
     def _map(self, names: Sequence[str], function: Callable[[Tensor], Tensor]) -> dict[str, Any]:
-        """The named fields, those that are not None, changed by the function."""
+        """`function` of the named fields that are not None, by name."""
         return {
             name: function(value) for name in names if (value := getattr(self, name)) is not None
         }
@@ -170,5 +170,5 @@ class ModelInputs:
 
 
 def _repeat_last(values: Tensor, steps: int) -> Tensor:
-    """The last step of `[B, L, X]`, `[B, steps, X]`."""
+    """The last step of `values [B, L, X]`, repeated: `[B, steps, X]`."""
     return values[:, -1:].expand(-1, steps, -1)

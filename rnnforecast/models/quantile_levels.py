@@ -1,4 +1,4 @@
-"""The quantile levels that are requested, and those that are computed to serve them."""
+"""Requested quantile levels, and the levels that are computed for them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from rnnforecast.types import Floats
 MEDIAN = 0.5
 
 MEAN_LEVELS = tuple((k + 0.5) / 21 for k in range(21))
-"""Levels of equally likely values, whose mean is the mean forecast."""
+"""Midpoints of 21 equally likely intervals; the mean of their quantiles is the mean forecast."""
 
 
 @dataclass(frozen=True)
 class QuantileLevels:
-    """Requested levels, and the ascending levels that are computed, which hold these and 0.5."""
+    """Requested levels, and the computed ones: ascending, and including the requested and 0.5."""
 
     requested: tuple[float, ...]
     computed: tuple[float, ...]
     has_mean: bool = False
-    """Whether `MEAN_LEVELS` are computed, since the point forecast is a mean."""
+    """Whether the point forecast is a mean, for which `MEAN_LEVELS` are computed."""
 
     @classmethod
     def with_median(cls, requested: Iterable[float]) -> QuantileLevels:
-        """The requested levels and the median."""
+        """Computes the requested levels and the median."""
         requested = tuple(requested)
         return cls(requested, tuple(sorted({*requested, MEDIAN})))
 
     @classmethod
     def for_loss(cls, requested: Iterable[float], loss: str) -> QuantileLevels:
-        """The same, and `MEAN_LEVELS` if the loss forecasts a mean."""
+        """As `with_median`, and also computes `MEAN_LEVELS` if the loss forecasts a mean."""
         levels = cls.with_median(requested)
         if "mean" not in LOSSES.traits(loss):
             return levels
@@ -50,7 +50,7 @@ class QuantileLevels:
 
     @property
     def point_indices(self) -> list[int]:
-        """The indices of the levels whose mean is the point forecast: `MEAN_LEVELS` or 0.5."""
+        """The indices of the levels whose mean is the point forecast: `MEAN_LEVELS`, or 0.5."""
         return self._indices(MEAN_LEVELS) if self.has_mean else [self.median_index]
 
     @property
@@ -60,7 +60,7 @@ class QuantileLevels:
         return self._indices(sorted(added))
 
     def select(self, values: Floats) -> Floats:
-        """The requested quantiles of the computed ones, along the last axis."""
+        """The requested quantiles among the computed ones, along the last axis."""
         return values[..., self.requested_indices]
 
     def _indices(self, levels: Iterable[float]) -> list[int]:

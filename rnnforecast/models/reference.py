@@ -1,4 +1,4 @@
-"""NumPy helpers for the reference equations of the backbones, which tests compare them with."""
+"""NumPy functions for the reference equations of the backbones."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 def split_rnn_weights(weights: Weights, n_gates: int) -> list[list[Array]]:
-    """W, U, b and c of a torch network of one layer, each split into its gates."""
+    """W, U, b and c of a one-layer torch RNN, each split by gate."""
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     return [np.split(weights[f"net.{name}"], n_gates) for name in names]

@@ -2,11 +2,10 @@
 
     h_t = cell(x_t, h_{t-d}),   d = base ^ depth
 
-depth counts the layers from 0 at the bottom. A layer is d independent interleaved sequences, so it
-runs as d times as many windows of a d-th of the length, by the kernel of the cell. The state is a
-ring of the last d states, the oldest first, which the next step reads; n on axis 0 of a state
-tensor is d. A remainder of fewer than d steps runs on its own, with another mask of recurrent
-dropout.
+depth counts the layers from 0 at the bottom. A layer is d independent interleaved sequences, so the
+cell runs on d times as many windows of a d-th of the length. The state holds the last d states on
+axis 0, the oldest first. A remainder of fewer than d steps runs separately, with another mask of
+recurrent dropout.
 
 Chang et al. 2017, arXiv:1710.02224.
 """
@@ -29,23 +28,20 @@ TRAITS = ("noise",)
 DEFAULTS = {"layers": (3, "each one reads twice as far back"), "residual": True}
 
 OPTIONS = {"cell": ("gru", "lstm", "rnn"), "base": (2, 2, None)}
-"""``cell``: the recurrent cell, with its default options; ``base``: factor of d from one layer to
+"""``cell``: the recurrent cell, with its default options; ``base``: factor on d from one layer to
 the next."""
 
 
 class DilatedLayer(nn.Module):
-    """A cell layer that reads its state of d steps ago; each state tensor is `[d, B, X]`."""
+    """A cell layer that reads its state d steps ago; each state tensor is `[d, B, X]`."""
 
     def __init__(self, cell_layer: CellLayer, dilation: int) -> None:
         super().__init__()
-        self.cell_layer, self.dilation, self.n_state_tensors = (
-            cell_layer,
-            dilation,
-            cell_layer.n_state_tensors,
-        )
+        self.cell_layer, self.dilation = cell_layer, dilation
+        self.n_state_tensors = cell_layer.n_state_tensors
 
     def recurrent_weights(self) -> list[Tensor]:
-        """Those of the cell layer."""
+        """The recurrent weights of the cell layer."""
         return self.cell_layer.recurrent_weights()
 
     def forward(
@@ -57,7 +53,7 @@ class DilatedLayer(nn.Module):
             state = tuple(part.expand(self.dilation, *part.shape) for part in start)
         rest = x.shape[1] % self.dilation
         outs, ring = [], state
-        if x.shape[1] >= self.dilation:  # as many steps for every sequence
+        if x.shape[1] >= self.dilation:  # the same number of steps in every sequence
             out, ring = self._run_interleaved(x[:, : x.shape[1] - rest], ring)
             outs.append(out)
         if rest:  # one more step of the first few sequences
@@ -71,7 +67,7 @@ class DilatedLayer(nn.Module):
     def gates(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Those of the cell layer, for each of the d sequences."""
+        """The gates of the cell layer, computed for each of the d sequences."""
         gates: dict[str, Tensor] = {}
         for first in range(min(self.dilation, x.shape[1])):
             steps = slice(first, None, self.dilation)
@@ -112,5 +108,4 @@ def reference_step(
     """The equations above in NumPy; see `BackboneModule`."""
     cell = options["cell"]
     step = BACKBONES.load(cell).reference_step
-    found: list[Array] = step(weights, x, gaps, state, BACKBONES.options(cell, {}))
-    return found
+    return step(weights, x, gaps, state, BACKBONES.options(cell, {}))  # type: ignore[no-any-return]

@@ -6,8 +6,8 @@
     n_t = tanh(W_n x_t + b_n + U_n (r_t * h_{t-1}) + c_n)       reset: before
     h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
-Cho et al. 2014, arXiv:1406.1078, has the reset gate before the product; cuDNN has it after, in one
-kernel for all steps.
+Cho et al. 2014, arXiv:1406.1078, apply the reset gate before the product; cuDNN applies it after,
+in one kernel for all steps.
 """
 
 from __future__ import annotations

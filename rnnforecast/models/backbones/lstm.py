@@ -1,6 +1,6 @@
 """Long short-term memory: three gates and a cell state with a long memory.
 
-    i, f, o = sigmoid(W x_t + U h_{t-1} + b)   one set of weights each
+    i, f, o = sigmoid(W x_t + U h_{t-1} + b)   each with its own W, U and b
     g       = tanh(W_g x_t + U_g h_{t-1} + b_g)
     c_t     = f * c_{t-1} + i * g
     h_t     = o * tanh(c_t)
@@ -50,29 +50,29 @@ class LstmCell(nn.Module):
                 bias[hidden_size : 2 * hidden_size] = start
 
     def recurrent_weights(self) -> list[Tensor]:
-        """U of the gates and U_g."""
+        """U of the gates and U_g, in one tensor."""
         return [rnn_weights(self.net)[1]]
 
     def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
-        """W x + b of i, f, g and o."""
+        """W x + b of i, f, g and o, in torch's order."""
         W, _, b, _ = rnn_weights(self.net)
         return linear(x, W, b)
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
-        """h and c."""
+        """The next state, h and c."""
         _, U, _, c = rnn_weights(self.net)
         i, f, g, o = (projected + linear(hidden, U, c)).chunk(4, -1)
         cell = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(cell), cell
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
-        """i, f and o."""
+        """Activations of i, f and o."""
         _, U, _, c = rnn_weights(self.net)
         i, f, _, o = torch.sigmoid(projected + linear(hidden, U, c)).chunk(4, -1)
         return {"input (i)": i, "forget (f)": f, "output (o)": o}
 
     def forward_fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        """All steps, `[B, G, K]`."""
+        """Outputs `[B, G, K]` of all steps, and the last state."""
         out, (hidden, cell) = self.net(x, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
         return out, (hidden[0], cell[0])
 

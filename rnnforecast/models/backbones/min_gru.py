@@ -32,12 +32,12 @@ GATES = {
 
 
 def log_candidate(a: Tensor) -> Tensor:
-    """log g(a); relu keeps the logarithm's argument positive where the other branch is taken."""
+    """log g(a); relu keeps the logarithm finite where `torch.where` takes the other branch."""
     return torch.where(a >= 0, torch.log(relu(a) + 0.5), logsigmoid(a))
 
 
 class MinGruLayer(nn.Module):
-    """The layer; its state is h, `[1, B, K]`."""
+    """A minimal GRU layer; its state is h, `[1, B, K]`."""
 
     n_state_tensors = 1
 
@@ -46,7 +46,7 @@ class MinGruLayer(nn.Module):
         self.input_projection = nn.Linear(hidden_size, 2 * hidden_size)  # z, n
 
     def recurrent_weights(self) -> list[Tensor]:
-        """None: no product reads the state."""
+        """An empty list: no weight multiplies the state."""
         return []
 
     def forward(
@@ -61,7 +61,7 @@ class MinGruLayer(nn.Module):
     def gates(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """1 - z."""
+        """Activations of 1 - z."""
         z, _ = self.input_projection(x).chunk(2, -1)
         return {"keep (1 − z)": torch.sigmoid(-z)}
 

@@ -1,6 +1,6 @@
 """Minimal LSTM: normalized gates that read the input alone, so all steps are computed at once.
 
-    f_t, i_t = sigmoid(W x_t + b)              one set of weights each
+    f_t, i_t = sigmoid(W x_t + b)              each with its own W and b
     f'_t     = f_t / (f_t + i_t)
     i'_t     = i_t / (f_t + i_t)
     n_t      = g(W_n x_t + b_n),   g(a) = a + 0.5 for a >= 0, else sigmoid(a)
@@ -35,7 +35,7 @@ GATES = {
 
 
 class MinLstmLayer(nn.Module):
-    """The layer; its state is h, `[1, B, K]`."""
+    """A minimal LSTM layer; its state is h, `[1, B, K]`."""
 
     n_state_tensors = 1
 
@@ -44,7 +44,7 @@ class MinLstmLayer(nn.Module):
         self.input_projection = nn.Linear(hidden_size, 3 * hidden_size)  # f, i, n
 
     def recurrent_weights(self) -> list[Tensor]:
-        """None: no product reads the state."""
+        """An empty list: no weight multiplies the state."""
         return []
 
     def forward(
@@ -60,7 +60,7 @@ class MinLstmLayer(nn.Module):
     def gates(
         self, x: Tensor, state: State | None = None, gaps: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """f'."""
+        """Activations of f'."""
         f, i, _ = self.input_projection(x).chunk(3, -1)
         return {"keep (f′)": torch.sigmoid(logsigmoid(f) - logsigmoid(i))}
 

@@ -7,9 +7,9 @@
     o_t = sigmoid(W_o x_t + U_o h_{t-1} + p_o * c_t + b_o)
     h_t = o_t * tanh(c_t)
 
-In an LSTM a closed output gate hides the cell from its gates; here each reads its own cell through
-one weight. Gers & Schmidhuber 2000, with tanh before the output gate and coupled gates as in Greff
-et al. 2017 (arXiv:1503.04069).
+In an LSTM a closed output gate hides the cell from the gates; here each gate of a unit reads the
+cell of the unit through one weight. Gers & Schmidhuber 2000, with tanh before the output gate and
+coupled gates as in Greff et al. 2017 (arXiv:1503.04069).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CANDIDATE_ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 
 class PeepholeLstmCell(nn.Module):
-    """A cell with state h and c. Rows of weights: f, (i unless coupled,) g, o."""
+    """A cell with state h and c. Rows of weights are in the order f, i (unless coupled), g, o."""
 
     n_zoneout_states, has_fused_kernel = 2, False
 
@@ -75,12 +75,12 @@ class PeepholeLstmCell(nn.Module):
         return out
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
-        """h and c."""
+        """The next state, h and c."""
         _, out, cell = self._gates_and_cell(projected, state, hidden)
         return out * torch.tanh(cell), cell
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
-        """f, i and o."""
+        """Activations of i, f and o."""
         gates, out, _ = self._gates_and_cell(projected, state, hidden)
         i = 1 - gates[:, 0] if self.n_cell_gates == 1 else gates[:, 1]
         return {"input (i)": i, "forget (f)": gates[:, 0], "output (o)": out}

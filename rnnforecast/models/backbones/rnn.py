@@ -33,7 +33,7 @@ class RnnCell(nn.Module):
 
     def __init__(self, hidden_size: int, nonlinearity: str) -> None:
         super().__init__()
-        fused = "tanh" if nonlinearity == "sigmoid" else nonlinearity
+        fused = "tanh" if nonlinearity == "sigmoid" else nonlinearity  # torch has no sigmoid
         self.net = nn.RNN(hidden_size, hidden_size, nonlinearity=fused, batch_first=True)
         self.state_sizes, self.activation = (hidden_size,), TORCH_ACTIVATIONS[nonlinearity]
         self.has_fused_kernel = fused == nonlinearity
@@ -48,12 +48,12 @@ class RnnCell(nn.Module):
         return linear(x, W, b)
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
-        """h."""
+        """The next state, h."""
         _, U, _, c = rnn_weights(self.net)
         return (self.activation(projected + linear(hidden, U, c)),)
 
     def forward_fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        """All steps, `[B, G, K]`."""
+        """Outputs `[B, G, K]` of all steps, and the last state."""
         out, hidden = self.net(x, state[0].unsqueeze(0))
         return out, (hidden[0],)
 

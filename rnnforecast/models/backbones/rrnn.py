@@ -38,7 +38,7 @@ TORCH_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.si
 
 
 class DoublyRecurrentCell(nn.Module):
-    """The cell; torch has a fused kernel for h with tanh and relu. The state is y and h."""
+    """A cell with state y and h; torch has a fused kernel for h with tanh and relu."""
 
     hidden_index, n_zoneout_states = 1, 1  # y is not carried
 
@@ -63,12 +63,13 @@ class DoublyRecurrentCell(nn.Module):
         return [rnn_weights(self.net)[1], self.recurrent_projection.weight]
 
     def project(self, x: Tensor, gaps: Tensor | None) -> Tensor:
-        """The terms in x of h, r and h'."""
+        """The terms of h, r and h' that depend on x alone."""
         W, _, b, _ = rnn_weights(self.net)
         return torch.cat([linear(x, W, b), self.input_projection(x)], -1)
 
     def output(self, projected: Tensor, previous: Tensor, current: Tensor) -> Tensor:
-        """y from the terms in x of r and h', `[..., 2 K]`, and h before and after the step."""
+        """y, from the projections of x for r and h', `[..., 2 K]`, and h before and after the
+        step."""
         r, reading = (projected + self.recurrent_projection(previous)).chunk(2, -1)
         reading = self.f(reading + self.past_projection(self.g(r)) * previous)
         out: Tensor = self.g(
@@ -77,20 +78,20 @@ class DoublyRecurrentCell(nn.Module):
         return out
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
-        """r, where g is sigmoid."""
+        """Activations of r if g is sigmoid, else none."""
         width = hidden.shape[-1]
         r, _ = (projected[:, width:] + self.recurrent_projection(hidden)).chunk(2, -1)
         return {"reading (r)": torch.sigmoid(r)} if self.g is torch.sigmoid else {}
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
-        """y and h."""
+        """The next state, y and h."""
         _, U, _, c = rnn_weights(self.net)
         width = hidden.shape[-1]
         now = self.f(projected[:, :width] + linear(hidden, U, c)).to(state[1].dtype)
         return self.output(projected[:, width:], hidden, now), now
 
     def forward_fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        """All steps, `[B, G, K]`."""
+        """Outputs `[B, G, K]` of all steps, and the last state."""
         states, last = self.net(x, state[1].unsqueeze(0))
         before = torch.cat([state[1].unsqueeze(1).to(states.dtype), states[:, :-1]], 1)
         out = self.output(self.input_projection(x), before, states)

@@ -18,7 +18,8 @@ gate falls from 5 at the first unit of a head to -7 at its last, by a power law;
 at 0.
 
 Beck et al. 2024, arXiv:2405.04517. The paper allows both forget gates; its code has sigmoid, the
-default here. Its initial bias depends on the depth of the block; here it is that of the lowest.
+default here. Its initial bias depends on the depth of the block; here all layers have that of the
+lowest.
 """
 
 from __future__ import annotations
@@ -43,12 +44,13 @@ GATES = {
 }
 
 OPTIONS = {"forget": ("sigmoid", "exp"), "heads": (4, 1, None)}
-"""``forget``: the forget gate's activation; ``heads``: groups of units with a recurrence of their
-own; where it does not divide K, the largest divisor of K below it."""
+"""``forget``: the forget gate's activation; ``heads``: number of groups of units with separate
+recurrences; if it does not divide K, the largest divisor of K below it."""
 
 
 class SlstmCell(nn.Module):
-    """A cell with state h, c, n and m. Rows of W and of each block of U: i, f, z, o."""
+    """A cell with state h, c, n and m. Rows of W and of each block of U are in the order i, f, z,
+    o."""
 
     n_zoneout_states, has_fused_kernel = 1, False  # zoneout of h alone: c, n and m are coupled
 
@@ -70,7 +72,8 @@ class SlstmCell(nn.Module):
             ).repeat(self.heads)
 
     def _initial_forget_bias(self, size: int) -> Tensor:
-        """Initial bias of a head's units, `[size]`, with which both forget gates start the same."""
+        """Initial bias of the units of a head, `[size]`; both forget gates start with the same
+        activations."""
         start = 5 - 12 * torch.linspace(0, 1, size) ** 0.3
         return logsigmoid(start) if self.has_exp_forget else start
 
@@ -84,12 +87,13 @@ class SlstmCell(nn.Module):
         return out
 
     def step(self, projected: Tensor, state: CellState, hidden: Tensor) -> CellState:
-        """h, c, n and m."""
+        """The next state: h, c, n and m."""
         c, n, m, _, o = self._update_state(projected, state, hidden)
         return o * (c / n), c, n, m
 
     def gates(self, projected: Tensor, state: CellState, hidden: Tensor) -> dict[str, Tensor]:
-        """Weight of the old state in the mean c / n, as exponential gates are unbounded; and o."""
+        """The weight of the old state in the mean c / n, as the gates i and f are unbounded; and
+        o."""
         *_, kept, o = self._update_state(projected, state, hidden)
         return {"keep": kept, "output (o)": o}
 
@@ -103,7 +107,7 @@ class SlstmCell(nn.Module):
         inner = inner.view(*inner.shape[:2], 4, -1).permute(1, 2, 0, 3)  # [B, 4, heads, size]
         i, f, z, o = (projected.view(inner.shape) + inner).flatten(2).unbind(1)
         kept = m + (f if self.has_exp_forget else logsigmoid(f))
-        # the initial state has no weight, even where the input gate underflows
+        # the initial state (n = 0) has no weight, even if the input gate underflows
         kept = torch.where(n == 0, -torch.inf, kept)
         # h does not depend on m, so no gradient passes through it
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Transformer encoder with causal self-attention; the benchmark that is not recurrent.
+"""Transformer encoder with causal self-attention; a benchmark without recurrence.
 
     x_t <- x_t + p_t                                   in the lowest layer only
     a_t = sum over s <= t of softmax_s(q_t . k_s / sqrt(K / heads)) v_s      in each head
@@ -8,7 +8,7 @@
 
 q, k and v are linear in x. With `norm_first` (Xiong et al. 2020, arXiv:2002.04745) attention and
 W_1 read norm(x) and norm(y), and the sums are not normalized. Vaswani et al. 2017,
-arXiv:1706.03762. The state holds all inputs so far with their positions, so steps can be added.
+arXiv:1706.03762. The state holds all inputs so far, with their positions.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ OPTIONS = {
     "dropout": (0.0, 0.0, 0.999),
     "norm_first": (False, True),
 }
-"""``heads``: of the attention, or the largest divisor of K below it; ``feedforward``: width of the
-hidden layer, in multiples of K; ``dropout``: of attention and sums; ``norm_first``: see above."""
+"""``heads``: attention heads; if it does not divide K, the largest divisor of K below it;
+``feedforward``: width of the hidden layer, in multiples of K; ``dropout``: of attention weights,
+hidden layer and sums; ``norm_first``: see above."""
 
 MAX_WAVELENGTH = 10000.0
-"""Longest wavelength of the positions, in steps divided by 2 pi."""
+"""Longest wavelength of the positional encoding, in patches, divided by 2 pi."""
 
 
 class CausalSelfAttention(nn.Module):
@@ -59,7 +60,7 @@ class CausalSelfAttention(nn.Module):
         )
 
     def recurrent_weights(self) -> list[Tensor]:
-        """None."""
+        """An empty list: no weight multiplies the state."""
         return []
 
     def forward(
@@ -73,7 +74,7 @@ class CausalSelfAttention(nn.Module):
         return self._encode(x, inputs), (inputs.transpose(0, 1),)
 
     def _encode(self, x: Tensor, context: Tensor) -> Tensor:
-        """The block of torch, part by part, as queries are the last steps alone."""
+        """The output of torch's block with queries from `x` alone."""
         block = self.block
         if block.norm_first:
             y = x + block.dropout1(self._attend(block.norm1(x), block.norm1(context)))
@@ -82,7 +83,7 @@ class CausalSelfAttention(nn.Module):
         return block.norm2(y + self._feed_forward(y))  # type: ignore[no-any-return]
 
     def _attend(self, x: Tensor, context: Tensor) -> Tensor:
-        """Attention of the last G steps to themselves and all earlier ones."""
+        """Causal attention of `x`, the last G steps, to `context`, all steps."""
         shape = (x.shape[1], context.shape[1])
         future_mask = torch.ones(shape, dtype=torch.bool, device=x.device).triu(
             shape[1] - shape[0] + 1

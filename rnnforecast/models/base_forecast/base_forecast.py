@@ -27,15 +27,15 @@ class BaseForecast(nn.Module):
         return mapped + self.forecast_windows(values, input_mask)
 
     def forecast_windows(self, values: Tensor, input_mask: Tensor) -> Tensor:
-        """The part that is not trained, `[B, H, C]`; a scalar zero without one."""
+        """The untrained part, `[B, H, C]`; a scalar zero without a `window_forecast`."""
         if self.window_forecast is None:
             return values.new_zeros(())
         return self.window_forecast(values, input_mask)  # type: ignore[no-any-return]
 
 
 def initial_weights(config: ForecasterConfig) -> dict[str, Tensor]:
-    """Weights `[H, L]` of simple forecasts by name: the map starts as the first of them, and is
-    shrunk towards the best one when it is fitted."""
+    """Weights `[H, L]` of simple forecasts by name: the map starts as the first, and is shrunk
+    towards the best when it is fitted."""
     zeros = torch.zeros(config.horizon, config.lookback)
     if "window_forecast" in BASE_FORECASTS.traits(config.base_forecast):
         return {config.base_forecast: zeros}
@@ -50,7 +50,7 @@ def initial_weights(config: ForecasterConfig) -> dict[str, Tensor]:
 
 
 def _seasonal_mean_weights(config: ForecasterConfig, n_seasons: int, season: int) -> Tensor:
-    """`[H, L]` of the mean of the last `n_seasons` seasons, repeated."""
+    """Weights `[H, L]` of the mean of the last `n_seasons` seasons, repeated."""
     weights = torch.zeros(config.horizon, config.lookback)
     step = torch.arange(config.horizon)
     for back in range(1, n_seasons + 1):

@@ -8,5 +8,4 @@ TRAITS = ()
 
 
 def build(config: ForecasterConfig) -> None:
-    """Nothing."""
-    return
+    """Returns None."""

@@ -2,11 +2,11 @@
 
 Assimakopoulos & Nikolopoulos (2000), "The theta model: a decomposition approach to forecasting", in
 the form of Hyndman & Billah (2003): simple exponential smoothing of the seasonally adjusted values,
-with half the slope of their linear trend as drift. It needs no data but the window, which suits
-short series.
+with half the slope of their linear trend as drift. It needs only the values of the window, which
+suits short series.
 
-Three differences to the textbook allow one formula for all windows: the seasonal pattern is shrunk
-by its signal-to-noise ratio instead of kept or dropped by a test; the smoothed level is an
+Three differences from the textbook form allow one formula for all windows: the seasonal pattern is
+shrunk by its signal-to-noise ratio instead of kept or dropped by a test; the smoothed level is an
 exponentially weighted mean of the known values, without an initial level; smoothing parameters are
 averaged by the likelihood of their one-step errors instead of optimized. A lookback of less than
 two seasons has no seasonal pattern.
@@ -27,7 +27,7 @@ ALPHAS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Smoothing parameters that are averaged; a finer grid is no more accurate."""
 
 MIN_DENOMINATOR = 1e-6
-"""Lower bound of divisors."""
+"""Lower bound of divisors; its square bounds sums of squared errors."""
 
 
 class ThetaForecast(nn.Module):
@@ -49,7 +49,7 @@ class ThetaForecast(nn.Module):
     def forward(self, values: Tensor, input_mask: Tensor) -> Tensor:
         """`values [B, L, C]` → forecasts `[B, H, C]` in the same units.
 
-        `input_mask [B, L, C]` is false before the first step of a series, and at no later step.
+        `input_mask [B, L, C]` is false only before the first step of a series.
         """
         with torch.autocast(values.device.type, enabled=False):  # squares need float32
             return self._forecast(values.float(), input_mask.float())
@@ -73,14 +73,14 @@ class ThetaForecast(nn.Module):
     def _level_and_drift(self, deseasonalized: Tensor, input_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Last smoothed level `[N, 1]` and drift of each step ahead `[N, H]` of seasonally adjusted
         values `[N, L]`, zero outside the mask."""
-        levels = torch.matmul(deseasonalized, self.smoothing_weights)  # [A, N, L]
+        levels = torch.matmul(deseasonalized, self.smoothing_weights)  # [alphas, N, L]
         levels = levels / torch.matmul(input_mask, self.smoothing_weights).clamp_min(
             MIN_DENOMINATOR
         )
         error_mask = input_mask[:, 1:] * (input_mask.cumsum(1)[:, :-1] > 0)
         errors = ((levels[..., :-1] - deseasonalized[:, 1:]).square() * error_mask).sum(
             -1
-        )  # [A, N]
+        )  # [alphas, N]
         log_likelihood = -error_mask.sum(1) / 2 * torch.log(errors.clamp_min(MIN_DENOMINATOR**2))
         alpha_weights = torch.softmax(log_likelihood, 0)
         level = (alpha_weights * levels[..., -1]).sum(0).unsqueeze(1)
@@ -105,10 +105,11 @@ def build(config: ForecasterConfig) -> BaseForecast:
 
 
 def _seasonal_pattern(values: Tensor, input_mask: Tensor, season: int) -> Tensor:
-    """Mean season `[N, season]` around a centered moving average, shrunk towards zero."""
+    """Mean deviation from a centered moving average at each position of the season,
+    `[N, season]`, shrunk towards zero."""
     size = season + 1 - season % 2
     kernel = values.new_ones(1, 1, size)
-    if season % 2 == 0:  # the two ends share a weight
+    if season % 2 == 0:  # both ends have the same position in the season
         kernel[..., 0] = kernel[..., -1] = 0.5
     kernel = kernel / season
     trend = functional.conv1d((values * input_mask).unsqueeze(1), kernel).squeeze(1)

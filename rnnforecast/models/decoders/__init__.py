@@ -6,7 +6,7 @@ this package is a value of ``model.decoder``:
 
 | trait | meaning |
 | --- | --- |
-| ``autoregressive`` | each patch reads the one before: true values in training, forecasts in use |
-| ``carries_state`` | it runs the backbone on from the state after the lookback |
+| ``autoregressive`` | each patch reads the patch before: true in training, forecast afterwards |
+| ``carries_state`` | it continues the backbone from the state after the lookback |
 | ``forks_windows`` | it is trained on a window for each patch of the lookback |
 """

@@ -1,8 +1,8 @@
 """Autoregressive decoding: patch by patch, from true values or from the network's own forecasts.
 
-In training the true values are fed, all at once (teacher forcing), or in a fraction of the windows
-that falls as training proceeds (scheduled sampling: Bengio et al. 2015, arXiv:1506.03099). In use
-random values of the forecast distribution are fed back, so each run is a sample path.
+In training, true values are fed: in all windows (teacher forcing), or in a fraction of the windows
+that falls as training proceeds (scheduled sampling: Bengio et al. 2015, arXiv:1506.03099). In
+forecasting, random values of the forecast distribution are fed back, so each run is a sample path.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rnnforecast.models.scaling.window_scaler import WindowScaler
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """The future: normalized values and the mask of known ones, both `[B, H, C]`."""
+    """Normalized future values and their target mask, both `[B, H, C]`."""
 
     values: Tensor
     target_mask: Tensor
@@ -40,11 +40,11 @@ class AutoregressiveNetwork(Protocol):
 
     @property
     def causal_backbone(self) -> RecurrentStack | None:
-        """The backbone, None where it is bidirectional."""
+        """The backbone; None if bidirectional."""
         ...
 
     def project_output(self, patches: Tensor) -> Tensor:
-        """Patches `[B, J, K]` → raw outputs `[B, J * steps, C, P]`."""
+        """Patches `[B, J, K]` → raw outputs `[B, J * steps_per_patch, C, P]`."""
         ...
 
     def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
@@ -60,7 +60,8 @@ def decode_autoregressively(
     additive_terms: Tensor,
     truth: GroundTruth | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Raw outputs `[B, H, C, P]`, and the values that were fed back, `[B, H, C]` normalized.
+    """Raw outputs `[B, H, C, P]`, and normalized values `[B, H, C]`: random values of the forecast,
+    or the truth with full teacher forcing.
 
     `additive_terms` broadcasts to the raw outputs and is added to them.
     """
@@ -113,8 +114,8 @@ def _teacher_forced_patches(
 def _next_decoder_values(
     forecast: Tensor, truth: GroundTruth | None, steps: slice, truth_fraction: float
 ) -> tuple[Tensor, Tensor]:
-    """Values and mask `[B, T, C]` to feed after `steps`: the truth in a fraction of the windows,
-    the forecast in the others."""
+    """Values and mask `[B, T, C]` of `steps` to feed: the truth in a fraction of the windows, the
+    forecast in the others."""
     if truth is None:
         return forecast, torch.ones_like(forecast, dtype=torch.bool)
     use_truth = torch.rand(len(forecast), 1, 1, device=forecast.device) < truth_fraction

@@ -21,7 +21,7 @@ class DirectDecoder(nn.Module):
         )
 
     def forward(self, encoder_output: EncoderOutput, backbone: RecurrentStack | None) -> Tensor:
-        """`[B, 1, K]`."""
+        """The only patch, `[B, 1, K]`."""
         return self.layer(encoder_output.last_output.unsqueeze(1))  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Output of the encoder, and the calls of the two kinds of decoders."""
+"""Output of the encoder, and the interfaces of decoders."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class EncoderOutput:
     output: Tensor
     """`[B, G, K]`."""
     state: State
-    """After the last patch; empty from a bidirectional encoder."""
+    """State after the last patch; empty if the backbone is bidirectional."""
     last_output: Tensor
     """`[B, K]` output at the last patch."""
     last_input: Tensor
     """`[B, K]` embedding of the last patch."""
 
     def repeat_windows(self, times: int) -> EncoderOutput:
-        """Each window `times` times in a row."""
+        """Each window repeated `times` times, one copy after the other."""
         return EncoderOutput(
             self.output.repeat_interleave(times, 0),
             tuple(part.repeat_interleave(times, 1) for part in self.state),
@@ -40,7 +40,7 @@ class NonAutoregressiveDecoder(Protocol):
     steps_per_patch: int
 
     def __call__(self, encoder_output: EncoderOutput, backbone: RecurrentStack | None) -> Tensor:
-        """`[B, J, K]`; `backbone` is None with a bidirectional encoder."""
+        """The patches `[B, J, K]`; `backbone` is None if it is bidirectional."""
         ...
 
 
@@ -60,5 +60,6 @@ class AutoregressiveDecoder(Protocol):
         encoder_output: EncoderOutput,
         backbone: RecurrentStack | None,
     ) -> tuple[Tensor, State]:
-        """The patches `[B, T, K]` after those of `patch_embeddings [B, T, K]`, and the state."""
+        """The patch that follows each of `patch_embeddings [B, T, K]`, `[B, T, K]`, and the state
+        to carry."""
         ...

@@ -1,7 +1,8 @@
 """Parallel decoder: each patch by one step of the backbone from the last state, all at once.
 
-A learned query says which patch is meant. No forecast is fed back, so errors do not accumulate, and
-the J steps run as one batch. SegRNN (Lin et al. 2023, arXiv:2308.11200), section 4.2.
+The input of the step is a learned query for the patch. No forecast is fed back, so errors do not
+accumulate, and the J steps run as one batch. SegRNN (Lin et al. 2023, arXiv:2308.11200), section
+4.2.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class ParallelDecoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, encoder_output: EncoderOutput, backbone: RecurrentStack | None) -> Tensor:
-        """`[B, J, K]`."""
+        """All patches, `[B, J, K]`."""
         assert backbone is not None
         batch, n_patches = encoder_output.last_output.shape[0], len(self.query)
         queries = self.query.repeat(batch, 1).unsqueeze(1)  # [B * J, 1, K]

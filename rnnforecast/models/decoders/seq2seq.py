@@ -1,6 +1,7 @@
 """Sequence-to-sequence decoder: a GRU of its own with attention over the encoder states.
 
-Its initial state is tanh(W last), as in Bahdanau et al. 2015, arXiv:1409.0473, appendix A.2.2.
+Its initial state is tanh(W h), h the last encoder output, as in Bahdanau et al. 2015,
+arXiv:1409.0473, appendix A.2.2.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Forking sequences: training windows that end at every patch of the lookback, in one pass.
 
-A window of L steps becomes G windows (forks), one that ends at each of its patches; their recurrent
-part is one run over the patches. Each fork is normalized by its own history, as in use, so no
-fork knows later values. The scale therefore changes from patch to patch, and the network reads
-that change. MQ-RNN (Wen et al. 2017, arXiv:1711.11053), section 3.3.
+A window of L steps becomes G windows (forks), one that ends at each of its patches; the backbone
+runs once over the patches for all of them. Each fork is normalized by its own history, as in
+forecasting, so no fork depends on later values. The scale therefore changes from patch to patch,
+and the network reads that change. MQ-RNN (Wen et al. 2017, arXiv:1711.11053), section 3.3.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def fork_windows(
     extra_steps: int,
     min_history: int,
 ) -> tuple[ModelInputs, Tensor, Tensor]:
-    """Forks `[B * G, ...]` of B windows at each of G patches, those of a window in a row.
+    """Forks `[B * G, ...]` of B windows at each of G patches, those of a window side by side.
 
-    Steps after the end of a fork are masked.
+    The past of a fork is as long as that of a window; steps before the window are masked.
 
     Args:
-        inputs: windows of `extra_steps + lookback` steps; the extra steps serve differences.
+        inputs: windows of `extra_steps + lookback` steps; the extra steps are for differencing.
         future: `[B, H, C]` original units; becomes `[B * G, H, C]`.
-        weight: `[B, H, C]`; past targets have the weight of `inputs.target_mask`.
+        weight: `[B, H, C]`; past targets have the weight 1 in `inputs.target_mask`, else 0.
         patch_length: steps of a patch.
         extra_steps: steps before the lookback.
-        min_history: forks with a shorter history have weight zero.
+        min_history: forks with a shorter history have weight zero, except the last of a window.
     """
     steps, horizon = inputs.steps, future.shape[1]
     forks = -(-(steps - extra_steps) // patch_length)
@@ -56,7 +56,7 @@ def fork_windows(
         return values[:, index.clamp(0, values.shape[1] - 1)].flatten(0, 1)
 
     def masked(values: Tensor | None, index: Tensor) -> Tensor | None:
-        """The same, zero before the first step."""
+        """As `gather`, but zero before the first step."""
         if values is None:
             return None
         inside = (index >= 0)[None, :, :, None].expand(values.shape[0], -1, -1, -1)
@@ -89,7 +89,8 @@ class ScaleChangeEmbedding(nn.Module):
         self.projection = nn.Linear(2 * channels, hidden_size, bias=False)
 
     def forward(self, stats: ScaleStats, global_scale: Tensor, n_forks: int) -> Tensor:
-        """Changes are relative to the scale and in units of `global_scale`; the first is zero."""
+        """Changes are relative to the scale, in units of `global_scale`; that of the first fork is
+        zero."""
         center, scale = (
             part.expand_as(stats.scale).reshape(-1, n_forks, part.shape[-1])
             for part in (stats.center, stats.scale)

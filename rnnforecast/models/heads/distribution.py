@@ -1,4 +1,4 @@
-"""The interface of distributions, and numerical tools that several of them share.
+"""Interface of distributions, and numerical functions that several of them share.
 
 Parameters are `[B, H, C]`, quantiles `[B, H, C, Q]` at `levels [Q]`, float64 between 0 and 1.
 Quantiles and samples carry no gradient. Most likelihoods are written out: those of
@@ -15,48 +15,48 @@ from torch import Tensor
 from torch.nn import functional
 
 NORMAL_APPROXIMATION_MEAN = 1e8
-"""A Poisson number with a larger mean is sampled as a normal one, equal up to 1 in 10000."""
+"""Poisson samples with a larger mean are drawn from the normal approximation."""
 
 INITIAL_SCALE = 0.5
-"""The scale when training starts: of the network's unit, or of the window's scale if smaller."""
+"""Scale of a distribution when training starts, in normalized units or in `relative_scale`."""
 
 INITIAL_DISPERSION = INITIAL_SCALE**2
-"""The dispersion when training starts, for a window's scale of 1: it grows as the variance. It is
-multiplied by the relative scale alone, not its square: too wide a start costs less than too narrow
-a one, at which the first gradients would be huge."""
+"""Dispersion when training starts, to be multiplied by `relative_scale`. A variance would call for
+its square, but the first gradients of a distribution that starts too narrow would be huge."""
 
 MIN_SCALE = 1e-3
-"""On the same scale; without it the likelihood has no upper bound."""
+"""Lower bound of a scale, in the same units; without it the likelihood has no upper bound."""
 
 
 class Distribution:
-    """A distribution of each number of a batch."""
+    """Distributions of the values `[B, H, C]` of a batch."""
 
     def negative_log_likelihood(self, y: Tensor) -> Tensor:
-        """Negative log density of `y [B, H, C]`, elementwise; of counts the log probability, which
-        the gamma function continues between whole numbers."""
+        """Negative log density of `y [B, H, C]`, elementwise; for counts the negative log
+        probability, continued between whole numbers by the gamma function."""
         raise NotImplementedError
 
     def quantile(self, levels: Tensor) -> Tensor:
-        """`[B, H, C, Q]` at ascending `levels [Q]`."""
+        """Quantiles `[B, H, C, Q]` at ascending `levels [Q]`."""
         raise NotImplementedError
 
     def quantile_of_normal(self, normal_quantiles: Tensor) -> Tensor:
-        """`[B, H, C, Q]` from the standard normal's quantiles `[Q]`, for transformed normals."""
+        """Quantiles `[B, H, C, Q]` of a transformed normal from those `[Q]` of the standard
+        normal."""
         raise NotImplementedError
 
     def sample(self) -> Tensor:
-        """One random value each, `[B, H, C]`, with torch's global generator."""
+        """One random value per element, `[B, H, C]`, from torch's global generator."""
         raise NotImplementedError
 
 
 def shifted_softplus(raw: Tensor, value_at_zero: float) -> Tensor:
-    """A positive number from any: a softplus, shifted to give `value_at_zero` at zero."""
+    """Softplus, shifted so that it is `value_at_zero` at zero."""
     return functional.softplus(raw + math.log(math.expm1(value_at_zero)))
 
 
 def positive_scale(raw: Tensor) -> Tensor:
-    """A scale from any number, `INITIAL_SCALE` at zero."""
+    """A scale above `MIN_SCALE` from any number, about `INITIAL_SCALE` at zero."""
     return shifted_softplus(raw, INITIAL_SCALE) + MIN_SCALE
 
 
@@ -67,13 +67,14 @@ def to_float64(x: Tensor) -> Tensor:
 
 
 def apply_scipy(function: Callable[..., object], *tensors: Tensor) -> Tensor:
-    """An elementwise `function` of numpy arrays, on tensors: float64, on their device."""
+    """An elementwise `function` of NumPy arrays, applied to tensors; float64, on the device of the
+    first."""
     arrays = [to_float64(argument).cpu().numpy() for argument in tensors]
     return torch.as_tensor(function(*arrays)).to(to_float64(tensors[0]))
 
 
 def sample_poisson(mean: Tensor) -> Tensor:
-    """A Poisson sample for each `mean`; normal for large ones, as GPUs count up to 2^32 only."""
+    """Poisson samples; large means use the normal approximation, as GPUs count to 2^32 only."""
     large = mean + mean.sqrt() * torch.randn_like(mean)
     return torch.where(
         mean > NORMAL_APPROXIMATION_MEAN,

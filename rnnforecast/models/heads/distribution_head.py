@@ -1,4 +1,4 @@
-"""Heads that forecast a distribution of each number, trained by its likelihood."""
+"""Heads that forecast a distribution of each value, trained by its likelihood."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from rnnforecast.models.heads.head import Head
 from rnnforecast.models.scaling.window_scaler import WindowScaler
 
 LINEAR_MEAN_THRESHOLD = 0.1
-"""From this share of the window's scale upwards a mean is the location itself."""
+"""Above this fraction of the window's scale, a mean is the location itself."""
 
 DistributionBuilder = Callable[[Tensor, Tensor, Tensor], Distribution]
 """`(location [B, H, C], other raw outputs [B, H, C, P - 1], relative_scale) -> distribution`;
-`relative_scale` is a rough spread relative to the window's scale, a scalar of at most 1."""
+`relative_scale` is `global_scale`, at most 1: the typical spread relative to the window's scale."""
 
 
 class DistributionHead(Head):
-    """A distribution of each number; the loss is its mean negative log-likelihood.
+    """A distribution of each value; the loss is its mean negative log-likelihood.
 
-    Raw outputs of zero, with which training starts, give a wide distribution of about half of the
-    network's unit. The first raw output is the location.
+    The first raw output is the location. The others are zero when training starts.
     """
 
     def __init__(
@@ -33,29 +32,29 @@ class DistributionHead(Head):
         domain: Literal["normalized", "ratio", "original"],
         build_distribution: DistributionBuilder,
     ) -> None:
-        """`domain`: whether it is a distribution of the network's values, of original values over
-        the window's scale, or of original values. In the latter two the location is positive."""
+        """`domain`: what the distribution is of: normalized values, original values divided by the
+        window's scale (``ratio``), or original values. In the last two the location is positive."""
         super().__init__()
         self.n_params, self.domain = n_params, domain
         self.build_distribution = build_distribution
 
     def quantiles(self, raw: Tensor, scaler: WindowScaler, levels: Sequence[float]) -> Tensor:
-        """`[B, H, C, Q]` at ascending `levels`; they carry no gradient."""
+        """Normalized quantiles `[B, H, C, Q]` at ascending `levels`, without gradient."""
         with torch.no_grad():
             requested = torch.tensor(levels, dtype=torch.float64)
             quantiles = self.distribution(raw, scaler).quantile(requested)
-            # numerical inverses may decrease by their last digit
+            # quantiles found numerically may decrease in their last digit
             return self.to_normalized(quantiles, scaler).cummax(-1).values
 
     def export_quantiles(
         self, raw: Tensor, scaler: WindowScaler, normal_quantiles: Tensor
     ) -> Tensor:
-        """As `quantiles`, where the distribution is a transformed normal."""
+        """As `quantiles`, for transformed normals."""
         quantiles = self.distribution(raw, scaler).quantile_of_normal(normal_quantiles)
         return self.to_normalized(quantiles, scaler)
 
     def sample(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
-        """`[B, H, C]`: one random value each."""
+        """One random normalized value per step and target, `[B, H, C]`."""
         with torch.no_grad():
             return self.to_normalized(self.distribution(raw, scaler).sample(), scaler)
 
@@ -67,7 +66,8 @@ class DistributionHead(Head):
         )
 
     def distribution(self, raw: Tensor, scaler: WindowScaler) -> Distribution:
-        """The distribution of each step, as precise as original values where it is of these."""
+        """The distribution of each step; in the precision of `scaler.stats` unless of normalized
+        values."""
         location, stats = raw[..., 0], scaler.stats
         if self.domain != "normalized":
             location = scaler.denormalize(location) / stats.scale
@@ -80,7 +80,7 @@ class DistributionHead(Head):
         )
 
     def to_normalized(self, y: Tensor, scaler: WindowScaler) -> Tensor:
-        """`[B, H, C]` or `[B, H, C, Q]` of the domain to network values."""
+        """Values of the domain, `[B, H, C]` or `[B, H, C, Q]` → normalized values."""
         if self.domain == "normalized":
             return y
         scale = scaler.stats.scale
@@ -91,8 +91,8 @@ class DistributionHead(Head):
 def positive_mean(location: Tensor) -> Tensor:
     """A positive mean from any `location`, both relative to the window's scale.
 
-    The location itself from `LINEAR_MEAN_THRESHOLD` upwards, so that a linear base forecast keeps
-    its meaning, and below a hyperbola without a kink, whose logarithm has a gradient everywhere.
+    Above `LINEAR_MEAN_THRESHOLD` it is the location itself, so that a base forecast is unchanged;
+    below, a hyperbola that continues it smoothly.
     """
     below = LINEAR_MEAN_THRESHOLD**2 / (
         2 * LINEAR_MEAN_THRESHOLD - location.clamp_max(LINEAR_MEAN_THRESHOLD)

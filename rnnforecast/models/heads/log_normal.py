@@ -15,14 +15,15 @@ from rnnforecast.models.heads.normal import Normal
 TRAITS = ("positive", "exportable")
 
 MIN_RATIO = 1e-4
-"""Smaller ratios to the window's scale, zero and less, are read as this one."""
+"""Lower bound of values divided by the window's scale, so that their logarithm is finite."""
 
 MAX_LOG_VALUE = 60.0
-"""Bound of the logarithm of a quantile or sample, so that float32 can hold it."""
+"""Bound of the absolute logarithm of a quantile or sample, so that float32 can hold it."""
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> DistributionHead:
-    """A head of the median and the deviation of the logarithm; without options."""
+    """A head with two parameters, the median and the standard deviation of the logarithm; it has
+    no options."""
 
     def build_distribution(location: Tensor, params: Tensor, relative_scale: Tensor) -> LogNormal:
         return LogNormal(location, relative_scale * positive_scale(params[..., 0]))
@@ -32,18 +33,18 @@ def build(levels: Sequence[float], options: Mapping[str, object]) -> Distributio
 
 @dataclass(frozen=True)
 class LogNormal(Distribution):
-    """The distribution of values whose logarithm is normal."""
+    """Log-normal distributions; `sigma` is the standard deviation of the logarithm."""
 
     median: Tensor
     sigma: Tensor
 
     def negative_log_likelihood(self, y: Tensor) -> Tensor:
-        """Negative log density of y itself, not of its logarithm."""
+        """Negative log density of `y`, not of its logarithm."""
         log = y.clamp_min(MIN_RATIO).log()
         return self._log_distribution.negative_log_likelihood(log) + log
 
     def quantile(self, levels: Tensor) -> Tensor:
-        """By the quantiles of the standard normal."""
+        """Quantiles from those of the standard normal."""
         return self.quantile_of_normal(torch.special.ndtri(levels))
 
     def quantile_of_normal(self, normal_quantiles: Tensor) -> Tensor:
@@ -52,7 +53,7 @@ class LogNormal(Distribution):
         return logarithms.clamp(-MAX_LOG_VALUE, MAX_LOG_VALUE).exp()
 
     def sample(self) -> Tensor:
-        """One random value each."""
+        """One random value per element."""
         return self._log_distribution.sample().clamp(-MAX_LOG_VALUE, MAX_LOG_VALUE).exp()
 
     @property

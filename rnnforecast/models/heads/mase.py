@@ -14,13 +14,13 @@ TRAITS = ("point", "exportable")
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> PointHead:
-    """A head with this loss; without options."""
+    """A head with this loss; it has no options."""
     return PointHead(scaled_absolute_error, uses_mase_scale=True)
 
 
 def scaled_absolute_error(forecast: Tensor, future: Tensor, scaler: WindowScaler) -> Tensor:
-    """``|y - f|`` over the mean absolute seasonal change of the history, `[B, H, C]`; over the
-    scale of the window where there was no change."""
+    """``|y - f|`` divided by the mean absolute seasonal change of the history, or by the scale of
+    the window if there was no change, `[B, H, C]`."""
     scale = scaler.stats.scale
     if scaler.mase_scale is not None:
         floor = MIN_RELATIVE_SCALE * scale

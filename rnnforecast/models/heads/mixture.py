@@ -24,13 +24,13 @@ TRAITS = ()
 OPTIONS = {"components": (3, 2, 20)}
 
 N_BISECTIONS = 50
-"""They find a quantile to 1e-15 of the distance between those of the components."""
+"""Enough to find a quantile to 1e-15 of the range of the components' quantiles."""
 
 
 def build(levels: Sequence[float], options: Mapping[str, Any]) -> DistributionHead:
-    """A head of K normals, with the option `components` K; the location is the first one's."""
+    """A head with `components` normals; the location is that of the first."""
     n = options["components"]
-    # components that start equal would stay equal: they start on both sides of the first
+    # components that start equal would stay equal: the others start on both sides of the first
     offsets = [INITIAL_SCALE * (-1) ** k * ((k + 1) // 2) for k in range(n)]
 
     def build_distribution(
@@ -48,7 +48,7 @@ def build(levels: Sequence[float], options: Mapping[str, Any]) -> DistributionHe
 
 @dataclass(frozen=True)
 class NormalMixture(Distribution):
-    """One of K normals at a time, each with its weight as probability; fields `[B, H, C, K]`."""
+    """Mixtures of n normals; fields `[B, H, C, n]`."""
 
     log_weights: Tensor
     loc: Tensor
@@ -61,12 +61,12 @@ class NormalMixture(Distribution):
         return -torch.logsumexp(each, -1)
 
     def quantile(self, levels: Tensor) -> Tensor:
-        """By bisection between the smallest and the largest quantile of the components."""
+        """Quantiles by bisection between the smallest and the largest of the components."""
         weights, loc, scale = (
             to_float64(x).unsqueeze(-2) for x in (self.log_weights.exp(), self.loc, self.scale)
-        )  # [B, H, C, 1, K]
+        )  # [B, H, C, 1, n]
         levels = levels.to(loc)
-        each = loc + scale * torch.special.ndtri(levels).unsqueeze(-1)  # [B, H, C, Q, K]
+        each = loc + scale * torch.special.ndtri(levels).unsqueeze(-1)  # [B, H, C, Q, n]
         low, high = each.amin(-1), each.amax(-1)
         for _ in range(N_BISECTIONS):
             middle = (low + high) / 2
@@ -77,7 +77,7 @@ class NormalMixture(Distribution):
         return quantiles.to(self.loc)
 
     def sample(self) -> Tensor:
-        """One random value each, from a random component (by the Gumbel-max trick)."""
+        """One random value per element, from a random component (by the Gumbel-max trick)."""
         gumbel = -torch.empty_like(self.loc).exponential_().log()
         component = (self.log_weights + gumbel).argmax(-1, keepdim=True)
         loc, scale = self.loc.gather(-1, component), self.scale.gather(-1, component)

@@ -12,5 +12,5 @@ TRAITS = ("point", "mean", "squared_error", "on_normalized_values", "exportable"
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> PointHead:
-    """A head with this loss; without options."""
+    """A head with this loss; it has no options."""
     return PointHead(on_normalized_values(functional.mse_loss))

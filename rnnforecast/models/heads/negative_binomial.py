@@ -20,11 +20,11 @@ from rnnforecast.models.heads.distribution_head import DistributionHead
 TRAITS = ("positive", "amounts")
 
 MIN_DISPERSION = 1e-6
-"""With a smaller dispersion the distribution is practically a Poisson distribution."""
+"""Added to the dispersion; at this value the distribution is practically a Poisson distribution."""
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> DistributionHead:
-    """A head of mean and dispersion; without options."""
+    """A head with two parameters, mean and dispersion; it has no options."""
 
     def build_distribution(
         location: Tensor, params: Tensor, relative_scale: Tensor
@@ -37,7 +37,7 @@ def build(levels: Sequence[float], options: Mapping[str, object]) -> Distributio
 
 @dataclass(frozen=True)
 class NegativeBinomial(Distribution):
-    """A Poisson distribution with a gamma distributed mean: its variance is
+    """Poisson distributions with a gamma distributed mean: the variance is
     ``mean + dispersion * mean ** 2``."""
 
     mean: Tensor
@@ -53,7 +53,7 @@ class NegativeBinomial(Distribution):
         return -log_probability
 
     def quantile(self, levels: Tensor) -> Tensor:
-        """The smallest whole numbers that are reached with these probabilities."""
+        """The smallest k with P(X <= k) >= level."""
         from scipy.stats import nbinom  # slow to import
 
         mean, dispersion = self.mean[..., None], self.dispersion[..., None]
@@ -62,7 +62,7 @@ class NegativeBinomial(Distribution):
         ).to(self.mean)
 
     def sample(self) -> Tensor:
-        """One random value each: Poisson's, of a gamma distributed mean."""
+        """One random value per element: Poisson, with a gamma distributed mean."""
         shape, scale = 1 / self.dispersion.detach(), (self.mean * self.dispersion).detach()
         gamma = torch.distributions.Gamma(shape, 1.0, validate_args=False)
         return sample_poisson(gamma.sample() * scale)

@@ -16,7 +16,7 @@ TRAITS = ("exportable",)
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> DistributionHead:
-    """A head of location and scale; without options."""
+    """A head with two parameters, location and scale; it has no options."""
     return DistributionHead(
         2, "normalized", lambda loc, params, _: Normal(loc, positive_scale(params[..., 0]))
     )
@@ -24,7 +24,7 @@ def build(levels: Sequence[float], options: Mapping[str, object]) -> Distributio
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """The normal distribution."""
+    """Normal distributions."""
 
     loc: Tensor
     scale: Tensor
@@ -35,13 +35,13 @@ class Normal(Distribution):
         return distance.square() / 2 + self.scale.log() + math.log(2 * math.pi) / 2
 
     def quantile(self, levels: Tensor) -> Tensor:
-        """By the quantiles of the standard normal."""
+        """Quantiles from those of the standard normal."""
         return self.quantile_of_normal(torch.special.ndtri(levels))
 
     def quantile_of_normal(self, normal_quantiles: Tensor) -> Tensor:
-        """Location plus multiples of the scale."""
+        """Location plus scale times the standard normal's quantiles."""
         return self.loc[..., None] + self.scale[..., None] * normal_quantiles.to(self.loc)
 
     def sample(self) -> Tensor:
-        """One random value each."""
+        """One random value per element."""
         return self.loc + self.scale * torch.randn_like(self.loc)

@@ -1,4 +1,4 @@
-"""Heads of point forecasts: one number for each step and target."""
+"""Heads of point forecasts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rnnforecast.models.heads.head import Head, weighted_mean
 from rnnforecast.models.scaling.window_scaler import WindowScaler
 
 PointLoss = Callable[[Tensor, Tensor, WindowScaler], Tensor]
-"""`(forecast [B, H, C] network values, future [B, H, C] original units, scaler) -> losses
+"""`(normalized forecast [B, H, C], future [B, H, C] in original units, scaler) -> losses
 [B, H, C]`."""
 
 
 class PointHead(Head):
-    """One number a step, and any loss of it."""
+    """One value per step and target, with any loss."""
 
     n_params, can_sample = 1, False
 
@@ -32,7 +32,7 @@ class PointHead(Head):
         self.uses_mase_scale = uses_mase_scale
 
     def quantiles(self, raw: Tensor, scaler: WindowScaler, levels: Sequence[float]) -> Tensor:
-        """`[B, H, C, 1]` → `[B, H, C, 1]`: the point forecast stands for every quantile."""
+        """The point forecast `[B, H, C, 1]`, whatever the levels."""
         return raw
 
     def export_quantiles(
@@ -42,7 +42,7 @@ class PointHead(Head):
         return raw
 
     def sample(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
-        """`[B, H, C]`: the point forecast itself."""
+        """The point forecast, `[B, H, C]`."""
         return raw[..., 0]
 
     def step_losses(self, raw: Tensor, future: Tensor, scaler: WindowScaler) -> Tensor:
@@ -55,7 +55,7 @@ class PointHead(Head):
 
 
 def on_normalized_values(loss: Callable[..., Tensor]) -> PointLoss:
-    """A loss function of `torch.nn.functional`, of forecasts and futures in network values."""
+    """A loss function of `torch.nn.functional`, on normalized forecasts and futures."""
     return lambda forecast, future, scaler: loss(
         forecast, scaler.normalize_future(future), reduction="none"
     )

@@ -29,7 +29,7 @@ def build(levels: Sequence[float], options: Mapping[str, object]) -> Distributio
 
 @dataclass(frozen=True)
 class Poisson(Distribution):
-    """The Poisson distribution."""
+    """Poisson distributions."""
 
     mean: Tensor
 

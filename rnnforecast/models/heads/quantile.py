@@ -14,22 +14,22 @@ from rnnforecast.models.scaling.window_scaler import WindowScaler
 TRAITS = ("on_normalized_values", "fixed_levels", "exportable")
 
 INITIAL_GAP = -2.0
-"""Before softplus: neighboring quantiles start about 0.13 normalized units apart."""
+"""Added to gaps before softplus: adjacent quantiles start about 0.13 normalized units apart."""
 
 MIN_QUANTILE_LEVEL = 1e-6
 """Random samples lie between the quantiles at this level and at 1 minus it."""
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> QuantileHead:
-    """A head trained at these levels; without options."""
+    """A head trained at `levels`; it has no options."""
     return QuantileHead(levels)
 
 
 class QuantileHead(Head):
     """The median, and positive gaps upwards and downwards from it to the other quantiles.
 
-    `levels [Q]` are sorted and hold 0.5. The loss is the mean pinball loss of the network's values,
-    doubled, so that the median's part is the absolute error.
+    `levels [P]` are sorted and contain 0.5. The loss is twice the mean pinball loss of normalized
+    values, so that the median contributes its absolute error.
     """
 
     levels: Tensor
@@ -37,13 +37,15 @@ class QuantileHead(Head):
     def __init__(self, levels: Sequence[float]) -> None:
         super().__init__()
         if 0.5 not in levels or list(levels) != sorted(set(levels)):
-            raise ValueError(f"levels must be sorted, different and hold 0.5, found {list(levels)}")
+            raise ValueError(
+                f"levels must be sorted, distinct and contain 0.5, found {list(levels)}"
+            )
         self.n_params = len(levels)
         self.location_index = list(levels).index(0.5)
         self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
 
     def trained_quantiles(self, raw: Tensor) -> Tensor:
-        """Raw `[B, H, C, P]` → the quantiles at the trained levels, `[B, H, C, P]`."""
+        """Raw outputs `[B, H, C, P]` → quantiles at the trained levels, `[B, H, C, P]`."""
         middle = self.location_index
         median = raw[..., middle : middle + 1]
         lower_gaps = functional.softplus(raw[..., :middle] + INITIAL_GAP)
@@ -52,13 +54,14 @@ class QuantileHead(Head):
         return torch.cat([median - below, median, median + above], -1)
 
     def quantiles(self, raw: Tensor, scaler: WindowScaler, levels: Sequence[float]) -> Tensor:
-        """`[B, H, C, Q]` at ascending `levels`, interpolated if not the trained ones."""
+        """Quantiles `[B, H, C, Q]` at ascending `levels`, interpolated unless these are the trained
+        levels."""
         requested = torch.tensor(levels, dtype=self.levels.dtype, device=raw.device)
         trained = self.trained_quantiles(raw)
         if torch.equal(requested, self.levels):
             return trained
         interpolated = self._interpolate(trained, requested.expand(*raw.shape[:-1], -1))
-        return interpolated.cummax(-1).values  # rounding may make a line decrease
+        return interpolated.cummax(-1).values  # rounding may break the order
 
     def export_quantiles(
         self, raw: Tensor, scaler: WindowScaler, normal_quantiles: Tensor
@@ -67,7 +70,7 @@ class QuantileHead(Head):
         return self.trained_quantiles(raw)
 
     def sample(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
-        """`[B, H, C]`: the quantile at a random level."""
+        """Quantiles at random levels, `[B, H, C]`."""
         level = torch.rand_like(raw[..., :1]).clamp(MIN_QUANTILE_LEVEL, 1 - MIN_QUANTILE_LEVEL)
         return self._interpolate(self.trained_quantiles(raw), level)[..., 0]
 
@@ -78,7 +81,7 @@ class QuantileHead(Head):
 
     def _interpolate(self, quantiles: Tensor, level: Tensor) -> Tensor:
         """Quantiles at `level [B, H, C, N]` from the trained ones `[B, H, C, P]`: linear between
-        two, and on the exponential tail through the two outermost ones beyond them."""
+        two of them, and beyond them on exponential tails through the two outermost."""
         if self.n_params == 1:
             return quantiles.expand_as(level)
         own = self.levels

@@ -13,11 +13,11 @@ from rnnforecast.models.scaling.window_scaler import WindowScaler
 TRAITS = ("point", "exportable")
 
 MIN_DENOMINATOR = 1e-30
-"""Original values of this size count as zero, so that the gradient does not overflow."""
+"""Denominators up to this are replaced by 1, so that the gradient does not overflow."""
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> PointHead:
-    """A head with this loss; without options."""
+    """A head with this loss; it has no options."""
     return PointHead(symmetric_percentage_error)
 
 

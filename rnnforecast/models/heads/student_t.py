@@ -20,11 +20,11 @@ from rnnforecast.models.heads.distribution_head import DistributionHead
 TRAITS = ()
 
 MIN_DF, INITIAL_DF = 2.001, 5.0
-"""Degrees of freedom: at least so many that there is a variance, and when training starts."""
+"""Degrees of freedom: the lower bound, with which the variance is finite, and the initial value."""
 
 
 def build(levels: Sequence[float], options: Mapping[str, object]) -> DistributionHead:
-    """A head of location, scale and degrees of freedom; without options."""
+    """A head with three parameters: location, scale and degrees of freedom; it has no options."""
 
     def build_distribution(location: Tensor, params: Tensor, relative_scale: Tensor) -> StudentT:
         df = MIN_DF + shifted_softplus(params[..., 1], INITIAL_DF - MIN_DF)
@@ -35,7 +35,7 @@ def build(levels: Sequence[float], options: Mapping[str, object]) -> Distributio
 
 @dataclass(frozen=True)
 class StudentT(Distribution):
-    """Student's t distribution with more than 2 degrees of freedom."""
+    """Student's t distributions with more than 2 degrees of freedom."""
 
     loc: Tensor
     scale: Tensor
@@ -50,20 +50,20 @@ class StudentT(Distribution):
         return size + (self.df + 1) / 2 * torch.log1p(squared / self.df)
 
     def quantile(self, levels: Tensor) -> Tensor:
-        """Location plus multiples of the scale."""
+        """Location plus scale times the quantiles of the standard t distribution."""
         from scipy.special import stdtrit  # what `scipy.stats.t.ppf` calls, and quicker to import
 
         standard = apply_scipy(stdtrit, self.df[..., None], levels)
         return self.loc[..., None] + self.scale[..., None] * standard.to(self.loc)
 
     def sample(self) -> Tensor:
-        """One random value each: a normal one over the root of a mean of squares."""
+        """One random value per element."""
         square = torch.distributions.Chi2(self.df, validate_args=False).sample() / self.df
         return self.loc + self.scale * torch.randn_like(self.loc) / square.sqrt()
 
 
 def _lgamma_half_difference(x: Tensor) -> Tensor:
-    """``lgamma(x + 1/2) - lgamma(x)``, by its series where the difference would cancel."""
+    """``lgamma(x + 1/2) - lgamma(x)``, by its series where the difference would lose digits."""
     large = x > 50
     small = torch.where(large, 1.0, x)
     inverse = 1 / x

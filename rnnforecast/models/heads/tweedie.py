@@ -26,26 +26,26 @@ TRAITS = ("positive", "amounts")
 OPTIONS = {"power": (1.5, 1.01, 1.99)}
 
 CDF_TERMS, DENSITY_TERMS = 64, 32
-"""Terms of the series of the distribution function and of the density, which is narrower: all of
-weight, or evenly spaced ones where there are more."""
+"""Numbers of terms in the series of the distribution function and of the density; a series with
+more terms of weight is summed at evenly spaced ones."""
 
 TERM_DEVIATIONS = 6.5
-"""Terms this many standard deviations from the largest have no weight."""
+"""Terms more than this many standard deviations from the center are left out."""
 
 MAX_TERMS_IN_MEMORY = 2_000_000
-"""Terms of distribution functions that are held in memory at a time."""
+"""Terms of distribution functions that are held in memory at once."""
 
 MAX_NEWTON_STEPS = 80
 
 MAX_LOG_DISTANCE, LOG_TOLERANCE = 700.0, 1e-11
-"""The range of the logarithm in which quantiles are searched, and the tolerance."""
+"""Width of the bracket in which the logarithm of a quantile is searched, and its tolerance."""
 
 PROBABILITY_BOUNDS = (1e-300, 1 - 1e-16)
-"""Probabilities whose logit is finite."""
+"""Probabilities are clipped to these bounds, so that their logits are finite."""
 
 
 def build(levels: Sequence[float], options: Mapping[str, Any]) -> DistributionHead:
-    """A head of mean and dispersion, with the option `power` of the variance."""
+    """A head with two parameters, mean and dispersion; `power` is that of the variance."""
 
     def build_distribution(location: Tensor, params: Tensor, relative_scale: Tensor) -> Tweedie:
         dispersion = shifted_softplus(params[..., 0], INITIAL_DISPERSION) + MIN_SCALE
@@ -56,7 +56,7 @@ def build(levels: Sequence[float], options: Mapping[str, Any]) -> DistributionHe
 
 @dataclass(frozen=True)
 class Tweedie(Distribution):
-    """A Poisson number of gamma amounts, summed: zero, or demand that comes in batches.
+    """Sums of a Poisson number of gamma distributed amounts; zero without any.
 
     The variance is ``dispersion * mean ** power`` with ``1 < power < 2``. Source: Jørgensen 1987;
     the density by the series of Dunn and Smyth 2005, "Series evaluation of Tweedie exponential
@@ -88,10 +88,10 @@ class Tweedie(Distribution):
         return self.dispersion * self.mean**self.power
 
     def negative_log_likelihood(self, y: Tensor) -> Tensor:
-        """Negative log density, and of zero the negative log probability.
+        """Negative log density, and at zero the negative log probability.
 
-        The density is that of the same dispersion with the mean y, times ``exp(-deviance / (2
-        dispersion))``, so the mean enters by the deviance alone.
+        The density is that for the mean y and the same dispersion, times ``exp(-deviance / (2
+        dispersion))``, so the mean enters through the deviance alone.
         """
         y = y.clamp_min(0)
         positive = torch.where(y > 0, y, 1.0)
@@ -101,10 +101,10 @@ class Tweedie(Distribution):
         return loss - torch.where(y > 0, at_mean, 0.0)
 
     def _log_density_at_mean(self, dispersion: Tensor) -> Tensor:
-        """Log density of 1 if 1 is the mean: a series over the number n of amounts."""
+        """Log density at 1 for the mean 1: a series over the number n of amounts."""
         unit = Tweedie(torch.ones_like(dispersion), dispersion, self.power)
         rate, size = unit.poisson_rate.unsqueeze(-1), unit.gamma_scale.unsqueeze(-1)
-        with torch.no_grad():  # the indices of the terms and what depends on these alone
+        with torch.no_grad():  # these depend only on the indices of the terms
             n, step = _series_terms(
                 rate, (rate / (1 + self.gamma_shape)).sqrt(), DENSITY_TERMS, min_index=1
             )
@@ -113,7 +113,7 @@ class Tweedie(Distribution):
         return torch.logsumexp(terms, -1) - (rate + 1 / size)[..., 0]
 
     def quantile(self, levels: Tensor) -> Tensor:
-        """Zero up to the probability of zero, beyond it by Newton's method."""
+        """Quantiles: zero up to the probability of zero, beyond it by Newton's method."""
         mean, dispersion = to_float64(self.mean).flatten(), to_float64(self.dispersion).flatten()
         n_chunks = max(1, len(mean) * CDF_TERMS * len(levels) // MAX_TERMS_IN_MEMORY)
         chunks = zip(mean.chunk(n_chunks), dispersion.chunk(n_chunks), strict=True)
@@ -121,17 +121,18 @@ class Tweedie(Distribution):
         return torch.cat(quantiles).reshape(*self.mean.shape, -1).to(self.mean)
 
     def sample(self) -> Tensor:
-        """One random value each: the sum of n gamma amounts is one of n times the shape."""
+        """One random value per element; the sum of n gamma amounts is gamma with n times the
+        shape."""
         count = sample_poisson(self.poisson_rate.detach())
         shape = torch.where(count > 0, count * self.gamma_shape, 1.0)
         total = torch.distributions.Gamma(shape, 1.0, validate_args=False).sample()
         return torch.where(count > 0, total * self.gamma_scale.detach(), 0.0)
 
     def _flat_quantile(self, levels: Tensor) -> Tensor:
-        """`[N, Q]` of parameters `[N]`.
+        """Quantiles `[N, Q]` for parameters `[N]`.
 
-        Newton's steps are in log y on the logit of the probability, nearly a line for small y; a
-        step that leaves the bracket is replaced by bisection.
+        Newton's method solves for log y with logits of probabilities, which are nearly linear in
+        log y for small y; a step that leaves the bracket is replaced by bisection.
         """
         positive = -torch.expm1(-self.poisson_rate).unsqueeze(-1)  # the probability of any amount
         conditional_level = 1 - (1 - levels) / positive  # the level among the amounts
@@ -161,10 +162,10 @@ class Tweedie(Distribution):
         return quantiles
 
     def _positive_cdf_and_density(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """A function of amounts `y [M]` and rows `[M]` of the parameters: the probability of an
-        amount up to y, and the density."""
+        """A function of values `y [M]` and rows `[M]` of the parameters, which returns
+        P(0 < Y <= y) and the density at y."""
         rate, size = self.poisson_rate.unsqueeze(-1), self.gamma_scale.unsqueeze(-1)  # [N, 1]
-        # amounts that hardly vary make steps in the sum, which need more terms
+        # amounts that hardly vary make the distribution function stepped, which needs more terms
         max_terms = math.ceil(CDF_TERMS * max(1.0, math.sqrt(self.gamma_shape) / 3))
         needed = rate + TERM_DEVIATIONS * rate.sqrt() + 12
         n_terms = min(max_terms, math.ceil(needed.max().item()) if len(needed) else 1)
@@ -183,7 +184,7 @@ class Tweedie(Distribution):
 
 
 def tweedie_deviance(y: Tensor, mean: Tensor, power: float) -> Tensor:
-    """Unit deviance of `y >= 0` from a positive `mean`, zero where they agree, `1 < power < 2`."""
+    """Unit deviance of `y >= 0` from a positive `mean`, for `1 < power < 2`."""
     one, two = 1 - power, 2 - power
     own = y**two / (one * two)
     return 2 * (own - y * mean**one / one + mean**two / two)
@@ -192,8 +193,8 @@ def tweedie_deviance(y: Tensor, mean: Tensor, power: float) -> Tensor:
 def _series_terms(
     center: Tensor, deviation: Tensor, count: int, min_index: int
 ) -> tuple[Tensor, Tensor]:
-    """The indices `[..., T]` at which a series with its weight around `center [..., 1]` is summed,
-    and their spacing: 1, or more where it is so wide that a coarser sum is as good."""
+    """The indices `[..., T]` at which a series concentrated around `center [..., 1]` is summed, and
+    their spacing: 1, or more if `count` terms would not cover it."""
     start = (center - TERM_DEVIATIONS * deviation).floor().clamp_min(min_index)
     step = ((center + TERM_DEVIATIONS * deviation - start) / (count - 1)).clamp_min(1.0)
     return start + step * torch.arange(count, dtype=center.dtype, device=center.device), step

@@ -1,8 +1,9 @@
-"""A recurrent cell as a layer, with recurrent dropout and zoneout.
+"""Recurrent layers that run a cell over all steps, with recurrent dropout and zoneout.
 
 dropout   U h_{t-1} reads h_{t-1} * m / (1 - p), one mask m for all steps of a window
           (Gal & Ghahramani 2016, arXiv:1512.05287)
-zoneout   s_t = m_t * s_{t-1} + (1 - m_t) * s_t, a new mask each step; its mean in evaluation
+zoneout   s_t = m_t * s_{t-1} + (1 - m_t) * s'_t, s' the new state; a new mask m at each step,
+          its mean in evaluation
           (Krueger et al. 2017, arXiv:1606.01305)
 """
 
@@ -26,13 +27,15 @@ class RecurrentCell(Protocol):
     state_sizes: tuple[int, ...]
     """Widths X of the state tensors; the first is K."""
     n_zoneout_states: int
-    """Number of states, from `hidden_index` on, that zoneout and a learned initial state set."""
+    """Number of state tensors, from `hidden_index` on, that zoneout and a learned initial state
+    apply to."""
     has_fused_kernel: bool
     """Whether it has `forward_fused(x [B, G, K], state) -> (out [B, G, K], state)`, one kernel for
     all steps.
 
-    Optional members: `hidden_index`, the state tensor that the recurrent products read, 0 without;
-    `gates(projected, state, hidden)`, gate activations of a step by name, `[B, K]` from 0 to 1.
+    Optional members: `hidden_index`, the index of the state tensor that the recurrent products
+    read, by default 0; `gates(projected, state, hidden)`, the gate activations of a step by name,
+    `[B, K]` from 0 to 1.
     """
 
     def recurrent_weights(self) -> list[Tensor]:
@@ -50,7 +53,7 @@ class RecurrentCell(Protocol):
 
 
 class CellLayer(nn.Module):
-    """A cell as a layer; it uses the fused kernel where there is one and no noise applies."""
+    """A layer of one cell; it uses the cell's fused kernel unless dropout or zoneout applies."""
 
     def __init__(self, cell: nn.Module & RecurrentCell, noise: Noise = NO_NOISE) -> None:  # type: ignore[valid-type]
         super().__init__()
@@ -137,7 +140,7 @@ def init_orthogonal(weights: Sequence[Tensor]) -> None:
 
 
 def rnn_weights(net: nn.RNNBase) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """W, U, b and c of a torch network of one layer: input and recurrent weights and biases."""
+    """W, U, b and c of a one-layer torch RNN: input and recurrent weights, and their biases."""
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     W, U, b, c = (cast("Tensor", getattr(net, name)) for name in names)
     return W, U, b, c

@@ -14,8 +14,8 @@ MAX_EMBEDDING_SIZE = 16
 
 @dataclass(frozen=True)
 class CovariateSizes:
-    """Number of covariates by kind; of categorical ones the number of categories of each, with the
-    one for unseen values."""
+    """Numbers of real covariates, and the number of categories of each categorical one, including
+    the category of unseen values."""
 
     past: int = 0
     past_codes: tuple[int, ...] = ()
@@ -32,10 +32,13 @@ class CovariateSizes:
         return (*self.past_codes, *self.future_codes, *self.static_codes)
 
 
+NO_COVARIATES = CovariateSizes()
+
+
 class CovariateEmbedding(nn.Module):
     """Real covariates and embeddings of categorical ones, concatenated.
 
-    `[..., X]` numbers and `[..., Xc]` codes → `[..., output_size]`, 0 without any.
+    `[..., X]` numbers and `[..., Xc]` codes → `[..., output_size]`; the size is 0 without any.
     """
 
     def __init__(self, n_real: int, cardinalities: Sequence[int]) -> None:
@@ -57,8 +60,8 @@ class CovariateEmbedding(nn.Module):
 class LocalDecoder(nn.Module):
     """Contribution of the known covariates of a step to the forecast of that step.
 
-    One network for all steps, which reads the covariates of the step and the state of the history.
-    Its output is initially 0. After the local decoder of MQ-RNN (Wen et al. 2017,
+    The same network at all steps reads the covariates of the step and the last output of the
+    backbone. Its output is initially 0. After the local decoder of MQ-RNN (Wen et al. 2017,
     arXiv:1711.11053), section 3.2.
     """
 
@@ -74,7 +77,7 @@ class LocalDecoder(nn.Module):
         nn.init.zeros_(self.output_layer.bias)
 
     def forward(self, future_covariates: Tensor, state: Tensor) -> Tensor:
-        """Covariates `[B, H, X]` and last state `[B, K]` → `[B, H, outputs]`."""
+        """Covariates `[B, H, X]` and last output `[B, K]` → `[B, H, n_outputs]`."""
         hidden = torch.relu(
             self.step_projection(future_covariates) + self.state_projection(state).unsqueeze(1)
         )  # [B, H, K]

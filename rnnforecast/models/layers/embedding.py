@@ -7,27 +7,29 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnnforecast.models.inputs import ModelInputs
-from rnnforecast.models.layers.covariates import CovariateEmbedding, CovariateSizes
+from rnnforecast.models.layers.covariates import (
+    NO_COVARIATES,
+    CovariateEmbedding,
+    CovariateSizes,
+)
 
 MAX_NORMALIZED_INPUT = 25.0
-"""Normalized inputs are clipped to this size, which limits the effect of outliers."""
-
-NO_COVARIATES = CovariateSizes()
+"""Bound of absolute normalized inputs, which limits the effect of outliers."""
 
 
 class InputDecay(nn.Module):
     """Decay of imputed values towards the mean with the time since the last observation.
 
-        x_t = m_t x_t + (1 - m_t) g_t x_last,  g_t = exp(-max(0, w * d_t + b))  of each channel
+        x'_t = m_t x_t + (1 - m_t) g_t x_last,  g_t = exp(-max(0, w * d_t + b))  for each target
 
-    d_t is the time since the last observation, in patches. GRU-D (Che et al. 2018,
-    arXiv:1606.01865), eqs. 10 and 11; the mean is 0 here, as values are normalized.
+    m_t is the value mask, d_t the time since the last observation, in patches. GRU-D (Che et al.
+    2018, arXiv:1606.01865), eqs. 10 and 11; the mean is 0 here, as values are normalized.
     """
 
     def __init__(self, channels: int, patch_length: int) -> None:
         super().__init__()
         self.patch_length = patch_length
-        # above 0, where max(0, .) has a gradient: a decay to 0.9 in one patch
+        # positive, as max(0, .) has no gradient at or below 0: a decay to 0.9 in one patch
         self.weight = nn.Parameter(torch.full((channels,), 0.1))
         self.bias = nn.Parameter(torch.zeros(channels))
 
@@ -99,7 +101,7 @@ class PatchEmbedding(nn.Module):
     def gaps(self, inputs: ModelInputs) -> Tensor:
         """Time since the last observation at each step of each patch, in patches.
 
-        `[B, G, patch_length * C]`, ordered like the values; zero where it is not known.
+        `[B, G, patch_length * C]`, ordered like the values; zero if the inputs have no `elapsed`.
         """
         elapsed = inputs.elapsed
         if elapsed is None:
@@ -107,6 +109,6 @@ class PatchEmbedding(nn.Module):
         return self._to_patches(elapsed / self.patch_length)
 
     def _to_patches(self, values: Tensor) -> Tensor:
-        """`[B, L, X]` → `[B, G, patch_length * X]`, zeros before the first step."""
+        """`[B, L, X]` → `[B, G, patch_length * X]`, padded with zeros before the first step."""
         padded = functional.pad(values, (0, 0, -values.shape[1] % self.patch_length, 0))
         return padded.reshape(values.shape[0], -1, self.patch_length * values.shape[-1])

@@ -9,8 +9,8 @@ all steps (Hillis & Steele 1986):
 
 Products and sums are kept as logarithms, in which long decays do not underflow (Heinsen 2023,
 arXiv:2311.06281). Heinsen's own form, a running log-sum-exp of log b_s - log A_s, subtracts large
-numbers; combining spans does not. In float32 its error is a tenth at 64 steps and an eightieth at
-512, and on a CPU it takes a third of the time.
+numbers; in float32, combining spans has a tenth of its error at 64 steps and an eightieth at 512,
+and on a CPU it takes a third of the time.
 
 The term of the initial state, A_t h_0, is added outside the logarithms, so h_0 may be 0.
 """

@@ -17,12 +17,12 @@ from rnnforecast.registry import BACKBONES
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """A stack of layers; `name` is that of a file in `backbones/`."""
+    """Configuration of a stack of layers; `name` is that of a file in `backbones/`."""
 
     name: str
     n_layers: int = 1
     dropout: float = 0.0
-    """Between layers."""
+    """Dropout between layers."""
     residual: bool = False
     """Whether the output of each layer is added to its input."""
     layer_norm: bool = False
@@ -77,16 +77,14 @@ class RecurrentStack(nn.Module):
 class BidirectionalStack(nn.Module):
     """Two stacks, one of which reads the lookback backwards, and a projection of both outputs.
 
-    Schuster & Paliwal 1997. The output at a step depends on later steps of the lookback, and on
-    nothing after the origin.
+    Schuster & Paliwal 1997. The output at a step also depends on later steps of the lookback, but
+    on nothing after the origin.
     """
 
     def __init__(self, config: BackboneConfig, hidden_size: int) -> None:
         super().__init__()
-        self.forward_stack, self.backward_stack = (
-            RecurrentStack(config, hidden_size),
-            RecurrentStack(config, hidden_size),
-        )
+        self.forward_stack = RecurrentStack(config, hidden_size)
+        self.backward_stack = RecurrentStack(config, hidden_size)
         self.output_projection = nn.Linear(2 * hidden_size, hidden_size)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -61,7 +61,7 @@ def test_quantiles_are_the_median_and_the_sums_of_the_gaps_on_both_sides() -> No
 def test_unsorted_or_repeated_levels_or_none_of_0_5_are_refused(
     levels: tuple[float, ...],
 ) -> None:
-    with pytest.raises(ValueError, match=r"sorted, different and hold 0\.5"):
+    with pytest.raises(ValueError, match=r"sorted, distinct and contain 0\.5"):
         QuantileHead(levels)
 
 
