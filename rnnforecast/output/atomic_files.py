@@ -45,7 +45,7 @@ _STALE_AFTER_SECONDS = 86_400.0  # age of leftovers whose process has ended
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Replace the file at `path` atomically by the one written in the block.
+    """Replaces the file at `path` atomically by the one written in the block.
 
     Yields the path to write to: an empty file in the same folder (missing folders are created).
     After the block it is synced and takes the name and the permissions of the old file; if the
@@ -79,7 +79,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
-    """Replace the folder at `path` atomically by the one filled in the block.
+    """Replaces the folder at `path` atomically by the one filled in the block.
 
     Yields an empty folder beside it (missing parents are created). After the block the old folder
     is renamed, the new one takes its name, and the old one is deleted; if the block raises, the new
@@ -113,7 +113,7 @@ def atomic_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
 
 
 def recover_folder(path: Path) -> bool:
-    """Restore the folder at `path` if a writer was killed while replacing it; True if restored.
+    """Restores the folder at `path` if a writer was killed while replacing it; True if restored.
 
     If `path` exists, old versions beside it are deleted. Raises OutputError as `atomic_folder`.
     """
@@ -126,20 +126,20 @@ def recover_folder(path: Path) -> bool:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` atomically; errors as in `atomic_file`."""
+    """Writes `data` atomically; errors as in `atomic_file`."""
     with atomic_file(path) as partial, partial.open("wb") as file:
         file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` atomically as UTF-8 without changing line endings; see `atomic_file`."""
+    """Writes `text` atomically as UTF-8 without changing line endings; see `atomic_file`."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, obj: object) -> None:
-    """Write `obj` atomically as JSON with sorted keys, indented, values as of `to_json_types`.
+    """Writes `obj` atomically as indented JSON with sorted keys, converted by `to_json_types`.
 
-    Raises TypeError for what has no JSON form, OutputError as `atomic_file` does.
+    Raises TypeError as `to_json_types` does, OutputError as `atomic_file` does.
     """
     text = json.dumps(
         to_json_types(obj), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
@@ -148,7 +148,7 @@ def write_json(path: Path, obj: object) -> None:
 
 
 def to_json_types(value: object) -> object:
-    """`value` in the types of JSON.
+    """`value` converted to the types of JSON.
 
     NaN and infinity become None; NumPy scalars and arrays become Python's numbers and lists (a
     float32 with its own digits); dates become ISO text, paths text. Raises TypeError for others.
@@ -178,7 +178,7 @@ def to_json_types(value: object) -> object:
 
 @contextmanager
 def _os_errors_as_output_error(path: Path) -> Iterator[None]:
-    """Turn errors of the operating system when writing at `path` into OutputError.
+    """Turns errors of the operating system when writing at `path` into OutputError.
 
     Other errors pass: a failure to *read* another file does not concern `path`, and a broken pipe
     means that the reader has ended.
@@ -211,7 +211,7 @@ def _concerns_path(error: OSError, path: Path) -> bool:
 
 
 def _check_replaceable(path: Path, replace_if_contains: str) -> None:
-    """Raise OutputError unless a new folder may replace `path`."""
+    """Raises OutputError unless a new folder may replace `path`."""
     if not os.path.lexists(path):
         return
     if not path.is_dir():
@@ -228,7 +228,7 @@ def _check_replaceable(path: Path, replace_if_contains: str) -> None:
 
 @contextmanager
 def _folder_lock(folder: Path) -> Iterator[None]:
-    """Lock `folder` against replacements by other processes, where file locks exist."""
+    """Locks `folder` against replacements by other processes, where file locks exist."""
     if sys.platform == "win32":
         yield
         return
@@ -244,7 +244,7 @@ def _folder_lock(folder: Path) -> Iterator[None]:
 
 
 def _replace_folder(partial: Path, path: Path) -> None:
-    """Rename `partial` to `path` and delete the old folder; restore it if that fails."""
+    """Renames `partial` to `path` and deletes the old folder; restores it on failure."""
     backup = _new_sibling_path(path, "old")
     if path.exists():
         os.rename(path, backup)
@@ -258,7 +258,10 @@ def _replace_folder(partial: Path, path: Path) -> None:
 
 
 def _restore_backup(path: Path) -> bool:
-    """Rename the newest old version to `path` if that is missing; delete all others."""
+    """Renames the newest old version to `path` if that is missing, and deletes all others.
+
+    Returns whether one was renamed.
+    """
     restored = False
     for backup in sorted(_list_siblings(path, "old"), key=_modified_at, reverse=True):
         if path.exists():
@@ -270,14 +273,14 @@ def _restore_backup(path: Path) -> bool:
 
 
 def _delete_folder(folder: Path, path: Path) -> None:
-    """Delete `folder` under a name that is not an old version of `path`."""
+    """Deletes `folder`, first renamed so that it does not count as an old version of `path`."""
     discarded = _new_sibling_path(path, "partial")
     os.rename(folder, discarded)
     shutil.rmtree(discarded, ignore_errors=True)
 
 
 def _delete_stale_partials(path: Path) -> None:
-    """Delete incomplete versions of `path` that killed writers left a day ago or earlier."""
+    """Deletes incomplete versions of `path` that writers killed over a day ago have left."""
     for partial in _list_siblings(path, "partial"):
         writer = int(partial.name.rsplit("-", 2)[1])
         if time.time() - _modified_at(partial) < _STALE_AFTER_SECONDS or _is_process_running(
@@ -338,7 +341,7 @@ def _is_stream(path: Path) -> bool:
 
 
 def _fsync_file(path: Path) -> None:
-    """Flush the file at `path` to disk."""
+    """Flushes the file at `path` to disk."""
     handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -347,7 +350,7 @@ def _fsync_file(path: Path) -> None:
 
 
 def _fsync_folder(path: Path) -> None:
-    """Flush the names in the folder to disk, where the file system supports it."""
+    """Flushes the names in the folder to disk, where the file system supports it."""
     if sys.platform == "win32":
         return
     handle = os.open(path, os.O_RDONLY)

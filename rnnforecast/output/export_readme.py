@@ -16,18 +16,18 @@ OUTPUT_MEANINGS = {
 }
 INPUT_MEANINGS = {
     "values": "the targets, oldest step first; gaps as described in *Missing values*",
-    "value_mask": "true where the network takes the value as observed",
-    "input_mask": "true where the number may be read, be it observed or a substitute",
-    "elapsed": "steps since the last observation: 0 where observed; before the first one, steps "
-    "since the series began, the step itself counted",
+    "value_mask": "true where the network may take the number as a value, observed or filled",
+    "input_mask": "true where the number may be read at all",
+    "elapsed": "steps since the last observation: 0 where observed; before the first one, the "
+    "number of steps since the series began, this one included",
     "past": "columns known up to the origin",
-    "past_codes": "the same, categories as codes",
+    "past_codes": "the same, for categories: codes",
     "future": "columns known ahead: of the lookback, then of the horizon",
-    "future_codes": "the same, categories as codes",
+    "future_codes": "the same, for categories: codes",
     "static": "columns with one value per series",
-    "static_codes": "the same, categories as codes",
-    "item": "the index of the series and target in `items` of `export.json`, from 0; the number "
-    "of items for one that was not there in training",
+    "static_codes": "the same, for categories: codes",
+    "item": "the index, from 0, of the series and target in `items` of `export.json`; the number "
+    "of items if they are not in it",
     "phase": "the position of the window's first step on the calendar, in steps: "
     "`rnnforecast.data.time.frequency.parse_frequency(FREQUENCY).ordinals(timestamp)`",
 }
@@ -46,7 +46,7 @@ _POWER_TRANSFORMS = ("box_cox", "yeo_johnson")
 
 
 def render_export_readme(metadata: ExportMetadata, run_name: str) -> str:
-    """`README.md` as Markdown, from the content of `export.json`."""
+    """The README as Markdown, from the content of `export.json`."""
     context = {
         **metadata,
         "run_name": run_name,
@@ -65,7 +65,7 @@ def render_export_readme(metadata: ExportMetadata, run_name: str) -> str:
 
 
 def _transform_rows(metadata: ExportMetadata) -> Iterator[tuple[str, str, float | None, str, str]]:
-    """Target, method, power if there is one, formula and inverse of each transformed target."""
+    """Name, method, power (None if it has none), formula and inverse of each transformed target."""
     methods, powers = metadata["transform"]["methods"], metadata["transform"]["powers"]
     for name, method, power in zip(metadata["targets"], methods, powers, strict=True):
         if method != "none":
@@ -86,7 +86,7 @@ def _bound_rules(metadata: ExportMetadata) -> Iterator[tuple[str, list[str]]]:
 
 
 def _example_input(tensor: ExportMetadata) -> str:
-    """Code that makes an input for one window: values of 100, masks of ones, zeros otherwise."""
+    """Code of an example input for one window: values of 100, masks of ones, zeros otherwise."""
     shape = repr((1, *tensor["shape"][1:]))
     if tensor["name"] == "values":
         return f"np.full({shape}, 100.0)"

@@ -52,11 +52,11 @@ def plot_forecast(
     actual: np.ndarray | None = None,
     note: str = "",
 ) -> tuple[Path, Path]:
-    """Plot the forecast of one series to `path_stem`.png and .svg; returns both paths.
+    """Plots the forecast of one series to `path_stem`.png and .svg; returns both paths.
 
-    `history_timestamps` and `history` [T] end at the origin; shown are the last four horizons,
+    `history_timestamps` and `history` [T] end at the origin; the last four horizons are shown,
     but at least 50 steps. `forecast_timestamps`, `yhat`, `actual` and the values of `baseline`,
-    which come with its name, are [H]. Timestamps are datetime64 or integers, values in original
+    a pair of name and values, are [H]. Timestamps are datetime64 or integers, values in original
     units, NaN where missing. `label` is the title, `note` the end of the line below it.
 
     Raises OutputError as `atomic_file` does.
@@ -96,11 +96,11 @@ def plot_loss(
     validation: np.ndarray,
     best_step: int | None = None,
 ) -> tuple[Path, Path]:
-    """Plot the losses of a training to `path_stem`.png and .svg; returns both paths.
+    """Plots the losses of a training to `path_stem`.png and .svg; returns both paths.
 
-    `steps`, `train` and `validation` are [M]; losses are in normalized values, NaN where there is
-    none. `best_step` marks the step whose weights were kept. The loss axis is logarithmic where
-    losses differ by more than a factor of ten. Raises OutputError as `atomic_file` does.
+    `steps`, `train` and `validation` are [M]; losses are in normalized values, NaN where
+    missing. `best_step` marks the step whose weights were kept. The loss axis is logarithmic if the
+    largest loss is over ten times the smallest. Raises OutputError as `atomic_file` does.
     """
     with plot_style():
         figure, axes = _new_figure("Training and validation loss")
@@ -164,7 +164,7 @@ def _new_figure(title: str) -> tuple[Figure, Axes]:
 
 
 def _add_subtitle_and_legend(figure: Figure, axes: Axes, subtitle: str) -> None:
-    """Add the line below the title and the legend, intervals last."""
+    """Adds the line below the title, and the legend with intervals last."""
     figure.text(0.02, 0.893, shorten_text(subtitle, 130), color=MUTED_COLOR, va="center",
                 parse_math=False)  # fmt: skip
     axes.xaxis.label.set_color(MUTED_COLOR)
@@ -190,7 +190,7 @@ def _plot_line(
     dashed: bool = False,
     on_top: bool = False,
 ) -> None:
-    """Plot `y` as a line that breaks at missing values, with isolated values as dots."""
+    """Plots `y` as a line that breaks at missing values, with isolated values as dots."""
     marked = np.isfinite(y) if with_markers else isolated_values(y)
     axes.plot(
         x, y, label=label, color=color, zorder=4 if on_top else 3, solid_joinstyle="round",
@@ -202,7 +202,7 @@ def _plot_line(
 
 
 def _mark_position(axes: Axes, x: Any, text: str) -> None:
-    """Add a dotted vertical line at `x`, with `text` above it."""
+    """Adds a dotted vertical line at `x`, with `text` above it."""
     axes.axvline(x, color=MUTED_COLOR, linewidth=0.8, linestyle=(0, (1, 2)), zorder=2)
     axes.annotate(text, (x, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
                   textcoords="offset points", ha="center", fontsize=8,
@@ -212,7 +212,7 @@ def _mark_position(axes: Axes, x: Any, text: str) -> None:
 def _plot_intervals(
     axes: Axes, x: np.ndarray, intervals: Sequence[PredictionInterval], scale: float
 ) -> None:
-    """Plot the intervals behind all else, the widest first; at a single step as a bar."""
+    """Plots the intervals behind all else, the widest first; bars if there is a single step."""
     widest_first = sorted(intervals, key=lambda interval: interval[0], reverse=True)
     for rank, (coverage, lower, upper) in enumerate(widest_first):
         tint = BLUE_TINTS[min(rank, len(BLUE_TINTS) - 1)]
@@ -226,7 +226,7 @@ def _plot_intervals(
 
 
 def _set_value_axis(axes: Axes, target: str, values: Sequence[np.ndarray | None]) -> float:
-    """Label the y axis with `target`; returns the number that values have to be divided by."""
+    """Labels the y axis with `target`; returns the number that values have to be divided by."""
     given = np.concatenate([part for part in values if part is not None])
     largest = float(np.max(np.abs(given[np.isfinite(given)]), initial=0.0))
     scale, unit = _axis_scale(largest)
@@ -238,7 +238,7 @@ def _set_value_axis(axes: Axes, target: str, values: Sequence[np.ndarray | None]
 
 
 def _axis_scale(largest: float) -> tuple[float, str]:
-    """The divisor that keeps ticks of values up to `largest` short, and its name."""
+    """A divisor that keeps the ticks of values up to `largest` short, and its name."""
     for scale, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
         if scale <= largest < 1e15:
             return scale, name
@@ -250,7 +250,7 @@ def _axis_scale(largest: float) -> tuple[float, str]:
 
 
 def _set_time_axis(axes: Axes, forecast_timestamps: np.ndarray) -> None:
-    """Short labels for dates, whole numbers for an integer index."""
+    """Formats the x axis: short labels for dates, whole numbers for an integer index."""
     axes.margins(x=0.012)
     if forecast_timestamps.dtype.kind == "M":
         axes.xaxis.get_offset_text().set_color(MUTED_COLOR)
@@ -262,7 +262,7 @@ def _set_time_axis(axes: Axes, forecast_timestamps: np.ndarray) -> None:
 
 
 def _save_png_and_svg(figure: Figure, path_stem: Path) -> tuple[Path, Path]:
-    """Write both files atomically; the SVG contains no date."""
+    """Writes both files atomically; the SVG contains no date of creation."""
     paths = []
     for kind in ("png", "svg"):
         path = path_stem.with_name(f"{path_stem.name}.{kind}")

@@ -1,4 +1,4 @@
-"""Forecasts as one long table, written as CSV or Parquet."""
+"""The forecast as one long table, written as CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CHUNK_ROWS = 131_072  # rows formatted at once, which bounds the memory
 _TimeUnit = Literal["D", "s", "us"]
 
 SIGNIFICANT_DIGITS, INTERVAL_DIGITS, FLOAT64_DIGITS = 7, 5, 15
-"""Digits of a forecast, digits of the width of its interval, and the limit of float64."""
+"""Significant digits of a forecast, of the width of its interval, and of any float64."""
 
 
 def round_significant(x: np.ndarray, digits: int | np.ndarray = SIGNIFICANT_DIGITS) -> np.ndarray:
@@ -67,7 +67,7 @@ def forecast_columns(
     """The columns of a forecast table, in order.
 
     The key columns, ``target`` if there are several, the time column, ``yhat`` and one column per
-    quantile (``q0.025``). Raises DataError if columns of the input have such names, too.
+    quantile (``q0.025``). Raises DataError if an input column has the name of another column.
     """
     fixed = ["target"] if len(targets) > 1 else []
     added = [*fixed, "yhat", *(f"q{float(level)!r}" for level in levels)]
@@ -120,7 +120,7 @@ def table_format(path: str | Path) -> Literal["csv", "parquet"]:
         return "csv"
     if suffix == ".parquet":
         return "parquet"
-    found = f"the suffix {suffix!r} names no kind of table that can be written"
+    found = f"tables cannot be written with the suffix {suffix!r}"
     raise UsageError(Problem(str(path), found, "end the name in .csv or .parquet"))
 
 
@@ -132,7 +132,7 @@ def write_forecast(
     utc_offset: str = "",
     display_timezone: str = "",
 ) -> None:
-    """Write `frame` atomically to `path`, as CSV or Parquet by its suffix; "-" is stdout as CSV.
+    """Writes `frame` atomically to `path`, as CSV or Parquet by its suffix; "-" is stdout as CSV.
 
     CSV is UTF-8 with a header, line feeds, quotes only where needed, and empty cells for missing
     values. Timestamps are written as dates if `daily` (the frequency is a day or coarser) and all
@@ -165,7 +165,7 @@ def write_forecast(
 def _write_csv(
     file: BinaryIO, frame: pd.DataFrame, *, daily: bool, utc_offset: str, display_timezone: str
 ) -> None:
-    """Write `frame` to `file` as CSV.
+    """Writes `frame` to `file` as CSV.
 
     Arrow's CSV writer quotes every text. Here each column is formatted as text, the columns are
     joined to lines, and the buffer of the lines is written without a copy.

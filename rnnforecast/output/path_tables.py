@@ -1,4 +1,4 @@
-"""Long tables of totals over several steps and of sample paths."""
+"""Long tables: totals over several steps, and sample paths."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def paths_frame(
 
 
 def check_column_names(names: Sequence[str], *, totals: bool = False, paths: bool = False) -> None:
-    """Raise DataError if columns of the input have the name of another column of these tables."""
+    """Raises DataError if a name is also that of another column of these tables."""
     taken = (*(TOTALS_COLUMNS if totals else ()), *(PATHS_COLUMNS if paths else ()))
     clashes = [name for name in names if name in taken]
     if clashes:

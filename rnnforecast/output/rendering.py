@@ -1,4 +1,4 @@
-"""Pages from the Jinja2 templates in `templates/`: HTML is escaped, Markdown is not."""
+"""Rendering of the Jinja2 templates in `templates/`: HTML is escaped, Markdown is not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rnnforecast.data.time.format import format_timestamp
 
 
 def render_template(name: str, **context: object) -> str:
-    """The page of the template `name`, filled in with `context`.
+    """The template `name` rendered with `context`.
 
-    Raises jinja2.UndefinedError where the template uses a value that is not in `context`.
+    Raises jinja2.UndefinedError if the template uses a name that is not in `context`.
     """
     return _environment().get_template(name).render(context)
 
@@ -38,5 +38,5 @@ def _environment() -> jinja2.Environment:
 
 
 def _png_data_uri(png: bytes) -> str:
-    """An image as part of the page."""
+    """An image as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"

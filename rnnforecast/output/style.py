@@ -1,7 +1,7 @@
-"""Palette, number formats, page CSS and matplotlib style of every plot and page.
+"""Palette, number formats, page CSS and matplotlib style of all plots and pages.
 
-Only matplotlib's object interface is used: no window, no global figure. The same numbers give the
-same bytes, whatever the user's matplotlibrc contains.
+Plots use matplotlib's object interface, not pyplot. The same numbers give the same bytes, whatever
+the user's matplotlibrc contains.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DIVERGING_CMAP, SEQUENTIAL_CMAP = "RdBu_r", "cividis"
 """Color maps of values with a sign and of values without one, both safe for colorblind readers."""
 
 MAX_PLAIN_VALUE = 1e9
-"""Ticks of larger values are powers of ten."""
+"""Ticks of larger values are in matplotlib's scientific notation."""
 
 # Fonts for scripts that the built-in one lacks, used where they are installed.
 _FALLBACK_FONTS = (
@@ -82,7 +82,7 @@ def format_rounded(value: float) -> str:
 
 
 def format_percent(share: float, decimals: int = 1) -> str:
-    """`share` in percent, with `decimals` below 10 %; positive shares never read as 0 %."""
+    """`share` in percent, with `decimals` below 10 %; a positive share is not shown as 0 %."""
     value = 100 * float(share)
     smallest = 10.0**-decimals
     if 0 < value < smallest:
@@ -91,12 +91,15 @@ def format_percent(share: float, decimals: int = 1) -> str:
 
 
 def plural_suffix(count: float) -> str:
-    """The ending of a noun after `count`."""
+    """``s`` for the plural of a noun, empty if `count` is 1."""
     return "" if round(float(count), 2) == 1 else "s"
 
 
 def shorten_text(text: str, max_width: int) -> str:
-    """`text` on one line, its middle replaced by … if it is wider than `max_width` letters."""
+    """`text` on one line, its middle replaced by … if it is wider than `max_width` characters.
+
+    East Asian wide characters count twice.
+    """
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if sum(map(_character_width, text)) <= max_width:
         return text
@@ -105,7 +108,7 @@ def shorten_text(text: str, max_width: int) -> str:
 
 
 def plot_text(text: str, max_width: int) -> str:
-    """`text` shortened, its dollar signs escaped: they do not start a formula."""
+    """`text` shortened, with dollar signs escaped, which would start a formula."""
     return shorten_text(text, max_width).replace("$", r"\$")
 
 
@@ -120,7 +123,7 @@ def _character_width(character: str) -> int:
 
 @contextmanager
 def plot_style() -> Iterator[None]:
-    """The rcParams of all plots, independent of the user's matplotlibrc."""
+    """Context with the rcParams of all plots, independent of the user's matplotlibrc."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A letter without a font is drawn as a box in the PNG; the SVG and the table keep it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -138,7 +141,7 @@ def plot_style() -> Iterator[None]:
 def as_png(
     dpi: int,
 ) -> Callable[[Callable[Concatenate[Figure, P], None]], Callable[P, bytes]]:
-    """Decorator of a function that draws on a figure: the result draws and returns the PNG."""
+    """Decorator of a function that draws on a figure; the decorated one returns the PNG."""
 
     def decorate(draw: Callable[Concatenate[Figure, P], None]) -> Callable[P, bytes]:
         @wraps(draw)
@@ -156,7 +159,7 @@ def as_png(
 
 
 def style_axes(axes: Axes) -> None:
-    """Two thin spines, small ticks, the grid behind the data."""
+    """Styles axes: two thin spines, small ticks, the grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(MUTED_COLOR)
     axes.tick_params(labelsize=8, colors=MUTED_COLOR, labelcolor=TEXT_COLOR)
@@ -164,26 +167,26 @@ def style_axes(axes: Axes) -> None:
 
 
 def format_ticks(axis: Axis, values: np.ndarray) -> None:
-    """Tick labels by `format_number`, unless matplotlib's powers of ten are shorter."""
+    """Sets tick labels by `format_number`; values from `MAX_PLAIN_VALUE` on keep matplotlib's."""
     if not len(values) or np.abs(values).max() < MAX_PLAIN_VALUE:
         axis.set_major_formatter(FuncFormatter(format_number))
 
 
 def drop_time_of_day(timestamps: np.ndarray) -> np.ndarray:
-    """Dates instead of `timestamps [T]` where these cover 60 days or more."""
+    """`timestamps [T]` as dates if they cover 60 days or more, else unchanged."""
     if timestamps.dtype.kind == "M" and timestamps[-1] - timestamps[0] >= np.timedelta64(60, "D"):
         return timestamps.astype("datetime64[D]")
     return timestamps
 
 
 def isolated_values(values: np.ndarray) -> np.ndarray:
-    """`[T]` True at finite values between two missing ones, which a line does not show."""
+    """`[T]` mask of finite values without finite neighbors, which a line does not show."""
     padded = np.concatenate([[False], np.isfinite(values), [False]])
     return np.asarray(padded[1:-1] & ~padded[:-2] & ~padded[2:])
 
 
 def widen_flat_ylim(axes: Axes) -> None:
-    """Center a constant line on an axis that extends a tenth of its size to either side."""
+    """Centers a constant line on a y axis that extends a tenth of its value to either side."""
     low, high = axes.dataLim.intervaly
     size = max(abs(low), abs(high))
     if np.isfinite(size) and high - low <= 1e-6 * size:

@@ -1,8 +1,7 @@
 """Automatic values: rules of thumb for the keys of the spec that are `auto`.
 
-Each rule belongs to one key and gives a value and a reason; both are printed, and the value is
-stored in `resolved.yaml`. Rules run in the order of this file, and each reads what the earlier ones
-chose.
+Each rule chooses the value of one key and gives a reason; both are printed, and the value is stored
+in `resolved.yaml`. Rules run in the order of this file, and each reads the values of earlier ones.
 """
 
 from __future__ import annotations
@@ -22,26 +21,27 @@ from rnnforecast.registry import BACKBONES, DECODERS, LOSSES, WINDOW_SCALERS
 from rnnforecast.spec.spec import Spec, expand_ensemble
 
 MAX_AUTO_LOOKBACK = 2048
-"""Steps; an automatic lookback is longer only where the horizon is."""
+"""Longest automatic lookback in steps, unless the horizon is longer."""
 
 MIN_LOG_RATIO = 1e-3
-"""Logs are taken where the smallest value of a series is at least this share of its mean."""
+"""Logs are taken if the smallest value is at least this share of the mean in 95 % of the series."""
 
 LONG_SERIES_LOOKBACKS = 20
-"""A series of this many usual lookbacks is read one, of twice as many two usual lookbacks back."""
+"""Usual lookbacks that the median series must have for each one that is read."""
 
 MAX_LOOKBACK_FACTOR = 3
-"""Usual lookbacks that are read at most."""
+"""Most usual lookbacks that are read."""
 
 SEASONS_IN_LOOKBACK = {4: 8, 5: 8, 7: 8, 12: 8, 24: 7, 52: 3}
-"""Seasons in a usual lookback, by season length; others: as many as fit into about 168 steps."""
+"""Seasons in a usual lookback by season length; for others as many as fit into 168 steps, two to
+eight."""
 
 SMALL_DATA = 5_000
 """Observed values below which a smaller network and smaller batches are used."""
 
 
 def join_names(names: Sequence[str]) -> str:
-    """The names in one line, at most six of them."""
+    """The names in one line: all if there are up to six, else five and the number of the others."""
     more = f" … and {len(names) - 5:,} more" if len(names) > 6 else ""
     return (", ".join(names[:5] if more else names) or "none") + more
 
@@ -55,7 +55,7 @@ class AutoChoice:
     reason: str
 
     def __str__(self) -> str:
-        """One line for people."""
+        """The choice as one line."""
         value = join_names(self.value) if isinstance(self.value, list) else self.value
         return f"{self.key}: {value}  ({self.reason})"
 
@@ -77,12 +77,12 @@ class AutoContext:
 
     @property
     def horizon(self) -> int:
-        """Steps ahead."""
+        """The horizon in steps."""
         return self.spec.window.horizon
 
     @property
     def season(self) -> int:
-        """Steps; 1 without a season."""
+        """The season in steps; 1 without a season."""
         return int(self.spec.window.season)
 
     @cached_property
@@ -97,7 +97,7 @@ class AutoContext:
 
     @cached_property
     def preset(self) -> Preset:
-        """The preset of the spec; lookback, patch length and normalization have to be resolved."""
+        """The preset of the spec; lookback, patch length and normalization must be resolved."""
         window = self.spec.window
         return build_preset(
             self.spec.training.preset,
@@ -128,7 +128,7 @@ def rule(key: str) -> Callable[[Rule], Rule]:
 
 
 def resolve_season(spec: Spec, panel: Panel) -> tuple[Spec, list[AutoChoice]]:
-    """The spec with its season resolved, which cleaning reads.
+    """The spec with its season resolved, and the choice; cleaning needs the season.
 
     The held-out horizon is left out of the detection.
     """
@@ -140,9 +140,9 @@ def resolve_season(spec: Spec, panel: Panel) -> tuple[Spec, list[AutoChoice]]:
 
 
 def resolve_auto(spec: Spec, cleaned: CleanedData) -> tuple[Spec, list[AutoChoice]]:
-    """The spec with every `auto` that has a rule replaced, and the choices made.
+    """The spec with a value for every `auto` that has a rule, and the choices with a reason.
 
-    `resolve_season` comes first; the data section is resolved by the cleaning plan.
+    The season is resolved before, by `resolve_season`, and the data section by the cleaning plan.
     """
     context, choices = AutoContext(spec, spec, cleaned), []
     for key, choose in RULES.items():
@@ -156,7 +156,7 @@ def resolve_auto(spec: Spec, cleaned: CleanedData) -> tuple[Spec, list[AutoChoic
 
 
 def resolve_member_specs(given: Spec, resolved: Spec, cleaned: CleanedData) -> list[Spec]:
-    """The resolved spec of each network: what `given` leaves open is chosen for each on its own."""
+    """The resolved spec of each network; what is `auto` in `given` is chosen for each alone."""
     window = given.window.model_copy(update={"season": resolved.window.season})
     sections = {"window": window, "model": given.model, "training": given.training}
     return [
@@ -195,7 +195,7 @@ def _choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
 
 @rule("window.patch_length")
 def choose_patch_length(context: AutoContext) -> tuple[int, str]:
-    """One season, or one horizon without a season; at most the lookback, where that is given."""
+    """One season, or one horizon without a season; at most a lookback that the spec sets."""
     length, reason = context.season, "one season"
     if length == 1:
         length, reason = context.horizon, "one horizon: there is no season"
@@ -207,7 +207,7 @@ def choose_patch_length(context: AutoContext) -> tuple[int, str]:
 
 @rule("window.lookback")
 def choose_lookback(context: AutoContext) -> tuple[int, str]:
-    """Several seasons, or a share of the median length, within what the data allow."""
+    """Several seasons, or a share of the median length: whole patches, as the data allow."""
     horizon, available = context.horizon, context.available_steps
     usual_lookback = _seasonal_lookback if context.season > 1 else _trend_lookback
     lookback, reason = usual_lookback(context)
@@ -222,7 +222,7 @@ def choose_lookback(context: AutoContext) -> tuple[int, str]:
 
 
 def _seasonal_lookback(context: AutoContext) -> tuple[int, str]:
-    """Series with many windows are read further back."""
+    """Several seasons; more for long series."""
     season, seasons = context.season, _seasons_in_lookback(context.season)
     factor = np.median(context.panel.lengths) // (LONG_SERIES_LOOKBACKS * seasons * season)
     seasons *= int(np.clip(factor, 1, MAX_LOOKBACK_FACTOR))
@@ -230,14 +230,14 @@ def _seasonal_lookback(context: AutoContext) -> tuple[int, str]:
 
 
 def _trend_lookback(context: AutoContext) -> tuple[int, str]:
-    """In short series few windows have steps from far back to be trained on."""
+    """A share of the median length: few windows of short series have a long history."""
     third, horizon = int(np.median(context.panel.lengths)) // 3, context.horizon
     lookback = int(np.clip(third, 2 * horizon, 8 * horizon))
     return lookback, "a third of the median length, but two to eight horizons"
 
 
 def _seasons_in_lookback(season: int) -> int:
-    """Seasons in a usual lookback."""
+    """Seasons in a usual lookback; see `SEASONS_IN_LOOKBACK`."""
     return SEASONS_IN_LOOKBACK.get(season, int(np.clip(168 // season, 2, 8)))
 
 
@@ -250,22 +250,22 @@ def _lookback_stride(season: int, patch_length: int, lookback: int) -> int:
 
 @rule("model.normalize")
 def choose_normalize(context: AutoContext) -> tuple[str, str]:
-    """Logs where all values are positive and the loss allows them, else the mean or a spread."""
+    """Logs if all values are positive and the loss allows it, else the mean or standard scaling."""
     loss = context.spec.training.loss
     if "amounts" in LOSSES.traits(loss):
-        return "mean", f"{loss} is of values, not of logs"
+        return "mean", f"{loss} is a loss of values, not of logs"
     if difference_lag(context.spec):
         return "standard", "changes rise and fall around zero"
     found = _obstacle_to_logs(context.cleaned)
     if not found:
         return "log_mean", "all values are positive"
     if "positive" in LOSSES.traits(loss):
-        return "mean", f"{loss} is of ratios to the level"
+        return "mean", f"{loss} is a loss of ratios to the level"
     return "standard", found
 
 
 def _obstacle_to_logs(cleaned: CleanedData) -> str:
-    """Why logs cannot be taken; empty where they can be."""
+    """Why logs cannot be taken; empty if they can."""
     mask, starts = cleaned.target_mask, cleaned.panel.offsets[:-1]
     known = cleaned.values[mask]
     if not len(known) or known.min() <= 0:
@@ -280,7 +280,7 @@ def _obstacle_to_logs(cleaned: CleanedData) -> str:
 
 @rule("model.layers")
 def choose_layers(context: AutoContext) -> tuple[int, str]:
-    """What suits the backbone."""
+    """The default of the backbone."""
     layers: tuple[int, str] = _backbone_defaults(context).get(
         "layers", (1, "one is enough for most")
     )
@@ -289,7 +289,7 @@ def choose_layers(context: AutoContext) -> tuple[int, str]:
 
 @rule("model.residual")
 def choose_residual(context: AutoContext) -> tuple[bool, str]:
-    """What suits the backbone."""
+    """The default of the backbone."""
     return _backbone_defaults(context).get("residual", False), ""
 
 
@@ -314,22 +314,23 @@ def choose_hidden_size(context: AutoContext) -> tuple[int, str]:
 
 @rule("model.decoder")
 def choose_decoder(context: AutoContext) -> tuple[str, str]:
-    """The direct one."""
+    """Always the direct decoder."""
     return "direct", "the whole horizon at once from the last state"
 
 
 @rule("model.base_forecast")
 def choose_base_forecast(context: AutoContext) -> tuple[str, str]:
-    """Stays `auto` where the validation windows decide, once training begins."""
+    """The linear map if Theta cannot be used, else `auto`: training compares both on validation
+    windows."""
     removes_season = "removes_season" in WINDOW_SCALERS.traits(context.spec.model.normalize)
     if removes_season or difference_lag(context.spec):
-        return "linear", "theta is of values as they are"
+        return "linear", "theta needs values that are neither differenced nor deseasonalized"
     return "auto", ""
 
 
 @rule("ensemble.vary")
 def choose_vary(context: AutoContext) -> tuple[dict[str, list[Any]], str]:
-    """What the preset varies, but for keys that the spec sets, nor where it sets the members."""
+    """The variation of the preset, without keys that the spec sets; none if it sets the members."""
     given, preset = context.given, context.preset
     if given.ensemble.members != "auto":
         return {}, ""
@@ -339,13 +340,13 @@ def choose_vary(context: AutoContext) -> tuple[dict[str, list[Any]], str]:
 
 @rule("ensemble.members")
 def choose_members(context: AutoContext) -> tuple[int, str]:
-    """As many as the preset has."""
+    """The preset's."""
     return context.preset.members, context.preset.reason or "enough for most"
 
 
 @rule("training.max_steps")
 def choose_max_steps(context: AutoContext) -> tuple[int, str]:
-    """Grows with the root of the number of values: 1,500 for 100,000 of them, in hundreds."""
+    """Grows with the square root of the number of values: 1,500 steps for 100,000 values."""
     steps = np.clip(round(1500 * (context.n_values / 100_000) ** 0.5, -2), 400, 3000)
     reason = f"for {context.n_values:,} observed values"
     return int(steps * context.preset.steps_factor), reason
@@ -353,7 +354,7 @@ def choose_max_steps(context: AutoContext) -> tuple[int, str]:
 
 @rule("training.batch_size")
 def choose_batch_size(context: AutoContext) -> tuple[int, str]:
-    """The preset's; else smaller for small data."""
+    """The preset's if it has one, else smaller for small data."""
     if context.preset.batch_size:
         return context.preset.batch_size, context.preset.reason
     if context.n_values >= SMALL_DATA:
@@ -371,7 +372,7 @@ def choose_learning_rate(context: AutoContext) -> tuple[float, str]:
 
 @rule("training.window_weight")
 def choose_window_weight(context: AutoContext) -> tuple[str, str]:
-    """In units of the series where windows are divided by a spread."""
+    """By the scale of each window if errors are divided by it: they count in original units."""
     model = context.spec.model
     if (
         "on_normalized_values" in LOSSES.traits(context.spec.training.loss)
@@ -389,6 +390,6 @@ def choose_plots(context: AutoContext) -> tuple[int, str]:
 
 
 def difference_lag(spec: Spec) -> int:
-    """The lag, in steps, of the differences the network reads; 0 where it reads values."""
+    """The lag in steps of the differences that the network reads; 0 if it reads values."""
     transforms = spec.clean.difference_transforms
     return int(spec.window.season) if "seasonal_difference" in transforms else int(bool(transforms))

@@ -23,22 +23,22 @@ from rnnforecast.pipeline.prepare import PreparedData
 
 JSON_FILE, HTML_FILE = "data_report.json", "data_report.html"
 MAX_TABLE_SERIES = 10
-"""Series in the table of the page."""
+"""Most series in the table of the HTML page."""
 
 MAX_JSON_SERIES = 1000
-"""Series in the JSON, those with the most repairs; `check --json` has all."""
+"""Most series in the JSON, those with the most repairs; `check --json` has all."""
 
 COLUMN_TITLES = {
     "label": "series",
     "rows": "rows",
     "start": "from",
     "end": "to",
-    "agreement": "steps agree",
+    "agreement": "regular steps",
     **{count.name: count.title for count in CHANGE_COUNTS if count.title},
     "constant": "constant",
-    "skipped": "left out",
+    "skipped": "left out because",
 }
-"""Titles of the columns, which are shown where any series has a value."""
+"""Titles by column; a column is shown if any series has a value."""
 
 ALWAYS_SHOWN = ("label", "rows", "start", "end", "agreement")
 
@@ -67,8 +67,9 @@ def repair_table(report: CleaningReport, count: int) -> tuple[list[str], list[li
 
 def write_data_report(folder: Path, prepared: PreparedData) -> None:
     """Writes both files into `folder`. Raises OutputError."""
-    # imported here, as it imports matplotlib: check --no-report does without
+    # not at the top, since it imports matplotlib, which `check --no-report` does not need
     from rnnforecast.output.data_report.page import render_data_report
+    from rnnforecast.output.style import plural_suffix
 
     cleaned, spec = prepared.cleaned, prepared.spec
     report = build_cleaning_report(cleaned.table, cleaned.changes)
@@ -83,7 +84,10 @@ def write_data_report(folder: Path, prepared: PreparedData) -> None:
     flagged = profile.outlier_count
     lines = report.summary_lines()
     if flagged:
-        lines.append(f"{flagged:,} outliers by clean.outliers: {prepared.plan.clean.outliers}")
+        method = prepared.plan.clean.outliers
+        lines.append(
+            f"{flagged:,} outlier{plural_suffix(flagged)} found by clean.outliers={method}"
+        )
     shortened = replace(report, per_series=series_by_repairs(report, MAX_JSON_SERIES))
     values = json.loads(shortened.to_json()) | {"profile": profile.to_json(), "outliers": flagged}
     write_text(folder / JSON_FILE, json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
@@ -99,7 +103,7 @@ def write_data_report(folder: Path, prepared: PreparedData) -> None:
 
 
 def _seasonality(prepared: PreparedData) -> Seasonality:
-    """The strengths of all candidates, with the season of the spec."""
+    """The season of the spec, and the strengths of all candidates."""
     panel, length = prepared.cleaned.panel, int(prepared.spec.window.season)
     found = detect_seasonality(
         panel.targets, panel.observed_mask, panel.offsets, panel.frequency.season_lengths()

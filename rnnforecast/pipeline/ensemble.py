@@ -1,7 +1,7 @@
 """The networks of a run: their configurations, and their combination after training.
 
-Combination weights, interval widths and the correlation of errors over the horizon are estimated
-from forecasts of windows that were not trained on.
+Combination weights, the scaling of intervals and the correlation of errors over the horizon are
+estimated from forecasts of windows that were not trained on.
 """
 
 from __future__ import annotations
@@ -129,8 +129,9 @@ def fit_ensemble(
 ) -> Ensemble:
     """The ensemble of the networks, estimated from their errors on the windows of `index`.
 
-    `method` is that of `evaluation.ensembling`; `is_validation` says that no accuracy is measured
-    on these windows later.
+    Args:
+        method: a method of `evaluation.ensembling`.
+        is_validation: whether these are validation windows, not the held-out horizon.
     """
     members = [_calibrate_member(net, windows, index, quantiles) for net in nets]
     levels = QuantileLevels.with_median(quantiles).computed
@@ -140,7 +141,7 @@ def fit_ensemble(
     combiner = fit_combiner(method, forecasts, truth, np.repeat(size, actual.shape[2]), levels)
     combined = combiner.combine(forecasts)
     scaling = IDENTITY_SCALING
-    # a single network learned its intervals from far more windows, or has them from these errors
+    # the intervals of a single network come from far more windows, or from these very errors
     if is_validation and len(members) > 1:
         known = ~np.isnan(actual).all((1, 2))
         independent = _count_non_overlapping(
@@ -162,7 +163,7 @@ def _calibrate_member(
 
 
 def _count_non_overlapping(item: Ints, origin: Ints, horizon: int) -> int:
-    """The number of windows with futures that do not overlap, if there is one at each origin."""
+    """The most windows with horizons that do not overlap, from the first origin of each item on."""
     spans = pd.Series(origin).groupby(item).agg(["min", "max"])
     return int(((spans["max"] - spans["min"]) // horizon + 1).sum())
 

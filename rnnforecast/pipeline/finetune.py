@@ -1,4 +1,4 @@
-"""Training that starts from the weights of an earlier run: `training.start_from` and `freeze`."""
+"""Fine-tuning of an earlier run: `training.start_from` and `training.freeze`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rnnforecast.training.fit_state import StateDict
 
 START_FROM_KEY = "training.start_from"
 MAX_NAMED_WEIGHTS = 5
-"""Weights that a message names."""
+"""Most weights that a message names."""
 
 
 def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
-    """The spec with the run's values for the keys it leaves open, if it starts from a run.
+    """The spec with values of the run of `training.start_from`, unchanged if there is none.
 
-    Those are all keys of `window` and `model`, the loss, and the quantiles. A relative
-    `training.start_from` is relative to `spec_folder`. Raises SpecError, RunFolderError.
+    Keys of `window` and `model`, the loss and the quantiles are taken from the run if the spec does
+    not set them. A relative path is relative to `spec_folder`. Raises SpecError, RunFolderError.
     """
     if spec.training.start_from is None:
         return spec
@@ -53,7 +53,7 @@ def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
 
 
 def _inherit_section(section: Any, run_section: Any, keys: Sequence[str] = ()) -> Any:
-    """The section with the run's values of `keys`, of all without, where it sets none."""
+    """The section with the run's values for those of `keys` (default: all) that it does not set."""
     wanted = set(keys or type(section).model_fields)
     given = {key for key in section.model_fields_set if getattr(section, key) != "auto"}
     open_ = wanted - given
@@ -66,17 +66,17 @@ class PretrainedRun:
     def __init__(
         self, folder: Path, freeze_patterns: Sequence[str], smoothed_items: Sequence[str]
     ) -> None:
-        """`smoothed_items` are those of the new training, see `item_names`."""
+        """`smoothed_items` are the names of the new training's items; see `item_names`."""
         self.run: Run = load_run(folder)
         self.weights_sha256 = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
-        """Of the weights file: a folder may hold another run than last time."""
+        """Hash of the weights file: a resumed training must start from the same run."""
         self.freeze_patterns, self.smoothed_items = freeze_patterns, smoothed_items
         if any(self.run.config.covariates.cardinalities):
             raise SpecError(
                 Problem(
                     START_FROM_KEY,
-                    "the run reads categories, and their codes would mean others here",
-                    "train anew, or leave categories out of both",
+                    "the run reads categories, whose codes have other meanings in this training",
+                    "train without it, or leave categories out of both",
                 )
             )
 
@@ -94,7 +94,7 @@ class PretrainedRun:
         self._freeze_weights(net)
 
     def _align_item_rows(self, pretrained: Any, expected: Any) -> Any:
-        """The rows of items in both trainings; zeros, which have no effect, for new items."""
+        """The run's rows in the order of the new items; zeros, without effect, for the others."""
         pretrained_row = {name: row for row, name in enumerate(self.run.smoothed_items)}
         aligned = expected.new_zeros(expected.shape)
         for row, name in enumerate(self.smoothed_items):
@@ -108,7 +108,7 @@ class PretrainedRun:
             if not any(fnmatchcase(name, pattern) for name in names):
                 parts = sorted({name.split(".")[0] for name in names})
                 cure = f"there are {', '.join(f'{part}*' for part in parts)}"
-                raise SpecError(Problem("training.freeze", f"'{pattern}' is no weight", cure))
+                raise SpecError(Problem("training.freeze", f"'{pattern}' matches no weight", cure))
         for name, parameter in net.named_parameters():
             if any(fnmatchcase(name, pattern) for pattern in self.freeze_patterns):
                 parameter.requires_grad_(False)
@@ -118,7 +118,7 @@ class PretrainedRun:
 
 
 def _check_same_weights(expected: StateDict, pretrained: StateDict) -> None:
-    """SpecError where the tensors differ in name or shape."""
+    """Raises SpecError if the tensors differ in name or shape."""
     different = [
         name
         for name in sorted({*expected, *pretrained})

@@ -26,7 +26,7 @@ from rnnforecast.training.dataset import PanelArrays, WindowDataset
 from rnnforecast.types import Floats, Ints
 
 MIN_ERRORS_PER_STEP = 30
-"""With fewer windows than this the errors of all horizon steps are pooled."""
+"""With fewer errors per step, those of all horizon steps are pooled."""
 
 DEFAULT_COMBINER = ForecastCombiner()
 
@@ -37,12 +37,12 @@ class Member:
 
     net: Forecaster
     residuals: Floats | None = None
-    """Those of `calibrate_point_head`, `[H, Q]`; None for other heads."""
+    """`[H, Q]` from `calibrate_point_head`; None for other heads."""
 
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """The steps from the networks' quantiles to a forecast in original units."""
+    """What turns the networks' quantiles into a forecast in original units."""
 
     quantiles: tuple[float, ...]
     transform: Transform
@@ -70,12 +70,12 @@ def build_window_dataset(
     torch_device: device.Device,
     smoothed_items: Sequence[str] = (),
 ) -> WindowDataset:
-    """The panel on the device, ready to be cut into windows for each network.
+    """The panel on the device, as the windows of networks with these configurations.
 
     `smoothed_items` are the names of the training's items, for networks with learned smoothing.
     """
     panel = cleaned.panel
-    is_smoothed = any("learned" in WINDOW_SCALERS.traits(a.normalize) for a in configs)
+    is_smoothed = any("learned" in WINDOW_SCALERS.traits(config.normalize) for config in configs)
     arrays = PanelArrays(
         filled=cleaned.filled,
         target_mask=cleaned.target_mask,
@@ -83,14 +83,14 @@ def build_window_dataset(
         features=cleaned.features,
         item_index=_positions(item_names(panel), smoothed_items) if is_smoothed else None,
         phase=panel.start if is_smoothed else None,
-        include_elapsed=any(a.covariates.elapsed for a in configs),
+        include_elapsed=any(config.covariates.elapsed for config in configs),
         include_past_target_mask=any(
-            "forks_windows" in DECODERS.traits(a.decoder) for a in configs
+            "forks_windows" in DECODERS.traits(config.decoder) for config in configs
         ),
     )
     return WindowDataset(
         arrays,
-        lookback=max(a.input_length for a in configs),
+        lookback=max(config.input_length for config in configs),
         horizon=configs[0].horizon,
         device=torch_device,
         joint=configs[0].channels > 1,
@@ -98,20 +98,19 @@ def build_window_dataset(
 
 
 def item_names(panel: Panel) -> list[str]:
-    """A unique name for each item `[S * C]`, of series keys and target."""
+    """A unique name for each item `[S * C]`: the keys of its series and its target, as JSON."""
     keys = panel.keys.astype(str).to_numpy().tolist()
     return [json.dumps([*key, name]) for key in keys for name in panel.target_names]
 
 
 def _positions(names: Sequence[str], known: Sequence[str]) -> Ints:
-    """The index of each of `names` in `known`; `len(known)` for a new one."""
+    """The index of each of `names` in `known`; `len(known)` if it is not there."""
     position = pd.Index(known).get_indexer(pd.Index(names))
     return np.where(position < 0, len(known), position).astype(np.int64)
 
 
 def item_target_mask(cleaned: CleanedData, *, joint: bool) -> NDArray[np.bool_]:
-    """The values that are trained on, a column an item: `[N, C]`, or `[N, 1]` where all targets of
-    a series are one item."""
+    """The target mask by item: `[N, C]`, or `[N, 1]` if all targets of a series are one item."""
     mask = cleaned.target_mask
     return np.asarray(mask.any(axis=1, keepdims=True)) if joint else mask
 
@@ -119,10 +118,10 @@ def item_target_mask(cleaned: CleanedData, *, joint: bool) -> NDArray[np.bool_]:
 def calibrate_point_head(
     net: Forecaster, windows: WindowDataset, index: WindowIndex, levels: QuantileLevels
 ) -> Floats:
-    """Quantiles of a point head's errors at the computed levels, `[H, Q]` on the normalized scale.
+    """Quantiles of a point head's errors at the computed levels, `[H, Q]` in normalized units.
 
-    `index` should hold windows that were not trained on. The median is left at zero, and the
-    quantiles keep to their side of it; see `evaluation.calibration`.
+    The windows of `index` should not have been trained on. The median is set to zero; lower
+    quantiles are at most zero, higher ones at least. See `evaluation.calibration`.
     """
     windows = windows.with_lookback(net.config.input_length)
     errors = inference.normalized_errors(net, windows, index.item, index.origin)  # [W, H, C]
@@ -132,7 +131,7 @@ def calibrate_point_head(
         residuals = np.repeat(pooled, errors.shape[1], 0)
     else:
         residuals = residual_quantiles(errors, levels.computed)
-    residuals = np.nan_to_num(residuals)  # a step of the horizon that was never observed
+    residuals = np.nan_to_num(residuals)  # NaN at a horizon step that was never observed
     residuals[:, levels.median_index] = 0.0
     is_below = np.array(levels.computed) < MEDIAN
     residuals = np.where(is_below, np.minimum(residuals, 0.0), np.maximum(residuals, 0.0))
@@ -153,8 +152,9 @@ def forecast(
 ) -> Forecasts:
     """Forecasts each series from its origin `[S]` (steps from its start; below 0: no forecast).
 
-    `horizon` is the trained one if None; beyond it see `inference.quantiles`. `windows` are those
-    of `build_window_dataset`, built here if None.
+    Args:
+        windows: from `build_window_dataset`, which is called if None.
+        horizon: the trained one by default; for a longer one see `inference.quantiles`.
     """
     panel = cleaned.panel
     nets = [member.net for member in members]
@@ -192,7 +192,7 @@ def _forecast_member(
 ) -> Floats:
     """One network's forecast, `[S, H, C, 1 + Q]` original units: the point, then the quantiles.
 
-    `shape` is S, items a series, H and C.
+    `shape` is S, items per series, H and C.
     """
     n_series, channels, steps, targets = shape
     levels = QuantileLevels.for_loss(postprocessing.quantiles, member.net.config.loss)

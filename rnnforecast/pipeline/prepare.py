@@ -1,4 +1,4 @@
-"""Preparation of a training: the cleaning plan fitted, the data cleaned, every `auto` resolved."""
+"""Preparation of training: the fitted cleaning plan, the cleaned data, the resolved spec."""
 
 from __future__ import annotations
 
@@ -44,19 +44,18 @@ class PreparedData:
     """Everything that is decided before the first step of training."""
 
     given_spec: Spec
-    """The spec file with `--set`."""
+    """The spec file with the values of `--set`."""
     inherited_spec: Spec
-    """The same, with the keys inherited from the run of `training.start_from`."""
+    """`given_spec` with the keys inherited from the run of `training.start_from`."""
     spec: Spec
-    """With every `auto` resolved."""
+    """`inherited_spec` with every `auto` resolved that has a rule."""
     choices: list[AutoChoice]
     plan: CleaningPlan
     cleaned: CleanedData
     split: Split
     source: tuple[str, ...]
-    """The files of the spec, absolute."""
+    """Absolute paths of the data files."""
     spec_folder: Path
-    """The folder of the spec."""
 
 
 def build_cleaning_plan(spec: Spec) -> CleaningPlan:
@@ -75,9 +74,9 @@ def build_cleaning_plan(spec: Spec) -> CleaningPlan:
 
 
 def prepare(path: Path, overrides: Sequence[str] = ()) -> PreparedData:
-    """Read the spec at `path` and its data, fit the cleaning plan and resolve every `auto`.
+    """Reads the spec at `path` and its data, fits the cleaning plan and resolves every `auto`.
 
-    SpecError or DataError with all problems of their kind.
+    Raises SpecError or DataError with all problems of their kind.
     """
     spec = read_spec(path, overrides)
     source = spec.data.source_paths(path)
@@ -88,7 +87,7 @@ def prepare(path: Path, overrides: Sequence[str] = ()) -> PreparedData:
 def prepare_table(
     given_spec: Spec, table: Table, source: tuple[str, ...], spec_folder: Path
 ) -> PreparedData:
-    """As `prepare`, for a table that has been read."""
+    """As `prepare`, for a table that has already been read."""
     plan = build_cleaning_plan(given_spec)
     aligned = align_table(plan, table)
     panel = aligned.panel
@@ -127,7 +126,7 @@ def prepare_table(
 
 
 def _check_output_columns(spec: Spec, roles: ColumnRoles) -> None:
-    """Raise where names would clash in the forecast: before training, not after."""
+    """Raises DataError if column names would clash in the tables of `predict`."""
     forecast = spec.forecast
     forecast_columns(roles.series, roles.targets, time_column=roles.time, levels=forecast.quantiles)
     check_column_names(roles.series, totals=bool(forecast.totals))
@@ -135,7 +134,7 @@ def _check_output_columns(spec: Spec, roles: ColumnRoles) -> None:
 
 
 def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
-    """The spec with the columns and the frequency of the fitted plan."""
+    """The spec with the columns, the frequency and `clean.min_length` of the fitted plan."""
     data = plan.read_options.data
     columns = {"time": data.time, "series": data.series, "targets": data.targets}
     clean = {
@@ -160,11 +159,11 @@ def _inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
 
 
 def _forecast_bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
-    """Bounds of the forecasts: those of the spec, or else those that the training values obey."""
+    """Bounds of the forecasts: those of the spec, else those that the training values satisfy."""
     forecast, observed = spec.forecast, plan.bounds
     n_targets = len(observed.integer_valued)
     non_negative, whole = forecast.non_negative, forecast.whole_numbers
-    # the mean of whole numbers is no whole number
+    # a mean of whole numbers need not be whole
     is_mean = "mean" in LOSSES.traits(spec.training.loss)
     integer_valued = (False,) * n_targets if is_mean else observed.integer_valued
     return Bounds(
@@ -191,9 +190,9 @@ def hash_data(cleaned: CleanedData) -> str:
 
 def _column_choices(spec: Spec, plan: CleaningPlan) -> list[AutoChoice]:
     found = [
-        AutoChoice("data.time", plan.read_options.data.time, "recognised"),
-        AutoChoice("data.series", list(plan.read_options.data.series), "recognised"),
-        AutoChoice("data.targets", list(plan.read_options.data.targets), "recognised"),
+        AutoChoice("data.time", plan.read_options.data.time, "recognized"),
+        AutoChoice("data.series", list(plan.read_options.data.series), "recognized"),
+        AutoChoice("data.targets", list(plan.read_options.data.targets), "recognized"),
         AutoChoice("clean.frequency", plan.clean.frequency, "by the vote of the series"),
     ]
     given = (spec.data.time, spec.data.series, spec.data.targets, spec.clean.frequency)

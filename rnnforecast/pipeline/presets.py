@@ -1,6 +1,6 @@
 """The presets `fast`, `balanced` and `best`: automatic values that trade time for accuracy.
 
-They were chosen on held-out horizons inside the training parts of several data sets; see
+Their values were chosen on held-out horizons inside the training parts of several data sets; see
 `benchmarks/NOTES.md`.
 """
 
@@ -19,7 +19,7 @@ class Preset:
     steps_factor: float = 1.0
     """Factor on the automatic `max_steps`."""
     batch_size: int | None = None
-    """None: by the number of values."""
+    """None: chosen by the number of values."""
     learning_rate: float = 0.002
     members: int = 1
     vary: dict[str, list[Any]] = field(default_factory=dict)
@@ -29,13 +29,13 @@ class Preset:
 
 
 FAST = Preset(steps_factor=0.25, batch_size=64, learning_rate=0.005, plots=4, reason="a first look")
-"""Smaller batches and a higher learning rate; plots take time too."""
+"""Few steps with small batches and a high learning rate, and few plots, which take time."""
 
 BEST_MEMBERS = 6
 
 ALTERNATIVE_NORMALIZE = {"log_mean": "standard", "standard": "last"}
-"""The second normalization of an ensemble, by the first. Logs favor relative errors, differences
-absolute ones: together they do well in both."""
+"""The second normalization of an ensemble, by the first. Logs favor relative errors, the others
+absolute ones; together they do well in both."""
 
 
 def build_preset(
@@ -48,16 +48,15 @@ def build_preset(
     normalize: str,
     loss: str,
 ) -> Preset:
-    """The preset for data whose single network has these values.
+    """The preset, given the values of a single network for the same data.
 
     Args:
         name: ``fast``, ``balanced`` or ``best``.
         lookback: steps that the single network reads.
         stride: difference between the lookbacks of an ensemble, in steps.
-        patch_length: lookbacks are multiples of it.
-        available_steps: the longest lookback.
+        patch_length: the lookbacks of an ensemble are multiples of it.
+        available_steps: upper bound of a longer lookback.
         normalize: the normalization of the single network.
-        loss: the loss of all networks.
     """
     if name == "fast":
         return FAST
@@ -74,7 +73,7 @@ def build_preset(
 def _varied_lookbacks(
     lookback: int, stride: int, patch_length: int, available_steps: int
 ) -> list[int]:
-    """Up to three: the lookback itself, a shorter and a longer one; or two longer ones."""
+    """Up to three: the lookback itself, and a shorter and a longer one or two longer ones."""
     multiples = (0, -1, 1) if lookback > stride else (0, 1, 2)
     longest = max(lookback, available_steps // patch_length * patch_length)
     patches = [max((lookback + times * stride) // patch_length, 1) for times in multiples]

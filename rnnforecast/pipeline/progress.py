@@ -1,4 +1,4 @@
-"""Messages and progress of a workflow, for its caller; workflows never print."""
+"""Messages and progress of a workflow, passed to its caller; workflows never print."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class FitProgress:
-    """The step a fit has reached; losses of normalized values."""
+    """Progress of a fit; losses are in normalized values."""
 
     phase: str
-    """``fit`` on the training part, or ``final fit`` on all data."""
+    """``fit`` on the training part or ``final fit`` on all data; in an ensemble with the number of
+    the network."""
     step: int
     total: int
     train_loss: float
     validation_loss: float | None
-    """The latest one; None before the first, or where nothing validates."""
+    """The latest one; None before the first validation, or without validation windows."""
     validated: bool
     """Whether the validation loss was computed at this step."""
 
@@ -31,11 +32,11 @@ class ProgressListener(Protocol):
         ...
 
     def warning(self, text: str) -> None:
-        """A line the user has to see."""
+        """A line that the user has to see."""
         ...
 
     def progress(self, progress: FitProgress) -> None:
-        """A step of a fit is done."""
+        """A step of a fit has ended."""
         ...
 
 

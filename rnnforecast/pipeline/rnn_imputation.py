@@ -20,14 +20,14 @@ HIDDEN_SIZE = 32
 STEPS = 400
 BATCH_SIZE = 128
 MIN_WIDTH, MAX_WIDTH = 16, 64
-"""Rows read to either side of a gap: a season within these bounds."""
+"""Bounds of the rows that are read to either side of a gap: one season."""
 
 
 @dataclass(frozen=True)
 class RnnImputation:
-    """A fitted recurrent imputer; a small network, with the same weights on every machine.
+    """A fitted recurrent imputer.
 
-    torch is imported where it is needed: plans without this method load without it.
+    torch is imported inside the methods: plans with other methods load without it.
     """
 
     network: RnnImputer
@@ -41,7 +41,7 @@ class RnnImputation:
         train_mask: Bools,
         options: ImputerOptions,
     ) -> RnnImputation:
-        """Trained on the rows `train_mask [N]`."""
+        """The imputer, trained on the rows of `train_mask [N]`."""
         from rnnforecast.training import device, rnn_imputer
 
         network = rnn_imputer.fit_imputer(
@@ -77,7 +77,7 @@ class RnnImputation:
     def estimate(
         self, values: Floats, observed_mask: Bools, offsets: Ints, options: ImputerOptions
     ) -> Estimates:
-        """Estimates of missing cells after a series' first observation."""
+        """Estimates of missing cells after the first observation of a series."""
         from rnnforecast.training import rnn_imputer
 
         return Estimates(*rnn_imputer.apply_imputer(self.network, values, observed_mask, offsets))

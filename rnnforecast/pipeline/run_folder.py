@@ -1,13 +1,13 @@
-"""The run folder: everything a forecast needs except the data, in plain formats.
+"""The run folder: everything but the data that a forecast needs, in plain formats.
 
 | file | what |
 | --- | --- |
-| `spec.yaml` | the spec as given, with what `--set` changed |
-| `resolved.yaml` | the same with every `auto` resolved |
+| `spec.yaml` | the spec as given, with the values of `--set` |
+| `resolved.yaml` | the spec with every `auto` resolved |
 | `model.safetensors` | the weights of each network, by its number |
 | `state.json` | cleaning plan, network configs, interval scaling, versions, data hash |
 | `cleaning.safetensors` | arrays: imputers, reductions, correlation of errors over the horizon |
-| `data_report.json`, `data_report.html` | the data, for programs and for people |
+| `data_report.json`, `data_report.html` | the data report |
 | `metrics.json` | accuracy on the held-out horizon, of the model and the baseline |
 | `history.csv` | training and validation loss |
 | `plots/` | the loss and held-out forecasts |
@@ -47,7 +47,7 @@ from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
 
 FORMAT_VERSION = 6
-"""Of run folders; another number cannot be read."""
+"""Format of a run folder; other versions cannot be read."""
 
 CHECKSUMS_FILE = "SHA256SUMS"
 WEIGHTS_FILE = "model.safetensors"
@@ -55,7 +55,7 @@ RESOLVED_SPEC_FILE = "resolved.yaml"
 """Marks a folder as a run, which another run may replace."""
 
 CORRELATION_ARRAY = "error_correlation"
-"""Its name in `cleaning.safetensors`."""
+"""Name of the error correlation in `cleaning.safetensors`."""
 
 REQUIRED_FILES = ("state.json", WEIGHTS_FILE, "cleaning.safetensors", "resolved.yaml")
 
@@ -76,7 +76,7 @@ class Run:
     """See `Postprocessing`."""
     quantiles: tuple[float, ...]
     source: tuple[str, ...]
-    """The files it was trained on, absolute."""
+    """Absolute paths of the files it was trained on."""
     totals: tuple[int, ...]
     """See `forecast.totals`."""
     n_paths: int
@@ -89,7 +89,7 @@ class Run:
 
     @property
     def config(self) -> ForecasterConfig:
-        """That of the first network; all have its horizon, season and targets."""
+        """The configuration of the first network; all have its horizon, season and channels."""
         return self.members[0].net.config
 
     @property
@@ -98,7 +98,7 @@ class Run:
         return QuantileLevels.with_median(self.quantiles)
 
     def member_index(self, number: int) -> int:
-        """The index of a network, by its number from 1; UsageError where there is none."""
+        """The index of the network with this number, from 1; UsageError if there is none."""
         count = len(self.members)
         if not 1 <= number <= count:
             found = "the run has one network" if count == 1 else f"the run has {count:,} networks"
@@ -171,8 +171,8 @@ def write_model(folder: Path, run: Run) -> None:
 def load_run(path: Path) -> Run:
     """The run at `path`, its networks on the CPU.
 
-    RunFolderError where the folder is no run, a file is missing or damaged, or the format is of
-    another version.
+    Raises RunFolderError if the folder is not a run, a file is missing or damaged, or the format
+    is of another version.
     """
     recover_folder(path)
     data = {name: _read_verified(path, name) for name in REQUIRED_FILES}

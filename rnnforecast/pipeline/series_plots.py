@@ -1,4 +1,4 @@
-"""Forecast plots of selected series, of the held-out horizon or of the future."""
+"""Plots of the forecasts of selected series, for the held-out horizon or the future."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def plot_series_forecasts(
     actual: Floats | None = None,
     note: str = "",
 ) -> int:
-    """Writes a PNG and an SVG for each of the series into `folder`; returns the number of plots.
+    """Writes plots into `folder`, each as PNG and SVG; returns their number.
+
+    One target of each series is plotted, or up to `run.n_plots` targets of a single series.
 
     Args:
         series: indices `[P]` of the series in the panel.
         origins: `[S]` of all series of the panel, like the forecasts.
         actual: `[P, H, C]` values after the origins, if known; original units.
-        note: ends the line below each title.
-
-    One target of each series is plotted, or up to `run.n_plots` targets of a single series.
+        note: end of the line below each title.
     """
     n_targets = min(panel.observed_mask.shape[1], run.n_plots) if len(series) == 1 else 1
     season, horizon = run.config.season, forecasts.yhat.shape[1]

@@ -1,1 +1,1 @@
-"""Workflows: the work of each command, one a file, without console output."""
+"""Workflows: one function per command, without console output."""

@@ -1,4 +1,4 @@
-"""`check`: the state of the data, what cleaning would change, and automatic values."""
+"""`check`: the state of the data, the changes by cleaning, and the automatic values."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from rnnforecast.workflow.check_imputation import ImputationScore, compare_imput
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The cleaning report, and automatic values where the data are usable."""
+    """The cleaning report, and the automatic values if the data are usable."""
 
     report: CleaningReport
     choices: list[AutoChoice]
     n_too_short: int = 0
     """Series too short to be scored; they are trained on in the final fit only."""
     prepared: PreparedData | None = None
-    """The input of `train`."""
+    """The prepared data; None if the data are not usable."""
     imputation_scores: tuple[ImputationScore, ...] = ()
     """The accuracy of each imputation method, the best first, if requested."""
 
     def to_json(self) -> str:
-        """The report as a JSON object, with ``imputation``, one entry a method, if requested."""
+        """The report as a JSON object, with ``imputation``, an entry per method, if requested."""
         values = json.loads(self.report.to_json())
         if self.imputation_scores:
             values["imputation"] = [asdict(score) for score in self.imputation_scores]
@@ -55,7 +55,7 @@ def check(
     impute_report: bool = False,
     report_folder: Path | None = None,
 ) -> CheckResult:
-    """Examines the data of the spec at `path`; errors of single series are in the report.
+    """Examines the data of the spec at `path`; problems of single series are in the report.
 
     Args:
         overrides: ``section.key=value`` each.
@@ -63,7 +63,7 @@ def check(
         report_folder: where the data report is written, if the data are usable.
 
     Raises:
-        SpecError; DataError where the file cannot be read or no series is long enough.
+        SpecError, OutputError; DataError if the data cannot be read or no series is long enough.
     """
     spec = read_spec(path, overrides)
     plan = build_cleaning_plan(spec)

@@ -1,7 +1,7 @@
-"""`check --impute-report`: the error of each imputation method at values hidden on purpose.
+"""`check --impute-report`: the error of each imputation method at values that are hidden from it.
 
-Known values of the training part are hidden, some one by one and some in runs; every method fills
-them from the rest, and its result is compared with the hidden value.
+Observed values of the training part are hidden, once one by one and once in runs; every method
+fills them from the others, and the filled values are compared with the hidden ones.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from rnnforecast.registry import IMPUTERS
 from rnnforecast.types import Bools, Floats
 
 HIDDEN_SHARE = 0.1
-"""Share of the known values that is hidden, in each of the two ways."""
+"""Share of the observed values that is hidden in each of the two ways."""
 MAX_CELLS = 100_000
-"""Values that are used: of larger data some series, evenly spaced."""
+"""Most values that are used; of more, about every k-th series."""
 
 
 @dataclass(frozen=True)
 class ImputationScore:
-    """Errors of one method, in mean distances from the mean of the series (1: as good as that)."""
+    """Errors of one method, relative to those of the mean of the series (1: no better)."""
 
     method: str
     single: float
@@ -34,11 +34,11 @@ class ImputationScore:
     runs: float
     """The same at values hidden in runs."""
     looks_ahead: bool
-    """Whether it uses the values after a gap, once they are known."""
+    """Whether it uses the values after a gap."""
 
 
 def compare_imputation_methods(prepared: PreparedData) -> list[ImputationScore]:
-    """Every method that estimates a value, on the training part, the best one first."""
+    """Scores of all methods that estimate values, on the training part, the best first."""
     panel, transformed, plan = _sample_series(prepared)
     known = transformed.target_mask
     hidden = sample_hidden_masks(panel, known, plan.season, np.random.default_rng(plan.seed))
@@ -46,11 +46,11 @@ def compare_imputation_methods(prepared: PreparedData) -> list[ImputationScore]:
     scores = []
     for method in IMPUTERS.names():
         traits = IMPUTERS.traits(method)
-        if "masks" in traits or "needs_value" in traits:  # these estimate nothing
+        if "masks" in traits or "needs_value" in traits:  # it estimates nothing
             continue
         errors = {
-            kind: imputation_error(method, panel, transformed, mask, plan, scale)
-            for kind, mask in hidden.items()
+            pattern: imputation_error(method, panel, transformed, mask, plan, scale)
+            for pattern, mask in hidden.items()
         }
         scores.append(
             ImputationScore(method, errors["single"], errors["runs"], "looks_ahead" in traits)
@@ -59,7 +59,7 @@ def compare_imputation_methods(prepared: PreparedData) -> list[ImputationScore]:
 
 
 def _sample_series(prepared: PreparedData) -> tuple[Panel, TransformedTargets, CleaningPlan]:
-    """The series that are used, without the steps after the training part."""
+    """The series that are used, without target values after the training part."""
     cleaned, panel = prepared.cleaned, prepared.cleaned.panel
     train_mask = panel.step < prepared.split.train_end[panel.series]
     if not cleaned.target_mask[train_mask].any():
@@ -76,7 +76,7 @@ def _sample_series(prepared: PreparedData) -> tuple[Panel, TransformedTargets, C
 def sample_hidden_masks(
     panel: Panel, known: Bools, season: int, rng: np.random.Generator
 ) -> dict[str, Bools]:
-    """Cells to hide, about `HIDDEN_SHARE` of those `known [N, C]`, one by one and in runs."""
+    """Masks of cells to hide, ``single`` and ``runs``: about `HIDDEN_SHARE` of `known [N, C]`."""
     run_length = float(np.clip(season / 2, 3, 24))
     return {
         "single": known & (rng.random(known.shape) < HIDDEN_SHARE),
@@ -100,7 +100,7 @@ def _random_runs(
 
 
 def mean_deviation(values: Floats, target_mask: Bools, panel: Panel) -> Floats:
-    """[N, C] mean distance of a series' known values from their mean; 1 where that is 0."""
+    """`[N, C]` mean absolute deviation of the values of each series; 1 where that is 0."""
     known = pd.DataFrame(np.where(target_mask, values, np.nan))
     distance = (known - known.groupby(panel.series).transform("mean")).abs()
     unit = distance.groupby(panel.series).transform("mean").to_numpy()
@@ -115,7 +115,7 @@ def imputation_error(
     plan: CleaningPlan,
     scale: Floats,
 ) -> float:
-    """Mean absolute error, in units of `scale`, at the hidden cells that the method fills; NaN if
+    """Mean absolute error divided by `scale`, at the hidden cells that the method fills; NaN if
     there are none."""
     values = np.where(hidden_mask, np.nan, transformed.values)
     target_mask = transformed.target_mask & ~hidden_mask

@@ -43,7 +43,7 @@ N_TEST_WINDOWS = 64
 """Windows that each file is tested on."""
 
 TEST_WINDOW_SEED = 1
-"""Of the selection of these windows."""
+"""Seed of the selection of these windows."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,12 @@ class ExportResult:
     out: str
     files: tuple[str, ...]
     max_difference: float
-    """Between file and network, as a fraction of the largest quantile of a window."""
+    """Largest difference between file and network, relative to the largest absolute quantile of a
+    window and target."""
     windows: int
     """Windows that each file was tested on."""
     from_data: bool
-    """Whether those are of the run's data, or random ones."""
+    """Whether those windows are from the run's data; else they are synthetic."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def export(
         member: the number of the network, from 1; all by default.
 
     Raises:
-        UsageError where a package is missing or a network does not exist or cannot be exported;
-        RunFolderError; OutputError. Nothing is written then.
+        UsageError if a package is missing, or a network does not exist or cannot be exported;
+        RunFolderError; OutputError. Nothing is written in these cases.
     """
     listener = listener or NullListener()
     _check_packages()
@@ -115,12 +116,12 @@ def _check_packages() -> None:
 
 
 def _build_test_windows(run: Run, listener: ProgressListener) -> TestWindows | None:
-    """Random windows of the run's data with some history; None where there are none."""
+    """Random windows of the run's data with observed history; None without any."""
     try:
         cleaned = prepare_data(run.plan, run.source, horizon=run.config.horizon)
     except DataError as error:
         listener.warning(
-            f"the run's data are not at hand ({error.problems[0]}): the networks are tested on "
+            f"the run's data cannot be read ({error.problems[0]}): the networks are tested on "
             "random windows"
         )
         return None
@@ -163,7 +164,7 @@ def _export_member(
 
 
 def _requested_outputs(run: Run, loss: str) -> ExportOutputs:
-    """The forecast as it is before a transform is inverted."""
+    """The outputs of a network: the forecast before the target transform is inverted."""
     levels = QuantileLevels.for_loss(run.quantiles, loss)
     is_transformed = set(run.plan.transform.methods) != {"none"}
     return ExportOutputs(levels, include_equiprobable_values=levels.has_mean and is_transformed)

@@ -1,4 +1,4 @@
-"""`init`: a commented spec for a data file, which trains as it stands."""
+"""`init`: a commented spec for a data file, ready for training."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DEFAULT_HORIZONS = {
     "YS": 4,
     "YE": 4,
 }
-"""Steps ahead to start from: two days, four weeks, four weeks, a quarter, a year …"""
+"""Suggested horizon in steps, by frequency without anchor."""
 
 COMMON_KEYS = (
     "clean.duplicates",
@@ -55,12 +55,12 @@ COMMON_KEYS = (
     "forecast.quantiles",
     "forecast.plots",
 )
-"""Keys that a draft shows besides the detected ones, since users often change them."""
+"""Keys that are often changed; the draft shows them besides the detected ones."""
 
 
 @dataclass(frozen=True)
 class InitResult:
-    """The text of the spec, and the findings it is based on, one a line."""
+    """The text of the spec, and the findings it is based on, one per line."""
 
     text: str
     findings: list[str]
@@ -79,10 +79,10 @@ class DetectedValue:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What `init` reads from a file before it writes a spec."""
+    """The data of a spec that is to be drafted, and what was detected in them."""
 
     spec: Spec
-    """Path and overrides, with defaults for all else."""
+    """The path and the overrides, with defaults for all other keys."""
     table: Table
     panel: Panel
     changes: CleaningChanges
@@ -98,11 +98,11 @@ def init(
 
     Args:
         data: the file, or ``-`` for standard input.
-        overrides: keys that are known, such as ``data.time_format=%d/%m/%Y``.
+        overrides: values of keys, such as ``data.time_format=%d/%m/%Y``.
         overwrite: replace an existing file.
 
     Raises:
-        SpecError, DataError; OutputError where `path` cannot be written.
+        SpecError, DataError; OutputError if `path` exists or cannot be written.
     """
     _check_target(path, overwrite=overwrite)
     relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
@@ -112,13 +112,13 @@ def init(
     values = _draft_values(relative, summary)
     sections = _section_values(spec, values, sorted({*values, *COMMON_KEYS, *given}))
     text = f"# {_headline(summary)}\n\n{commented_yaml(sections, _draft_notes(summary))}"
-    parse_spec(text, name=str(path))  # fails here, not in `train`, should the draft be wrong
+    parse_spec(text, name=str(path))  # an invalid draft fails here, not in `train`
     write_text(path, text)
     return InitResult(text, _findings(summary))
 
 
 def _check_target(path: Path, *, overwrite: bool) -> None:
-    """OutputError where the file exists or its folder does not."""
+    """Raises OutputError if the file exists, or its folder does not."""
     if path.exists() and not overwrite:
         cure = "choose another name with -o, or add --force"
         raise OutputError(Problem(str(path), "the file exists already", cure))
@@ -128,7 +128,7 @@ def _check_target(path: Path, *, overwrite: bool) -> None:
 
 
 def _summarize(spec: Spec, path: Path, *, has_horizon: bool) -> DataSummary:
-    """Reads the data of `spec`, which keeps its horizon if it `has_horizon`."""
+    """Reads the data of `spec`; its horizon is kept if `has_horizon`, else suggested."""
     plan, source = build_cleaning_plan(spec), spec.data.source_paths(path)
     table = read_table(plan, source)
     panel = _align(plan, table)
@@ -150,7 +150,7 @@ def _summarize(spec: Spec, path: Path, *, has_horizon: bool) -> DataSummary:
 
 
 def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]:
-    """The values of the draft by key."""
+    """Values of the draft by key."""
     roles, candidates = summary.table.roles, summary.candidates
     values: dict[str, object] = {
         "data.path": relative_path,
@@ -170,7 +170,7 @@ def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]
 
 
 def _draft_notes(summary: DataSummary) -> dict[str, str]:
-    """The comments of the draft by key."""
+    """Comments of the draft by key."""
     reasons, changes = summary.table.roles.reasons, summary.changes
     notes = {f"data.{key}": _without_period(reasons[key]) for key in ("time", "series", "targets")}
     notes["clean.frequency"] = _agreement_note(changes)
@@ -185,7 +185,8 @@ def _draft_notes(summary: DataSummary) -> dict[str, str]:
 
 
 def _align(plan: CleaningPlan, table: Table) -> Panel:
-    """The series without errors; repeated timestamps are no error, the draft asks for a rule."""
+    """The panel of the series without problems. Repeated timestamps are not one here: the draft has
+    a note about them."""
     clean = plan.clean
     if clean.duplicates == "error":
         clean = clean.model_copy(update={"duplicates": "first"})
@@ -197,7 +198,7 @@ def _align(plan: CleaningPlan, table: Table) -> Panel:
 def _section_values(
     spec: Spec, values: dict[str, object], keys: list[str]
 ) -> dict[str, dict[str, object]]:
-    """The sections of the draft: each key with its value, or else that of `spec`."""
+    """Sections of the draft: each key with its value in `values`, or else that of `spec`."""
     sections: dict[str, dict[str, object]] = {}
     for key in keys:
         # model.backbone_options.name is part of model.backbone_options
@@ -227,7 +228,7 @@ def _agreement_note(changes: CleaningChanges) -> str:
 
 
 def _suggest_horizon(panel: Panel, season: int, candidates: CovariateCandidates) -> DetectedValue:
-    """The usual horizon of the frequency, or a season, as far as the data allow it."""
+    """The usual horizon of the frequency, or else a season, as far as the data allow."""
     usual = DEFAULT_HORIZONS.get(panel.frequency.alias.split("-")[0])
     horizon, reason = usual or (season if season > 1 else 12), "usual for this frequency"
     longest = max(1, int(np.median(panel.lengths)) // 4)
@@ -235,15 +236,15 @@ def _suggest_horizon(panel: Panel, season: int, candidates: CovariateCandidates)
         horizon, reason = longest, "a quarter of the usual length of a series"
     if candidates.future and candidates.known_steps_ahead < horizon:
         horizon = max(candidates.known_steps_ahead, 1)
-        reason = f"{candidates.future[0]} is known so far ahead"
+        reason = f"{candidates.future[0]} is known {candidates.known_steps_ahead:,} steps ahead"
     return DetectedValue(horizon, f"to start from: {reason}")
 
 
 def _findings(summary: DataSummary) -> list[str]:
     roles, selected = summary.table.roles, summary.candidates.selected
     layouts = {
-        "long": "a long table: one row a series and time",
-        "wide": "a wide table: one row a time, one column a target",
+        "long": "a long table: one row per series and time",
+        "wide": "a wide table: one row per time, one column per target",
         "single": "a single series",
     }
     series = ", ".join(roles.series) or "none, the whole table is one series"

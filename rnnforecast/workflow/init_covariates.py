@@ -1,4 +1,4 @@
-"""Columns of a file that may serve as covariates, for the draft of `init`."""
+"""Covariate candidates for the draft of `init`: columns of the data without another role."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from rnnforecast.data.time.grid import reduce_per_series
 from rnnforecast.errors import DataError
 
 MAX_CANDIDATE_CATEGORIES = 50
-"""A column with more distinct words is free text, or names rows."""
+"""A text column with more distinct values is free text, or an id of the rows."""
 
 ROLE_REASONS = {
-    "static": "one value a series",
+    "static": "one value per series",
     "future": "known beyond the last target",
 }
 
 
 @dataclass(frozen=True)
 class CovariateCandidates:
-    """Columns by the role they may have."""
+    """Names of columns by the role that they may have."""
 
     static: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     known_steps_ahead: int = 0
-    """Rows after the last target value, in the median series."""
+    """Rows after the last target value in the median series."""
 
     @property
     def selected(self) -> dict[str, tuple[str, ...]]:
-        """The columns that a draft uses: those whose role can be seen in the file."""
+        """The columns that the draft uses: those whose role is evident from the data."""
         return {"static": self.static, "future": self.future}
 
     def reasons(self) -> dict[str, str]:
@@ -49,7 +49,7 @@ class CovariateCandidates:
 def find_covariate_candidates(
     plan: CleaningPlan, source: Sequence[str], table: Table
 ) -> CovariateCandidates:
-    """The roles of columns that have none yet; nothing where those cannot be read."""
+    """The candidates among columns without a role; none if these cannot be read."""
     others = table.roles.unused
     if not others or "-" in source:  # standard input can be read only once
         return CovariateCandidates()

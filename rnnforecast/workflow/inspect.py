@@ -1,4 +1,4 @@
-"""`inspect`: plots of a network's activations and of what its forecast of one window depends on."""
+"""`inspect`: plots of the activations of a network, and of what a forecast depends on."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def inspect(
 ) -> InspectResult:
     """Writes plots, a page and `inspect.json` about a network of a run to the folder `out`.
 
-    It runs on the CPU, so that the numbers are the same on every machine.
+    The network runs on the CPU, so that machines with and without a GPU give the same numbers.
 
     Args:
         folder: the run.
@@ -101,7 +101,7 @@ def _prepare_window(
 def _write_page(
     folder: Path, run: Run, run_name: str, member: int, inspection: Inspection
 ) -> dict[str, str]:
-    """Writes the page and its plots; returns the findings by plot."""
+    """Writes the page and its plots; returns the finding of each plot by its name."""
     # matplotlib takes half a second to load
     from rnnforecast.output.inspection.page import build_sections, render_inspection_page
 

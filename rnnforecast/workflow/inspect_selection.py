@@ -1,4 +1,4 @@
-"""Network, series, target and origin for `inspect`: those requested, or defaults."""
+"""The window that `inspect` shows: the requested series, target and origin, or defaults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rnnforecast.pipeline.auto import join_names
 
 @dataclass(frozen=True)
 class InspectRequest:
-    """What the user names; None for the default."""
+    """The request of the user; None for a default."""
 
     series: str | None = None
     target: str | None = None
@@ -44,10 +44,10 @@ def select_window(
     horizon: int,
     plotted_series: Sequence[str],
 ) -> WindowLocation:
-    """The requested window; UsageError, with the alternatives, where there is none.
+    """The requested window; UsageError, with the alternatives, if it does not exist.
 
-    By default it is of the first series that `train` plotted, its first target, one horizon before
-    its end, so that actual values are known.
+    The default is the first series that `train` plotted, its first target, and an origin one
+    horizon before its end, so that actual values are known.
     """
     panel = cleaned.panel
     labels = panel.labels().tolist()
@@ -82,7 +82,7 @@ def _index_of_name(option: str, name: str, names: Sequence[str], kind: str) -> i
 
 
 def _parse_origin(text: str, panel: Panel, series: int, first_step: int) -> int:
-    """The steps up to the timestamp `text`, of which `first_step` is the first observed one."""
+    """The origin as the number of steps up to the timestamp `text`, from `first_step` on."""
     length = int(panel.lengths[series])
     begin = np.zeros(panel.n_series, dtype=np.int64)
     timestamps = panel.to_display_timezone(panel.window_timestamps(begin, length))[series]
@@ -92,7 +92,7 @@ def _parse_origin(text: str, panel: Panel, series: int, first_step: int) -> int:
     try:
         origin = _parse_timestamp(text, panel) if is_datetime else np.int64(int(text))
     except ValueError as error:
-        found = f"'{text}' is no timestamp of these data"
+        found = f"'{text}' is not a timestamp of these data"
         raise UsageError(Problem("--origin", found, span)) from error
     if not first <= origin <= last:
         raise UsageError(Problem("--origin", f"there is nothing to forecast from at {text}", span))
@@ -100,7 +100,7 @@ def _parse_origin(text: str, panel: Panel, series: int, first_step: int) -> int:
 
 
 def _parse_timestamp(text: str, panel: Panel) -> np.datetime64:
-    """The timestamp in the time zone of the output; ValueError where it is none."""
+    """The timestamp in the display time zone; ValueError if `text` is not one."""
     timestamp = pd.Timestamp(text)
     if pd.isna(timestamp):
         raise ValueError(text)

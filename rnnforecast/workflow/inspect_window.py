@@ -1,4 +1,4 @@
-"""The window of `inspect`: activations, gradients, occlusion and permutation importance."""
+"""The inspection of a window: activations, gradients, occlusion, permutation importance."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from rnnforecast.types import Floats, Ints
 from rnnforecast.workflow.inspect_selection import WindowLocation
 
 LagRange = tuple[int, int]
-"""Steps from the origin, the first one and the one after the last."""
+"""First step and stop of a range of steps; the step of the origin is 0."""
 
 MIN_LAG_RANGES, MAX_LAG_RANGES = 8, 24
-"""Ranges of the lookback that are occluded and permuted."""
+"""Bounds of the number of lag ranges that are occluded and permuted."""
 
 MAX_WINDOWS, MIN_WINDOWS, N_REPEATS = 512, 64, 10
-"""Windows that are permuted, those of a slow network, and the permutations of each input."""
+"""Most and fewest windows for permutation importance, and permutations of each input."""
 
 MAX_WORK = 100_000
-"""Windows x inputs x patches x layers beyond which fewer windows are taken."""
+"""Most windows x inputs x patches x layers with more than `MIN_WINDOWS` windows."""
 
 
 class WindowInspector:
-    """Computes all that is shown of one window and the network that forecasts it."""
+    """Computes the inspection of one window and of the network that forecasts it."""
 
     def __init__(
         self, run: Run, net: Forecaster, cleaned: CleanedData, location: WindowLocation
@@ -55,7 +55,7 @@ class WindowInspector:
         self.joint = self.config.channels > 1
         self.items_per_series = 1 if self.joint else len(cleaned.panel.target_names)
         self.channel = location.target if self.joint else 0
-        """Of the target in the network's output."""
+        """Index of the target in the network's output."""
 
     def inspect(self) -> Inspection:
         """All results."""
@@ -83,13 +83,13 @@ class WindowInspector:
         )
 
     def _gradient_norms(self, gradients: Floats) -> Floats:
-        """`[H, L, C]` → `[H, L]`, of the steps within the series."""
+        """Norms over the targets, `[H, L, C]` → `[H, L]`, of the steps within the series."""
         norms: Floats = np.sqrt((gradients**2).sum(-1))[:, -self.location.origin :]
         return norms
 
     def lag_ranges(self) -> tuple[LagRange, ...]:
-        """The lookback divided into ranges, the oldest first: patches, several patches together
-        where there are many, or equal parts of patches where there are few."""
+        """The lookback divided into ranges, the oldest first: patches, or several patches each if
+        there are many, or equal parts of patches if there are few."""
         patch_length, lookback = self.config.patch_length, self.config.lookback
         size = patch_length * -(-lookback // (patch_length * MAX_LAG_RANGES))
         if lookback < MIN_LAG_RANGES * size:
@@ -104,7 +104,7 @@ class WindowInspector:
         return tuple(zip(begins, ends, strict=True))[::-1]
 
     def _slices(self, lag_ranges: Sequence[LagRange]) -> list[slice]:
-        """The ranges as slices of the input steps, which begin with the oldest."""
+        """The ranges as slices of the input steps; 0 is the oldest."""
         length = self.config.input_length
         return [slice(begin + length, end + length) for begin, end in lag_ranges]
 
@@ -173,7 +173,7 @@ class WindowInspector:
         return PermutationImportance(error, inputs, len(index.item), N_REPEATS)
 
     def _sample_windows(self, n_inputs: int) -> WindowIndex:
-        """Series (as items) and origins of validation windows, or else of the held-out ones."""
+        """Validation windows, or else held-out ones, if they have history; `item` is the series."""
         panel, config = self.cleaned.panel, self.config
         n_patches = -(-config.lookback // config.patch_length)
         work = n_inputs * n_patches * config.backbone.n_layers
@@ -197,8 +197,8 @@ class WindowInspector:
         )
 
     def _make_error_fn(self, index: WindowIndex) -> Callable[[Floats], float]:
-        """The function from medians `[W, H, C]` to their mean absolute error, in percent of the
-        mean absolute value of each window's history."""
+        """The function from medians `[W, H, C]` to their mean absolute error in percent; errors are
+        relative to the mean absolute value of the window's history."""
         panel, target = self.cleaned.panel, self.location.target
         values = np.where(self.cleaned.target_mask, panel.targets, np.nan)[:, target]
         rows = (panel.offsets[index.item] + index.origin)[:, None]  # [W, 1]
@@ -217,7 +217,7 @@ class WindowInspector:
 
 
 def _finite_mean(values: Floats, axis: int) -> Floats:
-    """The mean of finite values, NaN without any."""
+    """The mean of the finite values; NaN without any."""
     known = np.isfinite(values)
     count = known.sum(axis)
     total = np.where(known, values, 0.0).sum(axis)

@@ -1,4 +1,4 @@
-"""`predict`: a table of forecasts, and plots, from a run folder and current data."""
+"""`predict`: forecasts from a run folder and current data, as tables and plots."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ from rnnforecast.workflow.predict_totals import (
 
 SUMMARY_FILE = "run.json"
 MAX_NAMED_SERIES = 5
-"""Series that a message names; the summary names all."""
+"""Most series that a message names; the summary names all."""
 
 MIN_FREQUENCY_AGREEMENT = 0.5
-"""With a smaller share of rows in the run's frequency, the data probably have another one."""
+"""With a smaller share of regular steps the data probably have another frequency than the run."""
 
 DEFAULT_EXTRA_TABLES = ExtraTablesRequest()
 
@@ -53,15 +53,15 @@ class PredictResult:
 
     out: str
     series: int
-    """Series with a forecast, if only of some targets."""
+    """Series with a forecast of at least one target."""
     horizon: int
     failed: dict[str, str]
-    """Label -> reason of each series without a forecast of all its targets."""
+    """Reasons by label, of series without a forecast of all their targets."""
     skipped: dict[str, str]
-    """Label -> reason of each series that the spec leaves out."""
+    """Reasons by label, of series that the spec leaves out."""
     first_timestamp: str
     last_timestamp: str
-    """The earliest and latest of the forecasts."""
+    """The earliest and the latest timestamp of the forecasts."""
     plots: int = 0
     warnings: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ def predict(
     extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
     listener: ProgressListener | None = None,
 ) -> PredictResult:
-    """Forecasts every series of the data from its end on and writes the result to `out`.
+    """Forecasts every series from its end on and writes the result to `out`.
 
     Args:
         folder: the run.
@@ -86,8 +86,8 @@ def predict(
         extra_tables: totals and sample paths, written beside the forecast.
 
     Raises:
-        RunFolderError, DataError, OutputError; and PartFailed, after the other forecasts are
-        written, where some series could not be forecast.
+        RunFolderError, DataError, OutputError, UsageError; and PartFailed, after the other
+        forecasts are written, if some series could not be forecast.
     """
     listener = listener or NullListener()
     is_folder = out != "-" and (out.endswith("/") or not Path(out).suffix)
@@ -122,7 +122,7 @@ def predict(
 
 
 def _read_data(run: Run, source: Sequence[str], steps: int) -> CleanedData:
-    """The data, cleaned as at training, with covariates for whole trained horizons ahead."""
+    """The cleaned data, with covariates for `steps`, rounded up to whole trained horizons."""
     trained = run.config.horizon
     horizon = -(-steps // trained) * trained
     return prepare_data(run.plan, source, horizon=horizon, required_steps=steps)
@@ -131,7 +131,7 @@ def _read_data(run: Run, source: Sequence[str], steps: int) -> CleanedData:
 def _forecast_tables(
     run: Run, cleaned: CleanedData, steps: int, totals: tuple[int, ...], n_paths: int
 ) -> tuple[Forecasts, dict[str, pd.DataFrame]]:
-    """The forecasts, and the tables to be written by name: forecast, totals and paths."""
+    """The forecasts, and the tables by name: ``forecast``, ``totals`` and ``paths``."""
     panel, levels = cleaned.panel, run.levels
     postprocessing = replace(run.postprocessing, quantiles=levels.computed)
     all_levels = forecast(
@@ -156,7 +156,7 @@ def _forecast_tables(
 
 
 def _table_path(out: str, name: str) -> str:
-    """Totals and paths lie beside the forecast."""
+    """The file of a table: `out` for the forecast, a file beside it for others."""
     return out if name == "forecast" else str(sibling_path(Path(out), name))
 
 
@@ -192,7 +192,7 @@ def _build_result(
 
 
 def _plot_series(folder: Path, run: Run, panel: Panel, forecasts: Forecasts, series: Ints) -> int:
-    """The number of plots written; without series there is no folder."""
+    """Writes the plots into a new folder, if there are any; returns their number."""
     if not len(series):
         return 0
     # matplotlib takes half a second to load
@@ -217,7 +217,8 @@ def _part_failed_error(result: PredictResult) -> PartFailed:
 
 
 def _failed_series(cleaned: CleanedData, forecasts: Forecasts) -> dict[str, str]:
-    """Label -> reason of series without a forecast, but for those the spec leaves out as short."""
+    """Reasons by label, of series without a forecast of all targets, but not of those that are
+    shorter than `clean.min_length`."""
     series = cleaned.changes.series
     by_spec = set(series.loc[series["too_short"] & (series["observed"] > 0), "label"])
     skipped = cleaned.changes.skipped
@@ -230,27 +231,27 @@ def _failed_series(cleaned: CleanedData, forecasts: Forecasts) -> dict[str, str]
 
 
 def _series_to_plot(run: Run, panel: Panel) -> Ints:
-    """Indices of the series that `train` plotted, filled up with the first others."""
+    """Indices of the series that `train` plotted; if these are too few, the first others too."""
     is_new = ~np.isin(panel.labels(), run.plotted_series)
     order = np.argsort(is_new, kind="stable")
     return np.sort(order[: run.n_plots])
 
 
 def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
-    """What cleaning changed, and what differs from the training data."""
+    """Lines about what cleaning changed, and about differences from training."""
     panel, changes, trained = cleaned.panel, cleaned.changes, run.config.horizon
     yield from describe_changes(changes.counts)
     if changes.agreement < MIN_FREQUENCY_AGREEMENT:
         yield (
-            f"only {format_share(changes.agreement)} of the rows follow one step of "
-            f"{panel.frequency.alias} after another, which the run was trained for"
+            f"only {format_share(changes.agreement)} of the steps in the data have the frequency "
+            f"{panel.frequency.alias}, which the run was trained for"
         )
     yield from _value_warnings(run, cleaned)
     yield from _length_warnings(run, panel)
     if steps > trained:
         yield (
-            f"horizon {steps} is beyond the {trained} steps it was trained for: later steps are "
-            "forecast from earlier forecasts, with wider intervals"
+            f"horizon {steps} is beyond the {trained} steps the run was trained for: later steps "
+            "are forecast from earlier forecasts, with wider intervals"
         )
 
 
@@ -262,20 +263,20 @@ def _value_warnings(run: Run, cleaned: CleanedData) -> Iterator[str]:
             "missing"
         )
     if n_unseen:
-        yield f"{n_unseen:,} cells hold a category that there was none of at training"
+        yield f"cells with a category that was not in the training data: {n_unseen:,}"
     n_low = int((cleaned.values[cleaned.target_mask] <= 0).sum())
     normalizers = [member.net.config.normalize for member in run.members]
     if n_low and any("log" in WINDOW_SCALERS.traits(name) for name in normalizers):
         yield (
             f"{n_low:,} values are zero or negative: the model takes logs and reads them as "
-            "very small ones; train with model.normalize standard if they are real"
+            "very small ones; if they are correct, train with model.normalize: standard"
         )
 
 
 def _length_warnings(run: Run, panel: Panel) -> Iterator[str]:
-    """Series that end early, and series that are short."""
+    """Lines about series that end early, and about series that are short."""
     behind = steps_behind_latest(panel)
-    # in an irregular panel the ends of two series have nothing to do with each other
+    # in an irregular panel the steps of different series cannot be compared
     if behind.any() and panel.irregular_timestamps is None:
         first = int(np.argmax(behind))
         timestamp = panel.window_timestamps(panel.lengths - 1, 1)[first, 0]
@@ -290,5 +291,5 @@ def _length_warnings(run: Run, panel: Panel) -> Iterator[str]:
     if 2 * n_short > panel.n_series:
         yield (
             f"{n_short:,} of {panel.n_series:,} series have less than half of the {lookback} steps "
-            "that the network reads: give it more of the past"
+            "that the network reads: give a longer history"
         )

@@ -1,4 +1,4 @@
-"""Tables that `predict` writes beside the forecast: totals over several steps, and sample paths."""
+"""Tables of `predict` beside the forecast: totals over several steps, and sample paths."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from rnnforecast.registry import LOSSES
 from rnnforecast.types import Floats
 
 N_PATHS_FOR_TOTALS = 1000
-"""Sample paths behind the quantiles of a total."""
+"""Sample paths from which the quantiles of totals are computed."""
 
 MAX_VALUES_AT_ONCE = 20_000_000
-"""Values of sample paths in memory at a time."""
+"""Most values of sample paths in memory at a time."""
 
 PATH_SEED = 1
-"""Seed of the sample paths: the same data have the same paths at each call."""
+"""Seed of the sample paths: the same data give the same paths."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,18 @@ class ExtraTablesRequest:
     """The tables to write beside the forecast; None for those of the run's spec."""
 
     totals: tuple[int, ...] | None = None
-    """Numbers of steps to add up, from the first."""
+    """Numbers of steps to add up, each from the first step."""
     n_paths: int | None = None
 
     def __bool__(self) -> bool:
         return bool(self.totals or self.n_paths)
 
     def resolve(self, run: Run, steps: int, *, allow_files: bool) -> tuple[tuple[int, ...], int]:
-        """Totals and number of paths for a forecast of `steps`; the spec's where they fit.
+        """Totals and number of paths for a forecast of `steps`.
 
-        Without `allow_files` there can be no files beside the forecast. UsageError where the
-        request does not fit.
+        Totals of the spec with more steps are left out; those of the request raise UsageError.
+        Without `allow_files` no file can be written beside the forecast: a request raises
+        UsageError, and the tables of the spec are left out.
         """
         if self and not allow_files:
             found = "the forecast goes to stdout, and totals and paths are files beside it"
@@ -58,7 +59,7 @@ class ExtraTablesRequest:
                     Problem(
                         f"a total of {total} steps",
                         f"{steps} steps are forecast",
-                        f"ask for 1 to {steps} of them, or for a longer horizon",
+                        f"give 1 to {steps} steps, or a longer horizon",
                     )
                 )
         totals = tuple(each for each in run.totals if each <= steps and allow_files)
@@ -77,7 +78,7 @@ def sibling_path(out: Path, name: str) -> Path:
 def totals_table(
     run: Run, panel: Panel, forecasts: Forecasts, total_steps: Sequence[int]
 ) -> pd.DataFrame:
-    """The table of totals; `forecasts` has the quantiles of `run.levels.computed`."""
+    """The table of totals; `forecasts` must have the quantiles of `run.levels.computed`."""
     levels = run.levels
     ends = np.asarray(total_steps) - 1
     shape = (panel.n_series, forecasts.yhat.shape[2], len(total_steps))

@@ -40,12 +40,12 @@ from rnnforecast.workflow.train_session import FitResult, TrainingSession
 METRICS_FILE = "metrics.json"
 
 MAX_NAMED_SERIES = 5
-"""Series left out that are named in a warning; the log and `check` name all."""
+"""Most series left out that warnings name; `check` names all."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """The run folder and the metrics on the held-out horizon; `metrics.json` has all of it."""
+    """The run folder, and the content of `metrics.json`: metrics on the held-out horizon."""
 
     folder: Path
     model_metrics: dict[str, float]
@@ -56,7 +56,7 @@ class TrainResult:
     """Series that were long enough to be scored."""
     series: int
     interrupted: bool
-    """Whether training was stopped from outside; the best weights so far were kept."""
+    """Whether `should_stop` ended the training; the best weights so far were kept."""
 
 
 def train(
@@ -74,10 +74,11 @@ def train(
     Args:
         overrides: ``section.key=value`` each.
         resume: continue an unfinished training of the same spec and data.
-        distributed: the processes of this training, of which the main one writes.
+        should_stop: polled during training; True ends it early.
+        distributed: the processes of this training; the main one writes the run.
 
     Raises:
-        SpecError, DataError, TrainingDiverged, OutputError, UsageError.
+        SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError.
     """
     recorder = RecordingListener(listener or NullListener())
     prepared = prepare(path, overrides)
@@ -130,7 +131,7 @@ def _write_run(
     write_text(folder / RESOLVED_SPEC_FILE, dump_spec(session.spec))
     write_model(folder, run)
     stored = asdict(result)
-    del stored["folder"]  # the bytes do not depend on where the run lies
+    del stored["folder"]  # the bytes must not depend on the location
     write_json(folder / METRICS_FILE, stored)
     _write_history(folder, fit_result)
     plot_series_forecasts(
@@ -148,7 +149,7 @@ def _write_run(
 def _build_run(
     prepared: PreparedData, session: TrainingSession, fit_result: FitResult, plotted: Ints
 ) -> Run:
-    """The run, with the indices of the series that are plotted."""
+    """The run; `plotted` are the indices of the plotted series."""
     spec, ensemble = session.spec, fit_result.ensemble
     return Run(
         plan=prepared.plan,
@@ -180,7 +181,7 @@ def _build_run(
 
 
 def _write_history(folder: Path, fit_result: FitResult) -> None:
-    """Writes `history.csv`, and the loss of the first network as a plot."""
+    """Writes `history.csv`, and a plot of the losses of the first network."""
     rows = fit_result.history
     names = list(rows[0]) if rows else [field.name for field in fields(HistoryRow)]
     lines = [",".join(names)]
@@ -197,13 +198,13 @@ def _write_history(folder: Path, fit_result: FitResult) -> None:
 
 
 def _baseline_warning(result: TrainResult) -> Iterator[str]:
-    """A line where the baseline was as good."""
+    """A line if the baseline was at least as good."""
     model, naive = result.model_metrics["mase"], result.baseline_metrics["mase"]
     if model >= naive and not result.interrupted:
         yield (
             f"the {result.baseline_name} forecast was no worse on the held-out horizon (MASE "
             f"{naive:.3f}, ours {model:.3f}): more history, another horizon or another season may "
-            "help; with few series one horizon says little"
+            "help; with few series, one horizon is weak evidence"
         )
 
 
@@ -221,7 +222,7 @@ def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
 
 
 def _summary_lines(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:
-    """The size of the data and the automatic values."""
+    """Lines about the size of the data and the automatic values."""
     panel = session.panel
     yield (
         f"{panel.n_series:,} series, {len(panel.targets):,} steps at {panel.frequency.alias}, "
@@ -232,7 +233,7 @@ def _summary_lines(prepared: PreparedData, session: TrainingSession) -> Iterator
 
 
 def _warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:
-    """What cleaning changed, and which series are left out of training or scores."""
+    """Lines about what cleaning changed, and about series left out of training or scores."""
     changes, panel = prepared.cleaned.changes, session.panel
     for label, reason in list(changes.skipped.items())[:MAX_NAMED_SERIES]:
         yield f"left out: {label}: {reason}"
@@ -254,13 +255,13 @@ def _warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]
 
 
 def _value_warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:
-    """Outliers, values that have no logarithm, and constant series."""
+    """Lines about outliers, values without a logarithm, and constant series."""
     cleaned = prepared.cleaned
     n_outliers = int(cleaned.outliers.flags.sum())
     if n_outliers:
         done = {"missing": "taken as missing", "clip": "moved to the edge of the usual range"}
         how = done.get(prepared.plan.clean.outlier_action, "kept as they are")
-        yield f"{n_outliers:,} outliers: {how}"
+        yield f"{n_outliers:,} outlier{'s' * (n_outliers > 1)}: {how}"
     log_normalizers = {config.normalize for config in session.configs}.intersection(
         WINDOW_SCALERS.having("log")
     )

@@ -1,4 +1,4 @@
-"""The base forecast where the spec leaves it `auto`: the better one on validation windows."""
+"""The choice of an `auto` base forecast: the better one on validation windows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rnnforecast.workflow.train_sampling import SamplingPlan
 BASE_FORECAST_KEY = "model.base_forecast"
 
 N_FIT_WINDOWS = 8192
-"""Windows that the linear map is fitted to for the comparison."""
+"""About the number of windows that the linear map is fitted to for the comparison."""
 
 
 def choose_base_forecast(
@@ -34,30 +34,30 @@ def choose_base_forecast(
 ) -> AutoChoice:
     """The base forecast with the smaller validation loss.
 
-    An untrained network forecasts what its base forecast does. Theta, which reads each window by
-    itself, wins where the series have too little in common for a map fitted to all of them.
+    The output of an untrained network is its base forecast. Theta, which is fitted to each window,
+    wins if the series have too little in common for a linear map fitted to all of them.
     """
     windows, losses = sampling.windows, {}
     batch = sampling.make_batch_fn(batch_size=N_SCALE_WINDOWS, seed=seed)(0)
-    for kind in BASE_FORECASTS.having("candidate"):
-        net = Forecaster(replace(config, base_forecast=kind)).to(windows.device).eval()
+    for name in BASE_FORECASTS.having("candidate"):
+        net = Forecaster(replace(config, base_forecast=name)).to(windows.device).eval()
         net.initialize_scales(batch.history, batch.targets, batch.weight)
-        if "window_forecast" not in BASE_FORECASTS.traits(kind):
+        if "window_forecast" not in BASE_FORECASTS.traits(name):
             batches = sampling.evenly_spaced_batches(N_FIT_WINDOWS)
             fit_base_forecast(net, batches, neighbors=sampling.neighbor_folds)
         loss = mean_loss(net, windows, validation.item, validation.origin, sampling.loss_weights)
         loss = distributed.broadcast(loss, windows.device)
-        losses[kind] = loss if math.isfinite(loss) else math.inf
+        losses[name] = loss if math.isfinite(loss) else math.inf
     if losses["theta"] < losses["linear"]:
-        reason = "ahead of a map of all series on the validation windows"
+        reason = "better than a linear map on the validation windows"
         return AutoChoice(BASE_FORECAST_KEY, "theta", reason)
-    return AutoChoice(BASE_FORECAST_KEY, "linear", "theta is not ahead on the validation windows")
+    return AutoChoice(BASE_FORECAST_KEY, "linear", "theta is not better on the validation windows")
 
 
-def with_base_forecast(specs: Sequence[Spec], kind: str) -> list[Spec]:
-    """The specs, with this base forecast where they leave it `auto`."""
+def with_base_forecast(specs: Sequence[Spec], name: str) -> list[Spec]:
+    """The specs, with the base forecast `name` if they leave it `auto`."""
     return [
-        spec.model_copy(update={"model": spec.model.model_copy(update={"base_forecast": kind})})
+        spec.model_copy(update={"model": spec.model.model_copy(update={"base_forecast": name})})
         if spec.model.base_forecast == "auto"
         else spec
         for spec in specs

@@ -1,4 +1,4 @@
-"""The checkpoint file beside a run folder, and what finished fits contribute to it."""
+"""The checkpoint file beside a run folder, and the results of finished fits in it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from rnnforecast.training.checkpoint import Checkpoint, checkpoint_to_bytes, loa
 from rnnforecast.training.fit_state import FitState, StateDict
 
 MIN_CHECKPOINT_SECONDS = 5.0
-"""Time between two checkpoints at least, unless training stops."""
+"""Least time between two checkpoints, unless training stops."""
 
 
 class CheckpointFile:
-    """`RUN.checkpoint`, the state of a training that is not finished."""
+    """`RUN.checkpoint`, the state of an unfinished training."""
 
     def __init__(self, run_folder: Path, fingerprint: str) -> None:
-        """`fingerprint` is the hash of spec and data."""
+        """`fingerprint` is the hash of spec, data and the weights that training starts from."""
         folder = run_folder.resolve()
         self.path = folder.parent / f"{folder.name}.checkpoint"
         self.fingerprint = fingerprint
         self._last_saved = -math.inf
 
     def load(self) -> Checkpoint | None:
-        """The checkpoint; None without one. UsageError where it is of another spec or data."""
+        """The checkpoint, None without one; UsageError if its fingerprint is another."""
         if not self.path.is_file():
             return None
         found = load_checkpoint(self.path)
@@ -44,7 +44,7 @@ class CheckpointFile:
         return found
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Writes the checkpoint, unless the last one is recent and training goes on."""
+        """Writes the checkpoint, unless the last one is recent and training continues."""
         is_recent = time.monotonic() - self._last_saved < MIN_CHECKPOINT_SECONDS
         if is_recent and not checkpoint.state.stopped:
             return
@@ -58,20 +58,20 @@ class CheckpointFile:
 
 @dataclass
 class FinishedFits:
-    """Results of the fits that are over."""
+    """Results of the finished fits."""
 
     history: list[dict[str, float]] = field(default_factory=list)
-    """Rows of the first fits, one a validation."""
+    """Rows of the first fits, one per validation."""
     best_step: int = 0
-    """Of the first network."""
+    """Best step of the first network."""
     base_forecast: str | None = None
-    """The kind chosen for the networks that leave it `auto`."""
+    """Name of the base forecast of networks that leave it `auto`."""
     weights: StateDict = field(default_factory=dict)
-    """By ``phase/member index/tensor name``."""
+    """Weights after each fit, by ``phase/member index/tensor name``."""
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint | None) -> FinishedFits:
-        """Those of an interrupted training; nothing without a checkpoint."""
+        """The finished fits of an interrupted training; none without a checkpoint."""
         if checkpoint is None:
             return cls()
         return cls(**checkpoint.earlier_results, weights=checkpoint.earlier_weights)
@@ -85,21 +85,21 @@ class FinishedFits:
         }
 
     def add_history(self, member_index: int, state: FitState, *, is_ensemble: bool) -> None:
-        """Adds the rows of a first fit; in an ensemble with the number of the network."""
+        """Adds the rows of a first fit; in an ensemble with the network's number as ``member``."""
         number = {"member": member_index + 1} if is_ensemble else {}
         self.history += [number | asdict(row) for row in state.history]
         if member_index == 0:
             self.best_step = state.best_step
 
     def add_weights(self, phase: str, member_index: int, net: Forecaster) -> None:
-        """Adds a copy of the weights."""
+        """Adds a copy of the weights after a fit."""
         self.weights = self.weights | {
             f"{phase}/{member_index}/{name}": value.clone()
             for name, value in net.state_dict().items()
         }
 
     def weights_of(self, phase: str, member_index: int) -> StateDict:
-        """The weights after a fit; empty where it is not over."""
+        """The weights after a fit; empty if it is not finished."""
         prefix = f"{phase}/{member_index}/"
         return {
             name.removeprefix(prefix): value

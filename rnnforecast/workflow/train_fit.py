@@ -1,4 +1,4 @@
-"""One fit of one network: its trainer, the scales it starts from, and its progress messages."""
+"""Fits of single networks: initialization, trainer, validation and progress messages."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from rnnforecast.training.trainer import Trainer, TrainerConfig, TrainingProgres
 from rnnforecast.workflow.train_sampling import SamplingPlan
 
 FIRST_FIT, FINAL_FIT = "fit", "final fit"
-"""On the training part, and on all data."""
+"""The phases: a fit on the training part, and one on all data."""
 
 N_SCALE_WINDOWS = 1024
 """Windows that set the scales of a network's inputs and outputs."""
 
 N_BASE_FORECAST_WINDOWS = 32_768
-"""Windows that the base forecast is fitted to by least squares."""
+"""About the number of windows that the base forecast is fitted to by least squares."""
 
 
 @dataclass(frozen=True)
 class FitTask:
-    """Which fit of which network."""
+    """The fit of one network in one phase."""
 
     phase: str
     """`FIRST_FIT` or `FINAL_FIT`."""
     spec: TrainingSpec
-    """The network's."""
+    """The training section of the network's spec."""
     sampling: SamplingPlan
     title: str
     """The phase in messages, with the number of the network in an ensemble."""
     initialize: bool
-    """Whether scales and base forecast are fitted first."""
+    """Whether scales and base forecast are fitted before training."""
 
     @property
     def seed(self) -> int:
-        """Of the windows; the two fits draw different ones."""
+        """Seed of the random windows; it differs between the phases."""
         return self.spec.seed if self.phase == FIRST_FIT else self.spec.seed + 1
 
 
@@ -62,7 +62,7 @@ class NetworkFitter:
         should_stop: Callable[[], bool],
         validation: WindowIndex | None,
     ) -> None:
-        """`validation` are the windows of the validation loss; None where there are none."""
+        """`validation` are the windows of the validation loss; None without any."""
         self.device, self.distributed = torch_device, distributed
         self.listener, self.should_stop, self.validation = listener, should_stop, validation
         self.compile_failed = False
@@ -74,7 +74,7 @@ class NetworkFitter:
         state: FitState | None,
         save_state: Callable[[FitState], None],
     ) -> FitState:
-        """Fits `net`, from its start or from `state` on, and returns how it ended."""
+        """Fits `net` from its start, or from `state` on; returns the final state."""
         spec, sampling, is_first_fit = task.spec, task.sampling, task.phase == FIRST_FIT
         get_batch = sampling.make_batch_fn(
             batch_size=int(spec.batch_size), seed=task.seed, distributed=self.distributed

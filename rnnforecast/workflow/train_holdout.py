@@ -1,4 +1,4 @@
-"""Accuracy on the held-out horizon, of the model and of the seasonal naive."""
+"""Accuracy on the held-out horizon, of the model and of the seasonal naive forecast."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from rnnforecast.types import Floats, Ints
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Actual values and metrics of the S series that were scored."""
+    """Actual values and metrics of the S' series that were scored."""
 
     series: Ints
-    """`[S]` their indices in the panel."""
+    """`[S']` indices of these series in the panel."""
     actual: Floats
-    """`[S, H, C]` original units, NaN where unobserved."""
+    """`[S', H, C]` original units, NaN where unobserved."""
     model_metrics: dict[str, float]
     naive_metrics: dict[str, float]
     smape: Floats
-    """`[S]` of the model, the mean over the targets of each series."""
+    """`[S']` sMAPE of the model, the mean over the targets of each series."""
 
 
 def held_out_values(panel: Panel, origins: Ints, horizon: int) -> Floats:
-    """The last horizon of the series with an origin: `[S', H, C]`, NaN where unobserved."""
+    """Values of the horizon after `origins [S]`, `[S', H, C]`, NaN where unobserved.
+
+    S' are the series with an origin of 0 or more.
+    """
     series = np.flatnonzero(origins >= 0)
     rows = (panel.offsets[:-1] + origins)[series, None] + np.arange(horizon)  # [S', H]
     values: Floats = panel.targets[rows]
@@ -50,7 +53,7 @@ def evaluate_holdout(
         panel.targets, panel.offsets, season=season, horizon=horizon, ends=ends, levels=quantiles
     )[series]
     scale = metrics.seasonal_scale(panel.targets, panel.offsets, season=season, ends=ends)[series]
-    # a target without history has no forecast: `predict` names it, and it is not scored
+    # a target without history has no forecast and is not scored
     known = ~np.isnan(forecasts.yhat[series]) & ~np.isnan(naive)
     actual = np.where(known, actual, np.nan)
 

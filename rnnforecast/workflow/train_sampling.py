@@ -1,4 +1,4 @@
-"""The windows a fit is trained on: how often each is drawn, and its weight in the loss."""
+"""The training windows of a fit: sampling frequencies and loss weights."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ RECENCY_POWER = {"recent": 2.0, "uniform": 1.0}
 """The `recency` of the sampler, by `training.sample_origins`."""
 
 WINDOWS_PER_ITEM = 16
-"""Windows that set the usual scale of an item."""
+"""Evenly spaced windows from which the usual scale of an item is computed."""
 
 
 class SamplingPlan:
-    """Sampling and loss weights of a fit on the windows at `origins`, before the steps `ends [S]`.
+    """Sampling and loss weights of a fit on the windows at `origins`.
 
     An item is a series, or one target of it where targets are forecast one by one.
     """
@@ -50,7 +50,7 @@ class SamplingPlan:
         windows: WindowDataset,
         origins: OriginRanges,
     ) -> None:
-        """`spec` and `config` are those of the network."""
+        """Sizes of series are computed from their values before the steps `ends [S]`."""
         self.spec, self.windows, self.origins = spec, windows, origins
         self.relative_sizes = self._relative_sizes(cleaned, ends)
         steps = compute_horizon_weights(spec.horizon_weight, windows.horizon)
@@ -61,7 +61,7 @@ class SamplingPlan:
         self.loss_weights = LossWeights.from_numpy(steps, items, windows.device, scales)
 
     def _relative_sizes(self, cleaned: CleanedData, ends: Ints) -> Floats:
-        """Mean absolute values relative to each other, `[S, C]`; ones where they are not used."""
+        """Relative mean absolute values of series, `[S, C]`; ones if they are not used."""
         panel = cleaned.panel
         if self.spec.series_weight != "scale" and self.spec.sample_series != "scale":
             return np.ones((panel.n_series, panel.targets.shape[1]))
@@ -92,7 +92,7 @@ class SamplingPlan:
     def make_batch_fn(
         self, *, batch_size: int, seed: int, distributed: DistributedContext = SINGLE_PROCESS
     ) -> Callable[[int], Batch]:
-        """The function from a batch's number to its windows: this process's share of them."""
+        """The function from the number of a batch to this process's share of its windows."""
         sampler = self.make_sampler(batch_size=batch_size, seed=seed)
 
         def get_batch(number: int) -> Batch:
@@ -102,7 +102,7 @@ class SamplingPlan:
         return get_batch
 
     def evenly_spaced_batches(self, max_windows: int) -> Iterator[tuple[Batch, Ints]]:
-        """Batches of about `max_windows` windows, and the fold `[B]` of each window.
+        """Batches of about `max_windows` windows in all, and the fold `[B]` of each window.
 
         Each item has windows in proportion to its sampling frequency, evenly spaced over its
         origins, which are divided into `FOLD_COUNT` folds of equal length.
@@ -122,22 +122,22 @@ class SamplingPlan:
 
     @property
     def neighbor_folds(self) -> int:
-        """Folds on either side of one that share targets with it, in the median item."""
+        """Folds on either side of a fold that share targets with it, in the median item."""
         count = self._window_counts()
         length = float(np.median(count[count > 0])) / FOLD_COUNT
         return int(np.clip(np.ceil(self.windows.horizon / length), 1, FOLD_COUNT // 2 - 1))
 
     def _window_counts(self) -> Ints:
-        """Windows of each item, `[items]`; with a full horizon only, where there are such."""
+        """Windows of each item, `[items]`: those with a full horizon, or else the first one."""
         first, limit = self.origins.first, self.origins.target_end
         last = np.minimum(self.origins.last, np.maximum(limit - self.windows.horizon, first))
         return np.maximum(last - first + 1, 0)
 
     def _scale_weights(self, config: ForecasterConfig) -> WindowScaleWeights:
-        """Weights by the scale of a window, relative to the mean of evenly spaced windows.
+        """Weights by the scale of a window, relative to the mean scale of its item.
 
-        Each of those counts as at most `MAX_RELATIVE_SCALE` times their median, so that a single
-        outlier does not make all other windows small.
+        The mean is that of evenly spaced windows; each counts at most `MAX_RELATIVE_SCALE` times
+        their median, so that one outlier does not lower the weights of all others.
         """
         first, last = self.origins.first, self.origins.last
         known = np.flatnonzero(last >= first)

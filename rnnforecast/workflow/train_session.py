@@ -1,10 +1,11 @@
 """The fits of a training and the evaluation between them.
 
-1. The first fit, on the training part: early stopping on the validation windows, best weights kept.
-2. The evaluation of those weights on the held-out horizon.
-3. The final fit, shorter, on all data, so that the newest are trained on; the metrics of 2 stay.
+1. First fit on the training part, with early stopping by the validation windows; the best weights
+   are kept.
+2. Evaluation of these weights on the held-out horizon.
+3. Final fit, a shorter one, on all data, which include the newest; the metrics remain those of 2.
 
-In an ensemble every network has a first fit, all are evaluated together, each has a final fit.
+In an ensemble, every network has a first fit, all are evaluated together, and each has a final fit.
 """
 
 from __future__ import annotations
@@ -78,9 +79,9 @@ class FitResult:
     held_out_forecasts: Forecasts
     """Forecasts of the held-out horizon, of all series."""
     history: list[dict[str, float]]
-    """Rows of the first fits, one a validation."""
+    """Rows of the first fits, one per validation."""
     best_step: int
-    """Of the first network."""
+    """Best step of the first network."""
     interrupted: bool
 
 
@@ -95,7 +96,7 @@ class TrainingSession:
         should_stop: Callable[[], bool],
         distributed: DistributedContext = SINGLE_PROCESS,
     ) -> None:
-        """`folder` is where the run will be."""
+        """`folder` is the future run folder."""
         self.listener, self.distributed, self.plan = listener, distributed, prepared.plan
         spec = self.spec = prepared.spec
         self.cleaned, self.split = prepared.cleaned, prepared.split
@@ -126,7 +127,7 @@ class TrainingSession:
         )
 
     def run(self, checkpoint: Checkpoint | None = None) -> FitResult:
-        """All fits and the evaluation between them, from the start or from a checkpoint on."""
+        """Runs all fits and the evaluation between them, from the start or from a checkpoint."""
         self.finished = FinishedFits.from_checkpoint(checkpoint)
         self._resolve_base_forecast()
         nets, interrupted = self._first_fits(checkpoint)
@@ -137,7 +138,7 @@ class TrainingSession:
         return FitResult(ensemble, evaluation, held_out, history, best_step, interrupted)
 
     def _first_fits(self, checkpoint: Checkpoint | None) -> tuple[list[Forecaster], bool]:
-        """The networks that were fitted, and whether training was interrupted."""
+        """Runs the first fits; returns the networks, and whether training was interrupted."""
         nets: list[Forecaster] = []
         count, started = len(self.member_specs), time.monotonic()
         for member_index in range(count):
@@ -153,7 +154,8 @@ class TrainingSession:
         return nets, False
 
     def _final_fits(self, nets: Sequence[Forecaster], checkpoint: Checkpoint | None) -> bool:
-        """Whether training was interrupted; the weights are then those that were evaluated."""
+        """Runs the final fits; returns whether training was interrupted, with the evaluated weights
+        restored."""
         for member_index, net in enumerate(nets):
             _, state = self._fit_member(FINAL_FIT, member_index, net, checkpoint)
             if state is not None and state.stopped:
@@ -165,9 +167,9 @@ class TrainingSession:
     def _fit_member(
         self, phase: str, member_index: int, net: Forecaster | None, checkpoint: Checkpoint | None
     ) -> tuple[Forecaster, FitState | None]:
-        """The network after its fit; no state where the checkpoint has its weights already."""
+        """The network after its fit, and its final state; None if the fit was finished before."""
         spec, is_first_fit = self.member_specs[member_index].training, phase == FIRST_FIT
-        # each fit has random numbers of its own, whatever was fitted before it
+        # random numbers of a fit do not depend on earlier fits
         device.seed_torch(spec.seed + (0 if is_first_fit else FINAL_FIT_SEED_OFFSET))
         net = net or Forecaster(self.configs[member_index]).to(self.device)
         if self.pretrained is not None and is_first_fit:
@@ -257,7 +259,7 @@ class TrainingSession:
         return ensemble, evaluation, forecasts
 
     def _resolve_base_forecast(self) -> None:
-        """Sets one base forecast in all networks that leave it open, chosen on the first."""
+        """Sets one base forecast in all networks that leave it `auto`, chosen for the first."""
         if self.finished.base_forecast is None:
             is_open = [spec.model.base_forecast == "auto" for spec in self.member_specs]
             if any(is_open):
@@ -284,7 +286,7 @@ class TrainingSession:
         )
 
     def sampling_plan(self, member_index: int, ends: Ints) -> SamplingPlan:
-        """The training windows of a network that lie before the steps `ends [S]`."""
+        """The sampling plan of a network, with windows before the steps `ends [S]`."""
         config = self.configs[member_index]
         return SamplingPlan(
             self.member_specs[member_index].training,
@@ -324,7 +326,7 @@ class TrainingSession:
         )
 
     def _compute_fingerprint(self) -> str:
-        """SHA-256 of spec, data, and weights that the training starts from."""
+        """SHA-256 of the spec, the data, and the weights that training starts from."""
         parts = [dump_spec(self.spec), self.data_hash]
         if self.pretrained is not None:
             parts.append(self.pretrained.weights_sha256)
@@ -344,7 +346,7 @@ def _select_device(spec: Spec, distributed: DistributedContext) -> device.Device
 
 
 def _check_batch_sizes(member_specs: Sequence[Spec], distributed: DistributedContext) -> None:
-    """SpecError where a batch has fewer windows than there are processes."""
+    """Raises SpecError if a batch has fewer windows than there are processes."""
     smallest = min(int(spec.training.batch_size) for spec in member_specs)
     if smallest < distributed.world_size:
         found = f"{smallest} windows cannot be shared by {distributed.world_size} processes"

@@ -127,7 +127,7 @@ def test_a_category_that_is_new_is_forecast_with_a_warning(
     other.to_csv("other.csv", index=False)
     result = rnnforecast("predict", "run", "--data", "other.csv", "-o", "f.csv")
     assert result.exit_code == 0
-    assert "1 cells hold a category that there was none of at training" in result.stderr
+    assert "cells with a category that was not in the training data: 1" in result.stderr
 
 
 def test_beyond_the_trained_horizon_what_is_known_ahead_is_used_too(
@@ -147,7 +147,7 @@ def test_init_finds_what_is_static_and_what_is_known_ahead(given: Run, rnnforeca
     given(shop(ahead=5))
     result = rnnforecast("init", "data.csv", "-o", "new.yaml")
     assert result.exit_code == 0, result.stderr
-    assert "static     region: one value a series" in result.stderr + result.stdout
+    assert "static     region: one value per series" in result.stderr + result.stdout
     text = Path("new.yaml").read_text()
     assert "future: [promo]" in text
     assert "static: [region]" in text
@@ -372,6 +372,6 @@ def test_an_outlier_is_not_learnt_from_but_scored_as_it_was(
     given(frame)
     result = train("clean.outliers=hampel")
     assert result.exit_code == 0
-    assert "1 outliers: taken as missing" in result.stderr
+    assert "1 outlier: taken as missing" in result.stderr
     ours = json.loads(Path("run/metrics.json").read_text())["model_metrics"]
     assert ours["mae"] > 300  # 5,000 among 14 held-out values

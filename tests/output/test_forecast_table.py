@@ -197,7 +197,7 @@ def test_an_unknown_suffix_is_a_wrong_use(tmp_path: Path) -> None:
         "csv",
         "parquet",
     ]
-    with pytest.raises(UsageError, match=r"'\.xlsx' names no kind of table"):
+    with pytest.raises(UsageError, match=r"with the suffix '\.xlsx'"):
         table_format(tmp_path / "f.xlsx")
 
 

@@ -176,7 +176,7 @@ def test_a_pattern_without_a_match_is_refused_with_the_parts_there_are(
 ) -> None:
     base()
     said = refusal(rnnforecast, "training.freeze=[bakbone.*]")
-    assert "training.freeze: 'bakbone.*' is no weight" in said
+    assert "training.freeze: 'bakbone.*' matches no weight" in said
     assert "there are " in said
     assert "backbone*" in said
 

@@ -68,7 +68,7 @@ def test_theta_is_taken_of_series_with_nothing_in_common(here: Path) -> None:
     trained("run", *FEW, "window.season=1", stop=listener)
     assert chosen_kind() == "theta"
     reported = [line for line in listener.infos if "model.base_forecast" in line]
-    why = "ahead of a map of all series on the validation windows"
+    why = "better than a linear map on the validation windows"
     assert reported == [f"auto  model.base_forecast: theta  ({why})"]
 
 

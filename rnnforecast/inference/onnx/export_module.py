@@ -91,7 +91,7 @@ class ExportModule(nn.Module):
         self.register_buffer("point_indices", torch.tensor(levels.point_indices))
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Quantiles `[B, H, C, Q]`, point `[B, H, C]`, and the values whose mean the point is."""
+        """Quantiles `[B, H, C, Q]`, point `[B, H, C]`, and the values whose mean is the point."""
         history = ObservedHistory(**dict(zip(self.input_names, inputs, strict=True)))
         raw, scaler = self.net.predict_raw(history)
         z = self.net.head.export_quantiles(raw.float(), scaler, self.normal_quantiles)

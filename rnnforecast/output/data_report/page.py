@@ -1,7 +1,4 @@
-"""HTML report on a data set: quality grades, plots, and the changes that cleaning made.
-
-The page is self-contained: plots are embedded and nothing is fetched.
-"""
+"""Self-contained HTML page about a data set: quality grades, plots, and changes by cleaning."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from rnnforecast.output.data_report.plots import (
     plot_bars,
     plot_coverage,
     plot_examples,
-    plot_histogram,
+    plot_series_histogram,
 )
 from rnnforecast.output.rendering import render_template
 from rnnforecast.output.style import PAGE_CSS
@@ -44,8 +41,9 @@ def render_data_report(
 ) -> str:
     """The page as HTML.
 
-    `sentences` are the size of the data and then the changes; `table` is the header and the rows
-    of the series with most repairs.
+    Args:
+        sentences: one about the size of the data, then findings and changes.
+        table: header and rows of the series with most repairs.
     """
     grade, message = headline(profile.quality_grades)
     return render_template(
@@ -88,7 +86,7 @@ def _season_plot(profile: Profile) -> bytes | None:
 
 
 def _comparison_plots(profile: Profile, targets: Sequence[str]) -> list[TitledPlot]:
-    """Differences between series; none where the examples already show all series."""
+    """Plots of differences between series; none if the examples show all series."""
     plots: list[TitledPlot] = []
     if profile.n_series <= MAX_EXAMPLES:
         return plots
@@ -98,10 +96,10 @@ def _comparison_plots(profile: Profile, targets: Sequence[str]) -> list[TitledPl
         text = f"{late:,} series end{'s' * (late == 1)} before the last one does."
         plots.append(TitledPlot("Ends", text, plot_bars(profile.behind_counts, axis_label=label)))
     if profile.lengths.min() < profile.lengths.max():
-        png = plot_histogram(profile.lengths, axis_label="steps")
+        png = plot_series_histogram(profile.lengths, axis_label="steps")
         plots.append(TitledPlot("Lengths", "Steps from the first value to the last.", png))
     for column, target in enumerate(targets[:MAX_TARGET_HISTOGRAMS]):
-        png = plot_histogram(profile.medians[:, column], axis_label=target)
+        png = plot_series_histogram(profile.medians[:, column], axis_label=target)
         plots.append(TitledPlot(f"Levels of {target}", "The median of each series.", png))
     return plots
 

@@ -38,21 +38,26 @@ COVERAGE_COLORS = {
     "observed": BLUE,
     "missing, filled": YELLOW,
     "missing": ORANGE,
-    "series does not run": LIGHT_GRAY,
+    "outside the series": LIGHT_GRAY,
 }
 DPI = 110
 FIGURE_WIDTH, HALF_WIDTH = 9.0, 4.35
-"""Inches: the width of the page, and of one of two plots side by side."""
+"""Full width and half width of the page, in inches."""
 LEFT_MARGIN = 0.95
-"""Inches to the left of the axes, which aligns the axes of wide plots."""
+"""Inches to the left of the axes of all full-width plots, so that they are aligned."""
 HISTOGRAM_BINS = 24
+MAX_EXACT_INTEGER = 2.0**53
+"""Beyond it float64 cannot hold edges halfway between integers, nor all integers."""
 MAX_PATTERN_BARS = 60
-"""Seasonal patterns of more steps are drawn as a line."""
+"""Longer seasonal patterns are drawn as a line instead of bars."""
 
 
 @as_png(DPI)
 def plot_coverage(figure: Figure, coverage: Coverage) -> None:
-    """The number of observed series over time, and below it a map with one row per group."""
+    """Coverage over time: the number of series in each state above a map with one row per group.
+
+    With a single series, the map alone. States and colors are those of `COVERAGE_COLORS`.
+    """
     groups = len(coverage.row_labels)
     several = int(coverage.series_counts.sum()) > 1
     map_height = max(0.11 * groups, 0.45)
@@ -80,7 +85,7 @@ def plot_coverage(figure: Figure, coverage: Coverage) -> None:
 
 
 def _shares(coverage: Coverage) -> np.ndarray:
-    """`[4, G, T]` in the order of `COVERAGE_COLORS`."""
+    """Shares of the states in the order of `COVERAGE_COLORS`, `[4, groups, columns]`."""
     inside = np.stack([coverage.observed_share, coverage.filled_share, coverage.missing_share])
     return np.concatenate([inside, np.clip(1 - inside.sum(axis=0), 0, 1)[None]])
 
@@ -121,38 +126,42 @@ def _plot_coverage_map(axes: Axes, coverage: Coverage, *, show_labels: bool) -> 
 @as_png(DPI)
 def plot_bars(
     figure: Figure,
-    counts: Mapping[str, float],
+    values: Mapping[str, float],
     *,
     axis_label: str,
     highlight: str | None = None,
     as_percent: bool = False,
 ) -> None:
-    """Horizontal bars labeled with their values, as shares of 1 if `as_percent`.
+    """Horizontal bars labeled with their values, by name.
 
-    With a `highlight` only the bar of that name is colored.
+    With `as_percent` values are fractions of 1, shown in percent. With a `highlight` only the bar
+    of that name is colored.
     """
-    size = max(len(counts), 1)
+    size = max(len(values), 1)
     height = 0.55 + 0.27 * size
     figure.set_size_inches(HALF_WIDTH, height)
     axes = figure.add_axes((0.31, 0.5 / height, 0.64, 0.27 * size / height))
     style_axes(axes)
     axes.spines["bottom"].set_visible(False)
-    names, values = list(counts)[::-1], list(counts.values())[::-1]
+    names, widths = list(values)[::-1], list(values.values())[::-1]
     colors = [BLUE if highlight in (None, name) else GRAY for name in names]
-    bars = axes.barh(range(len(names)), values, color=colors, height=0.72)
-    text = [format_percent(v, decimals=0) if as_percent else format_number(v) for v in values]
+    bars = axes.barh(range(len(names)), widths, color=colors, height=0.72)
+    text = [format_percent(v, decimals=0) if as_percent else format_number(v) for v in widths]
     axes.bar_label(bars, text, color=TEXT_COLOR, fontsize=8, padding=3)
     axes.set_yticks(range(len(names)), [plot_text(name, 24) for name in names])
     axes.set_xticks([])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(-0.5, size - 0.5)
-    axes.set_xlim(0, 1.18 * (1.0 if as_percent else max([*values, 1])))
+    axes.set_xlim(0, 1.18 * (1.0 if as_percent else max([*widths, 1])))
     axes.set_xlabel(axis_label, fontsize=8.5, color=MUTED_COLOR, loc="left")
 
 
 @as_png(DPI)
-def plot_histogram(figure: Figure, values: np.ndarray, *, axis_label: str) -> None:
-    """Histogram of the finite `values`, on a log scale where they differ by a factor of 50."""
+def plot_series_histogram(figure: Figure, values: np.ndarray, *, axis_label: str) -> None:
+    """Histogram of one value per series, of the finite ones.
+
+    The scale is logarithmic if all are positive and the largest is over 50 times the smallest.
+    """
     finite = values[np.isfinite(values)]
     figure.set_size_inches(HALF_WIDTH, 2.1)
     axes = figure.add_axes((0.13, 0.24, 0.83, 0.7))
@@ -242,7 +251,7 @@ def _plot_seasonal_pattern(axes: Axes, pattern: np.ndarray, phase_labels: Sequen
 
 
 def _set_time_ticks(axes: Axes, timestamps: np.ndarray, max_ticks: int = 7) -> None:
-    """Label a few of the positions 0, 1, … of the x axis with their timestamps."""
+    """Labels a few positions 0, 1, … of the x axis with their timestamps."""
     if not len(timestamps):
         axes.set_xticks([])
         return
@@ -258,11 +267,12 @@ def _set_time_ticks(axes: Axes, timestamps: np.ndarray, max_ticks: int = 7) -> N
 
 
 def _histogram_edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The edges of the bins, and whether they are for a log scale."""
+    """The edges of the bins, and whether the scale is logarithmic."""
     low, high = float(values.min()), float(values.max())
     if low > 0 and high > 50 * low:
         return np.geomspace(low, high, HISTOGRAM_BINS + 1), True
-    if np.array_equal(values, np.round(values)) and high - low < 1e9:  # bins of whole numbers
+    is_exact = max(abs(low), abs(high)) < MAX_EXACT_INTEGER and high - low < 1e9
+    if is_exact and np.array_equal(values, np.round(values)):  # bins of whole numbers
         step = max(1, -(-int(high - low + 1) // HISTOGRAM_BINS))
         return np.arange(low - 0.5, high + step + 0.5, step), False
     if high - low <= 1e-9 * max(abs(low), abs(high)):

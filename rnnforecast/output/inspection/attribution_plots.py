@@ -45,9 +45,9 @@ from rnnforecast.output.style import (
 from rnnforecast.types import Floats
 
 MAX_GRADIENT_DECADES = 5
-"""Powers of ten below the largest gradient that the axis shows."""
+"""Most powers of ten that the gradient axis shows below the largest value."""
 MAX_COVARIATE_BARS = 20
-"""Only the most important covariates are shown."""
+"""Most covariates that are shown, the most important ones."""
 
 
 @as_png(DPI)
@@ -95,7 +95,7 @@ def _plot_gradient_by_horizon_step(axes: Axes, inspection: Inspection) -> None:
 
 @as_png(DPI)
 def plot_importance(figure: Figure, inspection: Inspection, title: str) -> None:
-    """The increase of the error per shuffled input, with bars of two standard errors."""
+    """The increase of the error per shuffled input, with error bars of two standard errors."""
     assert inspection.importance is not None
     inputs = inspection.importance.inputs
     past = [one for one in inputs if one.step_range is not None][::-1]
@@ -149,7 +149,7 @@ def _plot_importance_bars(axes: Axes, inputs: Sequence[InputImportance]) -> None
 
 @as_png(DPI)
 def plot_occlusion(figure: Figure, inspection: Inspection, title: str) -> None:
-    """The series, and the change of the forecast per occluded range, in total and by step."""
+    """The series, and the change of the forecast per occluded range, on average and by step."""
     top, middle, bottom = stacked_axes(figure, title, [1.25, 1.1, 1.9])
     window, occlusion = inspection.window, inspection.occlusion
     plot_series(top, window)
@@ -173,6 +173,6 @@ def plot_occlusion(figure: Figure, inspection: Inspection, title: str) -> None:
 
 
 def _zero_rounding_errors(forecast_change: Floats) -> Floats:
-    """`forecast_change` with 0 where it is at the level of rounding errors."""
+    """`forecast_change` with 0 where it is no larger than rounding errors."""
     size = float(np.abs(forecast_change).max())
     return np.where(np.abs(forecast_change) > 1e-9 * size, forecast_change, 0.0)

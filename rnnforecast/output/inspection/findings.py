@@ -1,4 +1,4 @@
-"""One sentence about each result of an inspection."""
+"""Sentences about the results of an inspection, one for each plot."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from rnnforecast.output.style import format_percent, format_rounded, plural_suff
 from rnnforecast.types import Floats
 
 CORRELATION_THRESHOLD = 0.7
-"""Absolute correlation with the series from which on a unit follows it."""
+"""Least absolute correlation of a unit that counts as correlated with the series."""
 MIN_PATCHES = 8
 """Fewest patches over which a correlation is computed."""
 INACTIVE_THRESHOLD = 0.05
-"""A unit whose range is below this share of the largest range is inactive."""
+"""A unit is inactive if its range is at most this share of the largest range."""
 VANISHING_RATIO, EXPLODING_RATIO = 0.05, 5.0
 """Ratios of the oldest patch's gradient to the newest's: vanishing below, exploding above."""
 PEAK_RATIO = 1.5
-"""Attention is uniform where no weight exceeds the uniform one by this factor."""
+"""Attention counts as nearly uniform if its largest mean weight is less than this many times
+the uniform one."""
 
 
 def describe_units(inspection: Inspection) -> str:
-    """How many units of the top layer follow the series, and how many are inactive."""
+    """How many units of the top layer are correlated with the series, and how many inactive."""
     hidden = inspection.layers[-1].hidden
     n_patches, n_units = hidden.shape
     span = hidden.max(0) - hidden.min(0)
@@ -45,7 +46,8 @@ def describe_units(inspection: Inspection) -> str:
 
 
 def describe_gates(inspection: Inspection) -> str:
-    """The mean share of the state that is retained; without such a gate its mean activation."""
+    """The mean share of the state that the top layer retains; without a gate for that, the mean
+    activation of its first gate."""
     gates = layers_with_gates(inspection)[-1].gates
     retaining = [gate for name, gate in gates.items() if name.startswith(RETENTION_GATE_PREFIXES)]
     if not retaining:
@@ -68,7 +70,7 @@ def layers_with_gates(inspection: Inspection) -> list[LayerActivations]:
 
 
 def half_gradient_lookback(gradient_norm: Floats) -> int:
-    """Most recent steps with half of the gradient `[H, L]`, summed over the horizon."""
+    """The number of latest steps with half of the gradient `[H, L]`, summed over the horizon."""
     size = np.abs(gradient_norm).sum(0)[::-1]
     total = size.sum()
     return int(np.searchsorted(size.cumsum(), 0.5 * total) + 1) if total > 0 else 0
@@ -104,7 +106,7 @@ def describe_gradient(inspection: Inspection) -> str:
 
 
 def describe_attention(inspection: Inspection) -> str:
-    """The patch with most attention, compared with a uniform distribution."""
+    """The patch with the largest weight, compared with uniform attention."""
     horizon = inspection.horizon_attention
     weights = inspection.self_attention[-1][-1:] if horizon is None else horizon
     mean = weights.mean(0)
@@ -167,7 +169,7 @@ def _format_step_range(window: InspectedWindow, step_range: tuple[int, int]) -> 
 
 
 def patch_means(inspection: Inspection) -> Floats:
-    """`[G]` means of the series over the patches, NaN where nothing was observed."""
+    """`[G]` means of the observed values of each patch, NaN without any."""
     past = inspection.window.values[: inspection.window.lookback]
     means = []
     for begin, end in inspection.patch_step_ranges():
@@ -178,7 +180,8 @@ def patch_means(inspection: Inspection) -> Floats:
 
 
 def correlations(columns: Floats, reference: Floats) -> Floats:
-    """`[K]` correlations of `columns [G, K]` with `reference [G]`, 0 where one is constant."""
+    """`[K]` correlations of `columns [G, K]` with `reference [G]`; 0 if either is constant, or with
+    fewer than three known values."""
     known = np.isfinite(reference)
     if known.sum() < 3:
         return np.zeros(columns.shape[1])

@@ -1,4 +1,4 @@
-"""Plots of the network's state on one window: hidden states, gates, attention weights."""
+"""Plots of a network's activations in one window: hidden states, gates, attention weights."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from rnnforecast.registry import BACKBONES
 from rnnforecast.types import Floats
 
 MAX_LAYERS, MAX_GATES, MAX_ATTENTION_MAPS = 4, 6, 3
-"""Axes per figure; of more layers the top ones are shown."""
+"""Most axes per figure; of more layers, the top ones are shown, of more gates, the first."""
 
 
 def similarity_order(rows: Floats) -> np.ndarray:
-    """An order of `rows [K, G]` that makes similar rows neighbors.
+    """An order of `rows [K, G]` in which similar rows are neighbors; constant rows are last.
 
-    Average linkage of the distances between standardized rows; constant rows come last.
+    It comes from average linkage of the standardized rows.
     """
     deviation = rows.std(1)
     moving = np.flatnonzero(deviation > 1e-12 * max(float(np.abs(rows).max()), 1e-300))

@@ -1,4 +1,4 @@
-"""Self-contained HTML page of an inspection: the findings, then one plot each."""
+"""Self-contained HTML page of an inspection: all findings, then each with its plot."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _units_section(inspection: Inspection) -> InspectionSection:
     explanation = (
         "Each row is a hidden unit, each column its output after one more patch of the past; "
         "similar units are neighbors. Stripes that change with the series are what the network "
-        "has learned of it; rows of one color do nothing."
+        "has learned of it; rows of a single color do not react."
     )
     png = plot_hidden_states(inspection, finding)
     return InspectionSection("units", "Hidden states", explanation, finding, png)
@@ -76,7 +76,7 @@ def _gates_section(inspection: Inspection) -> InspectionSection:
     explanation = (
         "The activation of a gate lies between 0, closed, and 1, open; the line is the mean over "
         "the units, the band contains eight in ten of them. Where a gate jumps the network reacts "
-        "to something in the series; a gate that is always open or always closed is of no use."
+        "to something in the series; a gate that is always open or always closed does not matter."
     )
     png = plot_gates(inspection, finding)
     return InspectionSection("gates", "Gate activations", explanation, finding, png)

@@ -39,7 +39,7 @@ FIGURE_WIDTH, LEFT_MARGIN, RIGHT_MARGIN = 9.0, 1.05, 0.95
 def stacked_axes(
     figure: Figure, title: str, heights: Sequence[float], *, gap: float = 0.42
 ) -> list[Axes]:
-    """Axes of these heights [inches] below each other, under a title of one or more lines."""
+    """Axes of these heights in inches, one below the other, under a title."""
     lines = textwrap.wrap(title, 88) or [""]
     top, bottom = 0.22 + 0.24 * len(lines) + 0.22, 0.55
     height = top + sum(heights) + gap * (len(heights) - 1) + bottom
@@ -59,19 +59,19 @@ def stacked_axes(
 
 
 def set_caption(axes: Axes, text: str) -> None:
-    """A caption above the axes, aligned to the left."""
+    """Sets a caption above the axes, aligned to the left."""
     axes.set_title(plot_text(text, 110), loc="left", fontsize=9, color=TEXT_COLOR, pad=4)
 
 
 def add_legend(axes: Axes, n_columns: int, *, handle_length: float = 1.6) -> None:
-    """A legend above the axes, aligned to the right."""
+    """Adds a legend above the axes, aligned to the right."""
     axes.legend(ncols=n_columns, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False,
                 fontsize=8.5, borderaxespad=0.1, borderpad=0.1, handlelength=handle_length,
                 labelcolor=TEXT_COLOR)  # fmt: skip
 
 
 def plot_series(axes: Axes, window: InspectedWindow) -> None:
-    """The history, the actual values and the forecast; the x axis counts from the origin."""
+    """Plots history, actual values and forecast; the x axis counts steps from the origin."""
     past, ahead = np.arange(-window.lookback, 0), np.arange(window.horizon)
     history, actual = window.values[: window.lookback], window.values[window.lookback :]
     axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
@@ -93,9 +93,9 @@ def plot_series(axes: Axes, window: InspectedWindow) -> None:
 def set_time_axis(
     axes: Axes, window: InspectedWindow, *, end_step: int | None = None, show_lags: bool = False
 ) -> None:
-    """An x axis up to `end_step` (None: the horizon) with a few timestamps and the origin.
+    """Sets an x axis up to `end_step` (None: the horizon) with a few timestamps and the origin.
 
-    With `show_lags` the labels contain the distance from the origin, too.
+    With `show_lags` the labels also show the distance from the origin.
     """
     end_step = window.horizon if end_step is None else end_step
     axes.set_xlim(-window.lookback, end_step)
@@ -114,7 +114,7 @@ def set_time_axis(
 
 
 def set_shared_time_axis(axes: Sequence[Axes], window: InspectedWindow) -> None:
-    """The same time axis on all axes of a stack, labeled at the bottom."""
+    """Sets the same time axis on all axes of a stack, with labels at the bottom only."""
     for ax in axes:
         set_time_axis(ax, window)
     for ax in axes[:-1]:
@@ -122,7 +122,7 @@ def set_shared_time_axis(axes: Sequence[Axes], window: InspectedWindow) -> None:
 
 
 def _tick_positions(timestamps: np.ndarray) -> np.ndarray:
-    """Indices of a few `timestamps` or integers: round dates if all of them are there."""
+    """Indices of a few `timestamps`: round dates if all are among them, else evenly spaced."""
     most = 6 if max(len(format_timestamp(end)) for end in timestamps[[0, -1]]) <= 10 else 5
     if timestamps.dtype.kind == "M":
         numbers = dates.date2num(timestamps)
@@ -146,7 +146,7 @@ def plot_heatmap(
     vmin: float,
     vmax: float,
 ) -> QuadMesh:
-    """A heat map of `values [R, n]`, row 0 at the top, column i over `column_step_ranges[i]`."""
+    """Plots `values [rows, n]` as a heat map, row 0 at the top, columns at their step ranges."""
     edges = [column_step_ranges[0][0], *(end for _, end in column_step_ranges)]
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -157,7 +157,7 @@ def plot_heatmap(
 
 
 def add_colorbar(axes: Axes, mappable: ScalarMappable, title: str) -> None:
-    """The color scale of a heat map, to the right of `axes`."""
+    """Adds the color scale of a heat map to the right of `axes`."""
     box = axes.get_position()
     position = (box.x0 + 1.015 * box.width, box.y0, 0.011, box.height)
     bar = axes.figure.colorbar(mappable, cax=axes.figure.add_axes(position))
@@ -170,7 +170,7 @@ def add_colorbar(axes: Axes, mappable: ScalarMappable, title: str) -> None:
 
 
 def number_rows(axes: Axes, count: int, label: str) -> None:
-    """Number the rows of a heat map from 1 at the top."""
+    """Numbers the rows of a heat map from 1 at the top."""
     axes.set_ylim(count, 0)
     rows = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
     axes.set_yticks(rows + 0.5, [f"{row + 1:,}" for row in rows])

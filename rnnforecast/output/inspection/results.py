@@ -1,4 +1,4 @@
-"""Results of an inspection as arrays, the source of its plots, sentences and JSON.
+"""Results of an inspection as arrays, from which plots, sentences and JSON are made.
 
 Steps count from the origin: -1 is the last known step, 0 the first step of the forecast.
 Axes: L lookback, H horizon, G patches of the lookback, J patches of the horizon, K hidden units.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rnnforecast.types import Floats
 
 RETENTION_GATE_PREFIXES = ("keep", "update", "forget")
-"""Prefixes of the names of gates that are open where a unit retains its state."""
+"""Name prefixes of gates that are open where a unit retains its state."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class InspectedWindow:
     label: str
     target: str
     timestamps: NDArray[Any]
-    """`[L + H]` in the display time zone; L is smaller where the series begins later."""
+    """`[L + H]` in the display time zone; L is at most the steps before the origin."""
     values: Floats
     """`[L + H]` observed values, NaN elsewhere."""
     forecast: Floats
@@ -44,7 +44,7 @@ class InspectedWindow:
         return len(self.timestamps) - self.horizon
 
     def timestamp_at(self, step: int) -> Any:
-        """The timestamp of `step`, limited to those of the window."""
+        """The timestamp of `step`, or of the nearest step of the window."""
         return self.timestamps[min(max(step + self.lookback, 0), len(self.timestamps) - 1)]
 
 
@@ -59,7 +59,7 @@ class LayerActivations:
 
 @dataclass(frozen=True)
 class InputImportance:
-    """Increase of the error when one input is shuffled, in percent of the mean absolute value."""
+    """Increase of the error if one input is shuffled, in percent of the mean absolute value."""
 
     name: str
     mean: float
@@ -74,8 +74,8 @@ class PermutationImportance:
     """Permutation importance over many windows of all series."""
 
     baseline_error: float
-    """Mean absolute error of the median with nothing shuffled, in percent of the mean absolute
-    value."""
+    """Mean absolute error of the median forecast without shuffling, in percent of the mean
+    absolute value."""
     inputs: tuple[InputImportance, ...]
     windows: int
     repeats: int
@@ -105,15 +105,15 @@ class Inspection:
     layers: tuple[LayerActivations, ...]
     """From the lowest layer to the top one."""
     gradient_norm: Floats
-    """`[H, L]` norm of the gradient over all inputs of a step."""
+    """`[H, L]` norm of the gradient over the targets of a step."""
     recurrent_gradient_norm: Floats | None
-    """`[H, L]` the same without the linear base forecast; None if there is none."""
+    """`[H, L]` the same for the recurrent part alone; None without a base forecast."""
     horizon_attention: Floats | None
     """`[J, G]` attention of the decoder, one row per patch of the horizon."""
     self_attention: tuple[Floats, ...]
     """`[G, G]` self-attention weights of each layer."""
     importance: PermutationImportance | None
-    """None where there is only one window to shuffle."""
+    """None with fewer than two windows."""
     occlusion: Occlusion
 
     def patch_step_ranges(self) -> list[tuple[int, int]]:

@@ -128,7 +128,7 @@ def test_without_the_data_the_windows_are_random(
     Path("data.csv").unlink()
     result = rnnforecast("export", "run", "--onnx")
     assert result.exit_code == 0
-    assert "the run's data are not at hand" in result.stderr
+    assert "the run's data cannot be read" in result.stderr
     assert "64 windows of random numbers" in result.stderr
     assert len(quick[0].values) == 64
     page = Path("exports/run/README.md").read_text(encoding="utf-8")

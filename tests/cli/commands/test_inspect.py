@@ -159,7 +159,7 @@ def test_a_network_of_an_ensemble_can_be_chosen(given: Run, train: Run, rnnforec
         (("--target", "yy"), "did you mean y?"),
         (("--origin", "2031-01-01"), "the series runs from 2024-01-01 to 2024-02-29"),
         (("--origin", "2023-01-01"), "the series runs from 2024-01-01 to 2024-02-29"),
-        (("--origin", "spring"), "'spring' is no timestamp of these data"),
+        (("--origin", "spring"), "'spring' is not a timestamp of these data"),
         (("--member", "2"), "the run has one network"),
     ],
 )

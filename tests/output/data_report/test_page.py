@@ -170,12 +170,13 @@ def test_letters_of_any_script_raise_no_warning() -> None:
     [
         plots.plot_coverage(coverage([[0.0], [0.0], [0.0]])),
         plots.plot_coverage(coverage([[1.0], [0.0], [0.0]], [[0.0], [0.0], [1.0]])),
-        plots.plot_histogram(np.array([]), axis_label="y"),
-        plots.plot_histogram(np.array([5.0, 5.0]), axis_label="y"),
-        plots.plot_histogram(np.array([0.0, 0.0]), axis_label="y"),
-        plots.plot_histogram(np.array([0.1, 0.1]), axis_label="y"),
-        plots.plot_histogram(np.array([np.nan, 1e-9, 1e9]), axis_label="y"),
-        plots.plot_histogram(np.array([-1e300, 1e300]), axis_label="y"),
+        plots.plot_series_histogram(np.array([]), axis_label="y"),
+        plots.plot_series_histogram(np.array([5.0, 5.0]), axis_label="y"),
+        plots.plot_series_histogram(np.array([0.0, 0.0]), axis_label="y"),
+        plots.plot_series_histogram(np.array([0.1, 0.1]), axis_label="y"),
+        plots.plot_series_histogram(np.array([np.nan, 1e-9, 1e9]), axis_label="y"),
+        plots.plot_series_histogram(np.array([-1e300, 1e300]), axis_label="y"),
+        plots.plot_series_histogram(np.array([2.0**60, 2.0**60 + 256]), axis_label="y"),
         plots.plot_bars({"1 step": 3}, axis_label="gaps"),
         plots.plot_bars({"7 steps": 0.0}, axis_label="share", as_percent=True, highlight=""),
         plots.plot_examples([example(np.nan), example(1.0)]),
@@ -183,6 +184,7 @@ def test_letters_of_any_script_raise_no_warning() -> None:
     ],
     ids=[
         "nowhere", "two series", "nothing", "constant", "zero", "a tenth", "wide", "huge",
+        "huge integers",
         "one bar", "no season", "single values", "long season",
     ],
 )  # fmt: skip
