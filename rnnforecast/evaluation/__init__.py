@@ -1,1 +1,1 @@
-"""Evaluation of forecasts in NumPy: metrics, baseline, calibration, ensembling, sample paths."""
+"""Metrics, the baseline, calibration, ensembling and sample paths of forecasts, in NumPy."""

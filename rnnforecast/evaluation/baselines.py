@@ -1,7 +1,6 @@
-"""The seasonal naive forecast, which every network is compared with.
+"""The seasonal naive forecast, the baseline of every network.
 
-Arrays: S series, N flat rows, H horizon steps, C targets,
-Q quantiles, all in original units.
+Arrays: S series, N flat rows, H horizon steps, C targets, Q quantiles, all in original units.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from rnnforecast.types import Floats, Ints
 
 
 def baseline_name(season: int) -> str:
-    """The name of `seasonal_naive`, which repeats the last value without a season."""
+    """The name of the forecast by `seasonal_naive`."""
     return "seasonal naive" if season > 1 else "naive"
 
 
@@ -25,15 +24,15 @@ def seasonal_naive(
 ) -> Floats:
     """The last season before `ends`, repeated over the horizon, `[S, H, C]`.
 
-    A missing value is taken from the latest season that has one in the same phase; a phase that
-    was never observed gets the last observed value. NaN only where nothing was observed.
+    Each phase has its last observed value; a phase that was never observed has the last observed
+    value of the series. NaN only if nothing was observed.
 
     Args:
         values: `[N, C]` flat, NaN where missing.
         offsets: `[S+1]` the flat row of the start of each series, and N.
         season: steps; 1 repeats the last value.
         horizon: steps.
-        ends: `[S]` the flat row after the history of each series: the first one to forecast.
+        ends: `[S]` the flat row after the history of each series: the first row to forecast.
 
     Source: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., 5.2.
     """
@@ -61,11 +60,11 @@ def seasonal_naive_quantiles(
     ends: Ints,
     levels: Sequence[float],
 ) -> Floats:
-    """Quantiles around `seasonal_naive`, `[S, H, C, Q]`, from a normal distribution.
+    """Quantiles of a normal distribution around `seasonal_naive`, `[S, H, C, Q]`.
 
     Its standard deviation is the root mean square of the seasonal differences before `ends`, times
-    the root of the number of seasons ahead. Without any seasonal difference it is that of a random
-    walk, from the differences of one step; without these either, NaN.
+    the square root of the number of seasons ahead. Without any seasonal difference it is that of a
+    random walk, from differences of one step; without these either, NaN.
 
     Source: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., 5.5.
     """

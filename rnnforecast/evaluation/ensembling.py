@@ -1,4 +1,4 @@
-"""Combination of the forecasts of several networks, quantile by quantile, so that none cross.
+"""Combination of the forecasts of several networks, quantile by quantile; quantiles do not cross.
 
 Averaging quantiles rather than distributions keeps the sharpness of the members; see Lichtendahl
 et al. 2013, "Is it better to average probabilities or quantiles?".
@@ -14,7 +14,7 @@ import numpy as np
 from rnnforecast.types import Floats
 
 SELECTION_ROUNDS = 30
-"""Weights are multiples of the inverse of this."""
+"""The number of greedy rounds; weights are multiples of its inverse."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class ForecastCombiner:
     weights: tuple[float, ...] = ()
 
     def combine(self, forecasts: Floats) -> Floats:
-        """`[M, ...]` → `[...]`; a single forecast is returned bit for bit."""
+        """`[M, ...]` → `[...]`; a single forecast is returned unchanged."""
         if len(forecasts) == 1:
             return np.asarray(forecasts[0])
         if self.method == "weights":
-            # a dot product sums in a different order for each quantile, and equal ones could cross
+            # not a dot product, whose order of summation may differ between quantiles: equal
+            # quantiles could cross
             terms = (w * member for w, member in zip(self.weights, forecasts, strict=True))
             return np.asarray(sum(terms))
         average = np.median if self.method == "median" else np.mean
@@ -39,7 +40,7 @@ class ForecastCombiner:
 def fit_combiner(
     method: str, forecasts: Floats, actual: Floats, scale: Floats, levels: Sequence[float]
 ) -> ForecastCombiner:
-    """The combiner of this method, with fitted weights if it needs any; see `fit_weights`."""
+    """The combiner with `method`; for ``weights``, with those of `fit_weights`."""
     if method != "weights" or len(forecasts) == 1:
         return ForecastCombiner(method)
     weights = fit_weights(forecasts, actual, scale, levels)
@@ -51,9 +52,9 @@ def fit_weights(
 ) -> Floats:
     """Weights `[M]` with sum 1 that give the weighted mean a small pinball loss.
 
-    Greedy selection with replacement: each round adds the member that reduces the loss the most,
-    and a member's weight is its share of the rounds. It overfits less than a free optimization:
-    Caruana et al. 2004, "Ensemble selection from libraries of models".
+    Greedy selection with replacement: each round adds the member that gives the smallest loss, and
+    a member's weight is its share of the rounds. This overfits less than unconstrained optimization
+    (Caruana et al. 2004, "Ensemble selection from libraries of models").
 
     Args:
         forecasts: `[M, W, H, Q]` quantiles of M members for W windows.

@@ -1,12 +1,12 @@
 """Accuracy metrics of point and quantile forecasts.
 
-Arrays: S series, H horizon steps, C targets, Q quantiles, all in original units. `actual` is NaN
-where nothing was observed; such cells are ignored. A metric is NaN if the forecast of an observed
-cell is missing.
+Arrays: S series, H horizon steps, C targets, Q quantiles, all in original units. `actual` and
+`forecast` are `[S, H, C]`. `actual` is NaN where nothing was observed; these cells are ignored. A
+metric is NaN if the forecast of an observed cell is missing.
 
 sMAPE and MASE are computed for each series and target and then averaged, so that all series have
-the same weight. MAE, RMSE, the weighted quantile loss and the coverage are computed over all series
-of a target and then averaged over the targets.
+the same weight. MAE, RMSE, weighted quantile loss and coverage are computed over all series of a
+target and then averaged over the targets.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ def smape(actual: Floats, forecast: Floats) -> float:
 
 
 def mase(actual: Floats, forecast: Floats, scale: Floats) -> float:
-    """Mean over the series of ``mean |a - f| / scale``; below 1 is better than the seasonal naive.
+    """Mean over the series of ``mean(|a - f|) / scale``.
 
-    `scale` is `[S, C]`, from `seasonal_scale`; series without a scale (NaN) are left out.
+    Below 1, errors are smaller than those of seasonal naive forecasts within the history. `scale`
+    is `[S, C]`, from `seasonal_scale`; series without a scale (NaN) are left out.
     Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy".
     """
     return _mean_of_defined(mase_by_series(actual, forecast, scale), actual, forecast)
@@ -48,10 +49,11 @@ def rmse(actual: Floats, forecast: Floats) -> float:
 
 
 def weighted_quantile_loss(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> float:
-    """``2 sum(pinball) / sum(|a|)``, averaged over the levels; NaN if all actual values are 0.
+    """``2 sum(pinball) / sum(|a|)``, averaged over the levels; targets with zeros only are left
+    out.
 
-    `quantiles` is `[S, H, C, Q]` for the Q `levels`. Source: the `mean_weighted_sum_quantile_loss`
-    of GluonTS, Chronos' WQL.
+    `quantiles` is `[S, H, C, Q]` for the Q `levels`. It is `mean_weighted_sum_quantile_loss` of
+    GluonTS, and WQL of Chronos.
     """
     error = actual[..., None] - quantiles  # [S, H, C, Q]
     level = np.asarray(levels, dtype=np.float64)
@@ -68,14 +70,14 @@ def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:
 
 
 def smape_by_series(actual: Floats, forecast: Floats) -> Floats:
-    """The sMAPE of each series, `[S, C]` in percent; NaN where nothing was observed."""
+    """The sMAPE of each series `[S, C]`, in percent; NaN where nothing was observed."""
     size = np.abs(actual) + np.abs(forecast)
     ratio = np.abs(actual - forecast) / np.where(size == 0, 1.0, size)
     return 200.0 * _mean_observed(ratio, actual, axis=1)
 
 
 def mase_by_series(actual: Floats, forecast: Floats, scale: Floats) -> Floats:
-    """The MASE of each series, `[S, C]`; NaN where nothing was observed or there is no scale."""
+    """The MASE of each series `[S, C]`; NaN where nothing was observed or there is no scale."""
     return _mean_observed(np.abs(actual - forecast), actual, axis=1) / scale
 
 
@@ -89,7 +91,8 @@ def compute_metrics(
 ) -> dict[str, float]:
     """All metrics by name: smape, mase, mae, rmse and, with quantiles, wql and coverage_NN.
 
-    There is a coverage_NN for each pair of levels q and 1 - q; NN is its nominal value in percent.
+    There is a coverage_NN for each pair of levels q and 1 - q; NN is the nominal coverage in
+    percent.
     """
     metrics = {
         "smape": smape(actual, forecast),
@@ -108,7 +111,7 @@ def compute_metrics(
 def seasonal_scale(values: Floats, offsets: Ints, *, season: int, ends: Ints) -> Floats:
     """MASE's scale: mean of ``|y_t - y_{t-season}|`` before `ends`, `[S, C]` in original units.
 
-    NaN where no two observed values are a season apart, or where there was no change.
+    NaN where no two observed values are a season apart, or where all differences are 0.
     Arguments as for `seasonal_moment`.
     """
     scale = seasonal_moment(values, offsets, season=season, ends=ends, power=1)
@@ -134,13 +137,13 @@ def seasonal_moment(
     later = row[(row - season >= start) & (row < end)]  # [M] both rows are of one history
     step = np.abs(values[later] - values[later - season]) ** power  # [M, C]
     known = ~np.isnan(step)
-    # A row of zeros after the last makes the bounds of empty series valid for `reduceat`.
+    # one more row of zeros: `reduceat` needs valid bounds for empty series too
     bounds = np.searchsorted(later, offsets)
     padded = np.vstack([np.where(known, step, 0.0), np.zeros((1, values.shape[1]))])
     padded_known = np.vstack([known, np.zeros((1, values.shape[1]), dtype=bool)]).astype(np.int64)
     total = np.add.reduceat(padded, bounds[:-1], axis=0)  # [S, C]
     count = np.add.reduceat(padded_known, bounds[:-1], axis=0)
-    count[np.diff(bounds) == 0] = 0  # there `reduceat` returns the next row
+    count[np.diff(bounds) == 0] = 0  # `reduceat` returns the next row for an empty series
     return total / np.where(count > 0, count, np.nan)
 
 
@@ -159,7 +162,8 @@ def _mean_observed(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -
 
 
 def _mean_of_defined(metric: Floats, actual: Floats, forecast: Floats) -> float:
-    """Mean of the defined values; NaN if there are none or the forecast lacks an observed cell."""
+    """Mean of the values that are not NaN; NaN if there are none, or if the forecast of an observed
+    cell is missing."""
     defined = metric[~np.isnan(metric)]
     incomplete = bool((np.isnan(forecast) & ~np.isnan(actual)).any())
     return float("nan") if incomplete or not defined.size else float(defined.mean())

@@ -1,12 +1,12 @@
-"""Sample paths by a Gaussian copula: forecast quantiles, and the correlation of the steps.
+"""Sample paths by a Gaussian copula, from forecast quantiles and the correlation of the steps.
 
-Quantiles are the uncertainty of each step alone; a total over several steps needs their dependence
-too. It is estimated on windows that were not trained on: each actual value is mapped to its normal
-score, the standard normal value of the same cumulative probability, and the correlation of the
-scores over the horizon is kept. A sample path maps correlated normal values back through the
-forecast quantiles of each step, so paths have exactly the quantiles of the forecast. Source: Sklar
-1959; for forecasts Pinson et al. 2009, "From probabilistic forecasts to statistical scenarios of
-short-term wind power production".
+Quantiles describe the uncertainty of each step alone; a total over several steps depends on their
+correlation too. It is estimated on windows that were not trained on: each actual value is mapped to
+its normal score, the standard normal value of the same cumulative probability, and the scores are
+correlated over the horizon. A sample path maps correlated normal values back through the forecast
+quantiles of each step. Apart from sampling error, paths have the quantiles of the forecast. Source:
+Sklar 1959; for forecasts Pinson et al. 2009, "From probabilistic forecasts to statistical scenarios
+of short-term wind power production".
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import numpy as np
 from rnnforecast.types import Floats
 
 MAX_NORMAL_SCORE = 4.0
-"""Bound of normal scores, since quantiles say little about the far tails."""
+"""Normal scores are clipped to this absolute value: quantiles say little about the far tails."""
 
 MIN_VARIANCE = 1e-6
-"""Lower bound of the eigenvalues of a correlation matrix."""
+"""Lower bound of the variances of normal scores, and of the eigenvalues of a correlation matrix."""
 
 
 def normal_scores(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
     """The normal score of each value, `[W, H]`; NaN where unobserved.
 
-    `actual [W, H]`, `quantiles [W, H, Q]` in the same units, at the Q ascending `levels`. Scores
-    are interpolated linearly between quantiles, and extrapolated beyond them.
+    `actual [W, H]` and `quantiles [W, H, Q]`, at the Q ascending `levels`, are in the same units.
+    Scores are interpolated linearly between quantiles, and extrapolated beyond them.
     """
     normal = _normal_quantiles(levels)
-    if len(levels) < 2:  # without a spread only the side is known
+    if len(levels) < 2:  # with one level only the sign of the error is known
         return np.where(np.isnan(actual), np.nan, np.sign(actual - quantiles[..., 0]))
     interval = (quantiles[..., 1:-1] <= actual[..., None]).sum(-1)  # [W, H]
     low, high = (
@@ -45,10 +45,10 @@ def normal_scores(actual: Floats, quantiles: Floats, levels: Sequence[float]) ->
 
 
 def estimate_correlation(scores: Floats) -> Floats:
-    """The correlation `[H, H]` of normal scores `[W, H]`, shrunk towards that of a first-order
-    autoregression, the more the fewer windows there are.
+    """The correlation `[H, H]` of normal scores `[W, H]`, shrunk towards an AR(1) correlation, more
+    strongly with fewer windows.
 
-    The scores of all windows are pooled, even if they overlap.
+    The scores of all windows are pooled, even if windows overlap.
     """
     windows, horizon = scores.shape
     known = ~np.isnan(scores)
@@ -60,16 +60,16 @@ def estimate_correlation(scores: Floats) -> Floats:
     neighbors = (
         sample[np.arange(horizon - 1), np.arange(1, horizon)] if horizon > 1 else np.zeros(1)
     )
-    step = float(np.clip(neighbors.mean(), 0.0, 0.99))
+    ar_coefficient = float(np.clip(neighbors.mean(), 0.0, 0.99))
     lag = np.abs(np.subtract.outer(np.arange(horizon), np.arange(horizon)))
-    autoregressive = step**lag
+    autoregressive = ar_coefficient**lag
     weight = windows / (windows + 2.0 * horizon)
-    return _nearest_correlation(weight * np.clip(sample, -1, 1) + (1 - weight) * autoregressive)
+    return _repair_correlation(weight * np.clip(sample, -1, 1) + (1 - weight) * autoregressive)
 
 
 def extend_correlation(correlation: Floats, horizon_steps: int) -> Floats:
-    """The correlation of `horizon_steps` steps: beyond the H steps of `correlation` that of a pair
-    is the average at its lag, or 0 at a lag of H or more."""
+    """`correlation [H, H]` extended to `horizon_steps` steps: beyond step H, each pair gets the
+    mean correlation at its lag; 0 at lags of H or more."""
     horizon = len(correlation)
     if horizon_steps <= horizon:
         return correlation[:horizon_steps, :horizon_steps]
@@ -78,12 +78,12 @@ def extend_correlation(correlation: Floats, horizon_steps: int) -> Floats:
     step = np.arange(horizon_steps)
     extended = by_lag[np.abs(np.subtract.outer(step, step))]
     extended[:horizon, :horizon] = correlation
-    return _nearest_correlation(extended)
+    return _repair_correlation(extended)
 
 
 def draw_correlated_normals(correlation: Floats, n_samples: int, *, seed: int) -> Floats:
-    """`[n_samples, H]` normal values with this correlation, in antithetic pairs, so that their mean
-    is exact."""
+    """`[n_samples, H]` normal values with this correlation, in antithetic pairs: with an even
+    `n_samples` their mean is exactly 0."""
     random = np.random.default_rng(seed)
     half = (
         random.standard_normal(((n_samples + 1) // 2, len(correlation)))
@@ -95,9 +95,9 @@ def draw_correlated_normals(correlation: Floats, n_samples: int, *, seed: int) -
 def build_sample_paths(normals: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
     """Sample paths `[S, n_samples, H]` of series with forecast `quantiles [S, H, Q]`.
 
-    `normals [n_samples, H]` are those of `draw_correlated_normals`, and serve all series, so a
-    path does not depend on the other series. Values are interpolated linearly in normal scores
-    between quantiles, and extrapolated beyond them.
+    The same `normals [n_samples, H]`, from `draw_correlated_normals`, are used for every series:
+    path k is comonotone across series. Values are interpolated linearly in normal scores between
+    quantiles, and extrapolated beyond them.
     """
     normal = _normal_quantiles(levels)
     if len(levels) < 2:
@@ -115,8 +115,8 @@ def _normal_quantiles(levels: Sequence[float]) -> Floats:
     return np.array([standard.inv_cdf(level) for level in levels])
 
 
-def _nearest_correlation(matrix: Floats) -> Floats:
-    """The nearest valid correlation, with positive eigenvalues and ones on the diagonal (Rebonato &
+def _repair_correlation(matrix: Floats) -> Floats:
+    """A nearby valid correlation, with positive eigenvalues and ones on the diagonal (Rebonato and
     Jäckel 1999)."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     positive = vectors * np.maximum(values, MIN_VARIANCE) @ vectors.T
