@@ -62,8 +62,8 @@ app.info.epilog = (
 
 
 def main() -> None:
-    """The console script."""
-    # to look for plugins takes pydantic longer than to check a spec
+    """The entry point of the console script."""
+    # pydantic's search for plugins takes longer than checking a spec
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     defer_gc()
     app()

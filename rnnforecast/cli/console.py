@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rnnforecast.pipeline.progress import FitProgress
 
 LOG_FRACTIONS = (0.25, 0.5, 0.75, 1.0)
-"""Shares of the steps at which a line is logged without a terminal."""
+"""Shares of the steps at which a line is logged when stderr is not a terminal."""
 
 NON_TERMINAL_WIDTH = 200
 """Width of tables in a file or pipe."""
@@ -33,7 +33,10 @@ METRIC_LABELS = {
 
 
 class ConsoleListener:
-    """Prints a workflow's progress; with `quiet` errors only, with `verbose` tracebacks too."""
+    """Prints the messages and the progress of a workflow.
+
+    `quiet`: errors only; `verbose`: also tracebacks of unexpected errors.
+    """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
@@ -57,7 +60,7 @@ class ConsoleListener:
         self.err.print(Text.assemble(("warning: ", "yellow"), text))
 
     def progress(self, step: FitProgress) -> None:
-        """Updates the bar on a terminal, logs some lines without one."""
+        """Updates the progress bar, or logs some lines when stderr is not a terminal."""
         if self.quiet:
             return
         if self.err.is_terminal:
@@ -74,7 +77,7 @@ class ConsoleListener:
 
     def print_json(self, value: object) -> None:
         """Prints one JSON document on stdout, NaN as null."""
-        # imported here, as it imports numpy
+        # slow to import (numpy)
         from rnnforecast.output.atomic_files import to_json_types
 
         sys.stdout.write(json.dumps(to_json_types(value), ensure_ascii=False, indent=2) + "\n")
@@ -85,7 +88,7 @@ class ConsoleListener:
         baseline_scores: Mapping[str, float],
         baseline_name: str,
     ) -> None:
-        """Prints a table of the scores on the held-out horizon on stdout."""
+        """Prints to stdout a table of the held-out scores; nothing if quiet."""
         self.close()
         if self.quiet:
             return
@@ -108,11 +111,11 @@ class ConsoleListener:
                 f"{100 * scores[f'coverage_{level}']:.1f}"
                 for scores in (model_scores, baseline_scores)
             )
-            table.add_row(f"within the {level} % band, %", *shares)
+            table.add_row(f"coverage of the {level} % interval, %", *shares)
         self.out.print(table)
 
     def _show_progress_bar(self, step: FitProgress) -> None:
-        # imported on a terminal only
+        # slow to import, and needed on a terminal only
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         if self._progress_bar is None:
@@ -150,7 +153,7 @@ def _format_losses(step: FitProgress) -> str:
 
 
 def _format_number(value: float) -> str:
-    """Four significant digits; a dash for NaN."""
+    """At least four significant digits; a dash for NaN."""
     if math.isnan(value):
         return "–"
     if value and not 1e-3 <= abs(value) < 1e7:

@@ -20,7 +20,7 @@ from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.errors import OutputError, Problem, RnnForecastError
 
 MAX_PROBLEMS_SHOWN = 20
-"""Problems that are printed; of more only the number."""
+"""Problems that are printed; of the others only the number is."""
 
 EXIT_INTERRUPTED = 130
 """The shell's code for a job that was ended by Ctrl-C."""
@@ -51,7 +51,7 @@ def handle_errors(console: ConsoleListener) -> Iterator[None]:
     except OSError as error:
         if error.errno not in DISK_ERRNOS or error.filename is not None:
             _exit_unexpected(console, error)
-        # errors of files have a filename; without one it is the output
+        # errors of files have a filename; without a filename it is standard output
         _discard_stdout()
         found = f"could not be written: {error.strerror}"
         cure = "free some disk space, or send the output elsewhere"
@@ -97,7 +97,7 @@ def _exit_unexpected(console: ConsoleListener, error: Exception) -> NoReturn:
 def stop_on_signal(console: ConsoleListener) -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C or SIGTERM in the block requests an orderly stop; a second stops at once.
 
-    Yields a function that is true after the first.
+    Yields a function that returns whether a stop was requested.
     """
     requested = False
 
@@ -123,10 +123,10 @@ _gc_deferred = False
 
 
 def defer_gc() -> None:
-    """Disables garbage collection until `resume_gc`: for a process that runs one command.
+    """Disables garbage collection until `resume_gc`, for a process that runs one command.
 
-    Imports leave half a million objects that are never freed; to traverse them again and again,
-    at exit too, takes a third of the time of a short command.
+    Imports leave half a million objects that are never freed; traversing them repeatedly, and again
+    at exit, takes a third of the time of a short command.
     """
     global _gc_deferred
     atexit.register(gc.freeze)

@@ -1,8 +1,8 @@
 """Rules on two or more keys of a spec: incompatible values, and what to set instead.
 
-A rule names the keys that it reads, so that it is skipped where one of them has no valid value.
-What a component needs and can do comes from its ``TRAITS``; a key that is still auto goes with
-everything, as its value is chosen to fit.
+A rule names the keys that it reads and is skipped if one of them has no valid value. What a
+component needs and can do is in its ``TRAITS``. A key that is auto is compatible with everything,
+since its value is chosen to fit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Rule:
     """A check of several keys."""
 
     keys: tuple[str, ...]
-    """The keys that it reads: ``section.key``."""
+    """The keys that the check reads, as ``section.key``."""
     check: Callable[[Spec], Iterator[Finding]]
 
 
@@ -41,14 +41,14 @@ _rules: list[Rule] = []
 
 
 def _rule(*keys: str) -> Callable[[Callable[[Spec], Iterator[Finding]]], None]:
-    """Makes a rule of a function that reads these keys of a spec."""
+    """A decorator that registers a function as the rule on these keys."""
     return lambda check: _rules.append(Rule(keys, check))
 
 
 def find_incompatibilities(
     specs: Sequence[Spec], rules: Iterable[Rule] | None = None
 ) -> list[Finding]:
-    """The findings of all rules, or of `rules`, in the networks' specs, each finding once."""
+    """The findings of `rules` (default: all) in the specs of the networks, without duplicates."""
     rules = RULES if rules is None else tuple(rules)
     found = [finding for spec in specs for rule in rules for finding in rule.check(spec)]
     return list(dict.fromkeys(found))

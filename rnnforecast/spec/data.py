@@ -99,8 +99,8 @@ class DataSpec(SpecSection):
     def _check_encoding(cls, encoding: str) -> str:
         try:
             name = "utf-8" if encoding == "auto" else encoding
-            "a".encode(name)  # bz2 is a codec, but none of text
-            codecs.getincrementaldecoder(name)  # files are read in parts
+            "a".encode(name)  # refuses codecs that are not text encodings, such as bz2
+            codecs.getincrementaldecoder(name)  # needed to read files in parts
         except (LookupError, ValueError):
             raise ValueError(
                 f"expected an encoding such as utf-8, latin-1 or cp1252, found '{encoding}'"

@@ -73,7 +73,7 @@ class EnsembleSpec(SpecSection):
 
 
 def _validate_varied_value(key: str, value: object, values: list[Any]) -> object:
-    """The value as the key takes it, in plain types; ValueError if it is not accepted."""
+    """The validated value of a key, in plain types; ValueError if the key does not accept it."""
     section, name = key.split(".")
     others = {"horizon": 1} if section == "window" else {}
     try:

@@ -1,4 +1,4 @@
-"""Loading of a spec from YAML, or of all problems in it, sorted by line."""
+"""Loading of a spec from YAML; a `SpecError` has all problems of the spec, sorted by line."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Location = TypeVar("Location", int, str)
 
 
 def read_spec(path: Path, overrides: Sequence[str] = (), *, rules: Sequence[Rule] = RULES) -> Spec:
-    """Read the spec at `path`, with `overrides` such as ``model.layers=2`` applied.
+    """Reads the spec at `path`, with `overrides` such as ``model.layers=2`` applied.
 
     Raises `SpecError` with all problems, those of `rules` included.
     """
     try:
-        # PowerShell and Excel put a byte-order mark in front.
+        # PowerShell and Excel write a byte-order mark.
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         cure = did_you_mean(closest_match(path.name, _yaml_files_in(path.parent)))
@@ -45,7 +45,7 @@ def read_spec(path: Path, overrides: Sequence[str] = (), *, rules: Sequence[Rule
 def parse_spec(
     text: str, *, name: str, overrides: Sequence[str] = (), rules: Sequence[Rule] = RULES
 ) -> Spec:
-    """Parse the spec in `text`; `name` stands for the file in messages. Raises `SpecError`."""
+    """Parses the spec in `text`; messages call the file `name`. Raises `SpecError`."""
     read = source.parse_yaml(text, name=name)
     if read.values is None and not read.problems:
         raise SpecError(Problem(name, "the file is empty", "write at least data and window"))
@@ -71,9 +71,9 @@ def parse_spec(
 
 
 def spec_for_data(path: str, overrides: Sequence[str] = ()) -> Spec:
-    """The spec of a data file and `overrides`, before its horizon is chosen.
+    """The spec of a data file with `overrides`, for `init`, which chooses the horizon later.
 
-    The horizon is 1 unless it is given, so rules on it are left out. Raises `SpecError`.
+    The horizon is 1 unless overridden; rules on the horizon are skipped. Raises `SpecError`.
     """
     text = source.dump_yaml({"data": {"path": path}, "window": {"horizon": 1}})
     rules = [rule for rule in RULES if "window.horizon" not in rule.keys]
@@ -87,7 +87,7 @@ def dump_spec(spec: Spec) -> str:
 
 @dataclass
 class _ProblemCollector:
-    """Collects problems, each with its place."""
+    """The problems of a spec, each with its line or override, collected during loading."""
 
     source_name: str
     lines: Mapping[KeyPath, int]
@@ -95,11 +95,11 @@ class _ProblemCollector:
     original_keys: dict[KeyPath, KeyPath] = field(default_factory=dict)
     """Intended keys -> keys as written."""
     unreadable_keys: set[KeyPath] = field(default_factory=set)
-    """Keys, as written, whose value could not be read: reported once only."""
+    """Keys, as written, whose value could not be read; they are reported only once."""
     problems_by_line: list[tuple[float, Problem]] = field(default_factory=list)
 
     def add(self, keys: KeyPath, found: str, cure: str = "", *, line: int | None = None) -> None:
-        """Add a problem; its line is that of the nearest parent key that has one."""
+        """Adds a problem; `line` is by default that of the key, or of its nearest parent."""
         written = keys
         for size in (1, 2):
             if keys[:size] in self.original_keys:
@@ -133,12 +133,12 @@ class _ProblemCollector:
         )
 
     def problems(self) -> list[Problem]:
-        """All problems by line; those of the command line last."""
+        """All problems, sorted by line; those of the command line last."""
         return [problem for _, problem in sorted(self.problems_by_line, key=lambda item: item[0])]
 
 
 def _find_nearest_parent(locations: Mapping[KeyPath, Location], keys: KeyPath) -> Location | None:
-    """The location of `keys`, or else of the nearest parent that has one."""
+    """The location of `keys`, or of the nearest parent that has a location."""
     prefixes = (keys[:size] for size in range(len(keys), 0, -1))
     return next((locations[prefix] for prefix in prefixes if prefix in locations), None)
 
@@ -146,7 +146,7 @@ def _find_nearest_parent(locations: Mapping[KeyPath, Location], keys: KeyPath) -
 def _apply_override(
     raw_values: dict[str, Any], override: str, collector: _ProblemCollector
 ) -> None:
-    """Set ``section.key=value`` in `raw_values`; a key of a group may follow the key."""
+    """Sets ``section.key=value`` or ``section.key.name=value`` in `raw_values`."""
     path, equals, text = override.partition("=")
     words = path.strip().split(".")
     keys: KeyPath = tuple(words)
@@ -154,7 +154,7 @@ def _apply_override(
         found, cure = "expected section.key=value", "for example model.layers=2"
         collector.problems_by_line.append((math.inf, Problem(f"--set {override}", found, cure)))
         return
-    # The last one counts: an override of a whole group replaces earlier ones of its keys.
+    # The last override counts: that of a whole group replaces earlier overrides of its keys.
     for key in [key for key in collector.overrides if key[: len(keys)] == keys]:
         del collector.overrides[key]
     collector.overrides[keys] = override
@@ -177,18 +177,16 @@ def _apply_override(
 def _select_known_keys(
     raw_values: Mapping[str, Any], collector: _ProblemCollector
 ) -> SectionValues:
-    """The known keys of `raw_values`; an unknown one is reported and read as the closest match.
-
-    So a misspelt key does not hide a wrong value, and is not reported again as a missing key.
-    """
+    """The known keys of `raw_values`. An unknown key is reported and read as the closest match, so
+    that its value is checked and the key is not reported as missing too."""
     values: SectionValues = {section: {} for section in SECTIONS}
-    strays: list[tuple[KeyPath, KeyPath | None, Any]] = []
+    unknown: list[tuple[KeyPath, KeyPath | None, Any]] = []  # keys as written, intended keys, value
     for section, content in raw_values.items():
         meant = section if section in SECTIONS else closest_match(section, SECTIONS)
         owner = _section_of(section)
         if meant != section and (owner or not meant):
             collector.add((section,), "unknown section", _cure_for_section(section, owner))
-            strays.append(((section,), (owner, section) if owner else None, content))
+            unknown.append(((section,), (owner, section) if owner else None, content))
             continue
         assert meant is not None
         if meant != section:
@@ -207,8 +205,8 @@ def _select_known_keys(
                 continue
             target, cure = _guess_intended_key(meant, key)
             collector.add((section, key), "unknown key", cure)
-            strays.append(((section, key), target, value))
-    for written, target, value in strays:
+            unknown.append(((section, key), target, value))
+    for written, target, value in unknown:
         if target and target[1] not in values[str(target[0])]:
             values[str(target[0])][str(target[1])] = value
             collector.original_keys[target] = written
@@ -227,7 +225,7 @@ def _cure_for_section(section: str, owner: str | None) -> str:
 
 
 def _guess_intended_key(section: str, key: str) -> tuple[KeyPath | None, str]:
-    """The key that was probably intended by the unknown `key` of `section`, and the cure."""
+    """The probably intended key for an unknown `key` of `section`, and the cure."""
     owner = _section_of(key)
     if owner:
         return (owner, key), f"'{key}' belongs to the section {owner}"
@@ -245,7 +243,7 @@ def _guess_intended_key(section: str, key: str) -> tuple[KeyPath | None, str]:
 
 
 def _validate(values: SectionValues, collector: _ProblemCollector) -> tuple[Spec, set[KeyPath]]:
-    """The spec of the valid keys, the others at their default or example, and those others."""
+    """The spec with its invalid keys at their default or example, and the invalid keys."""
     try:
         return Spec.model_validate(values), set()
     except ValidationError as error:
@@ -264,7 +262,7 @@ def _validate(values: SectionValues, collector: _ProblemCollector) -> tuple[Spec
 def _collect_validation_errors(
     error: ValidationError, values: SectionValues, collector: _ProblemCollector
 ) -> set[tuple[str, str]]:
-    """Report pydantic's errors in plain words, one per key or item; returns the invalid keys."""
+    """Reports pydantic's errors in plain words, one per key or item; returns the invalid keys."""
     invalid: set[tuple[str, str]] = set()
     done: set[KeyPath] = set()
     for detail in error.errors(include_url=False):
@@ -295,7 +293,8 @@ def _collect_validation_errors(
 def _follow_location(
     keys: KeyPath, value: Any, location: Iterable[str | int]
 ) -> tuple[KeyPath, Any]:
-    """Follow `location` into lists; parts that name only a branch of a type are skipped."""
+    """The keys and value at `location` in lists; parts that name a branch of a union type are
+    skipped."""
     for part in location:
         if isinstance(value, list) and isinstance(part, int):
             keys, value = (*keys, part), value[part]
@@ -321,7 +320,7 @@ def _suggest_cure(
 
 
 def _format_value(value: object) -> str:
-    """A value as it may have been written, truncated."""
+    """A value for a message, truncated."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -23,8 +23,8 @@ _COMMENT_WIDTH = 88
 def commented_yaml(values: Mapping[str, Mapping[str, object]], notes: Mapping[str, str]) -> str:
     """The YAML text of `values`, ready to edit, with a comment above each key.
 
-    `notes` adds a sentence to the comment of a key, such as why ``window.season`` is 24. Sections
-    and keys are in the order of the spec. Raises `KeyError` for an unknown section or key.
+    `notes` adds a sentence to the comment of a key, such as the reason for its value. Sections and
+    keys are in the order of the spec. Raises `KeyError` for an unknown section or key.
     """
     for dotted in [f"{section}.{key}" for section, keys in values.items() for key in keys]:
         _field_info(dotted)
@@ -79,7 +79,7 @@ def _field_info(dotted_key: str) -> FieldInfo:
 
 
 def _format_default(info: FieldInfo) -> str:
-    """The default as YAML, as it would be written in a spec."""
+    """The default as it would be written in a spec."""
     if info.is_required():
         return "required"
     value = source.dump_yaml({"": info.get_default(call_default_factory=True)})

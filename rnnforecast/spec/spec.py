@@ -39,10 +39,10 @@ SECTIONS: dict[str, type[SpecSection]] = {
 
 
 def expand_ensemble(spec: Spec) -> list[Spec]:
-    """The spec of each network of an ensemble: they differ in seed, and in `ensemble.vary`.
+    """The spec of each network of an ensemble: they differ in seed and in the keys of
+    `ensemble.vary`.
 
-    The values of the first key alternate fastest; a value of the second key is kept until all of
-    the first were used, and so on: all combinations occur before one is repeated.
+    The first key varies fastest; all combinations occur before one is repeated.
     """
     count = 1 if spec.ensemble.members == "auto" else int(spec.ensemble.members)
     return [_member_spec(spec, index) for index in range(count)]

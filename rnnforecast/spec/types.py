@@ -29,7 +29,7 @@ MAX_INT = 2**31 - 1
 
 
 class SpecSection(BaseModel):
-    """Base of all sections: frozen, unknown keys are refused."""
+    """The base class of all sections: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,7 +53,7 @@ class Component:
 
 
 def _float_to_int(value: object) -> object:
-    """Convert ``1e4`` and ``24.0`` to int; refuse numbers that no array can hold."""
+    """Converts ``1e4`` and ``24.0`` to int; refuses numbers beyond `MAX_INT`."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and abs(value) > MAX_INT:
@@ -62,24 +62,24 @@ def _float_to_int(value: object) -> object:
 
 
 def _parse_bool(value: object) -> object:
-    """Convert yes, no, on and off, which YAML 1.2 reads as text."""
+    """Converts yes, no, on and off, which YAML 1.2 reads as text, and true and false in quotes."""
     words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _int_to_str(value: object) -> object:
-    """Convert a whole number to text: columns named 2024 and series named 7 are common."""
+    """Converts a whole number to text: columns named 2024 and series named 7 are common."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _to_list(value: object) -> object:
-    """Wrap a single item in a list."""
+    """Wraps a single item, other than auto, in a list."""
     single = isinstance(value, str | int | float) and value != "auto"
     return [value] if single else value
 
 
 def _unescape_tab(value: object) -> object:
-    r"""Convert an unquoted ``\t`` to a tab."""
+    r"""Converts an unquoted ``\t`` to a tab."""
     return "\t" if value == "\\t" else value
 
 
@@ -161,8 +161,6 @@ CalendarCycles = Annotated[
     BeforeValidator(_to_list, json_schema_input_type=CalendarCycle | list[CalendarCycle]),
     "a list of " + ", ".join(get_args(CalendarCycle)),
 ]
-
-
 HorizonWeights = Annotated[
     tuple[NonNegativeFloat, ...], Field(min_length=1), "a list of numbers of at least 0"
 ]
@@ -214,6 +212,6 @@ def _describe(annotation: Any, metadata: Any = ()) -> str:
     if get_origin(annotation) in (types.UnionType, Union):
         return " or ".join(_describe(part) for part in get_args(annotation))
     words = [word.replace("\t", "\\t") for word in _words(annotation, metadata)]
-    # Quoted, as a single punctuation mark is easily overlooked.
+    # Punctuation is quoted: a single mark is easily overlooked.
     words = [word if word[0].isalpha() else f'"{word}"' for word in words]
     return words[0] if len(words) == 1 else "one of " + ", ".join(words)

@@ -1,8 +1,8 @@
 """Conversion of YAML text to plain values with their line numbers, and back.
 
 Scalars follow YAML 1.2, not 1.1: ``no`` and ``on`` are text, ``1e-3`` is a number, ``1:30`` and
-``2024-01-31`` are text, and so is ``007``, which may name a series. Nothing but maps, lists,
-text, numbers, true, false and null can result: tags that name Python objects are refused.
+``2024-01-31`` are text, and so is ``007``, which may name a series. Values are maps, lists, text,
+numbers, true, false and null only; tags that name Python objects are refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FLOAT_PATTERN = re.compile(
     r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"
     r"|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
 )
-_SCALAR_PATTERNS = (  # tried in this order; whatever matches none is text
+_SCALAR_PATTERNS = (  # tried in this order; a scalar that matches none is text
     ("null", re.compile(r"(~|null|Null|NULL)?$")),
     ("bool", re.compile(r"(true|True|TRUE|false|False|FALSE)$")),
     ("int", re.compile(r"(0|-?[1-9][0-9]*)$")),
@@ -68,7 +68,7 @@ _SYNTAX_MESSAGES = (  # part of the parser's message, finding, cure
 
 
 class _Loader(_Parser):  # type: ignore[misc, unused-ignore]
-    """Composes nodes whose tags follow YAML 1.2."""
+    """A loader whose scalars follow YAML 1.2."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - a hook of the base class
 
@@ -78,10 +78,11 @@ for _kind, _pattern in _SCALAR_PATTERNS:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes lists on one line and quotes all text that a YAML 1.1 or 1.2 reader would change."""
+    """A dumper that writes lists on one line and quotes text that a YAML 1.1 or 1.2 reader would
+    take for another type."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """Write equal values twice instead of naming them."""
+        """Whether to write repeated values in full instead of as an alias."""
         return True
 
 
@@ -90,7 +91,7 @@ def _represent_list(dumper: yaml.SafeDumper, values: Any) -> yaml.Node:
 
 
 def _represent_str(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # Writers and readers differ on which rare characters end a line; escapes are unambiguous.
+    # YAML libraries differ on which rare characters end a line; escapes are unambiguous.
     return dumper.represent_scalar(
         _TAG_PREFIX + "str", text, style=None if text.isprintable() else '"'
     )
@@ -111,11 +112,11 @@ class YamlSource:
     problems: list[tuple[KeyPath, int, str, str]] = field(default_factory=list)
     """Keys, line, what was found, cure."""
     visited_ids: set[int] = field(default_factory=set)
-    """Ids of the nodes visited, to detect lists and maps that an alias repeats or nests."""
+    """Ids of the visited lists and maps, to detect those that an alias repeats or nests."""
 
 
 def parse_yaml(text: str, *, name: str) -> YamlSource:
-    """Parse the one document in `text`; `SpecError` with the line if it is not valid YAML."""
+    """Parses the only document in `text`; `SpecError` with the line if it is not valid YAML."""
     try:
         node = yaml.compose(text, _Loader)
     except yaml.YAMLError as error:
@@ -127,7 +128,8 @@ def parse_yaml(text: str, *, name: str) -> YamlSource:
 
 
 def parse_scalar(text: str) -> object:
-    """The value of `text` as if it stood after a key; only lists, groups and quotes are YAML.
+    """The value of `text` as the value of a key; only lists, maps and quoted text are parsed as
+    YAML.
 
     Text such as ``*.csv``, ``%d/%m/%Y`` or ``|`` stays as it is, as a shell user expects.
     """
@@ -142,7 +144,7 @@ def parse_scalar(text: str) -> object:
 
 def dump_yaml(values: Mapping[str, object]) -> str:
     """The YAML text of `values`, keys in the given order; `parse_yaml` returns the same values."""
-    # Folded lines would be valid, but a long path is easier to find and edit on one line.
+    # No line is folded: a long path is easier to find and edit on one line.
     text: str = yaml.dump(
         dict(values),
         Dumper=_Dumper,

@@ -27,7 +27,7 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue a training that was stopped.")
+        bool, typer.Option("--resume", help="Continue an interrupted training.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -74,6 +74,6 @@ def train(
             )
         if trained.interrupted:
             console.warning(
-                f"stopped early: the best weights so far are in {folder}; --resume continues"
+                f"interrupted: the best weights so far are in {folder}; continue with --resume"
             )
         console.info(f"run written to {folder}; next: rnnforecast predict {folder}")
