@@ -27,14 +27,12 @@ class SnappedRows:
 
     rows: SortedRows
     moved_counts: Ints  # [S] rows with a changed timestamp
-    max_distances: Ints  # [S] the largest shift of a row [microseconds, or units]
-    too_far_mask: Bools  # [R] rows beyond the tolerance, which keep their timestamp
 
 
 def snap_to_grid(
     rows: SortedRows, grid: Grid, frequency: Frequency, tolerance: float
 ) -> SnappedRows:
-    """The rows with timestamps moved to the nearest step of their series, within `tolerance`.
+    """The rows with timestamps moved to the nearest step of their series, if within `tolerance`.
 
     `grid` is that of :func:`fit_grid`; series with less than half of their rows on it get the phase
     of :func:`typical_phase`. `tolerance` (0 to 0.5) is a share of the time between the two steps
@@ -46,14 +44,11 @@ def snap_to_grid(
     is_ceil = ticks - bounds.floor_ticks > bounds.ceil_ticks - ticks
     nearest = np.where(is_ceil, bounds.ceil_ticks, bounds.floor_ticks)
     distance = np.abs(ticks - nearest)
-    too_far = distance > tolerance * (bounds.ceil_ticks - bounds.floor_ticks)
-    shift = np.where(too_far, 0, distance)
-    time = np.where(too_far, ticks, nearest)
+    is_near = distance <= tolerance * (bounds.ceil_ticks - bounds.floor_ticks)
+    time = np.where(is_near, nearest, ticks)
     return SnappedRows(
         rows=replace(rows, time=time.view(rows.time.dtype)),
-        moved_counts=np.bincount(rows.codes[shift > 0], minlength=rows.n_series),
-        max_distances=reduce_per_series(np.maximum, shift, rows.offsets, 0),
-        too_far_mask=too_far,
+        moved_counts=np.bincount(rows.codes[time != ticks], minlength=rows.n_series),
     )
 
 
@@ -111,23 +106,23 @@ def interpolate_to_grid(
     be wrong.
     """
     rows = rows.filter(np.asarray(~np.isnan(rows.values).all(axis=1)))
-    own = calendar_phase(frequency)
-    place = _step_bounds(frequency, rows.time, np.full(len(rows.codes), own))
-    _check_not_sparse(rows, place.floor, frequency)
-    on = place.floor_ticks == to_ticks(rows.time)
+    phase = calendar_phase(frequency)
+    bounds = _step_bounds(frequency, rows.time, np.full(len(rows.codes), phase))
+    _check_not_sparse(rows, bounds.floor, frequency)
+    on_grid = bounds.floor_ticks == to_ticks(rows.time)
     # from the first step at or after a series' first row to the last step at or before its last row
-    first = reduce_per_series(np.minimum, place.floor + ~on, rows.offsets, 0)  # [S]
-    last = reduce_per_series(np.maximum, place.floor, rows.offsets, -1)
+    first = reduce_per_series(np.minimum, bounds.floor + ~on_grid, rows.offsets, 0)  # [S]
+    last = reduce_per_series(np.maximum, bounds.floor, rows.offsets, -1)
     offsets = np.r_[0, np.cumsum(np.maximum(last - first + 1, 0))]
     codes = np.repeat(np.arange(rows.n_series), np.diff(offsets))  # [G]
     step = np.arange(len(codes)) - offsets[codes] + first[codes]  # [G] ordinals
-    time = frequency.timestamps(step, np.full(len(step), own))
+    time = frequency.timestamps(step, np.full(len(step), phase))
     interpolator = _GridInterpolator(offsets, codes, step, to_ticks(time), first, max_gap)
     columns = [
-        interpolator.interpolate_column(rows, place.floor, on, c, linear is None or linear[c])
+        interpolator.interpolate_column(rows, bounds.floor, on_grid, c, linear is None or linear[c])
         for c in range(rows.values.shape[1])
     ]
-    source = interpolator.last_observation(rows.codes, place.floor, on)
+    source = interpolator.last_observation(rows.codes, bounds.floor, on_grid)
     return InterpolatedRows(
         SortedRows(
             table_rows=rows.table_rows[source],
@@ -137,7 +132,7 @@ def interpolate_to_grid(
             offsets=offsets,
             available_after=np.stack([available_after for _, available_after in columns], axis=1),
         ),
-        off_grid_counts=np.bincount(rows.codes[~on], minlength=rows.n_series),
+        off_grid_counts=np.bincount(rows.codes[~on_grid], minlength=rows.n_series),
     )
 
 
@@ -147,11 +142,11 @@ def time_since_previous(time: Timestamps, offsets: Ints, frequency: Frequency) -
     `time` [R] is sorted within each series, which begin at `offsets` [S + 1]. Months count as 1
     each, and so does the time from Friday to Monday for business days.
     """
-    place = _step_bounds(frequency, time, np.full(len(time), calendar_phase(frequency)))
-    share = (to_ticks(time) - place.floor_ticks) / (place.ceil_ticks - place.floor_ticks)
+    bounds = _step_bounds(frequency, time, np.full(len(time), calendar_phase(frequency)))
+    share = (to_ticks(time) - bounds.floor_ticks) / (bounds.ceil_ticks - bounds.floor_ticks)
     gap = np.ones(len(time))
     # whole and fractional steps are subtracted separately: their sum would lose digits
-    gap[1:] = np.diff(place.floor) + np.diff(share)
+    gap[1:] = np.diff(bounds.floor) + np.diff(share)
     gap[offsets[:-1][np.diff(offsets) > 0]] = 1.0
     return gap
 

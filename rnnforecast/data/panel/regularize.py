@@ -64,17 +64,17 @@ def regularize(
     are left out, like those that are too short. Raises DataError with every problem at once, and
     SpecError for an unknown frequency alias.
     """
-    steps = _Regularizer(table, clean, timezone or "", keep_future_rows)
-    changes = steps.run(skip_invalid_series=skip_invalid_series)
+    regularizer = _Regularizer(table, clean, timezone or "", keep_future_rows)
+    changes = regularizer.run(skip_invalid_series=skip_invalid_series)
     if changes.problems:
         raise DataError(*changes.problems)
     panel = build_panel(
-        steps.table,
-        steps.rows,
-        steps.grid,
-        steps.columns["steps"],
-        frequency=steps.frequency,
-        display_timezone=steps.display_timezone,
+        regularizer.table,
+        regularizer.rows,
+        regularizer.grid,
+        regularizer.columns["steps"],
+        frequency=regularizer.frequency,
+        display_timezone=regularizer.display_timezone,
         is_irregular=clean.irregular == "keep",
         keep_future_rows=keep_future_rows,
     )

@@ -191,15 +191,6 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def _day_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
-    return np.asarray((to_ticks(timestamps) % DAY) / DAY)
-
-
-def _week_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
-    """The elapsed share of the week, which begins on Monday."""
-    return np.asarray(((to_ticks(timestamps) + 3 * DAY) % WEEK) / WEEK)
-
-
 def _elapsed_fraction(timestamps: Timestamps, unit: str) -> npt.NDArray[np.float64]:
     """The elapsed share of the month or year of each timestamp."""
     begins = timestamps.astype(f"datetime64[{unit}]")
@@ -220,8 +211,8 @@ def _week_of_year_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
 _CYCLE_FRACTIONS: dict[str, Callable[[Any], npt.NDArray[Any]]] = {
     "second_of_minute": lambda time: (to_ticks(time) % MINUTE) / MINUTE,
     "minute_of_hour": lambda time: (to_ticks(time) % HOUR) / HOUR,
-    "hour_of_day": _day_fraction,
-    "day_of_week": _week_fraction,
+    "hour_of_day": lambda time: (to_ticks(time) % DAY) / DAY,
+    "day_of_week": lambda time: ((to_ticks(time) + 3 * DAY) % WEEK) / WEEK,  # from Monday
     "day_of_month": lambda time: _elapsed_fraction(time, "M"),
     "day_of_year": lambda time: _elapsed_fraction(time, "Y"),
     "week_of_year": _week_of_year_fraction,

@@ -47,22 +47,18 @@ def infer_frequency(codes: Ints, time: Timestamps) -> InferredFrequency:
     parts = [
         _vote_per_series(codes[part].astype(np.int64), time[part]) for part in _row_chunks(codes)
     ]
-    votes_of_series = _SeriesVotes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-    if len(votes_of_series.series) == 0:
-        raise DataError(
-            Problem(
-                "",
-                "no series has two different timestamps, so that the frequency cannot be inferred",
-                "set clean.frequency",
-            )
-        )
-    kinds, winner, voters = np.unique(
-        votes_of_series.classes, axis=0, return_inverse=True, return_counts=True
+    series_votes = _SeriesVotes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    if len(series_votes.series) == 0:
+        found = "no series has two different timestamps, so that the frequency cannot be inferred"
+        raise DataError(Problem("", found, "set clean.frequency"))
+    classes, class_index, counts = np.unique(
+        series_votes.classes, axis=0, return_inverse=True, return_counts=True
     )
-    winner = winner.reshape(-1)
+    class_index = class_index.reshape(-1)
     candidates = []
-    for row, count in enumerate(voters.tolist()):
-        frequency = _frequency_of_class(kinds[row], votes_of_series.last_timestamps[winner == row])
+    for row, count in enumerate(counts.tolist()):
+        voters = class_index == row
+        frequency = _frequency_of_class(classes[row], series_votes.last_timestamps[voters])
         candidates.append((-count, frequency.approximate_length(), frequency.alias, frequency))
     candidates.sort(key=lambda entry: entry[:3])
     frequency = candidates[0][3]

@@ -54,9 +54,7 @@ def test_a_timestamp_moves_to_the_nearest_step_within_the_tolerance():
         "2024-01-01 00:00:00", "2024-01-01 01:00:00", "2024-01-01 02:00:00", "2024-01-01 03:00:00",
         "2024-01-01 04:00:00", "2024-01-01 05:16:00", "2024-01-01 05:44:00",
     ]  # fmt: skip
-    assert done.too_far_mask.tolist() == [False] * 5 + [True] * 2
     assert done.moved_counts.tolist() == [2]
-    assert done.max_distances.tolist() == [15 * MINUTE]
     assert done.rows.values[:, 0].tolist() == list(range(7))
 
 
@@ -66,9 +64,7 @@ def test_the_tolerance_of_months_is_a_share_of_the_month_the_timestamp_lies_in()
     done = snapped(rows, "MS")
     months = [f"2023-0{month}-01 00:00:00" for month in range(1, 6)]
     assert clock(done.rows.time) == months
-    assert not done.too_far_mask.any()
     rows = rows_of(["2023-01-01", "2023-02-08T01", "2023-03-08T19", "2023-04-01", "2023-05-01"])
-    assert snapped(rows, "MS").too_far_mask.tolist() == [False, True, True, False, False]
 
 
 def test_of_two_steps_equally_far_the_earlier_is_taken_so_that_order_is_kept():
@@ -84,7 +80,6 @@ def test_timestamps_that_scatter_around_the_full_quarter_hour_go_there():
     jitter = random.integers(-20 * SECOND, 20 * SECOND, 500)
     done = snapped(rows_of(np.sort(exact + jitter.astype("timedelta64[us]"))), "15min")
     assert (done.rows.time == exact).all()
-    assert done.max_distances[0] == np.abs(jitter).max()
 
 
 def test_each_series_scatters_around_its_own_phase():
@@ -119,14 +114,12 @@ def test_moving_jittered_timestamps_of_a_calendar_restores_it(alias, seed, toler
     time = exact + np.trunc(random.uniform(-1, 1, 39) * reach * 0.999).astype("timedelta64[us]")
     done = snapped(rows_of(time), alias, tolerance)
     assert (done.rows.time == exact).all()
-    assert not done.too_far_mask.any()
 
 
 def test_a_series_without_rows_and_no_rows_at_all_are_left_alone():
     rows = rows_of(["2024-01-01", "2024-01-02 01:00"], codes=[1, 1], size=3)
     done = snapped(rows, "D")
     assert done.moved_counts.tolist() == [0, 1, 0]
-    assert done.max_distances.tolist() == [0, 60 * MINUTE, 0]
     none = snapped(rows.filter(np.zeros(2, dtype=bool)), "D")
     assert len(none.rows.time) == 0
 
