@@ -187,13 +187,13 @@ class CleanSpec(SpecSection):
     )
     outliers: OutlierRuleName = Field(
         "none",
-        description="How outliers are detected: by the distance from the median of the values"
-        " before, from their quartiles, or from the value one season before.",
+        description="How outliers are detected: by the distance from the median of earlier values,"
+        " from their quartiles, or from the value one season before.",
     )
     outlier_action: Literal["missing", "clip", "flag"] = Field(
         "missing",
         description="What to do with an outlier: replace it by a missing value, clip it to the"
-        " edge of the usual range, or only count it. Scores always use the original value.",
+        " limit that it exceeds, or only count it. Scores always use the original value.",
     )
     outlier_threshold: Auto | PositiveFloat = Field(
         "auto",

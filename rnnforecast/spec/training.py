@@ -93,7 +93,7 @@ class TrainingSpec(SpecSection):
     horizon_weight: Literal["equal", "decreasing"] | HorizonWeights = Field(
         "equal",
         description="The weight of each step of the horizon in the loss; decreasing: 1 over the"
-        " square root of its number; or a number for each step.",
+        " square root of the step's number; or a list with a weight for each step.",
     )
     series_weight: Literal["equal", "scale"] = Field(
         "equal",
@@ -103,8 +103,8 @@ class TrainingSpec(SpecSection):
     window_weight: Literal["auto", "equal", "scale"] = Field(
         "auto",
         description="The weight of each window in the loss; scale: in proportion to the divisor of"
-        " model.normalize, so that errors count in the units of the series; auto: scale where the"
-        " divisor is a measure of spread, with a loss of normalized values.",
+        " model.normalize, so that errors count in the units of the series; auto: scale if the"
+        " divisor is a measure of spread and the loss is on normalized values.",
     )
     sample_series: Literal["length", "uniform", "scale"] = Field(
         "length",
@@ -113,7 +113,7 @@ class TrainingSpec(SpecSection):
         " absolute value.",
     )
     sample_origins: Literal["recent", "uniform"] = Field(
-        "recent", description="Whether recent windows are more probable, or all equally."
+        "recent", description="Whether recent windows are sampled more often, or all equally."
     )
     early_stopping: Bool = Field(
         True, description="Whether to stop when the validation loss no longer improves."

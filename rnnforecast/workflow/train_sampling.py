@@ -73,7 +73,7 @@ class SamplingPlan:
         sizes = (
             self.relative_sizes.mean(1) if self.windows.joint else self.relative_sizes.reshape(-1)
         )
-        return sampling_weights(self.spec.sample_series, self.origins.sampling_weight, sizes)
+        return sampling_weights(self.spec.sample_series, self.origins.root_length, sizes)
 
     def make_sampler(self, *, batch_size: int, seed: int) -> WindowSampler:
         """The sampler of random windows."""

@@ -119,7 +119,7 @@ class ImputationPlan:
     def fit(
         self,
         values: Floats,
-        observed_mask: Bools,
+        target_mask: Bools,
         panel: Panel,
         train_mask: Bools,
         network_imputers: NetworkImputers,
@@ -129,27 +129,27 @@ class ImputationPlan:
         imputers = {}
         for method, columns in self._fitted_columns().items():
             imputers[method] = _imputer_method(method, network_imputers).fit(
-                values[:, columns], observed_mask[:, columns], panel.offsets, train_mask, options
+                values[:, columns], target_mask[:, columns], panel.offsets, train_mask, options
             )
         return replace(self, imputers=imputers)
 
-    def apply(self, values: Floats, observed_mask: Bools, panel: Panel) -> FilledValues:
+    def apply(self, values: Floats, target_mask: Bools, panel: Panel) -> FilledValues:
         """`values [N, C]` with their gaps filled."""
         options, fitted = self._options(panel), self._fitted_columns()
         filled = impute_columns(
             values,
-            observed_mask,
+            target_mask,
             panel.offsets,
             ["mask" if method in fitted else method for method in self.methods],
             options=[replace(options, fill_value=value) for value in self.fill_values],
             max_gap=self.max_gap,
             known_from=panel.available_after,
         )
-        final_mask, fillable = observed_mask, ~observed_mask & filled.input_mask
+        final_mask, fillable = target_mask, ~target_mask & filled.input_mask
         if panel.available_after is not None:
             # whether these cells get an interpolated value is known later only
-            known = panel.available_after <= np.arange(len(observed_mask))[:, None]
-            final_mask, fillable = observed_mask & known, fillable & known
+            known = panel.available_after <= np.arange(len(target_mask))[:, None]
+            final_mask, fillable = target_mask & known, fillable & known
         if self.max_gap is not None:
             fillable &= filled.elapsed <= self.max_gap
         for method, columns in fitted.items():

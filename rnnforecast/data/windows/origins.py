@@ -31,8 +31,8 @@ class OriginRanges:
     first: Ints
     last: Ints
     target_end: Ints
-    sampling_weight: Floats
-    """Square root of the item's number of observed values before `target_end`."""
+    root_length: Floats
+    """Square root of the item's number of values before `target_end`."""
 
     @property
     def n_windows(self) -> int:
@@ -40,30 +40,27 @@ class OriginRanges:
         return int(np.maximum(self.last - self.first + 1, 0).sum())
 
 
-def first_observed(observed_mask: Bools, offsets: Ints) -> Ints:
-    """The first observed step of each item `[S * C]`; the series' length if there is none.
-
-    `observed_mask [N, C]`, `offsets [S + 1]`.
-    """
-    steps = np.arange(len(observed_mask)) - np.repeat(offsets[:-1], np.diff(offsets))
+def first_observed(target_mask: Bools, offsets: Ints) -> Ints:
+    """`[S * C]` the first step of each item in `target_mask [N, C]`; its length if there is none."""
+    steps = np.arange(len(target_mask)) - np.repeat(offsets[:-1], np.diff(offsets))
     length = np.diff(offsets)
-    step = np.where(observed_mask, steps[:, None], np.iinfo(np.int64).max)  # [N, C]
+    step = np.where(target_mask, steps[:, None], np.iinfo(np.int64).max)  # [N, C]
     return np.minimum(np.minimum.reduceat(step, offsets[:-1]), length[:, None]).reshape(-1)
 
 
 def training_origins(
-    observed_mask: Bools, offsets: Ints, *, ends: Ints, horizon: int, season: int
+    target_mask: Bools, offsets: Ints, *, ends: Ints, horizon: int, season: int
 ) -> OriginRanges:
     """Origins with targets before `ends [S]`; up to half a horizon may lie beyond and is not used.
 
-    `observed_mask [N, C]`. The history of an item starts with its first observed value.
+    The history of an item starts with its first value in `target_mask [N, C]`.
     """
-    channels = observed_mask.shape[1]
+    channels = target_mask.shape[1]
     end = np.repeat(ends, channels)
-    first = first_observed(observed_mask, offsets) + min_history(horizon, season)
+    first = first_observed(target_mask, offsets) + min_history(horizon, season)
     # windows whose first half lies before the end are used: short series have few others
     last = np.where(first < end, np.maximum(end - -(-horizon // 2), first), -1)
-    counts = np.concatenate([np.zeros((1, channels)), np.cumsum(observed_mask, 0)])  # [N + 1, C]
+    counts = np.concatenate([np.zeros((1, channels)), np.cumsum(target_mask, 0)])  # [N + 1, C]
     n_observed = (counts[offsets[:-1] + ends] - counts[offsets[:-1]]).reshape(-1)
     return OriginRanges(first, last, end, np.sqrt(n_observed))
 

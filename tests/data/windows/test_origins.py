@@ -66,7 +66,7 @@ def test_training_origins_of_one_series_by_hand() -> None:
     )
     assert (found.first.tolist(), found.last.tolist(), found.target_end.tolist()) == ([3], [7], [9])
     assert found.n_windows == 5
-    assert found.sampling_weight.tolist() == [np.sqrt(7)]  # steps 1, 2, 3, 5, 6, 7, 8
+    assert found.root_length.tolist() == [np.sqrt(7)]  # steps 1, 2, 3, 5, 6, 7, 8
 
 
 def test_a_series_with_little_more_than_its_history_has_one_window() -> None:
@@ -181,4 +181,4 @@ def test_the_sampling_weight_is_the_root_of_the_observed_values_before_the_end(
     expected = [
         observed[begin : begin + end].sum(0) for begin, end in zip(offsets[:-1], ends, strict=True)
     ]
-    np.testing.assert_allclose(found.sampling_weight, np.sqrt(np.concatenate(expected)))
+    np.testing.assert_allclose(found.root_length, np.sqrt(np.concatenate(expected)))
