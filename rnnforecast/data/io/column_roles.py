@@ -225,10 +225,10 @@ def _find_series(
     chosen = tuple(column for column in candidates if column in found)
     if not chosen:
         return (), "no column identifies rows of one timestamp: one series"
-    is_unique = _count_distinct(head, [time, *chosen]) == len(head)
-    return chosen, "timestamps are unique in each" + (
-        "" if is_unique else ", but for some repeated rows"
-    )
+    reason = "timestamps are unique in each"
+    if _count_distinct(head, [time, *chosen]) < len(head):
+        reason += ", but for some repeated rows"
+    return chosen, reason
 
 
 def _find_targets(

@@ -254,10 +254,9 @@ def _parse_times(
     if column.null_count:
         raise ValueError("a blank time")
     if not pa.types.is_temporal(column.type):
-        known = dictionary_encode(column)
-        return parse_timestamps(known.dictionary, time_format)[
-            known.indices.to_numpy()
-        ], time_format.parsed_offset
+        encoded = dictionary_encode(column)
+        distinct = parse_timestamps(encoded.dictionary, time_format)
+        return distinct[encoded.indices.to_numpy()], time_format.parsed_offset
     zone = getattr(column.type, "tz", None) or ""
     if zone and zone.upper() not in ("UTC", "+00:00", "Z") and not time_format.has_mixed_offsets:
         found = f"the times are in the zone {zone!r}"

@@ -104,9 +104,8 @@ def _expand_covariates(options: ReadOptions, files: Sequence[InputFile]) -> Read
     """The options with names instead of patterns. DataError for columns both categorical and
     numeric."""
     names = expand_patterns(options.covariates, _all_columns(files), _source_name(files))
-    categorical, numeric = (
-        expand_patterns(kind, names, "features") for kind in (options.categorical, options.numeric)
-    )
+    categorical = expand_patterns(options.categorical, names, "features")
+    numeric = expand_patterns(options.numeric, names, "features")
     if both := [name for name in categorical if name in numeric]:
         found, cure = "cannot be categorical and numeric at once", "list it once"
         raise DataError(*(Problem(f"column {name!r}", found, cure) for name in both))
@@ -156,9 +155,8 @@ def _read_head(files: Sequence[InputFile]) -> pd.DataFrame:
     rows_per_file = -(-HEAD_ROWS // len(sampled))
     frames = []
     for file in sampled:
-        frame = pd.DataFrame(
-            file.sample_rows(rows_per_file), columns=range(len(file.columns)), dtype=str
-        )
+        cells = file.sample_rows(rows_per_file)
+        frame = pd.DataFrame(cells, columns=range(len(file.columns)), dtype=str)
         frame.columns = pd.Index(file.columns)
         frames.append(frame.loc[:, ~frame.columns.duplicated()])  # only "" can be repeated
     rows: pd.DataFrame = pd.concat(frames, ignore_index=True).fillna("")
@@ -267,13 +265,9 @@ def _rows_at_timestamps(files: Sequence[InputFile], head: pd.DataFrame, time: st
                 texts = {name: to_text(column.filter(mask)) for name, column in batch.items()}
                 found.append(pa.table(texts).to_pandas())
         except (pa.ArrowException, OSError):  # undecodable bytes in an unused column
-            lines = (
-                line
-                for line, cells in file.reader.records()
-                if has_undecodable_bytes("".join(cells))
-            )
-            raise DataError(
-                encoding_problem(format_location(file, next(lines)), file.reader.encoding)
-            ) from None
+            records = file.reader.records()
+            line = next(line for line, cells in records if has_undecodable_bytes("".join(cells)))
+            location = format_location(file, line)
+            raise DataError(encoding_problem(location, file.reader.encoding)) from None
     sample: pd.DataFrame = pd.concat(found, ignore_index=True)
     return sample

@@ -65,11 +65,8 @@ class TimeFormat:
     @property
     def parsed_offset(self) -> str:
         """The offset of parsed timestamps: "Z" if they are parsed to UTC, else `offset`."""
-        return (
-            "Z"
-            if self.has_mixed_offsets or (self.kind == "integer" and self.formats)
-            else self.offset
-        )
+        is_utc = self.has_mixed_offsets or (self.kind == "integer" and self.formats)
+        return "Z" if is_utc else self.offset
 
     def __str__(self) -> str:
         if self.kind == "integer" and self.formats:
@@ -112,9 +109,8 @@ def parse_time_format(time_format: str, samples: Sequence[str]) -> TimeFormat:
 
 def offset_suffix(text: str) -> str:
     """The UTC offset at the end of a timestamp, as written ("+02:00", "Z", " UTC"), or ""."""
-    found = (_OFFSET_PATTERN.search(text) if ":" in text else None) or _HOUR_OFFSET_PATTERN.search(
-        text
-    )
+    found = _OFFSET_PATTERN.search(text) if ":" in text else None
+    found = found or _HOUR_OFFSET_PATTERN.search(text)
     return found.group(1) if found else ""
 
 
@@ -124,16 +120,13 @@ def parse_timestamps(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarra
     texts = pc.utf8_trim_whitespace(texts)
     if time_format.has_mixed_offsets:
         bare, ahead = _split_offsets(texts)
-        return np.asarray(
-            parse_timestamps(bare, replace(time_format, offset="", has_mixed_offsets=False)) - ahead
-        )
+        local_format = replace(time_format, offset="", has_mixed_offsets=False)
+        return np.asarray(parse_timestamps(bare, local_format) - ahead)
     texts = _strip_fixed_offset(texts, time_format.offset)
+    if time_format.kind == "integer" and time_format.formats:
+        return _parse_epoch(texts, time_format)
     if time_format.kind == "integer":
-        return (
-            _parse_epoch(texts, time_format)
-            if time_format.formats
-            else _to_numpy(pc.cast(texts, pa.int64()))
-        )
+        return _to_numpy(pc.cast(texts, pa.int64()))
     if time_format.kind == "iso":
         return _to_numpy(_parse_iso(texts))
     parsed = _parse_with_pandas(texts.to_pandas(), time_format)
@@ -147,12 +140,9 @@ def unparsable_mask(texts: Sequence[str], time_format: TimeFormat) -> np.ndarray
     column = pd.Series(list(texts), dtype=object).str.strip()
     column = strip_offsets(column, time_format)
     if time_format.kind == "integer" and time_format.formats:
-        counts = column.where(column.str.fullmatch(EPOCH_PATTERN).astype(bool)).str.replace(
-            ",", "."
-        )
-        return np.asarray(
-            ~pd.to_numeric(counts).between(*epoch_limits(time_format), inclusive="left")
-        )
+        counts = column.where(column.str.fullmatch(EPOCH_PATTERN).astype(bool))
+        numbers = pd.to_numeric(counts.str.replace(",", "."))
+        return np.asarray(~numbers.between(*epoch_limits(time_format), inclusive="left"))
     if time_format.kind == "integer":
         return np.asarray(~column.str.fullmatch(r"[+-]?\d{1,18}").astype(bool))
     if time_format.kind == "iso":
@@ -189,10 +179,8 @@ def format_timestamp(timestamp: Any, timezone: str = "") -> str:
 
 def count_parsable(texts: Sequence[str], pattern: str) -> int:
     """How many of the texts match a strptime pattern."""
-    parsed = _parse_with_pandas(
-        pd.Series(list(texts), dtype=object), TimeFormat("format", (pattern,))
-    )
-    return int(parsed.notna().sum())
+    column = pd.Series(list(texts), dtype=object)
+    return int(_parse_with_pandas(column, TimeFormat("format", (pattern,))).notna().sum())
 
 
 def _parse_with_pandas(column: pd.Series[Any], time_format: TimeFormat) -> pd.Series[Any]:
@@ -227,10 +215,10 @@ def _parse_epoch(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarray:
     unit = EPOCH_UNITS[time_format.formats[0]]
     if not is_integer:
         counts = np.rint(counts * (1_000_000 / unit)).astype(np.int64)
+    elif unit <= 1_000_000:
+        counts = counts * (1_000_000 // unit)
     else:
-        counts = (
-            counts * (1_000_000 // unit) if unit <= 1_000_000 else counts // (unit // 1_000_000)
-        )
+        counts = counts // (unit // 1_000_000)
     return counts.view("datetime64[us]")
 
 

@@ -43,7 +43,7 @@ _COMPACT_DATE_FORMATS = {
     12: "%Y%m%d%H%M",
     14: "%Y%m%d%H%M%S",
 }
-_DECIMAL_PATTERN = re.compile(r"[+-]?\d*[.,]?\d*(?:[eE][+-]?\d+)?")
+_DECIMAL_PATTERN = r"[+-]?\d*[.,]?\d*(?:[eE][+-]?\d+)?"
 _PLAUSIBLE_YEARS = (1990, 2100)
 """Years of numbers that are parsed as counts since 1970, the last one excluded."""
 _MAX_CHANCE_SHARE = 0.1
@@ -58,7 +58,6 @@ def infer_time_format(samples: Sequence[str]) -> TimeFormat | None:
     texts = list(dict.fromkeys(text.strip() for text in samples if text.strip()))
     if not texts:
         return None
-    enough = len(texts) / 2
     ends = [offset_suffix(text) for text in texts]
     zones = Counter(ends)
     zone = max(zones, key=lambda item: zones[item])
@@ -66,19 +65,17 @@ def infer_time_format(samples: Sequence[str]) -> TimeFormat | None:
     offsets = bool(zone) and len(zones.keys() - {""}) > 1
     if not zone and (time_format := _infer_numeric_format(texts)):
         return time_format
-    if sum(bool(_DECIMAL_PATTERN.fullmatch(text)) for text in bare) > enough:
+
+    def most_match(pattern: str) -> bool:
+        return sum(bool(re.fullmatch(pattern, text)) for text in bare) > len(texts) / 2
+
+    if most_match(_DECIMAL_PATTERN):
         return None
-    if sum(bool(re.fullmatch(ISO_PATTERN, text)) for text in bare) > enough:
+    if most_match(ISO_PATTERN):
         return TimeFormat("iso", offset=zone, has_mixed_offsets=offsets)
-    if (
-        sum(
-            bool(re.fullmatch(f"{YEAR_QUARTER_PATTERN}|{QUARTER_YEAR_PATTERN}", text))
-            for text in bare
-        )
-        > enough
-    ):
+    if most_match(f"{YEAR_QUARTER_PATTERN}|{QUARTER_YEAR_PATTERN}"):
         return TimeFormat("quarter")
-    if sum(bool(re.fullmatch(WEEK_PATTERN, text)) for text in bare) > enough:
+    if most_match(WEEK_PATTERN):
         return TimeFormat("week")
     time_format = _infer_strptime_format(bare)
     return replace(time_format, offset=zone, has_mixed_offsets=offsets) if time_format else None
@@ -102,8 +99,8 @@ def _infer_numeric_format(texts: list[str]) -> TimeFormat | None:
     numbers = [text for text in texts if re.fullmatch(EPOCH_PATTERN, text)]
     for length, pattern in _COMPACT_DATE_FORMATS.items():
         digits = [text for text in numbers if len(text) == length and text.isdecimal()]
-        dates = [text for text in digits if "1800" <= text[:4] <= "2200"]
-        if len(dates) > enough and count_parsable(dates, pattern) > enough:
+        likely = [text for text in digits if "1800" <= text[:4] <= "2200"]
+        if len(likely) > enough and count_parsable(likely, pattern) > enough:
             return TimeFormat("format", (pattern,))
     values = [float(text.replace(",", ".")) for text in numbers]
     for unit in EPOCH_UNITS:
@@ -112,12 +109,10 @@ def _infer_numeric_format(texts: list[str]) -> TimeFormat | None:
         if sum(first <= value < end for value in values) > enough:
             hours = [text for text in numbers if len(text) == 10 and "1990" <= text < "2100"]
             # More dates than by chance, but not a majority: the column is ambiguous.
-            is_mixed = unit == "unix_s" and count_parsable(
-                hours, _COMPACT_DATE_FORMATS[10]
-            ) > _MAX_CHANCE_SHARE * len(texts)
-            return (
-                TimeFormat("open", (_COMPACT_DATE_FORMATS[10], unit)) if is_mixed else time_format
-            )
+            dates = count_parsable(hours, "%Y%m%d%H") if unit == "unix_s" else 0
+            if dates > _MAX_CHANCE_SHARE * len(texts):
+                return TimeFormat("open", ("%Y%m%d%H", unit))
+            return time_format
     integers = sum(bool(re.fullmatch(r"[+-]?\d{1,18}", text)) for text in texts)
     return TimeFormat("integer") if integers > enough else None
 

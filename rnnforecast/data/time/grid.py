@@ -13,13 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.time.frequency import (
-    DAY,
-    Frequency,
-    month_numbers,
-    month_start,
-    to_ticks,
-)
+from rnnforecast.data.time.frequency import DAY, Frequency, month_numbers, month_start, to_ticks
 from rnnforecast.types import Bools, Ints, Timestamps
 
 CHUNK_ROWS = 1 << 20
