@@ -114,8 +114,8 @@ def interpolate_to_grid(
     first = reduce_per_series(np.minimum, bounds.floor + ~on_grid, rows.offsets, 0)  # [S]
     last = reduce_per_series(np.maximum, bounds.floor, rows.offsets, -1)
     offsets = np.r_[0, np.cumsum(np.maximum(last - first + 1, 0))]
-    codes = np.repeat(np.arange(rows.n_series), np.diff(offsets))  # [G]
-    step = np.arange(len(codes)) - offsets[codes] + first[codes]  # [G] ordinals
+    codes = np.repeat(np.arange(rows.n_series), np.diff(offsets))  # [N]
+    step = np.arange(len(codes)) - offsets[codes] + first[codes]  # [N] ordinals
     time = frequency.timestamps(step, np.full(len(step), phase))
     interpolator = _GridInterpolator(offsets, codes, step, to_ticks(time), first, max_gap)
     columns = [
@@ -184,21 +184,21 @@ def _step_bounds(frequency: Frequency, time: Timestamps, phase: Ints) -> _StepBo
 
 @dataclass(frozen=True)
 class _GridInterpolator:
-    """Interpolation of columns at G steps of a grid."""
+    """Interpolation of columns at the N steps of a grid, of all series."""
 
     offsets: Ints  # [S + 1]
-    codes: Ints  # [G] the series
-    ordinals: Ints  # [G]
-    ticks: Ints  # [G]
+    codes: Ints  # [N] the series
+    ordinals: Ints  # [N]
+    ticks: Ints  # [N]
     first_ordinals: Ints  # [S] ordinal of each series' first step
     max_gap: int | None
 
     def last_observation(self, codes: Ints, floor: Ints, on_grid: Bools) -> Ints:
-        """[G] the index of the last observation at or before each step, without one that of an
-        earlier series, or -1.
+        """[N] the index of the last observation at or before each step; if there is none, that of
+        an earlier series, or -1.
 
-        The X sorted observations: their series `codes`, the ordinal `floor` of the step at or
-        before them, and whether they are `on_grid`; all [X].
+        `codes` [X] are the series of the sorted observations, `floor` [X] the ordinals of the steps
+        at or before them, and `on_grid` [X] whether they are at that step.
         """
         # [X] the first step at or after each observation
         at = self.offsets[codes] + floor + ~on_grid - self.first_ordinals[codes]
@@ -207,7 +207,7 @@ class _GridInterpolator:
     def interpolate_column(
         self, rows: SortedRows, floor: Ints, on_grid: Bools, column: int, linear: bool
     ) -> tuple[Floats, Ints]:
-        """[G] the values of one column, and [G] its `available_after`, see `InterpolatedRows`."""
+        """[N] the values of one column, and [N] its `available_after`, see `InterpolatedRows`."""
         observed = np.flatnonzero(~np.isnan(rows.values[:, column]))
         if len(observed) == 0:
             return np.full(len(self.ordinals), np.nan), self.ordinals
@@ -263,7 +263,7 @@ def _median_phase(frequency: Frequency, rows: SortedRows, default_phase: int) ->
 
 
 def _median_of_groups(values: Ints, group_starts: Ints) -> Floats:
-    """[P] the median of each group of consecutive values [R]."""
+    """[groups] the median of each group of consecutive values [R]."""
     return aggregate_groups(values.astype(np.float64)[:, None], group_starts, "median")[:, 0]
 
 

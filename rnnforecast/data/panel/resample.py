@@ -69,7 +69,7 @@ def resample_rows(
     number = period_numbers(frequency, rows.time)  # [R]
     head = np.r_[True, (rows.codes[1:] != rows.codes[:-1]) | (number[1:] != number[:-1])]
     starts = np.flatnonzero(head)
-    values = np.empty((len(starts), rows.values.shape[1]))  # [P, C]
+    values = np.empty((len(starts), rows.values.shape[1]))  # [periods, C]
     for rule in set(aggregations):
         columns = [c for c, name in enumerate(aggregations) if name == rule]
         values[:, columns] = aggregate_groups(rows.values[:, columns], starts, rule)
@@ -78,7 +78,8 @@ def resample_rows(
     step = native_frequency or _coarsest_common_unit(rows.time)
     grid = fit_grid(step, rows.time, rows.offsets)
 
-    drop_row = blank = np.zeros(len(starts), dtype=np.bool_)  # [P] drop the row; blank its targets
+    # [periods] whether to drop the row, and whether to blank its targets
+    drop_row = blank = np.zeros(len(starts), dtype=np.bool_)
     if partial_periods == "drop":
         drop_row = periods.partial_mask(step, grid, rows.offsets[:-1], rows.offsets[1:])
         blank = periods.partial_mask(step, grid, *observed_range(rows, count))
@@ -133,14 +134,17 @@ def calendar_phase(frequency: Frequency) -> int:
 
 @dataclass(frozen=True)
 class _Periods:
-    """P periods with rows."""
+    """The periods with rows."""
 
     row_periods: Ints  # [R] the index of each row's period
-    start_ticks: Ints  # [P] first tick
-    end_ticks: Ints  # [P] first tick after it
+    start_ticks: Ints  # [periods] first tick
+    end_ticks: Ints  # [periods] first tick after it
 
     def partial_mask(self, step: Frequency, grid: Grid, first: Ints, stop: Ints) -> Bools:
-        """[P] whether one more step fits before row `first` [S] or after row ``stop - 1`` [S]."""
+        """[periods] whether one more step fits into the period before or after its series.
+
+        The series is the rows from `first` [S] up to, but without `stop` [S].
+        """
         series = np.flatnonzero(stop > first)
         head, tail = first[series], stop[series] - 1
         before = step.timestamps(grid.ordinals[head] - 1, grid.phase[series])
@@ -152,7 +156,7 @@ class _Periods:
         return result
 
     def steps_per_period(self, native_frequency: Frequency, phase: Ints) -> Ints:
-        """[P] how many steps of the native frequency at `phase` [P] lie in each period."""
+        """[periods] the number of steps of the native frequency, at `phase` [periods]."""
 
         def first_from(ticks: Ints) -> Ints:
             ordinal = native_frequency.ordinals(_ticks_to_timestamps(native_frequency, ticks))

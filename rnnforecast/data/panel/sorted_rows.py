@@ -129,10 +129,10 @@ def combine_duplicates(
 
 
 def aggregate_groups(values: Floats, group_starts: Ints, aggregation: str) -> Floats:
-    """[P, X] the aggregate of the observed values of each group, NaN without any.
+    """[groups, X] the aggregate of the observed values of each group, NaN without any.
 
-    Groups are consecutive rows of `values` [R, X] and begin at `group_starts` [P]. `aggregation` is
-    a method of pandas' ``groupby``: sum, mean, median, min, max, first or last.
+    Groups are consecutive rows of `values` [R, X] and begin at `group_starts` [groups].
+    `aggregation` is a method of pandas' ``groupby``: sum, mean, median, min, max, first or last.
     """
     sizes = np.diff(group_starts, append=len(values))
     groups = pd.DataFrame(values).groupby(np.repeat(np.arange(len(sizes)), sizes), sort=False)

@@ -18,21 +18,21 @@ MAX_ROWS, MAX_COLUMNS = 40, 160
 class Coverage:
     """Shares of observed, filled and missing steps by group of series and period.
 
-    The remainder to 1 lies before the start or after the end of series. G groups, T periods.
+    The remainder to 1 lies before the start or after the end of series.
     """
 
     observed_share: Floats
-    """[G, T] steps with a value."""
+    """[groups, periods] steps with a value in the data."""
     filled_share: Floats
-    """[G, T] steps whose value was imputed."""
+    """[groups, periods] steps whose value was imputed."""
     missing_share: Floats
-    """[G, T] steps without a value."""
+    """[groups, periods] steps whose value is missing and was not imputed."""
     series_counts: Ints
-    """[G] number of series of each group; groups are ordered by the start of their series."""
+    """[groups] number of series of each group; groups are ordered by the start of their series."""
     row_labels: tuple[str, ...]
-    """[G] label of the first series of each group."""
+    """[groups] label of the first series of each group."""
     edges: npt.NDArray[np.generic]
-    """[T + 1] timestamps at which the periods begin, and the end of the last."""
+    """[periods + 1] timestamps at which the periods begin, and the end of the last."""
 
 
 @dataclass(frozen=True)
