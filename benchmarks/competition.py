@@ -44,7 +44,7 @@ BENCHMARKS = (
 
 
 def run(benchmark: Benchmark, data: Path, seed: int, changes: Sequence[str]) -> dict[str, float]:
-    """`init`, `train` and `predict` in a temporary folder; times and scores."""
+    """Runs `init`, `train` and `predict` in a temporary folder; returns times and scores."""
     source = (data / f"{benchmark.name}_train.csv.gz").resolve()
     sets = [part for change in (f"training.seed={seed}", *changes) for part in ("--set", change)]
     with tempfile.TemporaryDirectory(prefix="rnnforecast-quality-") as temporary:
@@ -61,12 +61,12 @@ def run(benchmark: Benchmark, data: Path, seed: int, changes: Sequence[str]) -> 
 
 
 def read(file: Path) -> pd.DataFrame:
-    """A long table with the names of the series as text."""
+    """Reads a long table, with `unique_id` as text."""
     return pd.read_csv(file, parse_dates=["ds"], dtype={"unique_id": str})
 
 
 def command(folder: Path, *arguments: str) -> float:
-    """Seconds of the process; exits with its messages if it failed."""
+    """Runs a command of rnnforecast; returns its seconds. Exits with its messages if it fails."""
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "rnnforecast", *arguments, "--quiet"],

@@ -1,7 +1,7 @@
-"""Cost of reading, cleaning and windowing, compared with pandas' read and sort of the same file.
+"""Cost of reading, cleaning and windowing, compared with pandas reading and sorting the same file.
 
-Each measurement is a process, alternating between the two; times are taken after the imports, peak
-memory is the increase over the imports.
+Each measurement is a new process; the two tools alternate. Times begin after the imports, and peak
+memory is the increase over that after the imports.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from machine import describe
 POINTS = 100
 COUNTS = (1_000, 10_000, 100_000)
 MAX_RATIO, MAX_TABLES = 3.0, 4.0
-"""Targets: time as a multiple of pandas', peak memory in raw tables of three doubles per row."""
+"""Targets: time relative to pandas; peak memory relative to a table of three doubles per row."""
 
 
 class Cost(NamedTuple):
-    """Seconds, and peak memory in bytes above that of the imports."""
+    """Seconds of reading and of the rest, and peak memory in bytes above that of the imports."""
 
     read: float
     rest: float
@@ -35,12 +35,12 @@ class Cost(NamedTuple):
 
     @property
     def total(self) -> float:
-        """Seconds of reading and all else."""
+        """Seconds in all."""
         return self.read + self.rest
 
 
 def write(file: Path, series: int) -> None:
-    """Write daily series with the rows in random order."""
+    """Writes daily series with rows in random order, as CSV or Parquet by the suffix."""
     random = np.random.default_rng(series)
     order = random.permutation(series * POINTS)
     names = np.repeat([f"s{number:06}" for number in range(series)], POINTS)
@@ -54,7 +54,7 @@ def write(file: Path, series: int) -> None:
 
 
 def run_pandas(file: Path) -> Cost:
-    """The cost for pandas to read the file and to sort it by series and time."""
+    """The cost of reading the file with pandas and sorting it by series and time."""
     baseline = peak_memory()
     started = time.perf_counter()
     frame = (
@@ -67,7 +67,7 @@ def run_pandas(file: Path) -> Cost:
 
 
 def run_rnnforecast(file: Path) -> Cost:
-    """The cost to read the file and to build a clean panel, its inputs and an index of windows."""
+    """The cost of reading the file and building a clean panel, its inputs and the window index."""
     from rnnforecast.data.cleaning_plan import (
         CleaningPlan,
         align_table,
@@ -100,7 +100,7 @@ def run_rnnforecast(file: Path) -> Cost:
 def peak_memory() -> float:
     """Peak memory of this process until now, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss includes that of the parent before the start
+    if status.exists():  # ru_maxrss may include the memory of the parent process
         line = next(li for li in status.read_text().splitlines() if li.startswith("VmHWM"))
         return 1024.0 * int(line.split()[1])
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -114,7 +114,7 @@ def measure(tool: str, file: Path) -> Cost:
 
 
 def table(rounds: int, counts: tuple[int, ...], suffix: str) -> list[str]:
-    """Markdown: medians over alternating runs of both tools, one row per number of series."""
+    """A Markdown table of medians over the rounds, one row per number of series."""
     columns = f"series × {POINTS}, {suffix}", "pandas, s", "ours, s", "of that reading", "ratio"
     lines = [
         f"| {' | '.join(columns)} | peak, in raw tables |",
@@ -139,7 +139,7 @@ def table(rounds: int, counts: tuple[int, ...], suffix: str) -> list[str]:
 
 
 def main() -> None:
-    """Run the measurements and print them as Markdown."""
+    """Runs the measurements and prints them as Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each pair")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")

@@ -1,18 +1,18 @@
-"""Comparison of a graphics card with the CPU: agreement of results, and speed.
+"""Comparison of a GPU with the CPU: agreement of results, and speed.
 
 usage: gpu.py [--device cuda|mps|cpu] [--steps N] [--seconds S] [--only PART ...] [--out FILE.md]
 
-agreement  every backbone, decoder and loss is trained for a few steps on the card and on the CPU,
+agreement  every backbone, decoder and loss is trained for a few steps on the GPU and on the CPU,
            from the same weights and windows; losses and forecasts are compared
 precision  every backbone is trained in bfloat16 and compared with float32
 resume     a training is killed (SIGKILL) and resumed; its weights are compared with those of an
            uninterrupted one
-predict    runs trained on the card and on the CPU forecast on both
+predict    runs trained on the GPU and on the CPU forecast on both
 speed      windows per second of the training loop at two widths
 
 It runs from a checkout, takes at most eight minutes and prints a table and a line with the verdict.
-Exit codes: 0 all checks passed, 1 one failed or was not run, 2 there is no card, or a package is
-missing. `--device cpu` puts the CPU in the place of the card, as a test of the script.
+Exit codes: 0 all checks passed, 1 a check failed or was not run, 2 there is no GPU, or a package is
+missing. `--device cpu` uses the CPU in place of the GPU, as a test of the script.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ MODULE_NAMES = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
 UNUSED_PACKAGES = ("holidays",)
 
 AGREEMENT_TOLERANCES = 1e-4, 0.02, 0.05
-"""Of forecasts before the first step, losses of all steps and forecasts after the last; optimizers
-amplify rounding errors. TensorFloat-32 is off."""
+"""Tolerances of forecasts before the first step, losses of all steps and forecasts after the last:
+optimizers amplify rounding errors. TensorFloat-32 is off."""
 PRECISION_TOLERANCE = 0.1
-"""Losses in bfloat16 relative to those in float32."""
+"""Tolerance of losses in bfloat16, relative to those in float32."""
 RESUME_TOLERANCE = 1e-3
-"""Weights after a resume; on a CPU they are equal, on a card sums may be in another order."""
+"""Tolerance of weights after a resume; on a GPU the order of sums may differ."""
 PREDICT_TOLERANCE = 5e-3
-"""Forecasts of one run on two devices; the card's default is TensorFloat-32 in recurrent layers."""
+"""Tolerance of forecasts of a run on two devices; GPUs use TensorFloat-32 in recurrent layers."""
 
 WIDTHS = (64, 512)
 
@@ -64,7 +64,7 @@ forecast: {plots: 0}
 
 @dataclass
 class Report:
-    """The rows of the table, printed as they come."""
+    """Rows of the table, printed as they are added, and the number of passed and failed checks."""
 
     begin: float = field(default_factory=time.perf_counter)
     rows: list[str] = field(default_factory=list)
@@ -76,14 +76,14 @@ class Report:
         return time.perf_counter() - self.begin
 
     def add(self, name: str, result: str, limit: str = "") -> None:
-        """Prints a row."""
+        """Adds and prints a row."""
         self.rows.append(f"| {name} | {result} | {limit} |")
         print(self.rows[-1], flush=True)
 
     def check(
         self, name: str, tolerances: Sequence[float], measure: Callable[[], Sequence[float]]
     ) -> None:
-        """A row that passes if no measured difference is above its tolerance; errors fail it."""
+        """Adds a row that passes if no measured difference exceeds its tolerance; errors fail."""
         passed, result = False, "not run: out of time"
         if self.seconds() < TIME_LIMIT:
             try:
@@ -108,7 +108,7 @@ def missing_packages() -> list[str]:
 
 
 def write_data(folder: Path) -> None:
-    """A table of daily series with weeks in them, and a spec."""
+    """Writes a table of daily series with a weekly season, and a spec."""
     import numpy as np
 
     rng = np.random.default_rng(1)
@@ -123,7 +123,7 @@ def write_data(folder: Path) -> None:
 
 
 def train_command(folder: Path, out: str, device: Any, steps: int, *more: str) -> Any:
-    """A training in a process of its own, started."""
+    """Starts a training in a process of its own; returns the process."""
     sets = [f"training.device={device.type}", f"training.max_steps={steps}"]
     command = [sys.executable, "-m", "rnnforecast", "train", "spec.yaml", "-o", out, "-q", *more]
     command += [part for override in sets for part in ("--set", override)]
@@ -134,7 +134,7 @@ def train_command(folder: Path, out: str, device: Any, steps: int, *more: str) -
 
 
 def finish(process: Any, report: Report) -> None:
-    """Waits for a command. RuntimeError with its last line if it fails or runs out of time."""
+    """Waits for a command. RuntimeError with its last line if it fails; TimeoutExpired."""
     try:
         _, error = process.communicate(timeout=max(TIME_LIMIT - report.seconds(), 1.0))
     except subprocess.TimeoutExpired:
@@ -147,7 +147,7 @@ def finish(process: Any, report: Report) -> None:
 
 
 def check_resume(report: Report, folder: Path, device: Any, steps: int) -> None:
-    """A training that is killed once its first checkpoint is written, and resumed."""
+    """Checks a training that is killed after its first checkpoint, and resumed."""
     import gpu_networks as networks
     from safetensors.numpy import load_file
 
@@ -173,7 +173,7 @@ def check_resume(report: Report, folder: Path, device: Any, steps: int) -> None:
 
 
 def check_predict(report: Report, folder: Path, device: Any, steps: int) -> None:
-    """Runs trained on each of the devices, and their forecasts on both."""
+    """Checks the forecasts on both devices, of runs trained on each of them."""
     import gpu_networks as networks
     import numpy as np
     import pandas as pd
@@ -191,7 +191,7 @@ def check_predict(report: Report, folder: Path, device: Any, steps: int) -> None
 
     def difference(trained_on: str) -> list[float]:
         run = "whole" if trained_on == "card" else "on-cpu"
-        if not (folder / run).exists():  # else the one of the part `resume`
+        if not (folder / run).exists():  # it exists after the part `resume`
             finish(train_command(folder, run, devices_by_name[trained_on], steps), report)
         return [networks.relative_difference(*(forecast(run, on) for on in devices_by_name))]
 
@@ -201,7 +201,7 @@ def check_predict(report: Report, folder: Path, device: Any, steps: int) -> None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the checks; the exit code."""
+    """Runs the checks; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", choices=("cuda", "mps", "cpu"), default="cuda")
     parser.add_argument("--steps", type=int, default=30, help="of each short training")
@@ -237,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_parts(report: Report, device: Any, given: argparse.Namespace) -> None:
-    """The selected parts, one after the other."""
+    """Runs the selected parts, one after the other."""
     import gpu_networks as networks
 
     if "agreement" in given.only:

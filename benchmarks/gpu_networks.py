@@ -1,4 +1,4 @@
-"""Networks trained for a few steps on two devices, for `gpu.py`."""
+"""Short trainings of networks on two devices, for `gpu.py`."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Fit:
 def cases() -> dict[str, Case]:
     """One network for every backbone, decoder and loss.
 
-    Decoders are tried with a point loss: with others some sample paths, and random numbers differ
-    between devices.
+    Decoders have a point loss: with other losses some of them sample paths, and random numbers
+    differ between devices.
     """
     return {
         **{f"backbone {name}": Case(backbone=name) for name in BACKBONES.names()},
@@ -86,13 +86,13 @@ def build_network(case: Case) -> Forecaster:
         )
     )
     for weight in net.parameters():
-        if not weight.any():  # the output layer: forecasts would not depend on the rest
+        if not weight.any():  # the output layer: forecasts would not depend on other weights
             torch.nn.init.normal_(weight, std=0.1)
     return net
 
 
 def build_batches(device: torch.device, case: Case) -> tuple[WindowDataset, Callable[[int], Batch]]:
-    """Windows of series of counts with gaps, and random batches, the same on all devices."""
+    """Windows of count series with gaps, and random batches that are equal on all devices."""
     length = 4 * (case.lookback + case.horizon)
     rng = np.random.default_rng(1)
     rate = 20 + 10 * np.sin(np.arange(N_SERIES * length) * 2 * np.pi / case.patch_length)
@@ -135,7 +135,7 @@ def fit_network(case: Case, device: torch.device, steps: int, precision: str = "
         )
 
     initial = medians()
-    # a short fit is validated, and so records its loss, at every step
+    # so short a fit records its loss at every step
     spec = TrainingSpec(
         max_steps=steps, learning_rate=0.003, early_stopping=False, precision=precision
     )
@@ -180,7 +180,7 @@ def without_tf32() -> Iterator[None]:
 
 
 def windows_per_second(device: torch.device, hidden_size: int, seconds: float) -> float:
-    """Of the training loop at a usual size: lookback 168 in patches of 24, horizon 48."""
+    """Windows per second of the training loop: lookback 168, patches of 24, horizon 48."""
     case = Case(hidden_size=hidden_size, lookback=168, horizon=48, patch_length=24, batch_size=128)
     net = build_network(case).to(device)
     _, get_batch = build_batches(device, case)

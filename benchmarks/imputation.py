@@ -18,7 +18,7 @@ REMOVED_SHARE = 0.3
 
 
 def ranking(folder: Path) -> list[dict[str, object]]:
-    """The ranking of `check --impute-report` for the data without the removed values."""
+    """Runs `check --impute-report` on the data with values removed; returns the ranking."""
     frame = pd.read_csv(DATA)
     removed = np.random.default_rng(0).random(len(frame)) < REMOVED_SHARE
     frame.loc[removed, "co2"] = np.nan
@@ -34,7 +34,7 @@ def ranking(folder: Path) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Print the ranking as Markdown."""
+    """Prints the ranking as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the table there")
     arguments = parser.parse_args()

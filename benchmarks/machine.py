@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 
 def describe() -> str:
-    """Cores, memory and versions, without importing torch."""
+    """Cores, memory and versions as one line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (

@@ -1,4 +1,4 @@
-"""Measures of forecasts: those of the M4 competition, quantile loss and coverage."""
+"""Measures of forecasts: sMAPE, MASE and OWA of the M4 competition, quantile loss, coverage."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def owa(ours: tuple[float, float], naive: tuple[float, float]) -> float:
 
 
 def naive2(history: Floats, season: int, horizon: int) -> Floats:
-    """`[horizon]` the last seasonally adjusted value, reseasonalized."""
+    """`[horizon]` forecast of Naive2: the last seasonally adjusted value, reseasonalized."""
     if not has_season(history, season):
         return np.full(horizon, history[-1])
     factors = seasonal_factors(history, season)
@@ -109,7 +109,7 @@ def quantile_loss(actual: Floats, quantiles: Floats, levels: Sequence[float]) ->
 def score(
     train: pd.DataFrame, test: pd.DataFrame, forecast: pd.DataFrame, season: int
 ) -> dict[str, float]:
-    """All measures of a forecast table, those of quantiles if it has any.
+    """All measures of a forecast table; those of quantiles if it has all of `LEVELS`.
 
     Raises ValueError if it does not cover the test table.
     """

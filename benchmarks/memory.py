@@ -12,7 +12,7 @@ copy    8 symbols of 8, 44 blanks, then 8 delimiters, at which the symbols have 
 
 One linear layer reads the inputs of a step, another the outputs of the stack. Training sequences
 have one random length in each batch, up to the full one: half a sequence of the first task has 1 to
-100 steps, and the second has 0 to 44 blanks. Evaluation is on sequences of full length.
+100 steps, and the second task has 0 to 44 blanks. Evaluation is on sequences of full length.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def copy(count: int, random: torch.Generator, *, full: bool) -> tuple[Tensor, Te
 
 
 class SequenceSampler(Protocol):
-    """A generator of sequences."""
+    """A function that generates sequences."""
 
     def __call__(self, count: int, random: torch.Generator, *, full: bool) -> tuple[Tensor, Tensor]:
         """`count` sequences `[B, L, channels]`, and the targets of the last steps, `[B, A]`."""
@@ -72,18 +72,18 @@ class SequenceSampler(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """A task, its loss and the threshold from which on it is solved."""
+    """A task with its loss, and the threshold of the metric at which it is solved."""
 
     sample: SequenceSampler
     channels: int
     n_targets: int
-    """A, the steps at the end that have targets."""
+    """A, the number of steps at the end that have targets."""
     outputs: int
-    """Outputs of a step."""
+    """Number of outputs per step."""
     steps: int
-    """Training steps at most."""
+    """Most training steps."""
     loss: Callable[[Tensor, Tensor], Tensor]
-    """Of outputs `[B, A, outputs]` and targets `[B, A]`."""
+    """Loss of outputs `[B, A, outputs]` and targets `[B, A]`."""
     metric: Callable[[Tensor, Tensor], float]
     threshold: float
     sign: int
@@ -148,7 +148,7 @@ SETTINGS = {
 
 
 class Network(nn.Module):
-    """A linear layer, a stack, a linear layer."""
+    """A recurrent stack between two linear layers."""
 
     def __init__(self, name: str, setting: Setting, task: Task) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class Network(nn.Module):
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The end of a training."""
+    """Outcome of a training."""
 
     value: float
     is_solved: bool
@@ -212,7 +212,7 @@ def evaluate(net: Network, task: Task, sequences: tuple[Tensor, Tensor]) -> floa
 
 
 def train_at_each_rate(name: str, task: Task, *, steps: int, seed: int) -> list[TrainingResult]:
-    """A training at each rate, up to the first that solves the task."""
+    """Results of trainings at each rate, up to the first that solves the task."""
     results: list[TrainingResult] = []
     for rate in RATES:
         setting = SETTINGS.get(name, Setting())
@@ -241,7 +241,7 @@ def row(name: str, results_by_task: Mapping[str, Sequence[TrainingResult]]) -> s
 
 
 def description(steps: Mapping[str, int], seed: int) -> str:
-    """What the table shows, as a paragraph."""
+    """Description of the table as text."""
     rates = " and, where that fails, ".join(str(rate) for rate in RATES)
     max_error, min_accuracy = TASKS["adding"].threshold, TASKS["copy"].threshold
     return (

@@ -1,9 +1,10 @@
 """Accuracy and cost of every backbone, decoder and head on public benchmark data.
 
-usage: models.py DATA [--part backbones|decoders|heads|hybrids] [--only NAME] [--out FILE.md]
+usage: models.py DATA [--part backbones|decoders|heads|hybrids] [--only NAME] [--rows NAME ...]
+                 [--out FILE.md]
 
-One training each through the command line, other keys as `init` writes them, seed 1. DATA and the
-metrics are those of `quality.py`. The table is written after each row.
+Each row is one training through the command line with seed 1 and all other keys as `init` writes
+them. DATA and the measures are those of `quality.py`. The table is written after each row.
 """
 
 from __future__ import annotations

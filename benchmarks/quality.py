@@ -1,4 +1,4 @@
-"""Accuracy of automatic specs on public benchmark data, with the aims.
+"""Accuracy of automatic specs on public benchmark data, compared with the aims.
 
 usage: quality.py DATA [--only NAME ...] [--presets NAME ...] [--seeds N] [--cache FILE.jsonl]
                   [--out FILE.md] [--set section.key=value ...]
@@ -40,13 +40,13 @@ Scores = dict[str, float]
 
 @dataclass(frozen=True)
 class Task:
-    """A data set, or one horizon of it."""
+    """A data set, with one of its horizons."""
 
     name: str
     table: str
     """The table of its results."""
     run: Callable[[int, Sequence[str]], Scores]
-    """From a seed and overrides of the spec to scores."""
+    """Maps a seed and overrides of the spec to scores."""
 
 
 def tasks(data: Path) -> Iterator[Task]:
@@ -96,7 +96,7 @@ Results = dict[tuple[str, str, str], list[Scores]]
 
 
 def format_results(results: Results) -> str:
-    """Markdown: medians over seeds and, with several seeds, the range."""
+    """Markdown tables of medians over seeds, with the range if there are several."""
     parts = []
     for table, columns in (("competition", COMPETITION), ("long", LONG)):
         rows = {key[1:]: runs for key, runs in results.items() if key[0] == table}
@@ -134,7 +134,7 @@ def mean_scores(runs: Sequence[Scores]) -> Scores:
 
 
 def main() -> None:
-    """Run the benchmark; progress goes to stderr, the tables to stdout."""
+    """Runs the benchmark; progress goes to stderr, the tables to stdout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data sets")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="m4_hourly, 'ETTh1 96', …")
@@ -165,12 +165,12 @@ def main() -> None:
 
 
 def page(arguments: argparse.Namespace, results: Results) -> str:
-    """The tables with the machine and the command."""
+    """The content of the result file: machine, command, tables and aims."""
     words = ["python benchmarks/quality.py DATA", f"--seeds {arguments.seeds}"]
     words += ["--only", *(f"'{name}'" for name in arguments.only)] if arguments.only else []
     words += ["--presets", *arguments.presets] if arguments.presets != PRESETS else []
     words += [f"--set {change}" for change in arguments.set]
-    # without the name of the folder, which may be private
+    # DATA stands for the folder, whose name may be private
     return (
         f"# Quality\n\n{describe()}\n\n`{' '.join(words)}`\n\n{format_results(results)}\n\n{AIMS}\n"
     )

@@ -1,9 +1,9 @@
-"""Long horizons on ETTh1: mean squared error over all test windows, none dropped.
+"""Benchmark of long horizons on ETTh1: errors and coverage over all test windows.
 
-ETTh1.csv has 7 columns and one row per hour. As usual, the tool is trained on the rows up to 11,520
-(training and validation), and forecasts from every origin in the rows 11,520 to 14,400 whose
-horizon ends there; values are standardized with mean and deviation of the rows up to 8,640.
-Training uses the command line; the stored run forecasts all origins without fitting again.
+ETTh1.csv has 7 columns and one row per hour. With the usual split, training and validation are the
+rows up to 11,520, and forecasts begin at every later origin whose horizon ends by row 14,400.
+Errors are standardized with the deviation of the rows up to 8,640. Training uses the command line;
+the stored run forecasts from all origins without a new fit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
 
 TRAIN, VALIDATION, TEST = 8640, 11520, 14400
-"""Rows at which the parts end."""
+"""Rows before which training, validation and test part end."""
 
 BATCH_SIZE = 2000
 """Origins per batch."""
@@ -36,7 +36,7 @@ HORIZONS = (96, 192, 336, 720)
 
 
 def run(data: Path, horizon: int, seed: int, changes: Sequence[str]) -> dict[str, float]:
-    """Train in a temporary folder from the command line; time and scores."""
+    """Runs `init` and `train` in a temporary folder; returns time and scores."""
     table = pd.read_csv(data / FILE)
     sets = [part for change in (f"training.seed={seed}", *changes) for part in ("--set", change)]
     with tempfile.TemporaryDirectory(prefix="rnnforecast-rolling-") as temporary:
@@ -48,7 +48,7 @@ def run(data: Path, horizon: int, seed: int, changes: Sequence[str]) -> dict[str
 
 
 def score(folder: Path, table: pd.DataFrame, horizon: int) -> dict[str, float]:
-    """Standardized errors of the run in `folder`, and the coverage of its intervals in %."""
+    """Standardized errors of the run in `folder`, and the coverage of its intervals in percent."""
     run = load_run(folder / "run")
     table.iloc[:TEST].to_csv(folder / "all.csv", index=False)
     cleaned = prepare_data(run.plan, [str(folder / "all.csv")], horizon=horizon)

@@ -1,14 +1,13 @@
-"""Small trainings with all options, and the comparison of the results of two versions.
+"""Regression test over small trainings with all options: results of two versions are compared.
 
 usage: same_bytes.py run FILE [--only REGEX]
        same_bytes.py compare A B [--tolerance 1e-6] [--only REGEX]
        same_bytes.py --list [--only REGEX]
 
-`run` checks, trains and predicts each case through the command line, inside this process, with
-fixed seeds, on one thread and on tables that it makes itself; FILE (JSON) holds digests and
-numbers. `compare` prints a line a case and exits with 1 where two files differ. Names of tensors,
-of scores and of the columns of a forecast may change between the two; order, shape and value may
-not.
+`run` runs `check`, `train` and `predict` for each case in this process, with fixed seeds, on one
+thread and on generated tables; it writes digests and numbers to FILE (JSON). `compare` prints a
+line per case and exits with 1 if two files differ. Names of tensors, scores and columns may differ;
+order, shape and values may not.
 """
 
 from __future__ import annotations
@@ -56,11 +55,11 @@ class Case:
     table: str
     """A key of `TABLES`."""
     spec: Values = field(default_factory=dict)
-    """What it sets besides `COMMON`."""
+    """Keys that are merged into `COMMON`."""
     predict: tuple[str, ...] = ()
     check: tuple[str, ...] = ()
     start: Values | None = None
-    """Another spec of the same table that is trained first, into the folder `start`."""
+    """Another spec of the same table, which is trained first into the folder `start`."""
 
 
 COMMON: Values = {
@@ -71,7 +70,7 @@ COMMON: Values = {
     },
     "forecast": {"plots": 0},
 }  # fmt: skip
-"""What all cases set; None in a case takes a key out again."""
+"""Keys of all cases; None in a case removes a key."""
 
 HOURLY: Values = {"horizon": 24, "lookback": 48, "patch_length": 24, "season": 24}
 ROLES: Values = {"time": "date", "series": ["store"], "targets": ["sales"]}
@@ -260,7 +259,7 @@ TRAINING: dict[str, Values] = {
 
 
 def cases() -> Iterator[Case]:
-    """All cases, in the order in which they run. Here and above is every key of a spec."""
+    """All cases, in the order in which they run; they set every key of a spec."""
     for name, model in BACKBONES.items():
         yield Case(f"backbone/{name}", "daily", {"model": model})
     yield Case("backbone/gru_d", "gaps", {"model": {"backbone": "gru_d"}})
@@ -291,7 +290,7 @@ def cases() -> Iterator[Case]:
     })  # fmt: skip
     for method in MISSING:
         yield Case(f"missing/{method}", "gaps", {"clean": {"missing": method, "fill_value": 15}})
-    for method in ("linear", "time"):  # days are all of one length, months are not
+    for method in ("linear", "time"):  # they differ for months, which have different lengths
         yield Case(f"missing/{method}, months", "monthly", {"clean": {"missing": method}})
     yield Case("missing/by column, longest gap", "wide", {
         "clean": {"missing": {"north": "linear", "south": "seasonal"}, "max_gap": 2},
@@ -323,7 +322,7 @@ def cases() -> Iterator[Case]:
 
 
 def _covariates() -> Iterator[Case]:
-    """Columns besides the targets, and the calendar."""
+    """Cases with covariates and calendar features."""
     every: Values = {
         "past": ["temperature", "remark", "emb_*"], "future": ["price", "promotion"],
         "static": ["region", "size"], "categorical": ["size"], "text": ["remark"],
@@ -354,7 +353,7 @@ def _covariates() -> Iterator[Case]:
 
 
 def _ensembles() -> Iterator[Case]:
-    """Several networks, and presets."""
+    """Cases with several networks, and with presets."""
     yield Case("ensemble/two members", "daily", {"ensemble": {"members": 2, "combine": "mean"}})
     yield Case("ensemble/vary, median", "daily", {
         "ensemble": {
@@ -381,7 +380,7 @@ def _ensembles() -> Iterator[Case]:
 
 
 def _data() -> Iterator[Case]:
-    """Layouts, calendars and rules of cleaning."""
+    """Cases with layouts, calendars and cleaning rules."""
     yield Case("data/all automatic", "daily", {
         "data": {"time": None, "series": None, "targets": None},
         "window": {"lookback": None, "patch_length": None, "season": None},
@@ -446,7 +445,7 @@ def _data() -> Iterator[Case]:
 
 
 def _forecasts() -> Iterator[Case]:
-    """What `predict` is asked for."""
+    """Cases with options of `predict` and of the section `forecast`."""
     yield Case("forecast/longer than trained", "daily", predict=("--horizon", "19"))
     yield Case("forecast/longer, covariates", "covariates_far_ahead", {
         "features": {"future": ["price", "promotion"], "calendar": "auto"},
@@ -515,7 +514,7 @@ def _counts(rng: np.random.Generator) -> Rows:
 
 
 def _spikes(rng: np.random.Generator) -> Rows:
-    """Some values are many times too large or too small."""
+    """Values of which some are many times too large or too small."""
     header, *rows = _daily(rng)
     for at in rng.choice(len(rows), 12, replace=False):
         rows[at][2] = round(rows[at][2] * float(rng.choice([0.01, 4.0, 9.0])), 2)
@@ -523,7 +522,7 @@ def _spikes(rng: np.random.Generator) -> Rows:
 
 
 def _wide(rng: np.random.Generator) -> Rows:
-    """One row a day, two targets, with blanks."""
+    """One row per day, two targets, with blanks."""
     rows: Rows = [["date", "north", "south"]]
     columns = zip(_curve(rng, 110, level=30.0), _curve(rng, 110, level=8.0), strict=True)
     for at, (day, (north, south)) in enumerate(zip(_days(110), columns, strict=True)):
@@ -555,7 +554,7 @@ def _covariate_rows(rng: np.random.Generator, ahead: int) -> Rows:
 
 
 def _german(rng: np.random.Generator) -> Rows:
-    """Decimal commas, points between thousands, words for closed days, umlauts."""
+    """Decimal commas, points as thousands separators, words for closed days, umlauts."""
     rows: Rows = [["Datum", "Geschäft", "Umsatz"]]
     for store in ("Köln", "Ulm"):
         for at, y in enumerate(_curve(rng, 90, level=1500.0)):
@@ -566,7 +565,7 @@ def _german(rng: np.random.Generator) -> Rows:
 
 
 def _integers(rng: np.random.Generator) -> Rows:
-    """Whole numbers in steps of two count the time."""
+    """An integer time index in steps of two."""
     rows: Rows = [["step", "machine", "load"]]
     for machine in (1, 2):
         rows += [[2 * at, machine, y] for at, y in enumerate(_curve(rng, 90, level=12.0))]
@@ -574,7 +573,7 @@ def _integers(rng: np.random.Generator) -> Rows:
 
 
 def _monthly(rng: np.random.Generator) -> Rows:
-    """First days of months, over six years, with blanks."""
+    """Monthly values over six years, with blanks."""
     rows: Rows = [["date", "store", "sales"]]
     for store, level in (("a", 40.0), ("b", 7.0), ("c", 90.0), ("d", 3.0)):
         for at, y in enumerate(_curve(rng, 72, level=level, season=12)):
@@ -609,7 +608,7 @@ def _hours(rng: np.random.Generator, start: datetime, form: str, steps: int = 29
 
 
 def _local_spring(rng: np.random.Generator) -> Rows:
-    """Hours by a clock that nobody put forward, so that one of them did not exist."""
+    """Hours without the change to summer time, so that one of them does not exist."""
     rows: Rows = [["time", "load"]]
     for at, y in enumerate(_curve(rng, 290, level=50.0, season=24)):
         rows.append([(datetime(2024, 3, 24) + timedelta(hours=at)).isoformat(" "), y])
@@ -617,7 +616,7 @@ def _local_spring(rng: np.random.Generator) -> Rows:
 
 
 def _six_hours(rng: np.random.Generator) -> Rows:
-    """Four rows a day; the first and the last day are not whole."""
+    """Four rows per day; the first and the last day are incomplete."""
     rows: Rows = [["date", "store", "sales", "temperature"]]
     for store in ("a", "b"):
         for at, y in enumerate(_curve(rng, 350, level=6.0, season=28)):
@@ -628,7 +627,7 @@ def _six_hours(rng: np.random.Generator) -> Rows:
 
 
 def _irregular(rng: np.random.Generator) -> Rows:
-    """About one row an hour, up to a quarter of an hour early or late."""
+    """About one row per hour, up to a quarter of an hour early or late."""
     rows: Rows = [["time", "load"]]
     for at, y in enumerate(_curve(rng, 260, level=50.0, season=24)):
         late = int(rng.integers(-15, 16)) if at % 4 == 1 else 0
@@ -639,14 +638,14 @@ def _irregular(rng: np.random.Generator) -> Rows:
 
 
 def _duplicates(rng: np.random.Generator) -> Rows:
-    """Some days have two rows, and the rows are in no order."""
+    """Days of which some have two rows, with the rows in random order."""
     header, *rows = _daily(rng)
     rows += [[*rows[at][:2], round(rows[at][2] * 1.1, 2)] for at in range(3, len(rows), 29)]
     return [header, *(rows[at] for at in rng.permutation(len(rows)))]
 
 
 def _lengths(rng: np.random.Generator) -> Rows:
-    """A series is too short, and one has nothing observed at its ends."""
+    """Series of which one is too short, and one has nothing observed at its ends."""
     header, *rows = _daily(rng)
     rows += [[day, "d", y] for day, y in zip(_days(30), _curve(rng, 30, level=9.0), strict=True)]
     for row in (*rows[:3], *rows[185:190]):
@@ -656,7 +655,7 @@ def _lengths(rng: np.random.Generator) -> Rows:
 
 @dataclass(frozen=True)
 class Table:
-    """How a table is made, and what the section data says of it."""
+    """A function that makes a table, and its keys of the section `data`."""
 
     rows: Callable[[np.random.Generator], Rows]
     roles: Values
@@ -694,7 +693,7 @@ TABLES: dict[str, Table] = {
 
 
 def write_table(path: Path, table: Table) -> None:
-    """Writes the table as CSV; the seed depends on nothing but this line."""
+    """Writes the table as CSV, with random numbers of a fixed seed."""
     with path.open("w", newline="", encoding=table.encoding) as file:
         writer = csv.writer(file, delimiter=table.separator)
         writer.writerows(table.rows(np.random.default_rng(2024)))
@@ -714,7 +713,7 @@ class CommandFailed(Exception):
 
 
 def command(*arguments: str) -> str:
-    """Runs `rnnforecast` with these arguments in this process; what it wrote to stdout."""
+    """Runs `rnnforecast` with these arguments in this process; returns its stdout."""
     from rnnforecast.cli.app import main
 
     out, err = io.StringIO(), io.StringIO()
@@ -735,7 +734,7 @@ def command(*arguments: str) -> str:
 
 
 def draw_nothing() -> None:
-    """Makes matplotlib write empty pictures, which would take half of the time of a case."""
+    """Makes matplotlib write empty files: plots would take half of the time of a case."""
     from matplotlib.figure import Figure
 
     def save(self: Figure, target: Any, *_: Any, **__: Any) -> None:
@@ -746,7 +745,7 @@ def draw_nothing() -> None:
 
 
 def merged(base: Values, more: Mapping[str, Any]) -> Values:
-    """`base` with the keys of `more` put in, group by group; None takes a common key out."""
+    """`base` with the keys of `more`, merged recursively; None removes a key of `base`."""
     found = dict(base)
     for key, value in more.items():
         old = found.get(key)
@@ -760,14 +759,14 @@ def merged(base: Values, more: Mapping[str, Any]) -> Values:
 
 
 def write_spec(path: Path, case: Case, spec: Values) -> None:
-    """Writes the spec of a case, with what all cases set and the roles of its columns."""
+    """Writes the spec of a case: `COMMON`, the roles of the columns, and `spec`."""
     data = {"path": f"../tables/{case.table}.csv", **TABLES[case.table].roles}
     whole = merged(merged(COMMON, {"data": data}), spec)
     path.write_text(yaml.safe_dump(whole, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
 def run_case(case: Case, folder: Path) -> Values:
-    """Checks, trains and predicts in `folder`; what came out, or the error."""
+    """Checks, trains and predicts in `folder`; returns the results, or the error."""
     folder.mkdir()
     with chdir(folder):
         try:
@@ -792,7 +791,7 @@ def run_case(case: Case, folder: Path) -> Values:
 
 
 def numbers(value: Any) -> list[float]:
-    """All numbers in a JSON value, sorted; names, texts, true and false are left out."""
+    """All numbers in a JSON value, sorted, without booleans and NaN."""
     return sorted(_numbers(value))
 
 
@@ -809,7 +808,7 @@ def sha256(content: bytes) -> str:
 
 
 def table_digest(path: Path) -> Values:
-    """Digests of a CSV file, of its rows without the header and of its texts; its numbers."""
+    """Digests of a CSV file, of its rows without the header and of its texts, and its numbers."""
     content = path.read_bytes()
     _, _, rows = content.partition(b"\n")
     texts: list[str] = []
@@ -833,8 +832,8 @@ TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "
 
 
 def weights_digest(paths: Iterable[Path]) -> Values:
-    """Digests of all tensors in safetensors files, by name and without names, and sums of their
-    values: of their sizes, and weighted by their place."""
+    """Digests of all tensors in safetensors files, by name and without names, and two sums of each:
+    of absolute values, and of values weighted by position."""
     named: dict[str, str] = {}
     digests: list[str] = []
     sums: list[float] = []
@@ -862,7 +861,7 @@ def weights_digest(paths: Iterable[Path]) -> Values:
 
 
 def run(out: Path, wanted: Sequence[Case]) -> int:
-    """Runs the cases and writes what they gave to `out`; 1 where one failed."""
+    """Runs the cases and writes their results to `out`; returns 1 if one failed, else 0."""
     import torch
 
     import rnnforecast
@@ -901,7 +900,7 @@ PARTS = ("tables", "weights", "scores", "losses", "check")
 
 
 def distance(left: Sequence[float], right: Sequence[float]) -> float:
-    """The largest difference, as a share of the larger value where that is above 1."""
+    """The largest difference, relative to the larger absolute value if that is above 1."""
     if len(left) != len(right):
         return math.inf
     pairs = zip(left, right, strict=True)
@@ -910,8 +909,8 @@ def distance(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 def part_distance(part: str, left: Any, right: Any) -> float:
-    """How far two results of a part are from each other: 0 where equal, infinite where the shape
-    or a text differs, least above 0 where only bytes differ that the numbers do not show."""
+    """Distance of two results of a part: 0 if equal, infinite if a shape or a text differs, and the
+    smallest positive float if bytes differ but the stored numbers do not."""
     if part == "tables":
         if len(left) != len(right):
             return math.inf
@@ -931,7 +930,7 @@ def part_distance(part: str, left: Any, right: Any) -> float:
 
 
 def renamed(left: Values, right: Values) -> str:
-    """What has another name in the two results of a case."""
+    """The kinds of names that differ between two results of a case."""
     same = left["weights"]["by_name"] == right["weights"]["by_name"]
     notes = [] if same else ["tensor names"]
     one, other = (result["tables"] | {"": result["losses"]} for result in (left, right))
@@ -943,7 +942,7 @@ def renamed(left: Values, right: Values) -> str:
 
 
 def compare(left: Path, right: Path, tolerance: float, wanted: re.Pattern[str]) -> int:
-    """Prints a line for each case of two files; 1 where one differs, failed or is missing."""
+    """Prints a line for each case of two files; returns 1 if one differs, failed or is missing."""
     stored = [json.loads(path.read_text(encoding="utf-8")) for path in (left, right)]
     if stored[0]["versions"] != stored[1]["versions"]:
         print(f"other versions: {stored[0]['versions']} and {stored[1]['versions']}")
@@ -964,7 +963,7 @@ def compare(left: Path, right: Path, tolerance: float, wanted: re.Pattern[str]) 
 
 
 def compare_case(left: Values | None, right: Values | None, tolerance: float) -> tuple[str, str]:
-    """The result of a case and the rest of its line."""
+    """The verdict on a case, and the rest of its line."""
     if left is None or right is None:
         return DIFFERENT, f"only in {'B' if left is None else 'A'}"
     errors = [
@@ -988,17 +987,17 @@ def compare_case(left: Values | None, right: Values | None, tolerance: float) ->
 
 
 def main() -> int:
-    """The command line."""
+    """Runs the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("action", nargs="?", choices=("run", "compare"))
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     parser.add_argument(
-        "--only", type=re.compile, default=re.compile(""), metavar="REGEX", help="cases to take"
+        "--only", type=re.compile, default=re.compile(""), metavar="REGEX", help="these cases only"
     )
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
-    text = "the largest difference that is no failure, as a share of values above 1"
+    text = "largest tolerated difference, relative for values above 1"
     parser.add_argument("--tolerance", type=float, default=1e-6, help=text)
     given = parser.parse_args()
     wanted = [case for case in cases() if given.only.search(case.name)]

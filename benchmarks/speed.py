@@ -1,4 +1,4 @@
-"""Cost of the training loop, of the start of a command and of many series.
+"""Speed of the training loop, of the start of a command and with many series.
 
 usage: speed.py [--only loop|start|many|growth] [--rounds N] [--out FILE.md]
 
@@ -9,8 +9,8 @@ start   `--help`, an error in a spec, and `predict` against the start of an inte
 many    `predict` for 2,000 and 20,000 series: time and memory
 growth  `train` of few steps with more and with longer series: time and memory
 
-What is compared runs in turns (A B A B …) in the same minutes, and medians are compared: other
-work on the machine then slows both.
+Both sides of a comparison run in turns (A B A B …), and medians are compared, so that other work
+on the machine slows both.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from machine import describe
 
 SERIES, LENGTH, LOOKBACK, PATCH_LENGTH, HORIZON, HIDDEN, BATCH = 400, 900, 168, 24, 48, 128, 128
 STEPS = 100
-"""Steps a turn: as many as lie between two validations of a fit of 2,000."""
+"""Steps per turn, as many as between two validations of a fit of 2,000 steps."""
 
 LOOP_RATIO = 1.10
 HELP_SECONDS, ERROR_SECONDS, START_RATIO = 0.2, 0.5, 1.3
@@ -45,7 +45,7 @@ COMMAND = (sys.executable, "-m", "rnnforecast")
 
 
 def loop(rounds: int) -> list[str]:
-    """The training loop with real draws, without validation, against bare steps."""
+    """Times the training loop with sampling, without validation, against bare steps."""
     import torch
 
     from rnnforecast.data.cleaning.imputation import impute
@@ -59,13 +59,15 @@ def loop(rounds: int) -> list[str]:
     from rnnforecast.training.trainer import Trainer, TrainerConfig
 
     values = hourly(np.random.default_rng(1)).reshape(-1, 1)
-    everywhere = np.ones_like(values, dtype=bool)
+    observed_mask = np.ones_like(values, dtype=bool)
     offsets = np.arange(SERIES + 1, dtype=np.int64) * LENGTH
     cpu = torch.device("cpu")
-    arrays = PanelArrays(impute(values, everywhere, offsets, "mask"), everywhere, offsets)
+    arrays = PanelArrays(impute(values, observed_mask, offsets, "mask"), observed_mask, offsets)
     windows = WindowDataset(arrays, lookback=LOOKBACK, horizon=HORIZON, device=cpu)
     ends = np.full(SERIES, LENGTH, dtype=np.int64)
-    origins = training_origins(everywhere, offsets, ends=ends, horizon=HORIZON, season=PATCH_LENGTH)
+    origins = training_origins(
+        observed_mask, offsets, ends=ends, horizon=HORIZON, season=PATCH_LENGTH
+    )
     sampler = WindowSampler(
         first_origin=origins.first,
         last_origin=origins.last,
@@ -123,8 +125,8 @@ def loop(rounds: int) -> list[str]:
     ours()
     bare()
     a, b, ratio = paired(turns, lambda: clock(ours), lambda: clock(bare))
-    # a weight of the backbone is multiplied once a patch, any other once a window; and twice as
-    # often again for the gradients
+    # a weight of the backbone is multiplied once per patch, any other once per window; gradients
+    # take twice as many products again
     once = sum(part.numel() for part in net.parameters())
     again = sum(part.numel() for part in net.backbone.parameters())
     n_patches = LOOKBACK // PATCH_LENGTH
@@ -148,17 +150,17 @@ def loop(rounds: int) -> list[str]:
         "",
         "| | figure | target |",
         "| --- | ---: | ---: |",
-        f"| our loop, ms a step | {1000 * a / STEPS:.2f} | |",
-        f"| bare steps, ms a step | {1000 * b / STEPS:.2f} | |",
+        f"| our loop, ms per step | {1000 * a / STEPS:.2f} | |",
+        f"| bare steps, ms per step | {1000 * b / STEPS:.2f} | |",
         f"| ratio, median of rounds | {ratio:.3f} | ≤ {LOOP_RATIO} |",
-        f"| windows a second | {BATCH / step:,.0f} | |",
+        f"| windows per second | {BATCH / step:,.0f} | |",
         f"| matrix products in a step, GFLOP/s | {products / step / 1e9:.1f} | |",
         f"| a product {BATCH} x {HIDDEN} x {3 * HIDDEN} alone, GFLOP/s | {rate / 1e9:.1f} | |",
     ]
 
 
 def hourly(random: np.random.Generator) -> np.ndarray:
-    """Hourly series with days and weeks in them: `[SERIES, LENGTH]`."""
+    """Hourly series with daily and weekly seasons, `[SERIES, LENGTH]`."""
     hour = np.arange(LENGTH)
     phase = random.uniform(0, 2 * np.pi, (SERIES, 1))
     day = np.sin(2 * np.pi * hour / 24 + phase)
@@ -168,9 +170,9 @@ def hourly(random: np.random.Generator) -> np.ndarray:
 
 
 def start(rounds: int) -> list[str]:
-    """Whole processes: what a person or cron waits for before any work is done."""
-    with tempfile.TemporaryDirectory(prefix="rnnforecast-speed-") as place:
-        folder = Path(place)
+    """Times whole processes: what a user or cron waits for before any work is done."""
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-speed-") as temporary:
+        folder = Path(temporary)
         (folder / "bad.yaml").write_text("data:\n  path: x.csv\nwindow:\n  horizont: 3\n")
         process(folder, *COMMAND, "demo", "-o", "demo", "--quiet")
         shown = [process(folder, *COMMAND, "--help")[0] for _ in range(rounds)]
@@ -196,10 +198,10 @@ def start(rounds: int) -> list[str]:
 
 
 def many() -> list[str]:
-    """`predict` for many series: how time and memory grow with their number."""
+    """Measures how time and memory of `predict` grow with the number of series."""
     found: dict[int, tuple[float, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="rnnforecast-speed-") as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-speed-") as temporary:
+        folder = Path(temporary)
         for count in MANY:
             write_series(folder / f"{count}.csv", count, np.random.default_rng(count))
         tiny = ("training.max_steps=20", "model.hidden_size=16", "forecast.plots=0")
@@ -225,13 +227,13 @@ def many() -> list[str]:
 
 
 def growth() -> list[str]:
-    """`train` of the same few steps with more, and with longer, series."""
+    """Measures `train` of the same few steps with more, and with longer, series."""
     lines = [
         "| series | points each | wall, s | peak memory, GB |",
         "| ---: | ---: | ---: | ---: |",
     ]
-    with tempfile.TemporaryDirectory(prefix="rnnforecast-speed-") as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-speed-") as temporary:
+        folder = Path(temporary)
         for count, points in GROWTH:
             name = f"{count}x{points}"
             write_series(folder / f"{name}.csv", count, np.random.default_rng(count), points)
@@ -244,7 +246,7 @@ def growth() -> list[str]:
 
 
 def write_series(file: Path, count: int, random: np.random.Generator, points: int = POINTS) -> None:
-    """A long CSV of daily series with weeks in them."""
+    """Writes a long CSV of daily series with a weekly season."""
     days = np.datetime64("2010-01-01") + np.arange(points)
     week = np.sin(2 * np.pi * np.arange(points) / 7)
     with file.open("w", encoding="utf-8") as out:
@@ -260,7 +262,7 @@ def write_series(file: Path, count: int, random: np.random.Generator, points: in
 def paired(
     rounds: int, first: Callable[[], float], second: Callable[[], float]
 ) -> tuple[float, float, float]:
-    """Median seconds of either, taken in turns, and the median of the rounds' ratios."""
+    """Median results of both, run in turns, and the median of the rounds' ratios."""
     pairs = [(first(), second()) for _ in range(rounds)]
     a, b = zip(*pairs, strict=True)
     return statistics.median(a), statistics.median(b), statistics.median(x / y for x, y in pairs)
@@ -274,16 +276,16 @@ def clock(work: Callable[[], None]) -> float:
 
 
 def process(folder: Path, *words: str, code: int = 0) -> tuple[float, float]:
-    """Seconds and peak memory in GB of a whole process; stops here if it ends with another code."""
-    with tempfile.TemporaryFile() as said:
+    """Seconds and peak memory in GB of a whole process; exits if its exit code is not `code`."""
+    with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
-        child = subprocess.Popen(words, cwd=folder, stdout=said, stderr=said)
+        child = subprocess.Popen(words, cwd=folder, stdout=output, stderr=output)
         _, status, used = os.wait4(child.pid, 0)
         took = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != code:
-            said.seek(0)
-            text = said.read().decode(errors="replace")
+            output.seek(0)
+            text = output.read().decode(errors="replace")
             raise SystemExit(f"{' '.join(words)} ended with {child.returncode}:\n{text}")
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
     return took, used.ru_maxrss * unit / 1e9
@@ -298,21 +300,21 @@ PARTS: dict[str, Callable[[int], Sequence[str]]] = {
 
 
 def main() -> None:
-    """Measures what the command line asks for and prints it as Markdown."""
+    """Runs the selected measurements and prints them as Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", choices=list(PARTS), action="append", help="this part only")
     parser.add_argument("--rounds", type=int, default=9, metavar="N", help="turns of each pair")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")
-    asked = parser.parse_args()
-    if asked.rounds < 1:
+    arguments = parser.parse_args()
+    if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
-    text = f"# Speed\n\n{describe()}\n\n`python benchmarks/speed.py --rounds {asked.rounds}`\n"
-    for name in asked.only or PARTS:
-        part = "\n".join(PARTS[name](asked.rounds))
+    text = f"# Speed\n\n{describe()}\n\n`python benchmarks/speed.py --rounds {arguments.rounds}`\n"
+    for name in arguments.only or PARTS:
+        part = "\n".join(PARTS[name](arguments.rounds))
         text += f"\n## {name}\n\n{part}\n"
         print(f"{part}\n", flush=True)
-    if asked.out:
-        asked.out.write_text(text, encoding="utf-8")
+    if arguments.out:
+        arguments.out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

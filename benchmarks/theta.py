@@ -1,8 +1,8 @@
-"""The theta method of statsmodels on the data sets of `quality.py`, with the same measures.
+"""Accuracy of the Theta method of statsmodels on the data sets of `quality.py`.
 
 usage: theta.py DATA
 
-Series are deseasonalized if the M4 test finds a season; Naive2 replaces forecasts that fail.
+Series are deseasonalized if the M4 test finds a season; if a fit fails, Naive2 is used.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def table(benchmark: Benchmark, train: pd.DataFrame, test: pd.DataFrame) -> pd.D
 
 
 def main() -> None:
-    """Print a row of Markdown for each data set in the folder."""
+    """Prints a Markdown table with a row for each data set in the folder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data sets")
     data = parser.parse_args().data

@@ -1,4 +1,4 @@
-"""Generation of the sample data from the packages that contain them.
+"""Generation of the sample data from packages that contain them.
 
     python sample_data/build.py
 
@@ -42,7 +42,7 @@ def temperatures() -> pd.DataFrame:
 
 
 def weekly_co2() -> pd.DataFrame:
-    """Weekly CO2 [ppm] at Mauna Loa; weeks without a measurement have an empty cell."""
+    """Weekly CO2 concentrations [ppm] at Mauna Loa; weeks without a measurement are empty."""
     source: pd.DataFrame = co2.load_pandas().data
     week = pd.to_datetime(source.index).strftime("%Y-%m-%d")
     return pd.DataFrame({"week_ending": week, "co2": source["co2"].to_numpy()})
@@ -71,7 +71,7 @@ def macro() -> pd.DataFrame:
 
 
 def main() -> None:
-    """Write all sample data beside this file."""
+    """Writes all sample data beside this file."""
     tables = {
         "temperatures": temperatures(),
         "co2": weekly_co2(),

@@ -4,15 +4,15 @@
 
 The changes, in this order:
 
-1. long instead of wide, with the sector codes of the statistical office (`05`, not `5`);
+1. a long table instead of a wide one, with sector codes (`05`, not `5`);
 2. each sector begins and ends in its own month;
 3. 3 % of the inner rows are removed, and 2 % of the values of the others (`""`, `NA` or `n/a`);
 4. 4 % of the rows are duplicated: half of them as copies, half as a preliminary and a revised
    value whose mean is the true one;
-5. rows shuffled; day-first dates, semicolons, decimal commas, byte-order mark and Windows line
-   endings, as written by spreadsheets.
+5. rows are shuffled; the file has day-first dates, semicolons, decimal commas, a byte-order mark
+   and Windows line endings, as spreadsheets write them.
 
-A fixed seed makes the bytes reproducible. `messy.yaml` repairs all faults by declared rules.
+A fixed seed makes the bytes reproducible. `messy.yaml` has rules that repair all faults.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def as_delivered(table: pd.DataFrame, random: np.random.Generator) -> str:
 
 
 def main() -> None:
-    """Write `messy.csv` beside this file."""
+    """Writes `messy.csv` beside this file."""
     random = np.random.default_rng(7)
     wide = pd.read_csv(HERE / "employment.csv")
     text = as_delivered(with_faults(long_table(wide), random), random)

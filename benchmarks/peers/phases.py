@@ -1,4 +1,4 @@
-"""Command line and timer of the scripts of all peers."""
+"""Command line and timer that the scripts of all peers share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def parse_arguments(models: list[str]) -> argparse.Namespace:
-    """Arguments that the driver passes; `steps` is None except in a smoke test."""
+    """The arguments that `run.py` passes; `steps` is None except in a smoke test."""
     parser = argparse.ArgumentParser()
     parser.add_argument("model", choices=models)
     parser.add_argument("--train", type=Path, required=True, help="the table unique_id, ds, y")

@@ -2,10 +2,10 @@
 
 usage: run.py DATA [--only NAME] [--peers NAME ...] [--limit S] [--venvs DIR] [--out FILE.md]
 
-Each peer runs in its own environment and process; ours are `init`, `train` and `predict`. They run
-one after the other with their defaults, and whole processes are timed, with start and imports. DATA
-and the measures are those of `quality.py`. The table and the plot are written after each row.
-`--smoke` only tests that all run: 20 series, 3 steps.
+Peers run one after the other, each in its own environment with its defaults; rnnforecast runs as
+`init`, `train` and `predict`. Whole processes are timed, with start and imports. DATA and the
+measures are those of `quality.py`. The table and the plot are written after each row. `--smoke`
+only tests that all run: 20 series, 3 steps.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Peer:
     package: str
     model: str
     module: str
-    """The module to import for using it."""
+    """The module whose import is timed."""
 
 
 OURS = "rnnforecast"
@@ -69,7 +69,7 @@ PEERS = {
 }
 
 FREQUENCIES = {"m4_hourly": ("h", 168), "m3_monthly": ("MS", 24)}
-"""The frequency, and the lookback for libraries without a default."""
+"""The frequency of each data set, and the lookback for libraries without a default."""
 
 COLUMNS = headings(
     "owa", "smape", "mase", "wql",
@@ -89,12 +89,12 @@ print(json.dumps({"import_s": seconds, "packages": len(names), "version": versio
 SMOKE_SERIES, SMOKE_STEPS = 20, 3
 
 KIB = 1 if sys.platform == "darwin" else 1024
-"""Unit of ru_maxrss in bytes."""
+"""Bytes in the unit of `ru_maxrss`."""
 
 
 @dataclass
 class Row:
-    """Results of a peer; `failure` says why others are missing."""
+    """Results of a peer; `failure` is the reason if some are missing."""
 
     label: str
     version: str = ""
@@ -129,7 +129,7 @@ class Stopwatch:
         self.peak = 0.0  # GB, of the largest process
 
     def run(self, *command: str) -> float:
-        """Seconds of the process; its process group is killed with it."""
+        """Runs a process and returns its seconds; its whole process group is ended with it."""
         log = self.folder / "log"
         started = time.perf_counter()
         before = self.seconds
@@ -168,7 +168,7 @@ def _end_group(leader: int) -> None:
 
 
 def environment(venvs: Path, package: str) -> Path:
-    """The Python of the environment of a package, created when its requirements have changed."""
+    """The Python of a package's environment, which is rebuilt if its requirements have changed."""
     constraints = ROOT / "constraints.txt"
     pinned = re.search(r"^torch==\S+", constraints.read_text(encoding="utf-8"), re.MULTILINE)
     if pinned is None:
@@ -185,7 +185,7 @@ def environment(venvs: Path, package: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     _run_checked([sys.executable, "-m", "venv", str(folder)])
     install = [str(python), "-m", "pip", "install", "--quiet"]
-    _run_checked([*install, torch])  # first and alone, so that no library chooses a build
+    _run_checked([*install, torch])  # first, so that no library chooses another build
     others = ["--constraint", str(requirements), "--editable", str(ROOT)]
     _run_checked([*install, torch, *(others if ours else ["--requirement", str(requirements)])])
     record.write_text(text, encoding="utf-8")
@@ -204,7 +204,7 @@ def _run_checked(command: Sequence[str]) -> str:
 def measure(
     peer: Peer, python: Path, benchmark: Benchmark, source: Path, watch: Stopwatch, row: Row
 ) -> pd.DataFrame:
-    """Run a peer, add its times to `row`, and return its forecasts."""
+    """Runs a peer, adds its times to `row`, and returns its forecasts."""
     smoke = source.parent == watch.folder
     phases = watch.folder / "phases.json"
     freq, lookback = FREQUENCIES[benchmark.name]
@@ -248,7 +248,7 @@ def measure(
 def compare(
     peer: Peer, benchmark: Benchmark, data: Path, venvs: Path, limit: float, *, smoke: bool
 ) -> Row:
-    """The row of one peer, also if it fails."""
+    """The row of one peer, even if it fails."""
     row = Row(peer.label)
     with tempfile.TemporaryDirectory(prefix="rnnforecast-peers-") as temporary:
         folder = Path(temporary).resolve()
@@ -262,7 +262,7 @@ def compare(
         watch = Stopwatch(folder, limit)
         try:
             python = environment(venvs, peer.package)
-            for _ in range(2):  # the first run reads the files from disk
+            for _ in range(2):  # the second run has the files in the cache of the disk
                 output = _run_checked([str(python), "-c", INSPECT, peer.package, peer.module])
             facts = json.loads(output.strip().rpartition("\n")[2])
             row.version = facts.pop("version")
@@ -277,7 +277,7 @@ def compare(
 
 
 def plot(rows: Sequence[Row], benchmark: Benchmark, file: Path) -> None:
-    """Plot accuracy against time: lower and further left is better."""
+    """Plots accuracy against time; lower and further left is better."""
     figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
     axes = figure.subplots()
     markers = iter("ovs^DPX")
@@ -310,14 +310,14 @@ def plot(rows: Sequence[Row], benchmark: Benchmark, file: Path) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown: one row per peer."""
+    """A Markdown table with one row per peer."""
     heads = ["", *(title for title, _ in COLUMNS.values()), "version"]
     lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(COLUMNS) + 1)]
     return "\n".join([*lines, *map(str, rows)])
 
 
 def main() -> None:
-    """Run the comparison; progress goes to stderr, the table to stdout."""
+    """Runs the comparison; progress goes to stderr, the table to stdout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of NAME_train.csv.gz …")
     names = list(FREQUENCIES)
@@ -333,7 +333,9 @@ def main() -> None:
     for part in ("train", "test"):
         if not (arguments.data / f"{benchmark.name}_{part}.csv.gz").is_file():
             parser.error(f"no {benchmark.name}_{part}.csv.gz in {arguments.data}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that running processes end, too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # runs `finally`, which ends child processes
     image = arguments.plot
     if image is None and not arguments.smoke:
         other = "" if benchmark.name == names[0] else f"-{benchmark.name}"

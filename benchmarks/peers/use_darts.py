@@ -1,7 +1,7 @@
-"""Darts' BlockRNNModel on a long table, with the library's defaults; point forecasts.
+"""Point forecasts of a long table by the BlockRNNModel of Darts, with the library's defaults.
 
-Each series is scaled to 0..1 first, as in the guides of the library.
-`BlockRNN` trains on all windows, the default; `BlockRNN-10` on the last 10 of each series.
+Each series is scaled to 0..1 first, as in the guides of the library. `BlockRNN` trains on all
+windows, which is the default, `BlockRNN-10` on the last 10 of each series.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ WINDOWS = {"BlockRNN": None, "BlockRNN-10": 10}
 
 
 def main() -> None:
-    """Read, train, predict, write."""
+    """Reads the table, trains, predicts and writes the forecasts."""
     arguments = parse_arguments(list(WINDOWS))
     phases = Phases(arguments.phases)
     with phases("import"):

@@ -1,6 +1,7 @@
-"""GluonTS' DeepAR (torch) on a long table, with the library's defaults; quantiles of 100 samples.
+"""Quantile forecasts of a long table by DeepAR of GluonTS (torch), with the library's defaults.
 
-By default it reads one horizon and lags. The median is the point forecast.
+Quantiles are those of 100 samples; the point forecast is the median. By default the model reads one
+horizon and lags.
 """
 
 from __future__ import annotations
@@ -8,11 +9,11 @@ from __future__ import annotations
 from phases import Phases, parse_arguments
 
 PERIODS = {"MS": "M"}
-"""Aliases of periods, where they differ from those of timestamps."""
+"""Period aliases of pandas by frequency alias, if they differ."""
 
 
 def main() -> None:
-    """Read, train, predict, write."""
+    """Reads the table, trains, predicts and writes the forecasts."""
     arguments = parse_arguments(["DeepAR"])
     phases = Phases(arguments.phases)
     with phases("import"):

@@ -1,7 +1,7 @@
-"""neuralforecast's LSTM, GRU or NHITS on a long table, with its defaults; point forecasts.
+"""Point forecasts of a long table by LSTM, GRU or NHITS of neuralforecast, with its defaults.
 
-The recurrent models read three horizons, their default, unless a series is shorter, which the
-library refuses; NHITS has no default.
+The recurrent models read three horizons, their default. The library refuses this if a series is
+shorter; they then read `--lookback` steps, as does NHITS, which has no default.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from phases import Phases, parse_arguments
 
 
 def main() -> None:
-    """Read, train, predict, write."""
+    """Reads the table, trains, predicts and writes the forecasts."""
     arguments = parse_arguments(["LSTM", "GRU", "NHITS"])
     phases = Phases(arguments.phases)
     with phases("import"):
