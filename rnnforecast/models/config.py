@@ -51,6 +51,11 @@ class ForecasterConfig:
         """Past steps of a window: the lookback and the lag of differences."""
         return self.lookback + self.difference_lag
 
+    @property
+    def n_patches(self) -> int:
+        """G, the number of patches of the lookback; the first may be padded."""
+        return -(-self.lookback // self.patch_length)
+
     def to_json(self) -> dict[str, object]:
         """Plain values, as `from_json` reads them."""
         return asdict(self)

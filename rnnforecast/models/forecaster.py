@@ -168,10 +168,6 @@ class Forecaster(nn.Module):
         raw: Tensor = self.output_layer(patches)
         return raw.reshape(patches.shape[0], -1, self.config.channels, self.head.n_params)
 
-    def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
-        """Raw outputs `[B, T, C, P]` → one random value each, `[B, T, C]` normalized."""
-        return self.head.sample(raw, scaler)
-
     def additive_terms(self, z: Tensor, inputs: ModelInputs, last_output: Tensor) -> Tensor:
         """Raw outputs `[B, H, C, P]` of the known covariates and of the base forecast."""
         a = self.config
@@ -245,11 +241,10 @@ class Forecaster(nn.Module):
         window, on the last patch of each of `z [B * G, L, C]`."""
         a = self.config
         assert self.scale_change is not None
-        n_forks = -(-a.lookback // a.patch_length)
         newest = inputs.last_steps(a.patch_length)
         x = self.embedding(z[:, -a.patch_length :], newest)  # [B * G, 1, K]
-        x = x.reshape(-1, n_forks, a.hidden_size)
-        x = x + self.scale_change(scaler.stats, self.global_scale, n_forks)
+        x = x.reshape(-1, a.n_patches, a.hidden_size)
+        x = x + self.scale_change(scaler.stats, self.global_scale, a.n_patches)
         gaps = None
         if self.embedding.input_decay is not None:
             gaps = self.embedding.gaps(newest).reshape(*x.shape[:2], -1)
@@ -298,8 +293,7 @@ class Forecaster(nn.Module):
         inputs, _, _ = self.fork_windows(inputs, zeros, zeros)
         inputs, scaler = self.prepare_inputs(inputs)
         raw = self.forward_forks(scaler.normalize_past(inputs.values), inputs, scaler)
-        n_forks = -(-a.lookback // a.patch_length)
-        newest = slice(n_forks - 1, None, n_forks)
+        newest = slice(a.n_patches - 1, None, a.n_patches)
         return raw[newest], scaler.select_windows(newest)
 
     @torch.no_grad()

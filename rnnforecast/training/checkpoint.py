@@ -37,7 +37,7 @@ def weights_from_bytes(data: bytes, *, name: str) -> dict[str, Tensor]:
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """An unfinished training: the fit it is in, the state of that fit, results of earlier fits."""
+    """An unfinished training: the current fit with its state, and the results of earlier fits."""
 
     phase: str
     member_index: int
@@ -46,7 +46,7 @@ class Checkpoint:
     """Hash of the spec and the data."""
     state: FitState
     earlier_results: dict[str, Any]
-    """Plain values of earlier fits."""
+    """Results of earlier fits, as JSON values."""
     earlier_weights: StateDict = dataclasses.field(default_factory=dict)
     """Final weights of earlier fits."""
 
@@ -79,7 +79,7 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint at `path`. RunFolderError where the file is damaged."""
+    """The checkpoint at `path`. RunFolderError if the file is damaged."""
     checksum, _, content = path.read_bytes().partition(b"\n")
     if hashlib.sha256(content).hexdigest().encode() != checksum:
         raise _damaged_file_error(str(path))

@@ -1,4 +1,4 @@
-"""Compilation of a forecaster by `torch.compile`, where a compiler is available."""
+"""Compilation of a forecaster by `torch.compile`, if a compiler is available."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MAX_REASON_LENGTH = 200
 def compile_forward(net: Forecaster, batch: Batch, precision: torch.dtype) -> str | None:
     """Compiles `net.forward` and runs it forward and backward on `batch`.
 
-    Returns None on success or if it is compiled already, else the reason, with `net` as it was. The
-    method is compiled, not the module, so that parameters keep their names. Random number
-    generators and gradients are left unchanged.
+    Returns None on success or if it is compiled already; otherwise the reason of the failure, with
+    `net` unchanged. The method is compiled, not the module, so that parameters keep their names.
+    Random number generators are left unchanged, and gradients are None.
     """
     if "forward" in vars(net):
         return None  # compiled before
@@ -30,11 +30,7 @@ def compile_forward(net: Forecaster, batch: Batch, precision: torch.dtype) -> st
             with autocast:
                 loss = net.loss(batch.history, batch.targets, batch.weight)
             loss.backward()  # type: ignore[no-untyped-call]
-    except (
-        RuntimeError,
-        ImportError,
-        OSError,
-    ) as error:  # compilers raise RuntimeErrors of their own
+    except (RuntimeError, ImportError, OSError) as error:
         vars(net).pop("forward", None)
         text = f"{type(error).__name__}: {error}".split("\n", 1)[0]
         return text[:MAX_REASON_LENGTH]

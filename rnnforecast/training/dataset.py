@@ -1,8 +1,8 @@
-"""Windows gathered from the flat panel on the training device; none is ever stored.
+"""Windows gathered from the flat panel on the training device.
 
-Every target of every series (or every series, where targets are forecast jointly) is one *item*.
-A window is an item and an origin: the number of steps of the item before the forecast. Its history
-holds nothing from the origin on, whatever method fills the gaps.
+Every target of every series (or every series, if targets are forecast jointly) is an *item*. A
+window is an item and an origin: the number of steps of the item before the forecast. Its history
+does not depend on observations from the origin on, whatever the imputation.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from rnnforecast.models.inputs import (
 from rnnforecast.types import Bools, Ints
 
 GATHER_BATCH_SIZE = 2048
-"""Windows a batch where many are gathered."""
+"""Windows in a batch of `WindowDataset.iter_batches`."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B windows: what the network reads and what it is to forecast."""
+    """B windows: inputs of the network, and targets with their weights."""
 
     history: ModelInputs
     targets: Tensor
-    """`[B, H, C]` original units, 0 where the weight is."""
+    """`[B, H, C]` original units, 0 where the weight is 0."""
     weight: Tensor
-    """`[B, H, C]` weight of each target in the loss; 0 where it was not observed."""
+    """`[B, H, C]` weight of each target in the loss, 0 outside the target mask."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,17 @@ class PanelArrays:
     """The arrays that windows are gathered from; C targets, N steps of S series."""
 
     filled: FilledValues
-    """Original units, gaps filled."""
+    """Values in original units, with imputations, and their masks."""
     target_mask: Bools
     """`[N, C]`."""
     offsets: Ints
     """`[S + 1]` the row at which each series begins, and N."""
     features: FeatureTables | None = None
-    """Covariates; tables without a column are left out of the windows."""
+    """Covariates; tables without columns are left out of the windows."""
     item_index: Ints | None = None
-    """`[items]` index of each item among those of the training, their number for a new one."""
+    """`[items]` index of each item among the training items; their number for a new item."""
     phase: Ints | None = None
-    """`[S]` position of the first step of each series on the calendar, in steps."""
+    """`[S]` calendar position of the first step of each series, in steps."""
     include_elapsed: bool = False
     """Whether windows hold the steps since the last observation."""
     include_past_target_mask: bool = False
@@ -64,9 +64,9 @@ class PanelArrays:
 
 
 class WindowDataset:
-    """The panel on the device, and the gathering of windows from it.
+    """The panel on the device, from which windows are gathered.
 
-    Each target is an item, numbered `s * C + c`; or, if `joint`, all targets of a series are one.
+    Item `s * C + c` is target c of series s; if `joint`, item s is series s.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class WindowDataset:
         real = torch.float32 if device.type == "mps" else torch.float64
         self.values = self._column_major(filled.inputs, real)
         self.value_mask = self._column_major(filled.value_mask)
-        # one tensor where the masks are the same
+        # one tensor if the masks are the same
         is_same_mask = filled.input_mask is filled.value_mask
         self.input_mask = self.value_mask if is_same_mask else self._column_major(filled.input_mask)
         self.target_mask = self._column_major(arrays.target_mask)
@@ -133,8 +133,8 @@ class WindowDataset:
         """The windows of the items `[B]` at the origins `[B]`.
 
         Targets from `target_end [B]` on have no weight. Origins and ends count steps of the item.
-        Steps before the first of an item are masked zeros, as are targets without weight. `steps`
-        is the number of steps ahead, the horizon if None.
+        Steps before the first of an item are masked and 0. `steps` is the number of steps ahead; by
+        default the horizon.
         """
         horizon = steps or self.horizon
         ahead = torch.arange(-self.lookback, horizon, device=self.device)
@@ -166,7 +166,7 @@ class WindowDataset:
             phase=None if self.phase is None else self.phase[series] + step[:, 0],
             **self._gather_covariates(series, step),
         )
-        # values without weight may be of another item, and an infinite loss times 0 is NaN
+        # cells without weight may be of another item, and an infinite loss times 0 is NaN
         return Batch(history, self.values[future] * target_mask, target_mask.to(torch.float32))
 
     def iter_batches(
@@ -178,8 +178,8 @@ class WindowDataset:
         steps: int | None = None,
         batch_size: int = GATHER_BATCH_SIZE,
     ) -> Iterator[tuple[Batch, Tensor, slice]]:
-        """Many windows, `[W]` each, in batches, see `gather`; with each batch its items and its
-        slice of the windows. Without a window there is one empty batch."""
+        """W windows in batches, see `gather`; with each batch, its items and its slice of the
+        windows. Without windows there is one empty batch."""
         columns = [
             torch.from_numpy(column).to(self.device) for column in (item, origin, target_end)
         ]
@@ -189,8 +189,8 @@ class WindowDataset:
             yield self.gather(items, origins, ends, steps=steps), items, part
 
     def _gather_covariates(self, series: Tensor, step: Tensor) -> dict[str, Tensor]:
-        """Covariates of the series `[B]` at the steps `[B, L + H]`, those of the past without the
-        steps ahead; zeros before a series begins."""
+        """Covariates of the series `[B]` at the steps `[B, L + H]`, past covariates at the first L
+        only; zeros before the series begins."""
         gathered = {}
         start = self.series_starts[series].unsqueeze(1)
         for name, table in self.covariates.items():
@@ -198,7 +198,7 @@ class WindowDataset:
                 gathered[name] = table[series]
                 continue
             is_future = name in FUTURE_COVARIATES
-            # each series has `future_steps` more rows in tables of the future
+            # each series has `future_steps` more rows in tables of future covariates
             first_row = start + (series.unsqueeze(1) * self.future_steps if is_future else 0)
             steps = step if is_future else step[:, : self.lookback]
             rows = table[(first_row + steps).clamp_(0, len(table) - 1)]  # [B, T, X]

@@ -1,4 +1,4 @@
-"""The device a network runs on, its number format, threads and random numbers."""
+"""The device a network runs on, its dtype, threads and random seed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def select_device(requested: str) -> torch.device:
 
 
 def select_dtype(requested: str, device: torch.device) -> torch.dtype:
-    """The dtype of matrix products; ``auto``: bfloat16 on a CUDA device with it, else float32."""
+    """The dtype of matrix products; ``auto``: bfloat16 on CUDA devices that support it, else
+    float32."""
     if requested == "auto":
         is_mixed = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if is_mixed else torch.float32
@@ -56,8 +57,8 @@ def device_of(net: torch.nn.Module) -> torch.device:
 def limit_threads(batch_size: int, hidden_size: int) -> Iterator[None]:
     """Context in which a small network runs on one thread.
 
-    Its matrices are too small to split: a second thread gains little on an idle machine and, beside
-    other jobs, the threads mostly wait for each other.
+    On small matrices, a second thread gains little on an idle machine, and threads mostly wait for
+    each other beside other jobs.
     """
     n_threads = torch.get_num_threads()
     if batch_size * hidden_size < MULTITHREADING_THRESHOLD:

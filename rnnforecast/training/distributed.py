@@ -1,9 +1,9 @@
-"""Data-parallel training by several processes, as torchrun starts them.
+"""Data-parallel training by several processes, started by torchrun.
 
 All processes draw the same batch and each takes every `world_size`-th window of it, so together
-they train on what a single process would; gradients are averaged before they are clipped. Decisions
-(to stop, to roll back) are the same in all processes. They differ in the random numbers of dropout
-alone.
+they train on the same windows as a single process; gradients are averaged before they are clipped.
+Decisions (to stop, to roll back) are the same in all processes; only their random numbers, as for
+dropout, differ.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class DistributedContext:
     def device_for(self, requested: torch.device) -> torch.device:
         """The device of this process, of the type of `requested`.
 
-        ValueError where there are fewer devices than processes.
+        ValueError if there are fewer devices than processes.
         """
         if self.world_size == 1 or requested.type == "cpu":
             return requested
@@ -50,7 +50,7 @@ class DistributedContext:
         return torch.device(requested.type, self.local_rank)
 
     def shard(self, windows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """This process's windows of the tensors `[B]` of a batch: every `world_size`-th one."""
+        """This process's part of the tensors `[B]` of a batch: every `world_size`-th window."""
         return tuple(tensor[self.rank :: self.world_size] for tensor in windows)
 
     def broadcast_weights(self, net: nn.Module) -> None:
@@ -69,8 +69,8 @@ class DistributedContext:
         """Divides weighted sums over the windows of all processes by their weight.
 
         Args:
-            parameters: their gradients are weighted sums and become means. One without a gradient
-                counts as one with a gradient of zero, as another process may have one.
+            parameters: their gradients are weighted sums and become means. A missing gradient
+                counts as zero, as another process may have one.
             loss: weighted sum of losses; the mean is returned.
             weight: sum of the weights.
         """
@@ -87,7 +87,7 @@ class DistributedContext:
         begin = 0
         for parameter in parameters:
             mean = flat[begin : begin + parameter.numel()].view_as(parameter)
-            parameter.grad = mean.clone()  # optimizers need a gradient of the parameter's layout
+            parameter.grad = mean.clone()  # optimizers need the memory layout of the parameter
             begin += parameter.numel()
         return flat[-2].clone()
 
@@ -108,7 +108,7 @@ class DistributedContext:
         return float(tensor)
 
     def all_gather(self, value: Tensor, device: torch.device) -> list[Tensor]:
-        """The values of all processes, by rank."""
+        """The values of all processes, in order of rank."""
         if self.world_size == 1:
             return [value]
         own = value.to(device)
@@ -122,7 +122,7 @@ SINGLE_PROCESS = DistributedContext()
 
 @contextmanager
 def distributed_context() -> Iterator[DistributedContext]:
-    """The processes that the launcher has started, or a single one without a launcher."""
+    """Context of the processes that torchrun started, or of a single process without it."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
         yield SINGLE_PROCESS
@@ -131,5 +131,5 @@ def distributed_context() -> Iterator[DistributedContext]:
     distributed.init_process_group("cpu:gloo,cuda:nccl" if has_cuda else "gloo")
     rank = distributed.get_rank()
     yield DistributedContext(rank, world_size, int(os.environ.get("LOCAL_RANK", rank)))
-    # not after an error: the other processes may never reach this point
+    # only without an error: after one, the other processes may never reach this point
     distributed.destroy_process_group()

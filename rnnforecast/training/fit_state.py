@@ -1,4 +1,4 @@
-"""The state of a fit: step, weights, optimizer state, history; what a checkpoint holds."""
+"""State of a fit: step, weights, optimizer state, history; a checkpoint stores it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HistoryRow:
     train_loss: float
     """Mean over the steps since the last row."""
     validation_loss: float
-    """NaN where there is no validation part."""
+    """NaN without a validation part."""
     learning_rate: float
 
 
@@ -40,10 +40,11 @@ class FitState:
     best_step: int = 0
     validations_since_best: int = 0
     loss_sum: float = 0.0
-    """Sum of the training losses since the last validation, and the number of their steps."""
+    """Sum of the training losses since the last validation."""
     loss_count: int = 0
+    """Number of steps in `loss_sum`."""
     averaged_steps: int = 0
-    """Steps whose weights are in `average_weights`."""
+    """Number of steps whose weights are in `average_weights`."""
     history: list[HistoryRow] = field(default_factory=list)
     best_weights: StateDict = field(default_factory=dict)
     average_weights: StateDict = field(default_factory=dict)

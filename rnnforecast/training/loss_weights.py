@@ -16,17 +16,17 @@ from rnnforecast.training.dataset import Batch
 from rnnforecast.types import Floats
 
 MAX_RELATIVE_SCALE = 4.0
-"""Upper bound of a window's scale relative to the typical one of its item, against outliers."""
+"""Upper bound of a window's scale relative to the typical scale of its item, against outliers."""
 
 
-def compute_horizon_weights(kind: str | Sequence[float], horizon: int) -> Floats | None:
-    """Weights `[H]` with mean 1 for ``equal``, ``decreasing`` or H numbers; None if all equal."""
-    if kind == "equal":
+def compute_horizon_weights(weighting: str | Sequence[float], horizon: int) -> Floats | None:
+    """Weights `[H]` with mean 1 for ``decreasing`` or H numbers; None for ``equal``."""
+    if weighting == "equal":
         return None
-    if kind == "decreasing":
+    if weighting == "decreasing":
         weights = 1 / np.sqrt(np.arange(1, horizon + 1))
     else:
-        weights = np.array(kind, dtype=np.float64)
+        weights = np.array(weighting, dtype=np.float64)
     return np.asarray(weights / weights.mean())
 
 
@@ -35,21 +35,21 @@ class WindowScaleWeights:
     """Weights of windows by their scale relative to the typical scale of their item."""
 
     config: ForecasterConfig
-    """Of the network, which divides each window by its own scale."""
+    """Configuration of the network, which divides each window by its own scale."""
     typical_scale: Tensor
-    """`[items, C]` original units; 0 where an item has no windows."""
+    """`[items, C]` original units; 0 if an item has no windows."""
 
     @staticmethod
     def from_numpy(
         config: ForecasterConfig, typical_scale: Floats, device: torch.device
     ) -> WindowScaleWeights:
-        """From an array, with tensors on the device of the batches."""
+        """The weights with their array as a tensor on the device of the batches."""
         return WindowScaleWeights(config, torch.from_numpy(typical_scale).to(device, torch.float32))
 
     def __call__(self, history: ModelInputs, item: Tensor) -> Tensor:
-        """`[B, 1, C]` the weights of windows of the items `[B]`.
+        """Weights `[B, 1, C]` of windows of the items `[B]`.
 
-        Errors on the normalized scale times these are in one unit for all windows of an item.
+        Normalized errors times these weights are in the same unit for all windows of an item.
         """
         typical = self.typical_scale[item].unsqueeze(1)
         ratio = window_scale(self.config, history) / typical
@@ -58,7 +58,7 @@ class WindowScaleWeights:
 
 
 def window_scale(config: ForecasterConfig, history: ModelInputs) -> Tensor:
-    """`[B, 1, C]` the scale that the network divides windows by, in original units."""
+    """The scale `[B, 1, C]` that the network divides windows by, in original units."""
     if config.difference_lag:
         history = history.diff(config.difference_lag)
     scaling = WINDOW_SCALERS.load(config.normalize).build(
@@ -70,7 +70,7 @@ def window_scale(config: ForecasterConfig, history: ModelInputs) -> Tensor:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factors on the weights of a batch; None where all are equal."""
+    """Factors on the weights of a batch; None for equal weights."""
 
     horizon_weights: Tensor | None = None
     """`[H]`, mean 1."""
@@ -85,7 +85,7 @@ class LossWeights:
         device: torch.device,
         window_weights: WindowScaleWeights | None = None,
     ) -> LossWeights:
-        """From arrays, with tensors on the device of the batches."""
+        """The weights with their arrays as tensors on the device of the batches."""
 
         def to_device(weights: Floats | None) -> Tensor | None:
             return None if weights is None else torch.from_numpy(weights).to(device, torch.float32)

@@ -23,17 +23,18 @@ from rnnforecast.training.dataset import Batch
 from rnnforecast.types import Ints
 
 FOLD_COUNT = 10
-"""Folds of the training time; each is forecast by a fit on the folds that share no targets."""
+"""Folds of the training period; each is forecast by a fit on the folds without common targets."""
 
 RIDGE_PENALTIES = (math.inf, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
-"""Candidates, relative to the mean square of the inputs. Infinity leaves the prior unchanged and
-is chosen where all errors are equal."""
+"""Candidates, relative to the mean square of the inputs. Infinity leaves the prior unchanged; it is
+chosen if all errors are equal."""
 
 MAX_LOOKBACK = 2048
 """Longest lookback, in steps, that is fitted; the time grows with its cube."""
 
 MIN_RESIDUAL_SIZE = 0.05
-"""Lower bound of a window's mean absolute residual, normalized, in its weight."""
+"""Lower bound of the mean absolute normalized residual that the weight of a window is divided
+by."""
 
 TUNING_STEPS = 24
 """Largest number of steps of the horizon, evenly spaced, in the cross-validation."""
@@ -49,18 +50,18 @@ class RidgeFit:
 
 @dataclass
 class NormalEquations:
-    """Sums over windows, from which least squares is solved for each prior."""
+    """Sums over windows that determine the least-squares solution for each of S priors."""
 
     gram: Tensor
     """`[L + 1, L + 1]` products of the inputs, with a 1 for the bias, with themselves."""
     cross_products: Tensor
-    """`[L + 1, S, H]` products of the inputs with the residuals of each of S priors."""
+    """`[L + 1, S, H]` products of the inputs with the residuals of each prior."""
     residual_squares: Tensor
     """`[S, H]` squares of those residuals."""
     total_weight: Tensor
-    """Scalar: weights of all windows."""
+    """Scalar: the weight of all windows."""
     observed_weight: Tensor
-    """`[H]` weights of the windows in which a step was observed."""
+    """`[H]` weight of the windows in which the step was observed."""
 
     @staticmethod
     def zeros(size: int, priors: int, horizon: int) -> NormalEquations:
@@ -68,25 +69,15 @@ class NormalEquations:
         shapes = (size, size), (size, priors, horizon), (priors, horizon), (), (horizon,)
         return NormalEquations(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
 
-    def tensors(self) -> tuple[Tensor, ...]:
-        """All fields, in order."""
-        return (
-            self.gram,
-            self.cross_products,
-            self.residual_squares,
-            self.total_weight,
-            self.observed_weight,
-        )
-
     def add(self, other: NormalEquations, sign: int = 1) -> NormalEquations:
-        """The sums over the windows of both, or with `sign` -1 without those of the other."""
-        pairs = zip(self.tensors(), other.tensors(), strict=True)
+        """The sums over the windows of both; with `sign` -1, without those of `other`."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return NormalEquations(*(left + sign * right for left, right in pairs))
 
     def solve(self, penalty: float, steps: Tensor) -> Tensor:
-        """Changes of the coefficients of each prior at some steps, `[L + 1, S, steps]`.
+        """Changes `[L + 1, S, steps]` to the coefficients of each prior for the given steps.
 
-        The sums of a step that was observed in part of the windows are scaled up to all of them.
+        Sums of a step that was observed in only part of the windows are scaled up to all windows.
         """
         cross = self.cross_products[..., steps] * self._observation_correction(steps)
         scale = float(self.gram.diagonal().mean())
@@ -97,7 +88,7 @@ class NormalEquations:
         return torch.cholesky_solve(cross.flatten(1), factor).view_as(cross)
 
     def squared_errors(self, coefficients: Tensor, steps: Tensor) -> Tensor:
-        """`[S]` sums of squared errors at some steps of the priors with changed `coefficients`."""
+        """Sums of squared errors `[S]` at the given steps, with `coefficients` from `solve`."""
         correction = self._observation_correction(steps)
         cross = self.cross_products[..., steps] * correction
         squares = self.residual_squares[:, steps] * correction
@@ -115,10 +106,10 @@ def fit_base_forecast(
 ) -> RidgeFit | None:
     """Fits the linear map of the base forecast of `net`, each window with its weight in the loss.
 
-    Returns None where the map is left unchanged.
+    Returns None if the map is left unchanged.
 
     Args:
-        windows: batches, and of each window the fold it is in, from 0 to `FOLD_COUNT - 1`.
+        windows: batches, with the fold of each window, from 0 to `FOLD_COUNT - 1`.
         neighbors: folds on either side that share targets with a fold.
     """
     assert net.base_forecast is not None
@@ -154,7 +145,7 @@ def fit_base_forecast(
 
 
 def _tuning_steps(horizon: int) -> Tensor:
-    """Steps of the horizon by which prior and penalty are chosen: all, or `TUNING_STEPS`."""
+    """Steps of the horizon by which prior and penalty are chosen, at most `TUNING_STEPS`."""
     return torch.linspace(0, horizon - 1, min(TUNING_STEPS, horizon)).round().long()
 
 
@@ -177,11 +168,11 @@ def _select_prior_and_penalty(
 def _normal_equations(
     samples: Sequence[Tensor], priors: Tensor, *, squared_loss: bool
 ) -> NormalEquations:
-    """The sums over the samples of `_regression_samples`; computed on the device of the network.
+    """The sums over the samples of `_regression_samples`, computed on their device.
 
     Unless the loss is a squared error, the weight of a sample is divided by the mean absolute
-    residual of the priors. The sum is then roughly one of absolute errors, which a few outlying
-    windows do not dominate (the first step of iteratively reweighted least squares).
+    residual of the priors, as in the first step of iteratively reweighted least squares. This
+    approximates absolute errors, which a few outlying windows do not dominate.
     """
     inputs, targets, weight, observed = samples
     residuals = targets - torch.matmul(inputs[:, :-1], priors.transpose(1, 2))
@@ -203,8 +194,8 @@ def _normal_equations(
 def _regression_samples(net: Forecaster, batch: Batch) -> list[Tensor]:
     """Samples of the regression, one for each window and target.
 
-    Inputs `[N, L + 1]` with a 1 for the bias, targets `[N, H]`, weights `[N, 1]`, and whether each
-    target was observed, `[N, H]`.
+    Inputs `[N, L + 1]` with a 1 for the bias, targets `[N, H]`, weights `[N, 1]`, and a mask of
+    observed targets `[N, H]`, 0 or 1.
     """
     inputs, targets = net.base_forecast_data(batch.history, batch.targets)
     inputs, targets, weight = (

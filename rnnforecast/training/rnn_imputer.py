@@ -1,7 +1,7 @@
 """Training and application of the recurrent imputer.
 
-It is trained on observed cells that are hidden from it. Every target of every series is imputed on
-its own, by one network. The values available at an origin are those of `FilledValues`:
+It is trained on observed cells that are hidden from it. One network imputes every target of every
+series separately. The values available at an origin are those of `FilledValues`:
 `where(known_from[row] < origin, inputs[row], causal_inputs[row])`.
 """
 
@@ -27,11 +27,11 @@ CLIP_NORM = 1.0
 """Norm to which gradients are clipped."""
 
 MAX_HIDDEN_FRACTION = 0.5
-"""Largest fraction of a training window that is hidden at random, besides the run at its cell."""
+"""Largest fraction of a training window that is hidden at random, besides the gap in its middle."""
 
 
 class _CellWindows:
-    """The table on the device, column after column, and the gathering of windows around cells."""
+    """The table on the device, column after column; windows around cells are gathered from it."""
 
     def __init__(
         self, values: Floats, observed_mask: Bools, offsets: Ints, width: int, device: torch.device
@@ -44,7 +44,7 @@ class _CellWindows:
         start, end = (np.repeat(bound, np.diff(offsets)) for bound in (offsets[:-1], offsets[1:]))
         series_start = (start + rows * np.arange(values.shape[1])[:, None]).reshape(-1)
         last_observed = np.maximum.accumulate(np.where(observed, cell, -1))
-        has_observation = last_observed >= series_start  # those of an earlier series do not count
+        has_observation = last_observed >= series_start  # not one of an earlier series
         self.missing_mask: Bools = has_observation & ~observed
         self.target_mask: Bools = observed & (cell > series_start) & np.roll(has_observation, 1)
         self.observed_mask = torch.from_numpy(observed.copy()).to(device)
@@ -61,7 +61,8 @@ class _CellWindows:
         """The inputs of `RnnImputer` for the cells `[B]`.
 
         Values and observed mask `[B, 2W + 1]`, the last observation before the window and its
-        distance `[B]`, both 0 where there is none. Rows of other series are masked.
+        distance in rows to the cell, `[B]`, both 0 if there is none. Rows of other series are
+        masked.
         """
         row = cell % self.row_count
         start, end = ((bound[row] + cell - row) for bound in (self.series_start, self.series_end))
@@ -94,8 +95,8 @@ def fit_imputer(
 ) -> RnnImputer:
     """Trains an imputer on hidden observed cells; deterministic for a seed.
 
-    Without such a cell the imputer is left untrained: it then carries the last observation forward
-    and interpolates linearly.
+    Without such cells the imputer is left untrained: it then carries the last observation forward,
+    or interpolates linearly.
 
     Args:
         values: `[N, C]` original units; arbitrary where missing.
@@ -105,9 +106,9 @@ def fit_imputer(
         width: W, the rows read on either side of a cell.
         hidden_size: size of the recurrent states.
         steps: number of updates.
-        batch_size: cells a batch.
-        seed: of the initial weights, the batches and the hidden cells.
-        device: of the training and of the returned network.
+        batch_size: cells per batch.
+        seed: seed of the initial weights, the batches and the hidden cells.
+        device: device of the training and of the returned network.
     """
     observed_mask = observed_mask & train_mask[:, None]
     with torch.random.fork_rng(devices=[]):
@@ -148,10 +149,11 @@ def _imputation_loss(
 
 
 def _sample_hidden_mask(cells: _CellWindows, count: int, generator: torch.Generator) -> Tensor:
-    """Cells to hide in each window, `[B, 2W + 1]`: a run around the cell, and others at random.
+    """Mask `[B, 2W + 1]` of rows to hide in each window: a gap around the cell, and others at
+    random.
 
-    The lengths of the runs are geometric, with means from below one row up to half the width, as
-    the lengths of the gaps to fill are not known.
+    Gap lengths are geometric, with random means from below one row up to W / 2, as the lengths of
+    the gaps to fill are not known.
     """
 
     def uniform(*shape: int) -> Tensor:
@@ -167,15 +169,15 @@ def _sample_hidden_mask(cells: _CellWindows, count: int, generator: torch.Genera
 def apply_imputer(
     net: RnnImputer, values: Floats, observed_mask: Bools, offsets: Ints, *, batch_size: int = 1024
 ) -> tuple[Floats, Floats, Ints]:
-    """Fills the gaps: `inputs`, `causal_inputs` and `known_from` of `FilledValues`, `[N, C]`.
+    """Imputed values: `inputs`, `causal_inputs` and `known_from` of `FilledValues`, `[N, C]`.
 
     A missing cell after the first observation of its series is estimated: `causal_inputs` from the
-    rows before it, `inputs` also from the W rows after it, the last of which is `known_from`. Where
+    rows before it, `inputs` also from the W rows after it, the last of which is `known_from`. If
     the series ends before that row, `inputs` is `causal_inputs`. Missing cells before the first
     observation are 0, and observed cells are unchanged.
 
     Args:
-        net: a trained imputer; it is applied on its own device.
+        net: a trained imputer; it runs on its own device.
         values: `[N, C]` original units; arbitrary where missing.
         observed_mask: `[N, C]`.
         offsets: `[S + 1]`.

@@ -1,4 +1,4 @@
-"""Random training windows: items in proportion to weights, recent origins more often."""
+"""Random training windows: items in proportion to their weights, recent origins more often."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SAMPLING_BLOCK_STEPS = 64
 class WindowSampler:
     """Draws the items and origins of each batch.
 
-    The windows of a step depend on the seed and the step alone, so a resumed run draws the same
-    ones as an uninterrupted run.
+    The windows of a step depend only on the seed and the step, so a resumed run draws the same
+    windows as an uninterrupted run.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class WindowSampler:
             last_origin: `[items]`; an item whose last origin is before its first is never drawn.
             target_end: `[items]` the step at which the targets of an item end.
             item_weight: `[items]` relative frequencies.
-            recency: 1 draws all origins alike; higher values favor recent ones.
+            recency: 1 draws all origins equally often; higher values favor recent ones.
         """
         cumulative = np.cumsum(np.where(last_origin >= first_origin, item_weight, 0.0))
         if not len(cumulative) or cumulative[-1] <= 0:
@@ -53,7 +53,7 @@ class WindowSampler:
         self._block: tuple[int, Tensor, Tensor] | None = None
 
     def sample(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Item, origin and end of the targets, `[B]` each, of the windows of a step."""
+        """Item, origin and end of the targets of the windows of a step, `[B]` each."""
         block, row = divmod(step, SAMPLING_BLOCK_STEPS)
         if self._block is None or self._block[0] != block:
             self._block = (block, *self._sample_block(block))

@@ -17,7 +17,8 @@ STEP_FACTOR = 0.1
 """Factor of each reduction by ``step``."""
 
 STEP_MILESTONES = (0.5, 0.75)
-"""Fractions of the steps at its reductions (He et al. 2016, arXiv:1512.03385, on CIFAR-10)."""
+"""Fractions of the steps at which ``step`` reduces the rate (He et al. 2016, arXiv:1512.03385, on
+CIFAR-10)."""
 
 PLATEAU_FACTOR = 0.3
 """Factor of each reduction by ``plateau``."""
@@ -31,10 +32,10 @@ SCHEDULES = ("one_cycle", "cosine", "constant", "step", "plateau")
 def learning_rate_factor(schedule: str, step: int, total_steps: int) -> float:
     """Learning rate at a step (0-based) as a fraction of its peak, in (0, 1].
 
-    ``one_cycle`` rises and falls along a half cosine (Smith & Topin 2019, arXiv:1708.07120);
-    ``cosine`` rises linearly and falls along a half cosine (Loshchilov & Hutter 2017); ``constant``
-    rises linearly and stays; ``step`` is then reduced to a tenth, twice; ``plateau`` stays too, as
-    its reductions depend on the validations, see `update_plateau`.
+    ``one_cycle`` rises and falls along a half cosine (Smith & Topin 2019, arXiv:1708.07120). The
+    others rise linearly: ``cosine`` falls along a half cosine (Loshchilov & Hutter 2017), ``step``
+    falls to a tenth, twice, ``constant`` stays at its peak, and so does ``plateau``, whose
+    reductions depend on the validations, see `update_plateau`.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"unknown schedule {schedule!r}")
@@ -50,7 +51,7 @@ def learning_rate_factor(schedule: str, step: int, total_steps: int) -> float:
         return STEP_FACTOR ** sum(
             step >= math.ceil(fraction * total_steps) for fraction in STEP_MILESTONES
         )
-    # the cosine reaches zero one step after the last, which still has a positive rate
+    # the cosine reaches zero one step after the last step
     fraction = (step + 1 - warmup_steps) / (total_steps - warmup_steps + 1)
     return (1 + math.cos(math.pi * fraction)) / 2
 
@@ -58,8 +59,8 @@ def learning_rate_factor(schedule: str, step: int, total_steps: int) -> float:
 def update_plateau(
     factor: float, validations_since_reduction: int, *, improved: bool
 ) -> tuple[float, int]:
-    """Factor of ``plateau`` and validations without improvement since its last reduction, after
-    one more validation."""
+    """Factor of ``plateau``, and the validations without improvement since its last reduction,
+    after one more validation."""
     if improved:
         return factor, 0
     if validations_since_reduction + 1 >= PLATEAU_PATIENCE:

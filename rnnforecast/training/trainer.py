@@ -1,8 +1,8 @@
-"""The training loop: the fit of a forecaster to batches of windows, and its best weights.
+"""The training loop: fits a forecaster to batches of windows and keeps its best weights.
 
 The loss is checked every few steps; if it or a weight is not finite, the steps since the last check
-are rolled back and repeated at a lower learning rate. All that changes during a fit is in one
-`FitState`, which `checkpoint` writes and reads, so that a resumed fit gives the same weights as an
+are rolled back and repeated at a lower learning rate. All that changes during a fit is in a
+`FitState`, which `checkpoint` stores, so that a resumed fit gives the same weights as an
 uninterrupted one. Several processes may fit one network together, see `distributed`.
 """
 
@@ -27,7 +27,7 @@ from rnnforecast.training.schedules import learning_rate_factor, update_plateau
 from rnnforecast.training.weight_averaging import averaged_weights, swa_start_step, update_average
 
 LOSS_CHECK_INTERVAL = 10
-"""Steps between two checks of the loss; each makes a GPU wait, so there are few."""
+"""Steps between two checks of the loss; each check waits for the GPU."""
 
 VALIDATION_COUNT = 20
 """Validations during a fit."""
@@ -39,7 +39,7 @@ MAX_ROLLBACKS = 3
 """Number of rollbacks at which the fit fails."""
 
 FINAL_FIT_STEP_FRACTION = 0.25
-"""Steps of the final fit, as a fraction of those of the first fit."""
+"""Steps of the final fit, as a fraction of the steps of the first fit."""
 
 FINAL_FIT_LEARNING_RATE_FACTOR = 0.5
 """Peak learning rate of the final fit, as a fraction of that of the first fit."""
@@ -47,15 +47,15 @@ FINAL_FIT_LEARNING_RATE_FACTOR = 0.5
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """The section ``training`` of the spec, and the values that differ between the two fits."""
+    """The section ``training`` of the spec, and the values in which the two fits differ."""
 
     spec: TrainingSpec
     max_steps: int
     learning_rate: float
-    """Peak of the schedule."""
+    """Peak learning rate of the schedule."""
     patience: int | None
-    """Validations without improvement before the fit ends; None: no early stopping, and the last
-    weights are kept instead of the best."""
+    """Validations without improvement before the fit ends; None: no early stopping, and the fit
+    keeps the last weights instead of the best."""
 
     @staticmethod
     def first_fit(spec: TrainingSpec) -> TrainerConfig:
@@ -87,7 +87,7 @@ class TrainingProgress:
 
 @dataclass(frozen=True)
 class RollbackSnapshot:
-    """Weights, optimizer state and weight average at a check where all were finite."""
+    """Weights, optimizer state and weight average at a check with finite loss and weights."""
 
     weights: StateDict
     optimizer_states: list[ParameterState]
@@ -114,9 +114,11 @@ class Trainer:
         """Parameters of `net` with ``requires_grad=False`` are not updated.
 
         Args:
-            get_batch: the batch of a number, counted from 0 over all steps of the fit.
-            compute_validation_loss: the loss of the validation windows, on the normalized scale.
-            should_stop: checked with the loss; the fit then ends, to be resumed later.
+            get_batch: returns a batch by its number, counted from 0 over all steps of the fit.
+            compute_validation_loss: returns the loss of the validation windows, normalized.
+            should_stop: called at each check of the loss; if true, the fit ends, to be resumed
+                later.
+            on_progress: called after each check of the loss.
             save_state: called after each validation, and when the fit is stopped.
             state: a saved state to resume from.
         """
@@ -142,7 +144,7 @@ class Trainer:
         """Fits the network and leaves it in evaluation mode with its best weights.
 
         Without patience or validation these are the last weights, or their average. Raises
-        TrainingDiverged after `MAX_ROLLBACKS` rollbacks.
+        TrainingDiverged at the `MAX_ROLLBACKS`-th rollback.
         """
         state = self.state
         state.stopped = False
@@ -163,7 +165,7 @@ class Trainer:
                 self._record_validation(validation_loss)
             snapshot = self._take_snapshot()
             should_stop = self.distributed.any_process(self.should_stop(), self.device)
-            # at the last check there is nothing left to stop
+            # after the last step there is nothing left to stop
             state.stopped = should_stop and state.step < self.config.max_steps
             mean = loss / (state.step - first_step)
             self.on_progress(
@@ -177,7 +179,7 @@ class Trainer:
         return state
 
     def _load_final_weights(self) -> None:
-        """Loads the best weights; the average is validated as one more candidate."""
+        """Loads the best weights; the average of weights is one more candidate."""
         state, net = self.state, self.net
         selects_best = self.config.patience is not None
         if state.averaged_steps and not state.stopped:
@@ -188,7 +190,8 @@ class Trainer:
             net.load_state_dict(state.best_weights)
 
     def _keep_if_best(self, validation_loss: float) -> bool:
-        """Copies the weights into the state if their loss is the lowest; whether it is."""
+        """Copies the weights into the state if their loss is the lowest so far; returns whether it
+        is."""
         state = self.state
         if not validation_loss < state.best_loss:
             return False
@@ -203,7 +206,7 @@ class Trainer:
         return state.stopped or is_exhausted or state.step >= self.config.max_steps
 
     def _train_until_check(self) -> float:
-        """Takes the steps up to the next check; the sum of their losses."""
+        """Takes the steps up to the next check; returns the sum of their losses."""
         state = self.state
         intervals = LOSS_CHECK_INTERVAL, self.validation_interval
         end = min(*(state.step + n - state.step % n for n in intervals), self.config.max_steps)
@@ -232,7 +235,7 @@ class Trainer:
         return loss
 
     def _backward(self) -> Tensor:
-        """Leaves the gradients of the step's batches in the parameters; their mean loss."""
+        """Sets the gradients of the step's batches; returns their mean loss."""
         n_batches = self.config.spec.gradient_accumulation
         total = weights = torch.zeros((), device=self.device)
         for index in range(n_batches):
@@ -282,7 +285,7 @@ class Trainer:
             )
 
     def _has_finite_weights(self) -> bool:
-        # a finite loss can have a gradient that is not: the snapshot must not hold such weights
+        # a finite loss may have a gradient that is not finite
         return bool(torch.stack([weight.isfinite().all() for weight in self.parameters]).all())
 
     def _take_snapshot(self) -> RollbackSnapshot:
@@ -329,7 +332,7 @@ class Trainer:
             )
 
     def _gather_rng_states(self, name: str, rng_state: Tensor) -> StateDict:
-        """The generator states of all processes, that of the first under the plain name."""
+        """The generator states of all processes, that of the first under `name` itself."""
         states = self.distributed.all_gather(rng_state, self.device)
         return {f"{name}.{rank}" if rank else name: value for rank, value in enumerate(states)}
 
@@ -343,7 +346,7 @@ class Trainer:
             name: value.to(self.device) for name, value in state.average_weights.items()
         }
         suffix = f".{self.distributed.rank}" if self.distributed.rank else ""
-        if f"cpu{suffix}" in state.rng_state:  # missing where there were fewer processes
+        if f"cpu{suffix}" in state.rng_state:  # missing if there were fewer processes
             torch.set_rng_state(state.rng_state[f"cpu{suffix}"])
         if f"cuda{suffix}" in state.rng_state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state.rng_state[f"cuda{suffix}"], self.device)

@@ -1,6 +1,6 @@
-"""Stochastic weight averaging: the mean of the weights of the last steps.
+"""Stochastic weight averaging: the mean of the weights after each of the last steps.
 
-Izmailov et al. 2018, arXiv:1803.05407; here over steps, with equal weights.
+Izmailov et al. 2018, arXiv:1803.05407.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from rnnforecast.training.fit_state import FitState
 
 
 def swa_start_step(max_steps: int, swa_fraction: float) -> int:
-    """Number of steps before the first that is averaged; `max_steps` if `swa_fraction` is 0."""
+    """Number of steps before averaging begins; `max_steps` if `swa_fraction` is 0."""
     return max_steps - max(1, round(swa_fraction * max_steps)) if swa_fraction else max_steps
 
 
 @torch.no_grad()
 def update_average(state: FitState, net: Forecaster) -> None:
-    """Includes the weights of `net` in the average in `state`."""
+    """Adds the weights of `net` to the average in `state`."""
     state.averaged_steps += 1
     if state.averaged_steps == 1:
         state.average_weights = {
@@ -30,7 +30,7 @@ def update_average(state: FitState, net: Forecaster) -> None:
 
 
 def averaged_weights(state: FitState, net: Forecaster) -> dict[str, torch.Tensor]:
-    """A state dict with the average in place of the parameters of `net`, and its buffers."""
+    """The averaged parameters and the buffers of `net`, as a state dict."""
     return {
         name: state.average_weights.get(name, value) for name, value in net.state_dict().items()
     }

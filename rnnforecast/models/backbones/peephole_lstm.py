@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellLayer, CellState
+from rnnforecast.models.layers.cell_layer import TORCH_ACTIVATIONS, CellLayer, CellState
 from rnnforecast.models.reference import ACTIVATIONS, Array, Weights, sigmoid
 
 TRAITS = ("noise", "bidirectional")
@@ -42,8 +42,6 @@ GATES = {
     "output (o)": "1: the network reads the cell, 0: it is hidden",
 }
 
-CANDIDATE_ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
-
 
 class PeepholeLstmCell(nn.Module):
     """A cell with state h and c. Rows of weights are in the order f, i (unless coupled), g, o."""
@@ -54,7 +52,7 @@ class PeepholeLstmCell(nn.Module):
         super().__init__()
         self.state_sizes = (hidden_size, hidden_size)
         self.n_cell_gates = 1 if options["coupled"] else 2  # gates that read the old cell
-        self.candidate = CANDIDATE_ACTIVATIONS[options["candidate"]]
+        self.candidate = TORCH_ACTIVATIONS[options["candidate"]]
         rows = (self.n_cell_gates + 2) * hidden_size
         self.input_projection = nn.Linear(hidden_size, rows)
         self.U = nn.Parameter(torch.empty(rows, hidden_size))

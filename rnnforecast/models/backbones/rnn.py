@@ -10,20 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
+from rnnforecast.models.layers.cell_layer import (
+    TORCH_ACTIVATIONS,
+    CellLayer,
+    CellState,
+    rnn_weights,
+)
 from rnnforecast.models.reference import ACTIVATIONS, Array, Weights, split_rnn_weights
 
 TRAITS = ("noise",)
 
 OPTIONS = {"nonlinearity": ("tanh", "relu", "sigmoid")}
 """``nonlinearity``: f."""
-
-TORCH_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
 class RnnCell(nn.Module):

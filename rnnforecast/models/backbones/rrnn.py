@@ -22,7 +22,12 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnnforecast.models.base import Noise
-from rnnforecast.models.layers.cell_layer import CellLayer, CellState, rnn_weights
+from rnnforecast.models.layers.cell_layer import (
+    TORCH_ACTIVATIONS,
+    CellLayer,
+    CellState,
+    rnn_weights,
+)
 from rnnforecast.models.reference import ACTIVATIONS, Array, Weights, split_rnn_weights
 
 TRAITS = ("noise",)
@@ -33,8 +38,6 @@ OPTIONS = {"nonlinearity": ("tanh", "relu", "sigmoid"), "gate": ("sigmoid", "tan
 GATES = {
     "reading (r)": "1: the past is read in full, 0: not at all",
 }
-
-TORCH_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
 class DoublyRecurrentCell(nn.Module):

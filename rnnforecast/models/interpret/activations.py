@@ -1,7 +1,7 @@
 """Interpretation of a fitted network: hidden states, gates, attention and input gradients.
 
-Everything is deterministic: an autoregressive decoder reads medians here, where a forecast
-reads random values of the distribution.
+Results are deterministic: an autoregressive decoder is fed medians here, not random values of the
+forecast distribution.
 
 Axes: B windows, L past steps, H steps ahead, C targets, G patches, J patches ahead, K units.
 """
@@ -44,12 +44,12 @@ class AttentionMaps:
     decoder_attention: Tensor | None
     """`[J, G]` of each patch of the horizon over the lookback."""
     self_attention: tuple[Tensor, ...]
-    """`[G, G]` for each layer: of each patch over itself and earlier ones, mean of the heads."""
+    """`[G, G]` for each layer: of each patch over itself and earlier ones, averaged over heads."""
 
 
 @torch.no_grad()
 def median_forecast(net: Forecaster, inputs: ModelInputs) -> Tensor:
-    """The median `[B, H, C]` in the units of the inputs; of a point head its forecast."""
+    """The median `[B, H, C]`, or the forecast of a point head, in the units of the inputs."""
     with _medians_fed_back(net):
         raw, scaler = net.predict_raw(inputs)
     z = net.head.quantiles(raw.float(), scaler, MEDIAN_LEVEL)[..., 0]
@@ -83,23 +83,18 @@ def layer_activations(net: Forecaster, inputs: ModelInputs) -> list[LayerActivat
             net.predict_raw(inputs)
     found = []
     for name, layer in layers.items():
-        outputs, gates = _lookback_activations(layer, calls[name], _n_patches(net))
+        outputs, gates = _lookback_activations(layer, calls[name], net.config.n_patches)
         if name.endswith("backwards"):
             outputs, gates = outputs.flip(0), {key: gate.flip(0) for key, gate in gates.items()}
         found.append(LayerActivations(name, outputs, gates))
     return found
 
 
-def _n_patches(net: Forecaster) -> int:
-    a = net.config
-    return -(-a.lookback // a.patch_length)
-
-
 def _lookback_activations(
     layer: nn.Module, calls: list[tuple[Any, Any]], n_patches: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Outputs `[G, K]` and gates of a layer in its first calls, which read the lookback; later
-    ones are those of a decoder."""
+    calls are a decoder's."""
     outputs: list[Tensor] = []
     gates: dict[str, list[Tensor]] = {}
     for args, (out, _) in calls:
@@ -114,7 +109,7 @@ def _lookback_activations(
 
 @torch.no_grad()
 def attention_maps(net: Forecaster, inputs: ModelInputs) -> AttentionMaps:
-    """The attention weights of the network for one window, if it has attention."""
+    """The attention weights of the network for one window; without attention, empty maps."""
     decoder_rows: list[Tensor] = []
     layers: list[list[Tensor]] = []
     with ExitStack() as hooks:
@@ -136,7 +131,7 @@ def attention_maps(net: Forecaster, inputs: ModelInputs) -> AttentionMaps:
                 hooks.callback(hook.remove)
         with _medians_fed_back(net):
             net.predict_raw(inputs)
-    self_attention = tuple(_join_attention_maps(maps, _n_patches(net)) for maps in layers)
+    self_attention = tuple(_join_attention_maps(maps, net.config.n_patches) for maps in layers)
     return AttentionMaps(torch.stack(decoder_rows) if decoder_rows else None, self_attention)
 
 
@@ -145,7 +140,7 @@ def _join_attention_maps(maps: list[Tensor], n_patches: int) -> Tensor:
     joined = maps[0].new_zeros(n_patches, n_patches)
     begin = 0
     for part in maps:
-        if begin == n_patches:  # later calls are those of a decoder
+        if begin == n_patches:  # later calls are a decoder's
             break
         joined[begin : begin + len(part), : part.shape[1]] = part
         begin += len(part)
@@ -157,9 +152,8 @@ def input_gradients(
 ) -> Tensor:
     """Gradients `[H, L, C]` of the forecast of one window with respect to its past values.
 
-    Derivatives of the location of `target` by the normalized inputs, both normalized; window
-    statistics and fed-back values are constants. Masked steps have none. `recurrent_only` leaves
-    out the base forecast.
+    Inputs and the location of `target` are normalized; window statistics and fed-back values are
+    constants. Gradients of masked steps are 0. `recurrent_only` leaves out the base forecast.
     """
     horizon = net.config.horizon
     repeated = inputs.repeat_windows(horizon)  # one copy for each step ahead: a single pass
@@ -179,8 +173,8 @@ def input_gradients(
 
 
 def forecast_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor) -> Tensor:
-    """The location of the forecast `[B, H, C]`, normalized, where `input_delta [B, L, C]` is added
-    to the normalized inputs; an autoregressive decoder is fed what it is fed without."""
+    """The normalized location `[B, H, C]` of the forecast if `input_delta [B, L, C]` is added to
+    the normalized inputs; an autoregressive decoder is fed the same values as without it."""
     if net.scale_change is not None:
         return _forked_location(net, inputs, input_delta)
     truth = _median_ground_truth(net, inputs) if net.is_autoregressive else None
@@ -203,8 +197,8 @@ def _median_ground_truth(net: Forecaster, inputs: ModelInputs) -> GroundTruth:
 
 
 def _forked_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor) -> Tensor:
-    """`forecast_location` with forks: each patch is normalized by the scaler of its own fork, and
-    so is what is added to it."""
+    """`forecast_location` with forks: each patch is normalized by the scaler of its own fork, to
+    which `input_delta` is added."""
     a, windows = net.config, len(input_delta)
     zeros = input_delta.new_zeros(windows, a.horizon, a.channels)
     extra_steps = inputs.values.shape[1] - input_delta.shape[1]
@@ -220,7 +214,7 @@ def _forked_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor) 
 
 @contextmanager
 def _medians_fed_back(net: Forecaster) -> Iterator[None]:
-    """Medians instead of random values are fed back."""
+    """Context in which an autoregressive decoder is fed medians instead of random values."""
     head = net.head
 
     def median(raw: Tensor, scaler: WindowScaler) -> Tensor:
@@ -235,7 +229,7 @@ def _medians_fed_back(net: Forecaster) -> Iterator[None]:
 
 @contextmanager
 def _full_teacher_forcing(net: Forecaster) -> Iterator[None]:
-    """All values that are fed are true ones, as at the start of training."""
+    """Context in which an autoregressive decoder is fed only true values, if given."""
     progress, net.training_progress = net.training_progress, 0.0
     try:
         yield

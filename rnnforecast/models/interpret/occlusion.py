@@ -13,7 +13,7 @@ from torch import Tensor
 from rnnforecast.models.inputs import ModelInputs
 
 MIN_RELATIVE_SCALE = 1e-9
-"""Lower bound of the scale of a window, relative to its mean absolute value."""
+"""Lower bound of a window's scale, relative to its mean absolute value."""
 
 
 @dataclass(frozen=True)

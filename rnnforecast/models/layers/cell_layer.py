@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from rnnforecast.models.base import NO_NOISE, Noise, State
 
+TORCH_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+
 CellState = tuple[Tensor, ...]
 """Tensors `[B, X]`; the first is the output."""
 

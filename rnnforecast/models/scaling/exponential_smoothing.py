@@ -9,11 +9,12 @@ Holt-Winters without trend, with zero, one or two seasons of m and n steps:
     s_{t+m} = b y_t / (l_t u_t) + (1 - b) s_t
     u_{t+n} = c y_t / (l_t s_t) + (1 - c) u_t
 
-The rates a, b, c and the initial factors are trained with the weights of the network. Each is a
-value shared by all series plus an offset of the series; an unknown series has the shared value.
+The rates a, b, c and the initial factors are trained with the weights of the network. Each has a
+value shared by all series plus an offset for each series (as logit or logarithm); an unknown series
+has the shared value.
 
-The seasonal updates read the level of the same step, as R's HoltWinters does; statsmodels reads the
-level of the step before, so the two agree where the level or the seasons are constant.
+The seasonal updates read the level of the same step, as in R's HoltWinters; in statsmodels they
+read the level of the step before, so results agree only if the level or the seasons are constant.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from rnnforecast.models.scaling.window_scaler import MIN_RATIO, ScaleStats
 TRAITS = ("log", "one_sign", "learned", "removes_season", "per_target", "single_origin")
 
 INITIAL_LEVEL_RATE, INITIAL_SEASON_RATE = 0.25, 0.1
-"""Smoothing rates before training: each season is observed less often than the level."""
+"""Smoothing rates before training; seasonal factors are updated less often than the level."""
 
 PRIOR_COUNT = 1.0
-"""Pseudo-observations: the factors of a series are shrunk to those of all series, and these to 1,
-with this weight."""
+"""Number of pseudo-observations by which the factors of a series are shrunk towards those of all
+series, and these towards 1."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,8 @@ def holt_winters(
     factors: Sequence[Tensor],
     rates: Tensor,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Multiplicative Holt-Winters recursion of the module's docstring.
-
-    A masked step leaves level and factors unchanged.
+    """The recursion above, multiplicative Holt-Winters; masked steps leave level and factors
+    unchanged.
 
     Args:
         values: `[B, L]` above 0, in any unit; masked values may be anything.
@@ -91,7 +91,7 @@ def holt_winters(
         error = deseasonalized / levels[-1] - 1
         for k, factor in enumerate(next_factors):
             updated = factor[:, :size] * (1 + weight[..., k + 1] * error)
-            # keeps ratios to a factor within the range of float32
+            # values divided by a factor stay within the range of float32
             updated = updated.clamp(MIN_RATIO, 1 / MIN_RATIO)
             next_factors[k] = torch.cat([factor[:, size:], updated], 1)
     return torch.cat(levels, 1), torch.cat(products, 1), next_factors
@@ -131,7 +131,7 @@ class ExponentialSmoothing(nn.Module):
         ]
 
     def initialize(self, inputs: ModelInputs) -> None:
-        """Sets the factors from windows of data, see `initialize_factors`."""
+        """Sets the factors from windows of data; see `initialize_factors`."""
         self.initialize_factors(*_single_target(inputs))
 
     def smooth(
@@ -139,13 +139,13 @@ class ExponentialSmoothing(nn.Module):
     ) -> SmoothedWindows:
         """Level and seasonal factors of each window, in the precision of `values`.
 
-        The initial level is the mean of the first season from the first value on, divided by the
-        factors; levels within that season therefore depend on all of it.
+        The initial level is the deseasonalized mean of one season from the first value on; levels
+        within that season therefore depend on all of it.
 
         Args:
             values: `[B, L]` original units, above 0 within the mask.
             value_mask: `[B, L]` bool.
-            series_index: `[B]` int64; an index beyond the known series means an unknown one.
+            series_index: `[B]` int64; an index outside `[0, n_series)` means an unknown series.
             phase: `[B]` int64, calendar position of the first step, in steps.
             horizon: H.
         """
@@ -163,7 +163,7 @@ class ExponentialSmoothing(nn.Module):
     def initial_factors(
         self, series_index: Tensor, phase: Tensor, dtype: torch.dtype
     ) -> list[Tensor]:
-        """For each season of m steps the learned factors `[B, m]` of the first m steps of windows
+        """For each season of m steps, the learned factors `[B, m]` of the first m steps of windows
         that start at `phase [B]`; their geometric mean is 1."""
         row, factors = self._embedding_index(series_index), []
         for m, shared, own in zip(self.seasons, self.factors, self.series_factors, strict=True):
@@ -200,14 +200,14 @@ class ExponentialSmoothing(nn.Module):
             values = values / factors.gather(1, position)
 
     def _embedding_index(self, series_index: Tensor) -> Tensor:
-        """`[B]` row of each series in the embeddings; the last row is that of unknown series."""
+        """Row `[B]` of each series in the embeddings; the last row is that of unknown series."""
         known = (series_index >= 0) & (series_index < self.n_series)
         return torch.where(known, series_index, self.n_series)
 
     def _initial_level(
         self, values: Tensor, value_mask: Tensor, factors: Sequence[Tensor]
     ) -> Tensor:
-        """`[B]` level before the first step; 1 where the mask is empty."""
+        """Level `[B]` before the first step; 1 if the mask is empty."""
         steps = torch.arange(values.shape[1], device=values.device)
         first = value_mask.int().argmax(1, keepdim=True)
         season = self.seasons[0] if self.seasons else 1
@@ -237,9 +237,9 @@ def _zero_embedding(n_series: int, size: int) -> nn.Embedding:
 
 
 def _scale_to_mean(values: Tensor, value_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Ratios `[B, L]` to the mean over the mask, and that mean `[B, 1]`.
+    """Values `[B, L]` divided by their mean over the mask, and that mean `[B, 1]`.
 
-    With an empty mask the ratios are 1 and the mean is the last (imputed) value, or 1.
+    If the mask is empty, the ratios are 1 and the mean is the last (imputed) value, or 1.
     """
     count = value_mask.sum(1, keepdim=True)
     # divided before the sum, which may overflow
@@ -250,12 +250,12 @@ def _scale_to_mean(values: Tensor, value_mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _season_positions(phase: Tensor, season: int, steps: int) -> Tensor:
-    """`[B, steps]` position in the season of the steps from `phase [B]` on."""
+    """Positions in the season, `[B, steps]`, of the steps from `phase [B]` on."""
     return (phase.unsqueeze(1) + torch.arange(steps, device=phase.device)) % season
 
 
 def _combine_factors(factors: Sequence[Tensor], like: Tensor) -> Tensor:
-    """Product `[B, T]`, shaped as `like`, of the factors `[B, m]` of each season, repeated."""
+    """Product `[B, T]` of the factors `[B, m]` of each season, repeated to the shape of `like`."""
     product, steps = torch.ones_like(like), like.shape[1]
     for factor in factors:
         times = -(-steps // factor.shape[1])
@@ -266,8 +266,8 @@ def _combine_factors(factors: Sequence[Tensor], like: Tensor) -> Tensor:
 def _ratio_to_moving_average(
     values: Tensor, value_mask: Tensor, season: int
 ) -> tuple[Tensor, Tensor]:
-    """Ratios `[B, L]` to the centered moving average over a season, and the mask of valid ones:
-    steps of the mask with a full season around them, at least half of it in the mask."""
+    """Ratios `[B, L]` to the centered moving average over a season, and their mask: steps of
+    `value_mask` with a full season around them, at least half of it in `value_mask`."""
     half = season // 2
     weight = values.new_ones(2 * half + 1)
     if season % 2 == 0:  # both ends have the same position in the season

@@ -22,13 +22,13 @@ def scale_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
 
 
 def build(*, season: int, n_items: int, seasons: tuple[int, ...]) -> WindowStatistics:
-    """The scaler of windows of a season in steps."""
+    """The scaler, without weights."""
     return WindowStatistics(scale_stats, season)
 
 
 def _interpolate_sorted(sorted_values: Tensor, position: Tensor) -> Tensor:
-    """`sorted_values [B, L, C]` at `position [B, 1, C]`, linear between two neighbors; NaN beyond
-    the last."""
+    """`sorted_values [B, L, C]` at `position [B, 1, C]`, interpolated linearly; NaN in a window of
+    masked values."""
     position = position.clamp_min(0).to(sorted_values.dtype)
     below = sorted_values.gather(1, position.floor().long())
     above = sorted_values.gather(1, position.ceil().long())

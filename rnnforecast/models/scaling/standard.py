@@ -18,5 +18,5 @@ def scale_stats(values: Tensor, value_mask: Tensor, season: int) -> ScaleStats:
 
 
 def build(*, season: int, n_items: int, seasons: tuple[int, ...]) -> WindowStatistics:
-    """The scaler of windows of a season in steps."""
+    """The scaler, without weights."""
     return WindowStatistics(scale_stats, season)

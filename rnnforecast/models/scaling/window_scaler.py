@@ -1,8 +1,8 @@
 """Scaling of input windows and its inverse.
 
-A scaler reads the history of a window alone and has an exact inverse. Its statistics keep the
-precision of the input (float64 on a CPU and on CUDA); the network reads float32. A file with
-``TRAITS`` in this package is a value of ``model.normalize``:
+A scaler reads only the history of a window. Its statistics keep the precision of the input (float64
+on a CPU and on CUDA); the network reads float32. A file with ``TRAITS`` in this package is a value
+of ``model.normalize``:
 
 | trait | meaning |
 | --- | --- |
@@ -10,10 +10,10 @@ precision of the input (float64 on a CPU and on CUDA); the network reads float32
 | ``level_ratio`` | values are divided by their level, or by nothing |
 | ``divides_by_scale`` | values are divided by their variation around the center |
 | ``one_sign`` | it needs values of one sign |
-| ``learned`` | it has weights, among them some of each series |
+| ``learned`` | it has weights, some of them for each series |
 | ``removes_season`` | values are divided by seasonal factors |
 | ``per_target`` | it reads one target at a time |
-| ``single_origin`` | it knows the level at the end of the lookback only |
+| ``single_origin`` | it gives the level at the end of the lookback only |
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ import torch
 from torch import Tensor
 
 MIN_RATIO = 1e-4
-"""Ratios to the level below this are read as this, so that logarithms are finite."""
+"""Lower bound of values divided by the level, so that logarithms are finite."""
 
 MAX_LOG_RATIO = 30.0
-"""Normalized logarithms are clipped to this size before `exp`, about 1e13 times the level."""
+"""Bound of absolute normalized logarithms before `exp`; its exponential is about 1e13."""
 
 MIN_RELATIVE_SCALE = 1e-4
 """Lower bound of a window's scale, relative to its mean absolute value."""
@@ -80,15 +80,15 @@ class ScaleStats:
         return values if stats.difference_base is None else values + stats.difference_base
 
     def repeat_windows(self, times: int) -> ScaleStats:
-        """Each window `times` times in a row."""
+        """Each window repeated `times` times, one copy after the other."""
         return self._map_tensors(lambda part: part.repeat_interleave(times, 0))
 
     def select_windows(self, windows: slice) -> ScaleStats:
-        """The statistics of some windows."""
+        """The statistics of a slice of the windows."""
         return self._map_tensors(lambda part: part[windows])
 
     def select_steps(self, steps: slice) -> ScaleStats:
-        """The statistics for some steps ahead."""
+        """The statistics of a slice of the horizon."""
         base, factors = self.difference_base, self.future_seasonal_factors
         return replace(
             self,
@@ -97,7 +97,7 @@ class ScaleStats:
         )
 
     def _like(self, values: Tensor) -> ScaleStats:
-        """The statistics with an axis of quantiles where the values have one."""
+        """The statistics, with an axis of quantiles if `values` have one."""
         if values.dim() == self.center.dim():
             return self
         return self._map_tensors(lambda part: part.unsqueeze(-1))
@@ -137,23 +137,23 @@ class WindowScaler:
         return self.stats.normalize_past(y) / self.global_scale
 
     def repeat_windows(self, times: int) -> WindowScaler:
-        """Each window `times` times in a row."""
+        """Each window repeated `times` times, one copy after the other."""
         scale = None if self.mase_scale is None else self.mase_scale.repeat_interleave(times, 0)
         return WindowScaler(self.stats.repeat_windows(times), self.global_scale, scale)
 
     def select_windows(self, windows: slice) -> WindowScaler:
-        """The scaler of some windows."""
+        """The scaler of a slice of the windows."""
         scale = None if self.mase_scale is None else self.mase_scale[windows]
         return WindowScaler(self.stats.select_windows(windows), self.global_scale, scale)
 
     def select_steps(self, steps: slice) -> WindowScaler:
-        """The scaler for some steps ahead."""
+        """The scaler of a slice of the horizon."""
         return replace(self, stats=self.stats.select_steps(steps))
 
 
 def seasonal_naive_error(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
-    """The divisor of MASE: mean absolute change from one season to the next, `[B, 1, C]` original
-    units, over steps that are both in the mask; 0 without any."""
+    """The divisor of MASE, `[B, 1, C]` original units: mean absolute difference of values one
+    season apart, both in the mask; 0 without any. The lag is 1 if the season exceeds the window."""
     lag = season if season < values.shape[1] else 1
     both = value_mask[:, lag:] & value_mask[:, :-lag]
     change = ((values[:, lag:] - values[:, :-lag]).abs() * both).sum(1, keepdim=True)

@@ -1,7 +1,4 @@
-"""Window scalers that take their statistics from the history of each window; nothing is learned.
-
-Statistics have the precision of the input: float64 on a CPU and on CUDA.
-"""
+"""Window scalers without weights, whose statistics come from the history of each window."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ Statistics = Callable[[Tensor, Tensor, int], ScaleStats]
 
 
 class WindowStatistics(nn.Module):
-    """Center and scale of each window by one function of its values and mask."""
+    """A scaler whose statistics are a function of values and mask."""
 
     def __init__(self, statistics: Statistics, season: int) -> None:
         super().__init__()
@@ -29,23 +26,23 @@ class WindowStatistics(nn.Module):
         return self.statistics(inputs.values, inputs.value_mask, self.season)
 
     def per_item_weights(self) -> list[str]:
-        """Names of the weights with one row for each series: none."""
+        """An empty list: there are no weights."""
         return []
 
     def initialize(self, inputs: ModelInputs) -> None:
-        """Nothing to set from data."""
+        """Does nothing: there are no weights."""
 
 
 def masked_mean(values: Tensor, value_mask: Tensor) -> Tensor:
-    """Mean over the steps of the mask, `[B, 1, C]`; the last (imputed) value where it is empty."""
+    """Mean over the mask, `[B, 1, C]`; the last (imputed) value if the mask is empty."""
     count = value_mask.sum(1, keepdim=True)
     total = (values * value_mask).sum(1, keepdim=True)
     return torch.where(count > 0, total / count.clamp_min(1), values[:, -1:])
 
 
 def recent_mean_abs(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
-    """Mean absolute value of the last season, `[B, 1, C]` original units; of the whole lookback
-    where the last season is zero beside it."""
+    """Mean absolute value of the last season, `[B, 1, C]` original units; of the whole lookback if
+    that of the last season is negligible beside it."""
     recent = slice(-max(season, 1), None)
     level = masked_mean(values[:, recent].abs(), value_mask[:, recent])
     overall = masked_mean(values.abs(), value_mask)
