@@ -177,7 +177,7 @@ def _or_backbone(cure: str, trait: str) -> str:
 def _bidirectional_decoder(spec: Spec) -> Iterator[Finding]:
     decoder, traits = spec.model.decoder, _traits(DECODERS, spec.model.decoder)
     if spec.model.bidirectional and "carries_state" in traits:
-        found = f"'{decoder}' continues from the network's state, a bidirectional one has none"
+        found = f"'{decoder}' needs one final state, which a bidirectional network does not have"
         yield (
             "model.decoder",
             found,
@@ -244,7 +244,7 @@ def _scaling_and_loss(spec: Spec) -> Iterator[Finding]:
         return
     if "amounts" in LOSSES.traits(loss):
         if "level_ratio" not in traits or "log" in traits:
-            found = f"'{normalize}' does not go with '{loss}', which needs amounts of at least 0"
+            found = f"'{normalize}' cannot be used with '{loss}', which needs amounts of at least 0"
             yield "model.normalize", found, "set it to mean, none or auto"
     elif "level_ratio" not in traits:
         found = f"'{loss}' needs ratios to the level, which '{normalize}' does not give"
@@ -300,7 +300,7 @@ def _weight_of_windows(spec: Spec) -> Iterator[Finding]:
 def _weights_of_steps(spec: Spec) -> Iterator[Finding]:
     weights, horizon = spec.training.horizon_weight, spec.window.horizon
     if not isinstance(weights, str) and len(weights) != horizon:
-        found = f"expected {horizon} numbers, one a step of the horizon, found {len(weights)}"
+        found = f"expected {horizon} numbers, one per step of the horizon, found {len(weights)}"
         yield "training.horizon_weight", found, "give one for each step, or set it to decreasing"
 
 

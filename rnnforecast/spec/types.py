@@ -155,7 +155,7 @@ CalendarCycle = Literal[
     "day_of_year", "week_of_year", "month_of_year", "quarter_of_year",
 ]  # fmt: skip
 ThousandsSeparator = Literal["auto", "none", ",", ".", " ", "'"]
-PER_COLUMN = "a group with one of them a column"
+PER_COLUMN = "a group with one value per column"
 CalendarCycles = Annotated[
     tuple[CalendarCycle, ...],
     BeforeValidator(_to_list, json_schema_input_type=CalendarCycle | list[CalendarCycle]),

@@ -53,7 +53,7 @@ class Seasonality:
 def detect_seasonality(
     values: Floats, observed_mask: Bools, offsets: Ints, candidates: Sequence[int]
 ) -> Seasonality:
-    """The first candidate that is significant for the panel, else no season (length 1).
+    """The first candidate that is significant for the panel; length 1 (no season) if none is.
 
     One strongly seasonal series in about six is enough: a seasonal model usually costs a series
     without a season little, and a model without a season costs a seasonal series much. Series too

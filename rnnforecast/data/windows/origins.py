@@ -41,7 +41,7 @@ class OriginRanges:
 
 
 def first_observed(target_mask: Bools, offsets: Ints) -> Ints:
-    """`[S * C]` the first step of each item in `target_mask [N, C]`; its length if there is none."""
+    """`[S * C]` the first step of each item in `target_mask [N, C]`; else its length."""
     steps = np.arange(len(target_mask)) - np.repeat(offsets[:-1], np.diff(offsets))
     length = np.diff(offsets)
     step = np.where(target_mask, steps[:, None], np.iinfo(np.int64).max)  # [N, C]

@@ -1,6 +1,6 @@
 """Imputation methods, one file each.
 
-A file's ``TRAITS`` are any of
+The ``TRAITS`` of a method are zero or more of
 
 ===================  ==============================================================================
 ``masks``            the network still sees the cell as missing; the number is a placeholder

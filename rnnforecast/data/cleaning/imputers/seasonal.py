@@ -1,4 +1,4 @@
-"""The latest observed value at the same phase of an earlier season, else the last value."""
+"""The latest observed value at the same phase of an earlier season; without one, the last value."""
 
 from __future__ import annotations
 

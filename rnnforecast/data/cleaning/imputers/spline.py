@@ -33,7 +33,7 @@ def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
     across = (after / unit - before / unit) / width
     gap = np.where(known, index.last_observed - second, 1)
     into = (before / unit - earlier / unit) / gap
-    same_sign = into * across > 0  # else the curve turns at the observation: slope 0
+    same_sign = into * across > 0  # otherwise the slope is 0: the curve turns there
     w, v = 2 * width + gap, width + 2 * gap
     with np.errstate(over="ignore"):  # an overflow gives a slope of 0
         mean = (w + v) / (w / np.where(same_sign, into, 1.0) + v / np.where(same_sign, across, 1.0))
