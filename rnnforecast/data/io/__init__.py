@@ -1,1 +1,1 @@
-"""Reading files into one long table: encodings, CSV dialects, column roles, number formats."""
+"""Reading of files into one long table: encodings, CSV dialects, column roles, number formats."""

@@ -22,7 +22,7 @@ def to_text(column: Any) -> Any:
     try:
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array(map(str, column.to_pylist()), pa.string())  # such as lists
+        return pa.array(map(str, column.to_pylist()), pa.string())  # types that Arrow cannot cast
 
 
 def dictionary_encode(column: Any) -> Any:

@@ -56,7 +56,7 @@ class InputFile:
         return {name.strip(): name for name in self.reader.header}
 
     def sample_rows(self, max_rows: int) -> list[list[str]]:
-        """The cells of those of the first rows that are as wide as the header.
+        """The cells of the first `max_rows` rows, without rows that are not as wide as the header.
 
         Undecodable bytes are replaced. Raises DataError if no row is as wide as the header.
         """

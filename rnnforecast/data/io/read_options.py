@@ -17,4 +17,4 @@ class ReadOptions:
     categorical: tuple[str, ...] = ()
     """Covariates that are read as text."""
     numeric: tuple[str, ...] = ()
-    """Covariates that are read as numbers; for those in neither list it is inferred."""
+    """Covariates that are read as numbers; the type of all others is inferred from their cells."""

@@ -30,7 +30,8 @@ class ChangeCount:
     timestamp_fault: str = ""
     """The fault in the grade of timestamps, after the number of rows; empty: not a fault there."""
     is_repair: bool = True
-    """Whether the change is a repair; False for what the spec requests, such as resampling."""
+    """Whether the change repairs a fault; False for changes that the spec requests, such as
+    resampling."""
 
     def describe(self, count: int) -> str:
         """A clause such as ``3 rows out of order: sorted``."""

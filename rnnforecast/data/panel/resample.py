@@ -141,9 +141,10 @@ class _Periods:
     end_ticks: Ints  # [periods] first tick after it
 
     def partial_mask(self, step: Frequency, grid: Grid, first: Ints, stop: Ints) -> Bools:
-        """[periods] whether one more step fits into the period before or after its series.
+        """[periods] whether one more step of a series fits into the period, before its first or
+        after its last row.
 
-        The series is the rows from `first` [S] up to, but without `stop` [S].
+        The rows of a series are those from `first` [S] up to, but without, `stop` [S].
         """
         series = np.flatnonzero(stop > first)
         head, tail = first[series], stop[series] - 1

@@ -50,8 +50,9 @@ def select_examples(
     *,
     season: int,
 ) -> tuple[ExampleSeries, ...]:
-    """Up to four examples: the longest series, that with most missing values, that of median level,
-    and the shortest. Of more than four series, constant ones are chosen only if all are.
+    """Up to four examples: the longest series, the series with the most missing values, the series
+    of median level, and the shortest. A panel of at most four series has all of them as examples;
+    of more, constant series are chosen only if all are constant.
 
     `value_mask` and `outlier_mask` [N, C], `medians` [S, C], `is_varying` [S].
     """

@@ -36,7 +36,7 @@ class InferredFrequency:
 
 
 def infer_frequency(codes: Ints, time: Timestamps) -> InferredFrequency:
-    """The frequency that most series vote for; of equal votes the finer one.
+    """The frequency that most series vote for; ties go to the finer one.
 
     Each series votes for its most common step. `codes` [R] are the series of the rows, `time` [R]
     their timestamps, in any order; repeated timestamps are ignored. The calendar tells business

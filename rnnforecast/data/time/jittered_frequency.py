@@ -35,7 +35,7 @@ _ROUND_STEPS = (
 
 
 def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
-    """The usual step that most series vote for; of equal votes the finer one.
+    """The usual step that most series vote for; ties go to the finer one.
 
     Each series votes for the usual step nearest to its median step, on a logarithmic scale: 1, 2,
     5, 10, 15, 20 and 30 seconds and minutes, the hours that divide a day, days, weeks, months,

@@ -44,11 +44,11 @@ class NormalizedTime:
     """Timestamps that can be sorted and subtracted."""
 
     time: Timestamps
-    """[R] instants of UTC, or local time."""
+    """[R] UTC, or local time."""
     utc_offset: str
     """The fixed offset that `time` is local to; empty if there is none."""
     display_timezone: str
-    """The time zone in which instants of UTC are shown; empty where `time` is local."""
+    """The time zone in which `time` is shown if it is UTC; empty if it is local."""
     localized: LocalizedTimestamps | None
     """None where `time` was not converted from local time to UTC."""
 
@@ -69,13 +69,13 @@ def normalize_timezone(
     """
     if not timezone or time.dtype.kind != "M":
         return NormalizedTime(time, utc_offset, "", None)
-    has_offset = utc_offset != ""  # instants, or local to a fixed offset
-    instants = time - _parse_utc_offset(utc_offset) if has_offset else time
-    local = to_local(instants, timezone) if has_offset else time
+    has_offset = utc_offset != ""  # UTC, or local to a fixed offset
+    utc = time - _parse_utc_offset(utc_offset) if has_offset else time
+    local = to_local(utc, timezone) if has_offset else time
     if _has_single_time_of_day(local):
         return NormalizedTime(local, "", "", None)
     if has_offset:
-        return NormalizedTime(instants, "", timezone, None)
+        return NormalizedTime(utc, "", timezone, None)
     found = to_utc(local, timezone, ambiguous=ambiguous, nonexistent=nonexistent, codes=codes)
     return NormalizedTime(found.utc, "", timezone, found)
 
@@ -90,7 +90,7 @@ def to_utc(
 ) -> LocalizedTimestamps:
     """Local timestamps `[R]` of series `codes` `[R]`, in the order of the files, as UTC.
 
-    `ambiguous`: ``earlier`` or ``later`` takes that of the two instants; ``infer`` goes by the
+    `ambiguous`: ``earlier`` or ``later`` is that of the two instants; ``infer`` goes by the
     order of the rows, in which each series must pass through the hour twice. `nonexistent`:
     ``shift_forward`` to the first instant after the skipped hour, as pandas does, or ``drop``. With
     ``error`` such rows are unresolved.
