@@ -168,6 +168,10 @@ class Forecaster(nn.Module):
         raw: Tensor = self.output_layer(patches)
         return raw.reshape(patches.shape[0], -1, self.config.channels, self.head.n_params)
 
+    def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
+        """Raw outputs `[B, T, C, P]` → random normalized values `[B, T, C]`."""
+        return self.head.sample(raw, scaler)
+
     def additive_terms(self, z: Tensor, inputs: ModelInputs, last_output: Tensor) -> Tensor:
         """Raw outputs `[B, H, C, P]` of the known covariates and of the base forecast."""
         a = self.config

@@ -175,8 +175,7 @@ class WindowInspector:
     def _sample_windows(self, n_inputs: int) -> WindowIndex:
         """Validation windows, or else held-out ones, if they have history; `item` is the series."""
         panel, config = self.cleaned.panel, self.config
-        n_patches = -(-config.lookback // config.patch_length)
-        work = n_inputs * n_patches * config.backbone.n_layers
+        work = n_inputs * config.n_patches * config.backbone.n_layers
         count = int(np.clip(MAX_WORK // work, MIN_WINDOWS, MAX_WINDOWS))
         horizon = config.horizon
         try:

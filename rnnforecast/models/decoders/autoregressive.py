@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.decoders.encoder_output import AutoregressiveDecoder, EncoderOutput
-from rnnforecast.models.heads.head import Head
 from rnnforecast.models.inputs import ModelInputs
 from rnnforecast.models.layers.embedding import PatchEmbedding
 from rnnforecast.models.layers.stack import RecurrentStack
@@ -37,7 +36,6 @@ class AutoregressiveNetwork(Protocol):
     config: ForecasterConfig
     decoder: nn.Module
     embedding: PatchEmbedding
-    head: Head
     training_progress: float
 
     @property
@@ -47,6 +45,10 @@ class AutoregressiveNetwork(Protocol):
 
     def project_output(self, patches: Tensor) -> Tensor:
         """Patches `[B, J, K]` → raw outputs `[B, J * steps_per_patch, C, P]`."""
+        ...
+
+    def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
+        """Raw outputs `[B, T, C, P]` → random normalized values `[B, T, C]`."""
         ...
 
 
@@ -77,7 +79,7 @@ def decode_autoregressively(
         raw = raw + additive_terms[:, steps]
         raws.append(raw)
         with torch.no_grad():
-            samples.append(net.head.sample(raw.float(), scaler.select_steps(steps)).to(raw.dtype))
+            samples.append(net.sample_steps(raw.float(), scaler.select_steps(steps)).to(raw.dtype))
         if steps.stop == a.horizon:
             break
         values, mask = _next_decoder_values(samples[-1], truth, steps, truth_fraction)
