@@ -87,7 +87,7 @@ class Estimates:
 
 
 class FittedImputer(Protocol):
-    """An imputer fitted on the training part."""
+    """An imputer fitted to the training part."""
 
     def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
         """Everything that `ImputerMethod.from_arrays` needs."""
