@@ -132,7 +132,7 @@ class ModelInputs:
         return replace(self, **changes, **self._moved_phase(first))
 
     def repeat_windows(self, times: int) -> ModelInputs:
-        """Each window repeated `times` times, one copy after the other."""
+        """Each window repeated `times` times; copies are adjacent."""
         names = [field.name for field in fields(self)]
         return replace(self, **self._map(names, lambda old: old.repeat_interleave(times, 0)))
 

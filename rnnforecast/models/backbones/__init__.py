@@ -1,1 +1,1 @@
-"""Recurrent networks, one a file: its name is a value of ``model.backbone``; see `models.base`."""
+"""Recurrent networks; each file name is a value of ``model.backbone``, see `models.base`."""

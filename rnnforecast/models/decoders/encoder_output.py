@@ -25,7 +25,7 @@ class EncoderOutput:
     """`[B, K]` embedding of the last patch."""
 
     def repeat_windows(self, times: int) -> EncoderOutput:
-        """Each window repeated `times` times, one copy after the other."""
+        """Each window repeated `times` times; copies are adjacent."""
         return EncoderOutput(
             self.output.repeat_interleave(times, 0),
             tuple(part.repeat_interleave(times, 1) for part in self.state),

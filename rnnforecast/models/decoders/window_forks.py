@@ -81,8 +81,7 @@ def fork_windows(
 
 
 class ScaleChangeEmbedding(nn.Module):
-    """Embedding of how center and scale change from one fork to the next: `[B * G, 1, C]` →
-    `[B, G, K]`."""
+    """Embedding `[B, G, K]` of the change of center and scale from each fork to the next."""
 
     def __init__(self, channels: int, hidden_size: int) -> None:
         super().__init__()

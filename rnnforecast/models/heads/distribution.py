@@ -18,7 +18,8 @@ NORMAL_APPROXIMATION_MEAN = 1e8
 """Poisson samples with a larger mean are drawn from the normal approximation."""
 
 INITIAL_SCALE = 0.5
-"""Scale of a distribution when training starts, in normalized units or in `relative_scale`."""
+"""Scale of a distribution when training starts, in normalized units or as a multiple of
+`relative_scale`."""
 
 INITIAL_DISPERSION = INITIAL_SCALE**2
 """Dispersion when training starts, to be multiplied by `relative_scale`. A variance would call for

@@ -109,7 +109,7 @@ def _lookback_activations(
 
 @torch.no_grad()
 def attention_maps(net: Forecaster, inputs: ModelInputs) -> AttentionMaps:
-    """The attention weights of the network for one window; without attention, empty maps."""
+    """The attention weights of the network for one window; None and `()` without attention."""
     decoder_rows: list[Tensor] = []
     layers: list[list[Tensor]] = []
     with ExitStack() as hooks:
@@ -197,8 +197,8 @@ def _median_ground_truth(net: Forecaster, inputs: ModelInputs) -> GroundTruth:
 
 
 def _forked_location(net: Forecaster, inputs: ModelInputs, input_delta: Tensor) -> Tensor:
-    """`forecast_location` with forks: each patch is normalized by the scaler of its own fork, to
-    which `input_delta` is added."""
+    """`forecast_location` with forks: `input_delta` is added to each patch as normalized by the
+    scaler of its own fork."""
     a, windows = net.config, len(input_delta)
     zeros = input_delta.new_zeros(windows, a.horizon, a.channels)
     extra_steps = inputs.values.shape[1] - input_delta.shape[1]

@@ -2,8 +2,8 @@
 
     h_t = a_t * h_{t-1} + b_t,   0 < a_t <= 1,  0 < b_t
 
-Two adjacent spans of steps combine to one, so spans double in each round and log2 G rounds cover
-all steps (Hillis & Steele 1986):
+Adjacent spans of steps are combined, so spans double in each round and log2 G rounds cover all
+steps (Hillis & Steele 1986):
 
     A = A_late * A_early,   B = A_late * B_early + B_late
 

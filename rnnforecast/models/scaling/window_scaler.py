@@ -80,7 +80,7 @@ class ScaleStats:
         return values if stats.difference_base is None else values + stats.difference_base
 
     def repeat_windows(self, times: int) -> ScaleStats:
-        """Each window repeated `times` times, one copy after the other."""
+        """Each window repeated `times` times; copies are adjacent."""
         return self._map_tensors(lambda part: part.repeat_interleave(times, 0))
 
     def select_windows(self, windows: slice) -> ScaleStats:
@@ -137,7 +137,7 @@ class WindowScaler:
         return self.stats.normalize_past(y) / self.global_scale
 
     def repeat_windows(self, times: int) -> WindowScaler:
-        """Each window repeated `times` times, one copy after the other."""
+        """Each window repeated `times` times; copies are adjacent."""
         scale = None if self.mase_scale is None else self.mase_scale.repeat_interleave(times, 0)
         return WindowScaler(self.stats.repeat_windows(times), self.global_scale, scale)
 
@@ -153,7 +153,8 @@ class WindowScaler:
 
 def seasonal_naive_error(values: Tensor, value_mask: Tensor, season: int) -> Tensor:
     """The divisor of MASE, `[B, 1, C]` original units: mean absolute difference of values one
-    season apart, both in the mask; 0 without any. The lag is 1 if the season exceeds the window."""
+    season apart, both in the mask; 0 without any. In a window no longer than a season the lag is
+    1."""
     lag = season if season < values.shape[1] else 1
     both = value_mask[:, lag:] & value_mask[:, :-lag]
     change = ((values[:, lag:] - values[:, :-lag]).abs() * both).sum(1, keepdim=True)
