@@ -270,11 +270,11 @@ def main() -> int:
                 free.put(folder)
 
         found = 0
-        with ThreadPoolExecutor(arguments.workers) as pool:
-            for fault, count, detected in pool.map(judge, faults):
-                found += detected
-                if not detected:
-                    print(f"not detected by {count} tests: {fault}", flush=True)
+        with ThreadPoolExecutor(asked.workers) as pool:
+            for number, (fault, count, seen) in enumerate(pool.map(judge, faults), 1):
+                found += seen
+                word = "noticed" if seen else f"NOT NOTICED by {count} tests"
+                print(f"{number}/{len(faults)} {word}: {fault}", flush=True)
     minutes = (time.monotonic() - begun) / 60
     print(f"{found} of {len(faults)} detected, seed {arguments.seed}, {minutes:.0f} min")
     return 0
