@@ -270,7 +270,7 @@ def main() -> int:
                 free.put(folder)
 
         found = 0
-        with ThreadPoolExecutor(asked.workers) as pool:
+        with ThreadPoolExecutor(arguments.workers) as pool:
             for number, (fault, count, seen) in enumerate(pool.map(judge, faults), 1):
                 found += seen
                 word = "noticed" if seen else f"NOT NOTICED by {count} tests"
