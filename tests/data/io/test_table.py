@@ -233,6 +233,19 @@ def test_a_file_sorted_by_series_is_understood_beyond_its_head(
     assert len(table.keys) == 4
 
 
+def test_the_series_of_the_head_stay_if_they_leave_no_timestamp_repeated(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_module, "HEAD_ROWS", 7)
+    # the kind tells rows of the second day apart, which is not among every other day of the head
+    kinds = ["x", "x", "y", *"xxxxxx"]
+    rows = [
+        f"2024-01-0{day},{kind},1\n"
+        for day, kind in zip([1, 2, 2, *range(3, 9)], kinds, strict=True)
+    ]
+    assert read([write("ds,kind,y\n" + "".join(rows))]).roles.series == ("kind",)
+
+
 def test_a_folder_is_one_table_whatever_the_order_of_the_columns(
     write: Any, tmp_path: Path
 ) -> None:

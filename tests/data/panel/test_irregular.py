@@ -65,6 +65,7 @@ def test_the_tolerance_of_months_is_a_share_of_the_month_the_timestamp_lies_in()
     months = [f"2023-0{month}-01 00:00:00" for month in range(1, 6)]
     assert clock(done.rows.time) == months
     rows = rows_of(["2023-01-01", "2023-02-08T01", "2023-03-08T19", "2023-04-01", "2023-05-01"])
+    assert snapped(rows, "MS").moved_counts.tolist() == [0]
 
 
 def test_of_two_steps_equally_far_the_earlier_is_taken_so_that_order_is_kept():
@@ -79,6 +80,13 @@ def test_timestamps_that_scatter_around_the_full_quarter_hour_go_there():
     exact = np.datetime64("2024-03-01", "us") + np.arange(500) * np.timedelta64(15 * MINUTE, "us")
     jitter = random.integers(-20 * SECOND, 20 * SECOND, 500)
     done = snapped(rows_of(np.sort(exact + jitter.astype("timedelta64[us]"))), "15min")
+    assert (done.rows.time == exact).all()
+
+
+def test_timestamps_that_scatter_around_five_past_go_there():
+    jitter = np.array([-9, 4, 20, -17, 8, -2, 13, -20, 1]) * SECOND
+    exact = np.datetime64("2024-03-01T00:05", "us") + np.arange(9) * np.timedelta64(15, "m")
+    done = snapped(rows_of(exact + jitter.astype("timedelta64[us]")), "15min")
     assert (done.rows.time == exact).all()
 
 

@@ -57,6 +57,30 @@ def test_timestamps_may_begin_at_another_step_in_each_series(panel):
     ]  # fmt: skip
 
 
+def test_timestamps_go_on_in_steps_beyond_the_end_of_irregular_series():
+    time = np.array(["2024-01-01T00:00", "2024-01-01T00:50", "2024-01-03T07:10"])
+    one = Panel(
+        keys=pd.DataFrame({"store": ["1", "2"]}),
+        offsets=np.array([0, 2, 3]),
+        start=np.zeros(2, dtype=np.int64),
+        phase=np.zeros(2, dtype=np.int64),
+        frequency=parse_frequency("h"),
+        utc_offset="",
+        target_names=("y",),
+        targets=np.ones((3, 1)),
+        observed_mask=np.ones((3, 1), dtype=bool),
+        irregular_timestamps=time.astype("datetime64[us]"),
+    )
+    expected = [
+        ["2024-01-01T00:50", "2024-01-01T01:50", "2024-01-01T02:50"],
+        ["2024-01-03T07:10", "2024-01-03T08:10", "2024-01-03T09:10"],
+    ]
+    found = one.window_timestamps(np.array([1, 0]), 3)
+    assert found.astype("datetime64[m]").astype(str).tolist() == expected
+    flat = one.flat_timestamps(2).astype("datetime64[m]").astype(str).tolist()
+    assert flat == ["2024-01-01T00:00", *expected[0], *expected[1]]
+
+
 def test_a_selection_keeps_the_rows_of_its_series_only(panel):
     few = panel.filter_series(np.array([True, False, True]))
     assert few.labels().tolist() == ["1/a", "2/a"]

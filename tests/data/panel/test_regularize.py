@@ -352,3 +352,13 @@ def test_a_row_is_snapped_up_to_the_tolerance_itself(minute, is_refused):
             regularize(table(time, range(6)), clean)
     else:
         assert regularize(table(time, range(6)), clean)[1].counts["snapped"] == 1
+
+
+def test_rows_of_irregular_series_that_are_kept_are_steps_without_gaps_between_them():
+    time = ["2024-01-01T00:00", "2024-01-01T00:50", "2024-01-03T07:10", "2024-01-02T00:00"]
+    clean = CleanSpec(frequency="h", irregular="keep")
+    panel, changes = regularize(table(time, range(4), list("aaab")), clean)
+    assert (panel.start.tolist(), panel.phase.tolist()) == ([0, 0], [0, 0])
+    assert panel.phase.dtype == panel.start.dtype == np.int64
+    assert (panel.irregular_timestamps == np.array(time, "datetime64[us]")).all()
+    assert changes.counts["gaps"] == 0

@@ -240,5 +240,8 @@ def test_synthetic_windows_have_all_inputs_of_the_network() -> None:
     assert set(onnx_input_names(found.config)) == {
         name for name, value in vars(history).items() if value is not None
     }
+    for covariates in (history.past, history.future, history.static):
+        assert covariates is not None
+        assert -1 <= covariates.min() < 0 < covariates.max() <= 1
     values = found.forecast(history, LEVELS)[0]
     assert values.isfinite().all()
