@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from rnnforecast.errors import OutputError
-from rnnforecast.output.forecast_plots import plot_forecast, plot_loss, safe_file_stem
+from rnnforecast.output.forecast_plots import _plot_line, plot_forecast, plot_loss, safe_file_stem
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -56,6 +57,14 @@ def test_the_plot_labels_what_it_shows(tmp_path: Path) -> None:
     assert {"store 1", "sales", "origin", "80 % interval", "95 % interval"} <= set(words)
     assert {"history", "forecast", "seasonal naive", "actual"} <= set(words)
     assert "last 50 of 80 steps, forecast of 6 · sMAPE 4.2" in words
+
+
+def test_a_line_on_top_is_over_those_drawn_later() -> None:
+    axes = Figure().subplots()
+    _plot_line(axes, np.arange(3), np.arange(3.0), "actual", color="black", on_top=True)
+    _plot_line(axes, np.arange(3), np.arange(3.0), "forecast", color="blue")
+    drawn = sorted(axes.lines, key=lambda line: line.get_zorder())  # in matplotlib's order
+    assert [line.get_label() for line in drawn] == ["forecast", "actual"]
 
 
 def test_the_actual_values_and_the_naive_forecast_are_there_only_if_given(tmp_path: Path) -> None:
