@@ -16,7 +16,7 @@ from torch import Tensor
 from rnnforecast.models.base_forecast.base_forecast import initial_weights
 from rnnforecast.training import ridge
 from rnnforecast.training.dataset import Batch, WindowDataset
-from rnnforecast.training.ridge import FOLD_COUNT, MAX_LOOKBACK, fit_base_forecast
+from rnnforecast.training.ridge import FOLD_COUNT, MAX_LOOKBACK, NormalEquations, fit_base_forecast
 from tests.training.fits import CPU, net, panel_arrays, weights_of
 
 L, H = 8, 4
@@ -126,6 +126,26 @@ def test_half_of_the_targets_give_nearly_the_weights_of_all() -> None:
     assert float(all_of_it[0, -1]) == pytest.approx(1.2, abs=0.06)
     torch.testing.assert_close(
         half.base_forecast.linear.weight.detach(), all_of_it, atol=0.15, rtol=0
+    )
+
+
+def test_errors_of_a_step_that_is_half_observed_count_for_all_windows() -> None:
+    """Every window twice, the second time without the last step: the errors are those of both."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(20, 3, generator=generator, dtype=torch.float64)
+    left = torch.randn(20, 2, 2, generator=generator, dtype=torch.float64)  # two priors, two steps
+    coefficients = torch.randn(3, 2, 2, generator=generator, dtype=torch.float64)
+    times = torch.tensor([2.0, 1.0], dtype=torch.float64)  # each step was observed
+    equations = NormalEquations(
+        gram=2 * x.T @ x,
+        cross_products=torch.einsum("nl,nsh->lsh", x, left) * times,
+        residual_squares=left.square().sum(0) * times,
+        total_weight=torch.tensor(40.0, dtype=torch.float64),
+        observed_weight=20 * times,
+    )
+    errors = left - torch.einsum("nl,lsh->nsh", x, coefficients)
+    torch.testing.assert_close(
+        equations.squared_errors(coefficients, torch.arange(2)), 2 * errors.square().sum((0, 2))
     )
 
 
