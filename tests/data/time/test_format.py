@@ -22,15 +22,7 @@ from rnnforecast.data.time.format import (
 )
 from rnnforecast.errors import DataError
 from tests.data.tables import read
-
-QUARTER = TimeFormat("quarter")
-WEEK = TimeFormat("week")
-POINTS = TimeFormat("format", ("%d.%m.%Y",))
-SECONDS = TimeFormat("integer", ("unix_s",))
-
-
-def parsed(texts: list[str], time_format: TimeFormat) -> list[str]:
-    return [str(timestamp) for timestamp in parse_timestamps(pa.array(texts), time_format)]
+from tests.data.time.formats import POINTS, QUARTER, SECONDS, WEEK, parsed
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,7 @@ from rnnforecast.data.time.format import (
     unparsable_mask,
 )
 from rnnforecast.data.time.format_inference import disambiguate, infer_time_format
-
-QUARTER = TimeFormat("quarter")
-WEEK = TimeFormat("week")
-POINTS = TimeFormat("format", ("%d.%m.%Y",))
-SECONDS = TimeFormat("integer", ("unix_s",))
-
-
-def parsed(texts: list[str], time_format: TimeFormat) -> list[str]:
-    return [str(timestamp) for timestamp in parse_timestamps(pa.array(texts), time_format)]
+from tests.data.time.formats import POINTS, QUARTER, WEEK, parsed
 
 
 def test_the_form_is_that_of_most_samples() -> None:

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
-from torch import Tensor
 
-from rnnforecast.models.base import NO_NOISE, Noise
-from rnnforecast.registry import BACKBONES
-
-B, G, K = 3, 7, 6
-
-
-def layer(
-    name: str, *, depth: int = 0, width: int = K, noise: Noise = NO_NOISE, **given: Any
-) -> Any:
-    torch.manual_seed(3)
-    options = BACKBONES.options(name, given)
-    return BACKBONES.load(name).build(width, options, depth=depth, noise=noise, gap_size=0).double()
-
-
-def sequence(*, steps: int = G, width: int = K) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn((B, steps, width), generator=generator, dtype=torch.float64)
+from rnnforecast.models.base import Noise
+from tests.models.recurrent import B, K, layer, sequence
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])

@@ -1,0 +1,17 @@
+"""Time formats that several tests use, and timestamps parsed with one."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from rnnforecast.data.time.format import TimeFormat, parse_timestamps
+
+QUARTER = TimeFormat("quarter")
+WEEK = TimeFormat("week")
+POINTS = TimeFormat("format", ("%d.%m.%Y",))
+SECONDS = TimeFormat("integer", ("unix_s",))
+
+
+def parsed(texts: list[str], time_format: TimeFormat) -> list[str]:
+    """The timestamps that `texts` are read as, in ISO 8601."""
+    return [str(timestamp) for timestamp in parse_timestamps(pa.array(texts), time_format)]
