@@ -14,7 +14,11 @@ from rnnforecast.data.cleaning_plan import (
     prepare_data,
 )
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.profiling.cleaning_report import describe_changes, format_share
+from rnnforecast.data.profiling.cleaning_report import (
+    describe_changes,
+    doubtful_readings,
+    format_share,
+)
 from rnnforecast.data.profiling.coverage import steps_behind_latest
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem
@@ -240,6 +244,7 @@ def _series_to_plot(run: Run, panel: Panel) -> Ints:
 def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
     """Lines about what cleaning changed, and about differences from training."""
     panel, changes, trained = cleaned.panel, cleaned.changes, run.config.horizon
+    yield from doubtful_readings(cleaned.table)
     yield from describe_changes(changes.counts)
     if changes.agreement < MIN_FREQUENCY_AGREEMENT:
         yield (

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast import __version__
-from rnnforecast.data.profiling.cleaning_report import describe_changes
+from rnnforecast.data.profiling.cleaning_report import describe_changes, doubtful_readings
 from rnnforecast.evaluation.baselines import baseline_name
 from rnnforecast.output.atomic_files import write_json, write_text
 from rnnforecast.output.forecast_plots import plot_loss
@@ -250,6 +250,7 @@ def _warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]
             "no series is long enough for validation, so training cannot stop early; a shorter "
             "window.horizon or more history would allow it"
         )
+    yield from doubtful_readings(prepared.cleaned.table)
     yield from describe_changes(changes.counts)
     yield from _value_warnings(prepared, session)
 

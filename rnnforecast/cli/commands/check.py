@@ -24,7 +24,10 @@ def check(
     spec: SpecFile,
     set_: Overrides = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Fail if cleaning would change anything.")
+        bool,
+        typer.Option(
+            "--strict", help="Fail if cleaning would change anything, or if a reading is doubtful."
+        ),
     ] = False,
     report: Annotated[
         Path | None,
@@ -73,6 +76,9 @@ def check(
             raise DataError(*result.report.problems)
         if folder is not None:
             console.info(f"report with plots: {folder / 'data_report.html'}")
+        doubtful = [note.decision for note in result.report.notes if note.is_doubtful]
+        if strict and doubtful:
+            raise DataError(*doubtful)
         if strict and result.repairs:
             found = f"cleaning would change {result.repairs:,} rows, values or series"
             cure = "correct the data, or check without --strict"

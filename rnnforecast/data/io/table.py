@@ -23,6 +23,7 @@ from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
 from rnnforecast.data.io.input_files import InputFile, LineIndex, format_location, scan_files
 from rnnforecast.data.io.number_format import CellFormat, NumberFormat, infer_number_format
 from rnnforecast.data.io.read_options import ReadOptions
+from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.time.format import TimeFormat, parse_time_format
 from rnnforecast.data.time.format_inference import disambiguate, infer_time_format
 from rnnforecast.errors import DataError, Problem
@@ -54,6 +55,8 @@ class Table:
     """Infinite values of targets and covariates, which were replaced by NaN."""
     covariates: dict[str, NumericColumn | CategoricalColumn] = field(default_factory=dict)
     """In the order of the options."""
+    notes: tuple[ReadingNote, ...] = ()
+    """How the files were read."""
 
     def without_rows(self) -> Table:
         """The table without its rows, to free their memory."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CHANGE_COUNTS, CleaningChanges
 from rnnforecast.data.time.format import format_timestamp
@@ -30,9 +31,11 @@ class CleaningReport:
     """Totals as plain values; ``constant`` and ``too_short`` count series."""
     problems: tuple[Problem, ...]
     """Problems that must be resolved before the table can be used."""
+    notes: tuple[ReadingNote, ...] = ()
+    """How the files were read."""
 
     def to_json(self) -> str:
-        """A JSON object with ``totals``, ``problems`` and ``series``, a list of all series."""
+        """A JSON object with ``totals``, ``problems``, ``notes`` and ``series``, all series."""
         table = self.per_series.copy()
         for name in ("start", "end"):
             table[name] = [to_plain(end) for end in self.per_series[name].to_numpy()]
@@ -40,6 +43,15 @@ class CleaningReport:
             "totals": self.totals,
             "problems": [
                 {"where": one.where, "found": one.found, "cure": one.cure} for one in self.problems
+            ],
+            "notes": [
+                {
+                    "where": note.decision.where,
+                    "found": note.decision.found,
+                    "cure": note.decision.cure,
+                    "doubtful": note.is_doubtful,
+                }
+                for note in self.notes
             ],
             "series": table.astype(object).where(table.notna(), None).to_dict("records"),
         }
@@ -50,7 +62,7 @@ class CleaningReport:
         total = self.totals
         size = f"{total['series']:,} series, {_format_count(total['rows'], 'row')}"
         lines = [f"{size} from {total['start']} to {total['end']}", _describe_frequency(total)]
-        lines += describe_changes(total)
+        lines += [*map(str, self.notes), *describe_changes(total)]
         if total["constant"]:
             lines.append(f"{total['constant']:,} series with a constant target")
         lines += [
@@ -84,7 +96,12 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
         "too_short": int(series["too_short"].sum()),
         "skipped": dict(changes.skipped),
     }
-    return CleaningReport(series, totals, changes.problems)
+    return CleaningReport(series, totals, changes.problems, table.notes)
+
+
+def doubtful_readings(table: Table) -> list[str]:
+    """A clause for each doubtful reading of the files."""
+    return [str(note) for note in table.notes if note.is_doubtful]
 
 
 def describe_changes(counts: Mapping[str, int]) -> list[str]:
