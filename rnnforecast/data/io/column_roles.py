@@ -13,16 +13,10 @@ import pandas as pd
 from rnnforecast.data.io.column_names import missing_column_problems
 from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES, NUMBER_PATTERN
 from rnnforecast.data.io.read_options import ReadOptions
-from rnnforecast.data.time.format import TimeFormat
-from rnnforecast.data.time.format_inference import infer_time_format
+from rnnforecast.data.io.time_columns import find_time_column, is_date_column
 from rnnforecast.errors import DataError, Problem
 
 # In order of preference.
-_TIME_NAMES = (
-    *("ds", "timestamp", "datetime", "date_time", "date", "time", "datum", "zeit", "period"),
-    *("month", "quarter", "week", "day", "hour", "year"),
-)
-_STEP_NAMES = (*_TIME_NAMES, "t", "step", "time_idx", "time_index", "index", "idx", "tick")
 _TARGET_NAMES = (
     *("y", "target", "value", "values", "sales", "demand", "quantity", "qty", "volume", "load"),
     *("consumption", "count", "cnt", "amount", "units", "price", "close", "traffic", "revenue"),
@@ -115,7 +109,7 @@ def infer_column_roles(
     free = [column for column in columns if column not in known]
     numeric = {column for column in free if _is_numeric(column, cells[column])}
     if time == "auto":
-        time, reasons["time"] = _find_time(head, free, source_name)
+        time, reasons["time"] = find_time_column(head, free, source_name)
     free = [column for column in free if column != time]
     if series == "auto":
         series, reasons["series"] = _find_series(head, time, free, numeric)
@@ -168,30 +162,6 @@ def _numeric_share(cells: list[str]) -> float | None:
     return numbers / len(cells) if cells else None
 
 
-def _find_time(head: pd.DataFrame, candidates: list[str], source_name: str) -> tuple[str, str]:
-    formats = {column: _infer_time_format(head[column]) for column in candidates}
-    dates = [column for column, found in formats.items() if found and found.kind != "integer"]
-    steps = [column for column, found in formats.items() if found and found.kind == "integer"]
-    steps = [column for column in steps if column.lower() in _STEP_NAMES]
-    if len(dates) == 1:
-        return dates[0], "the only column of dates"
-    for columns, known, content in (
-        (dates, _TIME_NAMES, "dates"),
-        (steps, _STEP_NAMES, "whole numbers"),
-    ):
-        if named := sorted((c for c in columns if c.lower() in known), key=_preference_key(known)):
-            return named[0], f"{content}, and named like a time"
-    if dates:
-        found = f"columns {', '.join(map(repr, dates))} all hold dates"
-        raise DataError(Problem(source_name, found, "set data.time to one of them"))
-    if "" in head and _is_date(head[""]):
-        cure = "give it a name in the header, such as ds"
-        raise DataError(Problem(source_name, "the column of dates has no name", cure))
-    listed = ", ".join(map(repr, candidates))
-    cure = f"set data.time, and data.time_format if needed; the columns are {listed}"
-    raise DataError(Problem(source_name, "no column holds dates that can be recognized", cure))
-
-
 def _find_series(
     head: pd.DataFrame, time: str, candidates: list[str], numeric: set[str]
 ) -> tuple[tuple[str, ...], str]:
@@ -201,7 +171,7 @@ def _find_series(
         column for column in candidates if not head[column].isin(DEFAULT_MISSING_VALUES).all()
     ]
     ids = [column for column in filled if _is_id(column, head[column], column in numeric)]
-    texts = [c for c in filled if c not in ids and c not in numeric and not _is_date(head[c])]
+    texts = [c for c in filled if c not in ids and c not in numeric and not is_date_column(head[c])]
     if not head[time].duplicated().any():
         # The head of a file sorted by series may hold one series only: names decide.
         named = (c for c in ids if c.lower() in _SERIES_NAMES or head[c].nunique() == 1)
@@ -255,17 +225,6 @@ def _find_targets(
 def _is_id(column: str, cells: pd.Series[str], numeric: bool) -> bool:
     named = column.lower() in _SERIES_NAMES or _split_name(column)[-1] in _ID_WORDS
     return named and (not numeric or bool(cells.str.fullmatch(r"\d*").all()))
-
-
-def _is_date(cells: pd.Series[str]) -> bool:
-    found = _infer_time_format(cells)
-    return found is not None and found.kind != "integer"
-
-
-def _infer_time_format(cells: pd.Series[str]) -> TimeFormat | None:
-    """The time format of about a hundred cells, to save time in tables with many columns."""
-    filled = cells[cells != ""]
-    return infer_time_format(filled.iloc[:: len(filled) // 100 + 1].tolist())
 
 
 def _split_name(column: str) -> list[str]:
