@@ -185,6 +185,12 @@ class CleanSpec(SpecSection):
         description="The largest number of steps of a gap that are filled, the others stay masked;"
         " null: all.",
     )
+    implausible: Literal["missing", "keep"] = Field(
+        "missing",
+        description="What to do with a value more than 1,000 times the largest usual one of its"
+        " series and column (10 times for 99999999 and other codes of missing values), which"
+        " `check` names: take it as missing, a covariate as the largest usual value; or keep it.",
+    )
     outliers: OutlierRuleName = Field(
         "none",
         description="How outliers are detected: by the distance from the median of earlier values,"

@@ -244,7 +244,7 @@ def _series_to_plot(run: Run, panel: Panel) -> Ints:
 def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
     """Lines about what cleaning changed, and about differences from training."""
     panel, changes, trained = cleaned.panel, cleaned.changes, run.config.horizon
-    yield from doubtful_readings(cleaned.table)
+    yield from doubtful_readings(cleaned.table, changes)
     yield from describe_changes(changes.counts)
     if changes.agreement < MIN_FREQUENCY_AGREEMENT:
         yield (

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.data.time.frequency_inference import InferredFrequency
 from rnnforecast.errors import Problem
@@ -24,7 +25,8 @@ class ChangeCount:
     noun: str
     """What is counted, in the singular."""
     phrase: str
-    """What is wrong with them and what is done, after the number and noun."""
+    """What is wrong with them and what is done, after the number and noun; empty: each is named by
+    a note of its own."""
     title: str = ""
     """The head of its column in a table of series; empty: the table has no such column."""
     timestamp_fault: str = ""
@@ -90,6 +92,7 @@ CHANGE_COUNTS = (
     ),
     ChangeCount("gaps", "step", "without a row: added as missing", "gaps"),
     ChangeCount("missing", "value", "blank", "missing"),
+    ChangeCount("implausible", "value", "", "implausible"),
     ChangeCount("infinite", "value", "infinite: taken as missing"),
     ChangeCount("leading", "row", "before the first value of a series: dropped", "dropped before"),
     ChangeCount("trailing", "row", "after the last value of a series: dropped", "dropped after"),
@@ -129,6 +132,8 @@ class CleaningChanges:
     """[S of the table] label, rows, start, end, `CHANGE_COUNTS` (without `infinite`, which is
     counted for the whole table only), steps, agreement, observed (steps with a value), constant
     (number of targets that never change), too_short, skipped (the reason, or "")."""
+    notes: tuple[ReadingNote, ...] = ()
+    """Single values that were taken otherwise than they were read."""
 
 
 def summarize_changes(
@@ -140,6 +145,7 @@ def summarize_changes(
     infinite_count: int,
     columns: Mapping[str, npt.NDArray[Any]],
     counts: Mapping[str, Ints],
+    notes: tuple[ReadingNote, ...] = (),
 ) -> CleaningChanges:
     """The changes with totals of `counts` [S]; missing counts are 0. `columns` [S] are the other
     columns of `CleaningChanges.series`."""
@@ -162,4 +168,5 @@ def summarize_changes(
         counts={count.name: totals.get(count.name, infinite_count) for count in CHANGE_COUNTS},
         skipped=dict(zip(label[left_out], reason[left_out], strict=True)),
         series=pd.DataFrame({**columns, **per_series}),
+        notes=notes,
     )

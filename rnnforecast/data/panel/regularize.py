@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges, summarize_changes
+from rnnforecast.data.panel.implausible import treat_implausible
 from rnnforecast.data.panel.irregular import interpolate_to_grid, snap_to_grid
 from rnnforecast.data.panel.panel import Panel, build_panel, series_labels
 from rnnforecast.data.panel.problems import (
@@ -118,6 +120,7 @@ class _Regularizer:
         self.columns = {"label": series_labels(table.keys)}
         self._counts: dict[str, Ints] = {}
         self._problems: list[Problem] = []
+        self._notes: tuple[ReadingNote, ...] = ()
         self._frequency_vote: InferredFrequency | None = None
         self._has_unresolved_hours = np.zeros(self._n_series, dtype=np.bool_)
         self._has_refused_duplicates = self._has_unresolved_hours.copy()
@@ -128,6 +131,7 @@ class _Regularizer:
         self._resolve_timezone()
         timezone_problems = list(self._problems)
         self._sort()
+        self._treat_implausible()
         self._combine_duplicates()
         self._align()
         agreement = self._measure_agreement()
@@ -155,6 +159,7 @@ class _Regularizer:
             infinite_count=infinite_count,
             columns=self.columns,
             counts=self._counts,
+            notes=self._notes,
         )
 
     def _resolve_timezone(self) -> None:
@@ -193,6 +198,16 @@ class _Regularizer:
             self.columns[name] = (
                 to_local(time, self.display_timezone) if self.display_timezone else time
             )
+
+    def _treat_implausible(self) -> None:
+        """Takes implausible values out, before they are combined with others."""
+        self.rows, self._counts["implausible"], self._notes = treat_implausible(
+            self.table,
+            self.rows,
+            self.columns["label"],
+            self._clean.implausible,
+            timezone=self.display_timezone,
+        )
 
     def _combine_duplicates(self) -> None:
         """Combines rows of the same series and timestamp."""

@@ -96,17 +96,21 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
         "too_short": int(series["too_short"].sum()),
         "skipped": dict(changes.skipped),
     }
-    return CleaningReport(series, totals, changes.problems, table.notes)
+    return CleaningReport(series, totals, changes.problems, table.notes + changes.notes)
 
 
-def doubtful_readings(table: Table) -> list[str]:
+def doubtful_readings(table: Table, changes: CleaningChanges) -> list[str]:
     """A clause for each doubtful reading of the files."""
-    return [str(note) for note in table.notes if note.is_doubtful]
+    return [str(note) for note in (*table.notes, *changes.notes) if note.is_doubtful]
 
 
 def describe_changes(counts: Mapping[str, int]) -> list[str]:
-    """A clause for each nonzero count of `CHANGE_COUNTS`."""
-    return [count.describe(counts[count.name]) for count in CHANGE_COUNTS if counts[count.name]]
+    """A clause for each nonzero count of `CHANGE_COUNTS` that no note names."""
+    return [
+        count.describe(counts[count.name])
+        for count in CHANGE_COUNTS
+        if count.phrase and counts[count.name]
+    ]
 
 
 def _describe_frequency(totals: dict[str, Any]) -> str:
