@@ -45,6 +45,11 @@ def closest_match(word: str, candidates: Iterable[str], *, cutoff: float = 0.6) 
     return lower[near[0]] if near else None
 
 
+def similarity(first: str, second: str) -> float:
+    """How alike two words are, ignoring case, from 0 to 1."""
+    return difflib.SequenceMatcher(None, first.lower(), second.lower()).ratio()
+
+
 def did_you_mean(name: str | None) -> str:
     """The question "did you mean …?" for the closest match, "" without one."""
     return f"did you mean '{name}'?" if name else ""

@@ -9,8 +9,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -32,13 +33,23 @@ DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
-def handle_errors(console: ConsoleListener) -> Iterator[None]:
-    """Prints any exception of the block on `console` and exits with its code."""
+def handle_errors(
+    console: ConsoleListener, spec: Path | None = None, overrides: Sequence[str] | None = None
+) -> Iterator[None]:
+    """Prints any exception of the block on `console` and exits with its code.
+
+    Problems with a key get its line in the file `spec`, or the override, if they are given.
+    """
     try:
         yield
     except RnnForecastError as error:
         console.close()
-        _print_problems(console, error.problems)
+        problems = error.problems
+        if spec is not None:
+            from rnnforecast.spec.load import locate_problems
+
+            problems = locate_problems(problems, spec, overrides or ())
+        _print_problems(console, problems)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         console.close()

@@ -37,6 +37,7 @@ from rnnforecast.registry import LOSSES
 from rnnforecast.spec.compatibility import find_incompatibilities
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec
+from rnnforecast.spec.unused_keys import find_unused_keys
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class PreparedData:
     source: tuple[str, ...]
     """Absolute paths of the data files."""
     spec_folder: Path
+    unused_keys: tuple[Problem, ...] = ()
+    """Given keys without an effect, see `find_unused_keys`."""
 
 
 def build_cleaning_plan(spec: Spec) -> CleaningPlan:
@@ -111,7 +114,8 @@ def prepare_table(
     plan = replace(plan, bounds=_forecast_bounds(spec, plan))
     cleaned = build_inputs(plan, aligned, horizon=horizon, transformed=transformed)
     resolved, more_choices = resolve_auto(resolved, cleaned)
-    _check_compatible(resolve_member_specs(spec, resolved, cleaned))
+    member_specs = resolve_member_specs(spec, resolved, cleaned)
+    _check_compatible(member_specs)
     return PreparedData(
         given_spec=given_spec,
         inherited_spec=spec,
@@ -122,6 +126,7 @@ def prepare_table(
         split=split,
         source=source,
         spec_folder=spec_folder,
+        unused_keys=tuple(find_unused_keys(spec, member_specs)),
     )
 
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from rnnforecast.errors import Problem, SpecError, closest_match, did_you_mean
+from rnnforecast.errors import Problem, SpecError, closest_match, did_you_mean, similarity
 from rnnforecast.spec import yaml_source as source
 from rnnforecast.spec.compatibility import RULES, Rule, find_incompatibilities
 from rnnforecast.spec.spec import SECTIONS, Spec, expand_ensemble
 from rnnforecast.spec.types import allowed_values, describe_field
 from rnnforecast.spec.yaml_source import KeyPath
+
+MAX_UNKNOWN_KEYS = 20
+"""Unknown keys of a section that are reported one by one; the others are counted."""
+
+MIN_SIMILARITY = 0.8
+"""The value of an unknown key is checked as that of a known one if they are this similar."""
+
+MAX_BYTES = 1 << 22
+"""A larger file is no spec."""
 
 SectionValues = dict[str, dict[str, Any]]
 Location = TypeVar("Location", int, str)
@@ -28,7 +37,7 @@ def read_spec(path: Path, overrides: Sequence[str] = (), *, rules: Sequence[Rule
     """
     try:
         # PowerShell and Excel write a byte-order mark.
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _read_bytes(path).decode("utf-8-sig")
     except FileNotFoundError:
         cure = did_you_mean(closest_match(path.name, _yaml_files_in(path.parent)))
         raise SpecError(Problem(str(path), "there is no such file", cure)) from None
@@ -40,6 +49,16 @@ def read_spec(path: Path, overrides: Sequence[str] = (), *, rules: Sequence[Rule
         cure = "give the spec's own file, and the permission to read it"
         raise SpecError(Problem(str(path), f"the file cannot be read: {reason}", cure)) from None
     return parse_spec(text, name=str(path), overrides=overrides, rules=rules)
+
+
+def _read_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        found = f"the file has more than {MAX_BYTES >> 20} MB: it is no spec"
+        cure = "if these are the data, write a spec for them with rnnforecast init"
+        raise SpecError(Problem(str(path), found, cure))
+    return content
 
 
 def parse_spec(
@@ -70,6 +89,29 @@ def parse_spec(
     return spec
 
 
+def locate_problems(
+    problems: Iterable[Problem], path: Path, overrides: Sequence[str]
+) -> tuple[Problem, ...]:
+    """The problems, with the line of the spec at `path`, or the override, where they name a key.
+
+    For problems that are found only with the data at hand.
+    """
+    given = {override.partition("=")[0].strip(): override for override in overrides}
+    try:
+        lines = source.parse_yaml(_read_bytes(path).decode("utf-8-sig"), name="").lines
+    except (OSError, UnicodeDecodeError, SpecError):  # it has been read before, and is gone since
+        lines = {}
+    located = []
+    for problem in problems:
+        where = problem.where
+        if where in given:
+            where = f"--set {given[where]}"
+        elif line := lines.get(tuple(where.split("."))):
+            where = f"{path}, line {line}, {where}"
+        located.append(replace(problem, where=where))
+    return tuple(located)
+
+
 def spec_for_data(path: str, overrides: Sequence[str] = ()) -> Spec:
     """The spec of a data file with `overrides`, for `init`, which chooses the horizon later.
 
@@ -94,6 +136,8 @@ class _ProblemCollector:
     overrides: dict[KeyPath, str] = field(default_factory=dict)
     original_keys: dict[KeyPath, KeyPath] = field(default_factory=dict)
     """Intended keys -> keys as written."""
+    unsure_keys: set[KeyPath] = field(default_factory=set)
+    """Intended keys that are hardly like the keys as written; their values are not checked."""
     unreadable_keys: set[KeyPath] = field(default_factory=set)
     """Keys, as written, whose value could not be read; they are reported only once."""
     problems_by_line: list[tuple[float, Problem]] = field(default_factory=list)
@@ -181,6 +225,12 @@ def _select_known_keys(
     that its value is checked and the key is not reported as missing too."""
     values: SectionValues = {section: {} for section in SECTIONS}
     unknown: list[tuple[KeyPath, KeyPath | None, Any]] = []  # keys as written, intended keys, value
+    strange_sections = [section for section in raw_values if section not in SECTIONS]
+    if more := strange_sections[MAX_UNKNOWN_KEYS:]:
+        found = f"… and {len(more):,} more unknown sections"
+        collector.add((more[0],), found, _cure_for_section("", None))
+        hidden = set(more)
+        raw_values = {key: value for key, value in raw_values.items() if key not in hidden}
     for section, content in raw_values.items():
         meant = section if section in SECTIONS else closest_match(section, SECTIONS)
         owner = _section_of(section)
@@ -199,17 +249,22 @@ def _select_known_keys(
             collector.add((section,), found)
             collector.unreadable_keys.add((meant,))
             continue
-        for key, value in (content or {}).items():
-            if key in SECTIONS[meant].model_fields:
-                values[meant][key] = value
-                continue
+        fields = SECTIONS[meant].model_fields
+        strange = [key for key in content or {} if key not in fields]
+        values[meant] |= {key: content[key] for key in content or {} if key in fields}
+        for key in strange[:MAX_UNKNOWN_KEYS]:
             target, cure = _guess_intended_key(meant, key)
             collector.add((section, key), "unknown key", cure)
-            unknown.append(((section, key), target, value))
+            unknown.append(((section, key), target, content[key]))
+        if more := strange[MAX_UNKNOWN_KEYS:]:
+            found = f"… and {len(more):,} more unknown keys"
+            collector.add((section, more[0]), found, f"the keys are {', '.join(fields)}")
     for written, target, value in unknown:
         if target and target[1] not in values[str(target[0])]:
             values[str(target[0])][str(target[1])] = value
             collector.original_keys[target] = written
+            if similarity(str(written[-1]), str(target[1])) < MIN_SIMILARITY:
+                collector.unsure_keys.add(target)
     return values
 
 
@@ -276,8 +331,11 @@ def _collect_validation_errors(
                 cure = f"add '{key}: {example}' to the section {section}"
                 collector.add((section, key), "this key is required", cure)
             continue
+        if (section, key) in collector.unsure_keys:
+            continue  # the key may be meant otherwise
         keys, value = _follow_location((section, key), values[section][key], location[2:])
-        if keys in done or (value is None and collector.is_unreadable(keys[:2])):
+        is_reported = any(known[: len(keys)] == keys for known in done)  # or one of its items is
+        if is_reported or (value is None and collector.is_unreadable(keys[:2])):
             continue
         done.add(keys)
         reason = detail.get("ctx", {}).get("error")
@@ -305,7 +363,7 @@ def _suggest_cure(
     value: object, expected_type: str, known_values: list[str], *, required: bool
 ) -> str:
     if value is None:
-        return "give a value" if required else "give a value, or delete the line for the default"
+        return "give a value" if required else "give a value, or leave it out for the default"
     if isinstance(value, str):
         near = closest_match(value, known_values)
         if near:
@@ -314,6 +372,8 @@ def _suggest_cure(
             return "remove the quotes"
         if "number" in expected_type and value.replace(",", "", 1).isdigit():
             return "write numbers with a decimal point"
+    elif "between 0 and 1" in expected_type and isinstance(value, int | float) and 1 < value < 100:
+        return f"write {value} % as {value / 100:g}"
     elif "text" in expected_type or "name" in expected_type:
         return "put it in quotes" if isinstance(value, bool | float) else ""
     return ""

@@ -118,6 +118,7 @@ class YamlSource:
 def parse_yaml(text: str, *, name: str) -> YamlSource:
     """Parses the only document in `text`; `SpecError` with the line if it is not valid YAML."""
     try:
+        _check_depth(text, name)
         node = yaml.compose(text, _Loader)
     except yaml.YAMLError as error:
         raise SpecError(_syntax_problem(error, text, name)) from None
@@ -154,6 +155,18 @@ def dump_yaml(values: Mapping[str, object]) -> str:
         width=10**6,
     )
     return text
+
+
+def _check_depth(text: str, name: str) -> None:
+    """SpecError if lists or maps are nested so deeply that the recursive composer would overflow
+    the stack."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > 5 * _MAX_DEPTH:
+            where = f"{name}, line {event.start_mark.line + 1}"
+            raise SpecError(Problem(where, "nested too deeply", "write plain values only"))
 
 
 def _convert_node(node: yaml.Node, keys: KeyPath, source: YamlSource) -> object:

@@ -250,6 +250,7 @@ def _warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]
             "no series is long enough for validation, so training cannot stop early; a shorter "
             "window.horizon or more history would allow it"
         )
+    yield from map(str, prepared.unused_keys)
     yield from doubtful_readings(prepared.cleaned.table, changes)
     yield from describe_changes(changes.counts)
     yield from _value_warnings(prepared, session)

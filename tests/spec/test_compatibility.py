@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rnnforecast.registry import LOSSES
 from rnnforecast.spec.compatibility import RULES, find_incompatibilities
 from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.spec import Spec
+from rnnforecast.spec.yaml_source import parse_scalar
 
 BASE: dict[str, Any] = {"data.path": "a.csv", "window.horizon": 3}
 
@@ -138,6 +140,26 @@ def test_keys_that_do_not_go_together_are_refused_and_their_neighbors_accepted(
 ) -> None:
     assert refused(together) == [key]
     assert refused({**together, **instead}) == []
+
+
+@pytest.mark.parametrize(("key", "together", "instead"), CASES)
+def test_each_cure_of_a_finding_removes_it(
+    key: str, together: dict[str, Any], instead: dict[str, Any]
+) -> None:
+    (finding,) = find_incompatibilities([spec_of(together)])
+    for cured, value in cures(finding):
+        assert key not in refused({**together, cured: value}), (cured, value)
+
+
+def cures(finding: tuple[str, str, str]) -> Iterator[tuple[str, object]]:
+    """The keys and values that the cure of a finding names: "set it to A, B or C, or K to D"."""
+    key, _, cure = finding
+    for part in re.split(r",? or (?=[a-z]+\.[a-z_]+ to )", cure.replace("set ", "", 1)):
+        if found := re.fullmatch(r"(it|[a-z]+\.[a-z_]+) to (?:at most )?([\w, ]+)", part):
+            for word in re.split(r", | or ", found[2]):
+                if word not in ("more", "less", "another", "a run"):
+                    value = None if word == "null" else parse_scalar(word)
+                    yield key if found[1] == "it" else found[1], value
 
 
 def test_auto_goes_with_everything() -> None:

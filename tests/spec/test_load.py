@@ -11,9 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.errors import SpecError
+from rnnforecast.errors import Problem, SpecError
 from rnnforecast.registry import LOSSES
-from rnnforecast.spec.load import dump_spec, parse_spec, read_spec
+from rnnforecast.spec.load import (
+    MAX_BYTES,
+    MAX_UNKNOWN_KEYS,
+    dump_spec,
+    locate_problems,
+    parse_spec,
+    read_spec,
+)
 from rnnforecast.spec.spec import Spec
 
 MINIMAL = "data:\n  path: sales.csv\nwindow:\n  horizon: 24\n"
@@ -187,7 +194,7 @@ WRONG = {
     "model: {layers: 1e300}": "line 5, model.layers: expected auto or a whole number of at least 1,"
     " found 1e+300",
     "model:\n  layers:": "line 6, model.layers: expected auto or a whole number of at least 1,"
-    " found nothing — give a value, or delete the line for the default",
+    " found nothing — give a value, or leave it out for the default",
     "model: {dropout: 1}": "line 5, model.dropout: expected a number from 0 to below 1, found 1",
     "model: {dropout: '0,1'}": "line 5, model.dropout: expected a number from 0 to below 1,"
     " found '0,1' — write numbers with a decimal point",
@@ -206,7 +213,11 @@ WRONG = {
     "clean: {frequency: 1.5}": "line 5, clean.frequency: expected text, found 1.5"
     " — put it in quotes",
     "forecast: {quantiles: [0.5, 90]}": "line 5, forecast.quantiles: expected a list of numbers"
-    " between 0 and 1, both excluded, found 90",
+    " between 0 and 1, both excluded, found 90 — write 90 % as 0.9",
+    "forecast: {quantiles: [90]}": "line 5, forecast.quantiles: expected a list of numbers"
+    " between 0 and 1, both excluded, found 90 — write 90 % as 0.9",
+    "clean: {missing_hour: drop}": "line 5, clean.missing_hour: unknown key"
+    " — did you mean 'missing'?",
     "forecast: {quantiles: [0.5, 0.1, 0.5]}": "line 5, forecast.quantiles: the quantile 0.5 is"
     " named twice",
     "forecast: {quantiles: []}": "line 5, forecast.quantiles: expected a list of numbers between"
@@ -501,3 +512,45 @@ def test_reading_a_spec_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["data: " + "[" * 100_000, "- " * 100_000, "\n".join(" " * i + "a:" for i in range(2000))],
+    ids=["brackets", "lists", "maps"],
+)
+def test_a_spec_nested_so_deeply_that_parsers_crash_is_refused(text: str) -> None:
+    (problem,) = problems_of(text)
+    assert "nested too deeply" in problem
+
+
+def test_of_thousands_of_unknown_keys_and_sections_a_few_are_named_and_the_others_counted() -> None:
+    keys = "".join(f"  zebra{i}: 1\n" for i in range(3000))
+    sections = "".join(f"zebra{i}: 1\n" for i in range(3000))
+    found = problems_of(f"{MINIMAL}model:\n{keys}{sections}")
+    assert len(found) == 2 * (MAX_UNKNOWN_KEYS + 1)
+    assert any("… and 2,980 more unknown keys" in problem for problem in found)
+    assert any("… and 2,980 more unknown sections" in problem for problem in found)
+
+
+def test_a_data_file_given_as_a_spec_is_refused_by_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_bytes(b"a: 1\n" * (MAX_BYTES // 5 + 1))
+    with pytest.raises(SpecError, match="it is no spec"):
+        read_spec(path)
+
+
+def test_problems_found_with_the_data_name_the_line_or_the_override_of_their_key(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(MINIMAL + "clean:\n  frequency: hourly\n", encoding="utf-8")
+    line = MINIMAL.count("\n") + 2
+    problems = [Problem("clean.frequency", "no frequency"), Problem("a.csv, line 3", "no number")]
+    located = locate_problems(problems, path, ["training.seed=2"])
+    assert located == (
+        Problem(f"{path}, line {line}, clean.frequency", "no frequency"),
+        problems[1],
+    )
+    overridden = locate_problems(problems, path, ["clean.frequency=day"])
+    assert overridden[0].where == "--set clean.frequency=day"

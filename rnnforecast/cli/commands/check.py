@@ -53,7 +53,7 @@ def check(
 ) -> None:
     """Check spec and data, and report what cleaning would change."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with handle_errors(console, spec, set_):
         from rnnforecast.errors import DataError, Problem
         from rnnforecast.spec.load import read_spec
 
@@ -112,6 +112,8 @@ def _print_result(console: ConsoleListener, result: CheckResult) -> None:
         console.out.print(
             f"{result.n_too_short:,} series too short to be scored: used in the final fit only"
         )
+    for problem in result.prepared.unused_keys if result.prepared else ():
+        console.out.print(str(problem), markup=False)
     for choice in result.choices:
         console.out.print(f"auto  {choice}", markup=False)
     from rnnforecast.pipeline.data_report import repair_table

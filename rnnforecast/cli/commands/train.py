@@ -39,7 +39,7 @@ def train(
     weights so far; continue later with --resume.
     """
     console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with handle_errors(console, spec, set_):
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported

@@ -14,7 +14,7 @@ from rnnforecast.models.decoders.encoder_output import EncoderOutput
 from rnnforecast.models.layers.attention import ATTENTIONS
 from rnnforecast.models.layers.stack import RecurrentStack
 
-TRAITS = ("autoregressive",)
+TRAITS = ("autoregressive", "attention")
 
 
 class Seq2SeqDecoder(nn.Module):
