@@ -250,8 +250,9 @@ def _select_known_keys(
             collector.unreadable_keys.add((meant,))
             continue
         fields = SECTIONS[meant].model_fields
-        strange = [key for key in content or {} if key not in fields]
-        values[meant] |= {key: content[key] for key in content or {} if key in fields}
+        content = content or {}
+        strange = [key for key in content if key not in fields]
+        values[meant] |= {key: content[key] for key in content if key in fields}
         for key in strange[:MAX_UNKNOWN_KEYS]:
             target, cure = _guess_intended_key(meant, key)
             collector.add((section, key), "unknown key", cure)

@@ -165,7 +165,8 @@ def _check_depth(text: str, name: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > 5 * _MAX_DEPTH:
-            where = f"{name}, line {event.start_mark.line + 1}"
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            where = f"{name}, line {line}"
             raise SpecError(Problem(where, "nested too deeply", "write plain values only"))
 
 
