@@ -10,8 +10,9 @@ from typing import Literal
 
 import pandas as pd
 
+from rnnforecast.data.io.column_content import is_numeric_column
 from rnnforecast.data.io.column_names import missing_column_problems
-from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES, NUMBER_PATTERN
+from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.time_columns import find_time_column, is_date_column
 from rnnforecast.errors import DataError, Problem
@@ -141,25 +142,15 @@ def _check_given_columns(names: list[str], head: pd.DataFrame, location: str) ->
 
 
 def _is_numeric(column: str, cells: list[str]) -> bool:
-    """Whether most cells are numbers and none looks like an id such as 007; the other cells are
-    reported with their lines when the file is read."""
-    share = _numeric_share(cells)
-    return share is not None and share >= (0.5 if column.lower() in _TARGET_NAMES else 0.9)
+    """Whether the cells are numbers but for some, which are reported when the file is read."""
+    share = 0.5 if column.lower() in _TARGET_NAMES else 0.9
+    return is_numeric_column(cells, min_share=share, is_named_like_id=_is_named_like_id(column))
 
 
 def _looks_numeric(cells: list[str]) -> bool:
     """The same for a covariate, which is numeric in doubt: text further down is then reported,
     whereas numbers in a categorical column would go unnoticed."""
-    share = _numeric_share(cells)
-    return share is None or share >= 0.5
-
-
-def _numeric_share(cells: list[str]) -> float | None:
-    """The share of cells that are numbers; 0 if any looks like an id, None without cells."""
-    if any(cell[0] == "0" and cell.isdigit() and len(cell) > 1 for cell in cells):
-        return 0.0
-    numbers = sum(bool(NUMBER_PATTERN.fullmatch(cell)) for cell in cells)
-    return numbers / len(cells) if cells else None
+    return not cells or is_numeric_column(cells, min_share=0.5)
 
 
 def _find_series(
@@ -223,8 +214,11 @@ def _find_targets(
 
 
 def _is_id(column: str, cells: pd.Series[str], numeric: bool) -> bool:
-    named = column.lower() in _SERIES_NAMES or _split_name(column)[-1] in _ID_WORDS
-    return named and (not numeric or bool(cells.str.fullmatch(r"\d*").all()))
+    return _is_named_like_id(column) and (not numeric or bool(cells.str.fullmatch(r"\d*").all()))
+
+
+def _is_named_like_id(column: str) -> bool:
+    return column.lower() in _SERIES_NAMES or _split_name(column)[-1] in _ID_WORDS
 
 
 def _split_name(column: str) -> list[str]:
