@@ -63,12 +63,15 @@ _LIMIT = re.compile(
     r"|(?:lod|loq|bdl|bld|blq)",
     re.IGNORECASE,
 )
+_NO_VALUE = (
+    "#n/a #nv n/e n.a. n.a n/a. n.d. n.d nd n.v. n.v nv n.e. n.s. k.a. k.a ka n.b. nb n\\a n-a nan"
+    " -nan na null nul nil none none. nat void blank empty unknown undefined missing nodata x xx xxx"
+    " unavailable nichts tba tbd err error #ref! #div/0! #value! #name? #null! #num! #calc! #spill!"
+    " #wert! #bezug! #zahl! 1.#qnan -1.#qnan 1.#ind -1.#ind 1.#inf <null> <na> (null) [null] (na)"
+    " (none) <none> (missing) (x) (d) (s) (z) (c) \\n"
+)
 _PLACEHOLDER_WORDS = {
-    *"#n/a #nv n/e n.a. n.a n/a. n.d. n.d nd n.v. n.v nv n.e. n.s. k.a. k.a ka n.b. nb n\\a n-a".split(),
-    *"nan -nan na null nul nil none none. nat void blank empty unknown undefined missing nodata".split(),
-    *"unavailable nichts tba tbd x xx xxx err error #ref! #div/0! #value! #name? #null! #num!".split(),
-    *"#calc! #spill! #wert! #bezug! #zahl! 1.#qnan -1.#qnan 1.#ind -1.#ind 1.#inf <null> <na>".split(),
-    *"(null) [null] (na) (none) <none> (missing) (x) (d) (s) (z) (c) \\n".split(),
+    *_NO_VALUE.split(),
     *("no data", "not available", "not applicable", "no value", "not reported", "k. a.", "n. a."),
     *("n. v.", "keine angabe", "keine daten", "n / a", "no reading", "not measured"),
 }
