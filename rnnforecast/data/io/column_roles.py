@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,24 +11,17 @@ import pandas as pd
 
 from rnnforecast.data.io.column_content import is_numeric_column
 from rnnforecast.data.io.column_names import missing_column_problems
+from rnnforecast.data.io.column_words import TARGET_NAMES, is_named_like_id
 from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES
 from rnnforecast.data.io.read_options import ReadOptions
-from rnnforecast.data.io.time_columns import find_time_column, is_date_column
+from rnnforecast.data.io.reading_notes import ReadingNote
+from rnnforecast.data.io.series_columns import find_series
+from rnnforecast.data.io.target_columns import CANDIDATE, choose_targets, numeric_reasons
+from rnnforecast.data.io.time_columns import find_time_column
 from rnnforecast.errors import DataError, Problem
 
-# In order of preference.
-_TARGET_NAMES = (
-    *("y", "target", "value", "values", "sales", "demand", "quantity", "qty", "volume", "load"),
-    *("consumption", "count", "cnt", "amount", "units", "price", "close", "traffic", "revenue"),
-)
-_SERIES_NAMES = {"unique_id", "series_id", "series", "item_id", "ts_id", "time_series_id", "key"}
-_ID_WORDS = {
-    *("id", "uid", "key", "code", "nbr", "number", "name", "series", "group", "category"),
-    *("store", "shop", "item", "product", "sku", "article", "brand", "family", "dept"),
-    *("department", "sensor", "station", "meter", "device", "machine", "line", "plant", "site"),
-    *("location", "zone", "region", "country", "state", "city", "route", "channel", "household"),
-    *("customer", "client", "symbol", "ticker", "variable", "metric"),
-}
+MAX_NAMED_COLUMNS = 8
+"""Most columns that a note names."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +39,8 @@ class ColumnRoles:
     """In the order of the options."""
     categorical: tuple[str, ...] = ()
     """The covariates that are read as text; the others are numbers."""
+    notes: tuple[ReadingNote, ...] = ()
+    """Columns that might have another role."""
 
     @property
     def layout(self) -> Literal["long", "wide", "single"]:
@@ -113,11 +107,16 @@ def infer_column_roles(
         time, reasons["time"] = find_time_column(head, free, source_name)
     free = [column for column in free if column != time]
     if series == "auto":
-        series, reasons["series"] = _find_series(head, time, free, numeric)
-    free = [column for column in free if column not in series]
+        series, reasons["series"] = find_series(head, [time], free, numeric)
+    free = [column for column in free if column not in series and column in numeric]
     if targets == "auto":
-        choice = [column for column in free if column in numeric]
-        targets, reasons["targets"] = _find_targets(head, choice, list(series), source_name)
+        choice = choose_targets(head, free, series)
+        if not choice.targets:
+            raise DataError(_no_target_problem(source_name, columns, choice.others))
+        targets, reasons["targets"] = choice.targets, choice.reason
+        others, is_doubtful = choice.others, choice.is_doubtful
+    else:
+        others, is_doubtful = numeric_reasons(head, free), False
     used = {time, *series, *targets, *options.covariates}
     return ColumnRoles(
         time,
@@ -127,7 +126,18 @@ def infer_column_roles(
         reasons,
         covariates=options.covariates,
         categorical=tuple(column for column in options.covariates if column in categorical),
+        notes=tuple(unused_columns_note(source_name, others, is_doubtful=is_doubtful)),
     )
+
+
+def _no_target_problem(
+    source_name: str, columns: Sequence[str], others: Mapping[str, str]
+) -> Problem:
+    found = "no numeric column is left to forecast"
+    if others:
+        found += f": {', '.join(f'{column} is {why}' for column, why in others.items())}"
+    cure = f"set data.targets; the columns are {', '.join(map(repr, columns))}"
+    return Problem(source_name, found, cure)
 
 
 def _check_given_columns(names: list[str], head: pd.DataFrame, location: str) -> None:
@@ -143,8 +153,8 @@ def _check_given_columns(names: list[str], head: pd.DataFrame, location: str) ->
 
 def _is_numeric(column: str, cells: list[str]) -> bool:
     """Whether the cells are numbers but for some, which are reported when the file is read."""
-    share = 0.5 if column.lower() in _TARGET_NAMES else 0.9
-    return is_numeric_column(cells, min_share=share, is_named_like_id=_is_named_like_id(column))
+    share = 0.5 if column.lower() in TARGET_NAMES else 0.9
+    return is_numeric_column(cells, min_share=share, is_named_like_id=is_named_like_id(column))
 
 
 def _looks_numeric(cells: list[str]) -> bool:
@@ -153,83 +163,18 @@ def _looks_numeric(cells: list[str]) -> bool:
     return not cells or is_numeric_column(cells, min_share=0.5)
 
 
-def _find_series(
-    head: pd.DataFrame, time: str, candidates: list[str], numeric: set[str]
-) -> tuple[tuple[str, ...], str]:
-    """The columns that, with the time, identify rows, without unneeded ones; those named like ids
-    are tried first."""
-    filled = [
-        column for column in candidates if not head[column].isin(DEFAULT_MISSING_VALUES).all()
+def unused_columns_note(
+    source_name: str, others: Mapping[str, str], *, is_doubtful: bool
+) -> list[ReadingNote]:
+    """A note that names numeric columns without a role, each with the reason why it is no target,
+    if there are any."""
+    if not others:
+        return []
+    named = [
+        column if why == CANDIDATE else f"{column} ({why})"
+        for column, why in list(others.items())[:MAX_NAMED_COLUMNS]
     ]
-    ids = [column for column in filled if _is_id(column, head[column], column in numeric)]
-    texts = [c for c in filled if c not in ids and c not in numeric and not is_date_column(head[c])]
-    if not head[time].duplicated().any():
-        # The head of a file sorted by series may hold one series only: names decide.
-        named = (c for c in ids if c.lower() in _SERIES_NAMES or head[c].nunique() == 1)
-        chosen = tuple(column for column in candidates if column in set(named))
-        return chosen, "named like ids" if chosen else "no timestamp is repeated: one series"
-    max_rows = int(head[time].value_counts().iloc[0])
-    found: list[str] = []
-    for column in ids + texts:
-        if _count_distinct(head, [time, *found]) == len(head):
-            break
-        is_finer = _count_distinct(head, [time, *found, column]) > _count_distinct(
-            head, [time, *found]
-        )
-        # A comment or row number identifies rows, too, but makes too many "series".
-        if is_finer and _count_distinct(head, [*found, column]) <= 10 * max_rows:
-            found.append(column)
-    for column in reversed(found.copy()):
-        others = [other for other in found if other != column]
-        if _count_distinct(head, [time, *others]) == _count_distinct(head, [time, *found]):
-            found = others
-    chosen = tuple(column for column in candidates if column in found)
-    if not chosen:
-        return (), "no column identifies rows of one timestamp: one series"
-    reason = "timestamps are unique in each"
-    if _count_distinct(head, [time, *chosen]) < len(head):
-        reason += ", but for some repeated rows"
-    return chosen, reason
-
-
-def _find_targets(
-    head: pd.DataFrame, numeric: list[str], series: list[str], source_name: str
-) -> tuple[tuple[str, ...], str]:
-    if not numeric:
-        listed = ", ".join(repr(column) for column in head if column != "")
-        cure = f"set data.targets; the columns are {listed}"
-        raise DataError(Problem(source_name, "no numeric column is left to forecast", cure))
-    if len(numeric) == 1:
-        return (numeric[0],), "the only other numeric column"
-    if named := sorted(
-        (c for c in numeric if c.lower() in _TARGET_NAMES), key=_preference_key(_TARGET_NAMES)
-    ):
-        return (named[0],), "named like a target"
-    if ending := [column for column in numeric if _split_name(column)[-1] in _TARGET_NAMES]:
-        return (ending[0],), "named like a target"
-    if not series:
-        return tuple(numeric), "one series for each column"
-    changing = (c for c in numeric if (head.groupby(series)[c].nunique() > 1).any())
-    return (next(changing, numeric[0]),), "the first numeric column that changes over time"
-
-
-def _is_id(column: str, cells: pd.Series[str], numeric: bool) -> bool:
-    return _is_named_like_id(column) and (not numeric or bool(cells.str.fullmatch(r"\d*").all()))
-
-
-def _is_named_like_id(column: str) -> bool:
-    return column.lower() in _SERIES_NAMES or _split_name(column)[-1] in _ID_WORDS
-
-
-def _split_name(column: str) -> list[str]:
-    """The words of a name in lower case: item and id for itemId, item_id and "item id"."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)
-    return re.findall(r"[^\W_]+", spaced.lower()) or [""]
-
-
-def _count_distinct(head: pd.DataFrame, columns: list[str]) -> int:
-    return len(head) - int(head.duplicated(columns).sum())
-
-
-def _preference_key(preferred: Sequence[str]) -> Callable[[str], int]:
-    return lambda column: preferred.index(column.lower())
+    more = f" and {len(others) - len(named):,} more" if len(others) > len(named) else ""
+    found = f"numeric columns without a role: {', '.join(named)}{more}"
+    cure = "list them in data.targets to forecast them, or under features as covariates"
+    return [ReadingNote(Problem(source_name, found, cure), is_doubtful)]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rnnforecast.data.io.arrow_types import to_text
 from rnnforecast.data.io.column_names import expand_patterns, missing_column_problems
@@ -24,6 +23,7 @@ from rnnforecast.data.io.input_files import InputFile, LineIndex, format_locatio
 from rnnforecast.data.io.number_format import CellFormat, NumberFormat, infer_number_format
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.reading_notes import ReadingNote
+from rnnforecast.data.io.table_roles import drop_targets_known_ahead, drop_unneeded_ids
 from rnnforecast.data.time.format import TimeFormat, parse_time_format
 from rnnforecast.data.time.format_inference import disambiguate, infer_time_format
 from rnnforecast.errors import DataError, Problem
@@ -93,14 +93,19 @@ def read_files(source: Sequence[str], options: ReadOptions) -> Table:
         return infer_column_roles(rows, options, _source_name(files))
 
     rows = _read_head(files)
-    table = _read_with_roles(files, rows, roles_of(rows), data)
+    roles = roles_of(rows)
+    table = _read_with_roles(files, rows, roles, data)
     if data.series == "auto" and len(table.time) > len(rows) and _has_repeated_timestamps(table):
         # The head of a file sorted by series holds one series only: infer from other rows.
-        roles = roles_of(_rows_at_timestamps(files, rows, table.roles.time))
+        roles = roles_of(_rows_of_some_timestamps(files, table))
         if roles.series != table.roles.series:
             del table
             table = _read_with_roles(files, rows, roles, data)
-    return table
+    if data.series == "auto":
+        table = drop_unneeded_ids(table)
+    if data.targets == "auto":
+        table = drop_targets_known_ahead(table, _source_name(files))
+    return replace(table, notes=(*table.notes, *table.roles.notes))
 
 
 def _expand_covariates(options: ReadOptions, files: Sequence[InputFile]) -> ReadOptions:
@@ -256,17 +261,22 @@ def _has_repeated_timestamps(table: Table) -> bool:
     return False
 
 
-def _rows_at_timestamps(files: Sequence[InputFile], head: pd.DataFrame, time: str) -> pd.DataFrame:
-    """All rows of the files at about five timestamps of the head, as text."""
-    distinct = head[time].drop_duplicates()
-    wanted = pa.array(distinct.iloc[:: -(-len(distinct) // 5)], pa.string())
-    found = []
+def _rows_of_some_timestamps(files: Sequence[InputFile], table: Table) -> pd.DataFrame:
+    """All rows of the files at those five of about 20 sampled timestamps that most rows have, as
+    text."""
+    sampled = np.unique(table.time[:: -(-len(table.time) // 20)])
+    counts = [int((table.time == timestamp).sum()) for timestamp in sampled]
+    wanted = sampled[np.argsort(counts, kind="stable")[-5:]]
+    mask = np.isin(table.time, wanted)
+    found, first = [], 0
     for file in files:
         try:
             for batch in file.batches([name for name in file.columns if name]):
-                mask = pc.is_in(to_text(batch[time]), value_set=wanted)
-                texts = {name: to_text(column.filter(mask)) for name, column in batch.items()}
+                stop = first + len(next(iter(batch.values())))
+                some = pa.array(mask[first:stop])
+                texts = {name: to_text(column.filter(some)) for name, column in batch.items()}
                 found.append(pa.table(texts).to_pandas())
+                first = stop
         except (pa.ArrowException, OSError):  # undecodable bytes in an unused column
             records = file.reader.records()
             line = next(line for line, cells in records if has_undecodable_bytes("".join(cells)))

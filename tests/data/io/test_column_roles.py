@@ -44,9 +44,10 @@ def test_as_many_id_columns_are_taken_as_make_timestamps_unique_and_no_more() ->
     assert roles.unused == ("city", "promo")
 
 
-def test_a_column_of_whole_numbers_is_an_id_only_if_it_is_named_like_one() -> None:
+def test_whole_numbers_without_the_name_of_an_id_are_one_only_if_they_make_rows_unique() -> None:
     head = frame(kind=list("111222"), t=list("123123"), y=list("123456"))
-    assert infer_roles(head).series == ()
+    assert infer_roles(head).series == ("kind",)
+    assert infer_roles(head.assign(kind=list("111221"))).series == ()
     assert infer_roles(head.rename(columns={"kind": "sensor_id"})).series == ("sensor_id",)
 
 
