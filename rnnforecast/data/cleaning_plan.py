@@ -16,7 +16,12 @@ import numpy.typing as npt
 from pydantic import TypeAdapter
 
 from rnnforecast.data.cleaning.imputation import FilledValues
-from rnnforecast.data.cleaning.imputation_plan import ImputationPlan, NetworkImputers, per_target
+from rnnforecast.data.cleaning.imputation_plan import (
+    ImputationPlan,
+    NetworkImputers,
+    check_fill_values,
+    per_target,
+)
 from rnnforecast.data.cleaning.outliers import Outliers, apply_outlier_action, find_outliers
 from rnnforecast.data.cleaning.transforms import (
     Bounds,
@@ -208,6 +213,7 @@ def fit_cleaning_plan(
     methods = per_target(plan.clean.transform, names, "clean.transform", "none")
     # the network takes differences itself
     elementwise = ["none" if m in DIFFERENCE_TRANSFORMS else m for m in methods]
+    check_fill_values(plan.clean, names, elementwise)
     transform = fit_target_transform(panel.targets, known, elementwise, names=names)
     plan = replace(
         plan,

@@ -16,6 +16,7 @@ from rnnforecast.registry import (
     BACKBONES,
     BASE_FORECASTS,
     DECODERS,
+    IMPUTERS,
     LOSSES,
     WINDOW_SCALERS,
     Registry,
@@ -82,6 +83,24 @@ def _resampling(spec: Spec) -> Iterator[Finding]:
     if spec.clean.resample is not None and spec.clean.irregular == "keep":
         found = "clean.irregular: keep and resampling exclude each other"
         yield "clean.resample", found, "choose one"
+
+
+@_rule("clean.missing", "clean.irregular")
+def _values_by_rule(spec: Spec) -> Iterator[Finding]:
+    if spec.clean.irregular != "interpolate":
+        return
+    for method in spec.clean.missing_methods:
+        if "value" in IMPUTERS.traits(method):
+            found = f"'{method}' gives a step without a row a value, and so does interpolation"
+            yield "clean.missing", found, "set it to mask, or clean.irregular to snap"
+
+
+@_rule("clean.start", "clean.end", "clean.irregular")
+def _common_bounds(spec: Spec) -> Iterator[Finding]:
+    for key, value in (("start", spec.clean.start), ("end", spec.clean.end)):
+        if spec.clean.irregular == "keep" and value in ("earliest", "latest"):
+            found = "with clean.irregular: keep no step is added to a series"
+            yield f"clean.{key}", found, "set it to each"
 
 
 @_rule("features.past", "features.future", "features.static")

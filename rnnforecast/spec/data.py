@@ -173,12 +173,24 @@ class CleanSpec(SpecSection):
     )
     missing: ImputerName | Annotated[dict[NonEmptyStr, ImputerName], PER_COLUMN] = Field(
         "mask",
-        description="How missing values of the targets are imputed, for all targets or by name;"
-        " mask leaves them missing and adds a mask as an input. They never count in a score.",
+        description="What missing values of the targets are, for all targets or by name. zero and"
+        " constant: a step without a value has that value, as if it stood in the file. All others"
+        " impute unknown values, which never count in a score; mask adds a mask as an input.",
     )
     fill_value: FiniteFloat | Annotated[dict[NonEmptyStr, FiniteFloat], PER_COLUMN] = Field(
         0.0,
         description="The value of missing: constant and masked_constant, in the unit of the data.",
+    )
+    start: Literal["auto", "each", "earliest"] = Field(
+        "auto",
+        description="Where series begin: each with its first value, or all with the earliest value"
+        " of the files; auto is earliest with missing: zero and constant, but for series that are"
+        " clearly newer than the files, and each otherwise.",
+    )
+    end: Literal["auto", "each", "latest"] = Field(
+        "auto",
+        description="Where series end: each with its last value, or all with the latest value of"
+        " the files; auto is latest with missing: zero and constant, and each otherwise.",
     )
     max_gap: PositiveInt | None = Field(
         None,
@@ -223,6 +235,12 @@ class CleanSpec(SpecSection):
     def min_observed_values(self) -> int:
         """`min_length`, with 1 in place of auto."""
         return 1 if self.min_length == "auto" else self.min_length
+
+    @property
+    def missing_methods(self) -> tuple[str, ...]:
+        """The methods in `missing`, sorted."""
+        methods = self.missing.values() if isinstance(self.missing, dict) else [self.missing]
+        return tuple(sorted(set(methods)))
 
     @property
     def difference_transforms(self) -> tuple[str, ...]:

@@ -246,7 +246,8 @@ def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
     panel, changes, trained = cleaned.panel, cleaned.changes, run.config.horizon
     yield from doubtful_readings(cleaned.table, changes)
     yield from describe_changes(changes.counts)
-    if changes.agreement < MIN_FREQUENCY_AGREEMENT:
+    # with a value by rule, series need not have a row at each step
+    if changes.agreement < MIN_FREQUENCY_AGREEMENT and not changes.counts["set_steps"]:
         yield (
             f"only {format_share(changes.agreement)} of the steps in the data have the frequency "
             f"{panel.frequency.alias}, which the run was trained for"

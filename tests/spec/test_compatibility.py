@@ -51,6 +51,13 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     # the key with the finding, the keys that do not go together, what makes them do so
     ("data.series", {"data.time": "t", "data.series": ["s", "t"]}, {"data.series": "s"}),
     ("data.targets", {"data.time": "t", "data.targets": "t"}, {"data.targets": "y"}),
+    (
+        "clean.missing",
+        {"clean.missing": {"y": "zero"}, "clean.irregular": "interpolate"},
+        {"clean.irregular": "snap"},
+    ),
+    ("clean.end", {"clean.end": "latest", "clean.irregular": "keep"}, {"clean.end": "each"}),
+    ("clean.start", {"clean.start": "earliest", "clean.irregular": "keep"}, {"clean.start": "auto"}),
     ("data.targets", {"data.series": "s", "data.targets": ["y", "s"]}, {"data.series": "r"}),
     ("data.decimal", {"data.decimal": ",", "data.separator": ","}, {"data.separator": ";"}),
     ("clean.resample", {"clean.resample": "sum", "clean.irregular": "keep"},
@@ -180,7 +187,8 @@ class RecordingSpec:
             part = RecordingSpec(getattr(self._spec, name), name)
             part.read = self.read
             return part
-        key = "transform" if name == "difference_transforms" else name
+        derived = {"difference_transforms": "transform", "missing_methods": "missing"}
+        key = derived.get(name, name)
         self.read.add(f"{self._section}.{key}")
         return getattr(self._spec, name)
 

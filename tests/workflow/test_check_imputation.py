@@ -59,9 +59,7 @@ def test_errors_are_in_mean_distances_from_the_mean_of_the_series() -> None:
     assert (scale == scale[:, :1]).all()
 
 
-@pytest.mark.parametrize(
-    ("method", "error"), [("ffill", 2.0), ("linear", 0.0), ("bfill", 1.0), ("zero", 12.0)]
-)
+@pytest.mark.parametrize(("method", "error"), [("ffill", 2.0), ("linear", 0.0), ("bfill", 1.0)])
 def test_the_error_of_a_method_is_that_of_its_values_at_the_hidden_cells(
     method: str, error: float
 ) -> None:
@@ -82,13 +80,14 @@ def test_every_method_that_estimates_values_is_compared_and_the_best_comes_first
     panel = panel_of(*(10 + np.sin(2 * np.pi * step / 7) + 0.01 * rng.normal(size=(2, 120))))
     scores = compare_imputation_methods(prepared(panel))
     names = [score.method for score in scores]
-    assert set(names) == set(IMPUTERS.names()) - {"mask", "masked_constant", "constant"}
+    assert set(names) == set(IMPUTERS.names()) - {
+        "mask", "masked_constant", "constant", "zero"
+    }  # fmt: skip
     totals = [score.single + score.runs for score in scores]
     assert totals == sorted(totals)
     found = {score.method: score for score in scores}
     assert found["seasonal"].single < 0.05
     assert found["mean"].single == pytest.approx(1.0, abs=0.25)
-    assert found["zero"].single > 5
     looks_ahead = {name for name in names if found[name].looks_ahead}
     assert looks_ahead == set(IMPUTERS.having("looks_ahead"))
     assert {"linear", "rnn"} < looks_ahead

@@ -55,29 +55,12 @@ class ImputationPlan:
         season: int,
         seed: int,
     ) -> ImputationPlan:
-        """The plan for the targets `names`, not yet fitted. SpecError for an unknown target, and
-        for a fill value outside the domain of the transform."""
+        """The plan for the targets `names`, not yet fitted; see `check_fill_values`."""
         methods = per_target(clean.missing, names, "clean.missing", "mask")
-        given = per_target(clean.fill_value, names, "clean.fill_value", 0.0)
-        given = tuple(
-            float(value) if "needs_value" in IMPUTERS.traits(method) else 0.0
-            for method, value in zip(methods, given, strict=True)
-        )
-        values = transform.apply(np.array([given], dtype=np.float64))[0]
-        problems = [
-            Problem(
-                "clean.missing",
-                f"{value:g} cannot replace missing values of '{name}': it is outside the domain of"
-                " clean.transform",
-                "set another clean.fill_value, or another transform such as log1p",
-            )
-            for name, method, value, transformed in zip(names, methods, given, values, strict=True)
-            if "constant" in IMPUTERS.traits(method) and np.isnan(transformed)
-        ]
-        if problems:
-            raise SpecError(*problems)
+        values = transform.apply(np.array([_fill_values(clean, names)], dtype=np.float64))[0]
+        methods = tuple("mask" if "value" in IMPUTERS.traits(name) else name for name in methods)
         fill_values = tuple(np.nan_to_num(values).tolist())
-        return cls(tuple(methods), fill_values, clean.max_gap, season, seed)
+        return cls(methods, fill_values, clean.max_gap, season, seed)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the fitted imputers are in `arrays`."""
@@ -215,6 +198,37 @@ def _calendar_cycles(panel: Panel) -> Floats:
         return np.zeros((len(panel.targets), 0))
     names = calendar.select_cycles(panel.frequency, "auto")
     return np.asarray(calendar.cycle_features(panel.flat_timestamps(), names), dtype=np.float64)
+
+
+def check_fill_values(clean: CleanSpec, names: Sequence[str], transforms: Sequence[str]) -> None:
+    """Raises SpecError for an unknown target in `clean.missing`, and for a value by it that is
+    outside the domain of the transform, one of `transforms` [C] for each of the targets `names`."""
+    methods = per_target(clean.missing, names, "clean.missing", "mask")
+    given = _fill_values(clean, names)
+    domains = Transform(tuple(transforms), (1.0,) * len(names))
+    transformed = domains.apply(np.array([given], dtype=np.float64))[0]
+    problems = [
+        Problem(
+            "clean.missing",
+            f"{value:g} cannot replace missing values of '{name}': it is outside the domain of"
+            " clean.transform",
+            "set another clean.fill_value, or another transform such as log1p",
+        )
+        for name, method, value, result in zip(names, methods, given, transformed, strict=True)
+        if {"constant", "value"}.intersection(IMPUTERS.traits(method)) and np.isnan(result)
+    ]
+    if problems:
+        raise SpecError(*problems)
+
+
+def _fill_values(clean: CleanSpec, names: Sequence[str]) -> tuple[float, ...]:
+    """`[C]` the values of methods that need one, 0 for others; original units."""
+    methods = per_target(clean.missing, names, "clean.missing", "mask")
+    given = per_target(clean.fill_value, names, "clean.fill_value", 0.0)
+    return tuple(
+        float(value) if "needs_value" in IMPUTERS.traits(method) else 0.0
+        for method, value in zip(methods, given, strict=True)
+    )
 
 
 def per_target(

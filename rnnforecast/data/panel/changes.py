@@ -37,7 +37,8 @@ class ChangeCount:
 
     def describe(self, count: int) -> str:
         """A clause such as ``3 rows out of order: sorted``."""
-        return f"{count:,} {self.noun}{'s' if count != 1 else ''} {self.phrase}"
+        ending = "s" if count != 1 and not self.noun.endswith("s") else ""
+        return f"{count:,} {self.noun}{ending} {self.phrase}"
 
 
 CHANGE_COUNTS = (
@@ -93,6 +94,29 @@ CHANGE_COUNTS = (
     ChangeCount("gaps", "step", "without a row: added as missing", "gaps"),
     ChangeCount("missing", "value", "blank", "missing"),
     ChangeCount("implausible", "value", "", "implausible"),
+    ChangeCount(
+        "set_steps",
+        "step",
+        "without a row: zero or the constant by clean.missing",
+        "by rule",
+        is_repair=False,
+    ),
+    ChangeCount(
+        "set_values", "value", "blank: zero or the constant by clean.missing", is_repair=False
+    ),
+    ChangeCount(
+        "before_start",
+        "row",
+        "with zero or the constant alone long before a series begins: dropped, see clean.start",
+        is_repair=False,
+    ),
+    ChangeCount(
+        "ended_early",
+        "series",
+        "without any other value for much longer than ever before: forecast all the same, see"
+        " clean.end",
+        is_repair=False,
+    ),
     ChangeCount("infinite", "value", "infinite: taken as missing"),
     ChangeCount("leading", "row", "before the first value of a series: dropped", "dropped before"),
     ChangeCount("trailing", "row", "after the last value of a series: dropped", "dropped after"),

@@ -9,18 +9,25 @@ import numpy.typing as npt
 
 from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS
 from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.fill_by_rule import SeriesBounds
 from rnnforecast.data.panel.sorted_rows import SortedRows
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.time.frequency import DAY, Frequency, fixed_alias
 from rnnforecast.data.time.grid import Grid, reduce_per_series
 from rnnforecast.data.time.timezones import LocalizedTimestamps
-from rnnforecast.errors import Problem
+from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Ints
 
 MAX_STEPS_PER_ROW = 100
 """More steps per row than this are taken as the result of a wrong year."""
 MIN_SPARSE_STEPS = 10_000
 """Grids of up to this many steps are accepted however empty they are."""
+MAX_STEPS_OF_FEW_ROWS = 10_000_000
+"""Panels of up to this many steps are accepted however few rows they are filled from."""
+LATE_END_SHARE = 0.1
+"""A last row is late if it comes after at least this share of the time of all other rows, …"""
+MIN_LATE_STEPS = 30
+"""… this number of steps, and twice the longest gap before."""
 
 Labels = npt.NDArray[Any]
 
@@ -148,6 +155,49 @@ def sparse_grid_problems(
         table.line_index.location(int(rows.table_rows[one])) for one in (row, row + 1)
     )
     return [Problem(where, found, "correct the timestamp or set a coarser clean.frequency")]
+
+
+def check_panel_size(rows: SortedRows, bounds: SeriesBounds) -> None:
+    """Raises DataError if the series would have very many steps up to their common bounds."""
+    steps = int(np.where(bounds.has_bounds, bounds.last - bounds.first + 1, 0).sum())
+    if steps > max(MAX_STEPS_PER_ROW * len(rows.codes), MAX_STEPS_OF_FEW_ROWS):
+        found = (
+            f"with values up to a common beginning and end of all series, {len(rows.codes):,} rows"
+            f" would become {steps:,} steps"
+        )
+        cure = "set a coarser clean.frequency, or clean.start and clean.end to each"
+        raise DataError(Problem("clean.missing", found, cure))
+
+
+def late_end_problems(
+    table: Table,
+    rows: SortedRows,
+    grid: Grid,
+    frequency: Frequency,
+    labels: Labels,
+    n_targets: int,
+) -> tuple[Bools, list[Problem]]:
+    """A problem if a single row comes so much later than all others that its timestamp is likely
+    wrong: it would be the common end of all series. Also the series it belongs to, [S]."""
+    series = np.zeros(rows.n_series, dtype=np.bool_)
+    known = np.flatnonzero(~np.isnan(rows.values[:, :n_targets]).all(axis=1) & grid.on_grid)
+    steps = np.unique(grid.ordinals[known])
+    if len(steps) < 3:
+        return series, []
+    gaps, at_end = np.diff(steps), known[grid.ordinals[known] == steps[-1]]
+    usual = max(2 * gaps[:-1].max(), LATE_END_SHARE * (steps[-2] - steps[0]), MIN_LATE_STEPS)
+    if len(at_end) > 1 or gaps[-1] <= usual:
+        return series, []
+    row = int(at_end[0])
+    series[rows.codes[row]] = True
+    found = (
+        f"series '{labels[rows.codes[row]]}' has a value at {format_timestamp(rows.time[row])},"
+        f" {int(gaps[-1]):,} steps of '{frequency.alias}' after the latest of all other rows; with"
+        " clean.missing all series would go on to there"
+    )
+    where = table.line_index.location(int(rows.table_rows[row]))
+    cure = "correct the timestamp; if it is right, set clean.end to latest or to each"
+    return series, [Problem(where, found, cure)]
 
 
 def sparse_series_mask(rows: SortedRows, ordinals: Ints) -> Bools:

@@ -17,18 +17,27 @@ from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges, summarize_changes
 from rnnforecast.data.panel.implausible import treat_implausible
+from rnnforecast.data.panel.fill_by_rule import SeriesBounds, fill_by_rule, find_bounds
 from rnnforecast.data.panel.irregular import interpolate_to_grid, snap_to_grid
 from rnnforecast.data.panel.panel import Panel, build_panel, series_labels
 from rnnforecast.data.panel.problems import (
+    MAX_STEPS_PER_ROW,
+    check_panel_size,
     duplicate_problems,
     empty_panel_problems,
+    late_end_problems,
     off_grid_problems,
     sparse_grid_problems,
     sparse_series_mask,
+    steps_per_series,
     timezone_problems,
 )
-from rnnforecast.data.panel.resample import resample_rows
-from rnnforecast.data.panel.rules import duplicate_aggregations, period_aggregations
+from rnnforecast.data.panel.resample import complete_periods, resample_rows
+from rnnforecast.data.panel.rules import (
+    duplicate_aggregations,
+    period_aggregations,
+    values_by_rule,
+)
 from rnnforecast.data.panel.sorted_rows import (
     SortedRows,
     combine_duplicates,
@@ -40,10 +49,11 @@ from rnnforecast.data.time.frequency import Frequency, parse_frequency
 from rnnforecast.data.time.frequency_inference import InferredFrequency, infer_frequency
 from rnnforecast.data.time.grid import Grid, fit_grid, one_step_mask, reduce_per_series
 from rnnforecast.data.time.jittered_frequency import infer_jittered_frequency
+from rnnforecast.data.time.shared_frequency import infer_shared_frequency
 from rnnforecast.data.time.timezones import normalize_timezone, to_local
 from rnnforecast.errors import DataError, Problem, SpecError
 from rnnforecast.spec.data import CleanSpec
-from rnnforecast.types import Bools, Ints
+from rnnforecast.types import Bools, Ints, Timestamps
 
 MIN_AGREEMENT = 0.5
 """Rows have a native frequency if at least this share of their steps agrees with it."""
@@ -124,6 +134,12 @@ class _Regularizer:
         self._frequency_vote: InferredFrequency | None = None
         self._has_unresolved_hours = np.zeros(self._n_series, dtype=np.bool_)
         self._has_refused_duplicates = self._has_unresolved_hours.copy()
+        self._has_late_end = self._has_unresolved_hours.copy()
+        self._fill_values = values_by_rule(clean, table.roles.targets)
+        self._is_added: Bools | None = None
+        self._complete_periods: Timestamps | None = None
+        none = np.empty(0, dtype=np.int64)
+        self._unknown_cells: tuple[Ints, Ints] = none, none
 
     def run(self, *, skip_invalid_series: bool = False) -> CleaningChanges:
         """Runs all steps and returns their changes."""
@@ -135,9 +151,9 @@ class _Regularizer:
         self._combine_duplicates()
         self._align()
         agreement = self._measure_agreement()
-        last = self._drop_unobserved_ends()
+        last = self._drop_unobserved_ends(self._fill_by_rule())
         self._keep_last_steps(last)
-        self._count_values()
+        self._count_values(last)
         self._skip_short_series()
         self._find_off_grid_rows()
         if skip_invalid_series:
@@ -201,13 +217,17 @@ class _Regularizer:
 
     def _treat_implausible(self) -> None:
         """Takes implausible values out, before they are combined with others."""
+        before = self.rows
         self.rows, self._counts["implausible"], self._notes = treat_implausible(
             self.table,
-            self.rows,
+            before,
             self.columns["label"],
             self._clean.implausible,
             timezone=self.display_timezone,
         )
+        if self._counts["implausible"].any():
+            row, column = np.nonzero(np.isnan(self.rows.values) & ~np.isnan(before.values))
+            self._unknown_cells = before.table_rows[row], column
 
     def _combine_duplicates(self) -> None:
         """Combines rows of the same series and timestamp."""
@@ -252,19 +272,34 @@ class _Regularizer:
             found = "resampling needs to know to which step"
             cure = "set it to D, W-SUN, MS or the like"
             raise SpecError(Problem("clean.frequency", found, cure))
-        rows = self.rows
-        self.frequency = _parse_given_frequency(rows, self._clean.frequency)
-        vote = infer_frequency(rows.codes, rows.time)
+        frequency = _parse_given_frequency(self.rows, self._clean.frequency)
+        vote = self._vote()
+        is_clear = self._has_rule or vote.agreement >= MIN_AGREEMENT
+        native = vote.frequency if is_clear else None
+        self.frequency = frequency
         self._use_local_days()
+        partial_periods = self._clean.partial_periods
+        # a value by rule is a value of the native steps: a mean over a period includes it
+        if self._has_rule and not self._fill_native_steps(native):
+            native = None
+            if partial_periods == "drop":
+                # the periods are those of all series: the ends of one say nothing of its days
+                self._complete_periods = complete_periods(self.rows, frequency, self._n_targets)
+                partial_periods = "keep"
+        rows = self.rows
         resampled = resample_rows(
-            self.rows,
-            self.frequency,
+            rows,
+            frequency,
             aggregations=period_aggregations(self._clean, self.table),
-            native_frequency=vote.frequency if vote.agreement >= MIN_AGREEMENT else None,
-            partial_periods=self._clean.partial_periods,
+            native_frequency=native,
+            partial_periods=partial_periods,
             n_targets=self._n_targets,
         )
-        self.rows = resampled.rows
+        self.rows, self.frequency, self._is_added = resampled.rows, frequency, None
+        if (complete := self._complete_periods) is not None:
+            self.rows = self.rows.filter(
+                (self.rows.time >= complete[0]) & (self.rows.time <= complete[1])
+            )
         fewer = np.diff(rows.offsets) - np.diff(resampled.rows.offsets)
         self._counts["resampled"] = np.maximum(fewer, 0)
         self._counts["partial_periods"] = resampled.dropped_partial_periods
@@ -276,8 +311,26 @@ class _Regularizer:
             return _parse_given_frequency(rows, clean.frequency)
         if clean.irregular != "error":
             return infer_jittered_frequency(rows.codes, rows.time)
-        self._frequency_vote = infer_frequency(rows.codes, rows.time)
+        self._frequency_vote = self._vote()
         return self._frequency_vote.frequency
+
+    def _vote(self) -> InferredFrequency:
+        """The inferred frequency. With values by rule, a series need not have a row at each step."""
+        infer = infer_shared_frequency if self._has_rule else infer_frequency
+        return infer(self.rows.codes, self.rows.time)
+
+    def _fill_native_steps(self, native: Frequency | None) -> bool:
+        """Sets values by rule at the steps of the rows before they are resampled; False if they
+        have no usual step."""
+        if native is None:
+            return False
+        grid = fit_grid(native, self.rows.time, self.rows.offsets)
+        steps = int(steps_per_series(self.rows, grid.ordinals).sum())
+        if not grid.on_grid.all() or steps > MAX_STEPS_PER_ROW * len(self.rows.codes):
+            return False
+        self.grid, self.frequency = grid, native
+        self._fill_by_rule()
+        return True
 
     def _snap(self) -> None:
         grid = fit_grid(self.frequency, self.rows.time, self.rows.offsets)
@@ -302,26 +355,88 @@ class _Regularizer:
         self.columns["agreement"] = np.where(every > 0, regular / np.maximum(every, 1), np.nan)
         return float(regular.sum() / every.sum()) if every.any() else float("nan")
 
-    def _drop_unobserved_ends(self) -> Ints:
-        """Drops rows before the first and after the last value of a series' targets.
+    @property
+    def _has_rule(self) -> bool:
+        """Whether a target has a value by rule."""
+        return not np.isnan(self._fill_values).all()
+
+    def _fill_by_rule(self) -> SeriesBounds | None:
+        """Sets values by rule, and adds the rows up to the bounds of the series; None if series
+        begin and end on their own and no value is set."""
+        start, end = self._clean.start, self._clean.end
+        if self._clean.irregular == "keep" or (not self._has_rule and start == "auto"):
+            start = "each"
+        if end == "auto":
+            end = "latest" if self._has_rule and self._clean.irregular != "keep" else "each"
+        if not self._has_rule and start == end == "each":
+            return None
+        rows, grid = self.rows, self.grid
+        invalid = self._count(rows.codes, ~grid.on_grid) > 0
+        invalid |= sparse_series_mask(rows, grid.ordinals)
+        if self._clean.end == "auto" and end == "latest":
+            late_end, problems = late_end_problems(
+                self.table, rows, grid, self.frequency, self.columns["label"], self._n_targets
+            )
+            self._problems += problems
+            self._has_late_end |= late_end
+            invalid |= late_end
+        span = self._complete_periods
+        bounds = find_bounds(
+            rows,
+            grid,
+            self._fill_values,
+            start=start,
+            end=end,
+            usable=~invalid,
+            span=None if span is None else self.frequency.ordinals(span),
+        )
+        check_panel_size(rows, bounds)
+        found = fill_by_rule(
+            rows,
+            grid,
+            self.frequency,
+            bounds,
+            self._fill_values,
+            max_gap=self._clean.max_gap,
+            unknown_cells=self._unknown_cells,
+        )
+        self.rows, self.grid = found.rows, found.grid
+        self._is_added = found.is_added
+        for name, counts in (
+            ("set_values", found.set_values),
+            ("before_start", found.dropped_rows),
+            ("ended_early", bounds.ended_early.astype(np.int64) * (end == "latest")),
+        ):
+            self._counts[name] = self._counts.get(name, 0) + counts
+        return bounds
+
+    def _drop_unobserved_ends(self, bounds: SeriesBounds | None) -> Ints:
+        """Drops rows before the first and after the last value of a series' targets, or those
+        outside `bounds`.
 
         With `keep_future_rows` those after the last value stay. Returns the ordinals [S] of the
-        last values, -1 for a series without values.
+        last steps, -1 for a series without values.
         """
-        rows = self.rows
-        first, stop = observed_range(rows, self._n_targets)
-        last = np.full(self._n_series, -1, dtype=np.int64)
-        observed = stop > first
-        last[observed] = self.grid.ordinals[stop[observed] - 1]
-        if (first == rows.offsets[:-1]).all() and (stop == rows.offsets[1:]).all():
+        rows, ordinals = self.rows, self.grid.ordinals
+        begin, stop = observed_range(rows, self._n_targets)
+        first, last = np.full((2, self._n_series), -1, dtype=np.int64)
+        observed = stop > begin
+        first[observed] = ordinals[begin[observed]]
+        last[observed] = ordinals[stop[observed] - 1]
+        if bounds is not None:
+            within = bounds.has_bounds
+            first[within] = np.minimum(first, bounds.first)[within]
+            last[within] = np.maximum(last, bounds.last)[within]
+        elif (begin == rows.offsets[:-1]).all() and (stop == rows.offsets[1:]).all():
             return last  # the usual case
-        row = np.arange(len(rows.codes))
-        after = row >= stop[rows.codes]
+        has_value = observed[rows.codes]
+        before = (ordinals < first[rows.codes]) | ~has_value
+        after = (ordinals > last[rows.codes]) & has_value
         if self._keep_future_rows:  # also rows with blank covariates: blank may mean "no event"
             after = np.zeros_like(after)
-        self._counts["leading"] = first - rows.offsets[:-1]
+        self._counts["leading"] = self._count(rows.codes, before)
         self._counts["trailing"] = self._count(rows.codes, after)
-        self._filter((row >= first[rows.codes]) & ~after & observed[rows.codes])
+        self._filter(~before & ~after)
         return last
 
     def _keep_last_steps(self, last_ordinals: Ints) -> None:
@@ -331,14 +446,16 @@ class _Regularizer:
         self._counts["truncated"] = self._count(self.rows.codes, early)
         self._filter(~early)
 
-    def _count_values(self) -> None:
+    def _count_values(self, last_ordinals: Ints) -> None:
         rows = self.rows
         values = rows.values[:, : self._n_targets]
         blank = np.isnan(values)
         if blank.any():
-            known_ahead = blank.all(axis=1) & _after_last_value(rows, blank)
+            not_blank = self.grid.ordinals > last_ordinals[rows.codes]  # known ahead
+            if self._is_added is not None:  # counted as gaps
+                not_blank |= self._is_added
             self.columns["observed"] = self._count(rows.codes, np.asarray(~blank.all(axis=1)))
-            inside = np.where(known_ahead, 0, blank.sum(axis=1))
+            inside = np.where(not_blank, 0, blank.sum(axis=1))
             self._counts["missing"] = reduce_per_series(np.add, inside, rows.offsets, 0)
         else:
             self.columns["observed"] = np.diff(rows.offsets)
@@ -381,6 +498,7 @@ class _Regularizer:
         self._skip(self._has_unresolved_hours, "local hours that come twice or not at all")
         self._skip(self._has_refused_duplicates, "repeated timestamps")
         self._skip(self._counts["off_grid"] > 0, "timestamps off the grid")
+        self._skip(self._has_late_end, "a timestamp long after all others")
         self._add_sparse_grid_problems()
         sparse = sparse_series_mask(self.rows, self.grid.ordinals)
         self._skip(sparse, "a gap of very many steps")
@@ -391,11 +509,14 @@ class _Regularizer:
         rows, ordinals = self.rows, self.grid.ordinals
         first = reduce_per_series(np.minimum, ordinals, rows.offsets, 0)
         steps = np.where(np.diff(rows.offsets) > 0, last_ordinals - first + 1, 0)
-        with_row = np.diff(rows.offsets)
-        if self._keep_future_rows:
-            with_row = self._count(rows.codes, ordinals <= last_ordinals[rows.codes])
+        own = ordinals <= last_ordinals[rows.codes]
+        if self._is_added is not None:
+            blank = np.isnan(rows.values[:, : self._n_targets])
+            own &= ~self._is_added | ~blank.any(axis=1)
+            is_set = self._is_added & ~blank.all(axis=1)
+            self._counts["set_steps"] = self._count(rows.codes, is_set)
         self.columns["steps"] = steps
-        self._counts["gaps"] = np.maximum(steps - with_row, 0)
+        self._counts["gaps"] = np.maximum(steps - self._count(rows.codes, own), 0)
 
     def _count(self, codes: npt.NDArray[np.integer[Any]], mask: Bools) -> Ints:
         """[S] the number of rows of each series where `mask` is true."""
@@ -412,6 +533,8 @@ class _Regularizer:
             grid = self.grid
             self.rows = self.rows.filter(mask)
             self.grid = Grid(grid.ordinals[mask], grid.phase, grid.on_grid[mask])
+            if self._is_added is not None:
+                self._is_added = self._is_added[mask]
 
 
 def _parse_given_frequency(rows: SortedRows, alias: str) -> Frequency:
@@ -432,10 +555,3 @@ def _sequential_grid(rows: SortedRows) -> Grid:
     ordinals = np.arange(len(rows.codes)) - rows.offsets[rows.codes]
     phase = np.zeros(rows.n_series, dtype=np.int64)
     return Grid(ordinals, phase, np.ones(len(ordinals), dtype=np.bool_))
-
-
-def _after_last_value(rows: SortedRows, blank: Bools) -> Bools:
-    """[R] whether the row lies after the last row of its series with a value of a target."""
-    row = np.arange(len(blank))
-    last = reduce_per_series(np.maximum, np.where(blank.all(axis=1), -1, row), rows.offsets, -1)
-    return np.asarray(row > last[rows.codes])

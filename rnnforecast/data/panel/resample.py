@@ -98,6 +98,23 @@ def resample_rows(
     )
 
 
+def complete_periods(rows: SortedRows, frequency: Frequency, n_targets: int) -> Timestamps | None:
+    """[2] the first and the last period that the rows of all series together cover in full, by
+    their timestamps in the result of `resample_rows`; None if there is none."""
+    known = ~np.isnan(rows.values[:, :n_targets]).all(axis=1)
+    time = np.unique(rows.time[known])
+    zeros = np.zeros(len(time), dtype=np.int64)
+    pooled = SortedRows(zeros, zeros, time, np.ones((len(time), 1)), np.array([0, len(time)]))
+    resampled = resample_rows(
+        pooled,
+        frequency,
+        aggregations=["sum"],
+        native_frequency=None,
+        partial_periods="drop",
+    )
+    return resampled.rows.time[[0, -1]] if len(resampled.rows.time) else None
+
+
 def period_numbers(frequency: Frequency, time: Timestamps) -> Ints:
     """[...] the number of the period of each timestamp [...]; the next period is ``+ 1``.
 

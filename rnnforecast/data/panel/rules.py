@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from rnnforecast.data.io.table import Table
+from rnnforecast.registry import IMPUTERS
 from rnnforecast.spec.data import CleanSpec
+from rnnforecast.types import Floats
+
+
+def values_by_rule(clean: CleanSpec, targets: Sequence[str]) -> Floats:
+    """[C] the value that a step without one has by `clean.missing`; NaN for targets whose missing
+    values are unknown."""
+    methods, fill_value = clean.missing, clean.fill_value
+    values = np.full(len(targets), np.nan)
+    for column, name in enumerate(targets):
+        method = methods if isinstance(methods, str) else methods.get(name, "mask")
+        traits = IMPUTERS.traits(method)
+        if "value" not in traits:
+            continue
+        given = fill_value.get(name, 0.0) if isinstance(fill_value, dict) else fill_value
+        values[column] = given if "needs_value" in traits else 0.0
+    return values
 
 
 def duplicate_aggregations(clean: CleanSpec, table: Table) -> list[str]:

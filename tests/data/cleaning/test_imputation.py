@@ -25,7 +25,9 @@ from rnnforecast.registry import IMPUTERS
 from rnnforecast.types import Bools, Floats, Ints
 
 NAN = np.nan
-METHODS = tuple(name for name in IMPUTERS.names() if "fitted" not in IMPUTERS.traits(name))
+METHODS = tuple(
+    name for name in IMPUTERS.names() if not {"fitted", "value"}.intersection(IMPUTERS.traits(name))
+)
 
 
 def column(*values: float) -> tuple[Floats, Bools]:
@@ -83,13 +85,11 @@ def inputs_before(filled: FilledValues, observed: Bools, origin: int) -> list[np
         ("ffill", [0, 2, 2, 2, 8, 8, 0, 5]),
         ("mean", [0, 2, 2, 2, 8, 5, 0, 5]),
         ("median", [0, 2, 2, 2, 8, 5, 0, 5]),
-        ("zero", [0, 2, 0, 0, 8, 0, 0, 5]),
         ("linear", [0, 2, 4, 6, 8, 8, 0, 5]),
         ("time", [0, 2, 4, 6, 8, 8, 0, 5]),
         ("spline", [0, 2, 4, 6, 8, 8, 0, 5]),
         ("bfill", [0, 2, 8, 8, 8, 8, 0, 5]),
         ("mode", [0, 2, 2, 2, 8, 2, 0, 5]),
-        ("constant", [7, 2, 7, 7, 8, 7, 7, 5]),
         ("masked_constant", [7, 2, 7, 7, 8, 7, 7, 5]),
         ("seasonal", [0, 2, 2, 2, 8, 2, 0, 5]),
     ],

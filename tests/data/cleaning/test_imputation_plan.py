@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 
 from rnnforecast.data.cleaning.imputation import Estimates, ImputerOptions
-from rnnforecast.data.cleaning.imputation_plan import ImputationPlan, per_target
+from rnnforecast.data.cleaning.imputation_plan import (
+    ImputationPlan,
+    check_fill_values,
+    per_target,
+)
 from rnnforecast.data.cleaning.transforms import Transform
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.panel.regularize import regularize
@@ -77,15 +81,25 @@ def test_one_value_serves_all_targets_and_a_mapping_some() -> None:
 
 
 def test_fill_values_are_on_the_scale_of_the_transform() -> None:
-    found = plan(("y", "z"), "log1p", missing={"y": "constant", "z": "zero"}, fill_value=1.0)
-    assert found.methods == ("constant", "zero")
+    found = plan(("y", "z"), "log1p", missing={"y": "masked_constant"}, fill_value=1.0)
+    assert found.methods == ("masked_constant", "mask")
     assert found.fill_values == pytest.approx((np.log(2.0), 0.0))
 
 
-@pytest.mark.parametrize(("method", "value"), [("constant", -1.0), ("zero", 5.0)])
+def test_what_is_missing_besides_a_value_by_rule_is_masked() -> None:
+    found = plan(("y", "z"), missing={"y": "constant", "z": "zero"}, fill_value=1.0)
+    assert found.methods == ("mask", "mask")
+
+
+@pytest.mark.parametrize(
+    ("method", "value"),
+    [("constant", -1.0), ("zero", 5.0), ("masked_constant", 0.0)],
+)
 def test_a_fill_value_outside_the_domain_is_refused(method: str, value: float) -> None:
     with pytest.raises(SpecError, match=r"clean\.missing: .* outside the domain.*fill_value"):
-        plan(("y",), "log", missing=method, fill_value=value)
+        check_fill_values(CleanSpec(missing=method, fill_value=value), ("y",), ("log",))
+    check_fill_values(CleanSpec(missing=method, fill_value=value), ("y",), ("none",))
+    check_fill_values(CleanSpec(missing="ffill", fill_value=value), ("y",), ("log",))
     assert plan(("y",), "log", missing="ffill", fill_value=value).fill_values == (0.0,)
 
 

@@ -1,16 +1,3 @@
-"""`clean.fill_value` for every missing cell."""
+"""`clean.fill_value` is the value of every step without one, as if it stood in the file."""
 
-from __future__ import annotations
-
-import numpy as np
-
-from rnnforecast.data.cleaning.imputation import ImputerOptions
-from rnnforecast.data.cleaning.observations import ObservationIndex
-from rnnforecast.types import Floats
-
-TRAITS = ("constant", "needs_value")
-
-
-def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values of missing cells; ignored elsewhere."""
-    return np.full_like(index.values, options.fill_value)
+TRAITS = ("value", "needs_value")

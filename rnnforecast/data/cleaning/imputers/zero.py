@@ -1,16 +1,3 @@
-"""Zero for every missing cell."""
+"""Zero is the value of every step without one, as if it stood in the file."""
 
-from __future__ import annotations
-
-import numpy as np
-
-from rnnforecast.data.cleaning.imputation import ImputerOptions
-from rnnforecast.data.cleaning.observations import ObservationIndex
-from rnnforecast.types import Floats
-
-TRAITS = ("constant",)
-
-
-def fill(index: ObservationIndex, options: ImputerOptions) -> Floats:
-    """`[N, C]` values of missing cells; ignored elsewhere."""
-    return np.zeros_like(index.values)
+TRAITS = ("value",)
