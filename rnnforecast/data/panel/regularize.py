@@ -16,8 +16,8 @@ import numpy.typing as npt
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges, summarize_changes
-from rnnforecast.data.panel.implausible import treat_implausible
 from rnnforecast.data.panel.fill_by_rule import SeriesBounds, fill_by_rule, find_bounds
+from rnnforecast.data.panel.implausible import treat_implausible
 from rnnforecast.data.panel.irregular import interpolate_to_grid, snap_to_grid
 from rnnforecast.data.panel.panel import Panel, build_panel, series_labels
 from rnnforecast.data.panel.problems import (
