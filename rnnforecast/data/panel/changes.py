@@ -91,6 +91,9 @@ CHANGE_COUNTS = (
     ChangeCount(
         "off_grid", "row", "off the grid", "off grid", "lie between two steps", is_repair=False
     ),
+    ChangeCount(
+        "closed", "row", "at closed days or times without a value: left out", is_repair=False
+    ),
     ChangeCount("gaps", "step", "without a row: added as missing", "gaps"),
     ChangeCount("missing", "value", "blank", "missing"),
     ChangeCount("implausible", "value", "", "implausible"),
@@ -157,7 +160,7 @@ class CleaningChanges:
     counted for the whole table only), steps, agreement, observed (steps with a value), constant
     (number of targets that never change), too_short, skipped (the reason, or "")."""
     notes: tuple[ReadingNote, ...] = ()
-    """Single values that were taken otherwise than they were read."""
+    """Single values that were taken otherwise than they were read, and closed steps."""
 
 
 def summarize_changes(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnforecast.data.panel.problems import sparse_series_mask
+from rnnforecast.data.panel.grid_size import sparse_series_mask
 from rnnforecast.data.panel.resample import calendar_phase
 from rnnforecast.data.panel.sorted_rows import SortedRows, aggregate_groups
 from rnnforecast.data.time.format import format_timestamp
@@ -140,7 +140,7 @@ def time_since_previous(time: Timestamps, offsets: Ints, frequency: Frequency) -
     """[R] the time since the previous row, in steps of `frequency`; 1 at the first row of a series.
 
     `time` [R] is sorted within each series, which begin at `offsets` [S + 1]. Months count as 1
-    each, and so does the time from Friday to Monday for business days.
+    each, and so does the time from one open day to the next where days are closed.
     """
     bounds = _step_bounds(frequency, time, np.full(len(time), calendar_phase(frequency)))
     share = (to_ticks(time) - bounds.floor_ticks) / (bounds.ceil_ticks - bounds.floor_ticks)
@@ -239,7 +239,7 @@ def _median_phase(frequency: Frequency, rows: SortedRows, default_phase: int) ->
     heads = rows.offsets[:-1][np.diff(rows.offsets) > 0]
     number = np.repeat(np.arange(len(heads)), np.diff(np.r_[heads, len(rows.codes)]))
     phases = frequency.phase(rows.time, frequency.ordinals(rows.time))
-    if frequency.kind in ("business", "month"):
+    if frequency.kind in ("calendar", "month"):
         # phases combine day and hour and lie on no circle: the lower of two middle phases
         ranked = phases[np.lexsort((phases, number))]
         return np.asarray(ranked[heads + (np.diff(np.r_[heads, len(phases)]) - 1) // 2])

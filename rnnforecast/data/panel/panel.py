@@ -93,14 +93,8 @@ class Panel:
         `first_steps` [S] count from the series' first step and may lie beyond its end. There an
         irregular panel continues in steps of its frequency.
         """
-        if self.irregular_timestamps is not None:
-            step = first_steps[:, None] + np.arange(n_steps)  # [S, n_steps]
-            last = self.lengths[:, None] - 1
-            known = self.irregular_timestamps[self.offsets[:-1, None] + np.clip(step, 0, last)]
-            found: Timestamps = known + np.maximum(step - last, 0) * self.frequency.step
-            return found
-        ordinals = (self.start + first_steps)[:, None] + np.arange(n_steps)[None, :]  # [S, n_steps]
-        return self.frequency.timestamps(ordinals, self.phase[:, None])
+        series = np.arange(self.n_series)[:, None]
+        return self._timestamps(series, first_steps[:, None] + np.arange(n_steps))
 
     def to_display_timezone(self, timestamps: Timestamps) -> Timestamps:
         """Timestamps of the panel [...] in local time of `display_timezone`, if it has one."""
@@ -113,13 +107,18 @@ class Panel:
         lengths = self.lengths + extra_steps
         offsets = np.r_[0, np.cumsum(lengths)]
         series = np.repeat(np.arange(self.n_series), lengths)
-        step = np.arange(offsets[-1]) - offsets[series]
+        return self._timestamps(series, np.arange(offsets[-1]) - offsets[series])
+
+    def _timestamps(self, series: Ints, steps: Ints) -> Timestamps:
+        """[...] the timestamps of `steps` [...] of `series` [...], which broadcast."""
         if self.irregular_timestamps is None:
-            return self.frequency.timestamps(self.start[series] + step, self.phase[series])
+            return self.frequency.timestamps(self.start[series] + steps, self.phase[series])
         last = self.lengths[series] - 1
-        known = self.irregular_timestamps[self.offsets[series] + np.minimum(step, last)]
-        found: Timestamps = known + np.maximum(step - last, 0) * self.frequency.step
-        return found
+        row = self.offsets[series] + np.clip(steps, 0, last)
+        known = self.irregular_timestamps[row]  # [...]
+        ordinals = self.frequency.ordinals(known)
+        phase = self.frequency.phase(known, ordinals)
+        return self.frequency.timestamps(ordinals + np.maximum(steps - last, 0), phase)
 
     def filter_series(self, mask: Bools) -> Panel:
         """The panel of the series where ``mask`` [S] is true."""

@@ -9,19 +9,24 @@ import numpy.typing as npt
 
 from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS
 from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.cures import finer_than_data_cure, huge_grid_cure, off_grid_cure
 from rnnforecast.data.panel.fill_by_rule import SeriesBounds
+from rnnforecast.data.panel.grid_size import (
+    MAX_STEPS_PER_ROW,
+    most_steps,
+    sparse_series_mask,
+    steps_per_series,
+)
 from rnnforecast.data.panel.sorted_rows import SortedRows
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.data.time.frequency import DAY, Frequency, fixed_alias
-from rnnforecast.data.time.grid import Grid, reduce_per_series
+from rnnforecast.data.time.frequency import Frequency
+from rnnforecast.data.time.grid import Grid, one_step_mask
 from rnnforecast.data.time.timezones import LocalizedTimestamps
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Ints
 
-MAX_STEPS_PER_ROW = 100
-"""More steps per row than this are taken as the result of a wrong year."""
-MIN_SPARSE_STEPS = 10_000
-"""Grids of up to this many steps are accepted however empty they are."""
+MIN_COMPARED_ROWS = 24
+"""A frequency is called finer than the data only if there are so many steps to judge by."""
 MAX_STEPS_OF_FEW_ROWS = 10_000_000
 """Panels of up to this many steps are accepted however few rows they are filled from."""
 LATE_END_SHARE = 0.1
@@ -114,15 +119,16 @@ def off_grid_problems(
     step = frequency.timestamps(grid.ordinals[shown], phase)
     before = grid.ordinals[shown] - (step > rows.time[shown])
     low, high = frequency.timestamps(before, phase), frequency.timestamps(before + 1, phase)
-    finer = _finer_alias(rows, at, frequency)
-    other = f"set clean.frequency to {finer}" if finer else "set another clean.frequency"
+    cure = off_grid_cure(rows, ~grid.on_grid, frequency)
+    closed = frequency.closed_mask(rows.time[shown])
     problems = [
         Problem(
             table.line_index.location(int(rows.table_rows[row])),
             f"series '{labels[rows.codes[row]]}' has {format_timestamp(rows.time[row], timezone)},"
-            f" which is between {format_timestamp(low[number], timezone)} and"
+            + (" a closed time" if closed[number] else " which is")
+            + f" between {format_timestamp(low[number], timezone)} and"
             f" {format_timestamp(high[number], timezone)} on its grid '{frequency.alias}'",
-            f"correct the timestamp or {other}" if number == 0 else "",
+            cure if number == 0 else "",
         )
         for number, row in enumerate(shown)
     ]
@@ -138,23 +144,38 @@ def sparse_grid_problems(
     timezone: str = "",
 ) -> list[Problem]:
     """A problem if the grid of all series or of one is nearly empty; it names the widest gap."""
-    steps = int(steps_per_series(rows, ordinals).sum())
-    in_all = steps > max(MAX_STEPS_PER_ROW * len(rows.codes), MIN_SPARSE_STEPS)
+    steps = steps_per_series(rows, ordinals).sum()
+    in_all = steps > most_steps(np.array(len(rows.codes)))
     if not in_all and not sparse_series_mask(rows, ordinals).any():
         return []
-    wide = np.diff(ordinals)
+    wide = np.diff(ordinals.astype(np.float64))
     wide[rows.codes[1:] != rows.codes[:-1]] = 0
     row = int(wide.argmax())
     found = (
         f"between {format_timestamp(rows.time[row], timezone)} and"
         f" {format_timestamp(rows.time[row + 1], timezone)} series '{labels[rows.codes[row]]}' has"
         f" no row for {int(wide[row]) - 1:,} steps of '{frequency.alias}'; the panel would have"
-        f" {steps:,} steps for {len(rows.codes):,} rows"
+        f" {int(steps):,} steps for {len(rows.codes):,} rows"
     )
     where = " and ".join(
         table.line_index.location(int(rows.table_rows[one])) for one in (row, row + 1)
     )
-    return [Problem(where, found, "correct the timestamp or set a coarser clean.frequency")]
+    return [Problem(where, found, huge_grid_cure(rows, frequency))]
+
+
+def finer_frequency_problems(rows: SortedRows, grid: Grid, frequency: Frequency) -> list[Problem]:
+    """A problem if no two consecutive rows of a series are one step apart, of at least
+    `MIN_COMPARED_ROWS`: the frequency is finer than the data."""
+    inside = rows.codes[1:] == rows.codes[:-1]
+    if inside.sum() < MIN_COMPARED_ROWS or (one_step_mask(grid) & inside).any():
+        return []
+    steps = np.diff(grid.ordinals)[inside]
+    found = (
+        f"no two rows of a series are one step of '{frequency.alias}' apart: from one row to the"
+        f" next there are {int(np.median(steps)):,} steps at the median, {int(steps.min()):,} at"
+        " least"
+    )
+    return [Problem("clean.frequency", found, finer_than_data_cure(rows))]
 
 
 def check_panel_size(rows: SortedRows, bounds: SeriesBounds) -> None:
@@ -200,19 +221,6 @@ def late_end_problems(
     return series, [Problem(where, found, cure)]
 
 
-def sparse_series_mask(rows: SortedRows, ordinals: Ints) -> Bools:
-    """[S] whether a series' grid is so empty that a timestamp is likely wrong."""
-    allowed = np.maximum(MAX_STEPS_PER_ROW * np.diff(rows.offsets), MIN_SPARSE_STEPS)
-    return np.asarray(steps_per_series(rows, ordinals) > allowed)
-
-
-def steps_per_series(rows: SortedRows, ordinals: Ints) -> Ints:
-    """[S] steps from each series' first row to its last; 0 for a series without rows."""
-    first = reduce_per_series(np.minimum, ordinals, rows.offsets, 0)
-    last = reduce_per_series(np.maximum, ordinals, rows.offsets, -1)
-    return np.asarray(last - first + 1, dtype=np.int64)
-
-
 def empty_panel_problems(observed: Ints, min_length: int) -> list[Problem]:
     """A problem if no series has `min_length` observed steps, of `observed` [S]."""
     if (observed >= max(min_length, 1)).any():
@@ -223,23 +231,26 @@ def empty_panel_problems(observed: Ints, min_length: int) -> list[Problem]:
     return [Problem("", found, "set a smaller clean.min_length or give longer series")]
 
 
+def empty_result_problem(rows: SortedRows, frequency: Frequency, timezone: str = "") -> Problem:
+    """That no value of `rows` is left after resampling or interpolation: no period is whole, and no
+    step lies between two rows of a series."""
+    filled = np.flatnonzero(np.diff(rows.offsets) > 0)
+    first, last = rows.time[rows.offsets[filled]], rows.time[rows.offsets[filled + 1] - 1]
+    longest = int((last - first).argmax())
+    found = (
+        f"no period of '{frequency.alias}' is whole: the longest series has rows from"
+        f" {format_timestamp(first[longest], timezone)} to"
+        f" {format_timestamp(last[longest], timezone)}"
+    )
+    cure = (
+        "set a finer frequency, or clean.resample to mean or sum with clean.partial_periods: keep"
+    )
+    return Problem("clean.frequency", found, cure)
+
+
 def _remaining_problems(count: int, kind: str) -> list[Problem]:
     return (
         [Problem("", f"… and {count - MAX_SHOWN_PROBLEMS:,} more {kind}")]
         if count > MAX_SHOWN_PROBLEMS
         else []
     )
-
-
-def _finer_alias(rows: SortedRows, off_grid_rows: Ints, frequency: Frequency) -> str:
-    """The coarsest frequency whose grid has all rows of the series with off-grid rows, or ""."""
-    affected = np.zeros(rows.n_series, dtype=np.bool_)
-    affected[rows.codes[off_grid_rows]] = True
-    inside = (rows.codes[1:] == rows.codes[:-1]) & affected[rows.codes[1:]]
-    common = int(np.gcd.reduce(np.diff(rows.time).astype(np.int64)[inside]))
-    if frequency.kind == "business":
-        return "D" if common % DAY == 0 else ""
-    # A step split into more than 60 parts more likely comes from a wrong timestamp.
-    if frequency.kind == "month" or common * 60 < frequency.step:
-        return ""
-    return str(common) if frequency.kind == "integer" else fixed_alias(common)

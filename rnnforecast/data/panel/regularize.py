@@ -15,21 +15,30 @@ import numpy.typing as npt
 
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.calendar_notes import (
+    closed_step_notes,
+    coarser_series_notes,
+    rare_day_notes,
+)
 from rnnforecast.data.panel.changes import CleaningChanges, summarize_changes
 from rnnforecast.data.panel.fill_by_rule import SeriesBounds, fill_by_rule, find_bounds
+from rnnforecast.data.panel.grid_size import (
+    MAX_STEPS_PER_ROW,
+    sparse_series_mask,
+    steps_per_series,
+)
 from rnnforecast.data.panel.implausible import treat_implausible
 from rnnforecast.data.panel.irregular import interpolate_to_grid, snap_to_grid
 from rnnforecast.data.panel.panel import Panel, build_panel, series_labels
 from rnnforecast.data.panel.problems import (
-    MAX_STEPS_PER_ROW,
     check_panel_size,
     duplicate_problems,
     empty_panel_problems,
+    empty_result_problem,
+    finer_frequency_problems,
     late_end_problems,
     off_grid_problems,
     sparse_grid_problems,
-    sparse_series_mask,
-    steps_per_series,
     timezone_problems,
 )
 from rnnforecast.data.panel.resample import complete_periods, resample_rows
@@ -57,6 +66,8 @@ from rnnforecast.types import Bools, Ints, Timestamps
 
 MIN_AGREEMENT = 0.5
 """Rows have a native frequency if at least this share of their steps agrees with it."""
+REGULAR_AGREEMENT = 0.95
+"""If more of the steps agree, no day of the week is missing in most series."""
 DEFAULT_CLEANING = CleanSpec()
 
 
@@ -158,6 +169,8 @@ class _Regularizer:
         self._find_off_grid_rows()
         if skip_invalid_series:
             self._skip_invalid_series()
+        elif self._clean.irregular in ("error", "snap") and not self._has_rule:
+            self._problems += finer_frequency_problems(self.rows, self.grid, self.frequency)
         if self.grid.on_grid.all():
             self._add_sparse_grid_problems()
         self._problems += empty_panel_problems(
@@ -249,7 +262,9 @@ class _Regularizer:
             self._resample()
         else:
             self.frequency = self._choose_frequency()
-            self._use_local_days()
+            self._use_local_time()
+            if self._clean.irregular != "keep":
+                self._drop_blank_closed_rows()
             if self._clean.irregular == "snap":
                 self._snap()
             elif self._clean.irregular == "interpolate":
@@ -260,12 +275,29 @@ class _Regularizer:
             else fit_grid(self.frequency, self.rows.time, self.rows.offsets)
         )
 
-    def _use_local_days(self) -> None:
-        """Converts UTC to local time if steps are days or longer: a local day is one step, whether
-        of 23, 24 or 25 hours."""
-        if self.display_timezone and self.frequency.is_daily_or_coarser:
-            local = to_local(self.rows.time, self.display_timezone)
-            self.rows, self.display_timezone = replace(self.rows, time=local), ""
+    def _use_local_time(self) -> None:
+        """Converts UTC to local time if steps are days or longer, or have closed times: a local day
+        is one step, whether of 23, 24 or 25 hours."""
+        if not self.display_timezone or not self.frequency.is_local:
+            return
+        rows = replace(self.rows, time=to_local(self.rows.time, self.display_timezone))
+        turns_back = (rows.codes[1:] == rows.codes[:-1]) & (rows.time[1:] < rows.time[:-1])
+        self.rows = rows.sort_by_time() if turns_back.any() else rows
+        self.display_timezone = ""
+        if self.frequency.calendar is not None and not self._clean.resample:
+            self._combine_duplicates()  # an open hour that comes twice
+
+    def _drop_blank_closed_rows(self) -> None:
+        """Drops rows without a value of a target at closed days or times: a plan of every day."""
+        empty = self.frequency.closed_mask(self.rows.time)
+        if empty.any():
+            empty &= ~self._has_value()
+            self._counts["closed"] = self._count(self.rows.codes, empty)
+            self.rows = self.rows.filter(~empty)
+
+    def _has_value(self) -> Bools:
+        """[R] whether a row has a value of a target."""
+        return np.asarray(~np.isnan(self.rows.values[:, : self._n_targets]).all(axis=1))
 
     def _resample(self) -> None:
         if self._clean.frequency == "auto":
@@ -277,7 +309,9 @@ class _Regularizer:
         is_clear = self._has_rule or vote.agreement >= MIN_AGREEMENT
         native = vote.frequency if is_clear else None
         self.frequency = frequency
-        self._use_local_days()
+        self._use_local_time()
+        if native is not None and native.calendar is not None and self.display_timezone:
+            native = parse_frequency(native.base_alias)  # closed hours are those of local time
         partial_periods = self._clean.partial_periods
         # a value by rule is a value of the native steps: a mean over a period includes it
         if self._has_rule and not self._fill_native_steps(native):
@@ -300,6 +334,8 @@ class _Regularizer:
             self.rows = self.rows.filter(
                 (self.rows.time >= complete[0]) & (self.rows.time <= complete[1])
             )
+        if not self._has_value().any() and not np.isnan(rows.values[:, : self._n_targets]).all():
+            raise DataError(empty_result_problem(rows, frequency, self.display_timezone))
         fewer = np.diff(rows.offsets) - np.diff(resampled.rows.offsets)
         self._counts["resampled"] = np.maximum(fewer, 0)
         self._counts["partial_periods"] = resampled.dropped_partial_periods
@@ -311,13 +347,26 @@ class _Regularizer:
             return _parse_given_frequency(rows, clean.frequency)
         if clean.irregular != "error":
             return infer_jittered_frequency(rows.codes, rows.time)
-        self._frequency_vote = self._vote()
-        return self._frequency_vote.frequency
+        self._frequency_vote = vote = self._vote()
+        if vote.closed is not None:
+            has_value, labels = self._has_value(), self.columns["label"]
+            blank = not has_value.all()
+            self._notes += closed_step_notes(vote.closed, has_blank_rows=blank)
+            if vote.agreement < REGULAR_AGREEMENT:
+                self._notes += rare_day_notes(rows, has_value, vote.frequency, labels)
+        return vote.frequency
 
     def _vote(self) -> InferredFrequency:
         """The inferred frequency. With values by rule, a series need not have a row at each step."""
-        infer = infer_shared_frequency if self._has_rule else infer_frequency
-        return infer(self.rows.codes, self.rows.time)
+        rows = self.rows
+        if self._has_rule:
+            return infer_shared_frequency(rows.codes, rows.time)
+        return infer_frequency(
+            rows.codes,
+            rows.time,
+            has_value=self._has_value(),
+            display_timezone=self.display_timezone,
+        )
 
     def _fill_native_steps(self, native: Frequency | None) -> bool:
         """Sets values by rule at the steps of the rows before they are resampled; False if they
@@ -344,7 +393,10 @@ class _Regularizer:
         found = interpolate_to_grid(
             self.rows, self.frequency, max_gap=self._clean.max_gap, linear=linear
         )
-        self.rows, self._counts["interpolated"] = found.rows, found.off_grid_counts
+        rows, self.rows = self.rows, found.rows
+        if not self._has_value().any() and not np.isnan(rows.values[:, : self._n_targets]).all():
+            raise DataError(empty_result_problem(rows, self.frequency, self.display_timezone))
+        self._counts["interpolated"] = found.off_grid_counts
 
     def _measure_agreement(self) -> float:
         """The share of differences between a series' timestamps that are one step."""
@@ -352,6 +404,9 @@ class _Regularizer:
         inside = codes[1:] == codes[:-1]
         regular = self._count(codes[1:], inside & one_step_mask(self.grid))
         every = self._count(codes[1:], inside)
+        if self._clean.irregular != "keep" and not self._has_rule:
+            labels = self.columns["label"]
+            self._notes += coarser_series_notes(self.rows, regular, self.frequency, labels)
         self.columns["agreement"] = np.where(every > 0, regular / np.maximum(every, 1), np.nan)
         return float(regular.sum() / every.sum()) if every.any() else float("nan")
 

@@ -2,9 +2,11 @@
 
 Periods and labels are those of pandas' ``groupby(...).resample(alias)``: periods are labeled by
 their first instant, but weeks and the month, quarter and year ends (``ME``, ``QE``, ``YE``) by
-their last day. For business days, weekend rows belong to the Friday before. Unlike in pandas, all
-series have the same periods: multiples (``5h``, ``3D``, ``2MS``) count from 1970, not from the
-first row. ``1mo`` is the calendar month, labeled by its first day.
+their last day, and business month ends (``BME``) by their last weekday. Rows at closed days or
+times belong to the open step before them, for business days those of the weekend to Friday. Unlike
+in pandas, all series have the same periods: multiples (``5h``, ``3D``, ``2MS``) count from 1970,
+not from the first row, and business months are whole months. ``1mo`` is the calendar month, labeled
+by its first day.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from rnnforecast.data.time.frequency import (
     Frequency,
     month_start,
     to_ticks,
+    weekdays,
 )
 from rnnforecast.data.time.grid import Grid, fit_grid
 from rnnforecast.types import Bools, Ints, Timestamps
@@ -122,9 +125,8 @@ def period_numbers(frequency: Frequency, time: Timestamps) -> Ints:
     their anchor, quarters and years in the month of their anchor or after it.
     """
     ticks = to_ticks(time)
-    if frequency.kind == "business":
-        week, day = np.divmod(ticks // DAY - 4, 7)
-        return np.asarray((week * 5 + np.minimum(day, 4)) // frequency.step, dtype=np.int64)
+    if frequency.calendar is not None:
+        return frequency.calendar.numbers_at_or_before(ticks) // frequency.step
     if frequency.kind == "month":
         ticks = ticks.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
     return np.asarray((ticks - _first_period_start(frequency)) // frequency.step, dtype=np.int64)
@@ -138,8 +140,12 @@ def period_bounds(frequency: Frequency, period: Ints) -> tuple[Ints, Ints]:
 def period_labels(frequency: Frequency, period: Ints) -> Timestamps:
     """The timestamp of each period: datetime64[us], or int64 for an integer index."""
     begin, end = period_bounds(frequency, period)
-    by_end = frequency.anchor == "end" or _week_end_day(frequency) is not None
+    by_end = frequency.is_month_end or _week_end_day(frequency) is not None
     ticks = end - DAY if by_end else begin
+    if frequency.anchor.startswith("business"):
+        weekend = np.maximum(weekdays(ticks) - 4, 0)  # 1 on Saturdays, 2 on Sundays
+        shift = -weekend if by_end else np.where(weekend > 0, 3 - weekend, 0)
+        ticks = ticks + shift * DAY
     return _ticks_to_timestamps(frequency, ticks)
 
 
@@ -199,9 +205,8 @@ def _ticks_to_timestamps(frequency: Frequency, ticks: Ints) -> Timestamps:
 
 def _period_start_ticks(frequency: Frequency, period: Ints) -> Ints:
     start = period * frequency.step + _first_period_start(frequency)
-    if frequency.kind == "business":
-        week, day = np.divmod(start, 5)
-        return np.asarray((week * 7 + day + 4) * DAY, dtype=np.int64)
+    if frequency.calendar is not None:
+        return frequency.calendar.starts(start)
     return month_start(start) if frequency.kind == "month" else start
 
 
@@ -213,7 +218,7 @@ def _first_period_start(frequency: Frequency) -> int:
     name = frequency.alias.rpartition("-")[2]
     if frequency.kind != "month" or name not in MONTHS:
         return 0
-    month = MONTHS.index(name) + (frequency.anchor == "end")
+    month = MONTHS.index(name) + frequency.is_month_end
     return month % frequency.step
 
 

@@ -46,6 +46,16 @@ class SortedRows:
             None if self.available_after is None else self.available_after[mask],
         )
 
+    def sort_by_time(self) -> SortedRows:
+        """The rows in the order of time, where it was changed."""
+        order = np.lexsort((to_ticks(self.time), self.codes))
+        return replace(
+            self,
+            table_rows=self.table_rows[order],
+            time=self.time[order],
+            values=self.values[order],
+        )
+
 
 def sort_table(table: Table) -> tuple[SortedRows, Ints]:
     """The table's rows sorted by series and time, equal timestamps in the order of the files.

@@ -32,7 +32,7 @@ class CleaningReport:
     problems: tuple[Problem, ...]
     """Problems that must be resolved before the table can be used."""
     notes: tuple[ReadingNote, ...] = ()
-    """How the files were read."""
+    """How the files were read, and what was decided about the steps."""
 
     def to_json(self) -> str:
         """A JSON object with ``totals``, ``problems``, ``notes`` and ``series``, all series."""
@@ -96,11 +96,11 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
         "too_short": int(series["too_short"].sum()),
         "skipped": dict(changes.skipped),
     }
-    return CleaningReport(series, totals, changes.problems, table.notes + changes.notes)
+    return CleaningReport(series, totals, changes.problems, (*table.notes, *changes.notes))
 
 
 def doubtful_readings(table: Table, changes: CleaningChanges) -> list[str]:
-    """A clause for each doubtful reading of the files."""
+    """A clause for each doubtful reading of the files and their steps."""
     return [str(note) for note in (*table.notes, *changes.notes) if note.is_doubtful]
 
 

@@ -66,8 +66,10 @@ def season_phase_names(frequency: Frequency, season: int, zone: str) -> tuple[st
     """[season] names of the steps of a season, such as Mon or Jan; () if they have none."""
     if frequency.kind == "month" and frequency.step == 1 and season == 12:
         return _MONTHS
-    if frequency.kind == "business" and frequency.step == 1 and season == 5:
-        return _DAYS[:5]
+    calendar = frequency.calendar
+    if calendar and frequency.step == 1 and season in calendar.cycle_lengths():
+        names = calendar.slot_names(range(season))
+        return names if len(set(names)) == season else ()
     if frequency.kind == "fixed" and frequency.step == DAY and season == 7:
         return _DAYS
     if frequency.kind == "fixed" and frequency.step * season == DAY and not zone:
@@ -81,8 +83,11 @@ def season_phase_names(frequency: Frequency, season: int, zone: str) -> tuple[st
 def format_duration(frequency: Frequency, steps: int) -> str:
     """A number of steps with its calendar length, if that has a name: ``12 steps (a year)``."""
     kind, length = frequency.kind, steps * frequency.step
+    if (calendar := frequency.calendar) and length in (cycles := calendar.cycle_lengths()):
+        name = "a week" if length == cycles[-1] else "a day"
+        return f"{steps:,} steps ({name})"
     named = {
-        ("month", 12): "a year", ("business", 5): "a week", ("fixed", DAY): "a day",
+        ("month", 12): "a year", ("fixed", DAY): "a day",
         ("fixed", WEEK): "a week", ("fixed", HOUR): "an hour", ("fixed", 365 * DAY): "a year",
         ("fixed", 52 * WEEK): "a year",
     }.get((kind, length), "")  # fmt: skip

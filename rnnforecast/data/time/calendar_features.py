@@ -138,8 +138,8 @@ def _holiday_dates(days: Timestamps, location: str) -> Timestamps:
 
 
 def _is_longer_than_a_day(frequency: Frequency) -> bool:
-    """Whether a step is longer than a day; business days count as days."""
-    return _step_length(frequency) > DAY and frequency.kind != "business"
+    """Whether a step is longer than a day; open days count as days."""
+    return _step_length(frequency) > DAY and frequency.calendar is None
 
 
 def _period_bounds(
@@ -152,11 +152,11 @@ def _period_bounds(
             return days - length.astype("timedelta64[D]") + 1, days + 1
         return days, (timestamps + length).astype("datetime64[D]")
     months = days.astype("datetime64[M]")
-    if frequency.anchor == "end":
+    if frequency.is_month_end:
         return (months - frequency.step + 1).astype("datetime64[D]"), (months + 1).astype(
             "datetime64[D]"
         )
-    if frequency.anchor == "start":
+    if frequency.anchor in ("start", "business_start"):
         return months.astype("datetime64[D]"), (months + frequency.step).astype("datetime64[D]")
     # the same day of every month: until that day `step` months later
     inside = days - months.astype("datetime64[D]")
@@ -182,8 +182,9 @@ def _step_length(frequency: Frequency) -> int:
     """The approximate length of a step [microseconds]; 0 where time is an integer."""
     if frequency.kind == "integer":
         return 0
-    unit = {"fixed": 1, "business": DAY, "month": MIN_MONTH}[frequency.kind]
-    return frequency.step * unit
+    if frequency.calendar is not None:
+        return frequency.step * frequency.calendar.unit
+    return frequency.step * (MIN_MONTH if frequency.kind == "month" else 1)
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str:

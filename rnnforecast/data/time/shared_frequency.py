@@ -26,15 +26,15 @@ def infer_shared_frequency(codes: Ints, time: Timestamps) -> InferredFrequency:
 
     `codes` [R] are the series of the rows, `time` [R] their timestamps, in any order. If that is
     not clear either, it is the greatest common divisor of the steps between all timestamps. Raises
-    DataError as `infer_frequency` does.
+    DataError as `infer_frequency` does. No steps are closed: no row means a value.
     """
     codes, time = sort_rows(codes, time)
-    vote = infer_frequency(codes, time)
+    vote = infer_frequency(codes, time, with_closed=False)
     if _is_clear(vote, codes, time):
         return vote
     times = np.unique(time)
     no_codes = np.zeros(len(times), dtype=np.int64)
-    pooled = infer_frequency(no_codes, times)
+    pooled = infer_frequency(no_codes, times, with_closed=False)
     if _is_clear(pooled, no_codes, times):
         return pooled
     ticks = to_ticks(times)

@@ -69,6 +69,6 @@ def test_one_row_is_singular_and_thousands_are_grouped() -> None:
 def test_what_the_spec_orders_for_all_rows_is_no_repair() -> None:
     names = {count.name for count in CHANGE_COUNTS}
     assert names - set(REPAIR_COUNTS) == {
-        "resampled", "partial_periods", "incomplete_periods", "off_grid", "truncated",
+        "resampled", "partial_periods", "incomplete_periods", "off_grid", "truncated", "closed",
         "set_steps", "set_values", "before_start", "ended_early",
     }  # fmt: skip
