@@ -148,10 +148,12 @@ class CleanedData:
     """[C] the number of values outside the domain of the transform, taken as missing."""
 
 
-def read_table(plan: CleaningPlan, source: Sequence[str]) -> Table:
+def read_table(
+    plan: CleaningPlan, source: Sequence[str], *, skip_invalid_series: bool = False
+) -> Table:
     """The rows of `source` (files, folders, patterns, or ``-`` for standard input), not yet
-    cleaned."""
-    return read_files(source, plan.read_options)
+    cleaned; with `skip_invalid_series` without those of series with a cell that cannot be read."""
+    return read_files(source, plan.read_options, skip_invalid_series=skip_invalid_series)
 
 
 def align_table(
@@ -187,9 +189,10 @@ def prepare_data(
 ) -> CleanedData:
     """The inputs from the files `source` by a fitted plan, see `align_table` and `build_inputs`.
 
-    Series that the plan cannot repair are left out.
+    Series that the plan cannot repair are left out, and those with a cell that cannot be read.
     """
-    aligned = align_table(plan, read_table(plan, source), skip_invalid_series=True)
+    table = read_table(plan, source, skip_invalid_series=True)
+    aligned = align_table(plan, table, skip_invalid_series=True)
     return build_inputs(plan, aligned, horizon=horizon, required_steps=required_steps)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rnnforecast.data.io.number_cells import CellKind, NumberParts, cell_kind, split_number
+from rnnforecast.types import Ints
 
 _DIGITS = re.compile("[0-9]")
 _LEADING_ZERO = re.compile("[^0-9]*0[0-9.,]")
-_BLANKS = " \t"
+MAX_TEXTS = 20
+"""Distinct texts of a shape that are kept."""
 
 
 @dataclass
@@ -28,13 +31,15 @@ class CellShape:
     low: float = np.inf
     """The smallest of the digits of a cell, read as one whole number."""
     high: float = -np.inf
+    texts: dict[str, None] = field(default_factory=dict)
+    """The first distinct cells of a shape that is not a number, in the order of the file."""
 
-    @property
+    @cached_property
     def kind(self) -> CellKind:
         """What the cells are."""
         return cell_kind(self.example)
 
-    @property
+    @cached_property
     def parts(self) -> NumberParts | None:
         """The parts of `example`; None if it is not a number."""
         return split_number(self.example)
@@ -44,16 +49,24 @@ class CellShape:
 class ColumnShapes:
     """The shapes of all cells of a column that are not missing values."""
 
-    shapes: dict[str, CellShape] = field(default_factory=dict)
+    _shapes: dict[str, CellShape] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[CellShape]:
+        return iter(self._shapes.values())
 
     def add_texts(self, texts: Iterable[str]) -> None:
         """Adds stripped cells, none of them blank."""
         for text in texts:
             self._add(_shape(text), text, 1, *_digit_range(text))
 
-    def add_counted(self, texts: Any, counts: Any) -> None:
-        """Adds distinct texts (an Arrow array without nulls), each with its count."""
+    def add_counted(self, texts: Any, counts: Ints, *, ignored: Sequence[str] = ()) -> None:
+        """Adds distinct texts (an Arrow array), each with its count, without blank ones and those
+        that are `ignored`."""
         texts = pc.utf8_trim_whitespace(texts)
+        used = pc.invert(pc.is_in(texts, value_set=pa.array([*ignored, "", None], pa.string())))
+        texts, counts = texts.filter(used), counts[used.to_numpy(zero_copy_only=False)]
+        if not len(texts):
+            return
         nines = pc.replace_substring_regex(texts, "[0-9]", "9")
         zero = pc.match_substring_regex(texts, f"^{_LEADING_ZERO.pattern}")
         shapes = pc.if_else(
@@ -70,23 +83,29 @@ class ColumnShapes:
         np.maximum.at(high, codes, numbers)
         examples = texts.take(pa.array(first)).to_pylist()
         for code, shape in enumerate(shapes.dictionary.to_pylist()):
-            self._add(shape, examples[code], int(totals[code]), low[code], high[code])
+            entry = self._add(shape, examples[code], int(totals[code]), low[code], high[code])
+            if entry.kind in ("placeholder", "limit"):
+                same = texts.filter(pa.array(codes == code))[:MAX_TEXTS]
+                entry.texts.update(dict.fromkeys(same.to_pylist()))
 
     def count(self, *kinds: CellKind) -> int:
         """The number of cells of these kinds; of all kinds without arguments."""
-        return sum(
-            shape.count for shape in self.shapes.values() if not kinds or shape.kind in kinds
-        )
+        return sum(shape.count for shape in self if not kinds or shape.kind in kinds)
 
     def of_kind(self, *kinds: CellKind) -> list[CellShape]:
         """The shapes of these kinds, the most frequent first."""
-        found = [shape for shape in self.shapes.values() if shape.kind in kinds]
+        found = [shape for shape in self if shape.kind in kinds]
         return sorted(found, key=lambda shape: -shape.count)
 
-    def _add(self, shape: str, example: str, count: int, low: float, high: float) -> None:
-        entry = self.shapes.setdefault(shape, CellShape(example))
+    def texts(self, *kinds: CellKind) -> tuple[str, ...]:
+        """Distinct cells of these kinds, at most `MAX_TEXTS` of a shape."""
+        return tuple(text for shape in self.of_kind(*kinds) for text in shape.texts)
+
+    def _add(self, shape: str, example: str, count: int, low: float, high: float) -> CellShape:
+        entry = self._shapes.setdefault(shape, CellShape(example))
         entry.count += count
         entry.low, entry.high = min(entry.low, low), max(entry.high, high)
+        return entry
 
 
 def _shape(text: str) -> str:

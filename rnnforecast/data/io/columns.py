@@ -20,7 +20,7 @@ from rnnforecast.data.io.arrow_types import dictionary_encode, is_numeric_type, 
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.input_files import ColumnBatch, InputFile
 from rnnforecast.data.io.number_format import CellFormat, NumberFormat
-from rnnforecast.data.time.format import TimeFormat, parse_timestamps
+from rnnforecast.data.time.format import TimeFormat, parse_timestamps, unparsable_mask
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Floats, Ints32
 
@@ -63,6 +63,14 @@ class CategoricalColumn:
         return CategoricalColumn(self.codes[rows], self.vocabulary)
 
 
+class InvalidCell(NamedTuple):
+    """A cell that cannot be parsed."""
+
+    row: int
+    column: str
+    text: str
+
+
 class ParsedColumns(NamedTuple):
     """The parsed columns, rows in the order of the files."""
 
@@ -81,6 +89,8 @@ class ParsedColumns(NamedTuple):
     """Infinite values in targets and covariates, replaced by NaN."""
     row_counts: list[int]
     """Rows of each file."""
+    invalid_cells: list[InvalidCell]
+    """By row."""
 
 
 class _ArrayBuilder:
@@ -144,22 +154,33 @@ class _TextColumnBuilder:
 class _FloatColumnsBuilder:
     """Builder of numeric columns, with infinite values counted and replaced by NaN."""
 
-    def __init__(self, names: Sequence[str], number_format: NumberFormat) -> None:
+    def __init__(
+        self, names: Sequence[str], number_format: NumberFormat, *, allow_invalid: bool
+    ) -> None:
         self._names = names
         self._number_format = number_format
+        self._allow_invalid = allow_invalid
         self._values = _ArrayBuilder(np.float64, len(names))
+        self._n_rows = 0
         self.infinite_count = 0
+        self.invalid_cells: list[InvalidCell] = []
 
     def append(self, batch: ColumnBatch, n_rows: int) -> None:
         """Appends the columns of a batch [r]; NaN for those that the file lacks."""
         values = np.full((n_rows, len(self._names)), np.nan)
         for position, name in enumerate(self._names):
             if name in batch:
-                values[:, position] = _parse_floats(batch[name], self._number_format)
+                floats, invalid = _parse_floats(batch[name], self._number_format, name)
+                values[:, position] = floats
+                if invalid is not None:
+                    if not self._allow_invalid:
+                        raise ValueError("not every cell is a number")
+                    self.invalid_cells += _list_cells(batch[name], name, invalid, self._n_rows)
         infinite = np.isinf(values)
         values[infinite] = np.nan
         self.infinite_count += int(infinite.sum())
         self._values.append(values)
+        self._n_rows += n_rows
 
     def to_array(self) -> Floats:
         """[R, number of columns]."""
@@ -169,16 +190,26 @@ class _FloatColumnsBuilder:
 class _TimeColumnBuilder:
     """Builder of the time column, which must have the same kind and UTC offset in all files."""
 
-    def __init__(self, column: str, time_format: TimeFormat) -> None:
+    def __init__(self, column: str, time_format: TimeFormat, *, allow_invalid: bool) -> None:
         self._column = column
         self._time_format = time_format
+        self._allow_invalid = allow_invalid
+        self._n_rows = 0
+        self.invalid_cells: list[InvalidCell] = []
         self._ticks = _ArrayBuilder(np.int64)
         self._first_files: dict[tuple[str, str], str] = {}  # (offset, dtype kind) -> first file
 
     def append(self, batch: ColumnBatch, file: InputFile) -> int:
         """Appends a batch and returns its number of rows."""
         location = f"{file.name}, column {self._column!r}"
-        time, offset = _parse_times(batch[self._column], self._time_format, location)
+        column = batch[self._column]
+        if self._allow_invalid and not pa.types.is_temporal(column.type):
+            column, invalid = _replace_invalid_times(column, self._time_format)
+            self.invalid_cells += _list_cells(
+                batch[self._column], self._column, invalid, self._n_rows
+            )
+        time, offset = _parse_times(column, self._time_format, location)
+        self._n_rows += len(time)
         self._first_files.setdefault((offset, time.dtype.kind), file.name)
         self._ticks.append(time.view(np.int64))
         return len(time)
@@ -200,12 +231,16 @@ class _TimeColumnBuilder:
 
 
 def load_columns(
-    files: Sequence[InputFile], roles: ColumnRoles, cell_format: CellFormat
+    files: Sequence[InputFile],
+    roles: ColumnRoles,
+    cell_format: CellFormat,
+    *,
+    allow_invalid: bool = False,
 ) -> ParsedColumns:
     """The columns of the roles; blank for files that lack them.
 
-    Raises DataError if files differ in the kind of time, ArrowException or ValueError if a cell
-    cannot be parsed.
+    With `allow_invalid`, cells that are not numbers become NaN and are listed. Raises DataError if
+    files differ in the kind of time, ArrowException or ValueError if a cell cannot be parsed.
     """
     number_format = cell_format.number_format
     numeric = [name for name in roles.covariates if name not in roles.categorical]
@@ -213,9 +248,12 @@ def load_columns(
         name: _TextColumnBuilder(allow_blank=name in roles.categorical)
         for name in roles.text_columns
     }
-    floats = {name: _FloatColumnsBuilder([name], number_format) for name in numeric}
-    time = _TimeColumnBuilder(roles.time, cell_format.time_format)
-    targets = _FloatColumnsBuilder(roles.targets, number_format)
+    floats = {
+        name: _FloatColumnsBuilder([name], number_format, allow_invalid=allow_invalid)
+        for name in numeric
+    }
+    time = _TimeColumnBuilder(roles.time, cell_format.time_format, allow_invalid=allow_invalid)
+    targets = _FloatColumnsBuilder(roles.targets, number_format, allow_invalid=allow_invalid)
     counts = []
     for file in files:
         counts.append(0)
@@ -237,9 +275,20 @@ def load_columns(
         else NumericColumn(floats[name].to_array()[:, 0])
         for name in roles.covariates
     }
-    infinite = targets.infinite_count + sum(numbers.infinite_count for numbers in floats.values())
-    values = targets.to_array()
-    return ParsedColumns(keys, codes, ticks, offset, values, covariates, infinite, counts)
+    every = [targets, *floats.values()]
+    return ParsedColumns(
+        keys,
+        codes,
+        ticks,
+        offset,
+        targets.to_array(),
+        covariates,
+        infinite_count=sum(numbers.infinite_count for numbers in every),
+        row_counts=counts,
+        invalid_cells=sorted(
+            (*time.invalid_cells, *(cell for one in every for cell in one.invalid_cells))
+        ),
+    )
 
 
 def _blank_column(n_rows: int) -> Any:
@@ -266,17 +315,52 @@ def _parse_times(
     return np.asarray(column.cast(pa.int64()).to_numpy()).view("datetime64[us]"), "Z" * bool(zone)
 
 
-def _parse_floats(column: Any, number_format: NumberFormat) -> Floats:
-    """[r] the numbers of a column, NaN where blank."""
+def _replace_invalid_times(
+    column: Any, time_format: TimeFormat
+) -> tuple[Any, npt.NDArray[np.bool_]]:
+    """The column with another time of it in place of those that cannot be parsed, and where [r]."""
+    encoded = dictionary_encode(column)
+    texts = encoded.dictionary.to_pylist()
+    wrong = unparsable_mask(texts, time_format)
+    invalid = np.ones(len(encoded), dtype=np.bool_)
+    valid_rows = pc.is_valid(encoded.indices).to_numpy(zero_copy_only=False)
+    invalid[valid_rows] = wrong[encoded.indices.drop_null().to_numpy()]
+    if not invalid.any() or wrong.all():
+        return column, np.zeros_like(invalid)
+    codes = encoded.indices.fill_null(0).to_numpy()
+    codes = np.where(invalid, np.flatnonzero(~wrong)[0], codes).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(codes, encoded.dictionary), invalid
+
+
+def _list_cells(
+    column: Any, name: str, mask: npt.NDArray[np.bool_], first_row: int
+) -> list[InvalidCell]:
+    """The cells of a batch where `mask` [r] is true; its first row is `first_row`."""
+    rows = np.flatnonzero(mask)
+    texts = to_text(column.take(pa.array(rows))).to_pylist()
+    return [
+        InvalidCell(first_row + int(row), name, text or "")
+        for row, text in zip(rows, texts, strict=True)
+    ]
+
+
+def _parse_floats(
+    column: Any, number_format: NumberFormat, name: str
+) -> tuple[Floats, npt.NDArray[np.bool_] | None]:
+    """[r] the numbers of a column, NaN where blank or invalid; and where they are invalid, None if
+    nowhere."""
+    invalid = None
     if pa.types.is_primitive(column.type) or is_numeric_type(column.type):
         # safe=False rounds whole numbers beyond 2^53, as parsing a CSV does
         column = column.cast(pa.float64(), safe=False)
     else:
-        column = number_format.parse_floats(to_text(column))
+        column, wrong = number_format.parse_valid_floats(to_text(column), name)
+        if pc.any(wrong, min_count=0).as_py():
+            invalid = wrong.to_numpy(zero_copy_only=False)
     values = np.asarray(column.to_numpy(zero_copy_only=False))
     if number_format.missing_numbers:
         values = np.where(np.isin(values, number_format.missing_numbers), np.nan, values)
-    return values
+    return values, invalid
 
 
 def _build_keys(

@@ -11,9 +11,9 @@ from itertools import islice
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes, needs_transcoding
 from rnnforecast.data.io.input_files import InputFile, format_location, ragged_row_problem
+from rnnforecast.data.io.number_cells import THOUSANDS_PATTERNS, cell_kind
 from rnnforecast.data.io.number_format import (
     DEFAULT_MISSING_VALUES,
-    THOUSANDS_PATTERNS,
     CellFormat,
     NumberFormat,
 )
@@ -30,7 +30,8 @@ NumberedRow = tuple[int, list[str]]  # line number, cells
 class _ProblemCollector:
     """Problems by kind: the first few of each kind, and a count of the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_known: bool) -> None:
+        self.has_known = has_known
         self._shown: dict[str, list[Problem]] = {}
         self._counts: dict[str, int] = {}
 
@@ -48,15 +49,22 @@ class _ProblemCollector:
 
 
 def diagnose(
-    files: Sequence[InputFile], roles: ColumnRoles, cell_format: CellFormat, reason: str
+    files: Sequence[InputFile],
+    roles: ColumnRoles,
+    cell_format: CellFormat,
+    reason: str,
+    known: Sequence[Problem] = (),
 ) -> DataError:
-    """The error of all faults of all files; of `reason`, the parser's message, if none is found."""
-    collector = _ProblemCollector()
+    """The error of all faults of all files; of `reason`, the parser's message, if none is found.
+
+    `known` are problems of whole columns, with which numbers in any format are not listed again.
+    """
+    collector = _ProblemCollector(has_known=bool(known))
     for file in files:
         records = file.reader.records()
         while rows := list(islice(records, 20_000)):
             _check_rows(file, rows, roles, cell_format, collector)
-    problems = list(collector.problems())
+    problems = [*known, *collector.problems()]
     names = ", ".join(file.name for file in files[:3])
     return DataError(*problems or [Problem(names, f"cannot be read: {reason.splitlines()[0]}")])
 
@@ -152,7 +160,7 @@ def _check_times(
                 cure = f"set data.timezone, such as Europe/Berlin, or {cure}"
             problems.add("timestamps in another time zone", Problem(location, found, cure))
         else:
-            found = f"{_shorten(bare)} is not a time; expected {time_format}"
+            found = f"{shorten(bare)} is not a time; expected {time_format}"
             cure = "correct the cell, delete the line if it is not data, or set data.time_format"
             problems.add("cells that are not a time", Problem(location, found, cure))
 
@@ -166,9 +174,11 @@ def _check_numbers(
     problems: _ProblemCollector,
 ) -> None:
     for line, cell in cells:
-        if number_format.is_missing(cell) or number_format.is_number(cell):
+        if number_format.is_missing(cell, column) or number_format.is_number(cell, column):
             continue
-        found = f"{_shorten(cell)} is not a number with {number_format}"
+        if problems.has_known and cell_kind(cell.strip()) != "text":
+            continue
+        found = f"{shorten(cell)} is not a number with {number_format}"
         problem = Problem(
             format_location(file, line, column),
             found,
@@ -196,7 +206,7 @@ def _suggest_number_format(cell: str, number_format: NumberFormat) -> str:
     return f"set {', or '.join(cures)}" if cures else ""
 
 
-def _shorten(cell: str) -> str:
+def shorten(cell: str) -> str:
     """The cell in quotes, at most 40 characters of it."""
     text = cell.encode(errors="replace").decode()
     return repr(text if len(text) <= 40 else f"{text[:40]}…")

@@ -17,6 +17,7 @@ INDIAN_GROUPS = r"[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}"
 _ANY_SEPARATOR = "(?:" + "|".join(THOUSANDS_PATTERNS.values()) + ")"
 _BLANKS = r"\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 EXPONENT = "(?:[eE][+-]?[0-9]+)?"
+"""The exponent of a number, as a pattern."""
 _BODY = re.compile(
     rf"(?:[0-9]{{1,3}}(?:{_ANY_SEPARATOR}[0-9]{{3}})+(?:[.,][0-9]*)?|{INDIAN_GROUPS}(?:\.[0-9]*)?"
     rf"|[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+){EXPONENT}",

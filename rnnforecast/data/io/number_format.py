@@ -1,18 +1,19 @@
-"""The format of numbers and its inference: decimal mark, thousands separator, missing values."""
+"""The format of numbers: decimal mark, thousands separator, missing values, marks by column."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rnnforecast.data.io.number_cells import EXPONENT, INDIAN_GROUPS, THOUSANDS_PATTERNS
+from rnnforecast.data.io.number_marks import BARE_NUMBERS, ColumnMarks
 from rnnforecast.data.time.format import TimeFormat
-from rnnforecast.errors import DataError, Problem
 
 DEFAULT_MISSING_VALUES = (
     "",
@@ -31,38 +32,39 @@ DEFAULT_MISSING_VALUES = (
 )
 """Missing values in numeric columns; in text columns, NA may be the name of a series."""
 
-THOUSANDS_PATTERNS = {",": ",", ".": r"\.", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
-"""Thousands separators and their patterns, which include typographic blanks and apostrophes."""
-_ANY_SEPARATOR = "(?:" + "|".join(THOUSANDS_PATTERNS.values()) + ")"
-_EXPONENT = "(?:e[+-]?[0-9]+)?"
 
-NUMBER_PATTERN = re.compile(
-    rf"[+-]?(?:(?:[0-9]{{1,3}}(?:{_ANY_SEPARATOR}[0-9]{{3}})+(?:[.,][0-9]*)?"
-    rf"|[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+){_EXPONENT}|inf(?:inity)?)",
-    re.IGNORECASE | re.ASCII,
-)
-"""A number in any number format."""
-_SEPARATED_NUMBER = re.compile(rf"[+-]?{_ANY_SEPARATOR}*[0-9](?:[0-9]|{_ANY_SEPARATOR})*")
+@dataclass(frozen=True)
+class ColumnFormat:
+    """How the cells of one column differ from bare numbers."""
+
+    marks: ColumnMarks = BARE_NUMBERS
+    placeholders: tuple[str, ...] = ()
+    """Texts that are taken as missing."""
+
+
+PLAIN_COLUMN = ColumnFormat()
 
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """The decimal mark and thousands separator of numbers, and the texts of missing values."""
+    """The decimal mark and thousands separator of numbers, the texts of missing values, and the
+    columns with marks around their numbers."""
 
     decimal: str = "."
     thousands: str = ""
     """One of `THOUSANDS_PATTERNS`; "" for none."""
     missing_values: tuple[str, ...] = ()
     """Missing values besides `DEFAULT_MISSING_VALUES`, stripped."""
+    columns: Mapping[str, ColumnFormat] = field(default_factory=dict)
+    """Columns with other cells than bare numbers, by stripped name."""
 
     def __str__(self) -> str:
         groups = f" and {self.thousands!r} between thousands" if self.thousands else ""
         return f"the decimal mark {self.decimal!r}{groups}"
 
-    @property
-    def needs_text_parsing(self) -> bool:
-        """Whether Arrow's CSV reader cannot parse this format."""
-        return bool(self.thousands or self.missing_values)
+    def needs_text_parsing(self, column: str) -> bool:
+        """Whether Arrow's CSV reader cannot parse this column."""
+        return bool(self.thousands or self.missing_values or column.strip() in self.columns)
 
     @cached_property
     def missing_numbers(self) -> list[float]:
@@ -72,46 +74,70 @@ class NumberFormat:
         found: list[float] = plain.parse_floats(pa.array(numbers, pa.string())).to_pylist()
         return found
 
-    def is_missing(self, cell: str) -> bool:
+    def is_missing(self, cell: str, column: str = "") -> bool:
         """Whether the cell has no value."""
-        return cell in DEFAULT_MISSING_VALUES or (
-            bool(self.missing_values) and cell.strip(" \t") in self.missing_values
+        bare = cell.strip()
+        return bare in (
+            *DEFAULT_MISSING_VALUES,
+            *self.missing_values,
+            *self._format_of(column).placeholders,
         )
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
+    def is_number(self, cell: str, column: str = "") -> bool:
+        """Whether the cell is a number, with or without blanks around it."""
+        return re.fullmatch(self._pattern(column), cell.strip(), re.ASCII) is not None
+
+    def parse_floats(self, texts: pa.Array[Any], column: str = "") -> pa.Array[Any]:
+        """Floats [r] of texts [r], null where missing; ValueError if a text is not a number."""
+        floats, invalid = self.parse_valid_floats(texts, column)
+        if pc.any(invalid, min_count=0).as_py():
+            raise ValueError("not every cell is a number")
+        return floats
+
+    def parse_valid_floats(
+        self, texts: pa.Array[Any], column: str = ""
+    ) -> tuple[pa.Array[Any], pa.Array[Any]]:
+        """Floats [r] of texts [r], null where missing or invalid, and whether each is invalid."""
+        known = (*DEFAULT_MISSING_VALUES, *self.missing_values)
+        known += self._format_of(column).placeholders
+        texts = pc.utf8_trim_whitespace(texts)
+        texts = pc.if_else(pc.is_in(texts, value_set=pa.array(known)), None, texts)
+        parts = pc.extract_regex(texts, f"^{self._pattern(column, named=True)}$")
+        invalid = pc.and_(pc.is_valid(texts), pc.is_null(parts))
+        before, number, after = (pc.struct_field(parts, name) for name in ("b", "n", "a"))
+        if self.thousands:
+            number = pc.replace_substring_regex(number, THOUSANDS_PATTERNS[self.thousands], "")
+        if self.decimal != ".":
+            number = pc.replace_substring(number, self.decimal, ".")
+        marks = self._format_of(column).marks
+        signs, exponents = dict(marks.before), {text: end for text, _, end in marks.after}
+        minus = pc.equal(_look_up(before, signs), "-")
+        if trailing := [text for text, sign, _ in marks.after if sign]:
+            behind = pc.is_in(after, value_set=pa.array(trailing))
+            # a dash behind a decimal mark stands for no cents: 5,-
+            minus = pc.or_(minus, pc.and_not(behind, pc.ends_with(number, ".")))
+        if any(exponents.values()):
+            number = pc.binary_join_element_wise(number, _look_up(after, exponents), "")
+        number = pc.binary_join_element_wise(pc.if_else(minus, "-", ""), number, "")
+        return number.cast(pa.float64()), invalid
+
+    def _format_of(self, column: str) -> ColumnFormat:
+        return self.columns.get(column, PLAIN_COLUMN)
+
+    def _pattern(self, column: str, *, named: bool = False) -> str:
         """A stripped number, in a syntax that both Python and Arrow accept."""
         decimal, integer = re.escape(self.decimal), "[0-9]+"
         if self.thousands:
-            integer = rf"(?:[0-9]{{1,3}}(?:{THOUSANDS_PATTERNS[self.thousands]}[0-9]{{3}})+|[0-9]+)"
-        digits = rf"(?:{integer}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){_EXPONENT}"
-        return re.compile(rf"[+-]?(?:{digits}|inf|infinity|nan)", re.IGNORECASE | re.ASCII)
-
-    def is_number(self, cell: str) -> bool:
-        """Whether the cell is a number, with or without spaces and tabs around it.
-
-        Other blanks, as in numbers copied from a web page, are not accepted.
-        """
-        return self._pattern.fullmatch(cell.strip(" \t")) is not None
-
-    def parse_floats(self, texts: pa.Array[Any]) -> pa.Array[Any]:
-        """Floats [r] of texts [r], null where missing; ValueError if a text is not a number."""
-        texts = pc.if_else(pc.is_in(texts, value_set=pa.array(DEFAULT_MISSING_VALUES)), None, texts)
-        texts = pc.utf8_trim(texts, " \t")
-        if self.missing_values:
-            texts = pc.if_else(
-                pc.is_in(texts, value_set=pa.array(self.missing_values)), None, texts
-            )
-        matches = pc.match_substring_regex(
-            texts, f"^(?:{self._pattern.pattern})$", ignore_case=True
-        )
-        if not pc.all(matches, min_count=0).as_py():
-            raise ValueError("not every cell is a number")
-        if self.thousands:
-            texts = pc.replace_substring_regex(texts, THOUSANDS_PATTERNS[self.thousands], "")
-        if self.decimal != ".":
-            texts = pc.replace_substring(texts, self.decimal, ".")
-        return texts.cast(pa.float64())
+            group = THOUSANDS_PATTERNS[self.thousands]
+            integer = rf"(?:[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]+)"
+        if self.thousands == ",":
+            integer = f"(?:{INDIAN_GROUPS}|{integer})"
+        digits = rf"(?:{integer}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){EXPONENT}"
+        marks = self._format_of(column).marks
+        before = "|".join(_escape(text) for text in _longest_first(dict(marks.before)))
+        after = "|".join(_escape(text) for text in _longest_first({a[0]: "" for a in marks.after}))
+        b, n, a = ("?P<b>", "?P<n>", "?P<a>") if named else ("?:", "?:", "?:")
+        return f"({b}{before})({n}{digits}|(?i:inf|infinity|nan))({a}{after})"
 
 
 @dataclass(frozen=True)
@@ -122,68 +148,16 @@ class CellFormat:
     number_format: NumberFormat = NumberFormat()
 
 
-def infer_number_format(
-    columns: Mapping[str, Sequence[str]], decimal: str, thousands: str, source_name: str
-) -> NumberFormat:
-    """The number format of a sample of cells of each column; `decimal` and `thousands` other than
-    "auto" are kept.
-
-    A thousands separator is inferred only if some number has no other reading and all numbers fit.
-    Raises DataError if the numbers could have a decimal comma or a thousands separator, such as
-    1,234, and if both marks are equal.
-    """
-    if decimal == thousands != "auto":
-        found = f"{decimal!r} cannot be both data.decimal and data.thousands"
-        raise DataError(Problem("data.thousands", found, "give each its own mark"))
-    separated = {name: list(_separated_numbers(cells)) for name, cells in columns.items()}
-    cells = [cell for column in separated.values() for cell in column]
-    if thousands == "auto" and (grouped := _infer_grouped_format(cells, decimal)):
-        return grouped
-    mark = "" if thousands in ("auto", "none") else thousands
-    if decimal != "auto":
-        return NumberFormat(decimal, mark)
-    if mark in (",", "."):
-        return NumberFormat("," if mark == "." else ".", mark)
-    if mark:
-        cells = [re.sub(THOUSANDS_PATTERNS[mark], "", cell) for cell in cells]
-    commas = [cell for cell in cells if re.fullmatch(r"[+-]?[0-9]*,[0-9]+", cell)]
-    if not commas or any(re.fullmatch(r"[+-]?[0-9]*\.[0-9]+", cell) for cell in cells):
-        return NumberFormat(".", mark)
-    if thousands == "auto" and all(map(_is_ambiguous_thousands, commas)):
-        column = next(name for name, numbers in separated.items() if commas[0] in numbers)
-        found = f"{commas[0]!r} can be read with a decimal comma or a thousands separator"
-        cure = "set data.decimal to ',' or data.thousands to ',', whichever it is"
-        raise DataError(Problem(f"{source_name}, column {column!r}", found, cure))
-    return NumberFormat(",", mark)
+def _longest_first(texts: Mapping[str, str]) -> list[str]:
+    return sorted(texts, key=len, reverse=True)
 
 
-def _separated_numbers(cells: Sequence[str]) -> Iterator[str]:
-    """The stripped cells of digits and marks: only these show the format."""
-    for cell in cells:
-        bare = cell.strip(" \t")
-        if not bare.isdecimal() and _SEPARATED_NUMBER.fullmatch(bare):
-            yield bare
+def _escape(text: str) -> str:
+    """The text as a pattern for both Python and RE2."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
-def _is_ambiguous_thousands(cell: str) -> bool:
-    return re.fullmatch(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}", cell) is not None
-
-
-def _infer_grouped_format(cells: Sequence[str], decimal: str) -> NumberFormat | None:
-    """The number format with a thousands separator that all cells fit and one cell proves."""
-    for mark, group in THOUSANDS_PATTERNS.items():
-        for point in (".", ",") if decimal == "auto" else (decimal,):
-            if point == mark:
-                continue
-            # A single comma or point can be a decimal mark: a second mark is needed.
-            digits = rf"[+-]?[0-9]{{1,3}}(?:{group}[0-9]{{3}})"
-            fraction = rf"{re.escape(point)}[0-9]"
-            evidence = f"{digits}+{fraction}+|{digits}{{2,}}(?:{fraction}*)?"
-            if mark in (" ", "'"):
-                evidence += f"|{digits}"
-            number_format = NumberFormat(point, mark)
-            if any(map(re.compile(evidence).fullmatch, cells)) and all(
-                map(number_format.is_number, cells)
-            ):
-                return number_format
-    return None
+def _look_up(keys: pa.Array[Any], values: Mapping[str, str]) -> pa.Array[Any]:
+    """The value [r] of each key [r]."""
+    index = pc.index_in(keys, value_set=pa.array(list(values), pa.string()))
+    return pa.array(list(values.values()), pa.string()).take(index)

@@ -31,10 +31,13 @@ _DOUBTFUL_MULTIPLIERS = {"m": 6, "b": 9, "B": 9, "T": 12, "t": 3}
 class ColumnMarks:
     """How the marks around the digits of a column's numbers are read."""
 
-    before: tuple[tuple[str, str], ...] = ()
+    before: tuple[tuple[str, str], ...] = (("", ""), ("+", ""), ("-", "-"))
     """Texts before the digits, each with the sign that it means: "" or "-"."""
-    after: tuple[tuple[str, str, str], ...] = ()
+    after: tuple[tuple[str, str, str], ...] = (("", "", ""),)
     """Texts behind the digits, each with its sign and the exponent that it means, such as e3."""
+
+
+BARE_NUMBERS = ColumnMarks()
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,13 @@ def read_marks(shapes: Sequence[CellShape]) -> MarksReading:
     if refusal := _refusal(cells, units):
         return MarksReading("refused", found=refusal)
     clauses = list(_describe(cells, units))
+    before = [(one.parts.before, _sign_before(one.parts)) for one in cells]
+    after = [_reading_after(one) for one in cells]
     return MarksReading(
         "accepted",
         ColumnMarks(
-            tuple(dict.fromkeys((one.parts.before, _sign_before(one.parts)) for one in cells)),
-            tuple(dict.fromkeys(_reading_after(one) for one in cells)),
+            tuple(dict.fromkeys((*BARE_NUMBERS.before, *before))),
+            tuple(dict.fromkeys((*BARE_NUMBERS.after, *after))),
         ),
         found="; ".join(clause for clause, _ in clauses),
         is_doubtful=any(doubtful for _, doubtful in clauses),

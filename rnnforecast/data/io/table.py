@@ -7,6 +7,7 @@ faulty cells.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,11 +17,18 @@ import pyarrow as pa
 from rnnforecast.data.io.arrow_types import to_text
 from rnnforecast.data.io.column_names import expand_patterns, missing_column_problems
 from rnnforecast.data.io.column_roles import ColumnRoles, infer_column_roles
-from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn, load_columns
-from rnnforecast.data.io.diagnostics import diagnose
+from rnnforecast.data.io.columns import (
+    CategoricalColumn,
+    InvalidCell,
+    NumericColumn,
+    ParsedColumns,
+    load_columns,
+)
+from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS, diagnose, shorten
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
 from rnnforecast.data.io.input_files import InputFile, LineIndex, format_location, scan_files
-from rnnforecast.data.io.number_format import CellFormat, NumberFormat, infer_number_format
+from rnnforecast.data.io.number_format import CellFormat, NumberFormat
+from rnnforecast.data.io.number_reading import NumberReader, NumberReading, range_notes
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table_roles import drop_targets_known_ahead, drop_unneeded_ids
@@ -28,10 +36,10 @@ from rnnforecast.data.time.format import TimeFormat, parse_time_format
 from rnnforecast.data.time.format_inference import disambiguate, infer_time_format
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
+from rnnforecast.types import Floats
 
 HEAD_ROWS = 2000
 """Rows from which roles and formats are inferred, of all files together."""
-_MAX_HEAD_CELLS = 200_000  # of about this many the number format is inferred
 _MAX_HEAD_FILES = 40  # evenly spread among all files
 
 
@@ -57,6 +65,8 @@ class Table:
     """In the order of the options."""
     notes: tuple[ReadingNote, ...] = ()
     """How the files were read."""
+    invalid_series: dict[int, str] = field(default_factory=dict)
+    """Row of `keys` -> the cell that cannot be read, for series whose rows are left out."""
 
     def without_rows(self) -> Table:
         """The table without its rows, to free their memory."""
@@ -75,10 +85,13 @@ class Table:
         )
 
 
-def read_files(source: Sequence[str], options: ReadOptions) -> Table:
+def read_files(
+    source: Sequence[str], options: ReadOptions, *, skip_invalid_series: bool = False
+) -> Table:
     """All rows of all files (paths, folders, globs, "-" for standard input) in one table.
 
-    If another file has targets, a file may have covariates without targets: those known ahead.
+    With `skip_invalid_series`, the rows of a series with a time or number that cannot be read are
+    left out, if other series are left. If another file has targets, a file may have covariates without targets: those known ahead.
     Raises DataError with all problems at once: file, line, column, what was found and the cure.
     """
     data = options.data
@@ -94,13 +107,13 @@ def read_files(source: Sequence[str], options: ReadOptions) -> Table:
 
     rows = _read_head(files)
     roles = roles_of(rows)
-    table = _read_with_roles(files, rows, roles, data)
+    table = _read_with_roles(files, rows, roles, data, skip_invalid_series)
     if data.series == "auto" and len(table.time) > len(rows) and _has_repeated_timestamps(table):
         # The head of a file sorted by series holds one series only: infer from other rows.
         roles = roles_of(_rows_of_some_timestamps(files, table))
         if roles.series != table.roles.series:
             del table
-            table = _read_with_roles(files, rows, roles, data)
+            table = _read_with_roles(files, rows, roles, data, skip_invalid_series)
     if data.series == "auto":
         table = drop_unneeded_ids(table)
     if data.targets == "auto":
@@ -121,24 +134,26 @@ def _expand_covariates(options: ReadOptions, files: Sequence[InputFile]) -> Read
 
 
 def _read_with_roles(
-    files: tuple[InputFile, ...], head: pd.DataFrame, roles: ColumnRoles, data: DataSpec
+    files: tuple[InputFile, ...],
+    head: pd.DataFrame,
+    roles: ColumnRoles,
+    data: DataSpec,
+    skip_invalid_series: bool,
 ) -> Table:
     _check_columns(files, [roles.time, *roles.series], roles.targets, roles.covariates)
-    number_format = _infer_number_format(files, head, roles, data)
     time_format = _infer_time_format(
         _source_name(files), roles.time, head[roles.time].tolist(), data.time_format
     )
     has_mixed_offsets = data.timezone is not None and time_format.offset != ""
     time_format = replace(time_format, has_mixed_offsets=has_mixed_offsets)
-    cell_format = CellFormat(time_format, number_format)
-    try:
-        if time_format.kind == "open":
+    numbers = NumberReader(files, roles, data, _source_name(files))
+    if time_format.kind == "open":
+        try:
             time_format = _disambiguate_time_format(files, roles.time, time_format)
-            cell_format = CellFormat(time_format, number_format)
-        columns = load_columns(files, roles, cell_format)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise diagnose(files, roles, cell_format, str(error)) from None
-    return Table(
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise diagnose(files, roles, CellFormat(time_format), str(error)) from None
+    columns, notes = _load_columns(numbers, head, time_format, skip_invalid_series)
+    table = Table(
         keys=columns.keys,
         codes=columns.codes,
         time=columns.time,
@@ -148,7 +163,77 @@ def _read_with_roles(
         roles=roles,
         line_index=LineIndex(files, columns.row_counts),
         covariates=columns.covariates,
+        notes=notes,
     )
+    return _without_invalid_series(table, columns.invalid_cells)
+
+
+def _load_columns(
+    numbers: NumberReader,
+    head: pd.DataFrame,
+    time_format: TimeFormat,
+    skip_invalid_series: bool,
+) -> tuple[ParsedColumns, tuple[ReadingNote, ...]]:
+    """The columns, and notes on how numbers were read; DataError if a cell cannot be parsed."""
+    files, roles = numbers.files, numbers.roles
+    reading = NumberReading(NumberFormat())
+    problems: tuple[Problem, ...] = ()
+    try:
+        reading = numbers.read_sample(head)
+        if not reading.is_exact:
+            cell_format = CellFormat(time_format, reading.number_format)
+            with suppress(pa.ArrowException, ValueError):
+                columns = load_columns(files, roles, cell_format)
+                if not numbers.may_differ(reading, _numeric_columns(roles, columns)):
+                    return columns, _range_notes(numbers, columns)
+            reading = numbers.read_all()
+        problems = reading.problems if skip_invalid_series else (*reading.problems, *reading.limits)
+        if problems:
+            raise ValueError("cells that only the user can interpret")
+        cell_format = CellFormat(time_format, reading.number_format)
+        try:
+            columns = load_columns(files, roles, cell_format)
+        except (pa.ArrowException, ValueError):
+            if not skip_invalid_series:
+                raise
+            columns = load_columns(files, roles, cell_format, allow_invalid=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        cell_format = CellFormat(time_format, reading.number_format)
+        raise diagnose(files, roles, cell_format, str(error), problems) from None
+    return columns, (*reading.notes, *_range_notes(numbers, columns))
+
+
+def _numeric_columns(roles: ColumnRoles, columns: ParsedColumns) -> dict[str, Floats]:
+    """[R] the numbers of each target and numeric covariate."""
+    targets = {name: columns.values[:, at] for at, name in enumerate(roles.targets)}
+    return targets | {
+        name: column.values
+        for name, column in columns.covariates.items()
+        if isinstance(column, NumericColumn)
+    }
+
+
+def _range_notes(numbers: NumberReader, columns: ParsedColumns) -> tuple[ReadingNote, ...]:
+    return tuple(range_notes(numbers.source_name, _numeric_columns(numbers.roles, columns)))
+
+
+def _without_invalid_series(table: Table, cells: Sequence[InvalidCell]) -> Table:
+    """The table without the rows of series with one of these cells; DataError if none is left."""
+    if not cells:
+        return table
+    reasons: dict[int, str] = {}
+    problems: list[Problem] = []
+    for cell in cells:
+        code = int(table.codes[cell.row])
+        if code not in reasons or len(problems) < MAX_SHOWN_PROBLEMS:
+            location = table.line_index.location(cell.row, cell.column)
+            found = f"{shorten(cell.text)} is not a {'time' if cell.column == table.roles.time else 'number'}"
+            problems.append(Problem(location, found, "correct the cell"))
+            reasons.setdefault(code, f"{location}: {found}")
+    rows = ~np.isin(table.codes, list(reasons))
+    if not rows.any():
+        raise DataError(*problems[:MAX_SHOWN_PROBLEMS])
+    return replace(table.filter(rows), invalid_series=reasons)
 
 
 def _all_columns(files: Sequence[InputFile]) -> list[str]:
@@ -196,26 +281,6 @@ def _check_columns(
         problems += missing_column_problems(needed, columns, file.name)
     if problems:
         raise DataError(*problems)
-
-
-def _infer_number_format(
-    files: Sequence[InputFile], head: pd.DataFrame, roles: ColumnRoles, data: DataSpec
-) -> NumberFormat:
-    texts = [
-        name
-        for name in roles.numeric_columns
-        if not all(name in file.reader.numeric_columns for file in files)
-    ]
-    step = max(1, -(-len(head) * len(texts) // _MAX_HEAD_CELLS))
-    # a missing value such as -999.9 may be written in another format
-    cells = {
-        name: [cell for cell in head[name].iloc[::step] if cell.strip() not in data.missing_values]
-        for name in texts
-    }
-    return replace(
-        infer_number_format(cells, data.decimal, data.thousands, _source_name(files)),
-        missing_values=data.missing_values,
-    )
 
 
 def _infer_time_format(

@@ -523,6 +523,8 @@ class _Regularizer:
         reasons = np.full(len(observed), "", dtype=object)
         reasons[observed < min_length] = f"fewer than {min_length:,} observed values"
         reasons[observed == 0] = "no observed value"
+        for code, reason in self.table.invalid_series.items():
+            reasons[code] = reason
         self.columns["too_short"] = observed < min_length
         self.columns["skipped"] = reasons
         self._skip(self.columns["too_short"], "")

@@ -59,11 +59,11 @@ class CsvReader:
         number_format: NumberFormat,
     ) -> Iterator[Any]:
         """Arrow record batches of the columns: texts as dictionaries, numbers as floats, or as text
-        if Arrow cannot parse the number format."""
-        number = pa.string() if number_format.needs_text_parsing else pa.float64()
-        types = dict.fromkeys(text_columns, TEXT_DICTIONARY) | dict.fromkeys(
-            numeric_columns, number
-        )
+        if Arrow cannot parse their format."""
+        types = dict.fromkeys(text_columns, TEXT_DICTIONARY) | {
+            name: pa.string() if number_format.needs_text_parsing(name) else pa.float64()
+            for name in numeric_columns
+        }
         yield from arrow_csv.open_csv(
             self._arrow_stream(),
             read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
