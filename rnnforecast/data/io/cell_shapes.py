@@ -49,6 +49,8 @@ class CellShape:
 class ColumnShapes:
     """The shapes of all cells of a column that are not missing values."""
 
+    has_wide_blanks: bool = False
+    """Whether other blanks than spaces and tabs stand around a cell."""
     _shapes: dict[str, CellShape] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[CellShape]:
@@ -62,7 +64,10 @@ class ColumnShapes:
     def add_counted(self, texts: Any, counts: Ints, *, ignored: Sequence[str] = ()) -> None:
         """Adds distinct texts (an Arrow array), each with its count, without blank ones and those
         that are `ignored`."""
-        texts = pc.utf8_trim_whitespace(texts)
+        bare = pc.utf8_trim_whitespace(texts)
+        is_wide = pc.not_equal(bare, pc.utf8_trim(texts, " \t"))
+        self.has_wide_blanks |= bool(pc.any(is_wide, min_count=0).as_py())
+        texts = bare
         used = pc.invert(pc.is_in(texts, value_set=pa.array([*ignored, "", None], pa.string())))
         texts, counts = texts.filter(used), counts[used.to_numpy(zero_copy_only=False)]
         if not len(texts):

@@ -203,7 +203,7 @@ def _refusals(
     columns: Sequence[_Column], mark: str, source_name: str, against: str
 ) -> Iterator[Problem]:
     """The problems of columns whose mark has two readings."""
-    for number, column in enumerate(columns):
+    for column in columns:
         body, example = _example(column, mark)
         found = (
             f"{example!r} can be read as {body.replace(mark, '.')} with a decimal"
@@ -214,7 +214,7 @@ def _refusals(
             found += ": the magnitudes of its column are against the reading by other numbers"
         cure = f"set data.thousands to '{mark}' or data.decimal to '{mark}', whichever it is"
         where = f"{source_name}, column {column.name!r}"
-        yield Problem(where, found, "" if number else cure)
+        yield Problem(where, found, cure)
 
 
 def _example(column: _Column, mark: str) -> tuple[str, str]:

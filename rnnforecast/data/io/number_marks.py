@@ -145,7 +145,8 @@ def _refusal(cells: Sequence[_Cells], units: Counter[str]) -> str:
     for unit, count in units.items():
         is_share = unit in ("%", "\u2030")
         if count < total and (is_share or unit in _DOUBTFUL_MULTIPLIERS.keys() - {"b"}):
-            return f"{unit!r} behind {count:,} of {total:,} numbers, which changes their values"
+            example = next(group.shape.example for group in cells if group.unit == unit)
+            return f"{unit!r} is behind {count:,} of {total:,} numbers only, such as {example!r}"
     return ""
 
 

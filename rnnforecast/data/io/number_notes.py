@@ -96,8 +96,8 @@ def merge_notes(
 
 def _list_problems(source_name: str, found: Mapping[str, str], cure: str) -> list[Problem]:
     problems = [
-        Problem(f"{source_name}, column {name!r}", text, "" if number else cure)
-        for number, (name, text) in enumerate(list(found.items())[:MAX_SHOWN_COLUMNS])
+        Problem(f"{source_name}, column {name!r}", text, cure)
+        for name, text in list(found.items())[:MAX_SHOWN_COLUMNS]
     ]
     if more := len(found) - len(problems):
         names = ", ".join(map(repr, list(found)[MAX_SHOWN_COLUMNS:][:20]))

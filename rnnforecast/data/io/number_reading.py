@@ -188,7 +188,7 @@ class NumberReader:
 
 def _is_bare(shapes: ColumnShapes, number_format: NumberFormat) -> bool:
     """Whether all cells are numbers of this format without anything around them."""
-    return all(
+    return not shapes.has_wide_blanks and all(
         _BARE.fullmatch(shape.example) and number_format.is_number(shape.example)
         for shape in shapes
     )

@@ -247,7 +247,7 @@ def test_a_column_that_is_to_be_numbers_may_not_hold_words(write: Any) -> None:
 
 def test_a_number_in_another_format_has_that_format_as_its_cure(write: Any) -> None:
     path = write("ds;y\n2024-01-01;1.5\n2024-01-02;1,234\n2024-01-03;1 234\n2024-01-04;1,5\n")
-    lines = [line.split(" — ")[1] for line in refused(path)]
+    lines = [line.split(" — ")[1] for line in refused(path, decimal=".", thousands="none")]
     decimal = "set data.decimal to ',' if that is the decimal mark"
     assert lines == [
         f"{decimal}, or data.thousands to ',' if it stands between thousands",
@@ -257,9 +257,9 @@ def test_a_number_in_another_format_has_that_format_as_its_cure(write: Any) -> N
 
 
 def test_blank_texts_and_damaged_numbers_of_parquet_are_found_by_row(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"t": [1, 2], "y": [1.0, 2.0], "a": ["1", "x"], "flag": [True, False]})
+    frame = pd.DataFrame({"t": [1, 2], "y": [1.0, 2.0], "a": ["1", "off"], "flag": [True, False]})
     path = tmp_path / "a.parquet"
     frame.to_parquet(path)
     names = ["a", "flag"]
     (line,) = refused(str(path), targets=["y"], covariates=names, numeric=names)
-    assert line.startswith("a.parquet, row 2, column 'a': 'x' is not a number")
+    assert line.startswith("a.parquet, row 2, column 'a': 'off' is not a number")

@@ -45,7 +45,7 @@ def test_five_problems_of_a_kind_are_written_out_and_more_are_counted(
 ) -> None:
     path = tmp_path / "a.csv"
     good = "".join(f"2024-01-{day:02},1\n" for day in range(1, 20))
-    path.write_text("ds,y\n" + good + "2024-02-01,x\n" * count)
+    path.write_text("ds,y\n" + good + "2024-02-01,off\n" * count)
     with pytest.raises(DataError) as caught:
         read([str(path)], targets=["y"])
     assert len(caught.value.problems) == shown

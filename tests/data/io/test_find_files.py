@@ -132,7 +132,7 @@ def test_rows_of_another_width_are_counted_without_the_folders(tmp_path: Path) -
 
 def test_files_of_one_name_have_different_names_in_messages(tmp_path: Path) -> None:
     for store in "ab":
-        written(tmp_path, f"in/store={store}/part.csv", FRAME.assign(y=["x", "1"]))
+        written(tmp_path, f"in/store={store}/part.csv", FRAME.assign(y=["off", "1"]))
     with pytest.raises(DataError) as caught:
         read([str(tmp_path / "in")], series=["store"], targets=["y"])
     places = [problem.where for problem in caught.value.problems]

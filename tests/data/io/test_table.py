@@ -123,8 +123,8 @@ def test_further_missing_values_can_be_named(write: Any, number: str, value: flo
     table = read([path], missing_values=("closed", "-"))
     assert table.roles.targets == ("y",)
     np.testing.assert_array_equal(table.values[:, 0], [value, np.nan, np.nan, np.nan])
-    with pytest.raises(DataError, match=r"line 5, column 'y': '-' .* data.missing_values"):
-        read([path], targets=["y"], missing_values=("closed",))
+    with pytest.raises(DataError, match=r"line 3, column 'y': 'closed' .* data.missing_values"):
+        read([path], targets=["y"], missing_values=("-",))
 
 
 @pytest.mark.parametrize("cell", ["-999.9", " -999.90", "-9.999e2"])
@@ -435,9 +435,9 @@ def test_a_column_name_that_comes_twice_is_refused(write: Any) -> None:
 
 
 def test_text_among_numbers_is_shown_five_times_and_counted(write: Any) -> None:
-    rows = [f"2024-01-{day:02},{'x' if day > 20 else day}\n" for day in range(1, 29)]
+    rows = [f"2024-01-{day:02},{'off' if day > 20 else day}\n" for day in range(1, 29)]
     lines = problems(write("ds,y\n" + "".join(rows)))
-    assert lines[0].startswith("sales.csv, line 22, column 'y': 'x' is not a number")
+    assert lines[0].startswith("sales.csv, line 22, column 'y': 'off' is not a number")
     assert "data.missing_values" in lines[0]
     assert len(lines) == 6
     assert lines[5] == "… and 3 more: cells of column 'y' that are not a number"
@@ -452,7 +452,7 @@ def test_a_number_with_the_other_decimal_mark_is_reported_as_such(write: Any) ->
 def test_a_thousand_or_a_bit_more_than_one_is_refused(write: Any) -> None:
     path = write("ds;y\n2024-01-01;1,234\n2024-01-02;2,500\n")
     (line,) = problems(path)
-    assert "'1,234' can be read with a decimal comma or a thousands separator" in line
+    assert "'1,234' can be read as 1.234 with a decimal comma, or as 1234" in line
     assert read([path], decimal=",").values[0, 0] == 1.234
 
 
@@ -571,7 +571,7 @@ def test_a_header_that_fits_no_row_is_reported_as_such(write: Any) -> None:
     assert line.startswith("sales.csv, line 2: 3 cells, but the header has 2 — add or remove")
 
 
-@pytest.mark.parametrize("cell", ["٣", "\u00a03", "0x1f", "1_000", "1.234.5", "$3", "5%"])
+@pytest.mark.parametrize("cell", ["٣", "0x1f", "1_000", "1.234.5", "3 4", "2024-01"])
 def test_what_only_looks_like_a_number_is_refused(write: Any, cell: str) -> None:
     (line,) = problems(write(f"ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,{cell}\n"))
     assert line.startswith("sales.csv, line 4, column 'y': ")
