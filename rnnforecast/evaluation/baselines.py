@@ -1,4 +1,5 @@
-"""The seasonal naive forecast, the baseline of every network.
+"""Simple forecasts, to which every network is compared: naive and seasonal naive, with and without
+drift.
 
 Arrays: S series, N flat rows, H horizon steps, C targets, Q quantiles, all in original units.
 """
@@ -6,21 +7,59 @@ Arrays: S series, N flat rows, H horizon steps, C targets, Q quantiles, all in o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
-from rnnforecast.evaluation.metrics import check_ends, seasonal_moment
+from rnnforecast.evaluation.metrics import check_ends, mean_seasonal_change, seasonal_moment
 from rnnforecast.types import Floats, Ints
 
 
-def baseline_name(season: int) -> str:
-    """The name of the forecast by `seasonal_naive`."""
-    return "seasonal naive" if season > 1 else "naive"
+@dataclass(frozen=True)
+class SimpleForecast:
+    """A seasonal naive forecast; naive and drift are those with a season of 1."""
+
+    name: str
+    season: int
+    """Steps."""
+    drift: bool
+
+    def point(self, values: Floats, offsets: Ints, *, horizon: int, ends: Ints) -> Floats:
+        """`[S, H, C]`, see `seasonal_naive`."""
+        return seasonal_naive(
+            values, offsets, season=self.season, horizon=horizon, ends=ends, drift=self.drift
+        )
+
+    def quantiles(
+        self, values: Floats, offsets: Ints, *, horizon: int, ends: Ints, levels: Sequence[float]
+    ) -> Floats:
+        """`[S, H, C, Q]`, see `seasonal_naive_quantiles`."""
+        return seasonal_naive_quantiles(
+            values,
+            offsets,
+            season=self.season,
+            horizon=horizon,
+            ends=ends,
+            levels=levels,
+            drift=self.drift,
+        )
+
+
+def simple_forecasts(season: int) -> tuple[SimpleForecast, ...]:
+    """The simple forecasts of series with a season of so many steps; the usual one first."""
+    naive = (SimpleForecast("naive", 1, drift=False), SimpleForecast("drift", 1, drift=True))
+    if season == 1:
+        return naive
+    return (
+        SimpleForecast("seasonal naive", season, drift=False),
+        SimpleForecast("seasonal naive with drift", season, drift=True),
+        *naive,
+    )
 
 
 def seasonal_naive(
-    values: Floats, offsets: Ints, *, season: int, horizon: int, ends: Ints
+    values: Floats, offsets: Ints, *, season: int, horizon: int, ends: Ints, drift: bool = False
 ) -> Floats:
     """The last season before `ends`, repeated over the horizon, `[S, H, C]`.
 
@@ -33,6 +72,7 @@ def seasonal_naive(
         season: steps; 1 repeats the last value.
         horizon: steps.
         ends: `[S]` the flat row after the history of each series: the first row to forecast.
+        drift: add the mean seasonal change of the history for each season ahead.
 
     Source: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., 5.2.
     """
@@ -46,8 +86,13 @@ def seasonal_naive(
     latest = np.full((n_series, season, targets), -1, dtype=np.int64)  # flat row, -1 for none
     np.maximum.at(latest, (series[row], phase, target), row)
     last = latest.max(axis=1, keepdims=True)  # [S, 1, C]
-    latest = np.where(latest >= 0, latest, last)[:, np.arange(horizon) % season]  # [S, H, C]
+    step = np.arange(horizon)
+    latest = np.where(latest >= 0, latest, last)[:, step % season]  # [S, H, C]
     forecast = values[np.maximum(latest, 0), np.arange(targets)] if len(values) else np.nan
+    if drift:
+        change, _ = mean_seasonal_change(values, offsets, season=season, ends=ends)  # [S, C]
+        ahead = (ends[:, None] + step)[..., None] - latest
+        forecast = forecast + np.nan_to_num(change)[:, None] * (ahead / season)
     return np.where(latest >= 0, forecast, np.nan)
 
 
@@ -59,23 +104,31 @@ def seasonal_naive_quantiles(
     horizon: int,
     ends: Ints,
     levels: Sequence[float],
+    drift: bool = False,
 ) -> Floats:
     """Quantiles of a normal distribution around `seasonal_naive`, `[S, H, C, Q]`.
 
     Its standard deviation is the root mean square of the seasonal differences before `ends`, times
     the square root of the number of seasons ahead. Without any seasonal difference it is that of a
-    random walk, from differences of one step; without these either, NaN.
+    random walk, from differences of one step; without these either, NaN. With `drift`, it is that
+    of the differences about their mean, and includes the error of the mean.
 
     Source: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., 5.5.
     """
-    naive = seasonal_naive(values, offsets, season=season, horizon=horizon, ends=ends)
+    naive = seasonal_naive(values, offsets, season=season, horizon=horizon, ends=ends, drift=drift)
     step = np.arange(horizon)
+    seasons_ahead = np.broadcast_to(1.0 + step // season, (len(ends), 1, horizon))  # [S, C, H]
     variance = seasonal_moment(values, offsets, season=season, ends=ends, power=2)  # [S, C]
     random_walk = seasonal_moment(values, offsets, season=1, ends=ends, power=2)
+    if drift:
+        change, count = mean_seasonal_change(values, offsets, season=season, ends=ends)
+        variance = np.maximum(variance - change**2, 0.0) * count / np.maximum(count - 1, 1)
+        mean_error = season / np.where(count > 0, count, np.nan)  # relative to one season's change
+        seasons_ahead = seasons_ahead * (1.0 + seasons_ahead * mean_error[..., None])
     horizon_variance = np.where(
         np.isnan(variance)[:, None, :],
         random_walk[:, None, :] * (1 + step)[:, None],
-        variance[:, None, :] * (1 + step // season)[:, None],
+        variance[:, None, :] * seasons_ahead.swapaxes(1, 2),
     )  # [S, H, C]
     normal = np.array([NormalDist().inv_cdf(level) for level in levels], dtype=np.float64)
     quantiles: Floats = (

@@ -11,7 +11,7 @@ target and then averaged over the targets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -130,12 +130,38 @@ def seasonal_moment(
         ends: `[S]` the flat row after the history of each series.
         power: 1 for the mean absolute, 2 for the mean squared difference.
     """
+    total, count = _sum_seasonal_changes(
+        values, offsets, season=season, ends=ends, function=lambda change: np.abs(change) ** power
+    )
+    return total / np.where(count > 0, count, np.nan)
+
+
+def mean_seasonal_change(
+    values: Floats, offsets: Ints, *, season: int, ends: Ints
+) -> tuple[Floats, Ints]:
+    """Mean of ``y_t - y_{t-season}`` before `ends`, NaN without any pair, and the number of pairs;
+    `[S, C]` each. Arguments as for `seasonal_moment`."""
+    total, count = _sum_seasonal_changes(
+        values, offsets, season=season, ends=ends, function=lambda change: change
+    )
+    return total / np.where(count > 0, count, np.nan), count
+
+
+def _sum_seasonal_changes(
+    values: Floats,
+    offsets: Ints,
+    *,
+    season: int,
+    ends: Ints,
+    function: Callable[[Floats], Floats],
+) -> tuple[Floats, Ints]:
+    """Sum of `function` of the seasonal changes before `ends`, and their number, `[S, C]` each."""
     check_ends(offsets, ends)
     start = np.repeat(offsets[:-1], np.diff(offsets))
     end = np.repeat(ends, np.diff(offsets))
     row = np.arange(len(values))
     later = row[(row - season >= start) & (row < end)]  # [M] both rows are of one history
-    step = np.abs(values[later] - values[later - season]) ** power  # [M, C]
+    step = function(values[later] - values[later - season])  # [M, C]
     known = ~np.isnan(step)
     # one more row of zeros: `reduceat` needs valid bounds for empty series too
     bounds = np.searchsorted(later, offsets)
@@ -144,7 +170,7 @@ def seasonal_moment(
     total = np.add.reduceat(padded, bounds[:-1], axis=0)  # [S, C]
     count = np.add.reduceat(padded_known, bounds[:-1], axis=0)
     count[np.diff(bounds) == 0] = 0  # `reduceat` returns the next row for an empty series
-    return total / np.where(count > 0, count, np.nan)
+    return total, count
 
 
 def check_ends(offsets: Ints, ends: Ints) -> None:

@@ -9,17 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from rnnforecast.evaluation.baselines import seasonal_naive, seasonal_naive_quantiles
+from rnnforecast.evaluation.baselines import (
+    seasonal_naive,
+    seasonal_naive_quantiles,
+    simple_forecasts,
+)
 from rnnforecast.types import Floats
 
 NAN = np.nan
 
 
-def naive(values: list[float], *, season: int, horizon: int, end: int | None = None) -> list[float]:
+def naive(
+    values: list[float], *, season: int, horizon: int, end: int | None = None, drift: bool = False
+) -> list[float]:
     flat = np.array(values, dtype=np.float64)[:, None]
     ends = np.array([len(values) if end is None else end])
     bounds = np.array([0, len(values)])
-    found = seasonal_naive(flat, bounds, season=season, horizon=horizon, ends=ends)
+    found = seasonal_naive(flat, bounds, season=season, horizon=horizon, ends=ends, drift=drift)
     return [float(value) for value in found[0, :, 0]]
 
 
@@ -117,3 +123,83 @@ def test_an_end_relative_to_the_start_of_its_series_is_refused() -> None:
         seasonal_naive(
             np.ones((8, 1)), np.array([0, 4, 8]), season=1, horizon=1, ends=np.array([3, 3])
         )
+
+
+def test_drift_continues_the_line_from_the_first_to_the_last_value() -> None:
+    assert naive([1, 9, 4, 7], season=1, horizon=3, drift=True) == pytest.approx([9, 11, 13])
+    assert naive([5], season=1, horizon=2, drift=True) == [5, 5]
+    assert np.isnan(naive([NAN], season=1, horizon=2, drift=True)).all()
+
+
+def test_drift_counts_the_steps_since_the_last_observed_value() -> None:
+    # mean change of 2 per step, two steps since the 7
+    assert naive([1, 3, 5, 7, NAN], season=1, horizon=2, drift=True) == pytest.approx([11, 13])
+
+
+def test_seasonal_drift_adds_the_mean_yearly_change_for_each_year_ahead() -> None:
+    values = [10.0, 20, 30, 13, 22, 34]  # changes of 3, 2 and 4 a season
+    found = naive(values, season=3, horizon=7, drift=True)
+    assert found == pytest.approx([16, 25, 37, 19, 28, 40, 22])
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=4),
+    st.integers(1, 4),
+    st.integers(1, 6),
+    st.integers(0, 2**31),
+)
+def test_drift_of_each_series_and_target_is_that_of_its_own_history(
+    lengths: list[int], season: int, horizon: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    offsets = np.cumsum([0, *lengths])
+    values = np.where(rng.random((offsets[-1], 2)) < 0.3, NAN, rng.normal(size=(offsets[-1], 2)))
+    ends = rng.integers(offsets[:-1], offsets[1:] + 1)
+    together = seasonal_naive(
+        values, offsets, season=season, horizon=horizon, ends=ends, drift=True
+    )
+    for s, (start, end) in enumerate(zip(offsets[:-1], ends, strict=True)):
+        for c in range(2):
+            history = pd.Series(values[start:end, c])
+            change = history.diff(season).mean()
+            rows = pd.Series(history.index, index=history.index)[history.notna()]
+            for step in range(horizon):
+                now = end - start + step
+                phase = rows[(rows - now) % season == 0]
+                if rows.empty:
+                    assert np.isnan(together[s, step, c])
+                    continue
+                source = phase.iloc[-1] if len(phase) else rows.iloc[-1]
+                drift = 0.0 if np.isnan(change) else change * (now - source) / season
+                expected = history[source] + drift
+                assert together[s, step, c] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_quantiles_with_drift_are_those_of_the_drift_method() -> None:
+    """Hyndman and Athanasopoulos, 5.5: sigma * sqrt(h * (1 + h / (T - 1)))."""
+    values = np.array([1.0, 4, 5, 9, 8, 12])[:, None]
+    point = seasonal_naive(
+        values, np.array([0, 6]), season=1, horizon=4, ends=np.array([6]), drift=True
+    )
+    found = seasonal_naive_quantiles(
+        values,
+        np.array([0, 6]),
+        season=1,
+        horizon=4,
+        ends=np.array([6]),
+        levels=(0.9,),
+        drift=True,
+    )
+    step = np.arange(1, 5)
+    deviation = np.std(np.diff(values[:, 0]), ddof=1) * np.sqrt(step * (1 + step / 5))
+    np.testing.assert_allclose((found[..., 0] - point)[0, :, 0], norm.ppf(0.9) * deviation)
+
+
+def test_the_simple_forecasts_of_a_season_begin_with_the_usual_one() -> None:
+    assert [each.name for each in simple_forecasts(12)] == [
+        "seasonal naive",
+        "seasonal naive with drift",
+        "naive",
+        "drift",
+    ]
+    assert [each.name for each in simple_forecasts(1)] == ["naive", "drift"]
