@@ -53,7 +53,9 @@ def train(rnnforecast: Callable[..., Any]) -> Callable[..., Any]:
         result = rnnforecast("train", spec, "-o", out, *given)
         if result.exit_code == 0:
             stored = json.loads(Path(out, "metrics.json").read_text(encoding="utf-8"))
-            assert all(stored["model_metrics"][name] is not None for name in ("mae", "rmse", "wql"))
+            for scores in stored["targets"].values():
+                found = scores["model_metrics"]
+                assert all(found[name] is not None for name in ("mae", "rmse", "wql"))
         return result
 
     return run

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,12 +15,20 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from rnnforecast.pipeline.progress import FitProgress
+    from rnnforecast.workflow.train import TrainResult
+    from rnnforecast.workflow.train_holdout import Scores
 
 LOG_FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the steps at which a line is logged when stderr is not a terminal."""
 
 NON_TERMINAL_WIDTH = 200
 """Width of tables in a file or pipe."""
+
+MAX_TARGET_ROWS = 12
+"""Most targets with a row of their own in the table of scores."""
+
+TARGET_METRICS = ("mae", "rmse", "smape", "mase")
+"""Metrics in the table of several targets."""
 
 METRIC_LABELS = {
     "smape": "sMAPE %",
@@ -82,19 +89,18 @@ class ConsoleListener:
 
         sys.stdout.write(json.dumps(to_json_types(value), ensure_ascii=False, indent=2) + "\n")
 
-    def print_scores(
-        self,
-        model_scores: Mapping[str, float],
-        baseline_scores: Mapping[str, float],
-        baseline_name: str,
-    ) -> None:
+    def print_scores(self, scores: TrainResult) -> None:
         """Prints to stdout a table of the held-out scores; nothing if quiet."""
         self.close()
         if self.quiet:
             return
+        if len(scores.targets) > 1:
+            self.out.print(_table_by_target(scores))
+            return
+        model_scores, baseline_scores = scores.model_metrics, scores.baseline_metrics
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("held-out horizon", no_wrap=True)
-        for name in ("rnnforecast", baseline_name):
+        for name in ("rnnforecast", scores.baseline_name):
             table.add_column(name, justify="right", no_wrap=True)
         for key, name in METRIC_LABELS.items():
             better = "green" if model_scores[key] < baseline_scores[key] else ""
@@ -143,6 +149,44 @@ class ConsoleListener:
         if any(before < fraction <= share for fraction in LOG_FRACTIONS):
             self._logged_fractions[step.phase] = share
             self.info(f"{step.phase}: step {step.step:,} of {step.total:,}, {_format_losses(step)}")
+
+
+def _table_by_target(scores: TrainResult) -> Table:
+    """A row for each of the first targets, in its units, and the mean of those without units."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("held-out horizon", no_wrap=True)
+    levels = sorted(
+        (key for key in scores.model_metrics if key.startswith("coverage_")),
+        key=lambda key: -float(key.removeprefix("coverage_")),
+    )
+    titles = [METRIC_LABELS[name] for name in TARGET_METRICS]
+    titles += [f"{key.removeprefix('coverage_')} % interval holds %" for key in levels]
+    for title in (*titles, "best simple forecast", "its MASE"):
+        is_text = title == "best simple forecast"
+        table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
+    names = list(scores.targets)
+    rows: list[tuple[str, Scores | TrainResult]] = [
+        (name, scores.targets[name]) for name in names[:MAX_TARGET_ROWS]
+    ]
+    rows.append((f"mean of {len(names):,} targets", scores))
+    for place, (name, row) in enumerate(rows):
+        if place == len(rows) - 1 and len(names) > MAX_TARGET_ROWS:
+            table.add_row(f"… and {len(names) - MAX_TARGET_ROWS:,} more: metrics.json")
+        ours, baseline = row.model_metrics, row.baseline_metrics
+        better = "green" if ours["mase"] < baseline["mase"] else ""
+        table.add_row(
+            Text(name),
+            *(
+                Text(_format_number(ours[key]), better if key == "mase" else "")
+                if key in ours
+                else ""
+                for key in TARGET_METRICS
+            ),
+            *(f"{100 * ours[key]:.1f}" for key in levels),
+            row.baseline_name,
+            _format_number(baseline["mase"]),
+        )
+    return table
 
 
 def _format_losses(step: FitProgress) -> str:

@@ -5,8 +5,8 @@ Arrays: S series, H horizon steps, C targets, Q quantiles, all in original units
 metric is NaN if the forecast of an observed cell is missing.
 
 sMAPE and MASE are computed for each series and target and then averaged, so that all series have
-the same weight. MAE, RMSE, weighted quantile loss and coverage are computed over all series of a
-target and then averaged over the targets.
+the same weight. Weighted quantile loss and coverage are computed over all series of a target and
+then averaged over the targets. MAE and RMSE are in the units of a target: computed for one only.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rnnforecast.types import Floats, Ints
+
+MAX_SQUARED = 1e150
+"""Errors beyond this are divided by the largest before they are squared."""
 
 
 def smape(actual: Floats, forecast: Floats) -> float:
@@ -37,14 +40,14 @@ def mase(actual: Floats, forecast: Floats, scale: Floats) -> float:
 
 
 def mae(actual: Floats, forecast: Floats) -> float:
-    """Mean absolute error, in original units."""
+    """Mean absolute error of one target `[S, H, 1]`, in original units."""
     error = _mean_observed(np.abs(actual - forecast), actual, axis=(0, 1))  # [C]
     return _mean_of_defined(error, actual, forecast)
 
 
 def rmse(actual: Floats, forecast: Floats) -> float:
-    """Root of the mean squared error, in original units."""
-    error = np.sqrt(_mean_observed(np.square(actual - forecast), actual, axis=(0, 1)))  # [C]
+    """Root of the mean squared error of one target `[S, H, 1]`, in original units."""
+    error = _root_mean_square(actual - forecast, actual, axis=(0, 1))  # [C]
     return _mean_of_defined(error, actual, forecast)
 
 
@@ -81,6 +84,19 @@ def mase_by_series(actual: Floats, forecast: Floats, scale: Floats) -> Floats:
     return _mean_observed(np.abs(actual - forecast), actual, axis=1) / scale
 
 
+def metrics_by_series(actual: Floats, forecast: Floats, scale: Floats) -> dict[str, Floats]:
+    """mae, rmse, smape and mase of each series and target, `[S, C]` each; NaN where undefined.
+
+    `scale` is that of `mase`.
+    """
+    return {
+        "mae": _mean_observed(np.abs(actual - forecast), actual, axis=1),
+        "rmse": _root_mean_square(actual - forecast, actual, axis=1),
+        "smape": smape_by_series(actual, forecast),
+        "mase": mase_by_series(actual, forecast, scale),
+    }
+
+
 def compute_metrics(
     actual: Floats,
     forecast: Floats,
@@ -89,7 +105,9 @@ def compute_metrics(
     quantiles: Floats | None = None,
     levels: Sequence[float] = (),
 ) -> dict[str, float]:
-    """All metrics by name: smape, mase, mae, rmse and, with quantiles, wql and coverage_NN.
+    """All metrics by name: smape, mase, and, with quantiles, wql and coverage_NN.
+
+    Of a single target also mae and rmse: the units of several targets differ.
 
     There is a coverage_NN for each pair of levels q and 1 - q; NN is the nominal coverage in
     percent.
@@ -97,9 +115,9 @@ def compute_metrics(
     metrics = {
         "smape": smape(actual, forecast),
         "mase": mase(actual, forecast, scale),
-        "mae": mae(actual, forecast),
-        "rmse": rmse(actual, forecast),
     }
+    if actual.shape[2] == 1:
+        metrics |= {"mae": mae(actual, forecast), "rmse": rmse(actual, forecast)}
     if quantiles is not None:
         metrics["wql"] = weighted_quantile_loss(actual, quantiles, levels)
         for low, high in symmetric_level_pairs(levels):
@@ -185,6 +203,13 @@ def _mean_observed(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -
     count = observed.sum(axis=axis)
     total = np.where(observed, error, 0.0).sum(axis=axis)
     return np.asarray(total / np.where(count > 0, count, np.nan), dtype=np.float64)
+
+
+def _root_mean_square(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -> Floats:
+    """Root of the mean square of `error` over the observed cells; squares do not overflow."""
+    largest = float(np.nanmax(np.abs(error), initial=0.0))
+    unit = largest if largest > MAX_SQUARED else 1.0
+    return np.asarray(unit * np.sqrt(_mean_observed(np.square(error / unit), actual, axis=axis)))
 
 
 def _mean_of_defined(metric: Floats, actual: Floats, forecast: Floats) -> float:

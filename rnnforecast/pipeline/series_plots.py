@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.evaluation.baselines import baseline_name, seasonal_naive
+from rnnforecast.evaluation.baselines import simple_forecasts
 from rnnforecast.evaluation.metrics import symmetric_level_pairs
 from rnnforecast.output.forecast_plots import plot_forecast, safe_file_stem
 from rnnforecast.pipeline.forecasting import Forecasts
@@ -37,7 +37,7 @@ def plot_series_forecasts(
         note: end of the line below each title.
     """
     n_targets = min(panel.observed_mask.shape[1], run.n_plots) if len(series) == 1 else 1
-    season, horizon = run.config.season, forecasts.yhat.shape[1]
+    simple, horizon = simple_forecasts(run.config.season)[0], forecasts.yhat.shape[1]
     future = panel.to_display_timezone(
         panel.window_timestamps(np.maximum(origins, 0), horizon)
     )  # [S, H]
@@ -56,9 +56,7 @@ def plot_series_forecasts(
             chosen.window_timestamps(np.zeros(1, dtype=np.int64), past)[0]
         )
         ends = np.array([past])
-        naive = seasonal_naive(
-            chosen.targets, chosen.offsets, season=season, horizon=horizon, ends=ends
-        )[0]  # [H, C]
+        naive = simple.point(chosen.targets, chosen.offsets, horizon=horizon, ends=ends)[0]
         for channel in range(n_targets):
             name = panel.target_names[channel]
             words = [labels[index]] * has_names + [name] * (n_targets > 1 or not has_names)
@@ -78,7 +76,7 @@ def plot_series_forecasts(
                     (coverage, values[:, low], values[:, high])
                     for coverage, low, high in central_intervals
                 ],
-                baseline=(baseline_name(season), naive[:, channel]),
+                baseline=(simple.name, naive[:, channel]),
                 actual=None if actual is None else actual[place, :, channel],
                 note=note,
             )

@@ -13,7 +13,7 @@ import numpy as np
 from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, preview_table, read_table
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges
-from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.panel.panel import Panel, describe_size
 from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_share
 from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.atomic_files import write_text
@@ -215,10 +215,8 @@ def _without_period(reason: str) -> str:
 
 def _headline(summary: DataSummary) -> str:
     n_series, n_targets = len(summary.changes.series), len(summary.panel.target_names)
-    series = "one series" if n_series == 1 else f"{n_series:,} series"
-    if n_targets > 1:
-        series += f" of {n_targets:,} targets"
-    return f"A spec for {series}; every key not written here is automatic."
+    size = "one series" if n_series == n_targets == 1 else describe_size(n_series, n_targets)
+    return f"A spec for {size}; every key not written here is automatic."
 
 
 def _agreement_note(changes: CleaningChanges) -> str:

@@ -58,6 +58,8 @@ class PredictResult:
     out: str
     series: int
     """Series with a forecast of at least one target."""
+    targets: int
+    """Targets of each series."""
     horizon: int
     failed: dict[str, str]
     """Reasons by label, of series without a forecast of all their targets."""
@@ -186,6 +188,7 @@ def _build_result(
     return PredictResult(
         out=str(Path(out)),
         series=panel.n_series,
+        targets=len(panel.target_names),
         horizon=forecasts.yhat.shape[1],
         failed=failed,
         skipped={label: reason for label, reason in skipped.items() if label not in failed},

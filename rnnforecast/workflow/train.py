@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast import __version__
-from rnnforecast.data.profiling.cleaning_report import describe_changes, doubtful_readings
-from rnnforecast.evaluation.baselines import baseline_name
+from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.output.atomic_files import write_json, write_text
 from rnnforecast.output.forecast_plots import plot_loss
 from rnnforecast.pipeline import data_report
@@ -28,19 +29,16 @@ from rnnforecast.pipeline.run_folder import (
     write_model,
 )
 from rnnforecast.pipeline.series_plots import plot_series_forecasts
-from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.training import device
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.training.fit_state import HistoryRow
 from rnnforecast.types import Ints
-from rnnforecast.workflow.train_holdout import evenly_spaced_by_score
+from rnnforecast.workflow.train_holdout import Scores, evenly_spaced_by_score
 from rnnforecast.workflow.train_session import FitResult, TrainingSession
+from rnnforecast.workflow.train_warnings import score_warnings, training_warnings
 
-METRICS_FILE = "metrics.json"
-
-MAX_NAMED_SERIES = 5
-"""Most series left out that warnings name; `check` names all."""
+METRICS_FILE, SERIES_METRICS_FILE = "metrics.json", "metrics_by_series.csv"
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,16 @@ class TrainResult:
 
     folder: Path
     model_metrics: dict[str, float]
+    """Of one target in its units; of several, means of those metrics that have no unit."""
     baseline_metrics: dict[str, float]
+    """The same of the best simple forecast."""
     baseline_name: str
-    """`seasonal naive`, or `naive` without a season."""
+    """The simple forecast with the lowest MASE: ``naive``, ``drift``, ``seasonal naive`` or
+    ``seasonal naive with drift``."""
+    simple_mase: dict[str, float]
+    """MASE of each simple forecast, by name."""
+    targets: dict[str, Scores]
+    """The same of each target, whose best simple forecast may be another."""
     series_tested: int
     """Series that were long enough to be scored."""
     series: int
@@ -92,22 +97,22 @@ def train(
         recorder.info("no unfinished training to resume: starting from the beginning")
     for line in _summary_lines(prepared, session):
         recorder.info(line)
-    for line in _warnings(prepared, session):
+    for line in training_warnings(prepared, session):
         recorder.warning(line)
     # before the fits, so that a folder that cannot be written fails now
     with create_run_folder(folder) if distributed.is_main else nullcontext() as partial:
         fit_result = session.run(checkpoint)
         result = TrainResult(
             folder=folder,
-            model_metrics=fit_result.evaluation.model_metrics,
-            baseline_metrics=fit_result.evaluation.naive_metrics,
-            baseline_name=baseline_name(session.season),
+            **vars(fit_result.evaluation.scores),
+            targets=fit_result.evaluation.by_target,
             series_tested=len(fit_result.evaluation.series),
             series=session.panel.n_series,
             interrupted=fit_result.interrupted,
         )
-        for line in _baseline_warning(result):
-            recorder.warning(line)
+        if not result.interrupted:
+            for line in score_warnings(fit_result.evaluation.scores, result.targets):
+                recorder.warning(line)
         if partial is not None:
             _write_run(partial, prepared, session, fit_result, result)
             write_text(partial / "log.jsonl", recorder.to_jsonl())
@@ -133,6 +138,7 @@ def _write_run(
     stored = asdict(result)
     del stored["folder"]  # the bytes must not depend on the location
     write_json(folder / METRICS_FILE, stored)
+    write_text(folder / SERIES_METRICS_FILE, _to_csv(evaluation.by_series))
     _write_history(folder, fit_result)
     plot_series_forecasts(
         folder / "plots",
@@ -197,17 +203,6 @@ def _write_history(folder: Path, fit_result: FitResult) -> None:
     plot_loss(folder / "plots" / "loss", steps, train_loss, validation_loss, best_step)
 
 
-def _baseline_warning(result: TrainResult) -> Iterator[str]:
-    """A line if the baseline was at least as good."""
-    model, naive = result.model_metrics["mase"], result.baseline_metrics["mase"]
-    if model >= naive and not result.interrupted:
-        yield (
-            f"the {result.baseline_name} forecast was no worse on the held-out horizon (MASE "
-            f"{naive:.3f}, ours {model:.3f}): more history, another horizon or another season may "
-            "help; with few series, one horizon is weak evidence"
-        )
-
-
 def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
     """The finished run at `folder`, if it is of the same spec and data."""
     if not folder.exists():
@@ -216,64 +211,30 @@ def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
     if metadata["fingerprint"] != fingerprint or metadata["interrupted"]:
         return None
     stored = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-    for name in ("model_metrics", "baseline_metrics"):
-        stored[name] = {k: math.nan if v is None else v for k, v in stored[name].items()}
-    return TrainResult(folder=folder, **stored)
+    stored = _null_to_nan(stored)
+    targets = {name: Scores(**scores) for name, scores in stored.pop("targets").items()}
+    return TrainResult(folder=folder, targets=targets, **stored)
+
+
+def _null_to_nan(stored: Any) -> Any:
+    """A JSON value with NaN in place of null."""
+    if isinstance(stored, dict):
+        return {name: _null_to_nan(value) for name, value in stored.items()}
+    return math.nan if stored is None else stored
+
+
+def _to_csv(table: pd.DataFrame) -> str:
+    text: str = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return text
 
 
 def _summary_lines(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:
     """Lines about the size of the data and the automatic values."""
     panel = session.panel
+    size = describe_size(panel.n_series, len(panel.target_names))
     yield (
-        f"{panel.n_series:,} series, {len(panel.targets):,} steps at {panel.frequency.alias}, "
+        f"{size}, {len(panel.targets):,} steps at {panel.frequency.alias}, "
         f"{join_names(panel.target_names)}; on {device.describe_device(session.device)}"
     )
     for choice in prepared.choices:
         yield f"auto  {choice}"
-
-
-def _warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:
-    """Lines about what cleaning changed, and about series left out of training or scores."""
-    changes, panel = prepared.cleaned.changes, session.panel
-    for label, reason in list(changes.skipped.items())[:MAX_NAMED_SERIES]:
-        yield f"left out: {label}: {reason}"
-    if len(changes.skipped) > MAX_NAMED_SERIES:
-        yield f"left out: … and {len(changes.skipped) - MAX_NAMED_SERIES:,} more series"
-    too_short = int((session.split.test_origin < 0).sum())
-    if too_short:
-        yield (
-            f"{too_short:,} of {panel.n_series:,} series are too short to be scored; "
-            "they are trained on in the final fit only"
-        )
-    if session.validation is None:
-        yield (
-            "no series is long enough for validation, so training cannot stop early; a shorter "
-            "window.horizon or more history would allow it"
-        )
-    yield from map(str, prepared.unused_keys)
-    yield from doubtful_readings(prepared.cleaned.table, changes)
-    yield from describe_changes(changes.counts)
-    yield from _value_warnings(prepared, session)
-
-
-def _value_warnings(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:
-    """Lines about outliers, values without a logarithm, and constant series."""
-    cleaned = prepared.cleaned
-    n_outliers = int(cleaned.outliers.flags.sum())
-    if n_outliers:
-        done = {"missing": "taken as missing", "clip": "moved to the edge of the usual range"}
-        how = done.get(prepared.plan.clean.outlier_action, "kept as they are")
-        yield f"{n_outliers:,} outlier{'s' * (n_outliers > 1)}: {how}"
-    log_normalizers = {config.normalize for config in session.configs}.intersection(
-        WINDOW_SCALERS.having("log")
-    )
-    n_low = int((cleaned.values[cleaned.target_mask] <= 0).sum())
-    if n_low and log_normalizers:
-        yield (
-            f"{n_low:,} values are zero or negative, and model.normalize: "
-            f"{' and '.join(sorted(log_normalizers))} reads them as very small ones: set it to auto"
-        )
-    series = cleaned.changes.series
-    n_constant = int((series["constant"][series["skipped"] == ""] > 0).sum())
-    if n_constant:
-        yield f"{n_constant:,} series never change; their MASE is not defined"

@@ -1,16 +1,35 @@
-"""Accuracy on the held-out horizon, of the model and of the seasonal naive forecast."""
+"""Accuracy on the held-out horizon, of the model and of simple forecasts, by target and series."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.evaluation import baselines, metrics
+from rnnforecast.evaluation import metrics
+from rnnforecast.evaluation.baselines import SimpleForecast, simple_forecasts
 from rnnforecast.pipeline.forecasting import Forecasts
 from rnnforecast.types import Floats, Ints
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics of the model and of the best simple forecast, of one target or of all.
+
+    Metrics in original units are those of one target only; the others of all targets are means
+    over series and targets.
+    """
+
+    model_metrics: dict[str, float]
+    baseline_metrics: dict[str, float]
+    baseline_name: str
+    """The simple forecast with the lowest MASE, such as ``seasonal naive with drift``."""
+    simple_mase: dict[str, float]
+    """The MASE of each simple forecast, by name."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +40,22 @@ class EvaluationResult:
     """`[S']` indices of these series in the panel."""
     actual: Floats
     """`[S', H, C]` original units, NaN where unobserved."""
-    model_metrics: dict[str, float]
-    naive_metrics: dict[str, float]
+    scores: Scores
+    """Of all targets."""
+    by_target: dict[str, Scores]
+    by_series: pd.DataFrame
+    """A row for each scored series and target: keys, ``target``, and metrics in the units of the
+    target."""
     smape: Floats
     """`[S']` sMAPE of the model, the mean over the targets of each series."""
+
+
+@dataclass(frozen=True)
+class _Forecast:
+    """A forecast `[S', H, C]` of the scored series, and its quantiles `[S', H, C, Q]`."""
+
+    yhat: Floats
+    quantiles: Floats
 
 
 def held_out_values(panel: Panel, origins: Ints, horizon: int) -> Floats:
@@ -46,31 +77,105 @@ def evaluate_holdout(
     series = np.flatnonzero(origins >= 0)
     actual = held_out_values(panel, origins, horizon)
     ends = panel.offsets[:-1] + np.maximum(origins, 0)
-    naive = baselines.seasonal_naive(
-        panel.targets, panel.offsets, season=season, horizon=horizon, ends=ends
-    )[series]
-    naive_quantiles = baselines.seasonal_naive_quantiles(
-        panel.targets, panel.offsets, season=season, horizon=horizon, ends=ends, levels=quantiles
-    )[series]
+    simple = {
+        each.name: _simple_forecast(each, panel, ends, series, horizon, quantiles)
+        for each in simple_forecasts(season)
+    }
     scale = metrics.seasonal_scale(panel.targets, panel.offsets, season=season, ends=ends)[series]
+    model = _Forecast(forecasts.yhat[series], forecasts.quantiles[series])
     # a target without history has no forecast and is not scored
-    known = ~np.isnan(forecasts.yhat[series]) & ~np.isnan(naive)
+    known = ~np.isnan(model.yhat) & ~np.isnan(next(iter(simple.values())).yhat)
     actual = np.where(known, actual, np.nan)
-
-    def score(yhat: Floats, values: Floats) -> dict[str, float]:
-        return metrics.compute_metrics(
-            actual, yhat, scale=scale, quantiles=values, levels=quantiles
-        )
-
-    by_target = metrics.smape_by_series(actual, forecasts.yhat[series])  # [S', C]
-    count = np.maximum((~np.isnan(by_target)).sum(1), 1)
+    every = slice(None)
+    names = panel.target_names
+    by_target = {
+        name: _scores(actual, model, simple, scale, quantiles, slice(c, c + 1))
+        for c, name in enumerate(names)
+    }
+    scores = (
+        by_target[names[0]]
+        if len(names) == 1
+        else _scores(actual, model, simple, scale, quantiles, every)
+    )
+    smape = metrics.smape_by_series(actual, model.yhat)  # [S', C]
+    count = np.maximum((~np.isnan(smape)).sum(1), 1)
     return EvaluationResult(
         series=series,
         actual=actual,
-        model_metrics=score(forecasts.yhat[series], forecasts.quantiles[series]),
-        naive_metrics=score(naive, naive_quantiles),
-        smape=np.nansum(by_target, 1) / count,
+        scores=scores,
+        by_target=by_target,
+        by_series=_series_table(panel, series, actual, model, simple, scale, by_target),
+        smape=np.nansum(smape, 1) / count,
     )
+
+
+def _simple_forecast(
+    simple: SimpleForecast,
+    panel: Panel,
+    ends: Ints,
+    series: Ints,
+    horizon: int,
+    levels: Sequence[float],
+) -> _Forecast:
+    values, offsets = panel.targets, panel.offsets
+    yhat = simple.point(values, offsets, horizon=horizon, ends=ends)
+    quantiles = simple.quantiles(values, offsets, horizon=horizon, ends=ends, levels=levels)
+    return _Forecast(yhat[series], quantiles[series])
+
+
+def _scores(
+    actual: Floats,
+    model: _Forecast,
+    simple: Mapping[str, _Forecast],
+    scale: Floats,
+    levels: Sequence[float],
+    targets: slice,
+) -> Scores:
+    """The scores of some of the targets; the baseline is the best simple forecast."""
+
+    def compute(forecast: _Forecast) -> dict[str, float]:
+        return metrics.compute_metrics(
+            actual[:, :, targets],
+            forecast.yhat[:, :, targets],
+            scale=scale[:, targets],
+            quantiles=forecast.quantiles[:, :, targets],
+            levels=levels,
+        )
+
+    all_simple = {name: compute(forecast) for name, forecast in simple.items()}
+    best = min(all_simple, key=lambda name: _sort_key(all_simple[name]))
+    simple_mase = {name: found["mase"] for name, found in all_simple.items()}
+    return Scores(compute(model), all_simple[best], best, simple_mase)
+
+
+def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:
+    """MASE, or sMAPE where no series has a MASE; undefined ones last."""
+    return tuple(math.inf if math.isnan(found[name]) else found[name] for name in ("mase", "smape"))
+
+
+def _series_table(
+    panel: Panel,
+    series: Ints,
+    actual: Floats,
+    model: _Forecast,
+    simple: Mapping[str, _Forecast],
+    scale: Floats,
+    by_target: Mapping[str, Scores],
+) -> pd.DataFrame:
+    """`EvaluationResult.by_series`; the baseline is that of the target."""
+    names = panel.target_names
+    baseline = np.stack(
+        [simple[by_target[name].baseline_name].yhat[..., c] for c, name in enumerate(names)], -1
+    )
+    columns = {"target": np.tile(np.array(names, dtype=object), len(series))}
+    for prefix, yhat in (("", model.yhat), ("baseline_", baseline)):
+        for name, values in metrics.metrics_by_series(actual, yhat, scale).items():
+            columns[prefix + name] = values.reshape(-1)  # [S' * C]
+    columns["baseline"] = np.tile([by_target[name].baseline_name for name in names], len(series))
+    keys = panel.keys.iloc[np.repeat(series, len(names))].reset_index(drop=True)
+    table = pd.DataFrame(columns)
+    table = table[~np.isnan(actual).all(1).reshape(-1)]
+    return pd.concat([keys.loc[table.index], table], axis=1)
 
 
 def evenly_spaced_by_score(scores: Floats, count: int) -> Ints:

@@ -16,15 +16,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rnnforecast.data.windows.origins import (
     OriginRanges,
     WindowIndex,
+    first_observed,
     training_origins,
     validation_windows,
     windows_at_origins,
 )
 from rnnforecast.data.windows.split import shorter_horizon_hint
-from rnnforecast.errors import DataError, Problem, SpecError, UsageError
+from rnnforecast.errors import DataError, Problem, SpecError, TrainingDiverged, UsageError
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
 from rnnforecast.pipeline.ensemble import Ensemble, build_forecaster_config, fit_ensemble
@@ -253,10 +256,29 @@ class TrainingSession:
             postprocessing=postprocessing,
             windows=self.windows,
         )
+        self._check_finite(forecasts)
         evaluation = evaluate_holdout(
             self.panel, forecasts, origins, season=self.season, quantiles=quantiles
         )
         return ensemble, evaluation, forecasts
+
+    def _check_finite(self, forecasts: Forecasts) -> None:
+        """Raises TrainingDiverged if a forecast from observed values is not finite: such a run must
+        not replace a good one."""
+        first = first_observed(self.item_target_mask, self.panel.offsets)
+        has_history = self.split.test_origin[:, None] > first.reshape(self.panel.n_series, -1)
+        finite = np.isfinite(forecasts.yhat) & np.isfinite(forecasts.quantiles).all(-1)
+        bad = np.flatnonzero((has_history & ~finite.all(1)).any(1))
+        if len(bad):
+            raise TrainingDiverged(
+                Problem(
+                    "the held-out horizon",
+                    f"the forecasts of {len(bad):,} series are not finite numbers, such as "
+                    f"'{self.panel.labels()[bad[0]]}'",
+                    "look for extreme values with 'rnnforecast check', or set "
+                    f"training.learning_rate below {self.spec.training.learning_rate:g}",
+                )
+            )
 
     def _resolve_base_forecast(self) -> None:
         """Sets one base forecast in all networks that leave it `auto`, chosen for the first."""

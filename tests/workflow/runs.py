@@ -66,8 +66,9 @@ def trained(
         listener=stop,
         should_stop=stop.should_stop,
     )
-    for found in (result.model_metrics, result.baseline_metrics):
-        assert all(np.isfinite(found[name]) for name in ("mae", "rmse", "smape", "wql")), found
+    for scores in result.targets.values():
+        for found in (scores.model_metrics, scores.baseline_metrics):
+            assert all(np.isfinite(found[name]) for name in ("mae", "rmse", "smape", "wql")), found
     return result
 
 

@@ -6,11 +6,13 @@ from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.pipeline.forecasting import Forecasts
 from rnnforecast.workflow.train_holdout import (
+    EvaluationResult,
     evaluate_holdout,
     evenly_spaced_by_score,
     held_out_values,
@@ -20,7 +22,11 @@ from rnnforecast.workflow.train_holdout import (
 def panel_of(*series: list[float]) -> Panel:
     values = np.concatenate(series)[:, None]
     offsets = np.cumsum([0, *(len(each) for each in series)])
-    return cast("Panel", SimpleNamespace(targets=values, offsets=offsets))
+    keys = pd.DataFrame({"id": [f"s{at}" for at in range(len(series))]})
+    return cast(
+        "Panel",
+        SimpleNamespace(targets=values, offsets=offsets, keys=keys, target_names=("y",)),
+    )
 
 
 PANEL = panel_of([1, 2, 3, 5, 8, 13], [10, 10], [4, 2, 6, 2, 3, 5])
@@ -38,21 +44,21 @@ def test_series_without_an_origin_are_not_scored() -> None:
     found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.1, 0.5, 0.9))
     assert found.series.tolist() == [0, 2]
     # errors of 1, 3, 0, 4, and of the naive forecast, 3 5 and 6 2, of 5, 8, 3, 3
-    assert found.model_metrics["mae"] == pytest.approx(2.0)
-    assert found.model_metrics["rmse"] == pytest.approx(np.sqrt(26 / 4))
-    assert found.naive_metrics["mae"] == pytest.approx(19 / 4)
+    assert found.scores.model_metrics["mae"] == pytest.approx(2.0)
+    assert found.scores.model_metrics["rmse"] == pytest.approx(np.sqrt(26 / 4))
+    assert found.scores.baseline_name in found.scores.simple_mase
     # changes over two steps before the origins: 2 and 3; 2 and 0
-    assert found.model_metrics["mase"] == pytest.approx((2 / 2.5 + 2 / 1) / 2)
+    assert found.scores.model_metrics["mase"] == pytest.approx((2 / 2.5 + 2 / 1) / 2)
     smape = [200 * (1 / 17 + 3 / 23) / 2, 200 * (0 / 6 + 4 / 14) / 2]
     np.testing.assert_allclose(found.smape, smape)
-    assert found.model_metrics["coverage_80"] == pytest.approx(1 / 4)
+    assert found.scores.model_metrics["coverage_80"] == pytest.approx(1 / 4)
 
 
 def test_a_target_without_a_forecast_is_not_scored() -> None:
     yhat = np.array([[9.0, 10.0], [np.nan, np.nan], [np.nan, np.nan]])[..., None]
     forecasts = Forecasts(yhat, np.repeat(yhat[..., None], 1, axis=-1))
     found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.5,))
-    assert found.model_metrics["mae"] == pytest.approx(2.0)
+    assert found.scores.model_metrics["mae"] == pytest.approx(2.0)
     assert np.isnan(found.actual[1]).all()
 
 
@@ -64,3 +70,56 @@ def test_plotted_series_range_from_the_best_to_the_worst(
 ) -> None:
     found = evenly_spaced_by_score(np.array([3.0, 9.0, 1.0, 1.5, 2.0]), count)
     assert found.tolist() == (expected or [2, 3, 4, 0, 1])
+
+
+WIDE = cast(
+    "Panel",
+    SimpleNamespace(
+        # a line, which drift continues, and a period of two, which the season repeats
+        targets=np.array([[1, 500], [2, 900], [3, 500], [4, 900], [5, 500], [6, 900.0]]),
+        offsets=np.array([0, 6]),
+        keys=pd.DataFrame(index=range(1)),
+        target_names=("share", "revenue"),
+    ),
+)
+
+
+def wide_result() -> EvaluationResult:
+    yhat = np.array([[[4.0, 600.0], [4.0, 900.0]]])
+    forecasts = Forecasts(yhat, np.repeat(yhat[..., None], 1, axis=-1))
+    return evaluate_holdout(WIDE, forecasts, np.array([4]), season=2, quantiles=(0.5,))
+
+
+def test_each_target_has_metrics_in_its_units_and_the_best_simple_forecast_of_its_own() -> None:
+    found = wide_result().by_target
+    assert list(found) == ["share", "revenue"]
+    assert found["share"].model_metrics["mae"] == pytest.approx(1.5)
+    assert found["revenue"].model_metrics["mae"] == pytest.approx(50.0)
+    assert found["share"].baseline_name == "seasonal naive with drift"
+    assert found["share"].baseline_metrics["mae"] == pytest.approx(0.0)
+    assert found["revenue"].model_metrics["rmse"] == pytest.approx(np.sqrt(100**2 / 2))
+    # changes over two steps are 2 for the share, and 0 for the revenue: no scale
+    assert found["share"].simple_mase == pytest.approx(
+        {"seasonal naive": 1.0, "seasonal naive with drift": 0.0, "naive": 0.75, "drift": 0.0}
+    )
+    assert found["revenue"].baseline_name == "seasonal naive"
+
+
+def test_metrics_in_units_are_not_averaged_over_targets() -> None:
+    found = wide_result().scores
+    assert not {"mae", "rmse"} & {*found.model_metrics, *found.baseline_metrics}
+    shares = 200 * (1 / 9 + 2 / 10) / 2, 200 * (100 / 1100) / 2
+    assert found.model_metrics["smape"] == pytest.approx(np.mean(shares))
+
+
+def test_the_table_of_series_has_a_row_for_each_scored_series_and_target() -> None:
+    table = wide_result().by_series
+    assert table["target"].tolist() == ["share", "revenue"]
+    assert table["mae"].tolist() == pytest.approx([1.5, 50.0])
+    assert table["baseline_mae"].tolist() == pytest.approx([0.0, 0.0])
+    assert table["baseline"].tolist() == ["seasonal naive with drift", "seasonal naive"]
+    yhat = np.array([[9.0, 10.0], [np.nan, np.nan], [np.nan, np.nan]])[..., None]
+    forecasts = Forecasts(yhat, np.repeat(yhat[..., None], 1, axis=-1))
+    found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.5,)).by_series
+    assert found["id"].tolist() == ["s0"]  # the others have no forecast or no held-out value
+    assert found["rmse"].tolist() == pytest.approx([np.sqrt((1 + 9) / 2)])

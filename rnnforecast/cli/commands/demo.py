@@ -34,7 +34,7 @@ def demo(
         console.info(f"rnnforecast train {spec} -o {run}")
         with run_folder_lock(run), stop_on_signal(console) as should_stop:
             trained = train(spec, run, listener=console, should_stop=should_stop)
-        console.print_scores(trained.model_metrics, trained.baseline_metrics, trained.baseline_name)
+        console.print_scores(trained)
         console.info(f"rnnforecast predict {run} -o {forecast}")
         predicted = predict(run, str(forecast), listener=console)
         span = f"{predicted.first_timestamp} to {predicted.last_timestamp}"

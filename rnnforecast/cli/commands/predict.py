@@ -59,6 +59,7 @@ def predict(
     """Forecast every series from its end."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
+        from rnnforecast.data.panel.panel import describe_size
         from rnnforecast.errors import Problem, UsageError
         from rnnforecast.workflow.predict import predict as run_predict
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
@@ -89,7 +90,8 @@ def predict(
         for label, why in list(result.skipped.items())[:5]:
             console.warning(f"left out: {label}: {why}")
         span = f"{result.first_timestamp} to {result.last_timestamp}"
-        steps = f"{result.series:,} series × {result.horizon} steps, {span}"
+        size = describe_size(result.series, result.targets)
+        steps = f"{size} × {result.horizon} steps, {span}"
         where = "" if target == "-" else f", written to {result.out}"
         console.info(
             f"{steps}{where}"

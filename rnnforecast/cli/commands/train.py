@@ -69,9 +69,7 @@ def train(
         if json:
             console.print_json({**asdict(trained), "folder": str(trained.folder)})
         else:
-            console.print_scores(
-                trained.model_metrics, trained.baseline_metrics, trained.baseline_name
-            )
+            console.print_scores(trained)
         if trained.interrupted:
             console.warning(
                 f"interrupted: the best weights so far are in {folder}; continue with --resume"

@@ -147,6 +147,15 @@ class Panel:
         )
 
 
+def describe_size(n_series: int, n_targets: int) -> str:
+    """The size in words: ``40 series``, ``40 series of 3 targets``, or ``3 targets`` of one."""
+    series = f"{n_series:,} series"
+    if n_targets == 1:
+        return series
+    targets = f"{n_targets:,} targets"
+    return targets if n_series == 1 else f"{series} of {targets}"
+
+
 def series_labels(keys: pd.DataFrame) -> npt.NDArray[Any]:
     """[S] a name for each series: its ids joined by ``/``, or ``series`` for the only one."""
     if keys.shape[1] == 0:

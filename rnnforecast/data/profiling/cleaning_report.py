@@ -14,6 +14,7 @@ import pandas as pd
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CHANGE_COUNTS, CleaningChanges
+from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem
 
@@ -60,7 +61,9 @@ class CleaningReport:
     def summary_lines(self) -> list[str]:
         """The size of the table, its frequency, nonzero counts, and what is left; a clause each."""
         total = self.totals
-        size = f"{total['series']:,} series, {_format_count(total['rows'], 'row')}"
+        n_targets = len(total["targets"])
+        size = describe_size(total["series"], n_targets)
+        size = f"{size}, {_format_count(total['rows'], 'row')}"
         lines = [f"{size} from {total['start']} to {total['end']}", _describe_frequency(total)]
         lines += [*map(str, self.notes), *describe_changes(total)]
         if total["constant"]:
@@ -70,7 +73,8 @@ class CleaningReport:
             for reason, count in Counter(total["skipped"].values()).items()
         ]
         steps = _format_count(total["steps"], "step")
-        return [*lines, f"after cleaning: {total['kept']:,} series, {steps}"]
+        kept = describe_size(total["kept"], n_targets)
+        return [*lines, f"after cleaning: {kept}, {steps}"]
 
 
 def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,18 +78,23 @@ def test_without_a_season_the_baseline_is_called_naive(
         assert "seasonal" not in plot.read_text()
 
 
-@pytest.mark.parametrize(("noisy", "warned"), [(70, True), (140, False)])
-def test_a_warning_says_that_the_naive_forecast_was_no_worse(
-    given: Run, train: Run, noisy: int, warned: bool
-) -> None:
+def test_a_warning_says_by_how_much_a_simple_forecast_is_better(given: Run, train: Run) -> None:
     steps = np.arange(140)
     noise = np.random.default_rng(0).normal(size=140)
-    y = 50 + steps % 7 + 3 * np.where(steps < noisy, noise, 0.0)
+    y = 50 + steps % 7 + 3 * np.where(steps < 70, noise, 0.0)  # the last seasons are exact
     timestamps = pd.date_range("2024-01-01", periods=140, freq="D")
     given(pd.DataFrame({"ds": timestamps, "y": y}))
     result = train("window.season=7", "training.max_steps=30")
-    assert ("the seasonal naive forecast was no worse on the held-out" in result.stderr) == warned
-    assert ("was no worse" in Path("run/log.jsonl").read_text()) == warned
+    warning = re.search(r" is (\d+)% better: MASE ([\d.]+) against ([\d.]+) on", result.stderr)
+    assert warning is not None
+    share, simple, ours = map(float, warning.groups())
+    assert share == pytest.approx(100 * (1 - simple / ours), abs=0.6)
+    assert " better: MASE" in Path("run/log.jsonl").read_text()
+
+
+def test_nothing_is_said_where_the_network_is_better(given: Run, train: Run, table: Table) -> None:
+    given(table(tuple("abcdef")))
+    assert " better" not in train("training.max_steps=30").stderr
 
 
 @pytest.mark.parametrize(("backbone", "decoder"), [("rnn", "direct"), ("lstm", "parallel")])
