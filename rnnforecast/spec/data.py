@@ -21,6 +21,7 @@ from rnnforecast.spec.types import (
     HalfFraction,
     ImputerName,
     NonEmptyStr,
+    NonNegativeInt,
     OutlierRuleName,
     PositiveFloat,
     PositiveInt,
@@ -53,6 +54,19 @@ class DataSpec(SpecSection):
         "auto", description="The columns that identify a series; [] means one series."
     )
     targets: Auto | ColumnNames = Field("auto", description="The columns to forecast.")
+    layout: Literal["auto", "dates_as_rows", "dates_as_columns"] = Field(
+        "auto",
+        description="Whether a row holds the values of one time, or the values of one series at all"
+        " times, with dates in the header; auto looks at the header.",
+    )
+    header_line: Auto | NonNegativeInt = Field(
+        "auto",
+        description="The line with the names of the columns, counted from 1; 0 if there is none,"
+        " so that columns are named column_1, column_2 and so on.",
+    )
+    sheet: Annotated[NonEmptyStr | PositiveInt, "the name or number of a sheet"] = Field(
+        1, description="The sheet of an Excel workbook, by name or by number from 1."
+    )
     separator: Separator = Field("auto", description="The separator of columns.")
     decimal: Literal["auto", ".", ","] = Field("auto", description="The decimal mark of numbers.")
     thousands: ThousandsSeparator = Field("auto", description="The thousands separator of numbers.")

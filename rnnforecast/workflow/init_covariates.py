@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnforecast.data.cleaning_plan import CleaningPlan, read_table
 from rnnforecast.data.io.columns import CategoricalColumn
+from rnnforecast.data.io.find_files import can_be_read_twice
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.sorted_rows import observed_range, sort_table
 from rnnforecast.data.time.grid import reduce_per_series
@@ -51,7 +52,7 @@ def find_covariate_candidates(
 ) -> CovariateCandidates:
     """The candidates among columns without a role; none if these cannot be read."""
     others = table.roles.unused
-    if not others or "-" in source:  # standard input can be read only once
+    if not others or not can_be_read_twice(source):
         return CovariateCandidates()
     read_options = replace(table.roles.resolve(plan.read_options), covariates=others)
     try:

@@ -41,6 +41,8 @@ class ColumnRoles:
     """The covariates that are read as text; the others are numbers."""
     notes: tuple[ReadingNote, ...] = ()
     """Columns that might have another role."""
+    has_dates_as_columns: bool = False
+    """Whether the files have one row a series and one column a date."""
 
     @property
     def layout(self) -> Literal["long", "wide", "single"]:
@@ -64,6 +66,8 @@ class ColumnRoles:
     def resolve(self, options: ReadOptions) -> ReadOptions:
         """The options with these columns instead of "auto" and patterns."""
         columns = {"time": self.time, "series": self.series, "targets": self.targets}
+        if self.has_dates_as_columns:
+            columns["layout"] = "dates_as_columns"
         return ReadOptions(
             options.data.model_copy(update=columns),
             self.covariates,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -119,16 +119,18 @@ class _ArrayBuilder:
 class _TextColumnBuilder:
     """Builder of a text column: a vocabulary, and codes into it."""
 
-    def __init__(self, *, allow_blank: bool) -> None:
-        self._allow_blank = allow_blank
+    def __init__(self, *, blank: Literal["error", "missing", "text"]) -> None:
+        """`blank` says what a blank cell is: an error, missing, or a text of its own."""
+        self._blank = blank
         self._vocabulary: Any = pa.array([], pa.string())
         self._codes = _ArrayBuilder(np.int32)
 
     def append(self, column: Any) -> None:
         """Appends a dictionary-encoded batch [r]; ValueError at a blank id."""
         texts = pc.utf8_trim_whitespace(column.dictionary)
-        texts = pc.if_else(pc.equal(texts, ""), None, texts)
-        if not self._allow_blank and (column.null_count or texts.null_count):
+        if self._blank != "text":
+            texts = pc.if_else(pc.equal(texts, ""), None, texts)
+        if self._blank == "error" and (column.null_count or texts.null_count):
             raise ValueError("a blank id")
         new = pc.unique(texts.filter(pc.invert(pc.is_in(texts, value_set=self._vocabulary))))
         self._vocabulary = pa.concat_arrays([self._vocabulary, new.drop_null()])
@@ -244,8 +246,10 @@ def load_columns(
     """
     number_format = cell_format.number_format
     numeric = [name for name in roles.covariates if name not in roles.categorical]
+    # In a table with one row a series, a blank is as good an id as any other.
+    blank_id: Literal["error", "text"] = "text" if roles.has_dates_as_columns else "error"
     texts = {
-        name: _TextColumnBuilder(allow_blank=name in roles.categorical)
+        name: _TextColumnBuilder(blank="missing" if name in roles.categorical else blank_id)
         for name in roles.text_columns
     }
     floats = {

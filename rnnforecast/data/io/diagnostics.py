@@ -10,13 +10,14 @@ from itertools import islice
 
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes, needs_transcoding
-from rnnforecast.data.io.input_files import InputFile, format_location, ragged_row_problem
+from rnnforecast.data.io.input_files import InputFile, format_location
 from rnnforecast.data.io.number_cells import THOUSANDS_PATTERNS, cell_kind
 from rnnforecast.data.io.number_format import (
     DEFAULT_MISSING_VALUES,
     CellFormat,
     NumberFormat,
 )
+from rnnforecast.data.io.table_reader import ragged_row_problem
 from rnnforecast.data.time.format import TimeFormat, offset_suffix, unparsable_mask
 from rnnforecast.errors import DataError, Problem
 
@@ -69,6 +70,16 @@ def diagnose(
     return DataError(*problems or [Problem(names, f"cannot be read: {reason.splitlines()[0]}")])
 
 
+def diagnose_lines(file: InputFile, reason: str) -> DataError:
+    """The error of all lines that are of another width or encoding, in any column; of `reason`, the
+    parser's message, if there are none."""
+    collector, every = _ProblemCollector(has_known=False), range(len(file.reader.header))
+    for line, cells in file.reader.records():
+        _is_readable_row(file, (line, cells), every, collector)
+    problems = list(collector.problems())
+    return DataError(*problems or [Problem(file.name, f"cannot be read: {reason.splitlines()[0]}")])
+
+
 def _check_rows(
     file: InputFile,
     rows: list[NumberedRow],
@@ -90,7 +101,7 @@ def _check_rows(
         name: [(line, row[position]) for line, row in rows] for name, position in index.items()
     }
     _check_times(file, roles.time, cells[roles.time], cell_format.time_format, problems)
-    for name in roles.series:
+    for name in () if roles.has_dates_as_columns else roles.series:
         for line, cell in cells[name]:
             if not cell.strip():
                 problem = Problem(
@@ -107,7 +118,7 @@ def _check_rows(
 
 
 def _is_readable_row(
-    file: InputFile, row: NumberedRow, used_columns: list[int], problems: _ProblemCollector
+    file: InputFile, row: NumberedRow, used_columns: Sequence[int], problems: _ProblemCollector
 ) -> bool:
     line, cells = row
     is_complete = len(cells) == len(file.reader.header)
@@ -120,7 +131,7 @@ def _is_readable_row(
             encoding_problem(format_location(file, line), file.reader.encoding),
         )
     elif not is_complete:
-        problems.add("rows of another width", ragged_row_problem(file, line, cells))
+        problems.add("rows of another width", ragged_row_problem(file.reader, line, cells))
     else:
         return True
     return False

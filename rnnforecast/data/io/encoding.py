@@ -35,19 +35,32 @@ def detect_encoding(start: bytes, requested: str, file_name: str) -> str:
     """The encoding of a file that begins with `start`: the requested one; for "auto" that of its
     byte-order mark, or UTF-8. A mark of the requested encoding is not part of the text.
 
-    DataError if the bytes look like UTF-16 without a mark.
+    UTF-16 and UTF-32 without a mark are read in the byte order that `start` shows. DataError if the
+    bytes look like UTF-16 without a mark that was not requested, or are no text at all.
     """
     marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if start.startswith(mark)), "")
     if requested != "auto":
         known = codecs.lookup(requested).name
         family = marked.removesuffix("-sig")
-        return marked if marked and known.startswith(family) else known
-    if not marked and start.count(0) > len(start) / 4:
-        cure = "set data.encoding, such as utf-16-le"
+        if marked and known.startswith(family):
+            return marked
+        return f"{known}-{_byte_order(start)}" if known in ("utf-16", "utf-32") else known
+    if marked or 0 not in start:
+        return marked or "utf-8"
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if max(even, odd) > len(start) / 4 > 2 * min(even, odd):
+        found = "this looks like UTF-16 without a byte-order mark"
         raise DataError(
-            Problem(file_name, "this looks like UTF-16 without a byte-order mark", cure)
+            Problem(file_name, found, f"set data.encoding to utf-16-{_byte_order(start)}")
         )
-    return marked or "utf-8"
+    found = f"NUL bytes ({start.count(0):,} of the first {len(start):,}), as no text file has them"
+    cure = "check that the file is text and was copied completely, or export it as CSV again"
+    raise DataError(Problem(file_name, found, cure))
+
+
+def _byte_order(start: bytes) -> str:
+    """ "le" or "be": the zeros of letters in UTF-16 and UTF-32 stand last or first."""
+    return "be" if start[::2].count(0) > start[1::2].count(0) else "le"
 
 
 def open_text(stream: BinaryIO, encoding: str) -> io.TextIOWrapper:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,12 +22,22 @@ def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
     """
     if item == "-":
         return {None: {}}
-    path = Path(item).expanduser()
+    try:
+        return _find_paths(item, Path(item).expanduser())
+    except (OSError, RuntimeError) as error:  # a name that is too long, no permission, no home
+        cure = "check the path, and that you may read it"
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(Problem(_shorten(item), f"cannot be read ({reason})", cure)) from None
+
+
+def _find_paths(item: str, path: Path) -> dict[Path | None, dict[str, str]]:
     cure = f"give files that end in {', '.join(table_extensions())}"
     if path.is_dir():
         if found := [file for file in _walk_files(path, set()) if _has_table_extension(file)]:
             return {file: _partition_values(file, len(path.parts)) for file in found}
         raise DataError(Problem(item, "no file in this folder has a known extension", cure))
+    if path.is_fifo():
+        return {path: {}}
     if path.is_file():
         if _has_table_extension(path):
             return {path: _partition_values(path)}
@@ -41,10 +51,19 @@ def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
     raise DataError(Problem(item, "there is no such file or folder", cure))
 
 
+def can_be_read_twice(source: Sequence[str]) -> bool:
+    """Whether no item is standard input or a pipe, which can be read only once."""
+    return not any(item == "-" or Path(item).is_fifo() for item in source)
+
+
 def table_extensions() -> tuple[str, ...]:
     """File name extensions of all formats."""
     formats = FILE_FORMATS.names()
     return tuple(end for name in formats for end in FILE_FORMATS.literal(name, "EXTENSIONS"))
+
+
+def _shorten(item: str) -> str:
+    return item if len(item) <= 200 else f"{item[:200]}…"
 
 
 def _partition_values(file: Path, base_depth: int | None = None) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rnnforecast.data.io.file_source import FileSource
 from rnnforecast.data.io.find_files import find_paths
 from rnnforecast.data.io.number_format import NumberFormat
-from rnnforecast.data.io.table_reader import FileSource, TableReader
+from rnnforecast.data.io.table_reader import TableReader, ragged_row_problem, row_location
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.registry import FILE_FORMATS
+from rnnforecast.spec.data import DataSpec
 from rnnforecast.types import Ints
 
 DEFAULT_NUMBER_FORMAT = NumberFormat()
@@ -63,12 +65,19 @@ class InputFile:
         first = list(islice(self.reader.records(), max_rows))
         complete = [cells for _, cells in first if len(cells) == len(self.reader.header)]
         if not complete:
-            raise DataError(*(ragged_row_problem(self, line, cells) for line, cells in first[:1]))
+            raise DataError(
+                *(ragged_row_problem(self.reader, line, cells) for line, cells in first[:1])
+            )
         more = self.partition_columns.values()
         return [
             [cell if cell.isascii() else _replace_undecodable(cell) for cell in (*row, *more)]
             for row in complete
         ]
+
+    def without_empty_rows(self) -> InputFile:
+        """The file without rows that hold no data; itself if there are none."""
+        reader = self.reader.without_empty_rows()
+        return self if reader is self.reader else replace(self, reader=reader)
 
     def batches(
         self,
@@ -115,14 +124,16 @@ class LineIndex:
         file = self._files[index]
         row_in_file = int(row) - (int(self._row_ends[index - 1]) if index else 0)
         if index not in self._line_numbers:
-            self._line_numbers[index] = file.reader.line_numbers()
+            try:
+                self._line_numbers[index] = file.reader.line_numbers()
+            except (OSError, DataError):  # the file has changed or gone since it was read
+                return f"{file.name}, {row_location('row', row_in_file + 1, column)}"
         return format_location(file, self._line_numbers[index][row_in_file], column)
 
 
-def scan_files(
-    source: Sequence[str], *, separator: str = "auto", encoding: str = "auto"
-) -> tuple[InputFile, ...]:
-    """All files of the source (files, folders, globs, "-" for standard input), each once.
+def scan_files(source: Sequence[str], data: DataSpec | None = None) -> tuple[InputFile, ...]:
+    """All files of the source (files, folders, globs, "-" for standard input), each once, read as
+    `data` says.
 
     Raises DataError with the problems of all of them; most rows are not read yet.
     """
@@ -137,9 +148,10 @@ def scan_files(
     files = []
     for path, partition_values in paths.items():
         name = "stdin" if path is None else path.name
-        name = str(path) if path and name_counts[name] > 1 else name
+        if path and (name_counts[name] > 1 or not path.is_file()):
+            name = str(path)
         try:
-            reader = _open_table(name, path, separator=separator, encoding=encoding)
+            reader = _open_table(name, path, data or DataSpec(path=tuple(source)))
             files.append(InputFile(reader, partition_values))
         except DataError as error:
             problems += error.problems
@@ -150,28 +162,35 @@ def scan_files(
 
 def format_location(file: InputFile, line: int, column: str | None = None) -> str:
     """A location in messages: ``sales.csv, line 7, column 'y'``."""
-    text = f"{file.name}, {file.reader.row_noun} {line}"
-    return text if column is None else f"{text}, column {column!r}"
+    return f"{file.name}, {file.reader.location(line, column)}"
 
 
-def ragged_row_problem(file: InputFile, line: int, cells: Sequence[str]) -> Problem:
-    """The problem of a row that is not as wide as the header."""
-    found = f"{len(cells)} cells, but the header has {len(file.reader.header)}"
-    cure = "add or remove separators, and quote cells that hold one"
-    if any("\n" in cell for cell in cells):
-        cure = "close the quote that is opened in this line"
-    return Problem(format_location(file, line), found, cure)
-
-
-def _open_table(name: str, path: Path | None, *, separator: str, encoding: str) -> TableReader:
+def _open_table(name: str, path: Path | None, data: DataSpec) -> TableReader:
     try:
-        source = FileSource(name, path, sys.stdin.buffer.read() if path is None else b"")
-        module = FILE_FORMATS.load(_format_name(source))
-        reader: TableReader = module.open_table(source, separator=separator, encoding=encoding)
+        if path is None:
+            source = FileSource(name, None, _read_stdin())
+        elif path.is_file():
+            source = FileSource(name, path)
+        else:  # a pipe can be read only once
+            source = FileSource(name, None, path.read_bytes())
+        reader: TableReader = FILE_FORMATS.load(_format_name(source)).open_table(source, data)
     except OSError as error:
-        cure = "check that the file is there and that you may read it"
-        raise DataError(Problem(name, f"cannot be read ({error.strerror})", cure)) from None
+        raise unreadable_file_error(name, error) from None
     return reader
+
+
+def unreadable_file_error(name: str, error: OSError) -> DataError:
+    """The error of a file that the operating system does not let read."""
+    cure = "check that the file is there and that you may read it"
+    return DataError(Problem(name, f"cannot be read ({error.strerror or error})", cure))
+
+
+def _read_stdin() -> bytes:
+    try:
+        return sys.stdin.buffer.read()
+    except (AttributeError, ValueError):  # None or closed, as in a job without standard input
+        found, cure = "standard input is closed", "name a file, or pipe one in"
+        raise DataError(Problem("stdin", found, cure)) from None
 
 
 def _format_name(source: FileSource) -> str:
@@ -182,7 +201,7 @@ def _format_name(source: FileSource) -> str:
             extensions = FILE_FORMATS.literal(name, "EXTENSIONS")
             if source.path.name.lower().endswith(extensions):
                 return name
-        elif signature and source.content.startswith(signature):
+        elif signature and source.content.startswith(signature) and not source.is_zip:
             return name
     return FILE_FORMATS.having("text")[0]
 

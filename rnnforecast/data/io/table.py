@@ -6,6 +6,7 @@ faulty cells.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rnnforecast.data.io.arrow_types import to_text
+from rnnforecast.data.io.arrow_types import dictionary_encode, to_text
 from rnnforecast.data.io.column_names import expand_patterns, missing_column_problems
 from rnnforecast.data.io.column_roles import ColumnRoles, infer_column_roles
 from rnnforecast.data.io.columns import (
@@ -24,6 +25,7 @@ from rnnforecast.data.io.columns import (
     ParsedColumns,
     load_columns,
 )
+from rnnforecast.data.io.dates_as_columns import read_dates_as_columns
 from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS, diagnose, shorten
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
 from rnnforecast.data.io.input_files import InputFile, LineIndex, format_location, scan_files
@@ -94,8 +96,11 @@ def read_files(
     left out, if other series are left. If another file has targets, a file may have covariates without targets: those known ahead.
     Raises DataError with all problems at once: file, line, column, what was found and the cure.
     """
+    files = scan_files(source, options.data)
+    as_series = read_dates_as_columns(files, options.data)
+    if as_series:
+        files, options = as_series.files, replace(options, data=as_series.data)
     data = options.data
-    files = scan_files(source, separator=data.separator, encoding=data.encoding)
     options = _expand_covariates(options, files)
     known = [] if data.time == "auto" else [data.time]
     known += [] if data.series == "auto" else data.series
@@ -103,7 +108,11 @@ def read_files(
     _check_columns(files, known, targets, options.covariates)
 
     def roles_of(rows: pd.DataFrame) -> ColumnRoles:
-        return infer_column_roles(rows, options, _source_name(files))
+        roles = infer_column_roles(rows, options, _source_name(files))
+        if as_series:
+            reasons = roles.reasons | as_series.reasons
+            roles = replace(roles, reasons=reasons, has_dates_as_columns=True)
+        return roles
 
     rows = _read_head(files)
     roles = roles_of(rows)
@@ -147,12 +156,16 @@ def _read_with_roles(
     has_mixed_offsets = data.timezone is not None and time_format.offset != ""
     time_format = replace(time_format, has_mixed_offsets=has_mixed_offsets)
     numbers = NumberReader(files, roles, data, _source_name(files))
-    if time_format.kind == "open":
-        try:
-            time_format = _disambiguate_time_format(files, roles.time, time_format)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise diagnose(files, roles, CellFormat(time_format), str(error)) from None
-    columns, notes = _load_columns(numbers, head, time_format, skip_invalid_series)
+    try:
+        if time_format.kind == "open":
+            time_format = _disambiguate_time_format(files, roles, time_format)
+        columns, notes = _load_columns(numbers, head, time_format, skip_invalid_series)
+    except DataError:
+        if shorter := _without_empty_rows(files):
+            return _read_with_roles(shorter, head, roles, data, skip_invalid_series)
+        raise
+    if columns.invalid_cells and (shorter := _without_empty_rows(files)):
+        return _read_with_roles(shorter, head, roles, data, skip_invalid_series)
     table = Table(
         keys=columns.keys,
         codes=columns.codes,
@@ -163,9 +176,33 @@ def _read_with_roles(
         roles=roles,
         line_index=LineIndex(files, columns.row_counts),
         covariates=columns.covariates,
-        notes=notes,
+        notes=(*_combine_notes(files), *notes),
     )
     return _without_invalid_series(table, columns.invalid_cells)
+
+
+def _without_empty_rows(files: tuple[InputFile, ...]) -> tuple[InputFile, ...] | None:
+    """The files without rows that hold no data; None if no file has any."""
+    shorter = tuple(file.without_empty_rows() for file in files)
+    is_shorter = any(new is not file for new, file in zip(shorter, files, strict=True))
+    return shorter if is_shorter else None
+
+
+def _combine_notes(files: Sequence[InputFile]) -> tuple[ReadingNote, ...]:
+    """The notes on all files; of those that begin alike, the first with a count of the others."""
+    kinds: dict[str, list[ReadingNote]] = {}
+    for file in files:
+        for note in file.reader.notes:
+            kind = re.sub(r"[\d,]+", "", note.decision.found)[:30]
+            kinds.setdefault(kind, []).append(note)
+    return tuple(
+        _count_more(first, len(more)) if more else first for first, *more in kinds.values()
+    )
+
+
+def _count_more(note: ReadingNote, n_files: int) -> ReadingNote:
+    found = f"{note.decision.found} (and the like in {n_files:,} more files)"
+    return replace(note, decision=replace(note.decision, found=found))
 
 
 def _load_columns(
@@ -299,17 +336,20 @@ def _infer_time_format(
 
 
 def _disambiguate_time_format(
-    files: Sequence[InputFile], column: str, time_format: TimeFormat
+    files: Sequence[InputFile], roles: ColumnRoles, time_format: TimeFormat
 ) -> TimeFormat:
     """The format that fits the entire column; DataError if several do."""
-    example = ""
-    for file in (file for file in files if not file.reader.is_typed):
-        for batch in file.batches([column]):
-            texts = batch[column].dictionary.to_pylist()
-            example = example or texts[0]
-            time_format = disambiguate(time_format, texts)
-            if time_format.kind != "open":
-                return time_format
+    column, example = roles.time, ""
+    try:
+        for file in files:
+            for batch in file.batches([column]):
+                texts = dictionary_encode(batch[column]).dictionary.to_pylist()
+                example = example or texts[0]
+                time_format = disambiguate(time_format, texts)
+                if time_format.kind != "open":
+                    return time_format
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise diagnose(files, roles, CellFormat(time_format), str(error)) from None
     readings = " or ".join(map(repr, time_format.formats))
     found = f"{example!r} can be read as {readings}, and no other date in the column decides"
     cure = "set data.time_format"

@@ -1,50 +1,24 @@
-"""The interface of a file format: the source of the bytes, and the reader of a file."""
+"""The interface of a file format: the reader of a file."""
 
 from __future__ import annotations
 
-import gzip
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
 from rnnforecast.data.io.arrow_types import is_numeric_type, to_text
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
+from rnnforecast.data.io.file_source import FileSource
 from rnnforecast.data.io.number_format import NumberFormat
+from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.errors import DataError, Problem
 
 _RECORD_BATCH_ROWS = 4096
 _COLUMN_BATCH_ROWS = 1 << 17
-
-
-@dataclass(frozen=True)
-class FileSource:
-    """A file, or standard input."""
-
-    name: str
-    """The name in messages."""
-    path: Path | None
-    """None for standard input, whose bytes are in `content`."""
-    content: bytes = field(default=b"", repr=False)
-
-    @property
-    def is_gzip(self) -> bool:
-        """Whether the bytes are compressed: by file name for a path, by content for stdin."""
-        if self.path is None:
-            return self.content[:2] == b"\x1f\x8b"
-        return self.path.name.lower().endswith(".gz")
-
-    def open(self) -> BinaryIO:
-        """A stream of the decompressed bytes."""
-        if self.is_gzip:
-            raw = io.BytesIO(self.content) if self.path is None else self.path
-            return cast(BinaryIO, gzip.open(raw, "rb"))
-        return io.BytesIO(self.content) if self.path is None else self.path.open("rb")
 
 
 class TableReader(Protocol):
@@ -65,16 +39,18 @@ class TableReader(Protocol):
     def numeric_columns(self) -> frozenset[str]:
         """Stripped names of the columns with a numeric type."""
 
-    @property
-    def is_typed(self) -> bool:
-        """Whether columns have types."""
+    def location(self, number: int, column: str | None = None) -> str:
+        """The place of a row in messages, ``line 7, column 'y'``, by its number in `records`."""
 
     @property
-    def row_noun(self) -> str:
-        """What a row is called in messages: ``line`` or ``row``."""
+    def notes(self) -> tuple[ReadingNote, ...]:
+        """How the header was found, and which rows are left out."""
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells, as text, of every row below the header."""
+
+    def without_empty_rows(self) -> Self:
+        """The reader that leaves out rows without data; it searches the whole file for them."""
 
     def line_numbers(self) -> Sequence[int]:
         """The line number of every row."""
@@ -97,9 +73,10 @@ class TypedTableReader:
     n_rows: int
     open_batches: Callable[[Sequence[str] | None, int], Iterator[Any]]
     """(columns, max_rows) -> batches; columns None means all."""
+    row_numbers: Sequence[int] | None = None
+    """The number of each row in messages; None for 1, 2, …"""
+    notes: tuple[ReadingNote, ...] = ()
     encoding: str = "utf-8"
-    is_typed: bool = True
-    row_noun: str = "row"
 
     def __post_init__(self) -> None:
         check_header(self, self.source.name, has_rows=self.n_rows > 0)
@@ -117,22 +94,30 @@ class TypedTableReader:
         )
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
-        """Row number (the first is 1) and cells, as text, of every row."""
-        row = 0
+        """Row number and cells, as text, of every row."""
+        row, numbers = 0, self.line_numbers()
         try:
             for batch in self.open_batches(None, _RECORD_BATCH_ROWS):
                 columns = (to_text(column).to_pylist() for column in batch.columns)
                 for cells in zip(*columns, strict=True):
                     row += 1
-                    yield row, [cell or "" for cell in cells]
+                    yield numbers[row - 1], [cell or "" for cell in cells]
         except (pa.ArrowException, OSError) as error:
             found = f"damaged after row {row} ({str(error).splitlines()[0]})"
             cure = "copy or write it again"
             raise DataError(Problem(self.source.name, found, cure)) from None
 
+    def location(self, number: int, column: str | None = None) -> str:
+        """The place of a row in messages."""
+        return row_location("row", number, column)
+
     def line_numbers(self) -> Sequence[int]:
-        """1, 2, …"""
-        return range(1, self.n_rows + 1)
+        """The number of every row: 1, 2, … unless the format has others."""
+        return range(1, self.n_rows + 1) if self.row_numbers is None else self.row_numbers
+
+    def without_empty_rows(self) -> TypedTableReader:
+        """The reader itself: a format with types has no such rows, or left them out."""
+        return self
 
     def batches(
         self,
@@ -142,6 +127,22 @@ class TypedTableReader:
     ) -> Iterator[Any]:
         """Arrow record batches of the columns, with the types of the file."""
         yield from self.open_batches([*text_columns, *numeric_columns], _COLUMN_BATCH_ROWS)
+
+
+def row_location(noun: str, number: int, column: str | None) -> str:
+    """The place of a row in messages: ``line 7, column 'y'``."""
+    return f"{noun} {number}" + ("" if column is None else f", column {column.strip()!r}")
+
+
+def ragged_row_problem(reader: TableReader, number: int, cells: Sequence[str]) -> Problem:
+    """The problem of a row that is not as wide as the header."""
+    found = f"{len(cells)} cells, but the header has {len(reader.header)}"
+    cure = "add or remove separators, and quote cells that hold one"
+    if len(cells) == len(reader.header) + 1:
+        cure = f"name all {len(cells)} columns in the header, or {cure}"
+    if any("\n" in cell for cell in cells):
+        cure = "close the quote that is opened in this line"
+    return Problem(f"{reader.source.name}, {reader.location(number)}", found, cure)
 
 
 def check_header(reader: TableReader, location: str, *, has_rows: bool) -> None:

@@ -84,7 +84,7 @@ class Panel:
         return offsets
 
     def labels(self) -> npt.NDArray[Any]:
-        """[S] a name for each series: its ids joined by ``/``, or ``series`` for the only one."""
+        """[S] a name for each series, see `series_labels`."""
         return series_labels(self.keys)
 
     def window_timestamps(self, first_steps: Ints, n_steps: int) -> Timestamps:
@@ -157,12 +157,17 @@ def describe_size(n_series: int, n_targets: int) -> str:
 
 
 def series_labels(keys: pd.DataFrame) -> npt.NDArray[Any]:
-    """[S] a name for each series: its ids joined by ``/``, or ``series`` for the only one."""
+    """[S] a name for each series: its ids joined by ``/``, or ``series`` for the only one. Blank
+    ids are left out, unless two series would then have one name."""
     if keys.shape[1] == 0:
         return np.full(len(keys), "series", dtype=object)
     names = keys.iloc[:, 0].astype(str)
     for column in range(1, keys.shape[1]):
         names = names + "/" + keys.iloc[:, column].astype(str)
+    if (keys == "").any(axis=None):
+        shorter = names.str.replace("/{2,}", "/", regex=True).str.strip("/")
+        if shorter.is_unique and shorter.ne("").all():
+            names = shorter
     return names.to_numpy(dtype=object)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rnnforecast.data.io.table_reader import FileSource, TypedTableReader
+from rnnforecast.data.io.file_source import FileSource
+from rnnforecast.data.io.table_reader import TypedTableReader
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.spec.data import DataSpec
 
 TRAITS = ()
 LABEL = "Parquet"
@@ -17,7 +19,7 @@ EXTENSIONS = (".parquet",)
 SIGNATURE = b"PAR1"
 
 
-def open_table(source: FileSource, *, separator: str, encoding: str) -> TypedTableReader:
+def open_table(source: FileSource, data: DataSpec) -> TypedTableReader:
     """The reader of a Parquet file; DataError if it is damaged."""
     try:
         with _open(source) as parquet:
