@@ -15,6 +15,7 @@ from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel, describe_size
 from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_share
+from rnnforecast.data.time.frequency import DAY, Frequency
 from rnnforecast.errors import OutputError, Problem
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import join_names, resolve_season
@@ -143,7 +144,9 @@ def _summarize(spec: Spec, path: Path, *, has_horizon: bool) -> DataSummary:
         changes=preview_table(plan, table),
         candidates=candidates,
         season=season,
-        horizon=DetectedValue(spec.window.horizon, "given")
+        horizon=DetectedValue(
+            spec.window.horizon, f"given{_open_span(panel.frequency, spec.window.horizon)}"
+        )
         if has_horizon
         else _suggest_horizon(panel, season.value, candidates),
     )
@@ -173,7 +176,8 @@ def _draft_notes(summary: DataSummary) -> dict[str, str]:
     """Comments of the draft by key."""
     reasons, changes = summary.table.roles.reasons, summary.changes
     notes = {f"data.{key}": _without_period(reasons[key]) for key in ("time", "series", "targets")}
-    notes["clean.frequency"] = _agreement_note(changes)
+    closed = [str(note) for note in changes.notes if "closed" in note.decision.found]
+    notes["clean.frequency"] = "; ".join([_agreement_note(changes), *closed])
     notes["window.horizon"] = summary.horizon.reason
     notes["window.season"] = summary.season.reason
     for role, reason in summary.candidates.reasons().items():
@@ -227,7 +231,7 @@ def _agreement_note(changes: CleaningChanges) -> str:
 
 def _suggest_horizon(panel: Panel, season: int, candidates: CovariateCandidates) -> DetectedValue:
     """The usual horizon of the frequency, or else a season, as far as the data allow."""
-    usual = DEFAULT_HORIZONS.get(panel.frequency.alias.split("-")[0])
+    usual = _usual_horizon(panel.frequency)
     horizon, reason = usual or (season if season > 1 else 12), "usual for this frequency"
     longest = max(1, int(np.median(panel.lengths)) // 4)
     if horizon > longest:
@@ -235,7 +239,34 @@ def _suggest_horizon(panel: Panel, season: int, candidates: CovariateCandidates)
     if candidates.future and candidates.known_steps_ahead < horizon:
         horizon = max(candidates.known_steps_ahead, 1)
         reason = f"{candidates.future[0]} is known {candidates.known_steps_ahead:,} steps ahead"
-    return DetectedValue(horizon, f"to start from: {reason}")
+    return DetectedValue(horizon, f"to start from: {reason}{_open_span(panel.frequency, horizon)}")
+
+
+def _usual_horizon(frequency: Frequency) -> int | None:
+    """The usual horizon in steps; where steps are closed, the open ones of the same span."""
+    if (calendar := frequency.calendar) is None:
+        # business month ends are as far apart as month ends
+        name = frequency.alias.split("-")[0]
+        return DEFAULT_HORIZONS.get(name, DEFAULT_HORIZONS.get(name.removeprefix("B")))
+    usual = DEFAULT_HORIZONS.get(frequency.base_alias)
+    if calendar.unit == DAY:
+        return usual and usual * len(calendar.open_slots) // calendar.slots_per_week
+    per_day = round(len(calendar.open_slots) / (7 - len(calendar.closed_days())))
+    return max((usual or 0) // calendar.slots_per_day, 1) * per_day
+
+
+def _open_span(frequency: Frequency, steps: int) -> str:
+    """What open steps are in days: ``; 24 open days are 28 days``; empty where none is closed."""
+    if (calendar := frequency.calendar) is None:
+        return ""
+    cycles = calendar.cycle_lengths()
+    count = steps * frequency.step
+    if len(cycles) > 1 and count % cycles[0] == 0 and count < cycles[-1]:
+        days = count // cycles[0]
+        return f"; {steps:,} open steps are {days} open day{'s' if days > 1 else ''}"
+    days = 7 * count / cycles[-1]
+    kind = "open days" if calendar.unit == DAY else "open steps"
+    return f"; {count:,} {kind} are {'' if days == int(days) else 'about '}{days:.0f} days"
 
 
 def _findings(summary: DataSummary) -> list[str]:

@@ -73,11 +73,11 @@ def rare_day_notes(
     name = " and ".join(f"{FULL_DAY_NAMES[k]}s" for k in np.flatnonzero(is_rare))
     most = int(without[is_rare].max(initial=0))
     some = np.flatnonzero(per_series[:, is_rare].any(axis=1))
-    found = f"{name} are steps of all series, as {len(some):,} of {rows.n_series:,} have rows then"
-    found += f" ({_name_series(labels, some)})" if rows.n_series > 1 else ""
-    found += f", though {most:,} have none" if most else ""
-    dates_with_row = round(float((share * came)[is_rare].sum()))
-    found += f": {dates_with_row:,} of {int(came[is_rare].sum()):,} such days have a row"
+    n_dates = round(float((share * came)[is_rare].sum()))
+    found = f"{name} are steps, as {n_dates:,} of {int(came[is_rare].sum()):,} have a row"
+    if rows.n_series > 1:
+        found += f" in {len(some):,} of {rows.n_series:,} series ({_name_series(labels, some)})"
+        found += f", though never in {most:,}" if most else ""
     calendar = WeekCalendar(DAY, tuple(np.flatnonzero(~is_rare).tolist()))
     cure = (
         "set clean.missing to zero if no row means zero; or clean.frequency to"
@@ -99,7 +99,8 @@ def coarser_series_notes(
         return ()
     own = rows.filter(coarser[rows.codes])
     vote = infer_frequency(own.codes, own.time)
-    if vote.agreement < MIN_AGREEMENT:
+    is_coarser = vote.frequency.approximate_length() > frequency.approximate_length()
+    if vote.agreement < MIN_AGREEMENT or not is_coarser:
         return ()
     series = vote.voters[vote.frequency.alias]
     found = (
@@ -116,7 +117,8 @@ def coarser_series_notes(
 def _join(counts: dict[str, int], frequency: Frequency) -> str:
     """``on any of 148 Sundays and at 1,200 times of day outside h:08-18``."""
     days = [f"{count:,} {name}" for name, count in counts.items() if name in _DAYS]
-    parts = [f"on any of {' and '.join(days)}"] if days else []
+    listed = " and ".join([", ".join(days[:-1]), days[-1]] if len(days) > 1 else days)
+    parts = [f"on any of {listed}"] if days else []
     if others := sum(count for name, count in counts.items() if name not in _DAYS):
         parts.append(f"at any of {others:,} times of day outside {frequency.alias}")
     return " and ".join(parts)

@@ -52,13 +52,13 @@ def off_grid_cure(rows: SortedRows, off_grid: Bools, frequency: Frequency) -> st
     elif finer := _finer_alias(rows, off_grid, frequency):
         options.append(f"set clean.frequency to {finer}")
     tried = _sample(rows, off_grid)
-    if snap := _snap_option(tried, frequency):
+    if snap := _snap_option(tried, frequency, mostly_on_grid=2 * off_grid.sum() < len(off_grid)):
         # jitter of most rows is more likely than a finer frequency
         options.insert(len(options) if is_stray else 0, snap)
     if coarser := _resample_option(tried, frequency):
         options.append(coarser)
-    if not options:
-        options = ["set clean.irregular to keep, which takes every row as a step"]
+    if not snap and not is_stray:
+        options.append("set clean.irregular to keep, which takes every row as a step")
     return ", or ".join(options[:MAX_OPTIONS])
 
 
@@ -82,9 +82,12 @@ def huge_grid_cure(rows: SortedRows, frequency: Frequency) -> str:
     return ", or ".join(["correct the timestamp", *([found] if found else []), f"set {keep}"])
 
 
-def _snap_option(rows: SortedRows, frequency: Frequency) -> str:
+def _snap_option(rows: SortedRows, frequency: Frequency, *, mostly_on_grid: bool) -> str:
     """The frequency and tolerance with which all rows snap to steps of their own; "" if none."""
-    for candidate in _snap_frequencies(rows, frequency):
+    candidates = list(_snap_frequencies(rows, frequency))
+    if mostly_on_grid:
+        candidates = [frequency, *candidates]
+    for candidate in candidates:
         grid = fit_grid(candidate, rows.time, rows.offsets)
         for tolerance in (0.1, DEFAULT_TOLERANCE, 0.3, 0.35, 0.4, 0.45, 0.5):
             snapped = snap_to_grid(rows, grid, candidate, tolerance).rows
@@ -132,12 +135,14 @@ def _resample_option(rows: SortedRows, frequency: Frequency) -> str:
 
 
 def _sample(rows: SortedRows, off_grid: Bools) -> SortedRows:
-    """The rows of the series with off-grid rows, at most about `MAX_TRIED_ROWS`."""
+    """The rows of about `MAX_TRIED_ROWS` of the series with off-grid rows, and of the others."""
     affected = np.zeros(rows.n_series, dtype=np.bool_)
     affected[rows.codes[off_grid]] = True
-    sizes = np.where(affected, np.diff(rows.offsets), 0)
-    affected &= np.cumsum(sizes) - sizes < MAX_TRIED_ROWS
-    return rows.filter(affected[rows.codes])
+    tried = np.zeros_like(affected)
+    for group in (affected, ~affected):
+        sizes = np.where(group, np.diff(rows.offsets), 0)
+        tried |= group & (np.cumsum(sizes) - sizes < MAX_TRIED_ROWS)
+    return rows.filter(tried[rows.codes])
 
 
 def _finer_alias(rows: SortedRows, off_grid: Bools, frequency: Frequency) -> str:

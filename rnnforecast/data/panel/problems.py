@@ -19,11 +19,18 @@ from rnnforecast.data.panel.grid_size import (
 )
 from rnnforecast.data.panel.sorted_rows import SortedRows
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.data.time.frequency import Frequency
+from rnnforecast.data.time.frequency import (
+    DAY,
+    HOUR,
+    Frequency,
+    month_numbers,
+    to_ticks,
+    weekdays,
+)
 from rnnforecast.data.time.grid import Grid, one_step_mask
 from rnnforecast.data.time.timezones import LocalizedTimestamps
 from rnnforecast.errors import DataError, Problem
-from rnnforecast.types import Bools, Ints
+from rnnforecast.types import Bools, Ints, Timestamps
 
 MIN_COMPARED_ROWS = 24
 """A frequency is called finer than the data only if there are so many steps to judge by."""
@@ -54,6 +61,11 @@ def duplicate_problems(
     )
     alike = " (all of them repeat the first row's values)" if equal.all() else ""
     cure = f"delete them or set clean.duplicates to first, last, mean or sum{alike}"
+    if not timezone and _may_be_clock_change(rows.time[at]):
+        cure = (
+            "if clocks go back then, set data.timezone, such as Europe/Berlin, and"
+            f" clean.ambiguous_hour to infer; else {cure}"
+        )
     problems = [
         Problem(
             table.line_index.location(int(rows.table_rows[row])),
@@ -229,6 +241,16 @@ def empty_panel_problems(observed: Ints, min_length: int) -> list[Problem]:
         return [Problem("", "no row has a value of a target", "check data.targets")]
     found = f"no series has {min_length:,} observed values; the longest has {observed.max():,}"
     return [Problem("", found, "set a smaller clean.min_length or give longer series")]
+
+
+def _may_be_clock_change(time: Timestamps) -> bool:
+    """Whether all timestamps [R] lie in an early hour of a Sunday of spring or autumn."""
+    if time.dtype.kind != "M":
+        return False
+    ticks = to_ticks(time)
+    is_sunday_night = (weekdays(ticks) == 6) & (ticks % DAY < 4 * HOUR) & (ticks % DAY > 0)
+    is_season = np.isin(month_numbers(time) % 12 + 1, (3, 4, 9, 10, 11))
+    return bool((is_sunday_night & is_season).all())
 
 
 def empty_result_problem(rows: SortedRows, frequency: Frequency, timezone: str = "") -> Problem:

@@ -357,7 +357,7 @@ class _Regularizer:
         return vote.frequency
 
     def _vote(self) -> InferredFrequency:
-        """The inferred frequency. With values by rule, a series need not have a row at each step."""
+        """The inferred frequency; with values by rule, series need not have a row at each step."""
         rows = self.rows
         if self._has_rule:
             return infer_shared_frequency(rows.codes, rows.time)
