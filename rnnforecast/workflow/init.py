@@ -262,8 +262,8 @@ def _open_span(frequency: Frequency, steps: int) -> str:
     cycles = calendar.cycle_lengths()
     count = steps * frequency.step
     if len(cycles) > 1 and count % cycles[0] == 0 and count < cycles[-1]:
-        days = count // cycles[0]
-        return f"; {steps:,} open steps are {days} open day{'s' if days > 1 else ''}"
+        open_days = count // cycles[0]
+        return f"; {steps:,} open steps are {open_days} open day{'s' if open_days > 1 else ''}"
     days = 7 * count / cycles[-1]
     kind = "open days" if calendar.unit == DAY else "open steps"
     return f"; {count:,} {kind} are {'' if days == int(days) else 'about '}{days:.0f} days"
