@@ -165,6 +165,17 @@ def format_location(file: InputFile, line: int, column: str | None = None) -> st
     return f"{file.name}, {file.reader.location(line, column)}"
 
 
+def locate_cell(files: Sequence[InputFile], column: str, text: str) -> str:
+    """The location of the first cell of a column with this text, blanks around it aside."""
+    for file in files:
+        if column in file.columns:
+            position = file.columns.index(column)
+            for line, cells in file.reader.records():
+                if position < len(cells) and cells[position].strip() == text:
+                    return format_location(file, line, column)
+    return f"{files[0].name}, column {column!r}"
+
+
 def _open_table(name: str, path: Path | None, data: DataSpec) -> TableReader:
     try:
         if path is None:

@@ -8,7 +8,7 @@ numbers of its column; otherwise the file is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -80,7 +80,7 @@ def infer_number_format(
     columns: Mapping[str, ColumnShapes],
     decimal: str,
     thousands: str,
-    source_name: str,
+    location: Callable[[str, str], str],
     *,
     is_point_decimal: bool = False,
 ) -> tuple[NumberFormat, list[ReadingNote]]:
@@ -88,7 +88,7 @@ def infer_number_format(
 
     `decimal` and `thousands` other than "auto" are kept. With `is_point_decimal`, as in files whose
     columns are separated by commas, a point is the decimal mark unless magnitudes are against it.
-    Raises DataError if numbers can be read in two ways, and if both marks are equal.
+    `location` is that of a cell, given its column and text. Raises DataError if numbers can be read in two ways, and if both marks are equal.
     """
     if decimal == thousands != "auto":
         found = f"{decimal!r} cannot be both data.decimal and data.thousands"
@@ -103,14 +103,16 @@ def infer_number_format(
             continue
         is_given = decimal != "auto" or thousands != "auto"
         is_default = is_point_decimal and mark == "."
-        reading, why = _decide(ambiguous, mark, possible, source_name, is_given, is_default)
+        reading, why = _decide(ambiguous, mark, possible, location, is_given, is_default)
         formats = [one for one in formats if _reads_as(one, mark) == reading]
         if why and not is_given:
-            notes.append(_ambiguity_note(source_name, ambiguous[0], mark, reading, why))
+            notes.append(_ambiguity_note(location, ambiguous[0], mark, reading, why))
     number_format = formats[0]
     if number_format.thousands and thousands == "auto" and not notes:
-        found = f"numbers are read with {number_format}"
-        notes.append(ReadingNote(Problem(source_name, found, "set data.thousands if not")))
+        column, example = _grouped_example(columns, number_format)
+        found = f"{example!r}: numbers are read with {number_format}"
+        cure = "set data.decimal and data.thousands to read them otherwise"
+        notes.append(ReadingNote(Problem(location(column, example), found, cure)))
     return number_format, notes
 
 
@@ -162,7 +164,7 @@ def _decide(
     columns: Sequence[_Column],
     mark: str,
     possible: Sequence[Reading],
-    source_name: str,
+    location: Callable[[str, str], str],
     is_given: bool,
     is_default: bool,
 ) -> tuple[Reading, str]:
@@ -177,7 +179,7 @@ def _decide(
             if verdicts[column.name][0] not in (None, possible[0]) and verdicts[column.name][1]
         ]
         if against:
-            raise DataError(*_refusals(against, mark, source_name, "by other numbers of the file"))
+            raise DataError(*_refusals(against, mark, location, True))
         is_usual = possible[0] == "decimal" and is_default
         return possible[0], "" if is_usual else "other numbers of the file have no other reading"
     readings = {name: _settle(verdict, is_default) for name, verdict in verdicts.items()}
@@ -185,7 +187,7 @@ def _decide(
     if len(distinct) > 1 or None in distinct:
         open_reading = None if None in distinct else "thousands"
         unsettled = [column for column in columns if readings[column.name] == open_reading]
-        raise DataError(*_refusals(unsettled, mark, source_name, ""))
+        raise DataError(*_refusals(unsettled, mark, location, False))
     reading: Reading = "decimal" if "decimal" in distinct else "thousands"
     is_magnitude = any(verdict[0] for verdict in verdicts.values())
     return reading, "the numbers with and without it are of one magnitude" if is_magnitude else ""
@@ -200,7 +202,7 @@ def _settle(verdict: tuple[Reading | None, bool], is_default: bool) -> Reading |
 
 
 def _refusals(
-    columns: Sequence[_Column], mark: str, source_name: str, against: str
+    columns: Sequence[_Column], mark: str, location: Callable[[str, str], str], is_against: bool
 ) -> Iterator[Problem]:
     """The problems of columns whose mark has two readings."""
     for column in columns:
@@ -210,11 +212,10 @@ def _refusals(
             f" {'comma' if mark == ',' else 'point'}, or as {body.replace(mark, '')} with a"
             " thousands separator"
         )
-        if against:
+        if is_against:
             found += ": the magnitudes of its column are against the reading by other numbers"
         cure = f"set data.thousands to '{mark}' or data.decimal to '{mark}', whichever it is"
-        where = f"{source_name}, column {column.name!r}"
-        yield Problem(where, found, cure)
+        yield Problem(location(column.name, example), found, cure)
 
 
 def _example(column: _Column, mark: str) -> tuple[str, str]:
@@ -225,14 +226,26 @@ def _example(column: _Column, mark: str) -> tuple[str, str]:
 
 
 def _ambiguity_note(
-    source_name: str, column: _Column, mark: str, reading: Reading, why: str
+    location: Callable[[str, str], str], column: _Column, mark: str, reading: Reading, why: str
 ) -> ReadingNote:
     body, example = _example(column, mark)
     number = body.replace(mark, "." if reading == "decimal" else "")
     other = "data.thousands" if reading == "decimal" else "data.decimal"
     found = f"{example!r} is read as {number}: {why}"
     cure = f"set {other} to '{mark}' for the other reading"
-    return ReadingNote(Problem(f"{source_name}, column {column.name!r}", found, cure))
+    return ReadingNote(Problem(location(column.name, example), found, cure))
+
+
+def _grouped_example(
+    columns: Mapping[str, ColumnShapes], number_format: NumberFormat
+) -> tuple[str, str]:
+    """A column and its cell with a thousands separator."""
+    ungrouped = NumberFormat(number_format.decimal)
+    for name, shapes in columns.items():
+        for shape in shapes.of_kind("plain", "marked"):
+            if shape.parts and not ungrouped.is_number(shape.parts.body):
+                return name, shape.example
+    raise ValueError("no number has a thousands separator")
 
 
 def has_decimal_mark(shapes: ColumnShapes) -> bool:

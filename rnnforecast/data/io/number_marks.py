@@ -50,6 +50,8 @@ class MarksReading:
     found: str = ""
     """Clauses on what was found and how it is read; empty if there are no marks."""
     is_doubtful: bool = False
+    example: str = ""
+    """A cell with a mark that is refused."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def read_marks(shapes: Sequence[CellShape]) -> MarksReading:
     if len(units) > MAX_UNITS and not (all(map(is_flag, units)) and _has_plain_majority(cells)):
         return MarksReading("text")
     if refusal := _refusal(cells, units):
-        return MarksReading("refused", found=refusal)
+        marked = [one.shape.example for one in cells if one.unit or one.parts.before_mark]
+        return MarksReading("refused", found=refusal, example=marked[0])
     clauses = list(_describe(cells, units))
     before = [(one.parts.before, _sign_before(one.parts)) for one in cells]
     after = [_reading_after(one) for one in cells]

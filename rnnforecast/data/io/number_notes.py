@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rnnforecast.data.io.cell_shapes import ColumnShapes
 from rnnforecast.data.io.number_marks import MarksReading
@@ -50,30 +50,35 @@ def placeholder_notes(
 
 
 def limit_problems(
-    source_name: str, columns: Mapping[str, ColumnShapes], missing_values: Sequence[str]
+    location: Callable[[str, str], str],
+    columns: Mapping[str, ColumnShapes],
+    missing_values: Sequence[str],
 ) -> list[Problem]:
     """The problems of columns with limits such as <1 in place of values."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     texts: dict[str, None] = {}
     for name, shapes in columns.items():
         if count := shapes.count("limit"):
             own = shapes.texts("limit")
             texts |= dict.fromkeys(own)
-            found[name] = (
-                f"{count:,} of {shapes.count():,} cells are {_quote(own)}: limits, not values"
-            )
+            text = f"{count:,} of {shapes.count():,} cells are {_quote(own)}: limits, not values"
+            found[name] = (own[0], text)
     cure = (
         f"set data.missing_values to {_list_of(missing_values, texts)} to take them as missing,"
         " or write values in their place"
     )
-    return _list_problems(source_name, found, cure)
+    return _list_problems(location, found, cure)
 
 
-def refused_mark_problems(source_name: str, readings: Mapping[str, MarksReading]) -> list[Problem]:
+def refused_mark_problems(
+    location: Callable[[str, str], str], readings: Mapping[str, MarksReading]
+) -> list[Problem]:
     """The problems of columns whose marks change the values of their numbers."""
-    found = {name: one.found for name, one in readings.items() if one.kind == "refused"}
+    found = {
+        name: (one.example, one.found) for name, one in readings.items() if one.kind == "refused"
+    }
     cure = "write the whole column in one unit, or leave it out of data.targets and features"
-    return _list_problems(source_name, found, cure)
+    return _list_problems(location, found, cure)
 
 
 def merge_notes(
@@ -94,10 +99,13 @@ def merge_notes(
     return [ReadingNote(Problem(source_name, text + ending, cure), is_doubtful)]
 
 
-def _list_problems(source_name: str, found: Mapping[str, str], cure: str) -> list[Problem]:
+def _list_problems(
+    location: Callable[[str, str], str], found: Mapping[str, tuple[str, str]], cure: str
+) -> list[Problem]:
+    """The problems of columns, each found with an example of its cells and a clause."""
     problems = [
-        Problem(f"{source_name}, column {name!r}", text, cure)
-        for name, text in list(found.items())[:MAX_SHOWN_COLUMNS]
+        Problem(location(name, example), text, cure)
+        for name, (example, text) in list(found.items())[:MAX_SHOWN_COLUMNS]
     ]
     if more := len(found) - len(problems):
         names = ", ".join(map(repr, list(found)[MAX_SHOWN_COLUMNS:][:20]))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow as pa
 from rnnforecast.data.io.arrow_types import dictionary_encode
 from rnnforecast.data.io.cell_shapes import ColumnShapes
 from rnnforecast.data.io.column_roles import ColumnRoles
-from rnnforecast.data.io.input_files import InputFile
+from rnnforecast.data.io.input_files import InputFile, locate_cell
 from rnnforecast.data.io.number_format import (
     DEFAULT_MISSING_VALUES,
     ColumnFormat,
@@ -96,7 +96,7 @@ class NumberReader:
         for name, shapes in sample.items():
             cells = head[name].iloc[::step].value_counts()
             self._add(shapes, pa.array(cells.index, pa.string()), np.asarray(cells, dtype=np.int64))
-        reading = self._decide(sample)
+        reading = self._decide(sample, lambda column, _: column)  # only to see if all is plain
         return reading if reading.is_plain else self.read_all()
 
     def read_all(self) -> NumberReading:
@@ -112,7 +112,7 @@ class NumberReader:
                         encoded.indices.drop_null().to_numpy(), minlength=len(encoded.dictionary)
                     )
                     self._add(columns[name], encoded.dictionary, counts)
-        return replace(self._decide(columns), is_exact=True)
+        return replace(self._decide(columns, partial(locate_cell, self.files)), is_exact=True)
 
     def may_differ(self, reading: NumberReading, columns: Mapping[str, Floats]) -> bool:
         """Whether numbers, each column [R], that were read as a sample shows may have thousands
@@ -148,7 +148,9 @@ class NumberReader:
         ignored = (*DEFAULT_MISSING_VALUES, *self.data.missing_values)
         shapes.add_counted(texts, counts, ignored=ignored)
 
-    def _decide(self, columns: Mapping[str, ColumnShapes]) -> NumberReading:
+    def _decide(
+        self, columns: Mapping[str, ColumnShapes], location: Callable[[str, str], str]
+    ) -> NumberReading:
         problems: list[Problem] = []
         notes: list[ReadingNote] = []
         number_format = NumberFormat()
@@ -157,7 +159,7 @@ class NumberReader:
                 columns,
                 self.data.decimal,
                 self.data.thousands,
-                self.source_name,
+                location,
                 is_point_decimal=self._is_point_decimal(columns),
             )
         except DataError as error:
@@ -170,13 +172,13 @@ class NumberReader:
             for (name, shapes), reading in zip(columns.items(), marks.values(), strict=True)
             if not _is_bare(shapes, number_format)
         }
-        problems += refused_mark_problems(self.source_name, marks)
+        problems += refused_mark_problems(location, marks)
         notes += mark_notes(self.source_name, marks)
         notes += placeholder_notes(self.source_name, columns, self.data.missing_values)
         number_format = replace(
             number_format, missing_values=self.data.missing_values, columns=formats
         )
-        limits = limit_problems(self.source_name, columns, self.data.missing_values)
+        limits = limit_problems(location, columns, self.data.missing_values)
         return NumberReading(
             number_format,
             tuple(notes),

@@ -15,7 +15,11 @@ from rnnforecast.errors import DataError
 
 
 def marks(cells: list[str], decimal: str = "auto", thousands: str = "auto") -> NumberFormat:
-    return infer_number_format({"y": shapes(cells)}, decimal, thousands, "here")[0]
+    return infer_number_format({"y": shapes(cells)}, decimal, thousands, where)[0]
+
+
+def where(column: str, cell: str) -> str:
+    return f"here, column {column!r}"
 
 
 def shapes(cells: list[str]) -> ColumnShapes:
@@ -89,7 +93,7 @@ def test_three_digits_behind_a_mark_are_never_guessed(mark: str) -> None:
         rf" data\.thousands to '\{mark}' or data\.decimal to '\{mark}'"
     )
     with pytest.raises(DataError, match=message):
-        infer_number_format({"a": shapes(["5"]), "b": shapes(cells)}, "auto", "auto", "here")
+        infer_number_format({"a": shapes(["5"]), "b": shapes(cells)}, "auto", "auto", where)
 
 
 LOADS = ["1.016", "1.074", "1.185", "909", "874", "888"]
@@ -103,7 +107,7 @@ RATES = ["1.074", "1.125", "1.375", "1", "2", "3"]
 def test_the_magnitude_of_the_other_numbers_decides_a_mark(
     cells: list[str], expected: NumberFormat
 ) -> None:
-    number_format, (note,) = infer_number_format({"y": shapes(cells)}, "auto", "auto", "here")
+    number_format, (note,) = infer_number_format({"y": shapes(cells)}, "auto", "auto", where)
     assert number_format == expected
     assert "magnitude" in note.decision.found
     assert not note.is_doubtful
@@ -112,32 +116,32 @@ def test_the_magnitude_of_the_other_numbers_decides_a_mark(
 def test_magnitudes_of_one_column_do_not_decide_another() -> None:
     columns = {"gas": shapes(["1.074", "1.016"]), "coal": shapes(LOADS)}
     with pytest.raises(DataError) as caught:
-        infer_number_format(columns, "auto", "auto", "here")
+        infer_number_format(columns, "auto", "auto", where)
     assert [problem.where for problem in caught.value.problems] == ["here, column 'gas'"]
 
 
 def test_a_number_with_one_reading_decides_all_columns() -> None:
     columns = {"gas": shapes(["1.074", "1.016"]), "coal": shapes(["12.5"])}
-    assert infer_number_format(columns, "auto", "auto", "here")[0] == NumberFormat()
+    assert infer_number_format(columns, "auto", "auto", where)[0] == NumberFormat()
     columns["coal"] = shapes(["1.234.567"])
-    assert infer_number_format(columns, "auto", "auto", "here")[0] == NumberFormat(",", ".")
+    assert infer_number_format(columns, "auto", "auto", where)[0] == NumberFormat(",", ".")
 
 
 def test_magnitudes_against_the_other_numbers_are_refused() -> None:
     columns = {"load": shapes(LOADS), "price": shapes(["12.5"])}
     with pytest.raises(DataError, match="column 'load'"):
-        infer_number_format(columns, "auto", "auto", "here")
-    assert infer_number_format(columns, ".", "auto", "here")[0] == NumberFormat()
+        infer_number_format(columns, "auto", "auto", where)
+    assert infer_number_format(columns, ".", "auto", where)[0] == NumberFormat()
 
 
 def test_a_point_between_columns_separated_by_commas_is_the_decimal_mark() -> None:
     cells = {"y": shapes(["12.345", "13.010", "9.876"])}
     with pytest.raises(DataError):
-        infer_number_format(cells, "auto", "auto", "here")
-    found = infer_number_format(cells, "auto", "auto", "here", is_point_decimal=True)
+        infer_number_format(cells, "auto", "auto", where)
+    found = infer_number_format(cells, "auto", "auto", where, is_point_decimal=True)
     assert found == (NumberFormat(), [])
     columns = {"y": shapes(LOADS)}
-    found = infer_number_format(columns, "auto", "auto", "here", is_point_decimal=True)
+    found = infer_number_format(columns, "auto", "auto", where, is_point_decimal=True)
     assert found[0] == NumberFormat(",", ".")
 
 
