@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,12 +18,14 @@ from rnnforecast.data.cleaning_plan import (
     fit_cleaning_plan,
     read_table,
 )
+from rnnforecast.data.features.checks import unknown_future_problems
 from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.windows.split import Split, split_series
-from rnnforecast.errors import Problem, SpecError
+from rnnforecast.errors import DataError, Problem, SpecError
 from rnnforecast.output.forecast_table import forecast_columns
 from rnnforecast.output.path_tables import check_column_names
 from rnnforecast.pipeline.auto import (
@@ -59,6 +61,17 @@ class PreparedData:
     spec_folder: Path
     unused_keys: tuple[Problem, ...] = ()
     """Given keys without an effect, see `find_unused_keys`."""
+
+    def unknown_future_problems(self) -> list[Problem]:
+        """Why `predict` would fail with these data: covariates that are not known in all steps of
+        the horizon."""
+        return unknown_future_problems(
+            self.plan.features,
+            self.cleaned.table,
+            self.cleaned.panel,
+            self.spec.window.horizon,
+            horizon_key="window.horizon",
+        )
 
 
 def build_cleaning_plan(spec: Spec) -> CleaningPlan:
@@ -96,6 +109,7 @@ def prepare_table(
     panel = aligned.panel
     spec = _inherit_spec(given_spec, spec_folder)
     _check_output_columns(spec, aligned.table.roles)
+    _check_lookback(given_spec, panel)
     resolved, choices = resolve_season(spec, panel)
     season, horizon = int(resolved.window.season), spec.window.horizon
     split = split_series(
@@ -136,6 +150,19 @@ def _check_output_columns(spec: Spec, roles: ColumnRoles) -> None:
     forecast_columns(roles.series, roles.targets, time_column=roles.time, levels=forecast.quantiles)
     check_column_names(roles.series, totals=bool(forecast.totals))
     check_column_names([*roles.series, roles.time], paths=bool(forecast.sample_paths))
+
+
+def _check_lookback(given_spec: Spec, panel: Panel) -> None:
+    """Raises DataError for a given lookback that no series fills."""
+    lookbacks = [given_spec.window.lookback]
+    vary = given_spec.ensemble.vary
+    lookbacks += vary.get("window.lookback", []) if isinstance(vary, Mapping) else []
+    given = [lookback for lookback in lookbacks if isinstance(lookback, int)]
+    longest = int(panel.lengths.max())
+    if given and max(given) > longest:
+        found = f"longer than the longest series, which has {longest:,} steps"
+        cure = f"set it to {max(longest - given_spec.window.horizon, 1)} or less, or to auto"
+        raise DataError(Problem(f"window.lookback: {max(given)}", found, cure))
 
 
 def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:

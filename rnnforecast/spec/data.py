@@ -185,6 +185,11 @@ class CleanSpec(SpecSection):
     duplicates: DuplicateMethod = Field(
         "error", description="What to do with several rows of one series at one time."
     )
+    far_rows: Literal["error", "keep"] = Field(
+        "error",
+        description="What to do with up to three rows at an end of a series that are far from its"
+        " other rows, as after a slip in the year: refuse them, or keep them and all steps between.",
+    )
     missing: ImputerName | Annotated[dict[NonEmptyStr, ImputerName], PER_COLUMN] = Field(
         "mask",
         description="What missing values of the targets are, for all targets or by name. zero and"

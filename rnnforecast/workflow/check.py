@@ -13,6 +13,7 @@ from rnnforecast.data.profiling.cleaning_report import (
     CleaningReport,
     build_cleaning_report,
 )
+from rnnforecast.errors import Problem
 from rnnforecast.output.atomic_files import atomic_folder
 from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.auto import AutoChoice
@@ -33,13 +34,24 @@ class CheckResult:
     """The prepared data; None if the data are not usable."""
     imputation_scores: tuple[ImputationScore, ...] = ()
     """The accuracy of each imputation method, the best first, if requested."""
+    unknown_future: tuple[Problem, ...] = ()
+    """Why `predict` would fail after a training on usable data."""
 
     def to_json(self) -> str:
         """The report as a JSON object, with ``imputation``, an entry per method, if requested."""
         values = json.loads(self.report.to_json())
+        values["problems"] += [
+            {"where": one.where, "found": one.found, "cure": one.cure}
+            for one in self.unknown_future
+        ]
         if self.imputation_scores:
             values["imputation"] = [asdict(score) for score in self.imputation_scores]
         return json.dumps(values, ensure_ascii=False)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What must be resolved before a forecast."""
+        return (*self.report.problems, *self.unknown_future)
 
     @property
     def repairs(self) -> int:
@@ -82,4 +94,5 @@ def check(
         int((prepared.split.test_origin < 0).sum()),
         prepared,
         tuple(compare_imputation_methods(prepared)) if impute_report else (),
+        tuple(prepared.unknown_future_problems()),
     )

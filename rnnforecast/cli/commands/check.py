@@ -70,12 +70,12 @@ def check(
             console.out.file.write(result.to_json() + "\n")
         elif not quiet:
             _print_result(console, result)
-        if result.report.problems:
-            if folder is not None:
-                console.info("no report with plots: the data cannot be used as they are")
-            raise DataError(*result.report.problems)
-        if folder is not None:
+        if folder is not None and result.report.problems:
+            console.info("no report with plots: the data cannot be used as they are")
+        elif folder is not None:
             console.info(f"report with plots: {folder / 'data_report.html'}")
+        if result.problems:
+            raise DataError(*result.problems)
         doubtful = [note.decision for note in result.report.notes if note.is_doubtful]
         if strict and doubtful:
             raise DataError(*doubtful)

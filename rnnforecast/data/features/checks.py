@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rnnforecast.data.features.covariate_rows import CovariateRows
@@ -17,6 +19,7 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time import calendar_features as calendar
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.types import Bools, Ints
 
 RELATIVE_TOLERANCE = 1e-9
 """Numbers of a static column whose relative difference is no larger are taken as equal."""
@@ -61,6 +64,20 @@ def check_static(group: CovariateGroup, table: Table, panel: Panel) -> None:
 def check_future_known(plan: FeaturePlan, table: Table, panel: Panel, required_steps: int) -> None:
     """DataError for series without a future covariate at some of the first `required_steps` steps
     ahead, unless the spec replaces missing values."""
+    problems = unknown_future_problems(plan, table, panel, required_steps)
+    if problems:
+        raise DataError(*problems)
+
+
+def unknown_future_problems(
+    plan: FeaturePlan,
+    table: Table,
+    panel: Panel,
+    required_steps: int,
+    *,
+    horizon_key: str = "--horizon",
+) -> list[Problem]:
+    """The problems of `check_future_known`; `horizon_key` is where a shorter horizon is set."""
     names = [
         name
         for covariate in plan.covariates.covariates
@@ -68,14 +85,13 @@ def check_future_known(plan: FeaturePlan, table: Table, panel: Panel, required_s
         for name in covariate.columns
     ]
     if not names or not required_steps or plan.spec.missing_future != "error":
-        return
-    rows = CovariateRows.from_panel(panel, required_steps)
-    blank = np.isnan(rows.expand_to_horizon(raw_covariates(panel, names)))
-    is_categorical = np.array([column_categories(table, name) is not None for name in names])
-    blank &= ~(is_categorical & rows.has_row[:, None])  # a blank category in the file is valid
-    blank &= (rows.step >= rows.lengths[rows.series])[:, None]
+        return []
+    rows, blank = _unknown_ahead(table, panel, names, required_steps)
     missing = blank.any(axis=1)
     incomplete = np.unique(rows.series[missing])
+    if not len(incomplete):
+        return []
+    n_known = int((rows.step - rows.lengths[rows.series])[missing].min())
     problems: list[Problem] = []
     for series in incomplete[:MAX_SHOWN_PROBLEMS]:
         own = missing & (rows.series == series)
@@ -85,17 +101,47 @@ def check_future_known(plan: FeaturePlan, table: Table, panel: Panel, required_s
             for step in (rows.step[own].min(), rows.step[own].max())
         )
         found = (
-            f"{', '.join(columns)} not known at {own.sum():,} of the steps to forecast, from "
-            f"{first} to {last}"
+            f"{', '.join(columns)} not known at {own.sum():,} of the steps to forecast, which are "
+            f"{required_steps:,}, from {first} to {last}"
         )
-        cure = "add rows with these columns, or set features.missing_future to last or seasonal"
-        problems.append(
-            Problem(f"series '{panel.labels()[series]}'", found, "" if problems else cure)
-        )
+        cure = "" if problems else _future_cure(n_known, horizon_key)
+        problems.append(Problem(f"series '{panel.labels()[series]}'", found, cure))
     if len(incomplete) > MAX_SHOWN_PROBLEMS:
         problems.append(Problem("", f"… and {len(incomplete) - MAX_SHOWN_PROBLEMS:,} more series"))
-    if problems:
-        raise DataError(*problems)
+    return problems
+
+
+def known_steps_ahead(table: Table, panel: Panel, names: Sequence[str]) -> Ints:
+    """[S, len(names)] the steps after the end of each series at which a covariate is known, up to
+    the first at which it is not."""
+    longest = 0 if panel.future_steps is None else int(panel.future_steps.max())
+    if not longest:
+        return np.zeros((panel.n_series, len(names)), dtype=np.int64)
+    rows, blank = _unknown_ahead(table, panel, names, longest)
+    ahead = (rows.step - rows.lengths[rows.series])[:, None]
+    first = np.where(blank, ahead, longest)
+    return np.minimum.reduceat(first, rows.horizon_offsets[:-1], axis=0)
+
+
+def _unknown_ahead(
+    table: Table, panel: Panel, names: Sequence[str], steps: int
+) -> tuple[CovariateRows, Bools]:
+    """The rows with `steps` more of each series, and where [rows, len(names)] a column is unknown
+    in these steps; a blank category in the file is valid."""
+    rows = CovariateRows.from_panel(panel, steps)
+    blank = np.isnan(rows.expand_to_horizon(raw_covariates(panel, names)))
+    is_categorical = np.array([column_categories(table, name) is not None for name in names])
+    blank &= ~(is_categorical & rows.has_row[:, None])
+    blank &= (rows.step >= rows.lengths[rows.series])[:, None]
+    return rows, blank
+
+
+def _future_cure(n_known: int, horizon_key: str) -> str:
+    shorter = f"set {horizon_key} to {n_known} or less, " if n_known else ""
+    return (
+        f"add rows with these columns, {shorter}set features.missing_future to last or seasonal, "
+        "or list them under features.past"
+    )
 
 
 def _format_step(panel: Panel, series: int, step: int) -> str:

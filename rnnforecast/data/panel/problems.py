@@ -77,7 +77,7 @@ def duplicate_problems(
             zip(at[:MAX_SHOWN_PROBLEMS], first[:MAX_SHOWN_PROBLEMS], strict=True)
         )
     ]
-    return problems + _remaining_problems(len(at), "repeated timestamps")
+    return problems + remaining_problems(len(at), "repeated timestamps")
 
 
 def timezone_problems(
@@ -111,7 +111,7 @@ def _row_problems(table: Table, mask: Bools, finding: str, cure: str, kind: str)
         )
         for number, row in enumerate(rows[:MAX_SHOWN_PROBLEMS])
     ]
-    return problems + _remaining_problems(len(rows), kind)
+    return problems + remaining_problems(len(rows), kind)
 
 
 def off_grid_problems(
@@ -144,7 +144,7 @@ def off_grid_problems(
         )
         for number, row in enumerate(shown)
     ]
-    return problems + _remaining_problems(len(at), "timestamps off the grid")
+    return problems + remaining_problems(len(at), "timestamps off the grid")
 
 
 def sparse_grid_problems(
@@ -270,7 +270,8 @@ def empty_result_problem(rows: SortedRows, frequency: Frequency, timezone: str =
     return Problem("clean.frequency", found, cure)
 
 
-def _remaining_problems(count: int, kind: str) -> list[Problem]:
+def remaining_problems(count: int, kind: str) -> list[Problem]:
+    """A problem that counts those of `count` that are not written out, if there are any."""
     return (
         [Problem("", f"… and {count - MAX_SHOWN_PROBLEMS:,} more {kind}")]
         if count > MAX_SHOWN_PROBLEMS

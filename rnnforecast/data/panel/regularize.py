@@ -21,6 +21,7 @@ from rnnforecast.data.panel.calendar_notes import (
     rare_day_notes,
 )
 from rnnforecast.data.panel.changes import CleaningChanges, summarize_changes
+from rnnforecast.data.panel.far_rows import far_row_problems, far_rows_mask
 from rnnforecast.data.panel.fill_by_rule import SeriesBounds, fill_by_rule, find_bounds
 from rnnforecast.data.panel.grid_size import (
     MAX_STEPS_PER_ROW,
@@ -151,6 +152,7 @@ class _Regularizer:
         self._complete_periods: Timestamps | None = None
         none = np.empty(0, dtype=np.int64)
         self._unknown_cells: tuple[Ints, Ints] = none, none
+        self._has_far_rows = self._has_unresolved_hours.copy()
 
     def run(self, *, skip_invalid_series: bool = False) -> CleaningChanges:
         """Runs all steps and returns their changes."""
@@ -162,6 +164,7 @@ class _Regularizer:
         self._combine_duplicates()
         self._align()
         agreement = self._measure_agreement()
+        self._find_far_rows()
         last = self._drop_unobserved_ends(self._fill_by_rule())
         self._keep_last_steps(last)
         self._count_values(last)
@@ -171,7 +174,7 @@ class _Regularizer:
             self._skip_invalid_series()
         elif self._clean.irregular in ("error", "snap") and not self._has_rule:
             self._problems += finer_frequency_problems(self.rows, self.grid, self.frequency)
-        if self.grid.on_grid.all():
+        if self.grid.on_grid.all() and not self._has_far_rows.any():
             self._add_sparse_grid_problems()
         self._problems += empty_panel_problems(
             self.columns["observed"], self._clean.min_observed_values
@@ -428,7 +431,8 @@ class _Regularizer:
         rows, grid = self.rows, self.grid
         invalid = self._count(rows.codes, ~grid.on_grid) > 0
         invalid |= sparse_series_mask(rows, grid.ordinals)
-        if self._clean.end == "auto" and end == "latest":
+        invalid |= self._has_far_rows
+        if self._clean.end == "auto" and end == "latest" and not self._has_far_rows.any():
             late_end, problems = late_end_problems(
                 self.table, rows, grid, self.frequency, self.columns["label"], self._n_targets
             )
@@ -540,6 +544,22 @@ class _Regularizer:
             self.display_timezone,
         )
 
+    def _find_far_rows(self) -> None:
+        """Rows whose date is likely wrong: their problems take the place of those of the grid."""
+        if self._clean.far_rows == "keep" or self._clean.irregular == "keep":
+            return
+        far = far_rows_mask(self.rows, self.grid.ordinals, self.frequency)
+        far &= ~np.isnan(self.rows.values[:, : self._n_targets]).all(axis=1)
+        self._has_far_rows = self._count(self.rows.codes, far) > 0
+        self._problems += far_row_problems(
+            self.table,
+            self.rows,
+            far,
+            self.frequency,
+            self.columns["label"],
+            self.display_timezone,
+        )
+
     def _add_sparse_grid_problems(self) -> None:
         self._problems += sparse_grid_problems(
             self.table,
@@ -556,6 +576,7 @@ class _Regularizer:
         self._skip(self._has_refused_duplicates, "repeated timestamps")
         self._skip(self._counts["off_grid"] > 0, "timestamps off the grid")
         self._skip(self._has_late_end, "a timestamp long after all others")
+        self._skip(self._has_far_rows, "a date far from all others")
         self._add_sparse_grid_problems()
         sparse = sparse_series_mask(self.rows, self.grid.ordinals)
         self._skip(sparse, "a gap of very many steps")
