@@ -100,9 +100,11 @@ def unknown_future_problems(
             _format_step(panel, series, step)
             for step in (rows.step[own].min(), rows.step[own].max())
         )
+        n_known_here = int(rows.step[own].min() - panel.lengths[series])
         found = (
-            f"{', '.join(columns)} not known at {own.sum():,} of the steps to forecast, which are "
-            f"{required_steps:,}, from {first} to {last}"
+            f"{', '.join(columns)} not known at {own.sum():,} of the steps to forecast, from "
+            f"{first} to {last}: known for the first {n_known_here:,} steps, needed for "
+            f"{required_steps:,}"
         )
         cure = "" if problems else _future_cure(n_known, horizon_key)
         problems.append(Problem(f"series '{panel.labels()[series]}'", found, cure))
