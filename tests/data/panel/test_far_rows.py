@@ -63,8 +63,8 @@ def test_only_the_series_of_the_row_is_left_out_if_others_can_be_used() -> None:
     [
         DAYS[:300] + DAYS[660:],  # closed for a year
         DAYS[:530] + DAYS[729:],  # open again for one day
-        [*DAYS[:500:3], *DAYS[498:]],
-        DAYS[:8] + ["2033-01-01"],  # too few rows to judge
+        [*DAYS[:500:3], *DAYS[500:]],
+        [*DAYS[:8], "2033-01-01"],  # too few rows to judge
     ],
 )
 def test_a_long_gap_that_no_year_explains_is_a_gap(dates: list[str]) -> None:
