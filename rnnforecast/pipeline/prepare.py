@@ -154,7 +154,7 @@ def _check_output_columns(spec: Spec, roles: ColumnRoles) -> None:
 
 def _check_lookback(given_spec: Spec, panel: Panel) -> None:
     """Raises DataError for a given lookback that no series fills."""
-    lookbacks = [given_spec.window.lookback]
+    lookbacks: list[object] = [given_spec.window.lookback]
     vary = given_spec.ensemble.vary
     lookbacks += vary.get("window.lookback", []) if isinstance(vary, Mapping) else []
     given = [lookback for lookback in lookbacks if isinstance(lookback, int)]

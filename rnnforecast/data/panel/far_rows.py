@@ -120,7 +120,7 @@ def far_row_problems(
     timezone: str = "",
 ) -> list[Problem]:
     """Problems of the rows of `far_mask` [R], see `far_rows_mask`."""
-    problems = []
+    problems: list[Problem] = []
     for row in np.flatnonzero(far_mask)[:MAX_SHOWN_PROBLEMS]:
         begin, end = rows.offsets[rows.codes[row]], rows.offsets[rows.codes[row] + 1]
         own = rows.time[begin:end][~far_mask[begin:end]]
