@@ -12,38 +12,47 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from rnnforecast.data.time.frequency import DAY, MINUTE, SECOND
+from rnnforecast.data.time.numeric_formats import (
+    EPOCH_UNITS,
+    NUMBER_PATTERN,
+    NUMERIC_FORMATS,
+    YearSteps,
+    infer_year_steps,
+    parse_numbers,
+    unparsable_numbers,
+)
+from rnnforecast.data.time.patterns import check_pattern, parse_pattern
 from rnnforecast.errors import DataError, Problem
 
+ISO = "iso"
+"""The format of ISO 8601: dates, or dates with hours, minutes, seconds and decimals of them."""
 ISO_PATTERN = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}(?::\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?)?"
+_MIDNIGHT_PATTERN = r"[ T]24(?::00(?::00(?:\.0+)?)?)?$"  # 24:00, the end of a day
+_ISO_CLOCKS = ("%H", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f")
+_ISO_PATTERNS = (
+    "%Y-%m-%d",
+    *(f"%Y-%m-%d{between}{clock}" for between in " T" for clock in _ISO_CLOCKS),
+)
+RANGE_MARKS = (" - ", " – ", " — ", " to ", " bis ", " / ", "/", "–", " -- ", " until ", " à ", "-")
+"""What stands between the beginning and the end of a range of times."""
+
 _OFFSET_PATTERN = re.compile(r"(?<=\d)( ?(?:Z|UTC|[+-]\d{2}:?\d{2}))$")
 _GIVEN_OFFSET_PATTERN = re.compile(r" ?(?:Z|[+-]\d{2}:?\d{2})$")  # at the %z of a given format
 # Hours alone ("+02") are an offset only after a time of day: "2024-01-05" ends in "-05", too.
 _HOUR_OFFSET_PATTERN = re.compile(r"(?:(?<=:\d{2})|(?<=\.\d{3})|(?<=\.\d{6}))( ?[+-]\d{2})$")
-
-EPOCH_PATTERN = (
-    r"-?\d+(?:[.,]\d+)?(?:[eE]\+?\d+)?"  # exponents are what Arrow writes of large doubles
-)
-WEEK_PATTERN = r"(\d{4})-?W(\d{2})(?:-?([1-7]))?"
-YEAR_QUARTER_PATTERN = r"(\d{4})[- ]?Q([1-4])"
-QUARTER_YEAR_PATTERN = r"(?:Q([1-4])[- ]|([1-4])Q[- ]?)(\d{4})"
-_QUARTER_FIRST_MONTH = {"1": "01", "2": "04", "3": "07", "4": "10"}
 # A timestamp with its own offset, in a syntax that both pandas and Arrow accept.
 _MIXED_OFFSET_PATTERN = (
     r"^(?P<bare>.*:\d{2}(?:\.\d+)?) ?"
     r"(?:Z|UTC|(?P<sign>[+-])(?P<hours>0\d|1[0-5]):?(?P<minutes>[0-5]\d)?)$"
 )
-
-EPOCH_UNITS = {"unix_s": 1, "unix_ms": 1000, "unix_us": 1_000_000, "unix_ns": 1_000_000_000}
-"""Units of counts since 1970-01-01 UTC, and how many are a second."""
 _ALLOWED_YEARS = (1800, 2200)
 
 
@@ -51,60 +60,103 @@ _ALLOWED_YEARS = (1800, 2200)
 class TimeFormat:
     """How the timestamps of a column are written."""
 
-    kind: Literal["iso", "format", "quarter", "week", "integer", "open"]
-    formats: tuple[str, ...] = ()
-    """The strptime format for kind "format", the candidates for "open", one of `EPOCH_UNITS` for
-    an "integer" that counts since 1970; else empty."""
+    pattern: str
+    """`ISO`, one of `NUMERIC_FORMATS`, or a strptime pattern that may have the directives %q (a
+    quarter) and %K (an hour from 1 to 24, of which 1 begins at 00:00)."""
     offset: str = ""
     """The offset after every timestamp, as written; empty if there is none."""
     has_mixed_offsets: bool = False
     """Whether offsets differ (`offset` is the most common) and timestamps are parsed to UTC."""
+    range_mark: str = ""
+    """What ends a timestamp where cells hold ranges of times; empty if they do not."""
     year_range: tuple[int, int] = _ALLOWED_YEARS
     """Years that counts since 1970 may lie in, the last one excluded."""
+    year_steps: YearSteps = YearSteps()
+    """The steps of decimal years."""
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether any number might be a time in this format."""
+        return self.pattern in NUMERIC_FORMATS
 
     @property
     def parsed_offset(self) -> str:
         """The offset of parsed timestamps: "Z" if they are parsed to UTC, else `offset`."""
-        is_utc = self.has_mixed_offsets or (self.kind == "integer" and self.formats)
-        return "Z" if is_utc else self.offset
+        return "Z" if self.has_mixed_offsets or self.pattern in EPOCH_UNITS else self.offset
+
+    @property
+    def setting(self) -> str:
+        """The value of `data.time_format` that means this format."""
+        return self.pattern + ("%z" if self.offset else "")
 
     def __str__(self) -> str:
-        if self.kind == "integer" and self.formats:
-            example = 1704067200 * EPOCH_UNITS[self.formats[0]]
+        if self.pattern in EPOCH_UNITS:
+            example = 1704067200 * EPOCH_UNITS[self.pattern]
             first, last = self.year_range
-            return f"{self.formats[0]} such as {example}, of the years {first} to {last - 1}"
+            return f"{self.pattern} such as {example}, of the years {first} to {last - 1}"
         known = {
-            "iso": "2024-12-31 or 2024-12-31 23:00:00",
-            "quarter": "2024-Q4",
-            "week": "2024-W52 or 2024-W52-1",
+            ISO: "2024-12-31 or 2024-12-31 23:00:00",
             "integer": "a whole number",
+            "excel": "days since 1899-12-30 such as 45292.5",
+            "decimal_year": "a year with decimals such as 2024.5, at steps of one length",
         }
-        text = known.get(self.kind) or " or ".join(repr(item) for item in self.formats)
-        return text + (" and an offset such as +02:00" if self.has_mixed_offsets else self.offset)
+        text = known.get(self.pattern) or repr(self.pattern)
+        text += " and an offset such as +02:00" if self.has_mixed_offsets else self.offset
+        return text + (f", before {self.range_mark!r}" if self.range_mark else "")
 
 
 def parse_time_format(time_format: str, samples: Sequence[str]) -> TimeFormat:
-    """The format of a strptime pattern or one of `EPOCH_UNITS`; a final ``%z`` stands for the
-    offsets that the samples have."""
-    if time_format in EPOCH_UNITS:
-        return TimeFormat("integer", (time_format,))
-    where, zone, bare, offsets = "data.time_format", "", time_format, False
+    """The format of a value of `data.time_format`; a final ``%z`` stands for the offsets that the
+    samples have. Samples that are ranges of times are cut."""
+    if time_format in NUMERIC_FORMATS:
+        return with_year_steps(TimeFormat(time_format), samples)
+    zone, bare, offsets = "", time_format, False
     if time_format.endswith("%z"):
-        ends = (_GIVEN_OFFSET_PATTERN.search(text.strip()) for text in samples)
+        bare = time_format.removesuffix("%z").rstrip()
+        beginnings = [text for sample in samples for text in (sample, *range_parts(sample)[:1])]
+        ends = (_GIVEN_OFFSET_PATTERN.search(text.strip()) for text in beginnings)
         zones = Counter(end.group(0) for end in ends if end)
         zone, offsets = max(zones, key=lambda item: zones[item], default="%z"), len(zones) > 1
-        bare = time_format.removesuffix("%z").rstrip()
     elif time_format.endswith("Z") and not time_format.endswith("%Z"):
         zone, bare = "Z", time_format.removesuffix("Z").rstrip()
     if "%z" in bare or "%Z" in bare:
         cure = "put %z at the end of the format, and write offsets as +02:00 instead of names"
-        raise DataError(Problem(where, f"{time_format!r} cannot be used", cure))
+        found = f"{time_format!r} cannot be used"
+        raise DataError(Problem("data.time_format", found, cure))
     try:
-        count_parsable(["1"], bare)
+        check_pattern(bare)
     except ValueError as error:
-        cure = "write it as for strptime, such as '%d.%m.%Y %H:%M'"
-        raise DataError(Problem(where, f"{time_format!r} is not a format: {error}", cure)) from None
-    return TimeFormat("format", (bare,), offset=zone, has_mixed_offsets=offsets)
+        found = f"{time_format!r} cannot be used: {error}"
+        cure = "write one date as for strptime, such as '%d.%m.%Y %H:%M'"
+        raise DataError(Problem("data.time_format", found, cure)) from None
+    return with_range_mark(TimeFormat(bare, offset=zone, has_mixed_offsets=offsets), samples)
+
+
+def with_year_steps(time_format: TimeFormat, samples: Sequence[str]) -> TimeFormat:
+    """The format with the steps that the samples have, if it is that of decimal years."""
+    if time_format.pattern != "decimal_year":
+        return time_format
+    numbers = [text.strip().replace(",", ".") for text in samples]
+    numbers = [text for text in numbers if re.fullmatch(NUMBER_PATTERN, text)]
+    return replace(time_format, year_steps=infer_year_steps(np.array(numbers, dtype=np.float64)))
+
+
+def with_range_mark(time_format: TimeFormat, samples: Sequence[str]) -> TimeFormat:
+    """The format for ranges of times, of which the beginning is read, if most samples are ranges
+    and none is a time itself."""
+    if not samples or not unparsable_mask(samples, time_format).all():
+        return time_format
+    for mark in RANGE_MARKS:
+        cut = replace(time_format, range_mark=mark)
+        if np.mean(unparsable_mask(samples, cut)) < 0.5:
+            return cut
+    return time_format
+
+
+def range_parts(text: str) -> list[str]:
+    """The beginning and the end of a range of times, split at the first mark; [] for no range."""
+    mark = next((mark for mark in RANGE_MARKS if mark in text), "")
+    return text.split(mark, 1) if mark else []
 
 
 def offset_suffix(text: str) -> str:
@@ -117,41 +169,35 @@ def offset_suffix(text: str) -> str:
 def parse_timestamps(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarray:
     """Timestamps [R] of texts [R]: datetime64[us] at the offset `parsed_offset`, or int64.
     ValueError if any text is not in this format, see `unparsable_mask`."""
-    texts = pc.utf8_trim_whitespace(texts)
+    texts = _cut_ranges(pc.utf8_trim_whitespace(texts), time_format)
     if time_format.has_mixed_offsets:
         bare, ahead = _split_offsets(texts)
-        local_format = replace(time_format, offset="", has_mixed_offsets=False)
+        local_format = replace(time_format, offset="", has_mixed_offsets=False, range_mark="")
         return np.asarray(parse_timestamps(bare, local_format) - ahead)
     texts = _strip_fixed_offset(texts, time_format.offset)
-    if time_format.kind == "integer" and time_format.formats:
-        return _parse_epoch(texts, time_format)
-    if time_format.kind == "integer":
-        return _to_numpy(pc.cast(texts, pa.int64()))
-    if time_format.kind == "iso":
-        return _to_numpy(_parse_iso(texts))
-    parsed = _parse_with_pandas(texts.to_pandas(), time_format)
-    if parsed.isna().any():
+    if time_format.is_numeric:
+        years, steps = time_format.year_range, time_format.year_steps
+        return parse_numbers(texts, time_format.pattern, years, steps)
+    if time_format.pattern == ISO:
+        return _parse_iso(texts)
+    times = parse_pattern(texts, time_format.pattern)
+    if np.isnat(times).any():
         raise ValueError("not every timestamp is in the format")
-    return parsed.to_numpy(dtype="datetime64[us]")
+    return times
 
 
 def unparsable_mask(texts: Sequence[str], time_format: TimeFormat) -> np.ndarray:
     """[R] whether each text is not in this format."""
-    column = pd.Series(list(texts), dtype=object).str.strip()
-    column = strip_offsets(column, time_format)
-    if time_format.kind == "integer" and time_format.formats:
-        counts = column.where(column.str.fullmatch(EPOCH_PATTERN).astype(bool))
-        numbers = pd.to_numeric(counts.str.replace(",", "."))
-        return np.asarray(~numbers.between(*epoch_limits(time_format), inclusive="left"))
-    if time_format.kind == "integer":
-        return np.asarray(~column.str.fullmatch(r"[+-]?\d{1,18}").astype(bool))
-    if time_format.kind == "iso":
-        column = column.where(column.str.fullmatch(ISO_PATTERN).astype(bool), "")
-    bad = np.ones(len(column), dtype=bool)
-    for pattern in time_format.formats or ("",):
-        reading = replace(time_format, formats=(pattern,))
-        bad &= np.asarray(_parse_with_pandas(column, reading).isna())
-    return bad
+    column = pc.utf8_trim_whitespace(pa.array(list(texts), pa.string()))
+    column = strip_offsets(_cut_ranges(column, time_format), time_format)
+    if time_format.is_numeric:
+        years, steps = time_format.year_range, time_format.year_steps
+        return unparsable_numbers(column, time_format.pattern, years, steps)
+    if time_format.pattern != ISO:
+        return np.isnat(parse_pattern(column, time_format.pattern))
+    bad = ~_to_numpy(pc.match_substring_regex(column, f"^{ISO_PATTERN}$"))
+    is_parsed = [~np.isnat(parse_pattern(column, pattern)) for pattern in _ISO_PATTERNS]
+    return bad | ~np.any(is_parsed, axis=0)
 
 
 def format_timestamp(timestamp: Any, timezone: str = "") -> str:
@@ -177,66 +223,26 @@ def format_timestamp(timestamp: Any, timezone: str = "") -> str:
     return str(timestamp.astype(f"datetime64[{unit}]")).replace("T", " ")
 
 
-def count_parsable(texts: Sequence[str], pattern: str) -> int:
-    """How many of the texts match a strptime pattern."""
-    column = pd.Series(list(texts), dtype=object)
-    return int(_parse_with_pandas(column, TimeFormat("format", (pattern,))).notna().sum())
-
-
-def _parse_with_pandas(column: pd.Series[Any], time_format: TimeFormat) -> pd.Series[Any]:
-    """Timestamps of texts, NaT where a text does not match the format."""
-    if time_format.kind == "quarter":
-        column = column.str.replace(f"^{QUARTER_YEAR_PATTERN}$", r"\3Q\1\2", regex=True)
-        parts = column.str.extract(f"^{YEAR_QUARTER_PATTERN}$")
-        column, pattern = parts[0] + "-" + parts[1].replace(_QUARTER_FIRST_MONTH), "%Y-%m"
-    elif time_format.kind == "week":
-        parts = column.str.extract(f"^{WEEK_PATTERN}$")
-        column = parts[0] + "-W" + parts[1] + "-" + parts[2].fillna("1").where(parts[1].notna())
-        pattern = "%G-W%V-%u"  # pandas knows which years have a week 53
-    else:
-        pattern = "ISO8601" if time_format.kind == "iso" else time_format.formats[0]
-    # pandas parses "now" and "today", whatever the format
-    column = column.where(column.str.contains(r"\d", na=False), None)
-    return pd.to_datetime(column, format=pattern, errors="coerce")
-
-
-def _parse_epoch(texts: pa.Array[Any], time_format: TimeFormat) -> np.ndarray:
-    """UTC timestamps [us] of counts since 1970: whole nanoseconds are floored, decimal counts
-    rounded."""
-    if not pc.all(pc.match_substring_regex(texts, f"^{EPOCH_PATTERN}$")).as_py():
-        raise ValueError("not every timestamp is a number")
-    is_integer = not pc.any(pc.match_substring_regex(texts, "[.,eE]")).as_py()
-    if not is_integer:
-        texts = pc.replace_substring(texts, ",", ".")
-    counts = _to_numpy(pc.cast(texts, pa.int64() if is_integer else pa.float64()))
-    first, end = epoch_limits(time_format)
-    if not ((counts >= first) & (counts < end)).all():
-        raise ValueError("not every timestamp is in the years expected")
-    unit = EPOCH_UNITS[time_format.formats[0]]
-    if not is_integer:
-        counts = np.rint(counts * (1_000_000 / unit)).astype(np.int64)
-    elif unit <= 1_000_000:
-        counts = counts * (1_000_000 // unit)
-    else:
-        counts = counts // (unit // 1_000_000)
-    return counts.view("datetime64[us]")
-
-
-def epoch_limits(time_format: TimeFormat) -> tuple[int, int]:
-    """The first count since 1970 in the years of the format, and the first count after them."""
-    first, end = (
-        int(np.datetime64(str(year), "s").astype(np.int64)) * EPOCH_UNITS[time_format.formats[0]]
-        for year in time_format.year_range
-    )
-    return first, end
-
-
-def strip_offsets(column: pd.Series[Any], time_format: TimeFormat) -> pd.Series[Any]:
+def strip_offsets(texts: pa.Array[Any], time_format: TimeFormat) -> pa.Array[Any]:
     """The texts without their offset; "" where it is not an offset of the format."""
     if time_format.has_mixed_offsets:
-        return column.str.extract(_MIXED_OFFSET_PATTERN)["bare"].fillna("")
-    right = column.str.endswith(time_format.offset).astype(bool)
-    return column.str.removesuffix(time_format.offset).where(right, "")
+        parts = pc.extract_regex(texts, _MIXED_OFFSET_PATTERN)
+        return pc.coalesce(pc.struct_field(parts, "bare"), pa.scalar(""))
+    offset = time_format.offset
+    if not offset:
+        return texts
+    bare = pc.utf8_slice_codeunits(texts, 0, -len(offset))
+    return pc.if_else(pc.ends_with(texts, pattern=offset), bare, pa.scalar(""))
+
+
+def _cut_ranges(texts: pa.Array[Any], time_format: TimeFormat) -> pa.Array[Any]:
+    """The beginnings of ranges of times; "" where a text is no range, as it should be."""
+    mark = time_format.range_mark
+    if not mark:
+        return texts
+    beginnings = pc.list_element(pc.split_pattern(texts, pattern=mark, max_splits=1), 0)
+    is_range = pc.match_substring(texts, pattern=mark)
+    return pc.if_else(is_range, pc.utf8_rtrim_whitespace(beginnings), pa.scalar(""))
 
 
 def _split_offsets(texts: pa.Array[Any]) -> tuple[pa.Array[Any], np.ndarray]:
@@ -254,12 +260,19 @@ def _to_integers(texts: pa.Array[Any]) -> np.ndarray:
     return _to_numpy(pc.cast(pc.if_else(pc.equal(texts, ""), "0", texts), pa.int64())).copy()
 
 
-def _parse_iso(texts: pa.Array[Any]) -> pa.Array[Any]:
+def _parse_iso(texts: pa.Array[Any]) -> np.ndarray:
+    """Timestamps [R] of texts in ISO 8601; ArrowInvalid if one is not."""
     try:
-        return pc.cast(texts, pa.timestamp("us"))
+        return _to_numpy(pc.cast(texts, pa.timestamp("us")))
     except pa.ArrowInvalid:
+        midnight = pc.match_substring_regex(texts, _MIDNIGHT_PATTERN)
+        if pc.any(midnight).as_py():
+            dates = pc.replace_substring_regex(texts, pattern=_MIDNIGHT_PATTERN, replacement="")
+            times = _parse_iso(pc.if_else(midnight, dates, texts))
+            return times + _to_numpy(midnight).astype("timedelta64[D]")
         # Arrow parses seven to nine decimals of a second only as nanoseconds.
-        return pc.cast(pc.cast(texts, pa.timestamp("ns")), pa.timestamp("us"), safe=False)
+        nanoseconds = pc.cast(texts, pa.timestamp("ns"))
+        return _to_numpy(pc.cast(nanoseconds, pa.timestamp("us"), safe=False))
 
 
 def _strip_fixed_offset(texts: pa.Array[Any], offset: str) -> pa.Array[Any]:

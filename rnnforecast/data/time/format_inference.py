@@ -1,149 +1,307 @@
-"""Inference of the time format of a text column: the format of most cells of a sample."""
+"""Inference of the time format of a text column: every reading of its cells, and the likeliest.
+
+A reading that parses fewer cells loses. Of those that parse the most, one under which the timestamps
+have no gaps wins, then one that the column's name suggests, then the one that people usually mean.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
 
 from rnnforecast.data.time.format import (
-    EPOCH_PATTERN,
-    EPOCH_UNITS,
+    ISO,
     ISO_PATTERN,
-    QUARTER_YEAR_PATTERN,
-    WEEK_PATTERN,
-    YEAR_QUARTER_PATTERN,
+    RANGE_MARKS,
     TimeFormat,
-    count_parsable,
-    epoch_limits,
     offset_suffix,
-    strip_offsets,
+    parse_timestamps,
+    unparsable_mask,
+    with_year_steps,
 )
+from rnnforecast.data.time.format_candidates import candidate_patterns, conventional_rank
+from rnnforecast.data.time.frequency_inference import infer_frequency
+from rnnforecast.data.time.numeric_formats import EPOCH_UNITS, NUMBER_PATTERN, epoch_limits
+from rnnforecast.errors import DataError
 
-_CLOCK_PATTERN = re.compile(r"([ T])(\d{1,2}:\d{2})(:\d{2})?(\.\d{1,6})?( ?[AaPp][Mm])?$")
-# In the ambiguous formats, only other cells of the column tell day from month.
-_UNAMBIGUOUS_DATE_FORMATS = (
-    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d.%m.%y", "%Y-%m", "%Y/%m", "%m/%Y"),
-    *("%m-%Y", "%b %Y", "%B %Y", "%b-%Y", "%Y-%b", "%d %b %Y", "%d %B %Y", "%d-%b-%Y"),
-    *("%d. %B %Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%Y-%b-%d", "%b-%y", "%d-%b-%y"),
-)
-_AMBIGUOUS_DATE_FORMATS = (
-    ("%d/%m/%Y", "%m/%d/%Y"),
-    ("%d-%m-%Y", "%m-%d-%Y"),
-    ("%d/%m/%y", "%m/%d/%y", "%y/%m/%d"),
-    ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
-)
-_COMPACT_DATE_FORMATS = {
-    6: "%Y%m",
-    8: "%Y%m%d",
-    10: "%Y%m%d%H",
-    12: "%Y%m%d%H%M",
-    14: "%Y%m%d%H%M%S",
-}
-_DECIMAL_PATTERN = r"[+-]?\d*[.,]?\d*(?:[eE][+-]?\d+)?"
 _PLAUSIBLE_YEARS = (1990, 2100)
 """Years of numbers that are parsed as counts since 1970, the last one excluded."""
+_DATE_YEARS = ("1800", "2200")
+_EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
+_DECIMAL_YEARS = (1500, 2200)
 _MAX_CHANCE_SHARE = 0.1
 """Of seconds since 1970 hardly more can be read as %Y%m%d%H, and only from 2033 on."""
+_FREQUENT_BY_CHANCE = ("%G%V", "%Y%q", "%Y%j", "%y%m", "%y%j", "%m%d%y", "%d%m%y", "%y%m%d")
+"""Formats that many numbers have, so that nearly all of a column must."""
+_PATTERN_SAMPLES = 12
+_GAPLESS = 0.9
+"""Share of steps that are one step of a frequency from which timestamps count as gapless."""
+_RARE = 2
+_MIN_STEPS = 3  # fewer say nothing about gaps
+_WORDS_OF_DIRECTIVES = {
+    "V": ("week", "weeks", "yearweek", "wk", "kw", "woche", "semaine", "semana", "settimana"),
+    "m": ("month", "months", "yearmonth", "mon", "monat", "mois", "mes", "mese", "yyyymm", "ym"),
+    "q": ("quarter", "quarters", "yearquarter", "qtr", "quartal", "trimestre", "yyyyq"),
+    "j": ("yearday", "doy", "julian", "yyyyddd"),
+}
+_DATE_WORDS = ("date", "datum", "ds", "day", "tag", "timestamp", "datetime", "fecha", "data", "jour")
+_STEP_WORDS = ("t", "step", "steps", "idx", "index", "tick", "period", "n", "nr", "year", "jahr")
 
 
-def infer_time_format(samples: Sequence[str]) -> TimeFormat | None:
-    """The format of most samples; None if half of them or fewer agree on one.
+@dataclass(frozen=True)
+class Reading:
+    """A format that a column can be read in."""
 
-    The kind is "open" where several formats match the samples, see `disambiguate`.
-    """
+    time_format: TimeFormat
+    example: str
+    """How the first text is read, for messages."""
+    parsed: int
+    """How many texts it parses."""
+    gaps: float | None
+    """Share of differences between timestamps that are not one step; None for too few."""
+    rank: int
+    """0 for what people usually mean, higher for what they rarely mean."""
+
+
+@dataclass(frozen=True)
+class FormatChoice:
+    """The chosen reading of a column, those that it was chosen from, and why."""
+
+    chosen: Reading | None
+    """None if several remain plausible: `others`."""
+    others: tuple[Reading, ...]
+    reason: str = ""
+
+
+def infer_time_format(samples: Sequence[str], name: str = "") -> TimeFormat | None:
+    """The format of most samples, the likeliest if there are several; None if half of them or fewer
+    agree on one. `name` is that of the column."""
+    formats = infer_time_formats(samples)
+    if len(formats) < 2:
+        return formats[0] if formats else None
+    choice = choose_time_format(formats, samples, name)
+    return (choice.chosen or choice.others[0]).time_format
+
+
+def infer_time_formats(samples: Sequence[str]) -> list[TimeFormat]:
+    """Every format that more than half of the samples can be read in, the usual ones first; of
+    formats of text only those that parse the most."""
     texts = list(dict.fromkeys(text.strip() for text in samples if text.strip()))
     if not texts:
+        return []
+    if sum(bool(re.fullmatch(NUMBER_PATTERN, text)) for text in texts) > len(texts) / 2:
+        return _number_formats(texts)
+    if formats := _text_formats(texts):
+        return formats
+    for mark in RANGE_MARKS:
+        if formats := _range_formats(texts, mark):
+            return formats
+    return []
+
+
+def choose_time_format(
+    formats: Sequence[TimeFormat], texts: Sequence[str], name: str = ""
+) -> FormatChoice:
+    """The likeliest of several formats of a column, judged by its distinct texts and its name."""
+    texts = list(dict.fromkeys(text.strip() for text in texts if text.strip()))
+    readings = [_read(time_format, texts) for time_format in formats]
+    steps = [item for item in readings if item.time_format.pattern == "integer"]
+    dates = [item for item in readings if item not in steps]
+    likely = [item for item in dates if item.rank < _RARE]
+    if likely and steps:
+        # numbers that can be dates count steps only if the steps have no gaps, unlike the dates
+        dates, steps = ([], steps) if _counts_steps(steps[0], likely) else (dates, [])
+    best = max(item.parsed for item in [*dates, *steps])
+    plausible = [item for item in [*dates, *steps] if item.parsed == best]
+    lost = tuple(item for item in readings if item not in plausible)
+    if len(plausible) == 1:
+        return FormatChoice(plausible[0], lost, "it parses the most cells")
+    for narrow, reason in (
+        (_gapless, "it leaves no gaps between the timestamps"),
+        (lambda found: _named(found, name), f"the name {name!r} says so"),
+        (_usual, "it is the usual way of writing"),
+    ):
+        narrowed = narrow(plausible)
+        if len(narrowed) == 1:
+            others = tuple(item for item in readings if item != narrowed[0])
+            return FormatChoice(narrowed[0], others, reason)
+        plausible = narrowed or plausible
+    return FormatChoice(None, tuple(plausible))
+
+
+def is_date_format(time_format: TimeFormat | None) -> bool:
+    """Whether cells in a format are dates whatever their column is called: not numbers that may as
+    well be prices or counts."""
+    if time_format is None or time_format.is_numeric:
+        return False
+    short = re.fullmatch(r"%[A-Za-z](?:[.,]?%[A-Za-z])?", time_format.pattern)
+    return not short or time_format.pattern in ("%Y%m", "%G%V", "%Y%j")
+
+
+def gap_share(time: np.ndarray) -> float | None:
+    """Share of the differences between sorted timestamps that are not one step of their frequency;
+    None for too few."""
+    distinct = np.unique(time)
+    if len(distinct) <= _MIN_STEPS:
         return None
+    try:
+        return 1 - infer_frequency(np.zeros(len(distinct), dtype=np.int64), distinct).agreement
+    except DataError:
+        return None
+
+
+def _text_formats(texts: list[str]) -> list[TimeFormat]:
     ends = [offset_suffix(text) for text in texts]
     zones = Counter(ends)
     zone = max(zones, key=lambda item: zones[item])
-    bare = [text.removesuffix(end) for text, end in zip(texts, ends, strict=True)]
     offsets = bool(zone) and len(zones.keys() - {""}) > 1
-    if not zone and (time_format := _infer_numeric_format(texts)):
-        return time_format
-
-    def most_match(pattern: str) -> bool:
-        return sum(bool(re.fullmatch(pattern, text)) for text in bare) > len(texts) / 2
-
-    if most_match(_DECIMAL_PATTERN):
-        return None
-    if most_match(ISO_PATTERN):
-        return TimeFormat("iso", offset=zone, has_mixed_offsets=offsets)
-    if most_match(f"{YEAR_QUARTER_PATTERN}|{QUARTER_YEAR_PATTERN}"):
-        return TimeFormat("quarter")
-    if most_match(WEEK_PATTERN):
-        return TimeFormat("week")
-    time_format = _infer_strptime_format(bare)
-    return replace(time_format, offset=zone, has_mixed_offsets=offsets) if time_format else None
+    bare = [text.removesuffix(end) for text, end in zip(texts, ends, strict=True)]
+    if _most_match(bare, ISO_PATTERN):
+        patterns = [ISO]
+    else:
+        middle = bare[:: -(-len(bare) // _PATTERN_SAMPLES)]
+        found = Counter(pattern for text in middle for pattern in candidate_patterns(text))
+        patterns = _best_patterns(list(found), bare)
+        patterns = [item for item in patterns if not is_without_year(item, bare)]
+    return [TimeFormat(item, offset=zone, has_mixed_offsets=offsets) for item in patterns]
 
 
-def disambiguate(time_format: TimeFormat, texts: Sequence[str]) -> TimeFormat:
-    """An open format narrowed to the candidates that match the largest number of texts."""
-    if time_format.formats[-1] in EPOCH_UNITS:
-        return time_format  # dates written as numbers can be counts since 1970, too
-    column = pd.Series(list(dict.fromkeys(texts)), dtype=object).str.strip()
-    texts = strip_offsets(column, time_format).tolist()
-    counts = {item: count_parsable(texts, item) for item in time_format.formats}
-    best = tuple(item for item in time_format.formats if counts[item] == max(counts.values()))
-    return replace(time_format, kind="format" if len(best) == 1 else "open", formats=best)
+def is_without_year(pattern: str, texts: Sequence[str]) -> bool:
+    """Whether what a pattern reads as years of two digits are rather days of one year: the
+    timestamps then have fewer gaps."""
+    if "%y" not in pattern or "%d" in pattern:
+        return False
+    days = TimeFormat(pattern.replace("%y", "%d") + " %Y")
+    dated = [f"{text} 2020" for text in texts]
+    if unparsable_mask(dated, days).any() or unparsable_mask(texts, TimeFormat(pattern)).any():
+        return False
+    gaps = gap_share(parse_timestamps(pa.array(dated), days))
+    years = gap_share(parse_timestamps(pa.array(list(texts)), TimeFormat(pattern)))
+    return gaps is not None and years is not None and gaps < years
 
 
-def _infer_numeric_format(texts: list[str]) -> TimeFormat | None:
-    """The format of most texts if they are numbers: 20240131 and 202401 are dates, 1704067200 and
-    1704067200.5 count since 1970, other whole numbers count steps. Else None."""
+def _best_patterns(patterns: list[str], texts: list[str]) -> list[str]:
+    """The patterns that parse the most texts, if those are more than half; the usual ones first."""
+    counts = {item: _count_parsed(TimeFormat(item), texts) for item in patterns}
+    most = max(counts.values(), default=0)
+    if most <= len(texts) / 2:
+        return []
+    best = [item for item in patterns if counts[item] == most]
+    return sorted(best, key=lambda item: conventional_rank(item, texts))
+
+
+def _range_formats(texts: list[str], mark: str) -> list[TimeFormat]:
+    """The formats of the beginnings of ranges such as 01:00 - 02:00, if most texts are ranges."""
+    parts = [text.split(mark, 1) for text in texts if mark in text]
+    if len(parts) <= len(texts) / 2:
+        return []
+    first, last = ([part[side].strip() for part in parts] for side in (0, 1))
+    if _most_match(first, NUMBER_PATTERN) or not _most_match(last, r"P?[\w.:/+\- ]*\d[\w.:/+\- ]*"):
+        return []
+    return [replace(item, range_mark=mark) for item in _text_formats(first)]
+
+
+def _number_formats(texts: list[str]) -> list[TimeFormat]:
+    """The formats of numbers: dates such as 20240131, 202401 or 2023365, counts since 1970, days of
+    Excel, decimal years, and whole numbers that count steps."""
     enough = len(texts) / 2
-    numbers = [text for text in texts if re.fullmatch(EPOCH_PATTERN, text)]
-    for length, pattern in _COMPACT_DATE_FORMATS.items():
-        digits = [text for text in numbers if len(text) == length and text.isdecimal()]
-        likely = [text for text in digits if "1800" <= text[:4] <= "2200"]
-        if len(likely) > enough and count_parsable(likely, pattern) > enough:
-            return TimeFormat("format", (pattern,))
-    values = [float(text.replace(",", ".")) for text in numbers]
+    numbers = [text for text in texts if re.fullmatch(NUMBER_PATTERN, text)]
+    middle = numbers[:: -(-len(numbers) // _PATTERN_SAMPLES)]
+    patterns = {item for text in middle for item in candidate_patterns(text)}
+    likely = [text for text in numbers if _may_be_date(text)] if patterns else []
+    found = [TimeFormat(item) for item in _best_patterns(sorted(patterns), likely)]
+    needed = {item.pattern: 0.9 if item.pattern in _FREQUENT_BY_CHANCE else 0.5 for item in found}
+    counts = {item.pattern: _count_parsed(item, likely) for item in found}
+    found = [item for item in found if counts[item.pattern] > needed[item.pattern] * len(texts)]
+    is_certain = any(counts[item.pattern] == len(texts) for item in found) and len(texts[0]) > 5
+    values = np.array([float(text.replace(",", ".")) for text in numbers])
     for unit in EPOCH_UNITS:
-        time_format = TimeFormat("integer", (unit,), year_range=_PLAUSIBLE_YEARS)
-        first, end = epoch_limits(time_format)
-        if sum(first <= value < end for value in values) > enough:
-            hours = [text for text in numbers if len(text) == 10 and "1990" <= text < "2100"]
-            # More dates than by chance, but not a majority: the column is ambiguous.
-            dates = count_parsable(hours, "%Y%m%d%H") if unit == "unix_s" else 0
-            if dates > _MAX_CHANCE_SHARE * len(texts):
-                return TimeFormat("open", ("%Y%m%d%H", unit))
-            return time_format
-    integers = sum(bool(re.fullmatch(r"[+-]?\d{1,18}", text)) for text in texts)
-    return TimeFormat("integer") if integers > enough else None
+        first, end = epoch_limits(unit, _PLAUSIBLE_YEARS)
+        if np.sum((values >= first) & (values < end)) <= enough:
+            continue
+        hours = [text for text in numbers if len(text) == 10 and "1990" <= text < "2100"]
+        # More dates than by chance, but not a majority: the column is ambiguous.
+        chance = _count_parsed(TimeFormat("%Y%m%d%H"), hours) if unit == "unix_s" else 0
+        if not found and chance > _MAX_CHANCE_SHARE * len(texts):
+            found.append(TimeFormat("%Y%m%d%H"))
+        found.append(TimeFormat(unit, year_range=_PLAUSIBLE_YEARS))
+    if np.all((values >= _EXCEL_DAYS[0]) & (values < _EXCEL_DAYS[1])):
+        found.append(TimeFormat("excel"))
+    is_whole = np.array([bool(re.fullmatch(r"[+-]?\d{1,18}", text)) for text in texts])
+    years = (values >= _DECIMAL_YEARS[0]) & (values < _DECIMAL_YEARS[1])
+    if not is_whole.all() and len(values) and years.all():
+        found.append(with_year_steps(TimeFormat("decimal_year"), numbers))
+    if is_whole.sum() > enough and not is_certain:
+        found.append(TimeFormat("integer"))
+    return found
 
 
-def _infer_strptime_format(texts: list[str]) -> TimeFormat | None:
-    clock = _clock_format(texts[len(texts) // 2])
-    enough = len(texts) / 2
-    # Nine cells rule out most formats cheaply.
-    likely = [
-        item + clock
-        for item in _UNAMBIGUOUS_DATE_FORMATS
-        if count_parsable(texts[:9], item + clock)
-    ]
-    counts = {item: count_parsable(texts, item) for item in likely}
-    if (most := max(counts.values(), default=0)) > enough:
-        # Not the first format with a majority: "May" matches %b as well as %B.
-        return TimeFormat("format", (next(item for item in likely if counts[item] == most),))
-    for readings in _AMBIGUOUS_DATE_FORMATS:
-        time_format = disambiguate(
-            TimeFormat("open", tuple(item + clock for item in readings)), texts
-        )
-        if count_parsable(texts, time_format.formats[0]) > enough:
-            return time_format
-    return None
+def _may_be_date(text: str) -> bool:
+    """Whether a number can have a year of four digits, or two with month and day."""
+    first, last = _DATE_YEARS
+    return any(first <= year <= last for year in (text[:4], text[-4:])) or len(text) in (4, 5, 6)
 
 
-def _clock_format(text: str) -> str:
-    found = _CLOCK_PATTERN.search(text)
-    if not found:
-        return ""
-    between, _, seconds, fraction, half = found.groups()
-    hours = "%I:%M" if half else "%H:%M"
-    end = (" %p" if half.startswith(" ") else "%p") if half else ""
-    return between + hours + (":%S" if seconds else "") + (".%f" if fraction else "") + end
+def _read(time_format: TimeFormat, texts: list[str]) -> Reading:
+    is_parsed = ~unparsable_mask(texts, time_format)
+    parsed = [text for text, good in zip(texts, is_parsed, strict=True) if good]
+    time = parse_timestamps(pa.array(parsed, pa.string()), time_format)
+    example = str(time[0])[:16].replace("T00:00", "") if len(time) else ""
+    rank = conventional_rank(time_format.pattern, texts)
+    if time_format.pattern in ("integer", "excel", "%y%m", "%y%j"):
+        rank = _RARE - all(len(text) == 4 and time_format.pattern == "integer" for text in texts)
+    return Reading(time_format, example, len(parsed), gap_share(time), rank)
+
+
+def _counts_steps(steps: Reading, dates: list[Reading]) -> bool:
+    """Whether whole numbers, most of which could be dates, count steps."""
+    if steps.gaps is None or steps.gaps > (1 - _GAPLESS) / 2:
+        return False
+    best = max(dates, key=lambda item: item.parsed)
+    return best.parsed < steps.parsed and (best.gaps is None or best.gaps > steps.gaps)
+
+
+def _gapless(readings: list[Reading]) -> list[Reading]:
+    """The readings without gaps, if the others have clearly more."""
+    known = [item.gaps for item in readings if item.gaps is not None]
+    if len(known) < len(readings) or min(known) > 1 - _GAPLESS:
+        return readings
+    limit = 2 * min(known)
+    return [item for item in readings if item.gaps is not None and item.gaps <= limit]
+
+
+def _named(readings: list[Reading], name: str) -> list[Reading]:
+    """The readings that the name of the column suggests, if any."""
+    words = set(_words(name))
+    for letter, known in _WORDS_OF_DIRECTIVES.items():
+        if words.intersection(known):
+            return [item for item in readings if f"%{letter}" in item.time_format.pattern
+                    and "%d" not in item.time_format.pattern]  # fmt: skip
+    if words.intersection(_DATE_WORDS):
+        return [item for item in readings if item.time_format.pattern != "integer"]
+    if words.intersection(_STEP_WORDS):
+        return [item for item in readings if item.time_format.pattern == "integer"]
+    return []
+
+
+def _usual(readings: list[Reading]) -> list[Reading]:
+    first = min(item.rank for item in readings)
+    return [item for item in readings if item.rank == first]
+
+
+def _words(name: str) -> list[str]:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return re.findall(r"[^\W\d_]+", spaced.lower())
+
+
+def _count_parsed(time_format: TimeFormat, texts: Sequence[str]) -> int:
+    return int(np.sum(~unparsable_mask(texts, time_format))) if texts else 0
+
+
+def _most_match(texts: Sequence[str], pattern: str) -> bool:
+    return sum(bool(re.fullmatch(pattern, text)) for text in texts) > len(texts) / 2
