@@ -168,7 +168,8 @@ def _check_lookback(given_spec: Spec, panel: Panel) -> None:
 def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
     """The spec with the columns, the frequency and `clean.min_length` of the fitted plan."""
     data = plan.read_options.data
-    columns = {"time": data.time, "series": data.series, "targets": data.targets}
+    roles = ("time", "series", "targets", "time_format")
+    columns = {name: getattr(data, name) for name in roles}
     clean = {
         "frequency": plan.clean.frequency,
         "min_length": plan.clean.min_observed_values,
@@ -222,7 +223,7 @@ def hash_data(cleaned: CleanedData) -> str:
 
 def _column_choices(spec: Spec, plan: CleaningPlan) -> list[AutoChoice]:
     found = [
-        AutoChoice("data.time", plan.read_options.data.time, "recognized"),
+        AutoChoice("data.time", ", ".join(plan.read_options.data.time_columns), "recognized"),
         AutoChoice("data.series", list(plan.read_options.data.series), "recognized"),
         AutoChoice("data.targets", list(plan.read_options.data.targets), "recognized"),
         AutoChoice("clean.frequency", plan.clean.frequency, "by the vote of the series"),

@@ -30,11 +30,16 @@ from rnnforecast.spec.types import (
     SpecSection,
     TextList,
     ThousandsSeparator,
+    TimeColumns,
     TransformMethod,
     check_unique,
 )
 
-UNIX_TIME_FORMATS = ("unix_s", "unix_ms", "unix_us", "unix_ns")
+NAMED_TIME_FORMATS = (
+    *("unix_s", "unix_ms", "unix_us", "unix_ns", "excel", "decimal_year", "integer"),
+)
+JOINED_TIME = "ds"
+"""The name of the time in tables where several columns make it."""
 DIFFERENCE_TRANSFORMS = ("difference", "seasonal_difference")
 
 
@@ -49,7 +54,12 @@ class DataSpec(SpecSection):
         ' spec; a lone "-" reads standard input.',
         examples=["sales.csv"],
     )
-    time: NonEmptyStr = Field("auto", description="The column with the timestamps.")
+    time: TimeColumns = Field(
+        "auto",
+        description="The column with the timestamps, or several whose cells are joined by a space,"
+        " such as [Year, Month]; the forecast then has one column ds.",
+        examples=["date"],
+    )
     series: Auto | ColumnNames = Field(
         "auto", description="The columns that identify a series; [] means one series."
     )
@@ -83,8 +93,9 @@ class DataSpec(SpecSection):
     )
     time_format: NonEmptyStr | None = Field(
         None,
-        description="The format of the timestamps, such as %d/%m/%Y, or unix_s, unix_ms, unix_us or"
-        " unix_ns for seconds or fractions of them since 1970; null infers it.",
+        description="The format of the timestamps, such as %d/%m/%Y, %G-W%V for ISO weeks or %Y-Q%q"
+        " for quarters; unix_s, unix_ms, unix_us or unix_ns for seconds or fractions of them since"
+        " 1970; excel, decimal_year, or integer for a count of steps; null infers it.",
     )
     timezone: NonEmptyStr | None = Field(
         None,
@@ -92,12 +103,23 @@ class DataSpec(SpecSection):
         " Europe/Berlin; null leaves timestamps as they are.",
     )
 
+    @property
+    def time_columns(self) -> tuple[str, ...]:
+        """The columns of the time; empty if they are inferred."""
+        names = (self.time,) if isinstance(self.time, str) else self.time
+        return () if self.time == "auto" else names
+
+    @property
+    def time_name(self) -> str:
+        """The name of the time in tables."""
+        return self.time if isinstance(self.time, str) else JOINED_TIME
+
     def source_paths(self, spec_file: Path) -> tuple[str, ...]:
         """The files of `path` as absolute paths; a dash stays standard input."""
         folder = spec_file.resolve().parent
         return tuple(item if item == "-" else str(folder / item) for item in self.path)
 
-    @field_validator("path", "series", "targets")
+    @field_validator("path", "time", "series", "targets")
     @classmethod
     def _check_names(
         cls, names: str | tuple[str, ...], info: ValidationInfo
@@ -137,9 +159,14 @@ class DataSpec(SpecSection):
     @field_validator("time_format")
     @classmethod
     def _check_time_format(cls, time_format: str | None) -> str | None:
-        if time_format is None or time_format in UNIX_TIME_FORMATS or "%" in time_format:
+        if time_format is None or time_format in NAMED_TIME_FORMATS or "%" in time_format:
             return time_format
-        raise ValueError(f"expected a format with % codes such as %d/%m/%Y, found '{time_format}'")
+        hint = did_you_mean(closest_match(time_format, NAMED_TIME_FORMATS))
+        raise ValueError(
+            f"expected a format with % codes such as %d/%m/%Y, or one of"
+            f" {', '.join(NAMED_TIME_FORMATS)}, found '{time_format}'"
+            + (f" — {hint}" if hint else "")
+        )
 
 
 class CleanSpec(SpecSection):

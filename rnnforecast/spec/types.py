@@ -78,6 +78,11 @@ def _to_list(value: object) -> object:
     return [value] if single else value
 
 
+def _unwrap_single(value: object) -> object:
+    """The item of a list of one."""
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+
+
 def _unescape_tab(value: object) -> object:
     r"""Converts an unquoted ``\t`` to a tab."""
     return "\t" if value == "\\t" else value
@@ -116,6 +121,11 @@ _NonEmptyStrs = Annotated[
     BeforeValidator(_to_list, json_schema_input_type=str | int | list[str | int]),
 ]
 ColumnNames = Annotated[_NonEmptyStrs, "one or more column names"]
+TimeColumns = Annotated[
+    NonEmptyStr | Annotated[tuple[NonEmptyStr, ...], Field(min_length=1)],
+    BeforeValidator(_unwrap_single),
+    "a column name, or a list of several",
+]
 TextList = Annotated[_NonEmptyStrs, "one or more texts"]
 FilePatterns = Annotated[
     tuple[NonEmptyStr, ...],

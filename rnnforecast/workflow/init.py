@@ -157,13 +157,15 @@ def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]
     roles, candidates = summary.table.roles, summary.candidates
     values: dict[str, object] = {
         "data.path": relative_path,
-        "data.time": roles.time,
+        "data.time": list(roles.time_columns) or roles.time,
         "data.series": list(roles.series),
         "data.targets": list(roles.targets),
         "clean.frequency": summary.panel.frequency.alias,
         "window.horizon": summary.horizon.value,
         "window.season": summary.season.value,
     }
+    if roles.time_format is not None:
+        values["data.time_format"] = roles.time_format
     for role, names in candidates.selected.items():
         if names:
             values[f"features.{role}"] = list(names)
@@ -279,7 +281,7 @@ def _findings(summary: DataSummary) -> list[str]:
     series = ", ".join(roles.series) or "none, the whole table is one series"
     lines = [
         f"layout     {layouts[roles.layout]}",
-        f"time       {roles.time}: {_without_period(roles.reasons['time'])}",
+        f"time       {', '.join(roles.time_columns) or roles.time}: {_without_period(roles.reasons['time'])}",
         f"series     {series}: {_without_period(roles.reasons['series'])}",
         f"targets    {join_names(roles.targets)}: {_without_period(roles.reasons['targets'])}",
     ]

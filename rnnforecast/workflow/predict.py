@@ -147,7 +147,7 @@ def _forecast_tables(
     frame = forecast_frame(
         panel.keys,
         panel.window_timestamps(panel.lengths, steps),
-        time_column=run.plan.read_options.data.time,
+        time_column=run.plan.read_options.data.time_name,
         targets=panel.target_names,
         yhat=forecasts.yhat,
         quantiles=forecasts.quantiles,

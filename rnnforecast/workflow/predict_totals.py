@@ -108,7 +108,7 @@ def paths_table(run: Run, panel: Panel, forecasts: Forecasts, n_paths: int) -> p
     frame = paths_frame(
         panel.keys,
         panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1]),
-        time_column=run.plan.read_options.data.time,
+        time_column=run.plan.read_options.data.time_name,
         targets=panel.target_names,
         values=np.concatenate(parts),
     )

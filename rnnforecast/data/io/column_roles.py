@@ -12,13 +12,15 @@ import pandas as pd
 from rnnforecast.data.io.column_content import is_numeric_column
 from rnnforecast.data.io.column_names import missing_column_problems
 from rnnforecast.data.io.column_words import TARGET_NAMES, is_named_like_id
+from rnnforecast.data.io.joined_columns import join_cells
 from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.series_columns import find_series
 from rnnforecast.data.io.target_columns import CANDIDATE, choose_targets, numeric_reasons
-from rnnforecast.data.io.time_columns import find_time_column
+from rnnforecast.data.io.time_columns import find_time_columns
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.spec.data import JOINED_TIME
 
 MAX_NAMED_COLUMNS = 8
 """Most columns that a note names."""
@@ -37,6 +39,12 @@ class ColumnRoles:
     """Why the columns of "time", "series" and "targets" were chosen."""
     covariates: tuple[str, ...] = ()
     """In the order of the options."""
+    time_columns: tuple[str, ...] = ()
+    """The columns that make the time together; empty if it is the column `time`."""
+    time_format: str | None = None
+    """The value of data.time_format that was chosen among several; None if there is no choice."""
+    ends_hours: bool = False
+    """Whether the time has a column of hours from 1 to 24."""
     categorical: tuple[str, ...] = ()
     """The covariates that are read as text; the others are numbers."""
     notes: tuple[ReadingNote, ...] = ()
@@ -65,7 +73,12 @@ class ColumnRoles:
 
     def resolve(self, options: ReadOptions) -> ReadOptions:
         """The options with these columns instead of "auto" and patterns."""
-        columns = {"time": self.time, "series": self.series, "targets": self.targets}
+        columns = {
+            "time": self.time_columns or self.time,
+            "series": self.series,
+            "targets": self.targets,
+            "time_format": options.data.time_format or self.time_format,
+        }
         if self.has_dates_as_columns:
             columns["layout"] = "dates_as_columns"
         return ReadOptions(
@@ -87,9 +100,9 @@ def infer_column_roles(
     given column does not exist or is given two roles.
     """
     data = options.data
-    time, series, targets = data.time, data.series, data.targets
+    series, targets = data.series, data.targets
     head = head.fillna("").astype(object).map(str.strip)
-    fixed = [] if time == "auto" else [time]
+    fixed = list(data.time_columns)
     fixed += [column for names in (series, targets) if names != "auto" for column in names]
     fixed += options.covariates
     _check_given_columns(fixed, head, source_name)
@@ -107,9 +120,11 @@ def infer_column_roles(
     known = set(fixed)
     free = [column for column in columns if column not in known]
     numeric = {column for column in free if _is_numeric(column, cells[column])}
-    if time == "auto":
-        time, reasons["time"] = find_time_column(head, free, source_name)
-    free = [column for column in free if column != time]
+    found = find_time_columns(head, free, data, source_name)
+    reasons["time"], time = found.reason, found.columns[0]
+    if len(found.columns) > 1:
+        time, head = JOINED_TIME, head.assign(**{JOINED_TIME: join_cells(head[[*found.columns]])})
+    free = [column for column in free if column not in found.columns]
     if series == "auto":
         series, reasons["series"] = find_series(head, [time], free, numeric)
     free = [column for column in free if column not in series and column in numeric]
@@ -121,7 +136,7 @@ def infer_column_roles(
         others, is_doubtful = choice.others, choice.is_doubtful
     else:
         others, is_doubtful = numeric_reasons(head, free), False
-    used = {time, *series, *targets, *options.covariates}
+    used = {*found.columns, *series, *targets, *options.covariates}
     return ColumnRoles(
         time,
         tuple(series),
@@ -129,6 +144,9 @@ def infer_column_roles(
         tuple(column for column in columns if column not in used),
         reasons,
         covariates=options.covariates,
+        time_columns=found.columns if len(found.columns) > 1 else (),
+        time_format=found.time_format,
+        ends_hours=found.ends_hours,
         categorical=tuple(column for column in options.covariates if column in categorical),
         notes=tuple(unused_columns_note(source_name, others, is_doubtful=is_doubtful)),
     )

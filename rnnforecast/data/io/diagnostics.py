@@ -91,9 +91,8 @@ def _check_rows(
     names = (roles.time, *roles.text_columns, *roles.numeric_columns)
     index = {name: positions[name] for name in names if name in positions}
     text = [index[name] for name in (roles.time, *roles.text_columns) if name in index]
-    partition_values = list(file.partition_columns.values())
     rows = [
-        (line, cells + partition_values)
+        (line, file.complete_row(cells))
         for line, cells in rows
         if _is_readable_row(file, (line, cells), text, problems)
     ]

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from rnnforecast.data.io.file_source import FileSource
 from rnnforecast.data.io.find_files import find_paths
+from rnnforecast.data.io.joined_columns import clean_time_part, join_texts
 from rnnforecast.data.io.number_format import NumberFormat
 from rnnforecast.data.io.table_reader import TableReader, ragged_row_problem, row_location
 from rnnforecast.errors import DataError, Problem
@@ -34,6 +35,8 @@ class InputFile:
     reader: TableReader
     partition_values: Mapping[str, str] = field(default_factory=dict)
     """Columns and values of Hive partitions, from folder names: ``store=1/part.parquet``."""
+    joined_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns that are made of others, whose cells are joined by a space."""
 
     @property
     def name(self) -> str:
@@ -42,7 +45,12 @@ class InputFile:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Stripped column names, those of partitions last; "" for a column without a name."""
+        """Stripped column names, then those of partitions and joined ones; "" for a column without
+        a name."""
+        return (*self._own_columns, *self.joined_columns)
+
+    @cached_property
+    def _own_columns(self) -> tuple[str, ...]:
         return (*(name.strip() for name in self.reader.header), *self.partition_columns)
 
     @cached_property
@@ -57,6 +65,18 @@ class InputFile:
         """Stripped name -> name in the file, for each column of the file itself."""
         return {name.strip(): name for name in self.reader.header}
 
+    def with_joined(self, name: str, columns: tuple[str, ...]) -> InputFile:
+        """The file with a column that joins others."""
+        return replace(self, joined_columns={**self.joined_columns, name: columns})
+
+    def complete_row(self, cells: Sequence[str]) -> list[str]:
+        """The cells of a row of the file in the order of `columns`."""
+        row = [*cells, *self.partition_columns.values()]
+        for parts in self.joined_columns.values():
+            texts = (row[self._own_columns.index(part)] for part in parts)
+            row.append(" ".join(map(clean_time_part, texts)).strip())
+        return row
+
     def sample_rows(self, max_rows: int) -> list[list[str]]:
         """The cells of the first `max_rows` rows, without rows that are not as wide as the header.
 
@@ -68,9 +88,11 @@ class InputFile:
             raise DataError(
                 *(ragged_row_problem(self.reader, line, cells) for line, cells in first[:1])
             )
-        more = self.partition_columns.values()
         return [
-            [cell if cell.isascii() else _replace_undecodable(cell) for cell in (*row, *more)]
+            [
+                cell if cell.isascii() else _replace_undecodable(cell)
+                for cell in self.complete_row(row)
+            ]
             for row in complete
         ]
 
@@ -89,8 +111,9 @@ class InputFile:
 
         Raises ArrowException or ValueError if a cell cannot be parsed.
         """
-        raw, names = self.raw_names, (*text_columns, *numeric_columns)
-        texts = [raw[name] for name in text_columns if name in raw]
+        parts = [part for name in text_columns for part in self.joined_columns.get(name, ())]
+        raw, names = self.raw_names, (*text_columns, *numeric_columns, *parts)
+        texts = [raw[name] for name in dict.fromkeys((*text_columns, *parts)) if name in raw]
         numbers = [raw[name] for name in numeric_columns if name in raw]
         for batch in self.reader.batches(texts, numbers, number_format):
             columns = {name: batch.column(raw[name]) for name in names if name in raw}
@@ -99,6 +122,9 @@ class InputFile:
                     codes = pa.array(np.zeros(batch.num_rows, dtype=np.int32))
                     value = [self.partition_columns[name]]
                     columns[name] = pa.DictionaryArray.from_arrays(codes, value)
+            for name in text_columns:
+                if name in self.joined_columns:
+                    columns[name] = join_texts([columns[p] for p in self.joined_columns[name]])
             yield columns
 
 
@@ -162,6 +188,9 @@ def scan_files(source: Sequence[str], data: DataSpec | None = None) -> tuple[Inp
 
 def format_location(file: InputFile, line: int, column: str | None = None) -> str:
     """A location in messages: ``sales.csv, line 7, column 'y'``."""
+    if column is not None and column in file.joined_columns:
+        names = ", ".join(map(repr, file.joined_columns[column]))
+        return f"{file.name}, {file.reader.location(line)}, columns {names}"
     return f"{file.name}, {file.reader.location(line, column)}"
 
 

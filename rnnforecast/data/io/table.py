@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rnnforecast.data.io.arrow_types import dictionary_encode, to_text
+from rnnforecast.data.io.arrow_types import to_text
 from rnnforecast.data.io.column_names import expand_patterns, missing_column_problems
 from rnnforecast.data.io.column_roles import ColumnRoles, infer_column_roles
 from rnnforecast.data.io.columns import (
@@ -29,13 +29,13 @@ from rnnforecast.data.io.dates_as_columns import read_dates_as_columns
 from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS, diagnose, shorten
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
 from rnnforecast.data.io.input_files import InputFile, LineIndex, format_location, scan_files
+from rnnforecast.data.io.joined_columns import join_cells
 from rnnforecast.data.io.number_format import CellFormat, NumberFormat
 from rnnforecast.data.io.number_reading import NumberReader, NumberReading, range_notes
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table_roles import drop_targets_known_ahead, drop_unneeded_ids
-from rnnforecast.data.time.format import TimeFormat, parse_time_format
-from rnnforecast.data.time.format_inference import disambiguate, infer_time_format
+from rnnforecast.data.io.time_format_choice import choose_column_format
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
 from rnnforecast.types import Floats
@@ -102,7 +102,7 @@ def read_files(
         files, options = as_series.files, replace(options, data=as_series.data)
     data = options.data
     options = _expand_covariates(options, files)
-    known = [] if data.time == "auto" else [data.time]
+    known = list(data.time_columns)
     known += [] if data.series == "auto" else data.series
     targets = () if data.targets == "auto" else data.targets
     _check_columns(files, known, targets, options.covariates)
@@ -149,16 +149,17 @@ def _read_with_roles(
     data: DataSpec,
     skip_invalid_series: bool,
 ) -> Table:
-    _check_columns(files, [roles.time, *roles.series], roles.targets, roles.covariates)
-    time_format = _infer_time_format(
-        _source_name(files), roles.time, head[roles.time].tolist(), data.time_format
-    )
+    time_columns = roles.time_columns or (roles.time,)
+    _check_columns(files, [*time_columns, *roles.series], roles.targets, roles.covariates)
+    if roles.time_columns and roles.time not in files[0].joined_columns:
+        files = tuple(file.with_joined(roles.time, roles.time_columns) for file in files)
+        head = head.assign(**{roles.time: join_cells(head[[*roles.time_columns]])})
+    given_format = data.time_format or roles.time_format
+    time_format, setting, time_notes = choose_column_format(files, roles, head, given_format)
     has_mixed_offsets = data.timezone is not None and time_format.offset != ""
     time_format = replace(time_format, has_mixed_offsets=has_mixed_offsets)
     numbers = NumberReader(files, roles, data, _source_name(files))
     try:
-        if time_format.kind == "open":
-            time_format = _disambiguate_time_format(files, roles, time_format)
         columns, notes = _load_columns(numbers, head, time_format, skip_invalid_series)
     except DataError:
         if shorter := _without_empty_rows(files):
@@ -173,10 +174,10 @@ def _read_with_roles(
         utc_offset=columns.utc_offset,
         values=columns.values,
         infinite_count=columns.infinite_count,
-        roles=roles,
+        roles=replace(roles, time_format=roles.time_format or setting),
         line_index=LineIndex(files, columns.row_counts),
         covariates=columns.covariates,
-        notes=(*_combine_notes(files), *notes),
+        notes=(*_combine_notes(files), *time_notes, *notes),
     )
     return _without_invalid_series(table, columns.invalid_cells)
 
@@ -318,42 +319,6 @@ def _check_columns(
         problems += missing_column_problems(needed, columns, file.name)
     if problems:
         raise DataError(*problems)
-
-
-def _infer_time_format(
-    name: str, column: str, cells: list[str], time_format: str | None
-) -> TimeFormat:
-    location = f"{name}, column {column!r}"
-    if time_format is not None:
-        return parse_time_format(time_format, cells)
-    inferred = infer_time_format(cells)
-    examples = ", ".join(map(repr, list(dict.fromkeys(filter(None, cells)))[:3]))
-    if inferred is None:
-        found = f"the times cannot be recognized: {examples}"
-        cure = "set data.time_format, such as '%d.%m.%Y %H:%M'"
-        raise DataError(Problem(location, found, cure))
-    return inferred
-
-
-def _disambiguate_time_format(
-    files: Sequence[InputFile], roles: ColumnRoles, time_format: TimeFormat
-) -> TimeFormat:
-    """The format that fits the entire column; DataError if several do."""
-    column, example = roles.time, ""
-    try:
-        for file in files:
-            for batch in file.batches([column]):
-                texts = dictionary_encode(batch[column]).dictionary.to_pylist()
-                example = example or texts[0]
-                time_format = disambiguate(time_format, texts)
-                if time_format.kind != "open":
-                    return time_format
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise diagnose(files, roles, CellFormat(time_format), str(error)) from None
-    readings = " or ".join(map(repr, time_format.formats))
-    found = f"{example!r} can be read as {readings}, and no other date in the column decides"
-    cure = "set data.time_format"
-    raise DataError(Problem(f"{_source_name(files)}, column {column!r}", found, cure))
 
 
 def _has_repeated_timestamps(table: Table) -> bool:

@@ -23,7 +23,8 @@ from rnnforecast.data.io.column_words import (
     split_name,
 )
 from rnnforecast.data.io.series_columns import counts_rows
-from rnnforecast.data.time.format_inference import infer_time_format
+from rnnforecast.data.time.format_inference import infer_time_format, is_date_format
+from rnnforecast.data.time.numeric_formats import EPOCH_UNITS
 
 CANDIDATE = "could be a target or a covariate"
 """Why a column is not a target that might have been one."""
@@ -123,7 +124,7 @@ def _is_time(column: str, cells: pd.Series[str]) -> bool:
     """Whether the column holds dates written as numbers, such as 20240131 or seconds since 1970,
     and is named like a time or never falls."""
     found = infer_time_format(cells.iloc[:: len(cells) // 100 + 1].tolist())
-    if found is None or not found.formats:  # whole numbers of any kind
+    if found is None or not (is_date_format(found) or found.pattern in EPOCH_UNITS):
         return False
     named = any(word in split_name(column) for word in ("date", "time", "timestamp", "at", "on"))
     numbers = pd.to_numeric(cells, errors="coerce")

@@ -1,57 +1,213 @@
-"""Inference of the time column: by the content of its cells and by its name."""
+"""Inference of the time: one column of dates, or several columns that make a date together."""
 
 from __future__ import annotations
 
-import pandas as pd
+from dataclasses import dataclass
 
-from rnnforecast.data.time.format import TimeFormat
-from rnnforecast.data.time.format_inference import infer_time_format
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from rnnforecast.data.io.time_parts import (
+    TimePart,
+    combine_clock_parts,
+    combine_date_parts,
+    find_time_part,
+)
+from rnnforecast.data.time.format import (
+    ISO,
+    TimeFormat,
+    parse_time_format,
+    parse_timestamps,
+    unparsable_mask,
+)
+from rnnforecast.data.time.format_inference import gap_share, infer_time_format, is_date_format
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.spec.data import DataSpec
 
 # In order of preference.
 _TIME_NAMES = (
     *("ds", "timestamp", "datetime", "date_time", "date", "time", "datum", "zeit", "period"),
-    *("month", "quarter", "week", "day", "hour", "year"),
+    *("month", "quarter", "week", "day", "hour", "year", "yearmonth", "yearweek", "yearquarter"),
+    *("fecha", "data", "jour", "tag", "monat", "woche", "quartal", "jahr", "mois", "dt"),
 )
 _STEP_NAMES = (*_TIME_NAMES, "t", "step", "time_idx", "time_index", "index", "idx", "tick")
+_MIN_STEPS = 10  # from which a column without a telling name may be a time by its gaplessness
+_MAX_EXAMPLES = 6
 
 
-def find_time_column(
-    head: pd.DataFrame, candidates: list[str], source_name: str
-) -> tuple[str, str]:
-    """The time column among the candidates, and why; DataError if none or several could be it."""
-    formats = {column: _infer_time_format(head[column]) for column in candidates}
-    dates = [column for column, found in formats.items() if found and found.kind != "integer"]
-    steps = [column for column, found in formats.items() if found and found.kind == "integer"]
-    steps = [column for column in steps if column.lower() in _STEP_NAMES]
+@dataclass(frozen=True)
+class TimeColumns:
+    """The columns that hold the time."""
+
+    columns: tuple[str, ...]
+    reason: str
+    time_format: str | None = None
+    """The format of the cells joined by a space; None if it is inferred from them."""
+    ends_hours: bool = False
+    """Whether the hours of a column of its own are from 1 to 24."""
+    doubt: str = ""
+    """Why the column may not be the time; empty if that is sure."""
+
+
+def find_time_columns(
+    head: pd.DataFrame, candidates: list[str], data: DataSpec, source_name: str
+) -> TimeColumns:
+    """The columns of the time, as given or inferred from the candidates, and why.
+
+    Raises DataError if no column or several could be the time.
+    """
+    if data.time_columns:
+        return _given_columns(head, data)
+    if data.time_format is not None:
+        return _columns_by_format(head, candidates, data.time_format, source_name)
+    formats = {column: infer_column_format(head[column], column) for column in candidates}
+    dates = [column for column, found in formats.items() if is_date_format(found)]
+    parts = [part for column in candidates if column not in dates
+             if (part := find_time_part(column, head[column]))]  # fmt: skip
     if len(dates) == 1:
-        return dates[0], "the only column of dates"
-    for columns, known, content in (
-        (dates, _TIME_NAMES, "dates"),
-        (steps, _STEP_NAMES, "whole numbers"),
-    ):
-        if named := sorted(
-            (c for c in columns if c.lower() in known), key=lambda name: known.index(name.lower())
-        ):
-            return named[0], f"{content}, and named like a time"
+        return _with_clock(head, dates[0], formats, parts, "the only column of dates")
+    if named := _named(dates, _TIME_NAMES):
+        return _with_clock(head, named, formats, parts, "dates, and named like a time")
     if dates:
         found = f"columns {', '.join(map(repr, dates))} all hold dates"
         raise DataError(Problem(source_name, found, "set data.time to one of them"))
+    if date_parts := combine_date_parts(head, parts):
+        used = [*date_parts, *_finer_parts(head, [part.column for part in date_parts], parts)]
+        columns = tuple(part.column for part in used)
+        pattern = " ".join(part.pattern for part in used)
+        return TimeColumns(columns, "they make a date together", pattern)
+    numbers = [column for column, found in formats.items() if found]
+    if named := _named(numbers, _STEP_NAMES):
+        return TimeColumns((named,), f"{_content(formats[named])}, and named like a time")
+    if unnamed := _gapless_column(head, formats):
+        doubt = f"no column is named like a time, and {unnamed!r} has no gaps"
+        return TimeColumns((unnamed,), "numbers that are dates without gaps", doubt=doubt)
     if "" in head and is_date_column(head[""]):
         cure = "give it a name in the header, such as ds"
         raise DataError(Problem(source_name, "the column of dates has no name", cure))
-    listed = ", ".join(map(repr, candidates))
-    cure = f"set data.time, and data.time_format if needed; the columns are {listed}"
-    raise DataError(Problem(source_name, "no column holds dates that can be recognized", cure))
+    shown = [f"{column!r} ({_example(head[column])})" for column in candidates[:_MAX_EXAMPLES]]
+    shown += ["…"] * (len(candidates) > _MAX_EXAMPLES)
+    found = f"no column holds dates that can be recognized; the columns are {', '.join(shown)}"
+    cure = (
+        "set data.time to the column of the time, and data.time_format if it is not a step number"
+    )
+    raise DataError(Problem(source_name, found, cure))
 
 
 def is_date_column(cells: pd.Series[str]) -> bool:
     """Whether the cells of a column are dates rather than numbers."""
-    found = _infer_time_format(cells)
-    return found is not None and found.kind != "integer"
+    return is_date_format(infer_column_format(cells))
 
 
-def _infer_time_format(cells: pd.Series[str]) -> TimeFormat | None:
+def infer_column_format(cells: pd.Series[str], name: str = "") -> TimeFormat | None:
     """The time format of about a hundred cells, to save time in tables with many columns."""
     filled = cells[cells != ""]
-    return infer_time_format(filled.iloc[:: len(filled) // 100 + 1].tolist())
+    return infer_time_format(filled.iloc[:: len(filled) // 100 + 1].tolist(), name)
+
+
+def _given_columns(head: pd.DataFrame, data: DataSpec) -> TimeColumns:
+    columns = data.time_columns
+    if len(columns) == 1 or data.time_format is not None:
+        return TimeColumns(columns, "given", data.time_format)
+    parts = [find_time_part(column, head[column]) for column in columns]
+    known = [part for part in parts if part is not None]
+    if len(known) == len(columns):
+        return TimeColumns(columns, "given", " ".join(part.pattern for part in known))
+    return TimeColumns(columns, "given", ends_hours=any(part.kind == "K" for part in known))
+
+
+def _columns_by_format(
+    head: pd.DataFrame, candidates: list[str], time_format: str, source_name: str
+) -> TimeColumns:
+    """The column most of whose cells are in a given format."""
+    found = []
+    for column in candidates:
+        texts = [text for text in dict.fromkeys(head[column]) if text][:200]
+        wrong = unparsable_mask(texts, parse_time_format(time_format, texts))
+        if texts and wrong.mean() < 0.5:
+            found.append(column)
+    if len(found) == 1:
+        return TimeColumns((found[0],), "the only column in data.time_format", time_format)
+    if named := _named(found, _STEP_NAMES):
+        return TimeColumns((named,), "in data.time_format, and named like a time", time_format)
+    if found:
+        text = f"columns {', '.join(map(repr, found))} all are in the format {time_format!r}"
+        raise DataError(Problem(source_name, text, "set data.time to one of them"))
+    shown = ", ".join(
+        f"{column!r} ({_example(head[column])})" for column in candidates[:_MAX_EXAMPLES]
+    )
+    text = (
+        f"no column is in the format {time_format!r} of data.time_format; the columns are {shown}"
+    )
+    cure = "correct data.time_format, or set it to null to infer the format"
+    raise DataError(Problem(source_name, text, cure))
+
+
+def _with_clock(
+    head: pd.DataFrame,
+    date: str,
+    formats: dict[str, TimeFormat | None],
+    parts: list[TimePart],
+    reason: str,
+) -> TimeColumns:
+    """A column of dates, with the columns of the time of day if the dates have none."""
+    found = formats[date]
+    clock = (
+        [] if found is None or _has_clock(head[date], found) else _finer_parts(head, [date], parts)
+    )
+    if not clock:
+        return TimeColumns((date,), reason)
+    ends_hours = any(part.kind == "K" for part in clock)
+    columns = (date, *(part.column for part in clock))
+    return TimeColumns(columns, "a date and a time of day", ends_hours=ends_hours)
+
+
+def _finer_parts(head: pd.DataFrame, dates: list[str], parts: list[TimePart]) -> list[TimePart]:
+    """The columns of the time of day, if they tell rows of one date apart."""
+    clock = combine_clock_parts(parts)
+    both = [*dates, *(part.column for part in clock)]
+    if not clock or len(head[both].drop_duplicates()) <= len(head[dates].drop_duplicates()):
+        return []
+    return clock
+
+
+def _has_clock(cells: pd.Series[str], time_format: TimeFormat) -> bool:
+    """Whether timestamps of a column have a time of day, other than midnight in all of them."""
+    if time_format.pattern != ISO:
+        return any(directive in time_format.pattern for directive in ("%H", "%I"))
+    return bool(cells.str.strip().str.contains(r"[T ](?!00:00(?::00)?(?:\.0+)?$)").any())
+
+
+def _named(columns: list[str], known: tuple[str, ...]) -> str:
+    """The column with the most preferred of the known names; "" if none has one."""
+    named = [column for column in columns if column.lower() in known]
+    return min(named, key=lambda column: known.index(column.lower()), default="")
+
+
+def _gapless_column(head: pd.DataFrame, formats: dict[str, TimeFormat | None]) -> str:
+    """The only column of numbers that are dates of rising order without gaps, though none is named
+    like a time; "" if there is none or several. Whole numbers that count are not dates."""
+    found = []
+    for column, time_format in formats.items():
+        if time_format is None or time_format.pattern == "integer":
+            continue
+        texts = head[column][head[column] != ""].tolist()
+        if unparsable_mask(texts, time_format).any():
+            continue
+        time = parse_timestamps(pa.array(texts, pa.string()), time_format)
+        is_rising = len(time) > _MIN_STEPS and bool((np.diff(time) > np.timedelta64(0)).all())
+        if is_rising and gap_share(time) == 0:
+            found.append(column)
+    return found[0] if len(found) == 1 else ""
+
+
+def _content(time_format: TimeFormat | None) -> str:
+    if time_format is None or time_format.pattern == "integer":
+        return "whole numbers"
+    return f"numbers in the format {time_format.setting}"
+
+
+def _example(cells: pd.Series[str]) -> str:
+    text = next((cell for cell in cells if cell), "blank")
+    return repr(text if len(text) <= 30 else f"{text[:30]}…")

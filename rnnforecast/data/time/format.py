@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,7 +29,7 @@ from rnnforecast.data.time.numeric_formats import (
     parse_numbers,
     unparsable_numbers,
 )
-from rnnforecast.data.time.patterns import check_pattern, parse_pattern
+from rnnforecast.data.time.patterns import check_pattern, parse_pattern, pattern_example
 from rnnforecast.errors import DataError, Problem
 
 ISO = "iso"
@@ -71,7 +71,7 @@ class TimeFormat:
     """What ends a timestamp where cells hold ranges of times; empty if they do not."""
     year_range: tuple[int, int] = _ALLOWED_YEARS
     """Years that counts since 1970 may lie in, the last one excluded."""
-    year_steps: YearSteps = YearSteps()
+    year_steps: YearSteps = field(default_factory=YearSteps)
     """The steps of decimal years."""
 
     @property
@@ -100,7 +100,9 @@ class TimeFormat:
             "excel": "days since 1899-12-30 such as 45292.5",
             "decimal_year": "a year with decimals such as 2024.5, at steps of one length",
         }
-        text = known.get(self.pattern) or repr(self.pattern)
+        text = (
+            known.get(self.pattern) or f"{self.pattern!r} such as {pattern_example(self.pattern)}"
+        )
         text += " and an offset such as +02:00" if self.has_mixed_offsets else self.offset
         return text + (f", before {self.range_mark!r}" if self.range_mark else "")
 
@@ -139,6 +141,12 @@ def with_year_steps(time_format: TimeFormat, samples: Sequence[str]) -> TimeForm
     numbers = [text.strip().replace(",", ".") for text in samples]
     numbers = [text for text in numbers if re.fullmatch(NUMBER_PATTERN, text)]
     return replace(time_format, year_steps=infer_year_steps(np.array(numbers, dtype=np.float64)))
+
+
+def with_hour_endings(time_format: TimeFormat) -> TimeFormat:
+    """The format with hours from 1 to 24, each read as its beginning."""
+    pattern = "%Y-%m-%d %H" if time_format.pattern == ISO else time_format.pattern
+    return replace(time_format, pattern=pattern.replace("%H", "%K"))
 
 
 def with_range_mark(time_format: TimeFormat, samples: Sequence[str]) -> TimeFormat:
@@ -197,7 +205,7 @@ def unparsable_mask(texts: Sequence[str], time_format: TimeFormat) -> np.ndarray
         return np.isnat(parse_pattern(column, time_format.pattern))
     bad = ~_to_numpy(pc.match_substring_regex(column, f"^{ISO_PATTERN}$"))
     is_parsed = [~np.isnat(parse_pattern(column, pattern)) for pattern in _ISO_PATTERNS]
-    return bad | ~np.any(is_parsed, axis=0)
+    return np.asarray(bad | ~np.any(is_parsed, axis=0))
 
 
 def format_timestamp(timestamp: Any, timezone: str = "") -> str:
@@ -269,7 +277,7 @@ def _parse_iso(texts: pa.Array[Any]) -> np.ndarray:
         if pc.any(midnight).as_py():
             dates = pc.replace_substring_regex(texts, pattern=_MIDNIGHT_PATTERN, replacement="")
             times = _parse_iso(pc.if_else(midnight, dates, texts))
-            return times + _to_numpy(midnight).astype("timedelta64[D]")
+            return np.asarray(times + _to_numpy(midnight).astype("timedelta64[D]"))
         # Arrow parses seven to nine decimals of a second only as nanoseconds.
         nanoseconds = pc.cast(texts, pa.timestamp("ns"))
         return _to_numpy(pc.cast(nanoseconds, pa.timestamp("us"), safe=False))

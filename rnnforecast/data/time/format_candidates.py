@@ -162,7 +162,7 @@ def _agrees_with_words(
         return "d" in order
     if "m" in plain:
         return order in ("Ym", "mY")
-    if "u" in order or "y" in order and ("q" in order or "V" in order):
+    if "u" in order or ("y" in order and ("q" in order or "V" in order)):
         return False
     return "j" not in order or any(field == "j" and len(token) == 3
                                    for token, field in zip(tokens, fields, strict=True))  # fmt: skip

@@ -32,7 +32,7 @@ from rnnforecast.errors import DataError
 _PLAUSIBLE_YEARS = (1990, 2100)
 """Years of numbers that are parsed as counts since 1970, the last one excluded."""
 _DATE_YEARS = ("1800", "2200")
-_EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
+_EXCEL_DAYS = (30_000, 55_000)  # 1982 to 2050
 _DECIMAL_YEARS = (1500, 2200)
 _MAX_CHANCE_SHARE = 0.1
 """Of seconds since 1970 hardly more can be read as %Y%m%d%H, and only from 2033 on."""
@@ -49,7 +49,18 @@ _WORDS_OF_DIRECTIVES = {
     "q": ("quarter", "quarters", "yearquarter", "qtr", "quartal", "trimestre", "yyyyq"),
     "j": ("yearday", "doy", "julian", "yyyyddd"),
 }
-_DATE_WORDS = ("date", "datum", "ds", "day", "tag", "timestamp", "datetime", "fecha", "data", "jour")
+_DATE_WORDS = (
+    "date",
+    "datum",
+    "ds",
+    "day",
+    "tag",
+    "timestamp",
+    "datetime",
+    "fecha",
+    "data",
+    "jour",
+)
 _STEP_WORDS = ("t", "step", "steps", "idx", "index", "tick", "period", "n", "nr", "year", "jahr")
 
 
@@ -76,6 +87,8 @@ class FormatChoice:
     """None if several remain plausible: `others`."""
     others: tuple[Reading, ...]
     reason: str = ""
+    is_evident: bool = False
+    """Whether the cells decide, rather than a name or habit."""
 
 
 def infer_time_format(samples: Sequence[str], name: str = "") -> TimeFormat | None:
@@ -116,11 +129,13 @@ def choose_time_format(
     if likely and steps:
         # numbers that can be dates count steps only if the steps have no gaps, unlike the dates
         dates, steps = ([], steps) if _counts_steps(steps[0], likely) else (dates, [])
+    if {item.time_format.pattern for item in dates} >= {"%Y%m%d%H", "unix_s"}:
+        return FormatChoice(None, tuple(dates))  # some are hours, all could be seconds
     best = max(item.parsed for item in [*dates, *steps])
     plausible = [item for item in [*dates, *steps] if item.parsed == best]
     lost = tuple(item for item in readings if item not in plausible)
     if len(plausible) == 1:
-        return FormatChoice(plausible[0], lost, "it parses the most cells")
+        return FormatChoice(plausible[0], lost, "it parses the most cells", is_evident=True)
     for narrow, reason in (
         (_gapless, "it leaves no gaps between the timestamps"),
         (lambda found: _named(found, name), f"the name {name!r} says so"),
@@ -129,7 +144,7 @@ def choose_time_format(
         narrowed = narrow(plausible)
         if len(narrowed) == 1:
             others = tuple(item for item in readings if item != narrowed[0])
-            return FormatChoice(narrowed[0], others, reason)
+            return FormatChoice(narrowed[0], others, reason, is_evident=narrow is _gapless)
         plausible = narrowed or plausible
     return FormatChoice(None, tuple(plausible))
 
@@ -213,6 +228,8 @@ def _number_formats(texts: list[str]) -> list[TimeFormat]:
     numbers = [text for text in texts if re.fullmatch(NUMBER_PATTERN, text)]
     middle = numbers[:: -(-len(numbers) // _PATTERN_SAMPLES)]
     patterns = {item for text in middle for item in candidate_patterns(text)}
+    if not all(re.match("[012]|9[0-9]", text) for text in numbers):
+        patterns.discard("%y%j")  # of years that are far off, unlike Excel's numbers
     likely = [text for text in numbers if _may_be_date(text)] if patterns else []
     found = [TimeFormat(item) for item in _best_patterns(sorted(patterns), likely)]
     needed = {item.pattern: 0.9 if item.pattern in _FREQUENT_BY_CHANCE else 0.5 for item in found}
@@ -222,12 +239,12 @@ def _number_formats(texts: list[str]) -> list[TimeFormat]:
     values = np.array([float(text.replace(",", ".")) for text in numbers])
     for unit in EPOCH_UNITS:
         first, end = epoch_limits(unit, _PLAUSIBLE_YEARS)
-        if np.sum((values >= first) & (values < end)) <= enough:
+        if found or np.sum((values >= first) & (values < end)) <= enough:
             continue
         hours = [text for text in numbers if len(text) == 10 and "1990" <= text < "2100"]
         # More dates than by chance, but not a majority: the column is ambiguous.
         chance = _count_parsed(TimeFormat("%Y%m%d%H"), hours) if unit == "unix_s" else 0
-        if not found and chance > _MAX_CHANCE_SHARE * len(texts):
+        if chance > _MAX_CHANCE_SHARE * len(texts):
             found.append(TimeFormat("%Y%m%d%H"))
         found.append(TimeFormat(unit, year_range=_PLAUSIBLE_YEARS))
     if np.all((values >= _EXCEL_DAYS[0]) & (values < _EXCEL_DAYS[1])):
@@ -255,6 +272,10 @@ def _read(time_format: TimeFormat, texts: list[str]) -> Reading:
     rank = conventional_rank(time_format.pattern, texts)
     if time_format.pattern in ("integer", "excel", "%y%m", "%y%j"):
         rank = _RARE - all(len(text) == 4 and time_format.pattern == "integer" for text in texts)
+    if time_format.pattern in ("%Y.%m", "decimal_year"):
+        # with two digits in all texts 2020.10 is rather October than a tenth of a year
+        has_months = all(len(re.split("[.,]", text)[-1]) == 2 for text in texts)
+        rank = int(has_months == (time_format.pattern == "decimal_year"))
     return Reading(time_format, example, len(parsed), gap_share(time), rank)
 
 
@@ -263,7 +284,8 @@ def _counts_steps(steps: Reading, dates: list[Reading]) -> bool:
     if steps.gaps is None or steps.gaps > (1 - _GAPLESS) / 2:
         return False
     best = max(dates, key=lambda item: item.parsed)
-    return best.parsed < steps.parsed and (best.gaps is None or best.gaps > steps.gaps)
+    is_better = best.parsed < 0.9 * steps.parsed or (best.gaps or 0.0) > steps.gaps
+    return best.parsed < steps.parsed and is_better
 
 
 def _gapless(readings: list[Reading]) -> list[Reading]:

@@ -44,7 +44,7 @@ def parse_numbers(
     """Times [R] of texts [R] in one of `NUMERIC_FORMATS`: int64 for `integer`, else datetime64[us];
     ValueError if a text is not such a number, or a count since 1970 not in `years`."""
     if name == "integer":
-        return _to_numpy(pc.cast(texts, pa.int64()))
+        return np.asarray(_to_numpy(pc.cast(texts, pa.int64())))
     is_number = pc.match_substring_regex(texts, f"^{NUMBER_PATTERN}$")
     if not pc.all(is_number).as_py():
         raise ValueError("not every timestamp is a number")
@@ -62,14 +62,14 @@ def unparsable_numbers(
 ) -> np.ndarray:
     """[R] whether each text is not a time in one of `NUMERIC_FORMATS`."""
     if name == "integer":
-        return ~_to_numpy(pc.match_substring_regex(texts, f"^{_INTEGER_PATTERN}$"))
+        return np.asarray(~_to_numpy(pc.match_substring_regex(texts, f"^{_INTEGER_PATTERN}$")))
     is_number = _to_numpy(pc.match_substring_regex(texts, f"^{NUMBER_PATTERN}$"))
     numbers = np.full(len(texts), np.nan)
     numbers[is_number] = _to_floats(texts.filter(pa.array(is_number)))
     with np.errstate(invalid="ignore"):
         if name in EPOCH_UNITS:
             first, end = epoch_limits(name, years)
-            return ~((numbers >= first) & (numbers < end))
+            return np.asarray(~((numbers >= first) & (numbers < end)))
     times = _excel_times(numbers) if name == "excel" else _times_of_years(numbers, steps)
     return np.isnat(times)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -68,6 +69,13 @@ def check_pattern(pattern: str) -> None:
             raise ValueError(f"it names the {field}, but no {needed}")
 
 
+def pattern_example(pattern: str) -> str:
+    """The evening of 24 December 2024 in a pattern."""
+    own = {"%q": "4", "%K": "24"}
+    text = "".join(own.get(item, item) for item in _items(pattern))
+    return datetime(2024, 12, 24, 23, tzinfo=UTC).strftime(text)
+
+
 @lru_cache(maxsize=512)
 def pattern_regex(pattern: str) -> str:
     """The regular expression (RE2) of a pattern, with a group for each field."""
@@ -124,7 +132,8 @@ def _field_values(name: str, texts: pa.Array[Any]) -> Ints:
         numbers = MONTH_NUMBERS if name == "b" else WEEKDAY_NUMBERS
         words = pc.utf8_rtrim(pc.utf8_lower(texts), characters=".")
         places = pc.index_in(words, value_set=pa.array(list(numbers)))
-        return np.r_[list(numbers.values()), -1][places.fill_null(-1).to_numpy()]
+        values: Ints = np.r_[list(numbers.values()), -1]
+        return np.asarray(values[places.fill_null(-1).to_numpy()])
     if name == "p":
         return np.asarray(pc.starts_with(pc.utf8_lower(texts), "p")).astype(np.int64)
     if name == "f":

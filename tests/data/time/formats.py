@@ -6,10 +6,10 @@ import pyarrow as pa
 
 from rnnforecast.data.time.format import TimeFormat, parse_timestamps
 
-QUARTER = TimeFormat("quarter")
-WEEK = TimeFormat("week")
-POINTS = TimeFormat("format", ("%d.%m.%Y",))
-SECONDS = TimeFormat("integer", ("unix_s",))
+QUARTER = TimeFormat("%Y-Q%q")
+WEEK = TimeFormat("%G-W%V")
+POINTS = TimeFormat("%d.%m.%Y")
+SECONDS = TimeFormat("unix_s")
 
 
 def parsed(texts: list[str], time_format: TimeFormat) -> list[str]:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data.time.format import (
+    ISO,
     TimeFormat,
     format_timestamp,
     offset_suffix,
@@ -43,7 +44,7 @@ def test_an_offset_is_found_only_after_a_clock(text: str, zone: str) -> None:
 
 
 def test_quarters_are_their_first_months() -> None:
-    texts = ["2024-Q1", "2024Q2", "2024 Q3", "2024-Q4"]
+    texts = ["2024-Q1", "2024-Q2", "2024-q3", "2024-Q4"]
     assert parsed(texts, QUARTER) == [
         f"2024-{m}-01T00:00:00.000000" for m in ("01", "04", "07", "10")
     ]
@@ -55,7 +56,7 @@ def test_what_is_nearly_a_quarter_is_refused(text: str) -> None:
 
 
 def test_only_some_years_have_a_week_53() -> None:
-    texts = ["2020-W53", "2021-W53", "2015W53-7", "2024-W53", "2024-W00", "2024-W54", "2024-W05-8"]
+    texts = ["2020-W53", "2021-W53", "2015-W53", "2024-W53", "2024-W00", "2024-W54", "2024-W05-8"]
     wrong = [False, True, False, True, True, True, True]
     assert unparsable_mask(texts, WEEK).tolist() == wrong
     with pytest.raises(ValueError, match="not every timestamp"):
@@ -77,15 +78,13 @@ def test_offsets_are_applied_as_python_applies_them(
     texts = [time.isoformat(timespec="microseconds") for time in zoned]
     expected = [time.astimezone(UTC).replace(tzinfo=None) for time in zoned]
     np.testing.assert_array_equal(
-        parse_timestamps(
-            pa.array(texts), TimeFormat("iso", offset="+01:00", has_mixed_offsets=True)
-        ),
+        parse_timestamps(pa.array(texts), TimeFormat(ISO, offset="+01:00", has_mixed_offsets=True)),
         np.array(expected, dtype="datetime64[us]"),
     )
 
 
 @pytest.mark.parametrize(
-    "time_format", [TimeFormat("iso"), POINTS, QUARTER, WEEK, TimeFormat("integer"), SECONDS]
+    "time_format", [TimeFormat(ISO), POINTS, QUARTER, WEEK, TimeFormat("integer"), SECONDS]
 )
 @pytest.mark.parametrize("text", ["", "NaT", "nan", "today", "now", "30.02.2024", "2024-02-30"])
 def test_what_is_no_time_is_never_parsed(time_format: TimeFormat, text: str) -> None:
@@ -95,13 +94,13 @@ def test_what_is_no_time_is_never_parsed(time_format: TimeFormat, text: str) -> 
 
 
 def test_decimals_of_a_second_beyond_the_sixth_are_cut() -> None:
-    assert parsed(["2024-01-01T00:00:00.123456789"], TimeFormat("iso")) == [
+    assert parsed(["2024-01-01T00:00:00.123456789"], TimeFormat(ISO)) == [
         "2024-01-01T00:00:00.123456"
     ]
 
 
 def test_a_timestamp_without_the_offset_of_the_others_is_refused() -> None:
-    time_format = TimeFormat("iso", offset="Z")
+    time_format = TimeFormat(ISO, offset="Z")
     assert unparsable_mask(["2024-01-01T05:00Z", "2024-01-01T05:00"], time_format).tolist() == [
         False,
         True,
@@ -112,15 +111,105 @@ def test_a_timestamp_without_the_offset_of_the_others_is_refused() -> None:
 
 def test_a_given_format_takes_its_offset_from_the_samples() -> None:
     assert parse_time_format("%d.%m.%Y %H:%M%z", ["31.12.2024 05:00+02:00"]).offset == "+02:00"
-    assert parse_time_format("%d.%m.%Y %H:%MZ", []) == TimeFormat(
-        "format", ("%d.%m.%Y %H:%M",), offset="Z"
-    )
+    expected = TimeFormat("%d.%m.%Y %H:%M", offset="Z")
+    assert parse_time_format("%d.%m.%Y %H:%MZ", []) == expected
     many = parse_time_format(
         "%d.%m.%Y %H:%M%z", ["31.03.2024 01:30+01:00", "31.03.2024 03:30+02:00"]
     )
     assert many.has_mixed_offsets
-    with pytest.raises(DataError, match=r"data\.time_format: '%d %q' is not a format"):
-        parse_time_format("%d %q", [])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("%d.%m.%Y %H:%M - %d.%m.%Y %H:%M", "names the day twice"),
+        ("%Y-%b-%m", r"names the month twice \(%b and %m\)"),
+        ("%y %Y", "names the year twice"),
+        ("%d %q", "lacks the year"),
+        ("%H:%M", "lacks the year"),
+        ("%Y %d", "no month"),
+        ("%Y %q %d", "day of a quarter"),
+        ("%Y-%m-%d %H:%M %p", "needs the hour as %I"),
+        ("%Y-%m-%d %M", "no hour"),
+        ("%Y-%m-%d %x", "%x is not a directive"),
+        ("%Y-%m-%", "is not a directive"),
+        ("%Y-%m-%d %H:%M %z x", "%z at the end"),
+    ],
+)
+def test_a_format_that_gives_no_date_is_refused_with_its_fault(pattern: str, reason: str) -> None:
+    with pytest.raises(DataError, match=rf"data\.time_format: .*{reason}"):
+        parse_time_format(pattern, ["2024-01-05"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("%q-%Y", "4-2021", "2021-10-01T00:00"),
+        ("%G%V", "202352", "2023-12-25T00:00"),
+        ("%Y-W%V", "2020-W53", "2020-12-28T00:00"),
+        ("%G-W%V-%u", "2020-W53-7", "2021-01-03T00:00"),
+        ("%Y %W", "2024 01", "2024-01-01T00:00"),
+        ("%Y %W %a", "2024 01 Tue", "2024-01-02T00:00"),
+        ("%Y %U", "2024 01", "2024-01-07T00:00"),
+        ("%Y%j", "2024366", "2024-12-31T00:00"),
+        ("%Y-%m-%d %K", "2024-01-05 24", "2024-01-05T23:00"),
+        ("%Y-%m-%d %K", "2024-01-05 1", "2024-01-05T00:00"),
+        ("%Y-%m-%d %H", "2024-01-05 24", "2024-01-06T00:00"),
+        ("%d.%m.%Y %H:%M:%S", "31.12.2024 24:00:00", "2025-01-01T00:00"),
+        ("%F %T", "2024-01-05 06:07:00", "2024-01-05T06:07"),
+        ("%-d/%-m/%Y", "5/1/2024", "2024-01-05T00:00"),
+        ("%m/%d/%y %I:%M %p", "1/5/69 12:05 AM", "1969-01-05T00:05"),
+        ("100%% %Y", "100% 2024", "2024-01-01T00:00"),
+        ("excel", "45292,25", "2024-01-01T06:00"),
+        ("integer", "7", "7"),
+    ],
+)
+def test_given_formats_have_weeks_quarters_and_more(pattern: str, text: str, expected: str) -> None:
+    (found,) = parsed([text], parse_time_format(pattern, [text]))
+    assert found.removesuffix(":00.000000") == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("%Y-%m-%d %H:%M", "2024-01-05 24:01"),
+        ("%Y-%m-%d %H:%M", "2024-01-05 25:00"),
+        ("%Y-%m-%d %K", "2024-01-05 0"),
+        ("%Y-%m-%d %I:%M %p", "2024-01-05 13:00 PM"),
+        ("%Y%j", "2023366"),
+        ("%d %b %Y", "5 Foo 2024"),
+        ("%a %d %b %Y", "Foo 5 Jan 2024"),
+        ("%q-%Y", "5-2024"),
+        ("%G-W%V", "2021-W53"),
+    ],
+)
+def test_what_a_given_format_does_not_mean_is_refused(pattern: str, text: str) -> None:
+    assert unparsable_mask([text], parse_time_format(pattern, [text])).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(time=st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)))
+def test_a_pattern_reads_what_python_reads(time: datetime) -> None:
+    for pattern in (
+        "%Y-%m-%d %H:%M:%S.%f",
+        "%d%m%Y%H%M%S",
+        "%j/%Y %I %p",
+        "%A %d %B %Y",
+        "%Y %W %w",
+    ):
+        text = time.strftime(pattern)
+        expected = datetime.strptime(text, pattern)
+        (found,) = parse_timestamps(pa.array([text]), TimeFormat(pattern))
+        assert found == np.datetime64(expected, "us")
+
+
+def test_the_end_of_a_day_in_iso_is_the_next_midnight() -> None:
+    texts = ["2024-12-31 24:00", "2024-12-31 23:00", "2024-12-30T24:00:00"]
+    assert [text[:16] for text in parsed(texts, TimeFormat(ISO))] == [
+        "2025-01-01T00:00",
+        "2024-12-31T23:00",
+        "2024-12-31T00:00",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,45 @@
-"""Inference of time formats by majority."""
+"""Inference of time formats: every reading of a column, and the likeliest."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.data.time.format import (
-    EPOCH_UNITS,
     TimeFormat,
     parse_time_format,
     parse_timestamps,
     unparsable_mask,
 )
-from rnnforecast.data.time.format_inference import disambiguate, infer_time_format
-from tests.data.time.formats import POINTS, QUARTER, WEEK, parsed
+from rnnforecast.data.time.format_inference import (
+    choose_time_format,
+    infer_time_format,
+    infer_time_formats,
+    is_date_format,
+)
+from rnnforecast.data.time.numeric_formats import EPOCH_UNITS
+from tests.data.time.formats import POINTS, parsed
+
+MONTHS = pd.date_range("2017-11-01", periods=40, freq="MS")
+QUARTERS = pd.date_range("2010-01-01", periods=30, freq="QS")
+WEEKS = pd.date_range("2020-01-06", periods=60, freq="W-MON")
+DAYS = pd.date_range("2023-11-01", periods=120)
+
+
+def chosen(texts: list[str], name: str = "") -> str | None:
+    """The pattern that is chosen; None if several remain plausible."""
+    choice = choose_time_format(infer_time_formats(texts), texts, name)
+    return choice.chosen.time_format.pattern if choice.chosen else None
+
+
+def iso_weeks(form: str, weeks: pd.DatetimeIndex = WEEKS) -> list[str]:
+    return [form.format(y=i.year, w=i.week, d=i.weekday) for i in (w.isocalendar() for w in weeks)]
 
 
 def test_the_form_is_that_of_most_samples() -> None:
@@ -28,60 +49,195 @@ def test_the_form_is_that_of_most_samples() -> None:
     assert infer_time_format([]) is None
 
 
-def test_may_is_taken_for_a_full_name_where_others_are() -> None:
-    texts = ["May 1, 2024", "May 2, 2024", "June 3, 2024"]
-    assert infer_time_format(texts) == TimeFormat("format", ("%B %d, %Y",))
+@pytest.mark.parametrize("text", ["1.5", "2012.25", "1e5", "12,5", "123", "44330", "20244"])
+def test_numbers_are_no_dates_whatever_their_column_is_called(text: str) -> None:
+    assert not is_date_format(infer_time_format([text]))
 
 
-@pytest.mark.parametrize("text", ["1.5", "2012.25", "1e5", "12,5"])
-def test_decimal_numbers_are_no_dates(text: str) -> None:
-    assert infer_time_format([text]) is None
-
-
-def test_whole_numbers_are_dates_only_if_all_of_them_can_be() -> None:
-    assert infer_time_format(["20240131", "20240201"]) == TimeFormat("format", ("%Y%m%d",))
+def test_whole_numbers_are_dates_only_if_most_of_them_can_be() -> None:
+    assert infer_time_format(["20240131", "20240201"]) == TimeFormat("%Y%m%d")
     assert infer_time_format(["20240131", "20240299"]) == TimeFormat("integer")
     assert infer_time_format(["2023", "2024"]) == TimeFormat("integer")
-    assert infer_time_format(["20240131", "20240130", "7"]) == TimeFormat("format", ("%Y%m%d",))
-    assert infer_time_format(["202401310530"]) == TimeFormat("format", ("%Y%m%d%H%M",))
+    assert infer_time_format(["20240131", "20240130", "7"]) == TimeFormat("%Y%m%d")
+    assert infer_time_format(["202401310530"]) == TimeFormat("%Y%m%d%H%M")
+
+
+def test_numbers_that_count_without_gaps_are_steps_though_some_could_be_dates() -> None:
+    assert chosen([str(20230101 + number) for number in range(60)]) == "integer"
 
 
 def test_the_order_of_day_and_month_stays_open_until_a_date_settles_it() -> None:
-    time_format = infer_time_format(["03/04/2021 05:00", "04/04/2021 05:00"])
-    assert time_format == TimeFormat("open", ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"))
-    assert disambiguate(time_format, ["05/04/2021 05:00"]).kind == "open"
-    assert disambiguate(time_format, ["13/04/2021 05:00"]) == TimeFormat(
-        "format", ("%d/%m/%Y %H:%M",)
+    texts = ["03/04/2021 05:00", "04/04/2021 05:00"]
+    assert infer_time_formats(texts) == [
+        TimeFormat("%d/%m/%Y %H:%M"),
+        TimeFormat("%m/%d/%Y %H:%M"),
+    ]
+    assert chosen(texts) is None
+    assert chosen([*texts, "13/04/2021 05:00"]) == "%d/%m/%Y %H:%M"
+    assert chosen([*texts, "04/13/2021 05:00"]) == "%m/%d/%Y %H:%M"
+
+
+def test_the_order_of_day_and_month_is_the_one_without_gaps() -> None:
+    months = pd.date_range("2010-01-01", periods=20, freq="MS")
+    assert chosen(months.strftime("%d/%m/%Y").tolist()) == "%d/%m/%Y"
+    assert chosen(months.strftime("%m-%d-%Y").tolist()) == "%m-%d-%Y"
+    assert chosen(months[:8].strftime("%d/%m/%Y").tolist()) is None  # days of January as well
+    assert chosen(months[:8].strftime("%d.%m.%Y").tolist()) == "%d.%m.%Y"  # usual with points
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("{q}-{y}", "{y}-{q}", "{y}{q}", "Q{q} {y}", "{y}Q{q}", "{y}-Q{q}", "{q}Q{y}", "{q}/{y}"),
+        *("{q}. Quartal {y}", "T{q} {y}", "{y} Q{q}", "Q{q}-{y}", "{q}.{y}", "Quarter {q}, {y}"),
+    ],
+)
+def test_quarters_are_read_where_they_leave_no_gaps(form: str) -> None:
+    texts = [form.format(q=day.quarter, y=day.year) for day in QUARTERS]
+    time_format = infer_time_format(texts)
+    assert time_format is not None
+    np.testing.assert_array_equal(parse_timestamps(pa.array(texts), time_format), QUARTERS)
+    assert "%q" in time_format.pattern
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(
+            "{y}-W{w:02d}",
+            "{y}{w:02d}",
+            "{y} {w}",
+            "W{w} {y}",
+            "KW {w}/{y}",
+            "{w}/{y}",
+            "{w:02d}.{y}",
+        ),
+        *("Week {w}, {y}", "{y}-W{w:02d}-{d}", "{y}W{w:02d}", "KW{w:02d} {y}", "{y}/KW{w}"),
+    ],
+)
+def test_weeks_are_those_of_the_iso_calendar(form: str) -> None:
+    """As pandas counts them; a week without a day is its Monday."""
+    texts = iso_weeks(form)
+    time_format = infer_time_format(texts)
+    assert time_format is not None
+    np.testing.assert_array_equal(parse_timestamps(pa.array(texts), time_format), WEEKS)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("%b %Y", "%YM%m", "%Y-%m", "%m.%Y", "%b-%y", "%B %Y", "%b/%Y", "%Y %b", "%m/%y", "%Y%m"),
+        *("%b%Y", "%y-%b", "%m-%Y", "%Y/%m", "%m/%Y", "%Y.%m", "%y%m"),
+    ],
+)
+def test_months_are_read_however_they_are_written(pattern: str) -> None:
+    texts = MONTHS.strftime(pattern).tolist()
+    time_format = infer_time_format(texts, "month")
+    assert time_format is not None
+    np.testing.assert_array_equal(parse_timestamps(pa.array(texts), time_format), MONTHS)
+
+
+def test_six_digits_of_less_than_a_year_are_weeks_or_months_by_the_name_of_the_column() -> None:
+    texts = iso_weeks("{y}{w:02d}", WEEKS[:8])
+    assert chosen(texts) is None
+    assert chosen(texts, "calendar_week") == "%G%V"
+    assert chosen(texts, "Month") == "%Y%m"
+    assert chosen(texts, "KW") == "%G%V"
+
+
+def test_a_name_does_not_outweigh_the_cells() -> None:
+    assert chosen(MONTHS.strftime("%Y%m").tolist(), "week") == "%Y%m"
+    assert chosen(iso_weeks("{y}{w:02d}"), "month") == "%G%V"
+
+
+def test_days_of_the_year_and_of_excel_are_read() -> None:
+    assert chosen(DAYS.strftime("%Y%j").tolist()) == "%Y%j"
+    serial = (DAYS - pd.Timestamp("1899-12-30")).days
+    texts = serial.astype(str).tolist()
+    assert chosen(texts) is None  # or steps
+    assert chosen(texts, "Date") == "excel"
+    assert chosen(texts, "t") == "integer"
+    np.testing.assert_array_equal(parse_timestamps(pa.array(texts), TimeFormat("excel")), DAYS)
+    monthly = (MONTHS - pd.Timestamp("1899-12-30")).days.astype(str).tolist()
+    assert chosen(monthly) == "excel"
+
+
+def test_excel_days_with_fractions_are_times_of_day() -> None:
+    texts = [f"{44330 + hour / 24:.6f}" for hour in range(48)]
+    assert chosen(texts) == "excel"
+    hours = pd.date_range("2021-05-14", periods=48, freq="h")
+    np.testing.assert_array_equal(parse_timestamps(pa.array(texts), TimeFormat("excel")), hours)
+
+
+@pytest.mark.parametrize(
+    ("per_year", "phase", "digits"), [(12, 0.5, 3), (12, 0, 4), (4, 0, 2), (4, 0.5, 3), (1, 0.5, 1)]
+)
+def test_decimal_years_count_months_quarters_or_years(
+    per_year: int, phase: float, digits: int
+) -> None:
+    """1749.042 is the middle of January 1749, 2020.25 the start of a quarter."""
+    texts = [f"{1749 + (step + phase) / per_year:.{digits}f}" for step in range(60)]
+    time_format = infer_time_format(texts)
+    assert time_format is not None
+    assert time_format.pattern == "decimal_year"
+    freq = {12: "MS", 4: "QS", 1: "YS"}[per_year]
+    expected = pd.date_range("1749-01-01", periods=60, freq=freq, unit="us")
+    np.testing.assert_array_equal(parse_timestamps(pa.array(texts), time_format), expected)
+
+
+def test_decimal_years_of_days_are_days() -> None:
+    days = pd.date_range("2019-12-01", periods=500)
+    lengths = np.where(days.is_leap_year, 366, 365)
+    texts = [f"{y + (d - 0.5) / n:.3f}" for y, d, n in zip(days.year, days.day_of_year, lengths)]
+    time_format = infer_time_format(texts)
+    assert time_format is not None
+    np.testing.assert_array_equal(parse_timestamps(pa.array(texts), time_format), days)
+
+
+@pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        (["5. März 2024", "6. März 2024", "7. Mai 2024"], "2024-03-05"),
+        (["5 de enero de 2024", "6 de febrero de 2024"], "2024-01-05"),
+        (["janv. 2024", "févr. 2024", "mars 2024", "août 2024"], "2024-01-01"),
+        (["5th Jan 2024", "6th Jan 2024", "1st Feb 2024"], "2024-01-05"),
+        (["Mon 05 Jan 2024", "Tue 06 Jan 2024"], "2024-01-05"),
+        (["Monday, January 5, 2024", "Tuesday, May 6, 2024"], "2024-01-05"),
+        (["Week ending 13/1/2024", "Week ending 20/1/2024"], "2024-01-13"),
+        (["May 1, 2024", "May 2, 2024", "June 3, 2024"], "2024-05-01"),
+    ],
+)
+def test_names_of_months_are_read_in_several_languages(texts: list[str], first: str) -> None:
+    time_format = infer_time_format(texts)
+    assert time_format is not None
+    assert parsed(texts, time_format)[0].startswith(first)
+
+
+def test_days_without_a_year_are_no_dates() -> None:
+    assert (
+        infer_time_formats(pd.date_range("2017-11-01", periods=80).strftime("%b %d").tolist()) == []
     )
-    assert disambiguate(time_format, ["04/13/2021 05:00"]) == TimeFormat(
-        "format", ("%m/%d/%Y %H:%M",)
+    assert (
+        infer_time_formats(pd.date_range("2017-11-01", periods=80).strftime("%m/%d").tolist()) == []
     )
 
 
 @pytest.mark.parametrize(
-    "texts",
+    ("text", "mark"),
     [
-        ["Q1 2024", "Q2-2024", "Q3 2024", "Q4 2024"],
-        ["1Q2024", "2Q2024", "3Q 2024", "4Q-2024"],
+        ("20.10.2023 00:00 - 20.10.2023 01:00", " - "),
+        ("2023-10-20T00:00Z/2023-10-20T01:00Z", "/"),
+        ("2023-10-20 00:00 – 01:00", " – "),
+        ("20/10/2023 to 26/10/2023", " to "),
+        ("2023-10-20T00:00/PT1H", "/"),
     ],
 )
-def test_quarters_may_come_before_the_year(texts: list[str]) -> None:
-    assert infer_time_format(texts) == QUARTER
-    assert parsed(texts, QUARTER) == parsed([f"2024Q{n}" for n in range(1, 5)], QUARTER)
-
-
-@settings(max_examples=30, deadline=None)
-@given(days=st.lists(st.dates(date(1900, 1, 1), date(2100, 1, 1)), min_size=1))
-def test_weeks_are_those_of_the_iso_calendar(days: list[date]) -> None:
-    """As Python's isocalendar counts them; a week without a day is its Monday."""
-    weeks = [day.isocalendar() for day in days]
-    exact = [f"{year}-W{week:02d}-{day}" for year, week, day in weeks]
-    bare = [f"{year}W{week:02d}" for year, week, _ in weeks]
-    assert infer_time_format(exact) == infer_time_format(bare) == WEEK
-    assert [text[:10] for text in parsed(exact, WEEK)] == [str(day) for day in days]
-    mondays = [date.fromisocalendar(year, week, 1) for year, week, _ in weeks]
-    assert [text[:10] for text in parsed(bare, WEEK)] == [str(day) for day in mondays]
-    assert not unparsable_mask(exact + bare, WEEK).any()
+def test_a_range_of_times_is_its_beginning(text: str, mark: str) -> None:
+    time_format = infer_time_format([text])
+    assert time_format is not None
+    assert time_format.range_mark == mark
+    assert parsed([text], time_format) == ["2023-10-20T00:00:00.000000"]
+    assert unparsable_mask([text.split(mark)[0]], time_format).all()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +256,7 @@ def test_weeks_are_those_of_the_iso_calendar(days: list[date]) -> None:
 )
 def test_counts_since_1970_are_instants(text: str, unit: str, expected: str) -> None:
     time_format = infer_time_format([text])
-    assert time_format == TimeFormat("integer", (unit,), year_range=(1990, 2100))
+    assert time_format == TimeFormat(unit, year_range=(1990, 2100))
     assert time_format.parsed_offset == "Z"
     assert parsed([text], time_format) == parsed([text], parse_time_format(unit, [])) == [expected]
     assert not unparsable_mask([text], time_format).any()
@@ -122,7 +278,7 @@ def test_every_unit_is_recognized_and_read_back(times: list[datetime]) -> None:
         texts = counts.astype(str).tolist()
         time_format = infer_time_format(texts)
         assert time_format is not None
-        assert time_format.formats == (unit,)
+        assert time_format.pattern == unit
         precision = {"unix_s": "s", "unix_ms": "ms"}.get(unit, "us")
         cut = expected.astype(f"datetime64[{precision}]")
         np.testing.assert_array_equal(parse_timestamps(pa.array(texts), time_format), cut)
@@ -144,13 +300,11 @@ def test_a_count_that_does_not_fit_the_others_is_named() -> None:
 def test_ten_digits_are_hours_if_most_are_and_never_both() -> None:
     hours = [f"20240101{hour:02d}" for hour in range(24)]
     seconds = [str(1704067200 + 3600 * hour) for hour in range(24)]
-    assert infer_time_format([*hours, *seconds[:9]]) == TimeFormat("format", ("%Y%m%d%H",))
-    time_format = infer_time_format([*hours[:9], *seconds])
-    assert time_format == TimeFormat("open", ("%Y%m%d%H", "unix_s"))
-    assert disambiguate(time_format, hours) == time_format
-    one_slip = infer_time_format([*seconds, hours[0]])
-    assert one_slip is not None
-    assert one_slip.formats == ("unix_s",)
+    assert infer_time_format([*hours, *seconds[:9]]) == TimeFormat("%Y%m%d%H")
+    mixed = [*hours[:9], *seconds]
+    assert [item.pattern for item in infer_time_formats(mixed)[:2]] == ["%Y%m%d%H", "unix_s"]
+    assert chosen(mixed) is None
+    assert chosen([*seconds, hours[0]]) == "unix_s"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +336,8 @@ def test_timestamps_with_an_offset_each_become_instants(texts: list[str]) -> Non
     [
         *("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y", "%d.%m.%y %H:%M"),
         *("%Y/%m/%d %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %I:%M %p", "%d %b %Y", "%B %d, %Y"),
-        *("%Y%m%d", "%Y-%m", "%b %Y", "%d-%b-%Y"),
+        *("%Y%m%d", "%Y-%m", "%b %Y", "%d-%b-%Y", "%a %d %b %Y", "%H:%M %d.%m.%Y", "%Y%m%d %H%M"),
+        *("%d.%m.%Y - %H:%M", "%d%b%Y", "%m/%d/%Y %I %p"),
     ],
 )
 @settings(max_examples=12, deadline=None)
@@ -199,3 +354,13 @@ def test_what_strftime_writes_is_recognized_and_read_back(
         parse_timestamps(pa.array(texts), time_format), np.array(expected, dtype="datetime64[us]")
     )
     assert not unparsable_mask(texts, time_format).any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(days=st.lists(st.dates(date(1900, 1, 1), date(2100, 1, 1)), min_size=1))
+def test_any_day_of_any_iso_week_is_read_back(days: list[date]) -> None:
+    weeks = [day.isocalendar() for day in days]
+    exact = [f"{year}-W{week:02d}-{day}" for year, week, day in weeks]
+    time_format = infer_time_format(exact)
+    assert time_format == TimeFormat("%G-W%V-%u")
+    assert [text[:10] for text in parsed(exact, time_format)] == [str(day) for day in days]
