@@ -273,7 +273,8 @@ DATA = {
     'path: a\n  separator: ","\n  decimal: ","': "decimal: a comma cannot be both data.separator"
     " and data.decimal",
     "path: a\n  time_format: dd/mm": "time_format: expected a format with % codes such as"
-    " %d/%m/%Y, found 'dd/mm'",
+    " %d/%m/%Y, or one of unix_s, unix_ms, unix_us, unix_ns, excel, decimal_year, integer, found"
+    " 'dd/mm'",
 }
 
 

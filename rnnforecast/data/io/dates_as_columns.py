@@ -196,7 +196,7 @@ def read_dates_as_columns(files: tuple[InputFile, ...], data: DataSpec) -> Files
     names = {
         name for file, found in zip(files, dates, strict=True) for name in _others(file, found)
     }
-    time = _free_name(TIME, names) if data.time == "auto" else data.time
+    time = _free_name(TIME, names) if data.time == "auto" else data.time_name
     value = _free_name(VALUE, names)
     if data.targets != "auto" and len(data.targets) == 1 and data.targets[0] not in names:
         value = data.targets[0]
@@ -239,7 +239,7 @@ def _find_dates(file: InputFile, data: DataSpec) -> dict[int, str]:
     else:
         known = unparsable_mask(names, parse_time_format(data.time_format, names))
         dates = {at: name for at, name in enumerate(names) if name and not known[at]}
-    if is_given or len(dates) < 2 or data.time in names:
+    if is_given or len(dates) < 2 or any(name in names for name in data.time_columns):
         return dates if is_given else {}
     rows = [cells for _, cells in islice(file.reader.records(), _SAMPLE_ROWS)]
     rows = [cells for cells in rows if len(cells) == len(names)]

@@ -36,6 +36,7 @@ from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table_roles import drop_targets_known_ahead, drop_unneeded_ids
 from rnnforecast.data.io.time_format_choice import choose_column_format
+from rnnforecast.data.time.format import TimeFormat
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
 from rnnforecast.types import Floats

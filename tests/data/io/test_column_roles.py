@@ -119,7 +119,9 @@ def test_several_dates_without_a_telling_name_are_listed() -> None:
 
 
 def test_no_date_at_all_lists_the_columns() -> None:
-    with pytest.raises(DataError, match=r"no column holds dates .* the columns are 'a', 'b'"):
+    with pytest.raises(
+        DataError, match=r"no column holds dates .* the columns are 'a' \('1'\), 'b' \('x'\)"
+    ):
         infer_roles(frame(a=list("123"), b=list("xyz")))
 
 

@@ -551,7 +551,8 @@ def test_parquet_in_a_zone_with_summer_time_is_refused(tmp_path: Path) -> None:
 
 def test_day_or_month_first_is_never_guessed(write: Any) -> None:
     (line,) = problems(write("ds,y\n03/04/2021,1\n04/04/2021,2\n05/04/2021,3\n"))
-    assert "'03/04/2021' can be read as '%d/%m/%Y' or '%m/%d/%Y'" in line
+    assert "can be read as 2021-04-03 (%d/%m/%Y) or 2021-03-04 (%m/%d/%Y)" in line
+    assert "set data.time_format to '%d/%m/%Y' or '%m/%d/%Y'" in line
     assert "data.time_format" in line
 
 

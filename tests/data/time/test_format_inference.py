@@ -188,7 +188,10 @@ def test_decimal_years_count_months_quarters_or_years(
 def test_decimal_years_of_days_are_days() -> None:
     days = pd.date_range("2019-12-01", periods=500)
     lengths = np.where(days.is_leap_year, 366, 365)
-    texts = [f"{y + (d - 0.5) / n:.3f}" for y, d, n in zip(days.year, days.day_of_year, lengths, strict=True)]
+    texts = [
+        f"{y + (d - 0.5) / n:.3f}"
+        for y, d, n in zip(days.year, days.day_of_year, lengths, strict=True)
+    ]
     time_format = infer_time_format(texts)
     assert time_format is not None
     np.testing.assert_array_equal(parse_timestamps(pa.array(texts), time_format), days)
