@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnnforecast.registry import LOSSES
 from rnnforecast.types import Floats
@@ -12,6 +12,10 @@ MEDIAN = 0.5
 
 MEAN_LEVELS = tuple((k + 0.5) / 21 for k in range(21))
 """Midpoints of 21 equally likely intervals; the mean of their quantiles is the mean forecast."""
+
+INTERMITTENT_LEVELS = (0.05, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.95, 0.99)
+"""Further levels for counts with many zeros: a few quantiles, most of them zero, say too little of
+their mean, and so of totals."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,22 @@ class QuantileLevels:
         return cls(requested, tuple(sorted({*requested, MEDIAN})))
 
     @classmethod
-    def for_loss(cls, requested: Iterable[float], loss: str) -> QuantileLevels:
-        """As `with_median`, and also computes `MEAN_LEVELS` if the loss forecasts a mean."""
+    def for_loss(
+        cls, requested: Iterable[float], loss: str, trained: Iterable[float] = ()
+    ) -> QuantileLevels:
+        """As `with_median`, and also computes `MEAN_LEVELS` if the loss forecasts a mean, or the
+        `trained` levels of a network if its loss has fixed ones."""
         levels = cls.with_median(requested)
+        if "fixed_levels" in LOSSES.traits(loss):
+            return levels.with_more(trained)
         if "mean" not in LOSSES.traits(loss):
             return levels
         computed = tuple(sorted({*levels.computed, *MEAN_LEVELS}))
         return cls(levels.requested, computed, has_mean=True)
+
+    def with_more(self, levels: Iterable[float]) -> QuantileLevels:
+        """These levels, and others that are computed but not requested."""
+        return replace(self, computed=tuple(sorted({*self.computed, *levels})))
 
     @property
     def median_index(self) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.cleaning.transforms import Bounds, Transform
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.evaluation.calibration import (
@@ -27,11 +28,12 @@ from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
-from rnnforecast.models.quantile_levels import QuantileLevels
+from rnnforecast.models.quantile_levels import INTERMITTENT_LEVELS, QuantileLevels
 from rnnforecast.pipeline.auto import difference_lag
 from rnnforecast.pipeline.forecasting import (
     Member,
     calibrate_point_head,
+    computed_levels,
     item_names,
     member_quantiles,
 )
@@ -40,6 +42,9 @@ from rnnforecast.spec.model import ModelSpec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
+
+MIN_ZERO_SHARE = 0.2
+"""Whole numbers of at least 0 with this share of zeros are intermittent."""
 
 
 def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfig:
@@ -61,7 +66,7 @@ def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfi
         base_forecast="linear" if model.base_forecast == "auto" else model.base_forecast,
         loss=spec.training.loss,
         loss_options=spec.training.loss_options,
-        levels=QuantileLevels.with_median(spec.forecast.quantiles).computed,
+        levels=_trained_levels(spec, cleaned),
         bidirectional=model.bidirectional,
         attention=model.attention,
         teacher_forcing=model.teacher_forcing,
@@ -72,6 +77,23 @@ def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfi
         n_items=len(item_names(cleaned.panel)) if is_smoothed else 0,
         smoothing_seasons=_smoothing_seasons(spec) if is_smoothed else (),
     )
+
+
+def _trained_levels(spec: Spec, cleaned: CleanedData) -> tuple[float, ...]:
+    """The levels of a network: those of the forecast, and more for counts with many zeros."""
+    levels = QuantileLevels.with_median(spec.forecast.quantiles)
+    for values, observed in zip(
+        cleaned.panel.targets.T, cleaned.panel.observed_mask.T, strict=True
+    ):
+        known = values[observed]
+        if (
+            len(known)
+            and np.mean(known == 0) >= MIN_ZERO_SHARE
+            and known.min() >= 0
+            and np.array_equal(known, np.round(known))
+        ):
+            levels = levels.with_more(INTERMITTENT_LEVELS)
+    return levels.computed
 
 
 def _backbone_config(model: ModelSpec) -> BackboneConfig:
@@ -126,15 +148,18 @@ def fit_ensemble(
     quantiles: Sequence[float],
     method: str,
     is_validation: bool,
+    transform: Transform,
+    bounds: Bounds,
 ) -> Ensemble:
     """The ensemble of the networks, estimated from their errors on the windows of `index`.
 
     Args:
         method: a method of `evaluation.ensembling`.
         is_validation: whether these are validation windows, not the held-out horizon.
+        transform, bounds: of the targets, for normal scores in original units.
     """
     members = [_calibrate_member(net, windows, index, quantiles) for net in nets]
-    levels = QuantileLevels.with_median(quantiles).computed
+    levels = computed_levels(nets, quantiles).computed
     forecasts = np.stack([_flat_quantiles(member, windows, index, levels) for member in members])
     actual, size = inference.actuals_and_mean_abs(windows, index.item, index.origin)  # [W, H, C]
     truth = actual.swapaxes(1, 2).reshape(-1, windows.horizon)  # [W * C, H]
@@ -148,8 +173,40 @@ def fit_ensemble(
             index.item[known], index.origin[known], windows.horizon
         )
         scaling = fit_interval_scaling(truth, combined, levels, independent)
-    scores = normal_scores(truth, scaling.apply(combined, levels), levels)
-    return Ensemble(members, combiner, scaling, estimate_correlation(scores))
+    target = (
+        np.arange(actual.shape[2]) if windows.joint else index.item % len(bounds.integer_valued)
+    )
+    target = np.resize(target, len(truth))
+    scores = score_targets(
+        truth, scaling.apply(combined, levels), levels, target, transform, bounds
+    )
+    return Ensemble(members, combiner, scaling, estimate_correlation(*scores))
+
+
+def score_targets(
+    truth: Floats,
+    quantiles: Floats,
+    levels: Sequence[float],
+    target: Ints,
+    transform: Transform,
+    bounds: Bounds,
+) -> tuple[Floats, Floats]:
+    """`normal_scores` of transformed values `[W, H]`, the row w of the target ``target[w]``, with
+    bounds as in the forecast."""
+    scores, variances = np.empty((2, *truth.shape))
+    for c, method in enumerate(transform.methods):
+        rows = target == c
+        own = Transform((method,), (transform.powers[c],))
+        lower = 0.0 if bounds.non_negative[c] else -np.inf
+        values = own.inverse(quantiles[rows][..., None], axis=-1)[..., 0]
+        scores[rows], variances[rows] = normal_scores(
+            own.inverse(truth[rows][..., None], axis=-1)[..., 0],
+            np.maximum(values, lower),
+            levels,
+            lower=lower,
+            step=1.0 if bounds.integer_valued[c] else 0.0,
+        )
+    return scores, variances
 
 
 def _calibrate_member(
@@ -158,7 +215,7 @@ def _calibrate_member(
     """The network, with the quantiles of its errors if it has a point head."""
     if net.head.can_sample:
         return Member(net)
-    levels = QuantileLevels.for_loss(quantiles, net.config.loss)
+    levels = QuantileLevels.for_loss(quantiles, net.config.loss)  # a point head has no own levels
     return Member(net, calibrate_point_head(net, windows, index, levels))
 
 
@@ -172,7 +229,8 @@ def _flat_quantiles(
     member: Member, windows: WindowDataset, index: WindowIndex, levels: Sequence[float]
 ) -> Floats:
     """A network's quantiles for the windows of `index`, `[W * C, H, Q]` in transformed units."""
-    needed = QuantileLevels.for_loss(levels, member.net.config.loss)
+    config = member.net.config
+    needed = QuantileLevels.for_loss(levels, config.loss, config.levels)
     computed = member_quantiles(member, windows, index, needed.computed, steps=windows.horizon)
     selected = needed.select(computed)  # [W, H, C, Q]
     return selected.swapaxes(1, 2).reshape(-1, windows.horizon, len(levels))

@@ -97,6 +97,15 @@ def build_window_dataset(
     )
 
 
+def computed_levels(nets: Sequence[Forecaster], quantiles: Sequence[float]) -> QuantileLevels:
+    """The levels `quantiles` and the median, and those of the networks that describe a forecast in
+    more detail; point heads have none."""
+    levels = QuantileLevels.with_median(quantiles)
+    if all(net.head.can_sample for net in nets):
+        levels = levels.with_more(level for net in nets for level in net.config.levels)
+    return levels
+
+
 def item_names(panel: Panel) -> list[str]:
     """A unique name for each item `[S * C]`: the keys of its series and its target, as JSON."""
     keys = panel.keys.astype(str).to_numpy().tolist()
@@ -195,7 +204,8 @@ def _forecast_member(
     `shape` is S, items per series, H and C.
     """
     n_series, channels, steps, targets = shape
-    levels = QuantileLevels.for_loss(postprocessing.quantiles, member.net.config.loss)
+    config = member.net.config
+    levels = QuantileLevels.for_loss(postprocessing.quantiles, config.loss, config.levels)
     n_levels = len(levels.computed)
     values = np.full((n_series * channels, steps, targets // channels, n_levels), np.nan)
     if len(index.item):

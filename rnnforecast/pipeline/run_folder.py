@@ -42,7 +42,7 @@ from rnnforecast.output.atomic_files import (
     write_json,
     write_text,
 )
-from rnnforecast.pipeline.forecasting import Member, Postprocessing
+from rnnforecast.pipeline.forecasting import Member, Postprocessing, computed_levels
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
 
@@ -94,8 +94,8 @@ class Run:
 
     @property
     def levels(self) -> QuantileLevels:
-        """The quantiles of the run, and the median."""
-        return QuantileLevels.with_median(self.quantiles)
+        """The quantiles of the run, and others that are computed for totals."""
+        return computed_levels([member.net for member in self.members], self.quantiles)
 
     def member_index(self, number: int) -> int:
         """The index of the network with this number, from 1; UsageError if there is none."""

@@ -23,6 +23,7 @@ from rnnforecast.inference.onnx.export import (
     export_onnx,
 )
 from rnnforecast.inference.onnx.export_module import ExportOutputs
+from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
 from rnnforecast.output.export_readme import render_export_readme
@@ -154,7 +155,7 @@ def _export_member(
         history = gather_histories(
             windows.dataset, windows.item, windows.origin, config.input_length
         )
-    outputs = _requested_outputs(run, config.loss)
+    outputs = _requested_outputs(run, config)
     try:
         details = export_onnx(member.net, outputs, member.residuals, history, folder / name)
     except NotExportable as error:
@@ -163,9 +164,9 @@ def _export_member(
     return {"file": name, "member": number, **details}
 
 
-def _requested_outputs(run: Run, loss: str) -> ExportOutputs:
+def _requested_outputs(run: Run, config: ForecasterConfig) -> ExportOutputs:
     """The outputs of a network: the forecast before the target transform is inverted."""
-    levels = QuantileLevels.for_loss(run.quantiles, loss)
+    levels = QuantileLevels.for_loss(run.quantiles, config.loss, config.levels)
     is_transformed = set(run.plan.transform.methods) != {"none"}
     return ExportOutputs(levels, include_equiprobable_values=levels.has_mean and is_transformed)
 

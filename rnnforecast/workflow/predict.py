@@ -138,12 +138,17 @@ def _forecast_tables(
     run: Run, cleaned: CleanedData, steps: int, totals: tuple[int, ...], n_paths: int
 ) -> tuple[Forecasts, dict[str, pd.DataFrame]]:
     """The forecasts, and the tables by name: ``forecast``, ``totals`` and ``paths``."""
-    panel, levels = cleaned.panel, run.levels
-    postprocessing = replace(run.postprocessing, quantiles=levels.computed)
+    panel, levels, bounds = cleaned.panel, run.levels, run.plan.bounds
+    postprocessing = replace(
+        run.postprocessing, quantiles=levels.computed, bounds=bounds.without_rounding()
+    )
     all_levels = forecast(
         run.members, cleaned, panel.lengths, postprocessing=postprocessing, horizon=steps
     )
-    forecasts = Forecasts(all_levels.yhat, levels.select(all_levels.quantiles))
+    forecasts = Forecasts(
+        bounds.apply(all_levels.yhat),
+        bounds.apply(levels.select(all_levels.quantiles), axis=-2),
+    )
     frame = forecast_frame(
         panel.keys,
         panel.window_timestamps(panel.lengths, steps),

@@ -78,7 +78,8 @@ def sibling_path(out: Path, name: str) -> Path:
 def totals_table(
     run: Run, panel: Panel, forecasts: Forecasts, total_steps: Sequence[int]
 ) -> pd.DataFrame:
-    """The table of totals; `forecasts` must have the quantiles of `run.levels.computed`."""
+    """The table of totals; `forecasts` must have the quantiles of `run.levels.computed`, not
+    rounded."""
     levels = run.levels
     ends = np.asarray(total_steps) - 1
     shape = (panel.n_series, forecasts.yhat.shape[2], len(total_steps))

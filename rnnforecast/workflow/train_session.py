@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from rnnforecast.data.windows.origins import (
 )
 from rnnforecast.data.windows.split import shorter_horizon_hint
 from rnnforecast.errors import DataError, Problem, SpecError, TrainingDiverged, UsageError
+from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
 from rnnforecast.pipeline.ensemble import Ensemble, build_forecaster_config, fit_ensemble
@@ -108,7 +109,8 @@ class TrainingSession:
         self.device = _select_device(spec, distributed)
         self.member_specs = resolve_member_specs(prepared.inherited_spec, spec, self.cleaned)
         _check_batch_sizes(self.member_specs, distributed)
-        self.configs = [build_forecaster_config(each, self.cleaned) for each in self.member_specs]
+        self.pretrained: PretrainedRun | None = None
+        self.configs = self._build_configs()
         has_items = any(config.n_items for config in self.configs)
         self.smoothed_items = tuple(item_names(self.panel)) if has_items else ()
         self.windows = build_window_dataset(
@@ -117,10 +119,10 @@ class TrainingSession:
         is_joint = self.windows.items_per_series < self.cleaned.target_mask.shape[1]
         self.item_target_mask = item_target_mask(self.cleaned, joint=is_joint)
         self.validation = self._validation_index()
-        self.pretrained: PretrainedRun | None = None
         if spec.training.start_from is not None:
             source = prepared.spec_folder / spec.training.start_from
             self.pretrained = PretrainedRun(source, spec.training.freeze, self.smoothed_items)
+            self.configs = self._build_configs()
         self.data_hash = hash_data(self.cleaned)
         self.fingerprint = self._compute_fingerprint()
         self.checkpoint_file = CheckpointFile(folder, self.fingerprint)
@@ -240,6 +242,8 @@ class TrainingSession:
             quantiles=quantiles,
             method=self.spec.ensemble.combine,
             is_validation=self.validation is not None,
+            transform=self.plan.transform,
+            bounds=self.plan.bounds,
         )
         postprocessing = Postprocessing(
             quantiles,
@@ -293,7 +297,18 @@ class TrainingSession:
         self.spec, *self.member_specs = with_base_forecast(
             [self.spec, *self.member_specs], self.finished.base_forecast
         )
-        self.configs = [build_forecaster_config(each, self.cleaned) for each in self.member_specs]
+        self.configs = self._build_configs()
+
+    def _build_configs(self) -> list[ForecasterConfig]:
+        """The architecture of each network; with the quantile levels of the run that it starts
+        from, if these include the requested ones."""
+        configs = [build_forecaster_config(each, self.cleaned) for each in self.member_specs]
+        if self.pretrained is None:
+            return configs
+        levels = self.pretrained.run.config.levels
+        if not set(self.spec.forecast.quantiles) <= set(levels):
+            return configs
+        return [replace(config, levels=levels) for config in configs]
 
     def _choose_base_forecast(self, member_index: int) -> AutoChoice:
         if self.validation is None:

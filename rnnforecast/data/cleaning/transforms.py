@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -234,6 +234,10 @@ class Bounds:
         for c in np.flatnonzero(self.integer_valued):
             columns[c] = np.round(columns[c]) + 0.0  # no -0
         return result
+
+    def without_rounding(self) -> Bounds:
+        """The bounds that do not round."""
+        return replace(self, integer_valued=(False,) * len(self.integer_valued))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `from_json` reads them."""
