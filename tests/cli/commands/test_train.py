@@ -94,7 +94,7 @@ def test_a_warning_says_by_how_much_a_simple_forecast_is_better(given: Run, trai
 
 def test_nothing_is_said_where_the_network_is_better(given: Run, train: Run, table: Table) -> None:
     given(table(tuple("abcdef")))
-    assert " better" not in train("training.max_steps=30").stderr
+    assert "better: MASE" not in train("training.max_steps=30").stderr
 
 
 @pytest.mark.parametrize(("backbone", "decoder"), [("rnn", "direct"), ("lstm", "parallel")])
