@@ -6,6 +6,7 @@ in `resolved.yaml`. Rules run in the order of this file, and each reads the valu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -340,8 +341,12 @@ def choose_vary(context: AutoContext) -> tuple[dict[str, list[Any]], str]:
 
 @rule("ensemble.members")
 def choose_members(context: AutoContext) -> tuple[int, str]:
-    """The preset's."""
-    return context.preset.members, context.preset.reason or "enough for most"
+    """The preset's; at least one for each combination of the values that the spec varies."""
+    given, preset = context.given.ensemble.vary, context.preset
+    combinations = 1 if isinstance(given, str) else math.prod(len(each) for each in given.values())
+    if combinations > preset.members:
+        return combinations, "one for each combination of ensemble.vary"
+    return preset.members, preset.reason or "enough for most"
 
 
 @rule("training.max_steps")

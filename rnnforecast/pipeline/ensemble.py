@@ -47,8 +47,14 @@ MIN_ZERO_SHARE = 0.2
 """Whole numbers of at least 0 with this share of zeros are intermittent."""
 
 
-def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfig:
-    """The architecture of a resolved spec, sized for the covariates of the data."""
+def build_forecaster_config(
+    spec: Spec, cleaned: CleanedData, *, reads_elapsed: bool | None = None
+) -> ForecasterConfig:
+    """The architecture of a resolved spec, sized for the covariates of the data.
+
+    `reads_elapsed`: whether the network reads the time since the last observation; by default if
+    there are gaps.
+    """
     window, model = spec.window, spec.model
     targets = cleaned.panel.observed_mask.shape[1]
     is_smoothed = "learned" in WINDOW_SCALERS.traits(model.normalize)
@@ -73,7 +79,7 @@ def build_forecaster_config(spec: Spec, cleaned: CleanedData) -> ForecasterConfi
         tbptt_steps=spec.training.tbptt_steps,
         channels=targets if model.channels == "joint" else 1,
         difference_lag=difference_lag(spec),
-        covariates=_covariate_sizes(spec, cleaned),
+        covariates=_covariate_sizes(spec, cleaned, reads_elapsed),
         n_items=len(item_names(cleaned.panel)) if is_smoothed else 0,
         smoothing_seasons=_smoothing_seasons(spec) if is_smoothed else (),
     )
@@ -109,9 +115,13 @@ def _backbone_config(model: ModelSpec) -> BackboneConfig:
     )
 
 
-def _covariate_sizes(spec: Spec, cleaned: CleanedData) -> CovariateSizes:
+def _covariate_sizes(
+    spec: Spec, cleaned: CleanedData, reads_elapsed: bool | None
+) -> CovariateSizes:
     features = cleaned.features
-    reads_gaps = "gaps" in BACKBONES.traits(spec.model.backbone)
+    if reads_elapsed is None:
+        reads_gaps = "gaps" in BACKBONES.traits(spec.model.backbone)
+        reads_elapsed = reads_gaps or not cleaned.target_mask.all()
     return CovariateSizes(
         past=features.past.shape[1],
         past_codes=features.past_cardinalities,
@@ -119,7 +129,7 @@ def _covariate_sizes(spec: Spec, cleaned: CleanedData) -> CovariateSizes:
         future_codes=features.future_cardinalities,
         static=features.static.shape[1],
         static_codes=features.static_cardinalities,
-        elapsed=reads_gaps or not cleaned.target_mask.all(),
+        elapsed=reads_elapsed,
     )
 
 

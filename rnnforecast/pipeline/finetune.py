@@ -63,14 +63,11 @@ def _inherit_section(section: Any, run_section: Any, keys: Sequence[str] = ()) -
 class PretrainedRun:
     """The run whose weights a training starts from, and which of them are frozen."""
 
-    def __init__(
-        self, folder: Path, freeze_patterns: Sequence[str], smoothed_items: Sequence[str]
-    ) -> None:
-        """`smoothed_items` are the names of the new training's items; see `item_names`."""
+    def __init__(self, folder: Path, freeze_patterns: Sequence[str]) -> None:
         self.run: Run = load_run(folder)
         self.weights_sha256 = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
         """Hash of the weights file: a resumed training must start from the same run."""
-        self.freeze_patterns, self.smoothed_items = freeze_patterns, smoothed_items
+        self.freeze_patterns = freeze_patterns
         if any(self.run.config.covariates.cardinalities):
             raise SpecError(
                 Problem(
@@ -80,12 +77,21 @@ class PretrainedRun:
                 )
             )
 
-    def initialize(self, net: Forecaster, member_index: int) -> None:
-        """Copies the run's weights into a network, and freezes those that match a pattern."""
-        pretrained = dict(self.run.members[member_index % len(self.run.members)].net.state_dict())
+    def net(self, member_index: int) -> Forecaster:
+        """The run's network that a network of the new training starts from."""
+        return self.run.members[member_index % len(self.run.members)].net
+
+    def initialize(
+        self, net: Forecaster, member_index: int, smoothed_items: Sequence[str] = ()
+    ) -> None:
+        """Copies the run's weights into a network, and freezes those that match a pattern.
+
+        `smoothed_items` are the names of the new training's items; see `item_names`.
+        """
+        pretrained = dict(self.net(member_index).state_dict())
         expected = net.state_dict()
         pretrained |= {
-            name: self._align_item_rows(pretrained[name], expected[name])
+            name: self._align_item_rows(pretrained[name], expected[name], smoothed_items)
             for name in net.per_item_weights()
             if name in pretrained
         }
@@ -93,11 +99,13 @@ class PretrainedRun:
         net.load_state_dict(pretrained)
         self._freeze_weights(net)
 
-    def _align_item_rows(self, pretrained: Any, expected: Any) -> Any:
+    def _align_item_rows(
+        self, pretrained: Any, expected: Any, smoothed_items: Sequence[str]
+    ) -> Any:
         """The run's rows in the order of the new items; zeros, without effect, for the others."""
         pretrained_row = {name: row for row, name in enumerate(self.run.smoothed_items)}
         aligned = expected.new_zeros(expected.shape)
-        for row, name in enumerate(self.smoothed_items):
+        for row, name in enumerate(smoothed_items):
             if name in pretrained_row:
                 aligned[row] = pretrained[pretrained_row[name]]
         return aligned

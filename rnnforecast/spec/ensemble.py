@@ -37,8 +37,8 @@ class EnsembleSpec(SpecSection):
 
     members: Auto | PositiveInt = Field(
         "auto",
-        description="The number of networks; each has its own seed. auto: one, or as many as the"
-        " preset best has.",
+        description="The number of networks; each has its own seed. auto: one, as many as the"
+        " preset best has, or one for each combination of the values of vary.",
     )
     vary: Auto | ParameterGrid = Field(
         "auto",

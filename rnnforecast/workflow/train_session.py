@@ -110,6 +110,9 @@ class TrainingSession:
         self.member_specs = resolve_member_specs(prepared.inherited_spec, spec, self.cleaned)
         _check_batch_sizes(self.member_specs, distributed)
         self.pretrained: PretrainedRun | None = None
+        if spec.training.start_from is not None:
+            source = prepared.spec_folder / spec.training.start_from
+            self.pretrained = PretrainedRun(source, spec.training.freeze)
         self.configs = self._build_configs()
         has_items = any(config.n_items for config in self.configs)
         self.smoothed_items = tuple(item_names(self.panel)) if has_items else ()
@@ -119,10 +122,6 @@ class TrainingSession:
         is_joint = self.windows.items_per_series < self.cleaned.target_mask.shape[1]
         self.item_target_mask = item_target_mask(self.cleaned, joint=is_joint)
         self.validation = self._validation_index()
-        if spec.training.start_from is not None:
-            source = prepared.spec_folder / spec.training.start_from
-            self.pretrained = PretrainedRun(source, spec.training.freeze, self.smoothed_items)
-            self.configs = self._build_configs()
         self.data_hash = hash_data(self.cleaned)
         self.fingerprint = self._compute_fingerprint()
         self.checkpoint_file = CheckpointFile(folder, self.fingerprint)
@@ -178,7 +177,7 @@ class TrainingSession:
         device.seed_torch(spec.seed + (0 if is_first_fit else FINAL_FIT_SEED_OFFSET))
         net = net or Forecaster(self.configs[member_index]).to(self.device)
         if self.pretrained is not None and is_first_fit:
-            self.pretrained.initialize(net, member_index)
+            self.pretrained.initialize(net, member_index, self.smoothed_items)
         weights = self.finished.weights_of(phase, member_index)
         if weights:
             net.load_state_dict(weights)
@@ -300,11 +299,18 @@ class TrainingSession:
         self.configs = self._build_configs()
 
     def _build_configs(self) -> list[ForecasterConfig]:
-        """The architecture of each network; with the quantile levels of the run that it starts
-        from, if these include the requested ones."""
-        configs = [build_forecaster_config(each, self.cleaned) for each in self.member_specs]
+        """The architecture of each network; one that starts from a run's network reads gaps as that
+        does, and has its quantile levels if these include the requested ones."""
         if self.pretrained is None:
-            return configs
+            return [build_forecaster_config(each, self.cleaned) for each in self.member_specs]
+        configs = [
+            build_forecaster_config(
+                each,
+                self.cleaned,
+                reads_elapsed=self.pretrained.net(index).config.covariates.elapsed,
+            )
+            for index, each in enumerate(self.member_specs)
+        ]
         levels = self.pretrained.run.config.levels
         if not set(self.spec.forecast.quantiles) <= set(levels):
             return configs

@@ -256,7 +256,7 @@ def test_smoothing_weights_of_a_series_are_found_by_its_name(
     found = session()
     assert found.pretrained is not None
     net = net_of(found)
-    found.pretrained.initialize(net, 0)
+    found.pretrained.initialize(net, 0, found.smoothed_items)
     before, after = weights("base"), dict(net.state_dict())
     assert len(net.per_item_weights()) == 3  # rates, and factors of two seasons
     for name in net.per_item_weights():
@@ -267,4 +267,22 @@ def test_smoothing_weights_of_a_series_are_found_by_its_name(
         assert (of_run[:3] != 0).any(1).all()
     assert torch.equal(before["scaling.rates"], after["scaling.rates"])
     trained("new")
-    assert PretrainedRun(Path("new"), (), ()).run.smoothed_items == found.smoothed_items
+    assert PretrainedRun(Path("new"), ()).run.smoothed_items == found.smoothed_items
+
+
+@pytest.mark.parametrize("gaps_in_base", [True, False])
+def test_a_run_with_gaps_and_data_without_and_the_other_way_round_go_together(
+    given: Given, table: Table, rnnforecast: Run, gaps_in_base: bool
+) -> None:
+    """A network reads the time since the last observation if the first data have gaps."""
+    whole, gappy = table(("a", "b")), table(("a", "b"))
+    gappy.loc[::9, "y"] = np.nan
+    given(gappy if gaps_in_base else whole)
+    shared("base")
+    given(whole if gaps_in_base else gappy, more=FROM)
+    trained("new", "training.max_steps=2")
+    assert rnnforecast("predict", "new", "-o", "f.csv").exit_code == 0
+    assert pd.read_csv("f.csv").notna().all(axis=None)
+    assert {name: each.shape for name, each in weights("base").items()} == {
+        name: each.shape for name, each in weights("new").items()
+    }

@@ -251,3 +251,12 @@ def test_no_network_begins_that_would_not_end_within_the_time_budget(given: Give
     assert len(load_run(Path("run")).members) == 1
     assert "time budget: 1 of 4 networks" in listener.infos
     assert read_spec(Path("run/resolved.yaml")).ensemble.members == 4
+
+
+def test_automatic_members_are_as_many_as_the_combinations_that_vary(given: Given) -> None:
+    given(more="ensemble: {vary: {window.lookback: [14, 28], training.loss: [quantile, mae]}}\n")
+    trained("run", "training.max_steps=1")
+    members = load_run(Path("run")).members
+    found = {(each.net.config.lookback, each.net.config.loss) for each in members}
+    assert found == {(14, "quantile"), (28, "quantile"), (14, "mae"), (28, "mae")}
+    assert read_spec(Path("run/resolved.yaml")).ensemble.members == 4

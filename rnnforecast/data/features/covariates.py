@@ -8,7 +8,7 @@ blank.
 | --- | --- |
 | number | standardized; a missing indicator where the training part has blanks |
 | category | a code; 0 is blank, or unseen in training |
-| text | hashed n-grams of letters and words, reduced by a truncated SVD |
+| text | hashed n-grams of letters and words, reduced by PCA |
 | vector | the columns that match a pattern, reduced by PCA |
 """
 
@@ -159,7 +159,9 @@ def encode_covariate(
         codes = table[index]
         return EncodedCovariate(codes=codes, unseen_count=int(((codes == 0) & (index > 0)).sum()))
     if covariate.kind == "text":
-        reduced = _hash_ngrams(categories or ()) @ reduction["components"].T  # [W, k]
+        components = reduction["components"]
+        reduced = _hash_ngrams(categories or ()) @ components.T  # [W, k]
+        reduced = reduced - reduction["center"] @ components.T
         scaled = np.vstack([np.zeros(reduced.shape[1]), reduced / np.array(covariate.scale)])
         return EncodedCovariate(numbers=scaled[_vocabulary_index(raw)].astype(np.float32))
     known = ~np.isnan(raw)
@@ -252,19 +254,19 @@ def _fit_text(
     train_mask: Bools,
     n_components: int,
 ) -> tuple[Covariate, dict[str, Floats]]:
-    from sklearn.decomposition import TruncatedSVD
+    from sklearn.decomposition import PCA
 
     known = np.unique(codes[train_mask & ~np.isnan(codes)].astype(np.int64))
     texts = _hash_ngrams([categories[code] for code in known])
-    if len(known) < 2:
-        empty = {"components": np.zeros((1, texts.shape[1]))}
+    if len(known) < 2 or not (texts.max(axis=0) - texts.min(axis=0)).count_nonzero():
+        empty = {"center": np.zeros(texts.shape[1]), "components": np.zeros((1, texts.shape[1]))}
         return Covariate(group.columns, group.role, "text", scale=(1.0,)), empty
-    svd = TruncatedSVD(min(n_components, len(known) - 1), algorithm="arpack", random_state=0)
-    with np.errstate(invalid="ignore"):  # 0 / 0 if all texts are equal
-        std = svd.fit_transform(texts).std(axis=0)
+    # centered: two texts differ along one component, of which an uncentered SVD knows nothing
+    pca = PCA(min(n_components, len(known) - 1), svd_solver="arpack", random_state=0)
+    std = pca.fit_transform(texts).std(axis=0)
     scale = np.where(std > 1e-9, std, 1.0)
     covariate = Covariate(group.columns, group.role, "text", scale=tuple(scale.tolist()))
-    return covariate, {"components": svd.components_}
+    return covariate, {"center": pca.mean_, "components": pca.components_}
 
 
 def _hash_ngrams(texts: Sequence[str]) -> Any:

@@ -109,8 +109,7 @@ def _describe_numbers(covariate: Covariate) -> Iterator[dict[str, Any]]:
         ):
             yield _description(name, f"(x - {mean!r}) / {scale!r}, {limit}")
     else:
-        reduction = "PCA" if covariate.kind == "vector" else "truncated SVD"
-        meaning = f"scaled component of the {reduction} fitted in this run"
+        meaning = "scaled component of the PCA fitted in this run"
         for part in range(1, len(covariate.scale) + 1):
             yield _description(f"{_group_name(covariate)}, part {part}", meaning)
     if covariate.has_missing_indicator:

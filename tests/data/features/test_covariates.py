@@ -128,6 +128,23 @@ def test_texts_of_equal_hash_are_encoded_equally() -> None:
     np.testing.assert_allclose(found.past, np.broadcast_to(found.past[:1], found.past.shape))
 
 
+@pytest.mark.parametrize("text_size", [1, 2, 16])
+def test_two_texts_are_told_apart(text_size: int) -> None:
+    texts = categorical(*["open late", "open late, promotion"] * (DAYS // 2))
+    plan = feature_plan(past=("note",), text=("note",), text_size=text_size)
+    _, found = build(plan, daily(note=texts))
+    assert found.past.shape == (DAYS, 1)
+    np.testing.assert_allclose(np.abs(found.past), 1.0, rtol=1e-6)
+    assert found.past[0, 0] == -found.past[1, 0]
+
+
+def test_three_texts_differ_in_the_first_component() -> None:
+    texts = categorical(*["summer sale", "winter sale", "no sale at all"] * (DAYS // 3))
+    plan = feature_plan(past=("note",), text=("note",), text_size=1)
+    _, found = build(plan, daily(note=texts))
+    assert np.ptp(found.past[:3, 0]) > 1.0
+
+
 def test_integer_time_has_no_holidays() -> None:
     with pytest.raises(DataError, match="no dates to have holidays"):
         build(feature_plan(holidays="DE"), plain_table(np.arange(DAYS), noise(DAYS)), "1")
