@@ -19,8 +19,9 @@ def is_numeric_column(
     """Whether the cells of a column are numbers, of stripped cells that are not missing values.
 
     Marks around numbers, usual texts for no value and limits such as <1 belong to numbers. Other
-    words are at most a share of 1 - `min_share`; less than a half if they are a few distinct ones
-    and the column is not named like an id. Reading the file reports them with their lines. False if any cell looks like an id such as 007.
+    words are at most a share of 1 - `min_share`; more if they are a few distinct ones among many
+    numbers and the column is not named like an id. Reading the file reports them with their lines.
+    False if any cell looks like an id such as 007, and for sizes such as 250 g and 500 g.
     """
     if not cells or any(_CODE.fullmatch(cell) for cell in cells):
         return False
@@ -28,10 +29,15 @@ def is_numeric_column(
     column.add_texts(cells)
     numbers = column.of_kind("plain", "marked")
     n_numbers = sum(shape.count for shape in numbers)
-    if not n_numbers + column.count("limit") or read_marks(numbers).kind == "text":
+    reading = read_marks(numbers)
+    if not n_numbers + column.count("limit") or reading.kind == "text":
         return False
-    words = column.of_kind("text")
-    n_words = sum(shape.count for shape in words)
-    share = 1 - n_words / len(cells)
-    may_have_words = not is_named_like_id and len(words) <= MAX_WORDS
-    return share >= min_share or (may_have_words and 2 * n_words < len(cells))
+    words = {shape.example for shape in column.of_kind("text")}
+    n_distinct = len({*cells} - words)
+    if reading.has_units and 10 * n_distinct <= len(cells):
+        return False
+    n_words = column.count("text")
+    if 1 - n_words / len(cells) >= min_share:
+        return True
+    is_word_among_numbers = 2 * n_words < len(cells) or n_distinct >= 10 * len(words)
+    return len(words) <= MAX_WORDS and is_word_among_numbers and not is_named_like_id

@@ -331,9 +331,10 @@ def _replace_invalid_times(
     invalid[valid_rows] = wrong[encoded.indices.drop_null().to_numpy()]
     if not invalid.any() or wrong.all():
         return column, np.zeros_like(invalid)
-    codes = encoded.indices.fill_null(0).to_numpy()
-    codes = np.where(invalid, np.flatnonzero(~wrong)[0], codes).astype(np.int32)
-    return pa.DictionaryArray.from_arrays(codes, encoded.dictionary), invalid
+    usable = texts[int(np.flatnonzero(~wrong)[0])]
+    texts = [usable if bad else text for text, bad in zip(texts, wrong, strict=True)]
+    codes = np.where(invalid, 0, encoded.indices.fill_null(0).to_numpy()).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(codes, texts), invalid
 
 
 def _list_cells(

@@ -113,7 +113,8 @@ class NumberFormat:
         signs, exponents = dict(marks.before), {text: end for text, _, end in marks.after}
         minus = pc.equal(_look_up(before, signs), "-")
         if trailing := [text for text, sign, _ in marks.after if sign]:
-            behind = pc.is_in(after, value_set=pa.array(trailing))
+            masked = pc.replace_substring_regex(after, "[0-9]", "9")
+            behind = pc.is_in(masked, value_set=pa.array(trailing))
             # a dash behind a decimal mark stands for no cents: 5,-
             minus = pc.or_(minus, pc.and_not(behind, pc.ends_with(number, ".")))
         if any(exponents.values()):
@@ -153,11 +154,12 @@ def _longest_first(texts: Mapping[str, str]) -> list[str]:
 
 
 def _escape(text: str) -> str:
-    """The text as a pattern for both Python and RE2."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+    """The text, with 9 for any digit, as a pattern for both Python and RE2."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text).replace("9", "[0-9]")
 
 
 def _look_up(keys: pa.Array[Any], values: Mapping[str, str]) -> pa.Array[Any]:
-    """The value [r] of each key [r]."""
+    """The value [r] of each key [r], whose digits count as 9."""
+    keys = pc.replace_substring_regex(keys, "[0-9]", "9")
     index = pc.index_in(keys, value_set=pa.array(list(values), pa.string()))
     return pa.array(list(values.values()), pa.string()).take(index)

@@ -6,6 +6,7 @@ k and M scale their numbers. Different units, or a percent sign at some numbers 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ class ColumnMarks:
     """How the marks around the digits of a column's numbers are read."""
 
     before: tuple[tuple[str, str], ...] = (("", ""), ("+", ""), ("-", "-"))
-    """Texts before the digits, each with the sign that it means: "" or "-"."""
+    """Texts before the digits, with 9 for each digit of a footnote or unit, and the sign that each
+    means: "" or "-"."""
     after: tuple[tuple[str, str, str], ...] = (("", "", ""),)
     """Texts behind the digits, each with its sign and the exponent that it means, such as e3."""
 
@@ -46,10 +48,13 @@ class MarksReading:
 
     kind: Literal["accepted", "refused", "text"]
     """"text" if the cells are no numbers, but words such as addresses."""
-    marks: ColumnMarks = ColumnMarks()
+    marks: ColumnMarks = BARE_NUMBERS
+    """If refused, those of most numbers."""
     found: str = ""
     """Clauses on what was found and how it is read; empty if there are no marks."""
     is_doubtful: bool = False
+    has_units: bool = False
+    """Whether a unit stands at all numbers; currencies and percent signs are none."""
     example: str = ""
     """A cell with a mark that is refused."""
 
@@ -74,6 +79,11 @@ class _Cells:
         return next((mark for mark in marks if mark and CURRENCY.fullmatch(mark)), "")
 
 
+def mask_digits(text: str) -> str:
+    """The text with 9 for every digit."""
+    return re.sub("[0-9]", "9", text)
+
+
 def read_marks(shapes: Sequence[CellShape]) -> MarksReading:
     """The reading of the marks of a column, from the shapes of its numbers."""
     cells = _split_cells(shapes)
@@ -85,18 +95,26 @@ def read_marks(shapes: Sequence[CellShape]) -> MarksReading:
         return MarksReading("text")
     if refusal := _refusal(cells, units):
         marked = [one.shape.example for one in cells if one.unit or one.parts.before_mark]
-        return MarksReading("refused", found=refusal, example=marked[0])
+        usual = max(cells, key=lambda one: one.count)
+        alike = [one for one in cells if (one.currency, one.unit) == (usual.currency, usual.unit)]
+        return MarksReading("refused", _column_marks(alike), refusal, example=marked[0])
     clauses = list(_describe(cells, units))
-    before = [(one.parts.before, _sign_before(one.parts)) for one in cells]
-    after = [_reading_after(one) for one in cells]
     return MarksReading(
         "accepted",
-        ColumnMarks(
-            tuple(dict.fromkeys((*BARE_NUMBERS.before, *before))),
-            tuple(dict.fromkeys((*BARE_NUMBERS.after, *after))),
-        ),
+        _column_marks(cells),
         found="; ".join(clause for clause, _ in clauses),
         is_doubtful=any(doubtful for _, doubtful in clauses),
+        has_units=all(one.unit not in ("", "%", "\u2030", one.currency) for one in cells),
+    )
+
+
+def _column_marks(cells: Sequence[_Cells]) -> ColumnMarks:
+    """The marks of these cells, and those of bare numbers."""
+    before = [(mask_digits(one.parts.before), _sign_before(one.parts)) for one in cells]
+    after = [_reading_after(one) for one in cells]
+    return ColumnMarks(
+        tuple(dict.fromkeys((*BARE_NUMBERS.before, *before))),
+        tuple(dict.fromkeys((*BARE_NUMBERS.after, *after))),
     )
 
 
@@ -201,7 +219,8 @@ def _has_minus_behind(parts: NumberParts) -> bool:
 
 def _reading_after(cells: _Cells) -> tuple[str, str, str]:
     sign = "-" if _has_minus_behind(cells.parts) else ""
-    return cells.parts.after, sign, f"e{cells.exponent}" if cells.exponent else ""
+    exponent = f"e{cells.exponent}" if cells.exponent else ""
+    return mask_digits(cells.parts.after), sign, exponent
 
 
 def _list_counts(counts: Counter[str] | dict[str, int]) -> str:

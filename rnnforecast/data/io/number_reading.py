@@ -52,8 +52,8 @@ class NumberReading:
     notes: tuple[ReadingNote, ...] = ()
     problems: tuple[Problem, ...] = ()
     """What only the user can decide."""
-    limits: tuple[Problem, ...] = ()
-    """Limits such as <1 in place of values."""
+    cell_problems: tuple[Problem, ...] = ()
+    """Cells that are no values for sure: limits such as <1, numbers in another unit."""
     is_exact: bool = False
     """Whether all rows were looked at, not only a sample."""
     decided: frozenset[str] = frozenset()
@@ -64,7 +64,7 @@ class NumberReading:
         """Whether all cells are bare numbers with a decimal point or comma."""
         return not (
             self.problems
-            or self.limits
+            or self.cell_problems
             or self.notes
             or self.number_format.thousands
             or self.number_format.columns
@@ -172,18 +172,20 @@ class NumberReader:
             for (name, shapes), reading in zip(columns.items(), marks.values(), strict=True)
             if not _is_bare(shapes, number_format)
         }
-        problems += refused_mark_problems(location, marks)
         notes += mark_notes(self.source_name, marks)
         notes += placeholder_notes(self.source_name, columns, self.data.missing_values)
         number_format = replace(
             number_format, missing_values=self.data.missing_values, columns=formats
         )
-        limits = limit_problems(location, columns, self.data.missing_values)
+        cell_problems = [
+            *refused_mark_problems(location, marks),
+            *limit_problems(location, columns, self.data.missing_values),
+        ]
         return NumberReading(
             number_format,
             tuple(notes),
             tuple(problems),
-            tuple(limits),
+            tuple(cell_problems),
             decided=frozenset(name for name, one in columns.items() if has_decimal_mark(one)),
         )
 

@@ -226,7 +226,9 @@ def _load_columns(
                 if not numbers.may_differ(reading, _numeric_columns(roles, columns)):
                     return columns, _range_notes(numbers, columns)
             reading = numbers.read_all()
-        problems = reading.problems if skip_invalid_series else (*reading.problems, *reading.limits)
+        problems = reading.problems
+        if not skip_invalid_series:
+            problems += reading.cell_problems
         if problems:
             raise ValueError("cells that only the user can interpret")
         cell_format = CellFormat(time_format, reading.number_format)
