@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, preview_table, read_table
+from rnnforecast.data.features.checks import known_steps_ahead
 from rnnforecast.data.io.table import Table
+from rnnforecast.data.io.target_columns import CANDIDATE
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel, describe_size
 from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_share
@@ -23,6 +24,7 @@ from rnnforecast.pipeline.prepare import build_cleaning_plan
 from rnnforecast.spec.load import parse_spec, spec_for_data
 from rnnforecast.spec.reference import commented_yaml
 from rnnforecast.spec.spec import Spec
+from rnnforecast.types import Ints
 from rnnforecast.workflow.init_covariates import (
     ROLE_REASONS,
     CovariateCandidates,
@@ -84,12 +86,16 @@ class DataSummary:
 
     spec: Spec
     """The path and the overrides, with defaults for all other keys."""
+    given: frozenset[str]
+    """The keys of the overrides."""
     table: Table
     panel: Panel
     changes: CleaningChanges
     candidates: CovariateCandidates
     season: DetectedValue
     horizon: DetectedValue
+    n_unknown_ahead: int = 0
+    """Series without the future covariates in the whole horizon."""
 
 
 def init(
@@ -108,8 +114,8 @@ def init(
     _check_target(path, overwrite=overwrite)
     relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
     spec = spec_for_data(relative, overrides)
-    given = {override.split("=", 1)[0].strip() for override in overrides}
-    summary = _summarize(spec, path, has_horizon="window.horizon" in given)
+    given = frozenset(override.split("=", 1)[0].strip() for override in overrides)
+    summary = _summarize(spec, path, given)
     values = _draft_values(relative, summary)
     sections = _section_values(spec, values, sorted({*values, *COMMON_KEYS, *given}))
     text = f"# {_headline(summary)}\n\n{commented_yaml(sections, _draft_notes(summary))}"
@@ -128,27 +134,44 @@ def _check_target(path: Path, *, overwrite: bool) -> None:
         raise OutputError(Problem(str(path), found, cure))
 
 
-def _summarize(spec: Spec, path: Path, *, has_horizon: bool) -> DataSummary:
-    """Reads the data of `spec`; its horizon is kept if `has_horizon`, else suggested."""
+def _summarize(spec: Spec, path: Path, given: frozenset[str]) -> DataSummary:
+    """Reads the data of `spec`; its horizon is kept if it is `given`, else suggested."""
     plan, source = build_cleaning_plan(spec), spec.data.source_paths(path)
     table = read_table(plan, source)
+    candidates = find_covariate_candidates(plan, source, table)
+    if "features.future" in given:
+        candidates = replace(candidates, future=(), table=None)
+    future = [name for name in spec.features.future if name in table.covariates]
+    if candidates.table is not None:
+        # rows after the last target are the plan, and not a fault of the file
+        future = list(candidates.future)
+        features = spec.features.model_copy(update={"future": candidates.future})
+        plan = build_cleaning_plan(spec.model_copy(update={"features": features}))
+        table = replace(candidates.table, roles=table.roles, notes=table.notes)
     panel = _align(plan, table)
     resolved, choices = resolve_season(spec, panel)
     reason = choices[0].reason if choices else "given"
     season = DetectedValue(int(resolved.window.season), reason)
-    candidates = find_covariate_candidates(plan, source, table)
+    known = None
+    if future:
+        known = known_steps_ahead(table, panel, future).min(axis=1)  # [S]
+    if "window.horizon" in given:
+        horizon = spec.window.horizon
+        found = DetectedValue(horizon, f"given{_open_span(panel.frequency, horizon)}")
+    else:
+        found = _suggest_horizon(panel, season.value, future, known)
     return DataSummary(
         spec=spec,
+        given=given,
         table=table,
         panel=panel,
         changes=preview_table(plan, table),
         candidates=candidates,
         season=season,
-        horizon=DetectedValue(
-            spec.window.horizon, f"given{_open_span(panel.frequency, spec.window.horizon)}"
-        )
-        if has_horizon
-        else _suggest_horizon(panel, season.value, candidates),
+        horizon=found,
+        n_unknown_ahead=int((known < found.value).sum())
+        if known is not None and known.any()
+        else 0,
     )
 
 
@@ -167,10 +190,12 @@ def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]
     if roles.time_format is not None:
         values["data.time_format"] = roles.time_format
     for role, names in candidates.selected.items():
-        if names:
+        if names and f"features.{role}" not in summary.given:
             values[f"features.{role}"] = list(names)
-    if candidates.past:  # left for the user to fill in
+    if candidates.past and "features.past" not in summary.given:  # left for the user to fill in
         values["features.past"] = []
+    if summary.n_unknown_ahead and "features.missing_future" not in summary.given:
+        values["features.missing_future"] = "last"
     return values
 
 
@@ -184,6 +209,11 @@ def _draft_notes(summary: DataSummary) -> dict[str, str]:
     notes["window.season"] = summary.season.reason
     for role, reason in summary.candidates.reasons().items():
         notes[f"features.{role}"] = reason
+    if summary.n_unknown_ahead:
+        notes["features.missing_future"] = (
+            f"{summary.n_unknown_ahead:,} of {summary.panel.n_series:,} series lack "
+            f"a future covariate in a part of the horizon"
+        )
     n_duplicates = changes.counts["duplicates"]
     if n_duplicates and summary.spec.clean.duplicates == "error":
         notes["clean.duplicates"] = f"repeated timestamps: {n_duplicates:,}; choose a rule"
@@ -196,9 +226,7 @@ def _align(plan: CleaningPlan, table: Table) -> Panel:
     clean = plan.clean
     if clean.duplicates == "error":
         clean = clean.model_copy(update={"duplicates": "first"})
-    return align_table(
-        dataclasses.replace(plan, clean=clean), table, skip_invalid_series=True
-    ).panel
+    return align_table(replace(plan, clean=clean), table, skip_invalid_series=True).panel
 
 
 def _section_values(
@@ -231,16 +259,26 @@ def _agreement_note(changes: CleaningChanges) -> str:
     return f"{format_share(changes.agreement)} of the steps in the file agree"
 
 
-def _suggest_horizon(panel: Panel, season: int, candidates: CovariateCandidates) -> DetectedValue:
-    """The usual horizon of the frequency, or else a season, as far as the data allow."""
+def _suggest_horizon(
+    panel: Panel, season: int, future: Sequence[str], known: Ints | None
+) -> DetectedValue:
+    """The usual horizon of the frequency, or else a season, as far as the data allow.
+
+    `known` [S] are the steps after the end of each series at which all of `future` are known; the
+    horizon is at most that of the series that have any.
+    """
     usual = _usual_horizon(panel.frequency)
     horizon, reason = usual or (season if season > 1 else 12), "usual for this frequency"
     longest = max(1, int(np.median(panel.lengths)) // 4)
     if horizon > longest:
         horizon, reason = longest, "a quarter of the usual length of a series"
-    if candidates.future and candidates.known_steps_ahead < horizon:
-        horizon = max(candidates.known_steps_ahead, 1)
-        reason = f"{candidates.future[0]} is known {candidates.known_steps_ahead:,} steps ahead"
+    if known is not None and known.any():
+        ahead = int(known[known > 0].min())
+        if 2 * ahead < np.median(known):  # of a few series the last steps are unknown
+            ahead = int(np.median(known))
+        if ahead < horizon:
+            verb = "is" if len(future) == 1 else "are"
+            horizon, reason = ahead, f"{join_names(future)} {verb} known {ahead:,} steps ahead"
     return DetectedValue(horizon, f"to start from: {reason}{_open_span(panel.frequency, horizon)}")
 
 
@@ -278,7 +316,7 @@ def _findings(summary: DataSummary) -> list[str]:
         "wide": "a wide table: one row per time, one column per target",
         "single": "a single series",
     }
-    series = ", ".join(roles.series) or "none, the whole table is one series"
+    series = ", ".join(roles.series) or "none"
     lines = [
         f"layout     {layouts[roles.layout]}",
         f"time       {', '.join(roles.time_columns) or roles.time}: {_without_period(roles.reasons['time'])}",
@@ -292,12 +330,27 @@ def _findings(summary: DataSummary) -> list[str]:
     ]
     used = {name for names in selected.values() for name in names}
     if others := [name for name in roles.unused if name not in used]:
-        lines.append(f"not used   {', '.join(others)}")
+        lines.append(f"not used   {_describe_unused(others, roles.unused_reasons)}")
     lines += [
         f"frequency  {summary.panel.frequency.alias}: {_agreement_note(summary.changes)}",
         f"season     {summary.season}",
         f"horizon    {summary.horizon}",
     ]
-    report = build_cleaning_report(summary.table, summary.changes)
+    notes = tuple(note for note in summary.table.notes if note not in roles.notes)
+    report = build_cleaning_report(replace(summary.table, notes=notes), summary.changes)
     lines += [f"data       {line}" for line in report.summary_lines()]
     return lines + [f"problem    {problem}" for problem in summary.changes.problems]
+
+
+def _describe_unused(names: Sequence[str], reasons: Mapping[str, str]) -> str:
+    """The columns without a role: those that could be targets, then others with the reason."""
+    candidates = [name for name in names if reasons.get(name) == CANDIDATE]
+    parts = [f"{join_names(candidates)} (candidates for data.targets or features)"] * bool(
+        candidates
+    )
+    others = [
+        f"{name} ({reasons[name]})" if name in reasons else name
+        for name in names
+        if name not in candidates
+    ]
+    return "; ".join([*parts, join_names(others)] if others else parts)

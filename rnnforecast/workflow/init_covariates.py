@@ -9,8 +9,8 @@ import numpy as np
 
 from rnnforecast.data.cleaning_plan import CleaningPlan, read_table
 from rnnforecast.data.io.columns import CategoricalColumn
-from rnnforecast.data.io.find_files import can_be_read_twice
 from rnnforecast.data.io.table import Table
+from rnnforecast.data.io.table_roles import MIN_ROWS_AHEAD
 from rnnforecast.data.panel.sorted_rows import observed_range, sort_table
 from rnnforecast.data.time.grid import reduce_per_series
 from rnnforecast.errors import DataError
@@ -31,8 +31,8 @@ class CovariateCandidates:
     static: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
-    known_steps_ahead: int = 0
-    """Rows after the last target value in the median series."""
+    table: Table | None = None
+    """The table with the columns of `future` as covariates, if there are any."""
 
     @property
     def selected(self) -> dict[str, tuple[str, ...]]:
@@ -50,15 +50,21 @@ class CovariateCandidates:
 def find_covariate_candidates(
     plan: CleaningPlan, source: Sequence[str], table: Table
 ) -> CovariateCandidates:
-    """The candidates among columns without a role; none if these cannot be read."""
+    """The candidates among columns without a role; none if these cannot be read.
+
+    A column is known ahead if it goes on for at least `MIN_ROWS_AHEAD` rows after the last target
+    in most series: fewer are rather a delay of the targets.
+    """
     others = table.roles.unused
-    if not others or not can_be_read_twice(source):
+    if not others or "-" in source:  # standard input can be read only once
         return CovariateCandidates()
-    read_options = replace(table.roles.resolve(plan.read_options), covariates=others)
+    own = tuple(table.covariates)
+    read_options = replace(table.roles.resolve(plan.read_options), covariates=(*own, *others))
     try:
         table = read_table(replace(plan, read_options=read_options), source)
     except DataError:  # a column with invalid cells
         return CovariateCandidates()
+    table = replace(table, covariates={name: table.covariates[name] for name in (*others, *own)})
     rows, _ = sort_table(table)
     n_targets = len(table.roles.targets)
     _, stop = observed_range(rows, n_targets)
@@ -67,18 +73,22 @@ def find_covariate_candidates(
     lowest = reduce_per_series(np.fmin, values, rows.offsets, np.nan)
     highest = reduce_per_series(np.fmax, values, rows.offsets, np.nan)
     names_by_role: dict[str, list[str]] = {"static": [], "future": [], "past": []}
-    for index, (name, column) in enumerate(table.covariates.items()):
-        known = ~np.isnan(values[:, index])
+    for index, name in enumerate(others):
+        column, known = table.covariates[name], ~np.isnan(values[:, index])
         if not known.any() or _is_free_text(column):
             continue
         varies = bool((lowest[:, index] < highest[:, index]).any())
         if varies:
-            names_by_role["future" if known[is_ahead].any() else "past"].append(name)
+            n_ahead = np.bincount(rows.codes[is_ahead & known], minlength=rows.n_series)
+            is_future = np.median(n_ahead[np.diff(rows.offsets) > 0]) >= MIN_ROWS_AHEAD
+            names_by_role["future" if is_future else "past"].append(name)
         elif len(table.keys) > 1:
             names_by_role["static"].append(name)
-    ahead = int(np.median(np.bincount(rows.codes[is_ahead], minlength=rows.n_series)))
+    future = tuple(names_by_role["future"])
+    used = {name: table.covariates[name] for name in (*own, *future)}
     return CovariateCandidates(
-        **{role: tuple(names) for role, names in names_by_role.items()}, known_steps_ahead=ahead
+        **{role: tuple(names) for role, names in names_by_role.items()},
+        table=replace(table, covariates=used) if future else None,
     )
 
 

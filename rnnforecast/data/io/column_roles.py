@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
@@ -47,6 +47,8 @@ class ColumnRoles:
     """Whether the time has a column of hours from 1 to 24."""
     categorical: tuple[str, ...] = ()
     """The covariates that are read as text; the others are numbers."""
+    unused_reasons: dict[str, str] = field(default_factory=dict)
+    """Why each numeric column of `unused` is not a target."""
     notes: tuple[ReadingNote, ...] = ()
     """Columns that might have another role."""
     has_dates_as_columns: bool = False
@@ -148,6 +150,7 @@ def infer_column_roles(
         time_format=found.time_format,
         ends_hours=found.ends_hours,
         categorical=tuple(column for column in options.covariates if column in categorical),
+        unused_reasons=others,
         notes=tuple(unused_columns_note(source_name, others, is_doubtful=is_doubtful)),
     )
 

@@ -52,7 +52,7 @@ def find_series(
                 head[column].nunique() == 1 or (_is_series_name(column) and sample.recurs([column]))
             )
         )
-        return chosen, "named like ids" if chosen else "no timestamp is repeated: one series"
+        return chosen, "named like ids" if chosen else "no timestamp is repeated"
     found = sample.extend([], ids)
     if sample.repeated_share() >= MIN_REPEATED_SHARE:
         others = [column for column in filled if column not in ids]
@@ -66,7 +66,7 @@ def find_series(
     found = sample.without_unneeded(found)
     chosen = tuple(column for column in candidates if column in found)
     if not chosen:
-        return (), "no column identifies rows of one timestamp: one series"
+        return (), "no column identifies rows of one timestamp"
     reason = "timestamps are unique in each"
     if sample.count([*time, *chosen]) < len(head):
         reason += ", but for some repeated rows"

@@ -43,7 +43,7 @@ def drop_unneeded_ids(table: Table) -> Table:
         keys, codes = keys.iloc[order].reset_index(drop=True), rank[table.codes]
     else:
         keys, codes = pd.DataFrame(index=range(1)), table.codes
-    reason = roles.reasons["series"] if series else "no id differs between rows: one series"
+    reason = roles.reasons["series"] if series else "no id differs between rows"
     roles = replace(
         roles,
         series=series,
