@@ -189,6 +189,8 @@ def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]
     }
     if roles.time_format is not None:
         values["data.time_format"] = roles.time_format
+    if roles.has_dates_as_columns:
+        values["data.layout"] = "dates_as_columns"
     for role, names in candidates.selected.items():
         if names and f"features.{role}" not in summary.given:
             values[f"features.{role}"] = list(names)
@@ -316,9 +318,12 @@ def _findings(summary: DataSummary) -> list[str]:
         "wide": "a wide table: one row per time, one column per target",
         "single": "a single series",
     }
+    layout = layouts[roles.layout]
+    if roles.has_dates_as_columns:
+        layout = "one row per series, one column per date"
     series = ", ".join(roles.series) or "none"
     lines = [
-        f"layout     {layouts[roles.layout]}",
+        f"layout     {layout}",
         f"time       {', '.join(roles.time_columns) or roles.time}: {_without_period(roles.reasons['time'])}",
         f"series     {series}: {_without_period(roles.reasons['series'])}",
         f"targets    {join_names(roles.targets)}: {_without_period(roles.reasons['targets'])}",

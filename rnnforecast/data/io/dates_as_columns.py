@@ -27,6 +27,10 @@ from rnnforecast.spec.data import DataSpec
 
 TIME, VALUE = "date", "value"
 """The columns of dates and of values, unless the spec names them or a column has that name."""
+_TIME_NAMES = (
+    *("ds", "date", "time", "timestamp", "datetime", "datum", "year", "quarter", "month", "week"),
+    *("day", "t", "step", "hour"),
+)
 _BATCH_CELLS = 1 << 20
 _SAMPLE_ROWS = 50
 _MAX_PROBLEMS = 5
@@ -246,16 +250,13 @@ def _find_dates(file: InputFile, data: DataSpec) -> dict[int, str]:
     kinds = [[cell_content(cells[column]) for cells in rows] for column in range(len(names))]
     below = [kind for column in dates for kind in kinds[column]]
     has_time = any(
-        2 * kinds[column].count("date") > len(rows) or _is_time_name(name)
+        2 * kinds[column].count("date") > len(rows)
+        or (name.lower() in _TIME_NAMES and "text" not in kinds[column])
         for column, name in enumerate(names)
         if column not in dates
     )
     has_numbers = 2 * below.count("number") >= sum(map(bool, below)) > 0
     return dates if has_numbers and not has_time else {}
-
-
-def _is_time_name(name: str) -> bool:
-    return name.lower() in ("ds", "date", "time", "timestamp", "datetime", "datum", "year", "month")
 
 
 def _find_ids(files: Sequence[tuple[InputFile, Sequence[str]]]) -> tuple[str, ...]:

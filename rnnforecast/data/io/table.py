@@ -112,7 +112,8 @@ def read_files(
         roles = infer_column_roles(rows, options, _source_name(files))
         if as_series:
             reasons = roles.reasons | as_series.reasons
-            roles = replace(roles, reasons=reasons, has_dates_as_columns=True)
+            # Columns beside the dates are no targets, so that none was passed over.
+            roles = replace(roles, reasons=reasons, has_dates_as_columns=True, notes=())
         return roles
 
     rows = _read_head(files)
