@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from rnnforecast.errors import closest_match, did_you_mean
+from rnnforecast.errors import DataError, Problem, closest_match, did_you_mean
 from rnnforecast.registry import FILE_FORMATS
 from rnnforecast.spec.types import (
     PER_COLUMN,
@@ -27,6 +27,7 @@ from rnnforecast.spec.types import (
     PositiveInt,
     ResampleMethod,
     Separator,
+    SheetName,
     SpecSection,
     TextList,
     ThousandsSeparator,
@@ -44,6 +45,14 @@ DIFFERENCE_TRANSFORMS = ("difference", "seasonal_difference")
 
 
 _FORMATS = " or ".join(FILE_FORMATS.literal(name, "LABEL") for name in FILE_FORMATS.names())
+
+
+def check_file_name(item: str) -> None:
+    """DataError for the name of a file or folder that is not UTF-8."""
+    shown = item.encode(errors="replace").decode()
+    if shown != item:
+        found = "the name is not UTF-8, so that it cannot be written to a spec or a run folder"
+        raise DataError(Problem(shown, found, "rename the file or folder"))
 
 
 class DataSpec(SpecSection):
@@ -74,7 +83,7 @@ class DataSpec(SpecSection):
         description="The line with the names of the columns, counted from 1; 0 if there is none,"
         " so that columns are named column_1, column_2 and so on.",
     )
-    sheet: Annotated[NonEmptyStr | PositiveInt, "the name or number of a sheet"] = Field(
+    sheet: Annotated[PositiveInt | SheetName, "the number or name of a sheet"] = Field(
         1, description="The sheet of an Excel workbook, by name or by number from 1."
     )
     separator: Separator = Field("auto", description="The separator of columns.")

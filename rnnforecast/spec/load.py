@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from rnnforecast.errors import Problem, SpecError, closest_match, did_you_mean, similarity
 from rnnforecast.spec import yaml_source as source
 from rnnforecast.spec.compatibility import RULES, Rule, find_incompatibilities
+from rnnforecast.spec.data import check_file_name
 from rnnforecast.spec.spec import SECTIONS, Spec, expand_ensemble
 from rnnforecast.spec.types import allowed_values, describe_field
 from rnnforecast.spec.yaml_source import KeyPath
@@ -115,8 +116,10 @@ def locate_problems(
 def spec_for_data(path: str, overrides: Sequence[str] = ()) -> Spec:
     """The spec of a data file with `overrides`, for `init`, which chooses the horizon later.
 
-    The horizon is 1 unless overridden; rules on the horizon are skipped. Raises `SpecError`.
+    The horizon is 1 unless overridden; rules on the horizon are skipped. Raises `SpecError`,
+    and `DataError` for a path that cannot be written to a spec.
     """
+    check_file_name(path)
     text = source.dump_yaml({"data": {"path": path}, "window": {"horizon": 1}})
     rules = [rule for rule in RULES if "window.horizon" not in rule.keys]
     return parse_spec(text, name="--set", overrides=overrides, rules=rules)

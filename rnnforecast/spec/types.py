@@ -116,6 +116,7 @@ SeasonLengths = Annotated[
     "one or two whole numbers of at least 1",
 ]
 NonEmptyStr = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(_int_to_str), "text"]
+SheetName = Annotated[str, Field(strict=True, min_length=1), "text"]  # a number counts sheets
 _NonEmptyStrs = Annotated[
     tuple[NonEmptyStr, ...],
     BeforeValidator(_to_list, json_schema_input_type=str | int | list[str | int]),

@@ -76,6 +76,14 @@ class FileSource:
             return cast(BinaryIO, gzip.open(raw, "rb"))
         return raw.open("rb") if isinstance(raw, Path) else raw
 
+    def read_start(self, size: int) -> bytes:
+        """The first decompressed bytes; DataError if the compression is broken."""
+        try:
+            with self.open() as stream:
+                return stream.read(size)
+        except DECOMPRESSION_ERRORS as error:
+            raise decompression_error(self, error) from None
+
     def open_arrow_stream(self) -> Any:
         """An Arrow stream of the decompressed bytes."""
         if self.is_zip:
@@ -124,3 +132,9 @@ def decompression_error(source: FileSource, error: Exception) -> DataError:
     """The error of a broken gzip file or zip archive."""
     kind = "zip" if source.is_zip else "gzip"
     return DataError(Problem(source.name, f"not a complete {kind} file ({error})", "copy it again"))
+
+
+def unreadable_file_error(name: str, error: OSError) -> DataError:
+    """The error of a file that the operating system does not let read."""
+    cure = "check that the file is there and that you may read it"
+    return DataError(Problem(name, f"cannot be read ({error.strerror or error})", cure))

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.registry import FILE_FORMATS
+from rnnforecast.spec.data import check_file_name
 
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -22,12 +23,16 @@ def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
     """
     if item == "-":
         return {None: {}}
+    check_file_name(item)
     try:
-        return _find_paths(item, Path(item).expanduser())
+        found = _find_paths(item, Path(item).expanduser())
     except (OSError, RuntimeError) as error:  # a name that is too long, no permission, no home
         cure = "check the path, and that you may read it"
         reason = getattr(error, "strerror", None) or error
         raise DataError(Problem(_shorten(item), f"cannot be read ({reason})", cure)) from None
+    for path in found:
+        check_file_name(str(path))
+    return found
 
 
 def _find_paths(item: str, path: Path) -> dict[Path | None, dict[str, str]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rnnforecast.data.io.file_source import FileSource
+from rnnforecast.data.io.file_source import FileSource, unreadable_file_error
 from rnnforecast.data.io.find_files import find_paths
 from rnnforecast.data.io.joined_columns import clean_time_part, join_texts
 from rnnforecast.data.io.number_format import NumberFormat
@@ -217,12 +217,6 @@ def _open_table(name: str, path: Path | None, data: DataSpec) -> TableReader:
     except OSError as error:
         raise unreadable_file_error(name, error) from None
     return reader
-
-
-def unreadable_file_error(name: str, error: OSError) -> DataError:
-    """The error of a file that the operating system does not let read."""
-    cure = "check that the file is there and that you may read it"
-    return DataError(Problem(name, f"cannot be read ({error.strerror or error})", cure))
 
 
 def _read_stdin() -> bytes:

@@ -140,8 +140,7 @@ class NumberReader:
             for shape in column.of_kind("plain", "marked")
             if "." in shape.example
         ][:20]
-        with self.files[0].reader.source.open() as stream:
-            start = stream.read(1 << 18).decode(errors="replace")
+        start = self.files[0].reader.source.read_start(1 << 18).decode(errors="replace")
         return not any(f'"{example}"' in start for example in examples)
 
     def _add(self, shapes: ColumnShapes, texts: Any, counts: Ints) -> None:

@@ -6,6 +6,7 @@ import csv
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, TextIO
@@ -26,6 +27,7 @@ from rnnforecast.data.io.file_source import (
     FileSource,
     check_is_text,
     decompression_error,
+    unreadable_file_error,
 )
 from rnnforecast.data.io.header import SAMPLE_RECORDS, Record, find_header, is_blank
 from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES, NumberFormat
@@ -135,11 +137,7 @@ def open_table(source: FileSource, data: DataSpec) -> CsvReader:
 
     DataError if the file is empty, not text or its header is faulty, or its compression is broken.
     """
-    try:
-        with source.open() as stream:
-            start = stream.read(1 << 16)
-    except DECOMPRESSION_ERRORS as error:
-        raise decompression_error(source, error) from None
+    start = source.read_start(1 << 16)
     check_is_text(source, start)
     encoding = detect_encoding(start, data.encoding, source.name)
     if not _decode(start, encoding, source).strip("\ufeff \t\r\n"):
@@ -177,13 +175,12 @@ def _separator_score(reader: CsvReader) -> tuple[float, int]:
 
     Lines above the header, or notes below the last row, may be of another width.
     """
-    try:
-        widths = [len(cells) for _, cells in islice(_read_records(reader), 50)]
-    except DataError:  # a cell is too long: this separator does not split the row
-        return 0.0, 0
+    widths: list[int] = []
+    with suppress(DataError):  # a cell that is too long: perhaps not split by this separator
+        widths.extend(len(cells) for _, cells in islice(_read_records(reader), 50))
     counts = Counter(width for width in widths if width > 1)
     if not counts:
-        return 0.0, int(reader.separator == ",")
+        return 0.0, int(reader.separator == "," and bool(widths))
     width = max(counts, key=lambda width: (counts[width], width))
     return counts[width] / len(widths), width
 
@@ -206,6 +203,8 @@ def _read_records(reader: CsvReader) -> Iterator[Record]:
         raise decompression_error(reader.source, error) from None
     except UnicodeError:
         raise DataError(encoding_problem(f"{name}, line {line}", reader.encoding)) from None
+    except OSError as error:
+        raise unreadable_file_error(name, error) from None
 
 
 def _bounded_lines(text: TextIO, name: str) -> Iterator[str]:
