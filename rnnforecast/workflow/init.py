@@ -207,6 +207,11 @@ def _draft_notes(summary: DataSummary) -> dict[str, str]:
     notes = {f"data.{key}": _without_period(reasons[key]) for key in ("time", "series", "targets")}
     closed = [str(note) for note in changes.notes if "closed" in note.decision.found]
     notes["clean.frequency"] = "; ".join([_agreement_note(changes), *closed])
+    sparse = [
+        str(note.decision) for note in changes.notes if note.decision.where == "clean.missing"
+    ]
+    if sparse:
+        notes["clean.missing"] = sparse[0].removeprefix("clean.missing: ")
     notes["window.horizon"] = summary.horizon.reason
     notes["window.season"] = summary.season.reason
     for role, reason in summary.candidates.reasons().items():

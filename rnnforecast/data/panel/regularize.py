@@ -55,6 +55,7 @@ from rnnforecast.data.panel.sorted_rows import (
     observed_range,
     sort_table,
 )
+from rnnforecast.data.panel.sparse_notes import sparse_count_notes
 from rnnforecast.data.time.frequency import Frequency, parse_frequency
 from rnnforecast.data.time.frequency_inference import InferredFrequency, infer_frequency
 from rnnforecast.data.time.grid import Grid, fit_grid, one_step_mask, reduce_per_series
@@ -183,6 +184,7 @@ class _Regularizer:
             # rows at an unresolved hour cause many other problems
             self._problems = timezone_problems
         self._count_steps(last)
+        self._note_sparse_counts()
         return summarize_changes(
             self.frequency,
             self._frequency_vote,
@@ -595,6 +597,13 @@ class _Regularizer:
             self._counts["set_steps"] = self._count(rows.codes, is_set)
         self.columns["steps"] = steps
         self._counts["gaps"] = np.maximum(steps - self._count(rows.codes, own), 0)
+
+    def _note_sparse_counts(self) -> None:
+        if self._has_rule or self._clean.irregular in ("keep", "interpolate"):
+            return
+        own = self.rows.values[:, : self._n_targets]
+        names, steps = list(self.table.roles.targets), int(self.columns["steps"].sum())
+        self._notes += sparse_count_notes(own, steps, names)
 
     def _count(self, codes: npt.NDArray[np.integer[Any]], mask: Bools) -> Ints:
         """[S] the number of rows of each series where `mask` is true."""

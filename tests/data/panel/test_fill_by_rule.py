@@ -163,19 +163,21 @@ def test_a_series_without_a_sale_for_longer_than_ever_is_counted() -> None:
     assert changes.counts["ended_early"] == 0
 
 
-def test_a_date_typed_a_year_ahead_is_refused_and_its_cures_work() -> None:
+def test_a_single_late_row_is_refused_and_its_cures_work() -> None:
     frame = sales({"a": 1.0, "b": 0.3})
     frame = frame[frame["y"] > 0].reset_index(drop=True)
     last = frame[frame["item"] == "b"].index[-1]
     frame.loc[last, "ds"] += pd.Timedelta(days=365)
-    changes = preview_changes(table_of(frame), CleanSpec(missing="zero"))
+    changes = preview_changes(table_of(frame), CleanSpec(missing="zero", far_rows="keep"))
     assert len(changes.problems) == 1
     assert f"line {last + 2}" in changes.problems[0].where
     with pytest.raises(DataError, match=r"'b' has a value at 2024-.*clean\.end"):
-        regular(frame)
-    assert regular(frame, end="latest").lengths.min() > 365
-    assert regular(frame, end="each").lengths[0] == 200
-    kept, changes = regularize(table_of(frame), CleanSpec(missing="zero"), skip_invalid_series=True)
+        regular(frame, far_rows="keep")
+    assert regular(frame, end="latest", far_rows="keep").lengths.min() > 365
+    assert regular(frame, end="each", far_rows="keep").lengths[0] == 200
+    kept, changes = regularize(
+        table_of(frame), CleanSpec(missing="zero", far_rows="keep"), skip_invalid_series=True
+    )
     assert kept.labels().tolist() == ["a"]
     assert kept.lengths.tolist() == [200]
     assert list(changes.skipped) == ["b"]

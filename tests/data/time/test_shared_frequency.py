@@ -18,7 +18,7 @@ def infer(time: pd.DatetimeIndex, share: float, series: int, seed: int = 0) -> s
     return infer_shared_frequency(codes, stamps).frequency.alias
 
 
-@pytest.mark.parametrize("alias", ["D", "h", "15min", "W-WED", "MS", "ME", "B"])
+@pytest.mark.parametrize("alias", ["D", "h", "15min", "W-WED", "MS", "ME"])
 @pytest.mark.parametrize(("share", "series"), [(1.0, 1), (0.6, 3), (0.1, 60)])
 def test_the_frequency_is_found_though_series_have_a_share_of_the_steps(
     alias: str, share: float, series: int
@@ -30,6 +30,11 @@ def test_the_frequency_is_found_though_series_have_a_share_of_the_steps(
 def test_of_few_rows_it_is_the_largest_step_that_holds_all(alias: str, seed: int) -> None:
     time = pd.date_range("2022-01-05", periods=300, freq=alias)
     assert infer(time, 0.08, 1, seed) == alias
+
+
+def test_days_without_any_row_are_steps_too() -> None:
+    time = pd.date_range("2022-01-01", periods=300, freq="B")
+    assert infer(time, 0.6, 5) == "D"
 
 
 def test_timestamps_at_any_second_keep_the_vote() -> None:
