@@ -16,7 +16,7 @@ from rnnforecast.data.io.joined_columns import join_cells
 from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.reading_notes import ReadingNote
-from rnnforecast.data.io.series_columns import find_series
+from rnnforecast.data.io.series_columns import find_series, possible_series
 from rnnforecast.data.io.target_columns import CANDIDATE, choose_targets, numeric_reasons
 from rnnforecast.data.io.time_columns import find_time_columns
 from rnnforecast.errors import DataError, Problem
@@ -127,8 +127,10 @@ def infer_column_roles(
     if len(found.columns) > 1:
         time, head = JOINED_TIME, head.assign(**{JOINED_TIME: join_cells(head[[*found.columns]])})
     free = [column for column in free if column not in found.columns]
+    notes: list[ReadingNote] = []
     if series == "auto":
         series, reasons["series"] = find_series(head, [time], free, numeric)
+        notes += possible_series_notes(source_name, possible_series(head, [time], free), series)
     free = [column for column in free if column not in series and column in numeric]
     if targets == "auto":
         choice = choose_targets(head, free, series)
@@ -151,7 +153,7 @@ def infer_column_roles(
         ends_hours=found.ends_hours,
         categorical=tuple(column for column in options.covariates if column in categorical),
         unused_reasons=others,
-        notes=tuple(unused_columns_note(source_name, others, is_doubtful=is_doubtful)),
+        notes=(*notes, *unused_columns_note(source_name, others, is_doubtful=is_doubtful)),
     )
 
 
@@ -188,6 +190,25 @@ def _looks_numeric(cells: list[str]) -> bool:
     return not cells or is_numeric_column(cells, min_share=0.5)
 
 
+def possible_series_notes(
+    source_name: str, ids: Mapping[str, int], series: Sequence[str]
+) -> list[ReadingNote]:
+    """A doubtful note for each column of `ids` (with the number of its ids) that was not taken for
+    one of `series`, as no timestamp is repeated."""
+    return [
+        ReadingNote(
+            Problem(
+                f"{source_name}, column {column!r}",
+                f"the rows have {n_ids:,} ids, but no timestamp comes twice: read as one series",
+                f"set data.series to [{column}] if each id has a series of its own",
+            ),
+            is_doubtful=True,
+        )
+        for column, n_ids in ids.items()
+        if column not in series
+    ]
+
+
 def unused_columns_note(
     source_name: str, others: Mapping[str, str], *, is_doubtful: bool
 ) -> list[ReadingNote]:
@@ -195,10 +216,8 @@ def unused_columns_note(
     if there are any."""
     if not others:
         return []
-    named = [
-        column if why == CANDIDATE else f"{column} ({why})"
-        for column, why in list(others.items())[:MAX_NAMED_COLUMNS]
-    ]
+    first = sorted(others.items(), key=lambda item: item[1] != CANDIDATE)[:MAX_NAMED_COLUMNS]
+    named = [column if why == CANDIDATE else f"{column} ({why})" for column, why in first]
     more = f" and {len(others) - len(named):,} more" if len(others) > len(named) else ""
     found = f"numeric columns without a role: {', '.join(named)}{more}"
     cure = "list them in data.targets to forecast them, or under features as covariates"

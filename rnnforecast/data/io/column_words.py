@@ -34,6 +34,9 @@ CLOSING_PRICE_NAMES = ("close", "close/last", "last", "closing", "adj", "price")
 TRADED_NAMES = {"ticker", "symbol", "stock", "isin", "coin", "asset", "instrument", "security"}
 """Words for ids of what is traded: its price is forecast before its volume."""
 
+TRADED_VOLUME_WORDS = {"volume", "vol"}
+"""Words for the volume of what is traded, or of what is sold."""
+
 COVARIATE_WORDS = {
     *("temp", "temperature", "tmin", "tmax", "tavg", "humidity", "dewpoint", "precipitation"),
     *("promo", "promotion", "promotions", "onpromotion", "markdown", "discount", "weekend"),
@@ -54,7 +57,7 @@ FLAG_WORDS = {
 """Words in names of columns of 0 and 1 that say whether something holds."""
 
 CALENDAR_RANGES = {
-    **dict.fromkeys(("year", "yr", "jahr", "annee", "ano"), (1700, 2200)),
+    **dict.fromkeys(("year", "yr", "jahr", "annee", "ano"), (0, 2200)),
     **dict.fromkeys(("month", "mnth", "monat", "mois", "mes", "mm"), (1, 12)),
     **dict.fromkeys(("quarter", "qtr", "quartal", "trimestre"), (1, 4)),
     **dict.fromkeys(("week", "weekofyear", "weeknum", "weekno", "kw", "woche"), (0, 53)),
@@ -66,6 +69,9 @@ CALENDAR_RANGES = {
     **dict.fromkeys(("season", "saison"), (0, 4)),
 }
 """The smallest and the largest value of columns that repeat a part of the time, by name."""
+
+CALENDAR_PREFIXES = {"iso", "fiscal", "calendar", "the"}
+"""Words that may come before the name of a part of the time."""
 
 PLACE_WORDS = {
     *("lat", "latitude", "lon", "lng", "long", "longitude", "breitengrad", "laengengrad"),
@@ -82,6 +88,13 @@ ID_WORDS = {
     *("filiale", "artikel", "laden", "markt", "kunde", "land", "stadt"),
 }
 """Words that end the names of ids."""
+
+THING_WORDS = {
+    *("store", "shop", "item", "product", "sku", "article", "sensor", "station", "meter", "device"),
+    *("machine", "plant", "site", "location", "country", "city", "customer", "household", "symbol"),
+    *("ticker", "warehouse", "branch", "filiale", "artikel", "kunde", "stadt", "region"),
+}
+"""Those of `ID_WORDS` that name things with a series each."""
 
 CODE_WORDS = {"id", "uid", "uuid", "key", "code", "nbr", "sku", "ean", "isbn", "ticker", "symbol"}
 """Words that end the names of ids even where these are numbers."""

@@ -10,7 +10,9 @@ import pandas as pd
 from rnnforecast.data.io.column_words import (
     ROW_NUMBER_NAMES,
     SERIES_NAMES,
+    THING_WORDS,
     is_named_like_id,
+    split_name,
 )
 from rnnforecast.data.io.number_format import DEFAULT_MISSING_VALUES
 from rnnforecast.data.io.time_columns import is_date_column
@@ -22,6 +24,8 @@ MIN_REPEATED_SHARE = 0.1
 """Columns without the name of an id are ids only if this share of rows shares its timestamp."""
 MIN_UNIQUE_SHARE = 0.98
 """Numbers without the name of an id are ids only if they make this share of rows unique."""
+MIN_ROWS_PER_ID = 3
+"""Columns with fewer rows for an id, on average, do not name series."""
 MIN_COUNTED_SHARE = 0.95
 """The share of differences between consecutive rows that are one in a column of row numbers."""
 MIN_ROWS_TO_COUNT = 20
@@ -71,6 +75,21 @@ def find_series(
     if sample.count([*time, *chosen]) < len(head):
         reason += ", but for some repeated rows"
     return chosen, reason
+
+
+def possible_series(
+    head: pd.DataFrame, time: Sequence[str], candidates: Sequence[str]
+) -> dict[str, int]:
+    """Columns named like things with a series each, and the number of their ids, where no timestamp
+    is repeated: each of several things may have been measured at other times."""
+    if head.duplicated(list(time)).any():
+        return {}
+    found = {}
+    for column in candidates:
+        n_ids = head[column].nunique()
+        if split_name(column)[-1] in THING_WORDS and 2 <= n_ids <= len(head) // MIN_ROWS_PER_ID:
+            found[column] = n_ids
+    return found
 
 
 def identifies_rows(column: str, head: pd.DataFrame, time: Sequence[str]) -> bool:

@@ -87,7 +87,8 @@ def drop_targets_known_ahead(table: Table, source_name: str) -> Table:
         return table
     ended = [name for name, is_early in zip(names, early, strict=True) if is_early]
     goes_on = [name for name in names if name not in ended]
-    found = f"{_join(goes_on)} goes on for {n_ahead:,} rows after {_join(ended)} ends"
+    go, end = "go" if len(goes_on) > 1 else "goes", "end" if len(ended) > 1 else "ends"
+    found = f"{_join(goes_on)} {go} on for {n_ahead:,} rows after {_join(ended)} {end}"
     by_name = all(map(may_be_covariate, goes_on)) or (
         any(map(is_surely_target, ended)) and not any(map(is_surely_target, goes_on))
     )

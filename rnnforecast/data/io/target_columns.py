@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from rnnforecast.data.io.column_words import (
+    CALENDAR_PREFIXES,
     CALENDAR_RANGES,
     CLOSING_PRICE_NAMES,
     CODE_WORDS,
@@ -19,6 +20,7 @@ from rnnforecast.data.io.column_words import (
     POSSIBLE_COVARIATE_WORDS,
     TARGET_NAMES,
     TRADED_NAMES,
+    TRADED_VOLUME_WORDS,
     has_word,
     split_name,
 )
@@ -111,9 +113,8 @@ def _why_no_target(column: str, cells: pd.Series[str], n_numeric: int) -> str:
 
 def _is_calendar(column: str, cells: pd.Series[str]) -> bool:
     """Whether the column is named like a part of the time and holds whole numbers of its range."""
-    words = split_name(column)
-    name = "".join(words)
-    limits = CALENDAR_RANGES.get(name) or CALENDAR_RANGES.get(words[-1])
+    words = [word for word in split_name(column) if word not in CALENDAR_PREFIXES]
+    limits = CALENDAR_RANGES.get("".join(words))
     if limits is None or not bool(cells.str.fullmatch(r"\d{1,4}(\.0+)?").all()):
         return False
     numbers = cells.astype(float)
@@ -156,7 +157,8 @@ def _choose_of_series(
     possible = [c for c in columns if not has_word(c, COVARIATE_WORDS)] or columns
     measured = [c for c in possible if not has_word(c, POSSIBLE_COVARIATE_WORDS)] or possible
     if named := _by_name(measured, TARGET_NAMES) or _by_name(possible, TARGET_NAMES):
-        return _one_target(named[0], "named like a target", columns, others)
+        is_volume = has_word(named[0], TRADED_VOLUME_WORDS) and len(columns) > 1
+        return _one_target(named[0], "named like a target", columns, others, doubtful=is_volume)
     groups = head.groupby(list(series))
     changing = [column for column in measured if (groups[column].nunique() > 1).any()]
     reason = "the first numeric column that changes over time"
@@ -165,19 +167,28 @@ def _choose_of_series(
 
 
 def _choose_all(columns: Sequence[str], others: dict[str, str]) -> TargetChoice:
-    """All columns of a table of one series, but for covariates beside a column named like a
-    target."""
+    """All columns of a table of one series; only those named like targets where others are named
+    like covariates or flags."""
     reason = "one series for each column"
     sure = [column for column in columns if is_surely_target(column)]
+    if all(has_word(column, TRADED_VOLUME_WORDS) for column in sure) and any(
+        has_word(column, CLOSING_PRICE_NAMES) for column in columns
+    ):
+        sure = []  # a price with its volume: neither comes first
     if not sure:
         return TargetChoice(tuple(columns), reason, others)
-    targets = [column for column in columns if not has_word(column, COVARIATE_WORDS)]
-    if all(column in sure or may_be_covariate(column) for column in targets):
-        targets = sure
-    if len(targets) == 1:
-        reason = "named like a target"
-    rest = {column: COVARIATE for column in columns if column not in targets}
-    return TargetChoice(tuple(targets), reason, others | rest)
+    accompany = [column for column in columns if has_word(column, COVARIATE_WORDS)]
+    unknown = [c for c in columns if c not in sure and not may_be_covariate(c)]
+    if not accompany and FLAG not in others.values() and unknown:
+        return TargetChoice(tuple(columns), reason, others)
+    rest = {
+        column: COVARIATE if may_be_covariate(column) else CANDIDATE
+        for column in columns
+        if column not in sure
+    }
+    return TargetChoice(
+        tuple(sure), "named like a target", others | rest, is_doubtful=bool(unknown)
+    )
 
 
 def is_surely_target(column: str) -> bool:
