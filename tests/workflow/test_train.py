@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from rnnforecast.errors import UsageError
-from rnnforecast.workflow import train_checkpoints
+from rnnforecast.errors import TrainingDiverged, UsageError
+from rnnforecast.pipeline.forecasting import Forecasts
+from rnnforecast.workflow import train_checkpoints, train_session
 from tests.workflow.runs import SETS, StopAt, all_files, contents, metrics, shared, trained
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -265,3 +266,44 @@ def test_every_auto_is_settled_in_the_stored_spec(given: Given) -> None:
     }  # fmt: skip
     left = {key for keys in stored.values() for key, value in keys.items() if value == "auto"}
     assert left <= found_anew
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_forecast_that_is_not_finite_replaces_no_run(
+    given: Given, monkeypatch: pytest.MonkeyPatch, wrong: float
+) -> None:
+    given()
+    shared("run")
+    before = all_files("run")
+    real = train_session.forecast
+
+    def spoiled(*arguments: Any, **options: Any) -> Forecasts:
+        found = real(*arguments, **options)
+        found.yhat[1, 2, 0] = wrong
+        return found
+
+    monkeypatch.setattr(train_session, "forecast", spoiled)
+    with pytest.raises(TrainingDiverged, match="1 series are not finite numbers, such as 'b'"):
+        trained("run")
+    assert all_files("run") == before
+    assert not list(Path.cwd().glob(".run.partial*"))
+
+
+@pytest.mark.parametrize("value", [99999999.0, -1e30, 1e60])
+def test_one_absurd_cell_spoils_no_other_series(
+    given: Given, table: Table, rnnforecast: Run, value: float
+) -> None:
+    """The other series differ by no more than another seed would make them differ."""
+    frame = table(("a", "b", "c", "d"))
+    given(frame)
+    shared("clean")
+    frame.loc[(frame["unique_id"] == "b") & (frame["ds"] == "2024-02-10"), "y"] = value
+    given(frame)
+    stop = StopAt()
+    spoiled = trained("spoiled", stop=stop)
+    assert any("'b' has" in line and "line 102" in line for line in stop.warnings)
+    clean = metrics("clean")
+    for name in ("mae", "rmse", "smape", "mase", "wql"):
+        assert spoiled.model_metrics[name] == pytest.approx(clean[name], rel=0.3)
+    assert rnnforecast("predict", "spoiled", "-o", "f.csv").exit_code == 0
+    assert pd.read_csv("f.csv")["yhat"].between(5, 60).all()

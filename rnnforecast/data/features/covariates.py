@@ -36,6 +36,10 @@ CovariateKind = Literal["number", "category", "text", "vector"]
 
 MAX_SCALED_VALUE = 10.0
 """Scaled numbers are clipped to this absolute value."""
+MAX_RELATIVE_SIZE = 1e6
+"""Numbers beyond so many times the median size, zeros left out, do not count in a scale."""
+MIN_EXTREME_RATIO = 5.0
+"""Smaller ratios of the largest to the mean size leave no such number, unless there are many."""
 MAX_CATEGORIES = 1000
 """Only this many of the most frequent categories of a column get a code; the others share 0."""
 HASH_BUCKETS = 4096
@@ -195,9 +199,13 @@ def column_categories(table: Table, column: str) -> tuple[str, ...] | None:
 
 
 def _mean_and_scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of the values of each column; 0 and 1 for an empty column."""
+    """Mean and standard deviation of the values of each column; 0 and 1 for an empty column.
+
+    A value far beyond all others does not count, such as one absurd value of a static column.
+    """
     from sklearn.preprocessing import StandardScaler  # slow to import (about a second)
 
+    values = _without_extremes(values)
     known = ~np.isnan(values).all(axis=0)  # [D]
     mean, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
     if known.any():
@@ -208,6 +216,22 @@ def _mean_and_scale(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...
         mean[known], scale[known] = scaler.mean_ * unit, scaler.scale_ * unit
         scale[known] = np.where(scaler.var_ > 0, scale[known], 1.0)
     return tuple(mean.tolist()), tuple(scale.tolist())
+
+
+def _without_extremes(values: Floats) -> Floats:
+    """`values [M, D]` with NaN in place of those beyond `MAX_RELATIVE_SIZE`."""
+    size = np.abs(values)
+    with np.errstate(over="ignore"):
+        mean = np.nansum(size, axis=0) / np.maximum((size > 0).sum(axis=0), 1)  # [D]
+        largest = np.max(size, axis=0, initial=0.0, where=size > 0)
+        possible = np.flatnonzero((largest > MIN_EXTREME_RATIO * mean) | np.isinf(mean))  # few
+        for column in possible:
+            usual = np.median(size[size[:, column] > 0, column])
+            extreme = size[:, column] > MAX_RELATIVE_SIZE * usual
+            if extreme.any():
+                values = values.copy()
+                values[extreme, column] = np.nan
+    return values
 
 
 def _fit_numbers(group: CovariateGroup, raw: Floats, train_mask: Bools) -> Covariate:

@@ -72,7 +72,11 @@ class ImplausibleCells:
     def _find_in_column(cls, rows: SortedRows, column: int) -> ImplausibleCells:
         size = np.abs(rows.values[:, column])  # [R]
         usual = largest_usual_sizes(size, rows.codes, rows.offsets)  # [S]
-        near = np.flatnonzero(np.isfinite(usual)[rows.codes])  # the rows of a few series
+        possible = np.isfinite(usual)
+        if not possible.any():
+            empty = np.empty(0, dtype=np.int64)
+            return cls(empty, empty, empty.astype(np.float64))
+        near = np.flatnonzero(possible[rows.codes])  # the rows of a few series
         limit = np.where(np.isin(size[near], MISSING_CODES), MAX_CODE_RATIO, MAX_RATIO)
         with np.errstate(over="ignore"):
             row = near[size[near] > limit * usual[rows.codes[near]]]
@@ -87,21 +91,26 @@ def largest_usual_sizes(size: Floats, codes: Ints, offsets: Ints) -> Floats:
         codes: `[R]` the series of each row.
         offsets: `[S + 1]` the row at which each series begins, and R.
     """
-    known = ~np.isnan(size)
-    count = reduce_per_series(np.add, known.astype(np.int64), offsets, 0)
-    largest = reduce_per_series(np.fmax, size, offsets, np.nan)
+    missing = np.isnan(size)
+    count = np.diff(offsets)
+    if missing.any():
+        count = count - reduce_per_series(np.add, missing.astype(np.int64), offsets, 0)
+        size = np.where(missing, 0.0, size)
+    largest = reduce_per_series(np.maximum, size, offsets, 0.0)
     with np.errstate(over="ignore"):
-        total = reduce_per_series(np.add, np.where(known, size, 0.0), offsets, 0.0)
+        total = reduce_per_series(np.add, size, offsets, 0.0)
         # a value beyond all limits makes up most of the total: sorts few series
         possible = total <= largest * (_exempt_count(count) + count / MAX_RATIO)
     possible |= np.isinf(total) | np.isin(largest, MISSING_CODES)
     is_short = count < MIN_VALUES
     sorted_series = possible & ~is_short
     usual = np.full(len(count), np.inf)
-    rows = np.flatnonzero(sorted_series[codes] & known)
+    rows = np.empty(0, dtype=np.int64)
+    if sorted_series.any():
+        rows = np.flatnonzero(sorted_series[codes] & ~missing)
     usual[sorted_series] = _sizes_without_largest(size[rows], codes[rows])
     others = np.where(sorted_series, usual, largest)[~is_short]
-    fallback = float(np.nanmax(others)) if (others > 0).any() else np.inf
+    fallback = float(others.max()) if (others > 0).any() else np.inf
     lowest = np.where(is_short & (largest > fallback), fallback, usual)
     return np.where(lowest > 0, lowest, fallback)
 
@@ -184,8 +193,9 @@ def _notes(
         if action != "keep" and column >= n_targets:
             done = f"taken as {np.copysign(usual, value):.6g}"
         time = format_timestamp(rows.time[row], timezone)
+        series = f"series '{labels[rows.codes[row]]}' has " if table.roles.series else ""
         found = (
-            f"series '{labels[rows.codes[row]]}' has {value:.12g} at {time}, "
+            f"{series}{value:.12g} at {time}, "
             f"{_format_times(abs(value) / usual)} times the largest usual value of {usual:.6g}: "
             f"{done}"
         )

@@ -144,6 +144,7 @@ class _Regularizer:
         self._counts: dict[str, Ints] = {}
         self._problems: list[Problem] = []
         self._notes: tuple[ReadingNote, ...] = ()
+        self._taken_as_missing = np.zeros(self._n_series, dtype=np.int64)
         self._frequency_vote: InferredFrequency | None = None
         self._has_unresolved_hours = np.zeros(self._n_series, dtype=np.bool_)
         self._has_refused_duplicates = self._has_unresolved_hours.copy()
@@ -246,6 +247,10 @@ class _Regularizer:
         if self._counts["implausible"].any():
             row, column = np.nonzero(np.isnan(self.rows.values) & ~np.isnan(before.values))
             self._unknown_cells = before.table_rows[row], column
+            in_targets = column < self._n_targets
+            self._taken_as_missing = np.bincount(
+                before.codes[row[in_targets]], minlength=self._n_series
+            )
 
     def _combine_duplicates(self) -> None:
         """Combines rows of the same series and timestamp."""
@@ -517,7 +522,8 @@ class _Regularizer:
                 not_blank |= self._is_added
             self.columns["observed"] = self._count(rows.codes, np.asarray(~blank.all(axis=1)))
             inside = np.where(not_blank, 0, blank.sum(axis=1))
-            self._counts["missing"] = reduce_per_series(np.add, inside, rows.offsets, 0)
+            missing = reduce_per_series(np.add, inside, rows.offsets, 0)
+            self._counts["missing"] = np.maximum(missing - self._taken_as_missing, 0)
         else:
             self.columns["observed"] = np.diff(rows.offsets)
         low = reduce_per_series(np.fmin, values, rows.offsets, np.nan)  # [S, C]

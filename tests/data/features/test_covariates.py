@@ -128,6 +128,24 @@ def test_texts_of_equal_hash_are_encoded_equally() -> None:
     np.testing.assert_allclose(found.past, np.broadcast_to(found.past[:1], found.past.shape))
 
 
+def test_an_absurd_static_value_leaves_the_others_apart() -> None:
+    """One of 40 shops has an area of 1e30: the other areas keep their scale."""
+    names = [f"s{at:02}" for at in range(40)]
+    days = np.tile(np.datetime64("2024-01-01", "us") + np.arange(10) * np.timedelta64(1, "D"), 40)
+    given = plain_table(days.astype(str), noise(400), np.repeat(names, 10))
+    area = 50 + np.abs(noise(40, 1)) * 100
+    spoiled = np.where(np.arange(40) == 7, 1e30, area)
+    scaled = []
+    for each in (area, spoiled):
+        column: dict[str, NumericColumn | CategoricalColumn] = {
+            "area": NumericColumn(np.repeat(each, 10))
+        }
+        _, found = build(feature_plan(static=("area",)), with_columns(given, column))
+        scaled.append(np.delete(found.static[:, 0], 7))
+    np.testing.assert_allclose(scaled[1], scaled[0], atol=0.15)
+    assert scaled[1].std() == pytest.approx(1.0, abs=0.05)
+
+
 @pytest.mark.parametrize("text_size", [1, 2, 16])
 def test_two_texts_are_told_apart(text_size: int) -> None:
     texts = categorical(*["open late", "open late, promotion"] * (DAYS // 2))
