@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.time.closed_steps import find_closed_steps, search_unit
 from rnnforecast.data.time.frequency import (
     DAY,
     HOUR,
@@ -17,6 +18,7 @@ from rnnforecast.data.time.frequency import (
     fixed_alias,
     parse_frequency,
     to_ticks,
+    weekdays,
 )
 from rnnforecast.data.time.frequency_inference import sort_rows
 from rnnforecast.data.time.grid import mode_per_group
@@ -64,15 +66,23 @@ def infer_jittered_frequency(codes: Ints, time: Timestamps) -> Frequency:
     return _frequency_of_step(_ROUND_STEPS[winner], time[np.isin(codes, voters[vote == winner])])
 
 
+def _without_closed_steps(frequency: Frequency, time: Timestamps) -> Frequency:
+    """The calendar of a fixed frequency whose steps are in the middle of their jitter."""
+    if search_unit(frequency) is None:
+        return frequency
+    angle = to_ticks(time) % frequency.step * (2 * np.pi / frequency.step)
+    center = np.arctan2(np.sin(angle).mean(), np.cos(angle).mean()) / (2 * np.pi) * frequency.step
+    # rows may come a little before the step that they belong to, but most are after its beginning
+    after = round(center) if center > -frequency.step / 4 else round(center) + frequency.step
+    shift = np.timedelta64(frequency.step // 2 - after, "us")
+    return find_closed_steps(frequency, time + shift).frequency
+
+
 def _frequency_of_step(step: float, time: Timestamps) -> Frequency:
     """The frequency of a usual step; weekday or month of its alias are those of most of `time`."""
-    if step < DAY:
-        return parse_frequency(fixed_alias(int(step)))
-    day = to_ticks(time) // DAY
-    weekday = (day + 3) % 7
-    if step == DAY:
-        is_business = not (weekday > 4).any() and np.ptp(day) >= 7
-        return parse_frequency("B" if is_business else "D")
+    if step <= DAY:
+        return _without_closed_steps(parse_frequency(fixed_alias(int(step))), time)
+    weekday = weekdays(to_ticks(time))
     if step == WEEK:
         return parse_frequency(f"W-{WEEKDAYS[int(np.bincount(weekday).argmax())]}")
     # with jitter, timestamps lie on both sides of the turn of a month: "end" if most are before it
