@@ -84,7 +84,7 @@ def huge_grid_cure(rows: SortedRows, frequency: Frequency) -> str:
 
 def _snap_option(rows: SortedRows, frequency: Frequency, *, mostly_on_grid: bool) -> str:
     """The frequency and tolerance with which all rows snap to steps of their own; "" if none."""
-    candidates = list(_snap_frequencies(rows, frequency))
+    candidates = list(_snap_frequencies(rows))
     if mostly_on_grid:
         candidates = [frequency, *candidates]
     for candidate in candidates:
@@ -101,7 +101,7 @@ def _snap_option(rows: SortedRows, frequency: Frequency, *, mostly_on_grid: bool
     return ""
 
 
-def _snap_frequencies(rows: SortedRows, frequency: Frequency) -> Iterator[Frequency]:
+def _snap_frequencies(rows: SortedRows) -> Iterator[Frequency]:
     """Frequencies that the rows may scatter around, the likeliest first, each once."""
     if len(rows.codes) < 2:
         return
@@ -109,8 +109,6 @@ def _snap_frequencies(rows: SortedRows, frequency: Frequency) -> Iterator[Freque
     aliases = [usual.alias]
     if usual.kind == "month" and usual.step == 1:
         aliases += ["ME", "BME", "MS"]
-    if frequency.alias not in aliases:
-        aliases.append(frequency.alias)
     yield from (parse_frequency(alias) for alias in dict.fromkeys(aliases))
 
 
