@@ -9,6 +9,7 @@ import numpy as np
 from rnnforecast.data.panel.irregular import snap_to_grid
 from rnnforecast.data.panel.sorted_rows import SortedRows
 from rnnforecast.data.time.frequency import (
+    DAY,
     WEEKDAYS,
     Frequency,
     fixed_alias,
@@ -118,7 +119,8 @@ def _resample_option(rows: SortedRows, frequency: Frequency) -> str:
     grid = fit_grid(frequency, rows.time, rows.offsets)
     inside = rows.codes[1:] == rows.codes[:-1]
     same_step = np.diff(grid.ordinals)[inside] == 0
-    if same_step.any() and not grid.on_grid.all() and same_step.mean() >= 0.1:
+    is_usual = frequency.kind != "fixed" or DAY % frequency.step == 0 or frequency.step % DAY == 0
+    if is_usual and not grid.on_grid.all() and same_step.any() and same_step.mean() >= 0.1:
         return f"set clean.resample to mean or sum, clean.frequency to {frequency.alias}"
     if rows.time.dtype.kind != "M" or len(same_step) == 0:
         return ""
