@@ -124,10 +124,14 @@ def test_a_series_of_finer_rows_is_resampled_not_the_others_refined():
 def test_a_jump_of_whole_numbers_is_refused_before_memory_is_taken(far):
     index = np.r_[-far if far > 10**15 else -1, np.arange(200), far]
     rows = table(index, np.arange(202.0))
-    with pytest.raises(DataError, match="has no row for") as raised:
+    with pytest.raises(DataError, match="far from its other rows") as raised:
         regularize(rows)
+    assert "clean.far_rows to keep" in raised.value.problems[0].cure
+    with pytest.raises(DataError, match="has no row for") as raised:  # the next true problem
+        regularize(rows, CleanSpec(far_rows="keep"))
     (cure,) = options(raised.value.problems[0].cure)
     assert cure == {"irregular": "keep"}
+    cure |= {"far_rows": "keep"}
     assert regularize(rows, CleanSpec(**cure))[0].lengths.tolist() == [202]
 
 
