@@ -88,7 +88,7 @@ def test_offsets_are_applied_as_python_applies_them(
 )
 @pytest.mark.parametrize("text", ["", "NaT", "nan", "today", "now", "30.02.2024", "2024-02-30"])
 def test_what_is_no_time_is_never_parsed(time_format: TimeFormat, text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011 - the text is the matter
         parse_timestamps(pa.array([text]), time_format)
     assert unparsable_mask([text], time_format).tolist() == [True]
 
