@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-speed bench-data bench-memory bench-peers gpu mutants clean
+.PHONY: help demo test check docs bench bench-speed bench-data bench-memory bench-peers gpu fuzz mutants clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ gpu: $(VENV)/.ready-test ## whether a graphics card computes what the CPU does, 
 bench-peers: $(VENV)/.ready-dev ## the tool beside other libraries, hours: make bench-peers DATA=folder
 	$(BIN)/python benchmarks/peers/run.py \
 	  $(or $(DATA),$(error name the folder: make bench-peers DATA=folder)) $(ARGS)
+
+fuzz: $(VENV)/.ready-test ## mutated files, specs and run folders: make fuzz ARGS='csv --count 2000'
+	$(BIN)/python benchmarks/fuzz.py $(or $(ARGS),csv)
 
 mutants: $(VENV)/.ready-dev ## how many of 70 small faults the tests notice, an hour
 	$(BIN)/python benchmarks/mutants.py $(ARGS)

@@ -55,8 +55,19 @@ def build_forecaster_config(
     `reads_elapsed`: whether the network reads the time since the last observation; by default if
     there are gaps.
     """
+    return forecaster_config(
+        spec,
+        n_targets=cleaned.panel.observed_mask.shape[1],
+        covariates=_covariate_sizes(spec, cleaned, reads_elapsed),
+        n_items=len(item_names(cleaned.panel)),
+    )
+
+
+def forecaster_config(
+    spec: Spec, *, n_targets: int, covariates: CovariateSizes, n_items: int
+) -> ForecasterConfig:
+    """The architecture of a resolved spec; items count for learned window scalers only."""
     window, model = spec.window, spec.model
-    targets = cleaned.panel.observed_mask.shape[1]
     is_smoothed = "learned" in WINDOW_SCALERS.traits(model.normalize)
     return ForecasterConfig(
         lookback=int(window.lookback),
@@ -77,10 +88,10 @@ def build_forecaster_config(
         attention=model.attention,
         teacher_forcing=model.teacher_forcing,
         tbptt_steps=spec.training.tbptt_steps,
-        channels=targets if model.channels == "joint" else 1,
+        channels=n_targets if model.channels == "joint" else 1,
         difference_lag=difference_lag(spec),
-        covariates=_covariate_sizes(spec, cleaned, reads_elapsed),
-        n_items=len(item_names(cleaned.panel)) if is_smoothed else 0,
+        covariates=covariates,
+        n_items=n_items if is_smoothed else 0,
         smoothing_seasons=_smoothing_seasons(spec) if is_smoothed else (),
     )
 

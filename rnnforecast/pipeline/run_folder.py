@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+import torch
 
 from rnnforecast.data.cleaning_plan import CleaningPlan
 from rnnforecast.errors import Problem, RunFolderError, UsageError
@@ -44,6 +45,8 @@ from rnnforecast.output.atomic_files import (
 )
 from rnnforecast.pipeline.forecasting import Member, Postprocessing, computed_levels
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
+from rnnforecast.pipeline.run_state import RunState, StoredMember, find_contradictions
+from rnnforecast.spec.load import parse_spec
 from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
 
 FORMAT_VERSION = 6
@@ -176,43 +179,66 @@ def load_run(path: Path) -> Run:
     """
     recover_folder(path)
     data = {name: _read_verified(path, name) for name in REQUIRED_FILES}
-    stored = json.loads(data["state.json"])
-    if stored.pop("format") != FORMAT_VERSION:
-        raise RunFolderError(
-            Problem(
-                str(path), "the run was written by another version of rnnforecast", "train it again"
-            )
-        )
-    combiner = stored.pop("combiner")
-    arrays = safetensors.numpy.load(data["cleaning.safetensors"])
+    try:
+        stored = json.loads(data["state.json"])
+        if not isinstance(stored, dict) or stored.get("format") != FORMAT_VERSION:
+            found = "the run was written by another version of rnnforecast"
+            raise RunFolderError(Problem(str(path), found, "train it again"))
+        state = RunState.model_validate(stored)
+        arrays = safetensors.numpy.load(data["cleaning.safetensors"])
+        error_correlation = arrays.pop(CORRELATION_ARRAY)
+        plan = CleaningPlan.from_json(state.plan, arrays, NETWORK_IMPUTERS)
+        spec = parse_spec(data[RESOLVED_SPEC_FILE].decode(), name=RESOLVED_SPEC_FILE, rules=())
+        wrong = list(find_contradictions(state, plan, error_correlation, spec))
+        if wrong:
+            raise ValueError(f"contradictory: {', '.join(wrong)}")
+        members = _load_members(state.members, path, data[WEIGHTS_FILE])
+    except RunFolderError:
+        raise
+    # a file with the right checksum may still hold anything
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise _inconsistent_run_error(path, reason) from error
     return Run(
-        error_correlation=arrays.pop(CORRELATION_ARRAY),
-        plan=CleaningPlan.from_json(stored.pop("plan"), arrays, NETWORK_IMPUTERS),
-        members=_load_members(stored.pop("members"), path, data[WEIGHTS_FILE]),
-        combiner=ForecastCombiner(combiner["method"], tuple(combiner["weights"])),
-        interval_scaling=IntervalScaling(**stored.pop("interval_scaling")),
-        smoothed_items=tuple(stored.pop("smoothed_items")),
-        quantiles=tuple(stored.pop("quantiles")),
-        source=tuple(stored.pop("source")),
-        totals=tuple(stored.pop("totals")),
-        n_paths=stored.pop("sample_paths"),
-        n_plots=stored.pop("plots"),
-        plotted_series=tuple(stored.pop("plotted_series")),
-        metadata=stored,
+        error_correlation=error_correlation,
+        plan=plan,
+        members=members,
+        combiner=state.combiner,
+        interval_scaling=state.interval_scaling,
+        smoothed_items=state.smoothed_items,
+        quantiles=state.quantiles,
+        source=state.source,
+        totals=state.totals,
+        n_paths=state.sample_paths,
+        n_plots=state.plots,
+        plotted_series=state.plotted_series,
+        metadata=state.metadata(),
     )
 
 
-def _load_members(stored: list[dict[str, Any]], path: Path, weights: bytes) -> tuple[Member, ...]:
-    values = weights_from_bytes(weights, name=str(path / WEIGHTS_FILE))
+def _inconsistent_run_error(path: Path, reason: str) -> RunFolderError:
+    found = f"the files of the run cannot be used ({reason})"
+    return RunFolderError(Problem(str(path), found, "restore them from a copy, or train again"))
+
+
+def _load_members(stored: Sequence[StoredMember], path: Path, data: bytes) -> tuple[Member, ...]:
+    values = weights_from_bytes(data, name=str(path / WEIGHTS_FILE))
     members = []
     for number, each in enumerate(stored):
-        net = Forecaster(ForecasterConfig.from_json(each["config"]))
+        config = each.forecaster_config()
         prefix = f"{number}."
-        net.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
-        )
-        residuals = each["residuals"]
-        members.append(Member(net.eval(), None if residuals is None else np.array(residuals)))
+        weights = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+        if config.backbone.n_layers > len(weights):
+            raise ValueError("fewer weights than layers")
+        with torch.device("meta"):  # nothing is allocated before the sizes are known to be right
+            sizes = {name: value.shape for name, value in Forecaster(config).state_dict().items()}
+        if sizes != {name: value.shape for name, value in weights.items()}:
+            raise ValueError("weights of other sizes than the network")
+        net = Forecaster(config)
+        net.load_state_dict(weights)
+        if not all(value.isfinite().all() for value in weights.values()):
+            raise ValueError("weights that are not finite")
+        members.append(Member(net.eval(), each.residual_array()))
     return tuple(members)
 
 

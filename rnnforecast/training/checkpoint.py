@@ -17,6 +17,9 @@ from torch import Tensor
 from rnnforecast.errors import Problem, RunFolderError
 from rnnforecast.training.fit_state import FitState, HistoryRow, StateDict
 
+FORMAT_VERSION = 1
+"""Format of a checkpoint; other versions cannot be read."""
+
 TENSOR_GROUPS = (
     "weights", "best_weights", "average_weights", "optimizer_state", "rng_state",
 )  # fmt: skip
@@ -68,6 +71,7 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
     state_values["history"] = [dataclasses.astuple(row) for row in state.history]
     state_values["best_loss"] = state.best_loss if math.isfinite(state.best_loss) else None
     header = {
+        "format": FORMAT_VERSION,
         "phase": checkpoint.phase,
         "member_index": checkpoint.member_index,
         "fingerprint": checkpoint.fingerprint,
@@ -79,17 +83,27 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint at `path`. RunFolderError if the file is damaged."""
+    """The checkpoint at `path`. RunFolderError if it is damaged, or of another version."""
     checksum, _, content = path.read_bytes().partition(b"\n")
     if hashlib.sha256(content).hexdigest().encode() != checksum:
         raise _damaged_file_error(str(path))
     header, _, tensors = content.partition(b"\n")
-    stored: dict[str, Any] = json.loads(header)
+    try:
+        stored: dict[str, Any] = json.loads(header)
+        if stored["format"] != FORMAT_VERSION:
+            found = "the checkpoint was written by another version of rnnforecast"
+            raise RunFolderError(Problem(str(path), found, "delete it and train from the start"))
+        return _build_checkpoint(stored, weights_from_bytes(tensors, name=str(path)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged_file_error(str(path)) from error
+
+
+def _build_checkpoint(stored: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     values = stored["state"]
     values["history"] = [HistoryRow(*row) for row in values["history"]]
     values["best_loss"] = math.inf if values["best_loss"] is None else values["best_loss"]
     state, earlier_weights = FitState(**values), dict[str, Tensor]()
-    for key, value in weights_from_bytes(tensors, name=str(path)).items():
+    for key, value in tensors.items():
         group, _, name = key.partition("/")
         is_earlier = group == "earlier_weights"
         (earlier_weights if is_earlier else getattr(state, group))[name] = value

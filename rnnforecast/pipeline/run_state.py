@@ -1,0 +1,142 @@
+"""The content of `state.json`: its schema, and whether it fits the other files of the run.
+
+A run folder may come from elsewhere: every value is checked before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from rnnforecast.data.cleaning.imputation_plan import ImputationPlan
+from rnnforecast.data.cleaning_plan import CleaningPlan
+from rnnforecast.evaluation.calibration import IntervalScaling
+from rnnforecast.evaluation.ensembling import ForecastCombiner
+from rnnforecast.models.config import ForecasterConfig
+from rnnforecast.pipeline.ensemble import forecaster_config
+from rnnforecast.spec.spec import Spec, expand_ensemble
+from rnnforecast.spec.types import NonNegativeInt, PositiveInts, Quantiles
+from rnnforecast.types import Floats
+
+MAX_SIZE_RATIO = 1000
+"""A size of one network of several is at most this many times that of the resolved spec."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class StoredMember(BaseModel):
+    """One network: its configuration, and the errors that calibrate a point forecast."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: dict[str, Any]
+    residuals: list[list[Finite | None]] | list[list[list[Finite | None]]] | None
+
+    def forecaster_config(self) -> ForecasterConfig:
+        """The configuration of the network."""
+        return ForecasterConfig.from_json(self.config)
+
+    def residual_array(self) -> Floats | None:
+        """The errors, NaN where unknown."""
+        return None if self.residuals is None else np.array(self.residuals, dtype=np.float64)
+
+
+class RunState(BaseModel):
+    """The content of `state.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int
+    plan: dict[str, Any]
+    members: list[StoredMember] = Field(min_length=1)
+    combiner: ForecastCombiner
+    interval_scaling: IntervalScaling
+    smoothed_items: tuple[str, ...]
+    quantiles: Quantiles
+    source: tuple[str, ...]
+    totals: PositiveInts
+    sample_paths: NonNegativeInt
+    plots: NonNegativeInt
+    plotted_series: tuple[str, ...]
+    versions: dict[str, str]
+    seed: NonNegativeInt
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    fingerprint: str
+    data_sha256: str
+    interrupted: bool
+    parameters: NonNegativeInt
+
+    def metadata(self) -> dict[str, Any]:
+        """What is stored for information, and the device."""
+        names = ("versions", "seed", "device", "fingerprint", "data_sha256", "interrupted")
+        return {name: getattr(self, name) for name in (*names, "parameters")}
+
+
+def find_contradictions(
+    state: RunState,
+    plan: CleaningPlan,
+    error_correlation: np.ndarray,
+    spec: Spec,
+) -> Iterator[str]:
+    """What does not fit together in the files of a run; `spec` is that of `resolved.yaml`."""
+    forecast, horizon = spec.forecast, spec.window.horizon
+    clean = spec.clean.model_copy(update={"min_length": plan.clean.min_length})
+    n_targets = len(plan.read_options.data.targets)
+    imputation = ImputationPlan.build(
+        plan.clean,
+        plan.read_options.data.targets,
+        plan.transform,
+        season=plan.season,
+        seed=plan.seed,
+    )
+    scaling, combiner = state.interval_scaling, state.combiner
+    facts = {
+        "quantiles": state.quantiles == forecast.quantiles,
+        "totals": state.totals == forecast.totals,
+        "sample_paths": state.sample_paths == forecast.sample_paths,
+        "plots": state.plots == forecast.plots,
+        "columns": plan.read_options.data == spec.data,
+        "cleaning": plan.clean == clean and plan.season == spec.window.season,
+        "features": plan.features.spec == spec.features,
+        "imputation": replace(plan.imputation, imputers={}) == replace(imputation, imputers={}),
+        "seed": plan.seed == spec.training.seed,
+        "transform": len(plan.transform.methods) == n_targets == len(plan.transform.powers)
+        and bool(np.isfinite(plan.transform.powers).all()),
+        "bounds": len(plan.bounds.non_negative) == n_targets == len(plan.bounds.integer_valued),
+        "interval scaling": all(0 < f <= 2**10 for f in (scaling.below, scaling.above)),
+        "combination": combiner.method == spec.ensemble.combine
+        and all(0 <= weight <= 1 for weight in combiner.weights)
+        and (combiner.method != "weights" or len(combiner.weights) in (0, len(state.members))),
+        "correlation": error_correlation.shape == (horizon, horizon)
+        and bool((np.abs(error_correlation) <= 1 + 1e-6).all()),
+        "networks": len(state.members) == spec.ensemble.members,
+    }
+    yield from (name for name, is_right in facts.items() if not is_right)
+    specs = expand_ensemble(spec)
+    for number, (member, each) in enumerate(zip(state.members, specs, strict=False)):
+        config = member.forecaster_config()
+        expected = forecaster_config(
+            each, n_targets=n_targets, covariates=config.covariates, n_items=config.n_items
+        )
+        if not _is_config_of(config, expected, is_only=len(specs) == 1):
+            yield f"network {number}"
+        residuals = member.residual_array()
+        if residuals is not None and horizon not in residuals.shape:
+            yield f"errors of network {number}"
+
+
+def _is_config_of(config: ForecasterConfig, expected: ForecasterConfig, *, is_only: bool) -> bool:
+    """Whether the config is the expected one. Of several networks each may have values of its own
+    where a key was automatic."""
+    if is_only:
+        # the base forecast is chosen in training
+        return config == replace(expected, base_forecast=config.base_forecast)
+    names = ("horizon", "season", "levels", "channels", "difference_lag")
+    sizes = ("lookback", "patch_length", "hidden_size")
+    return all(getattr(config, name) == getattr(expected, name) for name in names) and all(
+        0 < getattr(config, name) <= MAX_SIZE_RATIO * getattr(expected, name) for name in sizes
+    )
