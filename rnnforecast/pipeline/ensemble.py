@@ -60,11 +60,17 @@ def build_forecaster_config(
         n_targets=cleaned.panel.observed_mask.shape[1],
         covariates=_covariate_sizes(spec, cleaned, reads_elapsed),
         n_items=len(item_names(cleaned.panel)),
+        levels=_trained_levels(spec, cleaned),
     )
 
 
 def forecaster_config(
-    spec: Spec, *, n_targets: int, covariates: CovariateSizes, n_items: int
+    spec: Spec,
+    *,
+    n_targets: int,
+    covariates: CovariateSizes,
+    n_items: int,
+    levels: tuple[float, ...],
 ) -> ForecasterConfig:
     """The architecture of a resolved spec; items count for learned window scalers only."""
     window, model = spec.window, spec.model
@@ -83,7 +89,7 @@ def forecaster_config(
         base_forecast="linear" if model.base_forecast == "auto" else model.base_forecast,
         loss=spec.training.loss,
         loss_options=spec.training.loss_options,
-        levels=_trained_levels(spec, cleaned),
+        levels=levels,
         bidirectional=model.bidirectional,
         attention=model.attention,
         teacher_forcing=model.teacher_forcing,

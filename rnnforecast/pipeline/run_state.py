@@ -17,6 +17,7 @@ from rnnforecast.data.cleaning_plan import CleaningPlan
 from rnnforecast.evaluation.calibration import IntervalScaling
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.models.config import ForecasterConfig
+from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.pipeline.ensemble import forecaster_config
 from rnnforecast.spec.spec import Spec, expand_ensemble
 from rnnforecast.spec.types import NonNegativeInt, PositiveInts, Quantiles
@@ -120,13 +121,25 @@ def find_contradictions(
     for number, (member, each) in enumerate(zip(state.members, specs, strict=False)):
         config = member.forecaster_config()
         expected = forecaster_config(
-            each, n_targets=n_targets, covariates=config.covariates, n_items=config.n_items
+            each,
+            n_targets=n_targets,
+            covariates=config.covariates,
+            n_items=config.n_items,
+            levels=config.levels,
         )
+        if not _are_levels(config.levels, QuantileLevels.with_median(forecast.quantiles).computed):
+            yield f"quantiles of network {number}"
         if not _is_config_of(config, expected, is_only=len(specs) == 1):
             yield f"network {number}"
         residuals = member.residual_array()
         if residuals is not None and horizon not in residuals.shape:
             yield f"errors of network {number}"
+
+
+def _are_levels(levels: tuple[float, ...], needed: tuple[float, ...]) -> bool:
+    """Whether the levels rise from above 0 to below 1, and the needed ones are among them."""
+    rising = list(levels) == sorted(set(levels))
+    return rising and 0 < levels[0] and levels[-1] < 1 and set(needed) <= set(levels)
 
 
 def _is_config_of(config: ForecasterConfig, expected: ForecasterConfig, *, is_only: bool) -> bool:
