@@ -139,7 +139,7 @@ def find_contradictions(
 def _are_levels(levels: tuple[float, ...], needed: tuple[float, ...]) -> bool:
     """Whether the levels rise from above 0 to below 1, and the needed ones are among them."""
     rising = list(levels) == sorted(set(levels))
-    return rising and 0 < levels[0] and levels[-1] < 1 and set(needed) <= set(levels)
+    return rising and levels[0] > 0 and levels[-1] < 1 and set(needed) <= set(levels)
 
 
 def _is_config_of(config: ForecasterConfig, expected: ForecasterConfig, *, is_only: bool) -> bool:
