@@ -184,8 +184,10 @@ class CleanSpec(SpecSection):
     frequency: NonEmptyStr = Field(
         "auto",
         description="The step between two rows of a series: h, 15min, D, B (business days),"
-        " W-SUN, MS or ME (month starts or ends), QS, QE, YS, YE, or a whole number for an"
-        " integer time column.",
+        " W-SUN, MS or ME (month starts or ends), BME (their last weekday), QS, QE, YS, YE,"
+        " C:Mon-Sat (open days) or h:08-18 and 30min:Mon-Fri:09:30-16:00 (open hours, from the"
+        " first row of a day to the last), or a whole number for an integer time column. auto takes"
+        " days and hours that never have a row as closed.",
     )
     irregular: Literal["error", "snap", "interpolate", "keep"] = Field(
         "error",

@@ -360,8 +360,11 @@ class _Regularizer:
         self._frequency_vote = vote = self._vote()
         if vote.closed is not None:
             has_value, labels = self._has_value(), self.columns["label"]
-            blank = not has_value.all()
-            self._notes += closed_step_notes(vote.closed, has_blank_rows=blank)
+            blank = rows.time[~has_value]
+            if self.display_timezone and vote.frequency.is_local:
+                blank = to_local(blank, self.display_timezone)
+            at_closed = bool(vote.frequency.closed_mask(blank).any())
+            self._notes += closed_step_notes(vote.closed, has_blank_rows=at_closed)
             if vote.agreement < REGULAR_AGREEMENT:
                 self._notes += rare_day_notes(rows, has_value, vote.frequency, labels)
         return vote.frequency
@@ -582,6 +585,9 @@ class _Regularizer:
         """Leaves out series with a problem; the problems are kept only if no series is left."""
         self._skip(self._has_unresolved_hours, "local hours that come twice or not at all")
         self._skip(self._has_refused_duplicates, "repeated timestamps")
+        at_closed = self._count(self.rows.codes, self.frequency.closed_mask(self.rows.time)) > 0
+        closed = f"rows at days or times closed in {self.frequency.alias}"
+        self._skip(at_closed & (self._counts["off_grid"] > 0), closed)
         self._skip(self._counts["off_grid"] > 0, "timestamps off the grid")
         self._skip(self._has_late_end, "a timestamp long after all others")
         self._skip(self._has_far_rows, "a date far from all others")

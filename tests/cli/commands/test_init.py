@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
+from rnnforecast.data.time.frequency import parse_frequency
 
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]
@@ -83,3 +86,68 @@ def test_a_draft_in_a_missing_folder_is_refused(given: Run, rnnforecast: Run) ->
     assert result.exit_code == 1
     assert "there is no folder 'sub'" in result.stderr
     assert not Path("sub").exists()
+
+
+def test_closed_days_go_from_init_to_a_forecast_without_a_row_for_them(rnnforecast: Run) -> None:
+    days = pd.date_range("2024-01-01", "2024-07-27", freq="D")
+    days = days[days.day_of_week != 6]
+    promo = (days.day_of_week == 4).astype(int)
+    known = days < "2024-06-30"  # the plan goes on for four weeks
+    sales = (10 + 5 * promo + days.day_of_week).to_numpy().astype(object)
+    sales[~known] = None
+    frames = [
+        pd.DataFrame({"shop": shop, "day": days, "sales": sales, "promo": promo}) for shop in "ab"
+    ]
+    pd.concat(frames).to_csv("data.csv", index=False)
+    init = rnnforecast("init", "data.csv")
+    assert init.exit_code == 0, init.stderr
+    assert "no row on any of 25 Sundays" in init.stderr
+    assert "24 open days are 28 days" in init.stderr
+    spec = yaml.safe_load(Path("spec.yaml").read_text())
+    assert spec["clean"]["frequency"] == "C:Mon-Sat"
+    assert spec["window"]["horizon"] == 24
+    assert spec["features"]["future"] == ["promo"]
+    assert "clean.missing to zero" in Path("spec.yaml").read_text()
+    assert rnnforecast("check", "spec.yaml", "--strict").exit_code == 0
+    assert rnnforecast("train", "spec.yaml", *SMALL).exit_code == 0
+    predicted = rnnforecast("predict", "runs/spec")
+    assert predicted.exit_code == 0, predicted.stderr
+    found = pd.read_csv("forecasts/spec/forecast.csv", parse_dates=["day"])
+    assert found["day"].min() == pd.Timestamp("2024-07-01")
+    assert found["day"].max() == pd.Timestamp("2024-07-27")
+    assert (found["day"].dt.day_of_week != 6).all()
+    sunday = pd.DataFrame({"shop": ["a"], "day": ["2024-06-30"], "sales": [5], "promo": [0]})
+    sunday.to_csv("data.csv", mode="a", header=False, index=False)
+    predicted = rnnforecast("predict", "runs/spec")
+    assert predicted.exit_code == 6
+    assert "closed in C:Mon-Sat" in predicted.stderr
+    refused = rnnforecast("check", "spec.yaml")
+    assert refused.exit_code == 4
+    assert "clean.frequency to D" in refused.stderr
+    every_day = ["--set", "clean.frequency=D"]
+    refused = rnnforecast("check", "spec.yaml", *every_day)  # the plan has no Sundays
+    assert refused.exit_code == 4
+    assert "features.missing_future to last" in refused.stderr
+    every_day += ["--set", "features.missing_future=last"]
+    assert rnnforecast("check", "spec.yaml", *every_day).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("frequency", "horizon", "span"),
+    [("C:Tue-Sun", 24, "24 open days are 28 days"), ("B", 20, "20 open days are 28 days"),
+     ("C:Mon,Wed,Fri", 12, "12 open days are 28 days"), ("h:08-18", 22, "2 open days"),
+     ("30min:Mon-Fri:09:30-16:00", 14, "1 open day")],
+)  # fmt: skip
+def test_a_usual_horizon_of_open_steps_covers_the_usual_span(
+    rnnforecast: Run, frequency: str, horizon: int, span: str
+) -> None:
+    calendar = parse_frequency(frequency)
+    first = calendar.ordinals(np.array(["2023-01-03T10:00"], dtype="datetime64[us]"))
+    steps = calendar.timestamps(first + np.arange(600), np.zeros(1, dtype=np.int64))
+    pd.DataFrame({"t": steps, "y": range(600)}).to_csv("data.csv", index=False)
+    init = rnnforecast("init", "data.csv")
+    assert init.exit_code == 0, init.stderr
+    section = yaml.safe_load(Path("spec.yaml").read_text())
+    assert section["clean"]["frequency"] == frequency
+    assert section["window"]["horizon"] == horizon
+    assert span in init.stderr
