@@ -27,14 +27,12 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-import torch
 
 from rnnforecast.data.cleaning_plan import CleaningPlan
 from rnnforecast.errors import Problem, RunFolderError, UsageError
 from rnnforecast.evaluation.calibration import IntervalScaling
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.models.config import ForecasterConfig
-from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.output.atomic_files import (
     atomic_folder,
@@ -47,7 +45,11 @@ from rnnforecast.pipeline.forecasting import Member, Postprocessing, computed_le
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.pipeline.run_state import RunState, StoredMember, find_contradictions
 from rnnforecast.spec.load import parse_spec
-from rnnforecast.training.checkpoint import weights_from_bytes, weights_to_bytes
+from rnnforecast.training.checkpoint import (
+    forecaster_from_weights,
+    weights_from_bytes,
+    weights_to_bytes,
+)
 
 FORMAT_VERSION = 6
 """Format of a run folder; other versions cannot be read."""
@@ -228,16 +230,7 @@ def _load_members(stored: Sequence[StoredMember], path: Path, data: bytes) -> tu
         config = each.forecaster_config()
         prefix = f"{number}."
         weights = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
-        if config.backbone.n_layers > len(weights):
-            raise ValueError("fewer weights than layers")
-        with torch.device("meta"):  # nothing is allocated before the sizes are known to be right
-            sizes = {name: value.shape for name, value in Forecaster(config).state_dict().items()}
-        if sizes != {name: value.shape for name, value in weights.items()}:
-            raise ValueError("weights of other sizes than the network")
-        net = Forecaster(config)
-        net.load_state_dict(weights)
-        if not all(value.isfinite().all() for value in weights.values()):
-            raise ValueError("weights that are not finite")
+        net = forecaster_from_weights(config, weights)
         members.append(Member(net.eval(), each.residual_array()))
     return tuple(members)
 

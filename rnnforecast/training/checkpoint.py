@@ -9,12 +9,15 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from rnnforecast.errors import Problem, RunFolderError
+from rnnforecast.models.config import ForecasterConfig
+from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.fit_state import FitState, HistoryRow, StateDict
 
 FORMAT_VERSION = 1
@@ -36,6 +39,21 @@ def weights_from_bytes(data: bytes, *, name: str) -> dict[str, Tensor]:
         return load_bytes(data)
     except SafetensorError as error:
         raise _damaged_file_error(name) from error
+
+
+def forecaster_from_weights(config: ForecasterConfig, weights: StateDict) -> Forecaster:
+    """The network with these weights; ValueError if they do not fit, or are not finite."""
+    if config.backbone.n_layers > len(weights):
+        raise ValueError("fewer weights than layers")
+    with torch.device("meta"):  # nothing is allocated before the sizes are known to be right
+        sizes = {name: value.shape for name, value in Forecaster(config).state_dict().items()}
+    if sizes != {name: value.shape for name, value in weights.items()}:
+        raise ValueError("weights of other sizes than the network")
+    if not all(value.isfinite().all() for value in weights.values()):
+        raise ValueError("weights that are not finite")
+    net = Forecaster(config)
+    net.load_state_dict(weights)
+    return net
 
 
 @dataclasses.dataclass(frozen=True)
