@@ -31,6 +31,8 @@ _TIME_NAMES = (
     *("ds", "date", "time", "timestamp", "datetime", "datum", "year", "quarter", "month", "week"),
     *("day", "t", "step", "hour"),
 )
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LONGEST_MONTH = len("september")
 _BATCH_CELLS = 1 << 20
 _SAMPLE_ROWS = 50
 _MAX_PROBLEMS = 5
@@ -185,10 +187,12 @@ def read_dates_as_columns(files: tuple[InputFile, ...], data: DataSpec) -> Files
     """The files with dates in their headers as rows of one date each; None if there are none.
 
     The ids are the columns of text that tell the rows apart. DataError if the spec says that there
-    are dates in the header, and no file has any.
+    are dates in the header, and no file has any; and for months in the header.
     """
     if data.layout == "dates_as_rows":
         return None
+    for file in files if data.layout == "auto" else ():
+        _check_months(file, data)
     dates = [_find_dates(file, data) for file in files]
     if not any(dates):
         if data.layout == "auto":
@@ -220,6 +224,19 @@ def read_dates_as_columns(files: tuple[InputFile, ...], data: DataSpec) -> Files
         for file, found in zip(files, dates, strict=True)
     )
     return FilesAsSeries(read, data.model_copy(update=made), reasons)
+
+
+def _check_months(file: InputFile, data: DataSpec) -> None:
+    """DataError for one row a year and one column a month, unless the spec names targets."""
+    names = [name.lower() for name in file.columns]
+    months = [name for name in names if name[:3] in _MONTHS and len(name) <= _LONGEST_MONTH]
+    if data.targets == "auto" and [name[:3] for name in months] == [*_MONTHS]:
+        found = "the header holds the twelve months: one row a year is not read as one series"
+        cure = (
+            "write one row a month, or set data.layout to dates_as_rows to forecast twelve targets "
+            "a year"
+        )
+        raise DataError(Problem(file.name, found, cure))
 
 
 def _others(file: InputFile, dates: Mapping[int, str]) -> list[str]:

@@ -21,7 +21,7 @@ Record = tuple[int, list[str]]  # line number, cells
 SAMPLE_RECORDS = 200
 """Records at the beginning of a file from which its header is inferred."""
 _MAX_CELLS = 20_000  # cells of the sample that are looked at
-_MAX_UNIT_LINES = 3
+_MAX_UNIT_LINES = 20
 _COMMENT = "#"
 
 
@@ -169,21 +169,32 @@ class _HeaderFinder:
         raise DataError(Problem(self._file_name, found, cure))
 
     def _skip_units(self, header: int, first_data: int | None) -> tuple[int, list[int]]:
-        """The position of the first row below the header, and the lines between that hold text
-        only, such as units."""
+        """The position of the first row below the header, and the lines between without values,
+        such as units."""
         below = [at for at in self._filled if at > header]
         if not below:
             return len(self._records), []
         between = [at for at in below if first_data is not None and at < first_data]
         units = []
         for at in between[:_MAX_UNIT_LINES]:
-            kinds = [cell_content(cell) for cell in self._cells(at)]
-            if "text" not in kinds or "number" in kinds or "date" in kinds:
-                break
-            if not self._fits(self._cells(at)) and not self._is_comment(at):
+            if not (self._is_comment(at) or self._is_rule(at) or self._is_description(at)):
                 break
             units.append(at)
         return below[len(units)], units
+
+    def _is_rule(self, position: int) -> bool:
+        """Whether a line is drawn by dashes and the like, as below the header of a printed table."""
+        text = "".join(self._cells(position)).strip()
+        return len(text) > 2 and not any(map(str.isalnum, text))
+
+    def _is_description(self, position: int) -> bool:
+        """Whether a line as wide as the table has text, and no number or date in a column of such."""
+        cells = self._cells(position)
+        kinds = [cell_content(cell) for cell in cells]
+        has_values = any(
+            kind and kind == column for kind, column in zip(kinds, self._columns, strict=False)
+        )
+        return self._fits(cells) and "text" in kinds and not has_values
 
     def _name_columns(self, header: int) -> tuple[tuple[str, ...], list[int]]:
         """A name for each column, and the columns that had none in the header but have values."""
@@ -237,7 +248,7 @@ class _HeaderFinder:
         if units:
             where = f"{self._file_name}, {self._line_noun} {self._records[units[0]][0]}"
             found = (
-                f"{_count(len(units), self._line_noun)} below the header with text only, such as "
+                f"{_count(len(units), self._line_noun)} below the header without values, such as "
                 f"units, left out: {quote_cells(self._cells(units[0]))}"
             )
             yield ReadingNote(

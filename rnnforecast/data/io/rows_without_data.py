@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rnnforecast.data.io.cell_content import cell_content
+from rnnforecast.data.io.cell_content import CellContent, cell_content
 from rnnforecast.data.io.encoding import has_undecodable_bytes
 from rnnforecast.data.io.header import Record, is_blank, quote_cells
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.errors import Problem
 
 _MAX_FOOTER_LINES = 20
+_ROW_COUNT = re.compile(r"\(\d+ rows?(?: affected)?\)")
+"""The last line of a table that a database client printed."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,12 @@ def find_rows_without_data(records: Iterable[Record], width: int) -> RowsWithout
 def _is_note(cells: list[str], width: int) -> bool:
     """Whether a line holds text alone: one cell, or a sentence that separators cut into another
     number of cells than that of a row."""
-    kinds = [cell_content(cell) for cell in cells]
+    kinds: list[CellContent] = [
+        "text" if _ROW_COUNT.fullmatch(cell) else cell_content(cell) for cell in cells
+    ]
     has_text_only = "text" in kinds and "number" not in kinds and "date" not in kinds
+    if len(cells) != width and not any(map(str.isalnum, "".join(cells))):
+        return True  # a line drawn by dashes
     is_damaged = any("\n" in cell or has_undecodable_bytes(cell) for cell in cells)
     return has_text_only and not is_damaged and (len(cells) != width or kinds.count("text") == 1)
 

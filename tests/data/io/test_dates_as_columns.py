@@ -162,6 +162,19 @@ def test_dates_in_rows_and_columns_are_as_the_spec_says(tmp_path: Path) -> None:
         read([rows], layout="dates_as_columns")
 
 
+@pytest.mark.parametrize("form", ["%b", "%B"])
+def test_months_beside_a_column_of_years_are_refused_with_what_can_be_done(
+    tmp_path: Path, form: str
+) -> None:
+    months = pd.date_range("2024-01-01", periods=12, freq="MS").strftime(form)
+    frame = pd.DataFrame(VALUES[:, :36].reshape(9, 12) * 7 % 11, columns=months)
+    frame.insert(0, "Year", range(2015, 2024))
+    path = write(frame, tmp_path / "a.csv")
+    with pytest.raises(DataError, match=r"twelve months.*data\.layout to dates_as_rows"):
+        read([path])
+    assert read([path], layout="dates_as_rows").roles.time == "Year"
+
+
 def test_ambiguous_dates_in_the_header_need_their_format(tmp_path: Path) -> None:
     names = [f"{day:02}/01/2024" for day in range(1, 11)]
     frame = pd.DataFrame(VALUES[:, :10], columns=names)

@@ -76,13 +76,21 @@ def test_a_faulty_cell_below_a_title_is_found_in_its_line(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "units", [",m3/s,m\n", "[UTC],[m3/s],[m]\n", "Ticker,A,B\nDate,,\n", "(date),(m³/s),(m)\n"]
+    "units",
+    [
+        "-----,----,----\n",
+        "CDID,ABMI,X\nUnit,m,m\nRelease date,28-06-2024,\nNotes,,\n",
+        ",m3/s,m\n",
+        "[UTC],[m3/s],[m]\n",
+        "Ticker,A,B\nDate,,\n",
+        "(date),(m³/s),(m)\n",
+    ],
 )
 def test_units_below_the_header_are_no_rows(tmp_path: Path, units: str) -> None:
     table = read_text(tmp_path, HEADER + units + ROWS)
     assert_whole(table)
     assert "line 2" in notes(table)
-    assert "text only, such as units" in notes(table)
+    assert "without values, such as units" in notes(table)
 
 
 def test_a_first_row_of_words_for_missing_values_is_a_row(tmp_path: Path) -> None:

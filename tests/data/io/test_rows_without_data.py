@@ -50,6 +50,8 @@ def test_rows_without_any_value_are_left_out_and_counted(
         "Source: National statistics, revised, in part, twice\n",
         "\n\n,,\nSource: office,,\nLast updated: in May,,\n",
         '"a sentence, quoted",,\n',
+        "(400 rows)\n",
+        "© office, all rights\n__________\nin thousands\n",
     ],
 )
 def test_notes_below_the_last_row_are_left_out_and_shown(
