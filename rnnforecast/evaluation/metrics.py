@@ -17,8 +17,8 @@ import numpy as np
 
 from rnnforecast.types import Floats, Ints
 
-MAX_SQUARED = 1e150
-"""Errors beyond this are divided by the largest before they are squared."""
+MAX_SQUARED, MAX_SUMMED = 1e150, 1e290
+"""Errors beyond these are divided by the largest before they are squared, or summed up."""
 
 
 def smape(actual: Floats, forecast: Floats) -> float:
@@ -201,8 +201,11 @@ def _mean_observed(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -
     """Mean of `error` over the cells with an observed `actual`; NaN where there are none."""
     observed = ~np.isnan(actual)
     count = observed.sum(axis=axis)
-    total = np.where(observed, error, 0.0).sum(axis=axis)
-    return np.asarray(total / np.where(count > 0, count, np.nan), dtype=np.float64)
+    error = np.where(observed, error, 0.0)
+    largest = float(np.nanmax(np.abs(error), initial=0.0))
+    unit = largest if largest > MAX_SUMMED else 1.0
+    total = (error / unit).sum(axis=axis)
+    return np.asarray(total / np.where(count > 0, count, np.nan) * unit, dtype=np.float64)
 
 
 def _root_mean_square(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -> Floats:

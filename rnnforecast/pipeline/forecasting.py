@@ -55,7 +55,8 @@ class Postprocessing:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Forecasts of S series in original units; NaN where nothing was ever observed.
+    """Forecasts of S series in original units; NaN where nothing was ever observed, or where a
+    number overflowed.
 
     `yhat [S, H, C]` and `quantiles [S, H, C, Q]`.
     """
@@ -186,6 +187,7 @@ def forecast(
         for member in members
     ]
     values = postprocessing.combiner.combine(np.stack(member_forecasts))
+    values = np.where(np.isfinite(values), values, np.nan)  # an overflow is no forecast
     return Forecasts(
         postprocessing.bounds.apply(values[..., 0]),
         postprocessing.bounds.apply(values[..., 1:], axis=-2),

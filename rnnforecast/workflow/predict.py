@@ -237,8 +237,14 @@ def _failed_series(cleaned: CleanedData, forecasts: Forecasts) -> dict[str, str]
     failed = {label: reason for label, reason in skipped.items() if label not in by_spec}
     unknown = np.asarray(np.isnan(forecasts.yhat).any(axis=1))  # [S, C]
     is_partial = np.asarray(unknown.any(axis=1))
-    names = np.array(cleaned.panel.target_names)
-    reasons = (f"no value of {join_names(names[row])}" for row in unknown[is_partial])
+    names, panel = np.array(cleaned.panel.target_names), cleaned.panel
+    observed = np.logical_or.reduceat(cleaned.target_mask, panel.offsets[:-1])  # [S, C]
+    reasons = (
+        f"no value of {join_names(names[row])}"
+        if not (row & known).any()
+        else f"the forecast of {join_names(names[row & known])} is not a finite number"
+        for row, known in zip(unknown[is_partial], observed[is_partial], strict=True)
+    )
     return failed | dict(zip(cleaned.panel.labels()[is_partial], reasons, strict=True))
 
 

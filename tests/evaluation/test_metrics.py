@@ -174,3 +174,9 @@ def test_an_end_outside_its_series_is_refused() -> None:
         metrics.seasonal_scale(
             np.ones((4, 1)), np.array([0, 2, 4]), season=1, ends=np.array([2, 1])
         )
+
+
+def test_errors_of_huge_numbers_do_not_overflow() -> None:
+    actual, forecast = cube([1e308, 1e308, 1e308]), cube([5e307, 0.0, 5e307])
+    assert metrics.mae(actual, forecast) == pytest.approx(2 / 3 * 1e308)
+    assert metrics.rmse(actual, forecast) == pytest.approx(1e308 * math.sqrt(0.5))
