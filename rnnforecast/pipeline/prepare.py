@@ -168,8 +168,7 @@ def _check_lookback(given_spec: Spec, panel: Panel) -> None:
 def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
     """The spec with the columns, the frequency and `clean.min_length` of the fitted plan."""
     data = plan.read_options.data
-    roles = ("time", "series", "targets", "time_format")
-    columns = {name: getattr(data, name) for name in roles}
+    columns = {"time": data.time, "series": data.series, "targets": data.targets}
     clean = {
         "frequency": plan.clean.frequency,
         "min_length": plan.clean.min_observed_values,

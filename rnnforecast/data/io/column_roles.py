@@ -18,7 +18,7 @@ from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.series_columns import find_series, possible_series
 from rnnforecast.data.io.target_columns import CANDIDATE, choose_targets, numeric_reasons
-from rnnforecast.data.io.time_columns import find_time_columns
+from rnnforecast.data.io.time_columns import TimeColumns, find_time_columns
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import JOINED_TIME
 
@@ -43,8 +43,10 @@ class ColumnRoles:
     """The columns that make the time together; empty if it is the column `time`."""
     time_format: str | None = None
     """The value of data.time_format that was chosen among several; None if there is no choice."""
-    ends_hours: bool = False
-    """Whether the time has a column of hours from 1 to 24."""
+    known_time_format: str | None = None
+    """The value of data.time_format that means the inferred format; None for ISO 8601."""
+    clock_pattern: str = ""
+    """The format of hours and minutes that are columns behind a date; "" if there are none."""
     categorical: tuple[str, ...] = ()
     """The covariates that are read as text; the others are numbers."""
     unused_reasons: dict[str, str] = field(default_factory=dict)
@@ -75,11 +77,10 @@ class ColumnRoles:
 
     def resolve(self, options: ReadOptions) -> ReadOptions:
         """The options with these columns instead of "auto" and patterns."""
-        columns = {
+        columns: dict[str, object] = {
             "time": self.time_columns or self.time,
             "series": self.series,
             "targets": self.targets,
-            "time_format": options.data.time_format or self.time_format,
         }
         if self.has_dates_as_columns:
             columns["layout"] = "dates_as_columns"
@@ -88,6 +89,7 @@ class ColumnRoles:
             self.covariates,
             self.categorical,
             self._numeric_covariates,
+            self.known_time_format,
         )
 
 
@@ -150,10 +152,15 @@ def infer_column_roles(
         covariates=options.covariates,
         time_columns=found.columns if len(found.columns) > 1 else (),
         time_format=found.time_format,
-        ends_hours=found.ends_hours,
+        known_time_format=options.known_time_format,
+        clock_pattern=found.clock_pattern,
         categorical=tuple(column for column in options.covariates if column in categorical),
         unused_reasons=others,
-        notes=(*notes, *unused_columns_note(source_name, others, is_doubtful=is_doubtful)),
+        notes=(
+            *_time_notes(source_name, found),
+            *notes,
+            *unused_columns_note(source_name, others, is_doubtful=is_doubtful),
+        ),
     )
 
 
@@ -207,6 +214,13 @@ def possible_series_notes(
         for column, n_ids in ids.items()
         if column not in series
     ]
+
+
+def _time_notes(source_name: str, time: TimeColumns) -> list[ReadingNote]:
+    if not time.doubt:
+        return []
+    found = f"{time.doubt}: it is read as the time"
+    return [ReadingNote(Problem(source_name, found, "set data.time"), is_doubtful=True)]
 
 
 def unused_columns_note(

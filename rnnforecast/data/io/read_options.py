@@ -18,3 +18,5 @@ class ReadOptions:
     """Covariates that are read as text."""
     numeric: tuple[str, ...] = ()
     """Covariates that are read as numbers; the type of all others is inferred from their cells."""
+    known_time_format: str | None = None
+    """The value of `data.time_format` that was inferred at training; kept where it fits."""

@@ -141,7 +141,12 @@ def _expand_covariates(options: ReadOptions, files: Sequence[InputFile]) -> Read
     if both := [name for name in categorical if name in numeric]:
         found, cure = "cannot be categorical and numeric at once", "list it once"
         raise DataError(*(Problem(f"column {name!r}", found, cure) for name in both))
-    return ReadOptions(options.data, tuple(names), tuple(categorical), tuple(numeric))
+    return replace(
+        options,
+        covariates=tuple(names),
+        categorical=tuple(categorical),
+        numeric=tuple(numeric),
+    )
 
 
 def _read_with_roles(
@@ -157,7 +162,8 @@ def _read_with_roles(
         files = tuple(file.with_joined(roles.time, roles.time_columns) for file in files)
         head = head.assign(**{roles.time: join_cells(head[[*roles.time_columns]])})
     given_format = data.time_format or roles.time_format
-    time_format, setting, time_notes = choose_column_format(files, roles, head, given_format)
+    chosen = choose_column_format(files, roles, head, given_format)
+    time_format = chosen.time_format
     has_mixed_offsets = data.timezone is not None and time_format.offset != ""
     time_format = replace(time_format, has_mixed_offsets=has_mixed_offsets)
     numbers = NumberReader(files, roles, data, _source_name(files))
@@ -176,10 +182,14 @@ def _read_with_roles(
         utc_offset=columns.utc_offset,
         values=columns.values,
         infinite_count=columns.infinite_count,
-        roles=replace(roles, time_format=roles.time_format or setting),
+        roles=replace(
+            roles,
+            time_format=chosen.setting if chosen.is_choice else given_format,
+            known_time_format=chosen.setting,
+        ),
         line_index=LineIndex(files, columns.row_counts),
         covariates=columns.covariates,
-        notes=(*_combine_notes(files), *time_notes, *notes),
+        notes=(*_combine_notes(files), *chosen.notes, *notes),
     )
     return _without_invalid_series(table, columns.invalid_cells)
 

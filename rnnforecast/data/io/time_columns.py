@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +21,14 @@ from rnnforecast.data.time.format import (
     parse_time_format,
     parse_timestamps,
     unparsable_mask,
+    with_year_steps,
 )
-from rnnforecast.data.time.format_inference import gap_share, infer_time_format, is_date_format
+from rnnforecast.data.time.format_inference import (
+    gap_share,
+    infer_time_format,
+    is_date_format,
+)
+from rnnforecast.data.time.numeric_formats import NUMBER_PATTERN
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
 
@@ -34,6 +41,7 @@ _TIME_NAMES = (
 _STEP_NAMES = (*_TIME_NAMES, "t", "step", "time_idx", "time_index", "index", "idx", "tick")
 _MIN_STEPS = 10  # from which a column without a telling name may be a time by its gaplessness
 _MAX_EXAMPLES = 6
+_TWO_YEARS = r"\d{4}\s?[/-]\s?(?:\d{4}|\d{2})"
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,8 @@ class TimeColumns:
     reason: str
     time_format: str | None = None
     """The format of the cells joined by a space; None if it is inferred from them."""
-    ends_hours: bool = False
-    """Whether the hours of a column of its own are from 1 to 24."""
+    clock_pattern: str = ""
+    """The format of hours and minutes in columns behind a date; "" if there are none."""
     doubt: str = ""
     """Why the column may not be the time; empty if that is sure."""
 
@@ -77,6 +85,10 @@ def find_time_columns(
         columns = tuple(part.column for part in used)
         pattern = " ".join(part.pattern for part in used)
         return TimeColumns(columns, "they make a date together", pattern)
+    if (year := next((part for part in parts if part.kind == "Y"), None)) and (
+        day := next((column for column in candidates if _lacks_year(head[column])), "")
+    ):
+        return TimeColumns((year.column, day), "a year and a day")
     numbers = [column for column, found in formats.items() if found]
     if named := _named(numbers, _STEP_NAMES):
         return TimeColumns((named,), f"{_content(formats[named])}, and named like a time")
@@ -86,13 +98,7 @@ def find_time_columns(
     if "" in head and is_date_column(head[""]):
         cure = "give it a name in the header, such as ds"
         raise DataError(Problem(source_name, "the column of dates has no name", cure))
-    shown = [f"{column!r} ({_example(head[column])})" for column in candidates[:_MAX_EXAMPLES]]
-    shown += ["…"] * (len(candidates) > _MAX_EXAMPLES)
-    found = f"no column holds dates that can be recognized; the columns are {', '.join(shown)}"
-    cure = (
-        "set data.time to the column of the time, and data.time_format if it is not a step number"
-    )
-    raise DataError(Problem(source_name, found, cure))
+    raise DataError(_no_time_problem(head, candidates, parts, source_name))
 
 
 def is_date_column(cells: pd.Series[str]) -> bool:
@@ -106,6 +112,42 @@ def infer_column_format(cells: pd.Series[str], name: str = "") -> TimeFormat | N
     return infer_time_format(filled.iloc[:: len(filled) // 100 + 1].tolist(), name)
 
 
+def _no_time_problem(
+    head: pd.DataFrame, candidates: list[str], parts: list[TimePart], source_name: str
+) -> Problem:
+    """The problem of a table without a time that can be recognized, with examples of its cells."""
+    if clock := next((part.column for part in parts if part.kind == "clock"), ""):
+        found = (
+            f"column {clock!r} holds times of day such as {_example(head[clock])} without a date"
+        )
+        return Problem(source_name, found, "add the date to its cells, or a column with the date")
+    for column in candidates:
+        if _lacks_year(head[column]):
+            found = f"column {column!r} holds days such as {_example(head[column])} without a year"
+            return Problem(source_name, found, "add the year to its cells, or a column named year")
+        if head[column].str.fullmatch(_TWO_YEARS).mean() > 0.5:
+            found = f"column {column!r} holds years such as {_example(head[column])}"
+            return Problem(source_name, found, "write one year in each cell, such as 2000")
+    shown = ", ".join(f"{name!r} ({_example(head[name])})" for name in candidates[:_MAX_EXAMPLES])
+    shown += ", …" * (len(candidates) > _MAX_EXAMPLES)
+    found = f"no column holds dates that can be recognized; the columns are {shown}"
+    cure = "set data.time to a column of dates, and data.time_format, or to a number of steps"
+    return Problem(source_name, found, cure)
+
+
+def _lacks_year(cells: pd.Series[str]) -> bool:
+    """Whether cells are days without a year, such as Mar 01 or 24.12."""
+    texts = [text for text in dict.fromkeys(cells) if text][:50]
+    if not texts or not all(re.search(r"[ ./-]", text) for text in texts):
+        return False
+    if any(re.fullmatch(NUMBER_PATTERN, text) for text in texts):
+        return False
+    if infer_time_format(texts) is not None:
+        return False
+    formats = (infer_time_format([f"{text}{between}2020" for text in texts]) for between in " ./-")
+    return any(found is not None and "%d" in found.pattern for found in formats)
+
+
 def _given_columns(head: pd.DataFrame, data: DataSpec) -> TimeColumns:
     columns = data.time_columns
     if len(columns) == 1 or data.time_format is not None:
@@ -114,7 +156,10 @@ def _given_columns(head: pd.DataFrame, data: DataSpec) -> TimeColumns:
     known = [part for part in parts if part is not None]
     if len(known) == len(columns):
         return TimeColumns(columns, "given", " ".join(part.pattern for part in known))
-    return TimeColumns(columns, "given", ends_hours=any(part.kind == "K" for part in known))
+    clock = combine_clock_parts(known)
+    if parts[0] is None and [part.column for part in clock] == list(columns[1:]):
+        return TimeColumns(columns, "given", clock_pattern=_number_pattern(clock))
+    return TimeColumns(columns, "given")
 
 
 def _columns_by_format(
@@ -158,9 +203,13 @@ def _with_clock(
     )
     if not clock:
         return TimeColumns((date,), reason)
-    ends_hours = any(part.kind == "K" for part in clock)
     columns = (date, *(part.column for part in clock))
-    return TimeColumns(columns, "a date and a time of day", ends_hours=ends_hours)
+    return TimeColumns(columns, "a date and a time of day", clock_pattern=_number_pattern(clock))
+
+
+def _number_pattern(clock: list[TimePart]) -> str:
+    """The pattern of hours and minutes in columns of their own; "" for a time of day in one."""
+    return "" if clock[0].kind == "clock" else " ".join(part.pattern for part in clock)
 
 
 def _finer_parts(head: pd.DataFrame, dates: list[str], parts: list[TimePart]) -> list[TimePart]:
@@ -193,6 +242,7 @@ def _gapless_column(head: pd.DataFrame, formats: dict[str, TimeFormat | None]) -
         if time_format is None or time_format.pattern == "integer":
             continue
         texts = head[column][head[column] != ""].tolist()
+        time_format = with_year_steps(time_format, texts)
         if unparsable_mask(texts, time_format).any():
             continue
         time = parse_timestamps(pa.array(texts, pa.string()), time_format)

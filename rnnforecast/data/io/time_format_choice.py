@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
@@ -16,7 +17,8 @@ from rnnforecast.data.time.format import (
     ISO,
     TimeFormat,
     parse_time_format,
-    with_hour_endings,
+    unparsable_mask,
+    with_clock,
     with_year_steps,
 )
 from rnnforecast.data.time.format_inference import (
@@ -30,31 +32,53 @@ from rnnforecast.errors import DataError, Problem
 _ENOUGH_TEXTS = 24
 """Distinct texts in the first rows from which these decide between readings."""
 _MAX_TEXTS = 200_000
+_ABSURD = 3  # rank of readings that only gaplessness makes plausible
+
+
+@dataclass(frozen=True)
+class ColumnFormat:
+    """The format of a time column, and how it was found."""
+
+    time_format: TimeFormat
+    notes: tuple[ReadingNote, ...] = ()
+    is_choice: bool = False
+    """Whether other formats were possible."""
+
+    @property
+    def setting(self) -> str | None:
+        """The value of `data.time_format` for the format; None for ISO 8601."""
+        return None if self.time_format.pattern == ISO else self.time_format.setting
 
 
 def choose_column_format(
     files: Sequence[InputFile], roles: ColumnRoles, head: pd.DataFrame, time_format: str | None
-) -> tuple[TimeFormat, str | None, list[ReadingNote]]:
-    """The format of the time, the value of `data.time_format` for it if there was a choice, and
-    notes on how it is read.
+) -> ColumnFormat:
+    """The format of the time: the given `time_format`, that of training if it fits as well as any,
+    or the likeliest.
 
     `head` holds the first rows. Raises DataError if the texts are no times, or can be read in two
     ways.
     """
-    texts, where = head[roles.time].tolist(), _location(files, roles)
+    texts, where = [text for text in head[roles.time] if text], _location(files, roles)
     if time_format is not None:
         found = parse_time_format(time_format, texts)
-        return found, None, _reading_notes(found, texts, where)
-    formats = infer_time_formats(texts)
-    if roles.ends_hours:
-        formats = [with_hour_endings(item) for item in formats]
+        return ColumnFormat(found, _reading_notes(found, texts, where))
+    if roles.clock_pattern:
+        dates = infer_time_formats(head[roles.time_columns[0]].tolist())
+        formats = [with_clock(item, roles.clock_pattern) for item in dates]
+    else:
+        formats = infer_time_formats(texts)
     if not formats:
-        examples = ", ".join(map(repr, list(dict.fromkeys(filter(None, texts)))[:3]))
-        found_text = f"the times cannot be recognized: {examples}"
+        examples = ", ".join(map(repr, list(dict.fromkeys(texts))[:3]))
+        said = f"the times cannot be recognized: {examples}"
         cure = "set data.time_format, such as '%d.%m.%Y %H:%M', or data.time to another column"
-        raise DataError(Problem(where, found_text, cure))
+        raise DataError(Problem(where, said, cure))
+    if roles.known_time_format is not None:
+        known = parse_time_format(roles.known_time_format, texts)
+        if _count_parsed(known, texts) >= max(_count_parsed(item, texts) for item in formats):
+            return ColumnFormat(known)
     if len(formats) == 1:
-        return formats[0], None, _reading_notes(formats[0], texts, where)
+        return ColumnFormat(formats[0], _reading_notes(formats[0], texts, where))
     name = " ".join(roles.time_columns) or roles.time
     choice = choose_time_format(formats, texts, name)
     if len(set(texts)) < _ENOUGH_TEXTS or not (choice.chosen and choice.is_evident):
@@ -63,15 +87,8 @@ def choose_column_format(
     if choice.chosen is None:
         raise DataError(_ambiguity(choice, texts, where))
     chosen = with_year_steps(choice.chosen.time_format, texts)
-    setting = None if chosen.pattern == ISO else chosen.setting
-    return (
-        chosen,
-        setting,
-        [
-            *_choice_notes(choice, texts, where),
-            *_reading_notes(chosen, texts, where),
-        ],
-    )
+    notes = (*_choice_notes(choice, texts, where), *_reading_notes(chosen, texts, where))
+    return ColumnFormat(chosen, notes, is_choice=bool(_rivals(choice)))
 
 
 def _distinct_texts(files: Sequence[InputFile], column: str) -> list[str]:
@@ -83,16 +100,35 @@ def _distinct_texts(files: Sequence[InputFile], column: str) -> list[str]:
                 texts = dictionary_encode(batch[column]).dictionary
                 found.update(dict.fromkeys(pc.utf8_trim_whitespace(texts).to_pylist()))
                 if len(found) > _MAX_TEXTS:
-                    return list(found)
+                    break
     except (pa.ArrowException, OSError, ValueError):
-        return list(found)  # the faulty rows are reported when all columns are read
-    return list(found)
+        pass  # the faulty rows are reported when all columns are read
+    return [text for text in found if text]
+
+
+def _count_parsed(time_format: TimeFormat, texts: Sequence[str]) -> int:
+    return int((~unparsable_mask(list(dict.fromkeys(texts)), time_format)).sum())
 
 
 def _location(files: Sequence[InputFile], roles: ColumnRoles) -> str:
     name = files[0].name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     columns = roles.time_columns or (roles.time,)
     return f"{name}, column{'s' * (len(columns) > 1)} {', '.join(map(repr, columns))}"
+
+
+def _rivals(choice: FormatChoice) -> list[Reading]:
+    """The usual ones of the readings that parse as much as the chosen one; where the cells decide,
+    only those that are as usual as the chosen one."""
+    chosen = choice.chosen
+    if chosen is None:
+        return list(choice.others)
+    others = [
+        item for item in choice.others if item.parsed >= chosen.parsed and item.rank < _ABSURD
+    ]
+    if choice.is_evident:
+        others = [item for item in others if item.rank <= chosen.rank]
+    first = min((item.rank for item in others), default=0)
+    return [item for item in others if item.rank == first]
 
 
 def _ambiguity(choice: FormatChoice, texts: Sequence[str], where: str) -> Problem:
@@ -102,19 +138,19 @@ def _ambiguity(choice: FormatChoice, texts: Sequence[str], where: str) -> Proble
     return Problem(where, found, f"set data.time_format to {values}")
 
 
-def _choice_notes(choice: FormatChoice, texts: Sequence[str], where: str) -> list[ReadingNote]:
-    """The note of a choice between readings that parse all cells."""
-    chosen = choice.chosen
-    others = [item for item in choice.others if chosen and item.parsed >= chosen.parsed]
+def _choice_notes(
+    choice: FormatChoice, texts: Sequence[str], where: str
+) -> tuple[ReadingNote, ...]:
+    """The note of a choice between readings that parse as much."""
+    chosen, others = choice.chosen, _rivals(choice)
     if chosen is None or not others:
-        return []
-    others = [item for item in others if item.rank == min(other.rank for other in others)]
+        return ()
     found = (
         f"{texts[0]!r} is read as {_describe(chosen)}, not as"
         f" {' or '.join(map(_describe, others))}: {choice.reason}"
     )
     cure = f"set data.time_format to {others[0].time_format.setting!r} for the other reading"
-    return [ReadingNote(Problem(where, found, cure))]
+    return (ReadingNote(Problem(where, found, cure)),)
 
 
 def _describe(reading: Reading) -> str:
@@ -123,9 +159,11 @@ def _describe(reading: Reading) -> str:
     return f"{reading.example} ({reading.time_format.setting})"
 
 
-def _reading_notes(time_format: TimeFormat, texts: Sequence[str], where: str) -> list[ReadingNote]:
+def _reading_notes(
+    time_format: TimeFormat, texts: Sequence[str], where: str
+) -> tuple[ReadingNote, ...]:
     """Notes on what the format itself does not say: which time a range, a week or an hour is."""
-    example, pattern = next((text for text in texts if text), ""), time_format.pattern
+    example, pattern = next(iter(texts), ""), time_format.pattern
     said = []
     if time_format.range_mark:
         said.append(f"ranges of times such as {example!r} are read as their beginnings")
@@ -142,4 +180,4 @@ def _reading_notes(time_format: TimeFormat, texts: Sequence[str], where: str) ->
         unit = steps.get(time_format.year_steps.per_year, "days")
         said.append(f"decimal years such as {example!r} are read as {unit}")
     cure = "set data.time_format if that is wrong"
-    return [ReadingNote(Problem(where, found, cure)) for found in said]
+    return tuple(ReadingNote(Problem(where, found, cure)) for found in said)

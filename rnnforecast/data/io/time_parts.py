@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from rnnforecast.data.time.names import MONTH_NUMBERS
 
 _NAMES = {
-    "Y": "year yr yyyy jahr année annee an año ano anno jaar rok år",
+    "Y": "year yr yyyy jahr année annee an año ano anio anno jaar rok år",
     "m": "month mon mm mo mth monat mois mes mese maand period",
     "d": "day dd tag jour dia día giorno dag daymonth mday",
     "q": "quarter qtr q quartal trimestre trim kwartaal period",
@@ -34,10 +35,14 @@ _MARKED = {  # the number with a mark before it
 }
 _CLOCK = re.compile(
     r"(?P<hour>\d{1,2}):\d{2}(?P<second>:\d{2})?(?P<fraction>\.\d+)?(?P<half>\s?[AaPp][Mm])?"
+    r"(?:\s*(?:-|–|—|to|bis)\s*\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?)?"
 )
+_COMPACT_CLOCK = re.compile(r"(?:[01]\d|2[0-4])[0-5]\d")
+_CLOCK_NAMES = ("time", "clock", "hhmm", "hour", "uhrzeit", "zeit", "heure", "hora", "tijd")
 # Combinations of the parts of a date, the finest first.
 _DATE_PARTS = ("Ymd", "Yj", "YV", "Ym", "Yq")
-_MIN_WEEKDAY_ROWS = 28
+_MIN_WEEKDAYS = 5
+_MIN_SHARE = 0.9  # of the cells of a part; the others are reported when the file is read
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,11 @@ class TimePart:
 
 
 def find_time_part(column: str, cells: pd.Series[str]) -> TimePart | None:
-    """The part of a time that a column holds, by its name and its distinct cells."""
-    texts = [text for text in dict.fromkeys(cells) if text]
+    """The part of a time that a column holds, by its name and nearly all of its cells."""
+    texts = [text for text in cells if text]
     if not texts:
         return None
-    if clock := _clock_pattern(texts):
+    if clock := _clock_pattern(texts, column):
         return TimePart(column, "clock", clock)
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower()
     words = [word for word in re.findall(r"[^\W\d_]+", spaced) if word not in _FILLERS]
@@ -94,18 +99,22 @@ def combine_clock_parts(parts: list[TimePart]) -> list[TimePart]:
 
 
 def _part_pattern(kind: str, texts: list[str], *, is_marked_only: bool) -> str:
-    """How all texts write a part; "" if some do not. A column named period must have marks such as
+    """How nearly all texts write a part; "" if they do not. A column named period must have marks such as
     M or Q before its numbers."""
     numbers, low, high = [re.sub(r"\.0+$", "", text) for text in texts], *_LIMITS[kind]
-    if not is_marked_only and all(re.fullmatch(r"\d{1,4}", text) for text in numbers):
-        return f"%{kind}" if all(low <= int(text) <= high for text in numbers) else ""
-    if kind == "m" and all(text.lower().rstrip(".") in MONTH_NUMBERS for text in texts):
+    if not is_marked_only:
+        digits = [int(text) for text in numbers if re.fullmatch(r"\d{1,4}", text)]
+        if sum(low <= number <= high for number in digits) >= _MIN_SHARE * len(texts):
+            return f"%{kind}"
+    names = [text for text in texts if text.lower().rstrip(".") in MONTH_NUMBERS]
+    if kind == "m" and len(names) >= _MIN_SHARE * len(texts):
         return "%b"
     if kind in _MARKED:
         found = [_MARKED[kind].fullmatch(text) for text in texts]
-        marks = {match["mark"] if match else "" for match in found}
-        if len(marks) == 1 and "" not in marks:
-            return f"{marks.pop()}%{kind}"
+        marks = Counter(match["mark"] for match in found if match)
+        mark, count = marks.most_common(1)[0] if marks else ("", 0)
+        if count >= _MIN_SHARE * len(texts):
+            return f"{mark}%{kind}"
     return ""
 
 
@@ -116,9 +125,11 @@ def _hour_part(column: str, texts: list[str], pattern: str) -> TimePart:
     return TimePart(column, kind, pattern.replace("%H", f"%{kind}"))
 
 
-def _clock_pattern(texts: list[str]) -> str:
-    found = [_CLOCK.fullmatch(text) for text in texts]
-    if not all(found) or found[0] is None:
+def _clock_pattern(texts: list[str], column: str) -> str:
+    if column.lower() in _CLOCK_NAMES and all(_COMPACT_CLOCK.fullmatch(text) for text in texts):
+        return "%H%M"
+    found = [match for text in texts if (match := _CLOCK.fullmatch(text))]
+    if len(found) < _MIN_SHARE * len(texts):
         return ""
     half = found[0]["half"] or ""
     clock = "%I:%M" if half else "%H:%M"
@@ -128,9 +139,11 @@ def _clock_pattern(texts: list[str]) -> str:
 
 
 def _counts_weekdays(head: pd.DataFrame, known: dict[str, TimePart]) -> bool:
-    """Whether a column named day counts the days of the week."""
+    """Whether a column named day counts the days of the week: there are rows of several months, but
+    none after their seventh day."""
     days = _numbers(head[known["d"].column])
-    return len(days) >= _MIN_WEEKDAY_ROWS and days.max() <= 7
+    months = head[[known[kind].column for kind in "Ym" if kind in known]].drop_duplicates()
+    return len(months) > 1 and days.max() <= 7 and days.nunique() >= _MIN_WEEKDAYS
 
 
 def _numbers(cells: pd.Series[str]) -> pd.Series[float]:

@@ -143,10 +143,10 @@ def with_year_steps(time_format: TimeFormat, samples: Sequence[str]) -> TimeForm
     return replace(time_format, year_steps=infer_year_steps(np.array(numbers, dtype=np.float64)))
 
 
-def with_hour_endings(time_format: TimeFormat) -> TimeFormat:
-    """The format with hours from 1 to 24, each read as its beginning."""
-    pattern = "%Y-%m-%d %H" if time_format.pattern == ISO else time_format.pattern
-    return replace(time_format, pattern=pattern.replace("%H", "%K"))
+def with_clock(time_format: TimeFormat, clock: str) -> TimeFormat:
+    """The format of dates followed by a space and a time of day in the pattern `clock`."""
+    date = "%Y-%m-%d" if time_format.pattern == ISO else time_format.pattern
+    return replace(time_format, pattern=f"{date} {clock}")
 
 
 def with_range_mark(time_format: TimeFormat, samples: Sequence[str]) -> TimeFormat:
@@ -155,8 +155,13 @@ def with_range_mark(time_format: TimeFormat, samples: Sequence[str]) -> TimeForm
     if not samples or not unparsable_mask(samples, time_format).all():
         return time_format
     for mark in RANGE_MARKS:
+        ends = [text.split(mark, 1)[1].strip() for text in samples if mark in text]
+        if len(ends) <= len(samples) / 2:
+            continue
         cut = replace(time_format, range_mark=mark)
-        if np.mean(unparsable_mask(samples, cut)) < 0.5:
+        is_end = ~unparsable_mask(ends, time_format)
+        is_end |= [bool(re.match(r"\d{1,2}:\d{2}|P", text)) for text in ends]
+        if is_end.mean() > 0.5 and np.mean(unparsable_mask(samples, cut)) < 0.5:
             return cut
     return time_format
 

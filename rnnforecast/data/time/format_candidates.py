@@ -24,7 +24,20 @@ _QUARTER_WORDS = {
 }
 _OTHER_WORDS = {
     *("of", "the", "de", "del", "den", "der", "le", "du", "vom", "am", "on", "at", "um"),
-    *("ending", "ended", "starting", "beginning", "commencing", "from", "m", "month", "no"),
+    *(
+        "ending",
+        "ended",
+        "starting",
+        "beginning",
+        "commencing",
+        "from",
+        "m",
+        "month",
+        "no",
+        "年",
+        "月",
+        "日",
+    ),
 }
 _ORDINALS = {"st", "nd", "rd", "th"}
 _COMPACT = {
@@ -55,18 +68,24 @@ def candidate_patterns(text: str) -> tuple[str, ...]:
 
 
 def conventional_rank(pattern: str, samples: Sequence[str]) -> int:
-    """0 for patterns that people use for such texts, 1 for those that they rarely use.
+    """0 for patterns that people use for such texts, 1 for those that they rarely use, 3 for weeks
+    without a word for week.
 
     Days come before months between points; two digits are the month rather than the week; years
     come first in numbers of eight digits.
     """
     if "V" in pattern:
-        return int(not (re.search("[A-Za-z] ?%V", pattern) or "%G%V" in pattern))
-    if re.match(r"%m\.%d|%y\.", pattern) or pattern in ("%d%m%Y", "%m%d%Y", "%y%m", "%y%j"):
+        return 0 if has_week_word(pattern) or "%G%V" in pattern else 3
+    if re.match(r"%m\.%d|%y\.|%y\W%b", pattern) or pattern in ("%d%m%Y", "%m%d%Y", "%y%m", "%y%j"):
         return 1
     if re.match(r"%y[/-]%m($|\D)", pattern) or re.match(r"%[md][/-]%y$", pattern):
         return 1
     return int(pattern in ("%y%m%d", "%d%m%y", "%m%d%y"))
+
+
+def has_week_word(pattern: str) -> bool:
+    """Whether a word such as W, KW or Week stands before the number of the week."""
+    return bool(re.search(r"[A-Za-z]\.? ?%V", re.sub("%[^V]", "#", pattern)))
 
 
 def _split_clock(text: str) -> Iterator[tuple[str, str, str]]:
@@ -110,7 +129,7 @@ def _date_patterns(text: str) -> Iterator[str]:
     if len(tokens) == 1 and text.isdecimal():
         yield from _COMPACT.get(len(text), ())
         return
-    if len(tokens) > 14:
+    if len(tokens) > 14 or re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
         return
     words = {token.lower() for token in tokens if token[0].isalpha()}
     choices = [_token_fields(token) for token in tokens]

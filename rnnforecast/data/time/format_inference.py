@@ -24,7 +24,11 @@ from rnnforecast.data.time.format import (
     unparsable_mask,
     with_year_steps,
 )
-from rnnforecast.data.time.format_candidates import candidate_patterns, conventional_rank
+from rnnforecast.data.time.format_candidates import (
+    candidate_patterns,
+    conventional_rank,
+    has_week_word,
+)
 from rnnforecast.data.time.frequency_inference import infer_frequency
 from rnnforecast.data.time.numeric_formats import EPOCH_UNITS, NUMBER_PATTERN, epoch_limits
 from rnnforecast.errors import DataError
@@ -42,6 +46,7 @@ _PATTERN_SAMPLES = 12
 _GAPLESS = 0.9
 """Share of steps that are one step of a frequency from which timestamps count as gapless."""
 _RARE = 2
+_MAX_WEEK_GAPS = 0.5
 _MIN_STEPS = 3  # fewer say nothing about gaps
 _WORDS_OF_DIRECTIVES = {
     "V": ("week", "weeks", "yearweek", "wk", "kw", "woche", "semaine", "semana", "settimana"),
@@ -176,14 +181,28 @@ def _text_formats(texts: list[str]) -> list[TimeFormat]:
     zone = max(zones, key=lambda item: zones[item])
     offsets = bool(zone) and len(zones.keys() - {""}) > 1
     bare = [text.removesuffix(end) for text, end in zip(texts, ends, strict=True)]
-    if _most_match(bare, ISO_PATTERN):
-        patterns = [ISO]
-    else:
+    n_iso = sum(bool(re.fullmatch(ISO_PATTERN, text)) for text in bare)
+    patterns = [ISO] if n_iso > len(bare) / 2 else []
+    if n_iso < len(bare):
         middle = bare[:: -(-len(bare) // _PATTERN_SAMPLES)]
-        found = Counter(pattern for text in middle for pattern in candidate_patterns(text))
-        patterns = _best_patterns(list(found), bare)
-        patterns = [item for item in patterns if not is_without_year(item, bare)]
+        candidates = list(dict.fromkeys(p for text in middle for p in candidate_patterns(text)))
+        others = _best_patterns(candidates, bare, more_than=max(n_iso, len(bare) / 2))
+        patterns = [item for item in others if _is_plausible(item, bare)] or patterns
     return [TimeFormat(item, offset=zone, has_mixed_offsets=offsets) for item in patterns]
+
+
+def _is_plausible(pattern: str, texts: list[str]) -> bool:
+    """Whether a pattern that parses most texts may be meant: not days without a year, nor the
+    weeks that years such as 2000/01 would be."""
+    if is_without_year(pattern, texts):
+        return False
+    if "%V" not in pattern or has_week_word(pattern):
+        return True
+    time_format = TimeFormat(pattern)
+    parsed = [
+        t for t, bad in zip(texts, unparsable_mask(texts, time_format), strict=True) if not bad
+    ]
+    return (gap_share(parse_timestamps(pa.array(parsed), time_format)) or 0) < _MAX_WEEK_GAPS
 
 
 def is_without_year(pattern: str, texts: Sequence[str]) -> bool:
@@ -200,11 +219,11 @@ def is_without_year(pattern: str, texts: Sequence[str]) -> bool:
     return gaps is not None and years is not None and gaps < years
 
 
-def _best_patterns(patterns: list[str], texts: list[str]) -> list[str]:
-    """The patterns that parse the most texts, if those are more than half; the usual ones first."""
+def _best_patterns(patterns: list[str], texts: list[str], more_than: float) -> list[str]:
+    """The patterns that parse the most texts, if those are more than so many; the usual first."""
     counts = {item: _count_parsed(TimeFormat(item), texts) for item in patterns}
     most = max(counts.values(), default=0)
-    if most <= len(texts) / 2:
+    if most <= more_than:
         return []
     best = [item for item in patterns if counts[item] == most]
     return sorted(best, key=lambda item: conventional_rank(item, texts))
@@ -231,7 +250,7 @@ def _number_formats(texts: list[str]) -> list[TimeFormat]:
     if not all(re.match("[012]|9[0-9]", text) for text in numbers):
         patterns.discard("%y%j")  # of years that are far off, unlike Excel's numbers
     likely = [text for text in numbers if _may_be_date(text)] if patterns else []
-    found = [TimeFormat(item) for item in _best_patterns(sorted(patterns), likely)]
+    found = [TimeFormat(item) for item in _best_patterns(sorted(patterns), likely, enough)]
     needed = {item.pattern: 0.9 if item.pattern in _FREQUENT_BY_CHANCE else 0.5 for item in found}
     counts = {item.pattern: _count_parsed(item, likely) for item in found}
     found = [item for item in found if counts[item.pattern] > needed[item.pattern] * len(texts)]
