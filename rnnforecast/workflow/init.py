@@ -170,7 +170,7 @@ def _summarize(spec: Spec, path: Path, given: frozenset[str]) -> DataSummary:
         season=season,
         horizon=found,
         n_unknown_ahead=int((known < found.value).sum())
-        if known is not None and known.any()
+        if known is not None and known.any() and "features.missing_future" not in given
         else 0,
     )
 
@@ -196,7 +196,7 @@ def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]
             values[f"features.{role}"] = list(names)
     if candidates.past and "features.past" not in summary.given:  # left for the user to fill in
         values["features.past"] = []
-    if summary.n_unknown_ahead and "features.missing_future" not in summary.given:
+    if summary.n_unknown_ahead:
         values["features.missing_future"] = "last"
     return values
 
@@ -338,6 +338,11 @@ def _findings(summary: DataSummary) -> list[str]:
         for role, names in selected.items()
         if names
     ]
+    if summary.n_unknown_ahead:
+        lines.append(
+            f"future     {summary.n_unknown_ahead:,} of {summary.panel.n_series:,} series lack these "
+            "in a part of the horizon: the last value is taken (features.missing_future)"
+        )
     used = {name for names in selected.values() for name in names}
     if others := [name for name in roles.unused if name not in used]:
         lines.append(f"not used   {_describe_unused(others, roles.unused_reasons)}")
@@ -349,7 +354,8 @@ def _findings(summary: DataSummary) -> list[str]:
     notes = tuple(note for note in summary.table.notes if note not in roles.notes)
     report = build_cleaning_report(replace(summary.table, notes=notes), summary.changes)
     lines += [f"data       {line}" for line in report.summary_lines()]
-    return lines + [f"problem    {problem}" for problem in summary.changes.problems]
+    problems = (*summary.changes.problems, *summary.candidates.problems)
+    return lines + [f"problem    {problem}" for problem in problems]
 
 
 def _describe_unused(names: Sequence[str], reasons: Mapping[str, str]) -> str:

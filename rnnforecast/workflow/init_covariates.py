@@ -13,7 +13,7 @@ from rnnforecast.data.io.table import Table
 from rnnforecast.data.io.table_roles import MIN_ROWS_AHEAD
 from rnnforecast.data.panel.sorted_rows import observed_range, sort_table
 from rnnforecast.data.time.grid import reduce_per_series
-from rnnforecast.errors import DataError
+from rnnforecast.errors import DataError, Problem
 
 MAX_CANDIDATE_CATEGORIES = 50
 """A text column with more distinct values is free text, or an id of the rows."""
@@ -33,6 +33,8 @@ class CovariateCandidates:
     past: tuple[str, ...] = ()
     table: Table | None = None
     """The table with the columns of `future` as covariates, if there are any."""
+    problems: tuple[Problem, ...] = ()
+    """Why some columns cannot be read as covariates."""
 
     @property
     def selected(self) -> dict[str, tuple[str, ...]]:
@@ -59,11 +61,18 @@ def find_covariate_candidates(
     if not others or "-" in source:  # standard input can be read only once
         return CovariateCandidates()
     own = tuple(table.covariates)
-    read_options = replace(table.roles.resolve(plan.read_options), covariates=(*own, *others))
+    options = table.roles.resolve(plan.read_options)
+    problems: tuple[Problem, ...] = ()
     try:
-        table = read_table(replace(plan, read_options=read_options), source)
-    except DataError:  # a column with invalid cells
-        return CovariateCandidates()
+        options = replace(options, covariates=(*own, *others))
+        table = read_table(replace(plan, read_options=options), source)
+    except DataError as error:  # columns with invalid cells
+        problems = error.problems
+        others = tuple(name for name in others if not _is_named(name, problems))
+        if len(others) == len(table.roles.unused):
+            return CovariateCandidates(problems=problems)
+        options = replace(options, covariates=(*own, *others))
+        table = read_table(replace(plan, read_options=options), source)
     table = replace(table, covariates={name: table.covariates[name] for name in (*others, *own)})
     rows, _ = sort_table(table)
     n_targets = len(table.roles.targets)
@@ -89,7 +98,12 @@ def find_covariate_candidates(
     return CovariateCandidates(
         **{role: tuple(names) for role, names in names_by_role.items()},
         table=replace(table, covariates=used) if future else None,
+        problems=problems,
     )
+
+
+def _is_named(column: str, problems: Sequence[Problem]) -> bool:
+    return any(f"column {column!r}" in problem.where for problem in problems)
 
 
 def _is_free_text(column: object) -> bool:

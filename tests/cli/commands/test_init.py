@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,46 @@ def test_a_usual_horizon_of_open_steps_covers_the_usual_span(
     assert section["clean"]["frequency"] == frequency
     assert section["window"]["horizon"] == horizon
     assert span in init.stderr
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "clean.duplicates=first", "model.backbone=gru", "window.season=7", "window.horizon=5",
+        "features.calendar=auto", "ensemble.members=2", "forecast.quantiles=[0.1,0.5,0.9]",
+        "clean.missing=zero", "data.series=[unique_id]", "clean.far_rows=keep",
+    ],
+)  # fmt: skip
+def test_a_key_that_is_given_stands_in_the_draft_and_the_draft_passes_check(
+    key: str, rnnforecast: Run, table: Table
+) -> None:
+    table().to_csv("data.csv", index=False)
+    assert rnnforecast("init", "data.csv", "--set", key).exit_code == 0
+    dotted, _, value = key.partition("=")
+    section, name = dotted.split(".")
+    assert yaml.safe_load(Path("spec.yaml").read_text())[section][name] == yaml.safe_load(value)
+    assert rnnforecast("check", "spec.yaml", "--no-report").exit_code == 0
+
+
+def test_columns_that_could_be_targets_are_named(rnnforecast: Run, table: Table) -> None:
+    frame = table()
+    frame.insert(0, "id", range(len(frame)))
+    frame.assign(price=frame["y"].round(), store=1).to_csv("data.csv", index=False)
+    init = rnnforecast("init", "data.csv")
+    assert "price (candidates for data.targets or features); id (a row number)" in init.stderr
+    check = rnnforecast("check", "spec.yaml", "--no-report", "--strict")
+    assert check.exit_code == 0, check.stderr
+    assert "numeric columns without a role: price" in check.stdout
+
+
+def test_a_lookback_longer_than_all_series_is_refused_with_one_that_works(
+    given: Run, rnnforecast: Run
+) -> None:
+    given()
+    check = rnnforecast("check", "spec.yaml", "--no-report", "--set", "window.lookback=5000")
+    assert check.exit_code == 4
+    found = re.search(r"set it to (\d+) or less, or to auto", check.stderr)
+    assert found is not None, check.stderr
+    for lookback in (found[1], "auto"):
+        sets = ["--set", f"window.lookback={lookback}", "--set", "window.patch_length=auto"]
+        assert rnnforecast("check", "spec.yaml", "--no-report", *sets).exit_code == 0
