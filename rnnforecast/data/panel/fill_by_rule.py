@@ -26,8 +26,8 @@ MAX_RUN_FACTOR = 2
 class SeriesBounds:
     """The ordinals of the first and the last step of each series, [S] each.
 
-    A series that does not begin on its own begins with the files, unless it has only values by rule
-    for much longer than ever after (see `MAX_LEADING_SHARE` and `MAX_RUN_FACTOR`): it is newer
+    A series that does not begin on its own begins with the first value of the files that is none by
+    rule, unless it has only values by rule for much longer than ever after (see `MAX_LEADING_SHARE` and `MAX_RUN_FACTOR`): it is newer
     than the files, and begins with its first other value.
     """
 
@@ -79,19 +79,21 @@ def find_bounds(
     never = np.zeros(rows.n_series, dtype=np.bool_)
     if not has_bounds.any():
         return SeriesBounds(own_first, own_last, has_bounds, never)
+    with np.errstate(invalid="ignore"):
+        telling = np.asarray((known & (targets != fill_values)).any(axis=1))  # [R]
+    first_other, last_other, has_other = _ordinal_range(rows, grid, telling)
+    has_other &= has_bounds
     if span is None:
         span = np.array([own_first[has_bounds].min(), own_last[has_bounds].max()])
+        if start == "auto" and has_other.any():  # values by rule before it need not be in the files
+            span[0] = first_other[has_other].min()
     earliest, latest = span.tolist()
     first = own_first if start == "each" else np.full_like(own_first, earliest)
     last = own_last if end == "each" else np.full_like(own_last, latest)
     first, last = np.where(has_bounds, first, own_first), np.where(has_bounds, last, own_last)
-    with np.errstate(invalid="ignore"):
-        telling = np.asarray((known & (targets != fill_values)).any(axis=1))  # [R]
-    first_other, last_other, has_other = _ordinal_range(rows, grid, telling)
     inner = _longest_inner_run(rows.codes[telling], grid.ordinals[telling], rows.n_series)
     leading, trailing = first_other - first, last - last_other
     long_run = MAX_LEADING_SHARE * (latest - earliest + 1)
-    has_other &= has_bounds
     is_newer = has_other & (leading > np.maximum(long_run, MAX_RUN_FACTOR * inner))
     is_newer &= leading > MAX_RUN_FACTOR * trailing
     ended_early = has_other & (trailing > np.maximum(long_run, MAX_RUN_FACTOR * inner))

@@ -39,7 +39,11 @@ MAX_STEPS_OF_FEW_ROWS = 10_000_000
 LATE_END_SHARE = 0.1
 """A last row is late if it comes after at least this share of the time of all other rows, …"""
 MIN_LATE_STEPS = 30
-"""… this number of steps, and twice the longest gap before."""
+"""… this number of steps, …"""
+LATE_END_FACTOR = 3
+"""… and this number of times the longest gap before, …"""
+MIN_STEPS_TO_JUDGE = 20
+"""… if so many steps have a row: of fewer, gaps differ by chance."""
 
 Labels = npt.NDArray[Any]
 
@@ -215,10 +219,12 @@ def late_end_problems(
     series = np.zeros(rows.n_series, dtype=np.bool_)
     known = np.flatnonzero(~np.isnan(rows.values[:, :n_targets]).all(axis=1) & grid.on_grid)
     steps = np.unique(grid.ordinals[known])
-    if len(steps) < 3:
+    if len(steps) < MIN_STEPS_TO_JUDGE:
         return series, []
     gaps, at_end = np.diff(steps), known[grid.ordinals[known] == steps[-1]]
-    usual = max(2 * gaps[:-1].max(), LATE_END_SHARE * (steps[-2] - steps[0]), MIN_LATE_STEPS)
+    usual = max(
+        LATE_END_FACTOR * gaps[:-1].max(), LATE_END_SHARE * (steps[-2] - steps[0]), MIN_LATE_STEPS
+    )
     if len(at_end) > 1 or gaps[-1] <= usual:
         return series, []
     row = int(at_end[0])
