@@ -18,16 +18,19 @@ MIN_DATE_COLUMNS = 3
 MIN_STEP_COLUMNS = 20
 """Fewer columns such as d_1, d_2 … may be different targets."""
 
-_MONTH = r"(?:jan|feb|mar|mär|maerz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zäé]{0,6}\.?"
+MONTH_PATTERN = (
+    r"(?:jan|feb|mar|mär|maerz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zäé]{0,6}\.?"
+)
+"""The name of a month in English or German, in full or cut off."""
 _DATE = "|".join(
     (
         r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}",
         r"\d{4}[-/.]\d{1,2}|\d{1,2}[-/.]\d{4}",
         r"\d{4}[- /]?(?:q|w|kw|h|m|t)-?\d{1,2}(?:-\d)?|(?:q|t|kw|w|week)-?\d{1,2}[- /.]*\d{2,4}",
         r"\d[-/]\d{4}|\d\.? ?(?:quartal|trimestre|quarter) \d{4}",
-        rf"\d{{1,2}}(?:st|nd|rd|th)?[-. /]*{_MONTH}[-. ,/]*\d{{2,4}}",
-        rf"{_MONTH}[-. ,/]*(?:\d{{1,2}}(?:st|nd|rd|th)?,?[- ]+)?\d{{2,4}}",
-        rf"\d{{2,4}}[-. /]*{_MONTH}(?:[-. /]*\d{{1,2}})?",
+        rf"\d{{1,2}}(?:st|nd|rd|th)?[-. /]*{MONTH_PATTERN}[-. ,/]*\d{{2,4}}",
+        rf"{MONTH_PATTERN}[-. ,/]*(?:\d{{1,2}}(?:st|nd|rd|th)?,?[- ]+)?\d{{2,4}}",
+        rf"\d{{2,4}}[-. /]*{MONTH_PATTERN}(?:[-. /]*\d{{1,2}})?",
     )
 )
 _CLOCK = r"\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?[\d.,]*"

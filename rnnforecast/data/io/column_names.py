@@ -1,4 +1,4 @@
-"""Column names: expansion of patterns such as ``emb_*``, and problems of missing columns."""
+"""Column names: names for columns without one, expansion of patterns such as ``emb_*``, and problems of missing columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,46 @@ import fnmatch
 import re
 from collections.abc import Sequence
 
+from rnnforecast.data.io.cell_content import MONTH_PATTERN
 from rnnforecast.errors import DataError, Problem
+
+_MONTH = re.compile(MONTH_PATTERN, re.IGNORECASE)
+_MIN_SHARE = 0.8
+_YEAR = re.compile(r"(?:1[5-9]|2[01])\d\d(?:\.0)?")
+
+
+def name_columns(
+    names: Sequence[str], rows: Sequence[Sequence[str]], *, first: str
+) -> tuple[tuple[str, ...], list[int]]:
+    """A name for each column, and the columns without one in `names` but with values in `rows`.
+
+    These are named `first` or column_2, column_3 and so on; year and month if they hold these.
+    Columns without a value in `rows` stay without a name.
+    """
+    columns = {
+        column: [cells[column].strip() for cells in rows if column < len(cells)]
+        for column, name in enumerate(names)
+        if not name.strip()
+    }
+    unnamed = [column for column, cells in columns.items() if any(cells)]
+    made = {column: f"column_{column + 1}" if column else first for column in unnamed}
+    months = [column for column in unnamed if _most_match(_MONTH, columns[column])]
+    years = [column for column in unnamed if _most_match(_YEAR, columns[column])]
+    if months and years:
+        made |= {months[0]: "month", years[0]: "year"}
+    named, taken = list(names), {name.strip() for name in names}
+    for column, name in made.items():
+        free = f"column_{column + 1}" if name in taken else name
+        while free in taken:
+            free += "_"
+        named[column] = free
+        taken.add(free)
+    return tuple(named), unnamed
+
+
+def _most_match(pattern: re.Pattern[str], cells: Sequence[str]) -> bool:
+    """Whether nearly all cells match; the last ones may be notes below the table."""
+    return sum(bool(pattern.fullmatch(cell)) for cell in cells) > _MIN_SHARE * len(cells)
 
 
 def missing_column_problems(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnnforecast.data.io.cell_content import CellContent, cell_content, has_dates_in_header
+from rnnforecast.data.io.column_names import name_columns
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.errors import DataError, Problem
 
@@ -88,9 +89,10 @@ class _HeaderFinder:
             start = 0 if first_data is None else first_data
             return self._without_header(start, requested)
         first_row, units = self._skip_units(position, first_data)
-        names, unnamed = self._name_columns(position)
+        names, unnamed = self._name_columns(position, first_row)
         notes = [*(self._title_note(position) if requested == "auto" else ())]
-        notes += [*self._unit_note(units), *self._name_note(position, unnamed)]
+        notes += [*self._unit_note(units)]
+        notes += [*self._name_note(position, [names[column] for column in unnamed])]
         line = self._records[position][0]
         return Header(names, line, first_row, tuple(notes))
 
@@ -196,34 +198,18 @@ class _HeaderFinder:
         )
         return self._fits(cells) and "text" in kinds and not has_values
 
-    def _name_columns(self, header: int) -> tuple[tuple[str, ...], list[int]]:
+    def _name_columns(self, header: int, first_row: int) -> tuple[tuple[str, ...], list[int]]:
         """A name for each column, and the columns that had none in the header but have values."""
         names = list(self._cells(header))
         if self._is_comment(header):
             names[0] = names[0].lstrip().lstrip(_COMMENT).strip()
         if self._fits(names):
             names = [*names, *[""] * (self._width - len(names))][: self._width]
-        rows = [cells for cells in self._body if cells != self._cells(header)]
-        unnamed = [
-            column
-            for column, name in enumerate(names)
-            if not name.strip()
-            and any(cells[column].strip() for cells in rows if column < len(cells))
-        ]
-        taken = {name.strip() for name in names}
-        for column in unnamed:
-            name = "index" if column == 0 and "index" not in taken else f"column_{column + 1}"
-            while name in taken:
-                name += "_"
-            names[column] = name
-            taken.add(name)
-        return tuple(names), unnamed
+        rows = [self._cells(at) for at in self._filled if at >= first_row]
+        return name_columns(names, rows, first="index")
 
     def _without_header(self, first_row: int, requested: HeaderLine) -> Header:
-        names = tuple(
-            f"column_{column + 1}" if any(cells[column].strip() for cells in self._body) else ""
-            for column in range(self._width)
-        )
+        names, _ = name_columns([""] * self._width, self._body, first="column_1")
         line = self._records[first_row][0]
         notes = []
         if requested == "auto":
@@ -255,13 +241,11 @@ class _HeaderFinder:
                 Problem(where, found, "delete the line, or write its values as numbers")
             )
 
-    def _name_note(self, header: int, unnamed: Sequence[int]) -> Iterator[ReadingNote]:
-        if unnamed:
-            names, _ = self._name_columns(header)
+    def _name_note(self, header: int, names: Sequence[str]) -> Iterator[ReadingNote]:
+        if names:
             where = f"{self._file_name}, {self._line_noun} {self._records[header][0]}"
-            listed = ", ".join(f"{names[column]!r}" for column in unnamed[:5])
-            listed += ", …" if len(unnamed) > 5 else ""
-            found = f"{_count(len(unnamed), 'column')} without a name, named {listed}"
+            listed = ", ".join(map(repr, names[:5])) + (", …" if len(names) > 5 else "")
+            found = f"{_count(len(names), 'column')} without a name, named {listed}"
             yield ReadingNote(Problem(where, found, "name every column in the header"))
 
 

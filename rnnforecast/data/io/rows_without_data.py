@@ -82,15 +82,16 @@ def find_rows_without_data(records: Iterable[Record], width: int) -> RowsWithout
 
 def _is_note(cells: list[str], width: int) -> bool:
     """Whether a line holds text alone: one cell, or a sentence that separators cut into another
-    number of cells than that of a row."""
+    number of cells than that of a row; or dashes and the like."""
+    if any("\n" in cell or has_undecodable_bytes(cell) for cell in cells):
+        return False
+    if len(cells) != width and not any(map(str.isalnum, "".join(cells))):
+        return True
     kinds: list[CellContent] = [
         "text" if _ROW_COUNT.fullmatch(cell) else cell_content(cell) for cell in cells
     ]
     has_text_only = "text" in kinds and "number" not in kinds and "date" not in kinds
-    if len(cells) != width and not any(map(str.isalnum, "".join(cells))):
-        return True  # a line drawn by dashes
-    is_damaged = any("\n" in cell or has_undecodable_bytes(cell) for cell in cells)
-    return has_text_only and not is_damaged and (len(cells) != width or kinds.count("text") == 1)
+    return has_text_only and (len(cells) != width or kinds.count("text") == 1)
 
 
 def _count(number: int, noun: str) -> str:

@@ -148,6 +148,16 @@ def test_columns_without_a_name_have_any_role(tmp_path: Path) -> None:
     assert table.keys["column_2"].tolist() == ["a", "b"]
 
 
+@pytest.mark.parametrize(("above", "line"), [(";;flow\n", "auto"), ("", 0)])
+def test_years_and_months_without_names_are_the_time(
+    tmp_path: Path, above: str, line: object
+) -> None:
+    months = ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August"]
+    rows = "".join(f"{y};{m};{n * 7 % 11}\n" for y in (2020, 2021) for n, m in enumerate(months))
+    table = read_text(tmp_path, above + rows, targets="auto", header_line=line)
+    assert [str(time)[:7] for time in table.time[[0, 1, -1]]] == ["2020-01", "2020-02", "2021-08"]
+
+
 def test_a_name_that_is_made_up_is_not_one_of_the_file(tmp_path: Path) -> None:
     text = "".join(f"{day},{n},1\n" for n, day in enumerate(DAYS))
     table = read_text(tmp_path, f",index,\n{text}", targets="auto")
