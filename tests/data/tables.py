@@ -20,7 +20,9 @@ def read(source: Sequence[str], **options: Any) -> Table:
     kinds = {
         kind: tuple(options.pop(kind, ())) for kind in ("covariates", "categorical", "numeric")
     }
-    return read_files(source, ReadOptions(DataSpec(path=tuple(source), **options), **kinds))
+    skip = options.pop("skip_invalid_series", False)
+    read_options = ReadOptions(DataSpec(path=tuple(source), **options), **kinds)
+    return read_files(source, read_options, skip_invalid_series=skip)
 
 
 def infer_roles(head: pd.DataFrame, **options: Any) -> ColumnRoles:

@@ -24,6 +24,9 @@ from rnnforecast.data.time.format import TimeFormat, parse_timestamps, unparsabl
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Floats, Ints32
 
+_SMALLEST = float(np.finfo(np.float64).tiny)
+MAX_INVALID_CELLS = 10_000
+"""Most cells of a batch of a column that cannot be parsed before the file is refused."""
 _CHUNK_ROWS = 1 << 20  # codes are mapped in chunks: as an index they become int64
 
 
@@ -87,6 +90,8 @@ class ParsedColumns(NamedTuple):
     covariates: dict[str, NumericColumn | CategoricalColumn]
     infinite_count: int
     """Infinite values in targets and covariates, replaced by NaN."""
+    tiny_count: int
+    """Numbers too close to zero for double precision, replaced by 0."""
     row_counts: list[int]
     """Rows of each file."""
     invalid_cells: list[InvalidCell]
@@ -165,6 +170,7 @@ class _FloatColumnsBuilder:
         self._values = _ArrayBuilder(np.float64, len(names))
         self._n_rows = 0
         self.infinite_count = 0
+        self.tiny_count = 0
         self.invalid_cells: list[InvalidCell] = []
 
     def append(self, batch: ColumnBatch, n_rows: int) -> None:
@@ -178,7 +184,11 @@ class _FloatColumnsBuilder:
                     if not self._allow_invalid:
                         raise ValueError("not every cell is a number")
                     self.invalid_cells += _list_cells(batch[name], name, invalid, self._n_rows)
-        infinite = np.isinf(values)
+        sizes = np.abs(values)
+        tiny = (sizes < _SMALLEST) & (sizes > 0)
+        values[tiny] = 0.0
+        self.tiny_count += int(tiny.sum())
+        infinite = np.isinf(sizes)
         values[infinite] = np.nan
         self.infinite_count += int(infinite.sum())
         self._values.append(values)
@@ -288,6 +298,7 @@ def load_columns(
         targets.to_array(),
         covariates,
         infinite_count=sum(numbers.infinite_count for numbers in every),
+        tiny_count=sum(numbers.tiny_count for numbers in every),
         row_counts=counts,
         invalid_cells=sorted(
             (*time.invalid_cells, *(cell for one in every for cell in one.invalid_cells))
@@ -342,6 +353,8 @@ def _list_cells(
 ) -> list[InvalidCell]:
     """The cells of a batch where `mask` [r] is true; its first row is `first_row`."""
     rows = np.flatnonzero(mask)
+    if len(rows) > MAX_INVALID_CELLS:
+        raise ValueError(f"more than {MAX_INVALID_CELLS:,} cells cannot be parsed")
     texts = to_text(column.take(pa.array(rows))).to_pylist()
     return [
         InvalidCell(first_row + int(row), name, text or "")

@@ -44,6 +44,10 @@ class _Column:
     """Mark -> the shapes such as 1.074."""
     integers: list[CellShape] = field(default_factory=list)
 
+    def has_other_numbers_with(self, mark: str) -> bool:
+        """Whether the column has numbers with the mark that have one reading only."""
+        return any(mark in body and not _AMBIGUOUS.fullmatch(body) for body, _ in self.bodies)
+
     def verdict(self, mark: str) -> tuple[Reading | None, bool]:
         """The reading of `mark` that puts numbers with and without it in one range, if the other
         reading does not; and whether there are enough numbers to rely on it."""
@@ -88,7 +92,8 @@ def infer_number_format(
 
     `decimal` and `thousands` other than "auto" are kept. With `is_point_decimal`, as in files whose
     columns are separated by commas, a point is the decimal mark unless magnitudes are against it.
-    `location` is that of a cell, given its column and text. Raises DataError if numbers can be read in two ways, and if both marks are equal.
+    `location` is that of a cell, given its column and text. Raises DataError if numbers can be read
+    in two ways, and if both marks are equal.
     """
     if decimal == thousands != "auto":
         found = f"{decimal!r} cannot be both data.decimal and data.thousands"
@@ -176,7 +181,9 @@ def _decide(
         against = [
             column
             for column in columns
-            if verdicts[column.name][0] not in (None, possible[0]) and verdicts[column.name][1]
+            if verdicts[column.name][0] not in (None, possible[0])
+            and verdicts[column.name][1]
+            and not column.has_other_numbers_with(mark)
         ]
         if against:
             raise DataError(*_refusals(against, mark, location, True))

@@ -1,4 +1,4 @@
-"""How the numeric columns of files are read: number format, marks, placeholders, notes, problems."""
+"""How the numeric columns of files are read: number format, marks, texts for no value."""
 
 from __future__ import annotations
 
@@ -197,11 +197,17 @@ def _is_bare(shapes: ColumnShapes, number_format: NumberFormat) -> bool:
     )
 
 
-def range_notes(source_name: str, columns: Mapping[str, Floats]) -> list[ReadingNote]:
-    """A note on whole numbers that double precision does not hold exactly."""
-    found = {}
+def range_notes(
+    source_name: str, columns: Mapping[str, Floats], tiny_count: int
+) -> list[ReadingNote]:
+    """Notes on numbers that double precision does not hold exactly; `tiny_count` became zero."""
+    found: dict[str, str] = {}
     for name, numbers in columns.items():
         if max(np.fmax.reduce(numbers), -np.fmin.reduce(numbers)) >= MAX_EXACT_INTEGER:
             count = int((np.abs(numbers) >= MAX_EXACT_INTEGER).sum())
             found[name] = f"{count:,} numbers of 2**53 or more are rounded to 16 digits"
-    return merge_notes(source_name, found)
+    notes = merge_notes(source_name, found)
+    if tiny_count:
+        found_tiny = f"{tiny_count:,} numbers closer to zero than 2.2e-308 are read as 0"
+        notes.append(ReadingNote(Problem(source_name, found_tiny, "use another unit"), True))
+    return notes

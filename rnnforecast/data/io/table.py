@@ -94,7 +94,8 @@ def read_files(
     """All rows of all files (paths, folders, globs, "-" for standard input) in one table.
 
     With `skip_invalid_series`, the rows of a series with a time or number that cannot be read are
-    left out, if other series are left. If another file has targets, a file may have covariates without targets: those known ahead.
+    left out, if other series are left. If another file has targets, a file may have covariates
+    without targets: those known ahead.
     Raises DataError with all problems at once: file, line, column, what was found and the cure.
     """
     files = scan_files(source, options.data)
@@ -266,7 +267,8 @@ def _numeric_columns(roles: ColumnRoles, columns: ParsedColumns) -> dict[str, Fl
 
 
 def _range_notes(numbers: NumberReader, columns: ParsedColumns) -> tuple[ReadingNote, ...]:
-    return tuple(range_notes(numbers.source_name, _numeric_columns(numbers.roles, columns)))
+    by_name = _numeric_columns(numbers.roles, columns)
+    return tuple(range_notes(numbers.source_name, by_name, columns.tiny_count))
 
 
 def _without_invalid_series(table: Table, cells: Sequence[InvalidCell]) -> Table:
@@ -279,7 +281,8 @@ def _without_invalid_series(table: Table, cells: Sequence[InvalidCell]) -> Table
         code = int(table.codes[cell.row])
         if code not in reasons or len(problems) < MAX_SHOWN_PROBLEMS:
             location = table.line_index.location(cell.row, cell.column)
-            found = f"{shorten(cell.text)} is not a {'time' if cell.column == table.roles.time else 'number'}"
+            kind = "time" if cell.column == table.roles.time else "number"
+            found = f"{shorten(cell.text)} is not a {kind}"
             problems.append(Problem(location, found, "correct the cell"))
             reasons.setdefault(code, f"{location}: {found}")
     rows = ~np.isin(table.codes, list(reasons))

@@ -56,4 +56,4 @@ def floor_scale(scale: Tensor, values: Tensor, value_mask: Tensor) -> Tensor:
 
 
 def _replace_zero_scale(scale: Tensor) -> Tensor:
-    return torch.where(scale > torch.finfo(torch.float32).tiny, scale, torch.ones_like(scale))
+    return torch.where(scale > torch.finfo(scale.dtype).tiny, scale, torch.ones_like(scale))

@@ -324,7 +324,9 @@ def test_categories_that_no_row_uses_are_no_series(tmp_path: Path) -> None:
 names = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1).filter(
     lambda name: name.strip() == name
 )
-values = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
+values = st.one_of(
+    st.none(), st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+)
 timestamps = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))
 
 

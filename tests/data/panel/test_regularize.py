@@ -1,5 +1,7 @@
 """Conversion of tables to panels: grids, gaps, duplicates and refusals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -362,3 +364,12 @@ def test_rows_of_irregular_series_that_are_kept_are_steps_without_gaps_between_t
     assert panel.phase.dtype == panel.start.dtype == np.int64
     assert (panel.irregular_timestamps == np.array(time, "datetime64[us]")).all()
     assert changes.counts["gaps"] == 0
+
+
+def test_a_series_with_a_cell_that_cannot_be_read_is_skipped_with_the_cell_as_the_reason() -> None:
+    days = pd.date_range("2024-01-01", periods=5).tolist()
+    given = table(days * 2, np.arange(10.0), ["a"] * 5 + ["b"] * 5)
+    given = replace(given.filter(given.codes == 0), invalid_series={1: "line 7: 'x' is no number"})
+    panel, changes = regularize(given, skip_invalid_series=True)
+    assert panel.labels().tolist() == ["a"]
+    assert changes.skipped == {"b": "line 7: 'x' is no number"}
