@@ -29,6 +29,7 @@ from rnnforecast.data.cleaning.transforms import (
     fit_bounds,
     fit_target_transform,
 )
+from rnnforecast.data.cleaning.yearly_season import YearlySeason
 from rnnforecast.data.features.checks import check_future_known
 from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.features.features import FeatureTables, build_features, fit_features
@@ -54,6 +55,8 @@ class CleaningPlan:
     transform: Transform = field(default_factory=lambda: Transform((), ()))
     bounds: Bounds = field(default_factory=lambda: Bounds((), ()))
     imputation: ImputationPlan = field(default_factory=ImputationPlan)
+    yearly_season: YearlySeason = field(default_factory=YearlySeason)
+    """Removed after imputation, so that filled values mean what they mean in the data."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `from_json` reads them beside `arrays`."""
@@ -67,11 +70,16 @@ class CleaningPlan:
             "transform": self.transform.to_json(),
             "bounds": self.bounds.to_json(),
             "imputation": self.imputation.to_json(),
+            "yearly_season": self.yearly_season.to_json(),
         }
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays of the fitted imputers and covariates, by name."""
-        parts = {"imputation": self.imputation.arrays(), "features": self.features.arrays()}
+        """The arrays of the fitted imputers, covariates and seasons, by name."""
+        parts = {
+            "imputation": self.imputation.arrays(),
+            "features": self.features.arrays(),
+            "yearly_season": self.yearly_season.arrays(),
+        }
         return {
             f"{part}.{name}": array for part, held in parts.items() for name, array in held.items()
         }
@@ -103,6 +111,7 @@ class CleaningPlan:
             imputation=ImputationPlan.from_json(
                 stored["imputation"], part("imputation"), network_imputers
             ),
+            yearly_season=YearlySeason.from_json(stored["yearly_season"], part("yearly_season")),
         )
 
 
@@ -136,7 +145,8 @@ class CleanedData:
     panel: Panel
     """The targets are in original units, outliers included; scores compare with these."""
     values: Floats
-    """[N, C] targets after outlier action and transform; NaN if missing."""
+    """[N, C] targets after outlier action and transform, without the yearly season; NaN if
+    missing."""
     target_mask: Bools
     """[N, C] values that count in the loss."""
     filled: FilledValues
@@ -275,14 +285,25 @@ def build_inputs(
     return CleanedData(
         table=table,
         panel=panel,
-        values=transformed.values,
+        values=plan.yearly_season.remove(transformed.values, panel),
         target_mask=transformed.target_mask,
-        filled=filled,
+        filled=_without_season(plan, filled, panel),
         features=build_features(plan.features, table, panel, horizon=horizon, season=plan.season),
         changes=aligned.changes,
         outliers=transformed.outliers,
         outside_domain_count=plan.transform.count_outside_domain(panel.targets),
     )
+
+
+def _without_season(plan: CleaningPlan, filled: FilledValues, panel: Panel) -> FilledValues:
+    """The filled values without the yearly season; unchanged if there is none."""
+    if not plan.yearly_season:
+        return filled
+    inputs = plan.yearly_season.remove(filled.inputs, panel)
+    if filled.causal_inputs is filled.inputs:
+        return replace(filled, inputs=inputs, causal_inputs=inputs)
+    causal = plan.yearly_season.remove(filled.causal_inputs, panel)
+    return replace(filled, inputs=inputs, causal_inputs=causal)
 
 
 def build_train_mask(panel: Panel, train_end: Ints) -> Bools:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnforecast.data.cleaning.seasonality import detect_seasonality
+from rnnforecast.data.cleaning.seasonality import MIN_PERIODS, Seasonality, detect_seasonality
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.profiling.example_series import format_duration
 from rnnforecast.pipeline.presets import Preset, build_preset
 from rnnforecast.registry import BACKBONES, DECODERS, LOSSES, WINDOW_SCALERS
 from rnnforecast.spec.spec import Spec, expand_ensemble
@@ -188,10 +189,31 @@ def _choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
         panel.frequency.season_lengths(),
     )
     if found.length > 1:
-        share = f"{found.strength:.0%}"
-        return found.length, f"found in the data, explains {share} of the variance around the trend"
-    tried = ", ".join(str(length) for length in found.candidate_strengths)
-    return 1, f"no season found{f' (tried {tried})' if tried else ''}"
+        reason = (
+            f"found in the data, explains {found.strength:.0%} of the variance around the trend"
+        )
+    elif found.candidate_strengths:
+        tried = ", ".join(str(length) for length in found.candidate_strengths)
+        reason = f"no season found (tried {tried})"
+    else:
+        reason = "no season found"
+    return found.length, "; ".join([reason, *describe_other_seasons(found, panel)])
+
+
+def describe_other_seasons(found: Seasonality, panel: Panel) -> list[str]:
+    """A line for each season beside the first one, and one for those that cannot be seen."""
+    lines = [
+        f"{format_duration(panel.frequency, length)} as well, which explains "
+        f"{found.candidate_strengths[length]:.0%} more"
+        for length in found.significant[1:]
+    ]
+    if found.unknown:
+        names = [format_duration(panel.frequency, length) for length in found.unknown]
+        lines.append(
+            f"{' and '.join(names)} cannot be seen in {int(panel.lengths.max()):,} steps, less than"
+            f" {MIN_PERIODS} whole cycles"
+        )
+    return lines
 
 
 @rule("window.patch_length")

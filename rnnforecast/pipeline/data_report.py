@@ -108,9 +108,7 @@ def _seasonality(prepared: PreparedData) -> Seasonality:
     found = detect_seasonality(
         panel.targets, panel.observed_mask, panel.offsets, panel.frequency.season_lengths()
     )
-    return Seasonality(
-        length, found.candidate_strengths.get(length, 0.0), found.candidate_strengths
-    )
+    return replace(found, length=length, strength=found.candidate_strengths.get(length, 0.0))
 
 
 def _format_cell(value: object) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from rnnforecast.data.cleaning.transforms import Bounds, Transform, back_transformed_mean
+from rnnforecast.data.cleaning.yearly_season import YearlySeason
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.windows.origins import WindowIndex, first_observed, windows_at_origins
@@ -51,6 +52,7 @@ class Postprocessing:
     interval_scaling: IntervalScaling = IDENTITY_SCALING
     smoothed_items: tuple[str, ...] = ()
     """Names of the items with learned smoothing; see `item_names`."""
+    yearly_season: YearlySeason = field(default_factory=YearlySeason)
 
 
 @dataclass(frozen=True)
@@ -181,9 +183,7 @@ def forecast(
         index.item[has_history], index.origin[has_history], index.target_end[has_history]
     )
     member_forecasts = [
-        _forecast_member(
-            member, windows, index, postprocessing, (panel.n_series, channels, steps, targets)
-        )
+        _forecast_member(member, windows, index, postprocessing, panel, origins, steps)
         for member in members
     ]
     values = postprocessing.combiner.combine(np.stack(member_forecasts))
@@ -199,14 +199,13 @@ def _forecast_member(
     windows: WindowDataset,
     index: WindowIndex,
     postprocessing: Postprocessing,
-    shape: tuple[int, int, int, int],
+    panel: Panel,
+    origins: Ints,
+    steps: int,
 ) -> Floats:
-    """One network's forecast, `[S, H, C, 1 + Q]` original units: the point, then the quantiles.
-
-    `shape` is S, items per series, H and C.
-    """
-    n_series, channels, steps, targets = shape
-    config = member.net.config
+    """One network's forecast, `[S, H, C, 1 + Q]` original units: the point, then the quantiles."""
+    n_series, channels = panel.n_series, windows.items_per_series
+    targets, config = panel.observed_mask.shape[1], member.net.config
     levels = QuantileLevels.for_loss(postprocessing.quantiles, config.loss, config.levels)
     n_levels = len(levels.computed)
     values = np.full((n_series * channels, steps, targets // channels, n_levels), np.nan)
@@ -215,6 +214,8 @@ def _forecast_member(
     # [S * C, H, 1, Q] or [S, H, C, Q] -> [S, H, C, Q]
     values = values.reshape(n_series, channels, steps, -1, n_levels).swapaxes(1, 2)
     values = values.reshape(n_series, steps, targets, n_levels)
+    all_series = np.arange(n_series)
+    values = postprocessing.yearly_season.restore(values, panel, all_series, origins)
     scaled = postprocessing.interval_scaling.apply(values, levels.computed)
     original = postprocessing.transform.inverse(scaled, axis=-2)
     yhat = original[..., levels.median_index]

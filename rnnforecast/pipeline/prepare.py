@@ -34,6 +34,7 @@ from rnnforecast.pipeline.auto import (
     resolve_member_specs,
     resolve_season,
 )
+from rnnforecast.pipeline.deseasonalize import fit_yearly_season, without_yearly_season
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.registry import LOSSES
 from rnnforecast.spec.compatibility import find_incompatibilities
@@ -126,6 +127,9 @@ def prepare_table(
         network_imputers=NETWORK_IMPUTERS,
     )
     plan = replace(plan, bounds=_forecast_bounds(spec, plan))
+    plan, season_choices = fit_yearly_season(resolved, plan, panel, transformed, split)
+    if plan.yearly_season:
+        resolved, choices = without_yearly_season(resolved, panel, choices)
     cleaned = build_inputs(plan, aligned, horizon=horizon, transformed=transformed)
     resolved, more_choices = resolve_auto(resolved, cleaned)
     member_specs = resolve_member_specs(spec, resolved, cleaned)
@@ -134,7 +138,7 @@ def prepare_table(
         given_spec=given_spec,
         inherited_spec=spec,
         spec=_with_inferred_columns(resolved, plan),
-        choices=[*_column_choices(spec, plan), *choices, *more_choices],
+        choices=[*_column_choices(spec, plan), *choices, *season_choices, *more_choices],
         plan=plan,
         cleaned=cleaned,
         split=split,
@@ -172,6 +176,7 @@ def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
     clean = {
         "frequency": plan.clean.frequency,
         "min_length": plan.clean.min_observed_values,
+        "deseasonalize": plan.clean.deseasonalize,
     }
     return spec.model_copy(
         update={

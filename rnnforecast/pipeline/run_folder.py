@@ -122,6 +122,7 @@ class Run:
             self.combiner,
             self.interval_scaling,
             self.smoothed_items,
+            plan.yearly_season,
         )
 
 

@@ -279,6 +279,13 @@ class CleanSpec(SpecSection):
         "none",
         description="The transform of the targets before the network, inverted for the forecast.",
     )
+    deseasonalize: Literal["auto", "none", "year"] = Field(
+        "auto",
+        description="Whether the course of the year of each series is estimated from its training"
+        " part, removed before the network and put back into the forecast; auto decides by"
+        " forecasts within the training part, for steps of up to two weeks and at least two"
+        " years.",
+    )
     min_length: Auto | PositiveInt = Field(
         "auto",
         description="Series with fewer observed values, counted in steps, are skipped and"

@@ -188,6 +188,7 @@ def _build_metadata(run: Run, folder: Path) -> dict[str, Any]:
         "targets": list(plan.read_options.data.targets),
         "joint_channels": config.channels > 1,
         "transform": plan.transform.to_json(),
+        "deseasonalized": bool(plan.yearly_season),
         "bounds": plan.bounds.to_json(),
         "missing": list(plan.imputation.methods),
         "columns": describe_input_columns(

@@ -111,13 +111,22 @@ class WindowInspector:
     def _item_indices(self, series: Ints) -> Ints:
         return series * self.items_per_series + (0 if self.joint else self.location.target)
 
-    def to_original_units(self, values: Floats) -> Floats:
-        """Outputs of the network, `[n, H, C]`, as the target in original units, `[n, H]`."""
-        transform = self.run.plan.transform
+    def to_original_units(
+        self, values: Floats, series: Ints | None = None, origins: Ints | None = None
+    ) -> Floats:
+        """Outputs of the network, `[n, H, C]`, as the target in original units, `[n, H]`.
+
+        `series` and `origins` `[n]` of the windows are by default those of the inspected one.
+        """
+        location, plan = self.location, self.run.plan
+        transform, targets = plan.transform, slice(None)
         if not self.joint:
-            one = slice(self.location.target, self.location.target + 1)
-            transform = Transform(transform.methods[one], transform.powers[one])
-        return transform.inverse(values)[..., self.channel]
+            targets = slice(location.target, location.target + 1)
+            transform = Transform(transform.methods[targets], transform.powers[targets])
+        series = np.full(len(values), location.series) if series is None else series
+        origins = np.full(len(values), location.origin) if origins is None else origins
+        restored = plan.yearly_season.restore(values, self.cleaned.panel, series, origins, targets)
+        return transform.inverse(restored)[..., self.channel]
 
     def _inspected_window(self, forecast: Floats) -> InspectedWindow:
         panel, location = self.cleaned.panel, self.location
@@ -209,7 +218,8 @@ class WindowInspector:
         scale = np.where(scale > 0, scale, np.nan)
 
         def error(medians: Floats) -> float:
-            relative = np.abs(actual - self.to_original_units(medians)) / scale
+            forecast = self.to_original_units(medians, index.item, index.origin)
+            relative = np.abs(actual - forecast) / scale
             return float(100 * np.nan_to_num(_finite_mean(relative.reshape(-1), axis=0)))
 
         return error

@@ -251,6 +251,7 @@ class TrainingSession:
             ensemble.combiner,
             ensemble.interval_scaling,
             self.smoothed_items,
+            self.plan.yearly_season,
         )
         forecasts = forecast(
             ensemble.members,

@@ -28,6 +28,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "targets": ["load", "price"],
         "joint_channels": True,
         "transform": {"methods": ["none", "box_cox"], "powers": [1.0, 0.5]},
+        "deseasonalized": False,
         "bounds": {"non_negative": [True, False], "integer_valued": [True, False]},
         "missing": ["mask", "linear"],
         "columns": {"static_codes": [{"name": "kind", "meaning": "a code", "codes": {"x": 1}}]},
@@ -57,6 +58,11 @@ def test_shapes_scale_gaps_covariates_and_the_check_are_described() -> None:
         assert phrase in text
     assert "Several networks" not in text
     assert "multiplied" not in text
+
+
+def test_a_network_without_the_yearly_season_is_described_as_such() -> None:
+    assert "without the yearly season" in render_export_readme(facts(deseasonalized=True), "shop")
+    assert "yearly season" not in render_export_readme(facts(), "shop")
 
 
 def test_interval_scaling_is_described() -> None:

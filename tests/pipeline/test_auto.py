@@ -12,9 +12,17 @@ import pytest
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.pipeline import auto
-from rnnforecast.pipeline.auto import RULES, AutoChoice, AutoContext, join_names, resolve_auto
+from rnnforecast.pipeline.auto import (
+    RULES,
+    AutoChoice,
+    AutoContext,
+    join_names,
+    resolve_auto,
+    resolve_season,
+)
 from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.spec import SECTIONS, Spec
+from tests.data.panels import panel
 
 RESOLVED_ELSEWHERE = {"window.season", "training.device", "training.precision"} | {
     f"forecast.{name}" for name in ("non_negative", "whole_numbers")
@@ -347,3 +355,16 @@ def test_many_names_are_cut_after_five() -> None:
     assert join_names(list("abcdef")) == "a, b, c, d, e, f"
     assert join_names(list("abcdefg")) == "a, b, c, d, e … and 2 more"
     assert str(AutoChoice("a.b", ["x", "y"], "why")) == "a.b: x, y  (why)"
+
+
+def test_all_seasons_are_named_and_those_that_cannot_be_seen() -> None:
+    hours = np.arange(1680)
+    values = np.sin(2 * np.pi * hours / 24) - (hours // 24 % 7 >= 5)
+    noise = 0.1 * np.random.default_rng(0).normal(size=1680)
+    spec, (choice,) = resolve_season(
+        spec_of("window.season=auto"), panel(values + noise, frequency="h")
+    )
+    assert (spec.window.season, choice.value) == (24, 24)
+    assert "168 steps (a week) as well" in choice.reason
+    _, (choice,) = resolve_season(spec_of("window.season=auto"), panel(noise[:430]))
+    assert "365 steps (a year) cannot be seen in 430 steps" in choice.reason

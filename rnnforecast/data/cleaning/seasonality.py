@@ -32,7 +32,9 @@ MAX_LAG = 366
 NEIGHBOR_FREQUENCIES = 8
 """The number of frequencies on each side that a line is compared with."""
 MIN_STRENGTH = 0.05
-"""A season that explains no more than this share of the variance is ignored."""
+MIN_EXTRA_STRENGTH = 0.01
+"""A season that explains no more than this share of the variance is ignored; the second one is for
+what a longer season adds to a shorter one."""
 MAX_SCORE = 5.0
 """The largest score of a series, so that a few very regular series do not decide for all."""
 
@@ -47,7 +49,12 @@ class Seasonality:
     """Share of the variance around the trend that the season explains, 0 to 1, averaged over the
     sampled series; 0 without a season."""
     candidate_strengths: dict[int, float]
-    """The strength of every tested length."""
+    """The strength of every tested length, beyond that of shorter seasons that it is a multiple
+    of."""
+    significant: tuple[int, ...] = ()
+    """The significant lengths, the likeliest first: 24 and 168 for hours with a day and a week."""
+    unknown: tuple[int, ...] = ()
+    """Candidates that no series has `MIN_PERIODS` periods of, which cannot be tested."""
 
 
 def detect_seasonality(
@@ -71,20 +78,27 @@ def detect_seasonality(
     levels, differences, count = _sample_series(values, observed_mask, offsets, points)
     if not count.size:
         return Seasonality(1, 0.0, {})
-    lengths = candidates or _autocorrelation_peaks(levels, differences, count)
-    tests = {length: _test_period(differences, count, length) for length in lengths}
+    unknown = tuple(m for m in candidates if int(count.max()) < MIN_PERIODS * m)
+    lengths = [m for m in candidates if m not in unknown]
+    if not candidates:
+        lengths = _autocorrelation_peaks(levels, differences, count)
     # 3 for one series, nearly twice the mean score of noise for many; higher in a search, which
     # has more false positives
     threshold = 0.8 + (2.2 if candidates else 3.2) / np.sqrt(count.size)
-    significant = [
-        m for m, (score, strength) in tests.items() if score > threshold and strength > MIN_STRENGTH
-    ]
+    strengths: dict[int, float] = {}
+    significant: list[int] = []
+    for length in lengths:
+        parts = [shorter for shorter in significant if length % shorter == 0] if candidates else []
+        score, strength = _test_period(differences, count, length, parts)
+        strengths[length] = strength
+        if score > threshold and strength > (MIN_EXTRA_STRENGTH if parts else MIN_STRENGTH):
+            significant.append(length)
     if not candidates:  # a multiple of the season repeats nearly as well as the season itself
-        best = max((tests[m][1] for m in significant), default=0.0)
-        significant = [m for m in significant if tests[m][1] > 0.7 * best]
+        best = max((strengths[m] for m in significant), default=0.0)
+        significant = [m for m in significant if strengths[m] > 0.7 * best][:1]
     length = significant[0] if significant else 1
-    strengths = {m: strength for m, (_, strength) in tests.items()}
-    return Seasonality(length, strengths.get(length, 0.0), strengths)
+    strength = strengths.get(length, 0.0)
+    return Seasonality(length, strength, strengths, tuple(significant), unknown)
 
 
 def _sample_series(
@@ -136,24 +150,34 @@ def _center(x: Floats, mask: Bools) -> Floats:
     return np.where(mask, x - mean, 0.0)
 
 
-def _test_period(differences: Floats, counts: Ints, length: int) -> tuple[float, float]:
+def _test_period(
+    differences: Floats, counts: Ints, length: int, shorter: Sequence[int]
+) -> tuple[float, float]:
     """Score (normal, clipped to 0 … `MAX_SCORE`) and strength (a share) of a season, averaged over
-    the series; the mean score of noise is 0.2 to 0.45."""
+    the series; the mean score of noise is 0.2 to 0.45.
+
+    The lines of the `shorter` seasons, which `length` is a multiple of, are left out.
+    """
     score, strength = np.zeros(counts.size), np.zeros(counts.size)
     periods = counts // length
     for k in np.unique(periods[periods >= MIN_PERIODS]):  # series with k periods
         group = periods == k
         tail = differences[group, differences.shape[1] - k * length :]
-        score[group], strength[group] = _score_spectral_lines(tail, int(k), length)
+        score[group], strength[group] = _score_spectral_lines(tail, int(k), length, shorter)
     # smooth series score far below 0, which is no evidence against the season of other series
     return float(np.clip(score, 0.0, MAX_SCORE).mean()), float(strength.mean())
 
 
-def _score_spectral_lines(differences: Floats, periods: int, length: int) -> tuple[Floats, Floats]:
+def _score_spectral_lines(
+    differences: Floats, periods: int, length: int, shorter: Sequence[int]
+) -> tuple[Floats, Floats]:
     """Score and strength of a season of `length` in `[G, periods * length]` differences; `[G]`."""
     size = periods * length
     power = np.square(np.abs(np.fft.rfft(differences, axis=1)))  # [G, size // 2 + 1]
-    line = periods * np.arange(1, length // 2 + 1)  # [J] the frequencies of the season
+    multiple = np.arange(1, length // 2 + 1)
+    for season in shorter:
+        multiple = multiple[multiple % (length // season) != 0]
+    line = periods * multiple  # [J] the frequencies of the season
     near = np.arange(1, 3 * NEIGHBOR_FREQUENCIES + 1)
     near = near[near % periods != 0][:NEIGHBOR_FREQUENCIES]
     around = (

@@ -56,6 +56,8 @@ class Profile:
     seasonality: Seasonality
     season_strengths: dict[str, float]
     """Strength of each tested season, by its length in words."""
+    unknown_seasons: tuple[str, ...]
+    """Lengths of seasons that the data are too short for, in words."""
     season_name: str
     """Length of the season in use, in words; "" without a season."""
     phase_names: tuple[str, ...]
@@ -84,6 +86,8 @@ class Profile:
                 "length": self.seasonality.length,
                 "strength": self.seasonality.strength,
                 "candidates": {str(k): v for k, v in self.seasonality.candidate_strengths.items()},
+                "found": list(self.seasonality.significant),
+                "unknown": list(self.seasonality.unknown),
             },
             "gaps": gaps.counts_by_length,
             "longest_gap": longest if gaps.longest_steps else None,
@@ -136,6 +140,9 @@ def profile_panel(
             format_duration(panel.frequency, steps): strength
             for steps, strength in seasonality.candidate_strengths.items()
         },
+        unknown_seasons=tuple(
+            format_duration(panel.frequency, steps) for steps in seasonality.unknown
+        ),
         season_name=format_duration(panel.frequency, length) if length > 1 else "",
         phase_names=season_phase_names(panel.frequency, length, panel.display_timezone),
         examples=select_examples(

@@ -192,6 +192,11 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
+def year_fraction(timestamps: Timestamps) -> npt.NDArray[np.float64]:
+    """The elapsed share of the year of local timestamps `[X]`, from 0 to 1."""
+    return _elapsed_fraction(timestamps, "Y")
+
+
 def _elapsed_fraction(timestamps: Timestamps, unit: str) -> npt.NDArray[np.float64]:
     """The elapsed share of the month or year of each timestamp."""
     begins = timestamps.astype(f"datetime64[{unit}]")

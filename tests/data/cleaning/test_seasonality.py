@@ -61,6 +61,22 @@ def test_the_first_significant_candidate_wins_and_all_strengths_are_reported() -
     assert found.strength == found.candidate_strengths[24]
 
 
+def test_a_longer_season_counts_with_what_a_shorter_one_leaves() -> None:
+    day, week = np.tile(wave(24, 24), 70), np.repeat(np.tile([1.0, 1, 1, 1, 1, -2.5, -2.5], 10), 24)
+    both = season((day + 0.3 * week)[None] + 0.1 * noise(20, 1, 1680), 24, 168)
+    assert both.significant == (24, 168)
+    assert both.candidate_strengths[24] > both.candidate_strengths[168] > 0.05
+    alone = season(day[None] + 0.3 * noise(21, 1, 1680), 24, 168)
+    assert alone.significant == (24,)
+    assert alone.candidate_strengths[168] < 0.02
+
+
+def test_a_season_of_fewer_than_three_cycles_is_unknown_not_absent() -> None:
+    found = season(wave(7, 430) + 0.1 * noise(22, 1, 430), 7, 365)
+    assert (found.significant, found.unknown) == ((7,), (365,))
+    assert found.candidate_strengths.keys() == {7}
+
+
 def test_the_second_candidate_is_taken_where_the_first_fails() -> None:
     assert season(wave(365, 1200) + 0.3 * noise(2, 1, 1200), 7, 365).length == 365
 

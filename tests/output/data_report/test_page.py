@@ -71,8 +71,9 @@ def profile(series: int = 8) -> Profile:
         zero_share=0.25,
         negative_share=0.0,
         outlier_count=3,
-        seasonality=Seasonality(7, 0.4, {7: 0.4, 365: 0.01}),
-        season_strengths={"7 steps (a week)": 0.4, "365 steps (a year)": 0.01},
+        seasonality=Seasonality(7, 0.4, {7: 0.4}, (7,), (365,)),
+        season_strengths={"7 steps (a week)": 0.4},
+        unknown_seasons=("365 steps (a year)",),
         season_name="7 steps (a week)",
         phase_names=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
         examples=(example(1.0, np.nan, 3.0, np.nan, 5.0, pattern=7),),
@@ -135,6 +136,10 @@ def test_the_page_names_the_longest_gap_and_the_share_of_zeros() -> None:
 def test_the_page_stays_small_with_many_series() -> None:
     assert len(page(2000)) < 1_000_000
     assert "A row stands for about 50 series" in page(2000)
+
+
+def test_a_season_that_cannot_be_tested_is_unknown() -> None:
+    assert "365 steps (a year): unknown" in " ".join(page().split())
 
 
 def test_few_series_have_no_plots_of_their_differences() -> None:
