@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rnnforecast.data.cleaning.seasonality import MIN_PERIODS, Seasonality, detect_seasonality
+from rnnforecast.data.cleaning.yearly_season import is_year, steps_per_week
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.example_series import format_duration
@@ -188,16 +189,20 @@ def _choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
         panel.offsets,
         panel.frequency.season_lengths(),
     )
-    if found.length > 1:
-        reason = (
-            f"found in the data, explains {found.strength:.0%} of the variance around the trend"
-        )
+    length, frequency = found.length, panel.frequency
+    share = f"{found.strength:.0%} of the variance around the trend"
+    if is_year(length, frequency) and steps_per_week(frequency) > 1:
+        length = frequency.season_lengths()[0]
+        year = format_duration(frequency, found.length)
+        reason = f"the usual patch; {year} are too many for one, and explain {share}"
+    elif length > 1:
+        reason = f"found in the data, explains {share}"
     elif found.candidate_strengths:
         tried = ", ".join(str(length) for length in found.candidate_strengths)
         reason = f"no season found (tried {tried})"
     else:
         reason = "no season found"
-    return found.length, "; ".join([reason, *describe_other_seasons(found, panel)])
+    return length, "; ".join([reason, *describe_other_seasons(found, panel)])
 
 
 def describe_other_seasons(found: Seasonality, panel: Panel) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,17 +9,16 @@ import numpy as np
 from rnnforecast.data.cleaning.yearly_season import (
     MAX_ITEMS,
     MIN_YEARS,
-    WEEKS_PER_YEAR,
     SeasonChoice,
     choose_season,
     fit_season,
     has_enough_years,
+    is_year,
     steps_per_week,
     weekly_means,
 )
 from rnnforecast.data.cleaning_plan import CleaningPlan, TransformedTargets
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.data.windows.split import Split
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.pipeline.auto import AutoChoice
@@ -28,7 +26,7 @@ from rnnforecast.registry import LOSSES
 from rnnforecast.spec.spec import Spec
 from rnnforecast.types import Ints
 
-KEY, SEASON_KEY = "clean.deseasonalize", "window.season"
+KEY = "clean.deseasonalize"
 
 
 def fit_yearly_season(
@@ -91,31 +89,6 @@ def _find_obstacle(spec: Spec, panel: Panel, split: Split, *, is_multiplicative:
     if "amounts" in traits or ("positive" in traits and not is_multiplicative):
         return f"{spec.training.loss} is a loss of the values themselves"
     return ""
-
-
-def without_yearly_season(
-    spec: Spec, panel: Panel, choices: Sequence[AutoChoice]
-) -> tuple[Spec, list[AutoChoice]]:
-    """The spec, and its automatic choices, for data whose yearly season has been removed.
-
-    A season that was found and is a year gives way to the shortest season of the frequency.
-    """
-    season = int(spec.window.season)
-    found = next((choice for choice in choices if choice.key == SEASON_KEY), None)
-    if found is None or not is_year(season, panel.frequency):
-        return spec, list(choices)
-    shorter = next((m for m in panel.frequency.season_lengths() if m < season), 1)
-    reason = f"the season of {season} steps is removed before the network, see {KEY}"
-    window = spec.window.model_copy(update={"season": shorter})
-    return spec.model_copy(update={"window": window}), [
-        AutoChoice(SEASON_KEY, shorter, reason) if choice is found else choice for choice in choices
-    ]
-
-
-def is_year(season: int, frequency: Frequency) -> bool:
-    """Whether a season of so many steps is about a year."""
-    per_week = steps_per_week(frequency)
-    return per_week > 0 and abs(season / per_week - WEEKS_PER_YEAR) < 0.5
 
 
 def _reason(choice: SeasonChoice) -> str:

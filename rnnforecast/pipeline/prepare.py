@@ -34,7 +34,7 @@ from rnnforecast.pipeline.auto import (
     resolve_member_specs,
     resolve_season,
 )
-from rnnforecast.pipeline.deseasonalize import fit_yearly_season, without_yearly_season
+from rnnforecast.pipeline.deseasonalize import fit_yearly_season
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.registry import LOSSES
 from rnnforecast.spec.compatibility import find_incompatibilities
@@ -128,8 +128,6 @@ def prepare_table(
     )
     plan = replace(plan, bounds=_forecast_bounds(spec, plan))
     plan, season_choices = fit_yearly_season(resolved, plan, panel, transformed, split)
-    if plan.yearly_season:
-        resolved, choices = without_yearly_season(resolved, panel, choices)
     cleaned = build_inputs(plan, aligned, horizon=horizon, transformed=transformed)
     resolved, more_choices = resolve_auto(resolved, cleaned)
     member_specs = resolve_member_specs(spec, resolved, cleaned)

@@ -104,6 +104,9 @@ def find_contradictions(
         "cleaning": plan.clean == clean and plan.season == spec.window.season,
         "features": plan.features.spec == spec.features,
         "imputation": replace(plan.imputation, imputers={}) == replace(imputation, imputers={}),
+        "yearly season": plan.yearly_season.is_complete(n_targets)
+        if plan.clean.deseasonalize == "year"
+        else not plan.yearly_season,
         "seed": plan.seed == spec.training.seed,
         "transform": len(plan.transform.methods) == n_targets == len(plan.transform.powers)
         and bool(np.isfinite(plan.transform.powers).all()),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnnforecast.data.cleaning.yearly_season import is_year
 from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.errors import DataError
-from rnnforecast.pipeline.deseasonalize import is_year
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.spec.load import read_spec
@@ -80,13 +80,12 @@ def test_losses_of_counts_keep_their_values(tmp_path: Path) -> None:
     assert "poisson" in reason_of(prepared)
 
 
-def test_a_season_that_is_the_year_gives_way_to_a_shorter_one(tmp_path: Path) -> None:
+def test_a_year_of_days_is_not_the_season_of_the_window(tmp_path: Path) -> None:
     spec = write(tmp_path, week=0.0, days=1300)
     prepared = prepare(spec)
-    assert prepared.spec.window.season == 7
-    assert "removed" in reason_of(prepared, "window.season")
+    assert (prepared.spec.window.season, prepared.spec.clean.deseasonalize) == (7, "year")
+    assert "365 steps (a year)" in reason_of(prepared, "window.season")
     assert prepare(spec, ["window.season=365"]).spec.window.season == 365
-    assert prepare(spec, ["clean.deseasonalize=none"]).spec.window.season == 365
 
 
 @given(st.integers(1, 20_000))

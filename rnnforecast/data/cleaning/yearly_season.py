@@ -64,7 +64,15 @@ def steps_per_week(frequency: Frequency) -> int:
     """Steps of a week, at least 1; 0 where no course within the year can be estimated."""
     if frequency.kind == "fixed" and frequency.step <= 2 * WEEK:
         return max(WEEK // frequency.step, 1)
-    return 5 // frequency.step if frequency.kind == "business" else 0
+    if frequency.calendar is not None:
+        return len(frequency.calendar.open_slots) // frequency.step
+    return 0
+
+
+def is_year(season: int, frequency: Frequency) -> bool:
+    """Whether a season of so many steps is about a year."""
+    per_week = steps_per_week(frequency)
+    return per_week > 0 and abs(season / per_week - WEEKS_PER_YEAR) < 0.5
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,16 @@ class YearlySeason:
 
     def __bool__(self) -> bool:
         return bool(self.labels)
+
+    def is_complete(self, n_targets: int) -> bool:
+        """Whether the arrays are finite and have the shapes of so many targets."""
+        shape = (len(self.labels), n_targets)
+        return (
+            self.coefficients.shape == (*shape, self.usual.shape[-1])
+            and self.usual.shape[0] == n_targets
+            and self.sizes.shape == shape
+            and all(bool(np.isfinite(array).all()) for array in self.arrays().values())
+        )
 
     def remove(self, values: Floats, panel: Panel) -> Floats:
         """`[N, C]` transformed values without the season; without one, the same array."""
