@@ -51,7 +51,7 @@ from rnnforecast.training.checkpoint import (
     weights_to_bytes,
 )
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Format of a run folder; other versions cannot be read."""
 
 CHECKSUMS_FILE = "SHA256SUMS"
