@@ -125,3 +125,38 @@ def test_plots_are_counted_one_by_one(
     result = rnnforecast("predict", "run", "-o", "f", "--json")
     assert json.loads(result.stdout)["plots"] == 3
     assert len(list(Path("f/plots").glob("*.svg"))) == 3
+
+
+def test_a_wide_table_has_scores_by_target_in_the_units_of_each(
+    given: Run, train: Run, rnnforecast: Run, table: Table
+) -> None:
+    wide = table(tuple("abc")).pivot(index="ds", columns="unique_id", values="y")
+    wide["c"] *= 1e6
+    given(wide.reset_index())
+    result = train()
+    header, *rows = result.stdout.splitlines()
+    assert header.split()[:5] == ["held-out", "horizon", "MAE", "RMSE", "sMAPE"]
+    assert [row.split()[0] for row in rows] == ["a", "b", "c", "mean"]
+    stored = json.loads(Path("run/metrics.json").read_text())
+    assert list(stored["targets"]) == ["a", "b", "c"]
+    assert "mae" not in stored["model_metrics"]
+    assert stored["targets"]["c"]["model_metrics"]["mae"] > 1e4
+    by_series = pd.read_csv("run/metrics_by_series.csv")
+    for target, mae in zip(by_series["target"], by_series["mae"], strict=True):
+        expected = stored["targets"][target]["model_metrics"]["mae"]
+        assert mae == pytest.approx(expected, rel=1e-5)
+    assert "3 targets, 60 steps" in result.stderr
+    assert "3 targets × 7 steps" in rnnforecast("predict", "run", "-o", "f.csv").stderr
+    assert "3 targets, 60 rows" in rnnforecast("check", "spec.yaml", "--no-report").stdout
+
+
+def test_the_table_names_a_dozen_targets_and_counts_the_others(
+    given: Run, train: Run, table: Table
+) -> None:
+    names = [f"kpi{at:02}" for at in range(14)]
+    wide = table(names).pivot(index="ds", columns="unique_id", values="y")
+    given(wide.reset_index())
+    rows = train("training.max_steps=1", "forecast.plots=0").stdout.splitlines()[1:]
+    assert [row.split()[0] for row in rows] == [*names[:12], "…", "mean"]
+    assert "2 more" in rows[-2]
+    assert "mean of 14 targets" in rows[-1]
