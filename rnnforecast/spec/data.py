@@ -44,7 +44,8 @@ JOINED_TIME = "ds"
 DIFFERENCE_TRANSFORMS = ("difference", "seasonal_difference")
 
 
-_FORMATS = " or ".join(FILE_FORMATS.literal(name, "LABEL") for name in FILE_FORMATS.names())
+_LABELS = [str(FILE_FORMATS.literal(name, "LABEL")) for name in FILE_FORMATS.names()]
+_FORMATS = f"{', '.join(_LABELS[:-1])} or {_LABELS[-1]}"
 
 
 def check_file_name(item: str) -> None:
