@@ -64,6 +64,7 @@ PREPARED: dict[str, str] = {
     "clean.nonexistent_hour": f"data.path=hours.csv {ZONE} clean.ambiguous_hour=later"
     " clean.nonexistent_hour=shift_forward clean.duplicates=last",
     "clean.duplicates": "data.path=twice.csv clean.duplicates=mean",
+    "clean.far_rows": "data.path=far.csv clean.far_rows=keep",
     "clean.missing": LINEAR,
     "clean.fill_value": "clean.missing=constant clean.fill_value=7",
     "clean.max_gap": f"{LINEAR} clean.max_gap=1",
@@ -248,6 +249,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.assign(y=table["y"] * 2).to_csv(folder / "other.csv", index=False)
     table.assign(y=table["y"] - 12).to_csv(folder / "low.csv", index=False)
     pd.concat([table, table.iloc[:3]]).to_csv(folder / "twice.csv", index=False)
+    far = table.assign(ds=table["ds"].replace(table["ds"].max(), pd.Timestamp("2026-02-27")))
+    far.to_csv(folder / "far.csv", index=False)
     late = table.assign(ds=table["ds"] + pd.to_timedelta([0, 3] * 57, unit="h"))
     late.to_csv(folder / "late.csv", index=False)
     spring, autumn = pd.date_range("2024-03-30", periods=58, freq="h"), pd.Timedelta("210D")
