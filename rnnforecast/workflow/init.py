@@ -61,6 +61,9 @@ COMMON_KEYS = (
 """Keys that are often changed; the draft shows them besides the detected ones."""
 
 
+_LIST_MISSING = "set data.missing_values"
+
+
 @dataclass(frozen=True)
 class InitResult:
     """The text of the spec, and the findings it is based on, one per line."""
@@ -189,6 +192,11 @@ def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]
     }
     if roles.time_format is not None:
         values["data.time_format"] = roles.time_format
+    numbers = summary.table.number_format
+    if numbers.thousands and not summary.given & {"data.decimal", "data.thousands"}:
+        values |= {"data.decimal": numbers.decimal, "data.thousands": numbers.thousands}
+    if _placeholder_note(summary.table):
+        values["data.missing_values"] = list(summary.spec.data.missing_values)
     if roles.has_dates_as_columns:
         values["data.layout"] = "dates_as_columns"
     for role, names in candidates.selected.items():
@@ -201,12 +209,20 @@ def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]
     return values
 
 
+def _placeholder_note(table: Table) -> str:
+    """What to decide about texts that were taken as missing; "" if there are none."""
+    texts = [note.decision for note in table.notes if note.decision.cure.startswith(_LIST_MISSING)]
+    return f"{texts[0].found}; {texts[0].cure}" if texts else ""
+
+
 def _draft_notes(summary: DataSummary) -> dict[str, str]:
     """Comments of the draft by key."""
     reasons, changes = summary.table.roles.reasons, summary.changes
     notes = {f"data.{key}": _without_period(reasons[key]) for key in ("time", "series", "targets")}
     closed = [str(note) for note in changes.notes if "closed" in note.decision.found]
     notes["clean.frequency"] = "; ".join([_agreement_note(changes), *closed])
+    if placeholders := _placeholder_note(summary.table):
+        notes["data.missing_values"] = placeholders
     sparse = [
         str(note.decision) for note in changes.notes if note.decision.where == "clean.missing"
     ]

@@ -65,11 +65,11 @@ _LIMIT = re.compile(
     re.IGNORECASE,
 )
 _NO_VALUE = (
-    "#n/a #nv n/e n.a. n.a n/a. n.d. n.d nd n.v. n.v nv n.e. n.s. k.a. k.a ka n.b. nb n\\a n-a nan"
-    " -nan na null nul nil none none. nat void blank empty unknown undefined missing nodata x xx"
-    " xxx unavailable nichts tba tbd err error #ref! #div/0! #value! #name? #null! #num! #calc!"
-    " #spill! #wert! #bezug! #zahl! 1.#qnan -1.#qnan 1.#ind -1.#ind 1.#inf <null> <na> (null) [null] (na)"
-    " (none) <none> (missing) (x) (d) (s) (z) (c) \\n"
+    "#n/a #nv n/e n.a. n.a n/a. n.d. n.d nd n.v. n.v nv n.e. n.s. k.a. k.a ka n.b. nb n\\a"
+    " n-a nan -nan na null nul nil none none. nat void blank empty unknown undefined missing"
+    " nodata x xx xxx unavailable nichts tba tbd err error #ref! #div/0! #value! #name? #null!"
+    " #num! #calc! #spill! #wert! #bezug! #zahl! 1.#qnan -1.#qnan 1.#ind -1.#ind 1.#inf <null>"
+    " <na> (null) [null] (na) (none) <none> (missing) (x) (d) (s) (z) (c) \\n"
 )
 _PLACEHOLDER_WORDS = {
     *_NO_VALUE.split(),

@@ -68,6 +68,7 @@ class Table:
     """In the order of the options."""
     notes: tuple[ReadingNote, ...] = ()
     """How the files were read."""
+    number_format: NumberFormat = field(default_factory=NumberFormat)
     invalid_series: dict[int, str] = field(default_factory=dict)
     """Row of `keys` -> the cell that cannot be read, for series whose rows are left out."""
 
@@ -169,7 +170,9 @@ def _read_with_roles(
     time_format = replace(time_format, has_mixed_offsets=has_mixed_offsets)
     numbers = NumberReader(files, roles, data, _source_name(files))
     try:
-        columns, notes = _load_columns(numbers, head, time_format, skip_invalid_series)
+        columns, number_format, notes = _load_columns(
+            numbers, head, time_format, skip_invalid_series
+        )
     except DataError:
         if shorter := _without_empty_rows(files):
             return _read_with_roles(shorter, head, roles, data, skip_invalid_series)
@@ -191,6 +194,7 @@ def _read_with_roles(
         line_index=LineIndex(files, columns.row_counts),
         covariates=columns.covariates,
         notes=(*_combine_notes(files), *chosen.notes, *notes),
+        number_format=number_format,
     )
     return _without_invalid_series(table, columns.invalid_cells)
 
@@ -224,8 +228,11 @@ def _load_columns(
     head: pd.DataFrame,
     time_format: TimeFormat,
     skip_invalid_series: bool,
-) -> tuple[ParsedColumns, tuple[ReadingNote, ...]]:
-    """The columns, and notes on how numbers were read; DataError if a cell cannot be parsed."""
+) -> tuple[ParsedColumns, NumberFormat, tuple[ReadingNote, ...]]:
+    """The columns, their number format, and notes on how numbers were read.
+
+    DataError if a cell cannot be parsed.
+    """
     files, roles = numbers.files, numbers.roles
     reading = NumberReading(NumberFormat())
     problems: tuple[Problem, ...] = ()
@@ -236,7 +243,7 @@ def _load_columns(
             with suppress(pa.ArrowException, ValueError):
                 columns = load_columns(files, roles, cell_format)
                 if not numbers.may_differ(reading, _numeric_columns(roles, columns)):
-                    return columns, _range_notes(numbers, columns)
+                    return columns, reading.number_format, _range_notes(numbers, columns)
             reading = numbers.read_all()
         problems = reading.problems
         if not skip_invalid_series:
@@ -253,7 +260,8 @@ def _load_columns(
     except (pa.ArrowException, OSError, ValueError) as error:
         cell_format = CellFormat(time_format, reading.number_format)
         raise diagnose(files, roles, cell_format, str(error), problems) from None
-    return columns, (*reading.notes, *_range_notes(numbers, columns))
+    notes = (*reading.notes, *_range_notes(numbers, columns))
+    return columns, reading.number_format, notes
 
 
 def _numeric_columns(roles: ColumnRoles, columns: ParsedColumns) -> dict[str, Floats]:
