@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnnforecast.errors import Problem
-from rnnforecast.registry import DECODERS, IMPUTERS, WINDOW_SCALERS
+from rnnforecast.registry import DECODERS, FILE_FORMATS, IMPUTERS, WINDOW_SCALERS
 from rnnforecast.spec.spec import SECTIONS, Spec
 
 
@@ -26,7 +26,19 @@ class Dependency:
     cure: str
 
 
+_WITHOUT_SHEETS = tuple(
+    end
+    for name in FILE_FORMATS.names()
+    if "sheets" not in FILE_FORMATS.traits(name)
+    for end in FILE_FORMATS.literal(name, "EXTENSIONS")
+)
 DEPENDENCIES = (
+    Dependency(
+        "data.sheet",
+        lambda spec: not all(item.lower().endswith(_WITHOUT_SHEETS) for item in spec.data.path),
+        "no file is an Excel workbook",
+        "set data.path to a workbook, for example to book.xlsx",
+    ),
     Dependency(
         "clean.tolerance",
         lambda spec: spec.clean.irregular == "snap",

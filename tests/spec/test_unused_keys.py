@@ -15,6 +15,7 @@ TEXT = "data: {path: a.csv}\nwindow: {horizon: 3}\n"
 RESOLVED = ("ensemble.members=1", "model.decoder=direct", "model.normalize=standard")
 
 CHANGED: dict[str, str] = {
+    "data.sheet": "2",
     "clean.tolerance": "0.1",
     "clean.partial_periods": "keep",
     "clean.ambiguous_hour": "later",

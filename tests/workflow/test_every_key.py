@@ -46,6 +46,9 @@ PREPARED: dict[str, str] = {
     "data.time": "data.time=date",
     "data.series": "data.series=[unique_id,region]",
     "data.targets": "data.targets=y",
+    "data.layout": "data.layout=dates_as_columns",
+    "data.header_line": "data.header_line=0",
+    "data.sheet": "data.path=book.xlsx data.sheet=2",
     "data.separator": "data.separator=;",
     "data.decimal": "data.decimal=,",
     "data.thousands": "data.path=grouped.csv data.decimal=, data.thousands=.",
@@ -260,6 +263,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     grouped.to_csv(folder / "grouped.csv", index=False, sep=";")
     ahead = table.assign(price=table["price"].where(table["ds"] < "2024-02-27"))
     ahead.to_csv(folder / "ahead.csv", index=False)
+    with pd.ExcelWriter(folder / "book.xlsx") as book:
+        table.to_excel(book, sheet_name="one", index=False)
+        table.assign(y=table["y"] * 2).to_excel(book, sheet_name="two", index=False)
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
     return folder
 

@@ -16,7 +16,7 @@ from rnnforecast.data.io.table_reader import TypedTableReader, check_header
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
 
-TRAITS = ()
+TRAITS = ("sheets",)
 LABEL = "Excel"
 EXTENSIONS = (".xlsx", ".xlsm")
 SIGNATURE = b"PK\x03\x04"
