@@ -301,7 +301,7 @@ class TrainingSession:
 
     def _build_configs(self) -> list[ForecasterConfig]:
         """The architecture of each network; one that starts from a run's network reads gaps as that
-        does, and has its quantile levels if these include the requested ones."""
+        does, and has its quantile levels if both have the same quantiles."""
         if self.pretrained is None:
             return [build_forecaster_config(each, self.cleaned) for each in self.member_specs]
         configs = [
@@ -312,9 +312,9 @@ class TrainingSession:
             )
             for index, each in enumerate(self.member_specs)
         ]
-        levels = self.pretrained.run.config.levels
-        if not set(self.spec.forecast.quantiles) <= set(levels):
+        if self.spec.forecast.quantiles != self.pretrained.run.quantiles:
             return configs
+        levels = self.pretrained.run.config.levels  # more than these if its data are intermittent
         return [replace(config, levels=levels) for config in configs]
 
     def _choose_base_forecast(self, member_index: int) -> AutoChoice:
