@@ -37,7 +37,7 @@ DEPENDENCIES = (
         "data.sheet",
         lambda spec: not all(item.lower().endswith(_WITHOUT_SHEETS) for item in spec.data.path),
         "no file is an Excel workbook",
-        "set data.path to a workbook, for example to book.xlsx",
+        "set data.path, for example to book.xlsx",
     ),
     Dependency(
         "clean.tolerance",
