@@ -272,6 +272,8 @@ def may_hold_thousands(values: np.ndarray, *, is_point_decimal: bool) -> bool:
     True only if all fractions have three digits or less, as 1.074 has, and lie between 1 and 1000;
     with `is_point_decimal` only if magnitudes are for thousands, too.
     """
+    if np.array_equal(values, np.rint(values)):
+        return False  # whole numbers: the usual case, and quick
     sizes = np.abs(values[np.isfinite(values)])
     has_fraction = sizes != np.floor(sizes)
     if not has_fraction.any():
