@@ -127,6 +127,11 @@ def infer_column_roles(
     found = find_time_columns(head, free, data, source_name)
     reasons["time"], time = found.reason, found.columns[0]
     if len(found.columns) > 1:
+        if JOINED_TIME in columns:
+            names = ", ".join(found.columns)
+            said = f"columns {names} make the time, whose name {JOINED_TIME} another column has"
+            cure = f"rename the column {JOINED_TIME}, or set data.time to it if it is the time"
+            raise DataError(Problem(source_name, said, cure))
         time, head = JOINED_TIME, head.assign(**{JOINED_TIME: join_cells(head[[*found.columns]])})
     free = [column for column in free if column not in found.columns]
     notes: list[ReadingNote] = []

@@ -120,6 +120,11 @@ def test_partitions_and_typed_columns_can_be_parts_of_the_time(tmp_path: Path) -
     np.testing.assert_array_equal(np.sort(table.time), expected)
 
 
+def test_another_column_of_the_name_of_the_joined_time_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="rename the column ds"):
+        read_rows(tmp_path, "Year,Month,ds", MONTHS.strftime("%Y,%-m").tolist())
+
+
 def test_joined_texts_are_those_of_the_cells() -> None:
     years, months = ["2020", "2020.0", None, "2021"], ["1", " 2 ", "3", "1"]
     columns = [pa.array(years).dictionary_encode(), pa.array(months)]
