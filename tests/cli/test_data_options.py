@@ -375,3 +375,18 @@ def test_an_outlier_is_not_learnt_from_but_scored_as_it_was(
     assert "1 outlier: taken as missing" in result.stderr
     ours = json.loads(Path("run/metrics.json").read_text())["model_metrics"]
     assert ours["mae"] > 300  # 5,000 among 14 held-out values
+
+
+def test_a_table_without_its_zeros_gives_the_same_forecasts_and_totals(
+    given: Run, train: Run, rnnforecast: Run, table: Run
+) -> None:
+    frame = table()
+    frame["y"] = np.random.default_rng(1).poisson(0.6, len(frame))
+    frame.loc[frame["ds"] == frame["ds"].min(), "y"] = 1
+    written = []
+    for rows in (frame, frame[frame["y"] > 0]):
+        given(rows, more="clean: {missing: zero, frequency: D}\n")
+        assert train().exit_code == 0
+        assert rnnforecast("predict", "run", "-o", "f.csv", "--total", "3").exit_code == 0
+        written.append((Path("f.csv").read_bytes(), Path("f-totals.csv").read_bytes()))
+    assert written[0] == written[1]
