@@ -330,6 +330,10 @@ class _Regularizer:
                 # the periods are those of all series: the ends of one say nothing of its days
                 self._complete_periods = complete_periods(self.rows, frequency, self._n_targets)
                 partial_periods = "keep"
+                if self._complete_periods is None and self._has_value().any():
+                    raise DataError(
+                        empty_result_problem(self.rows, frequency, self.display_timezone)
+                    )
         rows = self.rows
         resampled = resample_rows(
             rows,
@@ -436,7 +440,7 @@ class _Regularizer:
             start = "each"
         if end == "auto":
             end = "latest" if self._has_rule and self._clean.irregular != "keep" else "each"
-        if not self._has_rule and start == end == "each":
+        if (not self._has_rule and start == end == "each") or not len(self.rows.codes):
             return None
         rows, grid = self.rows, self.grid
         invalid = self._count(rows.codes, ~grid.on_grid) > 0

@@ -206,3 +206,13 @@ def test_an_unusable_frequency_has_a_cure_that_works():
     with pytest.raises(DataError, match=r"set clean\.frequency"):
         regularize(table(days[:1], [1.0]))
     assert regularize(table(days[:1], [1.0]), CleanSpec(frequency="D"))[0].n_series == 1
+
+
+def test_rows_without_a_value_that_fill_no_period_are_refused_too():
+    rows = table(["2024-01-04", "2024-01-05"], [np.nan, np.nan])
+    for missing in ("zero", "mask"):
+        with pytest.raises(DataError):
+            regularize(rows, CleanSpec(frequency="QS", resample="mean", missing=missing))
+    valued = table(["2024-01-04", "2024-01-05"], [1.0, 2.0])
+    with pytest.raises(DataError, match="is whole"):
+        regularize(valued, CleanSpec(frequency="QS", resample="mean", missing="zero"))
