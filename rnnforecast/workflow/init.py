@@ -44,6 +44,8 @@ DEFAULT_HORIZONS = {
     "YE": 4,
 }
 """Suggested horizon in steps, by frequency without anchor."""
+MAX_HORIZON_OF_A_DAY = 100
+"""An open day of finer steps is suggested as horizon if it has at most so many."""
 
 COMMON_KEYS = (
     "clean.duplicates",
@@ -315,6 +317,8 @@ def _usual_horizon(frequency: Frequency) -> int | None:
     if calendar.unit == DAY:
         return usual and usual * len(calendar.open_slots) // calendar.slots_per_week
     per_day = round(len(calendar.open_slots) / (7 - len(calendar.closed_days())))
+    if usual is None and per_day > MAX_HORIZON_OF_A_DAY:
+        return None
     return max((usual or 0) // calendar.slots_per_day, 1) * per_day
 
 

@@ -54,8 +54,11 @@ def rare_day_notes(
 
     They are steps nevertheless, as some have; `has_value` [R] are the rows that count.
     """
-    if frequency.alias != "D" or not has_value.any():
+    if frequency.base_alias != "D" or not has_value.any():
         return ()
+    is_open = np.ones(7, dtype=np.bool_)
+    if frequency.calendar is not None:
+        is_open = np.isin(np.arange(7), frequency.calendar.open_slots)
     day_number = to_ticks(rows.time[has_value]) // DAY
     day, codes = weekdays(to_ticks(rows.time[has_value])), rows.codes[has_value]
     per_series = np.bincount(codes * 7 + day, minlength=rows.n_series * 7).reshape(-1, 7)  # [S, 7]
@@ -65,10 +68,10 @@ def rare_day_notes(
     span = np.arange(dates[0], dates[-1] + 1)
     came = np.bincount((span + 3) % 7, minlength=7)
     share = np.bincount((dates + 3) % 7, minlength=7) / np.maximum(came, 1)
-    is_rare = (share > 0) & (share <= MAX_RARE_SHARE * np.median(share))
-    is_rare |= (share > 0) & (2 * without > long.sum()) & (per_series[long] > 0).any(axis=0)
-    is_rare &= came >= MIN_DAYS
-    if not is_rare.any() or is_rare.all():
+    is_rare = share <= MAX_RARE_SHARE * np.median(share[is_open])
+    is_rare |= (2 * without >= long.sum()) & (per_series[long] > 0).any(axis=0)
+    is_rare &= is_open & (share > 0) & (came >= MIN_DAYS)
+    if not is_rare.any() or (is_rare == is_open).all():
         return ()
     name = " and ".join(f"{FULL_DAY_NAMES[k]}s" for k in np.flatnonzero(is_rare))
     most = int(without[is_rare].max(initial=0))
@@ -78,7 +81,7 @@ def rare_day_notes(
     if rows.n_series > 1:
         found += f" in {len(some):,} of {rows.n_series:,} series ({_name_series(labels, some)})"
         found += f", though never in {most:,}" if most else ""
-    calendar = WeekCalendar(DAY, tuple(np.flatnonzero(~is_rare).tolist()))
+    calendar = WeekCalendar(DAY, tuple(np.flatnonzero(is_open & ~is_rare).tolist()))
     cure = (
         "set clean.missing to zero if no row means zero; or clean.frequency to"
         f" {calendar_frequency(calendar).alias} and clean.resample to sum, to add these rows to the"

@@ -30,7 +30,9 @@ MAX_OPTIONS = 3
 MAX_TRIED_ROWS = 200_000
 """Cures are tried on the first series with at most about so many rows."""
 MIN_AGREEMENT = 0.5
-"""A cure must make at least this share of the differences between rows one step."""
+"""A frequency is known if at least this share of the differences between rows is one step."""
+MIN_FIT = 0.8
+"""Snapping must make this share of the differences one step, and resampling fill so many steps."""
 MIN_FILLED_SHARE = 0.4
 """A finer frequency must have rows at at least this share of its steps."""
 MAX_STRAY_SHARE = 0.02
@@ -95,7 +97,7 @@ def _snap_option(rows: SortedRows, frequency: Frequency, *, mostly_on_grid: bool
             again = fit_grid(candidate, snapped.time, snapped.offsets)
             inside = snapped.codes[1:] == snapped.codes[:-1]
             is_distinct = (again.ordinals[1:] > again.ordinals[:-1])[inside].all()
-            regular = one_step_mask(again)[inside].sum() >= MIN_AGREEMENT * inside.sum() > 0
+            regular = one_step_mask(again)[inside].sum() >= MIN_FIT * inside.sum() > 0
             if regular and is_distinct and again.on_grid.all():
                 extra = f", clean.tolerance to {tolerance}" * (tolerance > DEFAULT_TOLERANCE)
                 return f"set clean.irregular to snap, clean.frequency to {candidate.alias}{extra}"
@@ -129,7 +131,7 @@ def _resample_option(rows: SortedRows, frequency: Frequency) -> str:
         ordinals = candidate.ordinals(rows.time)
         steps = np.diff(ordinals)[inside].sum()
         filled = (np.diff(ordinals)[inside] > 0).sum()
-        if steps and filled >= MIN_AGREEMENT * steps:
+        if steps and filled >= MIN_FIT * steps:
             return f"set clean.resample to mean or sum, clean.frequency to {alias}"
     return ""
 

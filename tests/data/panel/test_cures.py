@@ -57,6 +57,12 @@ CASES: dict[str, tuple[pd.DatetimeIndex, dict[str, Any], str, int]] = {
         pd.Timestamp("2018-02-03") + pd.to_timedelta(np.cumsum([4, 4, 5] * 24), "W"), {}, "ME", 72,
     ),
     "business month ends before holidays": (holidays_of_new_york(230), {}, "BME", 230),
+    "thirds of months": (
+        pd.DatetimeIndex(
+            [pd.Timestamp(2015 + k // 36, k // 3 % 12 + 1, 1 + k % 3 * 10) for k in range(180)]
+        ),
+        {}, "MS", 60,
+    ),
     "a Sunday in a calendar of open days": (
         pd.date_range("2024-01-01", periods=60, freq="B").append(pd.DatetimeIndex(["2024-03-24"])),
         {"frequency": "B"}, "D", 84,
