@@ -111,6 +111,19 @@ def _with_year(time: Timestamps, year: int) -> Timestamps:
     return other
 
 
+def far_row_places(
+    table: Table, rows: SortedRows, far_mask: Bools, timezone: str = ""
+) -> dict[int, str]:
+    """The date and the line of the first row of `far_mask` [R] of the first few series with one."""
+    at = np.flatnonzero(far_mask)
+    series, first = np.unique(rows.codes[at], return_index=True)
+    return {
+        int(code): f"{format_timestamp(rows.time[row], timezone)} in"
+        f" {table.line_index.location(int(rows.table_rows[row]))}"
+        for code, row in zip(series[:MAX_SHOWN_PROBLEMS], at[first], strict=False)
+    }
+
+
 def far_row_problems(
     table: Table,
     rows: SortedRows,

@@ -21,7 +21,7 @@ from rnnforecast.data.panel.calendar_notes import (
     rare_day_notes,
 )
 from rnnforecast.data.panel.changes import CleaningChanges, summarize_changes
-from rnnforecast.data.panel.far_rows import far_row_problems, far_rows_mask
+from rnnforecast.data.panel.far_rows import far_row_places, far_row_problems, far_rows_mask
 from rnnforecast.data.panel.fill_by_rule import SeriesBounds, fill_by_rule, find_bounds
 from rnnforecast.data.panel.grid_size import (
     MAX_STEPS_PER_ROW,
@@ -155,6 +155,7 @@ class _Regularizer:
         none = np.empty(0, dtype=np.int64)
         self._unknown_cells: tuple[Ints, Ints] = none, none
         self._has_far_rows = self._has_unresolved_hours.copy()
+        self._far_places: dict[int, str] = {}
 
     def run(self, *, skip_invalid_series: bool = False) -> CleaningChanges:
         """Runs all steps and returns their changes."""
@@ -566,6 +567,7 @@ class _Regularizer:
         far = far_rows_mask(self.rows, self.grid.ordinals, self.frequency)
         far &= ~np.isnan(self.rows.values[:, : self._n_targets]).all(axis=1)
         self._has_far_rows = self._count(self.rows.codes, far) > 0
+        self._far_places = far_row_places(self.table, self.rows, far, self.display_timezone)
         self._problems += far_row_problems(
             self.table,
             self.rows,
@@ -594,6 +596,9 @@ class _Regularizer:
         self._skip(at_closed & (self._counts["off_grid"] > 0), closed)
         self._skip(self._counts["off_grid"] > 0, "timestamps off the grid")
         self._skip(self._has_late_end, "a timestamp long after all others")
+        for series, place in self._far_places.items():
+            alone = np.arange(self._n_series) == series
+            self._skip(alone, f"a date far from all others: {place}")
         self._skip(self._has_far_rows, "a date far from all others")
         self._add_sparse_grid_problems()
         sparse = sparse_series_mask(self.rows, self.grid.ordinals)

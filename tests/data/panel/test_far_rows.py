@@ -55,7 +55,7 @@ def test_only_the_series_of_the_row_is_left_out_if_others_can_be_used() -> None:
     rows = table(dates, range(1460), np.repeat(["a", "b"], 730))
     panel, changes = regularize(rows, skip_invalid_series=True)
     assert panel.labels().tolist() == ["a"]
-    assert changes.skipped == {"b": "a date far from all others"}
+    assert changes.skipped == {"b": "a date far from all others: 2032-01-06 in sales.csv, line 737"}
 
 
 @pytest.mark.parametrize(
