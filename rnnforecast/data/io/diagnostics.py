@@ -90,7 +90,8 @@ def _check_rows(
     positions = {name: position for position, name in enumerate(file.columns)}
     names = (roles.time, *roles.text_columns, *roles.numeric_columns)
     index = {name: positions[name] for name in names if name in positions}
-    text = [index[name] for name in (roles.time, *roles.text_columns) if name in index]
+    texts = (roles.time, *roles.time_columns, *roles.text_columns)
+    text = [positions[name] for name in texts if name in positions]
     rows = [
         (line, file.complete_row(cells))
         for line, cells in rows

@@ -50,8 +50,11 @@ def find_header(
     """The header among the first records of a file, which has at least one that is not blank.
 
     `requested` is "auto", the line of the header, or 0 for a table without one. DataError if that
-    line is blank or beyond the file.
+    line is blank or beyond the file, and if all records are blank.
     """
+    if all(is_blank(cells) for _, cells in records):
+        found = "the first lines hold nothing but separators and blanks"
+        raise DataError(Problem(file_name, found, "expected a header and rows"))
     return _HeaderFinder(records, file_name, line_noun).find(requested)
 
 

@@ -185,6 +185,19 @@ def test_a_header_of_quoted_lines_is_one_header(tmp_path: Path) -> None:
     assert table.line_index.location(0) == "a.csv, line 3"
 
 
+def test_nothing_but_separators_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing but separators"):
+        read_text(tmp_path, ",,\n , ,\n" * 3)
+
+
+def test_bytes_of_another_encoding_in_a_part_of_the_time_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{y};{m};{y % 7}\n" for y in (2020, 2021) for m in ("Januar", "März"))
+    path.write_bytes(f"Jahr;Monat;flow\n{rows}".encode("latin-1"))
+    with pytest.raises(DataError, match=r"a\.csv, line 3: bytes that are not UTF-8"):
+        read([str(path)])
+
+
 def test_a_header_alone_is_a_header(tmp_path: Path) -> None:
     assert find_header([(1, ["ds", "y"])], "auto", "a.csv").names == ("ds", "y")
     with pytest.raises(DataError, match="has no rows"):
