@@ -45,6 +45,8 @@ class ColumnRoles:
     """The value of data.time_format that was chosen among several; None if there is no choice."""
     known_time_format: str | None = None
     """The value of data.time_format that means the inferred format; None for ISO 8601."""
+    known_marks: tuple[str, str] | None = None
+    """See `ReadOptions.known_marks`."""
     clock_pattern: str = ""
     """The format of hours and minutes that are columns behind a date; "" if there are none."""
     categorical: tuple[str, ...] = ()
@@ -90,6 +92,7 @@ class ColumnRoles:
             self.categorical,
             self._numeric_covariates,
             self.known_time_format,
+            self.known_marks,
         )
 
 
@@ -158,6 +161,7 @@ def infer_column_roles(
         time_columns=found.columns if len(found.columns) > 1 else (),
         time_format=found.time_format,
         known_time_format=options.known_time_format,
+        known_marks=options.known_marks,
         clock_pattern=found.clock_pattern,
         categorical=tuple(column for column in options.covariates if column in categorical),
         unused_reasons=others,

@@ -87,11 +87,13 @@ def infer_number_format(
     location: Callable[[str, str], str],
     *,
     is_point_decimal: bool = False,
+    known_marks: tuple[str, str] | None = None,
 ) -> tuple[NumberFormat, list[ReadingNote]]:
     """The number format of the numbers of the columns, and notes on what was decided.
 
     `decimal` and `thousands` other than "auto" are kept. With `is_point_decimal`, as in files whose
     columns are separated by commas, a point is the decimal mark unless magnitudes are against it.
+    `known_marks`, the decimal mark and the thousands separator of earlier files, decide in doubt.
     `location` is that of a cell, given its column and text. Raises DataError if numbers can be read
     in two ways, and if both marks are equal.
     """
@@ -108,6 +110,10 @@ def infer_number_format(
             continue
         is_given = decimal != "auto" or thousands != "auto"
         is_default = is_point_decimal and mark == "."
+        known = _reads_as(NumberFormat(*known_marks), mark) if known_marks else None
+        if known in possible and not is_given:
+            formats = [one for one in formats if _reads_as(one, mark) == known]
+            continue
         reading, why = _decide(ambiguous, mark, possible, location, is_given, is_default)
         formats = [one for one in formats if _reads_as(one, mark) == reading]
         if why and not is_given:

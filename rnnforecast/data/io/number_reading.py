@@ -60,6 +60,13 @@ class NumberReading:
     """Columns with a number that can only have a decimal mark."""
 
     @property
+    def marks(self) -> tuple[str, str] | None:
+        """The decimal mark and thousands separator that numbers show; None if none shows any."""
+        number_format = self.number_format
+        shows_any = self.decided or number_format.thousands
+        return (number_format.decimal, number_format.thousands) if shows_any else None
+
+    @property
     def is_plain(self) -> bool:
         """Whether all cells are bare numbers with a decimal point or comma."""
         return not (
@@ -160,6 +167,7 @@ class NumberReader:
                 self.data.thousands,
                 location,
                 is_point_decimal=self._is_point_decimal(columns),
+                known_marks=self.roles.known_marks,
             )
         except DataError as error:
             problems += error.problems

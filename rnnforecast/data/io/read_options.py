@@ -20,3 +20,6 @@ class ReadOptions:
     """Covariates that are read as numbers; the type of all others is inferred from their cells."""
     known_time_format: str | None = None
     """The value of `data.time_format` that was inferred at training; kept where it fits."""
+    known_marks: tuple[str, str] | None = None
+    """The decimal mark and thousands separator of the numbers at training; they decide where
+    numbers could be read in two ways."""

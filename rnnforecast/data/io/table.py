@@ -170,9 +170,7 @@ def _read_with_roles(
     time_format = replace(time_format, has_mixed_offsets=has_mixed_offsets)
     numbers = NumberReader(files, roles, data, _source_name(files))
     try:
-        columns, number_format, notes = _load_columns(
-            numbers, head, time_format, skip_invalid_series
-        )
+        columns, reading = _load_columns(numbers, head, time_format, skip_invalid_series)
     except DataError:
         if shorter := _without_empty_rows(files):
             return _read_with_roles(shorter, head, roles, data, skip_invalid_series)
@@ -190,11 +188,12 @@ def _read_with_roles(
             roles,
             time_format=chosen.setting if chosen.is_choice else given_format,
             known_time_format=chosen.setting,
+            known_marks=reading.marks or roles.known_marks,
         ),
         line_index=LineIndex(files, columns.row_counts),
         covariates=columns.covariates,
-        notes=(*_combine_notes(files), *chosen.notes, *notes),
-        number_format=number_format,
+        notes=(*_combine_notes(files), *chosen.notes, *reading.notes),
+        number_format=reading.number_format,
     )
     return _without_invalid_series(table, columns.invalid_cells)
 
@@ -228,8 +227,8 @@ def _load_columns(
     head: pd.DataFrame,
     time_format: TimeFormat,
     skip_invalid_series: bool,
-) -> tuple[ParsedColumns, NumberFormat, tuple[ReadingNote, ...]]:
-    """The columns, their number format, and notes on how numbers were read.
+) -> tuple[ParsedColumns, NumberReading]:
+    """The columns, and how their numbers were read.
 
     DataError if a cell cannot be parsed.
     """
@@ -243,7 +242,7 @@ def _load_columns(
             with suppress(pa.ArrowException, ValueError):
                 columns = load_columns(files, roles, cell_format)
                 if not numbers.may_differ(reading, _numeric_columns(roles, columns)):
-                    return columns, reading.number_format, _range_notes(numbers, columns)
+                    return columns, replace(reading, notes=_range_notes(numbers, columns))
             reading = numbers.read_all()
         problems = reading.problems
         if not skip_invalid_series:
@@ -261,7 +260,7 @@ def _load_columns(
         cell_format = CellFormat(time_format, reading.number_format)
         raise diagnose(files, roles, cell_format, str(error), problems) from None
     notes = (*reading.notes, *_range_notes(numbers, columns))
-    return columns, reading.number_format, notes
+    return columns, replace(reading, notes=notes)
 
 
 def _numeric_columns(roles: ColumnRoles, columns: ParsedColumns) -> dict[str, Floats]:

@@ -821,3 +821,16 @@ def test_folders_are_searched_to_the_bottom_and_their_names_are_columns(
     assert table.keys["store"].tolist() == ["a b", "c"]
     assert table.codes.tolist() == [0, 0, 1, 1]
     assert table.values[:, 0].tolist() == [1, 2, 1, 2]
+
+
+def test_marks_of_the_training_decide_later_files_that_alone_could_be_read_in_two_ways(
+    tmp_path: Path,
+) -> None:
+    first, later = tmp_path / "first.csv", tmp_path / "later.csv"
+    first.write_text("ds;y\n2024-01-01;1.074\n2024-01-02;1.074,5\n", encoding="utf-8")
+    later.write_text("ds;y\n2024-02-01;1.074\n2024-02-02;1.080\n", encoding="utf-8")
+    options = ReadOptions(DataSpec(path=("x.csv",)))
+    with pytest.raises(DataError, match=r"data\.thousands"):
+        read_files([str(later)], options)
+    known = read_files([str(first)], options).roles.resolve(options)
+    assert read_files([str(later)], known).values[:, 0].tolist() == [1074.0, 1080.0]
