@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 
 from rnnforecast.data.io import table as read_module
 from rnnforecast.data.io.columns import CategoricalColumn, NumericColumn
-from rnnforecast.data.io.table import Table
+from rnnforecast.data.io.read_options import ReadOptions
+from rnnforecast.data.io.table import Table, read_files
 from rnnforecast.errors import DataError
+from rnnforecast.spec.data import DataSpec
 from tests.data.tables import read
 
 PLAIN = "ds,y\n2024-01-01,1\n2024-01-02,\n2024-01-03,2.5\n"
