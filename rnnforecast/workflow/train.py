@@ -30,6 +30,7 @@ from rnnforecast.pipeline.run_folder import (
 )
 from rnnforecast.pipeline.series_plots import plot_series_forecasts
 from rnnforecast.spec.load import dump_spec
+from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.training.fit_state import HistoryRow
@@ -133,7 +134,7 @@ def _write_run(
     run = _build_run(prepared, session, fit_result, evaluation.series[shown])
     data_report.write_data_report(folder, prepared)
     write_text(folder / "spec.yaml", dump_spec(prepared.given_spec))
-    write_text(folder / RESOLVED_SPEC_FILE, dump_spec(session.spec))
+    write_text(folder / RESOLVED_SPEC_FILE, dump_spec(_as_trained(session.spec, run)))
     write_model(folder, run)
     stored = asdict(result)
     del stored["folder"]  # the bytes must not depend on the location
@@ -150,6 +151,12 @@ def _write_run(
         actual=evaluation.actual[shown],
         note="held-out horizon",
     )
+
+
+def _as_trained(spec: Spec, run: Run) -> Spec:
+    """The spec with the number of networks there are: a stop or a time budget leaves fewer."""
+    ensemble = spec.ensemble.model_copy(update={"members": len(run.members)})
+    return spec.model_copy(update={"ensemble": ensemble})
 
 
 def _build_run(

@@ -172,6 +172,7 @@ def test_a_stop_in_a_first_fit_leaves_a_run_of_the_networks_so_far(
     for phase, count in (("fit 1 of 2", 1), ("fit 2 of 2", 2)):
         assert trained("run", stop=StopAt(phase, 5)).interrupted
         assert len(load_run(Path("run")).members) == count
+        assert read_spec(Path("run/resolved.yaml")).ensemble.members == count
         assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
         assert pd.read_csv("f.csv").notna().all(axis=None)
 
