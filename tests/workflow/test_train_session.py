@@ -251,7 +251,7 @@ def test_no_network_begins_that_would_not_end_within_the_time_budget(given: Give
     trained("run", "ensemble.members=4", "training.time_budget=0.0001", stop=listener)
     assert len(load_run(Path("run")).members) == 1
     assert "time budget: 1 of 4 networks" in listener.infos
-    assert read_spec(Path("run/resolved.yaml")).ensemble.members == 4
+    assert read_spec(Path("run/resolved.yaml")).ensemble.members == 1
 
 
 def test_automatic_members_are_as_many_as_the_combinations_that_vary(given: Given) -> None:
