@@ -76,6 +76,7 @@ PREPARED: dict[str, str] = {
     "clean.outlier_threshold": "clean.outliers=hampel clean.outlier_threshold=1",
     "clean.transform": "clean.transform=log",
     "clean.min_length": "clean.min_length=57",
+    "clean.deseasonalize": "clean.deseasonalize=year",
     "clean.max_length": "clean.max_length=50",
     "features.past": "features.past=price",
     "features.future": FUTURE,
