@@ -55,6 +55,10 @@ MIN_STEP = 0.02
 MAX_EXPONENT = 3.0
 """Bound of the season in logs: values are multiplied by 0.05 to 20."""
 ALL_TARGETS = slice(None)
+MIN_OBSERVED_WEEKS = 52
+"""The fewest weeks with a value of a series that counts in the cross-validation."""
+MIN_ERROR = 1e-9
+"""Sum of errors, in logs or relative to the size of a series, that is taken as none."""
 CHUNK_ROWS = 16_384
 SERIES_AT_ONCE = 4096
 """Weeks, and series, in a batch of normal equations."""
@@ -351,8 +355,12 @@ def choose_season(weeks: WeeklyMeans, horizon_weeks: int) -> SeasonChoice:
     forecasts = _WeeklyForecasts(weeks, item, fold, horizon_weeks)
     errors = forecasts.errors([np.zeros(len(x))] * n_folds)  # [penalties, I]
     without = errors[errors.sum(1).argmin()]
-    without = np.where(without > 0, without, np.inf)
-    best = SeasonChoice(0, PENALTIES[0], 1.0, n_items)
+    n_observed = np.bincount(item, weeks.weight > 0, minlength=n_items)
+    is_scored = (without > MIN_ERROR) & (n_observed >= MIN_OBSERVED_WEEKS)
+    if not is_scored.any():
+        return SeasonChoice(0, PENALTIES[0], 1.0)
+    n_scored = int(is_scored.sum())
+    best = SeasonChoice(0, PENALTIES[0], 1.0, n_scored)
     for harmonics in HARMONICS:
         size, candidates = n_trend + 2 * harmonics, []
         for penalty in PENALTIES[: 1 if n_items == n_targets else None]:
@@ -363,8 +371,9 @@ def choose_season(weeks: WeeklyMeans, horizon_weeks: int) -> SeasonChoice:
                 gram, cross = grams[:, kept].sum(1), crosses[:, kept].sum(1)
                 found = _solve(gram[:, :size, :size], cross[:, :size], degree, penalty, n_targets)
                 seasons.append((x[:, n_trend:size] * found[item, n_trend:]).sum(1))
-            error = float((forecasts.errors(seasons) / without).mean(1).min())
-            candidates.append(SeasonChoice(harmonics, penalty, error, n_items))
+            errors = forecasts.errors(seasons)[:, is_scored] / without[is_scored]
+            error = float(errors.mean(1).min())
+            candidates.append(SeasonChoice(harmonics, penalty, error, n_scored))
         found_best = min(candidates, key=lambda candidate: candidate.error)
         if found_best.error < (1 - MIN_STEP) * best.error:
             best = found_best

@@ -168,6 +168,13 @@ def test_hours_business_days_and_weeks_have_the_course_of_days() -> None:
         np.testing.assert_allclose(fitted(one).coefficients[0, 0], expected, atol=0.02)
 
 
+def test_constant_and_nearly_empty_series_have_no_yearly_season() -> None:
+    nearly_empty = np.full(1100, np.nan)
+    nearly_empty[[0, 500, -1]] = 1.0, 2.0, 3.0
+    for values in (np.full(1100, 5.0), np.zeros(1100), nearly_empty):
+        assert not chosen(panel(values)).is_worthwhile
+
+
 def test_a_stored_season_is_the_same() -> None:
     one = panel(np.exp(0.3 * course_of_the_year(1100)), np.exp(0.1 * course_of_the_year(900)))
     season = fitted(one, 3)
