@@ -209,7 +209,9 @@ def describe_other_seasons(found: Seasonality, panel: Panel) -> list[str]:
     """A line for each season beside the first one, and one for those that cannot be seen."""
     lines = [
         f"{format_duration(panel.frequency, length)} as well, which explains "
-        f"{found.candidate_strengths[length]:.0%} more"
+        f"{found.candidate_strengths[length]:.0%} "
+        # without common lines, the share is of the variance around the trend of longer cycles
+        + ("more" if length % found.length == 0 else "around a slower trend")
         for length in found.significant[1:]
     ]
     if found.unknown:
