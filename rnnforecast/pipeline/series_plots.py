@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.evaluation.baselines import simple_forecasts
 from rnnforecast.evaluation.metrics import symmetric_level_pairs
-from rnnforecast.output.forecast_plots import plot_forecast, safe_file_stem
+from rnnforecast.output.forecast_plots import MarkedSteps, plot_forecast, safe_file_stem
+from rnnforecast.output.time_axis import format_period, format_steps
 from rnnforecast.pipeline.forecasting import Forecasts
 from rnnforecast.pipeline.run_folder import Run
-from rnnforecast.types import Floats, Ints
+from rnnforecast.types import Floats, Ints, Timestamps
 
 
 def plot_series_forecasts(
@@ -24,7 +26,6 @@ def plot_series_forecasts(
     forecasts: Forecasts,
     *,
     actual: Floats | None = None,
-    note: str = "",
 ) -> int:
     """Writes plots into `folder`, each as PNG and SVG; returns their number.
 
@@ -33,10 +34,10 @@ def plot_series_forecasts(
     Args:
         series: indices `[P]` of the series in the panel.
         origins: `[S]` of all series of the panel, like the forecasts.
-        actual: `[P, H, C]` values after the origins, if known; original units.
-        note: end of the line below each title.
+        actual: `[P, H, C]` values after the origins, if they were held out; original units.
     """
     n_targets = min(panel.observed_mask.shape[1], run.n_plots) if len(series) == 1 else 1
+    event = _binary_future_covariate(run, panel)
     simple, horizon = simple_forecasts(run.config.season)[0], forecasts.yhat.shape[1]
     future = panel.to_display_timezone(
         panel.window_timestamps(np.maximum(origins, 0), horizon)
@@ -61,12 +62,13 @@ def plot_series_forecasts(
             name = panel.target_names[channel]
             words = [labels[index]] * has_names + [name] * (n_targets > 1 or not has_names)
             label = " ".join(words)
+            title = " · ".join([labels[index]] * has_names + [name])
             stem = safe_file_stem(label, stems)
             stems.add(stem)
             values = forecasts.quantiles[index, :, channel]
             plot_forecast(
                 folder / stem,
-                label=label,
+                title=title,
                 target=name,
                 history_timestamps=history_timestamps,
                 history=chosen.targets[:past, channel],
@@ -78,6 +80,62 @@ def plot_series_forecasts(
                 ],
                 baseline=(simple.name, naive[:, channel]),
                 actual=None if actual is None else actual[place, :, channel],
-                note=note,
+                marked=None if event is None else _marked_steps(event, panel, index, past, horizon),
+                season=run.config.season,
+                has_closed_steps=panel.frequency.calendar is not None,
+                subtitle=_subtitle(
+                    panel.frequency, history_timestamps, future[index], actual is not None
+                ),
             )
     return len(stems)
+
+
+def _subtitle(
+    frequency: Frequency, history: Timestamps, ahead: Timestamps, is_held_out: bool
+) -> str:
+    """The period and the horizon in words: ``Nov 2017 to Oct 2025, 12 months ahead``."""
+    steps = format_steps(len(ahead), frequency)
+    if steps.endswith(("open day", "open days")) and len(history):
+        days = int((ahead[-1] - history[-1]) / np.timedelta64(1, "D"))
+        steps = f"{steps} ({days:,} days)"
+    first = history[0] if len(history) else ahead[0]
+    if is_held_out:
+        held_out = f"the last {steps.removeprefix('1 ')} held out"
+        return f"{format_period(first, ahead[-1], frequency)}, {held_out}"
+    if not len(history):
+        return f"{steps} ahead"
+    return f"{format_period(first, history[-1], frequency)}, {steps} ahead"
+
+
+def _binary_future_covariate(run: Run, panel: Panel) -> int | None:
+    """The only covariate known ahead that is 0 or 1 and is both; None if there is none or more."""
+    if panel.covariates is None:
+        return None
+    known_ahead = {
+        name
+        for covariate in run.plan.features.covariates.covariates
+        if covariate.role == "future" and covariate.kind == "number"
+        for name in covariate.columns
+    }
+    found = [
+        column
+        for column, name in enumerate(panel.covariate_names)
+        if name in known_ahead and _is_binary(panel.covariates[:, column])
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_binary(values: Floats) -> bool:
+    known = values[np.isfinite(values)]
+    return bool(np.isin(known, (0.0, 1.0)).all() and (known == 0).any() and (known == 1).any())
+
+
+def _marked_steps(column: int, panel: Panel, series: int, origin: int, horizon: int) -> MarkedSteps:
+    """The steps of a series where a covariate is 1; unknown ones are not marked."""
+    assert panel.covariates is not None
+    rows = slice(panel.wide_offsets[series], panel.wide_offsets[series + 1])
+    is_one = panel.covariates[rows, column] == 1  # [steps, with those known ahead]
+    ahead = np.zeros(horizon, dtype=np.bool_)
+    known = is_one[origin : origin + horizon]
+    ahead[: len(known)] = known
+    return MarkedSteps(panel.covariate_names[column], is_one[:origin], ahead)

@@ -16,7 +16,7 @@ import pandas as pd
 from rnnforecast import __version__
 from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.output.atomic_files import write_json, write_text
-from rnnforecast.output.forecast_plots import plot_loss
+from rnnforecast.output.loss_plot import plot_loss
 from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.auto import join_names
 from rnnforecast.pipeline.prepare import PreparedData, prepare
@@ -149,7 +149,6 @@ def _write_run(
         session.split.test_origin,
         fit_result.held_out_forecasts,
         actual=evaluation.actual[shown],
-        note="held-out horizon",
     )
 
 
