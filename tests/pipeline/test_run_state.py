@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rnnforecast.errors import RunFolderError
-from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE, load_run
+from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE, FORMAT_VERSION, load_run
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_unchanged_run_is_read(
 @pytest.mark.parametrize(
     ("keys", "value"),
     [
-        ("format", 7),
+        ("format", FORMAT_VERSION + 1),
         ("plan", None),
         ("plan.season", 3),
         ("plan.clean.missing", "no such imputer"),

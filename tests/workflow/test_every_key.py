@@ -69,6 +69,9 @@ PREPARED: dict[str, str] = {
     "clean.duplicates": "data.path=twice.csv clean.duplicates=mean",
     "clean.far_rows": "data.path=far.csv clean.far_rows=keep",
     "clean.missing": LINEAR,
+    "clean.implausible": "data.path=absurd.csv clean.implausible=keep",
+    "clean.start": "data.path=newer.csv clean.missing=zero clean.start=each",
+    "clean.end": "clean.missing=zero clean.end=each",
     "clean.fill_value": "clean.missing=constant clean.fill_value=7",
     "clean.max_gap": f"{LINEAR} clean.max_gap=1",
     "clean.outliers": "clean.outliers=hampel",
@@ -145,7 +148,7 @@ TRAINED: dict[str, str] = {
     "training.precision": "training.precision=bfloat16",
     "ensemble.members": SEVERAL,
     "ensemble.vary": f"{SEVERAL} ensemble.vary={{model.dropout:[0.0,0.3]}}",
-    "ensemble.combine": f"{SEVERAL} ensemble.combine=mean",
+    "ensemble.combine": f"{SEVERAL} ensemble.combine=weights",
     "forecast.quantiles": "forecast.quantiles=[0.2,0.5]",
     "forecast.non_negative": "data.path=low.csv forecast.non_negative=true",
     "forecast.whole_numbers": "forecast.whole_numbers=true",
@@ -260,7 +263,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spring, autumn = pd.date_range("2024-03-30", periods=58, freq="h"), pd.Timedelta("210D")
     hours = table.assign(ds=[*spring, *(spring[:56] + autumn)])
     hours.to_csv(folder / "hours.csv", index=False)
-    grouped = table.assign(y=[f"{value:.3f}" for value in table["y"].fillna(1)])
+    newer = table[(table["unique_id"] == "a") | (table["ds"] > "2024-01-06")]
+    newer.to_csv(folder / "newer.csv", index=False)
+    absurd = table.assign(y=table["y"].where(table.index != 5, 1e9))
+    absurd.to_csv(folder / "absurd.csv", index=False)
+    grouped = table.assign(z=1, y=[f"{value:.3f}" for value in table["y"].fillna(1)])
     grouped.to_csv(folder / "grouped.csv", index=False, sep=";")
     ahead = table.assign(price=table["price"].where(table["ds"] < "2024-02-27"))
     ahead.to_csv(folder / "ahead.csv", index=False)

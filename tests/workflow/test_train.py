@@ -262,7 +262,7 @@ def test_every_auto_is_settled_in_the_stored_spec(given: Given) -> None:
     stored = yaml.safe_load(Path("run/resolved.yaml").read_text())
     found_anew = {  # by each file, each machine, each run
         "separator", "decimal", "thousands", "encoding", "outlier_threshold", "non_negative",
-        "whole_numbers", "device", "precision",
+        "whole_numbers", "device", "precision", "layout", "header_line", "start", "end",
     }  # fmt: skip
     left = {key for keys in stored.values() for key, value in keys.items() if value == "auto"}
     assert left <= found_anew

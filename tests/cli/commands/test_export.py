@@ -177,7 +177,7 @@ def test_the_point_of_a_median_is_the_median_and_of_a_mean_the_mean_of_equiproba
     given()
     train()
     run = load_run(Path("run"))
-    wanted = workflow._requested_outputs(run, run.config.loss)
+    wanted = workflow._requested_outputs(run, run.config)
     levels = wanted.levels
     assert [levels.computed[index] for index in levels.requested_indices] == list(run.quantiles)
     assert [levels.computed[index] for index in levels.point_indices] == [0.5]
