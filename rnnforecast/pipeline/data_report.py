@@ -18,6 +18,7 @@ from rnnforecast.data.profiling.cleaning_report import (
 )
 from rnnforecast.data.profiling.profile import profile_panel
 from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.data.time.frequency import DAY, Frequency
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.prepare import PreparedData
 
@@ -46,23 +47,39 @@ ALWAYS_SHOWN = ("label", "rows", "start", "end", "agreement")
 def series_by_repairs(report: CleaningReport, count: int) -> pd.DataFrame:
     """The rows of up to `count` series, those with the most repairs first."""
     series = report.per_series
-    repairs = series[[name for name in REPAIR_COUNTS if name in series]].sum(axis=1)
-    order = (repairs + (series["skipped"] != "")).sort_values(ascending=False, kind="stable")
+    order = _repair_counts(series).sort_values(ascending=False, kind="stable")
     return series.loc[order.index[:count]]
 
 
 def repair_table(report: CleaningReport, count: int) -> tuple[list[str], list[list[str]]]:
-    """Header and rows, as text, of the `count` series with the most repairs.
+    """Header and rows, as text, of up to `count` series, those with the most repairs.
 
-    Columns that are empty or zero for all series are left out.
+    Series without a repair are left out, and so are columns that are empty or zero for all series.
     """
     series = report.per_series
     table = series_by_repairs(report, count)
+    table = table[_repair_counts(table) > 0]
     names = [name for name in COLUMN_TITLES if name in ALWAYS_SHOWN or series[name].any()]
     columns = [[_format_cell(value) for value in table[name].to_numpy()] for name in names]
     return [COLUMN_TITLES[name] for name in names], [
         list(row) for row in zip(*columns, strict=True)
     ]
+
+
+def _repair_counts(series: pd.DataFrame) -> pd.Series[int]:
+    """Repairs of each series; leaving it out is one."""
+    repairs = series[[name for name in REPAIR_COUNTS if name in series]].sum(axis=1)
+    return repairs + (series["skipped"] != "")
+
+
+def _describe_calendar(frequency: Frequency) -> str:
+    """Which days or hours have no steps, in words; "" without closed ones."""
+    if frequency.calendar is None:
+        return ""
+    days = frequency.calendar.closed_days()
+    if frequency.calendar.unit == DAY and days:
+        return f"{' and '.join(f'{day}s' for day in days)} are closed and left out."
+    return f"Only the open hours are steps: {frequency.calendar.describe_days()}."
 
 
 def write_data_report(folder: Path, prepared: PreparedData) -> None:
@@ -82,7 +99,8 @@ def write_data_report(folder: Path, prepared: PreparedData) -> None:
         outlier_mask=cleaned.outliers.flags,
     )
     flagged = profile.outlier_count
-    lines = report.summary_lines()
+    shown_as_notes = set(map(str, report.notes))
+    lines = [line for line in report.summary_lines() if line not in shown_as_notes]
     if flagged:
         method = prepared.plan.clean.outliers
         lines.append(
@@ -98,6 +116,8 @@ def write_data_report(folder: Path, prepared: PreparedData) -> None:
         lines,
         repair_table(report, MAX_TABLE_SERIES),
         targets=cleaned.panel.target_names,
+        notes=report.notes,
+        calendar=_describe_calendar(cleaned.panel.frequency),
     )
     write_text(folder / HTML_FILE, text)
 

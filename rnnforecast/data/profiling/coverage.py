@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,8 @@ class Coverage:
     """[groups] label of the first series of each group."""
     edges: npt.NDArray[np.generic]
     """[periods + 1] timestamps at which the periods begin, and the end of the last."""
+    is_by_target: bool = False
+    """Whether the panel is of one series, and its targets take the place of series."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class GapStatistics:
     """Label of the series with the longest gap, "" without gaps; of ties the first one."""
     longest_start: np.generic | None
     """First timestamp of the longest gap."""
+    longest_target: str = ""
+    """The target with the longest gap; "" without gaps, or with a single target."""
 
 
 def panel_ordinals(panel: Panel) -> Ints:
@@ -59,7 +63,12 @@ def panel_ordinals(panel: Panel) -> Ints:
 
 
 def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
-    """The coverage of a nonempty panel; `value_mask` [N, C]: observed and filled values."""
+    """The coverage of a nonempty panel; `value_mask` [N, C]: observed and filled values.
+
+    Of a single series with several targets, it is the coverage by target.
+    """
+    if panel.n_series == 1 and len(panel.target_names) > 1:
+        return _coverage_by_target(panel, value_mask)
     ordinals = panel_ordinals(panel)
     is_irregular = panel.irregular_timestamps is not None
     first, stop = int(ordinals.min()), int(ordinals.max()) + 1
@@ -92,6 +101,37 @@ def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
     )
 
 
+def _coverage_by_target(panel: Panel, value_mask: Bools) -> Coverage:
+    n_targets = len(panel.target_names)
+    n_groups = min(MAX_ROWS, n_targets)
+    group = np.arange(n_targets) * n_groups // n_targets
+    parts = [
+        compute_coverage(
+            replace(
+                panel,
+                targets=panel.targets[:, columns],
+                observed_mask=panel.observed_mask[:, columns],
+                target_names=("",),  # their mean, as of one target
+            ),
+            value_mask[:, columns],
+        )
+        for columns in (np.flatnonzero(group == each) for each in range(n_groups))
+    ]
+
+    def stacked(name: str) -> Floats:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return replace(
+        parts[0],
+        observed_share=stacked("observed_share"),
+        filled_share=stacked("filled_share"),
+        missing_share=stacked("missing_share"),
+        series_counts=np.bincount(group, minlength=n_groups),
+        row_labels=tuple(panel.target_names[k] for k in np.searchsorted(group, range(n_groups))),
+        is_by_target=True,
+    )
+
+
 def gap_statistics(panel: Panel) -> GapStatistics:
     """Statistics of the gaps of all series and targets."""
     begins = np.zeros(len(panel.observed_mask), dtype=np.bool_)
@@ -107,14 +147,22 @@ def gap_statistics(panel: Panel) -> GapStatistics:
     length, first = np.concatenate(lengths), np.concatenate(firsts)
     if not len(length):
         return GapStatistics({}, 0, "", None)
-    row = int(first[length.argmax()])
+    longest = int(length.argmax())
+    row = int(first[longest])
+    target = int(np.searchsorted(np.cumsum(list(map(len, lengths))), longest, side="right"))
     series = int(np.searchsorted(panel.offsets, row, side="right")) - 1
     step = np.zeros(panel.n_series, dtype=np.int64)
     step[series] = row - panel.offsets[series]
     alone = panel.filter_series(np.arange(panel.n_series) == series)
     start = alone.to_display_timezone(alone.window_timestamps(step[series : series + 1], 1))[0, 0]
     label = str(alone.labels()[0])
-    return GapStatistics(count_by_power_of_two(length), int(length.max()), label, start)
+    return GapStatistics(
+        counts_by_length=count_by_power_of_two(length),
+        longest_steps=int(length[longest]),
+        longest_series=label,
+        longest_start=start,
+        longest_target=panel.target_names[target] if len(panel.target_names) > 1 else "",
+    )
 
 
 def steps_behind_latest(panel: Panel) -> Ints:

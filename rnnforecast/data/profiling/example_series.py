@@ -17,15 +17,20 @@ MAX_STEPS = 400
 """An example has the last steps of its series, at most this many."""
 MAX_EXAMPLES = 4
 """Panels with at most this many series have all of them as examples."""
+MAX_PLOTS = 40
+"""Most series and targets that are examples; of each series the first targets."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True)
 class ExampleSeries:
-    """The last E steps of a series; all values are of its first target."""
+    """The last E steps of one target of a series."""
 
     label: str
+    """The series, and its target if there are several."""
+    series: int
+    """The number of the series in the panel."""
     reason: str
     """Why it was chosen; "" if all series are examples."""
     timestamps: npt.NDArray[np.generic]
@@ -51,14 +56,18 @@ def select_examples(
     season: int,
 ) -> tuple[ExampleSeries, ...]:
     """Up to four examples: the longest series, the series with the most missing values, the series
-    of median level, and the shortest. A panel of at most four series has all of them as examples;
-    of more, constant series are chosen only if all are constant.
+    of median level, and the shortest, by their first target. A panel of at most four series has all
+    of them as examples; of more, constant series are chosen only if all are constant. Each target
+    of a series is an example, up to `MAX_PLOTS` in all.
 
     `value_mask` and `outlier_mask` [N, C], `medians` [S, C], `is_varying` [S].
     """
+    chosen = _choose_series(panel, medians[:, 0], is_varying)
+    n_targets = min(len(panel.target_names), MAX_PLOTS // len(chosen))
     return tuple(
-        _build_example(panel, series, reason, value_mask, outlier_mask, season)
-        for series, reason in _choose_series(panel, medians[:, 0], is_varying).items()
+        _build_example(panel, series, target, reason, value_mask, outlier_mask, season)
+        for series, reason in chosen.items()
+        for target in range(n_targets)
     )
 
 
@@ -116,24 +125,39 @@ def _choose_series(panel: Panel, medians: Floats, is_varying: Bools) -> dict[int
 
 
 def _build_example(
-    panel: Panel, series: int, reason: str, value_mask: Bools, outlier_mask: Bools, season: int
+    panel: Panel,
+    series: int,
+    target: int,
+    reason: str,
+    value_mask: Bools,
+    outlier_mask: Bools,
+    season: int,
 ) -> ExampleSeries:
     begin, end = int(panel.offsets[series]), int(panel.offsets[series + 1])
     alone = panel.filter_series(np.arange(panel.n_series) == series)
     tail = slice(-MAX_STEPS, None)
     pattern = np.empty(0)
     if 1 < season <= (end - begin) // 2 and panel.irregular_timestamps is None:
-        pattern = _seasonal_pattern(alone.targets[:, 0], _season_phase(alone, season), season)
+        pattern = _seasonal_pattern(alone.targets[:, target], _season_phase(alone, season), season)
     timestamps = alone.window_timestamps(np.zeros(1, dtype=np.int64), end - begin)[0, tail]
     return ExampleSeries(
-        label=str(alone.labels()[0]),
+        label=_label(alone, target),
+        series=series,
         reason=reason,
         timestamps=alone.to_display_timezone(timestamps),
-        values=alone.targets[tail, 0],
-        filled_mask=(value_mask & ~panel.observed_mask)[begin:end, 0][tail],
-        outlier_mask=outlier_mask[begin:end, 0][tail],
+        values=alone.targets[tail, target],
+        filled_mask=(value_mask & ~panel.observed_mask)[begin:end, target][tail],
+        outlier_mask=outlier_mask[begin:end, target][tail],
         seasonal_pattern=pattern,
     )
+
+
+def _label(alone: Panel, target: int) -> str:
+    """The only series of a panel, and its target if it has several or the series has no name."""
+    name, label = alone.target_names[target], str(alone.labels()[0])
+    if not alone.keys.shape[1]:
+        return name
+    return f"{label} · {name}" if len(alone.target_names) > 1 else label
 
 
 def _season_phase(panel: Panel, season: int) -> Ints:

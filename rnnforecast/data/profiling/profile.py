@@ -45,6 +45,10 @@ class Profile:
     """[S] steps of each series."""
     medians: Floats
     """[S, C] medians of the observed values, in original units."""
+    value_ranges: Floats
+    """[C, 3] smallest, median and largest observed value of each target; NaN without any."""
+    missing_shares: Floats
+    """[C] share of the steps without a value of each target."""
     relative_stds: Floats
     """[S, C] standard deviation divided by mean absolute value; NaN if that is 0."""
     zero_share: float
@@ -78,6 +82,8 @@ class Profile:
             "series": gaps.longest_series,
             "start": to_plain(gaps.longest_start),
         }
+        if gaps.longest_target:
+            longest["target"] = gaps.longest_target
         return {
             "headline": {"grade": grade, "message": message},
             "quality_grades": [vars(one) for one in self.quality_grades],
@@ -131,6 +137,8 @@ def profile_panel(
         behind_counts=count_by_power_of_two(behind[behind > 0]),
         lengths=panel.lengths,
         medians=medians,
+        value_ranges=_value_ranges(panel),
+        missing_shares=1.0 - panel.observed_mask.mean(axis=0),
         relative_stds=relative_stds,
         zero_share=float((observed == 0).mean()) if len(observed) else 0.0,
         negative_share=float((observed < 0).mean()) if len(observed) else 0.0,
@@ -160,6 +168,17 @@ def _series_statistics(panel: Panel) -> tuple[Floats, Floats, Bools]:
     relative = np.where(size > 0, std / np.where(size > 0, size, 1.0), np.nan)
     low, high = grouped[0].min().to_numpy(), grouped[0].max().to_numpy()
     return grouped.median().to_numpy(dtype=np.float64), relative, np.asarray(low < high)
+
+
+def _value_ranges(panel: Panel) -> Floats:
+    """`Profile.value_ranges`."""
+    found = np.full((len(panel.target_names), 3), np.nan)
+    for column, (values, known) in enumerate(
+        zip(panel.targets.T, panel.observed_mask.T, strict=True)
+    ):
+        if known.any():
+            found[column] = np.quantile(values[known], (0, 0.5, 1))
+    return found
 
 
 def _quartiles(values: npt.NDArray[Any]) -> dict[str, float]:

@@ -45,7 +45,11 @@ FIGURE_WIDTH, HALF_WIDTH = 9.0, 4.35
 """Full width and half width of the page, in inches."""
 LEFT_MARGIN = 0.95
 """Inches to the left of the axes of all full-width plots, so that they are aligned."""
+NARROW_LEFT_MARGIN = 0.6
+"""The same of series in half-width plots."""
 HISTOGRAM_BINS = 24
+MAX_LABELED_ROWS = 12
+"""Most rows of the coverage map with a label."""
 MAX_EXACT_INTEGER = 2.0**53
 """Beyond it float64 cannot hold edges halfway between integers, nor all integers."""
 MAX_PATTERN_BARS = 60
@@ -53,32 +57,38 @@ MAX_PATTERN_BARS = 60
 
 
 @as_png(DPI)
-def plot_coverage(figure: Figure, coverage: Coverage) -> None:
+def plot_coverage(figure: Figure, coverage: Coverage, fig_width: float = FIGURE_WIDTH) -> None:
     """Coverage over time: the number of series in each state above a map with one row per group.
 
-    With a single series, the map alone. States and colors are those of `COVERAGE_COLORS`.
+    With a single series, the map alone. States and colors are those of `COVERAGE_COLORS`;
+    `fig_width` is in inches.
     """
     groups = len(coverage.row_labels)
     several = int(coverage.series_counts.sum()) > 1
-    map_height = max(0.11 * groups, 0.45)
+    row_height = 0.17 if groups <= MAX_LABELED_ROWS else 0.11
+    map_height = max(row_height * groups, 0.45)
     strip_height, gap = (0.75, 0.12) if several else (0.0, 0.0)
-    top, bottom = 0.35, 0.35
-    height = top + strip_height + gap + map_height + bottom
-    figure.set_size_inches(FIGURE_WIDTH, height)
-    left, width = LEFT_MARGIN / FIGURE_WIDTH, (FIGURE_WIDTH - LEFT_MARGIN - 0.4) / FIGURE_WIDTH
-    if several:
-        low = (bottom + map_height + gap) / height
-        strip = figure.add_axes((left, low, width, strip_height / height))
-        _plot_series_counts(strip, coverage)
-    axes = figure.add_axes((left, bottom / height, width, map_height / height))
-    _plot_coverage_map(axes, coverage, show_labels=several)
+    is_narrow = fig_width < FIGURE_WIDTH
+    n_columns = 2 if is_narrow else 4
     patches = [
         Patch(color=color, label=name)
         for (name, color), share in zip(COVERAGE_COLORS.items(), _shares(coverage), strict=True)
         if name == "observed" or share.max() > 1e-9
     ]
+    top, bottom = 0.13 + 0.22 * -(-len(patches) // n_columns), 0.35
+    height = top + strip_height + gap + map_height + bottom
+    figure.set_size_inches(fig_width, height)
+    right = 0.1 if is_narrow else 0.4
+    left, width = LEFT_MARGIN / fig_width, (fig_width - LEFT_MARGIN - right) / fig_width
+    if several:
+        low = (bottom + map_height + gap) / height
+        strip = figure.add_axes((left, low, width, strip_height / height))
+        _plot_series_counts(strip, coverage)
+    axes = figure.add_axes((left, bottom / height, width, map_height / height))
+    _plot_coverage_map(axes, coverage, show_labels=several, max_ticks=3 if is_narrow else 7)
     figure.legend(
-        handles=patches, ncols=4, loc="upper left", bbox_to_anchor=(left, 1.0), frameon=False,
+        handles=patches, ncols=n_columns, loc="upper left",
+        bbox_to_anchor=(0.02 if is_narrow else left, 1.0), frameon=False,
         borderaxespad=0.1, borderpad=0.2, handlelength=1.2, handletextpad=0.5, fontsize=9,
         labelcolor=TEXT_COLOR,
     )  # fmt: skip
@@ -103,10 +113,13 @@ def _plot_series_counts(axes: Axes, coverage: Coverage) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(format_number))
     axes.set_xticks([])
-    axes.set_ylabel("series", fontsize=8, color=MUTED_COLOR)
+    noun = "targets" if coverage.is_by_target else "series"
+    axes.set_ylabel(noun, fontsize=8, color=MUTED_COLOR)
 
 
-def _plot_coverage_map(axes: Axes, coverage: Coverage, *, show_labels: bool) -> None:
+def _plot_coverage_map(
+    axes: Axes, coverage: Coverage, *, show_labels: bool, max_ticks: int = 7
+) -> None:
     groups, n_columns = coverage.observed_share.shape
     style_axes(axes)
     axes.spines["left"].set_visible(False)
@@ -115,10 +128,12 @@ def _plot_coverage_map(axes: Axes, coverage: Coverage, *, show_labels: bool) -> 
     axes.imshow(
         mixed.clip(0, 1), aspect="auto", interpolation="nearest", extent=(0, n_columns, groups, 0)
     )
-    _set_time_ticks(axes, coverage.edges)
+    _set_time_ticks(axes, coverage.edges, max_ticks)
     axes.set_yticks([])
     if show_labels:
-        rows = np.unique(np.linspace(0, groups - 1, min(10, groups)).round().astype(int))
+        rows = np.unique(
+            np.linspace(0, groups - 1, min(MAX_LABELED_ROWS, groups)).round().astype(int)
+        )
         axes.set_yticks(rows + 0.5, [plot_text(coverage.row_labels[row], 13) for row in rows])
     axes.tick_params(axis="y", length=0)
 
@@ -185,30 +200,43 @@ def plot_series_histogram(figure: Figure, values: np.ndarray, *, axis_label: str
 
 @as_png(DPI)
 def plot_examples(
-    figure: Figure, examples: Sequence[ExampleSeries], phase_labels: Sequence[str] = ()
+    figure: Figure,
+    examples: Sequence[ExampleSeries],
+    phase_labels: Sequence[str] = (),
+    fig_width: float = FIGURE_WIDTH,
 ) -> None:
-    """The last steps of a few series with shaded gaps, and their seasonal patterns beside them."""
+    """The last steps of a few series with shaded gaps, and their seasonal patterns beside them.
+
+    A figure narrower than `FIGURE_WIDTH` has no patterns; `fig_width` is in inches.
+    """
     each, top, bottom = 1.0, 0.32, 0.3
     height = max(len(examples), 1) * (each + top + bottom)
-    figure.set_size_inches(FIGURE_WIDTH, height)
-    has_patterns = any(len(example.seasonal_pattern) for example in examples)
-    width = (FIGURE_WIDTH - LEFT_MARGIN - (3.0 if has_patterns else 0.4)) / FIGURE_WIDTH
+    figure.set_size_inches(fig_width, height)
+    is_narrow = fig_width < FIGURE_WIDTH
+    has_patterns = not is_narrow and any(len(example.seasonal_pattern) for example in examples)
+    margin = NARROW_LEFT_MARGIN if is_narrow else LEFT_MARGIN
+    right = 3.0 if has_patterns else 0.1 if is_narrow else 0.4
+    width = (fig_width - margin - right) / fig_width
     for row, example in enumerate(examples):
         low = (height - (row + 1) * (each + top + bottom) + bottom) / height
-        axes = figure.add_axes((LEFT_MARGIN / FIGURE_WIDTH, low, width, each / height))
+        axes = figure.add_axes((margin / fig_width, low, width, each / height))
         style_axes(axes)
-        _plot_example(axes, example)
-        title = " – ".join(part for part in (plot_text(example.label, 50), example.reason) if part)
+        _plot_example(axes, example, max_ticks=3 if is_narrow else 5)
+        title = " – ".join(
+            part
+            for part in (plot_text(example.label, 34 if is_narrow else 50), example.reason)
+            if part
+        )
         axes.set_title(title, loc="left", fontsize=9, color=TEXT_COLOR)
-        if len(example.seasonal_pattern):
-            left = (FIGURE_WIDTH - 2.05) / FIGURE_WIDTH
-            small = figure.add_axes((left, low, 1.9 / FIGURE_WIDTH, each / height))
+        if has_patterns and len(example.seasonal_pattern):
+            left = (fig_width - 2.05) / fig_width
+            small = figure.add_axes((left, low, 1.9 / fig_width, each / height))
             _plot_seasonal_pattern(small, example.seasonal_pattern, phase_labels)
             if row == 0:
                 small.set_title("seasonal pattern", loc="left", fontsize=9, color=TEXT_COLOR)
 
 
-def _plot_example(axes: Axes, example: ExampleSeries) -> None:
+def _plot_example(axes: Axes, example: ExampleSeries, max_ticks: int = 5) -> None:
     steps = np.arange(len(example.values))
     missing = np.isnan(example.values)
     for mask, color, alpha in (
@@ -231,7 +259,7 @@ def _plot_example(axes: Axes, example: ExampleSeries) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(3))
     format_ticks(axes.yaxis, example.values[~missing])
     axes.set_xlim(-0.5, max(len(steps), 1) - 0.5)
-    _set_time_ticks(axes, example.timestamps, max_ticks=5)
+    _set_time_ticks(axes, example.timestamps, max_ticks)
 
 
 def _plot_seasonal_pattern(axes: Axes, pattern: np.ndarray, phase_labels: Sequence[str]) -> None:
@@ -257,7 +285,8 @@ def _set_time_ticks(axes: Axes, timestamps: np.ndarray, max_ticks: int = 7) -> N
         return
     timestamps = drop_time_of_day(timestamps)
     ends = [format_timestamp(timestamps[0]), format_timestamp(timestamps[-1])]
-    count = min(max_ticks if max(map(len, ends)) <= 10 else max_ticks - 2, len(timestamps))
+    most = max_ticks if max(map(len, ends)) <= 10 else max(max_ticks - 2, 2)
+    count = min(most, len(timestamps))
     positions = np.unique(np.linspace(0, len(timestamps) - 1, count).round().astype(int))
     axes.set_xticks(positions, [format_timestamp(timestamps[at]) for at in positions])
     labels = axes.get_xticklabels()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.coverage import (
     MAX_COLUMNS,
     MAX_ROWS,
@@ -151,3 +152,42 @@ def test_sizes_are_grouped_by_doubling() -> None:
     assert list(found)[:4] == ["1 step", "2-3 steps", "4-7 steps", "8-15 steps"]
     assert list(found.values()) == [1, 2, 2, 1, 0, 0, 0, 0, 0, 0, 1]
     assert list(found)[-1] == "1,024-2,047 steps"
+
+
+def of_targets(**values: list[float]) -> Panel:
+    """A panel of one series with these targets."""
+    targets = np.array(list(values.values())).T
+    one = panel(targets[:, 0].tolist())
+    return replace(
+        one, targets=targets, observed_mask=~np.isnan(targets), target_names=tuple(values),
+        keys=one.keys.iloc[:, :0],
+    )  # fmt: skip
+
+
+def test_targets_of_a_single_series_have_rows_of_their_own() -> None:
+    one = of_targets(revenue=[1, NAN, 3], orders=[NAN, NAN, 3])
+    value_mask = one.observed_mask.copy()
+    value_mask[0, 1] = True
+    found = compute_coverage(one, value_mask)
+    assert found.is_by_target
+    assert found.row_labels == ("revenue", "orders")
+    assert found.series_counts.tolist() == [1, 1]
+    assert found.observed_share.tolist() == [[1, 0, 1], [0, 0, 1]]
+    assert found.filled_share.tolist() == [[0, 0, 0], [1, 0, 0]]
+    assert found.missing_share.tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert not compute_coverage(panel([1, 2]), np.ones((2, 1), dtype=np.bool_)).is_by_target
+
+
+def test_many_targets_of_a_single_series_are_grouped() -> None:
+    values = {f"t{k}": [float(k), NAN if k % 2 else 1.0] for k in range(2 * MAX_ROWS)}
+    one = of_targets(**values)
+    found = compute_coverage(one, one.observed_mask)
+    assert found.row_labels == tuple(f"t{2 * k}" for k in range(MAX_ROWS))
+    assert found.observed_share.tolist() == [[1, 0.5]] * MAX_ROWS
+    assert found.series_counts.tolist() == [2] * MAX_ROWS
+
+
+def test_the_longest_gap_names_its_target_if_there_are_several() -> None:
+    found = gap_statistics(of_targets(a=[1, NAN, 3, NAN, 5], b=[1, NAN, NAN, 4, 5], c=[1.0] * 5))
+    assert (found.longest_steps, found.longest_target) == (2, "b")
+    assert gap_statistics(panel([1, NAN, 3])).longest_target == ""

@@ -9,6 +9,7 @@ import pytest
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.example_series import (
+    MAX_PLOTS,
     MAX_STEPS,
     ExampleSeries,
     format_duration,
@@ -18,6 +19,7 @@ from rnnforecast.data.profiling.example_series import (
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.time.frequency import parse_frequency
 from tests.data.panels import panel
+from tests.data.profiling.test_coverage import of_targets
 
 NAN = float("nan")
 
@@ -123,3 +125,22 @@ def test_seasons_have_their_usual_names(
 
 def test_hours_have_no_names_in_another_display_time_zone() -> None:
     assert season_phase_names(parse_frequency("h"), 24, "Europe/Berlin") == ()
+
+
+def test_every_target_of_a_single_series_is_an_example_named_by_it() -> None:
+    one = of_targets(revenue=[1.0, 2, 4], orders=[5.0, NAN, 7])
+    found = chosen(one)
+    assert [example.label for example in found] == ["revenue", "orders"]
+    np.testing.assert_array_equal(found[1].values, [5, NAN, 7])
+    many = of_targets(**{f"t{k}": [1.0, 2] for k in range(2 * MAX_PLOTS)})
+    assert len(chosen(many)) == MAX_PLOTS
+
+
+def test_every_target_of_a_chosen_series_is_named_with_it() -> None:
+    two = panel([1, 2], [3, 4])
+    both = replace(
+        two, targets=np.tile(two.targets, 2), observed_mask=np.tile(two.observed_mask, 2),
+        target_names=("a", "b"),
+    )  # fmt: skip
+    labels = [example.label for example in chosen(both)]
+    assert labels == ["s0 · a", "s0 · b", "s1 · a", "s1 · b"]

@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 
 from rnnforecast.data.cleaning.seasonality import Seasonality
+from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.profiling.coverage import Coverage, GapStatistics
 from rnnforecast.data.profiling.example_series import ExampleSeries
 from rnnforecast.data.profiling.grades import QualityGrade
 from rnnforecast.data.profiling.profile import Profile
+from rnnforecast.errors import Problem
 from rnnforecast.output.data_report import plots
 from rnnforecast.output.data_report.page import render_data_report
 
@@ -41,6 +43,7 @@ def example(*values: float, pattern: int = 0) -> ExampleSeries:
     size = len(values)
     return ExampleSeries(
         label=EVIL,
+        series=0,
         reason="the longest",
         timestamps=np.datetime64("2024-01-01", "us") + np.arange(size) * np.timedelta64(1, "D"),
         values=np.array(values),
@@ -67,6 +70,8 @@ def profile(series: int = 8) -> Profile:
         behind_counts={"1 step": 4},
         lengths=rng.integers(10, 90, series),
         medians=rng.lognormal(size=(series, 1)),
+        value_ranges=np.array([[0.0, 1.0, 2500.0]]),
+        missing_shares=np.zeros(1),
         relative_stds=np.ones((series, 1)),
         zero_share=0.25,
         negative_share=0.0,
@@ -96,7 +101,7 @@ class Tags(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "img"):
+        if tag not in ("meta", "img", "source"):
             self.stack.append(tag)
         if tag == "img":
             self.sources.append(dict(attrs)["src"] or "")
@@ -211,3 +216,49 @@ def test_bins_of_integers_are_centered_on_them() -> None:
     assert edges.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
     assert not is_log
     assert plots._histogram_edges(np.array([1.0, 60.0]))[1]
+
+
+def test_each_plot_of_full_width_has_a_narrow_one_for_phones() -> None:
+    sources = re.findall(r'<source media="\(max-width: 44rem\)" srcset="data:image/png', page())
+    assert len(sources) == 2
+    wide, narrow = (
+        Image.open(io.BytesIO(plots.plot_examples([example(1.0, 2.0, pattern=7)], (), width)))
+        for width in (plots.FIGURE_WIDTH, plots.HALF_WIDTH)
+    )
+    assert narrow.width == round(plots.HALF_WIDTH * plots.DPI)
+    assert narrow.height == wide.height
+
+
+def test_every_target_has_a_row_and_is_said_to_be_hidden_where_it_has_no_plot() -> None:
+    names = ["Revenue (k€)", "Orders", EVIL]
+    ranges = np.array([[0.0, 1.0, 2500.0], [1.0, 2.0, 3.0], [np.nan] * 3])
+    one = replace(
+        profile(4), value_ranges=ranges, missing_shares=np.array([0.0, 0.25, 1.0]),
+        medians=np.ones((4, 3)),
+    )  # fmt: skip
+    text = " ".join(render_data_report("x", one, [], ([], []), targets=names).split())
+    assert "<td>Revenue (k€)</td><td>–</td><td>0</td><td>1</td><td>2,500</td>" in text
+    assert "<td>Orders</td><td>25%</td>" in text
+    assert "2 more targets are in the table only" in text
+    assert "more targets" not in page()
+
+
+def test_nothing_is_said_about_shading_and_repairs_where_there_are_none() -> None:
+    whole = replace(profile(4), examples=(example(1.0, 2.0),), outlier_count=0)
+    text = render_data_report("x", whole, [], (["series"], []), targets=["y"])
+    assert "Shaded" not in text
+    assert "Rings" not in text
+    assert "most repairs" not in text
+    assert "Shaded" in page()
+    assert "most repairs" in page()
+
+
+def test_doubtful_readings_come_first_and_are_marked() -> None:
+    sure = ReadingNote(Problem("a.csv", "header in line 3", "set data.header_line"), False)
+    doubtful = ReadingNote(Problem("a.csv", f"2 cells {EVIL}", "set clean.missing"), True)
+    text = render_data_report(
+        "x", profile(), [], ([], []), targets=["y"], notes=[sure, doubtful],
+        calendar="Sundays are closed and left out.",
+    )  # fmt: skip
+    assert text.index('<li class="look">! a.csv: 2 cells &lt;script') < text.index("header in line")
+    assert "Sundays are closed" in text
