@@ -1,4 +1,4 @@
-"""Files of results: tables, plots, pages, written atomically."""
+"""Output: tables, plots and pages, and the atomic writing of files and folders."""
 
 import logging
 
