@@ -94,6 +94,20 @@ def base_tables() -> tuple[bytes, ...]:
     )
 
 
+def covariate_table() -> pd.DataFrame:
+    """Two series with covariates of every kind, known three steps ahead."""
+    noise = np.random.default_rng(0)
+    frames = []
+    for name, size in (("a", 1.0), ("b", 20.0)):
+        y = (size * (20 + 5 * np.sin(np.arange(63) * 2 * np.pi / 7) + noise.random(63))).round(2)
+        y[[11, 12, 30]] = np.nan
+        frame = pd.DataFrame({"shop": name, "ds": _dates("%Y-%m-%d", 63), "y": y})
+        frame["promo"], frame["price"] = np.arange(63) % 2, noise.random(63).round(2)
+        frame["note"] = [f"word{i % 4} text" for i in range(63)]
+        frames.append(frame.assign(y=frame["y"].where(np.arange(63) < 60)))
+    return pd.concat(frames, ignore_index=True)
+
+
 # Mutations
 
 
@@ -221,6 +235,31 @@ def mutate_spec(chance: random.Random, text: str) -> str:
     return "\n".join(lines)
 
 
+def random_overrides(chance: random.Random) -> list[str]:
+    """Up to four keys with values of the right kind, which may not go together."""
+    from rnnforecast.spec.spec import SECTIONS
+    from rnnforecast.spec.types import allowed_values, describe_field
+
+    columns = ("ds", "y", "shop", "promo", "price", "note")
+    found = []
+    for _ in range(chance.choice((1, 2, 3, 4))):
+        section = chance.choice(("clean", "features", "window", "model", "training", "forecast"))
+        key, field = chance.choice(list(SECTIONS[section].model_fields.items()))
+        kind, words = describe_field(field), allowed_values(field)
+        if "column" in kind:
+            value = f"[{chance.choice(columns)}]"
+        elif words and chance.random() < 0.8:
+            value = chance.choice(words)
+        elif "true" in kind:
+            value = chance.choice(("true", "false"))
+        elif "whole" in kind:
+            value = str(chance.choice((0, 1, 2, 3, 7, 20, 59, 60, 61, 1000)))
+        else:
+            value = str(chance.choice((0.0, 1e-9, 0.1, 0.5, 0.99, 1.0, 3.0, 1e6)))
+        found.append(f"{section}.{key}={value}")
+    return found
+
+
 # Cases; each returns how it ended
 
 
@@ -245,10 +284,14 @@ def run_spec(chance: random.Random) -> str:
     Path("data.csv").write_bytes(base_tables()[1])
     Path("spec.yaml").write_text("data: {path: data.csv}\nwindow: {horizon: 3}\n", encoding="utf-8")
     full = dump_spec(read_spec(Path("spec.yaml")))
-    Path("spec.yaml").write_text(mutate_spec(chance, full), encoding="utf-8", errors="replace")
     small = ["training.max_steps=1", "training.preset=fast", "forecast.plots=0"]
+    if chance.random() < 0.5:
+        Path("spec.yaml").write_text(mutate_spec(chance, full), encoding="utf-8", errors="replace")
+    else:
+        Path("data.csv").write_bytes(_csv(covariate_table()))
+        small = [*random_overrides(chance), *small, "ensemble.members=1", "training.compile=false"]
     check(Path("spec.yaml"), overrides=small)
-    if chance.random() < 0.2:
+    if chance.random() < 0.5:
         spec = read_spec(Path("spec.yaml"), small)
         sizes = (
             spec.model.hidden_size,
