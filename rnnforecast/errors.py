@@ -8,6 +8,7 @@
     ├── TrainingDiverged    5   the loss became infinite or NaN
     ├── PartFailed          6   some series have no forecast; the others were written
     ├── OutputError         1   the result could not be written (disk full, no permission)
+    │   └── OutputPathError 2   a result cannot have this name (it is of something else, too long)
     └── LockHeld           75   another process is writing the same run
 
 An error carries *all* problems of its kind, not only the first.
@@ -103,6 +104,12 @@ class PartFailed(RnnForecastError):
 
 class OutputError(RnnForecastError):
     """The result could not be written; no partial output is left."""
+
+
+class OutputPathError(OutputError):
+    """A result cannot have this name: something else has it, or no file system allows it."""
+
+    exit_code = 2
 
 
 class LockHeld(RnnForecastError):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rnnforecast.errors import LockHeld, OutputError, Problem
+from rnnforecast.errors import LockHeld, Problem
+from rnnforecast.output.atomic_files import output_error
 
 
 @contextmanager
@@ -34,8 +35,7 @@ def run_folder_lock(folder: Path) -> Iterator[None]:
             )
         ) from None
     except OSError as error:
-        found = f"could not be written: {error.strerror or error}"
-        raise OutputError(Problem(str(folder), found, "choose another folder with -o")) from error
+        raise output_error(folder, error) from error
     try:
         yield
     finally:

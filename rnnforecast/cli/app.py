@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -16,7 +17,9 @@ from rnnforecast.cli.commands.models import models
 from rnnforecast.cli.commands.predict import predict
 from rnnforecast.cli.commands.schema import schema
 from rnnforecast.cli.commands.train import train
-from rnnforecast.cli.error_handling import defer_gc
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import defer_gc, handle_errors
+from rnnforecast.cli.streams import prepare_standard_streams
 
 app = typer.Typer(
     name="rnnforecast",
@@ -65,5 +68,12 @@ def main() -> None:
     """The entry point of the console script."""
     # pydantic's search for plugins takes longer than checking a spec
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    prepare_standard_streams()
     defer_gc()
-    app()
+    # commands handle their own errors; left are those of a stdout that takes no help text
+    with handle_errors(ConsoleListener()):
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()

@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rnnforecast.cli.printable import cell_text, message_text, printable_json
+from rnnforecast.errors import OutputError, Problem
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -58,13 +61,13 @@ class ConsoleListener:
     def info(self, text: str) -> None:
         """Prints a line on stderr."""
         if not self.quiet:
-            self.err.print(Text(text))
+            self.err.print(Text(message_text(text)))
 
     def warning(self, text: str) -> None:
         """Prints a warning on stderr."""
         if self.quiet:
             return
-        self.err.print(Text.assemble(("warning: ", "yellow"), text))
+        self.err.print(Text.assemble(("warning: ", "yellow"), message_text(text)))
 
     def progress(self, step: FitProgress) -> None:
         """Updates the progress bar, or logs some lines when stderr is not a terminal."""
@@ -83,11 +86,27 @@ class ConsoleListener:
             self._tasks = {}
 
     def print_json(self, value: object) -> None:
-        """Prints one JSON document on stdout, NaN as null."""
+        """Prints one JSON document on stdout, NaN as null.
+
+        Raises OutputError if stdout is closed.
+        """
         # slow to import (numpy)
         from rnnforecast.output.atomic_files import to_json_types
 
-        sys.stdout.write(json.dumps(to_json_types(value), ensure_ascii=False, indent=2) + "\n")
+        self.write_json(
+            json.dumps(to_json_types(value), ensure_ascii=False, indent=2, allow_nan=False)
+        )
+
+    def write_json(self, text: str) -> None:
+        """Writes the JSON document `text` to stdout; OutputError if stdout is closed."""
+        require_stdout()
+        text = printable_json(text)
+        try:
+            text.encode(sys.stdout.encoding or "utf-8")
+        except UnicodeEncodeError:
+            text = json.dumps(json.loads(text), indent=2)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
     def print_scores(self, scores: TrainResult) -> None:
         """Prints to stdout a table of the held-out scores; nothing if quiet."""
@@ -151,6 +170,13 @@ class ConsoleListener:
             self.info(f"{step.phase}: step {step.step:,} of {step.total:,}, {_format_losses(step)}")
 
 
+def require_stdout() -> None:
+    """Raises OutputError if the process was started with stdout closed."""
+    if sys.stdout is None:
+        cure = "send it to a file or a pipe, or give -o a file"
+        raise OutputError(Problem("standard output", "is closed", cure))
+
+
 def _table_by_target(scores: TrainResult) -> Table:
     """A row for each of the first targets, in its units, and the mean of those without units."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -175,7 +201,7 @@ def _table_by_target(scores: TrainResult) -> Table:
         ours, baseline = row.model_metrics, row.baseline_metrics
         better = "green" if ours["mase"] < baseline["mase"] else ""
         table.add_row(
-            Text(name),
+            Text(cell_text(name)),
             *(
                 Text(_format_number(ours[key]), better if key == "mase" else "")
                 if key in ours

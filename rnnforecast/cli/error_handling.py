@@ -18,6 +18,7 @@ from typing import NoReturn
 from rich.text import Text
 
 from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.printable import message_text, printable
 from rnnforecast.errors import OutputError, Problem, RnnForecastError
 
 MAX_PROBLEMS_SHOWN = 20
@@ -81,10 +82,11 @@ def _discard_stdout() -> None:
 
 def _print_problems(console: ConsoleListener, problems: tuple[Problem, ...]) -> None:
     for problem in problems[:MAX_PROBLEMS_SHOWN]:
-        where = f"{problem.where}: " if problem.where else ""
-        console.err.print(Text.assemble(("error: ", "red"), (where, "bold"), problem.found))
+        where = f"{message_text(problem.where)}: " if problem.where else ""
+        found = message_text(problem.found)
+        console.err.print(Text.assemble(("error: ", "red"), (where, "bold"), found))
         if problem.cure:
-            console.err.print(Text(f"       {problem.cure}", style="cyan"))
+            console.err.print(Text(f"       {message_text(problem.cure)}", style="cyan"))
     if len(problems) > MAX_PROBLEMS_SHOWN:
         console.err.print(f"… and {len(problems) - MAX_PROBLEMS_SHOWN:,} more problems")
 
@@ -92,8 +94,9 @@ def _print_problems(console: ConsoleListener, problems: tuple[Problem, ...]) -> 
 def _exit_unexpected(console: ConsoleListener, error: Exception) -> NoReturn:
     console.close()
     if console.verbose:
-        console.err.print(Text("".join(traceback.format_exception(error))))
-    cause = f"{type(error).__name__}: {error}".strip()
+        trace = "".join(traceback.format_exception(error))
+        console.err.print(Text(printable(trace, keep_newlines=True)))
+    cause = message_text(f"{type(error).__name__}: {error}".strip())
     console.err.print(Text.assemble(("error: ", "red"), f"unexpected: {cause}"))
     if isinstance(error, MemoryError):
         console.err.print("       use fewer series at once, or a machine with more memory")

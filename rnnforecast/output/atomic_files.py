@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnforecast.errors import OutputError, Problem
+from rnnforecast.errors import OutputError, OutputPathError, Problem
 
 _CURES = {
     errno.ENOSPC: "free some disk space or write to another disk",
@@ -40,6 +40,7 @@ _CURES = {
     errno.EEXIST: "a part of the path is a file, not a folder; choose another path",
     errno.EISDIR: "the path is a folder; add a file name",
 }
+_NAME_ERRNOS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 _STALE_AFTER_SECONDS = 86_400.0  # age of leftovers whose process has ended
 
 
@@ -86,7 +87,8 @@ def atomic_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
     one is deleted. An existing folder is replaced only if it is empty or contains a file named
     `replace_if_contains`, which protects other data from a mistyped path.
 
-    Raises OutputError, before the block runs, if the folder cannot be replaced or written.
+    Raises OutputError before the block runs if the folder cannot be written, OutputPathError if it
+    cannot be replaced.
     """
     given = Path(path)
     path = Path(os.path.realpath(given))
@@ -119,7 +121,7 @@ def recover_folder(path: Path) -> bool:
     """
     given = Path(path)
     path = Path(os.path.realpath(given))
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         return False
     with _os_errors_as_output_error(given), _folder_lock(path.parent):
         return _restore_backup(path)
@@ -133,7 +135,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes `text` atomically as UTF-8 without changing line endings; see `atomic_file`."""
-    write_bytes(path, text.encode("utf-8"))
+    # names of files may hold bytes that are no UTF-8, which JSON and YAML escape in this way, too
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, obj: object) -> None:
@@ -190,10 +193,16 @@ def _os_errors_as_output_error(path: Path) -> Iterator[None]:
     except OSError as error:
         if not _concerns_path(error, path):
             raise
-        reason = error.strerror or str(error)
-        cure = _CURES.get(error.errno or 0, "")
-        problem = Problem(str(path), f"could not be written: {reason}", cure)
-        raise OutputError(problem) from error
+        raise output_error(path, error) from error
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The OutputError for an error of the operating system; OutputPathError if `path` is wrong."""
+    reason = error.strerror or str(error)
+    problem = Problem(
+        str(path), f"could not be written: {reason}", _CURES.get(error.errno or 0, "")
+    )
+    return OutputPathError(problem) if error.errno in _NAME_ERRNOS else OutputError(problem)
 
 
 def _concerns_path(error: OSError, path: Path) -> bool:
@@ -211,7 +220,7 @@ def _concerns_path(error: OSError, path: Path) -> bool:
 
 
 def _check_replaceable(path: Path, replace_if_contains: str) -> None:
-    """Raises OutputError unless a new folder may replace `path`."""
+    """Raises OutputPathError unless a new folder may replace `path`."""
     if not os.path.lexists(path):
         return
     if not path.is_dir():
@@ -223,7 +232,7 @@ def _check_replaceable(path: Path, replace_if_contains: str) -> None:
         cure = "choose another folder, or move this one away"
     else:
         return
-    raise OutputError(Problem(str(path), found, cure))
+    raise OutputPathError(Problem(str(path), found, cure))
 
 
 @contextmanager
@@ -283,7 +292,8 @@ def _delete_stale_partials(path: Path) -> None:
     """Deletes incomplete versions of `path` that writers killed over a day ago have left."""
     for partial in _list_siblings(path, "partial"):
         writer = int(partial.name.rsplit("-", 2)[1])
-        if time.time() - _modified_at(partial) < _STALE_AFTER_SECONDS or _is_process_running(
+        if time.time() - _modified_at(partial) < _NAME_ERRNOS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+_STALE_AFTER_SECONDS or _is_process_running(
             writer
         ):
             continue

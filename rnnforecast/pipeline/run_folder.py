@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -244,8 +245,9 @@ def _read_verified(path: Path, name: str) -> bytes:
         data = (path / name).read_bytes()
     except (OSError, ValueError) as error:
         what = f"cannot be read: {error}"
-        if not (path / CHECKSUMS_FILE).is_file():
-            what = "is not a run folder" if path.exists() else "there is no such folder"
+        # unlike methods of Path, these functions do not fail on a name that is too long
+        if not os.path.isfile(path / CHECKSUMS_FILE):
+            what = "is not a run folder" if os.path.exists(path) else "there is no such folder"
         raise RunFolderError(
             Problem(str(path), what, "give the folder that 'rnnforecast train' wrote")
         ) from error

@@ -17,7 +17,7 @@ from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel, describe_size
 from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_share
 from rnnforecast.data.time.frequency import DAY, Frequency
-from rnnforecast.errors import OutputError, Problem
+from rnnforecast.errors import OutputPathError, Problem
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import join_names, resolve_season
 from rnnforecast.pipeline.prepare import build_cleaning_plan
@@ -114,7 +114,7 @@ def init(
         overwrite: replace an existing file.
 
     Raises:
-        SpecError, DataError; OutputError if `path` exists or cannot be written.
+        SpecError, DataError; OutputPathError if `path` exists, OutputError if it cannot be written.
     """
     _check_target(path, overwrite=overwrite)
     relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
@@ -130,13 +130,14 @@ def init(
 
 
 def _check_target(path: Path, *, overwrite: bool) -> None:
-    """Raises OutputError if the file exists, or its folder does not."""
-    if path.exists() and not overwrite:
+    """Raises OutputPathError if the file exists, or its folder does not."""
+    # unlike methods of Path, these functions do not fail on a name that is too long
+    if os.path.exists(path) and not overwrite:
         cure = "choose another name with -o, or add --force"
-        raise OutputError(Problem(str(path), "the file exists already", cure))
-    if not path.resolve().parent.is_dir():
+        raise OutputPathError(Problem(str(path), "the file exists already", cure))
+    if not os.path.isdir(path.resolve().parent):
         found, cure = f"there is no folder '{path.parent}'", "make it, or choose another with -o"
-        raise OutputError(Problem(str(path), found, cure))
+        raise OutputPathError(Problem(str(path), found, cure))
 
 
 def _summarize(spec: Spec, path: Path, given: frozenset[str]) -> DataSummary:

@@ -34,6 +34,7 @@ from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.training import device
 from rnnforecast.types import Ints
+from rnnforecast.workflow.predict_size import check_last_timestamp, check_size
 from rnnforecast.workflow.predict_totals import (
     ExtraTablesRequest,
     paths_table,
@@ -106,7 +107,10 @@ def predict(
         member.net.to(torch_device)
     steps = horizon or run.config.horizon
     totals, n_paths = extra_tables.resolve(run, steps, allow_files=out != "-")
+    check_size(run, steps, n_paths)  # of one target, before covariates of all steps are made
     cleaned = _read_data(run, data or run.source, steps)
+    check_size(run, steps, n_paths, cleaned.panel.n_series * len(cleaned.panel.target_names))
+    check_last_timestamp(cleaned.panel, steps)
     warnings = tuple(_warnings(run, cleaned, steps))
     for line in warnings:
         listener.warning(line)

@@ -65,7 +65,7 @@ class ExtraTablesRequest:
         totals = tuple(each for each in run.totals if each <= steps and allow_files)
         paths = run.n_paths if allow_files else 0
         return (
-            totals if self.totals is None else self.totals,
+            totals if self.totals is None else tuple(dict.fromkeys(self.totals)),
             paths if self.n_paths is None else self.n_paths,
         )
 

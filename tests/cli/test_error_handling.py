@@ -199,7 +199,7 @@ def test_a_folder_that_is_no_run_is_never_replaced(given: Run, train: Run) -> No
     given()
     Path("run").mkdir()
     Path("run/thesis.txt").write_text("years of work")
-    assert_refused_after_facts(train(), 1, "will not be replaced")
+    assert_refused_after_facts(train(), 2, "will not be replaced")
     assert Path("run/thesis.txt").read_text() == "years of work"
 
 

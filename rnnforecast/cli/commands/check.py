@@ -12,6 +12,7 @@ from rich.text import Text
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
+from rnnforecast.cli.printable import cell_text, message_text
 
 if TYPE_CHECKING:
     from rnnforecast.workflow.check import CheckResult
@@ -67,7 +68,7 @@ def check(
             spec, overrides=set_ or [], impute_report=impute_report, report_folder=folder
         )
         if json:
-            console.out.file.write(result.to_json() + "\n")
+            console.write_json(result.to_json())
         elif not quiet:
             _print_result(console, result)
         if folder is not None and result.report.problems:
@@ -107,15 +108,15 @@ def _print_imputation_scores(console: ConsoleListener, result: CheckResult) -> N
 
 def _print_result(console: ConsoleListener, result: CheckResult) -> None:
     for sentence in result.report.summary_lines():
-        console.out.print(sentence, markup=False)
+        console.out.print(Text(message_text(sentence)))
     if result.n_too_short:
         console.out.print(
             f"{result.n_too_short:,} series too short to be scored: used in the final fit only"
         )
     for problem in result.prepared.unused_keys if result.prepared else ():
-        console.out.print(str(problem), markup=False)
+        console.out.print(Text(message_text(str(problem))))
     for choice in result.choices:
-        console.out.print(f"auto  {choice}", markup=False)
+        console.out.print(Text(message_text(f"auto  {choice}")))
     from rnnforecast.pipeline.data_report import repair_table
 
     header, rows = repair_table(result.report, MAX_SERIES_ROWS)
@@ -123,7 +124,7 @@ def _print_result(console: ConsoleListener, result: CheckResult) -> None:
     for name in header:
         table.add_column(name, no_wrap=True, justify="left" if name == "series" else "right")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(cell_text(cell)) for cell in row))
     console.out.print()
     console.out.print(table)
     more = len(result.report.per_series) - len(rows)

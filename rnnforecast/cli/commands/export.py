@@ -41,6 +41,8 @@ def export(
 
         if not onnx:
             raise UsageError(Problem("", "the format is not given", "add --onnx"))
+        if out == "":
+            raise UsageError(Problem("-o", "the name is empty", "give a folder"))
         target = out or str(Path("exports") / run.resolve().name)
         exported = run_export(run, target, member=member, listener=console)
         if json:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
@@ -66,6 +66,8 @@ def predict(
 
         resume_gc()
 
+        if out == "":
+            raise UsageError(Problem("-o", "the name is empty", "give a file, a folder or -"))
         target = out or f"forecasts/{run.resolve().name}/"
         if json and target == "-":
             raise UsageError(
@@ -75,6 +77,8 @@ def predict(
                     "give -o a file",
                 )
             )
+        if json or target == "-":
+            require_stdout()
         tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
         result = run_predict(
             run,

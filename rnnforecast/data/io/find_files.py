@@ -23,6 +23,8 @@ def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
     """
     if item == "-":
         return {None: {}}
+    if not item:
+        raise DataError(Problem("", "the path of the data is empty", "give a file or a folder"))
     check_file_name(item)
     try:
         found = _find_paths(item, Path(item).expanduser())

@@ -54,7 +54,7 @@ def test_init_does_not_write_over_a_spec(given: Run, rnnforecast: Run) -> None:
     given()
     before = Path("spec.yaml").read_text()
     result = rnnforecast("init", "data.csv")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "--force" in result.stderr
     assert Path("spec.yaml").read_text() == before
     assert rnnforecast("init", "data.csv", "--force").exit_code == 0
@@ -84,7 +84,7 @@ def test_a_draft_of_faulty_data_counts_all_series_and_names_the_key_to_set(
 def test_a_draft_in_a_missing_folder_is_refused(given: Run, rnnforecast: Run) -> None:
     given()
     result = rnnforecast("init", "data.csv", "-o", "sub/spec.yaml")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there is no folder 'sub'" in result.stderr
     assert not Path("sub").exists()
 

@@ -178,7 +178,7 @@ def test_a_folder_of_something_else_is_left_alone(given: Run, train: Run, rnnfor
     given()
     train()
     done = rnnforecast("inspect", "run", "-o", "run")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "will not be replaced" in done.stderr
     assert Path("run/model.safetensors").is_file()
 
