@@ -19,7 +19,7 @@ from rich.text import Text
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.printable import message_text, printable
-from rnnforecast.errors import OutputError, Problem, RnnForecastError
+from rnnforecast.errors import DataError, OutputError, Problem, RnnForecastError
 
 MAX_PROBLEMS_SHOWN = 20
 """Problems that are printed; of the others only the number is."""
@@ -91,16 +91,30 @@ def _print_problems(console: ConsoleListener, problems: tuple[Problem, ...]) -> 
         console.err.print(f"… and {len(problems) - MAX_PROBLEMS_SHOWN:,} more problems")
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory did not suffice; torch has no class of its own for that of the CPU."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(words in str(error) for words in ("can't allocate memory", "out of memory"))
+    )
+
+
 def _exit_unexpected(console: ConsoleListener, error: Exception) -> NoReturn:
     console.close()
+    if _is_out_of_memory(error):
+        found = f"the memory does not suffice: {error}"
+        cure = (
+            "use fewer series at once, a smaller model.hidden_size, training.batch_size or "
+            "window.lookback, or a machine with more memory"
+        )
+        _print_problems(console, (Problem("", found, cure),))
+        sys.exit(DataError.exit_code)
     if console.verbose:
         trace = "".join(traceback.format_exception(error))
         console.err.print(Text(printable(trace, keep_newlines=True)))
     cause = message_text(f"{type(error).__name__}: {error}".strip())
     console.err.print(Text.assemble(("error: ", "red"), f"unexpected: {cause}"))
-    if isinstance(error, MemoryError):
-        console.err.print("       use fewer series at once, or a machine with more memory")
-    elif not console.verbose:
+    if not console.verbose:
         console.err.print(
             "       this is a bug of the program; run again with -v and report the output"
         )

@@ -292,8 +292,7 @@ def _delete_stale_partials(path: Path) -> None:
     """Deletes incomplete versions of `path` that writers killed over a day ago have left."""
     for partial in _list_siblings(path, "partial"):
         writer = int(partial.name.rsplit("-", 2)[1])
-        if time.time() - _modified_at(partial) < _NAME_ERRNOS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
-_STALE_AFTER_SECONDS or _is_process_running(
+        if time.time() - _modified_at(partial) < _STALE_AFTER_SECONDS or _is_process_running(
             writer
         ):
             continue
