@@ -121,7 +121,7 @@ def recover_folder(path: Path) -> bool:
     """
     given = Path(path)
     path = Path(os.path.realpath(given))
-    if not os.path.isdir(path.parent):
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - does not fail on a long name
         return False
     with _os_errors_as_output_error(given), _folder_lock(path.parent):
         return _restore_backup(path)

@@ -246,8 +246,9 @@ def _read_verified(path: Path, name: str) -> bytes:
     except (OSError, ValueError) as error:
         what = f"cannot be read: {error}"
         # unlike methods of Path, these functions do not fail on a name that is too long
-        if not os.path.isfile(path / CHECKSUMS_FILE):
-            what = "is not a run folder" if os.path.exists(path) else "there is no such folder"
+        if not os.path.isfile(path / CHECKSUMS_FILE):  # noqa: PTH113
+            exists = os.path.exists(path)  # noqa: PTH110
+            what = "is not a run folder" if exists else "there is no such folder"
         raise RunFolderError(
             Problem(str(path), what, "give the folder that 'rnnforecast train' wrote")
         ) from error

@@ -132,10 +132,10 @@ def init(
 def _check_target(path: Path, *, overwrite: bool) -> None:
     """Raises OutputPathError if the file exists, or its folder does not."""
     # unlike methods of Path, these functions do not fail on a name that is too long
-    if os.path.exists(path) and not overwrite:
+    if os.path.exists(path) and not overwrite:  # noqa: PTH110
         cure = "choose another name with -o, or add --force"
         raise OutputPathError(Problem(str(path), "the file exists already", cure))
-    if not os.path.isdir(path.resolve().parent):
+    if not os.path.isdir(path.resolve().parent):  # noqa: PTH112
         found, cure = f"there is no folder '{path.parent}'", "make it, or choose another with -o"
         raise OutputPathError(Problem(str(path), found, cure))
 
