@@ -101,6 +101,8 @@ class DataSummary:
     horizon: DetectedValue
     n_unknown_ahead: int = 0
     """Series without the future covariates in the whole horizon."""
+    future: tuple[str, ...] = ()
+    """The future covariates that the file has."""
 
 
 def init(
@@ -178,6 +180,7 @@ def _summarize(spec: Spec, path: Path, given: frozenset[str]) -> DataSummary:
         n_unknown_ahead=int((known < found.value).sum())
         if known is not None and known.any() and "features.missing_future" not in given
         else 0,
+        future=tuple(future),
     )
 
 
@@ -361,8 +364,8 @@ def _findings(summary: DataSummary) -> list[str]:
     ]
     if summary.n_unknown_ahead:
         lines.append(
-            f"future     {summary.n_unknown_ahead:,} of {summary.panel.n_series:,} series lack these "
-            "in a part of the horizon: the last value is taken (features.missing_future)"
+            f"future     {summary.n_unknown_ahead:,} of {summary.panel.n_series:,} series lack "
+            f"{join_names(summary.future)} in a part of the horizon: the last value is taken (features.missing_future)"
         )
     used = {name for names in selected.values() for name in names}
     if others := [name for name in roles.unused if name not in used]:

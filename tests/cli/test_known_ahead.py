@@ -106,7 +106,7 @@ def test_series_without_the_whole_horizon_are_counted_and_the_draft_still_works(
     frame = write(shops="abc")
     frame[(frame["shop"] != "b") | (frame["date"] < DAYS[N - 8])].to_csv("data.csv", index=False)
     init = rnnforecast("init", "data.csv")
-    assert "1 of 3 series lack these in a part of the horizon" in init.stderr
+    assert "1 of 3 series lack temp in a part of the horizon" in init.stderr
     assert drafted()["features"]["missing_future"] == "last"
     assert rnnforecast("check", "spec.yaml", "--no-report").exit_code == 0
 

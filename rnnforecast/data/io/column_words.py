@@ -41,6 +41,7 @@ COVARIATE_WORDS = {
     *("temp", "temperature", "tmin", "tmax", "tavg", "humidity", "dewpoint", "precipitation"),
     *("promo", "promotion", "promotions", "onpromotion", "markdown", "discount", "weekend"),
     *("holiday", "holidays", "feiertag", "temperatur", "aktion"),
+    *("plan", "planned", "scheduled", "geplant"),
 }
 """Words for what is measured or planned beside a target."""
 
@@ -85,9 +86,14 @@ ID_WORDS = {
     *("department", "sensor", "station", "meter", "device", "machine", "line", "plant", "site"),
     *("location", "zone", "region", "country", "state", "city", "route", "channel", "household"),
     *("customer", "client", "symbol", "ticker", "variable", "metric", "warehouse", "branch"),
-    *("filiale", "artikel", "laden", "markt", "kunde", "land", "stadt"),
+    *("filiale", "artikel", "laden", "markt", "kunde", "land", "stadt", "part", "material"),
+    *("artikelnummer", "artikelnr", "materialnummer", "teilenummer", "kundennummer"),
 }
 """Words that end the names of ids."""
+
+NUMBER_WORDS = {"no", "nr", "num", "nummer"}
+"""Words that end the names of ids after another word, such as part_no: alone they can be a count,
+or what is measured."""
 
 THING_WORDS = {
     *("store", "shop", "item", "product", "sku", "article", "sensor", "station", "meter", "device"),
@@ -149,4 +155,6 @@ def has_word(column: str, words: Collection[str]) -> bool:
 
 def is_named_like_id(column: str) -> bool:
     """Whether the name, or its last word, is that of an id."""
-    return column.lower() in SERIES_NAMES or split_name(column)[-1] in ID_WORDS
+    words = split_name(column)
+    is_number = len(words) > 1 and words[-1] in NUMBER_WORDS
+    return column.lower() in SERIES_NAMES or words[-1] in ID_WORDS or is_number

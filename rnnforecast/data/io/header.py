@@ -117,15 +117,18 @@ class _HeaderFinder:
     def _is_data(self, position: int) -> bool:
         """Whether a line is a row: it has values, and no text where the other rows have values."""
         cells = self._cells(position)
-        if len(cells) != self._width or cells[0].lstrip().startswith(_COMMENT):
+        if len(cells) != self._width:
             return False
         if has_dates_in_header(cells, self._lower_columns):
             return False
         kinds = [cell_content(cells[column]) for column in self._column_range()]
         known = [column for column, kind in enumerate(self._columns) if kind]
         dates = [column for column in known if self._columns[column] == "date"]
-        if any(kinds[column] == "date" for column in dates):
-            return True
+        is_comment = self._is_comment(position)
+        if any(kinds[column] == "date" for column in dates if column or not is_comment):
+            return True  # a comment has no date behind its mark, unlike an id such as #1042
+        if is_comment:
+            return False
         if any(kinds[column] == "" and self._settled[column] for column in dates or known[:1]):
             return False
         if _is_range(cells):  # names that pandas gives to columns without one

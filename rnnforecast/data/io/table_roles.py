@@ -22,8 +22,10 @@ MIN_ROWS_AHEAD = 4
 """A column that goes on for fewer rows after others end may only be reported earlier than these."""
 MAX_AHEAD_SHARE = 0.5
 """A column that ends earlier than the others by more than this share of its rows has ceased."""
-MIN_FILLED_SHARE = 0.9
-"""The share of rows ahead in which a column known ahead has a value."""
+MIN_FILLED_SHARE = 0.5
+"""The share of rows ahead in which a column known ahead has a value: a plan may miss some days."""
+MAX_CHANCE_OF_BLANKS = 0.05
+"""A column ends earlier only if its usual blanks would leave so many rows out by less chance."""
 MAX_NAMED_COLUMNS = 5
 """Most columns that a note names."""
 
@@ -84,6 +86,9 @@ def drop_targets_known_ahead(table: Table, source_name: str) -> Table:
     n_ahead = int(stop[~early].min() - stop[early].max())
     ahead = values[stop[early].max() : stop[~early].min(), ~early]
     if n_ahead < MIN_ROWS_AHEAD or (~np.isnan(ahead)).mean() < MIN_FILLED_SHARE:
+        return table
+    blank = np.isnan(values[: stop[early].max(), early]).mean(axis=0)
+    if (blank**n_ahead).max() > MAX_CHANCE_OF_BLANKS:
         return table
     ended = [name for name, is_early in zip(names, early, strict=True) if is_early]
     goes_on = [name for name in names if name not in ended]

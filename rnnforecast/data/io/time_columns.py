@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from rnnforecast.data.io.column_words import is_named_like_id, split_name
 from rnnforecast.data.io.time_parts import (
     TimePart,
     combine_clock_parts,
@@ -77,6 +78,8 @@ def find_time_columns(
         return _with_clock(head, dates[0], formats, parts, "the only column of dates")
     if named := _named(dates, _TIME_NAMES):
         return _with_clock(head, named, formats, parts, "dates, and named like a time")
+    if likely := _likeliest_date(dates):
+        return _with_clock(head, likely, formats, parts, "dates, and named most like a time")
     if dates:
         found = f"columns {', '.join(map(repr, dates))} all hold dates"
         raise DataError(Problem(source_name, found, "set data.time to one of them"))
@@ -232,6 +235,17 @@ def _named(columns: list[str], known: tuple[str, ...]) -> str:
     """The column with the most preferred of the known names; "" if none has one."""
     named = [column for column in columns if column.lower() in known]
     return min(named, key=lambda column: known.index(column.lower()), default="")
+
+
+def _likeliest_date(dates: list[str]) -> str:
+    """The only column of dates that is not named like an id, or else the only one of these with a
+    word for a time in its name, such as sale_date; "" if none or several are."""
+    columns = [column for column in dates if not is_named_like_id(column)]
+    named = [column for column in columns if set(split_name(column)) & set(_TIME_NAMES)]
+    for found in (columns, named):
+        if len(found) == 1:
+            return found[0]
+    return ""
 
 
 def _gapless_column(head: pd.DataFrame, formats: dict[str, TimeFormat | None]) -> str:

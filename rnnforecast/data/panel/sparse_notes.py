@@ -34,6 +34,6 @@ def sparse_count_notes(values: Floats, n_steps: int, names: list[str]) -> tuple[
     which = "" if len(sparse) == len(names) else f" of {', '.join(names[k] for k in sparse[:5])}"
     found = f"{share:.0%} of the steps have no value{which}, and no value is 0: taken as unknown"
     zero = "zero" if len(sparse) == len(names) else f"{{{names[sparse[0]]}: zero}}"
-    cure = f"if no row means none, set clean.missing to {zero}"
+    cure = f"if no row or a blank means none, set clean.missing to {zero}"
     problem = Problem("clean.missing", found, cure)
     return (ReadingNote(problem, is_doubtful=share >= DOUBTFUL_SHARE),)

@@ -252,7 +252,9 @@ def _number_formats(texts: list[str]) -> list[TimeFormat]:
     likely = [text for text in numbers if _may_be_date(text)] if patterns else []
     found = [TimeFormat(item) for item in _best_patterns(sorted(patterns), likely, enough)]
     needed = {item.pattern: 0.9 if item.pattern in _FREQUENT_BY_CHANCE else 0.5 for item in found}
-    counts = {item.pattern: _count_parsed(item, likely) for item in found}
+    counts = {
+        item.pattern: _count_parsed(item, _with_plausible_year(item, likely)) for item in found
+    }
     found = [item for item in found if counts[item.pattern] > needed[item.pattern] * len(texts)]
     is_certain = any(counts[item.pattern] == len(texts) for item in found) and len(texts[0]) > 5
     values = np.array([float(text.replace(",", ".")) for text in numbers])
@@ -281,6 +283,15 @@ def _may_be_date(text: str) -> bool:
     """Whether a number can have a year of four digits, or two with month and day."""
     first, last = _DATE_YEARS
     return any(first <= year <= last for year in (text[:4], text[-4:])) or len(text) in (4, 5, 6)
+
+
+def _with_plausible_year(time_format: TimeFormat, texts: list[str]) -> list[str]:
+    """The texts whose year is plausible, if it has four digits at their beginning: 004712 is no
+    week of the year 47."""
+    if not time_format.pattern.startswith(("%Y", "%G")):
+        return texts
+    first, last = _DATE_YEARS
+    return [text for text in texts if first <= text[:4] <= last]
 
 
 def _read(time_format: TimeFormat, texts: list[str]) -> Reading:

@@ -202,3 +202,19 @@ def test_a_header_alone_is_a_header(tmp_path: Path) -> None:
     assert find_header([(1, ["ds", "y"])], "auto", "a.csv").names == ("ds", "y")
     with pytest.raises(DataError, match="has no rows"):
         read_text(tmp_path, "title\n\nds,y\n")
+
+
+def test_an_id_that_begins_like_a_comment_makes_a_row(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{key},{day},{y}\n" for day, y in zip(DAYS, Y, strict=True) for key in ("#12", "7")
+    )
+    table = read_text(tmp_path, "order,date,flow\n" + rows, targets=["flow"])
+    assert table.roles.series == ("order",)
+    assert len(table.time) == 2 * len(DAYS)
+    assert table.notes == ()
+
+
+def test_a_row_that_is_commented_out_below_the_header_is_left_out(tmp_path: Path) -> None:
+    table = read_text(tmp_path, f"{HEADER}#2023-12-31,5,7\n{ROWS}")
+    assert_whole(table)
+    assert "left out" in notes(table)

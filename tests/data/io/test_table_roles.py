@@ -89,6 +89,19 @@ def test_a_column_that_goes_on_after_the_others_end_is_known_ahead(
     assert [note.is_doubtful for note in table.notes if "rows after" in str(note)] == expected
 
 
+def test_a_plan_that_misses_some_days_is_known_ahead(table_of: Read) -> None:
+    frame = wide(output=86, planned_shifts=N)
+    frame.loc[[90, 94, 97], "planned_shifts"] = np.nan
+    assert table_of(frame).roles.targets == ("output",)
+
+
+@pytest.mark.parametrize("named", ["b", "temp"])
+def test_a_column_with_many_blanks_does_not_end_early(named: str, table_of: Read) -> None:
+    frame = wide(a=95, **{named: N})
+    frame.loc[np.arange(N) % 7 != 3, "a"] = np.nan  # once a week, the last time five days ago
+    assert table_of(frame).roles.targets == ("a", named)
+
+
 def test_given_targets_stay_targets(table_of: Read) -> None:
     table = table_of(wide(load=90, temp=N), targets=["load", "temp"])
     assert table.roles.targets == ("load", "temp")

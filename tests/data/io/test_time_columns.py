@@ -246,3 +246,29 @@ def test_the_format_of_training_decides_in_a_short_file(tmp_path: Path) -> None:
 def test_what_a_time_stands_for_is_noted(tmp_path: Path, cells: list[str], said: str) -> None:
     table = read_rows(tmp_path, "date,units", cells)
     assert [bool(pd.Series([str(note)]).str.contains(said)[0]) for note in table.notes] == [True]
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        ([f"{4700 + number:06d}" for number in range(24)], "part"),  # no weeks of the year 47
+        ([f"{4700 + number:06d}" for number in range(24)], "reference"),
+        ([f"{number:06d}" for number in range(110101, 110125)], "part_no"),
+        ([f"{number}" for number in range(20240101, 20240125)], "Artikelnummer"),
+        ([f"{number}" for number in range(20240101, 20240125)], "reference"),
+    ],
+)
+def test_ids_that_could_be_dates_are_no_time_beside_a_date(
+    parts: list[str], name: str, tmp_path: Path
+) -> None:
+    days = [f"{day:%Y-%m-%d}" for day in DAYS]
+    rows = [f"{day},{part}" for day in days for part in parts]
+    table = read_rows(tmp_path, f"sale_date,{name},qty", rows)
+    assert (table.roles.time, table.roles.series) == ("sale_date", (name,))
+    assert table.keys[name].tolist() == parts
+
+
+def test_two_dates_named_alike_are_still_refused(tmp_path: Path) -> None:
+    rows = [f"{day:%Y-%m-%d},{day + pd.Timedelta(days=2):%Y-%m-%d}" for day in DAYS]
+    with pytest.raises(DataError, match="all hold dates"):
+        read_rows(tmp_path, "order_date,ship_date,qty", rows)
