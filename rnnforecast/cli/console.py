@@ -133,7 +133,7 @@ class ConsoleListener:
         ]
         for level in sorted(levels, key=float, reverse=True):
             shares = (
-                f"{100 * scores[f'coverage_{level}']:.1f}"
+                _format_percent(scores[f"coverage_{level}"])
                 for scores in (model_scores, baseline_scores)
             )
             table.add_row(f"coverage of the {level} % interval, %", *shares)
@@ -208,7 +208,7 @@ def _table_by_target(scores: TrainResult) -> Table:
                 else ""
                 for key in TARGET_METRICS
             ),
-            *(f"{100 * ours[key]:.1f}" for key in levels),
+            *(_format_percent(ours[key]) for key in levels),
             row.baseline_name,
             _format_number(baseline["mase"]),
         )
@@ -220,6 +220,11 @@ def _format_losses(step: FitProgress) -> str:
     if step.validation_loss is not None:
         text += f", validation {step.validation_loss:.4f}"
     return text
+
+
+def _format_percent(share: float) -> str:
+    """A share as percent; a dash for NaN."""
+    return "–" if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def _format_number(value: float) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 from rich.console import Console
 
 from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.evaluation.metrics import METRIC_LABELS
 from rnnforecast.pipeline.progress import FitProgress
+from rnnforecast.workflow.train import TrainResult
 
 
 def test_the_bar_of_a_finished_fit_leaves_the_terminal_when_the_next_begins() -> None:
@@ -22,3 +25,16 @@ def test_the_bar_of_a_finished_fit_leaves_the_terminal_when_the_next_begins() ->
     text = shown.file.getvalue()  # type: ignore[attr-defined]
     assert "20/20 steps" not in text
     assert "3/30 steps loss 0.2500" in text
+
+
+def test_scores_that_are_not_defined_are_dashes() -> None:
+    listener = ConsoleListener()
+    listener.out = Console(file=io.StringIO(), width=120)
+    ours = dict.fromkeys(METRIC_LABELS, 0.5) | {"coverage_80": 0.825}
+    simple = dict.fromkeys(METRIC_LABELS, float("nan")) | {"coverage_80": float("nan")}
+    listener.print_scores(
+        TrainResult(Path("run"), ours, simple, "naive", {}, {}, 1, 1, interrupted=False)
+    )
+    text = listener.out.file.getvalue()  # type: ignore[attr-defined]
+    assert "82.5" in text
+    assert "nan" not in text

@@ -80,7 +80,8 @@ def rare_day_notes(
     found = f"{name} are steps, as {n_dates:,} of {int(came[is_rare].sum()):,} have a row"
     if rows.n_series > 1:
         found += f" in {len(some):,} of {rows.n_series:,} series ({_name_series(labels, some)})"
-        found += f", though never in {most:,}" if most else ""
+        same = " on the same day of the week" if is_rare.sum() > 1 else ""
+        found += f", though never in {most:,}{same}" if most else ""
     calendar = WeekCalendar(DAY, tuple(np.flatnonzero(is_open & ~is_rare).tolist()))
     cure = (
         "set clean.missing to zero if no row means zero; or clean.frequency to"
