@@ -45,6 +45,7 @@ PAGE_CSS = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #262626; margin: 2rem auto; max-width: 62rem;
   padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
+h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; }
 p { margin: .3rem 0; } .faint { color: #6b6b6b; }
 table { border-collapse: collapse; font-size: 13px; }
 th, td { text-align: right; padding: .15rem .7rem .15rem 0; border-bottom: 1px solid #e6e6e6; }
@@ -61,7 +62,7 @@ ul { margin: .3rem 0; padding-left: 1.2rem; } li, h1, td { overflow-wrap: anywhe
 @media (max-width: 44rem) { body { margin: 1rem auto; } .pair > div { flex-basis: 100%; }
   table { font-size: 14px; } th, td { padding-right: .5rem; } img { width: 100%; } .on-wide { display: none; }
   .scroll img { width: auto; max-width: none; min-width: 46rem; } }
-@media print { body { margin: 0; font-size: 12px; } h2 { break-after: avoid; }
+@media print { body { margin: 0; font-size: 12px; } h2, h3 { break-after: avoid; }
   img, tr { break-inside: avoid; } }
 """
 

@@ -111,7 +111,7 @@ def _write_page(
     lines = _summary_lines(run, member, inspection)
     write_text(
         folder / HTML_FILE,
-        render_inspection_page(f"Inside the run {run_name}", lines, sections),
+        render_inspection_page(f"What the forecasts of {run_name} depend on", lines, sections),
     )
     return {section.name: section.finding for section in sections}
 

@@ -28,6 +28,10 @@ PEAK_RATIO = 1.5
 the uniform one."""
 
 
+MAX_NAMED = 3
+"""Most inputs that a sentence names."""
+
+
 def describe_units(inspection: Inspection) -> str:
     """How many units of the top layer are correlated with the series, and how many inactive."""
     hidden = inspection.layers[-1].hidden
@@ -122,24 +126,41 @@ def describe_attention(inspection: Inspection) -> str:
 
 
 def describe_importance(inspection: Inspection) -> str:
-    """The most important input, and the most important covariate."""
+    """The inputs that the forecast depends on, the most important first, and those that it does not
+    depend on."""
     assert inspection.importance is not None
     inputs, error = inspection.importance.inputs, inspection.importance.baseline_error
-    best = max(inputs, key=lambda one: one.mean)
-    if not is_significant(best):
+    important = sorted(filter(is_significant, inputs), key=lambda one: -one.mean)
+    if not important:
         return "No shuffled input makes the forecast worse"
-    name = f"the values {format_lag_range(best.step_range)}" if best.step_range else best.name
+
+    def error_without(one: InputImportance) -> str:
+        return f"{format_rounded(error + one.mean)} %"
+
+    best = important[0]
     sentence = (
-        f"Shuffling {name} between windows raises the error most: from {format_rounded(error)} % "
-        f"to {format_rounded(error + best.mean)} %"
+        f"The forecast depends most on {_input_name(best)}: shuffled between windows, "
+        f"{'they raise' if (best.step_range or (0, 0))[0] < -1 else 'it raises'} the error from "
+        f"{format_rounded(error)} % to {error_without(best)}"
     )
-    covariates = [one for one in inputs if one.step_range is None]
-    if not covariates or not best.step_range:
-        return sentence
-    covariate = max(covariates, key=lambda one: one.mean if is_significant(one) else -np.inf)
-    if not is_significant(covariate):
-        return f"{sentence}; no covariate is significant"
-    return f"{sentence}; of the covariates {covariate.name} is the most important"
+    others = [f"{_input_name(one)} (to {error_without(one)})" for one in important[1:MAX_NAMED]]
+    if others:
+        sentence += f"; then on {' and '.join(others)}"
+    without = [one.name for one in inputs if one.step_range is None and one not in important]
+    if without:
+        more = f" and {len(without) - MAX_NAMED:,} more" if len(without) > MAX_NAMED else ""
+        sentence += f"; not measurably on {', '.join(without[:MAX_NAMED])}{more}"
+    return sentence
+
+
+def _input_name(one: InputImportance) -> str:
+    """An input in words: a covariate, or a range of past values."""
+    if one.step_range is None:
+        return one.name
+    begin, end = one.step_range
+    if end == 0:
+        return f"the last {-begin:,} values" if begin < -1 else "the last value"
+    return f"the values {format_lag_range(one.step_range)}"
 
 
 def is_significant(importance: InputImportance) -> bool:

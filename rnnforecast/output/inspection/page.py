@@ -1,4 +1,4 @@
-"""Self-contained HTML page of an inspection: all findings, then each with its plot."""
+"""Self-contained HTML page of an inspection: what the forecast depends on, then the network."""
 
 from __future__ import annotations
 
@@ -20,11 +20,20 @@ from rnnforecast.output.inspection.results import Inspection
 from rnnforecast.output.rendering import render_template
 from rnnforecast.output.style import PAGE_CSS
 
+DEPENDENCE, LOOKBACK, NETWORK = (
+    "What does the forecast depend on?",
+    "How far back does it look?",
+    "What does the network do?",
+)
+"""Headings of the parts of the page."""
+
 
 @dataclass(frozen=True)
 class InspectionSection:
     """One plot of the page with its title, its explanation, and the finding in this run."""
 
+    part: str
+    """Heading of the part of the page, the question that it answers."""
     name: str
     """Stem of the plot's file, and key of the finding in the JSON."""
     title: str
@@ -34,16 +43,16 @@ class InspectionSection:
 
 
 def build_sections(inspection: Inspection) -> list[InspectionSection]:
-    """The sections that the inspected network has results for."""
-    sections = [_units_section(inspection)]
-    if findings.layers_with_gates(inspection):
-        sections.append(_gates_section(inspection))
-    sections.append(_gradient_section(inspection))
+    """The sections that the inspected network has results for: first what the forecast depends on,
+    then how far back, then what the network does inside."""
+    sections = [_occlusion_section(inspection), _gradient_section(inspection)]
+    if inspection.importance is not None and inspection.importance.inputs:
+        sections.insert(0, _importance_section(inspection))
     if inspection.horizon_attention is not None or inspection.self_attention:
         sections.append(_attention_section(inspection))
-    if inspection.importance is not None and inspection.importance.inputs:
-        sections.append(_importance_section(inspection))
-    sections.append(_occlusion_section(inspection))
+    sections.append(_units_section(inspection))
+    if findings.layers_with_gates(inspection):
+        sections.append(_gates_section(inspection))
     return sections
 
 
@@ -68,7 +77,7 @@ def _units_section(inspection: Inspection) -> InspectionSection:
         "has learned of it; rows of a single color do not react."
     )
     png = plot_hidden_states(inspection, finding)
-    return InspectionSection("units", "Hidden states", explanation, finding, png)
+    return InspectionSection(NETWORK, "units", "Hidden states", explanation, finding, png)
 
 
 def _gates_section(inspection: Inspection) -> InspectionSection:
@@ -79,7 +88,7 @@ def _gates_section(inspection: Inspection) -> InspectionSection:
         "to something in the series; a gate that is always open or always closed does not matter."
     )
     png = plot_gates(inspection, finding)
-    return InspectionSection("gates", "Gate activations", explanation, finding, png)
+    return InspectionSection(NETWORK, "gates", "Gate activations", explanation, finding, png)
 
 
 def _gradient_section(inspection: Inspection) -> InspectionSection:
@@ -91,7 +100,7 @@ def _gradient_section(inspection: Inspection) -> InspectionSection:
         "left that their influence grows (exploding gradients)."
     )
     png = plot_gradient(inspection, finding)
-    return InspectionSection("gradient", "Input gradients", explanation, finding, png)
+    return InspectionSection(LOOKBACK, "gradient", "Input gradients", explanation, finding, png)
 
 
 def _attention_section(inspection: Inspection) -> InspectionSection:
@@ -102,7 +111,7 @@ def _attention_section(inspection: Inspection) -> InspectionSection:
         "queries, a bright diagonal means that each query attends to a fixed distance."
     )
     png = plot_attention(inspection, finding)
-    return InspectionSection("attention", "Attention weights", explanation, finding, png)
+    return InspectionSection(LOOKBACK, "attention", "Attention weights", explanation, finding, png)
 
 
 def _importance_section(inspection: Inspection) -> InspectionSection:
@@ -116,7 +125,9 @@ def _importance_section(inspection: Inspection) -> InspectionSection:
         "not differ significantly from zero: the network forecasts as well without the input."
     )
     png = plot_importance(inspection, finding)
-    return InspectionSection("importance", "Permutation importance", explanation, finding, png)
+    return InspectionSection(
+        DEPENDENCE, "importance", "Inputs: permutation importance", explanation, finding, png
+    )
 
 
 def _occlusion_section(inspection: Inspection) -> InspectionSection:
@@ -127,4 +138,6 @@ def _occlusion_section(inspection: Inspection) -> InspectionSection:
         "depends on; each step of the horizon has a row."
     )
     png = plot_occlusion(inspection, finding)
-    return InspectionSection("occlusion", "Occlusion", explanation, finding, png)
+    return InspectionSection(
+        DEPENDENCE, "occlusion", "Stretches of history: occlusion", explanation, finding, png
+    )

@@ -20,6 +20,7 @@ from rnnforecast.output.style import (
     BLUE,
     GRID_COLOR,
     MUTED_COLOR,
+    ORANGE,
     TEXT_COLOR,
     drop_time_of_day,
     format_number,
@@ -79,7 +80,7 @@ def plot_series(axes: Axes, window: InspectedWindow) -> None:
     isolated = isolated_values(history)
     axes.plot(past[isolated] + 0.5, history[isolated], ".", color=TEXT_COLOR, markersize=3)
     if np.isfinite(actual).any():
-        axes.plot(ahead + 0.5, actual, color=TEXT_COLOR, linewidth=1.0, marker="o", markersize=2.6,
+        axes.plot(ahead + 0.5, actual, color=ORANGE, linewidth=1.0, marker="o", markersize=2.6,
                   markerfacecolor="white", markeredgewidth=0.8, label="actual")  # fmt: skip
     axes.plot(ahead + 0.5, window.forecast, color=BLUE, linewidth=1.8, label="forecast")
     axes.yaxis.set_major_locator(MaxNLocator(4))

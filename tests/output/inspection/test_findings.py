@@ -136,10 +136,10 @@ def test_attention_has_a_peak_only_where_it_is_clear(weights: list[float], text:
 @pytest.mark.parametrize(
     ("lags", "covariate", "text"),
     [
-        ((0.3, 0.1), (0.2, 0.05), "Shuffling the values 1 step back between windows raises"),
-        ((0.3, 0.1), (0.2, 0.05), "from 1 % to 1.3 %; of the covariates price is the most"),
-        ((0.3, 0.1), (0.2, 0.2), "no covariate is significant"),
-        ((0.1, 0.1), (0.3, 0.1), "Shuffling price between windows raises"),
+        ((0.3, 0.1), (0.2, 0.05), "depends most on the last value: shuffled between windows, it"),
+        ((0.3, 0.1), (0.2, 0.05), "from 1 % to 1.3 %; then on price (to 1.2 %)"),
+        ((0.3, 0.1), (0.2, 0.2), "from 1 % to 1.3 %; not measurably on price"),
+        ((0.1, 0.1), (0.3, 0.1), "depends most on price: shuffled between windows, it raises"),
         ((0.2, 0.1), (0.2, 0.1), "No shuffled input"),
     ],
 )
@@ -175,3 +175,14 @@ def test_lags_count_back_from_the_last_known_step() -> None:
     assert format_lag_range((-1, 0)) == "1 step back"
     assert format_lag_range((-13, 0)) == "1–13 steps back"
     assert format_lag_range((-1300, -26)) == "27–1,300 steps back"
+
+
+def test_ranges_of_values_are_named_and_only_a_few_inputs_are() -> None:
+    important = [InputImportance(f"in{k}", 1.0 - k / 10, 0.01) for k in range(4)]
+    useless = [InputImportance(f"no{k}", 0.0, 0.1) for k in range(5)]
+    past = InputImportance("past", 2.0, 0.1, (-12, -6))
+    importance = PermutationImportance(8.0, (past, *important, *useless), windows=9, repeats=3)
+    text = describe_importance(replace(inspected([1.0]), importance=importance))
+    assert text.startswith("The forecast depends most on the values 7–12 steps back: shuffled")
+    assert "they raise the error from 8 % to 10 %; then on in0 (to 9 %) and in1 (to 8.9 %)" in text
+    assert text.endswith("; not measurably on no0, no1, no2 and 2 more")

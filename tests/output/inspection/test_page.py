@@ -46,7 +46,7 @@ def inspection() -> Inspection:
 
 def test_each_result_has_a_section_with_a_plot(inspection: Inspection) -> None:
     sections = build_sections(inspection)
-    names = ["units", "gates", "gradient", "attention", "importance", "occlusion"]
+    names = ["importance", "occlusion", "gradient", "attention", "units", "gates"]
     assert [section.name for section in sections] == names
     for section in sections:
         assert Image.open(io.BytesIO(section.png)).width == 9 * 120  # inches times dpi
@@ -61,7 +61,7 @@ def test_results_that_a_network_does_not_have_are_left_out(inspection: Inspectio
         self_attention=(),
         importance=None,
     )
-    assert [one.name for one in build_sections(bare)] == ["units", "gradient", "occlusion"]
+    assert [one.name for one in build_sections(bare)] == ["occlusion", "gradient", "units"]
 
 
 def test_the_page_lists_the_findings_and_escapes_names(inspection: Inspection) -> None:
@@ -72,8 +72,20 @@ def test_the_page_lists_the_findings_and_escapes_names(inspection: Inspection) -
     assert "<b>" not in text
     assert text.count("data:image/png;base64,") == len(sections)
     for section in sections:
+        assert f'<h3 id="{section.name}">{section.title}</h3>' in text
+    for section in sections[1:]:
         assert f'<a href="#{section.name}">{section.title}</a>' in text
-        assert f'<h2 id="{section.name}">{section.title}</h2>' in text
+
+
+def test_the_page_leads_with_what_the_forecast_depends_on(inspection: Inspection) -> None:
+    sections = build_sections(inspection)
+    text = render_inspection_page("Run", [], sections)
+    order = [
+        f'<p class="headline">{sections[0].finding}', "<h2>What does the forecast depend on?",
+        "<h2>How far back", "<h2>What does the network do?",
+    ]  # fmt: skip
+    assert sorted(order, key=text.index) == order
+    assert "depends most on the last 2 values" in sections[0].finding
 
 
 def test_the_json_has_the_keys_that_the_page_is_made_from(inspection: Inspection) -> None:
