@@ -57,11 +57,11 @@ th:first-child, td:first-child { text-align: left; }
 .pair { display: flex; flex-wrap: wrap; gap: 0 2%; } .pair > div { flex: 0 1 49%; }
 .pair > p { flex-basis: 100%; } img { max-width: 100%; height: auto; display: block; }
 ul { margin: .3rem 0; padding-left: 1.2rem; } li, h1, td { overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; } .scroll td { white-space: nowrap; }
+.on-narrow { display: none; } .scroll { overflow-x: auto; } .scroll td { white-space: nowrap; }
 .scroll td:first-child { white-space: normal; min-width: 6rem; }
 @media (max-width: 44rem) { body { margin: 1rem auto; } .pair > div { flex-basis: 100%; }
   table { font-size: 14px; } th, td { padding-right: .5rem; } img { width: 100%; } .on-wide { display: none; }
-  .scroll img { width: auto; max-width: none; min-width: 46rem; } }
+  .scroll img { width: 46rem; max-width: none; } .on-narrow { display: block; } }
 @media print { body { margin: 0; font-size: 12px; } h2, h3 { break-after: avoid; }
   img, tr { break-inside: avoid; } }
 """
