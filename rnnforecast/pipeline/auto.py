@@ -14,31 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from rnnforecast.data.cleaning.seasonality import MIN_PERIODS, Seasonality, detect_seasonality
-from rnnforecast.data.cleaning.yearly_season import is_year, steps_per_week
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.profiling.example_series import format_duration
+from rnnforecast.pipeline.auto_season import choose_season
 from rnnforecast.pipeline.presets import Preset, build_preset
 from rnnforecast.registry import BACKBONES, DECODERS, LOSSES, WINDOW_SCALERS
 from rnnforecast.spec.spec import Spec, expand_ensemble
 
 MAX_AUTO_LOOKBACK = 2048
 """Longest automatic lookback in steps, unless the horizon is longer."""
-
 MIN_LOG_RATIO = 1e-3
 """Logs are taken if the smallest value is at least this share of the mean in 95 % of the series."""
-
 LONG_SERIES_LOOKBACKS = 20
 """Usual lookbacks that the median series must have for each one that is read."""
-
 MAX_LOOKBACK_FACTOR = 3
 """Most usual lookbacks that are read."""
-
 SEASONS_IN_LOOKBACK = {4: 8, 5: 8, 7: 8, 12: 8, 24: 7, 52: 3}
 """Seasons in a usual lookback by season length; for others as many as fit into 168 steps, two to
 eight."""
-
 SMALL_DATA = 5_000
 """Observed values below which a smaller network and smaller batches are used."""
 
@@ -115,7 +108,6 @@ class AutoContext:
 
 Rule = Callable[[AutoContext], tuple[object, str]]
 """A value and its reason; with an empty reason the choice is not reported."""
-
 RULES: dict[str, Rule] = {}
 """The rules by key, in the order in which they run."""
 
@@ -137,7 +129,7 @@ def resolve_season(spec: Spec, panel: Panel) -> tuple[Spec, list[AutoChoice]]:
     """
     if spec.window.season != "auto":
         return spec, []
-    length, reason = _choose_season(panel, spec.window.horizon)
+    length, reason = choose_season(panel, spec.window.horizon)
     choice = AutoChoice("window.season", length, reason)
     return _with_value(spec, choice.key, length), [choice]
 
@@ -177,50 +169,6 @@ def _with_value(spec: Spec, key: str, value: object) -> Spec:
     section, name = key.split(".")
     changed = getattr(spec, section).model_copy(update={name: value})
     return spec.model_copy(update={section: changed})
-
-
-def _choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
-    steps = np.arange(len(panel.observed_mask)) - np.repeat(panel.offsets[:-1], panel.lengths)
-    train_end = np.maximum(panel.lengths - horizon, panel.lengths // 2)  # [S]
-    train_mask = steps < np.repeat(train_end, panel.lengths)
-    found = detect_seasonality(
-        panel.targets,
-        panel.observed_mask & train_mask[:, None],
-        panel.offsets,
-        panel.frequency.season_lengths(),
-    )
-    length, frequency = found.length, panel.frequency
-    share = f"{found.strength:.0%} of the variance around the trend"
-    if is_year(length, frequency) and steps_per_week(frequency) > 1:
-        length = frequency.season_lengths()[0]
-        year = format_duration(frequency, found.length)
-        reason = f"the usual patch; {year} are too many for one, and explain {share}"
-    elif length > 1:
-        reason = f"found in the data, explains {share}"
-    elif found.candidate_strengths:
-        tried = ", ".join(str(length) for length in found.candidate_strengths)
-        reason = f"no season found (tried {tried})"
-    else:
-        reason = "no season found"
-    return length, "; ".join([reason, *describe_other_seasons(found, panel)])
-
-
-def describe_other_seasons(found: Seasonality, panel: Panel) -> list[str]:
-    """A line for each season beside the first one, and one for those that cannot be seen."""
-    lines = [
-        f"{format_duration(panel.frequency, length)} as well, which explains "
-        f"{found.candidate_strengths[length]:.0%} "
-        # without common lines, the share is of the variance around the trend of longer cycles
-        + ("more" if length % found.length == 0 else "around a slower trend")
-        for length in found.significant[1:]
-    ]
-    if found.unknown:
-        names = [format_duration(panel.frequency, length) for length in found.unknown]
-        lines.append(
-            f"{' and '.join(names)} cannot be seen in {int(panel.lengths.max()):,} steps, less than"
-            f" {MIN_PERIODS} whole cycles"
-        )
-    return lines
 
 
 @rule("window.patch_length")

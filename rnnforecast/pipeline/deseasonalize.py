@@ -6,17 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnnforecast.data.cleaning.yearly_season import (
-    MAX_ITEMS,
+from rnnforecast.data.cleaning.weekly_means import (
     MIN_YEARS,
-    SeasonChoice,
-    choose_season,
-    fit_season,
     has_enough_years,
     is_year,
     steps_per_week,
     weekly_means,
 )
+from rnnforecast.data.cleaning.yearly_season import fit_season
+from rnnforecast.data.cleaning.yearly_season_choice import MAX_ITEMS, SeasonChoice, choose_season
 from rnnforecast.data.cleaning_plan import CleaningPlan, TransformedTargets
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.windows.split import Split

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from rnnforecast.errors import Problem, SpecError, closest_match, did_you_mean, similarity
 from rnnforecast.spec import yaml_source as source
 from rnnforecast.spec.compatibility import RULES, Rule, find_incompatibilities
 from rnnforecast.spec.data import check_file_name
+from rnnforecast.spec.problem_collector import ProblemCollector
 from rnnforecast.spec.spec import SECTIONS, Spec, expand_ensemble
-from rnnforecast.spec.types import allowed_values, describe_field
+from rnnforecast.spec.value_problems import SectionValues, format_value, validate_sections
 from rnnforecast.spec.yaml_source import KeyPath
 
 MAX_UNKNOWN_KEYS = 20
 """Unknown keys of a section that are reported one by one; the others are counted."""
-
 MIN_SIMILARITY = 0.8
 """The value of an unknown key is checked as that of a known one if they are this similar."""
-
 MAX_BYTES = 1 << 22
 """A larger file is no spec."""
-
-SectionValues = dict[str, dict[str, Any]]
-Location = TypeVar("Location", int, str)
 
 
 def read_spec(path: Path, overrides: Sequence[str] = (), *, rules: Sequence[Rule] = RULES) -> Spec:
@@ -70,10 +64,10 @@ def parse_spec(
     if read.values is None and not read.problems:
         raise SpecError(Problem(name, "the file is empty", "write at least data and window"))
     if not isinstance(read.values, dict):
-        found = f"expected sections such as data and window, found {_format_value(read.values)}"
+        found = f"expected sections such as data and window, found {format_value(read.values)}"
         cure = "if these are the data, write a spec for them with rnnforecast init"
         raise SpecError(Problem(f"{name}, line {read.lines.get((), 1)}", found, cure))
-    report = _ProblemCollector(name, read.lines)
+    report = ProblemCollector(name, read.lines)
     for keys, line, found, cure in read.problems:
         report.add(keys, found, cure, line=line)
         report.unreadable_keys.add(keys[:2])
@@ -81,7 +75,7 @@ def parse_spec(
     for override in overrides:
         _apply_override(given, override, report)
     values = _select_known_keys(given, report)
-    spec, invalid_keys = _validate(values, report)
+    spec, invalid_keys = validate_sections(values, report)
     usable = [rule for rule in rules if not report.is_affected(rule, invalid_keys)]
     for key, found, cure in find_incompatibilities(expand_ensemble(spec), usable):
         report.add(tuple(key.split(".")), found, cure)
@@ -130,69 +124,7 @@ def dump_spec(spec: Spec) -> str:
     return source.dump_yaml(spec.model_dump())
 
 
-@dataclass
-class _ProblemCollector:
-    """The problems of a spec, each with its line or override, collected during loading."""
-
-    source_name: str
-    lines: Mapping[KeyPath, int]
-    overrides: dict[KeyPath, str] = field(default_factory=dict)
-    original_keys: dict[KeyPath, KeyPath] = field(default_factory=dict)
-    """Intended keys -> keys as written."""
-    unsure_keys: set[KeyPath] = field(default_factory=set)
-    """Intended keys that are hardly like the keys as written; their values are not checked."""
-    unreadable_keys: set[KeyPath] = field(default_factory=set)
-    """Keys, as written, whose value could not be read; they are reported only once."""
-    problems_by_line: list[tuple[float, Problem]] = field(default_factory=list)
-
-    def add(self, keys: KeyPath, found: str, cure: str = "", *, line: int | None = None) -> None:
-        """Adds a problem; `line` is by default that of the key, or of its nearest parent."""
-        written = keys
-        for size in (1, 2):
-            if keys[:size] in self.original_keys:
-                written = self.original_keys[keys[:size]] + keys[size:]
-        override = _find_nearest_parent(self.overrides, keys) or _find_nearest_parent(
-            self.overrides, written
-        )
-        if override is not None:
-            self.problems_by_line.append((math.inf, Problem(f"--set {override}", found, cure)))
-            return
-        keys = written
-        if line is None:
-            line = _find_nearest_parent(self.lines, keys)
-        label = ".".join(str(key) for key in keys if isinstance(key, str))
-        places = [self.source_name, "" if line is None else f"line {line}", label]
-        where = ", ".join(place for place in places if place)
-        self.problems_by_line.append(
-            (math.inf if line is None else line, Problem(where, found, cure))
-        )
-
-    def is_unreadable(self, keys: KeyPath) -> bool:
-        """Whether the value of these intended keys could not be read."""
-        return self.original_keys.get(keys, keys) in self.unreadable_keys
-
-    def is_affected(self, rule: Rule, invalid_keys: set[KeyPath]) -> bool:
-        """Whether the rule reads a key without a valid value."""
-        read = [tuple(key.split(".")) for key in rule.keys]
-        return any(
-            keys in invalid_keys or self.is_unreadable(keys) or self.is_unreadable(keys[:1])
-            for keys in read
-        )
-
-    def problems(self) -> list[Problem]:
-        """All problems, sorted by line; those of the command line last."""
-        return [problem for _, problem in sorted(self.problems_by_line, key=lambda item: item[0])]
-
-
-def _find_nearest_parent(locations: Mapping[KeyPath, Location], keys: KeyPath) -> Location | None:
-    """The location of `keys`, or of the nearest parent that has a location."""
-    prefixes = (keys[:size] for size in range(len(keys), 0, -1))
-    return next((locations[prefix] for prefix in prefixes if prefix in locations), None)
-
-
-def _apply_override(
-    raw_values: dict[str, Any], override: str, collector: _ProblemCollector
-) -> None:
+def _apply_override(raw_values: dict[str, Any], override: str, collector: ProblemCollector) -> None:
     """Sets ``section.key=value`` or ``section.key.name=value`` in `raw_values`."""
     path, equals, text = override.partition("=")
     words = path.strip().split(".")
@@ -221,9 +153,7 @@ def _apply_override(
     group[words[-1]] = value
 
 
-def _select_known_keys(
-    raw_values: Mapping[str, Any], collector: _ProblemCollector
-) -> SectionValues:
+def _select_known_keys(raw_values: Mapping[str, Any], collector: ProblemCollector) -> SectionValues:
     """The known keys of `raw_values`. An unknown key is reported and read as the closest match, so
     that its value is checked and the key is not reported as missing too."""
     values: SectionValues = {section: {} for section in SECTIONS}
@@ -247,7 +177,7 @@ def _select_known_keys(
             collector.original_keys[(meant,)] = (section,)
         if not isinstance(content, dict | None):
             found = (
-                f"expected lines of the form 'key: value' below it, found {_format_value(content)}"
+                f"expected lines of the form 'key: value' below it, found {format_value(content)}"
             )
             collector.add((section,), found)
             collector.unreadable_keys.add((meant,))
@@ -299,101 +229,6 @@ def _guess_intended_key(section: str, key: str) -> tuple[KeyPath | None, str]:
         owner = _section_of(elsewhere)
         return None, f"did you mean '{elsewhere}' of the section {owner}?"
     return None, f"the keys of {section} are " + ", ".join(fields)
-
-
-def _validate(values: SectionValues, collector: _ProblemCollector) -> tuple[Spec, set[KeyPath]]:
-    """The spec with its invalid keys at their default or example, and the invalid keys."""
-    try:
-        return Spec.model_validate(values), set()
-    except ValidationError as error:
-        invalid = _collect_validation_errors(error, values, collector)
-    valid = {
-        section: {key: value for key, value in keys.items() if (section, key) not in invalid}
-        for section, keys in values.items()
-    }
-    for section, key in invalid:
-        info = SECTIONS[section].model_fields[key]
-        if info.is_required():
-            valid[section][key] = (info.examples or [None])[0]
-    return Spec.model_validate(valid), set(invalid)
-
-
-def _collect_validation_errors(
-    error: ValidationError, values: SectionValues, collector: _ProblemCollector
-) -> set[tuple[str, str]]:
-    """Reports pydantic's errors in plain words, one per key or item; returns the invalid keys."""
-    invalid: set[tuple[str, str]] = set()
-    done: set[KeyPath] = set()
-    for detail in error.errors(include_url=False):
-        location = detail["loc"]
-        section, key = str(location[0]), str(location[1])
-        invalid.add((section, key))
-        info = SECTIONS[section].model_fields[key]
-        if detail["type"] == "missing":
-            if (section,) not in collector.unreadable_keys:
-                example = (info.examples or [""])[0]
-                cure = f"add '{key}: {example}' to the section {section}"
-                collector.add((section, key), "this key is required", cure)
-            continue
-        if (section, key) in collector.unsure_keys:
-            continue  # the key may be meant otherwise
-        keys, value = _follow_location((section, key), values[section][key], location[2:])
-        is_reported = any(known[: len(keys)] == keys for known in done)  # or one of its items is
-        if is_reported or (value is None and collector.is_unreadable(keys[:2])):
-            continue
-        done.add(keys)
-        reason = detail.get("ctx", {}).get("error")
-        if reason is not None:
-            collector.add(keys, str(reason))
-        else:
-            wanted = describe_field(info)
-            cure = _suggest_cure(value, wanted, allowed_values(info), required=info.is_required())
-            collector.add(keys, f"expected {wanted}, found {_format_value(value)}", cure)
-    return invalid
-
-
-def _follow_location(
-    keys: KeyPath, value: Any, location: Iterable[str | int]
-) -> tuple[KeyPath, Any]:
-    """The keys and value at `location` in lists; parts that name a branch of a union type are
-    skipped."""
-    for part in location:
-        if isinstance(value, list) and isinstance(part, int):
-            keys, value = (*keys, part), value[part]
-    return keys, value
-
-
-def _suggest_cure(
-    value: object, expected_type: str, known_values: list[str], *, required: bool
-) -> str:
-    if value is None:
-        return "give a value" if required else "give a value, or leave it out for the default"
-    if isinstance(value, str):
-        near = closest_match(value, known_values)
-        if near:
-            return did_you_mean(near)
-        if "number" in expected_type and type(source.parse_scalar(value)) in (int, float):
-            return "remove the quotes"
-        if "number" in expected_type and value.replace(",", "", 1).isdigit():
-            return "write numbers with a decimal point"
-    elif "between 0 and 1" in expected_type and isinstance(value, int | float) and 1 < value < 100:
-        return f"write {value} % as {value / 100:g}"
-    elif "text" in expected_type or "name" in expected_type:
-        return "put it in quotes" if isinstance(value, bool | float) else ""
-    return ""
-
-
-def _format_value(value: object) -> str:
-    """A value for a message, truncated."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f"'{value}'" if len(value) <= 60 else f"'{value[:60]}…'"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    return "a group of keys" if isinstance(value, dict) else str(value)
 
 
 def _yaml_files_in(folder: Path) -> list[str]:

@@ -16,7 +16,6 @@ from rnnforecast.data.io.target_columns import CANDIDATE
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel, describe_size
 from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_share
-from rnnforecast.data.time.frequency import DAY, Frequency
 from rnnforecast.errors import OutputPathError, Problem
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import join_names, resolve_season
@@ -24,28 +23,12 @@ from rnnforecast.pipeline.prepare import build_cleaning_plan
 from rnnforecast.spec.load import parse_spec, spec_for_data
 from rnnforecast.spec.reference import commented_yaml
 from rnnforecast.spec.spec import Spec
-from rnnforecast.types import Ints
 from rnnforecast.workflow.init_covariates import (
     ROLE_REASONS,
     CovariateCandidates,
     find_covariate_candidates,
 )
-
-DEFAULT_HORIZONS = {
-    "h": 48,
-    "D": 28,
-    "B": 20,
-    "W": 13,
-    "MS": 12,
-    "ME": 12,
-    "QS": 4,
-    "QE": 4,
-    "YS": 4,
-    "YE": 4,
-}
-"""Suggested horizon in steps, by frequency without anchor."""
-MAX_HORIZON_OF_A_DAY = 100
-"""An open day of finer steps is suggested as horizon if it has at most so many."""
+from rnnforecast.workflow.init_horizon import DetectedValue, describe_open_span, suggest_horizon
 
 COMMON_KEYS = (
     "clean.duplicates",
@@ -61,8 +44,6 @@ COMMON_KEYS = (
     "forecast.plots",
 )
 """Keys that are often changed; the draft shows them besides the detected ones."""
-
-
 _LIST_MISSING = "set data.missing_values"
 
 
@@ -72,17 +53,6 @@ class InitResult:
 
     text: str
     findings: list[str]
-
-
-@dataclass(frozen=True)
-class DetectedValue:
-    """A value for the draft and the reason for it."""
-
-    value: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.value}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -165,9 +135,9 @@ def _summarize(spec: Spec, path: Path, given: frozenset[str]) -> DataSummary:
         known = known_steps_ahead(table, panel, future).min(axis=1)  # [S]
     if "window.horizon" in given:
         horizon = spec.window.horizon
-        found = DetectedValue(horizon, f"given{_open_span(panel.frequency, horizon)}")
+        found = DetectedValue(horizon, f"given{describe_open_span(panel.frequency, horizon)}")
     else:
-        found = _suggest_horizon(panel, season.value, future, known)
+        found = suggest_horizon(panel, season.value, future, known)
     return DataSummary(
         spec=spec,
         given=given,
@@ -286,58 +256,6 @@ def _agreement_note(changes: CleaningChanges) -> str:
     if np.isnan(changes.agreement):
         return "given"
     return f"{format_share(changes.agreement)} of the steps in the file agree"
-
-
-def _suggest_horizon(
-    panel: Panel, season: int, future: Sequence[str], known: Ints | None
-) -> DetectedValue:
-    """The usual horizon of the frequency, or else a season, as far as the data allow.
-
-    `known` [S] are the steps after the end of each series at which all of `future` are known; the
-    horizon is at most that of the series that have any.
-    """
-    usual = _usual_horizon(panel.frequency)
-    horizon, reason = usual or (season if season > 1 else 12), "usual for this frequency"
-    longest = max(1, int(np.median(panel.lengths)) // 4)
-    if horizon > longest:
-        horizon, reason = longest, "a quarter of the usual length of a series"
-    if known is not None and known.any():
-        ahead = int(known[known > 0].min())
-        if 2 * ahead < np.median(known):  # of a few series the last steps are unknown
-            ahead = int(np.median(known))
-        if ahead < horizon:
-            verb = "is" if len(future) == 1 else "are"
-            horizon, reason = ahead, f"{join_names(future)} {verb} known {ahead:,} steps ahead"
-    return DetectedValue(horizon, f"to start from: {reason}{_open_span(panel.frequency, horizon)}")
-
-
-def _usual_horizon(frequency: Frequency) -> int | None:
-    """The usual horizon in steps; where steps are closed, the open ones of the same span."""
-    if (calendar := frequency.calendar) is None:
-        # business month ends are as far apart as month ends
-        name = frequency.alias.split("-")[0]
-        return DEFAULT_HORIZONS.get(name, DEFAULT_HORIZONS.get(name.removeprefix("B")))
-    usual = DEFAULT_HORIZONS.get(frequency.base_alias)
-    if calendar.unit == DAY:
-        return usual and usual * len(calendar.open_slots) // calendar.slots_per_week
-    per_day = round(len(calendar.open_slots) / (7 - len(calendar.closed_days())))
-    if usual is None and per_day > MAX_HORIZON_OF_A_DAY:
-        return None
-    return max((usual or 0) // calendar.slots_per_day, 1) * per_day
-
-
-def _open_span(frequency: Frequency, steps: int) -> str:
-    """What open steps are in days: ``; 24 open days are 28 days``; empty where none is closed."""
-    if (calendar := frequency.calendar) is None:
-        return ""
-    cycles = calendar.cycle_lengths()
-    count = steps * frequency.step
-    if len(cycles) > 1 and count % cycles[0] == 0 and count < cycles[-1]:
-        open_days = count // cycles[0]
-        return f"; {steps:,} open steps are {open_days} open day{'s' if open_days > 1 else ''}"
-    days = 7 * count / cycles[-1]
-    kind = "open days" if calendar.unit == DAY else "open steps"
-    return f"; {count:,} {kind} are {'' if days == int(days) else 'about '}{days:.0f} days"
 
 
 def _findings(summary: DataSummary) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.data.cleaning.yearly_season import is_year
+from rnnforecast.data.cleaning.weekly_means import is_year
 from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.errors import DataError
 from rnnforecast.pipeline.prepare import PreparedData, prepare

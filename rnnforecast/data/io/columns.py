@@ -14,20 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from rnnforecast.data.io.arrow_types import dictionary_encode, is_numeric_type, to_text
+from rnnforecast.data.io.arrow_types import dictionary_encode
+from rnnforecast.data.io.column_builders import (
+    FloatColumnsBuilder,
+    InvalidCell,
+    TextColumnBuilder,
+    TimeColumnBuilder,
+)
 from rnnforecast.data.io.column_roles import ColumnRoles
-from rnnforecast.data.io.input_files import ColumnBatch, InputFile
-from rnnforecast.data.io.number_format import CellFormat, NumberFormat
-from rnnforecast.data.time.format import TimeFormat, parse_timestamps, unparsable_mask
-from rnnforecast.errors import DataError, Problem
+from rnnforecast.data.io.input_files import InputFile
+from rnnforecast.data.io.number_format import CellFormat
 from rnnforecast.types import Floats, Ints32
-
-_SMALLEST = float(np.finfo(np.float64).tiny)
-MAX_INVALID_CELLS = 10_000
-"""Most cells of a batch of a column that cannot be parsed before the file is refused."""
-_CHUNK_ROWS = 1 << 20  # codes are mapped in chunks: as an index they become int64
 
 
 @dataclass(frozen=True)
@@ -66,14 +64,6 @@ class CategoricalColumn:
         return CategoricalColumn(self.codes[rows], self.vocabulary)
 
 
-class InvalidCell(NamedTuple):
-    """A cell that cannot be parsed."""
-
-    row: int
-    column: str
-    text: str
-
-
 class ParsedColumns(NamedTuple):
     """The parsed columns, rows in the order of the files."""
 
@@ -98,150 +88,6 @@ class ParsedColumns(NamedTuple):
     """By row."""
 
 
-class _ArrayBuilder:
-    """An array [R, ...] that is resized in place rather than concatenated, to save memory."""
-
-    def __init__(self, dtype: npt.DTypeLike, *width: int) -> None:
-        self._buffer = np.empty((0, *width), dtype)
-        self._size = 0
-
-    def append(self, values: npt.NDArray[Any]) -> None:
-        end = self._size + len(values)
-        if end > len(self._buffer):
-            self._resize(max(end, len(self._buffer) * 5 // 4))
-        self._buffer[self._size : end] = values
-        self._size = end
-
-    def to_array(self) -> npt.NDArray[Any]:
-        """[R, ...]; nothing may be appended afterwards."""
-        self._resize(self._size)
-        return self._buffer
-
-    def _resize(self, rows: int) -> None:
-        self._buffer.resize((rows, *self._buffer.shape[1:]), refcheck=False)
-
-
-class _TextColumnBuilder:
-    """Builder of a text column: a vocabulary, and codes into it."""
-
-    def __init__(self, *, blank: Literal["error", "missing", "text"]) -> None:
-        """`blank` says what a blank cell is: an error, missing, or a text of its own."""
-        self._blank = blank
-        self._vocabulary: Any = pa.array([], pa.string())
-        self._codes = _ArrayBuilder(np.int32)
-
-    def append(self, column: Any) -> None:
-        """Appends a dictionary-encoded batch [r]; ValueError at a blank id."""
-        texts = pc.utf8_trim_whitespace(column.dictionary)
-        if self._blank != "text":
-            texts = pc.if_else(pc.equal(texts, ""), None, texts)
-        if self._blank == "error" and (column.null_count or texts.null_count):
-            raise ValueError("a blank id")
-        new = pc.unique(texts.filter(pc.invert(pc.is_in(texts, value_set=self._vocabulary))))
-        self._vocabulary = pa.concat_arrays([self._vocabulary, new.drop_null()])
-        codes = pc.index_in(texts, value_set=self._vocabulary).take(column.indices)
-        self._codes.append(codes.fill_null(-1).to_numpy())
-
-    def sorted_vocabulary(self) -> tuple[Any, Ints32]:
-        """The sorted vocabulary, and the codes [R] into it, -1 where blank."""
-        order = pc.sort_indices(self._vocabulary)
-        rank = np.full(len(order) + 1, -1, dtype=np.int32)  # code -1 of blanks stays -1
-        rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
-        codes = self._codes.to_array()
-        for start in range(0, len(codes), _CHUNK_ROWS):
-            codes[start : start + _CHUNK_ROWS] = rank[codes[start : start + _CHUNK_ROWS]]
-        return self._vocabulary.take(order), codes
-
-    def to_categorical(self) -> CategoricalColumn:
-        """The column as a covariate."""
-        vocabulary, codes = self.sorted_vocabulary()
-        return CategoricalColumn(codes, tuple(vocabulary.to_pylist()))
-
-
-class _FloatColumnsBuilder:
-    """Builder of numeric columns, with infinite values counted and replaced by NaN."""
-
-    def __init__(
-        self, names: Sequence[str], number_format: NumberFormat, *, allow_invalid: bool
-    ) -> None:
-        self._names = names
-        self._number_format = number_format
-        self._allow_invalid = allow_invalid
-        self._values = _ArrayBuilder(np.float64, len(names))
-        self._n_rows = 0
-        self.infinite_count = 0
-        self.tiny_count = 0
-        self.invalid_cells: list[InvalidCell] = []
-
-    def append(self, batch: ColumnBatch, n_rows: int) -> None:
-        """Appends the columns of a batch [r]; NaN for those that the file lacks."""
-        values = np.full((n_rows, len(self._names)), np.nan)
-        for position, name in enumerate(self._names):
-            if name in batch:
-                floats, invalid = _parse_floats(batch[name], self._number_format, name)
-                values[:, position] = floats
-                if invalid is not None:
-                    if not self._allow_invalid:
-                        raise ValueError("not every cell is a number")
-                    self.invalid_cells += _list_cells(batch[name], name, invalid, self._n_rows)
-        sizes = np.abs(values)
-        tiny = (sizes < _SMALLEST) & (sizes > 0)
-        values[tiny] = 0.0
-        self.tiny_count += int(tiny.sum())
-        infinite = np.isinf(sizes)
-        values[infinite] = np.nan
-        self.infinite_count += int(infinite.sum())
-        self._values.append(values)
-        self._n_rows += n_rows
-
-    def to_array(self) -> Floats:
-        """[R, number of columns]."""
-        return self._values.to_array()
-
-
-class _TimeColumnBuilder:
-    """Builder of the time column, which must have the same kind and UTC offset in all files."""
-
-    def __init__(self, column: str, time_format: TimeFormat, *, allow_invalid: bool) -> None:
-        self._column = column
-        self._time_format = time_format
-        self._allow_invalid = allow_invalid
-        self._n_rows = 0
-        self.invalid_cells: list[InvalidCell] = []
-        self._ticks = _ArrayBuilder(np.int64)
-        self._first_files: dict[tuple[str, str], str] = {}  # (offset, dtype kind) -> first file
-
-    def append(self, batch: ColumnBatch, file: InputFile) -> int:
-        """Appends a batch and returns its number of rows."""
-        location = f"{file.name}, column {self._column!r}"
-        column = batch[self._column]
-        if self._allow_invalid and not pa.types.is_temporal(column.type):
-            column, invalid = _replace_invalid_times(column, self._time_format)
-            self.invalid_cells += _list_cells(
-                batch[self._column], self._column, invalid, self._n_rows
-            )
-        time, offset = _parse_times(column, self._time_format, location)
-        self._n_rows += len(time)
-        self._first_files.setdefault((offset, time.dtype.kind), file.name)
-        self._ticks.append(time.view(np.int64))
-        return len(time)
-
-    def to_array(self) -> tuple[npt.NDArray[Any], str]:
-        """[R] the time, and its UTC offset; DataError if files differ in kind or offset."""
-        names = {"i": "whole numbers", "M": "dates"}
-        if len(self._first_files) > 1:
-            found = "; ".join(
-                f"{file} has {names[kind]}"
-                + (f" with the offset {offset.strip()}" if offset else "")
-                for (offset, kind), file in self._first_files.items()
-            )
-            cure = "write the time in one way and one time zone in all files"
-            raise DataError(Problem("", f"the files differ in their times: {found}", cure))
-        ((offset, kind),) = self._first_files
-        ticks = self._ticks.to_array()
-        return ticks.view("datetime64[us]") if kind == "M" else ticks, offset.strip()
-
-
 def load_columns(
     files: Sequence[InputFile],
     roles: ColumnRoles,
@@ -259,15 +105,15 @@ def load_columns(
     # In a table with one row a series, a blank is as good an id as any other.
     blank_id: Literal["error", "text"] = "text" if roles.has_dates_as_columns else "error"
     texts = {
-        name: _TextColumnBuilder(blank="missing" if name in roles.categorical else blank_id)
+        name: TextColumnBuilder(blank="missing" if name in roles.categorical else blank_id)
         for name in roles.text_columns
     }
     floats = {
-        name: _FloatColumnsBuilder([name], number_format, allow_invalid=allow_invalid)
+        name: FloatColumnsBuilder([name], number_format, allow_invalid=allow_invalid)
         for name in numeric
     }
-    time = _TimeColumnBuilder(roles.time, cell_format.time_format, allow_invalid=allow_invalid)
-    targets = _FloatColumnsBuilder(roles.targets, number_format, allow_invalid=allow_invalid)
+    time = TimeColumnBuilder(roles.time, cell_format.time_format, allow_invalid=allow_invalid)
+    targets = FloatColumnsBuilder(roles.targets, number_format, allow_invalid=allow_invalid)
     counts = []
     for file in files:
         counts.append(0)
@@ -284,7 +130,7 @@ def load_columns(
     ticks, offset = time.to_array()
     keys, codes = _build_keys(roles.series, [texts[name] for name in roles.series], sum(counts))
     covariates: dict[str, NumericColumn | CategoricalColumn] = {
-        name: texts[name].to_categorical()
+        name: _to_categorical(texts[name])
         if name in texts
         else NumericColumn(floats[name].to_array()[:, 0])
         for name in roles.covariates
@@ -306,83 +152,18 @@ def load_columns(
     )
 
 
+def _to_categorical(texts: TextColumnBuilder) -> CategoricalColumn:
+    vocabulary, codes = texts.sorted_vocabulary()
+    return CategoricalColumn(codes, tuple(vocabulary.to_pylist()))
+
+
 def _blank_column(n_rows: int) -> Any:
     """A text column of blank cells."""
     return pa.DictionaryArray.from_arrays(np.zeros(n_rows, dtype=np.int32), pa.array([""]))
 
 
-def _parse_times(
-    column: Any, time_format: TimeFormat, location: str
-) -> tuple[npt.NDArray[Any], str]:
-    """Timestamps [r] and their UTC offset as written; "Z" if they were parsed to UTC."""
-    if column.null_count:
-        raise ValueError("a blank time")
-    if not pa.types.is_temporal(column.type):
-        encoded = dictionary_encode(column)
-        distinct = parse_timestamps(encoded.dictionary, time_format)
-        return distinct[encoded.indices.to_numpy()], time_format.parsed_offset
-    zone = getattr(column.type, "tz", None) or ""
-    if zone and zone.upper() not in ("UTC", "+00:00", "Z") and not time_format.has_mixed_offsets:
-        found = f"the times are in the zone {zone!r}"
-        cure = "convert the column to UTC, or set data.timezone, such as Europe/Berlin"
-        raise DataError(Problem(location, found, cure))
-    column = column.cast(pa.timestamp("us", zone or None), safe=False)
-    return np.asarray(column.cast(pa.int64()).to_numpy()).view("datetime64[us]"), "Z" * bool(zone)
-
-
-def _replace_invalid_times(
-    column: Any, time_format: TimeFormat
-) -> tuple[Any, npt.NDArray[np.bool_]]:
-    """The column with another time of it in place of those that cannot be parsed, and where [r]."""
-    encoded = dictionary_encode(column)
-    texts = encoded.dictionary.to_pylist()
-    wrong = unparsable_mask(texts, time_format)
-    invalid = np.ones(len(encoded), dtype=np.bool_)
-    valid_rows = pc.is_valid(encoded.indices).to_numpy(zero_copy_only=False)
-    invalid[valid_rows] = wrong[encoded.indices.drop_null().to_numpy()]
-    if not invalid.any() or wrong.all():
-        return column, np.zeros_like(invalid)
-    usable = texts[int(np.flatnonzero(~wrong)[0])]
-    texts = [usable if bad else text for text, bad in zip(texts, wrong, strict=True)]
-    codes = np.where(invalid, 0, encoded.indices.fill_null(0).to_numpy()).astype(np.int32)
-    return pa.DictionaryArray.from_arrays(codes, texts), invalid
-
-
-def _list_cells(
-    column: Any, name: str, mask: npt.NDArray[np.bool_], first_row: int
-) -> list[InvalidCell]:
-    """The cells of a batch where `mask` [r] is true; its first row is `first_row`."""
-    rows = np.flatnonzero(mask)
-    if len(rows) > MAX_INVALID_CELLS:
-        raise ValueError(f"more than {MAX_INVALID_CELLS:,} cells cannot be parsed")
-    texts = to_text(column.take(pa.array(rows))).to_pylist()
-    return [
-        InvalidCell(first_row + int(row), name, text or "")
-        for row, text in zip(rows, texts, strict=True)
-    ]
-
-
-def _parse_floats(
-    column: Any, number_format: NumberFormat, name: str
-) -> tuple[Floats, npt.NDArray[np.bool_] | None]:
-    """[r] the numbers of a column, NaN where blank or invalid; and where they are invalid, None if
-    nowhere."""
-    invalid = None
-    if pa.types.is_primitive(column.type) or is_numeric_type(column.type):
-        # safe=False rounds whole numbers beyond 2^53, as parsing a CSV does
-        column = column.cast(pa.float64(), safe=False)
-    else:
-        column, wrong = number_format.parse_valid_floats(to_text(column), name)
-        if pc.any(wrong, min_count=0).as_py():
-            invalid = wrong.to_numpy(zero_copy_only=False)
-    values = np.asarray(column.to_numpy(zero_copy_only=False))
-    if number_format.missing_numbers:
-        values = np.where(np.isin(values, number_format.missing_numbers), np.nan, values)
-    return values, invalid
-
-
 def _build_keys(
-    names: Sequence[str], ids: Sequence[_TextColumnBuilder], n_rows: int
+    names: Sequence[str], ids: Sequence[TextColumnBuilder], n_rows: int
 ) -> tuple[pd.DataFrame, Ints32]:
     """The distinct ids, sorted by the first column, then the second …, and the codes [R]."""
     if not names:

@@ -16,11 +16,11 @@ import pandas as pd
 import pyarrow as pa
 
 from rnnforecast.data.io.arrow_types import to_text
+from rnnforecast.data.io.column_builders import InvalidCell
 from rnnforecast.data.io.column_names import expand_patterns, missing_column_problems
 from rnnforecast.data.io.column_roles import ColumnRoles, infer_column_roles
 from rnnforecast.data.io.columns import (
     CategoricalColumn,
-    InvalidCell,
     NumericColumn,
     ParsedColumns,
     load_columns,

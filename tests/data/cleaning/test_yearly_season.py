@@ -10,18 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.data.cleaning.yearly_season import (
+from rnnforecast.data.cleaning.harmonic_regression import PENALTIES, fourier_terms
+from rnnforecast.data.cleaning.weekly_means import (
     MAX_WEEKS,
-    PENALTIES,
-    SeasonChoice,
-    YearlySeason,
-    choose_season,
-    fit_season,
-    fourier_terms,
     has_enough_years,
     steps_per_week,
     weekly_means,
 )
+from rnnforecast.data.cleaning.yearly_season import YearlySeason, fit_season
+from rnnforecast.data.cleaning.yearly_season_choice import SeasonChoice, choose_season
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.types import Floats
