@@ -7,8 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.evaluation.metrics import METRIC_LABELS
+from rnnforecast.cli.console import METRIC_LABELS, ConsoleListener
 from rnnforecast.pipeline.progress import FitProgress
 from rnnforecast.workflow.train import TrainResult
 
