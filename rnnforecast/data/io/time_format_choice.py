@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ from rnnforecast.data.time.format import (
     ISO,
     TimeFormat,
     parse_time_format,
+    parse_timestamps,
     unparsable_mask,
     with_clock,
     with_year_steps,
@@ -25,6 +27,7 @@ from rnnforecast.data.time.format_inference import (
     FormatChoice,
     Reading,
     choose_time_format,
+    format_example,
     infer_time_formats,
 )
 from rnnforecast.errors import DataError, Problem
@@ -32,6 +35,7 @@ from rnnforecast.errors import DataError, Problem
 _ENOUGH_TEXTS = 24
 """Distinct texts in the first rows from which these decide between readings."""
 _MAX_TEXTS = 200_000
+_MAX_EXAMPLES = 1000
 _ABSURD = 3  # rank of readings that only gaplessness makes plausible
 
 
@@ -145,12 +149,38 @@ def _choice_notes(
     chosen, others = choice.chosen, _rivals(choice)
     if chosen is None or not others:
         return ()
+    example = _differing_text([chosen, *others], texts)
+    chosen, *others = (_with_example(item, example) for item in (chosen, *others))
     found = (
-        f"{texts[0]!r} is read as {_describe(chosen)}, not as"
+        f"{example!r} is read as {_describe(chosen)}, not as"
         f" {' or '.join(map(_describe, others))}: {choice.reason}"
     )
     cure = f"set data.time_format to {others[0].time_format.setting!r} for the other reading"
     return (ReadingNote(Problem(where, found, cure)),)
+
+
+def _differing_text(readings: Sequence[Reading], texts: Sequence[str]) -> str:
+    """The first text that the readings read as different times; the first one if there is none."""
+    some = list(dict.fromkeys(texts))[:_MAX_EXAMPLES]
+    is_parsed = ~np.any([unparsable_mask(some, item.time_format) for item in readings], axis=0)
+    some = [text for text, good in zip(some, is_parsed, strict=True) if good]
+    if not some:
+        return texts[0]
+    times = [_format_times(some, item) for item in readings]
+    differing = (at for at, found in enumerate(zip(*times, strict=True)) if len({*found}) > 1)
+    return some[next(differing, 0)]
+
+
+def _with_example(reading: Reading, text: str) -> Reading:
+    """The reading with `text` as its example, if it can be read so."""
+    if unparsable_mask([text], reading.time_format).any():
+        return reading
+    return replace(reading, example=_format_times([text], reading)[0])
+
+
+def _format_times(texts: Sequence[str], reading: Reading) -> list[str]:
+    time_format = with_year_steps(reading.time_format, texts)
+    return [format_example(time) for time in parse_timestamps(pa.array(texts), time_format)]
 
 
 def _describe(reading: Reading) -> str:
@@ -171,6 +201,8 @@ def _reading_notes(
         said.append(f"weeks such as {example!r} are read as their Mondays")
     if "%q" in pattern:
         said.append(f"quarters such as {example!r} are read as their first days")
+    if "0%m" in pattern:
+        said.append(f"periods such as {example!r} are read as months, period 001 as January")
     if "%K" in pattern:
         said.append("hours from 1 to 24 are read as their beginnings: hour 1 is 00:00")
     if pattern == "excel":

@@ -17,6 +17,7 @@ _HOUR = re.compile(
     r"(?P<between>[\sT]+)(?P<hour>\d{1,2})(?:(?P<half>\s?[AaPp]\.?[Mm]\.?)|(?P<after>\s?(?:Uhr|h)))?$"
 )
 _COMPACT_CLOCK = re.compile(r"(?P<between>[\sT_-]+)(?P<hour>\d{4}|\d{6})$")
+_FISCAL_PERIOD = re.compile(r"(?<!\d)0(?:0[1-9]|1[0-2])(?!\d)")  # months of three digits
 _TOKENS = re.compile(r"\d+|[^\W\d_]+|\s+|.")
 _WEEK_WORDS = {"w", "wk", "week", "kw", "cw", "woche", "semaine", "semana", "settimana", "uge"}
 _QUARTER_WORDS = {
@@ -44,7 +45,7 @@ _COMPACT = {
     4: ("%y%m",),
     5: ("%Y%q", "%y%j"),
     6: ("%Y%m", "%G%V", "%y%m%d", "%d%m%y", "%m%d%y"),
-    7: ("%Y%j", "%G%V%u"),
+    7: ("%Y%j", "%Y0%m", "%G%V%u"),
     8: ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
     10: ("%Y%m%d%H",),
     12: ("%Y%m%d%H%M",),
@@ -144,7 +145,10 @@ def _date_patterns(text: str) -> Iterator[str]:
                 for field, token in zip(fields, tokens, strict=True)
             )
             found.append((_DATE_ORDERS.index(order), "".join(items)))
-    yield from (pattern for _, pattern in sorted(found))
+    for _, pattern in sorted(found):
+        yield pattern
+        if "%j" in pattern and _FISCAL_PERIOD.search(text):
+            yield pattern.replace("%j", "0%m")
 
 
 def _token_fields(token: str) -> tuple[str, ...]:

@@ -40,7 +40,17 @@ _EXCEL_DAYS = (30_000, 55_000)  # 1982 to 2050
 _DECIMAL_YEARS = (1500, 2200)
 _MAX_CHANCE_SHARE = 0.1
 """Of seconds since 1970 hardly more can be read as %Y%m%d%H, and only from 2033 on."""
-_FREQUENT_BY_CHANCE = ("%G%V", "%Y%q", "%Y%j", "%y%m", "%y%j", "%m%d%y", "%d%m%y", "%y%m%d")
+_FREQUENT_BY_CHANCE = (
+    "%G%V",
+    "%Y%q",
+    "%Y%j",
+    "%Y0%m",
+    "%y%m",
+    "%y%j",
+    "%m%d%y",
+    "%d%m%y",
+    "%y%m%d",
+)
 """Formats that many numbers have, so that nearly all of a column must."""
 _PATTERN_SAMPLES = 12
 _GAPLESS = 0.9
@@ -50,7 +60,23 @@ _MAX_WEEK_GAPS = 0.5
 _MIN_STEPS = 3  # fewer say nothing about gaps
 _WORDS_OF_DIRECTIVES = {
     "V": ("week", "weeks", "yearweek", "wk", "kw", "woche", "semaine", "semana", "settimana"),
-    "m": ("month", "months", "yearmonth", "mon", "monat", "mois", "mes", "mese", "yyyymm", "ym"),
+    "m": (
+        "month",
+        "months",
+        "yearmonth",
+        "mon",
+        "monat",
+        "mois",
+        "mes",
+        "mese",
+        "yyyymm",
+        "ym",
+        "period",
+        "periods",
+        "periode",
+        "periodo",
+        "fiscal",
+    ),
     "q": ("quarter", "quarters", "yearquarter", "qtr", "quartal", "trimestre", "yyyyq"),
     "j": ("yearday", "doy", "julian", "yyyyddd"),
 }
@@ -161,6 +187,11 @@ def is_date_format(time_format: TimeFormat | None) -> bool:
         return False
     short = re.fullmatch(r"%[A-Za-z](?:[.,]?%[A-Za-z])?", time_format.pattern)
     return not short or time_format.pattern in ("%Y%m", "%G%V", "%Y%j")
+
+
+def format_example(time: np.datetime64 | np.int64) -> str:
+    """A time in messages, without a midnight."""
+    return str(time)[:16].replace("T00:00", "")
 
 
 def gap_share(time: np.ndarray) -> float | None:
@@ -298,7 +329,7 @@ def _read(time_format: TimeFormat, texts: list[str]) -> Reading:
     is_parsed = ~unparsable_mask(texts, time_format)
     parsed = [text for text, good in zip(texts, is_parsed, strict=True) if good]
     time = parse_timestamps(pa.array(parsed, pa.string()), time_format)
-    example = str(time[0])[:16].replace("T00:00", "") if len(time) else ""
+    example = format_example(time[0]) if len(time) else ""
     rank = conventional_rank(time_format.pattern, texts)
     if time_format.pattern in ("integer", "excel", "%y%m", "%y%j"):
         rank = _RARE - all(len(text) == 4 and time_format.pattern == "integer" for text in texts)
