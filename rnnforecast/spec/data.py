@@ -258,8 +258,9 @@ class CleanSpec(SpecSection):
     implausible: Literal["missing", "keep"] = Field(
         "missing",
         description="What to do with a value more than 1,000 times the largest usual one of its"
-        " series and column (10 times for 99999999 and other codes of missing values), which"
-        " `check` names: take it as missing, a covariate as the largest usual value; or keep it.",
+        " series and column (10 times for 99999999 and other codes of missing values), or a code"
+        " such as -9999 where no other value is negative; `check` names them: take it as missing,"
+        " a covariate as the largest usual value or for -9999 the mean; or keep it.",
     )
     outliers: OutlierRuleName = Field(
         "none",

@@ -296,8 +296,8 @@ def _findings(summary: DataSummary) -> list[str]:
     notes = tuple(note for note in summary.table.notes if note not in roles.notes)
     report = build_cleaning_report(replace(summary.table, notes=notes), summary.changes)
     lines += [f"data       {line}" for line in report.summary_lines()]
-    problems = (*summary.changes.problems, *summary.candidates.problems)
-    return lines + [f"problem    {problem}" for problem in problems]
+    lines += [f"not used   {problem}" for problem in summary.candidates.problems]
+    return lines + [f"problem    {problem}" for problem in summary.changes.problems]
 
 
 def _describe_unused(names: Sequence[str], reasons: Mapping[str, str]) -> str:

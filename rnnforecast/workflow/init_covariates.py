@@ -67,7 +67,7 @@ def find_covariate_candidates(
         options = replace(options, covariates=(*own, *others))
         table = read_table(replace(plan, read_options=options), source)
     except DataError as error:  # columns with invalid cells
-        problems = error.problems
+        problems = _one_of_each_column(error.problems)
         others = tuple(name for name in others if not _is_named(name, problems))
         if len(others) == len(table.roles.unused):
             return CovariateCandidates(problems=problems)
@@ -100,6 +100,16 @@ def find_covariate_candidates(
         table=replace(table, covariates=used) if future else None,
         problems=problems,
     )
+
+
+def _one_of_each_column(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """The first problem of each column, as none of the columns is used."""
+    first: dict[str, Problem] = {}
+    for problem in problems:
+        _, found, column = problem.where.partition("column ")
+        if found:
+            first.setdefault(column, problem)
+    return tuple(first.values()) or tuple(problems)
 
 
 def _is_named(column: str, problems: Sequence[Problem]) -> bool:

@@ -36,10 +36,10 @@ class _ProblemCollector:
         self._shown: dict[str, list[Problem]] = {}
         self._counts: dict[str, int] = {}
 
-    def add(self, kind: str, problem: Problem) -> None:
+    def add(self, kind: str, problem: Problem, limit: int = MAX_SHOWN_PROBLEMS) -> None:
         self._counts[kind] = self._counts.get(kind, 0) + 1
         shown = self._shown.setdefault(kind, [])
-        if len(shown) < MAX_SHOWN_PROBLEMS:
+        if len(shown) < limit:
             shown.append(problem)
 
     def problems(self) -> Iterator[Problem]:
@@ -129,6 +129,7 @@ def _is_readable_row(
         problems.add(
             f"lines that are not {file.reader.encoding}",
             encoding_problem(format_location(file, line), file.reader.encoding),
+            limit=1,  # the others have the same cure
         )
     elif not is_complete:
         problems.add("rows of another width", ragged_row_problem(file.reader, line, cells))
@@ -155,6 +156,13 @@ def _check_times(
         text.strip().removesuffix(offset_suffix(text.strip())) + time_format.offset for text in bad
     ]
     other_offset = dict(zip(bad, ~unparsable_mask(with_offset, time_format), strict=True))
+    cure = "correct the cell, or delete the line if it is not data"
+    if 2 * len(bad) > len(texts):
+        cure += ", or set data.time_format"
+    elif len(bad) > MAX_SHOWN_PROBLEMS:
+        cure = (
+            "correct the cells, or delete these lines if they are of other periods, such as years"
+        )
     for line, text in cells:
         if text not in other_offset:
             continue
@@ -172,7 +180,6 @@ def _check_times(
             problems.add("timestamps in another time zone", Problem(location, found, cure))
         else:
             found = f"{shorten(bare)} is not a time; expected {time_format}"
-            cure = "correct the cell, delete the line if it is not data, or set data.time_format"
             problems.add("cells that are not a time", Problem(location, found, cure))
 
 

@@ -159,7 +159,10 @@ def _read_with_roles(
     skip_invalid_series: bool,
 ) -> Table:
     time_columns = roles.time_columns or (roles.time,)
-    _check_columns(files, [*time_columns, *roles.series], roles.targets, roles.covariates)
+    covariates = roles.unused if data.targets == "auto" else ()
+    _check_columns(
+        files, [*time_columns, *roles.series], roles.targets, roles.covariates, covariates
+    )
     if roles.time_columns and roles.time not in files[0].joined_columns:
         files = tuple(file.with_joined(roles.time, roles.time_columns) for file in files)
         head = head.assign(**{roles.time: join_cells(head[[*roles.time_columns]])})
@@ -327,18 +330,23 @@ def _check_columns(
     names: Sequence[str],
     targets: Sequence[str],
     covariates: Sequence[str],
+    possible_covariates: Sequence[str] = (),
 ) -> None:
     """DataError for columns that a file lacks.
 
     A file with covariates, but without the targets that another file has, holds covariates known
-    ahead: it may lack the targets and other covariates.
+    ahead: it may lack the targets and other covariates. So does a file with `possible_covariates`
+    all of whose columns a file with targets has.
     """
+    complete = {name for file in files for name in file.columns if {*targets} <= {*file.columns}}
     has_targets = any(name in file.columns for file in files for name in targets)
     problems = []
     for file in files:
         columns = [name for name in file.columns if name]
         is_ahead = has_targets and not any(name in columns for name in targets)
-        is_ahead = is_ahead and any(name in columns for name in covariates)
+        is_possible = complete.issuperset(columns)
+        ahead = [*covariates, *(possible_covariates if is_possible else ())]
+        is_ahead = is_ahead and any(name in columns for name in ahead)
         needed = names if is_ahead else [*names, *targets, *covariates]
         problems += missing_column_problems(needed, columns, file.name)
     if problems:

@@ -18,6 +18,7 @@ from rnnforecast.data.io.column_words import (
     PLACE_WORDS,
     PLAIN_TARGET_NAMES,
     POSSIBLE_COVARIATE_WORDS,
+    ROW_NUMBER_NAMES,
     TARGET_NAMES,
     TRADED_NAMES,
     TRADED_VOLUME_WORDS,
@@ -56,6 +57,10 @@ def choose_targets(
     columns = [column for column in numeric if column not in others]
     if not columns:  # better a latitude or a flag than nothing
         columns = [c for c in numeric if others[c] not in (ROW_NUMBER, DATES, ID)]
+        others = {column: why for column, why in others.items() if column not in columns}
+    if not columns:  # several columns that rise by one are values rather than row numbers
+        counted = [c for c in numeric if others[c] == ROW_NUMBER]
+        columns = [c for c in counted if c.lower() not in ROW_NUMBER_NAMES]
         others = {column: why for column, why in others.items() if column not in columns}
     if not columns:
         return TargetChoice((), "no numeric column", others)
@@ -96,7 +101,8 @@ def _why_no_target(column: str, cells: pd.Series[str], n_numeric: int) -> str:
     """Why a numeric column is not a target, "" if it may be one."""
     last = split_name(column)[-1]
     filled = cells[cells != ""]
-    if n_numeric > 1 and counts_rows(column, filled):
+    is_named = column.lower() in PLAIN_TARGET_NAMES
+    if n_numeric > 1 and not is_named and counts_rows(column, filled):
         return ROW_NUMBER
     if has_word(column, PLACE_WORDS):
         return PLACE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from rnnforecast.data.io.time_parts import (
     combine_clock_parts,
     combine_date_parts,
     find_time_part,
+    lacks_leading_zeros,
 )
 from rnnforecast.data.time.format import (
     ISO,
@@ -74,6 +76,7 @@ def find_time_columns(
     dates = [column for column, found in formats.items() if is_date_format(found)]
     parts = [part for column in candidates if column not in dates
              if (part := find_time_part(column, head[column]))]  # fmt: skip
+    _check_clocks(head, candidates, dates, parts, source_name)
     if len(dates) == 1:
         return _with_clock(head, dates[0], formats, parts, "the only column of dates")
     if named := _named(dates, _TIME_NAMES):
@@ -104,6 +107,27 @@ def find_time_columns(
     raise DataError(_no_time_problem(head, candidates, parts, source_name))
 
 
+def _check_clocks(
+    head: pd.DataFrame,
+    candidates: list[str],
+    dates: list[str],
+    parts: list[TimePart],
+    source_name: str,
+) -> None:
+    """DataError for hours and minutes without leading zeros that tell rows of one date apart."""
+    days = dates or [part.column for part in combine_date_parts(head, parts)]
+    for column in candidates:
+        if not days or column in days or not lacks_leading_zeros(column, head[column]):
+            continue
+        if head.duplicated(days).mean() > head.duplicated([*days, column]).mean():
+            short = max((text for text in head[column] if len(text) < 4), key=len)
+            found = f"column {column!r} holds times of day such as {short!r} without leading zeros"
+            cure = f"write them with four digits, such as {short:0>4}, or with a colon"
+            named = days[0] if len(days) == 1 else f"[{', '.join(days)}]"
+            cure += f"; or set data.time to {named} if they are no times of day"
+            raise DataError(Problem(source_name, found, cure))
+
+
 def is_date_column(cells: pd.Series[str]) -> bool:
     """Whether the cells of a column are dates rather than numbers."""
     return is_date_format(infer_column_format(cells))
@@ -131,11 +155,22 @@ def _no_time_problem(
         if head[column].str.fullmatch(_TWO_YEARS).mean() > 0.5:
             found = f"column {column!r} holds years such as {_example(head[column])}"
             return Problem(source_name, found, "write one year in each cell, such as 2000")
+    if len(candidates) == 1 and _has_columns_of_blanks(head[candidates[0]]):
+        found = f"the only column holds several values, such as {_example(head[candidates[0]])}"
+        cure = "write commas in place of the blanks between the values, in the header, too"
+        return Problem(source_name, found, cure)
     shown = ", ".join(f"{name!r} ({_example(head[name])})" for name in candidates[:_MAX_EXAMPLES])
     shown += ", …" * (len(candidates) > _MAX_EXAMPLES)
     found = f"no column holds dates that can be recognized; the columns are {shown}"
     cure = "set data.time to a column of dates, and data.time_format, or to a number of steps"
     return Problem(source_name, found, cure)
+
+
+def _has_columns_of_blanks(cells: pd.Series[str]) -> bool:
+    """Whether most cells hold equally many values with blanks between them."""
+    counts = Counter(len(text.split()) for text in cells if text)
+    usual, times = counts.most_common(1)[0] if counts else (0, 0)
+    return usual > 1 and 2 * times > counts.total()
 
 
 def _lacks_year(cells: pd.Series[str]) -> bool:

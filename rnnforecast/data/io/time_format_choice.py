@@ -201,6 +201,8 @@ def _reading_notes(
         said.append(f"weeks such as {example!r} are read as their Mondays")
     if "%q" in pattern:
         said.append(f"quarters such as {example!r} are read as their first days")
+    if "%J" in pattern:
+        said.append(f"half-years such as {example!r} are read as their first days")
     if "0%m" in pattern:
         said.append(f"periods such as {example!r} are read as months, period 001 as January")
     if "%K" in pattern:

@@ -38,6 +38,7 @@ _CLOCK = re.compile(
     r"(?:\s*(?:-|–|—|to|bis)\s*\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?)?"
 )
 _COMPACT_CLOCK = re.compile(r"(?:[01]\d|2[0-4])[0-5]\d")
+_UNPADDED_CLOCK = re.compile(r"(?:1?\d|2[0-3])?[0-5]?\d|2400")  # 5, 105 and 1305
 _CLOCK_NAMES = ("time", "clock", "hhmm", "hour", "uhrzeit", "zeit", "heure", "hora", "tijd")
 # Combinations of the parts of a date, the finest first.
 _DATE_PARTS = ("Ymd", "Yj", "YV", "Ym", "Yq")
@@ -136,6 +137,15 @@ def _clock_pattern(texts: list[str], column: str) -> str:
     clock += ":%S" if found[0]["second"] else ""
     clock += ".%f" if found[0]["fraction"] else ""
     return clock + (f"{' ' * half[0].isspace()}%p" if half else "")
+
+
+def lacks_leading_zeros(column: str, cells: pd.Series[str]) -> bool:
+    """Whether a column named like a time of day holds hours and minutes of one to four digits."""
+    texts = {text for text in cells if text}
+    is_clock = all(_UNPADDED_CLOCK.fullmatch(text) for text in texts)
+    lengths = {len(text) for text in texts}
+    is_hours = all(len(text) < 3 for text in texts)
+    return column.lower() in _CLOCK_NAMES and is_clock and len(lengths) > 1 and not is_hours
 
 
 def _counts_weekdays(head: pd.DataFrame, known: dict[str, TimePart]) -> bool:

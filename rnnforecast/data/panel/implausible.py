@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.table import Table
+from rnnforecast.data.panel.missing_codes import MissingCodes
 from rnnforecast.data.panel.sorted_rows import SortedRows
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.time.grid import reduce_per_series
@@ -154,20 +155,24 @@ def treat_implausible(
         for at, name in enumerate(names)
         if at < n_targets or not table.covariates[name].is_categorical
     ]
-    cells = ImplausibleCells.find(rows, numeric)
+    missing = MissingCodes.find(rows, numeric)
+    filled = missing.fill(rows, n_targets) if len(missing.row) else rows
+    cells = ImplausibleCells.find(filled, numeric)
     none = np.zeros(rows.n_series, dtype=np.int64)
-    if not len(cells.row):
+    if not len(cells.row) and not len(missing.row):
         return rows, none, ()
-    notes = tuple(
-        _notes(table, rows, cells, names=names, labels=labels, action=action, timezone=timezone)
+    notes = (
+        *missing.notes(table, rows, names, keep=action == "keep", timezone=timezone),
+        *_notes(table, rows, cells, names=names, labels=labels, action=action, timezone=timezone),
     )
     if action == "keep":
         return rows, none, notes
-    values = rows.values.copy()
+    values = filled.values if filled is not rows else rows.values.copy()
     old = values[cells.row, cells.column]
     new = np.where(cells.column < n_targets, np.nan, np.copysign(cells.usual, old))
     values[cells.row, cells.column] = new
-    counts = np.bincount(rows.codes[cells.row], minlength=rows.n_series)
+    changed = np.concatenate([missing.row, cells.row])
+    counts = np.bincount(rows.codes[changed], minlength=rows.n_series)
     return replace(rows, values=values), counts, notes
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import numpy as np
 
 from rnnforecast.data.io.reading_notes import ReadingNote
@@ -30,10 +33,18 @@ def sparse_count_notes(values: Floats, n_steps: int, names: list[str]) -> tuple[
     sparse = np.flatnonzero(is_count & (shares >= MIN_MISSING_SHARE) & observed.any(axis=0))
     if not len(sparse):
         return ()
+    rows_share = len(values) / max(n_steps, 1)
     share = float(shares[sparse].max())
     which = "" if len(sparse) == len(names) else f" of {', '.join(names[k] for k in sparse[:5])}"
     found = f"{share:.0%} of the steps have no value{which}, and no value is 0: taken as unknown"
-    zero = "zero" if len(sparse) == len(names) else f"{{{names[sparse[0]]}: zero}}"
-    cure = f"if no row or a blank means none, set clean.missing to {zero}"
+    zero = "zero" if len(sparse) == len(names) else f"{{{_quote(names[sparse[0]])}: zero}}"
+    has_rows = 1 - rows_share < MIN_MISSING_SHARE
+    meant = "a blank cell" if has_rows else "no row"
+    cure = f"if {meant} means none, set clean.missing to {zero}"
     problem = Problem("clean.missing", found, cure)
     return (ReadingNote(problem, is_doubtful=share >= DOUBTFUL_SHARE),)
+
+
+def _quote(name: str) -> str:
+    """A name as a key of YAML, in quotes unless it is made of words."""
+    return name if re.fullmatch(r"[^\W\d][\w ]*", name) else json.dumps(name, ensure_ascii=False)

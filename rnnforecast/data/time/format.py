@@ -62,7 +62,7 @@ class TimeFormat:
 
     pattern: str
     """`ISO`, one of `NUMERIC_FORMATS`, or a strptime pattern that may have the directives %q (a
-    quarter) and %K (an hour from 1 to 24, of which 1 begins at 00:00)."""
+    quarter), %J (a half-year) and %K (an hour from 1 to 24, of which 1 begins at 00:00)."""
     offset: str = ""
     """The offset after every timestamp, as written; empty if there is none."""
     has_mixed_offsets: bool = False

@@ -23,6 +23,7 @@ _WEEK_WORDS = {"w", "wk", "week", "kw", "cw", "woche", "semaine", "semana", "set
 _QUARTER_WORDS = {
     *("q", "qtr", "quarter", "quartal", "kwartaal", "k", "t", "trim", "trimestre", "kvartal"),
 }
+_HALF_WORDS = {"h", "hj", "hy", "half", "halbjahr", "s", "sem", "semester", "semestre"}
 _OTHER_WORDS = {
     *("of", "the", "de", "del", "den", "der", "le", "du", "vom", "am", "on", "at", "um"),
     *(
@@ -55,7 +56,7 @@ _DATE_ORDERS = (
     *("Ymd", "dmY", "mdY", "ymd", "dmy", "mdy"),
     *("Ybd", "dbY", "bdY", "Ydb", "dby", "bdy", "ybd"),
     *("Ym", "mY", "ym", "my", "Yb", "bY", "yb", "by"),
-    *("Yq", "qY", "yq", "qy", "GV", "VG", "yV", "Vy", "GVu", "Yj", "jY"),
+    *("Yq", "qY", "YJ", "JY", "yq", "qy", "GV", "VG", "yV", "Vy", "GVu", "Yj", "jY"),
 )
 
 
@@ -160,12 +161,13 @@ def _token_fields(token: str) -> tuple[str, ...]:
             return ("j",)
         if len(token) == 2:
             return ("d", "m", "y", "V", "j")
-        return ("d", "m", "q", "V", "u", "j") if len(token) == 1 else ()
+        half = ("J",) * (token in "12")
+        return ("d", "m", "q", *half, "V", "u", "j") if len(token) == 1 else ()
     if not token[0].isalpha():
         return ("literal",)
     word = token.lower()
     fields = ["b"] * (word in MONTH_NUMBERS) + ["a"] * (word in WEEKDAY_NUMBERS)
-    known = _WEEK_WORDS | _QUARTER_WORDS | _OTHER_WORDS | _ORDINALS
+    known = _WEEK_WORDS | _QUARTER_WORDS | _HALF_WORDS | _OTHER_WORDS | _ORDINALS
     return (*fields, *(["literal"] if word in known else []))
 
 
@@ -177,6 +179,8 @@ def _agrees_with_words(
              if field == "literal" and token[0].isalpha()}  # fmt: skip
     if plain & {"of", "ending", "ended", "starting", "beginning", "commencing", "vom"}:
         return len(order) == 3 and "V" not in order and "j" not in order
+    if plain & _HALF_WORDS or "J" in order:
+        return bool(plain & _HALF_WORDS) and "J" in order
     if plain & _WEEK_WORDS:
         return "V" in order
     if plain & _QUARTER_WORDS:

@@ -1,4 +1,5 @@
-"""Patterns of timestamps: strptime's directives, ISO weeks without a day, and %q, %K of our own.
+"""Patterns of timestamps: strptime's directives, ISO weeks without a day, and %q (quarter), %J
+(half-year) and %K (hour from 1 to 24) of our own.
 
 A pattern becomes a regular expression of its fields; dates are computed from the fields of all
 texts at once.
@@ -27,17 +28,17 @@ _WORD = r"\p{L}+\.?"
 _EXPRESSIONS = {
     "Y": (r"\d{4}", r"\d{4}"), "G": (r"\d{4}", r"\d{4}"), "y": (r"\d{2}", r"\d{2}"),
     "m": (r"\d{1,2}", r"\d{2}"), "d": (r"\d{1,2}", r"\d{2}"), "j": (r"\d{1,3}", r"\d{3}"),
-    "q": (r"[1-4]", r"[1-4]"), "V": (r"\d{1,2}", r"\d{2}"), "W": (r"\d{1,2}", r"\d{2}"),
+    "q": (r"[1-4]", r"[1-4]"), "J": (r"[12]", r"[12]"), "V": (r"\d{1,2}", r"\d{2}"), "W": (r"\d{1,2}", r"\d{2}"),
     "U": (r"\d{1,2}", r"\d{2}"), "u": (r"[1-7]", r"[1-7]"), "w": (r"[0-6]", r"[0-6]"),
     "H": (r"\d{1,2}", r"\d{2}"), "I": (r"\d{1,2}", r"\d{2}"), "K": (r"\d{1,2}", r"\d{2}"),
     "M": (r"\d{1,2}", r"\d{2}"), "S": (r"\d{1,2}", r"\d{2}"), "f": (r"\d{1,9}", r"\d{1,9}"),
     "b": (_WORD, _WORD), "B": (_WORD, _WORD), "a": (_WORD, _WORD), "A": (_WORD, _WORD),
     "p": (r"[ap]\.?m\.?", r"[ap]\.?m\.?"),
 }  # fmt: skip
-_NUMBERS = frozenset("YGymdjqVWUuwHIKMSf")
+_NUMBERS = frozenset("YGymdjqJVWUuwHIKMSf")
 # Directives of one field exclude each other.
 _FIELDS = {
-    "year": "YGy", "month": "mbBq", "day": "dj", "week": "VWU", "weekday": "aAuw",
+    "year": "YGy", "month": "mbBqJ", "day": "dj", "week": "VWU", "weekday": "aAuw",
     "hour": "HIK", "minute": "M", "second": "S", "fraction of a second": "f", "half of the day": "p",
 }  # fmt: skip
 _FIELD_OF = {letter: field for field, letters in _FIELDS.items() for letter in letters}
@@ -60,8 +61,8 @@ def check_pattern(pattern: str) -> None:
         raise ValueError("it lacks the year (%Y, or %y with two digits)")
     if "d" in directives and "month" not in found:
         raise ValueError("it names a day, but no month (%m, or %b for a name)")
-    if "d" in directives and "q" in directives:
-        raise ValueError("it names a day of a quarter; expected a month (%m)")
+    if "d" in directives and ("q" in directives or "J" in directives):
+        raise ValueError("it names a day of a quarter or half-year; expected a month (%m)")
     if "half of the day" in found and "I" not in directives:
         raise ValueError("it names AM or PM (%p), which needs the hour as %I")
     for field, needed in itertools.pairwise(("fraction of a second", "second", "minute", "hour")):
@@ -71,7 +72,7 @@ def check_pattern(pattern: str) -> None:
 
 def pattern_example(pattern: str) -> str:
     """The evening of 24 December 2024 in a pattern."""
-    own = {"%q": "4", "%K": "24"}
+    own = {"%q": "4", "%J": "2", "%K": "24"}
     text = "".join(own.get(item, item) for item in _items(pattern))
     return datetime(2024, 12, 24, 23, tzinfo=UTC).strftime(text)
 
@@ -155,7 +156,11 @@ def _days(fields: dict[str, Ints]) -> tuple[Ints, Bools]:
         return days, (fields["j"] > 0) & (days < _first_days(year + 1))
     month = fields.get("m", fields.get("b"))
     if month is None:
-        month = fields["q"] * 3 - 2 if "q" in fields else np.ones_like(year)
+        month = np.ones_like(year)
+        if "q" in fields:
+            month = fields["q"] * 3 - 2
+        elif "J" in fields:
+            month = fields["J"] * 6 - 5
     day = fields.get("d", np.ones_like(year))
     days, ends = _first_days(year, month) + day - 1, _first_days(year, month + 1)
     return days, (month > 0) & (month < 13) & (day > 0) & (days < ends)

@@ -60,3 +60,28 @@ def test_a_name_of_more_than_forty_characters_is_shortened(tmp_path: Path) -> No
         with pytest.raises(DataError) as caught:
             read([str(path)], targets=["y"])
         assert ("…" in caught.value.problems[0].found) == (length > 40)
+
+
+def test_bytes_of_another_encoding_are_one_problem_and_a_count(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = "".join(f"2024-01-{day:02},S\xfcd,{day % 3}\n" for day in range(1, 20))
+    path.write_text("ds,shop,y\n" + rows, encoding="latin-1")
+    with pytest.raises(DataError) as caught:
+        read([str(path)], series=["shop"])
+    first, count = caught.value.problems
+    assert "data.encoding" in first.cure
+    assert "18 more" in count.found
+    assert read([str(path)], encoding="latin-1", series=["shop"]).keys.iloc[0, 0] == "S\xfcd"
+
+
+def test_rows_of_years_among_months_are_to_be_deleted(tmp_path: Path) -> None:
+    months = [f"{year} {name},1\n" for year in range(2010, 2020) for name in ("Jan", "Feb", "Mar")]
+    years = [f"{year} Annual,3\n" for year in range(2010, 2020)]
+    path = tmp_path / "a.csv"
+    path.write_text("period,y\n" + "".join(months + years))
+    with pytest.raises(DataError) as caught:
+        read([str(path)])
+    assert "delete these lines" in caught.value.problems[0].cure
+    assert "time_format" not in caught.value.problems[0].cure
+    path.write_text("period,y\n" + "".join(months))
+    assert len(read([str(path)]).time) == 30

@@ -836,3 +836,25 @@ def test_marks_of_the_training_decide_later_files_that_alone_could_be_read_in_tw
         read_files([str(later)], options)
     known = read_files([str(first)], options).roles.resolve(options)
     assert read_files([str(later)], known).values[:, 0].tolist() == [1074.0, 1080.0]
+
+
+def test_a_file_without_targets_beside_one_with_them_holds_what_is_known_ahead(
+    write: Any, tmp_path: Path
+) -> None:
+    days = pd.date_range("2024-01-01", periods=40)
+    write("ds,y,promo\n" + "".join(f"{day:%Y-%m-%d},{day.day},0\n" for day in days[:30]))
+    write("ds,promo\n" + "".join(f"{day:%Y-%m-%d},1\n" for day in days[30:]), "future.csv")
+    found = read([str(tmp_path)])
+    assert found.roles.targets == ("y",)
+    assert np.isnan(found.values).sum() == 10
+    assert len(found.time) == 40
+
+
+def test_a_file_with_other_names_of_the_targets_is_refused(write: Any, tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=40)
+    write("ds,sales,promo\n" + "".join(f"{day:%Y-%m-%d},{day.day},0\n" for day in days[:30]))
+    write("ds,Sales,promo\n" + "".join(f"{day:%Y-%m-%d},7,1\n" for day in days[30:]), "b.csv")
+    with pytest.raises(DataError, match="there is no column 'sales'"):
+        read([str(tmp_path)], targets=["sales"])
+    with pytest.raises(DataError, match="there is no column"):
+        read([str(tmp_path)])

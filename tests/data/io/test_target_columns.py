@@ -96,3 +96,12 @@ def test_columns_left_out_of_given_targets_are_named_without_doubt() -> None:
 def test_an_id_alone_is_not_forecast() -> None:
     with pytest.raises(DataError, match=r"id is an id by its name — set data\.targets"):
         roles("id:id")
+
+
+def test_columns_that_all_rise_by_one_are_targets() -> None:
+    assert roles("a:id", "b:id").targets == ("a", "b")
+    assert roles("a:id", "b").targets == ("b",)
+
+
+def test_a_column_named_like_a_target_is_no_row_number() -> None:
+    assert roles("y:id", "b").targets == ("y",)

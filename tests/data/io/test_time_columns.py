@@ -272,3 +272,33 @@ def test_two_dates_named_alike_are_still_refused(tmp_path: Path) -> None:
     rows = [f"{day:%Y-%m-%d},{day + pd.Timedelta(days=2):%Y-%m-%d}" for day in DAYS]
     with pytest.raises(DataError, match="all hold dates"):
         read_rows(tmp_path, "order_date,ship_date,qty", rows)
+
+
+def test_hours_and_minutes_without_leading_zeros_are_refused_with_a_cure_that_works(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{hour:%Y-%m-%d},{hour.hour * 100}" for hour in HOURS]
+    with pytest.raises(DataError, match="'100' without leading zeros"):
+        read_rows(tmp_path, "date,time,y", rows)
+    found = read_rows(tmp_path, "date,time,y", [f"{hour:%Y-%m-%d,%H%M}" for hour in HOURS])
+    np.testing.assert_array_equal(found.time, HOURS.to_numpy().astype("datetime64[us]"))
+    assert len(read_rows(tmp_path, "date,time,y", rows, time="date").keys) == 24
+
+
+def test_blanks_between_columns_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "printed.txt"
+    path.write_text(
+        "date        load  t\n" + "".join(f"{day:%Y-%m-%d}  {day.day}  5\n" for day in DAYS)
+    )
+    with pytest.raises(DataError, match="commas in place of the blanks"):
+        read([str(path)])
+    path.write_text("date,load\n" + "".join(f"{day:%Y-%m-%d},{day.day}\n" for day in DAYS))
+    assert len(read([str(path)]).time) == len(DAYS)
+
+
+def test_the_note_of_a_choice_shows_a_cell_that_the_readings_read_differently(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{day.quarter}-{day.year}" for day in pd.date_range("2010", periods=28, freq="QS")]
+    note = next(str(n) for n in read_rows(tmp_path, "period,y", rows).notes if "not as" in str(n))
+    assert "'2-2010' is read as 2010-04-01 (%q-%Y), not as 2010-02-01 (%m-%Y)" in note

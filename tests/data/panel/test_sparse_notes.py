@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from rnnforecast.data.panel.regularize import preview_changes, regularize
 from rnnforecast.spec.data import CleanSpec
@@ -56,3 +59,13 @@ def test_of_several_targets_the_counts_are_named() -> None:
     time = pd.date_range("2024-01-01", periods=200, freq="D").to_numpy()
     panel, _ = regularize(table(time, values), CleanSpec(missing={"y": "zero"}))
     assert panel.observed_mask.all()
+
+
+def test_blank_cells_are_not_called_missing_rows_and_names_are_quoted() -> None:
+    time = pd.date_range("2024-01-01", periods=200, freq="D").to_numpy()
+    data = table(time, np.column_stack([counts(), np.zeros(200)]))
+    data = replace(data, roles=replace(data.roles, targets=("a: b", "c")))
+    (note,) = preview_changes(data, DAILY).notes
+    assert "if a blank cell means none" in note.decision.cure
+    setting = note.decision.cure.split("clean.missing to ")[1]
+    assert yaml.safe_load(setting) == {"a: b": "zero"}

@@ -367,3 +367,32 @@ def test_any_day_of_any_iso_week_is_read_back(days: list[date]) -> None:
     time_format = infer_time_format(exact)
     assert time_format == TimeFormat("%G-W%V-%u")
     assert [text[:10] for text in parsed(exact, time_format)] == [str(day) for day in days]
+
+
+PERIODS = pd.date_range("2019-01-01", periods=48, freq="MS")
+
+
+@pytest.mark.parametrize(
+    ("written", "pattern"),
+    [("0%m.%Y", "0%m.%Y"), ("0%m/%Y", "0%m/%Y"), ("%Y0%m", "%Y0%m"), ("%Y/0%m", "%Y/0%m")],
+)
+def test_periods_of_three_digits_are_months_where_days_would_have_gaps(written, pattern) -> None:
+    texts = list(PERIODS.strftime(written))
+    assert chosen(texts) == pattern
+    found = parse_timestamps(pa.array(texts), parse_time_format(pattern, texts))
+    np.testing.assert_array_equal(found, PERIODS.to_numpy().astype("datetime64[us]"))
+
+
+def test_days_of_the_year_are_no_periods() -> None:
+    assert chosen(list(pd.date_range("2022-12-01", periods=60).strftime("%Y%j"))) == "%Y%j"
+
+
+@pytest.mark.parametrize(
+    "form", ["{y}H{h}", "{y}-S{h}", "H{h} {y}", "{h}. Halbjahr {y}", "{y} HJ{h}", "{h}H {y}"]
+)
+def test_half_years_are_their_first_days(form: str) -> None:
+    texts = [form.format(y=year, h=half) for year in range(2000, 2020) for half in (1, 2)]
+    found = infer_time_format(texts)
+    assert found is not None
+    expected = pd.date_range("2000-01-01", periods=40, freq="6MS").to_numpy()
+    np.testing.assert_array_equal(parse_timestamps(pa.array(texts), found), expected)
