@@ -31,6 +31,8 @@ GRAY, LIGHT_GRAY = "#b5bec6", "#efefef"
 DIVERGING_CMAP, SEQUENTIAL_CMAP = "RdBu_r", "cividis"
 """Color maps of values with a sign and of values without one, both safe for colorblind readers."""
 
+MIN_MILLIONS = 1e6
+"""Ticks of axes with such values are in millions: 1.5M."""
 MAX_PLAIN_VALUE = 1e9
 """Ticks of larger values are in matplotlib's scientific notation."""
 
@@ -172,9 +174,17 @@ def style_axes(axes: Axes) -> None:
 
 
 def format_ticks(axis: Axis, values: np.ndarray) -> None:
-    """Sets tick labels by `format_number`; values from `MAX_PLAIN_VALUE` on keep matplotlib's."""
-    if not len(values) or np.abs(values).max() < MAX_PLAIN_VALUE:
-        axis.set_major_formatter(FuncFormatter(format_number))
+    """Sets tick labels by `format_number`, in millions if `values` are; values from
+    `MAX_PLAIN_VALUE` on keep matplotlib's."""
+    largest = float(np.abs(values).max()) if len(values) else 0.0
+    if largest < MAX_PLAIN_VALUE:
+        in_millions = largest >= MIN_MILLIONS
+        axis.set_major_formatter(FuncFormatter(_format_millions if in_millions else format_number))
+
+
+def _format_millions(value: float, _: int) -> str:
+    """A tick such as 1.5M."""
+    return f"{format_number(value / 1e6)}M" if value else "0"
 
 
 def drop_time_of_day(timestamps: np.ndarray) -> np.ndarray:

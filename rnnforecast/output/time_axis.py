@@ -102,8 +102,9 @@ def format_steps(steps: int, frequency: Frequency) -> str:
         return _count(steps, "step")
     if frequency.calendar is not None:
         unit = frequency.calendar.unit * frequency.step
-        daily = frequency.calendar.unit == DAY and frequency.step == 1
-        return _count(steps, "open day" if daily else f"open step of {_duration(unit)}")
+        names = {DAY: "open day", HOUR: "open hour"}
+        name = names.get(frequency.calendar.unit) if frequency.step == 1 else None
+        return _count(steps, name or f"open step of {_duration(unit)}")
     if frequency.kind == "month":
         months = steps * frequency.step
         for size, name in ((12, "year"), (3, "quarter")):

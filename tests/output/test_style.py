@@ -88,8 +88,13 @@ def test_a_constant_line_is_centered_and_others_keep_their_limits() -> None:
     assert axes.get_ylim() == before
 
 
-@pytest.mark.parametrize(("largest", "label"), [(9e8, "900,000,000"), (1e9, "1")])
-def test_ticks_of_huge_values_keep_powers_of_ten(largest: float, label: str) -> None:
+@pytest.mark.parametrize(
+    ("largest", "label"),
+    [(999_000.0, "999,000"), (1.25e6, "1.25M"), (9e8, "900M"), (1e9, "1")],
+)
+def test_ticks_are_in_millions_and_those_of_huge_values_keep_powers_of_ten(
+    largest: float, label: str
+) -> None:
     axes = Figure().subplots()
     axes.set_ylim(0, largest)
     axes.set_yticks([largest])

@@ -17,7 +17,7 @@ MAX_STEPS = 400
 """An example has the last steps of its series, at most this many."""
 MAX_EXAMPLES = 4
 """Panels with at most this many series have all of them as examples."""
-MAX_PLOTS = 40
+MAX_PLOTS = 24
 """Most series and targets that are examples; of each series the first targets."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

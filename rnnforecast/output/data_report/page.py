@@ -25,6 +25,8 @@ from rnnforecast.output.style import PAGE_CSS, format_rounded
 GRADE_SYMBOLS = {"good": "✓", "look": "!", "bad": "✗"}
 """Shown beside the color of a grade, for colorblind readers."""
 MAX_TARGET_HISTOGRAMS = 12
+MAX_GROUPED_VALUE = 1e12
+"""Larger values are in scientific notation."""
 
 
 class TitledPlot(NamedTuple):
@@ -108,9 +110,15 @@ def _target_rows(profile: Profile, targets: Sequence[str]) -> list[list[str]]:
     rows = []
     for column, name in enumerate(targets):
         missing = profile.missing_shares[column]
-        values = [format_rounded(value) for value in profile.value_ranges[column]]
+        values = [_format_value(value) for value in profile.value_ranges[column]]
         rows.append([name, "–" if missing == 0 else format_share(float(missing)), *values])
     return rows
+
+
+def _format_value(value: float) -> str:
+    if not np.isfinite(value):
+        return "–"
+    return format_rounded(value) if abs(value) < MAX_GROUPED_VALUE else f"{value:.3g}"
 
 
 def _gaps_plot(profile: Profile) -> bytes | None:

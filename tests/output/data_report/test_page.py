@@ -231,14 +231,15 @@ def test_each_plot_of_full_width_has_a_narrow_one_for_phones() -> None:
 
 def test_every_target_has_a_row_and_is_said_to_be_hidden_where_it_has_no_plot() -> None:
     names = ["Revenue (k€)", "Orders", EVIL]
-    ranges = np.array([[0.0, 1.0, 2500.0], [1.0, 2.0, 3.0], [np.nan] * 3])
+    ranges = np.array([[0.0, 1.0, 2500.0], [1.0, 2.0, 1e30], [np.nan] * 3])
     one = replace(
         profile(4), value_ranges=ranges, missing_shares=np.array([0.0, 0.25, 1.0]),
         medians=np.ones((4, 3)),
     )  # fmt: skip
     text = " ".join(render_data_report("x", one, [], ([], []), targets=names).split())
     assert "<td>Revenue (k€)</td><td>–</td><td>0</td><td>1</td><td>2,500</td>" in text
-    assert "<td>Orders</td><td>25%</td>" in text
+    assert "<td>Orders</td><td>25%</td><td>1</td><td>2</td><td>1e+30</td>" in text
+    assert "<td>100%</td><td>–</td><td>–</td><td>–</td>" in text
     assert "2 more targets are in the table only" in text
     assert "more targets" not in page()
 
