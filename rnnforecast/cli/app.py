@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from rnnforecast.cli.commands.train import train
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import defer_gc, handle_errors
 from rnnforecast.cli.streams import prepare_standard_streams
+from rnnforecast.errors import Problem, UsageError
 
 app = typer.Typer(
     name="rnnforecast",
@@ -64,6 +66,15 @@ app.info.epilog = (
 )
 
 
+def _check_working_folder() -> None:
+    """Raises UsageError if the working folder was deleted: relative names have no meaning then."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        found = f"cannot be used: {error.strerror}"
+        raise UsageError(Problem("the working folder", found, "change to another folder")) from None
+
+
 def main() -> None:
     """The entry point of the console script."""
     # pydantic's search for plugins takes longer than checking a spec
@@ -73,6 +84,7 @@ def main() -> None:
     # commands handle their own errors; left are those of a stdout that takes no help text
     with handle_errors(ConsoleListener()):
         try:
+            _check_working_folder()
             app()
         finally:
             if sys.stdout is not None:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,7 +26,10 @@ LOG_FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the steps at which a line is logged when stderr is not a terminal."""
 
 NON_TERMINAL_WIDTH = 200
-"""Width of tables in a file or pipe."""
+"""Width of lines in a file or pipe."""
+
+MAX_TABLE_WIDTH = 1000
+"""Most characters of a line of a table; cells are shortened before."""
 
 MAX_TARGET_ROWS = 12
 """Most targets with a row of their own in the table of scores."""
@@ -114,7 +118,7 @@ class ConsoleListener:
         if self.quiet:
             return
         if len(scores.targets) > 1:
-            self.out.print(_table_by_target(scores))
+            self.print_table(_table_by_target(scores))
             return
         model_scores, baseline_scores = scores.model_metrics, scores.baseline_metrics
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -137,7 +141,15 @@ class ConsoleListener:
                 for scores in (model_scores, baseline_scores)
             )
             table.add_row(f"coverage of the {level} % interval, %", *shares)
-        self.out.print(table)
+        self.print_table(table)
+
+    def print_table(self, table: Table) -> None:
+        """Prints a table to stdout in its full width: narrow terminals wrap lines, but no number is
+        cut off."""
+        options = self.out.options.update(width=MAX_TABLE_WIDTH)
+        needed = Measurement.get(self.out, options, table).maximum
+        self.out.width = max(self.out.width, needed)
+        self.out.print(table, crop=False)
 
     def _show_progress_bar(self, step: FitProgress) -> None:
         # slow to import, and needed on a terminal only

@@ -102,7 +102,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _exit_unexpected(console: ConsoleListener, error: Exception) -> NoReturn:
     console.close()
     if _is_out_of_memory(error):
-        found = f"the memory does not suffice: {error}"
+        found = f"the memory does not suffice: {error}".removesuffix(": ")
         cure = (
             "use fewer series at once, a smaller model.hidden_size, training.batch_size or "
             "window.lookback, or a machine with more memory"

@@ -117,14 +117,15 @@ def atomic_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
 def recover_folder(path: Path) -> bool:
     """Restores the folder at `path` if a writer was killed while replacing it; True if restored.
 
-    If `path` exists, old versions beside it are deleted. Raises OutputError as `atomic_folder`.
+    If `path` exists, old versions beside it are deleted. Where the folder around `path` may be read
+    but not written, all stays as it is.
     """
-    given = Path(path)
-    path = Path(os.path.realpath(given))
+    path = Path(os.path.realpath(path))
     if not os.path.isdir(path.parent):  # noqa: PTH112 - does not fail on a long name
         return False
-    with _os_errors_as_output_error(given), _folder_lock(path.parent):
+    with suppress(OSError), _folder_lock(path.parent):
         return _restore_backup(path)
+    return False
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import resource
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.cli.error_handling import defer_gc, resume_gc
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import defer_gc, handle_errors, resume_gc
 
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]
@@ -298,3 +300,48 @@ def test_commands_enable_garbage_collection_before_they_work(
         defer_gc()
         assert command().exit_code == 0
         assert gc.isenabled()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+    ],
+)
+def test_too_little_memory_is_no_bug_of_the_program(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, handle_errors(ConsoleListener()):
+        raise error
+    shown = capsys.readouterr().err
+    assert ended.value.code == 4
+    assert "memory" in shown
+    assert "bug" not in shown
+
+
+def test_names_that_no_result_can_have_are_wrong_use(
+    given: Run, train: Run, rnnforecast: Run
+) -> None:
+    given()
+    assert train().exit_code == 0
+    Path("foreign").mkdir()
+    Path("foreign/thesis.txt").write_text("years of work")
+    for command in (("predict", "run"), ("train", "spec.yaml"), ("inspect", "run")):
+        for name in ("foreign/", "/", "data.csv/x", "a" * 5000):
+            done = rnnforecast(*command, "-o", name)
+            assert done.exit_code == 2, (command, name[:20], done.stderr)
+            assert "Traceback" not in done.stderr
+    assert rnnforecast("init", "data.csv", "-o", "a" * 5000).exit_code == 2
+    assert_refused(rnnforecast("predict", "a" * 5000), 4, "there is no such folder")
+    assert_refused(rnnforecast("predict", "run", "--data", ""), 4, "is empty")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_no_text_can_be_used(given: Run, train: Run, rnnforecast: Run) -> None:
+    given()
+    assert train(out="run\udcff").exit_code == 0
+    done = rnnforecast("predict", "run\udcff", "-o", "out\udcff/", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["out"] == "out\udcff"
+    assert json.loads(Path("out\udcff/run.json").read_text())["out"] == "out\udcff"

@@ -315,6 +315,21 @@ def test_recover_deletes_what_was_set_aside_once_the_new_folder_is_there(tmp_pat
     assert _names(tmp_path) == [".run.old-mine", "run"]
 
 
+def test_a_folder_whose_surroundings_cannot_be_read_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run"
+    _fill(path, "new")
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        assert not recover_folder(path)
+    assert (path / "state.json").read_text() == "new"
+
+
 def test_the_newest_old_version_is_restored_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "run"
     for name, text, changed_at in (

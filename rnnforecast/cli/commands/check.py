@@ -99,7 +99,7 @@ def _print_imputation_scores(console: ConsoleListener, result: CheckResult) -> N
             f"{score.runs:.3f}",
             "yes" if score.looks_ahead else "",
         )
-    console.out.print(table)
+    console.print_table(table)
     console.out.print(
         "Mean absolute error at hidden values of the training part; 1 is the mean absolute"
         " deviation of the series."
@@ -126,7 +126,7 @@ def _print_result(console: ConsoleListener, result: CheckResult) -> None:
     for row in rows:
         table.add_row(*(Text(cell_text(cell)) for cell in row))
     console.out.print()
-    console.out.print(table)
+    console.print_table(table)
     more = len(result.report.per_series) - len(rows)
     if more:
         console.out.print(f"… and {more:,} more series; all of them with --json")
