@@ -111,6 +111,8 @@ def predict(
     cleaned = _read_data(run, data or run.source, steps)
     check_size(run, steps, n_paths, cleaned.panel.n_series * len(cleaned.panel.target_names))
     check_last_timestamp(cleaned.panel, steps)
+    for line in describe_changes(cleaned.changes.counts, requested=True):
+        listener.info(line)
     warnings = tuple(_warnings(run, cleaned, steps))
     for line in warnings:
         listener.warning(line)
@@ -263,7 +265,7 @@ def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
     """Lines about what cleaning changed, and about differences from training."""
     panel, changes, trained = cleaned.panel, cleaned.changes, run.config.horizon
     yield from doubtful_readings(cleaned.table, changes)
-    yield from describe_changes(changes.counts)
+    yield from describe_changes(changes.counts, requested=False)
     # with a value by rule, series need not have a row at each step
     if changes.agreement < MIN_FREQUENCY_AGREEMENT and not changes.counts["set_steps"]:
         yield (

@@ -15,6 +15,7 @@ import pandas as pd
 
 from rnnforecast import __version__
 from rnnforecast.data.panel.panel import describe_size
+from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.output.atomic_files import write_json, write_text
 from rnnforecast.output.loss_plot import plot_loss
 from rnnforecast.pipeline import data_report
@@ -242,5 +243,6 @@ def _summary_lines(prepared: PreparedData, session: TrainingSession) -> Iterator
         f"{size}, {len(panel.targets):,} steps at {panel.frequency.alias}, "
         f"{join_names(panel.target_names)}; on {device.describe_device(session.device)}"
     )
+    yield from describe_changes(prepared.cleaned.changes.counts, requested=True)
     for choice in prepared.choices:
         yield f"auto  {choice}"

@@ -92,7 +92,7 @@ def training_warnings(prepared: PreparedData, session: TrainingSession) -> Itera
     yield from doubtful_readings(prepared.cleaned.table, changes)
     if problems := prepared.unknown_future_problems():
         yield f"predict needs more than these data: {problems[0]}"
-    yield from describe_changes(changes.counts)
+    yield from describe_changes(changes.counts, requested=False)
     yield from _value_warnings(prepared, session)
 
 

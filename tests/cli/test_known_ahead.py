@@ -117,3 +117,15 @@ def test_a_column_with_a_bad_cell_is_named_and_does_not_hide_the_others(rnnforec
     assert init.exit_code == 0, init.stderr
     assert drafted()["features"]["future"] == ["plan"]
     assert "'oops'" in init.stderr
+
+
+def test_values_that_the_spec_requests_are_no_warning(rnnforecast: Run) -> None:
+    frame = pd.DataFrame({"date": DAYS, "sold": np.arange(N) % 5 + 1})
+    frame[np.arange(N) % 3 > 0].to_csv("data.csv", index=False)
+    assert rnnforecast("init", "data.csv", "--set", "clean.missing=zero").exit_code == 0
+    for command in (["train", "spec.yaml", "-o", "run", *SMALL], ["predict", "run", "-o", "f.csv"]):
+        result = rnnforecast(*command)
+        assert result.exit_code == 0, result.stderr
+        lines = [line for line in result.stderr.splitlines() if "by clean.missing" in line]
+        assert lines
+        assert not any(line.startswith("warning") for line in lines)

@@ -34,6 +34,8 @@ class ChangeCount:
     is_repair: bool = True
     """Whether the change repairs a fault; False for changes that the spec requests, such as
     resampling."""
+    is_requested: bool = False
+    """Whether it is just what a key of the spec requests, and no reason for a warning."""
 
     def describe(self, count: int) -> str:
         """A clause such as ``3 rows out of order: sorted``."""
@@ -73,7 +75,12 @@ CHANGE_COUNTS = (
         "were interpolated to steps",
     ),
     ChangeCount(
-        "resampled", "row", "combined with others of their period", "resampled", is_repair=False
+        "resampled",
+        "row",
+        "combined with others of their period",
+        "resampled",
+        is_repair=False,
+        is_requested=True,
     ),
     ChangeCount(
         "partial_periods",
@@ -103,9 +110,14 @@ CHANGE_COUNTS = (
         "without a row: zero or the constant by clean.missing",
         "by rule",
         is_repair=False,
+        is_requested=True,
     ),
     ChangeCount(
-        "set_values", "value", "blank: zero or the constant by clean.missing", is_repair=False
+        "set_values",
+        "value",
+        "blank: zero or the constant by clean.missing",
+        is_repair=False,
+        is_requested=True,
     ),
     ChangeCount(
         "before_start",

@@ -108,12 +108,13 @@ def doubtful_readings(table: Table, changes: CleaningChanges) -> list[str]:
     return [str(note) for note in (*table.notes, *changes.notes) if note.is_doubtful]
 
 
-def describe_changes(counts: Mapping[str, int]) -> list[str]:
-    """A clause for each nonzero count of `CHANGE_COUNTS` that no note names."""
+def describe_changes(counts: Mapping[str, int], *, requested: bool | None = None) -> list[str]:
+    """A clause for each nonzero count of `CHANGE_COUNTS` that no note names; with `requested` only
+    for those that a key of the spec requests, or that none does."""
     return [
         count.describe(counts[count.name])
         for count in CHANGE_COUNTS
-        if count.phrase and counts[count.name]
+        if count.phrase and counts[count.name] and requested in (None, count.is_requested)
     ]
 
 

@@ -75,7 +75,7 @@ def test_the_sentences_say_what_cleaning_changes_and_leave_out_zeros(rows):
         "frequency D, 83.3% of the steps agree",
         (
             "clean.missing: 22% of the steps have no value, and no value is 0: taken as unknown"
-            " — if no row means none, set clean.missing to zero"
+            " — if no row or a blank means none, set clean.missing to zero"
         ),
         "1 row out of order: sorted",
         "1 step without a row: added as missing",
