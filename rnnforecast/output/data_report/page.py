@@ -90,6 +90,7 @@ def render_data_report(
         comparison_plots=_comparison_plots(profile, targets),
         sign_shares=_sign_shares(profile),
         notes=sorted(notes, key=lambda note: not note.is_doubtful),
+        n_doubtful=sum(note.is_doubtful for note in notes),
         calendar=calendar,
         changes=sentences[1:],
         table_header=table[0],

@@ -263,3 +263,5 @@ def test_doubtful_readings_come_first_and_are_marked() -> None:
     )  # fmt: skip
     assert text.index('<li class="look">! a.csv: 2 cells &lt;script') < text.index("header in line")
     assert "Sundays are closed" in text
+    assert text.index("1 reading of the files could be meant otherwise") < text.index("<img")
+    assert "could be meant otherwise" not in page()
