@@ -11,7 +11,10 @@ from rnnforecast.output.rendering import render_template
 
 
 def page(**changes: object) -> str:
-    section = {"name": "x", "title": "<b>", "explanation": "", "finding": "a & b", "png": b"\x00"}
+    section = {
+        "part": "What?", "name": "x", "title": "<b>", "explanation": "", "finding": "a & b",
+        "png": b"\x00",
+    }  # fmt: skip
     context = {"title": "<t>", "subtitle_lines": [], "css": "p > a {}", "sections": [section]}
     return render_template("inspection.html", **{**context, **changes})
 
