@@ -60,6 +60,9 @@ def suggest_horizon(
         if ahead < horizon:
             verb = "is" if len(future) == 1 else "are"
             horizon, reason = ahead, f"{join_names(future)} {verb} known {ahead:,} steps ahead"
+            more = None if panel.future_steps is None else panel.future_steps > known
+            if more is not None and more[known == ahead].any():
+                reason += ", up to the first gap"
     return DetectedValue(
         horizon, f"to start from: {reason}{describe_open_span(panel.frequency, horizon)}"
     )

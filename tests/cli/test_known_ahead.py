@@ -129,3 +129,14 @@ def test_values_that_the_spec_requests_are_no_warning(rnnforecast: Run) -> None:
         lines = [line for line in result.stderr.splitlines() if "by clean.missing" in line]
         assert lines
         assert not any(line.startswith("warning") for line in lines)
+
+
+def test_the_first_gap_of_a_plan_ends_the_horizon(rnnforecast: Run) -> None:
+    frame = write(temp=np.arange(N) % 9)
+    init = rnnforecast("init", "data.csv")
+    assert "temp is known 10 steps ahead\n" in init.stderr
+    frame.drop(index=N - 5).to_csv("data.csv", index=False)
+    init = rnnforecast("init", "data.csv", "--force")
+    assert "temp is known 5 steps ahead, up to the first gap" in init.stderr
+    assert drafted()["window"]["horizon"] == 5
+    assert rnnforecast("check", "spec.yaml", "--no-report").exit_code == 0

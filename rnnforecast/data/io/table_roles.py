@@ -22,7 +22,7 @@ MIN_ROWS_AHEAD = 4
 """A column that goes on for fewer rows after others end may only be reported earlier than these."""
 MAX_AHEAD_SHARE = 0.5
 """A column that ends earlier than the others by more than this share of its rows has ceased."""
-MIN_FILLED_SHARE = 0.5
+MIN_FILLED_SHARE = 0.7
 """The share of rows ahead in which a column known ahead has a value: a plan may miss some days."""
 MAX_CHANCE_OF_BLANKS = 0.05
 """A column ends earlier only if its usual blanks would leave so many rows out by less chance."""

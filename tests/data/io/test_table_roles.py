@@ -95,6 +95,12 @@ def test_a_plan_that_misses_some_days_is_known_ahead(table_of: Read) -> None:
     assert table_of(frame).roles.targets == ("output",)
 
 
+def test_a_column_with_many_blanks_is_no_plan(table_of: Read) -> None:
+    frame = wide(a=90, b=N)
+    frame.loc[np.arange(N) % 2 == 0, "b"] = np.nan
+    assert table_of(frame).roles.targets == ("a", "b")
+
+
 @pytest.mark.parametrize("named", ["b", "temp"])
 def test_a_column_with_many_blanks_does_not_end_early(named: str, table_of: Read) -> None:
     frame = wide(a=95, **{named: N})
