@@ -9,7 +9,13 @@ from pydantic import Field, ValidationError, field_validator
 from rnnforecast.errors import closest_match, did_you_mean
 from rnnforecast.spec.model import ModelSpec, WindowSpec
 from rnnforecast.spec.training import TrainingSpec
-from rnnforecast.spec.types import Auto, ParameterGrid, PositiveInt, SpecSection, describe_field
+from rnnforecast.spec.types import (
+    Auto,
+    ParameterGrid,
+    SmallPositiveInt,
+    SpecSection,
+    describe_field,
+)
 
 ENSEMBLE_SECTIONS: dict[str, type[SpecSection]] = {
     "window": WindowSpec,
@@ -35,7 +41,7 @@ SHARED_KEYS = (
 class EnsembleSpec(SpecSection):
     """Several networks, trained one after the other, whose forecasts are combined."""
 
-    members: Auto | PositiveInt = Field(
+    members: Auto | SmallPositiveInt = Field(
         "auto",
         description="The number of networks; each has its own seed. auto: one, as many as the"
         " preset best has, or one for each combination of the values of vary.",

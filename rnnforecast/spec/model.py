@@ -16,6 +16,7 @@ from rnnforecast.spec.types import (
     Options,
     PositiveInt,
     SeasonLengths,
+    SmallPositiveInt,
     SpecSection,
     UnitFloat,
     WindowScalerName,
@@ -44,7 +45,7 @@ class ModelSpec(SpecSection):
 
     backbone: BackboneName = Field("gru", description="The recurrent network, by name.")
     hidden_size: Auto | PositiveInt = Field("auto", description="The size of the hidden state.")
-    layers: Auto | PositiveInt = Field(
+    layers: Auto | SmallPositiveInt = Field(
         "auto", description="The number of recurrent layers stacked on each other."
     )
     residual: Auto | Bool = Field(

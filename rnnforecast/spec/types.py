@@ -96,6 +96,12 @@ NonNegativeInt = Annotated[
 PositiveInt = Annotated[
     int, Field(strict=True, ge=1), BeforeValidator(_float_to_int), "a whole number of at least 1"
 ]
+SmallPositiveInt = Annotated[
+    int,
+    Field(strict=True, ge=1, le=1000),
+    BeforeValidator(_float_to_int),
+    "a whole number from 1 to 1000",
+]
 PositiveFloat = Annotated[
     float, Field(strict=True, gt=0, allow_inf_nan=False), "a number greater than 0"
 ]

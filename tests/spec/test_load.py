@@ -129,7 +129,7 @@ def test_an_override_can_be_null() -> None:
 
 def test_a_wrong_override_is_located_on_the_command_line() -> None:
     assert problems_of(MINIMAL, "model.layers=x") == [
-        "--set model.layers=x: expected auto or a whole number of at least 1, found 'x'"
+        "--set model.layers=x: expected auto or a whole number from 1 to 1000, found 'x'"
     ]
 
 
@@ -177,23 +177,25 @@ WRONG = {
     "model: {decoder: Direct}": "line 5, model.decoder: expected one of auto, direct, forking,"
     " parallel, recursive, seq2seq,"
     " found 'Direct' — did you mean 'direct'?",
-    "model:\n  layers: 0": "line 6, model.layers: expected auto or a whole number of at least 1,"
+    "model:\n  layers: 0": "line 6, model.layers: expected auto or a whole number from 1 to 1000,"
     " found 0",
-    "model: {layers: 1.5}": "line 5, model.layers: expected auto or a whole number of at least 1,"
+    "model: {layers: 1001}": "line 5, model.layers: expected auto or a whole number from 1 to 1000,"
+    " found 1001",
+    "model: {layers: 1.5}": "line 5, model.layers: expected auto or a whole number from 1 to 1000,"
     " found 1.5",
-    "model: {layers: true}": "line 5, model.layers: expected auto or a whole number of at least 1,"
+    "model: {layers: true}": "line 5, model.layers: expected auto or a whole number from 1 to 1000,"
     " found true",
-    'model: {layers: "2"}': "line 5, model.layers: expected auto or a whole number of at least 1,"
+    'model: {layers: "2"}': "line 5, model.layers: expected auto or a whole number from 1 to 1000,"
     " found '2' — remove the quotes",
-    "model: {layers: 1:30}": "line 5, model.layers: expected auto or a whole number of at least 1,"
+    "model: {layers: 1:30}": "line 5, model.layers: expected auto or a whole number from 1 to 1000,"
     " found '1:30'",
-    "model: {layers: [2]}": "line 5, model.layers: expected auto or a whole number of at least 1,"
+    "model: {layers: [2]}": "line 5, model.layers: expected auto or a whole number from 1 to 1000,"
     " found a list",
-    "model: {layers: {n: 2}}": "line 5, model.layers: expected auto or a whole number of at least"
-    " 1, found a group of keys",
-    "model: {layers: 1e300}": "line 5, model.layers: expected auto or a whole number of at least 1,"
+    "model: {layers: {n: 2}}": "line 5, model.layers: expected auto or a whole number from 1 to"
+    " 1000, found a group of keys",
+    "model: {layers: 1e300}": "line 5, model.layers: expected auto or a whole number from 1 to 1000,"
     " found 1e+300",
-    "model:\n  layers:": "line 6, model.layers: expected auto or a whole number of at least 1,"
+    "model:\n  layers:": "line 6, model.layers: expected auto or a whole number from 1 to 1000,"
     " found nothing — give a value, or leave it out for the default",
     "model: {dropout: 1}": "line 5, model.dropout: expected a number from 0 to below 1, found 1",
     "model: {dropout: '0,1'}": "line 5, model.dropout: expected a number from 0 to below 1,"
