@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from rnnforecast.errors import DataError
@@ -40,3 +41,12 @@ def test_numbers_of_two_readings_are_refused_with_keys_that_work(tmp_path: Path,
         init(path, tmp_path / "spec.yaml")
     found = init(path, tmp_path / "spec.yaml", overrides=[cure])
     assert getattr(parse_spec(found.text, name="spec.yaml").data, cure[5:-2]) == "."
+
+
+def test_cells_of_a_column_that_is_not_used_are_one_line_and_no_problem(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=100)
+    rows = [f"{day:%Y-%m-%d},{day.day},{'a' if day.day == 9 else 0}\n" for day in days]
+    (tmp_path / "sales.csv").write_text("ds,y,holiday\n" + "".join(rows))
+    findings = init(str(tmp_path / "sales.csv"), tmp_path / "spec.yaml").findings
+    assert not [line for line in findings if line.startswith("problem")]
+    assert len([line for line in findings if "'a' is not a number" in line]) == 1

@@ -37,7 +37,7 @@ from rnnforecast.spec.data import DataSpec
 
 # In order of preference.
 _TIME_NAMES = (
-    *("ds", "timestamp", "datetime", "date_time", "date", "time", "datum", "zeit", "period"),
+    *("ds", "timestamp", "ts", "datetime", "date_time", "date", "time", "datum", "zeit", "period"),
     *("month", "quarter", "week", "day", "hour", "year", "yearmonth", "yearweek", "yearquarter"),
     *("fecha", "data", "jour", "tag", "monat", "woche", "quartal", "jahr", "mois", "dt"),
 )

@@ -302,3 +302,15 @@ def test_the_note_of_a_choice_shows_a_cell_that_the_readings_read_differently(
     rows = [f"{day.quarter}-{day.year}" for day in pd.date_range("2010", periods=28, freq="QS")]
     note = next(str(n) for n in read_rows(tmp_path, "period,y", rows).notes if "not as" in str(n))
     assert "'2-2010' is read as 2010-04-01 (%q-%Y), not as 2010-02-01 (%m-%Y)" in note
+
+
+@pytest.mark.parametrize("name", ["ts", "timestamp", "ds"])
+def test_milliseconds_since_1970_of_several_series_are_found_by_their_name(
+    tmp_path: Path, name: str
+) -> None:
+    times = [f"{hour.value // 1_000_000}" for hour in HOURS]
+    rows = [f"{meter},{time}" for meter in ("0012", "0013") for time in times]
+    found = read_rows(tmp_path, f"meter_id,{name},kwh", rows)
+    assert (found.roles.time, found.roles.series) == (name, ("meter_id",))
+    assert found.keys["meter_id"].tolist() == ["0012", "0013"]
+    np.testing.assert_array_equal(np.unique(found.time), HOURS.to_numpy().astype("datetime64[us]"))
