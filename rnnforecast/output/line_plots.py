@@ -58,8 +58,8 @@ def add_subtitle_and_legend(figure: Figure, axes: Axes, subtitle: str) -> None:
     order = sorted(range(len(labels)), key=lambda i: "interval" in labels[i])
     figure.legend([handles[i] for i in order], [labels[i] for i in order], loc="center left",
                   bbox_to_anchor=(0.02, 1 - 0.73 / height), ncols=len(labels), frameon=False,
-                  fontsize=9, handlelength=1.8, columnspacing=1.6, labelcolor=TEXT_COLOR, borderpad=0,
-                  borderaxespad=0)  # fmt: skip
+                  fontsize=9, handlelength=1.8, columnspacing=1.6, labelcolor=TEXT_COLOR,
+                  borderpad=0, borderaxespad=0)  # fmt: skip
 
 
 def plot_line(

@@ -62,7 +62,8 @@ ul { margin: .3rem 0; padding-left: 1.2rem; } li, h1, td { overflow-wrap: anywhe
 .on-narrow { display: none; } .scroll { overflow-x: auto; } .scroll td { white-space: nowrap; }
 .scroll td:first-child { white-space: normal; min-width: 6rem; }
 @media (max-width: 44rem) { body { margin: 1rem auto; } .pair > div { flex-basis: 100%; }
-  table { font-size: 14px; } th, td { padding-right: .5rem; } img { width: 100%; } .on-wide { display: none; }
+  table { font-size: 14px; } th, td { padding-right: .5rem; } img { width: 100%; }
+  .on-wide { display: none; }
   .scroll img { width: 46rem; max-width: none; } .on-narrow { display: block; } }
 @media print { body { margin: 0; font-size: 12px; } h2, h3 { break-after: avoid; }
   img, tr { break-inside: avoid; } }
@@ -95,11 +96,6 @@ def format_percent(share: float, decimals: int = 1) -> str:
     if 0 < value < smallest:
         return f"less than {smallest:g} %"
     return f"{value:.{decimals}f} %" if 0 < value < 10 else f"{value:.0f} %"
-
-
-def plural_suffix(count: float) -> str:
-    """``s`` for the plural of a noun, empty if `count` is 1."""
-    return "" if round(float(count), 2) == 1 else "s"
 
 
 def shorten_text(text: str, max_width: int) -> str:

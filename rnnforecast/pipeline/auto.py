@@ -7,7 +7,7 @@ in `resolved.yaml`. Rules run in the order of this file, and each reads the valu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from rnnforecast.pipeline.auto_season import choose_season
 from rnnforecast.pipeline.presets import Preset, build_preset
 from rnnforecast.registry import BACKBONES, DECODERS, LOSSES, WINDOW_SCALERS
 from rnnforecast.spec.spec import Spec, expand_ensemble
+from rnnforecast.wording import join_names
 
 MAX_AUTO_LOOKBACK = 2048
 """Longest automatic lookback in steps, unless the horizon is longer."""
@@ -34,12 +35,6 @@ SEASONS_IN_LOOKBACK = {4: 8, 5: 8, 7: 8, 12: 8, 24: 7, 52: 3}
 eight."""
 SMALL_DATA = 5_000
 """Observed values below which a smaller network and smaller batches are used."""
-
-
-def join_names(names: Sequence[str]) -> str:
-    """The names in one line: all if there are up to six, else five and the number of the others."""
-    more = f" … and {len(names) - 5:,} more" if len(names) > 6 else ""
-    return (", ".join(names[:5] if more else names) or "none") + more
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from rnnforecast.data.cleaning.seasonality import MIN_PERIODS, Seasonality, dete
 from rnnforecast.data.cleaning.weekly_means import is_year, steps_per_week
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.example_series import format_duration
+from rnnforecast.wording import join_words
 
 
 def choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
@@ -48,7 +49,7 @@ def describe_other_seasons(found: Seasonality, panel: Panel) -> list[str]:
     if found.unknown:
         names = [format_duration(panel.frequency, length) for length in found.unknown]
         lines.append(
-            f"{' and '.join(names)} cannot be seen in {int(panel.lengths.max()):,} steps, less than"
+            f"{join_words(names)} cannot be seen in {int(panel.lengths.max()):,} steps, less than"
             f" {MIN_PERIODS} whole cycles"
         )
     return lines

@@ -21,6 +21,7 @@ from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.time.frequency import DAY, Frequency
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.prepare import PreparedData
+from rnnforecast.wording import count_of, join_words
 
 JSON_FILE, HTML_FILE = "data_report.json", "data_report.html"
 MAX_TABLE_SERIES = 10
@@ -78,7 +79,7 @@ def _describe_calendar(frequency: Frequency) -> str:
         return ""
     days = frequency.calendar.closed_days()
     if frequency.calendar.unit == DAY and days:
-        return f"{' and '.join(f'{day}s' for day in days)} are closed and left out."
+        return f"{join_words([f'{day}s' for day in days])} are closed and left out."
     return f"Only the open hours are steps: {frequency.calendar.describe_days()}."
 
 
@@ -86,7 +87,6 @@ def write_data_report(folder: Path, prepared: PreparedData) -> None:
     """Writes both files into `folder`. Raises OutputError."""
     # not at the top, since it imports matplotlib, which `check --no-report` does not need
     from rnnforecast.output.data_report.page import render_data_report
-    from rnnforecast.output.style import plural_suffix
 
     cleaned, spec = prepared.cleaned, prepared.spec
     report = build_cleaning_report(cleaned.table, cleaned.changes)
@@ -103,9 +103,7 @@ def write_data_report(folder: Path, prepared: PreparedData) -> None:
     lines = [line for line in report.summary_lines() if line not in shown_as_notes]
     if flagged:
         method = prepared.plan.clean.outliers
-        lines.append(
-            f"{flagged:,} outlier{plural_suffix(flagged)} found by clean.outliers={method}"
-        )
+        lines.append(f"{count_of(flagged, 'outlier')} found by clean.outliers={method}")
     shortened = replace(report, per_series=series_by_repairs(report, MAX_JSON_SERIES))
     values = json.loads(shortened.to_json()) | {"profile": profile.to_json(), "outliers": flagged}
     write_text(folder / JSON_FILE, json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")

@@ -14,9 +14,9 @@ from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, WEIGHTS_FILE, Ru
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training.fit_state import StateDict
+from rnnforecast.wording import join_names
 
 START_FROM_KEY = "training.start_from"
-MAX_NAMED_WEIGHTS = 5
 """Most weights that a message names."""
 
 
@@ -135,12 +135,10 @@ def _check_same_weights(expected: StateDict, pretrained: StateDict) -> None:
         or expected[name].shape != pretrained[name].shape
     ]
     if different:
-        names, hidden = ", ".join(different[:MAX_NAMED_WEIGHTS]), len(different) - MAX_NAMED_WEIGHTS
-        more = f" and {hidden} more" if hidden > 0 else ""
         raise SpecError(
             Problem(
                 START_FROM_KEY,
-                f"the run's network has other weights: {names}{more}",
+                f"the run's network has other weights: {join_names(different)}",
                 "leave the keys of window, model and features as the run's resolved.yaml has them",
             )
         )

@@ -227,7 +227,7 @@ class CleanSpec(SpecSection):
     far_rows: Literal["error", "keep"] = Field(
         "error",
         description="What to do with up to three rows at an end of a series that are far from its"
-        " other rows, as after a slip in the year: refuse them, or keep them and all steps between.",
+        " other rows, as with a wrong year: refuse them, or keep them and all steps between.",
     )
     missing: ImputerName | Annotated[dict[NonEmptyStr, ImputerName], PER_COLUMN] = Field(
         "mask",

@@ -18,11 +18,12 @@ from rnnforecast.data.panel.panel import Panel, describe_size
 from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_share
 from rnnforecast.errors import OutputPathError, Problem
 from rnnforecast.output.atomic_files import write_text
-from rnnforecast.pipeline.auto import join_names, resolve_season
+from rnnforecast.pipeline.auto import resolve_season
 from rnnforecast.pipeline.prepare import build_cleaning_plan
 from rnnforecast.spec.load import parse_spec, spec_for_data
 from rnnforecast.spec.reference import commented_yaml
 from rnnforecast.spec.spec import Spec
+from rnnforecast.wording import join_names
 from rnnforecast.workflow.init_covariates import (
     ROLE_REASONS,
     CovariateCandidates,
@@ -269,9 +270,10 @@ def _findings(summary: DataSummary) -> list[str]:
     if roles.has_dates_as_columns:
         layout = "one row per series, one column per date"
     series = ", ".join(roles.series) or "none"
+    time = ", ".join(roles.time_columns) or roles.time
     lines = [
         f"layout     {layout}",
-        f"time       {', '.join(roles.time_columns) or roles.time}: {_without_period(roles.reasons['time'])}",
+        f"time       {time}: {_without_period(roles.reasons['time'])}",
         f"series     {series}: {_without_period(roles.reasons['series'])}",
         f"targets    {join_names(roles.targets)}: {_without_period(roles.reasons['targets'])}",
     ]
@@ -283,7 +285,8 @@ def _findings(summary: DataSummary) -> list[str]:
     if summary.n_unknown_ahead:
         lines.append(
             f"future     {summary.n_unknown_ahead:,} of {summary.panel.n_series:,} series lack "
-            f"{join_names(summary.future)} in a part of the horizon: the last value is taken (features.missing_future)"
+            f"{join_names(summary.future)} in a part of the horizon: the last value is taken "
+            "(features.missing_future)"
         )
     used = {name for names in selected.values() for name in names}
     if others := [name for name in roles.unused if name not in used]:

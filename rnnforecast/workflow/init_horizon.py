@@ -9,8 +9,8 @@ import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency import DAY, Frequency
-from rnnforecast.pipeline.auto import join_names
 from rnnforecast.types import Ints
+from rnnforecast.wording import count_of, join_names
 
 DEFAULT_HORIZONS = {
     "h": 48,
@@ -91,7 +91,7 @@ def describe_open_span(frequency: Frequency, steps: int) -> str:
     count = steps * frequency.step
     if len(cycles) > 1 and count % cycles[0] == 0 and count < cycles[-1]:
         open_days = count // cycles[0]
-        return f"; {steps:,} open steps are {open_days} open day{'s' if open_days > 1 else ''}"
+        return f"; {steps:,} open steps are {count_of(open_days, 'open day')}"
     days = 7 * count / cycles[-1]
     kind = "open days" if calendar.unit == DAY else "open steps"
     return f"; {count:,} {kind} are {'' if days == int(days) else 'about '}{days:.0f} days"

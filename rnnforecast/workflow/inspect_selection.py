@@ -14,7 +14,7 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.windows.origins import first_observed
 from rnnforecast.errors import Problem, UsageError
-from rnnforecast.pipeline.auto import join_names
+from rnnforecast.wording import join_names
 
 
 @dataclass(frozen=True)

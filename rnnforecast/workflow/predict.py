@@ -24,7 +24,6 @@ from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.output.atomic_files import atomic_folder, write_json
 from rnnforecast.output.forecast_table import forecast_frame, table_format, write_forecast
-from rnnforecast.pipeline.auto import join_names
 from rnnforecast.pipeline.forecasting import (
     Forecasts,
     forecast,
@@ -34,6 +33,7 @@ from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.training import device
 from rnnforecast.types import Ints
+from rnnforecast.wording import join_names
 from rnnforecast.workflow.predict_size import check_last_timestamp, check_size
 from rnnforecast.workflow.predict_totals import (
     ExtraTablesRequest,
@@ -43,7 +43,6 @@ from rnnforecast.workflow.predict_totals import (
 )
 
 SUMMARY_FILE = "run.json"
-MAX_NAMED_SERIES = 5
 """Most series that a message names; the summary names all."""
 
 MIN_FREQUENCY_AGREEMENT = 0.5
@@ -221,13 +220,11 @@ def _plot_series(folder: Path, run: Run, panel: Panel, forecasts: Forecasts, ser
 
 
 def _part_failed_error(result: PredictResult) -> PartFailed:
-    failed, hidden = list(result.failed.items()), len(result.failed) - MAX_NAMED_SERIES
-    names = ", ".join(f"{label} ({reason})" for label, reason in failed[:MAX_NAMED_SERIES])
-    more = f" … and {hidden:,} more" if hidden > 0 else ""
+    failed = [f"{label} ({reason})" for label, reason in result.failed.items()]
     return PartFailed(
         Problem(
             "",
-            f"{len(failed):,} series lack a forecast: {names}{more}",
+            f"{len(failed):,} series lack a forecast: {join_names(failed)}",
             f"the forecasts of {result.series:,} series were written to {result.out}; "
             "see 'rnnforecast check' for what is wrong with the others",
         )

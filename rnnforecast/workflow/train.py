@@ -19,7 +19,6 @@ from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.output.atomic_files import write_json, write_text
 from rnnforecast.output.loss_plot import plot_loss
 from rnnforecast.pipeline import data_report
-from rnnforecast.pipeline.auto import join_names
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
 from rnnforecast.pipeline.run_folder import (
@@ -36,6 +35,7 @@ from rnnforecast.training import device
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.training.fit_state import HistoryRow
 from rnnforecast.types import Ints
+from rnnforecast.wording import join_names
 from rnnforecast.workflow.train_holdout import Scores, evenly_spaced_by_score
 from rnnforecast.workflow.train_session import FitResult, TrainingSession
 from rnnforecast.workflow.train_warnings import score_warnings, training_warnings

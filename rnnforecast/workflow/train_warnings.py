@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from rnnforecast.data.profiling.cleaning_report import describe_changes, doubtful_readings
 from rnnforecast.pipeline.prepare import PreparedData
 from rnnforecast.registry import WINDOW_SCALERS
+from rnnforecast.wording import join_words
 from rnnforecast.workflow.train_holdout import Scores
 from rnnforecast.workflow.train_session import TrainingSession
 
@@ -111,7 +112,7 @@ def _value_warnings(prepared: PreparedData, session: TrainingSession) -> Iterato
     if n_low and log_normalizers:
         yield (
             f"{n_low:,} values are zero or negative, and model.normalize: "
-            f"{' and '.join(sorted(log_normalizers))} reads them as very small ones: set it to auto"
+            f"{join_words(sorted(log_normalizers))} reads them as very small ones: set it to auto"
         )
     series = cleaned.changes.series
     n_constant = int((series["constant"][series["skipped"] == ""] > 0).sum())

@@ -18,7 +18,8 @@ from rnnforecast.output.time_axis import TimeAxis, format_period, format_steps
         (2, "2W-MON", "4 weeks"), (48, "30min", "1 day"), (336, "30min", "7 days"),
         (5, "30min", "150 minutes"), (6, "h", "6 hours"), (90, "s", "90 seconds"),
         (24, "C:Mon-Sat", "24 open days"), (1, "B", "1 open day"),
-        (18, "h:Mon-Fri:09-17", "18 open hours"), (26, "30min:Mon-Fri:09:30-16:00", "26 open steps of 30 minutes"), (9, "1", "9 steps"),
+        (18, "h:Mon-Fri:09-17", "18 open hours"), (9, "1", "9 steps"),
+        (26, "30min:Mon-Fri:09:30-16:00", "26 open steps of 30 minutes"),
     ],
 )  # fmt: skip
 def test_steps_are_named_as_people_say_them(steps: int, alias: str, words: str) -> None:

@@ -16,7 +16,6 @@ from rnnforecast.pipeline.auto import (
     RULES,
     AutoChoice,
     AutoContext,
-    join_names,
     resolve_auto,
     resolve_season,
 )
@@ -350,10 +349,7 @@ def test_the_context_is_immutable_and_each_rule_gets_a_new_one() -> None:
     assert (context.season, other.season) == (7, 2)
 
 
-def test_many_names_are_cut_after_five() -> None:
-    assert join_names([]) == "none"
-    assert join_names(list("abcdef")) == "a, b, c, d, e, f"
-    assert join_names(list("abcdefg")) == "a, b, c, d, e … and 2 more"
+def test_a_choice_names_the_columns_of_a_list() -> None:
     assert str(AutoChoice("a.b", ["x", "y"], "why")) == "a.b: x, y  (why)"
 
 

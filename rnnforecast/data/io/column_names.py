@@ -1,4 +1,4 @@
-"""Column names: names for columns without one, expansion of patterns such as ``emb_*``, and problems of missing columns."""
+"""Column names: for columns without one, patterns such as ``emb_*``, and missing columns."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from rnnforecast.data.io.target_columns import CANDIDATE, choose_targets, numeri
 from rnnforecast.data.io.time_columns import TimeColumns, find_time_columns
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import JOINED_TIME
+from rnnforecast.wording import join_names
 
 MAX_NAMED_COLUMNS = 8
 """Most columns that a note names."""
@@ -239,9 +240,8 @@ def unused_columns_note(
     if there are any."""
     if not others:
         return []
-    first = sorted(others.items(), key=lambda item: item[1] != CANDIDATE)[:MAX_NAMED_COLUMNS]
+    first = sorted(others.items(), key=lambda item: item[1] != CANDIDATE)
     named = [column if why == CANDIDATE else f"{column} ({why})" for column, why in first]
-    more = f" and {len(others) - len(named):,} more" if len(others) > len(named) else ""
-    found = f"numeric columns without a role: {', '.join(named)}{more}"
+    found = f"numeric columns without a role: {join_names(named, MAX_NAMED_COLUMNS)}"
     cure = "list them in data.targets to forecast them, or under features as covariates"
     return [ReadingNote(Problem(source_name, found, cure), is_doubtful)]

@@ -20,6 +20,7 @@ from rnnforecast.data.io.number_format import (
 from rnnforecast.data.io.table_reader import ragged_row_problem
 from rnnforecast.data.time.format import TimeFormat, offset_suffix, unparsable_mask
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.wording import quote_text
 
 MAX_SHOWN_PROBLEMS = 5
 """Problems of one kind that are written out; the others are counted."""
@@ -179,7 +180,7 @@ def _check_times(
                 cure = f"set data.timezone, such as Europe/Berlin, or {cure}"
             problems.add("timestamps in another time zone", Problem(location, found, cure))
         else:
-            found = f"{shorten(bare)} is not a time; expected {time_format}"
+            found = f"{quote_text(bare)} is not a time; expected {time_format}"
             problems.add("cells that are not a time", Problem(location, found, cure))
 
 
@@ -196,7 +197,7 @@ def _check_numbers(
             continue
         if problems.has_known and cell_kind(cell.strip()) != "text":
             continue
-        found = f"{shorten(cell)} is not a number with {number_format}"
+        found = f"{quote_text(cell)} is not a number with {number_format}"
         problem = Problem(
             format_location(file, line, column),
             found,
@@ -222,9 +223,3 @@ def _suggest_number_format(cell: str, number_format: NumberFormat) -> str:
     ):
         cures.append(f"data.thousands to {group!r} if it stands between thousands")
     return f"set {', or '.join(cures)}" if cures else ""
-
-
-def shorten(cell: str) -> str:
-    """The cell in quotes, at most 40 characters of it."""
-    text = cell.encode(errors="replace").decode()
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")

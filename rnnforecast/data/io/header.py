@@ -15,6 +15,7 @@ from rnnforecast.data.io.cell_content import CellContent, cell_content, has_date
 from rnnforecast.data.io.column_names import name_columns
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.wording import count_of, quote_text
 
 HeaderLine = Literal["auto"] | int
 Record = tuple[int, list[str]]  # line number, cells
@@ -191,12 +192,12 @@ class _HeaderFinder:
         return below[len(units)], units
 
     def _is_rule(self, position: int) -> bool:
-        """Whether a line is drawn by dashes and the like, as below the header of a printed table."""
+        """Whether a line has only dashes and the like, as below the header of a printed table."""
         text = "".join(self._cells(position)).strip()
         return len(text) > 2 and not any(map(str.isalnum, text))
 
     def _is_description(self, position: int) -> bool:
-        """Whether a line as wide as the table has text, and no number or date in a column of such."""
+        """Whether a line as wide as the table has text, and none of its numbers or dates."""
         cells = self._cells(position)
         kinds = [cell_content(cell) for cell in cells]
         has_values = any(
@@ -232,7 +233,7 @@ class _HeaderFinder:
         above = [at for at in self._filled if at < header]
         if above:
             where = f"{self._file_name}, {self._line_noun} {self._records[header][0]}"
-            count, title = _count(len(above), self._line_noun), quote_cells(self._cells(above[0]))
+            count, title = count_of(len(above), self._line_noun), quote_cells(self._cells(above[0]))
             found = f"the header was found here; left out: {count} above it, {title}"
             yield ReadingNote(Problem(where, found, "set data.header_line if it is another line"))
 
@@ -240,7 +241,7 @@ class _HeaderFinder:
         if units:
             where = f"{self._file_name}, {self._line_noun} {self._records[units[0]][0]}"
             found = (
-                f"{_count(len(units), self._line_noun)} below the header without values, such as "
+                f"{count_of(len(units), self._line_noun)} below the header without values, such as "
                 f"units, left out: {quote_cells(self._cells(units[0]))}"
             )
             yield ReadingNote(
@@ -251,7 +252,7 @@ class _HeaderFinder:
         if names:
             where = f"{self._file_name}, {self._line_noun} {self._records[header][0]}"
             listed = ", ".join(map(repr, names[:5])) + (", …" if len(names) > 5 else "")
-            found = f"{_count(len(names), 'column')} without a name, named {listed}"
+            found = f"{count_of(len(names), 'column')} without a name, named {listed}"
             yield ReadingNote(Problem(where, found, "name every column in the header"))
 
 
@@ -276,12 +277,7 @@ def _is_range(cells: Sequence[str]) -> bool:
     return len(cells) > 1 and [cell.strip() for cell in cells] == [*map(str, range(len(cells)))]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def quote_cells(cells: Sequence[str]) -> str:
     """The filled cells in quotes, at most 60 characters of them."""
     text = ", ".join(cell.strip() for cell in cells if cell.strip())
-    text = text.encode(errors="replace").decode()
-    return repr(text if len(text) <= 60 else f"{text[:60]}…")
+    return quote_text(text, 60)

@@ -12,6 +12,7 @@ from rnnforecast.data.io.encoding import has_undecodable_bytes
 from rnnforecast.data.io.header import Record, is_blank, quote_cells
 from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.errors import Problem
+from rnnforecast.wording import count_of
 
 _MAX_FOOTER_LINES = 20
 _ROW_COUNT = re.compile(r"\(\d+ rows?(?: affected)?\)")
@@ -35,13 +36,13 @@ class RowsWithoutData:
     def notes(self, file_name: str, line_noun: str = "line") -> Iterator[ReadingNote]:
         """One note for blank rows, one for the lines below the last row."""
         if self.n_blank:
-            found = f"{_count(self.n_blank, 'row')} without any value left out"
+            found = f"{count_of(self.n_blank, 'row')} without any value left out"
             yield ReadingNote(Problem(file_name, found))
         if self.footer:
             line, cells = self.footer[0]
             where = f"{file_name}, {line_noun} {line}"
             found = (
-                f"{_count(len(self.footer), line_noun)} of text below the last row left out: "
+                f"{count_of(len(self.footer), line_noun)} of text below the last row left out: "
                 f"{quote_cells(cells)}"
             )
             yield ReadingNote(Problem(where, found))
@@ -92,7 +93,3 @@ def _is_note(cells: list[str], width: int) -> bool:
     ]
     has_text_only = "text" in kinds and "number" not in kinds and "date" not in kinds
     return has_text_only and (len(cells) != width or kinds.count("text") == 1)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

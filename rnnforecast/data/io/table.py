@@ -26,7 +26,7 @@ from rnnforecast.data.io.columns import (
     load_columns,
 )
 from rnnforecast.data.io.dates_as_columns import read_dates_as_columns
-from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS, diagnose, shorten
+from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS, diagnose
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
 from rnnforecast.data.io.input_files import InputFile, LineIndex, format_location, scan_files
 from rnnforecast.data.io.joined_columns import join_cells
@@ -40,6 +40,7 @@ from rnnforecast.data.time.format import TimeFormat
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
 from rnnforecast.types import Floats
+from rnnforecast.wording import quote_text
 
 HEAD_ROWS = 2000
 """Rows from which roles and formats are inferred, of all files together."""
@@ -292,7 +293,7 @@ def _without_invalid_series(table: Table, cells: Sequence[InvalidCell]) -> Table
         if code not in reasons or len(problems) < MAX_SHOWN_PROBLEMS:
             location = table.line_index.location(cell.row, cell.column)
             kind = "time" if cell.column == table.roles.time else "number"
-            found = f"{shorten(cell.text)} is not a {kind}"
+            found = f"{quote_text(cell.text)} is not a {kind}"
             problems.append(Problem(location, found, "correct the cell"))
             reasons.setdefault(code, f"{location}: {found}")
     rows = ~np.isin(table.codes, list(reasons))

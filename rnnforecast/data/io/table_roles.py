@@ -14,6 +14,7 @@ from rnnforecast.data.io.reading_notes import ReadingNote
 from rnnforecast.data.io.target_columns import is_surely_target, may_be_covariate
 from rnnforecast.errors import Problem
 from rnnforecast.types import Floats, Ints
+from rnnforecast.wording import join_names
 
 if TYPE_CHECKING:
     from rnnforecast.data.io.table import Table
@@ -26,7 +27,6 @@ MIN_FILLED_SHARE = 0.7
 """The share of rows ahead in which a column known ahead has a value: a plan may miss some days."""
 MAX_CHANCE_OF_BLANKS = 0.05
 """A column ends earlier only if its usual blanks would leave so many rows out by less chance."""
-MAX_NAMED_COLUMNS = 5
 """Most columns that a note names."""
 
 
@@ -93,7 +93,7 @@ def drop_targets_known_ahead(table: Table, source_name: str) -> Table:
     ended = [name for name, is_early in zip(names, early, strict=True) if is_early]
     goes_on = [name for name in names if name not in ended]
     go, end = "go" if len(goes_on) > 1 else "goes", "end" if len(ended) > 1 else "ends"
-    found = f"{_join(goes_on)} {go} on for {n_ahead:,} rows after {_join(ended)} {end}"
+    found = f"{join_names(goes_on)} {go} on for {n_ahead:,} rows after {join_names(ended)} {end}"
     by_name = all(map(may_be_covariate, goes_on)) or (
         any(map(is_surely_target, ended)) and not any(map(is_surely_target, goes_on))
     )
@@ -136,8 +136,3 @@ def _without_targets(roles: ColumnRoles, names: list[str], note: ReadingNote) ->
         reasons=roles.reasons | {"targets": "the others go on after its end: they are known ahead"},
         notes=(*roles.notes, note),
     )
-
-
-def _join(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED_COLUMNS:,} more" if len(names) > MAX_NAMED_COLUMNS else ""
-    return ", ".join(names[:MAX_NAMED_COLUMNS]) + more

@@ -34,6 +34,7 @@ from rnnforecast.data.time.format_inference import (
 from rnnforecast.data.time.numeric_formats import NUMBER_PATTERN
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
+from rnnforecast.wording import join_names, quote_text
 
 # In order of preference.
 _TIME_NAMES = (
@@ -43,7 +44,6 @@ _TIME_NAMES = (
 )
 _STEP_NAMES = (*_TIME_NAMES, "t", "step", "time_idx", "time_index", "index", "idx", "tick")
 _MIN_STEPS = 10  # from which a column without a telling name may be a time by its gaplessness
-_MAX_EXAMPLES = 6
 _TWO_YEARS = r"\d{4}\s?[/-]\s?(?:\d{4}|\d{2})"
 
 
@@ -159,8 +159,7 @@ def _no_time_problem(
         found = f"the only column holds several values, such as {_example(head[candidates[0]])}"
         cure = "write commas in place of the blanks between the values, in the header, too"
         return Problem(source_name, found, cure)
-    shown = ", ".join(f"{name!r} ({_example(head[name])})" for name in candidates[:_MAX_EXAMPLES])
-    shown += ", …" * (len(candidates) > _MAX_EXAMPLES)
+    shown = join_names([f"{name!r} ({_example(head[name])})" for name in candidates])
     found = f"no column holds dates that can be recognized; the columns are {shown}"
     cure = "set data.time to a column of dates, and data.time_format, or to a number of steps"
     return Problem(source_name, found, cure)
@@ -217,9 +216,7 @@ def _columns_by_format(
     if found:
         text = f"columns {', '.join(map(repr, found))} all are in the format {time_format!r}"
         raise DataError(Problem(source_name, text, "set data.time to one of them"))
-    shown = ", ".join(
-        f"{column!r} ({_example(head[column])})" for column in candidates[:_MAX_EXAMPLES]
-    )
+    shown = join_names([f"{column!r} ({_example(head[column])})" for column in candidates])
     text = (
         f"no column is in the format {time_format!r} of data.time_format; the columns are {shown}"
     )
@@ -308,5 +305,4 @@ def _content(time_format: TimeFormat | None) -> str:
 
 
 def _example(cells: pd.Series[str]) -> str:
-    text = next((cell for cell in cells if cell), "blank")
-    return repr(text if len(text) <= 30 else f"{text[:30]}…")
+    return quote_text(next((cell for cell in cells if cell), "blank"), 30)

@@ -100,8 +100,10 @@ def combine_clock_parts(parts: list[TimePart]) -> list[TimePart]:
 
 
 def _part_pattern(kind: str, texts: list[str], *, is_marked_only: bool) -> str:
-    """How nearly all texts write a part; "" if they do not. A column named period must have marks such as
-    M or Q before its numbers."""
+    """How nearly all texts write a part; "" if they do not.
+
+    With `is_marked_only`, numbers must have marks such as M or Q before them.
+    """
     numbers, low, high = [re.sub(r"\.0+$", "", text) for text in texts], *_LIMITS[kind]
     if not is_marked_only:
         digits = [int(text) for text in numbers if re.fullmatch(r"\d{1,4}", text)]

@@ -1,4 +1,4 @@
-"""Alignment of rows with the grid of their frequency: inferred, resampled, snapped, interpolated."""
+"""Rows on the grid of their frequency: inferred, resampled, snapped or interpolated."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from rnnforecast.data.time.frequency_inference import infer_frequency
 from rnnforecast.data.time.week_calendar import FULL_DAY_NAMES, WeekCalendar
 from rnnforecast.errors import Problem
 from rnnforecast.types import Bools, Ints
+from rnnforecast.wording import join_names, join_words
 
-MAX_NAMED_SERIES = 5
 """So many series are named."""
 MIN_DAYS = 8
 """A day of the week must come at least this often, and a series have so many steps."""
@@ -73,13 +73,13 @@ def rare_day_notes(
     is_rare &= is_open & (share > 0) & (came >= MIN_DAYS)
     if not is_rare.any() or (is_rare == is_open).all():
         return ()
-    name = " and ".join(f"{FULL_DAY_NAMES[k]}s" for k in np.flatnonzero(is_rare))
+    name = join_words([f"{FULL_DAY_NAMES[k]}s" for k in np.flatnonzero(is_rare)])
     most = int(without[is_rare].max(initial=0))
     some = np.flatnonzero(per_series[:, is_rare].any(axis=1))
     n_dates = round(float((share * came)[is_rare].sum()))
     found = f"{name} are steps, as {n_dates:,} of {int(came[is_rare].sum()):,} have a row"
     if rows.n_series > 1:
-        found += f" in {len(some):,} of {rows.n_series:,} series ({_name_series(labels, some)})"
+        found += f" in {len(some):,} of {rows.n_series:,} series ({join_names(list(labels[some]))})"
         same = " on the same day of the week" if is_rare.sum() > 1 else ""
         found += f", though never in {most:,}{same}" if most else ""
     calendar = WeekCalendar(DAY, tuple(np.flatnonzero(is_open & ~is_rare).tolist()))
@@ -109,7 +109,7 @@ def coarser_series_notes(
     series = vote.voters[vote.frequency.alias]
     found = (
         f"{len(series):,} of {rows.n_series:,} series have rows at {vote.frequency.alias} only:"
-        f" {_name_series(labels, series)}; at {frequency.alias} most of their steps are missing"
+        f" {join_names(list(labels[series]))}; at {frequency.alias} most of their steps are missing"
     )
     cure = (
         f"give them a file and a spec of their own, or set clean.frequency to"
@@ -121,17 +121,10 @@ def coarser_series_notes(
 def _join(counts: dict[str, int], frequency: Frequency) -> str:
     """``on any of 148 Sundays and at 1,200 times of day outside h:08-18``."""
     days = [f"{count:,} {name}" for name, count in counts.items() if name in _DAYS]
-    listed = " and ".join([", ".join(days[:-1]), days[-1]] if len(days) > 1 else days)
-    parts = [f"on any of {listed}"] if days else []
+    parts = [f"on any of {join_words(days)}"] if days else []
     if others := sum(count for name, count in counts.items() if name not in _DAYS):
         parts.append(f"at any of {others:,} times of day outside {frequency.alias}")
     return " and ".join(parts)
 
 
 _DAYS = tuple(f"{day}s" for day in FULL_DAY_NAMES)
-
-
-def _name_series(labels: npt.NDArray[np.object_], series: Ints) -> str:
-    names = ", ".join(map(str, labels[series[:MAX_NAMED_SERIES]]))
-    more = len(series) - MAX_NAMED_SERIES
-    return names + (f" and {more:,} more" if more > 0 else "")

@@ -27,8 +27,8 @@ class SeriesBounds:
     """The ordinals of the first and the last step of each series, [S] each.
 
     A series that does not begin on its own begins with the first value of the files that is none by
-    rule, unless it has only values by rule for much longer than ever after (see `MAX_LEADING_SHARE` and `MAX_RUN_FACTOR`): it is newer
-    than the files, and begins with its first other value.
+    rule, unless it has only values by rule for much longer than ever after (see `MAX_LEADING_SHARE`
+    and `MAX_RUN_FACTOR`): it is newer than the files, and begins with its first other value.
     """
 
     first: Ints

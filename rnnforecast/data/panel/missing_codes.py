@@ -60,8 +60,9 @@ class MissingCodes:
             others = f" and in {len(cells) - 1:,} more cells" if len(cells) > 1 else ""
             is_target = column < len(table.roles.targets)
             done = "missing" if is_target else "the mean of the others"
+            time = format_timestamp(rows.time[first], timezone)
             found = (
-                f"{rows.values[first, column]:.0f} at {format_timestamp(rows.time[first], timezone)}"
+                f"{rows.values[first, column]:.0f} at {time}"
                 f"{others}, where no other value is negative: a code of missing values, "
                 + ("kept" if keep else f"taken as {done}")
             )

@@ -17,6 +17,7 @@ from rnnforecast.data.panel.changes import CHANGE_COUNTS, CleaningChanges
 from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem
+from rnnforecast.wording import count_of
 
 MAX_SHOWN_FREQUENCIES = 4
 """Frequencies that the summary lists with their votes."""
@@ -63,7 +64,7 @@ class CleaningReport:
         total = self.totals
         n_targets = len(total["targets"])
         size = describe_size(total["series"], n_targets)
-        size = f"{size}, {_format_count(total['rows'], 'row')}"
+        size = f"{size}, {count_of(total['rows'], 'row')}"
         lines = [f"{size} from {total['start']} to {total['end']}", _describe_frequency(total)]
         lines += [*map(str, self.notes), *describe_changes(total)]
         if total["constant"]:
@@ -72,7 +73,7 @@ class CleaningReport:
             f"{count:,} series left out: {reason}"
             for reason, count in Counter(total["skipped"].values()).items()
         ]
-        steps = _format_count(total["steps"], "step")
+        steps = count_of(total["steps"], "step")
         kept = describe_size(total["kept"], n_targets)
         return [*lines, f"after cleaning: {kept}, {steps}"]
 
@@ -141,7 +142,3 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, np.datetime64):
         return format_timestamp(value)
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _format_count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' if count != 1 else ''}"

@@ -191,5 +191,5 @@ def _agrees_with_words(
         return order in ("Ym", "mY")
     if "u" in order or ("y" in order and ("q" in order or "V" in order)):
         return False
-    return "j" not in order or any(field == "j" and len(token) == 3
-                                   for token, field in zip(tokens, fields, strict=True))  # fmt: skip
+    pairs = zip(tokens, fields, strict=True)
+    return "j" not in order or any(field == "j" and len(token) == 3 for token, field in pairs)

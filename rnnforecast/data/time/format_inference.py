@@ -1,7 +1,8 @@
 """Inference of the time format of a text column: every reading of its cells, and the likeliest.
 
-A reading that parses fewer cells loses. Of those that parse the most, one under which the timestamps
-have no gaps wins, then one that the column's name suggests, then the one that people usually mean.
+A reading that parses fewer cells loses. Of those that parse the most, one under which the
+timestamps have no gaps wins, then one that the column's name suggests, then the one that people
+usually mean.
 """
 
 from __future__ import annotations

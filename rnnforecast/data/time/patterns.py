@@ -28,7 +28,8 @@ _WORD = r"\p{L}+\.?"
 _EXPRESSIONS = {
     "Y": (r"\d{4}", r"\d{4}"), "G": (r"\d{4}", r"\d{4}"), "y": (r"\d{2}", r"\d{2}"),
     "m": (r"\d{1,2}", r"\d{2}"), "d": (r"\d{1,2}", r"\d{2}"), "j": (r"\d{1,3}", r"\d{3}"),
-    "q": (r"[1-4]", r"[1-4]"), "J": (r"[12]", r"[12]"), "V": (r"\d{1,2}", r"\d{2}"), "W": (r"\d{1,2}", r"\d{2}"),
+    "q": (r"[1-4]", r"[1-4]"), "J": (r"[12]", r"[12]"),
+    "V": (r"\d{1,2}", r"\d{2}"), "W": (r"\d{1,2}", r"\d{2}"),
     "U": (r"\d{1,2}", r"\d{2}"), "u": (r"[1-7]", r"[1-7]"), "w": (r"[0-6]", r"[0-6]"),
     "H": (r"\d{1,2}", r"\d{2}"), "I": (r"\d{1,2}", r"\d{2}"), "K": (r"\d{1,2}", r"\d{2}"),
     "M": (r"\d{1,2}", r"\d{2}"), "S": (r"\d{1,2}", r"\d{2}"), "f": (r"\d{1,9}", r"\d{1,9}"),
@@ -39,7 +40,8 @@ _NUMBERS = frozenset("YGymdjqJVWUuwHIKMSf")
 # Directives of one field exclude each other.
 _FIELDS = {
     "year": "YGy", "month": "mbBqJ", "day": "dj", "week": "VWU", "weekday": "aAuw",
-    "hour": "HIK", "minute": "M", "second": "S", "fraction of a second": "f", "half of the day": "p",
+    "hour": "HIK", "minute": "M", "second": "S", "fraction of a second": "f",
+    "half of the day": "p",
 }  # fmt: skip
 _FIELD_OF = {letter: field for field, letters in _FIELDS.items() for letter in letters}
 _ORDINAL_END = r"(?:st|nd|rd|th)?"

@@ -12,8 +12,9 @@ from rnnforecast.output.inspection.results import (
     Inspection,
     LayerActivations,
 )
-from rnnforecast.output.style import format_percent, format_rounded, plural_suffix
+from rnnforecast.output.style import format_percent, format_rounded
 from rnnforecast.types import Floats
+from rnnforecast.wording import count_of
 
 CORRELATION_THRESHOLD = 0.7
 """Least absolute correlation of a unit that counts as correlated with the series."""
@@ -217,5 +218,5 @@ def format_lag_range(step_range: tuple[int, int]) -> str:
     begin, end = step_range
     newest, oldest = -end + 1, -begin
     if newest == oldest:
-        return f"{newest:,} step{plural_suffix(newest)} back"
+        return f"{count_of(newest, 'step')} back"
     return f"{newest:,}–{oldest:,} steps back"
