@@ -140,7 +140,7 @@ def test_any_bytes_are_read_or_refused(
     except DataError as error:
         refused = error
     if refused:
-        assert all(problem.where for problem in refused.problems)
+        assert all(p.where or p.found.startswith("…") for p in refused.problems)
     else:
         assert len(table.time) >= 1
 
