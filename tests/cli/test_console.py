@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from rnnforecast.cli.console import METRIC_LABELS, ConsoleListener
 from rnnforecast.pipeline.progress import FitProgress
@@ -37,3 +38,15 @@ def test_scores_that_are_not_defined_are_dashes() -> None:
     text = listener.out.file.getvalue()  # type: ignore[attr-defined]
     assert "82.5" in text
     assert "nan" not in text
+
+
+def test_a_table_is_never_cut_off_on_a_narrow_terminal() -> None:
+    listener = ConsoleListener()
+    listener.out = Console(file=io.StringIO(), force_terminal=True, width=20, no_color=True)
+    table = Table("held-out horizon", "rnnforecast", "seasonal naive with drift", box=None)
+    table.add_row("weighted quantile loss", "0.006951", "0.004965")
+    listener.print_table(table)
+    text = listener.out.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    for word in ("seasonal naive with drift", "0.006951", "0.004965"):
+        assert word in text
