@@ -79,12 +79,16 @@ def plot_line(
 
     The line begins at the point `start`, which has no marker.
     """
+    if dashed:
+        width = 1.0
+    elif on_top:  # bands stay visible below many steps
+        width = 1.2 if with_markers else 0.8
     marked = np.isfinite(y) if with_markers else isolated_values(y)
     if start is not None:
         x, y, marked = np.r_[start[0], x], np.r_[start[1], y], np.r_[False, marked]
     axes.plot(
         x, y, label=label, color=color, zorder=4 if on_top else 3, solid_joinstyle="round",
-        linewidth=1.0 if dashed else 1.2 if on_top else width,
+        linewidth=width,
         linestyle=(0, (4, 2.5)) if dashed else "-",
         marker="o" if marked.any() else "", markevery=np.flatnonzero(marked).tolist(),
         markersize=3.8 if on_top else 2.8, markerfacecolor="white" if on_top else color,
