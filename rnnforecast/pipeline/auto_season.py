@@ -12,6 +12,7 @@ from rnnforecast.wording import join_words
 
 
 def choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
+    """The season in steps, 1 for none, and the reason; the last `horizon` steps are not read."""
     steps = np.arange(len(panel.observed_mask)) - np.repeat(panel.offsets[:-1], panel.lengths)
     train_end = np.maximum(panel.lengths - horizon, panel.lengths // 2)  # [S]
     train_mask = steps < np.repeat(train_end, panel.lengths)
@@ -34,10 +35,10 @@ def choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
         reason = f"no season found (tried {tried})"
     else:
         reason = "no season found"
-    return length, "; ".join([reason, *describe_other_seasons(found, panel)])
+    return length, "; ".join([reason, *_describe_other_seasons(found, panel)])
 
 
-def describe_other_seasons(found: Seasonality, panel: Panel) -> list[str]:
+def _describe_other_seasons(found: Seasonality, panel: Panel) -> list[str]:
     """A line for each season beside the first one, and one for those that cannot be seen."""
     lines = [
         f"{format_duration(panel.frequency, length)} as well, which explains "

@@ -193,8 +193,8 @@ WRONG = {
     " found a list",
     "model: {layers: {n: 2}}": "line 5, model.layers: expected auto or a whole number from 1 to"
     " 1000, found a group of keys",
-    "model: {layers: 1e300}": "line 5, model.layers: expected auto or a whole number from 1 to 1000,"
-    " found 1e+300",
+    "model: {layers: 1e300}": "line 5, model.layers: expected auto or a whole number from 1 to"
+    " 1000, found 1e+300",
     "model:\n  layers:": "line 6, model.layers: expected auto or a whole number from 1 to 1000,"
     " found nothing — give a value, or leave it out for the default",
     "model: {dropout: 1}": "line 5, model.dropout: expected a number from 0 to below 1, found 1",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -56,11 +56,6 @@ def _find_paths(item: str, path: Path) -> dict[Path | None, dict[str, str]]:
         raise DataError(Problem(item, "no file with a known extension matches this pattern", cure))
     cure = "check the path; in a spec a relative one counts from the folder of the spec"
     raise DataError(Problem(item, "there is no such file or folder", cure))
-
-
-def can_be_read_twice(source: Sequence[str]) -> bool:
-    """Whether no item is standard input or a pipe, which can be read only once."""
-    return not any(item == "-" or Path(item).is_fifo() for item in source)
 
 
 def table_extensions() -> tuple[str, ...]:

@@ -1,7 +1,6 @@
-"""Patterns of timestamps: strptime's directives, ISO weeks without a day, and %q (quarter), %J
-(half-year) and %K (hour from 1 to 24) of our own.
+"""Patterns of timestamps: the directives of strptime, and some of our own.
 
-A pattern becomes a regular expression of its fields; dates are computed from the fields of all
+These are %q (quarter), %J (half-year) and %K (hour from 1 to 24). ISO weeks need no day. A pattern becomes a regular expression of its fields; dates are computed from the fields of all
 texts at once.
 """
 
