@@ -13,6 +13,7 @@ from rnnforecast.output.atomic_files import atomic_folder, write_bytes, write_js
 from rnnforecast.output.inspection.results import Inspection
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.wording import count_of
 from rnnforecast.workflow.inspect_selection import (
     InspectRequest,
     WindowLocation,
@@ -122,7 +123,7 @@ def _summary_lines(run: Run, member: int, inspection: Inspection) -> list[str]:
     name = window.label if window.label == window.target else f"{window.label}, {window.target}"
     first, origin = (format_timestamp(window.timestamp_at(step)) for step in (0, -1))
     which = f"Network {member} of {len(run.members)}" if len(run.members) > 1 else "Network"
-    layers = f"{config.backbone.n_layers:,} layer{'s' * (config.backbone.n_layers > 1)}"
+    layers = count_of(config.backbone.n_layers, "layer")
     reads = f"it reads {config.lookback:,} steps, {config.patch_length:,} at once"
     return [
         f"{name}: {config.horizon:,} steps from {first}, known up to {origin}.",

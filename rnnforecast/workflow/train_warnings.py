@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from rnnforecast.data.profiling.cleaning_report import describe_changes, doubtful_readings
 from rnnforecast.pipeline.prepare import PreparedData
 from rnnforecast.registry import WINDOW_SCALERS
-from rnnforecast.wording import join_words
+from rnnforecast.wording import count_of, join_words
 from rnnforecast.workflow.train_holdout import Scores
 from rnnforecast.workflow.train_session import TrainingSession
 
@@ -104,7 +104,7 @@ def _value_warnings(prepared: PreparedData, session: TrainingSession) -> Iterato
     if n_outliers:
         done = {"missing": "taken as missing", "clip": "moved to the edge of the usual range"}
         how = done.get(prepared.plan.clean.outlier_action, "kept as they are")
-        yield f"{n_outliers:,} outlier{'s' * (n_outliers > 1)}: {how}"
+        yield f"{count_of(n_outliers, 'outlier')}: {how}"
     log_normalizers = {config.normalize for config in session.configs}.intersection(
         WINDOW_SCALERS.having("log")
     )

@@ -1,4 +1,4 @@
-"""Rows at an end of a series whose date is far from all others, as after a slip in the year."""
+"""Rows at an end of a series whose date is far from all others, as with a wrong year."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def far_rows_mask(rows: SortedRows, ordinals: Ints, frequency: Frequency) -> Boo
     if not len(at):
         return mask
     distance = np.maximum(candidates.first - ordinals[at], ordinals[at] - candidates.last)
-    mask[at] = (distance > candidates.last - candidates.first) | _has_slip_in_year(
+    mask[at] = (distance > candidates.last - candidates.first) | _fits_in_another_year(
         rows, ordinals, candidates, frequency
     )
     return mask
@@ -80,7 +80,7 @@ def _find_candidates(rows: SortedRows, ordinals: Ints, gaps: Ints) -> _Candidate
     return _Candidates(at, first, last)
 
 
-def _has_slip_in_year(
+def _fits_in_another_year(
     rows: SortedRows, ordinals: Ints, candidates: _Candidates, frequency: Frequency
 ) -> Bools:
     """[K] whether the row would fill a missing step or continue the series in another year."""

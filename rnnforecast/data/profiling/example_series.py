@@ -11,6 +11,7 @@ import pandas as pd
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.coverage import panel_ordinals
 from rnnforecast.data.time.frequency import DAY, HOUR, WEEK, Frequency
+from rnnforecast.data.time.week_calendar import DAY_NAMES
 from rnnforecast.types import Bools, Floats, Ints
 
 MAX_STEPS = 400
@@ -19,7 +20,6 @@ MAX_EXAMPLES = 4
 """Panels with at most this many series have all of them as examples."""
 MAX_PLOTS = 24
 """Most series and targets that are examples; of each series the first targets."""
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -80,7 +80,7 @@ def season_phase_names(frequency: Frequency, season: int, zone: str) -> tuple[st
         names = calendar.slot_names(range(season))
         return names if len(set(names)) == season else ()
     if frequency.kind == "fixed" and frequency.step == DAY and season == 7:
-        return _DAYS
+        return DAY_NAMES
     if frequency.kind == "fixed" and frequency.step * season == DAY and not zone:
         return tuple(
             f"{step * frequency.step // HOUR} h" if step * frequency.step % HOUR == 0 else ""

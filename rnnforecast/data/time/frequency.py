@@ -16,12 +16,12 @@ from typing import Literal
 
 import numpy as np
 
-from rnnforecast.data.time.week_calendar import WeekCalendar, parse_week_calendar
+from rnnforecast.data.time.week_calendar import DAY_NAMES, WeekCalendar, parse_week_calendar
 from rnnforecast.types import Bools, Ints, Timestamps
 
 SECOND = 1_000_000
 MINUTE, HOUR, DAY, WEEK = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND, 7 * 86_400 * SECOND
-WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+WEEKDAYS = tuple(name.upper() for name in DAY_NAMES)
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 _FIXED_UNITS = {"W": WEEK, "D": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}

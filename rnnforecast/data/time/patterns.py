@@ -1,7 +1,7 @@
 """Patterns of timestamps: the directives of strptime, and some of our own.
 
-These are %q (quarter), %J (half-year) and %K (hour from 1 to 24). ISO weeks need no day. A pattern becomes a regular expression of its fields; dates are computed from the fields of all
-texts at once.
+These are %q (quarter), %J (half-year) and %K (hour from 1 to 24). ISO weeks need no day. A pattern
+becomes a regular expression of its fields; dates are computed from the fields of all texts at once.
 """
 
 from __future__ import annotations
