@@ -26,11 +26,8 @@ from rnnforecast.data.time.format import (
     unparsable_mask,
     with_year_steps,
 )
-from rnnforecast.data.time.format_inference import (
-    gap_share,
-    infer_time_format,
-    is_date_format,
-)
+from rnnforecast.data.time.format_inference import infer_time_format, is_date_format
+from rnnforecast.data.time.matching_formats import gap_share
 from rnnforecast.data.time.numeric_formats import NUMBER_PATTERN
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec

@@ -28,8 +28,8 @@ from rnnforecast.data.time.format_inference import (
     Reading,
     choose_time_format,
     format_example,
-    infer_time_formats,
 )
+from rnnforecast.data.time.matching_formats import count_parsed, infer_time_formats
 from rnnforecast.errors import DataError, Problem
 
 _ENOUGH_TEXTS = 24
@@ -79,7 +79,8 @@ def choose_column_format(
         raise DataError(Problem(where, said, cure))
     if roles.known_time_format is not None:
         known = parse_time_format(roles.known_time_format, texts)
-        if _count_parsed(known, texts) >= max(_count_parsed(item, texts) for item in formats):
+        distinct = list(dict.fromkeys(texts))
+        if count_parsed(known, distinct) >= max(count_parsed(item, distinct) for item in formats):
             return ColumnFormat(known)
     if len(formats) == 1:
         return ColumnFormat(formats[0], _reading_notes(formats[0], texts, where))
@@ -108,10 +109,6 @@ def _distinct_texts(files: Sequence[InputFile], column: str) -> list[str]:
     except (pa.ArrowException, OSError, ValueError):
         pass  # the faulty rows are reported when all columns are read
     return [text for text in found if text]
-
-
-def _count_parsed(time_format: TimeFormat, texts: Sequence[str]) -> int:
-    return int((~unparsable_mask(list(dict.fromkeys(texts)), time_format)).sum())
 
 
 def _location(files: Sequence[InputFile], roles: ColumnRoles) -> str:

@@ -20,9 +20,9 @@ from rnnforecast.data.time.format import (
 from rnnforecast.data.time.format_inference import (
     choose_time_format,
     infer_time_format,
-    infer_time_formats,
     is_date_format,
 )
+from rnnforecast.data.time.matching_formats import infer_time_formats
 from rnnforecast.data.time.numeric_formats import EPOCH_UNITS
 from tests.data.time.formats import POINTS, parsed
 
