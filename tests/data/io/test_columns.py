@@ -130,7 +130,9 @@ def test_only_columns_in_use_are_read(write: Any, monkeypatch: pytest.MonkeyPatc
 
 
 cells = st.one_of(st.just(""), st.text(st.characters(codec="utf-8", categories=["L", "N", "P"])))
-amounts = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
+amounts = st.one_of(
+    st.none(), st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+)
 
 
 @settings(max_examples=30, deadline=None)
