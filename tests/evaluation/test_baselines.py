@@ -14,7 +14,7 @@ from rnnforecast.evaluation.baselines import (
     seasonal_naive_quantiles,
     simple_forecasts,
 )
-from rnnforecast.types import Floats
+from rnnforecast.types import Floats, Ints
 
 NAN = np.nan
 
@@ -56,6 +56,15 @@ def test_an_empty_history_has_no_forecast() -> None:
     assert np.isnan(naive([], season=2, horizon=2)).all()
 
 
+def histories(lengths: list[int], seed: int) -> tuple[Floats, Ints, Ints]:
+    """Random values of two targets with gaps, where series begin, and where their histories end."""
+    rng = np.random.default_rng(seed)
+    offsets = np.cumsum([0, *lengths])
+    values = np.where(rng.random((offsets[-1], 2)) < 0.3, NAN, rng.normal(size=(offsets[-1], 2)))
+    ends = rng.integers(offsets[:-1], offsets[1:] + 1)
+    return values, offsets, ends
+
+
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=4),
     st.integers(1, 4),
@@ -65,10 +74,7 @@ def test_an_empty_history_has_no_forecast() -> None:
 def test_each_series_and_target_has_the_forecast_of_pandas(
     lengths: list[int], season: int, horizon: int, seed: int
 ) -> None:
-    rng = np.random.default_rng(seed)
-    offsets = np.cumsum([0, *lengths])
-    values = np.where(rng.random((offsets[-1], 2)) < 0.3, NAN, rng.normal(size=(offsets[-1], 2)))
-    ends = rng.integers(offsets[:-1], offsets[1:] + 1)
+    values, offsets, ends = histories(lengths, seed)
     together = seasonal_naive(values, offsets, season=season, horizon=horizon, ends=ends)
     for s, (start, end) in enumerate(zip(offsets[:-1], ends, strict=True)):
         for c in range(2):
@@ -151,10 +157,7 @@ def test_seasonal_drift_adds_the_mean_yearly_change_for_each_year_ahead() -> Non
 def test_drift_of_each_series_and_target_is_that_of_its_own_history(
     lengths: list[int], season: int, horizon: int, seed: int
 ) -> None:
-    rng = np.random.default_rng(seed)
-    offsets = np.cumsum([0, *lengths])
-    values = np.where(rng.random((offsets[-1], 2)) < 0.3, NAN, rng.normal(size=(offsets[-1], 2)))
-    ends = rng.integers(offsets[:-1], offsets[1:] + 1)
+    values, offsets, ends = histories(lengths, seed)
     together = seasonal_naive(
         values, offsets, season=season, horizon=horizon, ends=ends, drift=True
     )

@@ -110,10 +110,10 @@ def counts_rows(column: str, cells: pd.Series[str]) -> bool:
     if len(cells) < 3 or not _is_whole(cells):
         return False
     steps = np.diff(cells.astype(np.float64).to_numpy())
-    counted = max((steps == 1).mean(), (steps == -1).mean())
+    share = max((steps == 1).mean(), (steps == -1).mean())
     is_named = column.lower() in ROW_NUMBER_NAMES
     return bool(
-        counted >= MIN_COUNTED_SHARE
+        share >= MIN_COUNTED_SHARE
         and cells.is_unique
         and (is_named or len(cells) >= MIN_ROWS_TO_COUNT)
     )

@@ -59,8 +59,8 @@ def choose_targets(
         columns = [c for c in numeric if others[c] not in (ROW_NUMBER, DATES, ID)]
         others = {column: why for column, why in others.items() if column not in columns}
     if not columns:  # several columns that rise by one are values rather than row numbers
-        counted = [c for c in numeric if others[c] == ROW_NUMBER]
-        columns = [c for c in counted if c.lower() not in ROW_NUMBER_NAMES]
+        row_numbers = [c for c in numeric if others[c] == ROW_NUMBER]
+        columns = [c for c in row_numbers if c.lower() not in ROW_NUMBER_NAMES]
         others = {column: why for column, why in others.items() if column not in columns}
     if not columns:
         return TargetChoice((), "no numeric column", others)
