@@ -1,0 +1,1 @@
+"""Statistical forecasting methods, vectorized over series: theta, exponential smoothing, naive."""
