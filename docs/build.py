@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "rnnforecast"
 LAYERS = (
     "cli", "batch", "workflow", "pipeline", "output", "evaluation", "inference", "training",
-    "models", "data", "spec",
+    "models", "data", "statistical", "spec",
 )  # fmt: skip
 """Packages from top to bottom, as `lint-imports` has them."""
 
