@@ -22,6 +22,8 @@ class Benchmark:
     name: str
     horizon: int
     season: int
+    frequency: str
+    """As pandas calls it."""
 
     def files(self, data: Path) -> tuple[Path, Path]:
         """The training table and the test table."""
@@ -29,17 +31,18 @@ class Benchmark:
 
 
 BENCHMARKS = (
-    Benchmark("m4_hourly", 48, 24),
-    Benchmark("m3_monthly", 18, 12),
-    Benchmark("m3_quarterly", 8, 4),
-    Benchmark("m3_yearly", 6, 1),
-    Benchmark("m3_other", 8, 1),
-    Benchmark("m1_monthly", 18, 12),
-    Benchmark("m1_quarterly", 8, 4),
-    Benchmark("m1_yearly", 6, 1),
-    Benchmark("tourism_monthly", 24, 12),
-    Benchmark("tourism_quarterly", 8, 4),
-    Benchmark("tourism_yearly", 4, 1),
+    Benchmark("m4_hourly", 48, 24, "h"),
+    Benchmark("m3_monthly", 18, 12, "MS"),
+    Benchmark("m3_quarterly", 8, 4, "QS"),
+    Benchmark("m3_yearly", 6, 1, "YS"),
+    Benchmark("m3_other", 8, 1, "MS"),
+    Benchmark("m1_monthly", 18, 12, "MS"),
+    Benchmark("m1_quarterly", 8, 4, "QS"),
+    Benchmark("m1_yearly", 6, 1, "YS"),
+    Benchmark("tourism_monthly", 24, 12, "MS"),
+    Benchmark("tourism_quarterly", 8, 4, "QS"),
+    Benchmark("tourism_yearly", 4, 1, "YS"),
+    Benchmark("hospital", 12, 12, "MS"),
 )
 
 

@@ -27,6 +27,7 @@ HEADINGS = {
     "cover_80": ("in 80 % band", 1),
     "cover_95": ("in 95 % band", 1),
     "total_s": ("total, s", 0),
+    "series_s": ("s a series", 3),
     "import_s": ("import, s", 1),
     "peak_gb": ("peak GB", 2),
     "packages": ("packages", 0),

@@ -11,8 +11,6 @@ every run is stored in that file, and stored runs are not repeated.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 import rolling
 from machine import describe
 from measures import headings
+from score_tables import ResultCache, Scores, format_row, run_key, table_head
 
 PRESETS = ("fast", "balanced", "best")
 
@@ -34,8 +33,6 @@ AIMS = """Aims: m4_hourly OWA 0.52 in 15 s, 0.445 in 90 s, 0.405 (winner of M4 0
 0.410) and WQL 0.026, 0.022; m3_monthly sMAPE 14.6, 13.9 in 45 s, 13.3 (Theta 13.85, N-BEATS
 ensemble 13.11); ETTh1 mean MSE 0.420, 0.400 (SegRNN 0.417, DUET 0.398). Coverage within 5 and 3
 points of the nominal one."""
-
-Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -69,28 +66,6 @@ def tasks(data: Path) -> Iterator[Task]:
             yield Task(f"ETTh1 {horizon}", "long", roll)
 
 
-class ScoreCache:
-    """Scores of finished runs, stored in a file if one is given."""
-
-    def __init__(self, file: Path | None) -> None:
-        self.file = file
-        self.runs: dict[str, Scores] = {}
-        if file is not None and file.is_file():
-            for line in file.read_text(encoding="utf-8").splitlines():
-                self.runs.update(json.loads(line))
-
-    def get(self, key: str, run: Callable[[], Scores]) -> Scores:
-        """The scores of `key`, computed by `run` if they are not stored."""
-        if key not in self.runs:
-            self.runs[key] = run()
-            text = " ".join(f"{name}={value:.4g}" for name, value in self.runs[key].items())
-            print(f"{key}: {text}", file=sys.stderr, flush=True)
-            if self.file is not None:
-                with self.file.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps({key: self.runs[key]}) + "\n")
-        return self.runs[key]
-
-
 Results = dict[tuple[str, str, str], list[Scores]]
 """By table, task and preset; one entry per seed."""
 
@@ -102,8 +77,7 @@ def format_results(results: Results) -> str:
         rows = {key[1:]: runs for key, runs in results.items() if key[0] == table}
         if not rows:
             continue
-        heads = ["data", "preset", "seeds", *(title for title, _ in columns.values())]
-        lines = ["| " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * (len(heads) - 2)]
+        lines = [table_head(["data", "preset", "seeds"], columns)]
         lines += [format_row(*key, runs, columns) for key, runs in rows.items()]
         if table == "long":
             for preset in dict.fromkeys(preset for _, preset in rows):
@@ -112,20 +86,6 @@ def format_results(results: Results) -> str:
                 lines.append(format_row("ETTh1 mean", preset, mean, columns))
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
-
-
-def format_row(
-    name: str, preset: str, runs: list[Scores], columns: dict[str, tuple[str, int]]
-) -> str:
-    """A row of a table."""
-    cells = [name, preset, str(len(runs))]
-    for measure, (_, digits) in columns.items():
-        values = np.array([scores[measure] for scores in runs])
-        cell = f"{np.median(values):.{digits}f}"
-        if len(values) > 1:
-            cell += f" ({values.min():.{digits}f}–{values.max():.{digits}f})"
-        cells.append(cell)
-    return "| " + " | ".join(cells) + " |"
 
 
 def mean_scores(runs: Sequence[Scores]) -> Scores:
@@ -151,12 +111,12 @@ def main() -> None:
     if not chosen or arguments.seeds < 1:
         names = ", ".join(task.name for task in available) or "none"
         parser.error(f"nothing to run; available data sets: {names}")
-    cache, results = ScoreCache(arguments.cache), Results()
+    cache, results = ResultCache(arguments.cache), Results()
     for seed in range(1, arguments.seeds + 1):
         for preset in arguments.presets:
             for task in chosen:
                 changes = (f"training.preset={preset}", *arguments.set)
-                key = " ".join([task.name, f"training.seed={seed}", *changes])
+                key = run_key(task.name, seed, changes)
                 scores = cache.get(key, lambda t=task, s=seed, c=changes: t.run(s, c))  # type: ignore[misc]
                 results.setdefault((task.table, task.name, preset), []).append(scores)
                 if arguments.out:

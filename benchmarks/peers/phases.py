@@ -16,10 +16,9 @@ def parse_arguments(models: list[str]) -> argparse.Namespace:
     parser.add_argument("model", choices=models)
     parser.add_argument("--train", type=Path, required=True, help="the table unique_id, ds, y")
     parser.add_argument("--horizon", type=int, required=True)
+    parser.add_argument("--season", type=int, required=True, help="steps; 1 for none")
     parser.add_argument("--freq", required=True, help="pandas alias: h, MS")
-    parser.add_argument(
-        "--lookback", type=int, required=True, help="for libraries without a default"
-    )
+    parser.add_argument("--lookback", type=int, help="for libraries without a default")
     parser.add_argument("--levels", type=float, nargs="+", required=True, help="of quantiles")
     parser.add_argument("--out", type=Path, required=True, help="the table of forecasts")
     parser.add_argument("--phases", type=Path, required=True, help="seconds per phase, as JSON")

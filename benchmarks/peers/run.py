@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,10 +27,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
 from competition import BENCHMARKS, Benchmark, read  # noqa: E402
+from environments import OURS, VENVS, Failed, environment, run_checked  # noqa: E402
 from machine import describe  # noqa: E402
 from measures import LEVELS, headings, score  # noqa: E402
 
@@ -48,7 +46,6 @@ class Peer:
     """The module whose import is timed."""
 
 
-OURS = "rnnforecast"
 PEERS = {
     "ours": Peer("rnnforecast", OURS, "balanced", "rnnforecast.workflow.train"),
     "ours_fast": Peer("rnnforecast, fast", OURS, "fast", "rnnforecast.workflow.train"),
@@ -66,10 +63,14 @@ PEERS = {
     "darts_blockrnn_10": Peer(
         "Darts BlockRNN, 10 windows a series", "darts", "BlockRNN-10", "darts.models"
     ),
+    "statsforecast_dot": Peer("statsforecast DOT", "statsforecast", "DOT", "statsforecast"),
+    "statsforecast_mean": Peer(
+        "statsforecast, mean of DOT, CES, ETS", "statsforecast", "mean", "statsforecast"
+    ),
 }
 
-FREQUENCIES = {"m4_hourly": ("h", 168), "m3_monthly": ("MS", 24)}
-"""The frequency of each data set, and the lookback for libraries without a default."""
+LOOKBACKS = {"m4_hourly": 168, "m3_monthly": 24}
+"""The data sets, with the lookback for libraries without a default."""
 
 COLUMNS = headings(
     "owa", "smape", "mase", "wql",
@@ -114,10 +115,6 @@ class Row:
 
 class Stopped(Exception):
     """The time limit was exceeded; the process and its children were killed."""
-
-
-class Failed(Exception):
-    """A process failed; the message is the last line of its output."""
 
 
 class Stopwatch:
@@ -167,47 +164,12 @@ def _end_group(leader: int) -> None:
         return
 
 
-def environment(venvs: Path, package: str) -> Path:
-    """The Python of a package's environment, which is rebuilt if its requirements have changed."""
-    constraints = ROOT / "constraints.txt"
-    pinned = re.search(r"^torch==\S+", constraints.read_text(encoding="utf-8"), re.MULTILINE)
-    if pinned is None:
-        raise SystemExit(f"no torch in {constraints}")
-    torch = pinned[0]
-    ours = package == OURS
-    requirements = constraints if ours else HERE / f"{package}.txt"
-    text = torch + "\n" + requirements.read_text(encoding="utf-8")
-    folder = venvs / package
-    record, python = folder / "requirements.txt", folder / "bin" / "python"
-    if record.is_file() and record.read_text(encoding="utf-8") == text:
-        return python
-    print(f"setting up {package} (minutes, once)", file=sys.stderr, flush=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    _run_checked([sys.executable, "-m", "venv", str(folder)])
-    install = [str(python), "-m", "pip", "install", "--quiet"]
-    _run_checked([*install, torch])  # first, so that no library chooses another build
-    others = ["--constraint", str(requirements), "--editable", str(ROOT)]
-    _run_checked([*install, torch, *(others if ours else ["--requirement", str(requirements)])])
-    record.write_text(text, encoding="utf-8")
-    return python
-
-
-def _run_checked(command: Sequence[str]) -> str:
-    """The output of a command; raises Failed if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(done.stderr[-3000:], file=sys.stderr)
-        raise Failed(done.stderr.strip().rpartition("\n")[2])
-    return done.stdout
-
-
 def measure(
     peer: Peer, python: Path, benchmark: Benchmark, source: Path, watch: Stopwatch, row: Row
 ) -> pd.DataFrame:
     """Runs a peer, adds its times to `row`, and returns its forecasts."""
     smoke = source.parent == watch.folder
     phases = watch.folder / "phases.json"
-    freq, lookback = FREQUENCIES[benchmark.name]
     try:
         if peer.package == OURS:
             horizon = f"window.horizon={benchmark.horizon}"
@@ -225,8 +187,9 @@ def measure(
             options = {
                 "--train": source,
                 "--horizon": benchmark.horizon,
-                "--freq": freq,
-                "--lookback": lookback,
+                "--season": benchmark.season,
+                "--freq": benchmark.frequency,
+                "--lookback": LOOKBACKS[benchmark.name],
                 "--out": "forecast.csv",
                 "--phases": phases.name,
                 **({"--steps": SMOKE_STEPS} if smoke else {}),
@@ -263,7 +226,7 @@ def compare(
         try:
             python = environment(venvs, peer.package)
             for _ in range(2):  # the second run has the files in the cache of the disk
-                output = _run_checked([str(python), "-c", INSPECT, peer.package, peer.module])
+                output = run_checked([str(python), "-c", INSPECT, peer.package, peer.module])
             facts = json.loads(output.strip().rpartition("\n")[2])
             row.version = facts.pop("version")
             row.measures.update(facts)
@@ -320,11 +283,11 @@ def main() -> None:
     """Runs the comparison; progress goes to stderr, the table to stdout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of NAME_train.csv.gz …")
-    names = list(FREQUENCIES)
+    names = list(LOOKBACKS)
     parser.add_argument("--only", choices=names, default=names[0], help="the data set")
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--limit", type=float, default=1200, metavar="S", help="seconds per peer")
-    parser.add_argument("--venvs", type=Path, default=HERE / ".venvs", metavar="DIR")
+    parser.add_argument("--venvs", type=Path, default=VENVS, metavar="DIR")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the table there")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="not results/peers.png")
     parser.add_argument("--smoke", action="store_true", help="20 series, 3 steps: do all run?")
