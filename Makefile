@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-speed bench-data bench-memory bench-peers gpu fuzz mutants clean
+.PHONY: help demo test check docs bench bench-alone bench-classics \
+  bench-gift bench-speed bench-data bench-memory bench-peers gpu fuzz mutants clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.ready-test ## train and forecast bundled real data, in about a minute
 	$(BIN)/rnnforecast demo
@@ -32,6 +33,18 @@ docs: $(VENV)/.ready-dev ## write the reference pages that come from the code
 bench: $(VENV)/.ready-dev ## accuracy of all presets, three seeds, hours: make bench DATA=folder
 	$(BIN)/python benchmarks/quality.py \
 	  $(or $(DATA),$(error name the folder: make bench DATA=folder)) --seeds 3 $(ARGS)
+
+bench-alone: $(VENV)/.ready-dev ## accuracy on one series alone, hours: make bench-alone DATA=folder
+	$(BIN)/python benchmarks/alone.py \
+	  $(or $(DATA),$(error name the folder: make bench-alone DATA=folder)) --seeds 3 $(ARGS)
+
+bench-classics: $(VENV)/.ready-dev ## statistical methods on panels: make bench-classics DATA=folder
+	$(BIN)/python benchmarks/classics.py \
+	  $(or $(DATA),$(error name the folder: make bench-classics DATA=folder)) $(ARGS)
+
+bench-gift: $(VENV)/.ready-dev ## eight configurations of GIFT-Eval: make bench-gift DATA=folder
+	$(BIN)/python benchmarks/gift.py \
+	  $(or $(DATA),$(error name the folder: make bench-gift DATA=folder)) $(ARGS)
 
 bench-speed: $(VENV)/.ready-dev ## what the training loop and the start of a command cost
 	$(BIN)/python benchmarks/speed.py

@@ -1,4 +1,4 @@
-"""`benchmarks/quality.py`: its tables and its cache of scores."""
+"""`benchmarks/quality.py`: its tables."""
 
 from __future__ import annotations
 
@@ -29,22 +29,6 @@ def test_long_horizons_have_a_row_of_their_means_seed_by_seed(quality: ModuleTyp
     }
     last = quality.format_results(long).splitlines()[-1]
     assert last.startswith("| ETTh1 mean | best | 2 | 0 (0–0) | 0.400 (0.400–0.400) |")
-
-
-def test_a_stored_run_is_not_repeated(quality: ModuleType, tmp_path: Path) -> None:
-    file, made = tmp_path / "cache.jsonl", []
-
-    def run() -> dict[str, float]:
-        made.append(1)
-        return {"owa": 0.5}
-
-    assert quality.ScoreCache(file).get("a", run) == {"owa": 0.5}
-    cache = quality.ScoreCache(file)
-    assert cache.get("a", run) == {"owa": 0.5}
-    assert made == [1]
-    cache.get("b", run)
-    assert made == [1, 1]
-    assert set(quality.ScoreCache(file).runs) == {"a", "b"}
 
 
 def test_missing_data_sets_are_skipped(quality: ModuleType, tmp_path: Path) -> None:
