@@ -38,6 +38,23 @@ def choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
     return length, "; ".join([reason, *_describe_other_seasons(found, panel)])
 
 
+def statistical_seasons(panel: Panel, season: int) -> tuple[int, ...]:
+    """The seasons of statistical methods: the main one, and a longer one that it divides if a
+    series has `MIN_PERIODS` of it, such as the week beside the day; none without a season.
+
+    They weigh the longer one for each series by its errors, so that it needs no test here.
+    """
+    if season <= 1:
+        return ()
+    longer = (
+        length
+        for length in panel.frequency.season_lengths()
+        if length > season and length % season == 0
+    )
+    longest = int(panel.lengths.max(initial=0))
+    return season, *(length for length in longer if longest >= MIN_PERIODS * length)
+
+
 def _describe_other_seasons(found: Seasonality, panel: Panel) -> list[str]:
     """A line for each season beside the first one, and one for those that cannot be seen."""
     lines = [
