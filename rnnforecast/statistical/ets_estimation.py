@@ -15,13 +15,11 @@ from rnnforecast.statistical.ets_filter import (
     ALPHA,
     BETA_SHARE,
     GAMMA_SHARE,
-    LEVEL,
     PHI,
     SLOPE,
     Filtered,
     SeasonKind,
     filter_models,
-    fixed_rows,
 )
 from rnnforecast.types import Bools, Floats, Ints
 
@@ -30,13 +28,14 @@ TREND_NONE, TREND_ADDITIVE, TREND_DAMPED = range(3)
 _STARTS = (
     # alpha, beta / alpha, gamma / (1 - alpha)
     (0.05, 0.05, 0.05),
-    (0.2, 0.1, 0.1),
-    (0.2, 0.05, 0.4),
-    (0.5, 0.1, 0.1),
-    (0.5, 0.5, 0.1),
+    (0.2, 0.05, 0.1),
+    (0.2, 0.02, 0.4),
+    (0.5, 0.05, 0.1),
     (0.9, 0.05, 0.05),
 )
 _PHI_RANGE = (0.8, 0.98)
+_LARGEST_BETA_SHARE = 0.1
+"""Of beta / alpha. Larger values win likelihood and lose accuracy: the slope follows noise."""
 _SMALLEST, _LARGEST = 1e-4, 0.9999
 _CONVERGED = 1e-3
 """Gain in -2 log likelihood of a step after which a model is left as it is."""
@@ -46,7 +45,7 @@ _FLOOR = 1e-12
 
 @dataclass(frozen=True)
 class Models:
-    """P models with their parameters and the sums of their last step; all share a kind of season."""
+    """P models with one kind of season, their parameters and the sums of their last step."""
 
     history: Ints
     """`[P]` column of the history in `Problem.values`, ascending."""
@@ -104,7 +103,6 @@ class Problem:
         with np.errstate(all="ignore"):
             value = length * np.log(square) + 2 * filtered.log_mean
         return np.where(np.isfinite(value), value, np.inf)
-
 
 
 def start_models(
@@ -192,7 +190,7 @@ def _bounds(trend: Ints, kind: SeasonKind, rows: int) -> tuple[Floats, Floats]:
     none = trend == TREND_NONE
     damped = trend == TREND_DAMPED
     lower[BETA_SHARE] = np.where(none, 0.0, _SMALLEST)
-    upper[BETA_SHARE] = np.where(none, 0.0, _LARGEST)
+    upper[BETA_SHARE] = np.where(none, 0.0, _LARGEST_BETA_SHARE)
     lower[SLOPE, none] = upper[SLOPE, none] = 0.0
     lower[PHI] = np.where(damped, _PHI_RANGE[0], 1.0)
     upper[PHI] = np.where(damped, _PHI_RANGE[1], 1.0)

@@ -6,8 +6,10 @@ forecasts, and so one recursion; they differ in the likelihood. With the error e
 
 | season | mu | level | slope | season |
 | --- | --- | --- | --- | --- |
-| additive or none | l + phi b + s | l + phi b + alpha e | phi b + beta e | s + gamma e |
-| multiplicative | (l + phi b) s | l + phi b + alpha e / s | phi b + beta e / s | s + gamma e / (l + phi b) |
+| additive or none | q + s | q + alpha e | phi b + beta e | s + gamma e |
+| multiplicative | q s | q + alpha e / s | phi b + beta e / s | s + gamma e / q |
+
+where q = l + phi b.
 """
 
 from __future__ import annotations
@@ -128,9 +130,8 @@ def _run(
         lev, slo = level[live], slope[live]
         damped = p * slo
         base = lev + damped
-        if kind == "none":
-            mean = base
-        else:
+        place, sea, g, mean = -1, base, a, base
+        if kind != "none":
             place = (step - steps) % season
             sea, g = seasonal[place, live], gamma[live]
             mean = base + sea if kind == "additive" else base * sea
@@ -146,7 +147,9 @@ def _run(
         level_error = error / sea if kind == "multiplicative" else error
         if derivatives is not None:
             state = (slo, base, sea) if season else (slo, base)
-            factors = (a, share[live], b, p) + ((g, parameters[GAMMA_SHARE, live]) if season else ())
+            factors = (a, share[live], b, p) + (
+                (g, parameters[GAMMA_SHARE, live]) if season else ()
+            )
             where = place if season else -1
             mean_derivative = _advance_states(derivatives, live, kind, where, factors, state, error)
             _add_products(derivatives, live, mean_derivative, scale, scaled, relative[live])

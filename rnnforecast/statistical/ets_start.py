@@ -99,4 +99,5 @@ def starting_level(values: Floats, start: Ints, first: int) -> tuple[Floats, Flo
 def positive(values: Floats, start: Ints, *, least: float) -> Bools:
     """`[M]` histories whose values from `start` on are all at least `least`."""
     row = np.arange(len(values))[:, None]
-    return np.where(row >= start, values >= least, True).all(0)
+    allowed: Bools = (row < start) | (values >= least)
+    return allowed.all(0)

@@ -1,8 +1,6 @@
-"""Exponential smoothing (ETS): a family of state space models, one chosen a series by AICc."""
+"""Exponential smoothing (ETS): a family of state space models, weighted by AICc a series."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,17 +31,18 @@ from rnnforecast.statistical.ets_start import (
     sum_steps,
 )
 from rnnforecast.statistical.histories import Histories, StatisticalForecast
-from rnnforecast.types import Bools, Floats, Ints
+from rnnforecast.types import Floats, Ints
 
 LONGEST_SEASON = 24
 """Steps of the longest season that is estimated with the model, as in AutoETS of statsforecast."""
 
 _TRENDS = (TREND_NONE, TREND_ADDITIVE, TREND_DAMPED)
 _BLOCK = 256
-"""Histories whose models are estimated together, so that the work fits the processor's cache."""
-_MARGINS = (20.0, 6.0)
-"""AICc above the best of the series up to which a model is improved further, by stage."""
+"""Histories whose models are estimated together: the work fits the processor's cache."""
 _ROUNDS = (2, 2, 6)
+"""Steps of the estimation, by stage."""
+_MARGINS = (20.0, 10.0, 8.0)
+"""AICc above the best of the history up to which a model is kept after each stage."""
 _LEAST_POSITIVE = 1e-3
 """Least value, as a share of the mean absolute value, for multiplicative errors and seasons."""
 _LARGEST_VARIANCE = 1e12
@@ -51,12 +50,14 @@ _LARGEST_VARIANCE = 1e12
 
 
 def forecast(histories: Histories, *, season: int, horizon: int) -> StatisticalForecast:
-    """Forecasts by the exponential smoothing model with the least AICc of each history.
+    """Forecasts by exponential smoothing models, weighted by their AICc for each history.
 
     The family: additive or multiplicative errors; no, additive or damped trend; no, additive or
     multiplicative season, without additive errors with a multiplicative season (as AutoETS of
     statsforecast, and R's `ets` without multiplicative trends). Multiplicative parts need positive
-    values, a season two seasons of history.
+    values, a season two seasons of history. A model weighs exp(-(AICc - least AICc) / 2): Kolassa
+    (2011), Combining exponential smoothing forecasts using Akaike weights, International Journal
+    of Forecasting 27(2). The least AICc alone is 1 to 2 % less accurate.
 
     A season of more than `LONGEST_SEASON` steps is removed first by additive classical
     decomposition, its components shrunk by the part of their variance that is noise, and put back.
@@ -88,6 +89,7 @@ def _forecast_block(
     unit = np.where(unit > 0, unit, 1.0)
     values = values / unit
     long = season > LONGEST_SEASON
+    component = np.zeros((1, len(unit)))
     if long:
         component, noise = seasonal_averages(values, start, season, multiplicative=False)
         size = sum_steps(component**2) / season
@@ -95,8 +97,7 @@ def _forecast_block(
         row = np.arange(len(values))[:, None]
         values = values - np.where(row >= start, by_step(component, len(values)), 0.0)
     mean, variance = _Family(values, start, 1 if long else season).forecast(horizon)
-    if long:
-        mean += component[np.arange(horizon) % season].T
+    mean += component[np.arange(horizon) % len(component)].T
     return mean * unit[:, None], variance * (unit**2)[:, None]
 
 
@@ -108,38 +109,55 @@ class _Family:
         self.lengths = len(values) - start
         self.positive = positive(values, start, least=_LEAST_POSITIVE)
         kinds: tuple[SeasonKind, ...] = ("none", "additive", "multiplicative")
-        self.problems = [Problem(values, start, kind, season) for kind in kinds[: 3 if season > 1 else 1]]
+        self.problems = [
+            Problem(values, start, kind, season) for kind in kinds[: 3 if season > 1 else 1]
+        ]
 
     def forecast(self, horizon: int) -> tuple[Floats, Floats]:
-        """Mean and variance of the chosen models, `[M, H]`."""
+        """Mean and variance of the mixture of the models by their Akaike weights, `[M, H]`."""
+        total = np.zeros((len(self.lengths), 1))
         mean = np.zeros((len(self.lengths), horizon))
         variance = np.zeros_like(mean)
-        for problem, models in zip(self.problems, self.chosen(), strict=True):
-            if len(models.history):
-                lengths = self.lengths[models.history]
-                freedom = np.maximum(lengths - self.parameter_count(problem, models.trend), 1)
-                mean[models.history], variance[models.history] = _forecast_models(
-                    problem, models, freedom, horizon
-                )
+        forecasts = []
+        for problem, models, weight in self.estimated():
+            length = self.lengths[models.history]
+            freedom = np.maximum(length - self.parameter_count(problem, models.trend), 1)
+            own = _forecast_models(problem, models, freedom, horizon)
+            forecasts.append((models.history, weight[:, None], *own))
+        for history, weight, model_mean, model_variance in forecasts:
+            np.add.at(total, history, weight)
+            np.add.at(mean, history, weight * model_mean)
+            np.add.at(variance, history, weight * model_variance)
+        mean /= total
+        for history, weight, model_mean, _ in forecasts:
+            np.add.at(variance, history, weight * (model_mean - mean[history]) ** 2)
+        variance /= total
+        # A single value says nothing of the spread: one as large as the value is taken.
+        variance[self.lengths == 1] = 1.0
         return mean, variance
 
-    def chosen(self) -> list[Models]:
-        """The model with the least AICc of each history, by kind of season."""
+    def estimated(self) -> list[tuple[Problem, Models, Floats]]:
+        """The best models of each history and their Akaike weights, by kind of season."""
         family = [self.candidates(problem) for problem in self.problems]
-        for rounds, margin in zip(_ROUNDS, (*_MARGINS, 0.0), strict=True):
+        criteria: list[Floats] = []
+        for rounds, margin in zip(_ROUNDS, _MARGINS, strict=True):
             family = [
                 improve(problem, models, rounds, fixed_rows(problem.kind))
                 for problem, models in zip(self.problems, family, strict=True)
             ]
-            criteria = [self.criterion(p, m) for p, m in zip(self.problems, family, strict=True)]
-            least = np.full(len(self.lengths), np.inf)
-            for models, criterion in zip(family, criteria, strict=True):
-                np.minimum.at(least, models.history, criterion)
-            family = [
-                models.take(criterion <= least[models.history] + margin)
-                for models, criterion in zip(family, criteria, strict=True)
-            ]
-        return _first_of_each(family, len(self.lengths))
+            above = self.above_best(family)
+            criteria = [a[a <= margin] for a in above]
+            family = [m.take(a <= margin) for m, a in zip(family, above, strict=True)]
+        weights = [np.exp(-0.5 * above) for above in criteria]
+        return list(zip(self.problems, family, weights, strict=True))
+
+    def above_best(self, family: list[Models]) -> list[Floats]:
+        """AICc of the models above that of the best model of the same history, `[P]` each."""
+        criteria = [self.criterion(p, m) for p, m in zip(self.problems, family, strict=True)]
+        least = np.full(len(self.lengths), np.inf)
+        for models, criterion in zip(family, criteria, strict=True):
+            np.minimum.at(least, models.history, criterion)
+        return [c - least[m.history] for m, c in zip(family, criteria, strict=True)]
 
     def candidates(self, problem: Problem) -> Models:
         """The models that the lengths and values of the histories allow, at their start."""
@@ -162,7 +180,7 @@ class _Family:
         return start_models(problem, history, trend, relative, states)
 
     def states(self, problem: Problem) -> Floats:
-        """`[R, M]` states before the first value by decomposition; level without trend at `ALPHA`."""
+        """`[R, M]` states before the first value; at `ALPHA` the level without trend."""
         values, start, season = problem.values, problem.start, self.season
         first = fixed_rows(problem.kind)
         states = np.zeros((first + (season if problem.kind != "none" else 0), len(start)))
@@ -180,7 +198,7 @@ class _Family:
 
     def parameter_count(self, problem: Problem, trend: Ints) -> Ints:
         """Parameters, states before the first value and the variance, `[P]`."""
-        count = 3 + 2 * (trend != TREND_NONE) + (trend == TREND_DAMPED)
+        count: Ints = 3 + 2 * (trend != TREND_NONE) + (trend == TREND_DAMPED)
         return count if problem.kind == "none" else count + self.season
 
     def criterion(self, problem: Problem, models: Models) -> Floats:
@@ -189,18 +207,6 @@ class _Family:
         spare = self.lengths[models.history] - count - 1
         small = np.where(spare > 0, 2 * count * (count + 1) / np.maximum(spare, 1), 0.0)
         return models.objective + 2 * count + small
-
-
-def _first_of_each(family: list[Models], count: int) -> list[Models]:
-    """One model a history: the first of those that are left."""
-    taken = np.zeros(count, dtype=bool)
-    result = []
-    for models in family:
-        _, index = np.unique(models.history, return_index=True)
-        models = models.take(index[~taken[models.history[index]]])
-        taken[models.history] = True
-        result.append(models)
-    return result
 
 
 def _forecast_models(
@@ -222,6 +228,7 @@ def _forecast_models(
         base = last.level + sums * last.slope
         weights = alpha + beta * sums  # c_j
         seasonal: Floats | float = 1.0
+        gamma = np.zeros(len(alpha))
         if problem.kind != "none":
             gamma = (1 - alpha) * parameters[GAMMA_SHARE]
             seasonal = last.seasonal[(ahead[:, 0] - 1) % season]
