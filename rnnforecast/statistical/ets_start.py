@@ -99,5 +99,4 @@ def starting_level(values: Floats, start: Ints, first: int) -> tuple[Floats, Flo
 def positive(values: Floats, start: Ints, *, least: float) -> Bools:
     """`[M]` histories whose values from `start` on are all at least `least`."""
     row = np.arange(len(values))[:, None]
-    allowed: Bools = (row < start) | (values >= least)
-    return allowed.all(0)
+    return np.asarray(((row < start) | (values >= least)).all(0))
