@@ -243,7 +243,7 @@ def plot(rows: Sequence[Row], benchmark: Benchmark, file: Path) -> None:
     """Plots accuracy against time; lower and further left is better."""
     figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
     axes = figure.subplots()
-    markers = iter("ovs^DPX")
+    markers = iter("ovs^DPX<>")
     for row in rows:
         if "owa" not in row.measures:
             continue
