@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from data.panels import panel
 
 from rnnforecast.pipeline.auto_season import statistical_seasons
+from tests.data.panels import panel
 
 
 @pytest.mark.parametrize(
