@@ -6,6 +6,7 @@ estimated from forecasts of windows that were not trained on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,13 @@ from rnnforecast.evaluation.calibration import (
     fit_interval_scaling,
 )
 from rnnforecast.evaluation.ensembling import ForecastCombiner, fit_combiner
+from rnnforecast.evaluation.network_weight import (
+    NETWORKS_ONLY,
+    NetworkWeight,
+    best_weight,
+    shrunk_weight,
+    validation_share,
+)
 from rnnforecast.evaluation.sample_paths import estimate_correlation, normal_scores
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.base import Noise
@@ -28,7 +36,7 @@ from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
-from rnnforecast.models.quantile_levels import INTERMITTENT_LEVELS, QuantileLevels
+from rnnforecast.models.quantile_levels import INTERMITTENT_LEVELS, MEDIAN, QuantileLevels
 from rnnforecast.pipeline.auto import difference_lag
 from rnnforecast.pipeline.forecasting import (
     Member,
@@ -37,11 +45,13 @@ from rnnforecast.pipeline.forecasting import (
     item_names,
     member_quantiles,
 )
+from rnnforecast.pipeline.statistical import statistical_quantiles
 from rnnforecast.registry import BACKBONES, WINDOW_SCALERS
 from rnnforecast.spec.model import ModelSpec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
+from rnnforecast.wording import count_of
 
 MIN_ZERO_SHARE = 0.2
 """Whole numbers of at least 0 with this share of zeros are intermittent."""
@@ -108,15 +118,19 @@ def _trained_levels(spec: Spec, cleaned: CleanedData) -> tuple[float, ...]:
     for values, observed in zip(
         cleaned.panel.targets.T, cleaned.panel.observed_mask.T, strict=True
     ):
-        known = values[observed]
-        if (
-            len(known)
-            and np.mean(known == 0) >= MIN_ZERO_SHARE
-            and known.min() >= 0
-            and np.array_equal(known, np.round(known))
-        ):
+        if _is_intermittent(values[observed]):
             levels = levels.with_more(INTERMITTENT_LEVELS)
     return levels.computed
+
+
+def _is_intermittent(known: Floats) -> bool:
+    """Whether observed values `[n]` are counts with many zeros."""
+    return bool(
+        len(known)
+        and np.mean(known == 0) >= MIN_ZERO_SHARE
+        and known.min() >= 0
+        and np.array_equal(known, np.round(known))
+    )
 
 
 def _backbone_config(model: ModelSpec) -> BackboneConfig:
@@ -163,51 +177,113 @@ class Ensemble:
     combiner: ForecastCombiner
     interval_scaling: IntervalScaling
     """See `evaluation.calibration`."""
+    network_weight: NetworkWeight
+    """The weight of the networks beside the statistical forecast."""
+    weight_reason: str
     error_correlation: Floats
     """`[H, H]`, see `evaluation.sample_paths`."""
 
 
+@dataclass(frozen=True)
+class CalibrationWindows:
+    """The windows from which the combination of forecasts is estimated."""
+
+    windows: WindowDataset
+    index: WindowIndex
+    is_validation: bool
+    """Whether these are validation windows, not the held-out horizon."""
+    training_windows: float
+    """Independent windows that the networks were trained on."""
+
+
 def fit_ensemble(
     nets: Sequence[Forecaster],
-    windows: WindowDataset,
-    index: WindowIndex,
+    given: CalibrationWindows,
+    spec: Spec,
     *,
-    quantiles: Sequence[float],
-    method: str,
-    is_validation: bool,
+    cleaned: CleanedData,
     transform: Transform,
     bounds: Bounds,
 ) -> Ensemble:
-    """The ensemble of the networks, estimated from their errors on the windows of `index`.
+    """The ensemble of the networks, estimated from the errors on the given windows.
 
     Args:
-        method: a method of `evaluation.ensembling`.
-        is_validation: whether these are validation windows, not the held-out horizon.
+        spec: its sections forecast and ensemble are used.
+        cleaned: the data of the windows, for statistical forecasts.
         transform, bounds: of the targets, for normal scores in original units.
     """
+    windows, index, quantiles = given.windows, given.index, spec.forecast.quantiles
     members = [_calibrate_member(net, windows, index, quantiles) for net in nets]
     levels = computed_levels(nets, quantiles).computed
     forecasts = np.stack([_flat_quantiles(member, windows, index, levels) for member in members])
     actual, size = inference.actuals_and_mean_abs(windows, index.item, index.origin)  # [W, H, C]
     truth = actual.swapaxes(1, 2).reshape(-1, windows.horizon)  # [W * C, H]
-    combiner = fit_combiner(method, forecasts, truth, np.repeat(size, actual.shape[2]), levels)
+    size = np.repeat(size, actual.shape[2])
+    combiner = fit_combiner(spec.ensemble.combine, forecasts, truth, size, levels)
     combined = combiner.combine(forecasts)
+    known = ~np.isnan(actual).all((1, 2)) if given.is_validation else np.zeros(len(actual), bool)
+    independent = _count_non_overlapping(index.item[known], index.origin[known], windows.horizon)
     scaling = IDENTITY_SCALING
     # the intervals of a single network come from far more windows, or from these very errors
-    if is_validation and len(members) > 1:
-        known = ~np.isnan(actual).all((1, 2))
-        independent = _count_non_overlapping(
-            index.item[known], index.origin[known], windows.horizon
-        )
+    if given.is_validation and len(members) > 1:
         scaling = fit_interval_scaling(truth, combined, levels, independent)
+    combined = scaling.apply(combined, levels)
+    weight, reason = _fixed_network_weight(spec, cleaned, independent)
+    if weight != NETWORKS_ONLY:
+        statistical = _flat(
+            statistical_quantiles(
+                cleaned,
+                index,
+                levels,
+                steps=windows.horizon,
+                season=int(spec.window.season),
+                joint=windows.joint,
+            )
+        )
+        if weight is None:
+            middle = levels.index(MEDIAN)
+            points = combined[..., middle], statistical[..., middle]
+            best = best_weight(*points, truth, size) if independent else math.nan
+            value = shrunk_weight(best, independent, given.training_windows)
+            reason = _describe_windows(independent, given.training_windows)
+            weight = _network_weight(value, independent)
+        combined = weight.combine(combined, statistical, levels)
     target = (
         np.arange(actual.shape[2]) if windows.joint else index.item % len(bounds.integer_valued)
     )
     target = np.resize(target, len(truth))
-    scores = score_targets(
-        truth, scaling.apply(combined, levels), levels, target, transform, bounds
+    scores = score_targets(truth, combined, levels, target, transform, bounds)
+    return Ensemble(members, combiner, scaling, weight, reason, estimate_correlation(*scores))
+
+
+def _fixed_network_weight(
+    spec: Spec, cleaned: CleanedData, validation_windows: int
+) -> tuple[NetworkWeight | None, str]:
+    """The weight that does not depend on forecasts, with its reason if it was not set; None if it
+    has to be estimated."""
+    value = spec.ensemble.network_weight
+    if value != "auto":
+        return _network_weight(float(value), validation_windows), ""
+    panel = cleaned.panel
+    pairs = zip(panel.targets.T, panel.observed_mask.T, strict=True)
+    if any(_is_intermittent(values[observed]) for values, observed in pairs):
+        return NETWORKS_ONLY, "counts with many zeros are not for exponential smoothing"
+    return None, ""
+
+
+def _network_weight(value: float, validation_windows: int) -> NetworkWeight:
+    """The weights of median and spread: the spread of a network has to prove itself longer."""
+    return NetworkWeight(
+        value, value if value == 1 else value * validation_share(validation_windows)
     )
-    return Ensemble(members, combiner, scaling, estimate_correlation(*scores))
+
+
+def _describe_windows(validation: int, training: float) -> str:
+    """The reason for an estimated weight."""
+    trained = count_of(round(training), "independent window")
+    if not validation:
+        return f"{trained} to train on, none to validate on"
+    return f"{trained} to train on, {validation:,} to validate on"
 
 
 def score_targets(
@@ -259,5 +335,10 @@ def _flat_quantiles(
     config = member.net.config
     needed = QuantileLevels.for_loss(levels, config.loss, config.levels)
     computed = member_quantiles(member, windows, index, needed.computed, steps=windows.horizon)
-    selected = needed.select(computed)  # [W, H, C, Q]
-    return selected.swapaxes(1, 2).reshape(-1, windows.horizon, len(levels))
+    return _flat(needed.select(computed))
+
+
+def _flat(quantiles: Floats) -> Floats:
+    """`[W, H, C, Q]` → `[W * C, H, Q]`."""
+    _, horizon, _, n_levels = quantiles.shape
+    return quantiles.swapaxes(1, 2).reshape(-1, horizon, n_levels)

@@ -1,4 +1,4 @@
-"""Forecasts of the series of a panel by one or several networks."""
+"""Forecasts of the series of a panel by networks and statistical methods."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.windows.origins import WindowIndex, first_observed, windows_at_origins
 from rnnforecast.evaluation.calibration import IDENTITY_SCALING, IntervalScaling, residual_quantiles
 from rnnforecast.evaluation.ensembling import ForecastCombiner
+from rnnforecast.evaluation.network_weight import NETWORKS_ONLY, NetworkWeight
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
+from rnnforecast.pipeline.statistical import statistical_quantiles
 from rnnforecast.registry import DECODERS, WINDOW_SCALERS
 from rnnforecast.training import device
 from rnnforecast.training.dataset import PanelArrays, WindowDataset
@@ -43,7 +45,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """What turns the networks' quantiles into a forecast in original units."""
+    """What turns quantiles in transformed units into a forecast in original units."""
 
     quantiles: tuple[float, ...]
     transform: Transform
@@ -53,6 +55,7 @@ class Postprocessing:
     smoothed_items: tuple[str, ...] = ()
     """Names of the items with learned smoothing; see `item_names`."""
     yearly_season: YearlySeason = field(default_factory=YearlySeason)
+    network_weight: NetworkWeight = NETWORKS_ONLY
 
 
 @dataclass(frozen=True)
@@ -182,47 +185,70 @@ def forecast(
     index = WindowIndex(
         index.item[has_history], index.origin[has_history], index.target_end[has_history]
     )
-    member_forecasts = [
-        _forecast_member(member, windows, index, postprocessing, panel, origins, steps)
-        for member in members
-    ]
+    requested = QuantileLevels.with_median(postprocessing.quantiles)
+
+    def to_forecast(
+        quantiles: Floats, levels: QuantileLevels, scaling: IntervalScaling = IDENTITY_SCALING
+    ) -> Floats:
+        """`[W, H, C', Q]` of the windows in transformed units → `[S, H, C, 1 + Q]` in original
+        units: the point, then the quantiles of `requested.computed`."""
+        values = _by_series(quantiles, index.item, panel.n_series, channels)
+        values = postprocessing.yearly_season.restore(
+            values, panel, np.arange(panel.n_series), origins
+        )
+        return _to_original(values, levels, scaling, postprocessing.transform)
+
+    member_forecasts = []
+    for member in members:
+        config = member.net.config
+        levels = QuantileLevels.for_loss(requested.computed, config.loss, config.levels)
+        values = member_quantiles(member, windows, index, levels.computed, steps=steps)
+        member_forecasts.append(to_forecast(values, levels, postprocessing.interval_scaling))
     values = postprocessing.combiner.combine(np.stack(member_forecasts))
+    weight = postprocessing.network_weight
+    if not weight.is_networks_only:
+        levels = QuantileLevels.for_loss(requested.computed, configs[0].loss)
+        statistical = to_forecast(
+            statistical_quantiles(
+                cleaned,
+                index,
+                levels.computed,
+                steps=steps,
+                season=configs[0].season,
+                joint=channels < targets,
+            ),
+            levels,
+        )
+        values = weight.combine_forecasts(values, statistical, requested.computed)
     values = np.where(np.isfinite(values), values, np.nan)  # an overflow is no forecast
     return Forecasts(
         postprocessing.bounds.apply(values[..., 0]),
-        postprocessing.bounds.apply(values[..., 1:], axis=-2),
+        postprocessing.bounds.apply(requested.select(values[..., 1:]), axis=-2),
     )
 
 
-def _forecast_member(
-    member: Member,
-    windows: WindowDataset,
-    index: WindowIndex,
-    postprocessing: Postprocessing,
-    panel: Panel,
-    origins: Ints,
-    steps: int,
-) -> Floats:
-    """One network's forecast, `[S, H, C, 1 + Q]` original units: the point, then the quantiles."""
-    n_series, channels = panel.n_series, windows.items_per_series
-    targets, config = panel.observed_mask.shape[1], member.net.config
-    levels = QuantileLevels.for_loss(postprocessing.quantiles, config.loss, config.levels)
-    n_levels = len(levels.computed)
-    values = np.full((n_series * channels, steps, targets // channels, n_levels), np.nan)
-    if len(index.item):
-        values[index.item] = member_quantiles(member, windows, index, levels.computed, steps=steps)
+def _by_series(values: Floats, item: Ints, n_series: int, channels: int) -> Floats:
+    """Quantiles of items, `[W, H, C', Q]`, as those of all series, `[S, H, C, Q]`; NaN for an item
+    without a window."""
+    _, steps, _, n_levels = values.shape
+    every = np.full((n_series * channels, *values.shape[1:]), np.nan)
+    every[item] = values
     # [S * C, H, 1, Q] or [S, H, C, Q] -> [S, H, C, Q]
-    values = values.reshape(n_series, channels, steps, -1, n_levels).swapaxes(1, 2)
-    values = values.reshape(n_series, steps, targets, n_levels)
-    all_series = np.arange(n_series)
-    values = postprocessing.yearly_season.restore(values, panel, all_series, origins)
-    scaled = postprocessing.interval_scaling.apply(values, levels.computed)
-    original = postprocessing.transform.inverse(scaled, axis=-2)
+    every = every.reshape(n_series, channels, steps, -1, n_levels).swapaxes(1, 2)
+    return every.reshape(n_series, steps, -1, n_levels)
+
+
+def _to_original(
+    values: Floats, levels: QuantileLevels, scaling: IntervalScaling, transform: Transform
+) -> Floats:
+    """Quantiles `[S, H, C, Q]` in transformed units → `[S, H, C, 1 + Q]` in original units: the
+    point forecast, then the requested quantiles."""
+    original = transform.inverse(scaling.apply(values, levels.computed), axis=-2)
     yhat = original[..., levels.median_index]
     if levels.has_mean:
         center = values[..., levels.median_index]
         spread = values[..., levels.point_indices] - center[..., None]
-        yhat = back_transformed_mean(postprocessing.transform, center, spread)
+        yhat = back_transformed_mean(transform, center, spread)
     return np.concatenate([yhat[..., None], levels.select(original)], -1)
 
 

@@ -5,7 +5,7 @@
 | `spec.yaml` | the spec as given, with the values of `--set` |
 | `resolved.yaml` | the spec with every `auto` resolved |
 | `model.safetensors` | the weights of each network, by its number |
-| `state.json` | cleaning plan, network configs, interval scaling, versions, data hash |
+| `state.json` | cleaning plan, network configs, weights, versions, data hash |
 | `cleaning.safetensors` | arrays: imputers, reductions, correlation of errors over the horizon |
 | `data_report.json`, `data_report.html` | the data report |
 | `metrics.json` | accuracy on the held-out horizon, of the model and the baseline |
@@ -33,6 +33,7 @@ from rnnforecast.data.cleaning_plan import CleaningPlan
 from rnnforecast.errors import Problem, RunFolderError, UsageError
 from rnnforecast.evaluation.calibration import IntervalScaling
 from rnnforecast.evaluation.ensembling import ForecastCombiner
+from rnnforecast.evaluation.network_weight import NetworkWeight
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.output.atomic_files import (
@@ -52,7 +53,7 @@ from rnnforecast.training.checkpoint import (
     weights_to_bytes,
 )
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 """Format of a run folder; other versions cannot be read."""
 
 CHECKSUMS_FILE = "SHA256SUMS"
@@ -76,6 +77,8 @@ class Run:
     combiner: ForecastCombiner
     interval_scaling: IntervalScaling
     """See `evaluation.calibration`."""
+    network_weight: NetworkWeight
+    """The weight of the networks beside the statistical forecast."""
     error_correlation: np.ndarray
     """`[H, H]` between the errors of the steps, see `evaluation.sample_paths`."""
     smoothed_items: tuple[str, ...]
@@ -124,6 +127,7 @@ class Run:
             self.interval_scaling,
             self.smoothed_items,
             plan.yearly_season,
+            self.network_weight,
         )
 
 
@@ -163,6 +167,7 @@ def write_model(folder: Path, run: Run) -> None:
         ],
         "combiner": asdict(run.combiner),
         "interval_scaling": asdict(run.interval_scaling),
+        "network_weight": asdict(run.network_weight),
         "smoothed_items": list(run.smoothed_items),
         "quantiles": list(run.quantiles),
         "source": list(run.source),
@@ -209,6 +214,7 @@ def load_run(path: Path) -> Run:
         members=members,
         combiner=state.combiner,
         interval_scaling=state.interval_scaling,
+        network_weight=state.network_weight,
         smoothed_items=state.smoothed_items,
         quantiles=state.quantiles,
         source=state.source,

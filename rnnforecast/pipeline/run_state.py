@@ -16,6 +16,7 @@ from rnnforecast.data.cleaning.imputation_plan import ImputationPlan
 from rnnforecast.data.cleaning_plan import CleaningPlan
 from rnnforecast.evaluation.calibration import IntervalScaling
 from rnnforecast.evaluation.ensembling import ForecastCombiner
+from rnnforecast.evaluation.network_weight import NetworkWeight
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.pipeline.ensemble import forecaster_config
@@ -56,6 +57,7 @@ class RunState(BaseModel):
     members: list[StoredMember] = Field(min_length=1)
     combiner: ForecastCombiner
     interval_scaling: IntervalScaling
+    network_weight: NetworkWeight
     smoothed_items: tuple[str, ...]
     quantiles: Quantiles
     source: tuple[str, ...]
@@ -115,6 +117,8 @@ def find_contradictions(
         "combination": combiner.method == spec.ensemble.combine
         and all(0 <= weight <= 1 for weight in combiner.weights)
         and (combiner.method != "weights" or len(combiner.weights) in (0, len(state.members))),
+        "network weight": state.network_weight.median == spec.ensemble.network_weight
+        and 0 <= state.network_weight.spread <= 1,
         "correlation": error_correlation.shape == (horizon, horizon)
         and bool((np.abs(error_correlation) <= 1 + 1e-6).all()),
         "networks": len(state.members) == spec.ensemble.members,

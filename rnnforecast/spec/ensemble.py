@@ -14,6 +14,7 @@ from rnnforecast.spec.types import (
     ParameterGrid,
     SmallPositiveInt,
     SpecSection,
+    UnitFloat,
     describe_field,
 )
 
@@ -56,6 +57,13 @@ class EnsembleSpec(SpecSection):
         "median",
         description="How forecasts are combined, quantile by quantile; weights: a mean with the"
         " weights that are best on the validation part.",
+    )
+    network_weight: Auto | UnitFloat = Field(
+        "auto",
+        description="The weight of the networks in the forecast; statistical methods (theta,"
+        " exponential smoothing), fitted to each series alone, have the rest. auto: the best weight"
+        " on the validation part, small with few values; 1: networks only.",
+        examples=[1.0],
     )
 
     @field_validator("vary")

@@ -34,24 +34,27 @@ class Histories:
     ) -> Histories:
         """The last `max_steps` steps before `origin [M]` of the series with indices `series [M]`.
 
-        Gaps between two observed values are interpolated linearly; after the last observed value
-        it is repeated.
-
         Args:
             values: `[N]` flat, NaN where missing.
             offsets: `[S+1]` the flat row of the start of each series, and N.
             series: `[M]` the series of each history.
             origin: `[M]` the first step to forecast, counted from the start of the series.
         """
-        steps = int(min(max_steps, origin.max(initial=0)))
-        ago = np.arange(steps, 0, -1)[:, None]  # [T, 1]
-        step = origin - ago  # [T, M]
-        inside = step >= 0
-        rows = np.where(inside, offsets[series] + step, 0)
-        found = np.where(inside, values[rows] if len(values) else np.nan, np.nan)
-        observed = ~np.isnan(found)
-        start = np.where(observed.any(0), observed.argmax(0), steps)
-        return cls(_fill_gaps(found, observed, start), observed, start.astype(np.int64))
+        rows = history_rows(offsets[series], origin, max_steps=max_steps)
+        found = np.where(rows >= 0, values[rows] if len(values) else np.nan, np.nan)
+        return cls.from_values(found)
+
+    @classmethod
+    def from_values(cls, values: Floats, observed: Bools | None = None) -> Histories:
+        """Histories from `values [T, M]`, NaN where missing and before the start.
+
+        Gaps between two values are interpolated linearly; the last value is repeated to the origin.
+        Values that are not `observed [T, M]` were filled before.
+        """
+        known = ~np.isnan(values)
+        observed = known if observed is None else observed & known
+        start = np.where(known.any(0), known.argmax(0), len(values))
+        return cls(_fill_gaps(values, known, start), observed, start.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,14 @@ class StatisticalForecast:
 
     mean: Floats
     variance: Floats
+
+
+def history_rows(first_row: Ints, origin: Ints, *, max_steps: int) -> Ints:
+    """`[T, M]` flat rows of the last `max_steps` steps before `origin [M]`, -1 before the start of
+    the series, which is at `first_row [M]`."""
+    steps = int(min(max_steps, origin.max(initial=0)))
+    step = origin - np.arange(steps, 0, -1)[:, None]  # [T, M]
+    return np.where(step >= 0, first_row + step, -1)
 
 
 def _fill_gaps(values: Floats, observed: Bools, start: Ints) -> Floats:

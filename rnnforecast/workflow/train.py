@@ -169,6 +169,7 @@ def _build_run(
         members=tuple(ensemble.members),
         combiner=ensemble.combiner,
         interval_scaling=ensemble.interval_scaling,
+        network_weight=ensemble.network_weight,
         error_correlation=ensemble.error_correlation,
         smoothed_items=session.smoothed_items,
         quantiles=spec.forecast.quantiles,

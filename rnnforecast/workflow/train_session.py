@@ -31,7 +31,12 @@ from rnnforecast.errors import DataError, Problem, SpecError, TrainingDiverged, 
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
-from rnnforecast.pipeline.ensemble import Ensemble, build_forecaster_config, fit_ensemble
+from rnnforecast.pipeline.ensemble import (
+    CalibrationWindows,
+    Ensemble,
+    build_forecaster_config,
+    fit_ensemble,
+)
 from rnnforecast.pipeline.finetune import PretrainedRun
 from rnnforecast.pipeline.forecasting import (
     Forecasts,
@@ -234,16 +239,22 @@ class TrainingSession:
             index = windows_at_origins(
                 origins, horizon=self.horizon, channels=self.windows.items_per_series
             )
-        ensemble = fit_ensemble(
-            nets,
+        trained_values = self._training_origins(self.split.train_end).root_length ** 2
+        given = CalibrationWindows(
             self.windows,
             index,
-            quantiles=quantiles,
-            method=self.spec.ensemble.combine,
             is_validation=self.validation is not None,
+            training_windows=float(trained_values.sum()) / self.horizon,
+        )
+        ensemble = fit_ensemble(
+            nets,
+            given,
+            self.spec,
+            cleaned=self.cleaned,
             transform=self.plan.transform,
             bounds=self.plan.bounds,
         )
+        self._resolve_network_weight(ensemble)
         postprocessing = Postprocessing(
             quantiles,
             self.plan.transform,
@@ -252,6 +263,7 @@ class TrainingSession:
             ensemble.interval_scaling,
             self.smoothed_items,
             self.plan.yearly_season,
+            ensemble.network_weight,
         )
         forecasts = forecast(
             ensemble.members,
@@ -265,6 +277,16 @@ class TrainingSession:
             self.panel, forecasts, origins, season=self.season, quantiles=quantiles
         )
         return ensemble, evaluation, forecasts
+
+    def _resolve_network_weight(self, ensemble: Ensemble) -> None:
+        """Reports an automatic weight of the networks, and sets it in the spec."""
+        if self.spec.ensemble.network_weight != "auto":
+            return
+        value = ensemble.network_weight.median
+        choice = AutoChoice("ensemble.network_weight", value, ensemble.weight_reason)
+        self.listener.info(f"auto  {choice}")
+        section = self.spec.ensemble.model_copy(update={"network_weight": value})
+        self.spec = self.spec.model_copy(update={"ensemble": section})
 
     def _check_finite(self, forecasts: Forecasts) -> None:
         """Raises TrainingDiverged if a forecast from observed values is not finite: such a run must

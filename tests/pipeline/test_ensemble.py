@@ -13,7 +13,7 @@ from rnnforecast.evaluation import calibration
 from rnnforecast.evaluation.calibration import IDENTITY_SCALING
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.pipeline import ensemble
-from rnnforecast.pipeline.ensemble import Ensemble, _count_non_overlapping
+from rnnforecast.pipeline.ensemble import CalibrationWindows, Ensemble, _count_non_overlapping
 from rnnforecast.pipeline.forecasting import member_quantiles
 from rnnforecast.workflow import train_session
 from tests.workflow.runs import trained
@@ -42,9 +42,9 @@ def fitted_ensembles(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Ensemble, An
     """The ensembles of trainings, with the windows they were estimated on."""
     fitted = []
 
-    def recorded(nets: Any, windows: Any, index: Any, **options: Any) -> Ensemble:
-        result = ensemble.fit_ensemble(nets, windows, index, **options)
-        fitted.append((result, windows, index))
+    def recorded(nets: Any, given: CalibrationWindows, *rest: Any, **options: Any) -> Ensemble:
+        result = ensemble.fit_ensemble(nets, given, *rest, **options)
+        fitted.append((result, given.windows, given.index))
         return result
 
     monkeypatch.setattr(train_session, "fit_ensemble", recorded)
