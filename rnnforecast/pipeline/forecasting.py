@@ -185,6 +185,9 @@ def forecast(
     index = WindowIndex(
         index.item[has_history], index.origin[has_history], index.target_end[has_history]
     )
+    if not len(index.item):
+        nothing = np.full((panel.n_series, steps, targets, len(postprocessing.quantiles)), np.nan)
+        return Forecasts(np.full(nothing.shape[:3], np.nan), nothing)
     requested = QuantileLevels.with_median(postprocessing.quantiles)
 
     def to_forecast(

@@ -23,10 +23,15 @@ from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.spec import SECTIONS, Spec
 from tests.data.panels import panel
 
-RESOLVED_ELSEWHERE = {"window.season", "training.device", "training.precision"} | {
-    f"forecast.{name}" for name in ("non_negative", "whole_numbers")
+RESOLVED_ELSEWHERE = {
+    "window.season",
+    "training.device",
+    "training.precision",
+    "ensemble.network_weight",
+    "forecast.non_negative",
+    "forecast.whole_numbers",
 }
-"""By `resolve_season`, by the device at hand, and by the values of the training part."""
+"""By `resolve_season`, by the device at hand, by validation windows and by the training part."""
 
 
 def spec_of(*overrides: str) -> Spec:

@@ -149,6 +149,7 @@ TRAINED: dict[str, str] = {
     "ensemble.members": SEVERAL,
     "ensemble.vary": f"{SEVERAL} ensemble.vary={{model.dropout:[0.0,0.3]}}",
     "ensemble.combine": f"{SEVERAL} ensemble.combine=weights",
+    "ensemble.network_weight": "ensemble.network_weight=0.9",
     "forecast.quantiles": "forecast.quantiles=[0.2,0.5]",
     "forecast.non_negative": "data.path=low.csv forecast.non_negative=true",
     "forecast.whole_numbers": "forecast.whole_numbers=true",

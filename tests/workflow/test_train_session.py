@@ -31,6 +31,8 @@ TWO = """ensemble:
   vary: {window.lookback: [14, 28], training.loss: [quantile, normal]}
 """
 
+NETWORKS = "ensemble.network_weight=1"
+
 
 def specs(*overrides: str) -> list[Spec]:
     return expand_ensemble(read_spec(Path("spec.yaml"), overrides))
@@ -87,7 +89,7 @@ def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combina
     loss: str, given: Given, rnnforecast: Command
 ) -> None:
     given(more=TWO.replace("quantile", loss))
-    shared("both", "ensemble.combine=mean")
+    shared("both", "ensemble.combine=mean", NETWORKS)
     run = load_run(Path("both"))
     assert [member.net.config.lookback for member in run.members] == [14, 28]
     assert run.combiner.method == "mean"
@@ -97,7 +99,7 @@ def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combina
     for name, sets in (("both", []), ("one", ["14", "1"]), ("two", ["28", "2"])):
         if sets:
             alone = ("ensemble.members=1", "ensemble.vary={}", f"training.seed={sets[1]}")
-            shared(name, f"window.lookback={sets[0]}", f"training.loss={loss}", *alone)
+            shared(name, f"window.lookback={sets[0]}", f"training.loss={loss}", *alone, NETWORKS)
         assert rnnforecast("predict", name, "-o", f"{name}.csv").exit_code == 0
         tables.append(_before_calibration(f"{name}.csv", load_run(Path(name))))
     both, one, two = tables
@@ -226,7 +228,7 @@ def test_values_of_every_kind_are_taken(given: Given) -> None:
         "model.backbone_options": [{}],
         "window.patch_length": [1, "auto", 7],
     }
-    given(more=f"ensemble: {{members: 6, vary: {json.dumps(vary)}}}\n")
+    given(more=f"ensemble: {{members: 6, network_weight: 1, vary: {json.dumps(vary)}}}\n")
     trained("run", "training.max_steps=1")
     assert len(load_run(Path("run")).members) == 6
     stored = read_spec(Path("run/resolved.yaml"))
