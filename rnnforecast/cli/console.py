@@ -199,8 +199,8 @@ def _table_by_target(scores: TrainResult) -> Table:
     )
     titles = [METRIC_LABELS[name] for name in TARGET_METRICS]
     titles += [f"{key.removeprefix('coverage_')} % interval holds %" for key in levels]
-    for title in (*titles, "best simple forecast", "its MASE"):
-        is_text = title == "best simple forecast"
+    for title in (*titles, "best baseline", "its MASE"):
+        is_text = title == "best baseline"
         table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
     names = list(scores.targets)
     rows: list[tuple[str, Scores | TrainResult]] = [

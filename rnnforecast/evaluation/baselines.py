@@ -1,5 +1,5 @@
-"""Simple forecasts, to which every network is compared: naive and seasonal naive, with and without
-drift.
+"""Baselines, to which every forecast is compared: naive and seasonal naive, with and without drift,
+theta and exponential smoothing.
 
 Arrays: S series, N flat rows, H horizon steps, C targets, Q quantiles, all in original units.
 """
@@ -13,7 +13,18 @@ from statistics import NormalDist
 import numpy as np
 
 from rnnforecast.evaluation.metrics import check_ends, mean_seasonal_change, seasonal_moment
+from rnnforecast.statistical import exponential_smoothing, theta
+from rnnforecast.statistical.combination import max_history
+from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats, Ints
+
+STATISTICAL_BASELINES = {
+    "theta": theta.forecast,
+    "exponential smoothing": exponential_smoothing.forecast,
+}
+
+MAX_STATISTICAL_SERIES = 5_000
+"""Of more series and targets only simple forecasts are computed."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,38 @@ def simple_forecasts(season: int) -> tuple[SimpleForecast, ...]:
         SimpleForecast("seasonal naive with drift", season, drift=True),
         *naive,
     )
+
+
+def baseline_forecasts(
+    values: Floats,
+    offsets: Ints,
+    *,
+    season: int,
+    horizon: int,
+    ends: Ints,
+    levels: Sequence[float],
+) -> dict[str, tuple[Floats, Floats]]:
+    """Point forecasts `[S, H, C]` and quantiles `[S, H, C, Q]` of all baselines, by name.
+
+    Arguments are those of `seasonal_naive_quantiles`.
+    """
+    found = {}
+    for each in simple_forecasts(season):
+        point = each.point(values, offsets, horizon=horizon, ends=ends)
+        quantiles = each.quantiles(values, offsets, horizon=horizon, ends=ends, levels=levels)
+        found[each.name] = point, quantiles
+    if len(ends) * values.shape[1] > MAX_STATISTICAL_SERIES:
+        return found
+    series, steps = np.arange(len(ends)), max_history(season, horizon)
+    histories = [
+        Histories.from_flat(column, offsets, series, ends - offsets[:-1], max_steps=steps)
+        for column in values.T
+    ]
+    for name, method in STATISTICAL_BASELINES.items():
+        forecasts = [method(each, season=season, horizon=horizon) for each in histories]
+        point = np.stack([each.mean for each in forecasts], -1)
+        found[name] = point, np.stack([each.quantiles(levels) for each in forecasts], -2)
+    return found
 
 
 def seasonal_naive(

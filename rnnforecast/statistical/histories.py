@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -64,6 +66,11 @@ class StatisticalForecast:
 
     mean: Floats
     variance: Floats
+
+    def quantiles(self, levels: Sequence[float]) -> Floats:
+        """Quantiles of normal distributions at the Q `levels`, `[M, H, Q]`."""
+        normal = np.array([NormalDist().inv_cdf(level) for level in levels])
+        return np.asarray(self.mean[..., None] + np.sqrt(self.variance)[..., None] * normal)
 
 
 def history_rows(first_row: Ints, origin: Ints, *, max_steps: int) -> Ints:

@@ -51,14 +51,14 @@ class TrainResult:
     model_metrics: dict[str, float]
     """Of one target in its units; of several, means of those metrics that have no unit."""
     baseline_metrics: dict[str, float]
-    """The same of the best simple forecast."""
+    """The same of the best baseline."""
     baseline_name: str
-    """The simple forecast with the lowest MASE: ``naive``, ``drift``, ``seasonal naive`` or
-    ``seasonal naive with drift``."""
-    simple_mase: dict[str, float]
-    """MASE of each simple forecast, by name."""
+    """The baseline with the lowest MASE: ``naive``, ``drift``, ``seasonal naive``, ``seasonal naive
+    with drift``, ``theta`` or ``exponential smoothing``."""
+    baseline_mase: dict[str, float]
+    """MASE of each baseline, by name."""
     targets: dict[str, Scores]
-    """The same of each target, whose best simple forecast may be another."""
+    """The same of each target, whose best baseline may be another."""
     series_tested: int
     """Series that were long enough to be scored."""
     series: int

@@ -1,4 +1,4 @@
-"""Accuracy on the held-out horizon, of the model and of simple forecasts, by target and series."""
+"""Accuracy on the held-out horizon, of the model and of baselines, by target and series."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation import metrics
-from rnnforecast.evaluation.baselines import SimpleForecast, simple_forecasts
+from rnnforecast.evaluation.baselines import baseline_forecasts
 from rnnforecast.pipeline.forecasting import Forecasts
 from rnnforecast.types import Floats, Ints
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics of the model and of the best simple forecast, of one target or of all.
+    """Metrics of the model and of the best baseline, of one target or of all.
 
     Metrics in original units are those of one target only; the others of all targets are means
     over series and targets.
@@ -27,9 +27,9 @@ class Scores:
     model_metrics: dict[str, float]
     baseline_metrics: dict[str, float]
     baseline_name: str
-    """The simple forecast with the lowest MASE, such as ``seasonal naive with drift``."""
-    simple_mase: dict[str, float]
-    """The MASE of each simple forecast, by name."""
+    """The baseline with the lowest MASE, such as ``seasonal naive with drift`` or ``theta``."""
+    baseline_mase: dict[str, float]
+    """The MASE of each baseline, by name."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,15 @@ def evaluate_holdout(
     actual = held_out_values(panel, origins, horizon)
     ends = panel.offsets[:-1] + np.maximum(origins, 0)
     simple = {
-        each.name: _simple_forecast(each, panel, ends, series, horizon, quantiles)
-        for each in simple_forecasts(season)
+        name: _Forecast(point[series], its_quantiles[series])
+        for name, (point, its_quantiles) in baseline_forecasts(
+            panel.targets,
+            panel.offsets,
+            season=season,
+            horizon=horizon,
+            ends=ends,
+            levels=quantiles,
+        ).items()
     }
     scale = metrics.seasonal_scale(panel.targets, panel.offsets, season=season, ends=ends)[series]
     model = _Forecast(forecasts.yhat[series], forecasts.quantiles[series])
@@ -109,20 +116,6 @@ def evaluate_holdout(
     )
 
 
-def _simple_forecast(
-    simple: SimpleForecast,
-    panel: Panel,
-    ends: Ints,
-    series: Ints,
-    horizon: int,
-    levels: Sequence[float],
-) -> _Forecast:
-    values, offsets = panel.targets, panel.offsets
-    yhat = simple.point(values, offsets, horizon=horizon, ends=ends)
-    quantiles = simple.quantiles(values, offsets, horizon=horizon, ends=ends, levels=levels)
-    return _Forecast(yhat[series], quantiles[series])
-
-
 def _scores(
     actual: Floats,
     model: _Forecast,
@@ -131,7 +124,7 @@ def _scores(
     levels: Sequence[float],
     targets: slice,
 ) -> Scores:
-    """The scores of some of the targets; the baseline is the best simple forecast."""
+    """The scores of some of the targets; the baseline is the best one."""
 
     def compute(forecast: _Forecast) -> dict[str, float]:
         return metrics.compute_metrics(
@@ -144,8 +137,8 @@ def _scores(
 
     all_simple = {name: compute(forecast) for name, forecast in simple.items()}
     best = min(all_simple, key=lambda name: _sort_key(all_simple[name]))
-    simple_mase = {name: found["mase"] for name, found in all_simple.items()}
-    return Scores(compute(model), all_simple[best], best, simple_mase)
+    baseline_mase = {name: found["mase"] for name, found in all_simple.items()}
+    return Scores(compute(model), all_simple[best], best, baseline_mase)
 
 
 def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:

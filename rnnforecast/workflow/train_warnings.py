@@ -1,4 +1,4 @@
-"""Warnings of `train`: changes by cleaning, series left out, better simple forecasts."""
+"""Warnings of `train`: changes by cleaning, series left out, better baselines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNDEFINED_REASONS = {
 
 
 def score_warnings(scores: Scores, by_target: Mapping[str, Scores]) -> Iterator[str]:
-    """Lines about simple forecasts that are at least as good, and about undefined metrics."""
+    """Lines about baselines that are at least as good, and about undefined metrics."""
     worse = {
         name: each
         for name, each in by_target.items()
@@ -40,7 +40,7 @@ def score_warnings(scores: Scores, by_target: Mapping[str, Scores]) -> Iterator[
         more = len(worse) - len(named)
         lines = [f"{name} ({_describe_better(worse[name])})" for name in named]
         yield (
-            f"simple forecasts are better or as good for {len(worse):,} of {len(by_target):,} "
+            f"baselines are better or as good for {len(worse):,} of {len(by_target):,} "
             f"targets on the held-out horizon: {', '.join(lines)}"
             f"{f' … and {more:,} more' if more else ''}; {advice}"
         )

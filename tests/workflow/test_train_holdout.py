@@ -46,7 +46,7 @@ def test_series_without_an_origin_are_not_scored() -> None:
     # errors of 1, 3, 0, 4, and of the naive forecast, 3 5 and 6 2, of 5, 8, 3, 3
     assert found.scores.model_metrics["mae"] == pytest.approx(2.0)
     assert found.scores.model_metrics["rmse"] == pytest.approx(np.sqrt(26 / 4))
-    assert found.scores.baseline_name in found.scores.simple_mase
+    assert found.scores.baseline_name in found.scores.baseline_mase
     # changes over two steps before the origins: 2 and 3; 2 and 0
     assert found.scores.model_metrics["mase"] == pytest.approx((2 / 2.5 + 2 / 1) / 2)
     smape = [200 * (1 / 17 + 3 / 23) / 2, 200 * (0 / 6 + 4 / 14) / 2]
@@ -99,7 +99,7 @@ def test_each_target_has_metrics_in_its_units_and_the_best_simple_forecast_of_it
     assert found["share"].baseline_metrics["mae"] == pytest.approx(0.0)
     assert found["revenue"].model_metrics["rmse"] == pytest.approx(np.sqrt(100**2 / 2))
     # changes over two steps are 2 for the share, and 0 for the revenue: no scale
-    assert found["share"].simple_mase == pytest.approx(
+    assert found["share"].baseline_mase == pytest.approx(
         {"seasonal naive": 1.0, "seasonal naive with drift": 0.0, "naive": 0.75, "drift": 0.0}
     )
     assert found["revenue"].baseline_name == "seasonal naive"
