@@ -18,11 +18,12 @@ import torch
 from competition import command
 from measures import LEVELS
 
-from rnnforecast.data.cleaning_plan import prepare_data
+from rnnforecast.data.cleaning_plan import CleanedData, prepare_data
 from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.pipeline.forecasting import build_window_dataset, member_quantiles
 from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.statistical import statistical_quantiles
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
 
@@ -62,7 +63,7 @@ def score(folder: Path, table: pd.DataFrame, horizon: int) -> dict[str, float]:
     count = 0
     for begin in range(0, len(origins), BATCH_SIZE):
         batch = origins[begin : begin + BATCH_SIZE]
-        low, lower, middle, upper, high = _quantiles(run, windows, batch, len(names), horizon)
+        low, lower, middle, upper, high = _quantiles(run, cleaned, windows, batch, horizon)
         actual = values[batch[:, None] + np.arange(horizon)].swapaxes(1, 2)
         error = (middle - actual) / deviation[:, None]
         totals["mse"] += float((error**2).sum())
@@ -74,9 +75,10 @@ def score(folder: Path, table: pd.DataFrame, horizon: int) -> dict[str, float]:
 
 
 def _quantiles(
-    run: Run, windows: WindowDataset, origins: Ints, channels: int, horizon: int
+    run: Run, cleaned: CleanedData, windows: WindowDataset, origins: Ints, horizon: int
 ) -> Floats:
     """`[Q, W, C, H]` quantiles at `LEVELS` of all targets from `origins [W]`."""
+    channels = windows.items_per_series
     item = np.tile(np.arange(channels), len(origins))
     origin = np.repeat(origins, channels)
     index = WindowIndex(item, origin, origin + horizon)
@@ -87,4 +89,9 @@ def _quantiles(
         scaled = run.interval_scaling.apply(values[:, :, 0], levels.computed)  # [W * C, H, Q]
         forecasts.append(levels.select(scaled))
     combined = run.combiner.combine(np.stack(forecasts))
+    if not run.network_weight.is_networks_only:
+        statistical = statistical_quantiles(
+            cleaned, index, LEVELS, steps=horizon, season=run.config.season, joint=False
+        )
+        combined = run.network_weight.combine(combined, statistical[:, :, 0], LEVELS)
     return np.moveaxis(combined.reshape(len(origins), channels, horizon, len(LEVELS)), -1, 0)

@@ -87,6 +87,12 @@ def export(
     listener = listener or NullListener()
     _check_packages()
     run = load_run(folder)
+    if not run.network_weight.is_networks_only:
+        listener.warning(
+            f"the networks have a weight of {run.network_weight.median:g} in the forecast of the "
+            "run, statistical methods the rest, and only the networks are exported; for a run of "
+            "networks alone train with ensemble.network_weight: 1"
+        )
     selected = range(len(run.members)) if member is None else [run.member_index(member)]
     windows = _build_test_windows(run, listener)
     with atomic_folder(Path(out), replace_if_contains=METADATA_FILE) as partial:
@@ -200,4 +206,5 @@ def _build_metadata(run: Run, folder: Path) -> dict[str, Any]:
         "members": len(run.members),
         "combiner": asdict(run.combiner),
         "interval_scaling": asdict(run.interval_scaling),
+        "network_weight": asdict(run.network_weight),
     }

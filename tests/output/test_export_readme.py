@@ -35,6 +35,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "members": 1,
         "combiner": {"method": "median", "weights": []},
         "interval_scaling": {"below": 1.0, "above": 1.0},
+        "network_weight": {"median": 1.0, "spread": 1.0},
         "models": [{"file": "model.onnx", "opset": 20, "inputs": INPUTS, "outputs": OUTPUTS}],
         "check": {"windows": 64, "from_data": True, "max_difference": 3e-8, "limit": 1e-5},
     }
@@ -63,6 +64,14 @@ def test_shapes_scale_gaps_covariates_and_the_check_are_described() -> None:
 def test_a_network_without_the_yearly_season_is_described_as_such() -> None:
     assert "without the yearly season" in render_export_readme(facts(deseasonalized=True), "shop")
     assert "yearly season" not in render_export_readme(facts(), "shop")
+
+
+def test_the_share_of_statistical_methods_is_described() -> None:
+    weight = {"median": 0.25, "spread": 0.125}
+    text = render_export_readme(facts(network_weight=weight), "shop")
+    assert "a weight of 0.25" in text
+    assert "`ensemble.network_weight: 1`" in text
+    assert "statistical" not in render_export_readme(facts(), "shop").lower()
 
 
 def test_interval_scaling_is_described() -> None:
