@@ -6,7 +6,6 @@ estimated from forecasts of windows that were not trained on.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,8 +24,7 @@ from rnnforecast.evaluation.ensembling import ForecastCombiner, fit_combiner
 from rnnforecast.evaluation.network_weight import (
     NETWORKS_ONLY,
     NetworkWeight,
-    best_weight,
-    shrunk_weight,
+    fit_network_weight,
     validation_share,
 )
 from rnnforecast.evaluation.sample_paths import estimate_correlation, normal_scores
@@ -242,9 +240,14 @@ def fit_ensemble(
         )
         if weight is None:
             middle = levels.index(MEDIAN)
-            points = combined[..., middle], statistical[..., middle]
-            best = best_weight(*points, truth, size) if independent else math.nan
-            value = shrunk_weight(best, independent, given.training_windows)
+            value = fit_network_weight(
+                combined[..., middle],
+                statistical[..., middle],
+                truth,
+                size,
+                validation_windows=independent,
+                training_windows=given.training_windows,
+            )
             reason = _describe_windows(independent, given.training_windows)
             weight = _network_weight(value, independent)
         combined = weight.combine(combined, statistical, levels)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,14 +10,34 @@ from hypothesis import strategies as st
 from rnnforecast.evaluation.network_weight import (
     NETWORKS_ONLY,
     NetworkWeight,
-    best_weight,
+    fit_network_weight,
     prior_weight,
-    shrunk_weight,
     validation_share,
 )
+from rnnforecast.types import Floats
 
 LEVELS = (0.1, 0.5, 0.9)
 weights = st.floats(0, 1)
+
+
+def fit(
+    networks: Floats,
+    statistical: Floats,
+    actual: Floats,
+    *,
+    scale: Floats | None = None,
+    validation: int,
+    trained: float = 30.0,
+) -> float:
+    """The weight on windows of equal scale, unless another is given."""
+    return fit_network_weight(
+        networks,
+        statistical,
+        actual,
+        np.ones(len(actual)) if scale is None else scale,
+        validation_windows=validation,
+        training_windows=trained,
+    )
 
 
 def test_median_and_spread_have_weights_of_their_own() -> None:
@@ -51,31 +69,42 @@ def test_combined_quantiles_do_not_cross(median: float, spread: float, values: l
     assert (np.diff(found) >= -1e-9 * np.abs(found).max()).all()
 
 
+def mixture(weight: float, seed: int = 0) -> tuple[Floats, Floats, Floats]:
+    """Forecasts of networks and of statistical methods, and a mixture of both."""
+    networks, statistical = np.random.default_rng(seed).normal(size=(2, 50, 6))
+    return networks, statistical, weight * networks + (1 - weight) * statistical
+
+
 @given(weights, st.integers(0, 2**32 - 1))
-def test_the_best_weight_of_a_true_mixture_is_found(weight: float, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    networks, statistical = random.normal(size=(2, 50, 6))
-    actual = weight * networks + (1 - weight) * statistical
-    found = best_weight(networks, statistical, actual, np.ones(50))
-    assert found == pytest.approx(weight, abs=0.026)  # half a step of the grid
+def test_the_weight_of_a_true_mixture_is_found_whatever_the_prior(weight: float, seed: int) -> None:
+    for trained in (1.0, 1e6):
+        found = fit(*mixture(weight, seed), validation=10, trained=trained)
+        assert found == pytest.approx(1.0 if weight > 0.95 else weight, abs=0.0101)
 
 
 def test_unknown_values_and_windows_without_scale_do_not_count() -> None:
     networks, statistical = np.ones((3, 2)), np.zeros((3, 2))
     actual = np.array([[1.0, np.nan], [0.0, 0.0], [np.nan, np.nan]])
-    assert best_weight(networks, statistical, actual, np.array([1.0, 0.0, 1.0])) == 1.0
-    assert math.isnan(best_weight(networks, statistical, np.full((3, 2), np.nan), np.ones(3)))
+    scale = np.array([1.0, 0.0, 1.0])
+    assert fit(networks, statistical, actual, scale=scale, validation=1) == 1.0
+    nothing = np.full((3, 2), np.nan)
+    assert fit(networks, statistical, nothing, validation=5) == round(prior_weight(30.0), 3)
 
 
 def test_without_validation_the_weight_is_the_prior() -> None:
-    assert shrunk_weight(math.nan, 0, 12.0) == pytest.approx(prior_weight(12.0), abs=1e-3)
-    assert shrunk_weight(0.9, 0, 12.0) == pytest.approx(prior_weight(12.0), abs=1e-3)
+    for trained in (0.5, 12.0, 1e5):
+        found = fit(*mixture(0.9), validation=0, trained=trained)
+        assert found == round(prior_weight(trained), 3)
 
 
-@given(st.floats(0, 1), st.floats(1, 1e5))
-def test_many_validation_windows_decide_alone(best: float, trained: float) -> None:
-    found = shrunk_weight(best, 10**7, trained)
-    assert found == pytest.approx(1.0 if best > 0.95 else best, abs=2e-3)
+def test_more_validation_windows_take_the_weight_further_from_the_prior() -> None:
+    noise = np.random.default_rng(1).normal(size=(50, 6))
+    networks, statistical, actual = mixture(0.9)
+    found = [
+        fit(networks, statistical, actual + noise, validation=count, trained=1.0)
+        for count in (1, 10, 1000)
+    ]
+    assert prior_weight(1.0) < found[0] < found[1] < found[2]
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
