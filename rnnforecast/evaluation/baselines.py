@@ -13,15 +13,9 @@ from statistics import NormalDist
 import numpy as np
 
 from rnnforecast.evaluation.metrics import check_ends, mean_seasonal_change, seasonal_moment
-from rnnforecast.statistical import exponential_smoothing, theta
-from rnnforecast.statistical.combination import max_history
+from rnnforecast.statistical.combination import METHODS, max_history
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats, Ints
-
-STATISTICAL_BASELINES = {
-    "theta": theta.forecast,
-    "exponential smoothing": exponential_smoothing.forecast,
-}
 
 MAX_STATISTICAL_SERIES = 5_000
 """Of more series and targets only simple forecasts are computed."""
@@ -94,7 +88,7 @@ def baseline_forecasts(
         Histories.from_flat(column, offsets, series, ends - offsets[:-1], max_steps=steps)
         for column in values.T
     ]
-    for name, method in STATISTICAL_BASELINES.items():
+    for name, method in METHODS.items():
         forecasts = [method(each, season=season, horizon=horizon) for each in histories]
         point = np.stack([each.mean for each in forecasts], -1)
         found[name] = point, np.stack([each.quantiles(levels) for each in forecasts], -2)

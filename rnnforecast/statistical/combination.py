@@ -21,9 +21,7 @@ def max_history(season: int, horizon: int) -> int:
     return max(MIN_HISTORY, MIN_SEASONS * season, 3 * horizon)
 
 
-def forecast(
-    histories: Histories, *, season: int, horizon: int, levels: Sequence[float]
-) -> Floats:
+def forecast(histories: Histories, *, season: int, horizon: int, levels: Sequence[float]) -> Floats:
     """Quantiles of the combination at `levels`, `[M, H, Q]`; NaN without a value."""
     forecasts = [
         method(histories, season=season, horizon=horizon).quantiles(levels)
