@@ -11,10 +11,11 @@ then averaged over the targets. MAE and RMSE are in the units of a target: compu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from rnnforecast.statistical.seasonal_changes import seasonal_moment
 from rnnforecast.types import Floats, Ints
 
 MAX_SQUARED, MAX_SUMMED = 1e150, 1e290
@@ -134,67 +135,6 @@ def seasonal_scale(values: Floats, offsets: Ints, *, season: int, ends: Ints) ->
     """
     scale = seasonal_moment(values, offsets, season=season, ends=ends, power=1)
     return np.where(scale > 0, scale, np.nan)
-
-
-def seasonal_moment(
-    values: Floats, offsets: Ints, *, season: int, ends: Ints, power: int
-) -> Floats:
-    """Mean of ``|y_t - y_{t-season}| ** power`` before `ends`, `[S, C]`; NaN without any pair.
-
-    Args:
-        values: `[N, C]` flat, NaN where missing; original units.
-        offsets: `[S+1]` the flat row of the start of each series, and N.
-        season: steps; 1 for none.
-        ends: `[S]` the flat row after the history of each series.
-        power: 1 for the mean absolute, 2 for the mean squared difference.
-    """
-    total, count = _sum_seasonal_changes(
-        values, offsets, season=season, ends=ends, function=lambda change: np.abs(change) ** power
-    )
-    return total / np.where(count > 0, count, np.nan)
-
-
-def mean_seasonal_change(
-    values: Floats, offsets: Ints, *, season: int, ends: Ints
-) -> tuple[Floats, Ints]:
-    """Mean of ``y_t - y_{t-season}`` before `ends`, NaN without any pair, and the number of pairs;
-    `[S, C]` each. Arguments as for `seasonal_moment`."""
-    total, count = _sum_seasonal_changes(
-        values, offsets, season=season, ends=ends, function=lambda change: change
-    )
-    return total / np.where(count > 0, count, np.nan), count
-
-
-def _sum_seasonal_changes(
-    values: Floats,
-    offsets: Ints,
-    *,
-    season: int,
-    ends: Ints,
-    function: Callable[[Floats], Floats],
-) -> tuple[Floats, Ints]:
-    """Sum of `function` of the seasonal changes before `ends`, and their number, `[S, C]` each."""
-    check_ends(offsets, ends)
-    start = np.repeat(offsets[:-1], np.diff(offsets))
-    end = np.repeat(ends, np.diff(offsets))
-    row = np.arange(len(values))
-    later = row[(row - season >= start) & (row < end)]  # [M] both rows are of one history
-    step = function(values[later] - values[later - season])  # [M, C]
-    known = ~np.isnan(step)
-    # one more row of zeros: `reduceat` needs valid bounds for empty series too
-    bounds = np.searchsorted(later, offsets)
-    padded = np.vstack([np.where(known, step, 0.0), np.zeros((1, values.shape[1]))])
-    padded_known = np.vstack([known, np.zeros((1, values.shape[1]), dtype=bool)]).astype(np.int64)
-    total = np.add.reduceat(padded, bounds[:-1], axis=0)  # [S, C]
-    count = np.add.reduceat(padded_known, bounds[:-1], axis=0)
-    count[np.diff(bounds) == 0] = 0  # `reduceat` returns the next row for an empty series
-    return total, count
-
-
-def check_ends(offsets: Ints, ends: Ints) -> None:
-    """ValueError if an end is not a flat row of its own series, or the row after its last."""
-    if not ((offsets[:-1] <= ends) & (ends <= offsets[1:])).all():
-        raise ValueError("`ends` are flat rows, each from the start to the end of its own series")
 
 
 def _mean_observed(error: Floats, actual: Floats, axis: int | tuple[int, ...]) -> Floats:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, root_mean_squared_error
 
 from rnnforecast.evaluation import metrics
@@ -150,23 +147,6 @@ def test_series_that_are_constant_short_or_empty_have_no_scale() -> None:
     offsets = np.array([0, 3, 3, 4, 5])
     scale = metrics.seasonal_scale(values, offsets, season=1, ends=offsets[1:])
     assert np.isnan(scale).all()
-
-
-@given(
-    st.lists(st.integers(0, 7), min_size=1, max_size=5), st.integers(1, 4), st.integers(0, 2**31)
-)
-def test_seasonal_moments_agree_with_pandas(lengths: list[int], season: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    offsets = np.cumsum([0, *lengths])
-    values = np.where(rng.random((offsets[-1], 2)) < 0.2, NAN, rng.normal(size=(offsets[-1], 2)))
-    ends = rng.integers(offsets[:-1], offsets[1:] + 1)
-    for power in (1, 2):
-        ours = metrics.seasonal_moment(values, offsets, season=season, ends=ends, power=power)
-        theirs = [
-            (pd.DataFrame(values[a:b]).diff(season).abs() ** power).mean().to_numpy()
-            for a, b in zip(offsets[:-1], ends, strict=True)
-        ]
-        np.testing.assert_allclose(ours, np.array(theirs, dtype=float), rtol=1e-12)
 
 
 def test_an_end_outside_its_series_is_refused() -> None:
