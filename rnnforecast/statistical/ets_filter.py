@@ -1,4 +1,4 @@
-"""Filter of exponential smoothing models: errors, states, and derivatives by every parameter.
+"""Filter of exponential smoothing models: errors, states, and derivatives by the parameters.
 
 Models as in Hyndman, Koehler, Ord and Snyder (2008), Forecasting with exponential smoothing, table
 2.2 and 2.3, trend none, additive or damped. Additive and multiplicative errors share the point
@@ -14,8 +14,9 @@ where q = l + phi b.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -51,28 +52,90 @@ class Filtered:
     seasonal: Floats
     """`[m, P]` the state of each season, by time modulo m counted from the origin."""
     products: Floats
-    """`[K, K, P]` J'J of the scaled errors (see `filter_models`); K is 0 without derivatives."""
+    """`[K, K, P]` J'J of the scaled errors (see `filter_models`); empty without derivatives."""
     descent: Floats
     """`[K, P]` -J'r."""
 
 
-class _Derivatives:
-    """Derivatives of the states by K parameters, and their sums, for P models."""
+@dataclass
+class _Recursion:
+    """Parameters, states and sums of P models, changed in place step by step."""
 
-    def __init__(self, parameters: Floats, kind: SeasonKind, season: int) -> None:
-        rows, models = parameters.shape
-        self.level = np.zeros((rows, models))
-        self.slope = np.zeros((rows, models))
-        self.level[LEVEL] = 1.0
-        self.slope[SLOPE] = 1.0
-        self.seasonal = np.zeros((season, rows, models))
-        extra = np.arange(fixed_rows(kind), rows)
-        self.seasonal[extra - fixed_rows(kind), extra] = 1.0
-        self.products = np.zeros((rows, rows, models))
-        self.with_error = np.zeros((rows, models))
-        self.relative = np.zeros((rows, models))
-        self.work = np.empty((3, rows, models))
-        self.square = np.empty((rows, rows, models))
+    alpha: Floats
+    beta_share: Floats
+    beta: Floats
+    phi: Floats
+    gamma: Floats
+    gamma_share: Floats
+    relative: Bools
+    level: Floats
+    slope: Floats
+    seasonal: Floats
+    squares: Floats
+    product: Floats
+    """`[P]` of the means of the last steps, whose logarithm is not yet taken."""
+    least: Floats
+    """`[P]` the least mean so far."""
+
+    @classmethod
+    def at_start(cls, parameters: Floats, relative: Bools, kind: SeasonKind) -> _Recursion:
+        models = parameters.shape[1]
+        alpha, share = parameters[ALPHA], parameters[BETA_SHARE]
+        gamma = np.zeros(models) if kind == "none" else parameters[GAMMA_SHARE]
+        return cls(
+            alpha,
+            share,
+            alpha * share,
+            parameters[PHI],
+            (1 - alpha) * gamma,
+            gamma,
+            relative,
+            parameters[LEVEL].copy(),
+            parameters[SLOPE].copy(),
+            parameters[fixed_rows(kind) :].copy(),
+            np.zeros(models),
+            np.ones(models),
+            np.ones(models),
+        )
+
+
+@dataclass
+class _Derivatives:
+    """Derivatives of the states of P models by K parameters, and their sums."""
+
+    level: Floats
+    slope: Floats
+    seasonal: Floats
+    """`[m, K, P]`"""
+    products: Floats
+    with_error: Floats
+    relative: Floats
+    work: Floats
+    square: Floats
+
+    @classmethod
+    def at_start(cls, models: int, kind: SeasonKind, season: int) -> _Derivatives:
+        rows = fixed_rows(kind)
+        level, slope = np.zeros((2, rows, models))
+        level[LEVEL], slope[SLOPE] = 1.0, 1.0
+        return cls(
+            level,
+            slope,
+            np.zeros((season, rows, models)),
+            np.zeros((rows, rows, models)),
+            np.zeros((rows, models)),
+            np.zeros((rows, models)),
+            np.empty((3, rows, models)),
+            np.empty((rows, rows, models)),
+        )
+
+
+_Arrays = TypeVar("_Arrays", _Recursion, _Derivatives)
+
+
+def _first(arrays: _Arrays, count: int) -> _Arrays:
+    """Views of the first models."""
+    return replace(arrays, **{f.name: getattr(arrays, f.name)[..., :count] for f in fields(arrays)})
 
 
 def filter_models(
@@ -83,7 +146,7 @@ def filter_models(
     kind: SeasonKind,
     season: int,
     *,
-    rows: int = 0,
+    derivatives: bool = False,
 ) -> Filtered:
     """Runs P models over their histories.
 
@@ -97,10 +160,10 @@ def filter_models(
         relative: `[P]` models with multiplicative errors.
         kind: the kind of season.
         season: steps a season, m.
-        rows: number of parameters to differentiate by, 0 for none.
+        derivatives: by the K parameters that are not seasonal states.
     """
     with np.errstate(all="ignore"):
-        return _run(values, start, parameters, relative, kind, season, rows)
+        return _run(values, start, parameters, relative, kind, season, derivatives)
 
 
 def _run(
@@ -110,129 +173,120 @@ def _run(
     relative: Bools,
     kind: SeasonKind,
     season: int,
-    rows: int,
+    with_derivatives: bool,
 ) -> Filtered:
     steps, models = values.shape
-    first = fixed_rows(kind)
     season = 0 if kind == "none" else season
-    alpha, share, phi = parameters[ALPHA], parameters[BETA_SHARE], parameters[PHI]
-    beta = alpha * share
-    gamma = (1 - alpha) * parameters[GAMMA_SHARE] if season else np.zeros(0)
-    level, slope = parameters[LEVEL].copy(), parameters[SLOPE].copy()
-    seasonal = parameters[first : first + season].copy()
-    squares, log_mean, product = np.zeros(models), np.zeros(models), np.ones(models)
-    lowest = np.ones(models)
-    derivatives = _Derivatives(parameters[:rows], kind, season) if rows else None
-    bounds = np.searchsorted(start, np.arange(steps), side="right")  # models with a history by then
-    for step in range(int(start[0]) if models else steps, steps):
-        live = slice(0, bounds[step])
-        a, b, p = alpha[live], beta[live], phi[live]
-        lev, slo = level[live], slope[live]
-        damped = p * slo
-        base = lev + damped
-        place, sea, g, mean = -1, base, a, base
-        if kind != "none":
-            place = (step - steps) % season
-            sea, g = seasonal[place, live], gamma[live]
-            mean = base + sea if kind == "additive" else base * sea
-        error = values[step, live] - mean
-        scale = np.where(relative[live], mean, 1.0)
-        scaled = error / scale
-        squares[live] += scaled * scaled
-        product[live] *= scale
-        np.minimum(lowest[live], scale, out=lowest[live])
-        if (steps - 1 - step) % _LOG_EVERY == 0:  # from the end, whatever comes before
-            log_mean += np.log(product)
-            product[:] = 1.0
-        level_error = error / sea if kind == "multiplicative" else error
-        if derivatives is not None:
-            state = (slo, base, sea) if season else (slo, base)
-            factors = (a, share[live], b, p) + (
-                (g, parameters[GAMMA_SHARE, live]) if season else ()
-            )
-            where = place if season else -1
-            mean_derivative = _advance_states(derivatives, live, kind, where, factors, state, error)
-            _add_products(derivatives, live, mean_derivative, scale, scaled, relative[live])
-        np.add(base, a * level_error, out=lev)
-        np.add(damped, b * level_error, out=slo)
-        if kind == "additive":
-            sea += g * error
-        elif kind == "multiplicative":
-            sea += g * (error / base)
-    positive = lowest > 0
+    every = _Recursion.at_start(parameters, relative, kind)
+    derivatives = _Derivatives.at_start(models, kind, season) if with_derivatives else None
+    log_mean = np.zeros(models)
+    live = np.searchsorted(start, np.arange(steps), side="right")  # histories begun by each step
+    begins = [*np.flatnonzero(np.diff(live, prepend=0)), steps]
+    for low, high in pairwise(begins):
+        now = _first(every, live[low])
+        now_d = None if derivatives is None else _first(derivatives, live[low])
+        for step in range(low, high):
+            place = (step - steps) % season if season else 0
+            _advance(now, now_d, values[step, : live[low]], kind, place)
+            if (steps - 1 - step) % _LOG_EVERY == 0:  # from the end, whatever comes before
+                log_mean += np.log(every.product)
+                every.product[:] = 1.0
+    positive = every.least > 0
     if kind == "multiplicative":
-        positive &= seasonal.min(0) > 0
+        positive &= every.seasonal.min(0) > 0
     log_mean = np.where(positive, log_mean, np.nan)
     if derivatives is None:
         products, descent = np.zeros((0, 0, models)), np.zeros((0, models))
     else:
-        products, descent = _totals(derivatives, squares, steps - start)
-    return Filtered(squares, log_mean, level, slope, seasonal, products, descent)
+        products, descent = _totals(derivatives, every.squares, steps - start)
+    return Filtered(
+        every.squares, log_mean, every.level, every.slope, every.seasonal, products, descent
+    )
 
 
-def _advance_states(
+def _advance(
+    now: _Recursion, derivatives: _Derivatives | None, value: Floats, kind: SeasonKind, place: int
+) -> None:
+    """Moves the states on by one step, and adds it to the sums."""
+    damped = now.phi * now.slope
+    base = now.level + damped
+    if kind == "none":
+        mean, seasonal = base, base
+    else:
+        seasonal = now.seasonal[place]
+        mean = base + seasonal if kind == "additive" else base * seasonal
+    error = value - mean
+    scale = np.where(now.relative, mean, 1.0)
+    scaled = error / scale
+    now.squares += scaled * scaled
+    now.product *= scale
+    np.minimum(now.least, scale, out=now.least)
+    change = error / seasonal if kind == "multiplicative" else error
+    season_change = error / base if kind == "multiplicative" else error
+    if derivatives is not None:
+        changes = (base, change, season_change)
+        mean_d = _advance_derivatives(derivatives, now, kind, place, changes)
+        _add_products(derivatives, mean_d, scale, scaled, now.relative)
+    np.add(base, now.alpha * change, out=now.level)
+    np.add(damped, now.beta * change, out=now.slope)
+    if kind != "none":
+        seasonal += now.gamma * season_change
+
+
+def _advance_derivatives(
     derivatives: _Derivatives,
-    live: slice,
+    now: _Recursion,
     kind: SeasonKind,
     place: int,
-    factors: tuple[Floats, ...],
-    state: tuple[Floats, ...],
-    error: Floats,
+    changes: tuple[Floats, Floats, Floats],
 ) -> Floats:
-    """Moves the derivatives of the states on by one step; returns d mu, `[K, P]`."""
-    alpha, share, beta, phi = factors[:4]
-    slope, base = state[:2]
-    level_d, slope_d = derivatives.level[:, live], derivatives.slope[:, live]
-    mean_d, base_d, work = (w[:, live] for w in derivatives.work)
-    np.multiply(phi, slope_d, out=slope_d)  # d (phi b)
-    slope_d[PHI] += slope
+    """Moves the derivatives of the states on by one step; returns d mu, `[K, P]`.
+
+    `changes` are l + phi b and what alpha and gamma multiply: the errors of level and season.
+    """
+    base, change, season_change = changes
+    level_d, slope_d = derivatives.level, derivatives.slope
+    mean_d, base_d, work = derivatives.work
+    slope_d *= now.phi  # d (phi b)
+    slope_d[PHI] += now.slope
     np.add(level_d, slope_d, out=base_d)
+    change_d = mean_d  # with the opposite sign, as those of the season's
     if kind == "none":
-        mean_d, change, change_d = base_d, error, base_d
+        mean_d = change_d = base_d
     else:
-        gamma, gamma_share = factors[4:]
-        sea, sea_d = state[2], derivatives.seasonal[place][:, live]
+        seasonal, seasonal_d = now.seasonal[place], derivatives.seasonal[place]
         if kind == "additive":
-            np.add(base_d, sea_d, out=mean_d)
-            change, change_d, season_change = error, mean_d, error
-            np.multiply(gamma, mean_d, out=work)
+            np.add(base_d, seasonal_d, out=mean_d)
+            np.multiply(now.gamma, mean_d, out=work)
         else:
-            np.multiply(sea, base_d, out=mean_d)
-            mean_d += base * sea_d
-            # e / s and e / (l + phi b); their derivatives have the opposite sign here
-            change, season_change = error / sea, error / base
-            change_d = (mean_d + change * sea_d) / sea
-            np.multiply(gamma / base, mean_d + season_change * base_d, out=work)
-        sea_d -= work
-        sea_d[ALPHA] -= gamma_share * season_change
-        sea_d[GAMMA_SHARE] += (1 - alpha) * season_change
-    np.multiply(alpha, change_d, out=work)
+            np.multiply(seasonal, base_d, out=mean_d)
+            mean_d += base * seasonal_d
+            change_d = (mean_d + change * seasonal_d) / seasonal
+            np.multiply(now.gamma / base, mean_d + season_change * base_d, out=work)
+        seasonal_d -= work
+        seasonal_d[ALPHA] -= now.gamma_share * season_change
+        seasonal_d[GAMMA_SHARE] += (1 - now.alpha) * season_change
+    np.multiply(now.alpha, change_d, out=work)
     np.subtract(base_d, work, out=level_d)
     level_d[ALPHA] += change
-    np.multiply(beta, change_d, out=work)
+    np.multiply(now.beta, change_d, out=work)
     slope_d -= work
-    slope_d[ALPHA] += share * change
-    slope_d[BETA_SHARE] += alpha * change
+    slope_d[ALPHA] += now.beta_share * change
+    slope_d[BETA_SHARE] += now.alpha * change
     return mean_d
 
 
 def _add_products(
-    derivatives: _Derivatives,
-    live: slice,
-    mean_d: Floats,
-    scale: Floats,
-    scaled: Floats,
-    relative: Bools,
+    derivatives: _Derivatives, mean_d: Floats, scale: Floats, scaled: Floats, relative: Bools
 ) -> None:
     """Adds one step to the sums of squares and products; -dr = (1 + r) d mu / mu if relative."""
-    work = derivatives.work[2][:, live]
+    work = derivatives.work[2]
     np.divide(mean_d, scale, out=work)
-    derivatives.relative[:, live] += relative * work
+    derivatives.relative += relative * work
     work *= np.where(relative, 1 + scaled, 1.0)
-    derivatives.with_error[:, live] += scaled * work
-    square = derivatives.square[:, :, live]
-    np.multiply(work[:, None], work[None], out=square)
-    derivatives.products[:, :, live] += square
+    derivatives.with_error += scaled * work
+    np.multiply(work[:, None], work[None], out=derivatives.square)
+    derivatives.products += derivatives.square
 
 
 def _totals(derivatives: _Derivatives, squares: Floats, lengths: Ints) -> tuple[Floats, Floats]:

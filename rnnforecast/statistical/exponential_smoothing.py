@@ -37,7 +37,9 @@ LONGEST_SEASON = 24
 """Steps of the longest season that is estimated with the model, as in AutoETS of statsforecast."""
 
 _TRENDS = (TREND_NONE, TREND_ADDITIVE, TREND_DAMPED)
-_BLOCK = 256
+_LONGEST_HISTORY = 500
+"""Last steps that the models are fitted to; what lies before them hardly changes the states."""
+_BLOCK = 512
 """Histories whose models are estimated together: the work fits the processor's cache."""
 _ROUNDS = (2, 2, 6)
 """Steps of the estimation, by stage."""
@@ -96,6 +98,8 @@ def _forecast_block(
         component = component * np.maximum(0.0, 1 - noise / np.where(size > 0, size, 1.0))
         row = np.arange(len(values))[:, None]
         values = values - np.where(row >= start, by_step(component, len(values)), 0.0)
+    start = np.maximum(start - max(len(values) - _LONGEST_HISTORY, 0), 0)
+    values = values[-_LONGEST_HISTORY:]
     mean, variance = _Family(values, start, 1 if long else season).forecast(horizon)
     mean += component[np.arange(horizon) % len(component)].T
     return mean * unit[:, None], variance * (unit**2)[:, None]
@@ -122,7 +126,7 @@ class _Family:
         for problem, models, weight in self.estimated():
             length = self.lengths[models.history]
             freedom = np.maximum(length - self.parameter_count(problem, models.trend), 1)
-            own = _forecast_models(problem, models, freedom, horizon)
+            own = forecast_models(problem, models, freedom, horizon)
             forecasts.append((models.history, weight[:, None], *own))
         for history, weight, model_mean, model_variance in forecasts:
             np.add.at(total, history, weight)
@@ -142,7 +146,7 @@ class _Family:
         criteria: list[Floats] = []
         for rounds, margin in zip(_ROUNDS, _MARGINS, strict=True):
             family = [
-                improve(problem, models, rounds, fixed_rows(problem.kind))
+                improve(problem, models, rounds)
                 for problem, models in zip(self.problems, family, strict=True)
             ]
             above = self.above_best(family)
@@ -209,7 +213,7 @@ class _Family:
         return models.objective + 2 * count + small
 
 
-def _forecast_models(
+def forecast_models(
     problem: Problem, models: Models, freedom: Ints, horizon: int
 ) -> tuple[Floats, Floats]:
     """Mean and variance of the forecasts of P models, `[P, H]`.
