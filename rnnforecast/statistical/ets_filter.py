@@ -246,6 +246,7 @@ def _advance_derivatives(
     """
     base, change, season_change = changes
     level_d, slope_d = derivatives.level, derivatives.slope
+    mean_d: Floats
     mean_d, base_d, work = derivatives.work
     slope_d *= now.phi  # d (phi b)
     slope_d[PHI] += now.slope

@@ -16,8 +16,8 @@ def test_the_season_of_a_level_without_noise_is_found(season: int, multiplicativ
     values = (line * step if multiplicative else line + step)[:, None]
     values = np.concatenate([np.zeros((2, 1)), values])  # two steps before the history
     found, noise = seasonal_averages(values, np.array([2]), season, multiplicative=multiplicative)
-    np.testing.assert_allclose(found[:, 0], component, rtol=1e-9)
-    np.testing.assert_allclose(by_step(found, 6 * season)[:, 0], step, rtol=1e-9)
+    np.testing.assert_allclose(found[:, 0], component, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(by_step(found, 6 * season)[:, 0], step, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(noise, 0, atol=1e-20)
 
 
