@@ -16,7 +16,6 @@ from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtr
 
 from rnnforecast.types import Floats
 
@@ -95,6 +94,8 @@ def _score_of_value(
 def _mean_and_variance_between(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """Mean and variance of a standard normal variable between `low` and `high`, which may be
     infinite; where they are equal, that number and 0."""
+    from scipy.special import ndtr  # slow to import
+
     bounded_low, bounded_high = (np.clip(x, -FAR_SCORE, FAR_SCORE) for x in (low, high))
     mass = ndtr(bounded_high) - ndtr(bounded_low)
     is_interval = mass > MIN_INTERVAL_MASS

@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import boxcox, boxcox1p, inv_boxcox, inv_boxcox1p
 
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.types import Bools, Floats, Ints
@@ -160,6 +159,8 @@ def _forward(y: Floats, method: str, power: float) -> Floats:
         return np.log(y)
     if method == "log1p":
         return np.log1p(y)
+    from scipy.special import boxcox, boxcox1p  # slow to import
+
     with np.errstate(over="ignore"):  # `Transform.apply` replaces infinite values by NaN
         if method == "box_cox":
             return np.asarray(boxcox(y, power))
@@ -176,6 +177,8 @@ def _inverse(z: Floats, method: str, power: float) -> Floats:
         return np.exp(np.minimum(z, _LOG_MAX))
     if method == "log1p":
         return np.expm1(np.minimum(z, _LOG_MAX))
+    from scipy.special import inv_boxcox, inv_boxcox1p  # slow to import
+
     if method == "box_cox":
         values = _within_scale(inv_boxcox, z, power)
     else:
