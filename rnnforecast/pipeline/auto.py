@@ -35,6 +35,11 @@ SEASONS_IN_LOOKBACK = {4: 8, 5: 8, 7: 8, 12: 8, 24: 7, 52: 3}
 eight."""
 SMALL_DATA = 5_000
 """Observed values below which a smaller network and smaller batches are used."""
+VERY_SMALL_DATA = 1_000
+"""Observed values below which the network is the smallest, and the base forecast is not chosen."""
+MIN_STEPS, STEPS_PER_VALUE = 20, 0.2
+"""Steps of small data without covariates: these, and as many more for each observed value. More of
+them fit what one series alone happened to do."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,11 @@ class AutoContext:
     def n_values(self) -> int:
         """Observed target values."""
         return int(self.cleaned.target_mask.sum())
+
+    @property
+    def has_covariates(self) -> bool:
+        """Whether the network reads more than the targets."""
+        return any(table.shape[1] for table in self.cleaned.features.tables())
 
     @property
     def available_steps(self) -> int:
@@ -282,7 +292,7 @@ def choose_hidden_size(context: AutoContext) -> tuple[int, str]:
     """Smaller for small data."""
     if context.n_values >= SMALL_DATA:
         return 128, "the usual width"
-    return 64, "few observed values"
+    return 64 if context.n_values >= VERY_SMALL_DATA else 32, "few observed values"
 
 
 @rule("model.decoder")
@@ -293,11 +303,13 @@ def choose_decoder(context: AutoContext) -> tuple[str, str]:
 
 @rule("model.base_forecast")
 def choose_base_forecast(context: AutoContext) -> tuple[str, str]:
-    """The linear map if Theta cannot be used, else `auto`: training compares both on validation
-    windows."""
+    """The linear map if Theta cannot be used, Theta where there are too few windows to fit a map,
+    else `auto`: training compares both on validation windows."""
     removes_season = "removes_season" in WINDOW_SCALERS.traits(context.spec.model.normalize)
     if removes_season or difference_lag(context.spec):
         return "linear", "theta needs values that are neither differenced nor deseasonalized"
+    if context.n_values < VERY_SMALL_DATA:
+        return "theta", "few observed values: a linear map would have few windows to be fitted to"
     return "auto", ""
 
 
@@ -323,10 +335,13 @@ def choose_members(context: AutoContext) -> tuple[int, str]:
 
 @rule("training.max_steps")
 def choose_max_steps(context: AutoContext) -> tuple[int, str]:
-    """Grows with the square root of the number of values: 1,500 steps for 100,000 values."""
+    """Grows with the square root of the number of values: 1,500 steps for 100,000 values; few
+    values without covariates have fewer steps still, see `STEPS_PER_VALUE`."""
     steps = np.clip(round(1500 * (context.n_values / 100_000) ** 0.5, -2), 400, 3000)
-    reason = f"for {context.n_values:,} observed values"
-    return int(steps * context.preset.steps_factor), reason
+    steps *= context.preset.steps_factor
+    if context.n_values < SMALL_DATA and not context.has_covariates:
+        steps = min(steps, MIN_STEPS + STEPS_PER_VALUE * context.n_values)
+    return int(steps), f"for {context.n_values:,} observed values"
 
 
 @rule("training.batch_size")
