@@ -35,7 +35,7 @@ SEASONS_IN_LOOKBACK = {4: 8, 5: 8, 7: 8, 12: 8, 24: 7, 52: 3}
 eight."""
 SMALL_DATA = 5_000
 """Observed values below which a smaller network and smaller batches are used."""
-VERY_SMALL_DATA = 1_000
+VERY_SMALL_DATA = 400
 """Observed values below which the network is the smallest, and the base forecast is not chosen."""
 MIN_STEPS, STEPS_PER_VALUE = 20, 0.2
 """Steps of small data without covariates: these, and as many more for each observed value. More of

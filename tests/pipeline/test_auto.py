@@ -40,7 +40,9 @@ def spec_of(*overrides: str) -> Spec:
     return parse_spec(text, name="spec.yaml", overrides=overrides)
 
 
-def data_of(*series: Sequence[float], observed: int | None = None) -> CleanedData:
+def data_of(
+    *series: Sequence[float], observed: int | None = None, covariates: int = 0
+) -> CleanedData:
     """Cleaned series of one target, all of their values observed or the first ones of all."""
     values = np.concatenate([np.asarray(each, dtype=float) for each in series])[:, None]
     lengths = np.array([len(each) for each in series])
@@ -48,7 +50,11 @@ def data_of(*series: Sequence[float], observed: int | None = None) -> CleanedDat
     if observed is not None:
         mask[observed:] = False
     panel = SimpleNamespace(lengths=lengths, offsets=np.concatenate([[0], np.cumsum(lengths)]))
-    return cast("CleanedData", SimpleNamespace(panel=panel, values=values, target_mask=mask))
+    features = SimpleNamespace(tables=lambda: [np.ones((len(values), covariates))])
+    return cast(
+        "CleanedData",
+        SimpleNamespace(panel=panel, values=values, target_mask=mask, features=features),
+    )
 
 
 def data_of_length(*lengths: int) -> CleanedData:
@@ -86,7 +92,7 @@ def test_the_defaults_of_a_small_weekly_series() -> None:
         "model.hidden_size": 64,
         "model.decoder": "direct",
         "ensemble.members": 1,
-        "training.max_steps": 400,
+        "training.max_steps": 120,
         "training.batch_size": 64,
         "training.learning_rate": 0.002,
         "training.window_weight": "equal",
@@ -248,7 +254,8 @@ def test_layers_are_those_usual_for_the_backbone(
 
 
 @pytest.mark.parametrize(
-    ("n_values", "hidden_size", "batch_size"), [(1, 64, 64), (4999, 64, 64), (5000, 128, 128)]
+    ("n_values", "hidden_size", "batch_size"),
+    [(1, 32, 64), (399, 32, 64), (400, 64, 64), (4999, 64, 64), (5000, 128, 128)],
 )
 def test_few_values_get_a_smaller_network_and_smaller_batches(
     n_values: int, hidden_size: int, batch_size: int
@@ -263,7 +270,6 @@ def test_few_values_get_a_smaller_network_and_smaller_batches(
 @pytest.mark.parametrize(
     ("n_values", "balanced", "fast"),
     [
-        (1, 400, 100),
         (9_000, 400, 100),  # 450 to the nearest even hundred
         (9_001, 500, 125),
         (100_000, 1500, 375),
@@ -280,6 +286,30 @@ def test_steps_grow_with_the_root_of_the_number_of_values(
     for preset, expected in (("balanced", balanced), ("best", balanced), ("fast", fast)):
         sets = (*resolved, f"training.preset={preset}")
         assert value_of("training.max_steps", *sets, data=data) == expected
+
+
+@pytest.mark.parametrize(
+    ("n_values", "balanced", "fast"),
+    [(1, 20, 20), (100, 40, 40), (1000, 220, 100), (1899, 399, 100), (4999, 400, 100)],
+)
+def test_few_values_have_few_steps_unless_there_are_covariates(
+    n_values: int, balanced: int, fast: int
+) -> None:
+    resolved = ("window.lookback=14", "window.patch_length=7", "model.normalize=mean")
+    for preset, expected, usual in (("balanced", balanced, 400), ("fast", fast, 100)):
+        sets = (*resolved, f"training.preset={preset}")
+        data = data_of(np.ones(6000), observed=n_values)
+        assert value_of("training.max_steps", *sets, data=data) == expected
+        data = data_of(np.ones(6000), observed=n_values, covariates=1)
+        assert value_of("training.max_steps", *sets, data=data) == usual
+
+
+@pytest.mark.parametrize(("n_values", "expected"), [(399, "theta"), (400, "auto")])
+def test_few_values_have_theta_as_base_forecast_without_a_comparison(
+    n_values: int, expected: str
+) -> None:
+    data = data_of(np.ones(6000), observed=n_values)
+    assert value_of("model.base_forecast", "model.normalize=log_mean", data=data) == expected
 
 
 @pytest.mark.parametrize(
