@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from rnnforecast.types import Floats
+from rnnforecast.types import Floats, Ints
 
 CRITICAL = 1.645
 """Two-sided 90 % point of the normal distribution, for the M4 test of seasonality."""
@@ -59,13 +59,20 @@ def owa(ours: tuple[float, float], naive: tuple[float, float]) -> float:
 
 
 def naive2(history: Floats, season: int, horizon: int) -> Floats:
-    """`[horizon]` forecast of Naive2: the last seasonally adjusted value, reseasonalized."""
+    """`[horizon]` forecast of Naive2: the last seasonally adjusted value, reseasonalized.
+
+    The season is multiplicative, as in the M4 competition, whose values are all positive; where
+    some are not, additive.
+    """
+    size = len(history)
     if not has_season(history, season):
         return np.full(horizon, history[-1])
-    factors = seasonal_factors(history, season)
-    size = len(history)
-    level = history[-1] / factors[(size - 1) % season]
-    return np.asarray(level * factors[(size + np.arange(horizon)) % season])
+    ahead = (size + np.arange(horizon)) % season
+    if history.min() > 0:
+        factors = seasonal_factors(history, season)
+        return np.asarray(history[-1] / factors[(size - 1) % season] * factors[ahead])
+    terms = seasonal_terms(history, season)
+    return np.asarray(history[-1] - terms[(size - 1) % season] + terms[ahead])
 
 
 def has_season(history: Floats, season: int) -> bool:
@@ -83,17 +90,31 @@ def has_season(history: Floats, season: int) -> bool:
 
 def seasonal_factors(history: Floats, season: int) -> Floats:
     """`[season]` factors of classical multiplicative decomposition with mean 1, from step 0."""
+    trend, rows = moving_average(history, season)
+    factors = _phase_means(history[rows] / trend, rows, season)
+    return np.asarray(factors / factors.mean())
+
+
+def seasonal_terms(history: Floats, season: int) -> Floats:
+    """`[season]` terms of classical additive decomposition with mean 0, from step 0."""
+    trend, rows = moving_average(history, season)
+    terms = _phase_means(history[rows] - trend, rows, season)
+    return np.asarray(terms - terms.mean())
+
+
+def moving_average(history: Floats, season: int) -> tuple[Floats, Ints]:
+    """Means over a season, centered on a step, and the rows of `history` that have one."""
     kernel = np.full(season, 1.0)
     if season % 2 == 0:  # centered on a step: half the weight at either end
         kernel = np.concatenate([[0.5], np.full(season - 1, 1.0), [0.5]])
     trend = np.convolve(history, kernel / season, mode="valid")
-    margin = len(kernel) // 2
-    ratio = history[margin : margin + len(trend)] / trend
-    phase = np.arange(margin, margin + len(trend)) % season
-    factors = np.bincount(phase, weights=ratio, minlength=season) / np.bincount(
-        phase, minlength=season
-    )
-    return np.asarray(factors / factors.mean())
+    return trend, len(kernel) // 2 + np.arange(len(trend))
+
+
+def _phase_means(values: Floats, rows: Ints, season: int) -> Floats:
+    phase = rows % season
+    totals = np.bincount(phase, weights=values, minlength=season)
+    return np.asarray(totals / np.bincount(phase, minlength=season))
 
 
 def quantile_loss(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> float:

@@ -56,6 +56,13 @@ def test_naive2_repeats_the_season_at_the_last_level(measures: ModuleType) -> No
     np.testing.assert_allclose(found, [30.0, 10.0, 30.0], rtol=0.01)
 
 
+def test_naive2_of_values_below_zero_has_an_additive_season(measures: ModuleType) -> None:
+    # the centred mean of -10, 30, -10 is 10, the terms -20 and 20; the last level is -10 + 20
+    history = np.array([-10.0, 30.0] * 10 + [-10.0])
+    np.testing.assert_allclose(measures.seasonal_terms(history, 2), [-20.0, 20.0])
+    np.testing.assert_allclose(measures.naive2(history, 2, 3), [30.0, -10.0, 30.0])
+
+
 def test_naive2_is_the_last_value_where_there_is_no_season(measures: ModuleType) -> None:
     history = np.array([1.0, 2.0, 3.0, 4.0, 5.0])  # shorter than three seasons of 2
     np.testing.assert_array_equal(measures.naive2(history, 2, 3), [5.0, 5.0, 5.0])
