@@ -125,7 +125,11 @@ def run_jobs(jobs: Sequence[Job], cache: ResultCache, processes: int) -> None:
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         running = {pool.submit(forecast_in_process, job): job for job in missing}
         for done in as_completed(running):
-            cache.store(running[done].key, done.result())
+            key = running[done].key
+            if error := done.exception():
+                pool.shutdown(cancel_futures=True)
+                raise SystemExit(f"{key}: {error}") from error
+            cache.store(key, done.result())
 
 
 def time_commands(jobs: dict[str, Job], cache: ResultCache, count: int) -> float | None:
@@ -163,8 +167,8 @@ def statistical_forecasts(
         total += seconds
         yield method, table, seconds
     yield MEAN, mean_forecast(tables), total
-    for name, season, drift in (("seasonal naive with drift", sample.benchmark.season, True),):
-        yield name, seasonal_naive_forecast(sample.train, sample.test, season, drift=drift), None
+    naive = seasonal_naive_forecast(sample.train, sample.test, sample.benchmark.season, drift=True)
+    yield "seasonal naive with drift", naive, None
 
 
 def run_set(
@@ -214,7 +218,11 @@ def format_results(results: Sequence[SetResults], presets: Sequence[str]) -> str
         ]
         cells = [f"{one.size} of {one.name}", f"{better:.3f}", f"{best:.3f}", *cells]
         ratios.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n\nOWA, and its ratio to the two before it:\n\n" + "\n".join(ratios)
+    return (
+        "\n".join(lines)
+        + "\n\nOWA; in brackets, over the two columns before:\n\n"
+        + "\n".join(ratios)
+    )
 
 
 def parse_arguments() -> tuple[argparse.Namespace, dict[str, Any]]:

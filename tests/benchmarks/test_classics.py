@@ -52,6 +52,23 @@ def test_means_are_geometric_and_only_of_methods_that_all_sets_have(classics: Mo
     assert bands.splitlines()[-1].endswith("| 80.0 / 95.0 | – |")
 
 
+def test_published_figures_stand_beside_ours_on_the_same_eight_sets(classics: ModuleType) -> None:
+    def panel(mase: float) -> dict[str, dict[str, float]]:
+        rest = {"owa": 1.0, "cover_80": 80.0, "cover_95": 95.0, "total_s": 1.0}
+        methods = [*classics.METHODS, classics.MEAN]
+        found = {method: {"mase": mase, **rest} for method in methods}
+        return {**found, classics.NAIVE: {"mase": 1.0, **rest}}
+
+    panels = {name: panel(0.5 if "m1" in name else 0.9) for name in classics.COMPARED}
+    text = classics.accuracy_tables(panels, ["best"])
+    mean = (0.5**3 * 0.9**5) ** (1 / 8)
+    assert f"| DOT | {mean:.3f} |" in text
+    assert text.index("| DOT | 0.") < text.index("| TiRex | 0.821 |")
+    assert "| best | 0." not in text  # was not run
+    del panels["m1_yearly"]
+    assert "TiRex" not in classics.accuracy_tables(panels, ["best"])
+
+
 def test_a_vectorized_method_gets_whole_histories_in_the_order_of_the_forecast(
     classics: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
