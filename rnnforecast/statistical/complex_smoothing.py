@@ -17,14 +17,13 @@ from typing import Literal
 
 import numpy as np
 
-from rnnforecast.statistical.ets_start import seasonal_averages, starting_level, sum_steps
+from rnnforecast.statistical.ets_start import LONGEST_SEASON, remove_long_season, starting_level
 from rnnforecast.statistical.histories import Histories, StatisticalForecast
+from rnnforecast.statistical.seasonal_adjustment import seasonal_averages, sum_steps
 from rnnforecast.types import Bools, Floats, Ints
 
 Kind = Literal["none", "simple", "partial"]
 
-LONGEST_SEASON = 24
-"""Steps of the longest season that is modelled; a longer one is left out."""
 _LONGEST_HISTORY = 500
 _BLOCK = 128
 """Histories that are fitted together: the work fits the processor's cache."""
@@ -197,7 +196,8 @@ def forecast(histories: Histories, *, season: int, horizon: int) -> StatisticalF
     """Forecasts by complex exponential smoothing, its kinds weighted by their AICc.
 
     Parameters are found by a search over a grid and around the best point. The states before the
-    first value come from a run backward in time. Seasonal kinds need two seasons of history.
+    first value come from a run backward in time. Seasonal kinds need two seasons of history; a
+    season of more than `LONGEST_SEASON` steps is removed first (`remove_long_season`) and put back.
 
     Args:
         histories: M histories; filled values count as observed.
@@ -211,9 +211,9 @@ def forecast(histories: Histories, *, season: int, horizon: int) -> StatisticalF
     order = order[start[order] < len(values)]
     for low in range(0, len(order), _BLOCK):
         block = order[low : low + _BLOCK]
-        first = max(start[block[0]], len(values) - _LONGEST_HISTORY)
+        first = start[block[0]]
         mean[block], variance[block] = _forecast_block(
-            values[first:, block], np.maximum(start[block] - first, 0), season, horizon
+            values[first:, block], start[block] - first, season, horizon
         )
     return StatisticalForecast(mean, variance)
 
@@ -222,10 +222,12 @@ def _forecast_block(
     values: Floats, start: Ints, season: int, horizon: int
 ) -> tuple[Floats, Floats]:
     """Mean and variance, `[M, H]`, of histories with ascending `start`."""
-    lengths = len(values) - start
-    unit = sum_steps(np.abs(values)) / lengths
+    unit = sum_steps(np.abs(values)) / (len(values) - start)
     unit = np.where(unit > 0, unit, 1.0)
-    values = values / unit
+    values, component = remove_long_season(values / unit, start, season)
+    start = np.maximum(start - max(len(values) - _LONGEST_HISTORY, 0), 0)
+    values = values[-_LONGEST_HISTORY:]
+    lengths = len(values) - start
     kinds: tuple[Kind, ...] = ("none", "simple", "partial")
     if not 1 < season <= LONGEST_SEASON:
         kinds, season = ("none",), 1
@@ -244,6 +246,7 @@ def _forecast_block(
     mean = sum_steps(weights * np.stack([f[1] for f in fits]))
     variance = sum_steps(weights * np.stack([f[2] + (f[1] - mean) ** 2 for f in fits]))
     variance[lengths == 1] = 1.0  # a single value says nothing of the spread
+    mean += component[np.arange(horizon) % len(component)].T
     return mean * unit[:, None], variance * (unit**2)[:, None]
 
 

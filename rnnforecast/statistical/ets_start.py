@@ -1,73 +1,38 @@
-"""Classical decomposition of right-aligned histories: where exponential smoothing starts from."""
+"""Where exponential smoothing starts from: first levels and slopes, and seasons too long for it."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from rnnforecast.statistical.seasonal_adjustment import by_step, seasonal_averages, sum_steps
 from rnnforecast.types import Bools, Floats, Ints
 
-
-def sum_steps(values: Floats) -> Floats:
-    """Sum over the first axis, row by row, so that it does not depend on the other columns."""
-    total = np.zeros(values.shape[1:])
-    for row in values:
-        total += row
-    return total
+LONGEST_SEASON = 24
+"""Steps of the longest season that is estimated with a model, as in AutoETS of statsforecast."""
 
 
-def seasonal_averages(
-    values: Floats, start: Ints, season: int, *, multiplicative: bool
-) -> tuple[Floats, Floats]:
-    """Seasonal components by classical decomposition, and the noise of each.
+def remove_long_season(values: Floats, start: Ints, season: int) -> tuple[Floats, Floats]:
+    """Histories without a season of more than `LONGEST_SEASON` steps, and its components.
 
-    The trend is a centered moving average over one season; the component is the mean of what is
-    left, by season, shifted (scaled) to a mean of 0 (1).
+    Components are those of an additive decomposition, shrunk by the part of their variance that is
+    noise: few cycles make a long season uncertain, and a test would take all of it or nothing.
 
     Args:
-        values: `[T, M]` right-aligned; positive from `start` on if `multiplicative`.
-        start: `[M]` first row of each history, with two seasons or more.
+        values: `[T, M]` right-aligned.
+        start: `[M]` first row of each history.
         season: steps a season, m.
-        multiplicative: ratios to the trend instead of differences.
 
     Returns:
-        `[m, M]` components by time modulo m counted from the origin, and `[M]` the variance of a
-        component by the noise around it; components are 0 (1) for a history under two seasons.
+        `[T, M]`, and `[m, M]` by time modulo m counted from the origin, `[1, M]` of zeros for a
+        shorter season.
     """
-    steps, count = values.shape
-    half = season // 2
-    trend = np.zeros((max(steps - 2 * half, 0), count))  # of rows half .. T - half - 1
-    weights = np.ones(2 * half + 1)
-    if season % 2 == 0:
-        weights[[0, -1]] = 0.5
-    for lag, weight in enumerate(weights):
-        trend += weight * values[lag : lag + len(trend)]
-    trend /= season
-    inner = values[half : half + len(trend)]
-    row = np.arange(half, half + len(trend))[:, None]
-    valid = row >= start + half
-    with np.errstate(all="ignore"):
-        rest = inner / trend if multiplicative else inner - trend
-    rest = np.where(valid, rest, 0.0)
-    neutral = 1.0 if multiplicative else 0.0
-    component, spread = np.empty((season, count)), np.zeros(count)
-    number = np.zeros(count)
-    for place in range(season):
-        rows = slice((place + steps - half) % season, None, season)
-        seen = valid[rows].sum(0)
-        mean = sum_steps(rest[rows]) / np.maximum(seen, 1)
-        component[place] = np.where(seen > 0, mean, neutral)
-        spread += sum_steps(valid[rows] * (rest[rows] - mean) ** 2)
-        number += np.maximum(seen - 1, 0)
-    mean = sum_steps(component) / season
-    component = component / mean if multiplicative else component - mean
-    noise = spread / np.maximum(number, 1) * season / np.maximum(valid.sum(0), 1)
-    known = steps - start >= 2 * season
-    return np.where(known, component, neutral), np.where(known, noise, 0.0)
-
-
-def by_step(component: Floats, steps: int) -> Floats:
-    """`[steps, M]` seasonal components of the last `steps` rows, from `[m, M]`."""
-    return component[(np.arange(steps) - steps) % len(component)]
+    if season <= LONGEST_SEASON:
+        return values, np.zeros((1, len(start)))
+    component, noise = seasonal_averages(values, start, season, multiplicative=False)
+    size = sum_steps(component**2) / season
+    component = component * np.maximum(0.0, 1 - noise / np.where(size > 0, size, 1.0))
+    inside = np.arange(len(values))[:, None] >= start
+    return values - np.where(inside, by_step(component, len(values)), 0.0), component
 
 
 def starting_level(values: Floats, start: Ints, first: int) -> tuple[Floats, Floats, Floats]:

@@ -24,17 +24,14 @@ from rnnforecast.statistical.ets_filter import (
     fixed_rows,
 )
 from rnnforecast.statistical.ets_start import (
-    by_step,
+    LONGEST_SEASON,
     positive,
-    seasonal_averages,
+    remove_long_season,
     starting_level,
-    sum_steps,
 )
 from rnnforecast.statistical.histories import Histories, StatisticalForecast
+from rnnforecast.statistical.seasonal_adjustment import by_step, seasonal_averages, sum_steps
 from rnnforecast.types import Floats, Ints
-
-LONGEST_SEASON = 24
-"""Steps of the longest season that is estimated with the model, as in AutoETS of statsforecast."""
 
 _TRENDS = (TREND_NONE, TREND_ADDITIVE, TREND_DAMPED)
 _LONGEST_HISTORY = 500
@@ -61,8 +58,8 @@ def forecast(histories: Histories, *, season: int, horizon: int) -> StatisticalF
     (2011), Combining exponential smoothing forecasts using Akaike weights, International Journal
     of Forecasting 27(2). The least AICc alone is 1 to 2 % less accurate.
 
-    A season of more than `LONGEST_SEASON` steps is removed first by additive classical
-    decomposition, its components shrunk by the part of their variance that is noise, and put back.
+    A season of more than `LONGEST_SEASON` steps is removed first (`remove_long_season`), and put
+    back.
 
     Args:
         histories: M histories; filled values count as observed.
@@ -89,18 +86,12 @@ def _forecast_block(
     """Mean and variance, `[M, H]`, of histories with ascending `start`."""
     unit = sum_steps(np.abs(values)) / (len(values) - start)
     unit = np.where(unit > 0, unit, 1.0)
-    values = values / unit
-    long = season > LONGEST_SEASON
-    component = np.zeros((1, len(unit)))
-    if long:
-        component, noise = seasonal_averages(values, start, season, multiplicative=False)
-        size = sum_steps(component**2) / season
-        component = component * np.maximum(0.0, 1 - noise / np.where(size > 0, size, 1.0))
-        row = np.arange(len(values))[:, None]
-        values = values - np.where(row >= start, by_step(component, len(values)), 0.0)
+    values, component = remove_long_season(values / unit, start, season)
     start = np.maximum(start - max(len(values) - _LONGEST_HISTORY, 0), 0)
     values = values[-_LONGEST_HISTORY:]
-    mean, variance = _Family(values, start, 1 if long else season).forecast(horizon)
+    mean, variance = _Family(values, start, season if season <= LONGEST_SEASON else 1).forecast(
+        horizon
+    )
     mean += component[np.arange(horizon) % len(component)].T
     return mean * unit[:, None], variance * (unit**2)[:, None]
 
