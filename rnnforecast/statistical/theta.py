@@ -36,7 +36,9 @@ SMALLEST = 1e-12
 """Sums of squares below this share of the values' own are rounding errors."""
 
 
-def forecast(histories: Histories, *, season: int, horizon: int) -> StatisticalForecast:
+def forecast(
+    histories: Histories, *, season: int, horizon: int, seasonal_test: bool = False
+) -> StatisticalForecast:
     """Forecasts by the dynamic optimised theta method after seasonal adjustment.
 
     The variance is exact for the model with its parameters known: the errors' variance times the
@@ -46,8 +48,10 @@ def forecast(histories: Histories, *, season: int, horizon: int) -> StatisticalF
         histories: M histories; filled values count as observed.
         season: steps a season, 1 for none.
         horizon: steps to forecast, H.
+        seasonal_test: adjust as the paper and statsforecast do, by plain averages where a test
+            finds a season; else by shrunk averages, which are more accurate.
     """
-    adjustment = seasonally_adjust(histories, season)
+    adjustment = seasonally_adjust(histories, season, tested=seasonal_test)
     count, lengths = len(histories.start), histories.lengths
     mean, variance = np.full((count, horizon), np.nan), np.full((count, horizon), np.nan)
     order = np.argsort(-lengths, kind="stable")
