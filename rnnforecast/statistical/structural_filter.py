@@ -1,0 +1,242 @@
+"""Kalman filter of many structural models (level, damped slope, season) over many series.
+
+West & Harrison (1997), "Bayesian Forecasting and Dynamic Models", 2nd ed., ch. 4 (filter, unknown
+variance); Harvey (1989), "Forecasting, Structural Time Series
+Models and the Kalman Filter", 2.3. All candidates have proper prior variances of slope and season,
+so that few values shrink both towards zero.
+
+The Kalman gains of a candidate depend on the age of a series only, not on its values: they are
+computed once, and the filter of M series is a linear recursion over time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnforecast.types import Floats, Ints
+
+DIFFUSE = 1e5
+"""Prior variance of the first level, in units of the one-step variance."""
+
+MEAN_VARIANCE = 100.0
+"""Prior variance of the level of candidates that return to a mean, in the same units."""
+
+CHUNK = 150_000
+"""State elements that are filtered at once: they fit the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """K structural models; variances in units of the one-step variance. Arrays `[K]` each."""
+
+    alpha: Floats
+    """Smoothing parameter of the level: its noise has variance alpha², an observation 1 - alpha,
+    so that alpha is the steady gain and 1 the steady one-step variance."""
+    slope_noise: Floats
+    """Standard deviation of the noise of the slope, relative to that of the level."""
+    damping: Floats
+    """Share of the slope that is left after a step; 0: no slope."""
+    slope_variance: Floats
+    """Prior variance of the slope."""
+    reversion: Floats
+    """Share of the level that is left after a step; below 1 the level returns to a mean."""
+    seasonal_variance: Floats
+    """Prior variance of a seasonal effect; 0: no season."""
+    seasonal_noise: Floats
+    """Variance of the noise of a seasonal effect."""
+
+    def __len__(self) -> int:
+        return len(self.alpha)
+
+
+def candidates(
+    alphas: Sequence[float],
+    trends: Sequence[tuple[float, float, float, float]],
+    seasons: Sequence[tuple[float, float]],
+) -> Candidates:
+    """All combinations of smoothing parameters, trends (slope noise, damping, slope variance,
+    reversion) and seasons (variance, noise); the last varies fastest."""
+    rows = [(alpha, *trend, *season) for alpha in alphas for trend in trends for season in seasons]
+    return Candidates(*np.array(rows, float).T)
+
+
+@dataclass(frozen=True)
+class FilterTables:
+    """What the Kalman filter of K candidates needs at each age; T steps, d = 2 + season states
+    (level, slope, seasonal effect of each position after the first step)."""
+
+    gain: Floats
+    """`[T, d, K]`."""
+    variance: Floats
+    """`[T, K]` of the one-step error."""
+    level_covariance: Floats
+    """`[T + 1, 2, 2, K]` of level and slope after so many steps."""
+    cross_covariance: Floats
+    """`[T + 1, 2, season, K]` of level and slope with the seasonal effects."""
+    seasonal_variance: Floats
+    """`[T + 1, season, K]`."""
+
+
+def filter_tables(models: Candidates, steps: int, season: int) -> FilterTables:
+    """The Kalman recursions, which do not depend on values; `season` 1 has no seasonal states."""
+    positions = season if season > 1 else 0
+    size, count = 2 + positions, len(models)
+    centered = (np.eye(positions) - 1 / season)[..., None] * season / max(season - 1, 1)
+    level = models.alpha**2 / np.maximum(1 - models.reversion**2, 1e-9) + MEAN_VARIANCE
+    covariance = np.zeros((size, size, count))
+    covariance[0, 0] = np.where(models.reversion < 1, level, DIFFUSE)
+    covariance[1, 1] = models.slope_variance
+    covariance[2:, 2:] = models.seasonal_variance * centered
+    tables = FilterTables(
+        np.zeros((steps, size, count)),
+        np.zeros((steps, count)),
+        np.zeros((steps + 1, 2, 2, count)),
+        np.zeros((steps + 1, 2, positions, count)),
+        np.zeros((steps + 1, positions, count)),
+    )
+    for step in range(steps + 1):
+        tables.level_covariance[step] = covariance[:2, :2]
+        tables.cross_covariance[step] = covariance[:2, 2:]
+        tables.seasonal_variance[step] = np.einsum("iik->ik", covariance[2:, 2:])
+        if step == steps:
+            break
+        if step:
+            covariance = _advance(covariance, models)
+            covariance[2:, 2:] += models.seasonal_noise * centered
+        shared = covariance[:, 0].copy()  # covariance of the states with the observation
+        if positions:
+            shared += covariance[:, 2 + step % season]
+        total = shared[0] + 1 - models.alpha
+        if positions:
+            total += shared[2 + step % season]
+        tables.variance[step], tables.gain[step] = total, shared / total
+        covariance = covariance - tables.gain[step][:, None] * shared
+    return tables
+
+
+def _advance(covariance: Floats, models: Candidates) -> Floats:
+    """Covariance `[d, d, K]` of the states one step later, without the noise of the season."""
+    moved = covariance.copy()
+    moved[1] = models.damping * covariance[1]
+    moved[0] = models.reversion * covariance[0] + moved[1]
+    result = moved.copy()
+    result[:, 1] = models.damping * moved[:, 1]
+    result[:, 0] = models.reversion * moved[:, 0] + result[:, 1]
+    result[0, 0] += models.alpha**2
+    result[1, 1] += (models.alpha * models.slope_noise) ** 2
+    return result
+
+
+@dataclass(frozen=True)
+class CandidateForecasts:
+    """Forecasts of M series by K candidates."""
+
+    mean: Floats
+    """`[H, K, M]`."""
+    variance: Floats
+    """`[H, K, M]` of the error of a step."""
+    log_likelihood: Floats
+    """`[K, M]` of the one-step errors, scale integrated out, up to a constant of each series."""
+
+
+def filter_series(
+    values: Floats, lengths: Ints, models: Candidates, tables: FilterTables, horizon: int
+) -> CandidateForecasts:
+    """Forecasts by each candidate.
+
+    Args:
+        values: `[T, M]`, each series from row 0 on, around zero.
+        lengths: `[M]` values of each series, at least 1.
+        models: K candidates.
+        tables: of the same candidates, for at least T steps.
+        horizon: H steps.
+    """
+    size, count = tables.gain.shape[1:]
+    chunk = max(1, CHUNK // (size * count))
+    parts = [
+        _filter_chunk(
+            values[:, begin : begin + chunk],
+            lengths[begin : begin + chunk],
+            models,
+            tables,
+            horizon,
+        )
+        for begin in range(0, values.shape[1], chunk)
+    ]
+    return CandidateForecasts(
+        *(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in PARTS)
+    )
+
+
+PARTS = ("mean", "variance", "log_likelihood")
+
+
+def _filter_chunk(
+    values: Floats, lengths: Ints, models: Candidates, tables: FilterTables, horizon: int
+) -> CandidateForecasts:
+    steps, series = values.shape
+    size, count = tables.gain.shape[1:]
+    season = max(size - 2, 1)
+    damping, reversion = models.damping[:, None], models.reversion[:, None]
+    state, squares = np.zeros((size, count, series)), np.zeros((count, series))
+    for step in range(min(steps, int(lengths.max(initial=0)))):
+        active = step < lengths
+        level, slope = state[0], state[1]
+        if step:
+            slope = damping * slope
+            level = reversion * level + slope
+        expected = level + state[2 + step % season] if size > 2 else level
+        error = np.where(active, values[step] - expected, 0.0)
+        if step:
+            squares += error * error / tables.variance[step][:, None]
+        state[0], state[1] = np.where(active, level, state[0]), np.where(active, slope, state[1])
+        state += tables.gain[step][:, :, None] * error
+    log_variance = np.zeros((len(tables.variance), count))
+    log_variance[1:] = np.log(tables.variance[1:]).cumsum(0)
+    freedom = np.maximum(lengths - 1, 1)
+    scale = np.maximum(squares / freedom, 1e-300)
+    likelihood = -freedom / 2 * np.log(scale) - log_variance[lengths - 1].T / 2
+    mean, variance = _predict(state, lengths, models, tables, horizon)
+    return CandidateForecasts(mean, variance * scale, likelihood)
+
+
+def _predict(
+    state: Floats, lengths: Ints, models: Candidates, tables: FilterTables, horizon: int
+) -> tuple[Floats, Floats]:
+    """Means and variances `[H, K, M]` of the next steps, in units of the one-step variance."""
+    size, count, series = state.shape
+    season, column = size - 2, np.arange(series)
+    damping, reversion = models.damping[:, None], models.reversion[:, None]
+    level, slope = state[0], state[1]
+    covariance = tables.level_covariance[lengths].transpose(1, 2, 3, 0)  # [2, 2, K, M]
+    cross = tables.cross_covariance[lengths].transpose(1, 2, 3, 0)  # [2, season, K, M]
+    mean, variance = np.empty((2, horizon, count, series))
+    level_noise, slope_noise = models.alpha**2, (models.alpha * models.slope_noise) ** 2
+    for step in range(horizon):
+        slope = damping * slope
+        level = reversion * level + slope
+        covariance = _move_pair(covariance, damping, reversion)
+        covariance[0, 0] += level_noise[:, None]
+        covariance[1, 1] += slope_noise[:, None]
+        mean[step], variance[step] = level, covariance[0, 0] + (1 - models.alpha)[:, None]
+        if season:
+            position = (lengths + step) % season
+            moved = damping * cross[1]
+            cross = np.stack([reversion * cross[0] + moved, moved])
+            mean[step] += state[2 + position, :, column].T
+            seasonal = tables.seasonal_variance[lengths, position].T
+            seasonal = seasonal + (step + 1) * models.seasonal_noise[:, None]
+            variance[step] += 2 * cross[0, position, :, column].T + seasonal
+    return mean, variance
+
+
+def _move_pair(covariance: Floats, damping: Floats, reversion: Floats) -> Floats:
+    """Covariance `[2, 2, ...]` of level and slope one step later, without noise."""
+    ((level, both), (_, slope)) = covariance
+    slope = damping * damping * slope
+    both = reversion * damping * both + slope
+    level = reversion * reversion * level + 2 * reversion * damping * covariance[0, 1] + slope
+    return np.array([[level, both], [both, slope]])
