@@ -1,4 +1,9 @@
-"""The combination of the statistical methods: the mean of their forecasts."""
+"""Combination of the statistical methods, with quantiles.
+
+The median is a fixed mean of the structural forecast and theta; exponential smoothing adds nothing
+to them. The quantiles lie around it as those of the structural forecast around theirs, at a
+distance that is corrected by the errors at earlier origins of the same history.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnforecast.statistical import exponential_smoothing, theta
+from rnnforecast.statistical import exponential_smoothing, structural, theta
 from rnnforecast.statistical.histories import Histories
-from rnnforecast.types import Floats
+from rnnforecast.statistical.intervals import SIGMA_LEVELS, interval_factor
+from rnnforecast.types import Floats, Ints
 
 METHODS = {"theta": theta.forecast, "exponential smoothing": exponential_smoothing.forecast}
+"""Methods that forecasts are compared to; of them only theta is part of the combination."""
 
 MIN_HISTORY, MIN_SEASONS = 300, 6
 """Steps and seasons of history that are read at most, the longer of both."""
+
+THETA_WEIGHT = 0.2
+"""Of theta in the median; from 0 to 0.35 the mean error over ten public sets changes by 0.3 %."""
+LARGEST_THETA_SEASON = 12
+"""Theta is worse than other methods on hourly series (M4 hourly)."""
+WIDTH = {1: 0.96, 2: 0.95, 7: 0.83, 13: 0.65}
+"""Factor of all distances from the median, by the shortest season it is for; chosen with the
+constants of `intervals` on windows inside the training parts of ten public sets."""
+ORIGINS = 4
+"""Earlier origins, half a horizon apart, whose errors correct the intervals."""
+SEASONS_BEFORE = 2
+"""Seasons that a history needs before an earlier origin for its errors to count."""
 
 
 def max_history(season: int, horizon: int) -> int:
@@ -22,9 +41,46 @@ def max_history(season: int, horizon: int) -> int:
 
 
 def forecast(histories: Histories, *, season: int, horizon: int, levels: Sequence[float]) -> Floats:
-    """Quantiles of the combination at `levels`, `[M, H, Q]`; NaN without a value."""
-    forecasts = [
-        method(histories, season=season, horizon=horizon).quantiles(levels)
-        for method in METHODS.values()
-    ]
-    return np.asarray(np.mean(forecasts, axis=0))
+    """Quantiles `[M, H, Q]` of M histories; NaN only for a history without a value.
+
+    Args:
+        histories: in the units of the forecast; bounds of the values are left to the caller.
+        season: steps a season, 1 for none.
+        horizon: steps to forecast, H.
+        levels: Q increasing levels between 0 and 1.
+    """
+    count = len(histories.start)
+    back = np.array([-(-horizon * origin // 2) for origin in range(ORIGINS + 1)])
+    at_origins = structural.forecast(histories, season=season, horizon=horizon, back=back.tolist())
+    around = at_origins.quantiles(SIGMA_LEVELS).reshape(len(back), count, horizon, 3)
+    factor = WIDTH[max(shortest for shortest in WIDTH if shortest <= season)] * interval_factor(
+        *_past_errors(histories, around[1:], back[1:], season)
+    )
+    middle = around[0, ..., 1]
+    distance = at_origins.first(count).quantiles(levels) - middle[..., None]
+    median = middle
+    if season <= LARGEST_THETA_SEASON:
+        other = theta.forecast(histories, season=season, horizon=horizon).mean
+        median = middle + THETA_WEIGHT * np.where(np.isfinite(other), other - middle, 0.0)
+    return np.asarray(median[..., None] + factor[:, None, None] * distance)
+
+
+def _past_errors(
+    histories: Histories, around: Floats, back: Ints, season: int
+) -> tuple[Floats, Floats]:
+    """Errors of the median and standard deviations on their side, `[R, M, H]`.
+
+    Args:
+        around: `[R, M, H, 3]` quantiles at earlier origins, at `SIGMA_LEVELS`.
+        back: `[R]` steps from each origin to the end of the histories.
+    """
+    steps, horizon = len(histories.values), around.shape[2]
+    row = steps - back[:, None] + np.arange(horizon)  # [R, H]
+    inside = (row >= 0) & (row < steps)
+    row = np.clip(row, 0, steps - 1)
+    actual = histories.values[row].transpose(0, 2, 1)  # [R, M, H]
+    observed = histories.observed[row].transpose(0, 2, 1) & inside[:, None]
+    before = histories.lengths - back[:, None] >= max(SEASONS_BEFORE * season, 6)  # [R, M]
+    low, middle, high = np.moveaxis(around, -1, 0)
+    errors = np.where(observed & before[..., None], actual - middle, np.nan)
+    return errors, np.where(errors > 0, high - middle, middle - low)

@@ -30,6 +30,13 @@ class Histories:
         """`[M]` steps from the first observed value to the origin."""
         return len(self.values) - self.start
 
+    def from_first(self, chosen: Ints) -> Floats:
+        """`[T, len(chosen)]` values of the chosen histories, each from its first observed value on;
+        after the last one it is repeated."""
+        steps = len(self.values)
+        row = np.minimum(np.arange(steps)[:, None] + self.start[chosen], steps - 1)
+        return self.values[row, chosen]
+
     @classmethod
     def from_flat(
         cls, values: Floats, offsets: Ints, series: Ints, origin: Ints, *, max_steps: int

@@ -24,8 +24,8 @@ DIFFUSE = 1e5
 MEAN_VARIANCE = 100.0
 """Prior variance of the level of candidates that return to a mean, in the same units."""
 
-CHUNK = 150_000
-"""State elements that are filtered at once: they fit the processor's cache."""
+SMALLEST = 1e-300
+"""Least variance of one-step errors: that of equal values is zero."""
 
 
 @dataclass(frozen=True)
@@ -132,74 +132,55 @@ def _advance(covariance: Floats, models: Candidates) -> Floats:
 
 @dataclass(frozen=True)
 class CandidateForecasts:
-    """Forecasts of M series by K candidates."""
+    """Forecasts of M histories by K candidates."""
 
     mean: Floats
     """`[H, K, M]`."""
     variance: Floats
     """`[H, K, M]` of the error of a step."""
     log_likelihood: Floats
-    """`[K, M]` of the one-step errors, scale integrated out, up to a constant of each series."""
+    """`[K, M]` of the one-step errors, scale integrated out, up to a constant of each history."""
 
 
 def filter_series(
-    values: Floats, lengths: Ints, models: Candidates, tables: FilterTables, horizon: int
+    values: Floats, ends: Ints, models: Candidates, tables: FilterTables, horizon: int
 ) -> CandidateForecasts:
-    """Forecasts by each candidate.
+    """Forecasts by each candidate at R origins of M series, origin by origin: R x M histories.
 
     Args:
         values: `[T, M]`, each series from row 0 on, around zero.
-        lengths: `[M]` values of each series, at least 1.
+        ends: `[R, M]` values before each origin, 1 to T.
         models: K candidates.
         tables: of the same candidates, for at least T steps.
         horizon: H steps.
     """
     size, count = tables.gain.shape[1:]
-    chunk = max(1, CHUNK // (size * count))
-    parts = [
-        _filter_chunk(
-            values[:, begin : begin + chunk],
-            lengths[begin : begin + chunk],
-            models,
-            tables,
-            horizon,
-        )
-        for begin in range(0, values.shape[1], chunk)
-    ]
-    return CandidateForecasts(
-        *(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in PARTS)
-    )
-
-
-PARTS = ("mean", "variance", "log_likelihood")
-
-
-def _filter_chunk(
-    values: Floats, lengths: Ints, models: Candidates, tables: FilterTables, horizon: int
-) -> CandidateForecasts:
-    steps, series = values.shape
-    size, count = tables.gain.shape[1:]
+    origins, series = ends.shape
     season = max(size - 2, 1)
     damping, reversion = models.damping[:, None], models.reversion[:, None]
     state, squares = np.zeros((size, count, series)), np.zeros((count, series))
-    for step in range(min(steps, int(lengths.max(initial=0)))):
-        active = step < lengths
-        level, slope = state[0], state[1]
+    states, sums = np.zeros((size, count, origins, series)), np.zeros((count, origins, series))
+    for step in range(int(ends.max(initial=0))):
         if step:
-            slope = damping * slope
-            level = reversion * level + slope
-        expected = level + state[2 + step % season] if size > 2 else level
-        error = np.where(active, values[step] - expected, 0.0)
+            state[1] *= damping
+            state[0] *= reversion
+            state[0] += state[1]
+        expected = state[0] + state[2 + step % season] if size > 2 else state[0]
+        error = values[step] - expected
         if step:
             squares += error * error / tables.variance[step][:, None]
-        state[0], state[1] = np.where(active, level, state[0]), np.where(active, slope, state[1])
         state += tables.gain[step][:, :, None] * error
+        origin, column = np.nonzero(ends == step + 1)
+        if len(column):
+            states[:, :, origin, column] = state[:, :, column]
+            sums[:, origin, column] = squares[:, column]
+    lengths = ends.ravel()
+    mean, variance = _predict(states.reshape(size, count, -1), lengths, models, tables, horizon)
     log_variance = np.zeros((len(tables.variance), count))
     log_variance[1:] = np.log(tables.variance[1:]).cumsum(0)
     freedom = np.maximum(lengths - 1, 1)
-    scale = np.maximum(squares / freedom, 1e-300)
+    scale = np.maximum(sums.reshape(count, -1) / freedom, SMALLEST)
     likelihood = -freedom / 2 * np.log(scale) - log_variance[lengths - 1].T / 2
-    mean, variance = _predict(state, lengths, models, tables, horizon)
     return CandidateForecasts(mean, variance * scale, likelihood)
 
 
