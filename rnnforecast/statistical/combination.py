@@ -50,6 +50,8 @@ def forecast(histories: Histories, *, season: int, horizon: int, levels: Sequenc
         levels: Q increasing levels between 0 and 1.
     """
     count = len(histories.start)
+    if not len(histories.values):
+        return np.full((count, horizon, len(levels)), np.nan)
     back = np.array([-(-horizon * origin // 2) for origin in range(ORIGINS + 1)])
     at_origins = structural.forecast(histories, season=season, horizon=horizon, back=back.tolist())
     around = at_origins.quantiles(SIGMA_LEVELS).reshape(len(back), count, horizon, 3)

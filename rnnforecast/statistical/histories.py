@@ -35,7 +35,7 @@ class Histories:
         after the last one it is repeated."""
         steps = len(self.values)
         row = np.minimum(np.arange(steps)[:, None] + self.start[chosen], steps - 1)
-        return self.values[row, chosen]
+        return np.asarray(self.values[row, chosen])
 
     @classmethod
     def from_flat(

@@ -25,7 +25,7 @@ def interval_factor(errors: Floats, deviations: Floats) -> Floats:
     """`[M]` factors of the distances between quantiles and median.
 
     Args:
-        errors: `[R, M, H]` of forecasts at R earlier origins; NaN where the actual value is unknown.
+        errors: `[R, M, H]` of forecasts at R earlier origins; NaN without an actual value.
         deviations: `[R, M, H]` standard deviations that were forecast for them.
     """
     known = ~np.isnan(errors) & (deviations > 0)

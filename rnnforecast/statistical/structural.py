@@ -108,7 +108,7 @@ class StructuralForecast:
         values, logarithms = self.mean[..., None] + offset
         share = self.logarithm_weight[:, None, None]
         powers = grow(logarithms, self.largest[:, None, None])
-        return np.where(share > 0, (1 - share) * values + share * powers, values)
+        return np.asarray(np.where(share > 0, (1 - share) * values + share * powers, values))
 
 
 def grow(logarithms: Floats, largest: Floats) -> Floats:
