@@ -22,7 +22,7 @@ MAX_WEIGHT = 0.95
 WEIGHT_DIGITS = 3
 """Decimals of the prior weight."""
 
-MIN_PRIOR, MAX_PRIOR, PRIOR_WINDOWS, PRIOR_POWER = 0.2, 0.65, 15.0, 3
+MIN_PRIOR, MAX_PRIOR, PRIOR_WINDOWS, PRIOR_POWER = 0.2, 0.4, 15.0, 3
 """The prior weight rises from ``MIN_PRIOR`` to ``MAX_PRIOR``; it is in the middle with
 ``PRIOR_WINDOWS`` independent training windows. Chosen on horizons inside the training parts of 209
 single series and of 12 panels of public data."""
