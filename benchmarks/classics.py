@@ -4,9 +4,10 @@ usage: classics.py DATA [--only NAME ...] [--presets NAME ...] [--cache FILE.jso
                    [--reference DIR] [--venvs DIR] [--out FILE.md]
 
 DOT, CES and ETS and their mean are statsforecast's, in an environment of its own; their forecasts
-are stored and not repeated. Ours are the runs in the cache of `quality.py`, the median over the
-seeds that are there. A second table compares the vectorized methods of `rnnforecast.statistical`
-with statsforecast's, in accuracy and time.
+are stored and not repeated. `combination` is the one of `rnnforecast.statistical` without a network;
+presets are the runs in the cache of `quality.py`, the median over the seeds that are there. A last
+table compares the vectorized methods of `rnnforecast.statistical` with statsforecast's, in accuracy
+and time.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 import pandas as pd
 from competition import BENCHMARKS, Benchmark, read
 from machine import describe
-from measures import score
+from measures import LEVELS, score
 from reference_forecasts import (
     METHODS,
     VENVS,
@@ -32,6 +33,7 @@ from reference_forecasts import (
 )
 from score_tables import ResultCache, Scores, run_key, table_head
 
+from rnnforecast.statistical import combination
 from rnnforecast.statistical.histories import Histories
 
 PRESETS = ("fast", "balanced", "best")
@@ -41,6 +43,7 @@ MEAN = "mean of the three"
 VECTORIZED = {"DOT": "theta", "CES": "complex_smoothing", "ETS": "exponential_smoothing"}
 """Modules of `rnnforecast.statistical` by method."""
 MAX_STEPS = 5000
+COMBINATION = "combination"
 
 COMPARED = (
     "m1_monthly", "m1_quarterly", "m1_yearly", "m3_monthly", "m3_quarterly", "m3_yearly",
@@ -93,26 +96,43 @@ def vectorized(
     benchmark: Benchmark, train: pd.DataFrame, test: pd.DataFrame
 ) -> Iterator[tuple[str, Scores]]:
     """Scores and seconds of each vectorized method."""
-    ordered = train.sort_values(["unique_id", "ds"])
-    offsets = np.concatenate([[0], np.cumsum(ordered.groupby("unique_id").size())])
-    series = np.arange(len(offsets) - 1)
-    values = ordered["y"].to_numpy(float)
     steps = test.sort_values(["unique_id", "ds"])[["unique_id", "ds"]]
     for method, module in VECTORIZED.items():
         forecast = import_module(f"rnnforecast.statistical.{module}").forecast
         started = time.perf_counter()
-        histories = Histories.from_flat(
-            values, offsets, series, np.diff(offsets), max_steps=MAX_STEPS
+        found = forecast(
+            histories_of(train, MAX_STEPS), season=benchmark.season, horizon=benchmark.horizon
         )
-        found = forecast(histories, season=benchmark.season, horizon=benchmark.horizon)
         seconds = time.perf_counter() - started
         table = steps.assign(yhat=found.mean.ravel())
         yield method, {**score(train, test, table, benchmark.season), "total_s": seconds}
 
 
+def combination_scores(benchmark: Benchmark, train: pd.DataFrame, test: pd.DataFrame) -> Scores:
+    """Scores and seconds of the combination of statistical methods, without any network."""
+    table = test.sort_values(["unique_id", "ds"])[["unique_id", "ds"]]
+    season, horizon = benchmark.season, benchmark.horizon
+    started = time.perf_counter()
+    histories = histories_of(train, combination.max_history(season, horizon))
+    quantiles = combination.forecast(histories, season=season, horizon=horizon, levels=LEVELS)
+    seconds = time.perf_counter() - started
+    table[[f"q{level:g}" for level in LEVELS]] = quantiles.reshape(-1, len(LEVELS))
+    table["yhat"] = table["q0.5"]
+    return {**score(train, test, table, season), "total_s": seconds}
+
+
+def histories_of(train: pd.DataFrame, max_steps: int) -> Histories:
+    """The history of each series, in the order of their names."""
+    ordered = train.sort_values(["unique_id", "ds"])
+    offsets = np.concatenate([[0], np.cumsum(ordered.groupby("unique_id").size())])
+    series = np.arange(len(offsets) - 1)
+    values = ordered["y"].to_numpy(float)
+    return Histories.from_flat(values, offsets, series, np.diff(offsets), max_steps=max_steps)
+
+
 def accuracy_tables(panels: dict[str, Panel], presets: Sequence[str]) -> str:
     """OWA and relative MASE with their geometric means, shares in the bands, and seconds."""
-    methods = [*METHODS, MEAN, *presets]
+    methods = [*METHODS, MEAN, COMBINATION, *presets]
     relative = {
         name: {
             method: {"relative": scores["mase"] / panel[NAIVE]["mase"]}
@@ -216,6 +236,7 @@ def main() -> None:
             continue
         train, test = (read(file) for file in files)
         panels[benchmark.name] = statistical_scores(benchmark, train, test, reference)
+        panels[benchmark.name][COMBINATION] = combination_scores(benchmark, train, test)
         for preset in arguments.presets:
             scores = our_scores(benchmark, preset, cache)
             if scores is not None:

@@ -38,7 +38,9 @@ def test_means_are_geometric_and_only_of_methods_that_all_sets_have(classics: Mo
     def scores(owa: float, mase: float) -> dict[str, float]:
         return {"owa": owa, "mase": mase, "cover_80": 80.0, "cover_95": 95.0, "total_s": 1.0}
 
-    simple = dict.fromkeys([*classics.METHODS, classics.MEAN], scores(1.0, 2.0))
+    simple = dict.fromkeys(
+        [*classics.METHODS, classics.MEAN, classics.COMBINATION], scores(1.0, 2.0)
+    )
     naive = {classics.NAIVE: scores(2.0, 4.0)}
     panels = {
         "one": {**simple, **naive, "fast": scores(0.5, 1.0), "best": scores(0.5, 1.0)},
@@ -46,7 +48,7 @@ def test_means_are_geometric_and_only_of_methods_that_all_sets_have(classics: Mo
     }
     owa, relative, bands, _ = classics.accuracy_tables(panels, ["fast", "best"]).split("\n\n")
     assert owa.splitlines()[-1] == (
-        "| geometric mean of 2 | 1.000 | 1.000 | 1.000 | 1.000 | 0.632 | – |"
+        "| geometric mean of 2 | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 0.632 | – |"
     )
     assert relative.splitlines()[-1].endswith("| 0.500 | 0.500 | – |")  # sqrt(0.25 * 1)
     assert bands.splitlines()[-1].endswith("| 80.0 / 95.0 | – |")
@@ -55,7 +57,7 @@ def test_means_are_geometric_and_only_of_methods_that_all_sets_have(classics: Mo
 def test_published_figures_stand_beside_ours_on_the_same_eight_sets(classics: ModuleType) -> None:
     def panel(mase: float) -> dict[str, dict[str, float]]:
         rest = {"owa": 1.0, "cover_80": 80.0, "cover_95": 95.0, "total_s": 1.0}
-        methods = [*classics.METHODS, classics.MEAN]
+        methods = [*classics.METHODS, classics.MEAN, classics.COMBINATION]
         found = {method: {"mase": mase, **rest} for method in methods}
         return {**found, classics.NAIVE: {"mase": 1.0, **rest}}
 
