@@ -45,6 +45,9 @@ def forecaster_from_weights(config: ForecasterConfig, weights: StateDict) -> For
     """The network with these weights; ValueError if they do not fit, or are not finite."""
     if config.backbone.n_layers > len(weights):
         raise ValueError("fewer weights than layers")
+    linear_map = weights.get("base_forecast.linear.weight")
+    if linear_map is not None and linear_map.shape != (config.horizon, config.lookback):
+        raise ValueError("weights of another horizon or lookback than the network's")
     with torch.device("meta"):  # nothing is allocated before the sizes are known to be right
         sizes = {name: value.shape for name, value in Forecaster(config).state_dict().items()}
     if sizes != {name: value.shape for name, value in weights.items()}:

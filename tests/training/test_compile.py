@@ -64,15 +64,19 @@ def test_where_the_compiler_is_missing_the_net_is_as_it_was_and_the_reason_is_to
     trainer(found, short_config()).fit()
 
 
-def test_a_training_does_not_wait_for_the_compiler() -> None:
+def test_neither_training_nor_loading_waits_for_the_compiler() -> None:
     """It takes two seconds to load, and is of use only to who asks for it."""
     code = (
         "import sys\n"
+        "from rnnforecast.training.checkpoint import forecaster_from_weights\n"
         "from rnnforecast.training.trainer import Trainer\n"
         "from tests.training.fits import config, make_get_batch, net\n"
         "trainer = Trainer(net(), config(), get_batch=make_get_batch())\n"
         "state = trainer.fit()\n"
         "trainer._restore_state()\n"
+        "for name in ('linear', 'theta'):\n"
+        "    stored = net(base_forecast=name)\n"
+        "    forecaster_from_weights(stored.config, stored.state_dict())\n"
         "print(state.step, 'torch._dynamo' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

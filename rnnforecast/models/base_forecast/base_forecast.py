@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -52,9 +51,9 @@ def initial_weights(config: ForecasterConfig) -> dict[str, Tensor]:
 
 def _seasonal_mean_weights(config: ForecasterConfig, n_seasons: int, season: int) -> Tensor:
     """Weights `[H, L]` of the mean of the last `n_seasons` seasons, repeated."""
-    # in NumPy: on the device "meta", indexing with tensors makes torch load its compiler, a second
-    weights = np.zeros((config.horizon, config.lookback), dtype=np.float32)
-    step = np.arange(config.horizon)
-    for back in range(1, n_seasons + 1):
-        weights[step, config.lookback - back * season + step % season] = 1.0 / n_seasons
-    return torch.from_numpy(weights)
+    with torch.device("cpu"):  # on "meta", torch would load its compiler, which takes a second
+        weights = torch.zeros(config.horizon, config.lookback)
+        step = torch.arange(config.horizon)
+        for back in range(1, n_seasons + 1):
+            weights[step, config.lookback - back * season + step % season] = 1.0 / n_seasons
+    return weights

@@ -39,12 +39,12 @@ class ThetaForecast(nn.Module):
         """Sizes in steps; a season of 1 means none."""
         super().__init__()
         self.lookback, self.horizon, self.season = lookback, horizon, season
-        step = torch.arange(lookback)
-        lag = step[None, :] - step[:, None]  # [from, to]
-        decay = (1 - torch.tensor(ALPHAS))[:, None, None] ** lag.clamp_min(0)
-        self.register_buffer(
-            "smoothing_weights", torch.where(lag >= 0, decay, 0.0), persistent=False
-        )
+        with torch.device("cpu"):  # on "meta", torch would load its compiler, which takes a second
+            step = torch.arange(lookback)
+            lag = step[None, :] - step[:, None]  # [from, to]
+            decay = (1 - torch.tensor(ALPHAS))[:, None, None] ** lag.clamp_min(0)
+            weights = torch.where(lag >= 0, decay, 0.0)
+        self.register_buffer("smoothing_weights", weights, persistent=False)
 
     def forward(self, values: Tensor, input_mask: Tensor) -> Tensor:
         """`values [B, L, C]` → forecasts `[B, H, C]` in the same units.
