@@ -190,8 +190,8 @@ class CalibrationWindows:
     index: WindowIndex
     is_validation: bool
     """Whether these are validation windows, not the held-out horizon."""
-    training_windows: float
-    """Independent windows that the networks were trained on."""
+    windows_per_series: float
+    """Independent windows in the training part of the usual series."""
 
 
 def fit_ensemble(
@@ -246,9 +246,9 @@ def fit_ensemble(
                 truth,
                 size,
                 validation_windows=independent,
-                training_windows=given.training_windows,
+                windows_per_series=given.windows_per_series,
             )
-            reason = _describe_windows(independent, given.training_windows)
+            reason = _describe_windows(independent, given.windows_per_series)
             weight = _network_weight(value, independent)
         combined = weight.combine(combined, statistical, levels)
     target = (
@@ -281,12 +281,10 @@ def _network_weight(value: float, validation_windows: int) -> NetworkWeight:
     )
 
 
-def _describe_windows(validation: int, training: float) -> str:
+def _describe_windows(validation: int, per_series: float) -> str:
     """The reason for an estimated weight."""
-    trained = count_of(round(training), "independent window")
-    if not validation:
-        return f"{trained} to train on, none to validate on"
-    return f"{trained} to train on, {validation:,} to validate on"
+    windows = count_of(max(round(per_series), 1), "independent window")
+    return f"{windows} a series, {validation or 'none'} to validate on"
 
 
 def score_targets(

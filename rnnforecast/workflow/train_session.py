@@ -239,12 +239,12 @@ class TrainingSession:
             index = windows_at_origins(
                 origins, horizon=self.horizon, channels=self.windows.items_per_series
             )
-        trained_values = self._training_origins(self.split.train_end).root_length ** 2
+        trained_values = self._training_origins(self.split.train_end).root_length ** 2  # [items]
         given = CalibrationWindows(
             self.windows,
             index,
             is_validation=self.validation is not None,
-            training_windows=float(trained_values.sum()) / self.horizon,
+            windows_per_series=float(np.median(trained_values)) / self.horizon,
         )
         ensemble = fit_ensemble(
             nets,
