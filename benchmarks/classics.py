@@ -4,7 +4,7 @@ usage: classics.py DATA [--only NAME ...] [--presets NAME ...] [--cache FILE.jso
                    [--reference DIR] [--venvs DIR] [--out FILE.md]
 
 DOT, CES and ETS and their mean are statsforecast's, in an environment of its own; their forecasts
-are stored and not repeated. `combination` is the one of `rnnforecast.statistical` without a network;
+are stored and not repeated. `combination` is that of `rnnforecast.statistical` without a network;
 presets are the runs in the cache of `quality.py`, the median over the seeds that are there. A last
 table compares the vectorized methods of `rnnforecast.statistical` with statsforecast's, in accuracy
 and time.
