@@ -23,8 +23,9 @@ START_FROM_KEY = "training.start_from"
 def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
     """The spec with values of the run of `training.start_from`, unchanged if there is none.
 
-    Keys of `window` and `model`, the loss and the quantiles are taken from the run if the spec does
-    not set them. A relative path is relative to `spec_folder`. Raises SpecError, RunFolderError.
+    Keys of `window` and `model`, the calendar, the loss and the quantiles are taken from the run if
+    the spec does not set them. A relative path is relative to `spec_folder`. Raises SpecError,
+    RunFolderError.
     """
     if spec.training.start_from is None:
         return spec
@@ -39,6 +40,7 @@ def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
         for name in ("window", "model")
     }
     sections["training"] = _inherit_section(spec.training, run.training, ("loss", "loss_options"))
+    sections["features"] = _inherit_section(spec.features, run.features, ("calendar",))
     if sections["model"].backbone != run.model.backbone:  # options belong to one backbone
         sections["model"] = sections["model"].model_copy(
             update={"backbone_options": spec.model.backbone_options}

@@ -34,6 +34,7 @@ from rnnforecast.pipeline.auto import (
     resolve_member_specs,
     resolve_season,
 )
+from rnnforecast.pipeline.auto_calendar import choose_calendar
 from rnnforecast.pipeline.deseasonalize import fit_yearly_season
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.registry import LOSSES
@@ -129,6 +130,7 @@ def prepare_table(
     plan = replace(plan, bounds=_forecast_bounds(spec, plan))
     plan, season_choices = fit_yearly_season(resolved, plan, panel, transformed, split)
     cleaned = build_inputs(plan, aligned, horizon=horizon, transformed=transformed)
+    plan, cleaned, calendar_choices = choose_calendar(resolved, plan, aligned, cleaned, split)
     resolved, more_choices = resolve_auto(resolved, cleaned)
     member_specs = resolve_member_specs(spec, resolved, cleaned)
     _check_compatible(member_specs)
@@ -136,7 +138,13 @@ def prepare_table(
         given_spec=given_spec,
         inherited_spec=spec,
         spec=_with_inferred_columns(resolved, plan),
-        choices=[*_column_choices(spec, plan), *choices, *season_choices, *more_choices],
+        choices=[
+            *_column_choices(spec, plan),
+            *choices,
+            *season_choices,
+            *calendar_choices,
+            *more_choices,
+        ],
         plan=plan,
         cleaned=cleaned,
         split=split,
@@ -168,7 +176,8 @@ def _check_lookback(given_spec: Spec, panel: Panel) -> None:
 
 
 def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
-    """The spec with the columns, the frequency and `clean.min_length` of the fitted plan."""
+    """The spec with the columns, the frequency, `clean.min_length` and the calendar of the fitted
+    plan."""
     data = plan.read_options.data
     columns = {"time": data.time, "series": data.series, "targets": data.targets}
     clean = {
@@ -180,6 +189,7 @@ def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
         update={
             "data": spec.data.model_copy(update=columns),
             "clean": spec.clean.model_copy(update=clean),
+            "features": plan.features.spec,
         }
     )
 

@@ -45,9 +45,9 @@ class FeaturesSpec(SpecSection):
         " there are more.",
     )
     calendar: Literal["none", "auto"] | CalendarCycles = Field(
-        "none",
-        description="Cycles of the calendar as inputs, such as day_of_week; auto chooses by the"
-        " frequency.",
+        "auto",
+        description="Cycles of the calendar as inputs, such as day_of_week; auto: those that suit"
+        " the frequency, if they make simple forecasts of the training part better.",
     )
     age: Bool = Field(
         False, description="Whether the time since the start of a series is an input."

@@ -53,7 +53,7 @@ def write(path: Path, seed: int = 0, extra: str = "") -> str:
 
 
 def plan(source: str, **clean: Any) -> CleaningPlan:
-    features = FeaturesSpec(future=("promo",), calendar="auto")
+    features = FeaturesSpec(future=("promo",), calendar=("day_of_week", "day_of_year"))
     return CleaningPlan(
         ReadOptions(DataSpec(path=(source,), targets=("y",)), covariates=("promo",)),
         CleanSpec(**clean),

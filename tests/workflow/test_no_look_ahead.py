@@ -31,7 +31,9 @@ STEPS, HORIZON, CHANGED = 90, 4, 66
 SPEC = f"""
 data: {{path: FILE, time: ds, series: [id], targets: [y, z]}}
 clean: {{frequency: D}}
-features: {{past: [price, kind], future: [promo], static: [region], calendar: auto, age: true}}
+features:
+  {{past: [price, kind], future: [promo], static: [region], calendar: [day_of_week, day_of_year],
+   age: true}}
 window: {{horizon: {HORIZON}, lookback: 21, season: 7}}
 model: {{hidden_size: 4}}
 """

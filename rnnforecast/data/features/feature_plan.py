@@ -18,7 +18,7 @@ class FeaturePlan:
 
     spec: FeaturesSpec = field(default_factory=FeaturesSpec)
     calendar: tuple[str, ...] = ()
-    """Cycles as in `CYCLES`; chosen by the frequency if the spec says auto."""
+    """Cycles as in `CYCLES`; if the spec says auto, they are chosen when the plan is fitted."""
     covariates: CovariatePlan = field(default_factory=CovariatePlan)
 
     def to_json(self) -> dict[str, Any]:

@@ -91,7 +91,8 @@ def fit_features(plan: FeaturePlan, table: Table, panel: Panel, train_mask: Bool
     covariates = fit_covariates(
         groups, table, panel, train_mask, text_size=spec.text_size, vector_size=spec.vector_size
     )
-    cycles = calendar.select_cycles(panel.frequency, spec.calendar)
+    given = "none" if spec.calendar == "auto" else spec.calendar  # chosen once there are inputs
+    cycles = calendar.select_cycles(panel.frequency, given)
     return replace(plan, calendar=cycles, covariates=covariates)
 
 

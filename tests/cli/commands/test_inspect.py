@@ -19,7 +19,8 @@ from rnnforecast.registry import BACKBONES
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]
 
-COVARIATES = """features: {past: [weight], future: [promo, kind], static: [region], calendar: auto}
+COVARIATES = """features:
+  {past: [weight], future: [promo, kind], static: [region], calendar: [day_of_week, day_of_year]}
 """
 
 

@@ -217,7 +217,9 @@ def test_missing_future_values_are_replaced_by_rule(rule: str, expected: int) ->
 
 
 def test_calendar_holidays_and_age_cover_the_horizon() -> None:
-    plan = feature_plan(calendar="auto", holidays="DE", holiday_window=1, age=True)
+    plan = feature_plan(
+        calendar=("day_of_week", "day_of_year"), holidays="DE", holiday_window=1, age=True
+    )
     plan, _, found = build(plan, table({}), horizon=5)
     assert plan.calendar == ("day_of_week", "day_of_year")
     assert found.future.shape == (2 * (DAYS + 5), 4 + 3 + 1)
@@ -240,7 +242,10 @@ def everything(seed: int = 0) -> Table:
 
 
 EVERYTHING = feature_plan(
-    past=("price", "kind", "note", "emb_*"), text=("note",), vector_size=2, calendar="auto"
+    past=("price", "kind", "note", "emb_*"),
+    text=("note",),
+    vector_size=2,
+    calendar=("day_of_week", "day_of_year"),
 )
 
 
