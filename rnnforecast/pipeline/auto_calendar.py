@@ -185,7 +185,9 @@ def _covariates(cleaned: CleanedData, row: Ints) -> Floats:
     features, series = cleaned.features, cleaned.panel.series[row]
     found = features.future[row + series * features.horizon, :MAX_COVARIATES].astype(np.float64)
     found = np.hstack([found, found**2])
-    deviation = found.std(0) if len(found) else np.ones(found.shape[1])
+    if not found.size:
+        return found
+    deviation = found.std(0)
     return np.asarray((found - found.mean(0)) / np.where(deviation > 0, deviation, 1.0))
 
 
