@@ -8,6 +8,7 @@ from rnnforecast.data.cleaning.seasonality import MIN_PERIODS, Seasonality, dete
 from rnnforecast.data.cleaning.weekly_means import is_year, steps_per_week
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.example_series import format_duration
+from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.wording import join_words
 
 
@@ -38,21 +39,16 @@ def choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
     return length, "; ".join([reason, *_describe_other_seasons(found, panel)])
 
 
-def statistical_seasons(panel: Panel, season: int) -> tuple[int, ...]:
-    """The seasons of statistical methods: the main one, and a longer one that it divides if a
-    series has `MIN_PERIODS` of it, such as the week beside the day; none without a season.
+def statistical_seasons(frequency: Frequency, season: int) -> tuple[int, ...]:
+    """The seasons of statistical methods: the main one, and longer ones that it divides, such as
+    the week beside the day; none without a season.
 
     They weigh the longer one for each series by its errors, so that it needs no test here.
     """
     if season <= 1:
         return ()
-    longer = (
-        length
-        for length in panel.frequency.season_lengths()
-        if length > season and length % season == 0
-    )
-    longest = int(panel.lengths.max(initial=0))
-    return season, *(length for length in longer if longest >= MIN_PERIODS * length)
+    lengths = frequency.season_lengths()
+    return season, *(length for length in lengths if length > season and length % season == 0)
 
 
 def _describe_other_seasons(found: Seasonality, panel: Panel) -> list[str]:

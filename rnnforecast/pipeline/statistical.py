@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.windows.origins import WindowIndex
+from rnnforecast.pipeline.auto_season import statistical_seasons
 from rnnforecast.statistical import combination
 from rnnforecast.statistical.histories import Histories, history_rows
 from rnnforecast.types import Floats, Ints
@@ -42,7 +43,7 @@ def statistical_quantiles(
         origin = index.origin.repeat(targets)
     else:
         series, target, origin = index.item // targets, index.item % targets, index.origin
-    longest = int(min(origin.max(initial=1), combination.max_history(season, steps)))
+    longest = int(min(origin.max(initial=1), combination.longest_history(season, steps)))
     size = max(1, MAX_VALUES_AT_ONCE // max(longest, 1))
     parts = [
         combination.forecast(
@@ -50,6 +51,7 @@ def statistical_quantiles(
             season=season,
             horizon=steps,
             levels=levels,
+            seasons=statistical_seasons(cleaned.panel.frequency, season),
         )
         for part in (slice(first, first + size) for first in range(0, len(series), size))
     ]

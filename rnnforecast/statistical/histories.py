@@ -37,6 +37,18 @@ class Histories:
         row = np.minimum(np.arange(steps)[:, None] + self.start[chosen], steps - 1)
         return np.asarray(self.values[row, chosen])
 
+    def last(self, steps: int) -> Histories:
+        """The last `steps` steps."""
+        first = max(len(self.values) - steps, 0)
+        values, observed = self.values[first:], self.observed[first:]
+        start = np.where(observed.any(0), np.maximum(self.start - first, 0), len(values))
+        return Histories(values, observed, start.astype(np.int64))
+
+    def before(self, steps: int) -> Histories:
+        """The histories without their last `steps` steps."""
+        end = max(len(self.values) - steps, 0)
+        return Histories(self.values[:end], self.observed[:end], np.minimum(self.start, end))
+
     @classmethod
     def from_flat(
         cls, values: Floats, offsets: Ints, series: Ints, origin: Ints, *, max_steps: int
