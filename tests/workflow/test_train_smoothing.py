@@ -19,6 +19,7 @@ Given = Callable[..., None]
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]
 
+NETWORKS = "ensemble.network_weight=1"
 SMOOTH = "model: {normalize: exponential_smoothing}\n"
 WEEK = np.array([4.0, 8.0, 9.0, 10.0, 12.0, 16.0, 11.0])
 """Of a Monday and the days after it."""
@@ -99,7 +100,7 @@ def test_three_days_of_a_new_series_are_enough_to_follow_the_week(
     given: Given, forecast: Run, start: str
 ) -> None:
     given(weekly(), more=SMOOTH)
-    shared("run", "model.base_forecast=none")
+    shared("run", NETWORKS, "model.base_forecast=none")
     rows = pd.concat([weekly("a"), weekly("d", start=start, steps=3)])
     found = forecast(rows)
     follows_the_week(found[found["unique_id"] == "d"], level=1000.0)
@@ -108,7 +109,7 @@ def test_three_days_of_a_new_series_are_enough_to_follow_the_week(
 def test_values_before_the_lookback_change_nothing(given: Given, forecast: Run) -> None:
     rows = weekly()
     given(rows, more=SMOOTH)
-    shared("run", "window.lookback=28")
+    shared("run", NETWORKS, "window.lookback=28")
     whole = forecast(rows)
     for cut in (1, 3, 7, 50):
         later = rows[rows.groupby("unique_id").cumcount() >= cut]
@@ -176,13 +177,13 @@ def test_a_smoothed_network_among_others_is_the_one_it_would_be_alone(
     vary = "{model.normalize: [exponential_smoothing, log_mean], window.lookback: [14, 35]}"
     given(rows, more=f"ensemble: {{members: 4, combine: mean, vary: {vary}}}\n")
     alike = "model.base_forecast=linear"  # what is left open is settled once for all networks
-    shared("both", alike)
+    shared("both", NETWORKS, alike)
     alone = ["ensemble.members=1", "ensemble.vary={}", alike]
     parts = [(name, back) for back in (14, 35) for name in ("exponential_smoothing", "log_mean")]
     found = []
     for number, (name, back) in enumerate(parts):
         sets = (f"model.normalize={name}", f"window.lookback={back}", f"training.seed={number + 1}")
-        shared("run", *sets, *alone)
+        shared("run", NETWORKS, *sets, *alone)
         assert same(weights("both", number), weights("run"))
         found.append(forecast(rows)["yhat"].to_numpy())
     Path("run").rename("last")
