@@ -17,6 +17,7 @@ from scipy.stats import t as student_t
 from rnnforecast.statistical import exponential_smoothing, seasonal_smoothing, structural, theta
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.statistical.intervals import SIGMA_LEVELS, interval_factor
+from rnnforecast.statistical.transients import without_transients
 from rnnforecast.types import Floats, Ints
 
 METHODS = {"theta": theta.forecast, "exponential smoothing": exponential_smoothing.forecast}
@@ -75,6 +76,7 @@ def forecast(
     count = len(histories.start)
     if not len(histories.values):
         return np.full((count, horizon, len(levels)), np.nan)
+    histories = without_transients(histories, season=season)
     back = np.array([-(-horizon * origin // 2) for origin in range(ORIGINS + 1)])
     recent = histories.last(max_history(season, horizon))
     at_origins = structural.forecast(recent, season=season, horizon=horizon, back=back.tolist())
