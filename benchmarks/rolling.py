@@ -91,7 +91,13 @@ def _quantiles(
     combined = run.combiner.combine(np.stack(forecasts))
     if not run.network_weight.is_networks_only:
         statistical = statistical_quantiles(
-            cleaned, index, LEVELS, steps=horizon, season=run.config.season, joint=False
+            cleaned,
+            index,
+            LEVELS,
+            steps=horizon,
+            horizon=horizon,
+            season=run.config.season,
+            joint=False,
         )
         combined = run.network_weight.combine(combined, statistical[:, :, 0], LEVELS)
     return np.moveaxis(combined.reshape(len(origins), channels, horizon, len(LEVELS)), -1, 0)

@@ -234,6 +234,7 @@ def fit_ensemble(
                 index,
                 levels,
                 steps=windows.horizon,
+                horizon=windows.horizon,
                 season=int(spec.window.season),
                 joint=windows.joint,
             )

@@ -217,6 +217,7 @@ def forecast(
                 index,
                 levels.computed,
                 steps=steps,
+                horizon=configs[0].horizon,
                 season=configs[0].season,
                 joint=channels < targets,
             ),

@@ -23,6 +23,7 @@ def statistical_quantiles(
     levels: Sequence[float],
     *,
     steps: int,
+    horizon: int,
     season: int,
     joint: bool,
 ) -> Floats:
@@ -31,6 +32,7 @@ def statistical_quantiles(
     Args:
         levels: the Q levels.
         steps: steps ahead.
+        horizon: the horizon of the run; a forecast of more or fewer steps has the same first ones.
         season: in steps.
         joint: whether an item is a series with all its targets, or one target of it.
 
@@ -43,20 +45,21 @@ def statistical_quantiles(
         origin = index.origin.repeat(targets)
     else:
         series, target, origin = index.item // targets, index.item % targets, index.origin
-    longest = int(min(origin.max(initial=1), combination.longest_history(season, steps)))
+    longest = int(min(origin.max(initial=1), combination.longest_history(season, horizon)))
     size = max(1, MAX_VALUES_AT_ONCE // max(longest, 1))
     parts = [
         combination.forecast(
             _histories(cleaned, series[part], target[part], origin[part], longest),
             season=season,
-            horizon=steps,
+            horizon=max(steps, horizon),
+            error_steps=horizon,
             levels=levels,
             seasons=statistical_seasons(cleaned.panel.frequency, season),
         )
         for part in (slice(first, first + size) for first in range(0, len(series), size))
     ]
-    values = np.concatenate([np.empty((0, steps, len(levels))), *parts])  # [W * C, H, Q]
-    values = values.reshape(len(index.item), -1, steps, len(levels))
+    values = np.concatenate([np.empty((0, max(steps, horizon), len(levels))), *parts])
+    values = values[:, :steps].reshape(len(index.item), -1, steps, len(levels))
     return np.asarray(values.swapaxes(1, 2))
 
 

@@ -63,6 +63,7 @@ def forecast(
     horizon: int,
     levels: Sequence[float],
     seasons: tuple[int, ...] = (),
+    error_steps: int | None = None,
 ) -> Floats:
     """Quantiles `[M, H, Q]` of M histories; NaN only for a history without a value.
 
@@ -72,19 +73,22 @@ def forecast(
         horizon: steps to forecast, H.
         levels: Q increasing levels between 0 and 1.
         seasons: `season` and longer ones, which smoothed cycles read.
+        error_steps: steps ahead whose errors at earlier origins count; H by default. With the same
+            number the forecast of a step does not depend on H.
     """
+    counted = min(error_steps or horizon, horizon)
     count = len(histories.start)
     if not len(histories.values):
         return np.full((count, horizon, len(levels)), np.nan)
     histories = without_transients(histories, season=season)
-    back = np.array([-(-horizon * origin // 2) for origin in range(ORIGINS + 1)])
-    recent = histories.last(max_history(season, horizon))
+    back = np.array([-(-counted * origin // 2) for origin in range(ORIGINS + 1)])
+    recent = histories.last(max_history(season, counted))
     at_origins = structural.forecast(recent, season=season, horizon=horizon, back=back.tolist())
     around = at_origins.quantiles(SIGMA_LEVELS).reshape(len(back), count, horizon, 3)
     if season > LARGEST_THETA_SEASON:
-        return _with_smoothed_cycles(histories, around, back, seasons or (season,), levels)
+        return _with_smoothed_cycles(histories, around, back, seasons or (season,), levels, counted)
     factor = WIDTH[max(shortest for shortest in WIDTH if shortest <= season)] * interval_factor(
-        *_past_errors(histories, around[1:], back[1:], season)
+        *_past_errors(histories, around[1:, :, :counted], back[1:], season)
     )
     middle = around[0, ..., 1]
     distance = at_origins.first(count).quantiles(levels) - middle[..., None]
@@ -99,6 +103,7 @@ def _with_smoothed_cycles(
     back: Ints,
     seasons: tuple[int, ...],
     levels: Sequence[float],
+    error_steps: int,
 ) -> Floats:
     """Quantiles `[M, H, Q]` around the mean of smoothed cycles and another method, weighted by the
     errors of both at earlier origins.
@@ -116,13 +121,18 @@ def _with_smoothed_cycles(
     unit = np.sqrt(np.stack(deviation)) / STUDENT.std()
     low, high = STUDENT.ppf(SIGMA_LEVELS[0]), STUDENT.ppf(SIGMA_LEVELS[-1])
     own = np.stack([mean + low * unit, mean, mean + high * unit], -1)
-    errors = [_past_errors(histories, each[1:], back[1:], seasons[0])[0] for each in (own, around)]
+    errors = [
+        _past_errors(histories, each[1:, :, :error_steps], back[1:], seasons[0])[0]
+        for each in (own, around)
+    ]
     sizes = [_mean_size(each) for each in errors]  # [M]
     sizes = [each + np.finfo(float).tiny for each in sizes]  # equal ones without earlier origins
     ratio = sizes[0] / sizes[1] / CYCLES_PRIOR
     weight = (1 / (1 + np.minimum(ratio, 1e3) ** 4))[:, None]
     own += ((1 - weight) * (around[..., 1] - mean))[..., None]
-    factor = interval_factor(*_past_errors(histories, own[1:], back[1:], seasons[0]))
+    factor = interval_factor(
+        *_past_errors(histories, own[1:, :, :error_steps], back[1:], seasons[0])
+    )
     distance = unit[0][..., None] * STUDENT.ppf(levels)
     return np.asarray(own[0, ..., 1:2] + factor[:, None, None] * distance)
 

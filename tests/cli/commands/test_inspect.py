@@ -136,7 +136,7 @@ def test_every_decoder_and_head_can_be_inspected(
 
 def test_the_forecast_is_that_of_predict(given: Run, train: Run, rnnforecast: Run) -> None:
     given()
-    train()
+    train("ensemble.network_weight=1")
     rnnforecast("predict", "run", "-o", "forecast.csv", "--no-plots")
     expected = pd.read_csv("forecast.csv").query("unique_id == 'b'")["yhat"]
     found = look(rnnforecast, "--series", "b", "--origin", "2024-02-29")
