@@ -96,7 +96,7 @@ def _quantiles(
             LEVELS,
             steps=horizon,
             horizon=horizon,
-            season=run.config.season,
+            seasons=run.statistical_seasons,
             joint=False,
         )
         combined = run.network_weight.combine(combined, statistical[:, :, 0], LEVELS)

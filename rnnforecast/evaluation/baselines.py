@@ -71,10 +71,12 @@ def baseline_forecasts(
     horizon: int,
     ends: Ints,
     levels: Sequence[float],
+    statistical_season: int,
 ) -> dict[str, tuple[Floats, Floats]]:
     """Point forecasts `[S, H, C]` and quantiles `[S, H, C, Q]` of all baselines, by name.
 
-    Arguments are those of `seasonal_naive_quantiles`.
+    Arguments are those of `seasonal_naive_quantiles`; theta and exponential smoothing, which need
+    no proof of a season, have the `statistical_season`.
     """
     found = {}
     for each in simple_forecasts(season):
@@ -83,13 +85,13 @@ def baseline_forecasts(
         found[each.name] = point, quantiles
     if len(ends) * values.shape[1] > MAX_STATISTICAL_SERIES:
         return found
-    series, steps = np.arange(len(ends)), max_history(season, horizon)
+    series, steps = np.arange(len(ends)), max_history(statistical_season, horizon)
     histories = [
         Histories.from_flat(column, offsets, series, ends - offsets[:-1], max_steps=steps)
         for column in values.T
     ]
     for name, method in METHODS.items():
-        forecasts = [method(each, season=season, horizon=horizon) for each in histories]
+        forecasts = [method(each, season=statistical_season, horizon=horizon) for each in histories]
         point = np.stack([each.mean for each in forecasts], -1)
         found[name] = point, np.stack([each.quantiles(levels) for each in forecasts], -2)
     return found

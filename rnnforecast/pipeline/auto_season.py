@@ -39,15 +39,23 @@ def choose_season(panel: Panel, horizon: int) -> tuple[int, str]:
     return length, "; ".join([reason, *_describe_other_seasons(found, panel)])
 
 
-def statistical_seasons(frequency: Frequency, season: int) -> tuple[int, ...]:
+LONGEST_UNTESTED_SEASON = 12
+"""Steps of the longest season that statistical methods look for where none was found."""
+
+
+def statistical_seasons(
+    frequency: Frequency, season: int, *, is_given: bool = False
+) -> tuple[int, ...]:
     """The seasons of statistical methods: the main one, and longer ones that it divides, such as
     the week beside the day; none without a season.
 
-    They weigh the longer one for each series by its errors, so that it needs no test here.
+    They weigh seasons for each series by its errors, and so need no test: where none was found, and
+    none was ruled out by the spec (`is_given`), it is the shortest usual one.
     """
-    if season <= 1:
-        return ()
     lengths = frequency.season_lengths()
+    if season <= 1:
+        usual = lengths[:1] if not is_given else ()
+        return tuple(length for length in usual if 1 < length <= LONGEST_UNTESTED_SEASON)
     return season, *(length for length in lengths if length > season and length % season == 0)
 
 

@@ -190,6 +190,8 @@ class CalibrationWindows:
     index: WindowIndex
     is_validation: bool
     """Whether these are validation windows, not the held-out horizon."""
+    seasons: tuple[int, ...]
+    """Seasons of the statistical methods, in steps."""
     windows_per_series: float
     """Independent windows in the training part of the usual series."""
 
@@ -235,7 +237,7 @@ def fit_ensemble(
                 levels,
                 steps=windows.horizon,
                 horizon=windows.horizon,
-                season=int(spec.window.season),
+                seasons=given.seasons,
                 joint=windows.joint,
             )
         )

@@ -56,6 +56,7 @@ class Postprocessing:
     """Names of the items with learned smoothing; see `item_names`."""
     yearly_season: YearlySeason = field(default_factory=YearlySeason)
     network_weight: NetworkWeight = NETWORKS_ONLY
+    statistical_seasons: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ def forecast(
                 levels.computed,
                 steps=steps,
                 horizon=configs[0].horizon,
-                season=configs[0].season,
+                seasons=postprocessing.statistical_seasons,
                 joint=channels < targets,
             ),
             levels,

@@ -79,6 +79,8 @@ class Run:
     """See `evaluation.calibration`."""
     network_weight: NetworkWeight
     """The weight of the networks beside the statistical forecast."""
+    statistical_seasons: tuple[int, ...]
+    """See `pipeline.auto_season`."""
     error_correlation: np.ndarray
     """`[H, H]` between the errors of the steps, see `evaluation.sample_paths`."""
     smoothed_items: tuple[str, ...]
@@ -128,6 +130,7 @@ class Run:
             self.smoothed_items,
             plan.yearly_season,
             self.network_weight,
+            self.statistical_seasons,
         )
 
 
@@ -168,6 +171,7 @@ def write_model(folder: Path, run: Run) -> None:
         "combiner": asdict(run.combiner),
         "interval_scaling": asdict(run.interval_scaling),
         "network_weight": asdict(run.network_weight),
+        "statistical_seasons": list(run.statistical_seasons),
         "smoothed_items": list(run.smoothed_items),
         "quantiles": list(run.quantiles),
         "source": list(run.source),
@@ -215,6 +219,7 @@ def load_run(path: Path) -> Run:
         combiner=state.combiner,
         interval_scaling=state.interval_scaling,
         network_weight=state.network_weight,
+        statistical_seasons=state.statistical_seasons,
         smoothed_items=state.smoothed_items,
         quantiles=state.quantiles,
         source=state.source,

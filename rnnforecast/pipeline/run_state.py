@@ -19,6 +19,7 @@ from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.evaluation.network_weight import NetworkWeight
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.quantile_levels import QuantileLevels
+from rnnforecast.pipeline.auto_season import LONGEST_UNTESTED_SEASON
 from rnnforecast.pipeline.ensemble import forecaster_config
 from rnnforecast.spec.spec import Spec, expand_ensemble
 from rnnforecast.spec.types import NonNegativeInt, PositiveInts, Quantiles
@@ -58,6 +59,7 @@ class RunState(BaseModel):
     combiner: ForecastCombiner
     interval_scaling: IntervalScaling
     network_weight: NetworkWeight
+    statistical_seasons: PositiveInts
     smoothed_items: tuple[str, ...]
     quantiles: Quantiles
     source: tuple[str, ...]
@@ -119,6 +121,9 @@ def find_contradictions(
         and (combiner.method != "weights" or len(combiner.weights) in (0, len(state.members))),
         "network weight": state.network_weight.median == spec.ensemble.network_weight
         and 0 <= state.network_weight.spread <= 1,
+        "statistical seasons": _are_statistical_seasons(
+            state.statistical_seasons, int(spec.window.season)
+        ),
         "correlation": error_correlation.shape == (horizon, horizon)
         and bool((np.abs(error_correlation) <= 1 + 1e-6).all()),
         "networks": len(state.members) == spec.ensemble.members,
@@ -141,6 +146,13 @@ def find_contradictions(
         residuals = member.residual_array()
         if residuals is not None and horizon not in residuals.shape:
             yield f"errors of network {number}"
+
+
+def _are_statistical_seasons(seasons: tuple[int, ...], season: int) -> bool:
+    """Whether these can be the seasons of statistical methods beside networks with this season."""
+    if season > 1:
+        return seasons[:1] == (season,) and list(seasons) == sorted(set(seasons))
+    return len(seasons) <= 1 and all(each <= LONGEST_UNTESTED_SEASON for each in seasons)
 
 
 def _are_levels(levels: tuple[float, ...], needed: tuple[float, ...]) -> bool:

@@ -8,7 +8,6 @@ import numpy as np
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.windows.origins import WindowIndex
-from rnnforecast.pipeline.auto_season import statistical_seasons
 from rnnforecast.statistical import combination
 from rnnforecast.statistical.histories import Histories, history_rows
 from rnnforecast.types import Floats, Ints
@@ -24,7 +23,7 @@ def statistical_quantiles(
     *,
     steps: int,
     horizon: int,
-    season: int,
+    seasons: tuple[int, ...],
     joint: bool,
 ) -> Floats:
     """Quantiles of the statistical combination for the windows of `index`, in transformed units.
@@ -33,13 +32,13 @@ def statistical_quantiles(
         levels: the Q levels.
         steps: steps ahead.
         horizon: the horizon of the run; a forecast of more or fewer steps has the same first ones.
-        season: in steps.
+        seasons: in steps, the main one first; none without a season.
         joint: whether an item is a series with all its targets, or one target of it.
 
     Returns:
         `[W, steps, C, Q]`, with C = 1 unless `joint`; NaN without a value before the origin.
     """
-    targets = cleaned.values.shape[1]
+    targets, season = cleaned.values.shape[1], seasons[0] if seasons else 1
     if joint:
         series, target = index.item.repeat(targets), np.tile(np.arange(targets), len(index.item))
         origin = index.origin.repeat(targets)
@@ -54,7 +53,7 @@ def statistical_quantiles(
             horizon=max(steps, horizon),
             error_steps=horizon,
             levels=levels,
-            seasons=statistical_seasons(cleaned.panel.frequency, season),
+            seasons=seasons,
         )
         for part in (slice(first, first + size) for first in range(0, len(series), size))
     ]

@@ -170,6 +170,7 @@ def _build_run(
         combiner=ensemble.combiner,
         interval_scaling=ensemble.interval_scaling,
         network_weight=ensemble.network_weight,
+        statistical_seasons=session.statistical_seasons,
         error_correlation=ensemble.error_correlation,
         smoothed_items=session.smoothed_items,
         quantiles=spec.forecast.quantiles,

@@ -70,9 +70,18 @@ def held_out_values(panel: Panel, origins: Ints, horizon: int) -> Floats:
 
 
 def evaluate_holdout(
-    panel: Panel, forecasts: Forecasts, origins: Ints, *, season: int, quantiles: Sequence[float]
+    panel: Panel,
+    forecasts: Forecasts,
+    origins: Ints,
+    *,
+    season: int,
+    quantiles: Sequence[float],
+    statistical_season: int | None = None,
 ) -> EvaluationResult:
-    """Scores forecasts from `origins [S]`; series with an origin below 0 are not scored."""
+    """Scores forecasts from `origins [S]`; series with an origin below 0 are not scored.
+
+    `statistical_season` is that of theta and exponential smoothing, `season` by default.
+    """
     horizon = forecasts.yhat.shape[1]
     series = np.flatnonzero(origins >= 0)
     actual = held_out_values(panel, origins, horizon)
@@ -86,6 +95,7 @@ def evaluate_holdout(
             horizon=horizon,
             ends=ends,
             levels=quantiles,
+            statistical_season=statistical_season or season,
         ).items()
     }
     scale = metrics.seasonal_scale(panel.targets, panel.offsets, season=season, ends=ends)[series]

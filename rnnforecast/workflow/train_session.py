@@ -31,6 +31,7 @@ from rnnforecast.errors import DataError, Problem, SpecError, TrainingDiverged, 
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
+from rnnforecast.pipeline.auto_season import statistical_seasons
 from rnnforecast.pipeline.ensemble import (
     CalibrationWindows,
     Ensemble,
@@ -111,6 +112,11 @@ class TrainingSession:
         self.cleaned, self.split = prepared.cleaned, prepared.split
         self.panel = self.cleaned.panel
         self.horizon, self.season = spec.window.horizon, int(spec.window.season)
+        self.statistical_seasons = statistical_seasons(
+            self.panel.frequency,
+            self.season,
+            is_given=prepared.inherited_spec.window.season != "auto",
+        )
         self.device = _select_device(spec, distributed)
         self.member_specs = resolve_member_specs(prepared.inherited_spec, spec, self.cleaned)
         _check_batch_sizes(self.member_specs, distributed)
@@ -244,6 +250,7 @@ class TrainingSession:
             self.windows,
             index,
             is_validation=self.validation is not None,
+            seasons=self.statistical_seasons,
             windows_per_series=float(np.median(trained_values)) / self.horizon,
         )
         ensemble = fit_ensemble(
@@ -264,6 +271,7 @@ class TrainingSession:
             self.smoothed_items,
             self.plan.yearly_season,
             ensemble.network_weight,
+            self.statistical_seasons,
         )
         forecasts = forecast(
             ensemble.members,
@@ -274,7 +282,12 @@ class TrainingSession:
         )
         self._check_finite(forecasts)
         evaluation = evaluate_holdout(
-            self.panel, forecasts, origins, season=self.season, quantiles=quantiles
+            self.panel,
+            forecasts,
+            origins,
+            season=self.season,
+            quantiles=quantiles,
+            statistical_season=self.statistical_seasons[0] if self.statistical_seasons else 1,
         )
         return ensemble, evaluation, forecasts
 
