@@ -39,6 +39,9 @@ CYCLES_PRIOR = 1.5
 """How much larger the past errors of smoothed cycles may be for an equal weight."""
 STUDENT = student_t(4)
 """Of errors of smoothed cycles: with a normal distribution 90 % of them lie in the 80 % band."""
+FEW_VALUES = 5.0
+"""Bands of N values are wider by (FEW_VALUES / N)²: 25 % at 10. Without it histories of fewer than
+12 values hold 64 to 77 % in their 80 % band, on windows inside the training parts of yearly sets."""
 ORIGINS = 4
 """Earlier origins, half a horizon apart, whose errors correct the intervals."""
 SEASONS_BEFORE = 2
@@ -90,6 +93,7 @@ def forecast(
     factor = WIDTH[max(shortest for shortest in WIDTH if shortest <= season)] * interval_factor(
         *_past_errors(histories, around[1:, :, :counted], back[1:], season)
     )
+    factor *= 1 + (FEW_VALUES / np.maximum(histories.lengths, 1)) ** 2
     middle = around[0, ..., 1]
     distance = at_origins.first(count).quantiles(levels) - middle[..., None]
     other = theta.forecast(recent, season=season, horizon=horizon).mean
