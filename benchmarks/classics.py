@@ -40,7 +40,7 @@ PRESETS = ("fast", "balanced", "best")
 NAIVE = "seasonal naive"
 MEAN = "mean of the three"
 
-VECTORIZED = {"DOT": "theta", "CES": "complex_smoothing", "ETS": "exponential_smoothing"}
+VECTORIZED = {"DOT": "theta", "ETS": "exponential_smoothing"}
 """Modules of `rnnforecast.statistical` by method."""
 MAX_STEPS = 5000
 COMBINATION = "combination"

@@ -1,4 +1,4 @@
-"""The networks of a run: their configurations, and their combination after training.
+"""The forecasts of a run's networks, combined with each other and with statistical forecasts.
 
 Combination weights, the scaling of intervals and the correlation of errors over the horizon are
 estimated from forecasts of windows that were not trained on.
@@ -29,142 +29,20 @@ from rnnforecast.evaluation.network_weight import (
 )
 from rnnforecast.evaluation.sample_paths import estimate_correlation, normal_scores
 from rnnforecast.inference import quantiles as inference
-from rnnforecast.models.base import Noise
-from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.layers.covariates import CovariateSizes
-from rnnforecast.models.layers.stack import BackboneConfig
-from rnnforecast.models.quantile_levels import INTERMITTENT_LEVELS, MEDIAN, QuantileLevels
-from rnnforecast.pipeline.auto import difference_lag
+from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
+from rnnforecast.pipeline.forecaster_config import has_intermittent_target
 from rnnforecast.pipeline.forecasting import (
     Member,
     calibrate_point_head,
     computed_levels,
-    item_names,
     member_quantiles,
 )
 from rnnforecast.pipeline.statistical import statistical_quantiles
-from rnnforecast.registry import BACKBONES, WINDOW_SCALERS
-from rnnforecast.spec.model import ModelSpec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints
 from rnnforecast.wording import count_of
-
-MIN_ZERO_SHARE = 0.2
-"""Whole numbers of at least 0 with this share of zeros are intermittent."""
-
-
-def build_forecaster_config(
-    spec: Spec, cleaned: CleanedData, *, reads_elapsed: bool | None = None
-) -> ForecasterConfig:
-    """The architecture of a resolved spec, sized for the covariates of the data.
-
-    `reads_elapsed`: whether the network reads the time since the last observation; by default if
-    there are gaps.
-    """
-    return forecaster_config(
-        spec,
-        n_targets=cleaned.panel.observed_mask.shape[1],
-        covariates=_covariate_sizes(spec, cleaned, reads_elapsed),
-        n_items=len(item_names(cleaned.panel)),
-        levels=_trained_levels(spec, cleaned),
-    )
-
-
-def forecaster_config(
-    spec: Spec,
-    *,
-    n_targets: int,
-    covariates: CovariateSizes,
-    n_items: int,
-    levels: tuple[float, ...],
-) -> ForecasterConfig:
-    """The architecture of a resolved spec; items count for learned window scalers only."""
-    window, model = spec.window, spec.model
-    is_smoothed = "learned" in WINDOW_SCALERS.traits(model.normalize)
-    return ForecasterConfig(
-        lookback=int(window.lookback),
-        horizon=window.horizon,
-        patch_length=int(window.patch_length),
-        season=int(window.season),
-        backbone=_backbone_config(model),
-        hidden_size=int(model.hidden_size),
-        dropout=model.dropout,
-        decoder=model.decoder,
-        normalize=model.normalize,
-        # auto is resolved when training begins, see `workflow.train_base_forecast`
-        base_forecast="linear" if model.base_forecast == "auto" else model.base_forecast,
-        loss=spec.training.loss,
-        loss_options=spec.training.loss_options,
-        levels=levels,
-        bidirectional=model.bidirectional,
-        attention=model.attention,
-        teacher_forcing=model.teacher_forcing,
-        tbptt_steps=spec.training.tbptt_steps,
-        channels=n_targets if model.channels == "joint" else 1,
-        difference_lag=difference_lag(spec),
-        covariates=covariates,
-        n_items=n_items if is_smoothed else 0,
-        smoothing_seasons=_smoothing_seasons(spec) if is_smoothed else (),
-    )
-
-
-def _trained_levels(spec: Spec, cleaned: CleanedData) -> tuple[float, ...]:
-    """The levels of a network: those of the forecast, and more for counts with many zeros."""
-    levels = QuantileLevels.with_median(spec.forecast.quantiles)
-    for values, observed in zip(
-        cleaned.panel.targets.T, cleaned.panel.observed_mask.T, strict=True
-    ):
-        if _is_intermittent(values[observed]):
-            levels = levels.with_more(INTERMITTENT_LEVELS)
-    return levels.computed
-
-
-def _is_intermittent(known: Floats) -> bool:
-    """Whether observed values `[n]` are counts with many zeros."""
-    return bool(
-        len(known)
-        and np.mean(known == 0) >= MIN_ZERO_SHARE
-        and known.min() >= 0
-        and np.array_equal(known, np.round(known))
-    )
-
-
-def _backbone_config(model: ModelSpec) -> BackboneConfig:
-    return BackboneConfig(
-        name=model.backbone,
-        n_layers=int(model.layers),
-        dropout=model.dropout,
-        residual=bool(model.residual),
-        layer_norm=model.layer_norm,
-        orthogonal=model.orthogonal_init,
-        noise=Noise(model.recurrent_dropout, model.zoneout, model.initial_state == "learned"),
-        options=model.backbone_options,
-    )
-
-
-def _covariate_sizes(
-    spec: Spec, cleaned: CleanedData, reads_elapsed: bool | None
-) -> CovariateSizes:
-    features = cleaned.features
-    if reads_elapsed is None:
-        reads_gaps = "gaps" in BACKBONES.traits(spec.model.backbone)
-        reads_elapsed = reads_gaps or not cleaned.target_mask.all()
-    return CovariateSizes(
-        past=features.past.shape[1],
-        past_codes=features.past_cardinalities,
-        future=features.future.shape[1],
-        future_codes=features.future_cardinalities,
-        static=features.static.shape[1],
-        static_codes=features.static_cardinalities,
-        elapsed=reads_elapsed,
-    )
-
-
-def _smoothing_seasons(spec: Spec) -> tuple[int, ...]:
-    seasons = spec.model.smoothing_seasons
-    return () if isinstance(seasons, str) else tuple(season for season in seasons if season > 1)
 
 
 @dataclass(frozen=True)
@@ -221,8 +99,7 @@ def fit_ensemble(
     size = np.repeat(size, actual.shape[2])
     combiner = fit_combiner(spec.ensemble.combine, forecasts, truth, size, levels)
     combined = combiner.combine(forecasts)
-    known = ~np.isnan(actual).all((1, 2)) if given.is_validation else np.zeros(len(actual), bool)
-    independent = _count_non_overlapping(index.item[known], index.origin[known], windows.horizon)
+    independent = _count_validation_windows(given, actual)
     scaling = IDENTITY_SCALING
     # the intervals of a single network come from far more windows, or from these very errors
     if given.is_validation and len(members) > 1:
@@ -230,17 +107,7 @@ def fit_ensemble(
     combined = scaling.apply(combined, levels)
     weight, reason = _fixed_network_weight(spec, cleaned, independent)
     if weight != NETWORKS_ONLY:
-        statistical = _flat(
-            statistical_quantiles(
-                cleaned,
-                index,
-                levels,
-                steps=windows.horizon,
-                horizon=windows.horizon,
-                seasons=given.seasons,
-                joint=windows.joint,
-            )
-        )
+        statistical = _flat_statistical_quantiles(given, cleaned, levels)
         if weight is None:
             middle = levels.index(MEDIAN)
             value = fit_network_weight(
@@ -254,10 +121,8 @@ def fit_ensemble(
             reason = _describe_windows(independent, given.windows_per_series)
             weight = _network_weight(value, independent)
         combined = weight.combine(combined, statistical, levels)
-    target = (
-        np.arange(actual.shape[2]) if windows.joint else index.item % len(bounds.integer_valued)
-    )
-    target = np.resize(target, len(truth))
+    targets = len(bounds.integer_valued)
+    target = np.resize(np.arange(targets) if windows.joint else index.item % targets, len(truth))
     scores = score_targets(truth, combined, levels, target, transform, bounds)
     return Ensemble(members, combiner, scaling, weight, reason, estimate_correlation(*scores))
 
@@ -270,10 +135,8 @@ def _fixed_network_weight(
     value = spec.ensemble.network_weight
     if value != "auto":
         return _network_weight(float(value), validation_windows), ""
-    panel = cleaned.panel
-    pairs = zip(panel.targets.T, panel.observed_mask.T, strict=True)
-    if any(_is_intermittent(values[observed]) for values, observed in pairs):
-        return NETWORKS_ONLY, "counts with many zeros are not for exponential smoothing"
+    if has_intermittent_target(cleaned):
+        return NETWORKS_ONLY, "statistical methods are not for counts with many zeros"
     return None, ""
 
 
@@ -326,6 +189,15 @@ def _calibrate_member(
     return Member(net, calibrate_point_head(net, windows, index, levels))
 
 
+def _count_validation_windows(given: CalibrationWindows, actual: Floats) -> int:
+    """The independent windows with a value in `actual` `[W, H, C]`; 0 if they are not of the
+    validation part."""
+    if not given.is_validation:
+        return 0
+    known, index = ~np.isnan(actual).all((1, 2)), given.index
+    return _count_non_overlapping(index.item[known], index.origin[known], given.windows.horizon)
+
+
 def _count_non_overlapping(item: Ints, origin: Ints, horizon: int) -> int:
     """The most windows with horizons that do not overlap, from the first origin of each item on."""
     spans = pd.Series(origin).groupby(item).agg(["min", "max"])
@@ -340,6 +212,24 @@ def _flat_quantiles(
     needed = QuantileLevels.for_loss(levels, config.loss, config.levels)
     computed = member_quantiles(member, windows, index, needed.computed, steps=windows.horizon)
     return _flat(needed.select(computed))
+
+
+def _flat_statistical_quantiles(
+    given: CalibrationWindows, cleaned: CleanedData, levels: Sequence[float]
+) -> Floats:
+    """Statistical quantiles for the given windows, `[W * C, H, Q]` in transformed units."""
+    horizon = given.windows.horizon
+    return _flat(
+        statistical_quantiles(
+            cleaned,
+            given.index,
+            levels,
+            steps=horizon,
+            horizon=horizon,
+            seasons=given.seasons,
+            joint=given.windows.joint,
+        )
+    )
 
 
 def _flat(quantiles: Floats) -> Floats:

@@ -20,7 +20,7 @@ from rnnforecast.evaluation.network_weight import NetworkWeight
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.pipeline.auto_season import LONGEST_UNTESTED_SEASON
-from rnnforecast.pipeline.ensemble import forecaster_config
+from rnnforecast.pipeline.forecaster_config import forecaster_config
 from rnnforecast.spec.spec import Spec, expand_ensemble
 from rnnforecast.spec.types import NonNegativeInt, PositiveInts, Quantiles
 from rnnforecast.types import Floats

@@ -60,8 +60,8 @@ class EnsembleSpec(SpecSection):
     )
     network_weight: Auto | UnitFloat = Field(
         "auto",
-        description="The weight of the networks in the forecast; statistical methods (theta,"
-        " exponential smoothing), fitted to each series alone, have the rest. auto: the best weight"
+        description="The weight of the networks in the forecast; statistical methods (structural"
+        " models, theta), fitted to each series alone, have the rest. auto: the best weight"
         " on the validation part, small with few values; 1: networks only.",
         examples=[1.0],
     )

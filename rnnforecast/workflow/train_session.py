@@ -35,10 +35,10 @@ from rnnforecast.pipeline.auto_season import statistical_seasons
 from rnnforecast.pipeline.ensemble import (
     CalibrationWindows,
     Ensemble,
-    build_forecaster_config,
     fit_ensemble,
 )
 from rnnforecast.pipeline.finetune import PretrainedRun
+from rnnforecast.pipeline.forecaster_config import build_forecaster_config
 from rnnforecast.pipeline.forecasting import (
     Forecasts,
     Postprocessing,

@@ -18,7 +18,7 @@ import torch
 
 from rnnforecast.data.cleaning_plan import CleanedData, prepare_data, read_table
 from rnnforecast.pipeline import rnn_imputation as imputing
-from rnnforecast.pipeline.ensemble import build_forecaster_config
+from rnnforecast.pipeline.forecaster_config import build_forecaster_config
 from rnnforecast.pipeline.forecasting import build_window_dataset
 from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_table
 from rnnforecast.registry import IMPUTERS, OUTLIER_RULES
