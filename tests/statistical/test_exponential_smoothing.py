@@ -1,25 +1,16 @@
-"""Tests of what exponential and complex exponential smoothing have in common."""
+"""Properties of exponential smoothing, whatever the series."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.statistical import complex_smoothing, exponential_smoothing
-from rnnforecast.statistical.histories import Histories, StatisticalForecast
+from rnnforecast.statistical.exponential_smoothing import forecast
+from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats
 from tests.statistical.series import histories_of
-
-Forecast = Callable[..., StatisticalForecast]
-both = pytest.mark.parametrize(
-    "forecast",
-    [exponential_smoothing.forecast, complex_smoothing.forecast],
-    ids=["exponential", "complex"],
-)
 
 
 def seasonal_series(seed: int, steps: int, season: int = 4) -> Floats:
@@ -29,7 +20,6 @@ def seasonal_series(seed: int, steps: int, season: int = 4) -> Floats:
     return level * (1 + 0.2 * np.sin(2 * np.pi * time / season)) + rng.normal(size=steps)
 
 
-@both
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "series",
@@ -51,7 +41,7 @@ def seasonal_series(seed: int, steps: int, season: int = 4) -> Floats:
 )
 @pytest.mark.parametrize("season", [1, 4, 30])
 def test_short_constant_and_odd_histories_give_finite_forecasts(
-    forecast: Forecast, series: list[float], season: int
+    series: list[float], season: int
 ) -> None:
     result = forecast(histories_of(series), season=season, horizon=9)
     assert np.isfinite(result.mean).all()
@@ -59,8 +49,7 @@ def test_short_constant_and_odd_histories_give_finite_forecasts(
     assert (result.variance >= 0).all()
 
 
-@both
-def test_a_constant_history_is_continued_without_variance(forecast: Forecast) -> None:
+def test_a_constant_history_is_continued_without_variance() -> None:
     result = forecast(histories_of([7.0] * 30), season=4, horizon=5)
     np.testing.assert_allclose(result.mean, 7.0, rtol=1e-2)
     np.testing.assert_allclose(result.variance, 0.0, atol=1e-2)
@@ -68,18 +57,16 @@ def test_a_constant_history_is_continued_without_variance(forecast: Forecast) ->
 
 def test_a_line_and_a_season_without_noise_are_continued() -> None:
     values = 100 + 2 * np.arange(56.0) + np.tile([1.0, -2.0, 3.0, -2.0], 14)
-    result = exponential_smoothing.forecast(histories_of(values[:48]), season=4, horizon=8)
+    result = forecast(histories_of(values[:48]), season=4, horizon=8)
     np.testing.assert_allclose(result.mean[0], values[48:], rtol=2e-3)
 
 
-@both
-def test_a_history_without_a_value_gives_no_forecast(forecast: Forecast) -> None:
+def test_a_history_without_a_value_gives_no_forecast() -> None:
     result = forecast(histories_of([], np.arange(9.0)), season=1, horizon=2)
     assert np.isnan(result.mean[0]).all()
     assert np.isfinite(result.mean[1]).all()
 
 
-@both
 @settings(max_examples=10)
 @given(
     drawn=st.lists(st.tuples(st.integers(0, 999), st.integers(1, 40)), min_size=1, max_size=6),
@@ -87,7 +74,7 @@ def test_a_history_without_a_value_gives_no_forecast(forecast: Forecast) -> None
     padding=st.integers(0, 3),
 )
 def test_a_forecast_does_not_depend_on_other_series_or_padding(
-    forecast: Forecast, drawn: list[tuple[int, int]], season: int, padding: int
+    drawn: list[tuple[int, int]], season: int, padding: int
 ) -> None:
     series = [seasonal_series(seed, steps) for seed, steps in drawn]
     together = forecast(histories_of(*series, padding=padding), season=season, horizon=6)
@@ -97,14 +84,11 @@ def test_a_forecast_does_not_depend_on_other_series_or_padding(
         np.testing.assert_array_equal(alone.variance[0], together.variance[i])
 
 
-@both
 @settings(max_examples=10)
 @given(
     seed=st.integers(0, 999), steps=st.integers(5, 40), factor=st.sampled_from([0.25, 8.0, 2**20])
 )
-def test_forecasts_scale_with_the_values(
-    forecast: Forecast, seed: int, steps: int, factor: float
-) -> None:
+def test_forecasts_scale_with_the_values(seed: int, steps: int, factor: float) -> None:
     values = seasonal_series(seed, steps)
     one = forecast(histories_of(values), season=4, horizon=6)
     scaled = forecast(histories_of(values * factor), season=4, horizon=6)
@@ -112,12 +96,9 @@ def test_forecasts_scale_with_the_values(
     np.testing.assert_allclose(scaled.variance, one.variance * factor**2, rtol=1e-12)
 
 
-@both
 @settings(max_examples=10)
 @given(seed=st.integers(0, 999), steps=st.integers(20, 40), after=st.integers(1, 10))
-def test_values_after_the_origin_are_not_read(
-    forecast: Forecast, seed: int, steps: int, after: int
-) -> None:
+def test_values_after_the_origin_are_not_read(seed: int, steps: int, after: int) -> None:
     values = seasonal_series(seed, steps + after)
     changed = np.where(np.arange(steps + after) < steps, values, -1e9)
     results = [
