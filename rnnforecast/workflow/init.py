@@ -75,6 +75,11 @@ class DataSummary:
     future: tuple[str, ...] = ()
     """The future covariates that the file has."""
 
+    @property
+    def found_no_season(self) -> bool:
+        """Whether a season was looked for without success."""
+        return self.season.value == 1 and "window.season" not in self.given
+
 
 def init(
     data: str, path: Path, *, overrides: Sequence[str] = (), overwrite: bool = False
@@ -165,7 +170,8 @@ def _draft_values(relative_path: str, summary: DataSummary) -> dict[str, object]
         "data.targets": list(roles.targets),
         "clean.frequency": summary.panel.frequency.alias,
         "window.horizon": summary.horizon.value,
-        "window.season": summary.season.value,
+        # a 1 would rule out a season, which statistical methods may find in a single series
+        "window.season": "auto" if summary.found_no_season else summary.season.value,
     }
     if roles.time_format is not None:
         values["data.time_format"] = roles.time_format
