@@ -49,7 +49,9 @@ class NetworkWeight:
 
     def combine(self, networks: Floats, statistical: Floats, levels: Sequence[float]) -> Floats:
         """The weighted `[..., Q]` of two forecasts at `levels`, which include 0.5; quantiles do not
-        cross if they do not cross in either."""
+        cross if they do not cross in either. Those of the networks where the others are NaN: a
+        joint network forecasts a target without any value."""
+        statistical = np.where(np.isnan(statistical), networks, statistical)
         middle = list(levels).index(0.5)
         centers = networks[..., middle, None], statistical[..., middle, None]
         median = self.median * centers[0] + (1 - self.median) * centers[1]
@@ -61,6 +63,7 @@ class NetworkWeight:
         self, networks: Floats, statistical: Floats, levels: Sequence[float]
     ) -> Floats:
         """As `combine`, of forecasts `[..., 1 + Q]` with the point forecast first."""
+        statistical = np.where(np.isnan(statistical), networks, statistical)
         point = self.median * networks[..., :1] + (1 - self.median) * statistical[..., :1]
         quantiles = self.combine(networks[..., 1:], statistical[..., 1:], levels)
         return np.concatenate([point, quantiles], -1)

@@ -10,13 +10,14 @@ the errors at earlier origins of the same history.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import t as student_t
 
 from rnnforecast.statistical import exponential_smoothing, seasonal_smoothing, structural, theta
 from rnnforecast.statistical.histories import Histories
-from rnnforecast.statistical.intervals import SIGMA_LEVELS, interval_factor
+from rnnforecast.statistical.intervals import SIGMA_LEVELS, interval_factor, sum_of_errors
 from rnnforecast.statistical.transients import without_transients
 from rnnforecast.types import Floats, Ints
 
@@ -44,6 +45,8 @@ FEW_VALUES = 5.0
 12 values hold 64 to 77 % in their 80 % band, on windows inside the training parts of yearly sets."""
 ORIGINS = 4
 """Earlier origins, half a horizon apart, whose errors correct the intervals."""
+LARGEST_EXPONENT = 300
+"""Of two, beyond which values of a history are scaled."""
 SEASONS_BEFORE = 2
 """Seasons that a history needs before an earlier origin for its errors to count."""
 
@@ -83,13 +86,37 @@ def forecast(
     count = len(histories.start)
     if not len(histories.values):
         return np.full((count, horizon, len(levels)), np.nan)
-    histories = without_transients(histories, season=season)
+    histories, unit = _in_own_units(without_transients(histories, season=season))
+    found = _combine(histories, season, horizon, levels, seasons or (season,), counted)
+    return np.asarray(found * unit[:, None, None])
+
+
+def _in_own_units(histories: Histories) -> tuple[Histories, Floats]:
+    """Histories whose squares neither overflow nor vanish, and the unit `[M]` of each: 1 but for
+    huge and tiny values; a power of two, so that it costs no digit."""
+    exponent = np.frexp(np.abs(histories.values).max(0, initial=0.0))[1]
+    unit = np.ldexp(1.0, np.where(np.abs(exponent) > LARGEST_EXPONENT, exponent - 1, 0))
+    if (unit == 1).all():
+        return histories, unit
+    return replace(histories, values=histories.values / unit), unit
+
+
+def _combine(
+    histories: Histories,
+    season: int,
+    horizon: int,
+    levels: Sequence[float],
+    seasons: tuple[int, ...],
+    counted: int,
+) -> Floats:
+    """As `forecast`; errors of `counted` steps ahead count."""
+    count = len(histories.start)
     back = np.array([-(-counted * origin // 2) for origin in range(ORIGINS + 1)])
     recent = histories.last(max_history(season, counted))
     at_origins = structural.forecast(recent, season=season, horizon=horizon, back=back.tolist())
     around = at_origins.quantiles(SIGMA_LEVELS).reshape(len(back), count, horizon, 3)
     if season > LARGEST_THETA_SEASON:
-        return _with_smoothed_cycles(histories, around, back, seasons or (season,), levels, counted)
+        return _with_smoothed_cycles(histories, around, back, seasons, levels, counted)
     factor = WIDTH[max(shortest for shortest in WIDTH if shortest <= season)] * interval_factor(
         *_past_errors(histories, around[1:, :, :counted], back[1:], season)
     )
@@ -144,7 +171,7 @@ def _with_smoothed_cycles(
 def _mean_size(errors: Floats) -> Floats:
     """`[M]` mean absolute errors `[R, M, H]`, 0 without any."""
     known = np.isfinite(errors)
-    sums = np.add.accumulate(np.where(known, np.abs(errors), 0.0).sum(2), axis=0)[-1]
+    sums = sum_of_errors(np.where(known, np.abs(errors), 0.0))
     return np.asarray(sums / np.maximum(known.sum((0, 2)), 1))
 
 

@@ -30,8 +30,15 @@ def interval_factor(errors: Floats, deviations: Floats) -> Floats:
     """
     known = ~np.isnan(errors) & (deviations > 0)
     sizes = np.where(known, np.abs(errors), 0.0) / np.where(known, deviations, 1.0)
-    total = np.minimum(sizes, LARGEST_SIZE).sum((0, 2)) / errors.shape[2]
+    total = sum_of_errors(np.minimum(sizes, LARGEST_SIZE)) / errors.shape[2]
     windows = known.sum((0, 2)) / errors.shape[2]
     return np.asarray(
         (PRIOR_WINDOWS + total / EXPECTED_SIZE) / (PRIOR_WINDOWS + windows), np.float64
     )
+
+
+def sum_of_errors(errors: Floats) -> Floats:
+    """`[M]` sums of errors `[R, M, H]`, in an order that does not depend on the other histories:
+    NumPy's depends on the layout in memory, and on M."""
+    by_origin = np.ascontiguousarray(errors).sum(2)
+    return np.asarray(np.add.accumulate(by_origin, axis=0)[-1])

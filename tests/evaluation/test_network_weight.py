@@ -118,3 +118,9 @@ def test_validation_counts_more_with_more_windows() -> None:
     assert shares == sorted(shares)
     assert shares[0] == 0
     assert shares[-1] < 1
+
+
+def test_networks_alone_forecast_what_has_no_statistical_forecast() -> None:
+    networks, nothing = np.array([[4.0, 3.0, 4.0, 6.0]]), np.full((1, 4), np.nan)
+    found = NetworkWeight(0.2, 0.1).combine_forecasts(networks, nothing, (0.1, 0.5, 0.9))
+    np.testing.assert_allclose(found, networks)

@@ -59,6 +59,35 @@ def test_forecast_of_a_history_does_not_depend_on_others() -> None:
         np.testing.assert_array_equal(found[0], together[row])
 
 
+@given(
+    arrays(float, (30, 3), elements=st.floats(-1e6, 1e6, width=32) | st.just(np.nan)),
+    st.sampled_from([(1, 7), (2, 5), (7, 7), (14, 3)]),
+)
+def test_no_forecast_of_any_values_depends_on_others(
+    values: Floats, season_horizon: tuple[int, int]
+) -> None:
+    season, horizon = season_horizon
+    together, *alone = (
+        combination.forecast(
+            Histories.from_values(each), season=season, horizon=horizon, levels=LEVELS
+        )
+        for each in (values, *np.split(values, 3, axis=1))
+    )
+    np.testing.assert_array_equal(together, np.concatenate(alone))
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-150, 1e150, 1e300])
+@pytest.mark.parametrize("season", [1, 4, 14])
+def test_huge_and_tiny_values_have_forecasts_of_their_size(unit: float, season: int) -> None:
+    values = processes("white noise", 40, 3)
+    expected, found = (
+        combination.forecast(histories_of(*each), season=season, horizon=3, levels=LEVELS) / scale
+        for each, scale in ((values, 1.0), (values * unit, unit))
+    )
+    assert (np.diff(found, axis=-1) >= 0).all()
+    np.testing.assert_allclose(found, expected, rtol=0.05)
+
+
 @given(arrays(float, st.integers(1, 40), elements=st.floats(-1e6, 1e6, width=32)))
 def test_quantiles_of_any_values_are_finite_and_do_not_cross(values: Floats) -> None:
     for season in (1, 4):
