@@ -180,12 +180,7 @@ def forecast(
     )
     targets, channels = panel.observed_mask.shape[1], windows.items_per_series
     steps = horizon or nets[0].config.horizon
-    index = windows_at_origins(origins, horizon=steps, channels=channels)
-    observed = item_target_mask(cleaned, joint=channels < targets)
-    has_history = index.origin > first_observed(observed, panel.offsets)[index.item]
-    index = WindowIndex(
-        index.item[has_history], index.origin[has_history], index.target_end[has_history]
-    )
+    index = _windows_with_history(cleaned, origins, steps, channels)
     if not len(index.item):
         nothing = np.full((panel.n_series, steps, targets, len(postprocessing.quantiles)), np.nan)
         return Forecasts(np.full(nothing.shape[:3], np.nan), nothing)
@@ -212,23 +207,34 @@ def forecast(
     weight = postprocessing.network_weight
     if not weight.is_networks_only:
         levels = QuantileLevels.for_loss(requested.computed, configs[0].loss)
-        statistical = to_forecast(
-            statistical_quantiles(
-                cleaned,
-                index,
-                levels.computed,
-                steps=steps,
-                horizon=configs[0].horizon,
-                seasons=postprocessing.statistical_seasons,
-                joint=channels < targets,
-            ),
-            levels,
+        found = statistical_quantiles(
+            cleaned,
+            index,
+            levels.computed,
+            steps=steps,
+            horizon=configs[0].horizon,
+            seasons=postprocessing.statistical_seasons,
+            joint=channels < targets,
         )
+        statistical = to_forecast(found, levels)
         values = weight.combine_forecasts(values, statistical, requested.computed)
     values = np.where(np.isfinite(values), values, np.nan)  # an overflow is no forecast
     return Forecasts(
         postprocessing.bounds.apply(values[..., 0]),
         postprocessing.bounds.apply(requested.select(values[..., 1:]), axis=-2),
+    )
+
+
+def _windows_with_history(
+    cleaned: CleanedData, origins: Ints, steps: int, channels: int
+) -> WindowIndex:
+    """The windows at the origins `[S]`, of items with a value before them."""
+    panel = cleaned.panel
+    index = windows_at_origins(origins, horizon=steps, channels=channels)
+    observed = item_target_mask(cleaned, joint=channels < panel.observed_mask.shape[1])
+    has_history = index.origin > first_observed(observed, panel.offsets)[index.item]
+    return WindowIndex(
+        index.item[has_history], index.origin[has_history], index.target_end[has_history]
     )
 
 

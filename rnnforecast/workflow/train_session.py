@@ -240,22 +240,9 @@ class TrainingSession:
     def _evaluate(self, nets: list[Forecaster]) -> tuple[Ensemble, EvaluationResult, Forecasts]:
         """The ensemble of the networks, its metrics and its forecasts of the held-out horizon."""
         quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
-        index = self.validation
-        if index is None:  # the held-out horizon is all there is to calibrate on
-            index = windows_at_origins(
-                origins, horizon=self.horizon, channels=self.windows.items_per_series
-            )
-        trained_values = self._training_origins(self.split.train_end).root_length ** 2  # [items]
-        given = CalibrationWindows(
-            self.windows,
-            index,
-            is_validation=self.validation is not None,
-            seasons=self.statistical_seasons,
-            windows_per_series=float(np.median(trained_values)) / self.horizon,
-        )
         ensemble = fit_ensemble(
             nets,
-            given,
+            self._calibration_windows(),
             self.spec,
             cleaned=self.cleaned,
             transform=self.plan.transform,
@@ -290,6 +277,24 @@ class TrainingSession:
             statistical_season=self.statistical_seasons[0] if self.statistical_seasons else 1,
         )
         return ensemble, evaluation, forecasts
+
+    def _calibration_windows(self) -> CalibrationWindows:
+        """The validation windows, or the held-out horizon if that is all there is to calibrate on."""
+        index = self.validation
+        if index is None:
+            index = windows_at_origins(
+                self.split.test_origin,
+                horizon=self.horizon,
+                channels=self.windows.items_per_series,
+            )
+        trained_values = self._training_origins(self.split.train_end).root_length ** 2  # [items]
+        return CalibrationWindows(
+            self.windows,
+            index,
+            is_validation=self.validation is not None,
+            seasons=self.statistical_seasons,
+            windows_per_series=float(np.median(trained_values)) / self.horizon,
+        )
 
     def _resolve_network_weight(self, ensemble: Ensemble) -> None:
         """Reports an automatic weight of the networks, and sets it in the spec."""
