@@ -1,7 +1,7 @@
 """The weight of the networks beside the statistical forecast, from validation windows.
 
 With few independent windows the best weight on them says little: it is shrunk towards a prior,
-which grows with the number of windows in a series.
+which grows with the number of values in a series.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ MAX_WEIGHT = 0.95
 WEIGHT_DIGITS = 3
 """Decimals of the prior weight."""
 
-MIN_PRIOR, MAX_PRIOR, PRIOR_WINDOWS, PRIOR_POWER = 0.2, 0.8, 15.0, 3
+MIN_PRIOR, MAX_PRIOR, PRIOR_VALUES, PRIOR_POWER = 0.2, 0.85, 600.0, 3
 """The prior weight rises from ``MIN_PRIOR`` to ``MAX_PRIOR``; it is in the middle with
-``PRIOR_WINDOWS`` independent windows in a series. Chosen on horizons inside the training parts of
-209 single series and of 12 panels of public data: short series are little use to a network even if
-there are many of them."""
+``PRIOR_VALUES`` values in a series. Chosen on horizons inside the training parts of 204 single
+series and of 12 panels of public data: short series are little use to a network even if there are
+many of them."""
 
 SHRINKAGE, SHRINKAGE_WINDOWS = 0.15, 20.0
 """Shrinkage towards the prior: a weight 1 away from it must lower the validation error by the share
@@ -72,9 +72,9 @@ class NetworkWeight:
 NETWORKS_ONLY = NetworkWeight()
 
 
-def prior_weight(windows_per_series: float) -> float:
-    """The weight before validation, by the usual number of independent windows in a series."""
-    ratio = PRIOR_WINDOWS / max(windows_per_series, 1.0)
+def prior_weight(values_per_series: float) -> float:
+    """The weight before validation, by the number of values in the usual series."""
+    ratio = PRIOR_VALUES / max(values_per_series, 1.0)
     return MIN_PRIOR + (MAX_PRIOR - MIN_PRIOR) / (1.0 + ratio**PRIOR_POWER)
 
 
@@ -90,7 +90,7 @@ def fit_network_weight(
     scale: Floats,
     *,
     validation_windows: int,
-    windows_per_series: float,
+    values_per_series: float,
 ) -> float:
     """The weight of the networks with the smallest absolute error, shrunk towards the prior.
 
@@ -100,9 +100,9 @@ def fit_network_weight(
         scale: `[W]` the divisor of each window's errors, in the units of `actual`.
         validation_windows: independent ones among the W windows, whose horizons do not overlap; 0
             if these are no validation windows, for the prior.
-        windows_per_series: independent windows in the training part of the usual series.
+        values_per_series: values in the training part of the usual series.
     """
-    prior = prior_weight(windows_per_series)
+    prior = prior_weight(values_per_series)
     known = (
         ~np.isnan(actual) & np.isfinite(networks) & np.isfinite(statistical) & (scale > 0)[:, None]
     )

@@ -70,8 +70,8 @@ class CalibrationWindows:
     """Whether these are validation windows, not the held-out horizon."""
     seasons: tuple[int, ...]
     """Seasons of the statistical methods, in steps."""
-    windows_per_series: float
-    """Independent windows in the training part of the usual series."""
+    values_per_series: float
+    """Values in the training part of the usual series."""
 
 
 def fit_ensemble(
@@ -116,9 +116,9 @@ def fit_ensemble(
                 truth,
                 size,
                 validation_windows=independent,
-                windows_per_series=given.windows_per_series,
+                values_per_series=given.values_per_series,
             )
-            reason = _describe_windows(independent, given.windows_per_series)
+            reason = _describe_evidence(independent, given.values_per_series)
             weight = _network_weight(value, independent)
         combined = weight.combine(combined, statistical, levels)
     targets = len(bounds.integer_valued)
@@ -147,10 +147,11 @@ def _network_weight(value: float, validation_windows: int) -> NetworkWeight:
     )
 
 
-def _describe_windows(validation: int, per_series: float) -> str:
+def _describe_evidence(validation: int, per_series: float) -> str:
     """The reason for an estimated weight."""
-    windows = count_of(max(round(per_series), 1), "independent window")
-    return f"{windows} a series, {validation or 'none'} to validate on"
+    values = count_of(round(per_series), "value")
+    windows = count_of(validation, "independent window") if validation else "no windows"
+    return f"{values} a series, {windows} to validate on"
 
 
 def score_targets(

@@ -41,8 +41,9 @@ CYCLES_PRIOR = 1.5
 STUDENT = student_t(4)
 """Of errors of smoothed cycles: with a normal distribution 90 % of them lie in the 80 % band."""
 FEW_VALUES = 5.0
-"""Bands of N values are wider by (FEW_VALUES / N)²: 25 % at 10. Without it histories of fewer than
-12 values hold 64 to 77 % in their 80 % band, on windows inside the training parts of yearly sets."""
+"""Bands of N values are wider by (FEW_VALUES / N)²: 25 % at 10. Without it histories of fewer
+than 12 values hold 64 to 77 % in their 80 % band, on windows inside the training parts of yearly
+sets."""
 ORIGINS = 4
 """Earlier origins, half a horizon apart, whose errors correct the intervals."""
 LARGEST_EXPONENT = 300

@@ -279,7 +279,7 @@ class TrainingSession:
         return ensemble, evaluation, forecasts
 
     def _calibration_windows(self) -> CalibrationWindows:
-        """The validation windows, or the held-out horizon if that is all there is to calibrate on."""
+        """The validation windows, or the held-out horizon if there is nothing else to use."""
         index = self.validation
         if index is None:
             index = windows_at_origins(
@@ -293,7 +293,7 @@ class TrainingSession:
             index,
             is_validation=self.validation is not None,
             seasons=self.statistical_seasons,
-            windows_per_series=float(np.median(trained_values)) / self.horizon,
+            values_per_series=float(np.median(trained_values)),
         )
 
     def _resolve_network_weight(self, ensemble: Ensemble) -> None:

@@ -36,7 +36,7 @@ def fit(
         actual,
         np.ones(len(actual)) if scale is None else scale,
         validation_windows=validation,
-        windows_per_series=trained,
+        values_per_series=trained,
     )
 
 
@@ -108,7 +108,7 @@ def test_more_validation_windows_take_the_weight_further_from_the_prior() -> Non
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
-def test_the_prior_grows_with_the_windows_of_a_series(one: float, other: float) -> None:
+def test_the_prior_grows_with_the_values_of_a_series(one: float, other: float) -> None:
     low, high = sorted([one, other])
     assert 0 < prior_weight(low) <= prior_weight(high) < 1
 
