@@ -83,12 +83,12 @@ def forecast(
         error_steps: steps ahead whose errors at earlier origins count; H by default. With the same
             number the forecast of a step does not depend on H.
     """
-    counted = min(error_steps or horizon, horizon)
+    error_steps = min(error_steps or horizon, horizon)
     count = len(histories.start)
     if not len(histories.values):
         return np.full((count, horizon, len(levels)), np.nan)
     histories, unit = _in_own_units(without_transients(histories, season=season))
-    found = _combine(histories, season, horizon, levels, seasons or (season,), counted)
+    found = _combine(histories, season, horizon, levels, seasons or (season,), error_steps)
     return np.asarray(found * unit[:, None, None])
 
 
@@ -108,18 +108,18 @@ def _combine(
     horizon: int,
     levels: Sequence[float],
     seasons: tuple[int, ...],
-    counted: int,
+    error_steps: int,
 ) -> Floats:
-    """As `forecast`; errors of `counted` steps ahead count."""
+    """As `forecast`; `error_steps` is not above the horizon."""
     count = len(histories.start)
-    back = np.array([-(-counted * origin // 2) for origin in range(ORIGINS + 1)])
-    recent = histories.last(max_history(season, counted))
+    back = np.array([-(-error_steps * origin // 2) for origin in range(ORIGINS + 1)])
+    recent = histories.last(max_history(season, error_steps))
     at_origins = structural.forecast(recent, season=season, horizon=horizon, back=back.tolist())
     around = at_origins.quantiles(SIGMA_LEVELS).reshape(len(back), count, horizon, 3)
     if season > LARGEST_THETA_SEASON:
-        return _with_smoothed_cycles(histories, around, back, seasons, levels, counted)
+        return _with_smoothed_cycles(histories, around, back, seasons, levels, error_steps)
     factor = WIDTH[max(shortest for shortest in WIDTH if shortest <= season)] * interval_factor(
-        *_past_errors(histories, around[1:, :, :counted], back[1:], season)
+        *_past_errors(histories, around[1:, :, :error_steps], back[1:], season)
     )
     factor *= 1 + (FEW_VALUES / np.maximum(histories.lengths, 1)) ** 2
     middle = around[0, ..., 1]
