@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from rnnforecast.pipeline.progress import FitProgress
-    from rnnforecast.workflow.train import TrainResult
     from rnnforecast.workflow.train_holdout import Scores
+    from rnnforecast.workflow.train_output import TrainResult
 
 LOG_FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the steps at which a line is logged when stderr is not a terminal."""

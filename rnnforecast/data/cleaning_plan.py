@@ -123,6 +123,14 @@ class AlignedData:
     """Its columns; the rows are in the panel."""
     panel: Panel
     changes: CleaningChanges
+    """Of the whole files."""
+
+    def before(self, ends: Ints) -> AlignedData:
+        """The data as they were before the steps `ends [S]`, see `Panel.before`; series with an
+        end of 0 or less are left out."""
+        known = ends > 0
+        panel = self.panel if known.all() else self.panel.filter_series(known)
+        return replace(self, panel=panel.before(ends[known]))
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from rnnforecast.data.cleaning.transforms import Bounds, Transform, back_transfo
 from rnnforecast.data.cleaning.yearly_season import YearlySeason
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.windows.origins import WindowIndex, first_observed, windows_at_origins
+from rnnforecast.data.windows.origins import WindowIndex, first_observed
 from rnnforecast.evaluation.calibration import IDENTITY_SCALING, IntervalScaling, residual_quantiles
 from rnnforecast.evaluation.ensembling import ForecastCombiner
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.evaluation.network_weight import NETWORKS_ONLY, NetworkWeight
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.config import ForecasterConfig
@@ -57,18 +58,6 @@ class Postprocessing:
     yearly_season: YearlySeason = field(default_factory=YearlySeason)
     network_weight: NetworkWeight = NETWORKS_ONLY
     statistical_seasons: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Forecasts:
-    """Forecasts of S series in original units; NaN where nothing was ever observed, or where a
-    number overflowed.
-
-    `yhat [S, H, C]` and `quantiles [S, H, C, Q]`.
-    """
-
-    yhat: Floats
-    quantiles: Floats
 
 
 def build_window_dataset(
@@ -163,90 +152,124 @@ def forecast(
     origins: Ints,
     *,
     postprocessing: Postprocessing,
+    series: Ints | None = None,
     windows: WindowDataset | None = None,
     horizon: int | None = None,
-) -> Forecasts:
-    """Forecasts each series from its origin `[S]` (steps from its start; below 0: no forecast).
+) -> WindowForecast:
+    """Forecasts of M windows in original units; NaN where nothing was observed before the origin,
+    or where a number overflowed.
 
     Args:
+        origins: `[M]` steps from the start of the series; below 0: no forecast.
+        series: `[M]` the series of each window; each series once by default.
         windows: from `build_window_dataset`, which is called if None.
         horizon: the trained one by default; for a longer one see `inference.quantiles`.
     """
     panel = cleaned.panel
+    series = np.arange(panel.n_series) if series is None else series
     nets = [member.net for member in members]
     configs = [net.config for net in nets]
     windows = windows or build_window_dataset(
         cleaned, configs, device.device_of(nets[0]), postprocessing.smoothed_items
     )
-    targets, channels = panel.observed_mask.shape[1], windows.items_per_series
-    steps = horizon or nets[0].config.horizon
-    index = _windows_with_history(cleaned, origins, steps, channels)
-    if not len(index.item):
-        nothing = np.full((panel.n_series, steps, targets, len(postprocessing.quantiles)), np.nan)
-        return Forecasts(np.full(nothing.shape[:3], np.nan), nothing)
+    targets, steps = panel.observed_mask.shape[1], horizon or nets[0].config.horizon
+    chosen = _ForecastWindows.with_history(cleaned, series, origins, steps, windows)
     requested = QuantileLevels.with_median(postprocessing.quantiles)
-
-    def to_forecast(
-        quantiles: Floats, levels: QuantileLevels, scaling: IntervalScaling = IDENTITY_SCALING
-    ) -> Floats:
-        """`[W, H, C', Q]` of the windows in transformed units → `[S, H, C, 1 + Q]` in original
-        units: the point, then the quantiles of `requested.computed`."""
-        values = _by_series(quantiles, index.item, panel.n_series, channels)
-        values = postprocessing.yearly_season.restore(
-            values, panel, np.arange(panel.n_series), origins
-        )
-        return _to_original(values, levels, scaling, postprocessing.transform)
-
+    if not len(chosen.index.item):
+        nothing = np.full((len(series), steps, targets, len(postprocessing.quantiles)), np.nan)
+        return WindowForecast(np.full(nothing.shape[:3], np.nan), nothing)
+    to_original = _BackTransform(chosen, panel, postprocessing)
     member_forecasts = []
     for member in members:
         config = member.net.config
         levels = QuantileLevels.for_loss(requested.computed, config.loss, config.levels)
-        values = member_quantiles(member, windows, index, levels.computed, steps=steps)
-        member_forecasts.append(to_forecast(values, levels, postprocessing.interval_scaling))
+        found = member_quantiles(member, windows, chosen.index, levels.computed, steps=steps)
+        member_forecasts.append(to_original(found, levels, postprocessing.interval_scaling))
     values = postprocessing.combiner.combine(np.stack(member_forecasts))
-    weight = postprocessing.network_weight
-    if not weight.is_networks_only:
+    if not postprocessing.network_weight.is_networks_only:
         levels = QuantileLevels.for_loss(requested.computed, configs[0].loss)
         found = statistical_quantiles(
             cleaned,
-            index,
+            chosen.index,
             levels.computed,
             steps=steps,
             horizon=configs[0].horizon,
             seasons=postprocessing.statistical_seasons,
-            joint=channels < targets,
+            joint=windows.joint,
         )
-        statistical = to_forecast(found, levels)
-        values = weight.combine_forecasts(values, statistical, requested.computed)
+        values = postprocessing.network_weight.combine_forecasts(
+            values, to_original(found, levels), requested.computed
+        )
     values = np.where(np.isfinite(values), values, np.nan)  # an overflow is no forecast
-    return Forecasts(
+    return WindowForecast(
         postprocessing.bounds.apply(values[..., 0]),
         postprocessing.bounds.apply(requested.select(values[..., 1:]), axis=-2),
     )
 
 
-def _windows_with_history(
-    cleaned: CleanedData, origins: Ints, steps: int, channels: int
-) -> WindowIndex:
-    """The windows at the origins `[S]`, of items with a value before them."""
-    panel = cleaned.panel
-    index = windows_at_origins(origins, horizon=steps, channels=channels)
-    observed = item_target_mask(cleaned, joint=channels < panel.observed_mask.shape[1])
-    has_history = index.origin > first_observed(observed, panel.offsets)[index.item]
-    return WindowIndex(
-        index.item[has_history], index.origin[has_history], index.target_end[has_history]
-    )
+@dataclass(frozen=True)
+class _ForecastWindows:
+    """Windows of series `[M]`, and those of their items that have a value before the origin."""
+
+    series: Ints
+    """`[M]`."""
+    origins: Ints
+    """`[M]`."""
+    index: WindowIndex
+    """Of W items."""
+    position: Ints
+    """`[W]` the place of each item among all, those of a window side by side."""
+    channels: int
+    """Items of a series."""
+
+    @classmethod
+    def with_history(
+        cls,
+        cleaned: CleanedData,
+        series: Ints,
+        origins: Ints,
+        steps: int,
+        windows: WindowDataset,
+    ) -> _ForecastWindows:
+        channels = windows.items_per_series
+        item = (series[:, None] * channels + np.arange(channels)).reshape(-1)  # [M * channels]
+        origin = np.repeat(origins, channels)
+        observed = item_target_mask(cleaned, joint=windows.joint)
+        first = first_observed(observed, cleaned.panel.offsets)
+        position = np.flatnonzero(origin > first[item])
+        origin = origin[position]
+        index = WindowIndex(item[position], origin, origin + steps)
+        return cls(series, origins, index, position, channels)
+
+    def scatter(self, values: Floats) -> Floats:
+        """Quantiles of items, `[W, H, C', Q]`, as those of all windows, `[M, H, C, Q]`; NaN for an
+        item without history."""
+        _, steps, _, n_levels = values.shape
+        count = len(self.series)
+        every = np.full((count * self.channels, *values.shape[1:]), np.nan)
+        every[self.position] = values
+        # [M * C, H, 1, Q] or [M, H, C, Q] -> [M, H, C, Q]
+        every = every.reshape(count, self.channels, steps, -1, n_levels).swapaxes(1, 2)
+        return every.reshape(count, steps, -1, n_levels)
 
 
-def _by_series(values: Floats, item: Ints, n_series: int, channels: int) -> Floats:
-    """Quantiles of items, `[W, H, C', Q]`, as those of all series, `[S, H, C, Q]`; NaN for an item
-    without a window."""
-    _, steps, _, n_levels = values.shape
-    every = np.full((n_series * channels, *values.shape[1:]), np.nan)
-    every[item] = values
-    # [S * C, H, 1, Q] or [S, H, C, Q] -> [S, H, C, Q]
-    every = every.reshape(n_series, channels, steps, -1, n_levels).swapaxes(1, 2)
-    return every.reshape(n_series, steps, -1, n_levels)
+@dataclass(frozen=True)
+class _BackTransform:
+    """The inverse of the yearly season and the transform, for quantiles of chosen windows."""
+
+    chosen: _ForecastWindows
+    panel: Panel
+    postprocessing: Postprocessing
+
+    def __call__(
+        self, quantiles: Floats, levels: QuantileLevels, scaling: IntervalScaling = IDENTITY_SCALING
+    ) -> Floats:
+        """`[W, H, C', Q]` in transformed units → `[M, H, C, 1 + Q]` in original units: the point,
+        then the quantiles that were requested."""
+        values = self.postprocessing.yearly_season.restore(
+            self.chosen.scatter(quantiles), self.panel, self.chosen.series, self.chosen.origins
+        )
+        return _to_original(values, levels, scaling, self.postprocessing.transform)
 
 
 def _to_original(

@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnforecast.data.cleaning.transforms import Bounds
 from rnnforecast.data.cleaning_plan import (
+    AlignedData,
     CleanedData,
     CleaningPlan,
     align_table,
@@ -106,9 +107,15 @@ def prepare_table(
     given_spec: Spec, table: Table, source: tuple[str, ...], spec_folder: Path
 ) -> PreparedData:
     """As `prepare`, for a table that has already been read."""
-    plan = build_cleaning_plan(given_spec)
-    aligned = align_table(plan, table)
-    panel = aligned.panel
+    aligned = align_table(build_cleaning_plan(given_spec), table)
+    return prepare_aligned(given_spec, aligned, source, spec_folder)
+
+
+def prepare_aligned(
+    given_spec: Spec, aligned: AlignedData, source: tuple[str, ...], spec_folder: Path
+) -> PreparedData:
+    """As `prepare`, for data on their time grid, which may be cut with `AlignedData.before`."""
+    plan, panel = build_cleaning_plan(given_spec), aligned.panel
     spec = _inherit_spec(given_spec, spec_folder)
     _check_output_columns(spec, aligned.table.roles)
     _check_lookback(given_spec, panel)

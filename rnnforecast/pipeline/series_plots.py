@@ -9,10 +9,10 @@ import numpy as np
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.evaluation.baselines import simple_forecasts
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.evaluation.metrics import symmetric_level_pairs
 from rnnforecast.output.forecast_plots import MarkedSteps, plot_forecast, safe_file_stem
 from rnnforecast.output.time_axis import format_period, format_steps
-from rnnforecast.pipeline.forecasting import Forecasts
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.types import Floats, Ints, Timestamps
 
@@ -23,7 +23,7 @@ def plot_series_forecasts(
     panel: Panel,
     series: Ints,
     origins: Ints,
-    forecasts: Forecasts,
+    forecasts: WindowForecast,
     *,
     actual: Floats | None = None,
 ) -> int:

@@ -22,10 +22,10 @@ from rnnforecast.data.profiling.cleaning_report import (
 from rnnforecast.data.profiling.coverage import steps_behind_latest
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.atomic_files import atomic_folder, write_json
 from rnnforecast.output.forecast_table import forecast_frame, table_format, write_forecast
 from rnnforecast.pipeline.forecasting import (
-    Forecasts,
     forecast,
 )
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
@@ -141,7 +141,7 @@ def _read_data(run: Run, source: Sequence[str], steps: int) -> CleanedData:
 
 def _forecast_tables(
     run: Run, cleaned: CleanedData, steps: int, totals: tuple[int, ...], n_paths: int
-) -> tuple[Forecasts, dict[str, pd.DataFrame]]:
+) -> tuple[WindowForecast, dict[str, pd.DataFrame]]:
     """The forecasts, and the tables by name: ``forecast``, ``totals`` and ``paths``."""
     panel, levels, bounds = cleaned.panel, run.levels, run.plan.bounds
     postprocessing = replace(
@@ -150,7 +150,7 @@ def _forecast_tables(
     all_levels = forecast(
         run.members, cleaned, panel.lengths, postprocessing=postprocessing, horizon=steps
     )
-    forecasts = Forecasts(
+    forecasts = WindowForecast(
         bounds.apply(all_levels.yhat),
         bounds.apply(levels.select(all_levels.quantiles), axis=-2),
     )
@@ -190,7 +190,7 @@ def _write_tables(
 
 
 def _build_result(
-    out: str, cleaned: CleanedData, forecasts: Forecasts, warnings: tuple[str, ...]
+    out: str, cleaned: CleanedData, forecasts: WindowForecast, warnings: tuple[str, ...]
 ) -> PredictResult:
     panel, skipped = cleaned.panel, cleaned.changes.skipped
     failed = _failed_series(cleaned, forecasts)
@@ -208,7 +208,9 @@ def _build_result(
     )
 
 
-def _plot_series(folder: Path, run: Run, panel: Panel, forecasts: Forecasts, series: Ints) -> int:
+def _plot_series(
+    folder: Path, run: Run, panel: Panel, forecasts: WindowForecast, series: Ints
+) -> int:
     """Writes the plots into a new folder, if there are any; returns their number."""
     if not len(series):
         return 0
@@ -231,7 +233,7 @@ def _part_failed_error(result: PredictResult) -> PartFailed:
     )
 
 
-def _failed_series(cleaned: CleanedData, forecasts: Forecasts) -> dict[str, str]:
+def _failed_series(cleaned: CleanedData, forecasts: WindowForecast) -> dict[str, str]:
     """Reasons by label, of series without a forecast of all targets, but not of those that are
     shorter than `clean.min_length`."""
     series = cleaned.changes.series

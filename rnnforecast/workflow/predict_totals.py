@@ -11,13 +11,13 @@ import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import Problem, UsageError
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.evaluation.sample_paths import (
     build_sample_paths,
     draw_correlated_normals,
     extend_correlation,
 )
 from rnnforecast.output.path_tables import paths_frame, totals_frame
-from rnnforecast.pipeline.forecasting import Forecasts
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.registry import LOSSES
 from rnnforecast.types import Floats
@@ -76,7 +76,7 @@ def sibling_path(out: Path, name: str) -> Path:
 
 
 def totals_table(
-    run: Run, panel: Panel, forecasts: Forecasts, total_steps: Sequence[int]
+    run: Run, panel: Panel, forecasts: WindowForecast, total_steps: Sequence[int]
 ) -> pd.DataFrame:
     """The table of totals; `forecasts` must have the quantiles of `run.levels.computed`, not
     rounded."""
@@ -103,7 +103,7 @@ def totals_table(
     return frame.dropna(subset="yhat")
 
 
-def paths_table(run: Run, panel: Panel, forecasts: Forecasts, n_paths: int) -> pd.DataFrame:
+def paths_table(run: Run, panel: Panel, forecasts: WindowForecast, n_paths: int) -> pd.DataFrame:
     """The table of `n_paths` sample paths of each series; `forecasts` as for `totals_table`."""
     parts = [paths for _, paths in _sample_paths(run, forecasts, n_paths)]
     frame = paths_frame(
@@ -116,7 +116,9 @@ def paths_table(run: Run, panel: Panel, forecasts: Forecasts, n_paths: int) -> p
     return frame.dropna(subset="yhat")
 
 
-def _sample_paths(run: Run, forecasts: Forecasts, n_paths: int) -> Iterator[tuple[slice, Floats]]:
+def _sample_paths(
+    run: Run, forecasts: WindowForecast, n_paths: int
+) -> Iterator[tuple[slice, Floats]]:
     """Batches of series and their paths `[s, C, n_paths, H]` in original units."""
     n_series, horizon, targets = forecasts.yhat.shape
     normals = draw_correlated_normals(

@@ -12,7 +12,7 @@ import pandas as pd
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation import metrics
 from rnnforecast.evaluation.baselines import baseline_forecasts
-from rnnforecast.pipeline.forecasting import Forecasts
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.types import Floats, Ints
 
 
@@ -71,7 +71,7 @@ def held_out_values(panel: Panel, origins: Ints, horizon: int) -> Floats:
 
 def evaluate_holdout(
     panel: Panel,
-    forecasts: Forecasts,
+    forecasts: WindowForecast,
     origins: Ints,
     *,
     season: int,

@@ -28,6 +28,7 @@ from rnnforecast.data.windows.origins import (
 )
 from rnnforecast.data.windows.split import shorter_horizon_hint
 from rnnforecast.errors import DataError, Problem, SpecError, TrainingDiverged, UsageError
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
@@ -40,7 +41,6 @@ from rnnforecast.pipeline.ensemble import (
 from rnnforecast.pipeline.finetune import PretrainedRun
 from rnnforecast.pipeline.forecaster_config import build_forecaster_config
 from rnnforecast.pipeline.forecasting import (
-    Forecasts,
     Postprocessing,
     build_window_dataset,
     forecast,
@@ -86,7 +86,7 @@ class FitResult:
 
     ensemble: Ensemble
     evaluation: EvaluationResult
-    held_out_forecasts: Forecasts
+    held_out_forecasts: WindowForecast
     """Forecasts of the held-out horizon, of all series."""
     history: list[dict[str, float]]
     """Rows of the first fits, one per validation."""
@@ -101,13 +101,14 @@ class TrainingSession:
     def __init__(
         self,
         prepared: PreparedData,
-        folder: Path,
+        folder: Path | None,
         listener: ProgressListener,
         should_stop: Callable[[], bool],
         distributed: DistributedContext = SINGLE_PROCESS,
     ) -> None:
-        """`folder` is the future run folder."""
-        self.listener, self.distributed, self.plan = listener, distributed, prepared.plan
+        """`folder` is the future run folder; None for a training without checkpoints."""
+        self.prepared, self.plan = prepared, prepared.plan
+        self.listener, self.distributed = listener, distributed
         spec = self.spec = prepared.spec
         self.cleaned, self.split = prepared.cleaned, prepared.split
         self.panel = self.cleaned.panel
@@ -135,11 +136,20 @@ class TrainingSession:
         self.validation = self._validation_index()
         self.data_hash = hash_data(self.cleaned)
         self.fingerprint = self._compute_fingerprint()
-        self.checkpoint_file = CheckpointFile(folder, self.fingerprint)
+        self._checkpoint_file = None if folder is None else CheckpointFile(folder, self.fingerprint)
         self.finished = FinishedFits()
         self.fitter = NetworkFitter(
             self.device, distributed, listener, should_stop, self.validation
         )
+
+    def load_checkpoint(self) -> Checkpoint | None:
+        """The checkpoint of an unfinished training; UsageError if it is of other data or spec."""
+        return None if self._checkpoint_file is None else self._checkpoint_file.load()
+
+    def remove_checkpoint(self) -> None:
+        """Removes the checkpoint, if there is one."""
+        if self._checkpoint_file is not None:
+            self._checkpoint_file.remove()
 
     def run(self, checkpoint: Checkpoint | None = None) -> FitResult:
         """Runs all fits and the evaluation between them, from the start or from a checkpoint."""
@@ -213,8 +223,8 @@ class TrainingSession:
 
     def _checkpoint_writer(self, phase: str, member_index: int) -> Callable[[FitState], None]:
         def write(state: FitState) -> None:
-            if self.distributed.is_main:
-                self.checkpoint_file.save(
+            if self.distributed.is_main and self._checkpoint_file is not None:
+                self._checkpoint_file.save(
                     Checkpoint(
                         phase,
                         member_index,
@@ -237,7 +247,9 @@ class TrainingSession:
         needed = seconds + per_network + final_share * per_network * (n_fitted + 1)
         return needed <= SECONDS_PER_MINUTE * training.time_budget
 
-    def _evaluate(self, nets: list[Forecaster]) -> tuple[Ensemble, EvaluationResult, Forecasts]:
+    def _evaluate(
+        self, nets: list[Forecaster]
+    ) -> tuple[Ensemble, EvaluationResult, WindowForecast]:
         """The ensemble of the networks, its metrics and its forecasts of the held-out horizon."""
         quantiles, origins = self.spec.forecast.quantiles, self.split.test_origin
         ensemble = fit_ensemble(
@@ -306,7 +318,7 @@ class TrainingSession:
         section = self.spec.ensemble.model_copy(update={"network_weight": value})
         self.spec = self.spec.model_copy(update={"ensemble": section})
 
-    def _check_finite(self, forecasts: Forecasts) -> None:
+    def _check_finite(self, forecasts: WindowForecast) -> None:
         """Raises TrainingDiverged if a forecast from observed values is not finite: such a run must
         not replace a good one."""
         first = first_observed(self.item_target_mask, self.panel.offsets)

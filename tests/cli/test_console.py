@@ -10,7 +10,7 @@ from rich.table import Table
 
 from rnnforecast.cli.console import METRIC_LABELS, ConsoleListener
 from rnnforecast.pipeline.progress import FitProgress
-from rnnforecast.workflow.train import TrainResult
+from rnnforecast.workflow.train_output import TrainResult
 
 
 def test_the_bar_of_a_finished_fit_leaves_the_terminal_when_the_next_begins() -> None:

@@ -13,6 +13,7 @@ from rnnforecast.data.cleaning.transforms import Bounds, Transform
 from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.evaluation.calibration import IntervalScaling
 from rnnforecast.evaluation.ensembling import ForecastCombiner
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.quantile_levels import MEAN_LEVELS, QuantileLevels
 from rnnforecast.pipeline import forecasting
@@ -72,7 +73,7 @@ def test_equally_likely_errors_of_a_mean_average_to_zero(monkeypatch: pytest.Mon
 
 def forecasts_of(
     *members: Member, origins: Any = ORIGINS, transform: Transform = PLAIN, **rules: Any
-) -> forecasting.Forecasts:
+) -> WindowForecast:
     """Forecasts of two series of one target."""
     data = windows()
     mask = np.ones((80, 1), dtype=np.bool_)

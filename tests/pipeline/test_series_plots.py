@@ -14,8 +14,8 @@ import pytest
 
 from rnnforecast.data.features.covariates import Covariate, CovariatePlan
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.pipeline import series_plots
-from rnnforecast.pipeline.forecasting import Forecasts
 from tests.data.panels import panel
 
 HORIZON = 6
@@ -33,7 +33,7 @@ def plot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Plot:
         )
         n_targets = len(given.target_names)
         shape = (given.n_series, HORIZON, n_targets)
-        forecasts = Forecasts(np.ones(shape), np.ones((*shape, 3)))
+        forecasts = WindowForecast(np.ones(shape), np.ones((*shape, 3)))
         features = SimpleNamespace(covariates=CovariatePlan(covariates))
         fake: Any = SimpleNamespace(
             config=SimpleNamespace(season=1), quantiles=(0.1, 0.5, 0.9), n_plots=12,

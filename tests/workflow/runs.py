@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from rnnforecast.workflow.train import TrainResult
 from rnnforecast.workflow.train import train as train_run
+from rnnforecast.workflow.train_output import TrainResult
 
 SETS = (
     "training.max_steps=20",

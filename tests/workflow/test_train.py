@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from rnnforecast.errors import TrainingDiverged, UsageError
-from rnnforecast.pipeline.forecasting import Forecasts
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.workflow import train_checkpoints, train_session
 from tests.workflow.runs import SETS, StopAt, all_files, contents, metrics, shared, trained
 
@@ -278,7 +278,7 @@ def test_a_forecast_that_is_not_finite_replaces_no_run(
     before = all_files("run")
     real = train_session.forecast
 
-    def spoiled(*arguments: Any, **options: Any) -> Forecasts:
+    def spoiled(*arguments: Any, **options: Any) -> WindowForecast:
         found = real(*arguments, **options)
         found.yhat[1, 2, 0] = wrong
         return found

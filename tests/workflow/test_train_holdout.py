@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.pipeline.forecasting import Forecasts
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.workflow.train_holdout import (
     EvaluationResult,
     evaluate_holdout,
@@ -40,7 +40,7 @@ def test_held_out_values_are_those_after_the_origins() -> None:
 
 def test_series_without_an_origin_are_not_scored() -> None:
     yhat = np.array([[9.0, 10.0], [np.nan, np.nan], [3.0, 9.0]])[..., None]
-    forecasts = Forecasts(yhat, np.repeat(yhat[..., None], 3, axis=-1))
+    forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 3, axis=-1))
     found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.1, 0.5, 0.9))
     assert found.series.tolist() == [0, 2]
     # errors of 1, 3, 0, 4, and of the naive forecast, 3 5 and 6 2, of 5, 8, 3, 3
@@ -56,7 +56,7 @@ def test_series_without_an_origin_are_not_scored() -> None:
 
 def test_a_target_without_a_forecast_is_not_scored() -> None:
     yhat = np.array([[9.0, 10.0], [np.nan, np.nan], [np.nan, np.nan]])[..., None]
-    forecasts = Forecasts(yhat, np.repeat(yhat[..., None], 1, axis=-1))
+    forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 1, axis=-1))
     found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.5,))
     assert found.scores.model_metrics["mae"] == pytest.approx(2.0)
     assert np.isnan(found.actual[1]).all()
@@ -86,7 +86,7 @@ WIDE = cast(
 
 def wide_result() -> EvaluationResult:
     yhat = np.array([[[4.0, 600.0], [4.0, 900.0]]])
-    forecasts = Forecasts(yhat, np.repeat(yhat[..., None], 1, axis=-1))
+    forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 1, axis=-1))
     return evaluate_holdout(WIDE, forecasts, np.array([4]), season=2, quantiles=(0.5,))
 
 
@@ -121,7 +121,7 @@ def test_the_table_of_series_has_a_row_for_each_scored_series_and_target() -> No
     assert table["baseline_mae"].tolist() == pytest.approx([0.0, 0.0])
     assert table["baseline"].tolist() == ["seasonal naive with drift", "seasonal naive"]
     yhat = np.array([[9.0, 10.0], [np.nan, np.nan], [np.nan, np.nan]])[..., None]
-    forecasts = Forecasts(yhat, np.repeat(yhat[..., None], 1, axis=-1))
+    forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 1, axis=-1))
     found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.5,)).by_series
     assert found["id"].tolist() == ["s0"]  # the others have no forecast or no held-out value
     assert found["rmse"].tolist() == pytest.approx([np.sqrt((1 + 9) / 2)])

@@ -146,6 +146,41 @@ class Panel:
             covariates=None if self.covariates is None else self.covariates[wide],
         )
 
+    def before(self, ends: Ints) -> Panel:
+        """The panel as it was before the steps `ends` [S], each from 1 to the series' length.
+
+        Rows from the end on are left out; with `future_steps` their covariates stay, as known
+        ahead. A value that was interpolated with a later row is missing.
+        """
+        rows = self.step < ends[self.series]  # [N]
+        offsets = np.r_[0, np.cumsum(ends)]
+        targets, observed_mask = self.targets[rows], self.observed_mask[rows]
+        available_after = self.available_after
+        if available_after is not None:
+            moved = np.repeat(offsets[:-1] - self.offsets[:-1], ends)[:, None]
+            available_after = available_after[rows] + moved
+            known = available_after < np.repeat(offsets[1:], ends)[:, None]
+            targets, observed_mask = np.where(known, targets, np.nan), observed_mask & known
+            own = np.arange(len(known))[:, None]
+            available_after = np.where(known, available_after, own)
+        future_steps, covariates = self.future_steps, self.covariates
+        if future_steps is not None:
+            future_steps = future_steps + self.lengths - ends
+        elif covariates is not None:
+            covariates = covariates[rows]
+        return replace(
+            self,
+            offsets=offsets,
+            targets=targets,
+            observed_mask=observed_mask,
+            irregular_timestamps=None
+            if self.irregular_timestamps is None
+            else self.irregular_timestamps[rows],
+            available_after=available_after,
+            future_steps=future_steps,
+            covariates=covariates,
+        )
+
 
 def describe_size(n_series: int, n_targets: int) -> str:
     """The size in words: ``40 series``, ``40 series of 3 targets``, or ``3 targets`` of one."""

@@ -1,0 +1,157 @@
+"""What `train` leaves behind: the trained run, its scores, and the files of the run folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast import __version__
+from rnnforecast.output.atomic_files import write_json, write_text
+from rnnforecast.output.loss_plot import plot_loss
+from rnnforecast.pipeline import data_report
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, write_model
+from rnnforecast.pipeline.series_plots import plot_series_forecasts
+from rnnforecast.spec.load import dump_spec
+from rnnforecast.spec.spec import Spec
+from rnnforecast.training import device
+from rnnforecast.training.fit_state import HistoryRow
+from rnnforecast.types import Ints
+from rnnforecast.workflow.train_holdout import Scores, evenly_spaced_by_score
+from rnnforecast.workflow.train_session import FitResult, TrainingSession
+
+METRICS_FILE, SERIES_METRICS_FILE = "metrics.json", "metrics_by_series.csv"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """The run folder, and the content of `metrics.json`: metrics on the held-out horizon."""
+
+    folder: Path | None
+    """None for a run in memory."""
+    model_metrics: dict[str, float]
+    """Of one target in its units; of several, means of those metrics that have no unit."""
+    baseline_metrics: dict[str, float]
+    """The same of the best baseline."""
+    baseline_name: str
+    """The baseline with the lowest MASE: ``naive``, ``drift``, ``seasonal naive``, ``seasonal naive
+    with drift``, ``theta`` or ``exponential smoothing``."""
+    baseline_mase: dict[str, float]
+    """MASE of each baseline, by name."""
+    targets: dict[str, Scores]
+    """The same of each target, whose best baseline may be another."""
+    series_tested: int
+    """Series that were long enough to be scored."""
+    series: int
+    interrupted: bool
+    """Whether `should_stop` ended the training; the best weights so far were kept."""
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished training, in memory."""
+
+    session: TrainingSession
+    fit_result: FitResult
+    result: TrainResult
+
+    @cached_property
+    def plotted(self) -> Ints:
+        """Indices of the plotted series among those that were scored."""
+        evaluation, spec = self.fit_result.evaluation, self.session.spec
+        return evenly_spaced_by_score(evaluation.smape, int(spec.forecast.plots))
+
+    @cached_property
+    def run(self) -> Run:
+        """The run, as `load_run` reads it."""
+        series = self.fit_result.evaluation.series[self.plotted]
+        return _build_run(self.session, self.fit_result, series)
+
+
+def write_trained_run(folder: Path, trained: TrainedRun) -> None:
+    """Writes the files of a run folder, but for the log and the checksums."""
+    session, fit_result, run = trained.session, trained.fit_result, trained.run
+    evaluation, prepared = fit_result.evaluation, session.prepared
+    data_report.write_data_report(folder, prepared)
+    write_text(folder / "spec.yaml", dump_spec(prepared.given_spec))
+    write_text(folder / RESOLVED_SPEC_FILE, dump_spec(_as_trained(session.spec, run)))
+    write_model(folder, run)
+    stored = asdict(trained.result)
+    del stored["folder"]  # the bytes must not depend on the location
+    write_json(folder / METRICS_FILE, stored)
+    write_text(folder / SERIES_METRICS_FILE, _to_csv(evaluation.by_series))
+    _write_history(folder, fit_result)
+    plot_series_forecasts(
+        folder / "plots",
+        run,
+        session.panel,
+        evaluation.series[trained.plotted],
+        session.split.test_origin,
+        fit_result.held_out_forecasts,
+        actual=evaluation.actual[trained.plotted],
+    )
+
+
+def _as_trained(spec: Spec, run: Run) -> Spec:
+    """The spec with the number of networks there are: a stop or a time budget leaves fewer."""
+    ensemble = spec.ensemble.model_copy(update={"members": len(run.members)})
+    return spec.model_copy(update={"ensemble": ensemble})
+
+
+def _build_run(session: TrainingSession, fit_result: FitResult, plotted: Ints) -> Run:
+    """The run; `plotted` are the indices of the plotted series."""
+    spec, ensemble, prepared = session.spec, fit_result.ensemble, session.prepared
+    return Run(
+        plan=prepared.plan,
+        members=tuple(ensemble.members),
+        combiner=ensemble.combiner,
+        interval_scaling=ensemble.interval_scaling,
+        network_weight=ensemble.network_weight,
+        statistical_seasons=session.statistical_seasons,
+        error_correlation=ensemble.error_correlation,
+        smoothed_items=session.smoothed_items,
+        quantiles=spec.forecast.quantiles,
+        source=prepared.source,
+        totals=spec.forecast.totals,
+        n_paths=spec.forecast.sample_paths,
+        n_plots=int(spec.forecast.plots),
+        plotted_series=tuple(session.panel.labels()[plotted]),
+        metadata={
+            "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},
+            "seed": spec.training.seed,
+            "device": spec.training.device,
+            "fingerprint": session.fingerprint,
+            "data_sha256": session.data_hash,
+            "interrupted": fit_result.interrupted,
+            "parameters": sum(
+                parameter.numel()
+                for member in ensemble.members
+                for parameter in member.net.parameters()
+            ),
+        },
+    )
+
+
+def _write_history(folder: Path, fit_result: FitResult) -> None:
+    """Writes `history.csv`, and a plot of the losses of the first network."""
+    rows = fit_result.history
+    names = list(rows[0]) if rows else [field.name for field in fields(HistoryRow)]
+    lines = [",".join(names)]
+    lines += [",".join(f"{row[name]:.9g}" for name in names) for row in rows]
+    write_text(folder / "history.csv", "\n".join(lines) + "\n")
+    shown = [row for row in rows if row.get("member", 1) == 1]
+    steps, train_loss, validation_loss = (
+        np.array([row[name] for row in shown], dtype=np.float64)
+        for name in ("step", "train_loss", "validation_loss")
+    )
+    (folder / "plots").mkdir()
+    best_step = fit_result.best_step or None
+    plot_loss(folder / "plots" / "loss", steps, train_loss, validation_loss, best_step)
+
+
+def _to_csv(table: pd.DataFrame) -> str:
+    text: str = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return text
