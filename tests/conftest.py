@@ -104,5 +104,6 @@ def given(
 @pytest.fixture
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings draw nothing, which takes half of the time of a small one."""
-    monkeypatch.setattr("rnnforecast.workflow.train_output.data_report.write_data_report", lambda *_: None)
-    monkeypatch.setattr("rnnforecast.workflow.train_output.plot_loss", lambda *_: None)
+    module = "rnnforecast.workflow.train_output"
+    monkeypatch.setattr(f"{module}.data_report.write_data_report", lambda *_: None)
+    monkeypatch.setattr(f"{module}.plot_loss", lambda *_: None)
