@@ -21,6 +21,7 @@ from rnnforecast.output.line_plots import (
     plot_line,
     save_png_and_svg,
 )
+from rnnforecast.output.plot_style import isolated_values, plot_style, widen_flat_ylim
 from rnnforecast.output.style import (
     BLUE,
     BLUE_TINTS,
@@ -29,10 +30,7 @@ from rnnforecast.output.style import (
     TEXT_COLOR,
     YELLOW,
     format_number,
-    isolated_values,
-    plot_style,
     shorten_text,
-    widen_flat_ylim,
 )
 from rnnforecast.output.time_axis import INDEX_TICK_STEPS, TimeAxis
 

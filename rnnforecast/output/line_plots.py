@@ -10,13 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnnforecast.output.atomic_files import atomic_file
-from rnnforecast.output.style import (
-    GRID_COLOR,
-    MUTED_COLOR,
-    TEXT_COLOR,
-    isolated_values,
-    shorten_text,
-)
+from rnnforecast.output.plot_style import isolated_values
+from rnnforecast.output.style import GRID_COLOR, MUTED_COLOR, TEXT_COLOR, shorten_text
 
 MAX_STEPS_WITH_MARKERS = 60
 """Longer lines have no markers."""

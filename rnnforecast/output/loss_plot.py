@@ -15,7 +15,8 @@ from rnnforecast.output.line_plots import (
     plot_line,
     save_png_and_svg,
 )
-from rnnforecast.output.style import BLUE, ORANGE, format_number, plot_style, widen_flat_ylim
+from rnnforecast.output.plot_style import plot_style, widen_flat_ylim
+from rnnforecast.output.style import BLUE, ORANGE, format_number
 from rnnforecast.output.time_axis import INDEX_TICK_STEPS
 
 

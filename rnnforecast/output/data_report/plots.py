@@ -14,6 +14,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from rnnforecast.data.profiling.coverage import Coverage
 from rnnforecast.data.profiling.example_series import ExampleSeries
 from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.output.plot_style import (
+    as_png,
+    format_ticks,
+    isolated_values,
+    plot_text,
+    style_axes,
+)
 from rnnforecast.output.style import (
     BLUE,
     GRAY,
@@ -24,15 +31,10 @@ from rnnforecast.output.style import (
     PINK,
     TEXT_COLOR,
     YELLOW,
-    as_png,
-    drop_time_of_day,
     format_number,
     format_percent,
-    format_ticks,
-    isolated_values,
-    plot_text,
-    style_axes,
 )
+from rnnforecast.output.time_words import drop_time_of_day
 
 COVERAGE_COLORS = {
     "observed": BLUE,

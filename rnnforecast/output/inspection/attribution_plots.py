@@ -28,19 +28,16 @@ from rnnforecast.output.inspection.plot_layout import (
     stacked_axes,
 )
 from rnnforecast.output.inspection.results import InputImportance, Inspection
+from rnnforecast.output.plot_style import DIVERGING_CMAP, SEQUENTIAL_CMAP, as_png, plot_text
 from rnnforecast.output.style import (
     BLUE,
     BLUE_TINTS,
-    DIVERGING_CMAP,
     GRAY,
     GRID_COLOR,
     MUTED_COLOR,
     ORANGE,
-    SEQUENTIAL_CMAP,
     TEXT_COLOR,
-    as_png,
     format_number,
-    plot_text,
 )
 from rnnforecast.types import Floats
 

@@ -21,15 +21,8 @@ from rnnforecast.output.inspection.plot_layout import (
     stacked_axes,
 )
 from rnnforecast.output.inspection.results import Inspection, LayerActivations
-from rnnforecast.output.style import (
-    BLUE,
-    BLUE_TINTS,
-    DIVERGING_CMAP,
-    GRID_COLOR,
-    MUTED_COLOR,
-    SEQUENTIAL_CMAP,
-    as_png,
-)
+from rnnforecast.output.plot_style import DIVERGING_CMAP, SEQUENTIAL_CMAP, as_png
+from rnnforecast.output.style import BLUE, BLUE_TINTS, GRID_COLOR, MUTED_COLOR
 from rnnforecast.registry import BACKBONES
 from rnnforecast.types import Floats
 

@@ -16,20 +16,22 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.output.inspection.results import InspectedWindow
-from rnnforecast.output.style import (
-    BLUE,
-    GRID_COLOR,
-    MUTED_COLOR,
-    ORANGE,
-    TEXT_COLOR,
-    drop_time_of_day,
-    format_number,
+from rnnforecast.output.plot_style import (
     format_ticks,
     isolated_values,
     plot_text,
     style_axes,
     widen_flat_ylim,
 )
+from rnnforecast.output.style import (
+    BLUE,
+    GRID_COLOR,
+    MUTED_COLOR,
+    ORANGE,
+    TEXT_COLOR,
+    format_number,
+)
+from rnnforecast.output.time_words import drop_time_of_day
 from rnnforecast.types import Floats
 
 DPI = 120
