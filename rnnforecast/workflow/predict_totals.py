@@ -43,16 +43,19 @@ class ExtraTablesRequest:
     def __bool__(self) -> bool:
         return bool(self.totals or self.n_paths)
 
-    def resolve(self, run: Run, steps: int, *, allow_files: bool) -> tuple[tuple[int, ...], int]:
+    def without_files(self) -> ExtraTablesRequest:
+        """No tables, where no file can be written beside the forecast; UsageError if some are
+        requested."""
+        if self:
+            found = "the forecast goes to stdout, and totals and paths are files beside it"
+            raise UsageError(Problem("-o -", found, "give -o a file or a folder"))
+        return NO_EXTRA_TABLES
+
+    def resolve(self, run: Run, steps: int) -> tuple[tuple[int, ...], int]:
         """Totals and number of paths for a forecast of `steps`.
 
         Totals of the spec with more steps are left out; those of the request raise UsageError.
-        Without `allow_files` no file can be written beside the forecast: a request raises
-        UsageError, and the tables of the spec are left out.
         """
-        if self and not allow_files:
-            found = "the forecast goes to stdout, and totals and paths are files beside it"
-            raise UsageError(Problem("-o -", found, "give -o a file or a folder"))
         for total in self.totals or ():
             if not 1 <= total <= steps:
                 raise UsageError(
@@ -62,12 +65,14 @@ class ExtraTablesRequest:
                         f"give 1 to {steps} steps, or a longer horizon",
                     )
                 )
-        totals = tuple(each for each in run.totals if each <= steps and allow_files)
-        paths = run.n_paths if allow_files else 0
+        totals = tuple(each for each in run.totals if each <= steps)
         return (
             totals if self.totals is None else tuple(dict.fromkeys(self.totals)),
-            paths if self.n_paths is None else self.n_paths,
+            run.n_paths if self.n_paths is None else self.n_paths,
         )
+
+
+NO_EXTRA_TABLES = ExtraTablesRequest((), 0)
 
 
 def sibling_path(out: Path, name: str) -> Path:

@@ -204,7 +204,7 @@ def test_an_ensemble_has_totals_of_its_combined_forecast(given: Given, forecast:
 @pytest.mark.parametrize("steps", [0, -1, 8])
 def test_a_total_of_more_steps_than_the_forecast_is_refused(steps: int) -> None:
     with pytest.raises(UsageError, match=f"a total of {steps} steps: 7 steps are forecast"):
-        ExtraTablesRequest((steps,)).resolve(cast("Any", None), 7, allow_files=True)
+        ExtraTablesRequest((steps,)).resolve(cast("Any", None), 7)
 
 
 def test_totals_of_the_spec_that_do_not_fit_a_forecast_are_left_out(

@@ -1,0 +1,232 @@
+"""Forecasts of a run from current data, in memory: what `predict` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.cleaning_plan import CleanedData, prepare_data
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.profiling.cleaning_report import (
+    describe_changes,
+    doubtful_readings,
+    format_share,
+)
+from rnnforecast.data.profiling.coverage import steps_behind_latest
+from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.errors import PartFailed, Problem
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.output.forecast_table import forecast_frame
+from rnnforecast.pipeline.forecasting import forecast
+from rnnforecast.pipeline.progress import NullListener, ProgressListener
+from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.registry import WINDOW_SCALERS
+from rnnforecast.training import device
+from rnnforecast.wording import join_names
+from rnnforecast.workflow.predict_size import check_last_timestamp, check_size
+from rnnforecast.workflow.predict_totals import (
+    NO_EXTRA_TABLES,
+    ExtraTablesRequest,
+    paths_table,
+    totals_table,
+)
+
+MIN_FREQUENCY_AGREEMENT = 0.5
+"""With a smaller share of regular steps the data probably have another frequency than the run."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The forecasts of a run from data."""
+
+    cleaned: CleanedData
+    forecasts: WindowForecast
+    tables: dict[str, pd.DataFrame]
+    """By name: ``forecast``, and ``totals`` and ``paths`` if requested."""
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def failed(self) -> dict[str, str]:
+        """Reasons by label, of series without a forecast of all their targets."""
+        return _failed_series(self.cleaned, self.forecasts)
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Reasons by label, of series that the spec leaves out."""
+        found = self.cleaned.changes.skipped
+        return {label: reason for label, reason in found.items() if label not in self.failed}
+
+    def part_failed_error(self, written_to: str = "") -> PartFailed:
+        """The error of series without a forecast; `written_to` is the place of the others."""
+        failed = [f"{label} ({reason})" for label, reason in self.failed.items()]
+        n_series = self.cleaned.panel.n_series
+        written = f"the forecasts of {n_series:,} series were written to {written_to}; "
+        return PartFailed(
+            Problem(
+                "",
+                f"{len(failed):,} series lack a forecast: {join_names(failed)}",
+                (written if written_to else "")
+                + "see 'rnnforecast check' for what is wrong with "
+                + ("the others" if written_to else "them"),
+            )
+        )
+
+
+def forecast_data(
+    run: Run,
+    source: Sequence[str],
+    *,
+    horizon: int | None = None,
+    extra_tables: ExtraTablesRequest = NO_EXTRA_TABLES,
+    listener: ProgressListener | None = None,
+) -> Prediction:
+    """Forecasts every series of the files `source` from its end on.
+
+    Args:
+        horizon: steps ahead; the run's by default.
+        extra_tables: totals and sample paths; None means those of the run's spec.
+
+    Raises:
+        DataError, UsageError.
+    """
+    listener = listener or NullListener()
+    # a run trained on a GPU may forecast on a machine without one
+    torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
+    for member in run.members:
+        member.net.to(torch_device)
+    steps = horizon or run.config.horizon
+    totals, n_paths = extra_tables.resolve(run, steps)
+    check_size(run, steps, n_paths)  # of one target, before covariates of all steps are made
+    cleaned = _read_data(run, source, steps)
+    check_size(run, steps, n_paths, cleaned.panel.n_series * len(cleaned.panel.target_names))
+    check_last_timestamp(cleaned.panel, steps)
+    for line in describe_changes(cleaned.changes.counts, requested=True):
+        listener.info(line)
+    warnings = tuple(_warnings(run, cleaned, steps))
+    for line in warnings:
+        listener.warning(line)
+    forecasts, tables = _forecast_tables(run, cleaned, steps, totals, n_paths)
+    return Prediction(cleaned, forecasts, tables, warnings)
+
+
+def _read_data(run: Run, source: Sequence[str], steps: int) -> CleanedData:
+    """The cleaned data, with covariates for `steps`, rounded up to whole trained horizons."""
+    trained = run.config.horizon
+    horizon = -(-steps // trained) * trained
+    return prepare_data(run.plan, source, horizon=horizon, required_steps=steps)
+
+
+def _forecast_tables(
+    run: Run, cleaned: CleanedData, steps: int, totals: tuple[int, ...], n_paths: int
+) -> tuple[WindowForecast, dict[str, pd.DataFrame]]:
+    """The forecasts, and the tables by name: ``forecast``, ``totals`` and ``paths``."""
+    panel, levels, bounds = cleaned.panel, run.levels, run.plan.bounds
+    postprocessing = replace(
+        run.postprocessing, quantiles=levels.computed, bounds=bounds.without_rounding()
+    )
+    all_levels = forecast(
+        run.members, cleaned, panel.lengths, postprocessing=postprocessing, horizon=steps
+    )
+    forecasts = WindowForecast(
+        bounds.apply(all_levels.yhat),
+        bounds.apply(levels.select(all_levels.quantiles), axis=-2),
+    )
+    frame = forecast_frame(
+        panel.keys,
+        panel.window_timestamps(panel.lengths, steps),
+        time_column=run.plan.read_options.data.time_name,
+        targets=panel.target_names,
+        yhat=forecasts.yhat,
+        quantiles=forecasts.quantiles,
+        levels=run.quantiles,
+    )
+    tables = {"forecast": frame.dropna(subset="yhat")}
+    if totals:
+        tables["totals"] = totals_table(run, panel, all_levels, totals)
+    if n_paths:
+        tables["paths"] = paths_table(run, panel, all_levels, n_paths)
+    return forecasts, tables
+
+
+def _failed_series(cleaned: CleanedData, forecasts: WindowForecast) -> dict[str, str]:
+    """Reasons by label, of series without a forecast of all targets, but not of those that are
+    shorter than `clean.min_length`."""
+    series = cleaned.changes.series
+    by_spec = set(series.loc[series["too_short"] & (series["observed"] > 0), "label"])
+    skipped = cleaned.changes.skipped
+    failed = {label: reason for label, reason in skipped.items() if label not in by_spec}
+    unknown = np.asarray(np.isnan(forecasts.yhat).any(axis=1))  # [S, C]
+    is_partial = np.asarray(unknown.any(axis=1))
+    names, panel = np.array(cleaned.panel.target_names), cleaned.panel
+    observed = np.logical_or.reduceat(cleaned.target_mask, panel.offsets[:-1])  # [S, C]
+    reasons = (
+        f"no value of {join_names(names[row])}"
+        if not (row & known).any()
+        else f"the forecast of {join_names(names[row & known])} is not a finite number"
+        for row, known in zip(unknown[is_partial], observed[is_partial], strict=True)
+    )
+    return failed | dict(zip(cleaned.panel.labels()[is_partial], reasons, strict=True))
+
+
+def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
+    """Lines about what cleaning changed, and about differences from training."""
+    panel, changes, trained = cleaned.panel, cleaned.changes, run.config.horizon
+    yield from doubtful_readings(cleaned.table, changes)
+    yield from describe_changes(changes.counts, requested=False)
+    # with a value by rule, series need not have a row at each step
+    if changes.agreement < MIN_FREQUENCY_AGREEMENT and not changes.counts["set_steps"]:
+        yield (
+            f"only {format_share(changes.agreement)} of the steps in the data have the frequency "
+            f"{panel.frequency.alias}, which the run was trained for"
+        )
+    yield from _value_warnings(run, cleaned)
+    yield from _length_warnings(run, panel)
+    if steps > trained:
+        yield (
+            f"horizon {steps} is beyond the {trained} steps the run was trained for: later steps "
+            "are forecast from earlier forecasts, with wider intervals"
+        )
+
+
+def _value_warnings(run: Run, cleaned: CleanedData) -> Iterator[str]:
+    n_outside, n_unseen = cleaned.outside_domain_count.sum(), cleaned.features.unseen_count
+    if n_outside:
+        yield (
+            f"{n_outside:,} values are outside the domain of clean.transform and are taken as "
+            "missing"
+        )
+    if n_unseen:
+        yield f"cells with a category that was not in the training data: {n_unseen:,}"
+    n_low = int((cleaned.values[cleaned.target_mask] <= 0).sum())
+    normalizers = [member.net.config.normalize for member in run.members]
+    if n_low and any("log" in WINDOW_SCALERS.traits(name) for name in normalizers):
+        yield (
+            f"{n_low:,} values are zero or negative: the model takes logs and reads them as "
+            "very small ones; if they are correct, train with model.normalize: standard"
+        )
+
+
+def _length_warnings(run: Run, panel: Panel) -> Iterator[str]:
+    """Lines about series that end early, and about series that are short."""
+    behind = steps_behind_latest(panel)
+    # in an irregular panel the steps of different series cannot be compared
+    if behind.any() and panel.irregular_timestamps is None:
+        first = int(np.argmax(behind))
+        timestamp = panel.window_timestamps(panel.lengths - 1, 1)[first, 0]
+        end = format_timestamp(timestamp, panel.display_timezone)
+        yield (
+            f"{np.count_nonzero(behind):,} of {panel.n_series:,} series end before the latest "
+            f"does, {panel.labels()[first]} by {behind[first]:,} steps, on {end}: each is forecast "
+            "from its own end"
+        )
+    lookback = min(member.net.config.input_length for member in run.members)
+    n_short = int((2 * panel.lengths < lookback).sum())
+    if 2 * n_short > panel.n_series:
+        yield (
+            f"{n_short:,} of {panel.n_series:,} series have less than half of the {lookback} steps "
+            "that the network reads: give a longer history"
+        )
