@@ -10,7 +10,7 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency import Frequency
 from rnnforecast.evaluation.baselines import simple_forecasts
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
-from rnnforecast.evaluation.metrics import symmetric_level_pairs
+from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
 from rnnforecast.output.forecast_plots import MarkedSteps, plot_forecast, safe_file_stem
 from rnnforecast.output.time_words import format_period, format_steps
 from rnnforecast.pipeline.run_folder import Run

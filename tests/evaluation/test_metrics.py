@@ -1,14 +1,21 @@
-"""Metrics against calculations by hand, pandas and scikit-learn."""
+"""Metrics of groups against utilsforecast, scikit-learn and calculations by hand."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
+import utilsforecast.losses as reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, root_mean_squared_error
 
 from rnnforecast.evaluation import metrics
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.evaluation.window_metrics import window_metrics
+from rnnforecast.types import Floats
 
 NAN = math.nan
 RNG = np.random.default_rng(0)
@@ -16,61 +23,46 @@ ACTUAL = RNG.gamma(2.0, 10.0, size=(5, 4, 2))
 FORECAST = ACTUAL + RNG.normal(size=ACTUAL.shape)
 MISSING = RNG.random(ACTUAL.shape) < 0.2
 GAPPY = np.where(MISSING, NAN, ACTUAL)
+LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 
 
-def cube(*series: list[float]) -> metrics.Floats:
+def cube(*series: list[float]) -> Floats:
     """Series by horizon, of one target: `[S, H, 1]`."""
     return np.array(series, dtype=np.float64)[..., None]
+
+
+def computed(actual: Floats, forecast: Floats, scale: Floats | float = 1.0) -> dict[str, float]:
+    """Metrics of point forecasts."""
+    scale = np.broadcast_to(scale, (actual.shape[0], actual.shape[2]))
+    return metrics.compute_metrics(actual, forecast, scale=scale, squared_scale=scale)
 
 
 def test_smape_is_a_mean_over_series_of_means_over_steps() -> None:
     actual, forecast = cube([1, 3], [10, NAN]), cube([3, 1], [10, 5])
     # 200 * (2/4 + 2/4) / 2 = 100 for the first series, 0 for the second
-    assert metrics.smape(actual, forecast) == pytest.approx(50.0)
+    assert computed(actual, forecast)["smape"] == pytest.approx(50.0)
 
 
 def test_smape_of_two_zeros_is_zero() -> None:
-    assert metrics.smape(cube([0, 0]), cube([0, 1])) == pytest.approx(100.0)
+    assert computed(cube([0, 0]), cube([0, 1]))["smape"] == pytest.approx(100.0)
+
+
+def test_zeros_are_left_out_of_mape() -> None:
+    found = computed(cube([0, 2], [0, 0]), cube([9, 1], [1, 1]))
+    assert found["mape"] == pytest.approx(50.0)
 
 
 def test_mase_leaves_out_series_without_a_scale() -> None:
     actual, forecast = cube([1, 3], [10, 12]), cube([2, 5], [0, 0])
-    assert metrics.mase(actual, forecast, np.array([[0.5], [NAN]])) == pytest.approx(3.0)
-    assert math.isnan(metrics.mase(actual, forecast, np.full((2, 1), NAN)))
+    assert computed(actual, forecast, np.array([[0.5], [NAN]]))["mase"] == pytest.approx(3.0)
+    assert math.isnan(computed(actual, forecast, np.full((2, 1), NAN))["mase"])
 
 
-def test_mae_and_rmse_agree_with_scikit_learn_target_by_target() -> None:
-    observed = [~MISSING[..., c] for c in range(2)]
-    pairs = [(ACTUAL[..., c][observed[c]], FORECAST[..., c][observed[c]]) for c in range(2)]
-    mae = np.mean([mean_absolute_error(a, f) for a, f in pairs])
-    rmse = np.mean([root_mean_squared_error(a, f) for a, f in pairs])
-    assert metrics.mae(GAPPY, FORECAST) == pytest.approx(mae)
-    assert metrics.rmse(GAPPY, FORECAST) == pytest.approx(rmse)
-
-
-def test_weighted_quantile_loss_agrees_with_scikit_learn() -> None:
-    levels = (0.1, 0.5, 0.975)
-    quantiles = FORECAST[..., None] + np.array([-1.0, 0.0, 2.0])
-    expected = np.mean(
-        [
-            2 * mean_pinball_loss(a, q[..., i][observed], alpha=level) / np.abs(a).mean()
-            for i, level in enumerate(levels)
-            for c in range(2)
-            for observed in [~MISSING[..., c]]
-            for a, q in [(ACTUAL[..., c][observed], quantiles[:, :, c])]
-        ]
-    )
-    assert metrics.weighted_quantile_loss(GAPPY, quantiles, levels) == pytest.approx(expected)
-
-
-def test_weighted_quantile_loss_of_zeros_is_not_defined() -> None:
-    zeros = cube([0, 0])
-    assert math.isnan(metrics.weighted_quantile_loss(zeros, zeros[..., None] + 1, (0.5,)))
-
-
-def test_coverage_includes_both_ends_and_ignores_unobserved_values() -> None:
-    actual = cube([1, 2, 3, NAN, 4])
-    assert metrics.coverage(actual, np.full_like(actual, 2), np.full_like(actual, 3)) == 0.5
+def test_a_forecast_that_is_too_high_has_a_bias_above_zero() -> None:
+    found = computed(cube([1, 2, NAN], [4, 1, 0]), cube([2, 4, 9], [4, 0, 1]))
+    assert found["bias"] == pytest.approx((1 + 2 + 0 - 1 + 1) / 5)
+    assert found["relative_bias"] == pytest.approx(100 * 3 / 8)
+    assert found["wape"] == pytest.approx(100 * 5 / 8)
 
 
 def test_a_missing_forecast_of_an_observed_value_makes_metrics_undefined() -> None:
@@ -83,9 +75,20 @@ def test_a_missing_forecast_of_an_observed_value_makes_metrics_undefined() -> No
     )
     assert all(math.isnan(value) for value in found.values())
     unobserved = np.where(np.isnan(incomplete), NAN, ACTUAL)
-    assert not any(
-        math.isnan(v) for v in metrics.compute_metrics(unobserved, incomplete, scale=scale).values()
+    assert not any(math.isnan(value) for value in computed(unobserved, incomplete).values())
+
+
+def test_point_forecasts_without_quantiles_have_point_metrics() -> None:
+    found = metrics.compute_metrics(
+        ACTUAL,
+        FORECAST,
+        scale=np.ones((5, 2)),
+        squared_scale=np.ones((5, 2)),
+        quantiles=np.full((*ACTUAL.shape, 3), NAN),
+        levels=(0.1, 0.5, 0.9),
     )
+    undefined = {name for name, value in found.items() if math.isnan(value)}
+    assert undefined == set(found) - metrics.POINT_METRICS
 
 
 def test_a_missing_forecast_of_an_unobserved_value_is_ignored() -> None:
@@ -102,19 +105,28 @@ def test_a_missing_forecast_of_an_unobserved_value_is_ignored() -> None:
 
 
 def test_without_observations_metrics_are_undefined() -> None:
-    unobserved = np.full_like(ACTUAL, NAN)
-    found = metrics.compute_metrics(unobserved, FORECAST, scale=np.ones((5, 2)))
+    found = computed(np.full_like(ACTUAL, NAN), FORECAST)
     assert all(math.isnan(value) for value in found.values())
 
 
-def test_each_coverage_is_named_by_its_nominal_value() -> None:
-    levels = (0.025, 0.1, 0.5, 0.9, 0.975)
+def test_weighted_quantile_loss_of_zeros_is_not_defined() -> None:
+    zeros = cube([0, 0])
+    found = metrics.compute_metrics(
+        zeros, zeros, scale=np.ones((1, 1)), quantiles=zeros[..., None] + 1, levels=(0.5,)
+    )
+    assert math.isnan(found["wql"])
+    assert found["crps"] == 1.0
+
+
+def test_metrics_of_intervals_are_named_by_their_nominal_coverage() -> None:
     quantiles = np.zeros((1, 2, 1, 5)) + np.array([0.0, 1.0, 2.0, 3.0, 4.0])
     found = metrics.compute_metrics(
-        cube([3.5, 2]), cube([2, 2]), scale=np.ones((1, 1)), quantiles=quantiles, levels=levels
+        cube([3.5, 2]), cube([2, 2]), scale=np.full((1, 1), 2.0), quantiles=quantiles, levels=LEVELS
     )
-    assert list(found) == ["smape", "mase", "mae", "rmse", "wql", "coverage_95", "coverage_80"]
     assert (found["coverage_95"], found["coverage_80"]) == (1.0, 0.5)
+    assert (found["width_95"], found["scaled_width_80"]) == (4.0, 1.0)
+    assert found["winkler_80"] == pytest.approx(2 + 10 * 0.5 / 2)
+    assert found["msis_80"] == pytest.approx(found["winkler_80"] / 2)
     asymmetric = metrics.compute_metrics(
         cube([3.5, 2]),
         cube([2, 2]),
@@ -122,16 +134,137 @@ def test_each_coverage_is_named_by_its_nominal_value() -> None:
         quantiles=quantiles[..., :2],
         levels=(0.2, 0.6),
     )
-    assert list(asymmetric) == ["smape", "mase", "mae", "rmse", "wql"]
+    assert set(asymmetric) == metrics.POINT_METRICS - {"owa"} | {"wql", "crps"}
 
 
 def test_metrics_by_series_average_to_the_metric() -> None:
     scale = np.arange(1.0, 11.0).reshape(5, 2)
-    by_series = metrics.mase_by_series(GAPPY, FORECAST, scale)
-    assert by_series.shape == (5, 2)
-    assert by_series.mean() == pytest.approx(metrics.mase(GAPPY, FORECAST, scale))
-    smape = metrics.smape_by_series(GAPPY, FORECAST)
-    assert smape.mean() == pytest.approx(metrics.smape(GAPPY, FORECAST))
+    by_series = metrics.metrics_by_series(GAPPY, FORECAST, scale)
+    found = computed(GAPPY, FORECAST, scale)
+    assert by_series["mase"].shape == (5, 2)
+    assert by_series["mase"].mean() == pytest.approx(found["mase"])
+    assert metrics.smape_by_series(GAPPY, FORECAST).mean() == pytest.approx(found["smape"])
+
+
+def test_metrics_of_several_targets_are_means_of_those_without_units() -> None:
+    found = computed(GAPPY, FORECAST)
+    assert not any(metrics.has_units(name) for name in found)
+    alone = [computed(GAPPY[..., [c]], FORECAST[..., [c]]) for c in range(2)]
+    assert found["wape"] == pytest.approx((alone[0]["wape"] + alone[1]["wape"]) / 2)
+    assert alone[0]["mae"] > 0
+
+
+def long_table(actual: Floats, forecast: Floats, quantiles: Floats) -> pd.DataFrame:
+    """The observed cells of one target as utilsforecast reads them, a window each ``unique_id``."""
+    window, step = np.nonzero(~np.isnan(actual[..., 0]))
+    table = pd.DataFrame({"unique_id": window, "ds": step, "y": actual[window, step, 0]})
+    table["model"] = forecast[window, step, 0]
+    for index, level in enumerate(LEVELS):
+        table[f"q{level}"] = quantiles[window, step, 0, index]
+    for low, high, name in ((0, 4, 95), (1, 3, 80)):
+        table[f"model-lo-{name}"] = quantiles[window, step, 0, low]
+        table[f"model-hi-{name}"] = quantiles[window, step, 0, high]
+    return table
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 2**32 - 1))
+def test_all_metrics_agree_with_utilsforecast_and_scikit_learn(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    actual = rng.gamma(2.0, 10.0, (4, 5, 1)) * rng.choice([-1, 1])
+    actual[rng.random(actual.shape) < 0.3] = NAN
+    actual[:, 0] = rng.normal(size=(4, 1))
+    forecast = np.nan_to_num(actual) + rng.normal(size=actual.shape)
+    quantiles = np.sort(forecast[..., None] + rng.normal(size=(*actual.shape, 5)), -1)
+    histories = rng.normal(5, 3, (4, 9))
+    offsets = np.arange(0, 37, 9)
+    scale, squared = (
+        metrics.seasonal_moment(
+            histories.reshape(-1, 1), offsets, season=2, ends=offsets[1:], power=power
+        )
+        for power in (1, 2)
+    )
+    found = metrics.compute_metrics(
+        actual,
+        forecast,
+        scale=scale,
+        squared_scale=squared,
+        quantiles=quantiles,
+        levels=LEVELS,
+    )
+    table = long_table(actual, forecast, quantiles)
+    pooled = table.assign(unique_id=0)
+    history = pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(4), 9),
+            "ds": np.tile(np.arange(9), 4),
+            "y": histories.ravel(),
+        }
+    )
+    names = [f"q{level}" for level in LEVELS]
+    size = table["y"].abs().mean()
+    mqloss = reference.mqloss(pooled, {"model": names}, np.array(LEVELS))["model"].mean()
+    expected = {
+        "smape": 200 * reference.smape(table, ["model"])["model"].mean(),
+        "mape": 100 * reference.mape(table, ["model"])["model"].mean(),
+        "mase": reference.mase(table, ["model"], 2, history)["model"].mean(),
+        "rmsse": reference.rmsse(table, ["model"], 2, history)["model"].mean(),
+        "wape": 100 * reference.wape(pooled, ["model"])["model"].item(),
+        "bias": reference.bias(pooled, ["model"])["model"].item(),
+        "relative_bias": 100 * reference.bias(pooled, ["model"])["model"].item() / size,
+        "mae": mean_absolute_error(table["y"], table["model"]),
+        "rmse": root_mean_squared_error(table["y"], table["model"]),
+        "wql": 2 * mqloss / size,
+        "crps": 2
+        * sum(
+            weight * mean_pinball_loss(table["y"], table[name], alpha=level)
+            for weight, name, level in zip(
+                (0.0625, 0.2375, 0.4, 0.2375, 0.0625), names, LEVELS, strict=True
+            )
+        ),
+    }
+    scales = table["unique_id"].map(dict(enumerate(scale[:, 0])))
+    for level in (95, 80):
+        lower, upper = table[f"model-lo-{level}"], table[f"model-hi-{level}"]
+        score = reference.winkler_score(table, ["model"], level)["model"].to_numpy()
+        expected |= {
+            f"coverage_{level}": reference.coverage(pooled, ["model"], level)["model"].item(),
+            f"winkler_{level}": reference.winkler_score(pooled, ["model"], level)["model"].item(),
+            f"msis_{level}": (score / scale[:, 0]).mean(),
+            f"width_{level}": (upper - lower).mean(),
+            f"scaled_width_{level}": ((upper - lower) / scales)
+            .groupby(table["unique_id"])
+            .mean()
+            .mean(),
+        }
+    assert found == pytest.approx(expected)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1))
+def test_metrics_of_groups_are_those_of_their_windows_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    actual = np.where(rng.random((9, 3, 2)) < 0.3, NAN, rng.normal(2, 5, (9, 3, 2)))
+    yhat = rng.normal(2, 5, actual.shape)
+    forecast = WindowForecast(yhat, np.sort(rng.normal(size=(*actual.shape, 5)), -1))
+    scale = np.where(rng.random((9, 2)) < 0.2, NAN, rng.uniform(1, 3, (9, 2)))
+    group = rng.integers(0, 3, 9)
+    windows = window_metrics(actual, forecast, LEVELS, scale=scale, squared_scale=scale)
+    found = metrics.group_metrics(windows, group, 4)
+    for number in range(4):
+        chosen = group == number
+        for targets in (slice(0, 1), slice(1, 2), slice(0, 2)):
+            alone = metrics.compute_metrics(
+                actual[chosen][:, :, targets],
+                yhat[chosen][:, :, targets],
+                scale=scale[chosen][:, targets],
+                squared_scale=scale[chosen][:, targets],
+                quantiles=forecast.quantiles[chosen][:, :, targets],
+                levels=LEVELS,
+            )
+            column = -1 if targets.stop - targets.start == 2 else targets.start
+            grouped = {name: found[name][number, column] for name in alone}
+            assert grouped == pytest.approx(alone, nan_ok=True)
 
 
 def test_the_scale_is_the_mean_seasonal_change_before_the_end() -> None:
@@ -158,5 +291,10 @@ def test_an_end_outside_its_series_is_refused() -> None:
 
 def test_errors_of_huge_numbers_do_not_overflow() -> None:
     actual, forecast = cube([1e308, 1e308, 1e308]), cube([5e307, 0.0, 5e307])
-    assert metrics.mae(actual, forecast) == pytest.approx(2 / 3 * 1e308)
-    assert metrics.rmse(actual, forecast) == pytest.approx(1e308 * math.sqrt(0.5))
+    found = computed(actual, forecast, 1e307)
+    assert found["mae"] == pytest.approx(2 / 3 * 1e308)
+    assert found["rmse"] == pytest.approx(1e308 * math.sqrt(0.5))
+    assert found["mase"] == pytest.approx(20 / 3)
+    assert found["relative_bias"] == pytest.approx(-200 / 3)
+    ordinary = computed(np.concatenate([actual, cube([1, 2, 3])]), np.concatenate([forecast] * 2))
+    assert ordinary["mae"] < np.inf
