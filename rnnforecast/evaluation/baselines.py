@@ -66,6 +66,53 @@ def simple_forecasts(season: int) -> tuple[SimpleForecast, ...]:
 def baseline_forecasts(
     values: Floats,
     offsets: Ints,
+    series: Ints,
+    origins: Ints,
+    *,
+    season: int,
+    horizon: int,
+    levels: Sequence[float],
+    statistical_season: int,
+) -> dict[str, tuple[Floats, Floats]]:
+    """Point forecasts `[M, H, C]` and quantiles `[M, H, C, Q]` of all baselines, by name.
+
+    Args:
+        series, origins: `[M]` the series and the first forecast step of each window.
+        statistical_season: of theta and exponential smoothing, which need no proof of a season.
+    """
+    order = np.argsort(series, kind="stable")
+    first = np.r_[True, series[order][1:] != series[order][:-1]]
+    begin = np.maximum.accumulate(np.where(first, np.arange(len(series)), 0))
+    number = np.empty_like(series)
+    number[order] = np.arange(len(series)) - begin
+    found: dict[str, tuple[Floats, Floats]] = {}
+    for each in np.unique(number):
+        rows = np.flatnonzero(number == each)
+        ends = offsets[:-1].copy()
+        ends[series[rows]] += origins[rows]
+        forecasts = _forecasts_by_series(
+            values,
+            offsets,
+            season=season,
+            horizon=horizon,
+            ends=ends,
+            levels=levels,
+            statistical_season=statistical_season,
+        )
+        for name, parts in forecasts.items():
+            if name not in found:
+                found[name] = (
+                    np.full((len(series), *parts[0].shape[1:]), np.nan),
+                    np.full((len(series), *parts[1].shape[1:]), np.nan),
+                )
+            for whole, part in zip(found[name], parts, strict=True):
+                whole[rows] = part[series[rows]]
+    return found
+
+
+def _forecasts_by_series(
+    values: Floats,
+    offsets: Ints,
     *,
     season: int,
     horizon: int,
@@ -73,11 +120,7 @@ def baseline_forecasts(
     levels: Sequence[float],
     statistical_season: int,
 ) -> dict[str, tuple[Floats, Floats]]:
-    """Point forecasts `[S, H, C]` and quantiles `[S, H, C, Q]` of all baselines, by name.
-
-    Arguments are those of `seasonal_naive_quantiles`; theta and exponential smoothing, which need
-    no proof of a season, have the `statistical_season`.
-    """
+    """Point forecasts `[S, H, C]` and quantiles `[S, H, C, Q]` from one origin a series."""
     found = {}
     for each in simple_forecasts(season):
         point = each.point(values, offsets, horizon=horizon, ends=ends)

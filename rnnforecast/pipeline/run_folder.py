@@ -9,6 +9,8 @@
 | `cleaning.safetensors` | arrays: imputers, reductions, correlation of errors over the horizon |
 | `data_report.json`, `data_report.html` | the data report |
 | `metrics.json` | accuracy on the held-out horizon, of the model and the baseline |
+| `metrics_by_series.csv` | the same of each series |
+| `holdout.parquet` | forecasts of the held-out horizon beside observed values and baselines |
 | `history.csv` | training and validation loss |
 | `plots/` | the loss and held-out forecasts |
 | `log.jsonl` | messages with their time |

@@ -118,7 +118,7 @@ def _fit(
         folder=folder,
         **vars(fit_result.evaluation.scores),
         targets=fit_result.evaluation.by_target,
-        series_tested=len(fit_result.evaluation.series),
+        series_tested=len(fit_result.evaluation.windows.series),
         series=session.panel.n_series,
         interrupted=fit_result.interrupted,
     )

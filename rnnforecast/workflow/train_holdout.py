@@ -11,8 +11,8 @@ import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation import metrics
-from rnnforecast.evaluation.baselines import baseline_forecasts
-from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
+from rnnforecast.pipeline.evaluation import evaluate_windows
 from rnnforecast.types import Floats, Ints
 
 
@@ -34,12 +34,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Actual values and metrics of the S' series that were scored."""
+    """The scored windows and their metrics."""
 
-    series: Ints
-    """`[S']` indices of these series in the panel."""
-    actual: Floats
-    """`[S', H, C]` original units, NaN where unobserved."""
+    windows: EvaluatedWindows
+    """One window for each of the S' series that were scored."""
     scores: Scores
     """Of all targets."""
     by_target: dict[str, Scores]
@@ -48,25 +46,6 @@ class EvaluationResult:
     target."""
     smape: Floats
     """`[S']` sMAPE of the model, the mean over the targets of each series."""
-
-
-@dataclass(frozen=True)
-class _Forecast:
-    """A forecast `[S', H, C]` of the scored series, and its quantiles `[S', H, C, Q]`."""
-
-    yhat: Floats
-    quantiles: Floats
-
-
-def held_out_values(panel: Panel, origins: Ints, horizon: int) -> Floats:
-    """Values of the horizon after `origins [S]`, `[S', H, C]`, NaN where unobserved.
-
-    S' are the series with an origin of 0 or more.
-    """
-    series = np.flatnonzero(origins >= 0)
-    rows = (panel.offsets[:-1] + origins)[series, None] + np.arange(horizon)  # [S', H]
-    values: Floats = panel.targets[rows]
-    return values
 
 
 def evaluate_holdout(
@@ -82,73 +61,45 @@ def evaluate_holdout(
 
     `statistical_season` is that of theta and exponential smoothing, `season` by default.
     """
-    horizon = forecasts.yhat.shape[1]
     series = np.flatnonzero(origins >= 0)
-    actual = held_out_values(panel, origins, horizon)
-    ends = panel.offsets[:-1] + np.maximum(origins, 0)
-    simple = {
-        name: _Forecast(point[series], its_quantiles[series])
-        for name, (point, its_quantiles) in baseline_forecasts(
-            panel.targets,
-            panel.offsets,
-            season=season,
-            horizon=horizon,
-            ends=ends,
-            levels=quantiles,
-            statistical_season=statistical_season or season,
-        ).items()
-    }
-    scale = metrics.seasonal_scale(panel.targets, panel.offsets, season=season, ends=ends)[series]
-    model = _Forecast(forecasts.yhat[series], forecasts.quantiles[series])
-    # a target without history has no forecast and is not scored
-    known = ~np.isnan(model.yhat) & ~np.isnan(next(iter(simple.values())).yhat)
-    actual = np.where(known, actual, np.nan)
-    every = slice(None)
-    names = panel.target_names
-    by_target = {
-        name: _scores(actual, model, simple, scale, quantiles, slice(c, c + 1))
-        for c, name in enumerate(names)
-    }
-    scores = (
-        by_target[names[0]]
-        if len(names) == 1
-        else _scores(actual, model, simple, scale, quantiles, every)
+    windows = evaluate_windows(
+        panel,
+        forecasts.select(series),
+        series,
+        origins[series],
+        season=season,
+        levels=quantiles,
+        statistical_season=statistical_season,
     )
-    smape = metrics.smape_by_series(actual, model.yhat)  # [S', C]
+    names = panel.target_names
+    by_target = {name: _scores(windows.target(index)) for index, name in enumerate(names)}
+    smape = metrics.smape_by_series(windows.actual, windows.forecast.yhat)  # [S', C]
     count = np.maximum((~np.isnan(smape)).sum(1), 1)
     return EvaluationResult(
-        series=series,
-        actual=actual,
-        scores=scores,
+        windows=windows,
+        scores=by_target[names[0]] if len(names) == 1 else _scores(windows),
         by_target=by_target,
-        by_series=_series_table(panel, series, actual, model, simple, scale, by_target),
+        by_series=_series_table(panel, windows, by_target),
         smape=np.nansum(smape, 1) / count,
     )
 
 
-def _scores(
-    actual: Floats,
-    model: _Forecast,
-    simple: Mapping[str, _Forecast],
-    scale: Floats,
-    levels: Sequence[float],
-    targets: slice,
-) -> Scores:
-    """The scores of some of the targets; the baseline is the best one."""
+def _scores(windows: EvaluatedWindows) -> Scores:
+    """The scores of the windows; the baseline is the best one."""
 
-    def compute(forecast: _Forecast) -> dict[str, float]:
+    def compute(forecast: WindowForecast) -> dict[str, float]:
         return metrics.compute_metrics(
-            actual[:, :, targets],
-            forecast.yhat[:, :, targets],
-            scale=scale[:, targets],
-            quantiles=forecast.quantiles[:, :, targets],
-            levels=levels,
+            windows.actual,
+            forecast.yhat,
+            scale=windows.scale,
+            quantiles=forecast.quantiles,
+            levels=windows.levels,
         )
 
-    all_simple = {name: compute(forecast) for name, forecast in simple.items()}
-    best = min(all_simple, key=lambda name: _sort_key(all_simple[name]))
-    baseline_mase = {name: found["mase"] for name, found in all_simple.items()}
-    return Scores(compute(model), all_simple[best], best, baseline_mase)
+    simple = {name: compute(forecast) for name, forecast in windows.baselines.items()}
+    best = min(simple, key=lambda name: _sort_key(simple[name]))
+    baseline_mase = {name: found["mase"] for name, found in simple.items()}
+    return Scores(compute(windows.forecast), simple[best], best, baseline_mase)
 
 
 def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:
@@ -157,24 +108,17 @@ def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:
 
 
 def _series_table(
-    panel: Panel,
-    series: Ints,
-    actual: Floats,
-    model: _Forecast,
-    simple: Mapping[str, _Forecast],
-    scale: Floats,
-    by_target: Mapping[str, Scores],
+    panel: Panel, windows: EvaluatedWindows, by_target: Mapping[str, Scores]
 ) -> pd.DataFrame:
     """`EvaluationResult.by_series`; the baseline is that of the target."""
-    names = panel.target_names
-    baseline = np.stack(
-        [simple[by_target[name].baseline_name].yhat[..., c] for c, name in enumerate(names)], -1
-    )
+    names, series, actual = panel.target_names, windows.series, windows.actual
+    best = [by_target[name].baseline_name for name in names]
+    baseline = np.stack([windows.baselines[each].yhat[..., c] for c, each in enumerate(best)], -1)
     columns = {"target": np.tile(np.array(names, dtype=object), len(series))}
-    for prefix, yhat in (("", model.yhat), ("baseline_", baseline)):
-        for name, values in metrics.metrics_by_series(actual, yhat, scale).items():
+    for prefix, yhat in (("", windows.forecast.yhat), ("baseline_", baseline)):
+        for name, values in metrics.metrics_by_series(actual, yhat, windows.scale).items():
             columns[prefix + name] = values.reshape(-1)  # [S' * C]
-    columns["baseline"] = np.tile([by_target[name].baseline_name for name in names], len(series))
+    columns["baseline"] = np.tile(best, len(series))
     keys = panel.keys.iloc[np.repeat(series, len(names))].reset_index(drop=True)
     table = pd.DataFrame(columns)
     table = table[~np.isnan(actual).all(1).reshape(-1)]

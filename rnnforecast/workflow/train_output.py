@@ -13,6 +13,7 @@ from rnnforecast import __version__
 from rnnforecast.output.atomic_files import write_json, write_text
 from rnnforecast.output.loss_plot import plot_loss
 from rnnforecast.pipeline import data_report
+from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, write_model
 from rnnforecast.pipeline.series_plots import plot_series_forecasts
 from rnnforecast.spec.load import dump_spec
@@ -24,6 +25,8 @@ from rnnforecast.workflow.train_holdout import Scores, evenly_spaced_by_score
 from rnnforecast.workflow.train_session import FitResult, TrainingSession
 
 METRICS_FILE, SERIES_METRICS_FILE = "metrics.json", "metrics_by_series.csv"
+HOLDOUT_FILE = "holdout.parquet"
+"""The evaluation table of the held-out horizon."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class TrainedRun:
     @cached_property
     def run(self) -> Run:
         """The run, as `load_run` reads it."""
-        series = self.fit_result.evaluation.series[self.plotted]
+        series = self.fit_result.evaluation.windows.series[self.plotted]
         return _build_run(self.session, self.fit_result, series)
 
 
@@ -83,15 +86,17 @@ def write_trained_run(folder: Path, trained: TrainedRun) -> None:
     del stored["folder"]  # the bytes must not depend on the location
     write_json(folder / METRICS_FILE, stored)
     write_text(folder / SERIES_METRICS_FILE, _to_csv(evaluation.by_series))
+    table = evaluation_table(session.panel, evaluation.windows)
+    write_evaluation_table(folder / HOLDOUT_FILE, table, session.panel)
     _write_history(folder, fit_result)
     plot_series_forecasts(
         folder / "plots",
         run,
         session.panel,
-        evaluation.series[trained.plotted],
+        evaluation.windows.series[trained.plotted],
         session.split.test_origin,
         fit_result.held_out_forecasts,
-        actual=evaluation.actual[trained.plotted],
+        actual=evaluation.windows.actual[trained.plotted],
     )
 
 

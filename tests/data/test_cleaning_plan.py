@@ -24,8 +24,10 @@ from rnnforecast.data.cleaning_plan import (
 from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.errors import DataError
+from rnnforecast.pipeline.prepare import build_cleaning_plan
 from rnnforecast.spec.data import CleanSpec, DataSpec
 from rnnforecast.spec.features import FeaturesSpec
+from rnnforecast.spec.load import parse_spec
 from tests.data.panels import panel
 
 
@@ -142,3 +144,58 @@ def test_the_training_mask_is_all_rows_where_no_value_is_before_its_end() -> Non
     assert build_train_mask(data, np.array([2, 1])).tolist() == [True, True, False, True, False]
     assert build_train_mask(data, np.array([0, 1])).all()
     assert build_train_mask(data, np.array([0, 2])).tolist() == [False] * 3 + [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("more", "rows"),
+    [
+        ("features: {past: [price]}", "dense"),
+        ("features: {future: [promo], past: [price]}", "dense"),
+        ("clean: {frequency: D, irregular: interpolate}", "jittered"),
+    ],
+)
+def test_a_panel_before_its_ends_is_that_of_a_shorter_file(
+    more: str, rows: str, tmp_path: Path
+) -> None:
+    """The rows after the ends stay in the file if something is known ahead, without targets."""
+    rng = np.random.default_rng(3)
+    time = pd.date_range("2024-01-01", periods=30, freq="D")
+    if rows == "jittered":
+        time = time + pd.to_timedelta(rng.integers(1, 20, 30), unit="h")
+    frames = [
+        pd.DataFrame(
+            {
+                "ds": time,
+                "id": name,
+                "y": rng.normal(size=30),
+                "price": rng.normal(size=30),
+                "promo": rng.integers(0, 2, 30),
+            }
+        )
+        for name in ("a", "b")
+    ]
+    data = "data: {path: x.csv, time: ds, series: id, targets: y}"
+    spec = parse_spec(f"{data}\n{more}\nwindow: {{horizon: 2}}\n", name="spec.yaml")
+    plan = build_cleaning_plan(spec)
+    ends = np.array([21, 17])
+    shorter = []
+    for frame, end in zip(frames, ends, strict=True):
+        day = frame["ds"].dt.normalize()
+        # the first midnight among rows at other hours is that of the second day
+        end += rows == "jittered"
+        after = day >= day.iloc[0] + pd.Timedelta(int(end), unit="D")
+        known = frame.assign(y=frame["y"].mask(after))
+        shorter.append(known if "future" in more else frame[~after])
+    found = []
+    for name, parts in (("whole", frames), ("shorter", shorter)):
+        pd.concat(parts).to_csv(tmp_path / f"{name}.csv", index=False)
+        found.append(align_table(plan, read_table(plan, [str(tmp_path / f"{name}.csv")])))
+    before, expected = found[0].before(ends).panel, found[1].panel
+    assert before.lengths.tolist() == expected.lengths.tolist()
+    np.testing.assert_allclose(before.targets, expected.targets)
+    np.testing.assert_array_equal(before.observed_mask, expected.observed_mask)
+    for name in ("start", "future_steps"):
+        np.testing.assert_array_equal(getattr(before, name), getattr(expected, name))
+    if "features" in more:
+        names = [before.covariate_names.index(each) for each in ("promo",) if "future" in more]
+        np.testing.assert_array_equal(before.covariates[:, names], expected.covariates[:, names])

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import cast
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.pipeline.evaluation import observed_values
+from rnnforecast.types import Floats
 from rnnforecast.workflow.train_holdout import (
     EvaluationResult,
     evaluate_holdout,
     evenly_spaced_by_score,
-    held_out_values,
 )
 
 
 def panel_of(*series: list[float]) -> Panel:
     values = np.concatenate(series)[:, None]
-    offsets = np.cumsum([0, *(len(each) for each in series)])
     keys = pd.DataFrame({"id": [f"s{at}" for at in range(len(series))]})
-    return cast(
-        "Panel",
-        SimpleNamespace(targets=values, offsets=offsets, keys=keys, target_names=("y",)),
+    return build(values, keys, [len(each) for each in series], ("y",))
+
+
+def build(values: Floats, keys: pd.DataFrame, lengths: list[int], names: tuple[str, ...]) -> Panel:
+    start = np.zeros(len(lengths), dtype=np.int64)
+    return Panel(
+        keys=keys,
+        offsets=np.cumsum([0, *lengths]),
+        start=start,
+        phase=start,
+        frequency=parse_frequency("D"),
+        utc_offset="",
+        target_names=names,
+        targets=values,
+        observed_mask=~np.isnan(values),
     )
 
 
@@ -34,15 +44,15 @@ ORIGINS = np.array([4, -1, 4])
 
 
 def test_held_out_values_are_those_after_the_origins() -> None:
-    found = held_out_values(PANEL, ORIGINS, 2)
-    np.testing.assert_array_equal(found[..., 0], [[8, 13], [3, 5]])
+    found = observed_values(PANEL, np.array([0, 2]), np.array([4, 5]), 2)
+    np.testing.assert_array_equal(found[..., 0], [[8, 13], [5, np.nan]])
 
 
 def test_series_without_an_origin_are_not_scored() -> None:
     yhat = np.array([[9.0, 10.0], [np.nan, np.nan], [3.0, 9.0]])[..., None]
     forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 3, axis=-1))
     found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.1, 0.5, 0.9))
-    assert found.series.tolist() == [0, 2]
+    assert found.windows.series.tolist() == [0, 2]
     # errors of 1, 3, 0, 4, and of the naive forecast, 3 5 and 6 2, of 5, 8, 3, 3
     assert found.scores.model_metrics["mae"] == pytest.approx(2.0)
     assert found.scores.model_metrics["rmse"] == pytest.approx(np.sqrt(26 / 4))
@@ -59,7 +69,7 @@ def test_a_target_without_a_forecast_is_not_scored() -> None:
     forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 1, axis=-1))
     found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.5,))
     assert found.scores.model_metrics["mae"] == pytest.approx(2.0)
-    assert np.isnan(found.actual[1]).all()
+    assert np.isnan(found.windows.actual[1]).all()
 
 
 @pytest.mark.parametrize(
@@ -72,15 +82,12 @@ def test_plotted_series_range_from_the_best_to_the_worst(
     assert found.tolist() == (expected or [2, 3, 4, 0, 1])
 
 
-WIDE = cast(
-    "Panel",
-    SimpleNamespace(
-        # a line, which drift continues, and a period of two, which the season repeats
-        targets=np.array([[1, 500], [2, 900], [3, 500], [4, 900], [5, 500], [6, 900.0]]),
-        offsets=np.array([0, 6]),
-        keys=pd.DataFrame(index=range(1)),
-        target_names=("share", "revenue"),
-    ),
+# a line, which drift continues, and a period of two, which the season repeats
+WIDE = build(
+    np.array([[1, 500], [2, 900], [3, 500], [4, 900], [5, 500], [6, 900.0]]),
+    pd.DataFrame(index=range(1)),
+    [6],
+    ("share", "revenue"),
 )
 
 

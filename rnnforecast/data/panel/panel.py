@@ -87,14 +87,17 @@ class Panel:
         """[S] a name for each series, see `series_labels`."""
         return series_labels(self.keys)
 
-    def window_timestamps(self, first_steps: Ints, n_steps: int) -> Timestamps:
-        """[S, n_steps] the timestamps of `n_steps` steps of each series from ``first_steps[s]`` on.
+    def window_timestamps(
+        self, first_steps: Ints, n_steps: int, series: Ints | None = None
+    ) -> Timestamps:
+        """[M, n_steps] the timestamps of `n_steps` steps of each window from ``first_steps[m]`` on.
 
-        `first_steps` [S] count from the series' first step and may lie beyond its end. There an
-        irregular panel continues in steps of its frequency.
+        `series` [M] are the windows' series, each series once by default. `first_steps` [M] count
+        from the series' first step and may lie beyond its end. There an irregular panel continues
+        in steps of its frequency.
         """
-        series = np.arange(self.n_series)[:, None]
-        return self._timestamps(series, first_steps[:, None] + np.arange(n_steps))
+        series = np.arange(self.n_series) if series is None else series
+        return self._timestamps(series[:, None], first_steps[:, None] + np.arange(n_steps))
 
     def to_display_timezone(self, timestamps: Timestamps) -> Timestamps:
         """Timestamps of the panel [...] in local time of `display_timezone`, if it has one."""

@@ -1,0 +1,110 @@
+"""The evaluation table: rows, columns and timestamps of windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.time.frequency import parse_frequency
+from rnnforecast.errors import DataError
+from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
+from rnnforecast.pipeline.evaluation import evaluate_windows, observed_values
+from rnnforecast.pipeline.evaluation_table import (
+    evaluation_table,
+    read_evaluation_table,
+    write_evaluation_table,
+)
+
+DAYS = parse_frequency("D")
+
+
+@pytest.fixture
+def panel() -> Panel:
+    """Two series of ten and eight days from the first of January on, and two targets."""
+    start = DAYS.ordinals(np.array(["2024-01-01"] * 2, dtype="datetime64[us]"))
+    targets = np.arange(36.0).reshape(18, 2) ** 1.5
+    targets[9, 1] = np.nan  # the last day of the first series
+    return Panel(
+        keys=pd.DataFrame({"shop": ["a", "b"], "item": ["x", "y"]}),
+        offsets=np.array([0, 10, 18]),
+        start=start,
+        phase=np.zeros(2, dtype=np.int64),
+        frequency=DAYS,
+        utc_offset="",
+        target_names=("sold", "price"),
+        targets=targets,
+        observed_mask=~np.isnan(targets),
+    )
+
+
+def windows_of(panel: Panel) -> EvaluatedWindows:
+    """Two windows of the first series and one of the second."""
+    series, origins = np.array([0, 1, 0]), np.array([8, 5, 6])
+    yhat = np.arange(12.0).reshape(3, 2, 2)
+    forecast = WindowForecast(yhat, np.stack([yhat - 1, yhat + 1], -1))
+    return evaluate_windows(
+        panel, forecast, series, origins, np.array([1, 0, 0]), season=2, levels=(0.1, 0.9)
+    )
+
+
+def test_a_row_is_an_observed_value_of_a_window(panel: Panel) -> None:
+    table = evaluation_table(panel, windows_of(panel))
+    assert list(table.columns[:9]) == [
+        "unique_id", "shop", "item", "target", "cutoff", "ds", "step", "y", "yhat"
+    ]  # fmt: skip
+    assert {"q0.1", "q0.9", "naive", "seasonal_naive", "theta"} <= {*table.columns}
+    assert len(table) == 3 * 2 * 2 - 1  # one value is missing
+    assert table["unique_id"].unique().tolist() == ["a/x", "b/y"]
+    first = table.iloc[0]  # the earliest window of the first series begins at its step 6
+    assert first["cutoff"] == pd.Timestamp("2024-01-06")
+    assert first["ds"] == pd.Timestamp("2024-01-07")
+    assert first["y"] == panel.targets[6, 0]
+    assert first["yhat"] == 8.0
+    assert first["naive"] == panel.targets[5, 0]
+    price = table[(table["target"] == "price") & (table["cutoff"] == "2024-01-08")]
+    assert price["step"].tolist() == [1]
+    assert price["q0.9"].tolist() == [2.0]
+
+
+def test_rows_do_not_depend_on_the_order_of_the_windows(panel: Panel) -> None:
+    windows = windows_of(panel)
+    pd.testing.assert_frame_equal(
+        evaluation_table(panel, windows),
+        evaluation_table(panel, windows.select(np.array([2, 0, 1]))),
+    )
+
+
+def test_a_written_table_is_read_back(panel: Panel, tmp_path: Path) -> None:
+    table = evaluation_table(panel, windows_of(panel))
+    write_evaluation_table(tmp_path / "holdout.parquet", table, panel)
+    pd.testing.assert_frame_equal(
+        read_evaluation_table(tmp_path / "holdout.parquet"), table, check_dtype=False
+    )
+
+
+def test_another_table_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"unique_id": [1]}).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(DataError, match="no column cutoff"):
+        read_evaluation_table(tmp_path / "other.parquet")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_evaluation_table(tmp_path / "missing.parquet")
+
+
+def test_scales_and_baselines_of_a_window_know_nothing_after_its_origin(panel: Panel) -> None:
+    before = windows_of(panel)
+    panel.targets[8:10] = 1e6  # from the origin of the last window of the first series on
+    after = windows_of(panel)
+    np.testing.assert_array_equal(before.scale, after.scale)
+    np.testing.assert_array_equal(before.squared_scale, after.squared_scale)
+    for name, each in before.baselines.items():
+        np.testing.assert_array_equal(each.yhat, after.baselines[name].yhat)
+
+
+def test_values_after_the_end_of_a_series_are_missing(panel: Panel) -> None:
+    found = observed_values(panel, np.array([1]), np.array([7]), 3)
+    np.testing.assert_array_equal(found[0, 0], panel.targets[17])
+    assert np.isnan(found[0, 1:]).all()
