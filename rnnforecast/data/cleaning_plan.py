@@ -33,11 +33,13 @@ from rnnforecast.data.cleaning.yearly_season import YearlySeason
 from rnnforecast.data.features.checks import check_future_known
 from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.features.features import FeatureTables, build_features, fit_features
+from rnnforecast.data.io.known_at import take_known_at, with_known_at
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table, read_files
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.panel.regularize import preview_changes, regularize
+from rnnforecast.data.panel.vintages import latest_vintages
 from rnnforecast.spec.data import DIFFERENCE_TRANSFORMS, CleanSpec
 from rnnforecast.types import Bools, Floats, Ints
 
@@ -171,7 +173,10 @@ def read_table(
 ) -> Table:
     """The rows of `source` (files, folders, patterns, or ``-`` for standard input), not yet
     cleaned; with `skip_invalid_series` without those of series with a cell that cannot be read."""
-    return read_files(source, plan.read_options, skip_invalid_series=skip_invalid_series)
+    options = with_known_at(plan.read_options)
+    table = read_files(source, options, skip_invalid_series=skip_invalid_series)
+    known_at = plan.read_options.data.known_at
+    return table if known_at is None else take_known_at(table, known_at)
 
 
 def align_table(
@@ -182,6 +187,7 @@ def align_table(
     With `skip_invalid_series`, a series that the plan cannot repair is left out and named in
     `changes.skipped`; otherwise it raises DataError. DataError if no series is left.
     """
+    table = latest_vintages(table)
     panel, changes = regularize(
         table,
         plan.clean,
@@ -195,7 +201,7 @@ def align_table(
 def preview_table(plan: CleaningPlan, table: Table) -> CleaningChanges:
     """What `align_table` would change, with the problems listed instead of raised."""
     return preview_changes(
-        table,
+        latest_vintages(table),
         plan.clean,
         timezone=plan.read_options.data.timezone,
         keep_future_rows=bool(plan.features.spec.future),

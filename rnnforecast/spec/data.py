@@ -113,6 +113,14 @@ class DataSpec(SpecSection):
         " Europe/Berlin; null leaves timestamps as they are.",
     )
 
+    known_at: NonEmptyStr | None = Field(
+        None,
+        description="The column that says when a row became known, such as the day of a revision or"
+        " of a weather forecast. Of several rows of one series and time the one that became known"
+        " last counts; a backtest reads only those that were known at each cutoff.",
+        examples=["published"],
+    )
+
     @property
     def time_columns(self) -> tuple[str, ...]:
         """The columns of the time; empty if they are inferred."""

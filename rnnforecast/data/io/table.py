@@ -72,6 +72,9 @@ class Table:
     number_format: NumberFormat = field(default_factory=NumberFormat)
     invalid_series: dict[int, str] = field(default_factory=dict)
     """Row of `keys` -> the cell that cannot be read, for series whose rows are left out."""
+    known_at: np.ndarray | None = None
+    """[R] the time at which each row became known, of the type and offset of `time`; None without
+    data.known_at."""
 
     def without_rows(self) -> Table:
         """The table without its rows, to free their memory."""
@@ -87,6 +90,7 @@ class Table:
             values=self.values[rows],
             line_index=self.line_index.take(rows),
             covariates={name: column.take(rows) for name, column in self.covariates.items()},
+            known_at=None if self.known_at is None else self.known_at[rows],
         )
 
 

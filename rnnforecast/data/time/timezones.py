@@ -70,7 +70,7 @@ def normalize_timezone(
     if not timezone or time.dtype.kind != "M":
         return NormalizedTime(time, utc_offset, "", None)
     has_offset = utc_offset != ""  # UTC, or local to a fixed offset
-    utc = time - _parse_utc_offset(utc_offset) if has_offset else time
+    utc = time - parse_utc_offset(utc_offset) if has_offset else time
     local = to_local(utc, timezone) if has_offset else time
     if _has_single_time_of_day(local):
         return NormalizedTime(local, "", "", None)
@@ -139,7 +139,7 @@ def _has_single_time_of_day(local: Timestamps) -> bool:
     return bool((clock == clock[:1]).all())
 
 
-def _parse_utc_offset(text: str) -> np.timedelta64:
+def parse_utc_offset(text: str) -> np.timedelta64:
     """How far a clock with this offset is ahead of UTC."""
     if text.strip().upper() in ("Z", "UTC"):
         return np.timedelta64(0, "us")
