@@ -7,6 +7,7 @@
     │   └── RunFolderError  4   a run folder is missing, damaged or of another version
     ├── TrainingDiverged    5   the loss became infinite or NaN
     ├── PartFailed          6   some series have no forecast; the others were written
+    ├── WorseThanBaseline   8   forecasts are worse than a baseline, if that is to be an error
     ├── OutputError         1   the result could not be written (disk full, no permission)
     │   └── OutputPathError 2   a result cannot have this name (it is of something else, too long)
     └── LockHeld           75   another process is writing the same run
@@ -100,6 +101,12 @@ class PartFailed(RnnForecastError):
     """Some series have no forecast; the forecasts of the others were written."""
 
     exit_code = 6
+
+
+class WorseThanBaseline(RnnForecastError):
+    """Forecasts are worse than those of a baseline, which was asked to be an error."""
+
+    exit_code = 8
 
 
 class OutputError(RnnForecastError):

@@ -103,6 +103,18 @@ def _common_bounds(spec: Spec) -> Iterator[Finding]:
             yield f"clean.{key}", found, "set it to each"
 
 
+@_rule("data.known_at", "clean.irregular", "data.layout")
+def _vintages(spec: Spec) -> Iterator[Finding]:
+    if spec.data.known_at is None:
+        return
+    if spec.clean.irregular == "keep":
+        found = "with clean.irregular: keep the rows are the steps, which vintages would change"
+        yield "data.known_at", found, "set clean.irregular to snap or interpolate"
+    if spec.data.layout == "dates_as_columns":
+        found = "with dates in the header a row has no time of its own"
+        yield "data.known_at", found, "leave it out, or write a row for each time"
+
+
 @_rule("features.past", "features.future", "features.static")
 def _covariate_roles(spec: Spec) -> Iterator[Finding]:
     features = spec.features
@@ -328,6 +340,17 @@ def _freeze(spec: Spec) -> Iterator[Finding]:
     if spec.training.freeze and spec.training.start_from is None:
         found = "weights that were never trained would not be trained"
         yield "training.freeze", found, "set training.start_from to a run, or leave it out"
+
+
+# backtest
+
+
+@_rule("backtest.start", "backtest.end", "backtest.windows")
+def _windows_by_dates(spec: Spec) -> Iterator[Finding]:
+    backtest = spec.backtest
+    if backtest.start is not None and backtest.end is not None and backtest.windows != "auto":
+        found = "backtest.start and backtest.end set the number of windows"
+        yield "backtest.windows", found, "leave one of the three out"
 
 
 @_rule("model.backbone_options", "model.backbone")

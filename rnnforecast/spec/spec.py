@@ -1,9 +1,10 @@
-"""The complete spec: eight sections, and the spec of each network of an ensemble."""
+"""The complete spec: nine sections, and the spec of each network of an ensemble."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from rnnforecast.spec.backtest import BacktestSpec
 from rnnforecast.spec.data import CleanSpec, DataSpec
 from rnnforecast.spec.ensemble import EnsembleSpec
 from rnnforecast.spec.features import FeaturesSpec
@@ -24,6 +25,7 @@ class Spec(SpecSection):
     training: TrainingSpec = TrainingSpec()
     ensemble: EnsembleSpec = EnsembleSpec()
     forecast: ForecastSpec = ForecastSpec()
+    backtest: BacktestSpec = BacktestSpec()
 
 
 SECTIONS: dict[str, type[SpecSection]] = {
@@ -35,6 +37,7 @@ SECTIONS: dict[str, type[SpecSection]] = {
     "training": TrainingSpec,
     "ensemble": EnsembleSpec,
     "forecast": ForecastSpec,
+    "backtest": BacktestSpec,
 }
 
 

@@ -99,6 +99,10 @@ class Panel:
         series = np.arange(self.n_series) if series is None else series
         return self._timestamps(series[:, None], first_steps[:, None] + np.arange(n_steps))
 
+    def start_timestamps(self) -> Timestamps:
+        """[S] the timestamp of the first step of each series."""
+        return self.window_timestamps(np.zeros(self.n_series, dtype=np.int64), 1)[:, 0]
+
     def to_display_timezone(self, timestamps: Timestamps) -> Timestamps:
         """Timestamps of the panel [...] in local time of `display_timezone`, if it has one."""
         if not self.display_timezone:

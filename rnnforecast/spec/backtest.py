@@ -1,0 +1,71 @@
+"""The section backtest: the windows of `rnnforecast backtest`, and when networks are fitted again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rnnforecast.spec.types import (
+    Auto,
+    Bool,
+    NonEmptyStr,
+    NonNegativeInt,
+    PositiveInt,
+    SpecSection,
+)
+
+
+class BacktestSpec(SpecSection):
+    """Forecasts from past origins, compared to what was observed afterwards."""
+
+    windows: Auto | PositiveInt = Field(
+        "auto",
+        description="The number of windows, counted back from the end of each series, or from"
+        " backtest.end; auto: up to 5 that leave half of a usual series before them, for a run"
+        " all after its training data, and with backtest.start all up to the end.",
+    )
+    step: Auto | PositiveInt = Field(
+        "auto", description="The steps from one window to the next; auto: the horizon."
+    )
+    start: NonEmptyStr | None = Field(
+        None,
+        description="The first time that is forecast, the same for all series, such as 2024-01-01;"
+        " null: windows are counted from the end.",
+        examples=["2024-01-01"],
+    )
+    end: NonEmptyStr | None = Field(
+        None,
+        description="The last time that is forecast, the same for all series; null: the end of each"
+        " series, or with backtest.start of the data.",
+        examples=["2024-12-31"],
+    )
+    gap: NonNegativeInt = Field(
+        0,
+        description="The steps between the last known value and the first that is forecast, for"
+        " data that arrive late.",
+    )
+    history: Annotated[
+        Literal["expanding"] | PositiveInt, "expanding or a whole number of at least 1"
+    ] = Field(
+        "expanding",
+        description="The steps before a window that a training uses: all, or so many last ones.",
+    )
+    refit: Annotated[
+        Literal["never", "always"] | PositiveInt,
+        "never, always or a whole number of at least 1",
+    ] = Field(
+        "never",
+        description="Whether networks are trained again on the data before a window: before the"
+        " first only, before each, or before every so-many-th.",
+    )
+    warm_start: Bool = Field(
+        True,
+        description="Whether a training after the first starts from the weights of the one before"
+        " and takes a quarter of the steps.",
+    )
+    group: NonEmptyStr | None = Field(
+        None,
+        description="A column of ids or a static covariate by whose values scores are listed too.",
+        examples=["region"],
+    )
