@@ -147,6 +147,12 @@ DEPENDENCIES = (
         "there is one network",
         "set ensemble.members to 2 or more",
     ),
+    Dependency(
+        "backtest.warm_start",
+        lambda spec: spec.backtest.refit != "never",
+        "a backtest trains once",
+        "set backtest.refit to always, or to a number of windows",
+    ),
 )
 
 

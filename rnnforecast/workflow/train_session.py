@@ -49,6 +49,7 @@ from rnnforecast.pipeline.forecasting import (
 )
 from rnnforecast.pipeline.prepare import PreparedData, hash_data
 from rnnforecast.pipeline.progress import ProgressListener
+from rnnforecast.spec.backtest import BacktestSpec
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
@@ -423,7 +424,8 @@ class TrainingSession:
 
     def _compute_fingerprint(self) -> str:
         """SHA-256 of the spec, the data, and the weights that training starts from."""
-        parts = [dump_spec(self.spec), self.data_hash]
+        spec = self.spec.model_copy(update={"backtest": BacktestSpec()})  # no part of a training
+        parts = [dump_spec(spec), self.data_hash]
         if self.pretrained is not None:
             parts.append(self.pretrained.weights_sha256)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -57,6 +57,7 @@ PREPARED: dict[str, str] = {
     "data.time_format": "data.time_format=%Y-%d-%m",
     "data.timezone": f"data.path=hours.csv clean.ambiguous_hour=later"
     f" clean.nonexistent_hour=drop {ZONE}",
+    "data.known_at": "data.path=revised.csv data.known_at=date",
     "clean.frequency": "clean.frequency=2D",
     "clean.irregular": "clean.irregular=interpolate",
     "clean.tolerance": f"data.path=late.csv {SNAP} clean.frequency=D clean.tolerance=0.05",
@@ -160,6 +161,10 @@ TRAINED: dict[str, str] = {
 ELSEWHERE = {
     "training.device": "there is one device on most machines",
     "training.compile": "compiling takes a minute",
+    **{
+        f"backtest.{key}": "test_backtest_plan and test_backtest change them"
+        for key in SECTIONS["backtest"].model_fields
+    },
 }
 """Keys whose effect is not tested here, and why."""
 
@@ -257,6 +262,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.assign(y=table["y"] * 2).to_csv(folder / "other.csv", index=False)
     table.assign(y=table["y"] - 12).to_csv(folder / "low.csv", index=False)
     pd.concat([table, table.iloc[:3]]).to_csv(folder / "twice.csv", index=False)
+    revised = table.iloc[:3].assign(y=table["y"].iloc[:3] + 1, date="2024-03-01")
+    pd.concat([revised, table]).to_csv(folder / "revised.csv", index=False)
     far = table.assign(ds=table["ds"].replace(table["ds"].max(), pd.Timestamp("2026-02-27")))
     far.to_csv(folder / "far.csv", index=False)
     late = table.assign(ds=table["ds"] + pd.to_timedelta([0, 3] * 57, unit="h"))
