@@ -1,4 +1,4 @@
-"""The section backtest: the windows of `rnnforecast backtest`, and when networks are fitted again."""
+"""The section backtest: its windows, and when networks are trained again."""
 
 from __future__ import annotations
 
