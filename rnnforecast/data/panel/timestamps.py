@@ -37,4 +37,4 @@ def steps_before(panel: Panel, timestamp: np.datetime64 | np.int64) -> Ints:
     one: Timestamps = np.array([timestamp])
     ordinal = panel.frequency.ordinals(one)
     own = panel.frequency.timestamps(np.broadcast_to(ordinal, panel.start.shape), panel.phase)
-    return np.maximum(ordinal + (own < timestamp) - panel.start, 0)
+    return np.asarray(np.maximum(ordinal + (own < timestamp) - panel.start, 0))
