@@ -33,6 +33,7 @@ from rnnforecast.data.cleaning.yearly_season import YearlySeason
 from rnnforecast.data.features.checks import check_future_known
 from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.features.features import FeatureTables, build_features, fit_features
+from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.io.known_at import take_known_at, with_known_at
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table, read_files
@@ -169,10 +170,10 @@ class CleanedData:
 
 
 def read_table(
-    plan: CleaningPlan, source: Sequence[str], *, skip_invalid_series: bool = False
+    plan: CleaningPlan, source: Sequence[DataSource], *, skip_invalid_series: bool = False
 ) -> Table:
-    """The rows of `source` (files, folders, patterns, or ``-`` for standard input), not yet
-    cleaned; with `skip_invalid_series` without those of series with a cell that cannot be read."""
+    """The rows of `source` (files, folders, patterns, ``-`` for standard input, or data frames),
+    not yet cleaned; with `skip_invalid_series` without series with a cell that cannot be read."""
     options = with_known_at(plan.read_options)
     table = read_files(source, options, skip_invalid_series=skip_invalid_series)
     known_at = plan.read_options.data.known_at
@@ -209,7 +210,7 @@ def preview_table(plan: CleaningPlan, table: Table) -> CleaningChanges:
 
 
 def prepare_data(
-    plan: CleaningPlan, source: Sequence[str], *, horizon: int, required_steps: int = 0
+    plan: CleaningPlan, source: Sequence[DataSource], *, horizon: int, required_steps: int = 0
 ) -> CleanedData:
     """The inputs from the files `source` by a fitted plan, see `align_table` and `build_inputs`.
 

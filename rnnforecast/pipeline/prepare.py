@@ -22,6 +22,7 @@ from rnnforecast.data.cleaning_plan import (
 from rnnforecast.data.features.checks import unknown_future_problems
 from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.io.column_roles import ColumnRoles
+from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.panel import Panel
@@ -60,7 +61,7 @@ class PreparedData:
     cleaned: CleanedData
     split: Split
     source: tuple[str, ...]
-    """Absolute paths of the data files."""
+    """Absolute paths of the data files; empty if a part of the data is in memory."""
     spec_folder: Path
     unused_keys: tuple[Problem, ...] = ()
     """Given keys without an effect, see `find_unused_keys`."""
@@ -98,13 +99,22 @@ def prepare(path: Path, overrides: Sequence[str] = ()) -> PreparedData:
     Raises SpecError or DataError with all problems of their kind.
     """
     spec = read_spec(path, overrides)
-    source = spec.data.source_paths(path)
-    table = read_table(build_cleaning_plan(spec), source)
-    return prepare_table(spec, table, source, path.resolve().parent)
+    return prepare_source(spec, spec.data.source_paths(path), path.resolve().parent)
+
+
+def prepare_source(
+    given_spec: Spec, source: Sequence[DataSource], spec_folder: Path
+) -> PreparedData:
+    """As `prepare`, for files as absolute paths, or data frames.
+
+    `training.start_from` is relative to `spec_folder`.
+    """
+    table = read_table(build_cleaning_plan(given_spec), source)
+    return prepare_table(given_spec, table, source, spec_folder)
 
 
 def prepare_table(
-    given_spec: Spec, table: Table, source: tuple[str, ...], spec_folder: Path
+    given_spec: Spec, table: Table, source: Sequence[DataSource], spec_folder: Path
 ) -> PreparedData:
     """As `prepare`, for a table that has already been read."""
     aligned = align_table(build_cleaning_plan(given_spec), table)
@@ -112,7 +122,7 @@ def prepare_table(
 
 
 def prepare_aligned(
-    given_spec: Spec, aligned: AlignedData, source: tuple[str, ...], spec_folder: Path
+    given_spec: Spec, aligned: AlignedData, source: Sequence[DataSource], spec_folder: Path
 ) -> PreparedData:
     """As `prepare`, for data on their time grid, which may be cut with `AlignedData.before`."""
     plan, panel = build_cleaning_plan(given_spec), aligned.panel
@@ -155,10 +165,15 @@ def prepare_aligned(
         plan=plan,
         cleaned=cleaned,
         split=split,
-        source=source,
+        source=_file_paths(source),
         spec_folder=spec_folder,
         unused_keys=tuple(find_unused_keys(spec, member_specs)),
     )
+
+
+def _file_paths(source: Sequence[DataSource]) -> tuple[str, ...]:
+    paths = tuple(item for item in source if isinstance(item, str))
+    return paths if len(paths) == len(source) else ()
 
 
 def _check_output_columns(spec: Spec, roles: ColumnRoles) -> None:

@@ -203,7 +203,12 @@ def load_run(path: Path) -> Run:
         arrays = safetensors.numpy.load(data["cleaning.safetensors"])
         error_correlation = arrays.pop(CORRELATION_ARRAY)
         plan = CleaningPlan.from_json(state.plan, arrays, NETWORK_IMPUTERS)
-        spec = parse_spec(data[RESOLVED_SPEC_FILE].decode(), name=RESOLVED_SPEC_FILE, rules=())
+        spec = parse_spec(
+            data[RESOLVED_SPEC_FILE].decode(),
+            name=RESOLVED_SPEC_FILE,
+            rules=(),
+            needs_path=False,
+        )
         wrong = list(find_contradictions(state, plan, error_correlation, spec))
         if wrong:
             raise ValueError(f"contradictory: {', '.join(wrong)}")

@@ -1,4 +1,4 @@
-"""Loading of a spec from YAML; a `SpecError` has all problems of the spec, sorted by line."""
+"""Loading of a spec from YAML or plain values; a `SpecError` has all problems, sorted by line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from rnnforecast.spec.compatibility import RULES, Rule, find_incompatibilities
 from rnnforecast.spec.data import check_file_name
 from rnnforecast.spec.problem_collector import ProblemCollector
 from rnnforecast.spec.spec import SECTIONS, Spec, expand_ensemble
-from rnnforecast.spec.value_problems import SectionValues, format_value, validate_sections
+from rnnforecast.spec.value_problems import (
+    SectionValues,
+    format_value,
+    no_path_problem,
+    validate_sections,
+)
 from rnnforecast.spec.yaml_source import KeyPath
 
 MAX_UNKNOWN_KEYS = 20
@@ -25,10 +30,17 @@ MAX_BYTES = 1 << 22
 """A larger file is no spec."""
 
 
-def read_spec(path: Path, overrides: Sequence[str] = (), *, rules: Sequence[Rule] = RULES) -> Spec:
+def read_spec(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    rules: Sequence[Rule] = RULES,
+    needs_path: bool = True,
+) -> Spec:
     """Reads the spec at `path`, with `overrides` such as ``model.layers=2`` applied.
 
-    Raises `SpecError` with all problems, those of `rules` included.
+    Without `needs_path`, `data.path` may be missing: the data are in memory. Raises `SpecError`
+    with all problems, those of `rules` included.
     """
     try:
         # PowerShell and Excel write a byte-order mark.
@@ -43,7 +55,8 @@ def read_spec(path: Path, overrides: Sequence[str] = (), *, rules: Sequence[Rule
         reason = (error.strerror or str(error)).lower()
         cure = "give the spec's own file, and the permission to read it"
         raise SpecError(Problem(str(path), f"the file cannot be read: {reason}", cure)) from None
-    return parse_spec(text, name=str(path), overrides=overrides, rules=rules)
+    name = str(path)
+    return parse_spec(text, name=name, overrides=overrides, rules=rules, needs_path=needs_path)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -57,9 +70,15 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def parse_spec(
-    text: str, *, name: str, overrides: Sequence[str] = (), rules: Sequence[Rule] = RULES
+    text: str,
+    *,
+    name: str,
+    overrides: Sequence[str] = (),
+    rules: Sequence[Rule] = RULES,
+    needs_path: bool = True,
 ) -> Spec:
-    """Parses the spec in `text`; messages call the file `name`. Raises `SpecError`."""
+    """Parses the spec in `text`; messages call the file `name`. Raises `SpecError`, as
+    `read_spec` does."""
     read = source.parse_yaml(text, name=name)
     if read.values is None and not read.problems:
         raise SpecError(Problem(name, "the file is empty", "write at least data and window"))
@@ -74,8 +93,41 @@ def parse_spec(
     given: dict[str, Any] = read.values
     for override in overrides:
         _apply_override(given, override, report)
+    return _build_spec(given, report, rules, needs_path=needs_path)
+
+
+def spec_from_values(values: Mapping[str, Any], *, needs_path: bool = True) -> Spec:
+    """The spec with these sections, each a mapping of keys to plain values, or of NumPy.
+
+    Messages name the keys: ``window.horizon``. Raises `SpecError`, as `read_spec` does.
+    """
+    return _build_spec(_to_plain(values), ProblemCollector("", {}), RULES, needs_path=needs_path)
+
+
+def _to_plain(value: Any) -> Any:
+    """The value as YAML would have it: dicts, lists, text, numbers, true, false and null."""
+    if isinstance(value, Mapping):
+        return {str(key): _to_plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):  # an array or number of NumPy, an index of pandas
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_to_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _build_spec(
+    given: dict[str, Any],
+    report: ProblemCollector,
+    rules: Sequence[Rule],
+    *,
+    needs_path: bool,
+) -> Spec:
     values = _select_known_keys(given, report)
+    if not needs_path:
+        values["data"].setdefault("path", [])
     spec, invalid_keys = validate_sections(values, report)
+    if needs_path and not spec.data.path:
+        report.add(("data", "path"), *no_path_problem())
     usable = [rule for rule in rules if not report.is_affected(rule, invalid_keys)]
     for key, found, cure in find_incompatibilities(expand_ensemble(spec), usable):
         report.add(tuple(key.split(".")), found, cure)

@@ -134,9 +134,8 @@ TimeColumns = Annotated[
     "a column name, or a list of several",
 ]
 TextList = Annotated[_NonEmptyStrs, "one or more texts"]
-FilePatterns = Annotated[
+FilePatterns = Annotated[  # empty for data in memory; `load` refuses that elsewhere
     tuple[NonEmptyStr, ...],
-    Field(min_length=1),
     BeforeValidator(_to_list, json_schema_input_type=str | list[str]),
     "a file, a folder or a pattern such as data/*.csv, or a list of them",
 ]

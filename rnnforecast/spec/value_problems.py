@@ -36,6 +36,12 @@ def validate_sections(
     return Spec.model_validate(valid), set(invalid)
 
 
+def no_path_problem() -> tuple[str, str]:
+    """What is wrong with an empty list of data files, and the cure."""
+    wanted = describe_field(SECTIONS["data"].model_fields["path"])
+    return f"expected {wanted}, found an empty list", ""
+
+
 def _collect_validation_errors(
     error: ValidationError, values: SectionValues, collector: ProblemCollector
 ) -> set[tuple[str, str]]:

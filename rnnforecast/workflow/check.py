@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rnnforecast.data.cleaning_plan import preview_table, read_table
+from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.panel.changes import REPAIR_COUNTS
 from rnnforecast.data.profiling.cleaning_report import (
     CleaningReport,
@@ -19,6 +20,7 @@ from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.auto import AutoChoice
 from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_table
 from rnnforecast.spec.load import read_spec
+from rnnforecast.spec.spec import Spec
 from rnnforecast.workflow.check_imputation import ImputationScore, compare_imputation_methods
 
 
@@ -78,13 +80,30 @@ def check(
         SpecError, OutputError; DataError if the data cannot be read or no series is long enough.
     """
     spec = read_spec(path, overrides)
+    return check_source(
+        spec,
+        spec.data.source_paths(path),
+        path.resolve().parent,
+        impute_report=impute_report,
+        report_folder=report_folder,
+    )
+
+
+def check_source(
+    spec: Spec,
+    source: Sequence[DataSource],
+    spec_folder: Path,
+    *,
+    impute_report: bool = False,
+    report_folder: Path | None = None,
+) -> CheckResult:
+    """As `check`, for files as absolute paths, or data frames."""
     plan = build_cleaning_plan(spec)
-    source = spec.data.source_paths(path)
     table = read_table(plan, source)
     report = build_cleaning_report(table, preview_table(plan, table))
     if report.problems:
         return CheckResult(report, [])
-    prepared = prepare_table(spec, table, source, path.resolve().parent)
+    prepared = prepare_table(spec, table, source, spec_folder)
     if report_folder is not None:
         with atomic_folder(report_folder, replace_if_contains=data_report.JSON_FILE) as partial:
             data_report.write_data_report(partial, prepared)

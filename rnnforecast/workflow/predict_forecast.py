@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.cleaning_plan import CleanedData, prepare_data
+from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.cleaning_report import (
     describe_changes,
@@ -78,13 +79,13 @@ class Prediction:
 
 def forecast_data(
     run: Run,
-    source: Sequence[str],
+    source: Sequence[DataSource],
     *,
     horizon: int | None = None,
     extra_tables: ExtraTablesRequest = NO_EXTRA_TABLES,
     listener: ProgressListener | None = None,
 ) -> Prediction:
-    """Forecasts every series of the files `source` from its end on.
+    """Forecasts every series of the files or data frames `source` from its end on.
 
     Args:
         horizon: steps ahead; the run's by default.
@@ -113,7 +114,7 @@ def forecast_data(
     return Prediction(cleaned, forecasts, tables, warnings)
 
 
-def _read_data(run: Run, source: Sequence[str], steps: int) -> CleanedData:
+def _read_data(run: Run, source: Sequence[DataSource], steps: int) -> CleanedData:
     """The cleaned data, with covariates for `steps`, rounded up to whole trained horizons."""
     trained = run.config.horizon
     horizon = -(-steps // trained) * trained

@@ -1,4 +1,4 @@
-"""The input files of a spec: their columns, and the file and line of each row of a table."""
+"""The inputs of a spec, files or data frames: columns, and the place of each row of a table."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from rnnforecast.data.io.file_source import FileSource, unreadable_file_error
 from rnnforecast.data.io.find_files import find_paths
+from rnnforecast.data.io.frame_source import DataSource, FrameSource, open_frame
 from rnnforecast.data.io.joined_columns import clean_time_part, join_texts
 from rnnforecast.data.io.number_format import NumberFormat
 from rnnforecast.data.io.table_reader import TableReader, ragged_row_problem, row_location
@@ -30,7 +31,7 @@ ColumnBatch = dict[str, Any]
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input file with its reader."""
+    """One input file, or data frame, with its reader."""
 
     reader: TableReader
     partition_values: Mapping[str, str] = field(default_factory=dict)
@@ -157,15 +158,17 @@ class LineIndex:
         return format_location(file, self._line_numbers[index][row_in_file], column)
 
 
-def scan_files(source: Sequence[str], data: DataSpec | None = None) -> tuple[InputFile, ...]:
+def scan_files(source: Sequence[DataSource], data: DataSpec | None = None) -> tuple[InputFile, ...]:
     """All files of the source (files, folders, globs, "-" for standard input), each once, read as
-    `data` says.
+    `data` says; then its data frames.
 
     Raises DataError with the problems of all of them; most rows are not read yet.
     """
     problems: list[Problem] = []
     paths: dict[Path | None, dict[str, str]] = {}
-    for item in source:
+    frames = [item for item in source if isinstance(item, FrameSource)]
+    names = [item for item in source if isinstance(item, str)]
+    for item in names:
         try:
             paths |= find_paths(item)
         except DataError as error:
@@ -177,12 +180,18 @@ def scan_files(source: Sequence[str], data: DataSpec | None = None) -> tuple[Inp
         if path and (name_counts[name] > 1 or not path.is_file()):
             name = str(path)
         try:
-            reader = _open_table(name, path, data or DataSpec(path=tuple(source)))
+            reader = _open_table(name, path, data or DataSpec(path=tuple(names)))
             files.append(InputFile(reader, partition_values))
         except DataError as error:
             problems += error.problems
+    for frame in frames:
+        try:
+            files.append(InputFile(open_frame(frame)))
+        except DataError as error:
+            problems += error.problems
     if problems or not files:
-        raise DataError(*problems or [Problem("data.path", "names no file", "name at least one")])
+        found, cure = "names no file: the data are a data frame", "give it, or files"
+        raise DataError(*problems or [Problem("data.path", found, cure)])
     return tuple(files)
 
 

@@ -28,6 +28,7 @@ from rnnforecast.data.io.columns import (
 from rnnforecast.data.io.dates_as_columns import read_dates_as_columns
 from rnnforecast.data.io.diagnostics import MAX_SHOWN_PROBLEMS, diagnose
 from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
+from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.io.input_files import InputFile, LineIndex, format_location, scan_files
 from rnnforecast.data.io.joined_columns import join_cells
 from rnnforecast.data.io.number_format import CellFormat, NumberFormat
@@ -95,9 +96,10 @@ class Table:
 
 
 def read_files(
-    source: Sequence[str], options: ReadOptions, *, skip_invalid_series: bool = False
+    source: Sequence[DataSource], options: ReadOptions, *, skip_invalid_series: bool = False
 ) -> Table:
-    """All rows of all files (paths, folders, globs, "-" for standard input) in one table.
+    """All rows of all files (paths, folders, globs, "-" for standard input) and data frames in one
+    table.
 
     With `skip_invalid_series`, the rows of a series with a time or number that cannot be read are
     left out, if other series are left. If another file has targets, a file may have covariates
