@@ -8,7 +8,8 @@ the metrics are listed in `metrics`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from rnnforecast.types import Bools, Floats, Ints
 
 MIN_UNIT, MAX_UNIT = 1e-100, 1e100
 """A window whose largest value is not between these is divided by it before errors are squared."""
+
+CHUNK_CELLS = 16_384
+"""Cells that are scored at once; arrays of this size stay in the cache of the processor."""
 
 
 def pinball_loss(actual: Floats, quantile: Floats, level: float) -> Floats:
@@ -101,64 +105,93 @@ def window_metrics(
     `scale` and `squared_scale` are `[M, C]` as in `EvaluatedWindows`; metrics relative to them are
     NaN where they are.
     """
+    rows = max(1, CHUNK_CELLS // max(1, actual[:1].size))
+    chunks = [slice(start, start + rows) for start in range(0, max(len(actual), 1), rows)]
+    parts = [
+        _chunk_metrics(
+            np.ascontiguousarray(actual[chunk].swapaxes(1, 2)),
+            np.ascontiguousarray(forecast.yhat[chunk].swapaxes(1, 2)),
+            np.ascontiguousarray(forecast.quantiles[chunk].transpose(3, 0, 2, 1)),
+            levels,
+            scale[chunk],
+            squared_scale[chunk],
+        )
+        for chunk in chunks
+    ]
+    return _concatenate(parts)
+
+
+def _concatenate(parts: Sequence[WindowMetrics]) -> WindowMetrics:
+    def joined(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        if not isinstance(values[0], dict):
+            return np.concatenate(values)
+        return {key: np.concatenate([each[key] for each in values]) for key in values[0]}
+
+    return WindowMetrics(*(joined(field.name) for field in fields(WindowMetrics)))
+
+
+def _chunk_metrics(
+    actual: Floats,
+    yhat: Floats,
+    quantiles: Floats,
+    levels: Sequence[float],
+    scale: Floats,
+    squared_scale: Floats,
+) -> WindowMetrics:
+    """The metrics of some windows: `actual` and `yhat` are `[M, C, H]`, `quantiles` is
+    `[Q, M, C, H]`, the others are `[M, C]`."""
     observed = ~np.isnan(actual)
-    actual, forecast, unit = _rescale(actual, forecast)
-    error = forecast.yhat - actual
-    rmse = np.sqrt(_mean(np.square(error), observed))
-    mae, size = _mean(np.abs(error), observed), _mean(np.abs(actual), observed)
+    unit = _units(actual, yhat, quantiles)  # [M, C]
+    if (unit != 1).any():
+        actual, yhat, quantiles = (each / unit[..., None] for each in (actual, yhat, quantiles))
+    error = yhat - actual
+    absolute, size = np.abs(error), np.abs(actual)
+    mae, rmse = _mean(absolute, observed), np.sqrt(_mean(np.square(error), observed))
     cell_means = {"mae": mae, "bias": _mean(error, observed)}
     squared_scale = np.where(np.isfinite(squared_scale), squared_scale, np.nan)
+    total, nonzero = size + np.abs(yhat), observed & (size > 0)
+    with np.errstate(over="ignore"):  # the percentage of a tiny number may be infinite
+        mape = 100.0 * _mean(absolute / np.where(nonzero, size, 1.0), nonzero)
     window_means = {
-        **_percentages(actual, forecast.yhat, observed),
+        "smape": 200.0 * _mean(absolute / np.where(total > 0, total, 1.0), observed),
+        "mape": mape,
         "mase": mae / (scale / unit),
         "rmsse": rmse / (np.sqrt(squared_scale) / unit),
     }
-    lacks_quantiles = np.zeros(rmse.shape, dtype=np.bool_)
+    lacks_quantiles = np.zeros(unit.shape, dtype=np.bool_)
     if len(levels):
-        by_cell, by_window = _quantile_metrics(
-            actual, forecast.quantiles, levels, observed, scale / unit
-        )
+        by_cell, by_window = _quantile_metrics(actual, quantiles, levels, observed, scale / unit)
         cell_means |= by_cell
         window_means |= by_window
-        lacks_quantiles = np.isnan(by_cell["pinball"]) & observed.any(1)
+        lacks_quantiles = np.isnan(by_cell["pinball"]) & observed.any(-1)
     return WindowMetrics(
-        count=observed.sum(1),
-        size=size * unit,
+        count=observed.sum(-1),
+        size=_mean(size, observed) * unit,
         rmse=rmse * unit,
         cell_means={
             name: value if name.startswith("coverage") else value * unit
             for name, value in cell_means.items()
         },
         window_means=window_means,
-        lacks_point=np.isnan(mae) & observed.any(1),
+        lacks_point=np.isnan(mae) & observed.any(-1),
         lacks_quantiles=lacks_quantiles,
     )
-
-
-def _percentages(actual: Floats, yhat: Floats, observed: Bools) -> dict[str, Floats]:
-    """smape and mape."""
-    absolute, size = np.abs(yhat - actual), np.abs(actual)
-    total = size + np.abs(yhat)
-    nonzero = observed & (actual != 0)
-    smape = 200.0 * _mean(absolute / np.where(total == 0, 1.0, total), observed)
-    with np.errstate(over="ignore"):  # the percentage of a tiny number may be infinite
-        mape = 100.0 * _mean(absolute / np.where(nonzero, size, 1.0), nonzero)
-    return {"smape": smape, "mape": mape}
 
 
 def _quantile_metrics(
     actual: Floats, quantiles: Floats, levels: Sequence[float], observed: Bools, scale: Floats
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """The metrics of quantiles that are averaged over cells, and over windows."""
-    pinball, crps = np.zeros(actual.shape), np.zeros(actual.shape)
-    for index, (level, weight) in enumerate(zip(levels, level_weights(levels), strict=True)):
-        loss = pinball_loss(actual, quantiles[..., index], level)
+    pinball, crps = np.zeros(scale.shape), np.zeros(scale.shape)
+    for quantile, level, weight in zip(quantiles, levels, level_weights(levels), strict=True):
+        loss = _mean(pinball_loss(actual, quantile, level), observed)
         pinball += loss / len(levels)
         crps += 2.0 * weight * loss
-    by_cell = {"pinball": _mean(pinball, observed), "crps": _mean(crps, observed)}
+    by_cell = {"pinball": pinball, "crps": crps}
     by_window = {}
     for low, high in symmetric_level_pairs(levels):
-        lower, upper = quantiles[..., low], quantiles[..., high]
+        lower, upper = quantiles[low], quantiles[high]
         coverage = levels[high] - levels[low]
         name = f"{100 * coverage:.4g}"
         inside = ((actual >= lower) & (actual <= upper)).astype(np.float64)
@@ -170,26 +203,20 @@ def _quantile_metrics(
     return by_cell, by_window
 
 
-def _rescale(actual: Floats, forecast: WindowForecast) -> tuple[Floats, WindowForecast, Floats]:
-    """Values and forecasts in units of each window and target, and these units `[M, C]`.
-
-    The unit is 1, but for windows with huge values, or tiny ones only.
-    """
-    largest = np.fmax.reduce(np.abs(actual), axis=1, initial=0.0)  # [M, C]
-    for values in (forecast.yhat[..., None], forecast.quantiles):
-        for index in range(values.shape[-1]):
-            largest = np.fmax(largest, np.fmax.reduce(np.abs(values[..., index]), 1, initial=0.0))
+def _units(actual: Floats, yhat: Floats, quantiles: Floats) -> Floats:
+    """The unit `[M, C]` of each window: 1, or its largest value if that is huge or tiny."""
+    largest = np.zeros(actual.shape[:2])
+    for values in (actual, yhat, *quantiles):
+        for extreme in (np.fmax.reduce(values, axis=-1), -np.fmin.reduce(values, axis=-1)):
+            largest = np.fmax(largest, extreme)
     extreme = ((largest > MAX_UNIT) | (largest < MIN_UNIT)) & (largest > 0) & np.isfinite(largest)
-    if not extreme.any():
-        return actual, forecast, np.ones(largest.shape)
-    unit = np.where(extreme, largest, 1.0)
-    step = unit[:, None]
-    scaled = WindowForecast(forecast.yhat / step, forecast.quantiles / step[..., None])
-    return actual / step, scaled, unit
+    return np.where(extreme, largest, 1.0)
 
 
 def _mean(cells: Floats, counted: Bools) -> Floats:
-    """The mean of the counted cells of each window `[M, C]`, NaN without any."""
-    count = counted.sum(1)
-    total = np.where(counted, cells, 0.0).sum(1)
+    """The mean of the counted cells of each window, `[M, C, H]` → `[M, C]`; NaN without any."""
+    if cells.shape[-1] == 1:
+        return np.where(counted, cells, np.nan)[..., 0]
+    count = counted.sum(-1)
+    total = np.where(counted, cells, 0.0).sum(-1)
     return np.asarray(total / np.where(count > 0, count, np.nan))
