@@ -17,6 +17,7 @@ Arrays: M windows, K means at once, n clusters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -107,11 +108,12 @@ class _Clusters:
     def of(cls, label: Ints, total: Floats, weight: Floats) -> _Clusters:
         """The clusters of windows with the same label `[M]`, in the order of the labels."""
         labels, index = np.unique(label, return_inverse=True)
-        sums = [
-            np.stack([np.bincount(index, column, len(labels)) for column in values.T], -1)
-            for values in (total, weight)
-        ]
-        return cls(*sums)
+
+        def sums(values: Floats) -> Floats:
+            columns = [np.bincount(index, column, len(labels)) for column in values.T]
+            return np.stack(columns, -1).astype(np.float64)
+
+        return cls(sums(total), sums(weight))
 
     @property
     def size(self) -> int:
@@ -141,14 +143,15 @@ class _Clusters:
                 np.where(weight > 0, counts @ self.total / np.where(weight > 0, weight, 1.0), mean)
             )
         independent = self.size / block
-        return (np.concatenate(parts) - mean) * np.sqrt(independent / (independent - 1.0))
+        unbiased = math.sqrt(independent / (independent - 1.0))
+        return np.asarray((np.concatenate(parts) - mean) * unbiased)
 
 
 def _block_length(origins: int, overlap: int) -> int:
     """Origins in a block: more than those that overlap by the cube root of their number, as errors
     at successive origins are alike without overlap too; fewer if fewer than `MIN_CLUSTERS` blocks
     would be left."""
-    length = overlap - 1 + round(origins ** (1 / 3))
+    length = overlap - 1 + round(math.cbrt(origins))
     return max(overlap, min(length, origins // MIN_CLUSTERS))
 
 

@@ -7,6 +7,7 @@ of `bootstrap`. Arrays: M windows, H horizon steps, C targets.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -83,7 +84,7 @@ def compare_forecasts(
     same: dict[bytes, list[str]] = {}
     for name, pair in pairs.items():
         same.setdefault(pair.known.tobytes(), []).append(name)
-    verdicts = {}
+    verdicts: dict[str, Verdict] = {}
     for names in same.values():
         verdicts |= _compare({name: pairs[name] for name in names}, windows, seed)
     return {name: verdicts[name] for name in others}
@@ -96,7 +97,8 @@ def overlapping_windows(windows: EvaluatedWindows) -> int:
     steps = np.diff(origin)[(np.diff(series) == 0) & (np.diff(origin) > 0)]
     if not steps.size:
         return 1
-    return max(1, -(-windows.actual.shape[1] // int(np.median(steps))))
+    horizon = int(windows.actual.shape[1])
+    return max(1, math.ceil(horizon / float(np.median(steps))))
 
 
 def _errors(windows: EvaluatedWindows, forecast: WindowForecast) -> dict[str, Floats]:
@@ -115,7 +117,7 @@ def _errors(windows: EvaluatedWindows, forecast: WindowForecast) -> dict[str, Fl
 def _mean_of_targets(values: Floats) -> Floats:
     """`[M]`, of `[M, C]`; NaN only where all targets are."""
     count = (~np.isnan(values)).sum(1)
-    return np.nansum(values, axis=1) / np.where(count > 0, count, np.nan)
+    return np.asarray(np.nansum(values, axis=1) / np.where(count > 0, count, np.nan))
 
 
 @dataclass(frozen=True)

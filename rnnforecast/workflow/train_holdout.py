@@ -92,6 +92,7 @@ def _scores(windows: EvaluatedWindows) -> Scores:
             windows.actual,
             forecast.yhat,
             scale=windows.scale,
+            squared_scale=windows.squared_scale,
             quantiles=forecast.quantiles,
             levels=windows.levels,
         )
