@@ -18,7 +18,7 @@ from rnnforecast.spec.reference import reference_markdown
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "rnnforecast"
 LAYERS = (
-    "cli", "batch", "workflow", "pipeline", "output", "evaluation", "inference", "training",
+    "cli", "api", "batch", "workflow", "pipeline", "output", "evaluation", "inference", "training",
     "models", "data", "statistical", "spec",
 )  # fmt: skip
 """Packages from top to bottom, as `lint-imports` has them."""

@@ -1,7 +1,7 @@
 """The package's exceptions, each with its exit code.
 
     RnnForecastError        1   the command could not continue
-    ├── UsageError          2   the command line is wrong
+    ├── UsageError          2   the command line, or an argument in Python, is wrong
     ├── SpecError           3   the YAML spec is not valid
     ├── DataError           4   the input cannot be used
     │   └── RunFolderError  4   a run folder is missing, damaged or of another version
@@ -69,8 +69,12 @@ class RnnForecastError(Exception):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
+class ForecastWarning(UserWarning):
+    """What a user of the Python API has to know: changes by cleaning, a better baseline …"""
+
+
 class UsageError(RnnForecastError):
-    """The command line is wrong."""
+    """The command line, or an argument in Python, is wrong."""
 
     exit_code = 2
 

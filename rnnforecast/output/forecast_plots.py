@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnforecast.output.line_plots import (
     MAX_STEPS_WITH_MARKERS,
+    LineFigure,
     add_subtitle_and_legend,
     mark_position,
     new_figure,
@@ -56,7 +57,7 @@ class MarkedSteps:
 
 
 def plot_forecast(
-    path_stem: Path,
+    path_stem: Path | None,
     *,
     title: str,
     target: str,
@@ -71,8 +72,8 @@ def plot_forecast(
     season: int = 1,
     has_closed_steps: bool = False,
     subtitle: str = "",
-) -> tuple[Path, Path]:
-    """Plots the forecast of one series to `path_stem`.png and .svg; returns both paths.
+) -> LineFigure:
+    """The plot of the forecast of one series, written to `path_stem`.png and .svg if it is given.
 
     `history_timestamps` and `history` [T] end at the origin; the last two seasons are shown, see
     `shown_steps`, and the whole in a second, smaller panel if it is much longer.
@@ -120,7 +121,9 @@ def plot_forecast(
             values = np.r_[history, np.full(horizon, np.nan) if actual is None else actual]
             _plot_overview(overview, whole, values, yhat, n_shown)
         add_subtitle_and_legend(figure, axes, subtitle)
-        return save_png_and_svg(figure, path_stem)
+        if path_stem is not None:
+            save_png_and_svg(figure, path_stem)
+        return figure
 
 
 def shown_steps(season: int, horizon: int) -> int:

@@ -162,6 +162,19 @@ def write_forecast(
             pq.write_table(_to_arrow(frame, utc_offset, display_timezone), file)
 
 
+def with_timezone(frame: pd.DataFrame, utc_offset: str, display_timezone: str) -> pd.DataFrame:
+    """The frame with time zones in its timestamps, as `write_forecast` writes them to Parquet."""
+    if not utc_offset and not display_timezone:
+        return frame
+    local = "UTC" if display_timezone or utc_offset.upper() == "Z" else f"UTC{utc_offset}"
+    columns = {}
+    for name in frame.columns:
+        if frame[name].dtype.kind == "M":
+            instants = frame[name].dt.tz_localize(local)
+            columns[name] = instants.dt.tz_convert(display_timezone or local)
+    return frame.assign(**columns)
+
+
 def _write_csv(
     file: BinaryIO, frame: pd.DataFrame, *, daily: bool, utc_offset: str, display_timezone: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,20 @@ MAIN_HEIGHT, OVERVIEW_HEIGHT = 4.5, 1.2
 """Inches of a plot without the panel of the whole history, and of that panel."""
 
 
-def new_figure(title: str, *, with_overview: bool = False) -> tuple[Figure, Axes, Axes | None]:
+class LineFigure(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def new_figure(title: str, *, with_overview: bool = False) -> tuple[LineFigure, Axes, Axes | None]:
     """A figure with a title, its axes, and the axes of the whole history below."""
     below = OVERVIEW_HEIGHT if with_overview else 0.0
     height = MAIN_HEIGHT + below
-    figure = Figure(figsize=(10, height), dpi=120)
+    figure = LineFigure(figsize=(10, height), dpi=120)
     axes = figure.add_axes((0.085, (0.6 + below) / height, 0.885, 2.9 / height))
     overview = None
     if with_overview:

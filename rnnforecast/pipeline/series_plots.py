@@ -12,6 +12,7 @@ from rnnforecast.evaluation.baselines import simple_forecasts
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
 from rnnforecast.output.forecast_plots import MarkedSteps, plot_forecast, safe_file_stem
+from rnnforecast.output.line_plots import LineFigure
 from rnnforecast.output.time_words import format_period, format_steps
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.types import Floats, Ints, Timestamps
@@ -37,57 +38,82 @@ def plot_series_forecasts(
         actual: `[P, H, C]` values after the origins, if they were held out; original units.
     """
     n_targets = min(panel.observed_mask.shape[1], run.n_plots) if len(series) == 1 else 1
-    event = _binary_future_covariate(run, panel)
-    simple, horizon = simple_forecasts(run.config.season)[0], forecasts.yhat.shape[1]
-    future = panel.to_display_timezone(
-        panel.window_timestamps(np.maximum(origins, 0), horizon)
-    )  # [S, H]
-    levels = run.quantiles
-    central_intervals = [
-        (round(levels[high] - levels[low], 6), low, high)
-        for low, high in symmetric_level_pairs(levels)
-    ]
+    plots = _SeriesPlots(run, panel, origins, forecasts)
     labels = panel.labels()
     has_names = panel.keys.shape[1] > 0  # a single series without keys is named by its target
     stems: set[str] = set()
     for place, index in enumerate(series):
-        chosen = panel.filter_series(np.arange(panel.n_series) == index)
-        past = int(origins[index])
-        history_timestamps = chosen.to_display_timezone(
-            chosen.window_timestamps(np.zeros(1, dtype=np.int64), past)[0]
-        )
-        ends = np.array([past])
-        naive = simple.point(chosen.targets, chosen.offsets, horizon=horizon, ends=ends)[0]
         for channel in range(n_targets):
             name = panel.target_names[channel]
             words = [labels[index]] * has_names + [name] * (n_targets > 1 or not has_names)
-            label = " ".join(words)
-            title = " · ".join([labels[index]] * has_names + [name])
-            stem = safe_file_stem(label, stems)
+            stem = safe_file_stem(" ".join(words), stems)
             stems.add(stem)
-            values = forecasts.quantiles[index, :, channel]
-            plot_forecast(
-                folder / stem,
-                title=title,
-                target=name,
-                history_timestamps=history_timestamps,
-                history=chosen.targets[:past, channel],
-                forecast_timestamps=future[index],
-                yhat=forecasts.yhat[index, :, channel],
-                intervals=[
-                    (coverage, values[:, low], values[:, high])
-                    for coverage, low, high in central_intervals
-                ],
-                baseline=(simple.name, naive[:, channel]),
-                actual=None if actual is None else actual[place, :, channel],
-                marked=None if event is None else _marked_steps(event, panel, index, past, horizon),
-                season=run.config.season,
-                has_closed_steps=panel.frequency.calendar is not None,
-                subtitle=_subtitle(
-                    panel.frequency, history_timestamps, future[index], actual is not None
-                ),
-            )
+            values = None if actual is None else actual[place, :, channel]
+            plots.plot(folder / stem, int(index), channel, values)
     return len(stems)
+
+
+def draw_series_forecast(
+    run: Run, panel: Panel, series: int, origins: Ints, forecasts: WindowForecast
+) -> LineFigure:
+    """The plot of the first target of one series, as `plot_series_forecasts` writes it."""
+    return _SeriesPlots(run, panel, origins, forecasts).plot(None, series, 0, None)
+
+
+class _SeriesPlots:
+    """Plots of the series of a panel, and what all of them have in common."""
+
+    def __init__(self, run: Run, panel: Panel, origins: Ints, forecasts: WindowForecast) -> None:
+        self.panel, self.origins, self.forecasts = panel, origins, forecasts
+        self.event = _binary_future_covariate(run, panel)
+        self.season, levels = run.config.season, run.quantiles
+        self.horizon = forecasts.yhat.shape[1]
+        self.future = panel.to_display_timezone(
+            panel.window_timestamps(np.maximum(origins, 0), self.horizon)
+        )  # [S, H]
+        self.central_intervals = [
+            (round(levels[high] - levels[low], 6), low, high)
+            for low, high in symmetric_level_pairs(levels)
+        ]
+
+    def plot(
+        self, stem: Path | None, index: int, channel: int, actual: Floats | None
+    ) -> LineFigure:
+        """Plots a target of a series; `actual` are the values `[H]` after the origin, if known."""
+        panel, past, ahead = self.panel, int(self.origins[index]), self.future[index]
+        chosen = panel.filter_series(np.arange(panel.n_series) == index)
+        history_timestamps = chosen.to_display_timezone(
+            chosen.window_timestamps(np.zeros(1, dtype=np.int64), past)[0]
+        )
+        simple = simple_forecasts(self.season)[0]
+        naive = simple.point(
+            chosen.targets, chosen.offsets, horizon=self.horizon, ends=np.array([past])
+        )[0]
+        name = panel.target_names[channel]
+        has_names = panel.keys.shape[1] > 0
+        values = self.forecasts.quantiles[index, :, channel]
+        event = self.event
+        return plot_forecast(
+            stem,
+            title=" · ".join([panel.labels()[index]] * has_names + [name]),
+            target=name,
+            history_timestamps=history_timestamps,
+            history=chosen.targets[:past, channel],
+            forecast_timestamps=ahead,
+            yhat=self.forecasts.yhat[index, :, channel],
+            intervals=[
+                (coverage, values[:, low], values[:, high])
+                for coverage, low, high in self.central_intervals
+            ],
+            baseline=(simple.name, naive[:, channel]),
+            actual=actual,
+            marked=None
+            if event is None
+            else _marked_steps(event, panel, index, past, self.horizon),
+            season=self.season,
+            has_closed_steps=panel.frequency.calendar is not None,
+            subtitle=_subtitle(panel.frequency, history_timestamps, ahead, actual is not None),
+        )
 
 
 def _subtitle(

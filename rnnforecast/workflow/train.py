@@ -104,6 +104,16 @@ def fit_prepared(
     return _fit(TrainingSession(prepared, None, listener or NullListener(), should_stop), None)
 
 
+def save_trained(folder: Path, trained: TrainedRun, log: str) -> None:
+    """Writes a run folder of a run in memory; `log` is the content of ``log.jsonl``.
+
+    Raises OutputError.
+    """
+    with create_run_folder(folder) as partial:
+        write_trained_run(partial, trained)
+        write_text(partial / "log.jsonl", log)
+
+
 def _fit(
     session: TrainingSession, checkpoint: Checkpoint | None, folder: Path | None = None
 ) -> TrainedRun:
@@ -136,15 +146,15 @@ def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
     if metadata["fingerprint"] != fingerprint or metadata["interrupted"]:
         return None
     stored = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-    stored = _null_to_nan(stored)
+    stored = null_to_nan(stored)
     targets = {name: Scores(**scores) for name, scores in stored.pop("targets").items()}
     return TrainResult(folder=folder, targets=targets, **stored)
 
 
-def _null_to_nan(stored: Any) -> Any:
+def null_to_nan(stored: Any) -> Any:
     """A JSON value with NaN in place of null."""
     if isinstance(stored, dict):
-        return {name: _null_to_nan(value) for name, value in stored.items()}
+        return {name: null_to_nan(value) for name, value in stored.items()}
     return math.nan if stored is None else stored
 
 

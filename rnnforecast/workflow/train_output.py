@@ -73,6 +73,14 @@ class TrainedRun:
         series = self.fit_result.evaluation.windows.series[self.plotted]
         return _build_run(self.session, self.fit_result, series)
 
+    @property
+    def spec(self) -> Spec:
+        """The resolved spec with the number of networks there are: a stop or a time budget leaves
+        fewer."""
+        spec = self.session.spec
+        ensemble = spec.ensemble.model_copy(update={"members": len(self.run.members)})
+        return spec.model_copy(update={"ensemble": ensemble})
+
 
 def write_trained_run(folder: Path, trained: TrainedRun) -> None:
     """Writes the files of a run folder, but for the log and the checksums."""
@@ -80,7 +88,7 @@ def write_trained_run(folder: Path, trained: TrainedRun) -> None:
     evaluation, prepared = fit_result.evaluation, session.prepared
     data_report.write_data_report(folder, prepared)
     write_text(folder / "spec.yaml", dump_spec(prepared.given_spec))
-    write_text(folder / RESOLVED_SPEC_FILE, dump_spec(_as_trained(session.spec, run)))
+    write_text(folder / RESOLVED_SPEC_FILE, dump_spec(trained.spec))
     write_model(folder, run)
     stored = asdict(trained.result)
     del stored["folder"]  # the bytes must not depend on the location
@@ -98,12 +106,6 @@ def write_trained_run(folder: Path, trained: TrainedRun) -> None:
         fit_result.held_out_forecasts,
         actual=evaluation.windows.actual[trained.plotted],
     )
-
-
-def _as_trained(spec: Spec, run: Run) -> Spec:
-    """The spec with the number of networks there are: a stop or a time budget leaves fewer."""
-    ensemble = spec.ensemble.model_copy(update={"members": len(run.members)})
-    return spec.model_copy(update={"ensemble": ensemble})
 
 
 def _build_run(session: TrainingSession, fit_result: FitResult, plotted: Ints) -> Run:

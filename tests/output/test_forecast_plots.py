@@ -48,7 +48,8 @@ def _plot(stem: Path, *, steps: int = 80, horizon: int = 6, **changes: Any) -> t
         "intervals": [(0.8, ahead - 5, ahead + 5), (0.95, ahead - 9, ahead + 9)],
         "baseline": ("seasonal naive", ahead + 3),
     }
-    return plot_forecast(stem, **{**given, **changes})
+    plot_forecast(stem, **{**given, **changes})
+    return stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
 
 
 def svg_texts(svg: Path) -> list[str]:

@@ -1,0 +1,91 @@
+"""Arguments of the Python API: specs as path, dict or `Spec`, and data as frames or paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rnnforecast.errors import Problem, UsageError
+from rnnforecast.spec.load import read_spec as read_spec_file
+from rnnforecast.spec.load import spec_from_values
+from rnnforecast.spec.spec import Spec
+
+if TYPE_CHECKING:
+    from rnnforecast.data.io.frame_source import DataSource
+
+SpecLike: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Spec
+"""The path of a YAML file, a dict of sections, or a `Spec`."""
+DataLike: TypeAlias = Any
+"""A data frame of pandas, polars or another library that narwhals reads, the path of a file, a
+folder or a pattern, or a list of these."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A valid spec and its data."""
+
+    spec: Spec
+    source: tuple[DataSource, ...]
+    folder: Path
+    """Relative paths of the spec count from it."""
+
+
+def read_spec(spec: SpecLike) -> Spec:
+    """The valid spec of a YAML file, or of a dict with the same sections and keys.
+
+    `data.path` may be missing, as for data frames.
+
+    Raises:
+        SpecError: with all problems of the spec.
+
+    Examples:
+        >>> import rnnforecast as rf
+        >>> spec = rf.read_spec({"window": {"horizon": 12}, "forecast": {"quantiles": [0.1, 0.9]}})
+        >>> spec.window.horizon
+        12
+        >>> rf.read_spec({"window": {"horizn": 12}})
+        Traceback (most recent call last):
+        ...
+        rnnforecast.errors.SpecError: window.horizn: unknown key — did you mean 'horizon'?
+    """
+    return _read_spec(spec, needs_path=False)
+
+
+def _read_spec(spec: SpecLike, *, needs_path: bool) -> Spec:
+    if isinstance(spec, Spec):
+        spec = spec.model_dump()  # one made by `model_copy` is not validated yet
+    if isinstance(spec, Mapping):
+        return spec_from_values(spec, needs_path=needs_path)
+    if isinstance(spec, str | os.PathLike):
+        return read_spec_file(Path(spec), needs_path=needs_path)
+    found = f"expected a path, a dict or a Spec, found {type(spec).__name__}"
+    raise UsageError(Problem("spec", found, "give the path of a YAML file, or a dict of sections"))
+
+
+def read_inputs(spec: SpecLike, data: DataLike | None) -> Inputs:
+    """The spec, and the data: `data`, or the files of the spec without it."""
+    # paths in a dict count from the working folder
+    path = Path(spec) if isinstance(spec, str | os.PathLike) else Path("spec.yaml")
+    read = _read_spec(spec, needs_path=data is None)
+    source = read.data.source_paths(path) if data is None else read_data(data)
+    return Inputs(read, source, path.resolve().parent)
+
+
+def read_data(data: DataLike) -> tuple[DataSource, ...]:
+    """The inputs that `data` names; UsageError for what is neither a frame nor a path."""
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        if not data:
+            raise UsageError(Problem("data", "the list is empty", "give at least one data frame"))
+        return tuple(_read_item(item, f"data[{at}]") for at, item in enumerate(data))
+    return (_read_item(data, "data"),)
+
+
+def _read_item(item: Any, name: str) -> DataSource:
+    if isinstance(item, str | os.PathLike):
+        return os.path.abspath(os.fspath(item))  # noqa: PTH100 - a pattern is no path
+    from rnnforecast.data.io.frame_source import from_frame
+
+    return from_frame(item, name)

@@ -1,0 +1,237 @@
+"""A trained run in Python: forecasts, scores and plots; `rnnforecast.Run` and `load_run`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pandas as pd
+
+from rnnforecast.api.inputs import DataLike, read_data
+from rnnforecast.api.progress import ApiListener, Progress
+from rnnforecast.errors import Problem, UsageError
+from rnnforecast.output.atomic_files import atomic_folder
+from rnnforecast.output.forecast_table import with_timezone
+from rnnforecast.pipeline import run_folder
+from rnnforecast.pipeline.evaluation_table import evaluation_table, read_evaluation_table
+from rnnforecast.spec.load import parse_spec
+from rnnforecast.spec.spec import Spec
+from rnnforecast.wording import join_names
+from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
+from rnnforecast.workflow.train import null_to_nan, save_trained
+from rnnforecast.workflow.train_output import HOLDOUT_FILE, METRICS_FILE, TrainedRun
+
+if TYPE_CHECKING:
+    from rnnforecast.data.io.frame_source import DataSource
+    from rnnforecast.data.panel.panel import Panel
+    from rnnforecast.output.line_plots import LineFigure
+
+TimeLike: TypeAlias = Any
+"""A timestamp as text, a `datetime`, a `pandas.Timestamp`, or a whole number."""
+
+
+class Run:
+    """A trained run: what `train` returns, and `load_run` reads.
+
+    Attributes:
+        spec: the spec with every ``auto`` resolved.
+        metrics: the content of ``metrics.json``: accuracy on the held-out horizon, of the model
+            and of the baselines, over all targets and by target.
+        holdout: the forecasts of the held-out horizon beside the observed values, a row for each
+            series, target and step: ``unique_id``, ``cutoff``, ``ds``, ``step``, ``y``, ``yhat``,
+            a column for each quantile (``q0.1``) and for the forecast of each baseline.
+        folder: the run folder; None until the run is saved.
+        messages: what was reported in training; empty for a loaded run.
+    """
+
+    def __init__(
+        self,
+        fitted: run_folder.Run,
+        spec: Spec,
+        *,
+        folder: Path | None = None,
+        trained: TrainedRun | None = None,
+        source: Sequence[DataSource] = (),
+        messages: Sequence[str] = (),
+        log: str = "",
+    ) -> None:
+        """Made by `train` and `load_run`: `trained` is a training in memory, else `folder` holds
+        the run; `source` are the data that it was trained on, if they are at hand."""
+        self.spec, self.folder, self.messages = spec, folder, tuple(messages)
+        self._fitted, self._trained, self._source, self._log = fitted, trained, source, log
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Accuracy on the held-out horizon, of the model and of the baselines."""
+        if self._trained is None:
+            found = json.loads(self._file(METRICS_FILE).read_text(encoding="utf-8"))
+            return dict(null_to_nan(found))
+        found = asdict(self._trained.result)
+        del found["folder"]
+        return dict(found)
+
+    @cached_property
+    def holdout(self) -> pd.DataFrame:
+        """The forecasts of the held-out horizon beside the observed values and the baselines."""
+        if self._trained is None:
+            return read_evaluation_table(self._file(HOLDOUT_FILE))
+        panel = self._trained.session.panel
+        table = evaluation_table(panel, self._trained.fit_result.evaluation.windows)
+        return _with_timezone(table, panel)
+
+    def predict(
+        self,
+        data: DataLike | None = None,
+        *,
+        horizon: int | None = None,
+        origin: TimeLike | None = None,
+        progress: Progress = "auto",
+    ) -> pd.DataFrame:
+        """Forecasts every series from its end on.
+
+        Args:
+            data: the history to forecast from, in the columns of the training data: a data frame,
+                a path, or a list of these (such as the history, and covariates known ahead); the
+                data of the training if not given.
+            horizon: steps ahead; as trained if not given.
+            origin: the first timestamp to forecast; later values are not read. The end of each
+                series if not given.
+            progress: see `train`.
+
+        Returns:
+            A row for each series, target and step: the columns of the ids, ``target`` if there are
+            several, the time, ``yhat``, and a column for each quantile.
+
+        Raises:
+            DataError: the data cannot be used, or there are none.
+
+        Warns:
+            ForecastWarning: what cleaning changed; series without a forecast, which are left out.
+
+        Examples:
+            >>> import pandas as pd
+            >>> import rnnforecast as rf
+            >>> days = pd.date_range("2024-01-01", periods=60)
+            >>> sales = pd.DataFrame({"ds": days, "y": [10.0 + day % 7 for day in range(60)]})
+            >>> run = rf.train({"window": {"horizon": 7}, "training": {"max_steps": 2}}, sales)
+            >>> run.predict(sales, horizon=3)["ds"].dt.strftime("%Y-%m-%d").tolist()
+            ['2024-03-01', '2024-03-02', '2024-03-03']
+        """
+        prediction = self._predict(data, horizon, origin, progress)
+        return _with_timezone(prediction.tables["forecast"], prediction.cleaned.panel)
+
+    def plot(
+        self,
+        series: str | None = None,
+        data: DataLike | None = None,
+        *,
+        horizon: int | None = None,
+        origin: TimeLike | None = None,
+    ) -> LineFigure:
+        """The plot of the forecast of one series, as `predict` draws it: a matplotlib figure.
+
+        Args:
+            series: label of the series, its ids joined by a slash; the first one if not given.
+            data, horizon, origin: see `predict`.
+
+        Raises:
+            DataError, UsageError.
+        """
+        from rnnforecast.pipeline.series_plots import draw_series_forecast
+
+        prediction = self._predict(data, horizon, origin, progress=False)
+        labels = list(prediction.cleaned.panel.labels())
+        if series is not None and series not in labels:
+            found = f"there is no series {series!r}"
+            raise UsageError(Problem("series", found, f"the series are {join_names(labels)}"))
+        index = 0 if series is None else labels.index(series)
+        panel, origins = prediction.cleaned.panel, prediction.cleaned.panel.lengths
+        return draw_series_forecast(self._fitted, panel, index, origins, prediction.forecasts)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the run folder, as ``rnnforecast train`` does; an earlier run there is replaced.
+
+        Raises:
+            OutputError: the folder cannot be written, or is something else than a run.
+        """
+        path = Path(folder)
+        if self._trained is not None:
+            save_trained(path, self._trained, self._log)
+        else:
+            with atomic_folder(path, replace_if_contains=run_folder.RESOLVED_SPEC_FILE) as partial:
+                shutil.copytree(self._file("."), partial, dirs_exist_ok=True)
+        self.folder = self.folder or path
+
+    def _predict(
+        self,
+        data: DataLike | None,
+        horizon: int | None,
+        origin: TimeLike | None,
+        progress: Progress,
+    ) -> Prediction:
+        if horizon is not None and horizon < 1:
+            found = f"expected a whole number of at least 1, found {horizon}"
+            raise UsageError(Problem("horizon", found))
+        listener = ApiListener(progress)
+        prediction = forecast_data(
+            self._fitted,
+            self._training_data() if data is None else read_data(data),
+            horizon=horizon,
+            listener=listener,
+        )
+        if prediction.failed:
+            listener.warning(str(prediction.part_failed_error()))
+        return prediction
+
+    def _training_data(self) -> Sequence[DataSource]:
+        return self._source or self._fitted.source
+
+    def _file(self, name: str) -> Path:
+        assert self.folder is not None
+        return self.folder / name
+
+    def __repr__(self) -> str:
+        plan, metrics = self._fitted.plan, self.metrics
+        n_series = metrics["series"]
+        mase, baseline = metrics["model_metrics"]["mase"], metrics["baseline_metrics"]["mase"]
+        return (
+            f"Run({join_names(plan.read_options.data.targets)} of {n_series:,} series, "
+            f"horizon {self._fitted.config.horizon} at {plan.clean.frequency}, MASE {mase:.3g} "
+            f"beside {baseline:.3g} of {metrics['baseline_name']})"
+        )
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """The run in a folder that ``rnnforecast train`` or `Run.save` wrote.
+
+    Raises:
+        RunFolderError: the folder is no run, is damaged, or is of another version.
+
+    Examples:
+        >>> import rnnforecast as rf
+        >>> rf.load_run("runs/none")
+        Traceback (most recent call last):
+        ...
+        rnnforecast.errors.RunFolderError: runs/none: there is no such folder — give the folder \
+that 'rnnforecast train' wrote
+    """
+    return read_run(Path(folder))
+
+
+def read_run(folder: Path, source: Sequence[DataSource] = (), messages: Sequence[str] = ()) -> Run:
+    """As `load_run`, with the data and the messages of a training that has just ended."""
+    fitted = run_folder.load_run(folder)
+    name = run_folder.RESOLVED_SPEC_FILE
+    text = (folder / name).read_text(encoding="utf-8")
+    spec = parse_spec(text, name=name, rules=(), needs_path=False)
+    return Run(fitted, spec, folder=folder, source=source, messages=messages)
+
+
+def _with_timezone(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    return with_timezone(table, panel.utc_offset, panel.display_timezone).reset_index(drop=True)

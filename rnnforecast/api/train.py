@@ -1,0 +1,80 @@
+"""Training in Python: `rnnforecast.train`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnforecast.api.inputs import DataLike, SpecLike, read_inputs
+from rnnforecast.api.progress import ApiListener, Progress
+
+if TYPE_CHECKING:
+    from rnnforecast.api.run import Run
+
+
+def train(
+    spec: SpecLike,
+    data: DataLike | None = None,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: Progress = "auto",
+) -> Run:
+    """Trains a forecaster; the run stays in memory unless `folder` is given.
+
+    Results are those of ``rnnforecast train`` on a file with the same rows.
+
+    Args:
+        spec: the path of a YAML file, a dict of its sections, or a `Spec`; `data.path` may be
+            missing if `data` are given.
+        data: a data frame (of pandas, polars, or any library that narwhals reads), the path of a
+            file or folder, or a list of these; those of `data.path` in the spec if not given.
+        folder: where to write the run folder, if anywhere.
+        resume: continue an interrupted training into `folder`.
+        progress: show the progress of the fits; ``"auto"`` does in notebooks and on terminals. An
+            object with the methods of `rnnforecast.pipeline.progress.ProgressListener` receives
+            all messages instead.
+
+    Raises:
+        SpecError: the spec is not valid.
+        DataError: the data cannot be used; the message names row and column.
+        TrainingDiverged: the loss became infinite or NaN.
+        OutputError, LockHeld, RunFolderError: the folder cannot be written.
+
+    Warns:
+        ForecastWarning: what cleaning changed, series left out, a baseline that is better.
+
+    Examples:
+        >>> import pandas as pd
+        >>> import rnnforecast as rf
+        >>> days = pd.date_range("2024-01-01", periods=60)
+        >>> sales = pd.DataFrame({"ds": days, "y": [10.0 + day % 7 for day in range(60)]})
+        >>> run = rf.train({"window": {"horizon": 7}, "training": {"max_steps": 2}}, sales)
+        >>> run.predict().columns.tolist()
+        ['ds', 'yhat', 'q0.025', 'q0.1', 'q0.5', 'q0.9', 'q0.975']
+    """
+    inputs = read_inputs(spec, data)  # a wrong spec is reported before anything heavy is imported
+    from rnnforecast.api.run import Run, read_run
+    from rnnforecast.batch.lock import run_folder_lock
+    from rnnforecast.pipeline.prepare import prepare_source
+    from rnnforecast.pipeline.progress import RecordingListener
+    from rnnforecast.workflow.train import fit_prepared, train_prepared
+
+    listener = ApiListener(progress)
+    prepared = prepare_source(inputs.spec, inputs.source, inputs.folder)
+    if folder is not None:
+        path = Path(folder)
+        with run_folder_lock(path):
+            train_prepared(prepared, path, resume=resume, listener=listener)
+        return read_run(path, inputs.source, listener.messages)
+    recorder = RecordingListener(listener)
+    trained = fit_prepared(prepared, listener=recorder)
+    return Run(
+        trained.run,
+        trained.spec,
+        trained=trained,
+        source=inputs.source,
+        messages=listener.messages,
+        log=recorder.to_jsonl(),
+    )
