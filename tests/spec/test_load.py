@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from rnnforecast.spec.load import (
     locate_problems,
     parse_spec,
     read_spec,
+    spec_from_values,
 )
 from rnnforecast.spec.spec import Spec
 
@@ -557,3 +559,35 @@ def test_problems_found_with_the_data_name_the_line_or_the_override_of_their_key
     )
     overridden = locate_problems(problems, path, ["clean.frequency=day"])
     assert overridden[0].where == "--set clean.frequency=day"
+
+
+def test_a_spec_of_plain_values_is_that_of_the_same_yaml() -> None:
+    text = "data: {path: a.csv, targets: [y, z]}\nwindow: {horizon: 7}\ntraining: {seed: 3}\n"
+    values = {
+        "data": {"path": Path("a.csv"), "targets": ("y", "z")},
+        "window": {"horizon": np.int64(7)},
+        "training": {"seed": 3},
+    }
+    assert spec_from_values(values) == read(text)
+    quantiles = {"quantiles": np.array([0.1, 0.9])}
+    found = spec_from_values({**values, "forecast": quantiles})
+    assert found.forecast.quantiles == (0.1, 0.9)
+
+
+def test_problems_of_plain_values_name_the_keys_and_come_all_at_once() -> None:
+    with pytest.raises(SpecError) as caught:
+        spec_from_values({"window": {"horizn": "3"}, "modl": {"layers": "two"}, 5: {}})
+    wheres = sorted(problem.where for problem in caught.value.problems)
+    wrong_values = ["modl.layers", "window.horizn"]
+    assert wheres == sorted(["5", "data.path", "modl", "window.horizn", *wrong_values])
+
+
+def test_data_in_memory_need_no_path_and_files_do() -> None:
+    without = {"window": {"horizon": 7}}
+    assert spec_from_values(without, needs_path=False).data.path == ()
+    stored = dump_spec(spec_from_values(without, needs_path=False))
+    assert parse_spec(stored, name="", needs_path=False).data.path == ()
+    with pytest.raises(SpecError, match=r"data\.path: this key is required"):
+        spec_from_values(without)
+    with pytest.raises(SpecError, match=r"data\.path: expected a file.* found an empty list"):
+        parse_spec(stored, name="spec.yaml")
