@@ -71,16 +71,20 @@ def as_png(
     def decorate(draw: Callable[Concatenate[Figure, P], None]) -> Callable[P, bytes]:
         @wraps(draw)
         def drawn(*args: P.args, **kwargs: P.kwargs) -> bytes:
-            file = io.BytesIO()
-            with plot_style():
-                figure = Figure(dpi=dpi)
-                draw(figure, *args, **kwargs)
-                figure.savefig(file, format="png", metadata={"Software": ""})
-            return file.getvalue()
+            return _render_png(lambda figure: draw(figure, *args, **kwargs), dpi)
 
         return drawn
 
     return decorate
+
+
+def _render_png(draw: Callable[[Figure], None], dpi: int) -> bytes:
+    file = io.BytesIO()
+    with plot_style():
+        figure = Figure(dpi=dpi)
+        draw(figure)
+        figure.savefig(file, format="png", metadata={"Software": ""})
+    return file.getvalue()
 
 
 def style_axes(axes: Axes) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import t as student_t
 
 from rnnforecast.statistical import exponential_smoothing, seasonal_smoothing, structural, theta
 from rnnforecast.statistical.histories import Histories
@@ -38,8 +37,9 @@ CYCLES = 63
 """Seasons that smoothed cycles read, nine weeks of days."""
 CYCLES_PRIOR = 1.5
 """How much larger the past errors of smoothed cycles may be for an equal weight."""
-STUDENT = student_t(4)
-"""Of errors of smoothed cycles: with a normal distribution 90 % of them lie in the 80 % band."""
+FREEDOM = 4
+"""Of the Student-t distribution of errors of smoothed cycles: with a normal distribution 90 % of
+them lie in the 80 % band."""
 FEW_VALUES = 5.0
 """Bands of N values are wider by (FEW_VALUES / N)²: 25 % at 10. Without it histories of fewer
 than 12 values hold 64 to 77 % in their 80 % band, on windows inside the training parts of yearly
@@ -144,14 +144,16 @@ def _with_smoothed_cycles(
         around: `[R, M, H, 3]` quantiles of the other method, at `SIGMA_LEVELS`, at all origins.
         back: `[R]` steps from each origin to the end of the histories.
     """
+    from scipy.special import stdtrit  # what `scipy.stats.t.ppf` calls, and quicker to import
+
     horizon = around.shape[2]
     found = [
         seasonal_smoothing.forecast(histories.before(int(steps)), seasons=seasons, horizon=horizon)
         for steps in back
     ]
     mean, deviation = np.stack([each.mean for each in found]), [each.variance for each in found]
-    unit = np.sqrt(np.stack(deviation)) / STUDENT.std()
-    low, high = STUDENT.ppf(SIGMA_LEVELS[0]), STUDENT.ppf(SIGMA_LEVELS[-1])
+    unit = np.sqrt(np.stack(deviation) * (FREEDOM - 2) / FREEDOM)
+    low, high = stdtrit(FREEDOM, SIGMA_LEVELS[0]), stdtrit(FREEDOM, SIGMA_LEVELS[-1])
     own = np.stack([mean + low * unit, mean, mean + high * unit], -1)
     errors = [
         _past_errors(histories, each[1:, :, :error_steps], back[1:], seasons[0])[0]
@@ -165,7 +167,7 @@ def _with_smoothed_cycles(
     factor = interval_factor(
         *_past_errors(histories, own[1:, :, :error_steps], back[1:], seasons[0])
     )
-    distance = unit[0][..., None] * STUDENT.ppf(levels)
+    distance = unit[0][..., None] * stdtrit(FREEDOM, np.asarray(levels))
     return np.asarray(own[0, ..., 1:2] + factor[:, None, None] * distance)
 
 
