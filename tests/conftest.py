@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
+
+from tests.shared_runs import SHARED_RUNS
 
 # a busy machine is no failure: what is slow is measured in benchmarks/, never here; and a run fails
 # by what was changed, never by the examples that chance picks: benchmarks/fuzz.py looks for those
@@ -30,8 +35,51 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 TINY = ("training.max_steps=4", "model.hidden_size=8", "training.batch_size=8", "forecast.plots=1")
 
 
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command left behind besides its files."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A folder for the trainings that tests share, one for all processes of the test run."""
+    base = tmp_path_factory.getbasetemp()
+    SHARED_RUNS.folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    SHARED_RUNS.folder.mkdir(exist_ok=True)
+
+
 @pytest.fixture
-def rnnforecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are empty but in tests marked ``pictures``, and nothing waits for the disk.
+
+    Drawing takes two thirds of the time of a small training. What is drawn is tested in
+    ``tests/output``.
+    """
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    if request.node.get_closest_marker("pictures"):
+        return
+    from rnnforecast.output import plot_style
+    from rnnforecast.pipeline import series_plots
+    from rnnforecast.workflow import train_output
+
+    def draw(path_stem: Path, *_: Any, **__: Any) -> None:
+        for kind in ("png", "svg"):
+            path_stem.parent.mkdir(exist_ok=True)
+            path_stem.with_name(f"{path_stem.name}.{kind}").touch()
+
+    monkeypatch.setattr(plot_style, "_render_png", lambda *_: b"")
+    monkeypatch.setattr(series_plots, "plot_forecast", draw)
+    monkeypatch.setattr(train_output, "plot_loss", draw)
+
+
+@pytest.fixture
+def rnnforecast(
+    tmp_path: Path, without_pictures: None, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """Runs a command in an empty folder; the result has exit_code, stdout and stderr."""
     from typer.testing import CliRunner
 
@@ -39,19 +87,31 @@ def rnnforecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str | Path, stdin: str | None = None) -> Any:
-        return CliRunner().invoke(app, [str(part) for part in arguments], input=stdin)
+    def run(*arguments: str | Path, stdin: str | None = None) -> CommandResult:
+        found = CliRunner().invoke(app, [str(part) for part in arguments], input=stdin)
+        return CommandResult(found.exit_code, found.stdout, found.stderr)
 
     return run
 
 
 @pytest.fixture
-def train(rnnforecast: Callable[..., Any]) -> Callable[..., Any]:
-    """Trains a tiny net from ``spec.yaml`` into ``run``, with more overrides as arguments."""
+def train(rnnforecast: Callable[..., Any], request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Trains a tiny net from ``spec.yaml`` into ``run``, with more overrides as arguments.
+
+    The same training is done once in a test run, but for tests that replace something by
+    ``monkeypatch`` or are marked ``pictures``.
+    """
+    own = "monkeypatch" in inspect.signature(request.function).parameters
+    is_shared = not own and request.node.get_closest_marker("pictures") is None
 
     def run(*overrides: str, spec: str = "spec.yaml", out: str = "run") -> Any:
         given = [part for override in (*TINY, *overrides) for part in ("--set", override)]
-        result = rnnforecast("train", spec, "-o", out, *given)
+
+        def train() -> Any:
+            return rnnforecast("train", spec, "-o", out, *given)
+
+        key = ("command line", spec, out, given)
+        result = SHARED_RUNS.train(Path(out), key, train) if is_shared else train()
         if result.exit_code == 0:
             stored = json.loads(Path(out, "metrics.json").read_text(encoding="utf-8"))
             for scores in stored["targets"].values():
@@ -99,11 +159,3 @@ def given(
         Path("spec.yaml").write_text(spec, encoding="utf-8")
 
     return write
-
-
-@pytest.fixture
-def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings draw nothing, which takes half of the time of a small one."""
-    module = "rnnforecast.workflow.train_output"
-    monkeypatch.setattr(f"{module}.data_report.write_data_report", lambda *_: None)
-    monkeypatch.setattr(f"{module}.plot_loss", lambda *_: None)

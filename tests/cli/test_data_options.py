@@ -350,6 +350,7 @@ def test_the_impute_report_ranks_the_methods(given: Run, rnnforecast: Run, table
     assert not Path("checks").exists()
 
 
+@pytest.mark.pictures
 def test_check_and_train_leave_a_report_that_people_can_look_at(
     given: Run, train: Run, rnnforecast: Run
 ) -> None:

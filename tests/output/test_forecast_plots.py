@@ -287,6 +287,7 @@ def test_the_same_numbers_give_the_same_bytes_in_another_process(tmp_path: Path)
         {"history": np.zeros(80), "yhat": np.zeros(6), "baseline": None, "intervals": []},
         {"history": np.where(np.arange(80) % 2, 5.0, np.nan)},
         {"title": "$x_1$ is $ \\frac{ and {\n\t東京" * 9, "target": "$y"},
+        {"title": "\x1b[31mred\x1b[0m\x07 \u202eturned\u202c 😀"},
         {"title": ""},
         {
             "history_timestamps": np.arange(80),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 
 from rnnforecast.workflow.train import train as train_run
 from rnnforecast.workflow.train_output import TrainResult
+from tests.shared_runs import SHARED_RUNS
 
 SETS = (
     "training.max_steps=20",
@@ -25,9 +25,6 @@ SETS = (
     "forecast.plots=0",
 )
 """20 steps, and 5 of the final fit: so few are looked at one by one."""
-
-_SHARED: dict[str, tuple[TrainResult, Path, dict[str, bytes]]] = {}
-"""Result, working folder and files of each run that `shared` has trained."""
 
 
 class StopAt:
@@ -74,24 +71,8 @@ def trained(
 
 def shared(out: str, *sets: str) -> TrainResult:
     """As `trained`, but a copy where this test run has trained the same spec and data before."""
-    inputs = [Path(name).read_bytes() for name in ("spec.yaml", "data.csv")]
-    key = hashlib.sha256(repr((inputs, sets)).encode()).hexdigest()
-    if key not in _SHARED:
-        result = trained(out, *sets)
-        _SHARED[key] = result, Path.cwd(), all_files(out)
-        return result
-    result, folder, files = _SHARED[key]
-    moved = files["state.json"].replace(str(folder).encode(), str(Path.cwd()).encode())
-    sums = files["SHA256SUMS"].replace(_sha256(files["state.json"]), _sha256(moved))
-    for name, data in (files | {"state.json": moved, "SHA256SUMS": sums}).items():
-        path = Path(out, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+    result = SHARED_RUNS.train(Path(out), ("workflow", sets), lambda: trained(out, *sets))
     return replace(result, folder=Path(out))
-
-
-def _sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()
 
 
 def all_files(folder: str) -> dict[str, bytes]:

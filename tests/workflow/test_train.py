@@ -115,7 +115,7 @@ def test_a_training_of_another_spec_is_not_resumed(given: Given) -> None:
         trained("run", "model.layers=2", resume=True)
 
 
-STEPS = "training.max_steps=1500"
+STEPS = "training.max_steps=600"
 
 
 def _started(*, patience_s: float = 60.0) -> subprocess.Popen[str]:

@@ -61,6 +61,7 @@ def many(table: Table) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.pictures
 def test_a_run_is_looked_into(given: Run, train: Run, rnnforecast: Run) -> None:
     given()
     assert train().exit_code == 0

@@ -64,6 +64,7 @@ def test_a_run_keeps_the_texts_of_missing_values(
     assert yaml.safe_load(Path("spec.yaml").read_text())["data"]["missing_values"] == ["closed"]
 
 
+@pytest.mark.pictures
 def test_without_a_season_the_baseline_is_called_naive(
     given: Run, train: Run, rnnforecast: Run
 ) -> None:
@@ -117,6 +118,7 @@ def test_quiet_prints_errors_only(given: Run, rnnforecast: Run, table: Table) ->
     assert "values blank" in Path("run/log.jsonl").read_text()
 
 
+@pytest.mark.pictures
 def test_plots_are_counted_one_by_one(
     given: Run, train: Run, rnnforecast: Run, table: Table
 ) -> None:
