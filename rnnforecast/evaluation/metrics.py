@@ -48,8 +48,11 @@ MAX_SUMMED = 1e290
 """Values beyond this are divided by the largest before they are summed up."""
 
 POINT_METRICS = frozenset(
-    ("smape", "mape", "mase", "rmsse", "mae", "rmse", "wape", "bias", "relative_bias", "owa")
-)
+    (
+        "smape", "mape", "mase", "rmsse", "mae", "rmse", "wape", "bias", "relative_bias", "owa",
+        "smapc", "masc",
+    )
+)  # fmt: skip
 """Metrics of point forecasts; all others are of quantiles."""
 
 UNIT_METRICS = frozenset(("mae", "rmse", "bias", "crps", "width", "winkler"))

@@ -1,19 +1,20 @@
 """Metrics of evaluated windows, overall and by series, group, step and window of a backtest.
 
-Arrays: M windows, H horizon steps, C targets, G groups. All metrics of `metrics`, and OWA, the mean
-of sMAPE and MASE relative to those of a reference. The M4 competition's reference is Naive2; here
-it is the seasonal naive forecast with the season of the run, or the naive one without a season, in
-the same windows.
+Arrays: M windows, H horizon steps, C targets, G groups. There are all metrics of `metrics`; the
+changes of `stability`, averaged over windows, but not by step; and OWA, the mean of sMAPE and MASE
+relative to those of a reference. The M4 competition's reference is Naive2; here it is the seasonal
+naive forecast with the season of the run, or the naive one without a season, in the same windows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.evaluation.metrics import group_metrics
+from rnnforecast.evaluation.stability import forecast_changes
 from rnnforecast.evaluation.window_metrics import WindowMetrics, window_metrics
 from rnnforecast.types import Floats, Ints
 
@@ -62,7 +63,7 @@ def compute_scores(windows: EvaluatedWindows, group: Ints | None = None) -> Scor
     }
     if group is not None:
         labels["by_group"] = group
-    scores = _score_groups(windows, labels)
+    scores = _score_groups(windows, labels, with_changes=True)
     return Scores(
         scores["overall"],
         by_series=scores["by_series"],
@@ -80,7 +81,8 @@ def _score_steps(windows: EvaluatedWindows) -> GroupScores:
     for first in range(0, horizon, at_once):
         steps = np.arange(first, min(first + at_once, horizon))
         label = {"step": np.tile(steps + 1, size)}
-        parts.append(_score_groups(_steps_as_windows(windows, steps), label)["step"])
+        cells = _steps_as_windows(windows, steps)
+        parts.append(_score_groups(cells, label, with_changes=False)["step"])
     return GroupScores(
         np.concatenate([part.groups for part in parts]),
         np.concatenate([part.windows for part in parts]),
@@ -94,7 +96,9 @@ def _score_steps(windows: EvaluatedWindows) -> GroupScores:
     )
 
 
-def _score_groups(windows: EvaluatedWindows, labels: dict[str, Ints]) -> dict[str, GroupScores]:
+def _score_groups(
+    windows: EvaluatedWindows, labels: dict[str, Ints], *, with_changes: bool
+) -> dict[str, GroupScores]:
     """The metrics by each of the `labels [M]`."""
     indexed = {name: np.unique(label, return_inverse=True) for name, label in labels.items()}
     metrics: dict[str, dict[str, dict[str, Floats]]] = {name: {} for name in labels}
@@ -107,6 +111,9 @@ def _score_groups(windows: EvaluatedWindows, labels: dict[str, Ints]) -> dict[st
             scale=windows.scale,
             squared_scale=windows.squared_scale,
         )
+        if with_changes:
+            changes = forecast_changes(windows, forecast)
+            found = replace(found, window_means=found.window_means | changes)
         for name, (groups, index) in indexed.items():
             metrics[name][model] = group_metrics(found, index, len(groups))
             if model == MODEL_NAME:

@@ -59,7 +59,7 @@ def of_all_targets(scores: GroupScores, model: str, position: int) -> dict[str, 
     return {
         name: float(values[position, -1])
         for name, values in scores.metrics[model].items()
-        if name != "owa" and not has_units(name)
+        if name not in ("owa", "smapc", "masc") and not has_units(name)
     }
 
 
