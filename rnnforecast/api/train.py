@@ -56,7 +56,7 @@ def train(
     """
     inputs = read_inputs(spec, data)  # a wrong spec is reported before anything heavy is imported
     from rnnforecast.api.run import Run, read_run
-    from rnnforecast.batch.lock import run_folder_lock
+    from rnnforecast.batch.lock import folder_lock
     from rnnforecast.pipeline.prepare import prepare_source
     from rnnforecast.pipeline.progress import RecordingListener
     from rnnforecast.workflow.train import fit_prepared, train_prepared
@@ -65,7 +65,7 @@ def train(
     prepared = prepare_source(inputs.spec, inputs.source, inputs.folder)
     if folder is not None:
         path = Path(folder)
-        with run_folder_lock(path):
+        with folder_lock(path):
             train_prepared(prepared, path, resume=resume, listener=listener)
         return read_run(path, inputs.source, listener.messages)
     recorder = RecordingListener(listener)

@@ -1,4 +1,4 @@
-"""A lock on a run folder, so that two processes do not write to it at once."""
+"""A lock on a folder that is written, so that two processes do not write to it at once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rnnforecast.output.atomic_files import output_error
 
 
 @contextmanager
-def run_folder_lock(folder: Path) -> Iterator[None]:
-    """Holds the lock of `folder` inside the ``with`` block.
+def folder_lock(folder: Path, action: str = "training this run") -> Iterator[None]:
+    """Holds the lock of `folder` inside the ``with`` block; `action` is what the holder does.
 
     Raises LockHeld at once if another process holds it, OutputError if the lock file cannot be
     written. The operating system locks a hidden file next to the folder and releases it when the
@@ -30,7 +30,7 @@ def run_folder_lock(folder: Path) -> Iterator[None]:
         raise LockHeld(
             Problem(
                 str(folder),
-                "another process is training this run",
+                f"another process is {action}",
                 "wait for it, or write to another folder with -o",
             )
         ) from None

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from rnnforecast.cli.commands.backtest import backtest
 from rnnforecast.cli.commands.check import check
 from rnnforecast.cli.commands.demo import demo
 from rnnforecast.cli.commands.export import export
@@ -57,12 +58,13 @@ def main_options(
     """Options before the command."""
 
 
-for command in (init, check, train, predict, inspect, export, demo, models, schema):
+for command in (init, check, train, backtest, predict, inspect, export, demo, models, schema):
     app.command()(command)
 
 app.info.epilog = (
     "Exit codes: 0 done, 1 unexpected, 2 wrong use, 3 bad spec, 4 unusable data, 5 training "
-    "diverged, 6 part of the series failed, 75 another run holds the lock, 130 Ctrl-C."
+    "diverged, 6 part of the series failed, 8 worse than a baseline (by request), 75 another run "
+    "holds the lock, 130 Ctrl-C."
 )
 
 

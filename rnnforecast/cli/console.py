@@ -129,15 +129,15 @@ class ConsoleListener:
             better = "green" if model_scores[key] < baseline_scores[key] else ""
             table.add_row(
                 name,
-                Text(_format_number(model_scores[key]), better),
-                _format_number(baseline_scores[key]),
+                Text(format_number(model_scores[key]), better),
+                format_number(baseline_scores[key]),
             )
         levels = [
             key.removeprefix("coverage_") for key in model_scores if key.startswith("coverage_")
         ]
         for level in sorted(levels, key=float, reverse=True):
             shares = (
-                _format_percent(scores[f"coverage_{level}"])
+                format_percent(scores[f"coverage_{level}"])
                 for scores in (model_scores, baseline_scores)
             )
             table.add_row(f"coverage of the {level} % interval, %", *shares)
@@ -215,14 +215,14 @@ def _table_by_target(scores: TrainResult) -> Table:
         table.add_row(
             Text(cell_text(name)),
             *(
-                Text(_format_number(ours[key]), better if key == "mase" else "")
+                Text(format_number(ours[key]), better if key == "mase" else "")
                 if key in ours
                 else ""
                 for key in TARGET_METRICS
             ),
-            *(_format_percent(ours[key]) for key in levels),
+            *(format_percent(ours[key]) for key in levels),
             row.baseline_name,
-            _format_number(baseline["mase"]),
+            format_number(baseline["mase"]),
         )
     return table
 
@@ -234,12 +234,12 @@ def _format_losses(step: FitProgress) -> str:
     return text
 
 
-def _format_percent(share: float) -> str:
+def format_percent(share: float) -> str:
     """A share as percent; a dash for NaN."""
     return "–" if math.isnan(share) else f"{100 * share:.1f}"
 
 
-def _format_number(value: float) -> str:
+def format_number(value: float) -> str:
     """At least four significant digits; a dash for NaN."""
     if math.isnan(value):
         return "–"

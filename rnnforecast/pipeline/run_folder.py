@@ -97,6 +97,8 @@ class Run:
     n_plots: int
     plotted_series: tuple[str, ...]
     """Labels of the series that `train` plotted."""
+    trained_until: np.datetime64 | np.int64
+    """The latest timestamp whose values the networks were trained on, in the time of the panel."""
     metadata: Mapping[str, Any]
     """Versions, seed, device, and hashes of spec and data."""
 
@@ -181,6 +183,9 @@ def write_model(folder: Path, run: Run) -> None:
         "sample_paths": run.n_paths,
         "plots": run.n_plots,
         "plotted_series": list(run.plotted_series),
+        "trained_until": run.trained_until.item()
+        if isinstance(run.trained_until, np.int64)
+        else str(run.trained_until),
         **run.metadata,
     }
     write_json(folder / "state.json", stored)
@@ -234,6 +239,7 @@ def load_run(path: Path) -> Run:
         n_paths=state.sample_paths,
         n_plots=state.plots,
         plotted_series=state.plotted_series,
+        trained_until=state.last_trained_timestamp(),
         metadata=state.metadata(),
     )
 

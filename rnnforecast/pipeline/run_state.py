@@ -67,6 +67,7 @@ class RunState(BaseModel):
     sample_paths: NonNegativeInt
     plots: NonNegativeInt
     plotted_series: tuple[str, ...]
+    trained_until: str | int
     versions: dict[str, str]
     seed: NonNegativeInt
     device: Literal["auto", "cpu", "cuda", "mps"]
@@ -74,6 +75,15 @@ class RunState(BaseModel):
     data_sha256: str
     interrupted: bool
     parameters: NonNegativeInt
+
+    def last_trained_timestamp(self) -> np.datetime64 | np.int64:
+        """`trained_until` as a timestamp; ValueError if it is none."""
+        if isinstance(self.trained_until, int):
+            return np.int64(self.trained_until)
+        found = np.datetime64(self.trained_until, "us")
+        if np.isnat(found):
+            raise ValueError("trained_until is no timestamp")
+        return found
 
     def metadata(self) -> dict[str, Any]:
         """What is stored for information, and the device."""

@@ -69,8 +69,10 @@ def train_prepared(
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
+    reports: bool = True,
 ) -> TrainResult:
-    """As `train`, for prepared data."""
+    """As `train`, for prepared data; without `reports` only the model and its metrics are
+    written."""
     recorder = RecordingListener(listener or NullListener())
     session = TrainingSession(prepared, folder, recorder, should_stop, distributed)
     checkpoint = session.load_checkpoint() if resume else None
@@ -84,7 +86,7 @@ def train_prepared(
     with create_run_folder(folder) if distributed.is_main else nullcontext() as partial:
         trained = _fit(session, checkpoint, folder)
         if partial is not None:
-            write_trained_run(partial, trained)
+            write_trained_run(partial, trained, reports=reports)
             write_text(partial / "log.jsonl", recorder.to_jsonl())
     if distributed.is_main and not trained.result.interrupted:
         session.remove_checkpoint()

@@ -82,17 +82,20 @@ class TrainedRun:
         return spec.model_copy(update={"ensemble": ensemble})
 
 
-def write_trained_run(folder: Path, trained: TrainedRun) -> None:
-    """Writes the files of a run folder, but for the log and the checksums."""
+def write_trained_run(folder: Path, trained: TrainedRun, *, reports: bool = True) -> None:
+    """Writes the files of a run folder, but for the log and the checksums; without `reports` those
+    that `load_run` reads and the metrics."""
     session, fit_result, run = trained.session, trained.fit_result, trained.run
     evaluation, prepared = fit_result.evaluation, session.prepared
-    data_report.write_data_report(folder, prepared)
     write_text(folder / "spec.yaml", dump_spec(prepared.given_spec))
     write_text(folder / RESOLVED_SPEC_FILE, dump_spec(trained.spec))
     write_model(folder, run)
     stored = asdict(trained.result)
     del stored["folder"]  # the bytes must not depend on the location
     write_json(folder / METRICS_FILE, stored)
+    if not reports:
+        return
+    data_report.write_data_report(folder, prepared)
     write_text(folder / SERIES_METRICS_FILE, _to_csv(evaluation.by_series))
     table = evaluation_table(session.panel, evaluation.windows)
     write_evaluation_table(folder / HOLDOUT_FILE, table, session.panel)
@@ -126,6 +129,7 @@ def _build_run(session: TrainingSession, fit_result: FitResult, plotted: Ints) -
         n_paths=spec.forecast.sample_paths,
         n_plots=int(spec.forecast.plots),
         plotted_series=tuple(session.panel.labels()[plotted]),
+        trained_until=_trained_until(session, interrupted=fit_result.interrupted),
         metadata={
             "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},
             "seed": spec.training.seed,
@@ -140,6 +144,15 @@ def _build_run(session: TrainingSession, fit_result: FitResult, plotted: Ints) -
             ),
         },
     )
+
+
+def _trained_until(session: TrainingSession, *, interrupted: bool) -> np.datetime64 | np.int64:
+    """The latest timestamp of the values that the networks were trained on, or selected by."""
+    panel = session.panel
+    has_all = session.spec.training.final_fit and not interrupted
+    ends = panel.lengths if has_all else np.maximum(session.split.test_origin, 1)
+    found: np.datetime64 | np.int64 = panel.window_timestamps(ends - 1, 1).max()
+    return found
 
 
 def _write_history(folder: Path, fit_result: FitResult) -> None:

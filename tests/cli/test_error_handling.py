@@ -244,10 +244,10 @@ def test_a_loss_of_nan_has_exit_code_5(given: Run, train: Run) -> None:
 
 
 def test_a_second_training_of_one_run_is_refused(given: Run, train: Run) -> None:
-    from rnnforecast.batch.lock import run_folder_lock
+    from rnnforecast.batch.lock import folder_lock
 
     given()
-    with run_folder_lock(Path("run")):
+    with folder_lock(Path("run")):
         assert_refused(train(), 75, "another process is training this run")
     assert train().exit_code == 0
 

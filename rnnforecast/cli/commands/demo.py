@@ -22,7 +22,7 @@ def demo(
     """Train and forecast on bundled data: weekly carbon dioxide."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
-        from rnnforecast.batch.lock import run_folder_lock
+        from rnnforecast.batch.lock import folder_lock
         from rnnforecast.workflow.demo import SPEC_FILE, sample_data_folder
         from rnnforecast.workflow.predict import predict
         from rnnforecast.workflow.train import train
@@ -32,7 +32,7 @@ def demo(
         spec = sample_data_folder() / SPEC_FILE
         run, forecast = out / "run", out / "forecast"
         console.info(f"rnnforecast train {spec} -o {run}")
-        with run_folder_lock(run), stop_on_signal(console) as should_stop:
+        with folder_lock(run), stop_on_signal(console) as should_stop:
             trained = train(spec, run, listener=console, should_stop=should_stop)
         console.print_scores(trained)
         console.info(f"rnnforecast predict {run} -o {forecast}")

@@ -43,7 +43,7 @@ def train(
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported
-        from rnnforecast.batch.lock import run_folder_lock
+        from rnnforecast.batch.lock import folder_lock
         from rnnforecast.training.distributed import distributed_context
         from rnnforecast.workflow.train import train as run_train
 
@@ -52,7 +52,7 @@ def train(
         folder = out or Path("runs") / spec.stem
         with distributed_context() as distributed:
             console.quiet |= not distributed.is_main
-            lock = run_folder_lock(folder) if distributed.is_main else nullcontext()
+            lock = folder_lock(folder) if distributed.is_main else nullcontext()
             with lock, stop_on_signal(console) as should_stop:
                 trained = run_train(
                     spec,

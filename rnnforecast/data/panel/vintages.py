@@ -47,16 +47,15 @@ def rows_known_by(table: Table, panel: Panel, cutoffs: Timestamps, timezone: str
     """
     assert table.known_at is not None
     known_at = _in_time_of_panel(table, panel, timezone)
-    series = _panel_series(table, panel)[table.codes]  # [R]
+    series = panel_series(table.keys, panel)[table.codes]  # [R]
     return table.filter((series >= 0) & (known_at <= cutoffs[series]))
 
 
-def _panel_series(table: Table, panel: Panel) -> Ints:
-    """The series of the panel of each row of the table's keys, -1 where it was left out."""
-    if not table.keys.shape[1]:
-        return np.zeros(len(table.keys), dtype=np.int64)
-    names = pd.MultiIndex.from_frame(panel.keys.astype(str))
-    wanted = pd.MultiIndex.from_frame(table.keys.astype(str))
+def panel_series(keys: pd.DataFrame, panel: Panel) -> Ints:
+    """The series of the panel with each of these keys, -1 for one that it lacks."""
+    if not keys.shape[1]:
+        return np.zeros(len(keys), dtype=np.int64)
+    names, wanted = (pd.MultiIndex.from_frame(each.astype(str)) for each in (panel.keys, keys))
     return np.asarray(names.get_indexer(wanted), dtype=np.int64)
 
 

@@ -1,0 +1,137 @@
+"""The command `rnnforecast backtest`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import EXIT_INTERRUPTED, handle_errors, resume_gc
+from rnnforecast.cli.options import Json, Overrides, Quiet, Verbose
+
+
+def backtest(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SPEC|RUN", help="The YAML spec, or the run folder that train wrote."
+        ),
+    ],
+    windows: Annotated[
+        int | None, typer.Option("--windows", min=1, metavar="N", help="The number of windows.")
+    ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option("--step", min=1, metavar="N", help="Steps from one window to the next."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="The first time that is forecast."),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="The last time that is forecast."),
+    ] = None,
+    gap: Annotated[
+        int | None,
+        typer.Option(
+            "--gap", min=0, metavar="N", help="Steps between the last known value and the first."
+        ),
+    ] = None,
+    refit: Annotated[
+        str | None,
+        typer.Option(
+            "--refit",
+            metavar="WHEN",
+            help="Train before the first window (never), before each (always), or every N-th.",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", metavar="COLUMN", help="List scores by this column, too."),
+    ] = None,
+    set_: Overrides = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="For a run: data to read instead of the files of its spec.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FOLDER",
+            help="The folder to write; backtests/NAME if not given.",
+        ),
+    ] = None,
+    fail_if_worse_than: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-if-worse-than",
+            metavar="NAME",
+            help="Exit with 8 if the error is larger than that of this baseline.",
+        ),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Forecast from past origins and score the forecasts beside baselines.
+
+    A spec is trained on the data before the first window; a run forecasts with its networks as they
+    are. A backtest that was stopped goes on when it is called again.
+    """
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    given = {
+        "windows": windows,
+        "step": step,
+        "start": start,
+        "end": end,
+        "gap": gap,
+        "refit": refit,
+        "group": group,
+    }
+    overrides = [f"backtest.{key}={value}" for key, value in given.items() if value is not None]
+    overrides = [*(set_ or []), *overrides]
+    is_run = source.is_dir()
+    with handle_errors(console, None if is_run else source, overrides):
+        if not is_run:
+            from rnnforecast.spec.load import read_spec
+
+            read_spec(source, overrides)  # before anything heavy is imported
+        from rnnforecast.batch.lock import folder_lock
+        from rnnforecast.cli.backtest_scores import print_backtest
+        from rnnforecast.errors import Problem, UsageError
+        from rnnforecast.workflow.backtest import backtest as run_backtest
+
+        resume_gc()
+        if data and not is_run:
+            found = "a spec names its data itself"
+            raise UsageError(Problem("--data", found, "give --set data.path=FILE"))
+        name = source.resolve().name if is_run else source.stem
+        folder = out or Path("backtests") / name
+        try:
+            with folder_lock(folder, "writing this backtest"):
+                result = run_backtest(
+                    source, folder, overrides=overrides, data=data, listener=console
+                )
+        except KeyboardInterrupt:
+            console.close()
+            console.warning("stopped; the same command goes on from here")
+            sys.exit(EXIT_INTERRUPTED)
+        console.close()
+        if json:
+            console.print_json({**asdict(result), "folder": str(folder)})
+        else:
+            print_backtest(console, result)
+        console.info(f"backtest written to {folder}")
+        if fail_if_worse_than is not None:
+            result.check_not_worse_than(fail_if_worse_than)

@@ -1,0 +1,116 @@
+"""The fits of a backtest's networks, each on what was known before its first window."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rnnforecast.data.cleaning_plan import AlignedData
+from rnnforecast.data.panel.last_steps import keep_last
+from rnnforecast.errors import SpecError
+from rnnforecast.pipeline.finetune import START_FROM_KEY
+from rnnforecast.pipeline.prepare import PreparedData, prepare_aligned
+from rnnforecast.pipeline.progress import FitProgress, ProgressListener
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, load_run
+from rnnforecast.spec.load import read_spec
+from rnnforecast.spec.spec import Spec
+from rnnforecast.workflow.backtest_plan import BacktestPlan
+from rnnforecast.workflow.backtest_subject import BacktestSubject
+from rnnforecast.workflow.backtest_work import BacktestWork
+from rnnforecast.workflow.train import train_prepared
+
+WARM_STEP_SHARE = 0.25
+"""The steps of a training that starts from the weights of the one before, as a share of its own."""
+
+
+@dataclass(frozen=True)
+class _ProgressOnly:
+    """Passes on the progress of a training; its messages are those of the first one again."""
+
+    listener: ProgressListener
+
+    def info(self, text: str) -> None:
+        """Does nothing."""
+
+    def warning(self, text: str) -> None:
+        """Does nothing."""
+
+    def progress(self, progress: FitProgress) -> None:
+        """Passes the progress on."""
+        self.listener.progress(progress)
+
+
+@dataclass(frozen=True)
+class BacktestFits:
+    """The trained networks of each fit, in the work folder of a backtest."""
+
+    subject: BacktestSubject
+    plan: BacktestPlan
+    work: BacktestWork
+    listener: ProgressListener
+
+    def run(self, fit: int) -> Run:
+        """The run of a fit, trained unless it is finished; earlier fits must be."""
+        if self.subject.run is not None:
+            return self.subject.run
+        folder = self.work.run_folder(fit)
+        if not folder.exists():
+            self._train(fit)
+        return load_run(folder)
+
+    def resolved_spec(self) -> Spec:
+        """The spec of the first fit, with every `auto` resolved."""
+        return read_spec(self.work.run_folder(0) / RESOLVED_SPEC_FILE, rules=())
+
+    def training_data(self, fit: int) -> AlignedData:
+        """What is known before the first window of a fit, from the first step that is used on."""
+        first = self.plan.fits[fit][0]
+        known = self.subject.data.known_before(self.plan.origins[first]).aligned
+        history = self.subject.spec.backtest.history
+        if history == "expanding":
+            return known
+        return AlignedData(known.table, keep_last(known.panel, history), known.changes)
+
+    def prepare(self, fit: int, spec: Spec | None = None) -> PreparedData:
+        """The prepared training of a fit by its spec, that of the subject by default."""
+        subject = self.subject
+        forecast = (spec or subject.spec).forecast.model_copy(update={"plots": 0})
+        spec = (spec or subject.spec).model_copy(update={"forecast": forecast})
+        data = self.training_data(fit)
+        return prepare_aligned(spec, data, subject.source, subject.spec_folder)
+
+    def _train(self, fit: int) -> None:
+        """Trains a fit, from the weights of the one before if that is possible."""
+        total = len(self.plan.fits)
+        if total > 1:
+            self.listener.info(f"training {fit + 1} of {total}")
+        if fit and self.subject.spec.backtest.warm_start:
+            try:
+                self._train_prepared(fit, self.prepare(fit, self._warm_spec(fit)))
+            except SpecError as error:
+                if any(problem.where != START_FROM_KEY for problem in error.problems):
+                    raise
+                reason = error.problems[0].found
+                self.listener.info(f"trained without the weights of the training before: {reason}")
+            else:
+                return
+        self._train_prepared(fit, self.prepare(fit))
+
+    def _train_prepared(self, fit: int, prepared: PreparedData) -> None:
+        train_prepared(
+            prepared,
+            self.work.run_folder(fit),
+            resume=self.work.has_checkpoint(fit),
+            listener=self.listener if fit == 0 else _ProgressOnly(self.listener),
+            reports=False,
+        )
+
+    def _warm_spec(self, fit: int) -> Spec:
+        """The spec of a training that starts from the run of the fit before."""
+        spec = self.subject.spec
+        steps = int(self.resolved_spec().training.max_steps)
+        update = {
+            "start_from": str(self.work.run_folder(fit - 1).resolve()),
+            "max_steps": math.ceil(WARM_STEP_SHARE * steps),
+        }
+        return spec.model_copy(update={"training": spec.training.model_copy(update=update)})

@@ -1,0 +1,173 @@
+"""What a backtest leaves: scores and verdicts, and the files of its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnnforecast import __version__
+from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.errors import Problem, UsageError, WorseThanBaseline
+from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
+from rnnforecast.evaluation.metrics import compute_metrics
+from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
+from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
+from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
+from rnnforecast.spec.load import dump_spec
+from rnnforecast.training import device
+from rnnforecast.wording import join_names
+
+if TYPE_CHECKING:
+    from rnnforecast.workflow.backtest import BacktestedWindows
+
+RESULT_FILE = "backtest.json"
+"""Marks a folder as a backtest, which another one may replace."""
+TABLE_FILE = "backtest.parquet"
+"""The evaluation table of all windows."""
+SCORES_FILE = "scores.csv"
+
+
+@dataclass(frozen=True)
+class BacktestVerdict:
+    """The comparison with one baseline."""
+
+    outcome: str
+    """``better``, ``worse`` or ``not shown``."""
+    words: str
+    comparison: dict[str, Any]
+    """The fields of `Verdict`."""
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """The content of `backtest.json`."""
+
+    windows: int
+    series: int
+    """Series with a window."""
+    forecasts: int
+    """Windows of all series."""
+    horizon: int
+    gap: int
+    trainings: int
+    """0 for a run."""
+    cutoffs: tuple[str, ...]
+    """The latest cutoff of each window."""
+    series_by_window: tuple[int, ...]
+    trained_until: str | None
+    """Of a run, the end of its training data."""
+    in_sample_windows: tuple[int, ...]
+    """Numbers, from 1, of windows with steps that the run was trained on."""
+    metrics: dict[str, float]
+    """Of the forecasts in all windows, see `evaluation.metrics`."""
+    baselines: dict[str, dict[str, float]]
+    """The same of each baseline, by name."""
+    best_baseline: str
+    """The one with the lowest MASE."""
+    verdicts: dict[str, BacktestVerdict]
+    """Against each baseline, by name."""
+    metadata: dict[str, Any]
+    """Versions and hash of the data."""
+
+    def find_baseline(self, name: str) -> str:
+        """The baseline with this name, in which ``_`` is a space; UsageError if there is none."""
+        wanted = name.lower().replace("_", " ")
+        for each in self.baselines:
+            if each.lower().replace("_", " ") == wanted:
+                return each
+        found = f"there is no baseline '{name}'"
+        cure = f"there are {join_names(list(self.baselines), len(self.baselines))}"
+        raise UsageError(Problem("--fail-if-worse-than", found, cure))
+
+    def check_not_worse_than(self, name: str) -> None:
+        """Raises WorseThanBaseline if the mean error is above that of the baseline with this name,
+        whether or not that may be chance."""
+        baseline = self.find_baseline(name)
+        verdict = self.verdicts[baseline]
+        if verdict.comparison["difference"] > 0:
+            found = f"the forecasts have a larger error than {baseline}: {verdict.words}"
+            raise WorseThanBaseline(Problem("backtest", found))
+
+
+def score_backtest(found: BacktestedWindows) -> BacktestResult:
+    """Scores and verdicts of the windows of a backtest."""
+    subject, plan, windows = found.subject, found.plan, found.windows
+    panel = subject.data.panel
+    baselines = {name: _metrics(windows, each) for name, each in windows.baselines.items()}
+    cutoffs = (
+        panel.window_timestamps(plan.origins[number] - 1, 1)[plan.series(number)].max()
+        for number in range(plan.n_windows)
+    )
+    return BacktestResult(
+        windows=plan.n_windows,
+        series=int(plan.is_used.any(0).sum()),
+        forecasts=len(windows.series),
+        horizon=plan.horizon,
+        gap=plan.gap,
+        trainings=0 if subject.run is not None else len(plan.fits),
+        cutoffs=tuple(format_timestamp(each, panel.display_timezone) for each in cutoffs),
+        series_by_window=tuple(plan.is_used.sum(1).tolist()),
+        trained_until=subject.describe_training_end() or None,
+        in_sample_windows=tuple(number + 1 for number in plan.in_sample),
+        metrics=_metrics(windows, windows.forecast),
+        baselines=baselines,
+        best_baseline=min(baselines, key=lambda name: _sort_key(baselines[name])),
+        verdicts=judge(windows, plan.in_sample),
+        metadata={
+            "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},
+            "seed": subject.spec.training.seed,
+            "data_sha256": subject.data.sha256(),
+        },
+    )
+
+
+def judge(windows: EvaluatedWindows, in_sample: tuple[int, ...]) -> dict[str, BacktestVerdict]:
+    """The verdict against each baseline, from windows that the networks were not trained on.
+
+    If there are none, no forecast is called better.
+    """
+    fair = ~np.isin(windows.window, in_sample)
+    has_fair = bool(fair.any())
+    found = compare_forecasts(windows.select(fair) if has_fair else windows)
+    return {name: _to_verdict(each, is_fair=has_fair) for name, each in found.items()}
+
+
+def _to_verdict(verdict: Verdict, *, is_fair: bool) -> BacktestVerdict:
+    outcome, words = verdict.outcome, verdict.words()
+    if not is_fair:
+        reason = "all windows lie in the training data of the run"
+        words = f"{words}, although {reason}"
+        if outcome != "worse":
+            outcome, words = "not shown", f"not shown against {verdict.other}: {reason}"
+    return BacktestVerdict(outcome, words, asdict(verdict))
+
+
+def write_backtest(out: Path, found: BacktestedWindows, result: BacktestResult) -> None:
+    """Writes the folder of a backtest. Raises OutputError."""
+    panel = found.subject.data.panel
+    with atomic_folder(out, replace_if_contains=RESULT_FILE) as folder:
+        table = evaluation_table(panel, found.windows)
+        write_evaluation_table(folder / TABLE_FILE, table, panel)
+        write_text(folder / "spec.yaml", dump_spec(found.subject.spec))
+        write_text(folder / "resolved.yaml", dump_spec(found.resolved_spec))
+        write_json(folder / RESULT_FILE, asdict(result))
+
+
+def _metrics(windows: EvaluatedWindows, forecast: WindowForecast) -> dict[str, float]:
+    return compute_metrics(
+        windows.actual,
+        forecast.yhat,
+        scale=windows.scale,
+        squared_scale=windows.squared_scale,
+        quantiles=forecast.quantiles,
+        levels=windows.levels,
+    )
+
+
+def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:
+    """MASE, or sMAPE where no series has a MASE; undefined ones last."""
+    return tuple(np.inf if np.isnan(found[name]) else found[name] for name in ("mase", "smape"))

@@ -1,0 +1,98 @@
+"""What a backtest tests: a spec, whose networks are trained for it, or the networks of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnforecast.data.cleaning_plan import read_table
+from rnnforecast.data.panel.timestamps import steps_before
+from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.errors import Problem, UsageError
+from rnnforecast.pipeline.prepare import build_cleaning_plan
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, load_run
+from rnnforecast.spec.load import read_spec
+from rnnforecast.spec.spec import Spec
+from rnnforecast.training import device
+from rnnforecast.types import Ints
+from rnnforecast.workflow.backtest_data import BacktestData
+
+SECTION = "backtest."
+
+
+@dataclass(frozen=True)
+class BacktestSubject:
+    """A spec or a run, and its data."""
+
+    spec: Spec
+    """As given, or of the run; its section backtest says which windows there are."""
+    data: BacktestData
+    source: tuple[str, ...]
+    """Absolute paths of the data files."""
+    spec_folder: Path
+    run: Run | None = None
+    """The trained networks; None if they are trained for the windows."""
+
+    @property
+    def season(self) -> int:
+        """Steps a season, as far as it is known before a training."""
+        if self.run is not None:
+            return self.run.plan.season
+        season = self.spec.window.season
+        return 1 if season == "auto" else season
+
+    def trained_steps(self) -> Ints | None:
+        """`[S]` the steps of each series that the run was trained on, None without a run."""
+        if self.run is None:
+            return None
+        return steps_before(self.data.panel, self.run.trained_until + 1)
+
+    def describe_training_end(self) -> str:
+        """The last timestamp of the run's training data, "" without a run."""
+        if self.run is None:
+            return ""
+        return format_timestamp(self.run.trained_until, self.data.panel.display_timezone)
+
+
+def subject_of_spec(path: Path, overrides: Sequence[str] = ()) -> BacktestSubject:
+    """The spec at `path` with its data. Raises SpecError or DataError."""
+    spec = read_spec(path, overrides)
+    source = spec.data.source_paths(path)
+    plan = build_cleaning_plan(spec)
+    data = BacktestData.align(plan, read_table(plan, source))
+    return BacktestSubject(spec, data, source, path.resolve().parent)
+
+
+def subject_of_run(
+    folder: Path, overrides: Sequence[str] = (), data: Sequence[str] | None = None
+) -> BacktestSubject:
+    """The run at `folder` with its data as they are now, or those of the files `data`.
+
+    Raises RunFolderError, DataError; UsageError for overrides of other sections than backtest, and
+    for a new training.
+    """
+    run = load_run(folder)
+    _check_overrides(overrides)
+    spec = read_spec(folder / RESOLVED_SPEC_FILE, overrides)
+    # a run trained on a GPU may forecast on a machine without one
+    torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
+    for member in run.members:
+        member.net.to(torch_device)
+    source = tuple(data or run.source)
+    table = read_table(run.plan, source, skip_invalid_series=True)
+    aligned = BacktestData.align(run.plan, table, skip_invalid_series=True)
+    return BacktestSubject(spec, aligned, source, folder, run)
+
+
+def _check_overrides(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        if not key.startswith(SECTION):
+            found = "the networks of a run are trained already: only keys of backtest can be set"
+            raise UsageError(
+                Problem(f"--set {override}", found, "give the spec instead of the run")
+            )
+        if key in ("backtest.refit", "backtest.history", "backtest.warm_start"):
+            found = "the networks of a run are not trained again"
+            raise UsageError(Problem(key, found, "give the spec instead of the run"))
