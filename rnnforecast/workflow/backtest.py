@@ -139,8 +139,10 @@ def describe_plan(subject: BacktestSubject, plan: BacktestPlan) -> list[str]:
     gap = f" after a gap of {plan.gap}" if plan.gap else ""
     span = f"with cutoffs from {first} to {last}" if first != last else f"with the cutoff {first}"
     lines = [
-        f"{size}, {len(panel.targets):,} steps at {panel.frequency.alias}; "
-        f"{count} of {plan.horizon} steps{gap}, {span}"
+        (
+            f"{size}, {len(panel.targets):,} steps at {panel.frequency.alias}; "
+            f"{count} of {plan.horizon} steps{gap}, {span}"
+        )
     ]
     if subject.run is None:
         total = len(plan.fits)
