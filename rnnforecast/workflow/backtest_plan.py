@@ -57,10 +57,6 @@ class BacktestPlan:
         """The series of a window."""
         return np.flatnonzero(self.is_used[window])
 
-    def known_ends(self, window: int, lengths: Ints) -> Ints:
-        """`[S]` the steps of each series, of `lengths [S]`, that are known before a window."""
-        return np.clip(self.origins[window], 0, lengths)
-
 
 def plan_backtest(
     panel: Panel,
