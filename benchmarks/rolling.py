@@ -86,8 +86,7 @@ def _quantiles(
     for member in run.members:
         levels = QuantileLevels.for_loss(LEVELS, member.net.config.loss)
         values = member_quantiles(member, windows, index, levels.computed, steps=horizon)
-        scaled = run.interval_scaling.apply(values[:, :, 0], levels.computed)  # [W * C, H, Q]
-        forecasts.append(levels.select(scaled))
+        forecasts.append(levels.select(values[:, :, 0]))  # [W * C, H, Q]
     combined = run.combiner.combine(np.stack(forecasts))
     if not run.network_weight.is_networks_only:
         statistical = statistical_quantiles(
@@ -100,4 +99,6 @@ def _quantiles(
             joint=False,
         )
         combined = run.network_weight.combine(combined, statistical[:, :, 0], LEVELS)
-    return np.moveaxis(combined.reshape(len(origins), channels, horizon, len(LEVELS)), -1, 0)
+    by_target = combined.reshape(len(origins), channels, horizon, -1).swapaxes(1, 2)
+    calibrated = run.calibration.intervals.apply_by_target(by_target, LEVELS)
+    return calibrated.transpose(3, 0, 2, 1)

@@ -1,6 +1,6 @@
 """The forecasts of a run's networks, combined with each other and with statistical forecasts.
 
-Combination weights, the scaling of intervals and the correlation of errors over the horizon are
+Combination weights and the correlation of errors over the horizon are
 estimated from forecasts of windows that were not trained on.
 """
 
@@ -10,16 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from rnnforecast.data.cleaning.transforms import Bounds, Transform
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.windows.origins import WindowIndex
-from rnnforecast.evaluation.calibration import (
-    IDENTITY_SCALING,
-    IntervalScaling,
-    fit_interval_scaling,
-)
+from rnnforecast.evaluation.conformal import count_evidence
 from rnnforecast.evaluation.ensembling import ForecastCombiner, fit_combiner
 from rnnforecast.evaluation.network_weight import (
     NETWORKS_ONLY,
@@ -31,6 +26,7 @@ from rnnforecast.evaluation.sample_paths import estimate_correlation, normal_sco
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
+from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration
 from rnnforecast.pipeline.forecaster_config import has_intermittent_target
 from rnnforecast.pipeline.forecasting import (
     Member,
@@ -51,13 +47,13 @@ class Ensemble:
 
     members: list[Member]
     combiner: ForecastCombiner
-    interval_scaling: IntervalScaling
-    """See `evaluation.calibration`."""
     network_weight: NetworkWeight
     """The weight of the networks beside the statistical forecast."""
     weight_reason: str
     error_correlation: Floats
     """`[H, H]`, see `evaluation.sample_paths`."""
+    calibration: Calibration = NO_CALIBRATION
+    """Of the forecast by the ensemble."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +96,6 @@ def fit_ensemble(
     combiner = fit_combiner(spec.ensemble.combine, forecasts, truth, size, levels)
     combined = combiner.combine(forecasts)
     independent = _count_validation_windows(given, actual)
-    scaling = IDENTITY_SCALING
-    # the intervals of a single network come from far more windows, or from these very errors
-    if given.is_validation and len(members) > 1:
-        scaling = fit_interval_scaling(truth, combined, levels, independent)
-    combined = scaling.apply(combined, levels)
     weight, reason = _fixed_network_weight(spec, cleaned, independent)
     if weight != NETWORKS_ONLY:
         statistical = _flat_statistical_quantiles(given, cleaned, levels)
@@ -124,7 +115,7 @@ def fit_ensemble(
     targets = len(bounds.integer_valued)
     target = np.resize(np.arange(targets) if windows.joint else index.item % targets, len(truth))
     scores = score_targets(truth, combined, levels, target, transform, bounds)
-    return Ensemble(members, combiner, scaling, weight, reason, estimate_correlation(*scores))
+    return Ensemble(members, combiner, weight, reason, estimate_correlation(*scores))
 
 
 def _fixed_network_weight(
@@ -196,13 +187,8 @@ def _count_validation_windows(given: CalibrationWindows, actual: Floats) -> int:
     if not given.is_validation:
         return 0
     known, index = ~np.isnan(actual).all((1, 2)), given.index
-    return _count_non_overlapping(index.item[known], index.origin[known], given.windows.horizon)
-
-
-def _count_non_overlapping(item: Ints, origin: Ints, horizon: int) -> int:
-    """The most windows with horizons that do not overlap, from the first origin of each item on."""
-    spans = pd.Series(origin).groupby(item).agg(["min", "max"])
-    return int(((spans["max"] - spans["min"]) // horizon + 1).sum())
+    found = count_evidence(index.item[known], index.origin[known], given.windows.horizon)
+    return int(found.windows)
 
 
 def _flat_quantiles(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,8 @@ from rnnforecast.data.cleaning.yearly_season import YearlySeason
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.windows.origins import WindowIndex, first_observed
-from rnnforecast.evaluation.calibration import IDENTITY_SCALING, IntervalScaling, residual_quantiles
+from rnnforecast.evaluation.calibration import residual_quantiles
+from rnnforecast.evaluation.conformal import NOT_CALIBRATED, ConformalIntervals
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.evaluation.network_weight import NETWORKS_ONLY, NetworkWeight
@@ -52,7 +53,8 @@ class Postprocessing:
     transform: Transform
     bounds: Bounds
     combiner: ForecastCombiner = DEFAULT_COMBINER
-    interval_scaling: IntervalScaling = IDENTITY_SCALING
+    calibration: ConformalIntervals = NOT_CALIBRATED
+    """Of the forecast in original units."""
     smoothed_items: tuple[str, ...] = ()
     """Names of the items with learned smoothing; see `item_names`."""
     yearly_season: YearlySeason = field(default_factory=YearlySeason)
@@ -184,7 +186,7 @@ def forecast(
         config = member.net.config
         levels = QuantileLevels.for_loss(requested.computed, config.loss, config.levels)
         found = member_quantiles(member, windows, chosen.index, levels.computed, steps=steps)
-        member_forecasts.append(to_original(found, levels, postprocessing.interval_scaling))
+        member_forecasts.append(to_original(found, levels))
     values = postprocessing.combiner.combine(np.stack(member_forecasts))
     if not postprocessing.network_weight.is_networks_only:
         levels = QuantileLevels.for_loss(requested.computed, configs[0].loss)
@@ -201,10 +203,31 @@ def forecast(
             values, to_original(found, levels), requested.computed
         )
     values = np.where(np.isfinite(values), values, np.nan)  # an overflow is no forecast
-    return WindowForecast(
-        postprocessing.bounds.apply(values[..., 0]),
-        postprocessing.bounds.apply(requested.select(values[..., 1:]), axis=-2),
+    return finish_forecast(
+        WindowForecast(values[..., 0], values[..., 1:]), requested, postprocessing
     )
+
+
+def without_finish(postprocessing: Postprocessing, levels: QuantileLevels) -> Postprocessing:
+    """For forecasts as `finish_forecast` takes them: not calibrated, without bounds, and with the
+    computed levels."""
+    no = (False,) * len(postprocessing.bounds.non_negative)
+    return replace(
+        postprocessing,
+        quantiles=levels.computed,
+        bounds=Bounds(no, no),
+        calibration=NOT_CALIBRATED,
+    )
+
+
+def finish_forecast(
+    raw: WindowForecast, levels: QuantileLevels, postprocessing: Postprocessing
+) -> WindowForecast:
+    """A forecast at the computed levels with its quantiles calibrated, within the bounds, at the
+    requested levels."""
+    quantiles = postprocessing.calibration.apply_by_target(raw.quantiles, levels.computed)
+    bounds = postprocessing.bounds
+    return WindowForecast(bounds.apply(raw.yhat), bounds.apply(levels.select(quantiles), axis=-2))
 
 
 @dataclass(frozen=True)
@@ -261,23 +284,19 @@ class _BackTransform:
     panel: Panel
     postprocessing: Postprocessing
 
-    def __call__(
-        self, quantiles: Floats, levels: QuantileLevels, scaling: IntervalScaling = IDENTITY_SCALING
-    ) -> Floats:
+    def __call__(self, quantiles: Floats, levels: QuantileLevels) -> Floats:
         """`[W, H, C', Q]` in transformed units → `[M, H, C, 1 + Q]` in original units: the point,
         then the quantiles that were requested."""
         values = self.postprocessing.yearly_season.restore(
             self.chosen.scatter(quantiles), self.panel, self.chosen.series, self.chosen.origins
         )
-        return _to_original(values, levels, scaling, self.postprocessing.transform)
+        return _to_original(values, levels, self.postprocessing.transform)
 
 
-def _to_original(
-    values: Floats, levels: QuantileLevels, scaling: IntervalScaling, transform: Transform
-) -> Floats:
+def _to_original(values: Floats, levels: QuantileLevels, transform: Transform) -> Floats:
     """Quantiles `[S, H, C, Q]` in transformed units → `[S, H, C, 1 + Q]` in original units: the
     point forecast, then the requested quantiles."""
-    original = transform.inverse(scaling.apply(values, levels.computed), axis=-2)
+    original = transform.inverse(values, axis=-2)
     yhat = original[..., levels.median_index]
     if levels.has_mean:
         center = values[..., levels.median_index]

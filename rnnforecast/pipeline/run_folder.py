@@ -33,7 +33,6 @@ import safetensors.numpy
 
 from rnnforecast.data.cleaning_plan import CleaningPlan
 from rnnforecast.errors import Problem, RunFolderError, UsageError
-from rnnforecast.evaluation.calibration import IntervalScaling
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.evaluation.network_weight import NetworkWeight
 from rnnforecast.models.config import ForecasterConfig
@@ -45,9 +44,14 @@ from rnnforecast.output.atomic_files import (
     write_json,
     write_text,
 )
+from rnnforecast.pipeline.calibration import Calibration, plain_timestamp
 from rnnforecast.pipeline.forecasting import Member, Postprocessing, computed_levels
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
-from rnnforecast.pipeline.run_state import RunState, StoredMember, find_contradictions
+from rnnforecast.pipeline.run_state import (
+    RunState,
+    StoredMember,
+    find_contradictions,
+)
 from rnnforecast.spec.load import parse_spec
 from rnnforecast.training.checkpoint import (
     forecaster_from_weights,
@@ -77,8 +81,6 @@ class Run:
     members: tuple[Member, ...]
     """The networks, one or more."""
     combiner: ForecastCombiner
-    interval_scaling: IntervalScaling
-    """See `evaluation.calibration`."""
     network_weight: NetworkWeight
     """The weight of the networks beside the statistical forecast."""
     statistical_seasons: tuple[int, ...]
@@ -97,6 +99,8 @@ class Run:
     n_plots: int
     plotted_series: tuple[str, ...]
     """Labels of the series that `train` plotted."""
+    calibration: Calibration
+    """Of the intervals."""
     trained_until: np.datetime64 | np.int64
     """The latest timestamp whose values the networks were trained on, in the time of the panel."""
     metadata: Mapping[str, Any]
@@ -130,7 +134,7 @@ class Run:
             plan.transform,
             plan.bounds,
             self.combiner,
-            self.interval_scaling,
+            self.calibration.intervals,
             self.smoothed_items,
             plan.yearly_season,
             self.network_weight,
@@ -173,7 +177,6 @@ def write_model(folder: Path, run: Run) -> None:
             for member in run.members
         ],
         "combiner": asdict(run.combiner),
-        "interval_scaling": asdict(run.interval_scaling),
         "network_weight": asdict(run.network_weight),
         "statistical_seasons": list(run.statistical_seasons),
         "smoothed_items": list(run.smoothed_items),
@@ -183,9 +186,8 @@ def write_model(folder: Path, run: Run) -> None:
         "sample_paths": run.n_paths,
         "plots": run.n_plots,
         "plotted_series": list(run.plotted_series),
-        "trained_until": run.trained_until.item()
-        if isinstance(run.trained_until, np.int64)
-        else str(run.trained_until),
+        "calibration": asdict(run.calibration),
+        "trained_until": plain_timestamp(run.trained_until),
         **run.metadata,
     }
     write_json(folder / "state.json", stored)
@@ -229,7 +231,6 @@ def load_run(path: Path) -> Run:
         plan=plan,
         members=members,
         combiner=state.combiner,
-        interval_scaling=state.interval_scaling,
         network_weight=state.network_weight,
         statistical_seasons=state.statistical_seasons,
         smoothed_items=state.smoothed_items,
@@ -239,6 +240,7 @@ def load_run(path: Path) -> Run:
         n_paths=state.sample_paths,
         n_plots=state.plots,
         plotted_series=state.plotted_series,
+        calibration=state.calibration,
         trained_until=state.last_trained_timestamp(),
         metadata=state.metadata(),
     )

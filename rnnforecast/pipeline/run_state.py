@@ -14,16 +14,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rnnforecast.data.cleaning.imputation_plan import ImputationPlan
 from rnnforecast.data.cleaning_plan import CleaningPlan
-from rnnforecast.evaluation.calibration import IntervalScaling
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.evaluation.network_weight import NetworkWeight
 from rnnforecast.models.config import ForecasterConfig
-from rnnforecast.models.quantile_levels import QuantileLevels
+from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
 from rnnforecast.pipeline.auto_season import LONGEST_UNTESTED_SEASON
+from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration, parse_timestamp
 from rnnforecast.pipeline.forecaster_config import forecaster_config
 from rnnforecast.spec.spec import Spec, expand_ensemble
 from rnnforecast.spec.types import NonNegativeInt, PositiveInts, Quantiles
 from rnnforecast.types import Floats
+
+MAX_FACTOR = 1000.0
+"""The largest plausible factor of the calibration."""
 
 MAX_SIZE_RATIO = 1000
 """A size of one network of several is at most this many times that of the resolved spec."""
@@ -57,7 +60,6 @@ class RunState(BaseModel):
     plan: dict[str, Any]
     members: list[StoredMember] = Field(min_length=1)
     combiner: ForecastCombiner
-    interval_scaling: IntervalScaling
     network_weight: NetworkWeight
     statistical_seasons: PositiveInts
     smoothed_items: tuple[str, ...]
@@ -67,6 +69,7 @@ class RunState(BaseModel):
     sample_paths: NonNegativeInt
     plots: NonNegativeInt
     plotted_series: tuple[str, ...]
+    calibration: Calibration
     trained_until: str | int
     versions: dict[str, str]
     seed: NonNegativeInt
@@ -78,12 +81,7 @@ class RunState(BaseModel):
 
     def last_trained_timestamp(self) -> np.datetime64 | np.int64:
         """`trained_until` as a timestamp; ValueError if it is none."""
-        if isinstance(self.trained_until, int):
-            return np.int64(self.trained_until)
-        found = np.datetime64(self.trained_until, "us")
-        if np.isnat(found):
-            raise ValueError("trained_until is no timestamp")
-        return found
+        return parse_timestamp(self.trained_until)
 
     def metadata(self) -> dict[str, Any]:
         """What is stored for information, and the device."""
@@ -108,7 +106,7 @@ def find_contradictions(
         season=plan.season,
         seed=plan.seed,
     )
-    scaling, combiner = state.interval_scaling, state.combiner
+    combiner = state.combiner
     facts = {
         "quantiles": state.quantiles == forecast.quantiles,
         "totals": state.totals == forecast.totals,
@@ -125,7 +123,7 @@ def find_contradictions(
         "transform": len(plan.transform.methods) == n_targets == len(plan.transform.powers)
         and bool(np.isfinite(plan.transform.powers).all()),
         "bounds": len(plan.bounds.non_negative) == n_targets == len(plan.bounds.integer_valued),
-        "interval scaling": all(0 < f <= 2**10 for f in (scaling.below, scaling.above)),
+        "calibration": _is_calibration(state.calibration, spec, n_targets),
         "combination": combiner.method == spec.ensemble.combine
         and all(0 <= weight <= 1 for weight in combiner.weights)
         and (combiner.method != "weights" or len(combiner.weights) in (0, len(state.members))),
@@ -156,6 +154,26 @@ def find_contradictions(
         residuals = member.residual_array()
         if residuals is not None and horizon not in residuals.shape:
             yield f"errors of network {number}"
+
+
+def _is_calibration(calibration: Calibration, spec: Spec, n_targets: int) -> bool:
+    """Whether this can be the calibration of a run with this spec."""
+    found = calibration.intervals
+    if not found.factors:
+        return calibration == NO_CALIBRATION
+    shape = (len(found.factors), len(found.factors[0]), len(found.levels))
+    factors = [value for group in found.factors for part in group for value in part]
+    return (
+        spec.forecast.calibrate
+        and found.horizon == spec.window.horizon
+        and shape[0] in (1, n_targets)
+        and 1 <= shape[1] <= found.horizon
+        and np.shape(found.factors) == shape
+        and all(0 <= factor <= MAX_FACTOR for factor in factors)
+        and _are_levels(found.levels, (*spec.forecast.quantiles, MEDIAN))
+        and calibration.windows > 0
+        and parse_timestamp(calibration.until) is not None
+    )
 
 
 def _are_statistical_seasons(seasons: tuple[int, ...], season: int) -> bool:

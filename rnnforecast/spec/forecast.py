@@ -31,6 +31,12 @@ class ForecastSpec(SpecSection):
         description="Whether forecasts are rounded to whole numbers; auto: where all training"
         " values are whole, except for losses whose forecast is a mean.",
     )
+    calibrate: Bool = Field(
+        True,
+        description="Whether the intervals are calibrated: scaled so that they hold their share of"
+        " the values on the validation part and the held-out horizon, as far as these say anything"
+        " of the future.",
+    )
     totals: PositiveInts = Field(
         (),
         description="Numbers of steps whose totals are forecast too, with intervals: 7 for the"

@@ -205,6 +205,6 @@ def _build_metadata(run: Run, folder: Path) -> dict[str, Any]:
         "items": list(run.smoothed_items),
         "members": len(run.members),
         "combiner": asdict(run.combiner),
-        "interval_scaling": asdict(run.interval_scaling),
+        "calibrated": run.calibration.windows > 0,
         "network_weight": asdict(run.network_weight),
     }

@@ -118,7 +118,6 @@ def _build_run(session: TrainingSession, fit_result: FitResult, plotted: Ints) -
         plan=prepared.plan,
         members=tuple(ensemble.members),
         combiner=ensemble.combiner,
-        interval_scaling=ensemble.interval_scaling,
         network_weight=ensemble.network_weight,
         statistical_seasons=session.statistical_seasons,
         error_correlation=ensemble.error_correlation,
@@ -129,6 +128,7 @@ def _build_run(session: TrainingSession, fit_result: FitResult, plotted: Ints) -
         n_paths=spec.forecast.sample_paths,
         n_plots=int(spec.forecast.plots),
         plotted_series=tuple(session.panel.labels()[plotted]),
+        calibration=ensemble.calibration,
         trained_until=_trained_until(session, interrupted=fit_result.interrupted),
         metadata={
             "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},

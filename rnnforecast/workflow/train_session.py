@@ -14,6 +14,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,16 @@ from rnnforecast.errors import DataError, Problem, SpecError, TrainingDiverged, 
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
+from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
 from rnnforecast.pipeline.auto_season import statistical_seasons
+from rnnforecast.pipeline.calibration import (
+    NO_CALIBRATION,
+    Calibration,
+    ForecastWindows,
+    fit_calibration,
+    observed_values,
+)
 from rnnforecast.pipeline.ensemble import (
     CalibrationWindows,
     Ensemble,
@@ -43,9 +52,12 @@ from rnnforecast.pipeline.forecaster_config import build_forecaster_config
 from rnnforecast.pipeline.forecasting import (
     Postprocessing,
     build_window_dataset,
+    computed_levels,
+    finish_forecast,
     forecast,
     item_names,
     item_target_mask,
+    without_finish,
 )
 from rnnforecast.pipeline.prepare import PreparedData, hash_data
 from rnnforecast.pipeline.progress import ProgressListener
@@ -139,6 +151,7 @@ class TrainingSession:
         self.fingerprint = self._compute_fingerprint()
         self._checkpoint_file = None if folder is None else CheckpointFile(folder, self.fingerprint)
         self.finished = FinishedFits()
+        self._final_calibration = NO_CALIBRATION
         self.fitter = NetworkFitter(
             self.device, distributed, listener, should_stop, self.validation
         )
@@ -160,6 +173,8 @@ class TrainingSession:
         ensemble, evaluation, held_out = self._evaluate(nets)
         if self.spec.training.final_fit and not interrupted:
             interrupted = self._final_fits(nets, checkpoint)
+            if not interrupted:
+                ensemble = replace(ensemble, calibration=self._final_calibration)
         history, best_step = self.finished.history, self.finished.best_step
         return FitResult(ensemble, evaluation, held_out, history, best_step, interrupted)
 
@@ -267,18 +282,29 @@ class TrainingSession:
             self.plan.transform,
             self.plan.bounds,
             ensemble.combiner,
-            ensemble.interval_scaling,
-            self.smoothed_items,
-            self.plan.yearly_season,
-            ensemble.network_weight,
-            self.statistical_seasons,
+            smoothed_items=self.smoothed_items,
+            yearly_season=self.plan.yearly_season,
+            network_weight=ensemble.network_weight,
+            statistical_seasons=self.statistical_seasons,
         )
-        forecasts = forecast(
+        levels = computed_levels(nets, quantiles)
+        forecaster = partial(
+            forecast,
             ensemble.members,
             self.cleaned,
-            origins,
-            postprocessing=postprocessing,
+            postprocessing=without_finish(postprocessing, levels),
             windows=self.windows,
+        )
+        held_out = forecaster(origins)
+        validated, self._final_calibration = self._calibrate(
+            forecaster,
+            held_out,
+            levels,
+            has_point_head=not all(net.head.can_sample for net in nets),
+        )
+        ensemble = replace(ensemble, calibration=validated)
+        forecasts = finish_forecast(
+            held_out, levels, replace(postprocessing, calibration=validated.intervals)
         )
         self._check_finite(forecasts)
         evaluation = evaluate_holdout(
@@ -290,6 +316,41 @@ class TrainingSession:
             statistical_season=self.statistical_seasons[0] if self.statistical_seasons else 1,
         )
         return ensemble, evaluation, forecasts
+
+    def _calibrate(
+        self,
+        forecaster: Callable[..., WindowForecast],
+        held_out: WindowForecast,
+        levels: QuantileLevels,
+        *,
+        has_point_head: bool,
+    ) -> tuple[Calibration, Calibration]:
+        """Intervals calibrated by the validation windows, for the metrics, and by the held-out
+        horizon too, for the networks of the final fit.
+
+        Without validation windows, point heads were calibrated by the held-out horizon itself.
+        """
+        if not self.spec.forecast.calibrate or (self.validation is None and has_point_head):
+            return NO_CALIBRATION, NO_CALIBRATION
+        series = np.flatnonzero(self.split.test_origin >= 0)
+        windows = self._forecast_windows(
+            series, self.split.test_origin[series], held_out.select(series)
+        )
+        fit = partial(fit_calibration, self.panel, levels=levels.computed, bounds=self.plan.bounds)
+        if self.validation is None:
+            return NO_CALIBRATION, fit(windows)
+        channels = self.windows.items_per_series
+        pairs = np.stack([self.validation.item // channels, self.validation.origin], 1)
+        series, origins = np.unique(pairs, axis=0).T
+        validation = self._forecast_windows(series, origins, forecaster(origins, series=series))
+        return fit(validation), fit(validation.join(windows))
+
+    def _forecast_windows(
+        self, series: Ints, origins: Ints, forecasts: WindowForecast
+    ) -> ForecastWindows:
+        """Forecasts of windows beside the observed values."""
+        actual = observed_values(self.panel, series, origins, self.horizon)
+        return ForecastWindows(series, origins, forecasts.quantiles, actual)
 
     def _calibration_windows(self) -> CalibrationWindows:
         """The validation windows, or the held-out horizon if there is nothing else to use."""

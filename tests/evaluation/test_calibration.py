@@ -1,23 +1,15 @@
-"""Conformal quantiles and interval scaling: order statistics and their coverage."""
+"""Conformal quantiles of errors: order statistics and their coverage."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.evaluation.calibration import (
-    IDENTITY_SCALING,
-    SHRINKAGE_WINDOWS,
-    IntervalScaling,
-    fit_interval_scaling,
-    residual_quantiles,
-)
+from rnnforecast.evaluation.calibration import residual_quantiles
 
 Sample = tuple[np.ndarray, np.ndarray]
 
@@ -89,94 +81,3 @@ def test_many_errors_give_the_quantile_of_numpy(level: float) -> None:
     errors = np.random.default_rng(1).normal(size=(5000, 1))
     expected = np.quantile(errors, level)
     assert residual_quantiles(errors, (level,))[0, 0] == pytest.approx(expected, abs=0.01)
-
-
-LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
-MANY = 10**9
-"""Independent windows, so many that nothing is shrunk."""
-NORMAL = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
-
-
-def scaled_normals(below: float, above: float, *, shape: tuple[int, int], seed: int = 0) -> Sample:
-    """Standard normal values, and their quantiles too wide by these factors."""
-    actual = np.random.default_rng(seed).normal(size=shape)
-    quantiles = NORMAL * np.where(np.array(LEVELS) < 0.5, below, above)
-    return actual, np.broadcast_to(quantiles, (*shape, len(LEVELS)))
-
-
-def factors(*arguments: Any) -> tuple[float, float]:
-    found = fit_interval_scaling(*arguments)
-    return found.below, found.above
-
-
-def test_intervals_too_wide_or_too_narrow_are_corrected_on_each_side() -> None:
-    actual, quantiles = scaled_normals(1.8, 0.8, shape=(20_000, 10))
-    below, above = factors(actual, quantiles, LEVELS, MANY)
-    assert below == pytest.approx(1 / 1.8, rel=0.02)
-    assert above == pytest.approx(1 / 0.8, rel=0.02)
-    corrected = IntervalScaling(1 / 1.8, 1 / 0.8).apply(quantiles, LEVELS)
-    np.testing.assert_allclose(corrected, np.broadcast_to(NORMAL, corrected.shape))
-
-
-def test_units_and_missing_values_do_not_change_the_factors() -> None:
-    actual, quantiles = scaled_normals(1.5, 0.8, shape=(500, 4))
-    expected = factors(actual, quantiles, LEVELS, MANY)
-    moved = factors(7 + 1000 * actual, 7 + 1000 * quantiles, LEVELS, MANY)
-    assert moved == pytest.approx(expected)
-    gaps = np.full((500, 3), np.nan)
-    more = np.concatenate([actual, gaps], 1), np.concatenate([quantiles, 9 * quantiles[:, :3]], 1)
-    assert factors(*more, LEVELS, MANY) == expected
-    more = (
-        np.concatenate([actual, actual]),
-        np.concatenate([quantiles, np.full_like(quantiles, np.nan)]),
-    )
-    assert factors(*more, LEVELS, MANY) == expected
-
-
-def test_factors_of_few_independent_windows_are_shrunk_to_one() -> None:
-    actual, quantiles = scaled_normals(1.6, 1.6, shape=(1000, 10))
-    half, small = (factors(actual, quantiles, LEVELS, n) for n in (SHRINKAGE_WINDOWS, 1))
-    assert half == pytest.approx((1.6**-0.5, 1.6**-0.5), rel=0.02)
-    assert small == pytest.approx((1, 1), abs=0.01)
-    assert fit_interval_scaling(actual, quantiles, LEVELS, 0) == IDENTITY_SCALING
-    assert (
-        fit_interval_scaling(np.full_like(actual, np.nan), quantiles, LEVELS, MANY)
-        == IDENTITY_SCALING
-    )
-
-
-def test_intervals_of_width_zero_are_not_scaled() -> None:
-    actual, quantiles = scaled_normals(1.0, 1.0, shape=(1000, 2))
-    assert fit_interval_scaling(actual, quantiles[..., [2]], [0.5], MANY) == IDENTITY_SCALING
-    assert fit_interval_scaling(actual, 0 * quantiles, LEVELS, MANY) == IDENTITY_SCALING
-
-
-@pytest.mark.parametrize("share", [0.1, 0.2, 1.0])
-def test_tiny_intervals_in_some_windows_do_not_enlarge_all(
-    share: float,
-) -> None:
-    actual, quantiles = scaled_normals(1.0, 1.0, shape=(1000, 2))
-    tiny = np.arange(1000)[:, None, None] < 1000 * share
-    assert max(factors(actual, np.where(tiny, 1e-300, 1) * quantiles, LEVELS, MANY)) <= 2
-
-
-@given(st.floats(-5, 5))
-def test_a_bias_scales_intervals_by_at_most_two(bias: float) -> None:
-    actual, quantiles = scaled_normals(1.0, 1.0, shape=(1000, 2))
-    below, above = factors(actual - bias, quantiles, LEVELS, MANY)
-    assert 0.5 <= below <= 2
-    assert 0.5 <= above <= 2
-    if abs(bias) > 0.1:  # the more of the one side, the less of the other
-        assert (below > 1 > above) == (bias > 0)
-
-
-@given(st.integers(0, 50), st.floats(0.6, 1.8), st.floats(0.6, 1.8))
-def test_scaled_intervals_have_their_nominal_coverage(
-    seed: int, below: float, above: float
-) -> None:
-    actual, quantiles = scaled_normals(below, above, shape=(1000, 2), seed=seed)
-    found = fit_interval_scaling(actual, quantiles, LEVELS, MANY).apply(quantiles, LEVELS)
-    outside = [actual < found[..., k] for k in (0, 1)]
-    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=2e-3)
-    outside = [actual > found[..., k] for k in (3, 4)]
-    assert np.mean(outside) == pytest.approx((0.025 + 0.1) / 2, abs=2e-3)

@@ -34,7 +34,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "columns": {"static_codes": [{"name": "kind", "meaning": "a code", "codes": {"x": 1}}]},
         "members": 1,
         "combiner": {"method": "median", "weights": []},
-        "interval_scaling": {"below": 1.0, "above": 1.0},
+        "calibrated": False,
         "network_weight": {"median": 1.0, "spread": 1.0},
         "models": [{"file": "model.onnx", "opset": 20, "inputs": INPUTS, "outputs": OUTPUTS}],
         "check": {"windows": 64, "from_data": True, "max_difference": 3e-8, "limit": 1e-5},
@@ -74,9 +74,8 @@ def test_the_share_of_statistical_methods_is_described() -> None:
     assert "statistical" not in render_export_readme(facts(), "shop").lower()
 
 
-def test_interval_scaling_is_described() -> None:
-    text = render_export_readme(facts(interval_scaling={"below": 0.75, "above": 1.25}), "shop")
-    assert "is multiplied by 0.75 below it, by 1.25 above" in text
+def test_the_calibration_is_described() -> None:
+    assert "calibrates the quantiles" in render_export_readme(facts(calibrated=True), "shop")
 
 
 @pytest.mark.parametrize(

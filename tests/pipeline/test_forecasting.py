@@ -11,7 +11,7 @@ import pytest
 
 from rnnforecast.data.cleaning.transforms import Bounds, Transform
 from rnnforecast.data.windows.origins import WindowIndex
-from rnnforecast.evaluation.calibration import IntervalScaling
+from rnnforecast.evaluation.conformal import ConformalIntervals
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.inference import quantiles as inference
@@ -116,12 +116,13 @@ def test_a_series_without_history_has_no_forecast() -> None:
     assert np.isnan(nothing.yhat).all()
 
 
-def test_intervals_are_scaled_before_the_transform_is_undone() -> None:
+def test_intervals_are_calibrated_in_original_units() -> None:
     member = Member(net().eval())
-    found = forecasts_of(member, transform=LOG, interval_scaling=IntervalScaling(2.0, 0.5))
-    low, median, high = np.moveaxis(quantiles_of(member, (0.1, 0.5, 0.9)), -1, 0)
-    np.testing.assert_allclose(found.yhat[..., 0], np.exp(median), rtol=1e-9)
-    expected = np.exp([median + 2 * (low - median), median + (high - median) / 2])
+    calibration = ConformalIntervals((0.1, 0.5, 0.9), 4, (((2.0, 1.0, 0.5),),))
+    found = forecasts_of(member, transform=LOG, calibration=calibration)
+    low, median, high = np.exp(np.moveaxis(quantiles_of(member, (0.1, 0.5, 0.9)), -1, 0))
+    np.testing.assert_allclose(found.yhat[..., 0], median, rtol=1e-9)
+    expected = np.array([median + 2 * (low - median), median + (high - median) / 2])
     np.testing.assert_allclose(found.quantiles[:, :, 0], np.moveaxis(expected, 0, -1), rtol=1e-9)
 
 

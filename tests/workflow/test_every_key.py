@@ -154,6 +154,7 @@ TRAINED: dict[str, str] = {
     "forecast.quantiles": "forecast.quantiles=[0.2,0.5]",
     "forecast.non_negative": "data.path=low.csv forecast.non_negative=true",
     "forecast.whole_numbers": "forecast.whole_numbers=true",
+    "forecast.calibrate": "forecast.calibrate=false",
     "forecast.totals": "forecast.totals=2",
     "forecast.sample_paths": "forecast.sample_paths=3",
     "forecast.plots": "forecast.plots=1",

@@ -13,10 +13,9 @@ import pytest
 import yaml
 
 from rnnforecast.errors import SpecError
-from rnnforecast.evaluation.calibration import IDENTITY_SCALING, IntervalScaling
 from rnnforecast.pipeline.auto import resolve_member_specs
 from rnnforecast.pipeline.prepare import prepare
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec, expand_ensemble
 from tests.workflow.runs import StopAt, contents, same, shared, trained, weights
@@ -88,7 +87,7 @@ def test_a_network_among_others_is_the_one_it_would_be_alone(given: Given) -> No
 def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combination(
     loss: str, given: Given, rnnforecast: Command
 ) -> None:
-    given(more=TWO.replace("quantile", loss))
+    given(more=TWO.replace("quantile", loss) + "forecast: {calibrate: false}\n")
     shared("both", "ensemble.combine=mean", NETWORKS)
     run = load_run(Path("both"))
     assert [member.net.config.lookback for member in run.members] == [14, 28]
@@ -101,22 +100,12 @@ def test_a_stored_run_is_loaded_with_all_networks_and_forecasts_as_their_combina
             alone = ("ensemble.members=1", "ensemble.vary={}", f"training.seed={sets[1]}")
             shared(name, f"window.lookback={sets[0]}", f"training.loss={loss}", *alone, NETWORKS)
         assert rnnforecast("predict", name, "-o", f"{name}.csv").exit_code == 0
-        tables.append(_before_calibration(f"{name}.csv", load_run(Path(name))))
+        tables.append(pd.read_csv(f"{name}.csv").set_index(["unique_id", "ds"]))
     both, one, two = tables
     pd.testing.assert_frame_equal(both, (one + two) / 2, rtol=1e-5)
     first = Path("both.csv").read_bytes()
     rnnforecast("predict", "both", "-o", "both.csv")
     assert Path("both.csv").read_bytes() == first
-
-
-def _before_calibration(file: str, run: Run) -> pd.DataFrame:
-    """A forecast with intervals as they are before scaling by the validation part."""
-    table = pd.read_csv(file).set_index(["unique_id", "ds"])
-    assert (run.interval_scaling == IDENTITY_SCALING) == (len(run.members) == 1)
-    back = IntervalScaling(1 / run.interval_scaling.below, 1 / run.interval_scaling.above)
-    names = [f"q{level}" for level in run.quantiles]
-    table[names] = back.apply(table[names].to_numpy(), run.quantiles)
-    return table
 
 
 def test_weights_are_stored_and_add_up(given: Given, rnnforecast: Command) -> None:
