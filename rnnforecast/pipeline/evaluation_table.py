@@ -6,21 +6,27 @@ each model; quantiles and the step of the horizon are beside them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import DataError, Problem
-from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
+from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.output.forecast_table import write_forecast
+from rnnforecast.types import Floats, Ints
 
-FIXED_COLUMNS = ("unique_id", "target", "cutoff", "ds", "step", "y", "yhat")
+SCALE_COLUMNS = ("mase_scale", "rmsse_scale")
+FIXED_COLUMNS = ("unique_id", "target", "cutoff", "ds", "step", *SCALE_COLUMNS, "y", "yhat")
 """Their meaning: label of the series; target, if there are several; last timestamp before the
-forecast; timestamp; steps after the cutoff; observed value; point forecast."""
+forecast; timestamp; steps after the cutoff; mean absolute and root mean squared seasonal change
+before the cutoff, by which errors are divided; observed value; point forecast."""
 
 
 def baseline_column(name: str) -> str:
@@ -64,6 +70,10 @@ def evaluation_table(panel: Panel, windows: EvaluatedWindows) -> pd.DataFrame:
         """`[M, H, C]` → `[M * C * H]`."""
         return values.swapaxes(1, 2).reshape(-1)
 
+    for name, scale in zip(
+        SCALE_COLUMNS, (windows.scale, np.sqrt(windows.squared_scale)), strict=True
+    ):
+        columns[name] = np.repeat(scale.reshape(-1), horizon)
     columns["y"], columns["yhat"] = flat(windows.actual), flat(windows.forecast.yhat)
     for position, level in enumerate(windows.levels):
         columns[quantile_column(level)] = flat(windows.forecast.quantiles[..., position])
@@ -95,3 +105,84 @@ def read_evaluation_table(path: Path) -> pd.DataFrame:
         found = f"is not an evaluation table: it has no column {', '.join(missing)}"
         raise DataError(Problem(str(path), found, "write it again"))
     return table
+
+
+@dataclass(frozen=True)
+class StoredWindows:
+    """The windows of an evaluation table."""
+
+    windows: EvaluatedWindows
+    """Baselines have no quantiles; origins are counted from the earliest timestamp of all."""
+    labels: npt.NDArray[Any]
+    """`[S]` of the series."""
+    targets: tuple[str, ...]
+    """The targets in order; one empty text where there is one only."""
+
+
+def windows_of_table(table: pd.DataFrame) -> StoredWindows:
+    """The windows of an evaluation table; values that are not in it are NaN.
+
+    Windows are numbered by their cutoffs where a series has a window at each of them; otherwise
+    those of each series are counted back from its last.
+    """
+    if "target" not in table:
+        table = table.assign(target="")
+    series, labels = pd.factorize(table["unique_id"], sort=True)
+    target, targets = pd.factorize(table["target"])
+    times = pd.Index(table["cutoff"]).union(pd.Index(table["ds"])).unique().sort_values()
+    cutoff = times.get_indexer(pd.Index(table["cutoff"]))
+    cells, window = np.unique(np.stack([series, cutoff]), axis=1, return_inverse=True)  # [2, M]
+    shape = (cells.shape[1], int(table["step"].max()) if len(table) else 0, len(targets))
+    place = window, table["step"].to_numpy().astype(np.int64) - 1, target
+
+    def spread(name: str) -> Floats:
+        values = np.full(shape, np.nan)
+        values[place] = table[name].to_numpy(dtype=np.float64)
+        return values
+
+    names = list(table.columns[list(table.columns).index("yhat") + 1 :])
+    quantiles = {name: level for name in names if (level := quantile_level(name)) is not None}
+    point = spread("yhat")
+    unknown = np.full((*shape, len(quantiles)), np.nan)
+    scales = {name: np.full((shape[0], shape[2]), np.nan) for name in SCALE_COLUMNS}
+    for name, values in scales.items():
+        values[window, target] = table[name].to_numpy(dtype=np.float64)
+    return StoredWindows(
+        EvaluatedWindows(
+            series=cells[0],
+            window=_number_windows(*cells),
+            origin=cells[1] + 1,
+            actual=spread("y"),
+            forecast=WindowForecast(
+                point, np.stack([spread(name) for name in quantiles], -1) if quantiles else unknown
+            ),
+            baselines={
+                name: WindowForecast(spread(name), unknown)
+                for name in names
+                if name not in quantiles and name != "target"
+            },
+            levels=tuple(quantiles.values()),
+            scale=scales["mase_scale"],
+            squared_scale=np.square(scales["rmsse_scale"]),
+        ),
+        np.asarray(labels),
+        tuple(targets),
+    )
+
+
+def quantile_level(column: str) -> float | None:
+    """The level of a quantile's column, such as ``q0.025``; None for other columns."""
+    try:
+        return float(column[1:]) if column.startswith("q0.") else None
+    except ValueError:
+        return None
+
+
+def _number_windows(series: Ints, cutoff: Ints) -> Ints:
+    """The number of each window, which are sorted by series and cutoff."""
+    cutoffs, by_cutoff = np.unique(cutoff, return_inverse=True)
+    counts = np.bincount(series)
+    if len(cutoffs) == counts.max(initial=0):
+        return by_cutoff
+    ends = np.cumsum(counts)
+    return np.asarray(counts.max() - (ends[series] - np.arange(len(series))))

@@ -16,6 +16,7 @@ from rnnforecast.pipeline.evaluation import evaluate_windows, observed_values
 from rnnforecast.pipeline.evaluation_table import (
     evaluation_table,
     read_evaluation_table,
+    windows_of_table,
     write_evaluation_table,
 )
 
@@ -53,8 +54,9 @@ def windows_of(panel: Panel) -> EvaluatedWindows:
 
 def test_a_row_is_an_observed_value_of_a_window(panel: Panel) -> None:
     table = evaluation_table(panel, windows_of(panel))
-    assert list(table.columns[:9]) == [
-        "unique_id", "shop", "item", "target", "cutoff", "ds", "step", "y", "yhat"
+    assert list(table.columns[:11]) == [
+        "unique_id", "shop", "item", "target", "cutoff", "ds", "step", "mase_scale", "rmsse_scale",
+        "y", "yhat"
     ]  # fmt: skip
     assert {"q0.1", "q0.9", "naive", "seasonal_naive", "theta"} <= {*table.columns}
     assert len(table) == 3 * 2 * 2 - 1  # one value is missing
@@ -108,3 +110,35 @@ def test_values_after_the_end_of_a_series_are_missing(panel: Panel) -> None:
     found = observed_values(panel, np.array([1]), np.array([7]), 3)
     np.testing.assert_array_equal(found[0, 0], panel.targets[17])
     assert np.isnan(found[0, 1:]).all()
+
+
+def test_windows_come_back_from_the_table(panel: Panel) -> None:
+    windows = windows_of(panel)
+    stored = windows_of_table(evaluation_table(panel, windows))
+    found, order = stored.windows, np.lexsort((windows.origin, windows.series))
+    expected = windows.select(order)
+    assert stored.labels.tolist() == ["a/x", "b/y"]
+    assert stored.targets == ("sold", "price")
+    np.testing.assert_array_equal(found.series, expected.series)
+    # the series have different cutoffs: their windows are counted from their ends
+    assert found.window.tolist() == [0, 1, 1]
+    assert np.diff(found.origin).tolist() == np.diff(expected.origin).tolist()
+    np.testing.assert_array_equal(found.actual, expected.actual)
+    np.testing.assert_allclose(found.scale, expected.scale)
+    np.testing.assert_allclose(found.squared_scale, expected.squared_scale)
+    scored = ~np.isnan(expected.actual)
+    np.testing.assert_array_equal(
+        found.forecast.quantiles[scored], expected.forecast.quantiles[scored]
+    )
+    assert found.levels == expected.levels
+    theta = found.baselines["theta"].yhat
+    np.testing.assert_array_equal(theta[scored], expected.baselines["theta"].yhat[scored])
+
+
+def test_windows_with_common_cutoffs_are_numbered_by_them(panel: Panel) -> None:
+    windows = windows_of(panel)
+    table = evaluation_table(panel, windows)
+    table = table[table["cutoff"] != pd.Timestamp("2024-01-05")]
+    more = table[table["cutoff"] == pd.Timestamp("2024-01-08")].assign(unique_id="b/y")
+    stored = windows_of_table(pd.concat([table, more]))
+    assert stored.windows.window.tolist() == [0, 1, 1]
