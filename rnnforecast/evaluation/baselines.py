@@ -1,161 +1,214 @@
-"""Baselines, to which every forecast is compared: naive and seasonal naive, with and without drift,
-theta and exponential smoothing.
+"""Baselines, to which every forecast is compared: simple forecasts and statistical methods.
 
-Arrays: S series, N flat rows, H horizon steps, C targets, Q quantiles, all in original units.
+A window is a series and an origin, the first step that is forecast, counted from the start of the
+series. Arrays: S series, N flat rows, M windows, H horizon steps, C targets, Q quantiles, all in
+original units. The forecast of a window does not depend on the other windows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from functools import partial
 
 import numpy as np
 
-from rnnforecast.statistical.combination import METHODS, max_history
-from rnnforecast.statistical.histories import Histories
-from rnnforecast.statistical.naive import seasonal_naive, seasonal_naive_variance
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.statistical import exponential_smoothing, theta
+from rnnforecast.statistical.combination import max_history
+from rnnforecast.statistical.histories import Histories, StatisticalForecast
+from rnnforecast.statistical.naive import (
+    seasonal_mean,
+    seasonal_mean_variance,
+    seasonal_naive,
+    seasonal_naive_variance,
+)
 from rnnforecast.types import Floats, Ints
+from rnnforecast.wording import join_words
 
-MAX_STATISTICAL_SERIES = 5_000
-"""Of more series and targets only simple forecasts are computed."""
+MAX_VALUES_AT_ONCE = 4_000_000
+"""About the most values of histories in memory at a time."""
 
 
 @dataclass(frozen=True)
-class SimpleForecast:
-    """A seasonal naive forecast; naive and drift are those with a season of 1."""
+class BaselineWindows:
+    """The windows that baselines forecast, and the values before them."""
+
+    values: Floats
+    """`[N, C]` flat, NaN where missing."""
+    offsets: Ints
+    """`[S+1]` the flat row of the start of each series, and N."""
+    series: Ints
+    """`[M]`"""
+    origins: Ints
+    """`[M]` the first step that is forecast."""
+    horizon: int
+    season: int
+    """Of seasonal naive forecasts and seasonal means, in steps; 1 for none."""
+    statistical_season: int
+    """Of statistical methods, which need no proof of a season."""
+
+    @property
+    def count(self) -> int:
+        """The number of windows and targets to forecast, M · C."""
+        return len(self.series) * int(self.values.shape[1])
+
+    def histories(self, max_steps: int) -> Iterator[tuple[Ints, int, Histories]]:
+        """The last `max_steps` steps before each origin of one target: some windows at a time,
+        their indices and the target first."""
+        longest = int(min(self.origins.max(initial=1), max_steps))
+        size = max(1, MAX_VALUES_AT_ONCE // max(longest, 1))
+        for target in range(self.values.shape[1]):
+            for first in range(0, len(self.series), size):
+                rows = np.arange(first, min(first + size, len(self.series)))
+                yield (
+                    rows,
+                    target,
+                    Histories.from_flat(
+                        self.values[:, target],
+                        self.offsets,
+                        self.series[rows],
+                        self.origins[rows],
+                        max_steps=max_steps,
+                    ),
+                )
+
+
+ForecastFunction = Callable[[BaselineWindows, Sequence[float]], WindowForecast]
+"""Computes the forecasts of windows, with quantiles at the levels that follow."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A forecast that others are compared to."""
 
     name: str
-    season: int
-    """Steps."""
-    drift: bool
+    """As in messages and plots, such as ``seasonal naive``."""
+    forecast: ForecastFunction
+    seasonal: bool = False
+    """Whether it is the same as another one without a season."""
+    max_windows: int | None = None
+    """The most windows and targets that it is computed for unasked; None for any number."""
 
-    def point(self, values: Floats, offsets: Ints, *, horizon: int, ends: Ints) -> Floats:
-        """`[S, H, C]`, see `seasonal_naive`."""
-        return seasonal_naive(
-            values, offsets, season=self.season, horizon=horizon, ends=ends, drift=self.drift
+    @property
+    def column(self) -> str:
+        """Its name in tables and in the spec."""
+        return baseline_column(self.name)
+
+
+def baseline_column(name: str) -> str:
+    """The column of a baseline: ``seasonal_naive`` of ``seasonal naive``."""
+    return name.lower().replace(" ", "_")
+
+
+def _simple(
+    mean: Callable[..., Floats], variance: Callable[..., Floats], *, seasonal: bool
+) -> ForecastFunction:
+    """Of two functions of `statistical.naive`, which take flat panels."""
+
+    def forecast(windows: BaselineWindows, levels: Sequence[float]) -> WindowForecast:
+        arguments = {
+            "season": windows.season if seasonal else 1,
+            "horizon": windows.horizon,
+            "ends": windows.offsets[windows.series] + windows.origins,
+            "series": windows.series,
+        }
+        found = StatisticalForecast(
+            mean(windows.values, windows.offsets, **arguments),
+            variance(windows.values, windows.offsets, **arguments),
         )
+        return WindowForecast(found.mean, found.quantiles(levels))
 
-    def quantiles(
-        self, values: Floats, offsets: Ints, *, horizon: int, ends: Ints, levels: Sequence[float]
-    ) -> Floats:
-        """`[S, H, C, Q]`, see `seasonal_naive_quantiles`."""
-        return seasonal_naive_quantiles(
-            values,
-            offsets,
-            season=self.season,
-            horizon=horizon,
-            ends=ends,
-            levels=levels,
-            drift=self.drift,
-        )
+    return forecast
 
 
-def simple_forecasts(season: int) -> tuple[SimpleForecast, ...]:
-    """The simple forecasts of series with a season of so many steps; the usual one first."""
-    naive = (SimpleForecast("naive", 1, drift=False), SimpleForecast("drift", 1, drift=True))
-    if season == 1:
-        return naive
-    return (
-        SimpleForecast("seasonal naive", season, drift=False),
-        SimpleForecast("seasonal naive with drift", season, drift=True),
-        *naive,
-    )
+def _statistical(method: Callable[..., StatisticalForecast]) -> ForecastFunction:
+    """Of a statistical method, which takes histories."""
+
+    def forecast(windows: BaselineWindows, levels: Sequence[float]) -> WindowForecast:
+        season, horizon = windows.statistical_season, windows.horizon
+        result = empty_forecast(windows, levels)
+        for rows, target, histories in windows.histories(max_history(season, horizon)):
+            found = method(histories, season=season, horizon=horizon)
+            result.yhat[rows, :, target] = found.mean
+            result.quantiles[rows, :, target] = found.quantiles(levels)
+        return result
+
+    return forecast
 
 
-def baseline_forecasts(
-    values: Floats,
-    offsets: Ints,
-    series: Ints,
-    origins: Ints,
-    *,
-    season: int,
-    horizon: int,
-    levels: Sequence[float],
-    statistical_season: int,
-) -> dict[str, tuple[Floats, Floats]]:
-    """Point forecasts `[M, H, C]` and quantiles `[M, H, C, Q]` of all baselines, by name.
+def empty_forecast(windows: BaselineWindows, levels: Sequence[float]) -> WindowForecast:
+    """Forecasts of the windows that are all NaN."""
+    shape = len(windows.series), windows.horizon, windows.values.shape[1]
+    return WindowForecast(np.full(shape, np.nan), np.full((*shape, len(levels)), np.nan))
+
+
+_DRIFT = partial(seasonal_naive, drift=True), partial(seasonal_naive_variance, drift=True)
+
+BASELINES = (
+    Baseline(
+        "seasonal naive",
+        _simple(seasonal_naive, seasonal_naive_variance, seasonal=True),
+        seasonal=True,
+    ),
+    Baseline("seasonal naive with drift", _simple(*_DRIFT, seasonal=True), seasonal=True),
+    Baseline(
+        "seasonal mean",
+        _simple(seasonal_mean, seasonal_mean_variance, seasonal=True),
+        seasonal=True,
+    ),
+    Baseline("naive", _simple(seasonal_naive, seasonal_naive_variance, seasonal=False)),
+    Baseline("drift", _simple(*_DRIFT, seasonal=False)),
+    Baseline(
+        "theta",
+        _statistical(partial(theta.forecast, dynamic=False, seasonal_test=True)),
+        max_windows=20_000,
+    ),
+    Baseline("DOT", _statistical(theta.forecast), max_windows=20_000),
+    Baseline(
+        "exponential smoothing", _statistical(exponential_smoothing.forecast), max_windows=5_000
+    ),
+)
+"""The package's own; theta, DOT and exponential smoothing take about 0.3, 0.3 and 4 ms a window
+and target of 100 to 300 steps."""
+
+
+def select_baselines(
+    names: Sequence[str], *, season: int, count: int, further: Sequence[Baseline] = ()
+) -> tuple[Baseline, ...]:
+    """The baselines with these columns; ``auto`` stands for those of the package that are quick.
 
     Args:
-        series, origins: `[M]` the series and the first forecast step of each window.
-        statistical_season: of theta and exponential smoothing, which need no proof of a season.
+        names: columns of `BASELINES` and of `further`, which are computed for any number of
+            windows; or ``auto``.
+        season: steps; without one ``auto`` leaves out those that are seasonal.
+        count: windows and targets, which ``auto`` compares to `Baseline.max_windows`.
     """
-    order = np.argsort(series, kind="stable")
-    first = np.r_[True, series[order][1:] != series[order][:-1]]
-    begin = np.maximum.accumulate(np.where(first, np.arange(len(series)), 0))
-    number = np.empty_like(series)
-    number[order] = np.arange(len(series)) - begin
-    found: dict[str, tuple[Floats, Floats]] = {}
-    for each in np.unique(number):
-        rows = np.flatnonzero(number == each)
-        ends = offsets[:-1].copy()
-        ends[series[rows]] += origins[rows]
-        forecasts = _forecasts_by_series(
-            values,
-            offsets,
-            season=season,
-            horizon=horizon,
-            ends=ends,
-            levels=levels,
-            statistical_season=statistical_season,
-        )
-        for name, parts in forecasts.items():
-            if name not in found:
-                found[name] = (
-                    np.full((len(series), *parts[0].shape[1:]), np.nan),
-                    np.full((len(series), *parts[1].shape[1:]), np.nan),
-                )
-            for whole, part in zip(found[name], parts, strict=True):
-                whole[rows] = part[series[rows]]
-    return found
-
-
-def _forecasts_by_series(
-    values: Floats,
-    offsets: Ints,
-    *,
-    season: int,
-    horizon: int,
-    ends: Ints,
-    levels: Sequence[float],
-    statistical_season: int,
-) -> dict[str, tuple[Floats, Floats]]:
-    """Point forecasts `[S, H, C]` and quantiles `[S, H, C, Q]` from one origin a series."""
-    found = {}
-    for each in simple_forecasts(season):
-        point = each.point(values, offsets, horizon=horizon, ends=ends)
-        quantiles = each.quantiles(values, offsets, horizon=horizon, ends=ends, levels=levels)
-        found[each.name] = point, quantiles
-    if len(ends) * values.shape[1] > MAX_STATISTICAL_SERIES:
-        return found
-    series, steps = np.arange(len(ends)), max_history(statistical_season, horizon)
-    histories = [
-        Histories.from_flat(column, offsets, series, ends - offsets[:-1], max_steps=steps)
-        for column in values.T
-    ]
-    for name, method in METHODS.items():
-        forecasts = [method(each, season=statistical_season, horizon=horizon) for each in histories]
-        point = np.stack([each.mean for each in forecasts], -1)
-        found[name] = point, np.stack([each.quantiles(levels) for each in forecasts], -2)
-    return found
-
-
-def seasonal_naive_quantiles(
-    values: Floats,
-    offsets: Ints,
-    *,
-    season: int,
-    horizon: int,
-    ends: Ints,
-    levels: Sequence[float],
-    drift: bool = False,
-) -> Floats:
-    """Quantiles of a normal distribution around `seasonal_naive`, `[S, H, C, Q]`, with the variance
-    of `seasonal_naive_variance`."""
-    naive = seasonal_naive(values, offsets, season=season, horizon=horizon, ends=ends, drift=drift)
-    variance = seasonal_naive_variance(
-        values, offsets, season=season, horizon=horizon, ends=ends, drift=drift
+    return tuple(
+        each
+        for each in (*BASELINES, *further)
+        if each.column in names
+        or ("auto" in names and each in BASELINES and not _is_left_out(each, season, count))
     )
-    normal = np.array([NormalDist().inv_cdf(level) for level in levels], dtype=np.float64)
-    quantiles: Floats = naive[..., None] + np.sqrt(variance)[..., None] * normal  # [S, H, C, Q]
-    return quantiles
+
+
+def _is_left_out(baseline: Baseline, season: int, count: int) -> bool:
+    is_slow = baseline.max_windows is not None and count > baseline.max_windows
+    return is_slow or (baseline.seasonal and season == 1)
+
+
+def describe_left_out(names: Sequence[str], count: int) -> str | None:
+    """A line about the baselines that ``auto`` leaves out for `count` windows and targets."""
+    slow = [
+        each
+        for each in BASELINES
+        if "auto" in names and each.column not in names and _is_left_out(each, 2, count)
+    ]
+    if not slow:
+        return None
+    verb = "is no baseline" if len(slow) == 1 else "are no baselines"
+    limits = join_words([f"{each.name} up to {each.max_windows:,}" for each in slow])
+    return (
+        f"{join_words([each.name for each in slow])} {verb} here: of {count:,} forecasts (series × "
+        f"origins × targets) only quick ones are computed unasked ({limits})"
+    )

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.evaluation.baselines import baseline_forecasts
+from rnnforecast.evaluation.baselines import BaselineWindows, select_baselines
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
-from rnnforecast.evaluation.metrics import seasonal_scale
 from rnnforecast.statistical.seasonal_changes import seasonal_moment
 from rnnforecast.types import Floats, Ints
 
@@ -24,6 +23,7 @@ def evaluate_windows(
     season: int,
     levels: Sequence[float],
     statistical_season: int | None = None,
+    baselines: Sequence[str] = ("auto",),
 ) -> EvaluatedWindows:
     """The forecasts of M windows beside observed values and baselines.
 
@@ -34,34 +34,45 @@ def evaluate_windows(
         window: `[M]` the number of each window; all 0 by default.
         season: of MASE and of seasonal naive forecasts, in steps.
         statistical_season: of theta and exponential smoothing; `season` by default.
+        baselines: columns of baselines, or ``auto``, see `select_baselines`.
     """
     window = np.zeros(len(series), dtype=np.int64) if window is None else window
-    baselines = {
-        name: WindowForecast(*found)
-        for name, found in baseline_forecasts(
-            panel.targets,
-            panel.offsets,
-            series,
-            origins,
-            season=season,
-            horizon=forecast.yhat.shape[1],
-            levels=levels,
-            statistical_season=statistical_season or season,
-        ).items()
+    past = BaselineWindows(
+        values=panel.targets,
+        offsets=panel.offsets,
+        series=series,
+        origins=origins,
+        horizon=forecast.yhat.shape[1],
+        season=season,
+        statistical_season=statistical_season or season,
+    )
+    computed = {
+        each.name: each.forecast(past, levels)
+        for each in select_baselines(baselines, season=season, count=past.count)
     }
     actual = observed_values(panel, series, origins, forecast.yhat.shape[1])
-    known = ~np.isnan(forecast.yhat) & ~np.isnan(next(iter(baselines.values())).yhat)
-    scale, squared = _scales(panel, series, origins, window, season)
+    known = ~np.isnan(forecast.yhat) & ~np.isnan(next(iter(computed.values())).yhat)
+    scale, squared = (
+        seasonal_moment(
+            panel.targets,
+            panel.offsets,
+            season=season,
+            ends=panel.offsets[series] + origins,
+            power=power,
+            series=series,
+        )
+        for power in (1, 2)
+    )
     return EvaluatedWindows(
         series=series,
         window=window,
         origin=origins,
         actual=np.where(known, actual, np.nan),
         forecast=forecast,
-        baselines=baselines,
+        baselines=computed,
         levels=tuple(levels),
-        scale=scale,
-        squared_scale=squared,
+        scale=np.where(scale > 0, scale, np.nan),
+        squared_scale=np.where(squared > 0, squared, np.nan),
     )
 
 
@@ -72,21 +83,3 @@ def observed_values(panel: Panel, series: Ints, origins: Ints, horizon: int) -> 
     inside = step < panel.lengths[series, None]
     rows = panel.offsets[series, None] + np.where(inside, step, 0)
     return np.where(inside[..., None], panel.targets[rows], np.nan)
-
-
-def _scales(
-    panel: Panel, series: Ints, origins: Ints, window: Ints, season: int
-) -> tuple[Floats, Floats]:
-    """Mean absolute and mean squared seasonal changes before each origin, `[M, C]` each; NaN where
-    all are 0."""
-    scale = np.full((len(series), panel.targets.shape[1]), np.nan)
-    squared = scale.copy()
-    for number in np.unique(window):
-        rows = np.flatnonzero(window == number)
-        ends = panel.offsets[:-1].copy()
-        ends[series[rows]] += origins[rows]
-        found = seasonal_scale(panel.targets, panel.offsets, season=season, ends=ends)
-        scale[rows] = found[series[rows]]
-        moment = seasonal_moment(panel.targets, panel.offsets, season=season, ends=ends, power=2)
-        squared[rows] = np.where(moment > 0, moment, np.nan)[series[rows]]
-    return scale, squared

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.evaluation.baselines import baseline_column
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.output.forecast_table import write_forecast
 from rnnforecast.types import Floats, Ints
@@ -27,11 +28,6 @@ FIXED_COLUMNS = ("unique_id", "target", "cutoff", "ds", "step", *SCALE_COLUMNS, 
 """Their meaning: label of the series; target, if there are several; last timestamp before the
 forecast; timestamp; steps after the cutoff; mean absolute and root mean squared seasonal change
 before the cutoff, by which errors are divided; observed value; point forecast."""
-
-
-def baseline_column(name: str) -> str:
-    """The column of a baseline: ``seasonal_naive`` of ``seasonal naive``."""
-    return name.lower().replace(" ", "_")
 
 
 def quantile_column(level: float) -> str:

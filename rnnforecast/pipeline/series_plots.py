@@ -8,13 +8,13 @@ import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency import Frequency
-from rnnforecast.evaluation.baselines import simple_forecasts
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
 from rnnforecast.output.forecast_plots import MarkedSteps, plot_forecast, safe_file_stem
 from rnnforecast.output.line_plots import LineFigure
 from rnnforecast.output.time_words import format_period, format_steps
 from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.statistical.naive import seasonal_naive
 from rnnforecast.types import Floats, Ints, Timestamps
 
 
@@ -85,9 +85,12 @@ class _SeriesPlots:
         history_timestamps = chosen.to_display_timezone(
             chosen.window_timestamps(np.zeros(1, dtype=np.int64), past)[0]
         )
-        simple = simple_forecasts(self.season)[0]
-        naive = simple.point(
-            chosen.targets, chosen.offsets, horizon=self.horizon, ends=np.array([past])
+        naive = seasonal_naive(
+            chosen.targets,
+            chosen.offsets,
+            season=self.season,
+            horizon=self.horizon,
+            ends=np.array([past]),
         )[0]
         name = panel.target_names[channel]
         has_names = panel.keys.shape[1] > 0
@@ -105,7 +108,7 @@ class _SeriesPlots:
                 (coverage, values[:, low], values[:, high])
                 for coverage, low, high in self.central_intervals
             ],
-            baseline=(simple.name, naive[:, channel]),
+            baseline=("seasonal naive" if self.season > 1 else "naive", naive[:, channel]),
             actual=actual,
             marked=None
             if event is None

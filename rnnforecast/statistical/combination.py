@@ -14,14 +14,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnnforecast.statistical import exponential_smoothing, seasonal_smoothing, structural, theta
+from rnnforecast.statistical import seasonal_smoothing, structural, theta
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.statistical.intervals import SIGMA_LEVELS, interval_factor, sum_of_errors
 from rnnforecast.statistical.transients import without_transients
 from rnnforecast.types import Floats, Ints
-
-METHODS = {"theta": theta.forecast, "exponential smoothing": exponential_smoothing.forecast}
-"""Methods that forecasts are compared to; of them only theta is part of the combination."""
 
 MIN_HISTORY, MIN_SEASONS = 300, 6
 """Steps and seasons of history that are read at most, the longer of both."""

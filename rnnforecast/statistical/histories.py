@@ -87,7 +87,10 @@ class StatisticalForecast:
     variance: Floats
 
     def quantiles(self, levels: Sequence[float]) -> Floats:
-        """Quantiles of normal distributions at the Q `levels`, `[M, H, Q]`."""
+        """Quantiles of normal distributions at the Q `levels`, `[M, H, Q]`.
+
+        With a last axis of targets in both arrays it is that of the result too, before Q.
+        """
         normal = np.array([NormalDist().inv_cdf(level) for level in levels])
         return np.asarray(self.mean[..., None] + np.sqrt(self.variance)[..., None] * normal)
 

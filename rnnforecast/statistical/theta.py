@@ -1,7 +1,10 @@
-"""Dynamic optimised theta method (DOT): smoothing with a drift from a regression of growing data.
+"""Theta methods: smoothing with a drift from a regression, the standard one and the dynamic
+optimised one (DOT).
 
 Fiorucci, Pellegrini, Louzada, Petropoulos, Koehler (2016), "Models for optimising the theta method
-and their relationship to state space models", International Journal of Forecasting 32(4), eq. 15.
+and their relationship to state space models", International Journal of Forecasting 32(4): eq. 15 is
+DOT, whose regression grows with the data and whose theta is fitted; with one regression of all data
+and a theta of 2 it is the method of Assimakopoulos and Nikolopoulos (2000).
 
 For a given smoothing parameter alpha the one-step errors are linear in the initial level and in
 the share of the trend, 1 - 1 / theta: both follow from least squares in closed form, and only
@@ -28,6 +31,8 @@ BURN_IN = 3
 LEVEL_WEIGHT = 3.0
 """Errors that the distance of the initial level from the first value counts as: without it the
 level of a short history fits the first errors."""
+STANDARD_SHARE = 0.5
+"""1 - 1 / theta of the standard method."""
 PARAMETERS = 3
 """Alpha, initial level and theta: degrees of freedom that the error variance pays for."""
 BLOCK = 256
@@ -37,9 +42,14 @@ SMALLEST = 1e-12
 
 
 def forecast(
-    histories: Histories, *, season: int, horizon: int, seasonal_test: bool = False
+    histories: Histories,
+    *,
+    season: int,
+    horizon: int,
+    seasonal_test: bool = False,
+    dynamic: bool = True,
 ) -> StatisticalForecast:
-    """Forecasts by the dynamic optimised theta method after seasonal adjustment.
+    """Forecasts by a theta method after seasonal adjustment.
 
     The variance is exact for the model with its parameters known: the errors' variance times the
     squared responses of later values to earlier errors (statsforecast simulates the same).
@@ -50,6 +60,7 @@ def forecast(
         horizon: steps to forecast, H.
         seasonal_test: adjust as the paper and statsforecast do, by plain averages where a test
             finds a season; else by shrunk averages, which are more accurate.
+        dynamic: the dynamic optimised method; else the standard one.
     """
     adjustment = seasonally_adjust(histories, season, tested=seasonal_test)
     count, lengths = len(histories.start), histories.lengths
@@ -59,7 +70,10 @@ def forecast(
     for low in range(0, len(order), BLOCK):
         block = order[low : low + BLOCK]
         mean[block], variance[block] = _forecast_block(
-            _left_aligned(adjustment.values, histories.start, block), lengths[block], horizon
+            _left_aligned(adjustment.values, histories.start, block),
+            lengths[block],
+            horizon,
+            dynamic,
         )
     return adjustment.restore(StatisticalForecast(mean, variance))
 
@@ -71,16 +85,18 @@ def _left_aligned(values: Floats, start: Ints, block: Ints) -> Floats:
     return values[row, block]
 
 
-def _forecast_block(values: Floats, lengths: Ints, horizon: int) -> tuple[Floats, Floats]:
+def _forecast_block(
+    values: Floats, lengths: Ints, horizon: int, dynamic: bool
+) -> tuple[Floats, Floats]:
     """Mean and variance `[M, H]` of left-aligned `values [N, M]`, longest first."""
     first = values[0].copy()
     inside = np.arange(len(values))[:, None] < lengths
     values = np.where(inside, values - first, 0.0)
     unit = np.abs(values).max(axis=0)
     unit = np.where(unit > 0, unit, 1.0)
-    data = _Data.of(values / unit, lengths)
+    data = _Data.of(values / unit, lengths, dynamic)
     fit = _fit(data)
-    mean, response = _forecast_states(fit, lengths, horizon)
+    mean, response = _forecast_states(fit, lengths, horizon, dynamic)
     errors = np.maximum(lengths - fit.burn_in, 0)
     freedom = np.maximum(errors - PARAMETERS, 1)
     error_variance = np.where(
@@ -91,7 +107,8 @@ def _forecast_block(values: Floats, lengths: Ints, horizon: int) -> tuple[Floats
 
 @dataclass(frozen=True)
 class _Data:
-    """Left-aligned values and the regression of the values so far on time at each step."""
+    """Left-aligned values and their regression on time: at each step that of the values so far if
+    `dynamic`, else that of all values."""
 
     values: Floats
     """`[N, M]` minus the first value, scaled; longest first."""
@@ -102,9 +119,10 @@ class _Data:
     """`[N, M]` mean so far."""
     intercept: Floats
     slope: Floats
+    dynamic: bool
 
     @classmethod
-    def of(cls, values: Floats, lengths: Ints) -> _Data:
+    def of(cls, values: Floats, lengths: Ints, dynamic: bool) -> _Data:
         """The regressions, step by step."""
         active = (lengths > np.arange(len(values))[:, None]).sum(1)
         average, intercept, slope = (np.zeros_like(values) for _ in range(3))
@@ -112,7 +130,11 @@ class _Data:
             average[k], intercept[k], slope[k] = _next_regression(
                 average[k - 1], slope[k - 1], values[k], k
             )
-        return cls(values, lengths, active, average, intercept, slope)
+        if not dynamic:
+            last = lengths - 1, np.arange(len(lengths))
+            intercept = np.broadcast_to(intercept[last], values.shape)
+            slope = np.broadcast_to(slope[last], values.shape)
+        return cls(values, lengths, active, average, intercept, slope, dynamic)
 
 
 @dataclass(frozen=True)
@@ -187,18 +209,28 @@ def _least_squares(data: _Data, alpha: Floats) -> tuple[Floats, Floats, Floats]:
         cd[:, now] += trend * p
         cc[:, now] += p * p
         power = power * decay
-    return _solve(rr, rc, rd, dd, cd, cc + LEVEL_WEIGHT)
+    cc += LEVEL_WEIGHT
+    return _solve(rr, rc, rd, dd, cd, cc, None if data.dynamic else STANDARD_SHARE)
 
 
 def _solve(
-    rr: Floats, rc: Floats, rd: Floats, dd: Floats, cd: Floats, cc: Floats
+    rr: Floats,
+    rc: Floats,
+    rd: Floats,
+    dd: Floats,
+    cd: Floats,
+    cc: Floats,
+    fixed_share: float | None,
 ) -> tuple[Floats, Floats, Floats]:
     """Sum of squared errors, initial level and trend share that minimize (r - level c - share d)²,
-    with a share of 0 to 1, from the sums of products of r, c and d."""
-    remaining = dd - cd * cd / cc
-    found = remaining > SMALLEST * dd
-    share = (rd - rc * cd / cc) / np.where(found, remaining, 1.0)
-    share = np.where(found, np.clip(share, 0.0, 1.0), 0.0)
+    with a share of 0 to 1 or a fixed one, from the sums of products of r, c and d."""
+    if fixed_share is None:
+        remaining = dd - cd * cd / cc
+        found = remaining > SMALLEST * dd
+        share = (rd - rc * cd / cc) / np.where(found, remaining, 1.0)
+        share = np.where(found, np.clip(share, 0.0, 1.0), 0.0)
+    else:
+        share = np.full(rr.shape, fixed_share)
     level = (rc - share * cd) / cc
     squared = rr - 2 * (level * rc + share * rd) + level * (level * cc + 2 * share * cd)
     return np.maximum(squared + share * share * dd, 0.0), level, share
@@ -224,7 +256,9 @@ def _run(data: _Data, alpha: Floats, initial: Floats, share: Floats) -> _Fit:
     return _Fit(alpha, share, level, average, intercept, slope, power, squared, burn_in)
 
 
-def _forecast_states(fit: _Fit, lengths: Ints, horizon: int) -> tuple[Floats, Floats]:
+def _forecast_states(
+    fit: _Fit, lengths: Ints, horizon: int, dynamic: bool
+) -> tuple[Floats, Floats]:
     """Forecasts and the sums of squared responses to unit errors, `[H, M]` each.
 
     The model is linear in its states: the forecast and the response to the error of each step
@@ -247,8 +281,9 @@ def _forecast_states(fit: _Fit, lengths: Ints, horizon: int) -> tuple[Floats, Fl
         value[-1] = 1.0  # the error of this step
         mean[step], response[step] = value[0], sum_steps(value[1:] ** 2)
         level[upto] += alpha * (value - level[upto])
-        average[upto], intercept[upto], slope[upto] = _next_regression(
-            average[upto], slope[upto], value, lengths + step
-        )
+        if dynamic:
+            average[upto], intercept[upto], slope[upto] = _next_regression(
+                average[upto], slope[upto], value, lengths + step
+            )
         power = power * (1 - alpha)
     return mean, response

@@ -58,7 +58,7 @@ def test_a_row_is_an_observed_value_of_a_window(panel: Panel) -> None:
         "unique_id", "shop", "item", "target", "cutoff", "ds", "step", "mase_scale", "rmsse_scale",
         "y", "yhat"
     ]  # fmt: skip
-    assert {"q0.1", "q0.9", "naive", "seasonal_naive", "theta"} <= {*table.columns}
+    assert {"q0.1", "q0.9", "naive", "seasonal_naive", "theta", "dot"} <= {*table.columns}
     assert len(table) == 3 * 2 * 2 - 1  # one value is missing
     assert table["unique_id"].unique().tolist() == ["a/x", "b/y"]
     first = table.iloc[0]  # the earliest window of the first series begins at its step 6

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnforecast.statistical.histories import Histories
-from rnnforecast.statistical.naive import forecast, seasonal_naive
+from rnnforecast.statistical.naive import (
+    forecast,
+    seasonal_mean,
+    seasonal_mean_variance,
+    seasonal_naive,
+    seasonal_naive_variance,
+)
 from rnnforecast.types import Floats, Ints
 from tests.statistical.series import histories_of
 
@@ -180,3 +186,48 @@ def test_a_forecast_depends_neither_on_other_series_nor_on_padding(
         alone = forecast(histories_of(each), season=season, horizon=5, drift=drift)
         np.testing.assert_array_equal(together.mean[row], alone.mean[0])
         np.testing.assert_array_equal(together.variance[row], alone.variance[0])
+
+
+def mean_and_variance(
+    values: list[float], *, season: int, horizon: int, seasons: int
+) -> tuple[list[float], list[float]]:
+    flat, bounds = np.array(values, dtype=np.float64)[:, None], np.array([0, len(values)])
+    mean, variance = (
+        each(flat, bounds, season=season, horizon=horizon, ends=bounds[1:], seasons=seasons)
+        for each in (seasonal_mean, seasonal_mean_variance)
+    )
+    return mean[0, :, 0].tolist(), variance[0, :, 0].tolist()
+
+
+# SeasonalWindowAverage(season_length=4, window_size=3) of statsforecast 2.1.1
+SEASONAL_VALUES = [12.1, 7.4, 9.9, 3.2, 13.0, 8.1, 9.5, 4.4, 12.6, 9.0, 8.7, 5.1, 14.2, 8.8, 10.3]
+SEASONAL_MEANS = [4.233333, 13.266667, 8.633333, 9.5, 4.233333, 13.266667]
+
+
+def test_seasonal_means_are_those_of_statsforecast() -> None:
+    found, _ = mean_and_variance(SEASONAL_VALUES, season=4, horizon=6, seasons=3)
+    assert found == pytest.approx(SEASONAL_MEANS, rel=1e-6)
+
+
+def test_a_seasonal_mean_is_of_the_values_that_were_observed() -> None:
+    values = [100.0, 1, NAN, 2, 5, NAN]  # phases: 100, NAN, 5 and 1, 2, NAN
+    assert mean_and_variance(values, season=2, horizon=3, seasons=2)[0] == [5, 2, 5]
+    assert mean_and_variance([4.0, NAN, NAN, NAN], season=2, horizon=2, seasons=1)[0] == [4, 4]
+    assert np.isnan(mean_and_variance([NAN], season=2, horizon=2, seasons=1)[0]).all()
+
+
+def test_the_variance_of_a_seasonal_mean_is_that_of_its_past_errors() -> None:
+    values = [1.0, 5, 3, 5, 8, 6]  # errors: 8 - (1 + 3) / 2 and 6 - (5 + 5) / 2
+    assert mean_and_variance(values, season=2, horizon=3, seasons=2)[1] == [18.5] * 3
+
+
+def test_the_variance_of_a_short_history_is_that_of_the_seasonal_naive_forecast() -> None:
+    values = [1.0, 5, 3, 8]
+    naive = seasonal_naive_variance(
+        np.array(values)[:, None],
+        np.array([0, 4]),
+        season=2,
+        horizon=3,
+        ends=np.array([4]),
+    )
+    assert mean_and_variance(values, season=2, horizon=3, seasons=2)[1] == naive[0, :, 0].tolist()

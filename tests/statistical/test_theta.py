@@ -1,4 +1,4 @@
-"""The dynamic optimised theta method against statsforecast, the paper's recursion and itself."""
+"""The theta methods against statsforecast, the paper's recursion and itself."""
 
 from __future__ import annotations
 
@@ -41,12 +41,30 @@ REFERENCES = {
     "noise around a level": (1, 10 + 2 * noise(60, 6), [10.0089] * 6),
 }
 
+# Theta(season_length=...) of the same
+STANDARD_REFERENCES = {
+    "multiplicative season": [206.314, 243.4875, 267.7958, 270.7923, 267.9824, 246.9535],
+    "additive season with negative values": [8.2624, 3.6054, -1.2451, 3.4513, 8.6784, 4.0215],
+    "no significant season": [28.4161, 28.5874, 28.7587, 28.93, 29.1013, 29.2726],
+    "random walk": [49.8897, 49.8995, 49.9093, 49.9192, 49.929, 49.9388],
+    "trend": [438.6541, 444.7141, 450.7742, 456.8342, 462.8942, 468.9542],
+    "noise around a level": [10.0037, 10.0032, 10.0026, 10.0021, 10.0016, 10.0011],
+}
+
 
 def theta_of(
-    *series: Floats, season: int = 1, horizon: int = 6, seasonal_test: bool = False
+    *series: Floats,
+    season: int = 1,
+    horizon: int = 6,
+    seasonal_test: bool = False,
+    dynamic: bool = True,
 ) -> StatisticalForecast:
     return theta.forecast(
-        histories_of(*series), season=season, horizon=horizon, seasonal_test=seasonal_test
+        histories_of(*series),
+        season=season,
+        horizon=horizon,
+        seasonal_test=seasonal_test,
+        dynamic=dynamic,
     )
 
 
@@ -56,6 +74,22 @@ def test_forecasts_are_those_of_statsforecast(name: str) -> None:
     season, values, expected = REFERENCES[name]
     found = theta_of(np.round(values, 2), season=season, seasonal_test=True).mean[0]
     np.testing.assert_allclose(found, expected, atol=0.01 * np.ptp(values))
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_standard_theta_forecasts_are_those_of_statsforecast(name: str) -> None:
+    season, values, _ = REFERENCES[name]
+    found = theta_of(np.round(values, 2), season=season, seasonal_test=True, dynamic=False).mean[0]
+    np.testing.assert_allclose(found, STANDARD_REFERENCES[name], atol=0.005 * np.ptp(values))
+
+
+def test_the_standard_theta_forecast_is_smoothing_with_half_the_slope_as_drift() -> None:
+    """Hyndman and Billah (2003), "Unmasking the theta method", equation 13."""
+    values = REFERENCES["trend"][1]
+    found = theta_of(values, dynamic=False, horizon=5)
+    slope = np.polyfit(np.arange(len(values)), values, 1)[0]
+    np.testing.assert_allclose(np.diff(found.mean[0]), slope / 2, rtol=1e-9)
+    assert np.all(np.diff(found.variance[0]) > 0)
 
 
 def recursion(parameters: Floats, values: Floats, horizon: int) -> tuple[Floats, Floats]:
@@ -134,13 +168,15 @@ SERIES = st.lists(
 )
 
 
-@given(SERIES, st.integers(0, 3), st.sampled_from([1, 4]))
+@given(SERIES, st.integers(0, 3), st.sampled_from([1, 4]), st.booleans())
 def test_a_forecast_depends_neither_on_other_series_nor_on_padding(
-    series: list[list[float]], padding: int, season: int
+    series: list[list[float]], padding: int, season: int, dynamic: bool
 ) -> None:
-    together = theta.forecast(histories_of(*series, padding=padding), season=season, horizon=5)
+    together = theta.forecast(
+        histories_of(*series, padding=padding), season=season, horizon=5, dynamic=dynamic
+    )
     for row, each in enumerate(series):
-        alone = theta.forecast(histories_of(each), season=season, horizon=5)
+        alone = theta.forecast(histories_of(each), season=season, horizon=5, dynamic=dynamic)
         np.testing.assert_array_equal(together.mean[row], alone.mean[0])
         np.testing.assert_array_equal(together.variance[row], alone.variance[0])
 
