@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rnnforecast.evaluation.baselines import baseline_column
 from rnnforecast.evaluation.scores import MODEL_NAME, GroupScores, Scores
 from rnnforecast.output.forecast_table import round_significant, write_forecast
-from rnnforecast.pipeline.evaluation_table import baseline_column
 
 FIRST_METRICS = (
     "mae", "rmse", "bias", "relative_bias", "mape", "smape", "wape", "mase", "rmsse", "owa", "wql",
