@@ -64,7 +64,7 @@ def check(spec: SpecLike, data: DataLike | None = None) -> Check:
         >>> import pandas as pd
         >>> import rnnforecast as rf
         >>> days = pd.date_range("2024-01-01", periods=60)
-        >>> sales = pd.DataFrame({"ds": days, "y": [10.0 + day.dayofweek for day in days]})
+        >>> sales = pd.DataFrame({"ds": days, "y": [10.0 + day % 7 for day in range(60)]})
         >>> found = rf.check({"window": {"horizon": 7}}, sales)
         >>> found.problems
         ()

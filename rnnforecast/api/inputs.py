@@ -33,10 +33,13 @@ class Inputs:
     """Relative paths of the spec count from it."""
 
 
-def read_spec(spec: SpecLike) -> Spec:
+def read_spec(spec: SpecLike, **sections: Mapping[str, Any]) -> Spec:
     """The valid spec of a YAML file, or of a dict with the same sections and keys.
 
-    `data.path` may be missing, as for data frames.
+    Args:
+        spec: the path of a YAML file, a dict of its sections, or a `Spec`; `data.path` may be
+            missing, as for data frames.
+        sections: keys that replace those of `spec`, by section.
 
     Raises:
         SpecError: with all problems of the spec.
@@ -44,14 +47,18 @@ def read_spec(spec: SpecLike) -> Spec:
     Examples:
         >>> import rnnforecast as rf
         >>> spec = rf.read_spec({"window": {"horizon": 12}, "forecast": {"quantiles": [0.1, 0.9]}})
-        >>> spec.window.horizon
-        12
+        >>> rf.read_spec(spec, window={"horizon": 24}).window.horizon
+        24
         >>> rf.read_spec({"window": {"horizn": 12}})
         Traceback (most recent call last):
         ...
         rnnforecast.errors.SpecError: window.horizn: unknown key — did you mean 'horizon'?
     """
-    return _read_spec(spec, needs_path=False)
+    if not sections:
+        return _read_spec(spec, needs_path=False)
+    values = spec if isinstance(spec, Mapping) else _read_spec(spec, needs_path=False).model_dump()
+    merged = {name: {**values.get(name, {}), **keys} for name, keys in sections.items()}
+    return _read_spec({**values, **merged}, needs_path=False)
 
 
 def _read_spec(spec: SpecLike, *, needs_path: bool) -> Spec:

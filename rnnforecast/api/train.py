@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ def train(
 ) -> Run:
     """Trains a forecaster; the run stays in memory unless `folder` is given.
 
-    Results are those of ``rnnforecast train`` on a file with the same rows.
+    Results are those of ``rnnforecast train`` on a file with the same rows. An interrupt (Ctrl-C,
+    or the square of a notebook) ends the training with the best weights so far; a second one stops
+    at once.
 
     Args:
         spec: the path of a YAML file, a dict of its sections, or a `Spec`; `data.path` may be
@@ -57,6 +60,7 @@ def train(
     inputs = read_inputs(spec, data)  # a wrong spec is reported before anything heavy is imported
     from rnnforecast.api.run import Run, read_run
     from rnnforecast.batch.lock import folder_lock
+    from rnnforecast.batch.stop_signal import stop_on_signal
     from rnnforecast.pipeline.prepare import prepare_source
     from rnnforecast.pipeline.progress import RecordingListener
     from rnnforecast.workflow.train import fit_prepared, train_prepared
@@ -65,11 +69,14 @@ def train(
     prepared = prepare_source(inputs.spec, inputs.source, inputs.folder)
     if folder is not None:
         path = Path(folder)
-        with folder_lock(path):
-            train_prepared(prepared, path, resume=resume, listener=listener)
+        with folder_lock(path), stop_on_signal(listener, [signal.SIGINT]) as should_stop:
+            train_prepared(
+                prepared, path, resume=resume, listener=listener, should_stop=should_stop
+            )
         return read_run(path, inputs.source, listener.messages)
     recorder = RecordingListener(listener)
-    trained = fit_prepared(prepared, listener=recorder)
+    with stop_on_signal(recorder, [signal.SIGINT]) as should_stop:
+        trained = fit_prepared(prepared, listener=recorder, should_stop=should_stop)
     return Run(
         trained.run,
         trained.spec,

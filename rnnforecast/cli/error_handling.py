@@ -1,4 +1,4 @@
-"""Exit codes, error messages, stop signals, and deferred garbage collection."""
+"""Exit codes, error messages, and deferred garbage collection."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import atexit
 import errno
 import gc
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from rich.text import Text
@@ -119,32 +117,6 @@ def _exit_unexpected(console: ConsoleListener, error: Exception) -> NoReturn:
             "       this is a bug of the program; run again with -v and report the output"
         )
     sys.exit(EXIT_UNEXPECTED)
-
-
-@contextmanager
-def stop_on_signal(console: ConsoleListener) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C or SIGTERM in the block requests an orderly stop; a second stops at once.
-
-    Yields a function that returns whether a stop was requested.
-    """
-    requested = False
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        nonlocal requested
-        if requested:
-            raise KeyboardInterrupt
-        requested = True
-        name = signal.Signals(number).name
-        console.warning(
-            f"{name}: finishing with the best weights so far; once more to stop at once"
-        )
-
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: requested
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
 
 
 _gc_deferred = False
