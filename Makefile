@@ -16,9 +16,10 @@ help: ## show this list
 demo: $(VENV)/.ready-test ## train and forecast bundled real data, in about a minute
 	$(BIN)/rnnforecast demo
 
-# One thread a test process: the tests are small, and the processes share the cores.
+# One thread a test process: the tests are small, and the processes share the cores. Tests that start
+# the command in a process of its own would compile the package each time without bytecode files.
 test: $(VENV)/.ready-test ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(VENV)/.ready-dev ## lint, formatting, types, layers, and docs that are up to date
 	$(BIN)/ruff check

@@ -58,6 +58,7 @@ SPEC = """data: {path: data.csv}
 window: {horizon: 7, lookback: 28}
 model: {backbone: gru, hidden_size: 32, dropout: 0.1}
 training: {batch_size: 32, early_stopping: false, precision: float32}
+ensemble: {network_weight: 1}
 forecast: {plots: 0}
 """
 

@@ -123,6 +123,12 @@ def train(rnnforecast: Callable[..., Any], request: pytest.FixtureRequest) -> Ca
 
 
 @pytest.fixture
+def quick_rnn_imputer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recurrent imputer is trained for 20 steps, where its error is not looked at."""
+    monkeypatch.setattr("rnnforecast.pipeline.rnn_imputation.STEPS", 20)
+
+
+@pytest.fixture
 def table() -> Callable[..., pd.DataFrame]:
     """Makes rows of several series with a weekly pattern, sorted."""
 

@@ -97,7 +97,7 @@ def test_after_the_time_limit_checks_are_not_run_and_count_as_failed(
 def test_runs_are_killed_resumed_and_forecast_on_the_other_device(
     gpu: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert gpu.main([*CPU, "--only", "resume", "predict", "--run-steps", "60"]) == 0
+    assert gpu.main([*CPU, "--only", "resume", "predict", "--run-steps", "40"]) == 0
     assert "PASSED: 3 of 3 checks" in capsys.readouterr().out
 
 

@@ -229,6 +229,7 @@ def test_hours_become_local_days(given: Run, train: Run, rnnforecast: Run) -> No
 METHODS = ("ffill", "bfill", "mode", "spline", "time", "seasonal", "knn", "random_forest", "rnn")
 
 
+@pytest.mark.usefixtures("quick_rnn_imputer")
 @pytest.mark.parametrize("method", METHODS)
 def test_every_fill_is_stored_and_applied_again(
     given: Run, train: Run, rnnforecast: Run, table: Run, method: str
@@ -337,6 +338,7 @@ def test_a_name_that_is_no_target_is_refused_with_the_closest(given: Run, train:
     assert "did you mean 'y'" in result.stderr
 
 
+@pytest.mark.usefixtures("quick_rnn_imputer")
 def test_the_impute_report_ranks_the_methods(given: Run, rnnforecast: Run, table: Run) -> None:
     given(table(steps=60))
     result = rnnforecast("check", "spec.yaml", "--impute-report", "--json", "--no-report")

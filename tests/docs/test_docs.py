@@ -59,7 +59,7 @@ def _builder() -> ModuleType:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, without_pictures: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with a copy of the sample data, as a reader of the pages has it."""
     shutil.copytree(DATA, tmp_path / "sample_data")
     monkeypatch.chdir(tmp_path)
@@ -78,6 +78,7 @@ def test_the_readme_has_the_tour() -> None:
     assert verbs[:4] == ["init", "check", "train", "predict"]
 
 
+@pytest.mark.pictures
 def test_the_demo_leaves_a_forecast_and_a_picture(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

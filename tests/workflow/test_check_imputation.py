@@ -74,6 +74,7 @@ def test_the_error_of_a_method_is_that_of_its_values_at_the_hidden_cells(
     assert imputation_error(method, panel, transformed, hidden, plan, scale) == error
 
 
+@pytest.mark.usefixtures("quick_rnn_imputer")
 def test_every_method_that_estimates_values_is_compared_and_the_best_comes_first() -> None:
     rng = np.random.default_rng(3)
     step = np.arange(120)

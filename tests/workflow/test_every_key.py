@@ -28,6 +28,7 @@ TINY = (
     "window.patch_length=7",
     "window.season=7",
     "forecast.plots=0",
+    "ensemble.network_weight=1",
 )
 SPEC = """
 data: {path: data.csv, series: unique_id, targets: [y, z]}

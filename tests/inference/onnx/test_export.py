@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from onnxscript._framework_apis import torch_2_5
 
 from rnnforecast.inference.onnx import export as exporting
 from rnnforecast.inference.onnx.example_windows import synthetic_histories
@@ -118,6 +121,15 @@ def exported(found: Forecaster, path: Path) -> dict[str, Any]:
     return exporting.export_onnx(found, outputs, residuals, history, path)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _operators_are_parsed_once() -> Iterator[None]:
+    """onnxscript parses the sources of all operators at each export, half a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        read = torch_2_5.get_torchlib_ops
+        patch.setattr(torch_2_5, "get_torchlib_ops", cache(read))
+        yield
+
+
 @pytest.mark.parametrize("backbone", BACKBONES.names())
 def test_the_file_agrees_with_the_network_in_batches_of_one_and_of_many(
     backbone: str, tmp_path: Path
@@ -194,7 +206,7 @@ class _Softplus(torch.nn.Module):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("beta", [1.0, 0.25, 3.0])
+@pytest.mark.parametrize("beta", [1.0, 3.0])
 def test_softplus_is_exported_with_its_beta(
     beta: float, dtype: torch.dtype, tmp_path: Path
 ) -> None:
