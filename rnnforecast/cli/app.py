@@ -19,6 +19,7 @@ from rnnforecast.cli.commands.models import models
 from rnnforecast.cli.commands.predict import predict
 from rnnforecast.cli.commands.schema import schema
 from rnnforecast.cli.commands.train import train
+from rnnforecast.cli.commands.tune import tune
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import defer_gc, handle_errors
 from rnnforecast.cli.streams import prepare_standard_streams
@@ -58,7 +59,7 @@ def main_options(
     """Options before the command."""
 
 
-for command in (init, check, train, backtest, predict, inspect, export, demo, models, schema):
+for command in (init, check, train, backtest, tune, predict, inspect, export, demo, models, schema):
     app.command()(command)
 
 app.info.epilog = (

@@ -21,6 +21,7 @@ from rnnforecast.registry import (
     WINDOW_SCALERS,
     Registry,
 )
+from rnnforecast.spec.search_space import candidate_problems, end_points, with_values
 from rnnforecast.spec.spec import Spec
 
 Finding: TypeAlias = tuple[str, str, str]
@@ -374,3 +375,19 @@ def _traits(registry: Registry, name: str) -> tuple[str, ...]:
 
 RULES = tuple(_rules)
 """All rules, in the order of their findings."""
+
+
+def find_search_problems(spec: Spec, rules: Sequence[Rule]) -> Iterator[Finding]:
+    """The findings in the candidates of `search.keys`, each also by `rules` in place of the spec's
+    value."""
+    yield from candidate_problems(spec)
+    searched = set() if isinstance(spec.search.keys, str) else set(spec.search.keys)
+    for key, value in end_points(spec):
+        # where a rule reads two searched keys, another value of the second may fit
+        its_rules = [
+            rule
+            for rule in rules
+            if key in rule.keys and not (searched - {key}).intersection(rule.keys)
+        ]
+        for _, found, cure in find_incompatibilities([with_values(spec, {key: value})], its_rules):
+            yield f"search.keys.{key}", f"{value}: {found}", cure

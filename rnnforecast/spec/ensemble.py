@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from rnnforecast.errors import closest_match, did_you_mean
 from rnnforecast.spec.model import ModelSpec, WindowSpec
@@ -15,7 +15,7 @@ from rnnforecast.spec.types import (
     SmallPositiveInt,
     SpecSection,
     UnitFloat,
-    describe_field,
+    validate_value,
 )
 
 ENSEMBLE_SECTIONS: dict[str, type[SpecSection]] = {
@@ -82,21 +82,14 @@ class EnsembleSpec(SpecSection):
                 near = closest_match(key, allowed, cutoff=0.5)
                 hint = f" — {did_you_mean(near)}" if near else ""
                 raise ValueError(f"'{key}' is no key that networks can differ in{hint}")
-            vary[key] = [_validate_varied_value(key, value, values) for value in values]
+            vary[key] = [_validate_varied_value(key, value) for value in values]
         return vary
 
 
-def _validate_varied_value(key: str, value: object, values: list[Any]) -> object:
+def _validate_varied_value(key: str, value: object) -> Any:
     """The validated value of a key, in plain types; ValueError if the key does not accept it."""
     section, name = key.split(".")
-    others = {"horizon": 1} if section == "window" else {}
     try:
-        found = ENSEMBLE_SECTIONS[section].model_validate({**others, name: value})
-    except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "value_error":  # the message of the key's own validator
-            raise ValueError(f"{key}: {first['ctx']['error']}") from None
-        given = ", ".join(map(str, values))
-        field = ENSEMBLE_SECTIONS[section].model_fields[name]
-        raise ValueError(f"{key}: expected {describe_field(field)} each, found {given}") from None
-    return found.model_dump(mode="json")[name]
+        return validate_value(ENSEMBLE_SECTIONS[section], name, value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None

@@ -10,7 +10,7 @@ from typing import Any
 
 from rnnforecast.errors import Problem, SpecError, closest_match, did_you_mean, similarity
 from rnnforecast.spec import yaml_source as source
-from rnnforecast.spec.compatibility import RULES, Rule, find_incompatibilities
+from rnnforecast.spec.compatibility import RULES, Rule, find_incompatibilities, find_search_problems
 from rnnforecast.spec.data import check_file_name
 from rnnforecast.spec.problem_collector import ProblemCollector
 from rnnforecast.spec.spec import SECTIONS, Spec, expand_ensemble
@@ -129,8 +129,11 @@ def _build_spec(
     if needs_path and not spec.data.path:
         report.add(("data", "path"), *no_path_problem())
     usable = [rule for rule in rules if not report.is_affected(rule, invalid_keys)]
-    for key, found, cure in find_incompatibilities(expand_ensemble(spec), usable):
-        report.add(tuple(key.split(".")), found, cure)
+    findings = find_incompatibilities(expand_ensemble(spec), usable)
+    if ("search", "keys") not in invalid_keys:
+        findings += find_search_problems(spec, usable)
+    for key, found, cure in findings:
+        report.add(tuple(key.split(".", 2)), found, cure)
     if report.problems_by_line:
         raise SpecError(*report.problems())
     return spec
@@ -153,7 +156,7 @@ def locate_problems(
         where = problem.where
         if where in given:
             where = f"--set {given[where]}"
-        elif line := lines.get(tuple(where.split("."))):
+        elif line := lines.get(tuple(where.split(".", 2))):
             where = f"{path}, line {line}, {where}"
         located.append(replace(problem, where=where))
     return tuple(located)

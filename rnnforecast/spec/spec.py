@@ -1,4 +1,4 @@
-"""The complete spec: nine sections, and the spec of each network of an ensemble."""
+"""The complete spec: its sections, and the spec of each network of an ensemble."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rnnforecast.spec.ensemble import EnsembleSpec
 from rnnforecast.spec.features import FeaturesSpec
 from rnnforecast.spec.forecast import ForecastSpec
 from rnnforecast.spec.model import ModelSpec, WindowSpec
+from rnnforecast.spec.search import SearchSpec
 from rnnforecast.spec.training import TrainingSpec
 from rnnforecast.spec.types import SpecSection
 
@@ -26,6 +27,7 @@ class Spec(SpecSection):
     ensemble: EnsembleSpec = EnsembleSpec()
     forecast: ForecastSpec = ForecastSpec()
     backtest: BacktestSpec = BacktestSpec()
+    search: SearchSpec = SearchSpec()
 
 
 SECTIONS: dict[str, type[SpecSection]] = {
@@ -38,6 +40,7 @@ SECTIONS: dict[str, type[SpecSection]] = {
     "ensemble": EnsembleSpec,
     "forecast": ForecastSpec,
     "backtest": BacktestSpec,
+    "search": SearchSpec,
 }
 
 

@@ -10,7 +10,15 @@ import types
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    JsonValue,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
@@ -115,6 +123,9 @@ PositiveInts = Annotated[
     "a list of whole numbers of at least 1",
 ]
 UnitFloat = Annotated[float, Field(strict=True, ge=0, le=1), "a number from 0 to 1"]
+PositiveUnitFloat = Annotated[
+    float, Field(strict=True, gt=0, le=1), "a number above 0, of at most 1"
+]
 SeasonLengths = Annotated[
     tuple[PositiveInt, ...],
     Field(min_length=1, max_length=2),
@@ -148,6 +159,11 @@ Quantiles = Annotated[
 ParameterGrid = Annotated[
     dict[str, Annotated[list[JsonValue], Field(min_length=1)]],
     "a group of keys with a list of values each",
+]
+SearchKeys = Annotated[
+    dict[str, list[JsonValue] | dict[str, JsonValue]],
+    Field(min_length=1),
+    "a group of keys, each with a list of values or a range of low and high",
 ]
 Options = Annotated[dict[str, JsonValue], "a group of keys and values"]
 Separator = Annotated[Literal["auto", ",", ";", "\t", "|"], BeforeValidator(_unescape_tab)]
@@ -185,6 +201,24 @@ NamePatterns = Annotated[
     BeforeValidator(_to_list, json_schema_input_type=str | list[str]),
     "one or more patterns such as backbone.*",
 ]
+
+
+def validate_value(section: type[SpecSection], name: str, value: object) -> Any:
+    """The valid value of a key of `section`, in plain types; ValueError if it is refused."""
+    fields = section.model_fields
+    required = {
+        key: info.examples[0]
+        for key, info in fields.items()
+        if info.is_required() and info.examples
+    }
+    try:
+        found = section.model_validate({**required, name: value})
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "value_error":  # the message of the key's own validator
+            raise ValueError(str(first["ctx"]["error"])) from None
+        raise ValueError(f"expected {describe_field(fields[name])}, found {value}") from None
+    return found.model_dump(mode="json")[name]
 
 
 def check_unique(names: tuple[str, ...]) -> None:

@@ -157,6 +157,19 @@ def dump_yaml(values: Mapping[str, object]) -> str:
     return text
 
 
+def dump_value(value: object) -> str:
+    """The YAML text of one value, on one line."""
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=True,
+        width=10**6,
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def _check_depth(text: str, name: str) -> None:
     """SpecError if lists or maps are nested so deeply that the recursive composer would overflow
     the stack."""

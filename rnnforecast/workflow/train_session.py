@@ -63,6 +63,7 @@ from rnnforecast.pipeline.prepare import PreparedData, hash_data
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.spec.backtest import BacktestSpec
 from rnnforecast.spec.load import dump_spec
+from rnnforecast.spec.search import SearchSpec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
 from rnnforecast.training.checkpoint import Checkpoint
@@ -485,7 +486,8 @@ class TrainingSession:
 
     def _compute_fingerprint(self) -> str:
         """SHA-256 of the spec, the data, and the weights that training starts from."""
-        spec = self.spec.model_copy(update={"backtest": BacktestSpec()})  # no part of a training
+        other_commands = {"backtest": BacktestSpec(), "search": SearchSpec()}
+        spec = self.spec.model_copy(update=other_commands)
         parts = [dump_spec(spec), self.data_hash]
         if self.pretrained is not None:
             parts.append(self.pretrained.weights_sha256)

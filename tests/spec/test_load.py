@@ -23,7 +23,7 @@ from rnnforecast.spec.load import (
     read_spec,
     spec_from_values,
 )
-from rnnforecast.spec.spec import Spec
+from rnnforecast.spec.spec import SECTIONS, Spec
 
 MINIMAL = "data:\n  path: sales.csv\nwindow:\n  horizon: 24\n"
 
@@ -139,10 +139,7 @@ def test_an_override_of_an_unknown_key_or_section_is_refused_with_advice() -> No
     assert problems_of(MINIMAL, "model.layer=2", "modle.dropout=0", "zebra.x=1") == [
         "--set model.layer=2: unknown key — did you mean 'layers'?",
         "--set modle.dropout=0: unknown section — did you mean 'model'?",
-        (
-            "--set zebra.x=1: unknown section — the sections are data, clean, features, window,"
-            " model, training, ensemble, forecast"
-        ),
+        (f"--set zebra.x=1: unknown section — the sections are {', '.join(SECTIONS)}"),
     ]
 
 
@@ -232,8 +229,7 @@ WRONG = {
     " !!python/name:os.system is not allowed — write plain values only",
     "training: {patience: !!int many}": "line 5, training.patience: 'many' is not a valid int",
     "model: gru": "line 5, model: expected lines of the form 'key: value' below it, found 'gru'",
-    "zebra: 1": "line 5, zebra: unknown section — the sections are data, clean, features, window,"
-    " model, training, ensemble, forecast",
+    "zebra: 1": f"line 5, zebra: unknown section — the sections are {', '.join(SECTIONS)}",
     "season: 24": "line 5, season: unknown section — 'season' belongs to the section window",
     "model: {hiden_size: 64}": "line 5, model.hiden_size: unknown key"
     " — did you mean 'hidden_size'?",

@@ -167,6 +167,7 @@ ELSEWHERE = {
         f"backtest.{key}": "test_backtest_plan and test_backtest change them"
         for key in SECTIONS["backtest"].model_fields
     },
+    **{f"search.{key}": "see test_tune.py" for key in SECTIONS["search"].model_fields},
 }
 """Keys whose effect is not tested here, and why."""
 

@@ -1,0 +1,83 @@
+"""The command `rnnforecast tune`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors, resume_gc, stop_on_signal
+from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
+from rnnforecast.cli.tuning_scores import tuning_table
+
+
+def tune(
+    spec: SpecFile,
+    set_: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FOLDER",
+            help="The folder of the results; tuning/NAME-OF-SPEC if not given.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", help="Set search.trials.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", metavar="M", help="Set search.minutes.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="Set search.workers.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search for better values of keys of the spec.
+
+    The section search says which keys, and how; without it usual ones are varied. The best spec is
+    compared with the given one on windows that the search never saw. A search that was stopped or
+    killed is continued by the same command; several commands may share one search.
+    """
+    console = _Console(quiet=quiet, verbose=verbose)
+    given = {"trials": trials, "minutes": minutes, "workers": workers}
+    overrides = [*(set_ or [])]
+    overrides += [f"search.{name}={value:g}" for name, value in given.items() if value is not None]
+    with handle_errors(console, spec, overrides):
+        from rnnforecast.spec.load import read_spec
+
+        read_spec(spec, overrides)  # a wrong spec is reported before anything heavy is imported
+        from rnnforecast.workflow.tune import tune as run_tune
+
+        resume_gc()
+        folder = out or Path("tuning") / spec.stem
+        with stop_on_signal(console) as should_stop:
+            tuned = run_tune(
+                spec, folder, overrides=overrides, listener=console, should_stop=should_stop
+            )
+        console.close()
+        if json:
+            console.print_json({**asdict(tuned), "folder": str(tuned.folder)})
+        elif not quiet and not tuned.interrupted:
+            console.print_table(tuning_table(tuned))
+        if tuned.interrupted:
+            n_ended = sum(tuned.trials.values())
+            console.warning(f"stopped: {n_ended} trials are kept; call again to continue")
+            return
+        console.info(tuned.conclusion)
+        if tuned.warning is not None:
+            console.warning(tuned.warning)
+        console.info(f"results in {folder}; next: rnnforecast train {folder / 'best.yaml'}")
+
+
+class _Console(ConsoleListener):
+    """A console where the steps of single trainings are a bar on a terminal only."""
+
+    def _log_progress(self, step: object) -> None:
+        """Trials have a line each."""
