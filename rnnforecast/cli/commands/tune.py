@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc, stop_on_signal
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
 from rnnforecast.cli.tuning_scores import tuning_table
 
