@@ -112,18 +112,18 @@ class ConsoleListener:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
-    def print_scores(self, scores: TrainResult) -> None:
+    def print_scores(self, result: TrainResult) -> None:
         """Prints to stdout a table of the held-out scores; nothing if quiet."""
         self.close()
         if self.quiet:
             return
-        if len(scores.targets) > 1:
-            self.print_table(_table_by_target(scores))
+        if len(result.targets) > 1:
+            self.print_table(_table_by_target(result))
             return
-        model_scores, baseline_scores = scores.model_metrics, scores.baseline_metrics
+        model_scores, baseline_scores = result.model_metrics, result.baseline_metrics
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("held-out horizon", no_wrap=True)
-        for name in ("rnnforecast", scores.baseline_name):
+        for name in ("rnnforecast", result.baseline_name):
             table.add_column(name, justify="right", no_wrap=True)
         for key, name in METRIC_LABELS.items():
             better = "green" if model_scores[key] < baseline_scores[key] else ""
@@ -141,6 +141,8 @@ class ConsoleListener:
                 for scores in (model_scores, baseline_scores)
             )
             table.add_row(f"coverage of the {level} % interval, %", *shares)
+        if result.is_beaten:
+            table.add_row(Text(f"not better than {result.baseline_name}", "yellow"))
         self.print_table(table)
 
     def print_table(self, table: Table) -> None:
@@ -221,7 +223,7 @@ def _table_by_target(scores: TrainResult) -> Table:
                 for key in TARGET_METRICS
             ),
             *(format_percent(ours[key]) for key in levels),
-            row.baseline_name,
+            row.baseline_name + ("" if ours["mase"] < baseline["mase"] else ": not beaten"),
             format_number(baseline["mase"]),
         )
     return table

@@ -174,36 +174,31 @@ and target of 100 to 300 steps."""
 
 
 def select_baselines(
-    names: Sequence[str], *, season: int, count: int, further: Sequence[Baseline] = ()
+    names: Sequence[str] = (), *, season: int, count: int, further: Sequence[Baseline] = ()
 ) -> tuple[Baseline, ...]:
-    """The baselines with these columns; ``auto`` stands for those of the package that are quick.
+    """The baselines of the package that are quick, and those with the columns `names`.
 
     Args:
-        names: columns of `BASELINES` and of `further`, which are computed for any number of
-            windows; or ``auto``.
-        season: steps; without one ``auto`` leaves out those that are seasonal.
-        count: windows and targets, which ``auto`` compares to `Baseline.max_windows`.
+        names: columns of `BASELINES` and of `further`, computed for any number of windows.
+        season: steps; without one those that are seasonal are left out unless named.
+        count: windows and targets, which `Baseline.max_windows` limits.
     """
     return tuple(
         each
         for each in (*BASELINES, *further)
         if each.column in names
-        or ("auto" in names and each in BASELINES and not _is_left_out(each, season, count))
+        or (
+            each in BASELINES
+            and not _is_too_slow(each, count)
+            and not (each.seasonal and season == 1)
+        )
     )
 
 
-def _is_left_out(baseline: Baseline, season: int, count: int) -> bool:
-    is_slow = baseline.max_windows is not None and count > baseline.max_windows
-    return is_slow or (baseline.seasonal and season == 1)
-
-
-def describe_left_out(names: Sequence[str], count: int) -> str | None:
-    """A line about the baselines that ``auto`` leaves out for `count` windows and targets."""
-    slow = [
-        each
-        for each in BASELINES
-        if "auto" in names and each.column not in names and _is_left_out(each, 2, count)
-    ]
+def describe_left_out(count: int, names: Sequence[str] = ()) -> str | None:
+    """A line about the baselines that are left out of so many windows and targets, None without
+    any; arguments as for `select_baselines`."""
+    slow = [each for each in BASELINES if each.column not in names and _is_too_slow(each, count)]
     if not slow:
         return None
     verb = "is no baseline" if len(slow) == 1 else "are no baselines"
@@ -212,3 +207,7 @@ def describe_left_out(names: Sequence[str], count: int) -> str | None:
         f"{join_words([each.name for each in slow])} {verb} here: of {count:,} forecasts (series × "
         f"origins × targets) only quick ones are computed unasked ({limits})"
     )
+
+
+def _is_too_slow(baseline: Baseline, count: int) -> bool:
+    return baseline.max_windows is not None and count > baseline.max_windows

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.evaluation.baselines import BaselineWindows, select_baselines
+from rnnforecast.evaluation.baselines import Baseline, BaselineWindows, select_baselines
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.statistical.seasonal_changes import seasonal_moment
 from rnnforecast.types import Floats, Ints
@@ -23,7 +23,7 @@ def evaluate_windows(
     season: int,
     levels: Sequence[float],
     statistical_season: int | None = None,
-    baselines: Sequence[str] = ("auto",),
+    baselines: Sequence[Baseline] | None = None,
 ) -> EvaluatedWindows:
     """The forecasts of M windows beside observed values and baselines.
 
@@ -34,7 +34,7 @@ def evaluate_windows(
         window: `[M]` the number of each window; all 0 by default.
         season: of MASE and of seasonal naive forecasts, in steps.
         statistical_season: of theta and exponential smoothing; `season` by default.
-        baselines: columns of baselines, or ``auto``, see `select_baselines`.
+        baselines: by default those that `select_baselines` has for so many windows.
     """
     window = np.zeros(len(series), dtype=np.int64) if window is None else window
     past = BaselineWindows(
@@ -48,7 +48,7 @@ def evaluate_windows(
     )
     computed = {
         each.name: each.forecast(past, levels)
-        for each in select_baselines(baselines, season=season, count=past.count)
+        for each in baselines or select_baselines(season=season, count=past.count)
     }
     actual = observed_values(panel, series, origins, forecast.yhat.shape[1])
     known = ~np.isnan(forecast.yhat) & ~np.isnan(next(iter(computed.values())).yhat)

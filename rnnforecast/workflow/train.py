@@ -11,6 +11,7 @@ from typing import Any
 
 from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.profiling.cleaning_report import describe_changes
+from rnnforecast.evaluation.baselines import describe_left_out
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
@@ -134,6 +135,8 @@ def _fit(
         series=session.panel.n_series,
         interrupted=fit_result.interrupted,
     )
+    if left_out := describe_left_out(fit_result.evaluation.windows.scale.size):
+        listener.info(left_out)
     if not result.interrupted:
         for line in score_warnings(fit_result.evaluation.scores, result.targets):
             listener.warning(line)

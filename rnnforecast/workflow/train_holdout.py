@@ -30,6 +30,8 @@ class Scores:
     """The baseline with the lowest MASE, such as ``seasonal naive with drift`` or ``theta``."""
     baseline_mase: dict[str, float]
     """The MASE of each baseline, by name."""
+    beats_best_baseline: bool = False
+    """Whether the model has a lower MASE than the best baseline; sMAPE where no MASE is defined."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,9 @@ def _scores(windows: EvaluatedWindows) -> Scores:
     simple = {name: compute(forecast) for name, forecast in windows.baselines.items()}
     best = min(simple, key=lambda name: _sort_key(simple[name]))
     baseline_mase = {name: found["mase"] for name, found in simple.items()}
-    return Scores(compute(windows.forecast), simple[best], best, baseline_mase)
+    ours = compute(windows.forecast)
+    beats = _sort_key(ours) < _sort_key(simple[best])
+    return Scores(ours, simple[best], best, baseline_mase, beats)
 
 
 def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:

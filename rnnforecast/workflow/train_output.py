@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -40,8 +41,7 @@ class TrainResult:
     baseline_metrics: dict[str, float]
     """The same of the best baseline."""
     baseline_name: str
-    """The baseline with the lowest MASE: ``naive``, ``drift``, ``seasonal naive``, ``seasonal naive
-    with drift``, ``theta`` or ``exponential smoothing``."""
+    """The baseline with the lowest MASE, such as ``seasonal naive with drift`` or ``DOT``."""
     baseline_mase: dict[str, float]
     """MASE of each baseline, by name."""
     targets: dict[str, Scores]
@@ -51,6 +51,13 @@ class TrainResult:
     series: int
     interrupted: bool
     """Whether `should_stop` ended the training; the best weights so far were kept."""
+    beats_best_baseline: bool = False
+    """Whether the model has a lower MASE than the best baseline; sMAPE where no MASE is defined."""
+
+    @property
+    def is_beaten(self) -> bool:
+        """Whether held-out values were scored, and a baseline is better or as good."""
+        return not self.beats_best_baseline and not math.isnan(self.model_metrics["smape"])
 
 
 @dataclass(frozen=True)

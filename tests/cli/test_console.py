@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 from rich.table import Table
 
@@ -38,6 +39,19 @@ def test_scores_that_are_not_defined_are_dashes() -> None:
     text = listener.out.file.getvalue()  # type: ignore[attr-defined]
     assert "82.5" in text
     assert "nan" not in text
+
+
+@pytest.mark.parametrize("beats", [False, True])
+def test_a_run_that_does_not_beat_its_best_baseline_says_so(beats: bool) -> None:
+    listener = ConsoleListener()
+    listener.out = Console(file=io.StringIO(), width=120)
+    scores = dict.fromkeys(METRIC_LABELS, 0.5)
+    result = TrainResult(
+        Path("run"), scores, scores, "DOT", {}, {}, 1, 1, False, beats_best_baseline=beats
+    )
+    listener.print_scores(result)
+    text = listener.out.file.getvalue()  # type: ignore[attr-defined]
+    assert ("not better than DOT" in text) == (not beats)
 
 
 def test_a_table_is_never_cut_off_on_a_narrow_terminal() -> None:

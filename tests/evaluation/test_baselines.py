@@ -139,7 +139,7 @@ def names(chosen: list[str], *, season: int = 12, count: int = 1) -> list[str]:
 
 
 def test_the_baselines_of_a_season_begin_with_the_usual_one() -> None:
-    assert names(["auto"]) == [
+    assert names([]) == [
         *SEASONAL,
         "naive",
         "drift",
@@ -147,7 +147,7 @@ def test_the_baselines_of_a_season_begin_with_the_usual_one() -> None:
         "DOT",
         "exponential smoothing",
     ]
-    assert names(["auto"], season=1) == ["naive", "drift", "theta", "DOT", "exponential smoothing"]
+    assert names([], season=1) == ["naive", "drift", "theta", "DOT", "exponential smoothing"]
 
 
 def test_columns_are_lower_case_with_underscores() -> None:
@@ -166,14 +166,13 @@ def test_columns_are_lower_case_with_underscores() -> None:
 def test_many_windows_have_quick_baselines_and_a_line_says_so(
     count: int, left_out: list[str]
 ) -> None:
-    assert [each for each in BY_NAME if each not in names(["auto"], count=count)] == left_out
-    line = describe_left_out(["auto"], count)
+    assert [each for each in BY_NAME if each not in names([], count=count)] == left_out
+    line = describe_left_out(count)
     assert (line is not None) == bool(left_out)
     assert all(each in (line or "") for each in left_out)
 
 
 def test_named_baselines_are_computed_for_any_number_of_windows() -> None:
-    assert names(["dot", "seasonal_naive"], season=1, count=10**6) == ["seasonal naive", "DOT"]
-    assert names(["auto", "exponential_smoothing"], count=10**5)[-1] == "exponential smoothing"
-    assert describe_left_out(["dot"], 10**6) is None
-    assert "exponential" not in (describe_left_out(["auto", "exponential_smoothing"], 10**4) or "")
+    assert names(["seasonal_naive"], season=1, count=10**6) == ["seasonal naive", "naive", "drift"]
+    assert names(["exponential_smoothing"], count=10**5)[-1] == "exponential smoothing"
+    assert "exponential" not in (describe_left_out(10**6, ["exponential_smoothing"]) or "")

@@ -111,6 +111,7 @@ def test_each_target_has_metrics_in_its_units_and_the_best_simple_forecast_of_it
     simple = {"seasonal naive": 1.0, "seasonal naive with drift": 0.0, "naive": 0.75, "drift": 0.0}
     assert share == pytest.approx({**simple, "seasonal mean": 1.5})
     assert found["revenue"].baseline_name == "seasonal naive"
+    assert not found["share"].beats_best_baseline
 
 
 def test_metrics_in_units_are_not_averaged_over_targets() -> None:

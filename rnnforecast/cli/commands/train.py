@@ -75,4 +75,5 @@ def train(
             console.warning(
                 f"interrupted: the best weights so far are in {folder}; continue with --resume"
             )
-        console.info(f"run written to {folder}; next: rnnforecast predict {folder}")
+        loss = f"; it does not beat {trained.baseline_name}" if trained.is_beaten else ""
+        console.info(f"run written to {folder}{loss}; next: rnnforecast predict {folder}")
