@@ -100,8 +100,9 @@ class Run:
                 a path, or a list of these (such as the history, and covariates known ahead); the
                 data of the training if not given.
             horizon: steps ahead; as trained if not given.
-            origin: the first timestamp to forecast; later values are not read. The end of each
-                series if not given.
+            origin: the first timestamp to forecast, from what was known before it: as text, a
+                date, a `pandas.Timestamp`, or a whole number for steps that are counted; the end
+                of each series if not given.
             progress: see `train`.
 
         Returns:
@@ -183,6 +184,7 @@ class Run:
             self._fitted,
             self._training_data() if data is None else read_data(data),
             horizon=horizon,
+            origin=None if origin is None else str(origin),
             listener=listener,
         )
         if prediction.failed:

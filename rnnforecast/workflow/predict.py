@@ -51,6 +51,7 @@ def predict(
     *,
     data: Sequence[str] | None = None,
     horizon: int | None = None,
+    origin: str | None = None,
     plots: bool = True,
     extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
     listener: ProgressListener | None = None,
@@ -62,6 +63,7 @@ def predict(
         out: a folder (in any case if it ends in ``/``), a ``.csv`` or ``.parquet`` file, or ``-``.
         data: files to read instead of those of the spec.
         horizon: steps ahead; the run's by default.
+        origin: see `forecast_data`.
         extra_tables: totals and sample paths, written beside the forecast.
 
     Raises:
@@ -76,6 +78,7 @@ def predict(
         run,
         data or run.source,
         horizon=horizon,
+        origin=origin,
         extra_tables=extra_tables.without_files() if out == "-" else extra_tables,
         listener=listener,
     )

@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.cleaning_plan import CleanedData, prepare_data
+from rnnforecast.data.cleaning_plan import CleanedData, build_inputs, prepare_data, read_table
 from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.panel.timestamps import parse_timestamp, steps_before
 from rnnforecast.data.profiling.cleaning_report import (
     describe_changes,
     doubtful_readings,
@@ -19,7 +20,7 @@ from rnnforecast.data.profiling.cleaning_report import (
 )
 from rnnforecast.data.profiling.coverage import steps_behind_latest
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.errors import PartFailed, Problem
+from rnnforecast.errors import PartFailed, Problem, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_table import forecast_frame
 from rnnforecast.pipeline.forecasting import forecast
@@ -27,7 +28,9 @@ from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.training import device
+from rnnforecast.types import Ints
 from rnnforecast.wording import join_names
+from rnnforecast.workflow.backtest_data import BacktestData
 from rnnforecast.workflow.predict_size import check_last_timestamp, check_size
 from rnnforecast.workflow.predict_totals import (
     NO_EXTRA_TABLES,
@@ -82,6 +85,7 @@ def forecast_data(
     source: Sequence[DataSource],
     *,
     horizon: int | None = None,
+    origin: str | None = None,
     extra_tables: ExtraTablesRequest = NO_EXTRA_TABLES,
     listener: ProgressListener | None = None,
 ) -> Prediction:
@@ -89,6 +93,8 @@ def forecast_data(
 
     Args:
         horizon: steps ahead; the run's by default.
+        origin: the first timestamp to forecast, from what was known before it; the end of each
+            series by default.
         extra_tables: totals and sample paths; None means those of the run's spec.
 
     Raises:
@@ -102,7 +108,7 @@ def forecast_data(
     steps = horizon or run.config.horizon
     totals, n_paths = extra_tables.resolve(run, steps)
     check_size(run, steps, n_paths)  # of one target, before covariates of all steps are made
-    cleaned = _read_data(run, source, steps)
+    cleaned = _read_data(run, source, steps, origin)
     check_size(run, steps, n_paths, cleaned.panel.n_series * len(cleaned.panel.target_names))
     check_last_timestamp(cleaned.panel, steps)
     for line in describe_changes(cleaned.changes.counts, requested=True):
@@ -114,11 +120,39 @@ def forecast_data(
     return Prediction(cleaned, forecasts, tables, warnings)
 
 
-def _read_data(run: Run, source: Sequence[DataSource], steps: int) -> CleanedData:
+def _read_data(
+    run: Run, source: Sequence[DataSource], steps: int, origin: str | None
+) -> CleanedData:
     """The cleaned data, with covariates for `steps`, rounded up to whole trained horizons."""
     trained = run.config.horizon
     horizon = -(-steps // trained) * trained
-    return prepare_data(run.plan, source, horizon=horizon, required_steps=steps)
+    if origin is None:
+        return prepare_data(run.plan, source, horizon=horizon, required_steps=steps)
+    table = read_table(run.plan, source, skip_invalid_series=True)
+    data = BacktestData.align(run.plan, table, skip_invalid_series=True)
+    aligned = data.known_before(_steps_before_origin(data.panel, origin)).aligned
+    return build_inputs(run.plan, aligned, horizon=horizon, required_steps=steps)
+
+
+def _steps_before_origin(panel: Panel, origin: str) -> Ints:
+    """`[S]` steps of each series before a timestamp; UsageError if it is none, or not after the
+    first and before the end of any series."""
+    try:
+        timestamp = parse_timestamp(origin, panel)
+    except (ValueError, OverflowError):
+        found = "this is no time of the data"
+        raise UsageError(
+            Problem(f"origin {origin}", found, "give one such as 2024-05-01")
+        ) from None
+    ends = steps_before(panel, timestamp)
+    starts, lasts = panel.start_timestamps(), panel.window_timestamps(panel.lengths - 1, 1)
+    first = format_timestamp(starts.min(), panel.display_timezone)
+    last = format_timestamp(lasts.max(), panel.display_timezone)
+    if not (ends > 0).any() or (ends > panel.lengths).all():
+        found = f"the data reach from {first} to {last}"
+        cure = "give a time after the first, and at most one step after the last"
+        raise UsageError(Problem(f"origin {origin}", found, cure))
+    return ends
 
 
 def _forecast_tables(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,12 @@ def test_the_forecast_begins_after_the_given_history(run: rf.Run, frame: pd.Data
     assert table["ds"].tolist() == [*pd.date_range("2024-02-01", periods=3)] * 2
     with pytest.raises(rf.UsageError, match="horizon: expected a whole number of at least 1"):
         run.predict(horizon=0)
+
+
+@pytest.mark.parametrize("origin", ["2024-02-01", date(2024, 2, 1), pd.Timestamp("2024-02-01")])
+def test_an_origin_is_a_date_in_any_form(run: rf.Run, frame: pd.DataFrame, origin: Any) -> None:
+    ended = run.predict(frame[frame["ds"] < "2024-02-01"])
+    pd.testing.assert_frame_equal(run.predict(frame, origin=origin), ended)
 
 
 def test_times_of_the_forecast_have_the_zone_of_the_data(run: rf.Run, frame: pd.DataFrame) -> None:

@@ -38,6 +38,15 @@ def predict(
         int | None,
         typer.Option("--horizon", min=1, metavar="N", help="Steps ahead; as trained if not given."),
     ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--origin",
+            metavar="TIME",
+            help="The first time to forecast, from what was known before it; "
+            "the end of each series if not given.",
+        ),
+    ] = None,
     total: Annotated[
         list[int] | None,
         typer.Option(
@@ -56,7 +65,7 @@ def predict(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Forecast every series from its end."""
+    """Forecast every series from its end, or from an earlier time."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
         from rnnforecast.data.panel.panel import describe_size
@@ -85,6 +94,7 @@ def predict(
             target,
             data=data,
             horizon=horizon,
+            origin=origin,
             plots=plots,
             extra_tables=tables,
             listener=console,
