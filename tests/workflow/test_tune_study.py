@@ -1,0 +1,153 @@
+"""The study of a search: nothing that ended is lost, and several processes share it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnnforecast.errors import UsageError
+from rnnforecast.spec.search import SearchSpec
+from rnnforecast.spec.search_space import Choices, Parameter, Range
+from rnnforecast.workflow.tune_study import STUDY_FILE, Study, TrialRecord, _union_seconds
+
+SPACE: dict[str, Parameter] = {
+    "model.hidden_size": Choices((4, "auto", 8)),
+    "training.learning_rate": Range(0.001, 1.0, None, log=True, is_whole=False),
+    "window.lookback": Range(10, 33, 5, log=False, is_whole=True),
+}
+UNTUNED = {"model.hidden_size": "auto", "training.learning_rate": 0.01, "window.lookback": 20}
+
+
+def opened(folder: Path, **search: Any) -> Study:
+    given = SearchSpec(**{"trials": 6, "prune": False, **search})
+    space = {
+        key: SPACE[key] for key in SPACE if search.get("sampler") != "grid" or "rate" not in key
+    }
+    return Study(folder, space, given, seed=1)
+
+
+def run(study: Study, count: int = 100) -> list[TrialRecord]:
+    """Runs trials whose score is known; all ended ones."""
+    untuned = {key: UNTUNED[key] for key in study.space}
+    while count and (candidate := study.ask(untuned)) is not None:
+        count -= 1
+        score = candidate.values["window.lookback"] / 100
+        candidate.report_fold(score, [score, score])
+        study.tell(candidate, score)
+    study.close()
+    return study.records()
+
+
+def test_the_first_trial_is_the_spec_as_given_and_values_are_of_the_space(tmp_path: Path) -> None:
+    records = run(opened(tmp_path))
+    assert [record.number for record in records] == [1, 2, 3, 4, 5, 6]
+    assert records[0].values == UNTUNED
+    assert [record.is_untuned for record in records] == [True, *[False] * 5]
+    for record in records:
+        assert all(SPACE[key].contains(value) for key, value in record.values.items())
+
+
+def test_a_continued_search_draws_what_an_uninterrupted_one_draws(tmp_path: Path) -> None:
+    whole = run(opened(tmp_path / "whole"))
+    run(opened(tmp_path / "parts"), 2)
+    stopped = opened(tmp_path / "parts")
+    candidate = stopped.ask(UNTUNED)
+    assert candidate is not None
+    stopped.give_back(candidate)
+    stopped.close()
+    assert run(opened(tmp_path / "parts")) == whole
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from tests.workflow.test_tune_study import UNTUNED, opened
+study = opened(Path(sys.argv[1]))
+for _ in range(2):
+    study.tell(study.ask(UNTUNED), 0.1)
+study.ask(UNTUNED)
+print("running", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_process_loses_no_ended_trial_and_its_running_one_is_repeated(
+    tmp_path: Path,
+) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"running\n"
+        study = opened(tmp_path)
+        assert study.n_running_elsewhere() == 1
+        before = study.records()
+        process.kill()
+    with (tmp_path / STUDY_FILE).open("ab") as journal:
+        journal.write(b'{"op_code":4,"wor')  # a line that was cut off by the kill
+    assert study.n_running_elsewhere() == 0
+    records = run(study)
+    assert records[:2] == before
+    assert len(records) == 6
+    assert records == run(opened(tmp_path))
+    uninterrupted = run(opened(tmp_path / "whole"))
+    assert [record.values for record in records][:3] == [record.values for record in uninterrupted][
+        :3
+    ]
+
+
+def test_two_workers_share_one_study(tmp_path: Path) -> None:
+    studies = [opened(tmp_path), opened(tmp_path)]
+    threads = [threading.Thread(target=run, args=(study,)) for study in studies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    records = run(opened(tmp_path))
+    assert [record.number for record in records] == [1, 2, 3, 4, 5, 6]
+    assert sum(record.is_untuned for record in records) == 1
+    assert all(record.state == "complete" for record in records)
+
+
+def test_a_grid_has_each_combination_once_and_then_ends(tmp_path: Path) -> None:
+    records = run(opened(tmp_path, sampler="grid", trials=99))
+    points = {tuple(record.values.values()) for record in records}
+    assert len(records) == len(points) == 3 * 5
+
+
+def test_a_study_of_another_spec_is_refused(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    study.check_fingerprint("one")
+    study.check_fingerprint("one")
+    with pytest.raises(UsageError, match="another spec"):
+        study.check_fingerprint("other")
+    study.close()
+
+
+def test_a_trial_that_is_worse_on_what_both_have_is_pruned(tmp_path: Path) -> None:
+    study = opened(tmp_path, prune=True)
+    best = study.ask(None)
+    assert best is not None
+    best.report_fold(0.5, [0.5 + 0.01 * part for part in range(8)])
+    assert not best.is_worse_than_best()
+    study.tell(best, 0.5)
+    other = study.ask(None)
+    assert other is not None
+    other.report_fold(0.6, [0.6 + 0.01 * part for part in range(8)])
+    assert other.is_worse_than_best()
+    study.tell(other, None, state="pruned", note="worse")
+    assert [record.state for record in study.records()] == ["complete", "pruned"]
+    study.close()
+
+
+def test_the_time_in_which_several_trials_ran_is_spent_once() -> None:
+    start = datetime(2026, 1, 1)
+    times = [(0, 10), (5, 12), (20, 21), (20, 21)]
+    intervals = [(start + timedelta(seconds=a), start + timedelta(seconds=b)) for a, b in times]
+    assert _union_seconds(intervals[::-1]) == 13
