@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from rnnforecast.spec.types import (
     Auto,
@@ -14,6 +14,20 @@ from rnnforecast.spec.types import (
     PositiveInt,
     SpecSection,
 )
+
+BaselineName = Literal["theta", "dot", "exponential_smoothing", "auto_ets", "auto_arima", "mstl"]
+
+
+def _split_names(value: object) -> object:
+    """Converts ``a,b`` to a list."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+BaselineNames = Annotated[
+    tuple[BaselineName, ...],
+    BeforeValidator(_split_names, json_schema_input_type=str | list[BaselineName]),
+    "a list of theta, dot, exponential_smoothing, auto_ets, auto_arima, mstl",
+]
 
 
 class BacktestSpec(SpecSection):
@@ -68,4 +82,11 @@ class BacktestSpec(SpecSection):
         None,
         description="A column of ids or a static covariate by whose values scores are listed too.",
         examples=["region"],
+    )
+    baselines: BaselineNames = Field(
+        (),
+        description="Baselines beside those that are computed anyway: theta, dot and"
+        " exponential_smoothing, which many forecasts go without, and auto_ets, auto_arima and mstl"
+        " of statsforecast (pip install 'rnnforecast[baselines]').",
+        examples=[["auto_ets", "auto_arima"]],
     )

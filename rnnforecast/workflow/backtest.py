@@ -13,9 +13,11 @@ import numpy as np
 from rnnforecast import __version__
 from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.evaluation.baselines import describe_left_out as describe_left_out_baselines
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, concatenate_windows
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE
+from rnnforecast.pipeline.statsforecast_baselines import check_baselines, choose_baselines
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
@@ -85,7 +87,11 @@ def read_subject(
 
 
 def plan_subject(subject: BacktestSubject) -> BacktestPlan:
-    """The plan of a backtest by the section backtest of its spec."""
+    """The plan of a backtest by the section backtest of its spec.
+
+    Raises DataError without a window; UsageError for baselines of a package that is not installed.
+    """
+    check_baselines(subject.spec.backtest.baselines)
     return plan_backtest(
         subject.data.panel,
         subject.spec.backtest,
@@ -113,10 +119,12 @@ def run_backtest(
         listener.info(f"{finished} of {plan.n_windows} windows are done already")
     fits = BacktestFits(subject, plan, work, listener)
     seasons = Seasons.of_run(fits.run(0))
+    names, count = subject.spec.backtest.baselines, _count_forecasts(subject, plan)
+    baselines = choose_baselines(names, season=seasons.season, count=count)
     for fit, windows in enumerate(plan.fits):
         if all(done[window] is not None for window in windows):
             continue
-        forecaster = WindowForecaster(fits.run(fit), subject.data, plan, seasons)
+        forecaster = WindowForecaster(fits.run(fit), subject.data, plan, seasons, baselines)
         for batch in forecaster.batches(windows):
             if all(done[window] is not None for window in batch):
                 continue
@@ -153,7 +161,17 @@ def describe_plan(subject: BacktestSubject, plan: BacktestPlan) -> list[str]:
         )
     if left_out := describe_left_out(plan):
         lines.append(left_out)
+    slow = describe_left_out_baselines(
+        _count_forecasts(subject, plan), subject.spec.backtest.baselines
+    )
+    if slow is not None:
+        lines.append(f"{slow}; backtest.baselines names those to compute all the same")
     return lines
+
+
+def _count_forecasts(subject: BacktestSubject, plan: BacktestPlan) -> int:
+    """Windows of all series and targets."""
+    return int(plan.is_used.sum()) * len(subject.data.panel.target_names)
 
 
 def _cutoff(subject: BacktestSubject, plan: BacktestPlan, window: int) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from rnnforecast.data.cleaning_plan import AlignedData, CleanedData, build_inputs
+from rnnforecast.evaluation.baselines import Baseline
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.pipeline.evaluation import evaluate_windows, observed_values
 from rnnforecast.pipeline.forecasting import forecast
@@ -43,6 +44,7 @@ class WindowForecaster:
     data: BacktestData
     plan: BacktestPlan
     seasons: Seasons
+    baselines: tuple[Baseline, ...]
 
     def batches(self, windows: Sequence[int]) -> list[list[int]]:
         """The windows that are forecast in one pass. They do not depend on what is finished, so
@@ -136,6 +138,7 @@ class WindowForecaster:
             season=self.seasons.season,
             levels=self.run.quantiles,
             statistical_season=self.seasons.statistical,
+            baselines=self.baselines,
         )
 
     @cached_property

@@ -54,6 +54,14 @@ def backtest(
         str | None,
         typer.Option("--group", metavar="COLUMN", help="List scores by this column, too."),
     ] = None,
+    baselines: Annotated[
+        str | None,
+        typer.Option(
+            "--baselines",
+            metavar="NAMES",
+            help="Further baselines, such as auto_ets,auto_arima,mstl of statsforecast.",
+        ),
+    ] = None,
     set_: Overrides = None,
     data: Annotated[
         list[str] | None,
@@ -98,6 +106,7 @@ def backtest(
         "gap": gap,
         "refit": refit,
         "group": group,
+        "baselines": baselines,
     }
     overrides = [f"backtest.{key}={value}" for key, value in given.items() if value is not None]
     overrides = [*(set_ or []), *overrides]
