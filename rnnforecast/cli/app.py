@@ -17,6 +17,7 @@ from rnnforecast.cli.commands.init import init
 from rnnforecast.cli.commands.inspect import inspect
 from rnnforecast.cli.commands.models import models
 from rnnforecast.cli.commands.predict import predict
+from rnnforecast.cli.commands.report import report
 from rnnforecast.cli.commands.schema import schema
 from rnnforecast.cli.commands.train import train
 from rnnforecast.cli.commands.tune import tune
@@ -59,7 +60,10 @@ def main_options(
     """Options before the command."""
 
 
-for command in (init, check, train, backtest, tune, predict, inspect, export, demo, models, schema):
+COMMANDS = (
+    init, check, train, backtest, tune, predict, report, inspect, export, demo, models, schema,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 
 app.info.epilog = (

@@ -40,6 +40,87 @@ ul { margin: .3rem 0; padding-left: 1.2rem; } li, h1, td { overflow-wrap: anywhe
   img, tr { break-inside: avoid; } }
 """
 
+REPORT_CSS = """
+:root { color-scheme: light dark; --page: #fff; --text: #262626; --faint: #5f5f5f; --grid: #e6e6e6;
+  --blue: #0072b2; --orange: #d55e00; --gray: #7c8790; --pink: #a8467f; --green: #00694b;
+  --wide: #d6e6f2; --mid: #a3c8e2; --narrow: #74abd3; --panel: #f5f7f9; --bad: #b03000;
+  --look: #8a5a00; --chosen: #e3eef7; }
+@media screen and (prefers-color-scheme: dark) { :root { --page: #16191d; --text: #e8e8e8;
+  --faint: #a9b0b6; --grid: #333a41; --blue: #58b0e8; --orange: #f08a3c; --gray: #98a4ad;
+  --pink: #e29cc6; --green: #5cc79f; --wide: #1d3446; --mid: #28506f; --narrow: #3a759f;
+  --panel: #20252a; --bad: #ff8a66; --look: #e6b450; --chosen: #24394a; } }
+body { background: var(--page); color: var(--text); max-width: 70rem; }
+.faint { color: var(--faint); } th, td { border-color: var(--grid); }
+a { color: var(--blue); } nav { margin: .8rem 0; display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
+.headline { font-size: 1.45rem; line-height: 1.35; overflow-wrap: anywhere; }
+.statements { list-style: none; padding: 0; margin: .6rem 0; }
+.statements li { display: flex; gap: .6rem; margin: .25rem 0; color: var(--text); }
+.symbol { font-weight: 700; flex: 0 0 1rem; text-align: center; }
+.good .symbol { color: var(--green); } .look .symbol { color: var(--look); }
+.bad .symbol { color: var(--bad); }
+.browser { display: grid; grid-template-columns: 17rem minmax(0, 1fr); gap: 1.2rem;
+  margin-top: .6rem; }
+.finder[hidden] + .picture, .alone .picture { grid-column: 1 / -1; }
+.alone .finder { display: none; }
+.alone #previous, .alone #next { display: none; }
+.finder label { display: block; font-size: 13px; color: var(--faint); margin-top: .4rem; }
+.finder input, .finder select { width: 100%; box-sizing: border-box; font: inherit;
+  padding: .35rem .5rem; border: 1px solid var(--gray); border-radius: 5px;
+  background: var(--page); color: var(--text); }
+#names { list-style: none; margin: 0; padding: 0; max-height: 21rem; overflow-y: auto;
+  border: 1px solid var(--grid); border-radius: 5px; }
+#names li { margin: 0; border-bottom: 1px solid var(--grid); }
+#names button { display: flex; justify-content: space-between; gap: .6rem; width: 100%;
+  font: inherit; font-size: 14px; text-align: start; padding: .3rem .5rem; border: 0;
+  background: none; color: var(--text); cursor: pointer; }
+#names button span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+#names button .number { flex: 0 0 auto; color: var(--faint); font-variant-numeric: tabular-nums; }
+#names button:hover { background: var(--panel); }
+#names button[aria-current] { background: var(--chosen); font-weight: 600; }
+.found { display: flex; justify-content: space-between; gap: .6rem; font-size: 13px;
+  margin: .5rem .5rem .2rem 0; } .found span:last-child { text-align: end; }
+.picture-head { display: flex; justify-content: space-between; align-items: start; gap: 1rem; }
+.picture-head h3 { margin: 0; overflow-wrap: anywhere; }
+.tools[hidden] { display: none; } .tools { display: flex; gap: .25rem; }
+.tools button { font: inherit; min-width: 2rem; padding: .1rem .4rem; border-radius: 5px;
+  border: 1px solid var(--grid); background: var(--panel); color: var(--text); cursor: pointer; }
+.tools button:disabled { opacity: .4; cursor: default; }
+:focus-visible { outline: 2px solid var(--blue); outline-offset: 1px; }
+#plot { margin-top: .4rem; touch-action: pan-y; } #readout { min-height: 1.5em; font-size: 14px; }
+.chart { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif; }
+.chart .tick text, .chart .axis { fill: var(--faint); }
+path { fill: none; stroke-linejoin: round; } .grid path { stroke: var(--grid); }
+.line-actual { stroke: var(--text); stroke-width: 1.4; }
+.line-forecast { stroke: var(--blue); stroke-width: 2; }
+.line-a { stroke: var(--orange); stroke-width: 1.5; }
+.line-b { stroke: var(--gray); stroke-width: 1.5; stroke-dasharray: 6 3; }
+.line-c { stroke: var(--pink); stroke-width: 1.5; stroke-dasharray: 2 2; }
+.line-nominal { stroke: var(--gray); stroke-dasharray: 4 3; }
+.line-origin { stroke: var(--gray); stroke-dasharray: 2 3; } .line-cursor { stroke: var(--text); }
+.band-1 { fill: var(--wide); } .band-2 { fill: var(--mid); } .band-3 { fill: var(--narrow); }
+.bar { fill: var(--narrow); } .brush { fill: var(--blue); opacity: .18; }
+.dot { fill: var(--text); }
+.legend { display: flex; flex-wrap: wrap; gap: .1rem 1rem; font-size: 13px; color: var(--faint); }
+.legend svg { width: 22px; height: 12px; margin-right: .35rem; vertical-align: -1px; }
+.charts { display: flex; flex-wrap: wrap; gap: .8rem 1.8rem; margin: .6rem 0; }
+figure { margin: 0; flex: 0 1 21rem; } .charts .scroll { flex: 1 1 24rem; margin-top: .4rem; }
+.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+.facts td:first-child { min-width: 6rem; color: var(--faint); }
+figcaption { font-weight: 600; margin-top: .4rem; }
+.small { font-size: 13px; } .ylabel { font-size: 12px; margin: 0; }
+pre { font-size: 12.5px; background: var(--panel); padding: .6rem .8rem; overflow-x: auto;
+  border-radius: 5px; margin: .3rem 0; } summary { cursor: pointer; padding: .2rem 0; }
+.to-series button { font: inherit; color: var(--blue); background: none; border: 0; padding: 0;
+  cursor: pointer; text-align: start; text-decoration: underline; }
+@media (max-width: 44rem) { .browser { grid-template-columns: minmax(0, 1fr); }
+  .headline { font-size: 1.2rem; } figure { flex-basis: 100%; } #names { max-height: 11rem; }
+  .tools button { min-width: 2.3rem; min-height: 2.1rem; } }
+@media print { :root { color-scheme: light; } .finder, .tools, nav { display: none; }
+  .browser { display: block; } figure { flex-basis: 30%; }
+  figure, .picture { break-inside: avoid; } pre { white-space: pre-wrap; } }
+"""
+"""Of the forecast report, after `PAGE_CSS`: light and dark colors, charts, list of series."""
+
 
 def format_number(value: float, _: int | None = None) -> str:
     """`value` with grouped thousands and without trailing zeros: 12,500 or 0.25.

@@ -16,7 +16,7 @@ def format_period(first: np.generic, last: np.generic, frequency: Frequency) -> 
     for steps of less than a day, unless the period is long."""
     ends = np.array([first, last])
     with_clock = not frequency.is_daily_or_coarser and drop_time_of_day(ends) is ends
-    begin, end = (_format_step(timestamp, frequency, with_clock) for timestamp in ends)
+    begin, end = (format_step(timestamp, frequency, with_clock) for timestamp in ends)
     return begin if begin == end else f"{begin} to {end}"
 
 
@@ -57,7 +57,8 @@ def _count(count: int, noun: str) -> str:
     return f"{count:,} {' '.join(words)}"
 
 
-def _format_step(timestamp: np.generic, frequency: Frequency, with_clock: bool) -> str:
+def format_step(timestamp: np.generic, frequency: Frequency, with_clock: bool) -> str:
+    """A timestamp as ``6 Jan 2024``, ``Jan 2024`` or ``2024``, with the time of day if asked."""
     if not isinstance(timestamp, np.datetime64):
         return str(timestamp)
     day = timestamp.astype("datetime64[D]").astype(object)

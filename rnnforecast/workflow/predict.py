@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,15 +13,17 @@ import pandas as pd
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
-from rnnforecast.output.atomic_files import atomic_folder, write_json
+from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
+from rnnforecast.output.forecast_report.page import render_forecast_report
 from rnnforecast.output.forecast_table import table_format, write_forecast
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.types import Ints
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest, sibling_path
+from rnnforecast.workflow.report_forecast_page import forecast_report
 
-SUMMARY_FILE = "run.json"
+SUMMARY_FILE, REPORT_FILE = "run.json", "report.html"
 DEFAULT_EXTRA_TABLES = ExtraTablesRequest()
 
 
@@ -53,6 +56,7 @@ def predict(
     horizon: int | None = None,
     origin: str | None = None,
     plots: bool = True,
+    report: bool = True,
     extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
     listener: ProgressListener | None = None,
 ) -> PredictResult:
@@ -64,6 +68,7 @@ def predict(
         data: files to read instead of those of the spec.
         horizon: steps ahead; the run's by default.
         origin: see `forecast_data`.
+        report: whether a page about the forecast is written into the folder.
         extra_tables: totals and sample paths, written beside the forecast.
 
     Raises:
@@ -90,13 +95,24 @@ def predict(
             _write_tables(tables, panel, lambda name: str(partial / f"{name}.csv"))
             count = _plot_series(partial / "plots", run, panel, forecasts, plotted)
             result = replace(result, plots=count)
-            versions = {"run": str(folder.resolve()), **run.metadata["versions"]}
-            write_json(partial / SUMMARY_FILE, versions | asdict(result))
+            if report:
+                content = forecast_report(
+                    folder, run, prediction, requested_totals=extra_tables.totals or ()
+                )
+                write_text(partial / REPORT_FILE, render_forecast_report(content))
+            stored = {"run": str(folder.resolve()), **run.metadata["versions"]} | asdict(result)
+            write_json(partial / SUMMARY_FILE, stored | {"data": _absolute(data or run.source)})
     else:
         _write_tables(tables, panel, lambda name: _table_path(out, name))
     if result.failed:
         raise prediction.part_failed_error(result.out)
     return result
+
+
+def _absolute(source: Sequence[str]) -> list[str]:
+    """Files and patterns as absolute ones, ``-`` as it is."""
+    # patterns are no paths
+    return [each if each == "-" else os.path.abspath(each) for each in source]  # noqa: PTH100
 
 
 def _table_path(out: str, name: str) -> str:

@@ -61,6 +61,10 @@ def predict(
         typer.Option("--paths", min=0, metavar="N", help="Write N sample paths a series too."),
     ] = None,
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw plots.")] = True,
+    report: Annotated[
+        bool,
+        typer.Option("--report/--no-report", help="Write report.html into the folder OUT."),
+    ] = True,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -96,6 +100,7 @@ def predict(
             horizon=horizon,
             origin=origin,
             plots=plots,
+            report=report,
             extra_tables=tables,
             listener=console,
         )

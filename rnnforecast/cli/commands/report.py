@@ -1,0 +1,51 @@
+"""The command `rnnforecast report`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnforecast.cli.console import ConsoleListener
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.options import Json, Quiet, Verbose
+
+
+def report(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="The folder that train, predict or backtest wrote."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="The page; report.html in FOLDER if not given."
+        ),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="The data, if they lie elsewhere now; for the histories of the series.",
+        ),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a page about a run, a forecast or a backtest."""
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(console):
+        from rnnforecast.workflow.report import report as run_report
+
+        resume_gc()
+
+        result = run_report(folder, out, data=data, listener=console)
+        if json:
+            console.print_json(asdict(result))
+        for line in (*result.headlines, *result.statements):
+            console.info(line)
+        console.info(f"{result.series:,} series, written to {result.out}")

@@ -1,0 +1,94 @@
+"""The evaluation of a run on the held-out horizon, as reports show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.output.forecast_report.content import ReportSection, Statement
+from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.types import Floats
+from rnnforecast.workflow.report_evaluation import (
+    Accuracy,
+    AccuracyClaim,
+    accuracy_of_run,
+    compare_with_best,
+    coverage_statement,
+    error_words,
+    errors_by_item,
+    evaluation_sections,
+)
+from rnnforecast.workflow.report_gallery import item_names
+from rnnforecast.workflow.report_rows import EvaluationRows, read_rows
+from rnnforecast.workflow.train_output import HOLDOUT_FILE, SERIES_METRICS_FILE
+
+HELD_OUT = "the held-out horizon"
+
+
+@dataclass(frozen=True)
+class HoldoutEvaluation:
+    """The rows of the held-out horizon with the accuracy that the run has stored."""
+
+    rows: EvaluationRows
+    names: list[str]
+    """`[I]` of the items, as on the page."""
+    accuracy: Accuracy
+
+    @classmethod
+    def read(
+        cls, folder: Path, run: Run, metrics: Mapping[str, object]
+    ) -> HoldoutEvaluation | None:
+        """That of the run in `folder` with these `metrics`; None if no series was scored."""
+        path = folder / HOLDOUT_FILE
+        rows = read_rows(path) if path.is_file() and metrics else None
+        if rows is None:
+            return None
+        scale = _mase_scale(folder / SERIES_METRICS_FILE, rows)
+        return cls(rows, _names(rows, run), accuracy_of_run(metrics, rows, scale))
+
+    @cached_property
+    def claim(self) -> AccuracyClaim | None:
+        """The comparison with the best baseline."""
+        return compare_with_best(self.accuracy, HELD_OUT)
+
+    @cached_property
+    def coverage(self) -> Statement | None:
+        """How many values lay in the intervals."""
+        return coverage_statement(self.rows)
+
+    def sections(self) -> list[ReportSection]:
+        """Accuracy, calibration and worst series."""
+        return evaluation_sections(self.rows, self.names, self.accuracy, HELD_OUT)
+
+    def words(self) -> dict[str, str]:
+        """The accuracy of each item in words, by its name."""
+        words = error_words(errors_by_item(self.rows), HELD_OUT)
+        return {self.names[item]: text for item, text in words.items()}
+
+
+def _names(rows: EvaluationRows, run: Run) -> list[str]:
+    """`[I]` names of the items, as `panel_item_names` has them."""
+    columns = run.plan.read_options.data
+    targets = rows.targets
+    if not columns.series and not any(targets):
+        targets = list(columns.targets) * len(rows.series)
+    return item_names(rows.series, targets, has_ids=bool(columns.series))
+
+
+def _mase_scale(path: Path, rows: EvaluationRows) -> Floats | None:
+    """The divisor of MASE by item `[I]`, from the metrics by series; None if these are of other
+    series."""
+    if not path.is_file():
+        return None
+    table = pd.read_csv(path, usecols=["mae", "mase"])
+    mae = rows.mean_by(rows.item, np.abs(rows.y - rows.yhat), len(rows.series))
+    if len(table) != len(mae) or not np.allclose(table["mae"], mae, rtol=1e-3, equal_nan=True):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = table["mae"].to_numpy() / table["mase"].to_numpy()
+    return np.where(scale > 0, scale, np.nan)

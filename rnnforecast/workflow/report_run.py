@@ -1,0 +1,190 @@
+"""The parts of a report about the run: inputs, data, the resolved spec, how to reproduce it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnnforecast.errors import Problem
+from rnnforecast.output.forecast_report.content import ReportSection, ReportTable, Statement
+from rnnforecast.output.style import format_percent
+from rnnforecast.pipeline.data_report import JSON_FILE as DATA_REPORT_FILE
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run
+from rnnforecast.wording import count_of, join_names, join_words
+from rnnforecast.workflow.train_output import METRICS_FILE
+
+MAX_NOTES = 12
+GRADE_ORDER = ("bad", "look", "good")
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of a run folder that a report quotes; empty where one is missing."""
+
+    folder: Path
+    metrics: Mapping[str, Any]
+    data_report: Mapping[str, Any]
+    resolved_spec: str
+
+    @classmethod
+    def read(cls, folder: Path) -> RunFiles:
+        """The files of `folder`."""
+        return cls(
+            folder,
+            _null_to_nan(_read_json(folder / METRICS_FILE)),
+            _read_json(folder / DATA_REPORT_FILE),
+            _read_text(folder / RESOLVED_SPEC_FILE),
+        )
+
+
+def data_statement(files: RunFiles) -> Statement | None:
+    """The headline of the data report; None without one."""
+    profile = files.data_report.get("profile", {})
+    grades = profile.get("quality_grades", [])
+    if not grades:
+        return None
+    worst = min(grades, key=lambda each: GRADE_ORDER.index(each["grade"]))["grade"]
+    return Statement(f"The data: {profile['headline']['message']}.", worst)
+
+
+def run_sections(run: Run, files: RunFiles, command: str) -> list[ReportSection]:
+    """The sections after those on accuracy; `command` made the page's folder."""
+    return [
+        _dependence_section(run, files.folder),
+        *_data_section(files),
+        ReportSection(
+            "spec",
+            "Spec",
+            ("Every key with its value; those that were automatic are resolved.",),
+            files=((RESOLVED_SPEC_FILE, files.resolved_spec),),
+        ),
+        _reproduction_section(run, files.folder, command),
+    ]
+
+
+def _dependence_section(run: Run, folder: Path) -> ReportSection:
+    """What a forecast is computed from."""
+    config, features = run.config, run.plan.features
+    lookback = max(member.net.config.lookback for member in run.members)
+    networks = count_of(len(run.members), "network")
+    lines = [
+        (
+            f"The forecast is computed from the last {lookback:,} steps of a series by {networks} "
+            f"({join_words(list(dict.fromkeys(m.net.config.backbone.name for m in run.members)))})."
+        )
+    ]
+    weight = run.network_weight
+    if not weight.is_networks_only:
+        lines.append(
+            f"The networks have a weight of {format_percent(weight.median)}; statistical methods, "
+            "fitted to each series by itself, have the rest."
+        )
+    if config.season > 1:
+        lines.append(f"The season has {config.season:,} steps.")
+    spec = features.spec
+    inputs = {
+        "Known up to the present": spec.past,
+        "Known ahead": spec.future,
+        "Of each series": spec.static,
+        "Calendar": features.calendar,
+    }
+    lines += [
+        f"{title}: {join_names(list(names), 12)}." for title, names in inputs.items() if names
+    ]
+    if not any(inputs.values()):
+        lines.append("It uses no other inputs than the past of the series.")
+    lines.append(
+        "How much each input and each stretch of the past matters to a forecast is measured by: "
+        f"rnnforecast inspect {folder.name}"
+    )
+    return ReportSection("dependence", "What the forecast depends on", tuple(lines))
+
+
+def _data_section(files: RunFiles) -> list[ReportSection]:
+    report = files.data_report
+    if not report:
+        return []
+    totals, profile = report.get("totals", {}), report.get("profile", {})
+    facts = {
+        "series": f"{totals.get('kept', 0):,} of {totals.get('series', 0):,}",
+        "rows": f"{totals.get('rows', 0):,}",
+        "period": f"{totals.get('start', '')} to {totals.get('end', '')}",
+        "frequency": str(totals.get("frequency", "")),
+        "season": _season_words(profile.get("season")),
+    }
+    graded = [
+        Statement(f"{each['message']}.", each["grade"])
+        for each in profile.get("quality_grades", [])
+    ]
+    notes = report.get("notes", [])
+    graded += [
+        Statement(f"{Problem(each['where'], each['found'], each['cure'])}.", _grade(each))
+        for each in notes[:MAX_NOTES]
+    ]
+    lines = ["At training; plots and all changes are in data_report.html in the run folder."]
+    return [
+        ReportSection(
+            "data",
+            "State of the data",
+            tuple(lines),
+            graded=tuple(graded),
+            table=ReportTable((), [list(each) for each in facts.items()]),
+        )
+    ]
+
+
+def _reproduction_section(run: Run, folder: Path, command: str) -> ReportSection:
+    metadata = run.metadata
+    versions = [f"{name} {version}" for name, version in metadata["versions"].items()]
+    facts = {
+        "versions": join_words(versions),
+        "seed": str(metadata["seed"]),
+        "device": str(metadata["device"]),
+        "parameters": f"{metadata['parameters']:,}",
+        "SHA-256 of the data": str(metadata["data_sha256"]),
+        "fingerprint of spec and data": str(metadata["fingerprint"]),
+        "data files": join_names(run.source, 5),
+    }
+    commands = f"rnnforecast train spec.yaml -o {folder.name}\n{command}\n"
+    return ReportSection(
+        "reproduce",
+        "How to reproduce it",
+        (
+            (
+                "The same spec, data, versions and number of threads give the same forecasts. "
+                "spec.yaml is in the run folder."
+            ),
+        ),
+        table=ReportTable((), [list(each) for each in facts.items()]),
+        files=(("Commands", commands),),
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
+    found: dict[str, Any] = json.loads(text) if text else {}
+    return found
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _null_to_nan(stored: Any) -> Any:
+    """A JSON value with NaN in place of null."""
+    if isinstance(stored, dict):
+        return {name: _null_to_nan(value) for name, value in stored.items()}
+    return math.nan if stored is None else stored
+
+
+def _grade(note: Mapping[str, Any]) -> str:
+    return "look" if note["doubtful"] else ""
+
+
+def _season_words(season: Mapping[str, Any] | None) -> str:
+    length = (season or {}).get("length") or 0
+    return f"{length:,} steps" if length > 1 else "none"
