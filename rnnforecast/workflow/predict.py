@@ -101,7 +101,8 @@ def predict(
                 )
                 write_text(partial / REPORT_FILE, render_forecast_report(content))
             stored = {"run": str(folder.resolve()), **run.metadata["versions"]} | asdict(result)
-            write_json(partial / SUMMARY_FILE, stored | {"data": _absolute(data or run.source)})
+            stored |= {"data": _absolute(data or run.source), "origin": origin}
+            write_json(partial / SUMMARY_FILE, stored)
     else:
         _write_tables(tables, panel, lambda name: _table_path(out, name))
     if result.failed:

@@ -85,7 +85,13 @@ def forecast_report_again(
     run_folder = Path(summary["run"])
     run = load_run(run_folder)
     source = data or summary.get("data") or run.source
-    prediction = forecast_data(run, source, horizon=summary["horizon"], listener=listener)
+    prediction = forecast_data(
+        run,
+        source,
+        horizon=summary["horizon"],
+        origin=summary.get("origin"),
+        listener=listener,
+    )
     _check_same_forecast(folder / "forecast.csv", prediction.tables["forecast"])
     has_totals = (folder / "totals.csv").is_file()
     requested = (summary["horizon"],) if has_totals else ()
