@@ -15,6 +15,7 @@ def fuzz() -> ModuleType:
     return script("fuzz")
 
 
+@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize(
     ("kind", "count"), [("csv", 25), ("spec", 25), ("predict", 12), ("run", 20)]
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -138,3 +141,8 @@ def test_interval_factor_is_shrunk_towards_one() -> None:
     expected = (PRIOR_WINDOWS + 2 * 2) / (PRIOR_WINDOWS + 2)
     cut = (PRIOR_WINDOWS + 2 * LARGEST_SIZE / 0.8) / (PRIOR_WINDOWS + 2)
     np.testing.assert_allclose(interval_factor(errors, deviations), [expected, 1.0, cut])
+
+
+def test_it_does_without_the_second_that_scipy_stats_takes_to_import() -> None:
+    code = "import sys, rnnforecast.statistical.combination; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
