@@ -23,7 +23,12 @@ from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
 from rnnforecast.workflow.backtest_fits import BacktestFits
 from rnnforecast.workflow.backtest_forecast import Seasons, WindowForecaster
-from rnnforecast.workflow.backtest_output import BacktestResult, score_backtest, write_backtest
+from rnnforecast.workflow.backtest_output import (
+    BacktestResult,
+    score_backtest,
+    series_groups,
+    write_backtest,
+)
 from rnnforecast.workflow.backtest_plan import BacktestPlan, describe_left_out, plan_backtest
 from rnnforecast.workflow.backtest_subject import (
     BacktestSubject,
@@ -67,12 +72,13 @@ def backtest(
     listener = listener or NullListener()
     subject = read_subject(path, overrides, data)
     plan = plan_subject(subject)
+    series_groups(subject)  # raises for a wrong column before the work begins
     work = BacktestWork(out, fingerprint(subject, plan))
     if work.prepare():
         listener.info("an unfinished backtest of another spec or other data is left out")
     found = run_backtest(subject, plan, work, listener=listener)
-    result = score_backtest(found)
-    write_backtest(out, found, result)
+    result, scores = score_backtest(found)
+    write_backtest(out, found, result, scores)
     work.remove()
     return result
 

@@ -8,18 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast import __version__
+from rnnforecast.data.io.columns import CategoricalColumn
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.errors import Problem, UsageError, WorseThanBaseline
-from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
-from rnnforecast.evaluation.metrics import compute_metrics
+from rnnforecast.errors import Problem, SpecError, UsageError, WorseThanBaseline
+from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
+from rnnforecast.evaluation.metrics import has_units
+from rnnforecast.evaluation.scores import MODEL_NAME, Scores, compute_scores
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
+from rnnforecast.pipeline.score_table import score_table, write_score_table
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.training import device
+from rnnforecast.types import Ints
 from rnnforecast.wording import join_names
+from rnnforecast.workflow.backtest_subject import BacktestSubject
 
 if TYPE_CHECKING:
     from rnnforecast.workflow.backtest import BacktestedWindows
@@ -93,29 +99,40 @@ class BacktestResult:
             raise WorseThanBaseline(Problem("backtest", found))
 
 
-def score_backtest(found: BacktestedWindows) -> BacktestResult:
-    """Scores and verdicts of the windows of a backtest."""
+def score_backtest(found: BacktestedWindows) -> tuple[BacktestResult, pd.DataFrame]:
+    """Scores and verdicts of the windows of a backtest, and the table of all scores."""
     subject, plan, windows = found.subject, found.plan, found.windows
     panel = subject.data.panel
-    baselines = {name: _metrics(windows, each) for name, each in windows.baselines.items()}
-    cutoffs = (
-        panel.window_timestamps(plan.origins[number] - 1, 1)[plan.series(number)].max()
+    group, names = series_groups(subject)
+    scores = compute_scores(windows, None if group is None else group[windows.series])
+    overall = {model: _overall(scores, model) for model in scores.overall.metrics}
+    metrics = overall.pop(MODEL_NAME)
+    timestamps = [
+        panel.window_timestamps(plan.origins[number] - 1, 1)[plan.series(number), 0]
         for number in range(plan.n_windows)
+    ]
+    cutoffs = [format_timestamp(each.max(), panel.display_timezone) for each in timestamps]
+    table = score_table(
+        scores,
+        targets=panel.target_names,
+        labels=panel.labels(),
+        groups=names,
+        cutoffs=cutoffs if all((each == each[0]).all() for each in timestamps) else None,
     )
-    return BacktestResult(
+    result = BacktestResult(
         windows=plan.n_windows,
         series=int(plan.is_used.any(0).sum()),
         forecasts=len(windows.series),
         horizon=plan.horizon,
         gap=plan.gap,
         trainings=0 if subject.run is not None else len(plan.fits),
-        cutoffs=tuple(format_timestamp(each, panel.display_timezone) for each in cutoffs),
+        cutoffs=tuple(cutoffs),
         series_by_window=tuple(plan.is_used.sum(1).tolist()),
         trained_until=subject.describe_training_end() or None,
         in_sample_windows=tuple(number + 1 for number in plan.in_sample),
-        metrics=_metrics(windows, windows.forecast),
-        baselines=baselines,
-        best_baseline=min(baselines, key=lambda name: _sort_key(baselines[name])),
+        metrics=metrics,
+        baselines=overall,
+        best_baseline=min(overall, key=lambda name: _sort_key(overall[name])),
         verdicts=judge(windows, plan.in_sample),
         metadata={
             "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},
@@ -123,6 +140,41 @@ def score_backtest(found: BacktestedWindows) -> BacktestResult:
             "data_sha256": subject.data.sha256(),
         },
     )
+    return result, table
+
+
+def series_groups(subject: BacktestSubject) -> tuple[Ints | None, tuple[str, ...]]:
+    """The group `[S]` of each series by `backtest.group`, and the names of the groups; None without
+    the key. Raises SpecError for a column that is neither an id nor a static covariate."""
+    column, panel = subject.spec.backtest.group, subject.data.panel
+    if column is None:
+        return None, ()
+    if column in panel.keys.columns:
+        values = panel.keys[column].to_numpy(dtype=object)
+    elif column in panel.covariate_names and panel.covariates is not None:
+        values = panel.covariates[panel.wide_offsets[:-1], panel.covariate_names.index(column)]
+        held = subject.data.table.covariates[column]
+        if isinstance(held, CategoricalColumn):
+            words = (*held.vocabulary, "")
+            values = np.array([words[-1 if np.isnan(each) else int(each)] for each in values])
+    else:
+        known = [*panel.keys.columns, *subject.spec.features.static]
+        found = f"'{column}' is neither a column of ids nor a static covariate"
+        cure = f"there are {join_names(known)}" if known else "list it under features.static"
+        raise SpecError(Problem("backtest.group", found, cure))
+    names, index = np.unique(np.array([str(value) for value in values]), return_inverse=True)
+    return index.astype(np.int64), tuple(names.tolist())
+
+
+def _overall(scores: Scores, model: str) -> dict[str, float]:
+    """The metrics of a model in all windows; of several targets without those in units."""
+    found = scores.overall.metrics[model]
+    several = scores.overall.windows.shape[1] > 1
+    return {
+        name: float(values[0, -1])
+        for name, values in found.items()
+        if not (several and has_units(name))
+    }
 
 
 def judge(windows: EvaluatedWindows, in_sample: tuple[int, ...]) -> dict[str, BacktestVerdict]:
@@ -146,26 +198,18 @@ def _to_verdict(verdict: Verdict, *, is_fair: bool) -> BacktestVerdict:
     return BacktestVerdict(outcome, words, asdict(verdict))
 
 
-def write_backtest(out: Path, found: BacktestedWindows, result: BacktestResult) -> None:
+def write_backtest(
+    out: Path, found: BacktestedWindows, result: BacktestResult, scores: pd.DataFrame
+) -> None:
     """Writes the folder of a backtest. Raises OutputError."""
     panel = found.subject.data.panel
     with atomic_folder(out, replace_if_contains=RESULT_FILE) as folder:
         table = evaluation_table(panel, found.windows)
         write_evaluation_table(folder / TABLE_FILE, table, panel)
+        write_score_table(folder / SCORES_FILE, scores)
         write_text(folder / "spec.yaml", dump_spec(found.subject.spec))
         write_text(folder / "resolved.yaml", dump_spec(found.resolved_spec))
         write_json(folder / RESULT_FILE, asdict(result))
-
-
-def _metrics(windows: EvaluatedWindows, forecast: WindowForecast) -> dict[str, float]:
-    return compute_metrics(
-        windows.actual,
-        forecast.yhat,
-        scale=windows.scale,
-        squared_scale=windows.squared_scale,
-        quantiles=forecast.quantiles,
-        levels=windows.levels,
-    )
 
 
 def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:
