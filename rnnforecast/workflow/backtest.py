@@ -21,6 +21,7 @@ from rnnforecast.pipeline.statsforecast_baselines import check_baselines, choose
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
+from rnnforecast.workflow.backtest_duration import estimate_duration
 from rnnforecast.workflow.backtest_fits import BacktestFits
 from rnnforecast.workflow.backtest_forecast import Seasons, WindowForecaster
 from rnnforecast.workflow.backtest_output import (
@@ -124,6 +125,7 @@ def run_backtest(
     if finished := sum(found is not None for found in done.values()):
         listener.info(f"{finished} of {plan.n_windows} windows are done already")
     fits = BacktestFits(subject, plan, work, listener)
+    estimate_duration(fits, [number for number, found in done.items() if found is None])
     seasons = Seasons.of_run(fits.run(0))
     names, count = subject.spec.backtest.baselines, _count_forecasts(subject, plan)
     baselines = choose_baselines(names, season=seasons.season, count=count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from rnnforecast.data.cleaning_plan import AlignedData
 from rnnforecast.data.panel.last_steps import keep_last
@@ -71,6 +72,11 @@ class BacktestFits:
             return known
         return AlignedData(known.table, keep_last(known.panel, history), known.changes)
 
+    @cached_property
+    def first(self) -> PreparedData:
+        """The prepared training of the first fit."""
+        return self.prepare(0)
+
     def prepare(self, fit: int, spec: Spec | None = None) -> PreparedData:
         """The prepared training of a fit by its spec, that of the subject by default."""
         subject = self.subject
@@ -94,7 +100,7 @@ class BacktestFits:
                 self.listener.info(f"trained without the weights of the training before: {reason}")
             else:
                 return
-        self._train_prepared(fit, self.prepare(fit))
+        self._train_prepared(fit, self.prepare(fit) if fit else self.first)
 
     def _train_prepared(self, fit: int, prepared: PreparedData) -> None:
         train_prepared(
