@@ -64,7 +64,7 @@ def without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
         return
     from rnnforecast.output import plot_style
     from rnnforecast.pipeline import series_plots
-    from rnnforecast.workflow import train_output
+    from rnnforecast.workflow import train_output, tune_output
 
     def draw(path_stem: Path, *_: Any, **__: Any) -> None:
         for kind in ("png", "svg"):
@@ -74,6 +74,8 @@ def without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(plot_style, "_render_png", lambda *_: b"")
     monkeypatch.setattr(series_plots, "plot_forecast", draw)
     monkeypatch.setattr(train_output, "plot_loss", draw)
+    for name in ("plot_search_history", "plot_importances", "plot_slices"):
+        monkeypatch.setattr(tune_output, name, draw)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.profiling.cleaning_report import describe_changes
-from rnnforecast.evaluation.baselines import describe_left_out
+from rnnforecast.evaluation.baselines import Baseline, describe_left_out
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
@@ -99,12 +99,16 @@ def fit_prepared(
     *,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    baselines: Sequence[Baseline] | None = None,
 ) -> TrainedRun:
     """The run trained on prepared data, in memory; nothing is written.
 
-    Raises TrainingDiverged, DataError, SpecError.
+    `baselines` are as in `evaluate_windows`. Raises TrainingDiverged, DataError, SpecError.
     """
-    return _fit(TrainingSession(prepared, None, listener or NullListener(), should_stop), None)
+    session = TrainingSession(
+        prepared, None, listener or NullListener(), should_stop, baselines=baselines
+    )
+    return _fit(session, None)
 
 
 def save_trained(folder: Path, trained: TrainedRun, log: str) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation import metrics
+from rnnforecast.evaluation.baselines import Baseline
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.pipeline.evaluation import evaluate_windows
 from rnnforecast.types import Floats, Ints
@@ -58,10 +59,12 @@ def evaluate_holdout(
     season: int,
     quantiles: Sequence[float],
     statistical_season: int | None = None,
+    baselines: Sequence[Baseline] | None = None,
 ) -> EvaluationResult:
     """Scores forecasts from `origins [S]`; series with an origin below 0 are not scored.
 
-    `statistical_season` is that of theta and exponential smoothing, `season` by default.
+    `statistical_season` is that of theta and exponential smoothing, `season` by default;
+    `baselines` are as in `evaluate_windows`.
     """
     series = np.flatnonzero(origins >= 0)
     windows = evaluate_windows(
@@ -72,6 +75,7 @@ def evaluate_holdout(
         season=season,
         levels=quantiles,
         statistical_season=statistical_season,
+        baselines=baselines,
     )
     names = panel.target_names
     by_target = {name: _scores(windows.target(index)) for index, name in enumerate(names)}

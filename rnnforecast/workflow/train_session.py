@@ -29,6 +29,7 @@ from rnnforecast.data.windows.origins import (
 )
 from rnnforecast.data.windows.split import shorter_horizon_hint
 from rnnforecast.errors import DataError, Problem, SpecError, TrainingDiverged, UsageError
+from rnnforecast.evaluation.baselines import Baseline
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
@@ -119,8 +120,12 @@ class TrainingSession:
         listener: ProgressListener,
         should_stop: Callable[[], bool],
         distributed: DistributedContext = SINGLE_PROCESS,
+        *,
+        baselines: Sequence[Baseline] | None = None,
     ) -> None:
-        """`folder` is the future run folder; None for a training without checkpoints."""
+        """`folder` is the future run folder; None for a training without checkpoints. `baselines`
+        are those that the run is compared with; by default as `evaluate_windows` has them."""
+        self.baselines = baselines
         self.prepared, self.plan = prepared, prepared.plan
         self.listener, self.distributed = listener, distributed
         spec = self.spec = prepared.spec
@@ -315,6 +320,7 @@ class TrainingSession:
             season=self.season,
             quantiles=quantiles,
             statistical_season=self.statistical_seasons[0] if self.statistical_seasons else 1,
+            baselines=self.baselines,
         )
         return ensemble, evaluation, forecasts
 

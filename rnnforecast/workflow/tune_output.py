@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,9 @@ from rnnforecast.output.tuning_plots import (
 from rnnforecast.spec.search_space import with_values
 from rnnforecast.spec.spec import SECTIONS, Spec
 from rnnforecast.spec.yaml_edit import edited_spec
-from rnnforecast.workflow.tune_study import TrialRecord
+
+if TYPE_CHECKING:
+    from rnnforecast.workflow.tune_study import TrialRecord  # imports Optuna
 
 BEST_SPEC_FILE, DIFF_FILE, TRIALS_FILE = "best.yaml", "best.diff", "trials.csv"
 RESULT_FILE = "tuning.json"

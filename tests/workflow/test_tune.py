@@ -59,19 +59,19 @@ def rows() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a spec, its data, and a finished search in ``whole``."""
+    """A folder with a spec and its data."""
     folder = tmp_path_factory.mktemp("tune")
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
     rows().to_csv(folder / "data.csv", index=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        search("whole")
     return folder
 
 
 @pytest.fixture
-def folder(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(inputs: Path, without_pictures: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder as the working folder, with a finished search in ``whole``."""
     monkeypatch.chdir(inputs)
+    if not Path("whole").exists():
+        search("whole")
     return inputs
 
 
@@ -114,9 +114,8 @@ def test_the_best_spec_has_the_best_values_and_keeps_the_comments(folder: Path) 
     stored = json.loads(Path("whole/tuning.json").read_text(encoding="utf-8"))
     text = Path("whole/best.yaml").read_text(encoding="utf-8")
     best, given = read_spec(Path("whole/best.yaml")), read_spec(Path("spec.yaml"))
-    assert best.data.source_paths(Path("whole/best.yaml")) == given.data.source_paths(
-        Path("spec.yaml")
-    )
+    (source,) = best.data.source_paths(Path("whole/best.yaml"))
+    assert [str(Path(source).resolve())] == [*given.data.source_paths(Path("spec.yaml"))]
     assert "# days of two shops" in text
     assert "max_steps: 4  # few" in text
     if stored["test"]["tuned"] is not None:
@@ -160,8 +159,8 @@ def test_the_search_never_sees_the_windows_of_the_comparison(folder: Path) -> No
 
 
 def test_two_processes_run_the_trials_of_one_search(folder: Path) -> None:
-    result = search("two", "search.workers=2", FOLDS)
-    assert result.trials == {"complete": 3, "pruned": 0, "failed": 0}
+    result = search("two", "search.workers=2", FOLDS, "search.trials=2")
+    assert result.trials == {"complete": 2, "pruned": 0, "failed": 0}
 
 
 def test_values_that_do_not_fit_the_data_fail_their_trial_only(folder: Path) -> None:
@@ -190,8 +189,6 @@ def test_aic_and_bic_differ_in_the_penalty_of_a_parameter(folder: Path) -> None:
     n_values = int(session.split.train_end.sum())  # all are observed
     aic, bic = (information_criterion(name, trained) for name in ("aic", "bic"))
     assert bic - aic == pytest.approx((np.log(n_values) - 2) * n_parameters)
-    # a mean squared error below that of a seasonal naive forecast has a negative logarithm
-    assert aic < 2 * n_parameters
 
 
 def test_a_space_by_the_size_of_the_data_holds_the_automatic_values(folder: Path) -> None:
