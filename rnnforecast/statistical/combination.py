@@ -109,7 +109,7 @@ def _combine(
 ) -> Floats:
     """As `forecast`; `error_steps` is not above the horizon."""
     count = len(histories.start)
-    back = np.array([-(-error_steps * origin // 2) for origin in range(ORIGINS + 1)])
+    back = _origins_back(season, error_steps)
     recent = histories.last(max_history(season, error_steps))
     at_origins = structural.forecast(recent, season=season, horizon=horizon, back=back.tolist())
     around = at_origins.quantiles(SIGMA_LEVELS).reshape(len(back), count, horizon, 3)
@@ -124,6 +124,14 @@ def _combine(
     other = theta.forecast(recent, season=season, horizon=horizon).mean
     median = middle + THETA_WEIGHT * np.where(np.isfinite(other), other - middle, 0.0)
     return np.asarray(median[..., None] + factor[:, None, None] * distance)
+
+
+def _origins_back(season: int, error_steps: int) -> Ints:
+    """`[R]` steps from each origin to the end: half a horizon apart, in long seasons whole ones, so
+    that smoothed cycles are the same at all origins."""
+    if season > LARGEST_THETA_SEASON:
+        return np.arange(ORIGINS + 1) * season * max(round(error_steps / 2 / season), 1)
+    return np.array([-(-error_steps * origin // 2) for origin in range(ORIGINS + 1)])
 
 
 def _with_smoothed_cycles(
@@ -144,10 +152,9 @@ def _with_smoothed_cycles(
     from scipy.special import stdtrit  # what `scipy.stats.t.ppf` calls, and quicker to import
 
     horizon = around.shape[2]
-    found = [
-        seasonal_smoothing.forecast(histories.before(int(steps)), seasons=seasons, horizon=horizon)
-        for steps in back
-    ]
+    found = seasonal_smoothing.forecast_from_cycles(
+        histories, seasons=seasons, horizon=horizon, back=(back // seasons[0]).tolist()
+    )
     mean, deviation = np.stack([each.mean for each in found]), [each.variance for each in found]
     unit = np.sqrt(np.stack(deviation) * (FREEDOM - 2) / FREEDOM)
     low, high = stdtrit(FREEDOM, SIGMA_LEVELS[0]), stdtrit(FREEDOM, SIGMA_LEVELS[-1])

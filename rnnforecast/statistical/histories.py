@@ -37,6 +37,10 @@ class Histories:
         row = np.minimum(np.arange(steps)[:, None] + self.start[chosen], steps - 1)
         return np.asarray(self.values[row, chosen])
 
+    def select(self, chosen: slice) -> Histories:
+        """Some of the histories."""
+        return Histories(self.values[:, chosen], self.observed[:, chosen], self.start[chosen])
+
     def last(self, steps: int) -> Histories:
         """The last `steps` steps."""
         first = max(len(self.values) - steps, 0)

@@ -15,12 +15,14 @@ forecasting using double seasonal exponential smoothing" (autoregressive correct
 
 from __future__ import annotations
 
+import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 
 from rnnforecast.statistical.histories import Histories, StatisticalForecast
+from rnnforecast.statistical.sums import sum_rows
 from rnnforecast.types import Bools, Floats, Ints
 
 LEVEL_RATES = (0.1, 0.4, 1.0)
@@ -55,39 +57,35 @@ def forecast(
     Args:
         seasons: the first one, at least 2, and perhaps a multiple of it; others are not used.
     """
-    mean, variance = np.empty((2, histories.values.shape[1], horizon))
-    begin = 0
-    for part in _chunks(histories):
-        smoothing = _smooth(part, seasons)
-        found = smoothing.forecast(horizon)
-        rows = slice(begin, begin + len(found.mean))
-        simple = _mean_and_variance(part)
-        has_mean, has_variance = smoothing.n_cycles > 0, smoothing.n_scored > 0
-        mean[rows] = np.where(has_mean, found.mean.T, simple[0]).T
-        variance[rows] = np.where(has_variance, found.variance.T, simple[1]).T
-        begin = rows.stop
-    return StatisticalForecast(mean, variance)
+    return forecast_from_cycles(histories, seasons=seasons, horizon=horizon, back=(0,))[0]
 
 
-def remove_second_season(
-    histories: Histories, *, seasons: tuple[int, ...], horizon: int
-) -> tuple[Histories, Floats]:
-    """The histories without what the second season adds to the first one, and what it adds to the
-    forecasts, `[M, horizon]`; both are zero where it has not helped.
+def forecast_from_cycles(
+    histories: Histories, *, seasons: tuple[int, ...], horizon: int, back: Sequence[int]
+) -> list[StatisticalForecast]:
+    """Forecasts from R earlier origins, whole cycles before the ends of the histories.
 
-    For methods that know one season only.
+    Each is that of the shorter history, but for the cycles whose errors do not count, which are
+    those of the whole one.
+
+    Args:
+        back: R numbers of cycles.
     """
-    steps = len(histories.values)
-    if second_season(seasons) == seasons[0] or not histories.values.size:
-        return histories, np.zeros((histories.values.shape[1], horizon))
-    parts = [_smooth(part, seasons).second_season() for part in _chunks(histories)]
-    added = np.hstack(parts)  # [m2, M]
-    length = len(added)
-    past = added[np.arange(-steps, 0) % length]
-    inside = np.arange(steps)[:, None] >= histories.start
-    adjusted = np.where(inside, histories.values - past, 0.0)
-    ahead = added[np.arange(horizon) % length].T
-    return Histories(adjusted, histories.observed, histories.start), ahead
+    size = histories.values.shape[1]
+    mean, variance = np.empty((2, len(back), size, horizon))
+    for begin in range(0, size, CHUNK):
+        rows = slice(begin, min(begin + CHUNK, size))
+        part = histories.select(rows)
+        for origin, smoothing in enumerate(_smooth(part, seasons, back)):
+            found, has_mean = smoothing.forecast(horizon), smoothing.n_cycles > 0
+            has_variance = smoothing.n_scored > 0
+            own = mean[origin, rows], variance[origin, rows]
+            own[0][:], own[1][:] = found.mean, found.variance
+            if not has_variance.all():
+                simple = _mean_and_variance(part.before(back[origin] * seasons[0]))
+                own[0][~has_mean] = simple[0][~has_mean, None]
+                own[1][~has_variance] = simple[1][~has_variance, None]
+    return [StatisticalForecast(*each) for each in zip(mean, variance, strict=True)]
 
 
 def second_season(seasons: tuple[int, ...]) -> int:
@@ -98,8 +96,10 @@ def second_season(seasons: tuple[int, ...]) -> int:
 class _Smoothing:
     """States of P parameter sets and M histories, and what is known of their errors."""
 
-    def __init__(self, season: int, cycles: int, n_used: Ints) -> None:
-        """A second season of `cycles` cycles; `n_used [M]` cycles of each history have values."""
+    def __init__(self, season: int, cycles: int, n_used: Ints, first_slot: int) -> None:
+        """A second season of `cycles` cycles; `n_used [M]` cycles of each history have values, the
+        first one is at position `first_slot` of the second season."""
+        self.next_slot = first_slot
         priors = (np.inf, *DEVIATION_PRIORS) if cycles > 1 else (np.inf,)
         sets = np.array(list(itertools.product(LEVEL_RATES, PROFILE_RATES, priors)))
         self.level_rate, self.profile_rate, self.prior = np.moveaxis(sets[:, :, None], 1, 0)
@@ -116,9 +116,10 @@ class _Smoothing:
         self.n_scored, self.cost = np.zeros(size[1]), np.zeros(size)
         self.squares, self.later_squares = np.zeros((season, *size)), np.zeros((season, *size))
 
-    def add(self, slot: int, values: Floats, known: Bools) -> None:
-        """Adds the errors of the next cycle, `[m, 1, M]`, at position `slot` of the second season,
-        and updates the states by them; cycles with half of their values or less change nothing."""
+    def add(self, values: Floats, known: Bools) -> None:
+        """Adds the errors of the next cycle, `[m, 1, M]`, and updates the states by them; cycles
+        with half of their values or less change nothing."""
+        slot = self.next_slot
         count = known.sum(0)[0]
         is_used = 2 * count > len(values)  # [M]
         known = known & is_used
@@ -126,21 +127,22 @@ class _Smoothing:
         divisor = np.maximum(count, 1)
         self._score(errors, known, is_used, divisor)
         self._fit_share(errors, known, divisor)
-        self._update(slot, errors, known, is_used, _sum(errors) / divisor)
+        self._update(slot, errors, known, is_used, sum_rows(errors) / divisor)
+        self.next_slot = (slot + 1) % len(self.deviation)
 
     def _score(self, errors: Floats, known: Bools, is_used: Bools, divisor: Ints) -> None:
         corrected = np.where(known, errors - self.decay * (self.share * self.error), 0.0)
         is_scored = is_used & (self.n_cycles >= self.warm_up)
         keep, add = np.where(is_scored, ERROR_DISCOUNT, 1.0), is_scored * 1.0
         self.n_scored = self.n_scored * keep + add
-        self.cost = self.cost * keep + add * _sum(np.abs(corrected)) / divisor
+        self.cost = self.cost * keep + add * sum_rows(np.abs(corrected)) / divisor
         self.squares = self.squares * keep + add * corrected**2
         self.later_squares = self.later_squares * keep + add * errors**2
 
     def _fit_share(self, errors: Floats, known: Bools, divisor: Ints) -> None:
         remaining = np.where(known, self.decay * self.error, 0.0)
-        self.products = self.products * ERROR_DISCOUNT + _sum(errors * remaining) / divisor
-        self.powers = self.powers * ERROR_DISCOUNT + _sum(remaining**2) / divisor
+        self.products = self.products * ERROR_DISCOUNT + sum_rows(errors * remaining) / divisor
+        self.powers = self.powers * ERROR_DISCOUNT + sum_rows(remaining**2) / divisor
         prior = self.powers * np.minimum(1.0, 3.0 / (self.n_cycles + 1.0))  # few: half the error
         share = (self.products + 0.5 * prior) / np.maximum(self.powers + prior, TINY)
         self.share = np.clip(share, 0.0, 1.0)
@@ -170,7 +172,7 @@ class _Smoothing:
         weight = (cost.min(0) + TINY) / (cost + TINY)
         for _ in range(WEIGHT_DOUBLINGS):  # products, which round alike in arrays of any size
             weight = weight * weight
-        return np.asarray(weight / _sum(weight))
+        return np.asarray(weight / sum_rows(weight))
 
     def forecast(self, horizon: int) -> StatisticalForecast:
         """The weighted mean of the forecasts of all parameter sets, and of their squared errors.
@@ -180,32 +182,30 @@ class _Smoothing:
         weight, season = self.weights(), len(self.profile)
         first = self._mean_squares(weight, self.squares)  # [m, M]
         later = self._mean_squares(weight, self.later_squares)
-        growth = _sum(weight * self.level_rate) ** 2 * _sum(later) / season
-        mean, variance = np.empty((2, weight.shape[1], horizon))
-        for step in range(horizon):
-            cycle, position = divmod(step, season)
-            remaining = ERROR_DECAY ** ((step + 1) / season) * self.share * self.error
-            state = self.level + self.profile[position]
-            state = state + self.deviation[cycle % len(self.deviation), position] + remaining
-            mean[:, step] = _sum(weight * state)
-            variance[:, step] = later[position] + cycle * growth if cycle else first[position]
-        return StatisticalForecast(mean, variance)
-
-    def second_season(self) -> Floats:
-        """`[m2, M]` what the second season adds to the first one, from the origin on."""
-        weight, deviation = self.weights(), self.deviation  # [q, m, P, M]
-        mean = _sum(np.moveaxis(deviation, 2, 0) * weight[:, None, None])  # [q, m, M]
-        return (mean - _sum(mean) / len(mean)).reshape(-1, weight.shape[1])
+        growth = sum_rows(weight * self.level_rate) ** 2 * sum_rows(later) / season
+        mean, variance = np.empty((2, horizon, weight.shape[1]))
+        left = self.share * self.error
+        for begin in range(0, horizon, season):
+            cycle, part = begin // season, slice(begin, min(begin + season, horizon))
+            count = part.stop - begin
+            remaining = ERROR_DECAY**cycle * self.decay[:count] * left
+            slot = (self.next_slot + cycle) % len(self.deviation)
+            state = self.level + self.profile[:count] + self.deviation[slot, :count] + remaining
+            mean[part] = sum_rows(np.moveaxis(weight * state, 1, 0))
+            variance[part] = later[:count] + cycle * growth if cycle else first[:count]
+        return StatisticalForecast(mean.T, variance.T)
 
     def _mean_squares(self, weight: Floats, squares: Floats) -> Floats:
         """`[m, M]` mean squared errors by step, drawn to their mean where they are few."""
-        sums = _sum(np.moveaxis(squares, 1, 0) * weight[:, None])  # [m, M]
-        pooled = _sum(sums) / np.maximum(self.n_scored, TINY) / len(sums)
+        sums = sum_rows(np.moveaxis(squares, 1, 0) * weight[:, None])  # [m, M]
+        pooled = sum_rows(sums) / np.maximum(self.n_scored, TINY) / len(sums)
         return np.asarray((sums + POOLED_CYCLES * pooled) / (self.n_scored + POOLED_CYCLES))
 
 
-def _smooth(histories: Histories, seasons: tuple[int, ...]) -> _Smoothing:
-    """The states at the ends of the histories, from which their cycles are counted back."""
+def _smooth(
+    histories: Histories, seasons: tuple[int, ...], back: Sequence[int]
+) -> list[_Smoothing]:
+    """The states so many cycles before the ends of the histories, from which cycles are counted."""
     season = seasons[0]
     steps, size = histories.values.shape
     count = max(1, min(-(-steps // season), MAX_CYCLES))
@@ -215,18 +215,17 @@ def _smooth(histories: Histories, seasons: tuple[int, ...]) -> _Smoothing:
     values = values.reshape(count, season, 1, size)
     known = known.reshape(values.shape)
     n_used = (2 * known.sum(1)[:, 0] > season).sum(0)
-    smoothing = _Smoothing(season, second_season(seasons) // season, n_used)
-    for cycle in range(count):
-        smoothing.add((cycle - count) % len(smoothing.deviation), values[cycle], known[cycle])
-    return smoothing
-
-
-def _chunks(histories: Histories) -> Iterator[Histories]:
-    for begin in range(0, histories.values.shape[1], CHUNK):
-        part = slice(begin, begin + CHUNK)
-        yield Histories(
-            histories.values[:, part], histories.observed[:, part], histories.start[part]
-        )
+    cycles = second_season(seasons) // season
+    smoothing = _Smoothing(season, cycles, n_used, -count % cycles)
+    at_origin: dict[int, _Smoothing] = {}
+    for cycle in range(count + 1):
+        left = count - cycle
+        if left in back:
+            at_origin[left] = copy.deepcopy(smoothing) if left else smoothing
+        if left:
+            smoothing.add(values[cycle], known[cycle])
+    empty = _Smoothing(season, cycles, n_used, 0)
+    return [at_origin.get(each, empty) for each in back]
 
 
 def _mean_and_variance(histories: Histories) -> tuple[Floats, Floats]:
@@ -235,11 +234,5 @@ def _mean_and_variance(histories: Histories) -> tuple[Floats, Floats]:
     divisor = np.where(count > 0, count, np.nan)
     if not len(known):
         return divisor, divisor
-    mean = _sum(np.where(known, histories.values, 0.0)) / divisor
-    return mean, _sum(np.where(known, histories.values - mean, 0.0) ** 2) / divisor
-
-
-def _sum(values: Floats) -> Floats:
-    """The sum over the first axis, one row after the other: `numpy.sum` adds the rows of an array
-    with one column in another order, so that a series' result would depend on the others."""
-    return np.asarray(np.add.accumulate(values, axis=0)[-1])
+    mean = sum_rows(np.where(known, histories.values, 0.0)) / divisor
+    return mean, sum_rows(np.where(known, histories.values - mean, 0.0) ** 2) / divisor

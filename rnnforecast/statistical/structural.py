@@ -21,10 +21,12 @@ from rnnforecast.statistical.structural_filter import (
     CandidateForecasts,
     Candidates,
     FilterTables,
+    ForecastVariances,
     candidates,
     filter_series,
     filter_tables,
 )
+from rnnforecast.statistical.sums import sum_rows
 from rnnforecast.types import Bools, Floats, Ints
 
 ALPHAS = (0.1, 0.35, 0.9)
@@ -52,27 +54,44 @@ ELEMENTS = 200_000
 """Array elements of the series that are filtered together: they fit the processor's cache."""
 
 
+NEVER = -np.inf
+
+
 @dataclass(frozen=True)
 class Prior:
-    """Logarithms of prior weights, up to a constant."""
+    """Logarithms of prior weights, up to a constant; `NEVER` for candidates that are left out."""
 
     alphas: tuple[float, ...]
     trends: tuple[float, ...]
     logarithm: float
     """Of the candidates of logarithms against those of values."""
 
+    def used_alphas(self) -> list[float]:
+        """The smoothing parameters of its candidates."""
+        return [a for a, weight in zip(ALPHAS, self.alphas, strict=True) if weight > NEVER]
+
+    def used_trends(self) -> list[tuple[float, float, float, float]]:
+        """The trends of its candidates."""
+        return [t for t, weight in zip(TRENDS, self.trends, strict=True) if weight > NEVER]
+
+    def weights(self) -> Floats:
+        """Those of all combinations, the trend varies fastest."""
+        both = np.array(self.alphas)[:, None] + np.array(self.trends)
+        return both[both > NEVER]
+
 
 PRIORS = {
     1: Prior((-0.15, -0.2, 0.3), (-0.1, -0.1, 0.3, 0.0, -0.2, 0.5, -0.4), 0.2),
     2: Prior((0.0, 0.0, 0.0), (0.1, 0.1, -0.7, 0.1, 0.6, 0.0, -0.1), 0.3),
     7: Prior((0.7, -0.2, -0.5), (0.4, 0.0, -0.6, 0.2, 0.1, -0.8, 0.6), 0.4),
-    13: Prior((1.2, 0.0, -1.2), (1.0, 0.0, -1.5, 0.3, 0.2, -2.5, 0.2), -2.0),
+    13: Prior((0.0, NEVER, NEVER), (1.0, NEVER, NEVER, 0.3, NEVER, NEVER, 0.2), -2.0),
 }
 """By the shortest season they are for. The first three minimize sMAPE and MASE on the last one to
 three horizons inside the training parts of M1, M3 and tourism (yearly, quarterly, monthly) and
 hospital, shrunk towards equal weights; on sets left out of their estimation they gain 2 to 3 %
 against equal weights on monthly series, nothing on others. The last one was set by hand on windows
-inside the training parts of M4 hourly and ETTh1."""
+inside the training parts of M4 hourly and ETTh1; with all candidates the scaled errors of these two
+and of vic_elec are 0.923, 0.954 and 0.666, with those that are left 0.911, 0.952 and 0.673."""
 
 
 @dataclass(frozen=True)
@@ -138,16 +157,16 @@ def forecast(
     mean, variance = np.full((2, 2, *left.shape, horizon), np.nan)
     share, largest = np.zeros(left.shape), np.ones(left.shape)
     inner = season if season <= LARGEST_SEASON else 1
-    models = candidates(ALPHAS, TRENDS, SEASONS if inner > 1 else SEASONS[:1])
-    tables = filter_tables(models, int(left.max(initial=1)), inner)
+    prior = PRIORS[max(shortest for shortest in PRIORS if shortest <= season)]
+    filters = _filters(prior, inner, int(left.max(initial=1)), horizon)
     width = max(2 + inner, horizon * len(back) // 2)
-    size = max(1, ELEMENTS // (len(models) * width))
+    size = max(1, ELEMENTS // (sum(len(each.variances.models) for each in filters) * width))
     chosen = np.flatnonzero(known)
     for begin in range(0, len(chosen), size):
         part = chosen[begin : begin + size]
         values = histories.from_first(part)
         averages = _average_scales(
-            values, left[:, part], models, tables, season=season, horizon=horizon
+            values, left[:, part], prior, filters, season=season, horizon=horizon
         )
         mean[:, :, part], variance[:, :, part], share[:, part], largest[:, part] = averages
     missing = np.broadcast_to(left[..., None] == 0, mean.shape)
@@ -161,17 +180,43 @@ def forecast(
     )
 
 
+@dataclass(frozen=True)
+class _Filter:
+    """The filter of some of the candidates."""
+
+    tables: FilterTables
+    variances: ForecastVariances
+
+    @property
+    def models(self) -> Candidates:
+        return self.variances.models
+
+
+def _filters(prior: Prior, season: int, steps: int, horizon: int) -> list[_Filter]:
+    """Those of candidates without a season, whose states are few, and of the others."""
+    groups = [(1, SEASONS[:1])] + ([(season, SEASONS[1:])] if season > 1 else [])
+    found = []
+    for own_season, seasons in groups:
+        models = candidates(prior.used_alphas(), prior.used_trends(), seasons)
+        tables = filter_tables(models, steps, own_season)
+        found.append(_Filter(tables, ForecastVariances(models, tables, horizon)))
+    return found
+
+
 def _average_scales(
     values: Floats,
     left: Ints,
-    models: Candidates,
-    tables: FilterTables,
+    prior: Prior,
+    filters: Sequence[_Filter],
     *,
     season: int,
     horizon: int,
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Means and variances `[2, R, M, H]`, weights of logarithms and largest values `[R, M]`."""
-    prior = PRIORS[max(shortest for shortest in PRIORS if shortest <= season)]
+    weights = prior.weights()
+    weights = np.concatenate(
+        [np.repeat(weights, len(each.models) // len(weights)) for each in filters]
+    )
     ends = np.maximum(left, 1)
     inside = np.arange(len(values))[:, None] < ends.max(0)
     positive = (values > 0).all(0, where=inside)
@@ -183,14 +228,16 @@ def _average_scales(
         known, count = inside[:, use], ends.max(0)[use]
         taken = np.where(known, values[:, use], 1.0)
         taken = np.where(known, np.log(taken) if scale else taken, 0.0)
-        center = _sum(taken) / count
+        center = sum_rows(taken) / count
         centered = np.where(known, taken - center, 0.0)
         pattern = np.zeros((season, len(count)))
         if season > LARGEST_SEASON:
             pattern = _pattern(centered, known, season)
             centered = np.where(known, centered - pattern[np.arange(len(taken)) % season], 0.0)
-        forecasts = filter_series(centered, ends[:, use], models, tables, horizon)
-        average, spread, fit = _average(forecasts, ends[:, use].ravel(), _weights(prior, models))
+        forecasts = [
+            filter_series(centered, ends[:, use], each.tables, each.variances) for each in filters
+        ]
+        average, spread, fit = _average(forecasts, ends[:, use].ravel(), weights)
         ahead = (ends[:, use, None] + np.arange(horizon)) % season  # [R, M, H]
         shape = ahead.shape
         mean[scale][:, use] = average.reshape(shape) + center[:, None]
@@ -206,33 +253,24 @@ def _average_scales(
 
 
 def _average(
-    forecasts: CandidateForecasts, lengths: Ints, log_prior: Floats
+    forecasts: Sequence[CandidateForecasts], lengths: Ints, log_prior: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Mean and variance `[M, H]` over the candidates, and the logarithm of their evidence `[M]`."""
+    log_likelihood = np.concatenate([each.log_likelihood for each in forecasts])
     share = np.minimum(1.0, EVIDENCE / np.maximum(lengths - 1, 1))
-    score = log_prior[:, None] + share * forecasts.log_likelihood
+    score = log_prior[:, None] + share * log_likelihood
     largest = score.max(0)
     weights = np.exp(score - largest)
-    total = _sum(weights)
+    total = sum_rows(weights)
     weights /= total
-    mean = _sum((weights * forecasts.mean).transpose(1, 0, 2))  # [H, M]
-    squares = forecasts.variance + (forecasts.mean - mean[:, None]) ** 2
-    variance = _sum((weights * squares).transpose(1, 0, 2))
+    # one candidate after the other: arrays of [H, M] stay in the processor's cache
+    parts = [(each.mean[:, k], each.variance[:, k]) for each in forecasts for k in range(len(each))]
+    mean = sum(weight * part for weight, (part, _) in zip(weights, parts, strict=True))
+    variance = sum(
+        weight * (spread + (part - mean) ** 2)
+        for weight, (part, spread) in zip(weights, parts, strict=True)
+    )
     return mean.T, variance.T, largest + np.log(total)
-
-
-def _weights(prior: Prior, models: Candidates) -> Floats:
-    """`[K]` logarithms of the prior weights of the candidates, in their order."""
-    both = np.array(prior.alphas)[:, None] + np.array(prior.trends)
-    return np.repeat(both.ravel(), len(models) // both.size)
-
-
-def _sum(values: Floats) -> Floats:
-    """Sum over the first axis in its order: NumPy's own order depends on the number of series."""
-    total = np.zeros(values.shape[1:])
-    for row in values:
-        total += row
-    return total
 
 
 def _pattern(values: Floats, known: Bools, season: int) -> Floats:
@@ -244,5 +282,5 @@ def _pattern(values: Floats, known: Bools, season: int) -> Floats:
         total[part] += values[begin : begin + season]
         count[part] += known[begin : begin + season]
     mean = total / np.maximum(count, 1)
-    mean -= _sum(mean) / season
-    return np.where(_sum(count) >= 2 * season, mean, 0.0)
+    mean -= sum_rows(mean) / season
+    return np.where(sum_rows(count) >= 2 * season, mean, 0.0)

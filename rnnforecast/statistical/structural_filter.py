@@ -141,25 +141,75 @@ class CandidateForecasts:
     log_likelihood: Floats
     """`[K, M]` of the one-step errors, scale integrated out, up to a constant of each history."""
 
+    def __len__(self) -> int:
+        return len(self.log_likelihood)
+
+
+class ForecastVariances:
+    """Variances of forecasts, which depend on the age of a series only, in units of the one-step
+    variance; those of each age are computed once."""
+
+    def __init__(self, models: Candidates, tables: FilterTables, horizon: int) -> None:
+        self.models, self.tables, self.horizon = models, tables, horizon
+        self._known: dict[int, Floats] = {}
+
+    def __call__(self, ages: Ints) -> Floats:
+        """`[H, K, M]` of series with values at `ages [M]` steps."""
+        distinct, position = np.unique(ages, return_inverse=True)
+        missing = [int(age) for age in distinct if int(age) not in self._known]
+        if missing:
+            found = self._compute(np.array(missing))
+            self._known |= {age: found[..., at] for at, age in enumerate(missing)}
+        return np.stack([self._known[int(age)] for age in distinct], -1)[..., position]
+
+    def _compute(self, ages: Ints) -> Floats:
+        """`[H, K, U]` of U ages."""
+        models, tables = self.models, self.tables
+        season = tables.seasonal_variance.shape[1]
+        damping, reversion = models.damping[:, None], models.reversion[:, None]
+        covariance = tables.level_covariance[ages].transpose(1, 2, 3, 0)  # [2, 2, K, U]
+        level_noise, slope_noise = models.alpha**2, (models.alpha * models.slope_noise) ** 2
+        variance = np.empty((self.horizon, len(models), len(ages)))
+        # what a level later is of level and slope now
+        of_level, of_slope, slope = np.ones_like(damping), np.zeros_like(damping), damping
+        for step in range(self.horizon):
+            covariance = _move_pair(covariance, damping, reversion)
+            covariance[0, 0] += level_noise[:, None]
+            covariance[1, 1] += slope_noise[:, None]
+            variance[step] = covariance[0, 0] + (1 - models.alpha)[:, None]
+            of_level, of_slope, slope = (
+                reversion * of_level,
+                reversion * of_slope + slope,
+                damping * slope,
+            )
+            if season:
+                position = (ages + step) % season
+                level, change = tables.cross_covariance[ages, :, position].transpose(1, 2, 0)
+                seasonal = tables.seasonal_variance[ages, position].T
+                seasonal = seasonal + (step + 1) * models.seasonal_noise[:, None]
+                variance[step] += 2 * (of_level * level + of_slope * change) + seasonal
+        return variance
+
 
 def filter_series(
-    values: Floats, ends: Ints, models: Candidates, tables: FilterTables, horizon: int
+    values: Floats, ends: Ints, tables: FilterTables, variances: ForecastVariances
 ) -> CandidateForecasts:
     """Forecasts by each candidate at R origins of M series, origin by origin: R x M histories.
 
     Args:
         values: `[T, M]`, each series from row 0 on, around zero.
         ends: `[R, M]` values before each origin, 1 to T.
-        models: K candidates.
-        tables: of the same candidates, for at least T steps.
-        horizon: H steps.
+        tables: for at least T steps.
+        variances: of the same candidates.
     """
     size, count = tables.gain.shape[1:]
     origins, series = ends.shape
+    models = variances.models
     season = max(size - 2, 1)
     damping, reversion = models.damping[:, None], models.reversion[:, None]
     state, squares = np.zeros((size, count, series)), np.zeros((count, series))
     states, sums = np.zeros((size, count, origins, series)), np.zeros((count, origins, series))
+    change = np.empty_like(state)
     for step in range(int(ends.max(initial=0))):
         if step:
             state[1] *= damping
@@ -169,49 +219,43 @@ def filter_series(
         error = values[step] - expected
         if step:
             squares += error * error / tables.variance[step][:, None]
-        state += tables.gain[step][:, :, None] * error
+        state += np.multiply(tables.gain[step][:, :, None], error, out=change)
         origin, column = np.nonzero(ends == step + 1)
         if len(column):
             states[:, :, origin, column] = state[:, :, column]
             sums[:, origin, column] = squares[:, column]
-    lengths = ends.ravel()
-    mean, variance = _predict(states.reshape(size, count, -1), lengths, models, tables, horizon)
+    ages = ends.ravel()
+    mean = _predict(states.reshape(size, count, -1), ages, models, variances.horizon)
     log_variance = np.zeros((len(tables.variance), count))
     log_variance[1:] = np.log(tables.variance[1:]).cumsum(0)
-    freedom = np.maximum(lengths - 1, 1)
+    freedom = np.maximum(ages - 1, 1)
     scale = np.maximum(sums.reshape(count, -1) / freedom, SMALLEST)
-    likelihood = -freedom / 2 * np.log(scale) - log_variance[lengths - 1].T / 2
-    return CandidateForecasts(mean, variance * scale, likelihood)
+    likelihood = -freedom / 2 * np.log(scale) - log_variance[ages - 1].T / 2
+    variance = variances(ages)
+    variance *= scale
+    return CandidateForecasts(mean, variance, likelihood)
 
 
-def _predict(
-    state: Floats, lengths: Ints, models: Candidates, tables: FilterTables, horizon: int
-) -> tuple[Floats, Floats]:
-    """Means and variances `[H, K, M]` of the next steps, in units of the one-step variance."""
+def _predict(state: Floats, ages: Ints, models: Candidates, horizon: int) -> Floats:
+    """Means `[H, K, M]` of the next steps from the states `[d, K, M]` at the ages `[M]`."""
     size, count, series = state.shape
-    season, column = size - 2, np.arange(series)
+    season = size - 2
     damping, reversion = models.damping[:, None], models.reversion[:, None]
     level, slope = state[0], state[1]
-    covariance = tables.level_covariance[lengths].transpose(1, 2, 3, 0)  # [2, 2, K, M]
-    cross = tables.cross_covariance[lengths].transpose(1, 2, 3, 0)  # [2, season, K, M]
-    mean, variance = np.empty((2, horizon, count, series))
-    level_noise, slope_noise = models.alpha**2, (models.alpha * models.slope_noise) ** 2
+    mean = np.empty((horizon, count, series))
     for step in range(horizon):
         slope = damping * slope
         level = reversion * level + slope
-        covariance = _move_pair(covariance, damping, reversion)
-        covariance[0, 0] += level_noise[:, None]
-        covariance[1, 1] += slope_noise[:, None]
-        mean[step], variance[step] = level, covariance[0, 0] + (1 - models.alpha)[:, None]
-        if season:
-            position = (lengths + step) % season
-            moved = damping * cross[1]
-            cross = np.stack([reversion * cross[0] + moved, moved])
-            mean[step] += state[2 + position, :, column].T
-            seasonal = tables.seasonal_variance[lengths, position].T
-            seasonal = seasonal + (step + 1) * models.seasonal_noise[:, None]
-            variance[step] += 2 * cross[0, position, :, column].T + seasonal
-    return mean, variance
+        mean[step] = level
+    if season:
+        for first in np.unique(ages % season):
+            ahead = 2 + (first + np.arange(horizon)) % season
+            if (ages % season == first).all():
+                mean += state[ahead]
+            else:
+                column = np.flatnonzero(ages % season == first)
+                mean[:, :, column] += state[:, :, column][ahead]
+    return mean
 
 
 def _move_pair(covariance: Floats, damping: Floats, reversion: Floats) -> Floats:

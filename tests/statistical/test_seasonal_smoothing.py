@@ -5,7 +5,7 @@ import pytest
 
 from rnnforecast.statistical import seasonal_smoothing
 from rnnforecast.statistical.histories import Histories
-from rnnforecast.statistical.seasonal_smoothing import forecast, remove_second_season
+from rnnforecast.statistical.seasonal_smoothing import forecast, forecast_from_cycles
 from rnnforecast.types import Floats
 
 DAY, WEEK = 4, 28
@@ -156,19 +156,19 @@ def test_no_history_has_no_forecast() -> None:
     assert forecast(empty, seasons=(DAY,), horizon=3).mean.shape == (0, 3)
 
 
-def test_what_the_week_adds_is_taken_out_and_put_back() -> None:
-    y = noisy_weeks(20, seed=5)
-    given = histories(y)
-    adjusted, ahead = remove_second_season(given, seasons=(DAY, WEEK), horizon=WEEK)
-    by_week = adjusted.values[-8 * WEEK :, 0].reshape(8, WEEK // DAY, DAY).mean(0)
-    assert by_week.std(0).max() < 0.4  # the days of the week are alike
-    np.testing.assert_allclose(
-        adjusted.values[-WEEK:, 0] + ahead[0], y[-WEEK:], err_msg="the last week, as it was"
+def test_forecasts_some_cycles_earlier_are_those_of_shorter_histories() -> None:
+    given = histories(noisy_weeks(9, seed=5), noisy_weeks(8, seed=6))
+    found = forecast_from_cycles(given, seasons=(DAY, WEEK), horizon=9, back=(0, 2, 5))
+    for cycles, at_origin in zip((0, 2, 5), found, strict=True):
+        alone = forecast(given.before(cycles * DAY), seasons=(DAY, WEEK), horizon=9)
+        np.testing.assert_array_equal(at_origin.mean, alone.mean)
+        np.testing.assert_array_equal(at_origin.variance, alone.variance)
+
+
+def test_an_origin_before_the_first_cycle_has_the_forecast_of_nothing() -> None:
+    found = forecast_from_cycles(
+        histories(np.arange(9.0)), seasons=(DAY,), horizon=2, back=(0, 3, 4)
     )
-
-
-def test_without_a_multiple_of_the_season_nothing_is_taken_out() -> None:
-    given = histories(noisy_weeks(5, seed=6))
-    adjusted, ahead = remove_second_season(given, seasons=(DAY, 30), horizon=5)
-    assert adjusted is given
-    np.testing.assert_array_equal(ahead, np.zeros((1, 5)))
+    assert np.isfinite(found[0].mean).all()
+    assert np.isnan(found[1].mean).all()
+    assert np.isnan(found[2].mean).all()

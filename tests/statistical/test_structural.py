@@ -10,6 +10,7 @@ from rnnforecast.statistical import structural
 from rnnforecast.statistical.structural_filter import (
     DIFFUSE,
     Candidates,
+    ForecastVariances,
     candidates,
     filter_series,
     filter_tables,
@@ -59,7 +60,8 @@ def test_filter_agrees_with_the_joint_normal_distribution() -> None:
     values -= values.mean()
     tables = filter_tables(models, len(values), SEASON)
     ends = np.array([[len(values)]])
-    found = filter_series(values[:, None], ends, models, tables, HORIZON)
+    variances = ForecastVariances(models, tables, HORIZON)
+    found = filter_series(values[:, None], ends, tables, variances)
     for k in range(0, len(models), 5):
         mean, variance = gaussian_forecast(values, models, k)
         np.testing.assert_allclose(found.mean[:, k, 0], mean, rtol=1e-4, atol=1e-4)
