@@ -77,7 +77,7 @@ class Prior:
     def weights(self) -> Floats:
         """Those of all combinations, the trend varies fastest."""
         both = np.array(self.alphas)[:, None] + np.array(self.trends)
-        return both[both > NEVER]
+        return np.asarray(both[both > NEVER])
 
 
 PRIORS = {
