@@ -11,6 +11,7 @@ import typer
 
 from rnnforecast.cli.commands.backtest import backtest
 from rnnforecast.cli.commands.check import check
+from rnnforecast.cli.commands.compare import compare
 from rnnforecast.cli.commands.demo import demo
 from rnnforecast.cli.commands.export import export
 from rnnforecast.cli.commands.init import init
