@@ -65,8 +65,10 @@ class Verdict:
         if not self.resampled:
             few = f"{join_words(counts)} are too few, {MIN_CLUSTERS} of either are needed"
             return f"not shown against {self.other}: {scores}; {few}"
-        low, high = self.low / self.other_score, self.high / self.other_score
-        text = f"{scores}, {_change(self.relative_difference)} ({_span(low, high)})"
+        text = scores
+        if self.other_score > 0:
+            low, high = self.low / self.other_score, self.high / self.other_score
+            text += f", {_change(self.relative_difference)} ({_span(low, high)})"
         basis = f"{join_words(counts)}, {join_words(self.resampled)} resampled"
         if self.outcome == "not shown":
             return f"not shown against {self.other}: {text}; {basis}"
@@ -177,16 +179,20 @@ def _compare(
     return verdicts
 
 
+def _percent(share: float) -> str:
+    """A share without its sign, in percent: ``0.82``, ``9.1``, ``140``."""
+    percent = 100 * abs(share)
+    return f"{percent:.2g}" if percent < 10 else f"{percent:,.0f}"
+
+
 def _change(share: float) -> str:
     """A relative difference in words: ``14 % lower``."""
-    if np.isnan(share):
-        return "without a relative difference"
-    return f"{100 * abs(share):.2g} % {'lower' if share < 0 else 'higher'}"
+    return f"{_percent(share)} % {'lower' if share < 0 else 'higher'}"
 
 
 def _span(low: float, high: float) -> str:
-    """The bounds of a relative difference in words: ``9 to 19 % lower``."""
-    small, large = sorted((100 * low, 100 * high), key=abs)
+    """The bounds of a relative difference in words: ``9 to 19 %``, ``3 % lower to 5 % higher``."""
     if np.sign(low) * np.sign(high) > 0:
-        return f"{abs(small):.2g} to {abs(large):.2g} %"
+        near, far = sorted((low, high), key=abs)
+        return f"{_percent(near)} to {_percent(far)} %"
     return f"{_change(low)} to {_change(high)}"

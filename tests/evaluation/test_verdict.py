@@ -114,3 +114,15 @@ def test_overlapping_windows_are_counted_from_the_origins(step: int, expected: i
     shuffled = windows.select(np.random.default_rng(0).permutation(100))
     assert overlapping_windows(shuffled) == expected
     assert overlapping_windows(windows.select(windows.window == 0)) == 1
+
+
+def test_a_forecast_without_errors_is_compared_without_a_relative_difference() -> None:
+    found = verdict(evaluated(ERRORS, np.zeros(100)))
+    assert found.outcome == "worse"
+    assert found.words().endswith("against 0; 100 series and 1 origin, series resampled")
+
+
+def test_large_differences_are_whole_percentages() -> None:
+    words = verdict(evaluated(ERRORS, ERRORS / 5)).words()
+    assert "400 % higher" in words
+    assert "e+" not in words
