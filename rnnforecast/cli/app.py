@@ -61,10 +61,21 @@ def main_options(
     """Options before the command."""
 
 
-COMMANDS = (
-    init, check, train, backtest, tune, predict, report, inspect, export, demo, models, schema,
-)  # fmt: skip
-for command in COMMANDS:
+for command in (
+    init,
+    check,
+    train,
+    backtest,
+    tune,
+    compare,
+    predict,
+    report,
+    inspect,
+    export,
+    demo,
+    models,
+    schema,
+):
     app.command()(command)
 
 app.info.epilog = (
