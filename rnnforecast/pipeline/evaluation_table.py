@@ -127,8 +127,9 @@ def windows_of_table(table: pd.DataFrame) -> StoredWindows:
     target, targets = pd.factorize(table["target"])
     times = pd.Index(table["cutoff"]).union(pd.Index(table["ds"])).unique().sort_values()
     cutoff = times.get_indexer(pd.Index(table["cutoff"]))
-    cells, window = np.unique(np.stack([series, cutoff]), axis=1, return_inverse=True)  # [2, M]
-    shape = (cells.shape[1], int(table["step"].max()) if len(table) else 0, len(targets))
+    codes, window = np.unique(series * (len(times) + 1) + cutoff, return_inverse=True)  # [M]
+    cells = np.divmod(codes, len(times) + 1)
+    shape = (len(codes), int(table["step"].max()) if len(table) else 0, len(targets))
     place = window, table["step"].to_numpy().astype(np.int64) - 1, target
 
     def spread(name: str) -> Floats:
