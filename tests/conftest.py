@@ -66,10 +66,15 @@ def without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     from rnnforecast.pipeline import series_plots
     from rnnforecast.workflow import train_output, tune_output
 
-    def draw(path_stem: Path, *_: Any, **__: Any) -> None:
+    real = series_plots.plot_forecast
+
+    def draw(path_stem: Path | None, *rest: Any, **options: Any) -> Any:
+        if path_stem is None:  # a figure is asked for, not its files
+            return real(path_stem, *rest, **options)
         for kind in ("png", "svg"):
             path_stem.parent.mkdir(exist_ok=True)
             path_stem.with_name(f"{path_stem.name}.{kind}").touch()
+        return None
 
     monkeypatch.setattr(plot_style, "_render_png", lambda *_: b"")
     monkeypatch.setattr(series_plots, "plot_forecast", draw)
