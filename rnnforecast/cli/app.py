@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.commands.backtest import backtest
+from rnnforecast.cli.commands.calibrate import calibrate
 from rnnforecast.cli.commands.check import check
 from rnnforecast.cli.commands.compare import compare
 from rnnforecast.cli.commands.demo import demo
@@ -69,6 +70,7 @@ for command in (
     tune,
     compare,
     predict,
+    calibrate,
     report,
     inspect,
     export,

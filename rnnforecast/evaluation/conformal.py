@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -135,6 +135,17 @@ class ConformalIntervals:
         values = self.apply(flat, levels, np.resize(group, len(flat)))
         return values.reshape(windows, targets, steps, count).swapaxes(1, 2)
 
+    def scaled(self, other: ConformalIntervals) -> ConformalIntervals:
+        """These intervals with the factors of others, of the same levels and horizon, on top."""
+        if not self.factors or not other.factors:
+            return other if other.factors else self
+        parts = max(len(self.factors[0]), len(other.factors[0]))
+        mine, theirs = (
+            np.array(each.factors)[:, horizon_part(parts, parts, len(each.factors[0]))]
+            for each in (self, other)
+        )
+        return replace(self, factors=_as_tuples(mine * theirs))
+
     def _factors_at(self, levels: Sequence[float], steps: int) -> Floats:
         """`[G, steps, Q']` the factors at other levels, 1 at the median."""
         known, factors = np.array(self.levels), np.array(self.factors)  # [G, P, Q]
@@ -208,8 +219,11 @@ def fit_conformal(
     factors = np.exp(pooled + of_group[:, None] + of_part)  # [G, P, Q]
     if not math.isinf(evidence.windows):
         factors = np.clip(factors, SMALLEST_FACTOR, LARGEST_FACTOR)
-    stored = tuple(tuple(tuple(map(float, each)) for each in rows) for rows in factors)
-    return ConformalIntervals(tuple(levels), horizon, stored)
+    return ConformalIntervals(tuple(levels), horizon, _as_tuples(factors))
+
+
+def _as_tuples(factors: Floats) -> tuple[tuple[tuple[float, ...], ...], ...]:
+    return tuple(tuple(tuple(map(float, each)) for each in rows) for rows in factors)
 
 
 @dataclass(frozen=True)

