@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from rnnforecast.output.tuning_plots import (
     SearchHistory,
     plot_importances,
