@@ -15,10 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnnforecast.api.backtest import Backtest, backtest
     from rnnforecast.api.check import Check, check
     from rnnforecast.api.inputs import read_spec
     from rnnforecast.api.run import Run, load_run
     from rnnforecast.api.train import train
+    from rnnforecast.api.tune import Tuning, tune
     from rnnforecast.errors import (
         DataError,
         ForecastWarning,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Backtest",
     "Check",
     "DataError",
     "ForecastWarning",
@@ -46,20 +49,27 @@ __all__ = [
     "Spec",
     "SpecError",
     "TrainingDiverged",
+    "Tuning",
     "UsageError",
+    "backtest",
     "check",
     "load_run",
     "read_spec",
     "train",
+    "tune",
 ]
 
 _MODULES = {
+    "Backtest": "api.backtest",
+    "backtest": "api.backtest",
     "Check": "api.check",
     "check": "api.check",
     "read_spec": "api.inputs",
     "Run": "api.run",
     "load_run": "api.run",
     "train": "api.train",
+    "Tuning": "api.tune",
+    "tune": "api.tune",
     "Spec": "spec.spec",
 }
 """Where each name is defined; the others are errors."""

@@ -54,17 +54,20 @@ def read_spec(spec: SpecLike, **sections: Mapping[str, Any]) -> Spec:
         ...
         rnnforecast.errors.SpecError: window.horizn: unknown key — did you mean 'horizon'?
     """
-    if not sections:
-        return _read_spec(spec, needs_path=False)
-    values = spec if isinstance(spec, Mapping) else _read_spec(spec, needs_path=False).model_dump()
-    merged = {name: {**values.get(name, {}), **keys} for name, keys in sections.items()}
-    return _read_spec({**values, **merged}, needs_path=False)
+    return _read_spec(spec, sections, needs_path=False)
 
 
-def _read_spec(spec: SpecLike, *, needs_path: bool) -> Spec:
+def _read_spec(
+    spec: SpecLike, sections: Mapping[str, Mapping[str, Any]], *, needs_path: bool
+) -> Spec:
+    sections = {name: keys for name, keys in sections.items() if keys}
+    if sections and not isinstance(spec, Mapping):
+        spec = _read_spec(spec, {}, needs_path=needs_path)
     if isinstance(spec, Spec):
-        spec = spec.model_dump()  # one made by `model_copy` is not validated yet
+        spec = spec.model_dump(exclude_unset=True)  # that of `model_copy` is not validated yet
     if isinstance(spec, Mapping):
+        merged = {name: {**(spec.get(name) or {}), **keys} for name, keys in sections.items()}
+        spec = {**spec, **merged}
         return spec_from_values(spec, needs_path=needs_path)
     if isinstance(spec, str | os.PathLike):
         return read_spec_file(Path(spec), needs_path=needs_path)
@@ -72,11 +75,11 @@ def _read_spec(spec: SpecLike, *, needs_path: bool) -> Spec:
     raise UsageError(Problem("spec", found, "give the path of a YAML file, or a dict of sections"))
 
 
-def read_inputs(spec: SpecLike, data: DataLike | None) -> Inputs:
-    """The spec, and the data: `data`, or the files of the spec without it."""
+def read_inputs(spec: SpecLike, data: DataLike | None, **sections: Mapping[str, Any]) -> Inputs:
+    """The spec, and the data: `data`, or the files of the spec without it; see `read_spec`."""
     # paths in a dict count from the working folder
     path = Path(spec) if isinstance(spec, str | os.PathLike) else Path("spec.yaml")
-    read = _read_spec(spec, needs_path=data is None)
+    read = _read_spec(spec, sections, needs_path=data is None)
     source = read.data.source_paths(path) if data is None else read_data(data)
     return Inputs(read, source, path.resolve().parent)
 

@@ -169,6 +169,18 @@ class Run:
                 shutil.copytree(self._file("."), partial, dirs_exist_ok=True)
         self.folder = self.folder or path
 
+    def stored_in(self, folder: Path) -> Path:
+        """The run folder: that of the run, or a new one inside `folder` without reports."""
+        if self._trained is None or self.folder is not None:
+            return self._file(".")
+        path = folder / "run"
+        save_trained(path, self._trained, "", reports=False)
+        return path
+
+    def read_source(self, data: DataLike | None) -> Sequence[DataSource]:
+        """The inputs that `data` names; the data of the training for None."""
+        return (self._source or self._fitted.source) if data is None else read_data(data)
+
     def _predict(
         self,
         data: DataLike | None,
@@ -182,7 +194,7 @@ class Run:
         listener = ApiListener(progress)
         prediction = forecast_data(
             self._fitted,
-            self._training_data() if data is None else read_data(data),
+            self.read_source(data),
             horizon=horizon,
             origin=None if origin is None else str(origin),
             listener=listener,
@@ -190,9 +202,6 @@ class Run:
         if prediction.failed:
             listener.warning(str(prediction.part_failed_error()))
         return prediction
-
-    def _training_data(self) -> Sequence[DataSource]:
-        return self._source or self._fitted.source
 
     def _file(self, name: str) -> Path:
         assert self.folder is not None

@@ -31,7 +31,7 @@ def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
         return spec
     folder = spec_folder / spec.training.start_from
     load_run(folder)  # raises a better error than reading its spec would
-    run = read_spec(folder / RESOLVED_SPEC_FILE, rules=())
+    run = read_spec(folder / RESOLVED_SPEC_FILE, rules=(), needs_path=False)
     if run.window.horizon != spec.window.horizon:
         problem = f"the run was trained for {run.window.horizon} steps, not {spec.window.horizon}"
         raise SpecError(Problem("window.horizon", problem, f"set it to {run.window.horizon}"))

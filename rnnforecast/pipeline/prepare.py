@@ -165,13 +165,14 @@ def prepare_aligned(
         plan=plan,
         cleaned=cleaned,
         split=split,
-        source=_file_paths(source),
+        source=file_paths(source),
         spec_folder=spec_folder,
         unused_keys=tuple(find_unused_keys(spec, member_specs)),
     )
 
 
-def _file_paths(source: Sequence[DataSource]) -> tuple[str, ...]:
+def file_paths(source: Sequence[DataSource]) -> tuple[str, ...]:
+    """The paths of the data; empty if a part of the data is in memory."""
     paths = tuple(item for item in source if isinstance(item, str))
     return paths if len(paths) == len(source) else ()
 

@@ -174,9 +174,10 @@ def spec_for_data(path: str, overrides: Sequence[str] = ()) -> Spec:
     return parse_spec(text, name="--set", overrides=overrides, rules=rules)
 
 
-def dump_spec(spec: Spec) -> str:
-    """The YAML text of `spec`, every key written out; `parse_spec` returns an equal spec."""
-    return source.dump_yaml(spec.model_dump())
+def dump_spec(spec: Spec, *, given_only: bool = False) -> str:
+    """The YAML text of `spec`, every key written out, or those that were given; `parse_spec`
+    returns an equal spec."""
+    return source.dump_yaml(spec.model_dump(exclude_unset=given_only))
 
 
 def _apply_override(raw_values: dict[str, Any], override: str, collector: ProblemCollector) -> None:

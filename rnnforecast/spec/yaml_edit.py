@@ -27,7 +27,7 @@ def edited_spec(text: str, spec: Spec, values: Mapping[str, object]) -> str:
         for key, value in values.items():
             section, _, name = key.partition(".")
             text = _set_key(text, section, name, value)
-        if parse_spec(text, name="spec") == spec:
+        if parse_spec(text, name="spec", needs_path=False) == spec:
             return text
     except (_NotEditable, SpecError, yaml.YAMLError):
         pass

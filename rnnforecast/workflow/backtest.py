@@ -70,8 +70,14 @@ def backtest(
     Raises:
         SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError.
     """
+    return backtest_subject(read_subject(path, overrides, data), out, listener=listener)
+
+
+def backtest_subject(
+    subject: BacktestSubject, out: Path, *, listener: ProgressListener | None = None
+) -> BacktestResult:
+    """As `backtest`, for a subject that has been read."""
     listener = listener or NullListener()
-    subject = read_subject(path, overrides, data)
     plan = plan_subject(subject)
     series_groups(subject)  # raises for a wrong column before the work begins
     work = BacktestWork(out, fingerprint(subject, plan))

@@ -61,7 +61,7 @@ class BacktestFits:
 
     def resolved_spec(self) -> Spec:
         """The spec of the first fit, with every `auto` resolved."""
-        return read_spec(self.work.run_folder(0) / RESOLVED_SPEC_FILE, rules=())
+        return read_spec(self.work.run_folder(0) / RESOLVED_SPEC_FILE, rules=(), needs_path=False)
 
     def training_data(self, fit: int) -> AlignedData:
         """What is known before the first window of a fit, from the first step that is used on."""

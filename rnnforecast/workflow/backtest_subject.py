@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnforecast.data.cleaning_plan import read_table
+from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.panel.timestamps import steps_before
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.pipeline.calibration import NO_CALIBRATION
-from rnnforecast.pipeline.prepare import build_cleaning_plan
+from rnnforecast.pipeline.prepare import build_cleaning_plan, file_paths
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, load_run
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec
@@ -30,7 +31,7 @@ class BacktestSubject:
     """As given, or of the run; its section backtest says which windows there are."""
     data: BacktestData
     source: tuple[str, ...]
-    """Absolute paths of the data files."""
+    """Absolute paths of the data files; empty if a part of the data is in memory."""
     spec_folder: Path
     run: Run | None = None
     """The trained networks; None if they are trained for the windows."""
@@ -59,10 +60,16 @@ class BacktestSubject:
 def subject_of_spec(path: Path, overrides: Sequence[str] = ()) -> BacktestSubject:
     """The spec at `path` with its data. Raises SpecError or DataError."""
     spec = read_spec(path, overrides)
-    source = spec.data.source_paths(path)
+    return subject_of_source(spec, spec.data.source_paths(path), path.resolve().parent)
+
+
+def subject_of_source(
+    spec: Spec, source: Sequence[DataSource], spec_folder: Path
+) -> BacktestSubject:
+    """As `subject_of_spec`, for files as absolute paths, or data frames."""
     plan = build_cleaning_plan(spec)
     data = BacktestData.align(plan, read_table(plan, source))
-    return BacktestSubject(spec, data, source, path.resolve().parent)
+    return BacktestSubject(spec, data, file_paths(source), spec_folder)
 
 
 def subject_of_run(
@@ -73,18 +80,27 @@ def subject_of_run(
     Raises RunFolderError, DataError; UsageError for overrides of other sections than backtest, and
     for a new training.
     """
+    load_run(folder)  # raises a better error than reading its spec would
+    _check_overrides(overrides)
+    spec = read_spec(folder / RESOLVED_SPEC_FILE, overrides, needs_path=False)
+    return subject_of_folder(folder, spec, data)
+
+
+def subject_of_folder(
+    folder: Path, spec: Spec, data: Sequence[DataSource] | None = None
+) -> BacktestSubject:
+    """As `subject_of_run`, with a `spec` that may differ from that of the run in the section
+    backtest."""
     # the refreshed calibration knows values of the windows
     run = replace(load_run(folder), refreshed=NO_CALIBRATION)
-    _check_overrides(overrides)
-    spec = read_spec(folder / RESOLVED_SPEC_FILE, overrides)
     # a run trained on a GPU may forecast on a machine without one
     torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
     for member in run.members:
         member.net.to(torch_device)
-    source = tuple(data or run.source)
+    source = data or run.source
     table = read_table(run.plan, source, skip_invalid_series=True)
     aligned = BacktestData.align(run.plan, table, skip_invalid_series=True)
-    return BacktestSubject(spec, aligned, source, folder, run)
+    return BacktestSubject(spec, aligned, file_paths(source), folder, run)
 
 
 def _check_overrides(overrides: Sequence[str]) -> None:
@@ -95,6 +111,12 @@ def _check_overrides(overrides: Sequence[str]) -> None:
             raise UsageError(
                 Problem(f"--set {override}", found, "give the spec instead of the run")
             )
-        if key in ("backtest.refit", "backtest.history", "backtest.warm_start"):
+        check_keys([key.removeprefix(SECTION)])
+
+
+def check_keys(keys: Iterable[str]) -> None:
+    """Raises UsageError for keys of the section backtest that a run cannot have."""
+    for key in keys:
+        if key in ("refit", "history", "warm_start"):
             found = "the networks of a run are not trained again"
-            raise UsageError(Problem(key, found, "give the spec instead of the run"))
+            raise UsageError(Problem(SECTION + key, found, "give the spec instead of the run"))

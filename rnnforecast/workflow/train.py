@@ -111,13 +111,14 @@ def fit_prepared(
     return _fit(session, None)
 
 
-def save_trained(folder: Path, trained: TrainedRun, log: str) -> None:
-    """Writes a run folder of a run in memory; `log` is the content of ``log.jsonl``.
+def save_trained(folder: Path, trained: TrainedRun, log: str, *, reports: bool = True) -> None:
+    """Writes a run folder of a run in memory; `log` is the content of ``log.jsonl``; see
+    `write_trained_run`.
 
     Raises OutputError.
     """
     with create_run_folder(folder) as partial:
-        write_trained_run(partial, trained)
+        write_trained_run(partial, trained, reports=reports)
         write_text(partial / "log.jsonl", log)
 
 

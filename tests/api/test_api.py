@@ -13,6 +13,9 @@ import pandas as pd
 import pytest
 
 import rnnforecast as rf
+from rnnforecast.pipeline.evaluation_table import read_evaluation_table
+from rnnforecast.spec.load import dump_spec
+from rnnforecast.workflow.backtest import backtest
 from rnnforecast.workflow.predict import predict
 from tests.workflow.runs import all_files, trained
 
@@ -166,6 +169,47 @@ def test_a_check_says_what_a_training_would_do(frame: pd.DataFrame) -> None:
     assert set(found.choices.columns) == {"key", "value", "reason"}
     assert "auto  data.series: unique_id" in repr(found)
     assert "1 step without a row: added as missing" in repr(found)
+
+
+@pytest.mark.filterwarnings("ignore::rnnforecast.errors.ForecastWarning")
+def test_a_backtest_is_that_of_the_command_on_the_same_file(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_pictures: None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = {**TINY, "training": {"max_steps": 4}, "backtest": {"windows": 5}}
+    found = rf.backtest(spec, frame, windows=2, step=3)
+    assert list(tmp_path.iterdir()) == []
+    frame.to_csv("data.csv", index=False)
+    values: Any = {**spec, "data": {"path": "data.csv"}}
+    Path("spec.yaml").write_text(dump_spec(rf.read_spec(values)), encoding="utf-8")
+    result = backtest(
+        Path("spec.yaml"), Path("out"), overrides=["backtest.windows=2", "backtest.step=3"]
+    )
+    assert found.result.metrics == result.metrics
+    assert found.forecasts.equals(read_evaluation_table(Path("out/backtest.parquet")))
+    assert set(found.scores["model"]) >= {"rnnforecast", "seasonal_naive"}
+    assert found.metrics.loc["rnnforecast", "mase"] == result.metrics["mase"]
+    assert found.verdicts.keys() == result.baselines.keys()
+    assert "2 windows of 2 series, 7 steps" in repr(found)
+
+
+def test_a_run_is_backtested_with_its_networks_as_they_are(
+    run: rf.Run, frame: pd.DataFrame, without_pictures: None
+) -> None:
+    with pytest.warns(rf.ForecastWarning, match="training data of the run"):
+        found = rf.backtest(run, frame, windows=1)
+    assert found.result.trainings == 0
+    with pytest.raises(rf.UsageError, match=r"backtest\.refit"):
+        rf.backtest(run, frame, refit="always")
+    with pytest.raises(rf.SpecError, match=r"backtest\.window: unknown key"):
+        rf.backtest(run, frame, window=1)
+    with pytest.raises(rf.UsageError, match="expected a path, a dict, a Spec or a Run, found int"):
+        rf.backtest(3, frame)  # type: ignore[arg-type]
+
+
+def test_the_keys_of_a_search_are_checked_before_it_begins(frame: pd.DataFrame) -> None:
+    with pytest.raises(rf.SpecError, match=r"search\.trails: unknown key .* 'trials'"):
+        rf.tune(TINY, frame, trails=3)
 
 
 @pytest.fixture

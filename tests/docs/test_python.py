@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 import rnnforecast as rf
-from rnnforecast.api import check, inputs, run, train
+from rnnforecast.api import backtest, check, inputs, run, train, tune
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "docs" / "rnnforecast.ipynb"
@@ -53,7 +53,9 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(source: str) -> None:
     assert isinstance(names["run"], rf.Run)
 
 
-@pytest.mark.parametrize("module", [check, inputs, run, train], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [backtest, check, inputs, run, train, tune], ids=lambda module: module.__name__
+)
 def test_the_examples_of_a_docstring_give_what_they_say(module: ModuleType) -> None:
     found = doctest.testmod(module)
     assert found.attempted
