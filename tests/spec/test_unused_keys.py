@@ -34,6 +34,7 @@ CHANGED: dict[str, str] = {
     "training.patience": "3",
     "training.time_budget": "5",
     "ensemble.combine": "mean",
+    "backtest.warm_start": "false",
 }
 OFF = {"training.patience": "training.early_stopping=false"}
 
