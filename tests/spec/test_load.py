@@ -238,7 +238,8 @@ WRONG = {
     "model: {batchsize: 3}": "line 5, model.batchsize: unknown key"
     " — did you mean 'batch_size' of the section training?",
     "forecast: {zebra: 3}": "line 5, forecast.zebra: unknown key"
-    " — the keys of forecast are quantiles, non_negative, whole_numbers, totals, sample_paths,"
+    " — the keys of forecast are quantiles, non_negative, whole_numbers, calibrate, totals,"
+    " sample_paths,"
     " plots",
     "model: {layers: 1, layers: 2}": "line 5, model.layers: the key is given twice,"
     " first on line 5 — delete one of the two",
