@@ -53,6 +53,7 @@ body { background: var(--page); color: var(--text); max-width: 70rem; }
 .faint { color: var(--faint); } th, td { border-color: var(--grid); }
 a { color: var(--blue); } nav { margin: .8rem 0; display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
 .headline { font-size: 1.45rem; line-height: 1.35; overflow-wrap: anywhere; }
+.headline.several { font-size: 1.1rem; margin: .5rem 0; }
 .statements { list-style: none; padding: 0; margin: .6rem 0; }
 .statements li { display: flex; gap: .6rem; margin: .25rem 0; color: var(--text); }
 .symbol { font-weight: 700; flex: 0 0 1rem; text-align: center; }

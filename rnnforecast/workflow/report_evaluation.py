@@ -143,15 +143,15 @@ def _share(value: float) -> str:
 
 def coverage_statement(rows: EvaluationRows) -> Statement | None:
     """How many of the observed values lay in the intervals; None without intervals."""
-    parts, distance = [], 0.0
-    for nominal, (low, high) in rows.intervals().items():
-        observed = _coverage(rows, low, high)
-        distance = max(distance, abs(float(observed.mean()) - nominal))
-        parts.append(f"{100 * observed.mean():.0f} % in the {100 * nominal:.4g} % interval")
+    parts, is_good = [], True
+    for nominal, (low, high) in list(rows.intervals().items())[:2]:
+        observed = float(_coverage(rows, low, high).mean())
+        by_chance = 2 * math.sqrt(nominal * (1 - nominal) / len(rows.y))
+        is_good &= abs(observed - nominal) <= max(COVERAGE_TOLERANCE, by_chance)
+        parts.append(f"{100 * observed:.0f} % in the {100 * nominal:.4g} % interval")
     if not parts:
         return None
-    is_good = distance <= COVERAGE_TOLERANCE
-    text = f"Of {count_of(len(rows.y), 'observed value')}, {' and '.join(parts[:2])}"
+    text = f"Of {count_of(len(rows.y), 'observed value')}, {' and '.join(parts)}"
     return Statement(f"{text}.", "good" if is_good else "look")
 
 
@@ -174,7 +174,7 @@ def evaluation_sections(
     return [
         _accuracy_section(rows, accuracy, [f"{measured}.", *_stability_lines(windows)]),
         *_calibration_section(rows, windows),
-        _worst_section(rows, names),
+        *([_worst_section(rows, names)] if len(names) > 1 else []),
     ]
 
 
@@ -321,8 +321,8 @@ def _worst_section(rows: EvaluationRows, names: Sequence[str]) -> ReportSection:
     ]
     return ReportSection(
         "worst",
-        "Worst series" if len(names) > 1 else "The series",
-        ("The series with the largest errors relative to their size.",) if len(names) > 1 else (),
+        "Worst series",
+        ("The series with the largest errors relative to their size.",),
         table=ReportTable(header, table, links_series=True),
     )
 

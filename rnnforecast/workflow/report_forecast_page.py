@@ -31,6 +31,7 @@ from rnnforecast.workflow.report_gallery import (
     panel_item_names,
     pictured_forecasts,
     plan_page,
+    steps_shown_first,
     timestamp_labels,
 )
 from rnnforecast.workflow.report_holdout import HELD_OUT, HoldoutEvaluation
@@ -190,6 +191,7 @@ def _forecast_gallery(
         budget,
         note=describe_choice(len(names), len(chosen), "forecast"),
         frequency=panel.frequency,
+        n_first=steps_shown_first(horizon, run.config.season),
     )
 
 

@@ -29,6 +29,9 @@ MAX_VALUES = 420_000
 MAX_HISTORY = 1500
 """Most values of the history of a series."""
 
+MAX_SEASON_SHOWN = 100
+"""Of longer seasons one is shown, of others three."""
+
 MAX_WINDOWS = 8
 """Most forecasts of a series, of a backtest."""
 
@@ -73,6 +76,11 @@ def _two_intervals(coverages: Sequence[float]) -> tuple[float, ...]:
         return tuple(coverages)
     near = min(coverages[1:], key=lambda each: abs(each - 0.8))
     return (coverages[0], near)
+
+
+def steps_shown_first(horizon: int, season: int) -> int:
+    """Steps that a picture shows before zooming: the horizon, and a few seasons or horizons."""
+    return horizon + max(4 * horizon, 3 * season if season <= MAX_SEASON_SHOWN else season, 40)
 
 
 def choose_items(sizes: Floats, count: int, *, always: Sequence[int] = ()) -> Ints:
@@ -226,18 +234,20 @@ def build_gallery(
     note: str,
     frequency: Frequency | None,
     baseline_name: str = "",
+    n_first: int = 0,
 ) -> SeriesGallery:
-    """The gallery, with a picture of the first series."""
+    """The gallery, with a picture of the last `n_first` steps of the first series, 0 for all."""
     picture = None
     if series:
-        times = labels.to_local(series[0].timestamps)
+        shown_first = series[0].last_steps(n_first)
+        times = labels.to_local(shown_first.timestamps)
         texts = [
             format_step(each, frequency, with_clock=labels.unit in ("minute", "second"))
             if frequency is not None
             else str(each).replace("T", " ")
             for each in times
         ]
-        picture = series_chart(series[0], budget.coverages, texts, baseline_name)
+        picture = series_chart(shown_first, budget.coverages, texts, baseline_name)
     shown = " and ".join(f"{100 * each:.4g} %" for each in budget.coverages)
     explanation = f"Shaded: the range of {shown} of cases. " if shown else ""
     return SeriesGallery(
@@ -247,7 +257,9 @@ def build_gallery(
         note,
         picture,
         baseline_name,
-        explanation + "Drag across the picture, or press +, to zoom in.",
+        explanation
+        + "Drag across the picture, or press +, to zoom in; all shows the whole history.",
+        n_first,
     )
 
 

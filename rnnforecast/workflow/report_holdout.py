@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,12 +41,12 @@ class HoldoutEvaluation:
     accuracy: Accuracy
 
     @classmethod
-    def read(
-        cls, folder: Path, run: Run, metrics: Mapping[str, object]
-    ) -> HoldoutEvaluation | None:
+    def read(cls, folder: Path, run: Run, metrics: Mapping[str, Any]) -> HoldoutEvaluation | None:
         """That of the run in `folder` with these `metrics`; None if no series was scored."""
         path = folder / HOLDOUT_FILE
-        rows = read_rows(path) if path.is_file() and metrics else None
+        if not (path.is_file() and metrics):
+            return None
+        rows = read_rows(path, metrics["baseline_mase"])
         if rows is None:
             return None
         scale = _mase_scale(folder / SERIES_METRICS_FILE, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,11 @@ import pandas as pd
 from rnnforecast.evaluation.aggregation import error_correlation_between_series
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
-from rnnforecast.pipeline.evaluation_table import FIXED_COLUMNS, read_evaluation_table
+from rnnforecast.pipeline.evaluation_table import (
+    FIXED_COLUMNS,
+    baseline_column,
+    read_evaluation_table,
+)
 from rnnforecast.types import Floats, Ints, Timestamps
 
 NORMAL_SCORE_OF_80 = 1.2815515655446004
@@ -154,12 +158,16 @@ class EvaluationRows:
         return error_correlation_between_series(self.y - self.yhat, sizes, times)
 
 
-def read_rows(path: Path) -> EvaluationRows | None:
-    """The rows of the evaluation table at `path`, None if it has none; raises DataError."""
+def read_rows(path: Path, names: Iterable[str] = ()) -> EvaluationRows | None:
+    """The rows of the evaluation table at `path`, None if it has none; raises DataError.
+
+    `names` are those of baselines, whose columns are written differently.
+    """
     table = read_evaluation_table(path)
     if not len(table):
         return None
     levels, quantile_columns, baselines = _columns(table)
+    written = {baseline_column(name): name for name in names}
     keys = [name for name in ("unique_id", "target") if name in table]
     groups = table.groupby(keys, sort=False, observed=True)
     item = groups.ngroup().to_numpy().astype(np.int64)
@@ -178,7 +186,8 @@ def read_rows(path: Path) -> EvaluationRows | None:
         levels=levels,
         quantiles=table[quantile_columns].to_numpy(dtype=np.float64),
         baselines={
-            name.replace("_", " "): table[name].to_numpy(dtype=np.float64) for name in baselines
+            written.get(name, name.replace("_", " ")): table[name].to_numpy(dtype=np.float64)
+            for name in baselines
         },
     )
 

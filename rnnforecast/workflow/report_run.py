@@ -117,7 +117,7 @@ def _data_section(files: RunFiles) -> list[ReportSection]:
         "season": _season_words(profile.get("season")),
     }
     graded = [
-        Statement(f"{each['message']}.", each["grade"])
+        Statement(f"{each['message'][0].upper()}{each['message'][1:]}.", each["grade"])
         for each in profile.get("quality_grades", [])
     ]
     notes = report.get("notes", [])

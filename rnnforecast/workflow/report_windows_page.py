@@ -47,6 +47,7 @@ from rnnforecast.workflow.report_gallery import (
     pictured_windows,
     plan_page,
     row_timestamp_labels,
+    steps_shown_first,
     timestamp_labels,
 )
 from rnnforecast.workflow.report_holdout import HoldoutEvaluation
@@ -96,7 +97,7 @@ def _figures(claim: AccuracyClaim | None) -> Statement | None:
 def backtest_report(folder: Path) -> ForecastReport:
     """The page about the backtest in `folder`."""
     stored = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
-    rows = read_rows(folder / "backtest.parquet")
+    rows = read_rows(folder / "backtest.parquet", stored["baselines"])
     names: list[str] = []
     spec = RunFiles.read(folder).resolved_spec
     accuracy = accuracy_of_backtest(stored)
@@ -204,6 +205,7 @@ def _windows_gallery(
         note=describe_choice(len(names), len(chosen), "error"),
         frequency=frequency,
         baseline_name=rows.best_baseline,
+        n_first=steps_shown_first(rows.n_steps, season) if rows.n_windows == 1 else 0,
     )
 
 

@@ -58,6 +58,8 @@ class SeriesGallery:
     """The first series, for browsers without scripts and for print."""
     baseline_name: str = ""
     explanation: str = ""
+    n_first: int = 0
+    """Steps at the end of a series that are shown before zooming; 0 for all."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ def render_forecast_report(report: ForecastReport) -> str:
     """The page as HTML."""
     gallery = report.gallery
     data = encode_series(gallery.series, labels=gallery.labels, intervals=gallery.intervals)
-    data["baseline"] = gallery.baseline_name
+    data |= {"baseline": gallery.baseline_name, "first": gallery.n_first}
     return render_template(
         "forecast_report.html",
         css=PAGE_CSS + REPORT_CSS,

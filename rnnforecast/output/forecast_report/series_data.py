@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,17 @@ class PicturedSeries:
     """The forecast and its accuracy in words."""
     measures: Mapping[str, float] = field(default_factory=dict)
     """Numbers by which the list can be sorted, by their titles."""
+
+    def last_steps(self, count: int) -> PicturedSeries:
+        """The last `count` steps, or all if it is 0, and in any case all forecasts."""
+        first_forecast = min((each.begin for each in self.forecasts), default=0)
+        cut = min(max(0, len(self.timestamps) - count), first_forecast) if count else 0
+        return replace(
+            self,
+            timestamps=self.timestamps[cut:],
+            values=self.values[cut:],
+            forecasts=tuple(replace(each, begin=each.begin - cut) for each in self.forecasts),
+        )
 
 
 def encode_series(

@@ -164,7 +164,7 @@
 
   function draw() {
     const series = decode(current), total = series.at.length - 1;
-    if (!view) view = [0, total];
+    if (!view) view = [data.first ? Math.max(0, total + 1 - data.first) : 0, total];
     const width = Math.max(280, Math.round(plot.clientWidth || 720));
     const height = Math.round(Math.min(420, Math.max(240, width * 0.48)));
     const [first, last] = view, [low, high] = valueRange(series, view);
@@ -269,7 +269,7 @@
   }
 
   function zoom(factor) {
-    const total = decode(current).at.length - 1, [first, last] = view || [0, total];
+    const total = decode(current).at.length - 1, [first, last] = view;
     const size = Math.min(total, Math.max(4, (last - first) * factor));
     // the forecast lies at the end: zoom towards it
     const end = factor < 1 ? last : Math.min(total, last + (size - (last - first)) / 2);
@@ -358,7 +358,7 @@
     $("next").addEventListener("click", () => step(1));
     $("closer").addEventListener("click", () => zoom(0.5));
     $("wider").addEventListener("click", () => zoom(2));
-    $("all").addEventListener("click", () => { view = null; draw(); });
+    $("all").addEventListener("click", () => { view = [0, decode(current).at.length - 1]; draw(); });
     const byName = new Map(data.series.map((series, i) => [series.n, i]));
     for (const cell of document.querySelectorAll("td.to-series")) {
       const index = byName.get(cell.textContent);
