@@ -11,13 +11,10 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.evaluation.aggregation import error_correlation_between_series
+from rnnforecast.evaluation.baselines import baseline_column
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
-from rnnforecast.pipeline.evaluation_table import (
-    FIXED_COLUMNS,
-    baseline_column,
-    read_evaluation_table,
-)
+from rnnforecast.pipeline.evaluation_table import FIXED_COLUMNS, read_evaluation_table
 from rnnforecast.types import Floats, Ints, Timestamps
 
 NORMAL_SCORE_OF_80 = 1.2815515655446004
