@@ -66,7 +66,8 @@ def plot_search_history(path_stem: Path, history: SearchHistory) -> tuple[Path, 
         )
         best = np.fmin.accumulate(scores) if len(scores) else scores
         if known.any():
-            plot_line(axes, numbers, best, "best so far", color=ORANGE, width=1.6)
+            steps = np.repeat(numbers, 2)[1:], np.repeat(best, 2)[:-1]
+            plot_line(axes, *steps, "best so far", color=ORANGE, width=1.6)
             axes.set_xlim(0.5, float(numbers[-1]) + 0.5)
         axes.set_xlabel("trial")
         axes.set_ylabel(f"{history.criterion}, lower is better")
@@ -136,8 +137,9 @@ def _plot_slice(axes: Axes, name: str, history: SearchHistory) -> None:
             axes.xaxis.set_major_locator(MaxNLocator(5))
             axes.xaxis.set_major_formatter(FuncFormatter(format_number))
     else:
-        words = sorted({str(value) for value in values})
-        x = np.array([words.index(str(value)) for value in values], dtype=np.float64)
+        labels = [str(value).lower() for value in values]
+        words = sorted(set(labels))
+        x = np.array([words.index(label) for label in labels], dtype=np.float64)
         axes.set_xticks(range(len(words)), [shorten_text(word, 14) for word in words])
         axes.margins(x=0.15)
     color = [ORANGE if index == history.best else BLUE for index in known]

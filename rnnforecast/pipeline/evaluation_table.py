@@ -93,7 +93,8 @@ def read_evaluation_table(path: Path) -> pd.DataFrame:
     try:
         table: pd.DataFrame = pq.read_table(path).to_pandas()
     except (OSError, pa.ArrowInvalid) as error:
-        found = f"cannot be read as an evaluation table: {error}"
+        reason = str(error) if path.exists() else "there is no such file"
+        found = f"cannot be read as an evaluation table: {reason}"
         cure = "give a folder that 'rnnforecast train' or 'rnnforecast backtest' wrote"
         raise DataError(Problem(str(path), found, cure)) from error
     missing = [name for name in FIXED_COLUMNS if name not in table.columns and name != "target"]

@@ -45,17 +45,21 @@ def score_table(
         cutoffs: the name of each window of a backtest, where all series have the same cutoffs;
             their numbers from 1 without.
     """
-    parts = [_rows("all", scores.overall, [""], targets, only_all=True)]
-    parts.append(_rows("target", scores.overall, None, targets))
+    names = [*targets, ""] if len(targets) > 1 else list(targets)
+    by_target = _rows("target", scores.overall, [""], names, list(range(len(targets))))
+    parts = [
+        _rows("all", scores.overall, [""], names, [len(names) - 1]),
+        by_target.assign(value=by_target["target"]),
+    ]
     named = {"series": (scores.by_series, labels[scores.by_series.groups].tolist())}
     if scores.by_group is not None:
-        names = [groups[index] for index in scores.by_group.groups]
-        named["group"] = (scores.by_group, names)
+        named["group"] = (scores.by_group, [groups[index] for index in scores.by_group.groups])
     named["step"] = (scores.by_step, scores.by_step.groups.tolist())
     numbers = scores.by_window.groups.tolist()
-    names = [number + 1 if cutoffs is None else cutoffs[number] for number in numbers]
-    named["cutoff"] = (scores.by_window, names)
-    parts += [_rows(by, found, values, targets) for by, (found, values) in named.items()]
+    windows = [number + 1 if cutoffs is None else cutoffs[number] for number in numbers]
+    named["cutoff"] = (scores.by_window, windows)
+    every = list(range(len(names)))
+    parts += [_rows(by, found, values, names, every) for by, (found, values) in named.items()]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -70,35 +74,30 @@ def write_score_table(path: Path, table: pd.DataFrame) -> None:
 def _rows(
     by: str,
     scores: GroupScores,
-    values: Sequence[object] | None,
+    values: Sequence[object],
     targets: Sequence[str],
-    *,
-    only_all: bool = False,
+    chosen: list[int],
 ) -> pd.DataFrame:
-    """The rows of one dimension, ordered by group, target and model; `values` are the names of the
-    groups, those of the targets by default."""
-    several = len(targets) > 1
-    names = [*targets, ""] if several else list(targets)
-    chosen = (
-        [len(names) - 1] if only_all else list(range(len(targets if values is None else names)))
-    )
-    chosen_names = [names[index] for index in chosen]
+    """The rows of one dimension, ordered by group, target and model.
+
+    `values` are the names of the groups; `chosen` are indices of `targets`, those of the last axis
+    of the scores.
+    """
     models = list(scores.metrics)
-    size = len(scores.groups)
     first = scores.metrics[models[0]]
     metrics = [name for name in FIRST_METRICS if name in first]
     metrics += [name for name in first if name not in metrics]
-    columns: dict[str, object] = {"by": by}
-    if values is None:
-        columns["value"] = np.repeat(_texts(chosen_names), len(models))
-    else:
-        columns["value"] = np.repeat(_texts(values), len(chosen) * len(models))
-    columns["target"] = np.tile(np.repeat(_texts(chosen_names), len(models)), size)
-    columns["model"] = np.tile(_texts([_model_column(name) for name in models]), size * len(chosen))
-    columns["windows"] = np.repeat(scores.windows[:, chosen].reshape(-1), len(models))
+    size, width = len(scores.groups), len(chosen)
+    columns: dict[str, object] = {
+        "by": by,
+        "value": np.repeat(_texts(values), width * len(models)),
+        "target": np.tile(np.repeat(_texts([targets[c] for c in chosen]), len(models)), size),
+        "model": np.tile(_texts([_model_column(name) for name in models]), size * width),
+        "windows": np.repeat(scores.windows[:, chosen].reshape(-1), len(models)),
+    }
     for name in metrics:
         stacked = np.stack([scores.metrics[model][name][:, chosen] for model in models], -1)
-        columns[name] = stacked.reshape(-1)  # [G, C', models]
+        columns[name] = stacked.reshape(-1)  # [G, targets, models]
     return pd.DataFrame(columns)
 
 

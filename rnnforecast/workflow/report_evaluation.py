@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -192,12 +192,15 @@ def errors_by_item(rows: EvaluationRows) -> dict[str, Floats]:
     return found
 
 
-def error_words(errors: Mapping[str, Floats], tested_on: str) -> dict[int, str]:
-    """A sentence on the errors of each item that has any."""
+def error_words(
+    errors: Mapping[str, Floats], tested_on: str, items: Iterable[int]
+) -> dict[int, str]:
+    """A sentence on the errors of those of the items that have any."""
     smape, *relative = errors.values()
     titles = [title.removeprefix("error relative to ") for title in list(errors)[1:]]
     words = {}
-    for item, value in enumerate(smape.tolist()):
+    for item in items:
+        value = float(smape[item])
         if not math.isfinite(value):
             continue
         text = f"On {tested_on}: sMAPE {format_rounded(value)} %"

@@ -177,7 +177,7 @@ def _forecast_gallery(
     sizes = np.abs(forecasts.yhat).sum(1).reshape(-1)  # [S * C]
     chosen = choose_items(sizes, budget.n_items)
     words, measures = _words_of_items(totals, chosen, len(names), panel)
-    accuracy = {} if tested is None else tested.words()
+    accuracy = {} if tested is None else tested.words({names[item] for item in chosen.tolist()})
     texts = {
         item: tuple(filter(None, (line, accuracy.get(names[item], ""))))
         for item, line in words.items()

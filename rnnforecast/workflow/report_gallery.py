@@ -23,7 +23,7 @@ from rnnforecast.workflow.report_rows import EvaluationRows
 MAX_ITEMS = 1000
 """Most series and targets on a page."""
 
-MAX_VALUES = 420_000
+MAX_VALUES = 500_000
 """Most values of histories and forecasts on a page, of about five bytes each."""
 
 MAX_HISTORY = 1500

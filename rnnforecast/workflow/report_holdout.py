@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,9 +66,10 @@ class HoldoutEvaluation:
         """Accuracy, calibration and worst series."""
         return evaluation_sections(self.rows, self.names, self.accuracy, HELD_OUT)
 
-    def words(self) -> dict[str, str]:
-        """The accuracy of each item in words, by its name."""
-        words = error_words(errors_by_item(self.rows), HELD_OUT)
+    def words(self, wanted: Collection[str]) -> dict[str, str]:
+        """The accuracy of items in words, by their names, which are among those `wanted`."""
+        items = [item for item, name in enumerate(self.names) if name in wanted]
+        words = error_words(errors_by_item(self.rows), HELD_OUT, items)
         return {self.names[item]: text for item, text in words.items()}
 
 

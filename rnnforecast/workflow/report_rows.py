@@ -168,7 +168,7 @@ def read_rows(path: Path, names: Iterable[str] = ()) -> EvaluationRows | None:
     keys = [name for name in ("unique_id", "target") if name in table]
     groups = table.groupby(keys, sort=False, observed=True)
     item = groups.ngroup().to_numpy().astype(np.int64)
-    first = table.loc[np.unique(item, return_index=True)[1], keys].astype(str)
+    first = table[keys].iloc[np.unique(item, return_index=True)[1]].astype(str)
     cutoff, timestamps = _timestamps(table["cutoff"]), _timestamps(table["ds"])
     return EvaluationRows(
         series=first["unique_id"].tolist(),

@@ -192,7 +192,10 @@ def _windows_gallery(
         chosen,
         budget,
         {item: histories[names[item]] for item in chosen.tolist() if names[item] in histories},
-        words={item: (text,) for item, text in error_words(errors, "the tested steps").items()},
+        words={
+            item: (text,)
+            for item, text in error_words(errors, "the tested steps", chosen.tolist()).items()
+        },
         measures=errors,
     )
     labels = (

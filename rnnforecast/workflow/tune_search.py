@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rnnforecast.errors import DataError, Problem, RnnForecastError
-from rnnforecast.output.style import format_rounded
 from rnnforecast.pipeline.progress import FitProgress, NullListener, ProgressListener
 from rnnforecast.spec.search_space import Parameter
 from rnnforecast.training import device
@@ -180,7 +179,7 @@ def describe_values(values: Mapping[str, Any]) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{format_rounded(seconds / 60)} min"
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -115,15 +116,21 @@ def headless_chromium(profile: Path) -> Iterator[Browser]:
     assert CHROMIUM is not None
     to_browser, write = os.pipe()
     read, from_browser = os.pipe()
-    # the browser reads from descriptor 3 and writes to 4
-    command = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
     arguments = (
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         "--remote-debugging-pipe", "--no-first-run", f"--user-data-dir={profile}", "about:blank",
     )  # fmt: skip
+
+    def connect() -> None:
+        """The browser reads from descriptor 3 and writes to 4."""
+        ends = [fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (to_browser, from_browser)]
+        for number, end in zip((3, 4), ends, strict=True):
+            os.dup2(end, number)
+
     process = subprocess.Popen(
-        ["/bin/sh", "-c", command, CHROMIUM, *arguments],
-        pass_fds=(to_browser, from_browser),
+        [CHROMIUM, *arguments],
+        preexec_fn=connect,
+        pass_fds=(3, 4),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
