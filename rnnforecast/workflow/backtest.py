@@ -56,6 +56,7 @@ def backtest(
     *,
     overrides: Sequence[str] = (),
     data: Sequence[str] | None = None,
+    report: bool = True,
     listener: ProgressListener | None = None,
 ) -> BacktestResult:
     """Backtests the spec or the run at `path` and writes the result to the folder `out`.
@@ -66,6 +67,7 @@ def backtest(
     Args:
         overrides: ``section.key=value`` each; of a run those of the section backtest.
         data: of a run, files to read instead of those of its spec.
+        report: whether a page about the backtest is written.
 
     Raises:
         SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError.
@@ -85,7 +87,7 @@ def backtest_subject(
         listener.info("an unfinished backtest of another spec or other data is left out")
     found = run_backtest(subject, plan, work, listener=listener)
     result, scores = score_backtest(found)
-    write_backtest(out, found, result, scores)
+    write_backtest(out, found, result, scores, report=report)
     work.remove()
     return result
 

@@ -19,6 +19,7 @@ from rnnforecast.evaluation.metrics import has_units
 from rnnforecast.evaluation.scores import MODEL_NAME, Scores, compute_scores
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
+from rnnforecast.output.forecast_report.page import render_forecast_report
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
 from rnnforecast.pipeline.score_table import score_table, write_score_table
 from rnnforecast.spec.load import dump_spec
@@ -26,6 +27,8 @@ from rnnforecast.training import device
 from rnnforecast.types import Ints
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.backtest_subject import BacktestSubject
+from rnnforecast.workflow.predict import REPORT_FILE
+from rnnforecast.workflow.report_windows_page import backtest_report
 
 if TYPE_CHECKING:
     from rnnforecast.workflow.backtest import BacktestedWindows
@@ -199,9 +202,15 @@ def _to_verdict(verdict: Verdict, *, is_fair: bool) -> BacktestVerdict:
 
 
 def write_backtest(
-    out: Path, found: BacktestedWindows, result: BacktestResult, scores: pd.DataFrame
+    out: Path,
+    found: BacktestedWindows,
+    result: BacktestResult,
+    scores: pd.DataFrame,
+    *,
+    report: bool = True,
 ) -> None:
-    """Writes the folder of a backtest. Raises OutputError."""
+    """Writes the folder of a backtest, with a page about it unless `report` is false. Raises
+    OutputError."""
     panel = found.subject.data.panel
     with atomic_folder(out, replace_if_contains=RESULT_FILE) as folder:
         table = evaluation_table(panel, found.windows)
@@ -210,6 +219,9 @@ def write_backtest(
         write_text(folder / "spec.yaml", dump_spec(found.subject.spec))
         write_text(folder / "resolved.yaml", dump_spec(found.resolved_spec))
         write_json(folder / RESULT_FILE, asdict(result))
+        if report:
+            page = render_forecast_report(backtest_report(folder, out.resolve().name))
+            write_text(folder / REPORT_FILE, page)
 
 
 def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:

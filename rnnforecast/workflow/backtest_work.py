@@ -45,7 +45,8 @@ class BacktestWork:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self.folder, error) from error
-        write_json(self.folder / PLAN_FILE, {"fingerprint": self.fingerprint})
+        if not (self.folder / PLAN_FILE).exists():
+            write_json(self.folder / PLAN_FILE, {"fingerprint": self.fingerprint})
         return is_other
 
     def remove(self) -> None:

@@ -94,8 +94,8 @@ def _figures(claim: AccuracyClaim | None) -> Statement | None:
     return None if claim is None else Statement(f"{claim.figures}.", claim.grade)
 
 
-def backtest_report(folder: Path) -> ForecastReport:
-    """The page about the backtest in `folder`."""
+def backtest_report(folder: Path, name: str | None = None) -> ForecastReport:
+    """The page about the backtest in `folder`; `name` is that of the folder by default."""
     stored = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
     rows = read_rows(folder / "backtest.parquet", stored["baselines"])
     names: list[str] = []
@@ -132,7 +132,7 @@ def backtest_report(folder: Path) -> ForecastReport:
             )
         )
     return ForecastReport(
-        title=f"Backtest {folder.resolve().name}",
+        title=f"Backtest {name or folder.resolve().name}",
         subtitle_lines=(
             f"{stored['series']:,} series, forecast from {count_of(stored['windows'], 'origin')}.",
         ),

@@ -84,7 +84,10 @@ def run(out: str, *sets: str, frame: pd.DataFrame | None = None, spec: str = SPE
 
 
 def files(folder: str) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+    """All files, with the name of the folder left out of the page's title."""
+    found = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+    name = f"Backtest {folder}".encode()
+    return {each: data.replace(name, b"Backtest") for each, data in found.items()}
 
 
 @pytest.fixture(autouse=True)

@@ -88,6 +88,9 @@ def backtest(
             help="Exit with 8 if the error is larger than that of this baseline.",
         ),
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report.html into the folder.")
+    ] = True,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -130,7 +133,12 @@ def backtest(
         try:
             with folder_lock(folder, "writing this backtest"):
                 result = run_backtest(
-                    source, folder, overrides=overrides, data=data, listener=console
+                    source,
+                    folder,
+                    overrides=overrides,
+                    data=data,
+                    report=report,
+                    listener=console,
                 )
         except KeyboardInterrupt:
             console.close()
