@@ -72,11 +72,16 @@ def backtest(
     Raises:
         SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError.
     """
-    return backtest_subject(read_subject(path, overrides, data), out, listener=listener)
+    subject = read_subject(path, overrides, data)
+    return backtest_subject(subject, out, report=report, listener=listener)
 
 
 def backtest_subject(
-    subject: BacktestSubject, out: Path, *, listener: ProgressListener | None = None
+    subject: BacktestSubject,
+    out: Path,
+    *,
+    report: bool = True,
+    listener: ProgressListener | None = None,
 ) -> BacktestResult:
     """As `backtest`, for a subject that has been read."""
     listener = listener or NullListener()
