@@ -54,7 +54,7 @@ class SearchSpec(SpecSection):
     folds: Auto | SmallPositiveInt = Field(
         "auto",
         description="The horizons, one behind the other, that a trial is scored on, each by a"
-        " network trained on the data before it; auto: 3, 2 from 100 series on, 1 from 1000 on.",
+        " network trained on the data before it; auto: 3, or 2 from 1000 series on.",
     )
     test_windows: SmallPositiveInt = Field(
         1,

@@ -28,6 +28,8 @@ from rnnforecast.workflow.tune_criteria import information_criterion
 
 N_PARTS = 16
 """Groups of series whose scores a trial is compared on in pairs, in each fold."""
+MANY_SERIES = 1000
+"""From so many series on, two folds suffice."""
 FAST_BASELINES = BASELINES[:1]
 """A trial is compared with no baseline, but one is there in every evaluation."""
 MIN_FINISHED, MIN_SHARE = 5, 0.25
@@ -104,8 +106,8 @@ class TuneTask:
 
 
 def _auto_folds(n_series: int) -> int:
-    """Few series need more horizons for a score that is not chance."""
-    return 3 if n_series < 100 else 2 if n_series < 1000 else 1
+    """At least two, however many series: what is best in one horizon need not be in the next."""
+    return 3 if n_series < MANY_SERIES else 2
 
 
 def _for_scoring(spec: Spec) -> Spec:

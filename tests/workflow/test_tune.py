@@ -182,6 +182,14 @@ def test_wrong_candidates_are_refused_before_the_data_are_read(folder: Path) -> 
         search("bad", "search.keys={model.hidden_siz: [1, 2]}", "data.path=none.csv")
 
 
+def test_without_optuna_the_command_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnnforecast.workflow.tune.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"pip install 'rnnforecast\[tune\]'"):
+        search("none")
+
+
 def test_aic_and_bic_differ_in_the_penalty_of_a_parameter(folder: Path) -> None:
     trained = fit_prepared(prepare(Path("spec.yaml"), ["training.final_fit=false"]))
     session, (member,) = trained.session, trained.fit_result.ensemble.members
