@@ -116,7 +116,7 @@ pre { font-size: 12.5px; background: var(--panel); padding: .6rem .8rem; overflo
 @media (max-width: 44rem) { .browser { grid-template-columns: minmax(0, 1fr); }
   .headline { font-size: 1.2rem; } figure { flex-basis: 100%; } #names { max-height: 11rem; }
   .tools button { min-width: 2.3rem; min-height: 2.1rem; } }
-@media print { :root { color-scheme: light; } .finder, .tools, nav { display: none; }
+@media print { :root { color-scheme: light; } .finder, .tools, .hint, nav { display: none; }
   .browser { display: block; } figure { flex-basis: 30%; }
   figure, .picture { break-inside: avoid; } pre { white-space: pre-wrap; } }
 """

@@ -29,6 +29,9 @@ MAX_VALUES = 500_000
 MAX_HISTORY = 1500
 """Most values of the history of a series."""
 
+FOUR_DAYS = np.timedelta64(4, "D")
+"""Longer pictures have no times of day at their ticks."""
+
 MAX_SEASON_SHOWN = 100
 """Of longer seasons one is shown, of others three."""
 
@@ -241,15 +244,15 @@ def build_gallery(
     if series:
         shown_first = series[0].last_steps(n_first)
         times = labels.to_local(shown_first.timestamps)
+        has_clock = labels.unit in ("minute", "second") and times[-1] - times[0] < FOUR_DAYS
         texts = [
-            format_step(each, frequency, with_clock=labels.unit in ("minute", "second"))
+            format_step(each, frequency, with_clock=has_clock)
             if frequency is not None
             else str(each).replace("T", " ")
             for each in times
         ]
         picture = series_chart(shown_first, budget.coverages, texts, baseline_name)
     shown = " and ".join(f"{100 * each:.4g} %" for each in budget.coverages)
-    explanation = f"Shaded: the range of {shown} of cases. " if shown else ""
     return SeriesGallery(
         series,
         labels,
@@ -257,8 +260,7 @@ def build_gallery(
         note,
         picture,
         baseline_name,
-        explanation
-        + "Drag across the picture, or press +, to zoom in; all shows the whole history.",
+        f"Shaded: the range of {shown} of cases." if shown else "",
         n_first,
     )
 

@@ -348,7 +348,7 @@
     };
     option("order of the table", -1);
     data.measures.forEach((title, i) => option(title, i));
-    for (const part of document.querySelectorAll(".finder, .tools")) part.hidden = false;
+    for (const part of document.querySelectorAll(".finder, .tools, .hint")) part.hidden = false;
     $("query").addEventListener("input", list);
     $("query").addEventListener("keydown", (event) => {
       if (event.key === "Enter" && shown.length) select(shown[0]);
