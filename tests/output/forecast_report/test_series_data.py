@@ -46,8 +46,6 @@ def test_values_are_read_back_to_four_digits_of_their_range(values: list[float])
     read = np.array(one["y"]) * 10.0 ** one["e"]
     size = np.ptp(given_values) or np.abs(given_values).max()
     assert (np.abs(read - given_values) <= 1e-3 * size + 1e-9 * np.abs(given_values)).all()
-    assert all(abs(value) < 10_000 or np.ptp(given_values) < abs(given_values[0]) * 1e3 or size > 0
-               for value in one["y"])  # fmt: skip
 
 
 def test_whole_numbers_of_a_small_range_are_exact() -> None:
