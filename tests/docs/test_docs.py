@@ -70,7 +70,8 @@ def workplace(tmp_path: Path, without_pictures: None, monkeypatch: pytest.Monkey
 def test_every_command_of_a_page_runs_in_the_order_given(workplace: Path, page: Path) -> None:
     for arguments in _commands(page):
         assert arguments[0] != "demo", "the demo has a test of its own"
-        _run(*arguments, *(QUICK if arguments[0] == "train" else []))
+        trains = arguments[0] in ("train", "backtest") and arguments[1].endswith(".yaml")
+        _run(*arguments, *(QUICK if trains else []))
 
 
 def test_the_readme_has_the_tour() -> None:
