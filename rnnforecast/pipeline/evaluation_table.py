@@ -91,7 +91,8 @@ def write_evaluation_table(path: Path, table: pd.DataFrame, panel: Panel) -> Non
 def read_evaluation_table(path: Path) -> pd.DataFrame:
     """The evaluation table in a file; DataError if there is none or it is another table."""
     try:
-        table: pd.DataFrame = pq.read_table(path).to_pandas()
+        with path.open("rb") as file:  # Arrow itself knows no names that are not UTF-8
+            table: pd.DataFrame = pq.read_table(file).to_pandas()
     except (OSError, pa.ArrowInvalid) as error:
         reason = str(error) if path.exists() else "there is no such file"
         found = f"cannot be read as an evaluation table: {reason}"

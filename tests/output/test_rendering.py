@@ -39,6 +39,9 @@ def test_a_value_that_is_not_given_is_an_error() -> None:
 def test_every_template_is_part_of_the_package_and_compiles() -> None:
     folder = resources.files("rnnforecast.output") / "templates"
     names = sorted(file.name for file in folder.iterdir())
-    assert names == ["data_report.html", "export_readme.md", "inspection.html", "page.html"]
+    assert names == [
+        "data_report.html", "export_readme.md", "forecast_report.html", "forecast_report.js",
+        "inspection.html", "page.html",
+    ]  # fmt: skip
     for name in names:
         jinja2.Environment().parse((folder / name).read_text(encoding="utf-8"))

@@ -251,7 +251,7 @@ def test_a_wide_table_forecasts_each_column_as_if_it_were_a_series(
     wide = frame.pivot(index="ds", columns="unique_id", values="y").reset_index()
     for name, data in (("long", frame), ("wide", wide)):
         given(data)
-        trained(name)
+        trained(name, "forecast.calibrate=false")  # intervals of a target have factors of their own
         assert rnnforecast("predict", name, "-o", f"{name}.csv").exit_code == 0
     long = pd.read_csv("long.csv").rename(columns={"unique_id": "target"})
     pd.testing.assert_frame_equal(long, pd.read_csv("wide.csv"))
@@ -265,7 +265,13 @@ def test_every_auto_is_settled_in_the_stored_spec(given: Given) -> None:
         "separator", "decimal", "thousands", "encoding", "outlier_threshold", "non_negative",
         "whole_numbers", "device", "precision", "layout", "header_line", "start", "end",
     }  # fmt: skip
-    left = {key for keys in stored.values() for key, value in keys.items() if value == "auto"}
+    other_commands = ("backtest", "search")
+    left = {
+        key
+        for section, keys in stored.items()
+        for key, value in keys.items()
+        if value == "auto" and section not in other_commands
+    }
     assert left <= found_anew
 
 

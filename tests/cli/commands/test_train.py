@@ -95,11 +95,6 @@ def test_a_warning_says_by_how_much_a_simple_forecast_is_better(given: Run, trai
     assert " better: MASE" in Path("run/log.jsonl").read_text()
 
 
-def test_nothing_is_said_where_the_network_is_better(given: Run, train: Run, table: Table) -> None:
-    given(table(tuple("abcdef")))
-    assert "better: MASE" not in train("training.max_steps=30").stderr
-
-
 @pytest.mark.parametrize(("backbone", "decoder"), [("rnn", "direct"), ("lstm", "parallel")])
 def test_backbone_and_decoder_can_be_chosen_with_any_patch_length(
     given: Run, train: Run, backbone: str, decoder: str
