@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from rnnforecast.pipeline.progress import FitProgress
-    from rnnforecast.workflow.train_holdout import Scores
+    from rnnforecast.workflow.train_holdout import HoldoutScores
     from rnnforecast.workflow.train_output import TrainResult
 
 LOG_FRACTIONS = (0.25, 0.5, 0.75, 1.0)
@@ -205,7 +205,7 @@ def _table_by_target(scores: TrainResult) -> Table:
         is_text = title == "best baseline"
         table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
     names = list(scores.targets)
-    rows: list[tuple[str, Scores | TrainResult]] = [
+    rows: list[tuple[str, HoldoutScores | TrainResult]] = [
         (name, scores.targets[name]) for name in names[:MAX_TARGET_ROWS]
     ]
     rows.append((f"mean of {len(names):,} targets", scores))

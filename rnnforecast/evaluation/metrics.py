@@ -35,11 +35,12 @@ Makridakis et al. 2020, "The M4 Competition" (sMAPE, MSIS, OWA), and 2022, "M5 a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.evaluation.window_metrics import WindowMetrics, window_metrics
 from rnnforecast.statistical.seasonal_changes import seasonal_moment
 from rnnforecast.types import Bools, Floats, Ints
@@ -92,6 +93,27 @@ def compute_metrics(
         for name, values in by_name.items()
         if not (several and has_units(name))
     }
+
+
+def forecast_metrics(windows: EvaluatedWindows, forecast: WindowForecast) -> dict[str, float]:
+    """As `compute_metrics`, of a forecast of these windows: their own, or that of a baseline."""
+    return compute_metrics(
+        windows.actual,
+        forecast.yhat,
+        scale=windows.scale,
+        squared_scale=windows.squared_scale,
+        quantiles=forecast.quantiles,
+        levels=windows.levels,
+    )
+
+
+def ranking_key(found: Mapping[str, float]) -> tuple[float, float]:
+    """What orders forecasts from the best to the worst: MASE, then sMAPE, where no series has a
+    MASE; undefined ones last."""
+    mase, smape = (
+        math.inf if math.isnan(found[name]) else found[name] for name in ("mase", "smape")
+    )
+    return mase, smape
 
 
 def metrics_by_series(actual: Floats, forecast: Floats, scale: Floats) -> dict[str, Floats]:

@@ -59,15 +59,6 @@ def _arrays(windows: ForecastWindows) -> tuple[Ints, Ints, Floats, Floats]:
     return windows.series, windows.origins, windows.quantiles, windows.actual
 
 
-def observed_values(panel: Panel, series: Ints, origins: Ints, horizon: int) -> Floats:
-    """`[M, H, C]` the values of windows, NaN where unobserved or after the end of the series."""
-    step = origins[:, None] + np.arange(horizon)  # [M, H]
-    inside = step < panel.lengths[series, None]
-    row = panel.offsets[series, None] + np.minimum(step, panel.lengths[series, None] - 1)
-    values = np.where(panel.observed_mask[row], panel.targets[row], np.nan)
-    return np.where(inside[..., None], values, np.nan)
-
-
 def plain_timestamp(timestamp: np.datetime64 | np.int64) -> str | int:
     """A timestamp of a panel as it is stored."""
     return timestamp.item() if isinstance(timestamp, np.int64) else str(timestamp)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from rnnforecast.data.io.columns import CategoricalColumn
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem, SpecError, UsageError, WorseThanBaseline
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
-from rnnforecast.evaluation.metrics import has_units
+from rnnforecast.evaluation.metrics import has_units, ranking_key
 from rnnforecast.evaluation.scores import MODEL_NAME, Scores, compute_scores
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
@@ -135,7 +134,7 @@ def score_backtest(found: BacktestedWindows) -> tuple[BacktestResult, pd.DataFra
         in_sample_windows=tuple(number + 1 for number in plan.in_sample),
         metrics=metrics,
         baselines=overall,
-        best_baseline=min(overall, key=lambda name: _sort_key(overall[name])),
+        best_baseline=min(overall, key=lambda name: ranking_key(overall[name])),
         verdicts=judge(windows, plan.in_sample),
         metadata={
             "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},
@@ -222,8 +221,3 @@ def write_backtest(
         if report:
             page = render_forecast_report(backtest_report(folder, out.resolve().name))
             write_text(folder / REPORT_FILE, page)
-
-
-def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:
-    """MASE, or sMAPE where no series has a MASE; undefined ones last."""
-    return tuple(np.inf if np.isnan(found[name]) else found[name] for name in ("mase", "smape"))

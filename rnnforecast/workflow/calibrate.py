@@ -17,9 +17,9 @@ from rnnforecast.pipeline.calibration import (
     NO_CALIBRATION,
     ForecastWindows,
     fit_calibration,
-    observed_values,
     parse_timestamp,
 )
+from rnnforecast.pipeline.evaluation import observed_values
 from rnnforecast.pipeline.forecasting import forecast, without_finish
 from rnnforecast.pipeline.run_folder import Run, load_run, write_refreshed_calibration
 from rnnforecast.training import device

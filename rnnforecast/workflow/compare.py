@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.errors import DataError, Problem, UsageError
-from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
-from rnnforecast.evaluation.metrics import compute_metrics
+from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
+from rnnforecast.evaluation.metrics import forecast_metrics
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.pipeline.evaluation_table import (
     quantile_column,
@@ -108,7 +108,7 @@ def compare(paths: Sequence[Path], against: str | None = None) -> CompareResult:
             verdicts[name] = compare_forecasts(pair, other)[names[reference]]
     return CompareResult(
         tuple(
-            ComparedForecasts(name, path, _metrics(windows, each.forecast), len(table))
+            ComparedForecasts(name, path, forecast_metrics(windows, each.forecast), len(table))
             for name, path, each, table in zip(names, paths, forecasts, tables, strict=True)
         ),
         names[reference],
@@ -205,14 +205,3 @@ def _windows(table: pd.DataFrame, levels: Sequence[float]) -> EvaluatedWindows:
     """The windows of a table, with these quantiles only, and without baselines."""
     columns = [*KEYS, "mase_scale", "rmsse_scale", "y", "yhat"]
     return windows_of_table(table[columns + [quantile_column(level) for level in levels]]).windows
-
-
-def _metrics(windows: EvaluatedWindows, forecast: WindowForecast) -> dict[str, float]:
-    return compute_metrics(
-        windows.actual,
-        forecast.yhat,
-        scale=windows.scale,
-        squared_scale=windows.squared_scale,
-        quantiles=forecast.quantiles,
-        levels=windows.levels,
-    )

@@ -20,7 +20,7 @@ from rnnforecast.training import device
 from rnnforecast.training.checkpoint import Checkpoint
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.wording import join_names
-from rnnforecast.workflow.train_holdout import Scores
+from rnnforecast.workflow.train_holdout import HoldoutScores
 from rnnforecast.workflow.train_output import (
     METRICS_FILE,
     TrainedRun,
@@ -157,7 +157,7 @@ def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
         return None
     stored = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
     stored = null_to_nan(stored)
-    targets = {name: Scores(**scores) for name, scores in stored.pop("targets").items()}
+    targets = {name: HoldoutScores(**scores) for name, scores in stored.pop("targets").items()}
     return TrainResult(folder=folder, targets=targets, **stored)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from rnnforecast.types import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Scores:
+class HoldoutScores:
     """Metrics of the model and of the best baseline, of one target or of all.
 
     Metrics in original units are those of one target only; the others of all targets are means
@@ -41,9 +40,9 @@ class EvaluationResult:
 
     windows: EvaluatedWindows
     """One window for each of the S' series that were scored."""
-    scores: Scores
+    scores: HoldoutScores
     """Of all targets."""
-    by_target: dict[str, Scores]
+    by_target: dict[str, HoldoutScores]
     by_series: pd.DataFrame
     """A row for each scored series and target: keys, ``target``, and metrics in the units of the
     target."""
@@ -90,34 +89,21 @@ def evaluate_holdout(
     )
 
 
-def _scores(windows: EvaluatedWindows) -> Scores:
+def _scores(windows: EvaluatedWindows) -> HoldoutScores:
     """The scores of the windows; the baseline is the best one."""
-
-    def compute(forecast: WindowForecast) -> dict[str, float]:
-        return metrics.compute_metrics(
-            windows.actual,
-            forecast.yhat,
-            scale=windows.scale,
-            squared_scale=windows.squared_scale,
-            quantiles=forecast.quantiles,
-            levels=windows.levels,
-        )
-
-    simple = {name: compute(forecast) for name, forecast in windows.baselines.items()}
-    best = min(simple, key=lambda name: _sort_key(simple[name]))
+    simple = {
+        name: metrics.forecast_metrics(windows, forecast)
+        for name, forecast in windows.baselines.items()
+    }
+    best = min(simple, key=lambda name: metrics.ranking_key(simple[name]))
     baseline_mase = {name: found["mase"] for name, found in simple.items()}
-    ours = compute(windows.forecast)
-    beats = _sort_key(ours) < _sort_key(simple[best])
-    return Scores(ours, simple[best], best, baseline_mase, beats)
-
-
-def _sort_key(found: Mapping[str, float]) -> tuple[float, ...]:
-    """MASE, or sMAPE where no series has a MASE; undefined ones last."""
-    return tuple(math.inf if math.isnan(found[name]) else found[name] for name in ("mase", "smape"))
+    ours = metrics.forecast_metrics(windows, windows.forecast)
+    beats = metrics.ranking_key(ours) < metrics.ranking_key(simple[best])
+    return HoldoutScores(ours, simple[best], best, baseline_mase, beats)
 
 
 def _series_table(
-    panel: Panel, windows: EvaluatedWindows, by_target: Mapping[str, Scores]
+    panel: Panel, windows: EvaluatedWindows, by_target: Mapping[str, HoldoutScores]
 ) -> pd.DataFrame:
     """`EvaluationResult.by_series`; the baseline is that of the target."""
     names, series, actual = panel.target_names, windows.series, windows.actual

@@ -22,7 +22,7 @@ from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
 from rnnforecast.training.fit_state import HistoryRow
 from rnnforecast.types import Ints
-from rnnforecast.workflow.train_holdout import Scores, evenly_spaced_by_score
+from rnnforecast.workflow.train_holdout import HoldoutScores, evenly_spaced_by_score
 from rnnforecast.workflow.train_session import FitResult, TrainingSession
 
 METRICS_FILE, SERIES_METRICS_FILE = "metrics.json", "metrics_by_series.csv"
@@ -44,7 +44,7 @@ class TrainResult:
     """The baseline with the lowest MASE, such as ``seasonal naive with drift`` or ``DOT``."""
     baseline_mase: dict[str, float]
     """MASE of each baseline, by name."""
-    targets: dict[str, Scores]
+    targets: dict[str, HoldoutScores]
     """The same of each target, whose best baseline may be another."""
     series_tested: int
     """Series that were long enough to be scored."""

@@ -41,13 +41,13 @@ from rnnforecast.pipeline.calibration import (
     Calibration,
     ForecastWindows,
     fit_calibration,
-    observed_values,
 )
 from rnnforecast.pipeline.ensemble import (
     CalibrationWindows,
     Ensemble,
     fit_ensemble,
 )
+from rnnforecast.pipeline.evaluation import observed_values
 from rnnforecast.pipeline.finetune import PretrainedRun
 from rnnforecast.pipeline.forecaster_config import build_forecaster_config
 from rnnforecast.pipeline.forecasting import (

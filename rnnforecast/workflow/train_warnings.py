@@ -9,7 +9,7 @@ from rnnforecast.data.profiling.cleaning_report import describe_changes, doubtfu
 from rnnforecast.pipeline.prepare import PreparedData
 from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.wording import count_of, join_words
-from rnnforecast.workflow.train_holdout import Scores
+from rnnforecast.workflow.train_holdout import HoldoutScores
 from rnnforecast.workflow.train_session import TrainingSession
 
 MAX_NAMED_SERIES = 5
@@ -22,7 +22,7 @@ UNDEFINED_REASONS = {
 """Why a metric may have no value."""
 
 
-def score_warnings(scores: Scores, by_target: Mapping[str, Scores]) -> Iterator[str]:
+def score_warnings(scores: HoldoutScores, by_target: Mapping[str, HoldoutScores]) -> Iterator[str]:
     """Lines about baselines that are at least as good, and about undefined metrics."""
     worse = {
         name: each
@@ -56,12 +56,12 @@ def score_warnings(scores: Scores, by_target: Mapping[str, Scores]) -> Iterator[
             yield f"the metric {metric}{where} is not defined: {reason}"
 
 
-def _relative_mase(scores: Scores) -> float:
+def _relative_mase(scores: HoldoutScores) -> float:
     model = scores.model_metrics["mase"]
     return scores.baseline_metrics["mase"] / model if model else 1.0
 
 
-def _describe_better(scores: Scores) -> str:
+def _describe_better(scores: HoldoutScores) -> str:
     """A clause with both figures and their distance."""
     share = 1 - _relative_mase(scores)
     better = f"{share:.0%} better" if share >= 0.005 else "as good"

@@ -10,10 +10,9 @@ import numpy as np
 
 from rnnforecast.evaluation.evaluated_windows import (
     EvaluatedWindows,
-    WindowForecast,
     concatenate_windows,
 )
-from rnnforecast.evaluation.metrics import compute_metrics
+from rnnforecast.evaluation.metrics import forecast_metrics
 from rnnforecast.evaluation.verdict import compare_forecasts
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.spec.search_space import with_values
@@ -51,16 +50,17 @@ def compare_to_untuned(
     found: dict[str, Any] = {
         "windows": count,
         "series": len(np.unique(windows.series)),
-        "untuned": _metrics(windows, other),
+        "untuned": forecast_metrics(windows, other),
         "tuned": None,
         "baselines": {
-            name: _metrics(windows, forecast) for name, forecast in windows.baselines.items()
+            name: forecast_metrics(windows, forecast)
+            for name, forecast in windows.baselines.items()
         },
         "verdict": None,
     }
     if values is not None:
         verdict = compare_forecasts(windows, {UNTUNED_NAME: other})[UNTUNED_NAME]
-        found["tuned"] = _metrics(windows, windows.forecast)
+        found["tuned"] = forecast_metrics(windows, windows.forecast)
         found["verdict"] = {
             **asdict(verdict),
             "resampled": list(verdict.resampled),
@@ -107,15 +107,4 @@ def _common_windows(
     return (
         replace(tuned.windows.select(first[order]), window=window),
         replace(untuned.windows.select(second[order]), window=window),
-    )
-
-
-def _metrics(windows: EvaluatedWindows, forecast: WindowForecast) -> dict[str, float]:
-    return compute_metrics(
-        windows.actual,
-        forecast.yhat,
-        scale=windows.scale,
-        squared_scale=windows.squared_scale,
-        quantiles=forecast.quantiles,
-        levels=windows.levels,
     )

@@ -17,7 +17,7 @@ from rnnforecast.data.windows.split import min_series_length
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
-from rnnforecast.evaluation.metrics import compute_metrics
+from rnnforecast.evaluation.metrics import forecast_metrics
 from rnnforecast.pipeline.prepare import PreparedData, prepare_aligned
 from rnnforecast.pipeline.progress import FitProgress, NullListener
 from rnnforecast.spec.search_space import with_values
@@ -216,14 +216,7 @@ def _score(criterion: str, trained: TrainedRun) -> tuple[float, list[float]]:
 
 def window_score(criterion: str, windows: EvaluatedWindows) -> float:
     """A metric of windows; DataError if it is not defined for them."""
-    found = compute_metrics(
-        windows.actual,
-        windows.forecast.yhat,
-        scale=windows.scale,
-        squared_scale=windows.squared_scale,
-        quantiles=windows.forecast.quantiles,
-        levels=windows.levels,
-    )
+    found = forecast_metrics(windows, windows.forecast)
     if criterion not in found:
         found_text = f"{criterion} has units, and there are {windows.actual.shape[2]} targets"
         raise DataError(Problem("search.criterion", found_text, "set it to mase, rmsse or wql"))

@@ -14,9 +14,9 @@ from rnnforecast.pipeline.calibration import (
     NO_CALIBRATION,
     ForecastWindows,
     fit_calibration,
-    observed_values,
     parse_timestamp,
 )
+from rnnforecast.pipeline.evaluation import observed_values
 from rnnforecast.pipeline.forecasting import finish_forecast, forecast, without_finish
 from rnnforecast.pipeline.run_folder import Run, load_run
 from tests.workflow.runs import shared
@@ -89,15 +89,3 @@ def test_intervals_stay_as_they_are_on_request_and_without_windows_of_their_own(
     given(table())
     shared("plain", *sets)  # 29 steps leave no validation part: the errors set the quantiles
     assert load_run(Path("plain")).calibration == NO_CALIBRATION
-
-
-def test_values_after_the_end_of_a_series_are_unknown(
-    run_and_data: tuple[Run, CleanedData],
-) -> None:
-    _, cleaned = run_and_data
-    panel = cleaned.panel
-    series, origins = np.array([0, 0]), np.array([3, panel.lengths[0] - 1])
-    found = observed_values(panel, series, origins, 2)[..., 0]
-    np.testing.assert_array_equal(found[0], panel.targets[3:5, 0])
-    assert found[1, 0] == panel.targets[panel.offsets[1] - 1, 0]
-    assert np.isnan(found[1, 1])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from rnnforecast.workflow.train_holdout import Scores
+from rnnforecast.workflow.train_holdout import HoldoutScores
 from rnnforecast.workflow.train_warnings import score_warnings
 
 
-def scores(ours: float, simple: float, name: str = "drift", wql: float = 0.1) -> Scores:
-    return Scores(
+def scores(ours: float, simple: float, name: str = "drift", wql: float = 0.1) -> HoldoutScores:
+    return HoldoutScores(
         {"mase": ours, "smape": 3.0, "wql": wql},
         {"mase": simple, "smape": 3.0, "wql": wql},
         name,
@@ -45,6 +45,6 @@ def test_metrics_without_a_value_are_explained() -> None:
     zeros = scores(math.nan, math.nan, wql=math.nan)
     lines = list(score_warnings(zeros, {"y": zeros}))
     assert ["mase" in lines[0], "wql" in lines[1]] == [True, True]
-    nothing = Scores({"mase": math.nan, "smape": math.nan}, {"mase": math.nan}, "naive", {})
+    nothing = HoldoutScores({"mase": math.nan, "smape": math.nan}, {"mase": math.nan}, "naive", {})
     (line,) = score_warnings(nothing, {"y": nothing})
     assert "no held-out values" in line
