@@ -29,12 +29,13 @@ import competition
 import numpy as np
 import pandas as pd
 from alone_sets import Sample, samples
+from arguments import benchmark_parser
 from machine import describe
 from measures import LEVELS, headings, score
 from reference_forecasts import (
     METHODS,
-    VENVS,
     ReferenceForecasts,
+    add_reference_arguments,
     mean_forecast,
     seasonal_naive_forecast,
 )
@@ -227,24 +228,11 @@ def format_results(results: Sequence[SetResults], presets: Sequence[str]) -> str
 
 def parse_arguments() -> tuple[argparse.Namespace, dict[str, Any]]:
     """The arguments, and the samples that they choose."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data sets")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="m3_monthly, us_births, …")
-    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=["balanced"])
+    parser = benchmark_parser(__doc__, presets=PRESETS, default_presets=["balanced"])
     parser.add_argument("--series", type=int, default=30, metavar="N", help="series per set")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="at once")
     parser.add_argument("--timed", type=int, default=3, metavar="N", help="series run as commands")
-    parser.add_argument("--cache", type=Path, metavar="FILE.jsonl", help="finished forecasts")
-    parser.add_argument("--venvs", type=Path, default=VENVS, metavar="DIR")
-    parser.add_argument(
-        "--reference", type=Path, default=VENVS / "forecasts", metavar="DIR",
-        help="stored forecasts of statsforecast",
-    )  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="passed on to train"
-    )
+    add_reference_arguments(parser)
     arguments = parser.parse_args()
     available = samples(arguments.data)
     chosen = {

@@ -17,17 +17,17 @@ import time
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from arguments import benchmark_parser
 from competition import BENCHMARKS, Benchmark, read
 from machine import describe
 from measures import LEVELS, score
 from reference_forecasts import (
     METHODS,
-    VENVS,
     ReferenceForecasts,
+    add_reference_arguments,
     mean_forecast,
     seasonal_naive_forecast,
 )
@@ -114,7 +114,7 @@ def combination_scores(benchmark: Benchmark, train: pd.DataFrame, test: pd.DataF
     season, horizon = benchmark.season, benchmark.horizon
     started = time.perf_counter()
     histories = histories_of(train, combination.max_history(season, horizon))
-    quantiles = combination.forecast(histories, season=season, horizon=horizon, levels=LEVELS)
+    quantiles = combination.forecast(histories, seasons=(season,), horizon=horizon, levels=LEVELS)
     seconds = time.perf_counter() - started
     table[[f"q{level:g}" for level in LEVELS]] = quantiles.reshape(-1, len(LEVELS))
     table["yhat"] = table["q0.5"]
@@ -216,15 +216,14 @@ def vectorized_table(panels: dict[str, Panel], ours: dict[str, Panel]) -> str:
 
 def main() -> None:
     """Runs the benchmark and prints the tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data sets")
-    names = [one.name for one in BENCHMARKS]
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=["balanced", "best"])
-    parser.add_argument("--cache", type=Path, metavar="FILE.jsonl", help="of quality.py")
-    parser.add_argument("--reference", type=Path, default=VENVS / "forecasts", metavar="DIR")
-    parser.add_argument("--venvs", type=Path, default=VENVS, metavar="DIR")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")
+    parser = benchmark_parser(
+        __doc__,
+        presets=PRESETS,
+        default_presets=["balanced", "best"],
+        names=[one.name for one in BENCHMARKS],
+        trains=False,
+    )
+    add_reference_arguments(parser)
     arguments = parser.parse_args()
     cache = ResultCache(arguments.cache)
     reference = ReferenceForecasts(arguments.reference, arguments.venvs)

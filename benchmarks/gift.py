@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from arguments import benchmark_parser
 from competition import command
 from gift_sets import CONFIGURATIONS, PUBLISHED, Configuration
 from machine import describe
@@ -202,16 +203,11 @@ def check_seasonal_naive(configuration: Configuration, found: float) -> None:
 
 def main() -> None:
     """Runs the benchmark; progress goes to stderr, the tables to stdout."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data sets")
-    names = [one.name for one in CONFIGURATIONS]
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument("--presets", nargs="*", choices=PRESETS, default=["balanced"])
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each")
-    parser.add_argument("--cache", type=Path, metavar="FILE.jsonl", help="scores of finished runs")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="passed on to train"
+    parser = benchmark_parser(
+        __doc__,
+        presets=PRESETS,
+        default_presets=["balanced"],
+        names=[one.name for one in CONFIGURATIONS],
     )
     arguments = parser.parse_args()
     cache, rows = ResultCache(arguments.cache), []

@@ -18,6 +18,7 @@ from pathlib import Path
 import competition
 import numpy as np
 import rolling
+from arguments import benchmark_parser
 from machine import describe
 from measures import headings
 from score_tables import ResultCache, Scores, format_row, run_key, table_head
@@ -95,16 +96,7 @@ def mean_scores(runs: Sequence[Scores]) -> Scores:
 
 def main() -> None:
     """Runs the benchmark; progress goes to stderr, the tables to stdout."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data sets")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="m4_hourly, 'ETTh1 96', …")
-    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=PRESETS)
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each")
-    parser.add_argument("--cache", type=Path, metavar="FILE.jsonl", help="scores of finished runs")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="passed on to train"
-    )
+    parser = benchmark_parser(__doc__, presets=PRESETS, default_presets=PRESETS)
     arguments = parser.parse_args()
     available = list(tasks(arguments.data))
     chosen = [task for task in available if arguments.only is None or task.name in arguments.only]

@@ -6,6 +6,7 @@ unique_id, ds, yhat and quantiles at `LEVELS`.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import sys
@@ -19,16 +20,24 @@ import pandas as pd
 from competition import Benchmark, read
 from measures import LEVELS
 
-from rnnforecast.evaluation.baselines import SimpleForecast
+from rnnforecast.evaluation.baselines import BASELINES, BaselineWindows
 
 PEERS = Path(__file__).resolve().parent / "peers"
 sys.path.insert(0, str(PEERS))
 
-from environments import VENVS as VENVS  # noqa: E402
-from environments import environment, run_checked  # noqa: E402
+from environments import VENVS, environment, run_checked  # noqa: E402
 
 METHODS = ("DOT", "CES", "ETS")
 """Of statsforecast: dynamic optimized theta, complex exponential smoothing, AutoETS."""
+
+
+def add_reference_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --reference, where the forecasts are stored, and --venvs, where environments lie."""
+    parser.add_argument(
+        "--reference", type=Path, default=VENVS / "forecasts", metavar="DIR",
+        help="stored forecasts of statsforecast",
+    )  # fmt: skip
+    parser.add_argument("--venvs", type=Path, default=VENVS, metavar="DIR")
 
 
 @dataclass(frozen=True)
@@ -84,12 +93,18 @@ def seasonal_naive_forecast(
     offsets = np.concatenate([[0], np.cumsum(train.groupby("unique_id").size())])
     horizon = len(test) // (len(offsets) - 1)
     values = train["y"].to_numpy(float)[:, None]
-    method = SimpleForecast("", season, drift=drift)
-    point = method.point(values, offsets, horizon=horizon, ends=offsets[1:])  # [S, H, 1]
-    quantiles = method.quantiles(
-        values, offsets, horizon=horizon, ends=offsets[1:], levels=LEVELS
-    )  # [S, H, 1, Q]
+    windows = BaselineWindows(
+        values=values,
+        offsets=offsets,
+        series=np.arange(len(offsets) - 1),
+        origins=np.diff(offsets),
+        horizon=horizon,
+        season=season,
+        statistical_season=season,
+    )
+    name = "seasonal naive with drift" if drift else "seasonal naive"
+    found = next(each for each in BASELINES if each.name == name).forecast(windows, LEVELS)
     names = [f"q{level:g}" for level in LEVELS]
-    table = test[["unique_id", "ds"]].assign(yhat=point.ravel())
-    table[names] = quantiles.reshape(-1, len(LEVELS))
+    table = test[["unique_id", "ds"]].assign(yhat=found.yhat.ravel())
+    table[names] = found.quantiles.reshape(-1, len(LEVELS))
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ import pandas as pd
 from rnnforecast.api.inputs import DataLike, read_data
 from rnnforecast.api.progress import ApiListener, Progress
 from rnnforecast.errors import Problem, UsageError
-from rnnforecast.output.atomic_files import atomic_folder
+from rnnforecast.output.atomic_files import atomic_folder, read_json
 from rnnforecast.output.forecast_table import with_timezone
 from rnnforecast.pipeline import run_folder
 from rnnforecast.pipeline.evaluation_table import evaluation_table, read_evaluation_table
@@ -24,7 +23,7 @@ from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
-from rnnforecast.workflow.train import null_to_nan, save_trained
+from rnnforecast.workflow.train import save_trained
 from rnnforecast.workflow.train_output import HOLDOUT_FILE, METRICS_FILE, TrainedRun
 
 if TYPE_CHECKING:
@@ -70,8 +69,7 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """Accuracy on the held-out horizon, of the model and of the baselines."""
         if self._trained is None:
-            found = json.loads(self._file(METRICS_FILE).read_text(encoding="utf-8"))
-            return dict(null_to_nan(found))
+            return read_json(self._file(METRICS_FILE))
         found = asdict(self._trained.result)
         del found["folder"]
         return dict(found)

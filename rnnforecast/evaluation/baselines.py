@@ -195,7 +195,7 @@ def select_baselines(
     )
 
 
-def describe_left_out(count: int, names: Sequence[str] = ()) -> str | None:
+def describe_omitted(count: int, names: Sequence[str] = ()) -> str | None:
     """A line about the baselines that are left out of so many windows and targets, None without
     any; arguments as for `select_baselines`."""
     slow = [each for each in BASELINES if each.column not in names and _is_too_slow(each, count)]

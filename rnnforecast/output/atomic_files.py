@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -149,6 +150,21 @@ def write_json(path: Path, obj: object) -> None:
         to_json_types(obj), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
     )
     write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file of `write_json`, with NaN in place of null.
+
+    Raises OSError, and ValueError for a file without JSON.
+    """
+    stored: dict[str, Any] = _null_to_nan(json.loads(path.read_text(encoding="utf-8")))
+    return stored
+
+
+def _null_to_nan(stored: Any) -> Any:
+    if isinstance(stored, dict):
+        return {name: _null_to_nan(value) for name, value in stored.items()}
+    return math.nan if stored is None else stored
 
 
 def to_json_types(value: object) -> object:

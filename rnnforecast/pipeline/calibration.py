@@ -59,13 +59,13 @@ def _arrays(windows: ForecastWindows) -> tuple[Ints, Ints, Floats, Floats]:
     return windows.series, windows.origins, windows.quantiles, windows.actual
 
 
-def plain_timestamp(timestamp: np.datetime64 | np.int64) -> str | int:
-    """A timestamp of a panel as it is stored."""
+def store_timestamp(timestamp: np.datetime64 | np.int64) -> str | int:
+    """A timestamp of a panel as it is stored in `state.json`."""
     return timestamp.item() if isinstance(timestamp, np.int64) else str(timestamp)
 
 
-def parse_timestamp(stored: str | int) -> np.datetime64 | np.int64:
-    """The timestamp that was stored; ValueError if it is none."""
+def read_timestamp(stored: str | int) -> np.datetime64 | np.int64:
+    """The timestamp of `store_timestamp`; ValueError if it is none."""
     if isinstance(stored, int):
         return np.int64(stored)
     found = np.datetime64(stored, "us")
@@ -103,4 +103,4 @@ def fit_calibration(
     last = np.where(np.isfinite(windows.actual).any(2), np.arange(horizon), -1).max(1)
     seen = last >= 0
     latest = panel.window_timestamps((windows.origins + last)[seen], 1, windows.series[seen]).max()
-    return Calibration(intervals, int(evidence.windows), plain_timestamp(latest))
+    return Calibration(intervals, int(evidence.windows), store_timestamp(latest))

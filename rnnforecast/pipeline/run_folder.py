@@ -44,7 +44,7 @@ from rnnforecast.output.atomic_files import (
     write_json,
     write_text,
 )
-from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration, plain_timestamp
+from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration, store_timestamp
 from rnnforecast.pipeline.forecasting import Member, Postprocessing, computed_levels
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.pipeline.run_state import (
@@ -194,7 +194,7 @@ def write_model(folder: Path, run: Run) -> None:
         "plotted_series": list(run.plotted_series),
         "calibration": asdict(run.calibration),
         REFRESHED_KEY: asdict(run.refreshed),
-        "trained_until": plain_timestamp(run.trained_until),
+        "trained_until": store_timestamp(run.trained_until),
         **run.metadata,
     }
     write_json(folder / STATE_FILE, stored)

@@ -19,7 +19,7 @@ from rnnforecast.evaluation.network_weight import NetworkWeight
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
 from rnnforecast.pipeline.auto_season import LONGEST_UNTESTED_SEASON
-from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration, parse_timestamp
+from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration, read_timestamp
 from rnnforecast.pipeline.forecaster_config import forecaster_config
 from rnnforecast.spec.spec import Spec, expand_ensemble
 from rnnforecast.spec.types import NonNegativeInt, PositiveInts, Quantiles
@@ -82,7 +82,7 @@ class RunState(BaseModel):
 
     def last_trained_timestamp(self) -> np.datetime64 | np.int64:
         """`trained_until` as a timestamp; ValueError if it is none."""
-        return parse_timestamp(self.trained_until)
+        return read_timestamp(self.trained_until)
 
     def metadata(self) -> dict[str, Any]:
         """What is stored for information, and the device."""
@@ -176,7 +176,7 @@ def _is_calibration(calibration: Calibration, spec: Spec, n_targets: int) -> boo
         and all(0 <= factor <= MAX_FACTOR for factor in factors)
         and _are_levels(found.levels, (*spec.forecast.quantiles, MEDIAN))
         and calibration.windows > 0
-        and parse_timestamp(calibration.until) is not None
+        and read_timestamp(calibration.until) is not None
     )
 
 

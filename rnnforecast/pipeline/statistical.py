@@ -38,22 +38,21 @@ def statistical_quantiles(
     Returns:
         `[W, steps, C, Q]`, with C = 1 unless `joint`; NaN without a value before the origin.
     """
-    targets, season = cleaned.values.shape[1], seasons[0] if seasons else 1
+    targets, seasons = cleaned.values.shape[1], seasons or (1,)
     if joint:
         series, target = index.item.repeat(targets), np.tile(np.arange(targets), len(index.item))
         origin = index.origin.repeat(targets)
     else:
         series, target, origin = index.item // targets, index.item % targets, index.origin
-    longest = int(min(origin.max(initial=1), combination.longest_history(season, horizon)))
+    longest = int(min(origin.max(initial=1), combination.longest_history(seasons[0], horizon)))
     size = max(1, MAX_VALUES_AT_ONCE // max(longest, 1))
     parts = [
         combination.forecast(
             _histories(cleaned, series[part], target[part], origin[part], longest),
-            season=season,
+            seasons=seasons,
             horizon=max(steps, horizon),
             error_steps=horizon,
             levels=levels,
-            seasons=seasons,
         )
         for part in (slice(first, first + size) for first in range(0, len(series), size))
     ]

@@ -63,20 +63,18 @@ def longest_history(season: int, horizon: int) -> int:
 def forecast(
     histories: Histories,
     *,
-    season: int,
+    seasons: tuple[int, ...],
     horizon: int,
     levels: Sequence[float],
-    seasons: tuple[int, ...] = (),
     error_steps: int | None = None,
 ) -> Floats:
     """Quantiles `[M, H, Q]` of M histories; NaN only for a history without a value.
 
     Args:
         histories: in the units of the forecast; bounds of the values are left to the caller.
-        season: steps a season, 1 for none.
+        seasons: steps a season, 1 for none; then longer ones, which smoothed cycles read.
         horizon: steps to forecast, H.
         levels: Q increasing levels between 0 and 1.
-        seasons: `season` and longer ones, which smoothed cycles read.
         error_steps: steps ahead whose errors at earlier origins count; H by default. With the same
             number the forecast of a step does not depend on H.
     """
@@ -84,8 +82,8 @@ def forecast(
     count = len(histories.start)
     if not len(histories.values):
         return np.full((count, horizon, len(levels)), np.nan)
-    histories, unit = _in_own_units(without_transients(histories, season=season))
-    found = _combine(histories, season, horizon, levels, seasons or (season,), error_steps)
+    histories, unit = _in_own_units(without_transients(histories, season=seasons[0]))
+    found = _combine(histories, seasons, horizon, levels, error_steps)
     return np.asarray(found * unit[:, None, None])
 
 
@@ -101,14 +99,13 @@ def _in_own_units(histories: Histories) -> tuple[Histories, Floats]:
 
 def _combine(
     histories: Histories,
-    season: int,
+    seasons: tuple[int, ...],
     horizon: int,
     levels: Sequence[float],
-    seasons: tuple[int, ...],
     error_steps: int,
 ) -> Floats:
     """As `forecast`; `error_steps` is not above the horizon."""
-    count = len(histories.start)
+    count, season = len(histories.start), seasons[0]
     back = _origins_back(season, error_steps)
     recent = histories.last(max_history(season, error_steps))
     at_origins = structural.forecast(recent, season=season, horizon=horizon, back=back.tolist())

@@ -13,7 +13,7 @@ import numpy as np
 from rnnforecast import __version__
 from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.evaluation.baselines import describe_left_out as describe_left_out_baselines
+from rnnforecast.evaluation.baselines import describe_omitted
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, concatenate_windows
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE
@@ -182,9 +182,7 @@ def describe_plan(subject: BacktestSubject, plan: BacktestPlan) -> list[str]:
         )
     if left_out := describe_left_out(plan):
         lines.append(left_out)
-    slow = describe_left_out_baselines(
-        _count_forecasts(subject, plan), subject.spec.backtest.baselines
-    )
+    slow = describe_omitted(_count_forecasts(subject, plan), subject.spec.backtest.baselines)
     if slow is not None:
         lines.append(f"{slow}; backtest.baselines names those to compute all the same")
     return lines

@@ -17,7 +17,7 @@ from rnnforecast.pipeline.calibration import (
     NO_CALIBRATION,
     ForecastWindows,
     fit_calibration,
-    parse_timestamp,
+    read_timestamp,
 )
 from rnnforecast.pipeline.evaluation import observed_values
 from rnnforecast.pipeline.forecasting import forecast, without_finish
@@ -98,7 +98,7 @@ def calibrate(folder: Path, *, data: Sequence[str] | None = None) -> CalibrateRe
     dates = len(np.unique(dated.date))
     until = ""
     if found.until != "":
-        until = format_timestamp(parse_timestamp(found.until), cleaned.panel.display_timezone)
+        until = format_timestamp(read_timestamp(found.until), cleaned.panel.display_timezone)
     result = CalibrateResult(False, "", found.windows, dates, until)
     if not run.levels.computed[1:]:
         return replace(result, reason="the run forecasts no intervals")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rnnforecast.errors import Problem
+from rnnforecast.output.atomic_files import read_json
 from rnnforecast.output.forecast_report.content import ReportSection, ReportTable, Statement
 from rnnforecast.output.style import format_percent
 from rnnforecast.pipeline.data_report import JSON_FILE as DATA_REPORT_FILE
@@ -35,8 +35,8 @@ class RunFiles:
         """The files of `folder`."""
         return cls(
             folder,
-            _null_to_nan(_read_json(folder / METRICS_FILE)),
-            _read_json(folder / DATA_REPORT_FILE),
+            read_json(folder / METRICS_FILE) if (folder / METRICS_FILE).is_file() else {},
+            json.loads(_read_text(folder / DATA_REPORT_FILE) or "{}"),
             _read_text(folder / RESOLVED_SPEC_FILE),
         )
 
@@ -164,21 +164,8 @@ def _reproduction_section(run: Run, folder: Path, command: str) -> ReportSection
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    text = _read_text(path)
-    found: dict[str, Any] = json.loads(text) if text else {}
-    return found
-
-
 def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _null_to_nan(stored: Any) -> Any:
-    """A JSON value with NaN in place of null."""
-    if isinstance(stored, dict):
-        return {name: _null_to_nan(value) for name, value in stored.items()}
-    return math.nan if stored is None else stored
 
 
 def _grade(note: Mapping[str, Any]) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.profiling.cleaning_report import describe_changes
-from rnnforecast.evaluation.baselines import Baseline, describe_left_out
-from rnnforecast.output.atomic_files import write_text
+from rnnforecast.evaluation.baselines import Baseline, describe_omitted
+from rnnforecast.output.atomic_files import read_json, write_text
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
 from rnnforecast.pipeline.run_folder import create_run_folder, load_run
@@ -140,8 +137,8 @@ def _fit(
         series=session.panel.n_series,
         interrupted=fit_result.interrupted,
     )
-    if left_out := describe_left_out(fit_result.evaluation.windows.scale.size):
-        listener.info(left_out)
+    if omitted := describe_omitted(fit_result.evaluation.windows.scale.size):
+        listener.info(omitted)
     if not result.interrupted:
         for line in score_warnings(fit_result.evaluation.scores, result.targets):
             listener.warning(line)
@@ -155,17 +152,9 @@ def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
     metadata = load_run(folder).metadata
     if metadata["fingerprint"] != fingerprint or metadata["interrupted"]:
         return None
-    stored = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-    stored = null_to_nan(stored)
+    stored = read_json(folder / METRICS_FILE)
     targets = {name: HoldoutScores(**scores) for name, scores in stored.pop("targets").items()}
     return TrainResult(folder=folder, targets=targets, **stored)
-
-
-def null_to_nan(stored: Any) -> Any:
-    """A JSON value with NaN in place of null."""
-    if isinstance(stored, dict):
-        return {name: null_to_nan(value) for name, value in stored.items()}
-    return math.nan if stored is None else stored
 
 
 def _summary_lines(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:

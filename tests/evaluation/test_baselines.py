@@ -14,7 +14,7 @@ from rnnforecast.evaluation.baselines import (
     BASELINES,
     Baseline,
     BaselineWindows,
-    describe_left_out,
+    describe_omitted,
     select_baselines,
 )
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
@@ -167,7 +167,7 @@ def test_many_windows_have_quick_baselines_and_a_line_says_so(
     count: int, left_out: list[str]
 ) -> None:
     assert [each for each in BY_NAME if each not in names([], count=count)] == left_out
-    line = describe_left_out(count)
+    line = describe_omitted(count)
     assert (line is not None) == bool(left_out)
     assert all(each in (line or "") for each in left_out)
 
@@ -175,4 +175,4 @@ def test_many_windows_have_quick_baselines_and_a_line_says_so(
 def test_named_baselines_are_computed_for_any_number_of_windows() -> None:
     assert names(["seasonal_naive"], season=1, count=10**6) == ["seasonal naive", "naive", "drift"]
     assert names(["exponential_smoothing"], count=10**5)[-1] == "exponential smoothing"
-    assert "exponential" not in (describe_left_out(10**6, ["exponential_smoothing"]) or "")
+    assert "exponential" not in (describe_omitted(10**6, ["exponential_smoothing"]) or "")

@@ -14,7 +14,7 @@ from rnnforecast.pipeline.calibration import (
     NO_CALIBRATION,
     ForecastWindows,
     fit_calibration,
-    parse_timestamp,
+    read_timestamp,
 )
 from rnnforecast.pipeline.evaluation import observed_values
 from rnnforecast.pipeline.forecasting import finish_forecast, forecast, without_finish
@@ -40,7 +40,7 @@ def test_a_run_has_factors_by_the_validation_windows_and_the_held_out_horizon(
 ) -> None:
     run, cleaned = run_and_data
     panel, horizon = cleaned.panel, run.config.horizon
-    assert parse_timestamp(run.calibration.until) == run.trained_until
+    assert read_timestamp(run.calibration.until) == run.trained_until
     assert run.calibration.windows >= 2 * panel.n_series
     held_out = panel.lengths - horizon
     raw = forecast(
@@ -63,7 +63,7 @@ def test_without_a_final_fit_the_held_out_horizon_calibrates_nothing(given: Give
     shared("first", "training.final_fit=false")
     run = load_run(Path("first"))
     assert run.calibration.windows
-    assert parse_timestamp(run.calibration.until) <= run.trained_until
+    assert read_timestamp(run.calibration.until) <= run.trained_until
 
 
 def test_predict_widens_the_quantiles_by_the_stored_factors(

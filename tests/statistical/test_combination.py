@@ -43,7 +43,7 @@ def test_bands_hold_their_share_of_simulated_values(kind: str, season: int, step
     horizon = 6
     simulated = processes(kind, steps + horizon, 400)
     histories = histories_of(*simulated[:, :steps])
-    found = combination.forecast(histories, season=season, horizon=horizon, levels=LEVELS)
+    found = combination.forecast(histories, seasons=(season,), horizon=horizon, levels=LEVELS)
     actual = simulated[:, steps:]
     inside = [
         ((actual >= found[..., low]) & (actual <= found[..., -1 - low])).mean() for low in (1, 0)
@@ -55,10 +55,10 @@ def test_bands_hold_their_share_of_simulated_values(kind: str, season: int, step
 
 def test_forecast_of_a_history_does_not_depend_on_others() -> None:
     series = list(processes("season", 60, 40)) + list(processes("random walk", 30, 40))
-    together = combination.forecast(histories_of(*series), season=12, horizon=8, levels=LEVELS)
+    together = combination.forecast(histories_of(*series), seasons=(12,), horizon=8, levels=LEVELS)
     for row in (0, 17, 55):
         alone = histories_of(series[row])
-        found = combination.forecast(alone, season=12, horizon=8, levels=LEVELS)
+        found = combination.forecast(alone, seasons=(12,), horizon=8, levels=LEVELS)
         np.testing.assert_array_equal(found[0], together[row])
 
 
@@ -72,7 +72,7 @@ def test_no_forecast_of_any_values_depends_on_others(
     season, horizon = season_horizon
     together, *alone = (
         combination.forecast(
-            Histories.from_values(each), season=season, horizon=horizon, levels=LEVELS
+            Histories.from_values(each), seasons=(season,), horizon=horizon, levels=LEVELS
         )
         for each in (values, *np.split(values, 3, axis=1))
     )
@@ -84,7 +84,8 @@ def test_no_forecast_of_any_values_depends_on_others(
 def test_huge_and_tiny_values_have_forecasts_of_their_size(unit: float, season: int) -> None:
     values = processes("white noise", 40, 3)
     expected, found = (
-        combination.forecast(histories_of(*each), season=season, horizon=3, levels=LEVELS) / scale
+        combination.forecast(histories_of(*each), seasons=(season,), horizon=3, levels=LEVELS)
+        / scale
         for each, scale in ((values, 1.0), (values * unit, unit))
     )
     assert (np.diff(found, axis=-1) >= 0).all()
@@ -95,7 +96,7 @@ def test_huge_and_tiny_values_have_forecasts_of_their_size(unit: float, season: 
 def test_quantiles_of_any_values_are_finite_and_do_not_cross(values: Floats) -> None:
     for season in (1, 4):
         histories = histories_of(values)
-        found = combination.forecast(histories, season=season, horizon=3, levels=LEVELS)
+        found = combination.forecast(histories, seasons=(season,), horizon=3, levels=LEVELS)
         assert np.isfinite(found).all()
         assert (np.diff(found, axis=-1) >= 0).all()
 
@@ -106,7 +107,7 @@ def test_bands_widen_with_the_step_and_with_fewer_values() -> None:
         simulated = processes(kind, 80, 200)
         for steps in (80, 8):
             histories = histories_of(*simulated[:, :steps])
-            found = combination.forecast(histories, season=1, horizon=6, levels=LEVELS)
+            found = combination.forecast(histories, seasons=(1,), horizon=6, levels=LEVELS)
             widths[kind, steps] = np.median(found[..., -1] - found[..., 0], axis=0)
     assert all((np.diff(each) > 0).all() for each in widths.values())
     for kind in ("random walk", "white noise"):
@@ -116,7 +117,7 @@ def test_bands_widen_with_the_step_and_with_fewer_values() -> None:
 def test_shifted_and_scaled_values_have_shifted_and_scaled_forecasts() -> None:
     values = processes("random walk", 40, 5) - 50  # of both signs: no logarithms
     first, second = (
-        combination.forecast(histories_of(*each), season=1, horizon=4, levels=LEVELS)
+        combination.forecast(histories_of(*each), seasons=(1,), horizon=4, levels=LEVELS)
         for each in (values, 7 * values)
     )
     np.testing.assert_allclose(second, 7 * first, rtol=1e-6, atol=1e-6)
@@ -124,11 +125,13 @@ def test_shifted_and_scaled_values_have_shifted_and_scaled_forecasts() -> None:
 
 def test_history_without_a_value_has_no_forecast() -> None:
     values = np.column_stack([np.full(10, np.nan), np.arange(10.0)])
-    found = combination.forecast(Histories.from_values(values), season=1, horizon=2, levels=LEVELS)
+    found = combination.forecast(
+        Histories.from_values(values), seasons=(1,), horizon=2, levels=LEVELS
+    )
     assert np.isnan(found[0]).all()
     assert np.isfinite(found[1]).all()
     nothing = Histories(np.zeros((0, 3)), np.zeros((0, 3), bool), np.zeros(3, np.int64))
-    found = combination.forecast(nothing, season=1, horizon=2, levels=LEVELS)
+    found = combination.forecast(nothing, seasons=(1,), horizon=2, levels=LEVELS)
     assert np.isnan(found).all()
     assert found.shape == (3, 2, len(LEVELS))
 

@@ -25,7 +25,7 @@ def forecast(*series: Floats, seasons: tuple[int, ...] = (24, 168)) -> Floats:
     for column, each in enumerate(series):
         values[steps - len(each) :, column] = each
     histories = Histories.from_values(values, ~np.isnan(values))
-    return combination.forecast(histories, season=24, horizon=24, levels=LEVELS, seasons=seasons)
+    return combination.forecast(histories, seasons=seasons, horizon=24, levels=LEVELS)
 
 
 def test_a_week_beside_the_day_is_forecast_within_the_bands() -> None:

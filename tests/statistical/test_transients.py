@@ -79,7 +79,7 @@ def test_the_forecast_goes_on_as_if_the_dip_had_not_been() -> None:
         dip[40:44] -= 400
         for each in (values, dip):
             history = Histories.from_values(each[:MONTHS, None])
-            found = combination.forecast(history, season=12, horizon=12, levels=[0.5])[0, :, 0]
+            found = combination.forecast(history, seasons=(12,), horizon=12, levels=[0.5])[0, :, 0]
             errors.append(np.abs(found - values[MONTHS:]).mean())
     clean, disturbed = np.mean(errors[::2]), np.mean(errors[1::2])
     assert disturbed < 1.2 * clean
