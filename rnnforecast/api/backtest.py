@@ -75,7 +75,8 @@ def backtest(
         folder: where to write the results, if anywhere; a backtest that was ended goes on there.
         progress: see `train`.
         keys: keys of the section backtest, which replace those of the spec: ``windows``,
-            ``step``, ``start``, ``end``, ``gap``, ``history``, ``refit``, ``group`` and others.
+            ``step``, ``first_time``, ``last_time``, ``gap``, ``history``, ``refit``, ``group`` and
+            others.
 
     Raises:
         SpecError, DataError, UsageError, TrainingDiverged, OutputError, LockHeld.

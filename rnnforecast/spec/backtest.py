@@ -36,22 +36,22 @@ class BacktestSpec(SpecSection):
     windows: Auto | PositiveInt = Field(
         "auto",
         description="The number of windows, counted back from the end of each series, or from"
-        " backtest.end; auto: up to 5 that leave half of a usual series before them, for a run"
-        " all after its training data, and with backtest.start all up to the end.",
+        " backtest.last_time; auto: up to 5 that leave half of a usual series before them, for a"
+        " run all after its training data, and with backtest.first_time all up to the end.",
     )
     step: Auto | PositiveInt = Field(
         "auto", description="The steps from one window to the next; auto: the horizon."
     )
-    start: NonEmptyStr | None = Field(
+    first_time: NonEmptyStr | None = Field(
         None,
         description="The first time that is forecast, the same for all series, such as 2024-01-01;"
         " null: windows are counted from the end.",
         examples=["2024-01-01"],
     )
-    end: NonEmptyStr | None = Field(
+    last_time: NonEmptyStr | None = Field(
         None,
         description="The last time that is forecast, the same for all series; null: the end of each"
-        " series, or with backtest.start of the data.",
+        " series, or with backtest.first_time of the data.",
         examples=["2024-12-31"],
     )
     gap: NonNegativeInt = Field(

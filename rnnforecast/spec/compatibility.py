@@ -346,11 +346,15 @@ def _freeze(spec: Spec) -> Iterator[Finding]:
 # backtest
 
 
-@_rule("backtest.start", "backtest.end", "backtest.windows")
+@_rule("backtest.first_time", "backtest.last_time", "backtest.windows")
 def _windows_by_dates(spec: Spec) -> Iterator[Finding]:
     backtest = spec.backtest
-    if backtest.start is not None and backtest.end is not None and backtest.windows != "auto":
-        found = "backtest.start and backtest.end set the number of windows"
+    if (
+        backtest.first_time is not None
+        and backtest.last_time is not None
+        and backtest.windows != "auto"
+    ):
+        found = "backtest.first_time and backtest.last_time set the number of windows"
         yield "backtest.windows", found, "leave one of the three out"
 
 

@@ -109,5 +109,5 @@ class BacktestData:
 
 def _nothing_known_error() -> DataError:
     found = "nothing was known before the first window"
-    cure = "set backtest.start to a later time, or backtest.windows to fewer"
+    cure = "set backtest.first_time to a later time, or backtest.windows to fewer"
     return DataError(Problem("backtest", found, cure))

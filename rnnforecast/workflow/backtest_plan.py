@@ -78,7 +78,7 @@ def plan_backtest(
         SpecError for dates that cannot be read; DataError without any window.
     """
     step = horizon if spec.step == "auto" else spec.step
-    if spec.start is not None or spec.end is not None:
+    if spec.first_time is not None or spec.last_time is not None:
         origins, limit = _dated_origins(panel, spec, step, horizon)
     else:
         count = _count_windows(panel, spec, step, horizon, trained_steps)
@@ -134,19 +134,19 @@ def _count_windows(
 def _dated_origins(panel: Panel, spec: BacktestSpec, step: int, horizon: int) -> tuple[Ints, Ints]:
     """Origins `[W, S]` of windows of dates, and the number of steps `[S]` up to the last date."""
     limit = panel.lengths
-    if spec.end is not None:
-        end = _parse("end", spec.end, panel)
-        limit = steps_before(panel, _after(end, spec.end))
-    if spec.start is None:
+    if spec.last_time is not None:
+        end = _parse("last_time", spec.last_time, panel)
+        limit = steps_before(panel, _after(end, spec.last_time))
+    if spec.first_time is None:
         count = MAX_AUTO_WINDOWS if spec.windows == "auto" else spec.windows
         return limit - horizon - spec.gap - step * np.arange(count)[::-1, None], limit
-    first = steps_before(panel, _parse("start", spec.start, panel))
+    first = steps_before(panel, _parse("first_time", spec.first_time, panel))
     possible = int(((limit - horizon - first) // step).max()) + 1
     if possible < 1:
-        until = f" and backtest.end ({spec.end})" if spec.end is not None else ""
-        found = f"{spec.start}: less than a horizon of {horizon} steps lies between it{until}"
+        until = f" and backtest.last_time ({spec.last_time})" if spec.last_time is not None else ""
+        found = f"{spec.first_time}: less than a horizon of {horizon} steps lies between it{until}"
         found += "" if until else " and the end of the data"
-        raise DataError(Problem("backtest.start", found, "set it to an earlier time"))
+        raise DataError(Problem("backtest.first_time", found, "set it to an earlier time"))
     count = possible if spec.windows == "auto" else min(spec.windows, possible)
     return first - spec.gap + step * np.arange(count)[:, None], limit
 
@@ -173,10 +173,10 @@ def _check_any(is_used: Bools, panel: Panel, spec: BacktestSpec, horizon: int) -
     if is_used.any():
         return
     longest = int(panel.lengths.max())
-    if spec.start is not None or spec.end is not None:
+    if spec.first_time is not None or spec.last_time is not None:
         found = "no series has history before and values after a cutoff"
-        cure = "set backtest.start and backtest.end to times inside the data"
-        raise DataError(Problem("backtest.start, backtest.end", found, cure))
+        cure = "set backtest.first_time and backtest.last_time to times inside the data"
+        raise DataError(Problem("backtest.first_time, backtest.last_time", found, cure))
     found = (
         f"no series is long enough: {horizon} steps of the horizon"
         + (f" and {spec.gap} of the gap" if spec.gap else "")

@@ -228,7 +228,7 @@ def test_windows_of_the_training_data_are_marked_and_prove_nothing(finished: Pat
     result = backtest(
         Path("run"),
         Path("in_sample"),
-        overrides=["backtest.windows=6", "backtest.step=1", "backtest.end=2024-02-12"],
+        overrides=["backtest.windows=6", "backtest.step=1", "backtest.last_time=2024-02-12"],
         listener=heard,
     )
     assert result.in_sample_windows == (1, 2, 3, 4, 5, 6)

@@ -51,28 +51,28 @@ def test_windows_of_dates_have_the_same_cutoffs_in_all_series():
     data = panel(
         np.arange(40.0), np.arange(30.0), start=["2024-01-01", "2024-01-11"], frequency="D"
     )
-    found = plan(data, start="2024-01-21", step=7)
+    found = plan(data, first_time="2024-01-21", step=7)
     assert found.origins.tolist() == [[20, 10], [27, 17], [34, 24]]
     cutoffs = data.window_timestamps(found.origins[0] - 1, 1)
     assert np.unique(cutoffs).astype("datetime64[D]").tolist() == [np.datetime64("2024-01-20")]
 
 
 def test_the_last_window_of_dates_ends_at_the_end_date():
-    found = plan(days(40), start="2024-01-21", end="2024-01-30", step=2)
+    found = plan(days(40), first_time="2024-01-21", last_time="2024-01-30", step=2)
     ends = found.origins[:, 0] + found.horizon  # the last forecast step is ends - 1
     assert ends.tolist() == [24, 26, 28, 30]
-    backwards = plan(days(40), end="2024-01-30", windows=2)
+    backwards = plan(days(40), last_time="2024-01-30", windows=2)
     assert (backwards.origins[:, 0] + backwards.horizon).tolist() == [26, 30]
 
 
 def test_a_date_without_a_time_is_the_whole_day():
     hours = panel(np.arange(72.0), frequency="h")
-    found = plan(hours, end="2024-01-02", windows=1)
+    found = plan(hours, last_time="2024-01-02", windows=1)
     assert found.origins[0, 0] + found.horizon == 48
 
 
 def test_a_series_that_ends_before_a_window_of_dates_is_left_out():
-    found = plan(days(40, 25), start="2024-01-21", step=4)
+    found = plan(days(40, 25), first_time="2024-01-21", step=4)
     assert found.is_used[:, 1].tolist() == [True, True, False, False, False]
 
 
@@ -100,9 +100,9 @@ def test_windows_within_the_training_data_of_a_run_are_named():
 @pytest.mark.parametrize(
     ("keys", "error"),
     [
-        ({"start": "someday"}, SpecError),
-        ({"start": "2030-01-01"}, DataError),
-        ({"end": "2020-01-01"}, DataError),
+        ({"first_time": "someday"}, SpecError),
+        ({"first_time": "2030-01-01"}, DataError),
+        ({"last_time": "2020-01-01"}, DataError),
     ],
 )
 def test_dates_that_give_no_window_are_refused(keys, error):

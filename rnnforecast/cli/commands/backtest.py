@@ -28,11 +28,11 @@ def backtest(
         int | None,
         typer.Option("--step", min=1, metavar="N", help="Steps from one window to the next."),
     ] = None,
-    start: Annotated[
+    first_time: Annotated[
         str | None,
         typer.Option("--from", metavar="TIME", help="The first time that is forecast."),
     ] = None,
-    end: Annotated[
+    last_time: Annotated[
         str | None,
         typer.Option("--until", metavar="TIME", help="The last time that is forecast."),
     ] = None,
@@ -104,8 +104,8 @@ def backtest(
     given = {
         "windows": windows,
         "step": step,
-        "start": start,
-        "end": end,
+        "first_time": first_time,
+        "last_time": last_time,
         "gap": gap,
         "refit": refit,
         "group": group,
