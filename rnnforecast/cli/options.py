@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML spec.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec: section.key=value."),
@@ -15,3 +16,13 @@ Overrides = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print details and tracebacks.")]
+
+
+def out_option(help_text: str, metavar: str = "FOLDER") -> Any:
+    """The option -o of a command; `help_text` says where the output goes by default."""
+    return typer.Option("-o", "--out", metavar=metavar, help=help_text)
+
+
+def data_option(help_text: str) -> Any:
+    """The option --data of a command on a run, which may be given several times."""
+    return typer.Option("--data", metavar="FILE", help=help_text)

@@ -11,7 +11,7 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import EXIT_INTERRUPTED, handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Overrides, Quiet, Verbose
+from rnnforecast.cli.options import Json, Overrides, Quiet, Verbose, data_option, out_option
 
 
 def backtest(
@@ -65,20 +65,11 @@ def backtest(
     set_: Overrides = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(
-            "--data",
-            metavar="FILE",
-            help="For a run: data to read instead of the files of its spec.",
-        ),
+        data_option("For a run: data to read instead of the files of its spec."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="FOLDER",
-            help="The folder to write; backtests/NAME if not given.",
-        ),
+        out_option("The folder to write; backtests/NAME if not given."),
     ] = None,
     fail_if_worse_than: Annotated[
         str | None,

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
-
-import typer
 
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, Verbose
+from rnnforecast.cli.options import Json, Quiet, RunFolder, Verbose, data_option
 
 
 def calibrate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")],
+    run: RunFolder,
     data: Annotated[
         list[str] | None,
-        typer.Option(
-            "--data",
-            metavar="FILE",
-            help="Data that go on after the training (file, folder, pattern, or - for stdin); "
-            "the spec's own files, as they are now, if not given.",
+        data_option(
+            "Data that go on after the training (file, folder, pattern, or - for stdin); "
+            "the spec's own files, as they are now, if not given."
         ),
     ] = None,
     json: Json = False,

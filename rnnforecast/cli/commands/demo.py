@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Quiet, Verbose
+from rnnforecast.cli.options import Quiet, Verbose, out_option
 
 
 def demo(
-    out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="FOLDER", help="The folder for run and forecast.")
-    ] = Path("demo"),
+    out: Annotated[Path, out_option("The folder for run and forecast.")] = Path("demo"),
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

@@ -10,19 +10,17 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet
+from rnnforecast.cli.options import Json, Quiet, RunFolder, out_option
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")],
+    run: RunFolder,
     onnx: Annotated[
         bool, typer.Option("--onnx", help="The format; there is no other yet.")
     ] = False,
     out: Annotated[
         str | None,
-        typer.Option(
-            "-o", "--out", metavar="FOLDER", help="A folder; exports/NAME-OF-RUN if not given."
-        ),
+        out_option("A folder; exports/NAME-OF-RUN if not given."),
     ] = None,
     member: Annotated[
         int | None,

@@ -9,16 +9,14 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Overrides, Quiet, Verbose
+from rnnforecast.cli.options import Overrides, Quiet, Verbose, out_option
 
 
 def init(
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="A data file, a folder or a pattern.")
     ],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="SPEC", help="The spec to write.")
-    ] = Path("spec.yaml"),
+    out: Annotated[Path, out_option("The spec to write.", "SPEC")] = Path("spec.yaml"),
     set_: Overrides = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a spec that exists.")] = False,
     quiet: Quiet = False,

@@ -10,11 +10,11 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, Verbose
+from rnnforecast.cli.options import Json, Quiet, RunFolder, Verbose, data_option, out_option
 
 
 def inspect(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")],
+    run: RunFolder,
     series: Annotated[
         str | None,
         typer.Option(
@@ -41,18 +41,11 @@ def inspect(
     ] = 1,
     data: Annotated[
         list[str] | None,
-        typer.Option(
-            "--data", metavar="FILE", help="Other data than the spec's own files, as for predict."
-        ),
+        data_option("Other data than the spec's own files, as for predict."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="FOLDER",
-            help="The folder to write; inspections/NAME-OF-RUN if not given.",
-        ),
+        out_option("The folder to write; inspections/NAME-OF-RUN if not given."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,

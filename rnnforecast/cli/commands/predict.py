@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, Verbose
+from rnnforecast.cli.options import Json, Quiet, RunFolder, Verbose, data_option, out_option
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")],
+    run: RunFolder,
     data: Annotated[
         list[str] | None,
-        typer.Option(
-            "--data",
-            metavar="FILE",
-            help="New data to forecast from (file, folder, pattern, or - for stdin); "
-            "the spec's own files, as they are now, if not given.",
+        data_option(
+            "New data to forecast from (file, folder, pattern, or - for stdin); "
+            "the spec's own files, as they are now, if not given."
         ),
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="OUT",
-            help="A folder, a .csv or .parquet file, or - for stdout; "
+        out_option(
+            "A folder, a .csv or .parquet file, or - for stdout; "
             "forecasts/NAME-OF-RUN if not given.",
+            "OUT",
         ),
     ] = None,
     horizon: Annotated[

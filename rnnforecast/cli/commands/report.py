@@ -10,7 +10,7 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, Verbose
+from rnnforecast.cli.options import Json, Quiet, Verbose, data_option, out_option
 
 
 def report(
@@ -20,17 +20,11 @@ def report(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--out", metavar="FILE", help="The page; report.html in FOLDER if not given."
-        ),
+        out_option("The page; report.html in FOLDER if not given.", "FILE"),
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(
-            "--data",
-            metavar="FILE",
-            help="The data, if they lie elsewhere now; for the histories of the series.",
-        ),
+        data_option("The data, if they lie elsewhere now; for the histories of the series."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,

@@ -12,7 +12,7 @@ import typer
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
+from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose, out_option
 
 
 def train(
@@ -20,12 +20,7 @@ def train(
     set_: Overrides = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="RUN",
-            help="The run folder to write; runs/NAME-OF-SPEC if not given.",
-        ),
+        out_option("The run folder to write; runs/NAME-OF-SPEC if not given.", "RUN"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted training.")

@@ -11,7 +11,7 @@ import typer
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
+from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose, out_option
 from rnnforecast.cli.tuning_scores import tuning_table
 
 
@@ -20,12 +20,7 @@ def tune(
     set_: Overrides = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="FOLDER",
-            help="The folder of the results; tuning/NAME-OF-SPEC if not given.",
-        ),
+        out_option("The folder of the results; tuning/NAME-OF-SPEC if not given."),
     ] = None,
     trials: Annotated[
         int | None, typer.Option("--trials", metavar="N", help="Set search.trials.")
