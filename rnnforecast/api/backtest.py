@@ -106,7 +106,12 @@ def backtest(
         path = Path(place, "results") if folder is None else Path(folder)
         with folder_lock(path, "writing this backtest"):
             result = backtest_subject(subject, path, listener=ApiListener(progress))
-        scores = pd.read_csv(path / SCORES_FILE, dtype={"value": str, "target": str})
+        scores = pd.read_csv(  # a series may be called NA
+            path / SCORES_FILE,
+            dtype={"value": str, "target": str},
+            keep_default_na=False,
+            na_values=[""],
+        )
         scores = scores.fillna({"value": "", "target": ""})
         return Backtest(result, read_evaluation_table(path / TABLE_FILE), scores)
 

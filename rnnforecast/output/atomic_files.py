@@ -97,7 +97,7 @@ def atomic_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _folder_lock(path.parent):
             _restore_backup(path)
-            _check_replaceable(path, replace_if_contains)
+            check_replaceable(path, replace_if_contains)
             _delete_stale_partials(path)
         partial = _new_sibling_path(path, "partial")
         partial.mkdir()
@@ -108,7 +108,7 @@ def atomic_folder(path: Path, *, replace_if_contains: str) -> Iterator[Path]:
             _fsync_folder(partial)
             with _folder_lock(path.parent):
                 _restore_backup(path)
-                _check_replaceable(path, replace_if_contains)
+                check_replaceable(path, replace_if_contains)
                 _replace_folder(partial, path)
             _fsync_folder(path.parent)
         finally:
@@ -236,8 +236,9 @@ def _concerns_path(error: OSError, path: Path) -> bool:
     return entry.startswith((_sibling_prefix(path, "partial"), _sibling_prefix(path, "old")))
 
 
-def _check_replaceable(path: Path, replace_if_contains: str) -> None:
-    """Raises OutputPathError unless a new folder may replace `path`."""
+def check_replaceable(path: Path, replace_if_contains: str) -> None:
+    """Raises OutputPathError unless `atomic_folder` may replace `path`, for a check before long
+    work."""
     if not os.path.lexists(path):
         return
     if not path.is_dir():

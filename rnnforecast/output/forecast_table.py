@@ -159,7 +159,8 @@ def write_forecast(
                 file, frame, daily=daily, utc_offset=utc_offset, display_timezone=display_timezone
             )
         else:
-            pq.write_table(_to_arrow(frame, utc_offset, display_timezone), file)
+            table = _to_arrow(frame, utc_offset, display_timezone)
+            pq.write_table(table, file, write_page_checksum=True)
 
 
 def with_timezone(frame: pd.DataFrame, utc_offset: str, display_timezone: str) -> pd.DataFrame:

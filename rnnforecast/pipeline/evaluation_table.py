@@ -29,6 +29,9 @@ FIXED_COLUMNS = ("unique_id", "target", "cutoff", "ds", "step", *SCALE_COLUMNS, 
 forecast; timestamp; steps after the cutoff; mean absolute and root mean squared seasonal change
 before the cutoff, by which errors are divided; observed value; point forecast."""
 
+MAX_STEP = 10_000_000
+"""Steps of a forecast, which memory is taken for."""
+
 
 def quantile_column(level: float) -> str:
     """The column of a quantile, such as ``q0.025``."""
@@ -92,8 +95,8 @@ def read_evaluation_table(path: Path) -> pd.DataFrame:
     """The evaluation table in a file; DataError if there is none or it is another table."""
     try:
         with path.open("rb") as file:  # Arrow itself knows no names that are not UTF-8
-            table: pd.DataFrame = pq.read_table(file).to_pandas()
-    except (OSError, pa.ArrowInvalid) as error:
+            table: pd.DataFrame = pq.read_table(file, page_checksum_verification=True).to_pandas()
+    except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: of its pandas metadata
         reason = str(error) if path.exists() else "there is no such file"
         found = f"cannot be read as an evaluation table: {reason}"
         cure = "give a folder that 'rnnforecast train' or 'rnnforecast backtest' wrote"
@@ -102,7 +105,35 @@ def read_evaluation_table(path: Path) -> pd.DataFrame:
     if missing:
         found = f"is not an evaluation table: it has no column {', '.join(missing)}"
         raise DataError(Problem(str(path), found, "write it again"))
+    if wrong := _wrong_content(table):
+        found = f"is not an evaluation table: {wrong}"
+        raise DataError(Problem(str(path), found, "write it again"))
     return table
+
+
+def _wrong_content(table: pd.DataFrame) -> str:
+    """What cannot be in an evaluation table, "" without anything."""
+    names = list(table.columns)
+    if len(set(names)) < len(names):
+        return "two columns have one name"
+    texts = ["unique_id", *(["target"] if "target" in names else [])]
+    for name in texts:
+        if not all(isinstance(value, str) for value in table[name]):
+            return f"column {name} is not text"
+    kinds = {table[name].dtype.kind for name in ("cutoff", "ds")}
+    if kinds not in ({"M"}, {"i"}) or table[["cutoff", "ds"]].isna().any(axis=None):
+        return "columns cutoff and ds are neither times nor whole numbers"
+    for name in [*SCALE_COLUMNS, *names[names.index("y") :]]:
+        if name not in texts and table[name].dtype.kind != "f":
+            return f"column {name} has no numbers"
+    if table[["y", "yhat"]].isna().any(axis=None):
+        return "columns y and yhat have missing values"
+    step = table["step"]
+    if step.dtype.kind != "i" or not step.between(1, MAX_STEP).all():
+        return "column step has other values than whole numbers above 0"
+    if table.duplicated([*texts, "cutoff", "step"]).any():
+        return "a series has several rows of one cutoff and step"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ import numpy as np
 from rnnforecast import __version__
 from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.errors import RnnForecastError
 from rnnforecast.evaluation.baselines import describe_omitted
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, concatenate_windows
+from rnnforecast.output.atomic_files import check_replaceable
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE
 from rnnforecast.pipeline.statsforecast_baselines import check_baselines, choose_baselines
@@ -25,7 +27,9 @@ from rnnforecast.workflow.backtest_duration import estimate_duration
 from rnnforecast.workflow.backtest_fits import BacktestFits
 from rnnforecast.workflow.backtest_forecast import Seasons, WindowForecaster
 from rnnforecast.workflow.backtest_output import (
+    RESULT_FILE,
     BacktestResult,
+    find_baseline,
     score_backtest,
     series_groups,
     write_backtest,
@@ -57,6 +61,7 @@ def backtest(
     overrides: Sequence[str] = (),
     data: Sequence[str] | None = None,
     report: bool = True,
+    compared_to: str | None = None,
     listener: ProgressListener | None = None,
 ) -> BacktestResult:
     """Backtests the spec or the run at `path` and writes the result to the folder `out`.
@@ -68,12 +73,13 @@ def backtest(
         overrides: ``section.key=value`` each; of a run those of the section backtest.
         data: of a run, files to read instead of those of its spec.
         report: whether a page about the backtest is written.
+        compared_to: a baseline that has to be among the computed ones.
 
     Raises:
         SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError.
     """
     subject = read_subject(path, overrides, data)
-    return backtest_subject(subject, out, report=report, listener=listener)
+    return backtest_subject(subject, out, report=report, compared_to=compared_to, listener=listener)
 
 
 def backtest_subject(
@@ -81,16 +87,27 @@ def backtest_subject(
     out: Path,
     *,
     report: bool = True,
+    compared_to: str | None = None,
     listener: ProgressListener | None = None,
 ) -> BacktestResult:
     """As `backtest`, for a subject that has been read."""
     listener = listener or NullListener()
     plan = plan_subject(subject)
     series_groups(subject)  # raises for a wrong column before the work begins
+    if compared_to is not None:
+        names, count = subject.spec.backtest.baselines, _count_forecasts(subject, plan)
+        # whether there is a season is not known yet
+        baselines = choose_baselines(names, season=2, count=count)
+        find_baseline(compared_to, [each.name for each in baselines])
+    check_replaceable(out.resolve(), RESULT_FILE)
     work = BacktestWork(out, fingerprint(subject, plan))
     if work.prepare():
         listener.info("an unfinished backtest of another spec or other data is left out")
-    found = run_backtest(subject, plan, work, listener=listener)
+    try:
+        found = run_backtest(subject, plan, work, listener=listener)
+    except RnnForecastError:
+        work.remove_if_empty()
+        raise
     result, scores = score_backtest(found)
     write_backtest(out, found, result, scores, report=report)
     work.remove()
@@ -180,6 +197,11 @@ def describe_plan(subject: BacktestSubject, plan: BacktestPlan) -> list[str]:
             if total == 1
             else f"the networks are trained {total:,} times, each before its windows"
         )
+    if plan.lacking:
+        asked = plan.lacking + plan.n_windows
+        lines.append(
+            f"there are {plan.n_windows:,} of {asked:,} windows: no series is long enough for more"
+        )
     if left_out := describe_left_out(plan):
         lines.append(left_out)
     slow = describe_omitted(_count_forecasts(subject, plan), subject.spec.backtest.baselines)
@@ -195,9 +217,8 @@ def _count_forecasts(subject: BacktestSubject, plan: BacktestPlan) -> int:
 
 def _cutoff(subject: BacktestSubject, plan: BacktestPlan, window: int) -> str:
     """The latest cutoff of a window as text."""
-    panel, series = subject.data.panel, plan.series(window)
-    found = panel.window_timestamps(plan.origins[window][series] - 1, 1, series).max()
-    return format_timestamp(found, panel.display_timezone)
+    panel = subject.data.panel
+    return format_timestamp(plan.latest_cutoff(window, panel), panel.display_timezone)
 
 
 def _warnings(subject: BacktestSubject, plan: BacktestPlan) -> list[str]:

@@ -8,7 +8,8 @@ from functools import cached_property
 
 from rnnforecast.data.cleaning_plan import AlignedData
 from rnnforecast.data.panel.last_steps import keep_last
-from rnnforecast.errors import SpecError
+from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.errors import DataError, Problem, RunFolderError, SpecError, UsageError
 from rnnforecast.pipeline.finetune import START_FROM_KEY
 from rnnforecast.pipeline.prepare import PreparedData, prepare_aligned
 from rnnforecast.pipeline.progress import FitProgress, ProgressListener
@@ -55,8 +56,12 @@ class BacktestFits:
         if self.subject.run is not None:
             return self.subject.run
         folder = self.work.run_folder(fit)
-        if not folder.exists():
-            self._train(fit)
+        if folder.exists():
+            try:
+                return load_run(folder)
+            except RunFolderError:  # damaged
+                self.work.remove_fit(fit)
+        self._train(fit)
         return load_run(folder)
 
     def resolved_spec(self) -> Spec:
@@ -83,7 +88,27 @@ class BacktestFits:
         forecast = (spec or subject.spec).forecast.model_copy(update={"plots": 0})
         spec = (spec or subject.spec).model_copy(update={"forecast": forecast})
         data = self.training_data(fit)
-        return prepare_aligned(spec, data, subject.source, subject.spec_folder)
+        try:
+            return prepare_aligned(spec, data, subject.source, subject.spec_folder)
+        except DataError as error:
+            raise self._with_window(error, fit) from error
+
+    def _with_window(self, error: DataError, fit: int) -> DataError:
+        """The error of a training's data, with the time up to which they reach."""
+        plan, panel = self.plan, self.subject.data.panel
+        cutoff = plan.latest_cutoff(plan.fits[fit][0], panel)
+        known = f", in the data up to {format_timestamp(cutoff, panel.display_timezone)}"
+        cure = "backtest later or fewer windows"
+        return DataError(
+            *(
+                Problem(
+                    each.where,
+                    each.found + known,
+                    f"{each.cure}, or {cure}" if each.cure else cure,
+                )
+                for each in error.problems
+            )
+        )
 
     def _train(self, fit: int) -> None:
         """Trains a fit, from the weights of the one before if that is possible."""
@@ -91,6 +116,7 @@ class BacktestFits:
         if total > 1:
             self.listener.info(f"training {fit + 1} of {total}")
         if fit and self.subject.spec.backtest.warm_start:
+            self.run(fit - 1)  # trained again if it is damaged
             try:
                 self._train_prepared(fit, self.prepare(fit, self._warm_spec(fit)))
             except SpecError as error:
@@ -103,13 +129,19 @@ class BacktestFits:
         self._train_prepared(fit, self.prepare(fit) if fit else self.first)
 
     def _train_prepared(self, fit: int, prepared: PreparedData) -> None:
-        train_prepared(
-            prepared,
-            self.work.run_folder(fit),
-            resume=self.work.has_checkpoint(fit),
-            listener=self.listener if fit == 0 else _ProgressOnly(self.listener),
-            reports=False,
-        )
+        listener = self.listener if fit == 0 else _ProgressOnly(self.listener)
+
+        def train(*, resume: bool) -> None:
+            folder = self.work.run_folder(fit)
+            train_prepared(prepared, folder, resume=resume, listener=listener, reports=False)
+
+        if self.work.has_checkpoint(fit):
+            try:
+                return train(resume=True)
+            except (RunFolderError, UsageError):  # damaged, or of another training
+                pass
+        self.work.remove_checkpoint(fit)
+        return train(resume=False)
 
     def _warm_spec(self, fit: int) -> Spec:
         """The spec of a training that starts from the run of the fit before."""

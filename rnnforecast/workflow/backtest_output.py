@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from rnnforecast.output.atomic_files import atomic_folder, write_json, write_tex
 from rnnforecast.output.forecast_report.page import render_forecast_report
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
 from rnnforecast.pipeline.score_table import score_table, write_score_table
+from rnnforecast.spec.backtest import BaselineName
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.training import device
 from rnnforecast.types import Ints
@@ -81,24 +83,27 @@ class BacktestResult:
     metadata: dict[str, Any]
     """Versions and hash of the data."""
 
-    def find_baseline(self, name: str) -> str:
-        """The baseline with this name, in which ``_`` is a space; UsageError if there is none."""
-        wanted = name.lower().replace("_", " ")
-        for each in self.baselines:
-            if each.lower().replace("_", " ") == wanted:
-                return each
-        found = f"there is no baseline '{name}'"
-        cure = f"there are {join_names(list(self.baselines), len(self.baselines))}"
-        raise UsageError(Problem("--fail-if-worse-than", found, cure))
-
     def check_not_worse_than(self, name: str) -> None:
         """Raises WorseThanBaseline if the mean error is above that of the baseline with this name,
         whether or not that may be chance."""
-        baseline = self.find_baseline(name)
+        baseline = find_baseline(name, list(self.baselines))
         verdict = self.verdicts[baseline]
         if verdict.comparison["difference"] > 0:
             found = f"the forecasts have a larger error than {baseline}: {verdict.words}"
-            raise WorseThanBaseline(Problem("backtest", found))
+            raise WorseThanBaseline(Problem("", found))
+
+
+def find_baseline(name: str, baselines: Sequence[str]) -> str:
+    """The baseline with this name, in which ``_`` is a space; UsageError if there is none."""
+    wanted = name.strip().lower().replace("_", " ")
+    for each in baselines:
+        if each.lower() == wanted:
+            return each
+    found = f"there is no baseline '{name}'"
+    cure = f"there are {join_names(baselines, len(baselines))}"
+    if wanted.replace(" ", "_") in get_args(BaselineName):
+        cure += f", and with --baselines {wanted.replace(' ', '_')} this one"
+    raise UsageError(Problem("--fail-if-worse-than", found, cure))
 
 
 def score_backtest(found: BacktestedWindows) -> tuple[BacktestResult, pd.DataFrame]:
@@ -153,7 +158,7 @@ def series_groups(subject: BacktestSubject) -> tuple[Ints | None, tuple[str, ...
         return None, ()
     if column in panel.keys.columns:
         values = panel.keys[column].to_numpy(dtype=object)
-    elif column in panel.covariate_names and panel.covariates is not None:
+    elif column in subject.spec.features.static and panel.covariates is not None:
         values = panel.covariates[panel.wide_offsets[:-1], panel.covariate_names.index(column)]
         held = subject.data.table.covariates[column]
         if isinstance(held, CategoricalColumn):

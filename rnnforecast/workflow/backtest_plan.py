@@ -10,12 +10,14 @@ cutoffs in all series.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.panel.timestamps import parse_timestamp, steps_before
+from rnnforecast.data.panel.timestamps import end_of_timestamp, parse_timestamp, steps_before
 from rnnforecast.data.windows.split import min_history
 from rnnforecast.errors import DataError, Problem, SpecError
 from rnnforecast.spec.backtest import BacktestSpec
@@ -42,6 +44,8 @@ class BacktestPlan:
     """The windows of each fit of the networks."""
     in_sample: tuple[int, ...] = ()
     """Windows with a step that the networks were trained on."""
+    lacking: int = 0
+    """Windows of `backtest.windows` that no series has enough history or values for."""
 
     @property
     def n_windows(self) -> int:
@@ -56,6 +60,12 @@ class BacktestPlan:
     def series(self, window: int) -> Ints:
         """The series of a window."""
         return np.flatnonzero(self.is_used[window])
+
+    def latest_cutoff(self, window: int, panel: Panel) -> np.datetime64 | np.int64:
+        """The latest cutoff of a window in the series of the panel."""
+        series = self.series(window)
+        found = panel.window_timestamps(self.origins[window][series] - 1, 1, series).max()
+        return cast(np.datetime64 | np.int64, found)
 
 
 def plan_backtest(
@@ -98,7 +108,10 @@ def plan_backtest(
     if trained_steps is None and spec.refit != "never":
         size = 1 if spec.refit == "always" else spec.refit
     fits = tuple(tuple(numbers[first : first + size]) for first in range(0, len(numbers), size))
-    return BacktestPlan(origins, is_used, spec.gap, horizon, fits, tuple(in_sample.tolist()))
+    lacking = 0 if spec.windows == "auto" else spec.windows - len(numbers)
+    return BacktestPlan(
+        origins, is_used, spec.gap, horizon, fits, tuple(in_sample.tolist()), lacking
+    )
 
 
 def describe_left_out(plan: BacktestPlan) -> str:
@@ -135,8 +148,7 @@ def _dated_origins(panel: Panel, spec: BacktestSpec, step: int, horizon: int) ->
     """Origins `[W, S]` of windows of dates, and the number of steps `[S]` up to the last date."""
     limit = panel.lengths
     if spec.last_time is not None:
-        end = _parse("last_time", spec.last_time, panel)
-        limit = steps_before(panel, _after(end, spec.last_time))
+        limit = steps_before(panel, _parse("last_time", spec.last_time, panel, end_of_timestamp))
     if spec.first_time is None:
         count = MAX_AUTO_WINDOWS if spec.windows == "auto" else spec.windows
         return limit - horizon - spec.gap - step * np.arange(count)[::-1, None], limit
@@ -151,21 +163,18 @@ def _dated_origins(panel: Panel, spec: BacktestSpec, step: int, horizon: int) ->
     return first - spec.gap + step * np.arange(count)[:, None], limit
 
 
-def _parse(key: str, text: str, panel: Panel) -> np.datetime64 | np.int64:
+def _parse(
+    key: str,
+    text: str,
+    panel: Panel,
+    parse: Callable[[str, Panel], np.datetime64 | np.int64] = parse_timestamp,
+) -> np.datetime64 | np.int64:
     try:
-        return parse_timestamp(text, panel)
-    except ValueError as error:
+        return parse(text, panel)
+    except (ValueError, OverflowError) as error:
         example = "2024-01-31" if panel.start_timestamps().dtype.kind == "M" else "a whole number"
         found = f"'{text}' is not a timestamp of these data"
         raise SpecError(Problem(f"backtest.{key}", found, f"write it as {example}")) from error
-
-
-def _after(timestamp: np.datetime64 | np.int64, text: str) -> np.datetime64 | np.int64:
-    """The first time after a timestamp, or after the day if `text` is only a date."""
-    if isinstance(timestamp, np.datetime64):
-        is_date = len(text.strip()) <= len("2024-01-31")
-        return timestamp + (np.timedelta64(1, "D") if is_date else np.timedelta64(1, "us"))
-    return np.int64(timestamp + 1)
 
 
 def _check_any(is_used: Bools, panel: Panel, spec: BacktestSpec, horizon: int) -> None:

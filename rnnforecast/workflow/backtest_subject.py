@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from rnnforecast.data.cleaning_plan import read_table
 from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.panel.timestamps import steps_before
@@ -48,7 +50,7 @@ class BacktestSubject:
         """`[S]` the steps of each series that the run was trained on, None without a run."""
         if self.run is None:
             return None
-        return steps_before(self.data.panel, self.run.trained_until + 1)
+        return np.maximum(steps_before(self.data.panel, self.run.trained_until + 1), 0)
 
     def describe_training_end(self) -> str:
         """The last timestamp of the run's training data, "" without a run."""

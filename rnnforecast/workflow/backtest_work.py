@@ -6,18 +6,21 @@ that was ended goes on from it if spec, data, plan and version are the same.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.output.atomic_files import output_error, write_bytes, write_json
 
 PLAN_FILE = "plan.json"
+CHECKSUM_SIZE = 32
+"""Bytes before the content of a window's file."""
 
 
 class BacktestWork:
@@ -33,11 +36,11 @@ class BacktestWork:
         """Makes the folder, empty unless it is of the same fingerprint; returns whether one with
         another was removed."""
         is_other = False
-        if self.folder.exists():
+        if os.path.lexists(self.folder):
             try:
                 stored = json.loads((self.folder / PLAN_FILE).read_text(encoding="utf-8"))
                 is_other = stored["fingerprint"] != self.fingerprint
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 is_other = True
             if is_other:
                 self.remove()
@@ -51,10 +54,12 @@ class BacktestWork:
 
     def remove(self) -> None:
         """Removes the folder."""
-        try:
-            shutil.rmtree(self.folder)
-        except OSError as error:
-            raise output_error(self.folder, error) from error
+        _remove(self.folder)
+
+    def remove_if_empty(self) -> None:
+        """Removes the folder if no window and no training is in it."""
+        if {each.name for each in self.folder.iterdir()} <= {PLAN_FILE}:
+            self.remove()
 
     def run_folder(self, fit: int) -> Path:
         """The run folder of a fit."""
@@ -62,21 +67,55 @@ class BacktestWork:
 
     def has_checkpoint(self, fit: int) -> bool:
         """Whether the training of a fit was ended before its end."""
-        return (self.folder / f"fit_{fit}.checkpoint").exists()
+        return self._checkpoint(fit).is_file()
+
+    def remove_fit(self, fit: int) -> None:
+        """Removes what there is of a fit, finished or not."""
+        for path in (self.run_folder(fit), self._checkpoint(fit)):
+            _remove(path)
+
+    def remove_checkpoint(self, fit: int) -> None:
+        """Removes the checkpoint of a fit, if there is one."""
+        _remove(self._checkpoint(fit))
 
     def save(self, window: int, evaluated: EvaluatedWindows) -> None:
         """Stores the results of a window."""
-        write_bytes(self._window_file(window), windows_to_bytes(evaluated))
+        path, content = self._window_file(window), windows_to_bytes(evaluated)
+        if path.is_dir():
+            _remove(path)
+        write_bytes(path, self._checksum(window, content) + content)
 
     def load(self, window: int) -> EvaluatedWindows | None:
-        """The results of a window; None if it is not finished."""
+        """The results of a window; None if it is not finished, or its file is damaged."""
         try:
-            return windows_from_bytes(self._window_file(window).read_bytes())
-        except (OSError, safetensors.SafetensorError, KeyError, ValueError):
+            data = self._window_file(window).read_bytes()
+        except OSError:
             return None
+        content = data[CHECKSUM_SIZE:]
+        if data[:CHECKSUM_SIZE] != self._checksum(window, content):
+            return None
+        return windows_from_bytes(content)
+
+    def _checksum(self, window: int, content: bytes) -> bytes:
+        """Of a window of this backtest: no other file has it."""
+        return hashlib.sha256(f"{self.fingerprint} {window}\n".encode() + content).digest()
 
     def _window_file(self, window: int) -> Path:
-        return self.folder / f"window_{window}.safetensors"
+        return self.folder / f"window_{window}"
+
+    def _checkpoint(self, fit: int) -> Path:
+        return self.folder / f"fit_{fit}.checkpoint"
+
+
+def _remove(path: Path) -> None:
+    """Removes a file or a folder, if it is there. Raises OutputError."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
 
 
 def windows_to_bytes(windows: EvaluatedWindows) -> bytes:
@@ -95,7 +134,7 @@ def windows_to_bytes(windows: EvaluatedWindows) -> bytes:
 
 
 def windows_from_bytes(data: bytes) -> EvaluatedWindows:
-    """The windows of `windows_to_bytes`; raises SafetensorError, KeyError or ValueError."""
+    """The windows of `windows_to_bytes`."""
     arrays = safetensors.numpy.load(data)
     size = int.from_bytes(data[:8], "little")
     names = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["baselines"])

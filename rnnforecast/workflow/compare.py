@@ -130,7 +130,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
         name if names.count(name) == 1 else str(path)
         for name, path in zip(names, paths, strict=True)
     ]
-    if len(set(names)) < len(names):
+    if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError(Problem("compare", "a folder is given twice", "give each of them once"))
     return names
 

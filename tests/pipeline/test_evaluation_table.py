@@ -96,6 +96,17 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
         read_evaluation_table(tmp_path / "missing.parquet")
 
 
+def test_changed_bytes_of_a_table_are_found(panel: Panel, tmp_path: Path) -> None:
+    file = tmp_path / "backtest.parquet"
+    write_evaluation_table(file, evaluation_table(panel, windows_of(panel)), panel)
+    data = bytearray(file.read_bytes())
+    place = len(data) // 3  # in a column
+    data[place] ^= 255
+    file.write_bytes(data)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_evaluation_table(file)
+
+
 def test_scales_and_baselines_of_a_window_know_nothing_after_its_origin(panel: Panel) -> None:
     before = windows_of(panel)
     panel.targets[8:10] = 1e6  # from the origin of the last window of the first series on

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.errors import UsageError, WorseThanBaseline
+from rnnforecast.errors import DataError, OutputPathError, SpecError, UsageError, WorseThanBaseline
 from rnnforecast.evaluation.evaluated_windows import concatenate_windows
 from rnnforecast.workflow import backtest as backtest_module
 from rnnforecast.workflow import backtest_forecast
 from rnnforecast.workflow.backtest import (
     backtest,
+    backtest_subject,
     fingerprint,
     plan_subject,
     read_subject,
@@ -213,6 +215,9 @@ def test_a_column_that_groups_nothing_is_refused(finished: Path) -> None:
     with pytest.raises(Exception, match="colour") as error:
         series_groups(subject)
     assert "unique_id" in str(error.value)
+    sets = ["features.future=price", "backtest.group=price"]  # it varies
+    with pytest.raises(SpecError, match="static"):
+        series_groups(read_subject(Path("spec.yaml"), sets))
 
 
 def test_a_run_forecasts_windows_after_its_training_data(finished: Path) -> None:
@@ -263,6 +268,28 @@ def test_a_larger_error_than_that_of_a_named_baseline_is_an_error(finished: Path
             result.check_not_worse_than(name)
     with pytest.raises(UsageError, match="seasonal naive"):
         result.check_not_worse_than("nothing")
+    with pytest.raises(UsageError, match="--baselines auto_ets"):
+        result.check_not_worse_than("auto ETS")
+
+
+def test_a_wrong_folder_or_baseline_is_refused_before_the_work(here: Path) -> None:
+    rows().to_csv("data.csv", index=False)
+    Path("spec.yaml").write_text(SPEC)
+    Path("letters").mkdir()
+    Path("letters/a.txt").write_text("dear")
+    listener = StopAt()
+    with pytest.raises(OutputPathError, match=r"backtest\.json"):
+        backtest(Path("spec.yaml"), Path("letters"), listener=listener)
+    with pytest.raises(UsageError, match="seasonal naive"):
+        backtest(Path("spec.yaml"), Path("out"), compared_to="nothing", listener=listener)
+    with pytest.raises(DataError, match=r"2024-01-10.*fewer windows"):
+        backtest(
+            Path("spec.yaml"),
+            Path("out"),
+            overrides=["backtest.first_time=2024-01-11", "backtest.windows=auto", "window.lookback=20"],
+        )
+    assert not listener.infos
+    assert sorted(each.name for each in here.iterdir()) == ["data.csv", "letters", "spec.yaml"]
 
 
 def test_an_ended_backtest_goes_on_and_writes_the_same_bytes(
@@ -305,16 +332,33 @@ def test_a_backtest_that_is_killed_in_a_training_goes_on(finished: Path) -> None
 def test_the_work_of_other_data_is_not_used(here: Path) -> None:
     work = BacktestWork(Path("out"), "one")
     assert not work.prepare()
-    (work.folder / "window_0.safetensors").write_bytes(b"")
+    (work.folder / "window_0").write_bytes(b"")
     assert not BacktestWork(Path("out"), "one").prepare()
-    assert (work.folder / "window_0.safetensors").exists()
+    assert (work.folder / "window_0").exists()
     assert work.load(0) is None  # half a file is no window
     assert BacktestWork(Path("out"), "two").prepare()
-    assert not (work.folder / "window_0.safetensors").exists()
+    assert not (work.folder / "window_0").exists()
+
+
+def test_a_damaged_work_folder_is_mended(finished: Path) -> None:
+    subject = read_subject(Path("spec.yaml"), ["backtest.refit=2"])
+    shutil.copytree(".again.backtest", ".mended.backtest")
+    shutil.copytree("run", ".mended.backtest/fit_0")
+    work = Path(".mended.backtest")
+    shutil.copy(work / "window_1", work / "window_0")
+    (work / "window_1").unlink()
+    (work / "window_1").mkdir()
+    (work / "window_2").write_bytes(b"x" * 999)
+    (work / "fit_0/model.safetensors").write_bytes(b"x")
+    shutil.rmtree(work / "fit_1")
+    (work / "fit_1.checkpoint").write_bytes(b"x")
+    backtest_subject(subject, Path("mended"))
+    assert files("mended") == files("out")
 
 
 def test_stored_windows_are_read_back(finished: Path) -> None:
-    window = BacktestWork(Path("again"), "").load(0)
+    subject = read_subject(Path("spec.yaml"), ["backtest.refit=2"])
+    window = BacktestWork(Path("again"), fingerprint(subject, plan_subject(subject))).load(0)
     assert window is not None
     again = windows_from_bytes(windows_to_bytes(window))
     assert again.levels == window.levels

@@ -57,6 +57,19 @@ def test_windows_of_dates_have_the_same_cutoffs_in_all_series():
     assert np.unique(cutoffs).astype("datetime64[D]").tolist() == [np.datetime64("2024-01-20")]
 
 
+def test_a_series_that_begins_after_the_start_date_has_the_cutoffs_of_the_others():
+    data = panel(np.arange(30.0), np.arange(16.0), start=["2024-01-01", "2024-01-15"])
+    found = plan(data, first_time="2024-01-11", step=4)
+    assert found.origins.tolist() == [[10, -4], [14, 0], [18, 4], [22, 8], [26, 12]]
+    assert found.is_used[:, 1].tolist() == [False, False, True, True, True]
+
+
+def test_windows_that_no_series_has_are_counted():
+    assert plan(days(30), windows=10, step=4).lacking == 3
+    assert plan(days(30), first_time="2024-01-20", windows=10).lacking == 8
+    assert plan(days(30)).lacking == 0
+
+
 def test_the_last_window_of_dates_ends_at_the_end_date():
     found = plan(days(40), first_time="2024-01-21", last_time="2024-01-30", step=2)
     ends = found.origins[:, 0] + found.horizon  # the last forecast step is ends - 1

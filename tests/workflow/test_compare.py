@@ -123,12 +123,42 @@ def test_what_shares_nothing_is_refused(store: Callable[..., Path]) -> None:
         compare([a, Path("missing")])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"y": "text"},
+        {"yhat": np.nan},
+        {"step": 0},
+        {"step": 2**40},
+        {"step": "1"},
+        {"unique_id": 7},
+        {"ds": "2024-01-01"},
+        {"cutoff": pd.NaT},
+        {"q0.9": "text"},
+        {"mase_scale": "text"},
+    ],
+)
+def test_a_table_with_other_content_is_refused(store: Callable[..., Path], change: Any) -> None:
+    table = evaluation_rows()
+    with pytest.raises(DataError, match="not an evaluation table"):
+        compare([store("own", table), store("forged", table.assign(**change))])
+
+
+def test_a_table_with_repeated_rows_is_refused(store: Callable[..., Path]) -> None:
+    table = evaluation_rows()
+    with pytest.raises(DataError, match="several rows"):
+        compare([store("own", table), store("twice", pd.concat([table, table]))])
+
+
 def test_folders_are_two_or_more_and_have_names(store: Callable[..., Path]) -> None:
     a = store("a", evaluation_rows(0))
     with pytest.raises(UsageError, match="only one"):
         compare([a])
     with pytest.raises(UsageError, match="twice"):
         compare([a, a])
+    Path("link").symlink_to("a")
+    with pytest.raises(UsageError, match="twice"):
+        compare([a, Path("link")])
     with pytest.raises(UsageError, match="not among"):
         compare([a, store("b", evaluation_rows(1))], "d")
     shutil.copytree("a", "more/a")

@@ -12,6 +12,10 @@ import typer
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import EXIT_INTERRUPTED, handle_errors, resume_gc
 from rnnforecast.cli.options import Json, Overrides, Quiet, Verbose, data_option, out_option
+from rnnforecast.errors import Problem, UsageError
+
+OPTIONS = {"first_time": "--from", "last_time": "--until"}
+"""Of keys with another name on the command line."""
 
 
 def backtest(
@@ -102,17 +106,21 @@ def backtest(
         "group": group,
         "baselines": baselines,
     }
+    empty = [key for key, value in given.items() if value == ""]
     overrides = [f"backtest.{key}={value}" for key, value in given.items() if value is not None]
     overrides = [*(set_ or []), *overrides]
     is_run = source.is_dir()
     with handle_errors(console, None if is_run else source, overrides):
+        if empty:  # of a shell variable that is not set
+            raise UsageError(
+                *(Problem(OPTIONS.get(key, f"--{key}"), "the value is empty") for key in empty)
+            )
         if not is_run:
             from rnnforecast.spec.load import read_spec
 
             read_spec(source, overrides)  # before anything heavy is imported
         from rnnforecast.batch.lock import folder_lock
         from rnnforecast.cli.backtest_scores import print_backtest
-        from rnnforecast.errors import Problem, UsageError
         from rnnforecast.workflow.backtest import backtest as run_backtest
 
         resume_gc()
@@ -129,6 +137,7 @@ def backtest(
                     overrides=overrides,
                     data=data,
                     report=report,
+                    compared_to=fail_if_worse_than,
                     listener=console,
                 )
         except KeyboardInterrupt:

@@ -27,11 +27,14 @@ def calibrate(
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
         from rnnforecast.batch.lock import folder_lock
+        from rnnforecast.pipeline.run_folder import load_run
         from rnnforecast.workflow.calibrate import calibrate as run_calibrate
 
         resume_gc()
         if json:
             require_stdout()
+        if not run.is_dir():
+            load_run(run)  # raises, before a lock makes folders
         with folder_lock(run, "writing to this run"):
             result = run_calibrate(run, data=data)
         if json:

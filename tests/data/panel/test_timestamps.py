@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from rnnforecast.data.panel.last_steps import keep_last
-from rnnforecast.data.panel.timestamps import parse_timestamp, steps_before
+from rnnforecast.data.panel.timestamps import end_of_timestamp, parse_timestamp, steps_before
 from tests.data.panels import panel
 
 
-def test_steps_before_a_timestamp_are_counted_on_beyond_the_end():
+def test_steps_before_a_timestamp_are_counted_on_beyond_both_ends():
     data = panel(np.arange(5.0), np.arange(3.0), start=["2024-01-01", "2024-01-03"])
     for text, expected in {
-        "2024-01-01": [0, 0],
+        "2024-01-01": [0, -2],
         "2024-01-03": [2, 0],
         "2024-01-03 12:00": [3, 1],
         "2024-01-20": [19, 17],
@@ -50,3 +50,25 @@ def test_the_last_steps_keep_their_timestamps_and_covariates():
         np.datetime64("2024-01-03"),
     ]
     assert keep_last(data, 5) is data
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["01.02.2024", "2/1/2024", "now", "today", "1704067200", "2024W07", "20240201"],
+)
+def test_times_that_can_be_read_in_two_ways_are_refused(text):
+    with pytest.raises(ValueError, match=text):
+        parse_timestamp(text, panel(np.arange(5.0)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024", "2025-01-01"),
+        ("2024-02", "2024-03-01"),
+        ("2024-02-28", "2024-02-29"),
+        ("2024-02-28T12:00", "2024-02-28T12:00:00.000001"),
+    ],
+)
+def test_a_year_a_month_or_a_day_ends_before_the_next_one(text, expected):
+    assert end_of_timestamp(text, panel(np.arange(5.0))) == np.datetime64(expected)
