@@ -52,8 +52,8 @@ def end_of_timestamp(text: str, panel: Panel) -> np.datetime64 | np.int64:
     unit = PERIOD_UNITS.get(len(text.strip()))
     if unit is None:
         return begin + np.timedelta64(1, "us")
-    after = np.datetime64(text.strip(), unit) + 1
-    return parse_timestamp(str(after.astype("datetime64[D]")), panel)
+    after = pd.Period(text.strip(), unit) + 1
+    return parse_timestamp(f"{after.start_time:%Y-%m-%d}", panel)
 
 
 def steps_before(panel: Panel, timestamp: np.datetime64 | np.int64) -> Ints:
