@@ -286,7 +286,11 @@ def test_a_wrong_folder_or_baseline_is_refused_before_the_work(here: Path) -> No
         backtest(
             Path("spec.yaml"),
             Path("out"),
-            overrides=["backtest.first_time=2024-01-11", "backtest.windows=auto", "window.lookback=20"],
+            overrides=[
+                "backtest.first_time=2024-01-11",
+                "backtest.windows=auto",
+                "window.lookback=20",
+            ],
         )
     assert not listener.infos
     assert sorted(each.name for each in here.iterdir()) == ["data.csv", "letters", "spec.yaml"]
