@@ -1,1 +1,1 @@
-"""Support for scheduled jobs: the lock on a run folder."""
+"""Support for scheduled jobs: locks on folders, and orderly stops."""

@@ -1,1 +1,1 @@
-"""Metrics, the baseline, calibration, ensembling and sample paths of forecasts, in NumPy."""
+"""Metrics, baselines, verdicts, calibration, ensembling and sample paths of forecasts, in NumPy."""

@@ -114,12 +114,6 @@ def _share_of_bar(value: Floats, quantiles: Floats, bar: Ints, outside: float) -
     return np.where(inside, np.clip((value - left) / width, 0.0, 1.0), outside)
 
 
-def pit_values(low: Floats, high: Floats, random: np.random.Generator) -> Floats:
-    """PIT values `[N]`, uniform between the bounds of `pit_bounds`: those of calibrated forecasts
-    have a uniform distribution."""
-    return low + (high - low) * random.random(low.shape)
-
-
 def pit_histogram(low: Floats, high: Floats, edges: Floats) -> Floats:
     """The expected density of the PIT in each bar, with the PIT of each of the N values uniform
     between `low` and `high`; NaN without values."""

@@ -15,11 +15,11 @@ from rnnforecast.data.cleaning.yearly_season import YearlySeason
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.windows.origins import WindowIndex, first_observed
-from rnnforecast.evaluation.calibration import residual_quantiles
 from rnnforecast.evaluation.conformal import NOT_CALIBRATED, ConformalIntervals
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.evaluation.network_weight import NETWORKS_ONLY, NetworkWeight
+from rnnforecast.evaluation.residual_quantiles import residual_quantiles
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
@@ -128,7 +128,7 @@ def calibrate_point_head(
     """Quantiles of a point head's errors at the computed levels, `[H, Q]` in normalized units.
 
     The windows of `index` should not have been trained on. The median is set to zero; lower
-    quantiles are at most zero, higher ones at least. See `evaluation.calibration`.
+    quantiles are at most zero, higher ones at least. See `evaluation.residual_quantiles`.
     """
     windows = windows.with_lookback(net.config.input_length)
     errors = inference.normalized_errors(net, windows, index.item, index.origin)  # [W, H, C]

@@ -1,5 +1,4 @@
-"""Theta methods: smoothing with a drift from a regression, the standard one and the dynamic
-optimised one (DOT).
+"""Theta methods: smoothing with a drift from a regression, standard or dynamic optimised (DOT).
 
 Fiorucci, Pellegrini, Louzada, Petropoulos, Koehler (2016), "Models for optimising the theta method
 and their relationship to state space models", International Journal of Forecasting 32(4): eq. 15 is

@@ -11,7 +11,7 @@ import numpy as np
 from rnnforecast.data.cleaning_plan import CleanedData, prepare_data
 from rnnforecast.data.panel.timestamps import steps_before
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.evaluation.adaptive import AdaptiveIntervals, has_mirrored_levels
+from rnnforecast.evaluation.adaptive_intervals import AdaptiveIntervals, has_mirrored_levels
 from rnnforecast.evaluation.conformal import ConformalIntervals
 from rnnforecast.pipeline.calibration import (
     NO_CALIBRATION,

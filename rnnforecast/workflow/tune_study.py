@@ -1,5 +1,4 @@
-"""The study of `tune`: trials in a journal file that several processes share and a kill leaves
-whole."""
+"""The study of `tune`: trials in a journal file that several processes share."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Vintages of a table with `data.known_at`: several rows of one series and time, of which the one
-that became known last counts."""
+"""Vintages of a table with `data.known_at`: of rows of one time, the last that was known counts."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.evaluation.calibration import residual_quantiles
+from rnnforecast.evaluation.residual_quantiles import residual_quantiles
 
 Sample = tuple[np.ndarray, np.ndarray]
 

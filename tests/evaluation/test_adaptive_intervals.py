@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from rnnforecast.evaluation.adaptive import AdaptiveIntervals, has_mirrored_levels
+from rnnforecast.evaluation.adaptive_intervals import AdaptiveIntervals, has_mirrored_levels
 from rnnforecast.types import Floats
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
