@@ -77,7 +77,19 @@ def forecast(histories: Histories, *, season: int, horizon: int) -> StatisticalF
         mean[block], variance[block] = _forecast_block(
             values[first:, block], start[block] - first, season, horizon
         )
-    return StatisticalForecast(mean, variance)
+    return StatisticalForecast(mean, np.minimum(variance, _largest_variance(histories, horizon)))
+
+
+def _largest_variance(histories: Histories, horizon: int) -> Floats:
+    """`[M, H]` that of a random walk whose steps are as large as the range of the history: products
+    of large relative errors, estimated from few values, would grow without end. Infinite for a
+    history without a range."""
+    row = np.arange(len(histories.values))[:, None]
+    inside = row >= histories.start
+    highest = histories.values.max(0, where=inside, initial=-np.inf)
+    lowest = histories.values.min(0, where=inside, initial=np.inf)
+    span = np.where(highest > lowest, highest - lowest, np.inf)
+    return np.asarray(span[:, None] ** 2 * np.arange(1, horizon + 1))
 
 
 def _forecast_block(

@@ -112,3 +112,14 @@ def test_values_after_the_origin_are_not_read(seed: int, steps: int, after: int)
         for flat in (values, changed)
     ]
     np.testing.assert_array_equal(results[0].mean, results[1].mean)
+
+
+def test_few_values_with_large_relative_errors_have_no_endless_band() -> None:
+    # relative errors of a multiplicative season, estimated from 17 values, are far above one
+    rng = np.random.default_rng(4)
+    series = [np.exp(2 * rng.normal(size=count)) for count in range(13, 30)]
+    found = forecast(histories_of(*series), season=12, horizon=18)
+    span = np.array([np.ptp(each) for each in series])
+    steps = np.sqrt(np.arange(1, 19))
+    assert (np.sqrt(found.variance) <= span[:, None] * steps * (1 + 1e-12)).all()
+    assert np.isfinite(found.variance).all()
