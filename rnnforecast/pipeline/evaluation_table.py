@@ -170,8 +170,7 @@ def windows_of_table(table: pd.DataFrame) -> StoredWindows:
         values[place] = table[name].to_numpy(dtype=np.float64)
         return values
 
-    names = list(table.columns[list(table.columns).index("yhat") + 1 :])
-    quantiles = {name: level for name in names if (level := quantile_level(name)) is not None}
+    quantiles, baselines = model_columns(table)
     point = spread("yhat")
     unknown = np.full((*shape, len(quantiles)), np.nan)
     scales = {name: np.full((shape[0], shape[2]), np.nan) for name in SCALE_COLUMNS}
@@ -186,11 +185,7 @@ def windows_of_table(table: pd.DataFrame) -> StoredWindows:
             forecast=WindowForecast(
                 point, np.stack([spread(name) for name in quantiles], -1) if quantiles else unknown
             ),
-            baselines={
-                name: WindowForecast(spread(name), unknown)
-                for name in names
-                if name not in quantiles and name != "target"
-            },
+            baselines={name: WindowForecast(spread(name), unknown) for name in baselines},
             levels=tuple(quantiles.values()),
             scale=scales["mase_scale"],
             squared_scale=np.square(scales["rmsse_scale"]),
@@ -200,12 +195,24 @@ def windows_of_table(table: pd.DataFrame) -> StoredWindows:
     )
 
 
+def model_columns(table: pd.DataFrame) -> tuple[dict[str, float], list[str]]:
+    """The level of each column of a quantile, and the columns of baselines, which come last."""
+    names = [
+        name
+        for name in table.columns[list(table.columns).index("yhat") + 1 :]
+        if name not in FIXED_COLUMNS
+    ]
+    quantiles = {name: level for name in names if (level := quantile_level(name)) is not None}
+    return quantiles, [name for name in names if name not in quantiles]
+
+
 def quantile_level(column: str) -> float | None:
     """The level of a quantile's column, such as ``q0.025``; None for other columns."""
     try:
-        return float(column[1:]) if column.startswith("q0.") else None
+        level = float(column[1:]) if column.startswith("q") else 0.0
     except ValueError:
         return None
+    return level if 0 < level < 1 else None
 
 
 def _number_windows(series: Ints, cutoff: Ints) -> Ints:

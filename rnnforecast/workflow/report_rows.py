@@ -14,7 +14,7 @@ from rnnforecast.evaluation.aggregation import error_correlation_between_series
 from rnnforecast.evaluation.baselines import baseline_column
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
-from rnnforecast.pipeline.evaluation_table import FIXED_COLUMNS, read_evaluation_table
+from rnnforecast.pipeline.evaluation_table import model_columns, read_evaluation_table
 from rnnforecast.types import Floats, Ints, Timestamps
 
 NORMAL_SCORE_OF_80 = 1.2815515655446004
@@ -163,7 +163,7 @@ def read_rows(path: Path, names: Iterable[str] = ()) -> EvaluationRows | None:
     table = read_evaluation_table(path)
     if not len(table):
         return None
-    levels, quantile_columns, baselines = _columns(table)
+    quantiles, baselines = model_columns(table)
     written = {baseline_column(name): name for name in names}
     keys = [name for name in ("unique_id", "target") if name in table]
     groups = table.groupby(keys, sort=False, observed=True)
@@ -180,27 +180,13 @@ def read_rows(path: Path, names: Iterable[str] = ()) -> EvaluationRows | None:
         step=table["step"].to_numpy().astype(np.int64),
         y=table["y"].to_numpy(dtype=np.float64),
         yhat=table["yhat"].to_numpy(dtype=np.float64),
-        levels=levels,
-        quantiles=table[quantile_columns].to_numpy(dtype=np.float64),
+        levels=tuple(quantiles.values()),
+        quantiles=table[list(quantiles)].to_numpy(dtype=np.float64),
         baselines={
             written.get(name, name.replace("_", " ")): table[name].to_numpy(dtype=np.float64)
             for name in baselines
         },
     )
-
-
-def _columns(table: pd.DataFrame) -> tuple[tuple[float, ...], list[str], list[str]]:
-    """Levels and columns of quantiles, and columns of baselines, which come last."""
-    quantiles: dict[str, float] = {}
-    baselines: list[str] = []
-    after = list(table.columns).index("yhat") + 1
-    for name in table.columns[after:]:
-        try:
-            quantiles[name] = float(name.removeprefix("q"))
-        except ValueError:
-            is_number = pd.api.types.is_float_dtype(table[name])
-            baselines += [name] if is_number and name not in FIXED_COLUMNS else []
-    return tuple(quantiles.values()), list(quantiles), baselines
 
 
 def _timestamps(column: pd.Series) -> Timestamps:
