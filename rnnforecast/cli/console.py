@@ -119,6 +119,7 @@ class ConsoleListener:
             return
         if len(result.targets) > 1:
             self.print_table(_table_by_target(result))
+            self._print_example_series(result)
             return
         model_scores, baseline_scores = result.model_metrics, result.baseline_metrics
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -143,6 +144,22 @@ class ConsoleListener:
             table.add_row(f"coverage of the {level} % interval, %", *shares)
         if result.is_beaten:
             table.add_row(Text(f"not better than {result.baseline_name}", "yellow"))
+        self.print_table(table)
+        self._print_example_series(result)
+
+    def _print_example_series(self, result: TrainResult) -> None:
+        """Prints the worst, median and best series by sMAPE; nothing if few were scored."""
+        if not result.example_series:
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("", no_wrap=True)
+        table.add_column("series", no_wrap=True)
+        for key in ("smape", "mase"):
+            table.add_column(METRIC_LABELS[key], justify="right", no_wrap=True)
+        for name in ("worst", "median", "best"):
+            row = result.example_series[name]
+            numbers = (format_number(float(row[key])) for key in ("smape", "mase"))
+            table.add_row(name, Text(cell_text(str(row["series"]))), *numbers)
         self.print_table(table)
 
     def print_table(self, table: Table) -> None:

@@ -128,12 +128,6 @@ def metrics_by_series(actual: Floats, forecast: Floats, scale: Floats) -> dict[s
     return {name: means[name] for name in ("mae", "rmse", "smape", "mase")}
 
 
-def smape_by_series(actual: Floats, forecast: Floats) -> Floats:
-    """The sMAPE of each window and target `[M, C]`, in percent; NaN where nothing was observed."""
-    scale = np.ones((actual.shape[0], actual.shape[2]))
-    return metrics_by_series(actual, forecast, scale)["smape"]
-
-
 def seasonal_scale(values: Floats, offsets: Ints, *, season: int, ends: Ints) -> Floats:
     """MASE's scale: mean of ``|y_t - y_{t-season}|`` before `ends`, `[S, C]` in original units.
 

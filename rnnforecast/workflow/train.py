@@ -136,6 +136,7 @@ def _fit(
         series_tested=len(fit_result.evaluation.windows.series),
         series=session.panel.n_series,
         interrupted=fit_result.interrupted,
+        example_series=fit_result.evaluation.example_series(session.panel.labels().tolist()),
     )
     if omitted := describe_omitted(fit_result.evaluation.windows.scale.size):
         listener.info(omitted)

@@ -15,6 +15,9 @@ from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowFor
 from rnnforecast.pipeline.evaluation import evaluate_windows
 from rnnforecast.types import Floats, Ints
 
+EXAMPLES = ("best", "median", "worst")
+"""Of the scored series, by their sMAPE."""
+
 
 @dataclass(frozen=True)
 class HoldoutScores:
@@ -48,6 +51,24 @@ class EvaluationResult:
     target."""
     smape: Floats
     """`[S']` sMAPE of the model, the mean over the targets of each series."""
+    mase: Floats
+    """`[S']` MASE of the model, the mean over the targets of each series; NaN without any."""
+
+    def example_series(self, labels: Sequence[str]) -> dict[str, dict[str, str | float]]:
+        """Label, sMAPE and MASE of the best, median and worst of three or more scored series;
+        `labels` are those of the panel."""
+        scored = np.flatnonzero(~np.isnan(self.windows.actual).all((1, 2)))
+        if len(scored) < len(EXAMPLES):
+            return {}
+        chosen = scored[evenly_spaced_by_score(self.smape[scored], len(EXAMPLES))]
+        return {
+            name: {
+                "series": str(labels[self.windows.series[index]]),
+                "smape": float(self.smape[index]),
+                "mase": float(self.mase[index]),
+            }
+            for name, index in zip(EXAMPLES, chosen, strict=True)
+        }
 
 
 def evaluate_holdout(
@@ -78,14 +99,16 @@ def evaluate_holdout(
     )
     names = panel.target_names
     by_target = {name: _scores(windows.target(index)) for index, name in enumerate(names)}
-    smape = metrics.smape_by_series(windows.actual, windows.forecast.yhat)  # [S', C]
-    count = np.maximum((~np.isnan(smape)).sum(1), 1)
+    found = metrics.metrics_by_series(windows.actual, windows.forecast.yhat, windows.scale)
+    smape, mase = found["smape"], found["mase"]  # [S', C]
+    n_known = (~np.isnan(mase)).sum(1)
     return EvaluationResult(
         windows=windows,
         scores=by_target[names[0]] if len(names) == 1 else _scores(windows),
         by_target=by_target,
         by_series=_series_table(panel, windows, by_target),
-        smape=np.nansum(smape, 1) / count,
+        smape=np.nansum(smape, 1) / np.maximum((~np.isnan(smape)).sum(1), 1),
+        mase=np.nansum(mase, 1) / np.where(n_known > 0, n_known, np.nan),
     )
 
 

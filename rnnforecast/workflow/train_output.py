@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -53,6 +53,9 @@ class TrainResult:
     """Whether `should_stop` ended the training; the best weights so far were kept."""
     beats_best_baseline: bool = False
     """Whether the model has a lower MASE than the best baseline; sMAPE where no MASE is defined."""
+    example_series: dict[str, dict[str, str | float]] = field(default_factory=dict)
+    """Label (``series``), ``smape`` and ``mase`` of the ``best``, ``median`` and ``worst`` series
+    by sMAPE, where three or more were scored; means over its targets."""
 
     @property
     def is_beaten(self) -> bool:

@@ -132,3 +132,20 @@ def test_the_table_of_series_has_a_row_for_each_scored_series_and_target() -> No
     found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.5,)).by_series
     assert found["id"].tolist() == ["s0"]  # the others have no forecast or no held-out value
     assert found["rmse"].tolist() == pytest.approx([np.sqrt((1 + 9) / 2)])
+
+
+def test_the_best_median_and_worst_series_are_named_with_their_scores() -> None:
+    panel = panel_of([1, 2, 3, 4, 5, 6], [10, 12, 10, 12, 10, 20], [4, 2, 6, 2, 3, 5], [5, 5])
+    yhat = np.array([[5.0, 6.0], [10.0, 10.0], [9.0, 9.0], [np.nan, np.nan]])[..., None]
+    forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 1, axis=-1))
+    found = evaluate_holdout(panel, forecasts, np.array([4, 4, 4, -1]), season=2, quantiles=(0.5,))
+    examples = found.example_series(panel.labels())
+    assert [examples[name]["series"] for name in ("best", "median", "worst")] == ["s0", "s1", "s2"]
+    assert examples["best"]["smape"] == 0.0
+    assert examples["median"]["smape"] == pytest.approx(200 * (10 / 30) / 2)
+    assert np.isnan(examples["median"]["mase"])  # each season is as the one before
+    assert examples["worst"]["mase"] == pytest.approx(5.0)  # errors of 6 and 4, changes of 2 and 0
+
+
+def test_few_series_have_no_examples() -> None:
+    assert wide_result().example_series(["series"]) == {}
