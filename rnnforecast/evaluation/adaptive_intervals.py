@@ -1,4 +1,4 @@
-"""Adaptive conformal inference: intervals that follow the errors from issue date to issue date.
+"""Adaptive conformal inference: intervals that follow the errors from origin to origin.
 
 After each date the log factor of all distances from the median rises if more values than promised
 lay outside, and falls if fewer did: Gibbs and Candès 2021, "Adaptive conformal inference under
@@ -46,7 +46,7 @@ REFERENCE_TAIL = 0.2
 
 @dataclass(frozen=True)
 class AdaptiveIntervals:
-    """A factor and a shift of intervals, and how far both have moved, after some issue dates."""
+    """A factor and a shift of intervals, and how far both have moved, after some origins."""
 
     levels: tuple[float, ...]
     """The Q increasing levels; 0.5 is one of them, and at least one pair is mirrored, such as 0.1
@@ -89,7 +89,7 @@ class AdaptiveIntervals:
         return np.where(side == 0, 1.0, np.maximum(found, 0.0))
 
     def update(self, actual: Floats, quantiles: Floats) -> AdaptiveIntervals:
-        """After one more issue date.
+        """After one more origin.
 
         Args:
             actual: `[M, H]` values of the windows of the date, NaN where unobserved.

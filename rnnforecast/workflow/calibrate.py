@@ -27,10 +27,10 @@ from rnnforecast.types import Floats, Ints
 from rnnforecast.wording import count_of
 
 MIN_WINDOWS, MIN_DATES = 8, 4
-"""Independent windows and issue dates below which nothing is calibrated."""
+"""Independent windows and origins below which nothing is calibrated."""
 
 DATES_PER_HORIZON = 4
-"""Issue dates in a horizon."""
+"""Origins in a horizon."""
 
 MAX_WINDOWS = 20_000
 """Of more windows the latest are used."""
@@ -46,7 +46,7 @@ class CalibrateResult:
     windows: int
     """Independent windows after the training data."""
     dates: int
-    """Issue dates that these have."""
+    """Origins that these have."""
     until: str
     """The latest value with an error, "" without any."""
     loss_trained: float | None = None
@@ -58,11 +58,11 @@ class CalibrateResult:
 
 @dataclass(frozen=True)
 class _DatedWindows:
-    """Windows after the training data, by issue date."""
+    """Windows after the training data, by origin."""
 
     windows: ForecastWindows
     date: Ints
-    """`[M]` number of the issue date, from 0 on."""
+    """`[M]` number of the origin, from 0 on."""
     share: float
     """Of a horizon between two dates."""
 
@@ -80,7 +80,7 @@ def calibrate(folder: Path, *, data: Sequence[str] | None = None) -> CalibrateRe
     """Calibrates the intervals of the run at `folder` by forecasts of what came after its training.
 
     The new calibration is stored if it would have been better than that by `train` on the later
-    half of the issue dates; else that by `train` is used. All other files of the run stay.
+    half of the origins; else that by `train` is used. All other files of the run stay.
 
     Args:
         data: files to read instead of those of the spec.
@@ -103,7 +103,7 @@ def calibrate(folder: Path, *, data: Sequence[str] | None = None) -> CalibrateRe
     if not run.levels.computed[1:]:
         return replace(result, reason="the run forecasts no intervals")
     if found.windows < MIN_WINDOWS or dates < MIN_DATES:
-        have = f"{count_of(found.windows, 'independent window')}, {count_of(dates, 'issue date')}"
+        have = f"{count_of(found.windows, 'independent window')}, {count_of(dates, 'origin')}"
         need = f"at least {MIN_WINDOWS} and {MIN_DATES} are needed"
         return replace(result, reason=f"too few values after training: {have}; {need}")
     return _replace_if_better(folder, run, cleaned, dated, result)
@@ -175,7 +175,7 @@ def _split(run: Run, cleaned: CleanedData, windows: ForecastWindows) -> Conforma
 
 
 def _adapted(run: Run, dated: _DatedWindows) -> list[ConformalIntervals]:
-    """The correction before each issue date and after the last, date by date."""
+    """The correction before each origin and after the last, one by one."""
     levels, trained = run.levels.computed, run.calibration.intervals
     state = AdaptiveIntervals(levels, rate_share=dated.share)
     found = []
