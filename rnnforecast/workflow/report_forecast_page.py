@@ -22,6 +22,7 @@ from rnnforecast.output.time_words import format_period, format_steps
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.types import Floats, Ints
+from rnnforecast.wording import count_of
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
 from rnnforecast.workflow.report_forecast import ForecastTotals, total_kind
 from rnnforecast.workflow.report_gallery import (
@@ -116,6 +117,8 @@ def _headlines(totals: Sequence[ForecastTotals], panel: Panel) -> list[str]:
                 n_series=n_series,
             )
         )
+    if (more := len(totals) - MAX_HEADLINES) > 0:
+        lines.append(f"{count_of(more, 'more target')}: in the list of series below.")
     return lines
 
 

@@ -120,15 +120,16 @@ def _print_result(console: ConsoleListener, result: CheckResult) -> None:
     from rnnforecast.pipeline.data_report import repair_table
 
     header, rows = repair_table(result.report, MAX_SERIES_ROWS)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in header:
-        table.add_column(name, no_wrap=True, justify="left" if name == "series" else "right")
-    for row in rows:
-        table.add_row(*(Text(cell_text(cell)) for cell in row))
-    console.out.print()
-    console.print_table(table)
     more = len(result.report.per_series) - len(rows)
-    if more:
+    if rows:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in header:
+            table.add_column(name, no_wrap=True, justify="left" if name == "series" else "right")
+        for row in rows:
+            table.add_row(*(Text(cell_text(cell)) for cell in row))
+        console.out.print()
+        console.print_table(table)
+    if rows and more:
         console.out.print(f"… and {more:,} more series; all of them with --json")
     if result.imputation_scores:
         _print_imputation_scores(console, result)

@@ -48,6 +48,10 @@ class _Column:
         """Whether the column has numbers with the mark that have one reading only."""
         return any(mark in body and not _AMBIGUOUS.fullmatch(body) for body, _ in self.bodies)
 
+    def has_zero_before(self, mark: str) -> bool:
+        """Whether the column has numbers such as 0.123, where no thousands can end."""
+        return any(re.fullmatch(rf"0{re.escape(mark)}[0-9]{{3}}", body) for body, _ in self.bodies)
+
     def verdict(self, mark: str) -> tuple[Reading | None, bool]:
         """The reading of `mark` that puts numbers with and without it in one range, if the other
         reading does not; and whether there are enough numbers to rely on it."""
@@ -182,6 +186,8 @@ def _decide(
     """The reading of a mark in all columns, and why; DataError if it is not decided."""
     if is_given and len(possible) == 1:
         return possible[0], ""
+    if len(possible) > 1 and any(column.has_zero_before(mark) for column in columns):
+        return "decimal", "" if is_default else f"other numbers of the column begin with 0{mark}"
     verdicts = {column.name: column.verdict(mark) for column in columns}
     if len(possible) == 1:
         against = [

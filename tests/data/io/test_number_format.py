@@ -96,6 +96,12 @@ def test_three_digits_behind_a_mark_are_never_guessed(mark: str) -> None:
         infer_number_format({"a": shapes(["5"]), "b": shapes(cells)}, "auto", "auto", where)
 
 
+@pytest.mark.parametrize("mark", [",", "."])
+def test_a_zero_before_a_mark_makes_it_a_decimal_mark(mark: str) -> None:
+    cells = [cell.replace(",", mark) for cell in ("1,234", "0,841", "2,500")]
+    assert marks(cells) == NumberFormat(mark)
+
+
 LOADS = ["1.016", "1.074", "1.185", "909", "874", "888"]
 """Load in MW, with a point between thousands."""
 RATES = ["1.074", "1.125", "1.375", "1", "2", "3"]
