@@ -187,7 +187,7 @@ def _decide(
     if is_given and len(possible) == 1:
         return possible[0], ""
     if len(possible) > 1 and any(column.has_zero_before(mark) for column in columns):
-        return "decimal", "" if is_default else f"other numbers of the column begin with 0{mark}"
+        return "decimal", "" if is_default else f"other numbers of the column begin with '0{mark}'"
     verdicts = {column.name: column.verdict(mark) for column in columns}
     if len(possible) == 1:
         against = [
