@@ -42,6 +42,11 @@ from rnnforecast.workflow.predict_totals import (
 MIN_FREQUENCY_AGREEMENT = 0.5
 """With a smaller share of regular steps the data probably have another frequency than the run."""
 
+IN_SAMPLE_WARNING = (
+    "the networks were trained on values after this origin: the forecasts are better than they "
+    "would have been then; 'rnnforecast backtest' with the spec trains on earlier values alone"
+)
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -114,6 +119,8 @@ def forecast_data(
     for line in describe_changes(cleaned.changes.counts, requested=True):
         listener.info(line)
     warnings = tuple(_warnings(run, cleaned, steps))
+    if origin is not None and _is_in_sample(run, cleaned.panel):
+        warnings += (IN_SAMPLE_WARNING,)
     for line in warnings:
         listener.warning(line)
     forecasts, tables = _forecast_tables(run, cleaned, steps, totals, n_paths)
@@ -132,6 +139,12 @@ def _read_data(
     data = BacktestData.align(run.plan, table, skip_invalid_series=True)
     aligned = data.known_before(_steps_before_origin(data.panel, origin)).aligned
     return build_inputs(run.plan, aligned, horizon=horizon, required_steps=steps)
+
+
+def _is_in_sample(run: Run, panel: Panel) -> bool:
+    """Whether a series is forecast from a step that the run was trained on."""
+    first = panel.window_timestamps(panel.lengths, 1)
+    return bool((first <= run.trained_until).any())
 
 
 def _steps_before_origin(panel: Panel, origin: str) -> Ints:

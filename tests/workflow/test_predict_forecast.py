@@ -54,6 +54,16 @@ def test_a_series_that_begins_later_has_no_forecast_and_one_that_ended_has_its_o
     assert ended.groupby("unique_id")["ds"].min().astype(str).tolist() == [ORIGIN, "2024-02-01"]
 
 
+def test_an_origin_inside_the_training_data_is_warned_of(given: Given) -> None:
+    given()
+    shared("run")
+    run, source = load_run(Path("run")), [str(Path("data.csv").resolve())]
+    inside = forecast_data(run, source, origin=ORIGIN).warnings
+    assert any("trained on values after this origin" in line for line in inside)
+    after = forecast_data(run, source, origin="2024-03-01").warnings
+    assert not any("origin" in line for line in after)
+
+
 def test_the_step_after_the_data_is_the_latest_origin(given: Given) -> None:
     given()
     shared("run")

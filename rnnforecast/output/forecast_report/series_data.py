@@ -16,6 +16,8 @@ import numpy as np
 
 from rnnforecast.types import Floats, Ints, Timestamps
 
+SMALLEST_EXPONENT = -300
+"""Of ten; smaller values become 0, as powers below 10^-308 are no numbers."""
 DIGITS = 4
 """Digits of the range of a series that the page keeps."""
 
@@ -158,7 +160,9 @@ def _exponent(series: PicturedSeries) -> int:
     if not known.size:
         return 0
     size = float(known.max() - known.min()) or float(np.abs(known).max())
-    return math.floor(math.log10(size)) + 1 - DIGITS if size > 0 else 0
+    if not size:
+        return 0
+    return max(math.floor(math.log10(size)) + 1 - DIGITS, SMALLEST_EXPONENT)
 
 
 def _encode_values(values: Floats, exponent: int) -> list[int | None]:

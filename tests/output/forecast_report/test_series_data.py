@@ -45,7 +45,12 @@ def test_values_are_read_back_to_four_digits_of_their_range(values: list[float])
     one = encode(series(given_values))["series"][0]
     read = np.array(one["y"]) * 10.0 ** one["e"]
     size = np.ptp(given_values) or np.abs(given_values).max()
-    assert (np.abs(read - given_values) <= 1e-3 * size + 1e-9 * np.abs(given_values)).all()
+    allowed = 1e-3 * size + 1e-9 * np.abs(given_values) + 1e-300
+    assert (np.abs(read - given_values) <= allowed).all()
+
+
+def test_values_below_all_powers_of_ten_are_zero() -> None:
+    assert encode(series(np.array([2e-309, 0.0])))["series"][0]["y"] == [0, 0]
 
 
 def test_whole_numbers_of_a_small_range_are_exact() -> None:
