@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnforecast.cli.console import METRIC_LABELS, format_number, format_percent
+from rnnforecast.cli.printable import cell_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 SHOWN_METRICS = ("mae", "rmse", "smape", "mase", "wql")
 """Metrics in the table; those in units only if there is one target."""
+
+MAX_GROUPS = 12
+"""Most groups with a row of their own."""
 
 
 def print_backtest(console: ConsoleListener, result: BacktestResult) -> None:
@@ -50,6 +54,8 @@ def print_backtest(console: ConsoleListener, result: BacktestResult) -> None:
             *(format_percent(row.get(level, math.nan)) for level in levels),
         )
     console.print_table(table)
+    if result.groups:
+        console.print_table(_table_by_group(result))
     shown = [result.best_baseline]
     shown += [name for name, each in result.verdicts.items() if each.outcome == "worse"]
     for name in dict.fromkeys(shown):
@@ -57,6 +63,29 @@ def print_backtest(console: ConsoleListener, result: BacktestResult) -> None:
     others = [name for name, each in result.verdicts.items() if each.outcome == "better"]
     if others := [name for name in others if name not in shown]:
         console.out.print(Text(f"better than {', '.join(others)}, too"))
+
+
+def _table_by_group(result: BacktestResult) -> Table:
+    """MASE of the forecasts and of the best baseline in each group, the worst group first."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("by group: MASE", no_wrap=True)
+    for name in ("rnnforecast", result.best_baseline):
+        table.add_column(name, justify="right", no_wrap=True)
+    rows = sorted(result.groups.items(), key=lambda item: -_finite(item[1]["rnnforecast"]["mase"]))
+    for name, found in rows[:MAX_GROUPS]:
+        ours, baseline = (found[model]["mase"] for model in ("rnnforecast", result.best_baseline))
+        table.add_row(
+            Text(cell_text(name)),
+            Text(format_number(ours), "green" if ours < baseline else ""),
+            format_number(baseline),
+        )
+    if len(rows) > MAX_GROUPS:
+        table.add_row(f"… and {len(rows) - MAX_GROUPS:,} more: scores.csv")
+    return table
+
+
+def _finite(value: float) -> float:
+    return -math.inf if math.isnan(value) else value
 
 
 def _known(value: float) -> float:

@@ -16,7 +16,7 @@ from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem, SpecError, UsageError, WorseThanBaseline
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.metrics import has_units, ranking_key
-from rnnforecast.evaluation.scores import MODEL_NAME, Scores, compute_scores
+from rnnforecast.evaluation.scores import MODEL_NAME, GroupScores, compute_scores
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
 from rnnforecast.output.forecast_report.page import render_forecast_report
@@ -78,6 +78,8 @@ class BacktestResult:
     """The same of each baseline, by name."""
     best_baseline: str
     """The one with the lowest MASE."""
+    groups: dict[str, dict[str, dict[str, float]]]
+    """By `backtest.group`: the metrics of the forecasts (``rnnforecast``) and of each baseline."""
     verdicts: dict[str, BacktestVerdict]
     """Against each baseline, by name."""
     metadata: dict[str, Any]
@@ -112,7 +114,7 @@ def score_backtest(found: BacktestedWindows) -> tuple[BacktestResult, pd.DataFra
     panel = subject.data.panel
     group, names = series_groups(subject)
     scores = compute_scores(windows, None if group is None else group[windows.series])
-    overall = {model: _overall(scores, model) for model in scores.overall.metrics}
+    overall = {model: _metrics(scores.overall, model) for model in scores.overall.metrics}
     metrics = overall.pop(MODEL_NAME)
     timestamps = [
         panel.window_timestamps(plan.origins[number] - 1, 1)[plan.series(number), 0]
@@ -140,6 +142,7 @@ def score_backtest(found: BacktestedWindows) -> tuple[BacktestResult, pd.DataFra
         metrics=metrics,
         baselines=overall,
         best_baseline=min(overall, key=lambda name: ranking_key(overall[name])),
+        groups={} if scores.by_group is None else _by_group(scores.by_group, names),
         verdicts=judge(windows, plan.in_sample),
         metadata={
             "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},
@@ -173,14 +176,20 @@ def series_groups(subject: BacktestSubject) -> tuple[Ints | None, tuple[str, ...
     return index.astype(np.int64), tuple(names.tolist())
 
 
-def _overall(scores: Scores, model: str) -> dict[str, float]:
-    """The metrics of a model in all windows; of several targets without those in units."""
-    found = scores.overall.metrics[model]
-    several = scores.overall.windows.shape[1] > 1
+def _metrics(scores: GroupScores, model: str, row: int = 0) -> dict[str, float]:
+    """The metrics of a model in a group of windows; of several targets without those in units."""
+    several = scores.windows.shape[1] > 1
     return {
-        name: float(values[0, -1])
-        for name, values in found.items()
+        name: float(values[row, -1])
+        for name, values in scores.metrics[model].items()
         if not (several and has_units(name))
+    }
+
+
+def _by_group(scores: GroupScores, names: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
+    return {
+        names[index]: {model: _metrics(scores, model, row) for model in scores.metrics}
+        for row, index in enumerate(scores.groups)
     }
 
 

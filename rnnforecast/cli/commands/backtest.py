@@ -149,7 +149,6 @@ def backtest(
             console.print_json({**asdict(result), "folder": str(folder)})
         else:
             print_backtest(console, result)
-        by_group = f"; scores by {group} are in its scores.csv" if group else ""
-        console.info(f"backtest written to {folder}{by_group}")
+        console.info(f"backtest written to {folder}")
         if fail_if_worse_than is not None:
             result.check_not_worse_than(fail_if_worse_than)
