@@ -21,10 +21,10 @@ def test_scores_by_group_stand_below_those_of_all_windows(given: Run, rnnforecas
     done = rnnforecast("backtest", "spec.yaml", *options, *sets)
     assert done.exit_code == 0, done.stderr
     stored = json.loads(Path("out/backtest.json").read_text(encoding="utf-8"))
-    scores = pd.read_csv("out/scores.csv").query("by == 'group'")
+    scores = pd.read_csv("out/scores.csv").query("by == 'group' and model == 'rnnforecast'")
     assert set(stored["groups"]) == set(scores["value"]) == {"a", "b"}
     for name, found in stored["groups"].items():
-        row = scores.query("value == @name and model == 'rnnforecast'")
+        row = scores[scores["value"] == name]
         assert found["rnnforecast"]["mase"] == pytest.approx(row["mase"].item(), rel=1e-6)
     lines = done.stdout.splitlines()
     below = next(at for at, line in enumerate(lines) if line.startswith("by group: MASE"))
