@@ -6,9 +6,11 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from rnnforecast.api.inputs import DataLike, SpecLike, read_inputs, read_spec
@@ -97,7 +99,7 @@ def backtest(
         'rnnforecast'
     """
     with tempfile.TemporaryDirectory(prefix="rnnforecast-") as place:
-        subject = _read_subject(spec, data, Path(place), keys)
+        subject = _read_subject(spec, data, Path(place), {**keys, **_times_as_text(keys)})
         from rnnforecast.batch.lock import folder_lock
         from rnnforecast.pipeline.evaluation_table import read_evaluation_table
         from rnnforecast.workflow.backtest import backtest_subject
@@ -114,6 +116,15 @@ def backtest(
         )
         scores = scores.fillna({"value": "", "target": ""})
         return Backtest(result, read_evaluation_table(path / TABLE_FILE), scores)
+
+
+def _times_as_text(keys: Mapping[str, Any]) -> dict[str, str]:
+    """The dates and times among the keys as text."""
+    return {
+        name: str(keys[name])
+        for name in ("first_time", "last_time")
+        if isinstance(keys.get(name), date | np.datetime64)
+    }
 
 
 def _read_subject(

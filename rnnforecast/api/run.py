@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -186,9 +187,12 @@ class Run:
         origin: TimeLike | None,
         progress: Progress,
     ) -> Prediction:
-        if horizon is not None and horizon < 1:
-            found = f"expected a whole number of at least 1, found {horizon}"
-            raise UsageError(Problem("horizon", found))
+        if horizon is not None:
+            is_whole = isinstance(horizon, Integral) and not isinstance(horizon, bool)
+            if not is_whole or horizon < 1:
+                found = f"expected a whole number of at least 1, found {horizon!r}"
+                raise UsageError(Problem("horizon", found))
+            horizon = int(horizon)
         listener = ApiListener(progress)
         prediction = forecast_data(
             self._fitted,

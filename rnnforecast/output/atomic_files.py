@@ -245,6 +245,8 @@ def check_replaceable(path: Path, replace_if_contains: str) -> None:
         found, cure = "is a file where a folder should go", "choose another folder"
     elif path.is_mount():
         found, cure = "is a mounted disk, which cannot be replaced", "choose a folder inside it"
+    elif path == Path.cwd():
+        found, cure = "is the working folder, which cannot be replaced", "choose a folder inside it"
     elif any(path.iterdir()) and not (path / replace_if_contains).is_file():
         found = f"exists and does not contain {replace_if_contains}, so it will not be replaced"
         cure = "choose another folder, or move this one away"

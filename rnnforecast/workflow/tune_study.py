@@ -142,7 +142,7 @@ class Study:
         self._alive = FileLock(self._worker_file(self._worker))
         self._alive.acquire()
         self._lock = FileLock(folder / "study.ask.lock")
-        self._n_grid = math.prod(len(_grid_values(each)) for each in space.values())
+        self._n_grid = math.prod(_grid_size(each) for each in space.values())
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         lock: Any = _JournalLock(folder / STUDY_FILE)  # of the shape of Optuna's locks
         backend = JournalFileBackend(str(folder / STUDY_FILE), lock_obj=lock)
@@ -401,6 +401,15 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     return FloatDistribution(low, high, log=parameter.log, step=step)
 
 
+def _grid_size(parameter: Parameter) -> int:
+    """The number of `_grid_values`, which may be too many to list."""
+    if isinstance(parameter, Choices):
+        return len(parameter.values)
+    if not parameter.is_whole and parameter.step is None:
+        return 1
+    return math.floor((parameter.high - parameter.low) / (parameter.step or 1) + 1e-9) + 1
+
+
 def _grid_values(parameter: Parameter) -> Sequence[Any]:
     if isinstance(parameter, Choices):
         return parameter.values
@@ -408,5 +417,4 @@ def _grid_values(parameter: Parameter) -> Sequence[Any]:
     if not parameter.is_whole and parameter.step is None:
         return [parameter.low]  # no grid has such a range, see `candidate_problems`
     step = parameter.step or 1
-    count = math.floor((parameter.high - parameter.low) / step + 1e-9) + 1
-    return [parameter.round(parameter.low + place * step) for place in range(count)]
+    return [parameter.round(parameter.low + place * step) for place in range(_grid_size(parameter))]

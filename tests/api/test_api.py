@@ -117,6 +117,9 @@ def test_the_forecast_begins_after_the_given_history(run: rf.Run, frame: pd.Data
     assert table["ds"].tolist() == [*pd.date_range("2024-02-01", periods=3)] * 2
     with pytest.raises(rf.UsageError, match="horizon: expected a whole number of at least 1"):
         run.predict(horizon=0)
+    for wrong in ("3", 2.5, True):
+        with pytest.raises(rf.UsageError, match="horizon: expected a whole number"):
+            run.predict(horizon=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("origin", ["2024-02-01", date(2024, 2, 1), pd.Timestamp("2024-02-01")])
@@ -199,6 +202,8 @@ def test_a_run_is_backtested_with_its_networks_as_they_are(
     with pytest.warns(rf.ForecastWarning, match="training data of the run"):
         found = rf.backtest(run, frame, windows=1)
     assert found.result.trainings == 0
+    with pytest.raises(rf.DataError, match=r"2090-01-01 00:00:00: less than a horizon"):
+        rf.backtest(run, frame, first_time=pd.Timestamp("2090-01-01"))
     with pytest.raises(rf.UsageError, match=r"backtest\.refit"):
         rf.backtest(run, frame, refit="always")
     with pytest.raises(rf.SpecError, match=r"backtest\.window: unknown key"):

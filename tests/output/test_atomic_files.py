@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnforecast.errors import OutputError
+from rnnforecast.errors import OutputError, OutputPathError
 from rnnforecast.output.atomic_files import (
     atomic_file,
     atomic_folder,
@@ -239,6 +239,15 @@ def test_an_empty_folder_may_be_replaced_and_a_file_may_not(tmp_path: Path) -> N
     (tmp_path / "file").write_text("text")
     with pytest.raises(OutputError, match="is a file where a folder should go"):
         _fill(tmp_path / "file", "new")
+
+
+def test_the_working_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with (
+        pytest.raises(OutputPathError, match="working folder"),
+        atomic_folder(Path(), replace_if_contains="summary.json"),
+    ):
+        pass
 
 
 def test_a_mounted_disk_is_refused() -> None:
