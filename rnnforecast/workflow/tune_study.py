@@ -134,7 +134,11 @@ class Study:
     def __init__(
         self, folder: Path, space: Mapping[str, Parameter], search: SearchSpec, seed: int
     ) -> None:
-        """Opens the study in `folder`, or begins it."""
+        """Opens the study in `folder`, or begins it; UsageError for a grid of too many points."""
+        self._n_grid = math.prod(_grid_size(each) for each in space.values())
+        if search.sampler == "grid" and self._n_grid > MAX_GRID:
+            found = f"{self._n_grid:,} combinations, at most {MAX_GRID:,} are possible"
+            raise UsageError(Problem("search.keys", found, "give fewer values, or sampler: tpe"))
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.space, self.search, self.seed = folder, dict(space), search, seed
         self._distributions = {key: _distribution(each) for key, each in space.items()}
@@ -142,7 +146,6 @@ class Study:
         self._alive = FileLock(self._worker_file(self._worker))
         self._alive.acquire()
         self._lock = FileLock(folder / "study.ask.lock")
-        self._n_grid = math.prod(_grid_size(each) for each in space.values())
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         lock: Any = _JournalLock(folder / STUDY_FILE)  # of the shape of Optuna's locks
         backend = JournalFileBackend(str(folder / STUDY_FILE), lock_obj=lock)
@@ -327,9 +330,6 @@ class Study:
         return TPESampler(seed=seed, n_startup_trials=at_random)
 
     def _next_grid_point(self, counted: Sequence[FrozenTrial]) -> dict[str, Any] | None:
-        if self._n_grid > MAX_GRID:
-            found = f"{self._n_grid:,} combinations, at most {MAX_GRID:,} are possible"
-            raise UsageError(Problem("search.keys", found, "give fewer values, or sampler: tpe"))
         known = [trial.params for trial in counted]
         points = list(itertools.product(*(_grid_values(each) for each in self.space.values())))
         random.Random(self.seed).shuffle(points)

@@ -123,10 +123,9 @@ def test_a_grid_has_each_combination_once_and_then_ends(tmp_path: Path) -> None:
 
 def test_a_grid_of_too_many_values_is_refused_without_listing_them(tmp_path: Path) -> None:
     space = {"model.hidden_size": Range(1, 2_000_000_000, None, log=False, is_whole=True)}
-    study = Study(tmp_path, space, SearchSpec(sampler="grid", prune=False), seed=1)
     with pytest.raises(UsageError, match="2,000,000,000 combinations"):
-        study.ask({})
-    study.close()
+        Study(tmp_path / "study", space, SearchSpec(sampler="grid", prune=False), seed=1)
+    assert not (tmp_path / "study").exists()
 
 
 def test_a_study_of_another_spec_is_refused(tmp_path: Path) -> None:
