@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.types import Floats, Ints
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
+from rnnforecast.workflow.report_files import FORECAST_TYPES, damaged_file, read_summary
 from rnnforecast.workflow.report_forecast import ForecastTotals, total_kind
 from rnnforecast.workflow.report_gallery import (
     build_gallery,
@@ -83,7 +83,11 @@ def forecast_report_again(
 
     Raises DataError if the data give another forecast than the one in the folder.
     """
-    summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    summary = read_summary(folder / "run.json", FORECAST_TYPES)
+    if not isinstance(summary.get("origin"), str | None):
+        raise damaged_file(folder / "run.json", f"origin is {summary['origin']!r:.40}")
+    if not isinstance(summary.get("data"), list | None) or summary["horizon"] < 1:
+        raise damaged_file(folder / "run.json", "data is no list, or horizon below 1")
     run_folder = Path(summary["run"])
     run = load_run(run_folder)
     source = data or summary.get("data") or run.source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from rnnforecast.workflow.report_evaluation import (
     evaluation_sections,
     worst_items,
 )
+from rnnforecast.workflow.report_files import BACKTEST_TYPES, damaged_file, read_summary
 from rnnforecast.workflow.report_gallery import (
     MAX_HISTORY,
     MAX_WINDOWS,
@@ -96,7 +96,16 @@ def _figures(claim: AccuracyClaim | None) -> Statement | None:
 
 def backtest_report(folder: Path, name: str | None = None) -> ForecastReport:
     """The page about the backtest in `folder`; `name` is that of the folder by default."""
-    stored = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
+    file = folder / "backtest.json"
+    stored = read_summary(file, BACKTEST_TYPES)
+    versions = stored["metadata"].get("versions")
+    if not stored["cutoffs"] or not isinstance(versions, dict):
+        raise damaged_file(file, "it lacks cutoffs or versions")
+    for name in ("baselines", "verdicts"):
+        if not all(isinstance(each, dict) for each in stored[name].values()):
+            raise damaged_file(file, f"{name} have no content")
+    if not all({"outcome", "words"} <= each.keys() for each in stored["verdicts"].values()):
+        raise damaged_file(file, "verdicts have no words")
     rows = read_rows(folder / "backtest.parquet", stored["baselines"])
     names: list[str] = []
     spec = RunFiles.read(folder).resolved_spec

@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rnnforecast.errors import DataError
+from rnnforecast.workflow.report import report
+
 Given = Callable[..., None]
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]
@@ -135,6 +138,31 @@ def test_the_page_of_a_backtest_has_its_origins(given: Given, train: Run, rnnfor
     assert "Error by origin" in text
     assert "trained on part of the windows" in text
     assert [len(series["f"]) for series in page_data("bt/report.html")["series"]] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"windows": "3"},
+        {"cutoffs": []},
+        {"metrics": None},
+        {"verdicts": {"naive": {}}},
+        {"gap": -1},
+    ],
+)
+def test_a_forged_summary_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    stored: dict[str, Any] = {
+        **dict.fromkeys(("windows", "series", "horizon", "gap", "trainings"), 1),
+        **{"cutoffs": ["2024-01-01"], "in_sample_windows": [], "metrics": {}, "baselines": {}},
+        **{"verdicts": {}, "metadata": {"versions": {}}},
+    }
+    (tmp_path / "backtest.json").write_text(json.dumps(stored | change))
+    with pytest.raises(DataError, match="damaged"):
+        report(tmp_path)
+    (tmp_path / "backtest.json").unlink()
+    (tmp_path / "run.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match="damaged"):
+        report(tmp_path)
 
 
 def test_a_target_without_ids_is_named_and_several_targets_are_told_apart(
