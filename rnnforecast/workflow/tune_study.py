@@ -28,7 +28,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from rnnforecast.errors import Problem, UsageError
+from rnnforecast.errors import DataError, Problem, UsageError
+from rnnforecast.output.atomic_files import output_error
 from rnnforecast.spec.search import SearchSpec
 from rnnforecast.spec.search_space import Choices, Parameter, Range
 
@@ -139,7 +140,10 @@ class Study:
         if search.sampler == "grid" and self._n_grid > MAX_GRID:
             found = f"{self._n_grid:,} combinations, at most {MAX_GRID:,} are possible"
             raise UsageError(Problem("search.keys", found, "give fewer values, or sampler: tpe"))
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(folder, error) from error
         self.folder, self.space, self.search, self.seed = folder, dict(space), search, seed
         self._distributions = {key: _distribution(each) for key, each in space.items()}
         self._worker = uuid.uuid4().hex
@@ -149,14 +153,21 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         lock: Any = _JournalLock(folder / STUDY_FILE)  # of the shape of Optuna's locks
         backend = JournalFileBackend(str(folder / STUDY_FILE), lock_obj=lock)
-        with self._lock:
-            self._study = optuna.create_study(
-                study_name="tune",
-                storage=JournalStorage(backend),
-                sampler=RandomSampler(),
-                pruner=_pruner(search),
-                load_if_exists=True,
-            )
+        try:
+            with self._lock:
+                self._study = optuna.create_study(
+                    study_name="tune",
+                    storage=JournalStorage(backend),
+                    sampler=RandomSampler(),
+                    pruner=_pruner(search),
+                    load_if_exists=True,
+                )
+        # Optuna reads the journal without checks of its own
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            self.close()
+            found = f"the file is damaged: {type(error).__name__}: {error}"
+            cure = f"restore it from a copy, or delete {folder} to begin anew"
+            raise DataError(Problem(str(folder / STUDY_FILE), found, cure)) from error
 
     def close(self) -> None:
         """Ends the membership of this process."""

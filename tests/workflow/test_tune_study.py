@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rnnforecast.errors import UsageError
+from rnnforecast.errors import DataError, OutputPathError, UsageError
 from rnnforecast.spec.search import SearchSpec
 from rnnforecast.spec.search_space import Choices, Parameter, Range
 from rnnforecast.workflow.tune_study import STUDY_FILE, Study, TrialRecord, _union_seconds
@@ -119,6 +119,25 @@ def test_a_grid_has_each_combination_once_and_then_ends(tmp_path: Path) -> None:
     records = run(opened(tmp_path, sampler="grid", trials=99))
     points = {tuple(record.values.values()) for record in records}
     assert len(records) == len(points) == 3 * 5
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"no json\n", b"{}\n", b"5\n", None])
+def test_a_damaged_journal_is_named(tmp_path: Path, content: bytes | None) -> None:
+    run(opened(tmp_path), 2)
+    journal = tmp_path / "study.journal"
+    if content is None:
+        journal.unlink()
+        journal.mkdir()
+    else:
+        journal.write_bytes(content + journal.read_bytes())
+    with pytest.raises(DataError, match=r"study\.journal.*damaged"):
+        opened(tmp_path)
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputPathError, match="not a folder"):
+        opened(tmp_path / "file/study")
 
 
 def test_a_grid_of_too_many_values_is_refused_without_listing_them(tmp_path: Path) -> None:
