@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rnnforecast.errors import ForecastWarning
+from rnnforecast.errors import ForecastWarning, Problem, UsageError
 
 if TYPE_CHECKING:
     from rnnforecast.pipeline.progress import FitProgress, ProgressListener
@@ -28,6 +28,10 @@ class ApiListener:
     """
 
     def __init__(self, progress: Progress) -> None:
+        """Raises UsageError for anything else than a choice or a listener."""
+        if not (isinstance(progress, bool) or progress == "auto" or hasattr(progress, "info")):
+            found = f"expected True, False, 'auto' or a ProgressListener, found {progress!r:.40}"
+            raise UsageError(Problem("progress", found))
         self.messages: list[str] = []
         self._shown = _choose_display(progress)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rnnforecast.api.progress import ApiListener, describe_progress
-from rnnforecast.errors import ForecastWarning
+from rnnforecast.errors import ForecastWarning, UsageError
 from rnnforecast.pipeline.progress import FitProgress
 
 
@@ -58,3 +58,9 @@ def test_a_warning_is_one_of_python_at_the_line_of_the_caller() -> None:
         listener.warning("mind the gap")
     assert issued[0].filename == __file__
     assert listener.messages == ["told", "mind the gap"]
+
+
+def test_another_kind_of_progress_is_refused() -> None:
+    for wrong in ("no", 5, None):
+        with pytest.raises(UsageError, match="progress: expected True"):
+            ApiListener(wrong)  # type: ignore[arg-type]
