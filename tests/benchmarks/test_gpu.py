@@ -94,6 +94,7 @@ def test_after_the_time_limit_checks_are_not_run_and_count_as_failed(
     assert "out of time" in capsys.readouterr().out
 
 
+@pytest.mark.cuda  # half a minute; kills and resumes on a CPU are tested with `train`
 def test_runs_are_killed_resumed_and_forecast_on_the_other_device(
     gpu: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
