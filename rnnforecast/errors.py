@@ -7,6 +7,7 @@
     │   └── RunFolderError  4   a run folder is missing, damaged or of another version
     ├── TrainingDiverged    5   the loss became infinite or NaN
     ├── PartFailed          6   some series have no forecast; the others were written
+    ├── StaleInput          7   the data are stale or implausible; nothing was published
     ├── WorseThanBaseline   8   forecasts are worse than a baseline, if that is to be an error
     ├── OutputError         1   the result could not be written (disk full, no permission)
     │   └── OutputPathError 2   a result cannot have this name (it is of something else, too long)
@@ -105,6 +106,12 @@ class PartFailed(RnnForecastError):
     """Some series have no forecast; the forecasts of the others were written."""
 
     exit_code = 6
+
+
+class StaleInput(RnnForecastError):
+    """The data are stale, incomplete or implausible beyond a limit; nothing was published."""
+
+    exit_code = 7
 
 
 class WorseThanBaseline(RnnForecastError):

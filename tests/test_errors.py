@@ -39,6 +39,8 @@ def test_an_error_without_a_problem_cannot_be_made() -> None:
         ("RunFolderError", 4),
         ("TrainingDiverged", 5),
         ("PartFailed", 6),
+        ("StaleInput", 7),
+        ("WorseThanBaseline", 8),
         ("OutputError", 1),
         ("LockHeld", 75),
     ],

@@ -59,7 +59,7 @@ from rnnforecast.training.checkpoint import (
     weights_to_bytes,
 )
 
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 """Format of a run folder; other versions cannot be read."""
 
 CHECKSUMS_FILE = "SHA256SUMS"

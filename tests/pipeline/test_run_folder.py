@@ -59,7 +59,7 @@ def test_a_run_has_all_that_a_forecast_needs(run_folder: Path) -> None:
         torch.isfinite(weight).all() for member in run.members for weight in member.net.parameters()
     )
     state = json.loads((run_folder / "state.json").read_text())
-    assert state["format"] == FORMAT_VERSION == 9
+    assert state["format"] == FORMAT_VERSION == 10
     n_parameters = sum(p.numel() for member in run.members for p in member.net.parameters())
     assert run.metadata["parameters"] == n_parameters
 
@@ -90,7 +90,7 @@ def test_a_damaged_or_missing_file_is_named(run_folder: Path, name: str) -> None
 def test_another_format_is_refused(run_folder: Path) -> None:
     path = run_folder / "state.json"
     old = path.read_bytes()
-    new = old.replace(b'"format": 9', b'"format": 8')
+    new = old.replace(b'"format": 10', b'"format": 9')
     assert new != old
     path.write_bytes(new)
     sums = run_folder / CHECKSUMS_FILE
