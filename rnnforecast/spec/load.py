@@ -42,9 +42,16 @@ def read_spec(
     Without `needs_path`, `data.path` may be missing: the data are in memory. Raises `SpecError`
     with all problems, those of `rules` included.
     """
+    text = read_yaml_text(path, "spec")
+    name = str(path)
+    return parse_spec(text, name=name, overrides=overrides, rules=rules, needs_path=needs_path)
+
+
+def read_yaml_text(path: Path, what: str) -> str:
+    """The text of the YAML file at `path`, a `what` such as spec or job; raises `SpecError`."""
     try:
         # PowerShell and Excel write a byte-order mark.
-        text = _read_bytes(path).decode("utf-8-sig")
+        return _read_bytes(path, what).decode("utf-8-sig")
     except FileNotFoundError:
         cure = did_you_mean(closest_match(path.name, _yaml_files_in(path.parent)))
         raise SpecError(Problem(str(path), "there is no such file", cure)) from None
@@ -53,17 +60,15 @@ def read_spec(
         raise SpecError(problem) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        cure = "give the spec's own file, and the permission to read it"
+        cure = f"give the {what}'s own file, and the permission to read it"
         raise SpecError(Problem(str(path), f"the file cannot be read: {reason}", cure)) from None
-    name = str(path)
-    return parse_spec(text, name=name, overrides=overrides, rules=rules, needs_path=needs_path)
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, what: str = "spec") -> bytes:
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        found = f"the file has more than {MAX_BYTES >> 20} MB: it is no spec"
+        found = f"the file has more than {MAX_BYTES >> 20} MB: it is no {what}"
         cure = "if these are the data, write a spec for them with rnnforecast init"
         raise SpecError(Problem(str(path), found, cure))
     return content

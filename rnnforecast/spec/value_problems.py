@@ -61,7 +61,7 @@ def _collect_validation_errors(
             continue
         if (section, key) in collector.unsure_keys:
             continue  # the key may be meant otherwise
-        keys, value = _follow_location((section, key), values[section][key], location[2:])
+        keys, value = follow_location((section, key), values[section][key], location[2:])
         is_reported = any(known[: len(keys)] == keys for known in done)  # or one of its items is
         if is_reported or (value is None and collector.is_unreadable(keys[:2])):
             continue
@@ -71,12 +71,12 @@ def _collect_validation_errors(
             collector.add(keys, str(reason))
         else:
             wanted = describe_field(info)
-            cure = _suggest_cure(value, wanted, allowed_values(info), required=info.is_required())
+            cure = suggest_cure(value, wanted, allowed_values(info), required=info.is_required())
             collector.add(keys, f"expected {wanted}, found {format_value(value)}", cure)
     return invalid
 
 
-def _follow_location(
+def follow_location(
     keys: KeyPath, value: Any, location: Iterable[str | int]
 ) -> tuple[KeyPath, Any]:
     """The keys and value at `location` in lists; parts that name a branch of a union type are
@@ -87,9 +87,10 @@ def _follow_location(
     return keys, value
 
 
-def _suggest_cure(
+def suggest_cure(
     value: object, expected_type: str, known_values: list[str], *, required: bool
 ) -> str:
+    """What to do about a `value` where an `expected_type` belongs; may be empty."""
     if value is None:
         return "give a value" if required else "give a value, or leave it out for the default"
     if isinstance(value, str):

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from rnnforecast.cli.app import app
 from rnnforecast.spec.load import parse_spec
+from rnnforecast.spec.load_job import parse_job
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "sample_data"
@@ -95,7 +96,8 @@ def test_the_demo_leaves_a_forecast_and_a_picture(
 @pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page, "yaml")], ids=_name)
 def test_every_spec_of_a_page_is_valid(page: Path) -> None:
     for block in _blocks(page, "yaml"):
-        parse_spec(block, name=page.name)
+        parse = parse_job if re.search("^spec: ", block, re.MULTILINE) else parse_spec
+        parse(block, name=page.name)
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DATA.glob("*.yaml")))
