@@ -19,9 +19,9 @@ An error carries *all* problems of its kind, not only the first.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,11 @@ class StaleInput(RnnForecastError):
     """The data are stale, incomplete or implausible beyond a limit; nothing was published."""
 
     exit_code = 7
+
+    def __init__(self, *problems: Problem, findings: Sequence[Mapping[str, Any]] = ()) -> None:
+        """`findings` are those of ``run.json``: the errors, and warnings beside them."""
+        super().__init__(*problems)
+        self.findings = tuple(findings)
 
 
 class WorseThanBaseline(RnnForecastError):

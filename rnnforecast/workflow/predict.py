@@ -16,6 +16,7 @@ from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
 from rnnforecast.output.forecast_report.page import render_forecast_report
 from rnnforecast.output.forecast_table import table_format, write_forecast
+from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.types import Ints
@@ -45,7 +46,7 @@ class PredictResult:
     last_timestamp: str
     """The earliest and the latest timestamp of the forecasts."""
     plots: int = 0
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 def predict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,20 +13,16 @@ from rnnforecast.data.cleaning_plan import CleanedData, build_inputs, prepare_da
 from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.panel.timestamps import parse_timestamp, steps_before
-from rnnforecast.data.profiling.cleaning_report import (
-    describe_changes,
-    doubtful_readings,
-    format_share,
-)
-from rnnforecast.data.profiling.coverage import steps_behind_latest
+from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_table import forecast_frame
+from rnnforecast.pipeline.checks.data_findings import data_findings
+from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.forecasting import forecast
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run
-from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.training import device
 from rnnforecast.types import Ints
 from rnnforecast.wording import join_names
@@ -39,12 +35,10 @@ from rnnforecast.workflow.predict_totals import (
     totals_table,
 )
 
-MIN_FREQUENCY_AGREEMENT = 0.5
-"""With a smaller share of regular steps the data probably have another frequency than the run."""
-
-IN_SAMPLE_WARNING = (
+IN_SAMPLE = Finding(
+    "in_sample",
     "the networks were trained on values after this origin: the forecasts are better than they "
-    "would have been then; 'rnnforecast backtest' with the spec trains on earlier values alone"
+    "would have been then; 'rnnforecast backtest' with the spec trains on earlier values alone",
 )
 
 
@@ -56,7 +50,7 @@ class Prediction:
     forecasts: WindowForecast
     tables: dict[str, pd.DataFrame]
     """By name: ``forecast``, and ``totals`` and ``paths`` if requested."""
-    warnings: tuple[str, ...]
+    warnings: tuple[Finding, ...]
 
     @cached_property
     def failed(self) -> dict[str, str]:
@@ -118,11 +112,11 @@ def forecast_data(
     check_last_timestamp(cleaned.panel, steps)
     for line in describe_changes(cleaned.changes.counts, requested=True):
         listener.info(line)
-    warnings = tuple(_warnings(run, cleaned, steps))
+    warnings = tuple(data_findings(run, cleaned, steps))
     if origin is not None and _is_in_sample(run, cleaned.panel):
-        warnings += (IN_SAMPLE_WARNING,)
-    for line in warnings:
-        listener.warning(line)
+        warnings += (IN_SAMPLE,)
+    for finding in warnings:
+        listener.warning(str(finding))
     forecasts, tables = _forecast_tables(run, cleaned, steps, totals, n_paths)
     return Prediction(cleaned, forecasts, tables, warnings)
 
@@ -218,63 +212,3 @@ def _failed_series(cleaned: CleanedData, forecasts: WindowForecast) -> dict[str,
         for row, known in zip(unknown[is_partial], observed[is_partial], strict=True)
     )
     return failed | dict(zip(cleaned.panel.labels()[is_partial], reasons, strict=True))
-
-
-def _warnings(run: Run, cleaned: CleanedData, steps: int) -> Iterator[str]:
-    """Lines about what cleaning changed, and about differences from training."""
-    panel, changes, trained = cleaned.panel, cleaned.changes, run.config.horizon
-    yield from doubtful_readings(cleaned.table, changes)
-    yield from describe_changes(changes.counts, requested=False)
-    # with a value by rule, series need not have a row at each step
-    if changes.agreement < MIN_FREQUENCY_AGREEMENT and not changes.counts["set_steps"]:
-        yield (
-            f"only {format_share(changes.agreement)} of the steps in the data have the frequency "
-            f"{panel.frequency.alias}, which the run was trained for"
-        )
-    yield from _value_warnings(run, cleaned)
-    yield from _length_warnings(run, panel)
-    if steps > trained:
-        yield (
-            f"horizon {steps} is beyond the {trained} steps the run was trained for: later steps "
-            "are forecast from earlier forecasts, with wider intervals"
-        )
-
-
-def _value_warnings(run: Run, cleaned: CleanedData) -> Iterator[str]:
-    n_outside, n_unseen = cleaned.outside_domain_count.sum(), cleaned.features.unseen_count
-    if n_outside:
-        yield (
-            f"{n_outside:,} values are outside the domain of clean.transform and are taken as "
-            "missing"
-        )
-    if n_unseen:
-        yield f"cells with a category that was not in the training data: {n_unseen:,}"
-    n_low = int((cleaned.values[cleaned.target_mask] <= 0).sum())
-    normalizers = [member.net.config.normalize for member in run.members]
-    if n_low and any("log" in WINDOW_SCALERS.traits(name) for name in normalizers):
-        yield (
-            f"{n_low:,} values are zero or negative: the model takes logs and reads them as "
-            "very small ones; if they are correct, train with model.normalize: standard"
-        )
-
-
-def _length_warnings(run: Run, panel: Panel) -> Iterator[str]:
-    """Lines about series that end early, and about series that are short."""
-    behind = steps_behind_latest(panel)
-    # in an irregular panel the steps of different series cannot be compared
-    if behind.any() and panel.irregular_timestamps is None:
-        first = int(np.argmax(behind))
-        timestamp = panel.window_timestamps(panel.lengths - 1, 1)[first, 0]
-        end = format_timestamp(timestamp, panel.display_timezone)
-        yield (
-            f"{np.count_nonzero(behind):,} of {panel.n_series:,} series end before the latest "
-            f"does, {panel.labels()[first]} by {behind[first]:,} steps, on {end}: each is forecast "
-            "from its own end"
-        )
-    lookback = min(member.net.config.input_length for member in run.members)
-    n_short = int((2 * panel.lengths < lookback).sum())
-    if 2 * n_short > panel.n_series:
-        yield (
-            f"{n_short:,} of {panel.n_series:,} series have less than half of the {lookback} steps "
-            "that the network reads: give a longer history"
-        )

@@ -18,6 +18,7 @@ from rnnforecast.output.forecast_report.content import (
 )
 from rnnforecast.output.forecast_report.words import describe_forecast, describe_series
 from rnnforecast.output.time_words import format_period, format_steps
+from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.types import Floats, Ints
@@ -130,13 +131,14 @@ def _statements(
     tested: HoldoutEvaluation | None,
     files: RunFiles,
     totals: ForecastTotals,
-    warnings: Sequence[str],
+    warnings: Sequence[Finding],
 ) -> list[Statement]:
     found: list[Statement | None] = []
     if tested is not None:
         found += [None if tested.claim is None else tested.claim.statement(), tested.coverage]
     found += [data_statement(files), Statement(_explain_totals(totals))]
-    found += [Statement(f"{line[0].upper()}{line[1:]}.", "look") for line in warnings]
+    lines = [finding.message for finding in warnings]
+    found += [Statement(f"{line[0].upper()}{line[1:]}.", "look") for line in lines]
     return [each for each in found if each is not None]
 
 

@@ -70,7 +70,9 @@ def test_another_horizon_truncates_or_continues_with_wider_intervals(
     quiet = rnnforecast("predict", "run", "-o", "far", "--horizon=20", "--no-plots", "-q")
     assert quiet.stderr == ""
     (warning,) = json.loads(Path("far/run.json").read_text())["warnings"]
-    assert warning.startswith("horizon 20 is beyond the 7 steps")
+    assert warning["code"] == "beyond_horizon"
+    assert (warning["count"], warning["threshold"]) == (20, 7)
+    assert warning["message"].startswith("horizon 20 is beyond the 7 steps")
     width = found[20]["q0.975"] - found[20]["q0.025"]
     assert width[7:].min() >= width[6]
 
