@@ -1,0 +1,211 @@
+"""Whether a newly trained model replaces the current one, by what is known of both.
+
+A model that loses against the best baseline on its held-out horizon replaces nothing. Otherwise:
+
+| the current model | the new one replaces it if |
+| --- | --- |
+| there is none | always |
+| cannot be read | always |
+| was not trained on the held-out windows | it is shown to be better by the margin |
+| was trained on them, and has a live record | its MASE is below the live one by the margin |
+| was trained on them, without a live record | it is better all the same |
+| is older than `max_age` | it is not shown to be worse |
+| has a drift alarm in its live record | as above, with a margin of 0 |
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from rnnforecast.evaluation.verdict import Verdict
+from rnnforecast.wording import count_of
+
+CURRENT_MODEL = "the current model"
+
+Reason = Literal[
+    "always", "first", "unreadable", "better", "live", "age",
+    "not shown", "worse", "baseline", "not scored", "not comparable", "interrupted",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PromotionRule:
+    """By how much a new model has to be better than the current one."""
+
+    margin: float = 0.01
+    """As a share of the error of the current model."""
+    max_age: timedelta | None = None
+    """The age of the current model from which any that is not shown to be worse replaces it."""
+    replace_unreadable: bool = False
+    """Whether a model that cannot be read is replaced by one that loses against a baseline too."""
+    always: bool = False
+    """Whether the new model replaces the current one in any case, unless it was interrupted."""
+
+
+@dataclass(frozen=True)
+class LiveRecord:
+    """How forecasts that the current model issued compare with what was observed later."""
+
+    mase: float
+    """Mean over the scored values; NaN without any."""
+    values: int
+    """Scored values."""
+    alarms: tuple[str, ...] = ()
+    """Codes of the drift alarms."""
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the MASE of any value is known."""
+        return self.values > 0 and math.isfinite(self.mase)
+
+
+@dataclass(frozen=True)
+class CandidateScores:
+    """The new model on its held-out horizon, before its final fit."""
+
+    mase: float
+    smape: float
+    """NaN if nothing was scored."""
+    baseline: str
+    """The best of the baselines."""
+    baseline_mase: float
+    beats_baseline: bool
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class ComparedModels:
+    """The new model and the current one on held-out windows of the new one."""
+
+    verdict: Verdict
+    """Of the new model against the current one."""
+    in_sample: bool
+    """Whether the current model was trained on values of these windows, so that its errors are too
+    low."""
+    values: int
+    """Compared values."""
+    in_sample_values: int
+    """Held-out values that the current model was trained on."""
+    issued: int
+    """Of the compared values, those for which the forecast is the one that was issued then, from
+    the ledger; the others were forecast again."""
+
+
+@dataclass(frozen=True)
+class CurrentModel:
+    """What is known of the model that may be replaced."""
+
+    trained_until: str
+    age: timedelta
+    """Time since its training."""
+    problem: str = ""
+    """Why it cannot be read."""
+    compared: ComparedModels | None = None
+    """None if it cannot be read, or has no series and timestamps in common with the new one."""
+    live: LiveRecord | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the new model replaces the current one."""
+
+    promoted: bool
+    reason: Reason
+    words: str
+    """One sentence without a full stop."""
+    margin: float
+    """The margin that was applied."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as plain values."""
+        return asdict(self)
+
+
+def decide(
+    candidate: CandidateScores, current: CurrentModel | None, rule: PromotionRule
+) -> Decision:
+    """Whether the new model replaces the current one, None if there is none."""
+    margin = 0.0 if current is not None and _has_alarm(current) else rule.margin
+    promoted, reason, words = _decide(candidate, current, rule, margin)
+    return Decision(promoted, reason, words, margin)
+
+
+def _decide(
+    candidate: CandidateScores, current: CurrentModel | None, rule: PromotionRule, margin: float
+) -> tuple[bool, Reason, str]:
+    if candidate.interrupted:
+        return False, "interrupted", "its training was interrupted"
+    if rule.always:
+        return True, "always", "without a comparison"
+    if current is None:
+        return True, "first", "there is no earlier model"
+    if current.problem and rule.replace_unreadable:
+        return True, "unreadable", f"{CURRENT_MODEL} cannot be read: {current.problem}"
+    if math.isnan(candidate.smape):
+        return False, "not scored", "no held-out value could be scored"
+    if not candidate.beats_baseline:
+        scores = f"MASE {candidate.mase:.4g} against {candidate.baseline_mase:.4g}"
+        return False, "baseline", f"it does not beat {candidate.baseline}: {scores}"
+    if current.problem:
+        return True, "unreadable", f"{CURRENT_MODEL} cannot be read: {current.problem}"
+    return _against_current(candidate, current, rule, margin)
+
+
+def _against_current(
+    candidate: CandidateScores, current: CurrentModel, rule: PromotionRule, margin: float
+) -> tuple[bool, Reason, str]:
+    """The decision where both models work."""
+    compared = current.compared
+    is_worse = False
+    if compared is not None:
+        words = f"{compared.verdict.words()}{_basis(compared, margin)}"
+        if is_better_by(compared.verdict, margin):
+            return True, "better", words
+        # errors on training data cannot show that the new model is worse
+        is_worse = compared.verdict.outcome == "worse" and not compared.in_sample
+    else:
+        words = f"it has no held-out value in common with {CURRENT_MODEL}"
+    live = current.live
+    if live is not None and live.is_scored and (compared is None or compared.in_sample):
+        scores = f"MASE {candidate.mase:.4g} against {live.mase:.4g} live"
+        words = f"{words}; {scores} ({count_of(live.values, 'value')}, margin {margin:.3g})"
+        if candidate.mase <= (1 - margin) * live.mase:
+            return True, "live", words
+    if rule.max_age is not None and current.age >= rule.max_age and not is_worse:
+        aged = f"{CURRENT_MODEL} is {_days(current.age)} old, of {_days(rule.max_age)} at most"
+        return True, "age", f"{aged}; {words}"
+    if compared is None:
+        return False, "not comparable", words
+    return False, "worse" if is_worse else "not shown", words
+
+
+def is_better_by(verdict: Verdict, margin: float) -> bool:
+    """Whether the error is lower by the share `margin` of the other one: the whole interval, or
+    the mean where there are too few series for an interval."""
+    bound = verdict.difference if math.isnan(verdict.high) else verdict.high
+    limit = -margin * verdict.other_score
+    return bound < 0 and bound <= limit
+
+
+def _basis(compared: ComparedModels, margin: float) -> str:
+    """What the comparison rests on, to be appended to the words of a verdict."""
+    parts = [f"margin {100 * margin:.3g} %"]
+    if not compared.verdict.resampled:
+        parts.append("decided by the mean")
+    if compared.in_sample:
+        parts.append(f"{CURRENT_MODEL} was trained on these values, which favors it")
+    elif compared.in_sample_values:
+        count = count_of(compared.in_sample_values, "value")
+        parts.append(f"{count} left out that {CURRENT_MODEL} was trained on")
+    return "; " + "; ".join(parts)
+
+
+def _has_alarm(current: CurrentModel) -> bool:
+    return current.live is not None and bool(current.live.alarms)
+
+
+def _days(age: timedelta) -> str:
+    return count_of(round(age / timedelta(days=1)), "day")
