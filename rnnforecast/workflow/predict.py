@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,29 @@ class PredictResult:
     warnings: tuple[Finding, ...] = ()
 
 
-def predict(
+@dataclass(frozen=True)
+class PublishedForecast:
+    """A forecast that was written, and what it was made of."""
+
+    run: Run
+    prediction: Prediction
+    result: PredictResult
+
+
+def predict(folder: Path, out: str, **options: Any) -> PredictResult:
+    """As `publish_forecast`, for the summary alone.
+
+    Raises:
+        PartFailed, after the other forecasts are written, if some series could not be forecast;
+        and the errors of `publish_forecast`.
+    """
+    published = publish_forecast(folder, out, **options)
+    if published.result.failed:
+        raise published.prediction.part_failed_error(published.result.out)
+    return published.result
+
+
+def publish_forecast(
     folder: Path,
     out: str,
     *,
@@ -60,7 +83,7 @@ def predict(
     report: bool = True,
     extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
     listener: ProgressListener | None = None,
-) -> PredictResult:
+) -> PublishedForecast:
     """Forecasts every series from its end on and writes the result to `out`.
 
     Args:
@@ -73,8 +96,7 @@ def predict(
         extra_tables: totals and sample paths, written beside the forecast.
 
     Raises:
-        RunFolderError, DataError, OutputError, UsageError; and PartFailed, after the other
-        forecasts are written, if some series could not be forecast.
+        RunFolderError, DataError, OutputError, UsageError.
     """
     is_folder = out != "-" and (out.endswith("/") or not Path(out).suffix)
     if not is_folder:
@@ -106,9 +128,7 @@ def predict(
             write_json(partial / SUMMARY_FILE, stored)
     else:
         _write_tables(tables, panel, lambda name: _table_path(out, name))
-    if result.failed:
-        raise prediction.part_failed_error(result.out)
-    return result
+    return PublishedForecast(run, prediction, result)
 
 
 def _absolute(source: Sequence[str]) -> list[str]:

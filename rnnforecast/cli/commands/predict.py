@@ -9,7 +9,15 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, RunFolder, Verbose, data_option, out_option
+from rnnforecast.cli.options import (
+    Json,
+    LedgerLocation,
+    Quiet,
+    RunFolder,
+    Verbose,
+    data_option,
+    out_option,
+)
 
 
 def predict(
@@ -60,6 +68,7 @@ def predict(
         bool,
         typer.Option("--report/--no-report", help="Write report.html into the folder OUT."),
     ] = True,
+    ledger: LedgerLocation = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -67,9 +76,9 @@ def predict(
     """Forecast every series from its end, or from an earlier time."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
+        from rnnforecast.batch.issue import issue_forecast
         from rnnforecast.data.panel.panel import describe_size
         from rnnforecast.errors import Problem, UsageError
-        from rnnforecast.workflow.predict import predict as run_predict
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
         resume_gc()
@@ -88,9 +97,10 @@ def predict(
         if json or target == "-":
             require_stdout()
         tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
-        result = run_predict(
+        issued = issue_forecast(
             run,
             target,
+            ledger=ledger,
             data=data,
             horizon=horizon,
             origin=origin,
@@ -99,6 +109,8 @@ def predict(
             extra_tables=tables,
             listener=console,
         )
+        issued.check_complete()
+        result = issued.result
         if json:
             console.print_json(asdict(result))
         for label, why in list(result.skipped.items())[:5]:

@@ -1,0 +1,166 @@
+"""The issue of a forecast: it is published under a lock, and what it says goes into the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.batch.ledger import (
+    NO_LEDGER,
+    ROW_COLUMNS,
+    Issue,
+    IssueInfo,
+    as_utc,
+    default_location,
+    has_utc_timestamps,
+    ledger_timestamps,
+    open_ledger,
+)
+from rnnforecast.batch.lock import folder_lock
+from rnnforecast.errors import DataError, OutputError, UsageError
+from rnnforecast.output.forecast_table import forecast_frame
+from rnnforecast.pipeline.calibration import store_timestamp
+from rnnforecast.pipeline.progress import ProgressListener
+from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.workflow.predict import PredictResult, publish_forecast
+from rnnforecast.workflow.predict_forecast import Prediction
+
+ID_LENGTH = 16
+"""Hexadecimal digits of the ids of runs and issues."""
+
+
+@dataclass(frozen=True)
+class IssuedForecast:
+    """What `issue_forecast` wrote."""
+
+    result: PredictResult
+    prediction: Prediction
+    issue_id: str
+    """"" without a ledger."""
+    ledger: str
+    """Where the issue was written to; "" if it was not."""
+    rows: int = 0
+    """Rows that were written to the ledger."""
+
+    def check_complete(self) -> None:
+        """Raises PartFailed if some series have no forecast."""
+        if self.result.failed:
+            raise self.prediction.part_failed_error(self.result.out)
+
+
+def issue_forecast(
+    folder: Path,
+    out: str,
+    *,
+    ledger: str | None = None,
+    now: datetime | None = None,
+    wait: float = 0.0,
+    listener: ProgressListener | None = None,
+    **options: Any,
+) -> IssuedForecast:
+    """Publishes the forecast of a run under the lock of `out`, and writes it to the ledger.
+
+    A ledger that cannot be written is a warning, since the forecast is published by then. Series
+    without a forecast are no error before `IssuedForecast.check_complete`.
+
+    Args:
+        folder: the run, or a store of versions, of which the latest is used.
+        out: see `workflow.predict.predict`.
+        ledger: a folder or a database URL, ``none`` for none; `default_location` by default.
+        now: the time of the issue; the clock's by default.
+        wait: seconds to wait for the lock.
+        options: further arguments of `workflow.predict.predict`.
+
+    Raises:
+        LockHeld, and the errors of `workflow.predict.publish_forecast`.
+    """
+    with _lock_of(out, wait):
+        published = publish_forecast(folder, out, listener=listener, **options)
+    prediction = published.prediction
+    issued = IssuedForecast(published.result, prediction, "", "")
+    if ledger == NO_LEDGER or options.get("origin") is not None:
+        return issued
+    location = ledger or default_location(folder)
+    try:
+        issue = build_issue(folder, published.run, prediction, as_utc(now))
+        found = open_ledger(location)
+        location = found.location
+        found.append(issue)
+    except (OutputError, DataError, UsageError) as error:
+        if listener is not None:
+            listener.warning(f"ledger_not_written: {error}")
+        return issued
+    return IssuedForecast(
+        published.result, prediction, issue.info.issue_id, location, len(issue.table)
+    )
+
+
+@contextmanager
+def _lock_of(out: str, wait: float) -> Iterator[None]:
+    """The lock of an output; none of standard output, devices and pipes."""
+    path = Path(out)
+    if out == "-" or (path.exists() and not path.is_file() and not path.is_dir()):
+        yield
+        return
+    with folder_lock(path, "writing this forecast"):
+        yield
+
+
+def build_issue(folder: Path, run: Run, prediction: Prediction, now: datetime) -> Issue:
+    """The issue of a prediction by the run at `folder`: its rows with a forecast, as published."""
+    panel, forecasts = prediction.cleaned.panel, prediction.forecasts
+    size, steps, width = forecasts.yhat.shape
+    times = panel.window_timestamps(panel.lengths - 1, steps + 1)  # [S, 1 + H]
+    frame = forecast_frame(
+        pd.DataFrame({"unique_id": panel.labels()}),
+        ledger_timestamps(times[:, 1:], panel),
+        time_column="ds",
+        targets=panel.target_names,
+        yhat=forecasts.yhat,
+        quantiles=forecasts.quantiles,
+        levels=run.quantiles,
+    )
+    if width == 1:
+        frame["target"] = panel.target_names[0]
+    frame["cutoff"] = np.repeat(ledger_timestamps(times[:, 0], panel), width * steps)
+    frame["step"] = np.tile(np.arange(1, steps + 1, dtype=np.int32), size * width)
+    frame["status"] = "model"
+    quantiles = [name for name in frame.columns if name not in ROW_COLUMNS]
+    order = [*ROW_COLUMNS[:-1], *quantiles, ROW_COLUMNS[-1]]
+    table = frame.loc[np.isfinite(frame["yhat"].to_numpy()), order].reset_index(drop=True)
+    run_id = id_of_run(run)
+    info = IssueInfo(name_of_run(folder), run_id, _issue_id(run, run_id, prediction), now)
+    return Issue(info, table, has_utc_timestamps(panel))
+
+
+def name_of_run(folder: Path) -> str:
+    """The name of a run, or of the store that it is a version of."""
+    return folder.resolve().name
+
+
+def id_of_run(run: Run) -> str:
+    """The hash of a training: its spec, data, seed and versions."""
+    parts = [run.metadata["fingerprint"], str(store_timestamp(run.trained_until))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:ID_LENGTH]
+
+
+def _issue_id(run: Run, run_id: str, prediction: Prediction) -> str:
+    """The hash of the run with its calibration, of the data that it read, and of the horizon."""
+    panel, steps = prediction.cleaned.panel, prediction.forecasts.yhat.shape[1]
+    head = {"run": run_id, "horizon": steps, "calibration": asdict(run.refreshed)}
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True, default=str).encode())
+    digest.update("\0".join(map(str, panel.labels())).encode("utf-8", "surrogatepass"))
+    ends = panel.window_timestamps(panel.lengths - 1, 1)
+    for part in (panel.offsets, ends, panel.targets, panel.covariates):
+        if part is not None:
+            digest.update(np.ascontiguousarray(part).view(np.uint8).data)
+    return digest.hexdigest()[:ID_LENGTH]
