@@ -66,7 +66,7 @@ def from_frame(frame: Any, name: str = "data") -> FrameSource:
             found = f"expected a data frame of pandas, polars or PyArrow, found {kind} ({reason})"
             raise UsageError(Problem(name, found, "convert it to one of these")) from None
         names, columns = table.column_names, table.columns
-    table = pa.Table.from_arrays([_without_rare_types(column) for column in columns], names)
+    table = pa.Table.from_arrays([without_rare_types(column) for column in columns], names)
     return FrameSource(name, table)
 
 
@@ -142,19 +142,19 @@ def _from_pandas(column: pd.Series) -> Any:
     try:
         return pa.chunked_array([pa.array(column, from_pandas=True)])
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        return pa.chunked_array([_to_texts(list(column))])
+        return pa.chunked_array([cells_to_text(list(column))])
 
 
-def _without_rare_types(column: Any) -> Any:
+def without_rare_types(column: Any) -> Any:
     """The column as text if a file could not have its type."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType) or any(test(kind) for test in _AS_TEXT):
-        return pa.chunked_array([_to_texts(column.to_pylist())])
+        return pa.chunked_array([cells_to_text(column.to_pylist())])
     return column
 
 
-def _to_texts(cells: Sequence[Any]) -> Any:
-    """The cells as text, null where they are missing."""
+def cells_to_text(cells: Sequence[Any]) -> Any:
+    """The Arrow column of the cells as text, null where they are missing."""
     return pa.array([None if _is_missing(cell) else str(cell) for cell in cells], pa.string())
 
 
