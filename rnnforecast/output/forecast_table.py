@@ -1,9 +1,9 @@
-"""The forecast as one long table, written as CSV or Parquet."""
+"""Tables of forecasts, written as CSV or Parquet."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -14,103 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rnnforecast.data.time.timezones import format_utc_offsets, to_local
-from rnnforecast.errors import DataError, OutputError, Problem, UsageError
+from rnnforecast.errors import OutputError, Problem, UsageError
 from rnnforecast.output.atomic_files import atomic_file
 
 _CHUNK_ROWS = 131_072  # rows formatted at once, which bounds the memory
 _TimeUnit = Literal["D", "s", "us"]
-
-SIGNIFICANT_DIGITS, INTERVAL_DIGITS, FLOAT64_DIGITS = 7, 5, 15
-"""Significant digits of a forecast, of the width of its interval, and of any float64."""
-
-
-def round_significant(x: np.ndarray, digits: int | np.ndarray = SIGNIFICANT_DIGITS) -> np.ndarray:
-    """`x` rounded to `digits` significant digits: the float64 whose shortest text has no more.
-
-    Any shape; `digits` is a number or an array of that shape. NaN and infinity stay, minus zero
-    becomes zero.
-    """
-    x = np.asarray(x, dtype=np.float64)
-    digits = np.broadcast_to(digits, x.shape)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        shift = np.floor(np.log10(np.abs(x)))
-        shift = np.where(np.isfinite(shift), digits - 1 - shift, 0.0)
-        # Powers of ten are exact up to 10^22, and one product or quotient of exact numbers is
-        # rounded once: the sign of the shift decides between the two.
-        power = 10.0 ** np.minimum(np.abs(shift), 22.0)
-        rounded = np.where(shift >= 0, np.rint(x * power) / power, np.rint(x / power) * power)
-    rounded = np.where(np.isfinite(x), rounded, x) + 0.0
-    extreme = np.isfinite(x) & (np.abs(shift) > 22)
-    pairs = zip(x[extreme], digits[extreme], strict=True)
-    rounded[extreme] = [float(f"{value:.{count - 1}e}") for value, count in pairs]
-    return rounded
-
-
-def significant_digits(yhat: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """`[M]` meaningful digits of the forecasts `[M]`, given their quantiles `[Q, M]`.
-
-    Forecasts are computed in single precision, hence seven digits; where the interval is narrow
-    compared to the level (a meter that counts upwards), five digits of the interval's width.
-    """
-    if len(quantiles) < 2:
-        return np.full(yhat.shape, SIGNIFICANT_DIGITS)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        width = np.floor(np.log10(quantiles.max(0) - quantiles.min(0)))
-        needed = np.floor(np.log10(np.abs(yhat))) - width + INTERVAL_DIGITS
-    needed = np.where(np.isfinite(needed), needed, SIGNIFICANT_DIGITS)
-    return np.clip(needed, SIGNIFICANT_DIGITS, FLOAT64_DIGITS).astype(np.int64)
-
-
-def forecast_columns(
-    key_columns: Sequence[str], targets: Sequence[str], *, time_column: str, levels: Sequence[float]
-) -> list[str]:
-    """The columns of a forecast table, in order.
-
-    The key columns, ``target`` if there are several, the time column, ``yhat`` and one column per
-    quantile (``q0.025``). Raises DataError if an input column has the name of another column.
-    """
-    fixed = ["target"] if len(targets) > 1 else []
-    added = [*fixed, "yhat", *(f"q{float(level)!r}" for level in levels)]
-    given = [*key_columns, time_column]
-    clashes = [name for name in dict.fromkeys(given) if name in added or given.count(name) > 1]
-    if clashes:
-        cure = "rename the column in the input"
-        found = "is also the name of another column of the forecast table"
-        raise DataError(*(Problem(f"column {name!r}", found, cure) for name in clashes))
-    return [*key_columns, *fixed, time_column, *added[len(fixed) :]]
-
-
-def forecast_frame(
-    keys: pd.DataFrame,
-    timestamps: np.ndarray,
-    *,
-    time_column: str,
-    targets: Sequence[str],
-    yhat: np.ndarray,
-    quantiles: np.ndarray,
-    levels: Sequence[float],
-) -> pd.DataFrame:
-    """One row per series, target and step, in that order; columns as in `forecast_columns`.
-
-    `keys` has one row per series, `timestamps` [S, H] is datetime64 or int64, `yhat` [S, H, C] and
-    `quantiles` [S, H, C, Q] are in original units, NaN without a forecast; Q, the number of
-    `levels`, may be 0. Values are rounded to `significant_digits`. Raises DataError as
-    `forecast_columns` does.
-    """
-    size, horizon, width = yhat.shape
-    names = forecast_columns(list(keys.columns), targets, time_column=time_column, levels=levels)
-    row = np.repeat(np.arange(size), width * horizon)  # [S*C*H]
-    columns: list[object] = [keys[name].take(row).array for name in keys.columns]
-    if width > 1:
-        channel = np.repeat(np.arange(width), horizon)  # [C*H]
-        columns.append(pd.array(list(targets), dtype="str").take(np.tile(channel, size)))
-    columns.append(np.repeat(timestamps, width, axis=0).reshape(-1))  # [S, H] -> [S*C*H]
-    center = yhat.transpose(0, 2, 1).reshape(-1)
-    flat = quantiles.transpose(3, 0, 2, 1).reshape(-1, row.size)  # [S, H, C, Q] -> [Q, S*C*H]
-    digits = significant_digits(center, flat)
-    columns.append(round_significant(center, digits))
-    columns.extend(round_significant(flat, np.broadcast_to(digits, flat.shape)))
-    return pd.DataFrame(dict(zip(names, columns, strict=True)))
 
 
 def table_format(path: str | Path) -> Literal["csv", "parquet"]:

@@ -28,7 +28,7 @@ from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.windows.split import Split, split_series
 from rnnforecast.errors import DataError, Problem, SpecError
-from rnnforecast.output.forecast_table import forecast_columns
+from rnnforecast.output.forecast_frame import forecast_columns
 from rnnforecast.output.path_tables import check_column_names
 from rnnforecast.pipeline.auto import (
     AutoChoice,

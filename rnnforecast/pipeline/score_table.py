@@ -20,7 +20,8 @@ import pandas as pd
 
 from rnnforecast.evaluation.baselines import baseline_column
 from rnnforecast.evaluation.scores import MODEL_NAME, GroupScores, Scores
-from rnnforecast.output.forecast_table import round_significant, write_forecast
+from rnnforecast.output.forecast_frame import round_significant
+from rnnforecast.output.forecast_table import write_forecast
 
 FIRST_METRICS = (
     "mae", "rmse", "bias", "relative_bias", "mape", "smape", "wape", "mase", "rmsse", "owa", "wql",

@@ -17,7 +17,6 @@ from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
-from rnnforecast.output.forecast_table import forecast_frame
 from rnnforecast.pipeline.checks.data_findings import data_findings
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.forecasting import forecast
@@ -28,12 +27,8 @@ from rnnforecast.types import Ints
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.backtest_data import BacktestData
 from rnnforecast.workflow.predict_size import check_last_timestamp, check_size
-from rnnforecast.workflow.predict_totals import (
-    NO_EXTRA_TABLES,
-    ExtraTablesRequest,
-    paths_table,
-    totals_table,
-)
+from rnnforecast.workflow.predict_tables import forecast_tables, table_series
+from rnnforecast.workflow.predict_totals import NO_EXTRA_TABLES, ExtraTablesRequest
 
 IN_SAMPLE = Finding(
     "in_sample",
@@ -117,7 +112,12 @@ def forecast_data(
         warnings += (IN_SAMPLE,)
     for finding in warnings:
         listener.warning(str(finding))
-    forecasts, tables = _forecast_tables(run, cleaned, steps, totals, n_paths)
+    forecasts, all_levels = _forecasts(run, cleaned, steps)
+    status = np.where(np.isnan(forecasts.yhat).any(axis=1), "skipped", "model")  # [S, C]
+    rows = table_series(
+        cleaned, status, horizon=steps, time_column=run.plan.read_options.data.time_name
+    )
+    tables = forecast_tables(run, rows, forecasts, all_levels, totals=totals, n_paths=n_paths)
     return Prediction(cleaned, forecasts, tables, warnings)
 
 
@@ -162,10 +162,8 @@ def _steps_before_origin(panel: Panel, origin: str) -> Ints:
     return ends
 
 
-def _forecast_tables(
-    run: Run, cleaned: CleanedData, steps: int, totals: tuple[int, ...], n_paths: int
-) -> tuple[WindowForecast, dict[str, pd.DataFrame]]:
-    """The forecasts, and the tables by name: ``forecast``, ``totals`` and ``paths``."""
+def _forecasts(run: Run, cleaned: CleanedData, steps: int) -> tuple[WindowForecast, WindowForecast]:
+    """The forecasts, and those at all computed levels that are not rounded."""
     panel, levels, bounds = cleaned.panel, run.levels, run.plan.bounds
     postprocessing = replace(
         run.postprocessing, quantiles=levels.computed, bounds=bounds.without_rounding()
@@ -173,25 +171,8 @@ def _forecast_tables(
     all_levels = forecast(
         run.members, cleaned, panel.lengths, postprocessing=postprocessing, horizon=steps
     )
-    forecasts = WindowForecast(
-        bounds.apply(all_levels.yhat),
-        bounds.apply(levels.select(all_levels.quantiles), axis=-2),
-    )
-    frame = forecast_frame(
-        panel.keys,
-        panel.window_timestamps(panel.lengths, steps),
-        time_column=run.plan.read_options.data.time_name,
-        targets=panel.target_names,
-        yhat=forecasts.yhat,
-        quantiles=forecasts.quantiles,
-        levels=run.quantiles,
-    )
-    tables = {"forecast": frame.dropna(subset="yhat")}
-    if totals:
-        tables["totals"] = totals_table(run, panel, all_levels, totals)
-    if n_paths:
-        tables["paths"] = paths_table(run, panel, all_levels, n_paths)
-    return forecasts, tables
+    quantiles = bounds.apply(levels.select(all_levels.quantiles), axis=-2)
+    return WindowForecast(bounds.apply(all_levels.yhat), quantiles), all_levels
 
 
 def _failed_series(cleaned: CleanedData, forecasts: WindowForecast) -> dict[str, str]:

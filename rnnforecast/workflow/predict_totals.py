@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.evaluation.sample_paths import (
@@ -17,6 +16,7 @@ from rnnforecast.evaluation.sample_paths import (
     draw_correlated_normals,
     extend_correlation,
 )
+from rnnforecast.output.forecast_frame import ForecastSeries
 from rnnforecast.output.path_tables import paths_frame, totals_frame
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.registry import LOSSES
@@ -81,44 +81,31 @@ def sibling_path(out: Path, name: str) -> Path:
 
 
 def totals_table(
-    run: Run, panel: Panel, forecasts: WindowForecast, total_steps: Sequence[int]
+    run: Run, series: ForecastSeries, forecasts: WindowForecast, total_steps: Sequence[int]
 ) -> pd.DataFrame:
     """The table of totals; `forecasts` must have the quantiles of `run.levels.computed`, not
     rounded."""
     levels = run.levels
     ends = np.asarray(total_steps) - 1
-    shape = (panel.n_series, forecasts.yhat.shape[2], len(total_steps))
+    shape = (*series.status.shape, len(total_steps))
     yhat, quantiles = np.empty(shape), np.empty((*shape, len(levels.computed)))
-    for series, paths in _sample_paths(run, forecasts, N_PATHS_FOR_TOTALS):
+    for part, paths in _sample_paths(run, forecasts, N_PATHS_FOR_TOTALS):
         totals = paths.cumsum(-1)[..., ends]  # [s, C, n_paths, T]
         interpolated = np.moveaxis(np.quantile(totals, levels.computed, axis=2), 0, -1)
-        quantiles[series] = run.plan.bounds.apply(interpolated, axis=1)  # [s, C, T, Q]
-        yhat[series] = quantiles[series][..., levels.median_index]
+        quantiles[part] = run.plan.bounds.apply(interpolated, axis=1)  # [s, C, T, Q]
+        yhat[part] = quantiles[part][..., levels.median_index]
     if any("mean" in LOSSES.traits(member.net.config.loss) for member in run.members):
         yhat = forecasts.yhat.cumsum(1)[:, ends].swapaxes(1, 2)  # means add up
-    frame = totals_frame(
-        panel.keys,
-        panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1]),
-        steps=total_steps,
-        targets=panel.target_names,
-        yhat=yhat,
-        quantiles=levels.select(quantiles),
-        levels=run.quantiles,
-    )
-    return frame.dropna(subset="yhat")
+    return totals_frame(series, yhat, levels.select(quantiles), run.quantiles, steps=total_steps)
 
 
-def paths_table(run: Run, panel: Panel, forecasts: WindowForecast, n_paths: int) -> pd.DataFrame:
-    """The table of `n_paths` sample paths of each series; `forecasts` as for `totals_table`."""
+def paths_table(
+    run: Run, series: ForecastSeries, forecasts: WindowForecast, n_paths: int
+) -> pd.DataFrame:
+    """The table of `n_paths` sample paths of each series that is not skipped; `forecasts` as for
+    `totals_table`."""
     parts = [paths for _, paths in _sample_paths(run, forecasts, n_paths)]
-    frame = paths_frame(
-        panel.keys,
-        panel.window_timestamps(panel.lengths, forecasts.yhat.shape[1]),
-        time_column=run.plan.read_options.data.time_name,
-        targets=panel.target_names,
-        values=np.concatenate(parts),
-    )
-    return frame.dropna(subset="yhat")
+    return paths_frame(series, np.concatenate(parts)).dropna(subset="yhat")
 
 
 def _sample_paths(

@@ -235,6 +235,6 @@ def _check_same_forecast(path: Path, again: pd.DataFrame) -> None:
     except (OSError, ValueError) as error:
         raise DataError(Problem(str(path), f"cannot be read: {error}")) from error
     now = again["yhat"].to_numpy()
-    if stored.shape != now.shape or not np.allclose(stored, now, rtol=1e-5):
+    if stored.shape != now.shape or not np.allclose(stored, now, rtol=1e-5, equal_nan=True):
         found = "the data or the run have changed since: they give another forecast now"
         raise DataError(Problem(str(path), found, "run 'rnnforecast predict' again"))

@@ -65,7 +65,7 @@ def test_a_training_on_a_frame_is_that_of_the_command_on_the_same_file(
     Path("spec.yaml").write_text("data: {path: data.csv}\nwindow: {horizon: 7}\n", encoding="utf-8")
     result = trained("command")
     predict(Path("command"), "forecast.csv")
-    expected = pd.read_csv("forecast.csv", parse_dates=["ds"])
+    expected = pd.read_csv("forecast.csv", parse_dates=["ds", "cutoff"])
     pd.testing.assert_frame_equal(run.predict(), expected, check_dtype=False, rtol=0, atol=0)
     assert run.metrics["model_metrics"] == result.model_metrics
     stored = rf.load_run("command")
@@ -112,7 +112,9 @@ def test_no_file_is_written_unless_asked(
 
 def test_the_forecast_begins_after_the_given_history(run: rf.Run, frame: pd.DataFrame) -> None:
     table = run.predict(frame[frame["ds"] < "2024-02-01"], horizon=3)
-    assert table.columns.tolist()[:3] == ["unique_id", "ds", "yhat"]
+    assert table.columns.tolist()[:4] == ["unique_id", "ds", "cutoff", "yhat"]
+    assert table["cutoff"].unique().tolist() == [pd.Timestamp("2024-01-31")]
+    assert set(table["status"]) == {"model"}
     assert table["unique_id"].tolist() == ["a"] * 3 + ["b"] * 3
     assert table["ds"].tolist() == [*pd.date_range("2024-02-01", periods=3)] * 2
     with pytest.raises(rf.UsageError, match="horizon: expected a whole number of at least 1"):
@@ -140,7 +142,10 @@ def test_a_series_without_a_forecast_is_a_warning(run: rf.Run, frame: pd.DataFra
     blank = frame.assign(y=frame["y"].where(frame["unique_id"] == "a"))
     with pytest.warns(rf.ForecastWarning) as issued:
         table = run.predict(blank)
-    assert table["unique_id"].unique().tolist() == ["a"]
+    assert table.loc[table["unique_id"] == "a", "status"].eq("model").all()
+    left_out = table[table["unique_id"] == "b"]
+    assert left_out["status"].eq("skipped").all()
+    assert left_out["yhat"].isna().all()
     assert any("lack a forecast: b" in str(warning.message) for warning in issued)
     assert {warning.filename for warning in issued} == {__file__}
 

@@ -13,13 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rnnforecast.errors import DataError, OutputError, UsageError
-from rnnforecast.output.forecast_table import (
+from rnnforecast.output.forecast_frame import (
+    ForecastSeries,
     forecast_columns,
     forecast_frame,
     round_significant,
-    table_format,
-    write_forecast,
 )
+from rnnforecast.output.forecast_table import table_format, write_forecast
 
 
 def _keys(*ids: str) -> pd.DataFrame:
@@ -32,15 +32,20 @@ def _timestamps(*texts: str) -> np.ndarray:
 
 def _frame(*ids: str, timestamps: np.ndarray, yhat: list[float], time: str = "ds") -> pd.DataFrame:
     size, horizon = len(ids), timestamps.shape[1]
-    return forecast_frame(
-        _keys(*ids),
-        np.repeat(timestamps, size, axis=0),
-        time_column=time,
-        targets=["y"],
-        yhat=np.array(yhat).reshape(size, horizon, 1),
-        quantiles=np.zeros((size, horizon, 1, 0)),
-        levels=[],
+    frame = forecast_frame(
+        ForecastSeries(
+            _keys(*ids),
+            np.repeat(timestamps, size, axis=0),
+            np.repeat(timestamps[0, :1], size),
+            np.full((size, 1), "model"),
+            time,
+            ["y"],
+        ),
+        np.array(yhat).reshape(size, horizon, 1),
+        np.zeros((size, horizon, 1, 0)),
+        [],
     )
+    return frame.drop(columns=["cutoff", "status"])
 
 
 def _csv(path: Path, frame: pd.DataFrame, *, daily: bool = False, utc_offset: str = "") -> str:
@@ -52,22 +57,28 @@ def test_rows_are_in_the_order_of_series_target_and_step() -> None:
     yhat = np.arange(8.0).reshape(2, 2, 2)  # [S, H, C]
     quantiles = np.stack([yhat - 1, yhat + 1], axis=-1)  # [S, H, C, Q]
     frame = forecast_frame(
-        _keys("a", "b"),
-        np.array([[1, 2], [5, 6]]),
-        time_column="t",
-        targets=["u", "v"],
-        yhat=yhat,
-        quantiles=quantiles,
-        levels=[0.1, 0.975],
+        ForecastSeries(
+            _keys("a", "b"),
+            np.array([[1, 2], [5, 6]]),
+            np.array([0, 4]),
+            np.array([["model", "fallback"], ["skipped", "cold_start"]]),
+            "t",
+            ["u", "v"],
+        ),
+        yhat,
+        quantiles,
+        [0.1, 0.975],
     )
     expected = pd.DataFrame(
         {
             "id": list("aaaabbbb"),
             "target": list("uuvvuuvv"),
             "t": [1, 2, 1, 2, 5, 6, 5, 6],
+            "cutoff": [0] * 4 + [4] * 4,
             "yhat": [0.0, 2, 1, 3, 4, 6, 5, 7],
             "q0.1": [-1.0, 1, 0, 2, 3, 5, 4, 6],
             "q0.975": [1.0, 3, 2, 4, 5, 7, 6, 8],
+            "status": ["model"] * 2 + ["fallback"] * 2 + ["skipped"] * 2 + ["cold_start"] * 2,
         }
     )
     pd.testing.assert_frame_equal(frame, expected)
@@ -75,16 +86,23 @@ def test_rows_are_in_the_order_of_series_target_and_step() -> None:
 
 def test_one_series_without_key_columns_has_only_time_and_numbers(tmp_path: Path) -> None:
     frame = forecast_frame(
-        pd.DataFrame(index=range(1)),
-        _timestamps("2024-01-01", "2024-01-02"),
-        time_column="date",
-        targets=["y"],
-        yhat=np.array([[[1.0], [2.5]]]),
-        quantiles=np.array([[[[0.5]], [[2.0]]]]),
-        levels=[0.5],
+        ForecastSeries(
+            pd.DataFrame(index=range(1)),
+            _timestamps("2024-01-01", "2024-01-02"),
+            _timestamps("2023-12-31")[0],
+            np.array([["model"]]),
+            "date",
+            ["y"],
+        ),
+        np.array([[[1.0], [2.5]]]),
+        np.array([[[[0.5]], [[2.0]]]]),
+        [0.5],
     )
     text = _csv(tmp_path, frame, daily=True)
-    assert text == "date,yhat,q0.5\n2024-01-01,1,0.5\n2024-01-02,2.5,2\n"
+    assert text == (
+        "date,cutoff,yhat,q0.5,status\n"
+        "2024-01-01,2023-12-31,1,0.5,model\n2024-01-02,2023-12-31,2.5,2,model\n"
+    )
 
 
 def test_ids_stay_as_they_are_and_only_what_needs_quotes_has_them(tmp_path: Path) -> None:
@@ -203,14 +221,18 @@ def test_an_unknown_suffix_is_a_wrong_use(tmp_path: Path) -> None:
 
 def test_all_names_that_clash_are_reported() -> None:
     with pytest.raises(DataError) as caught:
-        forecast_columns(["yhat", "store", "target"], ["u", "v"], time_column="q0.5", levels=[0.5])
+        forecast_columns(
+            ["yhat", "status", "store", "target"], ["u", "v"], time_column="q0.5", levels=[0.5]
+        )
     text = str(caught.value)
-    assert len(caught.value.problems) == 3
-    assert all(f"column {name!r}" in text for name in ("yhat", "target", "q0.5"))
+    assert len(caught.value.problems) == 4
+    assert all(f"column {name!r}" in text for name in ("yhat", "status", "target", "q0.5"))
     assert forecast_columns(["target"], ["y"], time_column="t", levels=[]) == [
         "target",
         "t",
+        "cutoff",
         "yhat",
+        "status",
     ]
 
 

@@ -39,7 +39,12 @@ def test_totals_have_a_row_for_each_series_and_number_of_steps(given: Given, for
     given(more="forecast: {totals: [7, 3]}\n")
     shared("run")
     _, found = forecast()
-    assert list(found.columns) == ["unique_id", "from", "to", "steps", "yhat", *LEVELS]
+    assert list(found.columns) == [
+        *("unique_id", "from", "to", "cutoff", "steps", "yhat"),
+        *LEVELS,
+        "status",
+    ]
+    assert set(found["cutoff"]) == {"2024-02-29"}
     assert found["unique_id"].tolist() == ["a"] * 2 + ["b"] * 2
     assert sorted(found["steps"][:2]) == [3, 7]
     assert set(found["from"]) == {"2024-03-01"}
@@ -75,7 +80,7 @@ def test_paths_have_the_quantiles_of_the_forecast(given: Given, forecast: Run) -
     given()
     shared("run")
     full, found = forecast("--paths", "500")
-    assert list(found.columns) == ["unique_id", "path", "ds", "yhat"]
+    assert list(found.columns) == ["unique_id", "path", "ds", "cutoff", "yhat", "status"]
     assert len(found) == 2 * 500 * 7
     assert found["path"].tolist()[:8] == [1] * 7 + [2]
     assert found["ds"].tolist()[:7] == full["ds"].tolist()[:7]
@@ -141,7 +146,9 @@ def test_each_target_has_its_own_totals_paths_and_bounds(
     full, totals, paths = forecast("--total", "7", "--paths", "20")
     assert totals["target"].tolist() == ["sold", "warmth"] * 2
     assert list(totals.columns)[:3] == ["unique_id", "target", "from"]
-    assert list(paths.columns) == ["unique_id", "target", "path", "ds", "yhat"]
+    assert list(paths.columns) == [
+        *("unique_id", "target", "path", "ds", "cutoff", "yhat", "status")
+    ]
     assert len(paths) == 2 * 2 * 20 * 7
     of = {name: paths.loc[paths["target"] == name, "yhat"] for name in ("sold", "warmth")}
     assert (of["sold"] >= 0).all()
@@ -188,7 +195,9 @@ def test_a_series_without_a_value_has_no_totals_and_the_others_have(
     rows.to_csv("data.csv", index=False)
     _, totals, paths = forecast("--total", "7", "--paths", "2", code=6)
     rows_of = list(zip(totals["unique_id"], totals["target"], strict=True))
-    assert rows_of == [("a", "y"), ("b", "y"), ("b", "z")]
+    assert rows_of == [("a", "y"), ("a", "z"), ("b", "y"), ("b", "z")]
+    assert totals["status"].tolist() == ["model", "skipped", "model", "model"]
+    assert totals["yhat"].isna().tolist() == [False, True, False, False]
     assert paths.notna().all(axis=None)
     assert len(paths) == 3 * 2 * 7
 

@@ -43,7 +43,7 @@ def test_a_first_csv_goes_from_init_to_a_forecast_without_an_edit(
     found = pd.read_csv("forecasts/spec/forecast.csv")
     names = {"long": ["unique_id"], "wide": ["target"], "single": []}[layout]
     assert found.columns.tolist() == [
-        *names, "ds", "yhat", "q0.025", "q0.1", "q0.5", "q0.9", "q0.975",
+        *names, "ds", "cutoff", "yhat", "q0.025", "q0.1", "q0.5", "q0.9", "q0.975", "status",
     ]  # fmt: skip
     horizon = yaml.safe_load(Path("spec.yaml").read_text())["window"]["horizon"]
     assert len(found) == horizon * (1 if layout == "single" else 2)

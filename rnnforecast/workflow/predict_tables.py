@@ -1,0 +1,91 @@
+"""Tables of a forecast: its rows, and totals and sample paths beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.cleaning_plan import CleanedData
+from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
+from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.types import Floats, Ints
+from rnnforecast.workflow.predict_totals import paths_table, totals_table
+
+
+@dataclass(frozen=True)
+class TableSeries:
+    """The series of the tables: those of the panel, and those that are skipped without a value."""
+
+    series: ForecastSeries
+    places: Ints
+    """[P] the place of each series of the panel among them."""
+
+    def expand(self, values: Floats) -> Floats:
+        """[P, …] numbers of the panel's series as those of all, [S, …]: NaN for the others."""
+        size = len(self.series.cutoffs)
+        if len(self.places) == size:
+            return values
+        every = np.full((size, *values.shape[1:]), np.nan)
+        every[self.places] = values
+        return every
+
+
+def table_series(
+    cleaned: CleanedData, status: np.ndarray, *, horizon: int, time_column: str
+) -> TableSeries:
+    """The series of the tables, sorted by their ids; `status` [P, C] is that of the panel's.
+
+    A skipped series without a value has the timestamps of the series that ends last.
+    """
+    panel, found = cleaned.panel, cleaned.changes.series
+    keys = cleaned.table.keys
+    places = np.arange(panel.n_series)
+    if keys.shape[1]:
+        index = pd.MultiIndex.from_frame(keys)
+        places = index.get_indexer(pd.MultiIndex.from_frame(panel.keys))
+    is_shown = (found["skipped"] != "").to_numpy(copy=True)  # [S of the file]
+    is_shown[places] = True
+    places = np.cumsum(is_shown)[places] - 1
+    size = int(is_shown.sum())
+    timestamps = panel.window_timestamps(panel.lengths - 1, horizon + 1)  # cutoff first
+    latest = int(np.argmax(timestamps[:, 0]))
+    every = np.repeat(timestamps[latest : latest + 1], size, axis=0)
+    every[places] = timestamps
+    every_status = np.full((size, status.shape[1]), "skipped", dtype=status.dtype)
+    every_status[places] = status
+    series = ForecastSeries(
+        keys.loc[is_shown].reset_index(drop=True),
+        every[:, 1:],
+        every[:, 0],
+        every_status,
+        time_column,
+        panel.target_names,
+    )
+    return TableSeries(series, places)
+
+
+def forecast_tables(
+    run: Run,
+    rows: TableSeries,
+    forecasts: WindowForecast,
+    all_levels: WindowForecast,
+    *,
+    totals: tuple[int, ...],
+    n_paths: int,
+) -> dict[str, pd.DataFrame]:
+    """The tables by name: ``forecast``, and ``totals`` and ``paths`` if there are any.
+
+    `all_levels` has the quantiles of `run.levels.computed`, not rounded.
+    """
+    yhat, quantiles = rows.expand(forecasts.yhat), rows.expand(forecasts.quantiles)
+    tables = {"forecast": forecast_frame(rows.series, yhat, quantiles, run.quantiles)}
+    if totals or n_paths:
+        every = WindowForecast(rows.expand(all_levels.yhat), rows.expand(all_levels.quantiles))
+        if totals:
+            tables["totals"] = totals_table(run, rows.series, every, totals)
+        if n_paths:
+            tables["paths"] = paths_table(run, rows.series, every, n_paths)
+    return tables
