@@ -27,7 +27,7 @@ from rnnforecast.batch.ledger import (
 )
 from rnnforecast.batch.lock import folder_lock
 from rnnforecast.errors import DataError, OutputError, UsageError
-from rnnforecast.output.forecast_table import forecast_frame
+from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.calibration import store_timestamp
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run
@@ -120,20 +120,18 @@ def build_issue(folder: Path, run: Run, prediction: Prediction, now: datetime) -
     panel, forecasts = prediction.cleaned.panel, prediction.forecasts
     size, steps, width = forecasts.yhat.shape
     times = panel.window_timestamps(panel.lengths - 1, steps + 1)  # [S, 1 + H]
-    frame = forecast_frame(
+    series = ForecastSeries(
         pd.DataFrame({"unique_id": panel.labels()}),
         ledger_timestamps(times[:, 1:], panel),
-        time_column="ds",
-        targets=panel.target_names,
-        yhat=forecasts.yhat,
-        quantiles=forecasts.quantiles,
-        levels=run.quantiles,
+        ledger_timestamps(times[:, 0], panel),
+        prediction.status,
+        "ds",
+        panel.target_names,
     )
+    frame = forecast_frame(series, forecasts.yhat, forecasts.quantiles, run.quantiles)
     if width == 1:
         frame["target"] = panel.target_names[0]
-    frame["cutoff"] = np.repeat(ledger_timestamps(times[:, 0], panel), width * steps)
     frame["step"] = np.tile(np.arange(1, steps + 1, dtype=np.int32), size * width)
-    frame["status"] = "model"
     quantiles = [name for name in frame.columns if name not in ROW_COLUMNS]
     order = [*ROW_COLUMNS[:-1], *quantiles, ROW_COLUMNS[-1]]
     table = frame.loc[np.isfinite(frame["yhat"].to_numpy()), order].reset_index(drop=True)

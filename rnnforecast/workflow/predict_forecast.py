@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rnnforecast.data.cleaning_plan import CleanedData, build_inputs, prepare_data, read_table
 from rnnforecast.data.io.frame_source import DataSource
@@ -43,6 +44,8 @@ class Prediction:
 
     cleaned: CleanedData
     forecasts: WindowForecast
+    status: NDArray[np.str_]
+    """`[S, C]` a `Status` for each series of the panel and target."""
     tables: dict[str, pd.DataFrame]
     """By name: ``forecast``, and ``totals`` and ``paths`` if requested."""
     warnings: tuple[Finding, ...]
@@ -118,7 +121,7 @@ def forecast_data(
         cleaned, status, horizon=steps, time_column=run.plan.read_options.data.time_name
     )
     tables = forecast_tables(run, rows, forecasts, all_levels, totals=totals, n_paths=n_paths)
-    return Prediction(cleaned, forecasts, tables, warnings)
+    return Prediction(cleaned, forecasts, status, tables, warnings)
 
 
 def _read_data(
