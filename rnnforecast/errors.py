@@ -139,3 +139,22 @@ class LockHeld(RnnForecastError):
     """Another process is writing the same run folder."""
 
     exit_code = 75
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory did not suffice; torch has no class of its own for that of the CPU."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(words in str(error) for words in ("can't allocate memory", "out of memory"))
+    )
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of a command that this error ended."""
+    if isinstance(error, RnnForecastError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return DataError.exit_code if is_out_of_memory(error) else 1

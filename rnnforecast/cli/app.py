@@ -20,6 +20,7 @@ from rnnforecast.cli.commands.inspect import inspect
 from rnnforecast.cli.commands.models import models
 from rnnforecast.cli.commands.predict import predict
 from rnnforecast.cli.commands.report import report
+from rnnforecast.cli.commands.run import run
 from rnnforecast.cli.commands.schema import schema
 from rnnforecast.cli.commands.train import train
 from rnnforecast.cli.commands.tune import tune
@@ -70,6 +71,7 @@ for command in (
     tune,
     compare,
     predict,
+    run,
     calibrate,
     report,
     inspect,
@@ -82,8 +84,8 @@ for command in (
 
 app.info.epilog = (
     "Exit codes: 0 done, 1 unexpected, 2 wrong use, 3 bad spec, 4 unusable data, 5 training "
-    "diverged, 6 part of the series failed, 8 worse than a baseline (by request), 75 another run "
-    "holds the lock, 130 Ctrl-C."
+    "diverged, 6 part of the series failed, 7 stale or implausible data, 8 worse than a baseline "
+    "(by request), 75 another process holds the lock, 130 Ctrl-C, 143 SIGTERM."
 )
 
 

@@ -108,7 +108,7 @@ class ConsoleListener:
         try:
             text.encode(sys.stdout.encoding or "utf-8")
         except UnicodeEncodeError:
-            text = json.dumps(json.loads(text), indent=2)
+            text = json.dumps(json.loads(text), indent=2 if "\n" in text else None)
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 

@@ -17,7 +17,13 @@ from rich.text import Text
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.printable import message_text, printable
-from rnnforecast.errors import DataError, OutputError, Problem, RnnForecastError
+from rnnforecast.errors import (
+    DataError,
+    OutputError,
+    Problem,
+    RnnForecastError,
+    is_out_of_memory,
+)
 
 MAX_PROBLEMS_SHOWN = 20
 """Problems that are printed; of the others only the number is."""
@@ -89,17 +95,9 @@ def _print_problems(console: ConsoleListener, problems: tuple[Problem, ...]) -> 
         console.err.print(f"… and {len(problems) - MAX_PROBLEMS_SHOWN:,} more problems")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory did not suffice; torch has no class of its own for that of the CPU."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(words in str(error) for words in ("can't allocate memory", "out of memory"))
-    )
-
-
 def _exit_unexpected(console: ConsoleListener, error: Exception) -> NoReturn:
     console.close()
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         found = f"the memory does not suffice: {error}".removesuffix(": ")
         cure = (
             "use fewer series at once, a smaller model.hidden_size, training.batch_size or "

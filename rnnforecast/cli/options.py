@@ -9,6 +9,7 @@ import typer
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML spec.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")]
+JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The YAML file of the job.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec: section.key=value."),

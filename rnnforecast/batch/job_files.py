@@ -1,0 +1,84 @@
+"""The files of a job, and the other places that it reads and writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnforecast.spec.job import JobSpec
+
+NO_LEDGER = "none"
+
+
+@dataclass(frozen=True)
+class JobFiles:
+    """A job with its places: absolute paths, and URLs as they were written."""
+
+    file: Path
+    """The job file."""
+    settings: JobSpec
+    name: str
+    spec: Path
+    store: Path
+    """The folder of the versions of the model."""
+    data: tuple[str, ...]
+    """Empty for the files of the spec."""
+    out: tuple[str, ...]
+    """A folder ends in a slash if it was given so, or by default."""
+    ledger: str
+    """A folder, a URL, or ``none``."""
+    log: Path | None
+    metrics: Path | None
+
+    @property
+    def state(self) -> Path:
+        """The file with the summaries of the last run, and of the last that was published."""
+        return beside(self.store, ".job.json")
+
+    def written(self) -> list[Path]:
+        """The folders and files that a run of the job writes to, besides those of hooks."""
+        local = [Path(place) for place in (*self.out, self.ledger) if is_local(place)]
+        files = [path for path in (self.log, self.metrics) if path is not None]
+        return [self.store, self.state, *local, *files]
+
+
+def find_job_files(file: Path, settings: JobSpec) -> JobFiles:
+    """The places of the job in `file`; relative paths start at its folder."""
+    folder = file.resolve().parent
+    name = file.stem if settings.name == "auto" else settings.name
+    store = _absolute(folder, f"runs/{name}" if settings.run == "auto" else settings.run)
+    out = (f"forecasts/{name}/" if place == "auto" else place for place in settings.out)
+    ledger = settings.ledger
+    log = None if settings.log.file == "none" else Path(_absolute(folder, settings.log.file))
+    return JobFiles(
+        file=file.resolve(),
+        settings=settings,
+        name=name,
+        spec=Path(_absolute(folder, settings.spec)),
+        store=Path(store),
+        data=tuple(_absolute(folder, place) for place in settings.data),
+        out=tuple(_absolute(folder, place) for place in out),
+        ledger=str(beside(Path(store), ".ledger"))
+        if ledger == "auto"
+        else _absolute(folder, ledger),
+        log=beside(Path(store), ".log") if settings.log.file == "auto" else log,
+        metrics=None if settings.metrics == "none" else Path(_absolute(folder, settings.metrics)),
+    )
+
+
+def beside(store: Path, suffix: str) -> Path:
+    """The file or folder that is named like the store, with this suffix."""
+    return store.with_name(f"{store.name}{suffix}")
+
+
+def is_local(place: str) -> bool:
+    """Whether a place is a path, and not a URL, nothing, or in a variable."""
+    return place != NO_LEDGER and "://" not in place and "${" not in place
+
+
+def _absolute(folder: Path, place: str) -> str:
+    """A path as an absolute one, with its slash at the end; others as they are."""
+    if not is_local(place):
+        return place
+    slash = "/" if place.endswith("/") else ""
+    return str(folder / Path(place).expanduser()) + slash

@@ -1,0 +1,166 @@
+"""The summary of a run of a job: what was done, in one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from rnnforecast.errors import RnnForecastError, exit_code_of
+from rnnforecast.output.atomic_files import to_json_types, write_json
+
+Status = Literal["ok", "warning", "failed"]
+
+MAX_ERRORS = 20
+"""Problems that a summary names."""
+
+
+@dataclass
+class JobSummary:
+    """What a run of a job did; filled while it goes on."""
+
+    job: str
+    run_id: str
+    """``20261127T021503Z-1f3a``: also in each line of the log, and in the environment of hooks."""
+    started: str
+    """UTC, ISO 8601, as all times here."""
+    finished: str = ""
+    exit_code: int = 0
+    status: Status = "ok"
+    """``warning`` if all was done, but there are findings, alarms or a failed training."""
+    message: str = ""
+    """One sentence for people."""
+    step: str = ""
+    """The step that failed or was stopped."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By step."""
+    model: str = ""
+    """The version of the model that made the forecast."""
+    trained_until: str = ""
+    """The end of its training data."""
+    data_end: str = ""
+    """The latest cutoff of the forecast: the last timestamp of the data."""
+    first_timestamp: str = ""
+    last_timestamp: str = ""
+    """Of the forecast."""
+    published: list[str] = field(default_factory=list)
+    not_published: dict[str, str] = field(default_factory=dict)
+    """Reasons by place."""
+    retried: int | None = None
+    """Series that ``--retry-failed`` forecast again; None if all were forecast."""
+    series: dict[str, int] = field(default_factory=dict)
+    """Numbers by status: model, fallback, skipped, cold_start."""
+    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By code: level, count, threshold and message."""
+    alarms: list[str] = field(default_factory=list)
+    """Codes of the drift alarms of the live scores."""
+    ledger: str = ""
+    """Where the forecast was recorded; "" if it was not."""
+    retrain: str = ""
+    """not_due, first, promoted, kept_aside, failed, stopped, or "" if it did not come to that."""
+    retrain_words: str = ""
+    errors: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as plain values."""
+        stored: Any = to_json_types(asdict(self))
+        return dict(stored)
+
+    def to_line(self) -> str:
+        """The summary as one line of JSON."""
+        return json.dumps(self.to_json(), ensure_ascii=False, allow_nan=False)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Measures a step; if the block raises, the step is the one that failed."""
+        start = time.monotonic()
+        self.step = step
+        try:
+            yield
+        finally:
+            seconds = time.monotonic() - start + self.seconds.get(step, 0.0)
+            self.seconds[step] = round(seconds, 3)
+        self.step = ""
+
+    def add_finding(self, finding: Mapping[str, Any]) -> None:
+        """Adds a finding of the checks, of which the last of a code counts."""
+        kept = ("level", "count", "value", "threshold", "message")
+        self.findings[str(finding["code"])] = {
+            name: finding[name] for name in kept if finding.get(name) is not None
+        }
+
+    def add_error(self, error: BaseException) -> None:
+        """Takes over the exit code and the problems of an error that ended the run."""
+        self.exit_code = self.exit_code or exit_code_of(error)
+        if isinstance(error, RnnForecastError):
+            for finding in getattr(error, "findings", ()):
+                self.add_finding(finding)
+            self.errors += [str(problem) for problem in error.problems[:MAX_ERRORS]]
+        else:
+            self.errors.append(f"{type(error).__name__}: {error}".removesuffix(": "))
+
+    def finish(self) -> None:
+        """Sets the end, the status and the sentence."""
+        self.finished = utc_text(datetime.now(UTC))
+        warns = self.findings or self.alarms or self.retrain in ("failed", "stopped")
+        self.status = "failed" if self.exit_code else "warning" if warns else "ok"
+        self.message = self._message()
+
+    def _message(self) -> str:
+        if self.errors:
+            more = f" (and {len(self.errors) - 1:,} more)" if len(self.errors) > 1 else ""
+            words = f"{self.errors[0]}{more}"
+        else:
+            counts = ", ".join(f"{number:,} {name}" for name, number in self.series.items())
+            words = f"published to {', '.join(self.published)} ({counts or 'no series'})"
+        if self.retrain_words:
+            words += f"; {self.retrain_words}"
+        return f"{self.job}: {words}"
+
+
+def new_summary(job: str) -> JobSummary:
+    """The summary of a run that starts now."""
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return JobSummary(job=job, run_id=run_id, started=utc_text(now))
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment as ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class JobState:
+    """What is known of earlier runs of a job; in a JSON file beside its run."""
+
+    last: dict[str, Any] = field(default_factory=dict)
+    """The summary of the last run."""
+    last_published: dict[str, Any] = field(default_factory=dict)
+    """The summary of the last run that published a forecast."""
+
+
+def read_state(path: Path) -> JobState:
+    """The state in a file; an empty one if there is none, or it cannot be read."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        found = (stored.get("last"), stored.get("last_published"))
+    except (OSError, ValueError, AttributeError):
+        return JobState()
+    last, published = (each if isinstance(each, dict) else {} for each in found)
+    return JobState(last, published)
+
+
+def write_state(path: Path, summary: JobSummary) -> JobState:
+    """Records the summary of a run; raises OutputError."""
+    stored = summary.to_json()
+    published = stored if summary.published else read_state(path).last_published
+    state = JobState(stored, published)
+    write_json(path, asdict(state))
+    return state

@@ -1,0 +1,62 @@
+"""The command `rnnforecast run`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from rnnforecast.cli.console import ConsoleListener, require_stdout
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.options import JobFile, Json, Quiet, Verbose
+
+
+def run(
+    job: JobFile,
+    now: Annotated[
+        str | None,
+        typer.Option(
+            "--now", metavar="TIME", help="The time that counts as now; the clock's if not given."
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Forecast only the series that had no forecast by the model last time.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a job: check, forecast, publish, score, and train again when due.
+
+    The last line on stdout is a summary in JSON.
+    """
+    console = ConsoleListener(quiet=quiet or json, verbose=verbose)
+    with handle_errors(console):
+        from rnnforecast.spec.load_job import read_job
+
+        settings = read_job(job)  # a wrong job is reported before anything heavy is imported
+        require_stdout()
+        from rnnforecast.batch.job import JobOptions, run_job
+        from rnnforecast.batch.job_files import find_job_files
+        from rnnforecast.batch.job_signal import exit_on_sigterm
+
+        resume_gc()
+        options = JobOptions(now=_parse_now(now), retry_failed=retry_failed)
+        with exit_on_sigterm():
+            outcome = run_job(find_job_files(job, settings), options, listener=console)
+        console.close()
+        console.write_json(outcome.summary.to_line())
+        if outcome.error is not None:
+            raise outcome.error
+
+
+def _parse_now(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone()

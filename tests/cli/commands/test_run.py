@@ -1,0 +1,83 @@
+"""`rnnforecast run`: what a job leaves, and how its end is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def job(given: Run, rnnforecast: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Runs a job on the usual data with a tiny model; `more` are lines of the job file."""
+    given(more="training: {max_steps: 4, batch_size: 8}\nmodel: {hidden_size: 8}\n")
+    monkeypatch.setattr("rnnforecast.cli.commands.run.resume_gc", lambda: None)
+
+    def run(*arguments: str, more: str = "out: [forecasts/shop, f.csv]\n") -> Any:
+        Path("job.yaml").write_text(f"spec: spec.yaml\nname: shop\n{more}", encoding="utf-8")
+        return rnnforecast("run", "job.yaml", *arguments)
+
+    return run
+
+
+def _summary(result: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return found
+
+
+def test_the_first_run_trains_and_publishes_to_every_place(job: Run) -> None:
+    result = job()
+    assert result.exit_code == 0, result.stderr
+    summary = _summary(result)
+    assert summary["retrain"] == "first"
+    assert [Path(place).name for place in summary["published"]] == ["shop", "f.csv"]
+    assert summary["series"] == {"model": 2}
+    left, right = pd.read_csv("forecasts/shop/forecast.csv"), pd.read_csv("f.csv")
+    pd.testing.assert_frame_equal(left, right)
+    lines = [json.loads(line) for line in Path("runs/shop.log").read_text().splitlines()]
+    assert {line["run_id"] for line in lines} == {summary["run_id"]}
+    assert lines[-1]["event"] == "summary"
+    state = json.loads(Path("runs/shop.job.json").read_text(encoding="utf-8"))
+    assert state["last"] == state["last_published"] == summary
+
+
+def test_a_place_that_fails_does_not_cost_the_others(job: Run) -> None:
+    Path("file").touch()
+    result = job(more="out: [file/below, f.csv]\n")
+    summary = _summary(result)
+    assert result.exit_code == summary["exit_code"] == 2
+    assert [Path(place).name for place in summary["published"]] == ["f.csv"]
+    assert len(summary["not_published"]) == 1
+    assert Path("f.csv").is_file()
+
+
+def test_a_run_that_fails_keeps_the_forecast_and_calls_for_help(job: Run) -> None:
+    more = "out: f.csv\nhooks: {on_failure: [sh, -c, 'cat > told; exit 3']}\nmetrics: m.prom\n"
+    assert job(more=more).exit_code == 0
+    before = Path("f.csv").read_bytes()
+    assert not Path("told").exists()
+    Path("data.csv").write_text("nothing", encoding="utf-8")
+    result = job(more=more)
+    assert result.exit_code == 4
+    told = json.loads(Path("told").read_text(encoding="utf-8"))
+    assert told == _summary(result)
+    assert told["status"] == "failed"
+    assert told["step"] == "forecast"
+    assert "hooks.on_failure" in result.stderr  # it ended with 3, which changes nothing
+    assert Path("f.csv").read_bytes() == before
+    metrics = Path("m.prom").read_text(encoding="utf-8")
+    assert 'rnnforecast_job_exit_code{job_name="shop"} 4' in metrics
+    assert "rnnforecast_job_last_published_timestamp_seconds" in metrics
+
+
+def test_a_wrong_job_file_is_told_with_its_line(job: Run) -> None:
+    result = job(more="ou: x\n")
+    assert result.exit_code == 3
+    assert "did you mean 'out'?" in result.stderr
+    assert result.stdout == ""
