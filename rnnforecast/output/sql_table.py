@@ -135,9 +135,7 @@ def _sql_type(column: pd.Series) -> TypeEngine[Any]:
     return kinds.get(column.dtype.kind, Text())
 
 
-def _insert(
-    connection: Connection, table: Table, names: Sequence[str], key: Sequence[str]
-) -> Any:
+def _insert(connection: Connection, table: Table, names: Sequence[str], key: Sequence[str]) -> Any:
     """The statement for one row."""
     if connection.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
@@ -170,7 +168,7 @@ def _copy_and_merge(
     quote = connection.dialect.identifier_preparer.quote
     columns = ", ".join(quote(name) for name in names)
     cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY {copied.name} ({columns}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+    with cursor.copy(f"COPY {copied.name} ({columns}) FROM STDIN") as copy:
         for rows in _row_chunks(frame):
             for row in rows:
                 copy.write_row(row)

@@ -26,20 +26,22 @@ def engine(tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    when = pd.to_datetime(["2024-01-01 06:30", "2024-01-02", "2024-01-01 06:30"])
+    when = pd.to_datetime(["2024-01-01 06:30", "2024-01-02 00:00", "2024-01-01 06:30"])
     return pd.DataFrame(
         {"name": ["a", "a", "ü'b"], "when": when, "y": [1.5, None, -2.0], "n": [1, 2, 3]}
     )
 
 
 def rows(engine: sqlalchemy.Engine) -> pd.DataFrame:
-    return pd.read_sql("SELECT * FROM some ORDER BY name, \"when\"", engine, parse_dates=["when"])
+    return pd.read_sql('SELECT * FROM some ORDER BY name, "when"', engine, parse_dates=["when"])
 
 
 def test_rows_are_stored_with_their_types(engine: sqlalchemy.Engine, frame: pd.DataFrame) -> None:
     assert upsert(engine, "some", frame, KEY) == 3
     pd.testing.assert_frame_equal(rows(engine), frame, check_dtype=False, check_index_type=False)
-    kinds = {each["name"]: str(each["type"]) for each in sqlalchemy.inspect(engine).get_columns("some")}
+    kinds = {
+        each["name"]: str(each["type"]) for each in sqlalchemy.inspect(engine).get_columns("some")
+    }
     assert kinds == {"name": "TEXT", "when": "DATETIME", "y": "DOUBLE", "n": "BIGINT"}
 
 
@@ -67,9 +69,7 @@ def test_all_rows_are_written_or_none(
     assert rows(engine)["name"].tolist() == ["a"]
 
 
-def test_columns_are_added_only_on_request(
-    engine: sqlalchemy.Engine, frame: pd.DataFrame
-) -> None:
+def test_columns_are_added_only_on_request(engine: sqlalchemy.Engine, frame: pd.DataFrame) -> None:
     upsert(engine, "some", frame, KEY)
     wider = frame.assign(**{"q0.1": 0.5})
     with pytest.raises(OutputError, match=r"lacks columns: q0\.1"):
