@@ -16,8 +16,9 @@ import pandas as pd
 from rnnforecast.api.inputs import DataLike, read_data
 from rnnforecast.api.progress import ApiListener, Progress
 from rnnforecast.errors import Problem, UsageError
-from rnnforecast.output.atomic_files import atomic_folder, read_json
+from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.forecast_table import with_timezone
+from rnnforecast.output.json_files import read_json
 from rnnforecast.pipeline import run_folder
 from rnnforecast.pipeline.evaluation_table import evaluation_table, read_evaluation_table
 from rnnforecast.spec.load import parse_spec
@@ -164,7 +165,7 @@ class Run:
         if self._trained is not None:
             save_trained(path, self._trained, self._log)
         else:
-            with atomic_folder(path, replace_if_contains=run_folder.RESOLVED_SPEC_FILE) as partial:
+            with atomic_folder(path, "run") as partial:
                 shutil.copytree(self._file("."), partial, dirs_exist_ok=True)
         self.folder = self.folder or path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rnnforecast.errors import LockHeld, Problem
-from rnnforecast.output.atomic_files import output_error
+from rnnforecast.output.write_errors import output_error
 
 
 @contextmanager

@@ -95,7 +95,7 @@ class ConsoleListener:
         Raises OutputError if stdout is closed.
         """
         # slow to import (numpy)
-        from rnnforecast.output.atomic_files import to_json_types
+        from rnnforecast.output.json_files import to_json_types
 
         self.write_json(
             json.dumps(to_json_types(value), ensure_ascii=False, indent=2, allow_nan=False)

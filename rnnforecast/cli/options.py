@@ -15,6 +15,12 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec: section.key=value."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Replace what the output's name has now, also what others have made."
+    ),
+]
 LedgerLocation = Annotated[
     str | None,
     typer.Option(

@@ -15,6 +15,7 @@
 | `plots/` | the loss and held-out forecasts |
 | `log.jsonl` | messages with their time |
 | `SHA256SUMS` | checksums of the above, as `sha256sum -c` reads them |
+| `.rnnforecast.json` | the mark of a folder that may be replaced, see `output.ownership` |
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import safetensors.numpy
@@ -37,13 +38,11 @@ from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.evaluation.network_weight import NetworkWeight
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.quantile_levels import QuantileLevels
-from rnnforecast.output.atomic_files import (
-    atomic_folder,
-    recover_folder,
-    write_bytes,
-    write_json,
-    write_text,
-)
+from rnnforecast.output.atomic_files import write_bytes, write_text
+from rnnforecast.output.atomic_folders import atomic_folder
+from rnnforecast.output.folder_snapshot import FolderSnapshot, read_folder
+from rnnforecast.output.json_files import write_json
+from rnnforecast.output.ownership import MARK_FILE
 from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration, store_timestamp
 from rnnforecast.pipeline.forecasting import Member, Postprocessing, computed_levels
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
@@ -52,12 +51,15 @@ from rnnforecast.pipeline.run_state import (
     StoredMember,
     find_contradictions,
 )
+from rnnforecast.pipeline.run_versions import resolve_run
 from rnnforecast.spec.load import parse_spec
 from rnnforecast.training.checkpoint import (
     forecaster_from_weights,
     weights_from_bytes,
     weights_to_bytes,
 )
+
+Result = TypeVar("Result")
 
 FORMAT_VERSION = 10
 """Format of a run folder; other versions cannot be read."""
@@ -66,7 +68,6 @@ CHECKSUMS_FILE = "SHA256SUMS"
 STATE_FILE = "state.json"
 WEIGHTS_FILE = "model.safetensors"
 RESOLVED_SPEC_FILE = "resolved.yaml"
-"""Marks a folder as a run, which another run may replace."""
 
 CORRELATION_ARRAY = "error_correlation"
 """Name of the error correlation in `cleaning.safetensors`."""
@@ -149,9 +150,12 @@ class Run:
 
 
 @contextmanager
-def create_run_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder; it moves to `path`, with checksums, when the block ends without error."""
-    with atomic_folder(path, replace_if_contains=RESOLVED_SPEC_FILE) as folder:
+def create_run_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """A temporary folder; it moves to `path`, with checksums, when the block ends without error.
+
+    Another run there is replaced, with `force` any other folder; see `atomic_folder`.
+    """
+    with atomic_folder(path, "run", force=force) as folder:
         yield folder
         files = sorted(file for file in folder.rglob("*") if file.is_file())
         lines = [
@@ -202,25 +206,49 @@ def write_model(folder: Path, run: Run) -> None:
 
 def write_refreshed_calibration(path: Path, calibration: Calibration) -> None:
     """Replaces the run folder at `path` by one that differs in its refreshed calibration alone."""
-    state = json.loads(_read_verified(path, STATE_FILE))
+    path = resolve_run(path)
+    state = json.loads(read_folder(path, lambda folder: _read_verified(folder, STATE_FILE)))
     state[REFRESHED_KEY] = asdict(calibration)
     with create_run_folder(path) as folder:
         for file in sorted(path.rglob("*")):
             name = file.relative_to(path)
-            if file.is_file() and name.as_posix() not in (CHECKSUMS_FILE, STATE_FILE):
+            if file.is_file() and name.as_posix() not in (CHECKSUMS_FILE, STATE_FILE, MARK_FILE):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(folder / name, file.read_bytes())
         write_json(folder / STATE_FILE, state)
 
 
+def read_run_folder(path: Path, read: Callable[[FolderSnapshot], Result]) -> Result:
+    """What `read` finds in one version of the run at `path`; of a store, in the latest one.
+
+    A run that is replaced meanwhile is read again, see `output.folder_snapshot`. Raises
+    RunFolderError if there is no such folder.
+    """
+    try:
+        return read_folder(path, read, resolve_run)
+    except OSError as error:
+        found = f"cannot be read: {error.strerror or error}"
+        if not os.path.lexists(path):
+            found = "there is no such folder"
+        elif not os.path.isdir(path):  # noqa: PTH112 - does not fail on a long name
+            found = "is not a run folder"
+        cure = "give the folder that 'rnnforecast train' wrote"
+        raise RunFolderError(Problem(str(path), found, cure)) from error
+
+
 def load_run(path: Path) -> Run:
-    """The run at `path`, its networks on the CPU.
+    """The run at `path`, its networks on the CPU; of a store, the latest one.
 
     Raises RunFolderError if the folder is not a run, a file is missing or damaged, or the format
     is of another version.
     """
-    recover_folder(path)
-    data = {name: _read_verified(path, name) for name in REQUIRED_FILES}
+    return read_run_folder(path, parse_run)
+
+
+def parse_run(folder: FolderSnapshot) -> Run:
+    """As `load_run`, from an open folder."""
+    path = folder.path
+    data = {name: _read_verified(folder, name) for name in REQUIRED_FILES}
     try:
         stored = json.loads(data[STATE_FILE])
         if not isinstance(stored, dict) or stored.get("format") != FORMAT_VERSION:
@@ -284,18 +312,17 @@ def _load_members(stored: Sequence[StoredMember], path: Path, data: bytes) -> tu
     return tuple(members)
 
 
-def _read_verified(path: Path, name: str) -> bytes:
+def _read_verified(folder: FolderSnapshot, name: str) -> bytes:
     """The bytes of a file whose checksum matches; RunFolderError otherwise."""
+    path = folder.path
     try:
-        lines = (path / CHECKSUMS_FILE).read_text(encoding="utf-8").splitlines()
+        lines = folder.read_text(CHECKSUMS_FILE).splitlines()
         sums = {name: total for total, name in (line.split("  ", 1) for line in lines)}
-        data = (path / name).read_bytes()
+        data = folder.read_bytes(name)
     except (OSError, ValueError) as error:
         what = f"cannot be read: {error}"
-        # unlike methods of Path, these functions do not fail on a name that is too long
-        if not os.path.isfile(path / CHECKSUMS_FILE):  # noqa: PTH113
-            exists = os.path.exists(path)  # noqa: PTH110
-            what = "is not a run folder" if exists else "there is no such folder"
+        if not folder.has(CHECKSUMS_FILE):
+            what = "is not a run folder"
         raise RunFolderError(
             Problem(str(path), what, "give the folder that 'rnnforecast train' wrote")
         ) from error

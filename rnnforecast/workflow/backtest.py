@@ -16,7 +16,7 @@ from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.evaluation.baselines import describe_omitted
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, concatenate_windows
-from rnnforecast.output.atomic_files import check_replaceable
+from rnnforecast.output.ownership import check_replaceable
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE
 from rnnforecast.pipeline.statsforecast_baselines import check_baselines, choose_baselines
@@ -27,7 +27,6 @@ from rnnforecast.workflow.backtest_duration import estimate_duration
 from rnnforecast.workflow.backtest_fits import BacktestFits
 from rnnforecast.workflow.backtest_forecast import Seasons, WindowForecaster
 from rnnforecast.workflow.backtest_output import (
-    RESULT_FILE,
     BacktestResult,
     find_baseline,
     score_backtest,
@@ -62,6 +61,7 @@ def backtest(
     data: Sequence[str] | None = None,
     report: bool = True,
     compared_to: str | None = None,
+    force: bool = False,
     listener: ProgressListener | None = None,
 ) -> BacktestResult:
     """Backtests the spec or the run at `path` and writes the result to the folder `out`.
@@ -74,12 +74,15 @@ def backtest(
         data: of a run, files to read instead of those of its spec.
         report: whether a page about the backtest is written.
         compared_to: a baseline that has to be among the computed ones.
+        force: whether any folder at `out` is replaced.
 
     Raises:
         SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError.
     """
     subject = read_subject(path, overrides, data)
-    return backtest_subject(subject, out, report=report, compared_to=compared_to, listener=listener)
+    return backtest_subject(
+        subject, out, report=report, compared_to=compared_to, force=force, listener=listener
+    )
 
 
 def backtest_subject(
@@ -88,6 +91,7 @@ def backtest_subject(
     *,
     report: bool = True,
     compared_to: str | None = None,
+    force: bool = False,
     listener: ProgressListener | None = None,
 ) -> BacktestResult:
     """As `backtest`, for a subject that has been read."""
@@ -99,7 +103,7 @@ def backtest_subject(
         # whether there is a season is not known yet
         baselines = choose_baselines(names, season=2, count=count)
         find_baseline(compared_to, [each.name for each in baselines])
-    check_replaceable(out.resolve(), RESULT_FILE)
+    check_replaceable(out.resolve(), "backtest", force=force)
     work = BacktestWork(out, fingerprint(subject, plan))
     if work.prepare():
         listener.info("an unfinished backtest of another spec or other data is left out")
@@ -109,7 +113,7 @@ def backtest_subject(
         work.remove_if_empty()
         raise
     result, scores = score_backtest(found)
-    write_backtest(out, found, result, scores, report=report)
+    write_backtest(out, found, result, scores, report=report, force=force)
     work.remove()
     return result
 

@@ -18,8 +18,10 @@ from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.metrics import has_units, ranking_key
 from rnnforecast.evaluation.scores import MODEL_NAME, GroupScores, compute_scores
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
-from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
+from rnnforecast.output.atomic_files import write_text
+from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.forecast_report.page import render_forecast_report
+from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
 from rnnforecast.pipeline.score_table import score_table, write_score_table
 from rnnforecast.spec.backtest import BaselineName
@@ -221,11 +223,12 @@ def write_backtest(
     scores: pd.DataFrame,
     *,
     report: bool = True,
+    force: bool = False,
 ) -> None:
-    """Writes the folder of a backtest, with a page about it unless `report` is false. Raises
-    OutputError."""
+    """Writes the folder of a backtest, with a page about it unless `report` is false; `force`
+    replaces any folder. Raises OutputError."""
     panel = found.subject.data.panel
-    with atomic_folder(out, replace_if_contains=RESULT_FILE) as folder:
+    with atomic_folder(out, "backtest", force=force) as folder:
         table = evaluation_table(panel, found.windows)
         write_evaluation_table(folder / TABLE_FILE, table, panel)
         write_score_table(folder / SCORES_FILE, scores)

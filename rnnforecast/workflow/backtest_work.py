@@ -16,7 +16,9 @@ import numpy as np
 import safetensors.numpy
 
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
-from rnnforecast.output.atomic_files import output_error, write_bytes, write_json
+from rnnforecast.output.atomic_files import write_bytes
+from rnnforecast.output.json_files import write_json
+from rnnforecast.output.write_errors import output_error
 
 PLAN_FILE = "plan.json"
 CHECKSUM_SIZE = 32

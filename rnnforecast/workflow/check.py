@@ -15,7 +15,7 @@ from rnnforecast.data.profiling.cleaning_report import (
     build_cleaning_report,
 )
 from rnnforecast.errors import Problem
-from rnnforecast.output.atomic_files import atomic_folder
+from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.auto import AutoChoice
 from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_table
@@ -68,6 +68,7 @@ def check(
     overrides: Sequence[str] = (),
     impute_report: bool = False,
     report_folder: Path | None = None,
+    force: bool = False,
 ) -> CheckResult:
     """Examines the data of the spec at `path`; problems of single series are in the report.
 
@@ -86,6 +87,7 @@ def check(
         path.resolve().parent,
         impute_report=impute_report,
         report_folder=report_folder,
+        force=force,
     )
 
 
@@ -96,6 +98,7 @@ def check_source(
     *,
     impute_report: bool = False,
     report_folder: Path | None = None,
+    force: bool = False,
 ) -> CheckResult:
     """As `check`, for files as absolute paths, or data frames."""
     plan = build_cleaning_plan(spec)
@@ -105,7 +108,7 @@ def check_source(
         return CheckResult(report, [])
     prepared = prepare_table(spec, table, source, spec_folder)
     if report_folder is not None:
-        with atomic_folder(report_folder, replace_if_contains=data_report.JSON_FILE) as partial:
+        with atomic_folder(report_folder, "data report", force=force) as partial:
             data_report.write_data_report(partial, prepared)
     return CheckResult(
         report,

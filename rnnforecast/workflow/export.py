@@ -25,8 +25,10 @@ from rnnforecast.inference.onnx.export import (
 from rnnforecast.inference.onnx.export_module import ExportOutputs
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.quantile_levels import QuantileLevels
-from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
+from rnnforecast.output.atomic_files import write_text
+from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.export_readme import render_export_readme
+from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.forecasting import (
     build_window_dataset,
     item_target_mask,
@@ -72,13 +74,19 @@ class TestWindows:
 
 
 def export(
-    folder: Path, out: str, *, member: int | None = None, listener: ProgressListener | None = None
+    folder: Path,
+    out: str,
+    *,
+    member: int | None = None,
+    force: bool = False,
+    listener: ProgressListener | None = None,
 ) -> ExportResult:
     """Writes the networks of a run, or one of them, to the folder `out`.
 
     Args:
         folder: the run.
         member: the number of the network, from 1; all by default.
+        force: whether any folder at `out` is replaced.
 
     Raises:
         UsageError if a package is missing, or a network does not exist or cannot be exported;
@@ -95,7 +103,7 @@ def export(
         )
     selected = range(len(run.members)) if member is None else [run.member_index(member)]
     windows = _build_test_windows(run, listener)
-    with atomic_folder(Path(out), replace_if_contains=METADATA_FILE) as partial:
+    with atomic_folder(Path(out), "export", force=force) as partial:
         models = [_export_member(partial, run, index, windows) for index in selected]
         check = {
             "windows": N_TEST_WINDOWS,

@@ -9,8 +9,10 @@ from pathlib import Path
 from rnnforecast.data.cleaning_plan import CleanedData, prepare_data
 from rnnforecast.data.features.checks import check_future_known
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.output.atomic_files import atomic_folder, write_bytes, write_json, write_text
+from rnnforecast.output.atomic_files import write_bytes, write_text
+from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.inspection.results import Inspection
+from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.wording import count_of
@@ -48,6 +50,7 @@ def inspect(
     *,
     request: InspectRequest = DEFAULT_REQUEST,
     data: Sequence[str] | None = None,
+    force: bool = False,
     listener: ProgressListener | None = None,
 ) -> InspectResult:
     """Writes plots, a page and `inspect.json` about a network of a run to the folder `out`.
@@ -58,6 +61,7 @@ def inspect(
         folder: the run.
         request: network, series, target and origin.
         data: files to read instead of those of the spec.
+        force: whether any folder at `out` is replaced.
 
     Raises:
         UsageError, RunFolderError, DataError, OutputError.
@@ -67,7 +71,7 @@ def inspect(
     net = run.members[run.member_index(request.member)].net
     location, cleaned = _prepare_window(run, request, data or run.source)
     # before the inspection, so that a folder that cannot be written fails now
-    with atomic_folder(out, replace_if_contains=JSON_FILE) as partial:
+    with atomic_folder(out, "inspection", force=force) as partial:
         inspection = WindowInspector(run, net, cleaned, location).inspect()
         result = InspectResult(
             run=folder.resolve().name,

@@ -14,9 +14,11 @@ import pandas as pd
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
-from rnnforecast.output.atomic_files import atomic_folder, write_json, write_text
+from rnnforecast.output.atomic_files import write_text
+from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.forecast_report.page import render_forecast_report
 from rnnforecast.output.forecast_table import table_format, write_forecast
+from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
@@ -82,6 +84,7 @@ def publish_forecast(
     plots: bool = True,
     report: bool = True,
     extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
+    force: bool = False,
     listener: ProgressListener | None = None,
 ) -> PublishedForecast:
     """Forecasts every series from its end on and writes the result to `out`.
@@ -94,6 +97,7 @@ def publish_forecast(
         origin: see `forecast_data`.
         report: whether a page about the forecast is written into the folder.
         extra_tables: totals and sample paths, written beside the forecast.
+        force: whether what `out` names is replaced, whatever it is.
 
     Raises:
         RunFolderError, DataError, OutputError, UsageError.
@@ -114,7 +118,7 @@ def publish_forecast(
     result = _build_result(out, prediction)
     if is_folder:
         plotted = _series_to_plot(run, panel) if plots else np.empty(0, dtype=np.int64)
-        with atomic_folder(Path(out), replace_if_contains=SUMMARY_FILE) as partial:
+        with atomic_folder(Path(out), "forecast", force=force) as partial:
             _write_tables(tables, panel, lambda name: str(partial / f"{name}.csv"))
             count = _plot_series(partial / "plots", run, panel, forecasts, plotted)
             result = replace(result, plots=count)

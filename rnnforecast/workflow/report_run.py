@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnforecast.errors import Problem
-from rnnforecast.output.atomic_files import read_json
 from rnnforecast.output.forecast_report.content import ReportSection, ReportTable, Statement
+from rnnforecast.output.json_files import read_json
 from rnnforecast.output.style import format_percent
 from rnnforecast.pipeline.data_report import JSON_FILE as DATA_REPORT_FILE
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run

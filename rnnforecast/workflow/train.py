@@ -9,7 +9,8 @@ from pathlib import Path
 from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.evaluation.baselines import Baseline, describe_omitted
-from rnnforecast.output.atomic_files import read_json, write_text
+from rnnforecast.output.atomic_files import write_text
+from rnnforecast.output.json_files import read_json
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
 from rnnforecast.pipeline.run_folder import create_run_folder, load_run
@@ -34,6 +35,7 @@ def train(
     *,
     overrides: Sequence[str] = (),
     resume: bool = False,
+    force: bool = False,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
@@ -43,6 +45,7 @@ def train(
     Args:
         overrides: ``section.key=value`` each.
         resume: continue an unfinished training of the same spec and data.
+        force: whether any folder at `folder` is replaced, not only another run.
         should_stop: polled during training; True ends it early.
         distributed: the processes of this training; the main one writes the run.
 
@@ -53,6 +56,7 @@ def train(
         prepare(path, overrides),
         folder,
         resume=resume,
+        force=force,
         listener=listener,
         should_stop=should_stop,
         distributed=distributed,
@@ -64,6 +68,7 @@ def train_prepared(
     folder: Path,
     *,
     resume: bool = False,
+    force: bool = False,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
@@ -81,7 +86,8 @@ def train_prepared(
             return finished
         recorder.info("no unfinished training to resume: starting from the beginning")
     # before the fits, so that a folder that cannot be written fails now
-    with create_run_folder(folder) if distributed.is_main else nullcontext() as partial:
+    created = create_run_folder(folder, force=force) if distributed.is_main else nullcontext()
+    with created as partial:
         trained = _fit(session, checkpoint, folder)
         if partial is not None:
             write_trained_run(partial, trained, reports=reports)

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast import __version__
-from rnnforecast.output.atomic_files import write_json, write_text
+from rnnforecast.output.atomic_files import write_text
+from rnnforecast.output.json_files import write_json
 from rnnforecast.output.loss_plot import plot_loss
 from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table

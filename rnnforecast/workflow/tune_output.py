@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.output.atomic_files import write_json, write_text
+from rnnforecast.output.atomic_files import write_text
+from rnnforecast.output.json_files import write_json
 from rnnforecast.output.tuning_plots import (
     SearchHistory,
     plot_importances,

@@ -29,7 +29,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnforecast.errors import DataError, Problem, UsageError
-from rnnforecast.output.atomic_files import output_error
+from rnnforecast.output.write_errors import output_error
 from rnnforecast.spec.search import SearchSpec
 from rnnforecast.spec.search_space import Choices, Parameter, Range
 

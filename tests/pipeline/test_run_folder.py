@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from rnnforecast.errors import RunFolderError, UsageError
+from rnnforecast.output.ownership import MARK_FILE
 from rnnforecast.pipeline.run_folder import (
     CHECKSUMS_FILE,
     FORMAT_VERSION,
@@ -43,7 +44,8 @@ def test_a_loaded_run_is_written_with_the_same_bytes(run_folder: Path) -> None:
         assert after[name] == before[name], name
     lines = after[CHECKSUMS_FILE].decode().splitlines()
     sums = dict(reversed(line.split("  ")) for line in lines)  # type: ignore[arg-type, misc]
-    expected = {n: hashlib.sha256(d).hexdigest() for n, d in after.items() if n != CHECKSUMS_FILE}
+    listed = {n: data for n, data in after.items() if n not in (CHECKSUMS_FILE, MARK_FILE)}
+    expected = {name: hashlib.sha256(data).hexdigest() for name, data in listed.items()}
     assert sums == expected
 
 

@@ -11,7 +11,7 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import EXIT_INTERRUPTED, handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Overrides, Quiet, Verbose, data_option, out_option
+from rnnforecast.cli.options import Force, Json, Overrides, Quiet, Verbose, data_option, out_option
 from rnnforecast.errors import Problem, UsageError
 
 OPTIONS = {"first_time": "--from", "last_time": "--until"}
@@ -86,6 +86,7 @@ def backtest(
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write report.html into the folder.")
     ] = True,
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -138,6 +139,7 @@ def backtest(
                     data=data,
                     report=report,
                     compared_to=fail_if_worse_than,
+                    force=force,
                     listener=console,
                 )
         except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose
+from rnnforecast.cli.options import Force, Json, Overrides, Quiet, SpecFile, Verbose
 from rnnforecast.cli.printable import cell_text, message_text
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def check(
             help="Hide known values and compare how well the methods of clean.missing impute them.",
         ),
     ] = False,
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -65,7 +66,11 @@ def check(
 
         folder = None if no_report else report or Path("checks") / spec.stem
         result = run_check(
-            spec, overrides=set_ or [], impute_report=impute_report, report_folder=folder
+            spec,
+            overrides=set_ or [],
+            impute_report=impute_report,
+            report_folder=folder,
+            force=force,
         )
         if json:
             console.write_json(result.to_json())

@@ -10,7 +10,7 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, RunFolder, out_option
+from rnnforecast.cli.options import Force, Json, Quiet, RunFolder, out_option
 
 
 def export(
@@ -26,6 +26,7 @@ def export(
         int | None,
         typer.Option("--member", metavar="N", help="The N-th network of an ensemble only."),
     ] = None,
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,7 +43,7 @@ def export(
         if out == "":
             raise UsageError(Problem("-o", "the name is empty", "give a folder"))
         target = out or str(Path("exports") / run.resolve().name)
-        exported = run_export(run, target, member=member, listener=console)
+        exported = run_export(run, target, member=member, force=force, listener=console)
         if json:
             console.print_json(asdict(exported))
         source = "of the data" if exported.from_data else "of random numbers"

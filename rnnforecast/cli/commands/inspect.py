@@ -10,7 +10,7 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, RunFolder, Verbose, data_option, out_option
+from rnnforecast.cli.options import Force, Json, Quiet, RunFolder, Verbose, data_option, out_option
 
 
 def inspect(
@@ -47,6 +47,7 @@ def inspect(
         Path | None,
         out_option("The folder to write; inspections/NAME-OF-RUN if not given."),
     ] = None,
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -61,7 +62,9 @@ def inspect(
 
         target_folder = out or Path("inspections") / run.resolve().name
         request = InspectRequest(series=series, target=target, origin=origin, member=member)
-        result = run_inspect(run, target_folder, request=request, data=data, listener=console)
+        result = run_inspect(
+            run, target_folder, request=request, data=data, force=force, listener=console
+        )
         if json:
             console.print_json(asdict(result))
         for finding in result.findings.values():

@@ -10,6 +10,7 @@ import typer
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import (
+    Force,
     Json,
     LedgerLocation,
     Quiet,
@@ -69,6 +70,7 @@ def predict(
         typer.Option("--report/--no-report", help="Write report.html into the folder OUT."),
     ] = True,
     ledger: LedgerLocation = None,
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -107,6 +109,7 @@ def predict(
             plots=plots,
             report=report,
             extra_tables=tables,
+            force=force,
             listener=console,
         )
         issued.check_complete()

@@ -12,7 +12,7 @@ import typer
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose, out_option
+from rnnforecast.cli.options import Force, Json, Overrides, Quiet, SpecFile, Verbose, out_option
 
 
 def train(
@@ -25,6 +25,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted training.")
     ] = False,
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -55,6 +56,7 @@ def train(
                     folder,
                     overrides=set_ or [],
                     resume=resume,
+                    force=force,
                     listener=console,
                     should_stop=should_stop,
                     distributed=distributed,
