@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rnnforecast.batch.job_summary import JobSummary
-from rnnforecast.output.atomic_files import to_json_types
+from rnnforecast.output.json_files import to_json_types
 from rnnforecast.pipeline.progress import FitProgress, ProgressListener
 
 Format = Literal["plain", "json"]

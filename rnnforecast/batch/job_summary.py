@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rnnforecast.errors import RnnForecastError, exit_code_of
-from rnnforecast.output.atomic_files import to_json_types, write_json
+from rnnforecast.output.json_files import to_json_types, write_json
 
 Status = Literal["ok", "warning", "failed"]
 
