@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -87,21 +87,44 @@ def issue_forecast(
         published = publish_forecast(folder, out, listener=listener, **options)
     prediction = published.prediction
     issued = IssuedForecast(published.result, prediction, "", "")
-    if ledger == NO_LEDGER or options.get("origin") is not None:
+    if options.get("origin") is not None:
         return issued
+    recorded = record_issue(folder, published.run, prediction, ledger, now, listener)
+    return replace(issued, **asdict(recorded)) if recorded else issued
+
+
+@dataclass(frozen=True)
+class RecordedIssue:
+    """An issue in a ledger."""
+
+    issue_id: str
+    ledger: str
+    """The location of the ledger."""
+    rows: int
+
+
+def record_issue(
+    folder: Path,
+    run: Run,
+    prediction: Prediction,
+    ledger: str | None,
+    now: datetime | None,
+    listener: ProgressListener | None,
+) -> RecordedIssue | None:
+    """Writes a published forecast to the ledger; None without one, or where it cannot be written,
+    which is a warning. Arguments as in `issue_forecast`."""
+    if ledger == NO_LEDGER:
+        return None
     location = ledger or default_location(folder)
     try:
-        issue = build_issue(folder, published.run, prediction, as_utc(now))
+        issue = build_issue(folder, run, prediction, as_utc(now))
         found = open_ledger(location)
-        location = found.location
         found.append(issue)
     except (OutputError, DataError, UsageError) as error:
         if listener is not None:
             listener.warning(f"ledger_not_written: {error}")
-        return issued
-    return IssuedForecast(
-        published.result, prediction, issue.info.issue_id, location, len(issue.table)
-    )
+        return None
+    return RecordedIssue(issue.info.issue_id, found.location, len(issue.table))
 
 
 @contextmanager

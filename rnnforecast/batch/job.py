@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.batch.job_hooks import run_hook
-from rnnforecast.batch.job_issue import publish_everywhere
+from rnnforecast.batch.job_issue import forecast_and_publish
 from rnnforecast.batch.job_log import JobLog
 from rnnforecast.batch.job_metrics import write_metrics
 from rnnforecast.batch.job_summary import JobState, JobSummary, new_summary, write_state
@@ -56,8 +56,7 @@ class JobRun:
             if not has_model(self.job):
                 with summary.timed("train"):
                     train_first(self.job, summary, self.log)
-            with summary.timed("forecast"):
-                publish_everywhere(self.job, summary, self.log)
+            forecast_and_publish(self.job, summary, self.now, self.wait, self.log)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnforecast.spec.job import JobSpec
+from rnnforecast.spec.locations import absolute_location, is_url
 
 NO_LEDGER = "none"
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)([^?]+)")
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,14 @@ class JobFiles:
 
     def written(self) -> list[Path]:
         """The folders and files that a run of the job writes to, besides those of hooks."""
-        local = [Path(place) for place in (*self.out, self.ledger) if is_local(place)]
-        files = [path for path in (self.log, self.metrics) if path is not None]
-        return [self.store, self.state, *local, *files]
+        places = (local_path(place) for place in (*self.out, self.ledger))
+        found = (self.store, self.state, *places, self.log, self.metrics)
+        return [path for path in found if path is not None]
+
+    def variables(self) -> list[str]:
+        """The environment variables in the job's places."""
+        texts = (*self.data, *self.out, self.ledger)
+        return list(dict.fromkeys(name for text in texts for name in _VARIABLE.findall(text)))
 
 
 def find_job_files(file: Path, settings: JobSpec) -> JobFiles:
@@ -71,14 +81,19 @@ def beside(store: Path, suffix: str) -> Path:
     return store.with_name(f"{store.name}{suffix}")
 
 
-def is_local(place: str) -> bool:
-    """Whether a place is a path, and not a URL, nothing, or in a variable."""
-    return place != NO_LEDGER and "://" not in place and "${" not in place
+def local_path(place: str) -> Path | None:
+    """The path of a place on this machine, SQLite's files included; None for others."""
+    if place == NO_LEDGER or "${" in place:
+        return None
+    if found := _SQLITE.match(place):
+        return Path(found[1])
+    return None if is_url(place) else Path(place)
 
 
 def _absolute(folder: Path, place: str) -> str:
-    """A path as an absolute one, with its slash at the end; others as they are."""
-    if not is_local(place):
+    """A path as an absolute one, with its slash at the end; URLs as they are."""
+    if place == NO_LEDGER:
         return place
-    slash = "/" if place.endswith("/") else ""
-    return str(folder / Path(place).expanduser()) + slash
+    slash = "/" if place.endswith("/") and not is_url(place) else ""
+    given = place if is_url(place) else str(Path(place).expanduser())
+    return absolute_location(given, folder) + slash

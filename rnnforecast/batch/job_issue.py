@@ -2,37 +2,97 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from datetime import datetime
+from pathlib import Path
 
+import numpy as np
+
+from rnnforecast.batch.issue import record_issue
 from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.batch.job_summary import JobSummary
-from rnnforecast.errors import OutputError
+from rnnforecast.batch.lock import folder_lock
+from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
-from rnnforecast.workflow.predict import PredictResult, predict
+from rnnforecast.workflow.predict import (
+    UnpublishedForecast,
+    check_place,
+    make_forecast,
+    write_to,
+)
 
 
-def publish_everywhere(job: JobFiles, summary: JobSummary, listener: ProgressListener) -> None:
-    """Forecasts with the current model, and writes the forecast to each place of the job.
+def forecast_and_publish(
+    job: JobFiles, summary: JobSummary, now: datetime, wait: float, listener: ProgressListener
+) -> None:
+    """Forecasts with the current model, publishes the forecast, and records it in the ledger.
+
+    Raises:
+        What `make_forecast` raises, StaleInput included: nothing is published then.
+        The first error of a place, after all were tried.
+    """
+    for place in job.out:
+        check_place(place)
+    with summary.timed("forecast"):
+        forecast = make_forecast(job.store, data=job.data or None, listener=listener)
+    _describe(forecast, summary)
+    with summary.timed("publish"):
+        failed = _publish(job, summary, forecast, listener)
+    if summary.published:
+        with summary.timed("ledger"):
+            recorded = record_issue(
+                job.store, forecast.run, forecast.prediction, job.ledger, now, listener
+            )
+            summary.ledger = recorded.ledger if recorded else ""
+    if failed is not None:
+        summary.step = "publish"
+        raise failed
+
+
+def _publish(
+    job: JobFiles, summary: JobSummary, forecast: UnpublishedForecast, listener: ProgressListener
+) -> RnnForecastError | None:
+    """Writes the forecast to each place of the job; returns the first error.
 
     Each place gets the whole forecast or keeps what it has; one that fails does not cost the
-    others. Raises the first error of a place after all were tried, and the errors of `predict`.
+    others.
     """
-    failed: OutputError | None = None
+    failed: RnnForecastError | None = None
     for place in job.out:
         try:
-            result = predict(job.store, place, data=job.data or None, listener=listener)
-        except OutputError as error:
+            with folder_lock(Path(place), f"the job {job.name}"):
+                write_to(forecast, place)
+        except (OutputError, LockHeld) as error:
             failed = failed or error
             summary.not_published[place] = str(error)
             listener.warning(f"not published: {error}")
         else:
             summary.published.append(place)
-            _take_over(summary, result)
-    if failed is not None:
-        raise failed
+    return failed
 
 
-def _take_over(summary: JobSummary, result: PredictResult) -> None:
-    summary.series = dict(Counter({"model": result.series}))
-    summary.first_timestamp = result.first_timestamp
-    summary.last_timestamp = result.last_timestamp
+def _describe(forecast: UnpublishedForecast, summary: JobSummary) -> None:
+    """Takes over into the summary what is known of the forecast."""
+    prediction = forecast.prediction
+    panel, steps = prediction.cleaned.panel, prediction.forecasts.yhat.shape[1]
+    timestamps = panel.window_timestamps(panel.lengths - 1, steps + 1)  # [S, 1 + H]
+
+    def text(timestamp: object) -> str:
+        return format_timestamp(timestamp, panel.display_timezone)
+
+    summary.data_end = text(timestamps[:, 0].max())
+    summary.first_timestamp = text(timestamps[:, 1].min())
+    summary.last_timestamp = text(timestamps[:, -1].max())
+    summary.trained_until = text(forecast.run.trained_until)
+    summary.model = forecast.folder.resolve().name
+    summary.series = _count_by_status(prediction.status)
+    for finding in prediction.warnings:
+        summary.add_finding(finding.to_json())
+
+
+def _count_by_status(status: np.ndarray) -> dict[str, int]:
+    """Numbers of series by status `[S, C]`; of several targets the one that is furthest from a
+    forecast by the model counts."""
+    order = ("skipped", "fallback", "cold_start", "model")
+    found = np.select([(status == name).any(axis=1) for name in order], order, "model")
+    return {name: count for name in order[::-1] if (count := int((found == name).sum()))}

@@ -112,7 +112,7 @@ def systemd_service(job: JobFiles, schedule: Schedule) -> str:
 
 
 def systemd_timer(job: JobFiles, schedule: Schedule) -> str:
-    """The timer of `systemd_service`; a run that was missed while the machine was off is made up."""
+    """The timer of `systemd_service`; it makes up for a run that the machine was off for."""
     return "\n".join(
         [
             "[Unit]",

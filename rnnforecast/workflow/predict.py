@@ -53,6 +53,21 @@ class PredictResult:
 
 
 @dataclass(frozen=True)
+class UnpublishedForecast:
+    """A forecast in memory, with what is written beside it."""
+
+    folder: Path
+    """The run."""
+    run: Run
+    prediction: Prediction
+    data: tuple[str, ...]
+    """The files that were read."""
+    origin: str | None
+    totals: tuple[int, ...]
+    """Numbers of steps whose totals were requested."""
+
+
+@dataclass(frozen=True)
 class PublishedForecast:
     """A forecast that was written, and what it was made of."""
 
@@ -102,37 +117,86 @@ def publish_forecast(
     Raises:
         RunFolderError, DataError, OutputError, UsageError.
     """
-    is_folder = out != "-" and (out.endswith("/") or not Path(out).suffix)
-    if not is_folder:
-        table_format(out)  # raises for an unknown suffix
+    check_place(out)
+    forecast = make_forecast(
+        folder,
+        data=data,
+        horizon=horizon,
+        origin=origin,
+        extra_tables=extra_tables.without_files() if out == "-" else extra_tables,
+        listener=listener,
+    )
+    result = write_to(forecast, out, plots=plots, report=report, force=force)
+    return PublishedForecast(forecast.run, forecast.prediction, result)
+
+
+def check_place(out: str) -> None:
+    """Raises UsageError for a file with the suffix of no table."""
+    if not _is_folder(out):
+        table_format(out)
+
+
+def make_forecast(
+    folder: Path,
+    *,
+    data: Sequence[str] | None = None,
+    horizon: int | None = None,
+    origin: str | None = None,
+    extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
+    listener: ProgressListener | None = None,
+) -> UnpublishedForecast:
+    """The forecast of a run, in memory; arguments and errors as in `publish_forecast`."""
     run = load_run(folder)
     prediction = forecast_data(
         run,
         data or run.source,
         horizon=horizon,
         origin=origin,
-        extra_tables=extra_tables.without_files() if out == "-" else extra_tables,
+        extra_tables=extra_tables,
         listener=listener,
     )
+    totals = extra_tables.totals or ()
+    return UnpublishedForecast(folder, run, prediction, tuple(data or run.source), origin, totals)
+
+
+def write_to(
+    forecast: UnpublishedForecast,
+    out: str,
+    *,
+    plots: bool = True,
+    report: bool = True,
+    force: bool = False,
+) -> PredictResult:
+    """Writes a forecast to `out`, whole or not at all; arguments as in `publish_forecast`.
+
+    Raises OutputError, UsageError.
+    """
+    run, prediction = forecast.run, forecast.prediction
     tables, panel, forecasts = prediction.tables, prediction.cleaned.panel, prediction.forecasts
     result = _build_result(out, prediction)
-    if is_folder:
-        plotted = _series_to_plot(run, panel) if plots else np.empty(0, dtype=np.int64)
-        with atomic_folder(Path(out), "forecast", force=force) as partial:
-            _write_tables(tables, panel, lambda name: str(partial / f"{name}.csv"))
-            count = _plot_series(partial / "plots", run, panel, forecasts, plotted)
-            result = replace(result, plots=count)
-            if report:
-                content = forecast_report(
-                    folder, run, prediction, requested_totals=extra_tables.totals or ()
-                )
-                write_text(partial / REPORT_FILE, render_forecast_report(content))
-            stored = {"run": str(folder.resolve()), **run.metadata["versions"]} | asdict(result)
-            stored |= {"data": _absolute(data or run.source), "origin": origin}
-            write_json(partial / SUMMARY_FILE, stored)
-    else:
+    if not _is_folder(out):
         _write_tables(tables, panel, lambda name: _table_path(out, name))
-    return PublishedForecast(run, prediction, result)
+        return result
+    plotted = _series_to_plot(run, panel) if plots else np.empty(0, dtype=np.int64)
+    with atomic_folder(Path(out), "forecast", force=force) as partial:
+        _write_tables(tables, panel, lambda name: str(partial / f"{name}.csv"))
+        count = _plot_series(partial / "plots", run, panel, forecasts, plotted)
+        result = replace(result, plots=count)
+        if report:
+            content = forecast_report(
+                forecast.folder, run, prediction, requested_totals=forecast.totals
+            )
+            write_text(partial / REPORT_FILE, render_forecast_report(content))
+        stored = {"run": str(forecast.folder.resolve()), **run.metadata["versions"]}
+        stored |= asdict(result)
+        stored |= {"data": _absolute(forecast.data), "origin": forecast.origin}
+        write_json(partial / SUMMARY_FILE, stored)
+    return result
+
+
+def _is_folder(out: str) -> bool:
+    """Whether the forecast goes into a folder of that name."""
+    return out != "-" and (out.endswith("/") or not Path(out).suffix)
 
 
 def _absolute(source: Sequence[str]) -> list[str]:
