@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.spec.load import read_spec as read_spec_file
 from rnnforecast.spec.load import spec_from_values
+from rnnforecast.spec.locations import absolute_location, is_url
 from rnnforecast.spec.spec import Spec
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SpecLike: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Spec
 """The path of a YAML file, a dict of sections, or a `Spec`."""
 DataLike: TypeAlias = Any
 """A data frame of pandas, polars or another library that narwhals reads, the path of a file, a
-folder or a pattern, or a list of these."""
+folder or a pattern, a URL, or a list of these."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,10 @@ def read_data(data: DataLike) -> tuple[DataSource, ...]:
 
 def _read_item(item: Any, name: str) -> DataSource:
     if isinstance(item, str | os.PathLike):
-        return os.path.abspath(os.fspath(item))  # noqa: PTH100 - a pattern is no path
+        text = os.fspath(item)
+        if is_url(text):
+            return absolute_location(text, Path.cwd())
+        return os.path.abspath(text)  # noqa: PTH100 - a pattern is no path
     from rnnforecast.data.io.frame_source import from_frame
 
     return from_frame(item, name)

@@ -21,6 +21,7 @@ from rnnforecast.registry import (
     WINDOW_SCALERS,
     Registry,
 )
+from rnnforecast.spec.locations import is_database, mask_url, names_table
 from rnnforecast.spec.search_space import candidate_problems, end_points, with_values
 from rnnforecast.spec.spec import Spec
 
@@ -71,6 +72,19 @@ def _column_roles(spec: Spec) -> Iterator[Finding]:
         for name in given.get(second, ()):
             if name in given.get(first, ()):
                 yield f"data.{second}", f"'{name}' is already given as data.{first}", NO_CURE
+
+
+@_rule("data.path", "data.query")
+def _database_query(spec: Spec) -> Iterator[Finding]:
+    databases = [item for item in spec.data.path if is_database(item)]
+    if spec.data.query is None:
+        for item in databases:
+            if not names_table(item):
+                found = f"'{mask_url(item)}' is a database; expected a query or a table, too"
+                yield "data.path", found, "set data.query, or end the URL in ?table=NAME"
+    elif spec.data.path and not databases and not any("${" in item for item in spec.data.path):
+        found = "a query needs the URL of a database"
+        yield "data.query", found, "set data.path, for example to sqlite:///sales.db"
 
 
 @_rule("data.decimal", "data.separator")

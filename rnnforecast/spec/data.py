@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from rnnforecast.errors import DataError, Problem, closest_match, did_you_mean
 from rnnforecast.registry import FILE_FORMATS
+from rnnforecast.spec.locations import absolute_location, query_problem
 from rnnforecast.spec.types import (
     PER_COLUMN,
     Auto,
@@ -61,8 +62,16 @@ class DataSpec(SpecSection):
 
     path: FilePatterns = Field(
         description=f"{_FORMATS} files, folders or patterns, relative to the folder of the"
-        ' spec; a lone "-" reads standard input.',
+        " spec, or URLs: https, s3, gs and others of fsspec, and databases, such as"
+        " postgresql+psycopg://${PGUSER}:${PGPASSWORD}@host/sales?table=daily, with variables of"
+        ' the environment. A lone "-" reads standard input.',
         examples=["sales.csv"],
+    )
+    query: NonEmptyStr | None = Field(
+        None,
+        description="The SELECT that reads the data, for URLs of databases in path that end in no"
+        " ?table=NAME.",
+        examples=["SELECT day, store, units FROM sales WHERE day >= '2020-01-01'"],
     )
     time: TimeColumns = Field(
         "auto",
@@ -133,9 +142,9 @@ class DataSpec(SpecSection):
         return self.time if isinstance(self.time, str) else JOINED_TIME
 
     def source_paths(self, spec_file: Path) -> tuple[str, ...]:
-        """The files of `path` as absolute paths; a dash stays standard input."""
+        """The files of `path` as absolute paths; URLs and a dash, standard input, stay."""
         folder = spec_file.resolve().parent
-        return tuple(item if item == "-" else str(folder / item) for item in self.path)
+        return tuple(absolute_location(item, folder) for item in self.path)
 
     @field_validator("path", "time", "series", "targets")
     @classmethod
@@ -147,6 +156,13 @@ class DataSpec(SpecSection):
             if not names and info.field_name == "targets":
                 raise ValueError("expected at least one column, found an empty list")
         return names
+
+    @field_validator("query")
+    @classmethod
+    def _check_query(cls, query: str | None) -> str | None:
+        if query is not None and (found := query_problem(query)):
+            raise ValueError(found)
+        return query
 
     @field_validator("encoding")
     @classmethod

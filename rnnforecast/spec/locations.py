@@ -51,6 +51,12 @@ class ExpandedUrl:
         """The protocol in small letters, without a driver: ``s3``, ``postgresql``."""
         return scheme_of(self.text)
 
+    @property
+    def local_path(self) -> str | None:
+        """The path that a URL ``file://`` names; None for other URLs."""
+        path = self.text.removeprefix("file://")
+        return None if path == self.text else unquote(path.removeprefix("localhost"))
+
     def hide(self, message: object) -> str:
         """The message on one line, without values of variables and passwords."""
         text = " ".join(str(message).split())
@@ -74,6 +80,11 @@ def is_database(item: str) -> bool:
     """Whether the location is the URL of a database: ``postgresql+psycopg://host/sales``."""
     found = _SCHEME.match(item)
     return found is not None and (found[1].lower() in DATABASES or found[2] is not None)
+
+
+def names_table(item: str) -> bool:
+    """Whether the URL of a database ends in the name of a table: ``…?table=daily``."""
+    return re.search(r"[?&]table=[^&]", item) is not None
 
 
 def absolute_location(item: str, folder: Path) -> str:

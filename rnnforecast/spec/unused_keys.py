@@ -12,6 +12,7 @@ from typing import Any
 
 from rnnforecast.errors import Problem
 from rnnforecast.registry import DECODERS, FILE_FORMATS, IMPUTERS, WINDOW_SCALERS
+from rnnforecast.spec.locations import is_url, names_table
 from rnnforecast.spec.spec import SECTIONS, Spec
 
 
@@ -38,6 +39,12 @@ DEPENDENCIES = (
         lambda spec: not all(item.lower().endswith(_WITHOUT_SHEETS) for item in spec.data.path),
         "no file is an Excel workbook",
         "set data.path, for example to book.xlsx",
+    ),
+    Dependency(
+        "data.query",
+        lambda spec: any(is_url(item) and not names_table(item) for item in spec.data.path),
+        "no database in data.path needs it, or each names its table",
+        "set data.path, for example to sqlite:///sales.db",
     ),
     Dependency(
         "clean.tolerance",

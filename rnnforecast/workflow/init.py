@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, preview_table, read_table
 from rnnforecast.data.features.checks import known_steps_ahead
+from rnnforecast.data.io.input_files import fetch_urls
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.io.target_columns import CANDIDATE
 from rnnforecast.data.panel.changes import CleaningChanges
@@ -21,6 +22,7 @@ from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import resolve_season
 from rnnforecast.pipeline.prepare import build_cleaning_plan
 from rnnforecast.spec.load import parse_spec, spec_for_data
+from rnnforecast.spec.locations import absolute_location, is_url
 from rnnforecast.spec.reference import commented_yaml
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import join_names
@@ -87,7 +89,7 @@ def init(
     """Writes a commented spec for the data file to `path`.
 
     Args:
-        data: the file, or ``-`` for standard input.
+        data: the file, a URL, or ``-`` for standard input.
         overrides: values of keys, such as ``data.time_format=%d/%m/%Y``.
         overwrite: replace an existing file.
 
@@ -95,7 +97,7 @@ def init(
         SpecError, DataError; OutputPathError if `path` exists, OutputError if it cannot be written.
     """
     _check_target(path, overwrite=overwrite)
-    relative = data if data == "-" else os.path.relpath(data, path.resolve().parent)
+    relative = _location_from(data, path.resolve().parent)
     spec = spec_for_data(relative, overrides)
     given = frozenset(override.split("=", 1)[0].strip() for override in overrides)
     summary = _summarize(spec, path, given)
@@ -105,6 +107,13 @@ def init(
     parse_spec(text, name=str(path))  # an invalid draft fails here, not in `train`
     write_text(path, text)
     return InitResult(text, _findings(summary))
+
+
+def _location_from(data: str, folder: Path) -> str:
+    """The location of the data in a spec in `folder`: a relative path, or a URL."""
+    if data == "-" or is_url(data):
+        return absolute_location(data, Path.cwd())
+    return os.path.relpath(data, folder)
 
 
 def _check_target(path: Path, *, overwrite: bool) -> None:
@@ -120,7 +129,8 @@ def _check_target(path: Path, *, overwrite: bool) -> None:
 
 def _summarize(spec: Spec, path: Path, given: frozenset[str]) -> DataSummary:
     """Reads the data of `spec`; its horizon is kept if it is `given`, else suggested."""
-    plan, source = build_cleaning_plan(spec), spec.data.source_paths(path)
+    plan = build_cleaning_plan(spec)
+    source = fetch_urls(spec.data.source_paths(path), spec.data)
     table = read_table(plan, source)
     candidates = find_covariate_candidates(plan, source, table)
     if "features.future" in given:

@@ -22,6 +22,7 @@ from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.spec.locations import absolute_location, is_url, mask_url
 from rnnforecast.types import Ints
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest, sibling_path
@@ -200,9 +201,13 @@ def _is_folder(out: str) -> bool:
 
 
 def _absolute(source: Sequence[str]) -> list[str]:
-    """Files and patterns as absolute ones, ``-`` as it is."""
-    # patterns are no paths
-    return [each if each == "-" else os.path.abspath(each) for each in source]  # noqa: PTH100
+    """Files and patterns as absolute ones; URLs and ``-`` as they are, without passwords."""
+    return [
+        mask_url(absolute_location(each, Path.cwd()))
+        if each == "-" or is_url(each)
+        else os.path.abspath(each)  # noqa: PTH100 - a pattern is no path
+        for each in source
+    ]
 
 
 def _table_path(out: str, name: str) -> str:

@@ -20,6 +20,7 @@ from rnnforecast.output.tuning_plots import (
     plot_search_history,
     plot_slices,
 )
+from rnnforecast.spec.locations import absolute_location, is_url
 from rnnforecast.spec.search_space import with_values
 from rnnforecast.spec.spec import SECTIONS, Spec
 from rnnforecast.spec.yaml_edit import edited_spec
@@ -102,8 +103,8 @@ def _moved_paths(spec: Spec, before: Path, after: Path) -> dict[str, Any]:
     """The keys with relative paths, relative to another folder."""
 
     def moved(path: str) -> str:
-        if path == "-" or Path(path).is_absolute():
-            return path
+        if path == "-" or Path(path).is_absolute() or is_url(path):
+            return absolute_location(path, before.resolve())
         return Path(os.path.relpath(before.resolve() / path, after.resolve())).as_posix()
 
     paths = [moved(path) for path in spec.data.path]

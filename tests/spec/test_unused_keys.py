@@ -16,6 +16,7 @@ RESOLVED = ("ensemble.members=1", "model.decoder=direct", "model.normalize=stand
 
 CHANGED: dict[str, str] = {
     "data.sheet": "2",
+    "data.query": "SELECT 1",
     "clean.tolerance": "0.1",
     "clean.partial_periods": "keep",
     "clean.ambiguous_hour": "later",

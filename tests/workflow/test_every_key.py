@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,7 @@ LAST_RUN = "training.start_from=base"
 PREPARED: dict[str, str] = {
     # the key with another value, after the keys that it needs
     "data.path": "data.path=other.csv",
+    "data.query": "data.path=sqlite:///sales.db data.query=SELECT/**/*/**/FROM/**/sales",
     "data.time": "data.time=date",
     "data.series": "data.series=[unique_id,region]",
     "data.targets": "data.targets=y",
@@ -285,6 +288,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pd.ExcelWriter(folder / "book.xlsx") as book:
         table.to_excel(book, sheet_name="one", index=False)
         table.assign(y=table["y"] * 2).to_excel(book, sheet_name="two", index=False)
+    with closing(sqlite3.connect(folder / "sales.db")) as database:
+        table.to_sql("sales", database, index=False)
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
     return folder
 

@@ -14,7 +14,7 @@ from rnnforecast.cli.options import Overrides, Quiet, Verbose, out_option
 
 def init(
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A data file, a folder or a pattern.")
+        str, typer.Argument(metavar="DATA", help="A data file, a folder, a pattern or a URL.")
     ],
     out: Annotated[Path, out_option("The spec to write.", "SPEC")] = Path("spec.yaml"),
     set_: Overrides = None,

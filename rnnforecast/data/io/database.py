@@ -91,9 +91,9 @@ def read_database(item: str, query: str | None) -> FrameSource:
     DataError if the database cannot be reached or refuses the query, and for a result without rows
     or with several columns of one name.
     """
-    import sqlalchemy
-
     with open_database(item) as database, connect(database.engine) as connection:
+        import sqlalchemy
+
         if database.table is not None:
             schema, _, name = database.table.rpartition(".")
             table = sqlalchemy.table(name, schema=schema or None)

@@ -49,6 +49,8 @@ class FileSource:
     path: Path | None
     """None for bytes that can be read only once; they are in `content`."""
     content: bytes = field(default=b"", repr=False)
+    owner: object = field(default=None, repr=False)
+    """What keeps the file at `path` from being deleted, if it is a temporary copy."""
 
     @cached_property
     def is_gzip(self) -> bool:
@@ -91,12 +93,16 @@ class FileSource:
         file = pa.BufferReader(self.content) if self.path is None else str(self.path)
         return pa.input_stream(file, compression="gzip" if self.is_gzip else None)
 
+    def raw_start(self, size: int) -> bytes:
+        """The first bytes, as they are stored."""
+        if self.path is None:
+            return self.content[:size]
+        with self.path.open("rb") as file:
+            return file.read(size)
+
     @cached_property
     def _start(self) -> bytes:
-        if self.path is None:
-            return self.content[:4]
-        with self.path.open("rb") as file:
-            return file.read(4)
+        return self.raw_start(4)
 
     def _raw(self) -> Path | BinaryIO:
         return io.BytesIO(self.content) if self.path is None else self.path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from rnnforecast.errors import DataError, Problem
@@ -41,18 +41,18 @@ def _find_paths(item: str, path: Path) -> dict[Path | None, dict[str, str]]:
     cure = f"give files that end in {', '.join(table_extensions())}"
     if path.is_dir():
         if found := [file for file in _walk_files(path, set()) if _has_table_extension(file)]:
-            return {file: _partition_values(file, len(path.parts)) for file in found}
+            return {file: partition_values(file, len(path.parts)) for file in found}
         raise DataError(Problem(item, "no file in this folder has a known extension", cure))
     if path.is_fifo():
         return {path: {}}
     if path.is_file():
         if _has_table_extension(path):
-            return {path: _partition_values(path)}
+            return {path: partition_values(path)}
         raise DataError(Problem(item, "no known extension", cure))
     if glob.has_magic(item):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
         if found := [file for file in matches if _has_table_extension(file) and file.is_file()]:
-            return {file: _partition_values(file) for file in found}
+            return {file: partition_values(file) for file in found}
         raise DataError(Problem(item, "no file with a known extension matches this pattern", cure))
     cure = "check the path; in a spec a relative one counts from the folder of the spec"
     raise DataError(Problem(item, "there is no such file or folder", cure))
@@ -68,7 +68,7 @@ def _shorten(item: str) -> str:
     return item if len(item) <= 200 else f"{item[:200]}…"
 
 
-def _partition_values(file: Path, base_depth: int | None = None) -> dict[str, str]:
+def partition_values(file: PurePath, base_depth: int | None = None) -> dict[str, str]:
     """Columns of Hive partitions: ``store=1/year=2024/a.parquet`` has store 1 and year 2024.
 
     Values are text, "" for Hive's null. Folders are searched upwards to the first without "=" in

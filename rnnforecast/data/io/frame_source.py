@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rnnforecast.data.io.file_source import FileSource
+from rnnforecast.data.io.remote_files import RemoteCopy
 from rnnforecast.data.io.table_reader import TypedTableReader
 from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.spec.data import JOINED_TIME
@@ -38,8 +39,9 @@ class FrameSource:
     table: pa.Table = field(repr=False)
 
 
-DataSource = str | FrameSource
-"""A file, folder or pattern, "-" for standard input, or a data frame."""
+DataSource = str | FrameSource | RemoteCopy
+"""A file, folder, pattern or URL, "-" for standard input, a data frame, or the copy of a remote
+file."""
 
 
 def from_frame(frame: Any, name: str = "data") -> FrameSource:

@@ -14,15 +14,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rnnforecast.data.io.database import read_database
 from rnnforecast.data.io.file_source import FileSource, unreadable_file_error
-from rnnforecast.data.io.find_files import find_paths
+from rnnforecast.data.io.find_files import find_paths, partition_values, table_extensions
 from rnnforecast.data.io.frame_source import DataSource, FrameSource, open_frame
 from rnnforecast.data.io.joined_columns import clean_time_part, join_texts
 from rnnforecast.data.io.number_format import NumberFormat
+from rnnforecast.data.io.remote_files import RemoteCopy, RemoteFile, find_remote_files
 from rnnforecast.data.io.table_reader import TableReader, ragged_row_problem, row_location
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.registry import FILE_FORMATS
 from rnnforecast.spec.data import DataSpec
+from rnnforecast.spec.locations import expand_url, is_database, is_url
 from rnnforecast.types import Ints
 
 DEFAULT_NUMBER_FORMAT = NumberFormat()
@@ -158,37 +161,76 @@ class LineIndex:
         return format_location(file, self._line_numbers[index][row_in_file], column)
 
 
+def fetch_urls(source: Sequence[DataSource], data: DataSpec) -> tuple[DataSource, ...]:
+    """The source with the content of its URLs: tables of databases, and copies of remote files.
+
+    Raises DataError with the problems of all URLs.
+    """
+    fetched: list[DataSource] = []
+    remote: dict[str, RemoteFile] = {}
+    problems: list[Problem] = []
+    for item in source:
+        if not isinstance(item, str) or not is_url(item):
+            fetched.append(item)
+            continue
+        try:
+            url = expand_url(item)
+            if is_database(url.text):
+                fetched.append(read_database(item, data.query))
+            elif url.local_path is not None:
+                fetched.append(url.local_path)
+            else:
+                remote |= {file.key: file for file in find_remote_files(url, table_extensions())}
+        except DataError as error:
+            problems += error.problems
+    for file in remote.values():
+        try:
+            fetched.append(file.download())
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(*problems)
+    return tuple(fetched)
+
+
 def scan_files(source: Sequence[DataSource], data: DataSpec | None = None) -> tuple[InputFile, ...]:
-    """All files of the source (files, folders, globs, "-" for standard input), each once, read as
-    `data` says; then its data frames.
+    """All files of the source (files, folders, globs, URLs, "-" for standard input), each once,
+    read as `data` says; then its data frames and tables of databases.
 
     Raises DataError with the problems of all of them; most rows are not read yet.
     """
+    names = tuple(item for item in source if isinstance(item, str))
+    data = data or DataSpec(path=names)
+    source = fetch_urls(source, data)
     problems: list[Problem] = []
     paths: dict[Path | None, dict[str, str]] = {}
-    frames = [item for item in source if isinstance(item, FrameSource)]
-    names = [item for item in source if isinstance(item, str)]
-    for item in names:
-        try:
-            paths |= find_paths(item)
-        except DataError as error:
-            problems += error.problems
+    copies: dict[Path | None, RemoteCopy] = {}
+    for item in source:
+        if isinstance(item, RemoteCopy):
+            copies[item.path] = item
+            paths[item.path] = partition_values(item.original)
+        elif isinstance(item, str):
+            try:
+                paths |= find_paths(item)
+            except DataError as error:
+                problems += error.problems
     name_counts = Counter(path.name for path in paths if path)
     files = []
-    for path, partition_values in paths.items():
-        name = "stdin" if path is None else path.name
+    for path, partitions in paths.items():
+        name, copy = "stdin" if path is None else path.name, copies.get(path)
         if path and (name_counts[name] > 1 or not path.is_file()):
-            name = str(path)
+            name = str(path) if copy is None else copy.url
         try:
-            reader = _open_table(name, path, data or DataSpec(path=tuple(names)))
-            files.append(InputFile(reader, partition_values))
+            reader = _open_table(name, path, data, owner=copy)
+            files.append(InputFile(reader, partitions))
         except DataError as error:
             problems += error.problems
-    for frame in frames:
-        try:
-            files.append(InputFile(open_frame(frame)))
-        except DataError as error:
-            problems += error.problems
+    for frame in source:
+        if isinstance(frame, FrameSource):
+            try:
+                files.append(InputFile(open_frame(frame)))
+            except DataError as error:
+                problems += error.problems
     if problems or not files:
         found, cure = "names no file: the data are a data frame", "give it, or files"
         raise DataError(*problems or [Problem("data.path", found, cure)])
@@ -214,12 +256,14 @@ def locate_cell(files: Sequence[InputFile], column: str, text: str) -> str:
     return f"{files[0].name}, column {column!r}"
 
 
-def _open_table(name: str, path: Path | None, data: DataSpec) -> TableReader:
+def _open_table(
+    name: str, path: Path | None, data: DataSpec, owner: RemoteCopy | None
+) -> TableReader:
     try:
         if path is None:
             source = FileSource(name, None, _read_stdin())
         elif path.is_file():
-            source = FileSource(name, path)
+            source = FileSource(name, path, owner=owner)
         else:  # a pipe can be read only once
             source = FileSource(name, None, path.read_bytes())
         reader: TableReader = FILE_FORMATS.load(_format_name(source)).open_table(source, data)
@@ -237,14 +281,18 @@ def _read_stdin() -> bytes:
 
 
 def _format_name(source: FileSource) -> str:
-    """The format of a file by its extension, of standard input by its first bytes."""
-    for name in FILE_FORMATS.names():
-        signature = FILE_FORMATS.literal(name, "SIGNATURE")
-        if source.path is not None:
-            extensions = FILE_FORMATS.literal(name, "EXTENSIONS")
-            if source.path.name.lower().endswith(extensions):
+    """The format of a file by its extension; by its first bytes without a known one, as standard
+    input and some URLs have none."""
+    formats = FILE_FORMATS.names()
+    if source.path is not None:
+        lower = source.path.name.lower()
+        for name in formats:
+            if lower.endswith(FILE_FORMATS.literal(name, "EXTENSIONS")):
                 return name
-        elif signature and source.content.startswith(signature) and not source.is_zip:
+    start = source.raw_start(8)
+    for name in formats:
+        signature = FILE_FORMATS.literal(name, "SIGNATURE")
+        if signature and start.startswith(signature) and not source.is_zip:
             return name
     return FILE_FORMATS.having("text")[0]
 
