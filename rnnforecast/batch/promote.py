@@ -7,14 +7,38 @@ fails, leaves the current model in place. The decision is in `promotion.json` of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from rnnforecast.batch.promote_decision import Decision, PromotionRule
-from rnnforecast.pipeline.progress import ProgressListener
+from rnnforecast.batch.issue import id_of_run
+from rnnforecast.batch.promote_comparison import compare_with_current, held_out_table
+from rnnforecast.batch.promote_decision import (
+    CandidateScores,
+    CurrentModel,
+    Decision,
+    LiveRecord,
+    PromotionRule,
+    decide,
+)
+from rnnforecast.batch.promote_live import issued_forecasts, score_issued
+from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.errors import RnnForecastError
+from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
+from rnnforecast.output.json_files import write_json
+from rnnforecast.pipeline.progress import NullListener, ProgressListener
+from rnnforecast.pipeline.run_folder import load_run
+from rnnforecast.pipeline.run_versions import (
+    LATEST,
+    RunVersion,
+    list_versions,
+    new_version,
+    promote_candidate,
+)
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
-from rnnforecast.workflow.train_output import TrainResult
+from rnnforecast.workflow.train import train
+from rnnforecast.workflow.train_output import TrainedRun, TrainResult
 
 PROMOTION_FILE = "promotion.json"
 """The decision, in the folder of the version."""
@@ -28,6 +52,8 @@ class TrainRequest:
     overrides: Sequence[str] = ()
     """``section.key=value`` each."""
     resume: bool = False
+    force: bool = False
+    """Whether a folder of others in the place of the store is replaced."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +82,8 @@ class PromotionResult:
         name = self.version.name
         if self.decision.promoted:
             return f"{name} is now the current model: {self.decision.words}"
-        current = "the current model" if self.previous is None else self.previous.name
-        return f"{name} is kept aside, {current} stays: {self.decision.words}"
+        current = "no model" if self.previous is None else self.previous.name
+        return f"{name} is kept aside, {current} stays current: {self.decision.words}"
 
 
 def train_candidate(
@@ -73,8 +99,110 @@ def train_candidate(
 ) -> PromotionResult:
     """Trains a version in `store`, and moves ``latest`` to it if it is to replace the current one.
 
-    The caller holds the lock of `store`.
-
-    Raises what `workflow.train.train` raises.
+    The caller holds the lock of `store`. Raises what `workflow.train.train` raises.
     """
-    raise NotImplementedError
+
+    def fit(folder: Path, before_publish: Callable[[Path, TrainedRun], None]) -> TrainResult:
+        return train(
+            request.spec,
+            folder,
+            overrides=request.overrides,
+            resume=request.resume,
+            listener=listener or NullListener(),
+            should_stop=should_stop,
+            distributed=distributed,
+            before_publish=before_publish,
+        )
+
+    if not distributed.is_main:
+        trained = fit(store / LATEST, lambda folder, candidate: None)
+        return PromotionResult(trained, store, None, Decision(False, "not scored", "", 0.0))
+    # an interrupted training that was not to be kept decides nothing
+    decision = Decision(False, "interrupted", "its training was interrupted", rule.margin)
+    with new_version(store, now, publish=False, force=request.force) as version:
+        previous = next((each for each in list_versions(store) if each.is_latest), None)
+
+        def compare_and_record(folder: Path, candidate: TrainedRun) -> None:
+            nonlocal decision
+            current = None if previous is None else _current_model(previous, candidate, now, live)
+            scores = _scores(candidate)
+            decision = decide(scores, current, rule)
+            write_json(folder / PROMOTION_FILE, _record(scores, current, decision, previous))
+
+        trained = fit(version, compare_and_record)
+    if decision.promoted:
+        version = promote_candidate(store, version.name)
+    earlier = None if previous is None else previous.path
+    return PromotionResult(replace(trained, folder=version), version, earlier, decision)
+
+
+def _current_model(
+    version: RunVersion, candidate: TrainedRun, now: datetime, live: LiveEvidence | None
+) -> CurrentModel:
+    """The current model beside the new one, on the held-out windows of that."""
+    age = age_of(version, now)
+    live = live or LiveEvidence()
+    alarmed = LiveRecord(float("nan"), 0, live.alarms)
+    try:
+        run = load_run(version.path)
+        table = held_out_table(candidate)
+        panel = candidate.session.panel
+        issued = issued_forecasts(live.ledger, id_of_run(run), panel, table)
+        compared = compare_with_current(candidate, table, run, issued)
+    except RnnForecastError as error:
+        problem = error.problems[0]
+        found = f"{problem.where}: {problem.found}" if problem.where else problem.found
+        return CurrentModel("", age, problem=found, live=alarmed)
+    return CurrentModel(
+        trained_until=format_timestamp(run.trained_until, panel.display_timezone),
+        age=age,
+        compared=compared,
+        live=score_issued(issued, table, live.alarms),
+    )
+
+
+def age_of(version: RunVersion, now: datetime) -> timedelta:
+    """Time since the training of a version; a `now` without a time zone is in UTC."""
+    aware = now.replace(tzinfo=UTC) if now.tzinfo is None else now
+    return aware - version.trained_at
+
+
+def _scores(trained: TrainedRun) -> CandidateScores:
+    """The scores of a new model on its held-out horizon."""
+    windows, result = trained.fit_result.evaluation.windows, trained.result
+    best = result.baseline_name
+    verdict = compare_forecasts(windows, {best: windows.baselines[best]})[best]
+    return CandidateScores(
+        mase=result.model_metrics["mase"],
+        baseline=verdict if verdict.windows else None,
+        interrupted=result.interrupted,
+    )
+
+
+def _record(
+    scores: CandidateScores,
+    current: CurrentModel | None,
+    decision: Decision,
+    previous: RunVersion | None,
+) -> dict[str, Any]:
+    """The content of `promotion.json`."""
+    baseline = None if scores.baseline is None else _verdict_json(scores.baseline)
+    candidate = asdict(scores) | {"baseline": baseline}
+    stored: dict[str, Any] = asdict(decision) | {"candidate": candidate, "current": None}
+    if current is not None and previous is not None:
+        stored["current"] = {
+            "version": previous.name,
+            "trained_until": current.trained_until,
+            "age_days": round(current.age / timedelta(days=1), 3),
+            "problem": current.problem,
+            "comparison": None,
+            "live": None if current.live is None else asdict(current.live),
+        }
+        if current.compared is not None:
+            verdict = _verdict_json(current.compared.verdict)
+            stored["current"]["comparison"] = asdict(current.compared) | {"verdict": verdict}
+    return stored
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    return asdict(verdict) | {"outcome": verdict.outcome, "words": verdict.words()}

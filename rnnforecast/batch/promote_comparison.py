@@ -13,7 +13,6 @@ import pandas as pd
 
 from rnnforecast.batch.promote_decision import CURRENT_MODEL, ComparedModels
 from rnnforecast.data.cleaning_plan import build_inputs, read_table
-from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.verdict import compare_forecasts
@@ -35,30 +34,34 @@ MIN_UNSEEN_SHARE = 0.5
 compared alone."""
 
 
+def held_out_table(trained: TrainedRun) -> pd.DataFrame:
+    """The held-out values of a new model: the columns of `KEYS`, ``y``, ``yhat`` and the scales."""
+    windows = trained.fit_result.evaluation.windows
+    table = evaluation_table(trained.session.panel, windows)
+    if "target" not in table:
+        table = table.assign(target="")
+    return table[[*KEYS, *SCALE_COLUMNS, "y", "yhat"]]
+
+
 def compare_with_current(
-    trained: TrainedRun, current: Run, issued: pd.DataFrame | None = None
+    trained: TrainedRun, table: pd.DataFrame, current: Run, issued: pd.DataFrame
 ) -> ComparedModels | None:
     """The new model against the current one; None if they share no held-out value.
 
     Args:
+        table: the `held_out_table` of the new model.
         issued: forecasts that the current model issued, with the columns of `KEYS` and ``yhat``;
             they take the place of those that it makes again.
 
     Raises DataError if the current model cannot read the data.
     """
-    panel = trained.session.panel
-    windows = trained.fit_result.evaluation.windows
-    table = _with_target(evaluation_table(panel, windows))
-    table = table[[*KEYS, *SCALE_COLUMNS, "y", "yhat"]]
-    again = _forecast_again(current, trained.session.prepared.source, panel, windows)
-    table = table.merge(again, on=KEYS) if again is not None else table.assign(current=np.nan)
-    is_issued = np.zeros(len(table), dtype=bool)
-    if issued is not None and len(issued):
-        found = table[KEYS].merge(
-            issued[[*KEYS, "yhat"]].drop_duplicates(KEYS, keep="last"), on=KEYS, how="left"
-        )["yhat"]
-        is_issued = found.notna().to_numpy()
-        table["current"] = np.where(is_issued, found.to_numpy(), table["current"].to_numpy())
+    again = _forecast_again(current, trained)
+    table = table.merge(again, on=KEYS, how="left")
+    found = table[KEYS].merge(
+        issued[[*KEYS, "yhat"]].drop_duplicates(KEYS, keep="last"), on=KEYS, how="left"
+    )
+    is_issued = found["yhat"].notna().to_numpy()
+    table["current"] = np.where(is_issued, found["yhat"], table["current"])
     known = table["current"].notna().to_numpy()
     table, is_issued = table[known], is_issued[known]
     if not len(table):
@@ -79,26 +82,19 @@ def compare_with_current(
     )
 
 
-def _forecast_again(
-    run: Run, source: tuple[DataSource, ...], panel: Panel, windows: EvaluatedWindows
-) -> pd.DataFrame | None:
-    """Forecasts of the same windows by the current model, with the columns of `KEYS` and
-    ``current``; None if it has none of the series, or ends them at other timestamps.
-
-    Args:
-        panel, windows: of the new model.
-    """
+def _forecast_again(run: Run, trained: TrainedRun) -> pd.DataFrame:
+    """Forecasts of the windows of a new model by the current one, with the columns of `KEYS` and
+    ``current``; of the series that both have, with the same end."""
+    windows = trained.fit_result.evaluation.windows
     torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
     for member in run.members:
         member.net.to(torch_device)
-    read = read_table(run.plan, source, skip_invalid_series=True)
+    read = read_table(run.plan, trained.session.prepared.source, skip_invalid_series=True)
     aligned = BacktestData.align(run.plan, read, skip_invalid_series=True).aligned
-    series, origins = _same_windows(aligned.panel, panel, windows)
-    if not len(series):
-        return None
+    series, origins = _same_windows(aligned.panel, trained.session.panel, windows)
     steps = windows.actual.shape[1]
-    trained = run.config.horizon
-    cleaned = build_inputs(run.plan, aligned, horizon=-(-steps // trained) * trained)
+    own_steps = run.config.horizon
+    cleaned = build_inputs(run.plan, aligned, horizon=-(-steps // own_steps) * own_steps)
     found = forecast(
         run.members,
         cleaned,
@@ -138,7 +134,3 @@ def _same_windows(own: Panel, panel: Panel, windows: EvaluatedWindows) -> tuple[
     origins = own.lengths[series] - (panel.lengths[theirs] - origin)
     same = (ends[0] == ends[1]) & (origins > 0)
     return series[same], origins[same]
-
-
-def _with_target(table: pd.DataFrame) -> pd.DataFrame:
-    return table if "target" in table else table.assign(target="")

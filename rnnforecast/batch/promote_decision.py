@@ -1,6 +1,7 @@
 """Whether a newly trained model replaces the current one, by what is known of both.
 
-A model that loses against the best baseline on its held-out horizon replaces nothing. Otherwise:
+A model that is worse than the best baseline on its held-out horizon, by the interval of the paired
+bootstrap, replaces nothing. Otherwise:
 
 | the current model | the new one replaces it if |
 | --- | --- |
@@ -67,12 +68,8 @@ class CandidateScores:
     """The new model on its held-out horizon, before its final fit."""
 
     mase: float
-    smape: float
-    """NaN if nothing was scored."""
-    baseline: str
-    """The best of the baselines."""
-    baseline_mase: float
-    beats_baseline: bool
+    baseline: Verdict | None
+    """Of the new model against the best baseline; None if nothing was scored."""
     interrupted: bool = False
 
 
@@ -144,11 +141,10 @@ def _decide(
         return True, "first", "there is no earlier model"
     if current.problem and rule.replace_unreadable:
         return True, "unreadable", f"{CURRENT_MODEL} cannot be read: {current.problem}"
-    if math.isnan(candidate.smape):
+    if candidate.baseline is None:
         return False, "not scored", "no held-out value could be scored"
-    if not candidate.beats_baseline:
-        scores = f"MASE {candidate.mase:.4g} against {candidate.baseline_mase:.4g}"
-        return False, "baseline", f"it does not beat {candidate.baseline}: {scores}"
+    if is_worse(candidate.baseline):
+        return False, "baseline", candidate.baseline.words()
     if current.problem:
         return True, "unreadable", f"{CURRENT_MODEL} cannot be read: {current.problem}"
     return _against_current(candidate, current, rule, margin)
@@ -159,13 +155,13 @@ def _against_current(
 ) -> tuple[bool, Reason, str]:
     """The decision where both models work."""
     compared = current.compared
-    is_worse = False
+    loses = False
     if compared is not None:
         words = f"{compared.verdict.words()}{_basis(compared, margin)}"
         if is_better_by(compared.verdict, margin):
             return True, "better", words
         # errors on training data cannot show that the new model is worse
-        is_worse = compared.verdict.outcome == "worse" and not compared.in_sample
+        loses = is_worse(compared.verdict) and not compared.in_sample
     else:
         words = f"it has no held-out value in common with {CURRENT_MODEL}"
     live = current.live
@@ -174,12 +170,12 @@ def _against_current(
         words = f"{words}; {scores} ({count_of(live.values, 'value')}, margin {margin:.3g})"
         if candidate.mase <= (1 - margin) * live.mase:
             return True, "live", words
-    if rule.max_age is not None and current.age >= rule.max_age and not is_worse:
-        aged = f"{CURRENT_MODEL} is {_days(current.age)} old, of {_days(rule.max_age)} at most"
+    if rule.max_age is not None and current.age >= rule.max_age and not loses:
+        aged = f"{CURRENT_MODEL} is {describe_age(current.age)} old, of {describe_age(rule.max_age)} at most"
         return True, "age", f"{aged}; {words}"
     if compared is None:
         return False, "not comparable", words
-    return False, "worse" if is_worse else "not shown", words
+    return False, "worse" if loses else "not shown", words
 
 
 def is_better_by(verdict: Verdict, margin: float) -> bool:
@@ -188,6 +184,11 @@ def is_better_by(verdict: Verdict, margin: float) -> bool:
     bound = verdict.difference if math.isnan(verdict.high) else verdict.high
     limit = -margin * verdict.other_score
     return bound < 0 and bound <= limit
+
+
+def is_worse(verdict: Verdict) -> bool:
+    """Whether the error is higher: the whole interval, or the mean where there is no interval."""
+    return (verdict.difference if math.isnan(verdict.low) else verdict.low) > 0
 
 
 def _basis(compared: ComparedModels, margin: float) -> str:
@@ -207,5 +208,6 @@ def _has_alarm(current: CurrentModel) -> bool:
     return current.live is not None and bool(current.live.alarms)
 
 
-def _days(age: timedelta) -> str:
+def describe_age(age: timedelta) -> str:
+    """An age in days: ``7 days``."""
     return count_of(round(age / timedelta(days=1)), "day")

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnforecast.data.cleaning_plan import CleaningPlan, read_table
 from rnnforecast.data.io.columns import CategoricalColumn
+from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.io.table_roles import MIN_ROWS_AHEAD
 from rnnforecast.data.panel.sorted_rows import observed_range, sort_table
@@ -50,7 +51,7 @@ class CovariateCandidates:
 
 
 def find_covariate_candidates(
-    plan: CleaningPlan, source: Sequence[str], table: Table
+    plan: CleaningPlan, source: Sequence[DataSource], table: Table
 ) -> CovariateCandidates:
     """The candidates among columns without a role; none if these cannot be read.
 

@@ -39,6 +39,7 @@ def train(
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
+    before_publish: Callable[[Path, TrainedRun], None] | None = None,
 ) -> TrainResult:
     """Trains the networks of the spec at `path` and writes the run to `folder`.
 
@@ -48,6 +49,8 @@ def train(
         force: whether any folder at `folder` is replaced, not only another run.
         should_stop: polled during training; True ends it early.
         distributed: the processes of this training; the main one writes the run.
+        before_publish: called in the main process with the run folder, complete but for the log
+            and still under a temporary name, and the trained run; it may add files.
 
     Raises:
         SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError.
@@ -60,6 +63,7 @@ def train(
         listener=listener,
         should_stop=should_stop,
         distributed=distributed,
+        before_publish=before_publish,
     )
 
 
@@ -73,6 +77,7 @@ def train_prepared(
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
     reports: bool = True,
+    before_publish: Callable[[Path, TrainedRun], None] | None = None,
 ) -> TrainResult:
     """As `train`, for prepared data; without `reports` only the model and its metrics are
     written."""
@@ -91,6 +96,8 @@ def train_prepared(
         trained = _fit(session, checkpoint, folder)
         if partial is not None:
             write_trained_run(partial, trained, reports=reports)
+            if before_publish is not None:
+                before_publish(partial, trained)
             write_text(partial / "log.jsonl", recorder.to_jsonl())
     if distributed.is_main and not trained.result.interrupted:
         session.remove_checkpoint()

@@ -17,17 +17,14 @@ from rnnforecast.batch.promote_decision import (
 )
 from rnnforecast.evaluation.verdict import Verdict
 
-CANDIDATE = CandidateScores(
-    mase=0.8, smape=10.0, baseline="DOT", baseline_mase=0.9, beats_baseline=True
-)
 OTHER_SCORE = 1.0
 
 
-def compared(low: float, high: float, *, in_sample: bool = False) -> ComparedModels:
-    """An interval of the difference of both errors, of which the current model's is 1."""
+def verdict_of(low: float, high: float, other: str = "the current model") -> Verdict:
+    """An interval of the difference from an error of 1."""
     difference = (low + high) / 2
-    verdict = Verdict(
-        other="the current model",
+    return Verdict(
+        other=other,
         metric="mase",
         score=OTHER_SCORE + difference,
         other_score=OTHER_SCORE,
@@ -41,6 +38,14 @@ def compared(low: float, high: float, *, in_sample: bool = False) -> ComparedMod
         windows=20,
         resampled=("series",),
     )
+
+
+CANDIDATE = CandidateScores(mase=0.8, baseline=verdict_of(-0.2, 0.1, "DOT"))
+BEATEN = replace(CANDIDATE, baseline=verdict_of(0.01, 0.1, "DOT"))
+
+
+def compared(low: float, high: float, *, in_sample: bool = False) -> ComparedModels:
+    verdict = verdict_of(low, high)
     return ComparedModels(verdict, in_sample, 280, 280 if in_sample else 0, 0)
 
 
@@ -80,25 +85,24 @@ def test_with_a_drift_alarm_any_improvement_suffices() -> None:
 
 
 def test_a_model_that_loses_against_a_baseline_never_replaces_one_that_works() -> None:
-    beaten = replace(CANDIDATE, mase=0.95, beats_baseline=False)
     old = replace(current(-0.5, -0.4), age=timedelta(days=400))
-    decision = decide(beaten, old, PromotionRule(max_age=timedelta(days=30)))
+    decision = decide(BEATEN, old, PromotionRule(max_age=timedelta(days=30)))
     assert (decision.promoted, decision.reason) == (False, "baseline")
     assert "DOT" in decision.words
+    unscored = replace(CANDIDATE, baseline=None)
+    assert decide(unscored, old, PromotionRule()).reason == "not scored"
 
 
 def test_the_first_model_is_promoted_even_if_a_baseline_is_better() -> None:
-    beaten = replace(CANDIDATE, beats_baseline=False)
-    assert decide(beaten, None, PromotionRule()).reason == "first"
-    assert not decide(replace(beaten, interrupted=True), None, PromotionRule()).promoted
+    assert decide(BEATEN, None, PromotionRule()).reason == "first"
+    assert not decide(replace(BEATEN, interrupted=True), None, PromotionRule()).promoted
 
 
 def test_a_model_that_cannot_be_read_is_replaced_by_one_that_beats_the_baseline() -> None:
     damaged = CurrentModel("", timedelta(days=3), problem="the file is damaged")
     assert decide(CANDIDATE, damaged, PromotionRule()).reason == "unreadable"
-    beaten = replace(CANDIDATE, beats_baseline=False)
-    assert not decide(beaten, damaged, PromotionRule()).promoted
-    assert decide(beaten, damaged, PromotionRule(replace_unreadable=True)).promoted
+    assert not decide(BEATEN, damaged, PromotionRule()).promoted
+    assert decide(BEATEN, damaged, PromotionRule(replace_unreadable=True)).promoted
 
 
 def test_on_values_of_its_training_the_current_model_is_favored_and_said_to_be() -> None:
