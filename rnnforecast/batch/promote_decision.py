@@ -171,8 +171,8 @@ def _against_current(
         if candidate.mase <= (1 - margin) * live.mase:
             return True, "live", words
     if rule.max_age is not None and current.age >= rule.max_age and not loses:
-        aged = f"{CURRENT_MODEL} is {describe_age(current.age)} old, of {describe_age(rule.max_age)} at most"
-        return True, "age", f"{aged}; {words}"
+        limit = f"at most {describe_age(rule.max_age)}"
+        return True, "age", f"{CURRENT_MODEL} is {describe_age(current.age)} old, {limit}; {words}"
     if compared is None:
         return False, "not comparable", words
     return False, "worse" if loses else "not shown", words
