@@ -13,6 +13,7 @@ from rnnforecast.cli.commands.backtest import backtest
 from rnnforecast.cli.commands.calibrate import calibrate
 from rnnforecast.cli.commands.check import check
 from rnnforecast.cli.commands.compare import compare
+from rnnforecast.cli.commands.cron import cron
 from rnnforecast.cli.commands.demo import demo
 from rnnforecast.cli.commands.export import export
 from rnnforecast.cli.commands.init import init
@@ -72,6 +73,7 @@ for command in (
     compare,
     predict,
     run,
+    cron,
     calibrate,
     report,
     inspect,
