@@ -11,7 +11,7 @@
     ├── WorseThanBaseline   8   forecasts are worse than a baseline, if that is to be an error
     ├── OutputError         1   the result could not be written (disk full, no permission)
     │   └── OutputPathError 2   a result cannot have this name (it is of something else, too long)
-    └── LockHeld           75   another process is writing the same run
+    └── LockHeld           75   another process is writing the same run or output
 
 An error carries *all* problems of its kind, not only the first.
 """
@@ -136,7 +136,7 @@ class OutputPathError(OutputError):
 
 
 class LockHeld(RnnForecastError):
-    """Another process is writing the same run folder."""
+    """Another process is writing the same run or output."""
 
     exit_code = 75
 

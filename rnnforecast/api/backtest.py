@@ -100,13 +100,13 @@ def backtest(
     """
     with tempfile.TemporaryDirectory(prefix="rnnforecast-") as place:
         subject = _read_subject(spec, data, Path(place), {**keys, **_times_as_text(keys)})
-        from rnnforecast.batch.lock import folder_lock
+        from rnnforecast.batch.lock import output_lock
         from rnnforecast.pipeline.evaluation_table import read_evaluation_table
         from rnnforecast.workflow.backtest import backtest_subject
         from rnnforecast.workflow.backtest_output import SCORES_FILE, TABLE_FILE
 
         path = Path(place, "results") if folder is None else Path(folder)
-        with folder_lock(path, "writing this backtest"):
+        with output_lock(path, "backtest"):
             result = backtest_subject(subject, path, listener=ApiListener(progress))
         scores = pd.read_csv(  # a series may be called NA
             path / SCORES_FILE,

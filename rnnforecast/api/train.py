@@ -59,7 +59,7 @@ def train(
     """
     inputs = read_inputs(spec, data)  # a wrong spec is reported before anything heavy is imported
     from rnnforecast.api.run import Run, read_run
-    from rnnforecast.batch.lock import folder_lock
+    from rnnforecast.batch.lock import output_lock
     from rnnforecast.batch.stop_signal import stop_on_signal
     from rnnforecast.pipeline.prepare import prepare_source
     from rnnforecast.pipeline.progress import RecordingListener
@@ -69,7 +69,7 @@ def train(
     prepared = prepare_source(inputs.spec, inputs.source, inputs.folder)
     if folder is not None:
         path = Path(folder)
-        with folder_lock(path), stop_on_signal(listener, [signal.SIGINT]) as should_stop:
+        with output_lock(path, "train"), stop_on_signal(listener, [signal.SIGINT]) as should_stop:
             train_prepared(
                 prepared, path, resume=resume, listener=listener, should_stop=should_stop
             )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,11 +23,11 @@ from rnnforecast.batch.ledger import (
     ledger_timestamps,
     open_ledger,
 )
-from rnnforecast.batch.lock import folder_lock
+from rnnforecast.batch.lock import output_lock
 from rnnforecast.errors import DataError, OutputError, UsageError
 from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.calibration import store_timestamp
-from rnnforecast.pipeline.progress import ProgressListener
+from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.workflow.predict import PredictResult, publish_forecast
 from rnnforecast.workflow.predict_forecast import Prediction
@@ -83,7 +81,8 @@ def issue_forecast(
     Raises:
         LockHeld, and the errors of `workflow.predict.publish_forecast`.
     """
-    with _lock_of(out, wait):
+    listener = listener or NullListener()
+    with output_lock(out, "predict", wait, on_wait=listener.info):
         published = publish_forecast(folder, out, listener=listener, **options)
     prediction = published.prediction
     issued = IssuedForecast(published.result, prediction, "", "")
@@ -125,17 +124,6 @@ def record_issue(
             listener.warning(f"ledger_not_written: {error}")
         return None
     return RecordedIssue(issue.info.issue_id, found.location, len(issue.table))
-
-
-@contextmanager
-def _lock_of(out: str, wait: float) -> Iterator[None]:
-    """The lock of an output; none of standard output, devices and pipes."""
-    path = Path(out)
-    if out == "-" or (path.exists() and not path.is_file() and not path.is_dir()):
-        yield
-        return
-    with folder_lock(path, "writing this forecast"):
-        yield
 
 
 def build_issue(folder: Path, run: Run, prediction: Prediction, now: datetime) -> Issue:

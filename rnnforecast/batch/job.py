@@ -13,7 +13,7 @@ from rnnforecast.batch.job_log import JobLog
 from rnnforecast.batch.job_metrics import write_metrics
 from rnnforecast.batch.job_summary import JobState, JobSummary, new_summary, write_state
 from rnnforecast.batch.job_train import has_model, train_first
-from rnnforecast.batch.lock import folder_lock
+from rnnforecast.batch.lock import output_lock
 from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 
@@ -52,7 +52,8 @@ class JobRun:
     def steps(self) -> None:
         """All steps; what comes after the forecast never costs it."""
         summary = self.summary
-        with folder_lock(self.job.store, f"the job {self.job.name}"):
+        action = f"run {self.job.name}"
+        with output_lock(self.job.store, action, self.wait, on_wait=self.log.info):
             if not has_model(self.job):
                 with summary.timed("train"):
                     train_first(self.job, summary, self.log)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
 from rnnforecast.batch.issue import record_issue
 from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.batch.job_summary import JobSummary
-from rnnforecast.batch.lock import folder_lock
+from rnnforecast.batch.lock import output_lock
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
@@ -37,7 +36,7 @@ def forecast_and_publish(
         forecast = make_forecast(job.store, data=job.data or None, listener=listener)
     _describe(forecast, summary)
     with summary.timed("publish"):
-        failed = _publish(job, summary, forecast, listener)
+        failed = _publish(job, summary, forecast, wait, listener)
     if summary.published:
         with summary.timed("ledger"):
             recorded = record_issue(
@@ -50,7 +49,11 @@ def forecast_and_publish(
 
 
 def _publish(
-    job: JobFiles, summary: JobSummary, forecast: UnpublishedForecast, listener: ProgressListener
+    job: JobFiles,
+    summary: JobSummary,
+    forecast: UnpublishedForecast,
+    wait: float,
+    listener: ProgressListener,
 ) -> RnnForecastError | None:
     """Writes the forecast to each place of the job; returns the first error.
 
@@ -60,7 +63,7 @@ def _publish(
     failed: RnnForecastError | None = None
     for place in job.out:
         try:
-            with folder_lock(Path(place), f"the job {job.name}"):
+            with output_lock(place, f"run {job.name}", wait, on_wait=listener.info):
                 write_to(forecast, place)
         except (OutputError, LockHeld) as error:
             failed = failed or error

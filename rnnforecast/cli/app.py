@@ -25,6 +25,7 @@ from rnnforecast.cli.commands.run import run
 from rnnforecast.cli.commands.schema import schema
 from rnnforecast.cli.commands.train import train
 from rnnforecast.cli.commands.tune import tune
+from rnnforecast.cli.commands.unlock import unlock
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import defer_gc, handle_errors
 from rnnforecast.cli.streams import prepare_standard_streams
@@ -81,6 +82,7 @@ for command in (
     demo,
     models,
     schema,
+    unlock,
 ):
     app.command()(command)
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+"""Units of a duration."""
+
+
+def parse_duration(text: object) -> float:
+    """Seconds of a duration such as ``30s``, ``10m``, ``2h`` or ``90``."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smh]?)", str(text).strip())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is not a duration such as 30s, 10m, 2h or 90 (seconds)")
+    return float(found[1]) * SECONDS[found[2]]
+
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML spec.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")]
@@ -32,6 +45,20 @@ LedgerLocation = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print details and tracebacks.")]
+
+
+def _wait_option(default: str) -> Any:
+    return typer.Option(
+        "--wait",
+        metavar="TIME",
+        parser=parse_duration,
+        show_default=default,
+        help="Wait this long (30s, 10m, 2h) for another process that has the lock.",
+    )
+
+
+Wait = Annotated[float, _wait_option("not at all")]
+JobWait = Annotated[float | None, _wait_option("as in the job file")]
 
 
 def out_option(help_text: str, metavar: str = "FOLDER") -> Any:

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from rnnforecast.registry import BACKBONES, LOSSES
 from rnnforecast.spec import yaml_source as source
+from rnnforecast.spec.checks import Limits
 from rnnforecast.spec.spec import SECTIONS, Spec
 from rnnforecast.spec.types import describe_field
 
@@ -82,5 +83,8 @@ def _format_default(info: FieldInfo) -> str:
     """The default as it would be written in a spec."""
     if info.is_required():
         return "required"
-    value = source.dump_yaml({"": info.get_default(call_default_factory=True)})
+    default = info.get_default(call_default_factory=True)
+    if isinstance(default, Limits):
+        return f"`{source.dump_value(default.model_dump())}`"
+    value = source.dump_yaml({"": default})
     return f"`{value.partition(': ')[2].strip()}`"

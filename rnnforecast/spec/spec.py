@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rnnforecast.spec.backtest import BacktestSpec
+from rnnforecast.spec.checks import ChecksSpec
 from rnnforecast.spec.data import CleanSpec, DataSpec
 from rnnforecast.spec.ensemble import EnsembleSpec
 from rnnforecast.spec.features import FeaturesSpec
@@ -26,6 +27,7 @@ class Spec(SpecSection):
     training: TrainingSpec = TrainingSpec()
     ensemble: EnsembleSpec = EnsembleSpec()
     forecast: ForecastSpec = ForecastSpec()
+    checks: ChecksSpec = ChecksSpec()
     backtest: BacktestSpec = BacktestSpec()
     search: SearchSpec = SearchSpec()
 
@@ -39,6 +41,7 @@ SECTIONS: dict[str, type[SpecSection]] = {
     "training": TrainingSpec,
     "ensemble": EnsembleSpec,
     "forecast": ForecastSpec,
+    "checks": ChecksSpec,
     "backtest": BacktestSpec,
     "search": SearchSpec,
 }

@@ -244,11 +244,11 @@ def test_a_loss_of_nan_has_exit_code_5(given: Run, train: Run) -> None:
 
 
 def test_a_second_training_of_one_run_is_refused(given: Run, train: Run) -> None:
-    from rnnforecast.batch.lock import folder_lock
+    from rnnforecast.batch.lock import output_lock
 
     given()
-    with folder_lock(Path("run")):
-        assert_refused(train(), 75, "another process is training this run")
+    with output_lock(Path("run"), "train"):
+        assert_refused(train(), 75, "locked by train")
     assert train().exit_code == 0
 
 

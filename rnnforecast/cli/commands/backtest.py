@@ -11,7 +11,16 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import EXIT_INTERRUPTED, handle_errors, resume_gc
-from rnnforecast.cli.options import Force, Json, Overrides, Quiet, Verbose, data_option, out_option
+from rnnforecast.cli.options import (
+    Force,
+    Json,
+    Overrides,
+    Quiet,
+    Verbose,
+    Wait,
+    data_option,
+    out_option,
+)
 from rnnforecast.errors import Problem, UsageError
 
 OPTIONS = {"first_time": "--from", "last_time": "--until"}
@@ -87,6 +96,7 @@ def backtest(
         bool, typer.Option("--report/--no-report", help="Write report.html into the folder.")
     ] = True,
     force: Force = False,
+    wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -120,7 +130,7 @@ def backtest(
             from rnnforecast.spec.load import read_spec
 
             read_spec(source, overrides)  # before anything heavy is imported
-        from rnnforecast.batch.lock import folder_lock
+        from rnnforecast.batch.lock import output_lock
         from rnnforecast.cli.backtest_scores import print_backtest
         from rnnforecast.workflow.backtest import backtest as run_backtest
 
@@ -131,7 +141,7 @@ def backtest(
         name = source.resolve().name if is_run else source.stem
         folder = out or Path("backtests") / name
         try:
-            with folder_lock(folder, "writing this backtest"):
+            with output_lock(folder, "backtest", wait, on_wait=console.info):
                 result = run_backtest(
                     source,
                     folder,

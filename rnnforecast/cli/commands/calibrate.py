@@ -7,7 +7,7 @@ from typing import Annotated
 
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, RunFolder, Verbose, data_option
+from rnnforecast.cli.options import Json, Quiet, RunFolder, Verbose, Wait, data_option
 
 
 def calibrate(
@@ -19,6 +19,7 @@ def calibrate(
             "the spec's own files, as they are now, if not given."
         ),
     ] = None,
+    wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -26,7 +27,7 @@ def calibrate(
     """Calibrate the intervals of a run by what came after its training."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
-        from rnnforecast.batch.lock import folder_lock
+        from rnnforecast.batch.lock import output_lock
         from rnnforecast.pipeline.run_folder import load_run
         from rnnforecast.workflow.calibrate import calibrate as run_calibrate
 
@@ -35,7 +36,7 @@ def calibrate(
             require_stdout()
         if not run.is_dir():
             load_run(run)  # raises, before a lock makes folders
-        with folder_lock(run, "writing to this run"):
+        with output_lock(run, "calibrate", wait, on_wait=console.info):
             result = run_calibrate(run, data=data)
         if json:
             console.print_json(asdict(result))

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Force, Json, Overrides, Quiet, SpecFile, Verbose
+from rnnforecast.cli.options import Force, Json, Overrides, Quiet, SpecFile, Verbose, Wait
 from rnnforecast.cli.printable import cell_text, message_text
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def check(
         ),
     ] = False,
     force: Force = False,
+    wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -60,18 +61,20 @@ def check(
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported
+        from rnnforecast.batch.lock import output_lock
         from rnnforecast.workflow.check import check as run_check
 
         resume_gc()
 
         folder = None if no_report else report or Path("checks") / spec.stem
-        result = run_check(
-            spec,
-            overrides=set_ or [],
-            impute_report=impute_report,
-            report_folder=folder,
-            force=force,
-        )
+        with output_lock(folder or "-", "check", wait, on_wait=console.info):
+            result = run_check(
+                spec,
+                overrides=set_ or [],
+                impute_report=impute_report,
+                report_folder=folder,
+                force=force,
+            )
         if json:
             console.write_json(result.to_json())
         elif not quiet:

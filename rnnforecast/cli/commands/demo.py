@@ -8,18 +8,19 @@ from typing import Annotated
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Quiet, Verbose, out_option
+from rnnforecast.cli.options import Quiet, Verbose, Wait, out_option
 
 
 def demo(
     out: Annotated[Path, out_option("The folder for run and forecast.")] = Path("demo"),
+    wait: Wait = 0.0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Train and forecast on bundled data: weekly carbon dioxide."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
-        from rnnforecast.batch.lock import folder_lock
+        from rnnforecast.batch.lock import output_lock
         from rnnforecast.workflow.demo import SPEC_FILE, sample_data_folder
         from rnnforecast.workflow.predict import predict
         from rnnforecast.workflow.train import train
@@ -29,11 +30,13 @@ def demo(
         spec = sample_data_folder() / SPEC_FILE
         run, forecast = out / "run", out / "forecast"
         console.info(f"rnnforecast train {spec} -o {run}")
-        with folder_lock(run), stop_on_signal(console) as should_stop:
+        lock = output_lock(run, "demo", wait, on_wait=console.info)
+        with lock, stop_on_signal(console) as should_stop:
             trained = train(spec, run, listener=console, should_stop=should_stop)
         console.print_scores(trained)
         console.info(f"rnnforecast predict {run} -o {forecast}")
-        predicted = predict(run, str(forecast), listener=console)
+        with output_lock(forecast, "demo", wait, on_wait=console.info):
+            predicted = predict(run, str(forecast), listener=console)
         span = f"{predicted.first_timestamp} to {predicted.last_timestamp}"
         console.info(f"forecast, {span}: {forecast / 'forecast.csv'}")
         for plot in sorted((forecast / "plots").glob("*.png")):

@@ -10,7 +10,7 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Force, Json, Quiet, RunFolder, out_option
+from rnnforecast.cli.options import Force, Json, Quiet, RunFolder, Wait, out_option
 
 
 def export(
@@ -27,12 +27,14 @@ def export(
         typer.Option("--member", metavar="N", help="The N-th network of an ensemble only."),
     ] = None,
     force: Force = False,
+    wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write the network as ONNX, to run without torch."""
     console = ConsoleListener(quiet=quiet)
     with handle_errors(console):
+        from rnnforecast.batch.lock import output_lock
         from rnnforecast.errors import Problem, UsageError
         from rnnforecast.workflow.export import export as run_export
 
@@ -43,7 +45,8 @@ def export(
         if out == "":
             raise UsageError(Problem("-o", "the name is empty", "give a folder"))
         target = out or str(Path("exports") / run.resolve().name)
-        exported = run_export(run, target, member=member, force=force, listener=console)
+        with output_lock(target, "export", wait, on_wait=console.info):
+            exported = run_export(run, target, member=member, force=force, listener=console)
         if json:
             console.print_json(asdict(exported))
         source = "of the data" if exported.from_data else "of random numbers"

@@ -10,7 +10,16 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Force, Json, Quiet, RunFolder, Verbose, data_option, out_option
+from rnnforecast.cli.options import (
+    Force,
+    Json,
+    Quiet,
+    RunFolder,
+    Verbose,
+    Wait,
+    data_option,
+    out_option,
+)
 
 
 def inspect(
@@ -48,6 +57,7 @@ def inspect(
         out_option("The folder to write; inspections/NAME-OF-RUN if not given."),
     ] = None,
     force: Force = False,
+    wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -55,6 +65,7 @@ def inspect(
     """Plot what a network does and what its forecast depends on."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
+        from rnnforecast.batch.lock import output_lock
         from rnnforecast.workflow.inspect import inspect as run_inspect
         from rnnforecast.workflow.inspect_selection import InspectRequest
 
@@ -62,9 +73,10 @@ def inspect(
 
         target_folder = out or Path("inspections") / run.resolve().name
         request = InspectRequest(series=series, target=target, origin=origin, member=member)
-        result = run_inspect(
-            run, target_folder, request=request, data=data, force=force, listener=console
-        )
+        with output_lock(target_folder, "inspect", wait, on_wait=console.info):
+            result = run_inspect(
+                run, target_folder, request=request, data=data, force=force, listener=console
+            )
         if json:
             console.print_json(asdict(result))
         for finding in result.findings.values():

@@ -16,6 +16,7 @@ from rnnforecast.cli.options import (
     Quiet,
     RunFolder,
     Verbose,
+    Wait,
     data_option,
     out_option,
 )
@@ -71,6 +72,7 @@ def predict(
     ] = True,
     ledger: LedgerLocation = None,
     force: Force = False,
+    wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -110,6 +112,7 @@ def predict(
             report=report,
             extra_tables=tables,
             force=force,
+            wait=wait,
             listener=console,
         )
         issued.check_complete()

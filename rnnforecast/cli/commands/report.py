@@ -10,7 +10,7 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, Verbose, data_option, out_option
+from rnnforecast.cli.options import Json, Quiet, Verbose, Wait, data_option, out_option
 
 
 def report(
@@ -26,6 +26,7 @@ def report(
         list[str] | None,
         data_option("The data, if they lie elsewhere now; for the histories of the series."),
     ] = None,
+    wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -33,11 +34,13 @@ def report(
     """Write a page about a run, a forecast or a backtest."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
+        from rnnforecast.batch.lock import output_lock
         from rnnforecast.workflow.report import report as run_report
 
         resume_gc()
 
-        result = run_report(folder, out, data=data, listener=console)
+        with output_lock(out or folder, "report", wait, on_wait=console.info):
+            result = run_report(folder, out, data=data, listener=console)
         if json:
             console.print_json(asdict(result))
         for line in (*result.headlines, *result.statements):

@@ -9,7 +9,7 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import JobFile, Json, Quiet, Verbose
+from rnnforecast.cli.options import JobFile, JobWait, Json, Quiet, Verbose
 
 
 def run(
@@ -30,6 +30,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")
     ] = False,
+    wait: JobWait = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -49,7 +50,7 @@ def run(
         from rnnforecast.batch.job_signal import exit_on_sigterm
 
         resume_gc()
-        options = JobOptions(now=_parse_now(now), retry_failed=retry_failed)
+        options = JobOptions(now=_parse_now(now), wait=wait, retry_failed=retry_failed)
         with exit_on_sigterm():
             outcome = run_job(find_job_files(job, settings), options, listener=console)
         console.close()

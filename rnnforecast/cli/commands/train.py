@@ -12,7 +12,16 @@ import typer
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Force, Json, Overrides, Quiet, SpecFile, Verbose, out_option
+from rnnforecast.cli.options import (
+    Force,
+    Json,
+    Overrides,
+    Quiet,
+    SpecFile,
+    Verbose,
+    Wait,
+    out_option,
+)
 
 
 def train(
@@ -26,6 +35,7 @@ def train(
         bool, typer.Option("--resume", help="Continue an interrupted training.")
     ] = False,
     force: Force = False,
+    wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -40,7 +50,7 @@ def train(
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported
-        from rnnforecast.batch.lock import folder_lock
+        from rnnforecast.batch.lock import output_lock
         from rnnforecast.training.distributed import distributed_context
         from rnnforecast.workflow.train import train as run_train
 
@@ -49,7 +59,11 @@ def train(
         folder = out or Path("runs") / spec.stem
         with distributed_context() as distributed:
             console.quiet |= not distributed.is_main
-            lock = folder_lock(folder) if distributed.is_main else nullcontext()
+            lock = (
+                output_lock(folder, "train", wait, on_wait=console.info)
+                if distributed.is_main
+                else nullcontext()
+            )
             with lock, stop_on_signal(console) as should_stop:
                 trained = run_train(
                     spec,

@@ -1,0 +1,136 @@
+"""Statistics of a panel that a later one is compared with: levels, spreads, counts by period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.profiling.coverage import panel_ordinals
+from rnnforecast.types import Bools, Floats, Ints
+
+MIN_VALUES = 3
+"""A median of fewer values is not compared."""
+MAX_SAMPLED_SERIES = 2000
+"""Covariates are looked at in so many series, evenly spaced."""
+
+
+def last_ordinals(panel: Panel) -> Ints:
+    """[S] the ordinal of the last step of each series."""
+    return np.asarray(panel_ordinals(panel)[panel.offsets[1:] - 1])
+
+
+def window_values(values: Floats, offsets: Ints, ends: Ints, width: int) -> Floats:
+    """[S, width] the values [N] of the last steps before `ends` [S]; NaN before a series begins."""
+    step = ends[:, None] - width + np.arange(width)
+    found = values[np.maximum(offsets[:-1, None] + step, 0)]
+    return np.where(step >= 0, found, np.nan)
+
+
+def median_level(window: Floats) -> Floats:
+    """[S] the median size of the values of a window [S, K] other than zero; NaN for few of them."""
+    size = np.abs(window)
+    return _median(np.where(size > 0, size, np.nan))
+
+
+def median_change(window: Floats) -> Floats:
+    """[S] the median size of the changes from step to step of a window [S, K]."""
+    return _median(np.abs(np.diff(window, axis=1)))
+
+
+def _median(values: Floats) -> Floats:
+    """[S] the median over the finite values of [S, K]; NaN where they are fewer than
+    `MIN_VALUES`."""
+    ordered = np.sort(np.where(np.isfinite(values), values, np.nan), axis=1)  # NaN last
+    count = np.isfinite(ordered).sum(axis=1)
+    rows, middle = np.arange(len(values)), np.maximum(count, 1)
+    found = (ordered[rows, (middle - 1) // 2] + ordered[rows, middle // 2]) / 2
+    return np.where(count >= MIN_VALUES, found, np.nan)
+
+
+def active_series(panel: Panel, width: int) -> Bools:
+    """[S] whether a series ends at most `width` periods before the latest does."""
+    ends = last_ordinals(panel)
+    return np.asarray(ends > ends.max() - width)
+
+
+@dataclass(frozen=True)
+class PeriodCounts:
+    """Counts over series for P periods up to the latest."""
+
+    last: int
+    """The ordinal of the last period."""
+    alive: Ints
+    """[P] series that have begun."""
+    observed: Ints
+    """[P, C] series with a value."""
+    nonzero: Ints
+    """[P, C] series with a value other than zero."""
+
+    @classmethod
+    def of_panel(cls, panel: Panel, mask: Bools, periods: int) -> PeriodCounts:
+        """The counts of the series of `mask` [S] in the last `periods`, or from the first on."""
+        ordinals = panel_ordinals(panel)
+        firsts, ends = ordinals[panel.offsets[:-1]], ordinals[panel.offsets[1:] - 1]
+        last = int(ends[mask].max()) if mask.any() else int(ends.max())
+        first = max(last - periods + 1, int(firsts.min()))
+        size = max(last - first + 1, 1)
+        rows = (ordinals >= first) & (ordinals <= last) & mask[panel.series]
+        place, targets = ordinals[rows] - first, panel.targets[rows]
+        known = panel.observed_mask[rows]
+        begun = np.clip(firsts[mask] - first, 0, size)
+
+        def count(cells: Bools) -> Ints:
+            columns = [np.bincount(place[cell], minlength=size) for cell in cells.T]
+            return np.stack(columns, axis=1)
+
+        return cls(
+            last=last,
+            alive=np.cumsum(np.bincount(begun, minlength=size + 1))[:size],
+            observed=count(known),
+            nonzero=count(known & (targets != 0)),
+        )
+
+    def empty_share(self) -> Floats:
+        """[P, C] the share of series whose value is zero or missing."""
+        return np.asarray(1 - self.nonzero / np.maximum(self.alive, 1)[:, None])
+
+    def observed_share(self, width: int) -> Floats:
+        """[P - width + 1] the share of values that are there, in windows of `width` periods; at
+        least one."""
+        width = min(width, len(self.alive))
+        there, possible = self.observed.sum(axis=1), self.alive * self.observed.shape[1]
+        sums = [np.convolve(each, np.ones(width), "valid") for each in (there, possible)]
+        return np.asarray(sums[0] / np.maximum(sums[1], 1))
+
+
+def covariate_windows(panel: Panel, columns: list[int], ahead: int, width: int) -> Floats:
+    """[D, S, width] covariates of the steps up to `ahead` after the end of each series; NaN where
+    they are blank or not known.
+
+    Of very many series only `MAX_SAMPLED_SERIES`.
+    """
+    assert panel.covariates is not None
+    series = np.unique(
+        np.linspace(0, panel.n_series - 1, min(panel.n_series, MAX_SAMPLED_SERIES)).astype(np.int64)
+    )
+    rows = np.diff(panel.wide_offsets)[series]  # steps with covariates
+    step = (panel.lengths[series] + ahead - width)[:, None] + np.arange(width)
+    known = (step >= 0) & (step < rows[:, None])
+    place = panel.wide_offsets[series][:, None] + np.where(known, step, 0)
+    return np.stack([np.where(known, panel.covariates[place, each], np.nan) for each in columns])
+
+
+def hash_values(window: Floats) -> np.ndarray:
+    """[S] a hash (uint64) of the values of each row [S, K]; 0 for rows that do not tell series
+    apart: with a blank, or with fewer than three different values."""
+    ordered = np.sort(window, axis=1)
+    is_telling = np.isfinite(window).all(axis=1)
+    is_telling &= (np.diff(ordered, axis=1) != 0).sum(axis=1) >= MIN_VALUES - 1
+    bits = np.ascontiguousarray(window + 0.0).view(np.uint64)  # -0.0 is 0.0
+    found = np.full(len(window), 1469598103934665603, dtype=np.uint64)
+    for column in bits.T:
+        found = (found ^ column) * np.uint64(1099511628211)
+        found ^= found >> np.uint64(29)
+    return np.where(is_telling, np.maximum(found, 1), 0).astype(np.uint64)
