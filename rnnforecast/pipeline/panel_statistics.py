@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from rnnforecast.data.cleaning_plan import CleanedData
+from rnnforecast.data.features.covariates import column_categories, raw_covariates
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.coverage import panel_ordinals
 from rnnforecast.types import Bools, Floats, Ints
@@ -105,21 +108,24 @@ class PeriodCounts:
         return np.asarray(sums[0] / np.maximum(sums[1], 1))
 
 
-def covariate_windows(panel: Panel, columns: list[int], ahead: int, width: int) -> Floats:
-    """[D, S, width] covariates of the steps up to `ahead` after the end of each series; NaN where
-    they are blank or not known.
+def covariate_windows(
+    cleaned: CleanedData, columns: Sequence[str], ahead: int, width: int
+) -> Floats:
+    """[F, S, width] covariates of the steps up to `ahead` after the end of each series; NaN where
+    they are blank or not known. Codes of categories begin with 1.
 
     Of very many series only `MAX_SAMPLED_SERIES`.
     """
-    assert panel.covariates is not None
-    series = np.unique(
-        np.linspace(0, panel.n_series - 1, min(panel.n_series, MAX_SAMPLED_SERIES)).astype(np.int64)
-    )
+    panel = cleaned.panel
+    n_sampled = min(panel.n_series, MAX_SAMPLED_SERIES)
+    series = np.linspace(0, panel.n_series - 1, n_sampled).astype(np.int64)
     rows = np.diff(panel.wide_offsets)[series]  # steps with covariates
     step = (panel.lengths[series] + ahead - width)[:, None] + np.arange(width)
     known = (step >= 0) & (step < rows[:, None])
     place = panel.wide_offsets[series][:, None] + np.where(known, step, 0)
-    return np.stack([np.where(known, panel.covariates[place, each], np.nan) for each in columns])
+    values = np.moveaxis(raw_covariates(panel, columns)[place], -1, 0)
+    first_code = [column_categories(cleaned.table, name) is not None for name in columns]
+    return np.where(known, values, np.nan) + np.array(first_code, dtype=np.int64)[:, None, None]
 
 
 def hash_values(window: Floats) -> np.ndarray:

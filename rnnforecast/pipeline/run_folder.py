@@ -26,6 +26,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +53,9 @@ from rnnforecast.pipeline.run_state import (
     find_contradictions,
 )
 from rnnforecast.pipeline.run_versions import resolve_run
+from rnnforecast.pipeline.training_profile import TrainingProfile
 from rnnforecast.spec.load import parse_spec
+from rnnforecast.spec.spec import Spec
 from rnnforecast.training.checkpoint import (
     forecaster_from_weights,
     weights_from_bytes,
@@ -109,9 +112,18 @@ class Run:
     trained_until: np.datetime64 | np.int64
     """The latest timestamp whose values the networks were trained on, in the time of the panel."""
     metadata: Mapping[str, Any]
-    """Versions, seed, device, and hashes of spec and data."""
+    """Versions, seed, device, hashes of spec and data, and the time of writing."""
+    spec: Spec
+    """The spec without ``auto``, but for limits of checks that depend on the time of day."""
+    profile: TrainingProfile
+    """What the training data were like."""
     refreshed: Calibration = NO_CALIBRATION
     """The calibration by `calibrate`, which takes the place of that by `train`."""
+
+    @property
+    def trained_at(self) -> datetime:
+        """When the run was written."""
+        return datetime.fromisoformat(self.metadata["trained_at"])
 
     @property
     def config(self) -> ForecasterConfig:
@@ -169,6 +181,7 @@ def write_model(folder: Path, run: Run) -> None:
     """Writes `model.safetensors`, `cleaning.safetensors` and `state.json`."""
     arrays = {name: np.ascontiguousarray(array) for name, array in run.plan.arrays().items()}
     arrays[CORRELATION_ARRAY] = np.ascontiguousarray(run.error_correlation)
+    arrays |= run.profile.arrays()
     write_bytes(folder / "cleaning.safetensors", safetensors.numpy.save(arrays))
     weights = {
         f"{number}.{name}": value
@@ -264,7 +277,12 @@ def parse_run(folder: FolderSnapshot) -> Run:
             rules=(),
             needs_path=False,
         )
+        profile = TrainingProfile.from_arrays(arrays)
         wrong = list(find_contradictions(state, plan, error_correlation, spec))
+        if not profile.fits(
+            len(plan.read_options.data.targets), len(plan.features.future_columns), plan.season
+        ):
+            wrong.append("profile")
         if wrong:
             raise ValueError(f"contradictory: {', '.join(wrong)}")
         members = _load_members(state.members, path, data[WEIGHTS_FILE])
@@ -292,6 +310,8 @@ def parse_run(folder: FolderSnapshot) -> Run:
         refreshed=state.refreshed_calibration,
         trained_until=state.last_trained_timestamp(),
         metadata=state.metadata(),
+        spec=spec,
+        profile=profile,
     )
 
 

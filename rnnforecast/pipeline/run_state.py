@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from rnnforecast.data.cleaning.imputation_plan import ImputationPlan
 from rnnforecast.data.cleaning_plan import CleaningPlan
@@ -79,6 +79,7 @@ class RunState(BaseModel):
     data_sha256: str
     interrupted: bool
     parameters: NonNegativeInt
+    trained_at: AwareDatetime
 
     def last_trained_timestamp(self) -> np.datetime64 | np.int64:
         """`trained_until` as a timestamp; ValueError if it is none."""
@@ -87,7 +88,8 @@ class RunState(BaseModel):
     def metadata(self) -> dict[str, Any]:
         """What is stored for information, and the device."""
         names = ("versions", "seed", "device", "fingerprint", "data_sha256", "interrupted")
-        return {name: getattr(self, name) for name in (*names, "parameters")}
+        found = {name: getattr(self, name) for name in (*names, "parameters")}
+        return found | {"trained_at": self.trained_at.isoformat()}
 
 
 def find_contradictions(

@@ -39,8 +39,8 @@ HASHED_VALUES = 8
 """Last values by which a renamed series is recognized."""
 MAX_SEASONS, MAX_PERIODS = 20, 4000
 """Seasons, and periods, in which empty periods are counted."""
-MAX_COVARIATE_BLOCKS = 20
-"""Horizons before the end in which covariates are looked at."""
+MIN_COVARIATE_BLOCKS, MAX_COVARIATE_BLOCKS = 4, 20
+"""Horizons before the end in which covariates are looked at; of fewer nothing is known."""
 USUAL = 0.9
 """The usual share is that of all but one in ten periods."""
 FEW_SERIES = 20
@@ -95,13 +95,17 @@ class TrainingProfile:
         return int(self.end.max())
 
     @cached_property
-    def index(self) -> pd.Index:
-        """The labels, to look up series."""
-        return pd.Index(self.labels)
+    def _index(self) -> tuple[pd.Index, Ints]:
+        """The different labels, and the place of the first series of each."""
+        index = pd.Index(self.labels)
+        first = np.flatnonzero(~index.duplicated())
+        return index[first], first
 
     def positions(self, labels: npt.NDArray[Any]) -> Ints:
         """[len(labels)] the place of each label in the profile; -1 for a new series."""
-        return np.asarray(self.index.get_indexer(pd.Index(labels)), dtype=np.int64)
+        index, first = self._index
+        found = index.get_indexer(pd.Index(labels))
+        return np.where(found < 0, -1, first[found])
 
     def is_active(self) -> Bools:
         """[S] whether a series had not ended more than a window before the end of the data."""
@@ -120,10 +124,10 @@ class TrainingProfile:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> TrainingProfile:
         """The profile whose `arrays` these are; ValueError or KeyError for any others."""
-        given = {name: arrays[f"{PREFIX}{name}"] for name in (*_SHAPES, "label_lengths")}
+        given = {name: arrays[f"{PREFIX}{name}"] for name in (*PROFILE_ARRAYS, "label_lengths")}
         labels = _read_labels(given["labels"], given.pop("label_lengths"))
         sizes = {"S": len(labels)}
-        for name, (kinds, shape) in _SHAPES.items():
+        for name, (kinds, shape) in PROFILE_ARRAYS.items():
             if name != "labels":
                 _check_array(name, given[name], kinds, shape, sizes)
         single = {name: given[name][0].item() for name in ("lead", "width", "observed_share")}
@@ -138,7 +142,6 @@ class TrainingProfile:
             and bool((np.abs(self.end) <= MAX_ORDINAL).all())
             and 0 <= self.observed_share <= 1
             and 1 <= len(self.empty_share) <= MAX_PERIODS
-            and self.index.is_unique
         )
         floats = ("level", "low", "high", "spread_low", "spread_high", "total_range")
         shares = ("empty_share", "covariate_share", "covariate_constant")
@@ -149,17 +152,21 @@ class TrainingProfile:
         if not is_plausible:
             raise ValueError("profile: values that no training leaves")
 
-    def fits(self, n_targets: int, n_covariates: int) -> bool:
+    def fits(self, n_targets: int, n_covariates: int, season: int) -> bool:
         """Whether it is that of a run with so many targets and covariates known ahead."""
-        return self.level.shape[1] == n_targets and len(self.covariate_share) == n_covariates
+        return (
+            self.level.shape[1] == n_targets
+            and len(self.covariate_share) == n_covariates
+            and len(self.empty_share) in (1, season)
+        )
 
 
-_SHAPES: dict[str, tuple[str, tuple[str | int, ...]]] = {
+PROFILE_ARRAYS: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "labels": ("u", ("bytes",)),
     "end": ("i", ("S",)),
     "lead": ("i", (1,)),
     "width": ("i", (1,)),
-    **{name: ("f", ("S", "C")) for name in ("level", "low", "high", "spread_low", "spread_high")},
+    **dict.fromkeys(("level", "low", "high", "spread_low", "spread_high"), ("f", ("S", "C"))),
     "total_range": ("f", (2, "C")),
     "constant": ("b", ("S", "C")),
     "above_zero": ("b", ("S", "C")),
@@ -169,7 +176,7 @@ _SHAPES: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "covariate_share": ("f", ("F",)),
     "covariate_constant": ("f", ("F",)),
 }
-"""The kind and the shape of each array."""
+"""The kind and the shape of each stored array."""
 
 
 def _read_labels(data: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -213,7 +220,7 @@ def fit_profile(cleaned: CleanedData, spec: Spec, covariates: tuple[str, ...]) -
     active = active_series(panel, width)
     periods = min(MAX_SEASONS * season, MAX_PERIODS)
     counts = PeriodCounts.of_panel(panel, active, max(periods, MAX_SEASONS * MIN_WIDTH))
-    shares = _covariate_shares(panel, covariates, spec.window.horizon)
+    shares = _covariate_shares(cleaned, covariates, spec.window.horizon)
     level, low, high, spread_low, spread_high, total_range = _levels(panel, width)
     smallest, largest = _extremes(panel)
 
@@ -234,8 +241,8 @@ def fit_profile(cleaned: CleanedData, spec: Spec, covariates: tuple[str, ...]) -
         spread_low=padded(spread_low, np.nan),
         spread_high=padded(spread_high, np.nan),
         total_range=total_range,
-        constant=padded(smallest == largest, False),  # noqa: FBT003 - the value of the rest
-        above_zero=padded(above_zero, False),  # noqa: FBT003
+        constant=padded(smallest == largest, False),
+        above_zero=padded(above_zero, False),
         last_hash=padded(last_hashes(panel, panel.lengths), 0),
         empty_share=_usual_empty_share(counts, season),
         observed_share=float(counts.observed_share(width).min()),
@@ -319,18 +326,17 @@ def _usual_empty_share(counts: PeriodCounts, season: int) -> Floats:
 
 
 def _covariate_shares(
-    panel: Panel, columns: tuple[str, ...], horizon: int
+    cleaned: CleanedData, columns: tuple[str, ...], horizon: int
 ) -> tuple[Floats, Floats]:
     """[F] the share of values other than zero and blank over a horizon that is usually reached,
     and the share of series with a constant one that is usually not exceeded."""
     if not columns:
         return np.empty(0), np.empty(0)
-    places = [panel.covariate_names.index(name) for name in columns]
-    n_blocks = min(MAX_COVARIATE_BLOCKS, int(panel.lengths.max()) // horizon)
-    if n_blocks < MIN_WIDTH // 2:
+    n_blocks = min(MAX_COVARIATE_BLOCKS, int(cleaned.panel.lengths.max()) // horizon)
+    if n_blocks < MIN_COVARIATE_BLOCKS:
         return np.full(len(columns), np.nan), np.full(len(columns), np.nan)
     blocks = [
-        covariate_windows(panel, places, -block * horizon, horizon) for block in range(n_blocks)
+        covariate_windows(cleaned, columns, -block * horizon, horizon) for block in range(n_blocks)
     ]
     filled = np.stack([filled_share(block) for block in blocks])  # [blocks, F]
     constant = np.stack([constant_share(block) for block in blocks])

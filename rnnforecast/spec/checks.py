@@ -40,9 +40,8 @@ def _limits(
 ) -> Any:
     """A key of the section; `auto` says what auto is, if it may be."""
     meaning = f"{description}; auto: {auto}." if auto else f"{description}."
-    extra = {"has_auto": bool(auto)}
-    default = Limits(warn=warn, error=error)  # type: ignore[arg-type]
-    return Field(default, description=meaning, json_schema_extra=extra)
+    default = Limits.model_validate({"warn": warn, "error": error})
+    return Field(default, description=meaning, json_schema_extra={"has_auto": bool(auto)})
 
 
 class ChecksSpec(SpecSection):

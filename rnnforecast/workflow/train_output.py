@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, write_model
 from rnnforecast.pipeline.series_plots import plot_series_forecasts
+from rnnforecast.pipeline.training_profile import fit_profile
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
@@ -71,6 +73,7 @@ class TrainedRun:
     session: TrainingSession
     fit_result: FitResult
     result: TrainResult
+    trained_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
     @cached_property
     def plotted(self) -> Ints:
@@ -82,14 +85,15 @@ class TrainedRun:
     def run(self) -> Run:
         """The run, as `load_run` reads it."""
         series = self.fit_result.evaluation.windows.series[self.plotted]
-        return _build_run(self.session, self.fit_result, series)
+        return _build_run(self, series)
 
     @property
     def spec(self) -> Spec:
         """The resolved spec with the number of networks there are: a stop or a time budget leaves
         fewer."""
         spec = self.session.spec
-        ensemble = spec.ensemble.model_copy(update={"members": len(self.run.members)})
+        members = self.fit_result.ensemble.members
+        ensemble = spec.ensemble.model_copy(update={"members": len(members)})
         return spec.model_copy(update={"ensemble": ensemble})
 
 
@@ -122,9 +126,10 @@ def write_trained_run(folder: Path, trained: TrainedRun, *, reports: bool = True
     )
 
 
-def _build_run(session: TrainingSession, fit_result: FitResult, plotted: Ints) -> Run:
+def _build_run(trained: TrainedRun, plotted: Ints) -> Run:
     """The run; `plotted` are the indices of the plotted series."""
-    spec, ensemble, prepared = session.spec, fit_result.ensemble, session.prepared
+    session, fit_result, spec = trained.session, trained.fit_result, trained.spec
+    ensemble, prepared = fit_result.ensemble, session.prepared
     return Run(
         plan=prepared.plan,
         members=tuple(ensemble.members),
@@ -153,7 +158,10 @@ def _build_run(session: TrainingSession, fit_result: FitResult, plotted: Ints) -
                 for member in ensemble.members
                 for parameter in member.net.parameters()
             ),
+            "trained_at": trained.trained_at.isoformat(),
         },
+        spec=spec,
+        profile=fit_profile(session.cleaned, spec, prepared.plan.features.future_columns),
     )
 
 

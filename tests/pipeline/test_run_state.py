@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from rnnforecast.errors import RunFolderError
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE, FORMAT_VERSION, load_run
+from rnnforecast.pipeline.training_profile import PROFILE_ARRAYS
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,8 @@ def test_the_unchanged_run_is_read(
         ("sample_paths", 10**12),
         ("source", None),
         ("device", "tpu"),
+        ("trained_at", "2024-01-31T10:00:00"),
+        ("trained_at", "yesterday"),
         ("surplus", 1),
     ],
 )
@@ -115,3 +120,21 @@ def test_a_file_that_holds_something_else_is_refused(
 ) -> None:
     with pytest.raises(RunFolderError):
         load_run(forge(name, content))
+
+
+@pytest.mark.parametrize("name", sorted(PROFILE_ARRAYS))
+def test_a_profile_that_no_training_leaves_is_refused(
+    name: str, files: dict[str, bytes], forge: Callable[[str, bytes], Path]
+) -> None:
+    stored = safetensors.numpy.load(files["cleaning.safetensors"])
+    own = stored.pop(f"profile.{name}")
+    others = [own[:0], np.concatenate([own, own]), own.astype(np.float32), own[None]]
+    if own.dtype.kind in "if":
+        others.append(np.full_like(own, -(2**60)))
+    for other in (None, *others):
+        changed = stored if other is None else {**stored, f"profile.{name}": other}
+        is_same = other is not None and other.shape == own.shape and other.dtype == own.dtype
+        if is_same and not own.size:
+            continue
+        with pytest.raises(RunFolderError):
+            load_run(forge("cleaning.safetensors", safetensors.numpy.save(changed)))

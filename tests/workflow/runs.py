@@ -87,6 +87,9 @@ def all_files(folder: str) -> dict[str, bytes]:
 def contents(folder: str) -> dict[str, bytes]:
     """All files of a run but those that depend on the time of the day."""
     files = all_files(folder)
+    state = json.loads(files["state.json"])
+    del state["trained_at"]
+    files["state.json"] = json.dumps(state).encode()
     return {name: files[name] for name in files if name not in ("log.jsonl", "SHA256SUMS")}
 
 

@@ -171,6 +171,10 @@ ELSEWHERE = {
         for key in SECTIONS["backtest"].model_fields
     },
     **{f"search.{key}": "see test_tune.py" for key in SECTIONS["search"].model_fields},
+    **{
+        f"checks.{key}": "pipeline/checks/test_checks.py changes them"
+        for key in SECTIONS["checks"].model_fields
+    },
 }
 """Keys whose effect is not tested here, and why."""
 

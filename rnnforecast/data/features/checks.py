@@ -78,12 +78,7 @@ def unknown_future_problems(
     horizon_key: str = "--horizon",
 ) -> list[Problem]:
     """The problems of `check_future_known`; `horizon_key` is where a shorter horizon is set."""
-    names = [
-        name
-        for covariate in plan.covariates.covariates
-        if covariate.role == "future"
-        for name in covariate.columns
-    ]
+    names = plan.future_columns
     if not names or not required_steps or plan.spec.missing_future != "error":
         return []
     rows, blank = _unknown_ahead(table, panel, names, required_steps)

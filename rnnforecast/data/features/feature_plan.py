@@ -21,6 +21,16 @@ class FeaturePlan:
     """Cycles as in `CYCLES`; if the spec says auto, they are chosen when the plan is fitted."""
     covariates: CovariatePlan = field(default_factory=CovariatePlan)
 
+    @property
+    def future_columns(self) -> tuple[str, ...]:
+        """The columns that are known ahead."""
+        return tuple(
+            name
+            for covariate in self.covariates.covariates
+            if covariate.role == "future"
+            for name in covariate.columns
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; the reductions are in `arrays`."""
         return {
