@@ -12,7 +12,7 @@ from rnnforecast.batch.job_issue import forecast_and_publish
 from rnnforecast.batch.job_log import JobLog
 from rnnforecast.batch.job_metrics import write_metrics
 from rnnforecast.batch.job_summary import JobState, JobSummary, new_summary, write_state
-from rnnforecast.batch.job_train import has_model, train_first
+from rnnforecast.batch.job_train import retrain, train_if_missing
 from rnnforecast.batch.lock import output_lock
 from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
@@ -54,10 +54,9 @@ class JobRun:
         summary = self.summary
         action = f"run {self.job.name}"
         with output_lock(self.job.store, action, self.wait, on_wait=self.log.info):
-            if not has_model(self.job):
-                with summary.timed("train"):
-                    train_first(self.job, summary, self.log)
+            train_if_missing(self.job, summary, self.now, self.log)
             forecast_and_publish(self.job, summary, self.now, self.wait, self.log)
+            retrain(self.job, summary, self.now, self.log)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from rnnforecast.batch.lock import output_lock
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
+from rnnforecast.pipeline.run_versions import resolve_run
 from rnnforecast.workflow.predict import (
     UnpublishedForecast,
     check_place,
@@ -33,7 +34,8 @@ def forecast_and_publish(
     for place in job.out:
         check_place(place)
     with summary.timed("forecast"):
-        forecast = make_forecast(job.store, data=job.data or None, listener=listener)
+        version = resolve_run(job.store)
+        forecast = make_forecast(version, data=job.data or None, listener=listener)
     _describe(forecast, summary)
     with summary.timed("publish"):
         failed = _publish(job, summary, forecast, wait, listener)

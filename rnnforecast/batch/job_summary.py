@@ -119,8 +119,8 @@ class JobSummary:
         else:
             counts = ", ".join(f"{number:,} {name}" for name, number in self.series.items())
             words = f"published to {', '.join(self.published)} ({counts or 'no series'})"
-        if self.retrain_words:
-            words += f"; {self.retrain_words}"
+        if self.retrain and self.retrain != "not_due":
+            words += f"; retrain: {self.retrain.replace('_', ' ')}"
         return f"{self.job}: {words}"
 
 

@@ -24,7 +24,6 @@ Command = Annotated[
     "a command, as one text or a list of its words, or none",
 ]
 NoOrDuration = Annotated[Literal["never"] | Duration, "never, or a time such as 12h, 7d or 4w"]
-AllOrCount = Literal["all"] | PositiveInt
 
 
 class RetrainSpec(SpecSection):
@@ -112,9 +111,13 @@ class JobSpec(SpecSection):
         description="Where issued forecasts are kept for scores; auto: RUN.ledger beside the run.",
     )
     retrain: RetrainSpec = RetrainSpec()
-    keep: AllOrCount = Field(7, description="The number of versions of the model that are kept.")
-    keep_days: AllOrCount = Field(
-        "all", description="After so many days a version is deleted, but never the current one."
+    keep: Literal["all"] | PositiveInt = Field(
+        7, description="The number of versions of the model that are kept."
+    )
+    keep_days: Literal["none"] | PositiveInt = Field(
+        "none",
+        description="Versions that are no older than so many days are kept too; with keep: all"
+        " older ones are deleted, but the current one and the one before.",
     )
     wait: Duration = Field(
         timedelta(0),
