@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -16,11 +15,12 @@ import pandas as pd
 from rnnforecast.api.inputs import DataLike, read_data
 from rnnforecast.api.progress import ApiListener, Progress
 from rnnforecast.errors import Problem, UsageError
-from rnnforecast.output.atomic_folders import atomic_folder
+from rnnforecast.output.folder_snapshot import FolderFiles
 from rnnforecast.output.forecast_table import with_timezone
-from rnnforecast.output.json_files import read_json
+from rnnforecast.output.json_files import parse_json
 from rnnforecast.pipeline import run_folder
-from rnnforecast.pipeline.evaluation_table import evaluation_table, read_evaluation_table
+from rnnforecast.pipeline.evaluation_table import evaluation_table, evaluation_table_in
+from rnnforecast.pipeline.run_folder import STATE_FILE
 from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import join_names
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from rnnforecast.data.io.frame_source import DataSource
     from rnnforecast.data.panel.panel import Panel
     from rnnforecast.output.line_plots import LineFigure
+
+KEPT_FILES = (run_folder.RESOLVED_SPEC_FILE, STATE_FILE, METRICS_FILE, HOLDOUT_FILE)
+"""Files of a run folder that a loaded run has in memory."""
 
 TimeLike: TypeAlias = Any
 """A timestamp as text, a `datetime`, a `pandas.Timestamp`, or a whole number."""
@@ -56,22 +59,24 @@ class Run:
         fitted: run_folder.Run,
         spec: Spec,
         *,
-        folder: Path | None = None,
+        stored: FolderFiles | None = None,
         trained: TrainedRun | None = None,
         source: Sequence[DataSource] = (),
         messages: Sequence[str] = (),
         log: str = "",
     ) -> None:
-        """Made by `train` and `load_run`: `trained` is a training in memory, else `folder` holds
-        the run; `source` are the data that it was trained on, if they are at hand."""
-        self.spec, self.folder, self.messages = spec, folder, tuple(messages)
+        """Made by `train` and `load_run`: `trained` is a training in memory, else `stored` are the
+        files of the run; `source` are the data that it was trained on, if they are at hand."""
+        self.spec, self.messages = spec, tuple(messages)
+        self.folder = None if stored is None else stored.path
+        self._stored = stored or FolderFiles(Path(), {})
         self._fitted, self._trained, self._source, self._log = fitted, trained, source, log
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """Accuracy on the held-out horizon, of the model and of the baselines."""
         if self._trained is None:
-            return read_json(self._file(METRICS_FILE))
+            return parse_json(self._stored.read_bytes(METRICS_FILE))
         found = asdict(self._trained.result)
         del found["folder"]
         return dict(found)
@@ -80,7 +85,7 @@ class Run:
     def holdout(self) -> pd.DataFrame:
         """The forecasts of the held-out horizon beside the observed values and the baselines."""
         if self._trained is None:
-            return read_evaluation_table(self._file(HOLDOUT_FILE))
+            return evaluation_table_in(self._stored, HOLDOUT_FILE)
         panel = self._trained.session.panel
         table = evaluation_table(panel, self._trained.fit_result.evaluation.windows)
         return _with_timezone(table, panel)
@@ -165,8 +170,7 @@ class Run:
         if self._trained is not None:
             save_trained(path, self._trained, self._log)
         else:
-            with atomic_folder(path, "run") as partial:
-                shutil.copytree(self._file("."), partial, dirs_exist_ok=True)
+            run_folder.copy_run(self._file("."), path, state=self._stored.read_bytes(STATE_FILE))
         self.folder = self.folder or path
 
     def stored_in(self, folder: Path) -> Path:
@@ -240,11 +244,12 @@ that 'rnnforecast train' wrote
 
 def read_run(folder: Path, source: Sequence[DataSource] = (), messages: Sequence[str] = ()) -> Run:
     """As `load_run`, with the data and the messages of a training that has just ended."""
-    fitted = run_folder.load_run(folder)
+    fitted, files = run_folder.read_run_folder(
+        folder, lambda found: (run_folder.parse_run(found), found.load(KEPT_FILES))
+    )
     name = run_folder.RESOLVED_SPEC_FILE
-    text = (folder / name).read_text(encoding="utf-8")
-    spec = parse_spec(text, name=name, rules=(), needs_path=False)
-    return Run(fitted, spec, folder=folder, source=source, messages=messages)
+    spec = parse_spec(files.read_text(name), name=name, rules=(), needs_path=False)
+    return Run(fitted, spec, stored=files, source=source, messages=messages)
 
 
 def _with_timezone(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:

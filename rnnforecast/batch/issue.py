@@ -29,6 +29,7 @@ from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.calibration import store_timestamp
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.workflow.predict import PredictResult, publish_forecast
 from rnnforecast.workflow.predict_forecast import Prediction
 
@@ -153,7 +154,7 @@ def build_issue(folder: Path, run: Run, prediction: Prediction, now: datetime) -
 
 def name_of_run(folder: Path) -> str:
     """The name of a run, or of the store that it is a version of."""
-    return folder.resolve().name
+    return run_name(folder)
 
 
 def id_of_run(run: Run) -> str:

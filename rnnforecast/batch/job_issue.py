@@ -89,7 +89,7 @@ def _describe(forecast: UnpublishedForecast, summary: JobSummary) -> None:
     summary.first_timestamp = text(timestamps[:, 1].min())
     summary.last_timestamp = text(timestamps[:, -1].max())
     summary.trained_until = text(forecast.run.trained_until)
-    summary.model = forecast.folder.resolve().name
+    summary.model = forecast.files.path.resolve().name
     summary.series = _count_by_status(prediction.status)
     for finding in prediction.warnings:
         summary.add_finding(finding.to_json())

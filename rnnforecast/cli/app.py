@@ -21,6 +21,7 @@ from rnnforecast.cli.commands.inspect import inspect
 from rnnforecast.cli.commands.models import models
 from rnnforecast.cli.commands.predict import predict
 from rnnforecast.cli.commands.report import report
+from rnnforecast.cli.commands.rollback import rollback
 from rnnforecast.cli.commands.run import run
 from rnnforecast.cli.commands.schema import schema
 from rnnforecast.cli.commands.train import train
@@ -76,6 +77,7 @@ for command in (
     run,
     cron,
     calibrate,
+    rollback,
     report,
     inspect,
     export,

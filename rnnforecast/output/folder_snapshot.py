@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from rnnforecast.output.atomic_folders import find_backup
 
@@ -21,6 +23,45 @@ HAS_DESCRIPTORS = os.open in os.supports_dir_fd
 """Whether files can be opened relative to an open folder: everywhere but on Windows."""
 
 
+class ReadableFolder(Protocol):
+    """A folder whose files are read by their paths in it."""
+
+    @property
+    def path(self) -> Path:
+        """Its name, for messages."""
+
+    def read_bytes(self, name: str) -> bytes:
+        """The content of a file. Raises OSError."""
+
+    def read_text(self, name: str) -> str:
+        """The content of a file in UTF-8. Raises OSError, ValueError."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """Files of a folder in memory, all of one version of it; a `ReadableFolder`."""
+
+    path: Path
+    content: Mapping[str, bytes]
+
+    def read_bytes(self, name: str) -> bytes:
+        """The content of a file. Raises FileNotFoundError."""
+        if name not in self.content:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path / name))
+        return self.content[name]
+
+    def read_text(self, name: str) -> str:
+        """The content of a file in UTF-8. Raises FileNotFoundError, ValueError."""
+        return self.read_bytes(name).decode("utf-8")
+
+    def has(self, name: str) -> bool:
+        """Whether the file was there, and is among those that were read."""
+        return name in self.content
+
+
 class FolderSnapshot:
     """An open folder: all files come from it, also if another takes its name meanwhile.
 
@@ -30,9 +71,14 @@ class FolderSnapshot:
 
     def __init__(self, path: Path, opened: Path, handle: int | None) -> None:
         """`opened` is the folder at `path`, or its backup; `handle` its descriptor."""
-        self.path = path
+        self._path = path
         self._opened, self._handle = opened, handle
         self._missed = False
+
+    @property
+    def path(self) -> Path:
+        """The name by which it was opened."""
+        return self._path
 
     def read_bytes(self, name: str) -> bytes:
         """The content of a file, by its path in the folder. Raises OSError."""
@@ -60,6 +106,11 @@ class FolderSnapshot:
             self._missed = True
             return False
         return stat.S_ISREG(found.st_mode)
+
+    def load(self, names: Iterable[str]) -> FolderFiles:
+        """Those of the files that are there, in memory. Raises OSError."""
+        found = {name: self.read_bytes(name) for name in names if self.has(name)}
+        return FolderFiles(self.path, found)
 
     def has_lost_files(self) -> bool:
         """Whether a file was missing, and the folder no longer has the name it was opened by."""

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from rnnforecast.data.time.timezones import format_utc_offsets, to_local
 from rnnforecast.errors import OutputError, Problem, UsageError
 from rnnforecast.output.atomic_files import atomic_file
+from rnnforecast.output.owned_files import PARQUET_KEY
 
 _CHUNK_ROWS = 131_072  # rows formatted at once, which bounds the memory
 _TimeUnit = Literal["D", "s", "us"]
@@ -68,6 +69,8 @@ def write_forecast(
             )
         else:
             table = _to_arrow(frame, utc_offset, display_timezone)
+            marked = {**(table.schema.metadata or {}), PARQUET_KEY: b"table"}
+            table = table.replace_schema_metadata(marked)
             pq.write_table(table, file, write_page_checksum=True)
 
 

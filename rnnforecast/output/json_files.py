@@ -25,12 +25,9 @@ def write_json(path: Path, obj: object) -> None:
     write_text(path, text + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file of `write_json`, with NaN in place of null.
-
-    Raises OSError, and ValueError for a file without JSON.
-    """
-    stored: dict[str, Any] = _null_to_nan(json.loads(path.read_text(encoding="utf-8")))
+def parse_json(text: str | bytes) -> dict[str, Any]:
+    """The object in a text of `write_json`, with NaN in place of null; ValueError without JSON."""
+    stored: dict[str, Any] = _null_to_nan(json.loads(text))
     return stored
 
 

@@ -47,6 +47,22 @@ def write_mark(folder: Path, kind: FolderKind) -> None:
     _write(folder, kind, () if kind == "versions" else _files_in(folder))
 
 
+def claim_folder(path: Path, kind: FolderKind, *, force: bool = False) -> None:
+    """Marks a folder that is filled file by file, and never replaced as a whole.
+
+    Raises OutputPathError if the folder has files and no mark of this kind, but for `force`; what
+    others have in it stays. Raises OSError.
+    """
+    mark = read_mark(path)
+    if mark is not None and mark.kind == kind:
+        return
+    if path.is_dir() and not force and (reason := foreign_content(path, kind)):
+        cure = "choose another folder, or --force to write into this one"
+        raise OutputPathError(Problem(str(path), f"will not be used: {reason}", cure))
+    path.mkdir(parents=True, exist_ok=True)
+    _write(path, kind, ())
+
+
 def add_to_mark(folder: Path, names: Iterable[str]) -> None:
     """Adds files that will be written into a folder to its mark; nothing without a mark."""
     mark = read_mark(folder)

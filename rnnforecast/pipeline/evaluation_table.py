@@ -20,6 +20,7 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.evaluation.baselines import baseline_column
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
+from rnnforecast.output.folder_snapshot import FolderFiles, ReadableFolder
 from rnnforecast.output.forecast_table import write_forecast
 from rnnforecast.types import Floats, Ints
 
@@ -94,10 +95,20 @@ def write_evaluation_table(path: Path, table: pd.DataFrame, panel: Panel) -> Non
 def read_evaluation_table(path: Path) -> pd.DataFrame:
     """The evaluation table in a file; DataError if there is none or it is another table."""
     try:
-        with path.open("rb") as file:  # Arrow itself knows no names that are not UTF-8
-            table: pd.DataFrame = pq.read_table(file, page_checksum_verification=True).to_pandas()
+        content = {path.name: path.read_bytes()}
+    except OSError:
+        content = {}
+    return evaluation_table_in(FolderFiles(path.parent, content), path.name)
+
+
+def evaluation_table_in(folder: ReadableFolder, name: str) -> pd.DataFrame:
+    """The evaluation table in a file of a folder; DataError if there is none or it is another."""
+    path = folder.path / name
+    try:
+        file = pa.BufferReader(folder.read_bytes(name))
+        table: pd.DataFrame = pq.read_table(file, page_checksum_verification=True).to_pandas()
     except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: of its pandas metadata
-        reason = str(error) if path.exists() else "there is no such file"
+        reason = str(error) if folder.has(name) else "there is no such file"
         found = f"cannot be read as an evaluation table: {reason}"
         cure = "give a folder that 'rnnforecast train' or 'rnnforecast backtest' wrote"
         raise DataError(Problem(str(path), found, cure)) from error

@@ -10,8 +10,13 @@ from typing import Any
 
 from rnnforecast.errors import Problem, SpecError
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, WEIGHTS_FILE, Run, load_run
-from rnnforecast.spec.load import read_spec
+from rnnforecast.pipeline.run_folder import (
+    RESOLVED_SPEC_FILE,
+    WEIGHTS_FILE,
+    parse_run,
+    read_run_folder,
+)
+from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training.fit_state import StateDict
 from rnnforecast.wording import join_names
@@ -30,8 +35,9 @@ def inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
     if spec.training.start_from is None:
         return spec
     folder = spec_folder / spec.training.start_from
-    load_run(folder)  # raises a better error than reading its spec would
-    run = read_spec(folder / RESOLVED_SPEC_FILE, rules=(), needs_path=False)
+    name = RESOLVED_SPEC_FILE
+    text = read_run_folder(folder, lambda found: (parse_run(found), found.read_text(name)))[1]
+    run = parse_spec(text, name=name, rules=(), needs_path=False)
     if run.window.horizon != spec.window.horizon:
         problem = f"the run was trained for {run.window.horizon} steps, not {spec.window.horizon}"
         raise SpecError(Problem("window.horizon", problem, f"set it to {run.window.horizon}"))
@@ -66,8 +72,10 @@ class PretrainedRun:
     """The run whose weights a training starts from, and which of them are frozen."""
 
     def __init__(self, folder: Path, freeze_patterns: Sequence[str]) -> None:
-        self.run: Run = load_run(folder)
-        self.weights_sha256 = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+        self.run, weights = read_run_folder(
+            folder, lambda found: (parse_run(found), found.read_bytes(WEIGHTS_FILE))
+        )
+        self.weights_sha256 = hashlib.sha256(weights).hexdigest()
         """Hash of the weights file: a resumed training must start from the same run."""
         self.freeze_patterns = freeze_patterns
         if any(self.run.config.covariates.cardinalities):

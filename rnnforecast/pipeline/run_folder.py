@@ -23,6 +23,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -175,6 +176,18 @@ def create_run_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
             for file in files
         ]
         write_text(folder / CHECKSUMS_FILE, "".join(lines))
+
+
+def copy_run(source: Path, path: Path, *, state: bytes) -> None:
+    """Writes a copy of the run in the folder `source` to `path`; `state` is its ``state.json``.
+
+    Raises RunFolderError if another run has taken its place since that was read, OutputError.
+    """
+    with atomic_folder(path, "run") as folder:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        if (folder / STATE_FILE).read_bytes() != state:
+            found = "another run has taken the place of this one"
+            raise RunFolderError(Problem(str(source), found, "load it again"))
 
 
 def write_model(folder: Path, run: Run) -> None:

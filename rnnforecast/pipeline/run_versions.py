@@ -60,6 +60,11 @@ class RunVersion:
         found = _VERSION.fullmatch(self.name)
         return self.trained_at, int((found and found["number"]) or 1)
 
+    def describe(self) -> str:
+        """A line of a list: the name, and whether it is in use."""
+        state = "  latest" if self.is_latest else "  never in use" if self.is_candidate else ""
+        return f"{self.name}{state}"
+
 
 def is_store(path: Path) -> bool:
     """Whether the folder holds versions of a run."""
@@ -71,9 +76,8 @@ def is_store(path: Path) -> bool:
 
 def store_of(path: Path) -> Path | None:
     """The store that a run folder, existing or not, is a version of; None if it is none."""
-    real = path.parent.resolve() / path.name
-    is_version = _VERSION.fullmatch(real.name) is not None or real.name == LATEST
-    return real.parent if is_version and is_store(real.parent) else None
+    is_version = _VERSION.fullmatch(path.name) is not None or path.name == LATEST
+    return path.parent if is_version and is_store(path.parent) else None
 
 
 def run_name(path: Path) -> str:
@@ -243,11 +247,8 @@ def rollback(path: Path, version: str | None = None) -> RunVersion:
 
     Raises UsageError if `path` is no store or has no such version, OutputError.
     """
+    check_store(path)
     versions = list_versions(path)
-    if not is_store(path) or not versions:
-        found = "holds no versions of a run"
-        cure = "give a folder that 'rnnforecast train --versions' wrote"
-        raise UsageError(Problem(str(path), found, cure))
     if version is None:
         latest = next((each for each in versions if each.is_latest), None)
         earlier = [
@@ -262,6 +263,14 @@ def rollback(path: Path, version: str | None = None) -> RunVersion:
         raise UsageError(Problem(str(path / version), "there is no such version", _known(path)))
     name = promote_candidate(path, version).name
     return next(each for each in list_versions(path) if each.name == name)
+
+
+def check_store(path: Path) -> None:
+    """Raises UsageError if `path` holds no versions of a run."""
+    if not is_store(path) or not list_versions(path):
+        found = "holds no versions of a run"
+        cure = "give a folder that 'rnnforecast train --versions' wrote"
+        raise UsageError(Problem(str(path), found, cure))
 
 
 def _known(path: Path) -> str:

@@ -20,6 +20,7 @@ from rnnforecast.evaluation.scores import MODEL_NAME, GroupScores, compute_score
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.output.atomic_folders import atomic_folder
+from rnnforecast.output.folder_snapshot import read_folder
 from rnnforecast.output.forecast_report.page import render_forecast_report
 from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
@@ -236,5 +237,7 @@ def write_backtest(
         write_text(folder / "resolved.yaml", dump_spec(found.resolved_spec))
         write_json(folder / RESULT_FILE, asdict(result))
         if report:
-            page = render_forecast_report(backtest_report(folder, out.resolve().name))
+            name = out.resolve().name
+            content = read_folder(folder, lambda files: backtest_report(files, name))
+            page = render_forecast_report(content)
             write_text(folder / REPORT_FILE, page)

@@ -15,8 +15,14 @@ from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.pipeline.calibration import NO_CALIBRATION
 from rnnforecast.pipeline.prepare import build_cleaning_plan, file_paths
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, load_run
-from rnnforecast.spec.load import read_spec
+from rnnforecast.pipeline.run_folder import (
+    RESOLVED_SPEC_FILE,
+    Run,
+    load_run,
+    parse_run,
+    read_run_folder,
+)
+from rnnforecast.spec.load import parse_spec, read_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
 from rnnforecast.types import Ints
@@ -82,10 +88,14 @@ def subject_of_run(
     Raises RunFolderError, DataError; UsageError for overrides of other sections than backtest, and
     for a new training.
     """
-    load_run(folder)  # raises a better error than reading its spec would
+    run, files = read_run_folder(
+        folder, lambda found: (parse_run(found), found.load((RESOLVED_SPEC_FILE,)))
+    )
     _check_overrides(overrides)
-    spec = read_spec(folder / RESOLVED_SPEC_FILE, overrides, needs_path=False)
-    return subject_of_folder(folder, spec, data)
+    name = str(files.path / RESOLVED_SPEC_FILE)
+    text = files.read_text(RESOLVED_SPEC_FILE)
+    spec = parse_spec(text, name=name, overrides=overrides, needs_path=False)
+    return _subject_of_loaded(run, files.path, spec, data)
 
 
 def subject_of_folder(
@@ -93,8 +103,14 @@ def subject_of_folder(
 ) -> BacktestSubject:
     """As `subject_of_run`, with a `spec` that may differ from that of the run in the section
     backtest."""
+    return _subject_of_loaded(load_run(folder), folder, spec, data)
+
+
+def _subject_of_loaded(
+    run: Run, folder: Path, spec: Spec, data: Sequence[DataSource] | None
+) -> BacktestSubject:
     # the refreshed calibration knows values of the windows
-    run = replace(load_run(folder), refreshed=NO_CALIBRATION)
+    run = replace(run, refreshed=NO_CALIBRATION)
     # a run trained on a GPU may forecast on a machine without one
     torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
     for member in run.members:

@@ -22,6 +22,7 @@ from rnnforecast.pipeline.calibration import (
 from rnnforecast.pipeline.evaluation import observed_values
 from rnnforecast.pipeline.forecasting import forecast, without_finish
 from rnnforecast.pipeline.run_folder import Run, load_run, write_refreshed_calibration
+from rnnforecast.pipeline.run_versions import resolve_run
 from rnnforecast.training import device
 from rnnforecast.types import Floats, Ints
 from rnnforecast.wording import count_of
@@ -88,6 +89,7 @@ def calibrate(folder: Path, *, data: Sequence[str] | None = None) -> CalibrateRe
     Raises:
         RunFolderError, DataError, OutputError.
     """
+    folder = resolve_run(folder)
     run = load_run(folder)
     torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
     for member in run.members:

@@ -15,11 +15,13 @@ from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.metrics import forecast_metrics
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.pipeline.evaluation_table import (
+    evaluation_table_in,
     quantile_column,
     quantile_level,
     read_evaluation_table,
     windows_of_table,
 )
+from rnnforecast.pipeline.run_folder import read_run_folder
 from rnnforecast.wording import count_of, join_names
 
 TABLE_FILES = ("backtest.parquet", "holdout.parquet")
@@ -147,12 +149,12 @@ def _find_reference(paths: Sequence[Path], names: Sequence[str], against: str | 
 
 def _read(path: Path) -> pd.DataFrame:
     """The evaluation table of a folder, with a column ``target``."""
-    file = path
     if path.is_dir():
-        file = next(
-            (path / name for name in TABLE_FILES if (path / name).is_file()), path / TABLE_FILES[-1]
-        )
-    table = read_evaluation_table(file)
+        folder = read_run_folder(path, lambda found: found.load(TABLE_FILES))
+        name = next(filter(folder.has, TABLE_FILES), TABLE_FILES[-1])
+        table = evaluation_table_in(folder, name)
+    else:
+        table = read_evaluation_table(path)
     return table if "target" in table else table.assign(target="")
 
 

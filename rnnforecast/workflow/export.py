@@ -35,6 +35,7 @@ from rnnforecast.pipeline.forecasting import (
 )
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.training import device
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Ints
@@ -113,7 +114,7 @@ def export(
         }
         stored = _build_metadata(run, folder) | {"models": models, "check": check}
         write_json(partial / METADATA_FILE, stored)
-        write_text(partial / README_FILE, render_export_readme(stored, folder.resolve().name))
+        write_text(partial / README_FILE, render_export_readme(stored, run_name(folder)))
     return ExportResult(
         out,
         files=tuple(model["file"] for model in models),

@@ -15,6 +15,7 @@ from rnnforecast.output.inspection.results import Inspection
 from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.inspect_selection import (
     InspectRequest,
@@ -74,14 +75,14 @@ def inspect(
     with atomic_folder(out, "inspection", force=force) as partial:
         inspection = WindowInspector(run, net, cleaned, location).inspect()
         result = InspectResult(
-            run=folder.resolve().name,
+            run=run_name(folder),
             out=str(out),
             series=inspection.window.label,
             target=inspection.window.target,
             origin=format_timestamp(inspection.window.timestamp_at(-1)),
             member=request.member,
             members=len(run.members),
-            findings=_write_page(partial, run, folder.resolve().name, request.member, inspection),
+            findings=_write_page(partial, run, run_name(folder), request.member, inspection),
         )
         versions = {"versions": run.metadata["versions"]}
         write_json(partial / JSON_FILE, inspection.to_json() | asdict(result) | versions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,20 +14,25 @@ import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.errors import OutputError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.output.atomic_folders import atomic_folder
+from rnnforecast.output.folder_snapshot import FolderFiles
 from rnnforecast.output.forecast_report.page import render_forecast_report
 from rnnforecast.output.forecast_table import table_format, write_forecast
 from rnnforecast.output.json_files import write_json
+from rnnforecast.output.owned_files import check_table_replaceable
+from rnnforecast.output.ownership import check_replaceable
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import ProgressListener
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run_folder import Run, read_run_folder
 from rnnforecast.spec.locations import absolute_location, is_url, mask_url
 from rnnforecast.types import Ints
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest, sibling_path
 from rnnforecast.workflow.report_forecast_page import forecast_report
+from rnnforecast.workflow.report_run import read_run_and_files
 
 SUMMARY_FILE, REPORT_FILE = "run.json", "report.html"
 DEFAULT_EXTRA_TABLES = ExtraTablesRequest()
@@ -57,8 +63,8 @@ class PredictResult:
 class UnpublishedForecast:
     """A forecast in memory, with what is written beside it."""
 
-    folder: Path
-    """The run."""
+    files: FolderFiles
+    """Of the run folder: of a store, of its latest version."""
     run: Run
     prediction: Prediction
     data: tuple[str, ...]
@@ -118,7 +124,7 @@ def publish_forecast(
     Raises:
         RunFolderError, DataError, OutputError, UsageError.
     """
-    check_place(out)
+    check_place(out, force=force)
     forecast = make_forecast(
         folder,
         data=data,
@@ -127,14 +133,19 @@ def publish_forecast(
         extra_tables=extra_tables.without_files() if out == "-" else extra_tables,
         listener=listener,
     )
-    result = write_to(forecast, out, plots=plots, report=report, force=force)
+    result = write_to(forecast, out, plots=plots, report=report, force=force, listener=listener)
     return PublishedForecast(forecast.run, forecast.prediction, result)
 
 
-def check_place(out: str) -> None:
-    """Raises UsageError for a file with the suffix of no table."""
-    if not _is_folder(out):
-        table_format(out)
+def check_place(out: str, *, force: bool = False) -> None:
+    """Raises UsageError for a file with the suffix of no table, and OutputPathError if what has the
+    name `out` must not be replaced."""
+    if _is_folder(out):
+        check_replaceable(Path(os.path.realpath(out)), "forecast", force=force)
+        return
+    table_format(out)
+    if out != "-":
+        check_table_replaceable(Path(out), force=force)
 
 
 def make_forecast(
@@ -147,7 +158,7 @@ def make_forecast(
     listener: ProgressListener | None = None,
 ) -> UnpublishedForecast:
     """The forecast of a run, in memory; arguments and errors as in `publish_forecast`."""
-    run = load_run(folder)
+    run, files = read_run_folder(folder, read_run_and_files)
     prediction = forecast_data(
         run,
         data or run.source,
@@ -157,7 +168,7 @@ def make_forecast(
         listener=listener,
     )
     totals = extra_tables.totals or ()
-    return UnpublishedForecast(folder, run, prediction, tuple(data or run.source), origin, totals)
+    return UnpublishedForecast(files, run, prediction, tuple(data or run.source), origin, totals)
 
 
 def write_to(
@@ -167,6 +178,7 @@ def write_to(
     plots: bool = True,
     report: bool = True,
     force: bool = False,
+    listener: ProgressListener | None = None,
 ) -> PredictResult:
     """Writes a forecast to `out`, whole or not at all; arguments as in `publish_forecast`.
 
@@ -176,28 +188,49 @@ def write_to(
     tables, panel, forecasts = prediction.tables, prediction.cleaned.panel, prediction.forecasts
     result = _build_result(out, prediction)
     if not _is_folder(out):
+        for name in tables:
+            check_table_replaceable(Path(_table_path(out, name)), force=force or out == "-")
         _write_tables(tables, panel, lambda name: _table_path(out, name))
         return result
     plotted = _series_to_plot(run, panel) if plots else np.empty(0, dtype=np.int64)
+    inputs = {"run": str(forecast.files.path.resolve()), **run.metadata["versions"]}
+    inputs |= {"data": _absolute(forecast.data), "origin": forecast.origin}
     with atomic_folder(Path(out), "forecast", force=force) as partial:
         _write_tables(tables, panel, lambda name: str(partial / f"{name}.csv"))
-        count = _plot_series(partial / "plots", run, panel, forecasts, plotted)
-        result = replace(result, plots=count)
-        if report:
-            content = forecast_report(
-                forecast.folder, run, prediction, requested_totals=forecast.totals
-            )
-            write_text(partial / REPORT_FILE, render_forecast_report(content))
-        stored = {"run": str(forecast.folder.resolve()), **run.metadata["versions"]}
-        stored |= asdict(result)
-        stored |= {"data": _absolute(forecast.data), "origin": forecast.origin}
-        write_json(partial / SUMMARY_FILE, stored)
+        try:
+            count = _plot_series(partial / "plots", run, panel, forecasts, plotted)
+            result = replace(result, plots=count)
+            if report:
+                content = forecast_report(
+                    forecast.files, run, prediction, requested_totals=forecast.totals
+                )
+                write_text(partial / REPORT_FILE, render_forecast_report(content))
+            write_json(partial / SUMMARY_FILE, inputs | asdict(result))
+        except (OutputError, OSError) as error:
+            result = _without_pictures(partial, result, error, listener)
+            write_json(partial / SUMMARY_FILE, inputs | asdict(result))
     return result
 
 
 def _is_folder(out: str) -> bool:
     """Whether the forecast goes into a folder of that name."""
     return out != "-" and (out.endswith("/") or not Path(out).suffix)
+
+
+def _without_pictures(
+    folder: Path, result: PredictResult, error: Exception, listener: ProgressListener | None
+) -> PredictResult:
+    """The result without plots and page, which are deleted: they never cost the tables."""
+    shutil.rmtree(folder / "plots", ignore_errors=True)
+    (folder / REPORT_FILE).unlink(missing_ok=True)
+    finding = Finding(
+        "plots_not_written",
+        f"the tables are written, but plots and report are not: {error}",
+        cure="make room for them, or leave them out with --no-plots and --no-report",
+    )
+    if listener is not None:
+        listener.warning(str(finding))
+    return replace(result, plots=0, warnings=(*result.warnings, finding))
 
 
 def _absolute(source: Sequence[str]) -> list[str]:

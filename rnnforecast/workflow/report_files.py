@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnforecast.errors import DataError, Problem
+from rnnforecast.output.folder_snapshot import ReadableFolder
 
 Types = Mapping[str, type | tuple[type, ...]]
 FORECAST_TYPES: Types = {"run": str, "horizon": int}
@@ -26,10 +27,12 @@ BACKTEST_TYPES: Types = {
 }
 
 
-def read_summary(path: Path, types: Types) -> dict[str, Any]:
-    """The object in a JSON file. Raises DataError if a key of `types` lacks or has another type."""
+def read_summary(folder: ReadableFolder, name: str, types: Types) -> dict[str, Any]:
+    """The object in a JSON file of a folder. Raises DataError if a key of `types` lacks or has
+    another type."""
+    path = folder.path / name
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(folder.read_text(name))
     except (OSError, ValueError, RecursionError) as error:
         raise damaged_file(path, str(error)) from error
     if not isinstance(stored, dict):

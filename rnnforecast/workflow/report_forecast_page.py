@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pandas as pd
 from rnnforecast.data.panel.panel import Panel, describe_size
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
+from rnnforecast.output.folder_snapshot import ReadableFolder
 from rnnforecast.output.forecast_report.content import (
     ForecastReport,
     SeriesGallery,
@@ -20,7 +22,7 @@ from rnnforecast.output.forecast_report.words import describe_forecast, describe
 from rnnforecast.output.time_words import format_period, format_steps
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import ProgressListener
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run_folder import Run, read_run_folder
 from rnnforecast.types import Floats, Ints
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
@@ -37,15 +39,24 @@ from rnnforecast.workflow.report_gallery import (
     timestamp_labels,
 )
 from rnnforecast.workflow.report_holdout import HELD_OUT, HoldoutEvaluation
-from rnnforecast.workflow.report_run import RunFiles, data_statement, run_sections
+from rnnforecast.workflow.report_run import (
+    RunFiles,
+    data_statement,
+    read_run_and_files,
+    run_sections,
+)
 
 MAX_HEADLINES = 5
 
 
 def forecast_report(
-    folder: Path, run: Run, prediction: Prediction, *, requested_totals: Sequence[int] = ()
+    folder: ReadableFolder,
+    run: Run,
+    prediction: Prediction,
+    *,
+    requested_totals: Sequence[int] = (),
 ) -> ForecastReport:
-    """The page about a forecast of the run in `folder`."""
+    """The page about a forecast of a run; `folder` has its `REPORT_SOURCES`."""
     panel, forecasts = prediction.cleaned.panel, prediction.forecasts
     files = RunFiles.read(folder)
     tested = HoldoutEvaluation.read(folder, run, files.metrics)
@@ -63,9 +74,9 @@ def forecast_report(
     ]
     names = panel_item_names(panel)
     steps = format_steps(forecasts.yhat.shape[1], panel.frequency)
-    command = f"rnnforecast predict {folder.name}"
+    command = f"rnnforecast predict {files.run_name}"
     return ForecastReport(
-        title=f"Forecast of {folder.resolve().name}",
+        title=f"Forecast of {files.run_name}",
         subtitle_lines=(_forecast_subtitle(panel, steps),),
         headlines=tuple(_headlines(totals, panel)),
         statements=tuple(_statements(tested, files, totals[0], prediction.warnings)),
@@ -78,19 +89,19 @@ def forecast_report(
 
 
 def forecast_report_again(
-    folder: Path, data: Sequence[str] | None, listener: ProgressListener
+    folder: ReadableFolder, data: Sequence[str] | None, listener: ProgressListener
 ) -> ForecastReport:
     """The page about the forecast in `folder`, which is computed again from the same data.
 
     Raises DataError if the data give another forecast than the one in the folder.
     """
-    summary = read_summary(folder / "run.json", FORECAST_TYPES)
+    summary = read_summary(folder, "run.json", FORECAST_TYPES)
+    file = folder.path / "run.json"
     if not isinstance(summary.get("origin"), str | None):
-        raise damaged_file(folder / "run.json", f"origin is {summary['origin']!r:.40}")
+        raise damaged_file(file, f"origin is {summary['origin']!r:.40}")
     if not isinstance(summary.get("data"), list | None) or summary["horizon"] < 1:
-        raise damaged_file(folder / "run.json", "data is no list, or horizon below 1")
-    run_folder = Path(summary["run"])
-    run = load_run(run_folder)
+        raise damaged_file(file, "data is no list, or horizon below 1")
+    run, run_files = read_run_folder(Path(summary["run"]), read_run_and_files)
     source = data or summary.get("data") or run.source
     prediction = forecast_data(
         run,
@@ -99,10 +110,9 @@ def forecast_report_again(
         origin=summary.get("origin"),
         listener=listener,
     )
-    _check_same_forecast(folder / "forecast.csv", prediction.tables["forecast"])
-    has_totals = (folder / "totals.csv").is_file()
-    requested = (summary["horizon"],) if has_totals else ()
-    return forecast_report(run_folder, run, prediction, requested_totals=requested)
+    _check_same_forecast(folder, prediction.tables["forecast"])
+    requested = (summary["horizon"],) if folder.has("totals.csv") else ()
+    return forecast_report(run_files, run, prediction, requested_totals=requested)
 
 
 def _headlines(totals: Sequence[ForecastTotals], panel: Panel) -> list[str]:
@@ -228,10 +238,12 @@ def _words_of_items(
     return words, {name: each for name, each in measures.items() if np.isfinite(each).any()}
 
 
-def _check_same_forecast(path: Path, again: pd.DataFrame) -> None:
-    """Raises DataError unless the forecast in the CSV at `path` is `again`."""
+def _check_same_forecast(folder: ReadableFolder, again: pd.DataFrame) -> None:
+    """Raises DataError unless the forecast in ``forecast.csv`` is `again`."""
+    path = folder.path / "forecast.csv"
     try:
-        stored = pd.read_csv(path, usecols=["yhat"])["yhat"].to_numpy()
+        file = io.BytesIO(folder.read_bytes("forecast.csv"))
+        stored = pd.read_csv(file, usecols=["yhat"])["yhat"].to_numpy()
     except (OSError, ValueError) as error:
         raise DataError(Problem(str(path), f"cannot be read: {error}")) from error
     now = again["yhat"].to_numpy()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.output.folder_snapshot import ReadableFolder
 from rnnforecast.output.forecast_report.content import ReportSection, Statement
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.types import Floats
@@ -41,15 +42,16 @@ class HoldoutEvaluation:
     accuracy: Accuracy
 
     @classmethod
-    def read(cls, folder: Path, run: Run, metrics: Mapping[str, Any]) -> HoldoutEvaluation | None:
+    def read(
+        cls, folder: ReadableFolder, run: Run, metrics: Mapping[str, Any]
+    ) -> HoldoutEvaluation | None:
         """That of the run in `folder` with these `metrics`; None if no series was scored."""
-        path = folder / HOLDOUT_FILE
-        if not (path.is_file() and metrics):
+        if not (folder.has(HOLDOUT_FILE) and metrics):
             return None
-        rows = read_rows(path, metrics["baseline_mase"])
+        rows = read_rows(folder, HOLDOUT_FILE, metrics["baseline_mase"])
         if rows is None:
             return None
-        scale = _mase_scale(folder / SERIES_METRICS_FILE, rows)
+        scale = _mase_scale(folder, rows)
         return cls(rows, _names(rows, run), accuracy_of_run(metrics, rows, scale))
 
     @cached_property
@@ -82,12 +84,13 @@ def _names(rows: EvaluationRows, run: Run) -> list[str]:
     return item_names(rows.series, targets, has_ids=bool(columns.series))
 
 
-def _mase_scale(path: Path, rows: EvaluationRows) -> Floats | None:
+def _mase_scale(folder: ReadableFolder, rows: EvaluationRows) -> Floats | None:
     """The divisor of MASE by item `[I]`, from the metrics by series; None if these are of other
     series."""
-    if not path.is_file():
+    if not folder.has(SERIES_METRICS_FILE):
         return None
-    table = pd.read_csv(path, usecols=["mae", "mase"])
+    file = io.BytesIO(folder.read_bytes(SERIES_METRICS_FILE))
+    table = pd.read_csv(file, usecols=["mae", "mase"])
     mae = rows.mean_by(rows.item, np.abs(rows.y - rows.yhat), len(rows.series))
     if len(table) != len(mae) or not np.allclose(table["mae"], mae, rtol=1e-3, equal_nan=True):
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,8 @@ from rnnforecast.evaluation.aggregation import error_correlation_between_series
 from rnnforecast.evaluation.baselines import baseline_column
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
-from rnnforecast.pipeline.evaluation_table import model_columns, read_evaluation_table
+from rnnforecast.output.folder_snapshot import ReadableFolder
+from rnnforecast.pipeline.evaluation_table import evaluation_table_in, model_columns
 from rnnforecast.types import Floats, Ints, Timestamps
 
 NORMAL_SCORE_OF_80 = 1.2815515655446004
@@ -155,12 +155,15 @@ class EvaluationRows:
         return error_correlation_between_series(self.y - self.yhat, sizes, times)
 
 
-def read_rows(path: Path, names: Iterable[str] = ()) -> EvaluationRows | None:
-    """The rows of the evaluation table at `path`, None if it has none; raises DataError.
+def read_rows(
+    folder: ReadableFolder, file: str, names: Iterable[str] = ()
+) -> EvaluationRows | None:
+    """The rows of the evaluation table in a file of a folder, None if it has none; raises
+    DataError.
 
     `names` are those of baselines, whose columns are written differently.
     """
-    table = read_evaluation_table(path)
+    table = evaluation_table_in(folder, file)
     if not len(table):
         return None
     quantiles, baselines = model_columns(table)

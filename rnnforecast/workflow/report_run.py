@@ -5,17 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rnnforecast.errors import Problem
+from rnnforecast.output.folder_snapshot import FolderFiles, FolderSnapshot, ReadableFolder
 from rnnforecast.output.forecast_report.content import ReportSection, ReportTable, Statement
-from rnnforecast.output.json_files import read_json
+from rnnforecast.output.json_files import parse_json
 from rnnforecast.output.style import format_percent
 from rnnforecast.pipeline.data_report import JSON_FILE as DATA_REPORT_FILE
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, parse_run
+from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.wording import count_of, join_names, join_words
-from rnnforecast.workflow.train_output import METRICS_FILE
+from rnnforecast.workflow.train_output import HOLDOUT_FILE, METRICS_FILE, SERIES_METRICS_FILE
+
+REPORT_SOURCES = (
+    METRICS_FILE,
+    DATA_REPORT_FILE,
+    RESOLVED_SPEC_FILE,
+    HOLDOUT_FILE,
+    SERIES_METRICS_FILE,
+)
+"""Files of a run that a report is made of, besides those of `load_run`."""
 
 MAX_NOTES = 12
 GRADE_ORDER = ("bad", "look", "good")
@@ -25,20 +35,31 @@ GRADE_ORDER = ("bad", "look", "good")
 class RunFiles:
     """The files of a run folder that a report quotes; empty where one is missing."""
 
-    folder: Path
+    folder: ReadableFolder
     metrics: Mapping[str, Any]
     data_report: Mapping[str, Any]
     resolved_spec: str
 
     @classmethod
-    def read(cls, folder: Path) -> RunFiles:
+    def read(cls, folder: ReadableFolder) -> RunFiles:
         """The files of `folder`."""
+        metrics = _read_text(folder, METRICS_FILE)
         return cls(
             folder,
-            read_json(folder / METRICS_FILE) if (folder / METRICS_FILE).is_file() else {},
-            json.loads(_read_text(folder / DATA_REPORT_FILE) or "{}"),
-            _read_text(folder / RESOLVED_SPEC_FILE),
+            parse_json(metrics) if metrics else {},
+            json.loads(_read_text(folder, DATA_REPORT_FILE) or "{}"),
+            _read_text(folder, RESOLVED_SPEC_FILE),
         )
+
+    @property
+    def run_name(self) -> str:
+        """The name of the run; of a version, that of all."""
+        return run_name(self.folder.path)
+
+
+def read_run_and_files(folder: FolderSnapshot) -> tuple[Run, FolderFiles]:
+    """A run, and its `REPORT_SOURCES` in memory, for `read_run_folder`."""
+    return parse_run(folder), folder.load(REPORT_SOURCES)
 
 
 def data_statement(files: RunFiles) -> Statement | None:
@@ -54,7 +75,7 @@ def data_statement(files: RunFiles) -> Statement | None:
 def run_sections(run: Run, files: RunFiles, command: str) -> list[ReportSection]:
     """The sections after those on accuracy; `command` made the page's folder."""
     return [
-        _dependence_section(run, files.folder),
+        _dependence_section(run, files.run_name),
         *_data_section(files),
         ReportSection(
             "spec",
@@ -62,11 +83,11 @@ def run_sections(run: Run, files: RunFiles, command: str) -> list[ReportSection]
             ("Every key with its value; those that were automatic are resolved.",),
             files=((RESOLVED_SPEC_FILE, files.resolved_spec),),
         ),
-        _reproduction_section(run, files.folder, command),
+        _reproduction_section(run, files.run_name, command),
     ]
 
 
-def _dependence_section(run: Run, folder: Path) -> ReportSection:
+def _dependence_section(run: Run, name: str) -> ReportSection:
     """What a forecast is computed from."""
     config, features = run.config, run.plan.features
     lookback = max(member.net.config.lookback for member in run.members)
@@ -99,7 +120,7 @@ def _dependence_section(run: Run, folder: Path) -> ReportSection:
         lines.append("It uses no other inputs than the past of the series.")
     lines.append(
         "How much each input and each stretch of the past matters to a forecast is measured by: "
-        f"rnnforecast inspect {folder.name}"
+        f"rnnforecast inspect {name}"
     )
     return ReportSection("dependence", "What the forecast depends on", tuple(lines))
 
@@ -137,7 +158,7 @@ def _data_section(files: RunFiles) -> list[ReportSection]:
     ]
 
 
-def _reproduction_section(run: Run, folder: Path, command: str) -> ReportSection:
+def _reproduction_section(run: Run, name: str, command: str) -> ReportSection:
     metadata = run.metadata
     versions = [f"{name} {version}" for name, version in metadata["versions"].items()]
     facts = {
@@ -149,7 +170,7 @@ def _reproduction_section(run: Run, folder: Path, command: str) -> ReportSection
         "fingerprint of spec and data": str(metadata["fingerprint"]),
         "data files": join_names(run.source, 5),
     }
-    commands = f"rnnforecast train spec.yaml -o {folder.name}\n{command}\n"
+    commands = f"rnnforecast train spec.yaml -o {name}\n{command}\n"
     return ReportSection(
         "reproduce",
         "How to reproduce it",
@@ -164,8 +185,8 @@ def _reproduction_section(run: Run, folder: Path, command: str) -> ReportSection
     )
 
 
-def _read_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+def _read_text(folder: ReadableFolder, name: str) -> str:
+    return folder.read_text(name) if folder.has(name) else ""
 
 
 def _grade(note: Mapping[str, Any]) -> str:

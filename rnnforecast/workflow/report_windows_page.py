@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from rnnforecast.data.cleaning_plan import prepare_data
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency import Frequency, parse_frequency
 from rnnforecast.errors import DataError
+from rnnforecast.output.folder_snapshot import ReadableFolder
 from rnnforecast.output.forecast_report.content import (
     ForecastReport,
     ReportSection,
@@ -21,7 +21,7 @@ from rnnforecast.output.forecast_report.content import (
 from rnnforecast.output.forecast_report.series_data import TimestampLabels
 from rnnforecast.output.time_words import format_steps
 from rnnforecast.pipeline.progress import ProgressListener
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.types import Floats, Timestamps
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.report_evaluation import (
@@ -56,10 +56,11 @@ from rnnforecast.workflow.report_run import RunFiles, data_statement, run_sectio
 
 
 def run_report(
-    folder: Path, data: Sequence[str] | None, listener: ProgressListener
+    run: Run, folder: ReadableFolder, data: Sequence[str] | None, listener: ProgressListener
 ) -> ForecastReport:
-    """The page about the run in `folder`: its forecasts of the held-out horizon."""
-    run, files = load_run(folder), RunFiles.read(folder)
+    """The page about a run, whose `REPORT_SOURCES` `folder` has: its forecasts of the held-out
+    horizon."""
+    files = RunFiles.read(folder)
     tested = HoldoutEvaluation.read(folder, run, files.metrics)
     frequency = parse_frequency(run.plan.clean.frequency)
     histories, zone = {}, ""
@@ -74,14 +75,14 @@ def run_report(
             zone = panel.display_timezone
     size = format_steps(run.config.horizon, frequency)
     return ForecastReport(
-        title=f"Run {folder.resolve().name}",
+        title=f"Run {files.run_name}",
         subtitle_lines=(f"Forecasts of {size}, tested on the last ones of each series.",),
         headlines=_claims(claim),
         statements=tuple(each for each in statements if each is not None),
         gallery=_windows_gallery(rows, names, run.config.season, frequency, histories, zone),
         sections=(
             *sections,
-            *run_sections(run, files, f"rnnforecast predict {folder.name}"),
+            *run_sections(run, files, f"rnnforecast predict {files.run_name}"),
         ),
     )
 
@@ -94,19 +95,19 @@ def _figures(claim: AccuracyClaim | None) -> Statement | None:
     return None if claim is None else Statement(f"{claim.figures}.", claim.grade)
 
 
-def backtest_report(folder: Path, name: str | None = None) -> ForecastReport:
+def backtest_report(folder: ReadableFolder, name: str | None = None) -> ForecastReport:
     """The page about the backtest in `folder`; `name` is that of the folder by default."""
-    file = folder / "backtest.json"
-    stored = read_summary(file, BACKTEST_TYPES)
+    file = folder.path / "backtest.json"
+    stored = read_summary(folder, "backtest.json", BACKTEST_TYPES)
     versions = stored["metadata"].get("versions")
     if not stored["cutoffs"] or not isinstance(versions, dict):
         raise damaged_file(file, "it lacks cutoffs or versions")
-    for name in ("baselines", "verdicts"):
-        if not all(isinstance(each, dict) for each in stored[name].values()):
-            raise damaged_file(file, f"{name} have no content")
+    for key in ("baselines", "verdicts"):
+        if not all(isinstance(each, dict) for each in stored[key].values()):
+            raise damaged_file(file, f"{key} have no content")
     if not all({"outcome", "words"} <= each.keys() for each in stored["verdicts"].values()):
         raise damaged_file(file, "verdicts have no words")
-    rows = read_rows(folder / "backtest.parquet", stored["baselines"])
+    rows = read_rows(folder, "backtest.parquet", stored["baselines"])
     names: list[str] = []
     spec = RunFiles.read(folder).resolved_spec
     accuracy = accuracy_of_backtest(stored)
@@ -141,7 +142,7 @@ def backtest_report(folder: Path, name: str | None = None) -> ForecastReport:
             )
         )
     return ForecastReport(
-        title=f"Backtest {name or folder.resolve().name}",
+        title=f"Backtest {name or folder.path.resolve().name}",
         subtitle_lines=(
             f"{stored['series']:,} series, forecast from {count_of(stored['windows'], 'origin')}.",
         ),

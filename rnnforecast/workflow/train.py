@@ -10,10 +10,11 @@ from rnnforecast.data.panel.panel import describe_size
 from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.evaluation.baselines import Baseline, describe_omitted
 from rnnforecast.output.atomic_files import write_text
-from rnnforecast.output.json_files import read_json
+from rnnforecast.output.json_files import parse_json
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
-from rnnforecast.pipeline.run_folder import create_run_folder, load_run
+from rnnforecast.pipeline.run_folder import create_run_folder, parse_run, read_run_folder
+from rnnforecast.pipeline.run_versions import is_store, list_versions, store_of
 from rnnforecast.training import device
 from rnnforecast.training.checkpoint import Checkpoint
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
@@ -160,15 +161,19 @@ def _fit(
 
 
 def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
-    """The finished run at `folder`, if it is of the same spec and data."""
-    if not folder.exists():
+    """The finished run at `folder`, or the latest version of its store, if it is of the same spec
+    and data."""
+    folder = store_of(folder) or folder
+    if not folder.exists() or (is_store(folder) and not list_versions(folder)):
         return None
-    metadata = load_run(folder).metadata
-    if metadata["fingerprint"] != fingerprint or metadata["interrupted"]:
+    run, files = read_run_folder(
+        folder, lambda found: (parse_run(found), found.load((METRICS_FILE,)))
+    )
+    if run.metadata["fingerprint"] != fingerprint or run.metadata["interrupted"]:
         return None
-    stored = read_json(folder / METRICS_FILE)
+    stored = parse_json(files.read_bytes(METRICS_FILE))
     targets = {name: HoldoutScores(**scores) for name, scores in stored.pop("targets").items()}
-    return TrainResult(folder=folder, targets=targets, **stored)
+    return TrainResult(folder=files.path, targets=targets, **stored)
 
 
 def _summary_lines(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:

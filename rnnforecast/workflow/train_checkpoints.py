@@ -11,6 +11,7 @@ from typing import Any
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.atomic_files import write_bytes
+from rnnforecast.pipeline.run_versions import store_of
 from rnnforecast.training.checkpoint import Checkpoint, checkpoint_to_bytes, load_checkpoint
 from rnnforecast.training.fit_state import FitState, StateDict
 
@@ -23,7 +24,8 @@ class CheckpointFile:
 
     def __init__(self, run_folder: Path, fingerprint: str) -> None:
         """`fingerprint` is the hash of spec, data and the weights that training starts from."""
-        folder = run_folder.resolve()
+        # versions of a run share it: a training is continued into a new one
+        folder = (store_of(run_folder) or run_folder).resolve()
         self.path = folder.parent / f"{folder.name}.checkpoint"
         self.fingerprint = fingerprint
         self._last_saved = -math.inf

@@ -14,6 +14,8 @@ import numpy as np
 
 from rnnforecast.data.cleaning_plan import align_table, read_table
 from rnnforecast.errors import DataError, Problem, UsageError
+from rnnforecast.output.ownership import claim_folder
+from rnnforecast.output.write_errors import os_errors_as_output_error
 from rnnforecast.pipeline.prepare import build_cleaning_plan
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.spec.backtest import BacktestSpec
@@ -93,6 +95,7 @@ def tune(
     folder: Path,
     *,
     overrides: Sequence[str] = (),
+    force: bool = False,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TuneResult:
@@ -102,6 +105,7 @@ def tune(
 
     Args:
         overrides: ``section.key=value`` each.
+        force: whether the results go into any folder, not only an empty one or that of a search.
         should_stop: polled during training; True ends the search, which can be continued.
 
     Raises:
@@ -114,13 +118,14 @@ def tune(
     aligned = align_table(plan, read_table(plan, source))
     task = TuneTask(spec, aligned, source, path.resolve().parent, folder)
     text = SpecText(path.read_text(encoding="utf-8-sig"), read_spec(path), path.name, path.parent)
-    return tune_aligned(task, text, listener=listener, should_stop=should_stop)
+    return tune_aligned(task, text, force=force, listener=listener, should_stop=should_stop)
 
 
 def tune_aligned(
     task: TuneTask,
     text: SpecText,
     *,
+    force: bool = False,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TuneResult:
@@ -133,6 +138,8 @@ def tune_aligned(
     spec = task.spec
     prepared = task.prepare_fold(spec, task.n_folds - 1)
     space = build_space(prepared)
+    with os_errors_as_output_error(task.folder):
+        claim_folder(task.folder, "tuning", force=force)
     search = Search(task, space, untuned_values(space, spec, prepared.spec))
     _describe(task, space, listener)
     study = search.open_study()

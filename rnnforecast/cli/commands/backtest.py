@@ -132,13 +132,14 @@ def backtest(
             read_spec(source, overrides)  # before anything heavy is imported
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.cli.backtest_scores import print_backtest
+        from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.backtest import backtest as run_backtest
 
         resume_gc()
         if data and not is_run:
             found = "a spec names its data itself"
             raise UsageError(Problem("--data", found, "give --set data.path=FILE"))
-        name = source.resolve().name if is_run else source.stem
+        name = run_name(source) if is_run else source.stem
         folder = out or Path("backtests") / name
         try:
             with output_lock(folder, "backtest", wait, on_wait=console.info):

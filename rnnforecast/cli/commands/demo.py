@@ -8,12 +8,13 @@ from typing import Annotated
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Quiet, Verbose, Wait, out_option
+from rnnforecast.cli.options import Force, Quiet, Verbose, Wait, out_option
 
 
 def demo(
     out: Annotated[Path, out_option("The folder for run and forecast.")] = Path("demo"),
     wait: Wait = 0.0,
+    force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -32,11 +33,11 @@ def demo(
         console.info(f"rnnforecast train {spec} -o {run}")
         lock = output_lock(run, "demo", wait, on_wait=console.info)
         with lock, stop_on_signal(console) as should_stop:
-            trained = train(spec, run, listener=console, should_stop=should_stop)
+            trained = train(spec, run, force=force, listener=console, should_stop=should_stop)
         console.print_scores(trained)
         console.info(f"rnnforecast predict {run} -o {forecast}")
         with output_lock(forecast, "demo", wait, on_wait=console.info):
-            predicted = predict(run, str(forecast), listener=console)
+            predicted = predict(run, str(forecast), force=force, listener=console)
         span = f"{predicted.first_timestamp} to {predicted.last_timestamp}"
         console.info(f"forecast, {span}: {forecast / 'forecast.csv'}")
         for plot in sorted((forecast / "plots").glob("*.png")):

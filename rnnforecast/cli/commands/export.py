@@ -36,6 +36,7 @@ def export(
     with handle_errors(console):
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.errors import Problem, UsageError
+        from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.export import export as run_export
 
         resume_gc()
@@ -44,7 +45,7 @@ def export(
             raise UsageError(Problem("", "the format is not given", "add --onnx"))
         if out == "":
             raise UsageError(Problem("-o", "the name is empty", "give a folder"))
-        target = out or str(Path("exports") / run.resolve().name)
+        target = out or str(Path("exports") / run_name(run))
         with output_lock(target, "export", wait, on_wait=console.info):
             exported = run_export(run, target, member=member, force=force, listener=console)
         if json:

@@ -66,12 +66,13 @@ def inspect(
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
         from rnnforecast.batch.lock import output_lock
+        from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.inspect import inspect as run_inspect
         from rnnforecast.workflow.inspect_selection import InspectRequest
 
         resume_gc()
 
-        target_folder = out or Path("inspections") / run.resolve().name
+        target_folder = out or Path("inspections") / run_name(run)
         request = InspectRequest(series=series, target=target, origin=origin, member=member)
         with output_lock(target_folder, "inspect", wait, on_wait=console.info):
             result = run_inspect(

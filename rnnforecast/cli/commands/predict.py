@@ -83,13 +83,14 @@ def predict(
         from rnnforecast.batch.issue import issue_forecast
         from rnnforecast.data.panel.panel import describe_size
         from rnnforecast.errors import Problem, UsageError
+        from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
         resume_gc()
 
         if out == "":
             raise UsageError(Problem("-o", "the name is empty", "give a file, a folder or -"))
-        target = out or f"forecasts/{run.resolve().name}/"
+        target = out or f"forecasts/{run_name(run)}/"
         if json and target == "-":
             raise UsageError(
                 Problem(

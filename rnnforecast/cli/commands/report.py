@@ -10,7 +10,7 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Quiet, Verbose, Wait, data_option, out_option
+from rnnforecast.cli.options import Force, Json, Quiet, Verbose, Wait, data_option, out_option
 
 
 def report(
@@ -27,6 +27,7 @@ def report(
         data_option("The data, if they lie elsewhere now; for the histories of the series."),
     ] = None,
     wait: Wait = 0.0,
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -40,7 +41,7 @@ def report(
         resume_gc()
 
         with output_lock(out or folder, "report", wait, on_wait=console.info):
-            result = run_report(folder, out, data=data, listener=console)
+            result = run_report(folder, out, data=data, force=force, listener=console)
         if json:
             console.print_json(asdict(result))
         for line in (*result.headlines, *result.statements):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +36,20 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted training.")
     ] = False,
+    versions: Annotated[
+        bool,
+        typer.Option(
+            "--versions", help="Keep earlier trainings: RUN holds dated runs, and latest."
+        ),
+    ] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", min=1, metavar="N", help="Keep the last N versions."),
+    ] = None,
+    keep_days: Annotated[
+        float | None,
+        typer.Option("--keep-days", min=0, metavar="D", help="Keep the versions of D days."),
+    ] = None,
     force: Force = False,
     wait: Wait = 0.0,
     json: Json = False,
@@ -51,8 +67,10 @@ def train(
 
         read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported
         from rnnforecast.batch.lock import output_lock
+        from rnnforecast.pipeline.run_versions import is_store
         from rnnforecast.training.distributed import distributed_context
         from rnnforecast.workflow.train import train as run_train
+        from rnnforecast.workflow.train_versions import Retention, train_version
 
         resume_gc()
 
@@ -65,7 +83,14 @@ def train(
                 else nullcontext()
             )
             with lock, stop_on_signal(console) as should_stop:
-                trained = run_train(
+                train_it = run_train
+                if versions or keep is not None or keep_days is not None or is_store(folder):
+                    train_it = partial(
+                        train_version,
+                        now=datetime.now(UTC),
+                        retention=Retention(keep, keep_days),
+                    )
+                trained = train_it(
                     spec,
                     folder,
                     overrides=set_ or [],
@@ -87,4 +112,4 @@ def train(
                 f"interrupted: the best weights so far are in {folder}; continue with --resume"
             )
         loss = f"; it does not beat {trained.baseline_name}" if trained.is_beaten else ""
-        console.info(f"run written to {folder}{loss}; next: rnnforecast predict {folder}")
+        console.info(f"run written to {trained.folder}{loss}; next: rnnforecast predict {folder}")

@@ -11,7 +11,7 @@ import typer
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Json, Overrides, Quiet, SpecFile, Verbose, out_option
+from rnnforecast.cli.options import Force, Json, Overrides, Quiet, SpecFile, Verbose, out_option
 from rnnforecast.cli.tuning_scores import tuning_table
 
 
@@ -31,6 +31,7 @@ def tune(
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", help="Set search.workers.")
     ] = None,
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -55,7 +56,12 @@ def tune(
         folder = out or Path("tuning") / spec.stem
         with stop_on_signal(console) as should_stop:
             tuned = run_tune(
-                spec, folder, overrides=overrides, listener=console, should_stop=should_stop
+                spec,
+                folder,
+                overrides=overrides,
+                force=force,
+                listener=console,
+                should_stop=should_stop,
             )
         console.close()
         if json:

@@ -1,0 +1,79 @@
+"""Training of a new version of a run, beside the earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rnnforecast.pipeline.progress import NullListener, ProgressListener
+from rnnforecast.pipeline.run_versions import new_version, prune
+from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
+from rnnforecast.wording import count_of
+from rnnforecast.workflow.train import train
+from rnnforecast.workflow.train_output import TrainResult
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Which versions of a run stay; see `pipeline.run_versions.prune`."""
+
+    keep: int | None = None
+    keep_days: float | None = None
+
+
+KEEP_ALL = Retention()
+
+
+def train_version(
+    path: Path,
+    store: Path,
+    *,
+    now: datetime,
+    retention: Retention = KEEP_ALL,
+    publish: bool = True,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    force: bool = False,
+    listener: ProgressListener | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    distributed: DistributedContext = SINGLE_PROCESS,
+) -> TrainResult:
+    """Trains the networks of the spec at `path` into a new version of the run at `store`.
+
+    The new version is in use once it is complete; then old ones are deleted. A plain run at
+    `store` becomes its first version. Hold the lock of `store`.
+
+    Args:
+        store: the folder of the versions; it is made if there is none.
+        now: the time that the version is named by.
+        retention: which old versions stay.
+        publish: False for a candidate, see `pipeline.run_versions.new_version`.
+        overrides, resume, should_stop, distributed: see `workflow.train.train`.
+        force: whether any folder at `store` is replaced.
+
+    Raises:
+        what `workflow.train.train` raises.
+    """
+    listener = listener or NullListener()
+    target: AbstractContextManager[Path] = nullcontext(store)  # of processes that do not write
+    if distributed.is_main:
+        target = new_version(store, now, publish=publish, force=force)
+    with target as folder:
+        result = train(
+            path,
+            folder,
+            overrides=overrides,
+            resume=resume,
+            listener=listener,
+            should_stop=should_stop,
+            distributed=distributed,
+        )
+        is_written = folder.is_dir()
+    if distributed.is_main and is_written:
+        deleted = prune(store, now, keep=retention.keep, keep_days=retention.keep_days)
+        if deleted:
+            listener.info(f"{count_of(len(deleted), 'old version')} deleted")
+    return result
