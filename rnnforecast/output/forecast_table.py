@@ -87,6 +87,24 @@ def with_timezone(frame: pd.DataFrame, utc_offset: str, display_timezone: str) -
     return frame.assign(**columns)
 
 
+def with_text_timestamps(
+    frame: pd.DataFrame, *, daily: bool, utc_offset: str, display_timezone: str
+) -> pd.DataFrame:
+    """The frame with texts in place of timestamps, as `write_forecast` writes them to CSV."""
+    dates_only = daily and not utc_offset and not display_timezone
+    texts = {}
+    for name in frame.columns:
+        if frame[name].dtype.kind == "M":
+            timestamps = frame[name].to_numpy()
+            texts[name] = _format_timestamps(
+                timestamps,
+                unit=_timestamp_unit(timestamps, daily=dates_only),
+                utc_offset=utc_offset,
+                display_timezone=display_timezone,
+            ).to_pandas()
+    return frame.assign(**texts)
+
+
 def _write_csv(
     file: BinaryIO, frame: pd.DataFrame, *, daily: bool, utc_offset: str, display_timezone: str
 ) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.errors import OutputError
+from rnnforecast.errors import OutputError, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.output.atomic_folders import atomic_folder
@@ -24,11 +24,19 @@ from rnnforecast.output.forecast_table import table_format, write_forecast
 from rnnforecast.output.json_files import write_json
 from rnnforecast.output.owned_files import check_table_replaceable
 from rnnforecast.output.ownership import check_replaceable
+from rnnforecast.output.remote_output import check_remote_output, remote_output
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, read_run_folder
-from rnnforecast.spec.locations import absolute_location, is_url, mask_url
+from rnnforecast.spec.locations import (
+    absolute_location,
+    expand_url,
+    is_database,
+    is_url,
+    mask_url,
+)
 from rnnforecast.types import Ints
+from rnnforecast.workflow.predict_database import check_database_output, write_forecast_rows
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest, sibling_path
 from rnnforecast.workflow.report_forecast_page import forecast_report
@@ -113,7 +121,8 @@ def publish_forecast(
 
     Args:
         folder: the run.
-        out: a folder (in any case if it ends in ``/``), a ``.csv`` or ``.parquet`` file, or ``-``.
+        out: a folder (in any case if it ends in ``/``), a ``.csv`` or ``.parquet`` file, the URL of
+            one or of a table of a database (``…?table=forecasts``), or ``-``.
         data: files to read instead of those of the spec.
         horizon: steps ahead; the run's by default.
         origin: see `forecast_data`.
@@ -130,7 +139,7 @@ def publish_forecast(
         data=data,
         horizon=horizon,
         origin=origin,
-        extra_tables=extra_tables.without_files() if out == "-" else extra_tables,
+        extra_tables=extra_tables if has_files(out) else extra_tables.without_files(),
         listener=listener,
     )
     result = write_to(forecast, out, plots=plots, report=report, force=force, listener=listener)
@@ -138,8 +147,23 @@ def publish_forecast(
 
 
 def check_place(out: str, *, force: bool = False) -> None:
-    """Raises UsageError for a file with the suffix of no table, and OutputPathError if what has the
-    name `out` must not be replaced."""
+    """Raises UsageError for a file with the suffix of no table and for a URL that cannot be written
+    to, and OutputPathError if what has the name `out` must not be replaced."""
+    if not is_url(out):
+        _check_path(out, force=force)
+        return
+    url = expand_url(out, UsageError)
+    if is_database(url.text):
+        check_database_output(out)
+    elif url.local_path is not None:
+        _check_path(url.local_path, force=force)
+    else:
+        check_remote_output(url, is_folder=_is_folder(url.text), force=force)
+        if not _is_folder(url.text):
+            table_format(url.text)
+
+
+def _check_path(out: str, *, force: bool) -> None:
     if _is_folder(out):
         check_replaceable(Path(os.path.realpath(out)), "forecast", force=force)
         return
@@ -184,9 +208,34 @@ def write_to(
 
     Raises OutputError, UsageError.
     """
+    options: dict[str, Any] = {"plots": plots, "report": report, "listener": listener}
+    prediction = forecast.prediction
+    if not is_url(out):
+        return _write_files(forecast, out, _build_result(out, prediction), force=force, **options)
+    url = expand_url(out, UsageError)
+    result = _build_result(url.name, prediction)
+    if is_database(url.text):
+        write_forecast_rows(out, prediction.tables["forecast"], prediction.cleaned.panel)
+        return result
+    if (path := url.local_path) is not None:
+        return _write_files(forecast, path, result, force=force, **options)
+    with remote_output(url, is_folder=_is_folder(url.text), force=force) as local:
+        return _write_files(forecast, str(local), result, **options)
+
+
+def _write_files(
+    forecast: UnpublishedForecast,
+    out: str,
+    result: PredictResult,
+    *,
+    plots: bool = True,
+    report: bool = True,
+    force: bool = False,
+    listener: ProgressListener | None = None,
+) -> PredictResult:
+    """As `write_to`, for a path, which may be a copy of the place in `result`."""
     run, prediction = forecast.run, forecast.prediction
     tables, panel, forecasts = prediction.tables, prediction.cleaned.panel, prediction.forecasts
-    result = _build_result(out, prediction)
     if not _is_folder(out):
         for name in tables:
             check_table_replaceable(Path(_table_path(out, name)), force=force or out == "-")
@@ -210,6 +259,13 @@ def write_to(
             result = _without_pictures(partial, result, error, listener)
             write_json(partial / SUMMARY_FILE, inputs | asdict(result))
     return result
+
+
+def has_files(out: str) -> bool:
+    """Whether the place holds files: neither standard output nor a table of a database."""
+    if is_url(out):
+        return not is_database(expand_url(out, UsageError).text)
+    return out != "-"
 
 
 def _is_folder(out: str) -> bool:
@@ -265,7 +321,7 @@ def _build_result(out: str, prediction: Prediction) -> PredictResult:
     panel, horizon = prediction.cleaned.panel, prediction.forecasts.yhat.shape[1]
     timestamps = panel.window_timestamps(panel.lengths, horizon)
     return PredictResult(
-        out=str(Path(out)),
+        out=out if is_url(out) else str(Path(out)),
         series=panel.n_series,
         targets=len(panel.target_names),
         horizon=horizon,

@@ -47,8 +47,8 @@ class ExtraTablesRequest:
         """No tables, where no file can be written beside the forecast; UsageError if some are
         requested."""
         if self:
-            found = "the forecast goes to stdout, and totals and paths are files beside it"
-            raise UsageError(Problem("-o -", found, "give -o a file or a folder"))
+            found = "totals and paths are files beside the forecast, which goes to no file"
+            raise UsageError(Problem("-o", found, "give -o a file or a folder"))
         return NO_EXTRA_TABLES
 
     def resolve(self, run: Run, steps: int) -> tuple[tuple[int, ...], int]:

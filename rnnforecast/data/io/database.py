@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
@@ -20,13 +20,18 @@ from rnnforecast.spec.locations import ExpandedUrl, expand_url, query_problem
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, CursorResult, Engine
 
+T = TypeVar("T")
 RETRY_DELAYS = (1.0, 5.0)
 """Seconds before the second and the third attempt to connect."""
 _CHUNK_ROWS = 50_000
 _CONNECT_SECONDS, _LOCK_SECONDS = 30, 60
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 """The driver of the extra, where the URL names none."""
-_FINAL_REASONS = ("password", "authentication", "does not exist", "no pg_hba", "unable to open")
+_FINAL_REASONS = (
+    *("password", "authentication", "does not exist", "no pg_hba"),
+    *("unable to open", "no such", "readonly", "syntax"),
+)
+"""Parts of messages about what does not pass by itself."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def read_database(item: str, query: str | None) -> FrameSource:
     DataError if the database cannot be reached or refuses the query, and for a result without rows
     or with several columns of one name.
     """
-    with open_database(item) as database, connect(database.engine) as connection:
+    with open_database(item) as database, with_retries(database.engine.connect) as connection:
         import sqlalchemy
 
         if database.table is not None:
@@ -120,23 +125,18 @@ def read_database(item: str, query: str | None) -> FrameSource:
     return FrameSource(database.url.name, _concatenate(parts))
 
 
-@contextmanager
-def connect(engine: Engine) -> Iterator[Connection]:
-    """A connection, tried again after `RETRY_DELAYS` if the database cannot be reached."""
+def with_retries(call: Callable[[], T]) -> T:
+    """The result of `call`, tried again after `RETRY_DELAYS` if the database cannot be reached."""
     from sqlalchemy.exc import OperationalError
 
-    for delay in (*RETRY_DELAYS, None):
+    for delay in RETRY_DELAYS:
         try:
-            connection = engine.connect()
-            break
+            return call()
         except OperationalError as error:
-            if delay is None or any(reason in str(error.orig) for reason in _FINAL_REASONS):
+            if any(reason in str(error.orig) for reason in _FINAL_REASONS):
                 raise
             time.sleep(delay)
-    else:
-        raise AssertionError("the last attempt returns or raises")
-    with connection:
-        yield connection
+    return call()
 
 
 def _check_file(parsed: URL, url: ExpandedUrl, error: type[RnnForecastError]) -> None:
@@ -219,8 +219,9 @@ def _database_problem(url: ExpandedUrl, error: Exception) -> Problem:
     from sqlalchemy.exc import InterfaceError, OperationalError
 
     reason = url.hide(getattr(error, "orig", None) or error)
-    if "readonly" in reason or "read-only" in reason or "read only" in reason:
-        return Problem(url.name, f"the query would write ({reason})", "write one that only reads")
+    if "readonly" in reason or "read-only" in reason:
+        found = f"the database may not be written to ({reason})"
+        return Problem(url.name, found, "write a query that only reads, or give the user the right")
     if isinstance(error, OperationalError | InterfaceError) and "no such" not in reason:
         cure = "check host, user, password and database, and that this machine may connect"
         return Problem(url.name, f"the database cannot be used ({reason})", cure)

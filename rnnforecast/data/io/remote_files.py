@@ -87,7 +87,7 @@ class RemoteFile:
         folder = TemporaryFolder()
         local = folder.path / (self.original.name[-100:] or "data")
         with remote_errors(self.url):
-            _retry(lambda: self._fetch(local))
+            retry(lambda: self._fetch(local))
         self._check_content(local)
         name = self.url.hide(self.key) if self.is_one_of_many else self.url.name
         return RemoteCopy(name, self.original, local, folder)
@@ -129,7 +129,7 @@ def find_remote_files(url: ExpandedUrl, extensions: tuple[str, ...]) -> list[Rem
         file_system, path = open_file_system(url)
         if url.scheme in HTTP:
             return [RemoteFile(file_system, url, path)]
-        names = _retry(lambda: _list_names(file_system, path))
+        names = retry(lambda: _list_names(file_system, path))
     has_many = names != [path]
     found = [name for name in names if not has_many or name.lower().endswith(extensions)]
     if not found:
@@ -219,7 +219,7 @@ def _shorten(reason: str) -> str:
     return reason if len(reason) <= 300 else f"{reason[:300]}…"
 
 
-def _retry(call: Callable[[], T]) -> T:
+def retry(call: Callable[[], T]) -> T:
     """The result of `call`, tried again after `RETRY_DELAYS` if the reason may pass by itself."""
     for delay in RETRY_DELAYS:
         try:

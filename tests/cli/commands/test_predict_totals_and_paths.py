@@ -60,7 +60,9 @@ def test_totals_beyond_the_horizon_and_on_stdout_are_refused_and_nothing_is_writ
         result = rnnforecast("predict", "run", "-o", "-", *asked)
         assert result.exit_code == 2
         assert result.stdout == ""
-        assert "-o -: the forecast goes to stdout" in " ".join(result.stderr.split())
+        assert "-o: totals and paths are files beside the forecast" in " ".join(
+            result.stderr.split()
+        )
     assert files() == set()
     assert rnnforecast("predict", "run", "-o", "-", "--paths", "0").exit_code == 0
     longer = ("--total", "8", "--horizon", "8")
