@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def remote_output(url: ExpandedUrl, *, is_folder: bool, force: bool = False) -> 
         for name in files:
             _upload(file_system, base / name, f"{target}/{name}")
         for name in sorted(old.difference(files)):
-            retry(lambda name=name: file_system.rm_file(f"{target}/{name}"))
+            retry(partial(file_system.rm_file, f"{target}/{name}"))
 
 
 def _upload(file_system: Any, local: Path, remote: str) -> None:
