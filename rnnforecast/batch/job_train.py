@@ -5,10 +5,10 @@ from __future__ import annotations
 import traceback
 from datetime import datetime
 
-from rnnforecast.batch.job_files import NO_LEDGER, JobFiles
+from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.batch.job_log import JobLog
 from rnnforecast.batch.job_summary import JobSummary
-from rnnforecast.batch.promote import LiveEvidence, TrainRequest
+from rnnforecast.batch.promote import TrainRequest
 from rnnforecast.batch.promote_decision import PromotionRule
 from rnnforecast.batch.retrain import (
     DueReason,
@@ -88,14 +88,14 @@ def _retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> 
 def _train(
     job: JobFiles, now: datetime, log: JobLog, alarms: tuple[str, ...] = ()
 ) -> RetrainOutcome:
-    ledger = None if job.ledger == NO_LEDGER else job.ledger
     changes = [f"data.path={dump_value(list(job.data))}"] if job.data else []
     return retrain_if_due(
         TrainRequest(job.spec, changes),
         job.store,
         _policy(job),
         now=now,
-        live=LiveEvidence(ledger, alarms),
+        ledger=job.ledger,
+        alarms=alarms,
         listener=log,
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnforecast.batch.issue import id_of_run
+from rnnforecast.batch.ledger import default_location
 from rnnforecast.batch.promote_comparison import compare_with_current, held_out_table
 from rnnforecast.batch.promote_decision import (
     CandidateScores,
@@ -22,7 +23,7 @@ from rnnforecast.batch.promote_decision import (
     PromotionRule,
     decide,
 )
-from rnnforecast.batch.promote_live import issued_forecasts, score_issued
+from rnnforecast.batch.promote_live import LiveForecasts, score_issued
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
@@ -30,15 +31,18 @@ from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import (
-    LATEST,
     RunVersion,
     list_versions,
-    new_version,
     promote_candidate,
 )
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
-from rnnforecast.workflow.train import train
 from rnnforecast.workflow.train_output import TrainedRun, TrainResult
+from rnnforecast.workflow.train_versions import (
+    KEEP_ALL,
+    Retention,
+    delete_old_versions,
+    train_version,
+)
 
 PROMOTION_FILE = "promotion.json"
 """The decision, in the folder of the version."""
@@ -54,16 +58,8 @@ class TrainRequest:
     resume: bool = False
     force: bool = False
     """Whether a folder of others in the place of the store is replaced."""
-
-
-@dataclass(frozen=True)
-class LiveEvidence:
-    """Where it is known how the current model does live."""
-
-    ledger: str | None = None
-    """The ledger with the forecasts that it issued: a folder, a URL, or None."""
-    alarms: tuple[str, ...] = ()
-    """Codes of its drift alarms, by `score`."""
+    retention: Retention = KEEP_ALL
+    """Which old versions stay."""
 
 
 @dataclass(frozen=True)
@@ -92,69 +88,79 @@ def train_candidate(
     rule: PromotionRule,
     *,
     now: datetime,
-    live: LiveEvidence | None = None,
+    ledger: str | None = None,
+    alarms: Sequence[str] = (),
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
 ) -> PromotionResult:
     """Trains a version in `store`, and moves ``latest`` to it if it is to replace the current one.
 
-    The caller holds the lock of `store`. Raises what `workflow.train.train` raises.
+    The caller holds the lock of `store`.
+
+    Args:
+        now: with a time zone, or in UTC; it names the version.
+        ledger: where the forecasts are that the current model issued: a folder, a URL, or ``none``;
+            `default_location` of the store by default.
+        alarms: codes of the drift alarms of the current model, by `score`.
+
+    Raises what `workflow.train.train` raises.
     """
-
-    def fit(folder: Path, before_publish: Callable[[Path, TrainedRun], None]) -> TrainResult:
-        return train(
-            request.spec,
-            folder,
-            overrides=request.overrides,
-            resume=request.resume,
-            listener=listener or NullListener(),
-            should_stop=should_stop,
-            distributed=distributed,
-            before_publish=before_publish,
-        )
-
-    if not distributed.is_main:
-        trained = fit(store / LATEST, lambda folder, candidate: None)
-        return PromotionResult(trained, store, None, Decision(False, "not scored", "", 0.0))
+    listener = listener or NullListener()
+    live = LiveForecasts(ledger or default_location(store), tuple(alarms), listener)
     # an interrupted training that was not to be kept decides nothing
     decision = Decision(False, "interrupted", "its training was interrupted", rule.margin)
-    with new_version(store, now, publish=False, force=request.force) as version:
+    previous: RunVersion | None = None
+
+    def compare_and_record(folder: Path, candidate: TrainedRun) -> None:
+        nonlocal decision, previous
         previous = next((each for each in list_versions(store) if each.is_latest), None)
+        current = None
+        if previous is not None:
+            current = _current_model(previous, candidate, live, age_of(previous, now))
+        scores = _scores(candidate)
+        decision = decide(scores, current, rule)
+        write_json(folder / PROMOTION_FILE, _record(scores, current, decision, previous))
 
-        def compare_and_record(folder: Path, candidate: TrainedRun) -> None:
-            nonlocal decision
-            current = None if previous is None else _current_model(previous, candidate, now, live)
-            scores = _scores(candidate)
-            decision = decide(scores, current, rule)
-            write_json(folder / PROMOTION_FILE, _record(scores, current, decision, previous))
-
-        trained = fit(version, compare_and_record)
-    if decision.promoted:
-        version = promote_candidate(store, version.name)
+    trained = train_version(
+        request.spec,
+        store,
+        now=now,
+        publish=False,
+        overrides=request.overrides,
+        resume=request.resume,
+        force=request.force,
+        listener=listener,
+        should_stop=should_stop,
+        distributed=distributed,
+        before_publish=compare_and_record,
+    )
+    version = trained.folder or store
+    if distributed.is_main:
+        if decision.promoted:
+            version = promote_candidate(store, version.name)
+        delete_old_versions(store, now, request.retention, listener)
     earlier = None if previous is None else previous.path
     return PromotionResult(replace(trained, folder=version), version, earlier, decision)
 
 
 def _current_model(
-    version: RunVersion, candidate: TrainedRun, now: datetime, live: LiveEvidence | None
+    version: RunVersion, candidate: TrainedRun, live: LiveForecasts, age: timedelta
 ) -> CurrentModel:
     """The current model beside the new one, on the held-out windows of that."""
-    age = age_of(version, now)
-    live = live or LiveEvidence()
-    alarmed = LiveRecord(float("nan"), 0, live.alarms)
+    table = held_out_table(candidate)
+    no_record = LiveRecord(float("nan"), 0, live.alarms)
     try:
         run = load_run(version.path)
-        table = held_out_table(candidate)
-        panel = candidate.session.panel
-        issued = issued_forecasts(live.ledger, id_of_run(run), panel, table)
+        issued = live.read(id_of_run(run), candidate.session.panel, table)
         compared = compare_with_current(candidate, table, run, issued)
     except RnnForecastError as error:
         problem = error.problems[0]
         found = f"{problem.where}: {problem.found}" if problem.where else problem.found
-        return CurrentModel("", age, problem=found, live=alarmed)
+        return CurrentModel("", age, problem=found, live=no_record)
+    timezone = candidate.session.panel.display_timezone
     return CurrentModel(
-        trained_until=format_timestamp(run.trained_until, panel.display_timezone),
+        trained_until=format_timestamp(run.trained_until, timezone),
         age=age,
         compared=compared,
         live=score_issued(issued, table, live.alarms),

@@ -2,48 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.batch.ledger import NO_LEDGER, open_ledger, panel_timestamps
+from rnnforecast.batch.ledger import NO_LEDGER, Ledger, open_ledger, panel_timestamps
 from rnnforecast.batch.promote_decision import LiveRecord
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.errors import RnnForecastError
+from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.workflow.compare import KEYS
 
 OF_THE_MODEL = ("model", "cold_start")
 """The `status` of rows that the model has forecast itself."""
 
 
-def issued_forecasts(
-    ledger: str | None, run_id: str, panel: Panel, table: pd.DataFrame
-) -> pd.DataFrame:
-    """Forecasts of the held-out timestamps that a run issued, with the columns of `KEYS` and
-    ``yhat``; without rows where there is no ledger.
+@dataclass(frozen=True)
+class LiveForecasts:
+    """Where the forecasts are that the current model issued, and the alarms about it."""
 
-    Args:
-        panel, table: of the new model, see `promote_comparison.held_out_table`.
+    ledger: str
+    """A folder, a URL, or ``none``."""
+    alarms: tuple[str, ...]
+    """Codes of drift alarms."""
+    listener: ProgressListener
 
-    Raises DataError if the ledger cannot be read.
-    """
-    found = []
-    if ledger is not None and ledger != NO_LEDGER and len(table):
-        opened = open_ledger(ledger)
-        for issue in opened.issues(_first_day(table)).issues:
-            if issue.run_id != run_id:
-                continue
-            rows = opened.read(issue)
-            rows = rows[rows["status"].isin(OF_THE_MODEL)].sort_values("step", kind="stable")
-            found.append(rows[[*KEYS, "yhat"]])
-    if not found:
-        return table[[*KEYS, "yhat"]].iloc[:0]
-    issued = pd.concat(found, ignore_index=True)
-    for name in ("ds", "cutoff"):
-        issued[name] = panel_timestamps(issued[name].to_numpy(), panel)
-    if len(panel.target_names) == 1:
-        issued["target"] = ""
-    return issued[issued["ds"].isin(table["ds"].unique())]
+    def read(self, run_id: str, panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
+        """Forecasts of the held-out timestamps that a run issued, with the columns of `KEYS` and
+        ``yhat``; without rows where there are none. A ledger that cannot be read is a warning.
+
+        Args:
+            panel, table: of the new model, see `promote_comparison.held_out_table`.
+        """
+        found = [table[[*KEYS, "yhat"]].iloc[:0]]
+        if self.ledger != NO_LEDGER and len(table):
+            try:
+                found += _read_issues(open_ledger(self.ledger), run_id, panel, table)
+            except RnnForecastError as error:
+                self.listener.warning(f"without the live forecasts of the current model: {error}")
+        return found[0] if len(found) == 1 else pd.concat(found[1:], ignore_index=True)
+
+
+def _read_issues(
+    ledger: Ledger, run_id: str, panel: Panel, table: pd.DataFrame
+) -> Iterator[pd.DataFrame]:
+    """The rows of each issue of a run with a held-out timestamp, in the time of the panel."""
+    timestamps = table["ds"].unique()
+    for issue in ledger.issues(_first_day(table)).issues:
+        if issue.run_id != run_id:
+            continue
+        rows = ledger.read(issue)
+        rows = rows.loc[rows["status"].isin(OF_THE_MODEL), [*KEYS, "yhat"]].copy()
+        for name in ("ds", "cutoff"):
+            rows[name] = panel_timestamps(rows[name].to_numpy(), panel)
+        if len(panel.target_names) == 1:
+            rows["target"] = ""
+        yield rows[rows["ds"].isin(timestamps)]
 
 
 def score_issued(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 from rnnforecast.batch.promote import (
-    LiveEvidence,
     PromotionResult,
     TrainRequest,
     train_candidate,
@@ -71,7 +70,8 @@ def retrain_if_due(
     policy: RetrainPolicy,
     *,
     now: datetime,
-    live: LiveEvidence | None = None,
+    ledger: str | None = None,
+    alarms: Sequence[str] = (),
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RetrainOutcome:
@@ -82,16 +82,23 @@ def retrain_if_due(
 
     Args:
         now: with a time zone; the age of the current version is counted to it.
-        live: the ledger with the forecasts of the current model, and the drift alarms by `score`.
+        ledger, alarms: see `train_candidate`.
         should_stop: polled during training; True ends it, and nothing is promoted.
     """
-    due, words = find_due_reason(store, policy, now, live.alarms if live is not None else ())
+    due, words = find_due_reason(store, policy, now, alarms)
     if due is None:
         return RetrainOutcome(None, words)
     rule = replace(policy.rule, replace_unreadable=True)
     try:
         result = train_candidate(
-            request, store, rule, now=now, live=live, listener=listener, should_stop=should_stop
+            request,
+            store,
+            rule,
+            now=now,
+            ledger=ledger,
+            alarms=alarms,
+            listener=listener,
+            should_stop=should_stop,
         )
     except RnnForecastError as error:
         return RetrainOutcome(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,25 @@ JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The YAML file of t
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec: section.key=value."),
+]
+
+
+def parse_time(text: object) -> datetime:
+    """A time as in ISO 8601; without an offset it is of the machine's time zone."""
+    try:
+        return datetime.fromisoformat(str(text).strip()).astimezone()
+    except (ValueError, OverflowError, OSError):
+        raise typer.BadParameter(f"{text!r} is no time such as 2026-11-27T02:15+01:00") from None
+
+
+Now = Annotated[
+    datetime | None,
+    typer.Option(
+        "--now",
+        metavar="TIME",
+        parser=parse_time,
+        help="The time that counts as now; the clock's if not given.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Force = Annotated[

@@ -13,7 +13,7 @@ from rnnforecast.pipeline.run_versions import new_version, prune
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.train import train
-from rnnforecast.workflow.train_output import TrainResult
+from rnnforecast.workflow.train_output import TrainedRun, TrainResult
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def train_version(
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
+    before_publish: Callable[[Path, TrainedRun], None] | None = None,
 ) -> TrainResult:
     """Trains the networks of the spec at `path` into a new version of the run at `store`.
 
@@ -51,7 +52,7 @@ def train_version(
         now: the time that the version is named by.
         retention: which old versions stay.
         publish: False for a candidate, see `pipeline.run_versions.new_version`.
-        overrides, resume, should_stop, distributed: see `workflow.train.train`.
+        overrides, resume, should_stop, distributed, before_publish: see `workflow.train.train`.
         force: whether any folder at `store` is replaced.
 
     Raises:
@@ -70,10 +71,18 @@ def train_version(
             listener=listener,
             should_stop=should_stop,
             distributed=distributed,
+            before_publish=before_publish,
         )
         is_written = folder.is_dir()
     if distributed.is_main and is_written:
-        deleted = prune(store, now, keep=retention.keep, keep_days=retention.keep_days)
-        if deleted:
-            listener.info(f"{count_of(len(deleted), 'old version')} deleted")
+        delete_old_versions(store, now, retention, listener)
     return result
+
+
+def delete_old_versions(
+    store: Path, now: datetime, retention: Retention, listener: ProgressListener
+) -> None:
+    """Deletes the versions that are not to stay, and says how many; raises OutputError."""
+    deleted = prune(store, now, keep=retention.keep, keep_days=retention.keep_days)
+    if deleted:
+        listener.info(f"{count_of(len(deleted), 'old version')} deleted")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import pytest
 from rnnforecast.batch.issue import issue_forecast
 from rnnforecast.batch.promote import (
     PROMOTION_FILE,
-    LiveEvidence,
     PromotionResult,
     TrainRequest,
     train_candidate,
@@ -58,7 +57,7 @@ def candidate(
     day: int,
     rule: PromotionRule | None = None,
     *,
-    live: LiveEvidence | None = None,
+    alarms: Sequence[str] = (),
     stop: StopAt | None = None,
 ) -> PromotionResult:
     """A candidate that is trained for some steps on a day after `NOW`."""
@@ -68,7 +67,7 @@ def candidate(
         Path("run"),
         rule or PromotionRule(),
         now=NOW + timedelta(days=day),
-        live=live,
+        alarms=alarms,
         listener=stop,
         should_stop=stop.should_stop,
     )
@@ -92,8 +91,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def run(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the store in the working folder."""
-    shutil.copytree(store, tmp_path / "copy", symlinks=True)
-    monkeypatch.chdir(tmp_path / "copy")
+    shutil.copytree(store, tmp_path, symlinks=True, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return Path("run")
 
 
@@ -150,8 +149,7 @@ def test_on_the_data_of_its_training_the_current_model_is_favored(run: Path) -> 
 def test_what_the_current_model_issued_is_compared_in_place_of_a_new_forecast(run: Path) -> None:
     issue_forecast(run, "f.csv")
     write_data(94)
-    live = LiveEvidence("run.ledger", ("bias",))
-    found = candidate(BAD, 14, live=live)
+    found = candidate(BAD, 14, alarms=["bias"])
     stored = record(found.version)["current"]
     assert stored["comparison"]["issued"] == 8 * 4
     published = pd.read_csv("f.csv")
@@ -178,3 +176,35 @@ def test_a_training_that_was_stopped_promotes_nothing(run: Path) -> None:
     found = candidate(GOOD, 20, stop=StopAt("fit", 3))
     assert (found.decision.promoted, found.decision.reason) == (False, "interrupted")
     assert resolve_run(run).name == "2026-05-11T02-15-00Z"
+
+
+def test_the_command_tells_that_a_model_is_kept_aside(
+    run: Path, rnnforecast: Callable[..., Any]
+) -> None:
+    write_data(100)
+    tried = ("train", "spec.yaml", "-o", str(run), "--promote-if", "better")
+    steps = ("--set", "training.max_steps=1", "--now", "2026-05-21T02:15Z")
+    found = rnnforecast(*tried, *steps, "--fail-if-not-promoted", "--json")
+    assert found.exit_code == 8, found.stderr
+    assert "is kept aside, 2026-05-11T02-15-00Z stays current: worse than" in found.stderr
+    shown = json.loads(found.stdout)["promotion"]
+    assert shown["version"] == "2026-05-21T02-15-00Z.candidate"
+    assert (shown["promoted"], shown["previous"]) == (False, "2026-05-11T02-15-00Z")
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--margin", "0.1"), "--promote-if"),
+        (("--promote-if", "newer"), "expected better"),
+        (("--promote-if", "better", "--max-age", "old"), "expected a time"),
+        (("--promote-if", "better", "--now", "today"), "no time"),
+    ],
+)
+def test_wrong_options_of_a_promotion_are_refused(
+    given: Callable[..., None], rnnforecast: Callable[..., Any], options: tuple[str, ...], word: str
+) -> None:
+    given()
+    found = rnnforecast("train", "spec.yaml", *options)
+    assert found.exit_code == 2
+    assert word in found.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rnnforecast.batch import retrain
-from rnnforecast.batch.promote import LiveEvidence, TrainRequest
+from rnnforecast.batch.promote import TrainRequest
 from rnnforecast.batch.retrain import RetrainPolicy, find_due_reason, retrain_if_due
 from rnnforecast.errors import Problem, RunFolderError, TrainingDiverged
 from rnnforecast.pipeline.run_versions import make_store
@@ -94,8 +94,7 @@ def test_a_training_that_fails_is_told_and_changes_nothing(
     now = CURRENT + timedelta(days=1)
     nothing = retrain_if_due(REQUEST, store, RetrainPolicy(), now=now)
     assert (nothing.due, nothing.error, nothing.promoted) == (None, None, False)
-    live = LiveEvidence(alarms=("bias",))
-    found = retrain_if_due(REQUEST, store, RetrainPolicy(), now=now, live=live)
+    found = retrain_if_due(REQUEST, store, RetrainPolicy(), now=now, alarms=["bias"])
     assert (found.due, found.promoted) == ("alarm", False)
     assert isinstance(found.error, TrainingDiverged)
     assert "not a finite number" in found.words

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import JobFile, JobWait, Json, Quiet, Verbose
+from rnnforecast.cli.options import JobFile, JobWait, Json, Now, Quiet, Verbose
 
 
 def run(
     job: JobFile,
-    now: Annotated[
-        str | None,
-        typer.Option(
-            "--now", metavar="TIME", help="The time that counts as now; the clock's if not given."
-        ),
-    ] = None,
+    now: Now = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -50,14 +44,10 @@ def run(
         from rnnforecast.batch.job_signal import exit_on_sigterm
 
         resume_gc()
-        options = JobOptions(now=_parse_now(now), wait=wait, retry_failed=retry_failed)
+        options = JobOptions(now=now, wait=wait, retry_failed=retry_failed)
         with exit_on_sigterm():
             outcome = run_job(find_job_files(job, settings), options, listener=console)
         console.close()
         console.write_json(outcome.summary.to_line())
         if outcome.error is not None:
             raise outcome.error
-
-
-def _parse_now(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text).astimezone()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,12 +16,23 @@ from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import (
     Force,
     Json,
+    LedgerLocation,
+    Now,
     Overrides,
     Quiet,
     SpecFile,
     Verbose,
     Wait,
     out_option,
+)
+from rnnforecast.cli.promotion import (
+    FailIfNotPromoted,
+    Margin,
+    MaxAge,
+    PromoteIf,
+    check_promoted,
+    promotion_rule,
+    promotion_to_json,
 )
 
 
@@ -52,6 +62,12 @@ def train(
     ] = None,
     force: Force = False,
     wait: Wait = 0.0,
+    promote_if: PromoteIf = None,
+    margin: Margin = None,
+    max_age: MaxAge = None,
+    fail_if_not_promoted: FailIfNotPromoted = False,
+    ledger: LedgerLocation = None,
+    now: Now = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -59,12 +75,14 @@ def train(
     """Train a forecaster and write a run folder.
 
     The forecaster is scored on the held-out last horizon. Ctrl-C or SIGTERM stops with the best
-    weights so far; continue later with --resume.
+    weights so far; continue later with --resume. With --promote-if, RUN holds dated versions,
+    and a new model that is not better than the current one is kept aside.
     """
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console, spec, set_):
         from rnnforecast.spec.load import read_spec
 
+        rule = promotion_rule(promote_if, margin, max_age, ledger, fails=fail_if_not_promoted)
         read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.pipeline.run_versions import is_store
@@ -83,33 +101,45 @@ def train(
                 else nullcontext()
             )
             with lock, stop_on_signal(console) as should_stop:
-                train_it = run_train
-                if versions or keep is not None or keep_days is not None or is_store(folder):
-                    train_it = partial(
-                        train_version,
-                        now=datetime.now(UTC),
-                        retention=Retention(keep, keep_days),
-                    )
-                trained = train_it(
-                    spec,
-                    folder,
-                    overrides=set_ or [],
-                    resume=resume,
-                    force=force,
-                    listener=console,
-                    should_stop=should_stop,
-                    distributed=distributed,
-                )
+                moment = now or datetime.now(UTC)
+                options: dict[str, Any] = {
+                    "listener": console,
+                    "should_stop": should_stop,
+                    "distributed": distributed,
+                }
+                given: dict[str, Any] = {"overrides": set_ or [], "resume": resume, "force": force}
+                retention = Retention(keep, keep_days)
+                promotion = None
+                if rule is not None:
+                    from rnnforecast.batch.promote import TrainRequest, train_candidate
+
+                    request = TrainRequest(spec, **given, retention=retention)
+                    options |= {"now": moment, "ledger": ledger}
+                    promotion = train_candidate(request, folder, rule, **options)
+                    trained = promotion.trained
+                elif versions or keep is not None or keep_days is not None or is_store(folder):
+                    options |= {"now": moment, "retention": retention} | given
+                    trained = train_version(spec, folder, **options)
+                else:
+                    trained = run_train(spec, folder, **options, **given)
         if not distributed.is_main:
             return
         console.close()
         if json:
-            console.print_json({**asdict(trained), "folder": str(trained.folder)})
+            shown = {**asdict(trained), "folder": str(trained.folder)}
+            if promotion is not None:
+                shown["promotion"] = promotion_to_json(promotion)
+            console.print_json(shown)
         else:
             console.print_scores(trained)
         if trained.interrupted:
             console.warning(
                 f"interrupted: the best weights so far are in {folder}; continue with --resume"
             )
+        if promotion is not None:
+            console.info(promotion.summary())
+            if fail_if_not_promoted:
+                check_promoted(promotion)
+            return
         loss = f"; it does not beat {trained.baseline_name}" if trained.is_beaten else ""
         console.info(f"run written to {trained.folder}{loss}; next: rnnforecast predict {folder}")
