@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,3 +168,69 @@ def test_a_counter_that_is_large_beside_its_steps_keeps_its_digits(
     found = pd.read_csv("f.csv")["yhat"] - 1e9
     assert found.between(5, 25).all()
     assert found.nunique() == 7
+
+
+def test_what_predict_did_not_write_is_replaced_by_force_only(
+    given: Run, train: Run, rnnforecast: Run
+) -> None:
+    given()
+    assert train().exit_code == 0
+    data = Path("data.csv").read_text()
+    result = rnnforecast("predict", "run", "-o", "data.csv")
+    assert result.exit_code == 2
+    assert "--force" in result.stderr
+    assert Path("data.csv").read_text() == data
+    mine = Path("mine", "run.json")
+    mine.parent.mkdir()
+    mine.touch()
+    result = rnnforecast("predict", "run", "-o", "mine")
+    assert result.exit_code == 2
+    assert "run.json" in result.stderr
+    assert mine.exists()
+    result = rnnforecast("predict", "run", "-o", "run", "--no-plots")
+    assert result.exit_code == 2
+    assert "another kind" in result.stderr
+    for _ in range(2):
+        assert rnnforecast("predict", "run", "-o", "f.csv").exit_code == 0
+    assert rnnforecast("predict", "run", "-o", "mine", "--force", "--no-plots").exit_code == 0
+    assert not mine.with_name("notes.txt").exists()
+    mine.with_name("notes.txt").touch()
+    result = rnnforecast("predict", "run", "-o", "mine", "--no-plots")
+    assert result.exit_code == 2
+    assert "notes.txt" in result.stderr
+    assert mine.with_name("notes.txt").exists()
+
+
+def test_plots_that_do_not_fit_never_cost_the_table(
+    given: Run, train: Run, rnnforecast: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given()
+    assert train().exit_code == 0
+
+    def full(folder: Path, *_: Any, **__: Any) -> int:
+        (folder / "half.png").write_bytes(b"...")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("rnnforecast.pipeline.series_plots.plot_series_forecasts", full)
+    result = rnnforecast("predict", "run", "-o", "out")
+    assert result.exit_code == 0, result.stderr
+    assert "plots_not_written" in result.stderr
+    assert sorted(each.name for each in Path("out").iterdir()) == [
+        ".rnnforecast.json",
+        "forecast.csv",
+        "run.json",
+    ]
+    stored = json.loads(Path("out/run.json").read_text())
+    assert stored["warnings"][-1]["code"] == "plots_not_written"
+    assert stored["plots"] == 0
+
+
+@pytest.mark.parametrize("place", ["/proc/forecast", "/proc/f.csv", "data.csv/out"])
+def test_a_place_where_nothing_can_be_written_is_wrong_use(
+    given: Run, train: Run, rnnforecast: Run, place: str
+) -> None:
+    given()
+    assert train().exit_code == 0
+    result = rnnforecast("predict", "run", "-o", place)
+    assert result.exit_code == 2, result.stderr
+    assert "choose another path" in result.stderr
