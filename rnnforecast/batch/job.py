@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.batch.job_hooks import run_hook
-from rnnforecast.batch.job_issue import forecast_and_publish
+from rnnforecast.batch.job_issue import make_job_forecast, publish
 from rnnforecast.batch.job_log import JobLog
 from rnnforecast.batch.job_metrics import write_metrics
-from rnnforecast.batch.job_summary import JobState, JobSummary, new_summary, write_state
-from rnnforecast.batch.job_train import retrain, train_if_missing
+from rnnforecast.batch.job_retry import NotRetriable, retry_failed
+from rnnforecast.batch.job_summary import JobState, JobSummary, new_summary, read_state, write_state
+from rnnforecast.batch.job_train import (
+    NOTHING_TO_FORECAST_WITH,
+    find_due,
+    retrain,
+    train_if_missing,
+)
 from rnnforecast.batch.lock import output_lock
-from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
+from rnnforecast.errors import OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
+from rnnforecast.workflow.predict import UnpublishedForecast
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,47 @@ class JobRun:
         return self.job.settings.wait.total_seconds() if given is None else given
 
     def steps(self) -> None:
-        """All steps; what comes after the forecast never costs it."""
-        summary = self.summary
-        action = f"run {self.job.name}"
-        with output_lock(self.job.store, action, self.wait, on_wait=self.log.info):
-            train_if_missing(self.job, summary, self.now, self.log)
-            forecast_and_publish(self.job, summary, self.now, self.wait, self.log)
-            retrain(self.job, summary, self.now, self.log)
+        """All steps, under the lock of the run; what comes after the forecast never costs it."""
+        job, summary = self.job, self.summary
+        train_if_missing(job, summary, self.now, self.log)
+        forecast = make_job_forecast(job, summary, self.log)
+        if self.options.retry_failed:
+            forecast = self._retry(forecast)
+        if summary.retried == 0:
+            return
+        failed = publish(job, summary, forecast, self.now, self.wait, self.log)
+        retrain(job, summary, self.now, self.log)
+        if failed is not None:
+            summary.step = "publish"
+            raise failed
+
+    def dry_run(self) -> None:
+        """Says what `steps` would do, as far as this is known without writing."""
+        job, summary = self.job, self.summary
+        due, words = find_due(job, self.now)
+        if due in NOTHING_TO_FORECAST_WITH:
+            self.log.info(f"would train a model from {job.spec}: {words}")
+        else:
+            forecast = make_job_forecast(job, summary, self.log)
+            if self.options.retry_failed:
+                self._retry(forecast)
+        self.log.info(f"would publish to {', '.join(job.out)}")
+        self.log.info(f"ledger: {job.ledger}; score: {str(job.settings.score).lower()}")
+        if due not in NOTHING_TO_FORECAST_WITH:
+            self.log.info(f"would {'train again' if due else 'not train'}: {words}")
+
+    def _retry(self, forecast: UnpublishedForecast) -> UnpublishedForecast:
+        """The forecast with the published rows of all series that have one by the model."""
+        state = read_state(self.job.state)
+        try:
+            retried = retry_failed(self.job, forecast, state.last_published)
+        except NotRetriable as error:
+            self.log.warning(f"--retry-failed: all series are forecast: {error}")
+            return forecast
+        self.summary.retried = retried.series
+        words = f"{retried.series:,} series" if retried.series else "no series is left"
+        self.log.info(f"--retry-failed: {words}")
+        return retried.forecast
 
 
 @dataclass(frozen=True)
@@ -69,50 +111,72 @@ class JobOutcome:
 
 
 def run_job(
-    job: JobFiles,
-    options: JobOptions,
-    *,
-    listener: ProgressListener | None = None,
+    job: JobFiles, options: JobOptions, *, listener: ProgressListener | None = None
 ) -> JobOutcome:
     """Runs a job to its end, and tells it: in its log, its state, its metrics and to its hook.
 
-    Nothing is raised: an error is in the outcome. Messages go to `listener` too.
+    Nothing is raised: an error is in the outcome. Messages go to `listener` too. A run that another
+    one locks out leaves state and metrics to that one.
     """
     summary = new_summary(job.name)
     log = JobLog(job.log, job.settings.log.format, summary.run_id, listener or NullListener())
+    run = JobRun(job, options, log, summary)
     log.event("start", job=job.name, file=str(job.file))
     error: BaseException | None = None
     try:
-        JobRun(job, options, log, summary).steps()
-    # whatever ends a run, also a signal, is told
+        with output_lock(job.store, f"run {job.name}", run.wait, on_wait=log.info):
+            error = _catch(run.steps, summary, log)
+            summary.finish()
+            _record(job, summary, log)
+    # a lock that is held, or a signal meanwhile
     except BaseException as caught:  # noqa: BLE001
-        error = caught
-        summary.add_error(caught)
-        is_known = isinstance(caught, RnnForecastError | KeyboardInterrupt | SystemExit)
-        log.error(str(caught) if is_known else "".join(traceback.format_exception(caught)))
+        error = error or caught
+        _take_over(caught, summary, log)
     summary.finish()
-    _tell(job, summary, log, is_locked_out=isinstance(error, LockHeld))
-    return JobOutcome(summary, error)
-
-
-def _tell(job: JobFiles, summary: JobSummary, log: JobLog, *, is_locked_out: bool) -> None:
-    """Writes state and metrics, starts the hook, and ends the log.
-
-    None of these changes the result; what fails is a warning. A run that another one locked out
-    leaves state and metrics to that one.
-    """
-    if not is_locked_out:
-        try:
-            state = write_state(job.state, summary)
-        except OutputError as error:
-            log.warning(f"state: {error}")
-            state = JobState(summary.to_json())
-        if job.metrics is not None:
-            try:
-                write_metrics(job.metrics, job.name, state)
-            except OutputError as error:
-                log.warning(f"metrics: {error}")
     problem = run_hook(job.settings.hooks, summary, job.file.parent)
     if problem is not None:
         log.warning(problem)
     log.summary(summary)
+    return JobOutcome(summary, error)
+
+
+def plan_job(
+    job: JobFiles, options: JobOptions, *, listener: ProgressListener | None = None
+) -> JobOutcome:
+    """Says to `listener` what `run_job` would do, forecast and checks included; writes nothing."""
+    summary = new_summary(job.name)
+    summary.dry_run = True
+    log = JobLog(None, "plain", summary.run_id, listener or NullListener())
+    error = _catch(JobRun(job, options, log, summary).dry_run, summary, log)
+    summary.finish()
+    return JobOutcome(summary, error)
+
+
+def _catch(steps: Callable[[], None], summary: JobSummary, log: JobLog) -> BaseException | None:
+    """Runs the steps; returns what ended them, also a signal, and tells it."""
+    try:
+        steps()
+    except BaseException as error:  # noqa: BLE001
+        _take_over(error, summary, log)
+        return error
+    return None
+
+
+def _take_over(error: BaseException, summary: JobSummary, log: JobLog) -> None:
+    summary.add_error(error)
+    is_known = isinstance(error, RnnForecastError | KeyboardInterrupt | SystemExit)
+    log.error(str(error) if is_known else "".join(traceback.format_exception(error)))
+
+
+def _record(job: JobFiles, summary: JobSummary, log: JobLog) -> None:
+    """Writes state and metrics; where this fails is a warning."""
+    try:
+        state = write_state(job.state, summary)
+    except OutputError as error:
+        log.warning(f"state: {error}")
+        state = JobState(summary.to_json())
+    if job.metrics is not None:
+        try:
+            write_metrics(job.metrics, job.name, state)
+        except OutputError as error:
+            log.warning(f"metrics: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 import numpy as np
@@ -13,7 +14,6 @@ from rnnforecast.batch.lock import output_lock
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
-from rnnforecast.pipeline.run_versions import resolve_run
 from rnnforecast.workflow.predict import (
     UnpublishedForecast,
     check_place,
@@ -22,32 +22,44 @@ from rnnforecast.workflow.predict import (
 )
 
 
-def forecast_and_publish(
-    job: JobFiles, summary: JobSummary, now: datetime, wait: float, listener: ProgressListener
-) -> None:
-    """Forecasts with the current model, publishes the forecast, and records it in the ledger.
+def make_job_forecast(
+    job: JobFiles, summary: JobSummary, listener: ProgressListener
+) -> UnpublishedForecast:
+    """The forecast of the current model, which the summary then describes.
 
-    Raises:
-        What `make_forecast` raises, StaleInput included: nothing is published then.
-        The first error of a place, after all were tried.
+    Raises what `make_forecast` raises, StaleInput included.
     """
     for place in job.out:
-        check_place(place)
+        with suppress(OutputError):  # what has this name already costs this place alone
+            check_place(place)
     with summary.timed("forecast"):
-        version = resolve_run(job.store)
-        forecast = make_forecast(version, data=job.data or None, listener=listener)
+        forecast = make_forecast(job.store, data=job.data or None, listener=listener)
     _describe(forecast, summary)
+    return forecast
+
+
+def publish(
+    job: JobFiles,
+    summary: JobSummary,
+    forecast: UnpublishedForecast,
+    now: datetime,
+    wait: float,
+    listener: ProgressListener,
+) -> RnnForecastError | None:
+    """Publishes a forecast and records it in the ledger; returns what is wrong all the same.
+
+    That is the first error of a place, after all were tried, or that series have no forecast.
+    """
     with summary.timed("publish"):
         failed = _publish(job, summary, forecast, wait, listener)
     if summary.published:
         with summary.timed("ledger"):
-            recorded = record_issue(
-                job.store, forecast.run, forecast.prediction, job.ledger, now, listener
-            )
+            prediction = forecast.prediction
+            recorded = record_issue(job.store, forecast.run, prediction, job.ledger, now, listener)
             summary.ledger = recorded.ledger if recorded else ""
-    if failed is not None:
-        summary.step = "publish"
-        raise failed
+        if failed is None and prediction.failed:
+            failed = prediction.part_failed_error(summary.published[0])
+    return failed
 
 
 def _publish(
@@ -66,7 +78,7 @@ def _publish(
     for place in job.out:
         try:
             with output_lock(place, f"run {job.name}", wait, on_wait=listener.info):
-                write_to(forecast, place)
+                write_to(forecast, place, listener=listener)
         except (OutputError, LockHeld) as error:
             failed = failed or error
             summary.not_published[place] = str(error)

@@ -36,6 +36,8 @@ class JobSummary:
     """``warning`` if all was done, but there are findings, alarms or a failed training."""
     message: str = ""
     """One sentence for people."""
+    dry_run: bool = False
+    """Whether nothing was to be written."""
     step: str = ""
     """The step that failed or was stopped."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -118,7 +120,10 @@ class JobSummary:
             words = f"{self.errors[0]}{more}"
         else:
             counts = ", ".join(f"{number:,} {name}" for name, number in self.series.items())
-            words = f"published to {', '.join(self.published)} ({counts or 'no series'})"
+            places = (
+                f"published to {', '.join(self.published)}" if self.published else "nothing new"
+            )
+            words = f"{places} ({counts or 'no series'})"
         if self.retrain and self.retrain != "not_due":
             words += f"; retrain: {self.retrain.replace('_', ' ')}"
         return f"{self.job}: {words}"

@@ -158,13 +158,13 @@ def check_place(out: str, *, force: bool = False) -> None:
     elif url.local_path is not None:
         _check_path(url.local_path, force=force)
     else:
-        check_remote_output(url, is_folder=_is_folder(url.text), force=force)
-        if not _is_folder(url.text):
+        check_remote_output(url, is_folder=is_folder(url.text), force=force)
+        if not is_folder(url.text):
             table_format(url.text)
 
 
 def _check_path(out: str, *, force: bool) -> None:
-    if _is_folder(out):
+    if is_folder(out):
         check_replaceable(Path(os.path.realpath(out)), "forecast", force=force)
         return
     table_format(out)
@@ -219,7 +219,7 @@ def write_to(
         return result
     if (path := url.local_path) is not None:
         return _write_files(forecast, path, result, force=force, **options)
-    with remote_output(url, is_folder=_is_folder(url.text), force=force) as local:
+    with remote_output(url, is_folder=is_folder(url.text), force=force) as local:
         return _write_files(forecast, str(local), result, **options)
 
 
@@ -236,10 +236,10 @@ def _write_files(
     """As `write_to`, for a path, which may be a copy of the place in `result`."""
     run, prediction = forecast.run, forecast.prediction
     tables, panel, forecasts = prediction.tables, prediction.cleaned.panel, prediction.forecasts
-    if not _is_folder(out):
+    if not is_folder(out):
         for name in tables:
-            check_table_replaceable(Path(_table_path(out, name)), force=force or out == "-")
-        _write_tables(tables, panel, lambda name: _table_path(out, name))
+            check_table_replaceable(Path(table_path(out, name)), force=force or out == "-")
+        _write_tables(tables, panel, lambda name: table_path(out, name))
         return result
     plotted = _series_to_plot(run, panel) if plots else np.empty(0, dtype=np.int64)
     inputs = {"run": str(forecast.files.path.resolve()), **run.metadata["versions"]}
@@ -268,7 +268,7 @@ def has_files(out: str) -> bool:
     return out != "-"
 
 
-def _is_folder(out: str) -> bool:
+def is_folder(out: str) -> bool:
     """Whether the forecast goes into a folder of that name."""
     return out != "-" and (out.endswith("/") or not Path(out).suffix)
 
@@ -299,7 +299,7 @@ def _absolute(source: Sequence[str]) -> list[str]:
     ]
 
 
-def _table_path(out: str, name: str) -> str:
+def table_path(out: str, name: str) -> str:
     """The file of a table: `out` for the forecast, a file beside it for others."""
     return out if name == "forecast" else str(sibling_path(Path(out), name))
 

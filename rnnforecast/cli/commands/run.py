@@ -39,14 +39,15 @@ def run(
 
         settings = read_job(job)  # a wrong job is reported before anything heavy is imported
         require_stdout()
-        from rnnforecast.batch.job import JobOptions, run_job
+        from rnnforecast.batch.job import JobOptions, plan_job, run_job
         from rnnforecast.batch.job_files import find_job_files
         from rnnforecast.batch.job_signal import exit_on_sigterm
 
         resume_gc()
         options = JobOptions(now=now, wait=wait, retry_failed=retry_failed)
         with exit_on_sigterm():
-            outcome = run_job(find_job_files(job, settings), options, listener=console)
+            start = plan_job if dry_run else run_job
+            outcome = start(find_job_files(job, settings), options, listener=console)
         console.close()
         console.write_json(outcome.summary.to_line())
         if outcome.error is not None:

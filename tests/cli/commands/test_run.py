@@ -81,3 +81,78 @@ def test_a_wrong_job_file_is_told_with_its_line(job: Run) -> None:
     assert result.exit_code == 3
     assert "did you mean 'out'?" in result.stderr
     assert result.stdout == ""
+
+
+def test_retry_failed_replaces_only_what_the_model_did_not_forecast(
+    job: Run, table: Callable[..., pd.DataFrame]
+) -> None:
+    assert job(more="out: [forecasts/shop, f.csv, f.parquet]\n").exit_code == 0
+    good = table(("a", "b", "c, and more"))
+    broken = good.assign(y=good["y"].where(good["unique_id"] != "c, and more"))
+    broken.to_csv("data.csv", index=False)
+    first = job(more="out: [forecasts/shop, f.csv, f.parquet]\n")
+    before = Path("f.csv").read_text(encoding="utf-8").splitlines()
+    failed = [line for line in before if "model" not in line.rsplit(",", 1)[-1]][1:]
+    assert len(failed) == 7
+    good.loc[good["unique_id"] == "a", "y"] += 0.5  # revised, and published already
+    good.to_csv("data.csv", index=False)
+    result = job("--retry-failed", more="out: [forecasts/shop, f.csv, f.parquet]\n")
+    assert result.exit_code == 0, result.stderr
+    assert first.exit_code in (0, 6)
+    assert _summary(result)["retried"] == 1
+    after = Path("f.csv").read_text(encoding="utf-8").splitlines()
+    assert [line for line in after if '"c' not in line] == [x for x in before if '"c' not in x]
+    retried = [line for line in after if '"c' in line]
+    assert len(retried) == 7
+    assert not set(retried) & set(failed)
+    folder = Path("forecasts/shop/forecast.csv").read_text(encoding="utf-8").splitlines()
+    assert folder == after
+    numbers = ["yhat", "q0.1"]
+    written = pd.read_parquet("f.parquet")[numbers]
+    pd.testing.assert_frame_equal(written, pd.read_csv("f.csv")[numbers])
+    again = job("--retry-failed", more="out: [forecasts/shop, f.csv, f.parquet]\n")
+    assert _summary(again)["retried"] == 0
+    assert _summary(again)["published"] == []
+
+
+def test_retry_failed_of_another_night_forecasts_all(
+    job: Run, table: Callable[..., pd.DataFrame]
+) -> None:
+    assert job("--retry-failed").exit_code == 0  # nothing was published before
+    table(steps=61).to_csv("data.csv", index=False)
+    result = job("--retry-failed")
+    assert result.exit_code == 0
+    assert "other data" in result.stderr
+    assert _summary(result)["retried"] is None
+    assert pd.read_csv("f.csv")["ds"].min() == "2024-03-02"
+
+
+def test_a_dry_run_writes_nothing(job: Run) -> None:
+    first = job("--dry-run")
+    assert first.exit_code == 0, first.stderr
+    assert "would train a model" in first.stderr
+    assert not Path("runs").exists()
+    assert job().exit_code == 0
+    before = {
+        path: path.stat().st_mtime_ns for path in Path().rglob("*") if path != Path("job.yaml")
+    }
+    second = job("--dry-run", "--now", "2999-01-01")
+    assert "would train again" in second.stderr
+    assert _summary(second)["dry_run"]
+    assert _summary(second)["series"] == {"model": 2}
+    after = {
+        path: path.stat().st_mtime_ns for path in Path().rglob("*") if path != Path("job.yaml")
+    }
+    assert before == after
+
+
+def test_two_runs_at_once_end_with_75_and_one_result(job: Run) -> None:
+    from rnnforecast.batch.lock import output_lock
+
+    assert job().exit_code == 0
+    state = Path("runs/shop.job.json").read_bytes()
+    with output_lock(Path("runs/shop"), "run shop"):
+        result = job()
+    assert result.exit_code == _summary(result)["exit_code"] == 75
+    assert "run shop" in result.stderr
+    assert Path("runs/shop.job.json").read_bytes() == state
