@@ -127,6 +127,11 @@ def test_retry_failed_of_another_night_forecasts_all(
     assert pd.read_csv("f.csv")["ds"].min() == "2024-03-02"
 
 
+def _times() -> dict[Path, int]:
+    files = (path for path in Path().rglob("*") if path.name != "job.yaml")
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
 def test_a_dry_run_writes_nothing(job: Run) -> None:
     first = job("--dry-run")
     assert first.exit_code == 0, first.stderr
