@@ -23,6 +23,7 @@ from rnnforecast.batch.job_train import (
 from rnnforecast.batch.lock import output_lock
 from rnnforecast.errors import OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
+from rnnforecast.spec.locations import mask_url
 from rnnforecast.workflow.predict import UnpublishedForecast
 
 
@@ -82,8 +83,8 @@ class JobRun:
             forecast = make_job_forecast(job, summary, self.log)
             if self.options.retry_failed:
                 self._retry(forecast)
-        self.log.info(f"would publish to {', '.join(job.out)}")
-        self.log.info(f"ledger: {job.ledger}; score: {str(job.settings.score).lower()}")
+        self.log.info(f"would publish to {', '.join(map(mask_url, job.out))}")
+        self.log.info(f"ledger: {mask_url(job.ledger)}; score: {str(job.settings.score).lower()}")
         if due not in NOTHING_TO_FORECAST_WITH:
             self.log.info(f"would {'train again' if due else 'not train'}: {words}")
 

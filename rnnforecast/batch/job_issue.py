@@ -14,6 +14,7 @@ from rnnforecast.batch.lock import output_lock
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
+from rnnforecast.spec.locations import mask_url
 from rnnforecast.workflow.predict import (
     UnpublishedForecast,
     check_place,
@@ -81,10 +82,10 @@ def _publish(
                 write_to(forecast, place, listener=listener)
         except (OutputError, LockHeld) as error:
             failed = failed or error
-            summary.not_published[place] = str(error)
+            summary.not_published[mask_url(place)] = str(error)
             listener.warning(f"not published: {error}")
         else:
-            summary.published.append(place)
+            summary.published.append(mask_url(place))
     return failed
 
 
