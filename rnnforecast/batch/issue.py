@@ -148,13 +148,8 @@ def build_issue(folder: Path, run: Run, prediction: Prediction, now: datetime) -
     order = [*ROW_COLUMNS[:-1], *quantiles, ROW_COLUMNS[-1]]
     table = frame.loc[np.isfinite(frame["yhat"].to_numpy()), order].reset_index(drop=True)
     run_id = id_of_run(run)
-    info = IssueInfo(name_of_run(folder), run_id, _issue_id(run, run_id, prediction), now)
+    info = IssueInfo(run_name(folder), run_id, _issue_id(run, run_id, prediction), now)
     return Issue(info, table, has_utc_timestamps(panel))
-
-
-def name_of_run(folder: Path) -> str:
-    """The name of a run, or of the store that it is a version of."""
-    return run_name(folder)
 
 
 def id_of_run(run: Run) -> str:

@@ -32,6 +32,7 @@ import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import Problem, UsageError
+from rnnforecast.pipeline.run_versions import store_of
 
 ISSUE_COLUMNS = ("run_name", "run_id", "issue_id", "issued_at")
 """Columns that are the same in all rows of an issue."""
@@ -117,7 +118,7 @@ def open_ledger(location: str) -> Ledger:
 
 def default_location(run: Path) -> str:
     """The ledger of a run or of a store of versions: a folder beside it."""
-    target = run.resolve()
+    target = store_of(run) or store_of(run.resolve()) or run.resolve()
     return str(target.with_name(f"{target.name}.ledger"))
 
 

@@ -76,9 +76,7 @@ class DriftSums:
         error = windows.forecast.yhat - windows.actual  # [M, H, C]
         counted = np.isfinite(error) & (np.arange(horizon) < fresh[:, None])[..., None]
         with np.errstate(invalid="ignore", over="ignore"):
-            scaled = np.clip(
-                error / windows.scale[:, None], -MAX_SCALED_ERROR, MAX_SCALED_ERROR
-            )
+            scaled = np.clip(error / windows.scale[:, None], -MAX_SCALED_ERROR, MAX_SCALED_ERROR)
         is_scaled = counted & np.isfinite(scaled)
         cells = [counted, np.where(is_scaled, scaled, 0), np.where(is_scaled, np.abs(scaled), 0)]
         cells += [is_scaled, *self._coverage(windows, counted)]

@@ -85,7 +85,8 @@ class IssuedWindows:
     def _valid(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows with a forecast and a possible step."""
         step = rows["step"].to_numpy()
-        return rows[(step >= 1) & (step <= MAX_STEP) & np.isfinite(rows["yhat"].to_numpy())]
+        is_valid = (step >= 1) & (step <= MAX_STEP) & np.isfinite(rows["yhat"].to_numpy())
+        return rows.loc[is_valid]
 
     def _places(self, rows: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
         """`[R]` series and target, -1 where unknown, and origin, 0 where the cutoff is no

@@ -6,9 +6,9 @@ exceeds the threshold h. The average run length is the mean number of values unt
 
 Mean and spread need no reference period: each value is compared with those before it, by Student's
 distribution, which gives independent standard normal values (Hawkins 1987, "Self-starting CUSUM
-charts for location and scale", equations 2 to 4). What yesterday's value explains is taken off, so
-that an autocorrelated statistic does not raise alarms (Alwan and Roberts 1988, "Time-series modeling
-for statistical process control"), and a single value counts for at most `MAX_DEVIATION`.
+charts for location and scale"). What yesterday's value explains is taken off, so that an
+autocorrelated statistic does not raise alarms (Alwan and Roberts 1988, "Time-series modeling for
+statistical process control"), and a single value counts for at most `MAX_DEVIATION`.
 """
 
 from __future__ import annotations
@@ -113,19 +113,21 @@ def cusum_chart(
     threshold = threshold_for(two_sided=two_sided)
     deviations, upper, lower = np.full(len(values), np.nan), *np.zeros((2, len(values)))
     alarms: list[Alarm] = []
-    state, sums, onset, raised = _Reference(), np.zeros(2), [0, 0], False
+    state, sums, onset, raised = _Reference(), np.zeros(2), np.zeros(2, np.int64), False
     for index, value in enumerate(values):
         if raised and segment[index] != segment[index - 1]:
-            state, sums, onset, raised = _Reference(), np.zeros(2), [index, index], False
+            state, sums, onset, raised = _Reference(), np.zeros(2), onset * 0 + index, False
         if np.isfinite(value) and not raised:
             deviations[index] = z = state.judge(float(value))
             if np.isfinite(z):
                 sums = np.maximum(0.0, sums + np.array([z, -z if two_sided else -np.inf]))
                 sums = np.maximum(0.0, sums - REFERENCE)
-                onset = [index + 1 if total == 0 else at for total, at in zip(sums, onset, strict=True)]
+                onset = [
+                    index + 1 if total == 0 else at for total, at in zip(sums, onset, strict=True)
+                ]
             if (sums > threshold).any():
                 side = int(np.argmax(sums))
-                alarms.append(Alarm(index, onset[side], ("up", "down")[side]))
+                alarms.append(Alarm(index, int(onset[side]), ("up", "down")[side]))
                 raised = True
         upper[index], lower[index] = sums
     return CusumChart(deviations, upper, lower, threshold, tuple(alarms))

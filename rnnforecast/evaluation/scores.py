@@ -81,7 +81,7 @@ def _score_steps(windows: EvaluatedWindows) -> GroupScores:
     for first in range(0, horizon, at_once):
         steps = np.arange(first, min(first + at_once, horizon))
         label = {"step": np.tile(steps + 1, size)}
-        cells = _steps_as_windows(windows, steps)
+        cells = steps_as_windows(windows, steps)
         parts.append(_score_groups(cells, label, with_changes=False)["step"])
     return GroupScores(
         np.concatenate([part.groups for part in parts]),
@@ -148,7 +148,7 @@ def _add_owa(by_model: dict[str, dict[str, Floats]]) -> None:
         metrics["owa"] = (ratios[0] + ratios[1]) / 2
 
 
-def _steps_as_windows(windows: EvaluatedWindows, steps: Ints) -> EvaluatedWindows:
+def steps_as_windows(windows: EvaluatedWindows, steps: Ints) -> EvaluatedWindows:
     """Some steps of each window, each as a window of one step; those of a window in a row."""
     size, n_targets = len(windows.series), windows.actual.shape[2]
     row = np.repeat(np.arange(size), len(steps))
