@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnforecast.batch.issue import id_of_run
 from rnnforecast.batch.ledger import IssueInfo, Ledger, default_location, open_ledger
-from rnnforecast.batch.lock import folder_lock
+from rnnforecast.batch.lock import output_lock
 from rnnforecast.batch.score_drift import DriftAlarm, DriftChart, DriftSums, drift_alarms
 from rnnforecast.batch.score_totals import ScoreTotals
 from rnnforecast.batch.score_windows import IssuedWindows
@@ -31,9 +31,6 @@ from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run, load_run
 from rnnforecast.pipeline.run_versions import resolve_run, run_name
 from rnnforecast.workflow.calibrate import calibrate as calibrate_run
-
-FAIL_ON = ("drift", "baseline")
-"""What can be made an error."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +132,7 @@ def score(
     since: date | None = None,
     calibrate: bool = True,
     run_is_locked: bool = False,
+    wait: float = 0.0,
     listener: ProgressListener | None = None,
 ) -> tuple[ScoreResult, LedgerScore]:
     """Scores what a run has issued, and calibrates its intervals by the newest values.
@@ -146,6 +144,7 @@ def score(
         since: the first day of the issues that count.
         calibrate: whether the intervals are calibrated, as `workflow.calibrate` does.
         run_is_locked: whether the caller holds the lock of the run.
+        wait: most seconds to wait for the lock of the run.
 
     Raises:
         RunFolderError, DataError, UsageError.
@@ -159,7 +158,7 @@ def score(
     calibration = None
     if calibrate:
         try:
-            calibration = _calibrate(folder, data, run_is_locked=run_is_locked)
+            calibration = _calibrate(folder, data, None if run_is_locked else wait)
         except RnnForecastError as error:
             message = f"the intervals were not calibrated: {error}"
             found.findings.append(Finding("not_calibrated", message))
@@ -222,11 +221,14 @@ def describe_alarm(alarm: DriftAlarm) -> str:
     return f"{what}: alarm on {alarm.raised}, change since about {alarm.since}"
 
 
-def _calibrate(folder: Path, data: Sequence[str] | None, *, run_is_locked: bool) -> dict[str, Any]:
-    """What `calibrate` did. Raises RnnForecastError, LockHeld among them."""
-    if run_is_locked:
+def _calibrate(folder: Path, data: Sequence[str] | None, wait: float | None) -> dict[str, Any]:
+    """What `calibrate` did; None as `wait` stands for a lock that is held already.
+
+    Raises RnnForecastError, LockHeld among them.
+    """
+    if wait is None:
         return asdict(calibrate_run(resolve_run(folder), data=data))
-    with folder_lock(folder, "calibrating this run"):
+    with output_lock(folder, "score", wait):
         return asdict(calibrate_run(resolve_run(folder), data=data))
 
 

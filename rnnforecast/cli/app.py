@@ -24,6 +24,7 @@ from rnnforecast.cli.commands.report import report
 from rnnforecast.cli.commands.rollback import rollback
 from rnnforecast.cli.commands.run import run
 from rnnforecast.cli.commands.schema import schema
+from rnnforecast.cli.commands.score import score
 from rnnforecast.cli.commands.train import train
 from rnnforecast.cli.commands.tune import tune
 from rnnforecast.cli.commands.unlock import unlock
@@ -76,6 +77,7 @@ for command in (
     predict,
     run,
     cron,
+    score,
     calibrate,
     rollback,
     report,

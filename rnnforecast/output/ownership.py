@@ -23,7 +23,15 @@ from rnnforecast.wording import join_names
 MARK_FILE = ".rnnforecast.json"
 
 FolderKind = Literal[
-    "run", "versions", "forecast", "backtest", "tuning", "data report", "inspection", "export"
+    "run",
+    "versions",
+    "forecast",
+    "backtest",
+    "tuning",
+    "data report",
+    "inspection",
+    "export",
+    "score",
 ]
 """What a folder holds; ``versions`` are those of a run, see `pipeline.run_versions`."""
 

@@ -75,7 +75,7 @@ def report(
     return ReportResult(
         out=str(path),
         kind=kind,
-        series=len(content.gallery.series),
+        series=0 if content.gallery is None else len(content.gallery.series),
         headlines=content.headlines,
         statements=tuple(each.text for each in content.statements),
     )

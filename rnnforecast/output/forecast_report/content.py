@@ -71,5 +71,6 @@ class ForecastReport:
     headlines: tuple[str, ...]
     """The forecast in words, one for each target."""
     statements: tuple[Statement, ...]
-    gallery: SeriesGallery
+    gallery: SeriesGallery | None
+    """None for a page without pictures of series."""
     sections: tuple[ReportSection, ...]

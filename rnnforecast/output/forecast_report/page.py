@@ -13,9 +13,12 @@ GRADE_SYMBOLS = {"good": "✓", "look": "!", "bad": "✗", "": "·"}
 
 def render_forecast_report(report: ForecastReport) -> str:
     """The page as HTML."""
-    gallery = report.gallery
-    data = encode_series(gallery.series, labels=gallery.labels, intervals=gallery.intervals)
-    data |= {"baseline": gallery.baseline_name, "first": gallery.n_first}
+    gallery, series_json = report.gallery, ""
+    if gallery is not None:
+        data = encode_series(gallery.series, labels=gallery.labels, intervals=gallery.intervals)
+        series_json = to_script_json(
+            data | {"baseline": gallery.baseline_name, "first": gallery.n_first}
+        )
     return render_template(
         "forecast_report.html",
         css=PAGE_CSS + REPORT_CSS,
@@ -24,5 +27,5 @@ def render_forecast_report(report: ForecastReport) -> str:
         report=report,
         gallery=gallery,
         symbols=GRADE_SYMBOLS,
-        series_json=to_script_json(data),
+        series_json=series_json,
     )

@@ -79,23 +79,34 @@ def lines_by_step(
 
 
 def lines_by_origin(
-    title: str, lines: Mapping[str, Floats], labels: Sequence[str], *, y_label: str
+    title: str,
+    lines: Mapping[str, Floats],
+    labels: Sequence[str],
+    *,
+    y_label: str,
+    x_label: str = "last known timestamp",
+    levels: Sequence[float] = (),
 ) -> Chart:
-    """Lines over the windows of a backtest, whose cutoffs are the `labels`."""
+    """Lines over the windows of a backtest, whose cutoffs are the `labels`, or over other points.
+
+    `levels` are values of y that are dashed lines.
+    """
     count = len(labels)
-    limits = value_range(*lines.values(), with_zero=True)
+    limits = value_range(*lines.values(), np.array(levels), with_zero=True)
     builder = ChartBuilder((0.0, float(max(count - 1, 1))), limits)
     at = np.arange(count, dtype=np.float64)
+    for level in levels:
+        builder.line("line-nominal", at, np.full(count, level))
     for kind, (name, values) in reversed(list(zip(LINE_KINDS, lines.items(), strict=False))):
         builder.line(kind, at, values, name)
     builder.legend.reverse()
     places = np.unique(np.linspace(0, count - 1, min(count, 3)).round().astype(int))
     return builder.build(
         title,
-        f"{count} origins from {labels[0]} to {labels[-1]}",
+        f"{count} points from {labels[0]} to {labels[-1]}",
         x_ticks=[(int(place), labels[place]) for place in places],
         y_ticks=number_ticks(*limits),
-        x_label="last known timestamp",
+        x_label=x_label,
         y_label=y_label,
     )
 

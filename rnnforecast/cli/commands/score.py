@@ -1,0 +1,122 @@
+"""The command `rnnforecast score`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnforecast.cli.console import ConsoleListener, require_stdout
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.options import (
+    Force,
+    Json,
+    LedgerLocation,
+    Quiet,
+    RunFolder,
+    Verbose,
+    Wait,
+    data_option,
+    out_option,
+)
+from rnnforecast.errors import Problem, UsageError
+
+
+def score(
+    run: RunFolder,
+    data: Annotated[
+        list[str] | None,
+        data_option(
+            "Data with the values observed since (file, folder, pattern, or - for stdin); "
+            "the spec's own files, as they are now, if not given."
+        ),
+    ] = None,
+    ledger: LedgerLocation = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="DAY", help="Score what was issued from this day on: 2026-11-01."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, out_option("The folder to write; scores/NAME-OF-RUN if not given.")
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="WHAT",
+            help="Exit with 8 on drift, or if worse than the baseline: drift, baseline; "
+            "may be given twice.",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate/--no-calibrate", help="Calibrate the intervals by the newest values."
+        ),
+    ] = True,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write score.html into the folder.")
+    ] = True,
+    force: Force = False,
+    wait: Wait = 0.0,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Score issued forecasts by what was observed since, and look for drift."""
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    with handle_errors(console):
+        wanted = _check_choices(fail_on or [])
+        first_day = None if since is None else _parse_day(since)
+        if ledger == "none":
+            raise UsageError(Problem("--ledger", "a score needs a ledger", "name its place"))
+        from rnnforecast.batch.lock import output_lock
+        from rnnforecast.batch.score import score as run_score
+        from rnnforecast.batch.score_output import write_score
+        from rnnforecast.batch.score_page import console_lines
+        from rnnforecast.pipeline.run_versions import run_name
+
+        resume_gc()
+        if json:
+            require_stdout()
+        folder = out or Path("scores") / run_name(run)
+        with output_lock(folder, "score", wait, on_wait=console.info):
+            result, found = run_score(
+                run,
+                data=data,
+                ledger=ledger,
+                since=first_day,
+                calibrate=calibrate,
+                wait=wait,
+                listener=console,
+            )
+            result = write_score(folder, result, found, page=report, force=force)
+        if json:
+            console.print_json(result.to_json())
+        for line in console_lines(result):
+            console.info(line)
+        console.info(f"score written to {folder}")
+        result.check(wanted)
+
+
+def _check_choices(given: list[str]) -> list[str]:
+    """The names of ``--fail-on``, which may be joined by commas; UsageError for others."""
+    choices = ("drift", "baseline")
+    names = [name.strip() for each in given for name in each.split(",")]
+    for name in names:
+        if name not in choices:
+            found = f"there is no {name!r} to fail on"
+            raise UsageError(Problem("--fail-on", found, f"give {' or '.join(choices)}"))
+    return names
+
+
+def _parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        found = f"{text!r} is no day"
+        raise UsageError(Problem("--since", found, "give one such as 2026-11-01")) from None
