@@ -86,7 +86,8 @@ class IssuedWindows:
         """The rows with a forecast and a possible step."""
         step = rows["step"].to_numpy()
         is_valid = (step >= 1) & (step <= MAX_STEP) & np.isfinite(rows["yhat"].to_numpy())
-        return rows.loc[is_valid]
+        valid: pd.DataFrame = rows.loc[is_valid]
+        return valid
 
     def _places(self, rows: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
         """`[R]` series and target, -1 where unknown, and origin, 0 where the cutoff is no

@@ -13,12 +13,13 @@ statistical process control"), and a single value counts for at most `MAX_DEVIAT
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import norm, t
+from scipy.special import ndtr, ndtri, stdtr
 
 from rnnforecast.types import Floats
 
@@ -55,8 +56,9 @@ def _one_sided(threshold: float, shift: float) -> float:
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     y, w = threshold * (nodes + 1) / 2, threshold * weights / 2
     start = np.r_[0.0, y]  # [1 + n]
-    kernel = norm.pdf(y[None, :] + REFERENCE - start[:, None] - shift) * w
-    to_zero = norm.cdf(REFERENCE - start - shift)
+    distance = y[None, :] + REFERENCE - start[:, None] - shift
+    kernel = np.exp(-(distance**2) / 2) / np.sqrt(2 * np.pi) * w
+    to_zero = ndtr(REFERENCE - start - shift)
     system = np.eye(len(start)) - np.concatenate([to_zero[:, None], kernel], axis=1)
     return float(np.linalg.solve(system, np.ones(len(start)))[0])
 
@@ -122,9 +124,7 @@ def cusum_chart(
             if np.isfinite(z):
                 sums = np.maximum(0.0, sums + np.array([z, -z if two_sided else -np.inf]))
                 sums = np.maximum(0.0, sums - REFERENCE)
-                onset = [
-                    index + 1 if total == 0 else at for total, at in zip(sums, onset, strict=True)
-                ]
+                onset = np.where(sums == 0, index + 1, onset)
             if (sums > threshold).any():
                 side = int(np.argmax(sums))
                 alarms.append(Alarm(index, int(onset[side]), ("up", "down")[side]))
@@ -144,22 +144,22 @@ class _Reference:
         """The deviation of a value from those before; NaN for the first ones. It is then one of
         them, at most `MAX_DEVIATION` from their mean."""
         n = self.count + 1
-        spread = np.sqrt(self.squares / (n - 2)) if n > 2 else 0.0
+        spread = math.sqrt(self.squares / (n - 2)) if n > 2 else 0.0
         if n <= MIN_REFERENCE or spread <= 1e-12 * abs(self.mean):
             self._add(value)
             return np.nan
-        distance = (value - self.mean) / spread * np.sqrt((n - 1) / n)
+        distance = (value - self.mean) / spread * math.sqrt((n - 1) / n)
         # of the smaller tail, which does not round to 1
-        deviation = float(np.sign(distance) * -norm.ppf(t.cdf(-abs(distance), n - 2)))
-        deviation = float(np.clip(deviation, -MAX_DEVIATION, MAX_DEVIATION))
+        size = float(-ndtri(stdtr(n - 2, -abs(distance))))
+        deviation = math.copysign(min(size, MAX_DEVIATION), distance)
         limit = MAX_DEVIATION * spread
-        self._add(float(np.clip(value, self.mean - limit, self.mean + limit)))
-        correlation = float(np.clip(self.products / self.powers, 0.0, 0.9))
-        rest = (deviation - correlation * self.last) / np.sqrt(1.0 - correlation**2)
+        self._add(min(max(value, self.mean - limit), self.mean + limit))
+        correlation = min(max(self.products / self.powers, 0.0), 0.9)
+        rest = (deviation - correlation * self.last) / math.sqrt(1.0 - correlation**2)
         self.products += deviation * self.last
         self.powers += self.last**2
         self.last = deviation
-        return float(rest)
+        return rest
 
     def _add(self, value: float) -> None:
         self.count += 1
