@@ -168,9 +168,21 @@ class Forecaster(nn.Module):
         raw: Tensor = self.output_layer(patches)
         return raw.reshape(patches.shape[0], -1, self.config.channels, self.head.n_params)
 
-    def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
-        """Raw outputs `[B, T, C, P]` → random normalized values `[B, T, C]`."""
-        return self.head.sample(raw, scaler)
+    def sample_steps(self, raw: Tensor, scaler: WindowScaler, n_paths: int) -> Tensor:
+        """Raw outputs `[B, T, C, P]` → random normalized values `[B, T, C]`.
+
+        Of `n_paths` rows for each window, all windows draw the same random numbers, so that the
+        paths of one do not depend on the others.
+        """
+        if n_paths == 1:
+            return self.head.sample(raw, scaler)
+        seed, parts = int(torch.randint(2**62, ())), []
+        for begin in range(0, len(raw), n_paths):
+            rows = slice(begin, begin + n_paths)
+            torch.manual_seed(seed)
+            parts.append(self.head.sample(raw[rows], scaler.select_windows(rows)))
+        torch.manual_seed(seed)  # how many numbers a window draws may depend on its values
+        return torch.cat(parts)
 
     def additive_terms(self, z: Tensor, inputs: ModelInputs, last_output: Tensor) -> Tensor:
         """Raw outputs `[B, H, C, P]` of the known covariates and of the base forecast."""
@@ -314,6 +326,7 @@ class Forecaster(nn.Module):
             inputs.repeat_windows(n_paths),
             scaler.repeat_windows(n_paths),
             terms.expand(len(z), -1, -1, -1).repeat_interleave(n_paths, 0),
+            n_paths=n_paths,
         )
         paths = samples.reshape(len(z), n_paths, *samples.shape[1:])
         return paths * self.global_scale, scaler.stats

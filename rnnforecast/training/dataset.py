@@ -177,15 +177,22 @@ class WindowDataset:
         *,
         steps: int | None = None,
         batch_size: int = GATHER_BATCH_SIZE,
+        is_padded: bool = False,
     ) -> Iterator[tuple[Batch, Tensor, slice]]:
         """W windows in batches, see `gather`; with each batch, its items and its slice of the
-        windows. Without windows there is one empty batch."""
+        windows. Without windows there is one empty batch.
+
+        If `is_padded`, the last batch is as long as the others: copies of its first window follow.
+        """
         columns = [
             torch.from_numpy(column).to(self.device) for column in (item, origin, target_end)
         ]
         for begin in range(0, max(len(item), 1), batch_size):
-            part = slice(begin, begin + batch_size)
-            items, origins, ends = (column[part] for column in columns)
+            part = slice(begin, min(begin + batch_size, len(item)))
+            rows = torch.arange(begin, part.stop, device=self.device)
+            if is_padded and 0 < len(rows) < batch_size:
+                rows = torch.cat([rows, rows[:1].expand(batch_size - len(rows))])
+            items, origins, ends = (column[rows] for column in columns)
             yield self.gather(items, origins, ends, steps=steps), items, part
 
     def _gather_covariates(self, series: Tensor, step: Tensor) -> dict[str, Tensor]:

@@ -47,7 +47,7 @@ class AutoregressiveNetwork(Protocol):
         """Patches `[B, J, K]` → raw outputs `[B, J * steps_per_patch, C, P]`."""
         ...
 
-    def sample_steps(self, raw: Tensor, scaler: WindowScaler) -> Tensor:
+    def sample_steps(self, raw: Tensor, scaler: WindowScaler, n_paths: int) -> Tensor:
         """Raw outputs `[B, T, C, P]` → random normalized values `[B, T, C]`."""
         ...
 
@@ -59,11 +59,14 @@ def decode_autoregressively(
     scaler: WindowScaler,
     additive_terms: Tensor,
     truth: GroundTruth | None = None,
+    *,
+    n_paths: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Raw outputs `[B, H, C, P]`, and normalized values `[B, H, C]`: random values of the forecast,
     or the truth with full teacher forcing.
 
-    `additive_terms` broadcasts to the raw outputs and is added to them.
+    `additive_terms` broadcasts to the raw outputs and is added to them. Of `n_paths` each row is a
+    sample path, those of a window side by side.
     """
     a, decoder = net.config, cast("AutoregressiveDecoder", net.decoder)
     additive_terms = additive_terms.expand(-1, a.horizon, -1, -1)
@@ -79,7 +82,8 @@ def decode_autoregressively(
         raw = raw + additive_terms[:, steps]
         raws.append(raw)
         with torch.no_grad():
-            samples.append(net.sample_steps(raw.float(), scaler.select_steps(steps)).to(raw.dtype))
+            sample = net.sample_steps(raw.float(), scaler.select_steps(steps), n_paths)
+            samples.append(sample.to(raw.dtype))
         if steps.stop == a.horizon:
             break
         values, mask = _next_decoder_values(samples[-1], truth, steps, truth_fraction)
