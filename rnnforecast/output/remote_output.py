@@ -21,7 +21,7 @@ from rnnforecast.data.io.remote_files import (
 )
 from rnnforecast.errors import OutputError, OutputPathError, Problem, UsageError
 from rnnforecast.output.owned_files import check_table_replaceable
-from rnnforecast.output.ownership import MARK_FILE, FolderMark, read_mark
+from rnnforecast.output.ownership import MARK_FILE, FolderMark, add_to_mark, read_mark
 from rnnforecast.spec.locations import ExpandedUrl
 from rnnforecast.wording import join_names
 
@@ -59,13 +59,21 @@ def remote_output(url: ExpandedUrl, *, is_folder: bool, force: bool = False) -> 
     base, target = (local, path) if is_folder else (folder.path, path.rpartition("/")[0])
     files = sorted(
         (file.relative_to(base).as_posix() for file in base.rglob("*") if file.is_file()),
-        key=lambda name: (name in (LAST_FILE, local.name), name),
+        key=lambda name: (name != MARK_FILE, name in (LAST_FILE, local.name), name),
     )
+    left_over = old.difference(files)
+    mark = local / MARK_FILE
+    exact = mark.read_bytes() if left_over else b""
+    if left_over:  # wherever this ends, no file in the folder is one that the mark does not name
+        add_to_mark(local, left_over)
     with remote_errors(url, OutputError, "written"):
         for name in files:
             _upload(file_system, base / name, f"{target}/{name}")
-        for name in sorted(old.difference(files)):
+        for name in sorted(left_over):
             retry(partial(file_system.rm_file, f"{target}/{name}"))
+        if left_over:
+            mark.write_bytes(exact)
+            _upload(file_system, mark, f"{target}/{MARK_FILE}")
 
 
 def _upload(file_system: Any, local: Path, remote: str) -> None:

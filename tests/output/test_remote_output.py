@@ -70,13 +70,36 @@ def test_a_folder_ends_with_its_summary_and_loses_what_the_new_one_lacks(store: 
         )
         upload_folder("nightly", "forecast.csv", "run.json", "plots/b.png")
 
-    assert order[-1] == "/nightly/run.json"
+    mark = "/nightly/.rnnforecast.json"
+    assert order == [
+        *(mark, "/nightly/forecast.csv", "/nightly/plots/b.png", "/nightly/run.json", mark)
+    ]
     assert sorted(store.find("/nightly")) == [
         "/nightly/.rnnforecast.json",
         "/nightly/forecast.csv",
         "/nightly/plots/b.png",
         "/nightly/run.json",
     ]
+
+
+def test_an_upload_that_is_killed_leaves_a_folder_that_is_ours(store: Any) -> None:
+    upload_folder("nightly", "run.json", "plots/a.png")
+    put = type(store).put_file
+
+    def killed(self: Any, here: str, there: str) -> None:
+        if there.endswith("run.json"):
+            raise KeyboardInterrupt
+        put(self, here, there)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(store), "put_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            upload_folder("nightly", "run.json", "plots/b.png")
+    assert store.exists("/nightly/plots/a.png")
+
+    upload_folder("nightly", "run.json", "plots/c.png")
+
+    assert len(store.find("/nightly")) == 3
 
 
 def test_what_is_not_ours_stays_without_force(store: Any) -> None:
