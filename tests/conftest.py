@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
+from tests import postgres as postgres_server
 from tests.shared_runs import SHARED_RUNS
 
 # a busy machine is no failure: what is slow is measured in benchmarks/, never here; and a run fails
@@ -50,6 +51,16 @@ def _shared_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
     SHARED_RUNS.folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
     SHARED_RUNS.folder.mkdir(exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """``HOST:PORT`` of a PostgreSQL server, started when the first test needs it."""
+    binaries = postgres_server.find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    with postgres_server.running_server(binaries) as address:
+        yield address
 
 
 @pytest.fixture

@@ -190,7 +190,8 @@ def _to_arrow(cells: Sequence[Any]) -> Any:
     if Decimal in kinds and kinds <= {Decimal, int, float}:
         is_whole = all(isinstance(c, int) or _is_whole(c) for c in cells if c is not None)
         cells = [None if c is None else int(c) if is_whole else float(c) for c in cells]
-    kind = None
+        kinds = {int if is_whole else float}
+    kind = pa.float64() if kinds == {float} else None
     if kinds == {datetime} and all(c is None or c.tzinfo is not None for c in cells):
         kind = pa.timestamp("us", tz="UTC")
     try:
