@@ -40,8 +40,8 @@ def find_binaries() -> Path | None:
 def running_server(binaries: Path) -> Iterator[str]:
     """``127.0.0.1:PORT`` of a new server with a database ``postgres``; it is gone after the block.
 
-    The server refuses to run as root, and runs as ``postgres`` or ``nobody`` then. It ends with this
-    process, also if that is killed.
+    The server refuses to run as root, and runs as ``postgres`` or ``nobody`` then. It ends with
+    this process, also if that is killed.
     """
     # in a short path, as the name of the socket may not be long
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))

@@ -89,7 +89,7 @@ def test_nothing_is_written_by_a_query(server: Any) -> None:
     )
 
     for query in (deleting, "SELECT wipe()"):
-        with pytest.raises(DataError, match="read-only|data-modifying"):
+        with pytest.raises(DataError, match=r"read-only|data-modifying"):
             read_database(URL, query)
 
     assert server.execute("SELECT count(*) FROM sales").fetchone() == (1,)
