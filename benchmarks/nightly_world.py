@@ -77,6 +77,11 @@ class Quarter:
         """When the job starts: 2:15 UTC."""
         return datetime.combine(self.day(night), time(2, 15), UTC)
 
+    def cutoff(self, night: int) -> pd.Timestamp:
+        """The last timestamp of the values of a night, in UTC without a time zone."""
+        today = pd.Timestamp(self.day(night), tz=TIMEZONE)
+        return (today - pd.Timedelta(hours=1)).tz_convert("UTC").tz_localize(None)
+
     def event(self, night: int) -> str:
         """The name of what happens in a night, "" for nothing."""
         return dict(self.events).get(night, "")

@@ -230,7 +230,7 @@ def prune(
     candidates = [each for each in versions if each.is_candidate and not each.is_latest]
     count = 2 if keep is None else max(keep, 1)
     kept = {latest.name, *(each.name for each in used[-count:])}
-    kept |= {each.name for each in candidates[len(candidates) - (keep or 0) :]}
+    kept |= {each.name for each in candidates[max(len(candidates) - (keep or 0), 0) :]}
     if keep_days is not None:
         oldest = _as_utc(now) - timedelta(days=keep_days)
         kept |= {each.name for each in versions if each.trained_at >= oldest}

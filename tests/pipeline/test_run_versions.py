@@ -239,6 +239,7 @@ def test_candidates_are_kept_by_the_same_rule_and_files_of_others_always(tmp_pat
     store = tmp_path / "run"
     first = _train(store)
     rejected = [_train(store, day, publish=False) for day in (1, 2, 3)]
+    assert prune(store, NIGHT, keep=5) == []
     (store / rejected[0] / "notes.txt").touch()
     assert prune(store, NIGHT, keep=1) == [rejected[1]]
     assert _names(store) == [first, rejected[0], rejected[2]]
