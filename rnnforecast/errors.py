@@ -13,6 +13,8 @@
     │   └── OutputPathError 2   a result cannot have this name (it is of something else, too long)
     └── LockHeld           75   another process is writing the same run or output
 
+    Stopped          130, 143   a signal has stopped the work (a KeyboardInterrupt)
+
 An error carries *all* problems of its kind, not only the first.
 """
 
@@ -22,6 +24,9 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+SIGNAL_EXIT_BASE = 128
+"""Added to the number of a signal in the exit code of a process that it ended, as shells do."""
 
 
 @dataclass(frozen=True)
@@ -158,3 +163,18 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, SystemExit) and isinstance(error.code, int):
         return error.code
     return DataError.exit_code if is_out_of_memory(error) else 1
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has stopped the work in good order."""
+
+    def __init__(self, text: str = "", number: int = 2) -> None:
+        """`text` says what was written and how to go on; `number` is that of the signal, SIGINT by
+        default."""
+        super().__init__(text)
+        self.text, self.number = text, number
+
+    @property
+    def exit_code(self) -> int:
+        """That of a shell for a process that the signal has ended: 130 or 143."""
+        return SIGNAL_EXIT_BASE + self.number

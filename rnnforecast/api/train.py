@@ -20,13 +20,15 @@ def train(
     *,
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    keep_interrupted: bool = False,
     progress: Progress = "auto",
 ) -> Run:
     """Trains a forecaster; the run stays in memory unless `folder` is given.
 
     Results are those of ``rnnforecast train`` on a file with the same rows. An interrupt (Ctrl-C,
-    or the square of a notebook) ends the training with the best weights so far; a second one stops
-    at once.
+    or the square of a notebook) ends a training in memory with the best weights so far. One into a
+    folder raises KeyboardInterrupt then, with its state saved for `resume`, and leaves an earlier
+    run there as it is. A second interrupt stops at once.
 
     Args:
         spec: the path of a YAML file, a dict of its sections, or a `Spec`; `data.path` may be
@@ -35,6 +37,7 @@ def train(
             file or folder, or a list of these; those of `data.path` in the spec if not given.
         folder: where to write the run folder, if anywhere.
         resume: continue an interrupted training into `folder`.
+        keep_interrupted: write an interrupted training into `folder`, with its best weights so far.
         progress: show the progress of the fits; ``"auto"`` does in notebooks and on terminals. An
             object with the methods of `rnnforecast.pipeline.progress.ProgressListener` receives
             all messages instead.
@@ -71,11 +74,17 @@ def train(
         path = Path(folder)
         with output_lock(path, "train"), stop_on_signal(listener, [signal.SIGINT]) as should_stop:
             train_prepared(
-                prepared, path, resume=resume, listener=listener, should_stop=should_stop
+                prepared,
+                path,
+                resume=resume,
+                keep_interrupted=keep_interrupted,
+                listener=listener,
+                should_stop=should_stop,
             )
         return read_run(path, inputs.source, listener.messages)
     recorder = RecordingListener(listener)
-    with stop_on_signal(recorder, [signal.SIGINT]) as should_stop:
+    result = "finishing with the best weights so far"
+    with stop_on_signal(recorder, [signal.SIGINT], result=result) as should_stop:
         trained = fit_prepared(prepared, listener=recorder, should_stop=should_stop)
     return Run(
         trained.run,

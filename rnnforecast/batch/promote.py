@@ -56,6 +56,7 @@ class TrainRequest:
     overrides: Sequence[str] = ()
     """``section.key=value`` each."""
     resume: bool = False
+    keep_interrupted: bool = False
     force: bool = False
     """Whether a folder of others in the place of the store is replaced."""
     retention: Retention = KEEP_ALL

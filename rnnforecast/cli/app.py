@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from rnnforecast.batch.stop_signal import raise_on_signal
 from rnnforecast.cli.commands.backtest import backtest
 from rnnforecast.cli.commands.calibrate import calibrate
 from rnnforecast.cli.commands.check import check
@@ -111,6 +112,7 @@ def main() -> None:
     # pydantic's search for plugins takes longer than checking a spec
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     prepare_standard_streams()
+    raise_on_signal()
     defer_gc()
     # commands handle their own errors; left are those of a stdout that takes no help text
     with handle_errors(ConsoleListener()):

@@ -22,14 +22,12 @@ from rnnforecast.errors import (
     OutputError,
     Problem,
     RnnForecastError,
+    Stopped,
     is_out_of_memory,
 )
 
 MAX_PROBLEMS_SHOWN = 20
 """Problems that are printed; of the others only the number is."""
-
-EXIT_INTERRUPTED = 130
-"""The shell's code for a job that was ended by Ctrl-C."""
 
 EXIT_UNEXPECTED = 1
 
@@ -56,10 +54,12 @@ def handle_errors(
             problems = locate_problems(problems, spec, overrides or ())
         _print_problems(console, problems)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         console.close()
-        console.err.print("stopped: nothing was written")
-        sys.exit(EXIT_INTERRUPTED)
+        stopped = error if isinstance(error, Stopped) else Stopped()
+        text = message_text(stopped.text or "nothing was written")
+        console.err.print(Text(f"stopped: {text}"))
+        sys.exit(stopped.exit_code)
     except BrokenPipeError:
         # the reader of the output, such as head, has closed the pipe
         _discard_stdout()

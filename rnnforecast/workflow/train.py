@@ -36,6 +36,7 @@ def train(
     *,
     overrides: Sequence[str] = (),
     resume: bool = False,
+    keep_interrupted: bool = False,
     force: bool = False,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -47,19 +48,22 @@ def train(
     Args:
         overrides: ``section.key=value`` each.
         resume: continue an unfinished training of the same spec and data.
+        keep_interrupted: whether the run with the best weights so far is written if it is stopped.
         force: whether any folder at `folder` is replaced, not only another run.
-        should_stop: polled during training; True ends it early.
+        should_stop: polled during training; True stops it, with its state saved.
         distributed: the processes of this training; the main one writes the run.
         before_publish: called in the main process with the run folder, complete but for the log
             and still under a temporary name, and the trained run; it may add files.
 
     Raises:
-        SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError.
+        SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError; Stopped if
+        it was stopped and not `keep_interrupted`.
     """
     return train_prepared(
         prepare(path, overrides),
         folder,
         resume=resume,
+        keep_interrupted=keep_interrupted,
         force=force,
         listener=listener,
         should_stop=should_stop,
@@ -73,6 +77,7 @@ def train_prepared(
     folder: Path,
     *,
     resume: bool = False,
+    keep_interrupted: bool = False,
     force: bool = False,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -94,7 +99,7 @@ def train_prepared(
     # before the fits, so that a folder that cannot be written fails now
     created = create_run_folder(folder, force=force) if distributed.is_main else nullcontext()
     with created as partial:
-        trained = _fit(session, checkpoint, folder)
+        trained = _fit(session, checkpoint, folder, keep_interrupted=keep_interrupted)
         if partial is not None:
             write_trained_run(partial, trained, reports=reports)
             if before_publish is not None:
@@ -134,7 +139,11 @@ def save_trained(folder: Path, trained: TrainedRun, log: str, *, reports: bool =
 
 
 def _fit(
-    session: TrainingSession, checkpoint: Checkpoint | None, folder: Path | None = None
+    session: TrainingSession,
+    checkpoint: Checkpoint | None,
+    folder: Path | None = None,
+    *,
+    keep_interrupted: bool = True,
 ) -> TrainedRun:
     """Trains the networks of a session, and reports what is worth knowing before and after."""
     prepared, listener = session.prepared, session.listener
@@ -142,7 +151,7 @@ def _fit(
         listener.info(line)
     for line in training_warnings(prepared, session):
         listener.warning(line)
-    fit_result = session.run(checkpoint)
+    fit_result = session.run(checkpoint, keep_interrupted=keep_interrupted)
     result = TrainResult(
         folder=folder,
         **vars(fit_result.evaluation.scores),

@@ -28,7 +28,7 @@ from rnnforecast.data.windows.origins import (
     windows_at_origins,
 )
 from rnnforecast.data.windows.split import shorter_horizon_hint
-from rnnforecast.errors import DataError, Problem, SpecError, TrainingDiverged, UsageError
+from rnnforecast.errors import DataError, Problem, SpecError, Stopped, TrainingDiverged, UsageError
 from rnnforecast.evaluation.baselines import Baseline
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.models.config import ForecasterConfig
@@ -171,18 +171,32 @@ class TrainingSession:
         if self._checkpoint_file is not None:
             self._checkpoint_file.remove()
 
-    def run(self, checkpoint: Checkpoint | None = None) -> FitResult:
-        """Runs all fits and the evaluation between them, from the start or from a checkpoint."""
+    def run(
+        self, checkpoint: Checkpoint | None = None, *, keep_interrupted: bool = True
+    ) -> FitResult:
+        """Runs all fits and the evaluation between them, from the start or from a checkpoint.
+
+        Raises Stopped if it was interrupted, unless `keep_interrupted`: then the result has the
+        best weights so far.
+        """
         self.finished = FinishedFits.from_checkpoint(checkpoint)
         self._resolve_base_forecast()
         nets, interrupted = self._first_fits(checkpoint)
+        if interrupted and not keep_interrupted:
+            raise self._stopped()
         ensemble, evaluation, held_out = self._evaluate(nets)
         if self.spec.training.final_fit and not interrupted:
             interrupted = self._final_fits(nets, checkpoint)
+            if interrupted and not keep_interrupted:
+                raise self._stopped()
             if not interrupted:
                 ensemble = replace(ensemble, calibration=self._final_calibration)
         history, best_step = self.finished.history, self.finished.best_step
         return FitResult(ensemble, evaluation, held_out, history, best_step, interrupted)
+
+    def _stopped(self) -> Stopped:
+        state = "" if self._checkpoint_file is None else f" but {self._checkpoint_file.path}"
+        return Stopped(f"nothing was written{state}; resume with --resume")
 
     def _first_fits(self, checkpoint: Checkpoint | None) -> tuple[list[Forecaster], bool]:
         """Runs the first fits; returns the networks, and whether training was interrupted."""

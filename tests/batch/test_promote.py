@@ -21,6 +21,7 @@ from rnnforecast.batch.promote import (
     train_candidate,
 )
 from rnnforecast.batch.promote_decision import PromotionRule
+from rnnforecast.errors import Stopped
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import list_versions, resolve_run
 from tests.workflow.runs import StopAt
@@ -173,8 +174,8 @@ def test_a_damaged_model_is_replaced(run: Path) -> None:
 
 
 def test_a_training_that_was_stopped_promotes_nothing(run: Path) -> None:
-    found = candidate(GOOD, 20, stop=StopAt("fit", 3))
-    assert (found.decision.promoted, found.decision.reason) == (False, "interrupted")
+    with pytest.raises(Stopped):
+        candidate(GOOD, 20, stop=StopAt("fit", 3))
     assert resolve_run(run).name == "2026-05-11T02-15-00Z"
 
 

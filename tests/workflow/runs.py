@@ -51,7 +51,12 @@ class StopAt:
 
 
 def trained(
-    out: str, *sets: str, stop: StopAt | None = None, resume: bool = False, spec: str = "spec.yaml"
+    out: str,
+    *sets: str,
+    stop: StopAt | None = None,
+    resume: bool = False,
+    keep_interrupted: bool = True,
+    spec: str = "spec.yaml",
 ) -> TrainResult:
     """A training of `spec` into `out`, with `SETS` and more."""
     stop = stop or StopAt()
@@ -60,6 +65,7 @@ def trained(
         Path(out),
         overrides=[*SETS, *sets],
         resume=resume,
+        keep_interrupted=keep_interrupted,
         listener=stop,
         should_stop=stop.should_stop,
     )

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from rnnforecast.errors import TrainingDiverged, UsageError
+from rnnforecast.errors import Stopped, TrainingDiverged, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.workflow import train_checkpoints, train_session
 from tests.workflow.runs import SETS, StopAt, all_files, contents, metrics, shared, trained
@@ -91,6 +91,21 @@ def test_an_early_end_is_reported_with_what_is_kept(
     assert len(Path("run/history.csv").read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize(("phase", "step"), [("fit", 10), ("final fit", 2)])
+def test_a_stopped_training_leaves_an_earlier_run_and_goes_on_later(
+    given: Given, phase: str, step: int
+) -> None:
+    given()
+    shared("whole")
+    trained("run", "training.seed=2")
+    before = all_files("run")
+    with pytest.raises(Stopped, match=r"run\.checkpoint; resume with --resume"):
+        trained("run", stop=StopAt(phase, step), keep_interrupted=False)
+    assert all_files("run") == before
+    assert not trained("run", resume=True, keep_interrupted=False).interrupted
+    assert contents("run") == contents("whole")
+
+
 def test_a_stopped_training_leaves_a_run_that_forecasts(
     given: Given, rnnforecast: Callable[..., Any]
 ) -> None:
@@ -118,15 +133,17 @@ def test_a_training_of_another_spec_is_not_resumed(given: Given) -> None:
 STEPS = "training.max_steps=600"
 
 
-def _started(*, patience_s: float = 60.0) -> subprocess.Popen[str]:
+def _started(*options: str, patience_s: float = 60.0) -> subprocess.Popen[str]:
     """A training in a process of its own that has come to its first checkpoint."""
     sets = [part for override in (*SETS, STEPS) for part in ("--set", override)]
     job = subprocess.Popen(
-        [sys.executable, "-m", "rnnforecast", "train", "spec.yaml", "-o", "run", *sets],
+        [sys.executable, "-m", "rnnforecast", "train", "spec.yaml", "-o", "run", *sets, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # a test run in the background ignores SIGINT, and so would its processes
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     until = time.monotonic() + patience_s
     while not Path("run.checkpoint").exists() and time.monotonic() < until:
@@ -134,16 +151,26 @@ def _started(*, patience_s: float = 60.0) -> subprocess.Popen[str]:
     return job
 
 
-def test_sigterm_ends_a_training_cleanly_with_a_whole_run(given: Given) -> None:
+@pytest.mark.parametrize(
+    ("number", "options", "code"),
+    [(signal.SIGTERM, (), 143), (signal.SIGINT, ("--keep-interrupted",), 130)],
+)
+def test_a_signal_leaves_the_run_as_it_is_unless_the_best_weights_are_asked_for(
+    given: Given, number: signal.Signals, options: tuple[str, ...], code: int
+) -> None:
     given(more="training: {early_stopping: false}\n")
-    job = _started()
-    job.send_signal(signal.SIGTERM)
+    trained("run", EVALUATED)
+    before = all_files("run")
+    job = _started(*options)
+    job.send_signal(number)
     out, err = job.communicate(timeout=60)
-    assert job.returncode == 0, err
-    assert "SIGTERM" in err
+    assert job.returncode == code, err
+    assert number.name in err
     assert "--resume" in err
-    assert "held-out horizon" in out
-    assert contents("run")
+    assert ("held-out horizon" in out) == bool(options)
+    assert (all_files("run") == before) == (not options)
+    assert Path("run.checkpoint").exists()
+    assert {path.name for path in Path().iterdir() if path.name.startswith(".")} == set()
 
 
 def test_a_killed_training_leaves_no_half_run_and_goes_on_later(given: Given) -> None:

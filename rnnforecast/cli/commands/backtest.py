@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import signal
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import EXIT_INTERRUPTED, handle_errors, resume_gc
+from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import (
     Force,
     Json,
@@ -21,7 +21,7 @@ from rnnforecast.cli.options import (
     data_option,
     out_option,
 )
-from rnnforecast.errors import Problem, UsageError
+from rnnforecast.errors import Problem, Stopped, UsageError
 
 OPTIONS = {"first_time": "--from", "last_time": "--until"}
 """Of keys with another name on the command line."""
@@ -153,10 +153,9 @@ def backtest(
                     force=force,
                     listener=console,
                 )
-        except KeyboardInterrupt:
-            console.close()
-            console.warning("stopped; the same command goes on from here")
-            sys.exit(EXIT_INTERRUPTED)
+        except KeyboardInterrupt as error:
+            text = "nothing was written; the same command goes on from here"
+            raise Stopped(text, getattr(error, "number", signal.SIGINT)) from None
         console.close()
         if json:
             console.print_json({**asdict(result), "folder": str(folder)})

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rnnforecast.batch.stop_signal import stop_on_signal
+from rnnforecast.batch.stop_signal import SAVING, stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import (
@@ -60,6 +60,12 @@ def train(
         float | None,
         typer.Option("--keep-days", min=0, metavar="D", help="Keep the versions of D days."),
     ] = None,
+    keep_interrupted: Annotated[
+        bool,
+        typer.Option(
+            "--keep-interrupted", help="If stopped, write the run with the best weights so far."
+        ),
+    ] = False,
     force: Force = False,
     wait: Wait = 0.0,
     promote_if: PromoteIf = None,
@@ -74,9 +80,9 @@ def train(
 ) -> None:
     """Train a forecaster and write a run folder.
 
-    The forecaster is scored on the held-out last horizon. Ctrl-C or SIGTERM stops with the best
-    weights so far; continue later with --resume. With --promote-if, RUN holds dated versions,
-    and a new model that is not better than the current one is kept aside.
+    The forecaster is scored on the held-out last horizon. Ctrl-C or SIGTERM saves the state of the
+    training, to be continued with --resume, and leaves an earlier run as it is. With --promote-if,
+    RUN holds dated versions, and a new model that is not better than the current one is kept aside.
     """
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console, spec, set_):
@@ -93,6 +99,7 @@ def train(
         resume_gc()
 
         folder = out or Path("runs") / spec.stem
+        result = "finishing with the best weights so far" if keep_interrupted else SAVING
         with distributed_context() as distributed:
             console.quiet |= not distributed.is_main
             lock = (
@@ -100,14 +107,19 @@ def train(
                 if distributed.is_main
                 else nullcontext()
             )
-            with lock, stop_on_signal(console) as should_stop:
+            with lock, stop_on_signal(console, result=result) as should_stop:
                 moment = now or datetime.now(UTC)
                 options: dict[str, Any] = {
                     "listener": console,
                     "should_stop": should_stop,
                     "distributed": distributed,
                 }
-                given: dict[str, Any] = {"overrides": set_ or [], "resume": resume, "force": force}
+                given: dict[str, Any] = {
+                    "overrides": set_ or [],
+                    "resume": resume,
+                    "keep_interrupted": keep_interrupted,
+                    "force": force,
+                }
                 retention = Retention(keep, keep_days)
                 promotion = None
                 if rule is not None:
@@ -133,9 +145,8 @@ def train(
         else:
             console.print_scores(trained)
         if trained.interrupted:
-            console.warning(
-                f"interrupted: the best weights so far are in {folder}; continue with --resume"
-            )
+            text = f"the best weights so far are in {trained.folder}; continue with --resume"
+            raise should_stop.stopped(text)
         if promotion is not None:
             console.info(promotion.summary())
             if fail_if_not_promoted:

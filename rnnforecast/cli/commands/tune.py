@@ -69,9 +69,8 @@ def tune(
         elif not quiet and not tuned.interrupted:
             console.print_table(tuning_table(tuned))
         if tuned.interrupted:
-            n_ended = sum(tuned.trials.values())
-            console.warning(f"stopped: {n_ended} trials are kept; call again to continue")
-            return
+            kept = f"{sum(tuned.trials.values())} trials are kept"
+            raise should_stop.stopped(f"{kept}; the same command goes on from here")
         console.info(tuned.conclusion)
         if tuned.warning is not None:
             console.warning(tuned.warning)
