@@ -36,6 +36,7 @@ def train_version(
     publish: bool = True,
     overrides: Sequence[str] = (),
     resume: bool = False,
+    keep_interrupted: bool = False,
     force: bool = False,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -52,7 +53,8 @@ def train_version(
         now: the time that the version is named by.
         retention: which old versions stay.
         publish: False for a candidate, see `pipeline.run_versions.new_version`.
-        overrides, resume, should_stop, distributed, before_publish: see `workflow.train.train`.
+        overrides, resume, keep_interrupted, should_stop, distributed, before_publish: see
+            `workflow.train.train`.
         force: whether any folder at `store` is replaced.
 
     Raises:
@@ -68,6 +70,7 @@ def train_version(
             folder,
             overrides=overrides,
             resume=resume,
+            keep_interrupted=keep_interrupted,
             listener=listener,
             should_stop=should_stop,
             distributed=distributed,
