@@ -19,6 +19,7 @@ from rnnforecast.output.folder_snapshot import FolderFiles
 from rnnforecast.output.forecast_table import with_timezone
 from rnnforecast.output.json_files import parse_json
 from rnnforecast.pipeline import run_folder
+from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.evaluation_table import evaluation_table, evaluation_table_in
 from rnnforecast.pipeline.run_folder import STATE_FILE
 from rnnforecast.spec.load import parse_spec
@@ -116,9 +117,11 @@ class Run:
 
         Raises:
             DataError: the data cannot be used, or there are none.
+            StaleInput: the data are beyond an error limit of the section checks of the spec.
 
         Warns:
-            ForecastWarning: what cleaning changed; series without a forecast, which are left out.
+            ForecastWarning: what cleaning changed; findings of the checks; series
+                without a forecast, which are left out.
 
         Examples:
             >>> import pandas as pd
@@ -204,6 +207,7 @@ class Run:
             self.read_source(data),
             horizon=horizon,
             origin=None if origin is None else str(origin),
+            checks=CheckOptions(),
             listener=listener,
         )
         if prediction.failed:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.features.covariates import column_categories, raw_covariates
+from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.coverage import panel_ordinals
 from rnnforecast.types import Bools, Floats, Ints
@@ -140,3 +142,51 @@ def hash_values(window: Floats) -> np.ndarray:
         found = (found ^ column) * np.uint64(1099511628211)
         found ^= found >> np.uint64(29)
     return np.where(is_telling, np.maximum(found, 1), 0).astype(np.uint64)
+
+
+@dataclass(frozen=True)
+class LastPeriod:
+    """The latest period of which a series has a row."""
+
+    ordinal: int
+    active: Bools
+    """[S] series that had not ended long before."""
+    is_late: Bools
+    """[S] whether a series has no value in it."""
+    is_empty: Bools
+    """[S, C] whether the value is zero or missing."""
+
+
+def last_period(
+    panel: Panel, changes: CleaningChanges, usable: Bools, width: int, extra_periods: int = 0
+) -> LastPeriod:
+    """The last period of the `usable` series [S]; rows without a value at their ends count.
+
+    Rows of covariates known ahead do not, but for `extra_periods` of them.
+    """
+    ends = last_ordinals(panel)
+    if panel.future_steps is None:
+        rows_end = ends + _blank_periods(panel, changes)
+    else:
+        rows_end = ends + np.minimum(panel.future_steps, extra_periods)
+    usable = usable if usable.any() else np.ones_like(usable)
+    ordinal = int(rows_end[usable].max())
+    is_late = ends < ordinal
+    last = panel.targets[panel.offsets[1:] - 1]  # [S, C]
+    is_empty = is_late[:, None] | ~(np.nan_to_num(last) != 0)
+    return LastPeriod(ordinal, usable & (ends > ends[usable].max() - width), is_late, is_empty)
+
+
+def _blank_periods(panel: Panel, changes: CleaningChanges) -> Ints:
+    """[S] periods from the last value of each series to its last row, which was dropped."""
+    series = changes.series[changes.series["trailing"] > 0]
+    found = np.zeros(panel.n_series, dtype=np.int64)
+    if not len(series):
+        return found
+    place = pd.Index(series["label"]).get_indexer(pd.Index(panel.labels()))
+    has_blank = place >= 0
+    last = panel.window_timestamps(panel.lengths - 1, 1)[has_blank, 0]
+    rows = series["end"].to_numpy()[place[has_blank]]
+    ordinals = panel.frequency.ordinals
+    found[has_blank] = np.maximum(ordinals(rows) - ordinals(panel.to_display_timezone(last)), 0)
+    return found

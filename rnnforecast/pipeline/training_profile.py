@@ -22,6 +22,7 @@ from rnnforecast.pipeline.panel_statistics import (
     covariate_windows,
     hash_values,
     last_ordinals,
+    last_period,
     median_change,
     median_level,
     window_values,
@@ -60,6 +61,8 @@ class TrainingProfile:
     """[S] ordinal of the last step; -`MAX_ORDINAL` for a series that was left out."""
     lead: int
     """Periods by which the last row of a series lay after that of the median series."""
+    plan_steps: int
+    """Steps after the end of the median series that had rows of covariates known ahead."""
     width: int
     """Steps of the windows of a level."""
     level: Floats
@@ -117,7 +120,7 @@ class TrainingProfile:
         found: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         found["labels"] = np.frombuffer(b"".join(encoded), dtype=np.uint8)
         found["label_lengths"] = np.array([len(each) for each in encoded], dtype=np.int64)
-        for name in ("lead", "width", "observed_share"):
+        for name in SCALARS:
             found[name] = np.array([found[name]])
         return {f"{PREFIX}{name}": np.ascontiguousarray(array) for name, array in found.items()}
 
@@ -130,7 +133,7 @@ class TrainingProfile:
         for name, (kinds, shape) in PROFILE_ARRAYS.items():
             if name != "labels":
                 _check_array(name, given[name], kinds, shape, sizes)
-        single = {name: given[name][0].item() for name in ("lead", "width", "observed_share")}
+        single = {name: given[name][0].item() for name in SCALARS}
         profile = cls(**{**given, "labels": labels, **single})
         profile._check_values()
         return profile
@@ -139,6 +142,7 @@ class TrainingProfile:
         is_plausible = (
             1 <= self.width <= MAX_WIDTH
             and 0 <= self.lead < MAX_ORDINAL
+            and 0 <= self.plan_steps < MAX_ORDINAL
             and bool((np.abs(self.end) <= MAX_ORDINAL).all())
             and 0 <= self.observed_share <= 1
             and 1 <= len(self.empty_share) <= MAX_PERIODS
@@ -165,6 +169,7 @@ PROFILE_ARRAYS: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "labels": ("u", ("bytes",)),
     "end": ("i", ("S",)),
     "lead": ("i", (1,)),
+    "plan_steps": ("i", (1,)),
     "width": ("i", (1,)),
     **dict.fromkeys(("level", "low", "high", "spread_low", "spread_high"), ("f", ("S", "C"))),
     "total_range": ("f", (2, "C")),
@@ -177,6 +182,7 @@ PROFILE_ARRAYS: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "covariate_constant": ("f", ("F",)),
 }
 """The kind and the shape of each stored array."""
+SCALARS = tuple(name for name, (_, shape) in PROFILE_ARRAYS.items() if shape == (1,))
 
 
 def _read_labels(data: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -234,6 +240,7 @@ def fit_profile(cleaned: CleanedData, spec: Spec, covariates: tuple[str, ...]) -
         labels=np.concatenate([labels, left_out]).astype(object),
         end=padded(last_ordinals(panel), -MAX_ORDINAL),
         lead=row_lead(panel, cleaned.changes.series["end"].to_numpy()),
+        plan_steps=median_plan_steps(panel),
         width=width,
         level=padded(level, np.nan),
         low=padded(low, np.nan),
@@ -244,7 +251,7 @@ def fit_profile(cleaned: CleanedData, spec: Spec, covariates: tuple[str, ...]) -
         constant=padded(smallest == largest, False),
         above_zero=padded(above_zero, False),
         last_hash=padded(last_hashes(panel, panel.lengths), 0),
-        empty_share=_usual_empty_share(counts, season),
+        empty_share=np.maximum(_usual_empty_share(counts, season), _late_share(cleaned, width)),
         observed_share=float(counts.observed_share(width).min()),
         covariate_share=shares[0],
         covariate_constant=shares[1],
@@ -273,6 +280,12 @@ def row_leads(panel: Panel, ends: npt.NDArray[Any]) -> Ints:
     ordinals = panel.frequency.ordinals(ends)
     median = np.sort(ordinals)[(len(ordinals) - 1) // 2]
     return np.asarray(ordinals - median)
+
+
+def median_plan_steps(panel: Panel) -> int:
+    """Steps after the end of the median series that have rows of covariates known ahead."""
+    steps = panel.future_steps
+    return 0 if steps is None else int(np.sort(steps)[(len(steps) - 1) // 2])
 
 
 def _levels(panel: Panel, width: int) -> tuple[Floats, ...]:
@@ -323,6 +336,13 @@ def _usual_empty_share(counts: PeriodCounts, season: int) -> Floats:
     else:
         usual[0] = np.maximum(usual[0], shares[-1])
     return np.stack(usual)
+
+
+def _late_share(cleaned: CleanedData, width: int) -> float:
+    """The share of series without a value in the last period."""
+    panel, everything = cleaned.panel, np.ones(cleaned.panel.n_series, dtype=np.bool_)
+    last = last_period(panel, cleaned.changes, everything, width)
+    return float(last.is_late[last.active].mean())
 
 
 def _covariate_shares(

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,13 @@ from rnnforecast.output.json_files import write_json
 from rnnforecast.output.owned_files import check_table_replaceable
 from rnnforecast.output.ownership import check_replaceable
 from rnnforecast.output.remote_output import check_remote_output, remote_output
+from rnnforecast.pipeline.calibration import store_timestamp
+from rnnforecast.pipeline.checks.context import PreviousForecast
 from rnnforecast.pipeline.checks.finding import Finding
+from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, read_run_folder
+from rnnforecast.pipeline.run_overrides import with_overrides
 from rnnforecast.spec.locations import (
     absolute_location,
     expand_url,
@@ -38,6 +43,7 @@ from rnnforecast.spec.locations import (
 from rnnforecast.types import Ints
 from rnnforecast.workflow.predict_database import check_database_output, write_forecast_rows
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
+from rnnforecast.workflow.predict_previous import read_previous
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest, sibling_path
 from rnnforecast.workflow.report_forecast_page import forecast_report
 from rnnforecast.workflow.report_run import read_run_and_files
@@ -63,6 +69,18 @@ class PredictResult:
     first_timestamp: str
     last_timestamp: str
     """The earliest and the latest timestamp of the forecasts."""
+    data_end: str
+    """The latest timestamp of the data."""
+    data_sha256: str
+    """A hash of the data."""
+    data_since: str
+    """When a forecast was first made from the same data, in UTC."""
+    trained_at: str
+    """When the run was trained, in UTC."""
+    trained_until: str | int
+    """The latest timestamp whose values it was trained on."""
+    written_at: str
+    """When the forecast was written, in UTC."""
     plots: int = 0
     warnings: tuple[Finding, ...] = ()
 
@@ -80,6 +98,9 @@ class UnpublishedForecast:
     origin: str | None
     totals: tuple[int, ...]
     """Numbers of steps whose totals were requested."""
+    made_at: datetime
+    data_since: datetime
+    """When a forecast was first made from the same data."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +135,8 @@ def publish_forecast(
     plots: bool = True,
     report: bool = True,
     extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
+    overrides: Sequence[str] = (),
+    checks: CheckOptions | None = None,
     force: bool = False,
     listener: ProgressListener | None = None,
 ) -> PublishedForecast:
@@ -128,10 +151,13 @@ def publish_forecast(
         origin: see `forecast_data`.
         report: whether a page about the forecast is written into the folder.
         extra_tables: totals and sample paths, written beside the forecast.
+        overrides: keys of the sections checks and forecast, see `with_overrides`.
+        checks: the time that counts as now, and how strict the checks are.
         force: whether what `out` names is replaced, whatever it is.
 
     Raises:
-        RunFolderError, DataError, OutputError, UsageError.
+        RunFolderError, DataError, OutputError, UsageError, SpecError; StaleInput if a check finds
+        an error: then nothing is written.
     """
     check_place(out, force=force)
     forecast = make_forecast(
@@ -140,6 +166,9 @@ def publish_forecast(
         horizon=horizon,
         origin=origin,
         extra_tables=extra_tables if has_files(out) else extra_tables.without_files(),
+        overrides=overrides,
+        checks=checks,
+        previous=None if is_url(out) else read_previous(Path(out, SUMMARY_FILE)),
         listener=listener,
     )
     result = write_to(forecast, out, plots=plots, report=report, force=force, listener=listener)
@@ -179,20 +208,38 @@ def make_forecast(
     horizon: int | None = None,
     origin: str | None = None,
     extra_tables: ExtraTablesRequest = DEFAULT_EXTRA_TABLES,
+    overrides: Sequence[str] = (),
+    checks: CheckOptions | None = None,
+    previous: PreviousForecast | None = None,
     listener: ProgressListener | None = None,
 ) -> UnpublishedForecast:
-    """The forecast of a run, in memory; arguments and errors as in `publish_forecast`."""
+    """The forecast of a run, in memory; `previous` is the one that it is to replace, see
+    `read_previous`; other arguments and errors as in `publish_forecast`."""
+    checks = checks or CheckOptions()
     run, files = read_run_folder(folder, read_run_and_files)
+    run = with_overrides(run, overrides)
     prediction = forecast_data(
         run,
         data or run.source,
         horizon=horizon,
         origin=origin,
         extra_tables=extra_tables,
+        checks=checks,
+        previous=previous,
         listener=listener,
     )
-    totals = extra_tables.totals or ()
-    return UnpublishedForecast(files, run, prediction, tuple(data or run.source), origin, totals)
+    now = checks.now
+    is_same = previous is not None and previous.data_sha256 == prediction.data_sha256
+    return UnpublishedForecast(
+        files,
+        run,
+        prediction,
+        tuple(data or run.source),
+        origin,
+        extra_tables.totals or (),
+        now,
+        min(previous.data_since, now) if previous is not None and is_same else now,
+    )
 
 
 def write_to(
@@ -211,9 +258,9 @@ def write_to(
     options: dict[str, Any] = {"plots": plots, "report": report, "listener": listener}
     prediction = forecast.prediction
     if not is_url(out):
-        return _write_files(forecast, out, _build_result(out, prediction), force=force, **options)
+        return _write_files(forecast, out, _build_result(out, forecast), force=force, **options)
     url = expand_url(out, UsageError)
-    result = _build_result(url.name, prediction)
+    result = _build_result(url.name, forecast)
     if is_database(url.text):
         write_forecast_rows(out, prediction.tables["forecast"], prediction.cleaned.panel)
         return result
@@ -317,9 +364,11 @@ def _write_tables(
         )
 
 
-def _build_result(out: str, prediction: Prediction) -> PredictResult:
+def _build_result(out: str, forecast: UnpublishedForecast) -> PredictResult:
+    run, prediction = forecast.run, forecast.prediction
     panel, horizon = prediction.cleaned.panel, prediction.forecasts.yhat.shape[1]
     timestamps = panel.window_timestamps(panel.lengths, horizon)
+    last = panel.window_timestamps(panel.lengths - 1, 1).max()
     return PredictResult(
         out=out if is_url(out) else str(Path(out)),
         series=panel.n_series,
@@ -329,6 +378,12 @@ def _build_result(out: str, prediction: Prediction) -> PredictResult:
         skipped=prediction.skipped,
         first_timestamp=format_timestamp(timestamps.min(), panel.display_timezone),
         last_timestamp=format_timestamp(timestamps.max(), panel.display_timezone),
+        data_end=format_timestamp(last, panel.display_timezone),
+        data_sha256=prediction.data_sha256,
+        data_since=forecast.data_since.isoformat(timespec="seconds"),
+        trained_at=run.trained_at.isoformat(),
+        trained_until=store_timestamp(run.trained_until),
+        written_at=forecast.made_at.isoformat(timespec="seconds"),
         warnings=prediction.warnings,
     )
 

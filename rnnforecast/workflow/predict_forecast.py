@@ -18,9 +18,12 @@ from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.pipeline.checks.context import CheckContext, PreviousForecast
 from rnnforecast.pipeline.checks.data_findings import data_findings
-from rnnforecast.pipeline.checks.finding import Finding
+from rnnforecast.pipeline.checks.finding import Finding, raise_errors
+from rnnforecast.pipeline.checks.run_checks import CheckOptions, check_findings
 from rnnforecast.pipeline.forecasting import forecast
+from rnnforecast.pipeline.prepare import hash_data
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.training import device
@@ -49,6 +52,8 @@ class Prediction:
     tables: dict[str, pd.DataFrame]
     """By name: ``forecast``, and ``totals`` and ``paths`` if requested."""
     warnings: tuple[Finding, ...]
+    data_sha256: str
+    """See `hash_data`."""
 
     @cached_property
     def failed(self) -> dict[str, str]:
@@ -84,6 +89,8 @@ def forecast_data(
     horizon: int | None = None,
     origin: str | None = None,
     extra_tables: ExtraTablesRequest = NO_EXTRA_TABLES,
+    checks: CheckOptions | None = None,
+    previous: PreviousForecast | None = None,
     listener: ProgressListener | None = None,
 ) -> Prediction:
     """Forecasts every series of the files or data frames `source` from its end on.
@@ -93,9 +100,11 @@ def forecast_data(
         origin: the first timestamp to forecast, from what was known before it; the end of each
             series by default.
         extra_tables: totals and sample paths; None means those of the run's spec.
+        checks: how data and model are checked; None for not at all, as with an `origin`.
+        previous: the forecast that is to be replaced.
 
     Raises:
-        DataError, UsageError.
+        DataError, UsageError; StaleInput if a check finds an error.
     """
     listener = listener or NullListener()
     # a run trained on a GPU may forecast on a machine without one
@@ -110,18 +119,25 @@ def forecast_data(
     check_last_timestamp(cleaned.panel, steps)
     for line in describe_changes(cleaned.changes.counts, requested=True):
         listener.info(line)
+    data_sha256 = hash_data(cleaned)
     warnings = tuple(data_findings(run, cleaned, steps))
     if origin is not None and _is_in_sample(run, cleaned.panel):
         warnings += (IN_SAMPLE,)
+    if origin is None and checks is not None:
+        context = CheckContext(run, cleaned, steps, checks.now, data_sha256, previous)
+        limits = checks.limits(run.spec.checks)
+        warnings += tuple(check_findings(context, limits, strict=checks.strict))
     for finding in warnings:
-        listener.warning(str(finding))
+        if finding.level == "warning":
+            listener.warning(str(finding))
+    raise_errors(warnings)
     forecasts, all_levels = _forecasts(run, cleaned, steps)
     status = np.where(np.isnan(forecasts.yhat).any(axis=1), "skipped", "model")  # [S, C]
     rows = table_series(
         cleaned, status, horizon=steps, time_column=run.plan.read_options.data.time_name
     )
     tables = forecast_tables(run, rows, forecasts, all_levels, totals=totals, n_paths=n_paths)
-    return Prediction(cleaned, forecasts, status, tables, warnings)
+    return Prediction(cleaned, forecasts, status, tables, warnings, data_sha256)
 
 
 def _read_data(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,6 +14,8 @@ from rnnforecast.cli.options import (
     Force,
     Json,
     LedgerLocation,
+    Now,
+    Overrides,
     Quiet,
     RunFolder,
     Verbose,
@@ -70,6 +73,12 @@ def predict(
         bool,
         typer.Option("--report/--no-report", help="Write report.html into the folder OUT."),
     ] = True,
+    set_: Overrides = None,
+    now: Now = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Publish nothing if a check finds anything; exit code 7."),
+    ] = False,
     ledger: LedgerLocation = None,
     force: Force = False,
     wait: Wait = 0.0,
@@ -82,7 +91,8 @@ def predict(
     with handle_errors(console):
         from rnnforecast.batch.issue import issue_forecast
         from rnnforecast.data.panel.panel import describe_size
-        from rnnforecast.errors import Problem, UsageError
+        from rnnforecast.errors import Problem, StaleInput, UsageError
+        from rnnforecast.pipeline.checks.run_checks import CheckOptions
         from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
@@ -102,9 +112,12 @@ def predict(
         if json or target == "-":
             require_stdout()
         tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
-        issued = issue_forecast(
+        options = CheckOptions(strict=strict) if now is None else CheckOptions(now, strict)
+        forecast = partial(
+            issue_forecast,
             run,
             target,
+            now=options.now,
             ledger=ledger,
             data=data,
             horizon=horizon,
@@ -112,10 +125,18 @@ def predict(
             plots=plots,
             report=report,
             extra_tables=tables,
+            overrides=set_ or (),
+            checks=options,
             force=force,
             wait=wait,
             listener=console,
         )
+        try:
+            issued = forecast()
+        except StaleInput as error:
+            if json:
+                console.print_json({"warnings": error.findings})
+            raise
         issued.check_complete()
         result = issued.result
         if json:
