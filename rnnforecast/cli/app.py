@@ -16,6 +16,7 @@ from rnnforecast.cli.commands.check import check
 from rnnforecast.cli.commands.compare import compare
 from rnnforecast.cli.commands.cron import cron
 from rnnforecast.cli.commands.demo import demo
+from rnnforecast.cli.commands.doctor import doctor
 from rnnforecast.cli.commands.export import export
 from rnnforecast.cli.commands.init import init
 from rnnforecast.cli.commands.inspect import inspect
@@ -79,6 +80,7 @@ for command in (
     run,
     cron,
     score,
+    doctor,
     calibrate,
     rollback,
     report,
