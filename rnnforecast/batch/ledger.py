@@ -33,6 +33,7 @@ import pandas as pd
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.pipeline.run_versions import store_of
+from rnnforecast.spec.locations import is_database, is_url, mask_url
 
 ISSUE_COLUMNS = ("run_name", "run_id", "issue_id", "issued_at")
 """Columns that are the same in all rows of an issue."""
@@ -109,8 +110,13 @@ def open_ledger(location: str) -> Ledger:
 
     Raises UsageError for a wrong URL.
     """
-    if "://" in location:
-        raise UsageError(Problem("--ledger", "databases are not supported", "name a folder"))
+    if is_url(location):
+        if not is_database(location):
+            cure = "name a folder, or a database such as sqlite:///ledger.db"
+            raise UsageError(Problem("--ledger", f"{mask_url(location)} is no database", cure))
+        from rnnforecast.batch.ledger_sql import SqlLedger  # of a package that may be missing
+
+        return SqlLedger(location)
     from rnnforecast.batch.ledger_parquet import ParquetLedger
 
     return ParquetLedger(Path(location))
