@@ -26,6 +26,9 @@ OUTCOMES = {
 }
 """What a night may end with, and its color."""
 
+MAX_SHOWN = 3.0
+"""The largest live error on the axis."""
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{{ title }}</title><style>{{ css | safe }}</style></head><body>
@@ -130,7 +133,7 @@ def _draw(figure: Figure, simulation: Simulation, errors: pd.Series) -> None:
     bottom.plot(list(errors.index), errors.to_numpy(), color=BLUE, linewidth=1.4)
     bottom.axhline(1, color=GRAY, linewidth=0.8, linestyle="--")
     bottom.set_ylabel("live error, yesterday's values = 1")
-    bottom.set_ylim(bottom=0)
+    bottom.set_ylim(0, min(1.05 * float(errors.max()), MAX_SHOWN))
     for axes in (top, bottom):
         style_axes(axes)
         axes.grid(axis="x", color=GRID_COLOR, linewidth=0.6)

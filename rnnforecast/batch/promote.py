@@ -19,7 +19,6 @@ from rnnforecast.batch.promote_decision import (
     CandidateScores,
     CurrentModel,
     Decision,
-    LiveRecord,
     PromotionRule,
     decide,
 )
@@ -34,6 +33,7 @@ from rnnforecast.pipeline.run_versions import (
     RunVersion,
     list_versions,
     promote_candidate,
+    run_name,
 )
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.workflow.train_output import TrainedRun, TrainResult
@@ -90,7 +90,7 @@ def train_candidate(
     *,
     now: datetime,
     ledger: str | None = None,
-    alarms: Sequence[str] = (),
+    alarms: Sequence[str] | None = None,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
@@ -103,12 +103,14 @@ def train_candidate(
         now: with a time zone, or in UTC; it names the version.
         ledger: where the forecasts are that the current model issued: a folder, a URL, or ``none``;
             `default_location` of the store by default.
-        alarms: codes of the drift alarms of the current model, by `score`.
+        alarms: codes of the drift alarms of the current model, by `score`; those that the ledger
+            shows by default.
 
     Raises what `workflow.train.train` raises.
     """
     listener = listener or NullListener()
-    live = LiveForecasts(ledger or default_location(store), tuple(alarms), listener)
+    known = None if alarms is None else tuple(alarms)
+    live = LiveForecasts(run_name(store), ledger or default_location(store), known, listener)
     # an interrupted training that was not to be kept decides nothing
     decision = Decision(False, "interrupted", "its training was interrupted", rule.margin)
     previous: RunVersion | None = None
@@ -150,21 +152,20 @@ def _current_model(
 ) -> CurrentModel:
     """The current model beside the new one, on the held-out windows of that."""
     table = held_out_table(candidate)
-    no_record = LiveRecord(float("nan"), 0, live.alarms)
+    panel = candidate.session.panel
     try:
         run = load_run(version.path)
-        issued = live.read(id_of_run(run), candidate.session.panel, table)
+        issued = live.read(id_of_run(run), panel, table)
         compared = compare_with_current(candidate, table, run, issued)
     except RnnForecastError as error:
         problem = error.problems[0]
         found = f"{problem.where}: {problem.found}" if problem.where else problem.found
-        return CurrentModel("", age, problem=found, live=no_record)
-    timezone = candidate.session.panel.display_timezone
+        return CurrentModel("", age, problem=found)
     return CurrentModel(
-        trained_until=format_timestamp(run.trained_until, timezone),
+        trained_until=format_timestamp(run.trained_until, panel.display_timezone),
         age=age,
         compared=compared,
-        live=score_issued(issued, table, live.alarms),
+        live=score_issued(issued, table, live.find_alarms(run, panel)),
     )
 
 

@@ -9,11 +9,15 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from rnnforecast.batch.issue import id_of_run
 from rnnforecast.batch.ledger import NO_LEDGER, Ledger, open_ledger, panel_timestamps
 from rnnforecast.batch.promote_decision import LiveRecord
+from rnnforecast.batch.score import score_ledger
+from rnnforecast.batch.score_drift import drift_alarms
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
+from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.workflow.compare import KEYS
 
 OF_THE_MODEL = ("model", "cold_start")
@@ -24,11 +28,26 @@ OF_THE_MODEL = ("model", "cold_start")
 class LiveForecasts:
     """Where the forecasts are that the current model issued, and the alarms about it."""
 
+    name: str
+    """That of the run, or of the store of its versions, in the ledger."""
     ledger: str
     """A folder, a URL, or ``none``."""
-    alarms: tuple[str, ...]
-    """Codes of drift alarms."""
+    alarms: tuple[str, ...] | None
+    """Codes of drift alarms; None if they are not known yet."""
     listener: ProgressListener
+
+    def find_alarms(self, run: Run, panel: Panel) -> tuple[str, ...]:
+        """The drift alarms of the current model; found by the values of `panel` if not known."""
+        if self.alarms is not None or self.ledger == NO_LEDGER:
+            return self.alarms or ()
+        try:
+            ledger = open_ledger(self.ledger)
+            charts = score_ledger(ledger, self.name, panel, season=run.plan.season).charts
+        except RnnForecastError as error:
+            self.listener.warning(f"without the drift alarms of the current model: {error}")
+            return ()
+        found = drift_alarms(charts, id_of_run(run))
+        return tuple(sorted({each.statistic for each in found if each.is_current}))
 
     def read(self, run_id: str, panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
         """Forecasts of the held-out timestamps that a run issued, with the columns of `KEYS` and
