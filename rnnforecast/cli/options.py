@@ -83,7 +83,16 @@ JobWait = Annotated[float | None, _wait_option("as in the job file")]
 
 def out_option(help_text: str, metavar: str = "FOLDER") -> Any:
     """The option -o of a command; `help_text` says where the output goes by default."""
-    return typer.Option("-o", "--out", metavar=metavar, help=help_text)
+    return typer.Option(
+        "-o", "--out", metavar=metavar, help=help_text, callback=_refuse_urls_as_paths
+    )
+
+
+def _refuse_urls_as_paths(out: object) -> object:
+    """BadParameter for a URL where a path is needed, which would be the name of a folder."""
+    if isinstance(out, Path) and re.match(r"[A-Za-z][\w+.-]+:/", str(out)):
+        raise typer.BadParameter("only forecasts can be written to a URL (predict, run)")
+    return out
 
 
 def data_option(help_text: str) -> Any:

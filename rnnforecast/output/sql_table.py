@@ -182,7 +182,7 @@ def _row_chunks(
 ) -> Iterator[list[tuple[Any, ...]]]:
     """The rows as Python's values, None where missing, some at a time.
 
-    With `sqlite_times`, timestamps are texts, as SQLAlchemy stores them in SQLite.
+    With `sqlite_times`, timestamps and dates are texts, as SQLAlchemy stores them in SQLite.
     """
     for first in range(0, len(frame), CHUNK_ROWS):
         part = frame.iloc[first : first + CHUNK_ROWS]
@@ -193,5 +193,7 @@ def _row_chunks(
                 column = column.combine_chunks()
             if sqlite_times and pa.types.is_timestamp(column.type):
                 column = pc.strftime(column.cast(pa.timestamp("us")), "%Y-%m-%d %H:%M:%S")
+            elif sqlite_times and pa.types.is_date(column.type):
+                column = column.cast(pa.string())
             columns.append(column.to_pylist())
         yield list(zip(*columns, strict=True))

@@ -21,6 +21,7 @@ from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.data.time.frequency import DAY, Frequency
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.prepare import PreparedData
+from rnnforecast.spec.locations import mask_url
 from rnnforecast.wording import count_of, join_words
 
 JSON_FILE, HTML_FILE = "data_report.json", "data_report.html"
@@ -107,7 +108,7 @@ def write_data_report(folder: Path, prepared: PreparedData) -> None:
     shortened = replace(report, per_series=series_by_repairs(report, MAX_JSON_SERIES))
     values = json.loads(shortened.to_json()) | {"profile": profile.to_json(), "outliers": flagged}
     write_text(folder / JSON_FILE, json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
-    names = ", ".join(prepared.given_spec.data.path)
+    names = ", ".join(map(mask_url, prepared.given_spec.data.path))
     text = render_data_report(
         f"The data of {names}",
         profile,

@@ -24,7 +24,7 @@ DATABASES = frozenset(
 """Schemes of SQLAlchemy's URLs; a scheme with a driver, such as mysql+pymysql, is one, too."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*(?:://|::))|\$\{\w+\}")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|::\S*://)|\$\{\w+\}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.-]*)(\+\w+)?://")
 _RELATIVE_DATABASE = re.compile(r"((?:sqlite|duckdb)(?:\+\w+)?:///)(?!/|:memory:|file:|\$)(.+)")
 _PASSWORD = re.compile(r"(://[^/?#:@]*:)((?!\$\{\w+\}@)[^/?#]*)(@)")

@@ -15,6 +15,7 @@ from rnnforecast.output.style import format_percent
 from rnnforecast.pipeline.data_report import JSON_FILE as DATA_REPORT_FILE
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, parse_run
 from rnnforecast.pipeline.run_versions import run_name
+from rnnforecast.spec.locations import mask_url
 from rnnforecast.wording import count_of, join_names, join_words
 from rnnforecast.workflow.train_output import HOLDOUT_FILE, METRICS_FILE, SERIES_METRICS_FILE
 
@@ -168,7 +169,7 @@ def _reproduction_section(run: Run, name: str, command: str) -> ReportSection:
         "parameters": f"{metadata['parameters']:,}",
         "SHA-256 of the data": str(metadata["data_sha256"]),
         "fingerprint of spec and data": str(metadata["fingerprint"]),
-        "data files": join_names(run.source, 5),
+        "data files": join_names([mask_url(item) for item in run.source], 5),
     }
     commands = f"rnnforecast train spec.yaml -o {name}\n{command}\n"
     return ReportSection(

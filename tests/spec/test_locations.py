@@ -26,6 +26,7 @@ SALES = "postgresql+psycopg://${DB_USER}:${DB_PASSWORD}@db.example/sales?table=d
         ("sales.csv", False, False),
         ("data/*.csv", False, False),
         ("-", False, False),
+        ("a::b.csv", False, False),
         (r"C:\data\sales.csv", False, False),
         ("s3://bucket/*.parquet", True, False),
         ("https://example.com/a.csv?b=c", True, False),

@@ -15,7 +15,7 @@ def calibrate(
     data: Annotated[
         list[str] | None,
         data_option(
-            "Data that go on after the training (file, folder, pattern, or - for stdin); "
+            "Data that go on after the training (file, folder, pattern, URL, or - for stdin); "
             "the spec's own files, as they are now, if not given."
         ),
     ] = None,

@@ -30,14 +30,15 @@ def predict(
     data: Annotated[
         list[str] | None,
         data_option(
-            "New data to forecast from (file, folder, pattern, or - for stdin); "
+            "New data to forecast from (file, folder, pattern, URL, or - for stdin); "
             "the spec's own files, as they are now, if not given."
         ),
     ] = None,
     out: Annotated[
         str | None,
         out_option(
-            "A folder, a .csv or .parquet file, or - for stdout; "
+            "A folder, a .csv or .parquet file, the URL of one or of a table of a database "
+            "(...?table=NAME), or - for stdout; "
             "forecasts/NAME-OF-RUN if not given.",
             "OUT",
         ),

@@ -29,7 +29,7 @@ def score(
     data: Annotated[
         list[str] | None,
         data_option(
-            "Data with the values observed since (file, folder, pattern, or - for stdin); "
+            "Data with the values observed since (file, folder, pattern, URL, or - for stdin); "
             "the spec's own files, as they are now, if not given."
         ),
     ] = None,

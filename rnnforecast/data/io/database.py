@@ -27,6 +27,7 @@ _CHUNK_ROWS = 50_000
 _CONNECT_SECONDS, _LOCK_SECONDS = 30, 60
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 """The driver of the extra, where the URL names none."""
+_SQLITE_PARAMETERS = ("uri", "mode", "cache", "immutable", "nolock", "timeout")
 _FINAL_REASONS = (
     *("password", "authentication", "does not exist", "no pg_hba"),
     *("unable to open", "no such", "readonly", "syntax"),
@@ -67,11 +68,12 @@ def open_database(
         table = parsed.query.get("table")
         parsed = parsed.difference_update_query(["table"])
         parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
-        if must_exist:
-            _check_file(parsed, url, error)
+        if parsed.drivername.startswith("sqlite"):
+            _check_sqlite(parsed, url, error, must_exist=must_exist)
         engine = sqlalchemy.create_engine(
             parsed, poolclass=sqlalchemy.NullPool, connect_args=_connect_arguments(parsed)
         )
+        engine.dialect.create_connect_args(parsed)  # fails for parameters with wrong values
     except ImportError as missing:
         package = missing.name or "the driver of this database"
         found = f"the URL needs the package {package}, which is not installed"
@@ -139,12 +141,16 @@ def with_retries(call: Callable[[], T]) -> T:
     return call()
 
 
-def _check_file(parsed: URL, url: ExpandedUrl, error: type[RnnForecastError]) -> None:
-    """Raises `error` if the file of an embedded database is missing."""
+def _check_sqlite(
+    parsed: URL, url: ExpandedUrl, error: type[RnnForecastError], *, must_exist: bool
+) -> None:
+    """Raises `error` for unknown parameters, and if a file that `must_exist` is missing."""
+    if unknown := [name for name in parsed.query if name not in _SQLITE_PARAMETERS]:
+        cure = "name the table as in sqlite:///sales.db?table=daily"
+        problems = (Problem(url.name, f"unknown parameter {name!r}", cure) for name in unknown)
+        raise error(*problems)
     path = parsed.database
-    if url.scheme != "sqlite" or not path or path.startswith((":", "file:")):
-        return
-    if not Path(path).is_file():
+    if must_exist and path and not path.startswith((":", "file:")) and not Path(path).is_file():
         cure = "check the path; in a spec a relative one counts from the folder of the spec"
         raise error(Problem(url.name, "there is no such file", cure))
 

@@ -175,9 +175,10 @@ def open_file_system(
         found = f"{url.scheme}:// needs a package that is not installed"
         cure = f"pip install 'rnnforecast[remote]' {package}".rstrip()
         raise error(Problem(url.name, found, cure)) from None
-    except ValueError as unknown:
+    except Exception as failure:  # noqa: BLE001 - each file system has errors of its own
+        found = f"no URL of files ({_shorten(url.hide(failure))})"
         cure = "use https://, s3://, gs://, file:// or another protocol of fsspec"
-        raise error(Problem(url.name, url.hide(unknown), cure)) from None
+        raise error(Problem(url.name, found, cure)) from None
     return file_system, str(path)
 
 

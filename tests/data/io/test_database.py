@@ -83,6 +83,9 @@ def test_what_is_wrong_with_a_query_is_told(sales: str, query: str | None, words
         ("postgresql://robot:${DB_PASSWORD}@127.0.0.1:1/x", "onnection refused"),
         ("mysql+pymysql://host/x", "package pymysql"),
         ("oracle+nonsense://host/x", "no URL of a database"),
+        ("sqlite:///x.db?tabel=daily", "unknown parameter 'tabel'"),
+        ("sqlite:///:memory:?timeout=soon", "no URL of a database"),
+        ("postgresql://host:port/x", "no URL of a database"),
     ],
 )
 def test_what_cannot_be_opened_is_told_without_the_password(

@@ -216,8 +216,10 @@ def test_a_file_url_is_a_path(tmp_path: Path) -> None:
 
 def test_all_problems_are_told_at_once(server: Server) -> None:
     with pytest.raises(DataError) as error:
-        scan_files([f"{server.address}/a.csv", f"{server.address}/b.csv", "gopher77://x/y.csv"])
-    assert len(error.value.problems) == 3
+        scan_files(
+            [f"{server.address}/a.csv", f"{server.address}/b.csv", "gopher77://x/y.csv", "zip://"]
+        )
+    assert len(error.value.problems) == 4
 
 
 @pytest.mark.parametrize(("item", "package"), [("s3://b/a.csv", "s3fs"), ("gs://b/a.csv", "gcsfs")])
