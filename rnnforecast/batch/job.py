@@ -13,6 +13,7 @@ from rnnforecast.batch.job_issue import make_job_forecast, publish
 from rnnforecast.batch.job_log import JobLog
 from rnnforecast.batch.job_metrics import write_metrics
 from rnnforecast.batch.job_retry import NotRetriable, retry_failed
+from rnnforecast.batch.job_score import score_earlier
 from rnnforecast.batch.job_summary import JobState, JobSummary, new_summary, read_state, write_state
 from rnnforecast.batch.job_train import (
     NOTHING_TO_FORECAST_WITH,
@@ -62,12 +63,13 @@ class JobRun:
         """All steps, under the lock of the run; what comes after the forecast never costs it."""
         job, summary = self.job, self.summary
         train_if_missing(job, summary, self.now, self.log)
-        forecast = make_job_forecast(job, summary, self.log)
+        forecast = make_job_forecast(job, summary, self.now, self.log)
         if self.options.retry_failed:
             forecast = self._retry(forecast)
         if summary.retried == 0:
             return
         failed = publish(job, summary, forecast, self.now, self.wait, self.log)
+        score_earlier(job, summary, self.log)
         retrain(job, summary, self.now, self.log)
         if failed is not None:
             summary.step = "publish"
@@ -80,7 +82,7 @@ class JobRun:
         if due in NOTHING_TO_FORECAST_WITH:
             self.log.info(f"would train a model from {job.spec}: {words}")
         else:
-            forecast = make_job_forecast(job, summary, self.log)
+            forecast = make_job_forecast(job, summary, self.now, self.log)
             if self.options.retry_failed:
                 self._retry(forecast)
         self.log.info(f"would publish to {', '.join(map(mask_url, job.out))}")

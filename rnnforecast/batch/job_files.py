@@ -40,10 +40,15 @@ class JobFiles:
         """The file with the summaries of the last run, and of the last that was published."""
         return beside(self.store, ".job.json")
 
+    @property
+    def scores(self) -> Path:
+        """The folder of the live scores."""
+        return beside(self.store, ".score")
+
     def written(self) -> list[Path]:
         """The folders and files that a run of the job writes to, besides those of hooks."""
         places = (local_path(place) for place in (*self.out, self.ledger))
-        found = (self.store, self.state, *places, self.log, self.metrics)
+        found = (self.store, self.state, self.scores, *places, self.log, self.metrics)
         return [path for path in found if path is not None]
 
     def variables(self) -> list[str]:

@@ -9,12 +9,15 @@ import numpy as np
 
 from rnnforecast.batch.issue import record_issue
 from rnnforecast.batch.job_files import JobFiles
-from rnnforecast.batch.job_summary import JobSummary
+from rnnforecast.batch.job_summary import JobSummary, read_state, utc_text
 from rnnforecast.batch.lock import output_lock
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
+from rnnforecast.pipeline.checks.context import PreviousForecast
+from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.spec.locations import mask_url
+from rnnforecast.spec.yaml_source import dump_value
 from rnnforecast.workflow.predict import (
     UnpublishedForecast,
     check_place,
@@ -24,7 +27,7 @@ from rnnforecast.workflow.predict import (
 
 
 def make_job_forecast(
-    job: JobFiles, summary: JobSummary, listener: ProgressListener
+    job: JobFiles, summary: JobSummary, now: datetime, listener: ProgressListener
 ) -> UnpublishedForecast:
     """The forecast of the current model, which the summary then describes.
 
@@ -34,9 +37,35 @@ def make_job_forecast(
         with suppress(OutputError):  # what has this name already costs this place alone
             check_place(place)
     with summary.timed("forecast"):
-        forecast = make_forecast(job.store, data=job.data or None, listener=listener)
+        forecast = make_forecast(
+            job.store,
+            data=job.data or None,
+            overrides=_check_overrides(job),
+            checks=CheckOptions(now, for_job=True),
+            previous=_previous(job),
+            listener=listener,
+        )
     _describe(forecast, summary)
     return forecast
+
+
+def _check_overrides(job: JobFiles) -> list[str]:
+    """The limits that the job file names, as changes of the run's spec."""
+    checks = job.settings.checks
+    named = sorted(checks.model_fields_set)
+    limits = {key: getattr(checks, key).model_dump() for key in named}
+    return [f"checks.{key}={dump_value(value)}" for key, value in limits.items()]
+
+
+def _previous(job: JobFiles) -> PreviousForecast | None:
+    """What is known of the data of the last publication."""
+    last = read_state(job.state).last_published
+    try:
+        return PreviousForecast(
+            str(last["data_sha256"]), datetime.fromisoformat(last["data_since"])
+        )
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def publish(
@@ -101,6 +130,8 @@ def _describe(forecast: UnpublishedForecast, summary: JobSummary) -> None:
     summary.data_end = text(timestamps[:, 0].max())
     summary.first_timestamp = text(timestamps[:, 1].min())
     summary.last_timestamp = text(timestamps[:, -1].max())
+    summary.data_sha256 = prediction.data_sha256
+    summary.data_since = utc_text(forecast.data_since)
     summary.trained_until = text(forecast.run.trained_until)
     summary.model = forecast.files.path.resolve().name
     summary.series = _count_by_status(prediction.status)

@@ -52,6 +52,12 @@ def _metrics(state: JobState) -> Iterator[tuple[str, str, list[Sample]]]:
     found = [({"level": name}, float(levels.count(name))) for name in ("warning", "error")]
     yield "findings", "Findings of the last run by level.", found
     yield "alarms", "Drift alarms of the live scores.", [({}, float(len(last["alarms"])))]
+    live = last.get("live") or {}
+    if live.get("mase") is not None:
+        models: list[Sample] = [({"model": "rnnforecast"}, live["mase"])]
+        if live.get("baseline_mase") is not None:
+            models.append(({"model": live["baseline"]}, live["baseline_mase"]))
+        yield "live_mase", "MASE of the forecasts whose values are known.", models
     failed = float(last["retrain"] in ("failed", "stopped"))
     yield "retrain_failed", "1 if a training was due in the last run and failed.", [({}, failed)]
     places = float(len(last["not_published"]))

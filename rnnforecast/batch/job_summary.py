@@ -48,6 +48,9 @@ class JobSummary:
     """The end of its training data."""
     data_end: str = ""
     """The latest cutoff of the forecast: the last timestamp of the data."""
+    data_sha256: str = ""
+    data_since: str = ""
+    """When a forecast was first made from these very data."""
     first_timestamp: str = ""
     last_timestamp: str = ""
     """Of the forecast."""
@@ -62,6 +65,8 @@ class JobSummary:
     """By code: level, count, threshold and message."""
     alarms: list[str] = field(default_factory=list)
     """Codes of the drift alarms of the live scores."""
+    live: dict[str, Any] = field(default_factory=dict)
+    """Of all scored forecasts: values, MASE, and the baseline with its MASE."""
     ledger: str = ""
     """Where the forecast was recorded; "" if it was not."""
     retrain: str = ""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from rnnforecast.spec.checks import ChecksSpec
 from rnnforecast.spec.types import (
     Auto,
     Bool,
@@ -110,6 +111,11 @@ class JobSpec(SpecSection):
         "auto",
         description="Where issued forecasts are kept for scores; auto: RUN.ledger beside the run.",
     )
+    checks: ChecksSpec = Field(
+        ChecksSpec(),
+        description="Limits of the checks in place of those of the spec; a job is stricter where"
+        " neither names a limit.",
+    )
     retrain: RetrainSpec = RetrainSpec()
     keep: Literal["all"] | PositiveInt = Field(
         7, description="The number of versions of the model that are kept."
@@ -155,6 +161,7 @@ class JobSpec(SpecSection):
 
 
 GROUPS: dict[str, type[SpecSection]] = {
+    "checks": ChecksSpec,
     "retrain": RetrainSpec,
     "hooks": HooksSpec,
     "log": LogSpec,

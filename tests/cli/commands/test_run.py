@@ -161,3 +161,41 @@ def test_two_runs_at_once_end_with_75_and_one_result(job: Run) -> None:
     assert result.exit_code == _summary(result)["exit_code"] == 75
     assert "run shop" in result.stderr
     assert Path("runs/shop.job.json").read_bytes() == state
+
+
+def test_stale_data_publish_nothing_and_end_with_7(
+    job: Run, table: Callable[..., pd.DataFrame]
+) -> None:
+    more = "out: f.csv\nhooks: {on_failure: [sh, -c, 'cat > told']}\n"
+    more += "checks: {data_age: {warn: 5, error: 5}}\n"
+    assert job("--now", "2024-03-01T02:15", more=more).exit_code == 0
+    before = Path("f.csv").read_bytes()
+    table(steps=62).to_csv("data.csv", index=False)  # to 2 March
+    result = job("--now", "2024-03-20T02:15", more=more)
+    summary = _summary(result)
+    assert result.exit_code == summary["exit_code"] == 7
+    assert summary["findings"]["data_age"]["level"] == "error"
+    assert summary["published"] == []
+    assert Path("f.csv").read_bytes() == before
+    assert json.loads(Path("told").read_text(encoding="utf-8")) == summary
+    lenient = more.replace("error: 5", "error: off")
+    result = job("--now", "2024-03-20T02:15", more=lenient)
+    assert result.exit_code == 0, result.stderr
+    assert _summary(result)["status"] == "warning"
+
+
+def test_earlier_forecasts_are_scored_when_their_values_come(
+    job: Run, table: Callable[..., pd.DataFrame]
+) -> None:
+    more = "out: f.csv\nmetrics: m.prom\n"
+    first = job("--now", "2024-03-01T02:15", more=more)
+    assert _summary(first)["live"] == {}
+    assert _summary(first)["status"] == "ok", first.stdout
+    table(steps=63).to_csv("data.csv", index=False)
+    result = job("--now", "2024-03-04T02:15", more=more)
+    assert result.exit_code == 0, result.stderr
+    summary = _summary(result)
+    assert summary["live"]["values"] == 6  # two series, three days
+    assert summary["live"]["mase"] > 0
+    assert Path("runs/shop.score/score.json").is_file()
+    assert 'live_mase{job_name="shop",model="rnnforecast"}' in Path("m.prom").read_text()
