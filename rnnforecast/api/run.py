@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
@@ -30,6 +31,7 @@ from rnnforecast.workflow.train import save_trained
 from rnnforecast.workflow.train_output import HOLDOUT_FILE, METRICS_FILE, TrainedRun
 
 if TYPE_CHECKING:
+    from rnnforecast.batch.score import ScoreResult
     from rnnforecast.data.io.frame_source import DataSource
     from rnnforecast.data.panel.panel import Panel
     from rnnforecast.output.line_plots import LineFigure
@@ -162,6 +164,46 @@ class Run:
         index = 0 if series is None else labels.index(series)
         panel, origins = prediction.cleaned.panel, prediction.cleaned.panel.lengths
         return draw_series_forecast(self._fitted, panel, index, origins, prediction.forecasts)
+
+    def score(
+        self,
+        data: DataLike | None = None,
+        *,
+        ledger: str | None = None,
+        since: date | str | None = None,
+        progress: Progress = "auto",
+    ) -> ScoreResult:
+        """Scores what the run has issued by ``rnnforecast predict``, by the values since.
+
+        Args:
+            data: the values; the data of the training, as they are now, if not given.
+            ledger: a folder or the URL of a database; ``RUN.ledger`` beside the run if not given.
+            since: the first day of the issues that count.
+            progress: see `train`.
+
+        Returns:
+            What ``rnnforecast score`` writes as ``score.json``: ``metrics`` and
+            ``baseline_metrics``, ``alarms``, ``drift``, ``worse_than_baseline`` …
+
+        Raises:
+            DataError: the data or the ledger cannot be read.
+            UsageError: the run is in memory only.
+        """
+        from rnnforecast.batch.score import score
+
+        if self.folder is None:
+            found = "a run in memory has issued nothing"
+            raise UsageError(Problem("score", found, "save it, and forecast from the folder"))
+        first_day = date.fromisoformat(since) if isinstance(since, str) else since
+        result, _ = score(
+            self.folder,
+            data=self.read_source(data),
+            ledger=ledger,
+            since=first_day,
+            calibrate=False,
+            listener=ApiListener(progress),
+        )
+        return result
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the run folder, as ``rnnforecast train`` does; an earlier run there is replaced.

@@ -17,6 +17,7 @@ from rnnforecast.batch.score_drift import DriftAlarm, DriftChart, DriftSums, dri
 from rnnforecast.batch.score_totals import ScoreTotals
 from rnnforecast.batch.score_windows import IssuedWindows
 from rnnforecast.data.cleaning_plan import align_table, read_table
+from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import (
@@ -127,7 +128,7 @@ class LedgerScore:
 def score(
     folder: Path,
     *,
-    data: Sequence[str] | None = None,
+    data: Sequence[DataSource] | None = None,
     ledger: str | None = None,
     since: date | None = None,
     calibrate: bool = True,
@@ -139,7 +140,8 @@ def score(
 
     Args:
         folder: the run, or a store of versions.
-        data: files with the values since; those of the spec, as they are now, by default.
+        data: files with the values since, or data frames if nothing is calibrated; those of the
+            spec, as they are now, by default.
         ledger: a folder or a database URL; `default_location` by default.
         since: the first day of the issues that count.
         calibrate: whether the intervals are calibrated, as `workflow.calibrate` does.
@@ -158,7 +160,8 @@ def score(
     calibration = None
     if calibrate:
         try:
-            calibration = _calibrate(folder, data, None if run_is_locked else wait)
+            files = None if data is None else [each for each in data if isinstance(each, str)]
+            calibration = _calibrate(folder, files, None if run_is_locked else wait)
         except RnnForecastError as error:
             message = f"the intervals were not calibrated: {error}"
             found.findings.append(Finding("not_calibrated", message))

@@ -284,3 +284,15 @@ def test_wrong_options_are_named(
 def test_the_help_needs_nothing_heavy(rnnforecast: Command) -> None:
     assert "--fail-on" in rnnforecast("score", "--help").stdout
     assert "pandas" in sys.modules  # of the tests
+
+
+def test_python_scores_frames(data: pd.DataFrame) -> None:
+    import rnnforecast as rf
+
+    rows = pd.concat(issues(data, 3), ignore_index=True)
+    found = rf.load_run("run").score(data, since="2024-03-02", progress=False)
+    expected = (rows["yhat"] - rows.merge(data, on=["unique_id", "ds"], how="left")["y"]).abs()
+    late = rows["cutoff"] >= "2024-03-01"
+    assert found.metrics["mae"] == pytest.approx(expected[late].mean())
+    assert found.calibration is None
+    assert len(list(Path().iterdir())) == 5  # data, later, spec, run and ledger
