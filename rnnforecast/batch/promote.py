@@ -14,7 +14,12 @@ from typing import Any
 
 from rnnforecast.batch.issue import id_of_run
 from rnnforecast.batch.ledger import default_location
-from rnnforecast.batch.promote_comparison import compare_with_current, held_out_table
+from rnnforecast.batch.promote_comparison import (
+    compare_with_current,
+    held_out_table,
+    implausible_data,
+    read_current_inputs,
+)
 from rnnforecast.batch.promote_decision import (
     CandidateScores,
     CurrentModel,
@@ -100,7 +105,7 @@ def train_candidate(
     The caller holds the lock of `store`.
 
     Args:
-        now: with a time zone, or in UTC; it names the version.
+        now: with a time zone, UTC without one; it names the version.
         ledger: where the forecasts are that the current model issued: a folder, a URL, or ``none``;
             `default_location` of the store by default.
         alarms: codes of the drift alarms of the current model, by `score`; those that the ledger
@@ -109,6 +114,7 @@ def train_candidate(
     Raises what `workflow.train.train` raises.
     """
     listener = listener or NullListener()
+    now = now.replace(tzinfo=UTC) if now.tzinfo is None else now
     known = None if alarms is None else tuple(alarms)
     live = LiveForecasts(run_name(store), ledger or default_location(store), known, listener)
     # an interrupted training that was not to be kept decides nothing
@@ -120,7 +126,7 @@ def train_candidate(
         previous = next((each for each in list_versions(store) if each.is_latest), None)
         current = None
         if previous is not None:
-            current = _current_model(previous, candidate, live, age_of(previous, now))
+            current = _current_model(previous, candidate, live, now)
         scores = _scores(candidate)
         decision = decide(scores, current, rule)
         write_json(folder / PROMOTION_FILE, _record(scores, current, decision, previous))
@@ -148,15 +154,16 @@ def train_candidate(
 
 
 def _current_model(
-    version: RunVersion, candidate: TrainedRun, live: LiveForecasts, age: timedelta
+    version: RunVersion, candidate: TrainedRun, live: LiveForecasts, now: datetime
 ) -> CurrentModel:
     """The current model beside the new one, on the held-out windows of that."""
-    table = held_out_table(candidate)
+    table, age = held_out_table(candidate), age_of(version, now)
     panel = candidate.session.panel
     try:
         run = load_run(version.path)
         issued = live.read(id_of_run(run), panel, table)
-        compared = compare_with_current(candidate, table, run, issued)
+        cleaned = read_current_inputs(candidate, run)
+        compared = compare_with_current(candidate, table, run, cleaned, issued)
     except RnnForecastError as error:
         problem = error.problems[0]
         found = f"{problem.where}: {problem.found}" if problem.where else problem.found
@@ -164,15 +171,15 @@ def _current_model(
     return CurrentModel(
         trained_until=format_timestamp(run.trained_until, panel.display_timezone),
         age=age,
+        implausible_data=implausible_data(run, cleaned, now),
         compared=compared,
         live=score_issued(issued, table, live.find_alarms(run, panel)),
     )
 
 
 def age_of(version: RunVersion, now: datetime) -> timedelta:
-    """Time since the training of a version; a `now` without a time zone is in UTC."""
-    aware = now.replace(tzinfo=UTC) if now.tzinfo is None else now
-    return aware - version.trained_at
+    """Time since the training of a version."""
+    return now - version.trained_at
 
 
 def _scores(trained: TrainedRun) -> CandidateScores:
@@ -203,6 +210,7 @@ def _record(
             "trained_until": current.trained_until,
             "age_days": round(current.age / timedelta(days=1), 3),
             "problem": current.problem,
+            "implausible_data": current.implausible_data,
             "comparison": None,
             "live": None if current.live is None else asdict(current.live),
         }

@@ -8,14 +8,20 @@ are left out, or, where they are most of the values, the comparison is marked as
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 
 from rnnforecast.batch.promote_decision import CURRENT_MODEL, ComparedModels
-from rnnforecast.data.cleaning_plan import build_inputs, read_table
+from rnnforecast.data.cleaning_plan import CleanedData, build_inputs, read_table
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.verdict import compare_forecasts
+from rnnforecast.pipeline.checks.context import CheckContext
+from rnnforecast.pipeline.checks.run_checks import check_findings
+from rnnforecast.pipeline.checks.series_changes import SERIES_CHECKS
+from rnnforecast.pipeline.checks.values import VALUE_CHECKS
 from rnnforecast.pipeline.evaluation_table import (
     SCALE_COLUMNS,
     evaluation_table,
@@ -23,6 +29,7 @@ from rnnforecast.pipeline.evaluation_table import (
 )
 from rnnforecast.pipeline.forecasting import forecast
 from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.spec.checks import job_checks
 from rnnforecast.training import device
 from rnnforecast.types import Ints
 from rnnforecast.workflow.backtest_data import BacktestData
@@ -43,19 +50,40 @@ def held_out_table(trained: TrainedRun) -> pd.DataFrame:
     return table[[*KEYS, *SCALE_COLUMNS, "y", "yhat"]]
 
 
+def read_current_inputs(trained: TrainedRun, current: Run) -> CleanedData:
+    """The data of the new model as the current one reads them; DataError if it cannot."""
+    read = read_table(current.plan, trained.session.prepared.source, skip_invalid_series=True)
+    aligned = BacktestData.align(current.plan, read, skip_invalid_series=True).aligned
+    steps, own_steps = trained.session.horizon, current.config.horizon
+    return build_inputs(current.plan, aligned, horizon=-(-steps // own_steps) * own_steps)
+
+
+def implausible_data(current: Run, cleaned: CleanedData, now: datetime) -> str:
+    """What a job would refuse the data for, by the checks of values and series with the profile of
+    the current model: in words, "" for nothing."""
+    context = CheckContext(current, cleaned, current.config.horizon, now)
+    codes = {check.key for check in (*SERIES_CHECKS, *VALUE_CHECKS)}
+    found = check_findings(context, job_checks(current.spec.checks))
+    errors = [str(each) for each in found if each.level == "error" and each.code in codes]
+    return "; ".join(errors)
+
+
 def compare_with_current(
-    trained: TrainedRun, table: pd.DataFrame, current: Run, issued: pd.DataFrame
+    trained: TrainedRun,
+    table: pd.DataFrame,
+    current: Run,
+    cleaned: CleanedData,
+    issued: pd.DataFrame,
 ) -> ComparedModels | None:
     """The new model against the current one; None if they share no held-out value.
 
     Args:
         table: the `held_out_table` of the new model.
+        cleaned: from `read_current_inputs`.
         issued: forecasts that the current model issued, with the columns of `KEYS` and ``yhat``;
             they take the place of those that it makes again.
-
-    Raises DataError if the current model cannot read the data.
     """
-    again = _forecast_again(current, trained)
+    again = _forecast_again(current, cleaned, trained)
     table = table.merge(again, on=KEYS, how="left")
     found = table[KEYS].merge(
         issued[[*KEYS, "yhat"]].drop_duplicates(KEYS, keep="last"), on=KEYS, how="left"
@@ -82,19 +110,15 @@ def compare_with_current(
     )
 
 
-def _forecast_again(run: Run, trained: TrainedRun) -> pd.DataFrame:
+def _forecast_again(run: Run, cleaned: CleanedData, trained: TrainedRun) -> pd.DataFrame:
     """Forecasts of the windows of a new model by the current one, with the columns of `KEYS` and
     ``current``; of the series that both have, with the same end."""
     windows = trained.fit_result.evaluation.windows
     torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
     for member in run.members:
         member.net.to(torch_device)
-    read = read_table(run.plan, trained.session.prepared.source, skip_invalid_series=True)
-    aligned = BacktestData.align(run.plan, read, skip_invalid_series=True).aligned
-    series, origins = _same_windows(aligned.panel, trained.session.panel, windows)
+    series, origins = _same_windows(cleaned.panel, trained.session.panel, windows)
     steps = windows.actual.shape[1]
-    own_steps = run.config.horizon
-    cleaned = build_inputs(run.plan, aligned, horizon=-(-steps // own_steps) * own_steps)
     found = forecast(
         run.members,
         cleaned,

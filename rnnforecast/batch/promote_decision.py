@@ -1,7 +1,8 @@
 """Whether a newly trained model replaces the current one, by what is known of both.
 
-A model that is worse than the best baseline on its held-out horizon, by the interval of the paired
-bootstrap, replaces nothing. Otherwise:
+A model replaces nothing if its training data are such that a job of the current one would refuse
+them, as in another unit, or if it is worse than the best baseline on its held-out horizon, by the
+interval of the paired bootstrap. Otherwise:
 
 | the current model | the new one replaces it if |
 | --- | --- |
@@ -28,7 +29,7 @@ CURRENT_MODEL = "the current model"
 
 Reason = Literal[
     "always", "first", "unreadable", "better", "live", "age",
-    "not shown", "worse", "baseline", "not scored", "not comparable", "interrupted",
+    "data", "not shown", "worse", "baseline", "not scored", "not comparable", "interrupted",
 ]  # fmt: skip
 
 
@@ -100,6 +101,8 @@ class CurrentModel:
     """Time since its training."""
     problem: str = ""
     """Why it cannot be read."""
+    implausible_data: str = ""
+    """Why a job of the current model would not forecast from the data of the new one."""
     compared: ComparedModels | None = None
     """None if it cannot be read, or has no series and timestamps in common with the new one."""
     live: LiveRecord | None = None
@@ -139,6 +142,8 @@ def _decide(
         return True, "always", "without a comparison"
     if current is None:
         return True, "first", "there is no earlier model"
+    if current.implausible_data:
+        return False, "data", f"its data are implausible: {current.implausible_data}"
     if current.problem and rule.replace_unreadable:
         return True, "unreadable", f"{CURRENT_MODEL} cannot be read: {current.problem}"
     if candidate.baseline is None:

@@ -39,13 +39,15 @@ forecast: {plots: 0, quantiles: [0.5]}
 """
 
 
-def write_data(days: int) -> None:
-    """Eight daily series that only their plan explains, with the plan of the next four days."""
+def write_data(days: int, unit: float = 1.0) -> None:
+    """Eight daily series that only their plan explains, with the plan of the next four days; the
+    last forty days of values in another unit."""
     random = np.random.default_rng(7)
     parts = []
     for number in range(8):
         plan = random.integers(0, 2, 200)
         y = 50 + 10 * number + 30 * plan + random.normal(0, 2, 200)
+        y = np.where(np.arange(200) < days - 40, y, unit * y)
         ds = pd.date_range("2026-01-01", periods=200)
         table = pd.DataFrame({"unique_id": f"s{number}", "ds": ds, "y": y, "plan": plan})
         table["y"] = table["y"].round(2).where(np.arange(200) < days)
@@ -163,6 +165,13 @@ def test_what_the_current_model_issued_is_compared_in_place_of_a_new_forecast(ru
     assert stored["live"]["mase"] == pytest.approx(errors.mean(), rel=1e-5)
     assert stored["comparison"]["verdict"]["other_score"] == pytest.approx(errors.mean(), rel=1e-5)
     assert found.decision.margin == 0.0
+
+
+def test_a_model_of_data_in_another_unit_is_kept_aside(run: Path) -> None:
+    write_data(100, unit=1000.0)
+    found = candidate(GOOD, 20)
+    assert (found.decision.promoted, found.decision.reason) == (False, "data")
+    assert "level_shift" in found.decision.words
 
 
 def test_a_damaged_model_is_replaced(run: Path) -> None:

@@ -156,3 +156,11 @@ def test_an_interrupted_training_is_never_promoted() -> None:
     rule = PromotionRule(always=True, max_age=timedelta(0), replace_unreadable=True)
     assert decide(interrupted, current(-0.5, -0.4), rule).reason == "interrupted"
     assert decide(CANDIDATE, current(0.4, 0.5), rule).reason == "always"
+
+
+def test_a_model_of_implausible_data_replaces_nothing() -> None:
+    shifted = replace(current(-0.5, -0.4), implausible_data="1000 times the level")
+    rule = PromotionRule(max_age=timedelta(0), replace_unreadable=True)
+    decision = decide(CANDIDATE, shifted, rule)
+    assert (decision.promoted, decision.reason) == (False, "data")
+    assert "1000 times the level" in decision.words
