@@ -172,7 +172,7 @@ ELSEWHERE = {
     },
     **{f"search.{key}": "see test_tune.py" for key in SECTIONS["search"].model_fields},
     **{
-        f"checks.{key}": "pipeline/checks/test_checks.py changes them"
+        f"checks.{key}": "tests/pipeline/checks/test_run_checks.py changes them"
         for key in SECTIONS["checks"].model_fields
     },
 }
