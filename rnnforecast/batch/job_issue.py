@@ -12,7 +12,7 @@ from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.batch.job_summary import JobSummary, read_state, utc_text
 from rnnforecast.batch.lock import output_lock
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.errors import LockHeld, OutputError, RnnForecastError
+from rnnforecast.errors import RnnForecastError
 from rnnforecast.pipeline.checks.context import PreviousForecast
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.progress import ProgressListener
@@ -34,7 +34,7 @@ def make_job_forecast(
     Raises what `make_forecast` raises, StaleInput included.
     """
     for place in job.out:
-        with suppress(OutputError):  # what has this name already costs this place alone
+        with suppress(RnnForecastError):  # what is wrong with a place costs this place alone
             check_place(place)
     with summary.timed("forecast"):
         forecast = make_forecast(
@@ -75,7 +75,7 @@ def publish(
     now: datetime,
     wait: float,
     listener: ProgressListener,
-) -> RnnForecastError | None:
+) -> Exception | None:
     """Publishes a forecast and records it in the ledger; returns what is wrong all the same.
 
     That is the first error of a place, after all were tried, or that series have no forecast.
@@ -98,18 +98,18 @@ def _publish(
     forecast: UnpublishedForecast,
     wait: float,
     listener: ProgressListener,
-) -> RnnForecastError | None:
+) -> Exception | None:
     """Writes the forecast to each place of the job; returns the first error.
 
     Each place gets the whole forecast or keeps what it has; one that fails does not cost the
     others.
     """
-    failed: RnnForecastError | None = None
+    failed: Exception | None = None
     for place in job.out:
         try:
             with output_lock(place, f"run {job.name}", wait, on_wait=listener.info):
                 write_to(forecast, place, listener=listener)
-        except (OutputError, LockHeld) as error:
+        except Exception as error:  # noqa: BLE001 - a fault in one place, whatever it is
             failed = failed or error
             summary.not_published[mask_url(place)] = str(error)
             listener.warning(f"not published: {error}")

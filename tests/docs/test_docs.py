@@ -45,6 +45,13 @@ def _commands(page: Path) -> Iterator[list[str]]:
                 yield words[1 : words.index(">") if ">" in words else None]
 
 
+def _write_files(page: Path) -> None:
+    """Writes the blocks that begin with a comment of a file's name."""
+    for block in _blocks(page, "yaml"):
+        if name := re.match(r"# ([\w-]+\.yaml)\n", block):
+            Path(name[1]).write_text(block, encoding="utf-8")
+
+
 def _run(*arguments: str) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, f"rnnforecast {shlex.join(arguments)}\n{result.stderr}"
@@ -69,6 +76,9 @@ def workplace(tmp_path: Path, without_pictures: None, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(_commands(page))], ids=_name)
 def test_every_command_of_a_page_runs_in_the_order_given(workplace: Path, page: Path) -> None:
+    _write_files(page)
+    with Path("sample_data/co2.yaml").open("a", encoding="utf-8") as spec:
+        spec.write("training: {max_steps: 2}\n")  # a job takes no --set
     for arguments in _commands(page):
         assert arguments[0] != "demo", "the demo has a test of its own"
         trains = arguments[0] in ("train", "backtest") and arguments[1].endswith(".yaml")
