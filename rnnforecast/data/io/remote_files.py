@@ -201,7 +201,7 @@ def _explain(url: ExpandedUrl, failure: Exception) -> tuple[str, str]:
     kind, status = type(failure).__name__, getattr(failure, "status", None)
     reason = url.hide(str(failure) or kind)
     if isinstance(failure, FileNotFoundError) or status in (404, 410):
-        return "there is no such file", "check the address; was the file delivered?"
+        return "there is no such file or folder", "check the address"
     if isinstance(failure, PermissionError) or status in (401, 403, 407) or "Credential" in kind:
         cure = "check the credentials of this machine and its rights, or sign the address"
         return f"no right to do so ({_shorten(reason)})", cure
