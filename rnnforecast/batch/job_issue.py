@@ -20,10 +20,10 @@ from rnnforecast.spec.locations import mask_url
 from rnnforecast.spec.yaml_source import dump_value
 from rnnforecast.workflow.predict import (
     UnpublishedForecast,
-    check_place,
     make_forecast,
     write_to,
 )
+from rnnforecast.workflow.predict_places import check_place
 
 
 def make_job_forecast(

@@ -14,7 +14,8 @@ import pandas as pd
 from rnnforecast.batch.job_files import JobFiles, local_path
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.output.forecast_table import write_forecast
-from rnnforecast.workflow.predict import UnpublishedForecast, is_folder, table_path
+from rnnforecast.workflow.predict import UnpublishedForecast
+from rnnforecast.workflow.predict_places import is_folder, table_path
 
 RETRIED_STATUSES = ("fallback", "skipped")
 OTHER_DATA = "the last publication is of other data"

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import OutputError, UsageError
-from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.folder_snapshot import FolderFiles
 from rnnforecast.output.forecast_report.page import render_forecast_report
-from rnnforecast.output.forecast_table import table_format, write_forecast
 from rnnforecast.output.json_files import write_json
 from rnnforecast.output.owned_files import check_table_replaceable
-from rnnforecast.output.ownership import check_replaceable
-from rnnforecast.output.remote_output import check_remote_output, remote_output
+from rnnforecast.output.remote_output import remote_output
 from rnnforecast.pipeline.calibration import store_timestamp
 from rnnforecast.pipeline.checks.context import PreviousForecast
 from rnnforecast.pipeline.checks.finding import Finding
@@ -34,17 +28,22 @@ from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, read_run_folder
 from rnnforecast.pipeline.run_overrides import with_overrides
 from rnnforecast.spec.locations import (
-    absolute_location,
     expand_url,
     is_database,
     is_url,
-    mask_url,
 )
-from rnnforecast.types import Ints
-from rnnforecast.workflow.predict_database import check_database_output, write_forecast_rows
+from rnnforecast.workflow.predict_database import write_forecast_rows
+from rnnforecast.workflow.predict_files import plot_series, series_to_plot, write_tables
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
+from rnnforecast.workflow.predict_places import (
+    absolute_sources,
+    check_place,
+    has_files,
+    is_folder,
+    table_path,
+)
 from rnnforecast.workflow.predict_previous import read_previous
-from rnnforecast.workflow.predict_totals import ExtraTablesRequest, sibling_path
+from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 from rnnforecast.workflow.report_forecast_page import forecast_report
 from rnnforecast.workflow.report_run import read_run_and_files
 
@@ -175,32 +174,6 @@ def publish_forecast(
     return PublishedForecast(forecast.run, forecast.prediction, result)
 
 
-def check_place(out: str, *, force: bool = False) -> None:
-    """Raises UsageError for a file with the suffix of no table and for a URL that cannot be written
-    to, and OutputPathError if what has the name `out` must not be replaced."""
-    if not is_url(out):
-        _check_path(out, force=force)
-        return
-    url = expand_url(out, UsageError)
-    if is_database(url.text):
-        check_database_output(out)
-    elif url.local_path is not None:
-        _check_path(url.local_path, force=force)
-    else:
-        check_remote_output(url, is_folder=is_folder(url.text), force=force)
-        if not is_folder(url.text):
-            table_format(url.text)
-
-
-def _check_path(out: str, *, force: bool) -> None:
-    if is_folder(out):
-        check_replaceable(Path(os.path.realpath(out)), "forecast", force=force)
-        return
-    table_format(out)
-    if out != "-":
-        check_table_replaceable(Path(out), force=force)
-
-
 def make_forecast(
     folder: Path,
     *,
@@ -286,15 +259,15 @@ def _write_files(
     if not is_folder(out):
         for name in tables:
             check_table_replaceable(Path(table_path(out, name)), force=force or out == "-")
-        _write_tables(tables, panel, lambda name: table_path(out, name))
+        write_tables(tables, panel, lambda name: table_path(out, name))
         return result
-    plotted = _series_to_plot(run, panel) if plots else np.empty(0, dtype=np.int64)
+    plotted = series_to_plot(run, panel) if plots else np.empty(0, dtype=np.int64)
     inputs = {"run": str(forecast.files.path.resolve()), **run.metadata["versions"]}
-    inputs |= {"data": _absolute(forecast.data), "origin": forecast.origin}
+    inputs |= {"data": absolute_sources(forecast.data), "origin": forecast.origin}
     with atomic_folder(Path(out), "forecast", force=force) as partial:
-        _write_tables(tables, panel, lambda name: str(partial / f"{name}.csv"))
+        write_tables(tables, panel, lambda name: str(partial / f"{name}.csv"))
         try:
-            count = _plot_series(partial / "plots", run, panel, forecasts, plotted)
+            count = plot_series(partial / "plots", run, panel, forecasts, plotted)
             result = replace(result, plots=count)
             if report:
                 content = forecast_report(
@@ -306,18 +279,6 @@ def _write_files(
             result = _without_pictures(partial, result, error, listener)
             write_json(partial / SUMMARY_FILE, inputs | asdict(result))
     return result
-
-
-def has_files(out: str) -> bool:
-    """Whether the place holds files: neither standard output nor a table of a database."""
-    if is_url(out):
-        return not is_database(expand_url(out, UsageError).text)
-    return out != "-"
-
-
-def is_folder(out: str) -> bool:
-    """Whether the forecast goes into a folder of that name."""
-    return out != "-" and (out.endswith("/") or not Path(out).suffix)
 
 
 def _without_pictures(
@@ -334,34 +295,6 @@ def _without_pictures(
     if listener is not None:
         listener.warning(str(finding))
     return replace(result, plots=0, warnings=(*result.warnings, finding))
-
-
-def _absolute(source: Sequence[str]) -> list[str]:
-    """Files and patterns as absolute ones; URLs and ``-`` as they are, without passwords."""
-    return [
-        mask_url(absolute_location(each, Path.cwd()))
-        if each == "-" or is_url(each)
-        else os.path.abspath(each)  # noqa: PTH100 - a pattern is no path
-        for each in source
-    ]
-
-
-def table_path(out: str, name: str) -> str:
-    """The file of a table: `out` for the forecast, a file beside it for others."""
-    return out if name == "forecast" else str(sibling_path(Path(out), name))
-
-
-def _write_tables(
-    tables: Mapping[str, pd.DataFrame], panel: Panel, path_of: Callable[[str], str]
-) -> None:
-    for name, frame in tables.items():
-        write_forecast(
-            path_of(name),
-            frame,
-            daily=panel.frequency.is_daily_or_coarser,
-            utc_offset=panel.utc_offset,
-            display_timezone=panel.display_timezone,
-        )
 
 
 def _build_result(out: str, forecast: UnpublishedForecast) -> PredictResult:
@@ -386,23 +319,3 @@ def _build_result(out: str, forecast: UnpublishedForecast) -> PredictResult:
         written_at=forecast.made_at.isoformat(timespec="seconds"),
         warnings=prediction.warnings,
     )
-
-
-def _plot_series(
-    folder: Path, run: Run, panel: Panel, forecasts: WindowForecast, series: Ints
-) -> int:
-    """Writes the plots into a new folder, if there are any; returns their number."""
-    if not len(series):
-        return 0
-    # matplotlib takes half a second to load
-    from rnnforecast.pipeline.series_plots import plot_series_forecasts
-
-    folder.mkdir()
-    return plot_series_forecasts(folder, run, panel, series, panel.lengths, forecasts)
-
-
-def _series_to_plot(run: Run, panel: Panel) -> Ints:
-    """Indices of the series that `train` plotted; if these are too few, the first others too."""
-    is_new = ~np.isin(panel.labels(), run.plotted_series)
-    order = np.argsort(is_new, kind="stable")
-    return np.sort(order[: run.n_plots])

@@ -1,0 +1,75 @@
+"""The places of a forecast: files, folders, URLs, tables of databases; what may be written to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rnnforecast.errors import UsageError
+from rnnforecast.output.forecast_table import table_format
+from rnnforecast.output.owned_files import check_table_replaceable
+from rnnforecast.output.ownership import check_replaceable
+from rnnforecast.output.remote_output import check_remote_output
+from rnnforecast.spec.locations import (
+    absolute_location,
+    expand_url,
+    is_database,
+    is_url,
+    mask_url,
+)
+from rnnforecast.workflow.predict_database import check_database_output
+from rnnforecast.workflow.predict_totals import sibling_path
+
+
+def check_place(out: str, *, force: bool = False) -> None:
+    """Raises UsageError for a file with the suffix of no table and for a URL that cannot be written
+    to, and OutputPathError if what has the name `out` must not be replaced."""
+    if not is_url(out):
+        _check_path(out, force=force)
+        return
+    url = expand_url(out, UsageError)
+    if is_database(url.text):
+        check_database_output(out)
+    elif url.local_path is not None:
+        _check_path(url.local_path, force=force)
+    else:
+        check_remote_output(url, is_folder=is_folder(url.text), force=force)
+        if not is_folder(url.text):
+            table_format(url.text)
+
+
+def _check_path(out: str, *, force: bool) -> None:
+    if is_folder(out):
+        check_replaceable(Path(os.path.realpath(out)), "forecast", force=force)
+        return
+    table_format(out)
+    if out != "-":
+        check_table_replaceable(Path(out), force=force)
+
+
+def has_files(out: str) -> bool:
+    """Whether the place holds files: neither standard output nor a table of a database."""
+    if is_url(out):
+        return not is_database(expand_url(out, UsageError).text)
+    return out != "-"
+
+
+def is_folder(out: str) -> bool:
+    """Whether the forecast goes into a folder of that name."""
+    return out != "-" and (out.endswith("/") or not Path(out).suffix)
+
+
+def table_path(out: str, name: str) -> str:
+    """The file of a table: `out` for the forecast, a file beside it for others."""
+    return out if name == "forecast" else str(sibling_path(Path(out), name))
+
+
+def absolute_sources(source: Sequence[str]) -> list[str]:
+    """Files and patterns as absolute ones; URLs and ``-`` as they are, without passwords."""
+    return [
+        mask_url(absolute_location(each, Path.cwd()))
+        if each == "-" or is_url(each)
+        else os.path.abspath(each)  # noqa: PTH100 - a pattern is no path
+        for each in source
+    ]
