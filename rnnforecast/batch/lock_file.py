@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rnnforecast.output.partial_names import process_start
+
 MAX_RECORD_BYTES = 4096
 """Most bytes that are read of a lock file."""
 
@@ -33,9 +35,8 @@ class LockHolder:
     """Since when it holds the lock: UTC, ISO 8601."""
     action: str
     """The command, such as ``predict``."""
-    process_start: int | None = None
-    """Start of the process in clock ticks since boot, which another process of its number has not;
-    None where the system does not tell."""
+    process_start: str | None = None
+    """See `output.partial_names.process_start`; another process of its number has another."""
     by_record: bool = False
     """Whether the file's record alone is the lock, on a file system that has no locks."""
 
@@ -44,7 +45,7 @@ class LockHolder:
         """This process, from now on."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         pid = os.getpid()
-        start = _process_start(pid)
+        start = process_start(pid)
         return cls(pid, socket.gethostname(), _user_name(), now, action, start, by_record)
 
     @classmethod
@@ -57,7 +58,7 @@ class LockHolder:
             return None
         texts = (found.host, found.user, found.started, found.action)
         is_valid = type(found.pid) is int and found.pid > 0 and isinstance(found.by_record, bool)
-        is_valid &= found.process_start is None or type(found.process_start) is int
+        is_valid &= found.process_start is None or isinstance(found.process_start, str)
         return found if is_valid and all(isinstance(text, str) for text in texts) else None
 
     def to_bytes(self) -> bytes:
@@ -76,7 +77,7 @@ class LockHolder:
             return False
         if not is_process_running(self.pid):
             return True
-        start = _process_start(self.pid)
+        start = process_start(self.pid)
         return None not in (start, self.process_start) and start != self.process_start
 
     def __str__(self) -> str:
@@ -256,15 +257,6 @@ def _write(descriptor: int, holder: LockHolder) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.ftruncate(descriptor, 0)
     os.write(descriptor, holder.to_bytes())
-
-
-def _process_start(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; see proc(5), field 22 of ``stat``."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        return int(text.rpartition(")")[2].split()[19])  # the second field may hold spaces
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def _user_name() -> str:

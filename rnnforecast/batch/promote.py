@@ -138,6 +138,7 @@ def train_candidate(
         publish=False,
         overrides=request.overrides,
         resume=request.resume,
+        keep_interrupted=request.keep_interrupted,
         force=request.force,
         listener=listener,
         should_stop=should_stop,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,9 @@ class CheckpointFile:
         self._last_saved = time.monotonic()
 
     def remove(self) -> None:
-        """Removes the file, if there is one."""
-        self.path.unlink(missing_ok=True)
+        """Removes the file, if there is one; it is of no more use, so a failure is no error."""
+        with suppress(OSError):
+            self.path.unlink()
 
 
 @dataclass

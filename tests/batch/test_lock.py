@@ -198,7 +198,7 @@ def test_without_locks_of_the_system_the_record_is_the_lock(
         output_lock(out, "train"),
     ):
         pass
-    for gone in ({"pid": dead_pid()}, {"process_start": 1}):
+    for gone in ({"pid": dead_pid()}, {"process_start": "1"}):
         lock_path(out).write_bytes(record(**gone).to_bytes())
         with output_lock(out, "train"):
             pass

@@ -1,0 +1,36 @@
+"""All faults: kills, failing file operations, and commands at once.
+
+python -m tests.faults             in full: an hour or two
+python -m tests.faults --short     a few of each, for the test suite
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.faults.inject import fail_everywhere
+from tests.faults.kill import kill_often
+from tests.faults.together import run_together
+from tests.faults.workplace import COMMANDS, workplace
+
+
+def main() -> None:
+    """The command line."""
+    is_short = "--short" in sys.argv
+    with workplace():
+        run_together()
+        for name in ("predict",) if is_short else tuple(COMMANDS):
+            found = kill_often(
+                name,
+                2 if is_short else 200,
+                settle=2 if is_short else 4,
+                seed=0,
+                min_reads=10 if is_short else 1000,
+            )
+            print(found, flush=True)
+        for name in ("predict to a file",) if is_short else tuple(COMMANDS):
+            print(fail_everywhere(name, points=2 if is_short else None, settle=4), flush=True)
+
+
+if __name__ == "__main__":
+    main()
