@@ -112,9 +112,9 @@ class FolderSnapshot:
         found = {name: self.read_bytes(name) for name in names if self.has(name)}
         return FolderFiles(self.path, found)
 
-    def has_lost_files(self) -> bool:
-        """Whether a file was missing, and the folder no longer has the name it was opened by."""
-        return self._missed and self.is_replaced()
+    def has_missed_files(self) -> bool:
+        """Whether a file was looked for that is not there."""
+        return self._missed
 
     def is_replaced(self) -> bool:
         """Whether another folder, or none, has the name by now."""
@@ -157,13 +157,18 @@ def read_folder(
                 try:
                     found = read(folder)
                 except Exception:
-                    if is_last or not folder.has_lost_files():
+                    if is_last or not _is_outdated(folder, path, resolve):
                         raise
                 else:
-                    if is_last or not folder.has_lost_files():
+                    if is_last or not _is_outdated(folder, path, resolve):
                         return found
         time.sleep(min(0.0005 * attempt, 0.02))
     raise AssertionError  # the last attempt returns or raises
+
+
+def _is_outdated(folder: FolderSnapshot, path: Path, resolve: Callable[[Path], Path]) -> bool:
+    """Whether a file was missing because the folder was replaced, or another one is meant now."""
+    return folder.has_missed_files() and (folder.is_replaced() or resolve(path) != folder.path)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ is set back changes nothing for readers.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -95,8 +96,10 @@ def resolve_run(path: Path) -> Path:
         try:
             target = os.readlink(path / LATEST)  # noqa: PTH115 - the text of the link
         except OSError:
-            break
-        # a version may be replaced or deleted between two system calls
+            target = ""
+            if not is_store(path):
+                return path
+        # a version may be replaced or deleted between two system calls, a plain run become a store
         if _VERSION.fullmatch(target) and os.path.isdir(path / target):  # noqa: PTH112
             return path / target
         time.sleep(0.002)
@@ -105,9 +108,7 @@ def resolve_run(path: Path) -> Path:
         names = [each.name for each in list_versions(path)]
         cure = f"rnnforecast rollback {path} {names[-1]}" if names else "train it again"
         raise RunFolderError(Problem(str(path), found, cure))
-    if is_store(path):
-        raise RunFolderError(Problem(str(path), "holds no version of the run yet", "train it"))
-    return path
+    raise RunFolderError(Problem(str(path), "holds no version of the run yet", "train it"))
 
 
 def list_versions(path: Path) -> list[RunVersion]:
@@ -169,7 +170,7 @@ def make_store(path: Path, *, force: bool = False) -> None:
     is_run = mark is not None and mark.kind == "run"
     with atomic_folder(path, "versions", replaces="run", force=force) as store:
         if is_run and not foreign_content(path, "run"):
-            name = _free_name(store, _modified_at(path / MARK_FILE), "")
+            name = _free_name(store, _trained_at(path), "")
             shutil.copytree(path, store / name, copy_function=_link_or_copy)
             (store / LATEST).symlink_to(name)
 
@@ -300,8 +301,13 @@ def _parse_time(text: str) -> datetime | None:
         return None
 
 
-def _modified_at(path: Path) -> datetime:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+def _trained_at(run: Path) -> datetime:
+    """The time of a training; that of the folder where the run does not say it."""
+    try:
+        stored = json.loads((run / "state.json").read_text(encoding="utf-8"))
+        return datetime.fromisoformat(stored["trained_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return datetime.fromtimestamp((run / MARK_FILE).stat().st_mtime, UTC)
 
 
 def _link_or_copy(source: str, goal: str) -> None:

@@ -136,14 +136,14 @@ def test_a_plain_run_becomes_the_first_version_while_it_is_read(
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        for night in range(1, 20):
+        for night in range(1, 8):
             _train(path, night, str(night))
             prune(path, NIGHT, keep=2)
     finally:
         done.set()
         reader.join()
     assert not failures
-    assert _text(path) == "19"
+    assert _text(path) == "7"
     assert len(_names(path)) == 2
     assert path.stat().st_mode & 0o777 == 0o750
 
