@@ -73,7 +73,7 @@ def test_a_network_is_written_with_a_page_whose_example_runs(
     assert said["max_difference"] <= 1e-5
     assert "model-2.onnx written to out; on 64 windows of the data within" in result.stderr
     assert {path.name for path in Path("out").iterdir()} == {
-        "README.md", "export.json", "model-2.onnx",
+        ".rnnforecast.json", "README.md", "export.json", "model-2.onnx",
     }  # fmt: skip
     facts = json.loads(Path("out/export.json").read_text(encoding="utf-8"))
     (model,) = facts["models"]
@@ -110,7 +110,7 @@ def test_all_members_are_written_and_tried_on_windows_of_the_data(
     result = rnnforecast("export", "run", "--onnx", "-q")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     assert {path.name for path in Path("exports/run").iterdir()} == {
-        "README.md", "export.json", "model-1.onnx", "model-2.onnx",
+        ".rnnforecast.json", "README.md", "export.json", "model-1.onnx", "model-2.onnx",
     }  # fmt: skip
     assert [len(history.values) for history in quick] == [64, 64]
     assert 9 < quick[0].values[quick[0].value_mask].mean() < 28

@@ -70,7 +70,7 @@ def test_a_run_is_looked_into(given: Run, train: Run, rnnforecast: Run) -> None:
     assert set(found["findings"]) == names
     folder = Path("inspections/run")
     assert {path.name for path in folder.iterdir()} == {
-        "inspect.html", "inspect.json", *(f"{name}.png" for name in names),
+        ".rnnforecast.json", "inspect.html", "inspect.json", *(f"{name}.png" for name in names),
     }  # fmt: skip
     page = (folder / "inspect.html").read_text(encoding="utf-8")
     assert Pictures(page).inside == len(names)
