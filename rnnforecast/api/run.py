@@ -205,17 +205,22 @@ class Run:
         )
         return result
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
         """Writes the run folder, as ``rnnforecast train`` does; an earlier run there is replaced.
+
+        Args:
+            folder: the folder to write.
+            force: replace whatever has that name, as ``--force`` does.
 
         Raises:
             OutputError: the folder cannot be written, or is something else than a run.
         """
         path = Path(folder)
         if self._trained is not None:
-            save_trained(path, self._trained, self._log)
+            save_trained(path, self._trained, self._log, force=force)
         else:
-            run_folder.copy_run(self._file("."), path, state=self._stored.read_bytes(STATE_FILE))
+            state = self._stored.read_bytes(STATE_FILE)
+            run_folder.copy_run(self._file("."), path, state=state, force=force)
         self.folder = self.folder or path
 
     def stored_in(self, folder: Path) -> Path:

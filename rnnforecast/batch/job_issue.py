@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime
 
-import numpy as np
-
 from rnnforecast.batch.issue import record_issue
 from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.batch.job_summary import JobSummary, read_state, utc_text
@@ -134,14 +132,6 @@ def _describe(forecast: UnpublishedForecast, summary: JobSummary) -> None:
     summary.data_since = utc_text(forecast.data_since)
     summary.trained_until = text(forecast.run.trained_until)
     summary.model = forecast.files.path.resolve().name
-    summary.series = _count_by_status(prediction.status)
+    summary.series = prediction.series_status()
     for finding in prediction.warnings:
         summary.add_finding(finding.to_json())
-
-
-def _count_by_status(status: np.ndarray) -> dict[str, int]:
-    """Numbers of series by status `[S, C]`; of several targets the one that is furthest from a
-    forecast by the model counts."""
-    order = ("skipped", "fallback", "cold_start", "model")
-    found = np.select([(status == name).any(axis=1) for name in order], order, "model")
-    return {name: count for name in order[::-1] if (count := int((found == name).sum()))}

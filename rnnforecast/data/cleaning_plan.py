@@ -170,23 +170,38 @@ class CleanedData:
 
 
 def read_table(
-    plan: CleaningPlan, source: Sequence[DataSource], *, skip_invalid_series: bool = False
+    plan: CleaningPlan,
+    source: Sequence[DataSource],
+    *,
+    skip_invalid_series: bool = False,
+    repair_invalid_series: bool = False,
 ) -> Table:
     """The rows of `source` (files, folders, patterns, ``-`` for standard input, or data frames),
-    not yet cleaned; with `skip_invalid_series` without series with a cell that cannot be read."""
+    not yet cleaned; with `skip_invalid_series` without series with a cell that cannot be read, with
+    `repair_invalid_series` without such cells."""
     options = with_known_at(plan.read_options)
-    table = read_files(source, options, skip_invalid_series=skip_invalid_series)
+    table = read_files(
+        source,
+        options,
+        skip_invalid_series=skip_invalid_series,
+        repair_invalid_series=repair_invalid_series,
+    )
     known_at = plan.read_options.data.known_at
     return table if known_at is None else take_known_at(table, known_at)
 
 
 def align_table(
-    plan: CleaningPlan, table: Table, *, skip_invalid_series: bool = False
+    plan: CleaningPlan,
+    table: Table,
+    *,
+    skip_invalid_series: bool = False,
+    repair_invalid_series: bool = False,
 ) -> AlignedData:
     """`table` as a panel, aligned as the plan says.
 
     With `skip_invalid_series`, a series that the plan cannot repair is left out and named in
-    `changes.skipped`; otherwise it raises DataError. DataError if no series is left.
+    `changes.skipped`; with `repair_invalid_series` it is named there too, and what is readable of
+    it stays; otherwise it raises DataError. DataError if no series is left.
     """
     table = latest_vintages(table)
     panel, changes = regularize(
@@ -195,6 +210,7 @@ def align_table(
         timezone=plan.read_options.data.timezone,
         keep_future_rows=bool(plan.features.spec.future),
         skip_invalid_series=skip_invalid_series,
+        repair_invalid_series=repair_invalid_series,
     )
     return AlignedData(table.without_rows(), panel, changes)
 
@@ -210,14 +226,22 @@ def preview_table(plan: CleaningPlan, table: Table) -> CleaningChanges:
 
 
 def prepare_data(
-    plan: CleaningPlan, source: Sequence[DataSource], *, horizon: int, required_steps: int = 0
+    plan: CleaningPlan,
+    source: Sequence[DataSource],
+    *,
+    horizon: int,
+    required_steps: int = 0,
+    repair_invalid_series: bool = False,
 ) -> CleanedData:
     """The inputs from the files `source` by a fitted plan, see `align_table` and `build_inputs`.
 
-    Series that the plan cannot repair are left out, and those with a cell that cannot be read.
+    Series that the plan cannot repair are left out, and those with a cell that cannot be read; with
+    `repair_invalid_series` what is readable of them stays.
     """
-    table = read_table(plan, source, skip_invalid_series=True)
-    aligned = align_table(plan, table, skip_invalid_series=True)
+    skip = not repair_invalid_series
+    options = {"skip_invalid_series": skip, "repair_invalid_series": repair_invalid_series}
+    table = read_table(plan, source, **options)
+    aligned = align_table(plan, table, **options)
     return build_inputs(plan, aligned, horizon=horizon, required_steps=required_steps)
 
 

@@ -178,12 +178,12 @@ def create_run_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
         write_text(folder / CHECKSUMS_FILE, "".join(lines))
 
 
-def copy_run(source: Path, path: Path, *, state: bytes) -> None:
+def copy_run(source: Path, path: Path, *, state: bytes, force: bool = False) -> None:
     """Writes a copy of the run in the folder `source` to `path`; `state` is its ``state.json``.
 
     Raises RunFolderError if another run has taken its place since that was read, OutputError.
     """
-    with atomic_folder(path, "run") as folder:
+    with atomic_folder(path, "run", force=force) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         if (folder / STATE_FILE).read_bytes() != state:
             found = "another run has taken the place of this one"

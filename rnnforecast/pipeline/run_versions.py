@@ -35,6 +35,9 @@ from rnnforecast.wording import join_names
 
 LATEST = "latest"
 CANDIDATE_SUFFIX = ".candidate"
+EARLIEST_YEAR = 1970
+"""No run was trained before."""
+
 TIME_FORMAT = "%Y-%m-%dT%H-%M-%SZ"
 
 _VERSION = re.compile(
@@ -305,9 +308,12 @@ def _trained_at(run: Path) -> datetime:
     """The time of a training; that of the folder where the run does not say it."""
     try:
         stored = json.loads((run / "state.json").read_text(encoding="utf-8"))
-        return datetime.fromisoformat(stored["trained_at"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return datetime.fromtimestamp((run / MARK_FILE).stat().st_mtime, UTC)
+        found = _as_utc(datetime.fromisoformat(stored["trained_at"]))
+        if found.year >= EARLIEST_YEAR:
+            return found
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        pass
+    return datetime.fromtimestamp((run / MARK_FILE).stat().st_mtime, UTC)
 
 
 def _link_or_copy(source: str, goal: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from rnnforecast.spec.types import (
@@ -44,6 +46,22 @@ class ForecastSpec(SpecSection):
     )
     sample_paths: NonNegativeInt = Field(
         0, description="The number of sample paths that are written for each series."
+    )
+    on_series_error: Literal["fallback", "skip", "fail"] = Field(
+        "fallback",
+        description="What is done about a series that the model cannot forecast, because it is too"
+        " short, constant, ends early or has a cell that cannot be read: a simple forecast in its"
+        " place, none, or no forecast of any series.",
+    )
+    fallback: Literal["seasonal_naive", "dot"] = Field(
+        "seasonal_naive",
+        description="The simple forecast: the values of a season before, or the dynamic optimized"
+        " theta method.",
+    )
+    exit_on_failed: Literal["never", "skipped", "fallback"] = Field(
+        "skipped",
+        description="Whether `predict` ends with code 6: if a series has no forecast, or also if it"
+        " has a simple one.",
     )
     plots: Auto | NonNegativeInt = Field(
         "auto",

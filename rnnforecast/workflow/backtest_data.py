@@ -41,10 +41,20 @@ class BacktestData:
 
     @classmethod
     def align(
-        cls, plan: CleaningPlan, table: Table, *, skip_invalid_series: bool = False
+        cls,
+        plan: CleaningPlan,
+        table: Table,
+        *,
+        skip_invalid_series: bool = False,
+        repair_invalid_series: bool = False,
     ) -> BacktestData:
         """The data of a table; arguments and errors are those of `align_table`."""
-        aligned = align_table(plan, table, skip_invalid_series=skip_invalid_series)
+        aligned = align_table(
+            plan,
+            table,
+            skip_invalid_series=skip_invalid_series,
+            repair_invalid_series=repair_invalid_series,
+        )
         clean = plan.clean.model_copy(update={"frequency": aligned.panel.frequency.alias})
         return cls(
             replace(plan, clean=clean),

@@ -27,6 +27,7 @@ from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run, read_run_folder
 from rnnforecast.pipeline.run_overrides import with_overrides
+from rnnforecast.pipeline.series_errors import SeriesError
 from rnnforecast.spec.locations import (
     expand_url,
     is_database,
@@ -62,9 +63,12 @@ class PredictResult:
     """Targets of each series."""
     horizon: int
     failed: dict[str, str]
-    """Reasons by label, of series without a forecast of all their targets."""
-    skipped: dict[str, str]
-    """Reasons by label, of series that the spec leaves out."""
+    """Reasons by label, of the series because of which `predict` ends with code 6, see
+    `forecast.exit_on_failed`."""
+    series_status: dict[str, int]
+    """Numbers of series by status."""
+    series_errors: tuple[SeriesError, ...]
+    """Series with a simple forecast or none, by kind of error."""
     first_timestamp: str
     last_timestamp: str
     """The earliest and the latest timestamp of the forecasts."""
@@ -304,11 +308,12 @@ def _build_result(out: str, forecast: UnpublishedForecast) -> PredictResult:
     last = panel.window_timestamps(panel.lengths - 1, 1).max()
     return PredictResult(
         out=out if is_url(out) else str(Path(out)),
-        series=panel.n_series,
+        series=int((prediction.status != "skipped").any(axis=1).sum()),
         targets=len(panel.target_names),
         horizon=horizon,
         failed=prediction.failed,
-        skipped=prediction.skipped,
+        series_status=prediction.series_status(),
+        series_errors=prediction.errors.by_code(),
         first_timestamp=format_timestamp(timestamps.min(), panel.display_timezone),
         last_timestamp=format_timestamp(timestamps.max(), panel.display_timezone),
         data_end=format_timestamp(last, panel.display_timezone),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -22,14 +23,15 @@ from rnnforecast.pipeline.checks.context import CheckContext, PreviousForecast
 from rnnforecast.pipeline.checks.data_findings import data_findings
 from rnnforecast.pipeline.checks.finding import Finding, raise_errors
 from rnnforecast.pipeline.checks.run_checks import CheckOptions, check_findings
-from rnnforecast.pipeline.forecasting import forecast
 from rnnforecast.pipeline.prepare import hash_data
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.series_errors import SeriesErrors, count_by_status, describe_errors
 from rnnforecast.training import device
 from rnnforecast.types import Ints
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.backtest_data import BacktestData
+from rnnforecast.workflow.predict_series import forecast_series
 from rnnforecast.workflow.predict_size import check_last_timestamp, check_size
 from rnnforecast.workflow.predict_tables import forecast_tables, table_series
 from rnnforecast.workflow.predict_totals import NO_EXTRA_TABLES, ExtraTablesRequest
@@ -55,26 +57,34 @@ class Prediction:
     data_sha256: str
     """See `hash_data`."""
 
+    errors: SeriesErrors
+    """What is wrong with series that have a simple forecast, or none."""
+    exit_on_failed: Literal["never", "skipped", "fallback"] = "skipped"
+
     @cached_property
     def failed(self) -> dict[str, str]:
-        """Reasons by label, of series without a forecast of all their targets."""
-        return _failed_series(self.cleaned, self.forecasts)
+        """Reasons by label, of the series because of which `predict` ends with an error."""
+        if self.exit_on_failed == "never":
+            return {}
+        mask = self.status == "skipped"
+        if self.exit_on_failed == "fallback":
+            mask |= self.status == "fallback"
+        return self.errors.reasons(mask)
 
-    @property
-    def skipped(self) -> dict[str, str]:
-        """Reasons by label, of series that the spec leaves out."""
-        found = self.cleaned.changes.skipped
-        return {label: reason for label, reason in found.items() if label not in self.failed}
+    def series_status(self) -> dict[str, int]:
+        """Numbers of series by status."""
+        return count_by_status(self.status, len(self.errors.left_out))
 
     def part_failed_error(self, written_to: str = "") -> PartFailed:
         """The error of series without a forecast; `written_to` is the place of the others."""
         failed = [f"{label} ({reason})" for label, reason in self.failed.items()]
-        n_series = self.cleaned.panel.n_series
+        n_series = sum(self.series_status().values()) - len(failed)
         written = f"the forecasts of {n_series:,} series were written to {written_to}; "
+        lack = "lack a forecast" if self.exit_on_failed == "skipped" else "lack one by the model"
         return PartFailed(
             Problem(
                 "",
-                f"{len(failed):,} series lack a forecast: {join_names(failed)}",
+                f"{len(failed):,} series {lack}: {join_names(failed)}",
                 (written if written_to else "")
                 + "see 'rnnforecast check' for what is wrong with "
                 + ("the others" if written_to else "them"),
@@ -104,7 +114,8 @@ def forecast_data(
         previous: the forecast that is to be replaced.
 
     Raises:
-        DataError, UsageError; StaleInput if a check finds an error.
+        DataError, also if a series has an error and `forecast.on_series_error` is ``fail``;
+        UsageError; StaleInput if a check finds an error.
     """
     listener = listener or NullListener()
     # a run trained on a GPU may forecast on a machine without one
@@ -131,25 +142,40 @@ def forecast_data(
         if finding.level == "warning":
             listener.warning(str(finding))
     raise_errors(warnings)
-    forecasts, all_levels = _forecasts(run, cleaned, steps)
-    status = np.where(np.isnan(forecasts.yhat).any(axis=1), "skipped", "model")  # [S, C]
+    found = forecast_series(run, cleaned, steps)
+    for line in describe_errors(found.errors, run.spec.forecast):
+        listener.warning(line)
     rows = table_series(
-        cleaned, status, horizon=steps, time_column=run.plan.read_options.data.time_name
+        cleaned, found.status, horizon=steps, time_column=run.plan.read_options.data.time_name
     )
-    tables = forecast_tables(run, rows, forecasts, all_levels, totals=totals, n_paths=n_paths)
-    return Prediction(cleaned, forecasts, status, tables, warnings, data_sha256)
+    tables = forecast_tables(
+        run, rows, found.forecasts, found.all_levels, totals=totals, n_paths=n_paths
+    )
+    return Prediction(
+        cleaned,
+        found.forecasts,
+        found.status,
+        tables,
+        warnings,
+        data_sha256,
+        found.errors,
+        run.spec.forecast.exit_on_failed,
+    )
 
 
 def _read_data(
     run: Run, source: Sequence[DataSource], steps: int, origin: str | None
 ) -> CleanedData:
-    """The cleaned data, with covariates for `steps`, rounded up to whole trained horizons."""
+    """The cleaned data, with covariates for `steps`, rounded up to whole trained horizons, and with
+    what is readable of series that have an error."""
     trained = run.config.horizon
     horizon = -(-steps // trained) * trained
     if origin is None:
-        return prepare_data(run.plan, source, horizon=horizon, required_steps=steps)
-    table = read_table(run.plan, source, skip_invalid_series=True)
-    data = BacktestData.align(run.plan, table, skip_invalid_series=True)
+        return prepare_data(
+            run.plan, source, horizon=horizon, required_steps=steps, repair_invalid_series=True
+        )
+    table = read_table(run.plan, source, repair_invalid_series=True)
+    data = BacktestData.align(run.plan, table, repair_invalid_series=True)
     aligned = data.known_before(_steps_before_origin(data.panel, origin)).aligned
     return build_inputs(run.plan, aligned, horizon=horizon, required_steps=steps)
 
@@ -179,36 +205,3 @@ def _steps_before_origin(panel: Panel, origin: str) -> Ints:
         cure = "give a time after the first, and at most one step after the last"
         raise UsageError(Problem(f"origin {origin}", found, cure))
     return ends
-
-
-def _forecasts(run: Run, cleaned: CleanedData, steps: int) -> tuple[WindowForecast, WindowForecast]:
-    """The forecasts, and those at all computed levels that are not rounded."""
-    panel, levels, bounds = cleaned.panel, run.levels, run.plan.bounds
-    postprocessing = replace(
-        run.postprocessing, quantiles=levels.computed, bounds=bounds.without_rounding()
-    )
-    all_levels = forecast(
-        run.members, cleaned, panel.lengths, postprocessing=postprocessing, horizon=steps
-    )
-    quantiles = bounds.apply(levels.select(all_levels.quantiles), axis=-2)
-    return WindowForecast(bounds.apply(all_levels.yhat), quantiles), all_levels
-
-
-def _failed_series(cleaned: CleanedData, forecasts: WindowForecast) -> dict[str, str]:
-    """Reasons by label, of series without a forecast of all targets, but not of those that are
-    shorter than `clean.min_length`."""
-    series = cleaned.changes.series
-    by_spec = set(series.loc[series["too_short"] & (series["observed"] > 0), "label"])
-    skipped = cleaned.changes.skipped
-    failed = {label: reason for label, reason in skipped.items() if label not in by_spec}
-    unknown = np.asarray(np.isnan(forecasts.yhat).any(axis=1))  # [S, C]
-    is_partial = np.asarray(unknown.any(axis=1))
-    names, panel = np.array(cleaned.panel.target_names), cleaned.panel
-    observed = np.logical_or.reduceat(cleaned.target_mask, panel.offsets[:-1])  # [S, C]
-    reasons = (
-        f"no value of {join_names(names[row])}"
-        if not (row & known).any()
-        else f"the forecast of {join_names(names[row & known])} is not a finite number"
-        for row, known in zip(unknown[is_partial], observed[is_partial], strict=True)
-    )
-    return failed | dict(zip(cleaned.panel.labels()[is_partial], reasons, strict=True))

@@ -11,6 +11,7 @@ from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.series_errors import table_places
 from rnnforecast.types import Floats, Ints
 from rnnforecast.workflow.predict_totals import paths_table, totals_table
 
@@ -41,12 +42,8 @@ def table_series(
     A skipped series without a value has the timestamps of the series that ends last.
     """
     panel, found = cleaned.panel, cleaned.changes.series
-    keys = cleaned.table.keys
-    places = np.arange(panel.n_series)
-    if keys.shape[1]:
-        index = pd.MultiIndex.from_frame(keys)
-        places = index.get_indexer(pd.MultiIndex.from_frame(panel.keys))
-    is_shown = (found["skipped"] != "").to_numpy(copy=True)  # [S of the file]
+    keys, places = cleaned.table.keys, table_places(cleaned)
+    is_shown = (found["error_code"] != "").to_numpy(copy=True)  # [S of the file]
     is_shown[places] = True
     places = np.cumsum(is_shown)[places] - 1
     size = int(is_shown.sum())

@@ -67,10 +67,9 @@ def report(
         assert run is not None
         content = run_report(run, files, data, listener)
     path = out or files.path / REPORT_FILE
+    check_page_replaceable(path, force=force)
     if out is None:
         add_to_mark(files.path, [REPORT_FILE])
-    else:
-        check_page_replaceable(out, force=force)
     write_text(path, render_forecast_report(content))
     return ReportResult(
         out=str(path),

@@ -127,13 +127,15 @@ def fit_prepared(
     return _fit(session, None)
 
 
-def save_trained(folder: Path, trained: TrainedRun, log: str, *, reports: bool = True) -> None:
+def save_trained(
+    folder: Path, trained: TrainedRun, log: str, *, reports: bool = True, force: bool = False
+) -> None:
     """Writes a run folder of a run in memory; `log` is the content of ``log.jsonl``; see
-    `write_trained_run`.
+    `write_trained_run` and `create_run_folder`.
 
     Raises OutputError.
     """
-    with create_run_folder(folder) as partial:
+    with create_run_folder(folder, force=force) as partial:
         write_trained_run(partial, trained, reports=reports)
         write_text(partial / "log.jsonl", log)
 

@@ -142,8 +142,6 @@ def predict(
         result = issued.result
         if json:
             console.print_json(asdict(result))
-        for label, why in list(result.skipped.items())[:5]:
-            console.warning(f"left out: {label}: {why}")
         span = f"{result.first_timestamp} to {result.last_timestamp}"
         size = describe_size(result.series, result.targets)
         steps = f"{size} × {result.horizon} steps, {span}"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,9 @@ from rnnforecast.spec.data import DataSpec
 from rnnforecast.types import Floats
 from rnnforecast.wording import quote_text
 
+KeepBeside = Literal["none", "series", "rows"]
+"""What stays beside a cell that cannot be read: nothing, the other series, or all other rows."""
+
 HEAD_ROWS = 2000
 """Rows from which roles and formats are inferred, of all files together."""
 _MAX_HEAD_FILES = 40  # evenly spread among all files
@@ -72,7 +76,8 @@ class Table:
     """How the files were read."""
     number_format: NumberFormat = field(default_factory=NumberFormat)
     invalid_series: dict[int, str] = field(default_factory=dict)
-    """Row of `keys` -> the cell that cannot be read, for series whose rows are left out."""
+    """Row of `keys` -> the cell that cannot be read, for series with one; their rows are left out,
+    or those that cannot be read."""
     known_at: np.ndarray | None = None
     """[R] the time at which each row became known, of the type and offset of `time`; None without
     data.known_at."""
@@ -96,13 +101,18 @@ class Table:
 
 
 def read_files(
-    source: Sequence[DataSource], options: ReadOptions, *, skip_invalid_series: bool = False
+    source: Sequence[DataSource],
+    options: ReadOptions,
+    *,
+    skip_invalid_series: bool = False,
+    repair_invalid_series: bool = False,
 ) -> Table:
     """All rows of all files (paths, folders, globs, "-" for standard input) and data frames in one
     table.
 
     With `skip_invalid_series`, the rows of a series with a time or number that cannot be read are
-    left out, if other series are left. If another file has targets, a file may have covariates
+    left out, if other series are left. With `repair_invalid_series` only rows with such a time are,
+    and such a number is missing. If another file has targets, a file may have covariates
     without targets: those known ahead.
     Raises DataError with all problems at once: file, line, column, what was found and the cure.
     """
@@ -127,13 +137,16 @@ def read_files(
 
     rows = _read_head(files)
     roles = roles_of(rows)
-    table = _read_with_roles(files, rows, roles, data, skip_invalid_series)
+    keep: KeepBeside = "series" if skip_invalid_series else "none"
+    if repair_invalid_series:
+        keep = "rows"
+    table = _read_with_roles(files, rows, roles, data, keep)
     if data.series == "auto" and len(table.time) > len(rows) and _has_repeated_timestamps(table):
         # The head of a file sorted by series holds one series only: infer from other rows.
         roles = roles_of(_rows_of_some_timestamps(files, table))
         if roles.series != table.roles.series:
             del table
-            table = _read_with_roles(files, rows, roles, data, skip_invalid_series)
+            table = _read_with_roles(files, rows, roles, data, keep)
     if data.series == "auto":
         table = drop_unneeded_ids(table)
     if data.targets == "auto":
@@ -163,7 +176,7 @@ def _read_with_roles(
     head: pd.DataFrame,
     roles: ColumnRoles,
     data: DataSpec,
-    skip_invalid_series: bool,
+    keep: KeepBeside,
 ) -> Table:
     time_columns = roles.time_columns or (roles.time,)
     covariates = roles.unused if data.targets == "auto" else ()
@@ -180,13 +193,13 @@ def _read_with_roles(
     time_format = replace(time_format, has_mixed_offsets=has_mixed_offsets)
     numbers = NumberReader(files, roles, data, _source_name(files))
     try:
-        columns, reading = _load_columns(numbers, head, time_format, skip_invalid_series)
+        columns, reading = _load_columns(numbers, head, time_format, keep != "none")
     except DataError:
         if shorter := _without_empty_rows(files):
-            return _read_with_roles(shorter, head, roles, data, skip_invalid_series)
+            return _read_with_roles(shorter, head, roles, data, keep)
         raise
     if columns.invalid_cells and (shorter := _without_empty_rows(files)):
-        return _read_with_roles(shorter, head, roles, data, skip_invalid_series)
+        return _read_with_roles(shorter, head, roles, data, keep)
     table = Table(
         keys=columns.keys,
         codes=columns.codes,
@@ -205,7 +218,7 @@ def _read_with_roles(
         notes=(*_combine_notes(files), *chosen.notes, *reading.notes),
         number_format=reading.number_format,
     )
-    return _without_invalid_series(table, columns.invalid_cells)
+    return _without_invalid_cells(table, columns.invalid_cells, keep)
 
 
 def _without_empty_rows(files: tuple[InputFile, ...]) -> tuple[InputFile, ...] | None:
@@ -288,8 +301,9 @@ def _range_notes(numbers: NumberReader, columns: ParsedColumns) -> tuple[Reading
     return tuple(range_notes(numbers.source_name, by_name, columns.tiny_count))
 
 
-def _without_invalid_series(table: Table, cells: Sequence[InvalidCell]) -> Table:
-    """The table without the rows of series with one of these cells; DataError if none is left."""
+def _without_invalid_cells(table: Table, cells: Sequence[InvalidCell], keep: KeepBeside) -> Table:
+    """The table without the rows of series with one of these cells, or without such a time; a
+    number is missing there. DataError if none is left."""
     if not cells:
         return table
     reasons: dict[int, str] = {}
@@ -302,7 +316,11 @@ def _without_invalid_series(table: Table, cells: Sequence[InvalidCell]) -> Table
             found = f"{quote_text(cell.text)} is not a {kind}"
             problems.append(Problem(location, found, "correct the cell"))
             reasons.setdefault(code, f"{location}: {found}")
-    rows = ~np.isin(table.codes, list(reasons))
+    if keep == "rows":
+        rows = np.ones(len(table.codes), dtype=np.bool_)
+        rows[[cell.row for cell in cells if cell.column == table.roles.time]] = False
+    else:
+        rows = ~np.isin(table.codes, list(reasons))
     if not rows.any():
         raise DataError(*problems[:MAX_SHOWN_PROBLEMS])
     return replace(table.filter(rows), invalid_series=reasons)

@@ -170,7 +170,8 @@ class CleaningChanges:
     series: pd.DataFrame
     """[S of the table] label, rows, start, end, `CHANGE_COUNTS` (without `infinite`, which is
     counted for the whole table only), steps, agreement, observed (steps with a value), constant
-    (number of targets that never change), too_short, skipped (the reason, or "")."""
+    (number of targets that never change), too_short, skipped (the reason, or ""),
+    error_code (in one word, or "")."""
     notes: tuple[ReadingNote, ...] = ()
     """Single values that were taken otherwise than they were read, and closed steps."""
 

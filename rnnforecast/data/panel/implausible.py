@@ -59,9 +59,11 @@ class ImplausibleCells:
     usual: Floats  # [n] the largest usual size of their series and column
 
     @classmethod
-    def find(cls, rows: SortedRows, columns: Sequence[int]) -> ImplausibleCells:
+    def find(
+        cls, rows: SortedRows, columns: Sequence[int], *, compare_series: bool = True
+    ) -> ImplausibleCells:
         """The implausible cells in these columns of numbers, by column and row."""
-        found = [cls._find_in_column(rows, column) for column in columns]
+        found = [cls._find_in_column(rows, column, compare_series) for column in columns]
         empty = np.empty(0, dtype=np.int64)
         return cls(
             np.concatenate([empty, *(cells.row for cells in found)]),
@@ -70,9 +72,13 @@ class ImplausibleCells:
         )
 
     @classmethod
-    def _find_in_column(cls, rows: SortedRows, column: int) -> ImplausibleCells:
+    def _find_in_column(
+        cls, rows: SortedRows, column: int, compare_series: bool
+    ) -> ImplausibleCells:
         size = np.abs(rows.values[:, column])  # [R]
-        usual = largest_usual_sizes(size, rows.codes, rows.offsets)  # [S]
+        usual = largest_usual_sizes(
+            size, rows.codes, rows.offsets, compare_series=compare_series
+        )  # [S]
         possible = np.isfinite(usual)
         if not possible.any():
             empty = np.empty(0, dtype=np.int64)
@@ -84,13 +90,16 @@ class ImplausibleCells:
         return cls(row, np.full(len(row), column), usual[rows.codes[row]])
 
 
-def largest_usual_sizes(size: Floats, codes: Ints, offsets: Ints) -> Floats:
+def largest_usual_sizes(
+    size: Floats, codes: Ints, offsets: Ints, *, compare_series: bool = True
+) -> Floats:
     """`[S]` the largest usual size of each series, infinite where no value can be implausible.
 
     Args:
         size: `[R]` absolute values, NaN where missing.
         codes: `[R]` the series of each row.
         offsets: `[S + 1]` the row at which each series begins, and R.
+        compare_series: whether series with few values are compared with the others.
     """
     missing = np.isnan(size)
     count = np.diff(offsets)
@@ -111,7 +120,7 @@ def largest_usual_sizes(size: Floats, codes: Ints, offsets: Ints) -> Floats:
         rows = np.flatnonzero(sorted_series[codes] & ~missing)
     usual[sorted_series] = _sizes_without_largest(size[rows], codes[rows])
     others = np.where(sorted_series, usual, largest)[~is_short]
-    fallback = float(others.max()) if (others > 0).any() else np.inf
+    fallback = float(others.max()) if compare_series and (others > 0).any() else np.inf
     lowest = np.where(is_short & (largest > fallback), fallback, usual)
     return np.where(lowest > 0, lowest, fallback)
 
@@ -142,11 +151,13 @@ def treat_implausible(
     action: ImplausibleAction,
     *,
     timezone: str = "",
+    compare_series: bool = True,
 ) -> tuple[SortedRows, Ints, tuple[ReadingNote, ...]]:
     """The rows after `clean.implausible`, the number of changed values `[S]`, and notes.
 
     A target becomes missing; a covariate, which may have to be known, is moved to the largest usual
-    size of its series. `labels` are those of the series `[S]`; `timezone` is for display.
+    size of its series. `labels` are those of the series `[S]`; `timezone` is for display;
+    `compare_series` as for `largest_usual_sizes`.
     """
     n_targets = len(table.roles.targets)
     names = [*table.roles.targets, *table.covariates]
@@ -157,7 +168,7 @@ def treat_implausible(
     ]
     missing = MissingCodes.find(rows, numeric)
     filled = missing.fill(rows, n_targets) if len(missing.row) else rows
-    cells = ImplausibleCells.find(filled, numeric)
+    cells = ImplausibleCells.find(filled, numeric, compare_series=compare_series)
     none = np.zeros(rows.n_series, dtype=np.int64)
     if not len(cells.row) and not len(missing.row):
         return rows, none, ()

@@ -34,11 +34,15 @@ from rnnforecast.data.panel.series_ends import (
     set_values_by_rule,
 )
 from rnnforecast.data.panel.skip_series import (
+    UNRESOLVED_HOURS,
     add_sparse_grid_problems,
+    drop_off_grid_rows,
     find_far_rows,
     find_off_grid_rows,
+    mark_unreadable_series,
     skip_invalid_series,
     skip_short_series,
+    skip_sparse_series,
 )
 from rnnforecast.data.panel.sorted_rows import sort_table
 from rnnforecast.data.time.grid import reduce_per_series
@@ -56,16 +60,24 @@ def regularize(
     timezone: str | None = None,
     keep_future_rows: bool = False,
     skip_invalid_series: bool = False,
+    repair_invalid_series: bool = False,
 ) -> tuple[Panel, CleaningChanges]:
     """The table as a regular panel, and what was changed.
 
     `timezone` is that of local timestamps. With `keep_future_rows`, rows after the last value of
     the targets stay: their covariates are known ahead. With `skip_invalid_series`, series with a
     problem (repeated timestamps, timestamps off the grid, unresolved hours, a nearly empty grid)
-    are left out, like those that are too short. Raises DataError with every problem at once, and
-    SpecError for an unknown frequency alias.
+    are left out, like those that are too short; with `repair_invalid_series` they lose the rows
+    that have it only (of repeated timestamps the last row stays), and those that are too short
+    stay. Raises DataError with every problem at once, and SpecError for an unknown frequency alias.
     """
-    state = RegularizeState(table, clean, timezone or "", keep_future_rows=keep_future_rows)
+    state = RegularizeState(
+        table,
+        clean,
+        timezone or "",
+        keep_future_rows=keep_future_rows,
+        repairs_series=repair_invalid_series,
+    )
     changes = _run_steps(state, skip_invalid=skip_invalid_series)
     if changes.problems:
         raise DataError(*changes.problems)
@@ -102,6 +114,7 @@ def preview_changes(
 def _run_steps(state: RegularizeState, *, skip_invalid: bool) -> CleaningChanges:
     """Runs all steps and returns their changes."""
     infinite_count = state.table.infinite_count
+    mark_unreadable_series(state)
     _resolve_timezone(state)
     hour_problems = list(state.problems)
     _sort_rows(state)
@@ -110,21 +123,24 @@ def _run_steps(state: RegularizeState, *, skip_invalid: bool) -> CleaningChanges
     align(state)
     agreement = measure_agreement(state)
     find_far_rows(state)
+    if state.repairs_series:
+        drop_off_grid_rows(state)
     last = drop_unobserved_ends(state, set_values_by_rule(state))
     keep_last_steps(state, last)
     count_values(state, last)
     skip_short_series(state)
     find_off_grid_rows(state)
-    if skip_invalid:
+    if state.repairs_series:
+        skip_sparse_series(state)
+    elif skip_invalid:
         skip_invalid_series(state)
     elif state.clean.irregular in ("error", "snap") and not state.has_rule:
         state.problems += finer_frequency_problems(state.rows, state.grid, state.frequency)
     if state.grid.on_grid.all() and not state.has_far_rows.any():
         add_sparse_grid_problems(state)
-    state.problems += empty_panel_problems(
-        state.columns["observed"], state.clean.min_observed_values
-    )
-    if hour_problems and not skip_invalid:
+    min_length = 1 if state.repairs_series else state.clean.min_observed_values
+    state.problems += empty_panel_problems(state.columns["observed"], min_length)
+    if hour_problems and not skip_invalid and not state.repairs_series:
         # rows at an unresolved hour cause many other problems
         state.problems = hour_problems
     count_steps(state, last)
@@ -163,8 +179,12 @@ def _resolve_timezone(state: RegularizeState) -> None:
     state.counts["ambiguous_hour"] = state.count(table.codes, localized.ambiguous_mask)
     state.counts["nonexistent_hour"] = state.count(table.codes, localized.nonexistent_mask)
     state.has_unresolved_hours = state.count(table.codes, localized.unresolved_mask) > 0
-    if localized.dropped_mask.any():
-        state.table = state.table.filter(~localized.dropped_mask)
+    dropped = localized.dropped_mask
+    if state.repairs_series:
+        state.mark(state.has_unresolved_hours, *UNRESOLVED_HOURS)
+        dropped = dropped | localized.unresolved_mask
+    if dropped.any():
+        state.table = state.table.filter(~dropped)
 
 
 def _sort_rows(state: RegularizeState) -> None:
@@ -189,6 +209,7 @@ def _remove_implausible(state: RegularizeState) -> None:
         state.columns["label"],
         state.clean.implausible,
         timezone=state.display_timezone,
+        compare_series=not state.repairs_series,
     )
     if state.counts["implausible"].any():
         row, column = np.nonzero(np.isnan(state.rows.values) & ~np.isnan(before.values))

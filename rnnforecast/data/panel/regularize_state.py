@@ -22,7 +22,10 @@ from rnnforecast.types import Bools, Ints, Timestamps
 
 
 class RegularizeState:
-    """What the steps of :mod:`regularize` read and change; S series, R rows, C targets."""
+    """What the steps of :mod:`regularize` read and change; S series, R rows, C targets.
+
+    With `repairs_series`, a series with a problem loses the rows that have it, not all its rows.
+    """
 
     table: Table
     """The table with normalized time, see `NormalizedTime`."""
@@ -46,12 +49,24 @@ class RegularizeState:
     """By series, the location of a row far from all others."""
 
     def __init__(
-        self, table: Table, clean: CleanSpec, timezone: str, *, keep_future_rows: bool
+        self,
+        table: Table,
+        clean: CleanSpec,
+        timezone: str,
+        *,
+        keep_future_rows: bool,
+        repairs_series: bool = False,
     ) -> None:
         self.table, self.clean, self.timezone = table, clean, timezone
-        self.keep_future_rows = keep_future_rows
+        self.keep_future_rows, self.repairs_series = keep_future_rows, repairs_series
         self.n_series, self.n_targets = len(table.keys), len(table.roles.targets)
-        self.columns, self.counts = {"label": series_labels(table.keys)}, {}
+        none = np.full(self.n_series, "", dtype=object)
+        self.columns = {
+            "label": series_labels(table.keys),
+            "skipped": none,
+            "error_code": none.copy(),
+        }
+        self.counts = {}
         self.problems: list[Problem] = []
         self.notes: tuple[ReadingNote, ...] = ()
         self.frequency_vote: InferredFrequency | None = None
@@ -79,11 +94,21 @@ class RegularizeState:
         """[S] the number of rows of each series where `mask` is true."""
         return np.bincount(codes[mask], minlength=self.n_series)
 
-    def skip(self, drop_mask: Bools, reason: str) -> None:
-        """Drops the series of `drop_mask` [S], with this reason unless they have one already."""
-        reasons = self.columns["skipped"]
-        reasons[drop_mask & (reasons == "")] = reason
+    def mark(self, mask: Bools, code: str, reason: str) -> None:
+        """Gives the series of `mask` [S] this error, unless they have one already."""
+        new = mask & (self.columns["error_code"] == "")
+        self.columns["error_code"][new] = code
+        self.columns["skipped"][new] = reason
+
+    def skip(self, drop_mask: Bools, code: str, reason: str) -> None:
+        """Drops the series of `drop_mask` [S], with this error unless they have one already."""
+        self.mark(drop_mask, code, reason)
         self.filter(~drop_mask[self.rows.codes])
+
+    def drop_rows(self, mask: Bools, code: str, reason: str) -> None:
+        """Drops the rows of `mask` [R], and gives their series this error."""
+        self.mark(self.count(self.rows.codes, mask) > 0, code, reason)
+        self.filter(~mask)
 
     def filter(self, mask: Bools) -> None:
         """Keeps the rows of `mask` [R]."""
@@ -104,6 +129,8 @@ class RegularizeState:
             self.problems += duplicate_problems(
                 self.table, self.rows, mask, self.columns["label"], self.display_timezone
             )
-        self.rows = combine_duplicates(
-            self.rows, mask, duplicate_aggregations(self.clean, self.table)
-        )
+            if self.repairs_series:
+                self.mark(repeats > 0, "repeated_timestamps", "repeated timestamps")
+        refused = "last" if self.repairs_series else "first"
+        rules = duplicate_aggregations(self.clean, self.table, refused=refused)
+        self.rows = combine_duplicates(self.rows, mask, rules)

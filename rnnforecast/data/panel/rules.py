@@ -27,12 +27,13 @@ def values_by_rule(clean: CleanSpec, targets: Sequence[str]) -> Floats:
     return values
 
 
-def duplicate_aggregations(clean: CleanSpec, table: Table) -> list[str]:
-    """The rules for repeated timestamps, one for each column of `SortedRows.values`.
+def duplicate_aggregations(clean: CleanSpec, table: Table, *, refused: str = "first") -> list[str]:
+    """The rules for repeated timestamps, one for each column of `SortedRows.values`; `refused` is
+    that of a spec that refuses them.
 
     Where targets are summed, numeric covariates take the mean: a price does not double with sales.
     """
-    rule = "first" if clean.duplicates == "error" else clean.duplicates
+    rule = refused if clean.duplicates == "error" else clean.duplicates
     numeric = "mean" if rule == "sum" else rule
     categorical = "last" if rule == "last" else "first"
     return [rule] * len(table.roles.targets) + [

@@ -9,7 +9,9 @@ from rnnforecast.data.panel.grid_size import sparse_series_mask
 from rnnforecast.data.panel.problems import check_panel_size, late_end_problems
 from rnnforecast.data.panel.regularize_state import RegularizeState
 from rnnforecast.data.panel.sorted_rows import observed_range
-from rnnforecast.types import Ints
+from rnnforecast.types import Bools, Ints
+
+LATE_END = "far_date", "a timestamp long after all others"
 
 
 def set_values_by_rule(state: RegularizeState) -> SeriesBounds | None:
@@ -22,17 +24,14 @@ def set_values_by_rule(state: RegularizeState) -> SeriesBounds | None:
         end = "latest" if state.has_rule and state.clean.irregular != "keep" else "each"
     if (not state.has_rule and start == end == "each") or not len(state.rows.codes):
         return None
-    rows, grid = state.rows, state.grid
-    invalid = state.count(rows.codes, ~grid.on_grid) > 0
-    invalid |= sparse_series_mask(rows, grid.ordinals)
+    invalid = state.count(state.rows.codes, ~state.grid.on_grid) > 0
+    invalid |= sparse_series_mask(state.rows, state.grid.ordinals)
     invalid |= state.has_far_rows
     if state.clean.end == "auto" and end == "latest" and not state.has_far_rows.any():
-        late_end, problems = late_end_problems(
-            state.table, rows, grid, state.frequency, state.columns["label"], state.n_targets
-        )
-        state.problems += problems
-        state.has_late_end |= late_end
-        invalid |= late_end
+        invalid |= _find_late_end(state)
+    if state.repairs_series:  # they say nothing of the common bounds
+        invalid |= state.columns["error_code"] != ""
+    rows, grid = state.rows, state.grid
     span = state.complete_periods
     bounds = find_bounds(
         rows,
@@ -62,6 +61,27 @@ def set_values_by_rule(state: RegularizeState) -> SeriesBounds | None:
     ):
         state.counts[name] = state.counts.get(name, 0) + counts
     return bounds
+
+
+def _find_late_end(state: RegularizeState) -> Bools:
+    """[S] the series with a last row so late that its timestamp is likely wrong, see
+    `late_end_problems`; where series are repaired, the row is dropped."""
+    late_end, problems = late_end_problems(
+        state.table,
+        state.rows,
+        state.grid,
+        state.frequency,
+        state.columns["label"],
+        state.n_targets,
+    )
+    if state.repairs_series and late_end.any():
+        is_other = ~late_end[state.rows.codes]
+        late = ~is_other & (state.grid.ordinals > state.grid.ordinals[is_other].max(initial=0))
+        state.drop_rows(late, *LATE_END)
+    else:
+        state.problems += problems
+        state.has_late_end |= late_end
+    return late_end
 
 
 def drop_unobserved_ends(state: RegularizeState, bounds: SeriesBounds | None) -> Ints:
