@@ -239,7 +239,7 @@ WRONG = {
     " — did you mean 'batch_size' of the section training?",
     "forecast: {zebra: 3}": "line 5, forecast.zebra: unknown key"
     " — the keys of forecast are quantiles, non_negative, whole_numbers, calibrate, totals,"
-    " sample_paths,"
+    " sample_paths, on_series_error, fallback, exit_on_failed,"
     " plots",
     "model: {layers: 1, layers: 2}": "line 5, model.layers: the key is given twice,"
     " first on line 5 — delete one of the two",

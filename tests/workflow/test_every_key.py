@@ -166,6 +166,9 @@ TRAINED: dict[str, str] = {
 ELSEWHERE = {
     "training.device": "there is one device on most machines",
     "training.compile": "compiling takes a minute",
+    "forecast.on_series_error": "test_predict_series.py changes it",
+    "forecast.fallback": "test_predict_series.py changes it",
+    "forecast.exit_on_failed": "test_predict_series.py changes it",
     **{
         f"backtest.{key}": "test_backtest_plan and test_backtest change them"
         for key in SECTIONS["backtest"].model_fields

@@ -196,7 +196,7 @@ def test_a_series_without_a_value_has_no_totals_and_the_others_have(
     _, totals, paths = forecast("--total", "7", "--paths", "2", code=6)
     rows_of = list(zip(totals["unique_id"], totals["target"], strict=True))
     assert rows_of == [("a", "y"), ("a", "z"), ("b", "y"), ("b", "z")]
-    assert totals["status"].tolist() == ["model", "skipped", "model", "model"]
+    assert totals["status"].tolist() == ["model", "skipped", "model", "fallback"]
     assert totals["yhat"].isna().tolist() == [False, True, False, False]
     assert paths.notna().all(axis=None)
     assert len(paths) == 3 * 2 * 7
