@@ -159,7 +159,7 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, RnnForecastError):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return 130
+        return error.exit_code if isinstance(error, Stopped) else Stopped().exit_code
     if isinstance(error, SystemExit) and isinstance(error.code, int):
         return error.code
     return DataError.exit_code if is_out_of_memory(error) else 1

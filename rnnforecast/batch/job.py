@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TextIO
 
 from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.batch.job_hooks import run_hook
@@ -36,6 +37,8 @@ class JobOptions:
     """The time that counts as now; the clock's by default."""
     wait: float | None = None
     """Seconds to wait for locks; as in the job file by default."""
+    stream: TextIO | None = None
+    """Where messages go as JSON lines, in place of the listener."""
     retry_failed: bool = False
     """Whether only the series without a forecast of the model are forecast."""
 
@@ -122,7 +125,8 @@ def run_job(
     one locks out leaves state and metrics to that one.
     """
     summary = new_summary(job.name)
-    log = JobLog(job.log, job.settings.log.format, summary.run_id, listener or NullListener())
+    form, listener = job.settings.log.format, listener or NullListener()
+    log = JobLog(job.log, form, summary.run_id, listener, options.stream)
     run = JobRun(job, options, log, summary)
     log.event("start", job=job.name, file=str(job.file))
     error: BaseException | None = None
@@ -149,7 +153,7 @@ def plan_job(
     """Says to `listener` what `run_job` would do, forecast and checks included; writes nothing."""
     summary = new_summary(job.name)
     summary.dry_run = True
-    log = JobLog(None, "plain", summary.run_id, listener or NullListener())
+    log = JobLog(None, "plain", summary.run_id, listener or NullListener(), options.stream)
     error = _catch(JobRun(job, options, log, summary).dry_run, summary, log)
     summary.finish()
     return JobOutcome(summary, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,5 +101,5 @@ def _absolute(folder: Path, place: str) -> str:
     if place == NO_LEDGER:
         return place
     slash = "/" if place.endswith("/") and not is_url(place) else ""
-    given = place if is_url(place) else str(Path(place).expanduser())
+    given = place if is_url(place) else os.path.expanduser(place)  # noqa: PTH111 - never fails
     return absolute_location(given, folder) + slash

@@ -6,7 +6,7 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from rnnforecast.batch.job_summary import JobSummary
 from rnnforecast.output.json_files import to_json_types
@@ -23,20 +23,29 @@ class JobLog:
     """
 
     def __init__(
-        self, path: Path | None, form: Format, run_id: str, listener: ProgressListener
+        self,
+        path: Path | None,
+        form: Format,
+        run_id: str,
+        listener: ProgressListener,
+        stream: TextIO | None = None,
     ) -> None:
+        """With a `stream`, such as standard error, messages go there as JSON lines, and to the
+        listener only the progress of trainings does."""
         self._path, self._form, self._run_id = path, form, run_id
-        self._listener = listener
+        self._listener, self._stream = listener, stream
 
     def info(self, text: str) -> None:
         """Appends and passes on a line about what was done."""
         self.event("info", text=text)
-        self._listener.info(text)
+        if self._stream is None:
+            self._listener.info(text)
 
     def warning(self, text: str) -> None:
         """Appends and passes on a warning."""
         self.event("warning", text=text)
-        self._listener.warning(text)
+        if self._stream is None:
+            self._listener.warning(text)
 
     def error(self, text: str) -> None:
         """Appends what has ended the run, or a traceback; it is printed elsewhere."""
@@ -52,6 +61,9 @@ class JobLog:
 
     def event(self, event: str, **entry: object) -> None:
         """Appends an event."""
+        if self._stream is not None:
+            self._stream.write(format_line("json", self._run_id, event, entry))
+            self._stream.flush()
         if self._path is None:
             return
         line = format_line(self._form, self._run_id, event, entry)
@@ -64,8 +76,8 @@ class JobLog:
             finally:
                 os.close(handle)
         except OSError as error:
-            self._listener.warning(f"{self._path}: the log cannot be written: {error.strerror}")
-            self._path = None
+            path, self._path = self._path, None
+            self.warning(f"{path}: the log cannot be written: {error.strerror}")
 
 
 def format_line(form: Format, run_id: str, event: str, entry: dict[str, Any]) -> str:

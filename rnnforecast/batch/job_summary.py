@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -109,6 +110,9 @@ class JobSummary:
             for finding in getattr(error, "findings", ()):
                 self.add_finding(finding)
             self.errors += [str(problem) for problem in error.problems[:MAX_ERRORS]]
+        elif isinstance(error, KeyboardInterrupt):
+            name = signal.Signals(getattr(error, "number", signal.SIGINT)).name
+            self.errors.append(f"stopped by {name} in the step {self.step or 'start'}")
         else:
             self.errors.append(f"{type(error).__name__}: {error}".removesuffix(": "))
 

@@ -27,6 +27,12 @@ Command = Annotated[
 NoOrDuration = Annotated[Literal["never"] | Duration, "never, or a time such as 12h, 7d or 4w"]
 
 
+Days = Annotated[
+    int, Field(strict=True, ge=1, le=36_500), "a whole number of days, from 1 to 36500"
+]
+MAX_HOOK_TIMEOUT = timedelta(days=1)
+
+
 class RetrainSpec(SpecSection):
     """When a new model is trained, after the forecast is out."""
 
@@ -67,6 +73,13 @@ class HooksSpec(SpecSection):
     timeout: Duration = Field(
         timedelta(minutes=1), description="After this time a command is ended."
     )
+
+    @field_validator("timeout")
+    @classmethod
+    def _check_timeout(cls, timeout: timedelta) -> timedelta:
+        if not timedelta(0) < timeout <= MAX_HOOK_TIMEOUT:
+            raise ValueError("expected a time above 0, of at most 1d")
+        return timeout
 
 
 class LogSpec(SpecSection):
@@ -120,7 +133,7 @@ class JobSpec(SpecSection):
     keep: Literal["all"] | PositiveInt = Field(
         7, description="The number of versions of the model that are kept."
     )
-    keep_days: Literal["none"] | PositiveInt = Field(
+    keep_days: Literal["none"] | Days = Field(
         "none",
         description="Versions that are no older than so many days are kept too; with keep: all"
         " older ones are deleted, but the current one and the one before.",
@@ -139,6 +152,28 @@ class JobSpec(SpecSection):
         description="A file of metrics for the textfile collector of Prometheus's node_exporter.",
         examples=["/var/lib/node_exporter/forecast.prom"],
     )
+
+    @field_validator("name", "spec", "run", "data", "out", "ledger", "metrics")
+    @classmethod
+    def _check_texts(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for text in (value,) if isinstance(value, str) else value:
+            if any(ord(each) < 32 or 0xD800 <= ord(each) < 0xE000 for each in text):
+                raise ValueError("the text has a control character, which no name can have")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if "/" in name or name in (".", ".."):
+            raise ValueError("a name has no slash: set the folder of the models with 'run'")
+        return name
+
+    @field_validator("data")
+    @classmethod
+    def _check_data(cls, data: tuple[str, ...]) -> tuple[str, ...]:
+        if "-" in data:
+            raise ValueError("a job reads its data more than once: name files, not standard input")
+        return data
 
     @field_validator("out")
     @classmethod

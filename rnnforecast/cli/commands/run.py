@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,6 +10,8 @@ import typer
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import JobFile, JobWait, Json, Now, Quiet, Verbose
+from rnnforecast.cli.printable import message_text
+from rnnforecast.errors import Problem, UsageError
 
 
 def run(
@@ -24,6 +27,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")
     ] = False,
+    log_format: Annotated[
+        str, typer.Option("--log-format", metavar="FORMAT", help="Messages on stderr: plain, json.")
+    ] = "plain",
     wait: JobWait = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -37,18 +43,27 @@ def run(
     with handle_errors(console):
         from rnnforecast.spec.load_job import read_job
 
+        if log_format not in ("plain", "json"):
+            found = f"{log_format!r} is no format of messages"
+            raise UsageError(Problem("--log-format", found, "give plain or json"))
         settings = read_job(job)  # a wrong job is reported before anything heavy is imported
         require_stdout()
         from rnnforecast.batch.job import JobOptions, plan_job, run_job
         from rnnforecast.batch.job_files import find_job_files
-        from rnnforecast.batch.job_signal import exit_on_sigterm
 
         resume_gc()
-        options = JobOptions(now=now, wait=wait, retry_failed=retry_failed)
-        with exit_on_sigterm():
-            start = plan_job if dry_run else run_job
-            outcome = start(find_job_files(job, settings), options, listener=console)
+        options = JobOptions(
+            now=now,
+            wait=wait,
+            stream=sys.stderr if log_format == "json" else None,
+            retry_failed=retry_failed,
+        )
+        start = plan_job if dry_run else run_job
+        outcome = start(find_job_files(job, settings), options, listener=console)
         console.close()
         console.write_json(outcome.summary.to_line())
-        if outcome.error is not None:
+        if isinstance(outcome.error, Exception) and log_format == "plain":
             raise outcome.error
+        if outcome.error is not None and log_format == "plain":  # a signal
+            console.err.print(message_text(outcome.summary.message))
+        sys.exit(outcome.summary.exit_code)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+
+from rnnforecast.errors import Problem, Stopped, TrainingDiverged
 
 Run = Callable[..., Any]
 
@@ -74,6 +77,56 @@ def test_a_run_that_fails_keeps_the_forecast_and_calls_for_help(job: Run) -> Non
     metrics = Path("m.prom").read_text(encoding="utf-8")
     assert 'rnnforecast_job_exit_code{job_name="shop"} 4' in metrics
     assert "rnnforecast_job_last_published_timestamp_seconds" in metrics
+
+
+def test_a_stopped_run_tells_so_and_keeps_the_forecast(
+    job: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = "out: f.csv\nhooks: {on_failure: [sh, -c, 'cat > told']}\n"
+    assert job(more=more).exit_code == 0
+    before = Path("f.csv").read_bytes()
+
+    def stop(*_: object, **__: object) -> None:
+        raise Stopped(number=signal.SIGTERM)
+
+    monkeypatch.setattr("rnnforecast.batch.job_issue.make_forecast", stop)
+    result = job(more=more)
+    summary = _summary(result)
+    assert result.exit_code == summary["exit_code"] == 143
+    assert summary["step"] == "forecast"
+    assert json.loads(Path("told").read_text(encoding="utf-8")) == summary
+    assert Path("f.csv").read_bytes() == before
+    assert "SIGTERM" in result.stderr
+
+
+def test_a_training_that_fails_after_the_forecast_is_a_warning(
+    job: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = "out: f.csv\nhooks: {on_warning: [sh, -c, 'cat > told']}\n"
+    assert job(more=more).exit_code == 0
+    Path("f.csv").unlink()
+    monkeypatch.setattr("rnnforecast.batch.retrain.train_candidate", _diverge)
+    result = job("--now", "2999-01-01", more=f"{more}checks: {{model_age: off}}\n")
+    assert result.exit_code == 0, result.stderr
+    summary = _summary(result)
+    assert (summary["status"], summary["retrain"]) == ("warning", "failed")
+    assert "infinite" in summary["retrain_words"]
+    assert Path("f.csv").is_file()
+    assert Path("told").is_file()
+
+
+def _diverge(*_: object, **__: object) -> None:
+    raise TrainingDiverged(Problem("", "the loss became infinite"))
+
+
+def test_messages_on_stderr_may_be_json_lines(job: Run) -> None:
+    Path("data.csv").write_text("nothing", encoding="utf-8")
+    result = job("--log-format", "json")
+    assert result.exit_code == 4
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert {line["run_id"] for line in lines} == {_summary(result)["run_id"]}
+    assert [line["event"] for line in lines][-2:] == ["error", "summary"]
+    assert job("--log-format", "xml").exit_code == 2
 
 
 def test_a_wrong_job_file_is_told_with_its_line(job: Run) -> None:
