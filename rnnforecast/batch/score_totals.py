@@ -38,6 +38,11 @@ class ScoreTotals:
 
     def add(self, windows: EvaluatedWindows, run_id: str) -> None:
         """Adds windows of a run."""
+        # numbers near the largest there is make metrics infinite
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._add(windows, run_id)
+
+    def _add(self, windows: EvaluatedWindows, run_id: str) -> None:
         if run_id not in self.runs:
             self.runs.append(run_id)
         size = len(windows.series)

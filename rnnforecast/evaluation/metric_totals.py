@@ -41,7 +41,7 @@ class MetricTotals:
 
     def metrics(self) -> dict[str, Floats]:
         """Each metric `[G]`, NaN where undefined; with relative_bias, wape and wql."""
-        found = {
+        found: dict[str, Floats] = {
             name: total / np.where(self.weights[name] > 0, self.weights[name], np.nan)
             for name, total in self.sums.items()
         }
@@ -49,11 +49,11 @@ class MetricTotals:
             return found
         size = found.pop("size")
         size = np.where(size > 0, size, np.nan)
-        found["wape"], found["relative_bias"] = (
-            100.0 * found[name] / size for name in ("mae", "bias")
-        )
-        if "pinball" in found:
-            found["wql"] = 2.0 * found.pop("pinball") / size
+        with np.errstate(over="ignore", invalid="ignore"):
+            found["wape"] = 100.0 * (found["mae"] / size)
+            found["relative_bias"] = 100.0 * (found["bias"] / size)
+            if "pinball" in found:
+                found["wql"] = 2.0 * (found.pop("pinball") / size)
         return found
 
     def _add(self, name: str, values: Floats, weight: Floats, label: Ints, size: int) -> None:
