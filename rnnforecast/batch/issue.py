@@ -24,9 +24,10 @@ from rnnforecast.batch.ledger import (
     open_ledger,
 )
 from rnnforecast.batch.lock import output_lock
-from rnnforecast.errors import DataError, OutputError, UsageError
+from rnnforecast.errors import RnnForecastError
 from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.calibration import store_timestamp
+from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.pipeline.run_versions import run_name
@@ -90,17 +91,24 @@ def issue_forecast(
     if options.get("origin") is not None:
         return issued
     recorded = record_issue(folder, published.run, prediction, ledger, now, listener)
-    return replace(issued, **asdict(recorded)) if recorded else issued
+    if recorded is None:
+        return issued
+    result = published.result
+    if recorded.finding is not None:
+        result = replace(result, warnings=(*result.warnings, recorded.finding))
+    return IssuedForecast(result, prediction, recorded.issue_id, recorded.ledger, recorded.rows)
 
 
 @dataclass(frozen=True)
 class RecordedIssue:
-    """An issue in a ledger."""
+    """An issue in a ledger, or why it could not be written."""
 
-    issue_id: str
-    ledger: str
-    """The location of the ledger."""
-    rows: int
+    issue_id: str = ""
+    ledger: str = ""
+    """The location of the ledger; "" if it could not be written."""
+    rows: int = 0
+    finding: Finding | None = None
+    """What kept it from being written."""
 
 
 def record_issue(
@@ -111,8 +119,8 @@ def record_issue(
     now: datetime | None,
     listener: ProgressListener | None,
 ) -> RecordedIssue | None:
-    """Writes a published forecast to the ledger; None without one, or where it cannot be written,
-    which is a warning. Arguments as in `issue_forecast`."""
+    """Writes a published forecast to the ledger; None for no ledger. One that cannot be written is
+    a finding. Arguments as in `issue_forecast`."""
     if ledger == NO_LEDGER:
         return None
     location = ledger or default_location(folder)
@@ -120,10 +128,11 @@ def record_issue(
         issue = build_issue(folder, run, prediction, as_utc(now))
         found = open_ledger(location)
         found.append(issue)
-    except (OutputError, DataError, UsageError) as error:
+    except RnnForecastError as error:
+        finding = Finding("ledger_not_written", f"the ledger was not written: {error}")
         if listener is not None:
-            listener.warning(f"ledger_not_written: {error}")
-        return None
+            listener.warning(str(finding))
+        return RecordedIssue(finding=finding)
     return RecordedIssue(issue.info.issue_id, found.location, len(issue.table))
 
 

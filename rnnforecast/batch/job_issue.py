@@ -85,6 +85,8 @@ def publish(
             prediction = forecast.prediction
             recorded = record_issue(job.store, forecast.run, prediction, job.ledger, now, listener)
             summary.ledger = recorded.ledger if recorded else ""
+            if recorded and recorded.finding:
+                summary.add_finding(recorded.finding.to_json())
         if failed is None and prediction.failed:
             failed = prediction.part_failed_error(summary.published[0])
     return failed

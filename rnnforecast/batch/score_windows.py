@@ -83,11 +83,12 @@ class IssuedWindows:
         return windows, self._fresh_steps(windows)
 
     def _valid(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The rows with a forecast and a possible step."""
-        step = rows["step"].to_numpy()
+        """The rows with a forecast, a cutoff and a possible step."""
+        step = rows["step"].to_numpy(dtype=np.float64, na_value=np.nan)
         is_valid = (step >= 1) & (step <= MAX_STEP) & np.isfinite(rows["yhat"].to_numpy())
+        is_valid &= rows["cutoff"].notna().to_numpy()
         valid: pd.DataFrame = rows.loc[is_valid]
-        return valid
+        return valid.assign(step=step[is_valid].astype(np.int64))
 
     def _places(self, rows: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
         """`[R]` series and target, -1 where unknown, and origin, 0 where the cutoff is no

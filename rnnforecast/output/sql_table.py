@@ -153,7 +153,8 @@ def _copy_and_merge(
 ) -> None:
     """The same for PostgreSQL, several times faster: a copy into a temporary table, then one
     statement."""
-    from sqlalchemy import MetaData, select
+    import psycopg
+    from sqlalchemy import MetaData, exc, select
     from sqlalchemy import Table as NewTable
 
     copied = NewTable(
@@ -167,12 +168,15 @@ def _copy_and_merge(
     names = list(frame.columns)
     quote = connection.dialect.identifier_preparer.quote
     columns = ", ".join(quote(name) for name in names)
-    cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY {copied.name} ({columns}) FROM STDIN") as copy:
-        for rows in _row_chunks(frame):
-            for row in rows:
-                copy.write_row(row)
-    cursor.close()
+    statement = f"COPY {copied.name} ({columns}) FROM STDIN"
+    try:
+        cursor: Any = connection.connection.cursor()
+        with cursor.copy(statement) as copy:
+            for rows in _row_chunks(frame):
+                for row in rows:
+                    copy.write_row(row)
+    except psycopg.Error as error:  # of the driver itself
+        raise exc.DBAPIError(statement, None, error) from error
     source = select(*(copied.c[name] for name in names))
     connection.execute(_insert(connection, table, names, key).from_select(names, source))
 
