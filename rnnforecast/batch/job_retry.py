@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.batch.job_files import JobFiles, local_path
+from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.output.forecast_table import write_forecast
+from rnnforecast.spec.locations import is_url
 from rnnforecast.workflow.predict import UnpublishedForecast
 from rnnforecast.workflow.predict_places import is_folder, table_path
 
@@ -55,7 +56,7 @@ def retry_failed(
     version = forecast.files.path.resolve().name
     if last_published.get("model") != version:
         raise NotRetriable(f"the last publication is of another model, now it is {version}")
-    place = next((each for each in job.out if local_path(each) is not None), None)
+    place = next((each for each in job.out if not is_url(each)), None)
     if place is None:
         raise NotRetriable("no place of the job is a file or folder")
     panel = forecast.prediction.cleaned.panel

@@ -73,6 +73,7 @@ def _prepare_table(
 ) -> Table:
     """The table, created if it is missing, with all columns of the frame."""
     from sqlalchemy import Column, MetaData, Table, inspect, schema
+    from sqlalchemy.types import NullType
 
     parent, _, short = name.rpartition(".")
     parent_name = parent or None
@@ -93,12 +94,14 @@ def _prepare_table(
         )
         table.create(connection, checkfirst=True)
         return table
-    existing = {each["name"] for each in found.get_columns(short, schema=parent_name)}
+    existing = {each["name"]: each["type"] for each in found.get_columns(short, schema=parent_name)}
     missing = [column for column in columns if column not in existing]
     if missing and (not add_columns or any(column in key for column in missing)):
         cure = "add them to the table, or name another table"
         raise OutputError(Problem(f"table {name}", f"lacks columns: {join_names(missing)}", cure))
-    table = Table(short, MetaData(), *columns.values(), schema=parent_name)
+    known = {name: kind for name, kind in existing.items() if not isinstance(kind, NullType)}
+    typed = [Column(each, known.get(each, own.type)) for each, own in columns.items()]
+    table = Table(short, MetaData(), *typed, schema=parent_name)
     for column in missing:
         quote = connection.dialect.identifier_preparer
         kind = columns[column].type.compile(dialect=connection.dialect)

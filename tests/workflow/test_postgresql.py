@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +17,8 @@ import pytest
 
 from rnnforecast.data.io import database
 from rnnforecast.data.io.database import read_database
-from rnnforecast.errors import DataError
+from rnnforecast.errors import DataError, OutputError
+from rnnforecast.workflow.predict_database import write_forecast_rows
 from tests.postgres import PASSWORD, USER
 
 psycopg = pytest.importorskip("psycopg")
@@ -29,6 +32,12 @@ SELECT day::date AS day, day::timestamptz AS moment, day::timestamp AS local,
     CASE WHEN extract(day FROM day) > 4 THEN 'NaN'::float8 END AS gap,
     '5 minutes'::interval AS lag, '{"a": 1}'::jsonb AS extra
 FROM generate_series('2024-03-30'::timestamp, '2024-04-04', '1 day') AS day
+"""
+SALES = """
+CREATE TABLE sales AS SELECT store, day::date AS ds,
+    (10 + extract(dow FROM day) + 3 * store)::numeric(8, 2) AS y
+FROM generate_series(1, 2) AS store,
+    generate_series('2024-01-01 00:00'::timestamp, '2024-02-29 00:00', '1 day') AS day
 """
 
 
@@ -115,14 +124,34 @@ def test_what_the_server_says_is_told_without_secrets(
     assert not any(secret in text for secret in (PASSWORD, quote(PASSWORD, safe=""), "wrong-one"))
 
 
-def sales(zone: bool) -> str:
-    kind = "timestamptz" if zone else "date"
-    return f"""
-    CREATE TABLE sales AS SELECT store, day::{kind} AS ds,
-        (10 + extract(dow FROM day) + 3 * store)::numeric(8, 2) AS y
-    FROM generate_series(1, 2) AS store,
-        generate_series('2024-01-01 00:00'::timestamp, '2024-02-29 00:00', '1 day') AS day
-    """
+def test_a_table_of_other_types_takes_the_rows_and_times_have_a_zone(server: Any) -> None:
+    server.execute(
+        """CREATE SCHEMA shop; CREATE TABLE shop.forecasts (store int, ds timestamptz,
+        cutoff timestamptz, yhat numeric(12, 2), status varchar(10), note text,
+        PRIMARY KEY (store, cutoff, ds))"""
+    )
+    times = pd.to_datetime(["2024-03-31 00:00", "2024-03-31 01:00"])  # UTC, around a clock change
+    frame = pd.DataFrame(
+        {"store": ["7", "7"], "ds": times, "cutoff": times[0], "yhat": [1.25, None]}
+    )
+    frame["status"] = ["model", "skipped"]
+    frequency = SimpleNamespace(is_daily_or_coarser=False)
+    panel: Any = SimpleNamespace(
+        utc_offset="Z", display_timezone="Europe/Berlin", frequency=frequency
+    )
+
+    for _ in range(2):
+        assert write_forecast_rows(f"{URL}?table=shop.forecasts", frame, panel) == 2
+
+    query = "SELECT store, ds, yhat, status FROM shop.forecasts ORDER BY ds"
+    first, second = server.execute(query).fetchall()
+    server.execute("DROP SCHEMA shop CASCADE")
+    assert first == (7, datetime(2024, 3, 31, tzinfo=UTC), Decimal("1.25"), "model")
+    assert (str(second[1]), second[2]) == ("2024-03-31 03:00:00+02:00", None)
+    assert write_forecast_rows(f"{URL}?table=fresh", frame, panel) == 2
+    assert columns_of(server, "fresh")["ds"] == "timestamp with time zone"
+    with pytest.raises(OutputError, match=r"lacks columns: q0\.5"):
+        write_forecast_rows(f"{URL}?table=fresh", frame.assign(**{"q0.5": 1.0}), panel)
 
 
 def columns_of(server: Any, table: str) -> dict[str, str]:
@@ -145,7 +174,7 @@ def write_spec(more: str = "") -> None:
 def test_a_job_reads_from_it_and_writes_twice_with_one_result(
     server: Any, rnnforecast: Run
 ) -> None:
-    server.execute(sales(zone=False))
+    server.execute(SALES)
     write_spec(
         "training: {max_steps: 4, batch_size: 8}\nmodel: {hidden_size: 4}\nforecast: {plots: 0}\n"
     )
@@ -177,5 +206,6 @@ def test_a_job_reads_from_it_and_writes_twice_with_one_result(
         if path.is_file():
             assert PASSWORD.encode() not in path.read_bytes()
             assert quote(PASSWORD, safe="").encode() not in path.read_bytes()
+    assert len(rows_of(server, "ledger")) == len(rows_of(server, "ledger_issues")) * 10 == 10
     assert PASSWORD not in first.stdout + first.stderr
     assert json.loads(second.stdout.splitlines()[-1])["published"]
