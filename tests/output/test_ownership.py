@@ -13,6 +13,7 @@ from rnnforecast.output.ownership import (
     MARK_FILE,
     add_to_mark,
     check_replaceable,
+    claim_folder,
     foreign_content,
     read_mark,
 )
@@ -110,3 +111,15 @@ def test_marks_of_the_same_folder_have_the_same_bytes(tmp_path: Path) -> None:
         with atomic_folder(tmp_path / name, "run") as folder:
             (folder / "state.json").touch()
     assert (tmp_path / "a" / MARK_FILE).read_bytes() == (tmp_path / "b" / MARK_FILE).read_bytes()
+
+
+def test_a_folder_that_is_filled_over_time_is_claimed_once(tmp_path: Path) -> None:
+    claim_folder(tmp_path / "search", "tuning")
+    (tmp_path / "search" / "notes.txt").touch()
+    claim_folder(tmp_path / "search", "tuning")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "best.yaml").touch()
+    with pytest.raises(OutputPathError, match=r"best\.yaml.*--force to write into this one"):
+        claim_folder(tmp_path / "mine", "tuning")
+    claim_folder(tmp_path / "mine", "tuning", force=True)
+    assert (tmp_path / "mine" / "best.yaml").exists()

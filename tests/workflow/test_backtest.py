@@ -278,7 +278,7 @@ def test_a_wrong_folder_or_baseline_is_refused_before_the_work(here: Path) -> No
     Path("letters").mkdir()
     Path("letters/a.txt").write_text("dear")
     listener = StopAt()
-    with pytest.raises(OutputPathError, match=r"backtest\.json"):
+    with pytest.raises(OutputPathError, match=r"a\.txt"):
         backtest(Path("spec.yaml"), Path("letters"), listener=listener)
     with pytest.raises(UsageError, match="seasonal naive"):
         backtest(Path("spec.yaml"), Path("out"), compared_to="nothing", listener=listener)

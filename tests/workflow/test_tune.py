@@ -87,9 +87,9 @@ def search(out: str, *overrides: str, stop: StopAt | None = None) -> TuneResult:
 
 
 def written(out: str) -> dict[str, bytes]:
-    """All files but those of the study."""
+    """All files but those of the study and the mark."""
     files = all_files(out)
-    return {name: files[name] for name in files if not name.startswith("study/")}
+    return {name: files[name] for name in files if not name.startswith(("study/", ".rnn"))}
 
 
 def test_the_files_hold_the_trials_the_scores_and_the_best_spec(folder: Path) -> None:
