@@ -121,7 +121,7 @@ def _validate(values: dict[str, Any], collector: ProblemCollector) -> JobSpec | 
         wanted = describe_field(info)
         found = f"expected {wanted}, found {format_value(value)}"
         cure = suggest_cure(value, wanted, allowed_values(info), required=info.is_required())
-        if reason is not None and not wanted.startswith(("never", "a time")):
+        if reason is not None and not str(reason).startswith("expected a time such as"):
             found, cure = str(reason), ""
         collector.add(keys, found, cure)
     return None

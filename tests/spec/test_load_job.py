@@ -80,3 +80,29 @@ def test_the_schema_has_every_key() -> None:
     assert set(JobSpec.model_fields) == set(schema["properties"])  # type: ignore[call-overload]
     groups = {info.annotation for info in JobSpec.model_fields.values()}
     assert set(GROUPS.values()) <= groups
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("name: a/b", "no slash"),
+        ('run: "a\\0b"', "control character"),
+        ("data: [a.csv, '-']", "standard input"),
+        ("out: '-'", "standard output"),
+        ("keep_days: 40000", "from 1 to 36500"),
+        ("hooks: {timeout: 2d}", "at most 1d"),
+        ("checks: {data_ag: 3}", "did you mean 'data_age'?"),
+        ("checks: {level_shift: {eror: 3}}", "a group of warn and error"),
+    ],
+)
+def test_what_no_run_could_use_is_refused(line: str, told: str) -> None:
+    (problem,) = _problems(f"spec: s.yaml\n{line}\n")
+    assert told in problem
+    assert "line 2" in problem
+
+
+def test_limits_of_checks_are_those_of_a_spec() -> None:
+    job = parse_job("spec: s\nchecks: {data_age: {error: 2}, missing_rows: off}", name="job.yaml")
+    assert job.checks.data_age.error == 2
+    assert job.checks.missing_rows.warn == "off"
+    assert job.checks.model_fields_set == {"data_age", "missing_rows"}
