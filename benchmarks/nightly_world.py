@@ -40,7 +40,7 @@ EVENTS: dict[str, Expected] = {
     "corrupt": Expected((4,), issues=False),
     "unit": Expected((7,), ("level_shift",), issues=False),
     "fewer": Expected((7,), ("vanished_series",), issues=False),
-    "no plan": Expected((7,), ("missing_covariates",), issues=False),
+    "no plan": Expected((4,), issues=False),
     "zeros": Expected((7,), ("empty_last_period",), issues=False),
     "bad cell": Expected((0,)),
     "killed": Expected((-9,), issues=False),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rnnforecast.data.panel.panel import describe_size
@@ -38,6 +40,7 @@ def train(
     resume: bool = False,
     keep_interrupted: bool = False,
     force: bool = False,
+    now: datetime | None = None,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
@@ -50,6 +53,7 @@ def train(
         resume: continue an unfinished training of the same spec and data.
         keep_interrupted: whether the run with the best weights so far is written if it is stopped.
         force: whether any folder at `folder` is replaced, not only another run.
+        now: the time of the training, which the run stores; the clock's by default.
         should_stop: polled during training; True stops it, with its state saved.
         distributed: the processes of this training; the main one writes the run.
         before_publish: called in the main process with the run folder, complete but for the log
@@ -65,6 +69,7 @@ def train(
         resume=resume,
         keep_interrupted=keep_interrupted,
         force=force,
+        now=now,
         listener=listener,
         should_stop=should_stop,
         distributed=distributed,
@@ -79,6 +84,7 @@ def train_prepared(
     resume: bool = False,
     keep_interrupted: bool = False,
     force: bool = False,
+    now: datetime | None = None,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
@@ -100,6 +106,8 @@ def train_prepared(
     created = create_run_folder(folder, force=force) if distributed.is_main else nullcontext()
     with created as partial:
         trained = _fit(session, checkpoint, folder, keep_interrupted=keep_interrupted)
+        if now is not None:
+            trained = replace(trained, trained_at=now.astimezone(UTC).replace(microsecond=0))
         if partial is not None:
             write_trained_run(partial, trained, reports=reports)
             if before_publish is not None:

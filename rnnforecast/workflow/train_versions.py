@@ -50,7 +50,7 @@ def train_version(
 
     Args:
         store: the folder of the versions; it is made if there is none.
-        now: the time that the version is named by.
+        now: the time of the training, which names the version.
         retention: which old versions stay.
         publish: False for a candidate, see `pipeline.run_versions.new_version`.
         overrides, resume, keep_interrupted, should_stop, distributed, before_publish: see
@@ -71,6 +71,7 @@ def train_version(
             overrides=overrides,
             resume=resume,
             keep_interrupted=keep_interrupted,
+            now=now,
             listener=listener,
             should_stop=should_stop,
             distributed=distributed,

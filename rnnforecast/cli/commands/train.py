@@ -133,7 +133,7 @@ def train(
                     options |= {"now": moment, "retention": retention} | given
                     trained = train_version(spec, folder, **options)
                 else:
-                    trained = run_train(spec, folder, **options, **given)
+                    trained = run_train(spec, folder, now=moment, **options, **given)
         if not distributed.is_main:
             return
         console.close()
